@@ -1,0 +1,154 @@
+"""Everything that can go wrong, as one tree.
+
+::
+
+    PlaygroundError
+     |- TopologyError (ValueError)      a declaration that cannot become a network
+     |- NotRunning                      something asked of a node or lab that is not started
+     |- LabNotFound (LookupError)       no lab of that name, or more than one
+     |- EngineError                     the container engine is missing, too old, full, refuses
+     |   |- ImageError                  an image could not be built; holds the log
+     |   '- NodeDied                    a node's container ended by itself; holds its log
+     |- AgentError                      the agent could not do an operation
+     |   '- AgentGone                   the agent's end of the line is closed
+     |- CommandFailed                   a command's exit status was not zero; holds the Result
+     |   '- CommandTimeout (TimeoutError)
+     |- CallFailed                      a called function's exception that cannot be rebuilt here
+     '- NotReady (TimeoutError)         a wait that came to its limit; says for what
+
+Messages are sentences for a student: what is wrong, where, what to do next.
+Nothing but these classes and their text lives here.
+
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playground.operations import Result
+
+
+class PlaygroundError(Exception):
+    """The base of every error that playground raises on purpose."""
+
+
+class TopologyError(PlaygroundError, ValueError):
+    """A declaration cannot become a network; nothing was made."""
+
+
+class NotRunning(PlaygroundError):
+    """Something was asked of a node or a lab that is not started."""
+
+
+class LabNotFound(PlaygroundError, LookupError):
+    """No running lab has that name, or more than one has it."""
+
+
+class EngineError(PlaygroundError):
+    """The container engine is missing, refuses, is too old or has no room."""
+
+
+class ImageError(EngineError):
+    """An image could not be found or built.
+
+    ``log`` holds what the build printed, which may be empty.
+
+    """
+
+    def __init__(self, message: str, log: str = "") -> None:
+        super().__init__(message)
+        self.log = log
+
+    def __str__(self) -> str:
+        return self.args[0] + _tail("the build's last lines", self.log)
+
+
+class NodeDied(EngineError):
+    """A node's container ended by itself; ``log`` holds what it printed."""
+
+    def __init__(self, message: str, log: str = "") -> None:
+        super().__init__(message)
+        self.log = log
+
+    def __str__(self) -> str:
+        return self.args[0] + _tail("its last lines", self.log)
+
+
+class AgentError(PlaygroundError):
+    """The agent could not carry out an operation.
+
+    ``op`` is the operation's name, ``errno`` the system's error number or
+    ``None``, ``remote_traceback`` what the agent's interpreter printed.
+
+    """
+
+    def __init__(
+        self,
+        message: str,
+        op: str = "",
+        errno: int | None = None,
+        remote_traceback: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.op = op
+        self.errno = errno
+        self.remote_traceback = remote_traceback
+
+
+class AgentGone(AgentError):
+    """The line to the agent is closed: the lab was stopped, or has died."""
+
+
+class CommandFailed(PlaygroundError):
+    """A command on a node ended with an exit status other than zero.
+
+    ``result`` is the `Result`, with all that the command printed.
+
+    """
+
+    def __init__(self, message: str, result: Result) -> None:
+        super().__init__(message)
+        self.result = result
+
+    def __str__(self) -> str:
+        return (
+            self.args[0]
+            + _tail("stdout", self.result.stdout)
+            + _tail("stderr", self.result.stderr)
+        )
+
+
+class CommandTimeout(CommandFailed, TimeoutError):
+    """A command did not end in time; its whole process group was killed."""
+
+
+class CallFailed(PlaygroundError):
+    """A function called on a node raised what cannot be rebuilt here.
+
+    ``remote_traceback`` is the traceback as the node's python3 printed it.
+
+    """
+
+    def __init__(self, message: str, remote_traceback: str = "") -> None:
+        super().__init__(message)
+        self.remote_traceback = remote_traceback
+
+
+class NotReady(PlaygroundError, TimeoutError):
+    """A wait came to its limit; the message says what for, and the log's tail."""
+
+
+# A screenful: enough to see the cause, short enough to stay below the
+# sentence that matters.
+_TAIL_LINES = 20
+
+
+def _tail(title: str, text: str) -> str:
+    lines = text.rstrip().splitlines()
+    if not lines:
+        return ""
+    shown = lines[-_TAIL_LINES:]
+    left_out = len(lines) - len(shown)
+    head = f"\n  {title}" + (f" ({left_out} lines before left out)" if left_out else "")
+    return head + ":\n" + "\n".join("    " + line for line in shown)

@@ -1,0 +1,161 @@
+"""The plan: all that `Lab.start` will make, as frozen data.
+
+A plan holds names, never process ids, and is the same for the same
+declarations on every run.  It prints as JSON and is compared whole in tests.
+Only the shapes live here; `playground.planning` decides what goes into them.
+
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+)
+from typing import Any
+
+from playground.services import ServiceSettings
+
+Address = IPv4Address | IPv6Address
+InterfaceAddress = IPv4Interface | IPv6Interface
+Network = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True)
+class InterfacePlan:
+    """One network interface inside a host or router.
+
+    ``segment`` names what it is plugged into: the switch, or the two nodes of
+    the link.
+
+    """
+
+    name: str
+    mac: str
+    addresses: tuple[InterfaceAddress, ...]
+    mtu_bytes: int
+    offload: bool
+    segment: str
+
+
+@dataclass(frozen=True)
+class RoutePlan:
+    """One static route; ``via`` is None for an address on the link itself."""
+
+    destination: Network
+    via: Address | None
+    interface: str
+
+
+@dataclass(frozen=True)
+class HostsEntry:
+    """One line of /etc/hosts: an address and the names that mean it."""
+
+    address: Address
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class NodePlan:
+    """One host or router: what runs in it, its interfaces, routes and names."""
+
+    name: str
+    short: str
+    kind: str  # "host" or "router"
+    services: tuple[ServiceSettings, ...]
+    interfaces: tuple[InterfacePlan, ...]
+    routes: tuple[RoutePlan, ...]
+    sysctls: tuple[tuple[str, str], ...]
+    ruleset: str  # nft(8) commands, "" for none
+    hosts: tuple[HostsEntry, ...]
+    nameservers: tuple[Address, ...]
+    search: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SwitchPlan:
+    """One switch: a bridge called ``device`` in the lab's own namespace."""
+
+    name: str
+    device: str
+
+
+@dataclass(frozen=True)
+class WireEnd:
+    """One end of a veth pair.
+
+    On a host or router ``interface`` is the name seen inside it; on a switch it
+    is the port's name in the lab's own namespace.
+
+    """
+
+    node: str
+    interface: str
+
+
+@dataclass(frozen=True)
+class WirePlan:
+    """One veth pair."""
+
+    a: WireEnd
+    b: WireEnd
+    mtu_bytes: int
+    offload: bool
+
+
+@dataclass(frozen=True)
+class RecordPlan:
+    """One DNS record, as in a zone file: owner, type, data (RFC 1035)."""
+
+    name: str
+    type: str
+    data: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All of a lab.  Nodes, switches and wires stand in the order declared."""
+
+    lab: str
+    ipv6: bool
+    nodes: tuple[NodePlan, ...]
+    switches: tuple[SwitchPlan, ...]
+    wires: tuple[WirePlan, ...]
+    records: tuple[RecordPlan, ...]
+
+    def node(self, name: str) -> NodePlan:
+        """Return the plan of the node with this full or short name.
+
+        Raises `KeyError` if there is none.
+
+        """
+        for node in self.nodes:
+            if name in (node.name, node.short):
+                return node
+        raise KeyError(name)
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the plan as dicts, lists and strings, ready for `json`."""
+        data = dataclasses.asdict(self)
+        return _plain(data)  # type: ignore[no-any-return]
+
+    def to_json(self) -> str:
+        """Return the plan as indented JSON text."""
+        return json.dumps(self.to_data(), indent=2)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    return str(value)
