@@ -1,0 +1,196 @@
+"""What a running node hangs on: the seams between its operations and its lab.
+
+`playground.lab.Lab` attaches a `LiveNode` to every host and router it has
+started and takes it away again when it stops; every operation goes through
+it.  Only shapes live here: three protocols and one dataclass.
+
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from playground.plan import NodePlan
+
+
+class Process(Protocol):
+    """A command that runs on a node, as `Agent.spawn` returns it.
+
+    Reading is for one thread a stream; everything else may be called from any
+    thread.  All times are in seconds, ``None`` is no limit.
+
+    """
+
+    @property
+    def closed(self) -> bool:
+        """Whether the command has ended and both its streams were read."""
+
+    def read_stdout(self, timeout_s: float | None = None) -> bytes:
+        """Return the next bytes as they come, ``b""`` at the end.
+
+        Raises `TimeoutError` when none came in time.
+
+        """
+
+    def read_stderr(self, timeout_s: float | None = None) -> bytes:
+        """Return the next bytes of the error stream, likewise."""
+
+    def write(self, data: bytes) -> None:
+        """Send bytes to the command's input; it need not read them."""
+
+    def close_stdin(self) -> None:
+        """Tell the command that its input has ended."""
+
+    def wait(self, timeout_s: float | None = None) -> int:
+        """Return the exit status, ``-N`` for signal N, as `subprocess` does.
+
+        Raises `TimeoutError` when the command has not ended in time.
+
+        """
+
+    def communicate(
+        self, input: bytes | None = None, timeout_s: float | None = None
+    ) -> tuple[bytes, bytes]:
+        """Send all of ``input``, close it, return both streams to their end.
+
+        Raises `TimeoutError` when the command has not ended in time, and loses
+        nothing then: called once more it returns what was read before as well.
+
+        """
+
+    def signal(self, signum: int) -> None:
+        """Send a signal to the command's whole process group."""
+
+    def resize(self, columns: int, lines: int) -> None:
+        """Tell the command the new size of its terminal."""
+
+
+class Agent(Protocol):
+    """The agent of a lab, as `playground.remote.Client` speaks with it."""
+
+    def call(self, op: str, /, **args: Any) -> Any:
+        """Carry out one operation of the agent and return its result.
+
+        Raises `AgentError` when it failed, `AgentGone` when nobody is there.
+
+        """
+
+    def spawn(
+        self,
+        pid: int,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: str | None = None,
+        user: str | None = None,
+        stdin: bool = False,
+        tty: tuple[int, int] | None = None,
+        merge_stderr: bool = False,
+    ) -> Process:
+        """Start a command in the container whose init is ``pid``.
+
+        Returns once the command was exec'd; an `AgentError` whose ``errno`` is
+        ``ENOENT`` says that there is no such command.  Without ``stdin`` its
+        input is /dev/null.
+
+        """
+
+
+@runtime_checkable
+class Node(Protocol):
+    """A host or router, as far as its operations need to know it."""
+
+    @property
+    def name(self) -> str:
+        """The full name."""
+
+    def running(self) -> LiveNode:
+        """Return the live handle; raises `NotRunning` when there is none."""
+
+
+class LabHandle(Protocol):
+    """What the operations on a node may ask of its lab."""
+
+    @property
+    def name(self) -> str:
+        """The lab's name."""
+
+    @property
+    def users(self) -> Mapping[str, str]:
+        """The ordinary users and their passwords."""
+
+    @property
+    def root_password(self) -> str:
+        """The password of root, on every node."""
+
+    @property
+    def private_key(self) -> str:
+        """The lab's own ssh key that opens every node, as OpenSSH PEM text."""
+
+    def resolve_name(self, target: Node | str) -> str:
+        """Return the name or address by which a node is to be reached.
+
+        A node gives its full name, text is returned as it is.
+
+        """
+
+    def node(self, name: str) -> Node:
+        """Return the node with this full or short name; else `LookupError`."""
+
+    def host_key(self, name: str) -> str:
+        """Return the ssh host key of a node: ``"ssh-ed25519 AAAA..."``."""
+
+
+class Probe(Protocol):
+    """A question that a service answers when it is ready."""
+
+    @property
+    def port(self) -> int: ...
+
+    @property
+    def protocol(self) -> str: ...
+
+    @property
+    def tls(self) -> bool: ...
+
+    @property
+    def send(self) -> bytes | None: ...
+
+    @property
+    def expect(self) -> Any: ...
+
+
+class ServiceRow(Protocol):
+    """A row of `playground.services.SERVICES`, as far as it is needed here."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def programs(self) -> tuple[str, ...]: ...
+
+    @property
+    def probes(self) -> Sequence[Probe]: ...
+
+    @property
+    def logs(self) -> tuple[str, ...]: ...
+
+
+@dataclass
+class LiveNode:
+    """The handle by which a running node is reached.
+
+    ``pid`` is that of the container's init, as the agent sees it.  ``env`` is
+    added to the environment of every command.
+
+    """
+
+    pid: int
+    agent: Agent
+    lab: LabHandle
+    services: Mapping[str, ServiceRow] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
+    plan: NodePlan | None = None
