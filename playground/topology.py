@@ -1,0 +1,894 @@
+"""The declarations a lab is made of: hosts, routers, switches, links, NAT.
+
+All of it is plain data that is checked the moment it is built and has no
+effect on the machine: no process, no interface, no file.  What can only be
+seen in the whole lab, such as two hosts of one name, is checked by
+`playground.planning` instead.  Two declarations are equal only if they are the
+same object.
+
+>>> home = Switch("home", subnet="192.168.1.0/24")
+>>> h1, modem = Host("h1"), Router("modem")
+>>> Link(home, h1, address="192.168.1.11")
+Link(home, h1, address='192.168.1.11')
+
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+    ip_address,
+    ip_interface,
+    ip_network,
+)
+from typing import Any
+
+from playground.errors import TopologyError
+from playground.operations import NodeOperations
+from playground.plan import Address, InterfaceAddress, Network
+from playground.services import ServiceSettings, service
+
+# Declarations are numbered as they are made, so that "in the order declared"
+# means the same from whichever node a lab is collected.
+_serial = itertools.count()
+
+# An interface class is a subclass of its address class: this tells them apart.
+WITH_PREFIX = (IPv4Interface, IPv6Interface)
+
+# What a caller may write for "one or more": a string, an object, or several.
+OneOrMore = str | Address | InterfaceAddress | Network | Sequence[Any] | None
+
+
+class NodeBase:
+    """What hosts, routers and switches have in common: a name and links.
+
+    ``name`` is the full name, ``short`` its first label, ``links`` the links
+    in the order they were declared.
+
+    """
+
+    name: str
+    short: str
+
+    def __init__(self, name: str) -> None:
+        self.name = _check_name(type(self).__name__, name)
+        self.short = self.name.partition(".")[0]
+        self.links: list[Link] = []
+        self.serial = next(_serial)
+
+
+class Machine(NodeBase, NodeOperations):
+    """A node that runs as a container of its own: a host or a router.
+
+    ``declared_services`` holds the settings of the services it offers;
+    ``services`` (an operation) controls those that run.
+
+    """
+
+    def __init__(self, name: str, services: Iterable[str | ServiceSettings] = ()) -> None:
+        super().__init__(name)
+        self.declared_services = _check_services(self.name, services)
+
+    def _options(self) -> list[str]:
+        if not self.declared_services:
+            return []
+        return [f"services={[_service_text(item) for item in self.declared_services]}"]
+
+
+class Host(Machine):
+    """A machine that runs programs and forwards nothing for others.
+
+    The name is a host name (RFC 1123); one with dots has its first label for a
+    short name too.  ``services`` lists what it offers, by name or as settings
+    such as ``HTTP(files="site/")``.  Raises `TopologyError` for a bad name or
+    an unknown service.
+
+    >>> Host("www.example.com", services=["http"])
+    Host('www.example.com', services=['http'])
+
+    """
+
+    def __repr__(self) -> str:
+        return f"Host({', '.join([repr(self.name), *self._options()])})"
+
+
+class Router(Machine):
+    """A machine that forwards what others send to each other.
+
+    With ``routing="static"`` it gets routes to all that it should reach; with
+    ``routing=None`` only to the networks it is linked to, and the rest is left
+    to whoever sits down at it.  ``nat`` holds its NAT declarations, in order.
+
+    >>> modem = Router("modem")
+    >>> modem.masquerade(uplink)
+
+    """
+
+    def __init__(
+        self,
+        name: str,
+        services: Iterable[str | ServiceSettings] = (),
+        routing: str | None = "static",
+    ) -> None:
+        super().__init__(name, services)
+        if routing not in ("static", None):
+            raise TopologyError(
+                f'router {name}: routing={routing!r} is not known; use routing="static" '
+                f"for routes computed by the lab, or routing=None for none"
+            )
+        self.routing = routing
+        self.nat: list[Masquerade | Forward] = []
+
+    def masquerade(self, link: Link) -> None:
+        """Hide all that lies behind this router from what `link` leads to.
+
+        What leaves through `link` carries the router's own address there
+        (RFC 3022, NAPT), and connections that begin outside do not come in,
+        unless `forward` lets them.  IPv6 is not translated, but connections
+        that begin outside are kept out likewise.  Saying it twice is saying it
+        once.  Raises `TopologyError` if the link is not one of this router's.
+
+        """
+        self._check_own(link, "masquerade")
+        if link not in self.uplinks:
+            self.nat.append(Masquerade(link))
+
+    def forward(
+        self,
+        link: Link,
+        *,
+        port: int,
+        to: Machine | tuple[Machine, int],
+        protocol: str = "tcp",
+    ) -> None:
+        """Let connections to one of this router's ports through to a host inside.
+
+        What comes to this router's address on `link` at ``port`` goes on
+        ``to=(host, port)``, or ``to=host`` for the same port there.  The
+        protocol is "tcp" or "udp".  Raises `TopologyError` if the link is not
+        this router's, or the port is taken by another forward.
+
+        >>> modem.forward(uplink, port=8080, to=(h1, 80))
+
+        """
+        self._check_own(link, "forward")
+        host, to_port = _check_target(self.name, to, port)
+        _check_port(f"router {self.name}: port", port)
+        _check_port(f"router {self.name}: the port in to=", to_port)
+        if protocol not in ("tcp", "udp"):
+            raise TopologyError(
+                f'router {self.name}: protocol={protocol!r} cannot be forwarded; use "tcp" or "udp"'
+            )
+        declared = Forward(link, port, host, to_port, protocol)
+        for other in self.forwards:
+            if other == declared:
+                return
+            if (other.link, other.port, other.protocol) == (link, port, protocol):
+                raise TopologyError(
+                    f"router {self.name}: {protocol} port {port} is forwarded to "
+                    f"{other.host.name} already; choose another port"
+                )
+        self.nat.append(declared)
+
+    @property
+    def uplinks(self) -> tuple[Link, ...]:
+        """The links through which this router masquerades."""
+        return tuple(item.link for item in self.nat if isinstance(item, Masquerade))
+
+    @property
+    def forwards(self) -> tuple[Forward, ...]:
+        """The port forwards, in the order declared."""
+        return tuple(item for item in self.nat if isinstance(item, Forward))
+
+    def _check_own(self, link: object, what: str) -> None:
+        if not isinstance(link, Link):
+            raise TopologyError(
+                f"router {self.name}: {what}() takes a Link, not {_kind(link)}; keep the link: "
+                f"uplink = Link({self.name}, ...)"
+            )
+        if link not in self.links:
+            raise TopologyError(
+                f"router {self.name} cannot {what} through {link!r}: that is not one of its "
+                f"links; give it a link that was made with {self.name}"
+            )
+
+    def __repr__(self) -> str:
+        routing = [] if self.routing else ["routing=None"]
+        return f"Router({', '.join([repr(self.name), *self._options(), *routing])})"
+
+
+class Switch(NodeBase):
+    """A switch: all that is linked to it, or to switches linked to it, is one network.
+
+    ``subnet`` is that network's address range, one for each family at most;
+    without it the lab chooses a /24.  Raises `TopologyError` for a bad name, or
+    a range with host bits set.
+
+    >>> Switch("home", subnet=["192.168.1.0/24", "2001:db8:1::/64"])
+    Switch('home', subnet=['192.168.1.0/24', '2001:db8:1::/64'])
+
+    """
+
+    def __init__(self, name: str, subnet: OneOrMore = None) -> None:
+        super().__init__(name)
+        self.subnets = _check_subnets(f"switch {self.name}", subnet)
+
+    def __repr__(self) -> str:
+        subnet = [f"subnet={_one_or_list(self.subnets)}"] if self.subnets else []
+        return f"Switch({', '.join([repr(self.name), *subnet])})"
+
+
+# A node of any kind; `isinstance` understands it too.
+Node = Host | Router | Switch
+
+
+@dataclass(frozen=True, eq=False)
+class End:
+    """One end of a link, as declared.
+
+    ``name`` and ``mac`` are None where the lab shall choose.  ``addresses``
+    holds addresses with their prefix (`IPv4Interface`, `IPv6Interface`) or,
+    where only the segment's subnet says how long that is, without.
+
+    """
+
+    node: Node
+    name: str | None = None
+    addresses: tuple[Address | InterfaceAddress, ...] = ()
+    mac: str | None = None
+
+    def __repr__(self) -> str:
+        parts = [self.node.name]
+        parts += [repr(self.name)] if self.name else []
+        parts += [repr([str(address) for address in self.addresses])] if self.addresses else []
+        return f"End({', '.join(parts)})"
+
+
+class Link:
+    """A cable between two nodes, of which each may be a host, a router or a switch.
+
+    ``subnet`` is the address range of a link between two hosts or routers, and
+    ``addresses=(for a, for b)`` sets their addresses by hand.  At a switch the
+    range belongs to the switch, and ``address`` is that of the other end.  A
+    /32 (or /128) on a link between two nodes makes it point-to-point: each end
+    gets a route to the other's address.  Addresses may be strings or sequences
+    of strings.
+
+    ``names`` and ``macs`` are (for a, for b), None where the lab shall choose.
+    ``mtu`` is in bytes.  With ``offload`` the interfaces put off checksums and
+    segmentation as a real card does: faster, but captures show the strange
+    packets that come of it.
+
+    ``ends`` holds the two `End` objects.  Raises `TopologyError` for anything
+    that cannot be; the nodes are then as they were.
+
+    >>> Link(isp, modem, addresses=("10.25.1.1/32", "10.25.1.65/16"), names=("eth1", "eth0"))
+    Link(isp, modem, addresses=('10.25.1.1/32', '10.25.1.65/16'), names=('eth1', 'eth0'))
+
+    """
+
+    def __init__(
+        self,
+        a: Node,
+        b: Node,
+        *,
+        subnet: OneOrMore = None,
+        address: OneOrMore = None,
+        addresses: Sequence[OneOrMore] | None = None,
+        names: Sequence[str | None] = (None, None),
+        macs: Sequence[str | None] = (None, None),
+        mtu: int = 1500,
+        offload: bool = False,
+    ) -> None:
+        _check_ends(a, b)
+        here = f"link {a.name} - {b.name}"
+        names = _check_pair(here, "names", names)
+        macs = _check_pair(here, "macs", macs)
+        self.subnets: tuple[Network, ...] = ()
+        if isinstance(a, Switch) or isinstance(b, Switch):
+            _refuse_on_switch(here, a, b, subnet, addresses, address, names, macs)
+            given = [_switch_addresses(here, a, b, address), _switch_addresses(here, b, a, address)]
+        else:
+            if address is not None:
+                raise TopologyError(
+                    f"{here}: address= is for a link to a switch; between two nodes write "
+                    f'addresses=("10.0.0.1/24", "10.0.0.2/24")'
+                )
+            self.subnets = _check_subnets(here, subnet)
+            given = _direct_addresses(here, a, b, self.subnets, addresses)
+        self.mtu_bytes = _check_mtu(here, mtu)
+        self.offload = _check_bool(here, "offload", offload)
+        self.ends = (
+            End(a, _check_interface(a, names[0]), given[0], _check_mac(a, macs[0])),
+            End(b, _check_interface(b, names[1]), given[1], _check_mac(b, macs[1])),
+        )
+        self.serial = next(_serial)
+        # Nothing can fail from here on, so that a refused link leaves no trace.
+        a.links.append(self)
+        b.links.append(self)
+
+    def end(self, node: NodeBase) -> End:
+        """Return this link's end at `node`; raises `KeyError` if it has none."""
+        for end in self.ends:
+            if end.node is node:
+                return end
+        raise KeyError(node.name)
+
+    def peer(self, node: NodeBase) -> End:
+        """Return the end that is not at `node`; raises `KeyError` if none is."""
+        return self.ends[1] if self.end(node) is self.ends[0] else self.ends[0]
+
+    def __repr__(self) -> str:
+        a, b = self.ends
+        parts = [a.node.name, b.node.name]
+        if self.subnets:
+            parts.append(f"subnet={_one_or_list(self.subnets)}")
+        switched = isinstance(a.node, Switch) or isinstance(b.node, Switch)
+        if switched and (a.addresses or b.addresses):
+            parts.append(f"address={_one_or_list(a.addresses or b.addresses)}")
+        elif a.addresses or b.addresses:
+            both = (_one_or_list(a.addresses), _one_or_list(b.addresses))
+            parts.append(f"addresses=({both[0]}, {both[1]})")
+        if a.name or b.name:
+            parts.append(f"names=({a.name!r}, {b.name!r})")
+        if a.mac or b.mac:
+            parts.append(f"macs=({a.mac!r}, {b.mac!r})")
+        if self.mtu_bytes != 1500:
+            parts.append(f"mtu={self.mtu_bytes}")
+        if self.offload:
+            parts.append("offload=True")
+        return f"Link({', '.join(parts)})"
+
+
+@dataclass(frozen=True)
+class Masquerade:
+    """A router's word to hide what lies behind it from what `link` leads to."""
+
+    link: Link
+
+
+@dataclass(frozen=True)
+class Forward:
+    """A router's word to hand a port of its address on `link` to a host inside."""
+
+    link: Link
+    port: int
+    host: Machine
+    to_port: int
+    protocol: str
+
+
+# -- names ------------------------------------------------------------------
+
+# RFC 952 and RFC 1123 section 2.1: letters, digits and hyphens, the first and
+# the last of them no hyphen; RFC 1035 section 2.3.4: 63 octets at most.
+_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+# What inet_aton(3) takes for an address: ping 10 means 0.0.0.10.
+_NUMBER = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
+# RFC 1035 section 2.3.4 allows 255 octets on the wire, which is 253 written.
+_NAME_LENGTH = 253
+
+
+def _check_name(kind: str, name: object) -> str:
+    kind = kind.lower()
+    if not isinstance(name, str):
+        raise TopologyError(
+            f'a {kind}\'s name is a string, not {_kind(name)}: {kind}s need a name such as "h1"'
+        )
+    wrong = ""
+    labels = name.split(".")
+    if not name:
+        wrong = "it is empty"
+    elif len(name) > _NAME_LENGTH:
+        wrong = f"it has {len(name)} characters, and {_NAME_LENGTH} are the most"
+    elif any(len(label) > 63 for label in labels):
+        wrong = "a part of it has more than 63 characters"
+    elif not all(_LABEL.fullmatch(label) for label in labels):
+        wrong = "its parts between dots are letters, digits and hyphens, no hyphen first or last"
+    elif _NUMBER.fullmatch(labels[-1]):
+        wrong = "programs would take it for an address, because its last part is a number"
+    elif labels[0].lower() == "localhost":
+        wrong = "every machine calls itself that"
+    if wrong:
+        raise TopologyError(
+            f"{kind} {name!r}: that is no host name (RFC 1123): {wrong}; "
+            f'choose one such as "h1" or "www.example.com"'
+        )
+    return name
+
+
+def _check_services(
+    name: str, services: Iterable[str | ServiceSettings]
+) -> tuple[ServiceSettings, ...]:
+    if isinstance(services, (str, ServiceSettings)) or not isinstance(services, Iterable):
+        raise TopologyError(
+            f'{name}: services is a list, such as services=["http"], not {_kind(services)}'
+        )
+    settings: list[ServiceSettings] = []
+    for item in services:
+        try:
+            found = service(item)
+        except TopologyError as error:
+            raise TopologyError(f"{name}: {error}") from None
+        if any(found.service == other.service for other in settings):
+            raise TopologyError(
+                f"{name}: service {found.service!r} is listed twice; list it once, "
+                f"with all its settings"
+            )
+        settings.append(found)
+    return tuple(settings)
+
+
+def _service_text(settings: ServiceSettings) -> Any:
+    """Return what a user would write for these settings: the name if they are the default."""
+    default = service(settings.service)
+    return settings.service if settings == default else settings
+
+
+# -- subnets and addresses --------------------------------------------------
+
+
+def subnet_of(address: InterfaceAddress) -> Network:
+    """Return the range an address with its prefix lies in.
+
+    >>> subnet_of(ip_interface("192.168.1.11/24"))
+    IPv4Network('192.168.1.0/24')
+
+    """
+    return address.network
+
+
+def is_host_route(address: object) -> bool:
+    """Tell whether this is a /32 or /128, which makes a link point-to-point."""
+    return isinstance(address, WITH_PREFIX) and address.network.prefixlen == address.max_prefixlen
+
+
+def check_usable(here: str, address: Address | InterfaceAddress, subnet: Network) -> None:
+    """Raise `TopologyError` unless a node of `subnet` can have this address."""
+    ip = bare(address)
+    if ip not in subnet:
+        raise TopologyError(
+            f"{here}: address {ip} lies outside its subnet {subnet}; choose one "
+            f"from {subnet[1]} on, or another subnet"
+        )
+    if isinstance(address, WITH_PREFIX) and address.network != subnet:
+        raise TopologyError(
+            f"{here}: address {address} and subnet {subnet} differ in their prefix; "
+            f"write {ip}, or {ip}/{subnet.prefixlen}"
+        )
+    if subnet.prefixlen >= subnet.max_prefixlen - 1:
+        return  # RFC 3021, RFC 6164: both addresses of a /31 or /127 are usable
+    if ip == subnet.network_address:
+        # RFC 4291 section 2.6.1: in IPv6 it is the routers' anycast address.
+        raise TopologyError(
+            f"{here}: address {ip} is the name of the network {subnet} itself; "
+            f"choose one from {subnet[1]} on"
+        )
+    if ip.version == 4 and ip == subnet.broadcast_address:
+        raise TopologyError(
+            f"{here}: address {ip} is the broadcast address of {subnet}; choose one below it"
+        )
+
+
+def bare(address: Address | InterfaceAddress) -> Address:
+    """Return the address alone, without the prefix that it may carry."""
+    if isinstance(address, WITH_PREFIX):
+        return address.ip
+    return address
+
+
+def _several(value: OneOrMore) -> Iterator[Any]:
+    if value is None:
+        return
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        yield from value
+    else:
+        yield value
+
+
+def _check_subnets(here: str, subnet: OneOrMore) -> tuple[Network, ...]:
+    subnets: list[Network] = []
+    for item in _several(subnet):
+        network = _parse_subnet(here, item)
+        for other in subnets:
+            if other.version == network.version:
+                raise TopologyError(
+                    f"{here}: two IPv{network.version} subnets, {other} and {network}; "
+                    f"give one for each family at most"
+                )
+        subnets.append(network)
+    return tuple(subnets)
+
+
+def _parse_subnet(here: str, item: Any) -> Network:
+    if not isinstance(item, (str, IPv4Network, IPv6Network)):
+        raise TopologyError(
+            f'{here}: a subnet is written as a string, such as "10.0.5.0/24", not {_kind(item)}'
+        )
+    if isinstance(item, str) and "/" not in item:
+        raise TopologyError(
+            f"{here}: subnet {item!r} does not say how long its prefix is; "
+            f'write it as in "10.0.5.0/24"'
+        )
+    try:
+        network = ip_network(item)
+    except ValueError:
+        try:
+            meant = ip_network(item, strict=False)
+        except ValueError:
+            raise TopologyError(
+                f'{here}: {item!r} is no subnet; write one as in "10.0.5.0/24" or "2001:db8:5::/64"'
+            ) from None
+        raise TopologyError(
+            f'{here}: {item!r} is an address in a subnet, not a subnet; did you mean "{meant}"?'
+        ) from None
+    _refuse_special(here, network.network_address, network)
+    if network.prefixlen == network.max_prefixlen:
+        raise TopologyError(
+            f"{here}: subnet {network} holds one address only; for a point-to-point link "
+            f'give both ends an address: addresses=("10.1.1.1/32", "10.2.2.2/32")'
+        )
+    return network
+
+
+def _parse_address(here: str, item: Any) -> Address | InterfaceAddress:
+    if not isinstance(item, (str, IPv4Address, IPv6Address)):
+        raise TopologyError(
+            f'{here}: an address is written as a string, such as "10.0.5.7", not {_kind(item)}'
+        )
+    try:
+        parsed: Address | InterfaceAddress
+        if isinstance(item, str):
+            parsed = ip_interface(item) if "/" in item else ip_address(item)
+        else:
+            parsed = item
+    except ValueError:
+        raise TopologyError(
+            f"{here}: {item!r} is no address; write one as in "
+            f'"10.0.5.7", "10.0.5.7/24" or "2001:db8:5::7"'
+        ) from None
+    if "%" in str(parsed):
+        raise TopologyError(f"{here}: address {parsed} names a zone; leave the % and all after it")
+    _refuse_special(here, bare(parsed), parsed)
+    if isinstance(parsed, WITH_PREFIX) and not is_host_route(parsed):
+        check_usable(here, parsed, subnet_of(parsed))
+    return parsed
+
+
+def _refuse_special(here: str, ip: Address, written: object) -> None:
+    """Refuse what no interface may have: RFC 6890's tables, RFC 4291 section 2.5."""
+    kind = ""
+    if ip.is_multicast:
+        kind = "a multicast address"
+    elif ip.is_loopback:
+        kind = "a loopback address, which never leaves the machine"
+    elif ip.is_unspecified or (ip.version == 4 and int(ip) >> 24 == 0):
+        kind = "in the range that means 'this network'"
+    elif ip.version == 4 and int(ip) == 2**32 - 1:
+        kind = "the broadcast address of every network"
+    elif ip.version == 6 and ip.is_link_local:
+        kind = "a link-local address, which every IPv6 interface gets by itself"
+    if kind:
+        raise TopologyError(
+            f'{here}: {written} is {kind}; choose another, such as one from "10.0.0.0/8" '
+            f'or "2001:db8::/32"'
+        )
+
+
+def _switch_addresses(
+    here: str, node: Node, other: Node, address: OneOrMore
+) -> tuple[Address | InterfaceAddress, ...]:
+    """Return the checked addresses of `node`'s end of a link to a switch."""
+    if isinstance(node, Switch) or not isinstance(other, Switch):
+        return ()
+    here = f"{here}, for {node.name}"
+    found = tuple(_parse_address(here, item) for item in _several(address))
+    for position, item in enumerate(found):
+        if is_host_route(item):
+            raise TopologyError(
+                f"{here}: address {item} makes a point-to-point link, which a switch is not; "
+                f"write {bare(item)}, or link the two nodes directly"
+            )
+        if bare(item) in [bare(before) for before in found[:position]]:
+            raise TopologyError(f"{here}: address {bare(item)} is given twice")
+        for subnet in other.subnets:
+            if subnet.version == item.version:
+                check_usable(here, item, subnet)
+        _refuse_other_family(here, item, other.subnets, f"switch {other.name}")
+        _refuse_taken(here, item, other)
+    return found
+
+
+def _refuse_other_family(
+    here: str, item: Address | InterfaceAddress, subnets: Sequence[Network], whose: str
+) -> None:
+    """Refuse an address without a prefix where no subnet of its family tells it."""
+    if isinstance(item, WITH_PREFIX) or not subnets:
+        return
+    if all(subnet.version != item.version for subnet in subnets):
+        raise TopologyError(
+            f"{here}: address {item} is IPv{item.version}, and {whose} has only the subnet "
+            f"{subnets[0]}; give it an IPv{item.version} subnet too, or write the address "
+            f"with its prefix"
+        )
+
+
+def _refuse_taken(here: str, item: Address | InterfaceAddress, switch: Switch) -> None:
+    ip = bare(item)
+    for link in switch.links:
+        end = link.peer(switch)
+        if any(bare(other) == ip for other in end.addresses):
+            raise TopologyError(
+                f"{here}: address {ip} is taken by {end.node.name} on switch {switch.name}; "
+                f"choose another"
+            )
+
+
+def _direct_addresses(
+    here: str,
+    a: Node,
+    b: Node,
+    subnets: Sequence[Network],
+    addresses: Sequence[OneOrMore] | None,
+) -> list[tuple[Address | InterfaceAddress, ...]]:
+    """Return the checked addresses of both ends of a link between two nodes."""
+    if addresses is None:
+        return [(), ()]
+    pair = _check_pair(here, "addresses", addresses)
+    given: list[tuple[Address | InterfaceAddress, ...]] = []
+    for node, value in zip((a, b), pair, strict=True):
+        there = f"{here}, for {node.name}"
+        found = tuple(_parse_address(there, item) for item in _several(value))
+        for item in found:
+            _check_direct(there, item, subnets)
+        given.append(found)
+    for version in (4, 6):
+        sides = [[item for item in side if item.version == version] for side in given]
+        _check_sides(here, version, (a, b), sides)
+    return given
+
+
+def _check_direct(here: str, item: Address | InterfaceAddress, subnets: Sequence[Network]) -> None:
+    own = [subnet for subnet in subnets if subnet.version == item.version]
+    if own and is_host_route(item):
+        raise TopologyError(
+            f"{here}: address {item} is point-to-point, yet the link has the subnet {own[0]}; "
+            f"leave one of them out"
+        )
+    if own:
+        check_usable(here, item, own[0])
+        return
+    _refuse_other_family(here, item, subnets, "the link")
+    if not isinstance(item, WITH_PREFIX):
+        length = 24 if item.version == 4 else 64
+        raise TopologyError(
+            f"{here}: address {item} does not say how long its prefix is; write "
+            f'"{item}/{length}", or give the link a subnet='
+        )
+
+
+def _check_sides(
+    here: str,
+    version: int,
+    nodes: tuple[Node, Node],
+    sides: Sequence[Sequence[Address | InterfaceAddress]],
+) -> None:
+    """Refuse two ends that could not speak to each other in this family."""
+    seen: dict[Address, Node] = {}
+    for node, side in zip(nodes, sides, strict=True):
+        for item in side:
+            if bare(item) in seen:
+                raise TopologyError(
+                    f"{here}: address {bare(item)} is given to {seen[bare(item)].name} and to "
+                    f"{node.name}; choose two different ones"
+                    if seen[bare(item)] is not node
+                    else f"{here}, for {node.name}: address {bare(item)} is given twice"
+                )
+            seen[bare(item)] = node
+    everything = [item for side in sides for item in side]
+    if any(is_host_route(item) for item in everything):
+        for node, side in zip(nodes, sides, strict=True):
+            if not side:
+                raise TopologyError(
+                    f"{here}: the IPv{version} addresses make it point-to-point, so {node.name} "
+                    f"needs one too; write addresses=(for {nodes[0].name}, for {nodes[1].name})"
+                )
+        return
+    networks = {item.network for item in everything if isinstance(item, WITH_PREFIX)}
+    if len(networks) > 1:
+        first, second = sorted(networks, key=str)[:2]
+        raise TopologyError(
+            f"{here}: its ends lie in different subnets, {first} and {second}; give both an "
+            f"address of one subnet, or make the link point-to-point with a /"
+            f"{first.max_prefixlen}"
+        )
+
+
+# -- the ends of a link -----------------------------------------------------
+
+
+def _check_ends(a: Node, b: Node) -> None:
+    for node in (a, b):
+        if not isinstance(node, Node):
+            raise TopologyError(
+                f"a Link joins two nodes, and {node!r} is {_kind(node)}; "
+                f"give it a Host, a Router or a Switch"
+            )
+    if a is b:
+        raise TopologyError(
+            f"link {a.name} - {b.name}: both ends are the same node; link it to another one"
+        )
+    if isinstance(a, Switch) and isinstance(b, Switch) and b in _connected(a):
+        # Without a spanning tree (IEEE 802.1D) a broadcast would go round for ever.
+        raise TopologyError(
+            f"link {a.name} - {b.name}: these switches are connected already, and a second way "
+            f"would make a loop in which broadcasts go round for ever; leave this link out"
+        )
+
+
+def _connected(switch: Switch) -> list[Switch]:
+    """Return this switch and all that hang on it without a host or router between."""
+    found = [switch]
+    for one in found:
+        for link in one.links:
+            other = link.peer(one).node
+            if isinstance(other, Switch) and other not in found:
+                found.append(other)
+    return found
+
+
+def _refuse_on_switch(
+    here: str,
+    a: Node,
+    b: Node,
+    subnet: object,
+    addresses: object,
+    address: object,
+    names: Sequence[str | None],
+    macs: Sequence[str | None],
+) -> None:
+    switch, node = (a, b) if isinstance(a, Switch) else (b, a)
+    if subnet is not None:
+        raise TopologyError(
+            f"{here}: the subnet belongs to the switch; write Switch({switch.name!r}, "
+            f"subnet={subnet!r})"
+        )
+    if addresses is not None:
+        raise TopologyError(
+            f"{here}: a switch has no address; write address= for {node.name} alone"
+        )
+    if address is not None and isinstance(node, Switch):
+        raise TopologyError(f"{here}: a switch has no address; leave address= out")
+    for end, name, mac in zip((a, b), names, macs, strict=True):
+        if not isinstance(end, Switch):
+            continue
+        for argument, value in (("names", name), ("macs", mac)):
+            if value is not None:
+                raise TopologyError(
+                    f"{here}: {argument} gives {value!r} to the switch {end.name}, whose ports "
+                    f"the lab names by itself; write None in its place"
+                )
+
+
+def _check_pair(here: str, argument: str, value: Any) -> tuple[Any, Any]:
+    if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != 2:
+        raise TopologyError(
+            f"{here}: {argument} is a pair, the first for {here.split()[1]} and the second for "
+            f"{here.split()[3]}, with None where there is nothing to say; not {value!r}"
+        )
+    return value[0], value[1]
+
+
+# IFNAMSIZ in linux/if.h is 16, with the NUL at the end.
+IFNAME_LENGTH = 15
+_IFNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+# "lo" is there already; the others are directories beside the interfaces in
+# /proc/sys/net/ipv4/conf.
+RESERVED_IFNAMES = ("lo", "all", "default")
+
+
+def _check_interface(node: Node, name: object) -> str | None:
+    if name is None:
+        return None
+    here = f"{node.name}: interface name {name!r}"
+    if not isinstance(name, str):
+        raise TopologyError(f'{here} is {_kind(name)}; write a string, such as "eth1"')
+    if len(name) > IFNAME_LENGTH:
+        raise TopologyError(
+            f"{here} has {len(name)} characters, and Linux allows {IFNAME_LENGTH}; shorten it"
+        )
+    if not _IFNAME.fullmatch(name):
+        # The kernel's dev_valid_name() refuses "/", ":", white space, "." and "..";
+        # the rest would trouble nft and sysctl.
+        raise TopologyError(
+            f"{here} cannot be used; it is made of letters, digits, dots, hyphens and "
+            f'underscores and begins with a letter or digit, such as "eth1"'
+        )
+    if name in RESERVED_IFNAMES:
+        raise TopologyError(f'{here} has a meaning of its own in Linux; choose one such as "eth1"')
+    for link in node.links:
+        if link.end(node).name == name:
+            raise TopologyError(f"{here} is used twice: {link!r} has it already; choose another")
+    return name
+
+
+_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+
+
+def _check_mac(node: Node, mac: object) -> str | None:
+    if mac is None:
+        return None
+    here = f"{node.name}: MAC address {mac!r}"
+    text = mac.lower().replace("-", ":") if isinstance(mac, str) else ""
+    if not _MAC.fullmatch(text):
+        raise TopologyError(
+            f'{here} is none; write six pairs of hexadecimal digits, as in "02:00:00:00:00:01"'
+        )
+    # IEEE 802 (2014) section 8.2: the lowest bit of the first octet means a group.
+    if int(text[:2], 16) & 1:
+        raise TopologyError(
+            f"{here} is a multicast address, because its first pair is odd; make that pair even"
+        )
+    if text == "00:00:00:00:00:00":
+        raise TopologyError(f'{here} means none; choose one such as "02:00:00:00:00:01"')
+    return text
+
+
+def _check_mtu(here: str, mtu: object) -> int:
+    # RFC 791: every link carries 68 octets; 65535 is the most a veth takes.
+    if isinstance(mtu, bool) or not isinstance(mtu, int) or not 68 <= mtu <= 65535:
+        raise TopologyError(
+            f"{here}: mtu={mtu!r} is not a number of bytes between 68 and 65535; Ethernet's is 1500"
+        )
+    return mtu
+
+
+def _check_bool(here: str, argument: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TopologyError(f"{here}: {argument}={value!r} is neither True nor False; write one")
+    return value
+
+
+def _check_port(here: str, port: object) -> None:
+    if isinstance(port, bool) or not isinstance(port, int) or not 1 <= port <= 65535:
+        raise TopologyError(
+            f"{here} is {port!r}, which is no number between 1 and 65535; choose one such as 8080"
+        )
+
+
+def _check_target(router: str, to: object, port: int) -> tuple[Machine, int]:
+    if isinstance(to, Machine):
+        return to, port
+    if isinstance(to, tuple) and len(to) == 2 and isinstance(to[0], Machine):
+        return to[0], to[1]
+    raise TopologyError(
+        f"router {router}: to={to!r} is no host and port; write to=(h1, 80) with the Host itself"
+    )
+
+
+# -- words ------------------------------------------------------------------
+
+
+def _kind(value: object) -> str:
+    if value is None:
+        return "None"
+    if isinstance(value, NodeBase):
+        return f"the {type(value).__name__.lower()} {value.name}"
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+
+
+def _one_or_list(items: Sequence[object]) -> str:
+    if not items:
+        return "None"
+    texts = [str(item) for item in items]
+    return repr(texts[0]) if len(texts) == 1 else repr(texts)
