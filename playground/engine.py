@@ -1,0 +1,1283 @@
+"""The container engine: images, containers, and the line into the helper.
+
+The only module that imports docker, and the only one that knows its words: all
+its errors leave here as `EngineError`.  docker-py brings the transports (unix
+socket, tcp, TLS, ssh) and the rarer requests; the few that a lab's start
+consists of go over plain HTTP connections of their own, one for each thread.
+
+Everything made carries labels with the lab's id, and is found by them alone.
+
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import threading
+import time
+import urllib.parse
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Protocol, TypeVar
+
+from playground.errors import EngineError, ImageError, NodeDied, PlaygroundError
+from playground.images import LOCAL_BASE, PUBLIC_BASE, Image, helper_image
+from playground.progress import Progress, Silent
+
+# The labels of every container, whatever it is for.
+LAB, NAME, NODE = "playground.lab", "playground.name", "playground.node"
+OWNER, KEEP, ROLE = "playground.owner", "playground.keep", "playground.role"
+
+# API 1.41 came with Docker 20.10, the first with the cgroup namespace mode.
+MINIMUM_API = "1.41"
+
+# Six at a time is where the engine itself stops getting faster (2 cores: it is
+# bound by runc); an ssh server allows ten sessions a connection (MaxSessions in
+# sshd_config(5)), and each of our connections is one.
+_WORKERS = 6
+_WORKERS_SSH = 4
+
+# A request that the engine has not answered by then never will be.
+_TIMEOUT_S = 60.0
+_STOP_TIMEOUT_S = 30.0
+# apt may be silent for as long as a mirror is slow.
+_BUILD_TIMEOUT_S = 1800.0
+# A registry that has said nothing for this long is not reached from here.
+_SILENCE_S = 15.0
+
+# -I: nothing of the helper's environment or directories gets in the way.
+AGENT_COMMAND = (
+    "python3",
+    "-I",
+    "-c",
+    "import sys; sys.path.insert(0, '/usr/local/lib/playground'); import agent; agent.main()",
+)
+
+# What the agent needs beyond Docker's default capabilities: namespaces, netlink
+# and nft, other processes' /proc, signals to all.  Not --privileged, which
+# fails on machines that lack any capability at all.
+_HELPER_CAPABILITIES = ("SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE", "SYS_CHROOT", "NET_RAW", "KILL")
+
+# Docker's default list with /proc/sys replaced by what may stand in it except
+# /proc/sys/net: the network's sysctls belong to the node's own namespace, and
+# students may write them.  A path that a kernel lacks is passed over by runc.
+# See daemon/pkg/oci/defaults.go of moby, and sysctl directories in the kernel's
+# Documentation/admin-guide/sysctl/index.rst.
+_READ_ONLY = (
+    "/proc/bus",
+    "/proc/fs",
+    "/proc/irq",
+    "/proc/sysrq-trigger",
+    *(
+        f"/proc/sys/{name}"
+        for name in ("abi", "crypto", "debug", "dev", "fs", "fscache", "kernel", "sunrpc")
+    ),
+    *(f"/proc/sys/{name}" for name in ("user", "vm", "xen")),
+)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class LabLabels:
+    """What is written on every container of a lab."""
+
+    id: str
+    name: str
+    owner: str
+    keep: bool = False
+
+    def as_labels(self, role: str, node: str = "") -> dict[str, str]:
+        labels = {
+            LAB: self.id,
+            NAME: self.name,
+            OWNER: self.owner,
+            KEEP: str(int(self.keep)),
+            ROLE: role,
+        }
+        return labels | ({NODE: node} if node else {})
+
+
+@dataclass(frozen=True)
+class NodeContainer:
+    """The container of one host or router; ``image`` is a tag."""
+
+    name: str
+    hostname: str
+    image: str
+    cap_add: tuple[str, ...] = ("NET_ADMIN",)
+
+
+@dataclass(frozen=True)
+class LabRecord:
+    """A lab that the engine has containers of.
+
+    ``created`` is the time of its oldest container in seconds since 1970,
+    ``nodes`` are full names; a lab that is just starting may lack some.
+
+    """
+
+    id: str
+    name: str
+    owner: str
+    nodes: tuple[str, ...]
+    created: float
+    keep: bool
+
+
+class Channel(Protocol):
+    """A line to an agent's standard input and output; blocking."""
+
+    def read(self, size: int) -> bytes:
+        """Return what comes next, at most `size` bytes; b"" when the line is closed."""
+
+    def write(self, data: bytes) -> None:
+        """Send all of `data`; raises `EngineError` when the line is closed."""
+
+    def close(self) -> None:
+        """Close the line; a `read` waiting in another thread returns b""."""
+
+    def stderr_tail(self) -> str:
+        """Return the last that the agent printed to its standard error."""
+
+
+class Engine(Protocol):
+    """What a lab needs of a container engine."""
+
+    @property
+    def url(self) -> str | None: ...
+
+    def check(self) -> None: ...
+
+    def ensure_images(self, images: Sequence[Image], progress: Progress) -> None: ...
+
+    def start_helper(self, lab: LabLabels) -> None: ...
+
+    def connect(self, lab_id: str) -> Channel: ...
+
+    def start_nodes(
+        self, lab: LabLabels, nodes: Sequence[NodeContainer], progress: Progress
+    ) -> dict[str, int]: ...
+
+    def pids(self, lab_id: str) -> dict[str, int]: ...
+
+    def stop(self, lab_id: str, nodes: Sequence[str] | None = None) -> None: ...
+
+    def labs(self) -> list[LabRecord]: ...
+
+    def describe(self) -> dict[str, Any]: ...
+
+
+class DockerEngine:
+    """A Docker engine, or another that speaks its API.
+
+    ``url`` is what ``DOCKER_HOST`` may hold (``unix://``, ``tcp://``,
+    ``ssh://``); None takes the environment's, else that of the docker
+    command's current context, else the usual socket.  Nothing is opened until
+    the first request.  One engine may be used from many threads.
+
+    """
+
+    def __init__(self, url: str | None = None) -> None:
+        self._given_url = url
+        self._lock = threading.Lock()
+        self._api: Any = None
+        self._version = ""
+
+    def __repr__(self) -> str:
+        return f"DockerEngine({self._given_url!r})" if self._given_url else "DockerEngine()"
+
+    @property
+    def url(self) -> str | None:
+        """What was given when the engine was made; None: what the environment says."""
+        return self._given_url
+
+    def close(self) -> None:
+        """Close all connections.  The engine opens new ones when it is used again."""
+        with self._lock:
+            api, self._api = self._api, None
+        if api is not None:
+            api.close()
+
+    # -- what engine ---------------------------------------------------------
+
+    def check(self) -> None:
+        """Make sure that the engine answers and is not too old.
+
+        Raises `EngineError` with a sentence that says what to do: not running,
+        no permission, too old, of Windows.
+
+        """
+        with self._errors("asking the engine for its version"):
+            self._negotiate()
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the engine says of itself: ``url``, its ``version`` and ``info``.
+
+        The last two are its own words, as in `docker version` and `docker info`.
+
+        """
+        with self._errors("asking the engine about itself"), self._line() as line:
+            return {
+                "url": self._where(),
+                "version": line.request("GET", "/version"),
+                "info": line.request("GET", "/info"),
+            }
+
+    # -- images --------------------------------------------------------------
+
+    def ensure_images(self, images: Sequence[Image], progress: Progress | None = None) -> None:
+        """Build the images that are missing, lowest layers first.
+
+        What the lowest stand on is `images.PUBLIC_BASE` if that is there or can
+        be pulled, else a Debian made by mmdebstrap.  Raises `ImageError` with
+        the build's log; images built before that one stay.
+
+        """
+        with self._errors("looking for images"):
+            present = self._tags()
+            # A complete image needs no layers below it.
+            absent = [image for image in images if image.tag not in present]
+            needed = dict.fromkeys(image for top in absent for image in top.chain)
+            missing = [image for image in needed if image.tag not in present]
+        if not missing:
+            return
+        show: Progress = progress or Silent()
+        base = self._base(show) if any(image.base is None for image in missing) else ""
+        for image in missing:
+            self._build(image, image.base.tag if image.base else base, show)
+
+    def has_image(self, tag: str) -> bool:
+        """Whether the engine has an image of this tag."""
+        with self._errors(f"looking for image {tag}"), self._line() as line:
+            try:
+                line.request("GET", f"/images/{tag}/json")
+            except _Refused as refusal:
+                if refusal.status != http.client.NOT_FOUND:
+                    raise
+                return False
+        return True
+
+    def _tags(self) -> set[str]:
+        """The tags of all images of ours, with one request."""
+        query = {"filters": json.dumps({"reference": ["playground/*"]})}
+        with self._line() as line:
+            listed = line.request("GET", "/images/json", query)
+        tags = [tag for image in listed for tag in image.get("RepoTags") or ()]
+        # Podman puts a registry's name before what was built locally.
+        return {tag.removeprefix("localhost/") for tag in tags}
+
+    def _build(self, image: Image, base: str, progress: Progress) -> None:
+        log: list[str] = []
+        context = io.BytesIO(image.context())
+        with (
+            progress.step(f"building image {image.layer}") as step,
+            self._errors(f"building image {image.layer}"),
+            self._docker(_BUILD_TIMEOUT_S) as api,
+        ):
+            stream = api.build(
+                fileobj=context,
+                custom_context=True,
+                tag=image.tag,
+                buildargs={"BASE": base, **_proxies()},
+                labels={"playground.image": image.layer},
+                rm=True,
+                forcerm=True,
+                decode=True,
+            )
+            for item in stream:
+                log.append(item.get("stream") or item.get("status") or "")
+                if line := log[-1].strip():
+                    step.note(line)
+                if "error" in item:
+                    raise _build_failed(image, item["error"], "".join(log))
+
+    def _base(self, progress: Progress) -> str:
+        """Return the tag of a Debian to build on; get or make it if need be."""
+        for tag in (PUBLIC_BASE, LOCAL_BASE):
+            if self.has_image(tag):
+                return tag
+        if self._pull(PUBLIC_BASE, progress):
+            return PUBLIC_BASE
+        self._make_base(progress)
+        return LOCAL_BASE
+
+    def _pull(self, tag: str, progress: Progress) -> bool:
+        """Try to pull an image; return False if no registry gives it.
+
+        The limit is on silence: a slow download goes on for as long as
+        something comes, and a machine without a way out does not hang.
+
+        """
+        import docker.errors
+        import requests
+
+        name, _, version = tag.partition(":")
+        with progress.step(f"pulling {tag}") as step, self._errors(f"pulling {tag}"):
+            try:
+                with self._docker(_SILENCE_S) as api:
+                    for item in api.pull(name, version, stream=True, decode=True):
+                        if "error" in item:
+                            return False
+                        step.note(item.get("status", ""))
+            except (docker.errors.APIError, requests.RequestException):
+                return False
+        return self.has_image(tag)
+
+    def _make_base(self, progress: Progress) -> None:
+        """Make a Debian with mmdebstrap and load it; a Debian mirror is enough.
+
+        As root mmdebstrap makes it directly, for other users in a user
+        namespace of its own (mmdebstrap(1), --mode=auto).
+
+        """
+        if shutil.which("mmdebstrap") is None:
+            raise ImageError(
+                f"the engine has no {PUBLIC_BASE} and no registry gives it: install mmdebstrap "
+                "(apt-get install mmdebstrap), with which a base is made from a Debian mirror, "
+                "or run scripts/demo, which does all that"
+            )
+        repository, _, tag = LOCAL_BASE.partition(":")
+        with (
+            self._errors("loading the Debian base"),
+            self._docker(_BUILD_TIMEOUT_S) as api,
+            progress.step("making a Debian base with mmdebstrap") as step,
+        ):
+            command = _mmdebstrap(api.version().get("Arch", ""))
+            # Half a Debian must never get the tag: it comes when all went well.
+            with _bootstrap(command, step.note) as archive:
+                answer = api.import_image(
+                    archive, repository=repository, tag="unfinished", stream_src=True
+                )
+            if "errorDetail" in answer:
+                raise ImageError("the engine could not load the Debian base", answer)
+            api.tag(f"{repository}:unfinished", repository, tag)
+            api.remove_image(f"{repository}:unfinished")
+
+    # -- containers ----------------------------------------------------------
+
+    def start_helper(self, lab: LabLabels, image: Image | None = None) -> None:
+        """Start the container that the lab's agents run in.
+
+        It sees the processes of the engine's machine, has a network namespace
+        of its own without any network, and the few capabilities that plumbing
+        takes.  Nothing is left of it after a failure.
+
+        """
+        tag = (image or helper_image()).tag
+        config = {
+            "Image": tag,
+            "Hostname": "helper",
+            "Labels": lab.as_labels("helper"),
+            "HostConfig": {
+                **_HOST_CONFIG,
+                "PidMode": "host",
+                # Where the engine remaps users, the helper stays outside of that.
+                "UsernsMode": "host",
+                "CgroupnsMode": "host",
+                "CapAdd": list(_HELPER_CAPABILITIES),
+                "SecurityOpt": ["seccomp=unconfined", "apparmor=unconfined", "label=disable"],
+                # As `systempaths=unconfined`, which only Docker's own client knows.
+                "MaskedPaths": [],
+                "ReadonlyPaths": [],
+                "Binds": ["/sys/fs/cgroup:/sys/fs/cgroup:rw"],
+            },
+        }
+        name = _container_name(lab.id)
+        with self._errors("starting the helper container"), self._line() as line:
+            container = _create(line, name, config)
+            try:
+                line.request("POST", f"/containers/{container}/start")
+            except BaseException:
+                self._remove([container])
+                raise
+
+    def start_nodes(
+        self,
+        lab: LabLabels,
+        nodes: Sequence[NodeContainer],
+        progress: Progress | None = None,
+    ) -> dict[str, int]:
+        """Start a container for each node; return their process ids by name.
+
+        Ids are those of each container's first process, as the engine's machine
+        counts.  Raises `NodeDied` if a container ends at once, `EngineError` if
+        the engine refuses; then, and after an interrupt, none of these
+        containers is left.
+
+        """
+        show: Progress = progress or Silent()
+        made: list[str] = []
+        pids: dict[str, int] = {}
+
+        def start(line: _Line, node: NodeContainer) -> None:
+            name = _container_name(lab.id, node.name)
+            # Noted first: a create whose answer is lost may have made it.
+            made.append(name)
+            try:
+                _create(line, name, _node_config(lab, node))
+            except _Refused as refusal:
+                if refusal.status == http.client.CONFLICT:
+                    made.remove(name)  # it is somebody else's
+                raise
+            pids[node.name] = _start(line, name)
+            step.advance()
+
+        with (
+            show.step("starting the machines", total=len(nodes)) as step,
+            self._errors("starting the machines"),
+        ):
+            try:
+                self._each(nodes, start)
+                self._refuse_dead(lab, nodes, pids)
+            except BaseException:
+                self._remove(made)
+                raise
+        return {node.name: pids[node.name] for node in nodes}
+
+    def _refuse_dead(
+        self, lab: LabLabels, nodes: Sequence[NodeContainer], pids: Mapping[str, int]
+    ) -> None:
+        """Raise `NodeDied` for a node that has ended already."""
+        running = {labels.get(NODE) for labels in (item["Labels"] for item in self._list(lab.id))}
+        for node in nodes:
+            if not pids[node.name] or node.name not in running:
+                raise self._death(lab, node)
+
+    def _death(self, lab: LabLabels, node: NodeContainer) -> NodeDied:
+        """Say why a node ended, with what it printed.
+
+        The container and its log are gone by then (auto-remove), so it is
+        started once more without that, to die again and be read.
+
+        """
+        config = _node_config(lab, node)
+        config["HostConfig"] |= {"AutoRemove": False, "LogConfig": {"Type": "json-file"}}
+        name = _container_name(lab.id, f"{node.name}._again")
+        log, status = "", None
+        with self._line() as line:
+            try:
+                _create(line, name, config)
+                line.request("POST", f"/containers/{name}/start")
+                status = _wait_exit(line, name)
+                with self._docker(_TIMEOUT_S) as api:
+                    log = api.logs(name, tail=200).decode(errors="replace")
+            except _Refused as refusal:
+                log = refusal.message
+            finally:
+                self._remove([name])
+        what = f" with status {status}" if status is not None else ""
+        return NodeDied(
+            f"{node.name} ended as soon as it was started{what}: the first program of its image, "
+            f"{node.image}, must go on running",
+            log,
+        )
+
+    def pids(self, lab_id: str) -> dict[str, int]:
+        """Return the process ids of the nodes of a lab that run, by their names."""
+        found: dict[str, int] = {}
+
+        def inspect(line: _Line, item: Mapping[str, Any]) -> None:
+            if pid := _pid(line, item["Id"]):
+                found[item["Labels"][NODE]] = pid
+
+        with self._errors(f"looking for the machines of lab {lab_id}"):
+            nodes = [item for item in self._list(lab_id) if NODE in item["Labels"]]
+            self._each(nodes, inspect)
+        return {
+            item["Labels"][NODE]: found[item["Labels"][NODE]]
+            for item in nodes
+            if item["Labels"][NODE] in found
+        }
+
+    def stop(self, lab_id: str, nodes: Sequence[str] | None = None) -> None:
+        """Remove the containers of a lab, or only those of some of its nodes.
+
+        When it returns they are gone.  What is gone already is passed over, so
+        it may be called again and for a lab that never was; all are tried
+        before `EngineError` is raised for one that stays.
+
+        """
+        with self._errors(f"removing the containers of lab {lab_id}"):
+            self._remove_all(
+                lambda: [
+                    item["Id"]
+                    for item in self._list(lab_id, everything=True)
+                    if nodes is None or item["Labels"].get(NODE) in nodes
+                ]
+            )
+
+    def labs(self) -> list[LabRecord]:
+        """Return the labs that the engine has containers of, oldest first."""
+        with self._errors("looking for labs"):
+            items = self._list(everything=True)
+        by_lab: dict[str, list[dict[str, Any]]] = {}
+        for item in items:
+            by_lab.setdefault(item["Labels"][LAB], []).append(item)
+        return sorted(map(_record, by_lab.values()), key=lambda record: record.created)
+
+    def connect(self, lab_id: str) -> Channel:
+        """Start an agent in the lab's helper container; return the line to it.
+
+        Each call starts one more.  Closing the line ends that agent.
+
+        """
+        config = {
+            "AttachStdin": True,
+            "AttachStdout": True,
+            "AttachStderr": True,
+            "Cmd": list(AGENT_COMMAND),
+        }
+        name = _container_name(lab_id)
+        with self._errors("starting the agent"):
+            # Over ssh each agent has a connection of its own: ten sessions are
+            # all that one may have.
+            own = self._new_client(_TIMEOUT_S) if self._over_ssh() else None
+            try:
+                line = _Line(own or self._client(), self._negotiated())
+                try:
+                    exec_id = line.request("POST", f"/containers/{name}/exec", body=config)["Id"]
+                    stream, rest = line.upgrade(
+                        f"/exec/{exec_id}/start", {"Detach": False, "Tty": False}
+                    )
+                except BaseException:
+                    line.close()
+                    raise
+            except BaseException:
+                if own is not None:
+                    own.close()
+                raise
+        return _ExecChannel(stream, rest, own)
+
+    # -- within --------------------------------------------------------------
+
+    def _list(self, lab_id: str | None = None, everything: bool = False) -> list[dict[str, Any]]:
+        """Containers of one lab, or of all; those that run, or everything there is."""
+        label = LAB if lab_id is None else f"{LAB}={lab_id}"
+        query = {"filters": json.dumps({"label": [label]}), "all": int(everything)}
+        with self._line() as line:
+            listed: list[dict[str, Any]] = line.request("GET", "/containers/json", query)
+        return listed
+
+    def _remove(self, containers: Sequence[str]) -> None:
+        """Remove containers by name or id, all of them, and wait until they are gone."""
+        left = list(containers)
+
+        def still_there() -> list[str]:
+            nonlocal left
+            with self._line() as line:
+                left = [item for item in left if _exists(line, item)]
+            return left
+
+        if left:
+            with self._errors("removing containers"):
+                self._delete(left)
+                self._remove_all(still_there)
+
+    def _remove_all(self, find: Callable[[], list[str]]) -> None:
+        """Remove what `find` returns until it returns nothing."""
+        deadline = time.monotonic() + _STOP_TIMEOUT_S
+        while containers := find():
+            refusals = self._delete(containers)
+            if time.monotonic() > deadline:
+                words = "; ".join(refusals) or "the engine gives no reason"
+                raise EngineError(
+                    f"{len(containers)} containers are still there after {_STOP_TIMEOUT_S:g} s "
+                    f"({words}); look at `docker ps -a`, and at the engine's own log"
+                )
+            if refusals:
+                time.sleep(0.01)
+
+    def _delete(self, containers: Sequence[str]) -> list[str]:
+        """Ask for the removal of each container; return what was said against it."""
+        refusals: list[str] = []
+
+        def delete(line: _Line, container: str) -> None:
+            try:
+                line.request("DELETE", f"/containers/{container}", {"force": 1, "v": 1})
+            except _Refused as refusal:
+                # 404: gone.  409: removal is in progress, by auto-remove or by
+                # somebody else.  500: it ended between being found and killed.
+                if refusal.status != http.client.NOT_FOUND:
+                    refusals.append(refusal.message)
+
+        self._each(containers, delete)
+        return refusals
+
+    def _each(self, items: Sequence[T], work: Callable[[_Line, T], None]) -> None:
+        """Do `work` for every item, some at a time, each thread on its own line.
+
+        After the first error, and after an interrupt, what is under way is
+        finished, nothing more is begun, and the error is raised.
+
+        """
+        todo = iter(items)
+        lock = threading.Lock()
+        errors: list[BaseException] = []
+
+        def worker() -> None:
+            try:
+                with self._line() as line:
+                    while not errors:
+                        with lock:
+                            try:
+                                item = next(todo)
+                            except StopIteration:
+                                return
+                        work(line, item)
+            except BaseException as error:
+                errors.append(error)
+
+        count = min(len(items), _WORKERS_SSH if self._over_ssh() else _WORKERS)
+        threads = [threading.Thread(target=worker, name="playground-engine") for _ in range(count)]
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        except BaseException as interrupt:
+            errors.insert(0, interrupt)
+            for thread in threads:
+                if thread.ident is not None:
+                    thread.join()
+        if errors:
+            raise errors[0]
+
+    def _line(self) -> _Line:
+        return _Line(self._client(), self._negotiated())
+
+    def _negotiated(self) -> str:
+        return self._version or self._negotiate()
+
+    def _negotiate(self) -> str:
+        """Choose the version of the API to speak; return it.
+
+        The oldest that both know: engines keep what a version means, and one
+        dialect works with all of them.
+
+        """
+        with _Line(self._client(), "") as line:
+            version = line.request("GET", "/version")
+        newest, oldest = (version.get(key, "0") for key in ("ApiVersion", "MinAPIVersion"))
+        if _number(newest) < _number(MINIMUM_API):
+            raise EngineError(
+                f"the container engine is too old: it is {version.get('Version', '?')} with API "
+                f"{newest}, and playground needs Docker 20.10 (API {MINIMUM_API}) or newer; "
+                "update it"
+            )
+        if version.get("Os", "linux") != "linux":
+            raise EngineError(
+                "the container engine runs Windows containers; switch it to Linux containers "
+                "(in the menu of Docker Desktop) and try again"
+            )
+        self._version = max(oldest, MINIMUM_API, key=_number)
+        return self._version
+
+    def _client(self) -> Any:
+        """The docker-py client that our lines are dialled through; made at the first use."""
+        with self._lock:
+            if self._api is None:
+                self._api = self._new_client(_TIMEOUT_S)
+            return self._api
+
+    @contextmanager
+    def _docker(self, timeout_s: float) -> Iterator[Any]:
+        """A docker-py client for its own requests, of the version negotiated."""
+        api = self._new_client(timeout_s, self._negotiated())
+        try:
+            yield api
+        finally:
+            api.close()
+
+    def _new_client(self, timeout_s: float, version: str = MINIMUM_API) -> Any:
+        import docker
+
+        # A version that is given costs no request.
+        return docker.APIClient(**self._place(), version=version, timeout=timeout_s)
+
+    def _place(self) -> dict[str, Any]:
+        """Where the engine is, as docker-py's arguments."""
+        from docker.utils import kwargs_from_env
+
+        place: dict[str, Any] = kwargs_from_env()
+        if self._given_url:
+            return place | {"base_url": self._given_url}
+        if "base_url" not in place and (context := _docker_context()):
+            return context
+        return place
+
+    def _where(self) -> str:
+        return str(self._place().get("base_url") or "unix:///var/run/docker.sock")
+
+    def _over_ssh(self) -> bool:
+        return self._where().startswith("ssh://")
+
+    @contextmanager
+    def _errors(self, doing: str) -> Iterator[None]:
+        """Turn every other library's error into an `EngineError` with a sentence."""
+        try:
+            yield
+        except PlaygroundError:
+            raise
+        except Exception as error:
+            if not _foreign(error):
+                raise
+            raise EngineError(_sentence(error, doing, self._where())) from error
+
+
+# -- the lines ----------------------------------------------------------------
+
+
+class _Refused(Exception):
+    """The engine answered a request with an error."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+class _Line:
+    """One HTTP connection to the engine, kept open between requests.
+
+    docker-py would open one for each address asked, and spends more time on a
+    request than the engine does; its transports are used all the same.
+
+    """
+
+    def __init__(self, api: Any, version: str) -> None:
+        self._api = api
+        self._prefix = f"/v{version}" if version else ""
+        self._http = http.client.HTTPConnection("localhost")
+
+    def __enter__(self) -> _Line:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._http.close()
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, object] | None = None,
+        body: object = None,
+    ) -> Any:
+        """Return the decoded answer; raises `_Refused` for an error's status."""
+        self._send(method, path, query, body, {})
+        response = self._http.getresponse()
+        return _answer(response.status, response.read())
+
+    def upgrade(self, path: str, body: object) -> tuple[Any, bytes]:
+        """Turn the connection into a raw stream; return it and what came already.
+
+        The line is used up by that.  The head of the answer is read here and not by
+        http.client, whose buffer would swallow the first of the stream.
+
+        """
+        # https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Container/operation/ContainerAttach
+        # "Hijacking": the answer is 101 UPGRADED, or 200 from older ones.
+        self._send("POST", path, None, body, {"Connection": "Upgrade", "Upgrade": "tcp"})
+        stream = self._http.sock
+        received = b""
+        while b"\r\n\r\n" not in received:
+            more = stream.recv(65536)
+            if not more:
+                raise ConnectionError("the engine closed the line while an agent was started")
+            received += more
+        head, _, rest = received.partition(b"\r\n\r\n")
+        status = int(head.split(None, 2)[1])
+        if status not in (http.client.SWITCHING_PROTOCOLS, http.client.OK):
+            _answer(status, rest)
+        self._http.sock = None
+        stream.settimeout(None)
+        return stream, rest
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, object] | None,
+        body: object,
+        headers: dict[str, str],
+    ) -> None:
+        if self._http.sock is None:
+            self._http.sock = _dial(self._api)
+        if query:
+            path += "?" + urllib.parse.urlencode(query)
+        content = json.dumps(body).encode() if body is not None else None
+        if content is not None:
+            headers["Content-Type"] = "application/json"
+        self._http.request(method, self._prefix + path, content, headers)
+
+
+def _dial(api: Any) -> Any:
+    """Open a connection to where a docker-py client's requests go.
+
+    Returns a socket, a TLS socket or a paramiko channel; all three have recv,
+    sendall, makefile, settimeout and close.
+
+    """
+    import requests
+
+    request = requests.Request("GET", f"{api.base_url}/_ping").prepare()
+    adapter = api.get_adapter(request.url)
+    if hasattr(adapter, "socket_path"):
+        return _unix_stream(adapter.socket_path)
+    pool = adapter.get_connection_with_tls_context(request, api.verify, cert=api.cert)
+    connection = pool._new_conn()
+    connection.connect()
+    stream, connection.sock = connection.sock, None
+    stream.settimeout(_TIMEOUT_S)
+    return stream
+
+
+def _unix_stream(path: str) -> socket.socket:
+    stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        stream.settimeout(_TIMEOUT_S)
+        stream.connect(path)
+    except BaseException:
+        stream.close()
+        raise
+    return stream
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
+
+
+def _answer(status: int, content: bytes) -> Any:
+    try:
+        data = json.loads(content) if content else None
+    except ValueError:
+        data = {"message": content.decode(errors="replace").strip()}
+    if status >= http.client.BAD_REQUEST:
+        message = data.get("message") if isinstance(data, dict) else None
+        raise _Refused(status, message or f"HTTP status {status}")
+    return data
+
+
+# Frames of a hijacked stream: kind, three zero bytes, length (big endian).
+# See "Stream format" at the address in `_Line.upgrade`.
+_FRAME = struct.Struct(">BxxxL")
+_STDOUT, _STDERR = 1, 2
+_STDERR_KEPT_BYTES = 8192
+
+
+class _ExecChannel:
+    """The line to one agent: what it prints, taken out of its frames."""
+
+    def __init__(self, stream: Any, rest: bytes, api: Any) -> None:
+        self._stream = stream
+        self._api = api
+        self._received = bytearray(rest)
+        self._stdout = bytearray()
+        self._stderr = bytearray()
+        self._writing = threading.Lock()
+        self._closing = threading.Lock()
+        self._closed = False
+
+    def read(self, size: int) -> bytes:
+        while not self._stdout:
+            self._unpack()
+            if self._stdout:
+                break
+            try:
+                more = self._stream.recv(262144)
+            except (OSError, ValueError):
+                more = b""
+            if not more:
+                return b""
+            self._received += more
+        data = bytes(self._stdout[:size])
+        del self._stdout[:size]
+        return data
+
+    def _unpack(self) -> None:
+        """Move all whole frames from what was received to where they belong."""
+        at = 0
+        while len(self._received) - at >= _FRAME.size:
+            kind, length = _FRAME.unpack_from(self._received, at)
+            end = at + _FRAME.size + length
+            if end > len(self._received):
+                break
+            payload = self._received[at + _FRAME.size : end]
+            if kind == _STDERR:
+                self._stderr += payload
+                del self._stderr[:-_STDERR_KEPT_BYTES]
+            else:
+                self._stdout += payload
+            at = end
+        del self._received[:at]
+
+    def write(self, data: bytes) -> None:
+        with self._writing:
+            try:
+                self._stream.sendall(data)
+            except (OSError, ValueError) as error:
+                raise EngineError("the line to the agent is closed") from error
+
+    def close(self) -> None:
+        with self._closing:
+            if self._closed:
+                return
+            self._closed = True
+        # A recv in another thread returns when the connection is shut down, not
+        # when its descriptor is closed.
+        with suppress(OSError, EOFError):
+            self._stream.shutdown(socket.SHUT_RDWR)
+        with suppress(OSError, EOFError):
+            self._stream.close()
+        if self._api is not None:
+            self._api.close()
+
+    def stderr_tail(self) -> str:
+        return self._stderr.decode(errors="replace")
+
+
+# -- requests -----------------------------------------------------------------
+
+# A lab's nodes print nothing: their daemons log into files.  "none" also keeps
+# a machine's own choice, a remote log server perhaps, out of a lab's start.
+_HOST_CONFIG = {
+    "NetworkMode": "none",
+    "AutoRemove": True,
+    "LogConfig": {"Type": "none"},
+}
+
+
+def _node_config(lab: LabLabels, node: NodeContainer) -> dict[str, Any]:
+    return {
+        "Image": node.image,
+        "Hostname": node.hostname,
+        "Labels": lab.as_labels("node", node.name),
+        "HostConfig": {
+            **_HOST_CONFIG,
+            "CapAdd": list(node.cap_add),
+            "ReadonlyPaths": list(_READ_ONLY),
+        },
+    }
+
+
+def _container_name(lab_id: str, node: str = "_helper") -> str:
+    """The name of a node's container; no node is called _helper (RFC 1123)."""
+    return f"{lab_id}.{node}"
+
+
+def _create(line: _Line, name: str, config: Mapping[str, Any]) -> str:
+    answer = line.request("POST", "/containers/create", {"name": name}, config)
+    return str(answer["Id"])
+
+
+def _start(line: _Line, container: str) -> int:
+    """Start a container; return its process id, 0 if it has ended already."""
+    line.request("POST", f"/containers/{container}/start")
+    return _pid(line, container)
+
+
+def _pid(line: _Line, container: str) -> int:
+    try:
+        state = line.request("GET", f"/containers/{container}/json")["State"]
+    except _Refused as refusal:
+        if refusal.status == http.client.NOT_FOUND:
+            return 0
+        raise
+    return int(state["Pid"]) if state["Running"] else 0
+
+
+def _exists(line: _Line, container: str) -> bool:
+    try:
+        line.request("GET", f"/containers/{container}/json")
+    except _Refused as refusal:
+        if refusal.status == http.client.NOT_FOUND:
+            return False
+        raise
+    return True
+
+
+def _wait_exit(line: _Line, container: str, timeout_s: float = 5.0) -> int | None:
+    """Wait until a container has ended; return its exit status, None if it goes on."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        state = line.request("GET", f"/containers/{container}/json")["State"]
+        if state["Status"] in ("exited", "dead"):
+            return int(state["ExitCode"])
+        time.sleep(0.02)
+    return None
+
+
+def _record(items: list[dict[str, Any]]) -> LabRecord:
+    labels = items[0]["Labels"]
+    nodes = {item["Labels"].get(NODE) for item in items}
+    return LabRecord(
+        id=labels[LAB],
+        name=labels.get(NAME, ""),
+        owner=labels.get(OWNER, ""),
+        nodes=tuple(sorted(node for node in nodes if node)),
+        created=min(float(item["Created"]) for item in items),
+        keep=labels.get(KEEP) == "1",
+    )
+
+
+# -- places -------------------------------------------------------------------
+
+
+def _docker_context() -> dict[str, Any]:
+    """The engine that `docker context use` chose, as docker-py's arguments."""
+    import docker.errors
+    from docker.context import ContextAPI
+
+    try:
+        context = ContextAPI.get_current_context()
+    except (docker.errors.DockerException, OSError, ValueError):
+        return {}
+    if context is None or context.Name == "default" or not context.Host:
+        return {}
+    return {"base_url": context.Host, "tls": context.TLSConfig or False}
+
+
+def _proxies() -> dict[str, str]:
+    """The proxies that a build must use to reach a mirror from here."""
+    names = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy")
+    found = {name: os.environ.get(name) or os.environ.get(name.upper()) for name in names}
+    return {name: value for name, value in found.items() if value}
+
+
+# -- the base -----------------------------------------------------------------
+
+# Debian's names for what the engine calls architectures (Go's GOARCH).
+_DEBIAN_ARCHITECTURES = {"386": "i386", "arm": "armhf", "ppc64le": "ppc64el"}
+_SUITE = "trixie"
+
+
+def _mmdebstrap(engine_architecture: str) -> list[str]:
+    """The command that writes a small Debian for the engine to its standard output."""
+    command = ["mmdebstrap", "--variant=minbase", "--format=tar"]
+    if engine_architecture and engine_architecture != _own_architecture():
+        debian = _DEBIAN_ARCHITECTURES.get(engine_architecture, engine_architecture)
+        command.append(f"--architectures={debian}")
+    # Without a mirror mmdebstrap takes Debian's own, with updates and security.
+    return [*command, _SUITE, "-", *_mirror_lines()]
+
+
+def _own_architecture() -> str:
+    machine = os.uname().machine
+    return {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
+
+
+def _mirror_lines(etc: Path = Path("/etc")) -> list[str]:
+    """The machine's own Debian mirror as sources.list(5) lines for `_SUITE`.
+
+    Nothing on a machine that is no Debian, or that uses Debian's own servers.
+
+    """
+    release = _read(etc / "os-release")
+    codename = re.search(r"^VERSION_CODENAME=(\w+)", release, re.M)
+    if codename is None or not re.search(r"^ID=debian$", release, re.M):
+        return []
+    apt = etc / "apt"
+    sources = [apt / "sources.list", *sorted(apt.glob("sources.list.d/*"))]
+    lines = []
+    for uri, suite in _sources("\n\n".join(map(_read, sources))):
+        if suite.removesuffix("/").startswith(codename[1]):
+            lines.append(f"deb {uri} {suite.replace(codename[1], _SUITE, 1)} main")
+    usual = ("deb.debian.org", "security.debian.org")
+    return [] if all(any(host in line for host in usual) for line in lines) else lines
+
+
+def _sources(text: str) -> Iterator[tuple[str, str]]:
+    """Pairs of mirror and suite, of both forms that sources.list(5) describes."""
+    yield from re.findall(r"^deb\s+(?:\[[^]]*\]\s+)?(\S+)\s+(\S+)\s.*\bmain\b", text, re.M)
+    for paragraph in re.split(r"\n\s*\n", text):
+        fields = dict(re.findall(r"^(Types|URIs|Suites|Components):\s*(.*)$", paragraph, re.M))
+        if "deb" in fields.get("Types", "").split() and "main" in fields.get("Components", ""):
+            for uri in fields.get("URIs", "").split():
+                for suite in fields.get("Suites", "").split():
+                    yield uri, suite
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace") if path.is_file() else ""
+    except OSError:
+        return ""
+
+
+@contextmanager
+def _bootstrap(command: list[str], note: Callable[[str], None]) -> Iterator[Iterator[bytes]]:
+    """Run mmdebstrap; the block gets its archive, in pieces.
+
+    Raises `ImageError` with its words if it fails, whatever the block made of
+    the half archive.
+
+    """
+    log: list[str] = []
+
+    def collect(lines: IO[bytes]) -> None:
+        for line in lines:
+            log.append(line.decode(errors="replace"))
+            note(log[-1].strip())
+
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        archive = process.stdout
+        reader = threading.Thread(target=collect, args=(process.stderr,))
+        reader.start()
+        try:
+            yield iter(lambda: archive.read(1 << 20), b"")
+        except Exception:
+            # An archive that broke off is refused by the engine; mmdebstrap's
+            # own reason says more.
+            archive.close()
+            process.terminate()
+            if process.wait() in (0, -signal.SIGTERM):
+                raise
+        except BaseException:
+            archive.close()
+            process.terminate()
+            raise
+        finally:
+            status = process.wait()
+            reader.join()
+    if status:
+        raise ImageError(
+            f"mmdebstrap could not make a Debian base (exit status {status}): its words are below; "
+            "it needs a Debian mirror and, on other systems than Debian, the package "
+            "debian-archive-keyring",
+            "".join(log),
+        )
+
+
+# -- errors -------------------------------------------------------------------
+
+
+def _build_failed(image: Image, error: str, log: str) -> EngineError:
+    if "no space left on device" in (error + log[-4000:]).lower():
+        return EngineError(_NO_SPACE)
+    return ImageError(
+        f"image {image.layer} could not be built from {image.directory}: {error.strip()}; "
+        "if a download failed, look at the network and try again",
+        log,
+    )
+
+
+_NO_SPACE = (
+    "the container engine's disk is full; `docker system df` shows what takes the room, and "
+    "`docker system prune` frees what nothing uses"
+)
+
+
+def _foreign(error: Exception) -> bool:
+    """Whether an error is of the engine or of the way to it, not a mistake of ours."""
+    import docker.errors
+    import requests
+    import urllib3
+    from paramiko import SSHException
+
+    return isinstance(
+        error,
+        _Refused
+        | docker.errors.DockerException
+        | requests.RequestException
+        | urllib3.exceptions.HTTPError
+        | http.client.HTTPException
+        | SSHException
+        | EOFError
+        | OSError,
+    )
+
+
+def _sentence(error: Exception, doing: str, where: str) -> str:
+    """Say what went wrong between us and the engine, and what to do."""
+    import docker.errors
+    from paramiko import AuthenticationException, SSHException
+
+    causes = list(_causes(error))
+    message = str(getattr(error, "explanation", None) or error)
+    refused = isinstance(error, (_Refused, docker.errors.APIError))
+    if "no space left on device" in message.lower():
+        return _NO_SPACE
+    if refused:
+        return _refusal_sentence(message, doing)
+    if any(isinstance(cause, docker.errors.TLSParameterError) for cause in causes):
+        return f"the TLS settings for the container engine at {where} are incomplete: {message}"
+    if "too old" in message or "too new" in message:
+        return f"the container engine at {where} and this docker-py do not fit: {message}"
+    if any(isinstance(cause, PermissionError) for cause in causes):
+        return (
+            f"you may not use the container engine at {where} (permission denied): become a "
+            "member of the docker group (sudo usermod -aG docker $USER) and log in again, or "
+            "work as root"
+        )
+    if any(isinstance(cause, AuthenticationException) for cause in causes):
+        return (
+            f"the machine at {where} does not let you in by ssh: `ssh` to it must work "
+            "without a password, by a key or an agent"
+        )
+    if any(isinstance(cause, SSHException) for cause in causes):
+        return (
+            f"the ssh connection to {where} failed while {doing}: {causes[-1]}; "
+            "`ssh` to it must work without a question"
+        )
+    if any(isinstance(cause, TimeoutError) for cause in causes) or "timed out" in message:
+        return (
+            f"the container engine at {where} did not answer in time while {doing}; look "
+            "whether the machine is overloaded, and at the engine's own log"
+        )
+    if isinstance(error, docker.errors.DockerException) and not _is_about_the_way(causes):
+        return f"the container engine at {where} cannot be used: {message}"
+    return (
+        f"no container engine answers at {where} (while {doing}): start Docker "
+        "(systemctl start docker, or Docker Desktop), or set DOCKER_HOST to where it is; "
+        f"the system says: {causes[-1]}"
+    )
+
+
+def _refusal_sentence(message: str, doing: str) -> str:
+    lower = message.lower()
+    if "no such image" in lower:
+        return f"{message}: it was removed or never built; run `playground build` and try again"
+    if "no such container" in lower:
+        return f"{message} (while {doing}): the lab was stopped, by somebody else perhaps"
+    if "is already in use" in lower:
+        return f"the engine refuses {doing}: {message}; run `playground sweep` if it is a leftover"
+    if "is not running" in lower:
+        return f"{message} (while {doing}): the lab was stopped, or its container has died"
+    return f"the engine refuses {doing}: {message}"
+
+
+def _is_about_the_way(causes: Sequence[BaseException]) -> bool:
+    return any(isinstance(cause, (OSError, EOFError)) for cause in causes[1:])
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error and what led to it, outermost first.
+
+    requests and urllib3 put the cause among an error's arguments, or call it
+    reason, beside Python's own ways.
+
+    """
+    seen: set[int] = set()
+    todo: list[object] = [error]
+    while todo:
+        item = todo.pop(0)
+        if isinstance(item, BaseException) and id(item) not in seen:
+            seen.add(id(item))
+            yield item
+            todo += [*item.args, getattr(item, "reason", None), item.__cause__, item.__context__]
