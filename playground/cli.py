@@ -1,0 +1,689 @@
+"""The command line, ``playground``.
+
+What a command does lives in other rooms; here are its words: options, help,
+what is printed, the sentence and the exit status when it fails.  The rest of
+playground is imported by the command that needs it, so that ``--help`` and the
+completion of names stay quick.
+
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shlex
+import shutil
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from playground.errors import AgentError, LabNotFound, NotRunning, PlaygroundError, TopologyError
+
+if TYPE_CHECKING:
+    from playground.engine import DockerEngine, LabRecord
+    from playground.lab import Lab
+    from playground.live import Process
+    from playground.topology import Machine
+
+# As shells have it: 127 is a command that is not there (POSIX, Shell Command
+# Language, 2.8.2), 128 + N one that signal N ended.
+NO_SUCH_COMMAND = 127
+SIGNALLED = 128
+
+
+class Failure(click.ClickException):
+    """An error that is shown as ``playground: sentence``; its exit status is 1."""
+
+    def show(self, file: Any = None) -> None:
+        click.echo(f"playground: {self.message}", file=file, err=True)
+
+
+class Commands(click.Group):
+    """The group of commands; the one place where errors become sentences."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            ctx.exit(SIGNALLED + signal.SIGINT)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except BrokenPipeError:
+            # Whoever read our output has enough of it, as `head` has.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(SIGNALLED + signal.SIGPIPE)
+        except Exception as error:
+            if ctx.params.get("debug"):
+                raise
+            raise Failure(_sentence(error)) from error
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands in the order of this file: a first visit's order."""
+        return list(self.commands)
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, PlaygroundError):
+        return str(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return (
+        f"{type(error).__name__}: {error}: this is a mistake in playground itself; "
+        "run the same with `playground --debug ...` and report what it prints"
+    )
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option("--quiet", "-q", is_flag=True, help="Show no progress, only results.")
+@click.option("--debug", is_flag=True, help="Show a traceback when something fails.")
+@click.pass_context
+def main(ctx: click.Context, quiet: bool, debug: bool) -> None:
+    """A small, real network on this machine: hosts, routers, switches and links.
+
+    Start with `playground demo`. Then write a file of your own, bring it up with
+    `playground up FILE.py`, and enter a host with `playground shell HOST`.
+    """
+    ctx.obj = quiet
+
+
+# -- arguments that several commands share -----------------------------------
+
+
+def _complete_host(
+    ctx: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    return [
+        CompletionItem(name) for name in sorted(_known(_nodes_of)) if name.startswith(incomplete)
+    ]
+
+
+def _complete_lab(
+    ctx: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    return [
+        CompletionItem(name)
+        for name in sorted(_known(lambda record: [record.name]))
+        if name.startswith(incomplete)
+    ]
+
+
+def _known(names: Callable[[LabRecord], Iterable[str]]) -> set[str]:
+    """All names of running labs, or none: completion is no place for errors."""
+    try:
+        return {name for record in _engine().labs() for name in names(record)}
+    except PlaygroundError:
+        return set()
+
+
+lab_option = click.option(
+    "--lab",
+    "lab_name",
+    metavar="NAME",
+    shell_complete=_complete_lab,
+    help="The lab, by name or id; needed where more than one runs.",
+)
+host_argument = click.argument("host", shell_complete=_complete_host)
+
+
+# -- commands ----------------------------------------------------------------
+
+
+@main.command()
+@click.option("--keep", is_flag=True, help="Leave the network running at the end.")
+@click.pass_obj
+def demo(quiet: bool, keep: bool) -> None:
+    """Show the Internet in miniature: twelve machines and every service.
+
+    Builds what images are missing, starts the network, draws it, and has a host behind a
+    home modem speak HTTP, HTTPS, SMTP, POP, IMAP, FTP, Telnet, SSH and DNS with the others.
+    Leaves nothing behind, unless --keep is given.
+    """
+    from playground import demonstration
+
+    demonstration.show(keep=keep, quiet=quiet)
+
+
+@main.command()
+@click.option(
+    "--for",
+    "file",
+    metavar="FILE.py",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Build only what the lab in this file needs.",
+)
+@click.pass_obj
+def build(quiet: bool, file: Path | None) -> None:
+    """Build the images that hosts are started from.
+
+    Labs do this by themselves when they start; do it beforehand where a class waits, or
+    where the network is about to go. What is built already is left alone.
+    """
+    from playground import images
+    from playground.progress import make_progress
+
+    if file is None:
+        wanted = list(images.all_images())
+    else:
+        plan = load_lab(file, None, quiet=quiet).plan()
+        services = [[settings.service for settings in node.services] for node in plan.nodes]
+        wanted = [images.helper_image(), *(images.image_for(names) for names in services)]
+    wanted = list(dict.fromkeys(wanted))
+    engine = _engine()
+    engine.check()
+    engine.ensure_images(wanted, make_progress(quiet))
+    for image in wanted:
+        click.echo(image.tag)
+
+
+@main.command()
+def doctor() -> None:
+    """Look whether this machine can run a lab, and say what to do if it cannot.
+
+    Checks the engine and its versions, the kernel and free disk space. The exit status is 1
+    if anything will keep labs from working.
+    """
+    from playground import doctor as room
+
+    marks = {"ok": ("ok", "green"), "warning": ("!!", "yellow"), "problem": ("NO", "red")}
+    findings = room.diagnose()
+    width = max(len(finding.title) for finding in findings)
+    for finding in findings:
+        mark, colour = marks[finding.state]
+        click.echo(
+            f"{click.style(mark, fg=colour, bold=True)}  {finding.title:<{width}}  {finding.text}"
+        )
+        if finding.advice:
+            click.echo(f"    {'':<{width}}  {finding.advice}")
+    problems = sum(finding.state == "problem" for finding in findings)
+    if problems:
+        raise Failure(f"{problems} of these will keep labs from working: see NO above")
+
+
+@main.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@lab_option
+@click.pass_obj
+def up(quiet: bool, file: Path, lab_name: str | None) -> None:
+    """Start the lab declared in FILE.py, and leave it running.
+
+    The file is run as Python, except for what stands under `if __name__ == "__main__":`.
+    It should make one Lab, or only hosts, routers and switches: then the lab is named after the
+    file. With --lab, one of several labs in it.
+    """
+    begin = time.monotonic()
+    lab = load_lab(file, lab_name, quiet=quiet)
+    if lab.running:
+        # Started by the file itself, as a lab that would end with this program.
+        lab.stop()
+    lab.keep = True
+    lab.start()
+    say_how_to_enter(lab, time.monotonic() - begin)
+    lab.detach()
+
+
+@main.command("ls")
+def list_labs() -> None:
+    """List the labs that run, of every user of this engine."""
+    records = _engine().labs()
+    if not records:
+        click.echo("no lab is running", err=True)
+        return
+    rows = [("LAB", "ID", "MACHINES", "OWNER", "ENDS")]
+    for record in records:
+        rows.append(
+            (
+                record.name,
+                record.id,
+                " ".join(sorted(_short(node) for node in record.nodes)),
+                record.owner.rpartition(":")[0],
+                _end(record),
+            )
+        )
+    _print_table(rows)
+
+
+def _end(record: LabRecord) -> str:
+    """When a lab will end, in a few words."""
+    if record.keep:
+        return "with `playground down`"
+    if owner_is_gone(record.owner):
+        return "with `playground sweep`: its program has died"
+    return f"with its program, process {record.owner.rpartition(':')[2]}"
+
+
+@main.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@lab_option
+@click.option("--user", "-u", metavar="NAME", help="The user to run it as, instead of root.")
+@host_argument
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.pass_context
+def run(
+    ctx: click.Context, lab_name: str | None, user: str | None, host: str, command: tuple[str, ...]
+) -> None:
+    """Run a command on HOST.
+
+    Input, both output streams and the exit status are the command's own:
+    `playground run h1 -- ping -c 1 www`. A single word with spaces in it is a line
+    for the host's shell: `playground run h1 'ip addr | grep inet'`.
+    """
+    # click leaves the "--" in place when options are not interspersed.
+    argv = list(command[1:] if command[0] == "--" else command)
+    if not argv:
+        raise click.UsageError("say which command to run: playground run HOST -- COMMAND")
+    if len(argv) == 1 and any(character.isspace() for character in argv[0]):
+        argv = ["sh", "-c", argv[0]]
+    with _attached(host, lab_name) as lab:
+        ctx.exit(_run_through(_machine(lab, host), argv, user))
+
+
+@main.command()
+@lab_option
+@click.option("--user", "-u", metavar="NAME", help="The user to be, instead of root.")
+@host_argument
+@click.pass_context
+def shell(ctx: click.Context, lab_name: str | None, user: str | None, host: str) -> None:
+    """Open a shell on HOST, in this terminal."""
+    with _attached(host, lab_name) as lab:
+        ctx.exit(_exit_status(_machine(lab, host).shell(user=user)))
+
+
+@main.command("ssh-config")
+@lab_option
+def ssh_config(lab_name: str | None) -> None:
+    """Print a configuration with which ssh, scp and sftp reach every host.
+
+    \b
+    ssh -F <(playground ssh-config) h1
+    playground ssh-config > lab.conf; scp -F lab.conf notes.txt h1:
+
+    Nothing listens on this machine for it: ssh speaks through a command, as
+    ProxyCommand in ssh_config(5) has it. The key and the hosts' own keys are written to a
+    folder of yours, which goes with the lab.
+    """
+    with _attached(None, lab_name) as lab:
+        click.echo(_ssh_config(lab), nl=False)
+
+
+@main.command(hidden=True)
+@lab_option
+@host_argument
+@click.pass_context
+def proxy(ctx: click.Context, lab_name: str | None, host: str) -> None:
+    """Speak the SSH protocol of HOST over standard input and output (for ssh-config)."""
+    with _attached(host, lab_name) as lab:
+        # sshd(8) -i: one connection on standard input and output, as inetd would start it. It
+        # needs no network on the host: a student may have broken that, or stopped the service.
+        ctx.exit(_run_through(_machine(lab, host), ["/usr/sbin/sshd", "-i"], None))
+
+
+@main.command()
+@click.argument("lab_name", metavar="[LAB]", required=False, shell_complete=_complete_lab)
+@click.option("--all", "everything", is_flag=True, help="All labs of yours, kept or not.")
+@click.pass_obj
+def down(quiet: bool, lab_name: str | None, everything: bool) -> None:
+    """Take a lab down: its machines and all that was made for it.
+
+    LAB is a name or an id; it may be left out where you have only one.
+    """
+    engine = _engine()
+    records = engine.labs()
+    if everything:
+        chosen = [record for record in records if _is_mine(record)]
+    elif lab_name is None:
+        chosen = [_only([record for record in records if _is_mine(record)])]
+    else:
+        chosen = [_only([record for record in records if lab_name in (record.name, record.id)])]
+    _remove(engine, chosen, quiet)
+
+
+@main.command()
+@click.pass_obj
+def sweep(quiet: bool) -> None:
+    """Remove what labs left behind whose program has died.
+
+    A lab dies with its program by itself; only an engine that was down at that moment leaves
+    something. Labs that are kept, that run, or that belong to another machine stay.
+    """
+    engine = _engine()
+    _remove(
+        engine,
+        [record for record in engine.labs() if not record.keep and owner_is_gone(record.owner)],
+        quiet,
+    )
+
+
+@main.command()
+def version() -> None:
+    """Print the versions of playground and Python."""
+    import platform
+    from importlib import metadata
+
+    try:
+        own = metadata.version("playground")
+    except metadata.PackageNotFoundError:
+        own = "(not installed)"
+    click.echo(f"playground {own}, Python {platform.python_version()}")
+
+
+# -- labs of a file ----------------------------------------------------------
+
+
+def load_lab(file: Path, name: str | None, *, quiet: bool = False) -> Lab:
+    """Run a Python file and return the one lab that it declares, not started.
+
+    Takes the `Lab` that a global name of it holds, or, if there is none, makes
+    one of all hosts, routers and switches that its global names hold.  With
+    ``name`` it takes the lab of that name.  Raises `PlaygroundError` with the
+    file's line if it fails, or if there is no lab or more than one.
+
+    """
+    from playground.lab import Lab
+    from playground.topology import Host, Router, Switch
+
+    values = _globals_of(file)
+    labs = list(dict.fromkeys(value for value in values if isinstance(value, Lab)))
+    if name is not None:
+        fitting = [lab for lab in labs if lab.name == name]
+        if len(fitting) != 1:
+            names = ", ".join(lab.name for lab in labs) or "none"
+            raise TopologyError(f"{file} has no lab named {name!r}; the labs in it: {names}")
+        return fitting[0]
+    if len(labs) > 1:
+        names = ", ".join(lab.name for lab in labs)
+        raise TopologyError(f"{file} makes more than one lab: choose one of {names} with --lab")
+    if labs:
+        return labs[0]
+    nodes = [value for value in _flat(values) if isinstance(value, Host | Router | Switch)]
+    if not nodes:
+        raise TopologyError(
+            f"{file} makes no lab: write `lab = Lab(...)` in it, or declare hosts, at its top level"
+        )
+    return Lab(*dict.fromkeys(nodes), name=file.stem, quiet=quiet)
+
+
+def _globals_of(file: Path) -> list[Any]:
+    """Run the file and return the values of its public global names."""
+    import runpy
+    import traceback
+
+    sys.path.insert(0, str(file.resolve().parent))
+    try:
+        names = runpy.run_path(str(file), run_name="playground_up")
+    except SystemExit as error:
+        if error.code not in (None, 0):
+            raise PlaygroundError(f"{file} ended with {error.code}") from error
+        raise PlaygroundError(f"{file} calls exit() before its end") from error
+    except SyntaxError as error:
+        raise PlaygroundError(f"{error.filename}, line {error.lineno}: {error.msg}") from error
+    except Exception as error:
+        lines = [
+            frame.lineno
+            for frame in traceback.extract_tb(error.__traceback__)
+            if frame.filename == str(file)
+        ]
+        where = f"{file}, line {lines[-1]}" if lines else str(file)
+        kind = "" if isinstance(error, PlaygroundError) else f"{type(error).__name__}: "
+        raise PlaygroundError(f"{where}: {kind}{error}") from error
+    finally:
+        sys.path.pop(0)
+    return [value for name, value in names.items() if not name.startswith("__")]
+
+
+def _flat(values: Iterable[Any]) -> Iterable[Any]:
+    """The values, and what stands in lists, tuples, sets and dicts of them."""
+    for value in values:
+        if isinstance(value, dict):
+            yield from value.values()
+        elif isinstance(value, list | tuple | set | frozenset):
+            yield from value
+        else:
+            yield value
+
+
+def say_how_to_enter(lab: Lab, took_s: float) -> None:
+    """Print that a kept lab is up, and the commands with which to use it."""
+    from playground.topology import Host, Switch
+
+    nodes = [node for node in lab.nodes if not isinstance(node, Switch)]
+    first = next((node for node in nodes if isinstance(node, Host)), nodes[0]).short
+    users = ", ".join(f"{name} / {password}" for name, password in lab.users.items())
+    name = shlex.quote(lab.name)
+    click.echo(f"lab {lab.name} is up: {len(nodes)} machines in {took_s:.1f} s")
+    for title, text in (
+        ("enter a machine", f"playground shell {first}"),
+        ("run something", f"playground run {first} -- ip route"),
+        ("use ssh", f"ssh -F <(playground ssh-config) {first}"),
+        ("user / password", users or "none"),
+        ("root's password", lab.root_password),
+        ("take it down", f"playground down {name}"),
+    ):
+        click.echo(f"  {title + ':':<17} {text}")
+
+
+# -- labs that run -----------------------------------------------------------
+
+
+def _engine() -> DockerEngine:
+    from playground.engine import DockerEngine
+
+    return DockerEngine()
+
+
+def _short(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def _nodes_of(record: LabRecord) -> list[str]:
+    """The names by which the machines of a lab may be called."""
+    return [name for node in record.nodes for name in dict.fromkeys((node, _short(node)))]
+
+
+def _attached(host: str | None, lab_name: str | None) -> Lab:
+    """Return the lab meant: the one named, else the only one that has this host."""
+    from playground.lab import Lab
+
+    engine = _engine()
+    if lab_name is None:
+        records = engine.labs()
+        if host is not None and len(records) > 1:
+            records = [record for record in records if host in _nodes_of(record)] or records
+        lab_name = _only(records).id
+    return Lab.attach(lab_name, engine=engine, quiet=True)
+
+
+def _only(records: Sequence[LabRecord]) -> LabRecord:
+    if not records:
+        raise LabNotFound("no such lab is running: `playground ls` lists those that are")
+    if len(records) > 1:
+        names = ", ".join(f"{record.name} ({record.id})" for record in records)
+        raise LabNotFound(f"more than one lab fits: say which of {names}, by name or id")
+    return records[0]
+
+
+def _machine(lab: Lab, name: str) -> Machine:
+    from playground.topology import Machine
+
+    node = lab[name]
+    if not isinstance(node, Machine):
+        raise NotRunning(f"{name} is a switch: nothing can run on it; choose a host or router")
+    return node
+
+
+def _is_mine(record: LabRecord) -> bool:
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a uid without a name, as in some containers
+        user = str(os.getuid())
+    return record.owner.rpartition(":")[0] == f"{user}@{socket.gethostname()}"
+
+
+def owner_is_gone(owner: str) -> bool:
+    """Whether the process that owns a lab, ``user@machine:pid``, has died.
+
+    An owner on another machine cannot be asked, and counts as alive.
+
+    """
+    place, _, pid = owner.rpartition(":")
+    if place.rpartition("@")[2] != socket.gethostname() or not pid.isdigit():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except (PermissionError, OverflowError):
+        return False
+    return False
+
+
+def _remove(engine: DockerEngine, records: Sequence[LabRecord], quiet: bool) -> None:
+    from playground.progress import make_progress
+
+    progress = make_progress(quiet)
+    for record in records:
+        with progress.step(f"taking down lab {record.name}"):
+            engine.stop(record.id)
+        shutil.rmtree(_folder(record.id), ignore_errors=True)
+        click.echo(f"lab {record.name} ({record.id}) is down")
+    if not records:
+        click.echo("there was nothing to take down", err=True)
+    _forget_folders({record.id for record in engine.labs()})
+
+
+def _print_table(rows: Sequence[tuple[str, ...]]) -> None:
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
+        click.echo("  ".join(cells).rstrip())
+
+
+# -- a process whose streams are ours ----------------------------------------
+
+
+def _run_through(node: Machine, argv: Sequence[str], user: str | None) -> int:
+    """Run a command with our own streams as its own; return our exit status."""
+    live = node.running()
+    try:
+        process = live.agent.spawn(live.pid, argv, env=live.env, user=user, stdin=True)
+    except AgentError as error:
+        if error.errno is None:
+            raise
+        click.echo(f"playground: {error}", err=True)
+        return NO_SUCH_COMMAND
+    # A daemon: when the command ends, nobody waits for input that may never come.
+    threading.Thread(target=_feed, args=(process,), daemon=True).start()
+    errors = threading.Thread(target=_copy, args=(process, process.read_stderr, 2))
+    errors.start()
+    try:
+        _copy(process, process.read_stdout, 1)
+        errors.join()
+        return _exit_status(process.wait())
+    except KeyboardInterrupt:
+        process.signal(signal.SIGINT)
+        try:
+            process.wait(timeout_s=2)
+        except TimeoutError:
+            process.signal(signal.SIGKILL)
+        raise
+
+
+def _feed(process: Process) -> None:
+    try:
+        while data := os.read(0, 65536):
+            process.write(data)
+        process.close_stdin()
+    except (OSError, PlaygroundError):
+        # No input at all, or the command has ended.
+        return
+
+
+def _copy(process: Process, read: Callable[[], bytes], descriptor: int) -> None:
+    try:
+        while data := read():
+            view = memoryview(data)
+            while view:
+                view = view[os.write(descriptor, view) :]
+    except BrokenPipeError:
+        # What the kernel would do to a command whose reader has gone.
+        process.signal(signal.SIGPIPE)
+        while read():
+            pass
+
+
+def _exit_status(returncode: int | None) -> int:
+    if returncode is None:
+        return 0
+    return returncode if returncode >= 0 else SIGNALLED - returncode
+
+
+# -- ssh ---------------------------------------------------------------------
+
+
+def _folder(lab_id: str) -> Path:
+    """The folder of one lab's ssh keys, in the user's own cache."""
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "playground" / lab_id
+
+
+def _forget_folders(running: set[str]) -> None:
+    """Remove the keys of labs that are gone; they open nothing any more."""
+    top = _folder("x").parent
+    if top.is_dir():
+        for folder in top.iterdir():
+            if folder.name not in running and (folder / "key").is_file():
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _ssh_config(lab: Lab) -> str:
+    """Write the keys of a lab and return the text of an ssh_config(5)."""
+    from playground.topology import Switch
+
+    folder = _folder(lab.id)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    nodes = [node for node in lab.nodes if not isinstance(node, Switch)]
+    _write_private(folder / "key", lab.private_key)
+    _write_private(
+        folder / "known_hosts",
+        "".join(f"{node.name} {lab.host_key(node.name)}\n" for node in nodes),
+    )
+    command = shlex.join([sys.executable, "-m", "playground.cli", "proxy", "--lab", lab.id])
+    blocks = [f"# The machines of lab {lab.name}, by `playground ssh-config`.\n"]
+    for node in nodes:
+        names = " ".join(dict.fromkeys((node.short, node.name)))
+        # %% because ssh_config(5) expands % in a ProxyCommand.
+        blocks.append(
+            f"Host {names}\n"
+            f"    HostName {node.name}\n"
+            f"    HostKeyAlias {node.name}\n"
+            f"    ProxyCommand {command.replace('%', '%%')} {node.name}\n"
+        )
+    blocks.append(
+        "Host *\n"
+        "    User root\n"
+        f'    IdentityFile "{folder / "key"}"\n'
+        "    IdentitiesOnly yes\n"
+        f'    UserKnownHostsFile "{folder / "known_hosts"}"\n'
+        "    GlobalKnownHostsFile none\n"
+        "    StrictHostKeyChecking yes\n"
+    )
+    return "\n".join(blocks)
+
+
+def _write_private(path: Path, text: str) -> None:
+    # ssh refuses a key that others may read.
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text if text.endswith("\n") else text + "\n")
+
+
+if __name__ == "__main__":
+    main(prog_name="playground")
