@@ -1,0 +1,287 @@
+"""Measure a lab against the bare containers it is made of, side by side.
+
+``scripts/bench`` runs this.  Both sides of a ratio are measured in turns in one
+run, so that whatever else the machine does meets both; each number is the
+median of several turns.
+
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import random
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import docker
+
+import playground
+from playground import Host, Lab, Link, Router, Switch
+from playground.examples import miniature_internet
+from playground.images import helper_image, image_for
+from playground.planning import make_plan
+from playground.progress import make_progress
+
+# As many requests at a time as the library itself sends.
+THREADS = 6
+
+
+PAGE = """\
+# Benchmarks
+
+`scripts/bench --output benchmarks/README.md` wrote this page. Both sides of a ratio are
+measured in turns in one run; each time is the median of {runs} runs.
+
+Machine: {machine}.
+
+| what / against what | playground | the other side | ratio | to reach |
+|---|---|---|---|---|
+{rows}
+
+Bare containers are created and started through docker-py with {threads} threads, from the same
+images, without any network; they are removed by force, with as many threads.
+
+Planning: random connected networks of routers, with half as many links again as there are
+routers; every segment is addressed, and every router has a route to each and the names of
+all. 300 routers are to stay under 2 s.
+
+| routers | links | routes | time | for each route and name |
+|---|---|---|---|---|
+{plans}
+"""
+
+
+@dataclass
+class Row:
+    """One line of the table: our times and the other side's, in seconds."""
+
+    what: str
+    ours: list[float]
+    theirs: list[float]
+    reach: str
+    inverse: bool = False
+
+    def __str__(self) -> str:
+        ours, theirs = statistics.median(self.ours), statistics.median(self.theirs)
+        ratio = theirs / ours if self.inverse else ours / theirs
+        shown = f"{ratio:.0f}x faster" if self.inverse else f"{ratio:.2f}x"
+        return f"| {self.what} | {_time(ours)} | {_time(theirs)} | {shown} | {self.reach} |"
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds >= 0.1 else f"{1000 * seconds:.2f} ms"
+
+
+def _timed(function: Callable[[], Any]) -> tuple[float, Any]:
+    begin = time.perf_counter()
+    result = function()
+    return time.perf_counter() - begin, result
+
+
+class BareContainers:
+    """As many containers, made with docker-py and nothing else."""
+
+    def __init__(self, client: docker.APIClient, images: Sequence[str]) -> None:
+        self._client = client
+        self._images = images
+        self._ids: list[str] = []
+
+    def up(self) -> None:
+        with ThreadPoolExecutor(THREADS) as pool:
+            list(pool.map(self._create, self._images))
+            list(pool.map(self._client.start, self._ids))
+
+    def down(self) -> None:
+        with ThreadPoolExecutor(THREADS) as pool:
+            list(pool.map(self._remove, self._ids))
+
+    def _create(self, image: str) -> None:
+        config = self._client.create_host_config(network_mode="none")
+        labels = {"playground.bench": str(os.getpid())}
+        made = self._client.create_container(image, host_config=config, labels=labels)
+        self._ids.append(made["Id"])
+
+    def _remove(self, identity: str) -> None:
+        self._client.remove_container(identity, force=True, v=True)
+
+
+def star(count: int) -> Lab:
+    """Declare hosts without services around one switch."""
+    switch = Switch("switch")
+    for number in range(1, count + 1):
+        Link(switch, Host(f"h{number}"))
+    return Lab(switch, name=f"bench-{count}-{os.getpid()}", quiet=True)
+
+
+def up_and_down(
+    client: docker.APIClient, make: Callable[[], Lab], runs: int, say: Callable[[str], None]
+) -> tuple[list[float], list[float], list[float], list[float]]:
+    """Return our ups and downs, and those of as many bare containers."""
+    ours_up, ours_down, bare_up, bare_down = [], [], [], []
+
+    def ours() -> None:
+        lab = make()
+        ours_up.append(_timed(lab.start)[0])
+        ours_down.append(_timed(lab.stop)[0])
+
+    def bare() -> None:
+        plan = make().plan()
+        tags = [image_for(item.service for item in node.services).tag for node in plan.nodes]
+        containers = BareContainers(client, tags)
+        try:
+            bare_up.append(_timed(containers.up)[0])
+        finally:
+            took = _timed(containers.down)[0]
+        bare_down.append(took)
+
+    for number in range(runs):
+        # Each side goes first every other time.
+        for side in (ours, bare) if number % 2 else (bare, ours):
+            side()
+        say(f"run {number + 1}: up {ours_up[-1]:.2f} / {bare_up[-1]:.2f} s")
+    return ours_up, ours_down, bare_up, bare_down
+
+
+def commands(client: docker.APIClient, turns: int) -> Row:
+    """Time a command on a host against `docker exec` through the API."""
+    ours, theirs = [], []
+    with star(2) as lab:
+        h1 = lab["h1"]
+        assert isinstance(h1, Host)
+
+        def by_exec() -> None:
+            job = client.exec_create(f"{lab.id}.h1", ["true"])
+            client.exec_start(job["Id"])
+
+        for _ in range(turns):
+            ours.append(_timed(lambda: h1.run(["true"]))[0])
+            theirs.append(_timed(by_exec)[0])
+    return Row(
+        '`h1.run(["true"])` / `docker exec` through the API', ours, theirs, "20x faster", True
+    )
+
+
+def routers(count: int) -> list[Router]:
+    """Declare routers in a random connected network, the same on every run."""
+    chance = random.Random(count)
+    made = [Router(f"r{number}") for number in range(count)]
+    for number in range(1, count):
+        Link(made[chance.randrange(number)], made[number])
+    for _ in range(count // 2):
+        Link(*chance.sample(made, 2))
+    return made
+
+
+def planning(count: int, runs: int) -> str:
+    """Return a line about planning a network of `count` routers."""
+    times = []
+    for _ in range(runs):
+        nodes = routers(count)
+        took, plan = _timed(lambda nodes=nodes: make_plan(nodes))
+        times.append(took)
+    routes = sum(len(node.routes) for node in plan.nodes)
+    names = sum(len(node.hosts) for node in plan.nodes)
+    took = statistics.median(times)
+    return (
+        f"| {count} | {len(plan.wires)} | {routes} | {_time(took)} | "
+        f"{1e6 * took / max(1, routes + names):.1f} µs |"
+    )
+
+
+def machine(client: docker.APIClient) -> str:
+    """Describe where this runs, in two lines."""
+    info, version = client.info(), client.version()
+    cpu = platform.processor() or platform.machine()
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            cpu = line.partition(":")[2].strip()
+            break
+    memory_gib = info["MemTotal"] / 2**30
+    return (
+        f"{os.cpu_count()} cores of {cpu}, {memory_gib:.0f} GiB, Linux {platform.release()}, "
+        f"{info['OperatingSystem']}; Docker {version['Version']} ({info['Driver']}, cgroup "
+        f"v{info.get('CgroupVersion', '1')}), Python {platform.python_version()}, playground "
+        f"{_own_version()}; {time.strftime('%Y-%m-%d', time.gmtime())}"
+    )
+
+
+def _own_version() -> str:
+    from importlib import metadata
+
+    try:
+        return metadata.version("playground")
+    except metadata.PackageNotFoundError:
+        return f"in {Path(playground.__file__).parent}"
+
+
+def report(client: docker.APIClient, runs: int, say: Callable[[str], None]) -> str:
+    """Measure everything and return the whole page."""
+    rows = []
+    for count, reach in ((12, "1.15x"), (50, "1.15x")):
+        say(f"{count} plain hosts")
+        ours, ours_down, bare, bare_down = up_and_down(
+            client, lambda count=count: star(count), runs, say
+        )
+        rows.append(Row(f"{count} plain hosts up / as many bare containers", ours, bare, reach))
+        rows.append(Row(f"{count} plain hosts down / removed", ours_down, bare_down, "1.2x"))
+    say("the miniature Internet")
+    ours, ours_down, bare, bare_down = up_and_down(
+        client,
+        lambda: miniature_internet(quiet=True, name=f"bench-internet-{os.getpid()}"),
+        runs,
+        say,
+    )
+    rows.append(
+        Row(
+            "the miniature Internet, every service answering / its bare containers",
+            ours,
+            bare,
+            "1.6x",
+        )
+    )
+    rows.append(Row("the miniature Internet down / removed", ours_down, bare_down, "1.2x"))
+    say("commands")
+    rows.append(commands(client, 10 * runs))
+    say("planning")
+    plans = [planning(count, runs) for count in (50, 100, 200, 300)]
+    return PAGE.format(
+        runs=runs,
+        machine=machine(client),
+        rows="\n".join(map(str, rows)),
+        threads=THREADS,
+        plans="\n".join(plans),
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], prog="scripts/bench")
+    parser.add_argument("--runs", type=int, default=5, metavar="N", help="turns a side (5)")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write the page there as well")
+    options = parser.parse_args()
+    if options.runs < 1:
+        parser.error("--runs: at least one run is needed")
+
+    def say(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    client = docker.from_env(timeout=120).api
+    images = [helper_image(), image_for(())]
+    plan = miniature_internet(quiet=True).plan()
+    images += [image_for(item.service for item in node.services) for node in plan.nodes]
+    playground.DockerEngine().ensure_images(list(dict.fromkeys(images)), make_progress())
+    page = report(client, options.runs, say)
+    print(page)
+    if options.output:
+        options.output.write_text(page)
+
+
+if __name__ == "__main__":
+    main()
