@@ -6,6 +6,7 @@
      |- TopologyError (ValueError)      a declaration that cannot become a network
      |- NotRunning                      something asked of a node or lab that is not started
      |- LabNotFound (LookupError)       no lab of that name, or more than one
+     |- NoSuchNode (KeyError)           a lab has no machine of that name
      |- EngineError                     the container engine is missing, too old, full, refuses
      |   |- ImageError                  an image could not be built; holds the log
      |   '- NodeDied                    a node's container ended by itself; holds its log
@@ -14,6 +15,9 @@
      |- CommandFailed                   a command's exit status was not zero; holds the Result
      |   '- CommandTimeout (TimeoutError)
      |- CallFailed                      a called function's exception that cannot be rebuilt here
+     |- TransferFailed (OSError)        a file could not be put, got, read or written
+     |- BadArgument (ValueError)        an operation was given what it cannot use
+     |- UnknownName (KeyError)          a mapping of a node has no such key
      '- NotReady (TimeoutError)         a wait that came to its limit; says for what
 
 Messages are sentences for a student: what is wrong, where, what to do next.
@@ -43,6 +47,13 @@ class NotRunning(PlaygroundError):
 
 class LabNotFound(PlaygroundError, LookupError):
     """No running lab has that name, or more than one has it."""
+
+
+class NoSuchNode(PlaygroundError, KeyError):
+    """A lab has no host, router or switch of that name."""
+
+    # KeyError shows the repr of its argument, quotes and all.
+    __str__ = Exception.__str__
 
 
 class EngineError(PlaygroundError):
@@ -133,6 +144,21 @@ class CallFailed(PlaygroundError):
     def __init__(self, message: str, remote_traceback: str = "") -> None:
         super().__init__(message)
         self.remote_traceback = remote_traceback
+
+
+class TransferFailed(PlaygroundError, OSError):
+    """A file could not be put on a node, got from it, read or written."""
+
+
+class BadArgument(PlaygroundError, ValueError):
+    """An operation was given what it cannot use; nothing was done."""
+
+
+class UnknownName(PlaygroundError, KeyError):
+    """A mapping of a node, such as its services, has no such key."""
+
+    # A KeyError would show the sentence in quotes.
+    __str__ = Exception.__str__
 
 
 class NotReady(PlaygroundError, TimeoutError):

@@ -1,0 +1,66 @@
+"""A small, real network on one machine: hosts, routers, switches and links.
+
+>>> from playground import Host, Lab, Link, Router, Switch
+>>> home = Switch("home", subnet="192.168.1.0/24")
+>>> h1, h2 = Host("h1"), Host("h2")
+>>> for node in (h1, h2):
+...     Link(home, node)
+>>> with Lab(home) as lab:
+...     h1.ping(h2)
+Ping(sent=3, received=3, rtt_ms=...)
+
+"""
+
+from playground.engine import DockerEngine
+from playground.errors import (
+    AgentError,
+    AgentGone,
+    CallFailed,
+    CommandFailed,
+    CommandTimeout,
+    EngineError,
+    ImageError,
+    LabNotFound,
+    NodeDied,
+    NoSuchNode,
+    NotReady,
+    NotRunning,
+    PlaygroundError,
+    TopologyError,
+)
+from playground.lab import Lab
+from playground.plan import Plan
+from playground.services import DNS, FTP, HTTP, IMAP, POP, SMTP, SSH, Telnet
+from playground.topology import Host, Link, Router, Switch
+
+__all__ = [
+    "DNS",
+    "FTP",
+    "HTTP",
+    "IMAP",
+    "POP",
+    "SMTP",
+    "SSH",
+    "AgentError",
+    "AgentGone",
+    "CallFailed",
+    "CommandFailed",
+    "CommandTimeout",
+    "DockerEngine",
+    "EngineError",
+    "Host",
+    "ImageError",
+    "Lab",
+    "LabNotFound",
+    "Link",
+    "NoSuchNode",
+    "NodeDied",
+    "NotReady",
+    "NotRunning",
+    "Plan",
+    "PlaygroundError",
+    "Router",
+    "Switch",
+    "Telnet",
+    "TopologyError",
+]

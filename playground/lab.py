@@ -1,0 +1,542 @@
+"""The lab: starts what is declared, owns all that was made, and takes it down.
+
+`Lab` decides nothing about networks: `planning.make_plan` makes the plan,
+`changes.compare` says what is new in it, `applying` sends that to the agent, and
+this module walks those steps and keeps the way back in one `ExitStack`.
+
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import secrets
+import socket
+import threading
+import warnings
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Self
+
+from playground import applying, saving
+from playground.changes import Changes, compare
+from playground.credentials import Credentials
+from playground.engine import DockerEngine, Engine, LabLabels, LabRecord, NodeContainer
+from playground.errors import EngineError, LabNotFound, NoSuchNode, NotReady, NotRunning
+from playground.errors import PlaygroundError, TopologyError
+from playground.guardian import Guardian
+from playground.images import Image, helper_image, image_for
+from playground.operations import LiveNode
+from playground.plan import NodePlan, Plan
+from playground.planning import collect, make_plan
+from playground.progress import Progress, make_progress
+from playground.provision import NodeProvision, provision
+from playground.remote import Client
+from playground.services import SERVICES
+from playground.topology import Host, Link, Node, Router, Switch
+
+# A service that has not answered by then never will: the slowest, a mail
+# server, takes under a second on an idle machine of 2 cores.
+READY_TIMEOUT_S = 60.0
+
+# The labs of this process that run, by the names their users gave them, so
+# that a notebook cell run twice replaces its lab instead of adding another.
+_running: weakref.WeakValueDictionary[str, Lab] = weakref.WeakValueDictionary()
+
+
+class Lab:
+    """A network of hosts, routers and switches that can be started and stopped.
+
+    Takes the `nodes` given and every node linked to them.  ``name`` is what
+    other programs find it by (`Lab.attach`) and what its MAC addresses are
+    derived from; a second lab of the same name in the same process replaces
+    the first when it starts.  ``users`` maps user names to passwords (by
+    default one user, ``student``, with a password made for the lab).  With
+    ``ipv6`` every segment gets a /64 too.  ``keep`` makes a lab that outlives
+    this program, until it is stopped.  ``engine`` is what runs the hosts: by
+    default the Docker engine that DOCKER_HOST or the usual socket leads to.
+    With ``quiet`` nothing is printed while it starts.
+
+    Building a `Lab` plans it and touches nothing on the machine; raises
+    `TopologyError` if it cannot become a network.
+
+    >>> with Lab(home, name="coffee-shop") as lab:
+    ...     h1.ping("www")
+
+    """
+
+    def __init__(
+        self,
+        *nodes: Node,
+        name: str | None = None,
+        users: Mapping[str, str] | None = None,
+        ipv6: bool = False,
+        keep: bool = False,
+        engine: Engine | str | None = None,
+        quiet: bool = False,
+    ) -> None:
+        self.name = _check_name(name)
+        self.ipv6 = ipv6
+        self.keep = keep
+        self.id = ""
+        self._named = name is not None
+        self._given = nodes
+        self._engine = _engine(engine)
+        self._progress = make_progress(quiet)
+        self._lock = threading.RLock()
+        self._undo: ExitStack | None = None
+        self._client: Client | None = None
+        self._plan: Plan | None = None
+        self._provisions: dict[str, NodeProvision] = {}
+        self._pids: dict[str, int] = {}
+        self._credentials = Credentials.make(users)
+        self._forget: weakref.finalize[[str, ExitStack], Lab] | None = None
+        self._take_nodes()
+        self.plan()
+
+    # -- what it is ---------------------------------------------------------
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """Every host, router and switch, in the order found."""
+        return collect(self._given)
+
+    @property
+    def links(self) -> tuple[Link, ...]:
+        """Every link between the nodes, once, in the order found."""
+        return tuple(dict.fromkeys(link for node in self.nodes for link in node.links))
+
+    @property
+    def running(self) -> bool:
+        """Whether the lab was started and not stopped since."""
+        return self._undo is not None
+
+    @property
+    def users(self) -> dict[str, str]:
+        """The ordinary users that exist on every host, and their passwords."""
+        return dict(self._credentials.users)
+
+    @property
+    def root_password(self) -> str:
+        """The password of root on every host."""
+        return self._credentials.root_password
+
+    @property
+    def private_key(self) -> str:
+        """The key that lets root and every user in over SSH, in OpenSSH's format."""
+        return self._credentials.ssh_private_key
+
+    @property
+    def ca_certificate(self) -> str:
+        """The certificate (PEM) of the authority that every host trusts."""
+        return self._credentials.ca_certificate_pem
+
+    def host_key(self, node: str) -> str:
+        """Return the public SSH host key of the node with this full name."""
+        return self._credentials.host_key(node)[1]
+
+    def plan(self) -> Plan:
+        """Return what `start` will make, or has made, as frozen data.
+
+        Raises `TopologyError` if the declarations cannot become a network.
+        Once the lab runs, addresses that were given stay as they are.
+
+        """
+        return make_plan(self._given, lab=self.name, ipv6=self.ipv6, previous=self._plan)
+
+    def __getitem__(self, name: str) -> Node:
+        """Return the node with this full or short name.
+
+        Raises `NoSuchNode`, which is a `KeyError`, if there is none.
+
+        """
+        for node in self.nodes:
+            if name in (node.name, node.short):
+                return node
+        there = ", ".join(node.name for node in self.nodes)
+        raise NoSuchNode(f"there is no machine {name!r} in lab {self.name}: it has {there}")
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self.nodes)
+
+    def __contains__(self, item: object) -> bool:
+        return any(item in (node, node.name, node.short) for node in self.nodes)
+
+    def __repr__(self) -> str:
+        nodes = self.nodes
+        counts = [
+            _count(sum(isinstance(node, kind) for node in nodes), word)
+            for kind, word in ((Host, "host"), (Router, "router"), (Switch, "switch"))
+        ]
+        state = "running" if self.running else "not running"
+        return f"<Lab {self.name}: {', '.join(filter(None, counts))}; {state}>"
+
+    # -- starting -----------------------------------------------------------
+
+    def start(self) -> Self:
+        """Bring up all that is declared and not yet running; return the lab.
+
+        When it returns, every link carries traffic, every name resolves and
+        every service answers.  On a running lab it brings up the nodes and
+        links that were declared since and leaves the rest alone.
+
+        Raises `TopologyError` before anything is made, `EngineError` if the
+        engine cannot do it, `NotReady` if a service does not answer.  After
+        any failure, and after an interrupt, nothing is left of what this call
+        made.
+
+        """
+        with self._lock:
+            self._take_nodes()
+            plan = self.plan()
+            images = _images(plan)
+            if self.running:
+                self._extend(plan, images)
+            else:
+                self._begin(plan, images)
+        return self
+
+    def _begin(self, plan: Plan, images: Mapping[str, Image]) -> None:
+        self._replace_older()
+        self._engine.check()
+        if self.keep:
+            self._refuse_second_kept()
+        self._engine.ensure_images([helper_image(), *images.values()], self._progress)
+        self.id = f"{_slug(self.name)}-{secrets.token_hex(3)}"
+        labels = LabLabels(self.id, self.name, _owner(), self.keep)
+        with ExitStack() as undo, self._progress.step(f"starting lab {self.name}"):
+            guardian = Guardian.start(self.id, self._engine.url)
+            undo.callback(guardian.release)
+            undo.callback(self._engine.stop, self.id)
+            undo.callback(self._detach_nodes)
+            with ThreadPoolExecutor(1) as beside:
+                # The agent's interpreter starts while the hosts do.
+                helper = beside.submit(self._start_agent, labels, undo)
+                pids = self._engine.start_nodes(
+                    labels, _containers(plan, plan.nodes, images), self._progress
+                )
+                client = helper.result()
+            self._client = client
+            if self.keep:
+                client.call("disown")
+            self._bring_up(undo, plan, compare(None, plan), pids)
+            if self.keep:
+                guardian.release()
+            self._runs(undo.pop_all())
+
+    def _runs(self, undo: ExitStack) -> None:
+        self._undo = undo
+        if self._named:
+            _running[self.name] = self
+        if not self.keep:
+            self._forget = weakref.finalize(self, _abandoned, repr(self), undo)
+            # At the end of the program the line closes by itself.
+            self._forget.atexit = False
+
+    def _start_agent(self, labels: LabLabels, undo: ExitStack) -> Client:
+        self._engine.start_helper(labels)
+        client = Client(self._engine.connect(self.id))
+        undo.callback(client.close)
+        client.hello(READY_TIMEOUT_S)
+        return client
+
+    def _extend(self, plan: Plan, images: Mapping[str, Image]) -> None:
+        change = compare(self._plan, plan)
+        self._engine.ensure_images(list(images.values()), self._progress)
+        labels = LabLabels(self.id, self.name, _owner(), self.keep)
+        new = [node.name for node in change.nodes_add]
+        with ExitStack() as undo, self._progress.step(f"adding to lab {self.name}"):
+            pids = dict(self._pids)
+            if new:
+                undo.callback(self._engine.stop, self.id, new)
+                pids |= self._engine.start_nodes(
+                    labels, _containers(plan, change.nodes_add, images), self._progress
+                )
+            self._bring_up(undo, plan, change, pids)
+            undo.pop_all()
+
+    def _bring_up(self, undo: ExitStack, plan: Plan, change: Changes, pids: dict[str, int]) -> None:
+        """Wire, configure and furnish what `change` adds; `undo` gets the way back."""
+        client = self._agent()
+        old_plan, old_provisions, old_pids = self._plan, self._provisions, self._pids
+        provisions = provision(plan, self._credentials)
+        if not self.keep:
+            client.call("own", pids=list(pids.values()))
+        applying.wire(client, pids, plan, change)
+        if old_plan is not None:
+            undo.callback(applying.furnish, client, old_pids, old_provisions, provisions)
+            undo.callback(applying.configure, client, old_pids, compare(plan, old_plan).inside)
+            undo.callback(applying.unwire, client, old_pids, plan, change)
+        applying.configure(client, pids, change.inside)
+        applying.furnish(client, pids, provisions, old_provisions)
+        self._attach_nodes(plan, pids)
+        undo.callback(self._restore, old_plan, old_provisions, old_pids)
+        self._plan, self._provisions, self._pids = plan, provisions, pids
+        self._wait_ready(provisions, pids)
+        client.call("state_save", data=saving.save(self.nodes, plan, self._credentials))
+
+    def _wait_ready(self, provisions: Mapping[str, NodeProvision], pids: Mapping[str, int]) -> None:
+        """Wait until every service has given a real answer."""
+        failures = applying.wait_ready(self._agent(), pids, provisions, READY_TIMEOUT_S)
+        if not failures:
+            return
+        first = failures[0]
+        sentences = [
+            f"{failure['service']} on {failure['node']} did not answer on port "
+            f"{failure['port']} within {READY_TIMEOUT_S:g} s: {failure['message']}"
+            for failure in failures
+        ]
+        row = SERVICES[first["service"]]
+        log = applying.read_log(self._agent(), pids[first["node"]], row.logs)
+        raise NotReady("\n".join(sentences) + (f"\nits log ends:\n{log}" if log else ""))
+
+    def _attach_nodes(self, plan: Plan, pids: Mapping[str, int]) -> None:
+        for node in self.nodes:
+            if isinstance(node, Switch):
+                continue
+            node._live = LiveNode(
+                pid=pids[node.name],
+                agent=self._agent(),
+                lab=self,
+                plan=plan.node(node.name),
+            )
+
+    def _detach_nodes(self) -> None:
+        for node in self.nodes:
+            if not isinstance(node, Switch):
+                node._live = None
+
+    def _restore(
+        self,
+        plan: Plan | None,
+        provisions: dict[str, NodeProvision],
+        pids: dict[str, int],
+    ) -> None:
+        self._plan, self._provisions, self._pids = plan, provisions, pids
+        self._detach_nodes()
+        if plan is not None:
+            self._attach_nodes(plan, pids)
+
+    def _take_nodes(self) -> None:
+        """Make the nodes this lab's own; refuse those of another lab.
+
+        A lab of the same name that was declared before is about to be replaced,
+        and may lose its nodes.
+
+        """
+        for node in self.nodes:
+            other = _lab_of.get(node, _no_lab)()
+            if other is None or other is self:
+                continue
+            if other.name == self.name and (self._named or not other.running):
+                continue
+            state = "running lab" if other.running else "lab"
+            raise TopologyError(
+                f"{node.name} is part of the {state} {other.name!r} already, and a machine can be "
+                f"in one lab at a time: stop that lab and drop it, or declare a new machine"
+            )
+        for node in self.nodes:
+            _lab_of[node] = weakref.ref(self)
+
+    def _replace_older(self) -> None:
+        older = _running.get(self.name) if self._named else None
+        if older is not None and older is not self:
+            older.stop()
+
+    def _refuse_second_kept(self) -> None:
+        for record in self._engine.labs():
+            if record.keep and record.name == self.name:
+                raise PlaygroundError(
+                    f"a lab named {self.name!r} is kept running already: enter it with "
+                    f"Lab.attach({self.name!r}), or take it down first with "
+                    f"`playground down {self.name}`"
+                )
+
+    def _agent(self) -> Client:
+        if self._client is None:
+            raise NotRunning(f"lab {self.name} is not running: call its start() first")
+        return self._client
+
+    # -- stopping -----------------------------------------------------------
+
+    def stop(self) -> None:
+        """Take the lab down: hosts, links, files, all that was made.
+
+        Stopping a lab that does not run does nothing.  Every step is tried,
+        and the first error raised at the end.
+
+        """
+        with self._lock:
+            undo = self._ended()
+            if undo is not None:
+                with self._progress.step(f"stopping lab {self.name}"):
+                    undo.close()
+
+    def detach(self) -> None:
+        """Let go of a lab that is to go on: one with ``keep``, or attached.
+
+        Raises `PlaygroundError` for a lab that lives only as long as its owner.
+
+        """
+        with self._lock:
+            if self.running and not self.keep:
+                raise PlaygroundError(
+                    f"lab {self.name} would not outlive this program: "
+                    "declare it with Lab(..., keep=True), or stop() it"
+                )
+            undo = self._ended()
+            if undo is not None:
+                undo.pop_all()
+                self._detach_nodes()
+                self._agent().close()
+                self._client = None
+
+    def _ended(self) -> ExitStack | None:
+        undo, self._undo = self._undo, None
+        if self._forget is not None:
+            self._forget.detach()
+        if _running.get(self.name) is self:
+            del _running[self.name]
+        return undo
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.keep and self.running:
+            self.detach()
+        else:
+            self.stop()
+
+    # -- from another process -----------------------------------------------
+
+    @classmethod
+    def attach(cls, name: str, *, engine: Engine | str | None = None, quiet: bool = False) -> Lab:
+        """Return the lab of that name (or id) that another process started.
+
+        Its nodes are found by name, ``lab["h1"]``.  Leaving a ``with`` block
+        lets go of it and leaves it running; `stop` takes it down.
+
+        Raises `LabNotFound` if no lab has that name, or more than one.
+
+        >>> with Lab.attach("coffee-shop") as lab:
+        ...     lab["h1"].run("ip route")
+
+        """
+        found = _engine(engine)
+        record = _find(found.labs(), name)
+        with ExitStack() as line:
+            client = Client(found.connect(record.id))
+            line.callback(client.close)
+            client.hello(READY_TIMEOUT_S)
+            state = client.call("state_load")
+            if state is None:
+                raise LabNotFound(f"lab {name!r} is still starting: try again when it is up")
+            saved = saving.load(state)
+            lab = cls(
+                *saved.nodes,
+                name=record.name,
+                ipv6=saved.ipv6,
+                keep=True,
+                engine=found,
+                quiet=quiet,
+            )
+            lab.id = record.id
+            lab._client = client
+            lab._credentials = saved.credentials
+            lab._plan = saved.plan
+            lab._pids = found.pids(record.id)
+            lab._provisions = provision(saved.plan, saved.credentials)
+            lab._attach_nodes(saved.plan, lab._pids)
+            undo = ExitStack()
+            undo.callback(found.stop, record.id)
+            undo.callback(lab._detach_nodes)
+            undo.callback(line.pop_all().close)
+            lab._runs(undo)
+        return lab
+
+
+# Which lab a node was last declared in; neither keeps the other alive.
+_lab_of: weakref.WeakKeyDictionary[Node, Callable[[], Lab | None]] = weakref.WeakKeyDictionary()
+
+
+def _no_lab() -> None:
+    return None
+
+
+def _abandoned(name: str, undo: ExitStack) -> None:
+    warnings.warn(
+        f"{name} was dropped without stop(): use `with lab:`, or stop it",
+        ResourceWarning,
+        stacklevel=2,
+    )
+    undo.close()
+
+
+def _engine(engine: Engine | str | None) -> Engine:
+    if engine is None or engine == "docker":
+        return DockerEngine()
+    if isinstance(engine, str):
+        raise EngineError(f"there is no engine {engine!r}: the one there is, is 'docker'")
+    return engine
+
+
+def _images(plan: Plan) -> dict[str, Image]:
+    return {
+        node.name: image_for([settings.service for settings in node.services])
+        for node in plan.nodes
+    }
+
+
+def _containers(
+    plan: Plan, nodes: Iterable[NodePlan], images: Mapping[str, Image]
+) -> list[NodeContainer]:
+    return [NodeContainer(node.name, node.short, images[node.name].tag) for node in nodes]
+
+
+def _find(records: Iterable[LabRecord], name: str) -> LabRecord:
+    found = [record for record in records if name in (record.name, record.id)]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        names = ", ".join(sorted(record.name for record in records)) or "none"
+        raise LabNotFound(f"no lab named {name!r} is running; those that run: {names}")
+    ids = ", ".join(record.id for record in found)
+    raise LabNotFound(f"{len(found)} labs named {name!r} are running: say which by its id: {ids}")
+
+
+def _check_name(name: str | None) -> str:
+    if name is None:
+        return "lab"
+    if not isinstance(name, str) or not name.strip() or not name.isprintable():
+        raise TopologyError(f'{name!r} is no name for a lab: use a word, such as "coffee-shop"')
+    return name
+
+
+def _slug(name: str) -> str:
+    """Return the name as a container's name may begin: [a-zA-Z0-9][a-zA-Z0-9_.-]*."""
+    return re.sub(r"[^a-zA-Z0-9_]+", "-", name).strip("-_").lower()[:30] or "lab"
+
+
+def _owner() -> str:
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a uid without a name, as in some containers
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}:{os.getpid()}"
+
+
+def _count(number: int, word: str) -> str:
+    if not number:
+        return ""
+    plural = "es" if word.endswith("ch") else "s"
+    return f"{number} {word}{plural if number != 1 else ''}"

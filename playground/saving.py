@@ -1,0 +1,210 @@
+"""A lab as JSON text, and back: what `Lab.attach` finds in the helper.
+
+Saved are the declarations (not as Python objects, which would let whoever runs
+the engine run code here), the plan with all that was chosen, and the
+credentials.  Files and messages of services are saved with their contents.
+
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from email.message import EmailMessage
+from ipaddress import ip_address, ip_interface, ip_network
+from pathlib import Path
+from typing import Any
+
+from playground.credentials import Credentials
+from playground.plan import Address, InterfaceAddress, Network, Plan
+from playground.services import SERVICES, ServiceSettings, with_contents
+from playground.topology import Forward, Host, Link, Machine, Masquerade, Node, Router, Switch
+
+# The shape of the text; another number is another shape.
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class SavedLab:
+    """What was saved of a running lab."""
+
+    nodes: tuple[Node, ...]
+    ipv6: bool
+    plan: Plan
+    credentials: Credentials
+
+
+def save(nodes: Iterable[Node], plan: Plan, credentials: Credentials) -> str:
+    """Return a running lab as JSON text; `load` is the way back."""
+    nodes = list(nodes)
+    links = sorted({link for node in nodes for link in node.links}, key=lambda link: link.serial)
+    data = {
+        "format": FORMAT,
+        "plan": _plan_data(plan),
+        "credentials": credentials.to_data(),
+        "nodes": [_node_data(node) for node in nodes],
+        "links": [_link_data(link) for link in links],
+        "nat": [
+            _nat_data(node, rule, links)
+            for node in nodes
+            if isinstance(node, Router)
+            for rule in node.nat
+        ],
+    }
+    return json.dumps(data)
+
+
+def load(text: str) -> SavedLab:
+    """Return what `save` made text of, with declarations of its own.
+
+    Raises `ValueError` for the text of another version of playground.
+
+    """
+    data = json.loads(text)
+    if data["format"] != FORMAT:
+        raise ValueError(f"saved by another version of playground (format {data['format']})")
+    nodes = {item["name"]: _node(item) for item in data["nodes"]}
+    links = [_link(item, nodes) for item in data["links"]]
+    for item in data["nat"]:
+        _declare_nat(item, nodes, links)
+    plan = _plan(data["plan"])
+    credentials = Credentials.from_data(data["credentials"])
+    return SavedLab(tuple(nodes.values()), plan.ipv6, plan, credentials)
+
+
+# -- declarations ------------------------------------------------------------
+
+
+def _node_data(node: Node) -> dict[str, Any]:
+    data: dict[str, Any] = {"kind": type(node).__name__, "name": node.name}
+    if isinstance(node, Switch):
+        return data | {"subnets": [str(subnet) for subnet in node.subnets]}
+    data["services"] = [_settings_data(settings) for settings in node.declared_services]
+    return data | ({"routing": node.routing} if isinstance(node, Router) else {})
+
+
+def _node(data: Mapping[str, Any]) -> Node:
+    if data["kind"] == "Switch":
+        return Switch(data["name"], data["subnets"] or None)
+    services = [_settings(item) for item in data["services"]]
+    if data["kind"] == "Router":
+        return Router(data["name"], services, data["routing"])
+    return Host(data["name"], services)
+
+
+def _link_data(link: Link) -> dict[str, Any]:
+    return {
+        "nodes": [end.node.name for end in link.ends],
+        "subnets": [str(subnet) for subnet in link.subnets],
+        "addresses": [[str(address) for address in end.addresses] for end in link.ends],
+        "names": [end.name for end in link.ends],
+        "macs": [end.mac for end in link.ends],
+        "mtu": link.mtu_bytes,
+        "offload": link.offload,
+    }
+
+
+def _link(data: Mapping[str, Any], nodes: Mapping[str, Node]) -> Link:
+    a, b = (nodes[name] for name in data["nodes"])
+    first, second = (addresses or None for addresses in data["addresses"])
+    where: dict[str, Any] = {"subnet": data["subnets"] or None}
+    if isinstance(a, Switch) or isinstance(b, Switch):
+        where["address"] = first or second
+    elif first or second:
+        where["addresses"] = (first, second)
+    return Link(
+        a,
+        b,
+        **where,
+        names=data["names"],
+        macs=data["macs"],
+        mtu=data["mtu"],
+        offload=data["offload"],
+    )
+
+
+def _nat_data(router: Router, rule: Masquerade | Forward, links: list[Link]) -> dict[str, Any]:
+    data: dict[str, Any] = {"router": router.name, "link": links.index(rule.link)}
+    if isinstance(rule, Forward):
+        data |= {
+            "port": rule.port,
+            "host": rule.host.name,
+            "to_port": rule.to_port,
+            "protocol": rule.protocol,
+        }
+    return data
+
+
+def _declare_nat(data: Mapping[str, Any], nodes: Mapping[str, Node], links: list[Link]) -> None:
+    router, link = nodes[data["router"]], links[data["link"]]
+    assert isinstance(router, Router)
+    if "port" not in data:
+        router.masquerade(link)
+        return
+    host = nodes[data["host"]]
+    assert isinstance(host, Machine)
+    router.forward(link, port=data["port"], to=(host, data["to_port"]), protocol=data["protocol"])
+
+
+# -- settings of services ----------------------------------------------------
+
+
+def _settings_data(settings: ServiceSettings) -> dict[str, Any]:
+    whole = with_contents(settings)
+    return {
+        "service": whole.service,
+        "settings": {
+            field.name: _value_data(getattr(whole, field.name))
+            for field in dataclasses.fields(whole)
+            if field.init
+        },
+    }
+
+
+def _settings(data: Mapping[str, Any]) -> ServiceSettings:
+    kind = SERVICES[data["service"]].settings
+    return kind(**{name: _value(value) for name, value in data["settings"].items()})
+
+
+def _value_data(value: Any) -> Any:
+    if isinstance(value, EmailMessage):
+        value = value.as_bytes()
+    if isinstance(value, bytes):
+        return {"bytes": base64.b64encode(value).decode()}
+    if isinstance(value, Mapping):
+        return {"mapping": [[key, _value_data(item)] for key, item in value.items()]}
+    if isinstance(value, (list, tuple)):
+        return [_value_data(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def _value(data: Any) -> Any:
+    if isinstance(data, dict) and "bytes" in data:
+        return base64.b64decode(data["bytes"])
+    if isinstance(data, dict):
+        return {key: _value(item) for key, item in data["mapping"]}
+    return tuple(_value(item) for item in data) if isinstance(data, list) else data
+
+
+# -- the plan ----------------------------------------------------------------
+
+
+def _plan_data(plan: Plan) -> dict[str, Any]:
+    data = plan.to_data()
+    for node, node_data in zip(plan.nodes, data["nodes"], strict=True):
+        node_data["services"] = [_settings_data(settings) for settings in node.services]
+    return data
+
+
+def _plan(data: Mapping[str, Any]) -> Plan:
+    import cattrs  # only here: a lab that nobody attaches to does without
+
+    converter = cattrs.Converter()
+    converter.register_structure_hook(Address, lambda text, _: ip_address(text))
+    converter.register_structure_hook(InterfaceAddress, lambda text, _: ip_interface(text))
+    converter.register_structure_hook(Network, lambda text, _: ip_network(text))
+    converter.register_structure_hook(ServiceSettings, lambda item, _: _settings(item))
+    return converter.structure(data, Plan)

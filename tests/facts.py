@@ -1,0 +1,23 @@
+"""Facts about networks, as assertions that read like sentences."""
+
+from __future__ import annotations
+
+from playground.topology import Node
+
+
+def assert_can_ping(node: Node, target: Node | str) -> None:
+    """Assert that an echo request from `node` is answered by `target`."""
+    result = node.ping(target, count=1, timeout_s=5)
+    assert result.received == 1, f"{node.name} got no answer from {target}: {result}"
+
+
+def assert_cannot_ping(node: Node, target: Node | str) -> None:
+    """Assert that an echo request from `node` is lost on its way to `target`."""
+    result = node.ping(target, count=1, timeout_s=1)
+    assert result.received == 0, f"{node.name} got an answer from {target}: {result}"
+
+
+def assert_path(node: Node, target: Node | str, *addresses: str) -> None:
+    """Assert which routers' addresses a traceroute from `node` to `target` shows."""
+    hops = node.traceroute(target).hops
+    assert hops == list(addresses), f"{node.name} to {target} went {hops}"

@@ -1,0 +1,498 @@
+"""The life of a lab: started, added to, replaced, left, taken down, killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from playground import (
+    Host,
+    Lab,
+    LabNotFound,
+    Link,
+    NoSuchNode,
+    NotReady,
+    NotRunning,
+    PlaygroundError,
+    Router,
+    Switch,
+    TopologyError,
+)
+from playground.engine import DockerEngine
+from playground.remote import Client
+from tests.facts import assert_can_ping, assert_path
+
+docker = pytest.mark.docker
+
+
+def pair() -> tuple[Host, Host]:
+    h1, h2 = Host("h1"), Host("h2")
+    Link(h1, h2)
+    return h1, h2
+
+
+def coffee_shop() -> tuple[Switch, Host, Host, Router, Host, Link]:
+    home = Switch("home", subnet="192.168.1.0/24")
+    h1, h2, modem = Host("h1"), Host("h2"), Router("modem")
+    www = Host("www.example.com", services=["http"])
+    for node in (modem, h1, h2):
+        Link(home, node)
+    uplink = Link(modem, www, subnet="203.0.113.0/24")
+    modem.masquerade(uplink)
+    return home, h1, h2, modem, www, uplink
+
+
+# -- declared only ----------------------------------------------------------------
+
+
+def test_a_lab_takes_the_nodes_given_and_all_that_are_linked_to_them() -> None:
+    home, *_ = coffee_shop()
+    lab = Lab(home, name="coffee-shop")
+    assert {node.name for node in lab.nodes} == {"home", "h1", "h2", "modem", "www.example.com"}
+    assert len(lab.links) == 4
+    assert repr(lab) == "<Lab coffee-shop: 3 hosts, 1 router, 1 switch; not running>"
+
+
+def test_a_node_is_found_by_its_full_and_its_short_name() -> None:
+    home, _, _, _, www, _ = coffee_shop()
+    lab = Lab(home)
+    assert lab["www"] is lab["www.example.com"] is www
+    assert "www" in lab
+    assert "ftp" not in lab
+    with pytest.raises(NoSuchNode, match="there is no machine 'ftp' in lab lab: it has home"):
+        lab["ftp"]
+
+
+def test_a_lab_without_nodes_is_refused() -> None:
+    with pytest.raises(TopologyError):
+        Lab()
+
+
+def test_a_node_is_in_one_lab_at_a_time() -> None:
+    h1, _ = pair()
+    first = Lab(h1, name="first")
+    with pytest.raises(TopologyError, match="h1 is part of the lab 'first' already"):
+        Lab(h1, name="second")
+    assert first.name == "first"
+
+
+def test_a_lab_declared_again_under_its_name_takes_over_its_nodes() -> None:
+    h1, _ = pair()
+    first = Lab(h1, name="same")
+    second = Lab(h1, name="same")
+    assert first is not second
+
+
+def test_what_is_not_started_cannot_run_anything() -> None:
+    h1, _ = pair()
+    Lab(h1)
+    with pytest.raises(NotRunning, match="h1 is not running"):
+        h1.run("true")
+
+
+def test_stopping_a_lab_that_does_not_run_does_nothing() -> None:
+    h1, _ = pair()
+    Lab(h1).stop()
+
+
+def test_the_default_user_has_a_password_of_the_labs_own() -> None:
+    (h1, _), (g1, _) = pair(), pair()
+    one, other = Lab(h1), Lab(g1)
+    assert list(one.users) == ["student"]
+    assert one.users["student"] != other.users["student"]
+    assert one.root_password != other.root_password
+
+
+@pytest.mark.parametrize("name", ["", "   ", "two\nlines", 7])
+def test_what_is_no_name_for_a_lab_is_refused(name: object) -> None:
+    h1, _ = pair()
+    with pytest.raises(TopologyError, match="is no name for a lab"):
+        Lab(h1, name=name)  # type: ignore[arg-type]
+
+
+# -- running ----------------------------------------------------------------------
+
+
+@docker
+def test_the_first_network_of_the_readme(engine: DockerEngine) -> None:
+    home, h1, _, _, www, _ = coffee_shop()
+    with Lab(home, name="coffee-shop", quiet=True) as lab:
+        assert lab.running
+        assert "www.example.com" in h1.run("curl -s http://www.example.com/").stdout
+        assert_can_ping(h1, www)
+        assert_path(h1, www, "192.168.1.1", "203.0.113.2")
+    assert not lab.running
+    with pytest.raises(NotRunning):
+        h1.run("true")
+
+
+@docker
+def test_a_lab_starts_again_after_it_was_stopped(engine: DockerEngine) -> None:
+    h1, h2 = pair()
+    lab = Lab(h1, quiet=True)
+    macs = []
+    for _ in range(2):
+        with lab:
+            assert_can_ping(h1, h2)
+            macs.append(h1.run("cat /sys/class/net/eth0/address").stdout)
+    assert macs[0] == macs[1]
+
+
+@docker
+def test_starting_twice_changes_nothing(engine: DockerEngine) -> None:
+    h1, h2 = pair()
+    with Lab(h1, quiet=True) as lab:
+        before = engine.pids(lab.id)
+        lab.start()
+        assert engine.pids(lab.id) == before
+        assert_can_ping(h1, h2)
+
+
+@docker
+def test_new_hosts_links_and_rules_join_a_running_lab(engine: DockerEngine) -> None:
+    home, h1, _, modem, www, uplink = coffee_shop()
+    with Lab(home, quiet=True) as lab:
+        before = engine.pids(lab.id)
+        job = h1.start("sleep 1000")
+        h3 = Host("h3")
+        Link(home, h3)
+        office = Router("office")
+        Link(modem, office)
+        desk = Host("desk")
+        Link(office, desk)
+        modem.forward(uplink, port=8080, to=(h3, 80))
+        lab.start()
+        after = engine.pids(lab.id)
+        assert {name: after[name] for name in before} == before
+        assert job.returncode is None
+        assert_can_ping(h1, "h3")
+        assert_can_ping(desk, h1)
+        assert_can_ping(h1, "desk")
+        h3.start("python3 -m http.server 80")
+        www.run("curl -sf --retry 9 --retry-connrefused --retry-delay 0 http://203.0.113.1:8080/")
+        job.terminate()
+
+
+@docker
+def test_a_link_between_running_hosts_can_be_added(engine: DockerEngine) -> None:
+    h1, h2 = pair()
+    with Lab(h1, quiet=True) as lab:
+        Link(h1, h2, subnet="10.9.9.0/24")
+        lab.start()
+        assert_can_ping(h1, "10.9.9.2")
+
+
+@docker
+def test_a_new_host_that_cannot_be_started_leaves_the_others_as_they_were(
+    engine: DockerEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, h1, h2, modem, _, _ = coffee_shop()
+    with Lab(home, quiet=True) as lab:
+        routes = modem.run("ip route").stdout
+        hosts = h1.run("cat /etc/hosts").stdout
+        pids = engine.pids(lab.id)
+        links = modem.run("ip -brief link").stdout
+        office = Router("office")
+        Link(modem, office)
+        Link(office, Host("desk"))
+        with monkeypatch.context() as broken, pytest.raises(PlaygroundError, match="injected"):
+            fail_at(broken, "state_save")
+            lab.start()
+        assert engine.pids(lab.id) == pids
+        assert modem.run("ip route").stdout == routes
+        assert modem.run("ip -brief link").stdout == links
+        assert h1.run("cat /etc/hosts").stdout == hosts
+        assert_can_ping(h1, h2)
+        lab.start()  # and now it can
+        assert_can_ping(h1, "desk")
+
+
+@docker
+def test_a_second_lab_of_the_same_name_replaces_the_first(engine: DockerEngine) -> None:
+    first = Lab(pair()[0], name="cell", quiet=True).start()
+    second = Lab(pair()[0], name="cell", quiet=True).start()
+    assert not first.running
+    assert [record.id for record in engine.labs()] == [second.id]
+    second.stop()
+
+
+@docker
+def test_two_labs_run_side_by_side(engine: DockerEngine) -> None:
+    (a1, a2), (b1, b2) = pair(), pair()
+    with Lab(a1, name="a", quiet=True), Lab(b1, name="b", quiet=True):
+        assert_can_ping(a1, a2)
+        assert_can_ping(b1, b2)
+        a1.run("touch /root/mine")
+        assert b1.run("test -e /root/mine", check=False).returncode == 1
+
+
+@docker
+def test_the_same_lab_is_declared_twice_by_two_users_at_once(engine: DockerEngine) -> None:
+    program = textwrap.dedent(
+        """
+        from playground import Host, Lab, Link
+        h1, h2 = Host("h1"), Host("h2")
+        Link(h1, h2)
+        with Lab(h1, name="exercise", quiet=True):
+            print(h1.ping(h2).received, flush=True)
+            input()
+        """
+    )
+    users = [python(program) for _ in range(2)]
+    answers = [user.stdout.readline() for user in users if user.stdout]
+    assert answers == ["3\n", "3\n"]
+    assert len(engine.labs()) == 2
+    with pytest.raises(LabNotFound, match="2 labs named 'exercise' are running"):
+        Lab.attach("exercise")
+    for user in users:
+        user.communicate("\n", timeout=30)
+
+
+@docker
+def test_many_threads_use_one_lab(engine: DockerEngine) -> None:
+    h1, h2 = pair()
+    with Lab(h1, quiet=True):
+        seen: list[str] = []
+
+        def work(number: int) -> None:
+            node = (h1, h2)[number % 2]
+            seen.append(node.run(f"echo {number}").stdout.strip())
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(20)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(timeout=30)
+        assert sorted(seen, key=int) == [str(number) for number in range(20)]
+
+
+@docker
+def test_ipv6_is_there_when_asked_for(engine: DockerEngine) -> None:
+    home, h1, h2, modem, www, _ = coffee_shop()
+    with Lab(home, ipv6=True, quiet=True):
+        address = next(
+            str(item.ip)
+            for interface in h2.interfaces
+            for item in interface.addresses
+            if item.version == 6
+        )
+        assert_can_ping(h1, address)
+        far = next(
+            str(item.ip)
+            for interface in www.interfaces
+            for item in interface.addresses
+            if item.version == 6
+        )
+        assert_can_ping(h1, far)
+        assert www.ping(address, count=1, timeout_s=1).received == 0  # a home router keeps it out
+
+
+@docker
+def test_without_ipv6_a_silent_wire_stays_silent(engine: DockerEngine) -> None:
+    h1, h2 = pair()
+    with Lab(h1, quiet=True):
+        seen = h1.run("timeout 2 tcpdump -n -i eth0", check=False)
+        assert "0 packets captured" in seen.stderr
+        assert h2.run("cat /proc/net/if_inet6").stdout == ""
+
+
+# -- kept, and entered from elsewhere --------------------------------------------------
+
+
+@docker
+def test_a_kept_lab_outlives_its_program_and_is_entered_by_another(engine: DockerEngine) -> None:
+    program = textwrap.dedent(
+        """
+        from playground import Host, Lab, Link, Router, Switch
+        home = Switch("home", subnet="192.168.7.0/24")
+        h1, h2, modem = Host("h1"), Host("h2"), Router("modem")
+        www = Host("www.example.com", services=["http"])
+        for node in (modem, h1, h2):
+            Link(home, node, address="192.168.7.77" if node is h2 else None)
+        modem.masquerade(Link(modem, www))
+        Lab(home, name="kept", keep=True, quiet=True, users={"ann": "secret"}).start()
+        """
+    )
+    made = python(program)
+    assert made.wait(60) == 0
+    try:
+        with Lab.attach("kept", quiet=True) as lab:
+            assert lab.users == {"ann": "secret"}
+            assert_can_ping(lab["h1"], "192.168.7.77")
+            assert "www" in lab["h1"].run("curl -sf http://www.example.com/").stdout
+            h3 = Host("h3")
+            Link(lab["home"], h3)
+            lab.start()
+            assert_can_ping(h3, "h1")
+        assert [record.name for record in engine.labs()] == ["kept"]
+        with pytest.raises(PlaygroundError, match="kept running already"):
+            Lab(Host("h9"), name="kept", keep=True, quiet=True).start()
+        with Lab.attach("kept", quiet=True) as lab:
+            assert_can_ping(lab["h3"], "h1")
+            lab.stop()
+    finally:
+        for record in engine.labs():
+            engine.stop(record.id)
+    assert engine.labs() == []
+
+
+@docker
+def test_attaching_to_no_lab_says_which_there_are(engine: DockerEngine) -> None:
+    with Lab(pair()[0], name="there", quiet=True):
+        with pytest.raises(LabNotFound, match="no lab named 'elsewhere' is running.*: there"):
+            Lab.attach("elsewhere")
+
+
+@docker
+def test_a_lab_that_lives_with_its_program_cannot_be_left(engine: DockerEngine) -> None:
+    with Lab(pair()[0], quiet=True) as lab, pytest.raises(PlaygroundError, match="keep=True"):
+        lab.detach()
+
+
+# -- failures -------------------------------------------------------------------------
+
+STEPS = [
+    "own",
+    "wire",
+    "network",
+    "firewall",
+    "accounts",
+    "files",
+    "boot",
+    "wait_ready",
+    "state_save",
+]
+
+
+def fail_at(patch: pytest.MonkeyPatch, step: str) -> None:
+    """Make the agent's operation `step` fail after it was carried out."""
+    call = Client.call
+
+    def failing(self: Client, op: str, /, **args: object) -> object:
+        result = call(self, op, **args)
+        if op == step:
+            raise PlaygroundError(f"injected after {op}")
+        return result
+
+    patch.setattr(Client, "call", failing)
+
+
+@docker
+@pytest.mark.parametrize("step", STEPS)
+def test_a_failure_of_the_agent_at_any_step_leaves_nothing(
+    engine: DockerEngine, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    home, *_ = coffee_shop()
+    with monkeypatch.context() as broken, pytest.raises(PlaygroundError, match="injected"):
+        fail_at(broken, step)
+        Lab(home, quiet=True).start()
+    assert engine.labs() == []
+
+
+@docker
+@pytest.mark.parametrize("method", ["ensure_images", "start_helper", "connect", "start_nodes"])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_failure_of_the_engine_at_any_step_leaves_nothing(
+    engine: DockerEngine, monkeypatch: pytest.MonkeyPatch, method: str, when: str
+) -> None:
+    original: Callable[..., object] = getattr(DockerEngine, method)
+
+    def failing(self: DockerEngine, *args: object) -> object:
+        if when == "after":
+            original(self, *args)
+        raise PlaygroundError("injected")
+
+    with monkeypatch.context() as broken, pytest.raises(PlaygroundError, match="injected"):
+        broken.setattr(DockerEngine, method, failing)
+        Lab(pair()[0], quiet=True).start()
+    assert engine.labs() == []
+
+
+@docker
+def test_a_service_that_does_not_answer_is_named_with_its_log(
+    engine: DockerEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import playground.lab
+
+    monkeypatch.setattr(playground.lab, "READY_TIMEOUT_S", 2.0)
+    www = Host("www", services=["http"])
+    call = Client.call
+
+    def without_the_web_server(self: Client, op: str, /, **args: object) -> object:
+        return None if op == "boot" else call(self, op, **args)
+
+    monkeypatch.setattr(Client, "call", without_the_web_server)
+    with pytest.raises(NotReady, match="http on www did not answer on port 80 within 2 s"):
+        Lab(www, quiet=True).start()
+    assert engine.labs() == []
+
+
+# -- killed ---------------------------------------------------------------------------
+
+KILLED = textwrap.dedent(
+    """
+    from playground import Host, Lab, Link, Switch
+    lan = Switch("lan")
+    for number in range(8):
+        Link(lan, Host(f"h{number}"))
+    print("starting", flush=True)
+    with Lab(lan, name="killed", quiet=True):
+        print("started", flush=True)
+        input()
+    """
+)
+
+
+@docker
+@pytest.mark.parametrize("delay_s", [0.0, 0.1, 0.3, 0.6, 1.0, None])
+def test_nothing_is_left_of_a_lab_whose_owner_was_killed(
+    engine: DockerEngine, delay_s: float | None
+) -> None:
+    owner = python(KILLED)
+    assert owner.stdout is not None
+    assert owner.stdout.readline() == "starting\n"
+    if delay_s is None:
+        assert owner.stdout.readline() == "started\n"
+    else:
+        time.sleep(delay_s)
+    owner.send_signal(signal.SIGKILL)
+    owner.wait(10)
+    limit = time.monotonic() + 20  # well above the 2 s aimed for: this is no benchmark
+    quiet_since = time.monotonic()
+    while time.monotonic() - quiet_since < 2.0:
+        assert time.monotonic() < limit, engine.labs()
+        if engine.labs():
+            quiet_since = time.monotonic()
+        time.sleep(0.05)
+
+
+@docker
+def test_a_program_that_ends_without_stopping_its_lab_leaves_nothing(engine: DockerEngine) -> None:
+    program = KILLED.replace("with Lab", "Lab").replace(
+        ":\n    print", ".start()\nif True:\n    print"
+    )
+    owner = python(program)
+    out, _ = owner.communicate("\n", timeout=60)
+    assert "started" in out
+    limit = time.monotonic() + 20
+    while engine.labs():
+        assert time.monotonic() < limit, engine.labs()
+        time.sleep(0.05)
+
+
+def python(program: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=dict(os.environ),
+    )
