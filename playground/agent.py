@@ -1,0 +1,2375 @@
+"""The agent: the script that does a lab's plumbing, in the helper container.
+
+It runs beside the lab's containers, in the process-id namespace of the engine's
+machine and in an empty network namespace of its own, where the lab's bridges
+live.  It imports nothing but the standard library: it is copied alone into the
+helper's image.  This text is its protocol; `playground.remote` is its client.
+
+The line
+--------
+One JSON object a line; bytes travel as base64 text.  Requests come in on file
+descriptor 0, everything else goes out on what was descriptor 1 at the start (the
+descriptor itself is pointed at stderr, so that a stray print cannot break a
+line).  The first line out is::
+
+    {"hello": {"protocol": 1, "pid": 4711, "python": "3.13.5"}}
+
+A request is ``{"id": 1, "op": "echo", "args": {"value": 5}}``; its reply, once, is
+``{"id": 1, "result": 5}`` or ``{"id": 1, "error": {"type", "errno", "message",
+"traceback"}}``, where ``type`` is the name of a Python exception and ``errno``
+the system's number or null.  Replies may come in another order than requests.
+Events of a job (see spawn) come unasked::
+
+    {"event": "stdout" or "stderr", "job": 3, "data": base64}
+    {"event": "exit", "job": 3, "returncode": 0}
+
+End of file on descriptor 0, or SIGTERM, means that the client is gone: the agent
+kills what it owns (see own), then the process groups of its jobs, and exits.
+
+Operations
+----------
+``pid`` is always the first process of a container, as the agent sees it; where
+that process has ended, the error is a ProcessLookupError.  An END is
+``{"pid", "interface", "mac", "bridge"}``, where pid null means the agent's own
+network namespace, and mac and bridge may be null.
+
+echo(value) -> value
+own(pids) -> null
+    Kill these processes at end of file, in this order (a helper's own last).
+disown() -> null
+    Forget all of them.
+wire(bridges: [{"device"}], veths: [{"a": END, "b": END, "mtu_bytes", "offload"}]) -> null
+    Bridges and bridge ports are up afterwards, without IPv6.  Ends inside nodes
+    are left down, so that no frame leaves them before `network` has set their
+    sysctls.  On a failure all that this call made is removed again.
+unwire(veths: [END], bridges: [{"device"}] = []) -> null
+    Remove these interfaces (the other end goes too) and bridges.  One that is
+    gone already is no error.
+network(nodes: [{"pid", "interfaces": [{"name", "addresses": ["192.168.1.11/24"]}],
+        "sysctls": {"net.ipv4.ip_forward": "1"}, "routes_add": [ROUTE],
+        "routes_remove": [ROUTE]}]) -> null
+    ROUTE is {"destination": "10.0.0.0/8", "via": address or null, "interface"}.
+    All but pid may be left out.  Loopback up, sysctls, addresses, interfaces
+    up, routes (those without via first), sysctls read back.  Repeating it
+    changes nothing.
+link(pid, interface, up: bool) -> null
+    Set one interface up or down.
+firewall(nodes: [{"pid", "ruleset"}]) -> null
+    Each ruleset is given to ``nft -f -`` in its node's network namespace.
+files(nodes: [{"pid", "files": [{"path", "content": base64, "mode": 0o644, "uid": 0,
+        "gid": 0, "append": false}]}]) -> null
+    Write files as seen from inside the node; missing folders are made.  What
+    exists is written in place, never renamed over: /etc/hosts is a bind mount.
+    uid and gid may be names, from the node's own /etc/passwd and /etc/group.
+read_file(pid, path) -> base64
+accounts(nodes: [{"pid", "users": [{"name", "password_hash": text or null, "uid",
+        "groups": [...], "shell"}]}]) -> null
+    Add or change users; a home is made from /etc/skel.  For root only the hash counts.
+hash_passwords(passwords: [text]) -> [text]
+    SHA-512 hashes, as crypt(5) writes them.
+hostname(nodes: [{"pid", "hostname"}]) -> null
+boot(nodes: [{"pid", "programs": ["sshd"]}]) -> null
+    Link each /etc/sv/NAME into /run/service and start ``runsv /run/service/NAME``,
+    if it does not run yet, with all that the container has (see spawn).  It
+    outlives the agent; its complaints go to /run/playground/boot.log in the node.
+wait_ready(checks: [{"pid", "node", "service", "port", "protocol": "tcp" or "udp",
+        "tls": bool, "send": base64 or null, "expect": regular expression or null,
+        "address": "127.0.0.1"}], timeout_s) -> [{"node", "service", "port", "message"}]
+    Ask each service, from inside its node, until it answers with bytes that the
+    expression (read as latin-1) is found in.  The list holds those that did
+    not; it is empty when all is well.
+state_save(data: text) -> null ; state_load() -> text or null
+    One text kept in the helper, for a client that comes later.
+spawn(pid, argv, env = null, cwd = null, user = null, stdin = false, tty = null,
+        merge_stderr = false) -> {"job": number, "pid": number}
+    Start a command in a node with what the container has: all namespaces, root,
+    control groups, capabilities, environment (env is added to it), working
+    directory, user (or a name, or "uid[:gid]").  It leads its own session and
+    process group.  ``tty`` is [columns, lines] for a terminal of the node's own.
+    The reply comes when the command runs; a command that cannot be started is
+    an error (FileNotFoundError, PermissionError, NotADirectoryError, LookupError
+    for a user).  The exit event comes once the command itself has ended and all
+    that it had written into its pipes is sent.  Processes that it left in the
+    background may hold the pipes open: what they write later is thrown away.
+write(job, data: base64) -> null
+    The reply comes when the command has taken it all; BrokenPipeError when it
+    reads no more.
+close_stdin(job) -> null
+signal(job, signum) -> null
+    To the whole process group; nothing happens to a job that has ended.
+resize(job, columns, lines) -> null
+credit(job, bytes) -> null
+    The client has consumed so many bytes of a job's output.  With 4 MiB not yet
+    consumed the agent reads no more from that job, until it ends.
+
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import ctypes
+import errno
+import fcntl
+import json
+import os
+import re
+import selectors
+import signal
+import socket
+import struct
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+PROTOCOL = 1
+
+# Bytes of a job's output that may be under way, unconsumed, before the agent
+# stops reading: enough for any usual answer, small beside the machine.
+WINDOW_BYTES = 4 << 20
+CHUNK_BYTES = 128 << 10
+
+# Where state_save puts its text.  An agent outside a helper container, which
+# has no /run of its own, is told another place.
+STATE_PATH = os.environ.get("PLAYGROUND_STATE", "/run/playground/state.json")
+
+# Limit of operations that wait for nothing but the kernel and a file system.
+WORK_LIMIT_S = 60.0
+
+Request = dict[str, Any]
+
+
+# -- The kernel's calls that Python 3.11 lacks ------------------------------
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+# sched.h
+CLONE_NEWTIME = 0x00000080
+CLONE_NEWNS = 0x00020000
+CLONE_NEWCGROUP = 0x02000000
+CLONE_NEWUTS = 0x04000000
+CLONE_NEWIPC = 0x08000000
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWPID = 0x20000000
+CLONE_NEWNET = 0x40000000
+
+# linux/prctl.h
+PR_SET_PDEATHSIG = 1
+PR_CAPBSET_READ = 23
+PR_CAPBSET_DROP = 24
+PR_SET_NO_NEW_PRIVS = 38
+PR_CAP_AMBIENT = 47
+PR_CAP_AMBIENT_CLEAR_ALL = 4
+
+# linux/capability.h
+_LINUX_CAPABILITY_VERSION_3 = 0x20080522
+CAPABILITIES = 64  # more than any kernel has; a set is a 64-bit mask
+
+
+def _checked(result: int, what: str) -> None:
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+
+
+def setns(fd: int, kind: int) -> None:
+    """Move this process into the namespace behind a file descriptor (setns(2))."""
+    _checked(_libc.setns(fd, kind), "entering a namespace")
+
+
+def prctl(option: int, argument: int = 0) -> int:
+    return int(
+        _libc.prctl(
+            option,
+            ctypes.c_ulong(argument),
+            ctypes.c_ulong(0),
+            ctypes.c_ulong(0),
+            ctypes.c_ulong(0),
+        )
+    )
+
+
+def capset(effective: int, permitted: int, inheritable: int) -> None:
+    """Set this process's three capability sets, each a mask (capset(2))."""
+    header = struct.pack("Ii", _LINUX_CAPABILITY_VERSION_3, 0)
+    low = 0xFFFFFFFF
+    data = struct.pack(
+        "6I",
+        effective & low,
+        permitted & low,
+        inheritable & low,
+        effective >> 32,
+        permitted >> 32,
+        inheritable >> 32,
+    )
+    _checked(_libc.capset(header, data), "setting capabilities")
+
+
+# -- Nodes -------------------------------------------------------------------
+
+
+def gone(pid: int) -> ProcessLookupError:
+    return ProcessLookupError(
+        errno.ESRCH,
+        f"the node's first process (pid {pid}) is gone: the node has stopped or died",
+    )
+
+
+def open_namespace(pid: int, name: str) -> int:
+    """Open one of /proc/PID/ns; raises ProcessLookupError if the process ended."""
+    try:
+        return os.open(f"/proc/{pid}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, ProcessLookupError):
+        # A zombie still has a folder in /proc, but no namespaces.
+        raise gone(pid) from None
+
+
+def read_text(path: str) -> str:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        parts = []
+        while part := os.read(fd, 1 << 16):
+            parts.append(part)
+    finally:
+        os.close(fd)
+    return b"".join(parts).decode("utf-8", "surrogateescape")
+
+
+class Node:
+    """What has to be known of a container to enter it, read from /proc/PID.
+
+    See proc(5).  Raises ProcessLookupError if the process has ended.
+
+    """
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        try:
+            status = dict(
+                line.split(":\t", 1)
+                for line in read_text(f"/proc/{pid}/status").splitlines()
+                if ":\t" in line
+            )
+            if status["State"].startswith(("Z", "X")):
+                raise gone(pid)
+            self.environ = dict(
+                entry.split("=", 1)
+                for entry in read_text(f"/proc/{pid}/environ").split("\0")
+                if "=" in entry
+            )
+            self.cgroups = _cgroups(str(pid))
+            self.oom_score_adj = read_text(f"/proc/{pid}/oom_score_adj").strip()
+        except (FileNotFoundError, ProcessLookupError):
+            raise gone(pid) from None
+        self.inheritable = int(status["CapInh"], 16)
+        self.bounding = int(status["CapBnd"], 16)
+        self.no_new_privs = status.get("NoNewPrivs", "0").strip() == "1"
+        self.uid = int(status["Uid"].split()[1])
+        self.gid = int(status["Gid"].split()[1])
+        self.groups = [int(group) for group in status["Groups"].split()]
+        try:
+            self.apparmor = read_text(f"/proc/{pid}/attr/current").strip("\0\n ")
+        except OSError:
+            self.apparmor = ""  # EINVAL: the kernel runs no such security module
+
+
+def _cgroups(pid: str) -> dict[str, str]:
+    """Return {controllers: path} of /proc/PID/cgroup; version 2 has the key ""."""
+    cgroups = {}
+    for line in read_text(f"/proc/{pid}/cgroup").splitlines():
+        _, controllers, path = line.split(":", 2)
+        cgroups[controllers] = path
+    return cgroups
+
+
+def _cgroup_mounts() -> dict[str, tuple[str, str]]:
+    """Return {controllers: (mount point, root)} of this process's mounts.
+
+    The keys are as in /proc/PID/cgroup: "cpu,cpuacct", "name=systemd", and ""
+    for version 2.  Machines may have version 1, 2, or both at once.
+
+    """
+    mounts: dict[str, tuple[str, str]] = {}
+    for line in read_text("/proc/self/mountinfo").splitlines():
+        left, _, right = line.partition(" - ")
+        kind, _, options = right.split(" ", 2)
+        if kind == "cgroup2":
+            controllers = ""
+        elif kind == "cgroup":
+            known = set(options.split(","))
+            controllers = ",".join(
+                sorted(known - {"rw", "ro", "xattr", "noprefix", "clone_children", "all"})
+            )
+        else:
+            continue
+        root, point = left.split(" ")[3:5]
+        mounts.setdefault(controllers, (point, root))
+    return mounts
+
+
+def cgroup_files(node: Node) -> list[str]:
+    """Return the cgroup.procs files to write in so as to join a node's groups.
+
+    A hierarchy in which the node is where the agent is needs none, and one
+    that is mounted nowhere has none.
+
+    """
+    own = _cgroups("self")
+    mounts = _cgroup_mounts()
+    files = []
+    for controllers, path in node.cgroups.items():
+        if own.get(controllers) == path:
+            continue
+        key = ",".join(sorted(controllers.split(",")))
+        # The mount's options do not list "name=..." hierarchies otherwise.
+        if key not in mounts:
+            continue
+        point, root = mounts[key]
+        if root != "/" and path.startswith(root):
+            path = path[len(root) :]
+        files.append(f"{point}{path.rstrip('/')}/cgroup.procs")
+    return files
+
+
+def join_cgroups(files: Sequence[str]) -> None:
+    """Move this process into the control groups of these cgroup.procs files."""
+    for path in files:
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+            try:
+                # 0 is the writing process, whatever its namespace calls it.
+                os.write(fd, b"0")
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise OSError(
+                error.errno,
+                f"cannot join the node's control group by {path}: {error.strerror}",
+            ) from None
+
+
+# In this order: a user namespace gives the capabilities that entering the
+# others takes, and after the mount namespace /proc is another one.
+_NAMESPACES = (
+    ("user", CLONE_NEWUSER),
+    ("ipc", CLONE_NEWIPC),
+    ("uts", CLONE_NEWUTS),
+    ("net", CLONE_NEWNET),
+    ("cgroup", CLONE_NEWCGROUP),
+    ("time", CLONE_NEWTIME),
+    ("mnt", CLONE_NEWNS),
+)
+
+
+def enter_namespaces(pid: int, names: Sequence[str] | None = None) -> None:
+    """Enter a node's namespaces (all but pid), its root and working directory."""
+    wanted = []
+    for name, kind in _NAMESPACES:
+        if names is not None and name not in names:
+            continue
+        try:
+            own = os.stat(f"/proc/self/ns/{name}").st_ino
+        except FileNotFoundError:
+            continue  # this kernel has no namespaces of that kind
+        fd = open_namespace(pid, name)
+        # Entering one's own user namespace is an error (EINVAL), the others
+        # would only take time.
+        if os.fstat(fd).st_ino == own:
+            os.close(fd)
+        else:
+            wanted.append((fd, kind))
+    try:
+        root = os.open(f"/proc/{pid}/root", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        cwd = os.open(f"/proc/{pid}/cwd", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except (FileNotFoundError, ProcessLookupError):
+        raise gone(pid) from None
+    for fd, kind in wanted:
+        setns(fd, kind)
+        os.close(fd)
+    os.fchdir(root)
+    os.chroot(".")
+    os.fchdir(cwd)
+    os.close(root)
+    os.close(cwd)
+
+
+@contextlib.contextmanager
+def inside(pid: int) -> Iterator[None]:
+    """See the files of a node within the block, and nothing of the helper's.
+
+    Nothing may be imported in the block: it would be the node's own file.
+
+    """
+    # The way back has to be open before the way in is taken.
+    mount = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    root = os.open("/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        enter_namespaces(pid, ("mnt",))
+        try:
+            yield
+        finally:
+            setns(mount, CLONE_NEWNS)
+            os.fchdir(root)
+            os.chroot(".")
+    finally:
+        os.close(mount)
+        os.close(root)
+
+
+class Account:
+    """A user of a node: numbers, home, shell and further groups."""
+
+    def __init__(self, name: str, uid: int, gid: int, home: str, shell: str) -> None:
+        self.name = name
+        self.uid = uid
+        self.gid = gid
+        self.home = home
+        self.shell = shell
+        self.groups: list[int] = []
+
+
+def find_account(user: str) -> Account:
+    """Look up "name", "uid" or "uid:gid" in /etc/passwd and /etc/group.
+
+    To be called inside the node.  The files are read here and not by the C
+    library, which would load the node's own name-service modules into a process
+    that still has the helper's powers.  Raises LookupError.
+
+    """
+    name, _, group = user.partition(":")
+    for fields in _colon_file("/etc/passwd", 7):
+        if name in (fields[0], fields[2]):
+            account = Account(fields[0], int(fields[2]), int(fields[3]), fields[5], fields[6])
+            break
+    else:
+        if not name.isdigit():
+            raise LookupError(f"the node has no user {name!r}: its /etc/passwd does not name one")
+        account = Account(name, int(name), 0, "/", "/bin/sh")
+    if group:
+        account.gid = find_group(group)
+    else:
+        account.groups = [
+            int(fields[2])
+            for fields in _colon_file("/etc/group", 4)
+            if account.name in fields[3].split(",")
+        ]
+    return account
+
+
+def find_group(group: str) -> int:
+    for fields in _colon_file("/etc/group", 4):
+        if group in (fields[0], fields[2]):
+            return int(fields[2])
+    if not group.isdigit():
+        raise LookupError(f"the node has no group {group!r}: its /etc/group does not name one")
+    return int(group)
+
+
+def _colon_file(path: str, count: int) -> Iterator[list[str]]:
+    try:
+        text = read_text(path)
+    except FileNotFoundError:
+        return
+    for line in text.splitlines():
+        fields = line.split(":")
+        if len(fields) >= count:
+            yield fields
+
+
+# -- Starting commands -------------------------------------------------------
+
+
+class Command:
+    """What a child process is to become."""
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        env: dict[str, str] | None = None,
+        cwd: str | None = None,
+        user: str | None = None,
+        tty: Sequence[int] | None = None,
+        prepare: Callable[[], str | None] | None = None,
+    ) -> None:
+        if not argv or not all(isinstance(word, str) for word in argv):
+            raise TypeError("argv must be a list of words, the command's name first")
+        if any("\0" in word for word in argv):
+            raise ValueError("a word of a command cannot hold a NUL character")
+        self.argv = list(argv)
+        self.env = dict(env or {})
+        self.cwd = cwd
+        self.user = user
+        self.tty = tty
+        # Called inside the node before the command is run; returns the last word
+        # of the command, or None if nothing is to be run after all.
+        self.prepare = prepare
+
+
+def start_in_node(
+    pid: int, command: Command, stdio: tuple[int, int, int] | None
+) -> tuple[int, socket.socket]:
+    """Fork, enter the node, and run the command there.
+
+    Returns the child's process id and a socket.  The socket gives end of file
+    when the command runs, or a JSON error when it cannot be run; for a terminal
+    it brings the terminal's file descriptor first.  ``stdio`` is left open here.
+
+    """
+    node = Node(pid)
+    cgroups = cgroup_files(node)
+    namespace = open_namespace(pid, "pid")
+    own_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+    here, there = socket.socketpair()
+    try:
+        # Only processes forked after this are inside (pid_namespaces(7)): the
+        # agent itself stays where it is.
+        setns(namespace, CLONE_NEWPID)
+        try:
+            child = os.fork()
+        finally:
+            if os.getpid() == _agent_pid:
+                setns(own_namespace, CLONE_NEWPID)
+    except BaseException:
+        here.close()
+        raise
+    finally:
+        os.close(namespace)
+        os.close(own_namespace)
+        if os.getpid() == _agent_pid:
+            there.close()
+    if child == 0:
+        _become(node, cgroups, command, stdio, there)
+    return child, here
+
+
+def _become(
+    node: Node,
+    cgroups: Sequence[str],
+    command: Command,
+    stdio: tuple[int, int, int] | None,
+    channel: socket.socket,
+) -> None:
+    """Turn this fresh child process into the command; never returns.
+
+    Nothing may be imported here, see `inside`.
+
+    """
+    try:
+        signal.set_wakeup_fd(-1)
+        os.setsid()
+        join_cgroups(cgroups)
+        if node.oom_score_adj != "0":
+            # Lowering it takes CAP_SYS_RESOURCE, which a helper may lack.
+            with contextlib.suppress(OSError):
+                _write_text("/proc/self/oom_score_adj", node.oom_score_adj)
+        if node.apparmor.endswith("(enforce)"):
+            # The profile for the next exec, apparmor(7); as the engine does.
+            with contextlib.suppress(OSError):
+                _write_text("/proc/self/attr/exec", "exec " + node.apparmor.rpartition(" ")[0])
+        enter_namespaces(node.pid)
+        environ = {**node.environ}
+        if command.user is None:
+            uid, gid, groups = node.uid, node.gid, node.groups
+            if "HOME" not in environ:
+                environ["HOME"] = find_account(str(uid)).home
+        else:
+            account = find_account(command.user)
+            uid, gid, groups = account.uid, account.gid, account.groups
+            environ.update(
+                HOME=account.home, USER=account.name, LOGNAME=account.name, SHELL=account.shell
+            )
+        environ.update(command.env)
+        if command.tty is not None:
+            stdio = _terminal(command.tty, uid, channel)
+        if command.cwd is not None:
+            try:
+                os.chdir(command.cwd)
+            except OSError as error:
+                raise type(error)(
+                    error.errno,
+                    f"cannot run in the folder {command.cwd!r} of the node: {error.strerror}",
+                ) from None
+        if command.prepare is not None:
+            word = command.prepare()
+            if word is None:
+                os._exit(0)
+            command.argv[-1] += word
+        if stdio is not None:
+            for target, fd in enumerate(stdio):
+                os.dup2(fd, target)
+        _drop_privileges(node, uid, gid, groups)
+        # Python ignores some signals, and an ignored signal stays so over exec.
+        for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGHUP, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])
+        _execute(command.argv, environ)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            channel.sendall(json.dumps(describe(error, with_traceback=False)).encode())
+    finally:
+        os._exit(127)
+
+
+def _write_text(path: str, text: str) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(fd, text.encode())
+    finally:
+        os.close(fd)
+
+
+def _drop_privileges(node: Node, uid: int, gid: int, groups: Sequence[int]) -> None:
+    """Keep of the helper's powers what the container has, and become the user.
+
+    What cannot be taken over is the container's system-call filter: a filter
+    is the kernel's compiled program, which one process cannot hand to another.
+    What the filter forbids beyond the capabilities is little.
+
+    """
+    # capabilities(7): over an exec by root, permitted becomes inheritable |
+    # bounding; by another user, nothing without ambient capabilities.
+    for capability in range(CAPABILITIES):
+        if not node.bounding >> capability & 1 and prctl(PR_CAPBSET_READ, capability) == 1:
+            _checked(prctl(PR_CAPBSET_DROP, capability), "dropping a capability")
+    _libc.prctl(
+        PR_CAP_AMBIENT,
+        ctypes.c_ulong(PR_CAP_AMBIENT_CLEAR_ALL),
+        ctypes.c_ulong(0),
+        ctypes.c_ulong(0),
+        ctypes.c_ulong(0),
+    )
+    os.setgroups(groups)
+    os.setresgid(gid, gid, gid)
+    held = _permitted_capabilities()
+    capset(held, held, node.inheritable)
+    # From root to another user clears permitted and effective.
+    os.setresuid(uid, uid, uid)
+    if uid == 0:
+        kept = held & node.bounding
+        capset(kept, kept, node.inheritable)
+    if node.no_new_privs:
+        prctl(PR_SET_NO_NEW_PRIVS, 1)
+
+
+def _permitted_capabilities() -> int:
+    header = struct.pack("Ii", _LINUX_CAPABILITY_VERSION_3, 0)
+    data = ctypes.create_string_buffer(24)
+    _checked(_libc.capget(header, data), "reading capabilities")
+    words = struct.unpack("6I", data.raw)
+    return int(words[1] | words[4] << 32)
+
+
+# asm-generic/ioctls.h: open the other side of a terminal without its path.
+TIOCGPTPEER = 0x5441
+TIOCSPTLCK = 0x40045431
+TIOCSCTTY = 0x540E
+TIOCSWINSZ = 0x5414
+
+
+def _terminal(size: Sequence[int], uid: int, channel: socket.socket) -> tuple[int, int, int]:
+    """Make a terminal of the node's own, control it, and send its other side."""
+    outer = os.open("/dev/ptmx", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+    fcntl.ioctl(outer, TIOCSPTLCK, struct.pack("i", 0))
+    inner = fcntl.ioctl(outer, TIOCGPTPEER, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+    set_window(outer, size[0], size[1])
+    fcntl.ioctl(inner, TIOCSCTTY, 0)
+    os.fchown(inner, uid, -1)
+    socket.send_fds(channel, [b"t"], [outer])
+    os.close(outer)
+    return inner, inner, inner
+
+
+def set_window(fd: int, columns: int, lines: int) -> None:
+    fcntl.ioctl(fd, TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
+
+def _execute(argv: list[str], environ: dict[str, str]) -> None:
+    """Run a command as execvpe(3) does, which looks it up in environ's PATH."""
+    name = argv[0]
+    path = environ.get("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+    places = [name] if "/" in name else [f"{part or '.'}/{name}" for part in path.split(":")]
+    denied: OSError | None = None
+    for place in places:
+        try:
+            os.execve(place, argv, environ)
+        except (FileNotFoundError, NotADirectoryError):
+            if os.path.exists(place):
+                # A script whose interpreter does not exist.
+                denied = FileNotFoundError(
+                    errno.ENOENT,
+                    f"{place} on the node names an interpreter that does not exist there: "
+                    "look at its first line",
+                )
+        except PermissionError:
+            denied = PermissionError(
+                errno.EACCES, f"{place} on the node may not be run: is it an executable file?"
+            )
+        except OSError as error:
+            if error.errno == errno.ENOEXEC:
+                # A script without a first line that names its interpreter.
+                os.execve("/bin/sh", ["/bin/sh", place, *argv[1:]], environ)
+            raise
+    if denied is not None:
+        raise denied
+    if "/" in name:
+        raise FileNotFoundError(errno.ENOENT, f"there is no program {name!r} on the node")
+    raise FileNotFoundError(
+        errno.ENOENT, f"there is no program {name!r} on the node (its PATH is {path})"
+    )
+
+
+# -- Netlink -----------------------------------------------------------------
+#
+# Written out here: importing pyroute2 takes 0.4 s of processor time, and a
+# process that has imported it takes 3.0 ms to fork and reap instead of 0.7 ms.
+
+# linux/netlink.h, linux/rtnetlink.h
+NLM_F_REQUEST = 0x01
+NLM_F_ACK = 0x04
+NLM_F_REPLACE = 0x100
+NLM_F_EXCL = 0x200
+NLM_F_CREATE = 0x400
+NLMSG_ERROR = 2
+NLM_F_CAPPED = 0x100
+NLM_F_ACK_TLVS = 0x200
+NLMSGERR_ATTR_MSG = 1
+SOL_NETLINK = 270
+NETLINK_ADD_MEMBERSHIP = 1
+NETLINK_CAP_ACK = 10
+NETLINK_EXT_ACK = 11
+RTM_NEWLINK = 16
+RTM_DELLINK = 17
+RTM_NEWADDR = 20
+RTM_NEWROUTE = 24
+RTM_DELROUTE = 25
+NLA_F_NESTED = 0x8000
+
+# linux/if_link.h
+IFF_UP = 1
+IFLA_ADDRESS = 1
+IFLA_IFNAME = 3
+IFLA_MTU = 4
+IFLA_MASTER = 10
+IFLA_LINKINFO = 18
+IFLA_NET_NS_FD = 28
+IFLA_INFO_KIND = 1
+IFLA_INFO_DATA = 2
+VETH_INFO_PEER = 1
+IFLA_BR_FORWARD_DELAY = 1
+IFLA_BR_STP_STATE = 5
+IFLA_BR_GROUP_FWD_MASK = 9
+IFLA_BR_MCAST_SNOOPING = 23
+
+# linux/if_addr.h
+IFA_ADDRESS = 1
+IFA_LOCAL = 2
+IFA_BROADCAST = 4
+IFA_F_NODAD = 2
+
+# linux/rtnetlink.h
+RTA_DST = 1
+RTA_OIF = 4
+RTA_GATEWAY = 5
+RT_TABLE_MAIN = 254
+RTPROT_STATIC = 4
+RT_SCOPE_UNIVERSE = 0
+RT_SCOPE_LINK = 253
+RT_SCOPE_NOWHERE = 255
+RTN_UNSPEC = 0
+RTN_UNICAST = 1
+RTNH_F_ONLINK = 4
+
+# All groups but the three that IEEE 802.1D keeps for the bridge itself, which
+# the kernel does not let anyone forward (net/bridge/br_private.h).
+GROUP_FORWARD_MASK = 0xFFF8
+
+# Messages in one system call.  Each is acknowledged by one packet in the
+# socket's receive buffer, which holds about 250 of them by default.
+BATCH = 64
+
+
+class Message:
+    """One rtnetlink request, and in words what it is for."""
+
+    def __init__(self, kind: int, flags: int, body: bytes, purpose: str) -> None:
+        self.kind = kind
+        self.flags = flags
+        self.body = body
+        self.purpose = purpose
+
+
+class NetlinkError(OSError):
+    """The kernel refused a message; `str` is a sentence with its reason."""
+
+
+def refusal(message: Message, number: int, reason: str) -> NetlinkError:
+    words = os.strerror(number) + (f" ({reason})" if reason else "")
+    return NetlinkError(number, f"cannot {message.purpose}: {words}")
+
+
+class Netlink:
+    """A socket to the routing side of one network namespace, rtnetlink(7)."""
+
+    def __init__(self, pid: int | None) -> None:
+        """Open it in the namespace of a process, or in the present one."""
+        if pid is not None:
+            enter_network(pid)
+        self.socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
+        self.socket.setsockopt(SOL_NETLINK, NETLINK_CAP_ACK, 1)
+        self.socket.setsockopt(SOL_NETLINK, NETLINK_EXT_ACK, 1)
+        # The kernel answers at once; a lost answer must not be waited for.
+        self.socket.settimeout(10)
+        self.socket.bind((0, 0))
+        self.sequence = 0
+
+    def send(self, messages: Sequence[Message]) -> None:
+        """Send requests in order; the first refusal is raised after all were tried."""
+        for message, number, reason in self.attempt(messages):
+            if number:
+                raise refusal(message, number, reason)
+
+    def attempt(self, messages: Sequence[Message]) -> list[tuple[Message, int, str]]:
+        """Send requests; return each with its error number (0: done) and reason."""
+        results = []
+        for start in range(0, len(messages), BATCH):
+            batch = messages[start : start + BATCH]
+            first = self.sequence + 1
+            packets = []
+            for message in batch:
+                self.sequence += 1
+                packets.append(
+                    struct.pack(
+                        "IHHII",
+                        16 + len(message.body),
+                        message.kind,
+                        message.flags | NLM_F_REQUEST | NLM_F_ACK,
+                        self.sequence,
+                        0,
+                    )
+                    + message.body
+                    + bytes(-len(message.body) % 4)
+                )
+            self.socket.send(b"".join(packets))
+            answers: dict[int, tuple[int, str]] = {}
+            while len(answers) < len(batch):
+                answers.update(_acknowledgements(self.socket.recv(1 << 16)))
+            results += [(message, *answers[first + offset]) for offset, message in enumerate(batch)]
+        return results
+
+    def close(self) -> None:
+        self.socket.close()
+
+
+def _acknowledgements(packet: bytes) -> Iterator[tuple[int, tuple[int, str]]]:
+    offset = 0
+    while offset + 16 <= len(packet):
+        length, kind, flags, sequence, _ = struct.unpack_from("IHHII", packet, offset)
+        if kind == NLMSG_ERROR:
+            (number,) = struct.unpack_from("i", packet, offset + 16)
+            reason = ""
+            if flags & NLM_F_ACK_TLVS:
+                # The request's header follows the number; with its body only
+                # where the kernel is too old for NETLINK_CAP_ACK.
+                (inner,) = struct.unpack_from("I", packet, offset + 20)
+                start = offset + 20 + (16 if flags & NLM_F_CAPPED else (inner + 3) & ~3)
+                reason = _reason(packet[start : offset + length])
+            yield sequence, (-number, reason)
+        offset += (length + 3) & ~3
+
+
+def _reason(attributes: bytes) -> str:
+    offset = 0
+    while offset + 4 <= len(attributes):
+        length, kind = struct.unpack_from("HH", attributes, offset)
+        if length < 4:
+            break
+        if kind == NLMSGERR_ATTR_MSG:
+            return attributes[offset + 4 : offset + length].rstrip(b"\0").decode("utf-8", "replace")
+        offset += (length + 3) & ~3
+    return ""
+
+
+def enter_network(pid: int) -> None:
+    fd = open_namespace(pid, "net")
+    try:
+        setns(fd, CLONE_NEWNET)
+    finally:
+        os.close(fd)
+
+
+def attribute(kind: int, payload: bytes) -> bytes:
+    return struct.pack("HH", 4 + len(payload), kind) + payload + bytes(-len(payload) % 4)
+
+
+def text_attribute(kind: int, text: str) -> bytes:
+    return attribute(kind, text.encode() + b"\0")
+
+
+def link_body(flags: int = 0, mask: int = 0) -> bytes:
+    """Build a struct ifinfomsg that names no interface by number."""
+    return struct.pack("BxHiII", socket.AF_UNSPEC, 0, 0, flags, mask)
+
+
+def set_link(name: str, up: bool, master: int | None = None) -> Message:
+    body = link_body(IFF_UP if up else 0, IFF_UP) + text_attribute(IFLA_IFNAME, name)
+    if master is not None:
+        body += attribute(IFLA_MASTER, struct.pack("I", master))
+    return Message(RTM_NEWLINK, 0, body, f"set the interface {name} {'up' if up else 'down'}")
+
+
+def delete_link(name: str) -> Message:
+    body = link_body() + text_attribute(IFLA_IFNAME, name)
+    return Message(RTM_DELLINK, 0, body, f"remove the interface {name}")
+
+
+def new_bridge(device: str) -> Message:
+    options = (
+        attribute(IFLA_BR_FORWARD_DELAY, struct.pack("I", 0))
+        + attribute(IFLA_BR_STP_STATE, struct.pack("I", 0))
+        + attribute(IFLA_BR_GROUP_FWD_MASK, struct.pack("H", GROUP_FORWARD_MASK))
+        + attribute(IFLA_BR_MCAST_SNOOPING, struct.pack("B", 0))
+    )
+    body = (
+        link_body()
+        + text_attribute(IFLA_IFNAME, device)
+        + attribute(
+            IFLA_LINKINFO | NLA_F_NESTED,
+            text_attribute(IFLA_INFO_KIND, "bridge")
+            + attribute(IFLA_INFO_DATA | NLA_F_NESTED, options),
+        )
+    )
+    return Message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, body, f"make the bridge {device}")
+
+
+def new_veth(a: Request, b: Request, mtu_bytes: int, b_namespace: int) -> Message:
+    """A veth pair: ``a`` where the message is sent, ``b`` in another namespace.
+
+    Each end is made where it is to be, so that none is ever seen elsewhere.
+
+    """
+    peer = _veth_end(b, mtu_bytes) + attribute(IFLA_NET_NS_FD, struct.pack("I", b_namespace))
+    body = _veth_end(a, mtu_bytes) + attribute(
+        IFLA_LINKINFO | NLA_F_NESTED,
+        text_attribute(IFLA_INFO_KIND, "veth")
+        + attribute(IFLA_INFO_DATA | NLA_F_NESTED, attribute(VETH_INFO_PEER | NLA_F_NESTED, peer)),
+    )
+    purpose = f"make the link from {end_name(a)} to {end_name(b)}"
+    return Message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, body, purpose)
+
+
+def _veth_end(end: Request, mtu_bytes: int) -> bytes:
+    body = (
+        link_body()
+        + text_attribute(IFLA_IFNAME, end["interface"])
+        + attribute(IFLA_MTU, struct.pack("I", mtu_bytes))
+    )
+    if end.get("mac"):
+        body += attribute(IFLA_ADDRESS, bytes.fromhex(end["mac"].replace(":", "")))
+    return body
+
+
+def end_name(end: Request) -> str:
+    place = "the lab's own namespace" if end["pid"] is None else f"the node of pid {end['pid']}"
+    return f"{end['interface']} in {place}"
+
+
+def packed_address(text: str) -> tuple[int, bytes]:
+    """Return the address family and the bytes of an address."""
+    family = socket.AF_INET6 if ":" in text else socket.AF_INET
+    return family, socket.inet_pton(family, text)
+
+
+def packed_prefix(text: str) -> tuple[int, bytes, int]:
+    """Return family, bytes and prefix length of "address/length"."""
+    address, _, length = text.partition("/")
+    family, packed = packed_address(address)
+    return family, packed, int(length) if length else len(packed) * 8
+
+
+def new_address(name: str, index: int, text: str) -> Message:
+    family, packed, length = packed_prefix(text)
+    flags = 0
+    body = attribute(IFA_LOCAL, packed) + attribute(IFA_ADDRESS, packed)
+    if family == socket.AF_INET6:
+        # RFC 4862 5.4 would keep the address out of use for a second.
+        flags = IFA_F_NODAD
+    elif length <= 30:
+        host_bits = (1 << (32 - length)) - 1
+        broadcast = int.from_bytes(packed, "big") | host_bits
+        body += attribute(IFA_BROADCAST, broadcast.to_bytes(4, "big"))
+    header = struct.pack("BBBBI", family, length, flags, RT_SCOPE_UNIVERSE, index)
+    return Message(
+        RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, header + body, f"give {name} the address {text}"
+    )
+
+
+def route(kind: int, entry: Request, index: int, onlink: bool = False) -> Message:
+    family, packed, length = packed_prefix(entry["destination"])
+    via = entry.get("via")
+    adding = kind == RTM_NEWROUTE
+    if not adding:
+        scope = RT_SCOPE_NOWHERE
+    elif via is None and family == socket.AF_INET:
+        scope = RT_SCOPE_LINK
+    else:
+        scope = RT_SCOPE_UNIVERSE
+    header = struct.pack(
+        "BBBBBBBBI",
+        family,
+        length,
+        0,
+        0,
+        RT_TABLE_MAIN,
+        RTPROT_STATIC if adding else 0,
+        scope,
+        RTN_UNICAST if adding else RTN_UNSPEC,
+        RTNH_F_ONLINK if onlink else 0,
+    )
+    body = attribute(RTA_OIF, struct.pack("I", index))
+    if length:
+        body += attribute(RTA_DST, packed)
+    if via is not None:
+        body += attribute(RTA_GATEWAY, packed_address(via)[1])
+    purpose = f"{'add' if adding else 'remove'} the route to {entry['destination']}"
+    purpose += f" via {via}" if via is not None else ""
+    flags = NLM_F_CREATE | NLM_F_REPLACE if adding else 0
+    return Message(kind, flags, header + body, f"{purpose} on {entry['interface']}")
+
+
+# -- Offloads ----------------------------------------------------------------
+
+# linux/ethtool.h, linux/sockios.h
+SIOCETHTOOL = 0x8946
+ETHTOOL_GSTRINGS = 0x1B
+ETHTOOL_GSSET_INFO = 0x37
+ETHTOOL_GFEATURES = 0x3A
+ETHTOOL_SFEATURES = 0x3B
+ETH_SS_FEATURES = 4
+ETH_GSTRING_LEN = 32
+
+# All by which a frame on the wire would differ from a frame in the textbook:
+# checksums left open, segments larger than the MTU, segments put together.
+_OFFLOADS = re.compile(
+    r"tx-(checksum|scatter-gather|tcp|udp|gso|generic-segmentation|gre|ipxip|sctp|esp|tunnel|fcoe)"
+    r"|rx-(gro|lro|udp-gro)"
+)
+
+
+def ethtool(probe: socket.socket, interface: str, request: bytes) -> bytes:
+    buffer = ctypes.create_string_buffer(request, len(request))
+    fcntl.ioctl(
+        probe, SIOCETHTOOL, struct.pack("16sP8x", interface.encode(), ctypes.addressof(buffer))
+    )
+    return buffer.raw
+
+
+def feature_names(probe: socket.socket, interface: str) -> list[str]:
+    """Return the names of the kernel's interface features, by bit number."""
+    answer = ethtool(
+        probe, interface, struct.pack("IIQI", ETHTOOL_GSSET_INFO, 0, 1 << ETH_SS_FEATURES, 0)
+    )
+    (count,) = struct.unpack_from("I", answer, 16)
+    request = struct.pack("III", ETHTOOL_GSTRINGS, ETH_SS_FEATURES, count)
+    answer = ethtool(probe, interface, request + bytes(count * ETH_GSTRING_LEN))[12:]
+    return [
+        answer[start : start + ETH_GSTRING_LEN].rstrip(b"\0").decode("ascii", "replace")
+        for start in range(0, count * ETH_GSTRING_LEN, ETH_GSTRING_LEN)
+    ]
+
+
+def features(probe: socket.socket, interface: str) -> list[tuple[int, int, int, int]]:
+    """Return (available, requested, active, never changed) masks, 32 bits each."""
+    blocks = (len(feature_names(probe, interface)) + 31) // 32
+    answer = ethtool(
+        probe, interface, struct.pack("II", ETHTOOL_GFEATURES, blocks) + bytes(16 * blocks)
+    )
+    return [struct.unpack_from("4I", answer, 8 + 16 * block) for block in range(blocks)]
+
+
+class Offloads:
+    """Turns offloads off; asks the kernel only once which bits those are."""
+
+    def __init__(self) -> None:
+        self._request = b""
+
+    def off(self, interface: str) -> None:
+        """Turn the offloads of an interface in the present namespace off."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            if not self._request:
+                self._request = self._build(probe, interface)
+            ethtool(probe, interface, self._request)
+
+    def _build(self, probe: socket.socket, interface: str) -> bytes:
+        names = feature_names(probe, interface)
+        masks = []
+        for block, (available, _, _, never) in enumerate(features(probe, interface)):
+            mask = 0
+            for bit, name in enumerate(names[32 * block : 32 * block + 32]):
+                if _OFFLOADS.match(name):
+                    mask |= 1 << bit
+            masks.append(mask & available & ~never)
+        request = struct.pack("II", ETHTOOL_SFEATURES, len(masks))
+        return request + b"".join(struct.pack("II", mask, 0) for mask in masks)
+
+
+# -- Operations done by a worker ---------------------------------------------
+#
+# Each call has a forked process of its own, which may enter any namespace and
+# wait for anything; the agent's loop goes on meanwhile.
+
+
+def wire(bridges: Sequence[Request], veths: Sequence[Request]) -> None:
+    sockets: dict[int | None, Netlink] = {}
+    namespaces: dict[int | None, int] = {}
+    made: list[tuple[int | None, str]] = []
+    own = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    namespaces[None] = own
+    sockets[None] = Netlink(None)
+    try:
+        for end in (end for veth in veths for end in (veth["a"], veth["b"])):
+            pid = end["pid"]
+            if pid not in sockets:
+                namespaces[pid] = open_namespace(pid, "net")
+                setns(namespaces[pid], CLONE_NEWNET)
+                sockets[pid] = Netlink(None)
+        setns(own, CLONE_NEWNET)
+        _make(
+            sockets[None],
+            None,
+            [(new_bridge(row["device"]), row["device"]) for row in bridges],
+            made,
+        )
+        groups: dict[int | None, list[tuple[Message, str]]] = {}
+        for veth in veths:
+            a, b = veth["a"], veth["b"]
+            message = new_veth(a, b, veth["mtu_bytes"], namespaces[b["pid"]])
+            groups.setdefault(a["pid"], []).append((message, a["interface"]))
+        for pid, group in groups.items():
+            _make(sockets[pid], pid, group, made)
+        _turn_offloads_off(veths, namespaces)
+        setns(own, CLONE_NEWNET)
+        _raise_bridges(sockets[None], bridges, veths)
+    except BaseException:
+        for pid, name in reversed(made):
+            sockets[pid].attempt([delete_link(name)])
+        raise
+    finally:
+        setns(own, CLONE_NEWNET)
+        for netlink in sockets.values():
+            netlink.close()
+        for fd in namespaces.values():
+            os.close(fd)
+
+
+def _make(
+    netlink: Netlink,
+    pid: int | None,
+    group: Sequence[tuple[Message, str]],
+    made: list[tuple[int | None, str]],
+) -> None:
+    """Send messages that each make an interface, and note those that did."""
+    refused = None
+    results = netlink.attempt([message for message, _ in group])
+    for (_, name), (message, number, reason) in zip(group, results, strict=True):
+        if number == 0:
+            made.append((pid, name))
+        elif refused is None:
+            refused = refusal(message, number, reason)
+    if refused is not None:
+        raise refused
+
+
+def _turn_offloads_off(veths: Sequence[Request], namespaces: dict[int | None, int]) -> None:
+    by_pid: dict[int | None, list[str]] = {}
+    for veth in veths:
+        if not veth.get("offload"):
+            for end in (veth["a"], veth["b"]):
+                by_pid.setdefault(end["pid"], []).append(end["interface"])
+    offloads = Offloads()
+    for pid, names in by_pid.items():
+        setns(namespaces[pid], CLONE_NEWNET)
+        for name in names:
+            offloads.off(name)
+
+
+def _raise_bridges(netlink: Netlink, bridges: Sequence[Request], veths: Sequence[Request]) -> None:
+    """Plug the ports into their bridges and set all of them up, silently."""
+    messages = []
+    for row in bridges:
+        _disable_ipv6(row["device"])
+        messages.append(set_link(row["device"], up=True))
+    for veth in veths:
+        for end in (veth["a"], veth["b"]):
+            if end["pid"] is not None:
+                continue
+            _disable_ipv6(end["interface"])
+            bridge = end.get("bridge")
+            master = None if bridge is None else interface_index(bridge)
+            messages.append(set_link(end["interface"], up=True, master=master))
+    netlink.send(messages)
+
+
+def _disable_ipv6(interface: str) -> None:
+    # A port with IPv6 would announce itself to the lab's multicast groups.
+    with contextlib.suppress(FileNotFoundError):  # a kernel without IPv6
+        _write_text(f"/proc/sys/net/ipv6/conf/{interface}/disable_ipv6", "1")
+
+
+def interface_index(name: str) -> int:
+    try:
+        return socket.if_nametoindex(name)
+    except OSError as error:
+        raise OSError(error.errno or errno.ENODEV, f"there is no interface {name}") from None
+
+
+def unwire(veths: Sequence[Request], bridges: Sequence[Request] = ()) -> None:
+    own = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    everything = [(end["pid"], end["interface"]) for end in veths]
+    everything += [(None, row["device"]) for row in bridges]
+    for pid, name in everything:
+        setns(own, CLONE_NEWNET)
+        try:
+            netlink = Netlink(pid)
+        except ProcessLookupError:
+            continue  # its interfaces went with it
+        [(message, number, reason)] = netlink.attempt([delete_link(name)])
+        netlink.close()
+        if number not in (0, errno.ENODEV):
+            raise refusal(message, number, reason)
+    os.close(own)
+
+
+def network(nodes: Sequence[Request]) -> None:
+    for node in nodes:
+        netlink = Netlink(node["pid"])
+        try:
+            _configure(netlink, node)
+        except OSError as error:
+            raise type(error)(
+                error.errno, f"in the node of pid {node['pid']}: {error.strerror}"
+            ) from None
+        finally:
+            netlink.close()
+    # Only now: the kernel, or a container's own start-up, may have changed
+    # them while interfaces came up.
+    for node in nodes:
+        if node.get("sysctls"):
+            enter_network(node["pid"])
+            for name, wanted in node["sysctls"].items():
+                found = read_sysctl(name)
+                if found.split() != str(wanted).split():
+                    raise OSError(
+                        errno.EIO,
+                        f"in the node of pid {node['pid']}: the sysctl {name} is {found!r} "
+                        f"after {wanted!r} was written",
+                    )
+
+
+def _configure(netlink: Netlink, node: Request) -> None:
+    interfaces = node.get("interfaces", [])
+    netlink.send([set_link("lo", up=True)])
+    for name, value in node.get("sysctls", {}).items():
+        write_sysctl(name, str(value))
+    addresses = []
+    index = {}
+    for interface in interfaces:
+        name = interface["name"]
+        index[name] = interface_index(name)
+        _quiet_ipv6(name)
+        addresses += [new_address(name, index[name], text) for text in interface["addresses"]]
+    netlink.send(addresses)
+    netlink.send([set_link(interface["name"], up=True) for interface in interfaces])
+    for kind, entries in (
+        (RTM_DELROUTE, node.get("routes_remove", [])),
+        (RTM_NEWROUTE, node.get("routes_add", [])),
+    ):
+        ordered = sorted(entries, key=lambda entry: entry.get("via") is not None)
+        for entry in ordered:
+            if entry["interface"] not in index:
+                index[entry["interface"]] = interface_index(entry["interface"])
+        on_link = [entry for entry in ordered if entry.get("via") is None]
+        others = [entry for entry in ordered if entry.get("via") is not None]
+        for group in (on_link, others):
+            _change_routes(netlink, kind, group, index)
+
+
+def _change_routes(
+    netlink: Netlink, kind: int, entries: Sequence[Request], index: dict[str, int]
+) -> None:
+    messages = [route(kind, entry, index[entry["interface"]]) for entry in entries]
+    for entry, (message, number, reason) in zip(entries, netlink.attempt(messages), strict=True):
+        if number == 0 or (kind == RTM_DELROUTE and number == errno.ESRCH):
+            continue
+        if kind == RTM_NEWROUTE and number in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EINVAL):
+            # The gateway is on the link all the same, although the kernel finds
+            # no route that says so: a peer by /32 on several links of one node.
+            again = route(kind, entry, index[entry["interface"]], onlink=True)
+            if netlink.attempt([again])[0][1] == 0:
+                continue
+        raise refusal(message, number, reason)
+
+
+def _quiet_ipv6(interface: str) -> None:
+    """Keep an interface from asking for routers and from trying its addresses."""
+    for name, value in (
+        ("router_solicitations", "0"),
+        ("accept_ra", "0"),
+        ("dad_transmits", "0"),
+    ):
+        with contextlib.suppress(FileNotFoundError):  # a kernel without IPv6
+            _write_text(f"/proc/sys/net/ipv6/conf/{interface}/{name}", value)
+
+
+def _sysctl_path(name: str) -> str:
+    # sysctl(8): with a slash in it, dots are part of a name ("eth0.100").
+    path = name if "/" in name else name.replace(".", "/")
+    if not path.startswith("net/") or ".." in path.split("/"):
+        raise ValueError(f"{name} is not a network sysctl: only names in net. are a node's own")
+    return f"/proc/sys/{path}"
+
+
+def read_sysctl(name: str) -> str:
+    """Read a sysctl of the present network namespace."""
+    return read_text(_sysctl_path(name)).strip()
+
+
+def write_sysctl(name: str, value: str) -> None:
+    path = _sysctl_path(name)
+    try:
+        _write_text(path, value)
+    except OSError as error:
+        raise OSError(
+            error.errno, f"cannot set the sysctl {name} to {value!r}: {error.strerror}"
+        ) from None
+
+
+def link(pid: int, interface: str, up: bool) -> None:
+    netlink = Netlink(pid)
+    netlink.send([set_link(interface, up)])
+    netlink.close()
+
+
+def firewall(nodes: Sequence[Request]) -> None:
+    import subprocess
+    import tempfile
+
+    running = []
+    try:
+        for node in nodes:
+            enter_network(node["pid"])
+            rules = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
+            rules.write(node["ruleset"].encode())
+            rules.seek(0)
+            process = subprocess.Popen(
+                ["nft", "-f", "-"],
+                stdin=rules,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+            )
+            rules.close()
+            running.append((node, process))
+        for node, process in running:
+            said, _ = process.communicate()
+            if process.returncode != 0:
+                raise OSError(
+                    errno.EINVAL,
+                    f"nft refused the rules of the node of pid {node['pid']}:\n"
+                    + said.decode("utf-8", "replace").strip(),
+                )
+    finally:
+        for _, process in running:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+
+
+def files(nodes: Sequence[Request]) -> None:
+    for node in nodes:
+        # Decoded before: codecs and the like must not be looked for inside.
+        contents = [base64.b64decode(entry["content"]) for entry in node["files"]]
+        with inside(node["pid"]):
+            for entry, content in zip(node["files"], contents, strict=True):
+                try:
+                    _write_file(entry, content)
+                except OSError as error:
+                    raise type(error)(
+                        error.errno,
+                        f"cannot write {entry['path']} in the node of pid {node['pid']}: "
+                        f"{error.strerror}",
+                    ) from None
+
+
+def _write_file(entry: Request, content: bytes) -> None:
+    path = entry["path"]
+    if not path.startswith("/"):
+        raise OSError(errno.EINVAL, "the path must begin with /")
+    folder = path.rpartition("/")[0]
+    if folder and not os.path.isdir(folder):
+        os.makedirs(folder, 0o755, exist_ok=True)
+    append = entry.get("append", False)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY
+    fd = os.open(path, flags | (os.O_APPEND if append else os.O_TRUNC), 0o600)
+    try:
+        view = memoryview(content)
+        while view:
+            view = view[os.write(fd, view) :]
+        uid, gid = entry.get("uid", 0), entry.get("gid", 0)
+        os.fchown(
+            fd,
+            find_account(uid).uid if isinstance(uid, str) else uid,
+            find_group(gid) if isinstance(gid, str) else gid,
+        )
+        # After the change of owner, which clears set-user-id bits.
+        os.fchmod(fd, entry.get("mode", 0o644))
+    finally:
+        os.close(fd)
+
+
+def read_file(pid: int, path: str) -> str:
+    with inside(pid):
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK)
+            try:
+                parts = []
+                while part := os.read(fd, 1 << 20):
+                    parts.append(part)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise type(error)(
+                error.errno, f"cannot read {path} in the node: {error.strerror}"
+            ) from None
+    return base64.b64encode(b"".join(parts)).decode()
+
+
+def accounts(nodes: Sequence[Request]) -> None:
+    days = str(int(time.time()) // 86400)
+    for node in nodes:
+        with inside(node["pid"]), _password_lock():
+            _change_accounts(node["users"], days)
+
+
+@contextlib.contextmanager
+def _password_lock() -> Iterator[None]:
+    # lckpwdf(3): useradd and passwd wait while this is held, and we for them.
+    fd = os.open("/etc/.pwd.lock", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.lockf(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _change_accounts(users: Sequence[Request], days: str) -> None:
+    passwd = _rows("/etc/passwd")
+    shadow = _rows("/etc/shadow")
+    group = _rows("/etc/group")
+    for user in users:
+        name = user["name"]
+        if name == "root":
+            if user.get("password_hash"):
+                _replace(shadow, "root", 1, user["password_hash"])
+            continue
+        uid = int(user["uid"])
+        for row in passwd:
+            if row[2:3] == [str(uid)] and row[0] != name:
+                raise ValueError(f"the user id {uid} for {name!r} is that of {row[0]!r} already")
+        shell = user.get("shell") or "/bin/bash"
+        home = f"/home/{name}"
+        _put(passwd, [name, "x", str(uid), str(uid), "", home, shell])
+        # shadow(5): "!" matches no password.
+        _put(shadow, [name, user.get("password_hash") or "!", days, "0", "99999", "7", "", "", ""])
+        if not any(row[0] == name for row in group):
+            group.append([name, "x", str(uid), ""])
+        for wanted in user.get("groups", []):
+            for row in group:
+                if row[0] == wanted:
+                    members = [member for member in row[3].split(",") if member]
+                    row[3] = ",".join([*members, *([name] if name not in members else [])])
+                    break
+            else:
+                raise LookupError(f"the node has no group {wanted!r} for the user {name!r}")
+    _save("/etc/group", group)
+    _save("/etc/passwd", passwd)
+    _save("/etc/shadow", shadow)
+    for user in users:
+        if user["name"] != "root":
+            _make_home(f"/home/{user['name']}", int(user["uid"]))
+
+
+def _rows(path: str) -> list[list[str]]:
+    return [line.split(":") for line in read_text(path).splitlines() if line]
+
+
+def _put(rows: list[list[str]], new: list[str]) -> None:
+    for position, row in enumerate(rows):
+        if row[0] == new[0]:
+            rows[position] = new
+            return
+    rows.append(new)
+
+
+def _replace(rows: list[list[str]], name: str, column: int, value: str) -> None:
+    for row in rows:
+        if row[0] == name:
+            row[column] = value
+
+
+def _save(path: str, rows: list[list[str]]) -> None:
+    """Write a file of accounts whole and at once, owner and mode kept."""
+    text = "".join(":".join(row) + "\n" for row in rows)
+    before = os.stat(path)
+    temporary = f"{path}.playground"
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        view = memoryview(text.encode("utf-8", "surrogateescape"))
+        while view:
+            view = view[os.write(fd, view) :]
+        os.fchown(fd, before.st_uid, before.st_gid)
+        os.fchmod(fd, before.st_mode & 0o7777)
+    finally:
+        os.close(fd)
+    os.rename(temporary, path)
+
+
+def _make_home(home: str, uid: int) -> None:
+    if os.path.isdir(home):
+        return
+    os.makedirs(home, 0o755)
+    for folder, _, names in os.walk("/etc/skel"):
+        target = home + folder[len("/etc/skel") :]
+        if not os.path.isdir(target):
+            os.mkdir(target, 0o755)
+        for name in names:
+            mode = os.stat(f"{folder}/{name}").st_mode & 0o777
+            content = read_text(f"{folder}/{name}").encode("utf-8", "surrogateescape")
+            fd = os.open(f"{target}/{name}", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, mode)
+            os.write(fd, content)
+            os.fchown(fd, uid, uid)
+            os.close(fd)
+        os.chown(target, uid, uid)
+
+
+def hash_passwords(passwords: Sequence[str]) -> list[str]:
+    # Python 3.13 has no crypt module; the library is in Debian's base.
+    for library in ("libcrypt.so.1", "libcrypt.so.2"):
+        with contextlib.suppress(OSError):
+            crypt = ctypes.CDLL(library, use_errno=True).crypt
+            break
+    else:
+        raise OSError(errno.ENOENT, "there is no libcrypt here to hash passwords with")
+    crypt.restype = ctypes.c_char_p
+    hashes = []
+    for password in passwords:
+        # crypt(5): up to 16 characters of ./0-9A-Za-z.
+        salt = base64.b64encode(os.urandom(12), b"./")
+        hashed = crypt(password.encode(), b"$6$" + salt)
+        if not hashed or not hashed.startswith(b"$6$"):
+            raise OSError(ctypes.get_errno() or errno.EINVAL, "libcrypt refused to hash a password")
+        hashes.append(hashed.decode())
+    return hashes
+
+
+def hostname(nodes: Sequence[Request]) -> None:
+    for node in nodes:
+        fd = open_namespace(node["pid"], "uts")
+        setns(fd, CLONE_NEWUTS)
+        os.close(fd)
+        socket.sethostname(node["hostname"])
+
+
+def state_save(data: str) -> None:
+    os.makedirs(os.path.dirname(STATE_PATH), 0o700, exist_ok=True)
+    temporary = f"{STATE_PATH}.{os.getpid()}"
+    # Only root's: it holds the lab's keys and passwords.
+    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(data)
+    os.rename(temporary, STATE_PATH)
+
+
+def state_load() -> str | None:
+    try:
+        with open(STATE_PATH) as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+
+
+# -- Waiting for services ----------------------------------------------------
+
+POLL_S = 0.02
+ANSWER_LIMIT_S = 5.0
+DATAGRAM_LIMIT_S = 0.3
+
+
+class NoAnswer(Exception):
+    """A service has not answered yet; the message says how far it got."""
+
+
+def wait_ready(checks: Sequence[Request], timeout_s: float) -> list[Request]:
+    import threading
+
+    if any(check.get("tls") for check in checks):
+        import ssl  # noqa: F401 - once, before the threads need it
+    deadline = time.monotonic() + timeout_s
+    failures: list[Request] = []
+
+    def watch(check: Request) -> None:
+        message = _wait_for(check, deadline)
+        if message is not None:
+            failures.append(
+                {
+                    "node": check["node"],
+                    "service": check["service"],
+                    "port": check["port"],
+                    "message": message,
+                }
+            )
+
+    threads = [threading.Thread(target=watch, args=(check,)) for check in checks]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return failures
+
+
+def _wait_for(check: Request, deadline: float) -> str | None:
+    """Ask one service until it answers; return None, or what went wrong last.
+
+    Runs in a thread: a network namespace is a thread's own.
+
+    """
+    try:
+        pattern = re.compile((check.get("expect") or "").encode("latin-1"), re.DOTALL)
+        question = base64.b64decode(check.get("send") or "")
+        enter_network(check["pid"])
+    except (OSError, ValueError, re.error) as error:
+        return str(getattr(error, "strerror", None) or error)
+    message = "there was no time to ask"
+    while (left := deadline - time.monotonic()) > 0:
+        try:
+            if check.get("protocol", "tcp") == "udp":
+                _ask_datagram(check, question, pattern, min(left, DATAGRAM_LIMIT_S))
+            else:
+                _ask_stream(check, question, pattern, min(left, ANSWER_LIMIT_S))
+            return None
+        except NoAnswer as error:
+            message = str(error)
+        except OSError as error:
+            message = error.strerror or str(error)
+        if not os.path.exists(f"/proc/{check['pid']}/ns/net"):
+            return str(gone(check["pid"]).strerror)
+        time.sleep(min(POLL_S, max(0.0, deadline - time.monotonic())))
+    return message
+
+
+def _address(check: Request) -> tuple[int, tuple[str, int]]:
+    host = check.get("address") or "127.0.0.1"
+    return packed_address(host)[0], (host, check["port"])
+
+
+def _ask_stream(
+    check: Request, question: bytes, pattern: re.Pattern[bytes], limit_s: float
+) -> None:
+    family, address = _address(check)
+    deadline = time.monotonic() + limit_s
+    with contextlib.ExitStack() as stack:
+        connection = stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
+        connection.settimeout(limit_s)
+        connection.connect(address)
+        if check.get("tls"):
+            import ssl
+
+            # Whether the certificate is right is for real clients to judge.
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+            connection = stack.enter_context(context.wrap_socket(connection))
+        if question:
+            connection.sendall(question)
+        answer = b""
+        while not pattern.search(answer):
+            connection.settimeout(max(0.001, deadline - time.monotonic()))
+            try:
+                part = connection.recv(1 << 16)
+            except TimeoutError:
+                raise NoAnswer(_unexpected(answer)) from None
+            if not part:
+                raise NoAnswer(_unexpected(answer))
+            answer += part
+
+
+def _ask_datagram(
+    check: Request, question: bytes, pattern: re.Pattern[bytes], limit_s: float
+) -> None:
+    family, address = _address(check)
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.settimeout(limit_s)
+        probe.connect(address)
+        probe.send(question)
+        try:
+            answer = probe.recv(1 << 16)
+        except TimeoutError:
+            raise NoAnswer(_unexpected(b"")) from None
+        if not pattern.search(answer):
+            raise NoAnswer(_unexpected(answer))
+
+
+def _unexpected(answer: bytes) -> str:
+    if not answer:
+        return "it took the connection but did not answer"
+    return f"it answered {answer[:200].decode('latin-1')!r}, which is not what was expected"
+
+
+# -- Starting a node's programs ----------------------------------------------
+#
+# By runsv(8) alone: runsvdir, which would start it, looks for new programs only
+# every five seconds, and sleeps a second before its first look.
+
+
+def _boot_program(programs: Sequence[str]) -> Callable[[], str | None]:
+    """Return what forks, inside a node, into one supervisor for each program."""
+
+    def prepare() -> str | None:
+        os.makedirs("/run/service", 0o755, exist_ok=True)
+        os.makedirs("/run/playground", 0o755, exist_ok=True)
+        null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+        log = os.open(
+            "/run/playground/boot.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644
+        )
+        for target, source in enumerate((null, log, log)):
+            os.dup2(source, target)
+        os.chdir("/")
+        for program in programs:
+            if not os.path.isdir(f"/etc/sv/{program}"):
+                raise FileNotFoundError(
+                    errno.ENOENT,
+                    f"there is no program {program!r} on the node: it has no /etc/sv/{program}",
+                )
+        for program in programs:
+            with contextlib.suppress(FileExistsError):
+                os.symlink(f"/etc/sv/{program}", f"/run/service/{program}")
+            if not _supervised(program) and os.fork() == 0:
+                os.setsid()
+                return program
+        return None
+
+    return prepare
+
+
+def _supervised(program: str) -> bool:
+    # runsv holds this lock as long as it runs.
+    try:
+        fd = os.open(f"/etc/sv/{program}/supervise/lock", os.O_WRONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+# -- The loop ----------------------------------------------------------------
+
+
+class Job:
+    """A command that runs in a node, and the pipes to it."""
+
+    def __init__(self, number: int, request_id: Any) -> None:
+        self.number = number
+        self.request_id = request_id
+        self.pid = 0
+        self.channel: socket.socket | None = None
+        self.streams: dict[str, int] = {}
+        self.stdin = -1
+        self.stdin_closing = False
+        self.terminal = False
+        self.pending: deque[tuple[memoryview, Any]] = deque()
+        self.unconsumed = 0
+        self.paused = False
+        self.returncode: int | None = None
+        self.exit_sent = False
+
+
+class Agent:
+    """The single-threaded loop: forking is safe, and nothing needs a lock."""
+
+    def __init__(self, requests: int, replies: int) -> None:
+        self.requests = requests
+        self.replies = replies
+        self.selector = selectors.DefaultSelector()
+        self.owned: list[tuple[int, int]] = []  # process id, pidfd or -1
+        self.jobs: dict[int, Job] = {}
+        self.jobs_by_pid: dict[int, Job] = {}
+        self.workers: dict[int, Any] = {}  # process id: request id
+        self.boots: dict[int, Any] = {}
+        self.job_count = 0
+        self.incoming: list[bytes] = []
+        self.outgoing: deque[memoryview] = deque()
+        self.ending = False
+
+    # ... the line
+
+    def serve(self) -> None:
+        """Answer requests until end of file or SIGTERM, then kill and return."""
+        os.set_blocking(self.replies, False)
+        wake, woken = os.pipe()
+        os.set_blocking(wake, False)
+        os.set_blocking(woken, False)
+        signal.signal(signal.SIGCHLD, _ignore)
+        signal.signal(signal.SIGTERM, _ignore)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
+        self.selector.register(wake, selectors.EVENT_READ, self._signalled)
+        self.selector.register(self.requests, selectors.EVENT_READ, self._read_requests)
+        self.send(
+            {
+                "hello": {
+                    "protocol": PROTOCOL,
+                    "pid": os.getpid(),
+                    "python": ".".join(map(str, sys.version_info[:3])),
+                }
+            }
+        )
+        try:
+            while not self.ending:
+                for key, events in self.selector.select():
+                    # An earlier event of the same round may have closed this
+                    # one's descriptor, whose number may mean another by now.
+                    if self.selector.get_map().get(key.fd) is key:
+                        key.data(key.fd, events)
+        finally:
+            self._kill_everything()
+
+    def send(self, message: Request) -> None:
+        self.send_line(json.dumps(message).encode() + b"\n")
+
+    def send_line(self, line: bytes) -> None:
+        self.outgoing.append(memoryview(line))
+        if len(self.outgoing) == 1:
+            self._flush(self.replies, 0)
+            if self.outgoing:
+                self.selector.register(self.replies, selectors.EVENT_WRITE, self._flush)
+
+    def _flush(self, fd: int, events: int) -> None:
+        while self.outgoing:
+            try:
+                written = os.write(self.replies, self.outgoing[0])
+            except BlockingIOError:
+                return
+            except OSError:
+                self.ending = True  # nobody listens any more
+                self.outgoing.clear()
+                break
+            if written < len(self.outgoing[0]):
+                self.outgoing[0] = self.outgoing[0][written:]
+            else:
+                self.outgoing.popleft()
+        if events:
+            self.selector.unregister(fd)
+
+    def _read_requests(self, fd: int, events: int) -> None:
+        data = os.read(fd, 1 << 20)
+        if not data:
+            self.ending = True
+            return
+        *lines, rest = data.split(b"\n")
+        for line in lines:
+            line = b"".join([*self.incoming, line])
+            self.incoming.clear()
+            if line.strip():
+                self._request(line)
+        if rest:
+            self.incoming.append(rest)
+
+    def _request(self, line: bytes) -> None:
+        request_id = None
+        try:
+            request = json.loads(line)
+            if not isinstance(request, dict):
+                raise TypeError("a request is an object with id, op and args")
+            request_id = request.get("id")
+            name = request.get("op")
+            arguments = request.get("args") or {}
+            if name in WORK:
+                self._work(request_id, WORK[name], arguments)
+            elif name in OPS:
+                result = OPS[name](self, request_id, **arguments)
+                if result is not LATER:
+                    self.send({"id": request_id, "result": result})
+            else:
+                known = ", ".join(sorted([*OPS, *WORK]))
+                raise LookupError(f"there is no operation {name!r}; there are {known}")
+        except Exception as error:
+            self.send({"id": request_id, "error": describe(error)})
+
+    # ... processes
+
+    def _signalled(self, fd: int, events: int) -> None:
+        numbers = os.read(fd, 4096)
+        if signal.SIGTERM in numbers:
+            self.ending = True
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            self.workers.pop(pid, None)
+            job = self.jobs_by_pid.pop(pid, None)
+            if job is not None:
+                job.returncode = os.waitstatus_to_exitcode(status)
+                self._finish(job)
+
+    def _kill_everything(self) -> None:
+        for pid, handle in self.owned:
+            with contextlib.suppress(OSError):
+                if handle >= 0:
+                    signal.pidfd_send_signal(handle, signal.SIGKILL)
+                else:
+                    os.kill(pid, signal.SIGKILL)
+        for job in self.jobs.values():
+            with contextlib.suppress(OSError):
+                os.killpg(job.pid, signal.SIGKILL)
+        for pid in self.workers:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+
+    def _work(self, request_id: Any, function: Callable[..., Any], arguments: Request) -> None:
+        """Do an operation in a process of its own, which writes the reply."""
+        limit_s = WORK_LIMIT_S
+        if "timeout_s" in arguments:
+            limit_s = float(arguments["timeout_s"]) + WORK_LIMIT_S
+        reader, writer = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            _worker(request_id, function, arguments, limit_s, writer)
+        os.close(writer)
+        self.workers[pid] = request_id
+        parts: list[bytes] = []
+
+        def collect(fd: int, events: int) -> None:
+            if part := os.read(fd, 1 << 20):
+                parts.append(part)
+                return
+            self.selector.unregister(fd)
+            os.close(fd)
+            if parts and parts[-1].endswith(b"\n"):
+                self.send_line(b"".join(parts))
+            else:
+                error = OSError(errno.EIO, "the agent's worker was killed before it was done")
+                self.send({"id": request_id, "error": describe(error)})
+
+        self.selector.register(reader, selectors.EVENT_READ, collect)
+
+    # ... operations that the loop does itself
+
+    def echo(self, request_id: Any, value: Any) -> Any:
+        return value
+
+    def own(self, request_id: Any, pids: Sequence[int]) -> None:
+        for pid in pids:
+            handle = -1
+            try:
+                # A handle cannot come to mean another process, as a number can.
+                handle = os.pidfd_open(pid)
+            except ProcessLookupError:
+                raise gone(pid) from None
+            except OSError as error:
+                if error.errno != errno.ENOSYS:  # before Linux 5.3
+                    raise
+            self.owned.append((pid, handle))
+
+    def disown(self, request_id: Any) -> None:
+        for _, handle in self.owned:
+            if handle >= 0:
+                os.close(handle)
+        self.owned.clear()
+
+    def spawn(
+        self,
+        request_id: Any,
+        pid: int,
+        argv: Sequence[str],
+        env: dict[str, str] | None = None,
+        cwd: str | None = None,
+        user: str | None = None,
+        stdin: bool = False,
+        tty: Sequence[int] | None = None,
+        merge_stderr: bool = False,
+    ) -> Any:
+        command = Command(argv, env, cwd, user, tty)
+        job = Job(self.job_count + 1, request_id)
+        theirs: list[int] = []
+        ours: list[int] = []
+        try:
+            if tty is None:
+                if stdin:
+                    reader, job.stdin = os.pipe()
+                    ours.append(job.stdin)
+                else:
+                    reader = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
+                theirs.append(reader)
+                for name in ("stdout",) if merge_stderr else ("stdout", "stderr"):
+                    job.streams[name], writer = os.pipe()
+                    ours.append(job.streams[name])
+                    theirs.append(writer)
+                if merge_stderr:
+                    theirs.append(os.dup(theirs[-1]))
+                stdio = (theirs[0], theirs[1], theirs[2])
+            else:
+                stdio = None
+            job.pid, job.channel = start_in_node(pid, command, stdio)
+        except BaseException:
+            for fd in ours:
+                os.close(fd)
+            raise
+        finally:
+            for fd in theirs:
+                os.close(fd)
+        for fd in ours:
+            os.set_blocking(fd, False)
+        self.job_count += 1
+        self.jobs[job.number] = self.jobs_by_pid[job.pid] = job
+        self.selector.register(
+            job.channel, selectors.EVENT_READ, lambda fd, events: self._started(job)
+        )
+        return LATER
+
+    def _started(self, job: Job) -> None:
+        """Hear from a child whether its command runs, and tell the client."""
+        assert job.channel is not None
+        data, descriptors, _, _ = socket.recv_fds(job.channel, 1 << 16, 1)
+        for fd in descriptors:
+            os.set_inheritable(fd, False)
+            os.set_blocking(fd, False)
+            job.terminal = True
+            job.streams["stdout"] = fd
+            job.stdin = os.dup(fd)
+        if data.startswith(b"t"):
+            data = data[1:]
+            if not data:
+                return  # the terminal came; the command comes next
+        self.selector.unregister(job.channel)
+        if data:
+            # Errors are shorter than a socket's buffer, so this is all of it.
+            job.channel.close()
+            job.channel = None
+            self._forget(job)
+            self.send({"id": job.request_id, "error": json.loads(data)})
+            return
+        job.channel.close()
+        job.channel = None
+        self.send({"id": job.request_id, "result": {"job": job.number, "pid": job.pid}})
+        for name, fd in job.streams.items():
+            self.selector.register(fd, selectors.EVENT_READ, self._reader(job, name))
+
+    def _reader(self, job: Job, name: str) -> Callable[[int, int], None]:
+        def read(fd: int, events: int) -> None:
+            self._read_output(job, name, CHUNK_BYTES)
+
+        return read
+
+    def _read_output(self, job: Job, name: str, count: int) -> int:
+        """Read once from a job's pipe; returns the bytes read, 0 when it is empty."""
+        fd = job.streams[name]
+        try:
+            data = os.read(fd, count)
+        except BlockingIOError:
+            return 0
+        except OSError:
+            data = b""  # EIO: the last process on the terminal has gone
+        if not data:
+            self._close_stream(job, name)
+            return 0
+        if not job.exit_sent:
+            self.send({"event": name, "job": job.number, "data": base64.b64encode(data).decode()})
+            job.unconsumed += len(data)
+            if job.unconsumed >= WINDOW_BYTES and not job.paused and job.returncode is None:
+                job.paused = True
+                for other in job.streams.values():
+                    self.selector.unregister(other)
+        return len(data)
+
+    def _close_stream(self, job: Job, name: str) -> None:
+        fd = job.streams.pop(name)
+        if not job.paused:
+            with contextlib.suppress(KeyError):
+                self.selector.unregister(fd)
+        os.close(fd)
+        if job.exit_sent and not job.streams:
+            self.jobs.pop(job.number, None)
+
+    def _finish(self, job: Job) -> None:
+        """Send what a job that has ended left in its pipes, then its exit."""
+        while job.channel is not None:
+            self._started(job)  # it was faster than our loop
+        if job.number not in self.jobs:
+            return  # it could not be started, and that was said
+        self._resume(job)
+        for name, fd in list(job.streams.items()):
+            # No more than a pipe holds: a process left in the background may
+            # go on writing for ever.
+            left = 1 << 20 if job.terminal else fcntl.fcntl(fd, fcntl.F_GETPIPE_SZ)
+            while left > 0 and (count := self._read_output(job, name, min(left, CHUNK_BYTES))):
+                left -= count
+        self._close_stdin(job, "the command has ended")
+        self.send({"event": "exit", "job": job.number, "returncode": job.returncode})
+        job.exit_sent = True
+        if not job.streams:
+            self.jobs.pop(job.number, None)
+
+    def _resume(self, job: Job) -> None:
+        if job.paused:
+            job.paused = False
+            for name, fd in job.streams.items():
+                self.selector.register(fd, selectors.EVENT_READ, self._reader(job, name))
+
+    def _forget(self, job: Job) -> None:
+        self.jobs.pop(job.number, None)
+        for fd in job.streams.values():
+            os.close(fd)
+        job.streams.clear()
+        if job.stdin >= 0:
+            os.close(job.stdin)
+            job.stdin = -1
+
+    def _job(self, number: int) -> Job | None:
+        """Find a job; None for one that has ended.  Raises LookupError otherwise."""
+        if not isinstance(number, int) or not 0 < number <= self.job_count:
+            raise LookupError(f"there never was a job {number!r}")
+        return self.jobs.get(number)
+
+    def write(self, request_id: Any, job: int, data: str) -> Any:
+        target = self._job(job)
+        content = base64.b64decode(data)
+        if target is None or target.stdin < 0 or target.stdin_closing:
+            raise BrokenPipeError(errno.EPIPE, "the command reads no more from its stdin")
+        target.pending.append((memoryview(content), request_id))
+        if len(target.pending) == 1:
+            self._write_input(target)
+            if target.pending:
+                self.selector.register(
+                    target.stdin,
+                    selectors.EVENT_WRITE,
+                    lambda fd, events: self._write_input(target, registered=True),
+                )
+        return LATER
+
+    def _write_input(self, job: Job, registered: bool = False) -> None:
+        while job.pending:
+            view, request_id = job.pending[0]
+            try:
+                written = os.write(job.stdin, view)
+            except BlockingIOError:
+                return
+            except OSError:
+                self._close_stdin(job, "the command reads no more from its stdin")
+                return
+            if written < len(view):
+                job.pending[0] = (view[written:], request_id)
+                continue
+            job.pending.popleft()
+            self.send({"id": request_id, "result": None})
+        if registered:
+            self.selector.unregister(job.stdin)
+        if job.stdin_closing:
+            self._close_stdin(job, "")
+
+    def _close_stdin(self, job: Job, reason: str) -> None:
+        """Close a job's stdin; requests that wait for it get the reason."""
+        if job.stdin < 0:
+            return
+        with contextlib.suppress(KeyError):
+            self.selector.unregister(job.stdin)
+        os.close(job.stdin)
+        job.stdin = -1
+        while job.pending:
+            _, request_id = job.pending.popleft()
+            error = BrokenPipeError(errno.EPIPE, reason)
+            self.send({"id": request_id, "error": describe(error)})
+
+    def close_stdin(self, request_id: Any, job: int) -> None:
+        target = self._job(job)
+        if target is None or target.stdin < 0:
+            return
+        target.stdin_closing = True
+        if target.terminal:
+            # termios(3): the character that stands for end of file.
+            target.pending.append((memoryview(b"\x04"), None))
+            self._write_input(target)
+        elif not target.pending:
+            self._close_stdin(target, "")
+
+    def signal(self, request_id: Any, job: int, signum: int) -> None:
+        target = self._job(job)
+        if target is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(target.pid, signum)
+
+    def resize(self, request_id: Any, job: int, columns: int, lines: int) -> None:
+        target = self._job(job)
+        if target is not None and target.terminal and "stdout" in target.streams:
+            set_window(target.streams["stdout"], columns, lines)
+
+    def credit(self, request_id: Any, job: int, bytes: int) -> None:  # noqa: A002
+        target = self._job(job)
+        if target is not None:
+            target.unconsumed -= bytes
+            if target.unconsumed < WINDOW_BYTES:
+                self._resume(target)
+
+    def boot(self, request_id: Any, nodes: Sequence[Request]) -> Any:
+        """Start the supervisors of several nodes at once; reply when all run."""
+        waiting: set[int] = set()
+        errors: list[Request] = []
+
+        def reply() -> None:
+            if errors:
+                self.send({"id": request_id, "error": errors[0]})
+            else:
+                self.send({"id": request_id, "result": None})
+
+        def watch(node: Request) -> None:
+            command = Command(["runsv", "/run/service/"], prepare=_boot_program(node["programs"]))
+            _, channel = start_in_node(node["pid"], command, None)
+            waiting.add(channel.fileno())
+
+            def started(fd: int, events: int) -> None:
+                if data := channel.recv(1 << 16):
+                    errors.append(json.loads(data))
+                    return
+                self.selector.unregister(fd)
+                channel.close()
+                waiting.discard(fd)
+                if not waiting and not starting:
+                    reply()
+
+            self.selector.register(channel, selectors.EVENT_READ, started)
+
+        starting = True
+        for node in nodes:
+            try:
+                watch(node)
+            except Exception as error:
+                errors.append(describe(error))
+        starting = False
+        if not waiting:
+            reply()
+        return LATER
+
+
+def _ignore(number: int, frame: Any) -> None:
+    """Handle a signal by doing nothing: the loop is woken by a byte in its pipe."""
+
+
+def _worker(
+    request_id: Any,
+    function: Callable[..., Any],
+    arguments: Request,
+    limit_s: float,
+    writer: int,
+) -> None:
+    """Do one operation in this fresh child process, and write its reply."""
+    try:
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGCHLD, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGALRM, _overdue)
+        signal.setitimer(signal.ITIMER_REAL, limit_s)
+        try:
+            reply = {"id": request_id, "result": function(**arguments)}
+        except Exception as error:
+            reply = {"id": request_id, "error": describe(error)}
+        line = memoryview(json.dumps(reply).encode() + b"\n")
+        while line:
+            line = line[os.write(writer, line) :]
+    finally:
+        os._exit(0)
+
+
+def _overdue(number: int, frame: Any) -> None:
+    raise TimeoutError(errno.ETIMEDOUT, "the operation took too long and was given up")
+
+
+def describe(error: BaseException, with_traceback: bool = True) -> Request:
+    """Return an exception as the protocol writes it."""
+    text = ""
+    if with_traceback:
+        import traceback
+
+        text = "".join(traceback.format_exception(error))
+    message = str(error)
+    if isinstance(error, OSError) and error.strerror and error.filename is None:
+        message = error.strerror
+    elif isinstance(error, OSError) and error.strerror:
+        message = f"{error.strerror}: {error.filename}"
+    return {
+        "type": type(error).__name__,
+        "errno": error.errno if isinstance(error, OSError) else None,
+        "message": message or type(error).__name__,
+        "traceback": text,
+    }
+
+
+# What an operation returns whose reply comes later.
+LATER = object()
+
+# Done by the loop itself, at once: name -> method(agent, request id, **args).
+OPS: dict[str, Callable[..., Any]] = {
+    "echo": Agent.echo,
+    "own": Agent.own,
+    "disown": Agent.disown,
+    "boot": Agent.boot,
+    "spawn": Agent.spawn,
+    "write": Agent.write,
+    "close_stdin": Agent.close_stdin,
+    "signal": Agent.signal,
+    "resize": Agent.resize,
+    "credit": Agent.credit,
+}
+
+# Done by a forked worker: name -> function(**args).
+WORK: dict[str, Callable[..., Any]] = {
+    "wire": wire,
+    "unwire": unwire,
+    "network": network,
+    "link": link,
+    "firewall": firewall,
+    "files": files,
+    "read_file": read_file,
+    "accounts": accounts,
+    "hash_passwords": hash_passwords,
+    "hostname": hostname,
+    "wait_ready": wait_ready,
+    "state_save": state_save,
+    "state_load": state_load,
+}
+
+_agent_pid = 0
+
+
+def main() -> None:
+    """Serve the client on descriptors 0 and 1 until it is gone."""
+    global _agent_pid
+    _agent_pid = os.getpid()
+    replies = os.dup(1)
+    os.dup2(2, 1)
+    # Nothing that the agent was started with may reach a node's commands.
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > 2:
+            with contextlib.suppress(OSError):
+                os.set_inheritable(int(name), False)
+    Agent(0, replies).serve()
+
+
+if __name__ == "__main__":
+    main()
