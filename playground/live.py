@@ -52,7 +52,9 @@ class Process(Protocol):
         """
 
     def communicate(
-        self, input: bytes | None = None, timeout_s: float | None = None
+        self,
+        input: bytes | None = None,  # noqa: A002 - as subprocess has it
+        timeout_s: float | None = None,
     ) -> tuple[bytes, bytes]:
         """Send all of ``input``, close it, return both streams to their end.
 

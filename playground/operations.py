@@ -7,23 +7,59 @@ method is a thin door to the room that does the work.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Iterable, Mapping
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from playground import (
+    calling,
+    commands,
+    files,
+    livehosts,
+    probing,
+    secure_shell,
+    terminal,
+)
+from playground.commands import Command, Job
+from playground.control import Service, Services
 from playground.errors import NotRunning
 from playground.live import Agent, LabHandle, LiveNode, Node, Probe, Process, ServiceRow
+from playground.livehosts import HostsFile
+from playground.results import Hop, Ping, Result, Traceroute
+
+if TYPE_CHECKING:
+    import paramiko
+
+    from playground.plan import InterfacePlan
 
 __all__ = [
     "Agent",
+    "Hop",
+    "HostsFile",
+    "Job",
     "LabHandle",
     "LiveNode",
     "Node",
     "NodeOperations",
+    "Ping",
     "Probe",
     "Process",
+    "Result",
+    "Service",
     "ServiceRow",
+    "Services",
+    "Traceroute",
 ]
 
 
 class NodeOperations:
-    """The operations on a node; each raises `NotRunning` before it is started."""
+    """The operations on a node; each raises `NotRunning` before it is started.
+
+    Many threads may use one node at once.
+
+    """
 
     name: str
     short: str
@@ -41,3 +77,356 @@ class NodeOperations:
                 f"{self.name} is not running: use it inside `with Lab(...)` or after lab.start()"
             )
         return live
+
+    # Commands
+
+    def run(
+        self,
+        command: Command,
+        *,
+        check: bool = True,
+        timeout_s: float | None = 30,
+        input: str | bytes | None = None,  # noqa: A002 - as subprocess has it
+        env: Mapping[str, str] | None = None,
+        cwd: str | None = None,
+        user: str | None = None,
+    ) -> Result:
+        r"""Run a command to its end and return its `Result`.
+
+        Text is a line for ``sh -c``, with pipes and ``$VARIABLES``; a list is
+        executed as it is, without a shell::
+
+            h1.run("ip route | grep default").stdout
+            h1.run(["grep", "two words", "/etc/motd"], check=False).returncode
+
+        The command has the node's own environment with ``env`` added, starts
+        in the node's working directory or in ``cwd``, and runs as root or as
+        ``user``.  ``input`` is what it reads; without it there is nothing to
+        read.  Its two output streams are kept apart.
+
+        Raises `CommandFailed`, which holds the `Result`, when the exit status
+        is not zero, unless ``check=False``; a command that is not there has the
+        status 127.  Raises `CommandTimeout` after ``timeout_s`` seconds
+        (``None``: no limit): the command and all that it started was killed
+        then, and what it had printed is in the error's ``result``.  Raises
+        `NodeDied` when the node's container has ended.
+
+        """
+        return commands.run(
+            self,
+            command,
+            check=check,
+            timeout_s=timeout_s,
+            input=input,
+            env=env,
+            cwd=cwd,
+            user=user,
+        )
+
+    def start(
+        self,
+        command: Command,
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: str | None = None,
+        user: str | None = None,
+    ) -> Job:
+        """Start a command that goes on, and return its `Job`.
+
+        The command runs when this returns.  ``job.stdout`` and ``job.stderr``
+        give lines as they come::
+
+            with www.start("tail -f /var/log/nginx/access.log") as log:
+                h1.run("curl -s http://www.example.com/")
+                print(log.stdout.readline())
+
+        The end of the ``with`` block ends the command; without a block,
+        ``job.stop()`` or the end of the lab does.  Raises `CommandFailed` when
+        a command given as a list is not there.
+
+        """
+        return commands.start(self, command, env=env, cwd=cwd, user=user)
+
+    def python(
+        self,
+        program: str | os.PathLike[str],
+        *arguments: object,
+        check: bool = True,
+        timeout_s: float | None = 30,
+        input: str | bytes | None = None,  # noqa: A002 - as subprocess has it
+        env: Mapping[str, str] | None = None,
+        cwd: str | None = None,
+        user: str | None = None,
+    ) -> Result:
+        """Run a script by the node's own python3 and return its `Result`.
+
+        ``program`` is the path of a file here, or source text; ``arguments``
+        become its ``sys.argv[1:]``, a node among them its name::
+
+            h1.python("client.py", www, 80)
+            h1.python("import socket; print(socket.gethostname())")
+
+        The file itself stays here: nothing is left on the node, and modules
+        beside it are not found there (`put` them first).  A traceback shows the
+        name and the lines of the file.  The other arguments, and what is
+        raised, are those of `run`; `TransferFailed` when there is no such file.
+
+        """
+        return calling.python(
+            self,
+            program,
+            *arguments,
+            check=check,
+            timeout_s=timeout_s,
+            input=input,
+            env=env,
+            cwd=cwd,
+            user=user,
+        )
+
+    def call(
+        self,
+        function: Callable[..., Any],
+        /,
+        *args: Any,
+        call_timeout_s: float | None = 60,
+        **kwargs: Any,
+    ) -> Any:
+        """Call a function on the node: its value comes back, its exception is raised here.
+
+        ::
+
+            def fetch(host, port=80):
+                with socket.create_connection((host, port)) as connection:
+                    connection.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
+                    return connection.recv(1000)
+
+            h1.call(fetch, "www", port=80)
+
+        The function crosses as source: any ``def`` or ``lambda`` of a file or
+        of a notebook's cell, ``async`` too, without decorators.  What it uses
+        of its surroundings crosses with it: imported modules are imported
+        there, other functions follow, variables go by value.  Arguments, values
+        and results are plain data: numbers, text, bytes, lists, tuples, sets,
+        dicts, dates, decimals, addresses, paths, exceptions; a node among the
+        arguments arrives as its name.  What the function prints is shown here
+        as it comes.
+
+        An exception of Python's own library is raised here as it was there,
+        with the node's traceback as a note; any other as `CallFailed`.  Raises
+        `BadArgument` for what cannot cross, before anything runs, `CallFailed`
+        for a result that cannot, and `CommandTimeout` after ``call_timeout_s``
+        seconds.
+
+        """
+        return calling.call(self, function, args, kwargs, call_timeout_s)
+
+    # Files
+
+    def put(self, local: str | os.PathLike[str], remote: str) -> str:
+        """Copy a file or directory to the node and return its path there.
+
+        Like ``scp -rp``: into ``remote`` when that is a directory or ends in a
+        slash, else to the very path ``remote``.  Directories on the way are
+        made.  Modes and times are kept, the owner is root; existing files are
+        replaced, existing directories added to::
+
+            h1.put("client.py", "/root/")          # '/root/client.py'
+
+        Raises `TransferFailed` when it cannot be read here or written there.
+
+        """
+        return files.put(self, local, remote)
+
+    def get(self, remote: str, local: str | os.PathLike[str] | None = None) -> Path:
+        """Copy a file or directory from the node and return its path here.
+
+        Into the current directory, or into ``local`` when that is a directory
+        or ends in a slash, else to the very path ``local``::
+
+            www.get("/var/log/nginx/access.log")   # PosixPath('.../access.log')
+
+        Modes (without set-user-id) and times are kept.  Nothing is written
+        outside of the place asked for, whatever the node sends; inside a
+        directory, links that lead out of it, and devices, are left out with a
+        warning.  Raises `TransferFailed` when it cannot be read there or
+        written here; nothing is changed here then.
+
+        """
+        return files.get(self, remote, local)
+
+    def write(
+        self, path: str, content: str | bytes, *, mode: int | None = None, append: bool = False
+    ) -> None:
+        """Write a file on the node; text goes as UTF-8, directories are made.
+
+        An existing file keeps its mode, a new one gets 0o644, unless ``mode``
+        is given.  Raises `TransferFailed` when it cannot be written.
+
+        """
+        files.write(self, path, content, mode=mode, append=append)
+
+    def read(self, path: str) -> str:
+        """Return a file of the node as text; bytes that are no UTF-8 become U+FFFD.
+
+        Raises `TransferFailed` when it cannot be read.
+
+        """
+        return files.read(self, path).decode("utf-8", "replace")
+
+    def read_bytes(self, path: str) -> bytes:
+        """Return a file of the node to the byte; raises `TransferFailed`."""
+        return files.read(self, path)
+
+    # The network, as this node sees it
+
+    def ping(
+        self,
+        target: Node | str,
+        *,
+        count: int = 3,
+        interval_s: float = 0.2,
+        timeout_s: float = 1,
+    ) -> Ping:
+        """Send echo requests to a node, name or address and return a `Ping`.
+
+        ``count`` packets go out every ``interval_s`` seconds, and each reply
+        is waited for ``timeout_s`` seconds.  The `Ping` is true when a reply
+        came::
+
+            >>> h1.ping(www)
+            Ping(sent=3, received=3, rtt_ms=0.093)
+
+        No reply, and no route, are findings and raise nothing; a name that the
+        node does not know raises `CommandFailed`.
+
+        """
+        return probing.ping(self, target, count=count, interval_s=interval_s, timeout_s=timeout_s)
+
+    def traceroute(
+        self,
+        target: Node | str,
+        *,
+        max_hops: int = 30,
+        timeout_s: float = 1,
+        method: str = "udp",
+    ) -> Traceroute:
+        """Find the machines that a packet passes on its way to ``target``.
+
+        ::
+
+            >>> h1.traceroute(www).hops
+            ['192.168.1.1', '203.0.113.2']
+
+        ``method`` is what the probes are: "udp", "icmp" (as Windows does it)
+        or "tcp" to port 80, of which a firewall may let one through and not
+        another.  A silent machine costs ``timeout_s`` seconds, and many cost
+        little more than one.  Raises `CommandFailed` for an unknown name.
+
+        """
+        return probing.traceroute(
+            self, target, max_hops=max_hops, timeout_s=timeout_s, method=method
+        )
+
+    @property
+    def interfaces(self) -> dict[str, InterfacePlan]:
+        """The node's interfaces by name, as planned: addresses, MAC, MTU."""
+        plan = self.running().plan
+        return {} if plan is None else {item.name: item for item in plan.interfaces}
+
+    @property
+    def address(self) -> str | None:
+        """The node's first address, IPv4 before IPv6; ``None`` without any."""
+        addresses = [address.ip for item in self.interfaces.values() for address in item.addresses]
+        first = sorted(addresses, key=lambda address: address.version)[:1]
+        return str(first[0]) if first else None
+
+    # Names
+
+    @property
+    def hosts(self) -> HostsFile:
+        """The live /etc/hosts as a mapping from names to addresses.
+
+        ::
+
+            h1.hosts["printer"] = "192.168.1.50"
+
+        """
+        return HostsFile(self)
+
+    @property
+    def hostname(self) -> str:
+        """The name that the node calls itself; setting it renames it live.
+
+        Its /etc/hostname follows, and its /etc/hosts learns the new name.  The
+        lab goes on calling the node by its declared name.
+
+        """
+        return livehosts.hostname(self)
+
+    @hostname.setter
+    def hostname(self, name: str) -> None:
+        livehosts.set_hostname(self, name)
+
+    @property
+    def nameservers(self) -> list[str]:
+        """The DNS servers that the node asks, first one first; can be set.
+
+        ::
+
+            h1.nameservers = ["10.1.1.1"]
+
+        """
+        return livehosts.nameservers(self)
+
+    @nameservers.setter
+    def nameservers(self, addresses: Iterable[str | IPv4Address | IPv6Address]) -> None:
+        livehosts.set_nameservers(self, addresses)
+
+    # Services and ways in
+
+    @property
+    def services(self) -> Services:
+        """The node's services by name: status, start, stop, restart, log.
+
+        ::
+
+            www.services["http"].stop()
+            print(www.services["http"].log(lines=5))
+
+        """
+        return Services(self)
+
+    def ssh(
+        self,
+        to: Node | str | None = None,
+        *,
+        user: str = "root",
+        password: str | None = None,
+        timeout_s: float = 15,
+    ) -> paramiko.SSHClient:
+        """Return a `paramiko.SSHClient` that travelled from this node to another.
+
+        Its packets leave this node as any program's would, so NAT, firewalls
+        and a ``link.down()`` on the way count.  Without ``to`` it enters this
+        node itself.  The lab's key opens the door, or ``password`` if given;
+        the server's host key is checked.  A server that was not declared
+        is started on the target.  Close the client, or use ``with``::
+
+            with h1.ssh(to=www, user="student") as client:
+                _, stdout, _ = client.exec_command("hostname")
+
+        Raises a `PlaygroundError` when the target cannot be reached within
+        ``timeout_s`` seconds, or does not let the user in.
+
+        """
+        return secure_shell.connect(self, to, user=user, password=password, timeout_s=timeout_s)
+
+    def shell(self, command: Command | None = None, *, user: str | None = None) -> int:
+        """Open a shell, or another interactive command, in this terminal.
+
+        Returns its exit status when it ends (Ctrl-D, ``exit``).  Raises
+        `PlaygroundError` where there is no terminal, as in a notebook.
+
+        """
+        return terminal.shell(self, command, user=user)

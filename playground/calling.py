@@ -1,0 +1,286 @@
+"""Python on a node: a script (`python`), or one function (`call`).
+
+A node's python3 may be another version than ours, so a function crosses as
+source text (`playground.shipping`), and values cross as `playground.far_end`
+encodes them, in both directions.
+
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import json
+import os
+import signal as signals
+import sys
+import time
+from codecs import getincrementaldecoder
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+from playground import far_end
+from playground.commands import ensure_alive, kill, run, start_process
+from playground.errors import (
+    AgentGone,
+    BadArgument,
+    CallFailed,
+    CommandFailed,
+    CommandTimeout,
+    TransferFailed,
+)
+from playground.live import Node, Process
+from playground.results import Result, failure_sentence
+from playground.shipping import PLAIN_DATA, Shipment
+
+# Reads the far end's text and a request from standard input, to the byte: the
+# rest of the input is the script's own.
+_BOOTSTRAP = """\
+import os
+def part(size):
+    data = b""
+    while len(data) < size:
+        more = os.read(0, size - len(data))
+        if not more:
+            raise SystemExit("playground: the request was cut short")
+        data += more
+    return data
+def text():
+    return part(int.from_bytes(part(8), "big"))
+far = {"__name__": "far_end", "__file__": "<playground>"}
+exec(compile(text(), "<playground>", "exec"), far)
+far["main"](text())
+"""
+
+
+def python(
+    node: Node,
+    program: str | os.PathLike[str],
+    *arguments: object,
+    check: bool = True,
+    timeout_s: float | None = 30,
+    input: str | bytes | None = None,  # noqa: A002 - as subprocess has it
+    env: Mapping[str, str] | None = None,
+    cwd: str | None = None,
+    user: str | None = None,
+) -> Result:
+    """Run a script by the node's python3; see `NodeOperations.python`."""
+    name, source = _script(program)
+    words = [item.name if isinstance(item, Node) else str(item) for item in arguments]
+    request = {"kind": "script", "name": name, "source": source, "arguments": words}
+    data = input.encode() if isinstance(input, str) else input or b""
+    return run(
+        node,
+        ["python3", "-c", _BOOTSTRAP],
+        check=check,
+        timeout_s=timeout_s,
+        input=_prelude(request) + data,
+        env=env,
+        cwd=cwd,
+        user=user,
+        shown=("python3", name, *words),
+    )
+
+
+def _script(program: str | os.PathLike[str]) -> tuple[str, str]:
+    """Return the name and the text of a script given by its path, or as text."""
+    text = os.fspath(program)
+    is_source = isinstance(program, str) and ("\n" in text or not text.endswith(".py"))
+    path = Path(text)
+    try:
+        if not is_source or ("\n" not in text and path.is_file()):
+            return text, path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise TransferFailed(
+            f"there is no file {text!r} here (in {Path.cwd()}): "
+            "give the path of a script, or its source as text"
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise TransferFailed(f"the script {text!r} cannot be read: {error}") from error
+    return "<script>", text
+
+
+def _prelude(request: dict[str, Any]) -> bytes:
+    parts = (_far_end_text(), json.dumps(request).encode("ascii"))
+    return b"".join(len(part).to_bytes(8, "big") + part for part in parts)
+
+
+@functools.cache
+def _far_end_text() -> bytes:
+    # By its loader, so that it is found in a zip file as well.
+    spec = importlib.util.find_spec(far_end.__name__)
+    text = spec.loader.get_source(far_end.__name__)  # type: ignore[union-attr]
+    return text.encode()  # type: ignore[no-any-return]
+
+
+def call(
+    node: Node,
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    timeout_s: float | None,
+) -> Any:
+    """Call a function on a node; see `NodeOperations.call`."""
+    while isinstance(function, functools.partial):
+        args, kwargs = (*function.args, *args), {**function.keywords, **kwargs}
+        function = function.func
+    if not callable(function):
+        raise BadArgument(
+            f"call() takes a function, and {function!r} is none; for text use python()"
+        )
+    title = f"{getattr(function, '__name__', 'function')}()"
+    shipment = Shipment()
+    start = shipment.item(function, title)
+    if start[0] == "value":
+        raise BadArgument(f"call() takes a function, and {function!r} is none")
+    request = {
+        "kind": "call",
+        "start": start,
+        "args": [
+            shipment.item(_named(value), f"argument {number} of {title}")
+            for number, value in enumerate(args, 1)
+        ],
+        "kwargs": {
+            name: shipment.item(_named(value), f"the argument {name!r} of {title}")
+            for name, value in kwargs.items()
+        },
+        "functions": shipment.functions,
+    }
+    process = start_process(node, ["python3", "-c", _BOOTSTRAP], stdin=True)
+    conversation = _Conversation(process, timeout_s)
+    try:
+        process.write(_prelude(request))
+        process.close_stdin()
+        outcome = conversation.outcome()
+    except TimeoutError:
+        kill(process)
+        raise CommandTimeout(
+            f"{title} on {node.name} had not returned after {timeout_s:g} s and was killed; "
+            "allow it more with call_timeout_s=...",
+            Result.from_bytes(title, -signals.SIGKILL, *conversation.printed),
+        ) from None
+    except AgentGone:
+        raise
+    except BaseException:
+        kill(process)
+        raise
+    if outcome is None:
+        raise _ended_early(node, title, process)
+    return _delivered(node, title, outcome)
+
+
+def _named(value: Any) -> Any:
+    """A node crosses as its name, which the other nodes can use."""
+    return value.name if isinstance(value, Node) else value
+
+
+class _Conversation:
+    """The frames that `far_end` sends while a function runs."""
+
+    def __init__(self, process: Process, timeout_s: float | None) -> None:
+        self._process = process
+        self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        self._buffer = bytearray()
+        self._streams = {"o": _Echo(sys.stdout), "e": _Echo(sys.stderr)}
+
+    @property
+    def printed(self) -> tuple[bytes, bytes]:
+        return bytes(self._streams["o"].seen), bytes(self._streams["e"].seen)
+
+    def outcome(self) -> bytes | None:
+        """Show what is printed until the outcome comes; ``None`` if none does."""
+        while True:
+            head = self._take(5)
+            body = head and self._take(int.from_bytes(head[1:], "big"))
+            if head is None or body is None:
+                return None
+            if head[:1] == b"r":
+                return body
+            stream = self._streams.get(head[:1].decode("latin-1"))
+            if stream is None:
+                return None
+            stream.write(body)
+
+    def _take(self, size: int) -> bytes | None:
+        while len(self._buffer) < size:
+            left = None if self._deadline is None else self._deadline - time.monotonic()
+            if left is not None and left <= 0:
+                raise TimeoutError
+            data = self._process.read_stdout(left)
+            if not data:
+                return None
+            self._buffer += data
+        taken = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        return taken
+
+
+class _Echo:
+    """Shows bytes on a text stream of ours, and keeps them."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._decoder = getincrementaldecoder("utf-8")("replace")
+        self.seen = bytearray()
+
+    def write(self, data: bytes) -> None:
+        self.seen += data
+        self._stream.write(self._decoder.decode(data))
+        self._stream.flush()
+
+
+def _ended_early(node: Node, title: str, process: Process) -> Exception:
+    kill(process)
+    stdout, stderr = process.communicate(None, 10)
+    returncode = process.wait(10)
+    if returncode == -signals.SIGKILL:
+        ensure_alive(node)
+    result = Result.from_bytes(("python3", title), returncode, stdout, stderr)
+    if returncode == 127:
+        return CommandFailed(failure_sentence(node.name, result), result)
+    return CallFailed(
+        f"python3 on {node.name} ended before {title} had returned: "
+        + failure_sentence(node.name, result),
+        result.stderr,
+    )
+
+
+def _delivered(node: Node, title: str, outcome: bytes) -> Any:
+    """Return the value of an outcome, or raise its exception."""
+    # The node is not trusted: whatever it sent becomes data or a CallFailed.
+    try:
+        data = json.loads(outcome)
+        if "value" in data:
+            return far_end.decode(data["value"])
+        error = _failure(node, title, data)
+    except Exception as problem:
+        raise CallFailed(
+            f"{node.name} sent back what is no value for {title}: {problem!s:.200}"
+        ) from problem
+    raise error
+
+
+def _failure(node: Node, title: str, data: dict[str, Any]) -> Exception:
+    if "unsendable" in data:
+        return CallFailed(
+            f"{title} on {node.name} returned what cannot cross: {data['unsendable']}; {PLAIN_DATA}"
+        )
+    if "ended" in data:
+        code = int(data["ended"])
+        how = f"signal {-code}" if code < 0 else f"exit status {code}"
+        return CallFailed(
+            f"{title} on {node.name} ended its process with {how} and returned nothing"
+        )
+    described, trace = data["error"], str(data["traceback"])
+    try:
+        error = far_end.decode_exception(described)
+        error.add_note(f"It was raised on {node.name}:\n{trace.rstrip()}")
+        str(error)
+        return error
+    except Exception:
+        return CallFailed(
+            f"{title} on {node.name} raised {described['module']}.{described['name']}: "
+            f"{described['text']}",
+            trace,
+        )

@@ -1,0 +1,479 @@
+"""Commands on a node: `run` one to its end, or `start` one that goes on."""
+
+from __future__ import annotations
+
+import codecs
+import errno
+import os
+import signal as signals
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+from playground.errors import (
+    AgentError,
+    AgentGone,
+    BadArgument,
+    CommandFailed,
+    CommandTimeout,
+    NodeDied,
+    NotReady,
+)
+from playground.live import Node, Process
+from playground.results import Result, command_text, failure_sentence
+
+Command = str | Sequence[str]
+
+# How long a killed command may take to be gone: the kernel needs milliseconds,
+# a machine with more labs than cores perhaps a second.
+_KILL_LIMIT_S = 10.0
+
+
+def run(
+    node: Node,
+    command: Command,
+    *,
+    check: bool = True,
+    timeout_s: float | None = 30,
+    input: str | bytes | None = None,  # noqa: A002 - as subprocess has it
+    env: Mapping[str, str] | None = None,
+    cwd: str | None = None,
+    user: str | None = None,
+    shown: Command | None = None,
+) -> Result:
+    """Run a command to its end; see `NodeOperations.run`.
+
+    ``shown`` takes the command's place in the result and in what is raised.
+
+    """
+    shown = command if shown is None else shown
+    data = input.encode() if isinstance(input, str) else input
+    try:
+        process = _spawn(node, command, env=env, cwd=cwd, user=user, stdin=data is not None)
+    except _NoSuchCommand as missing:
+        result = Result.from_bytes(shown, missing.returncode, b"", str(missing).encode())
+        return _checked(node, result) if check else result
+    try:
+        stdout, stderr = process.communicate(data, timeout_s)
+    except TimeoutError:
+        raise _timed_out(node, shown, process, timeout_s) from None
+    except AgentGone:
+        raise
+    except BaseException:  # Ctrl-C too: what was started here does not outlive us
+        kill(process)
+        raise
+    result = Result.from_bytes(shown, process.wait(0), stdout, stderr)
+    if result.returncode == -signals.SIGKILL:
+        ensure_alive(node)
+    return _checked(node, result) if check else result
+
+
+def _checked(node: Node, result: Result) -> Result:
+    if result.returncode != 0:
+        raise CommandFailed(failure_sentence(node.name, result), result)
+    return result
+
+
+def _timed_out(
+    node: Node, command: Command, process: Process, timeout_s: float | None
+) -> CommandTimeout:
+    stdout = stderr = b""
+    kill(process)
+    # If even that takes longer, it hangs inside the kernel.
+    with suppress(TimeoutError):
+        stdout, stderr = process.communicate(None, _KILL_LIMIT_S)
+    result = Result.from_bytes(command, -signals.SIGKILL, stdout, stderr)
+    return CommandTimeout(
+        f"{command_text(command)!r} on {node.name} had not ended after {timeout_s:g} s "
+        "and was killed; allow it more with timeout_s=...",
+        result,
+    )
+
+
+def kill(process: Process) -> None:
+    """Kill a process and all that it started, if it still runs."""
+    with suppress(AgentError):  # the lab is down, and the process with it
+        process.signal(signals.SIGKILL)
+
+
+class _NoSuchCommand(Exception):
+    """A command could not be exec'd; str() is what a shell would print."""
+
+    def __init__(self, message: str, returncode: int) -> None:
+        super().__init__(message)
+        self.returncode = returncode
+
+
+def _spawn(
+    node: Node,
+    command: Command,
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: str | None = None,
+    user: str | None = None,
+    stdin: bool = False,
+    tty: tuple[int, int] | None = None,
+) -> Process:
+    """Start a command and return its `Process`; ``str`` goes through sh."""
+    live = node.running()
+    argv = _argv(command)
+    try:
+        return live.agent.spawn(
+            live.pid,
+            argv,
+            env={**live.env, **(env or {})} or None,
+            cwd=cwd,
+            user=user,
+            stdin=stdin,
+            tty=tty,
+        )
+    except AgentGone:
+        raise
+    except AgentError as error:
+        if error.errno == errno.ESRCH:
+            raise died(node) from error
+        if error.errno == errno.ENOENT and not isinstance(command, str):
+            # 127 and 126: POSIX.1-2017, Shell Command Language, 2.8.2.
+            raise _NoSuchCommand(f"{argv[0]}: not found\n", 127) from error
+        if error.errno == errno.EACCES:
+            raise _NoSuchCommand(f"{argv[0]}: permission denied\n", 126) from error
+        raise
+
+
+def start_process(
+    node: Node,
+    command: Command,
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: str | None = None,
+    user: str | None = None,
+    stdin: bool = False,
+    tty: tuple[int, int] | None = None,
+) -> Process:
+    """Start a command, or raise `CommandFailed` when there is no such command."""
+    try:
+        return _spawn(node, command, env=env, cwd=cwd, user=user, stdin=stdin, tty=tty)
+    except _NoSuchCommand as missing:
+        result = Result.from_bytes(command, missing.returncode, b"", str(missing).encode())
+        raise CommandFailed(failure_sentence(node.name, result), result) from None
+
+
+def _argv(command: Command) -> list[str]:
+    if isinstance(command, str):
+        argv = ["/bin/sh", "-c", command] if command.strip() else []
+    elif isinstance(command, (bytes, bytearray)) or not all(
+        isinstance(part, (str, os.PathLike)) for part in command
+    ):
+        raise BadArgument(
+            f"a command is text or a list of texts, not {command!r}: "
+            "turn each number into text with str() first"
+        )
+    else:
+        argv = [os.fspath(part) for part in command]
+    if not argv or not argv[0]:
+        raise BadArgument("the command is empty: give one, such as 'ip route'")
+    if any("\0" in part for part in argv):
+        raise BadArgument("a command cannot hold a NUL byte: give such data as input=...")
+    return argv
+
+
+def ensure_alive(node: Node) -> None:
+    """Raise `NodeDied` if the node's container has ended by itself."""
+    live = node.running()
+    try:
+        live.agent.spawn(live.pid, ["/bin/true"]).wait(_KILL_LIMIT_S)
+    except AgentGone:
+        raise
+    except AgentError as error:
+        if error.errno == errno.ESRCH:
+            raise died(node) from error
+    except TimeoutError:
+        pass
+
+
+def died(node: Node) -> NodeDied:
+    """Return the error that says that a node's container has ended."""
+    return NodeDied(
+        f"{node.name} has died: its container ended by itself; lab.stop() and lab.start() bring "
+        "the lab back"
+    )
+
+
+class Lines:
+    """One stream of a `Job`, read line by line as the lines come.
+
+    Iterating gives each line as text without its newline, and ends when the
+    stream does; it waits as long as the command goes on.  Bytes that are not
+    UTF-8 come as U+FFFD.
+
+    """
+
+    def __init__(self, job: Job, stream: str) -> None:
+        self._job = job
+        self._stream = stream
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._lines: deque[str] = deque()
+        self._begun: list[str] = []  # pieces of a line whose end has not come yet
+        self._ended = False
+        # Any thread may read, but one at a time asks the process for more.
+        self._changed = threading.Condition()
+        self._reading = False
+
+    def __repr__(self) -> str:
+        return f"<{self._stream} of {command_text(self._job.args)!r} on {self._job.node}>"
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._line(None)
+        if line is None:
+            raise StopIteration
+        return line
+
+    def readline(self, timeout_s: float | None = 30) -> str | None:
+        """Return the next line without its newline, ``None`` at the end.
+
+        Raises `NotReady` when no whole line came in time; what had come of it
+        is not lost.
+
+        """
+        try:
+            return self._line(timeout_s)
+        except TimeoutError:
+            raise NotReady(
+                f"{command_text(self._job.args)!r} on {self._job.node} printed no line "
+                f"on {self._stream} within {timeout_s:g} s"
+            ) from None
+
+    def read(self, timeout_s: float | None = 30) -> str:
+        """Return all the rest as one text, once the stream has ended.
+
+        Raises `NotReady` when it did not end in time; nothing is lost then.
+
+        """
+        deadline = _deadline(timeout_s)
+        try:
+            while not self._ended:
+                self._fill(deadline)
+        except TimeoutError:
+            raise NotReady(
+                f"{self._stream} of {command_text(self._job.args)!r} on {self._job.node} "
+                f"had not ended after {timeout_s:g} s"
+            ) from None
+        with self._changed:
+            text = "".join([line + "\n" for line in self._lines] + self._begun)
+            self._lines.clear()
+            self._begun.clear()
+            return text
+
+    def _line(self, timeout_s: float | None) -> str | None:
+        deadline = _deadline(timeout_s)
+        while True:
+            with self._changed:
+                if self._lines:
+                    return self._lines.popleft()
+                if self._ended:
+                    line = "".join(self._begun)
+                    self._begun.clear()
+                    return line or None
+            self._fill(deadline)
+
+    def _fill(self, deadline: float | None) -> None:
+        """Wait until more has come or the stream has ended."""
+        with self._changed:
+            if self._ended:
+                return
+            if self._reading:
+                if not self._changed.wait(_remaining(deadline)):
+                    raise TimeoutError
+                return
+            self._reading = True
+        data = None
+        try:
+            data = self._job._read(self._stream, _remaining(deadline))
+        finally:
+            with self._changed:
+                self._reading = False
+                if data is not None:
+                    self._add(self._decoder.decode(data, final=not data))
+                    self._ended = not data
+                self._changed.notify_all()
+
+    def _add(self, text: str) -> None:
+        first, *more = text.split("\n")
+        self._begun.append(first)
+        if more:
+            self._lines.append("".join(self._begun))
+            self._lines.extend(more[:-1])
+            self._begun = [more[-1]]
+
+    def _drain(self) -> None:
+        """Keep what comes until the stream ends, so that its writer never waits."""
+        try:
+            while not self._ended:
+                self._fill(None)
+        except AgentError:
+            with self._changed:
+                self._ended = True
+                self._changed.notify_all()
+
+
+def _deadline(timeout_s: float | None) -> float | None:
+    return None if timeout_s is None else time.monotonic() + timeout_s
+
+
+def _remaining(deadline: float | None) -> float | None:
+    return None if deadline is None else max(0.0, deadline - time.monotonic())
+
+
+class Job:
+    """A command that goes on while you do something else.
+
+    ``stdout`` and ``stderr`` are iterated for lines as they come.  A ``with``
+    block ends the command when it is left::
+
+        with h1.start("tcpdump -n -i eth0 -l") as tcpdump:
+            h1.ping("www")
+            print(tcpdump.stdout.readline())
+
+    ``args`` is the command as given, ``node`` the name of where it runs.
+
+    """
+
+    def __init__(self, node: Node, args: Command, process: Process) -> None:
+        self.args = args if isinstance(args, str) else tuple(args)
+        self.node = node.name
+        self.stdout = Lines(self, "stdout")
+        self.stderr = Lines(self, "stderr")
+        self._process = process
+        self._returncode: int | None = None
+        self._drains: list[threading.Thread] = []
+
+    def __repr__(self) -> str:
+        returncode = self.returncode
+        state = "running" if returncode is None else f"ended, returncode={returncode}"
+        return f"<Job {command_text(self.args)!r} on {self.node}: {state}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit status, ``-N`` after signal N, ``None`` while it runs."""
+        return self.poll()
+
+    def poll(self) -> int | None:
+        """Return the exit status, or ``None`` while the command runs."""
+        if self._returncode is None:
+            try:
+                self._returncode = self._process.wait(0)
+            except TimeoutError:
+                return None
+            except AgentGone:
+                # The lab is down, and its commands with it.
+                self._returncode = -signals.SIGKILL
+        return self._returncode
+
+    def wait(self, timeout_s: float | None = 30) -> int:
+        """Wait for the command to end by itself and return its exit status.
+
+        What it prints meanwhile is kept for ``stdout`` and ``stderr``.  Raises
+        `NotReady` after ``timeout_s`` seconds; the command goes on then.
+
+        """
+        if self._returncode is None:
+            self._drain()
+            try:
+                self._returncode = self._process.wait(timeout_s)
+            except TimeoutError:
+                raise NotReady(
+                    f"{command_text(self.args)!r} on {self.node} had not ended after "
+                    f"{timeout_s:g} s; it goes on: job.terminate() ends it"
+                ) from None
+        return self._returncode
+
+    def _drain(self) -> None:
+        # A command whose pipe is full waits for its reader, and we would wait
+        # for the command: so somebody reads.
+        if not self._drains:
+            for stream in (self.stdout, self.stderr):
+                thread = threading.Thread(target=stream._drain, daemon=True)
+                thread.start()
+                self._drains.append(thread)
+
+    def _read(self, stream: str, timeout_s: float | None) -> bytes:
+        if stream == "stdout":
+            return self._process.read_stdout(timeout_s)
+        return self._process.read_stderr(timeout_s)
+
+    def write(self, data: str | bytes) -> None:
+        """Send text or bytes to the command's input."""
+        self._process.write(data.encode() if isinstance(data, str) else data)
+
+    def close_stdin(self) -> None:
+        """End the command's input, as Ctrl-D does."""
+        self._process.close_stdin()
+
+    def signal(self, signum: int) -> None:
+        """Send a signal to the command and all that it started.
+
+        Nothing happens when it has ended already.
+
+        """
+        if self.poll() is None:
+            try:
+                self._process.signal(signum)
+            except AgentError:
+                if self.poll() is None:
+                    raise
+
+    def interrupt(self) -> None:
+        """Send SIGINT, as Ctrl-C does."""
+        self.signal(signals.SIGINT)
+
+    def terminate(self) -> None:
+        """Send SIGTERM, the polite way to end a program; see also `wait`."""
+        self.signal(signals.SIGTERM)
+
+    def kill(self) -> None:
+        """Send SIGKILL, which no program can ignore."""
+        self.signal(signals.SIGKILL)
+
+    def stop(self, timeout_s: float = 2) -> int:
+        """End the command, politely at first, and return its exit status.
+
+        After ``timeout_s`` seconds it is killed.  Does nothing to a command
+        that has ended.
+
+        """
+        self.terminate()
+        try:
+            return self.wait(timeout_s)
+        except NotReady:
+            self.kill()
+            return self.wait(_KILL_LIMIT_S)
+
+
+def start(
+    node: Node,
+    command: Command,
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: str | None = None,
+    user: str | None = None,
+) -> Job:
+    """Start a command and return its `Job`; see `NodeOperations.start`."""
+    return Job(node, command, start_process(node, command, env=env, cwd=cwd, user=user, stdin=True))

@@ -1,0 +1,197 @@
+"""The services that run on a node: look, stop, start, read their logs."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Iterator, Mapping
+
+from playground.commands import run
+from playground.errors import CommandFailed, NotReady, UnknownName
+from playground.live import Node, ServiceRow
+
+# Where the agent's `boot` has runit watch the programs.
+_SERVICE_DIRECTORY = "/run/service"
+
+# How often a port is looked at that is about to close.
+_POLL_S = 0.02
+
+
+class Services(Mapping[str, "Service"]):
+    """The services that a node was declared with, by name.
+
+    ::
+
+        www.services                     # <services of www.example.com: http, ssh>
+        www.services["http"].stop()
+
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    def __getitem__(self, name: str) -> Service:
+        rows = self._node.running().services
+        if name not in rows:
+            known = ", ".join(rows) or "none"
+            raise UnknownName(
+                f"{self._node.name} has no service {name!r}; it was declared with: {known}"
+            )
+        return Service(self._node, rows[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._node.running().services)
+
+    def __len__(self) -> int:
+        return len(self._node.running().services)
+
+    def __repr__(self) -> str:
+        return f"<services of {self._node.name}: {', '.join(self) or 'none'}>"
+
+
+class Service:
+    """One service of a running node, whose programs runit's sv(8) controls.
+
+    ``name`` is the service's, ``node`` that of where it runs.
+
+    """
+
+    def __init__(self, node: Node, row: ServiceRow) -> None:
+        self.name = row.name
+        self.node = node.name
+        self._node = node
+        self._row = row
+
+    def __repr__(self) -> str:
+        return f"<service {self.name} of {self.node}: {self.status()}>"
+
+    def status(self) -> str:
+        """Return "running" or "stopped".
+
+        Of a service with several programs only some may run; then it says
+        which: "saslauthd runs, postfix is stopped".
+
+        """
+        states = {program: self._runs(program) for program in self._row.programs}
+        if all(states.values()):
+            return "running"
+        if not any(states.values()):
+            return "stopped"
+        return ", ".join(
+            f"{program} {'runs' if runs else 'is stopped'}" for program, runs in states.items()
+        )
+
+    @property
+    def running(self) -> bool:
+        """Whether all programs of the service run."""
+        return self.status() == "running"
+
+    def _runs(self, program: str) -> bool:
+        # sv status: "run: nginx: (pid 12) 5s" or "down: nginx: 3s, normally up"
+        answer = self._sv("status", program, check=False)
+        return answer.startswith("run:")
+
+    def _sv(self, command: str, program: str, check: bool = True) -> str:
+        # -w: how many seconds sv waits for it to happen.
+        result = run(
+            self._node,
+            ["sv", "-w", "10", command, f"{_SERVICE_DIRECTORY}/{program}"],
+            check=False,
+            timeout_s=20,
+        )
+        if check and result.returncode != 0:
+            raise CommandFailed(
+                f"the {program} of {self.node} did not {command}; see "
+                f"{self.node}.services[{self.name!r}].log()",
+                result,
+            )
+        return result.stdout
+
+    def stop(self) -> None:
+        """Stop the service; afterwards its ports refuse.
+
+        It stays down until `start` or until the lab is started anew.  Raises
+        `CommandFailed` or `NotReady` when it does not end within 10 seconds.
+
+        """
+        for program in reversed(self._row.programs):
+            self._sv("stop", program)
+        # The program has ended, but what it had started may take a moment.
+        deadline = time.monotonic() + 10
+        ports = sorted({probe.port for probe in self._row.probes})
+        while listening := self._listening(ports):
+            if time.monotonic() > deadline:
+                raise NotReady(
+                    f"{self.name} of {self.node} was stopped, but after 10 s something still "
+                    f"listens on port {listening[0]}: ss -ltnp shows what"
+                )
+            time.sleep(_POLL_S)
+
+    def _listening(self, ports: list[int]) -> list[int]:
+        if not ports:
+            return []
+        expression = " or ".join(f"sport = :{port}" for port in ports)
+        lines = run(self._node, ["ss", "-Hlntu", expression]).stdout.splitlines()
+        # Columns: protocol, state, two queues, local address:port, ...
+        return [int(line.split()[4].rpartition(":")[2]) for line in lines]
+
+    def start(self) -> None:
+        """Start the service; it answers when this returns.
+
+        Does nothing to one that runs.  Raises `NotReady`, with the end of its
+        log, when it does not answer within 20 seconds.
+
+        """
+        for program in self._row.programs:
+            self._sv("start", program)
+        self.wait_ready()
+
+    def restart(self) -> None:
+        """Stop the service and start it again."""
+        self.stop()
+        self.start()
+
+    def wait_ready(self, timeout_s: float = 20) -> None:
+        """Wait until the service gives a real answer on each of its ports.
+
+        Raises `NotReady`, with the end of its log, after ``timeout_s`` seconds.
+
+        """
+        live = self._node.running()
+        checks = [
+            {
+                "pid": live.pid,
+                "node": self.node,
+                "service": self.name,
+                "port": probe.port,
+                "protocol": probe.protocol,
+                "tls": probe.tls,
+                "send": None if probe.send is None else base64.b64encode(probe.send).decode(),
+                "expect": probe.expect,
+            }
+            for probe in self._row.probes
+        ]
+        failures = live.agent.call("wait_ready", checks=checks, timeout_s=timeout_s)
+        if failures:
+            first = failures[0]
+            tail = "".join(f"\n    {line}" for line in self.log(lines=10).splitlines())
+            raise NotReady(
+                f"{self.name} of {self.node} did not answer on port {first['port']} "
+                f"within {timeout_s:g} s: {first['message']}"
+                + (f"\n  the end of its log:{tail}" if tail else "")
+            )
+
+    def log(self, lines: int | None = None) -> str:
+        """Return what the service has logged, or the last ``lines`` of it.
+
+        With several log files each is headed by its path, as tail(1) does it.
+        A file that is not there yet is left out.
+
+        """
+        # +1: from the first line on.
+        count = "+1" if lines is None else str(lines)
+        script = (
+            'n=$1; shift; for f; do shift; [ -f "$f" ] && set -- "$@" "$f"; done\n'
+            '[ $# -gt 0 ] && exec tail -n "$n" -- "$@" || true'
+        )
+        return run(self._node, ["/bin/sh", "-c", script, "sh", count, *self._row.logs]).stdout

@@ -1,0 +1,323 @@
+"""Files and directories to a node and from it, as tar streams.
+
+A node is not trusted: what it sends is written below the place asked for and
+nowhere else, whatever its archive says.
+
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import posixpath
+import shutil
+import tarfile
+import tempfile
+import warnings
+from pathlib import Path
+from typing import IO
+
+from playground.commands import ensure_alive, kill, run, start_process
+from playground.errors import AgentError, AgentGone, CommandFailed, TransferFailed
+from playground.live import Node, Process
+from playground.results import Result
+
+# Of one message to the agent: large enough that its cost is small beside the
+# copying, small enough that other threads' requests get a turn.
+_PIECE_BYTES = 256 * 1024
+
+
+def write(node: Node, path: str, content: str | bytes, *, mode: int | None, append: bool) -> None:
+    """Write a file on a node; see `NodeOperations.write`."""
+    data = content.encode() if isinstance(content, str) else content
+    # In place, because /etc/hosts and its like are mount points, which cannot
+    # be renamed over.
+    script = 'mkdir -p -- "$(dirname -- "$1")" && cat ' + (">>" if append else ">") + ' "$1"'
+    if mode is not None:
+        script += f' && chmod {mode:o} -- "$1"'
+    try:
+        run(node, ["/bin/sh", "-c", script, "sh", path], input=data, timeout_s=None)
+    except CommandFailed as error:
+        raise _failed(f"{path} on {node.name} cannot be written", error.result) from error
+
+
+def read(node: Node, path: str) -> bytes:
+    """Return the content of a file on a node; see `NodeOperations.read_bytes`."""
+    try:
+        return run(node, ["cat", "--", path], timeout_s=None).stdout_bytes
+    except CommandFailed as error:
+        raise _failed(f"{path} on {node.name} cannot be read", error.result) from error
+
+
+def _failed(sentence: str, result: Result) -> TransferFailed:
+    """Put the reason that a program gave behind a sentence."""
+    lines = [line for line in result.stderr.splitlines() if line.strip()]
+    reason = lines[0].rpartition(": ")[2] if lines else f"exit status {result.returncode}"
+    return TransferFailed(f"{sentence}: {reason}")
+
+
+def put(node: Node, local: str | os.PathLike[str], remote: str) -> str:
+    """Copy a file or directory to a node; see `NodeOperations.put`."""
+    source = Path(local)
+    if not source.exists():
+        raise TransferFailed(f"there is no file or directory {os.fspath(local)!r} here to put")
+    target = _remote_target(node, source, remote)
+    directory, name = posixpath.split(target)
+    extract = ["tar", "-x", "-p", "--no-same-owner", "-f", "-", "-C", directory or "."]
+    process = start_process(node, extract, stdin=True)
+    try:
+        with tarfile.open(
+            fileobj=_Sender(process), mode="w|", format=tarfile.PAX_FORMAT, bufsize=_PIECE_BYTES
+        ) as archive:
+            # The thing itself is followed if it is a link, links inside it are kept.
+            archive.add(source.resolve(), arcname=name, filter=_owned_by_root)
+        process.close_stdin()
+        stdout, stderr = process.communicate(None, None)
+    except AgentGone:
+        raise
+    except AgentError:  # tar ended before its input did, and has said why
+        stdout, stderr = process.communicate(None, 10)
+    except OSError as error:
+        kill(process)
+        raise TransferFailed(f"{os.fspath(local)!r} cannot be read: {error}") from error
+    except BaseException:
+        kill(process)
+        raise
+    returncode = process.wait(10)
+    if returncode != 0:
+        result = Result.from_bytes(extract, returncode, stdout, stderr)
+        if returncode < 0:
+            ensure_alive(node)
+        raise _failed(f"{os.fspath(local)!r} cannot be put at {target} on {node.name}", result)
+    return target
+
+
+def _remote_target(node: Node, source: Path, remote: str) -> str:
+    """Return the path that the copy will have, and make the directory it goes in."""
+    if not remote:
+        raise TransferFailed("put() needs to know where on the host: give a path such as '/root/'")
+    name = source.resolve().name
+    script = (
+        'if [ -d "$1" ]; then echo into; exit; fi\n'
+        'case "$1" in */) mkdir -p -- "$1" && echo into;; '
+        '*) mkdir -p -- "$(dirname -- "$1")" && echo as;; esac'
+    )
+    try:
+        answer = run(node, ["/bin/sh", "-c", script, "sh", remote])
+    except CommandFailed as error:
+        raise _failed(f"{remote} on {node.name} cannot be made", error.result) from error
+    return posixpath.join(remote, name) if answer.stdout == "into\n" else remote
+
+
+def _owned_by_root(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    member.uid = member.gid = 0
+    member.uname = member.gname = "root"
+    return member
+
+
+class _Sender(io.RawIOBase):
+    """The writing end of a process's input, as tarfile wants it."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: object) -> int:
+        view = memoryview(data)  # type: ignore[arg-type]
+        for start in range(0, len(view), _PIECE_BYTES):
+            self._process.write(bytes(view[start : start + _PIECE_BYTES]))
+        return len(view)
+
+
+class _Receiver(io.RawIOBase):
+    """The reading end of a process's output, as tarfile wants it."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        view = memoryview(buffer)  # type: ignore[arg-type]
+        if not self._rest:
+            self._rest = self._process.read_stdout(None)
+        size = min(len(view), len(self._rest))
+        view[:size] = self._rest[:size]
+        self._rest = self._rest[size:]
+        return size
+
+
+def get(node: Node, remote: str, local: str | os.PathLike[str] | None) -> Path:
+    """Copy a file or directory from a node; see `NodeOperations.get`."""
+    name = posixpath.basename(remote.rstrip("/"))
+    if name in ("", ".", ".."):
+        raise TransferFailed(
+            f"{remote!r} has no name to be copied under: give the path of one thing"
+        )
+    target = _local_target(name, local)
+    directory = posixpath.dirname(remote.rstrip("/")) or "."
+    # -H of cp: the thing itself is followed if it is a link.  tar has no such
+    # switch, so the link's target is given another name.
+    pack = (
+        'cd -- "$1" && if [ -L "$2" ]; then '
+        'real=$(readlink -e -- "$2") && cd "$(dirname "$real")" && '
+        'exec tar -c -f - --transform="s,^[^/]*,$3,rSH" -- "$(basename "$real")"; '
+        'else exec tar -c -f - --transform="s,^[^/]*,$3,rSH" -- "$2"; fi'
+    )
+    process = start_process(node, ["/bin/sh", "-c", pack, "sh", directory, name, _INSIDE])
+    try:
+        # Beside the target, so that the last step is a rename.
+        with tempfile.TemporaryDirectory(prefix=".playground-", dir=target.parent) as temporary:
+            received = Path(temporary, _INSIDE)
+            problem = _receive(_Receiver(process), received)
+            stdout, stderr = process.communicate(None, None)
+            returncode = process.wait(10)
+            if returncode not in (0, 1) or (returncode == 1 and not os.path.lexists(received)):
+                if returncode < 0:
+                    ensure_alive(node)
+                result = Result.from_bytes(pack, returncode, stdout, stderr)
+                raise _failed(f"{remote} on {node.name} cannot be got", _first_reason(result))
+            if problem or not os.path.lexists(received):
+                raise TransferFailed(
+                    f"{node.name} sent something else than {remote}"
+                    + (f": {problem}" if problem else "")
+                )
+            _move(received, target)
+    except AgentGone:
+        raise
+    except BaseException as error:
+        kill(process)
+        if isinstance(error, OSError) and not isinstance(error, TransferFailed):
+            raise TransferFailed(
+                f"{remote} of {node.name} cannot be written to {target}: {error}"
+            ) from error
+        raise
+    return target
+
+
+# What the received thing is called inside its archive, whatever its own name.
+_INSIDE = "received"
+
+
+def _first_reason(result: Result) -> Result:
+    """Leave tar's own summary out of what it said."""
+    lines = [
+        line for line in result.stderr.splitlines() if "Exiting with failure status" not in line
+    ]
+    return Result(result.args, result.returncode, "", "\n".join(lines))
+
+
+def _local_target(name: str, local: str | os.PathLike[str] | None) -> Path:
+    if local is None:
+        return Path.cwd() / name
+    target = Path(local)
+    if target.is_dir() or os.fspath(local).endswith(("/", os.sep)):
+        target.mkdir(parents=True, exist_ok=True)
+        return target / name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return target
+
+
+def _receive(stream: io.RawIOBase, root: Path) -> str:
+    """Unpack an archive of one thing called ``received``; return what is wrong with it.
+
+    Only directories, files and links are made, and links last, so that nothing
+    can be written through one.  Links that lead out of ``root`` and devices
+    are left out with a warning.
+
+    """
+    # Of the standard library's answer (PEP 706) some versions have holes of
+    # their own (CVE-2025-4517), so its checks are not what this relies on.
+    directories: list[tuple[Path, tarfile.TarInfo]] = []
+    links: list[tuple[Path, tarfile.TarInfo]] = []
+    left_out = []
+    try:
+        with tarfile.open(fileobj=stream, mode="r|", bufsize=_PIECE_BYTES) as archive:
+            for member in archive:
+                parts = member.name.split("/")
+                if parts[0] != root.name or ".." in parts or "\0" in member.name:
+                    return f"an entry called {member.name!r:.100}"
+                path = root.joinpath(*parts[1:])
+                if member.isdir():
+                    path.mkdir(parents=True, exist_ok=True)
+                    directories.append((path, member))
+                elif member.isreg():
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    content = archive.extractfile(member)
+                    assert content is not None  # a regular file has some
+                    _store(content, path, member)
+                elif member.issym() and _leads_inside(member, len(parts) - 2):
+                    links.append((path, member))
+                elif member.islnk():
+                    problem = _link_hard(root, path, member.linkname)
+                    if problem:
+                        return problem
+                else:
+                    left_out.append("/".join(parts[1:]) or root.name)
+    except (tarfile.TarError, EOFError) as error:
+        return str(error) if os.path.lexists(root) else ""
+    for path, member in links:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.symlink_to(member.linkname)
+    for path, member in reversed(directories):
+        _keep_attributes(path, member)
+    if left_out:
+        warnings.warn(
+            "left out, because they lead elsewhere or are no files: " + ", ".join(left_out),
+            stacklevel=4,
+        )
+    return ""
+
+
+def _store(content: IO[bytes], path: Path, member: tarfile.TarInfo) -> None:
+    # x: an entry that comes twice would be written through a hard link.
+    with open(path, "xb") as file:
+        shutil.copyfileobj(content, file, _PIECE_BYTES)
+    _keep_attributes(path, member)
+
+
+def _keep_attributes(path: Path, member: tarfile.TarInfo) -> None:
+    """Give a file or directory the mode and time that it had on the node."""
+    # No set-user-id bits: what root owned there, somebody else owns here.
+    os.chmod(path, member.mode & 0o777)
+    os.utime(path, (member.mtime, member.mtime))
+
+
+def _leads_inside(member: tarfile.TarInfo, depth: int) -> bool:
+    """Whether a link that stands this many directories deep stays below the top."""
+    if member.linkname.startswith("/"):
+        return False
+    for part in member.linkname.split("/"):
+        if part == "..":
+            depth -= 1
+        elif part not in ("", "."):
+            depth += 1
+        if depth < 0:
+            return False
+    return True
+
+
+def _link_hard(root: Path, path: Path, linkname: str) -> str:
+    parts = linkname.split("/")
+    if parts[0] != root.name or ".." in parts:
+        return f"a link to {linkname!r:.100}"
+    existing = root.joinpath(*parts[1:])
+    if not existing.is_file():
+        return f"a link to {linkname!r:.100}, which it did not send"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.link(existing, path)
+    return ""
+
+
+def _move(source: Path, target: Path) -> None:
+    """Put what came at its place; into a directory that is there already."""
+    if source.is_dir() and not source.is_symlink() and target.is_dir():
+        for entry in list(source.iterdir()):
+            _move(entry, target / entry.name)
+        shutil.copystat(source, target)
+    else:
+        os.replace(source, target)

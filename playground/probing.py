@@ -1,0 +1,93 @@
+"""Ask the network from a node: ping and traceroute."""
+
+from __future__ import annotations
+
+from playground.commands import run
+from playground.errors import BadArgument, CommandFailed
+from playground.live import Node
+from playground.results import Ping, Result, Traceroute, parse_ping, parse_traceroute
+
+_METHODS = {"udp": [], "icmp": ["-I"], "tcp": ["-T"]}
+
+
+def ping(
+    node: Node, target: Node | str, *, count: int, interval_s: float, timeout_s: float
+) -> Ping:
+    """Send echo requests; see `NodeOperations.ping`."""
+    if count < 1:
+        raise BadArgument(f"ping sends at least one packet: count={count} is too few")
+    name = _name(node, target)
+    command = ["ping", "-n", "-c", str(count), "-i", f"{interval_s:g}", "-W", f"{timeout_s:g}"]
+    result = run(
+        node,
+        [*command, "--", name],
+        check=False,
+        # ping itself ends after the last packet and its wait; the rest is slack.
+        timeout_s=count * (interval_s + timeout_s) + 15,
+    )
+    # ping(8): 0 some reply, 1 no reply, 2 another error, of which no route is
+    # a finding, and the others are not.
+    found = parse_ping(name, result.stdout, result.stderr)
+    if result.returncode in (0, 1) or "nreachable" in found.problem:
+        return found
+    raise _unknown_or_failed(node, name, result)
+
+
+def traceroute(
+    node: Node,
+    target: Node | str,
+    *,
+    max_hops: int,
+    timeout_s: float,
+    method: str,
+) -> Traceroute:
+    """Find the machines on the way; see `NodeOperations.traceroute`."""
+    if method not in _METHODS:
+        raise BadArgument(f"traceroute has the methods {', '.join(_METHODS)}, not {method!r}")
+    name = _name(node, target)
+    # -q 1: one probe a hop; they go out 16 at a time, so that silence costs once.
+    result = run(
+        node,
+        [
+            "traceroute",
+            "-n",
+            "-q",
+            "1",
+            "-w",
+            f"{timeout_s:g}",
+            "-m",
+            str(max_hops),
+            *_METHODS[method],
+            name,
+        ],
+        check=False,
+        timeout_s=max_hops * timeout_s + 15,
+    )
+    if result.returncode == 0:
+        return parse_traceroute(name, result.stdout)
+    if "nreachable" in result.stderr:  # no route at all: nobody was passed
+        return Traceroute(name, (), reached=False)
+    raise _unknown_or_failed(node, name, result)
+
+
+def _name(node: Node, target: Node | str) -> str:
+    name = node.running().lab.resolve_name(target)
+    if not name or name.startswith("-"):
+        raise BadArgument(f"{target!r} is no name or address")
+    return name
+
+
+def _unknown_or_failed(node: Node, name: str, result: Result) -> CommandFailed:
+    # The resolver's words, gai_strerror(3).
+    if any(
+        words in result.stderr
+        for words in ("not known", "No address associated", "failure in name resolution")
+    ):
+        return CommandFailed(
+            f"{node.name} does not know the name {name!r}: dict({node.name}.hosts) shows what it "
+            "knows",
+            result,
+        )
+    from playground.results import failure_sentence
+
+    return CommandFailed(failure_sentence(node.name, result), result)
