@@ -195,19 +195,18 @@ def doctor() -> None:
     """
     from playground import doctor as room
 
-    marks = {"ok": ("ok", "green"), "warning": ("!!", "yellow"), "problem": ("NO", "red")}
-    findings = room.diagnose()
-    width = max(len(finding.title) for finding in findings)
+    marks = {"ok": ("ok", "green"), "warn": ("!!", "yellow"), "fail": ("NO", "red")}
+    findings = room.examine()
+    width = max((len(finding.name) for finding in findings), default=0)
     for finding in findings:
-        mark, colour = marks[finding.state]
-        click.echo(
-            f"{click.style(mark, fg=colour, bold=True)}  {finding.title:<{width}}  {finding.text}"
-        )
+        mark, colour = marks[finding.status]
+        mark = click.style(mark, fg=colour, bold=True)
+        click.echo(f"{mark}  {finding.name:<{width}}  {finding.detail}".rstrip())
         if finding.advice:
             click.echo(f"    {'':<{width}}  {finding.advice}")
-    problems = sum(finding.state == "problem" for finding in findings)
-    if problems:
-        raise Failure(f"{problems} of these will keep labs from working: see NO above")
+    failed = sum(finding.status == "fail" for finding in findings)
+    if failed:
+        raise Failure(f"{failed} of these will keep labs from working: see NO above")
 
 
 @main.command()
