@@ -64,7 +64,13 @@ class HostsEntry:
 
 @dataclass(frozen=True)
 class NodePlan:
-    """One host or router: what runs in it, its interfaces, routes and names."""
+    """One host or router: what runs in it, its interfaces, routes and names.
+
+    ``sysctls`` stand in the order in which they are to be written, ``routes``
+    in one in which they can be added.  ``records`` is the zone that a host with
+    the dns service serves: its own view of the lab.
+
+    """
 
     name: str
     short: str
@@ -77,6 +83,7 @@ class NodePlan:
     hosts: tuple[HostsEntry, ...]
     nameservers: tuple[Address, ...]
     search: tuple[str, ...]
+    records: tuple[RecordPlan, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -121,7 +128,11 @@ class RecordPlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """All of a lab.  Nodes, switches and wires stand in the order declared."""
+    """All of a lab.  Nodes, switches and wires stand in the order declared.
+
+    ``records`` is the zone of the first host with the dns service.
+
+    """
 
     lab: str
     ipv6: bool

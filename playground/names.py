@@ -1,0 +1,215 @@
+"""Which names every node knows, and the zone that a DNS host serves.
+
+A node knows what it can reach, by the address by which it is reached from
+there.  Pure functions of the nodes, their addresses and the realms.
+
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from playground.addressing import FAMILIES, Addressing
+from playground.plan import Address, HostsEntry, RecordPlan
+from playground.realms import Realm, Realms
+from playground.services import DNS, SMTP, mail_domain
+from playground.topology import Link, Machine, bare
+
+# MAXNS of resolv.conf(5): more are not asked.
+NAMESERVERS_MAX = 3
+
+
+@dataclass(frozen=True)
+class Names:
+    """What one node knows: lines of /etc/hosts, whom to ask, what it serves."""
+
+    hosts: tuple[HostsEntry, ...]
+    nameservers: tuple[Address, ...]
+    records: tuple[RecordPlan, ...]
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A node as others see it: in which realm, and its lines of /etc/hosts."""
+
+    realm: Realm
+    entries: tuple[HostsEntry, ...]
+
+
+def find_names(
+    machines: Sequence[Machine], realms: Realms, addressing: Addressing
+) -> dict[Machine, Names]:
+    """Return what names every host and router knows.
+
+    Each has a line for itself, and one for every other that it can reach: by
+    its address on a network they share, else in a realm they share, else
+    further outside.  What lies inside another realm has no name.  Full name
+    and short name stand on one line; a node with both families has two lines.
+
+    Where a node can reach a host with the ``dns`` service, it asks that host,
+    and its own lines are only those that this host cannot know: itself, and
+    what lies with it behind a masquerading router.
+
+    """
+    views: dict[tuple[Realm, ...], dict[Machine, _Seen]] = {}
+    found: dict[Machine, Names] = {}
+    servers = [machine for machine in machines if _dns(machine)]
+    seen_by: dict[Machine, dict[Machine, _Seen]] = {}
+    reaches: dict[Machine, tuple[Realm, ...]] = {}
+    for machine in machines:
+        reach = realms.reached_from(machine)
+        if reach not in views:
+            views[reach] = dict(_view(machines, reach, realms, addressing))
+        reaches[machine] = reach
+        seen_by[machine] = views[reach] | dict(
+            _neighbours(machine, views[reach], realms, addressing)
+        )
+    for machine in machines:
+        seen = seen_by[machine]
+        own = _own(machine, seen)
+        asked = _asked(machine, servers, seen, reaches)
+        if asked:
+            served = set(reaches[asked[0]])
+            others = [
+                s for other, s in seen.items() if other is not machine and s.realm not in served
+            ]
+        else:
+            others = [s for other, s in seen.items() if other is not machine]
+        found[machine] = Names(
+            hosts=(*own, *(entry for other in others for entry in other.entries)),
+            nameservers=tuple(
+                _first(seen[server]) for server in asked[:NAMESERVERS_MAX] if server in seen
+            ),
+            records=tuple(_zone(machine, seen)) if _dns(machine) else (),
+        )
+    return found
+
+
+def _view(
+    machines: Iterable[Machine],
+    reach: Sequence[Realm],
+    realms: Realms,
+    addressing: Addressing,
+) -> Iterator[tuple[Machine, _Seen]]:
+    """Yield every node that is seen from these realms, nearest realm first choice."""
+    rank = {realm: number for number, realm in enumerate(reach)}
+    for machine in machines:
+        best: tuple[int, Link] | None = None
+        for link in machine.links:
+            number = rank.get(realms.of_link(link, machine))
+            if number is not None and (best is None or number < best[0]):
+                best = (number, link)
+        if best:
+            realm = reach[best[0]]
+            yield machine, _Seen(realm, _entries(machine, realm, realms, addressing))
+
+
+def _entries(
+    machine: Machine, realm: Realm, realms: Realms, addressing: Addressing
+) -> tuple[HostsEntry, ...]:
+    """Return a node's lines by its first address of each family in a realm."""
+    links = [link for link in machine.links if realms.of_link(link, machine) is realm]
+    return _lines(machine, links, addressing)
+
+
+def _lines(
+    machine: Machine, links: Sequence[Link], addressing: Addressing
+) -> tuple[HostsEntry, ...]:
+    names = tuple(dict.fromkeys((machine.name, machine.short)))
+    lines = []
+    for family in FAMILIES:
+        for link in links:
+            addresses = addressing.of(link.end(machine), family)
+            if addresses:
+                lines.append(HostsEntry(bare(addresses[0]), names))
+                break
+    return tuple(lines)
+
+
+def _neighbours(
+    machine: Machine,
+    view: Mapping[Machine, _Seen],
+    realms: Realms,
+    addressing: Addressing,
+) -> Iterator[tuple[Machine, _Seen]]:
+    """Yield the nodes on the same networks that are better seen by their address there."""
+    done: set[object] = {machine}
+    for link in machine.links:
+        segment = realms.segment_of[link.end(machine)]
+        for end in segment.ends:
+            other = end.node
+            if other in done or not isinstance(other, Machine):
+                continue
+            done.add(other)
+            # Most have but one link, by which the view sees them already.
+            if len(other.links) > 1:
+                there = [item for item in other.links if item.end(other) is end]
+                lines = _lines(other, [*there, *other.links], addressing)
+                if lines != view[other].entries:
+                    yield other, _Seen(realms.of_segment[segment], lines)
+
+
+def _own(machine: Machine, seen: Mapping[Machine, _Seen]) -> tuple[HostsEntry, ...]:
+    return seen[machine].entries if machine in seen else ()
+
+
+# -- DNS --------------------------------------------------------------------
+
+
+def _dns(machine: Machine) -> DNS | None:
+    for settings in machine.declared_services:
+        if isinstance(settings, DNS):
+            return settings
+    return None
+
+
+def _asked(
+    machine: Machine,
+    servers: Sequence[Machine],
+    seen: Mapping[Machine, _Seen],
+    reaches: Mapping[Machine, Sequence[Realm]],
+) -> list[Machine]:
+    """Return the DNS hosts a node asks: the nearest, and those that know the same."""
+    reach = list(reaches[machine])
+    able = [server for server in servers if server in seen and seen[server].entries]
+    if not able:
+        return []
+    if machine in able:
+        nearest = machine
+    else:
+        nearest = min(able, key=lambda server: reach.index(seen[server].realm))
+    same = [s for s in able if s is not nearest and reaches[s] == reaches[nearest]]
+    return [nearest, *same]
+
+
+def _first(seen: _Seen) -> Address:
+    return seen.entries[0].address
+
+
+def _zone(server: Machine, seen: Mapping[Machine, _Seen]) -> Iterator[RecordPlan]:
+    """Yield the records that a DNS host serves: what it sees, by full and short name."""
+    declared = _dns(server)
+    explicit = [
+        RecordPlan(str(name).rstrip("."), str(kind).upper(), str(data))
+        for name, kind, data in (declared.records if declared else ()) or ()
+    ]
+    taken = {(record.name.lower(), record.type) for record in explicit}
+    for record in _automatic(seen):
+        if (record.name.lower(), record.type) not in taken:
+            yield record
+    yield from explicit
+
+
+def _automatic(seen: Mapping[Machine, _Seen]) -> Iterator[RecordPlan]:
+    for other in seen.values():
+        for entry in other.entries:
+            # RFC 1035 section 3.4.1, RFC 3596 section 2.1
+            kind = "A" if entry.address.version == 4 else "AAAA"
+            for name in entry.names:
+                yield RecordPlan(name, kind, str(entry.address))
+    for machine in seen:
+        for settings in machine.declared_services:
+            if isinstance(settings, SMTP):
+                # RFC 5321 section 5.1: where mail for a domain goes.
+                yield RecordPlan(mail_domain(settings, machine.name), "MX", f"10 {machine.name}")

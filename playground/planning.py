@@ -1,0 +1,196 @@
+"""From declarations to a plan: all that a lab will be, decided before it is made.
+
+`make_plan` puts together what the pure rooms decide (segments, addresses,
+realms, routes, NAT, names) and checks what can only be seen in the whole.
+
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from playground.addressing import Addressing, assign
+from playground.errors import TopologyError
+from playground.firewall import find_ruleset
+from playground.names import Names, find_names
+from playground.plan import (
+    InterfacePlan,
+    NodePlan,
+    Plan,
+    RoutePlan,
+    SwitchPlan,
+    WireEnd,
+    WirePlan,
+)
+from playground.realms import check_forwards, check_realms, find_realms
+from playground.routing import find_routes
+from playground.segments import Segment, collect, find_segments, link_name, links_of
+from playground.topology import Link, Machine, Node, Router, Switch
+from playground.wiring import Wiring, choose_names
+
+# RFC 8200 section 5: every link that carries IPv6 takes this many octets.
+IPV6_MTU_BYTES = 1280
+
+
+def make_plan(
+    nodes: Iterable[Node],
+    *,
+    lab: str = "lab",
+    ipv6: bool = False,
+    previous: Plan | None = None,
+) -> Plan:
+    """Plan the lab made of these nodes and all that are linked to them.
+
+    ``lab`` is the lab's name, which MAC addresses are derived from.  With
+    ``ipv6`` every segment gets an IPv6 subnet; those set by hand work in any
+    case.  ``previous`` is the plan of the lab as it runs: whatever has a name,
+    an address or a MAC in it keeps them, and what was declared since is fitted
+    in.  The same declarations give an equal plan on every run.
+
+    Raises `TopologyError` if this cannot become a network; nothing is changed
+    in either case.
+
+    >>> make_plan([home]).node("h1").interfaces[0].addresses
+    (IPv4Interface('192.168.1.2/24'),)
+
+    """
+    found = collect(nodes)
+    links = links_of(found)
+    machines = [node for node in found if isinstance(node, Machine)]
+    segments = find_segments(found)
+    wiring = choose_names(found, links, lab=lab, previous=previous)
+    realms = find_realms(segments)
+    earlier = {end: interface.addresses for end, interface in wiring.earlier.items()}
+    addressing = assign(segments, ipv6=ipv6, earlier=earlier)
+    _check_mtus(segments, addressing)
+    check_realms(realms, addressing)
+    check_forwards(realms, addressing)
+    routes = find_routes(machines, realms, addressing, wiring.names)
+    names = find_names(machines, realms, addressing)
+    planned = [
+        _node(
+            machine,
+            addressing,
+            wiring,
+            routes[machine],
+            names[machine],
+            find_ruleset(machine, realms, addressing, wiring.names)
+            if isinstance(machine, Router)
+            else "",
+        )
+        for machine in machines
+    ]
+    return Plan(
+        lab=lab,
+        ipv6=ipv6,
+        nodes=tuple(planned),
+        switches=tuple(
+            SwitchPlan(node.name, wiring.devices[node])
+            for node in found
+            if isinstance(node, Switch)
+        ),
+        wires=tuple(_wire(link, wiring) for link in links),
+        records=next((node.records for node in planned if node.records), ()),
+    )
+
+
+def _node(
+    machine: Machine,
+    addressing: Addressing,
+    wiring: Wiring,
+    routes: Sequence[RoutePlan],
+    names: Names,
+    ruleset: str,
+) -> NodePlan:
+    interfaces = tuple(
+        InterfacePlan(
+            name=wiring.names[end],
+            mac=wiring.macs[end],
+            addresses=addressing.addresses[end],
+            mtu_bytes=link.mtu_bytes,
+            offload=link.offload,
+            segment=link_name(link),
+        )
+        for link in machine.links
+        for end in [link.end(machine)]
+    )
+    is_router = isinstance(machine, Router)
+    return NodePlan(
+        name=machine.name,
+        short=machine.short,
+        kind="router" if is_router else "host",
+        services=machine.declared_services,
+        interfaces=interfaces,
+        routes=tuple(routes),
+        sysctls=tuple(_sysctls(interfaces, is_router)),
+        ruleset=ruleset,
+        hosts=names.hosts,
+        nameservers=names.nameservers,
+        search=(),
+        records=names.records,
+    )
+
+
+def _wire(link: Link, wiring: Wiring) -> WirePlan:
+    a, b = (WireEnd(end.node.name, wiring.names[end]) for end in link.ends)
+    return WirePlan(a, b, link.mtu_bytes, link.offload)
+
+
+def _sysctls(interfaces: Sequence[InterfacePlan], is_router: bool) -> Iterator[tuple[str, str]]:
+    """Yield the node's settings, in the order in which they are to be written.
+
+    A new network namespace takes its IPv4 settings from the machine it is on
+    (Documentation/networking/ip-sysctl, devconf_inherit_init_net), so that
+    what matters is said even where it is Linux's own default.
+
+    """
+    ipv6 = any(address.version == 6 for item in interfaces for address in item.addresses)
+    yield "net.ipv4.ip_forward", "1" if is_router else "0"
+    # Strict reverse path filtering (RFC 3704) would drop what comes by one of
+    # several ways; the larger of "all" and the interface's counts.
+    for name in ("all", "default", *(item.name for item in interfaces)):
+        yield _key(4, name, "rp_filter"), "0"
+    # One answer a second to one asker would put stars into a second traceroute.
+    yield "net.ipv4.icmp_ratelimit", "0"
+    if ipv6:
+        yield "net.ipv6.icmp.ratelimit", "0"
+        yield "net.ipv6.conf.all.forwarding", "1" if is_router else "0"
+        # An address set by hand survives its link going down, as in IPv4.
+        yield "net.ipv6.conf.all.keep_addr_on_down", "1"
+        for name in ("all", "default", *(item.name for item in interfaces)):
+            # A silent wire: nobody asks for routers or listens to them (RFC
+            # 4861), and nobody probes for the addresses the plan has checked
+            # (RFC 4862 section 5.4).
+            yield _key(6, name, "accept_ra"), "0"
+            yield _key(6, name, "router_solicitations"), "0"
+            yield _key(6, name, "accept_dad"), "0"
+            yield _key(6, name, "dad_transmits"), "0"
+    # Last, so that IPv6 wakes up with the settings above.
+    for name in ("all", "default"):
+        yield _key(6, name, "disable_ipv6"), "0" if ipv6 else "1"
+
+
+def _key(family: int, interface: str, setting: str) -> str:
+    """Return a setting's name; with slashes where the interface has a dot (sysctl.d(5)).
+
+    >>> _key(4, "eth0", "rp_filter"), _key(4, "eth0.5", "rp_filter")
+    ('net.ipv4.conf.eth0.rp_filter', 'net/ipv4/conf/eth0.5/rp_filter')
+
+    """
+    separator = "/" if "." in interface else "."
+    return separator.join(("net", f"ipv{family}", "conf", interface, setting))
+
+
+def _check_mtus(segments: Sequence[Segment], addressing: Addressing) -> None:
+    for segment in segments:
+        if not addressing.speaks(segment, 6):
+            continue
+        for link in segment.links:
+            if link.mtu_bytes < IPV6_MTU_BYTES:
+                raise TopologyError(
+                    f"{link!r} carries IPv6, which needs an mtu of {IPV6_MTU_BYTES} bytes or more "
+                    f"(RFC 8200); raise it, or leave IPv6 out"
+                )
+
+
+__all__ = ["collect", "make_plan"]

@@ -1,0 +1,139 @@
+"""Which links are one network: the segments of a lab.
+
+A segment is a link between two hosts or routers, or all that hangs on
+connected switches: what a broadcast reaches.  Also here: collecting the nodes
+that are linked to those that were given.  Pure functions of the declarations.
+
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from playground.errors import TopologyError
+from playground.topology import End, Host, Link, Machine, Node, Router, Switch
+
+
+@dataclass(frozen=True, eq=False)
+class Segment:
+    """One network.  ``ends`` are those of hosts and routers, routers first.
+
+    Within routers, and within hosts, they stand in the order their links were
+    declared.  ``name`` is the first switch's, or that of the link's two nodes.
+
+    """
+
+    name: str
+    links: tuple[Link, ...]
+    switches: tuple[Switch, ...]
+    ends: tuple[End, ...]
+
+
+def collect(nodes: Iterable[Node]) -> tuple[Node, ...]:
+    """Return these nodes and all that are linked to them, in the order declared.
+
+    Raises `TopologyError` if there are none, if one is no node, if there is no
+    host or router among them, and if two have the same name or short name.
+
+    >>> collect([home])
+    (Switch('home'), Host('h1'), Host('h2'))
+
+    """
+    found: dict[Node, None] = {}
+    for node in nodes:
+        if not isinstance(node, Node):
+            raise TopologyError(
+                f"a lab is made of hosts, routers and switches, and {node!r} is none of them"
+            )
+        found[node] = None
+    queue = list(found)
+    for node in queue:
+        for link in node.links:
+            other = link.peer(node).node
+            if other not in found:
+                found[other] = None
+                queue.append(other)
+    if not any(isinstance(node, Machine) for node in found):
+        raise TopologyError(
+            "a lab needs at least one host or router; give it one, and all that is linked to it "
+            "comes along"
+        )
+    ordered = tuple(sorted(found, key=lambda node: node.serial))
+    _refuse_same_names(ordered)
+    return ordered
+
+
+def links_of(nodes: Iterable[Node]) -> tuple[Link, ...]:
+    """Return every link of these nodes once, in the order declared."""
+    unique = {link: None for node in nodes for link in node.links}
+    return tuple(sorted(unique, key=lambda link: link.serial))
+
+
+def find_segments(nodes: Sequence[Node]) -> tuple[Segment, ...]:
+    """Return the segments between these nodes, in the order of their first links.
+
+    >>> [segment.name for segment in find_segments(collect([home]))]
+    ['home', 'modem--www.example.com']
+
+    """
+    groups: dict[object, list[Link]] = {}
+    roots = _switch_groups(nodes)
+    for link in links_of(nodes):
+        switches = [end.node for end in link.ends if isinstance(end.node, Switch)]
+        key: object = roots[switches[0]] if switches else link
+        groups.setdefault(key, []).append(link)
+    return tuple(_segment(links) for links in groups.values())
+
+
+def _switch_groups(nodes: Iterable[Node]) -> dict[Switch, Switch]:
+    """Return for each switch the first of those it is connected with."""
+    roots: dict[Switch, Switch] = {}
+    for node in nodes:
+        if not isinstance(node, Switch) or node in roots:
+            continue
+        queue = [node]
+        for switch in queue:
+            roots[switch] = node
+            for link in switch.links:
+                other = link.peer(switch).node
+                if isinstance(other, Switch) and other not in roots:
+                    roots[other] = node
+                    queue.append(other)
+    return roots
+
+
+def _segment(links: Sequence[Link]) -> Segment:
+    nodes = {end.node: None for link in links for end in link.ends}
+    switches = sorted((n for n in nodes if isinstance(n, Switch)), key=lambda n: n.serial)
+    ends = [end for link in links for end in link.ends]
+    routers = [end for end in ends if isinstance(end.node, Router)]
+    hosts = [end for end in ends if isinstance(end.node, Host)]
+    name = switches[0].name if switches else link_name(links[0])
+    return Segment(name, tuple(links), tuple(switches), (*routers, *hosts))
+
+
+def link_name(link: Link) -> str:
+    """Return what a link is called: the switch at one end, or both its nodes."""
+    for end in link.ends:
+        if isinstance(end.node, Switch):
+            return end.node.name
+    return "--".join(end.node.name for end in link.ends)
+
+
+def _refuse_same_names(nodes: Iterable[Node]) -> None:
+    # RFC 4343: upper and lower case are the same in a name.
+    owners: dict[str, Node] = {}
+    for node in nodes:
+        for name in dict.fromkeys((node.name.lower(), node.short.lower())):
+            other = owners.setdefault(name, node)
+            if other is node:
+                continue
+            if node.name.lower() == other.name.lower():
+                raise TopologyError(
+                    f"two nodes are called {node.name!r}; give each a name of its own"
+                )
+            raise TopologyError(
+                f"{other.name} and {node.name} would both answer to the name {name!r}; "
+                f"choose names that differ in what stands before the first dot"
+            )
