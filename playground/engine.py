@@ -279,6 +279,7 @@ class DockerEngine:
 
     def _build(self, image: Image, base: str, progress: Progress) -> None:
         log: list[str] = []
+        error = ""
         context = io.BytesIO(image.context())
         with (
             progress.step(f"building image {image.layer}") as step,
@@ -295,12 +296,14 @@ class DockerEngine:
                 forcerm=True,
                 decode=True,
             )
+            # Read to the end, after an error too: else the connection stays open.
             for item in stream:
                 log.append(item.get("stream") or item.get("status") or "")
                 if line := log[-1].strip():
                     step.note(line)
-                if "error" in item:
-                    raise _build_failed(image, item["error"], "".join(log))
+                error = item.get("error", error)
+        if error:
+            raise _build_failed(image, error, "".join(log))
 
     def _base(self, progress: Progress) -> str:
         """Return the tag of a Debian to build on; get or make it if need be."""
@@ -327,8 +330,6 @@ class DockerEngine:
             try:
                 with self._docker(_SILENCE_S) as api:
                     for item in api.pull(name, version, stream=True, decode=True):
-                        if "error" in item:
-                            return False
                         step.note(item.get("status", ""))
             except (docker.errors.APIError, requests.RequestException):
                 return False

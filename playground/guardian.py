@@ -48,8 +48,12 @@ while os.getppid() == owner:
         if more:
             continue
     break
-import json
+import json, types
 sys.path[:] = json.loads(sys.argv[3])
+# Its own __init__ would import all of playground, which takes longer than the
+# rest of the work, and the engine is all that is needed.
+package = sys.modules["playground"] = types.ModuleType("playground")
+package.__path__ = [sys.argv[6]]
 from playground.guardian import remove_leftovers
 remove_leftovers(sys.argv[4], sys.argv[5] or None)
 """
@@ -72,10 +76,10 @@ class Guardian:
     @classmethod
     def start(cls, lab_id: str, url: str | None = None) -> Self:
         """Start watching; returns at once."""
-        here = str(Path(__file__).resolve().parent.parent)
         # An empty entry means the working directory, and the guardian leaves it.
-        path = [here, *(os.path.abspath(entry) for entry in sys.path)]
-        arguments = [str(os.getpid()), _WORD.decode(), json.dumps(path), lab_id, url or ""]
+        path = json.dumps([os.path.abspath(entry) for entry in sys.path])
+        package = str(Path(__file__).resolve().parent)
+        arguments = [str(os.getpid()), _WORD.decode(), path, lab_id, url or "", package]
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", _WAIT, *arguments],
             stdin=subprocess.PIPE,

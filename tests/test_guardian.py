@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from playground.engine import DockerEngine, LabLabels
+from playground.guardian import Guardian
+
+CLONE = Path(__file__).resolve().parent.parent
+
+# An owner that is killed between the creation of its containers and their start.
+OWNER = """
+import os, signal, sys
+from playground import engine as rooms
+from playground.guardian import Guardian
+
+lab = rooms.LabLabels(sys.argv[1], "test", "test@here:%d" % os.getpid())
+guardian = Guardian.start(lab.id)
+engine = rooms.DockerEngine()
+with engine._line() as line:
+    for number in range(4):
+        node = rooms.NodeContainer(f"h{number}", f"h{number}", sys.argv[2])
+        rooms._create(line, f"{lab.id}.{node.name}", rooms._node_config(lab, node))
+    rooms._start(line, f"{lab.id}.h0")
+    print("made", flush=True)
+    {ending}
+"""
+
+
+def run_owner(lab: LabLabels, image: str, ending: str) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", OWNER.replace("{ending}", ending), lab.id, image],
+        env={**os.environ, "PYTHONPATH": str(CLONE)},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as owner:
+        assert owner.stdout is not None
+        assert owner.stdout.readline() == "made\n"
+        owner.wait(60)
+
+
+@pytest.fixture(scope="module")
+def image(engine: DockerEngine, tmp_path_factory: pytest.TempPathFactory) -> str:
+    from playground.images import make_image
+
+    directory = tmp_path_factory.mktemp("images") / "sleeper"
+    directory.mkdir()
+    (directory / "Dockerfile").write_text(
+        'ARG BASE\nFROM ${BASE}\nENTRYPOINT ["sleep", "infinity"]\n'
+    )
+    made = make_image(directory)
+    engine.ensure_images([made])
+    return made.tag
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize(
+    "ending",
+    [
+        "os.kill(os.getpid(), signal.SIGKILL)",
+        "raise SystemExit",
+        # Forks, as multiprocessing makes them, hold the pipe's end as well.
+        "os.fork() and os.kill(os.getpid(), signal.SIGKILL); __import__('time').sleep(15)",
+    ],
+    ids=["kill -9", "exit", "kill -9 beside a fork"],
+)
+def test_a_dead_owner_leaves_no_container(
+    engine: DockerEngine, new_lab: Callable[[], LabLabels], image: str, ending: str
+) -> None:
+    lab = new_lab()
+    run_owner(lab, image, ending)
+    begin = time.monotonic()
+    while engine._list(lab.id, everything=True):
+        assert time.monotonic() < begin + 30, "the containers are still there"
+        time.sleep(0.01)
+    print(f"gone {time.monotonic() - begin:.2f} s after the owner's end")
+
+
+@pytest.mark.docker
+def test_a_guardian_that_was_released_removes_nothing(
+    engine: DockerEngine, new_lab: Callable[[], LabLabels], image: str
+) -> None:
+    lab = new_lab()
+    run_owner(lab, image, "guardian.release()")
+    assert len(engine._list(lab.id, everything=True)) == 4
+
+
+def test_a_guardian_goes_home_when_released() -> None:
+    guardian = Guardian.start("no-such-lab", "unix:///nowhere")
+    process = guardian._process
+    assert process.poll() is None
+    assert os.getsid(process.pid) == process.pid
+    guardian.release()
+    guardian.release()
+    assert process.returncode == 0
+
+
+def test_a_guardian_that_was_killed_is_no_trouble() -> None:
+    with Guardian.start("no-such-lab", "unix:///nowhere") as guardian:
+        guardian._process.send_signal(signal.SIGKILL)
+        guardian._process.wait(10)
