@@ -111,9 +111,12 @@ import contextlib
 import ctypes
 import errno
 import fcntl
+import functools
+import gc
 import json
 import os
 import re
+import select
 import selectors
 import signal
 import socket
@@ -144,6 +147,7 @@ Request = dict[str, Any]
 # -- The kernel's calls that Python 3.11 lacks ------------------------------
 
 _libc = ctypes.CDLL(None, use_errno=True)
+_libc.prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
 
 # sched.h
 CLONE_NEWTIME = 0x00000080
@@ -157,7 +161,6 @@ CLONE_NEWNET = 0x40000000
 
 # linux/prctl.h
 PR_SET_PDEATHSIG = 1
-PR_CAPBSET_READ = 23
 PR_CAPBSET_DROP = 24
 PR_SET_NO_NEW_PRIVS = 38
 PR_CAP_AMBIENT = 47
@@ -165,7 +168,6 @@ PR_CAP_AMBIENT_CLEAR_ALL = 4
 
 # linux/capability.h
 _LINUX_CAPABILITY_VERSION_3 = 0x20080522
-CAPABILITIES = 64  # more than any kernel has; a set is a 64-bit mask
 
 
 def _checked(result: int, what: str) -> None:
@@ -179,16 +181,8 @@ def setns(fd: int, kind: int) -> None:
     _checked(_libc.setns(fd, kind), "entering a namespace")
 
 
-def prctl(option: int, argument: int = 0) -> int:
-    return int(
-        _libc.prctl(
-            option,
-            ctypes.c_ulong(argument),
-            ctypes.c_ulong(0),
-            ctypes.c_ulong(0),
-            ctypes.c_ulong(0),
-        )
-    )
+def prctl(option: int, argument: int = 0, second: int = 0) -> int:
+    return int(_libc.prctl(option, argument, second, 0, 0))
 
 
 def capset(effective: int, permitted: int, inheritable: int) -> None:
@@ -237,6 +231,20 @@ def read_text(path: str) -> str:
     return b"".join(parts).decode("utf-8", "surrogateescape")
 
 
+@functools.cache
+def own_bounding() -> int:
+    """Return the agent's capability bounding set, which its children inherit."""
+    return int(_status("self")["CapBnd"], 16)
+
+
+def _status(pid: int | str) -> dict[str, str]:
+    return dict(
+        line.split(":\t", 1)
+        for line in read_text(f"/proc/{pid}/status").splitlines()
+        if ":\t" in line
+    )
+
+
 class Node:
     """What has to be known of a container to enter it, read from /proc/PID.
 
@@ -247,11 +255,7 @@ class Node:
     def __init__(self, pid: int) -> None:
         self.pid = pid
         try:
-            status = dict(
-                line.split(":\t", 1)
-                for line in read_text(f"/proc/{pid}/status").splitlines()
-                if ":\t" in line
-            )
+            status = _status(pid)
             if status["State"].startswith(("Z", "X")):
                 raise gone(pid)
             self.environ = dict(
@@ -259,7 +263,13 @@ class Node:
                 for entry in read_text(f"/proc/{pid}/environ").split("\0")
                 if "=" in entry
             )
-            self.cgroups = _cgroups(str(pid))
+            self.cgroup_files = _cgroup_files(_cgroups(pid))
+            self.namespaces = [
+                (name, kind)
+                for name, kind in _NAMESPACES
+                if name in own_namespaces()
+                and os.stat(f"/proc/{pid}/ns/{name}").st_ino != own_namespaces()[name]
+            ]
             self.oom_score_adj = read_text(f"/proc/{pid}/oom_score_adj").strip()
         except (FileNotFoundError, ProcessLookupError):
             raise gone(pid) from None
@@ -275,7 +285,42 @@ class Node:
             self.apparmor = ""  # EINVAL: the kernel runs no such security module
 
 
-def _cgroups(pid: str) -> dict[str, str]:
+_nodes: dict[int, tuple[Node, int]] = {}
+
+
+def find_node(pid: int) -> Node:
+    """Return what is known of a container, reading it the first time.
+
+    Raises ProcessLookupError if its first process has ended, also where another
+    process has got its number since.
+
+    """
+    if pid in _nodes:
+        node, handle = _nodes[pid]
+        # pidfd_open(2): readable once the process has ended.
+        poll = select.poll()
+        poll.register(handle, select.POLLIN)
+        if not poll.poll(0):
+            return node
+        del _nodes[pid]
+        os.close(handle)
+        raise gone(pid)
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        raise gone(pid) from None
+    except OSError:
+        return Node(pid)  # before Linux 5.3: read anew each time
+    try:
+        node = Node(pid)
+    except BaseException:
+        os.close(handle)
+        raise
+    _nodes[pid] = node, handle
+    return node
+
+
+def _cgroups(pid: int | str) -> dict[str, str]:
     """Return {controllers: path} of /proc/PID/cgroup; version 2 has the key ""."""
     cgroups = {}
     for line in read_text(f"/proc/{pid}/cgroup").splitlines():
@@ -284,6 +329,12 @@ def _cgroups(pid: str) -> dict[str, str]:
     return cgroups
 
 
+@functools.cache
+def _own_cgroups() -> dict[str, str]:
+    return _cgroups("self")
+
+
+@functools.cache
 def _cgroup_mounts() -> dict[str, tuple[str, str]]:
     """Return {controllers: (mount point, root)} of this process's mounts.
 
@@ -309,22 +360,19 @@ def _cgroup_mounts() -> dict[str, tuple[str, str]]:
     return mounts
 
 
-def cgroup_files(node: Node) -> list[str]:
-    """Return the cgroup.procs files to write in so as to join a node's groups.
+def _cgroup_files(cgroups: dict[str, str]) -> list[str]:
+    """Return the cgroup.procs files to write in so as to join these groups.
 
-    A hierarchy in which the node is where the agent is needs none, and one
+    A hierarchy in which the agent is in that group itself needs none, and one
     that is mounted nowhere has none.
 
     """
-    own = _cgroups("self")
+    own = _own_cgroups()
     mounts = _cgroup_mounts()
     files = []
-    for controllers, path in node.cgroups.items():
-        if own.get(controllers) == path:
-            continue
+    for controllers, path in cgroups.items():
         key = ",".join(sorted(controllers.split(",")))
-        # The mount's options do not list "name=..." hierarchies otherwise.
-        if key not in mounts:
+        if own.get(controllers) == path or key not in mounts:
             continue
         point, root = mounts[key]
         if root != "/" and path.startswith(root):
@@ -351,7 +399,8 @@ def join_cgroups(files: Sequence[str]) -> None:
 
 
 # In this order: a user namespace gives the capabilities that entering the
-# others takes, and after the mount namespace /proc is another one.
+# others takes, and after the mount namespace /proc is another one.  Entering
+# the user namespace that one is in already is an error (EINVAL).
 _NAMESPACES = (
     ("user", CLONE_NEWUSER),
     ("ipc", CLONE_NEWIPC),
@@ -363,29 +412,25 @@ _NAMESPACES = (
 )
 
 
-def enter_namespaces(pid: int, names: Sequence[str] | None = None) -> None:
-    """Enter a node's namespaces (all but pid), its root and working directory."""
-    wanted = []
-    for name, kind in _NAMESPACES:
-        if names is not None and name not in names:
-            continue
-        try:
-            own = os.stat(f"/proc/self/ns/{name}").st_ino
-        except FileNotFoundError:
-            continue  # this kernel has no namespaces of that kind
-        fd = open_namespace(pid, name)
-        # Entering one's own user namespace is an error (EINVAL), the others
-        # would only take time.
-        if os.fstat(fd).st_ino == own:
-            os.close(fd)
-        else:
-            wanted.append((fd, kind))
+@functools.cache
+def own_namespaces() -> dict[str, int]:
+    """Return {kind: inode number} of the agent's namespaces, of those this kernel has."""
+    own = {}
+    for name, _ in _NAMESPACES:
+        with contextlib.suppress(FileNotFoundError):
+            own[name] = os.stat(f"/proc/self/ns/{name}").st_ino
+    return own
+
+
+def enter_namespaces(pid: int, namespaces: Sequence[tuple[str, int]]) -> None:
+    """Enter namespaces of a node, in this order, its root and working directory."""
+    opened = [(open_namespace(pid, name), kind) for name, kind in namespaces]
     try:
         root = os.open(f"/proc/{pid}/root", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         cwd = os.open(f"/proc/{pid}/cwd", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except (FileNotFoundError, ProcessLookupError):
         raise gone(pid) from None
-    for fd, kind in wanted:
+    for fd, kind in opened:
         setns(fd, kind)
         os.close(fd)
     os.fchdir(root)
@@ -406,7 +451,7 @@ def inside(pid: int) -> Iterator[None]:
     mount = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
     root = os.open("/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        enter_namespaces(pid, ("mnt",))
+        enter_namespaces(pid, [("mnt", CLONE_NEWNS)])
         try:
             yield
         finally:
@@ -449,8 +494,10 @@ def find_account(user: str) -> Account:
         account = Account(name, int(name), 0, "/", "/bin/sh")
     if group:
         account.gid = find_group(group)
+        account.groups = [account.gid]
     else:
-        account.groups = [
+        account.groups = [account.gid]
+        account.groups += [
             int(fields[2])
             for fields in _colon_file("/etc/group", 4)
             if account.name in fields[3].split(",")
@@ -517,8 +564,7 @@ def start_in_node(
     it brings the terminal's file descriptor first.  ``stdio`` is left open here.
 
     """
-    node = Node(pid)
-    cgroups = cgroup_files(node)
+    node = find_node(pid)
     namespace = open_namespace(pid, "pid")
     own_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
     here, there = socket.socketpair()
@@ -540,13 +586,12 @@ def start_in_node(
         if os.getpid() == _agent_pid:
             there.close()
     if child == 0:
-        _become(node, cgroups, command, stdio, there)
+        _become(node, command, stdio, there)
     return child, here
 
 
 def _become(
     node: Node,
-    cgroups: Sequence[str],
     command: Command,
     stdio: tuple[int, int, int] | None,
     channel: socket.socket,
@@ -559,7 +604,7 @@ def _become(
     try:
         signal.set_wakeup_fd(-1)
         os.setsid()
-        join_cgroups(cgroups)
+        join_cgroups(node.cgroup_files)
         if node.oom_score_adj != "0":
             # Lowering it takes CAP_SYS_RESOURCE, which a helper may lack.
             with contextlib.suppress(OSError):
@@ -568,7 +613,7 @@ def _become(
             # The profile for the next exec, apparmor(7); as the engine does.
             with contextlib.suppress(OSError):
                 _write_text("/proc/self/attr/exec", "exec " + node.apparmor.rpartition(" ")[0])
-        enter_namespaces(node.pid)
+        enter_namespaces(node.pid, node.namespaces)
         environ = {**node.environ}
         if command.user is None:
             uid, gid, groups = node.uid, node.gid, node.groups
@@ -630,16 +675,11 @@ def _drop_privileges(node: Node, uid: int, gid: int, groups: Sequence[int]) -> N
     """
     # capabilities(7): over an exec by root, permitted becomes inheritable |
     # bounding; by another user, nothing without ambient capabilities.
-    for capability in range(CAPABILITIES):
-        if not node.bounding >> capability & 1 and prctl(PR_CAPBSET_READ, capability) == 1:
+    surplus = own_bounding() & ~node.bounding
+    for capability in range(surplus.bit_length()):
+        if surplus >> capability & 1:
             _checked(prctl(PR_CAPBSET_DROP, capability), "dropping a capability")
-    _libc.prctl(
-        PR_CAP_AMBIENT,
-        ctypes.c_ulong(PR_CAP_AMBIENT_CLEAR_ALL),
-        ctypes.c_ulong(0),
-        ctypes.c_ulong(0),
-        ctypes.c_ulong(0),
-    )
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
     os.setgroups(groups)
     os.setresgid(gid, gid, gid)
     held = _permitted_capabilities()
@@ -695,13 +735,7 @@ def _execute(argv: list[str], environ: dict[str, str]) -> None:
         try:
             os.execve(place, argv, environ)
         except (FileNotFoundError, NotADirectoryError):
-            if os.path.exists(place):
-                # A script whose interpreter does not exist.
-                denied = FileNotFoundError(
-                    errno.ENOENT,
-                    f"{place} on the node names an interpreter that does not exist there: "
-                    "look at its first line",
-                )
+            continue
         except PermissionError:
             denied = PermissionError(
                 errno.EACCES, f"{place} on the node may not be run: is it an executable file?"
@@ -711,6 +745,13 @@ def _execute(argv: list[str], environ: dict[str, str]) -> None:
                 # A script without a first line that names its interpreter.
                 os.execve("/bin/sh", ["/bin/sh", place, *argv[1:]], environ)
             raise
+    for place in places:
+        if denied is None and os.path.exists(place):
+            denied = FileNotFoundError(
+                errno.ENOENT,
+                f"{place} on the node names an interpreter that does not exist there: "
+                "look at its first line",
+            )
     if denied is not None:
         raise denied
     if "/" in name:
@@ -1278,6 +1319,9 @@ def _configure(netlink: Netlink, node: Request) -> None:
         name = interface["name"]
         index[name] = interface_index(name)
         _quiet_ipv6(name)
+        if any(":" in text for text in interface["addresses"]):
+            # The engine turns IPv6 off in a container without a network.
+            write_sysctl(f"net/ipv6/conf/{name}/disable_ipv6", "0")
         addresses += [new_address(name, index[name], text) for text in interface["addresses"]]
     netlink.send(addresses)
     netlink.send([set_link(interface["name"], up=True) for interface in interfaces])
@@ -1875,7 +1919,7 @@ class Agent:
             self.selector.unregister(fd)
 
     def _read_requests(self, fd: int, events: int) -> None:
-        data = os.read(fd, 1 << 20)
+        data = os.read(fd, 1 << 16)
         if not data:
             self.ending = True
             return
@@ -2368,7 +2412,11 @@ def main() -> None:
         if int(name) > 2:
             with contextlib.suppress(OSError):
                 os.set_inheritable(int(name), False)
-    Agent(0, replies).serve()
+    agent = Agent(0, replies)
+    # Children share these pages until one side writes to them.
+    gc.collect()
+    gc.freeze()
+    agent.serve()
 
 
 if __name__ == "__main__":
