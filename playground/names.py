@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 
 from playground.addressing import FAMILIES, Addressing
 from playground.plan import Address, HostsEntry, RecordPlan
@@ -52,6 +53,7 @@ def find_names(
     what lies with it behind a masquerading router.
 
     """
+    inside = {realm: dict(_view(realm, addressing)) for realm in realms.all}
     views: dict[tuple[Realm, ...], dict[Machine, _Seen]] = {}
     found: dict[Machine, Names] = {}
     servers = [machine for machine in machines if _dns(machine)]
@@ -60,11 +62,10 @@ def find_names(
     for machine in machines:
         reach = realms.reached_from(machine)
         if reach not in views:
-            views[reach] = dict(_view(machines, reach, realms, addressing))
+            views[reach] = _merged(machines, [inside[realm] for realm in reach])
         reaches[machine] = reach
-        seen_by[machine] = views[reach] | dict(
-            _neighbours(machine, views[reach], realms, addressing)
-        )
+        nearer = dict(_neighbours(machine, views[reach], realms, addressing))
+        seen_by[machine] = views[reach] | nearer if nearer else views[reach]
     for machine in machines:
         seen = seen_by[machine]
         own = _own(machine, seen)
@@ -86,37 +87,33 @@ def find_names(
     return found
 
 
-def _view(
-    machines: Iterable[Machine],
-    reach: Sequence[Realm],
-    realms: Realms,
-    addressing: Addressing,
-) -> Iterator[tuple[Machine, _Seen]]:
-    """Yield every node that is seen from these realms, nearest realm first choice."""
-    rank = {realm: number for number, realm in enumerate(reach)}
-    for machine in machines:
-        best: tuple[int, Link] | None = None
-        for link in machine.links:
-            number = rank.get(realms.of_link(link, machine))
-            if number is not None and (best is None or number < best[0]):
-                best = (number, link)
-        if best:
-            realm = reach[best[0]]
-            yield machine, _Seen(realm, _entries(machine, realm, realms, addressing))
+def _view(realm: Realm, addressing: Addressing) -> Iterator[tuple[Machine, _Seen]]:
+    """Yield the nodes that stand in a realm, as they are seen from within it."""
+    links: dict[Machine, list[Link]] = {}
+    for segment in realm.segments:
+        for link in segment.links:
+            for end in link.ends:
+                if isinstance(end.node, Machine):
+                    links.setdefault(end.node, []).append(link)
+    for machine, there in links.items():
+        there.sort(key=lambda link: link.serial)
+        yield machine, _Seen(realm, _lines(machine, there, addressing))
 
 
-def _entries(
-    machine: Machine, realm: Realm, realms: Realms, addressing: Addressing
-) -> tuple[HostsEntry, ...]:
-    """Return a node's lines by its first address of each family in a realm."""
-    links = [link for link in machine.links if realms.of_link(link, machine) is realm]
-    return _lines(machine, links, addressing)
+def _merged(
+    machines: Iterable[Machine], views: Sequence[Mapping[Machine, _Seen]]
+) -> dict[Machine, _Seen]:
+    """Return several views as one, in the order declared; the first of them wins."""
+    merged: dict[Machine, _Seen] = {}
+    for view in reversed(views):
+        merged.update(view)
+    return {machine: merged[machine] for machine in machines if machine in merged}
 
 
 def _lines(
     machine: Machine, links: Sequence[Link], addressing: Addressing
 ) -> tuple[HostsEntry, ...]:
-    names = tuple(dict.fromkeys((machine.name, machine.short)))
+    names = _both(machine)
     lines = []
     for family in FAMILIES:
         for link in links:
@@ -151,7 +148,14 @@ def _neighbours(
 
 
 def _own(machine: Machine, seen: Mapping[Machine, _Seen]) -> tuple[HostsEntry, ...]:
-    return seen[machine].entries if machine in seen else ()
+    """Return a node's lines for itself; as Debian has it where it has no address."""
+    if machine in seen and seen[machine].entries:
+        return seen[machine].entries
+    return (HostsEntry(IPv4Address("127.0.1.1"), _both(machine)),)
+
+
+def _both(machine: Machine) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((machine.name, machine.short)))
 
 
 # -- DNS --------------------------------------------------------------------

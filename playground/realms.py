@@ -94,22 +94,21 @@ def find_realms(segments: Sequence[Segment]) -> Realms:
     for router in routers:
         inside = [segment_of[link.end(router)] for link in inner_links(router)]
         networkx.add_path(graph, inside)
+    exits: dict[Segment, list[Router]] = {}
+    for router in routers:
+        if router.uplinks:
+            for link in inner_links(router):
+                exits.setdefault(segment_of[link.end(router)], []).append(router)
     of_segment: dict[Segment, Realm] = {}
     realms: list[Realm] = []
+    place = {segment: number for number, segment in enumerate(segments)}
     for segment in segments:
         if segment in of_segment:
             continue
         together = networkx.node_connected_component(graph, segment)
-        members = (
-            tuple(one for one in segments if one in together) if len(together) > 1 else (segment,)
-        )
-        inside_of = tuple(
-            router
-            for router in routers
-            if router.uplinks
-            and any(segment_of[link.end(router)] in together for link in inner_links(router))
-        )
-        realm = Realm(members, inside_of)
+        members = tuple(sorted(together, key=place.__getitem__))
+        found = {router for member in members for router in exits.get(member, ())}
+        realm = Realm(members, tuple(sorted(found, key=lambda router: router.serial)))
         realms.append(realm)
         of_segment.update(dict.fromkeys(members, realm))
     outward = networkx.DiGraph()

@@ -85,6 +85,15 @@ class _Destination:
     places: tuple[tuple[Segment, Router | None], ...]
     host_route: bool = False
     within: _Destination | None = None
+    key: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", _key(self.network))
+
+
+def _key(network: Network) -> int:
+    """Return a number that stands for a prefix: hashing one is slow, and done often."""
+    return int(network.network_address) << 8 | network.prefixlen
 
 
 # A next hop: the segment it is on, and the router; None for "on the link itself".
@@ -258,10 +267,10 @@ class _Table:
         self.interfaces: dict[Segment, str] = {}
         self.own: set[int] = set()
         # The kernel adds routes for these by itself.
-        self.connected: set[Network] = set()
+        self.connected: set[int] = set()
         # Prefixes that the kernel takes to be on a point-to-point link.
         self.wide: list[tuple[Network, _Target]] = []
-        self.routes: dict[Network, _Target] = {}
+        self.routes: dict[int, tuple[Network, _Target]] = {}
         for link in node.links:
             segment = atlas.segment(link, node)
             if segment is None:
@@ -270,7 +279,7 @@ class _Table:
             self.interfaces.setdefault(segment, names[end])
             subnet = atlas.addressing.subnets[segment, atlas.family]
             if subnet:
-                self.connected.add(subnet)
+                self.connected.add(_key(subnet))
             for address in atlas.addressing.of(end, atlas.family):
                 self.own.add(int(address))
                 if subnet is None and not is_host_route(address):
@@ -317,13 +326,13 @@ class _Table:
 
         """
         for destination, target in targets.items():
-            network = destination.network
-            if network in self.routes or network in self.connected:
+            key = destination.key
+            if key in self.routes or key in self.connected:
                 continue
-            if destination.host_route and int(network.network_address) in self.own:
+            if destination.host_route and key >> 8 in self.own:
                 continue
             if self._cover(destination, targets, default) != target:
-                self.routes[network] = target
+                self.routes[key] = (destination.network, target)
 
     def _cover(
         self,
@@ -345,7 +354,7 @@ class _Table:
     def plans(self, default: _Target | None) -> Iterator[RoutePlan]:
         """Yield the routes in an order in which they can be added."""
         for on_link in (True, False):
-            for network, (via, interface) in self.routes.items():
+            for network, (via, interface) in self.routes.values():
                 if (via is None) is on_link:
                     yield RoutePlan(network, via, interface)
         if default:
