@@ -159,7 +159,7 @@ def _run(lab: Lab, command: str, data: str | None = None) -> str:
 
 
 def _call(lab: Lab, function: Callable[..., str], *args: str) -> str:
-    said = _machine(lab, "h1").call(function, *args, timeout_s=_TIMEOUT_S)
+    said = _machine(lab, "h1").call(function, *args, call_timeout_s=_TIMEOUT_S)
     return readable(said)
 
 
@@ -418,7 +418,7 @@ EXCHANGES = (
     Exchange(
         "Telnet",
         "telnet ftp.example.com",
-        lambda lab: _machine(lab, "h1").call(log_in_by_telnet, *_user(lab), timeout_s=_TIMEOUT_S),
+        lambda lab: _machine(lab, "h1").call(log_in_by_telnet, *_user(lab), call_timeout_s=_TIMEOUT_S),
         r"^ftp",
         ("^Connected", "login:", "assword:", "id -un", "^student", "^ftp", "closed"),
     ),

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from playground.plan import NodePlan, Plan, SwitchPlan
 
-# What every host has is said once, not on each line.
+# Said once, not on each line, where every machine has it.
 _USUAL = "ssh"
 
 # Narrower than this, no tree of names and addresses can be read.
@@ -42,9 +42,8 @@ def draw(plan: Plan, width: int = 80) -> str:
         text = "\n".join(_cropped(line, width) for line in lines)
         if all(len(line) <= width for line in lines):
             break
-    machines = plan.nodes
-    if machines and all(_USUAL in _services(node) for node in machines):
-        text += f"\n(and {_USUAL} on every machine)"
+    if network.everywhere:
+        text += f"\n(and {network.everywhere} on every machine)"
     return text
 
 
@@ -61,6 +60,8 @@ class _Network:
             self.neighbours[wire.a.node].append(wire.b.node)
             self.neighbours[wire.b.node].append(wire.a.node)
         self._subnets = _subnets(plan.nodes)
+        usual = bool(plan.nodes) and all(_USUAL in _services(node) for node in plan.nodes)
+        self.everywhere = _USUAL if usual else ""
 
     def rows(self, interfaces: bool) -> Iterator[tuple[str, str, str]]:
         """Yield three columns a line: tree, addresses, what is special there."""
@@ -137,7 +138,7 @@ class _Network:
             return []
         node = self.machines[name]
         nat = ["NAT"] if "masquerade" in node.ruleset else []
-        return nat + [service for service in _services(node) if service != _USUAL]
+        return nat + [service for service in _services(node) if service != self.everywhere]
 
 
 def _services(node: NodePlan) -> list[str]:

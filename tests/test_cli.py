@@ -1,0 +1,351 @@
+"""The command line: its words, its errors, and a whole life of a lab."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import socket
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from playground import cli
+from playground.errors import PlaygroundError, TopologyError
+
+COMMANDS = (
+    "demo", "build", "doctor", "up", "ls", "run", "shell", "ssh-config", "down", "sweep", "version",
+)  # fmt: skip
+
+# RFC 863, discard: nobody runs it on a loopback address any more.
+NOWHERE = "tcp://127.0.0.1:9"
+
+HOME = """\
+from playground import Host, Lab, Link, Switch
+home = Switch("home", subnet="192.168.1.0/24")
+for name in ("h1", "h2"):
+    Link(home, Host(name))
+"""
+
+
+def playground(*arguments, data=None, **environment):
+    """Run the real command, as a user would."""
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-m", "playground.cli", *arguments],
+        input=data,
+        env=os.environ | environment,
+        stdin=subprocess.DEVNULL if data is None else None,
+        capture_output=True,
+        timeout=300,
+        check=False,
+    )
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Write a file of Python and return its path."""
+
+    def write(text, name="lab.py"):
+        path = tmp_path / name
+        path.write_text(textwrap.dedent(text))
+        return path
+
+    return write
+
+
+# -- words -------------------------------------------------------------------
+
+
+def test_help_lists_the_commands_and_hides_what_is_for_ssh():
+    said = CliRunner().invoke(cli.main, ["--help"]).output
+    positions = [said.index(f"\n  {name} ") for name in COMMANDS]
+    assert positions == sorted(positions)
+    assert "proxy" not in said
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command):
+    result = CliRunner().invoke(cli.main, [command, "--help"])
+    assert result.exit_code == 0
+    assert len(result.output.split()) > 12
+
+
+def test_version_is_told():
+    assert CliRunner().invoke(cli.main, ["version"]).output.startswith("playground ")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["ls"],
+        ["run", "h1", "--", "true"],
+        ["shell", "h1"],
+        ["ssh-config"],
+        ["proxy", "h1"],
+        ["down"],
+        ["sweep"],
+        ["build"],
+        ["demo"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_without_an_engine_there_is_one_sentence(arguments):
+    done = playground("--quiet", *arguments, DOCKER_HOST=NOWHERE)
+    assert done.returncode == 1
+    said = done.stderr.decode()
+    assert said.startswith("playground: ")
+    assert "Traceback" not in said and len(said.strip().splitlines()) == 1
+
+
+def test_debug_shows_the_traceback():
+    done = playground("--debug", "ls", DOCKER_HOST=NOWHERE)
+    assert done.returncode == 1
+    assert b"Traceback" in done.stderr
+
+
+def test_completion_is_silent_without_an_engine(monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", NOWHERE)
+    context = cli.main.make_context("playground", [], resilient_parsing=True)
+    assert cli._complete_host(context, cli.main.params[0], "h") == []
+
+
+def test_run_wants_a_command():
+    result = CliRunner().invoke(cli.main, ["run", "h1", "--"])
+    assert result.exit_code == 2
+
+
+# -- a lab in a file ---------------------------------------------------------
+
+
+def test_a_file_of_nodes_makes_a_lab_of_its_name(written):
+    lab = cli.load_lab(written(HOME, "coffee-shop.py"), None)
+    assert lab.name == "coffee-shop"
+    assert sorted(node.name for node in lab.nodes) == ["h1", "h2", "home"]
+
+
+def test_a_files_lab_is_taken_as_it_is(written):
+    path = written(HOME + "lab = Lab(home, name='shop', ipv6=True)\n")
+    lab = cli.load_lab(path, None)
+    assert (lab.name, lab.ipv6) == ("shop", True)
+
+
+def test_what_stands_under_main_is_left_out(written):
+    path = written(HOME + "if __name__ == '__main__':\n    raise SystemExit('started')\n")
+    assert cli.load_lab(path, None).name == "lab"
+
+
+def test_a_file_may_import_its_neighbour(written):
+    written(HOME, "neighbour_of_test_cli.py")
+    path = written("from neighbour_of_test_cli import home\n")
+    assert len(cli.load_lab(path, None).nodes) == 3
+    assert str(path.parent) not in sys.path
+
+
+def test_one_of_several_labs_is_chosen_by_name(written):
+    path = written(
+        HOME + "one = Lab(home, name='one')\ntwo = Lab(Host('x'), name='two')\n", "several.py"
+    )
+    assert cli.load_lab(path, "two").name == "two"
+    with pytest.raises(TopologyError, match=r"more than one lab: choose one of one, two"):
+        cli.load_lab(path, None)
+    with pytest.raises(TopologyError, match=r"no lab named 'three'; the labs in it: one, two"):
+        cli.load_lab(path, "three")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        pytest.param("x = 1\n", "makes no lab", id="no lab"),
+        pytest.param("x = 1\ny = z\n", "line 2: NameError: name 'z'", id="an exception"),
+        pytest.param("x = 1\nfor\n", "line 2: invalid syntax", id="a syntax error"),
+        pytest.param("raise SystemExit('no')\n", "ended with no", id="an exit"),
+        pytest.param(
+            "from playground import Host\n\nHost('bad name')\n", "line 3: ", id="a bad name"
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said_with_its_line(written, text, complaint):
+    path = written(text)
+    with pytest.raises(PlaygroundError) as caught:
+        cli.load_lab(path, None)
+    assert complaint in str(caught.value) and str(path) in str(caught.value)
+
+
+def test_a_file_that_is_not_there_is_named():
+    done = playground("up", "no-such-file.py")
+    assert done.returncode == 2 and b"no-such-file.py" in done.stderr
+
+
+# -- owners ------------------------------------------------------------------
+
+
+def _dead_process():
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return process.pid
+
+
+@pytest.mark.parametrize(
+    ("owner", "gone"),
+    [
+        pytest.param(f"ada@{socket.gethostname()}:{os.getpid()}", False, id="alive"),
+        pytest.param(f"ada@{socket.gethostname()}:1", False, id="another user's"),
+        pytest.param(f"ada@{socket.gethostname()}:{_dead_process()}", True, id="dead"),
+        pytest.param(f"ada@elsewhere.example:{_dead_process()}", False, id="another machine's"),
+        pytest.param("who knows", False, id="unreadable"),
+    ],
+)
+def test_an_owner_is_gone_only_if_its_process_was_here_and_died(owner, gone):
+    assert cli.owner_is_gone(owner) is gone
+
+
+# -- a whole life ------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def lab_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("up") / f"cli-test-{os.getpid()}.py"
+    path.write_text(HOME.replace("Host(name)", 'Host(name, services=["ssh"])'))
+    return path
+
+
+@pytest.fixture(scope="module")
+def up(engine, keep_lab, lab_file, tmp_path_factory):
+    """A lab brought up by the command line; its name."""
+    cache = tmp_path_factory.mktemp("cache")
+    os.environ["XDG_CACHE_HOME"], before = str(cache), os.environ.get("XDG_CACHE_HOME")
+    done = playground("--quiet", "up", str(lab_file))
+    assert done.returncode == 0, done.stderr.decode()
+    name = lab_file.stem
+    (record,) = (record for record in engine.labs() if record.name == name)
+    keep_lab(record.id)
+    try:
+        said = done.stdout.decode()
+        assert f"lab {name} is up: 2 machines" in said
+        assert f"playground down {name}" in said
+        yield name
+    finally:
+        down = playground("--quiet", "down", name)
+        if before is None:
+            del os.environ["XDG_CACHE_HOME"]
+        else:
+            os.environ["XDG_CACHE_HOME"] = before
+    assert down.returncode == 0, down.stderr.decode()
+    assert name not in {record.name for record in engine.labs()}
+    assert not list(Path(cache).glob("playground/*"))
+
+
+@pytest.mark.docker
+def test_ls_shows_it(up):
+    said = playground("ls").stdout.decode()
+    (line,) = (line for line in said.splitlines() if line.startswith(up))
+    assert "h1 h2" in line and "playground down" in line
+
+
+@pytest.mark.docker
+def test_the_same_lab_is_not_started_twice(up, lab_file):
+    done = playground("--quiet", "up", str(lab_file))
+    assert done.returncode == 1
+    assert up in done.stderr.decode() and b"Traceback" not in done.stderr
+
+
+@pytest.mark.docker
+def test_run_passes_both_streams_and_the_exit_status(up):
+    done = playground("run", "--lab", up, "h1", "--", "sh", "-c", "echo out; echo err >&2; exit 7")
+    assert (done.returncode, done.stdout, done.stderr) == (7, b"out\n", b"err\n")
+
+
+@pytest.mark.docker
+def test_run_takes_one_word_with_spaces_as_a_line_for_the_shell(up):
+    done = playground("run", "--lab", up, "h1", "hostname | tr a-z A-Z")
+    assert (done.returncode, done.stdout) == (0, b"H1\n")
+
+
+@pytest.mark.docker
+def test_run_passes_input_of_any_size_and_bytes(up):
+    data = bytes(range(256)) * 8192
+    done = playground("run", "--lab", up, "h1", "--", "cat", data=data)
+    assert done.returncode == 0
+    assert done.stdout == data
+
+
+@pytest.mark.docker
+def test_run_as_another_user(up):
+    done = playground("run", "--lab", up, "-u", "student", "h1", "--", "id", "-un")
+    assert done.stdout == b"student\n"
+
+
+@pytest.mark.docker
+def test_run_says_by_which_signal_a_command_ended(up):
+    done = playground("run", "--lab", up, "h1", "--", "sh", "-c", "kill -TERM $$")
+    assert done.returncode == 128 + 15
+
+
+@pytest.mark.docker
+def test_a_reader_that_has_enough_ends_the_command(up):
+    line = f"{shlex.quote(sys.executable)} -m playground.cli run --lab {up} h1 -- yes | head -n 1"
+    done = subprocess.run(
+        ["bash", "-c", line], capture_output=True, timeout=60, stdin=subprocess.DEVNULL, check=False
+    )
+    assert (done.stdout, done.stderr) == (b"y\n", b"")
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize(
+    ("arguments", "status", "complaint"),
+    [
+        pytest.param(["h1", "--", "no-such-command"], 127, "no-such-command", id="command"),
+        pytest.param(["h9", "--", "true"], 1, "h9", id="host"),
+        pytest.param(["home", "--", "true"], 1, "switch", id="switch"),
+    ],
+)
+def test_what_is_not_there_is_said(up, arguments, status, complaint):
+    done = playground("run", "--lab", up, *arguments)
+    assert done.returncode == status
+    assert complaint in done.stderr.decode() and b"Traceback" not in done.stderr
+
+
+@pytest.mark.docker
+def test_a_lab_that_is_not_there_is_said(up):
+    done = playground("run", "--lab", "no-such-lab", "h1", "--", "true")
+    assert done.returncode == 1 and b"no-such-lab" in done.stderr
+
+
+@pytest.mark.docker
+def test_hosts_are_completed(up):
+    context = cli.main.make_context("playground", [], resilient_parsing=True)
+    found = {item.value for item in cli._complete_host(context, cli.main.params[0], "h")}
+    assert {"h1", "h2"} <= found
+
+
+@pytest.mark.docker
+def test_sweep_leaves_a_kept_lab_alone(up, engine):
+    assert playground("sweep").returncode == 0
+    assert up in {record.name for record in engine.labs()}
+
+
+@pytest.mark.docker
+def test_ssh_config_lets_an_ssh_client_in(up, tmp_path):
+    import paramiko
+
+    done = playground("ssh-config", "--lab", up)
+    assert done.returncode == 0, done.stderr.decode()
+    config = paramiko.SSHConfig.from_text(done.stdout.decode())
+    entry = config.lookup("h1")
+    assert Path(entry["identityfile"][0].strip('"')).stat().st_mode & 0o077 == 0
+    with paramiko.SSHClient() as client:
+        client.load_host_keys(entry["userknownhostsfile"].strip('"'))
+        client.connect(
+            entry["hostkeyalias"],
+            username=entry["user"],
+            key_filename=entry["identityfile"][0].strip('"'),
+            sock=paramiko.ProxyCommand(entry["proxycommand"]),
+            look_for_keys=False,
+            allow_agent=False,
+            timeout=30,
+        )
+        _, stdout, _ = client.exec_command("hostname")
+        assert stdout.read() == b"h1\n"
