@@ -143,11 +143,11 @@ host_argument = click.argument("host", shell_complete=_complete_host)
 @click.option("--keep", is_flag=True, help="Leave the network running at the end.")
 @click.pass_obj
 def demo(quiet: bool, keep: bool) -> None:
-    """Show the Internet in miniature: twelve machines and every service.
+    """Show the Internet in miniature at work.
 
-    Builds what images are missing, starts the network, draws it, and has a host behind a
-    home modem speak HTTP, HTTPS, SMTP, POP, IMAP, FTP, Telnet, SSH and DNS with the others.
-    Leaves nothing behind, unless --keep is given.
+    Builds what images are missing, starts its twelve machines, draws them, and has a host
+    behind a home modem speak HTTP, HTTPS, SMTP, POP, IMAP, FTP, Telnet, SSH and DNS with
+    the others. Leaves nothing behind, unless --keep is given.
     """
     from playground import demonstration
 
@@ -188,10 +188,10 @@ def build(quiet: bool, file: Path | None) -> None:
 
 @main.command()
 def doctor() -> None:
-    """Look whether this machine can run a lab, and say what to do if it cannot.
+    """Look whether this machine can run labs.
 
-    Checks the engine and its versions, the kernel and free disk space. The exit status is 1
-    if anything will keep labs from working.
+    Checks the engine and its versions, the kernel and free disk space, and says what to do
+    about what is missing. The exit status is 1 if anything will keep labs from working.
     """
     from playground import doctor as room
 
@@ -300,13 +300,13 @@ def shell(ctx: click.Context, lab_name: str | None, user: str | None, host: str)
 @main.command("ssh-config")
 @lab_option
 def ssh_config(lab_name: str | None) -> None:
-    """Print a configuration with which ssh, scp and sftp reach every host.
+    """Print an ssh configuration that reaches every host.
 
     \b
     ssh -F <(playground ssh-config) h1
     playground ssh-config > lab.conf; scp -F lab.conf notes.txt h1:
 
-    Nothing listens on this machine for it: ssh speaks through a command, as
+    For ssh, scp and sftp. Nothing listens on this machine for it: ssh speaks through a command, as
     ProxyCommand in ssh_config(5) has it. The key and the hosts' own keys are written to a
     folder of yours, which goes with the lab.
     """
@@ -331,7 +331,7 @@ def proxy(ctx: click.Context, lab_name: str | None, host: str) -> None:
 @click.option("--all", "everything", is_flag=True, help="All labs of yours, kept or not.")
 @click.pass_obj
 def down(quiet: bool, lab_name: str | None, everything: bool) -> None:
-    """Take a lab down: its machines and all that was made for it.
+    """Take a lab down, and all that was made for it.
 
     LAB is a name or an id; it may be left out where you have only one.
     """
@@ -349,7 +349,7 @@ def down(quiet: bool, lab_name: str | None, everything: bool) -> None:
 @main.command()
 @click.pass_obj
 def sweep(quiet: bool) -> None:
-    """Remove what labs left behind whose program has died.
+    """Remove the leftovers of programs that died.
 
     A lab dies with its program by itself; only an engine that was down at that moment leaves
     something. Labs that are kept, that run, or that belong to another machine stay.
