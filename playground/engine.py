@@ -16,6 +16,7 @@ import io
 import json
 import os
 import re
+import secrets
 import shutil
 import signal
 import socket
@@ -375,25 +376,7 @@ class DockerEngine:
         takes.  Nothing is left of it after a failure.
 
         """
-        tag = (image or helper_image()).tag
-        config = {
-            "Image": tag,
-            "Hostname": "helper",
-            "Labels": lab.as_labels("helper"),
-            "HostConfig": {
-                **_HOST_CONFIG,
-                "PidMode": "host",
-                # Where the engine remaps users, the helper stays outside of that.
-                "UsernsMode": "host",
-                "CgroupnsMode": "host",
-                "CapAdd": list(_HELPER_CAPABILITIES),
-                "SecurityOpt": ["seccomp=unconfined", "apparmor=unconfined", "label=disable"],
-                # As `systempaths=unconfined`, which only Docker's own client knows.
-                "MaskedPaths": [],
-                "ReadonlyPaths": [],
-                "Binds": ["/sys/fs/cgroup:/sys/fs/cgroup:rw"],
-            },
-        }
+        config = _helper_config(lab, (image or helper_image()).tag)
         name = _container_name(lab.id)
         with self._errors("starting the helper container"), self._line() as line:
             container = _create(line, name, config)
@@ -462,27 +445,54 @@ class DockerEngine:
         started once more without that, to die again and be read.
 
         """
-        config = _node_config(lab, node)
-        config["HostConfig"] |= {"AutoRemove": False, "LogConfig": {"Type": "json-file"}}
-        name = _container_name(lab.id, f"{node.name}._again")
         log, status = "", None
-        with self._line() as line:
-            try:
-                _create(line, name, config)
-                line.request("POST", f"/containers/{name}/start")
-                status = _wait_exit(line, name)
-                with self._docker(_TIMEOUT_S) as api:
-                    log = api.logs(name, tail=200).decode(errors="replace")
-            except _Refused as refusal:
-                log = refusal.message
-            finally:
-                self._remove([name])
+        try:
+            status, log = self._run_once(f"{node.name}._again", _node_config(lab, node), lab, 5.0)
+        except _Refused as refusal:
+            log = refusal.message
         what = f" with status {status}" if status is not None else ""
         return NodeDied(
             f"{node.name} ended as soon as it was started{what}: the first program of its image, "
             f"{node.image}, must go on running",
             log,
         )
+
+    def try_in_helper(self, image: Image, code: str, timeout_s: float = 20.0) -> str:
+        """Run Python source in a helper container of its own; return what it prints.
+
+        It has the capabilities and the place of an agent, and an empty network
+        namespace: `playground.doctor` tries there what the engine's kernel can.
+        Raises `EngineError` if it cannot run or fails; nothing is left of it.
+
+        """
+        lab = LabLabels(f"doctor-{secrets.token_hex(4)}", "doctor", f"doctor:{os.getpid()}")
+        config = _helper_config(lab, image.tag)
+        config["Entrypoint"] = ["python3", "-I", "-c", code]
+        with self._errors("trying what the engine's kernel can"):
+            status, log = self._run_once("_trial", config, lab, timeout_s)
+        if status != 0:
+            raise EngineError(f"a trial in the helper container failed (status {status}): {log}")
+        return log
+
+    def _run_once(
+        self, node: str, config: dict[str, Any], lab: LabLabels, timeout_s: float
+    ) -> tuple[int | None, str]:
+        """Run a container to its end; return its status and what it printed.
+
+        The status is None if it had not ended at the limit.
+
+        """
+        config["HostConfig"] |= {"AutoRemove": False, "LogConfig": {"Type": "json-file"}}
+        name = _container_name(lab.id, node)
+        with self._line() as line:
+            try:
+                _create(line, name, config)
+                line.request("POST", f"/containers/{name}/start")
+                status = _wait_exit(line, name, timeout_s)
+                with self._docker(_TIMEOUT_S) as api:
+                    return status, api.logs(name, tail=200).decode(errors="replace")
+            finally:
+                self._remove([name])
 
     def pids(self, lab_id: str) -> dict[str, int]:
         """Return the process ids of the nodes of a lab that run, by their names."""
@@ -974,6 +984,27 @@ def _node_config(lab: LabLabels, node: NodeContainer) -> dict[str, Any]:
     }
 
 
+def _helper_config(lab: LabLabels, image: str) -> dict[str, Any]:
+    return {
+        "Image": image,
+        "Hostname": "helper",
+        "Labels": lab.as_labels("helper"),
+        "HostConfig": {
+            **_HOST_CONFIG,
+            "PidMode": "host",
+            # Where the engine remaps users, the helper stays outside of that.
+            "UsernsMode": "host",
+            "CgroupnsMode": "host",
+            "CapAdd": list(_HELPER_CAPABILITIES),
+            "SecurityOpt": ["seccomp=unconfined", "apparmor=unconfined", "label=disable"],
+            # As `systempaths=unconfined`, which only Docker's own client knows.
+            "MaskedPaths": [],
+            "ReadonlyPaths": [],
+            "Binds": ["/sys/fs/cgroup:/sys/fs/cgroup:rw"],
+        },
+    }
+
+
 def _container_name(lab_id: str, node: str = "_helper") -> str:
     """The name of a node's container; no node is called _helper (RFC 1123)."""
     return f"{lab_id}.{node}"
@@ -1010,7 +1041,7 @@ def _exists(line: _Line, container: str) -> bool:
     return True
 
 
-def _wait_exit(line: _Line, container: str, timeout_s: float = 5.0) -> int | None:
+def _wait_exit(line: _Line, container: str, timeout_s: float) -> int | None:
     """Wait until a container has ended; return its exit status, None if it goes on."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:

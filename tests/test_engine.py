@@ -170,7 +170,7 @@ def inspect(engine: DockerEngine, tag: str) -> str:
 def remove_images(engine: DockerEngine, *images: Image) -> None:
     with engine._line() as line:
         for image in images:
-            line.request("DELETE", f"/images/{image.tag}")
+            line.request("DELETE", f"/images/{image.tag}", {"force": 1})
 
 
 # -- containers --------------------------------------------------------------
