@@ -16,6 +16,7 @@ import shutil
 import signal
 import socket
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -198,12 +199,17 @@ def doctor() -> None:
     marks = {"ok": ("ok", "green"), "warn": ("!!", "yellow"), "fail": ("NO", "red")}
     findings = room.examine()
     width = max((len(finding.name) for finding in findings), default=0)
+    indent = " " * (width + 6)
+    columns = max(shutil.get_terminal_size().columns, len(indent) + 30)
     for finding in findings:
         mark, colour = marks[finding.status]
-        mark = click.style(mark, fg=colour, bold=True)
-        click.echo(f"{mark}  {finding.name:<{width}}  {finding.detail}".rstrip())
-        if finding.advice:
-            click.echo(f"    {'':<{width}}  {finding.advice}")
+        click.echo(f"{click.style(mark, fg=colour, bold=True)}  {finding.name:<{width}}", nl=False)
+        lines = [
+            line
+            for text in (finding.detail, finding.advice)
+            for line in textwrap.wrap(text, columns - len(indent), break_on_hyphens=False)
+        ]
+        click.echo("  " + f"\n{indent}".join(lines))
     failed = sum(finding.status == "fail" for finding in findings)
     if failed:
         raise Failure(f"{failed} of these will keep labs from working: see NO above")
