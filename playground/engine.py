@@ -1257,7 +1257,10 @@ def _sentence(error: Exception, doing: str, where: str) -> str:
             "member of the docker group (sudo usermod -aG docker $USER) and log in again, or "
             "work as root"
         )
-    if any(isinstance(cause, AuthenticationException) for cause in causes):
+    if any(
+        isinstance(cause, AuthenticationException) or "No authentication methods" in str(cause)
+        for cause in causes
+    ):
         return (
             f"the machine at {where} does not let you in by ssh: `ssh` to it must work "
             "without a password, by a key or an agent"

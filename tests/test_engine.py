@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import getpass
 import json
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -9,6 +11,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -447,6 +450,88 @@ def test_everything_works_over_tcp(
     engine: DockerEngine, helper: Image, sleeper: Image, new_lab: NewLab, forwarder: str
 ) -> None:
     everything_works(DockerEngine(forwarder), helper, sleeper, new_lab())
+
+
+@pytest.fixture
+def sshd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An ssh:// address of the engine: an sshd on loopback with keys of its own."""
+    program = shutil.which("sshd") or "/usr/sbin/sshd"
+    if not Path(program).exists() or shutil.which("docker") is None:
+        missing = "needs openssh-server and the docker command on this machine"
+        if os.environ.get("CI") == "true":
+            pytest.fail(missing)
+        pytest.skip(missing)
+    home = tmp_path / "home"
+    (home / ".ssh").mkdir(parents=True)
+    for path in (tmp_path / "host_key", home / ".ssh" / "id_ed25519"):
+        command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)]
+        subprocess.run(command, check=True, timeout=20)
+    port = free_port()
+    public = (tmp_path / "host_key.pub").read_text()
+    (home / ".ssh" / "known_hosts").write_text(f"[127.0.0.1]:{port} {public}")
+    (tmp_path / "sshd_config").write_text(
+        f"""
+        ListenAddress 127.0.0.1:{port}
+        HostKey {tmp_path}/host_key
+        AuthorizedKeysFile {home}/.ssh/id_ed25519.pub
+        PidFile none
+        PermitRootLogin yes
+        StrictModes no
+        UsePAM no
+        """
+    )
+    # docker-py reads ~/.ssh; paramiko offers the keys that lie there.
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    # sshd wants its own directory for unprivileged children.
+    Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+    log = tmp_path / "sshd.log"
+    command = [program, "-D", "-e", "-f", str(tmp_path / "sshd_config")]
+    with log.open("wb") as file, subprocess.Popen(command, stderr=file) as process:
+        wait_for_port(port, log)
+        yield f"ssh://{getpass.getuser()}@127.0.0.1:{port}"
+        process.terminate()
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def wait_for_port(port: int, log: Path) -> None:
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        except ConnectionRefusedError:
+            assert time.monotonic() < deadline, f"sshd does not listen: {log.read_text()}"
+            time.sleep(0.02)
+        else:
+            return
+
+
+@pytest.mark.docker
+def test_everything_works_over_ssh(
+    engine: DockerEngine, helper: Image, sleeper: Image, new_lab: NewLab, sshd: str
+) -> None:
+    everything_works(DockerEngine(sshd), helper, sleeper, new_lab())
+
+
+@pytest.mark.docker
+def test_ssh_that_does_not_let_in_is_one_sentence(
+    sshd: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stranger = tmp_path / "stranger"
+    (stranger / ".ssh").mkdir(parents=True)
+    known = tmp_path / "home" / ".ssh" / "known_hosts"
+    (stranger / ".ssh" / "known_hosts").write_bytes(known.read_bytes())
+    monkeypatch.setenv("HOME", str(stranger))
+    with pytest.raises(EngineError, match="does not let you in by ssh"):
+        DockerEngine(sshd).check()
+    (stranger / ".ssh" / "known_hosts").write_text("")
+    with pytest.raises(EngineError, match="not found in known_hosts"):
+        DockerEngine(sshd).check()
 
 
 def everything_works(engine: DockerEngine, helper: Image, sleeper: Image, lab: LabLabels) -> None:
