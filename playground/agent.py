@@ -263,7 +263,9 @@ class Node:
                 for entry in read_text(f"/proc/{pid}/environ").split("\0")
                 if "=" in entry
             )
-            self.cgroup_files = _cgroup_files(_cgroups(pid))
+            self.cgroup_files = cgroup_files(
+                parse_cgroups(read_text(f"/proc/{pid}/cgroup")), _own_cgroups(), _cgroup_mounts()
+            )
             self.namespaces = [
                 (name, kind)
                 for name, kind in _NAMESPACES
@@ -320,65 +322,66 @@ def find_node(pid: int) -> Node:
     return node
 
 
-def _cgroups(pid: int | str) -> dict[str, str]:
-    """Return {controllers: path} of /proc/PID/cgroup; version 2 has the key ""."""
+def parse_cgroups(text: str) -> dict[str, str]:
+    """Return {controllers: path} of a /proc/PID/cgroup; version 2 has the key ""."""
     cgroups = {}
-    for line in read_text(f"/proc/{pid}/cgroup").splitlines():
+    for line in text.splitlines():
         _, controllers, path = line.split(":", 2)
         cgroups[controllers] = path
     return cgroups
 
 
-@functools.cache
-def _own_cgroups() -> dict[str, str]:
-    return _cgroups("self")
+def parse_cgroup_mounts(mountinfo: str) -> list[tuple[set[str], str, str]]:
+    """Return (options, mount point, root) of each cgroup mount of a mountinfo.
 
-
-@functools.cache
-def _cgroup_mounts() -> dict[str, tuple[str, str]]:
-    """Return {controllers: (mount point, root)} of this process's mounts.
-
-    The keys are as in /proc/PID/cgroup: "cpu,cpuacct", "name=systemd", and ""
-    for version 2.  Machines may have version 1, 2, or both at once.
+    A version 2 mount has the one option "".  Machines may have version 1,
+    version 2, or both at once.
 
     """
-    mounts: dict[str, tuple[str, str]] = {}
-    for line in read_text("/proc/self/mountinfo").splitlines():
+    mounts = []
+    for line in mountinfo.splitlines():
         left, _, right = line.partition(" - ")
         kind, _, options = right.split(" ", 2)
-        if kind == "cgroup2":
-            controllers = ""
-        elif kind == "cgroup":
-            known = set(options.split(","))
-            controllers = ",".join(
-                sorted(known - {"rw", "ro", "xattr", "noprefix", "clone_children", "all"})
-            )
-        else:
-            continue
         root, point = left.split(" ")[3:5]
-        mounts.setdefault(controllers, (point, root))
+        if kind == "cgroup2":
+            mounts.append(({""}, point, root))
+        elif kind == "cgroup":
+            mounts.append((set(options.split(",")), point, root))
     return mounts
 
 
-def _cgroup_files(cgroups: dict[str, str]) -> list[str]:
+def cgroup_files(
+    cgroups: dict[str, str],
+    own: dict[str, str],
+    mounts: Sequence[tuple[set[str], str, str]],
+) -> list[str]:
     """Return the cgroup.procs files to write in so as to join these groups.
 
     A hierarchy in which the agent is in that group itself needs none, and one
     that is mounted nowhere has none.
 
     """
-    own = _own_cgroups()
-    mounts = _cgroup_mounts()
     files = []
     for controllers, path in cgroups.items():
-        key = ",".join(sorted(controllers.split(",")))
-        if own.get(controllers) == path or key not in mounts:
+        if own.get(controllers) == path:
             continue
-        point, root = mounts[key]
-        if root != "/" and path.startswith(root):
-            path = path[len(root) :]
-        files.append(f"{point}{path.rstrip('/')}/cgroup.procs")
+        for options, point, root in mounts:
+            if set(controllers.split(",")) <= options:
+                if root != "/" and path.startswith(root):
+                    path = path[len(root) :]
+                files.append(f"{point}{path.rstrip('/')}/cgroup.procs")
+                break
     return files
+
+
+@functools.cache
+def _own_cgroups() -> dict[str, str]:
+    return parse_cgroups(read_text("/proc/self/cgroup"))
+
+
+@functools.cache
+def _cgroup_mounts() -> list[tuple[set[str], str, str]]:
+    return parse_cgroup_mounts(read_text("/proc/self/mountinfo"))
 
 
 def join_cgroups(files: Sequence[str]) -> None:

@@ -1,0 +1,188 @@
+"""Nodes without an engine: processes in namespaces of their own, and their agent.
+
+A `Namespaces` is to the agent what a container is: a first process in its own
+network, mount, process-id, host-name and IPC namespaces, with an /etc, /home
+and /run of its own, so that nothing of the machine's can be changed.
+
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import pytest
+
+import playground.agent as agent_module
+from playground.remote import Client, SubprocessChannel
+
+AGENT_FOLDER = str(Path(agent_module.__file__).parent)
+
+# Imported, as in the helper, so that it is compiled only once.
+AGENT = "import sys; sys.path.insert(0, {!r}); import agent; {}; agent.main()"
+
+needs_root = pytest.mark.skipif(
+    os.geteuid() != 0 and os.environ.get("CI") != "true",
+    reason="making namespaces needs root",
+)
+
+_FIRST_PROCESS = """
+set -e
+mount -t proc proc /proc
+mount -t tmpfs tmpfs /run
+mount -t tmpfs tmpfs /home
+mkdir /run/etc
+cp -p /etc/passwd /etc/group /etc/shadow /run/etc/
+mount -t tmpfs tmpfs /etc
+cp -p /run/etc/* /etc/
+mkdir -p /etc/skel/Maildir/new
+echo profile > /etc/skel/.profile
+echo '127.0.0.1 localhost' > /etc/hosts
+hostname {name}
+cd {cwd}
+exec {prefix} sleep 1000
+"""
+
+
+def agent_argv(before: str = "pass", network: bool = True) -> list[str]:
+    """The command line of an agent; with ``network``, in a namespace of its own."""
+    argv = [sys.executable, "-I", "-c", AGENT.format(AGENT_FOLDER, before)]
+    return ["unshare", "--net", *argv] if network else argv
+
+
+def connect(**options: Any) -> Client:
+    client = Client(SubprocessChannel(agent_argv(**options)))
+    client.hello(20)
+    return client
+
+
+class Namespaces:
+    """A node: ``pid`` is its first process, as this process sees it."""
+
+    def __init__(
+        self,
+        name: str = "node",
+        prefix: Sequence[str] = (),
+        cwd: str = "/",
+        env: dict[str, str] | None = None,
+    ) -> None:
+        script = _FIRST_PROCESS.format(
+            name=shlex.quote(name), prefix=shlex.join(prefix), cwd=shlex.quote(cwd)
+        )
+        self.name = name
+        self._outer = subprocess.Popen(
+            ["unshare", "--net", "--pid", "--mount", "--uts", "--ipc", "--fork"]
+            + ["sh", "-c", script],
+            env={"PATH": os.environ["PATH"], "NODE": name, **(env or {})},
+            stdin=subprocess.DEVNULL,
+        )
+        self.pid = 0
+        try:
+            wait_for(self._is_up)
+        except BaseException:
+            self.kill()
+            raise
+
+    def _is_up(self) -> bool:
+        assert self._outer.poll() is None, "the namespaces could not be made"
+        outer = self._outer.pid
+        children = Path(f"/proc/{outer}/task/{outer}/children").read_text().split()
+        if not children:
+            return False
+        self.pid = int(children[0])
+        with contextlib.suppress(OSError):
+            return Path(f"/proc/{self.pid}/comm").read_text() == "sleep\n"
+        return False
+
+    def __enter__(self) -> Namespaces:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.kill()
+
+    def kill(self) -> None:
+        """End the first process, and with it all that runs in its namespaces."""
+        if self._outer.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid or self._outer.pid, signal.SIGKILL)
+        self._outer.wait(10)
+
+    def wait(self) -> None:
+        """Wait until someone else has ended it."""
+        self._outer.wait(10)
+
+    @contextlib.contextmanager
+    def network(self) -> Iterator[None]:
+        """Be in its network namespace within the block."""
+        with in_network(self.pid):
+            yield
+
+    def interfaces(self) -> list[str]:
+        with self.network():
+            return [name for _, name in socket.if_nameindex()]
+
+
+@contextlib.contextmanager
+def in_network(pid: int) -> Iterator[None]:
+    """Be in the network namespace of a process within the block."""
+    own = os.open("/proc/self/ns/net", os.O_RDONLY)
+    try:
+        agent_module.enter_network(pid)
+        try:
+            yield
+        finally:
+            agent_module.setns(own, agent_module.CLONE_NEWNET)
+    finally:
+        os.close(own)
+
+
+def wait_for(condition: Any, limit_s: float = 10) -> None:
+    """Wait until a condition holds; fail after ``limit_s`` seconds."""
+    deadline = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < deadline, f"{condition} did not hold within {limit_s} s"
+        time.sleep(0.01)
+
+
+def end(
+    pid: int | None, interface: str, bridge: str | None = None, mac: str | None = None
+) -> dict[str, Any]:
+    return {"pid": pid, "interface": interface, "mac": mac, "bridge": bridge}
+
+
+def veth(
+    a: dict[str, Any], b: dict[str, Any], mtu_bytes: int = 1500, offload: bool = False
+) -> dict[str, Any]:
+    return {"a": a, "b": b, "mtu_bytes": mtu_bytes, "offload": offload}
+
+
+# What a lab without IPv6 sets in each node.
+NO_IPV6 = {
+    "net.ipv6.conf.all.disable_ipv6": "1",
+    "net.ipv6.conf.default.disable_ipv6": "1",
+}
+
+
+def node(pid: int, *addresses: str, interface: str = "eth0", **more: Any) -> dict[str, Any]:
+    """One node's part of a `network` request."""
+    return {
+        "pid": pid,
+        "interfaces": [{"name": interface, "addresses": list(addresses)}],
+        "sysctls": NO_IPV6,
+        **more,
+    }
