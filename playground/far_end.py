@@ -226,10 +226,13 @@ def encode_exception(error: BaseException, inside: tuple[int, ...] = ()) -> dict
         for name, value in vars(error).items()
         if not name.startswith("__")
     }
+    arguments = error.args
+    if isinstance(error, OSError) and len(arguments) == 2 and error.filename is not None:
+        arguments = (*arguments, error.filename)  # as its constructor takes it
     return {
         "module": type(error).__module__,
         "name": type(error).__qualname__,
-        "arguments": [_encode_or(arg, repr(arg), inside) for arg in error.args],
+        "arguments": [_encode_or(arg, repr(arg), inside) for arg in arguments],
         "attributes": attributes,
         "text": _text(error),
     }
@@ -296,7 +299,8 @@ def _run_script(name: str, source: str, arguments: list[str]) -> None:
 
 def _remember_lines(name: str, first_line: int, source: str) -> None:
     """Let tracebacks show lines of a file that this machine does not have."""
-    lines = list(linecache.cache[name][2]) if name in linecache.cache else []
+    entry: Any = linecache.cache.get(name)
+    lines = list(entry[2]) if entry else []
     new = source.splitlines(True)
     last = first_line - 1 + len(new)
     lines += ["\n"] * (last - len(lines))

@@ -11,6 +11,7 @@ import io
 import os
 import posixpath
 import shutil
+import stat
 import tarfile
 import tempfile
 import warnings
@@ -160,13 +161,15 @@ def get(node: Node, remote: str, local: str | os.PathLike[str] | None) -> Path:
         )
     target = _local_target(name, local)
     directory = posixpath.dirname(remote.rstrip("/")) or "."
-    # -H of cp: the thing itself is followed if it is a link.  tar has no such
-    # switch, so the link's target is given another name.
+    # As with -H of cp, the thing itself is followed if it is a link.  posix, for
+    # times to the nanosecond; S, for the targets of symbolic links to stay.
     pack = (
-        'cd -- "$1" && if [ -L "$2" ]; then '
-        'real=$(readlink -e -- "$2") && cd "$(dirname "$real")" && '
-        'exec tar -c -f - --transform="s,^[^/]*,$3,rSH" -- "$(basename "$real")"; '
-        'else exec tar -c -f - --transform="s,^[^/]*,$3,rSH" -- "$2"; fi'
+        'cd -- "$1" 2>/dev/null || { echo ": No such file or directory" >&2; exit 2; }\n'
+        'if [ -L "$2" ]; then\n'
+        '  real=$(readlink -e -- "$2") || { echo ": a link to nothing" >&2; exit 2; }\n'
+        '  cd -- "$(dirname -- "$real")" && set -- . "$(basename -- "$real")" "$3"\n'
+        "fi\n"
+        'exec tar -c -f - --format=posix --transform="s,^[^/]*,$3,rSh" -- "$2"'
     )
     process = start_process(node, ["/bin/sh", "-c", pack, "sh", directory, name, _INSIDE])
     try:
@@ -174,17 +177,19 @@ def get(node: Node, remote: str, local: str | os.PathLike[str] | None) -> Path:
         with tempfile.TemporaryDirectory(prefix=".playground-", dir=target.parent) as temporary:
             received = Path(temporary, _INSIDE)
             problem = _receive(_Receiver(process), received)
+            if problem:
+                kill(process)  # it may have much more of that
             stdout, stderr = process.communicate(None, None)
             returncode = process.wait(10)
-            if returncode not in (0, 1) or (returncode == 1 and not os.path.lexists(received)):
-                if returncode < 0:
-                    ensure_alive(node)
+            if returncode < 0:
+                ensure_alive(node)
+            # tar's 1: some files changed while they were read, as logs do.
+            if not problem and returncode not in (0, 1):
                 result = Result.from_bytes(pack, returncode, stdout, stderr)
                 raise _failed(f"{remote} on {node.name} cannot be got", _first_reason(result))
             if problem or not os.path.lexists(received):
                 raise TransferFailed(
-                    f"{node.name} sent something else than {remote}"
-                    + (f": {problem}" if problem else "")
+                    f"{remote} on {node.name} cannot be got: {problem or 'nothing came'}"
                 )
             _move(received, target)
     except AgentGone:
@@ -240,7 +245,7 @@ def _receive(stream: io.RawIOBase, root: Path) -> str:
             for member in archive:
                 parts = member.name.split("/")
                 if parts[0] != root.name or ".." in parts or "\0" in member.name:
-                    return f"an entry called {member.name!r:.100}"
+                    return f"an entry called {member.name!r:.100} came"
                 path = root.joinpath(*parts[1:])
                 if member.isdir():
                     path.mkdir(parents=True, exist_ok=True)
@@ -256,13 +261,17 @@ def _receive(stream: io.RawIOBase, root: Path) -> str:
                     problem = _link_hard(root, path, member.linkname)
                     if problem:
                         return problem
+                elif len(parts) == 1:
+                    return "it is no file and no directory"
                 else:
-                    left_out.append("/".join(parts[1:]) or root.name)
+                    left_out.append("/".join(parts[1:]))
     except (tarfile.TarError, EOFError) as error:
-        return str(error) if os.path.lexists(root) else ""
+        # The command has failed then, and what it said is better.
+        return f"what came is no whole archive ({error})" if os.path.lexists(root) else ""
     for path, member in links:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.symlink_to(member.linkname)
+        os.utime(path, (member.mtime, member.mtime), follow_symlinks=False)
     for path, member in reversed(directories):
         _keep_attributes(path, member)
     if left_out:
@@ -304,10 +313,10 @@ def _leads_inside(member: tarfile.TarInfo, depth: int) -> bool:
 def _link_hard(root: Path, path: Path, linkname: str) -> str:
     parts = linkname.split("/")
     if parts[0] != root.name or ".." in parts:
-        return f"a link to {linkname!r:.100}"
+        return f"a link to {linkname!r:.100} came"
     existing = root.joinpath(*parts[1:])
     if not existing.is_file():
-        return f"a link to {linkname!r:.100}, which it did not send"
+        return f"a link to {linkname!r:.100} came, and not that"
     path.parent.mkdir(parents=True, exist_ok=True)
     os.link(existing, path)
     return ""
@@ -319,5 +328,11 @@ def _move(source: Path, target: Path) -> None:
         for entry in list(source.iterdir()):
             _move(entry, target / entry.name)
         shutil.copystat(source, target)
-    else:
-        os.replace(source, target)
+        return
+    mode = source.lstat().st_mode
+    is_closed = stat.S_ISDIR(mode) and not mode & stat.S_IWUSR
+    if is_closed:  # a directory's own ".." is written to when it is moved
+        source.chmod(mode | stat.S_IWUSR)
+    os.replace(source, target)
+    if is_closed:
+        target.chmod(mode)

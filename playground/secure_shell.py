@@ -39,8 +39,9 @@ def connect(
         kind, key = live.lab.host_key(target.name).split()[:2]
         entry = paramiko.hostkeys.HostKeyEntry.from_line(f"{title} {kind} {key}")
         client.get_host_keys().add(title, kind, entry.key)
-    wire = _Wire(start_process(node, ["nc", address, str(_PORT)], stdin=True))
+    wire = _Wire(start_process(node, ["nc", "-v", address, str(_PORT)], stdin=True))
     try:
+        wire.wait_for_server(timeout_s)
         client.connect(
             title,
             username=user,
@@ -119,7 +120,10 @@ def _explained(
         return PlaygroundError(
             f"what answers {node.name} as {title} is not {title}: its host key is another"
         )
-    why = wire.complaint() or f"{error or 'no answer'} (within {timeout_s:g} s)"
+    if isinstance(error, TimeoutError):
+        why = f"no answer within {timeout_s:g} s"
+    else:
+        why = str(error) or wire.complaint() or "nothing listens there"
     return PlaygroundError(
         f"{node.name} cannot reach ssh at {title}: {why}; "
         f"{node.name}.ping({title!r}) shows whether it reaches it at all"
@@ -146,6 +150,17 @@ class _Wire:
         self._timeout_s: float | None = None
         self._rest = b""
         self._closed = False
+
+    def wait_for_server(self, timeout_s: float) -> None:
+        """Wait for the server's first words, which `recv` returns later.
+
+        paramiko would tell of their absence in a log and not in words for a
+        student.  Raises `TimeoutError`, or `EOFError` when there is no server.
+
+        """
+        self._rest = self._process.read_stdout(timeout_s)
+        if not self._rest:
+            raise EOFError
 
     def settimeout(self, timeout_s: float | None) -> None:
         self._timeout_s = timeout_s
@@ -176,9 +191,11 @@ class _Wire:
             kill(self._process)
 
     def complaint(self) -> str:
-        """Return what nc said when it could not connect."""
+        """Return the reason that nc gave when it could not connect."""
         try:
-            text = self._process.read_stderr(1)
+            kill(self._process)
+            text = self._process.communicate(None, 5)[1].decode("utf-8", "replace")
         except (TimeoutError, AgentError):
             return ""
-        return text.decode("utf-8", "replace").strip().removeprefix("nc: ")
+        # nc: connect to www (10.130.1.4) port 22 (tcp) failed: Connection refused
+        return text.strip().splitlines()[-1].rpartition(": ")[2] if text.strip() else ""

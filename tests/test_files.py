@@ -1,0 +1,143 @@
+"""Archives as a hostile node could send them."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from playground.files import _receive
+
+Entry = tuple[str, dict[str, object]]
+
+
+def archive(entries: Iterable[Entry]) -> io.BytesIO:
+    """Build a tar file; content makes a regular file of an entry."""
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for name, attributes in entries:
+            member = tarfile.TarInfo(name)
+            member.mode = 0o644
+            member.mtime = 1e9
+            content = b""
+            for key, value in attributes.items():
+                if key == "content":
+                    assert isinstance(value, bytes)
+                    content = value
+                else:
+                    setattr(member, key, value)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    data.seek(0)
+    return data
+
+
+def received(tmp_path: Path, *entries: Entry) -> tuple[str, Path]:
+    root = tmp_path / "place" / "received"
+    root.parent.mkdir()
+    return _receive(archive(entries), root), root  # type: ignore[arg-type]
+
+
+DIRECTORY = ("received", {"type": tarfile.DIRTYPE, "mode": 0o750})
+
+
+def test_a_directory_arrives_with_modes_and_times(tmp_path: Path) -> None:
+    problem, root = received(
+        tmp_path,
+        DIRECTORY,
+        ("received/run.sh", {"content": b"echo", "mode": 0o4755}),
+        ("received/closed", {"type": tarfile.DIRTYPE, "mode": 0o500}),
+        ("received/closed/in", {"content": b"x", "mtime": 1.25}),
+        ("received/link", {"type": tarfile.SYMTYPE, "linkname": "closed/../run.sh"}),
+        ("received/same", {"type": tarfile.LNKTYPE, "linkname": "received/run.sh"}),
+    )
+    assert problem == ""
+    assert oct((root / "run.sh").stat().st_mode) == "0o100755"
+    assert oct((root / "closed").stat().st_mode) == "0o40500"
+    assert (root / "closed" / "in").stat().st_mtime == 1.25
+    assert os.readlink(root / "link") == "closed/../run.sh"
+    assert (root / "same").samefile(root / "run.sh")
+    assert root.stat().st_mtime == 1e9
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        pytest.param([("../evil", {"content": b"x"})], id="above"),
+        pytest.param([("received/../../evil", {"content": b"x"})], id="above-in-the-middle"),
+        pytest.param([("/tmp/evil-of-a-test", {"content": b"x"})], id="absolute"),
+        pytest.param([("evil", {"content": b"x"})], id="another-name"),
+        pytest.param([DIRECTORY, (".", {"type": tarfile.DIRTYPE})], id="the-place-itself"),
+        pytest.param(
+            [DIRECTORY, ("received/l", {"type": tarfile.LNKTYPE, "linkname": "/etc/passwd"})],
+            id="hard-link-outside",
+        ),
+        pytest.param(
+            [DIRECTORY, ("received/l", {"type": tarfile.LNKTYPE, "linkname": "received/no"})],
+            id="hard-link-to-nothing",
+        ),
+        pytest.param([("received", {"type": tarfile.CHRTYPE})], id="device"),
+    ],
+)
+def test_an_archive_of_something_else_is_refused(tmp_path: Path, entries: list[Entry]) -> None:
+    problem, root = received(tmp_path, *entries)
+    assert problem
+    assert [path.name for path in tmp_path.rglob("*") if "evil" in path.name] == []
+    assert not Path("/tmp/evil-of-a-test").exists()
+    assert list(tmp_path.iterdir()) == [root.parent]
+
+
+@pytest.mark.parametrize("target", ["/etc", "..", "a/../../..", "../received-not"])
+def test_links_that_lead_out_are_left_out(tmp_path: Path, target: str) -> None:
+    with pytest.warns(UserWarning, match="left out, .*: out"):
+        problem, root = received(
+            tmp_path,
+            DIRECTORY,
+            ("received/out", {"type": tarfile.SYMTYPE, "linkname": target}),
+            ("received/stays", {"content": b"x"}),
+        )
+    assert problem == ""
+    assert [path.name for path in root.iterdir()] == ["stays"]
+
+
+def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(OSError):
+            received(
+                tmp_path,
+                DIRECTORY,
+                ("received/a", {"type": tarfile.DIRTYPE, "mode": 0o755}),
+                ("received/d", {"type": tarfile.SYMTYPE, "linkname": "a"}),
+                ("received/d/x", {"content": b"x"}),
+            )
+    assert list(outside.iterdir()) == []
+
+
+def test_a_file_that_comes_twice_does_not_write_through_the_first(tmp_path: Path) -> None:
+    with pytest.raises(FileExistsError):
+        received(
+            tmp_path,
+            DIRECTORY,
+            ("received/a", {"content": b"1"}),
+            ("received/b", {"type": tarfile.LNKTYPE, "linkname": "received/a"}),
+            ("received/b", {"content": b"2"}),
+        )
+
+
+def test_an_archive_that_breaks_off_is_told(tmp_path: Path) -> None:
+    whole = archive([("received", {"content": b"x" * 100_000})]).getvalue()
+    problem = _receive(io.BytesIO(whole[:60_000]), tmp_path / "received")  # type: ignore[arg-type]
+    assert problem.startswith("what came is no whole archive")
+
+
+def test_no_archive_at_all_is_left_to_the_command_to_explain(tmp_path: Path) -> None:
+    assert _receive(io.BytesIO(b""), tmp_path / "received") == ""  # type: ignore[arg-type]
+    assert not (tmp_path / "received").exists()
