@@ -14,14 +14,17 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-
-import networkx
+from typing import TYPE_CHECKING
 
 from playground.addressing import Addressing
 from playground.errors import TopologyError
 from playground.plan import InterfaceAddress, Network
 from playground.segments import Segment
 from playground.topology import End, Forward, Host, Link, Machine, Node, Router
+
+
+if TYPE_CHECKING:
+    import networkx
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +90,9 @@ def find_realms(segments: Sequence[Segment]) -> Realms:
     other in a ring.
 
     """
+    # Here, because it takes longer to import than all the rest together.
+    import networkx
+
     segment_of = {end: segment for segment in segments for end in segment.ends}
     routers = _routers(segments)
     graph = networkx.Graph()
@@ -144,6 +150,8 @@ def _way_round(router: Router, link: Link) -> str:
 
 
 def _refuse_rings(outward: networkx.DiGraph) -> None:
+    import networkx
+
     try:
         ring = networkx.find_cycle(outward)
     except networkx.NetworkXNoCycle:

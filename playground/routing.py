@@ -15,8 +15,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 
-import networkx
-
 from playground.addressing import FAMILIES, Addressing
 from playground.plan import Address, Network, RoutePlan
 from playground.realms import Realm, Realms, inner_links
@@ -125,6 +123,8 @@ class _Atlas:
         addressing: Addressing,
         family: int,
     ) -> None:
+        import networkx  # here, because it takes long
+
         self.realms = realms
         self.addressing = addressing
         self.family = family
@@ -167,6 +167,8 @@ class _Atlas:
         return self._paths[segments]
 
     def _search(self, segments: tuple[Segment, ...]) -> _Paths:
+        import networkx
+
         self.graph.add_edges_from((segments, segment) for segment in segments)
         found: dict[object, tuple[int, _Hop]] = {}
         for order, (parent, child) in enumerate(networkx.bfs_edges(self.graph, segments)):
