@@ -22,7 +22,6 @@ from playground.plan import InterfaceAddress, Network
 from playground.segments import Segment
 from playground.topology import End, Forward, Host, Link, Machine, Node, Router
 
-
 if TYPE_CHECKING:
     import networkx
 
