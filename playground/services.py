@@ -11,81 +11,171 @@ the machine is a directory handed to ``HTTP(files=...)`` or ``FTP(files=...)``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import dataclasses
+import html
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from email.message import Message
+from email.policy import SMTP as CRLF_POLICY
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from pathlib import Path
 from typing import Any
 
 from playground.errors import TopologyError
 
+Files = str | os.PathLike[str] | Mapping[str, str | bytes]
+MailMessage = str | bytes | Message
+Mailboxes = Mapping[str, Sequence[MailMessage]]
+
+# All of it travels to the host in one request when the lab starts.
+_MOST_FILES_BYTES = 64 * 1024 * 1024
+
+
+# ---------------------------------------------------------------- settings
+
 
 @dataclass(frozen=True)
 class ServiceSettings:
-    """What every service's settings have: the name of their row in `SERVICES`."""
+    """What every service's settings have: the name of their row in `SERVICES`.
+
+    ``service`` is readable on the class as well: ``HTTP.service == "http"``.
+
+    """
 
     service: str = field(default="", init=False, repr=False)
 
 
 @dataclass(frozen=True)
 class SSH(ServiceSettings):
-    """A secure shell on port 22; it needs no settings."""
+    """A secure shell on port 22: ``Host("h1", services=["ssh"])``.
+
+    The lab's users and root enter by the lab's key or by their password.
+
+    """
 
     service: str = field(default="ssh", init=False, repr=False)
 
 
 @dataclass(frozen=True)
 class HTTP(ServiceSettings):
-    """A web server on ports 80 and 443."""
+    """A web server on port 80, and with TLS on port 443.
 
-    files: Any = None
+    ``HTTP(files="site/")`` serves a directory of this machine, which is read
+    when the lab starts; ``HTTP(files={"index.html": "<h1>hi</h1>"})`` serves
+    texts or bytes by name.  Without files there is a page that names the host.
+    Raises `TopologyError` for a directory that is not there, more than 64 MiB,
+    or a name that leads out of the document root.
+
+    """
+
+    files: Files | None = field(default=None, hash=False)
     service: str = field(default="http", init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        _set(self, "files", _checked_files("HTTP", self.files))
 
 
 @dataclass(frozen=True)
 class SMTP(ServiceSettings):
-    """A mail server on ports 25, 465 and 587."""
+    """A mail server: port 25, TLS from the start on 465, submission on 587.
+
+    It delivers mail for ``domain`` (by default the domain that the host's name
+    lies in, so ``example.com`` on ``mail.example.com``) to the lab's users, and
+    hands all other mail on to the domain's own server.  ``mailboxes`` maps a
+    user to the messages that lie in their mailbox from the start, each the
+    text of a message or an `email.message.EmailMessage`::
+
+        SMTP(mailboxes={"student": ["Subject: hi\\n\\nWelcome."]})
+
+    """
 
     domain: str | None = None
-    mailboxes: Any = None
+    mailboxes: Mailboxes | None = field(default=None, hash=False)
     service: str = field(default="smtp", init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.domain is not None:
+            _check_domain(self.domain)
+            _set(self, "domain", self.domain.lower().rstrip("."))
+        _set(self, "mailboxes", _checked_mailboxes("SMTP", self.mailboxes))
 
 
 @dataclass(frozen=True)
 class POP(ServiceSettings):
-    """A post office on ports 110 and 995."""
+    """A post office: port 110, with TLS from the start on 995.
 
-    mailboxes: Any = None
+    ``mailboxes`` is what it is for `SMTP`; services on one host share them.
+
+    """
+
+    mailboxes: Mailboxes | None = field(default=None, hash=False)
     service: str = field(default="pop", init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        _set(self, "mailboxes", _checked_mailboxes("POP", self.mailboxes))
 
 
 @dataclass(frozen=True)
 class IMAP(ServiceSettings):
-    """Mailboxes on ports 143 and 993."""
+    """Mailboxes on port 143, with TLS from the start on 993.
 
-    mailboxes: Any = None
+    ``mailboxes`` is what it is for `SMTP`; services on one host share them.
+
+    """
+
+    mailboxes: Mailboxes | None = field(default=None, hash=False)
     service: str = field(default="imap", init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        _set(self, "mailboxes", _checked_mailboxes("IMAP", self.mailboxes))
 
 
 @dataclass(frozen=True)
 class FTP(ServiceSettings):
-    """A file server on port 21."""
+    """A file server on port 21, active and passive, with TLS for who asks.
 
-    files: Any = None
+    ``files``, given as for `HTTP`, lie in /srv/ftp, which `anonymous` may read;
+    the lab's users see the host's file system, beginning in their homes.
+
+    """
+
+    files: Files | None = field(default=None, hash=False)
     service: str = field(default="ftp", init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        _set(self, "files", _checked_files("FTP", self.files))
 
 
 @dataclass(frozen=True)
 class Telnet(ServiceSettings):
-    """A remote terminal on port 23; it needs no settings."""
+    """A terminal in clear text on port 23, for the lab's users and root."""
 
     service: str = field(default="telnet", init=False, repr=False)
 
 
 @dataclass(frozen=True)
 class DNS(ServiceSettings):
-    """A name server on port 53."""
+    """A name server on port 53 that knows every name of the lab.
 
-    records: Any = ()
+    ``records`` adds more, each as owner, type and data in the form of a zone
+    file: ``DNS(records=[("example.com", "MX", "10 mail.example.com")])``.
+    Types: A AAAA CNAME MX NS PTR SRV TXT CAA.  Every other name does not exist.
+    Raises `TopologyError` for data that its type cannot have.
+
+    """
+
+    records: Sequence[tuple[str, str, str]] = ()
     service: str = field(default="dns", init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.records, str):
+            raise TopologyError("DNS records are (name, type, data) triples, not a text")
+        _set(self, "records", tuple(_checked_record(record) for record in self.records))
+
+
+# ------------------------------------------------------- shapes of the table
 
 
 @dataclass(frozen=True)
@@ -102,7 +192,7 @@ class File:
 
 @dataclass(frozen=True)
 class Port:
-    """A port that a service listens on."""
+    """A port that a service listens on; ``tls``: from the first byte."""
 
     number: int
     protocol: str = "tcp"  # or "udp"
@@ -111,10 +201,10 @@ class Port:
 
 @dataclass(frozen=True)
 class Probe:
-    """A question and what a real answer to it matches.
+    """A question to a port, and what a real answer to it looks like.
 
     ``send`` is what to say first (None: the server speaks first), ``expect``
-    a regular expression for the bytes of the answer, as latin-1 text.
+    a regular expression for the beginning of the answer, read as latin-1.
 
     """
 
@@ -127,9 +217,22 @@ class Probe:
 
 @dataclass(frozen=True)
 class ServiceContext:
-    """What a service may know of its host and lab to write its files."""
+    """What a service may know of its host and lab to write its files.
+
+    ``users`` maps the lab's users to their uids (the gid is the same number).
+    ``mail_domains`` are those whose mail this host keeps; ``mail_routes`` maps
+    every other mail domain of the lab to its server and is empty where
+    ``by_mx``: then the name server is asked.  ``records`` are the lab's own.
+
+    """
 
     name: str
+    short: str
+    users: Mapping[str, int] = field(default_factory=dict)
+    records: tuple[tuple[str, str, str], ...] = ()
+    mail_domains: tuple[str, ...] = ()
+    mail_routes: Mapping[str, str] = field(default_factory=dict)
+    by_mx: bool = False
 
 
 @dataclass(frozen=True)
@@ -144,96 +247,333 @@ class ServiceRow:
     probes: tuple[Probe, ...]
     logs: tuple[str, ...]
     configure: Callable[[Any, ServiceContext], tuple[File, ...]]
-
-    @property
-    def tls(self) -> bool:
-        """Whether the service needs a certificate of the lab's authority."""
-        return self.name in ("http", "smtp", "pop", "imap", "ftp")
+    tls: bool = False  # needs a certificate of the lab's authority
 
 
-def _no_files(settings: Any, context: ServiceContext) -> tuple[File, ...]:
+# ------------------------------------------------- from settings to files
+
+
+def _configure_nothing(settings: ServiceSettings, context: ServiceContext) -> tuple[File, ...]:
     return ()
 
 
-def _rows(rows: Iterable[ServiceRow]) -> dict[str, ServiceRow]:
-    return {row.name: row for row in rows}
+def _configure_http(settings: HTTP, context: ServiceContext) -> tuple[File, ...]:
+    files = _read_files(settings.files)
+    if files is None:
+        name = html.escape(context.name)
+        page = (
+            "<!doctype html>\n"
+            f"<html lang=en><meta charset=utf-8><title>{name}</title>\n"
+            f"<h1>{name}</h1>\n<p>A web server of the lab.</p></html>\n"
+        )
+        files = {"index.html": page.encode()}
+    return tuple(File(f"/var/www/html/{name}", content) for name, content in files.items())
+
+
+def _configure_ftp(settings: FTP, context: ServiceContext) -> tuple[File, ...]:
+    files = _read_files(settings.files)
+    if files is None:
+        files = {"README.txt": f"This is the file server {context.name}.\n".encode()}
+    return tuple(File(f"/srv/ftp/{name}", content) for name, content in files.items())
+
+
+# A relay open to everybody is a fault on the Internet, where it serves senders
+# of spam.  In a lab that no packet leaves it lets students send mail to any
+# domain of the lab from any host, which is the exercise.
+_MAIN_CF = """\
+# https://www.postfix.org/postconf.5.html
+compatibility_level = 3.10
+myhostname = {name}
+myorigin = {origin}
+mydestination = {destinations}
+mynetworks = 0.0.0.0/0 [::]/0
+inet_protocols = {protocols}
+
+alias_maps = texthash:/etc/postfix/aliases
+alias_database =
+home_mailbox = Maildir/
+recipient_delimiter = +
+biff = no
+mailbox_size_limit = 0
+message_size_limit = 52428800
+smtputf8_enable = yes
+maillog_file = /var/log/mail.log
+maillog_file_permissions = 0644
+
+# Names of clients are not looked up: no greeting ever waits for a name server.
+smtpd_peername_lookup = no
+smtpd_tls_security_level = may
+smtpd_tls_chain_files = /etc/playground/tls/key.pem, /etc/playground/tls/cert.pem
+smtpd_tls_loglevel = 1
+smtpd_sasl_auth_enable = yes
+smtpd_sasl_type = cyrus
+smtpd_sasl_path = smtpd
+cyrus_sasl_config_path = /etc/postfix/sasl
+smtpd_recipient_restrictions = permit_mynetworks, reject_unauth_destination
+smtpd_client_connection_count_limit = 0
+
+# On the way to the next server: TLS where it is offered, as most of the
+# Internet does, and short patience, so that a lesson sees the error.
+smtp_tls_security_level = may
+smtp_tls_CAfile = /etc/ssl/certs/ca-certificates.crt
+smtp_connect_timeout = 5s
+smtp_address_preference = ipv4
+minimal_backoff_time = 10s
+maximal_backoff_time = 60s
+queue_run_delay = 10s
+"""
+
+_BY_MX = "smtp_dns_support_level = enabled\nsmtp_host_lookup = dns, native\n"
+_BY_MAP = """\
+# There is no name server in this lab: /etc/hosts and a map take its place.
+smtp_dns_support_level = disabled
+smtp_host_lookup = native
+transport_maps = texthash:/etc/postfix/transport
+"""
+
+
+def _configure_smtp(settings: SMTP, context: ServiceContext) -> tuple[File, ...]:
+    destinations = dict.fromkeys(
+        (*context.mail_domains, context.name, context.short, "localhost.localdomain", "localhost")
+    )
+    main = _MAIN_CF.format(
+        name=context.name,
+        origin=context.mail_domains[0] if context.mail_domains else context.name,
+        destinations=", ".join(destinations),
+        protocols="all",
+    )
+    main += _BY_MX if context.by_mx else _BY_MAP
+    # RFC 5321 section 4.5.1: postmaster must be accepted everywhere.
+    aliases = "postmaster root\nmailer-daemon root\nabuse root\n"
+    if context.users:
+        aliases += f"root {next(iter(context.users))}\n"
+    transport = "".join(f"{domain} smtp:[{host}]\n" for domain, host in context.mail_routes.items())
+    return (
+        File("/etc/postfix/main.cf", main.encode()),
+        File("/etc/postfix/aliases", aliases.encode()),
+        File("/etc/postfix/transport", transport.encode()),
+        File("/etc/mailname", f"{context.name}\n".encode()),
+        *_mailbox_files("smtp", settings.mailboxes, context),
+    )
+
+
+def _configure_pop(settings: POP, context: ServiceContext) -> tuple[File, ...]:
+    return _mailbox_files("pop", settings.mailboxes, context)
+
+
+def _configure_imap(settings: IMAP, context: ServiceContext) -> tuple[File, ...]:
+    return _mailbox_files("imap", settings.mailboxes, context)
+
+
+def _mailbox_files(
+    origin: str, mailboxes: Mailboxes | None, context: ServiceContext
+) -> tuple[File, ...]:
+    files = []
+    for user, messages in (mailboxes or {}).items():
+        if user not in context.users:
+            known = ", ".join(context.users) or "none"
+            raise TopologyError(
+                f"{context.name} has a mailbox for {user!r}, who is no user of the lab "
+                f"({known}): add them with Lab(users=...) or name another"
+            )
+        uid = context.users[user]
+        for number, message in enumerate(messages):
+            assert isinstance(message, bytes)  # made so by _checked_mailboxes
+            # https://cr.yp.to/proto/maildir.html: any name unique in the directory;
+            # mail readers sort by its first number, a time.
+            path = f"/home/{user}/Maildir/new/{1_000_000_000 + number}.{origin}.{context.short}"
+            files.append(File(path, message, 0o600, uid, uid))
+    return tuple(files)
+
+
+_DNSMASQ = """\
+# No resolv.conf, no /etc/hosts, nobody to ask: what stands here is all there is.
+no-resolv
+no-hosts
+no-poll
+local-ttl=60
+cache-size=0
+port=53
+user=root
+pid-file=/run/dnsmasq.pid
+log-queries
+log-facility=/var/log/dnsmasq.log
+dns-forward-max=1000
+
+# Any other name does not exist.
+address=/#/
+"""
+
+
+def _configure_dns(settings: DNS, context: ServiceContext) -> tuple[File, ...]:
+    records = dict.fromkeys((*context.records, *settings.records))
+    lines = _dnsmasq_lines(_checked_record(record) for record in records)
+    return (File("/etc/dnsmasq.conf", (_DNSMASQ + "".join(f"{x}\n" for x in lines)).encode()),)
+
+
+# dnsmasq(8): each type has an option of its own.
+def _dnsmasq_lines(records: Iterable[tuple[str, str, str]]) -> list[str]:
+    lines: list[str] = []
+    for name, kind, data in records:
+        if kind in ("A", "AAAA"):
+            # Answers the reverse question as well, with the first name given.
+            lines.append(f"host-record={name},{data}")
+        elif kind == "CNAME":
+            lines.append(f"cname={name},{data}")
+        elif kind == "PTR":
+            lines.append(f"ptr-record={name},{data}")
+        elif kind == "MX":
+            preference, host = data.split()
+            lines.append(f"mx-host={name},{host},{preference}")
+        elif kind == "TXT":
+            lines.append(f"txt-record={name},{_quoted(data)}")
+        elif kind == "SRV":
+            priority, weight, port, host = data.split()
+            lines.append(f"srv-host={name},{host},{port},{priority},{weight}")
+        elif kind == "CAA":
+            flags, tag, value = data.split(None, 2)
+            lines.append(f"caa-record={name},{flags},{tag},{_quoted(value)}")
+        elif kind == "NS":
+            lines.append(f"dns-rr={name},2,{_wire_name(data).hex()}")
+    return lines
+
+
+def _quoted(data: str) -> str:
+    text = data.strip()
+    if len(text) >= 2 and text[0] == text[-1] == '"':
+        text = text[1:-1]
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _wire_name(name: str) -> bytes:
+    # RFC 1035 section 3.1: each label after its length, then an empty label.
+    labels = [label for label in name.split(".") if label]
+    return b"".join(bytes((len(x),)) + x.encode("ascii") for x in labels) + b"\0"
+
+
+# ------------------------------------------------------------------ probes
+
+# A query for `playground. A`; any answer to it, "no such name" too, has our
+# number and the QR bit: RFC 1035 section 4.1.1.
+_DNS_QUERY = b"pg\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x0aplayground\x00\x00\x01\x00\x01"
+_DNS_QUERY_TCP = len(_DNS_QUERY).to_bytes(2, "big") + _DNS_QUERY
+_HTTP_REQUEST = b"HEAD / HTTP/1.0\r\nUser-Agent: playground-probe\r\n\r\n"
+
+_BANNER_SMTP = r"220[ -]"
+_BANNER_POP = r"\+OK"
+_BANNER_IMAP = r"\* OK"
 
 
 # The order is also the order in which image layers are put on one another.
-SERVICES: dict[str, ServiceRow] = _rows(
-    (
-        ServiceRow("ssh", SSH, None, ("sshd",), (Port(22),), (), ("/var/log/sshd.log",), _no_files),
+SERVICES: dict[str, ServiceRow] = {
+    row.name: row
+    for row in (
         ServiceRow(
-            "http",
-            HTTP,
-            "http",
-            ("nginx",),
-            (Port(80), Port(443, tls=True)),
-            (),
-            ("/var/log/nginx/access.log", "/var/log/nginx/error.log"),
-            _no_files,
+            name="ssh",
+            settings=SSH,
+            layer=None,
+            programs=("sshd",),
+            ports=(Port(22),),
+            probes=(Probe(22, expect=r"SSH-2\.0-"),),
+            logs=("/var/log/sshd.log",),
+            configure=_configure_nothing,
         ),
         ServiceRow(
-            "smtp",
-            SMTP,
-            "smtp",
-            ("saslauthd", "postfix"),
-            (Port(25), Port(465, tls=True), Port(587)),
-            (),
-            ("/var/log/mail.log",),
-            _no_files,
+            name="http",
+            settings=HTTP,
+            layer="http",
+            programs=("nginx",),
+            ports=(Port(80), Port(443, tls=True)),
+            probes=(
+                Probe(80, send=_HTTP_REQUEST, expect=r"HTTP/1\."),
+                Probe(443, tls=True, send=_HTTP_REQUEST, expect=r"HTTP/1\."),
+            ),
+            logs=("/var/log/nginx/access.log", "/var/log/nginx/error.log"),
+            configure=_configure_http,
+            tls=True,
         ),
         ServiceRow(
-            "pop",
-            POP,
-            "pop",
-            ("dovecot-pop",),
-            (Port(110), Port(995, tls=True)),
-            (),
-            ("/var/log/dovecot-pop.log",),
-            _no_files,
+            name="smtp",
+            settings=SMTP,
+            layer="smtp",
+            programs=("saslauthd", "postfix"),
+            ports=(Port(25), Port(465, tls=True), Port(587)),
+            probes=(
+                Probe(25, expect=_BANNER_SMTP),
+                Probe(465, tls=True, expect=_BANNER_SMTP),
+                Probe(587, expect=_BANNER_SMTP),
+            ),
+            logs=("/var/log/mail.log", "/var/log/saslauthd.log"),
+            configure=_configure_smtp,
+            tls=True,
         ),
         ServiceRow(
-            "imap",
-            IMAP,
-            "imap",
-            ("dovecot-imap",),
-            (Port(143), Port(993, tls=True)),
-            (),
-            ("/var/log/dovecot-imap.log",),
-            _no_files,
+            name="pop",
+            settings=POP,
+            layer="pop",
+            programs=("dovecot-pop",),
+            ports=(Port(110), Port(995, tls=True)),
+            probes=(Probe(110, expect=_BANNER_POP), Probe(995, tls=True, expect=_BANNER_POP)),
+            logs=("/var/log/dovecot-pop.log",),
+            configure=_configure_pop,
+            tls=True,
         ),
         ServiceRow(
-            "ftp", FTP, "ftp", ("vsftpd",), (Port(21),), (), ("/var/log/vsftpd.log",), _no_files
+            name="imap",
+            settings=IMAP,
+            layer="imap",
+            programs=("dovecot-imap",),
+            ports=(Port(143), Port(993, tls=True)),
+            probes=(Probe(143, expect=_BANNER_IMAP), Probe(993, tls=True, expect=_BANNER_IMAP)),
+            logs=("/var/log/dovecot-imap.log",),
+            configure=_configure_imap,
+            tls=True,
         ),
         ServiceRow(
-            "telnet",
-            Telnet,
-            "telnet",
-            ("telnetd",),
-            (Port(23),),
-            (),
-            ("/var/log/telnetd.log",),
-            _no_files,
+            name="ftp",
+            settings=FTP,
+            layer="ftp",
+            programs=("vsftpd",),
+            ports=(Port(21),),
+            probes=(Probe(21, expect=r"220[ -]"),),
+            logs=("/var/log/vsftpd.log",),
+            configure=_configure_ftp,
+            tls=True,
         ),
         ServiceRow(
-            "dns",
-            DNS,
-            "dns",
-            ("dnsmasq",),
-            (Port(53, "udp"), Port(53)),
-            (),
-            ("/var/log/dnsmasq.log",),
-            _no_files,
+            name="telnet",
+            settings=Telnet,
+            layer="telnet",
+            programs=("telnetd",),
+            ports=(Port(23),),
+            # RFC 854: telnetd opens with options, each begun by the byte IAC.
+            probes=(Probe(23, expect=r"\xff"),),
+            logs=("/var/log/telnetd.log",),
+            configure=_configure_nothing,
+        ),
+        ServiceRow(
+            name="dns",
+            settings=DNS,
+            layer="dns",
+            programs=("dnsmasq",),
+            ports=(Port(53, "udp"), Port(53, "tcp")),
+            probes=(
+                Probe(53, "udp", send=_DNS_QUERY, expect=r"pg[\x80-\xff]"),
+                Probe(53, "tcp", send=_DNS_QUERY_TCP, expect=r"(?s)..pg[\x80-\xff]"),
+            ),
+            logs=("/var/log/dnsmasq.log",),
+            configure=_configure_dns,
         ),
     )
-)
+}
 
 
 def service(value: str | ServiceSettings) -> ServiceSettings:
     """Return the settings that a name stands for; settings pass unchanged.
 
-    Raises `TopologyError`, with the names there are, for anything else.
+    ``service("http") == HTTP()``.  Raises `TopologyError`, with the names that
+    there are, for anything else.
 
     """
     if isinstance(value, ServiceSettings):
@@ -241,8 +581,22 @@ def service(value: str | ServiceSettings) -> ServiceSettings:
             return value
     elif isinstance(value, str) and value in SERVICES:
         return SERVICES[value].settings()
+    elif isinstance(value, type) and issubclass(value, ServiceSettings):
+        raise TopologyError(f"{value.__name__} is a class: write {value.__name__}() instead")
     known = ", ".join(SERVICES)
     raise TopologyError(f"there is no service {value!r}: choose from {known}")
+
+
+def with_contents(settings: ServiceSettings) -> ServiceSettings:
+    """Return the same settings with the contents of a directory in its place.
+
+    So they mean the same on another day or another machine.  Raises
+    `TopologyError` if the directory cannot be read.
+
+    """
+    if isinstance(settings, (HTTP, FTP)) and isinstance(settings.files, Path):
+        return dataclasses.replace(settings, files=_read_files(settings.files))
+    return settings
 
 
 def mail_domain(settings: SMTP, host: str) -> str:
@@ -254,31 +608,199 @@ def mail_domain(settings: SMTP, host: str) -> str:
     """
     if settings.domain is not None:
         return settings.domain
-    return _parent_domain(host)
-
-
-def _parent_domain(host: str) -> str:
     _, dot, parent = host.partition(".")
-    # mail.example.com takes example.com's mail, but example.com does not take com's.
+    # mail.example.com takes example.com's mail, but example.com not com's.
     return parent if dot and "." in parent else host
 
 
-__all__ = [
-    "DNS",
-    "FTP",
-    "HTTP",
-    "IMAP",
-    "POP",
-    "SERVICES",
-    "SMTP",
-    "SSH",
-    "File",
-    "Port",
-    "Probe",
-    "ServiceContext",
-    "ServiceRow",
-    "ServiceSettings",
-    "Telnet",
-    "mail_domain",
-    "service",
-]
+# ------------------------------------------------- validation of settings
+
+
+def _set(settings: ServiceSettings, name: str, value: object) -> None:
+    object.__setattr__(settings, name, value)
+
+
+def _checked_files(who: str, files: Files | None) -> Path | dict[str, bytes] | None:
+    if files is None:
+        return None
+    if isinstance(files, (str, os.PathLike)):
+        directory = Path(files)
+        if not directory.is_dir():
+            what = "is not a directory" if directory.exists() else "does not exist"
+            raise TopologyError(
+                f"{who}(files={str(files)!r}): {directory.absolute()} {what}; "
+                "give a directory, or a mapping of names to texts"
+            )
+        return directory.absolute()
+    if not isinstance(files, Mapping):
+        raise TopologyError(
+            f"{who}(files=...) takes a directory or a mapping of names to texts, not {files!r}"
+        )
+    checked: dict[str, bytes] = {}
+    for name, content in files.items():
+        relative = _checked_file_name(who, name)
+        if isinstance(content, str):
+            checked[relative] = content.encode()
+        elif isinstance(content, (bytes, bytearray, memoryview)):
+            checked[relative] = bytes(content)
+        else:
+            raise TopologyError(
+                f"{who}: the content of {name!r} must be text or bytes, not {content!r}"
+            )
+    _check_size(who, sum(map(len, checked.values())))
+    return checked
+
+
+def _checked_file_name(who: str, name: object) -> str:
+    if not isinstance(name, str) or "\0" in name:
+        raise TopologyError(f"{who}: {name!r} cannot be the name of a file")
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    if not parts or ".." in parts or name.endswith("/"):
+        raise TopologyError(
+            f"{who}: {name!r} cannot be the name of a file in the server's directory; "
+            'write for example "docs/index.html"'
+        )
+    return "/".join(parts)
+
+
+def _read_files(files: object) -> dict[str, bytes] | None:
+    if files is None or isinstance(files, dict):
+        return files
+    assert isinstance(files, Path)  # made so by _checked_files
+    found: dict[str, bytes] = {}
+    size = 0
+    try:
+        for folder, folders, names in os.walk(files):
+            folders.sort()
+            for name in sorted(names):
+                path = Path(folder, name)
+                if path.is_file():
+                    size += path.stat().st_size
+                    _check_size(str(files), size)
+                    found[path.relative_to(files).as_posix()] = path.read_bytes()
+    except OSError as exc:
+        raise TopologyError(
+            f"cannot read the files to serve from {files}: {exc.strerror} ({exc.filename})"
+        ) from exc
+    if not files.is_dir():
+        raise TopologyError(f"the directory to serve, {files}, is gone")
+    return found
+
+
+def _check_size(who: str, size_bytes: int) -> None:
+    if size_bytes > _MOST_FILES_BYTES:
+        raise TopologyError(
+            f"{who}: the files to serve come to more than {_MOST_FILES_BYTES >> 20} MiB; "
+            "serve fewer, and copy large ones in with host.put() once the lab runs"
+        )
+
+
+def _checked_mailboxes(who: str, mailboxes: Mailboxes | None) -> dict[str, tuple[bytes, ...]]:
+    if mailboxes is None:
+        return {}
+    if not isinstance(mailboxes, Mapping):
+        raise TopologyError(
+            f"{who}(mailboxes=...) takes a mapping of users to lists of messages, not {mailboxes!r}"
+        )
+    checked = {}
+    for user, messages in mailboxes.items():
+        if not isinstance(user, str) or not user or "/" in user:
+            raise TopologyError(f"{who}: {user!r} cannot be the user of a mailbox")
+        if isinstance(messages, (str, bytes, Message)):
+            raise TopologyError(
+                f"{who}: the mailbox of {user!r} must be a list of messages, not one message"
+            )
+        checked[user] = tuple(_checked_message(who, user, message) for message in messages)
+    return checked
+
+
+# RFC 5322 section 2.2: a field name is printable ASCII without the colon.
+_HEADER = re.compile(rb"[!-9;-~]+[ \t]*:")
+
+
+def _checked_message(who: str, user: str, message: MailMessage) -> bytes:
+    if isinstance(message, Message):
+        data = message.as_bytes(policy=message.policy or CRLF_POLICY)
+    elif isinstance(message, str):
+        data = message.encode()
+    elif isinstance(message, bytes):
+        data = message
+    else:
+        raise TopologyError(
+            f"{who}: a message for {user!r} must be text, bytes or an EmailMessage, not {message!r}"
+        )
+    data = data.replace(b"\r\n", b"\n")
+    if not _HEADER.match(data):
+        raise TopologyError(
+            f"{who}: a message for {user!r} must begin with a header, such as "
+            f'"Subject: hello", and an empty line before its text; it begins with {data[:40]!r}'
+        )
+    return data if data.endswith(b"\n") else data + b"\n"
+
+
+# Wider than a host's name (RFC 1123): owners such as _dmarc or *.
+_DOMAIN = re.compile(
+    r"(?=.{1,253}$)[a-z0-9_*]([a-z0-9_-]{0,61}[a-z0-9_])?"
+    r"(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*"
+)
+
+
+def _check_domain(name: object) -> None:
+    if not isinstance(name, str) or not _DOMAIN.fullmatch(name.lower().rstrip(".")):
+        raise TopologyError(f"{name!r} is no domain name: write for example 'example.com'")
+
+
+_RECORD_TYPES = ("A", "AAAA", "CNAME", "MX", "NS", "PTR", "SRV", "TXT", "CAA")
+
+
+def _checked_record(record: object) -> tuple[str, str, str]:
+    if isinstance(record, (tuple, list)) and len(record) == 3:
+        name, kind, data = record
+    else:
+        raise TopologyError(
+            f"a DNS record is (name, type, data), such as ('example.com', 'MX', "
+            f"'10 mail.example.com'), not {record!r}"
+        )
+    kind = str(kind).upper()
+    if kind not in _RECORD_TYPES:
+        raise TopologyError(
+            f"DNS record {record!r}: the type must be one of {', '.join(_RECORD_TYPES)}"
+        )
+    _check_domain(name)
+    return name.lower().rstrip("."), kind, _checked_data(record, kind, str(data).strip())
+
+
+def _checked_data(record: object, kind: str, data: str) -> str:
+    if not data or "\n" in data or "\0" in data:
+        raise TopologyError(f"DNS record {record!r}: the data must be one line")
+    if kind in ("A", "AAAA"):
+        wanted = IPv4Address if kind == "A" else IPv6Address
+        try:
+            address = ip_address(data)
+        except ValueError:
+            address = None
+        if not isinstance(address, wanted):
+            version = 4 if kind == "A" else 6
+            raise TopologyError(f"DNS record {record!r}: the data must be an IPv{version} address")
+        return str(address)
+    if kind in ("TXT", "CAA"):
+        longest = 255  # of one character string, RFC 1035 section 3.3
+        if kind == "CAA" and len(data.split(None, 2)) != 3:
+            raise TopologyError(
+                f"DNS record {record!r}: the data must be like '0 issue \"ca.org\"'"
+            )
+        if len(data.encode()) > longest:
+            raise TopologyError(f"DNS record {record!r}: the text is over {longest} bytes")
+        return data
+    numbers = {"MX": 1, "SRV": 3}.get(kind, 0)
+    fields = data.split()
+    if (
+        len(fields) != numbers + 1
+        or not all(x.isdecimal() and int(x) < 65536 for x in fields[:-1])
+        or not _DOMAIN.fullmatch(fields[-1].lower().rstrip("."))
+    ):
+        shape = {"MX": "'10 mail.example.com'", "SRV": "'0 5 5060 sip.example.com'"}.get(
+            kind, "a domain name, such as 'www.example.com'"
+        )
+        raise TopologyError(f"DNS record {record!r}: the data must be like {shape}")
+    return " ".join((*fields[:-1], fields[-1].lower().rstrip(".")))

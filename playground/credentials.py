@@ -1,0 +1,348 @@
+"""The secrets of one lab: an authority, certificates, ssh keys, passwords.
+
+All are made afresh for each lab, and gone with it.  Elliptic curves throughout:
+the whole set of a dozen hosts takes a few milliseconds, where one RSA key takes
+a hundred.  Each certificate and host key is made once and then kept, so that a
+lab that grows does not change what its hosts have already.
+
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+import secrets
+import threading
+from collections.abc import Iterable, Mapping
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import TYPE_CHECKING, Any
+
+from playground.errors import BadArgument
+
+# cryptography takes 50 ms to import, and only a lab that starts needs it.
+if TYPE_CHECKING:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+# Never another name: OpenSSL finds an authority by a hash of its name.
+CA_NAME = "playground lab authority"
+# `openssl x509 -hash` of a certificate with that name; tests compare.
+CA_HASH = "5c80f752"
+
+_VALID_DAYS = 397  # the longest that browsers take, CA/Browser Forum BR 6.3.2
+
+# useradd(8), Debian's default for --badname.
+_USER_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+
+# Accounts of the images; a lab's user of that name would take one over.
+_SYSTEM_NAMES = frozenset(
+    {
+        "_apt",
+        "adm",
+        "audio",
+        "backup",
+        "bin",
+        "daemon",
+        "dialout",
+        "disk",
+        "dnsmasq",
+        "dovecot",
+        "dovenull",
+        "ftp",
+        "games",
+        "gnats",
+        "irc",
+        "list",
+        "lp",
+        "mail",
+        "man",
+        "messagebus",
+        "news",
+        "nobody",
+        "postdrop",
+        "postfix",
+        "proxy",
+        "root",
+        "sasl",
+        "shadow",
+        "sshd",
+        "ssl-cert",
+        "staff",
+        "sudo",
+        "sync",
+        "sys",
+        "systemd-network",
+        "tcpdump",
+        "tty",
+        "users",
+        "uucp",
+        "video",
+        "www-data",
+    }
+)
+
+
+class Credentials:
+    """The secrets of one lab; `Credentials.make` makes them.
+
+    ``users`` maps each ordinary user to their password.  Keys and certificates
+    are text: PEM, and for ssh the formats of OpenSSH.
+
+    """
+
+    def __init__(
+        self,
+        users: Mapping[str, str],
+        root_password: str,
+        ca_key_pem: str,
+        ca_certificate_pem: str,
+        ssh_private_key: str,
+        ssh_public_key: str,
+    ) -> None:
+        self.users = dict(users)
+        self.root_password = root_password
+        self.ca_certificate_pem = ca_certificate_pem
+        self.ssh_private_key = ssh_private_key
+        self.ssh_public_key = ssh_public_key
+        self._ca_key_pem = ca_key_pem
+        self._host_keys: dict[str, tuple[str, str]] = {}
+        self._issued: dict[tuple[str, ...], tuple[str, str]] = {}
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        # Passwords have no place in a traceback or a notebook.
+        return f"<Credentials of {', '.join(self.users) or 'no users'}>"
+
+    @classmethod
+    def make(cls, users: Mapping[str, str] | None = None) -> Credentials:
+        """Make a lab's credentials; None gives one user `student` with a made password.
+
+        Raises `BadArgument` for a name or a password that no account can have.
+
+        """
+        if users is None:
+            users = {"student": make_password()}
+        checked = {}
+        for name, password in dict(users).items():
+            _check_user(name, password)
+            checked[name] = password
+        ca_key, ca_certificate = _make_authority()
+        private, public = _make_ssh_key("playground")
+        return cls(checked, make_password(), ca_key, ca_certificate, private, public)
+
+    def issue(self, names: Iterable[str], addresses: Iterable[object]) -> tuple[str, str]:
+        """Return a server's key and certificate for names and addresses, both as PEM.
+
+        The certificate comes with the authority's after it, as servers send
+        them.  The same names and addresses give the same pair again.
+
+        """
+        wanted_names = tuple(dict.fromkeys(names))
+        wanted_addresses = tuple(dict.fromkeys(str(address) for address in addresses))
+        question = (*wanted_names, "", *wanted_addresses)
+        with self._lock:
+            if question not in self._issued:
+                key, certificate = _issue(
+                    self._ca_key_pem, self.ca_certificate_pem, wanted_names, wanted_addresses
+                )
+                self._issued[question] = (key, certificate + self.ca_certificate_pem)
+            return self._issued[question]
+
+    def host_key(self, node: str) -> tuple[str, str]:
+        """Return the private and public ssh key of a node: two texts of OpenSSH's."""
+        with self._lock:
+            if node not in self._host_keys:
+                self._host_keys[node] = _make_ssh_key(node)
+            return self._host_keys[node]
+
+    def to_data(self) -> dict[str, Any]:
+        """Return all of it as data for `json`; `from_data` is the way back."""
+        with self._lock:
+            return {
+                "users": dict(self.users),
+                "root_password": self.root_password,
+                "ca_key": self._ca_key_pem,
+                "ca_certificate": self.ca_certificate_pem,
+                "ssh_private_key": self.ssh_private_key,
+                "ssh_public_key": self.ssh_public_key,
+                "host_keys": {node: list(pair) for node, pair in self._host_keys.items()},
+                "issued": [[list(key), list(pair)] for key, pair in self._issued.items()],
+            }
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Credentials:
+        """Return the credentials that `to_data` made data of."""
+        made = cls(
+            data["users"],
+            data["root_password"],
+            data["ca_key"],
+            data["ca_certificate"],
+            data["ssh_private_key"],
+            data["ssh_public_key"],
+        )
+        made._host_keys = {node: (pair[0], pair[1]) for node, pair in data["host_keys"].items()}
+        made._issued = {tuple(key): (pair[0], pair[1]) for key, pair in data["issued"]}
+        return made
+
+
+def make_password() -> str:
+    """Return a password that can be read aloud and typed: about 42 bits.
+
+    A lab is reached only from its own machine; this is no defence of a server.
+
+    """
+    syllables = [secrets.choice("bdfghjkmnprstvz") + secrets.choice("aeiou") for _ in range(4)]
+    return (
+        "".join(syllables[:2])
+        + "-"
+        + "".join(syllables[2:])
+        + f"-{secrets.randbelow(90000) + 10000}"
+    )
+
+
+def _check_user(name: object, password: object) -> None:
+    if not isinstance(name, str) or not _USER_NAME.fullmatch(name):
+        raise BadArgument(
+            f"{name!r} cannot be a user: a name has up to 32 lower case letters, digits, "
+            "- and _, and begins with a letter"
+        )
+    if name in _SYSTEM_NAMES:
+        raise BadArgument(f"the user {name!r} is there on every host already: choose another name")
+    if not isinstance(password, str) or not password or re.search(r"[\0\r\n]", password):
+        raise BadArgument(f"the password of {name!r} must be a text of one line, and not empty")
+
+
+# --------------------------------------------------------------------- keys
+
+
+def _make_ssh_key(comment: str) -> tuple[str, str]:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import (
+        Encoding,
+        NoEncryption,
+        PrivateFormat,
+        PublicFormat,
+    )
+
+    key: Ed25519PrivateKey = Ed25519PrivateKey.generate()
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
+    public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+    return private.decode(), f"{public.decode()} {comment}"
+
+
+def _make_key() -> tuple[EllipticCurvePrivateKey, str]:
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.serialization import (
+        Encoding,
+        NoEncryption,
+        PrivateFormat,
+    )
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return key, pem.decode()
+
+
+# ------------------------------------------------------------- certificates
+
+
+def _make_authority() -> tuple[str, str]:
+    from cryptography import x509
+
+    key, key_pem = _make_key()
+    name = _common_name(CA_NAME)
+    identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    builder = _builder(name, name, key.public_key())
+    # RFC 5280 sections 4.2.1.1-9.  Python 3.13's ssl checks strictly: an
+    # authority must have basic constraints and key usage, each certificate its
+    # key identifiers.
+    certificate = (
+        builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_key_usage(authority=True), critical=True)
+        .add_extension(identifier, critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier),
+            critical=False,
+        )
+    )
+    return key_pem, _sign(certificate, key)
+
+
+def _issue(
+    ca_key_pem: str, ca_certificate_pem: str, names: tuple[str, ...], addresses: tuple[str, ...]
+) -> tuple[str, str]:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+    from cryptography.x509.oid import ExtendedKeyUsageOID
+
+    ca_key = load_pem_private_key(ca_key_pem.encode(), None)
+    assert isinstance(ca_key, EllipticCurvePrivateKey)
+    ca = x509.load_pem_x509_certificate(ca_certificate_pem.encode())
+    key, key_pem = _make_key()
+    alternatives: list[x509.GeneralName] = [x509.DNSName(name) for name in names]
+    ips: list[IPv4Address | IPv6Address] = [ip_address(address) for address in addresses]
+    alternatives += [x509.IPAddress(ip) for ip in ips]
+    # A common name has at most 64 characters (RFC 5280, ub-common-name); the
+    # alternative names are those that count.
+    title = (names or addresses)[0][:64]
+    builder = (
+        _builder(_common_name(title), ca.subject, key.public_key())
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_key_usage(authority=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()),
+            critical=False,
+        )
+    )
+    return key_pem, _sign(builder, ca_key)
+
+
+def _common_name(text: str) -> x509.Name:
+    from cryptography import x509
+    from cryptography.x509.oid import NameOID
+
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+def _builder(subject: x509.Name, issuer: x509.Name, public_key: Any) -> x509.CertificateBuilder:
+    from cryptography import x509
+
+    now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(public_key)
+        .serial_number(x509.random_serial_number())
+        # A day before: the engine's machine may have another idea of the time.
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=_VALID_DAYS - 1))
+    )
+
+
+def _key_usage(*, authority: bool) -> x509.KeyUsage:
+    from cryptography import x509
+
+    return x509.KeyUsage(
+        digital_signature=not authority,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=authority,
+        crl_sign=authority,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _sign(builder: x509.CertificateBuilder, key: EllipticCurvePrivateKey) -> str:
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()

@@ -1,0 +1,324 @@
+"""From a plan and credentials to what each host gets: files, accounts, programs.
+
+`provision` decides and does nothing: it is a function of its two arguments (and
+of the directories that ``HTTP(files=...)`` and ``FTP(files=...)`` name, read
+here).  The same arguments give the same result again, so that a lab that grows
+writes only what is new.
+
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from playground.credentials import CA_HASH, Credentials
+from playground.plan import Address, NodePlan, Plan, RecordPlan
+from playground.services import (
+    SERVICES,
+    SMTP,
+    File,
+    Probe,
+    ServiceContext,
+    ServiceRow,
+    ServiceSettings,
+    mail_domain,
+)
+
+# Debian's first uid for people, adduser.conf(5).
+_FIRST_UID = 1000
+
+# Every node has a secure shell, asked for or not.
+_ALWAYS = "ssh"
+
+
+@dataclass(frozen=True)
+class Account:
+    """A user of a host.  For root only the password counts."""
+
+    name: str
+    password: str
+    uid: int
+    groups: tuple[str, ...] = ()
+    shell: str = "/bin/bash"
+
+    def request(self, hashes: Mapping[str, str]) -> dict[str, Any]:
+        """Return the user as the agent's ``accounts`` operation takes it.
+
+        ``hashes`` maps passwords to their hashes, from ``hash_passwords``.
+
+        """
+        return {
+            "name": self.name,
+            "password_hash": hashes[self.password],
+            "uid": self.uid,
+            "groups": list(self.groups),
+            "shell": self.shell,
+        }
+
+
+@dataclass(frozen=True)
+class Check:
+    """One question whose answer says that a service of a node is ready."""
+
+    node: str
+    service: str
+    probe: Probe
+
+    def request(self, pid: int) -> dict[str, Any]:
+        """Return the check as the agent's ``wait_ready`` operation takes it."""
+        send = self.probe.send
+        return {
+            "pid": pid,
+            "node": self.node,
+            "service": self.service,
+            "port": self.probe.port,
+            "protocol": self.probe.protocol,
+            "tls": self.probe.tls,
+            "send": None if send is None else base64.b64encode(send).decode(),
+            "expect": self.probe.expect,
+        }
+
+
+@dataclass(frozen=True)
+class NodeProvision:
+    """All that one host or router gets once it is wired, in this order.
+
+    ``users`` first (their homes come from the image's /etc/skel), then
+    ``files``, then the ``programs`` are booted, then the ``checks`` answer.
+
+    """
+
+    files: tuple[File, ...]
+    users: tuple[Account, ...]
+    programs: tuple[str, ...]
+    checks: tuple[Check, ...]
+
+
+def provision(plan: Plan, credentials: Credentials) -> dict[str, NodeProvision]:
+    """Return what each node of a plan gets, by the node's full name.
+
+    Raises `TopologyError` where a service's settings do not fit the lab: a
+    mailbox of somebody who is no user, files that cannot be read.
+
+    """
+    known_hosts = _known_hosts(plan, credentials)
+    users = _users(credentials)
+    mail = _mail_domains(plan)
+    return {
+        node.name: NodeProvision(
+            files=(
+                *_identity(node),
+                *_trust(credentials),
+                *_secure_shell(node, credentials, known_hosts, users),
+                *_service_files(node, plan, credentials, mail, users),
+            ),
+            users=users,
+            programs=tuple(
+                dict.fromkeys(program for row in _rows(node) for program in row.programs)
+            ),
+            checks=tuple(
+                Check(node.name, row.name, probe) for row in _rows(node) for probe in row.probes
+            ),
+        )
+        for node in plan.nodes
+    }
+
+
+def _users(credentials: Credentials) -> tuple[Account, ...]:
+    return (
+        Account("root", credentials.root_password, 0),
+        *(
+            Account(name, password, _FIRST_UID + number, ("sudo",))
+            for number, (name, password) in enumerate(credentials.users.items())
+        ),
+    )
+
+
+def _rows(node: NodePlan) -> list[ServiceRow]:
+    wanted = {_ALWAYS, *(settings.service for settings in node.services)}
+    return [row for name, row in SERVICES.items() if name in wanted]
+
+
+# ------------------------------------------------------------ who it is
+
+
+def _identity(node: NodePlan) -> tuple[File, ...]:
+    return (
+        File("/etc/hostname", f"{node.short}\n".encode()),
+        File("/etc/hosts", _hosts(node).encode()),
+        File("/etc/resolv.conf", _resolv_conf(node).encode()),
+    )
+
+
+def _hosts(node: NodePlan) -> str:
+    lines = ["127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback"]
+    lines += [f"{entry.address} {' '.join(entry.names)}" for entry in node.hosts]
+    if not any(node.short in entry.names for entry in node.hosts):
+        # sudo and others look up the host's own name.
+        names = dict.fromkeys((node.name, node.short))
+        lines.append(f"127.0.1.1 {' '.join(names)}")
+    return "\n".join(lines) + "\n"
+
+
+def _resolv_conf(node: NodePlan) -> str:
+    if not node.nameservers:
+        # Without a line, resolv.conf(5) means the local machine: it refuses at once.
+        return "# This lab has no name server: /etc/hosts has every name.\n"
+    lines = [f"search {' '.join(node.search)}"] if node.search else []
+    lines += [f"nameserver {address}" for address in node.nameservers]
+    lines.append("options timeout:1 attempts:2")
+    return "\n".join(lines) + "\n"
+
+
+def _addresses(node: NodePlan) -> list[Address]:
+    found = dict.fromkeys(
+        address.ip for interface in node.interfaces for address in interface.addresses
+    )
+    return list(found)
+
+
+# ---------------------------------------------------- whom it trusts, and how
+
+
+def _trust(credentials: Credentials) -> tuple[File, ...]:
+    authority = credentials.ca_certificate_pem.encode()
+    return (
+        File("/etc/playground/ca.pem", authority),
+        # Where curl, wget, requests and httpx look ...
+        File("/etc/ssl/certs/ca-certificates.crt", authority, append=True),
+        # ... and where OpenSSL looks by the hash of the name: c_rehash(1).
+        File(f"/etc/ssl/certs/{CA_HASH}.0", authority),
+    )
+
+
+def _secure_shell(
+    node: NodePlan, credentials: Credentials, known_hosts: bytes, users: Iterable[Account]
+) -> tuple[File, ...]:
+    private, public = credentials.host_key(node.name)
+    files = [
+        File("/etc/ssh/ssh_host_ed25519_key", private.encode(), 0o600),
+        File("/etc/ssh/ssh_host_ed25519_key.pub", f"{public}\n".encode()),
+        File("/etc/ssh/ssh_known_hosts", known_hosts),
+    ]
+    for user in users:
+        home = "/root" if user.uid == 0 else f"/home/{user.name}"
+        key, own = credentials.ssh_private_key.encode(), (user.uid, user.uid)
+        line = f"{credentials.ssh_public_key}\n".encode()
+        files += [
+            File(f"{home}/.ssh/authorized_keys", line, 0o600, *own),
+            File(f"{home}/.ssh/id_ed25519", key, 0o600, *own),
+            File(f"{home}/.ssh/id_ed25519.pub", line, 0o644, *own),
+        ]
+    return tuple(files)
+
+
+def _known_hosts(plan: Plan, credentials: Credentials) -> bytes:
+    """Every node's key under all of its names and addresses: sshd(8).
+
+    An address that two homes both use has a line for each; ssh takes either.
+
+    """
+    lines = []
+    for node in plan.nodes:
+        names = dict.fromkeys((node.name, node.short, *map(str, _addresses(node))))
+        kind, key, *_ = credentials.host_key(node.name)[1].split()
+        lines.append(f"{','.join(names)} {kind} {key}\n")
+    return "".join(lines).encode()
+
+
+# ----------------------------------------------------------------- services
+
+
+def _service_files(
+    node: NodePlan,
+    plan: Plan,
+    credentials: Credentials,
+    mail: Mapping[str, tuple[str, ...]],
+    users: Iterable[Account],
+) -> tuple[File, ...]:
+    rows = _rows(node)
+    files: list[File] = []
+    if any(row.tls for row in rows):
+        files += _certificate(node, plan, credentials, mail.get(node.name, ()))
+    own = mail.get(node.name, ())
+    context = ServiceContext(
+        name=node.name,
+        short=node.short,
+        users={user.name: user.uid for user in users if user.uid},
+        records=tuple((record.name, record.type, record.data) for record in node.records),
+        mail_domains=own,
+        mail_routes={
+            domain: host
+            for host, domains in mail.items()
+            for domain in domains
+            if domain not in own
+        },
+        by_mx=bool(node.nameservers),
+    )
+    for row in rows:
+        files += row.configure(_settings(node, row), context)
+    return tuple(files)
+
+
+def _settings(node: NodePlan, row: ServiceRow) -> ServiceSettings:
+    for settings in node.services:
+        if settings.service == row.name:
+            return settings
+    return row.settings()
+
+
+def _certificate(
+    node: NodePlan, plan: Plan, credentials: Credentials, mail_domains: Iterable[str]
+) -> tuple[File, ...]:
+    aliases = [
+        record.name
+        for record in _records(plan)
+        if record.type == "CNAME" and _bare(record.data) == node.name
+    ]
+    names = (node.name, node.short, *aliases, *mail_domains, "localhost")
+    key, certificate = credentials.issue(names, (*_addresses(node), "127.0.0.1", "::1"))
+    return (
+        File("/etc/playground/tls/key.pem", key.encode(), 0o600),
+        File("/etc/playground/tls/cert.pem", certificate.encode()),
+    )
+
+
+def _mail_domains(plan: Plan) -> dict[str, tuple[str, ...]]:
+    """Return the domains whose mail each mail server keeps, its own name last.
+
+    Those are the domain that its settings say and those whose MX records name
+    it.  The domain that it would have by its name is left to another server
+    where MX records say so.
+
+    """
+    exchanges: dict[str, list[str]] = {}
+    for record in _records(plan):
+        if record.type == "MX":
+            exchanges.setdefault(_bare(record.name), []).append(_bare(record.data.split()[-1]))
+    found: dict[str, tuple[str, ...]] = {}
+    for node in plan.nodes:
+        for settings in node.services:
+            if isinstance(settings, SMTP):
+                domain = mail_domain(settings, node.name)
+                own = [domain] if _is_ours(settings, domain, node, exchanges) else []
+                own += [name for name, hosts in exchanges.items() if node.name in hosts]
+                found[node.name] = tuple(dict.fromkeys((*own, node.name)))
+    return found
+
+
+def _is_ours(
+    settings: SMTP, domain: str, node: NodePlan, exchanges: Mapping[str, list[str]]
+) -> bool:
+    return settings.domain is not None or node.name in exchanges.get(domain, [node.name])
+
+
+def _records(plan: Plan) -> Iterable[RecordPlan]:
+    """Every record of the lab, each once; name servers of several realms have their own."""
+    return dict.fromkeys(record for node in plan.nodes for record in (*plan.records, *node.records))
+
+
+def _bare(name: str) -> str:
+    return name.lower().rstrip(".")
