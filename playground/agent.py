@@ -1338,22 +1338,28 @@ def _configure(netlink: Netlink, node: Request) -> None:
                 index[entry["interface"]] = interface_index(entry["interface"])
         on_link = [entry for entry in ordered if entry.get("via") is None]
         others = [entry for entry in ordered if entry.get("via") is not None]
+        peers = {packed_prefix(entry["destination"])[:2] for entry in on_link}
         for group in (on_link, others):
-            _change_routes(netlink, kind, group, index)
+            _change_routes(netlink, kind, group, index, peers)
 
 
 def _change_routes(
-    netlink: Netlink, kind: int, entries: Sequence[Request], index: dict[str, int]
+    netlink: Netlink,
+    kind: int,
+    entries: Sequence[Request],
+    index: dict[str, int],
+    peers: set[tuple[int, bytes]],
 ) -> None:
     messages = [route(kind, entry, index[entry["interface"]]) for entry in entries]
     for entry, (message, number, reason) in zip(entries, netlink.attempt(messages), strict=True):
         if number == 0 or (kind == RTM_DELROUTE and number == errno.ESRCH):
             continue
-        if kind == RTM_NEWROUTE and number in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EINVAL):
-            # The gateway is on the link all the same, although the kernel finds
-            # no route that says so: a peer by /32 on several links of one node.
+        if kind == RTM_NEWROUTE and entry.get("via") and packed_address(entry["via"]) in peers:
+            # Two links to one peer: the kernel keeps one route to its address,
+            # and would not believe that it can be reached by the other link.
             again = route(kind, entry, index[entry["interface"]], onlink=True)
-            if netlink.attempt([again])[0][1] == 0:
+            [(message, number, reason)] = netlink.attempt([again])
+            if number == 0:
                 continue
         raise refusal(message, number, reason)
 
@@ -2132,7 +2138,12 @@ class Agent:
         except BlockingIOError:
             return 0
         except OSError:
-            data = b""  # EIO: the last process on the terminal has gone
+            # EIO: nobody has the terminal open any more.  A command that has
+            # closed it may still run, and must not be hung up on.
+            if job.returncode is None:
+                self._unwatch(fd)
+                return 0
+            data = b""
         if not data:
             self._close_stream(job, name)
             return 0
@@ -2142,14 +2153,16 @@ class Agent:
             if job.unconsumed >= WINDOW_BYTES and not job.paused and job.returncode is None:
                 job.paused = True
                 for other in job.streams.values():
-                    self.selector.unregister(other)
+                    self._unwatch(other)
         return len(data)
+
+    def _unwatch(self, fd: int) -> None:
+        with contextlib.suppress(KeyError):
+            self.selector.unregister(fd)
 
     def _close_stream(self, job: Job, name: str) -> None:
         fd = job.streams.pop(name)
-        if not job.paused:
-            with contextlib.suppress(KeyError):
-                self.selector.unregister(fd)
+        self._unwatch(fd)
         os.close(fd)
         if job.exit_sent and not job.streams:
             self.jobs.pop(job.number, None)
@@ -2199,16 +2212,19 @@ class Agent:
         content = base64.b64decode(data)
         if target is None or target.stdin < 0 or target.stdin_closing:
             raise BrokenPipeError(errno.EPIPE, "the command reads no more from its stdin")
-        target.pending.append((memoryview(content), request_id))
-        if len(target.pending) == 1:
-            self._write_input(target)
-            if target.pending:
-                self.selector.register(
-                    target.stdin,
-                    selectors.EVENT_WRITE,
-                    lambda fd, events: self._write_input(target, registered=True),
-                )
+        self._queue_input(target, content, request_id)
         return LATER
+
+    def _queue_input(self, job: Job, content: bytes, request_id: Any) -> None:
+        job.pending.append((memoryview(content), request_id))
+        if len(job.pending) == 1:
+            self._write_input(job)
+            if job.pending:
+                self.selector.register(
+                    job.stdin,
+                    selectors.EVENT_WRITE,
+                    lambda fd, events: self._write_input(job, registered=True),
+                )
 
     def _write_input(self, job: Job, registered: bool = False) -> None:
         while job.pending:
@@ -2224,7 +2240,8 @@ class Agent:
                 job.pending[0] = (view[written:], request_id)
                 continue
             job.pending.popleft()
-            self.send({"id": request_id, "result": None})
+            if request_id is not None:
+                self.send({"id": request_id, "result": None})
         if registered:
             self.selector.unregister(job.stdin)
         if job.stdin_closing:
@@ -2234,24 +2251,23 @@ class Agent:
         """Close a job's stdin; requests that wait for it get the reason."""
         if job.stdin < 0:
             return
-        with contextlib.suppress(KeyError):
-            self.selector.unregister(job.stdin)
+        self._unwatch(job.stdin)
         os.close(job.stdin)
         job.stdin = -1
         while job.pending:
             _, request_id = job.pending.popleft()
-            error = BrokenPipeError(errno.EPIPE, reason)
-            self.send({"id": request_id, "error": describe(error)})
+            if request_id is not None:
+                error = BrokenPipeError(errno.EPIPE, reason)
+                self.send({"id": request_id, "error": describe(error)})
 
     def close_stdin(self, request_id: Any, job: int) -> None:
         target = self._job(job)
-        if target is None or target.stdin < 0:
+        if target is None or target.stdin < 0 or target.stdin_closing:
             return
         target.stdin_closing = True
         if target.terminal:
             # termios(3): the character that stands for end of file.
-            target.pending.append((memoryview(b"\x04"), None))
-            self._write_input(target)
+            self._queue_input(target, b"\x04", None)
         elif not target.pending:
             self._close_stdin(target, "")
 

@@ -81,10 +81,17 @@ class Namespaces:
         )
         self.name = name
         self._outer = subprocess.Popen(
-            ["unshare", "--net", "--pid", "--mount", "--uts", "--ipc", "--fork"]
-            + ["sh", "-c", script],
+            [
+                "unshare",
+                *["--net", "--pid", "--mount", "--uts", "--ipc", "--fork"],
+                "sh",
+                "-c",
+                script,
+            ],
             env={"PATH": os.environ["PATH"], "NODE": name, **(env or {})},
             stdin=subprocess.DEVNULL,
+            # Some versions complain about their own signal mask at the end.
+            stderr=subprocess.DEVNULL,
         )
         self.pid = 0
         try:

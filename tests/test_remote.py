@@ -6,7 +6,6 @@ import errno
 import os
 import signal
 import sys
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -294,14 +293,11 @@ def test_node_that_has_died(agent: Client) -> None:
 def test_line_that_ends_while_a_command_runs(node: Namespaces) -> None:
     with connect(network=False) as client:
         process = client.spawn(node.pid, ["sleep", "1000"])
-        ended = []
-        waiter = threading.Thread(
-            target=lambda: ended.append(pytest.raises(AgentGone, process.wait, 20))
-        )
-        waiter.start()
-        client.close()
-        waiter.join(20)
-        assert ended
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(process.wait, 20)
+            client.close()
+            with pytest.raises(AgentGone):
+                waiting.result(20)
 
 
 @needs_root
