@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 
 from playground.commands import run
-from playground.errors import CommandFailed, NotReady, UnknownName
+from playground.errors import CommandFailed, NotReady, NotRunning, PlaygroundError, UnknownName
 from playground.live import Node, ServiceRow
 
 # Where the agent's `boot` has runit watch the programs.
@@ -49,7 +49,11 @@ class Services(Mapping[str, "Service"]):
         return len(self._node.running().services)
 
     def __repr__(self) -> str:
-        return f"<services of {self._node.name}: {', '.join(self) or 'none'}>"
+        try:
+            names = ", ".join(self) or "none"
+        except NotRunning:
+            names = "not running"
+        return f"<services of {self._node.name}: {names}>"
 
 
 class Service:
@@ -66,7 +70,11 @@ class Service:
         self._row = row
 
     def __repr__(self) -> str:
-        return f"<service {self.name} of {self.node}: {self.status()}>"
+        try:
+            status = self.status()
+        except PlaygroundError:  # a repr never fails; the lab is down, or the node has died
+            status = "not to be reached"
+        return f"<service {self.name} of {self.node}: {status}>"
 
     def status(self) -> str:
         """Return "running" or "stopped".

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, MutableMapping
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from playground import files
-from playground.errors import BadArgument, UnknownName
+from playground.errors import BadArgument, PlaygroundError, UnknownName
 from playground.live import Node
 
 _HOSTS = "/etc/hosts"
@@ -38,7 +38,10 @@ class HostsFile(MutableMapping[str, str]):
         self._node = node
 
     def __repr__(self) -> str:
-        return f"<hosts of {self._node.name}: {dict(self)}>"
+        try:
+            return f"<hosts of {self._node.name}: {dict(self)}>"
+        except PlaygroundError:  # a repr never fails; the lab is down, or the node has died
+            return f"<hosts of {self._node.name}: not to be reached>"
 
     def _text(self) -> str:
         return files.read(self._node, _HOSTS).decode("utf-8", "replace")
