@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import select
-import shutil
 import signal
 import sys
 import termios
@@ -27,7 +26,7 @@ def shell(node: Node, command: Command | None, *, user: str | None) -> int:
             "shell() needs a terminal, and Python does not run in one here (in a notebook, or "
             f"with its input redirected): type `playground shell {node.name}` in a terminal"
         )
-    size = shutil.get_terminal_size()
+    size = os.get_terminal_size(1)
     process = start_process(
         node,
         ["/bin/bash", "-l"] if command is None else command,
