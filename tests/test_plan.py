@@ -1,0 +1,70 @@
+"""The plan's own shapes: how they are found, and how they print."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from playground.plan import Plan
+from playground.planning import make_plan
+from playground.services import HTTP
+from playground.topology import Host, Link, Switch
+
+
+@pytest.fixture
+def plan() -> Plan:
+    lan = Switch("lan", subnet="10.5.0.0/24")
+    Link(lan, Host("h1"))
+    Link(lan, Host("www.example.com", services=["dns", HTTP(files={"index.html": "hello"})]))
+    return make_plan([lan], lab="printed")
+
+
+def test_a_node_is_found_by_full_and_short_name(plan: Plan) -> None:
+    assert plan.node("www") is plan.node("www.example.com")
+    with pytest.raises(KeyError):
+        plan.node("mail")
+
+
+def test_plans_are_compared_by_what_they_hold(plan: Plan) -> None:
+    lan = Switch("lan", subnet="10.5.0.0/24")
+    Link(lan, Host("h1"))
+    Link(lan, Host("www.example.com", services=["dns", HTTP(files={"index.html": "hello"})]))
+    assert make_plan([lan], lab="printed") == plan
+    assert make_plan([lan], lab="another") != plan
+
+
+def test_a_plan_is_json(plan: Plan) -> None:
+    data = json.loads(plan.to_json())
+    assert data == plan.to_data()
+    assert data["nodes"][0] == {
+        "name": "h1",
+        "short": "h1",
+        "kind": "host",
+        "services": [],
+        "interfaces": [
+            {
+                "name": "eth0",
+                "mac": plan.node("h1").interfaces[0].mac,
+                "addresses": ["10.5.0.1/24"],
+                "mtu_bytes": 1500,
+                "offload": False,
+                "segment": "lan",
+            }
+        ],
+        "routes": [],
+        "sysctls": [list(item) for item in plan.node("h1").sysctls],
+        "ruleset": "",
+        "hosts": [{"address": "10.5.0.1", "names": ["h1"]}],
+        "nameservers": ["10.5.0.2"],
+        "search": [],
+        "records": [],
+    }
+    assert data["wires"][0] == {
+        "a": {"node": "lan", "interface": "h1-eth0"},
+        "b": {"node": "h1", "interface": "eth0"},
+        "mtu_bytes": 1500,
+        "offload": False,
+    }
+    assert data["records"][0] == {"name": "h1", "type": "A", "data": "10.5.0.1"}
+    assert data["switches"] == [{"name": "lan", "device": "lan"}]
