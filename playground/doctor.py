@@ -77,7 +77,7 @@ def examine(engine: DockerEngine | None = None) -> list[Finding]:
 
 # -- this Python ---------------------------------------------------------------
 
-_PACKAGES = ("click", "cryptography", "docker", "networkx", "paramiko", "pyroute2", "rich")
+_PACKAGES = ("cattrs", "click", "cryptography", "docker", "networkx", "paramiko", "rich")
 
 
 def _python() -> Iterator[Finding]:
@@ -176,11 +176,10 @@ def _cgroup(info: Mapping[str, Any]) -> Finding:
 
 # -- the kernel ----------------------------------------------------------------
 
-# Tried in a helper container, with what the helper has: pyroute2 and nft.
+# Tried in a helper container, with what the helper has: python3 and nft.
 # Prints a JSON object: for each feature null or the error, and some numbers.
 _TRIAL = r'''
-import json, os, subprocess
-from pyroute2 import IPRoute
+import json, os, socket, struct, subprocess
 
 found = {}
 
@@ -192,8 +191,44 @@ def attempt(name, work):
     else:
         found[name] = None
 
+# rtnetlink(7): messages of a family header and attributes.
+netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+NEWLINK, NEWQDISC = 16, 36
+REQUEST_ACK_CREATE = 0x1 | 0x4 | 0x400 | 0x200
+
+def attribute(kind, value):
+    data = struct.pack("=HH", 4 + len(value), kind) + value
+    return data + bytes(-len(data) % 4)
+
+def request(kind, payload):
+    head = struct.pack("=IHHII", 16 + len(payload), kind, REQUEST_ACK_CREATE, 1, 0)
+    netlink.send(head + payload)
+    error = -struct.unpack_from("=i", netlink.recv(65536), 16)[0]
+    if error:
+        raise OSError(error, os.strerror(error))
+
+def link(name, kind, data=b"", more=b""):
+    info = attribute(1, kind.encode()) + (attribute(2, data) if data else b"")
+    header = struct.pack("=BxHiII", 0, 0, 0, 0, 0)
+    request(NEWLINK, header + attribute(3, name.encode() + b"\0") + more + attribute(18, info))
+
 def index(name):
-    return ip.link_lookup(ifname=name)[0]
+    return struct.pack("=I", socket.if_nametoindex(name))
+
+def veth():
+    # VETH_INFO_PEER (1): a header and attributes of the other end.
+    peer = struct.pack("=BxHiII", 0, 0, 0, 0, 0) + attribute(3, b"v1\0")
+    link("v0", "veth", attribute(1, peer))
+
+def vlan():
+    # IFLA_LINK (5), IFLA_VLAN_ID (1)
+    link("v0.5", "vlan", attribute(1, struct.pack("=H", 5)), attribute(5, index("v0")))
+
+def netem():
+    # struct tcmsg; TCA_KIND (1), TCA_OPTIONS (2): latency, limit, loss, gap, duplicate, jitter
+    header = struct.pack("=BxxxiIII", 0, socket.if_nametoindex("v0"), 0x10000, 0xFFFFFFFF, 0)
+    options = attribute(2, struct.pack("=6I", 1000, 1000, 0, 0, 0, 0))
+    request(NEWQDISC, header + attribute(1, b"netem\0") + options)
 
 def nft(rules):
     done = subprocess.run(["nft", "-f", "-"], input=rules, text=True, capture_output=True)
@@ -208,12 +243,10 @@ def processes():
     if os.getpid() == 1:
         raise OSError("it is alone in its process namespace")
 
-with IPRoute() as ip:
-    attempt("veth", lambda: ip.link("add", ifname="v0", kind="veth", peer="v1"))
-    attempt("bridge", lambda: ip.link("add", ifname="b0", kind="bridge"))
-    attempt("8021q", lambda: ip.link(
-        "add", ifname="v0.5", kind="vlan", link=index("v0"), vlan_id=5))
-    attempt("netem", lambda: ip.tc("add", "netem", index("v0"), delay=1000))
+attempt("veth", veth)
+attempt("bridge", lambda: link("b0", "bridge"))
+attempt("8021q", vlan)
+attempt("netem", netem)
 attempt("nat", lambda: nft("""
 table ip a {
   chain b {

@@ -275,8 +275,8 @@ class DockerEngine:
         with self._line() as line:
             listed = line.request("GET", "/images/json", query)
         tags = [tag for image in listed for tag in image.get("RepoTags") or ()]
-        # Podman puts a registry's name before what was built locally.
-        return {tag.removeprefix("localhost/") for tag in tags}
+        # Podman puts a registry's name before what was built here.
+        return {tag.removeprefix("localhost/").removeprefix("docker.io/") for tag in tags}
 
     def _build(self, image: Image, base: str, progress: Progress) -> None:
         log: list[str] = []
@@ -358,8 +358,9 @@ class DockerEngine:
             command = _mmdebstrap(api.version().get("Arch", ""))
             # Half a Debian must never get the tag: it comes when all went well.
             with _bootstrap(command, step.note) as archive:
+                # The tag in the name: Podman overlooks it elsewhere.
                 answer = api.import_image(
-                    archive, repository=repository, tag="unfinished", stream_src=True
+                    archive, repository=f"{repository}:unfinished", stream_src=True
                 )
             if "errorDetail" in answer:
                 raise ImageError("the engine could not load the Debian base", answer)
