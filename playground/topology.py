@@ -81,7 +81,8 @@ class Machine(NodeBase, NodeOperations):
     def _options(self) -> list[str]:
         if not self.declared_services:
             return []
-        return [f"services={[_service_text(item) for item in self.declared_services]}"]
+        # Their names alone: settings may hold whole web sites.
+        return [f"services={[settings.service for settings in self.declared_services]}"]
 
 
 class Host(Machine):
@@ -291,8 +292,8 @@ class Link:
     ) -> None:
         _check_ends(a, b)
         here = f"link {a.name} - {b.name}"
-        names = _check_pair(here, "names", names)
-        macs = _check_pair(here, "macs", macs)
+        names = _check_pair(here, a, b, "names", names)
+        macs = _check_pair(here, a, b, "macs", macs)
         self.subnets: tuple[Network, ...] = ()
         if isinstance(a, Switch) or isinstance(b, Switch):
             _refuse_on_switch(here, a, b, subnet, addresses, address, names, macs)
@@ -426,12 +427,6 @@ def _check_services(
             )
         settings.append(found)
     return tuple(settings)
-
-
-def _service_text(settings: ServiceSettings) -> Any:
-    """Return what a user would write for these settings: the name if they are the default."""
-    default = service(settings.service)
-    return settings.service if settings == default else settings
 
 
 # -- subnets and addresses --------------------------------------------------
@@ -643,7 +638,7 @@ def _direct_addresses(
     """Return the checked addresses of both ends of a link between two nodes."""
     if addresses is None:
         return [(), ()]
-    pair = _check_pair(here, "addresses", addresses)
+    pair = _check_pair(here, a, b, "addresses", addresses)
     given: list[tuple[Address | InterfaceAddress, ...]] = []
     for node, value in zip((a, b), pair, strict=True):
         there = f"{here}, for {node.name}"
@@ -779,11 +774,11 @@ def _refuse_on_switch(
                 )
 
 
-def _check_pair(here: str, argument: str, value: Any) -> tuple[Any, Any]:
+def _check_pair(here: str, a: Node, b: Node, argument: str, value: Any) -> tuple[Any, Any]:
     if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != 2:
         raise TopologyError(
-            f"{here}: {argument} is a pair, the first for {here.split()[1]} and the second for "
-            f"{here.split()[3]}, with None where there is nothing to say; not {value!r}"
+            f"{here}: {argument} is a pair, the first for {a.name} and the second for {b.name}, "
+            f"with None where there is nothing to say; not {value!r}"
         )
     return value[0], value[1]
 
