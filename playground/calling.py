@@ -216,8 +216,12 @@ class _Conversation:
         return taken
 
 
+# Of what a function prints, so much is kept for the error of one that hangs.
+_KEPT_BYTES = 1 << 20
+
+
 class _Echo:
-    """Shows bytes on a text stream of ours, and keeps them."""
+    """Shows bytes on a text stream of ours, and keeps the last of them."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -226,6 +230,7 @@ class _Echo:
 
     def write(self, data: bytes) -> None:
         self.seen += data
+        del self.seen[:-_KEPT_BYTES]
         self._stream.write(self._decoder.decode(data))
         self._stream.flush()
 

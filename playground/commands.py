@@ -429,7 +429,11 @@ class Job:
         return self._process.read_stderr(timeout_s)
 
     def write(self, data: str | bytes) -> None:
-        """Send text or bytes to the command's input."""
+        """Send text or bytes to the command's input, and wait until it took them.
+
+        Raises `AgentError` when it reads no more.
+
+        """
         self._process.write(data.encode() if isinstance(data, str) else data)
 
     def close_stdin(self) -> None:

@@ -422,7 +422,7 @@ def _outcome(request: dict[str, Any]) -> dict[str, Any]:
         return {"error": encode_exception(error), "traceback": text}
     try:
         return {"value": encode(value)}
-    except CannotTravel as error:
+    except (CannotTravel, RecursionError) as error:
         return {"unsendable": str(error)}
 
 

@@ -73,7 +73,7 @@ class Shipment:
             )
         try:
             return ("value", encode(value))
-        except CannotTravel as problem:
+        except (CannotTravel, RecursionError) as problem:
             raise BadArgument(
                 f"{where} cannot cross to a host: {problem}; {PLAIN_DATA}"
             ) from problem
