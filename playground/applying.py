@@ -9,13 +9,16 @@ pid namespace.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping
+import contextlib
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from playground.changes import Changes, NodeChange
+from playground.errors import AgentError
 from playground.operations import Agent
 from playground.plan import Plan, RoutePlan, WireEnd, WirePlan
-from playground.provision import NodeProvision
+from playground.provision import Check, NodeProvision
+from playground.services import File
 
 Pids = Mapping[str, int]
 
@@ -70,38 +73,129 @@ def furnish(
     pids: Pids,
     wanted: Mapping[str, NodeProvision],
     present: Mapping[str, NodeProvision],
-) -> None:
-    """Write the files and accounts that `wanted` has and `present` has not."""
-    files = {
-        name: [item for item in node.files if item not in _files(present.get(name))]
+) -> list[Check]:
+    """Give nodes what `wanted` has for them and `present` has not.
+
+    Accounts and files are written, programs of new nodes started, and those of
+    the others, where a file of theirs has changed, started anew.  Returns the
+    checks that tell when all that was started here answers.
+
+    """
+    new = {name: node for name, node in wanted.items() if name not in present}
+    changed = {
+        name: [file for file in node.files if file not in set(_files(present.get(name)))]
         for name, node in wanted.items()
     }
-    if any(files.values()):
+    _accounts(agent, pids, new)
+    _write(agent, pids, changed, present)
+    starting = {name: node.programs for name, node in new.items() if node.programs}
+    if starting:
         agent.call(
-            "files",
+            "boot",
             nodes=[
-                {
-                    "pid": pids[name],
-                    "files": [
-                        {
-                            "path": item.path,
-                            "content": base64.b64encode(item.content).decode(),
-                            "mode": item.mode,
-                            "uid": item.uid,
-                            "gid": item.gid,
-                            "append": item.append,
-                        }
-                        for item in items
-                    ],
-                }
-                for name, items in files.items()
-                if items
+                {"pid": pids[name], "programs": list(programs)}
+                for name, programs in starting.items()
             ],
         )
+    for name, files in changed.items():
+        programs = {program for file in files for program in file.programs}
+        if name not in new and programs:
+            starting[name] = tuple(programs)
+            _restart(agent, pids[name], sorted(programs))
+    return [check for name in starting for check in wanted[name].checks]
 
 
-def _files(node: NodeProvision | None) -> frozenset[Any]:
-    return frozenset(node.files) if node else frozenset()
+def wait_ready(
+    agent: Agent, pids: Pids, checks: Sequence[Check], timeout_s: float
+) -> list[dict[str, Any]]:
+    """Wait until every service answers; return those that did not in time."""
+    if not checks:
+        return []
+    requests = [check.request(pids[check.node]) for check in checks]
+    failures: list[dict[str, Any]] = agent.call("wait_ready", checks=requests, timeout_s=timeout_s)
+    return failures
+
+
+def read_log(agent: Agent, pid: int, paths: Iterable[str]) -> str:
+    """Return the last lines of a service's logs, for an error's text."""
+    lines: list[str] = []
+    for path in paths:
+        with contextlib.suppress(AgentError):  # a log that was never written
+            content = base64.b64decode(agent.call("read_file", pid=pid, path=path))
+            lines += content.decode(errors="replace").splitlines()[-_LOG_LINES:]
+    return "\n".join(lines[-_LOG_LINES:])
+
+
+def _accounts(agent: Agent, pids: Pids, new: Mapping[str, NodeProvision]) -> None:
+    passwords = {user.password for node in new.values() for user in node.users}
+    if not passwords:
+        return
+    ordered = sorted(passwords)
+    hashes = dict(zip(ordered, agent.call("hash_passwords", passwords=ordered), strict=True))
+    agent.call(
+        "accounts",
+        nodes=[
+            {"pid": pids[name], "users": [user.request(hashes) for user in node.users]}
+            for name, node in new.items()
+        ],
+    )
+
+
+def _write(
+    agent: Agent,
+    pids: Pids,
+    changed: Mapping[str, Sequence[File]],
+    present: Mapping[str, NodeProvision],
+) -> None:
+    nodes = []
+    for name, files in changed.items():
+        old = {file.path: file for file in _files(present.get(name))}
+        requests = []
+        for file in files:
+            content = file.content
+            if file.path in _MERGED and file.path in old:
+                now = base64.b64decode(agent.call("read_file", pid=pids[name], path=file.path))
+                content = _merge(now, old[file.path].content, content)
+            requests.append(_file(file, content))
+        if requests:
+            nodes.append({"pid": pids[name], "files": requests})
+    if nodes:
+        agent.call("files", nodes=nodes)
+
+
+# Files that people edit while the lab runs, and the lab too when it grows.
+_MERGED = frozenset({"/etc/hosts"})
+
+# As many lines of a log as one reads to see what went wrong.
+_LOG_LINES = 20
+
+
+def _merge(now: bytes, old: bytes, new: bytes) -> bytes:
+    """Change a file from `old` to `new` and keep what somebody has added since."""
+    before, after = old.splitlines(), new.splitlines()
+    kept = [line for line in now.splitlines() if line not in before]
+    return b"".join(line + b"\n" for line in (*after, *kept))
+
+
+def _file(file: File, content: bytes) -> dict[str, Any]:
+    return {
+        "path": file.path,
+        "content": base64.b64encode(content).decode(),
+        "mode": file.mode,
+        "uid": file.uid,
+        "gid": file.gid,
+        "append": file.append,
+    }
+
+
+def _restart(agent: Agent, pid: int, programs: Sequence[str]) -> None:
+    # try-restart leaves alone what somebody has stopped: sv(8).
+    argv = ["sv", "-w", "10", "try-restart", *(f"/run/service/{name}" for name in programs)]
+    agent.spawn(pid, argv).communicate(timeout_s=30)
+
+
+def _files(node: NodeProvision | None) -> tuple[File, ...]:
+    return node.files if node else ()
 
 
 def _is_switch(end: WireEnd, plan: Plan) -> bool:

@@ -16,7 +16,7 @@ import socket
 import threading
 import warnings
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from types import TracebackType
@@ -26,15 +26,22 @@ from playground import applying, saving
 from playground.changes import Changes, compare
 from playground.credentials import Credentials
 from playground.engine import DockerEngine, Engine, LabLabels, LabRecord, NodeContainer
-from playground.errors import EngineError, LabNotFound, NoSuchNode, NotReady, NotRunning
-from playground.errors import PlaygroundError, TopologyError
+from playground.errors import (
+    EngineError,
+    LabNotFound,
+    NoSuchNode,
+    NotReady,
+    NotRunning,
+    PlaygroundError,
+    TopologyError,
+)
 from playground.guardian import Guardian
 from playground.images import Image, helper_image, image_for
 from playground.operations import LiveNode
 from playground.plan import NodePlan, Plan
 from playground.planning import collect, make_plan
-from playground.progress import Progress, make_progress
-from playground.provision import NodeProvision, provision
+from playground.progress import make_progress
+from playground.provision import Check, NodeProvision, provision
 from playground.remote import Client
 from playground.services import SERVICES
 from playground.topology import Host, Link, Node, Router, Switch
@@ -138,6 +145,17 @@ class Lab:
     def host_key(self, node: str) -> str:
         """Return the public SSH host key of the node with this full name."""
         return self._credentials.host_key(node)[1]
+
+    def node(self, name: str) -> Host | Router:
+        """Return the host or router with this full or short name; else `NoSuchNode`."""
+        node = self[name]
+        if isinstance(node, Switch):
+            raise NoSuchNode(f"{name} is a switch, and nothing runs on a switch")
+        return node
+
+    def resolve_name(self, target: object) -> str:
+        """Return the name or address that the machines of the lab know `target` by."""
+        return target if isinstance(target, str) else str(getattr(target, "name", target))
 
     def plan(self) -> Plan:
         """Return what `start` will make, or has made, as frozen data.
@@ -272,16 +290,16 @@ class Lab:
             undo.callback(applying.configure, client, old_pids, compare(plan, old_plan).inside)
             undo.callback(applying.unwire, client, old_pids, plan, change)
         applying.configure(client, pids, change.inside)
-        applying.furnish(client, pids, provisions, old_provisions)
-        self._attach_nodes(plan, pids)
+        checks = applying.furnish(client, pids, provisions, old_provisions)
         undo.callback(self._restore, old_plan, old_provisions, old_pids)
         self._plan, self._provisions, self._pids = plan, provisions, pids
-        self._wait_ready(provisions, pids)
+        self._attach_nodes(plan, pids)
+        self._wait_ready(checks)
         client.call("state_save", data=saving.save(self.nodes, plan, self._credentials))
 
-    def _wait_ready(self, provisions: Mapping[str, NodeProvision], pids: Mapping[str, int]) -> None:
+    def _wait_ready(self, checks: Sequence[Check]) -> None:
         """Wait until every service has given a real answer."""
-        failures = applying.wait_ready(self._agent(), pids, provisions, READY_TIMEOUT_S)
+        failures = applying.wait_ready(self._agent(), self._pids, checks, READY_TIMEOUT_S)
         if not failures:
             return
         first = failures[0]
@@ -291,7 +309,7 @@ class Lab:
             for failure in failures
         ]
         row = SERVICES[first["service"]]
-        log = applying.read_log(self._agent(), pids[first["node"]], row.logs)
+        log = applying.read_log(self._agent(), self._pids[first["node"]], row.logs)
         raise NotReady("\n".join(sentences) + (f"\nits log ends:\n{log}" if log else ""))
 
     def _attach_nodes(self, plan: Plan, pids: Mapping[str, int]) -> None:
@@ -302,6 +320,7 @@ class Lab:
                 pid=pids[node.name],
                 agent=self._agent(),
                 lab=self,
+                services={item.service: SERVICES[item.service] for item in node.declared_services},
                 plan=plan.node(node.name),
             )
 

@@ -10,6 +10,7 @@ writes only what is new.
 from __future__ import annotations
 
 import base64
+import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -29,9 +30,6 @@ from playground.services import (
 
 # Debian's first uid for people, adduser.conf(5).
 _FIRST_UID = 1000
-
-# Every node has a secure shell, asked for or not.
-_ALWAYS = "ssh"
 
 
 @dataclass(frozen=True)
@@ -138,7 +136,7 @@ def _users(credentials: Credentials) -> tuple[Account, ...]:
 
 
 def _rows(node: NodePlan) -> list[ServiceRow]:
-    wanted = {_ALWAYS, *(settings.service for settings in node.services)}
+    wanted = {settings.service for settings in node.services}
     return [row for name, row in SERVICES.items() if name in wanted]
 
 
@@ -259,7 +257,10 @@ def _service_files(
         by_mx=bool(node.nameservers),
     )
     for row in rows:
-        files += row.configure(_settings(node, row), context)
+        files += [
+            dataclasses.replace(file, programs=row.programs)
+            for file in row.configure(_settings(node, row), context)
+        ]
     return tuple(files)
 
 

@@ -204,6 +204,9 @@ def _plan(data: Mapping[str, Any]) -> Plan:
 
     converter = cattrs.Converter()
     converter.register_structure_hook(Address, lambda text, _: ip_address(text))
+    converter.register_structure_hook(
+        Address | None, lambda text, _: None if text is None else ip_address(text)
+    )
     converter.register_structure_hook(InterfaceAddress, lambda text, _: ip_interface(text))
     converter.register_structure_hook(Network, lambda text, _: ip_network(text))
     converter.register_structure_hook(ServiceSettings, lambda item, _: _settings(item))

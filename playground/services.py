@@ -180,7 +180,11 @@ class DNS(ServiceSettings):
 
 @dataclass(frozen=True)
 class File:
-    """A file inside a host, with the numeric owner that it has there."""
+    """A file inside a host, with the numeric owner that it has there.
+
+    ``programs`` read it when they start, and are started anew when it changes.
+
+    """
 
     path: str
     content: bytes
@@ -188,6 +192,7 @@ class File:
     uid: int = 0
     gid: int = 0
     append: bool = False
+    programs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
