@@ -349,6 +349,8 @@ class DockerEngine:
                 "(apt-get install mmdebstrap), with which a base is made from a Debian mirror, "
                 "or run scripts/demo, which does all that"
             )
+        import docker.errors
+
         repository, _, tag = LOCAL_BASE.partition(":")
         with (
             self._errors("loading the Debian base"),
@@ -357,15 +359,17 @@ class DockerEngine:
         ):
             command = _mmdebstrap(api.version().get("Arch", ""))
             # Half a Debian must never get the tag: it comes when all went well.
-            with _bootstrap(command, step.note) as archive:
-                # The tag in the name: Podman overlooks it elsewhere.
-                answer = api.import_image(
-                    archive, repository=f"{repository}:unfinished", stream_src=True
-                )
-            if "errorDetail" in answer:
-                raise ImageError("the engine could not load the Debian base", answer)
-            api.tag(f"{repository}:unfinished", repository, tag)
-            api.remove_image(f"{repository}:unfinished")
+            unfinished = f"{repository}:unfinished"
+            try:
+                with _bootstrap(command, step.note) as archive:
+                    # The tag in the name: Podman overlooks it elsewhere.
+                    answer = api.import_image(archive, repository=unfinished, stream_src=True)
+                if "errorDetail" in answer:
+                    raise ImageError("the engine could not load the Debian base", answer)
+                api.tag(unfinished, repository, tag)
+            finally:
+                with suppress(docker.errors.NotFound):
+                    api.remove_image(unfinished)
 
     # -- containers ----------------------------------------------------------
 
@@ -1191,8 +1195,8 @@ def _bootstrap(command: list[str], note: Callable[[str], None]) -> Iterator[Iter
     if status:
         raise ImageError(
             f"mmdebstrap could not make a Debian base (exit status {status}): its words are below; "
-            "it needs a Debian mirror and, on other systems than Debian, the package "
-            "debian-archive-keyring",
+            "it needs a Debian mirror; on other systems than Debian the package "
+            "debian-archive-keyring; and where you are not root the package uidmap",
             "".join(log),
         )
 

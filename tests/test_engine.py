@@ -99,11 +99,12 @@ def test_mmdebstrap_missing_is_said(engine: DockerEngine, monkeypatch: pytest.Mo
 
 
 @pytest.mark.docker
+@pytest.mark.parametrize("archive", ["", "half an archive"], ids=["nothing", "half"])
 def test_half_a_base_gets_no_tag(
-    engine: DockerEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    engine: DockerEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, archive: str
 ) -> None:
     program = tmp_path / "mmdebstrap"
-    program.write_text("#!/bin/sh\nprintf 'half an archive'\necho 'E: no mirror' >&2\nexit 25\n")
+    program.write_text(f"#!/bin/sh\nprintf '{archive}'\necho 'E: no mirror' >&2\nexit 25\n")
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     monkeypatch.setattr(engine_module, "LOCAL_BASE", "playground/debian:never")
@@ -638,6 +639,13 @@ def test_no_permission_is_one_sentence(tmp_path: Path) -> None:
 def test_a_full_disk_is_one_sentence() -> None:
     refusal = engine_module._Refused(500, "write /x: No space left on device")
     assert "disk is full" in engine_module._sentence(refusal, "building", "unix:///x")
+
+
+def test_importing_playground_imports_no_engine() -> None:
+    """docker takes a third of a second, and `playground --help` needs none."""
+    code = "import sys, playground; sys.exit(bool({'docker', 'rich'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], timeout=60, check=False)
+    assert done.returncode == 0
 
 
 def test_an_engine_shows_where_it_is() -> None:
