@@ -116,6 +116,7 @@ import gc
 import json
 import os
 import re
+import resource
 import select
 import selectors
 import signal
@@ -458,9 +459,13 @@ def inside(pid: int) -> Iterator[None]:
         try:
             yield
         finally:
-            setns(mount, CLONE_NEWNS)
-            os.fchdir(root)
-            os.chroot(".")
+            try:
+                setns(mount, CLONE_NEWNS)
+                os.fchdir(root)
+                os.chroot(".")
+            except OSError:
+                # To go on here would be to trust the node's files.
+                os._exit(70)
     finally:
         os.close(mount)
         os.close(root)
@@ -2346,6 +2351,10 @@ def _worker(
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGCHLD, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
+        # Wiring opens two descriptors a node.  Not in the agent itself, whose
+        # commands are to have the limits that the engine gave.
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
         signal.signal(signal.SIGALRM, _overdue)
         signal.setitimer(signal.ITIMER_REAL, limit_s)
         try:
