@@ -190,10 +190,11 @@ class Service:
             )
 
     def log(self, lines: int | None = None) -> str:
-        """Return what the service has logged, or the last ``lines`` of it.
+        """Return what the service has logged, or the last ``lines`` of each log file.
 
-        With several log files each is headed by its path, as tail(1) does it.
-        A file that is not there yet is left out.
+        Several files are headed by their paths, as tail(1) does it.  A file
+        that is not there yet is left out; services that share a file, as
+        those of mail do, share their log.
 
         """
         # +1: from the first line on.

@@ -1,0 +1,66 @@
+"""Every service stopped and started again, beside the others of its host."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from playground import Host, Lab, Link, Switch
+from playground.engine import DockerEngine
+from playground.services import SERVICES
+
+docker = pytest.mark.docker
+
+# In the groups of the miniature Internet, whose images are there anyway.
+HOSTS = {
+    "ns": ["dns"],
+    "ftp": ["ftp", "telnet"],
+    "mail": ["smtp", "pop", "imap"],
+    "www": ["ssh", "http"],
+}
+
+
+@pytest.fixture(scope="module")
+def lab(engine: DockerEngine, keep_lab: Callable[[str], None]) -> Iterator[Lab]:
+    lan = Switch("lan")
+    for name, services in HOSTS.items():
+        Link(lan, Host(name, services=services))
+    Link(lan, Host("h1"))
+    with Lab(lan, name="control", quiet=True) as lab:
+        keep_lab(lab.id)
+        yield lab
+
+
+def answers(lab: Lab, name: str, service: str) -> dict[int, bool]:
+    """For each TCP port of a service: whether a connection from h1 is accepted."""
+    h1, address = lab.node("h1"), lab.node(name).address
+    assert address is not None
+    ports = [port.number for port in SERVICES[service].ports if port.protocol == "tcp"]
+    return {
+        port: h1.run(["nc", "-z", "-w", "2", address, str(port)], check=False).ok for port in ports
+    }
+
+
+@docker
+@pytest.mark.parametrize(
+    ("name", "service"),
+    [(name, service) for name, services in HOSTS.items() for service in services],
+    ids=lambda word: word,
+)
+def test_a_service_stops_and_starts_beside_the_others(lab: Lab, name: str, service: str) -> None:
+    services = lab.node(name).services
+    assert {other: services[other].running for other in services} == dict.fromkeys(
+        HOSTS[name], True
+    )
+    assert set(answers(lab, name, service).values()) == {True}
+    services[service].stop()
+    assert set(answers(lab, name, service).values()) == {False}
+    for other in services:
+        assert services[other].running is (other != service)
+        if other != service:
+            assert set(answers(lab, name, other).values()) == {True}
+    services[service].start()
+    assert services[service].status() == "running"
+    assert set(answers(lab, name, service).values()) == {True}
+    assert isinstance(services[service].log(), str)
