@@ -77,7 +77,7 @@ def derived_mac(lab: str, node: str, interface: str, attempt: int = 0) -> str:
     """Return a MAC address that is the same for the same names.
 
     >>> derived_mac("lab", "h1", "eth0")
-    '02:73:2e:11:74:05'
+    '02:64:50:06:7b:40'
 
     """
     text = "\0".join((lab, node, interface, *([str(attempt)] if attempt else [])))

@@ -56,7 +56,7 @@ class Simulation:
         where a new connection may not.
 
         """
-        here, way, source = start, [start], start
+        here, way = start, [start]
         while to not in self._own[here]:
             if here != start and self.plan.node(here).kind != "router":
                 raise Lost(f"{here} is no router: {way} to {to}")
@@ -74,7 +74,6 @@ class Simulation:
                 raise Lost(f"{node} twice: {way} to {to}")
             here = node
             way.append(here)
-        del source
         return way
 
     def connect(self, start: str, to: Address) -> list[str]:
@@ -286,4 +285,10 @@ def _home(
         Link(home, net.host())
     Link(home, modem)
     modem.masquerade(uplink)
+    for other in draw(st.sampled_from([[], [modem], [net.router], [modem, net.router]])):
+        # A second way out, by the same modem or by another beside it.
+        spare = other if isinstance(other, Router) else other()
+        if spare is not modem:
+            Link(home, spare)
+        spare.masquerade(Link(spare, draw(st.sampled_from(outside))))
     return modem
