@@ -152,7 +152,7 @@ def demo(quiet: bool, keep: bool) -> None:
     """
     from playground import demonstration
 
-    demonstration.show(keep=keep, quiet=quiet)
+    demonstration.show(keep=keep, quiet=quiet, program=_program())
 
 
 @main.command()
@@ -456,6 +456,14 @@ def _flat(values: Iterable[Any]) -> Iterable[Any]:
             yield value
 
 
+def _program() -> str:
+    """What the reader types to run this program: its name, or a path to it."""
+    ours = Path(sys.argv[0])
+    if ours.name != "playground" or shutil.which("playground"):
+        return "playground"
+    return os.path.relpath(ours)
+
+
 def say_how_to_enter(lab: Lab, took_s: float) -> None:
     """Print that a kept lab is up, and the commands with which to use it."""
     from playground.topology import Host, Switch
@@ -463,15 +471,15 @@ def say_how_to_enter(lab: Lab, took_s: float) -> None:
     nodes = [node for node in lab.nodes if not isinstance(node, Switch)]
     first = next((node for node in nodes if isinstance(node, Host)), nodes[0]).short
     users = ", ".join(f"{name} / {password}" for name, password in lab.users.items())
-    name = shlex.quote(lab.name)
+    name, program = shlex.quote(lab.name), _program()
     click.echo(f"lab {lab.name} is up: {len(nodes)} machines in {took_s:.1f} s")
     for title, text in (
-        ("enter a machine", f"playground shell {first}"),
-        ("run something", f"playground run {first} -- ip route"),
-        ("use ssh", f"ssh -F <(playground ssh-config) {first}"),
+        ("enter a machine", f"{program} shell {first}"),
+        ("run something", f"{program} run {first} -- ip route"),
+        ("use ssh", f"ssh -F <({program} ssh-config) {first}"),
         ("user / password", users or "none"),
         ("root's password", lab.root_password),
-        ("take it down", f"playground down {name}"),
+        ("take it down", f"{program} down {name}"),
     ):
         click.echo(f"  {title + ':':<17} {text}")
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ast
 import re
-import secrets
 import shutil
 import sys
 import time
@@ -55,10 +54,11 @@ class Exchange:
     shown: tuple[str, ...]
 
 
-def show(*, keep: bool = False, quiet: bool = False) -> None:
+def show(*, keep: bool = False, quiet: bool = False, program: str = "playground") -> None:
     """Start the miniature Internet, print what it does, and take it down.
 
-    With ``keep`` it is left running.  ``quiet`` leaves out the progress.
+    With ``keep`` it is left running.  ``quiet`` leaves out the progress;
+    ``program`` is what the reader types to run the command line.
     Raises `DemonstrationFailed`, after all was tried, if an exchange failed.
 
     """
@@ -92,7 +92,7 @@ def show(*, keep: bool = False, quiet: bool = False) -> None:
         with _timed(times, "taking it down"):
             lab.stop()
     _show_times(times)
-    _show_ways_in(lab, keep)
+    _show_ways_in(lab, keep, program)
     if failed:
         raise DemonstrationFailed(f"the demonstration failed at {', '.join(failed)}: see above")
 
@@ -196,8 +196,12 @@ def _ssh(lab: Lab) -> str:
 
 
 def _mail(lab: Lab) -> str:
-    user, _ = _user(lab)
-    return _call(lab, send_mail, user, f"From behind the NAT {secrets.token_hex(2)}")
+    return _call(lab, send_mail, _user(lab)[0], _subject(lab))
+
+
+def _subject(lab: Lab) -> str:
+    """The subject of the mail that is sent, and then looked for in the mailbox."""
+    return f"Hello from behind the NAT of {lab.id}"
 
 
 # These functions run on a host, by its own python3: each brings its imports.
@@ -222,8 +226,8 @@ def send_mail(user: str, subject: str) -> str:
     return said.getvalue()
 
 
-def read_by_pop(user: str, password: str) -> str:
-    """Fetch the newest mail of a user's mailbox by POP; return what was said."""
+def read_by_pop(user: str, password: str, subject: str) -> str:
+    """Fetch the newest mail by POP until it has this subject; return what was said."""
     import contextlib
     import io
     import poplib
@@ -241,10 +245,9 @@ def read_by_pop(user: str, password: str) -> str:
             client.user(user)
             client.pass_(password)
             count, _ = client.stat()
-            if count:
-                client.top(count, 0)
+            head = client.top(count, 0)[1] if count else []
             client.quit()
-        if count or time.monotonic() > deadline:
+        if f"Subject: {subject}".encode() in head or time.monotonic() > deadline:
             return said.getvalue()
         time.sleep(0.05)
 
@@ -255,6 +258,7 @@ def read_by_imap(user: str, password: str) -> str:
     import imaplib
     import io
     import ssl
+    import sys
 
     said = io.StringIO()
     with contextlib.redirect_stderr(said):
@@ -263,7 +267,11 @@ def read_by_imap(user: str, password: str) -> str:
         client.starttls(ssl.create_default_context())
         client.login(user, password)
         client.select("INBOX", readonly=True)
-        client.fetch("*", "(BODY[HEADER.FIELDS (SUBJECT)])")
+        _, parts = client.fetch("*", "(BODY[HEADER.FIELDS (SUBJECT)])")
+        # Of a message's own text imaplib prints only how long it is.
+        for part in parts:
+            if isinstance(part, tuple):
+                print("*get*", repr(part[1]), file=sys.stderr)
         client.logout()
     return said.getvalue()
 
@@ -276,8 +284,9 @@ def fetch_by_ftp(user: str, password: str) -> str:
 
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
-        client = ftplib.FTP("ftp.example.com", timeout=20)
+        client = ftplib.FTP(timeout=20)
         client.set_debuglevel(2)
+        client.connect("ftp.example.com")
         client.login(user, password)
         client.storbinary("STOR hello.txt", io.BytesIO(b"Hello from h1\n"))
         lines: list[str] = []
@@ -372,9 +381,9 @@ EXCHANGES = (
         (
             "^C: STARTTLS",
             "^S: 220",
-            "^C: MAIL",
-            "^C: RCPT",
-            "^C: DATA",
+            "^C: mail",
+            "^C: rcpt",
+            "^C: data",
             "^C: Subject",
             "^S: 250.*queue",
         ),
@@ -382,8 +391,8 @@ EXCHANGES = (
     Exchange(
         "POP",
         "python3 read_by_pop.py  # poplib",
-        lambda lab: _call(lab, read_by_pop, *_user(lab)),
-        r"^S: Subject: From behind the NAT",
+        lambda lab: _call(lab, read_by_pop, *_user(lab), _subject(lab)),
+        r"^S: Subject: Hello from behind the NAT of ",
         (
             "^C: STLS",
             r"^S: \+OK",
@@ -398,7 +407,7 @@ EXCHANGES = (
         "IMAP",
         "python3 read_by_imap.py  # imaplib",
         lambda lab: _call(lab, read_by_imap, *_user(lab)),
-        r"Subject: From behind the NAT",
+        r"^S: Subject: Hello from behind the NAT of ",
         (
             "^C: .*STARTTLS",
             "^C: .*LOGIN",
@@ -418,7 +427,9 @@ EXCHANGES = (
     Exchange(
         "Telnet",
         "telnet ftp.example.com",
-        lambda lab: _machine(lab, "h1").call(log_in_by_telnet, *_user(lab), call_timeout_s=_TIMEOUT_S),
+        lambda lab: _machine(lab, "h1").call(
+            log_in_by_telnet, *_user(lab), call_timeout_s=_TIMEOUT_S
+        ),
         r"^ftp",
         ("^Connected", "login:", "assword:", "id -un", "^student", "^ftp", "closed"),
     ),
@@ -506,12 +517,12 @@ def _show_times(times: dict[str, float]) -> None:
     click.echo(f"{'all':<18}{sum(times.values()):8.2f} s")
 
 
-def _show_ways_in(lab: Lab, kept: bool) -> None:
-    commands = ["playground shell h1", f"playground down {lab.name}"]
+def _show_ways_in(lab: Lab, kept: bool, program: str) -> None:
+    commands = ["shell h1", "run h1 -- curl -s http://www.example.com/", f"down {lab.name}"]
     if kept:
         _heading("The lab is running: enter it")
     else:
         _heading("Enter it yourself")
-        commands.insert(0, "playground demo --keep")
+        commands.insert(0, "demo --keep")
     for command in commands:
-        click.echo(f"    {command}")
+        click.echo(f"    {program} {command}")

@@ -328,7 +328,7 @@ def test_sweep_leaves_a_kept_lab_alone(up, engine):
 
 
 @pytest.mark.docker
-def test_ssh_config_lets_an_ssh_client_in(up, tmp_path):
+def test_ssh_config_lets_an_ssh_client_in(up):
     import paramiko
 
     done = playground("ssh-config", "--lab", up)
@@ -336,13 +336,14 @@ def test_ssh_config_lets_an_ssh_client_in(up, tmp_path):
     config = paramiko.SSHConfig.from_text(done.stdout.decode())
     entry = config.lookup("h1")
     assert Path(entry["identityfile"][0].strip('"')).stat().st_mode & 0o077 == 0
-    with paramiko.SSHClient() as client:
+    proxy = paramiko.ProxyCommand(entry["proxycommand"])
+    with proxy.process, paramiko.SSHClient() as client:
         client.load_host_keys(entry["userknownhostsfile"].strip('"'))
         client.connect(
             entry["hostkeyalias"],
             username=entry["user"],
             key_filename=entry["identityfile"][0].strip('"'),
-            sock=paramiko.ProxyCommand(entry["proxycommand"]),
+            sock=proxy,
             look_for_keys=False,
             allow_agent=False,
             timeout=30,
