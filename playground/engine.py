@@ -28,6 +28,7 @@ import urllib.parse
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, Protocol, TypeVar
 
@@ -162,13 +163,15 @@ class Engine(Protocol):
 
     def ensure_images(self, images: Sequence[Image], progress: Progress) -> None: ...
 
-    def start_helper(self, lab: LabLabels) -> None: ...
+    def start_helper(self, lab: LabLabels) -> int: ...
 
     def connect(self, lab_id: str) -> Channel: ...
 
     def start_nodes(
         self, lab: LabLabels, nodes: Sequence[NodeContainer], progress: Progress
     ) -> dict[str, int]: ...
+
+    def refuse_dead(self, lab: LabLabels, nodes: Sequence[NodeContainer]) -> None: ...
 
     def pids(self, lab_id: str) -> dict[str, int]: ...
 
@@ -373,8 +376,8 @@ class DockerEngine:
 
     # -- containers ----------------------------------------------------------
 
-    def start_helper(self, lab: LabLabels, image: Image | None = None) -> None:
-        """Start the container that the lab's agents run in.
+    def start_helper(self, lab: LabLabels, image: Image | None = None) -> int:
+        """Start the container that the lab's agents run in; return its process id.
 
         It sees the processes of the engine's machine, has a network namespace
         of its own without any network, and the few capabilities that plumbing
@@ -386,7 +389,7 @@ class DockerEngine:
         with self._errors("starting the helper container"), self._line() as line:
             container = _create(line, name, config)
             try:
-                line.request("POST", f"/containers/{container}/start")
+                return _start(line, container)
             except BaseException:
                 self._remove([container])
                 raise
@@ -428,20 +431,24 @@ class DockerEngine:
         ):
             try:
                 self._each(nodes, start)
-                self._refuse_dead(lab, nodes, pids)
+                self.refuse_dead(lab, nodes)
             except BaseException:
                 self._remove(made)
                 raise
         return {node.name: pids[node.name] for node in nodes}
 
-    def _refuse_dead(
-        self, lab: LabLabels, nodes: Sequence[NodeContainer], pids: Mapping[str, int]
-    ) -> None:
-        """Raise `NodeDied` for a node that has ended already."""
-        running = {labels.get(NODE) for labels in (item["Labels"] for item in self._list(lab.id))}
-        for node in nodes:
-            if not pids[node.name] or node.name not in running:
-                raise self._death(lab, node)
+    def refuse_dead(self, lab: LabLabels, nodes: Sequence[NodeContainer]) -> None:
+        """Raise `NodeDied`, with what it printed, if one of these nodes has ended.
+
+        `start_nodes` asks this itself when all have started; a first program
+        that lives a moment longer is found by asking again when a node fails.
+
+        """
+        with self._errors("looking whether the machines run"):
+            running = {item["Labels"].get(NODE) for item in self._list(lab.id)}
+            for node in nodes:
+                if node.name not in running:
+                    raise self._death(lab, node)
 
     def _death(self, lab: LabLabels, node: NodeContainer) -> NodeDied:
         """Say why a node ended, with what it printed.
@@ -560,7 +567,7 @@ class DockerEngine:
             # all that one may have.
             own = self._new_client(_TIMEOUT_S) if self._over_ssh() else None
             try:
-                line = _Line(own or self._client(), self._negotiated())
+                line = _Line(partial(_dial, own) if own else self._dial, self._negotiated())
                 try:
                     exec_id = line.request("POST", f"/containers/{name}/exec", body=config)["Id"]
                     stream, rest = line.upgrade(
@@ -670,7 +677,7 @@ class DockerEngine:
             raise errors[0]
 
     def _line(self) -> _Line:
-        return _Line(self._client(), self._negotiated())
+        return _Line(self._dial, self._negotiated())
 
     def _negotiated(self) -> str:
         return self._version or self._negotiate()
@@ -682,7 +689,7 @@ class DockerEngine:
         dialect works with all of them.
 
         """
-        with _Line(self._client(), "") as line:
+        with _Line(self._dial, "") as line:
             version = line.request("GET", "/version")
         newest, oldest = (version.get(key, "0") for key in ("ApiVersion", "MinAPIVersion"))
         if _number(newest) < _number(MINIMUM_API):
@@ -732,8 +739,23 @@ class DockerEngine:
             return context
         return place
 
+    def _dial(self) -> Any:
+        """Open a connection; to a unix socket without docker-py, whose import takes 0.35 s."""
+        if path := self._socket_path():
+            return _unix_stream(path)
+        return _dial(self._client())
+
+    def _socket_path(self) -> str | None:
+        """The unix socket, where that is all there is to know; else None."""
+        url = self._given_url or os.environ.get("DOCKER_HOST")
+        if not url:
+            return None if _has_context() else _USUAL_SOCKET
+        return "/" + url.removeprefix("unix://").lstrip("/") if url.startswith("unix://") else None
+
     def _where(self) -> str:
-        return str(self._place().get("base_url") or "unix:///var/run/docker.sock")
+        if path := self._socket_path():
+            return f"unix://{path}"
+        return str(self._place().get("base_url") or f"unix://{_USUAL_SOCKET}")
 
     def _over_ssh(self) -> bool:
         return self._where().startswith("ssh://")
@@ -771,8 +793,8 @@ class _Line:
 
     """
 
-    def __init__(self, api: Any, version: str) -> None:
-        self._api = api
+    def __init__(self, dial: Callable[[], Any], version: str) -> None:
+        self._dial = dial
         self._prefix = f"/v{version}" if version else ""
         self._http = http.client.HTTPConnection("localhost")
 
@@ -831,7 +853,7 @@ class _Line:
         headers: dict[str, str],
     ) -> None:
         if self._http.sock is None:
-            self._http.sock = _dial(self._api)
+            self._http.sock = self._dial()
         if query:
             path += "?" + urllib.parse.urlencode(query)
         content = json.dumps(body).encode() if body is not None else None
@@ -852,7 +874,7 @@ def _dial(api: Any) -> Any:
     request = requests.Request("GET", f"{api.base_url}/_ping").prepare()
     adapter = api.get_adapter(request.url)
     if hasattr(adapter, "socket_path"):
-        return _unix_stream(adapter.socket_path)
+        return _unix_stream(str(adapter.socket_path))
     pool = adapter.get_connection_with_tls_context(request, api.verify, cert=api.cert)
     connection = pool._new_conn()
     connection.connect()
@@ -1071,6 +1093,17 @@ def _record(items: list[dict[str, Any]]) -> LabRecord:
 
 
 # -- places -------------------------------------------------------------------
+
+
+_USUAL_SOCKET = "/var/run/docker.sock"
+
+
+def _has_context() -> bool:
+    """Whether the docker command may have been told to use another engine."""
+    if os.environ.get("DOCKER_CONTEXT"):
+        return True
+    directory = os.environ.get("DOCKER_CONFIG") or Path("~/.docker").expanduser()
+    return '"currentContext"' in _read(Path(directory, "config.json"))
 
 
 def _docker_context() -> dict[str, Any]:

@@ -244,7 +244,26 @@ def test_a_container_that_ends_at_once_shows_its_log(
     try:
         with pytest.raises(NodeDied, match=r"h3 ended .* with status 3") as caught:
             engine.start_nodes(lab, nodes)
+            # On a busy machine even a mayfly may live through that.
+            for _ in range(100):
+                engine.refuse_dead(lab, nodes)
+                time.sleep(0.1)
         assert "no configuration" in str(caught.value)
+        engine.stop(lab.id)
+    finally:
+        remove_images(engine, image)
+
+
+@pytest.mark.docker
+def test_a_program_that_is_not_there_leaves_nothing(
+    engine: DockerEngine, sleeper: Image, new_lab: NewLab, tmp_path: Path
+) -> None:
+    image = write_image(tmp_path / "hollow", 'ENTRYPOINT ["/no/such/program"]')
+    engine.ensure_images([image])
+    lab = new_lab()
+    try:
+        with pytest.raises(EngineError, match="/no/such/program"):
+            engine.start_nodes(lab, [*nodes_of(sleeper, "h1"), *nodes_of(image, "h2")])
         assert containers(engine, lab) == []
     finally:
         remove_images(engine, image)
