@@ -184,7 +184,7 @@ class Client:
         def adopt(result: Any) -> None:
             # In the reader's thread: the events that follow find the process.
             if not isinstance(result, AgentError):
-                process = Process(self, result["job"])
+                process = Process(self, result["job"], result["pid"])
                 made.append(process)
                 with self._lock:
                     self._processes[process.job] = process
@@ -306,11 +306,13 @@ class Process:
     """A command that runs on a node; made by `Client.spawn`.
 
     Reading is for one thread a stream; all else may be called from any thread.
+    ``pid`` is its process id, and that of its group, as the agent counts.
 
     """
 
-    def __init__(self, client: Client, job: int) -> None:
+    def __init__(self, client: Client, job: int, pid: int) -> None:
         self.job = job
+        self.pid = pid
         self._client = client
         self._condition = threading.Condition()
         self._arrived: dict[str, deque[bytes]] = {"stdout": deque(), "stderr": deque()}

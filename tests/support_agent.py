@@ -88,7 +88,7 @@ class Namespaces:
                 "-c",
                 script,
             ],
-            env={"PATH": os.environ["PATH"], "NODE": name, **(env or {})},
+            env={"PATH": os.environ["PATH"], "HOME": "/root", "NODE": name, **(env or {})},
             stdin=subprocess.DEVNULL,
             # Some versions complain about their own signal mask at the end.
             stderr=subprocess.DEVNULL,

@@ -217,8 +217,7 @@ def test_input_that_is_not_read(agent: Client, node: Namespaces, command: str) -
 def test_timeout_kills_the_whole_group(agent: Client, node: Namespaces) -> None:
     script = "echo $$; sleep 1000 & sleep 1000"
     process = agent.spawn(node.pid, ["sh", "-c", script])
-    inner = Path(f"/proc/{agent.hello()['pid']}/task/{agent.hello()['pid']}/children")
-    [group] = map(int, inner.read_text().split())
+    group = process.pid
     wait_for(lambda: len(members(group)) == 3)
     with pytest.raises(TimeoutError, match="was killed"):
         process.communicate(timeout_s=0.2)
@@ -274,6 +273,41 @@ def test_command_that_cannot_start(
     with pytest.raises(AgentError, match=sentence) as caught:
         agent.spawn(node.pid, argv, **options)  # type: ignore[arg-type]
     assert caught.value.errno == number
+    assert agent.spawn(node.pid, ["echo", "on"]).communicate(timeout_s=20) == (b"on\n", b"")
+
+
+@needs_root
+def test_script_without_first_line(agent: Client, node: Namespaces, tmp_path: Path) -> None:
+    script = tmp_path / "script"
+    script.write_text("echo $1 of $0\n")
+    script.chmod(0o755)
+    for options in ({}, {"user": "root"}):
+        process = agent.spawn(node.pid, [str(script), "word"], **options)  # type: ignore[arg-type]
+        assert process.communicate(timeout_s=20)[0].decode() == f"word of {script}\n"
+
+
+@needs_root
+def test_end_of_input_while_others_are_started(agent: Client, node: Namespaces) -> None:
+    """No process that the agent forks meanwhile holds a command's input open."""
+    cats = [
+        agent.spawn(node.pid, ["cat"], stdin=True, user=user) for user in ("root", None, "daemon")
+    ]
+    checks = [{"pid": node.pid, "node": "h1", "service": "no", "port": 9, "expect": "x"}]
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(agent.call, "wait_ready", checks=checks, timeout_s=5)
+        agent.spawn(node.pid, ["true"]).communicate(timeout_s=20)
+        for cat in cats:
+            assert cat.communicate(b"x", timeout_s=3) == (b"x", b"")
+        assert len(waiting.result(20)) == 1
+
+
+@needs_root
+def test_launcher_that_is_killed(agent: Client, node: Namespaces) -> None:
+    process = agent.spawn(node.pid, ["sleep", "1000"])
+    pid = agent.hello()["pid"]
+    [launcher] = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    os.kill(int(launcher), signal.SIGKILL)
+    assert process.wait(20) == -signal.SIGKILL
     assert agent.spawn(node.pid, ["echo", "on"]).communicate(timeout_s=20) == (b"on\n", b"")
 
 
