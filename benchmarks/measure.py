@@ -126,6 +126,8 @@ def up_and_down(
 ) -> tuple[list[float], list[float], list[float], list[float]]:
     """Return our ups and downs, and those of as many bare containers."""
     ours_up, ours_down, bare_up, bare_down = [], [], [], []
+    nodes = make().plan().nodes
+    tags = [image_for(item.service for item in node.services).tag for node in nodes]
 
     def ours() -> None:
         lab = make()
@@ -133,8 +135,6 @@ def up_and_down(
         ours_down.append(_timed(lab.stop)[0])
 
     def bare() -> None:
-        plan = make().plan()
-        tags = [image_for(item.service for item in node.services).tag for node in plan.nodes]
         containers = BareContainers(client, tags)
         try:
             bare_up.append(_timed(containers.up)[0])
