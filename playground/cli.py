@@ -305,19 +305,28 @@ def shell(ctx: click.Context, lab_name: str | None, user: str | None, host: str)
 
 @main.command("ssh-config")
 @lab_option
-def ssh_config(lab_name: str | None) -> None:
+@click.option("--file", "in_file", is_flag=True, help="Write it to a file, and print its path.")
+def ssh_config(lab_name: str | None, in_file: bool) -> None:
     """Print an ssh configuration that reaches every host.
 
     \b
-    ssh -F <(playground ssh-config) h1
+    ssh -F $(playground ssh-config --file) h1
     playground ssh-config > lab.conf; scp -F lab.conf notes.txt h1:
 
     For ssh, scp and sftp. Nothing listens on this machine for it: ssh speaks through a command, as
-    ProxyCommand in ssh_config(5) has it. The key and the hosts' own keys are written to a
+    ProxyCommand in ssh_config(5) has it. The key, the hosts' own keys and the file are written to a
     folder of yours, which goes with the lab.
     """
     with _attached(None, lab_name) as lab:
-        click.echo(_ssh_config(lab), nl=False)
+        text = _ssh_config(lab)
+        if in_file:
+            # ssh closes all descriptors that it inherits before it reads its configuration
+            # (closefrom(3) in main() of ssh.c), so `ssh -F <(playground ssh-config)` cannot work.
+            path = _folder(lab.id) / "config"
+            _write_private(path, text)
+            click.echo(path)
+        else:
+            click.echo(text, nl=False)
 
 
 @main.command(hidden=True)
@@ -461,7 +470,8 @@ def _program() -> str:
     ours = Path(sys.argv[0])
     if ours.name != "playground" or shutil.which("playground"):
         return "playground"
-    return os.path.relpath(ours)
+    near = os.path.relpath(ours)
+    return near if not near.startswith("..") else str(ours.absolute())
 
 
 def say_how_to_enter(lab: Lab, took_s: float) -> None:
@@ -476,7 +486,7 @@ def say_how_to_enter(lab: Lab, took_s: float) -> None:
     for title, text in (
         ("enter a machine", f"{program} shell {first}"),
         ("run something", f"{program} run {first} -- ip route"),
-        ("use ssh", f"ssh -F <({program} ssh-config) {first}"),
+        ("use ssh", f"ssh -F $({program} ssh-config --file) {first}"),
         ("user / password", users or "none"),
         ("root's password", lab.root_password),
         ("take it down", f"{program} down {name}"),

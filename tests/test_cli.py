@@ -333,6 +333,8 @@ def test_ssh_config_lets_an_ssh_client_in(up):
 
     done = playground("ssh-config", "--lab", up)
     assert done.returncode == 0, done.stderr.decode()
+    in_file = playground("ssh-config", "--file", "--lab", up).stdout.decode().strip()
+    assert Path(in_file).read_bytes() == done.stdout
     config = paramiko.SSHConfig.from_text(done.stdout.decode())
     entry = config.lookup("h1")
     assert Path(entry["identityfile"][0].strip('"')).stat().st_mode & 0o077 == 0
