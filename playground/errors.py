@@ -72,7 +72,7 @@ class ImageError(EngineError):
         self.log = log
 
     def __str__(self) -> str:
-        return self.args[0] + _tail("the build's last lines", self.log)
+        return super().__str__() + _tail("the build's last lines", self.log)
 
 
 class NodeDied(EngineError):
@@ -83,7 +83,7 @@ class NodeDied(EngineError):
         self.log = log
 
     def __str__(self) -> str:
-        return self.args[0] + _tail("its last lines", self.log)
+        return super().__str__() + _tail("its last lines", self.log)
 
 
 class AgentError(PlaygroundError):
@@ -124,7 +124,7 @@ class CommandFailed(PlaygroundError):
 
     def __str__(self) -> str:
         return (
-            self.args[0]
+            super().__str__()
             + _tail("stdout", self.result.stdout)
             + _tail("stderr", self.result.stderr)
         )

@@ -8,6 +8,7 @@ this module walks those steps and keeps the way back in one `ExitStack`.
 
 from __future__ import annotations
 
+import errno
 import getpass
 import os
 import re
@@ -18,7 +19,7 @@ import warnings
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -27,6 +28,7 @@ from playground.changes import Changes, compare
 from playground.credentials import Credentials
 from playground.engine import DockerEngine, Engine, LabLabels, LabRecord, NodeContainer
 from playground.errors import (
+    AgentError,
     EngineError,
     LabNotFound,
     NoSuchNode,
@@ -100,6 +102,8 @@ class Lab:
         self._plan: Plan | None = None
         self._provisions: dict[str, NodeProvision] = {}
         self._pids: dict[str, int] = {}
+        self._helper_pid = 0
+        self._labels = LabLabels("", self.name, "")
         self._credentials = Credentials.make(users)
         self._forget: weakref.finalize[[str, ExitStack], Lab] | None = None
         self._take_nodes()
@@ -225,23 +229,20 @@ class Lab:
             self._refuse_second_kept()
         self._engine.ensure_images([helper_image(), *images.values()], self._progress)
         self.id = f"{_slug(self.name)}-{secrets.token_hex(3)}"
-        labels = LabLabels(self.id, self.name, _owner(), self.keep)
+        self._labels = LabLabels(self.id, self.name, _owner(), self.keep)
         with ExitStack() as undo, self._progress.step(f"starting lab {self.name}"):
             guardian = Guardian.start(self.id, self._engine.url)
             undo.callback(guardian.release)
             undo.callback(self._engine.stop, self.id)
-            undo.callback(self._detach_nodes)
+            undo.callback(self._let_go)
+            containers = _containers(plan.nodes, images)
             with ThreadPoolExecutor(1) as beside:
                 # The agent's interpreter starts while the hosts do.
-                helper = beside.submit(self._start_agent, labels, undo)
-                pids = self._engine.start_nodes(
-                    labels, _containers(plan, plan.nodes, images), self._progress
-                )
-                client = helper.result()
-            self._client = client
-            if self.keep:
-                client.call("disown")
-            self._bring_up(undo, plan, compare(None, plan), pids)
+                helper = beside.submit(self._start_agent, self._labels, undo)
+                pids = self._engine.start_nodes(self._labels, containers, self._progress)
+                self._client, self._helper_pid = helper.result()
+            with self._blaming_the_dead(containers):
+                self._bring_up(undo, plan, compare(None, plan), pids)
             if self.keep:
                 guardian.release()
             self._runs(undo.pop_all())
@@ -255,26 +256,35 @@ class Lab:
             # At the end of the program the line closes by itself.
             self._forget.atexit = False
 
-    def _start_agent(self, labels: LabLabels, undo: ExitStack) -> Client:
-        self._engine.start_helper(labels)
-        client = Client(self._engine.connect(self.id))
+    def _start_agent(self, labels: LabLabels, undo: ExitStack) -> tuple[Client, int]:
+        helper_pid = self._engine.start_helper(labels)
+        client = Client(self._engine.connect(labels.id))
         undo.callback(client.close)
         client.hello(READY_TIMEOUT_S)
-        return client
+        return client, helper_pid
+
+    @contextmanager
+    def _blaming_the_dead(self, containers: Sequence[NodeContainer]) -> Iterator[None]:
+        """Raise `NodeDied` where the agent says that a node's processes are gone."""
+        try:
+            yield
+        except AgentError as error:
+            if error.errno == errno.ESRCH:
+                self._engine.refuse_dead(self._labels, containers)
+            raise
 
     def _extend(self, plan: Plan, images: Mapping[str, Image]) -> None:
         change = compare(self._plan, plan)
         self._engine.ensure_images(list(images.values()), self._progress)
-        labels = LabLabels(self.id, self.name, _owner(), self.keep)
-        new = [node.name for node in change.nodes_add]
+        containers = _containers(change.nodes_add, images)
+        new = [container.name for container in containers]
         with ExitStack() as undo, self._progress.step(f"adding to lab {self.name}"):
             pids = dict(self._pids)
             if new:
                 undo.callback(self._engine.stop, self.id, new)
-                pids |= self._engine.start_nodes(
-                    labels, _containers(plan, change.nodes_add, images), self._progress
-                )
-            self._bring_up(undo, plan, change, pids)
+                pids |= self._engine.start_nodes(self._labels, containers, self._progress)
+            with self._blaming_the_dead(containers):
+                self._bring_up(undo, plan, change, pids)
             undo.pop_all()
 
     def _bring_up(self, undo: ExitStack, plan: Plan, change: Changes, pids: dict[str, int]) -> None:
@@ -283,7 +293,8 @@ class Lab:
         old_plan, old_provisions, old_pids = self._plan, self._provisions, self._pids
         provisions = provision(plan, self._credentials)
         if not self.keep:
-            client.call("own", pids=list(pids.values()))
+            # The helper last: the agent itself runs in it.
+            client.call("own", pids=[*pids.values(), self._helper_pid])
         applying.wire(client, pids, plan, change)
         if old_plan is not None:
             undo.callback(applying.furnish, client, old_pids, old_provisions, provisions)
@@ -314,7 +325,8 @@ class Lab:
 
     def _attach_nodes(self, plan: Plan, pids: Mapping[str, int]) -> None:
         for node in self.nodes:
-            if isinstance(node, Switch):
+            # A node that was declared since, and is not started, is in no plan.
+            if isinstance(node, Switch) or node.name not in pids:
                 continue
             node._live = LiveNode(
                 pid=pids[node.name],
@@ -323,6 +335,10 @@ class Lab:
                 services={item.service: SERVICES[item.service] for item in node.declared_services},
                 plan=plan.node(node.name),
             )
+
+    def _let_go(self) -> None:
+        self._client = None
+        self._detach_nodes()
 
     def _detach_nodes(self) -> None:
         for node in self.nodes:
@@ -410,9 +426,8 @@ class Lab:
             undo = self._ended()
             if undo is not None:
                 undo.pop_all()
-                self._detach_nodes()
                 self._agent().close()
-                self._client = None
+                self._let_go()
 
     def _ended(self) -> ExitStack | None:
         undo, self._undo = self._undo, None
@@ -470,6 +485,7 @@ class Lab:
                 quiet=quiet,
             )
             lab.id = record.id
+            lab._labels = LabLabels(record.id, record.name, record.owner, record.keep)
             lab._client = client
             lab._credentials = saved.credentials
             lab._plan = saved.plan
@@ -478,7 +494,7 @@ class Lab:
             lab._attach_nodes(saved.plan, lab._pids)
             undo = ExitStack()
             undo.callback(found.stop, record.id)
-            undo.callback(lab._detach_nodes)
+            undo.callback(lab._let_go)
             undo.callback(line.pop_all().close)
             lab._runs(undo)
         return lab
@@ -516,9 +532,7 @@ def _images(plan: Plan) -> dict[str, Image]:
     }
 
 
-def _containers(
-    plan: Plan, nodes: Iterable[NodePlan], images: Mapping[str, Image]
-) -> list[NodeContainer]:
+def _containers(nodes: Iterable[NodePlan], images: Mapping[str, Image]) -> list[NodeContainer]:
     return [NodeContainer(node.name, node.short, images[node.name].tag) for node in nodes]
 
 

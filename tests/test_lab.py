@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -246,14 +245,15 @@ def test_the_same_lab_is_declared_twice_by_two_users_at_once(engine: DockerEngin
             input()
         """
     )
-    users = [python(program) for _ in range(2)]
-    answers = [user.stdout.readline() for user in users if user.stdout]
-    assert answers == ["3\n", "3\n"]
-    assert len(engine.labs()) == 2
-    with pytest.raises(LabNotFound, match="2 labs named 'exercise' are running"):
-        Lab.attach("exercise")
-    for user in users:
-        user.communicate("\n", timeout=30)
+    with python(program) as ann, python(program) as bob:
+        assert ann.stdout is not None
+        assert bob.stdout is not None
+        assert (ann.stdout.readline(), bob.stdout.readline()) == ("3\n", "3\n")
+        assert len(engine.labs()) == 2
+        with pytest.raises(LabNotFound, match="2 labs named 'exercise' are running"):
+            Lab.attach("exercise")
+        for user in (ann, bob):
+            user.communicate("\n", timeout=30)
 
 
 @docker
@@ -280,14 +280,14 @@ def test_ipv6_is_there_when_asked_for(engine: DockerEngine) -> None:
     with Lab(home, ipv6=True, quiet=True):
         address = next(
             str(item.ip)
-            for interface in h2.interfaces
+            for interface in h2.interfaces.values()
             for item in interface.addresses
             if item.version == 6
         )
         assert_can_ping(h1, address)
         far = next(
             str(item.ip)
-            for interface in www.interfaces
+            for interface in www.interfaces.values()
             for item in interface.addresses
             if item.version == 6
         )
@@ -321,8 +321,8 @@ def test_a_kept_lab_outlives_its_program_and_is_entered_by_another(engine: Docke
         Lab(home, name="kept", keep=True, quiet=True, users={"ann": "secret"}).start()
         """
     )
-    made = python(program)
-    assert made.wait(60) == 0
+    with python(program) as made:
+        assert made.wait(60) == 0
     try:
         with Lab.attach("kept", quiet=True) as lab:
             assert lab.users == {"ann": "secret"}
@@ -406,8 +406,9 @@ def test_a_failure_of_the_engine_at_any_step_leaves_nothing(
     original: Callable[..., object] = getattr(DockerEngine, method)
 
     def failing(self: DockerEngine, *args: object) -> object:
-        if when == "after":
-            original(self, *args)
+        made = original(self, *args) if when == "after" else None
+        if hasattr(made, "close"):
+            made.close()
         raise PlaygroundError("injected")
 
     with monkeypatch.context() as broken, pytest.raises(PlaygroundError, match="injected"):
@@ -456,15 +457,14 @@ KILLED = textwrap.dedent(
 def test_nothing_is_left_of_a_lab_whose_owner_was_killed(
     engine: DockerEngine, delay_s: float | None
 ) -> None:
-    owner = python(KILLED)
-    assert owner.stdout is not None
-    assert owner.stdout.readline() == "starting\n"
-    if delay_s is None:
-        assert owner.stdout.readline() == "started\n"
-    else:
-        time.sleep(delay_s)
-    owner.send_signal(signal.SIGKILL)
-    owner.wait(10)
+    with python(KILLED) as owner:
+        assert owner.stdout is not None
+        assert owner.stdout.readline() == "starting\n"
+        if delay_s is None:
+            assert owner.stdout.readline() == "started\n"
+        else:
+            time.sleep(delay_s)
+        owner.kill()
     limit = time.monotonic() + 20  # well above the 2 s aimed for: this is no benchmark
     quiet_since = time.monotonic()
     while time.monotonic() - quiet_since < 2.0:
@@ -488,11 +488,16 @@ def test_a_program_that_ends_without_stopping_its_lab_leaves_nothing(engine: Doc
         time.sleep(0.05)
 
 
-def python(program: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+@contextmanager
+def python(program: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a program of its own process; it is killed at the end if it still runs."""
+    with subprocess.Popen(
         [sys.executable, "-c", program],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env=dict(os.environ),
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
