@@ -123,7 +123,7 @@ def test_no_machine_has_a_way_out_of_the_lab(lab: Lab) -> None:
 
 def test_http_and_https_show_the_same_page(lab: Lab) -> None:
     plain = lab["h1"].run("curl -sf http://www.example.com/").stdout
-    assert "www.example.com" in plain
+    assert "Welcome to example.com" in plain
     assert lab["h1"].run("curl -sf https://www.example.com/").stdout == plain
     assert lab["h1"].run("curl -sf https://www/").stdout == plain
 
@@ -161,7 +161,8 @@ def send_mail(host: str, port: int, how: str, user: str, password: str, subject:
             server.starttls(context=context)
         if password:
             server.login(user, password)
-        message = f"From: {user}@example.com\r\nTo: student@example.com\r\nSubject: {subject}\r\n\r\nhello\r\n"
+        header = f"From: {user}@example.com\r\nTo: student@example.com\r\nSubject: {subject}\r\n"
+        message = f"{header}\r\nhello\r\n"
         server.sendmail(f"{user}@example.com", ["student@example.com"], message)
         return server.noop()[1]
 
@@ -315,12 +316,16 @@ def test_ssh_by_password_from_one_host_to_another(lab: Lab) -> None:
     assert origin.startswith("10.25.1.65 ")  # the modem's address: the way led through the NAT
 
 
-@pytest.mark.parametrize("name", [name for name in ADDRESSES if not name.startswith("modem")])
+# The homes lie behind their modems: their names are not the name server's to know.
+PUBLIC = [name for name in ADDRESSES if name not in ("h1", "h2", "h3", "h4")]
+
+
+@pytest.mark.parametrize("name", PUBLIC)
 def test_dns_and_the_table_agree(lab: Lab, name: str) -> None:
-    if name.startswith("h"):
-        pytest.skip("behind a NAT: not the name server's to know")
     answer = lab["h1"].run(f"dig +short {name}").stdout.split()
-    assert answer == [next(iter(ADDRESSES[name].values()))[0].partition("/")[0]]
+    outside = [address for shown in ADDRESSES[name].values() for address in shown]
+    assert f"{answer[0]}/" in " ".join(outside)
+    assert not answer[0].startswith("192.168.")
 
 
 def test_dns_knows_the_way_back_and_says_no_to_what_is_not_there(lab: Lab) -> None:
@@ -366,9 +371,11 @@ def test_pythons_ssl_trusts_the_labs_authority(lab: Lab) -> None:
         import ssl
 
         context = ssl.create_default_context()
-        with socket.create_connection((host, 443), timeout=5) as plain:
-            with context.wrap_socket(plain, server_hostname=host) as secure:
-                names = secure.getpeercert()["subjectAltName"]
+        with (
+            socket.create_connection((host, 443), timeout=5) as plain,
+            context.wrap_socket(plain, server_hostname=host) as secure,
+        ):
+            names = secure.getpeercert()["subjectAltName"]
         return next(value for kind, value in names if kind == "DNS")
 
     assert lab["h1"].call(peer_name, "www.example.com") == "www.example.com"
@@ -382,5 +389,4 @@ def wrong_name(host: str) -> None:
 
     context = ssl.create_default_context()
     with socket.create_connection((host, 443), timeout=5) as plain:
-        with context.wrap_socket(plain, server_hostname="evil.example.com"):
-            pass
+        context.wrap_socket(plain, server_hostname="evil.example.com").close()
