@@ -826,9 +826,11 @@ def profile(node: Node) -> Profile:
     )
 
 
-# A launcher without work goes back to its own control groups after this time:
-# the engine cannot remove a container's group while somebody is in it.
-LAUNCHER_IDLE_S = 0.05
+# The engine cannot remove a container's control group while somebody is in it.
+# So a launcher goes back to its own as soon as the node's first process ends,
+# and after this time without work; not at once, since the way to and fro takes
+# the kernel 2 to 9 ms, more than a command does.
+LAUNCHER_IDLE_S = 10.0
 
 # Longer requests are for a child of the agent's own.
 LAUNCH_BYTES = 60_000
@@ -881,10 +883,10 @@ def _launch_all(kind: Profile, line: socket.socket) -> None:
         signal.signal(number, signal.SIG_DFL)
     _give_up(kind)
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    launcher = _Launcher(line, subprocess.Popen)
     poll = select.poll()
     poll.register(line, select.POLLIN)
     poll.register(wake, select.POLLIN)
+    launcher = _Launcher(line, subprocess.Popen, poll)
     while True:
         ready = poll.poll(LAUNCHER_IDLE_S * 1000 if launcher.away else None)
         if not ready:
@@ -893,8 +895,11 @@ def _launch_all(kind: Profile, line: socket.socket) -> None:
             if fd == wake:
                 os.read(wake, 4096)
                 launcher.reap()
-            elif not launcher.launch():
-                return
+            elif fd == line.fileno():
+                if not launcher.launch():
+                    return
+            else:  # the node that it is away in has ended
+                launcher.return_to_own_cgroups()
 
 
 def _give_up(kind: Profile) -> None:
@@ -915,9 +920,12 @@ def _give_up(kind: Profile) -> None:
 
 
 class _Launcher:
-    def __init__(self, line: socket.socket, popen: Any) -> None:
+    def __init__(self, line: socket.socket, popen: Any, poll: select.poll) -> None:
         self.line = line
         self.popen = popen
+        self.poll = poll
+        # A pidfd of the node whose control groups it is in.
+        self.host: int | None = None
         self.jobs: dict[int, int] = {}
         self.own_cgroups = cgroup_files(_own_cgroups(), {}, _cgroup_mounts())
         self.away: list[str] = []
@@ -950,6 +958,7 @@ class _Launcher:
         if not node.cgroup_files:
             self.return_to_own_cgroups()
         elif self.away != node.cgroup_files:
+            self._watch(node.pid)
             self.away = ["on the way"]
             join_cgroups(node.cgroup_files)
             self.away = node.cgroup_files
@@ -999,7 +1008,18 @@ class _Launcher:
         except OSError:
             os._exit(70)  # to go on here would be to trust the node's files
 
+    def _watch(self, pid: int | None) -> None:
+        """Be told when this node ends, and no longer when the one before does."""
+        host = None if pid is None else os.pidfd_open(pid)
+        if self.host is not None:
+            self.poll.unregister(self.host)
+            os.close(self.host)
+        self.host = host
+        if host is not None:
+            self.poll.register(host, select.POLLIN)
+
     def return_to_own_cgroups(self) -> None:
+        self._watch(None)
         if self.away:
             self.away = []
             with contextlib.suppress(OSError):

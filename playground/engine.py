@@ -163,7 +163,7 @@ class Engine(Protocol):
 
     def ensure_images(self, images: Sequence[Image], progress: Progress) -> None: ...
 
-    def start_helper(self, lab: LabLabels) -> int: ...
+    def start_helper(self, lab: LabLabels) -> Channel: ...
 
     def connect(self, lab_id: str) -> Channel: ...
 
@@ -248,12 +248,12 @@ class DockerEngine:
         the build's log; images built before that one stay.
 
         """
-        with self._errors("looking for images"):
-            present = self._tags()
-            # A complete image needs no layers below it.
-            absent = [image for image in images if image.tag not in present]
-            needed = dict.fromkeys(image for top in absent for image in top.chain)
-            missing = [image for image in needed if image.tag not in present]
+        # One by one: the engine adds up sizes when it lists, 40 ms for 50 images.
+        # A complete image needs no layers below it.
+        tops = dict.fromkeys(images)
+        absent = [image for image in tops if not self.has_image(image.tag)]
+        needed = dict.fromkeys(image for top in absent for image in top.chain)
+        missing = [image for image in needed if not self.has_image(image.tag)]
         if not missing:
             return
         show: Progress = progress or Silent()
@@ -271,15 +271,6 @@ class DockerEngine:
                     raise
                 return False
         return True
-
-    def _tags(self) -> set[str]:
-        """The tags of all images of ours, with one request."""
-        query = {"filters": json.dumps({"reference": ["playground/*"]})}
-        with self._line() as line:
-            listed = line.request("GET", "/images/json", query)
-        tags = [tag for image in listed for tag in image.get("RepoTags") or ()]
-        # Podman puts a registry's name before what was built here.
-        return {tag.removeprefix("localhost/").removeprefix("docker.io/") for tag in tags}
 
     def _build(self, image: Image, base: str, progress: Progress) -> None:
         log: list[str] = []
@@ -376,12 +367,13 @@ class DockerEngine:
 
     # -- containers ----------------------------------------------------------
 
-    def start_helper(self, lab: LabLabels, image: Image | None = None) -> int:
-        """Start the container that the lab's agents run in; return its process id.
+    def start_helper(self, lab: LabLabels, image: Image | None = None) -> Channel:
+        """Start the container that the lab's agents run in; return the line to the first.
 
         It sees the processes of the engine's machine, has a network namespace
         of its own without any network, and the few capabilities that plumbing
-        takes.  Nothing is left of it after a failure.
+        takes.  Closing the line ends the agent, and the container with it; but
+        that of a lab with ``keep`` stays.  Nothing is left after a failure.
 
         """
         config = _helper_config(lab, (image or helper_image()).tag)
@@ -389,7 +381,22 @@ class DockerEngine:
         with self._errors("starting the helper container"), self._line() as line:
             container = _create(line, name, config)
             try:
-                return _start(line, container)
+                if lab.keep:
+                    _start(line, container)
+                    return self.connect(lab.id)
+                # The agent is the container's own program, which saves the
+                # engine an exec; attached before it starts, so that nothing of
+                # what it says is lost.
+                query = "stream=1&stdin=1&stdout=1&stderr=1"
+                channel = self._open_channel(
+                    lambda own: own.upgrade(f"/containers/{container}/attach?{query}", None)
+                )
+                try:
+                    _start(line, container)
+                except BaseException:
+                    channel.close()
+                    raise
+                return channel
             except BaseException:
                 self._remove([container])
                 raise
@@ -562,25 +569,31 @@ class DockerEngine:
             "Cmd": list(AGENT_COMMAND),
         }
         name = _container_name(lab_id)
+
+        def upgrade(line: _Line) -> tuple[Any, bytes]:
+            exec_id = line.request("POST", f"/containers/{name}/exec", body=config)["Id"]
+            return line.upgrade(f"/exec/{exec_id}/start", {"Detach": False, "Tty": False})
+
         with self._errors("starting the agent"):
-            # Over ssh each agent has a connection of its own: ten sessions are
-            # all that one may have.
-            own = self._new_client(_TIMEOUT_S) if self._over_ssh() else None
+            return self._open_channel(upgrade)
+
+    def _open_channel(self, upgrade: Callable[[_Line], tuple[Any, bytes]]) -> Channel:
+        """Return the line that `upgrade` makes of a fresh connection."""
+        # Over ssh each agent has a connection of its own: ten sessions are
+        # all that one may have.
+        own = self._new_client(_TIMEOUT_S) if self._over_ssh() else None
+        try:
+            line = _Line(partial(_dial, own) if own else self._dial, self._negotiated())
             try:
-                line = _Line(partial(_dial, own) if own else self._dial, self._negotiated())
-                try:
-                    exec_id = line.request("POST", f"/containers/{name}/exec", body=config)["Id"]
-                    stream, rest = line.upgrade(
-                        f"/exec/{exec_id}/start", {"Detach": False, "Tty": False}
-                    )
-                except BaseException:
-                    line.close()
-                    raise
+                stream, rest = upgrade(line)
             except BaseException:
-                if own is not None:
-                    own.close()
+                line.close()
                 raise
-        return _ExecChannel(stream, rest, own)
+        except BaseException:
+            if own is not None:
+                own.close()
+            raise
+        return _AgentChannel(stream, rest, own)
 
     # -- within --------------------------------------------------------------
 
@@ -916,7 +929,7 @@ _STDOUT, _STDERR = 1, 2
 _STDERR_KEPT_BYTES = 8192
 
 
-class _ExecChannel:
+class _AgentChannel:
     """The line to one agent: what it prints, taken out of its frames."""
 
     def __init__(self, stream: Any, rest: bytes, api: Any) -> None:
@@ -1007,12 +1020,24 @@ def _node_config(lab: LabLabels, node: NodeContainer) -> dict[str, Any]:
             **_HOST_CONFIG,
             "CapAdd": list(node.cap_add),
             "ReadonlyPaths": list(_READ_ONLY),
+            # For what a lab makes for its nodes: see playground.provision.
+            "Tmpfs": {"/run/playground": "mode=755"},
         },
     }
 
 
 def _helper_config(lab: LabLabels, image: str) -> dict[str, Any]:
+    agent = {
+        "Entrypoint": list(AGENT_COMMAND),
+        "AttachStdin": True,
+        "AttachStdout": True,
+        "AttachStderr": True,
+        "OpenStdin": True,
+        # End of file when the attached client is gone, however it went.
+        "StdinOnce": True,
+    }
     return {
+        **({} if lab.keep else agent),
         "Image": image,
         "Hostname": "helper",
         "Labels": lab.as_labels("helper"),

@@ -102,7 +102,7 @@ class Lab:
         self._plan: Plan | None = None
         self._provisions: dict[str, NodeProvision] = {}
         self._pids: dict[str, int] = {}
-        self._helper_pid = 0
+        self._hashes: dict[str, str] = {}
         self._labels = LabLabels("", self.name, "")
         self._credentials = Credentials.make(users)
         self._forget: weakref.finalize[[str, ExitStack], Lab] | None = None
@@ -240,7 +240,7 @@ class Lab:
                 # The agent's interpreter starts while the hosts do.
                 helper = beside.submit(self._start_agent, self._labels, undo)
                 pids = self._engine.start_nodes(self._labels, containers, self._progress)
-                self._client, self._helper_pid = helper.result()
+                self._client = helper.result()
             with self._blaming_the_dead(containers):
                 self._bring_up(undo, plan, compare(None, plan), pids)
             if self.keep:
@@ -256,12 +256,16 @@ class Lab:
             # At the end of the program the line closes by itself.
             self._forget.atexit = False
 
-    def _start_agent(self, labels: LabLabels, undo: ExitStack) -> tuple[Client, int]:
-        helper_pid = self._engine.start_helper(labels)
-        client = Client(self._engine.connect(labels.id))
+    def _start_agent(self, labels: LabLabels, undo: ExitStack) -> Client:
+        client = Client(self._engine.start_helper(labels))
         undo.callback(client.close)
         client.hello(READY_TIMEOUT_S)
-        return client, helper_pid
+        self._hash_passwords(client)
+        return client
+
+    def _hash_passwords(self, client: Client) -> None:
+        passwords = [self.root_password, *self.users.values()]
+        self._hashes = applying.hash_passwords(client, passwords)
 
     @contextmanager
     def _blaming_the_dead(self, containers: Sequence[NodeContainer]) -> Iterator[None]:
@@ -293,15 +297,21 @@ class Lab:
         old_plan, old_provisions, old_pids = self._plan, self._provisions, self._pids
         provisions = provision(plan, self._credentials)
         if not self.keep:
-            # The helper last: the agent itself runs in it.
-            client.call("own", pids=[*pids.values(), self._helper_pid])
-        applying.wire(client, pids, plan, change)
+            client.call("own", pids=list(pids.values()))
         if old_plan is not None:
-            undo.callback(applying.furnish, client, old_pids, old_provisions, provisions)
-            undo.callback(applying.configure, client, old_pids, compare(plan, old_plan).inside)
+            back = compare(plan, old_plan).inside
+            undo.callback(applying.start_programs, client, old_pids, old_provisions, provisions)
+            undo.callback(applying.furnish, client, old_pids, old_provisions, provisions, {})
+            undo.callback(applying.configure, client, old_pids, back)
             undo.callback(applying.unwire, client, old_pids, plan, change)
-        applying.configure(client, pids, change.inside)
-        checks = applying.furnish(client, pids, provisions, old_provisions)
+        with ThreadPoolExecutor(1) as beside:
+            furnishing = beside.submit(
+                applying.furnish, client, pids, provisions, old_provisions, self._hashes
+            )
+            applying.wire(client, pids, plan, change)
+            applying.configure(client, pids, change.inside)
+            furnishing.result()
+        checks = applying.start_programs(client, pids, provisions, old_provisions)
         undo.callback(self._restore, old_plan, old_provisions, old_pids)
         self._plan, self._provisions, self._pids = plan, provisions, pids
         self._attach_nodes(plan, pids)
@@ -488,6 +498,7 @@ class Lab:
             lab._labels = LabLabels(record.id, record.name, record.owner, record.keep)
             lab._client = client
             lab._credentials = saved.credentials
+            lab._hash_passwords(client)
             lab._plan = saved.plan
             lab._pids = found.pids(record.id)
             lab._provisions = provision(saved.plan, saved.credentials)
@@ -526,10 +537,11 @@ def _engine(engine: Engine | str | None) -> Engine:
 
 
 def _images(plan: Plan) -> dict[str, Image]:
-    return {
-        node.name: image_for([settings.service for settings in node.services])
-        for node in plan.nodes
+    services = {
+        node.name: frozenset(settings.service for settings in node.services) for node in plan.nodes
     }
+    images = {wanted: image_for(wanted) for wanted in set(services.values())}
+    return {name: images[wanted] for name, wanted in services.items()}
 
 
 def _containers(nodes: Iterable[NodePlan], images: Mapping[str, Image]) -> list[NodeContainer]:

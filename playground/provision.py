@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from playground.credentials import CA_HASH, Credentials
+from playground.credentials import Credentials
 from playground.plan import Address, NodePlan, Plan, RecordPlan
 from playground.services import (
     SERVICES,
@@ -27,6 +27,10 @@ from playground.services import (
     ServiceSettings,
     mail_domain,
 )
+
+# A file system in memory, where a file costs a fiftieth of what it does in an
+# overlay: 0.01 instead of 0.5 ms.  The images' own settings lead there.
+_PLACE = "/run/playground"
 
 # Debian's first uid for people, adduser.conf(5).
 _FIRST_UID = 1000
@@ -184,11 +188,10 @@ def _addresses(node: NodePlan) -> list[Address]:
 def _trust(credentials: Credentials) -> tuple[File, ...]:
     authority = credentials.ca_certificate_pem.encode()
     return (
-        File("/etc/playground/ca.pem", authority),
-        # Where curl, wget, requests and httpx look ...
+        # Where a link in /etc/ssl/certs leads, for OpenSSL ...
+        File(f"{_PLACE}/ca.pem", authority),
+        # ... and where curl, wget, requests and httpx look.
         File("/etc/ssl/certs/ca-certificates.crt", authority, append=True),
-        # ... and where OpenSSL looks by the hash of the name: c_rehash(1).
-        File(f"/etc/ssl/certs/{CA_HASH}.0", authority),
     )
 
 
@@ -196,21 +199,16 @@ def _secure_shell(
     node: NodePlan, credentials: Credentials, known_hosts: bytes, users: Iterable[Account]
 ) -> tuple[File, ...]:
     private, public = credentials.host_key(node.name)
-    files = [
-        File("/etc/ssh/ssh_host_ed25519_key", private.encode(), 0o600),
-        File("/etc/ssh/ssh_host_ed25519_key.pub", f"{public}\n".encode()),
-        File("/etc/ssh/ssh_known_hosts", known_hosts),
-    ]
-    for user in users:
-        home = "/root" if user.uid == 0 else f"/home/{user.name}"
-        key, own = credentials.ssh_private_key.encode(), (user.uid, user.uid)
-        line = f"{credentials.ssh_public_key}\n".encode()
-        files += [
-            File(f"{home}/.ssh/authorized_keys", line, 0o600, *own),
-            File(f"{home}/.ssh/id_ed25519", key, 0o600, *own),
-            File(f"{home}/.ssh/id_ed25519.pub", line, 0o644, *own),
-        ]
-    return tuple(files)
+    allowed = f"{credentials.ssh_public_key}\n".encode()
+    key = credentials.ssh_private_key.encode()
+    return (
+        File(f"{_PLACE}/ssh_host_ed25519_key", private.encode(), 0o600),
+        File(f"{_PLACE}/ssh_host_ed25519_key.pub", f"{public}\n".encode()),
+        File(f"{_PLACE}/ssh_known_hosts", known_hosts),
+        File(f"{_PLACE}/authorized_keys", allowed),
+        # ssh takes no key that others may read, so each has their own.
+        *(File(f"{_PLACE}/keys/{user.name}", key, 0o600, user.uid, user.uid) for user in users),
+    )
 
 
 def _known_hosts(plan: Plan, credentials: Credentials) -> bytes:

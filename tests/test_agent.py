@@ -1133,9 +1133,8 @@ def test_command_is_as_the_engine_would_run_it(engine: DockerEngine) -> None:
         "ls -l /proc/self/fd | wc -l; env | grep -vE '^(USER|LOGNAME|SHELL)=' | sort"
     )
     try:
-        engine.start_helper(lab)
-        pids = engine.start_nodes(lab, [NodeContainer("h1", "h1", image.tag)])
-        with Client(engine.connect(lab.id)) as client:
+        with Client(engine.start_helper(lab)) as client:
+            pids = engine.start_nodes(lab, [NodeContainer("h1", "h1", image.tag)])
             client.call("own", pids=list(pids.values()))
             for user in (None, "root", "daemon"):
                 wanted = _engine_exec(engine, f"{lab.id}.h1", ["sh", "-c", script], user)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import getpass
 import json
 import os
@@ -13,6 +14,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -22,7 +24,7 @@ from playground.engine import (
     DockerEngine,
     LabLabels,
     NodeContainer,
-    _ExecChannel,
+    _AgentChannel,
     _mirror_lines,
 )
 from playground.errors import EngineError, ImageError, NodeDied
@@ -341,28 +343,45 @@ def test_stop_waits_for_a_removal_in_progress(
 
 
 @pytest.mark.docker
+@pytest.mark.parametrize("keep", [False, True], ids=["that ends", "that stays"])
+def test_the_helper_of_a_lab(
+    engine: DockerEngine, helper: Image, new_lab: NewLab, keep: bool
+) -> None:
+    lab = dataclasses.replace(new_lab(), keep=keep)
+    with closing(engine.start_helper(lab, helper)) as channel:
+        converse(channel, 10)
+    deadline = time.monotonic() + 20
+    while containers(engine, lab) and not keep:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert bool(containers(engine, lab)) == keep
+    engine.stop(lab.id)
+
+
+@pytest.mark.docker
 def test_the_agent_says_hello(engine: DockerEngine, helper: Image, new_lab: NewLab) -> None:
     lab = new_lab()
-    engine.start_helper(lab, helper)
-    exchange(engine, lab)
-    # A second agent beside the first: `Lab.attach`.
-    exchange(engine, lab)
-    engine.stop(lab.id)
+    with closing(engine.start_helper(lab, helper)) as first:
+        converse(first)
+        # A second agent beside the first: `Lab.attach`.
+        exchange(engine, lab)
+        engine.stop(lab.id)
     with pytest.raises(EngineError, match="No such container"):
         engine.connect(lab.id)
 
 
 def exchange(engine: DockerEngine, lab: LabLabels, size: int = 3_000_000) -> None:
-    """Have an agent say hello and echo more than any buffer on the way holds."""
-    channel = engine.connect(lab.id)
-    try:
-        assert json.loads(read_line(channel))["hello"]["protocol"] == 1
-        value = "x" * size
-        request = {"id": 1, "op": "echo", "args": {"value": value}}
-        channel.write(json.dumps(request).encode() + b"\n")
-        assert json.loads(read_line(channel))["result"] == value
-    finally:
-        channel.close()
+    """Have one more agent say hello and echo more than any buffer on the way holds."""
+    with closing(engine.connect(lab.id)) as channel:
+        converse(channel, size)
+
+
+def converse(channel: engine_module.Channel, size: int = 3_000_000) -> None:
+    assert json.loads(read_line(channel))["hello"]["protocol"] == 1
+    value = "x" * size
+    request = {"id": 1, "op": "echo", "args": {"value": value}}
+    channel.write(json.dumps(request).encode() + b"\n")
+    assert json.loads(read_line(channel))["result"] == value
 
 
 def read_line(channel: engine_module.Channel) -> bytes:
@@ -377,8 +396,7 @@ def read_line(channel: engine_module.Channel) -> bytes:
 @pytest.mark.docker
 def test_closing_wakes_a_reader(engine: DockerEngine, helper: Image, new_lab: NewLab) -> None:
     lab = new_lab()
-    engine.start_helper(lab, helper)
-    channel = engine.connect(lab.id)
+    channel = engine.start_helper(lab, helper)
     read_line(channel)
     ended: list[bytes] = []
     reader = threading.Thread(target=lambda: ended.append(channel.read(1)))
@@ -399,7 +417,7 @@ def frame(kind: int, data: bytes) -> bytes:
 def test_frames_are_taken_apart(step: int) -> None:
     ours, theirs = socket.socketpair()
     with theirs:
-        channel = _ExecChannel(ours, frame(1, b"he")[:5], None)
+        channel = _AgentChannel(ours, frame(1, b"he")[:5], None)
         data = frame(1, b"he")[5:] + frame(2, b"warning\n") + frame(1, b"") + frame(1, b"llo\n")
         for at in range(0, len(data), step):
             theirs.sendall(data[at : at + step])
@@ -413,7 +431,7 @@ def test_frames_are_taken_apart(step: int) -> None:
 def test_the_last_of_stderr_is_kept() -> None:
     ours, theirs = socket.socketpair()
     with theirs:
-        channel = _ExecChannel(ours, b"", None)
+        channel = _AgentChannel(ours, b"", None)
         for number in range(100):
             theirs.sendall(frame(2, b"%0100d" % number))
         theirs.sendall(frame(1, b"!"))
@@ -558,7 +576,8 @@ def everything_works(engine: DockerEngine, helper: Image, sleeper: Image, lab: L
     try:
         engine.check()
         engine.ensure_images([helper, sleeper])
-        engine.start_helper(lab, helper)
+        first = engine.start_helper(lab, helper)
+        converse(first)
         pids = engine.start_nodes(lab, nodes_of(sleeper, *(f"h{n}" for n in range(8))))
         assert engine.pids(lab.id) == pids
         # More lines than one ssh connection has sessions for.
@@ -566,7 +585,7 @@ def everything_works(engine: DockerEngine, helper: Image, sleeper: Image, lab: L
         for channel in channels:
             assert b"hello" in read_line(channel)
         exchange(engine, lab)
-        for channel in channels:
+        for channel in (*channels, first):
             channel.close()
         engine.stop(lab.id)
         assert containers(engine, lab) == []

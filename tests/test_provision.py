@@ -10,6 +10,7 @@ from cryptography import x509
 
 from playground.credentials import CA_HASH, Credentials
 from playground.errors import TopologyError
+from playground.images import images_directory
 from playground.plan import Plan
 from playground.planning import make_plan
 from playground.provision import Account, NodeProvision, provision
@@ -84,7 +85,7 @@ def test_a_new_host_changes_nothing_but_names(credentials: Credentials) -> None:
     Link(lan, Host("h2"))
     new = provision(make_plan([lan], previous=before), credentials)["h1"]
     changed = {item.path for item in set(new.files) - set(old.files)}
-    assert changed == {"/etc/hosts", "/etc/ssh/ssh_known_hosts"}
+    assert changed == {"/etc/hosts", "/run/playground/ssh_known_hosts"}
 
 
 # ----------------------------------------------------------------- programs
@@ -171,7 +172,7 @@ def test_every_node_trusts_the_labs_authority(
         bundle = file_of(node, "/etc/ssl/certs/ca-certificates.crt")
         assert bundle.append
         assert bundle.content.decode() == credentials.ca_certificate_pem
-        assert text_of(node, f"/etc/ssl/certs/{CA_HASH}.0") == credentials.ca_certificate_pem
+        assert text_of(node, "/run/playground/ca.pem") == credentials.ca_certificate_pem
 
 
 def test_certificates_go_to_those_who_need_them(with_dns: dict[str, NodeProvision]) -> None:
@@ -210,18 +211,21 @@ def test_secrets_are_readable_by_their_owner_alone(with_dns: dict[str, NodeProvi
 # ---------------------------------------------------------------------- ssh
 
 
-@pytest.mark.parametrize(
-    ("home", "uid"), [("/root", 0), ("/home/student", 1000), ("/home/ann", 1001)]
-)
+@pytest.mark.parametrize(("user", "uid"), [("root", 0), ("student", 1000), ("ann", 1001)])
 def test_everybody_enters_by_the_labs_key(
-    with_dns: dict[str, NodeProvision], credentials: Credentials, home: str, uid: int
+    with_dns: dict[str, NodeProvision], credentials: Credentials, user: str, uid: int
 ) -> None:
     for node in with_dns.values():
-        allowed = file_of(node, f"{home}/.ssh/authorized_keys")
-        assert allowed.content.decode().strip() == credentials.ssh_public_key
-        key = file_of(node, f"{home}/.ssh/id_ed25519")
+        allowed = text_of(node, "/run/playground/authorized_keys")
+        assert allowed.strip() == credentials.ssh_public_key
+        key = file_of(node, f"/run/playground/keys/{user}")
         assert key.content.decode() == credentials.ssh_private_key
-        assert (key.uid, key.gid, allowed.uid, allowed.gid) == (uid,) * 4
+        assert (key.uid, key.gid) == (uid, uid)
+
+
+def test_the_base_image_links_to_the_authority_by_the_hash_of_its_name() -> None:
+    dockerfile = (images_directory() / "base" / "Dockerfile").read_text()
+    assert f"ln -s /run/playground/ca.pem /etc/ssl/certs/{CA_HASH}.0" in dockerfile
 
 
 def test_every_host_knows_every_hosts_key(
@@ -229,13 +233,13 @@ def test_every_host_knows_every_hosts_key(
 ) -> None:
     known = {
         name: line.split()[1:]
-        for line in text_of(with_dns["h1"], "/etc/ssh/ssh_known_hosts").splitlines()
+        for line in text_of(with_dns["h1"], "/run/playground/ssh_known_hosts").splitlines()
         for name in line.split()[0].split(",")
     }
     for name in ("www.example.com", "www", "10.0.1.2"):
         assert known[name] == credentials.host_key("www.example.com")[1].split()[:2]
     assert known["h1"] != known["www"]
-    public = text_of(with_dns["h1"], "/etc/ssh/ssh_host_ed25519_key.pub")
+    public = text_of(with_dns["h1"], "/run/playground/ssh_host_ed25519_key.pub")
     assert public.split()[:2] == known["h1"]
 
 
