@@ -410,7 +410,6 @@ EXCHANGES = (
         r"^S: Subject: Hello from behind the NAT of ",
         (
             "^C: .*STARTTLS",
-            "^C: .*LOGIN",
             "^S: .*Logged",
             "^S: .*EXISTS",
             "^C: .*FETCH",
