@@ -15,6 +15,7 @@ from playground.engine import DockerEngine
 from playground.errors import (
     AgentError,
     AgentGone,
+    BadArgument,
     CallFailed,
     CommandFailed,
     CommandTimeout,
@@ -27,6 +28,8 @@ from playground.errors import (
     NotRunning,
     PlaygroundError,
     TopologyError,
+    TransferFailed,
+    UnknownName,
 )
 from playground.lab import Lab
 from playground.plan import Plan
@@ -43,6 +46,7 @@ __all__ = [
     "SSH",
     "AgentError",
     "AgentGone",
+    "BadArgument",
     "CallFailed",
     "CommandFailed",
     "CommandTimeout",
@@ -63,4 +67,6 @@ __all__ = [
     "Switch",
     "Telnet",
     "TopologyError",
+    "TransferFailed",
+    "UnknownName",
 ]

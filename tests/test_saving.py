@@ -1,0 +1,95 @@
+"""A lab that was saved comes back as it was."""
+
+from __future__ import annotations
+
+import json
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+
+from playground.credentials import Credentials
+from playground.examples import miniature_internet_nodes
+from playground.planning import collect, make_plan
+from playground.provision import provision
+from playground.saving import load, save
+from playground.services import DNS, FTP, HTTP, IMAP, SMTP
+from playground.topology import Host, Link, Node, Router, Switch
+
+
+@pytest.fixture(scope="module")
+def credentials() -> Credentials:
+    return Credentials.make({"ann": "secret"})
+
+
+def everything(site: Path) -> tuple[Node, ...]:
+    """Return nodes in which each thing that can be declared is declared once."""
+    (site / "index.html").write_bytes(b"\xff not text")
+    message = EmailMessage()
+    message["Subject"] = "hi"
+    lan = Switch("lan", subnet=["192.168.1.0/24", "2001:db8:1::/64"])
+    upstairs = Switch("upstairs")
+    Link(lan, upstairs)
+    modem = Router("modem", services=["ssh"])
+    manual = Router("manual", routing=None)
+    www = Host("www.example.com", services=[HTTP(files=site), FTP(files={"a": "b"})])
+    mail = Host(
+        "mail.example.com",
+        services=[
+            SMTP(domain="example.com"),
+            IMAP(mailboxes={"ann": [message, "Subject: yo\n\n"]}),
+        ],
+    )
+    name_server = Host("ns", services=[DNS(records=[("example.com", "TXT", "v=1")])])
+    Link(lan, modem, address="192.168.1.1", names=(None, "lan0"), macs=(None, "02:00:00:00:00:01"))
+    Link(upstairs, www, mtu=1400, offload=True)
+    uplink = Link(modem, name_server, addresses=("10.1.1.1/32", "10.1.1.2/32"))
+    Link(name_server, manual, subnet="203.0.113.0/24")
+    Link(manual, mail)
+    modem.masquerade(uplink)
+    modem.forward(uplink, port=8080, to=(www, 80), protocol="tcp")
+    return collect((lan,))
+
+
+@pytest.mark.parametrize("ipv6", [False, True])
+def test_all_that_can_be_declared_is_saved(
+    tmp_path: Path, credentials: Credentials, ipv6: bool
+) -> None:
+    nodes = everything(tmp_path)
+    plan = make_plan(nodes, lab="x", ipv6=ipv6)
+    saved = load(save(nodes, plan, credentials))
+    assert saved.ipv6 == ipv6
+    assert [repr(node) for node in saved.nodes] == [repr(node) for node in nodes]
+    # The declarations alone, without the saved plan, lead to the same network.
+    again = make_plan(saved.nodes, lab="x", ipv6=ipv6)
+    assert again.wires == plan.wires
+    assert [node.interfaces for node in again.nodes] == [node.interfaces for node in plan.nodes]
+    assert [node.ruleset for node in again.nodes] == [node.ruleset for node in plan.nodes]
+    assert [node.routes for node in again.nodes] == [node.routes for node in plan.nodes]
+
+
+def test_the_plan_comes_back_equal(credentials: Credentials) -> None:
+    nodes = miniature_internet_nodes()
+    plan = make_plan(nodes, lab="miniature-internet")
+    saved = load(save(nodes, plan, credentials))
+    assert saved.plan == plan
+    assert [node.name for node in saved.nodes] == [node.name for node in nodes]
+
+
+def test_a_lab_found_again_has_nothing_to_change(tmp_path: Path, credentials: Credentials) -> None:
+    nodes = everything(tmp_path)
+    plan = make_plan(nodes, lab="x")
+    before = provision(plan, credentials)
+    text = save(nodes, plan, credentials)
+    (tmp_path / "index.html").unlink()  # the directory may be on another machine
+    saved = load(text)
+    assert make_plan(saved.nodes, lab="x", previous=saved.plan) == saved.plan
+    assert provision(saved.plan, saved.credentials) == before
+
+
+def test_saved_is_plain_json_and_of_one_version(credentials: Credentials) -> None:
+    nodes = miniature_internet_nodes()
+    data = json.loads(save(nodes, make_plan(nodes), credentials))
+    data["format"] += 1
+    with pytest.raises(ValueError, match="saved by another version of playground"):
+        load(json.dumps(data))
