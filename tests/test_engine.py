@@ -28,7 +28,9 @@ from playground.engine import (
     _mirror_lines,
 )
 from playground.errors import EngineError, ImageError, NodeDied
+from playground.examples import coffee_shop
 from playground.images import Image, helper_image, make_image
+from playground.lab import Lab
 from playground.progress import Silent
 
 NewLab = Callable[[], LabLabels]
@@ -488,6 +490,7 @@ def test_everything_works_over_tcp(
     engine: DockerEngine, helper: Image, sleeper: Image, new_lab: NewLab, forwarder: str
 ) -> None:
     everything_works(DockerEngine(forwarder), helper, sleeper, new_lab())
+    a_whole_lab_works(forwarder)
 
 
 @pytest.fixture
@@ -554,6 +557,7 @@ def test_everything_works_over_ssh(
     engine: DockerEngine, helper: Image, sleeper: Image, new_lab: NewLab, sshd: str
 ) -> None:
     everything_works(DockerEngine(sshd), helper, sleeper, new_lab())
+    a_whole_lab_works(sshd)
 
 
 @pytest.mark.docker
@@ -570,6 +574,23 @@ def test_ssh_that_does_not_let_in_is_one_sentence(
     (stranger / ".ssh" / "known_hosts").write_text("")
     with pytest.raises(EngineError, match="not found in known_hosts"):
         DockerEngine(sshd).check()
+
+
+def a_whole_lab_works(url: str) -> None:
+    lab = coffee_shop(engine=DockerEngine(url), quiet=True)
+    h1, www = lab.node("h1"), lab.node("www")
+    with lab:
+        assert h1.ping(www).received == 3
+        assert "www.example.com" in h1.run("curl -s http://www.example.com/").stdout
+        h1.write("/root/big", b"x" * 5_000_000)
+        assert h1.run("wc -c < /root/big").stdout.strip() == "5000000"
+        assert h1.call(lambda: 6 * 7) == 42
+        with h1.ssh(to=www) as client:
+            assert client.exec_command("hostname")[1].read() == b"www\n"
+        www.services["http"].restart()
+        attached = Lab.attach(lab.id, engine=DockerEngine(url), quiet=True)
+        assert attached.node("h1").run("hostname").stdout == "h1\n"
+        attached.detach()
 
 
 def everything_works(engine: DockerEngine, helper: Image, sleeper: Image, lab: LabLabels) -> None:

@@ -25,7 +25,7 @@ from playground import (
     Switch,
     TopologyError,
 )
-from playground.engine import DockerEngine
+from playground.engine import Channel, DockerEngine
 from playground.remote import Client
 from tests.facts import assert_can_ping, assert_path
 
@@ -404,7 +404,7 @@ def test_a_failure_of_the_agent_at_any_step_leaves_nothing(
 
 
 @docker
-@pytest.mark.parametrize("method", ["ensure_images", "start_helper", "connect", "start_nodes"])
+@pytest.mark.parametrize("method", ["ensure_images", "start_helper", "start_nodes"])
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_failure_of_the_engine_at_any_step_leaves_nothing(
     engine: DockerEngine, monkeypatch: pytest.MonkeyPatch, method: str, when: str
@@ -420,6 +420,24 @@ def test_a_failure_of_the_engine_at_any_step_leaves_nothing(
     with monkeypatch.context() as broken, pytest.raises(PlaygroundError, match="injected"):
         broken.setattr(DockerEngine, method, failing)
         Lab(pair()[0], name="broken", quiet=True).start()
+    assert labs_named(engine, "broken") == []
+
+
+@docker
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_kept_lab_that_cannot_be_spoken_with_leaves_nothing(
+    engine: DockerEngine, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    original = DockerEngine.connect
+
+    def failing(self: DockerEngine, lab_id: str) -> Channel:
+        if when == "after":
+            original(self, lab_id).close()
+        raise PlaygroundError("injected")
+
+    with monkeypatch.context() as broken, pytest.raises(PlaygroundError, match="injected"):
+        broken.setattr(DockerEngine, "connect", failing)
+        Lab(pair()[0], name="broken", keep=True, quiet=True).start()
     assert labs_named(engine, "broken") == []
 
 
