@@ -656,6 +656,63 @@ def test_point_to_point_addresses_and_routes(agent: Client) -> None:
             says(b, a, "10.30.1.1")
 
 
+# Prints what pyroute2, which shares no line with the agent, reads in a namespace.
+WITNESS = """
+import json
+from pyroute2 import IPRoute
+with IPRoute() as ip:
+    links = {
+        link.get_attr("IFLA_IFNAME"): link
+        for link in ip.get_links() if link.get_attr("IFLA_IFNAME") != "lo"
+    }
+    names = {link["index"]: name for name, link in links.items()}
+    print(json.dumps({
+        "links": {
+            name: [link["state"], link.get_attr("IFLA_ADDRESS"), link.get_attr("IFLA_MTU"),
+                   link.get_attr("IFLA_LINKINFO").get_attr("IFLA_INFO_KIND")]
+            for name, link in links.items()
+        },
+        "addresses": [
+            [names[item["index"]], item.get_attr("IFA_LOCAL"), item["prefixlen"]]
+            for item in ip.get_addr() if item["index"] in names
+        ],
+        "routes": [
+            [item.get_attr("RTA_DST"), item["dst_len"], item.get_attr("RTA_GATEWAY"),
+             names[item.get_attr("RTA_OIF")]]
+            for item in ip.get_routes(table=254) if item.get_attr("RTA_OIF") in names
+        ],
+    }))
+"""
+
+
+@needs_root
+def test_another_library_reads_from_the_kernel_what_the_agent_wrote(agent: Client) -> None:
+    with Namespaces("h1") as h1, Namespaces("h2") as h2:
+        mac = "02:00:00:00:00:07"
+        pair_of_ends = veth(end(h1.pid, "lan0", mac=mac), end(h2.pid, "eth0"), mtu_bytes=1400)
+        agent.call("wire", bridges=[], veths=[pair_of_ends])
+        default = {"destination": "0.0.0.0/0", "via": "192.168.7.1", "interface": "lan0"}
+        far = {"destination": "10.25.1.1/32", "via": None, "interface": "lan0"}
+        agent.call(
+            "network",
+            nodes=[
+                node(h1.pid, "192.168.7.2/24", interface="lan0", routes_add=[default, far]),
+                node(h2.pid, "192.168.7.1/24"),
+            ],
+        )
+        command = ["nsenter", f"--net=/proc/{h1.pid}/ns/net", sys.executable, "-c", WITNESS]
+        seen = json.loads(subprocess.run(command, stdout=-1, check=True, timeout=30).stdout)
+    assert seen == {
+        "links": {"lan0": ["up", mac, 1400, "veth"]},
+        "addresses": [["lan0", "192.168.7.2", 24]],
+        "routes": [
+            [None, 0, "192.168.7.1", "lan0"],
+            ["10.25.1.1", 32, None, "lan0"],
+            ["192.168.7.0", 24, None, "lan0"],
+        ],
+    }
+
+
 @needs_root
 def test_two_links_to_the_same_peer(agent: Client, nodes: tuple[Namespaces, Namespaces]) -> None:
     h1, h2 = nodes
