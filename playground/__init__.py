@@ -11,7 +11,7 @@ Ping(sent=3, received=3, rtt_ms=...)
 
 """
 
-from playground.engine import DockerEngine
+from playground.docker_engine import DockerEngine
 from playground.errors import (
     AgentError,
     AgentGone,

@@ -29,7 +29,8 @@ from click.shell_completion import CompletionItem
 from playground.errors import AgentError, LabNotFound, NotRunning, PlaygroundError, TopologyError
 
 if TYPE_CHECKING:
-    from playground.engine import DockerEngine, LabRecord
+    from playground.docker_engine import DockerEngine
+    from playground.engine import LabRecord
     from playground.lab import Lab
     from playground.live import Process
     from playground.topology import Machine
@@ -498,7 +499,7 @@ def say_how_to_enter(lab: Lab, took_s: float) -> None:
 
 
 def _engine() -> DockerEngine:
-    from playground.engine import DockerEngine
+    from playground.docker_engine import DockerEngine
 
     return DockerEngine()
 

@@ -62,7 +62,7 @@ def show(*, keep: bool = False, quiet: bool = False, program: str = "playground"
     Raises `DemonstrationFailed`, after all was tried, if an exchange failed.
 
     """
-    from playground.engine import DockerEngine
+    from playground.docker_engine import DockerEngine
     from playground.examples import miniature_internet
     from playground.images import helper_image, image_for
     from playground.progress import make_progress

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from playground.engine import DockerEngine
+from playground.docker_engine import DockerEngine
 from playground.errors import EngineError, ImageError
 from playground.images import LOCAL_BASE, PUBLIC_BASE, all_images, helper_image
 

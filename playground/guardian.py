@@ -129,7 +129,7 @@ def remove_leftovers(lab_id: str, url: str | None, engine: Engine | None = None)
     again until then.
 
     """
-    from playground.engine import DockerEngine
+    from playground.docker_engine import DockerEngine
     from playground.errors import EngineError
 
     if engine is None:

@@ -26,7 +26,8 @@ from typing import Self
 from playground import applying, saving
 from playground.changes import Changes, compare
 from playground.credentials import Credentials
-from playground.engine import DockerEngine, Engine, LabLabels, LabRecord, NodeContainer
+from playground.docker_engine import DockerEngine
+from playground.engine import Engine, LabLabels, LabRecord, NodeContainer
 from playground.errors import (
     AgentError,
     EngineError,

@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from playground.engine import DockerEngine, LabLabels, LabRecord
+from playground.docker_engine import DockerEngine
+from playground.engine import LabLabels, LabRecord
 from playground.errors import EngineError
 
 # How long what a dead owner left may take to disappear: the guardian looks for

@@ -34,7 +34,8 @@ from support_agent import (
 )
 
 from playground import agent as agent_module
-from playground.engine import DockerEngine, LabLabels, NodeContainer
+from playground.docker_engine import DockerEngine
+from playground.engine import LabLabels, NodeContainer
 from playground.errors import AgentError
 from playground.images import helper_image
 from playground.remote import Client

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from playground import Host, Lab, Link, Switch
-from playground.engine import DockerEngine
+from playground.docker_engine import DockerEngine
 from playground.services import SERVICES
 
 docker = pytest.mark.docker

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from playground import doctor
+from playground.docker_engine import DockerEngine
 from playground.doctor import Finding, examine
-from playground.engine import DockerEngine
 from playground.images import helper_image
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from playground.engine import DockerEngine, LabLabels
+from playground.docker_engine import DockerEngine
+from playground.engine import LabLabels
 from playground.guardian import Guardian
 
 CLONE = Path(__file__).resolve().parent.parent
@@ -18,7 +19,7 @@ CLONE = Path(__file__).resolve().parent.parent
 # An owner that is killed between the creation of its containers and their start.
 OWNER = """
 import os, signal, sys
-from playground import engine as rooms
+from playground import docker_engine as rooms
 from playground.guardian import Guardian
 
 lab = rooms.LabLabels(sys.argv[1], "test", "test@here:%d" % os.getpid())

@@ -25,7 +25,8 @@ from playground import (
     Switch,
     TopologyError,
 )
-from playground.engine import Channel, DockerEngine
+from playground.docker_engine import DockerEngine
+from playground.engine import Channel
 from playground.remote import Client
 from tests.facts import assert_can_ping, assert_path
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from playground import Host, Lab, Link, Router, Switch
-from playground.engine import DockerEngine
+from playground.docker_engine import DockerEngine
 from playground.errors import (
     BadArgument,
     CallFailed,

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from playground.engine import DockerEngine
+from playground.docker_engine import DockerEngine
 
 docker = pytest.mark.docker
 

@@ -19,14 +19,11 @@ from pathlib import Path
 
 import pytest
 
-from playground import engine as engine_module
-from playground.engine import (
-    DockerEngine,
-    LabLabels,
-    NodeContainer,
-    _AgentChannel,
-    _mirror_lines,
-)
+from playground.debian_base import _mirror_lines
+from playground.docker_engine import DockerEngine
+from playground.docker_errors import sentence as sentence_of
+from playground.docker_line import AgentChannel, Refused
+from playground.engine import Channel, LabLabels, NodeContainer
 from playground.errors import EngineError, ImageError, NodeDied
 from playground.examples import coffee_shop
 from playground.images import Image, helper_image, make_image
@@ -111,7 +108,7 @@ def test_half_a_base_gets_no_tag(
     program.write_text(f"#!/bin/sh\nprintf '{archive}'\necho 'E: no mirror' >&2\nexit 25\n")
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    monkeypatch.setattr(engine_module, "LOCAL_BASE", "playground/debian:never")
+    monkeypatch.setattr("playground.docker_engine.LOCAL_BASE", "playground/debian:never")
     with pytest.raises(ImageError, match="mmdebstrap could not make") as caught:
         engine._make_base(Silent())
     assert "E: no mirror" in caught.value.log
@@ -378,7 +375,7 @@ def exchange(engine: DockerEngine, lab: LabLabels, size: int = 3_000_000) -> Non
         converse(channel, size)
 
 
-def converse(channel: engine_module.Channel, size: int = 3_000_000) -> None:
+def converse(channel: Channel, size: int = 3_000_000) -> None:
     assert json.loads(read_line(channel))["hello"]["protocol"] == 1
     value = "x" * size
     request = {"id": 1, "op": "echo", "args": {"value": value}}
@@ -386,7 +383,7 @@ def converse(channel: engine_module.Channel, size: int = 3_000_000) -> None:
     assert json.loads(read_line(channel))["result"] == value
 
 
-def read_line(channel: engine_module.Channel) -> bytes:
+def read_line(channel: Channel) -> bytes:
     received = bytearray()
     while not received.endswith(b"\n"):
         more = channel.read(65536)
@@ -419,7 +416,7 @@ def frame(kind: int, data: bytes) -> bytes:
 def test_frames_are_taken_apart(step: int) -> None:
     ours, theirs = socket.socketpair()
     with theirs:
-        channel = _AgentChannel(ours, frame(1, b"he")[:5], None)
+        channel = AgentChannel(ours, frame(1, b"he")[:5], None)
         data = frame(1, b"he")[5:] + frame(2, b"warning\n") + frame(1, b"") + frame(1, b"llo\n")
         for at in range(0, len(data), step):
             theirs.sendall(data[at : at + step])
@@ -433,7 +430,7 @@ def test_frames_are_taken_apart(step: int) -> None:
 def test_the_last_of_stderr_is_kept() -> None:
     ours, theirs = socket.socketpair()
     with theirs:
-        channel = _AgentChannel(ours, b"", None)
+        channel = AgentChannel(ours, b"", None)
         for number in range(100):
             theirs.sendall(frame(2, b"%0100d" % number))
         theirs.sendall(frame(1, b"!"))
@@ -684,7 +681,7 @@ def test_the_oldest_version_both_know_is_spoken(
 def test_no_permission_is_one_sentence(tmp_path: Path) -> None:
     if os.geteuid() == 0:
         error: Exception = PermissionError(13, "Permission denied")
-        sentence = engine_module._sentence(error, "asking", "unix:///x")
+        sentence = sentence_of(error, "asking", "unix:///x")
     else:
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(tmp_path / "s"))
@@ -696,8 +693,8 @@ def test_no_permission_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_one_sentence() -> None:
-    refusal = engine_module._Refused(500, "write /x: No space left on device")
-    assert "disk is full" in engine_module._sentence(refusal, "building", "unix:///x")
+    refusal = Refused(500, "write /x: No space left on device")
+    assert "disk is full" in sentence_of(refusal, "building", "unix:///x")
 
 
 def test_importing_playground_imports_no_engine() -> None:

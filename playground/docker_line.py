@@ -1,0 +1,234 @@
+"""HTTP to a Docker engine: one connection kept open, and the stream to an agent.
+
+docker-py brings the transports (unix socket, tcp, TLS, ssh); the requests that a
+lab's start consists of go over plain connections of their own, one a thread.
+
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import struct
+import threading
+import urllib.parse
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from playground.errors import EngineError
+
+# A request that the engine has not answered by then never will be.
+TIMEOUT_S = 60.0
+
+
+class Refused(Exception):
+    """The engine answered a request with an error."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+class Line:
+    """One HTTP connection to the engine, kept open between requests.
+
+    docker-py would open one for each address asked, and spends more time on a
+    request than the engine does; its transports are used all the same.
+
+    """
+
+    def __init__(self, dial: Callable[[], Any], version: str) -> None:
+        self._dial = dial
+        self._prefix = f"/v{version}" if version else ""
+        self._http = http.client.HTTPConnection("localhost")
+
+    def __enter__(self) -> Line:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._http.close()
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, object] | None = None,
+        body: object = None,
+    ) -> Any:
+        """Return the decoded answer; raises `Refused` for an error's status."""
+        self._send(method, path, query, body, {})
+        response = self._http.getresponse()
+        return _answer(response.status, response.read())
+
+    def upgrade(self, path: str, body: object) -> tuple[Any, bytes]:
+        """Turn the connection into a raw stream; return it and what came already.
+
+        The line is used up by that.  The head of the answer is read here and not by
+        http.client, whose buffer would swallow the first of the stream.
+
+        """
+        # https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Container/operation/ContainerAttach
+        # "Hijacking": the answer is 101 UPGRADED, or 200 from older ones.
+        self._send("POST", path, None, body, {"Connection": "Upgrade", "Upgrade": "tcp"})
+        stream = self._http.sock
+        received = b""
+        while b"\r\n\r\n" not in received:
+            more = stream.recv(65536)
+            if not more:
+                raise ConnectionError("the engine closed the line while an agent was started")
+            received += more
+        head, _, rest = received.partition(b"\r\n\r\n")
+        status = int(head.split(None, 2)[1])
+        if status not in (http.client.SWITCHING_PROTOCOLS, http.client.OK):
+            _answer(status, rest)
+        self._http.sock = None
+        stream.settimeout(None)
+        return stream, rest
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, object] | None,
+        body: object,
+        headers: dict[str, str],
+    ) -> None:
+        if self._http.sock is None:
+            self._http.sock = self._dial()
+        if query:
+            path += "?" + urllib.parse.urlencode(query)
+        content = json.dumps(body).encode() if body is not None else None
+        if content is not None:
+            headers["Content-Type"] = "application/json"
+        self._http.request(method, self._prefix + path, content, headers)
+
+
+def dial(api: Any) -> Any:
+    """Open a connection to where a docker-py client's requests go.
+
+    Returns a socket, a TLS socket or a paramiko channel; all three have recv,
+    sendall, makefile, settimeout and close.
+
+    """
+    import requests
+
+    request = requests.Request("GET", f"{api.base_url}/_ping").prepare()
+    adapter = api.get_adapter(request.url)
+    if hasattr(adapter, "socket_path"):
+        return unix_stream(str(adapter.socket_path))
+    pool = adapter.get_connection_with_tls_context(request, api.verify, cert=api.cert)
+    connection = pool._new_conn()
+    connection.connect()
+    stream, connection.sock = connection.sock, None
+    stream.settimeout(TIMEOUT_S)
+    return stream
+
+
+def unix_stream(path: str) -> socket.socket:
+    stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        stream.settimeout(TIMEOUT_S)
+        stream.connect(path)
+    except BaseException:
+        stream.close()
+        raise
+    return stream
+
+
+def api_number(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
+
+
+def _answer(status: int, content: bytes) -> Any:
+    try:
+        data = json.loads(content) if content else None
+    except ValueError:
+        data = {"message": content.decode(errors="replace").strip()}
+    if status >= http.client.BAD_REQUEST:
+        message = data.get("message") if isinstance(data, dict) else None
+        raise Refused(status, message or f"HTTP status {status}")
+    return data
+
+
+# Frames of a hijacked stream: kind, three zero bytes, length (big endian).
+# See "Stream format" at the address in `Line.upgrade`.
+_FRAME = struct.Struct(">BxxxL")
+_STDOUT, _STDERR = 1, 2
+_STDERR_KEPT_BYTES = 8192
+
+
+class AgentChannel:
+    """The line to one agent: what it prints, taken out of its frames."""
+
+    def __init__(self, stream: Any, rest: bytes, api: Any) -> None:
+        self._stream = stream
+        self._api = api
+        self._received = bytearray(rest)
+        self._stdout = bytearray()
+        self._stderr = bytearray()
+        self._writing = threading.Lock()
+        self._closing = threading.Lock()
+        self._closed = False
+
+    def read(self, size: int) -> bytes:
+        while not self._stdout:
+            self._unpack()
+            if self._stdout:
+                break
+            try:
+                more = self._stream.recv(262144)
+            except (OSError, ValueError):
+                more = b""
+            if not more:
+                return b""
+            self._received += more
+        data = bytes(self._stdout[:size])
+        del self._stdout[:size]
+        return data
+
+    def _unpack(self) -> None:
+        """Move all whole frames from what was received to where they belong."""
+        at = 0
+        while len(self._received) - at >= _FRAME.size:
+            kind, length = _FRAME.unpack_from(self._received, at)
+            end = at + _FRAME.size + length
+            if end > len(self._received):
+                break
+            payload = self._received[at + _FRAME.size : end]
+            if kind == _STDERR:
+                self._stderr += payload
+                del self._stderr[:-_STDERR_KEPT_BYTES]
+            else:
+                self._stdout += payload
+            at = end
+        del self._received[:at]
+
+    def write(self, data: bytes) -> None:
+        with self._writing:
+            try:
+                self._stream.sendall(data)
+            except (OSError, ValueError) as error:
+                raise EngineError("the line to the agent is closed") from error
+
+    def close(self) -> None:
+        with self._closing:
+            if self._closed:
+                return
+            self._closed = True
+        # A recv in another thread returns when the connection is shut down, not
+        # when its descriptor is closed.
+        with suppress(OSError, EOFError):
+            self._stream.shutdown(socket.SHUT_RDWR)
+        with suppress(OSError, EOFError):
+            self._stream.close()
+        if self._api is not None:
+            self._api.close()
+
+    def stderr_tail(self) -> str:
+        return self._stderr.decode(errors="replace")
