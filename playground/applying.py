@@ -30,11 +30,11 @@ def wire(agent: Agent, pids: Pids, plan: Plan, change: Changes) -> None:
     All or nothing: what a failing request made is gone when the error comes.
 
     """
-    if change.bridges_add or change.wires_add:
+    if change.bridges or change.wires:
         agent.call(
             "wire",
-            bridges=[{"device": device} for device in change.bridges_add],
-            veths=[_veth(pair, pids, plan) for pair in change.wires_add],
+            bridges=[{"device": device} for device in change.bridges],
+            veths=[_veth(pair, pids, plan) for pair in change.wires],
         )
 
 
@@ -46,10 +46,10 @@ def unwire(agent: Agent, pids: Pids, plan: Plan, change: Changes) -> None:
     """
     agent.call(
         "unwire",
-        bridges=[{"device": device} for device in change.bridges_add],
+        bridges=[{"device": device} for device in change.bridges],
         veths=[
             _end(end, pids, plan)
-            for pair in change.wires_add
+            for pair in change.wires
             for end in (pair.a, pair.b)
             if end.node in pids or _is_switch(end, plan)
         ],
@@ -263,6 +263,10 @@ def _network(change: NodeChange, pids: Pids) -> dict[str, Any]:
         "interfaces": [
             {"name": item.name, "addresses": [str(address) for address in item.addresses]}
             for item in change.interfaces
+        ],
+        "addresses_remove": [
+            {"interface": interface, "address": str(address)}
+            for interface, address in change.addresses_remove
         ],
         "sysctls": dict(change.sysctls),
         "routes_add": [_route(route) for route in change.routes_add],

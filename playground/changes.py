@@ -1,7 +1,7 @@
 """What must happen to turn one plan into another, as data.
 
-`compare` looks at two plans and says which nodes, bridges and wires come and
-go, and what changes inside the nodes that stay.  The first start of a lab is
+`compare` looks at two plans and says which nodes, bridges and wires come,
+and what changes inside the nodes that stay.  The first start of a lab is
 the change from no plan; undoing a step is the change back.  Nothing here
 touches a machine.
 
@@ -9,21 +9,28 @@ touches a machine.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
-from playground.plan import InterfacePlan, NodePlan, Plan, RoutePlan, WirePlan
+from playground.firewall import NO_RULES
+from playground.plan import InterfaceAddress, InterfacePlan, NodePlan, Plan, RoutePlan, WirePlan
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class NodeChange:
     """What changes in the network of one node, new or not.
 
-    ``ruleset`` is None where the node's rules stay as they are.
+    ``addresses_remove`` are pairs of interface and address.  ``ruleset`` is
+    None where the node's rules stay as they are.
 
     """
 
     node: str
     interfaces: tuple[InterfacePlan, ...]
+    addresses_remove: tuple[tuple[str, InterfaceAddress], ...]
     routes_add: tuple[RoutePlan, ...]
     routes_remove: tuple[RoutePlan, ...]
     sysctls: tuple[tuple[str, str], ...]
@@ -33,6 +40,7 @@ class NodeChange:
         """Tell whether anything changes."""
         return bool(
             self.interfaces
+            or self.addresses_remove
             or self.routes_add
             or self.routes_remove
             or self.sysctls
@@ -42,58 +50,38 @@ class NodeChange:
 
 @dataclass(frozen=True)
 class Changes:
-    """The difference between two plans; empty tuples where there is none."""
+    """What one plan has more than another; empty tuples where there is nothing."""
 
-    nodes_add: tuple[NodePlan, ...]
-    nodes_remove: tuple[NodePlan, ...]
-    bridges_add: tuple[str, ...]
-    bridges_remove: tuple[str, ...]
-    wires_add: tuple[WirePlan, ...]
-    wires_remove: tuple[WirePlan, ...]
+    nodes: tuple[NodePlan, ...]
+    bridges: tuple[str, ...]
+    wires: tuple[WirePlan, ...]
     inside: tuple[NodeChange, ...]
 
     def __bool__(self) -> bool:
         """Tell whether there is anything to do."""
-        return any(
-            (
-                self.nodes_add,
-                self.nodes_remove,
-                self.bridges_add,
-                self.bridges_remove,
-                self.wires_add,
-                self.wires_remove,
-                self.inside,
-            )
-        )
+        return bool(self.nodes or self.bridges or self.wires or self.inside)
 
 
 def compare(old: Plan | None, new: Plan) -> Changes:
     """Return what turns the network of `old` into that of `new`.
 
-    `old` is None for a lab that is not started.  A wire is known by its two
-    ends and its properties, so a link whose MTU changes is taken out and put
-    in anew.
+    `old` is None for a lab that is not started.  ``nodes``, ``bridges`` and
+    ``wires`` are those to be made; nothing declared is ever taken out of a
+    running lab.  ``inside`` is what changes in the nodes of `new`, and leads
+    back too: ``compare(new, old).inside`` undoes it.
 
-    >>> compare(plan, plan)
-    Changes(nodes_add=(), ...)
     >>> bool(compare(plan, plan))
     False
 
     """
     old_nodes = {node.name: node for node in old.nodes} if old else {}
-    new_names = {node.name for node in new.nodes}
-    old_bridges = [switch.device for switch in old.switches] if old else []
-    new_bridges = [switch.device for switch in new.switches]
-    old_wires = old.wires if old else ()
-    kept_wires = set(old_wires) & set(new.wires)
+    old_bridges = {switch.device for switch in old.switches} if old else set()
+    old_wires = set(old.wires) if old else set()
     inside = (_inside(old_nodes.get(node.name), node) for node in new.nodes)
     return Changes(
-        nodes_add=tuple(node for node in new.nodes if node.name not in old_nodes),
-        nodes_remove=tuple(node for name, node in old_nodes.items() if name not in new_names),
-        bridges_add=tuple(device for device in new_bridges if device not in old_bridges),
-        bridges_remove=tuple(device for device in old_bridges if device not in new_bridges),
-        wires_add=tuple(wire for wire in new.wires if wire not in kept_wires),
-        wires_remove=tuple(wire for wire in old_wires if wire not in kept_wires),
+        nodes=tuple(node for node in new.nodes if node.name not in old_nodes),
+        bridges=tuple(switch.device for switch in new.switches if switch.device not in old_bridges),
+        wires=tuple(wire for wire in new.wires if wire not in old_wires),
         inside=tuple(change for change in inside if change),
     )
 
@@ -101,28 +89,30 @@ def compare(old: Plan | None, new: Plan) -> Changes:
 def _inside(old: NodePlan | None, new: NodePlan) -> NodeChange:
     if old is None:
         return NodeChange(
-            node=new.name,
-            interfaces=new.interfaces,
-            routes_add=new.routes,
-            routes_remove=(),
-            sysctls=new.sysctls,
-            ruleset=new.ruleset or None,
+            new.name, new.interfaces, (), new.routes, (), new.sysctls, new.ruleset or None
         )
-    old_interfaces = set(old.interfaces)
-    old_routes = set(old.routes)
-    new_routes = set(new.routes)
-    # A route of an interface that goes with its wire goes with it too.
-    gone = {interface.name for interface in old.interfaces} - {
-        interface.name for interface in new.interfaces
-    }
-    old_sysctls = set(old.sysctls)
+    there = {interface.name: interface for interface in new.interfaces}
     return NodeChange(
         node=new.name,
-        interfaces=tuple(item for item in new.interfaces if item not in old_interfaces),
-        routes_add=tuple(route for route in new.routes if route not in old_routes),
-        routes_remove=tuple(
-            route for route in old.routes if route not in new_routes and route.interface not in gone
+        interfaces=tuple(item for item in new.interfaces if item not in old.interfaces),
+        addresses_remove=tuple(
+            (interface.name, address)
+            for interface in old.interfaces
+            # What goes with its wire takes its addresses along.
+            if interface.name in there
+            for address in interface.addresses
+            if address not in there[interface.name].addresses
         ),
-        sysctls=tuple(item for item in new.sysctls if item not in old_sysctls),
-        ruleset=new.ruleset if new.ruleset != old.ruleset else None,
+        routes_add=_more(old.routes, new.routes),
+        routes_remove=tuple(
+            route for route in _more(new.routes, old.routes) if route.interface in there
+        ),
+        sysctls=_more(old.sysctls, new.sysctls),
+        ruleset=None if new.ruleset == old.ruleset else new.ruleset or NO_RULES,
     )
+
+
+def _more(old: Sequence[T], new: Sequence[T]) -> tuple[T, ...]:
+    """Return what is in `new` and not in `old`."""
+    known = set(old)
+    return tuple(item for item in new if item not in known)

@@ -15,6 +15,7 @@ import http.client
 import io
 import json
 import os
+import re
 import secrets
 import shutil
 import threading
@@ -95,6 +96,9 @@ _READ_ONLY = (
     ),
     *(f"/proc/sys/{name}" for name in ("user", "vm", "xen")),
 )
+
+# What a lab's id is made of, and a container's name may begin with.
+_LAB_ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 
 T = TypeVar("T")
 
@@ -470,7 +474,9 @@ class DockerEngine:
             items = self._list(everything=True)
         by_lab: dict[str, list[dict[str, Any]]] = {}
         for item in items:
-            by_lab.setdefault(item["Labels"][LAB], []).append(item)
+            # An image may carry any label, and its containers inherit it.
+            if _LAB_ID.fullmatch(item["Labels"][LAB]):
+                by_lab.setdefault(item["Labels"][LAB], []).append(item)
         return sorted(map(_record, by_lab.values()), key=lambda record: record.created)
 
     def connect(self, lab_id: str) -> Channel:
@@ -700,7 +706,16 @@ class DockerEngine:
         except Exception as error:
             if not is_foreign(error):
                 raise
-            raise EngineError(sentence(error, doing, self._where())) from error
+            raise EngineError(sentence(error, doing, self._where_or_so())) from error
+
+    def _where_or_so(self) -> str:
+        """Where the engine is, also where its settings are the very mistake."""
+        try:
+            return self._where()
+        except Exception as error:
+            if not is_foreign(error):
+                raise
+            return self._given_url or os.environ.get("DOCKER_HOST", "its usual place")
 
 
 # -- requests -----------------------------------------------------------------

@@ -17,8 +17,6 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from playground.errors import EngineError
-
 # A request that the engine has not answered by then never will be.
 TIMEOUT_S = 60.0
 
@@ -213,8 +211,8 @@ class AgentChannel:
         with self._writing:
             try:
                 self._stream.sendall(data)
-            except (OSError, ValueError) as error:
-                raise EngineError("the line to the agent is closed") from error
+            except (EOFError, ValueError) as error:  # a paramiko channel, or a closed one
+                raise ConnectionResetError("the line to the agent is closed") from error
 
     def close(self) -> None:
         with self._closing:

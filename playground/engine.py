@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from playground.images import Image
 from playground.progress import Progress
@@ -74,7 +74,7 @@ class Channel(Protocol):
         """Return what comes next, at most `size` bytes; b"" when the line is closed."""
 
     def write(self, data: bytes) -> None:
-        """Send all of `data`; raises `EngineError` when the line is closed."""
+        """Send all of `data`; raises `OSError` when the line is closed."""
 
     def close(self) -> None:
         """Close the line; a `read` waiting in another thread returns b""."""
@@ -88,8 +88,6 @@ class Engine(Protocol):
 
     @property
     def url(self) -> str | None: ...
-
-    def check(self) -> None: ...
 
     def ensure_images(self, images: Sequence[Image], progress: Progress) -> None: ...
 
@@ -109,4 +107,4 @@ class Engine(Protocol):
 
     def labs(self) -> list[LabRecord]: ...
 
-    def describe(self) -> dict[str, Any]: ...
+    def close(self) -> None: ...

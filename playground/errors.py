@@ -30,7 +30,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from playground.operations import Result
+    from playground.results import Result
 
 
 class PlaygroundError(Exception):

@@ -17,6 +17,9 @@ from playground.realms import Realms, forward_target
 from playground.topology import End, Router
 
 TABLE = "playground"
+
+# What takes away all rules of ours: declared first, so that it is there to delete.
+NO_RULES = f"table inet {TABLE}\ndelete table inet {TABLE}\n"
 # Marks, within the router only, the first packet of a connection from inside
 # to a forwarded port, from one netfilter hook to the next.
 HAIRPIN_MARK = "0x70670001"

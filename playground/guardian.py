@@ -13,6 +13,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import TracebackType
@@ -101,6 +102,14 @@ class Guardian:
         traceback: TracebackType | None,
     ) -> None:
         self.release()
+
+    def abandon(self) -> None:
+        """Let the guardian remove the lab now; returns at once."""
+        pipe = self._process.stdin
+        if pipe is not None:
+            pipe.close()
+        # Somebody has to wait for it, or it stays a zombie.
+        threading.Thread(target=self._process.wait, daemon=True).start()
 
     def release(self) -> None:
         """Send the guardian home: the lab was stopped, or is to outlive this process.

@@ -32,6 +32,7 @@ from playground.errors import (
     AgentError,
     EngineError,
     LabNotFound,
+    NodeDied,
     NoSuchNode,
     NotReady,
     NotRunning,
@@ -96,9 +97,10 @@ class Lab:
         self._named = name is not None
         self._given = nodes
         self._engine = _engine(engine)
+        self._own_engine = engine is None or isinstance(engine, str)
         self._progress = make_progress(quiet)
         self._lock = threading.RLock()
-        self._undo: ExitStack | None = None
+        self._lasting: ExitStack | None = None
         self._client: Client | None = None
         self._plan: Plan | None = None
         self._provisions: dict[str, NodeProvision] = {}
@@ -106,7 +108,7 @@ class Lab:
         self._hashes: dict[str, str] = {}
         self._labels = LabLabels("", self.name, "")
         self._credentials = Credentials.make(users)
-        self._forget: weakref.finalize[[str, ExitStack], Lab] | None = None
+        self._forget: weakref.finalize[..., Lab] | None = None
         self._take_nodes()
         self.plan()
 
@@ -125,7 +127,7 @@ class Lab:
     @property
     def running(self) -> bool:
         """Whether the lab was started and not stopped since."""
-        return self._undo is not None
+        return self._lasting is not None
 
     @property
     def users(self) -> dict[str, str]:
@@ -225,41 +227,46 @@ class Lab:
 
     def _begin(self, plan: Plan, images: Mapping[str, Image]) -> None:
         self._replace_older()
-        self._engine.check()
         if self.keep:
             self._refuse_second_kept()
         self._engine.ensure_images([helper_image(), *images.values()], self._progress)
         self.id = f"{_slug(self.name)}-{secrets.token_hex(3)}"
         self._labels = LabLabels(self.id, self.name, _owner(), self.keep)
-        with ExitStack() as undo, self._progress.step(f"starting lab {self.name}"):
+        step = self._progress.step(f"starting lab {self.name}")
+        with step, ExitStack() as lasting, ExitStack() as undo:
+            if self._own_engine:
+                lasting.callback(self._engine.close)
             guardian = Guardian.start(self.id, self._engine.url)
-            undo.callback(guardian.release)
-            undo.callback(self._engine.stop, self.id)
+            lasting.callback(guardian.release)
+            lasting.callback(self._engine.stop, self.id)
             undo.callback(self._let_go)
             containers = _containers(plan.nodes, images)
             with ThreadPoolExecutor(1) as beside:
                 # The agent's interpreter starts while the hosts do.
-                helper = beside.submit(self._start_agent, self._labels, undo)
+                helper = beside.submit(self._start_agent, lasting)
                 pids = self._engine.start_nodes(self._labels, containers, self._progress)
                 self._client = helper.result()
             with self._blaming_the_dead(containers):
                 self._bring_up(undo, plan, compare(None, plan), pids)
             if self.keep:
                 guardian.release()
-            self._runs(undo.pop_all())
+            self._runs(lasting.pop_all())
+            if not self.keep:
+                # Neither end refers to this object, or it would never be dropped.
+                end = (self._client.close, guardian.abandon)
+                self._forget = weakref.finalize(self, _abandoned, repr(self), *end)
+                # At the end of the program the line closes by itself.
+                self._forget.atexit = False
+            undo.pop_all()
 
-    def _runs(self, undo: ExitStack) -> None:
-        self._undo = undo
+    def _runs(self, lasting: ExitStack) -> None:
+        self._lasting = lasting
         if self._named:
             _running[self.name] = self
-        if not self.keep:
-            self._forget = weakref.finalize(self, _abandoned, repr(self), undo)
-            # At the end of the program the line closes by itself.
-            self._forget.atexit = False
 
-    def _start_agent(self, labels: LabLabels, undo: ExitStack) -> Client:
-        client = Client(self._engine.start_helper(labels))
-        undo.callback(client.close)
+    def _start_agent(self, lasting: ExitStack) -> Client:
+        client = Client(self._engine.start_helper(self._labels))
+        lasting.callback(client.close)
         client.hello(READY_TIMEOUT_S)
         self._hash_passwords(client)
         return client
@@ -280,10 +287,11 @@ class Lab:
 
     def _extend(self, plan: Plan, images: Mapping[str, Image]) -> None:
         change = compare(self._plan, plan)
+        self._refuse_dead()
         self._engine.ensure_images(list(images.values()), self._progress)
-        containers = _containers(change.nodes_add, images)
+        containers = _containers(change.nodes, images)
         new = [container.name for container in containers]
-        with ExitStack() as undo, self._progress.step(f"adding to lab {self.name}"):
+        with self._progress.step(f"adding to lab {self.name}"), ExitStack() as undo:
             pids = dict(self._pids)
             if new:
                 undo.callback(self._engine.stop, self.id, new)
@@ -292,13 +300,23 @@ class Lab:
                 self._bring_up(undo, plan, change, pids)
             undo.pop_all()
 
+    def _refuse_dead(self) -> None:
+        """Refuse to add to a lab of which a machine has died."""
+        running = self._engine.pids(self.id)
+        for name in self._pids:
+            if name not in running:
+                raise NodeDied(
+                    f"{name} has died since lab {self.name} was started: stop the lab and start "
+                    "it again"
+                )
+
     def _bring_up(self, undo: ExitStack, plan: Plan, change: Changes, pids: dict[str, int]) -> None:
         """Wire, configure and furnish what `change` adds; `undo` gets the way back."""
         client = self._agent()
         old_plan, old_provisions, old_pids = self._plan, self._provisions, self._pids
         provisions = provision(plan, self._credentials)
         if not self.keep:
-            client.call("own", pids=list(pids.values()))
+            client.call("own", pids=[pids[node.name] for node in change.nodes])
         if old_plan is not None:
             back = compare(plan, old_plan).inside
             undo.callback(applying.start_programs, client, old_pids, old_provisions, provisions)
@@ -417,10 +435,10 @@ class Lab:
 
         """
         with self._lock:
-            undo = self._ended()
-            if undo is not None:
+            lasting = self._ended()
+            if lasting is not None:
                 with self._progress.step(f"stopping lab {self.name}"):
-                    undo.close()
+                    lasting.close()
 
     def detach(self) -> None:
         """Let go of a lab that is to go on: one with ``keep``, or attached.
@@ -434,19 +452,25 @@ class Lab:
                     f"lab {self.name} would not outlive this program: "
                     "declare it with Lab(..., keep=True), or stop() it"
                 )
-            undo = self._ended()
-            if undo is not None:
-                undo.pop_all()
-                self._agent().close()
-                self._let_go()
+            client = self._client
+            lasting = self._ended()
+            if lasting is not None and client is not None:
+                lasting.pop_all()
+                client.close()
+                if self._own_engine:
+                    self._engine.close()
 
     def _ended(self) -> ExitStack | None:
-        undo, self._undo = self._undo, None
+        """Let go of all that runs; return the way down, None if nothing runs."""
+        lasting, self._lasting = self._lasting, None
         if self._forget is not None:
             self._forget.detach()
         if _running.get(self.name) is self:
             del _running[self.name]
-        return undo
+        if lasting is not None:
+            self._restore(None, {}, {})
+            self._client = None
+        return lasting
 
     def __enter__(self) -> Self:
         return self.start()
@@ -504,11 +528,13 @@ class Lab:
             lab._pids = found.pids(record.id)
             lab._provisions = provision(saved.plan, saved.credentials)
             lab._attach_nodes(saved.plan, lab._pids)
-            undo = ExitStack()
-            undo.callback(found.stop, record.id)
-            undo.callback(lab._let_go)
-            undo.callback(line.pop_all().close)
-            lab._runs(undo)
+            lab._own_engine = engine is None or isinstance(engine, str)
+            lasting = ExitStack()
+            if lab._own_engine:
+                lasting.callback(found.close)
+            lasting.callback(found.stop, record.id)
+            lasting.push(line.pop_all())
+            lab._runs(lasting)
         return lab
 
 
@@ -520,13 +546,14 @@ def _no_lab() -> None:
     return None
 
 
-def _abandoned(name: str, undo: ExitStack) -> None:
+def _abandoned(name: str, *ends: Callable[[], None]) -> None:
     warnings.warn(
         f"{name} was dropped without stop(): use `with lab:`, or stop it",
         ResourceWarning,
         stacklevel=2,
     )
-    undo.close()
+    for end in ends:
+        end()
 
 
 def _engine(engine: Engine | str | None) -> Engine:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from playground.credentials import Credentials
+from playground.errors import PlaygroundError
 from playground.plan import Address, InterfaceAddress, Network, Plan
 from playground.services import SERVICES, ServiceSettings, with_contents
 from playground.topology import Forward, Host, Link, Machine, Masquerade, Node, Router, Switch
@@ -60,12 +61,24 @@ def save(nodes: Iterable[Node], plan: Plan, credentials: Credentials) -> str:
 def load(text: str) -> SavedLab:
     """Return what `save` made text of, with declarations of its own.
 
-    Raises `ValueError` for the text of another version of playground.
+    Raises `PlaygroundError` for what another version of playground has saved.
 
     """
-    data = json.loads(text)
+    try:
+        return _load(json.loads(text))
+    except PlaygroundError:
+        raise
+    # From another machine, by another program: anything may be wrong with it.
+    except Exception as error:
+        raise PlaygroundError(
+            "this lab was started by another version of playground, whose description of it "
+            "cannot be read: use that version, or take the lab down with `playground down`"
+        ) from error
+
+
+def _load(data: Mapping[str, Any]) -> SavedLab:
     if data["format"] != FORMAT:
-        raise ValueError(f"saved by another version of playground (format {data['format']})")
+        raise ValueError(f"format {data['format']}, not {FORMAT}")
     nodes = {item["name"]: _node(item) for item in data["nodes"]}
     links = [_link(item, nodes) for item in data["links"]]
     for item in data["nat"]:

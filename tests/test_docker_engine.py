@@ -404,7 +404,7 @@ def test_closing_wakes_a_reader(engine: DockerEngine, helper: Image, new_lab: Ne
     channel.close()
     reader.join(20)
     assert ended == [b""]
-    with pytest.raises(EngineError, match="closed"):
+    with pytest.raises(OSError, match="closed"):
         channel.write(b"{}\n")
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -17,6 +20,7 @@ from playground import (
     Lab,
     LabNotFound,
     Link,
+    NodeDied,
     NoSuchNode,
     NotReady,
     NotRunning,
@@ -195,29 +199,72 @@ def test_a_link_between_running_hosts_can_be_added(engine: DockerEngine) -> None
         assert_can_ping(h1, "10.9.9.2")
 
 
+def state_of(node: Host | Router) -> str:
+    """Return all that a lab sets in a node's network."""
+    return node.run(
+        "ip -br link; ip -br address; ip route; ip -6 route; nft list ruleset; "
+        "sysctl net.ipv4.ip_forward net.ipv6.conf.all.disable_ipv6; cat /etc/hosts"
+    ).stdout
+
+
 @docker
-def test_a_new_host_that_cannot_be_started_leaves_the_others_as_they_were(
-    engine: DockerEngine, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("step", ["own", "wire", "network", "firewall", "files", "state_save"])
+def test_a_failure_while_adding_leaves_the_running_machines_as_they_were(
+    engine: DockerEngine, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    home, h1, h2, modem, _, _ = coffee_shop()
+    home, h1, h2, modem, www, uplink = coffee_shop()
+    inner = Router("inner")
+    up = Link(home, inner)
     with Lab(home, quiet=True) as lab:
-        routes = modem.run("ip route").stdout
-        hosts = h1.run("cat /etc/hosts").stdout
+        before = [state_of(node) for node in (h1, h2, modem, inner, www)]
         pids = engine.pids(lab.id)
-        links = modem.run("ip -brief link").stdout
-        office = Router("office")
-        Link(modem, office)
-        Link(office, Host("desk"))
+        modem.forward(uplink, port=8080, to=(h2, 80))
+        desk = Host("desk")
+        inner.masquerade(up)  # a NAT where none was
+        Link(inner, desk)
+        Link(h1, h2, addresses=("2001:db8:9::1/64", "2001:db8:9::2/64"))
         with monkeypatch.context() as broken, pytest.raises(PlaygroundError, match="injected"):
-            fail_at(broken, "state_save")
+            fail_at(broken, step)
             lab.start()
         assert engine.pids(lab.id) == pids
-        assert modem.run("ip route").stdout == routes
-        assert modem.run("ip -brief link").stdout == links
-        assert h1.run("cat /etc/hosts").stdout == hosts
+        assert [state_of(node) for node in (h1, h2, modem, inner, www)] == before
         assert_can_ping(h1, h2)
         lab.start()  # and now it can
-        assert_can_ping(h1, "desk")
+        assert_can_ping(desk, "h1")
+
+
+@docker
+def test_a_lab_that_was_dropped_is_taken_down_with_a_warning(engine: DockerEngine) -> None:
+    lab = Lab(pair()[0], name="dropped", quiet=True).start()
+    assert labs_named(engine, "dropped") == [lab.id]
+    with pytest.warns(ResourceWarning, match="dropped without stop"):
+        del lab
+        gc.collect()
+    limit = time.monotonic() + 20
+    while labs_named(engine, "dropped"):
+        assert time.monotonic() < limit
+        time.sleep(0.05)
+
+
+@docker
+def test_a_lab_in_which_a_machine_died_does_not_grow(engine: DockerEngine) -> None:
+    h1, h2 = pair()
+    with Lab(h1, quiet=True) as lab:
+        with pytest.raises(NodeDied):
+            h2.run("kill -9 -1; kill -9 1", check=False)
+            os.kill(engine.pids(lab.id)["h2"], signal.SIGKILL)
+            wait_until_dead(engine, lab, "h2")
+            h2.run("true")
+        Link(h1, Host("h3"))
+        with pytest.raises(NodeDied, match="h2 has died since lab lab was started"):
+            lab.start()
+
+
+def wait_until_dead(engine: DockerEngine, lab: Lab, name: str) -> None:
+    limit = time.monotonic() + 20
+    while name in engine.pids(lab.id):
+        assert time.monotonic() < limit
+        time.sleep(0.02)
 
 
 @docker
@@ -367,6 +414,7 @@ def test_a_lab_that_lives_with_its_program_cannot_be_left(engine: DockerEngine) 
 # -- failures -------------------------------------------------------------------------
 
 STEPS = [
+    "hash_passwords",
     "own",
     "wire",
     "network",
@@ -390,6 +438,20 @@ def fail_at(patch: pytest.MonkeyPatch, step: str) -> None:
         return result
 
     patch.setattr(Client, "call", failing)
+
+
+@docker
+def test_those_are_all_the_steps(engine: DockerEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    call = Client.call
+    asked: set[str] = set()
+
+    def noting(self: Client, op: str, /, **args: object) -> object:
+        asked.add(op)
+        return call(self, op, **args)
+
+    monkeypatch.setattr(Client, "call", noting)
+    with Lab(coffee_shop()[0], quiet=True):
+        assert asked == set(STEPS)
 
 
 @docker

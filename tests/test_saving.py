@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from playground.credentials import Credentials
+from playground.errors import PlaygroundError
 from playground.examples import miniature_internet_nodes
 from playground.planning import collect, make_plan
 from playground.provision import provision
@@ -91,5 +92,6 @@ def test_saved_is_plain_json_and_of_one_version(credentials: Credentials) -> Non
     nodes = miniature_internet_nodes()
     data = json.loads(save(nodes, make_plan(nodes), credentials))
     data["format"] += 1
-    with pytest.raises(ValueError, match="saved by another version of playground"):
-        load(json.dumps(data))
+    for text in (json.dumps(data), "{}", "no JSON", '{"format": 1}'):
+        with pytest.raises(PlaygroundError, match="started by another version of playground"):
+            load(text)
