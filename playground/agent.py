@@ -165,6 +165,7 @@ CLONE_NEWNET = 0x40000000
 
 # linux/prctl.h
 PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
 PR_CAPBSET_DROP = 24
 PR_SET_NO_NEW_PRIVS = 38
 PR_CAP_AMBIENT = 47
@@ -216,12 +217,30 @@ def gone(pid: int) -> ProcessLookupError:
 
 
 def open_namespace(pid: int, name: str) -> int:
-    """Open one of /proc/PID/ns; raises ProcessLookupError if the process ended."""
+    """Open one of a node's /proc/PID/ns; raises ProcessLookupError if the process ended."""
     try:
+        refuse_own(pid)
         return os.open(f"/proc/{pid}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC)
     except (FileNotFoundError, ProcessLookupError):
         # A zombie still has a folder in /proc, but no namespaces.
         raise gone(pid) from None
+
+
+def refuse_own(pid: int) -> None:
+    """Raise ProcessLookupError for a process in the agent's own process-id namespace.
+
+    It is one of the machine's, the first of all even, or has got the number of
+    a node's that is gone: nothing is ever to be done there.
+
+    """
+    if os.stat(f"/proc/{pid}/ns/pid").st_ino == own_process_namespace():
+        raise gone(pid)
+
+
+@functools.cache
+def own_process_namespace() -> int:
+    """Return the inode number of the agent's own; first called outside of all nodes."""
+    return os.stat("/proc/self/ns/pid").st_ino
 
 
 def read_text(path: str) -> str:
@@ -262,6 +281,7 @@ class Node:
             status = _status(pid)
             if status["State"].startswith(("Z", "X")):
                 raise gone(pid)
+            refuse_own(pid)
             self.environ = dict(
                 entry.split("=", 1)
                 for entry in read_text(f"/proc/{pid}/environ").split("\0")
@@ -585,19 +605,17 @@ def start_in_node(
         setns(namespace, CLONE_NEWPID)
         try:
             child = os.fork()
+            if child == 0:
+                _become(node, command, stdio, there)
         finally:
-            if os.getpid() == _agent_pid:
-                setns(own_namespace, CLONE_NEWPID)
+            setns(own_namespace, CLONE_NEWPID)
     except BaseException:
         here.close()
         raise
     finally:
         os.close(namespace)
         os.close(own_namespace)
-        if os.getpid() == _agent_pid:
-            there.close()
-    if child == 0:
-        _become(node, command, stdio, there)
+        there.close()
     return child, here
 
 
@@ -612,8 +630,16 @@ def _become(
     Nothing may be imported here, see `inside`.
 
     """
+    # The node sees this process already, and its root is stopped by two things
+    # only from looking into it once it has the node's capabilities: see `main`
+    # for the other.  So it keeps nothing of the agent's.
     try:
         signal.set_wakeup_fd(-1)
+        if stdio is None:
+            null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+            stdio = (null, null, null)
+        _dup_stdio(stdio)
+        keep_only(channel.fileno())
         os.setsid()
         join_cgroups(node.cgroup_files)
         _take_over_labels(node.oom_score_adj, node.apparmor)
@@ -631,7 +657,7 @@ def _become(
             )
         environ.update(command.env)
         if command.tty is not None:
-            stdio = _terminal(command.tty, uid, channel)
+            _dup_stdio(_terminal(command.tty, uid, channel))
         if command.cwd is not None:
             change_directory(command.cwd)
         if command.prepare is not None:
@@ -639,9 +665,6 @@ def _become(
             if word is None:
                 os._exit(0)
             command.argv[-1] += word
-        if stdio is not None:
-            for target, fd in enumerate(stdio):
-                os.dup2(fd, target)
         _drop_privileges(node, uid, gid, groups)
         # Python ignores some signals, and an ignored signal stays so over exec.
         for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGHUP, signal.SIGINT):
@@ -653,6 +676,11 @@ def _become(
             channel.sendall(json.dumps(describe(error, with_traceback=False)).encode())
     finally:
         os._exit(127)
+
+
+def _dup_stdio(stdio: tuple[int, int, int]) -> None:
+    for target, fd in enumerate(stdio):
+        os.dup2(fd, target)
 
 
 def _take_over_labels(oom_score_adj: str, apparmor: str) -> None:
@@ -2768,13 +2796,13 @@ WORK: dict[str, Callable[..., Any]] = {
     "state_load": state_load,
 }
 
-_agent_pid = 0
-
 
 def main() -> None:
     """Serve the client on descriptors 0 and 1 until it is gone."""
-    global _agent_pid
-    _agent_pid = os.getpid()
+    # A child that enters a node has the node's own powers from there to its
+    # execve(2), which ends this again: without it the node's root may trace it
+    # and open its files (ptrace(2), "access mode checking").
+    prctl(PR_SET_DUMPABLE, 0)
     replies = os.dup(1)
     os.dup2(2, 1)
     # Nothing that the agent was started with may reach a node's commands.

@@ -148,13 +148,15 @@ class Namespaces:
 def in_network(pid: int) -> Iterator[None]:
     """Be in the network namespace of a process within the block."""
     own = os.open("/proc/self/ns/net", os.O_RDONLY)
+    other = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)
     try:
-        agent_module.enter_network(pid)
+        agent_module.setns(other, agent_module.CLONE_NEWNET)
         try:
             yield
         finally:
             agent_module.setns(own, agent_module.CLONE_NEWNET)
     finally:
+        os.close(other)
         os.close(own)
 
 

@@ -34,6 +34,7 @@ from support_agent import (
 )
 
 from playground import agent as agent_module
+from playground.agent import DEFAULT_PATH
 from playground.docker_engine import DockerEngine
 from playground.engine import LabLabels, NodeContainer
 from playground.errors import AgentError
@@ -342,6 +343,70 @@ def test_command_has_what_the_first_process_has(options: list[str], agent: Clien
     with Namespaces("h1", prefix=["setpriv", *options]) as h1:
         wanted = _privileges(Path(f"/proc/{h1.pid}/status").read_text())
         assert _privileges(run(agent, h1.pid, "cat /proc/self/status")) == wanted
+
+
+# Each round looks at every other process; told until when by its input.
+_SPY = """
+import os
+os.set_blocking(0, False)
+early, rounds, links = 0, 0, set()
+while True:
+    try:
+        if os.read(0, 1) == b"":
+            break
+    except BlockingIOError:
+        pass
+    rounds += 1
+    for pid in os.listdir("/proc"):
+        if not pid.isdigit() or int(pid) == os.getpid():
+            continue
+        # Their numbers may be seen, but not what is behind them.
+        try:
+            for fd in os.listdir(f"/proc/{pid}/fd"):
+                links.add(os.readlink(f"/proc/{pid}/fd/{fd}"))
+                with open(f"/proc/{pid}/cmdline", "rb") as file:
+                    early += b"agent.main" in file.read()
+        except OSError:
+            pass
+print(early, rounds, *links)
+"""
+
+
+@needs_root
+@pytest.mark.parametrize(
+    "options", [{"tty": (80, 24)}, {"user": "root"}, {"user": "daemon"}], ids=str
+)
+def test_a_nodes_root_cannot_look_into_what_enters(options: dict[str, Any], agent: Client) -> None:
+    # The engine's usual capabilities, of those that matter here.
+    few = "--bounding-set=-all,+chown,+dac_override,+fowner,+kill,+setuid,+setgid,+net_admin"
+    pid = agent.hello()["pid"]
+    ours = {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
+    ours = {link for link in ours if link.startswith(("pipe:", "socket:"))}
+    assert len(ours) >= 3
+    with Namespaces("h1", prefix=["setpriv", few, "--inh-caps=-all"]) as h1:
+        spy = agent.spawn(h1.pid, [sys.executable, "-I", "-c", _SPY], stdin=True)
+        # Where a command is looked for in many places, the way to it is long.
+        env = {"PATH": "/nosuch:" * 3000 + DEFAULT_PATH}
+        for _ in range(20):
+            agent.spawn(h1.pid, ["true"], env=env, **options).communicate(timeout_s=20)
+        out, err = spy.communicate(b"", timeout_s=20)
+        assert err == b""
+        early, rounds, *links = out.decode().split()
+        assert int(rounds) > 20
+        assert (int(early), ours & set(links)) == (0, set())
+
+
+@needs_root
+def test_a_process_of_the_machine_is_no_node(agent: Client) -> None:
+    for operation in (
+        lambda: agent.spawn(os.getpid(), ["true"]),
+        lambda: agent.spawn(os.getpid(), ["true"], tty=(80, 24)),
+        lambda: agent.call("read_file", pid=os.getpid(), path="/etc/hosts"),
+        lambda: agent.call("link", pid=os.getpid(), interface="lo", up=True),
+    ):
+        with pytest.raises(AgentError) as caught:
+            operation()
+        assert caught.value.errno == errno.ESRCH
 
 
 def _privileges(status: str) -> list[str]:
