@@ -123,8 +123,12 @@ class Credentials:
         """
         if users is None:
             users = {"student": make_password()}
+        if not isinstance(users, Mapping):
+            raise BadArgument(
+                f'users={users!r} says no passwords: write users={{"student": "secret"}}'
+            )
         checked = {}
-        for name, password in dict(users).items():
+        for name, password in users.items():
             _check_user(name, password)
             checked[name] = password
         ca_key, ca_certificate = _make_authority()
@@ -187,18 +191,14 @@ class Credentials:
 
 
 def make_password() -> str:
-    """Return a password that can be read aloud and typed: about 42 bits.
+    """Return a password that can be read aloud and typed: about 43 bits.
 
     A lab is reached only from its own machine; this is no defence of a server.
 
     """
-    syllables = [secrets.choice("bdfghjkmnprstvz") + secrets.choice("aeiou") for _ in range(4)]
-    return (
-        "".join(syllables[:2])
-        + "-"
-        + "".join(syllables[2:])
-        + f"-{secrets.randbelow(90000) + 10000}"
-    )
+    # No vowels, so that no word comes out, and nothing that looks like another.
+    groups = ("".join(secrets.choice("bcdfghjkmnpqrstvwxz23456789") for _ in "123") for _ in "123")
+    return "-".join(groups)
 
 
 def _check_user(name: object, password: object) -> None:

@@ -227,8 +227,8 @@ class Lab:
 
     def _begin(self, plan: Plan, images: Mapping[str, Image]) -> None:
         self._replace_older()
-        if self.keep:
-            self._refuse_second_kept()
+        if self._named or self.keep:
+            self._refuse_kept()
         self._engine.ensure_images([helper_image(), *images.values()], self._progress)
         self.id = f"{_slug(self.name)}-{secrets.token_hex(3)}"
         self._labels = LabLabels(self.id, self.name, _owner(), self.keep)
@@ -349,7 +349,9 @@ class Lab:
             for failure in failures
         ]
         row = SERVICES[first["service"]]
-        log = applying.read_log(self._agent(), self._pids[first["node"]], row.logs)
+        # What a program says that ends at once is in its supervisor's log.
+        logs = (*row.logs, "/run/playground/boot.log")
+        log = applying.read_log(self._agent(), self._pids[first["node"]], logs)
         raise NotReady("\n".join(sentences) + (f"\nits log ends:\n{log}" if log else ""))
 
     def _attach_nodes(self, plan: Plan, pids: Mapping[str, int]) -> None:
@@ -408,10 +410,12 @@ class Lab:
 
     def _replace_older(self) -> None:
         older = _running.get(self.name) if self._named else None
-        if older is not None and older is not self:
+        # A kept lab was meant to stay, and gives way only to another kept one.
+        if older is not None and older is not self and (self.keep or not older.keep):
             older.stop()
 
-    def _refuse_second_kept(self) -> None:
+    def _refuse_kept(self) -> None:
+        """Refuse a name that a lab has which was meant to stay."""
         for record in self._engine.labs():
             if record.keep and record.name == self.name:
                 raise PlaygroundError(
@@ -559,7 +563,7 @@ def _abandoned(name: str, *ends: Callable[[], None]) -> None:
 def _engine(engine: Engine | str | None) -> Engine:
     if engine is None or engine == "docker":
         return DockerEngine()
-    if isinstance(engine, str):
+    if isinstance(engine, (str, int, float, bytes)):
         raise EngineError(f"there is no engine {engine!r}: the one there is, is 'docker'")
     return engine
 
@@ -585,6 +589,9 @@ def _find(records: Iterable[LabRecord], name: str) -> LabRecord:
         raise LabNotFound(f"no lab named {name!r} is running; those that run: {names}")
     ids = ", ".join(record.id for record in found)
     raise LabNotFound(f"{len(found)} labs named {name!r} are running: say which by its id: {ids}")
+
+
+_NAME = re.compile(r"\w[\w .-]{0,62}")
 
 
 def _check_name(name: str | None) -> str:

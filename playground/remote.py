@@ -280,7 +280,10 @@ class Client:
 
     def _lose(self, reason: str = "") -> None:
         """Tell everyone who waits, and all who come later, that the line is closed."""
-        sentence = "the line to the lab's agent is closed: the lab was stopped, or has died"
+        sentence = (
+            "the line to the lab's agent is closed: the lab was stopped, or its helper has died; "
+            "lab.stop() and lab.start() bring it back"
+        )
         if reason and not self._closed:
             sentence += f" ({reason})"
         tail = getattr(self._channel, "stderr_tail", None)

@@ -11,6 +11,7 @@ the machine is a directory handed to ``HTTP(files=...)`` or ``FTP(files=...)``.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import html
 import os
@@ -173,6 +174,7 @@ class DNS(ServiceSettings):
         if isinstance(self.records, str):
             raise TopologyError("DNS records are (name, type, data) triples, not a text")
         _set(self, "records", tuple(_checked_record(record) for record in self.records))
+        _check_aliases(self.records)
 
 
 # ------------------------------------------------------- shapes of the table
@@ -652,6 +654,13 @@ def _checked_files(who: str, files: Files | None) -> Path | dict[str, bytes] | N
             raise TopologyError(
                 f"{who}: the content of {name!r} must be text or bytes, not {content!r}"
             )
+    for name in checked:
+        for folder in map(str, Path(name).parents):
+            if folder in checked:
+                raise TopologyError(
+                    f"{who}: {folder!r} cannot be a file and the directory of {name!r} as well; "
+                    "give one of them another name"
+                )
     _check_size(who, sum(map(len, checked.values())))
     return checked
 
@@ -743,14 +752,19 @@ def _checked_message(who: str, user: str, message: MailMessage) -> bytes:
     return data if data.endswith(b"\n") else data + b"\n"
 
 
-# Wider than a host's name (RFC 1123): owners such as _dmarc or *.
+# Wider than a host's name (RFC 1123): owners such as _dmarc.
 _DOMAIN = re.compile(
-    r"(?=.{1,253}$)[a-z0-9_*]([a-z0-9_-]{0,61}[a-z0-9_])?"
+    r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
     r"(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*"
 )
 
 
 def _check_domain(name: object) -> None:
+    if isinstance(name, str) and name.startswith("*"):
+        raise TopologyError(
+            f"{name!r} stands for many names (RFC 4592), which the lab's name server does not "
+            "serve: give each name a record"
+        )
     if not isinstance(name, str) or not _DOMAIN.fullmatch(name.lower().rstrip(".")):
         raise TopologyError(f"{name!r} is no domain name: write for example 'example.com'")
 
@@ -771,8 +785,25 @@ def _checked_record(record: object) -> tuple[str, str, str]:
         raise TopologyError(
             f"DNS record {record!r}: the type must be one of {', '.join(_RECORD_TYPES)}"
         )
+    if kind == "PTR" and isinstance(name, str):
+        with contextlib.suppress(ValueError):  # an address, as one would write it
+            name = ip_address(name).reverse_pointer
     _check_domain(name)
     return name.lower().rstrip("."), kind, _checked_data(record, kind, str(data).strip())
+
+
+def _check_aliases(records: Iterable[tuple[str, str, str]]) -> None:
+    """Refuse CNAME records that lead in a circle: no name server loads them."""
+    aliases = {name: data for name, kind, data in records if kind == "CNAME"}
+    for first in aliases:
+        passed = [first]
+        while (following := aliases.get(passed[-1])) is not None:
+            if following in passed:
+                raise TopologyError(
+                    f"the CNAME records {' -> '.join((*passed, following))} lead in a circle; "
+                    "let the last one name a host"
+                )
+            passed.append(following)
 
 
 def _checked_data(record: object, kind: str, data: str) -> str:

@@ -124,11 +124,44 @@ def _is_everywhere(module: str) -> bool:
     return "site-packages" in file or "dist-packages" in file
 
 
+# The libraries of images/base, with those that they bring along.
+_ON_HOSTS = frozenset(
+    {
+        "anyio",
+        "bs4",
+        "certifi",
+        "cryptography",
+        "dns",
+        "h11",
+        "httpcore",
+        "httpx",
+        "idna",
+        "imapclient",
+        "lxml",
+        "nacl",
+        "paramiko",
+        "requests",
+        "urllib3",
+    }
+)
+
+
+def _is_on_hosts(module: str) -> bool:
+    """Whether what a module defines is on every host too; else its source travels.
+
+    Another library's functions travel although the library is installed here:
+    this very package, for one, is on no host.
+
+    """
+    top = module.partition(".")[0]
+    return top in sys.stdlib_module_names or top in _ON_HOSTS
+
+
 def _importable(value: Any) -> tuple[str, tuple[str, ...]] | None:
     """Return where a library's function or class is imported from."""
     module = getattr(value, "__module__", None)
     name = getattr(value, "__qualname__", "<")
-    if not module or "<" in name or not _is_everywhere(module):
+    if not module or "<" in name or not _is_on_hosts(module):
         return None
     found: Any = sys.modules.get(module)
     for attribute in name.split("."):

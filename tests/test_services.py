@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import FrozenInstanceError
 from email.message import EmailMessage
 from pathlib import Path
@@ -426,3 +427,39 @@ def test_bad_records(record: Any, words: str) -> None:
 def test_records_are_a_list() -> None:
     with pytest.raises(TopologyError, match="triples"):
         DNS(records="www A 10.0.0.1")  # type: ignore[arg-type]
+
+
+# ------------------------------------------------------- what does not go together
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        pytest.param(
+            lambda: DNS(records=[("a.b", "CNAME", "a.b")]), "a.b -> a.b", id="its own alias"
+        ),
+        pytest.param(
+            lambda: DNS(records=[("a.b", "CNAME", "c.b"), ("c.b", "CNAME", "a.b")]),
+            "a.b -> c.b -> a.b lead in a circle",
+            id="aliases in a circle",
+        ),
+        pytest.param(
+            lambda: DNS(records=[("*.a.b", "A", "1.2.3.4")]), "many names", id="a wildcard"
+        ),
+        pytest.param(
+            lambda: HTTP(files={"x": "a", "x/y": "b"}),
+            "'x' cannot be a file and the directory of 'x/y'",
+            id="a file that is a directory",
+        ),
+    ],
+)
+def test_what_no_server_could_load_is_refused(
+    make: Callable[[], ServiceSettings], words: str
+) -> None:
+    with pytest.raises(TopologyError, match=re.escape(words)):
+        make()
+
+
+def test_a_ptr_record_may_be_written_with_the_address() -> None:
+    settings = DNS(records=[("1.2.3.4", "PTR", "p.example.com")])
+    assert settings.records == (("4.3.2.1.in-addr.arpa", "PTR", "p.example.com"),)

@@ -1,0 +1,76 @@
+"""The wheel is whole: installed outside the clone, it needs nothing of the clone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+TOP = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh environment with the wheel in it; what it needs is lent by this one."""
+    place = tmp_path_factory.mktemp("elsewhere")
+    wheel = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation"]
+    # In a copy: setuptools leaves a build directory behind, with files of long ago.
+    kept = shutil.ignore_patterns(".*", "build", "*.egg-info", "__pycache__", "tests")
+    shutil.copytree(TOP, place / "source", ignore=kept)
+    run([*wheel, "--wheel-dir", place, place / "source"], place)
+    venv.create(place / "venv", with_pip=True)
+    python = place / "venv" / "bin" / "python"
+    run([python, "-m", "pip", "install", "-q", "--no-deps", *place.glob("*.whl")], place)
+    (site,) = (place / "venv" / "lib").glob("python*/site-packages")
+    (site / "lent.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return place
+
+
+def run(command: Sequence[object], place: Path, timeout_s: float = 300) -> str:
+    environment = {name: text for name, text in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        [str(word) for word in command],
+        cwd=place,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_installed_package_is_the_one_that_runs(elsewhere: Path) -> None:
+    python = elsewhere / "venv" / "bin" / "python"
+    where = run([python, "-c", "import playground; print(playground.__file__)"], elsewhere)
+    assert where.startswith(str(elsewhere))
+    assert "0." in run([elsewhere / "venv" / "bin" / "playground", "version"], elsewhere)
+
+
+def test_it_finds_its_images_and_its_agent_and_they_are_those_of_the_clone(elsewhere: Path) -> None:
+    program = "from playground import images; print(*(image.tag for image in images.all_images()))"
+    python = elsewhere / "venv" / "bin" / "python"
+    assert run([python, "-c", program], elsewhere) == run([sys.executable, "-c", program], TOP)
+
+
+@pytest.mark.parametrize("wanted", metadata.requires("playground") or [])
+def test_what_it_says_it_needs_is_what_these_tests_ran_with(wanted: str) -> None:
+    requirement = Requirement(wanted)
+    if requirement.marker is None or requirement.marker.evaluate({"extra": "test"}):
+        assert requirement.specifier.contains(metadata.version(requirement.name))
+
+
+@pytest.mark.docker
+def test_the_demonstration_runs_from_the_wheel(elsewhere: Path, engine: object) -> None:
+    shown = run([elsewhere / "venv" / "bin" / "playground", "--quiet", "demo"], elsewhere)
+    assert "FAILED" not in shown
+    assert "taking it down" in shown
