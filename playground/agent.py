@@ -61,7 +61,10 @@ files(nodes: [{"pid", "files": [{"path", "content": base64, "mode": 0o644, "uid"
     Write files as seen from inside the node; missing folders are made.  What
     exists is written in place, never renamed over: /etc/hosts is a bind mount.
     uid and gid may be names, from the node's own /etc/passwd and /etc/group.
-read_file(pid, path) -> base64
+read_file(pid, path, tail_bytes = null) -> base64
+    A regular file's content; with tail_bytes no more than its last so many
+    bytes.  What is no regular file is an OSError with EISDIR or EINVAL, and one
+    of more than 64 MiB, of which no tail is asked for, one with EFBIG.
 accounts(nodes: [{"pid", "users": [{"name", "password_hash": text or null, "uid",
         "groups": [...], "shell"}]}]) -> null
     Add or change users; a home is made from /etc/skel.  For root only the hash counts.
@@ -121,6 +124,7 @@ import select
 import selectors
 import signal
 import socket
+import stat
 import struct
 import sys
 import time
@@ -138,6 +142,9 @@ CHUNK_BYTES = 128 << 10
 # Where state_save puts its text.  An agent outside a helper container, which
 # has no /run of its own, is told another place.
 STATE_PATH = os.environ.get("PLAYGROUND_STATE", "/run/playground/state.json")
+
+# Of a node's file, what read_file takes into memory at most.
+READ_LIMIT_BYTES = 64 << 20
 
 # Limit of operations that wait for nothing but the kernel and a file system.
 WORK_LIMIT_S = 60.0
@@ -1783,21 +1790,44 @@ def _write_file(entry: Request, content: bytes) -> None:
         os.close(fd)
 
 
-def read_file(pid: int, path: str) -> str:
+def read_file(pid: int, path: str, tail_bytes: int | None = None) -> str:
+    if tail_bytes is not None and tail_bytes < 1:
+        raise ValueError(f"tail_bytes is {tail_bytes}, and must be 1 or more")
     with inside(pid):
         try:
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK)
-            try:
-                parts = []
-                while part := os.read(fd, 1 << 20):
-                    parts.append(part)
-            finally:
-                os.close(fd)
+            content = _read_regular(path, tail_bytes)
         except OSError as error:
             raise type(error)(
                 error.errno, f"cannot read {path} in the node: {error.strerror}"
             ) from None
-    return base64.b64encode(b"".join(parts)).decode()
+    return base64.b64encode(content).decode()
+
+
+def _read_regular(path: str, tail_bytes: int | None) -> bytes:
+    # A node's root may have put anything there, /dev/zero or a terminal even.
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK)
+    try:
+        found = os.fstat(fd)
+        if stat.S_ISDIR(found.st_mode):
+            raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file")
+        limit = READ_LIMIT_BYTES
+        # Files of /proc have content, but no size.
+        if tail_bytes is not None and found.st_size:
+            limit = min(limit, tail_bytes)
+            os.lseek(fd, max(0, found.st_size - limit), os.SEEK_SET)
+        parts = []
+        left = limit
+        while left and (part := os.read(fd, min(left, 1 << 20))):
+            parts.append(part)
+            left -= len(part)
+        if tail_bytes is None and not left and os.read(fd, 1):
+            raise OSError(errno.EFBIG, f"it has more than {limit >> 20} MiB")
+    finally:
+        os.close(fd)
+    content = b"".join(parts)
+    return content if tail_bytes is None else content[-tail_bytes:]
 
 
 def accounts(nodes: Sequence[Request]) -> None:

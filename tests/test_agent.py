@@ -986,6 +986,45 @@ def test_reading_what_is_not_there(agent: Client, pair: tuple[Namespaces, Namesp
 
 
 @needs_root
+def test_reading_what_is_no_regular_file(
+    agent: Client, nodes: tuple[Namespaces, Namespaces]
+) -> None:
+    """A node's root may put anything in the place of a log."""
+    h1, _ = nodes
+    run(agent, h1.pid, "ln -s /dev/zero /run/zero; ln -s /dev/ptmx /run/ptmx; mkfifo /run/fifo")
+    for path, number in (
+        ("/run/zero", errno.EINVAL),
+        ("/run/ptmx", errno.EINVAL),
+        ("/run/fifo", errno.EINVAL),
+        ("/run", errno.EISDIR),
+    ):
+        for tail_bytes in (None, 10):
+            with pytest.raises(AgentError, match=f"cannot read {path} in the node") as caught:
+                agent.call("read_file", pid=h1.pid, path=path, tail_bytes=tail_bytes)
+            assert caught.value.errno == number
+
+
+@needs_root
+def test_reading_the_end_of_a_file(agent: Client, nodes: tuple[Namespaces, Namespaces]) -> None:
+    h1, _ = nodes
+    run(agent, h1.pid, "truncate -s 65M /run/large; echo end >> /run/large; echo hi > /run/small")
+    with pytest.raises(AgentError, match="more than 64 MiB") as caught:
+        agent.call("read_file", pid=h1.pid, path="/run/large")
+    assert caught.value.errno == errno.EFBIG
+
+    def tail(path: str, tail_bytes: int) -> bytes:
+        reply = agent.call("read_file", pid=h1.pid, path=path, tail_bytes=tail_bytes)
+        return base64.b64decode(reply)
+
+    assert tail("/run/large", 5) == b"\0end\n"
+    assert tail("/run/small", 100) == b"hi\n"
+    # It has content, but no size.
+    assert tail("/proc/sys/net/ipv4/ip_default_ttl", 2) == b"4\n"
+    with pytest.raises(AgentError, match="must be 1 or more"):
+        tail("/run/small", 0)
+
+
+@needs_root
 def test_accounts(agent: Client, nodes: tuple[Namespaces, Namespaces]) -> None:
     hashed = agent.call("hash_passwords", passwords=["secret"])[0]
     users = [
