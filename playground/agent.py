@@ -47,11 +47,14 @@ unwire(veths: [END], bridges: [{"device"}] = []) -> null
     gone already is no error.
 network(nodes: [{"pid", "interfaces": [{"name", "addresses": ["192.168.1.11/24"]}],
         "sysctls": {"net.ipv4.ip_forward": "1"}, "routes_add": [ROUTE],
-        "routes_remove": [ROUTE]}]) -> null
+        "routes_remove": [ROUTE], "addresses_remove": [{"interface": "eth0",
+        "address": "192.168.1.11/24"}]}]) -> null
     ROUTE is {"destination": "10.0.0.0/8", "via": address or null, "interface"}.
-    All but pid may be left out.  Loopback up, sysctls, addresses, interfaces
-    up, routes (those without via first), sysctls read back.  Repeating it
-    changes nothing.
+    All but pid may be left out.  First routes_remove, then addresses_remove: one
+    that is not there, or whose interface is not, is no error; with an address
+    the kernel removes the routes that need it.  Then loopback up, sysctls,
+    addresses, interfaces up, routes_add (those without via first), and sysctls
+    are read back.  Repeating it changes nothing.
 link(pid, interface, up: bool) -> null
     Set one interface up or down.
 firewall(nodes: [{"pid", "ruleset"}]) -> null
@@ -1096,6 +1099,7 @@ NETLINK_EXT_ACK = 11
 RTM_NEWLINK = 16
 RTM_DELLINK = 17
 RTM_NEWADDR = 20
+RTM_DELADDR = 21
 RTM_NEWROUTE = 24
 RTM_DELROUTE = 25
 NLA_F_NESTED = 0x8000
@@ -1357,6 +1361,13 @@ def new_address(name: str, index: int, text: str) -> Message:
     return Message(
         RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, header + body, f"give {name} the address {text}"
     )
+
+
+def delete_address(name: str, index: int, text: str) -> Message:
+    family, packed, length = packed_prefix(text)
+    body = attribute(IFA_LOCAL, packed) + attribute(IFA_ADDRESS, packed)
+    header = struct.pack("BBBBI", family, length, 0, RT_SCOPE_UNIVERSE, index)
+    return Message(RTM_DELADDR, 0, header + body, f"take the address {text} from {name}")
 
 
 def route(kind: int, entry: Request, index: int, onlink: bool = False) -> Message:
@@ -1623,6 +1634,8 @@ def network(nodes: Sequence[Request]) -> None:
 
 def _configure(netlink: Netlink, node: Request) -> None:
     interfaces = node.get("interfaces", [])
+    _remove_routes(netlink, node.get("routes_remove", []))
+    _remove_addresses(netlink, node.get("addresses_remove", []))
     netlink.send([set_link("lo", up=True)])
     for name, value in node.get("sysctls", {}).items():
         write_sysctl(name, str(value))
@@ -1638,40 +1651,55 @@ def _configure(netlink: Netlink, node: Request) -> None:
         addresses += [new_address(name, index[name], text) for text in interface["addresses"]]
     netlink.send(addresses)
     netlink.send([set_link(interface["name"], up=True) for interface in interfaces])
-    for kind, entries in (
-        (RTM_DELROUTE, node.get("routes_remove", [])),
-        (RTM_NEWROUTE, node.get("routes_add", [])),
-    ):
-        ordered = sorted(entries, key=lambda entry: entry.get("via") is not None)
-        for entry in ordered:
-            if entry["interface"] not in index:
-                index[entry["interface"]] = interface_index(entry["interface"])
-        on_link = [entry for entry in ordered if entry.get("via") is None]
-        others = [entry for entry in ordered if entry.get("via") is not None]
-        peers = {packed_prefix(entry["destination"])[:2] for entry in on_link}
-        for group in (on_link, others):
-            _change_routes(netlink, kind, group, index, peers)
+    _add_routes(netlink, node.get("routes_add", []), index)
 
 
-def _change_routes(
-    netlink: Netlink,
-    kind: int,
-    entries: Sequence[Request],
-    index: dict[str, int],
-    peers: set[tuple[int, bytes]],
-) -> None:
-    messages = [route(kind, entry, index[entry["interface"]]) for entry in entries]
-    for entry, (message, number, reason) in zip(entries, netlink.attempt(messages), strict=True):
-        if number == 0 or (kind == RTM_DELROUTE and number == errno.ESRCH):
-            continue
-        if kind == RTM_NEWROUTE and entry.get("via") and packed_address(entry["via"]) in peers:
-            # Two links to one peer: the kernel keeps one route to its address,
-            # and would not believe that it can be reached by the other link.
-            again = route(kind, entry, index[entry["interface"]], onlink=True)
-            [(message, number, reason)] = netlink.attempt([again])
-            if number == 0:
-                continue
-        raise refusal(message, number, reason)
+def _remove_routes(netlink: Netlink, entries: Sequence[Request]) -> None:
+    messages = [
+        route(RTM_DELROUTE, entry, index)
+        for entry in sorted(entries, key=lambda entry: entry.get("via") is not None)
+        if (index := _index_or_none(entry["interface"])) is not None
+    ]
+    for message, number, reason in netlink.attempt(messages):
+        if number not in (0, errno.ESRCH):
+            raise refusal(message, number, reason)
+
+
+def _remove_addresses(netlink: Netlink, entries: Sequence[Request]) -> None:
+    messages = [
+        delete_address(entry["interface"], index, entry["address"])
+        for entry in entries
+        if (index := _index_or_none(entry["interface"])) is not None
+    ]
+    for message, number, reason in netlink.attempt(messages):
+        if number not in (0, errno.EADDRNOTAVAIL):
+            raise refusal(message, number, reason)
+
+
+def _index_or_none(interface: str) -> int | None:
+    try:
+        return socket.if_nametoindex(interface)
+    except OSError:
+        return None  # what it had went with it
+
+
+def _add_routes(netlink: Netlink, entries: Sequence[Request], index: dict[str, int]) -> None:
+    for entry in entries:
+        if entry["interface"] not in index:
+            index[entry["interface"]] = interface_index(entry["interface"])
+    on_link = [entry for entry in entries if entry.get("via") is None]
+    others = [entry for entry in entries if entry.get("via") is not None]
+    peers = {packed_prefix(entry["destination"])[:2] for entry in on_link}
+    for group in (on_link, others):
+        messages = [route(RTM_NEWROUTE, entry, index[entry["interface"]]) for entry in group]
+        for entry, (message, number, reason) in zip(group, netlink.attempt(messages), strict=True):
+            if number and entry.get("via") and packed_address(entry["via"]) in peers:
+                # Two links to one peer: the kernel keeps one route to its address,
+                # and would not believe that it can be reached by the other link.
+                again = route(RTM_NEWROUTE, entry, index[entry["interface"]], onlink=True)
+                [(message, number, reason)] = netlink.attempt([again])
+            if number:
+                raise refusal(message, number, reason)
 
 
 def _quiet_ipv6(interface: str) -> None:

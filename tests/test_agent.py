@@ -821,6 +821,41 @@ def test_ipv6_addresses_are_of_use_at_once(
 
 
 @needs_root
+def test_addresses_are_taken_away(agent: Client, nodes: tuple[Namespaces, Namespaces]) -> None:
+    h1, h2 = nodes
+    plug(agent, h1, h2)
+    before = ["10.0.0.1/24", "10.0.0.9/24", "10.1.0.1/32", "fd00::1/64"]
+    agent.call("network", nodes=[node(h1.pid, *before)])
+    away = [
+        {"interface": interface, "address": address}
+        for interface, address in (
+            ("eth0", "10.0.0.1/24"),
+            ("eth0", "10.1.0.1/32"),
+            ("eth0", "fd00::1/64"),
+            ("eth0", "10.7.7.7/24"),
+            ("eth7", "10.0.0.1/24"),
+        )
+    ]
+    route = {"destination": "10.9.0.0/16", "via": "10.0.0.2", "interface": "eth7"}
+    for _ in range(2):
+        agent.call(
+            "network",
+            nodes=[node(h1.pid, "10.0.0.9/24", addresses_remove=away, routes_remove=[route])],
+        )
+        seen = json.loads(run(agent, h1.pid, "ip -json address show dev eth0"))
+        addresses = [
+            f"{row['local']}/{row['prefixlen']}"
+            for row in seen[0]["addr_info"]
+            if row["scope"] == "global"
+        ]
+        # The kernel removes the others of a network with the first of it: what is
+        # to stay is given anew.
+        assert addresses == ["10.0.0.9/24"]
+    agent.call("network", nodes=[node(h1.pid, "10.0.0.1/24", addresses_remove=away)])
+    assert "10.0.0.1/24" in run(agent, h1.pid, "ip address show dev eth0")
+
+
+@needs_root
 def test_refused_address_names_it(agent: Client, nodes: tuple[Namespaces, Namespaces]) -> None:
     h1, h2 = nodes
     plug(agent, h1, h2)
