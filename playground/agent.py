@@ -58,7 +58,8 @@ network(nodes: [{"pid", "interfaces": [{"name", "addresses": ["192.168.1.11/24"]
 link(pid, interface, up: bool) -> null
     Set one interface up or down.
 firewall(nodes: [{"pid", "ruleset"}]) -> null
-    Each ruleset is given to ``nft -f -`` in its node's network namespace.
+    Each ruleset is given to ``nft -f -`` in its node's network namespace.  An
+    empty text changes nothing: to take rules away, send what deletes them.
 files(nodes: [{"pid", "files": [{"path", "content": base64, "mode": 0o644, "uid": 0,
         "gid": 0, "append": false}]}]) -> null
     Write files as seen from inside the node; missing folders are made.  What
