@@ -1213,7 +1213,10 @@ class Netlink:
             self.socket.send(b"".join(packets))
             answers: dict[int, tuple[int, str]] = {}
             while len(answers) < len(batch):
-                answers.update(_acknowledgements(self.socket.recv(1 << 16)))
+                for sequence, answer in _acknowledgements(self.socket.recv(1 << 16)):
+                    # Others belong to a batch that was given up waiting for.
+                    if first <= sequence <= self.sequence:
+                        answers[sequence] = answer
             results += [(message, *answers[first + offset]) for offset, message in enumerate(batch)]
         return results
 

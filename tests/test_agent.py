@@ -12,6 +12,7 @@ import os
 import secrets
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -635,6 +636,30 @@ def test_failed_wiring_leaves_nothing(
     with pytest.raises(AgentError, match="make the bridge br0: File exists"):
         agent.call("wire", bridges=[{"device": "br1"}, {"device": "br0"}], veths=[])
     assert _own_interfaces(agent) == before
+
+
+class _LateSocket:
+    """A netlink socket in which acknowledgements of an earlier batch still are."""
+
+    def __init__(self) -> None:
+        self.packets = [self._acknowledge(sequence) for sequence in (1, 2, 3, 4)]
+
+    def _acknowledge(self, sequence: int) -> bytes:
+        return struct.pack("IHHIIi", 20, agent_module.NLMSG_ERROR, 0, sequence, 0, -sequence)
+
+    def send(self, data: bytes) -> None:
+        pass
+
+    def recv(self, size: int) -> bytes:
+        return self.packets.pop(0)
+
+
+def test_acknowledgements_that_come_late_are_not_taken_for_others() -> None:
+    netlink = agent_module.Netlink.__new__(agent_module.Netlink)
+    netlink.socket = _LateSocket()  # type: ignore[assignment]
+    netlink.sequence = 2
+    messages = [agent_module.delete_link("eth0"), agent_module.delete_link("eth1")]
+    assert [number for _, number, _ in netlink.attempt(messages)] == [3, 4]
 
 
 @needs_root
