@@ -34,8 +34,10 @@ that process has ended, the error is a ProcessLookupError.  An END is
 network namespace, and mac and bridge may be null.
 
 echo(value) -> value
-own(pids) -> null
+own(pids) -> [pids]
     Kill these processes at end of file, in this order (a helper's own last).
+    Owning one again changes nothing.  The reply holds those that have ended
+    already, which is no error.
 disown() -> null
     Forget all of them.
 wire(bridges: [{"device"}], veths: [{"a": END, "b": END, "mtu_bytes", "offload"}]) -> null
@@ -334,10 +336,7 @@ def find_node(pid: int) -> Node:
     """
     if pid in _nodes:
         node, handle = _nodes[pid]
-        # pidfd_open(2): readable once the process has ended.
-        poll = select.poll()
-        poll.register(handle, select.POLLIN)
-        if not poll.poll(0):
+        if not has_ended(pid, handle):
             return node
         del _nodes[pid]
         os.close(handle)
@@ -355,6 +354,16 @@ def find_node(pid: int) -> Node:
         raise
     _nodes[pid] = node, handle
     return node
+
+
+def has_ended(pid: int, handle: int) -> bool:
+    """Whether a process has ended, by its pidfd, or by its number where that is -1."""
+    if handle < 0:
+        return not os.path.exists(f"/proc/{pid}")
+    # pidfd_open(2): readable once the process has ended.
+    poll = select.poll()
+    poll.register(handle, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def parse_cgroups(text: str) -> dict[str, str]:
@@ -2223,7 +2232,7 @@ class Agent:
         self.requests = requests
         self.replies = replies
         self.selector = selectors.DefaultSelector()
-        self.owned: list[tuple[int, int]] = []  # process id, pidfd or -1
+        self.owned: dict[int, int] = {}  # process id: pidfd or -1
         self.jobs: dict[int, Job] = {}
         self.jobs_by_pid: dict[int, Job] = {}
         self.workers: dict[int, Any] = {}  # process id: request id
@@ -2348,7 +2357,7 @@ class Agent:
                 self._finish(job)
 
     def _kill_everything(self) -> None:
-        for pid, handle in self.owned:
+        for pid, handle in self.owned.items():
             with contextlib.suppress(OSError):
                 if handle >= 0:
                     signal.pidfd_send_signal(handle, signal.SIGKILL)
@@ -2393,21 +2402,31 @@ class Agent:
     def echo(self, request_id: Any, value: Any) -> Any:
         return value
 
-    def own(self, request_id: Any, pids: Sequence[int]) -> None:
+    def own(self, request_id: Any, pids: Sequence[int]) -> list[int]:
+        ended = []
         for pid in pids:
-            handle = -1
-            try:
-                # A handle cannot come to mean another process, as a number can.
-                handle = os.pidfd_open(pid)
-            except ProcessLookupError:
-                raise gone(pid) from None
-            except OSError as error:
-                if error.errno != errno.ENOSYS:  # before Linux 5.3
-                    raise
-            self.owned.append((pid, handle))
+            handle = self.owned.get(pid)
+            if handle is None:
+                try:
+                    # A handle cannot come to mean another process, as a number can.
+                    handle = os.pidfd_open(pid)
+                except ProcessLookupError:
+                    ended.append(pid)
+                    continue
+                except OSError as error:
+                    if error.errno != errno.ENOSYS:
+                        raise
+                    handle = -1  # before Linux 5.3
+            self.owned[pid] = handle
+            if has_ended(pid, handle):
+                ended.append(pid)
+                del self.owned[pid]
+                if handle >= 0:
+                    os.close(handle)
+        return ended
 
     def disown(self, request_id: Any) -> None:
-        for _, handle in self.owned:
+        for handle in self.owned.values():
             if handle >= 0:
                 os.close(handle)
         self.owned.clear()

@@ -231,12 +231,20 @@ def test_disown_lets_a_node_live(pair: tuple[Namespaces, Namespaces]) -> None:
     assert Path(f"/proc/{h1.pid}/ns/net").exists()
 
 
-def test_owning_a_process_that_is_gone(agent: Client) -> None:
+@needs_root
+def test_owning_what_is_gone_or_owned_already(agent: Client) -> None:
+    pid = agent.hello()["pid"]
     with subprocess.Popen(["true"]) as process:
         process.wait()
-    with pytest.raises(AgentError) as caught:
-        agent.call("own", pids=[process.pid])
-    assert caught.value.errno == errno.ESRCH
+    with Namespaces("h1") as h1, Namespaces("h2") as h2:
+        assert agent.call("own", pids=[process.pid, h1.pid]) == [process.pid]
+        open_files = os.listdir(f"/proc/{pid}/fd")
+        assert agent.call("own", pids=[h1.pid, process.pid]) == [process.pid]
+        assert os.listdir(f"/proc/{pid}/fd") == open_files
+        h1.kill()
+        assert agent.call("own", pids=[h1.pid, h2.pid]) == [h1.pid]
+        agent.close()
+        h2.wait()
 
 
 @needs_root
