@@ -172,7 +172,6 @@ CLONE_NEWNS = 0x00020000
 CLONE_NEWCGROUP = 0x02000000
 CLONE_NEWUTS = 0x04000000
 CLONE_NEWIPC = 0x08000000
-CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
 
@@ -281,6 +280,14 @@ def _status(pid: int | str) -> dict[str, str]:
     )
 
 
+@functools.cache
+def own_user_namespace() -> int | None:
+    """Return the inode number of the agent's own; None where the kernel has none."""
+    with contextlib.suppress(FileNotFoundError):
+        return os.stat("/proc/self/ns/user").st_ino
+    return None
+
+
 class Node:
     """What has to be known of a container to enter it, read from /proc/PID.
 
@@ -295,6 +302,13 @@ class Node:
             if status["State"].startswith(("Z", "X")):
                 raise gone(pid)
             refuse_own(pid)
+            own = own_user_namespace()
+            if own is not None and os.stat(f"/proc/{pid}/ns/user").st_ino != own:
+                raise OSError(
+                    errno.EOPNOTSUPP,
+                    "the node has a user namespace of its own, which playground does not "
+                    "support: switch userns-remap off in the engine",
+                )
             self.environ = dict(
                 entry.split("=", 1)
                 for entry in read_text(f"/proc/{pid}/environ").split("\0")
@@ -445,11 +459,8 @@ def join_cgroups(files: Sequence[str]) -> None:
             ) from None
 
 
-# In this order: a user namespace gives the capabilities that entering the
-# others takes, and after the mount namespace /proc is another one.  Entering
-# the user namespace that one is in already is an error (EINVAL).
+# In this order: after the mount namespace /proc is another one.
 _NAMESPACES = (
-    ("user", CLONE_NEWUSER),
     ("ipc", CLONE_NEWIPC),
     ("uts", CLONE_NEWUTS),
     ("net", CLONE_NEWNET),

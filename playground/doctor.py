@@ -118,27 +118,28 @@ def _kind(described: Mapping[str, Any], where: str) -> Finding:
     components = " ".join(part.get("Name", "") for part in version.get("Components") or ())
     security = " ".join(info.get("SecurityOptions") or ())
     system = info.get("OperatingSystem", "")
+    if "name=rootless" in security:
+        return Finding(
+            "engine",
+            "fail",
+            f"an engine without root {where}, which playground does not support: sysctls and "
+            "control groups of hosts are not its to change",
+            "use an engine that runs as root, in a virtual machine of your own perhaps",
+        )
+    if "name=userns" in security:
+        return Finding(
+            "engine",
+            "fail",
+            f"an engine {where} that maps root to another user (userns-remap): the agent does "
+            "not enter hosts with a user namespace of their own",
+            "switch userns-remap off in the engine, or use another engine",
+        )
     if "podman" in components.lower():
         return Finding(
             "engine",
             "warn",
             f"Podman {where}, by its Docker-compatible socket",
             "playground is made for Docker; where a lab does not start, use Docker",
-        )
-    if "rootless" in security:
-        return Finding(
-            "engine",
-            "warn",
-            f"Docker without root {where}",
-            "not tested: writing sysctls and entering cgroups may be refused; where a lab does "
-            "not start, use an engine that runs as root, in a virtual machine of your own perhaps",
-        )
-    if "name=userns" in security:
-        return Finding(
-            "engine",
-            "warn",
-            f"Docker {where}, which maps root to another user (userns-remap)",
-            "not tested; where a lab does not start, switch userns-remap off in the engine",
         )
     if "Docker Desktop" in system:
         return Finding("engine", "ok", f"Docker Desktop {where}: labs live in its virtual machine")

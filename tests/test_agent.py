@@ -418,6 +418,15 @@ def test_a_process_of_the_machine_is_no_node(agent: Client) -> None:
         assert caught.value.errno == errno.ESRCH
 
 
+@needs_root
+def test_a_node_in_a_user_namespace_is_refused(agent: Client) -> None:
+    with Namespaces("h1", prefix=["unshare", "--user", "--map-root-user"]) as h1:
+        for options in ({}, {"tty": (80, 24)}):
+            with pytest.raises(AgentError, match="switch userns-remap off") as caught:
+                agent.spawn(h1.pid, ["true"], **options)
+            assert caught.value.errno == errno.EOPNOTSUPP
+
+
 def _privileges(status: str) -> list[str]:
     kinds = ("Cap", "NoNewPrivs", "Uid", "Gid", "Groups")
     return [" ".join(line.split()) for line in status.splitlines() if line.startswith(kinds)]

@@ -29,13 +29,22 @@ def by_name(findings: list[Finding]) -> dict[str, Finding]:
     [
         ({}, "engine", "ok", "Docker 27.1, API 1.46"),
         ({"OperatingSystem": "Docker Desktop"}, "engine", "ok", "virtual machine"),
-        ({"SecurityOptions": ["name=rootless"]}, "engine", "warn", "without root"),
-        ({"SecurityOptions": ["name=userns"]}, "engine", "warn", "userns-remap"),
+        ({"SecurityOptions": ["name=rootless"]}, "engine", "fail", "without root"),
+        ({"SecurityOptions": ["name=userns"]}, "engine", "fail", "userns-remap"),
         (
             {"version": {"Components": [{"Name": "Podman Engine"}]}},
             "engine",
             "warn",
             "Podman 27.1",
+        ),
+        (
+            {
+                "version": {"Components": [{"Name": "Podman Engine"}]},
+                "SecurityOptions": ["name=seccomp,profile=default", "name=rootless"],
+            },
+            "engine",
+            "fail",
+            "without root",
         ),
         ({"Driver": "vfs"}, "storage", "warn", "whole copy"),
         ({"DefaultRuntime": "runsc"}, "runtime", "fail", "cannot be wired"),
@@ -48,6 +57,7 @@ def by_name(findings: list[Finding]) -> dict[str, Finding]:
         "rootless",
         "userns-remap",
         "Podman",
+        "rootless Podman",
         "vfs",
         "gVisor",
         "containerd's runc",
