@@ -238,7 +238,11 @@ def _service_files(
     rows = _rows(node)
     files: list[File] = []
     if any(row.tls for row in rows):
-        files += _certificate(node, plan, credentials, mail.get(node.name, ()))
+        readers = tuple(program for row in rows if row.tls for program in row.programs)
+        files += [
+            dataclasses.replace(file, programs=readers)
+            for file in _certificate(node, plan, credentials, mail.get(node.name, ()))
+        ]
     own = mail.get(node.name, ())
     context = ServiceContext(
         name=node.name,

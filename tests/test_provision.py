@@ -295,3 +295,10 @@ def test_a_mailbox_of_nobody_is_refused(credentials: Credentials) -> None:
     plan = make_lan(Host("mail", [IMAP(mailboxes={"bob": []})]))
     with pytest.raises(TopologyError, match="mail has a mailbox for 'bob'"):
         provision(plan, credentials)
+
+
+def test_a_server_reads_its_certificate_anew_when_it_changes(credentials: Credentials) -> None:
+    www = Host("www.example.com", ["http", "telnet"])
+    Link(www, Host("h1"))
+    node = provision(make_plan([www]), credentials)["www.example.com"]
+    assert file_of(node, "/etc/playground/tls/cert.pem").programs == ("nginx",)
