@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import json
 import os
@@ -66,7 +67,7 @@ def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
     # Fixtures of a wider scope may keep labs for tests that follow.
     kept = before | set(getattr(request.session, "kept_labs", ()))
     _wait_for(lambda: _ours(engine.labs(), kept), [], "labs were left")
-    _wait_for(_network, network, "the machine's own network was changed")
+    _wait_for(lambda: _changed(network), {}, "the machine's own network was changed")
 
 
 @pytest.fixture(scope="session")
@@ -96,8 +97,18 @@ def _alive_elsewhere(owner: str) -> bool:
     return pid.isdigit() and int(pid) != os.getpid() and Path(f"/proc/{pid}").exists()
 
 
+def _changed(before: dict[str, Any]) -> dict[str, Any]:
+    """What of the machine's network is not as before: was, is."""
+    now = _network()
+    return {
+        name: (before.get(name), now.get(name))
+        for name in before.keys() | now.keys()
+        if before.get(name) != now.get(name)
+    }
+
+
 def _network() -> dict[str, Any]:
-    """Interfaces, routes and rules of the machine, without what Docker's bridges hold.
+    """Interfaces, routes, rules and sysctls of the machine, without Docker's bridges.
 
     A build by somebody else plugs containers into docker0 at any time; nothing
     of ours is ever plugged into a bridge of the machine.
@@ -118,7 +129,22 @@ def _network() -> dict[str, Any]:
             if route.get("dev") not in others
         ],
         "rules": _output("nft", "--stateless", "list", "ruleset"),
+        **_sysctls(),
     }
+
+
+def _sysctls() -> dict[str, bytes]:
+    """The machine's network settings; of interfaces only those that all have."""
+    found = {}
+    for family in ("ipv4", "ipv6"):
+        for folder, names, files in os.walk(f"/proc/sys/net/{family}"):
+            if folder.endswith(("/conf", "/neigh")):
+                names[:] = ["all", "default", "lo"]
+            for name in files:
+                # Some can only be written.
+                with contextlib.suppress(OSError), open(f"{folder}/{name}", "rb", 0) as file:
+                    found[f"{folder}/{name}"] = file.read()
+    return found
 
 
 def _json(*command: str) -> list[dict[str, Any]]:
@@ -127,12 +153,18 @@ def _json(*command: str) -> list[dict[str, Any]]:
 
 
 def _output(*command: str) -> str:
-    """What a command prints; nothing where it is missing or needs root."""
+    """What a command prints; nothing where it is missing or needs root (in CI: fail)."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     except FileNotFoundError:
-        return ""
-    return done.stdout if done.returncode == 0 else ""
+        complaint = f"there is no {command[0]} here"
+    else:
+        if done.returncode == 0:
+            return done.stdout
+        complaint = f"{' '.join(command)} failed: {done.stderr}"
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"CI has to see the machine's network, but {complaint}")
+    return ""
 
 
 def _wait_for(look: Callable[[], Any], wanted: Any, complaint: str) -> None:
