@@ -158,7 +158,8 @@ def read_log(agent: Agent, pid: int, paths: Iterable[str]) -> str:
     lines: list[str] = []
     for path in paths:
         with contextlib.suppress(AgentError):  # a log that was never written
-            content = base64.b64decode(agent.call("read_file", pid=pid, path=path))
+            answer = agent.call("read_file", pid=pid, path=path, tail_bytes=_LOG_BYTES)
+            content = base64.b64decode(answer)
             lines += content.decode(errors="replace").splitlines()[-_LOG_LINES:]
     return "\n".join(lines[-_LOG_LINES:])
 
@@ -200,6 +201,7 @@ _MERGED = frozenset({"/etc/hosts"})
 
 # As many lines of a log as one reads to see what went wrong.
 _LOG_LINES = 20
+_LOG_BYTES = 16_384
 
 
 def _merge(now: bytes, old: bytes, new: bytes) -> bytes:
