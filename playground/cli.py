@@ -26,7 +26,14 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from playground.errors import AgentError, LabNotFound, NotRunning, PlaygroundError, TopologyError
+from playground.errors import (
+    AgentError,
+    LabNotFound,
+    NoSuchNode,
+    NotRunning,
+    PlaygroundError,
+    TopologyError,
+)
 
 if TYPE_CHECKING:
     from playground.docker_engine import DockerEngine
@@ -87,6 +94,7 @@ def _sentence(error: Exception) -> str:
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
+@click.version_option(package_name="playground")
 @click.option("--quiet", "-q", is_flag=True, help="Show no progress, only results.")
 @click.option("--debug", is_flag=True, help="Show a traceback when something fails.")
 @click.pass_context
@@ -483,7 +491,8 @@ def say_how_to_enter(lab: Lab, took_s: float) -> None:
     first = next((node for node in nodes if isinstance(node, Host)), nodes[0]).short
     users = ", ".join(f"{name} / {password}" for name, password in lab.users.items())
     name, program = shlex.quote(lab.name), _program()
-    click.echo(f"lab {lab.name} is up: {len(nodes)} machines in {took_s:.1f} s")
+    count = f"{len(nodes)} machine{'s' if len(nodes) != 1 else ''}"
+    click.echo(f"lab {lab.name} is up: {count} in {took_s:.1f} s")
     for title, text in (
         ("enter a machine", f"{program} shell {first}"),
         ("run something", f"{program} run {first} -- ip route"),
@@ -520,9 +529,14 @@ def _attached(host: str | None, lab_name: str | None) -> Lab:
     engine = _engine()
     if lab_name is None:
         records = engine.labs()
-        if host is not None and len(records) > 1:
-            records = [record for record in records if host in _nodes_of(record)] or records
-        lab_name = _only(records).id
+        if host is not None and records:
+            records = [record for record in records if host in _nodes_of(record)]
+            if not records:
+                raise NoSuchNode(
+                    f"no lab that runs has a machine {host!r}: `playground ls` shows them"
+                )
+        # A neighbour's lab on the same engine is not in the way.
+        lab_name = _only([record for record in records if _is_mine(record)] or records).id
     return Lab.attach(lab_name, engine=engine, quiet=True)
 
 
@@ -531,7 +545,7 @@ def _only(records: Sequence[LabRecord]) -> LabRecord:
         raise LabNotFound("no such lab is running: `playground ls` lists those that are")
     if len(records) > 1:
         names = ", ".join(f"{record.name} ({record.id})" for record in records)
-        raise LabNotFound(f"more than one lab fits: say which of {names}, by name or id")
+        raise LabNotFound(f"more than one lab fits: say --lab NAME, one of {names}")
     return records[0]
 
 

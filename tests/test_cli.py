@@ -327,6 +327,8 @@ def test_sweep_leaves_a_kept_lab_alone(up, engine):
     assert up in {record.name for record in engine.labs()}
 
 
+# paramiko's ProxyCommand kills its process on closing, also when it has just ended.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.docker
 def test_ssh_config_lets_an_ssh_client_in(up):
     import paramiko
@@ -352,3 +354,10 @@ def test_ssh_config_lets_an_ssh_client_in(up):
         )
         _, stdout, _ = client.exec_command("hostname")
         assert stdout.read() == b"h1\n"
+
+
+@pytest.mark.docker
+def test_a_machine_that_no_lab_has_is_named(up):
+    done = playground("run", "nohost", "--", "true")
+    assert done.returncode == 1
+    assert "no lab that runs has a machine 'nohost'" in done.stderr.decode()
