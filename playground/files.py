@@ -269,6 +269,9 @@ def _receive(stream: io.RawIOBase, root: Path) -> str:
         # The command has failed then, and what it said is better.
         return f"what came is no whole archive ({error})" if os.path.lexists(root) else ""
     for path, member in links:
+        if _is_below_link(root, path):
+            left_out.append(str(path.relative_to(root)))
+            continue
         path.parent.mkdir(parents=True, exist_ok=True)
         path.symlink_to(member.linkname)
         os.utime(path, (member.mtime, member.mtime), follow_symlinks=False)
@@ -297,17 +300,21 @@ def _keep_attributes(path: Path, member: tarfile.TarInfo) -> None:
 
 
 def _leads_inside(member: tarfile.TarInfo, depth: int) -> bool:
-    """Whether a link that stands this many directories deep stays below the top."""
-    if member.linkname.startswith("/"):
-        return False
-    for part in member.linkname.split("/"):
-        if part == "..":
-            depth -= 1
-        elif part not in ("", "."):
-            depth += 1
-        if depth < 0:
-            return False
-    return True
+    """Whether a link that stands this many directories deep stays below the top.
+
+    Its ".." have to come first and to be no more than that: behind the name of
+    another link they would lead up from wherever that one leads.
+
+    """
+    parts = [part for part in member.linkname.split("/") if part not in ("", ".")]
+    up = next((at for at, part in enumerate(parts) if part != ".."), len(parts))
+    return not member.linkname.startswith("/") and up <= depth and ".." not in parts[up:]
+
+
+def _is_below_link(root: Path, path: Path) -> bool:
+    """Whether the way from `root` to where this is to be made passes a link."""
+    below = path.relative_to(root).parents
+    return any(root.joinpath(parent).is_symlink() for parent in below)
 
 
 def _link_hard(root: Path, path: Path, linkname: str) -> str:
@@ -325,6 +332,8 @@ def _link_hard(root: Path, path: Path, linkname: str) -> str:
 def _move(source: Path, target: Path) -> None:
     """Put what came at its place; into a directory that is there already."""
     if source.is_dir() and not source.is_symlink() and target.is_dir():
+        if target.is_symlink():
+            raise NotADirectoryError(f"{target} is a link, and nothing is written through links")
         for entry in list(source.iterdir()):
             _move(entry, target / entry.name)
         shutil.copystat(source, target)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from playground.files import _receive
+from playground.files import _move, _receive
 
 Entry = tuple[str, dict[str, object]]
 
@@ -53,14 +53,14 @@ def test_a_directory_arrives_with_modes_and_times(tmp_path: Path) -> None:
         ("received/run.sh", {"content": b"echo", "mode": 0o4755}),
         ("received/closed", {"type": tarfile.DIRTYPE, "mode": 0o500}),
         ("received/closed/in", {"content": b"x", "mtime": 1.25}),
-        ("received/link", {"type": tarfile.SYMTYPE, "linkname": "closed/../run.sh"}),
+        ("received/link", {"type": tarfile.SYMTYPE, "linkname": "./run.sh"}),
         ("received/same", {"type": tarfile.LNKTYPE, "linkname": "received/run.sh"}),
     )
     assert problem == ""
     assert oct((root / "run.sh").stat().st_mode) == "0o100755"
     assert oct((root / "closed").stat().st_mode) == "0o40500"
     assert (root / "closed" / "in").stat().st_mtime == 1.25
-    assert os.readlink(root / "link") == "closed/../run.sh"
+    assert os.readlink(root / "link") == "./run.sh"
     assert (root / "same").samefile(root / "run.sh")
     assert root.stat().st_mtime == 1e9
 
@@ -141,3 +141,47 @@ def test_an_archive_that_breaks_off_is_told(tmp_path: Path) -> None:
 def test_no_archive_at_all_is_left_to_the_command_to_explain(tmp_path: Path) -> None:
     assert _receive(io.BytesIO(b""), tmp_path / "received") == ""  # type: ignore[arg-type]
     assert not (tmp_path / "received").exists()
+
+
+def link(name: str, target: str) -> Entry:
+    return (f"received/{name}", {"type": tarfile.SYMTYPE, "linkname": target})
+
+
+def test_dots_behind_another_link_lead_nowhere(tmp_path: Path) -> None:
+    """d/e/f is the top, so what goes on from there with ".." would be outside."""
+    victim = tmp_path / "place" / "victim"
+    with pytest.warns(UserWarning, match="left out.*: g"):
+        problem, root = received(
+            tmp_path,
+            DIRECTORY,
+            ("received/d/e", {"type": tarfile.DIRTYPE, "mode": 0o755}),
+            link("d/e/f", "../.."),
+            link("g", "d/e/f/../../victim"),
+            link("g/planted", "anything"),
+        )
+    assert problem == ""
+    assert not victim.exists()
+    assert (root / "d" / "e" / "f").resolve() == root
+    assert not (root / "g").is_symlink()
+
+
+def test_no_link_is_made_below_a_link(tmp_path: Path) -> None:
+    (tmp_path / "place").mkdir()
+    with pytest.warns(UserWarning, match="left out.*: a/b"):
+        root = tmp_path / "place" / "received"
+        entries = [DIRECTORY, ("received/d", {"type": tarfile.DIRTYPE, "mode": 0o755})]
+        problem = _receive(archive([*entries, link("a", "d"), link("a/b", "x")]), root)  # type: ignore[arg-type]
+    assert problem == ""
+    assert list((root / "d").iterdir()) == []
+
+
+def test_a_second_copy_does_not_enter_a_link_of_the_first(tmp_path: Path) -> None:
+    source, target, victim = tmp_path / "source", tmp_path / "target", tmp_path / "victim"
+    (source / "g").mkdir(parents=True)
+    (source / "g" / "planted").write_text("x")
+    target.mkdir()
+    victim.mkdir()
+    (target / "g").symlink_to(victim)
+    with pytest.raises(OSError, match="nothing is written through links"):
+        _move(source, target)
+    assert list(victim.iterdir()) == []
