@@ -670,7 +670,8 @@ def _exit_status(returncode: int | None) -> int:
 def _folder(lab_id: str) -> Path:
     """The folder of one lab's ssh keys, in the user's own cache."""
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "playground" / lab_id
+    # An id that an engine made up must not lead elsewhere.
+    return Path(cache) / "playground" / Path(lab_id).name
 
 
 def _forget_folders(running: set[str]) -> None:

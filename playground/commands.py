@@ -51,7 +51,8 @@ def run(
 
     """
     shown = command if shown is None else shown
-    data = input.encode() if isinstance(input, str) else input
+    check_seconds("timeout_s", timeout_s)
+    data = _input(input)
     try:
         process = _spawn(node, command, env=env, cwd=cwd, user=user, stdin=data is not None)
     except _NoSuchCommand as missing:
@@ -121,13 +122,16 @@ def _spawn(
     """Start a command and return its `Process`; ``str`` goes through sh."""
     live = node.running()
     argv = _argv(command)
+    added = _environment(env)
+    folder = None if cwd is None else _text("cwd", cwd, "the path of a directory on the host")
+    name = None if user is None else _text("user", user, "a user's name, such as 'student'")
     try:
         return live.agent.spawn(
             live.pid,
             argv,
-            env={**live.env, **(env or {})} or None,
-            cwd=cwd,
-            user=user,
+            env={**live.env, **added} or None,
+            cwd=folder,
+            user=name,
             stdin=stdin,
             tty=tty,
         )
@@ -167,7 +171,7 @@ def start_process(
 def _argv(command: Command) -> list[str]:
     if isinstance(command, str):
         argv = ["/bin/sh", "-c", command] if command.strip() else []
-    elif isinstance(command, (bytes, bytearray)) or not all(
+    elif not isinstance(command, (list, tuple)) or not all(
         isinstance(part, (str, os.PathLike)) for part in command
     ):
         raise BadArgument(
@@ -178,9 +182,53 @@ def _argv(command: Command) -> list[str]:
         argv = [os.fspath(part) for part in command]
     if not argv or not argv[0]:
         raise BadArgument("the command is empty: give one, such as 'ip route'")
-    if any("\0" in part for part in argv):
-        raise BadArgument("a command cannot hold a NUL byte: give such data as input=...")
-    return argv
+    return [_text("a command", part, "text") for part in argv]
+
+
+def check_seconds(name: str, value: object) -> None:
+    """Refuse what is no time: a number above zero, or None for no limit."""
+    if value is None:
+        return
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not 0 < value < 1e9:  # type: ignore[operator]
+        raise BadArgument(
+            f"{name}={value!r} is no number of seconds above zero; write for example {name}=5"
+        )
+
+
+def _input(value: object) -> bytes | None:
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogateescape")
+    if value is None or isinstance(value, (bytes, bytearray, memoryview)):
+        return None if value is None else bytes(value)
+    raise BadArgument(f"input={value!r} is neither text nor bytes: turn it into text with str()")
+
+
+def _environment(env: object) -> dict[str, str]:
+    if env is None:
+        return {}
+    if not isinstance(env, Mapping):
+        raise BadArgument(f"env={env!r} is no mapping: write for example env={{'LANG': 'C'}}")
+    checked = {}
+    for name, value in env.items():
+        if not isinstance(name, str) or not name or "=" in name:
+            raise BadArgument(f"{name!r} cannot be the name of an environment variable")
+        checked[_text("a name in env", name, "text")] = _text(f"env[{name!r}]", value, "text")
+    return checked
+
+
+def _text(name: str, value: object, meaning: str) -> str:
+    """Return text as the system takes it; a path is as good."""
+    text = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(text, str):
+        raise BadArgument(f"{name} is {meaning}, not {value!r}")
+    if "\0" in text:
+        raise BadArgument(f"{name} cannot hold a NUL byte: give such data as input=...")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise BadArgument(f"{name} cannot be written as UTF-8: {text!r}") from None
+    return text
 
 
 def ensure_alive(node: Node) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO
 
 from playground.commands import ensure_alive, kill, run, start_process
-from playground.errors import AgentError, AgentGone, CommandFailed, TransferFailed
+from playground.errors import AgentError, AgentGone, BadArgument, CommandFailed, TransferFailed
 from playground.live import Node, Process
 from playground.results import Result
 
@@ -30,7 +30,11 @@ _PIECE_BYTES = 256 * 1024
 
 def write(node: Node, path: str, content: str | bytes, *, mode: int | None, append: bool) -> None:
     """Write a file on a node; see `NodeOperations.write`."""
-    data = content.encode() if isinstance(content, str) else content
+    path = _checked_path(path)
+    if not isinstance(content, (str, bytes, bytearray, memoryview)):
+        raise BadArgument(f"the content of {path} is text or bytes, not {content!r}")
+    # surrogateescape: what `read` could not decode goes back as it was.
+    data = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
     # In place, because /etc/hosts and its like are mount points, which cannot
     # be renamed over.
     script = 'mkdir -p -- "$(dirname -- "$1")" && cat ' + (">>" if append else ">") + ' "$1"'
@@ -44,10 +48,25 @@ def write(node: Node, path: str, content: str | bytes, *, mode: int | None, appe
 
 def read(node: Node, path: str) -> bytes:
     """Return the content of a file on a node; see `NodeOperations.read_bytes`."""
+    path = _checked_path(path)
     try:
         return run(node, ["cat", "--", path], timeout_s=None).stdout_bytes
     except CommandFailed as error:
         raise _failed(f"{path} on {node.name} cannot be read", error.result) from error
+
+
+def _checked_path(path: object) -> str:
+    text = os.fspath(path) if isinstance(path, os.PathLike) else path
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise BadArgument(f"{path!r} is no path: write for example '/root/notes.txt'")
+    return text
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name that is longer than any, for one
+        return False
 
 
 def _failed(sentence: str, result: Result) -> TransferFailed:
@@ -59,9 +78,9 @@ def _failed(sentence: str, result: Result) -> TransferFailed:
 
 def put(node: Node, local: str | os.PathLike[str], remote: str) -> str:
     """Copy a file or directory to a node; see `NodeOperations.put`."""
-    source = Path(local)
-    if not source.exists():
-        raise TransferFailed(f"there is no file or directory {os.fspath(local)!r} here to put")
+    source, remote = Path(_checked_path(local)), _checked_path(remote)
+    if not _is_there(source):
+        raise TransferFailed(f"there is no file or directory {os.fspath(local)!r:.200} here to put")
     target = _remote_target(node, source, remote)
     directory, name = posixpath.split(target)
     extract = ["tar", "-x", "-p", "--no-same-owner", "-f", "-", "-C", directory or "."]
@@ -154,12 +173,16 @@ class _Receiver(io.RawIOBase):
 
 def get(node: Node, remote: str, local: str | os.PathLike[str] | None) -> Path:
     """Copy a file or directory from a node; see `NodeOperations.get`."""
+    remote = _checked_path(remote)
     name = posixpath.basename(remote.rstrip("/"))
     if name in ("", ".", ".."):
         raise TransferFailed(
             f"{remote!r} has no name to be copied under: give the path of one thing"
         )
-    target = _local_target(name, local)
+    try:
+        target = _local_target(name, local)
+    except OSError as error:
+        raise TransferFailed(f"{remote} of {node.name} cannot be written here: {error}") from error
     directory = posixpath.dirname(remote.rstrip("/")) or "."
     # As with -H of cp, the thing itself is followed if it is a link.  posix, for
     # times to the nanosecond; S, for the targets of symbolic links to stay.

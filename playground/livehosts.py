@@ -127,6 +127,9 @@ def _version(address: str) -> int | None:
 
 
 def _address(address: str | IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    # A number is an address to ipaddress, and a mistake of the user's here.
+    if isinstance(address, int):
+        raise BadArgument(f"{address!r} is no address: write it as text, as in '192.168.1.50'")
     try:
         return ip_address(address)
     except ValueError as error:
@@ -142,7 +145,7 @@ def hostname(node: Node) -> str:
 
 def set_hostname(node: Node, name: str) -> None:
     """Rename a running node; see `NodeOperations.hostname`."""
-    if not _is_host_name(name):
+    if not isinstance(name, str) or not _is_host_name(name):
         raise BadArgument(
             f"{name!r} is no host name: letters, digits and hyphens, at most 63 between dots "
             "and 64 in all"
@@ -180,8 +183,9 @@ def nameservers(node: Node) -> list[str]:
 
 def set_nameservers(node: Node, addresses: Iterable[str | IPv4Address | IPv6Address]) -> None:
     """Make the node ask these name servers; other lines of the file stay."""
-    if isinstance(addresses, str):
-        raise BadArgument(f"nameservers is a list: write [{addresses!r}]")
+    if isinstance(addresses, str) or not isinstance(addresses, Iterable):
+        example = addresses if isinstance(addresses, str) else "10.1.1.1"
+        raise BadArgument(f"nameservers is a list: write [{example!r}]")
     lines = [f"nameserver {_address(address)}\n" for address in addresses]
     with _editing:
         text = files.read(node, _RESOLVER).decode("utf-8", "replace")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playground.commands import run
+from playground.commands import check_seconds, run
 from playground.errors import BadArgument, CommandFailed
 from playground.live import Node
 from playground.results import Ping, Result, Traceroute, parse_ping, parse_traceroute
@@ -14,8 +14,9 @@ def ping(
     node: Node, target: Node | str, *, count: int, interval_s: float, timeout_s: float
 ) -> Ping:
     """Send echo requests; see `NodeOperations.ping`."""
-    if count < 1:
-        raise BadArgument(f"ping sends at least one packet: count={count} is too few")
+    _check_whole("count", count)
+    check_seconds("interval_s", interval_s)
+    check_seconds("timeout_s", timeout_s)
     name = _name(node, target)
     command = ["ping", "-n", "-c", str(count), "-i", f"{interval_s:g}", "-W", f"{timeout_s:g}"]
     result = run(
@@ -42,6 +43,8 @@ def traceroute(
     method: str,
 ) -> Traceroute:
     """Find the machines on the way; see `NodeOperations.traceroute`."""
+    _check_whole("max_hops", max_hops)
+    check_seconds("timeout_s", timeout_s)
     if method not in _METHODS:
         raise BadArgument(f"traceroute has the methods {', '.join(_METHODS)}, not {method!r}")
     name = _name(node, target)
@@ -71,6 +74,8 @@ def traceroute(
 
 
 def _name(node: Node, target: Node | str) -> str:
+    if not isinstance(target, (str, Node)):
+        raise BadArgument(f"{target!r} is no host, name or address to send to")
     name = node.running().lab.resolve_name(target)
     if not name or name.startswith("-"):
         raise BadArgument(f"{target!r} is no name or address")
@@ -91,3 +96,8 @@ def _unknown_or_failed(node: Node, name: str, result: Result) -> CommandFailed:
     from playground.results import failure_sentence
 
     return CommandFailed(failure_sentence(node.name, result), result)
+
+
+def _check_whole(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 255:
+        raise BadArgument(f"{name}={value!r} is no whole number from 1 to 255; write {name}=3")

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -708,3 +708,52 @@ def test_a_node_that_died_is_told(engine: DockerEngine) -> None:
         assert h2.run("echo alive").stdout == "alive\n"
     with pytest.raises(NotRunning):
         h1.run("true")
+
+
+# What a user can get wrong is a sentence of ours, before anything runs.
+WRONG = {
+    "run(5)": lambda h: h.run(5),
+    "run(None)": lambda h: h.run(None),
+    "run([])": lambda h: h.run([]),
+    "run([1])": lambda h: h.run(["echo", 1]),
+    "a NUL": lambda h: h.run("echo \0"),
+    "a surrogate": lambda h: h.run("echo \ud800"),
+    "input=5": lambda h: h.run("cat", input=5),
+    "timeout_s text": lambda h: h.run("true", timeout_s="5"),
+    "timeout_s inf": lambda h: h.run("true", timeout_s=float("inf")),
+    "timeout_s negative": lambda h: h.run("true", timeout_s=-1),
+    "timeout_s nan": lambda h: h.run("true", timeout_s=float("nan")),
+    "env text": lambda h: h.run("true", env="A=5"),
+    "env number": lambda h: h.run("true", env={"A": 5}),
+    "env name": lambda h: h.run("true", env={"A=B": "x"}),
+    "user=0": lambda h: h.run("true", user=0),
+    "cwd=5": lambda h: h.run("true", cwd=5),
+    "ping count text": lambda h: h.ping("127.0.0.1", count="3"),
+    "ping count 0": lambda h: h.ping("127.0.0.1", count=0),
+    "ping interval": lambda h: h.ping("127.0.0.1", interval_s=-1),
+    "ping None": lambda h: h.ping(None),
+    "traceroute hops": lambda h: h.traceroute("127.0.0.1", max_hops=0),
+    "nameservers None": lambda h: setattr(h, "nameservers", None),
+    "hostname 5": lambda h: setattr(h, "hostname", 5),
+    "hosts 5": lambda h: h.hosts.__setitem__("x", 5),
+    "write number": lambda h: h.write("/root/a", 5),
+    "write None": lambda h: h.write(None, "x"),
+    "read None": lambda h: h.read(None),
+    "put None": lambda h: h.put(None, "/root/"),
+    "put a long name": lambda h: h.put("x" * 5000, "/root/"),
+    "get below a device": lambda h: h.get("/etc/hosts", "/dev/null/x/"),
+}
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("what", WRONG)
+def test_what_cannot_be_meant_is_refused_in_a_sentence(h1: Host, what: str) -> None:
+    with pytest.raises((BadArgument, TransferFailed)) as refused:
+        WRONG[what](h1)
+    assert " " in str(refused.value)
+    assert "/bin/sh" not in str(refused.value)
+
+
+@pytest.mark.docker
+def test_a_path_is_as_good_as_text(h1: Host) -> None:
+    assert h1.run(["pwd"], cwd=PurePosixPath("/etc")).stdout == "/etc\n"
