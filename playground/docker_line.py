@@ -211,7 +211,7 @@ class AgentChannel:
         with self._writing:
             try:
                 self._stream.sendall(data)
-            except (EOFError, ValueError) as error:  # a paramiko channel, or a closed one
+            except (OSError, EOFError, ValueError) as error:
                 raise ConnectionResetError("the line to the agent is closed") from error
 
     def close(self) -> None:
