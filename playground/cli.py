@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -20,6 +21,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +30,7 @@ from click.shell_completion import CompletionItem
 
 from playground.errors import (
     AgentError,
+    BadArgument,
     LabNotFound,
     NoSuchNode,
     NotRunning,
@@ -591,7 +594,8 @@ def _remove(engine: DockerEngine, records: Sequence[LabRecord], quiet: bool) -> 
     for record in records:
         with progress.step(f"taking down lab {record.name}"):
             engine.stop(record.id)
-        shutil.rmtree(_folder(record.id), ignore_errors=True)
+        with suppress(BadArgument):  # what has no folder has none to remove
+            shutil.rmtree(_folder(record.id), ignore_errors=True)
         click.echo(f"lab {record.name} ({record.id}) is down")
     if not records:
         click.echo("there was nothing to take down", err=True)
@@ -668,10 +672,16 @@ def _exit_status(returncode: int | None) -> int:
 
 
 def _folder(lab_id: str) -> Path:
-    """The folder of one lab's ssh keys, in the user's own cache."""
+    """The folder of one lab's ssh keys, in the user's own cache.
+
+    Raises `BadArgument` for an id that is no plain name: it is the text of a
+    label, which any user of the engine can set, and the folder is removed.
+
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", lab_id):
+        raise BadArgument(f"{lab_id!r} is no id of a lab: nothing is kept under it")
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    # An id that an engine made up must not lead elsewhere.
-    return Path(cache) / "playground" / Path(lab_id).name
+    return Path(cache) / "playground" / lab_id
 
 
 def _forget_folders(running: set[str]) -> None:

@@ -197,11 +197,20 @@ def check_seconds(name: str, value: object) -> None:
 
 
 def _input(value: object) -> bytes | None:
-    if isinstance(value, str):
+    return None if value is None else as_bytes("input", value)
+
+
+def as_bytes(name: str, value: object) -> bytes:
+    """Return text or bytes as bytes, or raise `BadArgument`."""
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value)
+    if not isinstance(value, str):
+        raise BadArgument(f"{name} is text or bytes, not {value!r}: turn it into text with str()")
+    try:
+        # surrogateescape: what `read` could not decode goes back as it was.
         return value.encode("utf-8", "surrogateescape")
-    if value is None or isinstance(value, (bytes, bytearray, memoryview)):
-        return None if value is None else bytes(value)
-    raise BadArgument(f"input={value!r} is neither text nor bytes: turn it into text with str()")
+    except UnicodeEncodeError:
+        raise BadArgument(f"{name} cannot be written as UTF-8: {value!r:.200}") from None
 
 
 def _environment(env: object) -> dict[str, str]:
@@ -482,7 +491,7 @@ class Job:
         Raises `AgentError` when it reads no more.
 
         """
-        self._process.write(data.encode() if isinstance(data, str) else data)
+        self._process.write(as_bytes("what a command is sent", data))
 
     def close_stdin(self) -> None:
         """End the command's input, as Ctrl-D does."""

@@ -18,7 +18,7 @@ import warnings
 from pathlib import Path
 from typing import IO
 
-from playground.commands import ensure_alive, kill, run, start_process
+from playground.commands import as_bytes, ensure_alive, kill, run, start_process
 from playground.errors import AgentError, AgentGone, BadArgument, CommandFailed, TransferFailed
 from playground.live import Node, Process
 from playground.results import Result
@@ -31,10 +31,7 @@ _PIECE_BYTES = 256 * 1024
 def write(node: Node, path: str, content: str | bytes, *, mode: int | None, append: bool) -> None:
     """Write a file on a node; see `NodeOperations.write`."""
     path = _checked_path(path)
-    if not isinstance(content, (str, bytes, bytearray, memoryview)):
-        raise BadArgument(f"the content of {path} is text or bytes, not {content!r}")
-    # surrogateescape: what `read` could not decode goes back as it was.
-    data = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
+    data = as_bytes(f"the content of {path}", content)
     # In place, because /etc/hosts and its like are mount points, which cannot
     # be renamed over.
     script = 'mkdir -p -- "$(dirname -- "$1")" && cat ' + (">>" if append else ">") + ' "$1"'

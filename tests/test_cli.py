@@ -9,12 +9,13 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
 
 from playground import cli
-from playground.errors import PlaygroundError, TopologyError
+from playground.errors import BadArgument, PlaygroundError, TopologyError
 
 COMMANDS = (
     "demo", "build", "doctor", "up", "ls", "run", "shell", "ssh-config", "down", "sweep", "version",
@@ -361,3 +362,25 @@ def test_a_machine_that_no_lab_has_is_named(up):
     done = playground("run", "nohost", "--", "true")
     assert done.returncode == 1
     assert "no lab that runs has a machine 'nohost'" in done.stderr.decode()
+
+
+@pytest.mark.parametrize(
+    "lab_id", ["", ".", "..", "../../..", "/", "/etc", "a/..", "a/b", "..\n", "x\n", "a\0b", "-r"]
+)
+def test_an_id_that_is_no_name_has_no_folder(lab_id: str) -> None:
+    with pytest.raises(BadArgument, match="no id of a lab"):
+        cli._folder(lab_id)
+
+
+def test_a_lab_with_such_an_id_takes_nothing_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (tmp_path / "playground").mkdir()
+    (tmp_path / "precious").write_text("x")
+    stopped: list[str] = []
+    engine = SimpleNamespace(stop=stopped.append, labs=list)
+    record = SimpleNamespace(id="../../..", name="x")
+    cli._remove(engine, [record], True)  # type: ignore[arg-type, list-item]
+    assert stopped == ["../../.."]
+    assert (tmp_path / "precious").exists()

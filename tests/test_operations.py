@@ -736,6 +736,8 @@ WRONG = {
     "nameservers None": lambda h: setattr(h, "nameservers", None),
     "hostname 5": lambda h: setattr(h, "hostname", 5),
     "hosts 5": lambda h: h.hosts.__setitem__("x", 5),
+    "write a surrogate": lambda h: h.write("/root/a", "\ud800"),
+    "input a surrogate": lambda h: h.run("cat", input="\ud800"),
     "write number": lambda h: h.write("/root/a", 5),
     "write None": lambda h: h.write(None, "x"),
     "read None": lambda h: h.read(None),
