@@ -11,7 +11,8 @@ Ping(sent=3, received=3, rtt_ms=...)
 
 """
 
-from playground.docker_engine import DockerEngine
+from typing import TYPE_CHECKING, Any
+
 from playground.errors import (
     AgentError,
     AgentGone,
@@ -35,6 +36,9 @@ from playground.lab import Lab
 from playground.plan import Plan
 from playground.services import DNS, FTP, HTTP, IMAP, POP, SMTP, SSH, Telnet
 from playground.topology import Host, Link, Router, Switch
+
+if TYPE_CHECKING:
+    from playground.docker_engine import DockerEngine
 
 __all__ = [
     "DNS",
@@ -70,3 +74,12 @@ __all__ = [
     "TransferFailed",
     "UnknownName",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Only who asks for Docker waits for the rooms that speak with it (PEP 562).
+    if name == "DockerEngine":
+        from playground.docker_engine import DockerEngine
+
+        return DockerEngine
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -13,8 +13,6 @@ Only files are read here; `playground.docker_engine` builds.
 from __future__ import annotations
 
 import hashlib
-import io
-import tarfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +62,9 @@ class Image:
         so that the same files make the same archive on every machine.
 
         """
+        import io
+        import tarfile
+
         archive = io.BytesIO()
         with tarfile.open(fileobj=archive, mode="w", format=tarfile.PAX_FORMAT) as tar:
             for name, path in _files(self.directory, dict(self.extra)):

@@ -7,37 +7,31 @@ method is a thin door to the room that does the work.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping
-from ipaddress import IPv4Address, IPv6Address
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from playground import (
-    calling,
-    commands,
-    files,
-    livehosts,
-    probing,
-    secure_shell,
-    terminal,
-)
+from playground import commands, probing
 from playground.commands import Command, Job
-from playground.control import Service, Services
 from playground.errors import NotRunning
 from playground.live import Agent, LabHandle, LiveNode, Node, Probe, Process, ServiceRow
-from playground.livehosts import HostsFile
 from playground.results import Hop, Ping, Result, Traceroute
 
+# A room that few scripts enter is imported by the door that leads to it: all of
+# them take as long as the rest of playground.
 if TYPE_CHECKING:
+    import os
+    from ipaddress import IPv4Address, IPv6Address
+    from pathlib import Path
+
     import paramiko
 
+    from playground.control import Services
+    from playground.livehosts import HostsFile
     from playground.plan import InterfacePlan
 
 __all__ = [
     "Agent",
     "Hop",
-    "HostsFile",
     "Job",
     "LabHandle",
     "LiveNode",
@@ -47,9 +41,7 @@ __all__ = [
     "Probe",
     "Process",
     "Result",
-    "Service",
     "ServiceRow",
-    "Services",
     "Traceroute",
 ]
 
@@ -172,6 +164,8 @@ class NodeOperations:
         raised, are those of `run`; `TransferFailed` when there is no such file.
 
         """
+        from playground import calling
+
         return calling.python(
             self,
             program,
@@ -219,6 +213,8 @@ class NodeOperations:
         seconds.
 
         """
+        from playground import calling
+
         return calling.call(self, function, args, kwargs, call_timeout_s)
 
     # Files
@@ -236,6 +232,8 @@ class NodeOperations:
         Raises `TransferFailed` when it cannot be read here or written there.
 
         """
+        from playground import files
+
         return files.put(self, local, remote)
 
     def get(self, remote: str, local: str | os.PathLike[str] | None = None) -> Path:
@@ -253,6 +251,8 @@ class NodeOperations:
         written here; nothing is changed here then.
 
         """
+        from playground import files
+
         return files.get(self, remote, local)
 
     def write(
@@ -264,6 +264,8 @@ class NodeOperations:
         is given.  Raises `TransferFailed` when it cannot be written.
 
         """
+        from playground import files
+
         files.write(self, path, content, mode=mode, append=append)
 
     def read(self, path: str) -> str:
@@ -272,10 +274,14 @@ class NodeOperations:
         Raises `TransferFailed` when it cannot be read.
 
         """
+        from playground import files
+
         return files.read(self, path).decode("utf-8", "replace")
 
     def read_bytes(self, path: str) -> bytes:
         """Return a file of the node to the byte; raises `TransferFailed`."""
+        from playground import files
+
         return files.read(self, path)
 
     # The network, as this node sees it
@@ -352,6 +358,8 @@ class NodeOperations:
             h1.hosts["printer"] = "192.168.1.50"
 
         """
+        from playground.livehosts import HostsFile
+
         return HostsFile(self)
 
     @property
@@ -362,10 +370,14 @@ class NodeOperations:
         lab goes on calling the node by its declared name.
 
         """
+        from playground import livehosts
+
         return livehosts.hostname(self)
 
     @hostname.setter
     def hostname(self, name: str) -> None:
+        from playground import livehosts
+
         livehosts.set_hostname(self, name)
 
     @property
@@ -377,10 +389,14 @@ class NodeOperations:
             h1.nameservers = ["10.1.1.1"]
 
         """
+        from playground import livehosts
+
         return livehosts.nameservers(self)
 
     @nameservers.setter
     def nameservers(self, addresses: Iterable[str | IPv4Address | IPv6Address]) -> None:
+        from playground import livehosts
+
         livehosts.set_nameservers(self, addresses)
 
     # Services and ways in
@@ -395,6 +411,8 @@ class NodeOperations:
             print(www.services["http"].log(lines=5))
 
         """
+        from playground.control import Services
+
         return Services(self)
 
     def ssh(
@@ -420,6 +438,8 @@ class NodeOperations:
         ``timeout_s`` seconds, or does not let the user in.
 
         """
+        from playground import secure_shell
+
         return secure_shell.connect(self, to, user=user, password=password, timeout_s=timeout_s)
 
     def shell(self, command: Command | None = None, *, user: str | None = None) -> int:
@@ -429,4 +449,6 @@ class NodeOperations:
         `PlaygroundError` where there is no terminal, as in a notebook.
 
         """
+        from playground import terminal
+
         return terminal.shell(self, command, user=user)

@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 if TYPE_CHECKING:
@@ -54,6 +53,8 @@ def make_progress(quiet: bool = False, file: TextIO | None = None) -> Progress:
     if quiet:
         return Silent()
     if file is None and _in_notebook():
+        from importlib.util import find_spec
+
         # rich draws there by way of ipywidgets, and complains where it is missing.
         return BarProgress() if find_spec("ipywidgets") else LineProgress()
     stream = file if file is not None else sys.stderr

@@ -13,22 +13,24 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import html
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from email.message import Message
-from email.policy import SMTP as CRLF_POLICY
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from playground.errors import TopologyError
 
+# email takes 10 ms to import, and only mailboxes need it.
+if TYPE_CHECKING:
+    from email.message import Message
+
+    MailMessage = str | bytes | Message
+    Mailboxes = Mapping[str, Sequence[MailMessage]]
+
 Files = str | os.PathLike[str] | Mapping[str, str | bytes]
-MailMessage = str | bytes | Message
-Mailboxes = Mapping[str, Sequence[MailMessage]]
 
 # All of it travels to the host in one request when the lab starts.
 _MOST_FILES_BYTES = 64 * 1024 * 1024
@@ -267,6 +269,8 @@ def _configure_nothing(settings: ServiceSettings, context: ServiceContext) -> tu
 def _configure_http(settings: HTTP, context: ServiceContext) -> tuple[File, ...]:
     files = _read_files(settings.files)
     if files is None:
+        import html
+
         name = html.escape(context.name)
         page = (
             "<!doctype html>\n"
@@ -712,6 +716,8 @@ def _check_size(who: str, size_bytes: int) -> None:
 def _checked_mailboxes(who: str, mailboxes: Mailboxes | None) -> dict[str, tuple[bytes, ...]]:
     if mailboxes is None:
         return {}
+    from email.message import Message
+
     if not isinstance(mailboxes, Mapping):
         raise TopologyError(
             f"{who}(mailboxes=...) takes a mapping of users to lists of messages, not {mailboxes!r}"
@@ -733,6 +739,9 @@ _HEADER = re.compile(rb"[!-9;-~]+[ \t]*:")
 
 
 def _checked_message(who: str, user: str, message: MailMessage) -> bytes:
+    from email.message import Message
+    from email.policy import SMTP as CRLF_POLICY
+
     if isinstance(message, Message):
         data = message.as_bytes(policy=message.policy or CRLF_POLICY)
     elif isinstance(message, str):
