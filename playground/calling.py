@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from playground import far_end
-from playground.commands import ensure_alive, kill, run, start_process
+from playground.commands import ensure_alive, failure, kill, run, start_process
 from playground.errors import (
     AgentGone,
     BadArgument,
@@ -31,7 +31,7 @@ from playground.errors import (
     TransferFailed,
 )
 from playground.live import Node, Process
-from playground.results import Result, failure_sentence
+from playground.results import Result
 from playground.shipping import PLAIN_DATA, Shipment
 
 # Reads the far end's text and a request from standard input, to the byte: the
@@ -243,10 +243,9 @@ def _ended_early(node: Node, title: str, process: Process) -> Exception:
         ensure_alive(node)
     result = Result.from_bytes(("python3", title), returncode, stdout, stderr)
     if returncode == 127:
-        return CommandFailed(failure_sentence(node.name, result), result)
+        return CommandFailed(failure(node, result), result)
     return CallFailed(
-        f"python3 on {node.name} ended before {title} had returned: "
-        + failure_sentence(node.name, result),
+        f"python3 on {node.name} ended before {title} had returned: " + failure(node, result),
         result.stderr,
     )
 

@@ -22,6 +22,7 @@ from playground.errors import (
     CommandTimeout,
     NodeDied,
     NotReady,
+    NotRunning,
 )
 from playground.live import Node, Process
 from playground.results import Result, command_text, failure_sentence
@@ -75,8 +76,16 @@ def run(
 
 def _checked(node: Node, result: Result) -> Result:
     if result.returncode != 0:
-        raise CommandFailed(failure_sentence(node.name, result), result)
+        raise CommandFailed(failure(node, result), result)
     return result
+
+
+def failure(node: Node, result: Result) -> str:
+    """Say how a command ended that failed, and what the node's limits may have to do with it."""
+    plan = None
+    with suppress(NotRunning):  # stopped meanwhile
+        plan = node.running().plan
+    return failure_sentence(node.name, result, plan.limits.memory_mb if plan else None)
 
 
 def _timed_out(

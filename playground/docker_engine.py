@@ -50,6 +50,7 @@ from playground.engine import (
 )
 from playground.errors import EngineError, ImageError, NodeDied, PlaygroundError
 from playground.images import LOCAL_BASE, PUBLIC_BASE, Image, helper_image
+from playground.limits import DEFAULT_PROCESSES, Limits
 from playground.progress import Progress, Silent
 
 # API 1.41 came with Docker 20.10, the first with the cgroup namespace mode.
@@ -737,11 +738,28 @@ def _node_config(lab: LabLabels, node: NodeContainer) -> dict[str, Any]:
         "HostConfig": {
             **_HOST_CONFIG,
             "CapAdd": list(node.cap_add),
+            **_limits_config(node.limits),
             "ReadonlyPaths": list(_READ_ONLY),
             # For what a lab makes for its nodes: see playground.provision.
             "Tmpfs": {"/run/playground": "mode=755"},
         },
     }
+
+
+def _limits_config(limits: Limits) -> dict[str, int]:
+    """Return limits as the engine's host config has them.
+
+    >>> _limits_config(Limits(memory_mb=64, cpus=0.5))
+    {'PidsLimit': 4096, 'Memory': 67108864, 'MemorySwap': 67108864, 'NanoCpus': 500000000}
+
+    """
+    config = {"PidsLimit": limits.processes or DEFAULT_PROCESSES}
+    if limits.memory_mb is not None:
+        # MemorySwap is memory and swap together: swap is no way out.
+        config["Memory"] = config["MemorySwap"] = limits.memory_mb << 20
+    if limits.cpus is not None:
+        config["NanoCpus"] = round(limits.cpus * 1e9)
+    return config
 
 
 def _helper_config(lab: LabLabels, image: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from playground.images import Image
+from playground.limits import NO_LIMITS, Limits
 from playground.progress import Progress
 
 # The labels of every container, whatever it is for.
@@ -42,12 +43,17 @@ class LabLabels:
 
 @dataclass(frozen=True)
 class NodeContainer:
-    """The container of one host or router; ``image`` is a tag."""
+    """The container of one host or router; ``image`` is a tag.
+
+    An engine that cannot hold its ``limits`` refuses it before anything is made.
+
+    """
 
     name: str
     hostname: str
     image: str
     cap_add: tuple[str, ...] = ("NET_ADMIN",)
+    limits: Limits = NO_LIMITS
 
 
 @dataclass(frozen=True)

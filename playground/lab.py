@@ -26,7 +26,6 @@ from typing import Self
 from playground import applying, saving
 from playground.changes import Changes, compare
 from playground.credentials import Credentials
-from playground.docker_engine import DockerEngine
 from playground.engine import Engine, LabLabels, LabRecord, NodeContainer
 from playground.errors import (
     AgentError,
@@ -562,6 +561,9 @@ def _abandoned(name: str, *ends: Callable[[], None]) -> None:
 
 def _engine(engine: Engine | str | None) -> Engine:
     if engine is None or engine == "docker":
+        # Here, for a lab on another engine needs none of what speaks with Docker.
+        from playground.docker_engine import DockerEngine
+
         return DockerEngine()
     if isinstance(engine, (str, int, float, bytes)):
         raise EngineError(f"there is no engine {engine!r}: the one there is, is 'docker'")
@@ -577,7 +579,10 @@ def _images(plan: Plan) -> dict[str, Image]:
 
 
 def _containers(nodes: Iterable[NodePlan], images: Mapping[str, Image]) -> list[NodeContainer]:
-    return [NodeContainer(node.name, node.short, images[node.name].tag) for node in nodes]
+    return [
+        NodeContainer(node.name, node.short, images[node.name].tag, limits=node.limits)
+        for node in nodes
+    ]
 
 
 def _find(records: Iterable[LabRecord], name: str) -> LabRecord:

@@ -21,6 +21,7 @@ from ipaddress import (
 )
 from typing import Any
 
+from playground.limits import NO_LIMITS, Limits
 from playground.services import ServiceSettings
 
 Address = IPv4Address | IPv6Address
@@ -68,7 +69,8 @@ class NodePlan:
 
     ``sysctls`` stand in the order in which they are to be written, ``routes``
     in one in which they can be added.  ``records`` is the zone that a host with
-    the dns service serves: its own view of the lab.
+    the dns service serves: its own view of the lab.  ``limits`` is what it may
+    take of the machine.
 
     """
 
@@ -84,6 +86,7 @@ class NodePlan:
     nameservers: tuple[Address, ...]
     search: tuple[str, ...]
     records: tuple[RecordPlan, ...] = ()
+    limits: Limits = NO_LIMITS
 
 
 @dataclass(frozen=True)

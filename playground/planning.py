@@ -128,6 +128,7 @@ def _node(
         nameservers=names.nameservers,
         search=(),
         records=names.records,
+        limits=machine.limits,
     )
 
 

@@ -84,8 +84,10 @@ def command_text(command: str | Sequence[str]) -> str:
     return first
 
 
-def failure_sentence(node: str, result: Result) -> str:
+def failure_sentence(node: str, result: Result, memory_mb: int | None = None) -> str:
     """Say how a command whose exit status is not zero ended.
+
+    ``memory_mb`` is the node's limit, which the kernel keeps by SIGKILL.
 
     >>> failure_sentence("h1", Result("false", 1, "", ""))
     "'false' on h1 ended with exit status 1"
@@ -96,9 +98,14 @@ def failure_sentence(node: str, result: Result) -> str:
         missing = _missing_command(result)
         if missing:
             return f"there is no command {missing!r} on {node}"
+    cause = ""
+    # A shell's exit status for a program that a signal ended is 128 and the signal.
+    if memory_mb is not None and result.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL):
+        cause = f"; it may have needed more memory than {node} has with memory_mb={memory_mb}"
     if result.returncode < 0:
-        return f"{command!r} on {node} was ended by signal {_signal_name(-result.returncode)}"
-    return f"{command!r} on {node} ended with exit status {result.returncode}"
+        name = _signal_name(-result.returncode)
+        return f"{command!r} on {node} was ended by signal {name}{cause}"
+    return f"{command!r} on {node} ended with exit status {result.returncode}{cause}"
 
 
 def _missing_command(result: Result) -> str | None:

@@ -13,7 +13,6 @@ import dataclasses
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from email.message import EmailMessage
 from ipaddress import ip_address, ip_interface, ip_network
 from pathlib import Path
 from typing import Any
@@ -96,6 +95,7 @@ def _node_data(node: Node) -> dict[str, Any]:
     if isinstance(node, Switch):
         return data | {"subnets": [str(subnet) for subnet in node.subnets]}
     data["services"] = [_settings_data(settings) for settings in node.declared_services]
+    data["limits"] = dataclasses.asdict(node.limits)
     return data | ({"routing": node.routing} if isinstance(node, Router) else {})
 
 
@@ -103,9 +103,10 @@ def _node(data: Mapping[str, Any]) -> Node:
     if data["kind"] == "Switch":
         return Switch(data["name"], data["subnets"] or None)
     services = [_settings(item) for item in data["services"]]
+    limits = data.get("limits", {})  # a lab of before there were any has none
     if data["kind"] == "Router":
-        return Router(data["name"], services, data["routing"])
-    return Host(data["name"], services)
+        return Router(data["name"], services, data["routing"], **limits)
+    return Host(data["name"], services, **limits)
 
 
 def _link_data(link: Link) -> dict[str, Any]:
@@ -183,8 +184,6 @@ def _settings(data: Mapping[str, Any]) -> ServiceSettings:
 
 
 def _value_data(value: Any) -> Any:
-    if isinstance(value, EmailMessage):
-        value = value.as_bytes()
     if isinstance(value, bytes):
         return {"bytes": base64.b64encode(value).decode()}
     if isinstance(value, Mapping):

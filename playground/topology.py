@@ -15,6 +15,7 @@ Link(home, h1, address='192.168.1.11')
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -33,6 +34,7 @@ from ipaddress import (
 from typing import Any
 
 from playground.errors import TopologyError
+from playground.limits import Limits, make_limits
 from playground.operations import NodeOperations
 from playground.plan import Address, InterfaceAddress, Network
 from playground.services import ServiceSettings, service
@@ -70,19 +72,32 @@ class Machine(NodeBase, NodeOperations):
     """A node that runs as a container of its own: a host or a router.
 
     ``declared_services`` holds the settings of the services it offers;
-    ``services`` (an operation) controls those that run.
+    ``services`` (an operation) controls those that run.  ``limits`` is what it
+    may take of the machine; what runs already keeps what it was started with.
 
     """
 
-    def __init__(self, name: str, services: Iterable[str | ServiceSettings] = ()) -> None:
+    def __init__(
+        self,
+        name: str,
+        services: Iterable[str | ServiceSettings] = (),
+        *,
+        memory_mb: int | None = None,
+        cpus: float | None = None,
+        processes: int | None = None,
+    ) -> None:
         super().__init__(name)
         self.declared_services = _check_services(self.name, services)
+        self.limits: Limits = make_limits(self.name, memory_mb, cpus, processes)
 
     def _options(self) -> list[str]:
-        if not self.declared_services:
-            return []
         # Their names alone: settings may hold whole web sites.
-        return [f"services={[settings.service for settings in self.declared_services]}"]
+        services = [settings.service for settings in self.declared_services]
+        return [f"services={services}"] * bool(services) + [
+            f"{name}={value!r}"
+            for name, value in dataclasses.asdict(self.limits).items()
+            if value is not None
+        ]
 
 
 class Host(Machine):
@@ -90,11 +105,21 @@ class Host(Machine):
 
     The name is a host name (RFC 1123); one with dots has its first label for a
     short name too.  ``services`` lists what it offers, by name or as settings
-    such as ``HTTP(files="site/")``.  Raises `TopologyError` for a bad name or
-    an unknown service.
+    such as ``HTTP(files="site/")``.
+
+    ``memory_mb`` limits the memory of all its processes together, in units of
+    2**20 bytes: one that needs more is killed.  ``cpus`` limits their processor
+    time, 0.5 to half of one processor.  Both have no limit where nothing is
+    said.  ``processes`` limits how many processes and threads there may be; by
+    default 4096, so that a fork bomb stays in its host.
+
+    Raises `TopologyError` for a bad name, an unknown service, or a limit that
+    nothing could run in.
 
     >>> Host("www.example.com", services=["http"])
     Host('www.example.com', services=['http'])
+    >>> Host("h1", memory_mb=64, cpus=0.5, processes=100)
+    Host('h1', memory_mb=64, cpus=0.5, processes=100)
 
     """
 
@@ -108,6 +133,7 @@ class Router(Machine):
     With ``routing="static"`` it gets routes to all that it should reach; with
     ``routing=None`` only to the networks it is linked to, and the rest is left
     to whoever sits down at it.  ``nat`` holds its NAT declarations, in order.
+    The limits are those of a `Host`.
 
     >>> modem = Router("modem")
     >>> modem.masquerade(uplink)
@@ -119,8 +145,12 @@ class Router(Machine):
         name: str,
         services: Iterable[str | ServiceSettings] = (),
         routing: str | None = "static",
+        *,
+        memory_mb: int | None = None,
+        cpus: float | None = None,
+        processes: int | None = None,
     ) -> None:
-        super().__init__(name, services)
+        super().__init__(name, services, memory_mb=memory_mb, cpus=cpus, processes=processes)
         if routing not in ("static", None):
             raise TopologyError(
                 f'router {name}: routing={routing!r} is not known; use routing="static" '

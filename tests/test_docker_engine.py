@@ -28,6 +28,7 @@ from playground.errors import EngineError, ImageError, NodeDied
 from playground.examples import coffee_shop
 from playground.images import Image, helper_image, make_image
 from playground.lab import Lab
+from playground.limits import DEFAULT_PROCESSES, Limits
 from playground.progress import Silent
 
 NewLab = Callable[[], LabLabels]
@@ -211,6 +212,9 @@ def test_a_node_is_a_container_of_its_own(
     assert found["HostConfig"]["NetworkMode"] == "none"
     assert found["HostConfig"]["AutoRemove"]
     assert [name.removeprefix("CAP_") for name in found["HostConfig"]["CapAdd"]] == ["NET_ADMIN"]
+    # A fork bomb ends in its host; of memory and processors it may have all.
+    assert found["HostConfig"]["PidsLimit"] == DEFAULT_PROCESSES
+    assert (found["HostConfig"]["Memory"], found["HostConfig"]["NanoCpus"]) == (0, 0)
     mounts = Path(f"/proc/{found['State']['Pid']}/mounts")
     if mounts.exists():  # the engine runs on this machine
         read_only = {line.split()[1] for line in mounts.read_text().splitlines() if " ro," in line}
@@ -219,6 +223,32 @@ def test_a_node_is_a_container_of_its_own(
         assert "/proc/sys/net" not in read_only
         tree = {f"/proc/sys/{path.name}" for path in Path("/proc/sys").iterdir()}
         assert tree - read_only == {"/proc/sys/net"}
+
+
+@pytest.mark.docker
+def test_a_nodes_limits_are_the_engines(
+    engine: DockerEngine, sleeper: Image, new_lab: NewLab
+) -> None:
+    lab = new_lab()
+    limits = Limits(memory_mb=64, cpus=0.5, processes=100)
+    engine.start_nodes(lab, [NodeContainer("h1", "h1", sleeper.tag, limits=limits)])
+    with engine._line() as line:
+        config = line.request("GET", f"/containers/{lab.id}.h1/json")["HostConfig"]
+    assert config["PidsLimit"] == 100
+    assert config["NanoCpus"] == 500_000_000
+    # Swap is no way out: it is counted with the memory.
+    assert config["Memory"] == config["MemorySwap"] == 64 << 20
+
+
+@pytest.mark.docker
+def test_more_processors_than_there_are_is_one_sentence_and_leaves_nothing(
+    engine: DockerEngine, sleeper: Image, new_lab: NewLab
+) -> None:
+    lab = new_lab()
+    limits = Limits(cpus=1e6)
+    with pytest.raises(EngineError, match=r"h1: .*only [0-9]+ CPUs available"):
+        engine.start_nodes(lab, [NodeContainer("h1", "h1", sleeper.tag, limits=limits)])
+    assert containers(engine, lab) == []
 
 
 @pytest.mark.docker

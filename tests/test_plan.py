@@ -15,7 +15,7 @@ from playground.topology import Host, Link, Switch
 @pytest.fixture
 def plan() -> Plan:
     lan = Switch("lan", subnet="10.5.0.0/24")
-    Link(lan, Host("h1"))
+    Link(lan, Host("h1", memory_mb=64, cpus=0.5))
     Link(lan, Host("www.example.com", services=["dns", HTTP(files={"index.html": "hello"})]))
     return make_plan([lan], lab="printed")
 
@@ -28,7 +28,7 @@ def test_a_node_is_found_by_full_and_short_name(plan: Plan) -> None:
 
 def test_plans_are_compared_by_what_they_hold(plan: Plan) -> None:
     lan = Switch("lan", subnet="10.5.0.0/24")
-    Link(lan, Host("h1"))
+    Link(lan, Host("h1", memory_mb=64, cpus=0.5))
     Link(lan, Host("www.example.com", services=["dns", HTTP(files={"index.html": "hello"})]))
     assert make_plan([lan], lab="printed") == plan
     assert make_plan([lan], lab="another") != plan
@@ -59,6 +59,7 @@ def test_a_plan_is_json(plan: Plan) -> None:
         "nameservers": ["10.5.0.2"],
         "search": [],
         "records": [],
+        "limits": {"memory_mb": 64, "cpus": 0.5, "processes": None},
     }
     assert data["wires"][0] == {
         "a": {"node": "lan", "interface": "h1-eth0"},

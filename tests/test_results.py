@@ -178,6 +178,14 @@ def test_a_failure_is_told_in_a_sentence(result: Result, sentence: str) -> None:
     assert failure_sentence("h1", result) == sentence
 
 
+@pytest.mark.parametrize("returncode", [-9, 137])
+def test_a_command_killed_where_memory_is_limited_may_have_wanted_more(returncode: int) -> None:
+    said = failure_sentence("h1", Result("x", returncode, "", ""), memory_mb=64)
+    assert said.endswith("; it may have needed more memory than h1 has with memory_mb=64")
+    assert "memory" not in failure_sentence("h1", Result("x", 1, "", ""), memory_mb=64)
+    assert "memory" not in failure_sentence("h1", Result("x", returncode, "", ""))
+
+
 def test_a_result_has_text_and_the_exact_bytes() -> None:
     result = Result.from_bytes("cat x", 0, b"caf\xe9\n", b"")
     assert result.stdout == "caf\N{REPLACEMENT CHARACTER}\n"

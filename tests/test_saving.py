@@ -31,8 +31,8 @@ def everything(site: Path) -> tuple[Node, ...]:
     lan = Switch("lan", subnet=["192.168.1.0/24", "2001:db8:1::/64"])
     upstairs = Switch("upstairs")
     Link(lan, upstairs)
-    modem = Router("modem", services=["ssh"])
-    manual = Router("manual", routing=None)
+    modem = Router("modem", services=["ssh"], processes=100)
+    manual = Router("manual", routing=None, cpus=0.5)
     www = Host("www.example.com", services=[HTTP(files=site), FTP(files={"a": "b"})])
     mail = Host(
         "mail.example.com",
@@ -41,7 +41,7 @@ def everything(site: Path) -> tuple[Node, ...]:
             IMAP(mailboxes={"ann": [message, "Subject: yo\n\n"]}),
         ],
     )
-    name_server = Host("ns", services=[DNS(records=[("example.com", "TXT", "v=1")])])
+    name_server = Host("ns", memory_mb=64, services=[DNS(records=[("example.com", "TXT", "v=1")])])
     Link(lan, modem, address="192.168.1.1", names=(None, "lan0"), macs=(None, "02:00:00:00:00:01"))
     Link(upstairs, www, mtu=1400, offload=True)
     uplink = Link(modem, name_server, addresses=("10.1.1.1/32", "10.1.1.2/32"))
@@ -64,6 +64,7 @@ def test_all_that_can_be_declared_is_saved(
     # The declarations alone, without the saved plan, lead to the same network.
     again = make_plan(saved.nodes, lab="x", ipv6=ipv6)
     assert again.wires == plan.wires
+    assert [node.limits for node in again.nodes] == [node.limits for node in plan.nodes]
     assert [node.interfaces for node in again.nodes] == [node.interfaces for node in plan.nodes]
     assert [node.ruleset for node in again.nodes] == [node.ruleset for node in plan.nodes]
     assert [node.routes for node in again.nodes] == [node.routes for node in plan.nodes]
@@ -86,6 +87,14 @@ def test_a_lab_found_again_has_nothing_to_change(tmp_path: Path, credentials: Cr
     saved = load(text)
     assert make_plan(saved.nodes, lab="x", previous=saved.plan) == saved.plan
     assert provision(saved.plan, saved.credentials) == before
+
+
+def test_a_lab_that_was_saved_before_there_were_limits_has_none(credentials: Credentials) -> None:
+    nodes = miniature_internet_nodes()
+    data = json.loads(save(nodes, make_plan(nodes), credentials))
+    for node in (*data["nodes"], *data["plan"]["nodes"]):
+        node.pop("limits", None)
+    assert not any(node.limits for node in load(json.dumps(data)).plan.nodes)
 
 
 def test_saved_is_plain_json_and_of_one_version(credentials: Credentials) -> None:

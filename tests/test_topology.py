@@ -8,6 +8,7 @@ from ipaddress import ip_address, ip_interface, ip_network
 import pytest
 
 from playground.errors import TopologyError
+from playground.limits import NO_LIMITS, Limits
 from playground.services import FTP, HTTP
 from playground.topology import End, Host, Link, Machine, Node, Router, Switch
 
@@ -49,6 +50,14 @@ def test_services_are_settings_once_declared() -> None:
     www = Host("www", services=["http", FTP(files={"a": "b"})])
     assert [item.service for item in www.declared_services] == ["http", "ftp"]
     assert www.declared_services[0] == HTTP()
+
+
+@pytest.mark.parametrize("kind", [Host, Router])
+def test_limits_are_said_with_the_machine(kind: type[Machine]) -> None:
+    machine = kind("m", ["http"], memory_mb=64, cpus=0.5, processes=100)
+    assert machine.limits == Limits(64, 0.5, 100)
+    assert repr(machine).endswith("('m', services=['http'], memory_mb=64, cpus=0.5, processes=100)")
+    assert kind("m").limits == NO_LIMITS
 
 
 def test_declarations_are_equal_only_to_themselves() -> None:
@@ -247,8 +256,9 @@ def test_a_name_that_is_a_host_name(name: str) -> None:
             lambda b: Router("r", routing="ospf"),
             "router r: routing='ospf' is not known; use routing=\"static\"",
         ),
+        (lambda b: Router("r", memory_mb=1), "r: memory_mb=1 is no whole number of megabytes"),
     ],
-    ids=["number for a name", "unknown service", "service no list", "twice", "routing"],
+    ids=["number for a name", "unknown service", "service no list", "twice", "routing", "limit"],
 )
 def test_bad_nodes(bench: Bench, build: Build, sentence: str) -> None:
     assert sentence in refused(build, bench)
