@@ -312,7 +312,8 @@ class Node:
             self.environ = dict(
                 entry.split("=", 1)
                 for entry in read_text(f"/proc/{pid}/environ").split("\0")
-                if "=" in entry
+                # Of bare namespaces these are the labels that they are found by.
+                if "=" in entry and not entry.startswith("playground.")
             )
             self.cgroup_files = cgroup_files(
                 parse_cgroups(read_text(f"/proc/{pid}/cgroup")), _own_cgroups(), _cgroup_mounts()

@@ -44,11 +44,13 @@ from playground.engine import (
     NODE,
     OWNER,
     Channel,
+    Guard,
     LabLabels,
     LabRecord,
     NodeContainer,
 )
 from playground.errors import EngineError, ImageError, NodeDied, PlaygroundError
+from playground.guardian import Guardian
 from playground.images import LOCAL_BASE, PUBLIC_BASE, Image, helper_image
 from playground.limits import DEFAULT_PROCESSES, Limits
 from playground.progress import Progress, Silent
@@ -147,6 +149,21 @@ class DockerEngine:
         with self._errors("asking the engine for its version"):
             self._negotiate()
 
+    def answers(self) -> bool:
+        """Whether an engine answers; this costs a millisecond and imports nothing."""
+        if not self._socket_path():
+            return False
+        try:
+            with Line(self._dial, "") as line:
+                line.request("GET", "/version")
+        except (OSError, http.client.HTTPException, Refused, ValueError):
+            return False
+        return True
+
+    def was_asked_for(self) -> bool:
+        """Whether somebody has said which engine to use: here, by environment or context."""
+        return bool(self._given_url or os.environ.get("DOCKER_HOST")) or _has_context()
+
     def describe(self) -> dict[str, Any]:
         """Return what the engine says of itself: ``url``, its ``version`` and ``info``.
 
@@ -163,7 +180,7 @@ class DockerEngine:
     # -- images --------------------------------------------------------------
 
     def ensure_images(self, images: Sequence[Image], progress: Progress | None = None) -> None:
-        """Build the images that are missing, lowest layers first.
+        """Build the images that are missing, the helper's too, lowest layers first.
 
         What the lowest stand on is `images.PUBLIC_BASE` if that is there or can
         be pulled, else a Debian made by mmdebstrap.  Raises `ImageError` with
@@ -172,7 +189,7 @@ class DockerEngine:
         """
         # One by one: the engine adds up sizes when it lists, 40 ms for 50 images.
         # A complete image needs no layers below it.
-        tops = dict.fromkeys(images)
+        tops = dict.fromkeys((helper_image(), *images))
         absent = [image for image in tops if not self.has_image(image.tag)]
         needed = dict.fromkeys(image for top in absent for image in top.chain)
         missing = [image for image in needed if not self.has_image(image.tag)]
@@ -288,6 +305,10 @@ class DockerEngine:
                     api.remove_image(unfinished)
 
     # -- containers ----------------------------------------------------------
+
+    def guard(self, lab: LabLabels) -> Guard:
+        """Start a process that removes the lab's containers if this one is killed."""
+        return Guardian.start(lab.id, self.url)
 
     def start_helper(self, lab: LabLabels, image: Image | None = None) -> Channel:
         """Start the container that the lab's agents run in; return the line to the first.

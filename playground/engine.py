@@ -1,8 +1,10 @@
 """The seam between a lab and what runs its machines.
 
-An engine makes images, starts the containers of a lab, gives their process ids
+An engine makes images, starts the machines of a lab, gives their process ids
 and a line to the agent beside them, and takes all of it away again.  `Lab`
-needs no more than `Engine` says; `playground.docker_engine` is the one there is.
+needs no more than `Engine` says.  There are two: `playground.docker_engine`, and
+`playground.namespaces_engine`, which needs no Docker; `WHAT_ONE_CANNOT` says in what
+they differ.
 
 """
 
@@ -89,13 +91,30 @@ class Channel(Protocol):
         """Return the last that the agent printed to its standard error."""
 
 
+class Guard(Protocol):
+    """What ends a lab whose owner is killed before an agent watches over it."""
+
+    def release(self) -> None:
+        """Stand down: the lab was stopped, or is to outlive its owner.  May be repeated."""
+
+    def abandon(self) -> None:
+        """End the lab now; returns at once."""
+
+
 class Engine(Protocol):
-    """What a lab needs of a container engine."""
+    """What a lab needs of an engine.
+
+    `guard` comes first of a new lab, then `start_helper` and `start_nodes`, which
+    may be called at once from two threads.
+
+    """
 
     @property
     def url(self) -> str | None: ...
 
     def ensure_images(self, images: Sequence[Image], progress: Progress) -> None: ...
+
+    def guard(self, lab: LabLabels) -> Guard: ...
 
     def start_helper(self, lab: LabLabels) -> Channel: ...
 

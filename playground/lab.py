@@ -26,10 +26,10 @@ from typing import Self
 from playground import applying, saving
 from playground.changes import Changes, compare
 from playground.credentials import Credentials
-from playground.engine import Engine, LabLabels, LabRecord, NodeContainer
+from playground.engine import Engine, LabLabels, NodeContainer
+from playground.engines import RunningLabs, check_name, choose
 from playground.errors import (
     AgentError,
-    EngineError,
     LabNotFound,
     NodeDied,
     NoSuchNode,
@@ -38,8 +38,7 @@ from playground.errors import (
     PlaygroundError,
     TopologyError,
 )
-from playground.guardian import Guardian
-from playground.images import Image, helper_image, image_for
+from playground.images import Image, image_for
 from playground.operations import LiveNode
 from playground.plan import NodePlan, Plan
 from playground.planning import collect, make_plan
@@ -67,8 +66,10 @@ class Lab:
     the first when it starts.  ``users`` maps user names to passwords (by
     default one user, ``student``, with a password made for the lab).  With
     ``ipv6`` every segment gets a /64 too.  ``keep`` makes a lab that outlives
-    this program, until it is stopped.  ``engine`` is what runs the hosts: by
-    default the Docker engine that DOCKER_HOST or the usual socket leads to.
+    this program, until it is stopped.  ``engine`` is what runs the hosts:
+    "docker", "namespaces" (this machine's kernel alone), or an engine; by default
+    what PLAYGROUND_ENGINE says, else the Docker engine that DOCKER_HOST or the
+    usual socket leads to where it answers, else "namespaces".
     With ``quiet`` nothing is printed while it starts.
 
     Building a `Lab` plans it and touches nothing on the machine; raises
@@ -95,7 +96,9 @@ class Lab:
         self.id = ""
         self._named = name is not None
         self._given = nodes
-        self._engine = _engine(engine)
+        check_name(engine)
+        self._asked_engine = engine
+        self._found_engine: Engine | None = None
         self._own_engine = engine is None or isinstance(engine, str)
         self._progress = make_progress(quiet)
         self._lock = threading.RLock()
@@ -224,19 +227,26 @@ class Lab:
                 self._begin(plan, images)
         return self
 
+    @property
+    def _engine(self) -> Engine:
+        # Looked for when it is needed: building a lab touches nothing.
+        if self._found_engine is None:
+            self._found_engine = choose(self._asked_engine)
+        return self._found_engine
+
     def _begin(self, plan: Plan, images: Mapping[str, Image]) -> None:
         self._replace_older()
         if self._named or self.keep:
             self._refuse_kept()
-        self._engine.ensure_images([helper_image(), *images.values()], self._progress)
+        self._engine.ensure_images(list(images.values()), self._progress)
         self.id = f"{_slug(self.name)}-{secrets.token_hex(3)}"
         self._labels = LabLabels(self.id, self.name, _owner(), self.keep)
         step = self._progress.step(f"starting lab {self.name}")
         with step, ExitStack() as lasting, ExitStack() as undo:
             if self._own_engine:
                 lasting.callback(self._engine.close)
-            guardian = Guardian.start(self.id, self._engine.url)
-            lasting.callback(guardian.release)
+            guard = self._engine.guard(self._labels)
+            lasting.callback(guard.release)
             lasting.callback(self._engine.stop, self.id)
             undo.callback(self._let_go)
             containers = _containers(plan.nodes, images)
@@ -248,11 +258,11 @@ class Lab:
             with self._blaming_the_dead(containers):
                 self._bring_up(undo, plan, compare(None, plan), pids)
             if self.keep:
-                guardian.release()
+                guard.release()
             self._runs(lasting.pop_all())
             if not self.keep:
                 # Neither end refers to this object, or it would never be dropped.
-                end = (self._client.close, guardian.abandon)
+                end = (self._client.close, guard.abandon)
                 self._forget = weakref.finalize(self, _abandoned, repr(self), *end)
                 # At the end of the program the line closes by itself.
                 self._forget.atexit = False
@@ -504,8 +514,7 @@ class Lab:
         ...     lab["h1"].run("ip route")
 
         """
-        found = _engine(engine)
-        record = _find(found.labs(), name)
+        found, record = RunningLabs(engine).find(name)
         with ExitStack() as line:
             client = Client(found.connect(record.id))
             line.callback(client.close)
@@ -559,17 +568,6 @@ def _abandoned(name: str, *ends: Callable[[], None]) -> None:
         end()
 
 
-def _engine(engine: Engine | str | None) -> Engine:
-    if engine is None or engine == "docker":
-        # Here, for a lab on another engine needs none of what speaks with Docker.
-        from playground.docker_engine import DockerEngine
-
-        return DockerEngine()
-    if isinstance(engine, (str, int, float, bytes)):
-        raise EngineError(f"there is no engine {engine!r}: the one there is, is 'docker'")
-    return engine
-
-
 def _images(plan: Plan) -> dict[str, Image]:
     services = {
         node.name: frozenset(settings.service for settings in node.services) for node in plan.nodes
@@ -583,17 +581,6 @@ def _containers(nodes: Iterable[NodePlan], images: Mapping[str, Image]) -> list[
         NodeContainer(node.name, node.short, images[node.name].tag, limits=node.limits)
         for node in nodes
     ]
-
-
-def _find(records: Iterable[LabRecord], name: str) -> LabRecord:
-    found = [record for record in records if name in (record.name, record.id)]
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        names = ", ".join(sorted(record.name for record in records)) or "none"
-        raise LabNotFound(f"no lab named {name!r} is running; those that run: {names}")
-    ids = ", ".join(record.id for record in found)
-    raise LabNotFound(f"{len(found)} labs named {name!r} are running: say which by its id: {ids}")
 
 
 _NAME = re.compile(r"\w[\w .-]{0,62}")

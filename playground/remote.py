@@ -14,7 +14,6 @@ import errno
 import json
 import signal
 import subprocess
-import tempfile
 import threading
 import time
 from collections import deque
@@ -522,11 +521,21 @@ class Process:
 class SubprocessChannel:
     """An agent as a child process of this one: ``argv`` starts it.
 
-    What it prints to stderr goes into a nameless file, for `stderr_tail`.
+    What it prints to stderr goes into a nameless file, for `stderr_tail`.  It has
+    a session of its own, which no Ctrl-C reaches; of this process's descriptors it
+    gets those of ``pass_fds``.
 
     """
 
-    def __init__(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        pass_fds: Sequence[int] = (),
+    ) -> None:
+        import tempfile
+
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
         try:
             self._process = subprocess.Popen(
@@ -536,6 +545,8 @@ class SubprocessChannel:
                 stderr=self._stderr,
                 bufsize=0,
                 env=None if env is None else dict(env),
+                pass_fds=pass_fds,
+                start_new_session=True,
             )
         except BaseException:
             self._stderr.close()

@@ -1,0 +1,318 @@
+"""The keeper: the processes that hold a lab of bare namespaces together.
+
+A script, started by `playground.namespaces_engine` with `python -I -S`; it and what
+it imports of ours need the standard library only, for a lab's start waits for it.
+
+Two processes hold a lab::
+
+    keeper   outside: waits, and cleans up what is no process
+      agent  the first process in the lab's process-id namespace, alone in the
+             lab's network namespace, where its bridges live
+        maker, maker ...   make hosts, see `playground.maker`
+        the hosts
+
+When the agent ends, for whatever reason, the kernel kills every process of the
+lab (pid_namespaces(7)), and with its processes end the namespaces, the mounts
+and the interfaces.  The agent ends when its owner closes the line to it; and
+the keeper ends it when the owner is gone in any other way, or on SIGTERM.  Of a
+lab with ``keep`` the first process is one that only waits, and agents enter.
+
+A keeper has the lab's labels in its environment: see `playground.labels`.  It
+is started with one argument, a JSON object::
+
+    {"lab": id, "keep": bool, "enter": process id of a keeper or null,
+     "leash": descriptor, "maker": descriptor, "owner": descriptor or null}
+
+``leash`` is a socket: one line comes out of it, ``{"ready": true}`` or
+``{"error": ...}`` as the agent writes it; what goes in is ``keep``, upon which
+the lab outlives its owner.  Its end means that the owner is gone, or wants the
+lab gone.  ``maker`` is the socket that makers serve, ``owner`` a pidfd.
+
+See namespaces(7), user_namespaces(7), mount_namespaces(7).
+
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import json
+import os
+import pwd
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from typing import Any, NoReturn
+
+from playground import agent, machine_layer, maker
+
+# sched.h; what agent.py does not need.
+CLONE_NEWUSER = 0x10000000
+
+# Not of control groups: those of the hosts are found by the machine's own paths.
+_LAB_NAMESPACES = (
+    agent.CLONE_NEWNS
+    | agent.CLONE_NEWNET
+    | agent.CLONE_NEWPID
+    | agent.CLONE_NEWIPC
+    | agent.CLONE_NEWUTS
+)
+
+# The order to enter in: the user namespace first, whose root may enter the rest;
+# the mount namespace last, for after it /proc is another one.
+_TO_ENTER = (
+    ("net", agent.CLONE_NEWNET),
+    ("ipc", agent.CLONE_NEWIPC),
+    ("uts", agent.CLONE_NEWUTS),
+    ("pid_for_children", agent.CLONE_NEWPID),
+    ("mnt", agent.CLONE_NEWNS),
+)
+
+# subuid(5): that many are what Debian gives each user, and what a host needs.
+_IDS = 65536
+
+Settings = dict[str, Any]
+
+
+def main() -> NoReturn:
+    """Do what the one argument says; never returns."""
+    settings = json.loads(sys.argv[-1])
+    leash = socket.socket(fileno=settings["leash"])
+    try:
+        if settings["enter"]:
+            _enter(settings, leash)
+        else:
+            _keep(settings, leash)
+    except BaseException as error:
+        say(leash, {"error": agent.describe(error)})
+    finally:
+        sys.stderr.flush()
+        os._exit(1)
+
+
+def say(leash: socket.socket, message: dict[str, Any]) -> None:
+    with contextlib.suppress(OSError):  # nobody may be listening any more
+        leash.sendall(json.dumps(message).encode() + b"\n")
+
+
+# -- A new lab ---------------------------------------------------------------
+
+
+def _keep(settings: Settings, leash: socket.socket) -> NoReturn:
+    if settings["keep"] and os.fork():
+        os._exit(0)  # the machine's first process adopts it
+    if not _may_make_namespaces():
+        enter_user_namespace()
+    agent._checked(_libc.unshare(_LAB_NAMESPACES), "making the lab's namespaces")
+    first = os.fork()
+    if first == 0:
+        try:
+            agent.prctl(agent.PR_SET_PDEATHSIG, signal.SIGKILL)
+            _be_first(settings, leash)
+        except BaseException as error:
+            say(leash, {"error": agent.describe(error)})
+        finally:
+            os._exit(1)
+    # The first process has its own, and the owner must see the end of them.
+    os.close(settings["maker"])
+    null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+    os.dup2(null, 0)
+    os.dup2(null, 1)
+    _watch(first, leash, settings["owner"])
+    os.waitpid(first, 0)
+    _remove_cgroups(settings["lab"])
+    os._exit(0)
+
+
+def _may_make_namespaces() -> bool:
+    return bool(agent._permitted_capabilities() >> 21 & 1)  # CAP_SYS_ADMIN
+
+
+def _watch(first: int, leash: socket.socket, owner: int | None) -> None:
+    """Return when the lab's first process has ended; end it when nobody wants it."""
+    handle = os.pidfd_open(first)
+    signal.signal(signal.SIGTERM, lambda number, frame: os.kill(first, signal.SIGKILL))
+    poll = select.poll()
+    poll.register(handle, select.POLLIN)
+    poll.register(leash, select.POLLIN)
+    if owner is not None:
+        poll.register(owner, select.POLLIN)
+    while True:
+        for fd, _ in poll.poll():
+            if fd == handle:
+                return
+            if fd == leash.fileno():
+                with contextlib.suppress(ConnectionResetError):
+                    if leash.recv(64).startswith(b"keep"):
+                        poll.unregister(leash)
+                        if owner is not None:
+                            poll.unregister(owner)
+                        continue
+                poll.unregister(leash)
+            elif fd == owner:
+                poll.unregister(owner)
+            os.kill(first, signal.SIGKILL)
+
+
+def _remove_cgroups(lab: str) -> None:
+    """Remove the lab's control groups: the one thing that does not end with its processes."""
+    from playground import cgroups
+
+    cgroups.remove_lab(lab)
+
+
+def _be_first(settings: Settings, leash: socket.socket) -> None:
+    """Be the first process of the lab: set up its mounts, start makers, be the agent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if settings["owner"] is not None:
+        os.close(settings["owner"])
+    maker.prepare_lab()
+    machine_layer.make()
+    socket.sethostname(settings["lab"][:64])
+    _start_makers(settings["maker"], leash, settings["lab"])
+    say(leash, {"ready": True})
+    if settings["keep"]:
+        # What is left of the lab's owner's: nothing.
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        agent.keep_only(2)
+        os.execvp("sleep", ["sleep", "infinity"])
+    leash.close()
+    agent.main()
+    os._exit(0)
+
+
+def _start_makers(line: int, leash: socket.socket, lab: str) -> None:
+    """Fork the makers; they end with the line, or with the lab."""
+    for _ in range(min(4, (os.cpu_count() or 1) + 1)):
+        if os.fork() == 0:
+            try:
+                agent.prctl(agent.PR_SET_PDEATHSIG, signal.SIGKILL)
+                leash.close()
+                null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+                os.dup2(null, 0)
+                os.dup2(null, 1)
+                maker.serve(socket.socket(fileno=line), lab)
+            finally:
+                os._exit(0)
+    os.close(line)
+
+
+# -- A lab that is there -----------------------------------------------------
+
+
+def _enter(settings: Settings, leash: socket.socket) -> NoReturn:
+    """Start one more agent in the lab of another keeper."""
+    keeper = settings["enter"]
+    opened = [(os.open(f"/proc/{keeper}/ns/{name}", os.O_RDONLY), kind) for name, kind in _TO_ENTER]
+    # Its number may have come to mean another process since it was looked up.
+    if f"playground.lab={settings['lab']}" not in agent.read_text(f"/proc/{keeper}/environ"):
+        raise ProcessLookupError(errno.ESRCH, "the lab was stopped meanwhile")
+    if os.stat(f"/proc/{keeper}/ns/user").st_ino != os.stat("/proc/self/ns/user").st_ino:
+        user = os.open(f"/proc/{keeper}/ns/user", os.O_RDONLY)
+        agent.setns(user, CLONE_NEWUSER)
+        os.close(user)
+        os.setresuid(0, 0, 0)
+        os.setresgid(0, 0, 0)
+    for fd, kind in opened:
+        agent.setns(fd, kind)
+        os.close(fd)
+    child = os.fork()
+    if child == 0:
+        try:
+            agent.prctl(agent.PR_SET_PDEATHSIG, signal.SIGKILL)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            os.setsid()
+            _start_makers(settings["maker"], leash, settings["lab"])
+            say(leash, {"ready": True})
+            leash.close()
+            agent.main()
+        except BaseException as error:
+            say(leash, {"error": agent.describe(error)})
+        finally:
+            os._exit(0)
+    for fd in (0, 1, settings["maker"]):
+        os.close(fd)
+    leash.close()
+    os.waitpid(child, 0)
+    os._exit(0)
+
+
+# -- Without root ------------------------------------------------------------
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def enter_user_namespace() -> None:
+    """Make a user namespace, in which this process is root, and enter it.
+
+    Where newuidmap(1) is installed and subuid(5) gives this user a range, all the
+    ids that a host needs are in it; else root alone, and no other user can be
+    taken on inside.  Raises PermissionError where the system forbids it.
+
+    """
+    uid, gid = os.geteuid(), os.getegid()
+    mappers = _mappers(uid, gid)
+    wake, woken = os.pipe()
+    helper = os.fork() if mappers else 0
+    if mappers and helper == 0:
+        # It stays outside, where the programs that may map have their power.
+        os.close(woken)
+        os.read(wake, 1)
+        done = all(subprocess.run(argv, capture_output=True).returncode == 0 for argv in mappers)
+        os._exit(0 if done else 1)
+    if _libc.unshare(CLONE_NEWUSER) != 0:
+        number = ctypes.get_errno()
+        os.close(woken)
+        raise PermissionError(number, f"user namespaces are refused: {os.strerror(number)}")
+    os.close(woken)
+    os.close(wake)
+    if mappers and os.waitpid(helper, 0)[1] == 0:
+        pass
+    else:
+        _write("/proc/self/setgroups", "deny")
+        _write("/proc/self/uid_map", f"0 {uid} 1")
+        _write("/proc/self/gid_map", f"0 {gid} 1")
+    os.setresgid(0, 0, 0)
+    os.setresuid(0, 0, 0)
+
+
+def _mappers(uid: int, gid: int) -> list[list[str]]:
+    """The two commands that map whole ranges of ids, [] where that cannot be."""
+    pid = str(os.getpid())
+    commands = []
+    for program, own, table in (("newuidmap", uid, "subuid"), ("newgidmap", gid, "subgid")):
+        start = _range(f"/etc/{table}", uid)
+        path = shutil.which(program)
+        if start is None or path is None:
+            return []
+        commands.append([path, pid, "0", str(own), "1", "1", str(start), str(_IDS - 1)])
+    return commands
+
+
+def _range(path: str, uid: int) -> int | None:
+    """Return where this user's range of subordinate ids begins, if it is long enough."""
+    names = {str(uid)}
+    with contextlib.suppress(KeyError):
+        names.add(pwd.getpwuid(uid).pw_name)
+    with contextlib.suppress(OSError):
+        for line in agent.read_text(path).splitlines():
+            fields = line.split(":")
+            if len(fields) == 3 and fields[0] in names and int(fields[2]) >= _IDS - 1:
+                return int(fields[1])
+    return None
+
+
+def _write(path: str, text: str) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(fd, text.encode())
+    finally:
+        os.close(fd)
+
+
+if __name__ == "__main__":
+    main()

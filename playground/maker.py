@@ -1,0 +1,392 @@
+"""The maker: makes hosts out of namespaces, for the lab that it is in.
+
+A neighbour of `keeper`: standard library, `agent`, `machine_layer`, `cgroups`.  Several
+makers serve one socket of packets; one packet asks for one host::
+
+    {"name", "hostname", "layers": [folder, ...] or null, "environ": {name: value},
+     "command": [...], "cwd", "capabilities": ["NET_ADMIN"],
+     "limits": {"memory_mb", "cpus", "processes"} or null}
+
+and one comes back, ``{"name", "pid"}`` or ``{"name", "error"}`` as the agent
+writes errors.  The pid is that of the host's first process as the lab's
+processes count.  With the end of the line the maker ends; its hosts go on.
+
+A host's root is an overlay: ``layers`` are folders, uppermost first, that stay as
+they are (null: the machine's own root, see `machine_layer`); what the host writes
+goes into memory of its own, at most `DISK_LIMIT_MB`.  /proc, /sys and /dev are its
+own, and no device file in its root can be used.
+
+See mount(2), pivot_root(2), proc(5), capabilities(7).
+
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import json
+import os
+import platform
+import signal
+import socket
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from playground import agent, machine_layer
+
+# What a host may write, its /tmp and /run apart, which have half as much each.
+# It is memory: one host must not take all that the machine has.
+DISK_LIMIT_MB = 1024
+
+# sys/mount.h
+MS_RDONLY = 1
+MS_NOSUID = 2
+MS_NODEV = 4
+MS_NOEXEC = 8
+MS_REMOUNT = 32
+MS_BIND = 4096
+MS_REC = 16384
+MS_PRIVATE = 1 << 18
+MNT_DETACH = 2
+
+_NAMESPACES = (
+    ("net", agent.CLONE_NEWNET),
+    ("ipc", agent.CLONE_NEWIPC),
+    ("uts", agent.CLONE_NEWUTS),
+    ("cgroup", agent.CLONE_NEWCGROUP),
+    ("pid", agent.CLONE_NEWPID),
+    ("mnt", agent.CLONE_NEWNS),
+)
+
+# Docker's default, daemon/pkg/oci/caps/defaults.go of moby; numbers of
+# linux/capability.h.
+_CAPABILITIES = {
+    "CHOWN": 0,
+    "DAC_OVERRIDE": 1,
+    "FOWNER": 3,
+    "FSETID": 4,
+    "KILL": 5,
+    "SETGID": 6,
+    "SETUID": 7,
+    "SETPCAP": 8,
+    "NET_BIND_SERVICE": 10,
+    "NET_RAW": 13,
+    "SYS_CHROOT": 18,
+    "MKNOD": 27,
+    "AUDIT_WRITE": 29,
+    "SETFCAP": 31,
+}
+_FURTHER_CAPABILITIES = {"NET_ADMIN": 12, "SYS_PTRACE": 19, "SYS_NICE": 23, "SYS_TIME": 25}
+
+_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+
+# As runc has them: what tells of the machine, and what would change it.
+_MASKED_FILES = (
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/timer_list",
+    "/proc/sched_debug",
+)
+_MASKED_FOLDERS = (
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/scsi",
+    "/sys/firmware",
+    "/sys/devices/virtual/powercap",
+)
+_READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sysrq-trigger", "/proc/sys")
+# The network's settings are the host's own.
+_WRITABLE = "/proc/sys/net"
+
+# Where a host's root is put together, in the lab's own /run; each host sees
+# another file system there, for each has a mount namespace of its own.
+_PLACE = "/run/playground/node"
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.mount.argtypes = [ctypes.c_char_p] * 3 + [ctypes.c_ulong, ctypes.c_char_p]
+
+# unistd.h of each architecture: the C library has no function for it.
+_PIVOT_ROOT = {
+    "x86_64": 155,
+    "aarch64": 41,
+    "riscv64": 41,
+    "loongarch64": 41,
+    "armv7l": 218,
+    "i686": 217,
+    "ppc64le": 203,
+    "s390x": 217,
+}
+
+Request = dict[str, Any]
+
+
+def prepare_lab() -> None:
+    """Give the lab's first process a /proc and a /run of the lab's own.
+
+    To be called in fresh mount and process-id namespaces.
+
+    """
+    mount("", "/", "", MS_REC | MS_PRIVATE)
+    mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    mount("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
+    os.makedirs(_PLACE)
+
+
+def serve(line: socket.socket, lab: str) -> None:
+    """Make what each packet asks for, until the line ends."""
+    own = [
+        (os.open(f"/proc/self/ns/{name}", os.O_RDONLY | os.O_CLOEXEC), kind)
+        for name, kind in _NAMESPACES
+    ]
+    while packet := line.recv(1 << 18):
+        request = json.loads(packet)
+        reply: dict[str, Any] = {"name": request["name"]}
+        try:
+            reply["pid"] = make_host(request, lab, own)
+        except Exception as error:
+            reply["error"] = agent.describe(error)
+        with contextlib.suppress(OSError):
+            line.send(json.dumps(reply).encode())
+
+
+def make_host(request: Request, lab: str, own: Sequence[tuple[int, int]]) -> int:
+    """Make one host; return the process id of its first process.
+
+    ``own`` are this process's namespaces, to come back to.  Raises OSError; then
+    nothing is left of the host.
+
+    """
+    reader, writer = os.pipe()
+    groups = _make_cgroup(request, lab)
+    try:
+        try:
+            # Before the namespace: the group it is in becomes its root.
+            agent.join_cgroups(groups)
+            _unshare()
+            child = os.fork()
+            if child == 0:
+                os.close(reader)
+                _become_host(request, lab, writer)
+        finally:
+            for fd, kind in own:
+                agent.setns(fd, kind)
+            if groups:
+                agent.join_cgroups(agent.cgroup_files(agent._own_cgroups(), {}, _mounts()))
+        os.close(writer)
+        writer = -1
+        said = b"".join(iter(lambda: os.read(reader, 1 << 16), b""))
+        if said:
+            os.waitpid(child, 0)
+            error = json.loads(said)
+            raise OSError(error["errno"] or errno.EIO, f"{request['name']}: {error['message']}")
+    except BaseException:
+        if groups:
+            _remove_cgroup(request, lab)
+        raise
+    finally:
+        os.close(reader)
+        if writer >= 0:
+            os.close(writer)
+    return child
+
+
+def _unshare() -> None:
+    flags = 0
+    for _, kind in _NAMESPACES:
+        flags |= kind
+    agent._checked(_libc.unshare(flags), "making a host's namespaces")
+
+
+def _mounts() -> list[tuple[set[str], str, str]]:
+    return agent._cgroup_mounts()
+
+
+def _make_cgroup(request: Request, lab: str) -> list[str]:
+    if not request.get("limits"):
+        return []
+    from playground import cgroups
+
+    files: list[str] = cgroups.make_group(lab, request["name"], request["limits"])
+    return files
+
+
+def _remove_cgroup(request: Request, lab: str) -> None:
+    from playground import cgroups
+
+    cgroups.remove_group(lab, request["name"])
+
+
+# -- Within the host ---------------------------------------------------------
+
+
+def _become_host(request: Request, lab: str, report: int) -> NoReturn:
+    """Turn this fresh child process into a host's first process; never returns."""
+    try:
+        os.setsid()
+        os.umask(0)
+        environ = dict(request["environ"])
+        environ |= {
+            "playground.lab": lab,
+            "playground.role": "node",
+            "playground.node": request["name"],
+        }
+        _make_root(request)
+        socket.sethostname(request["hostname"])
+        os.umask(0o022)
+        os.chdir(request["cwd"])
+        null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+        for target in range(3):
+            os.dup2(null, target)
+        agent.keep_only(report)
+        os.set_inheritable(report, False)
+        for number in range(1, signal.NSIG):
+            # SIGCHLD ignored: the kernel then reaps what is left without a parent.
+            action = signal.SIG_IGN if number == signal.SIGCHLD else signal.SIG_DFL
+            with contextlib.suppress(OSError, ValueError):
+                signal.signal(number, action)
+        give_up_capabilities(capability_mask(request["capabilities"]))
+        command = request["command"]
+        os.execvpe(command[0], command, environ)
+    except BaseException as error:
+        os.write(report, json.dumps(agent.describe(error, with_traceback=False)).encode())
+    finally:
+        os._exit(127)
+
+
+def _make_root(request: Request) -> None:
+    """Put the host's file system together and make it this process's root."""
+    root = f"{_PLACE}/root"
+    size = f"size={DISK_LIMIT_MB}m"
+    mount("tmpfs", _PLACE, "tmpfs", MS_NOSUID | MS_NODEV, f"mode=755,{size}")
+    os.mkdir(root)
+    plain = request["layers"] is None
+    folders = machine_layer.folders() if plain else {"/": request["layers"]}
+    for number, (folder, layers) in enumerate(folders.items()):
+        upper, work = f"{_PLACE}/upper{number}", f"{_PLACE}/work{number}"
+        os.mkdir(upper, 0o755)
+        os.mkdir(work)
+        _overlay(root + folder.rstrip("/"), layers, upper, work)
+    os.chdir(root)
+    if plain:
+        half = DISK_LIMIT_MB // 2
+        mount("tmpfs", "run", "tmpfs", MS_NOSUID | MS_NODEV, f"mode=755,size={half}m")
+        os.mkdir("run/lock", 0o1777)
+        mount("tmpfs", "tmp", "tmpfs", MS_NOSUID | MS_NODEV, f"mode=1777,size={half}m")
+    os.makedirs("run/playground", 0o755, exist_ok=True)
+    # For what a lab makes for its hosts, as on Docker: see playground.provision.
+    mount("tmpfs", "run/playground", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
+    mount("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    mount("sysfs", "sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY)
+    _make_devices()
+    # pivot_root(2), "pivot_root(".", ".")".
+    number = _PIVOT_ROOT[platform.machine()]
+    agent._checked(_libc.syscall(number, b".", b"."), "changing the root")
+    agent._checked(_libc.umount2(b".", MNT_DETACH), "leaving the machine's root")
+    os.chdir("/")
+    _protect()
+
+
+def _overlay(target: str, layers: Sequence[str], upper: str, work: str) -> None:
+    lower = ":".join(layer.replace("\\", "\\\\").replace(":", "\\:") for layer in layers)
+    options = f"lowerdir={lower},upperdir={upper},workdir={work}"
+    if _in_user_namespace():
+        # Without root its notes are in other attributes: overlayfs.rst.
+        options += ",userxattr"
+    # nodev: a host may make device files (CAP_MKNOD), but use none.
+    mount("overlay", target, "overlay", MS_NODEV, options)
+
+
+def _in_user_namespace() -> bool:
+    return agent.read_text("/proc/self/uid_map").split() != ["0", "0", "4294967295"]
+
+
+def _make_devices() -> None:
+    """Fill the host's /dev: the machine's harmless devices, and terminals of its own."""
+    # nodev on the folder, not on what is bound into it: a device file that the
+    # host makes here is of no use to it.
+    flags = MS_NOSUID | MS_NODEV | MS_NOEXEC
+    mount("tmpfs", "dev", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=64m")
+    for name in _DEVICES:
+        os.close(os.open(f"dev/{name}", os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o666))
+        mount(f"/dev/{name}", f"dev/{name}", "", MS_BIND)
+    for folder in ("pts", "shm", "mqueue"):
+        os.mkdir(f"dev/{folder}")
+    terminals = "newinstance,ptmxmode=0666,mode=0620"
+    if not _in_user_namespace():
+        terminals += ",gid=5"  # Debian's group tty
+    mount("devpts", "dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, terminals)
+    mount("tmpfs", "dev/shm", "tmpfs", flags, "mode=1777,size=64m")
+    mount("mqueue", "dev/mqueue", "mqueue", flags)
+    for name, target in (
+        ("ptmx", "pts/ptmx"),
+        ("fd", "/proc/self/fd"),
+        ("stdin", "/proc/self/fd/0"),
+        ("stdout", "/proc/self/fd/1"),
+        ("stderr", "/proc/self/fd/2"),
+    ):
+        os.symlink(target, f"dev/{name}")
+
+
+def _protect() -> None:
+    """Hide what tells of the machine, and make read-only what would change it."""
+    flags = MS_NOSUID | MS_NODEV | MS_NOEXEC
+    writable = os.open(_WRITABLE, os.O_PATH | os.O_CLOEXEC)
+    for path in _READ_ONLY:
+        if os.path.exists(path):
+            mount(path, path, "", MS_BIND)
+            mount("", path, "", MS_BIND | MS_REMOUNT | MS_RDONLY | flags)
+    mount(f"/proc/self/fd/{writable}", _WRITABLE, "", MS_BIND)
+    os.close(writable)
+    for path in _MASKED_FILES:
+        if os.path.exists(path):
+            mount("/dev/null", path, "", MS_BIND)
+    for path in _MASKED_FOLDERS:
+        if os.path.isdir(path):
+            mount("tmpfs", path, "tmpfs", flags | MS_RDONLY, "size=0k")
+
+
+def capability_mask(further: Sequence[str]) -> int:
+    """Return Docker's default capabilities and some more as a mask.
+
+    Raises ValueError for a name that no host may have.
+
+    >>> hex(capability_mask(["NET_ADMIN"]))
+    '0xa80435fb'
+
+    """
+    mask = 0
+    for number in _CAPABILITIES.values():
+        mask |= 1 << number
+    for name in further:
+        if name not in _FURTHER_CAPABILITIES:
+            raise ValueError(f"a host cannot have the capability {name}")
+        mask |= 1 << _FURTHER_CAPABILITIES[name]
+    return mask
+
+
+def give_up_capabilities(mask: int) -> None:
+    """Keep the capabilities of this mask and no others, over an exec too."""
+    surplus = agent.own_bounding() & ~mask
+    for capability in range(surplus.bit_length()):
+        if surplus >> capability & 1:
+            agent._checked(agent.prctl(agent.PR_CAPBSET_DROP, capability), "dropping a capability")
+    agent.prctl(agent.PR_CAP_AMBIENT, agent.PR_CAP_AMBIENT_CLEAR_ALL)
+    agent.capset(mask, mask, 0)
+
+
+def mount(source: str, target: str, kind: str, flags: int = 0, data: str = "") -> None:
+    """Mount a file system (mount(2)); raises OSError that names it."""
+    result = _libc.mount(
+        source.encode() or None,
+        os.fsencode(target),
+        kind.encode() or None,
+        flags,
+        data.encode() or None,
+    )
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(
+            number, f"mounting {kind or source or 'a change'} on {target}: {os.strerror(number)}"
+        )
