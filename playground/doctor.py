@@ -77,7 +77,7 @@ def examine(engine: DockerEngine | None = None) -> list[Finding]:
 
 # -- this Python ---------------------------------------------------------------
 
-_PACKAGES = ("cattrs", "click", "cryptography", "docker", "networkx", "paramiko", "rich")
+_PACKAGES = ("cattrs", "click", "cryptography", "docker", "paramiko", "rich")
 
 
 def _python() -> Iterator[Finding]:

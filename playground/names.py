@@ -14,8 +14,9 @@ from ipaddress import IPv4Address
 from playground.addressing import FAMILIES, Addressing
 from playground.plan import Address, HostsEntry, RecordPlan
 from playground.realms import Realm, Realms
+from playground.segments import Segment
 from playground.services import DNS, SMTP, mail_domain
-from playground.topology import Link, Machine, bare
+from playground.topology import Link, Machine, Node, bare
 
 # MAXNS of resolv.conf(5): more are not asked.
 NAMESERVERS_MAX = 3
@@ -30,7 +31,7 @@ class Names:
     records: tuple[RecordPlan, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Seen:
     """A node as others see it: in which realm, and its lines of /etc/hosts."""
 
@@ -38,53 +39,129 @@ class _Seen:
     entries: tuple[HostsEntry, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class _Sight:
+    """What all those see who stand at the same place, and the lines of it all.
+
+    One object for all of them: in a lab of a thousand hosts, a thousand lines
+    each would be a million.
+
+    """
+
+    seen: Mapping[Machine, _Seen]
+    lines: tuple[HostsEntry, ...]
+
+
 def find_names(
     machines: Sequence[Machine], realms: Realms, addressing: Addressing
 ) -> dict[Machine, Names]:
     """Return what names every host and router knows.
 
-    Each has a line for itself, and one for every other that it can reach: by
-    its address on a network they share, else in a realm they share, else
-    further outside.  What lies inside another realm has no name.  Full name
-    and short name stand on one line; a node with both families has two lines.
+    Each has a line for every node that it can reach, in the order declared,
+    itself among them: by its address on a network they share, else in a realm
+    they share, else further outside.  What lies inside another realm has no
+    name.  Full name and short name stand on one line; a node with both families
+    has two lines.  Nodes that know the same share one tuple of lines.
 
     Where a node can reach a host with the ``dns`` service, it asks that host,
     and its own lines are only those that this host cannot know: itself, and
     what lies with it behind a masquerading router.
 
     """
-    inside = {realm: dict(_view(realm, addressing)) for realm in realms.all}
-    views: dict[tuple[Realm, ...], dict[Machine, _Seen]] = {}
+    horizon = _Horizon(machines, realms, addressing)
     found: dict[Machine, Names] = {}
     servers = [machine for machine in machines if _dns(machine)]
-    seen_by: dict[Machine, dict[Machine, _Seen]] = {}
-    reaches: dict[Machine, tuple[Realm, ...]] = {}
+    sights = {machine: horizon.sight(machine) for machine in machines}
+    reaches = {machine: realms.reached_from(machine) for machine in machines}
+    unserved: dict[tuple[_Sight, tuple[Realm, ...]], list[tuple[Machine, _Seen]]] = {}
     for machine in machines:
-        reach = realms.reached_from(machine)
-        if reach not in views:
-            views[reach] = _merged(machines, [inside[realm] for realm in reach])
-        reaches[machine] = reach
-        nearer = dict(_neighbours(machine, views[reach], realms, addressing))
-        seen_by[machine] = views[reach] | nearer if nearer else views[reach]
-    for machine in machines:
-        seen = seen_by[machine]
-        own = _own(machine, seen)
+        sight = sights[machine]
+        seen = sight.seen
         asked = _asked(machine, servers, seen, reaches)
         if asked:
-            served = set(reaches[asked[0]])
-            others = [
-                s for other, s in seen.items() if other is not machine and s.realm not in served
-            ]
+            place = sight, reaches[asked[0]]
+            if place not in unserved:
+                served = set(place[1])
+                unserved[place] = [item for item in seen.items() if item[1].realm not in served]
+            others = (s for other, s in unserved[place] if other is not machine)
+            hosts = (*_own(machine, seen), *(entry for s in others for entry in s.entries))
+        elif machine in seen and seen[machine].entries:
+            hosts = sight.lines
         else:
-            others = [s for other, s in seen.items() if other is not machine]
+            hosts = (*_own(machine, seen), *sight.lines)
         found[machine] = Names(
-            hosts=(*own, *(entry for other in others for entry in other.entries)),
+            hosts=hosts,
             nameservers=tuple(
                 _first(seen[server]) for server in asked[:NAMESERVERS_MAX] if server in seen
             ),
             records=tuple(_zone(machine, seen)) if _dns(machine) else (),
         )
     return found
+
+
+class _Horizon:
+    """Who sees whom and how, found once for all who stand at the same place."""
+
+    def __init__(self, machines: Sequence[Machine], realms: Realms, addressing: Addressing) -> None:
+        self._machines = machines
+        self._realms = realms
+        self._addressing = addressing
+        self._inside = {realm: dict(_view(realm, addressing)) for realm in realms.all}
+        self._views: dict[tuple[Realm, ...], dict[Machine, _Seen]] = {}
+        self._nearer: dict[tuple[Segment, tuple[Realm, ...]], list[tuple[Machine, _Seen]]] = {}
+        self._sights: dict[object, _Sight] = {}
+        self._on: dict[Segment, set[Node]] = {}
+        for end, segment in realms.segment_of.items():
+            self._on.setdefault(segment, set()).add(end.node)
+
+    def sight(self, machine: Machine) -> _Sight:
+        """Return what a node sees."""
+        reach = self._realms.reached_from(machine)
+        nearer = tuple(self._neighbours(machine, reach))
+        place = reach, nearer
+        if place not in self._sights:
+            seen = self._view(reach) | dict(nearer)
+            lines = tuple(entry for one in seen.values() for entry in one.entries)
+            self._sights[place] = _Sight(seen, lines)
+        return self._sights[place]
+
+    def _view(self, reach: tuple[Realm, ...]) -> dict[Machine, _Seen]:
+        if reach not in self._views:
+            views = [self._inside[realm] for realm in reach]
+            self._views[reach] = _merged(self._machines, views)
+        return self._views[reach]
+
+    def _neighbours(
+        self, machine: Machine, reach: tuple[Realm, ...]
+    ) -> Iterator[tuple[Machine, _Seen]]:
+        """Yield the nodes on the same networks that are better seen by their address there."""
+        passed: list[Segment] = []
+        for link in machine.links:
+            segment = self._realms.segment_of[link.end(machine)]
+            for other, seen in self._better_seen(segment, reach):
+                if other is not machine and not any(other in self._on[one] for one in passed):
+                    yield other, seen
+            passed.append(segment)
+
+    def _better_seen(
+        self, segment: Segment, reach: tuple[Realm, ...]
+    ) -> list[tuple[Machine, _Seen]]:
+        """Return whom the others on a segment see by another address than the rest do."""
+        place = segment, reach
+        if place not in self._nearer:
+            found: dict[Machine, _Seen | None] = {}
+            view = self._view(reach)
+            for end in segment.ends:
+                other = end.node
+                # Most have but one link, by which the view sees them already.
+                if isinstance(other, Machine) and len(other.links) > 1 and other not in found:
+                    there = [item for item in other.links if item.end(other) is end]
+                    lines = _lines(other, [*there, *other.links], self._addressing)
+                    differs = lines != view[other].entries
+                    realm = self._realms.of_segment[segment]
+                    found[other] = _Seen(realm, lines) if differs else None
+            self._nearer[place] = [(other, seen) for other, seen in found.items() if seen]
+        return self._nearer[place]
 
 
 def _view(realm: Realm, addressing: Addressing) -> Iterator[tuple[Machine, _Seen]]:
@@ -122,29 +199,6 @@ def _lines(
                 lines.append(HostsEntry(bare(addresses[0]), names))
                 break
     return tuple(lines)
-
-
-def _neighbours(
-    machine: Machine,
-    view: Mapping[Machine, _Seen],
-    realms: Realms,
-    addressing: Addressing,
-) -> Iterator[tuple[Machine, _Seen]]:
-    """Yield the nodes on the same networks that are better seen by their address there."""
-    done: set[object] = {machine}
-    for link in machine.links:
-        segment = realms.segment_of[link.end(machine)]
-        for end in segment.ends:
-            other = end.node
-            if other in done or not isinstance(other, Machine):
-                continue
-            done.add(other)
-            # Most have but one link, by which the view sees them already.
-            if len(other.links) > 1:
-                there = [item for item in other.links if item.end(other) is end]
-                lines = _lines(other, [*there, *other.links], addressing)
-                if lines != view[other].entries:
-                    yield other, _Seen(realms.of_segment[segment], lines)
 
 
 def _own(machine: Machine, seen: Mapping[Machine, _Seen]) -> tuple[HostsEntry, ...]:

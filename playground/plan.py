@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from ipaddress import (
     IPv4Address,
     IPv4Interface,
@@ -150,26 +151,42 @@ class Plan:
         Raises `KeyError` if there is none.
 
         """
+        return self._by_name[name]
+
+    @cached_property
+    def _by_name(self) -> dict[str, NodePlan]:
+        found: dict[str, NodePlan] = {}
         for node in self.nodes:
-            if name in (node.name, node.short):
-                return node
-        raise KeyError(name)
+            found.setdefault(node.name, node)
+            found.setdefault(node.short, node)
+        return found
 
     def to_data(self) -> dict[str, Any]:
-        """Return the plan as dicts, lists and strings, ready for `json`."""
-        data = dataclasses.asdict(self)
-        return _plain(data)  # type: ignore[no-any-return]
+        """Return the plan as dicts, lists and strings, ready for `json`.
+
+        What several nodes share, such as their ``hosts``, is one list in it too.
+
+        """
+        return _plain(self, {})  # type: ignore[no-any-return]
 
     def to_json(self) -> str:
         """Return the plan as indented JSON text."""
         return json.dumps(self.to_data(), indent=2)
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if value is None or isinstance(value, (bool, int, float)):
+def _plain(value: Any, done: dict[int, Any]) -> Any:
+    """Return a value as plain data; ``done`` holds the tuples already made lists, by id."""
+    if value is None or isinstance(value, (str, bool, int, float)):
         return value
+    if isinstance(value, tuple):
+        if id(value) not in done:
+            done[id(value)] = [_plain(item, done) for item in value]
+        return done[id(value)]
+    if dataclasses.is_dataclass(value):
+        fields = dataclasses.fields(value)
+        return {field.name: _plain(getattr(value, field.name), done) for field in fields}
+    if isinstance(value, dict):
+        return {key: _plain(item, done) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item, done) for item in value]
     return str(value)

@@ -14,7 +14,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TypeVar
 
 from playground.addressing import Addressing
 from playground.errors import TopologyError
@@ -22,8 +23,7 @@ from playground.plan import InterfaceAddress, Network
 from playground.segments import Segment
 from playground.topology import End, Forward, Host, Link, Machine, Node, Router
 
-if TYPE_CHECKING:
-    import networkx
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,16 +89,14 @@ def find_realms(segments: Sequence[Segment]) -> Realms:
     other in a ring.
 
     """
-    # Here, because it takes longer to import than all the rest together.
-    import networkx
-
     segment_of = {end: segment for segment in segments for end in segment.ends}
     routers = _routers(segments)
-    graph = networkx.Graph()
-    graph.add_nodes_from(segments)
+    joined: dict[Segment, list[Segment]] = {}
     for router in routers:
         inside = [segment_of[link.end(router)] for link in inner_links(router)]
-        networkx.add_path(graph, inside)
+        for one, other in pairwise(inside):
+            joined.setdefault(one, []).append(other)
+            joined.setdefault(other, []).append(one)
     exits: dict[Segment, list[Router]] = {}
     for router in routers:
         if router.uplinks:
@@ -110,23 +108,21 @@ def find_realms(segments: Sequence[Segment]) -> Realms:
     for segment in segments:
         if segment in of_segment:
             continue
-        together = networkx.node_connected_component(graph, segment)
-        members = tuple(sorted(together, key=place.__getitem__))
+        members = tuple(sorted(_reached(segment, joined), key=place.__getitem__))
         found = {router for member in members for router in exits.get(member, ())}
         realm = Realm(members, tuple(sorted(found, key=lambda router: router.serial)))
         realms.append(realm)
         of_segment.update(dict.fromkeys(members, realm))
-    outward = networkx.DiGraph()
-    outward.add_nodes_from(realms)
+    outward: dict[Realm, list[Realm]] = {}
     for realm in realms:
         for router in realm.exits:
             for link in router.uplinks:
                 outer = of_segment[segment_of[link.end(router)]]
                 if outer is realm:
                     raise TopologyError(_way_round(router, link))
-                outward.add_edge(realm, outer)
+                outward.setdefault(realm, []).append(outer)
     _refuse_rings(outward)
-    reach = {realm: tuple(networkx.bfs_tree(outward, realm)) for realm in realms}
+    reach = {realm: tuple(_reached(realm, outward)) for realm in realms}
     return Realms(tuple(realms), of_segment, segment_of, reach)
 
 
@@ -148,18 +144,49 @@ def _way_round(router: Router, link: Link) -> str:
     )
 
 
-def _refuse_rings(outward: networkx.DiGraph) -> None:
-    import networkx
+def _reached(start: T, ways: Mapping[T, Sequence[T]]) -> dict[T, None]:
+    """Return all that can be reached, nearest first: a breadth-first search.
 
-    try:
-        ring = networkx.find_cycle(outward)
-    except networkx.NetworkXNoCycle:
-        return
-    names = ", ".join(dict.fromkeys(realm.exits[0].name for realm, _ in ring))
-    raise TopologyError(
-        f"the masquerading routers {names} stand in a ring, each inside another's inside; "
-        f"turn one of them round, so that there is an outermost network"
-    )
+    Written out here and in `_refuse_rings`, since to import networkx takes
+    longer than all else that is done before a small lab's first packet.
+
+    """
+    found = {start: None}
+    queue = [start]
+    for one in queue:
+        for other in ways.get(one, ()):
+            if other not in found:
+                found[other] = None
+                queue.append(other)
+    return found
+
+
+def _refuse_rings(outward: Mapping[Realm, Sequence[Realm]]) -> None:
+    for realm in outward:
+        ring = _ring(realm, outward)
+        if ring:
+            names = ", ".join(dict.fromkeys(one.exits[0].name for one in ring))
+            raise TopologyError(
+                f"the masquerading routers {names} stand in a ring, each inside another's inside; "
+                f"turn one of them round, so that there is an outermost network"
+            )
+
+
+def _ring(start: Realm, outward: Mapping[Realm, Sequence[Realm]]) -> list[Realm]:
+    """Return the realms on a shortest way from one back to itself; none if there is none."""
+    before: dict[Realm, Realm] = {}
+    queue = [start]
+    for one in queue:
+        for other in outward.get(one, ()):
+            if other is start:
+                way = [one]
+                while way[-1] is not start:
+                    way.append(before[way[-1]])
+                return way[::-1]
+            if other not in before:
+                before[other] = one
+                queue.append(other)
+    return []
 
 
 # -- what must hold within a realm ------------------------------------------

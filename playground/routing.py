@@ -169,7 +169,7 @@ class _Atlas:
 
     def _search(self, segments: tuple[Segment, ...]) -> _Paths:
         # A breadth-first search written out, since it is where the time goes:
-        # that of networkx takes three times as long.
+        # that of networkx took three times as long.
         ways = self.ways
         found: dict[object, tuple[int, _Hop]] = {}
         for order, segment in enumerate(segments):

@@ -19,12 +19,12 @@ from typing import Any
 
 from playground.credentials import Credentials
 from playground.errors import PlaygroundError
-from playground.plan import Address, InterfaceAddress, Network, Plan
+from playground.plan import Address, HostsEntry, InterfaceAddress, Network, NodePlan, Plan
 from playground.services import SERVICES, ServiceSettings, with_contents
 from playground.topology import Forward, Host, Link, Machine, Masquerade, Node, Router, Switch
 
 # The shape of the text; another number is another shape.
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -206,9 +206,16 @@ def _value(data: Any) -> Any:
 
 def _plan_data(plan: Plan) -> dict[str, Any]:
     data = plan.to_data()
+    # Nodes share their lines of /etc/hosts: each set once, and its number with the nodes.
+    lines: list[list[Any]] = []
+    numbers: dict[int, int] = {}
     for node, node_data in zip(plan.nodes, data["nodes"], strict=True):
         node_data["services"] = [_settings_data(settings) for settings in node.services]
-    return data
+        if id(node.hosts) not in numbers:
+            numbers[id(node.hosts)] = len(lines)
+            lines.append(node_data["hosts"])
+        node_data["hosts"] = numbers[id(node.hosts)]
+    return data | {"hosts": lines}
 
 
 def _plan(data: Mapping[str, Any]) -> Plan:
@@ -222,4 +229,11 @@ def _plan(data: Mapping[str, Any]) -> Plan:
     converter.register_structure_hook(InterfaceAddress, lambda text, _: ip_interface(text))
     converter.register_structure_hook(Network, lambda text, _: ip_network(text))
     converter.register_structure_hook(ServiceSettings, lambda item, _: _settings(item))
-    return converter.structure(data, Plan)
+    lines = converter.structure(data["hosts"], tuple[tuple[HostsEntry, ...], ...])
+    nodes = [
+        dataclasses.replace(
+            converter.structure(node | {"hosts": []}, NodePlan), hosts=lines[node["hosts"]]
+        )
+        for node in data["nodes"]
+    ]
+    return dataclasses.replace(converter.structure({**data, "nodes": []}, Plan), nodes=tuple(nodes))

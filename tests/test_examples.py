@@ -163,7 +163,7 @@ def test_the_coffee_shop() -> None:
         "192.168.1.1 modem",
         "203.0.113.2 www.example.com www",
     ]
-    assert hosts(plan.node("www")) == ["203.0.113.2 www.example.com www", "203.0.113.1 modem"]
+    assert hosts(plan.node("www")) == ["203.0.113.1 modem", "203.0.113.2 www.example.com www"]
 
 
 # -- how a plan is written in a table ---------------------------------------

@@ -26,12 +26,41 @@ def test_a_line_holds_the_full_and_the_short_name() -> None:
     assert hosts(make_plan([a]), "a") == ["10.0.1.1 a", "10.0.1.2 www.example.com www"]
 
 
-def test_own_lines_first_then_in_the_order_declared() -> None:
+def test_lines_stand_in_the_order_declared_and_are_shared() -> None:
     nodes = [Host("c"), Host("a"), Host("b")]
     lan = Switch("lan")
     for node in nodes:
         Link(lan, node)
-    assert hosts(make_plan([lan]), "b") == ["10.0.1.3 b", "10.0.1.1 c", "10.0.1.2 a"]
+    plan = make_plan([lan])
+    assert hosts(plan, "b") == ["10.0.1.1 c", "10.0.1.2 a", "10.0.1.3 b"]
+    # A thousand hosts of a thousand lines each fit into memory only as one text.
+    assert plan.node("a").hosts is plan.node("b").hosts
+
+
+def test_who_stands_elsewhere_sees_a_router_elsewhere() -> None:
+    core, hosts_of = Router("core"), {}
+    for name in ("left", "right"):
+        switch = Switch(name)
+        Link(switch, core)
+        hosts_of[name] = [Host(f"{name}{number}") for number in range(3)]
+        for host in hosts_of[name]:
+            Link(switch, host)
+    plan = make_plan([core])
+    for name, line in (("left", "10.0.1.1 core"), ("right", "10.0.2.1 core")):
+        assert all(line in hosts(plan, host.name) for host in hosts_of[name])
+        assert len({id(plan.node(host.name).hosts) for host in hosts_of[name]}) == 1
+
+
+def test_a_neighbour_on_two_networks_is_known_by_the_first() -> None:
+    first, second, a, b = Switch("first"), Switch("second"), Host("a"), Host("b")
+    Link(second, b)
+    Link(first, a)
+    Link(second, a)
+    Link(first, b)
+    plan = make_plan([a])
+    # Each by the first of its own links: a met b on `first`, b met a on `second`.
+    assert hosts(plan, "a") == ["10.0.2.1 a", "10.0.2.2 b"]
+    assert hosts(plan, "b") == ["10.0.1.2 a", "10.0.1.1 b"]
 
 
 def test_a_neighbour_is_known_by_its_address_on_the_same_network() -> None:
@@ -41,8 +70,8 @@ def test_a_neighbour_is_known_by_its_address_on_the_same_network() -> None:
     Link(r2, b)
     plan = make_plan([a])
     assert hosts(plan, "a") == ["10.0.1.2 a", "10.0.1.1 r1", "10.0.2.2 r2", "10.0.3.2 b"]
-    assert hosts(plan, "b") == ["10.0.3.2 b", "10.0.1.2 a", "10.0.1.1 r1", "10.0.3.1 r2"]
-    assert hosts(plan, "r2") == ["10.0.2.2 r2", "10.0.1.2 a", "10.0.2.1 r1", "10.0.3.2 b"]
+    assert hosts(plan, "b") == ["10.0.1.2 a", "10.0.1.1 r1", "10.0.3.1 r2", "10.0.3.2 b"]
+    assert hosts(plan, "r2") == ["10.0.1.2 a", "10.0.2.1 r1", "10.0.2.2 r2", "10.0.3.2 b"]
 
 
 def test_a_node_in_both_families_has_two_lines() -> None:
@@ -83,17 +112,17 @@ def test_what_lies_behind_another_modem_has_no_name() -> None:
     isp, _ = two_homes()
     plan = make_plan([isp])
     assert hosts(plan, "pc-one") == [
-        "192.168.1.2 pc-one",
         "10.0.1.1 isp",
         "10.0.1.2 www",
         "192.168.1.1 one",
+        "192.168.1.2 pc-one",
         "10.0.3.2 two",
     ]
-    assert hosts(plan, "www") == ["10.0.1.2 www", "10.0.1.1 isp", "10.0.2.2 one", "10.0.3.2 two"]
+    assert hosts(plan, "www") == ["10.0.1.1 isp", "10.0.1.2 www", "10.0.2.2 one", "10.0.3.2 two"]
     assert hosts(plan, "one") == [
-        "192.168.1.1 one",
         "10.0.2.1 isp",
         "10.0.1.2 www",
+        "192.168.1.1 one",
         "192.168.1.2 pc-one",
         "10.0.3.2 two",
     ]
@@ -157,7 +186,7 @@ def test_a_dns_host_inside_is_not_asked_from_outside() -> None:
     Link(isp, www)
     plan = make_plan([isp])
     assert nameservers(plan, "www") == []
-    assert hosts(plan, "www") == ["10.0.3.2 www", "10.0.3.1 isp", "10.0.2.1 modem"]
+    assert hosts(plan, "www") == ["10.0.3.1 isp", "10.0.2.1 modem", "10.0.3.2 www"]
     assert nameservers(plan, "modem") == nameservers(plan, "ns") == ["10.0.1.2"]
     assert "www A 10.0.3.2" in records(plan)
 

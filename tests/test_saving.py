@@ -104,3 +104,15 @@ def test_saved_is_plain_json_and_of_one_version(credentials: Credentials) -> Non
     for text in (json.dumps(data), "{}", "no JSON", '{"format": 1}'):
         with pytest.raises(PlaygroundError, match="started by another version of playground"):
             load(text)
+
+
+def test_lines_that_many_share_are_saved_once(credentials: Credentials) -> None:
+    lan = Switch("lan", subnet="10.0.0.0/16")
+    for number in range(20):
+        Link(lan, Host(f"host{number}"))
+    plan = make_plan([lan])
+    text = save(collect([lan]), plan, credentials)
+    assert text.count('"names": ["host7"]') == 1
+    loaded = load(text).plan
+    assert loaded == plan
+    assert loaded.node("host1").hosts is loaded.node("host2").hosts
