@@ -51,7 +51,7 @@ from playground.engine import (
 )
 from playground.errors import EngineError, ImageError, NodeDied, PlaygroundError
 from playground.guardian import Guardian
-from playground.images import LOCAL_BASE, PUBLIC_BASE, Image, helper_image
+from playground.images import LOCAL_BASE, PUBLIC_BASE, Image, helper_image, image_for
 from playground.limits import DEFAULT_PROCESSES, Limits
 from playground.progress import Progress, Silent
 
@@ -178,6 +178,10 @@ class DockerEngine:
             }
 
     # -- images --------------------------------------------------------------
+
+    def image_for(self, services: frozenset[str]) -> Image:
+        """Return the image of a host with these services."""
+        return image_for(services)
 
     def ensure_images(self, images: Sequence[Image], progress: Progress | None = None) -> None:
         """Build the images that are missing, the helper's too, lowest layers first.

@@ -45,7 +45,9 @@ class LabLabels:
 
 @dataclass(frozen=True)
 class NodeContainer:
-    """The container of one host or router; ``image`` is a tag.
+    """One host or router as an engine makes it.
+
+    ``image`` is a tag; None where `Engine.image_for` wants none.
 
     An engine that cannot hold its ``limits`` refuses it before anything is made.
 
@@ -53,7 +55,7 @@ class NodeContainer:
 
     name: str
     hostname: str
-    image: str
+    image: str | None
     cap_add: tuple[str, ...] = ("NET_ADMIN",)
     limits: Limits = NO_LIMITS
 
@@ -111,6 +113,8 @@ class Engine(Protocol):
 
     @property
     def url(self) -> str | None: ...
+
+    def image_for(self, services: frozenset[str]) -> Image | None: ...
 
     def ensure_images(self, images: Sequence[Image], progress: Progress) -> None: ...
 

@@ -38,7 +38,7 @@ from playground.errors import (
     PlaygroundError,
     TopologyError,
 )
-from playground.images import Image, image_for
+from playground.images import Image
 from playground.operations import LiveNode
 from playground.plan import NodePlan, Plan
 from playground.planning import collect, make_plan
@@ -220,7 +220,7 @@ class Lab:
         with self._lock:
             self._take_nodes()
             plan = self.plan()
-            images = _images(plan)
+            images = self._images(plan)
             if self.running:
                 self._extend(plan, images)
             else:
@@ -234,11 +234,19 @@ class Lab:
             self._found_engine = choose(self._asked_engine)
         return self._found_engine
 
-    def _begin(self, plan: Plan, images: Mapping[str, Image]) -> None:
+    def _images(self, plan: Plan) -> dict[str, Image | None]:
+        services = {
+            node.name: frozenset(settings.service for settings in node.services)
+            for node in plan.nodes
+        }
+        images = {wanted: self._engine.image_for(wanted) for wanted in set(services.values())}
+        return {name: images[wanted] for name, wanted in services.items()}
+
+    def _begin(self, plan: Plan, images: Mapping[str, Image | None]) -> None:
         self._replace_older()
         if self._named or self.keep:
             self._refuse_kept()
-        self._engine.ensure_images(list(images.values()), self._progress)
+        self._engine.ensure_images(_distinct(images), self._progress)
         self.id = f"{_slug(self.name)}-{secrets.token_hex(3)}"
         self._labels = LabLabels(self.id, self.name, _owner(), self.keep)
         step = self._progress.step(f"starting lab {self.name}")
@@ -294,10 +302,10 @@ class Lab:
                 self._engine.refuse_dead(self._labels, containers)
             raise
 
-    def _extend(self, plan: Plan, images: Mapping[str, Image]) -> None:
+    def _extend(self, plan: Plan, images: Mapping[str, Image | None]) -> None:
         change = compare(self._plan, plan)
         self._refuse_dead()
-        self._engine.ensure_images(list(images.values()), self._progress)
+        self._engine.ensure_images(_distinct(images), self._progress)
         containers = _containers(change.nodes, images)
         new = [container.name for container in containers]
         with self._progress.step(f"adding to lab {self.name}"), ExitStack() as undo:
@@ -568,19 +576,17 @@ def _abandoned(name: str, *ends: Callable[[], None]) -> None:
         end()
 
 
-def _images(plan: Plan) -> dict[str, Image]:
-    services = {
-        node.name: frozenset(settings.service for settings in node.services) for node in plan.nodes
-    }
-    images = {wanted: image_for(wanted) for wanted in set(services.values())}
-    return {name: images[wanted] for name, wanted in services.items()}
-
-
-def _containers(nodes: Iterable[NodePlan], images: Mapping[str, Image]) -> list[NodeContainer]:
+def _containers(
+    nodes: Iterable[NodePlan], images: Mapping[str, Image | None]
+) -> list[NodeContainer]:
+    tags = {name: image.tag if image else None for name, image in images.items()}
     return [
-        NodeContainer(node.name, node.short, images[node.name].tag, limits=node.limits)
-        for node in nodes
+        NodeContainer(node.name, node.short, tags[node.name], limits=node.limits) for node in nodes
     ]
+
+
+def _distinct(images: Mapping[str, Image | None]) -> list[Image]:
+    return [image for image in dict.fromkeys(images.values()) if image is not None]
 
 
 _NAME = re.compile(r"\w[\w .-]{0,62}")

@@ -95,6 +95,10 @@ class NamespacesEngine:
 
     # -- images --------------------------------------------------------------
 
+    def image_for(self, services: frozenset[str]) -> Image | None:
+        """Return the image below a host with these services; None: the machine's own root."""
+        return None if not services and self._plain_root == "machine" else image_for(services)
+
     def ensure_images(self, images: Sequence[Image], progress: Progress | None = None) -> None:
         """Make what is below the hosts, where it is missing.
 
@@ -103,23 +107,19 @@ class NamespacesEngine:
 
         """
         self.check()
-        wanted = [image for image in images if not self._is_plain(image.tag)]
-        if not wanted:
+        if not images:
             return
         if os.geteuid() != 0:
-            layers = ", ".join(sorted({image.layer for image in wanted}))
+            layers = ", ".join(sorted({image.layer for image in images}))
             raise EngineError(
                 f"hosts with services ({layers}) need an image, and the namespaces engine has "
                 "images as root only: run this as root, take the services away, or use a "
                 'Docker engine (engine="docker")'
             )
-        self._roots.ensure(wanted, progress or Silent())
+        self._roots.ensure(images, progress or Silent())
 
-    def _is_plain(self, tag: str) -> bool:
-        return self._plain_root == "machine" and tag == image_for(()).tag
-
-    def _root(self, tag: str) -> RootFilesystem:
-        return machine_root() if self._is_plain(tag) else self._roots.find(tag)
+    def _root(self, tag: str | None) -> RootFilesystem:
+        return machine_root() if tag is None else self._roots.find(tag)
 
     # -- labs ----------------------------------------------------------------
 
@@ -181,12 +181,11 @@ class NamespacesEngine:
         return {node.name: pids[node.name] for node in nodes}
 
     def _request(self, node: NodeContainer, root: RootFilesystem) -> dict[str, Any]:
-        plain = self._is_plain(node.image)
         environ = {"PATH": _PATH, "HOME": "/root", "HOSTNAME": node.hostname, **dict(root.environ)}
         return {
             "name": node.name,
             "hostname": node.hostname,
-            "layers": None if plain else list(root.layers),
+            "layers": None if node.image is None else list(root.layers),
             "environ": environ,
             "command": list(root.command) or ["sleep", "infinity"],
             "cwd": root.cwd,
