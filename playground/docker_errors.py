@@ -105,6 +105,8 @@ def _refusal_sentence(message: str, doing: str) -> str:
         return f"the engine refuses {doing}: {message}; run `playground sweep` if it is a leftover"
     if "is not running" in lower:
         return f"{message} (while {doing}): the lab was stopped, or its container has died"
+    if "range of cpus" in lower:
+        return f"a node asks with cpus= for more processors than the engine has: {message}"
     return f"the engine refuses {doing}: {message}"
 
 

@@ -246,7 +246,7 @@ def test_more_processors_than_there_are_is_one_sentence_and_leaves_nothing(
 ) -> None:
     lab = new_lab()
     limits = Limits(cpus=1e6)
-    with pytest.raises(EngineError, match=r"h1: .*only [0-9]+ CPUs available"):
+    with pytest.raises(EngineError, match="asks with cpus= for more processors than"):
         engine.start_nodes(lab, [NodeContainer("h1", "h1", sleeper.tag, limits=limits)])
     assert containers(engine, lab) == []
 
