@@ -35,8 +35,69 @@ def clone(tmp_path):
     return tmp_path
 
 
+# What of a machine's programs scripts/setup looks for.
+LOOKED_FOR = ("ip", "ping", "nft", "unshare", "buildah", "mmdebstrap", "mn", "ovs-testcontroller")
+# What it uses itself.
+USED = [
+    "bash",
+    "cat",
+    "cut",
+    "dirname",
+    "echo",
+    "env",
+    "flock",
+    "grep",
+    "id",
+    "mktemp",
+    "rm",
+    "sed",
+    "sh",
+    "sha256sum",
+    "tail",
+    "true",
+]
+# Where it looks in any case, so that what is there cannot be taken away here.
+ALWAYS = "/usr/local/sbin:/usr/sbin:/sbin"
+TELL_ENGINE = ("sh", "-c", "echo $PLAYGROUND_ENGINE")
+
+
+@pytest.fixture
+def machine(clone):
+    """Make the PATH of a machine that has all that is looked for, without some of it.
+
+    It installs by noting what it was asked for, and its sudo asks nothing.
+
+    """
+
+    def make(without=()):
+        programs = clone / "programs"
+        shutil.rmtree(programs, ignore_errors=True)
+        programs.mkdir()
+        for name in USED:
+            (programs / name).symlink_to(shutil.which(name))
+        written = {name: "#!/bin/sh\n" for name in LOOKED_FOR if name not in without}
+        written["apt-get"] = f'#!/bin/sh\necho "$@" >>{clone}/apt-get.log\n'
+        written["sudo"] = '#!/bin/sh\n[ "$1" = -n ] && shift\nexec "$@"\n'
+        for name, text in written.items():
+            (programs / name).write_text(text)
+            (programs / name).chmod(0o755)
+        return str(programs)
+
+    return make
+
+
+def installed(clone):
+    """The packages that apt-get was asked for, without what this machine has no keyring for."""
+    log = clone / "apt-get.log"
+    lines = log.read_text().splitlines() if log.exists() else []
+    words = [words.partition("--no-install-recommends")[2].split() for words in lines]
+    found = {package for line in words for package in line}
+    return found - {"debian-archive-keyring", "uidmap"}
+
+
 def setup(clone, *arguments, **environment):
-    inherited = {name: text for name, text in os.environ.items() if name != "CI"}
+    ours = ("CI", "PLAYGROUND_ENGINE")
+    inherited = {name: text for name, text in os.environ.items() if name not in ours}
     return subprocess.run(
         [clone / "scripts" / "setup", *arguments],
         env=inherited | environment,
@@ -77,18 +138,99 @@ def test_the_commands_exit_status_is_passed_on(clone):
     assert setup(clone, "--without-engine", "sh", "-c", "exit 7").returncode == 7
 
 
-def test_a_missing_engine_is_an_error(clone):
-    done = setup(clone, "echo", "not reached", DOCKER_HOST=NOWHERE)
+def test_no_docker_engine_is_an_error_where_docker_was_asked_for(clone):
+    done = setup(clone, "--engine", "docker", "echo", "not reached", DOCKER_HOST=NOWHERE)
     assert (done.returncode, done.stdout) == (1, "")
     assert f"nothing answers at DOCKER_HOST={NOWHERE}" in done.stderr
 
 
-def test_a_missing_engine_may_be_passed_over(clone):
-    done = setup(clone, "--engine-if-possible", "echo", "reached", DOCKER_HOST=NOWHERE)
+def test_an_unknown_engine_is_refused(clone):
+    done = setup(clone, "--engine", "simulator", "echo", "not reached")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no engine 'simulator'" in done.stderr
+
+
+def test_without_docker_the_namespaces_engine_is_used(clone, machine):
+    done = setup(clone, *TELL_ENGINE, DOCKER_HOST=NOWHERE, PATH=machine())
+    assert (done.returncode, done.stdout) == (0, "namespaces\n")
+    assert "no Docker engine answers" in done.stderr
+
+
+@pytest.mark.parametrize("chosen", [["--engine", "namespaces"], ["--engine=namespaces"]], ids=len)
+def test_the_namespaces_engine_can_be_chosen(clone, machine, chosen):
+    done = setup(clone, *chosen, *TELL_ENGINE, PATH=machine())
+    assert (done.returncode, done.stdout, done.stderr) == (0, "namespaces\n", "")
+
+
+def test_the_environment_chooses_the_engine(clone, machine):
+    done = setup(clone, *TELL_ENGINE, PATH=machine(), PLAYGROUND_ENGINE="namespaces")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "namespaces\n", "")
+
+
+def test_what_the_namespaces_engine_lacks_is_installed_and_nothing_of_docker(clone, machine):
+    packages = {
+        "buildah": "buildah",
+        "mmdebstrap": "mmdebstrap",
+        "ip": "iproute2",
+        "nft": "nftables",
+        "ping": "iputils-ping",
+        "unshare": "util-linux",
+    }
+    path = machine(without=packages)
+    done = setup(clone, "--engine", "namespaces", *TELL_ENGINE, PATH=path)
+    assert (done.returncode, done.stdout) == (0, "namespaces\n"), done.stderr
+    missing = {name for name in packages if shutil.which(name, path=ALWAYS) is None}
+    assert installed(clone) == {packages[name] for name in missing}
+
+
+def test_tests_take_buildah_only_where_they_have_to(clone, machine):
+    """Nobody's own machine gets buildah because its tests are run beside a Docker engine."""
+    path = machine(without=["buildah"])
+    python = clone / ".venv" / "bin" / "python"
+    python.write_text("#!/bin/sh\n")  # whatever is asked for is there, a Docker engine too
+    own = setup(clone, "--engine", "both", "--if-possible", "--for-tests", "true", PATH=path)
+    assert (own.returncode, installed(clone)) == (0, set()), own.stderr
+    ci = setup(clone, "--engine", "both", "true", PATH=path, CI="true")
+    assert (ci.returncode, installed(clone)) == (0, {"buildah"}), ci.stderr
+
+
+def test_mininet_is_installed_only_when_it_is_asked_for(clone, machine):
+    path = machine(without=["mn", "ovs-testcontroller"])
+    assert setup(clone, "--engine", "namespaces", "true", PATH=path).returncode == 0
+    assert installed(clone) == set()
+    assert setup(clone, "--engine", "namespaces", "--mininet", "true", PATH=path).returncode == 0
+    assert installed(clone) == {"mininet", "openvswitch-testcontroller"}
+
+
+@pytest.mark.parametrize(
+    ("called", "arguments"),
+    [
+        ([], ["DEMO"]),
+        (["--engine", "docker", "--quiet"], ["--engine", "docker", "DEMO", "--quiet"]),
+        (["--keep", "--engine=namespaces"], ["--engine=namespaces", "DEMO", "--keep"]),
+    ],
+    ids=["as it is", "docker", "namespaces"],
+)
+def test_the_demo_tells_setup_which_engine(clone, called, arguments):
+    shutil.copy(TOP / "scripts" / "demo", clone / "scripts")
+    (clone / "scripts" / "setup").write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    done = subprocess.run(
+        [clone / "scripts" / "demo", *called], capture_output=True, text=True, timeout=20
+    )
+    demo = [".venv/bin/playground", "demo"]
+    at = arguments.index("DEMO")
+    assert done.stdout.split() == arguments[:at] + demo + arguments[at + 1 :]
+
+
+def test_without_docker_tests_go_on_with_the_other_engine(clone, machine):
+    options = ("--engine", "both", "--if-possible")
+    done = setup(clone, *options, "echo", "reached", DOCKER_HOST=NOWHERE, PATH=machine())
     assert (done.returncode, done.stdout) == (0, "reached\n")
     assert "skipped" in done.stderr
 
 
-def test_a_missing_engine_is_an_error_in_ci(clone):
-    done = setup(clone, "--engine-if-possible", "echo", "no", DOCKER_HOST=NOWHERE, CI="true")
+def test_no_docker_engine_is_an_error_in_ci(clone, machine):
+    options = ("--engine", "both", "--if-possible")
+    environment = {"DOCKER_HOST": NOWHERE, "CI": "true", "PATH": machine()}
+    done = setup(clone, *options, "echo", "no", **environment)
     assert (done.returncode, done.stdout) == (1, "")
