@@ -39,8 +39,8 @@ from playground.errors import (
 )
 
 if TYPE_CHECKING:
-    from playground.docker_engine import DockerEngine
     from playground.engine import LabRecord
+    from playground.engines import RunningLabs
     from playground.lab import Lab
     from playground.live import Process
     from playground.topology import Machine
@@ -98,16 +98,24 @@ def _sentence(error: Exception) -> str:
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(package_name="playground")
+@click.option(
+    "--engine",
+    type=click.Choice(["docker", "namespaces"]),
+    help="What runs the machines; by default $PLAYGROUND_ENGINE, else Docker where it answers.",
+)
 @click.option("--quiet", "-q", is_flag=True, help="Show no progress, only results.")
 @click.option("--debug", is_flag=True, help="Show a traceback when something fails.")
 @click.pass_context
-def main(ctx: click.Context, quiet: bool, debug: bool) -> None:
+def main(ctx: click.Context, engine: str | None, quiet: bool, debug: bool) -> None:
     """A small, real network on this machine: hosts, routers, switches and links.
 
     Start with `playground demo`. Then write a file of your own, bring it up with
     `playground up FILE.py`, and enter a host with `playground shell HOST`.
     """
     ctx.obj = quiet
+    if engine is not None:
+        # Labs that a user's own file declares follow it too.
+        os.environ["PLAYGROUND_ENGINE"] = engine
 
 
 # -- arguments that several commands share -----------------------------------
@@ -134,7 +142,7 @@ def _complete_lab(
 def _known(names: Callable[[LabRecord], Iterable[str]]) -> set[str]:
     """All names of running labs, or none: completion is no place for errors."""
     try:
-        return {name for record in _engine().labs() for name in names(record)}
+        return {name for record in _labs().labs() for name in names(record)}
     except PlaygroundError:
         return set()
 
@@ -182,18 +190,19 @@ def build(quiet: bool, file: Path | None) -> None:
     Labs do this by themselves when they start; do it beforehand where a class waits, or
     where the network is about to go. What is built already is left alone.
     """
-    from playground import images
+    from playground.engines import choose
     from playground.progress import make_progress
+    from playground.services import SERVICES
 
     if file is None:
-        wanted = list(images.all_images())
+        services = [frozenset(), *(frozenset([name]) for name in SERVICES)]
     else:
         plan = load_lab(file, None, quiet=quiet).plan()
-        services = [[settings.service for settings in node.services] for node in plan.nodes]
-        wanted = [images.helper_image(), *(images.image_for(names) for names in services)]
-    wanted = list(dict.fromkeys(wanted))
-    engine = _engine()
+        services = [frozenset(item.service for item in node.services) for node in plan.nodes]
+    engine = choose()
     engine.check()
+    images = dict.fromkeys(engine.image_for(names) for names in services)
+    wanted = [image for image in images if image is not None]
     engine.ensure_images(wanted, make_progress(quiet))
     for image in wanted:
         click.echo(image.tag)
@@ -251,8 +260,8 @@ def up(quiet: bool, file: Path, lab_name: str | None) -> None:
 
 @main.command("ls")
 def list_labs() -> None:
-    """List the labs that run, of every user of this engine."""
-    records = _engine().labs()
+    """List the labs that run, of every user of an engine here."""
+    records = _labs().labs()
     if not records:
         click.echo("no lab is running", err=True)
         return
@@ -362,15 +371,15 @@ def down(quiet: bool, lab_name: str | None, everything: bool) -> None:
 
     LAB is a name or an id; it may be left out where you have only one.
     """
-    engine = _engine()
-    records = engine.labs()
+    labs = _labs()
+    records = labs.labs()
     if everything:
         chosen = [record for record in records if _is_mine(record)]
     elif lab_name is None:
         chosen = [_only([record for record in records if _is_mine(record)])]
     else:
         chosen = [_only([record for record in records if lab_name in (record.name, record.id)])]
-    _remove(engine, chosen, quiet)
+    _remove(labs, chosen, quiet)
 
 
 @main.command()
@@ -381,10 +390,10 @@ def sweep(quiet: bool) -> None:
     A lab dies with its program by itself; only an engine that was down at that moment leaves
     something. Labs that are kept, that run, or that belong to another machine stay.
     """
-    engine = _engine()
+    labs = _labs()
     _remove(
-        engine,
-        [record for record in engine.labs() if not record.keep and owner_is_gone(record.owner)],
+        labs,
+        [record for record in labs.labs() if not record.keep and owner_is_gone(record.owner)],
         quiet,
     )
 
@@ -510,10 +519,10 @@ def say_how_to_enter(lab: Lab, took_s: float) -> None:
 # -- labs that run -----------------------------------------------------------
 
 
-def _engine() -> DockerEngine:
-    from playground.docker_engine import DockerEngine
+def _labs() -> RunningLabs:
+    from playground.engines import RunningLabs
 
-    return DockerEngine()
+    return RunningLabs()
 
 
 def _short(name: str) -> str:
@@ -529,9 +538,9 @@ def _attached(host: str | None, lab_name: str | None) -> Lab:
     """Return the lab meant: the one named, else the only one that has this host."""
     from playground.lab import Lab
 
-    engine = _engine()
+    labs = _labs()
     if lab_name is None:
-        records = engine.labs()
+        records = labs.labs()
         if host is not None and records:
             records = [record for record in records if host in _nodes_of(record)]
             if not records:
@@ -540,7 +549,8 @@ def _attached(host: str | None, lab_name: str | None) -> Lab:
                 )
         # A neighbour's lab on the same engine is not in the way.
         lab_name = _only([record for record in records if _is_mine(record)] or records).id
-    return Lab.attach(lab_name, engine=engine, quiet=True)
+    engine, record = labs.find(lab_name)
+    return Lab.attach(record.id, engine=engine, quiet=True)
 
 
 def _only(records: Sequence[LabRecord]) -> LabRecord:
@@ -587,19 +597,19 @@ def owner_is_gone(owner: str) -> bool:
     return False
 
 
-def _remove(engine: DockerEngine, records: Sequence[LabRecord], quiet: bool) -> None:
+def _remove(labs: RunningLabs, records: Sequence[LabRecord], quiet: bool) -> None:
     from playground.progress import make_progress
 
     progress = make_progress(quiet)
     for record in records:
         with progress.step(f"taking down lab {record.name}"):
-            engine.stop(record.id)
+            labs.stop(record.id)
         with suppress(BadArgument):  # what has no folder has none to remove
             shutil.rmtree(_folder(record.id), ignore_errors=True)
         click.echo(f"lab {record.name} ({record.id}) is down")
     if not records:
         click.echo("there was nothing to take down", err=True)
-    _forget_folders({record.id for record in engine.labs()})
+    _forget_folders({record.id for record in labs.labs()})
 
 
 def _print_table(rows: Sequence[tuple[str, ...]]) -> None:

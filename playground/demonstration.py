@@ -62,21 +62,20 @@ def show(*, keep: bool = False, quiet: bool = False, program: str = "playground"
     Raises `DemonstrationFailed`, after all was tried, if an exchange failed.
 
     """
-    from playground.docker_engine import DockerEngine
+    from playground.engines import choose
     from playground.examples import miniature_internet
-    from playground.images import helper_image, image_for
     from playground.progress import make_progress
 
     times: dict[str, float] = {}
-    engine = DockerEngine()
+    engine = choose()
     lab = miniature_internet(quiet=quiet, engine=engine)
     lab.keep = keep
     plan = lab.plan()
-    images = [helper_image()]
-    images += [image_for(item.service for item in node.services) for node in plan.nodes]
+    services = {frozenset(item.service for item in node.services) for node in plan.nodes}
+    images = [image for names in services if (image := engine.image_for(names)) is not None]
     with _timed(times, "building images"):
         engine.check()
-        engine.ensure_images(list(dict.fromkeys(images)), make_progress(quiet))
+        engine.ensure_images(images, make_progress(quiet))
     with _timed(times, "starting the lab"):
         lab.start()
     try:
