@@ -62,8 +62,9 @@ link(pid, interface, up: bool) -> null
 firewall(nodes: [{"pid", "ruleset"}]) -> null
     Each ruleset is given to ``nft -f -`` in its node's network namespace.  An
     empty text changes nothing: to take rules away, send what deletes them.
-files(nodes: [{"pid", "files": [{"path", "content": base64, "mode": 0o644, "uid": 0,
-        "gid": 0, "append": false}]}]) -> null
+files(nodes: [{"pid", "files": [{"path", "content": base64 or number, "mode": 0o644,
+        "uid": 0, "gid": 0, "append": false}]}], contents: [base64] = []) -> null
+    A content that many files have stands once in contents, its number in them.
     Write files as seen from inside the node; missing folders are made.  What
     exists is written in place, never renamed over: /etc/hosts is a bind mount.
     uid and gid may be names, from the node's own /etc/passwd and /etc/group.
@@ -1801,12 +1802,18 @@ def firewall(nodes: Sequence[Request]) -> None:
                 process.wait()
 
 
-def files(nodes: Sequence[Request]) -> None:
+def files(nodes: Sequence[Request], contents: Sequence[str] = ()) -> None:
+    shared = [base64.b64decode(content) for content in contents]
     for node in nodes:
         # Decoded before: codecs and the like must not be looked for inside.
-        contents = [base64.b64decode(entry["content"]) for entry in node["files"]]
+        decoded = [
+            shared[entry["content"]]
+            if isinstance(entry["content"], int)
+            else base64.b64decode(entry["content"])
+            for entry in node["files"]
+        ]
         with inside(node["pid"]):
-            for entry, content in zip(node["files"], contents, strict=True):
+            for entry, content in zip(node["files"], decoded, strict=True):
                 try:
                     _write_file(entry, content)
                 except OSError as error:

@@ -34,7 +34,7 @@ def wire(agent: Agent, pids: Pids, plan: Plan, change: Changes) -> None:
         agent.call(
             "wire",
             bridges=[{"device": device} for device in change.bridges],
-            veths=[_veth(pair, pids, plan) for pair in change.wires],
+            veths=_veths(change.wires, pids, _Ports(plan)),
         )
 
 
@@ -44,14 +44,15 @@ def unwire(agent: Agent, pids: Pids, plan: Plan, change: Changes) -> None:
     What is gone already, with a node that has died for instance, is passed over.
 
     """
+    ports = _Ports(plan)
     agent.call(
         "unwire",
         bridges=[{"device": device} for device in change.bridges],
         veths=[
-            _end(end, pids, plan)
+            ports.end(end, pids)
             for pair in change.wires
             for end in (pair.a, pair.b)
-            if end.node in pids or _is_switch(end, plan)
+            if end.node in pids or end.node in ports.devices
         ],
     )
 
@@ -178,6 +179,7 @@ def _write(
     present: Mapping[str, NodeProvision],
 ) -> None:
     nodes = []
+    contents: dict[bytes, int] = {}
     for name, files in changed.items():
         old = {file.path: file for file in _files(present.get(name))}
         requests = []
@@ -186,11 +188,15 @@ def _write(
             if file.path in _MERGED and file.path in old:
                 now = base64.b64decode(agent.call("read_file", pid=pids[name], path=file.path))
                 content = _merge(now, old[file.path].content, content)
-            requests.append(_file(file, content))
+            requests.append(_file(file, contents.setdefault(content, len(contents))))
         if requests:
             nodes.append({"pid": pids[name], "files": requests})
     if nodes:
-        agent.call("files", nodes=nodes)
+        agent.call(
+            "files",
+            nodes=nodes,
+            contents=[base64.b64encode(content).decode() for content in contents],
+        )
 
 
 # As many nodes at a time as keep the two to four cores busy that most machines have.
@@ -206,15 +212,15 @@ _LOG_BYTES = 16_384
 
 def _merge(now: bytes, old: bytes, new: bytes) -> bytes:
     """Change a file from `old` to `new` and keep what somebody has added since."""
-    before, after = old.splitlines(), new.splitlines()
+    before, after = set(old.splitlines()), new.splitlines()
     kept = [line for line in now.splitlines() if line not in before]
     return b"".join(line + b"\n" for line in (*after, *kept))
 
 
-def _file(file: File, content: bytes) -> dict[str, Any]:
+def _file(file: File, content: int) -> dict[str, Any]:
     return {
         "path": file.path,
-        "content": base64.b64encode(content).decode(),
+        "content": content,
         "mode": file.mode,
         "uid": file.uid,
         "gid": file.gid,
@@ -232,31 +238,34 @@ def _files(node: NodeProvision | None) -> tuple[File, ...]:
     return node.files if node else ()
 
 
-def _is_switch(end: WireEnd, plan: Plan) -> bool:
-    return any(end.node == switch.name for switch in plan.switches)
+def _veths(wires: Iterable[WirePlan], pids: Pids, ports: _Ports) -> list[dict[str, Any]]:
+    return [
+        {
+            "a": ports.end(pair.a, pids),
+            "b": ports.end(pair.b, pids),
+            "mtu_bytes": pair.mtu_bytes,
+            "offload": pair.offload,
+        }
+        for pair in wires
+    ]
 
 
-def _veth(pair: WirePlan, pids: Pids, plan: Plan) -> dict[str, Any]:
-    return {
-        "a": _end(pair.a, pids, plan),
-        "b": _end(pair.b, pids, plan),
-        "mtu_bytes": pair.mtu_bytes,
-        "offload": pair.offload,
-    }
+class _Ports:
+    """Where a plan's wires end: each switch's bridge, each interface's MAC."""
 
+    def __init__(self, plan: Plan) -> None:
+        self.devices = {switch.name: switch.device for switch in plan.switches}
+        self._macs = {(node.name, i.name): i.mac for node in plan.nodes for i in node.interfaces}
 
-def _end(end: WireEnd, pids: Pids, plan: Plan) -> dict[str, Any]:
-    for switch in plan.switches:
-        if switch.name == end.node:
-            return {
-                "pid": None,
-                "interface": end.interface,
-                "mac": None,
-                "bridge": switch.device,
-            }
-    interfaces = plan.node(end.node).interfaces
-    mac = next(item.mac for item in interfaces if item.name == end.interface)
-    return {"pid": pids[end.node], "interface": end.interface, "mac": mac, "bridge": None}
+    def end(self, end: WireEnd, pids: Pids) -> dict[str, Any]:
+        """Return an end of a wire as the agent takes it."""
+        bridge = self.devices.get(end.node)
+        return {
+            "pid": pids[end.node] if bridge is None else None,
+            "interface": end.interface,
+            "mac": self._macs[end.node, end.interface] if bridge is None else None,
+            "bridge": bridge,
+        }
 
 
 def _network(change: NodeChange, pids: Pids) -> dict[str, Any]:

@@ -2,28 +2,29 @@
 
 All are made afresh for each lab, and gone with it.  Elliptic curves throughout:
 the whole set of a dozen hosts takes a few milliseconds, where one RSA key takes
-a hundred.  Each certificate and host key is made once and then kept, so that a
-lab that grows does not change what its hosts have already.
+a hundred.  Each certificate and key is made when it is first asked for and then
+kept, so that a lab that grows does not change what its hosts have already, and
+one without TLS does not wait for an authority.
 
 """
 
 from __future__ import annotations
 
-import datetime
+import os
 import re
-import secrets
 import threading
-from collections.abc import Iterable, Mapping
+from base64 import b64encode
+from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, Any
 
 from playground.errors import BadArgument
 
-# cryptography takes 50 ms to import, and only a lab that starts needs it.
+# Of cryptography, certificates take 50 ms to import, and only a lab with TLS
+# needs them; ed25519 takes 10 ms, where a lab starts.
 if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 # Never another name: OpenSSL finds an authority by a hash of its name.
 CA_NAME = "playground lab authority"
@@ -91,24 +92,15 @@ class Credentials:
 
     """
 
-    def __init__(
-        self,
-        users: Mapping[str, str],
-        root_password: str,
-        ca_key_pem: str,
-        ca_certificate_pem: str,
-        ssh_private_key: str,
-        ssh_public_key: str,
-    ) -> None:
+    def __init__(self, users: Mapping[str, str], root_password: str) -> None:
         self.users = dict(users)
         self.root_password = root_password
-        self.ca_certificate_pem = ca_certificate_pem
-        self.ssh_private_key = ssh_private_key
-        self.ssh_public_key = ssh_public_key
-        self._ca_key_pem = ca_key_pem
+        self._authority: tuple[str, str] | None = None
+        self._ssh_key: tuple[str, str] | None = None
         self._host_keys: dict[str, tuple[str, str]] = {}
         self._issued: dict[tuple[str, ...], tuple[str, str]] = {}
-        self._lock = threading.Lock()
+        # A certificate is issued by the authority, made under the same lock.
+        self._lock = threading.RLock()
 
     def __repr__(self) -> str:
         # Passwords have no place in a traceback or a notebook.
@@ -131,9 +123,34 @@ class Credentials:
         for name, password in users.items():
             _check_user(name, password)
             checked[name] = password
-        ca_key, ca_certificate = _make_authority()
-        private, public = _make_ssh_key("playground")
-        return cls(checked, make_password(), ca_key, ca_certificate, private, public)
+        return cls(checked, make_password())
+
+    @property
+    def ca_certificate_pem(self) -> str:
+        """The certificate of the lab's authority, as PEM."""
+        return self._made_authority()[1]
+
+    @property
+    def ssh_private_key(self) -> str:
+        """The private key that lets root and every user in, in OpenSSH's format."""
+        return self._made_ssh_key()[0]
+
+    @property
+    def ssh_public_key(self) -> str:
+        """The public half of `ssh_private_key`, as a line of authorized_keys."""
+        return self._made_ssh_key()[1]
+
+    def _made_authority(self) -> tuple[str, str]:
+        with self._lock:
+            if self._authority is None:
+                self._authority = _make_authority()
+            return self._authority
+
+    def _made_ssh_key(self) -> tuple[str, str]:
+        with self._lock:
+            if self._ssh_key is None:
+                self._ssh_key = _make_ssh_key("playground")
+            return self._ssh_key
 
     def issue(self, names: Iterable[str], addresses: Iterable[object]) -> tuple[str, str]:
         """Return a server's key and certificate for names and addresses, both as PEM.
@@ -147,10 +164,9 @@ class Credentials:
         question = (*wanted_names, "", *wanted_addresses)
         with self._lock:
             if question not in self._issued:
-                key, certificate = _issue(
-                    self._ca_key_pem, self.ca_certificate_pem, wanted_names, wanted_addresses
-                )
-                self._issued[question] = (key, certificate + self.ca_certificate_pem)
+                ca_key, ca_certificate = self._made_authority()
+                key, certificate = _issue(ca_key, ca_certificate, wanted_names, wanted_addresses)
+                self._issued[question] = (key, certificate + ca_certificate)
             return self._issued[question]
 
     def host_key(self, node: str) -> tuple[str, str]:
@@ -161,33 +177,34 @@ class Credentials:
             return self._host_keys[node]
 
     def to_data(self) -> dict[str, Any]:
-        """Return all of it as data for `json`; `from_data` is the way back."""
+        """Return all of it as data for `json`; `from_data` is the way back.
+
+        What was not asked for yet is null, and made anew there when it is.
+
+        """
         with self._lock:
             return {
                 "users": dict(self.users),
                 "root_password": self.root_password,
-                "ca_key": self._ca_key_pem,
-                "ca_certificate": self.ca_certificate_pem,
-                "ssh_private_key": self.ssh_private_key,
-                "ssh_public_key": self.ssh_public_key,
-                "host_keys": {node: list(pair) for node, pair in self._host_keys.items()},
-                "issued": [[list(key), list(pair)] for key, pair in self._issued.items()],
+                "authority": self._authority,
+                "ssh_key": self._ssh_key,
+                "host_keys": dict(self._host_keys),
+                "issued": list(self._issued.items()),
             }
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Credentials:
         """Return the credentials that `to_data` made data of."""
-        made = cls(
-            data["users"],
-            data["root_password"],
-            data["ca_key"],
-            data["ca_certificate"],
-            data["ssh_private_key"],
-            data["ssh_public_key"],
-        )
+        made = cls(data["users"], data["root_password"])
+        made._authority = _pair(data["authority"])
+        made._ssh_key = _pair(data["ssh_key"])
         made._host_keys = {node: (pair[0], pair[1]) for node, pair in data["host_keys"].items()}
         made._issued = {tuple(key): (pair[0], pair[1]) for key, pair in data["issued"]}
         return made
+
+
+def _pair(data: Sequence[str] | None) -> tuple[str, str] | None:
+    return None if data is None else (data[0], data[1])
 
 
 def make_password() -> str:
@@ -197,8 +214,11 @@ def make_password() -> str:
 
     """
     # No vowels, so that no word comes out, and nothing that looks like another.
-    groups = ("".join(secrets.choice("bcdfghjkmnpqrstvwxz23456789") for _ in "123") for _ in "123")
-    return "-".join(groups)
+    signs = "bcdfghjkmnpqrstvwxz23456789"
+    # Of 64 bits; that one sign is likelier than another by 2**-59 helps nobody.
+    number = [int.from_bytes(os.urandom(8), "big") for _ in range(9)]
+    text = "".join(signs[one % len(signs)] for one in number)
+    return "-".join((text[:3], text[3:6], text[6:]))
 
 
 def _check_user(name: object, password: object) -> None:
@@ -217,18 +237,37 @@ def _check_user(name: object, password: object) -> None:
 
 
 def _make_ssh_key(comment: str) -> tuple[str, str]:
+    # Written as OpenSSH has it here, because to import cryptography's own
+    # writer takes 50 ms.
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-    from cryptography.hazmat.primitives.serialization import (
-        Encoding,
-        NoEncryption,
-        PrivateFormat,
-        PublicFormat,
-    )
 
     key: Ed25519PrivateKey = Ed25519PrivateKey.generate()
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
-    public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
-    return private.decode(), f"{public.decode()} {comment}"
+    seed, point = key.private_bytes_raw(), key.public_key().public_bytes_raw()
+    public = _text(b"ssh-ed25519") + _text(point)
+    # PROTOCOL.key of OpenSSH: twice the same number, then key and comment,
+    # filled with 1, 2, 3 to a multiple of eight bytes.
+    secret = os.urandom(4) * 2 + public + _text(seed + point) + _text(comment.encode())
+    secret += bytes(range(1, 1 + -len(secret) % 8))
+    whole = b"".join(
+        (
+            b"openssh-key-v1\0",
+            _text(b"none") * 2,  # neither cipher nor key derivation
+            _text(b""),
+            (1).to_bytes(4, "big"),
+            _text(public),
+            _text(secret),
+        )
+    )
+    encoded = b64encode(whole).decode()
+    lines = (encoded[start : start + 70] for start in range(0, len(encoded), 70))
+    kind = "OPENSSH PRIVATE KEY"
+    private = "\n".join((f"-----BEGIN {kind}-----", *lines, f"-----END {kind}-----", ""))
+    return private, f"ssh-ed25519 {b64encode(public).decode()} {comment}"
+
+
+def _text(data: bytes) -> bytes:
+    """Return a string as ssh writes it: its length before it (RFC 4251 section 5)."""
+    return len(data).to_bytes(4, "big") + data
 
 
 def _make_key() -> tuple[EllipticCurvePrivateKey, str]:
@@ -310,6 +349,8 @@ def _common_name(text: str) -> x509.Name:
 
 
 def _builder(subject: x509.Name, issuer: x509.Name, public_key: Any) -> x509.CertificateBuilder:
+    import datetime
+
     from cryptography import x509
 
     now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)

@@ -109,11 +109,14 @@ def provision(plan: Plan, credentials: Credentials) -> dict[str, NodeProvision]:
     known_hosts = _known_hosts(plan, credentials)
     users = _users(credentials)
     mail = _mail_domains(plan)
+    # What many nodes have is made once, and is the same object for all of them.
+    trust = _trust(plan, credentials)
+    hosts = _HostsTexts()
     return {
         node.name: NodeProvision(
             files=(
-                *_identity(node),
-                *_trust(credentials),
+                *_identity(node, hosts),
+                *trust,
                 *_secure_shell(node, credentials, known_hosts, users),
                 *_service_files(node, plan, credentials, mail, users),
             ),
@@ -140,6 +143,8 @@ def _users(credentials: Credentials) -> tuple[Account, ...]:
 
 
 def _rows(node: NodePlan) -> list[ServiceRow]:
+    if not node.services:
+        return []
     wanted = {settings.service for settings in node.services}
     return [row for name, row in SERVICES.items() if name in wanted]
 
@@ -147,22 +152,34 @@ def _rows(node: NodePlan) -> list[ServiceRow]:
 # ------------------------------------------------------------ who it is
 
 
-def _identity(node: NodePlan) -> tuple[File, ...]:
+def _identity(node: NodePlan, hosts: _HostsTexts) -> tuple[File, ...]:
     return (
         File("/etc/hostname", f"{node.short}\n".encode()),
-        File("/etc/hosts", _hosts(node).encode()),
+        File("/etc/hosts", hosts.of(node)),
         File("/etc/resolv.conf", _resolv_conf(node).encode()),
     )
 
 
-def _hosts(node: NodePlan) -> str:
-    lines = ["127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback"]
-    lines += [f"{entry.address} {' '.join(entry.names)}" for entry in node.hosts]
-    if not any(node.short in entry.names for entry in node.hosts):
+class _HostsTexts:
+    """The texts of /etc/hosts: one for all nodes that share their lines."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[bytes, frozenset[str]]] = {}
+
+    def of(self, node: NodePlan) -> bytes:
+        """Return the text of a node; nodes with the same lines get the same object."""
+        place = id(node.hosts)
+        if place not in self._known:
+            lines = ["127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback"]
+            lines += [f"{entry.address} {' '.join(entry.names)}" for entry in node.hosts]
+            names = frozenset(name for entry in node.hosts for name in entry.names)
+            self._known[place] = ("\n".join(lines) + "\n").encode(), names
+        text, known = self._known[place]
+        if node.short in known:
+            return text
         # sudo and others look up the host's own name.
-        names = dict.fromkeys((node.name, node.short))
-        lines.append(f"127.0.1.1 {' '.join(names)}")
-    return "\n".join(lines) + "\n"
+        own = dict.fromkeys((node.name, node.short))
+        return text + f"127.0.1.1 {' '.join(own)}\n".encode()
 
 
 def _resolv_conf(node: NodePlan) -> str:
@@ -185,7 +202,10 @@ def _addresses(node: NodePlan) -> list[Address]:
 # ---------------------------------------------------- whom it trusts, and how
 
 
-def _trust(credentials: Credentials) -> tuple[File, ...]:
+def _trust(plan: Plan, credentials: Credentials) -> tuple[File, ...]:
+    # Where no server has a certificate, nobody waits for the making of an authority.
+    if not any(row.tls for node in plan.nodes for row in _rows(node)):
+        return ()
     authority = credentials.ca_certificate_pem.encode()
     return (
         # Where a link in /etc/ssl/certs leads, for OpenSSL ...
@@ -236,6 +256,8 @@ def _service_files(
     users: Iterable[Account],
 ) -> tuple[File, ...]:
     rows = _rows(node)
+    if not rows:
+        return ()
     files: list[File] = []
     if any(row.tls for row in rows):
         readers = tuple(program for row in rows if row.tls for program in row.programs)

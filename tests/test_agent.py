@@ -1003,8 +1003,16 @@ def test_files(agent: Client, nodes: tuple[Namespaces, Namespaces]) -> None:
                     {"path": "/etc/hosts", "content": content(b"more\n"), "append": True},
                 ],
             },
-            {"pid": h2.pid, "files": [{"path": "/run/here", "content": content(b"h2\n")}]},
+            {
+                "pid": h2.pid,
+                "files": [
+                    {"path": "/run/here", "content": 1},
+                    {"path": "/run/there", "content": 0},
+                    {"path": "/run/everywhere", "content": 1},
+                ],
+            },
         ],
+        contents=[content(b"none\n"), content(b"h2\n")],
     )
     script = (
         "cat /run/bound; stat -c '%a %u %g' /run/deep/er/data /run/owned; "
@@ -1017,7 +1025,7 @@ def test_files(agent: Client, nodes: tuple[Namespaces, Namespaces]) -> None:
         "daemon mail",
     ]
     assert run(agent, h1.pid, "cat /etc/hosts") == "127.0.0.1 localhost\nmore\n"
-    assert run(agent, h2.pid, "cat /run/here") == "h2\n"
+    assert run(agent, h2.pid, "cat /run/here /run/there /run/everywhere") == "h2\nnone\nh2\n"
     digest = run(agent, h1.pid, "sha256sum < /run/deep/er/data").split()[0]
     assert digest == hashlib.sha256(data).hexdigest()
     read = agent.call("read_file", pid=h1.pid, path="/run/deep/er/data")

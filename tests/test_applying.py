@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -12,8 +13,8 @@ from playground.changes import compare
 from playground.credentials import Credentials
 from playground.examples import coffee_shop_nodes
 from playground.planning import make_plan
-from playground.provision import provision
-from playground.topology import Host, Link
+from playground.provision import NodeProvision, provision
+from playground.topology import Host, Link, Switch
 
 
 class Recorder:
@@ -83,6 +84,27 @@ def test_what_somebody_wrote_into_etc_hosts_stays_when_the_lab_grows(
     applying.furnish(agent, pids, {"h1": wanted["h1"]}, before, {})
     (written,) = [args for op, args in agent.asked if op == "files"]
     content = {
-        file["path"]: base64.b64decode(file["content"]) for file in written["nodes"][0]["files"]
+        file["path"]: base64.b64decode(written["contents"][file["content"]])
+        for file in written["nodes"][0]["files"]
     }
     assert content["/etc/hosts"] == after.replace(b"1 a\n2 b\n", new)
+
+
+def test_a_text_that_many_nodes_have_is_sent_once() -> None:
+    lan = Switch("lan")
+    for number in range(40):
+        Link(lan, Host(f"h{number}"))
+    wanted = provision(make_plan([lan]), Credentials.make())
+    agent = Recorder()
+    applying.furnish(
+        agent, dict.fromkeys(wanted, 1), wanted, {}, dict.fromkeys(_passwords(wanted), "x")
+    )
+    for op, args in agent.asked:
+        if op == "files":
+            contents = [base64.b64decode(content) for content in args["contents"]]
+            assert len(set(contents)) == len(contents)
+            assert len([content for content in contents if b".40 h39\n" in content]) == 1
+
+
+def _passwords(nodes: Mapping[str, NodeProvision]) -> set[str]:
+    return {user.password for node in nodes.values() for user in node.users}
