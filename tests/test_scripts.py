@@ -38,24 +38,8 @@ def clone(tmp_path):
 # What of a machine's programs scripts/setup looks for.
 LOOKED_FOR = ("ip", "ping", "nft", "unshare", "buildah", "mmdebstrap", "mn", "ovs-testcontroller")
 # What it uses itself.
-USED = [
-    "bash",
-    "cat",
-    "cut",
-    "dirname",
-    "echo",
-    "env",
-    "flock",
-    "grep",
-    "id",
-    "mktemp",
-    "rm",
-    "sed",
-    "sh",
-    "sha256sum",
-    "tail",
-    "true",
-]
+USED = ("bash", "cat", "cut", "dirname", "echo", "env", "flock", "grep", "id", "mktemp", "rm")
+USED += ("sed", "sh", "sha256sum", "tail", "true")
 # Where it looks in any case, so that what is there cannot be taken away here.
 ALWAYS = "/usr/local/sbin:/usr/sbin:/sbin"
 TELL_ENGINE = ("sh", "-c", "echo $PLAYGROUND_ENGINE")
