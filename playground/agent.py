@@ -282,6 +282,39 @@ def _status(pid: int | str) -> dict[str, str]:
 
 
 @functools.cache
+def has_all_ids() -> bool:
+    """Whether nodes have more users than root; first called outside of all nodes.
+
+    A lab of an ordinary user is in a user namespace, which may know root alone
+    (user_namespaces(7), "User and group ID mappings").
+
+    """
+    lines = read_text("/proc/self/uid_map").splitlines()
+    return sum(int(line.split()[2]) for line in lines) > 1
+
+
+_ROOT_ALONE = (
+    "this lab was started without root, and its hosts know no other user than root: run it as "
+    "root, or have root install uidmap and give you a range of ids in /etc/subuid"
+)
+
+
+def give_to(target: int | str, uid: int, gid: int) -> None:
+    """Change who owns a file, where there is anybody else than root."""
+    if has_all_ids():
+        os.chown(target, uid, gid)
+
+
+def become_group(gid: int, groups: Sequence[int]) -> None:
+    if not has_all_ids():
+        if gid != 0:
+            raise PermissionError(errno.EPERM, _ROOT_ALONE)
+        return  # setgroups(2) is denied there
+    os.setgroups(groups)
+    os.setresgid(gid, gid, gid)
+
+
+@functools.cache
 def own_user_namespace() -> int | None:
     """Return the inode number of the agent's own; None where the kernel has none."""
     with contextlib.suppress(FileNotFoundError):
@@ -331,6 +364,8 @@ class Node:
         self.inheritable = int(status["CapInh"], 16)
         self.bounding = int(status["CapBnd"], 16)
         self.no_new_privs = status.get("NoNewPrivs", "0").strip() == "1"
+        self.confined = status.get("Seccomp", "0").strip() == "2" or CONFINE_ALL
+        self.memory_is_limited = memory_is_limited(self.cgroup_files)
         self.uid = int(status["Uid"].split()[1])
         self.gid = int(status["Gid"].split()[1])
         self.groups = [int(group) for group in status["Groups"].split()]
@@ -432,6 +467,18 @@ def cgroup_files(
                 files.append(f"{point}{path.rstrip('/')}/cgroup.procs")
                 break
     return files
+
+
+def memory_is_limited(files: Sequence[str]) -> bool:
+    """Whether one of these groups, by their cgroup.procs files, has a limit of memory."""
+    for path in files:
+        folder = os.path.dirname(path)
+        with contextlib.suppress(OSError):
+            return read_text(f"{folder}/memory.max").strip() != "max"
+        with contextlib.suppress(OSError):
+            # None is the largest number of whole pages.
+            return int(read_text(f"{folder}/memory.limit_in_bytes")) < 1 << 60
+    return False
 
 
 @functools.cache
@@ -745,13 +792,9 @@ def _write_text(path: str, text: str) -> None:
 
 
 def _drop_privileges(node: Node, uid: int, gid: int, groups: Sequence[int]) -> None:
-    """Keep of the helper's powers what the container has, and become the user.
-
-    What cannot be taken over is the container's system-call filter: a filter
-    is the kernel's compiled program, which one process cannot hand to another.
-    What the filter forbids beyond the capabilities is little.
-
-    """
+    """Keep of the helper's powers what the container has, and become the user."""
+    if node.confined:
+        confine()
     # capabilities(7): over an exec by root, permitted becomes inheritable |
     # bounding; by another user, nothing without ambient capabilities.
     surplus = own_bounding() & ~node.bounding
@@ -759,12 +802,16 @@ def _drop_privileges(node: Node, uid: int, gid: int, groups: Sequence[int]) -> N
         if surplus >> capability & 1:
             _checked(prctl(PR_CAPBSET_DROP, capability), "dropping a capability")
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
-    os.setgroups(groups)
-    os.setresgid(gid, gid, gid)
+    become_group(gid, groups)
     held = _permitted_capabilities()
     capset(held, held, node.inheritable)
     # From root to another user clears permitted and effective.
-    os.setresuid(uid, uid, uid)
+    try:
+        os.setresuid(uid, uid, uid)
+    except OSError:
+        if has_all_ids():
+            raise
+        raise PermissionError(errno.EPERM, _ROOT_ALONE) from None
     if uid == 0:
         kept = held & node.bounding
         capset(kept, kept, node.inheritable)
@@ -794,7 +841,7 @@ def _terminal(size: Sequence[int], uid: int, channel: socket.socket) -> tuple[in
     inner = fcntl.ioctl(outer, TIOCGPTPEER, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
     set_window(outer, size[0], size[1])
     fcntl.ioctl(inner, TIOCSCTTY, 0)
-    os.fchown(inner, uid, -1)
+    give_to(inner, uid, -1)
     socket.send_fds(channel, [b"t"], [outer])
     os.close(outer)
     return inner, inner, inner
@@ -843,6 +890,13 @@ def explain_exec(error: OSError, argv: Sequence[str], environ: dict[str, str]) -
         return PermissionError(
             errno.EACCES, f"{place} on the node may not be run: is it an executable file?"
         )
+    if error.errno == errno.EAGAIN:
+        # fork(2): of the node's limit, or of the machine's own.
+        return BlockingIOError(
+            errno.EAGAIN,
+            f"cannot run {name!r} on the node: it has as many processes as it may have; end some, "
+            "or allow it more with processes=",
+        )
     if error.errno not in (errno.ENOENT, errno.ENOTDIR):
         return OSError(error.errno, f"cannot run {name!r} on the node: {error.strerror}")
     if there:
@@ -853,6 +907,149 @@ def explain_exec(error: OSError, argv: Sequence[str], environ: dict[str, str]) -
         )
     path = "" if "/" in name else f" (its PATH is {environ.get('PATH', DEFAULT_PATH)})"
     return FileNotFoundError(errno.ENOENT, f"there is no program {name!r} on the node{path}")
+
+
+# -- The filter of system calls ----------------------------------------------
+#
+# An engine starts a container under a filter (seccomp(2)), and what a filter
+# forbids is inherited; but a filter is the kernel's compiled program, which one
+# process cannot take over from another.  So what enters a node under a filter
+# gets this one.  It denies what Docker's own profile denies (profiles/seccomp of
+# moby) and lack of capabilities does not: above all new user namespaces, in
+# which everybody has all capabilities, and much of the kernel is in reach.
+
+# Set by an engine whose nodes' first processes have no filter of their own.
+CONFINE_ALL = os.environ.get("PLAYGROUND_SECCOMP") == "1"
+
+# linux/prctl.h, linux/seccomp.h
+PR_SET_SECCOMP = 22
+SECCOMP_MODE_FILTER = 2
+SECCOMP_RET_KILL_PROCESS = 0x80000000
+SECCOMP_RET_ERRNO = 0x00050000
+SECCOMP_RET_ALLOW = 0x7FFF0000
+
+# linux/sched.h
+CLONE_NEWUSER = 0x10000000
+
+# linux/bpf_common.h: load a word, jump if equal, at least, or any bit set; return.
+_LOAD, _JEQ, _JGE, _JSET, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+
+# Offsets in struct seccomp_data; the first argument's lower half, for both
+# kinds of machine are little-endian.
+_NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16
+
+# The kernel's second table of x86_64 for programs with 32-bit pointers.
+_X32 = 0x40000000
+
+# By unistd_64.h and unistd_32.h of x86 and asm-generic/unistd.h: the numbers for
+# x86_64, i386 and aarch64, None where there is no such call.
+_DENIED: dict[str, tuple[int | None, int | None, int | None]] = {
+    # Keys of other programs: keyrings(7) belong to users, not to containers.
+    "add_key": (248, 286, 217),
+    "request_key": (249, 287, 218),
+    "keyctl": (250, 288, 219),
+    # Programs inside the kernel, and looks at its inner life.
+    "bpf": (321, 357, 280),
+    "perf_event_open": (298, 336, 241),
+    "userfaultfd": (323, 374, 282),
+    "lookup_dcookie": (212, 253, 18),
+    # Work for the kernel's own threads, past filters such as this one.
+    "io_uring_setup": (425, 425, 425),
+    "io_uring_enter": (426, 426, 426),
+    "io_uring_register": (427, 427, 427),
+    # Another kernel, more of this one, and files without a path; these take
+    # capabilities as well.
+    "create_module": (174, 127, None),
+    "init_module": (175, 128, 105),
+    "delete_module": (176, 129, 106),
+    "get_kernel_syms": (177, 130, None),
+    "query_module": (178, 167, None),
+    "finit_module": (313, 350, 273),
+    "kexec_load": (246, 283, 104),
+    "kexec_file_load": (320, None, 294),
+    "open_by_handle_at": (304, 342, 265),
+}
+_UNSHARE = (272, 310, 97)
+_CLONE = (56, 120, 220)
+
+# clone3(2) hides its flags behind a pointer.  Its number is the same everywhere.
+_CLONE3 = 435
+
+# The columns above, and what linux/audit.h calls them.
+_X86_64, _I386, _AARCH64 = range(3)
+_AUDIT_ARCH = (0xC000003E, 0x40000003, 0xC00000B7)
+
+# By os.uname().machine: whose programs may run.  Others are killed by SIGSYS.
+_MACHINES = {"x86_64": (_X86_64, _I386), "aarch64": (_AARCH64,)}
+
+Instruction = tuple[int, int, int, int]  # struct sock_filter: code, jt, jf, k
+
+
+def filter_program(machine: str) -> list[Instruction]:
+    """Return the filter for a machine in classic BPF; [] where there is none."""
+    program: list[Instruction] = []
+    if machine not in _MACHINES:
+        return program
+    program.append((_LOAD, 0, 0, _ARCHITECTURE))
+    for column in _MACHINES[machine]:
+        block = list(_block(column))
+        program.append((_JEQ, 0, len(block), _AUDIT_ARCH[column]))
+        program += block
+    program.append((_RETURN, 0, 0, SECCOMP_RET_KILL_PROCESS))
+    return program
+
+
+def _block(column: int) -> Iterator[Instruction]:
+    """Yield what decides on the calls of one table; ends with a return on every way."""
+    denied = (_RETURN, 0, 0, SECCOMP_RET_ERRNO | errno.EPERM)
+    unknown = (_RETURN, 0, 0, SECCOMP_RET_ERRNO | errno.ENOSYS)
+    yield (_LOAD, 0, 0, _NUMBER)
+    if column == _X86_64:
+        yield (_JGE, 0, 1, _X32)
+        yield unknown
+    for numbers in _DENIED.values():
+        if (number := numbers[column]) is not None:
+            yield (_JEQ, 0, 1, number)
+            yield denied
+    # As a kernel that does not know it: the C library takes clone(2) then.
+    yield (_JEQ, 0, 1, _CLONE3)
+    yield unknown
+    yield (_JEQ, 1, 0, _UNSHARE[column])
+    yield (_JEQ, 0, 3, _CLONE[column])
+    yield (_LOAD, 0, 0, _FIRST_ARGUMENT)
+    yield (_JSET, 0, 1, CLONE_NEWUSER)
+    yield denied
+    yield (_RETURN, 0, 0, SECCOMP_RET_ALLOW)
+
+
+@functools.cache
+def _packed_filter() -> bytes:
+    program = filter_program(os.uname().machine)
+    return b"".join(struct.pack("HBBI", *instruction) for instruction in program)
+
+
+def confine() -> bool:
+    """Put this process, and all that it starts, under the filter; for good.
+
+    It takes CAP_SYS_ADMIN, so that PR_SET_NO_NEW_PRIVS, which would end su and
+    sudo, is not needed.  Returns False where there is no filter for this machine,
+    or the kernel has no filters.
+
+    """
+    packed = _packed_filter()
+    if not packed:
+        return False
+    code = ctypes.create_string_buffer(packed, len(packed))
+    # struct sock_fprog: how many instructions, and where.
+    program = ctypes.create_string_buffer(
+        struct.pack("HP", len(packed) // 8, ctypes.addressof(code))
+    )
+    if prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.addressof(program)) != 0:
+        number = ctypes.get_errno()
+        if number == errno.EINVAL:
+            return False
+        raise OSError(number, f"setting a filter of system calls: {os.strerror(number)}")
+    return True
 
 
 # -- The launcher ------------------------------------------------------------
@@ -872,6 +1069,7 @@ class Profile(NamedTuple):
     inheritable: int
     groups: tuple[int, ...]
     no_new_privs: bool
+    confined: bool
     oom_score_adj: str
     apparmor: str
 
@@ -882,6 +1080,7 @@ def profile(node: Node) -> Profile:
         node.inheritable,
         tuple(node.groups),
         node.no_new_privs,
+        node.confined,
         node.oom_score_adj,
         node.apparmor,
     )
@@ -964,13 +1163,14 @@ def _launch_all(kind: Profile, line: socket.socket) -> None:
 
 
 def _give_up(kind: Profile) -> None:
+    if kind.confined:
+        confine()
     surplus = own_bounding() & ~kind.bounding
     for capability in range(surplus.bit_length()):
         if surplus >> capability & 1:
             _checked(prctl(PR_CAPBSET_DROP, capability), "dropping a capability")
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
-    os.setgroups(kind.groups)
-    os.setresgid(0, 0, 0)
+    become_group(0, kind.groups)
     # What it permits itself is not inherited over the exec: that takes the
     # bounding and the inheritable set only.
     held = _permitted_capabilities()
@@ -1839,7 +2039,7 @@ def _write_file(entry: Request, content: bytes) -> None:
         while view:
             view = view[os.write(fd, view) :]
         uid, gid = entry.get("uid", 0), entry.get("gid", 0)
-        os.fchown(
+        give_to(
             fd,
             find_account(uid).uid if isinstance(uid, str) else uid,
             find_group(gid) if isinstance(gid, str) else gid,
@@ -1973,7 +2173,7 @@ def _save(path: str, rows: list[list[str]]) -> None:
         view = memoryview(text.encode("utf-8", "surrogateescape"))
         while view:
             view = view[os.write(fd, view) :]
-        os.fchown(fd, before.st_uid, before.st_gid)
+        give_to(fd, before.st_uid, before.st_gid)
         os.fchmod(fd, before.st_mode & 0o7777)
     finally:
         os.close(fd)
@@ -1993,9 +2193,9 @@ def _make_home(home: str, uid: int) -> None:
             content = read_text(f"{folder}/{name}").encode("utf-8", "surrogateescape")
             fd = os.open(f"{target}/{name}", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, mode)
             os.write(fd, content)
-            os.fchown(fd, uid, uid)
+            give_to(fd, uid, uid)
             os.close(fd)
-        os.chown(target, uid, uid)
+        give_to(target, uid, uid)
 
 
 def hash_passwords(passwords: Sequence[str]) -> list[str]:
@@ -2512,6 +2712,10 @@ class Agent:
             return None
         if "HOME" not in node.environ and "HOME" not in command.env:
             return None
+        if node.memory_is_limited:
+            # Of all in the group a launcher may be the largest, and the kernel
+            # would kill it for what another needs, and other nodes' jobs with it.
+            return None
         request = {
             "job": job.number,
             "pid": pid,
@@ -2903,6 +3107,7 @@ def main() -> None:
     # execve(2), which ends this again: without it the node's root may trace it
     # and open its files (ptrace(2), "access mode checking").
     prctl(PR_SET_DUMPABLE, 0)
+    has_all_ids()  # while it can be looked up
     replies = os.dup(1)
     os.dup2(2, 1)
     # Nothing that the agent was started with may reach a node's commands.

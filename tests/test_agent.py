@@ -35,6 +35,7 @@ from support_agent import (
 )
 
 from playground import agent as agent_module
+from playground import cgroups
 from playground.agent import DEFAULT_PATH
 from playground.docker_engine import DockerEngine
 from playground.engine import LabLabels, NodeContainer
@@ -485,6 +486,171 @@ def test_control_groups_to_join(machine: str, cgroup: str, own: str, files: list
         agent_module.parse_cgroup_mounts(MACHINES[machine]),
     )
     assert found == [f"/sys/fs/cgroup/{file}/cgroup.procs" for file in files]
+
+
+@needs_root
+def test_who_takes_more_memory_than_the_node_has_is_killed_alone(
+    agent: Client, nodes: tuple[Namespaces, Namespaces]
+) -> None:
+    h1, h2 = nodes
+    lab = f"test-{secrets.token_hex(3)}"
+    patient = agent.spawn(h2.pid, ["cat"], stdin=True)
+    try:
+        # So little that anything of the agent's in it would be the largest.
+        for file in cgroups.make_group(lab, "h1", {"memory_mb": 20}):
+            Path(file).write_text(str(h1.pid))
+        greedy = agent.spawn(h1.pid, [sys.executable, "-I", "-S", "-c", "bytearray(200 << 20)"])
+        assert greedy.wait(20) == -signal.SIGKILL
+        assert run(agent, h1.pid, "echo h1 goes on") == "h1 goes on\n"
+        assert patient.communicate(b"so does h2", timeout_s=20) == (b"so does h2", b"")
+        assert patient.wait(20) == 0
+    finally:
+        h1.kill()
+        cgroups.remove_lab(lab)
+
+
+@needs_root
+def test_a_node_with_all_the_processes_it_may_have_says_so(
+    agent: Client, nodes: tuple[Namespaces, Namespaces]
+) -> None:
+    h1, h2 = nodes
+    lab = f"test-{secrets.token_hex(3)}"
+    try:
+        for file in cgroups.make_group(lab, "h1", {"processes": 4}):
+            Path(file).write_text(str(h1.pid))
+        some = [agent.spawn(h1.pid, ["sleep", "1000"]) for _ in range(2)]
+        with pytest.raises(AgentError, match="it has as many processes as it may have") as caught:
+            agent.spawn(h1.pid, ["true"])
+        assert caught.value.errno == errno.EAGAIN
+        assert run(agent, h2.pid, "echo others go on") == "others go on\n"
+        for job in some:
+            job.signal(signal.SIGKILL)
+            assert job.wait(20) == -signal.SIGKILL
+        assert run(agent, h1.pid, "echo h1 goes on") == "h1 goes on\n"
+    finally:
+        h1.kill()
+        cgroups.remove_lab(lab)
+
+
+# -- The filter of system calls ----------------------------------------------
+
+ALLOW = agent_module.SECCOMP_RET_ALLOW
+KILL = agent_module.SECCOMP_RET_KILL_PROCESS
+NOT_PERMITTED = agent_module.SECCOMP_RET_ERRNO | errno.EPERM
+UNKNOWN = agent_module.SECCOMP_RET_ERRNO | errno.ENOSYS
+# linux/audit.h
+X86_64, I386, AARCH64, ARM, RISCV64 = 0xC000003E, 0x40000003, 0xC00000B7, 0x40000028, 0xC00000F3
+NEW_NETWORK = agent_module.CLONE_NEWNET
+NEW_USER = agent_module.CLONE_NEWUSER
+
+
+def verdict(machine: str, architecture: int, number: int, argument: int = 0) -> int:
+    """What the kernel would make of a system call (Documentation/networking/filter)."""
+    data = struct.pack("=IIQQ", number, architecture, 0, argument)
+    program, at, accumulator = agent_module.filter_program(machine), 0, 0
+    while True:
+        code, true, false, operand = program[at]
+        at += 1
+        if code == 0x06:  # return
+            return operand
+        if code == 0x20:  # load
+            (accumulator,) = struct.unpack_from("=I", data, operand)
+            continue
+        met = {0x15: accumulator == operand, 0x35: accumulator >= operand}
+        met[0x45] = bool(accumulator & operand)
+        at += true if met[code] else false
+
+
+@pytest.mark.parametrize(
+    ("machine", "architecture", "number", "argument", "expected"),
+    [
+        ("x86_64", X86_64, 0, 0, ALLOW),  # read
+        ("x86_64", X86_64, 101, 0, ALLOW),  # ptrace
+        ("x86_64", X86_64, 308, NEW_NETWORK, ALLOW),  # setns
+        ("x86_64", X86_64, 470, 0, ALLOW),
+        ("x86_64", X86_64, 248, 0, NOT_PERMITTED),  # add_key
+        ("x86_64", X86_64, 321, 0, NOT_PERMITTED),  # bpf
+        ("x86_64", X86_64, 304, 0, NOT_PERMITTED),  # open_by_handle_at
+        ("x86_64", X86_64, 435, 0, UNKNOWN),  # clone3
+        ("x86_64", X86_64, 272, NEW_NETWORK, ALLOW),  # unshare
+        ("x86_64", X86_64, 272, NEW_NETWORK | NEW_USER, NOT_PERMITTED),
+        ("x86_64", X86_64, 272, 1 << 40 | NEW_USER, NOT_PERMITTED),
+        ("x86_64", X86_64, 56, signal.SIGCHLD, ALLOW),  # clone
+        ("x86_64", X86_64, 56, NEW_USER | signal.SIGCHLD, NOT_PERMITTED),
+        ("x86_64", X86_64, 0x40000000 | 272, NEW_USER, UNKNOWN),
+        ("x86_64", I386, 3, 0, ALLOW),  # read
+        ("x86_64", I386, 272, NEW_USER, ALLOW),  # fadvise64_64
+        ("x86_64", I386, 310, NEW_USER, NOT_PERMITTED),  # unshare
+        ("x86_64", I386, 120, NEW_USER, NOT_PERMITTED),  # clone
+        ("x86_64", I386, 357, 0, NOT_PERMITTED),  # bpf
+        ("x86_64", AARCH64, 63, 0, KILL),
+        ("aarch64", AARCH64, 63, 0, ALLOW),  # read
+        ("aarch64", AARCH64, 56, NEW_USER, ALLOW),  # openat
+        ("aarch64", AARCH64, 97, NEW_USER, NOT_PERMITTED),  # unshare
+        ("aarch64", AARCH64, 220, NEW_USER, NOT_PERMITTED),  # clone
+        ("aarch64", AARCH64, 280, 0, NOT_PERMITTED),  # bpf
+        ("aarch64", AARCH64, 435, 0, UNKNOWN),  # clone3
+        ("aarch64", ARM, 3, 0, KILL),
+    ],
+)
+def test_what_the_filter_says(
+    machine: str, architecture: int, number: int, argument: int, expected: int
+) -> None:
+    assert verdict(machine, architecture, number, argument) == expected
+
+
+def test_a_machine_whose_system_calls_are_not_known_has_no_filter() -> None:
+    assert agent_module.filter_program("riscv64") == []
+
+
+FOLDER = str(Path(agent_module.__file__).parent)
+CONFINED = (
+    f"import os, sys; sys.path.insert(0, {FOLDER!r}); import agent; "
+    "agent.confine() or sys.exit('no filter'); os.execvp(sys.argv[1], sys.argv[1:])"
+)
+
+
+def status(agent: Client, pid: int, key: str, **options: Any) -> str:
+    """One line of what /proc says of a command in a node."""
+    return run(agent, pid, f"grep -w {key} /proc/self/status", **options).split()[1]
+
+
+@needs_root
+@pytest.mark.parametrize("told", [False, True], ids=["as its first process", "all of them"])
+@pytest.mark.parametrize("user", [None, "root", "daemon"])
+def test_a_command_under_the_filter_makes_no_user_namespace(
+    told: bool, user: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if told:
+        monkeypatch.setenv("PLAYGROUND_SECCOMP", "1")
+    prefix = [] if told else [sys.executable, "-I", "-c", CONFINED]
+    with Namespaces("h1", prefix=prefix) as h1, connect() as agent:
+        tried = agent.spawn(h1.pid, ["unshare", "--user", "true"], user=user)
+        _, complaint = tried.communicate(timeout_s=20)
+        assert tried.wait(20) == 1
+        assert b"Operation not permitted" in complaint
+        assert status(agent, h1.pid, "Seccomp", user=user) == "2"
+        # su(1) and sudo(8) go on working.
+        assert status(agent, h1.pid, "NoNewPrivs", user=user) == "0"
+
+
+@needs_root
+def test_a_command_under_the_filter_has_threads_and_other_namespaces() -> None:
+    # Although clone3(2), by which the C library makes threads, is denied.
+    script = "import threading; t = threading.Thread(target=print, args=('hi',)); t.start()"
+    prefix = [sys.executable, "-I", "-c", CONFINED]
+    with Namespaces("h1", prefix=prefix) as h1, connect() as agent:
+        threaded = agent.spawn(h1.pid, [sys.executable, "-I", "-S", "-c", script])
+        assert threaded.communicate(timeout_s=20) == (b"hi\n", b"")
+        assert run(agent, h1.pid, "unshare --net echo alone") == "alone\n"
+
+
+@needs_root
+def test_the_filter_is_for_nodes_that_have_one(
+    agent: Client, pair: tuple[Namespaces, Namespaces]
+) -> None:
+    own = agent_module._status("self")["Seccomp"].strip()
+    assert status(agent, pair[0].pid, "Seccomp") == own
 
 
 # -- Wiring ------------------------------------------------------------------
@@ -1368,11 +1534,10 @@ def test_boot_of_a_node_without_a_supervisor(tmp_path: Path) -> None:
 # -- Containers --------------------------------------------------------------
 
 
-@pytest.mark.docker
-def test_command_is_as_the_engine_would_run_it(engine: DockerEngine) -> None:
+def test_command_is_as_the_engine_would_run_it(docker_engine: DockerEngine) -> None:
     """In the real helper: all that the engine's own exec gives, but its filter."""
     image = helper_image()
-    engine.ensure_images([image])
+    docker_engine.ensure_images([image])
     lab = LabLabels(f"agent-{secrets.token_hex(3)}", "agent", "test@here:1")
     script = (
         "pwd; id; umask; grep -E '^(Cap|NoNew|Groups|Uid|Gid|Sig(Blk|Ign))' /proc/self/status; "
@@ -1381,14 +1546,14 @@ def test_command_is_as_the_engine_would_run_it(engine: DockerEngine) -> None:
         "ls -l /proc/self/fd | wc -l; env | grep -vE '^(USER|LOGNAME|SHELL)=' | sort"
     )
     try:
-        with Client(engine.start_helper(lab)) as client:
-            pids = engine.start_nodes(lab, [NodeContainer("h1", "h1", image.tag)])
+        with Client(docker_engine.start_helper(lab)) as client:
+            pids = docker_engine.start_nodes(lab, [NodeContainer("h1", "h1", image.tag)])
             client.call("own", pids=list(pids.values()))
             for user in (None, "root", "daemon"):
-                wanted = _engine_exec(engine, f"{lab.id}.h1", ["sh", "-c", script], user)
+                wanted = _engine_exec(docker_engine, f"{lab.id}.h1", ["sh", "-c", script], user)
                 assert run(client, pids["h1"], script, user=user).splitlines() == wanted
     finally:
-        engine.stop(lab.id)
+        docker_engine.stop(lab.id)
 
 
 def _engine_exec(

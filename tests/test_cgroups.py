@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support_agent import needs_root
 
 from playground import cgroups
 from playground.cgroups import (
@@ -22,7 +23,6 @@ from playground.cgroups import (
     refusal,
     settings,
 )
-from tests.support_agent import needs_root
 
 # What /proc/self/mountinfo says on machines of each kind.
 VERSION_2 = """\
