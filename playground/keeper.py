@@ -68,6 +68,7 @@ _TO_ENTER = (
     ("net", agent.CLONE_NEWNET),
     ("ipc", agent.CLONE_NEWIPC),
     ("uts", agent.CLONE_NEWUTS),
+    ("cgroup", agent.CLONE_NEWCGROUP),
     ("pid_for_children", agent.CLONE_NEWPID),
     ("mnt", agent.CLONE_NEWNS),
 )
@@ -105,9 +106,12 @@ def say(leash: socket.socket, message: dict[str, Any]) -> None:
 def _keep(settings: Settings, leash: socket.socket) -> NoReturn:
     if settings["keep"] and os.fork():
         os._exit(0)  # the machine's first process adopts it
+    namespaces = _LAB_NAMESPACES
     if not _may_make_namespaces():
         enter_user_namespace()
-    agent._checked(_libc.unshare(_LAB_NAMESPACES), "making the lab's namespaces")
+        # Who has left the machine's for a host's cannot come back to it.
+        namespaces |= agent.CLONE_NEWCGROUP
+    agent._checked(_libc.unshare(namespaces), "making the lab's namespaces")
     first = os.fork()
     if first == 0:
         try:
@@ -211,14 +215,16 @@ def _enter(settings: Settings, leash: socket.socket) -> NoReturn:
     # Its number may have come to mean another process since it was looked up.
     if f"playground.lab={settings['lab']}" not in agent.read_text(f"/proc/{keeper}/environ"):
         raise ProcessLookupError(errno.ESRCH, "the lab was stopped meanwhile")
-    if os.stat(f"/proc/{keeper}/ns/user").st_ino != os.stat("/proc/self/ns/user").st_ino:
+    in_user_namespace = not os.path.samefile(f"/proc/{keeper}/ns/user", "/proc/self/ns/user")
+    if in_user_namespace:
         user = os.open(f"/proc/{keeper}/ns/user", os.O_RDONLY)
         agent.setns(user, CLONE_NEWUSER)
         os.close(user)
         os.setresuid(0, 0, 0)
         os.setresgid(0, 0, 0)
     for fd, kind in opened:
-        agent.setns(fd, kind)
+        if kind != agent.CLONE_NEWCGROUP or in_user_namespace:
+            agent.setns(fd, kind)
         os.close(fd)
     child = os.fork()
     if child == 0:

@@ -19,6 +19,7 @@ import functools
 import os
 import re
 import stat
+from typing import NamedTuple
 
 # In the lab's own /run.
 PLACE = "/run/playground/machine"
@@ -61,6 +62,9 @@ _HIDDEN = (
     "/etc/group-",
 )
 
+# Where curl, wget and others look for authorities; a lab adds its own.
+_AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
+
 # Numbers of people's accounts, as login.defs(5) of every distribution has them.
 _PEOPLE = range(1000, 60000)
 
@@ -75,23 +79,92 @@ _DISKS |= {"squashfs", "xfs", "zfs"}
 _SYSTEM = re.compile(r"/(usr|opt|etc|bin|sbin|lib\w*|nix|var|var/lib|gnu)(/local)?")
 
 
-@functools.cache
-def folders() -> dict[str, list[str]]:
-    """Return {mount point: folders to lay over one another there, uppermost first}.
+class View(NamedTuple):
+    """How a host's root is put together from the machine's.
 
-    The root first.  A machine may have /usr or /var on a file system of its own,
-    which the overlay of the root does not show.
+    ``overlays`` are {place: folders to lay over one another there, uppermost
+    first}, outermost places first; where / is not among them the root is an empty
+    folder, with ``links`` {place: where it leads} and the places in it.
 
     """
+
+    overlays: dict[str, list[str]]
+    links: dict[str, str]
+
+
+@functools.cache
+def whole_view() -> View:
+    """Return the machine's root in one piece, as root may have it.
+
+    A machine may have /usr or /var on a file system of its own, which an overlay
+    of the root does not show: these are laid over it.
+
+    """
+    overlays = {"/": [*LAYERS, "/"]}
+    for point in system_mounts(_mountinfo()):
+        overlays[point] = _layers(point)
+    return View(overlays, {})
+
+
+@functools.cache
+def view_in_pieces() -> View:
+    """Return the machine's root in pieces, as a user namespace may have it.
+
+    There the kernel lays no folder below an overlay that another file system is
+    mounted in, for what that hides could be seen (clone_private_mount in the
+    kernel's fs/namespace.c).  So folders are taken one by one.
+
+    """
+    points = mount_points(_mountinfo())
+    overlays: dict[str, list[str]] = {}
+    links: dict[str, str] = {}
+
+    def take(folder: str, depth: int) -> None:
+        if os.path.lexists(LAYERS[1] + folder) and not os.path.isdir(LAYERS[1] + folder):
+            overlays[folder] = _layers(folder)[:-1]  # hidden: what is fresh there, if anything
+        elif not any(point.startswith(f"{folder}/") for point in points):
+            overlays[folder] = _layers(folder)
+        elif depth < _DEPTH:
+            overlays[folder] = []
+            descend(folder, depth)
+
+    def descend(folder: str, depth: int) -> None:
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError:
+            return
+        for entry in entries:
+            if entry.is_symlink():
+                links[entry.path] = os.readlink(entry.path)
+            elif entry.is_dir() and entry.path not in _OWN:
+                take(entry.path, depth + 1)
+
+    descend("/", 0)
+    return View(overlays, links)
+
+
+# Folders of a host's own, which are mounted, or made, by the maker.
+_OWN = ("/dev", "/proc", "/sys", "/run", "/tmp")
+
+# So deep a folder may lie that has a mounted one below it and is shown all the same.
+_DEPTH = 3
+
+
+def _layers(folder: str) -> list[str]:
+    """Return what lies over one another in a folder: both layers, then the machine's."""
+    over = [layer + folder for layer in LAYERS if os.path.isdir(layer + folder)]
+    return [*over, folder]
+
+
+def _mountinfo() -> str:
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
-        further = system_mounts(file.read())
-    fresh, hidden = LAYERS
-    found = {"/": [fresh, hidden, "/"]}
-    for point in further:
-        # What is hidden or made anew below it is so there too.
-        over = [layer + point for layer in LAYERS if os.path.isdir(layer + point)]
-        found[point] = [*over, point]
-    return found
+        return file.read()
+
+
+def mount_points(mountinfo: str) -> list[str]:
+    """Return all mount points, as mountinfo writes them (proc(5)) but for its escapes."""
+    points = [line.split(" ")[4] for line in mountinfo.splitlines()]
+    return [re.sub(r"\\([0-7]{3})", lambda m: chr(int(m[1], 8)), point) for point in points]
 
 
 def system_mounts(mountinfo: str) -> list[str]:
@@ -131,6 +204,10 @@ def make() -> None:
     for name in ("hostname", "hosts", "resolv.conf"):
         # A link, to a file in /run for instance, would lead nowhere there.
         _file(fresh, f"/etc/{name}", "")
+    # What a lab changes: without root it could not change the machine's.
+    _file(fresh, "/etc/.pwd.lock", "", 0o600)
+    if os.path.exists(_AUTHORITIES):
+        _file(fresh, _AUTHORITIES, _read(_AUTHORITIES))
     if os.path.isdir("/etc/ssl/certs"):
         # How OpenSSL finds the lab's authority, by the hash of its name.
         _folder(fresh, "/etc/ssl/certs")

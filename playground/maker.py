@@ -25,7 +25,9 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import functools
 import json
+import operator
 import os
 import platform
 import signal
@@ -54,10 +56,11 @@ _NAMESPACES = (
     ("net", agent.CLONE_NEWNET),
     ("ipc", agent.CLONE_NEWIPC),
     ("uts", agent.CLONE_NEWUTS),
-    ("cgroup", agent.CLONE_NEWCGROUP),
     ("pid", agent.CLONE_NEWPID),
     ("mnt", agent.CLONE_NEWNS),
 )
+
+_ALL = functools.reduce(operator.or_, (kind for _, kind in _NAMESPACES))
 
 # Docker's default, daemon/pkg/oci/caps/defaults.go of moby; numbers of
 # linux/capability.h.
@@ -164,7 +167,7 @@ def make_host(request: Request, lab: str, own: Sequence[tuple[int, int]]) -> int
         try:
             # Before the namespace: the group it is in becomes its root.
             agent.join_cgroups(groups)
-            _unshare()
+            _unshare(_ALL)
             child = os.fork()
             if child == 0:
                 os.close(reader)
@@ -192,10 +195,7 @@ def make_host(request: Request, lab: str, own: Sequence[tuple[int, int]]) -> int
     return child
 
 
-def _unshare() -> None:
-    flags = 0
-    for _, kind in _NAMESPACES:
-        flags |= kind
+def _unshare(flags: int) -> None:
     agent._checked(_libc.unshare(flags), "making a host's namespaces")
 
 
@@ -226,6 +226,8 @@ def _become_host(request: Request, lab: str, report: int) -> NoReturn:
     try:
         os.setsid()
         os.umask(0)
+        # By the host itself: in a user namespace there is no way back to the machine's.
+        _unshare(agent.CLONE_NEWCGROUP)
         environ = dict(request["environ"])
         environ |= {
             "playground.lab": lab,
@@ -262,12 +264,26 @@ def _make_root(request: Request) -> None:
     mount("tmpfs", _PLACE, "tmpfs", MS_NOSUID | MS_NODEV, f"mode=755,{size}")
     os.mkdir(root)
     plain = request["layers"] is None
-    folders = machine_layer.folders() if plain else {"/": request["layers"]}
-    for number, (folder, layers) in enumerate(folders.items()):
+    if not plain:
+        view = machine_layer.View({"/": request["layers"]}, {})
+    elif _in_user_namespace():
+        view = machine_layer.view_in_pieces()
+    else:
+        view = machine_layer.whole_view()
+    if "/" not in view.overlays:
+        mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV, f"mode=755,{size}")
+        for folder in ("dev", "proc", "sys", "run", "tmp"):
+            os.mkdir(f"{root}/{folder}")
+    for number, (folder, layers) in enumerate(view.overlays.items()):
         upper, work = f"{_PLACE}/upper{number}", f"{_PLACE}/work{number}"
-        os.mkdir(upper, 0o755)
-        os.mkdir(work)
-        _overlay(root + folder.rstrip("/"), layers, upper, work)
+        target = root + folder.rstrip("/")
+        os.makedirs(target, 0o755, exist_ok=True)
+        if layers:
+            os.mkdir(upper, _mode(layers[0]))
+            os.mkdir(work)
+            _overlay(target, layers, upper, work)
+    for place, leads_to in view.links.items():
+        os.symlink(leads_to, root + place)
     os.chdir(root)
     if plain:
         half = DISK_LIMIT_MB // 2
@@ -286,6 +302,11 @@ def _make_root(request: Request) -> None:
     agent._checked(_libc.umount2(b".", MNT_DETACH), "leaving the machine's root")
     os.chdir("/")
     _protect()
+
+
+def _mode(folder: str) -> int:
+    """The mode of a folder, which is that of the uppermost layer in an overlay."""
+    return os.stat(folder).st_mode & 0o7777
 
 
 def _overlay(target: str, layers: Sequence[str], upper: str, work: str) -> None:
