@@ -36,9 +36,9 @@ class Found:
 
 def processes(proc: Path = Path("/proc")) -> Iterator[Found]:
     """Yield every keeper and every host's first process that may be looked at."""
-    for entry in os.scandir(proc):
-        if not entry.name.isdigit():
-            continue
+    with os.scandir(proc) as entries:
+        numbered = [entry for entry in entries if entry.name.isdigit()]
+    for entry in numbered:
         try:
             with open(f"{entry.path}/environ", "rb", buffering=0) as file:
                 environ = file.read()
