@@ -31,6 +31,9 @@ from playground.wiring import Wiring, choose_names
 # RFC 8200 section 5: every link that carries IPv6 takes this many octets.
 IPV6_MTU_BYTES = 1280
 
+# BR_MAX_PORTS of net/bridge/br_private.h is 1024, and port 0 is none.
+BRIDGE_PORTS = 1023
+
 
 def make_plan(
     nodes: Iterable[Node],
@@ -55,6 +58,7 @@ def make_plan(
 
     """
     found = collect(nodes)
+    _check_ports(found)
     links = links_of(found)
     machines = [node for node in found if isinstance(node, Machine)]
     segments = find_segments(found)
@@ -180,6 +184,16 @@ def _key(family: int, interface: str, setting: str) -> str:
     """
     separator = "/" if "." in interface else "."
     return separator.join(("net", f"ipv{family}", "conf", interface, setting))
+
+
+def _check_ports(nodes: Iterable[Node]) -> None:
+    for node in nodes:
+        if isinstance(node, Switch) and len(node.links) > BRIDGE_PORTS:
+            raise TopologyError(
+                f"{node.name} has {len(node.links):,} links, and a switch, a Linux bridge, takes "
+                f"{BRIDGE_PORTS:,}; link some of them to a second switch, and the two switches to "
+                f"each other"
+            )
 
 
 def _check_mtus(segments: Sequence[Segment], addressing: Addressing) -> None:

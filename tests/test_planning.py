@@ -6,7 +6,7 @@ import pytest
 
 from playground.errors import TopologyError
 from playground.plan import Plan
-from playground.planning import make_plan
+from playground.planning import BRIDGE_PORTS, make_plan
 from playground.topology import Host, Link, Router, Switch
 
 
@@ -176,3 +176,13 @@ def test_linking_two_switches_that_have_their_subnets_is_refused() -> None:
     Link(one, two)
     with pytest.raises(TopologyError, match="it cannot have both"):
         make_plan([one], previous=before)
+
+
+def test_a_switch_has_as_many_ports_as_a_bridge() -> None:
+    switch = Switch("switch", subnet="10.0.0.0/16")
+    for number in range(BRIDGE_PORTS):
+        Link(switch, Host(f"h{number}"))
+    assert len(make_plan([switch]).wires) == BRIDGE_PORTS
+    Link(switch, Host("one-more"))
+    with pytest.raises(TopologyError, match=r"switch has 1,024 links, .* takes 1,023; link some"):
+        make_plan([switch])
