@@ -16,6 +16,7 @@ from typing import Protocol
 
 from playground.images import Image
 from playground.limits import NO_LIMITS, Limits
+from playground.plan import Plan
 from playground.progress import Progress
 
 # The labels of every container, whatever it is for.
@@ -116,6 +117,9 @@ class Engine(Protocol):
 
     def check(self) -> None: ...
 
+    def refuse(self, plan: Plan) -> None:
+        """Raise `EngineError` for what cannot be made here of a plan; makes nothing."""
+
     def image_for(self, services: frozenset[str]) -> Image | None: ...
 
     def ensure_images(self, images: Sequence[Image], progress: Progress) -> None: ...
@@ -139,3 +143,33 @@ class Engine(Protocol):
     def labs(self) -> list[LabRecord]: ...
 
     def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Something that one of the engines cannot do.
+
+    Each of the others is a sentence that says why, or "" for an engine that can.
+    ``rootless`` is about bare namespaces made by an ordinary user; what these cannot
+    do as root, they cannot do so either.
+
+    """
+
+    what: str
+    docker: str = ""
+    namespaces: str = ""
+    rootless: str = ""
+
+    def reason(self, engine: str) -> str:
+        """Return why this engine ("docker", "namespaces", "rootless") cannot; "" if it can."""
+        reason: str = getattr(self, engine)
+        return reason or (self.namespaces if engine == "rootless" else "")
+
+
+# The README has the same table, and tests skip by it alone.
+WHAT_ONE_CANNOT = (
+    Difference(
+        "run on another machine",
+        namespaces="It makes hosts of this machine's kernel: DOCKER_HOST leads to Docker only.",
+    ),
+)

@@ -1,46 +1,124 @@
-"""Fixtures: the engine, labs of a test's own, and the check that nothing stays."""
+"""Fixtures: the engines, labs of a test's own, and the check that nothing stays.
+
+A test that asks for `engine` runs once on each, its labs too: a `Lab` finds its
+engine by PLAYGROUND_ENGINE, and so does every program that a test starts.  Tests
+of Docker itself ask for `docker_engine`.  Marks follow from that: ``engine`` for
+what needs any, ``docker`` and ``namespaces`` for what needs the one.
+
+"""
 
 from __future__ import annotations
 
-import contextlib
 import getpass
-import json
 import os
 import secrets
 import socket
-import subprocess
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from playground.docker_engine import DockerEngine
-from playground.engine import LabLabels, LabRecord
+from playground.engine import WHAT_ONE_CANNOT, Engine, LabLabels, LabRecord
+from playground.engines import NAMES, VARIABLE
 from playground.errors import EngineError
+from playground.namespaces_engine import NamespacesEngine
+from tests import machine
 
 # How long what a dead owner left may take to disappear: the guardian looks for
 # a second after the last it saw.
 PATIENCE_S = 10.0
 
 
+# -- which engine ------------------------------------------------------------
+
+
+def engine_of(item: pytest.Item) -> str | None:
+    """Return the name of the engine that a test runs on, if it needs one."""
+    parameters = getattr(item, "callspec", None)
+    if parameters is not None and "engine" in parameters.params:
+        return str(parameters.params["engine"])
+    for name in NAMES:
+        if f"{name}_engine" in getattr(item, "fixturenames", ()):
+            return name
+    return None
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if name := engine_of(item):
+            item.add_marker("engine")
+            item.add_marker(name)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Set PLAYGROUND_ENGINE for a test and its fixtures of any scope."""
+    with pytest.MonkeyPatch.context() as patch:
+        if name := engine_of(item):
+            patch.setenv(VARIABLE, name)
+        else:
+            patch.delenv(VARIABLE, raising=False)
+        return (yield)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what the table says that this engine cannot do."""
+    for mark in item.iter_markers("cannot"):
+        name, what = mark.args
+        (reason,) = (row.reason(name) for row in WHAT_ONE_CANNOT if row.what == what)
+        assert reason, f"{name} can do this, says the table: {what}"
+        if engine_of(item) == name:
+            pytest.skip(reason)
+
+
 @pytest.fixture(scope="session")
-def engine() -> Iterator[DockerEngine]:
-    """The engine that the environment leads to; without one, skip (in CI: fail)."""
+def docker_engine() -> Iterator[DockerEngine]:
+    """The Docker engine that the environment leads to; without one, skip (in CI: fail)."""
     engine = DockerEngine()
-    try:
-        engine.check()
-    except EngineError as error:
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"CI needs a container engine, but {error}")
-        pytest.skip(str(error))
+    _check(engine)
     yield engine
     engine.close()
 
 
+@pytest.fixture(scope="session")
+def namespaces_engine() -> Iterator[NamespacesEngine]:
+    """The engine of bare namespaces; where it cannot run all labs, skip (in CI: fail)."""
+    engine = NamespacesEngine()
+    _check(engine)
+    if os.geteuid() != 0:
+        _do_without("hosts with services need root on the namespaces engine")
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """Each engine in turn, a module at a time."""
+    found: Engine = request.getfixturevalue(f"{request.param}_engine")
+    return found
+
+
+def _check(engine: DockerEngine | NamespacesEngine) -> None:
+    try:
+        engine.check()
+    except EngineError as error:
+        _do_without(str(error))
+
+
+def _do_without(reason: str) -> None:
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"CI needs both engines, but {reason}")
+    pytest.skip(reason)
+
+
+# -- labs --------------------------------------------------------------------
+
+
 @pytest.fixture
-def new_lab(engine: DockerEngine) -> Iterator[Callable[[], LabLabels]]:
+def new_lab(engine: Engine) -> Iterator[Callable[[], LabLabels]]:
     """Make the labels of labs that are stopped when the test ends."""
     made: list[LabLabels] = []
 
@@ -56,18 +134,22 @@ def new_lab(engine: DockerEngine) -> Iterator[Callable[[], LabLabels]]:
 
 @pytest.fixture(autouse=True)
 def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
-    """After each engine test: no container of its labs, the machine's network as before."""
-    if request.node.get_closest_marker("docker") is None:
+    """After each engine test: nothing of its labs, and the machine as it was before."""
+    name = engine_of(request.node)
+    if name is None:
         yield
         return
-    engine = request.getfixturevalue("engine")
-    before = {record.id for record in engine.labs()}
-    network = _network()
+    engine: Engine = request.getfixturevalue(f"{name}_engine")
+    before = {record.id for record in engine.labs()} | machine.labs_with_remains()
+    children = machine.children()
+    state = machine.state()
     yield
     # Fixtures of a wider scope may keep labs for tests that follow.
     kept = before | set(getattr(request.session, "kept_labs", ()))
     _wait_for(lambda: _ours(engine.labs(), kept), [], "labs were left")
-    _wait_for(lambda: _changed(network), {}, "the machine's own network was changed")
+    _wait_for(lambda: machine.labs_with_remains() - kept, set(), "remains of labs were left")
+    _wait_for(lambda: machine.children() - children, set(), "processes were left")
+    _wait_for(lambda: machine.changed(state), {}, "the machine itself was changed")
 
 
 @pytest.fixture(scope="session")
@@ -88,83 +170,8 @@ def _ours(records: list[LabRecord], before: set[str]) -> list[LabRecord]:
     return [
         record
         for record in records
-        if record.id not in before and not _alive_elsewhere(record.owner)
+        if record.id not in before and not machine.is_elsewhere(record.owner)
     ]
-
-
-def _alive_elsewhere(owner: str) -> bool:
-    pid = owner.rpartition(":")[2]
-    return pid.isdigit() and int(pid) != os.getpid() and Path(f"/proc/{pid}").exists()
-
-
-def _changed(before: dict[str, Any]) -> dict[str, Any]:
-    """What of the machine's network is not as before: was, is."""
-    now = _network()
-    return {
-        name: (before.get(name), now.get(name))
-        for name in before.keys() | now.keys()
-        if before.get(name) != now.get(name)
-    }
-
-
-def _network() -> dict[str, Any]:
-    """Interfaces, routes, rules and sysctls of the machine, without Docker's bridges.
-
-    A build by somebody else plugs containers into docker0 at any time; nothing
-    of ours is ever plugged into a bridge of the machine.
-
-    """
-    links = _json("ip", "-json", "link")
-    others = {
-        link["ifname"]
-        for link in links
-        if link.get("master") or link["ifname"].startswith(("docker", "br-"))
-    }
-    return {
-        "interfaces": sorted({link["ifname"] for link in links} - others),
-        "routes": [
-            (route.get("dst"), route.get("gateway"), route.get("dev"))
-            for family in ("-4", "-6")
-            for route in _json("ip", family, "-json", "route")
-            if route.get("dev") not in others
-        ],
-        "rules": _output("nft", "--stateless", "list", "ruleset"),
-        **_sysctls(),
-    }
-
-
-def _sysctls() -> dict[str, bytes]:
-    """The machine's network settings; of interfaces only those that all have."""
-    found = {}
-    for family in ("ipv4", "ipv6"):
-        for folder, names, files in os.walk(f"/proc/sys/net/{family}"):
-            if folder.endswith(("/conf", "/neigh")):
-                names[:] = ["all", "default", "lo"]
-            for name in files:
-                # Some can only be written.
-                with contextlib.suppress(OSError), open(f"{folder}/{name}", "rb", 0) as file:
-                    found[f"{folder}/{name}"] = file.read()
-    return found
-
-
-def _json(*command: str) -> list[dict[str, Any]]:
-    data: list[dict[str, Any]] = json.loads(_output(*command) or "[]")
-    return data
-
-
-def _output(*command: str) -> str:
-    """What a command prints; nothing where it is missing or needs root (in CI: fail)."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
-    except FileNotFoundError:
-        complaint = f"there is no {command[0]} here"
-    else:
-        if done.returncode == 0:
-            return done.stdout
-        complaint = f"{' '.join(command)} failed: {done.stderr}"
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"CI has to see the machine's network, but {complaint}")
-    return ""
 
 
 def _wait_for(look: Callable[[], Any], wanted: Any, complaint: str) -> None:

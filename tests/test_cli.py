@@ -239,33 +239,28 @@ def up(engine, keep_lab, lab_file, tmp_path_factory):
     assert not list(Path(cache).glob("playground/*"))
 
 
-@pytest.mark.docker
 def test_ls_shows_it(up):
     said = playground("ls").stdout.decode()
     (line,) = (line for line in said.splitlines() if line.startswith(up))
     assert "h1 h2" in line and "playground down" in line
 
 
-@pytest.mark.docker
 def test_the_same_lab_is_not_started_twice(up, lab_file):
     done = playground("--quiet", "up", str(lab_file))
     assert done.returncode == 1
     assert up in done.stderr.decode() and b"Traceback" not in done.stderr
 
 
-@pytest.mark.docker
 def test_run_passes_both_streams_and_the_exit_status(up):
     done = playground("run", "--lab", up, "h1", "--", "sh", "-c", "echo out; echo err >&2; exit 7")
     assert (done.returncode, done.stdout, done.stderr) == (7, b"out\n", b"err\n")
 
 
-@pytest.mark.docker
 def test_run_takes_one_word_with_spaces_as_a_line_for_the_shell(up):
     done = playground("run", "--lab", up, "h1", "hostname | tr a-z A-Z")
     assert (done.returncode, done.stdout) == (0, b"H1\n")
 
 
-@pytest.mark.docker
 def test_run_passes_input_of_any_size_and_bytes(up):
     data = bytes(range(256)) * 8192
     done = playground("run", "--lab", up, "h1", "--", "cat", data=data)
@@ -273,19 +268,16 @@ def test_run_passes_input_of_any_size_and_bytes(up):
     assert done.stdout == data
 
 
-@pytest.mark.docker
 def test_run_as_another_user(up):
     done = playground("run", "--lab", up, "-u", "student", "h1", "--", "id", "-un")
     assert done.stdout == b"student\n"
 
 
-@pytest.mark.docker
 def test_run_says_by_which_signal_a_command_ended(up):
     done = playground("run", "--lab", up, "h1", "--", "sh", "-c", "kill -TERM $$")
     assert done.returncode == 128 + 15
 
 
-@pytest.mark.docker
 def test_a_reader_that_has_enough_ends_the_command(up):
     line = f"{shlex.quote(sys.executable)} -m playground.cli run --lab {up} h1 -- yes | head -n 1"
     done = subprocess.run(
@@ -294,7 +286,6 @@ def test_a_reader_that_has_enough_ends_the_command(up):
     assert (done.stdout, done.stderr) == (b"y\n", b"")
 
 
-@pytest.mark.docker
 @pytest.mark.parametrize(
     ("arguments", "status", "complaint"),
     [
@@ -309,20 +300,17 @@ def test_what_is_not_there_is_said(up, arguments, status, complaint):
     assert complaint in done.stderr.decode() and b"Traceback" not in done.stderr
 
 
-@pytest.mark.docker
 def test_a_lab_that_is_not_there_is_said(up):
     done = playground("run", "--lab", "no-such-lab", "h1", "--", "true")
     assert done.returncode == 1 and b"no-such-lab" in done.stderr
 
 
-@pytest.mark.docker
 def test_hosts_are_completed(up):
     context = cli.main.make_context("playground", [], resilient_parsing=True)
     found = {item.value for item in cli._complete_host(context, cli.main.params[0], "h")}
     assert {"h1", "h2"} <= found
 
 
-@pytest.mark.docker
 def test_sweep_leaves_a_kept_lab_alone(up, engine):
     assert playground("sweep").returncode == 0
     assert up in {record.name for record in engine.labs()}
@@ -330,7 +318,6 @@ def test_sweep_leaves_a_kept_lab_alone(up, engine):
 
 # paramiko's ProxyCommand kills its process on closing, also when it has just ended.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-@pytest.mark.docker
 def test_ssh_config_lets_an_ssh_client_in(up):
     import paramiko
 
@@ -357,7 +344,6 @@ def test_ssh_config_lets_an_ssh_client_in(up):
         assert stdout.read() == b"h1\n"
 
 
-@pytest.mark.docker
 def test_a_machine_that_no_lab_has_is_named(up):
     done = playground("run", "nohost", "--", "true")
     assert done.returncode == 1

@@ -7,10 +7,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from playground import Host, Lab, Link, Switch
-from playground.docker_engine import DockerEngine
+from playground.engine import Engine
 from playground.services import SERVICES
-
-docker = pytest.mark.docker
 
 # In the groups of the miniature Internet, whose images are there anyway.
 HOSTS = {
@@ -22,7 +20,7 @@ HOSTS = {
 
 
 @pytest.fixture(scope="module")
-def lab(engine: DockerEngine, keep_lab: Callable[[str], None]) -> Iterator[Lab]:
+def lab(engine: Engine, keep_lab: Callable[[str], None]) -> Iterator[Lab]:
     lan = Switch("lan")
     for name, services in HOSTS.items():
         Link(lan, Host(name, services=services))
@@ -42,7 +40,6 @@ def answers(lab: Lab, name: str, service: str) -> dict[int, bool]:
     }
 
 
-@docker
 @pytest.mark.parametrize(
     ("name", "service"),
     [(name, service) for name, services in HOSTS.items() for service in services],

@@ -71,7 +71,6 @@ def test_expressions_can_be_compiled(exchange):
         re.compile(expression)
 
 
-@pytest.mark.docker
 def test_the_demonstration_runs_to_its_end(engine, capsys):
     demonstration.show(quiet=True)
     said = capsys.readouterr().out
@@ -80,7 +79,6 @@ def test_the_demonstration_runs_to_its_end(engine, capsys):
     assert "[homeA]" in said and "NAT" in said
 
 
-@pytest.mark.docker
 def test_an_exchange_that_fails_fails_the_demonstration(engine, capsys, monkeypatch):
     broken = demonstration.Exchange("Gopher", "true", lambda lab: "silence", "gopher", ())
     monkeypatch.setattr(demonstration, "EXCHANGES", (broken,))

@@ -35,6 +35,12 @@ NewLab = Callable[[], LabLabels]
 
 
 @pytest.fixture(scope="session")
+def engine(docker_engine: DockerEngine) -> DockerEngine:
+    """All of this is about Docker."""
+    return docker_engine
+
+
+@pytest.fixture(scope="session")
 def sleeper(engine: DockerEngine, tmp_path_factory: pytest.TempPathFactory) -> Image:
     """A small image whose containers do nothing, for ever."""
     directory = tmp_path_factory.mktemp("images") / "sleeper"
@@ -68,7 +74,6 @@ def nodes_of(image: Image, *names: str) -> list[NodeContainer]:
 # -- images ------------------------------------------------------------------
 
 
-@pytest.mark.docker
 def test_a_chain_is_built_once(engine: DockerEngine, tmp_path: Path) -> None:
     base = write_image(tmp_path / "lower", "RUN echo lower > /lower")
     image = write_image(tmp_path / "upper", "RUN cat /lower > /upper", base=base)
@@ -83,7 +88,6 @@ def test_a_chain_is_built_once(engine: DockerEngine, tmp_path: Path) -> None:
         remove_images(engine, image, base)
 
 
-@pytest.mark.docker
 def test_a_build_that_fails_shows_its_log(engine: DockerEngine, tmp_path: Path) -> None:
     image = write_image(tmp_path / "broken", "RUN echo so far so good && false")
     with pytest.raises(ImageError, match="image broken could not be built") as caught:
@@ -93,14 +97,12 @@ def test_a_build_that_fails_shows_its_log(engine: DockerEngine, tmp_path: Path) 
     assert not engine.has_image(image.tag)
 
 
-@pytest.mark.docker
 def test_mmdebstrap_missing_is_said(engine: DockerEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(ImageError, match="install mmdebstrap"):
         engine._make_base(Silent())
 
 
-@pytest.mark.docker
 @pytest.mark.parametrize("archive", ["", "half an archive"], ids=["nothing", "half"])
 def test_half_a_base_gets_no_tag(
     engine: DockerEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, archive: str
@@ -182,7 +184,6 @@ def remove_images(engine: DockerEngine, *images: Image) -> None:
 # -- containers --------------------------------------------------------------
 
 
-@pytest.mark.docker
 def test_nodes_start_and_stop(engine: DockerEngine, sleeper: Image, new_lab: NewLab) -> None:
     lab = new_lab()
     names = [f"h{number}" for number in range(8)] + ["www.example.com"]
@@ -200,7 +201,6 @@ def test_nodes_start_and_stop(engine: DockerEngine, sleeper: Image, new_lab: New
     engine.stop(lab.id)
 
 
-@pytest.mark.docker
 def test_a_node_is_a_container_of_its_own(
     engine: DockerEngine, sleeper: Image, new_lab: NewLab
 ) -> None:
@@ -225,7 +225,6 @@ def test_a_node_is_a_container_of_its_own(
         assert tree - read_only == {"/proc/sys/net"}
 
 
-@pytest.mark.docker
 def test_a_nodes_limits_are_the_engines(
     engine: DockerEngine, sleeper: Image, new_lab: NewLab
 ) -> None:
@@ -240,7 +239,6 @@ def test_a_nodes_limits_are_the_engines(
     assert config["Memory"] == config["MemorySwap"] == 64 << 20
 
 
-@pytest.mark.docker
 def test_more_processors_than_there_are_is_one_sentence_and_leaves_nothing(
     engine: DockerEngine, sleeper: Image, new_lab: NewLab
 ) -> None:
@@ -251,7 +249,6 @@ def test_more_processors_than_there_are_is_one_sentence_and_leaves_nothing(
     assert containers(engine, lab) == []
 
 
-@pytest.mark.docker
 def test_two_labs_do_not_touch_each_other(
     engine: DockerEngine, sleeper: Image, new_lab: NewLab
 ) -> None:
@@ -262,7 +259,6 @@ def test_two_labs_do_not_touch_each_other(
     assert engine.pids(two.id) == pids
 
 
-@pytest.mark.docker
 def test_a_container_that_ends_at_once_shows_its_log(
     engine: DockerEngine, sleeper: Image, new_lab: NewLab, tmp_path: Path
 ) -> None:
@@ -285,7 +281,6 @@ def test_a_container_that_ends_at_once_shows_its_log(
         remove_images(engine, image)
 
 
-@pytest.mark.docker
 def test_a_program_that_is_not_there_leaves_nothing(
     engine: DockerEngine, sleeper: Image, new_lab: NewLab, tmp_path: Path
 ) -> None:
@@ -300,7 +295,6 @@ def test_a_program_that_is_not_there_leaves_nothing(
         remove_images(engine, image)
 
 
-@pytest.mark.docker
 def test_a_missing_image_is_one_sentence_and_leaves_nothing(
     engine: DockerEngine, sleeper: Image, new_lab: NewLab
 ) -> None:
@@ -311,7 +305,6 @@ def test_a_missing_image_is_one_sentence_and_leaves_nothing(
     assert containers(engine, lab) == []
 
 
-@pytest.mark.docker
 def test_a_failure_leaves_the_nodes_of_before(
     engine: DockerEngine, sleeper: Image, new_lab: NewLab
 ) -> None:
@@ -322,7 +315,6 @@ def test_a_failure_leaves_the_nodes_of_before(
     assert engine.pids(lab.id) == pids
 
 
-@pytest.mark.docker
 def test_an_interrupt_leaves_nothing(engine: DockerEngine, sleeper: Image, new_lab: NewLab) -> None:
     lab = new_lab()
 
@@ -353,7 +345,6 @@ def test_an_interrupt_leaves_nothing(engine: DockerEngine, sleeper: Image, new_l
     assert containers(engine, lab) == []
 
 
-@pytest.mark.docker
 def test_stop_waits_for_a_removal_in_progress(
     engine: DockerEngine, sleeper: Image, new_lab: NewLab
 ) -> None:
@@ -371,7 +362,6 @@ def test_stop_waits_for_a_removal_in_progress(
 # -- the line to the agent ---------------------------------------------------
 
 
-@pytest.mark.docker
 @pytest.mark.parametrize("keep", [False, True], ids=["that ends", "that stays"])
 def test_the_helper_of_a_lab(
     engine: DockerEngine, helper: Image, new_lab: NewLab, keep: bool
@@ -387,7 +377,6 @@ def test_the_helper_of_a_lab(
     engine.stop(lab.id)
 
 
-@pytest.mark.docker
 def test_the_agent_says_hello(engine: DockerEngine, helper: Image, new_lab: NewLab) -> None:
     lab = new_lab()
     with closing(engine.start_helper(lab, helper)) as first:
@@ -422,7 +411,6 @@ def read_line(channel: Channel) -> bytes:
     return bytes(received)
 
 
-@pytest.mark.docker
 def test_closing_wakes_a_reader(engine: DockerEngine, helper: Image, new_lab: NewLab) -> None:
     lab = new_lab()
     channel = engine.start_helper(lab, helper)
@@ -512,7 +500,6 @@ def forwarder(tmp_path: Path) -> Iterator[str]:
         process.terminate()
 
 
-@pytest.mark.docker
 def test_everything_works_over_tcp(
     engine: DockerEngine, helper: Image, sleeper: Image, new_lab: NewLab, forwarder: str
 ) -> None:
@@ -579,7 +566,6 @@ def wait_for_port(port: int, log: Path) -> None:
             return
 
 
-@pytest.mark.docker
 def test_everything_works_over_ssh(
     engine: DockerEngine, helper: Image, sleeper: Image, new_lab: NewLab, sshd: str
 ) -> None:
@@ -587,7 +573,6 @@ def test_everything_works_over_ssh(
     a_whole_lab_works(sshd)
 
 
-@pytest.mark.docker
 def test_ssh_that_does_not_let_in_is_one_sentence(
     sshd: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

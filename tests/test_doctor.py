@@ -121,10 +121,9 @@ def test_no_engine_is_a_finding_and_no_error() -> None:
     assert "start Docker" in found["engine"].advice
 
 
-@pytest.mark.docker
-def test_an_engine_that_runs_labs_is_healthy(engine: DockerEngine) -> None:
-    engine.ensure_images([helper_image()])
-    found = examine(engine)
+def test_an_engine_that_runs_labs_is_healthy(docker_engine: DockerEngine) -> None:
+    docker_engine.ensure_images([helper_image()])
+    found = examine(docker_engine)
     assert [finding for finding in found if finding.status == "fail"] == []
     assert "(tried)" in by_name(found)["kernel"].detail
     for finding in found:

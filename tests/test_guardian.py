@@ -47,6 +47,12 @@ def run_owner(lab: LabLabels, image: str, ending: str) -> None:
         owner.wait(60)
 
 
+@pytest.fixture(scope="session")
+def engine(docker_engine: DockerEngine) -> DockerEngine:
+    """All of this is about Docker."""
+    return docker_engine
+
+
 @pytest.fixture(scope="module")
 def image(engine: DockerEngine, tmp_path_factory: pytest.TempPathFactory) -> str:
     from playground.images import make_image
@@ -61,7 +67,6 @@ def image(engine: DockerEngine, tmp_path_factory: pytest.TempPathFactory) -> str
     return made.tag
 
 
-@pytest.mark.docker
 @pytest.mark.parametrize(
     "ending",
     [
@@ -84,7 +89,6 @@ def test_a_dead_owner_leaves_no_container(
     print(f"gone {time.monotonic() - begin:.2f} s after the owner's end")
 
 
-@pytest.mark.docker
 def test_a_guardian_that_was_released_removes_nothing(
     engine: DockerEngine, new_lab: Callable[[], LabLabels], image: str
 ) -> None:

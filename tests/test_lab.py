@@ -29,15 +29,13 @@ from playground import (
     Switch,
     TopologyError,
 )
-from playground.docker_engine import DockerEngine
-from playground.engine import Channel
+from playground.engine import Channel, Engine
 from playground.remote import Client
 from tests.facts import assert_can_ping, assert_path
+from tests.machine import first_process
 
-docker = pytest.mark.docker
 
-
-def labs_named(engine: DockerEngine, name: str) -> list[str]:
+def labs_named(engine: Engine, name: str) -> list[str]:
     """Return the ids of the labs of that name: others may run beside this test's."""
     return [record.id for record in engine.labs() if record.name == name]
 
@@ -130,8 +128,7 @@ def test_what_is_no_name_for_a_lab_is_refused(name: object) -> None:
 # -- running ----------------------------------------------------------------------
 
 
-@docker
-def test_the_first_network_of_the_readme(engine: DockerEngine) -> None:
+def test_the_first_network_of_the_readme(engine: Engine) -> None:
     home, h1, _, _, www, _ = coffee_shop()
     with Lab(home, name="coffee-shop", quiet=True) as lab:
         assert lab.running
@@ -143,8 +140,7 @@ def test_the_first_network_of_the_readme(engine: DockerEngine) -> None:
         h1.run("true")
 
 
-@docker
-def test_a_lab_starts_again_after_it_was_stopped(engine: DockerEngine) -> None:
+def test_a_lab_starts_again_after_it_was_stopped(engine: Engine) -> None:
     h1, h2 = pair()
     lab = Lab(h1, quiet=True)
     macs = []
@@ -155,8 +151,7 @@ def test_a_lab_starts_again_after_it_was_stopped(engine: DockerEngine) -> None:
     assert macs[0] == macs[1]
 
 
-@docker
-def test_starting_twice_changes_nothing(engine: DockerEngine) -> None:
+def test_starting_twice_changes_nothing(engine: Engine) -> None:
     h1, h2 = pair()
     with Lab(h1, quiet=True) as lab:
         before = engine.pids(lab.id)
@@ -165,8 +160,7 @@ def test_starting_twice_changes_nothing(engine: DockerEngine) -> None:
         assert_can_ping(h1, h2)
 
 
-@docker
-def test_new_hosts_links_and_rules_join_a_running_lab(engine: DockerEngine) -> None:
+def test_new_hosts_links_and_rules_join_a_running_lab(engine: Engine) -> None:
     home, h1, _, modem, www, uplink = coffee_shop()
     with Lab(home, quiet=True) as lab:
         before = engine.pids(lab.id)
@@ -190,8 +184,7 @@ def test_new_hosts_links_and_rules_join_a_running_lab(engine: DockerEngine) -> N
         job.terminate()
 
 
-@docker
-def test_a_link_between_running_hosts_can_be_added(engine: DockerEngine) -> None:
+def test_a_link_between_running_hosts_can_be_added(engine: Engine) -> None:
     h1, h2 = pair()
     with Lab(h1, quiet=True) as lab:
         Link(h1, h2, subnet="10.9.9.0/24")
@@ -207,10 +200,9 @@ def state_of(node: Host | Router) -> str:
     ).stdout
 
 
-@docker
 @pytest.mark.parametrize("step", ["own", "wire", "network", "firewall", "files", "state_save"])
 def test_a_failure_while_adding_leaves_the_running_machines_as_they_were(
-    engine: DockerEngine, monkeypatch: pytest.MonkeyPatch, step: str
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     home, h1, h2, modem, www, uplink = coffee_shop()
     inner = Router("inner")
@@ -233,8 +225,7 @@ def test_a_failure_while_adding_leaves_the_running_machines_as_they_were(
         assert_can_ping(desk, "h1")
 
 
-@docker
-def test_a_lab_that_was_dropped_is_taken_down_with_a_warning(engine: DockerEngine) -> None:
+def test_a_lab_that_was_dropped_is_taken_down_with_a_warning(engine: Engine) -> None:
     lab = Lab(pair()[0], name="dropped", quiet=True).start()
     assert labs_named(engine, "dropped") == [lab.id]
     with pytest.warns(ResourceWarning, match="dropped without stop"):
@@ -246,13 +237,12 @@ def test_a_lab_that_was_dropped_is_taken_down_with_a_warning(engine: DockerEngin
         time.sleep(0.05)
 
 
-@docker
-def test_a_lab_in_which_a_machine_died_does_not_grow(engine: DockerEngine) -> None:
+def test_a_lab_in_which_a_machine_died_does_not_grow(engine: Engine) -> None:
     h1, h2 = pair()
     with Lab(h1, quiet=True) as lab:
         with pytest.raises(NodeDied):
             h2.run("kill -9 -1; kill -9 1", check=False)
-            os.kill(engine.pids(lab.id)["h2"], signal.SIGKILL)
+            os.kill(first_process(engine, lab.id, "h2"), signal.SIGKILL)
             wait_until_dead(engine, lab, "h2")
             h2.run("true")
         Link(h1, Host("h3"))
@@ -260,15 +250,14 @@ def test_a_lab_in_which_a_machine_died_does_not_grow(engine: DockerEngine) -> No
             lab.start()
 
 
-def wait_until_dead(engine: DockerEngine, lab: Lab, name: str) -> None:
+def wait_until_dead(engine: Engine, lab: Lab, name: str) -> None:
     limit = time.monotonic() + 20
     while name in engine.pids(lab.id):
         assert time.monotonic() < limit
         time.sleep(0.02)
 
 
-@docker
-def test_a_second_lab_of_the_same_name_replaces_the_first(engine: DockerEngine) -> None:
+def test_a_second_lab_of_the_same_name_replaces_the_first(engine: Engine) -> None:
     first = Lab(pair()[0], name="cell", quiet=True).start()
     second = Lab(pair()[0], name="cell", quiet=True).start()
     assert not first.running
@@ -276,8 +265,7 @@ def test_a_second_lab_of_the_same_name_replaces_the_first(engine: DockerEngine) 
     second.stop()
 
 
-@docker
-def test_two_labs_run_side_by_side(engine: DockerEngine) -> None:
+def test_two_labs_run_side_by_side(engine: Engine) -> None:
     (a1, a2), (b1, b2) = pair(), pair()
     with Lab(a1, name="a", quiet=True), Lab(b1, name="b", quiet=True):
         assert_can_ping(a1, a2)
@@ -286,8 +274,7 @@ def test_two_labs_run_side_by_side(engine: DockerEngine) -> None:
         assert b1.run("test -e /root/mine", check=False).returncode == 1
 
 
-@docker
-def test_the_same_lab_is_declared_twice_by_two_users_at_once(engine: DockerEngine) -> None:
+def test_the_same_lab_is_declared_twice_by_two_users_at_once(engine: Engine) -> None:
     program = textwrap.dedent(
         """
         from playground import Host, Lab, Link
@@ -309,8 +296,7 @@ def test_the_same_lab_is_declared_twice_by_two_users_at_once(engine: DockerEngin
             user.communicate("\n", timeout=30)
 
 
-@docker
-def test_many_threads_use_one_lab(engine: DockerEngine) -> None:
+def test_many_threads_use_one_lab(engine: Engine) -> None:
     h1, h2 = pair()
     with Lab(h1, quiet=True):
         seen: list[str] = []
@@ -327,8 +313,7 @@ def test_many_threads_use_one_lab(engine: DockerEngine) -> None:
         assert sorted(seen, key=int) == [str(number) for number in range(20)]
 
 
-@docker
-def test_ipv6_is_there_when_asked_for(engine: DockerEngine) -> None:
+def test_ipv6_is_there_when_asked_for(engine: Engine) -> None:
     home, h1, h2, _, www, _ = coffee_shop()
     with Lab(home, ipv6=True, quiet=True):
         address = next(
@@ -348,8 +333,7 @@ def test_ipv6_is_there_when_asked_for(engine: DockerEngine) -> None:
         assert www.ping(address, count=1, timeout_s=1).received == 0  # a home router keeps it out
 
 
-@docker
-def test_without_ipv6_a_silent_wire_stays_silent(engine: DockerEngine) -> None:
+def test_without_ipv6_a_silent_wire_stays_silent(engine: Engine) -> None:
     h1, h2 = pair()
     with Lab(h1, quiet=True):
         seen = h1.run("timeout 2 tcpdump -n -i eth0", check=False)
@@ -360,8 +344,7 @@ def test_without_ipv6_a_silent_wire_stays_silent(engine: DockerEngine) -> None:
 # -- kept, and entered from elsewhere --------------------------------------------------
 
 
-@docker
-def test_a_kept_lab_outlives_its_program_and_is_entered_by_another(engine: DockerEngine) -> None:
+def test_a_kept_lab_outlives_its_program_and_is_entered_by_another(engine: Engine) -> None:
     program = textwrap.dedent(
         """
         from playground import Host, Lab, Link, Router, Switch
@@ -397,16 +380,14 @@ def test_a_kept_lab_outlives_its_program_and_is_entered_by_another(engine: Docke
     assert labs_named(engine, "kept") == []
 
 
-@docker
-def test_attaching_to_no_lab_says_which_there_are(engine: DockerEngine) -> None:
+def test_attaching_to_no_lab_says_which_there_are(engine: Engine) -> None:
     with Lab(pair()[0], name="there", quiet=True), pytest.raises(LabNotFound) as refused:
         Lab.attach("elsewhere")
     assert "no lab named 'elsewhere' is running" in str(refused.value)
     assert "there" in str(refused.value)
 
 
-@docker
-def test_a_lab_that_lives_with_its_program_cannot_be_left(engine: DockerEngine) -> None:
+def test_a_lab_that_lives_with_its_program_cannot_be_left(engine: Engine) -> None:
     with Lab(pair()[0], quiet=True) as lab, pytest.raises(PlaygroundError, match="keep=True"):
         lab.detach()
 
@@ -440,8 +421,7 @@ def fail_at(patch: pytest.MonkeyPatch, step: str) -> None:
     patch.setattr(Client, "call", failing)
 
 
-@docker
-def test_those_are_all_the_steps(engine: DockerEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_those_are_all_the_steps(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     call = Client.call
     asked: set[str] = set()
 
@@ -454,10 +434,9 @@ def test_those_are_all_the_steps(engine: DockerEngine, monkeypatch: pytest.Monke
         assert asked == set(STEPS)
 
 
-@docker
 @pytest.mark.parametrize("step", STEPS)
 def test_a_failure_of_the_agent_at_any_step_leaves_nothing(
-    engine: DockerEngine, monkeypatch: pytest.MonkeyPatch, step: str
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     home, *_ = coffee_shop()
     with monkeypatch.context() as broken, pytest.raises(PlaygroundError, match="injected"):
@@ -466,47 +445,44 @@ def test_a_failure_of_the_agent_at_any_step_leaves_nothing(
     assert labs_named(engine, "broken") == []
 
 
-@docker
 @pytest.mark.parametrize("method", ["ensure_images", "start_helper", "start_nodes"])
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_failure_of_the_engine_at_any_step_leaves_nothing(
-    engine: DockerEngine, monkeypatch: pytest.MonkeyPatch, method: str, when: str
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, method: str, when: str
 ) -> None:
-    original: Callable[..., object] = getattr(DockerEngine, method)
+    original: Callable[..., object] = getattr(type(engine), method)
 
-    def failing(self: DockerEngine, *args: object) -> object:
+    def failing(self: Engine, *args: object) -> object:
         made = original(self, *args) if when == "after" else None
         if hasattr(made, "close"):
             made.close()
         raise PlaygroundError("injected")
 
     with monkeypatch.context() as broken, pytest.raises(PlaygroundError, match="injected"):
-        broken.setattr(DockerEngine, method, failing)
+        broken.setattr(type(engine), method, failing)
         Lab(pair()[0], name="broken", quiet=True).start()
     assert labs_named(engine, "broken") == []
 
 
-@docker
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_kept_lab_that_cannot_be_spoken_with_leaves_nothing(
-    engine: DockerEngine, monkeypatch: pytest.MonkeyPatch, when: str
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
-    original = DockerEngine.connect
+    original = type(engine).connect
 
-    def failing(self: DockerEngine, lab_id: str) -> Channel:
+    def failing(self: Engine, lab_id: str) -> Channel:
         if when == "after":
             original(self, lab_id).close()
         raise PlaygroundError("injected")
 
     with monkeypatch.context() as broken, pytest.raises(PlaygroundError, match="injected"):
-        broken.setattr(DockerEngine, "connect", failing)
+        broken.setattr(type(engine), "connect", failing)
         Lab(pair()[0], name="broken", keep=True, quiet=True).start()
     assert labs_named(engine, "broken") == []
 
 
-@docker
 def test_a_service_that_does_not_answer_is_named_with_its_log(
-    engine: DockerEngine, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import playground.lab
 
@@ -539,10 +515,9 @@ KILLED = textwrap.dedent(
 )
 
 
-@docker
 @pytest.mark.parametrize("delay_s", [0.0, 0.1, 0.3, 0.6, 1.0, None])
 def test_nothing_is_left_of_a_lab_whose_owner_was_killed(
-    engine: DockerEngine, delay_s: float | None
+    engine: Engine, delay_s: float | None
 ) -> None:
     with python(KILLED) as owner:
         assert owner.stdout is not None
@@ -561,8 +536,7 @@ def test_nothing_is_left_of_a_lab_whose_owner_was_killed(
         time.sleep(0.05)
 
 
-@docker
-def test_a_program_that_ends_without_stopping_its_lab_leaves_nothing(engine: DockerEngine) -> None:
+def test_a_program_that_ends_without_stopping_its_lab_leaves_nothing(engine: Engine) -> None:
     program = textwrap.dedent(
         """
         from playground import Host, Lab

@@ -13,14 +13,13 @@ from collections.abc import Iterator
 import pytest
 
 from playground import Lab
+from playground.engine import Engine
 from playground.examples import miniature_internet
 from tests.facts import assert_can_ping, assert_cannot_ping, assert_path
 
-pytestmark = pytest.mark.docker
-
 
 @pytest.fixture(scope="module")
-def lab(engine: object) -> Iterator[Lab]:
+def lab(engine: Engine) -> Iterator[Lab]:
     with miniature_internet(users={"student": "secret"}, quiet=True) as lab:
         yield lab
 

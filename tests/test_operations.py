@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from playground import Host, Lab, Link, Router, Switch
-from playground.docker_engine import DockerEngine
+from playground.engine import Engine
 from playground.errors import (
     BadArgument,
     CallFailed,
@@ -32,8 +32,7 @@ from playground.errors import (
     UnknownName,
 )
 from playground.operations import Job, NodeOperations
-
-docker = pytest.mark.docker
+from tests.machine import first_process
 
 
 class Shop:
@@ -50,7 +49,7 @@ class Shop:
 
 
 @pytest.fixture(scope="module")
-def shop(engine: DockerEngine, keep_lab: Callable[[str], None]) -> Iterator[Shop]:
+def shop(engine: Engine, keep_lab: Callable[[str], None]) -> Iterator[Shop]:
     shop = Shop()
     with shop.lab:
         keep_lab(shop.lab.id)
@@ -106,14 +105,12 @@ def test_a_node_that_is_not_started_says_so(operation: Callable[[NodeOperations]
 # run
 
 
-@docker
 def test_text_goes_through_a_shell_and_a_list_does_not(h1: Host) -> None:
     assert h1.run("echo $((1+1)) | cat").stdout == "2\n"
     assert h1.run(["echo", "$((1+1))", "a  b"]).stdout == "$((1+1)) a  b\n"
     assert h1.run(["echo", Path("/x")]).stdout == "/x\n"  # type: ignore[list-item]
 
 
-@docker
 def test_streams_are_kept_apart_and_the_status_is_told(h1: Host) -> None:
     result = h1.run("echo out; echo err >&2; exit 3", check=False)
     assert (result.returncode, result.stdout, result.stderr) == (3, "out\n", "err\n")
@@ -126,7 +123,6 @@ def test_streams_are_kept_apart_and_the_status_is_told(h1: Host) -> None:
     )
 
 
-@docker
 @pytest.mark.parametrize("command", ["foo bar", ["foo", "bar"]], ids=["text", "list"])
 def test_a_command_that_is_not_there(h1: Host, command: str | list[str]) -> None:
     with pytest.raises(CommandFailed, match=r"^there is no command 'foo' on h1"):
@@ -134,12 +130,10 @@ def test_a_command_that_is_not_there(h1: Host, command: str | list[str]) -> None
     assert h1.run(command, check=False).returncode == 127
 
 
-@docker
 def test_a_file_that_is_no_command(h1: Host) -> None:
     assert h1.run(["/etc/passwd"], check=False).returncode == 126
 
 
-@docker
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
@@ -154,7 +148,6 @@ def test_a_folder_or_user_that_is_not_there(
         h1.run(["id"], **options)  # type: ignore[arg-type]
 
 
-@docker
 @pytest.mark.parametrize(
     ("command", "sentence"),
     [
@@ -172,7 +165,6 @@ def test_what_is_no_command_is_refused(h1: Host, command: object, sentence: str)
         h1.run(command)  # type: ignore[arg-type]
 
 
-@docker
 def test_environment_folder_and_user(h1: Host) -> None:
     assert h1.run("echo $COLOUR", env={"COLOUR": "red"}).stdout == "red\n"
     assert h1.run("pwd", cwd="/usr/share").stdout == "/usr/share\n"
@@ -182,7 +174,6 @@ def test_environment_folder_and_user(h1: Host) -> None:
     assert h1.run("id -un").stdout == "root\n"
 
 
-@docker
 def test_input_of_any_bytes_and_output_of_any_size(h1: Host) -> None:
     data = bytes(range(256)) * 40_000  # 10 MB, more than any buffer on the way
     assert h1.run("cat", input=data).stdout_bytes == data
@@ -193,7 +184,6 @@ def test_input_of_any_bytes_and_output_of_any_size(h1: Host) -> None:
     assert (len(both.stdout_bytes), len(both.stderr_bytes)) == (6_000_000, 6_000_000)
 
 
-@docker
 def test_a_command_that_takes_too_long_is_killed_with_all_it_started(h1: Host) -> None:
     with pytest.raises(CommandTimeout) as caught:
         h1.run("echo begun; (sleep 7131; true) & sleep 7132", timeout_s=0.5)
@@ -207,14 +197,12 @@ def test_a_command_that_takes_too_long_is_killed_with_all_it_started(h1: Host) -
     assert h1.run(["pgrep", "-f", "sleep 713"], check=False).stdout == ""
 
 
-@docker
 def test_a_command_killed_by_a_signal(h1: Host) -> None:
     with pytest.raises(CommandFailed, match=r"was ended by signal SIGTERM \(15\)"):
         h1.run("kill $$")
     assert h1.run("kill -9 $$", check=False).returncode == -9
 
 
-@docker
 def test_many_threads_use_one_node(h1: Host) -> None:
     with ThreadPoolExecutor(8) as pool:
         outputs = pool.map(lambda n: h1.run(f"sleep 0.05; echo {n}").stdout, range(40))
@@ -224,7 +212,6 @@ def test_many_threads_use_one_node(h1: Host) -> None:
 # start
 
 
-@docker
 def test_lines_come_while_the_command_goes_on(h1: Host) -> None:
     with h1.start("echo one; echo oops >&2; read word; echo $word; sleep 60") as job:
         assert job.stdout.readline() == "one"
@@ -240,7 +227,6 @@ def test_lines_come_while_the_command_goes_on(h1: Host) -> None:
     assert repr(h1.start(["true"])).startswith("<Job 'true' on h1: ")
 
 
-@docker
 def test_a_job_is_waited_for(h1: Host) -> None:
     # More than any buffer on the way, while nobody reads.
     job = h1.start("yes $(printf %099d 0) | head -n 90000; printf end; exit 4")
@@ -254,7 +240,6 @@ def test_a_job_is_waited_for(h1: Host) -> None:
     )
 
 
-@docker
 def test_a_job_reads_until_its_input_ends(h1: Host) -> None:
     job = h1.start(["sort"])
     job.write("b\na\n")
@@ -263,7 +248,6 @@ def test_a_job_reads_until_its_input_ends(h1: Host) -> None:
     assert job.wait() == 0
 
 
-@docker
 @pytest.mark.parametrize(
     ("end", "returncode"), [(Job.interrupt, -2), (Job.terminate, -15), (Job.kill, -9)]
 )
@@ -275,14 +259,12 @@ def test_ways_to_end_a_job(h1: Host, end: Callable[[Job], None], returncode: int
     assert job.stop() == returncode
 
 
-@docker
 def test_a_job_that_ignores_sigterm_is_killed(h1: Host) -> None:
     job = h1.start("trap '' TERM; echo ready; while :; do sleep 0.1; done")
     assert job.stdout.readline() == "ready"
     assert job.stop(timeout_s=0.3) == -9
 
 
-@docker
 def test_a_job_whose_command_is_not_there_is_not_started(h1: Host) -> None:
     with pytest.raises(CommandFailed, match="there is no command 'foo' on h1"):
         h1.start(["foo"])
@@ -291,7 +273,6 @@ def test_a_job_whose_command_is_not_there_is_not_started(h1: Host) -> None:
 # python and call
 
 
-@docker
 def test_a_script_of_ours_runs_there(h1: Host, tmp_path: Path, shop: Shop) -> None:
     script = tmp_path / "client.py"
     script.write_text("import socket, sys\nprint(socket.gethostname(), sys.argv[1:], input())\n")
@@ -301,7 +282,6 @@ def test_a_script_of_ours_runs_there(h1: Host, tmp_path: Path, shop: Shop) -> No
     assert h1.python("print(__name__)").stdout == "__main__\n"
 
 
-@docker
 def test_a_traceback_names_the_file_and_shows_its_lines(h1: Host, tmp_path: Path) -> None:
     script = tmp_path / "broken.py"
     script.write_text("def work():\n    return 1 / 0  # here\n\nwork()\n")
@@ -314,7 +294,6 @@ def test_a_traceback_names_the_file_and_shows_its_lines(h1: Host, tmp_path: Path
     assert h1.python("raise SystemExit(5)", check=False).returncode == 5
 
 
-@docker
 def test_a_script_that_is_not_here(h1: Host) -> None:
     with pytest.raises(TransferFailed, match=r"there is no file 'nowhere.py' here"):
         h1.python("nowhere.py")
@@ -332,7 +311,6 @@ def shout(word: str) -> None:
     os.system(f"echo {word} from a shell")
 
 
-@docker
 def test_a_function_is_called_there(shop: Shop) -> None:
     assert shop.h1.call(fetch, "www") == b"HTTP/1.1"
     assert shop.h1.call(fetch, shop.www, port=80) == b"HTTP/1.1"
@@ -340,7 +318,6 @@ def test_a_function_is_called_there(shop: Shop) -> None:
     assert shop.h1.call(lambda: sys.version_info >= (3, 11))
 
 
-@docker
 def test_what_a_function_prints_is_shown(h1: Host, capsys: pytest.CaptureFixture[str]) -> None:
     assert h1.call(shout, "hello") is None
     shown = capsys.readouterr()
@@ -348,7 +325,6 @@ def test_what_a_function_prints_is_shown(h1: Host, capsys: pytest.CaptureFixture
     assert shown.err == "hello!\n"
 
 
-@docker
 def test_an_exception_is_raised_here(h1: Host) -> None:
     with pytest.raises(ConnectionRefusedError) as caught:
         h1.call(fetch, "127.0.0.1", port=9)
@@ -359,7 +335,6 @@ def test_an_exception_is_raised_here(h1: Host) -> None:
         h1.call(socket.gethostbyname, "no-such-name")
 
 
-@docker
 @pytest.mark.parametrize(
     ("function", "sentence"),
     [
@@ -383,14 +358,12 @@ def raise_own() -> None:
     raise Own("text")
 
 
-@docker
 def test_an_exception_of_ones_own_comes_as_call_failed(h1: Host) -> None:
     with pytest.raises(CallFailed, match=r"raise_own\(\) on h1 raised .*Own: text") as caught:
         h1.call(raise_own)
     assert "in raise_own" in caught.value.remote_traceback
 
 
-@docker
 def test_a_function_that_takes_too_long_is_killed(h1: Host) -> None:
     with pytest.raises(CommandTimeout, match=r"sleep\(\) on h1 had not returned after 0.5 s"):
         h1.call(time.sleep, 7133, call_timeout_s=0.5)
@@ -399,7 +372,6 @@ def test_a_function_that_takes_too_long_is_killed(h1: Host) -> None:
 # Files
 
 
-@docker
 def test_a_directory_goes_there_and_back(h1: Host, tmp_path: Path) -> None:
     site = tmp_path / "site"
     (site / "deep" / "er").mkdir(parents=True)
@@ -423,7 +395,6 @@ def test_a_directory_goes_there_and_back(h1: Host, tmp_path: Path) -> None:
             assert copy.stat().st_mtime == path.stat().st_mtime
 
 
-@docker
 @pytest.mark.parametrize(
     ("remote", "path"),
     [
@@ -439,7 +410,6 @@ def test_where_a_file_is_put(h1: Host, tmp_path: Path, remote: str, path: str) -
     assert h1.read(path) == "text"
 
 
-@docker
 def test_where_a_file_is_got(h1: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert h1.get("/etc/hostname") == tmp_path / "hostname"
@@ -450,7 +420,6 @@ def test_where_a_file_is_got(h1: Host, tmp_path: Path, monkeypatch: pytest.Monke
     assert sorted(os.listdir()) == ["hostname", "new", "other"]
 
 
-@docker
 def test_a_big_file_crosses_whole(h1: Host, tmp_path: Path) -> None:
     data = os.urandom(1 << 20) * 24
     (tmp_path / "big").write_bytes(data)
@@ -459,7 +428,6 @@ def test_a_big_file_crosses_whole(h1: Host, tmp_path: Path) -> None:
     assert h1.get("/tmp/big", tmp_path / "back").read_bytes() == data
 
 
-@docker
 def test_transfers_that_fail_say_why_and_leave_nothing(h1: Host, tmp_path: Path) -> None:
     cases: list[tuple[Callable[[], object], str]] = [
         (lambda: h1.put(tmp_path / "no", "/tmp"), "there is no file or directory"),
@@ -479,7 +447,6 @@ def test_transfers_that_fail_say_why_and_leave_nothing(h1: Host, tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
-@docker
 def test_files_are_written_and_read(h1: Host) -> None:
     h1.write("/root/new/note", "caf\u00e9\n", mode=0o600)
     h1.write("/root/new/note", b"\xff", append=True)
@@ -491,7 +458,6 @@ def test_files_are_written_and_read(h1: Host) -> None:
 # The network
 
 
-@docker
 def test_a_ping_is_answered_through_the_nat(shop: Shop) -> None:
     ping = shop.h1.ping(shop.www, interval_s=0.01)
     assert (ping.sent, ping.received, ping.lost, len(ping.times_ms)) == (3, 3, 0, 3)
@@ -499,7 +465,6 @@ def test_a_ping_is_answered_through_the_nat(shop: Shop) -> None:
     assert shop.h1.ping("192.168.1.1", count=1)
 
 
-@docker
 def test_a_ping_that_is_not_answered_is_a_finding(shop: Shop) -> None:
     assert not shop.h1.ping("203.0.113.99", count=1, timeout_s=0.2)
     # The inside of the home is unknown outside.
@@ -507,7 +472,6 @@ def test_a_ping_that_is_not_answered_is_a_finding(shop: Shop) -> None:
     assert (outside.received, bool(outside)) == (0, False)
 
 
-@docker
 def test_a_name_that_is_unknown(h1: Host) -> None:
     for operation in (h1.ping, h1.traceroute):
         with pytest.raises(CommandFailed, match="h1 does not know the name 'nobody'"):
@@ -516,7 +480,6 @@ def test_a_name_that_is_unknown(h1: Host) -> None:
         h1.ping("-f")
 
 
-@docker
 @pytest.mark.parametrize("method", ["udp", "icmp", "tcp"])
 def test_a_traceroute_passes_the_modem(shop: Shop, method: str) -> None:
     route = shop.h1.traceroute(shop.www, method=method)
@@ -525,7 +488,6 @@ def test_a_traceroute_passes_the_modem(shop: Shop, method: str) -> None:
     assert route.details[0].rtt_ms is not None
 
 
-@docker
 def test_interfaces_and_address(shop: Shop) -> None:
     assert shop.h1.address == "192.168.1.2"
     assert list(shop.h1.interfaces) == ["eth0"]
@@ -535,7 +497,6 @@ def test_interfaces_and_address(shop: Shop) -> None:
 # Names
 
 
-@docker
 def test_hosts_are_edited_live(h1: Host) -> None:
     h1.hosts["printer"] = "192.168.1.1"
     assert h1.hosts["printer"] == "192.168.1.1"
@@ -551,7 +512,6 @@ def test_hosts_are_edited_live(h1: Host) -> None:
     assert repr(h1.hosts).startswith("<hosts of h1: {'localhost': '127.0.0.1'")
 
 
-@docker
 def test_threads_that_edit_hosts_do_not_undo_each_other(h1: Host) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda n: h1.hosts.__setitem__(f"p{n}", f"10.9.9.{n}"), range(20)))
@@ -560,7 +520,6 @@ def test_threads_that_edit_hosts_do_not_undo_each_other(h1: Host) -> None:
         del h1.hosts[f"p{n}"]
 
 
-@docker
 def test_a_node_is_renamed_live(shop: Shop) -> None:
     h2 = shop.h2
     assert h2.hostname == "h2"
@@ -573,7 +532,6 @@ def test_a_node_is_renamed_live(shop: Shop) -> None:
     assert h2.hostname == "h2"
 
 
-@docker
 def test_name_servers_are_edited_live(shop: Shop) -> None:
     h2 = shop.h2
     before = h2.nameservers
@@ -595,7 +553,6 @@ def status(node: Host) -> str:
     return node.run(command, check=False).stdout
 
 
-@docker
 def test_a_service_is_stopped_started_and_restarted(shop: Shop) -> None:
     http = shop.www.services["http"]
     assert repr(http) == "<service http of www.example.com: running>"
@@ -609,7 +566,6 @@ def test_a_service_is_stopped_started_and_restarted(shop: Shop) -> None:
     assert status(shop.h1) == "200"
 
 
-@docker
 def test_the_log_of_a_service_is_read(shop: Shop) -> None:
     shop.h1.run("curl -s http://www.example.com/a-page-asked-for")
     http = shop.www.services["http"]
@@ -618,7 +574,6 @@ def test_the_log_of_a_service_is_read(shop: Shop) -> None:
     assert len(entries) <= 2  # one of each of its two files
 
 
-@docker
 def test_a_service_that_is_not_there(www: Host) -> None:
     assert list(www.services) == ["http"]
     assert repr(www.services) == "<services of www.example.com: http>"
@@ -630,7 +585,6 @@ def test_a_service_that_is_not_there(www: Host) -> None:
 # ssh
 
 
-@docker
 def test_ssh_travels_from_one_node_to_another(shop: Shop) -> None:
     with shop.h1.ssh(to=shop.www) as client:
         _, stdout, _ = client.exec_command("hostname; echo $SSH_CONNECTION")
@@ -646,7 +600,6 @@ def test_ssh_travels_from_one_node_to_another(shop: Shop) -> None:
     assert shop.h1.run("pgrep -x nc", check=False).stdout == ""
 
 
-@docker
 def test_ssh_lets_users_in_by_key_and_by_password(shop: Shop) -> None:
     for options in ({"user": "student"}, {"user": "student", "password": "secret"}):
         with shop.h1.ssh(to="www", **options) as client:
@@ -657,7 +610,6 @@ def test_ssh_lets_users_in_by_key_and_by_password(shop: Shop) -> None:
         assert stdout.read() == b"h2\n"
 
 
-@docker
 def test_ssh_carries_files(shop: Shop) -> None:
     data = os.urandom(3_000_000)
     with shop.h1.ssh(to=shop.h2) as client, client.open_sftp() as sftp:
@@ -665,7 +617,6 @@ def test_ssh_carries_files(shop: Shop) -> None:
     assert shop.h2.read_bytes("/root/by-sftp") == data
 
 
-@docker
 def test_ssh_that_fails_says_why(shop: Shop) -> None:
     with pytest.raises(PlaygroundError, match=r"www.example.com does not let student in; lab.us"):
         shop.h1.ssh(to=shop.www, user="student", password="wrong")
@@ -678,7 +629,6 @@ def test_ssh_that_fails_says_why(shop: Shop) -> None:
 # shell
 
 
-@docker
 def test_a_shell_needs_a_terminal(h1: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO())
     with pytest.raises(PlaygroundError) as caught:
@@ -689,13 +639,13 @@ def test_a_shell_needs_a_terminal(h1: Host, monkeypatch: pytest.MonkeyPatch) -> 
 # A node that dies
 
 
-@docker
-def test_a_node_that_died_is_told(engine: DockerEngine) -> None:
+def test_a_node_that_died_is_told(engine: Engine) -> None:
     h1, h2 = Host("h1"), Host("h2")
     Link(h1, h2)
-    with Lab(h1, name="dying", quiet=True):
+    with Lab(h1, name="dying", quiet=True) as lab:
         job = h1.start("sleep 60")
-        killer = threading.Timer(0.5, lambda: os.kill(h1.running().pid, 9))
+        first = first_process(engine, lab.id, "h1")
+        killer = threading.Timer(0.5, lambda: os.kill(first, 9))
         killer.start()
         with pytest.raises(NodeDied, match=r"^h1 has died: its container ended by itself"):
             h1.run("sleep 30")
@@ -747,7 +697,6 @@ WRONG = {
 }
 
 
-@pytest.mark.docker
 @pytest.mark.parametrize("what", WRONG)
 def test_what_cannot_be_meant_is_refused_in_a_sentence(h1: Host, what: str) -> None:
     with pytest.raises((BadArgument, TransferFailed)) as refused:
@@ -756,6 +705,5 @@ def test_what_cannot_be_meant_is_refused_in_a_sentence(h1: Host, what: str) -> N
     assert "/bin/sh" not in str(refused.value)
 
 
-@pytest.mark.docker
 def test_a_path_is_as_good_as_text(h1: Host) -> None:
     assert h1.run(["pwd"], cwd=PurePosixPath("/etc")).stdout == "/etc\n"

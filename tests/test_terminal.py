@@ -15,9 +15,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from playground.docker_engine import DockerEngine
-
-docker = pytest.mark.docker
+from playground.engine import Engine
 
 PROGRAM = """
 import fcntl, sys, termios
@@ -73,13 +71,12 @@ class Typist:
 
 
 @pytest.fixture
-def typist(engine: DockerEngine) -> Iterator[Typist]:
+def typist(engine: Engine) -> Iterator[Typist]:
     typist = Typist()
     yield typist
     typist.close()
 
 
-@docker
 def test_a_shell_in_a_terminal(typist: Typist) -> None:
     typist.read_until("h1:")
     typist.type("stty size; echo $TERM-$((40+2))\r")

@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from playground.engine import Engine
+
 TOP = Path(__file__).resolve().parents[1]
 
 
@@ -69,8 +71,7 @@ def test_what_it_says_it_needs_is_what_these_tests_ran_with(wanted: str) -> None
         assert requirement.specifier.contains(metadata.version(requirement.name))
 
 
-@pytest.mark.docker
-def test_the_demonstration_runs_from_the_wheel(elsewhere: Path, engine: object) -> None:
+def test_the_demonstration_runs_from_the_wheel(elsewhere: Path, engine: Engine) -> None:
     shown = run([elsewhere / "venv" / "bin" / "playground", "--quiet", "demo"], elsewhere)
     assert "FAILED" not in shown
     assert "taking it down" in shown
