@@ -21,7 +21,7 @@ import os
 import re
 import signal
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 # All our groups are below one of this name.
@@ -221,9 +221,15 @@ def find_hierarchies() -> dict[str, Hierarchy | None]:
     }
 
 
-# For a maker, which makes one host after another: reading /proc takes longer
-# than making the groups.
-_hierarchies = functools.cache(find_hierarchies)
+@functools.cache
+def hierarchies() -> dict[str, Hierarchy | None]:
+    """Return `find_hierarchies` of the first call, which all that follows goes by.
+
+    For who makes one host after another, since reading /proc takes longer than
+    making groups; and for who is about to lose sight of his own /proc.
+
+    """
+    return find_hierarchies()
 
 
 def _usable(controller: str, version: int, folders: Sequence[str]) -> Hierarchy | None:
@@ -259,14 +265,13 @@ def make_group(lab: str, node: str, limits: Limits) -> list[str]:
     then nothing is left of them.
 
     """
-    hierarchies = _hierarchies()
-    if sentence := lacking(limits, hierarchies):
+    if sentence := lacking(limits, hierarchies()):
         raise OSError(errno.EOPNOTSUPP, sentence)
     path = (TOP, _component("", lab), _component(_PREFIX, node))
     files: list[str] = []
     try:
         for controller in needed(limits):
-            hierarchy = hierarchies[controller]
+            hierarchy = hierarchies()[controller]
             assert hierarchy is not None
             group = _make_path(hierarchy, controller, path)
             for setting in settings(limits, hierarchy.version)[controller]:
@@ -358,6 +363,21 @@ def remove_lab(lab: str) -> None:
                 os.rmdir(f"{folder}/{TOP}")
 
 
+def sweep(running: Collection[str]) -> None:
+    """Remove the empty groups of labs that do not run; kills nothing and waits for nothing.
+
+    Whoever lives in one of them runs where this process cannot see it.
+
+    """
+    for lab in lab_ids():
+        if lab not in running:
+            for folder in _folders():
+                with contextlib.suppress(OSError):
+                    for group, _, _ in os.walk(f"{folder}/{TOP}/{lab}", topdown=False):
+                        os.rmdir(group)
+                    os.rmdir(f"{folder}/{TOP}")
+
+
 def lab_ids() -> list[str]:
     """Return the labs that have groups, sorted; some may have ended long ago."""
     found: set[str] = set()
@@ -369,7 +389,7 @@ def lab_ids() -> list[str]:
 
 def _folders() -> list[str]:
     """Where our groups may be: each folder once."""
-    found = (item.folder for item in find_hierarchies().values() if item is not None)
+    found = (item.folder for item in hierarchies().values() if item is not None)
     return list(dict.fromkeys(found))
 
 

@@ -26,6 +26,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from playground import walls
 from playground.debian_base import bootstrap, mmdebstrap_command
 from playground.docker_errors import build_failed, is_foreign, sentence
 from playground.docker_line import (
@@ -53,6 +54,7 @@ from playground.errors import EngineError, ImageError, NodeDied, PlaygroundError
 from playground.guardian import Guardian
 from playground.images import LOCAL_BASE, PUBLIC_BASE, Image, helper_image, image_for
 from playground.limits import DEFAULT_PROCESSES, Limits
+from playground.plan import Plan
 from playground.progress import Progress, Silent
 
 # API 1.41 came with Docker 20.10, the first with the cgroup namespace mode.
@@ -176,6 +178,15 @@ class DockerEngine:
                 "version": line.request("GET", "/version"),
                 "info": line.request("GET", "/info"),
             }
+
+    def refuse(self, plan: Plan) -> None:
+        """Raise `EngineError` for what the engine cannot make of a plan.
+
+        An engine on this machine shares its kernel; of another's nothing is known here.
+
+        """
+        if self._socket_path() == _USUAL_SOCKET:
+            walls.check(plan)
 
     # -- images --------------------------------------------------------------
 

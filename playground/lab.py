@@ -220,6 +220,7 @@ class Lab:
         with self._lock:
             self._take_nodes()
             plan = self.plan()
+            self._engine.refuse(plan)
             images = self._images(plan)
             if self.running:
                 self._extend(plan, images)

@@ -32,6 +32,7 @@ import os
 import platform
 import signal
 import socket
+import stat
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -82,7 +83,15 @@ _CAPABILITIES = {
 }
 _FURTHER_CAPABILITIES = {"NET_ADMIN": 12, "SYS_PTRACE": 19, "SYS_NICE": 23, "SYS_TIME": 25}
 
-_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+# Their numbers are Documentation/admin-guide/devices.txt of the kernel.
+_DEVICES = {
+    "null": (1, 3),
+    "zero": (1, 5),
+    "full": (1, 7),
+    "random": (1, 8),
+    "urandom": (1, 9),
+    "tty": (5, 0),
+}
 
 # As runc has them: what tells of the machine, and what would change it.
 _MASKED_FILES = (
@@ -106,6 +115,9 @@ _WRITABLE = "/proc/sys/net"
 # Where a host's root is put together, in the lab's own /run; each host sees
 # another file system there, for each has a mount namespace of its own.
 _PLACE = "/run/playground/node"
+
+# The hosts' device files.  The machine's own would be changed by a chmod in a host.
+_LAB_DEVICES = "/run/playground/dev"
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.mount.argtypes = [ctypes.c_char_p] * 3 + [ctypes.c_ulong, ctypes.c_char_p]
@@ -135,6 +147,20 @@ def prepare_lab() -> None:
     mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     mount("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
     os.makedirs(_PLACE)
+    if not _in_user_namespace():
+        _make_lab_devices()
+
+
+def _make_lab_devices() -> None:
+    os.mkdir(_LAB_DEVICES)
+    flags = MS_NOSUID | MS_NOEXEC
+    mount("tmpfs", _LAB_DEVICES, "tmpfs", flags, "mode=755")
+    for name, numbers in _DEVICES.items():
+        path = f"{_LAB_DEVICES}/{name}"
+        os.mknod(path, stat.S_IFCHR, os.makedev(*numbers))
+        os.chmod(path, 0o666)
+    # Wherever they are bound to, nobody changes them: a device may be written all the same.
+    mount("", _LAB_DEVICES, "", MS_REMOUNT | MS_RDONLY | flags)
 
 
 def serve(line: socket.socket, lab: str) -> None:
@@ -248,6 +274,7 @@ def _become_host(request: Request, lab: str, report: int) -> NoReturn:
             action = signal.SIG_IGN if number == signal.SIGCHLD else signal.SIG_DFL
             with contextlib.suppress(OSError, ValueError):
                 signal.signal(number, action)
+        agent.confine()
         give_up_capabilities(capability_mask(request["capabilities"]))
         command = request["command"]
         os.execvpe(command[0], command, environ)
@@ -324,14 +351,16 @@ def _in_user_namespace() -> bool:
 
 
 def _make_devices() -> None:
-    """Fill the host's /dev: the machine's harmless devices, and terminals of its own."""
+    """Fill the host's /dev: harmless devices, and terminals of its own."""
     # nodev on the folder, not on what is bound into it: a device file that the
     # host makes here is of no use to it.
     flags = MS_NOSUID | MS_NODEV | MS_NOEXEC
     mount("tmpfs", "dev", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=64m")
+    # In a user namespace no device can be made; nor can the machine's be changed.
+    source = "/dev" if _in_user_namespace() else _LAB_DEVICES
     for name in _DEVICES:
         os.close(os.open(f"dev/{name}", os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o666))
-        mount(f"/dev/{name}", f"dev/{name}", "", MS_BIND)
+        mount(f"{source}/{name}", f"dev/{name}", "", MS_BIND)
     for folder in ("pts", "shm", "mqueue"):
         os.mkdir(f"dev/{folder}")
     terminals = "newinstance,ptmxmode=0666,mode=0620"

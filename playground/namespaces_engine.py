@@ -8,9 +8,11 @@ have the machine's own root below theirs, the others that of a playground image.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import select
+import shutil
 import signal
 import socket
 import sys
@@ -21,11 +23,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from playground import cgroups, walls
 from playground import labels as found_labels
 from playground.engine import Channel, LabLabels, LabRecord, NodeContainer
 from playground.errors import EngineError, NodeDied
 from playground.images import Image, image_for
-from playground.limits import Limits
+from playground.limits import DEFAULT_PROCESSES, Limits
+from playground.plan import Plan
 from playground.progress import Progress, Silent
 from playground.remote import SubprocessChannel
 from playground.roots import ImageRoots, RootFilesystem, machine_root
@@ -90,6 +94,21 @@ class NamespacesEngine:
         if reason := user_namespaces_refused():
             raise EngineError(reason)
 
+    def refuse(self, plan: Plan) -> None:
+        """Raise `EngineError` for what this machine, or this user, cannot make of a plan."""
+        self.check()
+        if os.geteuid() != 0:
+            _refuse_without_root(plan)
+        for node in plan.nodes:
+            if node.limits and (reason := cgroups.refusal(_as_dict(node.limits))):
+                raise EngineError(f"{node.name}: {reason}")
+        if any(node.ruleset for node in plan.nodes) and shutil.which("nft", path=_PATH) is None:
+            raise EngineError(
+                "a router of this lab translates addresses or filters, for which nft is needed: "
+                "install nftables (apt-get install nftables)"
+            )
+        walls.check(plan)
+
     def close(self) -> None:
         """Nothing is kept open but the lines of labs that run."""
 
@@ -103,20 +122,11 @@ class NamespacesEngine:
         """Make what is below the hosts, where it is missing.
 
         Hosts without services need nothing.  Raises `ImageError` if an image cannot
-        be made, `EngineError` if one is wanted and this is no root.
+        be made.
 
         """
-        self.check()
-        if not images:
-            return
-        if os.geteuid() != 0:
-            layers = ", ".join(sorted({image.layer for image in images}))
-            raise EngineError(
-                f"hosts with services ({layers}) need an image, and the namespaces engine has "
-                "images as root only: run this as root, take the services away, or use a "
-                'Docker engine (engine="docker")'
-            )
-        self._roots.ensure(images, progress or Silent())
+        if images:
+            self._roots.ensure(images, progress or Silent())
 
     def _root(self, tag: str | None) -> RootFilesystem:
         return machine_root() if tag is None else self._roots.find(tag)
@@ -125,6 +135,7 @@ class NamespacesEngine:
 
     def guard(self, lab: LabLabels) -> Leash:
         """Make the lab's namespaces; the lab ends with what this returns."""
+        _sweep_cgroups()
         line = _Line(lab.id, environ=lab.as_labels("keeper"), keep=lab.keep)
         with self._lock:
             self._labs[lab.id] = line
@@ -190,7 +201,7 @@ class NamespacesEngine:
             "command": list(root.command) or ["sleep", "infinity"],
             "cwd": root.cwd,
             "capabilities": list(node.cap_add),
-            "limits": _as_dict(node.limits),
+            "limits": _default_limits() | _as_dict(node.limits),
         }
 
     def refuse_dead(self, lab: LabLabels, nodes: Sequence[NodeContainer]) -> None:
@@ -216,6 +227,8 @@ class NamespacesEngine:
         if nodes is not None:
             hosts = found_labels.find_nodes(lab_id)
             _end([hosts[name][0] for name in nodes if name in hosts], signal.SIGKILL)
+            for name in nodes:
+                cgroups.remove_group(lab_id, name)
             return
         with self._lock:
             line = self._labs.pop(lab_id, None)
@@ -224,6 +237,7 @@ class NamespacesEngine:
         keeper = found_labels.find_keeper(lab_id)
         if keeper is not None:
             _end([keeper], signal.SIGTERM)
+        cgroups.remove_lab(lab_id)  # a keeper that was killed has left them
 
     def labs(self) -> list[LabRecord]:
         """Return the labs that run on this machine, of those that this user may see."""
@@ -365,14 +379,37 @@ class _Line:
         self.channel.close()
 
 
-def _as_dict(limits: Limits) -> dict[str, Any] | None:
-    if not limits:
-        return None
-    return {
-        "memory_mb": limits.memory_mb,
-        "cpus": limits.cpus,
-        "processes": limits.processes,
-    }
+def _refuse_without_root(plan: Plan) -> None:
+    for node in plan.nodes:
+        if node.services:
+            names = ", ".join(settings.service for settings in node.services)
+            raise EngineError(
+                f"{node.name} offers {names}, for which it needs an image, and an ordinary user "
+                "can run hosts without services only: run this as root, take the services away, "
+                'or use a Docker engine, Lab(engine="docker")'
+            )
+        if node.limits:
+            raise EngineError(
+                f"{node.name} has limits, and an ordinary user cannot have the kernel hold them: "
+                "run this as root, or take memory_mb, cpus and processes away"
+            )
+
+
+@functools.cache
+def _default_limits() -> dict[str, Any]:
+    """What holds for every host: a fork bomb is to end in it, where it can be held there."""
+    limits = {"processes": DEFAULT_PROCESSES}
+    return limits if os.geteuid() == 0 and cgroups.refusal(limits) is None else {}
+
+
+def _as_dict(limits: Limits) -> dict[str, Any]:
+    return {name: value for name, value in vars(limits).items() if value is not None}
+
+
+def _sweep_cgroups() -> None:
+    """Remove the control groups of labs whose keepers were killed."""
+    if cgroups.lab_ids():
+        cgroups.sweep({record.id for record in found_labels.find_labs()})
 
 
 def _end(pids: Iterable[int], signum: int) -> None:
