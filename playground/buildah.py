@@ -225,6 +225,10 @@ def stored_name(tag: str) -> str:
     ('localhost/playground/base:0123', 'docker.io/library/debian:trixie-slim')
 
     """
+    # https://pkg.go.dev/github.com/distribution/reference: a first part with a
+    # dot is a registry's name.
+    if "." in tag.split("/")[0]:
+        return tag
     return f"localhost/{tag}" if "/" in tag else f"docker.io/library/{tag}"
 
 
