@@ -207,7 +207,10 @@ def find_hierarchies() -> dict[str, Hierarchy | None]:
     delegation"), None where there is none.
 
     """
-    mountinfo, cgroup = _read("/proc/self/mountinfo"), _read("/proc/self/cgroup")
+    try:
+        mountinfo, cgroup = _read("/proc/self/mountinfo"), _read("/proc/self/cgroup")
+    except FileNotFoundError:  # a kernel without control groups, or no /proc
+        return {}
     unified = ""
     for version, _, point, _ in parse_mounts(mountinfo):
         if version == 2:

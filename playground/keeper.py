@@ -48,7 +48,7 @@ import subprocess
 import sys
 from typing import Any, NoReturn
 
-from playground import agent, machine_layer, maker
+from playground import agent, cgroups, machine_layer, maker
 
 # sched.h; what agent.py does not need.
 CLONE_NEWUSER = 0x10000000
@@ -106,6 +106,8 @@ def say(leash: socket.socket, message: dict[str, Any]) -> None:
 def _keep(settings: Settings, leash: socket.socket) -> NoReturn:
     if settings["keep"] and os.fork():
         os._exit(0)  # the machine's first process adopts it
+    # Now: in the lab's /proc this process will not be.
+    cgroups.hierarchies()
     namespaces = _LAB_NAMESPACES
     if not _may_make_namespaces():
         enter_user_namespace()
@@ -164,8 +166,6 @@ def _watch(first: int, leash: socket.socket, owner: int | None) -> None:
 
 def _remove_cgroups(lab: str) -> None:
     """Remove the lab's control groups: the one thing that does not end with its processes."""
-    from playground import cgroups
-
     cgroups.remove_lab(lab)
 
 
