@@ -274,6 +274,7 @@ def _become_host(request: Request, lab: str, report: int) -> NoReturn:
             action = signal.SIG_IGN if number == signal.SIGCHLD else signal.SIG_DFL
             with contextlib.suppress(OSError, ValueError):
                 signal.signal(number, action)
+        agent.confine()
         give_up_capabilities(capability_mask(request["capabilities"]))
         command = request["command"]
         os.execvpe(command[0], command, environ)
