@@ -1,11 +1,18 @@
-"""What may be said of a host's limits."""
+"""What may be said of a host's limits, and that they hold."""
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
+from playground import CommandFailed, Host, Lab, Link, cgroups
+from playground.engine import Engine
 from playground.errors import TopologyError
-from playground.limits import NO_LIMITS, Limits, make_limits
+from playground.limits import DEFAULT_PROCESSES, NO_LIMITS, Limits, make_limits
+from playground.namespaces_engine import NamespacesEngine
 
 
 def test_nothing_said_is_no_limit() -> None:
@@ -42,3 +49,76 @@ def test_processes_that_cannot_be(processes: object) -> None:
         TopologyError, match=r"h1: processes=.* is no whole number of processes, 8 "
     ):
         make_limits("h1", None, None, processes)
+
+
+# -- that they hold -----------------------------------------------------------
+
+MEMORY_MB, PROCESSES = 64, 50
+
+
+@pytest.fixture
+def neighbours(engine: Engine) -> Iterator[tuple[Host, Host]]:
+    """Two hosts of a lab; the first has limits."""
+    h1 = Host("h1", memory_mb=MEMORY_MB, cpus=0.5, processes=PROCESSES)
+    h2 = Host("h2")
+    Link(h1, h2)
+    with Lab(h1, quiet=True):
+        yield h1, h2
+
+
+FORK_BOMB = """
+import os, signal
+children = []
+try:
+    while len(children) < 1000:
+        pid = os.fork()
+        if pid == 0:
+            signal.pause()
+        children.append(pid)
+except BlockingIOError:
+    print("stopped at", len(children), flush=True)
+input()
+for pid in children:
+    os.kill(pid, signal.SIGKILL)
+"""
+
+
+def test_a_fork_bomb_ends_in_its_host(neighbours: tuple[Host, Host]) -> None:
+    h1, h2 = neighbours
+    with h1.start(["python3", "-I", "-S", "-c", FORK_BOMB]) as bomb:
+        said, _, count = next(iter(bomb.stdout)).rpartition(" ")
+        assert said == "stopped at"
+        assert PROCESSES - 10 < int(count) < PROCESSES
+        # All that while its neighbour goes on.
+        assert h2.run("echo whole").stdout == "whole\n"
+        assert h2.ping(h1)
+        bomb.write("\n")
+        bomb.wait(20)
+    assert h1.run("echo whole again").stdout == "whole again\n"
+
+
+@pytest.mark.parametrize("shape", ["exec", "shell"])
+def test_who_takes_more_memory_than_the_host_has_is_killed(
+    neighbours: tuple[Host, Host], shape: str
+) -> None:
+    h1, h2 = neighbours
+    greedy = ["python3", "-I", "-S", "-c", f"bytearray({4 * MEMORY_MB} << 20)"]
+    command = greedy if shape == "exec" else f"{shlex.join(greedy)}; exit $?"
+    with pytest.raises(CommandFailed, match=f"more memory than h1 has with memory_mb={MEMORY_MB}"):
+        h1.run(command)
+    assert h1.run("echo whole").stdout == "whole\n"
+    assert h2.run(command).ok
+
+
+def test_a_host_without_a_word_has_the_usual_number_of_processes(
+    namespaces_engine: NamespacesEngine,
+) -> None:
+    # On Docker: tests/test_docker_engine.py.
+    h1, h2 = Host("h1"), Host("h2")
+    Link(h1, h2)
+    with Lab(h1, quiet=True) as lab:
+        hierarchy = cgroups.find_hierarchies()["pids"]
+        assert hierarchy is not None
+        group = Path(hierarchy.folder, "playground", lab.id, "host.h1")
+        assert (group / "pids.max").read_text() == f"{DEFAULT_PROCESSES}\n"
+        assert (group / "cgroup.procs").read_text() != ""
