@@ -212,13 +212,13 @@ def build(quiet: bool, file: Path | None) -> None:
 def doctor() -> None:
     """Look whether this machine can run labs.
 
-    Checks the engine and its versions, the kernel and free disk space, and says what to do
+    Checks both engines and their versions, the kernel and free disk space, and says what to do
     about what is missing. The exit status is 1 if anything will keep labs from working.
     """
     from playground import doctor as room
 
     marks = {"ok": ("ok", "green"), "warn": ("!!", "yellow"), "fail": ("NO", "red")}
-    findings = room.examine()
+    findings = room.examine_all()
     width = max((len(finding.name) for finding in findings), default=0)
     indent = " " * (width + 6)
     columns = max(shutil.get_terminal_size().columns, len(indent) + 30)

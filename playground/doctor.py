@@ -8,9 +8,11 @@ what it finds, and leaves nothing behind.
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import importlib.metadata
 import json
+import os
 import platform
 import re
 import shutil
@@ -18,33 +20,47 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from playground import namespaces_doctor
 from playground.docker_engine import DockerEngine
+from playground.engines import VARIABLE
 from playground.errors import EngineError, ImageError
+from playground.finding import Finding
 from playground.images import LOCAL_BASE, PUBLIC_BASE, all_images, helper_image
 
-Status = Literal["ok", "warn", "fail"]
 
+def examine_all() -> list[Finding]:
+    """Look at this Python and at each engine that may be meant here.
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at.
+    What keeps one engine from working is no failure where the other works.
 
-    ``status`` is "ok", "warn" (some of playground will not work, or badly) or
-    "fail" (no lab can start).  ``detail`` says what was found and what that
-    means, ``advice`` what to do about it; an "ok" needs none.
+    >>> [finding for finding in examine_all() if finding.status == "fail"]
+    []
 
     """
-
-    name: str
-    status: Status
-    detail: str
-    advice: str = ""
+    asked = os.environ.get(VARIABLE)
+    python = [*_python(), *_packages()]
+    namespaces = [*namespaces_doctor.examine()]
+    if asked == "namespaces":
+        return python + namespaces
+    docker = examine()[len(python) :]
+    if asked == "docker" or DockerEngine().was_asked_for():
+        return python + docker
+    healthy = [all(one.status != "fail" for one in found) for found in (docker, namespaces)]
+    if any(healthy):
+        docker, namespaces = (
+            [
+                dataclasses.replace(one, status="warn") if one.status == "fail" else one
+                for one in found
+            ]
+            for found in (docker, namespaces)
+        )
+    return python + docker + namespaces
 
 
 def examine(engine: DockerEngine | None = None) -> list[Finding]:
-    """Look at the engine, its kernel, the images and this Python.
+    """Look at a Docker engine, its kernel, the images and this Python.
 
     Where the helper's image exists, the kernel's features are really tried, in a
     container of their own; else they are looked up, if the engine is on this

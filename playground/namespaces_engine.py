@@ -148,7 +148,7 @@ class NamespacesEngine:
             return self.connect(lab.id)
         line = self._line(lab.id)
         line.ready()
-        return line.channel
+        return line.hand_out()
 
     def connect(self, lab_id: str) -> Channel:
         """Start one more agent in the lab, and return the line to it."""
@@ -159,7 +159,7 @@ class NamespacesEngine:
         line.ready()
         with self._lock:
             self._labs[lab_id] = line
-        return line.channel
+        return line.hand_out()
 
     def _line(self, lab_id: str) -> _Line:
         with self._lock:
@@ -272,6 +272,7 @@ class _Line:
         self.lab_id = lab_id
         self._lock = threading.Lock()
         self._ready: dict[str, Any] | None = None
+        self._has_reader = False
         self._leash, leash = socket.socketpair()
         self._makers, makers = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         owner = None
@@ -374,9 +375,17 @@ class _Line:
         self._leash.close()
         self._makers.close()
 
+    def hand_out(self) -> Channel:
+        """Return the line to the agent, whose reader will see its end."""
+        self._has_reader = True
+        return self.channel
+
     def close(self) -> None:
         self.let_go()
         self.channel.close()
+        if not self._has_reader:
+            while self.channel.read(1 << 16):
+                pass
 
 
 def _refuse_without_root(plan: Plan) -> None:

@@ -1,0 +1,108 @@
+"""What bare namespaces can do on this machine, for `playground doctor`.
+
+As `playground.doctor` does for Docker: everything that a lab depends on is looked
+at, a host is really made, and nothing is left behind.
+
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+
+from playground import cgroups
+from playground.engine import LabLabels, NodeContainer
+from playground.errors import EngineError, ImageError
+from playground.finding import Finding
+from playground.images import image_for
+from playground.namespaces_engine import NamespacesEngine
+from playground.roots import ImageRoots
+from playground.services import SERVICES
+
+
+def examine() -> Iterator[Finding]:
+    """Yield what was found, the engine itself first."""
+    first = _engine()
+    yield first
+    if first.status == "fail":
+        return
+    yield from _tools()
+    yield from _limits()
+    yield from _images()
+
+
+def _engine() -> Finding:
+    name = "namespaces"
+    lab = LabLabels(f"doctor-{secrets.token_hex(4)}", "doctor", f"doctor:{os.getpid()}")
+    engine = NamespacesEngine()
+    begin = time.monotonic()
+    try:
+        engine.check()
+        guard = engine.guard(lab)
+        try:
+            engine.start_nodes(lab, [NodeContainer("trial", "trial", None)])
+        finally:
+            engine.stop(lab.id)
+            guard.release()
+    except EngineError as error:
+        return Finding(name, "fail", "no host can be made of bare namespaces", str(error))
+    took_ms = 1000 * (time.monotonic() - begin)
+    who = "root" if os.geteuid() == 0 else "an ordinary user: hosts without services, no limits"
+    return Finding(name, "ok", f"a host was made and removed in {took_ms:.0f} ms, as {who}")
+
+
+# What a lab uses of the machine's own programs, and what for.
+_TOOLS = {
+    "ip": ("iproute2", "looking at addresses and routes on hosts without services"),
+    "ping": ("iputils-ping", "ping from hosts without services"),
+    "traceroute": ("traceroute", "traceroute from hosts without services"),
+    "nft": ("nftables", "routers that translate addresses"),
+}
+
+
+def _tools() -> Iterator[Finding]:
+    missing = [name for name in _TOOLS if shutil.which(name, path=_PATH) is None]
+    if not missing:
+        yield Finding("tools", "ok", f"this machine has {', '.join(_TOOLS)}")
+        return
+    uses = "; ".join(f"{name}: {_TOOLS[name][1]}" for name in missing)
+    packages = " ".join(_TOOLS[name][0] for name in missing)
+    yield Finding("tools", "warn", f"not installed: {uses}", f"apt-get install {packages}")
+
+
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def _limits() -> Iterator[Finding]:
+    if os.geteuid() != 0:
+        return
+    wanted = {"memory_mb": 64.0, "cpus": 0.5, "processes": 100.0}
+    reasons = {name: cgroups.refusal({name: value}) for name, value in wanted.items()}
+    refused = [reason for reason in reasons.values() if reason is not None]
+    if refused:
+        yield Finding("limits of hosts", "warn", "; ".join(refused), "leave those limits out")
+    else:
+        yield Finding("limits of hosts", "ok", f"the kernel holds {', '.join(wanted)}")
+
+
+def _images() -> Iterator[Finding]:
+    if os.geteuid() != 0:
+        return
+    roots = ImageRoots()
+    missing = []
+    for name in SERVICES:
+        try:
+            roots.find(image_for([name]).tag)
+        except ImageError:
+            missing.append(name)
+    if not missing:
+        yield Finding("images", "ok", f"those of all {len(SERVICES)} services are here")
+        return
+    detail = f"not built yet, for {', '.join(missing)}; what a lab needs is built when it starts"
+    advice = "run `playground --engine namespaces build` to have it done"
+    if shutil.which("buildah", path=_PATH) is None and shutil.which("dockerd", path=_PATH) is None:
+        advice = "apt-get install buildah mmdebstrap: hosts with services need them"
+    yield Finding("images", "warn", detail, advice)

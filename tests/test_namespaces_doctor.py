@@ -1,0 +1,44 @@
+"""What the doctor says of bare namespaces."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from playground import labels, namespaces_doctor
+from playground.errors import EngineError
+from playground.namespaces_engine import NamespacesEngine
+
+
+def test_a_machine_that_can_make_a_host_is_healthy_and_keeps_nothing_of_it() -> None:
+    before = labels.find_labs()
+    found = {finding.name: finding for finding in namespaces_doctor.examine()}
+    assert found["namespaces"].status == "ok", found["namespaces"]
+    assert "a host was made and removed" in found["namespaces"].detail
+    assert labels.find_labs() == before
+
+
+def test_a_machine_that_forbids_namespaces_is_told_what_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(self: NamespacesEngine) -> None:
+        raise EngineError("let root run `sysctl -w user.max_user_namespaces=15000`")
+
+    monkeypatch.setattr(NamespacesEngine, "check", refuse)
+    (finding,) = namespaces_doctor.examine()
+    assert finding.status == "fail"
+    assert "sysctl -w user.max_user_namespaces" in finding.advice
+
+
+def test_a_missing_program_is_named_with_its_package_and_its_use(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    which = shutil.which
+    monkeypatch.setattr(
+        shutil, "which", lambda name, path=None: None if name == "nft" else which(name, path=path)
+    )
+    (finding,) = [found for found in namespaces_doctor.examine() if found.name == "tools"]
+    assert finding.status == "warn"
+    assert "nft: routers that translate addresses" in finding.detail
+    assert "nftables" in finding.advice
