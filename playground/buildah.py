@@ -140,23 +140,23 @@ class Buildah:
         self._clear(tools)
 
     def _driver(self, lock: int) -> str:
+        log = ""
         for driver in _DRIVERS:
             if (self._graph / f"{driver}-images").is_dir():
                 return driver
-            if _Tools(self._place, driver, lock).run(["info"]).status == 0:
+            done = _Tools(self._place, driver, lock).run(["info"])
+            if done.status == 0:
                 return driver
-        raise ImageError(
-            f"buildah cannot store images in {self._graph}: `buildah --root {self._graph} info` "
-            "says why"
-        )
+            log += done.log
+        raise ImageError(f"buildah cannot store images in {self._graph}; it says so below", log)
 
     def _build(self, tools: _Tools, image: Image, base: str, progress: Progress) -> None:
         with (
             progress.step(f"building image {image.layer}") as step,
             tools.folder() as context,
         ):
-            with tarfile.open(fileobj=io.BytesIO(image.context())) as archive:
-                archive.extractall(context, filter="tar")
+            with _room(self._place):
+                _unpack(image.context(), context)
             arguments = [
                 *("build", "--isolation", "chroot", "--pull-never"),
                 *("--build-arg", f"BASE={stored_name(base)}"),
@@ -242,6 +242,20 @@ def refuse_missing_programs() -> None:
             f"answers, and {' and '.join(missing)} is missing; run `apt-get install {packages} "
             "mmdebstrap`, or scripts/setup --engine namespaces, and try again"
         )
+
+
+def _unpack(archive: bytes, folder: Path) -> None:
+    """Write the files of an `Image.context` into a folder."""
+    # Python 3.11.2, which Debian 12 has, knows no extractall(filter=), and others
+    # warn without it.
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        for member in tar:
+            content = tar.extractfile(member)
+            assert content is not None
+            path = folder / member.name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content.read())
+            path.chmod(member.mode)
 
 
 # -- running it ---------------------------------------------------------------
