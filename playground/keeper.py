@@ -39,12 +39,9 @@ import ctypes
 import errno
 import json
 import os
-import pwd
 import select
-import shutil
 import signal
 import socket
-import subprocess
 import sys
 from typing import Any, NoReturn
 
@@ -268,6 +265,8 @@ def enter_user_namespace() -> None:
         # It stays outside, where the programs that may map have their power.
         os.close(woken)
         os.read(wake, 1)
+        import subprocess
+
         done = all(subprocess.run(argv, capture_output=True).returncode == 0 for argv in mappers)
         os._exit(0 if done else 1)
     if _libc.unshare(CLONE_NEWUSER) != 0:
@@ -288,6 +287,8 @@ def enter_user_namespace() -> None:
 
 def _mappers(uid: int, gid: int) -> list[list[str]]:
     """The two commands that map whole ranges of ids, [] where that cannot be."""
+    import shutil
+
     pid = str(os.getpid())
     commands = []
     for program, own, table in (("newuidmap", uid, "subuid"), ("newgidmap", gid, "subgid")):
@@ -301,6 +302,8 @@ def _mappers(uid: int, gid: int) -> list[list[str]]:
 
 def _range(path: str, uid: int) -> int | None:
     """Return where this user's range of subordinate ids begins, if it is long enough."""
+    import pwd
+
     names = {str(uid)}
     with contextlib.suppress(KeyError):
         names.add(pwd.getpwuid(uid).pw_name)

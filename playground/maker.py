@@ -29,7 +29,6 @@ import functools
 import json
 import operator
 import os
-import platform
 import signal
 import socket
 import stat
@@ -324,7 +323,7 @@ def _make_root(request: Request) -> None:
     mount("sysfs", "sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY)
     _make_devices()
     # pivot_root(2), "pivot_root(".", ".")".
-    number = _PIVOT_ROOT[platform.machine()]
+    number = _PIVOT_ROOT[os.uname().machine]
     agent._checked(_libc.syscall(number, b".", b"."), "changing the root")
     agent._checked(_libc.umount2(b".", MNT_DETACH), "leaving the machine's root")
     os.chdir("/")
