@@ -82,10 +82,15 @@ def _checked(node: Node, result: Result) -> Result:
 
 def failure(node: Node, result: Result) -> str:
     """Say how a command ended that failed, and what the node's limits may have to do with it."""
-    plan = None
+    live = None
     with suppress(NotRunning):  # stopped meanwhile
-        plan = node.running().plan
-    return failure_sentence(node.name, result, plan.limits.memory_mb if plan else None)
+        live = node.running()
+    return failure_sentence(
+        node.name,
+        result,
+        memory_mb=live.plan.limits.memory_mb if live and live.plan else None,
+        own_programs=live is None or live.own_programs,
+    )
 
 
 def _timed_out(
@@ -174,7 +179,7 @@ def start_process(
         return _spawn(node, command, env=env, cwd=cwd, user=user, stdin=stdin, tty=tty)
     except _NoSuchCommand as missing:
         result = Result.from_bytes(command, missing.returncode, b"", str(missing).encode())
-        raise CommandFailed(failure_sentence(node.name, result), result) from None
+        raise CommandFailed(failure(node, result), result) from None
 
 
 def _argv(command: Command) -> list[str]:

@@ -373,6 +373,7 @@ class Lab:
         raise NotReady("\n".join(sentences) + (f"\nits log ends:\n{log}" if log else ""))
 
     def _attach_nodes(self, plan: Plan, pids: Mapping[str, int]) -> None:
+        plain_have_image = self._engine.image_for(frozenset()) is not None
         for node in self.nodes:
             # A node that was declared since, and is not started, is in no plan.
             if isinstance(node, Switch) or node.name not in pids:
@@ -383,6 +384,7 @@ class Lab:
                 lab=self,
                 services={item.service: SERVICES[item.service] for item in node.declared_services},
                 plan=plan.node(node.name),
+                own_programs=plain_have_image or bool(plan.node(node.name).services),
             )
 
     def _let_go(self) -> None:

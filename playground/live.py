@@ -185,6 +185,8 @@ class ServiceRow(Protocol):
 class LiveNode:
     """The handle by which a running node is reached.
 
+    Without ``own_programs`` it has those of the machine, and no image.
+
     ``pid`` is that of the container's init, as the agent sees it.  ``env`` is
     added to the environment of every command.
 
@@ -196,3 +198,4 @@ class LiveNode:
     services: Mapping[str, ServiceRow] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     plan: NodePlan | None = None
+    own_programs: bool = True

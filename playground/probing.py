@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playground.commands import check_seconds, run
+from playground.commands import check_seconds, failure, run
 from playground.errors import BadArgument, CommandFailed
 from playground.live import Node
 from playground.results import Ping, Result, Traceroute, parse_ping, parse_traceroute
@@ -93,9 +93,7 @@ def _unknown_or_failed(node: Node, name: str, result: Result) -> CommandFailed:
             "knows",
             result,
         )
-    from playground.results import failure_sentence
-
-    return CommandFailed(failure_sentence(node.name, result), result)
+    return CommandFailed(failure(node, result), result)
 
 
 def _check_whole(name: str, value: object) -> None:

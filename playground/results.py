@@ -84,10 +84,13 @@ def command_text(command: str | Sequence[str]) -> str:
     return first
 
 
-def failure_sentence(node: str, result: Result, memory_mb: int | None = None) -> str:
+def failure_sentence(
+    node: str, result: Result, memory_mb: int | None = None, own_programs: bool = True
+) -> str:
     """Say how a command whose exit status is not zero ended.
 
-    ``memory_mb`` is the node's limit, which the kernel keeps by SIGKILL.
+    ``memory_mb`` is the node's limit, which the kernel keeps by SIGKILL; without
+    ``own_programs`` the node has those of the machine that it runs on.
 
     >>> failure_sentence("h1", Result("false", 1, "", ""))
     "'false' on h1 ended with exit status 1"
@@ -97,7 +100,12 @@ def failure_sentence(node: str, result: Result, memory_mb: int | None = None) ->
     if result.returncode == 127:
         missing = _missing_command(result)
         if missing:
-            return f"there is no command {missing!r} on {node}"
+            return f"there is no command {missing!r} on {node}" + (
+                ""
+                if own_programs
+                else ", which has this machine's programs: install it here, or give "
+                f"{node} a service such as ssh, and so the programs of an image"
+            )
     cause = ""
     # A shell's exit status for a program that a signal ended is 128 and the signal.
     if memory_mb is not None and result.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL):
