@@ -59,6 +59,7 @@ _TOOLS = {
     "ip": ("iproute2", "looking at addresses and routes on hosts without services"),
     "ping": ("iputils-ping", "ping from hosts without services"),
     "traceroute": ("traceroute", "traceroute from hosts without services"),
+    "nc": ("netcat-openbsd", "ssh(to=...) from hosts without services"),
     "nft": ("nftables", "routers that translate addresses"),
 }
 

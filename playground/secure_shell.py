@@ -82,6 +82,12 @@ def _offer_ssh(target: Node) -> None:
     live = target.running()
     if "ssh" in live.services:
         return
+    if not live.own_programs:
+        raise PlaygroundError(
+            f"{target.name} offers no ssh: declare it, "
+            f'Host({target.name!r}, services=["ssh"]), for without services it has this '
+            "machine's programs and no server of its own"
+        )
     live.agent.call("boot", nodes=[{"pid": live.pid, "programs": ["sshd"]}])
     check = {
         "pid": live.pid,
