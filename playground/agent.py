@@ -75,6 +75,8 @@ read_file(pid, path, tail_bytes = null) -> base64
 accounts(nodes: [{"pid", "users": [{"name", "password_hash": text or null, "uid",
         "groups": [...], "shell"}]}]) -> null
     Add or change users; a home is made from /etc/skel.  For root only the hash counts.
+furnish(nodes: [{"pid", "users": as for accounts, "files": as for files}], contents) -> null
+    Both in one request, a node's accounts before its files.
 hash_passwords(passwords: [text]) -> [text]
     SHA-512 hashes, as crypt(5) writes them.
 hostname(nodes: [{"pid", "hostname"}]) -> null
@@ -155,6 +157,9 @@ READ_LIMIT_BYTES = 64 << 20
 
 # Limit of operations that wait for nothing but the kernel and a file system.
 WORK_LIMIT_S = 60.0
+
+# Of open files, soft and hard, as they were when this began: what commands get.
+FILES_LIMITS = resource.getrlimit(resource.RLIMIT_NOFILE)
 
 # Of a container that has none, as execvp(3) of Debian has it.
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -377,6 +382,9 @@ class Node:
 
 _nodes: dict[int, tuple[Node, int]] = {}
 
+# So many, for each has a handle, and of files may be open usually 1024.
+NODES_KNOWN = 256
+
 
 def find_node(pid: int) -> Node:
     """Return what is known of a container, reading it the first time.
@@ -403,6 +411,8 @@ def find_node(pid: int) -> Node:
     except BaseException:
         os.close(handle)
         raise
+    if len(_nodes) >= NODES_KNOWN:
+        os.close(_nodes.pop(next(iter(_nodes)))[1])
     _nodes[pid] = node, handle
     return node
 
@@ -1123,11 +1133,13 @@ def keep_only(fd: int) -> None:
     """Close, in a fresh child, all descriptors but this one and the first three.
 
     Among them are other commands' pipes, which would not end while it has them.
+    Its limit of open files is what the engine gave.
 
     """
     _nodes.clear()
     os.closerange(3, fd)
     os.closerange(fd + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    resource.setrlimit(resource.RLIMIT_NOFILE, FILES_LIMITS)
 
 
 def _launch_all(kind: Profile, line: socket.socket) -> None:
@@ -2097,6 +2109,11 @@ def accounts(nodes: Sequence[Request]) -> None:
             _change_accounts(node["users"], days)
 
 
+def furnish(nodes: Sequence[Request], contents: Sequence[str] = ()) -> None:
+    accounts([node for node in nodes if node["users"]])
+    files(nodes, contents)
+
+
 @contextlib.contextmanager
 def _password_lock() -> Iterator[None]:
     # lckpwdf(3): useradd and passwd wait while this is held, and we for them.
@@ -2650,6 +2667,10 @@ class Agent:
                 os.close(handle)
         self.owned.clear()
 
+    def state_save(self, request_id: Any, data: str) -> None:
+        # By the loop: a worker would take longer to fork than this to write.
+        state_save(data)
+
     def spawn(
         self,
         request_id: Any,
@@ -3025,8 +3046,7 @@ def _worker(
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGCHLD, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
-        # Wiring opens two descriptors a node.  Not in the agent itself, whose
-        # commands are to have the limits that the engine gave.
+        # Wiring opens two descriptors a node.
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
         signal.signal(signal.SIGALRM, _overdue)
@@ -3074,6 +3094,7 @@ OPS: dict[str, Callable[..., Any]] = {
     "echo": Agent.echo,
     "own": Agent.own,
     "disown": Agent.disown,
+    "state_save": Agent.state_save,
     "boot": Agent.boot,
     "spawn": Agent.spawn,
     "write": Agent.write,
@@ -3091,12 +3112,12 @@ WORK: dict[str, Callable[..., Any]] = {
     "link": link,
     "firewall": firewall,
     "files": files,
+    "furnish": furnish,
     "read_file": read_file,
     "accounts": accounts,
     "hash_passwords": hash_passwords,
     "hostname": hostname,
     "wait_ready": wait_ready,
-    "state_save": state_save,
     "state_load": state_load,
 }
 
@@ -3115,6 +3136,8 @@ def main() -> None:
         if int(name) > 2:
             with contextlib.suppress(OSError):
                 os.set_inheritable(int(name), False)
+    # A handle for each node that it owns: usual limits, 1024, are for fewer nodes.
+    resource.setrlimit(resource.RLIMIT_NOFILE, FILES_LIMITS[1:] * 2)
     agent = Agent(0, replies)
     # Children share these pages until one side writes to them.
     gc.collect()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -79,30 +79,32 @@ def furnish(
 ) -> None:
     """Write the files and accounts that `wanted` has and `present` has not.
 
-    ``hashes`` maps the passwords of new nodes' users to their hashes.  Nodes are
-    done beside each other, for making a file takes the engine's file system
-    half a millisecond.
+    ``hashes`` maps the passwords of new nodes' users to their hashes.  Where
+    there are many nodes, some are done beside each other, for making a file takes
+    the engine's file system half a millisecond.
 
     """
 
     def furnish_some(names: Sequence[str]) -> None:
-        new = [name for name in names if name not in present]
-        if new:
-            agent.call(
-                "accounts",
-                nodes=[
-                    {
-                        "pid": pids[name],
-                        "users": [user.request(hashes) for user in wanted[name].users],
-                    }
-                    for name in new
-                ],
-            )
-        _write(agent, pids, {name: _changed(name, wanted, present) for name in names}, present)
+        nodes = []
+        contents: dict[bytes, int] = {}
+        for name in names:
+            new = name not in present
+            users = [user.request(hashes) for user in wanted[name].users] if new else []
+            files = [
+                _file(file, contents.setdefault(content, len(contents)))
+                for file, content in _contents(agent, pids, name, wanted, present)
+            ]
+            if users or files:
+                nodes.append({"pid": pids[name], "users": users, "files": files})
+        if nodes:
+            encoded = [base64.b64encode(content).decode() for content in contents]
+            agent.call("furnish", nodes=nodes, contents=encoded)
 
     names = list(wanted)
-    with ThreadPoolExecutor(_BESIDE) as pool:
-        list(pool.map(furnish_some, [names[start::_BESIDE] for start in range(_BESIDE)]))
+    groups = max(1, min(_MOST_BESIDE, len(names) // _WORTH_BESIDE))
+    with ThreadPoolExecutor(groups) as pool:
+        list(pool.map(furnish_some, [names[start::groups] for start in range(groups)]))
 
 
 def start_programs(
@@ -172,35 +174,27 @@ def _changed(
     return [file for file in wanted[name].files if file not in there]
 
 
-def _write(
+def _contents(
     agent: Agent,
     pids: Pids,
-    changed: Mapping[str, Sequence[File]],
+    name: str,
+    wanted: Mapping[str, NodeProvision],
     present: Mapping[str, NodeProvision],
-) -> None:
-    nodes = []
-    contents: dict[bytes, int] = {}
-    for name, files in changed.items():
-        old = {file.path: file for file in _files(present.get(name))}
-        requests = []
-        for file in files:
-            content = file.content
-            if file.path in _MERGED and file.path in old:
-                now = base64.b64decode(agent.call("read_file", pid=pids[name], path=file.path))
-                content = _merge(now, old[file.path].content, content)
-            requests.append(_file(file, contents.setdefault(content, len(contents))))
-        if requests:
-            nodes.append({"pid": pids[name], "files": requests})
-    if nodes:
-        agent.call(
-            "files",
-            nodes=nodes,
-            contents=[base64.b64encode(content).decode() for content in contents],
-        )
+) -> Iterator[tuple[File, bytes]]:
+    """Yield the files of a node that are to be written, and with what."""
+    old = {file.path: file for file in _files(present.get(name))}
+    for file in _changed(name, wanted, present):
+        content = file.content
+        if file.path in _MERGED and file.path in old:
+            now = base64.b64decode(agent.call("read_file", pid=pids[name], path=file.path))
+            content = _merge(now, old[file.path].content, content)
+        yield file, content
 
 
-# As many nodes at a time as keep the two to four cores busy that most machines have.
-_BESIDE = 4
+# As many requests at a time as keep the two to four cores busy that most machines
+# have, if each has so much to do: a request costs the agent 3 ms by itself.
+_MOST_BESIDE = 4
+_WORTH_BESIDE = 6
 
 # Files that people edit while the lab runs, and the lab too when it grows.
 _MERGED = frozenset({"/etc/hosts"})

@@ -9,6 +9,7 @@ import errno
 import hashlib
 import json
 import os
+import resource
 import secrets
 import signal
 import socket
@@ -233,6 +234,22 @@ def test_disown_lets_a_node_live(pair: tuple[Namespaces, Namespaces]) -> None:
 
 
 @needs_root
+@needs_root
+def test_more_nodes_than_the_usual_limit_of_open_files() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (100, hard))
+    try:
+        with connect() as agent, contextlib.ExitStack() as stack, Namespaces("h1") as h1:
+            nodes = [stack.enter_context(subprocess.Popen(["sleep", "60"])) for _ in range(150)]
+            assert agent.call("own", pids=[node.pid for node in nodes]) == []
+            # What runs in a node has the limits that the engine gave.
+            assert run(agent, h1.pid, "ulimit -Sn").strip() == "100"
+            agent.close()
+            assert {node.wait() for node in nodes} == {-signal.SIGKILL}
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 def test_owning_what_is_gone_or_owned_already(agent: Client) -> None:
     pid = agent.hello()["pid"]
     with subprocess.Popen(["true"]) as process:

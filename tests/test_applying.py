@@ -82,7 +82,7 @@ def test_what_somebody_wrote_into_etc_hosts_stays_when_the_lab_grows(
     agent = Recorder(read_file=base64.b64encode(now.replace(b"1 a\n", old)).decode())
     pids = dict.fromkeys(before, 1)
     applying.furnish(agent, pids, {"h1": wanted["h1"]}, before, {})
-    (written,) = [args for op, args in agent.asked if op == "files"]
+    (written,) = [args for op, args in agent.asked if op == "furnish"]
     content = {
         file["path"]: base64.b64decode(written["contents"][file["content"]])
         for file in written["nodes"][0]["files"]
@@ -100,7 +100,7 @@ def test_a_text_that_many_nodes_have_is_sent_once() -> None:
         agent, dict.fromkeys(wanted, 1), wanted, {}, dict.fromkeys(_passwords(wanted), "x")
     )
     for op, args in agent.asked:
-        if op == "files":
+        if op == "furnish":
             contents = [base64.b64decode(content) for content in args["contents"]]
             assert len(set(contents)) == len(contents)
             assert len([content for content in contents if b".40 h39\n" in content]) == 1
