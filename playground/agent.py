@@ -160,6 +160,7 @@ WORK_LIMIT_S = 60.0
 
 # Of open files, soft and hard, as they were when this began: what commands get.
 FILES_LIMITS = resource.getrlimit(resource.RLIMIT_NOFILE)
+FILES_WANTED = 1 << 16
 
 # Of a container that has none, as execvp(3) of Debian has it.
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -3137,7 +3138,10 @@ def main() -> None:
             with contextlib.suppress(OSError):
                 os.set_inheritable(int(name), False)
     # A handle for each node that it owns: usual limits, 1024, are for fewer nodes.
-    resource.setrlimit(resource.RLIMIT_NOFILE, FILES_LIMITS[1:] * 2)
+    soft, hard = FILES_LIMITS
+    if 0 <= soft < FILES_WANTED:
+        most = FILES_WANTED if hard < 0 else min(FILES_WANTED, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
     agent = Agent(0, replies)
     # Children share these pages until one side writes to them.
     gc.collect()
