@@ -195,7 +195,11 @@ class DockerEngine:
         return image_for(services)
 
     def ensure_images(self, images: Sequence[Image], progress: Progress | None = None) -> None:
-        """Build the images that are missing, the helper's too, lowest layers first.
+        """Build the images that are missing, and the helper's; see `build_images`."""
+        self.build_images((helper_image(), *images), progress)
+
+    def build_images(self, images: Sequence[Image], progress: Progress | None = None) -> None:
+        """Build the images that are missing, lowest layers first.
 
         What the lowest stand on is `images.PUBLIC_BASE` if that is there or can
         be pulled, else a Debian made by mmdebstrap.  Raises `ImageError` with
@@ -204,7 +208,7 @@ class DockerEngine:
         """
         # One by one: the engine adds up sizes when it lists, 40 ms for 50 images.
         # A complete image needs no layers below it.
-        tops = dict.fromkeys((helper_image(), *images))
+        tops = dict.fromkeys(images)
         absent = [image for image in tops if not self.has_image(image.tag)]
         needed = dict.fromkeys(image for top in absent for image in top.chain)
         missing = [image for image in needed if not self.has_image(image.tag)]

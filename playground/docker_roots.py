@@ -93,7 +93,7 @@ class DockerRoots:
         fails; images built before that one stay.
 
         """
-        self._engine.ensure_images(images, progress)
+        self._engine.build_images(images, progress)
         return {
             image.tag: self.find(image.tag) or self._export(image.tag, progress) for image in images
         }
