@@ -1,0 +1,229 @@
+"""Labs of an ordinary user: what works without root, and what is refused.
+
+The tests run as root, which alone can become somebody else: a user with no name,
+no group and no capability, for whom the kernel makes user namespaces.
+
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import playground
+from playground import labels
+from playground.namespaces_engine import NamespacesEngine
+
+NOBODY = 65533
+LIMIT_S = 120
+
+# Where packages lie that a lab of plain hosts imports, if not in a readable place.
+_LEFT_OUT = shutil.ignore_patterns(
+    "mypy*", "ruff*", "jupyter*", "notebook*", "*.dist-info", "tests"
+)
+
+
+@pytest.fixture(scope="session")
+def engine(namespaces_engine: NamespacesEngine) -> NamespacesEngine:
+    return namespaces_engine
+
+
+@pytest.fixture(scope="module")
+def ordinary(
+    namespaces_engine: NamespacesEngine,
+) -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
+    """Run a script as an ordinary user; ``before`` is called in the child, as root still."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become an ordinary user")
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        interpreter, path = _readable(Path(folder))
+
+        def run(
+            script: str, before: Callable[[], None] | None = None, check: bool = True
+        ) -> object:
+            def become() -> None:
+                if before is not None:
+                    before()
+                _become_ordinary()
+
+            # A file, so that the source of its functions is found.
+            file = Path(folder, "script.py")
+            file.write_text("from playground import *\n" + script)
+            file.chmod(0o644)
+            done = subprocess.run(
+                [interpreter, str(file)],
+                env={
+                    "PATH": os.environ["PATH"],
+                    "HOME": folder,
+                    "PYTHONPATH": os.pathsep.join(path),
+                    "PYTHONDONTWRITEBYTECODE": "1",
+                    "PLAYGROUND_ENGINE": "namespaces",
+                },
+                cwd="/",
+                capture_output=True,
+                text=True,
+                timeout=LIMIT_S,
+                preexec_fn=become,
+                check=False,
+            )
+            if check:
+                assert done.returncode == 0, done.stderr
+            return done
+
+        yield run
+
+
+def _become_ordinary() -> None:
+    os.setgroups([])
+    os.setresgid(NOBODY, NOBODY, NOBODY)
+    os.setresuid(NOBODY, NOBODY, NOBODY)
+
+
+def _readable(folder: Path) -> tuple[str, list[str]]:
+    """An interpreter and a path of packages that everybody may read."""
+    package = Path(playground.__file__).parent
+    places = [package.parent, *(Path(entry) for entry in sys.path if "site-packages" in entry)]
+    for candidate in (sys.executable, "/usr/bin/python3"):
+        if _version(candidate) == str(sys.version_info[:2]):
+            break
+    else:
+        pytest.fail("there is no interpreter of this version that an ordinary user may run")
+    if all(_everybody_reads(place) for place in places):
+        return candidate, [str(place) for place in places]
+    shutil.copytree(package, folder / "playground", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(package.parent / "images", folder / "images")
+    for place in places[1:]:
+        shutil.copytree(place, folder / "packages", ignore=_LEFT_OUT, dirs_exist_ok=True)
+    return candidate, [str(folder), str(folder / "packages")]
+
+
+def _version(interpreter: str) -> str:
+    """What version an ordinary user finds this interpreter to be, "" for none."""
+    code = "import sys; print(sys.version_info[:2])"
+    try:
+        said = subprocess.run(
+            [interpreter, "-c", code],
+            cwd="/",
+            capture_output=True,
+            text=True,
+            preexec_fn=_become_ordinary,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return said.stdout.strip()
+
+
+def _everybody_reads(place: Path) -> bool:
+    return all(folder.stat().st_mode & 0o005 == 0o005 for folder in (place, *place.parents))
+
+
+def test_an_ordinary_users_lab_has_a_router_that_translates_addresses(
+    ordinary: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    said = ordinary(
+        """
+home = Switch("home", subnet="192.168.1.0/24")
+modem, h1, h2, www = Router("modem"), Host("h1"), Host("h2"), Host("www")
+for node in (modem, h1, h2):
+    Link(home, node)
+uplink = Link(modem, www, subnet="203.0.113.0/24")
+modem.masquerade(uplink)
+
+def sniff():
+    import socket
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800)) as wire:
+        wire.settimeout(20)
+        return wire.recv(2000)[26:30]  # RFC 791: the source address, after 14 of Ethernet
+
+with Lab(home, quiet=True):
+    print(h1.ping(www, count=1).received, h1.ping(h2, count=1).received)
+    job = h1.start(["ping", "-i", "0.2", "203.0.113.2"])
+    print(list(www.call(sniff)))
+    job.terminate()
+    print(h1.run("id -u; hostname; echo hello > /root/file; cat /root/file").stdout.split())
+"""
+    ).stdout.splitlines()
+    assert said[0] == "1 1"
+    assert said[1] in ("[203, 0, 113, 1]", "[203, 0, 113, 2]")  # never 192.168.1.x
+    assert said[2] == "['0', 'h1', 'hello']"
+    assert labels.find_labs() == []
+
+
+def test_services_need_root_and_the_refusal_comes_before_anything_is_made(
+    ordinary: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    failed = ordinary('Lab(Host("www", services=["http"]), quiet=True).start()', check=False)
+    assert failed.returncode == 1
+    last = failed.stderr.strip().splitlines()[-1]
+    assert last.startswith("playground.errors.EngineError: www offers http")
+    assert "run this as root" in last
+
+
+def test_limits_need_root(ordinary: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    failed = ordinary('Lab(Host("h1", memory_mb=64), quiet=True).start()', check=False)
+    assert "h1 has limits" in failed.stderr.strip().splitlines()[-1]
+
+
+def test_another_user_is_refused_in_a_sentence_where_root_is_the_only_one(
+    ordinary: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    failed = ordinary(
+        'h1 = Host("h1")\nwith Lab(h1, quiet=True): h1.run("id", user="student")', check=False
+    )
+    last = failed.stderr.strip().splitlines()[-1]
+    assert "its hosts know no other user than root" in last
+    assert "/etc/subuid" in last
+
+
+def test_a_kept_lab_is_found_and_taken_down_by_its_user(
+    ordinary: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    ordinary('Lab(Host("h1"), name="mine", keep=True, quiet=True).start().detach()')
+    try:
+        assert [record.name for record in labels.find_labs()] == ["mine"]
+        said = ordinary(
+            'lab = Lab.attach("mine")\nprint(lab["h1"].run("hostname").stdout)\nlab.stop()'
+        )
+        assert said.stdout.split() == ["h1"]
+        assert labels.find_labs() == []
+    finally:
+        for record in labels.find_labs():
+            NamespacesEngine().stop(record.id)
+
+
+def test_where_the_kernel_forbids_it_the_setting_is_named(
+    ordinary: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    failed = ordinary(
+        'Lab(Host("h1"), quiet=True).start()', before=_forbid_user_namespaces, check=False
+    )
+    last = failed.stderr.strip().splitlines()[-1]
+    assert "sysctl -w user.max_user_namespaces=" in last
+
+
+def _forbid_user_namespaces() -> None:
+    """Enter a user namespace in which no further one may be made; keep all ids as they are."""
+    reader, writer = os.pipe()
+    parent = os.getpid()
+    child = os.fork()
+    if child == 0:
+        os.read(reader, 1)
+        for name in ("uid_map", "gid_map"):
+            with open(f"/proc/{parent}/{name}", "w") as file:
+                file.write("0 0 4294967295")
+        os._exit(0)
+    assert ctypes.CDLL(None).unshare(0x10000000) == 0  # CLONE_NEWUSER, sched.h
+    os.write(writer, b"x")
+    assert os.waitpid(child, 0)[1] == 0
+    with open("/proc/sys/user/max_user_namespaces", "w") as file:
+        file.write("0")
