@@ -276,10 +276,10 @@ def ensure_alive(node: Node) -> None:
 
 
 def died(node: Node) -> NodeDied:
-    """Return the error that says that a node's container has ended."""
+    """Return the error that says that a node's first process has ended."""
     return NodeDied(
-        f"{node.name} has died: its container ended by itself; lab.stop() and lab.start() bring "
-        "the lab back"
+        f"{node.name} has died: its first process ended; lab.stop() and lab.start() bring the lab "
+        "back"
     )
 
 

@@ -172,4 +172,9 @@ WHAT_ONE_CANNOT = (
         "run on another machine",
         namespaces="It makes hosts of this machine's kernel: DOCKER_HOST leads to Docker only.",
     ),
+    Difference(
+        "ssh to a host without services",
+        namespaces="Such a host has this machine's own programs, and no server of an image: "
+        'give it services=["ssh"].',
+    ),
 )

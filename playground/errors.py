@@ -9,7 +9,7 @@
      |- NoSuchNode (KeyError)           a lab has no machine of that name
      |- EngineError                     the container engine is missing, too old, full, refuses
      |   |- ImageError                  an image could not be built; holds the log
-     |   '- NodeDied                    a node's container ended by itself; holds its log
+     |   '- NodeDied                    a node's first process ended; may hold its log
      |- AgentError                      the agent could not do an operation
      |   '- AgentGone                   the agent's end of the line is closed
      |- CommandFailed                   a command's exit status was not zero; holds the Result
@@ -76,7 +76,7 @@ class ImageError(EngineError):
 
 
 class NodeDied(EngineError):
-    """A node's container ended by itself; ``log`` holds what it printed."""
+    """A node's first process ended; ``log`` holds what its container printed, if it was one."""
 
     def __init__(self, message: str, log: str = "") -> None:
         super().__init__(message)

@@ -78,7 +78,8 @@ class NamespacesEngine:
         self._plain_root = plain_root
         self._roots = ImageRoots()
         self._lock = threading.Lock()
-        self._labs: dict[str, _Line] = {}
+        # Of a lab that is kept or attached more than one; the last has the makers.
+        self._labs: dict[str, list[_Line]] = {}
 
     def __repr__(self) -> str:
         return "NamespacesEngine()"
@@ -110,7 +111,12 @@ class NamespacesEngine:
         walls.check(plan)
 
     def close(self) -> None:
-        """Nothing is kept open but the lines of labs that run."""
+        """Close the lines to all labs: those without ``keep`` end by that."""
+        with self._lock:
+            lines = [line for lines in self._labs.values() for line in lines]
+            self._labs.clear()
+        for line in lines:
+            line.close()
 
     # -- images --------------------------------------------------------------
 
@@ -138,7 +144,7 @@ class NamespacesEngine:
         _sweep_cgroups()
         line = _Line(lab.id, environ=lab.as_labels("keeper"), keep=lab.keep)
         with self._lock:
-            self._labs[lab.id] = line
+            self._labs.setdefault(lab.id, []).append(line)
         return Leash(line)
 
     def start_helper(self, lab: LabLabels) -> Channel:
@@ -156,16 +162,20 @@ class NamespacesEngine:
         if keeper is None:
             raise EngineError(f"there is no lab {lab_id} any more: it was stopped")
         line = _Line(lab_id, environ={}, enter=keeper)
-        line.ready()
+        try:
+            line.ready()
+        except BaseException:
+            line.close()
+            raise
         with self._lock:
-            self._labs[lab_id] = line
+            self._labs.setdefault(lab_id, []).append(line)
         return line.hand_out()
 
     def _line(self, lab_id: str) -> _Line:
         with self._lock:
             if lab_id not in self._labs:
                 raise EngineError(f"lab {lab_id} was not started, nor attached, by this program")
-            return self._labs[lab_id]
+            return self._labs[lab_id][-1]
 
     def start_nodes(
         self,
@@ -231,8 +241,8 @@ class NamespacesEngine:
                 cgroups.remove_group(lab_id, name)
             return
         with self._lock:
-            line = self._labs.pop(lab_id, None)
-        if line is not None:
+            lines = self._labs.pop(lab_id, [])
+        for line in reversed(lines):
             line.close()
         keeper = found_labels.find_keeper(lab_id)
         if keeper is not None:

@@ -556,6 +556,7 @@ class SubprocessChannel:
         self._stdout = self._process.stdout
         self._tail = ""
         self._closing = threading.Lock()
+        self._has_reader = False
 
     @property
     def pid(self) -> int:
@@ -563,6 +564,10 @@ class SubprocessChannel:
         return self._process.pid
 
     def read(self, n: int, /) -> bytes:
+        with self._closing:
+            if self._stdout.closed:
+                return b""
+            self._has_reader = True
         data = self._stdout.read(n)
         if not data:
             with self._closing:
@@ -593,4 +598,8 @@ class SubprocessChannel:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        with self._closing:
+            # Else the reader closes it, which must not lose its descriptor.
+            if not self._has_reader:
+                self._stdout.close()
         self._stderr.close()

@@ -6,7 +6,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from playground.commands import kill, start_process
-from playground.errors import AgentError, NotReady, PlaygroundError
+from playground.errors import AgentError, CommandFailed, NotReady, PlaygroundError
 from playground.live import LiveNode, Node, Process
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def connect(
         kind, key = live.lab.host_key(target.name).split()[:2]
         entry = paramiko.hostkeys.HostKeyEntry.from_line(f"{title} {kind} {key}")
         client.get_host_keys().add(title, kind, entry.key)
-    wire = _Wire(start_process(node, ["nc", "-v", address, str(_PORT)], stdin=True))
+    wire = _Wire(_connector(node, address))
     try:
         wire.wait_for_server(timeout_s)
         client.connect(
@@ -75,6 +75,34 @@ def _target(node: Node, live: LiveNode, to: Node | str | None) -> Node | None:
         return live.lab.node(to)
     except LookupError:
         return None
+
+
+# What nc does, for hosts with this machine's own programs, where it is missing.
+_LIKE_NC = """
+import os, socket, sys, threading
+try:
+    line = socket.create_connection((sys.argv[1], sys.argv[2]))
+except OSError as error:
+    sys.exit(f"connect: {error.strerror or error}")
+
+def send():
+    while data := os.read(0, 65536):
+        line.sendall(data)
+    line.shutdown(socket.SHUT_WR)
+
+threading.Thread(target=send, daemon=True).start()
+while data := line.recv(65536):
+    while data:
+        data = data[os.write(1, data):]
+"""
+
+
+def _connector(node: Node, address: str) -> Process:
+    """Start the node's end of the connection, which speaks on its standard streams."""
+    try:
+        return start_process(node, ["nc", "-v", address, str(_PORT)], stdin=True)
+    except CommandFailed:
+        return start_process(node, ["python3", "-c", _LIKE_NC, address, str(_PORT)], stdin=True)
 
 
 def _offer_ssh(target: Node) -> None:

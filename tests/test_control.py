@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -30,14 +31,24 @@ def lab(engine: Engine, keep_lab: Callable[[str], None]) -> Iterator[Lab]:
         yield lab
 
 
+def open_ports(address: str, ports: list[int]) -> dict[int, bool]:
+    """For each TCP port: whether it accepts a connection."""
+    found = {}
+    for port in ports:
+        try:
+            socket.create_connection((address, port), timeout=2).close()
+            found[port] = True
+        except OSError:
+            found[port] = False
+    return found
+
+
 def answers(lab: Lab, name: str, service: str) -> dict[int, bool]:
     """For each TCP port of a service: whether a connection from h1 is accepted."""
-    h1, address = lab.node("h1"), lab.node(name).address
+    address = lab.node(name).address
     assert address is not None
     ports = [port.number for port in SERVICES[service].ports if port.protocol == "tcp"]
-    return {
-        port: h1.run(["nc", "-z", "-w", "2", address, str(port)], check=False).ok for port in ports
-    }
+    return lab.node("h1").call(open_ports, address, ports)
 
 
 @pytest.mark.parametrize(
