@@ -19,9 +19,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import docker
+import bare
 
 import playground
 from playground import Host, Lab, Link, Router, Switch
@@ -29,6 +29,10 @@ from playground.examples import miniature_internet
 from playground.images import helper_image, image_for
 from playground.planning import make_plan
 from playground.progress import make_progress
+
+# Only where a Docker engine is measured.
+if TYPE_CHECKING:
+    import docker
 
 # As many requests at a time as the library itself sends.
 THREADS = 6
@@ -43,20 +47,27 @@ the ratios of the turns.
 
 Machine: {machine}.
 
-| what / against what | playground | the other side | ratio | to reach |
-|---|---|---|---|---|
-{rows}
+{sections}
+## Planning
 
-Bare containers are created and started through docker-py with {threads} threads, from the same
-images, without any network; they are removed by force, with as many threads.
-
-Planning: random connected networks of routers, with half as many links again as there are
+Random connected networks of routers, with half as many links again as there are
 routers; every segment is addressed, and every router has a route to each and the names of
 all. 300 routers are to stay under 2 s.
 
 | routers | links | routes | time | for each route and name |
 |---|---|---|---|---|
 {plans}
+"""
+
+DOCKER = """\
+## Docker
+
+| what / against what | playground | the other side | ratio | to reach |
+|---|---|---|---|---|
+{rows}
+
+Bare containers are created and started through docker-py with {threads} threads, from the same
+images, without any network; they are removed by force, with as many threads.
 """
 
 
@@ -121,7 +132,7 @@ def star(count: int) -> Lab:
     switch = Switch("switch")
     for number in range(1, count + 1):
         Link(switch, Host(f"h{number}"))
-    return Lab(switch, name=f"bench-{count}-{os.getpid()}", quiet=True)
+    return Lab(switch, name=f"bench-{count}-{os.getpid()}", quiet=True, engine="docker")
 
 
 def up_and_down(
@@ -198,21 +209,26 @@ def planning(count: int, runs: int) -> str:
     )
 
 
-def machine(client: docker.APIClient) -> str:
-    """Describe where this runs, in two lines."""
-    info, version = client.info(), client.version()
+def machine(client: docker.APIClient | None) -> str:
+    """Describe where this runs."""
     cpu = platform.processor() or platform.machine()
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
             cpu = line.partition(":")[2].strip()
             break
-    memory_gib = info["MemTotal"] / 2**30
-    return (
-        f"{os.cpu_count()} cores of {cpu}, {memory_gib:.0f} GiB, Linux {platform.release()}, "
-        f"{info['OperatingSystem']}; Docker {version['Version']} ({info['Driver']}, cgroup "
-        f"v{info.get('CgroupVersion', '1')}), Python {platform.python_version()}, playground "
-        f"{_own_version()}; {time.strftime('%Y-%m-%d', time.gmtime())}"
-    )
+    memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    system = platform.freedesktop_os_release().get("PRETTY_NAME", "Linux")
+    parts = [
+        f"{os.cpu_count()} cores of {cpu}, {memory_gib:.0f} GiB",
+        f"Linux {platform.release()}, {system}",
+    ]
+    if client is not None:
+        info, version = client.info(), client.version()
+        group = f"cgroup v{info.get('CgroupVersion', '1')}"
+        parts.append(f"Docker {version['Version']} ({info['Driver']}, {group})")
+    parts.append(f"Python {platform.python_version()}, playground {_own_version()}")
+    parts.append(time.strftime("%Y-%m-%d", time.gmtime()))
+    return "; ".join(parts)
 
 
 def _own_version() -> str:
@@ -224,20 +240,22 @@ def _own_version() -> str:
         return f"in {Path(playground.__file__).parent}"
 
 
-def report(client: docker.APIClient, runs: int, say: Callable[[str], None]) -> str:
-    """Measure everything and return the whole page."""
+def on_docker(client: docker.APIClient, runs: int, say: Callable[[str], None]) -> str:
+    """Measure labs on Docker against bare containers; return their part of the page."""
     rows = []
     for count, reach in ((12, "1.15x"), (50, "1.15x")):
         say(f"{count} plain hosts")
-        ours, ours_down, bare, bare_down = up_and_down(
+        ours, ours_down, bare_up, bare_down = up_and_down(
             client, lambda count=count: star(count), runs, say
         )
-        rows.append(Row(f"{count} plain hosts up / as many bare containers", ours, bare, reach))
+        rows.append(Row(f"{count} plain hosts up / as many bare containers", ours, bare_up, reach))
         rows.append(Row(f"{count} plain hosts down / removed", ours_down, bare_down, "1.2x"))
     say("the miniature Internet")
-    ours, ours_down, bare, bare_down = up_and_down(
+    ours, ours_down, bare_up, bare_down = up_and_down(
         client,
-        lambda: miniature_internet(quiet=True, name=f"bench-internet-{os.getpid()}"),
+        lambda: miniature_internet(
+            quiet=True, name=f"bench-internet-{os.getpid()}", engine="docker"
+        ),
         runs,
         say,
     )
@@ -245,28 +263,38 @@ def report(client: docker.APIClient, runs: int, say: Callable[[str], None]) -> s
         Row(
             "the miniature Internet, every service answering / its bare containers",
             ours,
-            bare,
+            bare_up,
             "1.6x",
         )
     )
     rows.append(Row("the miniature Internet down / removed", ours_down, bare_down, "1.2x"))
     say("commands")
     rows.append(commands(client, runs))
-    say("planning")
-    plans = [planning(count, runs) for count in (50, 100, 200, 300)]
-    return PAGE.format(
-        runs=runs,
-        machine=machine(client),
-        rows="\n".join(map(str, rows)),
-        threads=THREADS,
-        plans="\n".join(plans),
-    )
+    return DOCKER.format(rows="\n".join(map(str, rows)), threads=THREADS)
+
+
+def docker_client() -> docker.APIClient:
+    """Return a client of the engine, once it has the images."""
+    import docker
+
+    client = docker.from_env(timeout=120).api
+    images = [helper_image(), image_for(())]
+    plan = miniature_internet(quiet=True, engine="docker").plan()
+    images += [image_for(item.service for item in node.services) for node in plan.nodes]
+    playground.DockerEngine().ensure_images(list(dict.fromkeys(images)), make_progress())
+    return client
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], prog="scripts/bench")
     parser.add_argument("--runs", type=int, default=5, metavar="N", help="turns a side (5)")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the page there as well")
+    parser.add_argument(
+        "--engine",
+        choices=("docker", "namespaces", "both"),
+        default="both",
+        help="what is measured (both)",
+    )
     options = parser.parse_args()
     if options.runs < 1:
         parser.error("--runs: at least one run is needed")
@@ -274,12 +302,20 @@ def main() -> None:
     def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
-    client = docker.from_env(timeout=120).api
-    images = [helper_image(), image_for(())]
-    plan = miniature_internet(quiet=True).plan()
-    images += [image_for(item.service for item in node.services) for node in plan.nodes]
-    playground.DockerEngine().ensure_images(list(dict.fromkeys(images)), make_progress())
-    page = report(client, options.runs, say)
+    client = None if options.engine == "namespaces" else docker_client()
+    sections = []
+    if options.engine != "docker":
+        sections.append(bare.section(Row, options.runs, say))
+    if client is not None:
+        sections.append(on_docker(client, options.runs, say))
+    say("planning")
+    plans = [planning(count, options.runs) for count in (50, 100, 200, 300)]
+    page = PAGE.format(
+        runs=options.runs,
+        machine=machine(client),
+        sections="\n".join(sections),
+        plans="\n".join(plans),
+    )
     print(page)
     if options.output:
         options.output.write_text(page)
