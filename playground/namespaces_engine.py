@@ -18,7 +18,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,12 @@ from playground.roots import ImageRoots, RootFilesystem, machine_root
 # A keeper that has not made its namespaces by then never will.
 _READY_LIMIT_S = 30.0
 _STOP_LIMIT_S = 30.0
+
+# A host takes some 3 ms; a maker that was killed with one in its hands never answers.
+_MAKE_LIMIT_S = 30.0
+
+# When making was given up, what is under way is waited for, to be taken back.
+_GIVEN_UP_S = 5.0
 
 # Requests under way at once: enough for all makers, and fewer than a socket holds.
 _UNDER_WAY = 16
@@ -283,6 +289,8 @@ class _Line:
         self._lock = threading.Lock()
         self._ready: dict[str, Any] | None = None
         self._has_reader = False
+        # Hosts that were asked for and not answered yet.
+        self._under_way = 0
         self._leash, leash = socket.socketpair()
         self._makers, makers = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         owner = None
@@ -339,19 +347,20 @@ class _Line:
         message: dict[str, Any] = json.loads(heard)
         return message
 
-    def make(self, requests: Iterable[Mapping[str, Any]], advance: Any) -> dict[str, int]:
-        """Have hosts made; return their process ids by name."""
+    def make(
+        self, requests: Iterable[Mapping[str, Any]], advance: Callable[[], object]
+    ) -> dict[str, int]:
+        """Have hosts made; return their process ids by name.
+
+        Raises `EngineError` if one cannot be made; then, and after an interrupt,
+        others may be there, and none is still to come.
+
+        """
         pids: dict[str, int] = {}
         errors: list[dict[str, Any]] = []
-        under_way = 0
 
         def take() -> None:
-            nonlocal under_way
-            packet = self._makers.recv(1 << 20)
-            if not packet:
-                raise EngineError(f"the makers of lab {self.lab_id} were killed: start it again")
-            under_way -= 1
-            reply = json.loads(packet)
+            reply = self._hear_of_host(_MAKE_LIMIT_S)
             if "error" in reply:
                 errors.append(reply["error"])
             else:
@@ -359,23 +368,47 @@ class _Line:
                 advance()
 
         with self._lock:
+            if self._under_way:
+                raise EngineError(
+                    f"lab {self.lab_id} lost a machine while it was made: stop the lab and start "
+                    "it again"
+                )
             try:
                 for request in requests:
                     if errors:
                         break
-                    if under_way == _UNDER_WAY:
+                    if self._under_way == _UNDER_WAY:
                         take()
                     self._makers.send(json.dumps(request).encode())
-                    under_way += 1
-                while under_way:
+                    self._under_way += 1
+                while self._under_way:
                     take()
+            except TimeoutError:
+                raise EngineError(
+                    f"no machine of lab {self.lab_id} was made for {_MAKE_LIMIT_S:g} s: the "
+                    "process that was to make it was killed, or this machine is overloaded; "
+                    "stop the lab and start it again"
+                ) from None
             except OSError as error:
                 raise EngineError(
                     f"lab {self.lab_id} ended while its machines were made: {error.strerror}"
                 ) from error
+            finally:
+                with suppress(EngineError, OSError):
+                    while self._under_way:
+                        self._hear_of_host(_GIVEN_UP_S)
         if errors:
             raise EngineError(f"a machine could not be made: {_sentence(errors[0])}")
         return pids
+
+    def _hear_of_host(self, limit_s: float) -> dict[str, Any]:
+        self._makers.settimeout(limit_s)
+        packet = self._makers.recv(1 << 20)
+        if not packet:
+            raise EngineError(f"the makers of lab {self.lab_id} were killed: start it again")
+        self._under_way -= 1
+        reply: dict[str, Any] = json.loads(packet)
+        return reply
 
     def keep(self) -> None:
         with suppress(OSError):

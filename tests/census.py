@@ -1,0 +1,171 @@
+"""What labs without Docker could leave behind, counted.
+
+The kernel ends a lab with its processes, so what can be left is processes, what
+only a descriptor or a mount keeps alive, and control groups.  Processes are counted
+exactly, whatever else the machine runs: all that come of this one stay its
+descendants, for it adopts those that have lost their parents.
+
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from playground import cgroups
+
+# linux/prctl.h
+PR_SET_CHILD_SUBREAPER = 36
+
+# Far above what it takes: these tests measure nothing.
+PATIENCE_S = 15.0
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Census:
+    """What there is: compared before a lab and after it."""
+
+    processes: tuple[str, ...]
+    networks: int
+    mounts: tuple[str, ...]
+    groups: tuple[str, ...]
+    interfaces: tuple[str, ...]
+    descriptors: tuple[str, ...]
+
+
+@contextlib.contextmanager
+def adopting() -> Iterator[None]:
+    """Make this process the one that adopts its descendants without a parent."""
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    assert prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+    try:
+        yield
+    finally:
+        prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+
+
+def take(prefix: str) -> Census:
+    """Count what is of labs whose ids begin with this, and all that comes of this process."""
+    bury()
+    family = descendants(os.getpid())
+    return Census(
+        processes=tuple(sorted(filter(None, map(_describe, family)))),
+        networks=len({ns for pid in family if (ns := namespace(pid, "net"))}),
+        mounts=tuple(sorted(_mounts())),
+        groups=tuple(lab for lab in cgroups.lab_ids() if lab.startswith(prefix)),
+        interfaces=tuple(sorted(_interfaces())),
+        descriptors=tuple(sorted(_descriptors())),
+    )
+
+
+def children(pid: int) -> list[int]:
+    """Return the processes that this one has made and that are there."""
+    return [child for child, parent in _parents().items() if parent == pid]
+
+
+def descendants(pid: int) -> list[int]:
+    """Return all that came of a process, itself left out."""
+    parents = _parents()
+    found: list[int] = []
+    wanted = {pid}
+    while wanted:
+        wanted = {child for child, parent in parents.items() if parent in wanted}
+        found += wanted
+    return sorted(found)
+
+
+def bury() -> None:
+    """Take leave of adopted processes that have ended, as the machine's first one would."""
+    for pid in children(os.getpid()):
+        if _state(pid) == "Z":
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+
+
+def namespace(pid: int, name: str) -> int:
+    """Return the number of a process's namespace; 0 if it has ended."""
+    try:
+        return os.stat(f"/proc/{pid}/ns/{name}").st_ino
+    except OSError:
+        return 0
+
+
+def wait_until(look: Callable[[], T], wanted: T | None = None, what: str = "") -> T:
+    """Return what `look` says once it is ``wanted``, or, without that, once it is true."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        seen = look()
+        if seen == wanted if wanted is not None else seen:
+            return seen
+        if time.monotonic() > deadline:
+            pytest.fail(f"{what or 'what was waited for'}: {seen!r}, not {wanted!r}")
+        time.sleep(0.01)
+
+
+def has_ended(pid: int) -> bool:
+    """Whether a process is no more, or is only waiting to be taken leave of."""
+    return _state(pid) in ("", "Z", "X")
+
+
+def _parents() -> dict[int, int]:
+    found = {}
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit() and (fields := _stat(int(entry.name))):
+            found[int(entry.name)] = int(fields[1])
+    return found
+
+
+def _state(pid: int) -> str:
+    fields = _stat(pid)
+    return fields[0] if fields else ""
+
+
+def _stat(pid: int) -> list[str]:
+    try:
+        # The name in parentheses may hold anything: proc_pid_stat(5).
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
+def _describe(pid: int) -> str:
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+        return f"{pid} {_state(pid)} {command[:120]}"
+    except OSError:
+        return ""
+
+
+def _mounts() -> Iterator[str]:
+    """The machine's mounts, but for those of Docker, whose containers come and go."""
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        point = line.split(" ")[4]
+        if "docker" not in point and "containerd" not in point:
+            yield f"{point} {line.partition(' - ')[2]}"
+
+
+def _interfaces() -> Iterator[str]:
+    done = subprocess.run(["ip", "-json", "link"], capture_output=True, check=True)
+    for link in json.loads(done.stdout):
+        # Bridges and what is plugged into them are Docker's: ours are all in labs.
+        if "master" not in link and not link["ifname"].startswith(("docker", "br-")):
+            yield link["ifname"]
+
+
+def _descriptors() -> Iterator[str]:
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):  # the folder's own
+            target = os.readlink(f"/proc/self/fd/{name}")
+            yield name if target.startswith("/proc/") else f"{name} {target}"
