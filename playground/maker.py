@@ -41,6 +41,9 @@ from playground import agent, machine_layer
 # It is memory: one host must not take all that the machine has.
 DISK_LIMIT_MB = 1024
 
+# linux/prctl.h; what agent.py does not need.
+_PR_CAPBSET_READ = 23
+
 # sys/mount.h
 MS_RDONLY = 1
 MS_NOSUID = 2
@@ -423,18 +426,12 @@ def capability_mask(further: Sequence[str]) -> int:
 
 def drop_from_bounding(mask: int) -> None:
     """Let nothing that this process executes have other capabilities than these."""
-    surplus = _bounding() & ~mask
-    for capability in range(surplus.bit_length()):
-        if surplus >> capability & 1:
+    capability = 0
+    # Beyond the last one that the kernel knows the answer is -1.
+    while (held := agent.prctl(_PR_CAPBSET_READ, capability)) >= 0:
+        if held and not mask >> capability & 1:
             agent._checked(agent.prctl(agent.PR_CAPBSET_DROP, capability), "dropping a capability")
-            _dropped.add(capability)
-
-
-_dropped: set[int] = set()
-
-
-def _bounding() -> int:
-    return agent.own_bounding() & ~sum(1 << capability for capability in _dropped)
+        capability += 1
 
 
 def give_up_capabilities(mask: int) -> None:
