@@ -149,7 +149,7 @@ def prepare_lab() -> None:
     mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     mount("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
     os.makedirs(_PLACE)
-    if not _in_user_namespace():
+    if not in_user_namespace():
         _make_lab_devices()
 
 
@@ -171,6 +171,7 @@ def serve(line: socket.socket, lab: str) -> None:
         (os.open(f"/proc/self/ns/{name}", os.O_RDONLY | os.O_CLOEXEC), kind)
         for name, kind in _NAMESPACES
     ]
+    machine_view()
     # What no host may do or have is given up here once, and inherited by all of them;
     # for each of them again it would take 1 ms.
     agent.confine()
@@ -299,12 +300,7 @@ def _make_root(request: Request) -> None:
     mount("tmpfs", _PLACE, "tmpfs", MS_NOSUID | MS_NODEV, f"mode=755,{size}")
     os.mkdir(root)
     plain = request["layers"] is None
-    if not plain:
-        view = machine_layer.View({"/": request["layers"]}, {})
-    elif _in_user_namespace():
-        view = machine_layer.view_in_pieces()
-    else:
-        view = machine_layer.whole_view()
+    view = machine_view() if plain else machine_layer.View({"/": request["layers"]}, {})
     if "/" not in view.overlays:
         mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV, f"mode=755,{size}")
         for folder in ("dev", "proc", "sys", "run", "tmp"):
@@ -347,14 +343,22 @@ def _mode(folder: str) -> int:
 def _overlay(target: str, layers: Sequence[str], upper: str, work: str) -> None:
     lower = ":".join(layer.replace("\\", "\\\\").replace(":", "\\:") for layer in layers)
     options = f"lowerdir={lower},upperdir={upper},workdir={work}"
-    if _in_user_namespace():
+    if in_user_namespace():
         # Without root its notes are in other attributes: overlayfs.rst.
         options += ",userxattr"
     # nodev: a host may make device files (CAP_MKNOD), but use none.
     mount("overlay", target, "overlay", MS_NODEV, options)
 
 
-def _in_user_namespace() -> bool:
+def machine_view() -> machine_layer.View:
+    """Return how the machine's root is shown; looked at once, before hosts are made."""
+    if in_user_namespace():
+        return machine_layer.view_in_pieces()
+    return machine_layer.whole_view()
+
+
+@functools.cache
+def in_user_namespace() -> bool:
     return agent.read_text("/proc/self/uid_map").split() != ["0", "0", "4294967295"]
 
 
@@ -365,14 +369,14 @@ def _make_devices() -> None:
     flags = MS_NOSUID | MS_NODEV | MS_NOEXEC
     mount("tmpfs", "dev", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=64m")
     # In a user namespace no device can be made; nor can the machine's be changed.
-    source = "/dev" if _in_user_namespace() else _LAB_DEVICES
+    source = "/dev" if in_user_namespace() else _LAB_DEVICES
     for name in _DEVICES:
         os.close(os.open(f"dev/{name}", os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o666))
         mount(f"{source}/{name}", f"dev/{name}", "", MS_BIND)
     for folder in ("pts", "shm", "mqueue"):
         os.mkdir(f"dev/{folder}")
     terminals = "newinstance,ptmxmode=0666,mode=0620"
-    if not _in_user_namespace():
+    if not in_user_namespace():
         terminals += ",gid=5"  # Debian's group tty
     mount("devpts", "dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, terminals)
     mount("tmpfs", "dev/shm", "tmpfs", flags, "mode=1777,size=64m")
