@@ -2660,6 +2660,11 @@ class Agent:
                 del self.owned[pid]
                 if handle >= 0:
                     os.close(handle)
+        if self.owned and not self.launchers:
+            # The first command finds it ready: its start takes 20 ms, of which the
+            # kernel needs some itself for the wiring that comes next.
+            with contextlib.suppress(OSError):
+                self._ensure_launcher(profile(find_node(next(iter(self.owned)))))
         return ended
 
     def disown(self, request_id: Any) -> None:
@@ -2749,13 +2754,7 @@ class Agent:
         if len(packet) > LAUNCH_BYTES:
             return None
         kind = profile(node)
-        if kind not in self.launchers:
-            worker, line = start_launcher(kind)
-            self.workers[worker] = None
-            self.launchers[kind] = line
-            self.selector.register(
-                line, selectors.EVENT_READ, lambda fd, events: self._launcher_said(kind)
-            )
+        self._ensure_launcher(kind)
         here, there = socket.socketpair()
         try:
             socket.send_fds(self.launchers[kind], [packet], [*stdio, there.fileno()])
@@ -2766,6 +2765,15 @@ class Agent:
             there.close()
         job.launcher = kind
         return here
+
+    def _ensure_launcher(self, kind: Profile) -> None:
+        if kind not in self.launchers:
+            worker, line = start_launcher(kind)
+            self.workers[worker] = None
+            self.launchers[kind] = line
+            self.selector.register(
+                line, selectors.EVENT_READ, lambda fd, events: self._launcher_said(kind)
+            )
 
     def _launcher_said(self, kind: Profile) -> None:
         line = self.launchers[kind]
