@@ -20,8 +20,8 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -534,23 +534,25 @@ def _nodes_of(record: LabRecord) -> list[str]:
     return [name for node in record.nodes for name in dict.fromkeys((node, _short(node)))]
 
 
-def _attached(host: str | None, lab_name: str | None) -> Lab:
-    """Return the lab meant: the one named, else the only one that has this host."""
+@contextmanager
+def _attached(host: str | None, lab_name: str | None) -> Iterator[Lab]:
+    """Enter the lab meant: the one named, else the only one that has this host."""
     from playground.lab import Lab
 
-    labs = _labs()
-    if lab_name is None:
-        records = labs.labs()
-        if host is not None and records:
-            records = [record for record in records if host in _nodes_of(record)]
-            if not records:
-                raise NoSuchNode(
-                    f"no lab that runs has a machine {host!r}: `playground ls` shows them"
-                )
-        # A neighbour's lab on the same engine is not in the way.
-        lab_name = _only([record for record in records if _is_mine(record)] or records).id
-    engine, record = labs.find(lab_name)
-    return Lab.attach(record.id, engine=engine, quiet=True)
+    with closing(_labs()) as labs:
+        if lab_name is None:
+            records = labs.labs()
+            if host is not None and records:
+                records = [record for record in records if host in _nodes_of(record)]
+                if not records:
+                    raise NoSuchNode(
+                        f"no lab that runs has a machine {host!r}: `playground ls` shows them"
+                    )
+            # A neighbour's lab on the same engine is not in the way.
+            lab_name = _only([record for record in records if _is_mine(record)] or records).id
+        engine, record = labs.find(lab_name)
+        with Lab.attach(record.id, engine=engine, quiet=True) as lab:
+            yield lab
 
 
 def _only(records: Sequence[LabRecord]) -> LabRecord:

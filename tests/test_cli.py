@@ -218,6 +218,7 @@ def up(engine, keep_lab, lab_file, tmp_path_factory):
     """A lab brought up by the command line; its name."""
     cache = tmp_path_factory.mktemp("cache")
     os.environ["XDG_CACHE_HOME"], before = str(cache), os.environ.get("XDG_CACHE_HOME")
+    chosen = os.environ["PLAYGROUND_ENGINE"]
     done = playground("--quiet", "up", str(lab_file))
     assert done.returncode == 0, done.stderr.decode()
     name = lab_file.stem
@@ -229,7 +230,8 @@ def up(engine, keep_lab, lab_file, tmp_path_factory):
         assert f"playground down {name}" in said
         yield name
     finally:
-        down = playground("--quiet", "down", name)
+        # By now the next test's engine may be the one in the environment.
+        down = playground("--quiet", "down", name, PLAYGROUND_ENGINE=chosen)
         if before is None:
             del os.environ["XDG_CACHE_HOME"]
         else:
