@@ -198,18 +198,14 @@ def make_host(request: Request, lab: str, own: Sequence[tuple[int, int]]) -> int
     groups = _make_cgroup(request, lab)
     try:
         try:
-            # Before the namespace: the group it is in becomes its root.
-            agent.join_cgroups(groups)
             _unshare(_ALL)
             child = os.fork()
             if child == 0:
                 os.close(reader)
-                _become_host(request, lab, writer)
+                _become_host(request, lab, groups, writer)
         finally:
             for fd, kind in own:
                 agent.setns(fd, kind)
-            if groups:
-                agent.join_cgroups(agent.cgroup_files(agent._own_cgroups(), {}, _mounts()))
         os.close(writer)
         writer = -1
         said = b"".join(iter(lambda: os.read(reader, 1 << 16), b""))
@@ -232,10 +228,6 @@ def _unshare(flags: int) -> None:
     agent._checked(_libc.unshare(flags), "making a host's namespaces")
 
 
-def _mounts() -> list[tuple[set[str], str, str]]:
-    return agent._cgroup_mounts()
-
-
 def _make_cgroup(request: Request, lab: str) -> list[str]:
     if not request.get("limits"):
         return []
@@ -254,13 +246,15 @@ def _remove_cgroup(request: Request, lab: str) -> None:
 # -- Within the host ---------------------------------------------------------
 
 
-def _become_host(request: Request, lab: str, report: int) -> NoReturn:
+def _become_host(request: Request, lab: str, groups: Sequence[str], report: int) -> NoReturn:
     """Turn this fresh child process into a host's first process; never returns."""
     try:
         # Half made, it must not outlive who is to tell of it.
         agent.prctl(agent.PR_SET_PDEATHSIG, signal.SIGKILL)
         os.setsid()
         os.umask(0)
+        # Before the namespace: the group it is in becomes its root.
+        agent.join_cgroups(groups)
         # By the host itself: in a user namespace there is no way back to the machine's.
         _unshare(agent.CLONE_NEWCGROUP)
         environ = dict(request["environ"])

@@ -17,6 +17,7 @@ import pytest
 from playground import AgentGone, EngineError, Host, Lab, Link, NodeDied, labels
 from playground import namespaces_engine as engine_room
 from playground.engine import LabLabels, NodeContainer
+from playground.limits import Limits
 from playground.namespaces_engine import NamespacesEngine
 from tests import census
 from tests.census import children, descendants, has_ended, wait_until
@@ -362,6 +363,19 @@ def test_one_maker_less_makes_no_difference(
     pids = namespaces_engine.start_nodes(lab, containers(20))
     assert len(set(pids.values())) == 20
     assert namespaces_engine.pids(lab.id) == pids
+
+
+def test_makers_are_in_no_group_of_a_host(
+    namespaces_engine: NamespacesEngine, empty: tuple[LabLabels, list[int]]
+) -> None:
+    lab, makers = empty
+    limited = NodeContainer("limited", "limited", None, limits=Limits(processes=50))
+    before = [Path(f"/proc/{pid}/cgroup").read_text() for pid in makers]
+    for _ in range(2):
+        namespaces_engine.start_nodes(lab, [limited, *containers(6)])
+        assert [Path(f"/proc/{pid}/cgroup").read_text() for pid in makers] == before
+        namespaces_engine.stop(lab.id, ["limited", *(node.name for node in containers(6))])
+        assert namespaces_engine.pids(lab.id) == {}
 
 
 def test_without_makers_no_host_is_made_and_none_is_left(
