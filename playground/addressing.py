@@ -10,8 +10,8 @@ functions from segments to addresses.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network
+from typing import NamedTuple
 
 from playground.errors import TopologyError
 from playground.plan import Address, InterfaceAddress, Network
@@ -35,8 +35,7 @@ POOL_IPV6 = IPv6Network("2001:db8::/48")
 FAMILIES = (4, 6)
 
 
-@dataclass(frozen=True)
-class Addressing:
+class Addressing(NamedTuple):
     """The addresses that were chosen.
 
     ``subnets`` holds, for a segment and a family (4 or 6), the range that its
@@ -114,8 +113,7 @@ def assign(
     )
 
 
-@dataclass(frozen=True)
-class _Given:
+class _Given(NamedTuple):
     """What was set by hand, or earlier, on one segment in one family."""
 
     subnet: Network | None

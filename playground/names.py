@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
+from typing import NamedTuple
 
 from playground.addressing import FAMILIES, Addressing
 from playground.plan import Address, HostsEntry, RecordPlan
@@ -22,8 +23,7 @@ from playground.topology import Link, Machine, Node, bare
 NAMESERVERS_MAX = 3
 
 
-@dataclass(frozen=True)
-class Names:
+class Names(NamedTuple):
     """What one node knows: lines of /etc/hosts, whom to ask, what it serves."""
 
     hosts: tuple[HostsEntry, ...]

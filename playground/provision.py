@@ -10,10 +10,8 @@ writes only what is new.
 from __future__ import annotations
 
 import base64
-import dataclasses
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from playground.credentials import Credentials
 from playground.plan import Address, NodePlan, Plan, RecordPlan
@@ -36,8 +34,7 @@ _PLACE = "/run/playground"
 _FIRST_UID = 1000
 
 
-@dataclass(frozen=True)
-class Account:
+class Account(NamedTuple):
     """A user of a host.  For root only the password counts."""
 
     name: str
@@ -61,8 +58,7 @@ class Account:
         }
 
 
-@dataclass(frozen=True)
-class Check:
+class Check(NamedTuple):
     """One question whose answer says that a service of a node is ready."""
 
     node: str
@@ -84,8 +80,7 @@ class Check:
         }
 
 
-@dataclass(frozen=True)
-class NodeProvision:
+class NodeProvision(NamedTuple):
     """All that one host or router gets once it is wired, in this order.
 
     ``users`` first (their homes come from the image's /etc/skel), then
@@ -262,7 +257,7 @@ def _service_files(
     if any(row.tls for row in rows):
         readers = tuple(program for row in rows if row.tls for program in row.programs)
         files += [
-            dataclasses.replace(file, programs=readers)
+            file._replace(programs=readers)
             for file in _certificate(node, plan, credentials, mail.get(node.name, ()))
         ]
     own = mail.get(node.name, ())
@@ -282,7 +277,7 @@ def _service_files(
     )
     for row in rows:
         files += [
-            dataclasses.replace(file, programs=row.programs)
+            file._replace(programs=row.programs)
             for file in row.configure(_settings(node, row), context)
         ]
     return tuple(files)

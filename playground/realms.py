@@ -15,7 +15,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from playground.addressing import Addressing
 from playground.errors import TopologyError
@@ -39,8 +39,7 @@ class Realm:
     exits: tuple[Router, ...]
 
 
-@dataclass(frozen=True)
-class Realms:
+class Realms(NamedTuple):
     """The realms of a lab, and which leads out to which.
 
     ``of_segment`` finds a segment's realm, ``segment_of`` an end's segment,
@@ -212,8 +211,7 @@ def check_realms(realms: Realms, addressing: Addressing) -> None:
             _check_own_ranges(end, realms, addressing)
 
 
-@dataclass(frozen=True)
-class _Range:
+class _Range(NamedTuple):
     """What is used on a segment, first and last address as numbers."""
 
     first: int

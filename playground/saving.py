@@ -12,10 +12,9 @@ import base64
 import dataclasses
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from ipaddress import ip_address, ip_interface, ip_network
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from playground.credentials import Credentials
 from playground.errors import PlaygroundError
@@ -27,8 +26,7 @@ from playground.topology import Forward, Host, Link, Machine, Masquerade, Node, 
 FORMAT = 2
 
 
-@dataclass(frozen=True)
-class SavedLab:
+class SavedLab(NamedTuple):
     """What was saved of a running lab."""
 
     nodes: tuple[Node, ...]

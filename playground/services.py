@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from playground.errors import TopologyError
 
@@ -182,8 +182,7 @@ class DNS(ServiceSettings):
 # ------------------------------------------------------- shapes of the table
 
 
-@dataclass(frozen=True)
-class File:
+class File(NamedTuple):
     """A file inside a host, with the numeric owner that it has there.
 
     ``programs`` read it when they start, and are started anew when it changes.
@@ -199,8 +198,7 @@ class File:
     programs: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Port:
+class Port(NamedTuple):
     """A port that a service listens on; ``tls``: from the first byte."""
 
     number: int
@@ -208,8 +206,7 @@ class Port:
     tls: bool = False
 
 
-@dataclass(frozen=True)
-class Probe:
+class Probe(NamedTuple):
     """A question to a port, and what a real answer to it looks like.
 
     ``send`` is what to say first (None: the server speaks first), ``expect``
@@ -244,8 +241,7 @@ class ServiceContext:
     by_mx: bool = False
 
 
-@dataclass(frozen=True)
-class ServiceRow:
+class ServiceRow(NamedTuple):
     """All that the rest of playground knows about one service."""
 
     name: str
