@@ -179,8 +179,8 @@ def lacking(limits: Limits, there: Mapping[str, Hierarchy | None]) -> str | None
         if there[controller] is None:
             return (
                 f"{words[controller]}= cannot be kept here: you may not make control groups with "
-                f"the controller {controller}; work as root, or have the system delegate them to "
-                f"you (systemd-run --user --scope -p Delegate=yes), or leave that limit out"
+                f"the controller {controller}, being an ordinary user, or root of a container "
+                "only; leave that limit out"
             )
     return None
 
@@ -243,15 +243,26 @@ def _usable(controller: str, version: int, folders: Sequence[str]) -> Hierarchy 
         if not all(os.access(file, os.W_OK) for file in files):
             continue
         with contextlib.suppress(OSError):
-            if version == 1 or controller in _read(f"{folder}/cgroup.controllers").split():
+            if version == 1 or _may_be_divided(folder, controller):
                 return Hierarchy(version, folder)
     return None
+
+
+def _may_be_divided(folder: str, controller: str) -> bool:
+    """Whether groups below this one can have a controller; version 2 only."""
+    if controller not in _read(f"{folder}/cgroup.controllers").split():
+        return False
+    # cgroups(7), "no internal processes": only the machine's own top, which has
+    # no type, may have both processes and groups below with controllers.  What
+    # a container takes for the top is not that.
+    top = not os.path.exists(f"{folder}/cgroup.type")
+    return top or not _read(f"{folder}/cgroup.procs").strip()
 
 
 def refusal(limits: Limits) -> str | None:
     """Say what this machine lacks for these limits, in a sentence; None if nothing.
 
-    It only looks; version 2 may still refuse where its groups have processes.
+    It only looks.
 
     """
     return lacking(limits, find_hierarchies())
@@ -315,12 +326,7 @@ def _hand_down(folder: str, controller: str) -> None:
     except OSError as error:
         reason = error.strerror
         if error.errno == errno.EBUSY:
-            # cgroups(7), "no internal processes": only the machine's own top
-            # may have both processes and controllers for groups below.
-            reason = (
-                "there are processes in it, as in a container: move them into a group of their "
-                "own, or leave the limits out"
-            )
+            reason = "there are processes in it"
         elif error.errno == errno.ENOENT and os.path.isdir(folder):
             reason = "the group above does not hand it down"
         elif error.errno == errno.ENOENT:

@@ -187,6 +187,41 @@ def test_a_machine_that_lacks_a_controller_is_told_of() -> None:
     assert refused.startswith("cpus= cannot be kept here: you may not make control groups with")
 
 
+@needs_root
+@pytest.mark.parametrize(
+    ("files", "may"),
+    [
+        ({"cgroup.controllers": "cpu memory pids\n", "cgroup.procs": "1\n2\n"}, True),
+        (
+            {
+                "cgroup.controllers": "cpu memory pids\n",
+                "cgroup.procs": "1\n",
+                "cgroup.type": "domain\n",
+            },
+            False,
+        ),
+        (
+            {
+                "cgroup.controllers": "cpu memory pids\n",
+                "cgroup.procs": "",
+                "cgroup.type": "domain\n",
+            },
+            True,
+        ),
+        ({"cgroup.controllers": "cpu\n", "cgroup.procs": ""}, False),
+        ({"cgroup.procs": ""}, False),
+    ],
+    ids=["top", "top of a container", "handed over", "not handed down", "no version 2"],
+)
+def test_where_version_2_lets_controllers_be_handed_down(
+    tmp_path: Path, files: dict[str, str], may: bool
+) -> None:
+    for name, text in {"cgroup.subtree_control": "", **files}.items():
+        (tmp_path / name).write_text(text)
+    found = cgroups._usable("pids", 2, [str(tmp_path)])
+    assert found == (Hierarchy(2, str(tmp_path)) if may else None)
+
+
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../x"])
 def test_a_name_that_leads_elsewhere_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="is no name of a group"):
