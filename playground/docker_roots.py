@@ -17,14 +17,13 @@ import socket
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from playground.docker_engine import MINIMUM_API, DockerEngine
 from playground.docker_errors import is_foreign, sentence
-from playground.docker_line import TIMEOUT_S, Line, Refused, api_number, unix_stream
+from playground.docker_line import Line, Refused, api_number, unix_stream
 from playground.engine import LabLabels
 from playground.errors import EngineError, ImageError, PlaygroundError
 from playground.images import Image
@@ -35,6 +34,9 @@ from playground.rootfs import RootFilesystem, image_root
 # the container: "Docker security" and "Isolate containers with a user namespace"
 # on docs.docker.com.
 _SHIFTED = ("name=userns", "name=rootless")
+
+# An engine that stores whole copies (vfs) makes one for a container before it answers.
+_COPY_TIMEOUT_S = 600.0
 
 
 class DockerRoots:
@@ -143,7 +145,7 @@ class DockerRoots:
         import docker
 
         api = docker.APIClient(
-            base_url=f"unix://{self._socket}", version=self._version, timeout=TIMEOUT_S
+            base_url=f"unix://{self._socket}", version=self._version, timeout=_COPY_TIMEOUT_S
         )
         # tar(1) keeps what Python's tarfile does not: capabilities of files.
         command = ["tar", "--extract", "--numeric-owner", "--preserve-permissions"]
@@ -169,7 +171,12 @@ class DockerRoots:
             raise ImageError(f"an image of Docker could not be copied to {directory.parent}", words)
 
     def _line(self) -> Line:
-        return Line(partial(unix_stream, self._socket or ""), self._version)
+        return Line(self._dial, self._version)
+
+    def _dial(self) -> socket.socket:
+        stream = unix_stream(self._socket or "")
+        stream.settimeout(_COPY_TIMEOUT_S)
+        return stream
 
     @contextmanager
     def _errors(self, doing: str) -> Iterator[None]:

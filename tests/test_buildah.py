@@ -88,8 +88,9 @@ def place(
 def left_over(place: Path) -> dict[str, Any]:
     """Working containers, temporary files and layers that belong to no image."""
     graph = place / "storage"
+    driver = "vfs" if (graph / "vfs").exists() else "overlay"
     containers = subprocess.run(
-        ["buildah", "--root", graph, "--storage-driver", "overlay", "containers", "--quiet"],
+        ["buildah", "--root", graph, "--storage-driver", driver, "containers", "--quiet"],
         capture_output=True,
         text=True,
         timeout=60,
@@ -167,6 +168,22 @@ def test_a_chain_is_built_once_and_found_as_directories(place: Path, image) -> N
     before = sorted((place / "buildah" / "storage" / "overlay").iterdir())
     roots.ensure([upper, lower], Silent())
     assert sorted((place / "buildah" / "storage" / "overlay").iterdir()) == before
+
+
+def test_where_overlay_cannot_lie_a_layer_is_a_whole_copy(
+    place: Path,
+    image,  # type: ignore[no-untyped-def]
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(buildah, "_DRIVERS", ("vfs",))
+    lower = image("lower", "COPY page /page", page="hello")
+    upper = image("upper", "RUN cat /page /page >/twice", base=lower)
+    roots = ImageRoots(place)
+    roots.ensure([upper], Silent())
+    (root,) = map(Path, roots.find(upper.tag).layers)
+    assert (root / "page").read_text() + (root / "twice").read_text() == "hello" * 3
+    (below,) = map(Path, roots.find(lower.tag).layers)
+    assert not (below / "twice").exists()
 
 
 def test_an_image_is_found_again_when_what_was_remembered_is_lost(place: Path, image) -> None:  # type: ignore[no-untyped-def]
