@@ -11,9 +11,9 @@ from __future__ import annotations
 import base64
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from playground.beside import each
 from playground.changes import Changes, NodeChange
 from playground.errors import AgentError
 from playground.operations import Agent
@@ -103,8 +103,7 @@ def furnish(
 
     names = list(wanted)
     groups = max(1, min(_MOST_BESIDE, len(names) // _WORTH_BESIDE))
-    with ThreadPoolExecutor(groups) as pool:
-        list(pool.map(furnish_some, [names[start::groups] for start in range(groups)]))
+    each(furnish_some, [names[start::groups] for start in range(groups)])
 
 
 def start_programs(

@@ -18,12 +18,12 @@ import threading
 import warnings
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Self
 
 from playground import applying, saving
+from playground.beside import Beside
 from playground.changes import Changes, compare
 from playground.credentials import Credentials
 from playground.engine import Engine, LabLabels, NodeContainer
@@ -259,9 +259,8 @@ class Lab:
             lasting.callback(self._engine.stop, self.id)
             undo.callback(self._let_go)
             containers = _containers(plan.nodes, images)
-            with ThreadPoolExecutor(1) as beside:
-                # The agent's interpreter starts while the hosts do.
-                helper = beside.submit(self._start_agent, lasting)
+            # The agent's interpreter starts while the hosts do.
+            with Beside(self._start_agent, lasting) as helper:
                 pids = self._engine.start_nodes(self._labels, containers, self._progress)
                 self._client = helper.result()
             with self._blaming_the_dead(containers):
@@ -341,10 +340,9 @@ class Lab:
             undo.callback(applying.furnish, client, old_pids, old_provisions, provisions, {})
             undo.callback(applying.configure, client, old_pids, back)
             undo.callback(applying.unwire, client, old_pids, plan, change)
-        with ThreadPoolExecutor(1) as beside:
-            furnishing = beside.submit(
-                applying.furnish, client, pids, provisions, old_provisions, self._hashes
-            )
+        with Beside(
+            applying.furnish, client, pids, provisions, old_provisions, self._hashes
+        ) as furnishing:
             applying.wire(client, pids, plan, change)
             applying.configure(client, pids, change.inside)
             furnishing.result()

@@ -1,0 +1,69 @@
+"""Work done beside other work, in a thread.
+
+What `concurrent.futures` has, for the few threads of a lab's start: importing that
+takes 5 ms, for its logging above all, and every script would wait for it.
+
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+T = TypeVar("T")
+A = TypeVar("A")
+
+
+class Beside(Generic[T]):
+    """A function that runs in a thread; the end of the ``with`` block waits for it.
+
+    >>> with Beside(fetch, url) as fetched:
+    ...     do_something_else()
+    ...     print(fetched.result())
+
+    """
+
+    def __init__(self, function: Callable[..., T], *args: Any) -> None:
+        self._function = function
+        self._args = args
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._result = self._function(*self._args)
+        except BaseException as error:
+            self._error = error
+
+    def result(self) -> T:
+        """Wait, and return what the function returned or raise what it raised."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._thread.join()
+
+
+def each(function: Callable[[A], T], items: Iterable[A]) -> list[T]:
+    """Call a function with each item, all at once; return the results in order.
+
+    All have ended when it returns; the first error in that order is raised.
+
+    """
+    others = [Beside(function, item) for item in items]
+    for other in others:
+        other.__exit__(None, None, None)
+    return [other.result() for other in others]
