@@ -33,7 +33,8 @@ class Limits:
     """What a host may take at most; None where nothing was said.
 
     ``memory_mb`` is in units of 2**20 bytes and counts all that its processes
-    have in memory, files in its memory file systems (/run) too; ``cpus`` is
+    have in memory, files that they write into memory too: those in /run and,
+    without Docker, all; ``cpus`` is
     processor time in processors, 0.5 for half of one; ``processes`` counts
     processes and threads.
 
