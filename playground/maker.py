@@ -279,8 +279,7 @@ def _become_host(request: Request, lab: str, groups: Sequence[str], report: int)
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         give_up_capabilities(capability_mask(request["capabilities"]))
         agent.prctl(agent.PR_SET_PDEATHSIG, 0)
-        command = request["command"]
-        os.execvpe(command[0], command, environ)
+        agent._execute(request["command"], environ)
     except BaseException as error:
         os.write(report, json.dumps(agent.describe(error, with_traceback=False)).encode())
     finally:
