@@ -150,8 +150,8 @@ class Difference:
     """Something that one of the engines cannot do.
 
     Each of the others is a sentence that says why, or "" for an engine that can.
-    ``rootless`` is about bare namespaces made by an ordinary user; what these cannot
-    do as root, they cannot do so either.
+    ``rootless`` is about bare namespaces made by an ordinary user; what the engine
+    cannot do as root, it cannot do so either.
 
     """
 
@@ -169,12 +169,64 @@ class Difference:
 # The README has the same table, and tests skip by it alone.
 WHAT_ONE_CANNOT = (
     Difference(
-        "run on another machine",
-        namespaces="It makes hosts of this machine's kernel: DOCKER_HOST leads to Docker only.",
+        "run without a daemon",
+        docker="A host is a container: Docker's daemon has to run, here or elsewhere, and to let "
+        "this user in.",
     ),
     Difference(
-        "ssh to a host without services",
-        namespaces="Such a host has this machine's own programs, and no server of an image: "
-        'give it services=["ssh"].',
+        "make hosts without an image",
+        docker="Every container has an image, which is built or pulled before the first lab.",
+    ),
+    Difference(
+        "run on another machine, or on no Linux",
+        namespaces="It makes hosts of this machine's own kernel: DOCKER_HOST is Docker's alone.",
+    ),
+    Difference(
+        "give hosts without services the programs of an image",
+        namespaces="They have this machine's programs: what is not installed here (nc, tcpdump, "
+        'sudo) they lack. A service, as in services=["ssh"], brings an image, and so does '
+        'NamespacesEngine(plain_root="image").',
+    ),
+    Difference(
+        "let ssh in to hosts without services",
+        namespaces='They have no server of an image: declare them with services=["ssh"].',
+    ),
+    Difference(
+        "keep on disk what a host writes",
+        namespaces="It lies in memory, at most 1 GiB a host, and is gone with the lab.",
+    ),
+    Difference(
+        "hold hosts by AppArmor or SELinux",
+        namespaces="It holds them by namespaces, capabilities and a seccomp filter.",
+    ),
+    Difference(
+        "tell what a machine that died had printed",
+        namespaces="Its first process prints nowhere.",
+    ),
+    Difference(
+        "offer services",
+        rootless="They need an image, and an image's files have owners that only root can give.",
+    ),
+    Difference(
+        "run commands as another user than root",
+        rootless="Only where newuidmap is installed and /etc/subuid gives the user a range.",
+    ),
+    Difference(
+        "limit memory, processors and processes of a host",
+        rootless="Control groups are root's.",
     ),
 )
+
+
+def table_of_differences() -> str:
+    """Return `WHAT_ONE_CANNOT` as the README has it: "yes", or why not."""
+    lines = [
+        "| can it ... | `docker` | `namespaces` | `namespaces`, without root |",
+        "|---|---|---|---|",
+    ]
+    for row in WHAT_ONE_CANNOT:
+        cells = [row.reason(name) for name in ("docker", "namespaces", "rootless")]
+        if cells[2] == cells[1]:
+            cells[2] = "no" if cells[1] else ""
+        lines.append("| " + " | ".join([row.what, *(cell or "yes" for cell in cells)]) + " |")
+    return "\n".join(lines)

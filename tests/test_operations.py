@@ -614,7 +614,7 @@ def test_ssh_carries_files(shop: Shop) -> None:
     assert shop.www.read_bytes("/root/by-sftp") == data
 
 
-@pytest.mark.cannot("namespaces", "ssh to a host without services")
+@pytest.mark.cannot("namespaces", "let ssh in to hosts without services")
 def test_a_host_without_services_lets_ssh_in(shop: Shop) -> None:
     for node in (shop.h1, shop.h2):
         with node.ssh(to=shop.h2) as client:
