@@ -55,10 +55,19 @@ def _named(name: str) -> Engine:
 
 def _docker_is_here() -> bool:
     """Whether a Docker engine answers here, or one was asked for that may not."""
+    if not _docker_may_be_here():
+        return False
     from playground.docker_engine import DockerEngine
 
     docker = DockerEngine()
     return docker.was_asked_for() or docker.answers()
+
+
+def _docker_may_be_here() -> bool:
+    """Whether there is any trace of Docker: to import what speaks with it takes 40 ms."""
+    named = any(os.environ.get(f"DOCKER_{name}") for name in ("HOST", "CONTEXT", "CONFIG"))
+    places = ("/var/run/docker.sock", os.path.expanduser("~/.docker/config.json"))
+    return named or any(map(os.path.exists, places))
 
 
 class RunningLabs:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from playground import engines
@@ -26,6 +29,7 @@ def no_docker(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def docker_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "_docker_may_be_here", lambda: True)
     monkeypatch.setattr(DockerEngine, "answers", lambda self: True)
 
 
@@ -184,3 +188,13 @@ def test_docker_is_not_asked_where_it_is_not(
 ) -> None:
     monkeypatch.setattr(engines, "_docker_is_here", lambda: False)
     assert [lab.id for lab in RunningLabs().labs()] == ["school-1", "home-2"]
+
+
+def test_without_a_trace_of_docker_nothing_of_it_is_imported() -> None:
+    script = (
+        "import os, sys; os.path.exists = lambda path: False; "
+        "from playground.engines import choose; "
+        "print(repr(choose()), 'playground.docker_engine' in sys.modules)"
+    )
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert said.stdout == "NamespacesEngine() False\n", said.stderr
