@@ -186,24 +186,28 @@ def test_mininet_is_installed_only_when_it_is_asked_for(clone, machine):
     assert installed(clone) == {"mininet", "openvswitch-testcontroller"}
 
 
+DEMO = [".venv/bin/playground", "demo"]
+BENCH = [".venv/bin/python", "benchmarks/measure.py"]
+
+
 @pytest.mark.parametrize(
-    ("called", "arguments"),
+    ("called", "told"),
     [
-        ([], ["DEMO"]),
-        (["--engine", "docker", "--quiet"], ["--engine", "docker", "DEMO", "--quiet"]),
-        (["--keep", "--engine=namespaces"], ["--engine=namespaces", "DEMO", "--keep"]),
+        (["demo"], DEMO),
+        (["demo", "--engine", "docker", "--keep"], ["--engine", "docker", *DEMO, "--keep"]),
+        (["demo", "--keep", "--engine=namespaces"], ["--engine=namespaces", *DEMO, "--keep"]),
+        (["bench", "--runs", "3"], ["--engine", "both", *BENCH, "--runs", "3"]),
+        (["bench", "--mininet"], ["--engine", "both", "--mininet", *BENCH]),
     ],
-    ids=["as it is", "docker", "namespaces"],
+    ids=" ".join,
 )
-def test_the_demo_tells_setup_which_engine(clone, called, arguments):
-    shutil.copy(TOP / "scripts" / "demo", clone / "scripts")
+def test_setup_is_told_which_engine_and_what_else(clone, called, told):
+    shutil.copy(TOP / "scripts" / called[0], clone / "scripts")
     (clone / "scripts" / "setup").write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
     done = subprocess.run(
-        [clone / "scripts" / "demo", *called], capture_output=True, text=True, timeout=20
+        [clone / "scripts" / called[0], *called[1:]], capture_output=True, text=True, timeout=20
     )
-    demo = [".venv/bin/playground", "demo"]
-    at = arguments.index("DEMO")
-    assert done.stdout.split() == arguments[:at] + demo + arguments[at + 1 :]
+    assert done.stdout.split() == told
 
 
 def test_without_docker_tests_go_on_with_the_other_engine(clone, machine):
