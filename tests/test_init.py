@@ -1,0 +1,60 @@
+"""What `import playground` gives, and what it leaves for later."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import playground
+
+# Each takes 5 to 200 ms to import, and a small lab of plain hosts needs none.
+HEAVY = {
+    "cattrs",
+    "concurrent.futures",
+    "cryptography",
+    "docker",
+    "email",
+    "http.client",
+    "logging",
+    "paramiko",
+    "playground.calling",
+    "playground.docker_engine",
+    "playground.files",
+    "playground.secure_shell",
+    "requests",
+    "rich",
+    "ssl",
+    "tarfile",
+}
+
+
+def imported_by(script: str) -> set[str]:
+    """Return the modules that a Python of its own has after a script."""
+    script += "\nimport sys; print(*sys.modules, sep='\\n')"
+    said = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    return set(said.stdout.split())
+
+
+@pytest.mark.parametrize("name", playground.__all__)
+def test_every_name_is_there(name: str) -> None:
+    assert getattr(playground, name) is not None
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'Hub'"):
+        playground.Hub  # noqa: B018 - looking is the test
+
+
+def test_a_script_does_not_wait_for_what_it_does_not_use() -> None:
+    assert imported_by("import playground") & HEAVY == set()
+    declared = "from playground import Host, Lab, Link; a, b = Host('a'), Host('b'); Link(a, b)"
+    there = imported_by(f"{declared}; Lab(a, engine='namespaces', quiet=True).plan()")
+    assert there & HEAVY == set()
+
+
+def test_docker_comes_when_it_is_asked_for() -> None:
+    assert "playground.docker_engine" in imported_by("from playground import DockerEngine")
