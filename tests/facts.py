@@ -21,3 +21,27 @@ def assert_path(node: Node, target: Node | str, *addresses: str) -> None:
     """Assert which routers' addresses a traceroute from `node` to `target` shows."""
     hops = node.traceroute(target).hops
     assert hops == list(addresses), f"{node.name} to {target} went {hops}"
+
+
+def get_page(node: Node, url: str) -> tuple[int, str]:
+    """Return the status and the text of a page as `node` sees it; 0 if nothing answers.
+
+    With no program of its own: what a host without services has is the machine's.
+
+    """
+
+    def get(url: str) -> tuple[int, str]:
+        import urllib.error
+        import urllib.request
+
+        try:
+            with urllib.request.urlopen(url, timeout=10) as page:
+                return page.status, page.read().decode()
+        except urllib.error.HTTPError as refused:
+            refused.close()
+            return refused.code, ""
+        except OSError:
+            return 0, ""
+
+    status, text = node.call(get, url)
+    return status, text

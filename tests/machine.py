@@ -7,6 +7,7 @@ import json
 import os
 import re
 import subprocess
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ from playground import cgroups
 from playground.engine import LAB, OWNER, Engine
 from playground.labels import find_nodes
 
-# Docker mounts what its containers need, ours and those of others.
-_DOCKERS_MOUNTS = re.compile(r"/(var/lib|run|var/run)/(docker|containerd|containers)/")
+# What others mount at any time: Docker for containers, and a build of Debian.
+_OTHERS_MOUNTS = re.compile(
+    r"/(var/lib|run|var/run)/(docker|containerd|containers)/|.*/mmdebstrap\.\w+(/|$)"
+)
 
 
 def state() -> dict[str, Any]:
@@ -26,13 +29,16 @@ def state() -> dict[str, Any]:
 
 
 def changed(before: dict[str, Any]) -> dict[str, Any]:
-    """Return what is not as it was in `state`: was, is."""
+    """Return what is not as it was in `state`: was, is; of mounts those that came."""
     now = state()
-    return {
+    different = {
         name: (before.get(name), now.get(name))
         for name in before.keys() | now.keys()
-        if before.get(name) != now.get(name)
+        if name != "mounts" and before.get(name) != now.get(name)
     }
+    if came := Counter(now["mounts"]) - Counter(before["mounts"]):
+        different["mounts"] = ([], list(came.elements()))
+    return different
 
 
 def children() -> set[int]:
@@ -91,7 +97,7 @@ def _mounts() -> list[tuple[str, str]]:
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         left, _, right = line.partition(" - ")
         point = left.split(" ")[4]
-        if not _DOCKERS_MOUNTS.match(point):
+        if not _OTHERS_MOUNTS.match(point):
             found.append((point, right.split(" ")[0]))
     return found
 
