@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from playground.examples import coffee_shop_nodes, miniature_internet_nodes
+from playground.engine import Engine
+from playground.examples import coffee_shop, coffee_shop_nodes, miniature_internet_nodes
 from playground.plan import NodePlan, Plan
 from playground.planning import make_plan
 from playground.services import IMAP
+from tests.facts import assert_can_ping, get_page
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +166,12 @@ def test_the_coffee_shop() -> None:
         "203.0.113.2 www.example.com www",
     ]
     assert hosts(plan.node("www")) == ["203.0.113.1 modem", "203.0.113.2 www.example.com www"]
+
+
+def test_the_coffee_shop_is_open(engine: Engine) -> None:
+    with coffee_shop(quiet=True) as lab:
+        assert_can_ping(lab["h1"], "h2")
+        assert get_page(lab["h2"], "http://www.example.com/")[0] == 200
 
 
 # -- how a plan is written in a table ---------------------------------------
