@@ -215,6 +215,11 @@ WHAT_ONE_CANNOT = (
         "limit memory, processors and processes of a host",
         rootless="Control groups are root's.",
     ),
+    Difference(
+        "let hosts change files of the system",
+        rootless="They are root's, who is not in the lab's user namespace. /root, /home, /tmp, "
+        "/run and what a lab writes can be changed.",
+    ),
 )
 
 
