@@ -96,6 +96,7 @@ class Lab:
         self.id = ""
         self._named = name is not None
         self._given = nodes
+        self._by_name: dict[str, Node] = {}
         check_name(engine)
         self._asked_engine = engine
         self._found_engine: Engine | None = None
@@ -181,9 +182,12 @@ class Lab:
         Raises `NoSuchNode`, which is a `KeyError`, if there is none.
 
         """
-        for node in self.nodes:
-            if name in (node.name, node.short):
-                return node
+        # What is linked stays linked: only a name that is new needs another look.
+        if name not in self._by_name:
+            for node in self.nodes:
+                self._by_name[node.name] = self._by_name[node.short] = node
+        if name in self._by_name:
+            return self._by_name[name]
         there = ", ".join(node.name for node in self.nodes)
         raise NoSuchNode(f"there is no machine {name!r} in lab {self.name}: it has {there}")
 
