@@ -179,6 +179,9 @@ def _be_first(settings: Settings, leash: socket.socket) -> None:
     if settings["keep"]:
         # What is left of the lab's owner's: nothing.
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        null = os.open("/dev/null", os.O_RDWR)
+        for target in range(3):
+            os.dup2(null, target)
         agent.keep_only(2)
         os.execvp("sleep", ["sleep", "infinity"])
     leash.close()

@@ -149,9 +149,14 @@ class NamespacesEngine:
         """Make the lab's namespaces; the lab ends with what this returns."""
         _sweep_cgroups()
         line = _Line(lab.id, environ=lab.as_labels("keeper"), keep=lab.keep)
-        with self._lock:
-            self._labs.setdefault(lab.id, []).append(line)
+        self._add(line)
         return Leash(line)
+
+    def _add(self, line: _Line) -> None:
+        """Remember a line to a lab, and no longer those that were closed."""
+        with self._lock:
+            lines = [old for old in self._labs.get(line.lab_id, []) if not old.closed]
+            self._labs[line.lab_id] = [*lines, line]
 
     def start_helper(self, lab: LabLabels) -> Channel:
         """Return the line to the lab's first agent."""
@@ -173,8 +178,7 @@ class NamespacesEngine:
         except BaseException:
             line.close()
             raise
-        with self._lock:
-            self._labs.setdefault(lab_id, []).append(line)
+        self._add(line)
         return line.hand_out()
 
     def _line(self, lab_id: str) -> _Line:
@@ -269,6 +273,7 @@ class Leash:
     def release(self) -> None:
         """Let a lab with ``keep`` outlive this process.  One without has ended already."""
         self._line.keep()
+        self._line.close()
 
     def abandon(self) -> None:
         """Let go, and so end the lab; returns at once."""
@@ -289,6 +294,7 @@ class _Line:
         self._lock = threading.Lock()
         self._ready: dict[str, Any] | None = None
         self._has_reader = False
+        self.closed = False
         # Hosts that were asked for and not answered yet.
         self._under_way = 0
         self._leash, leash = socket.socketpair()
@@ -419,11 +425,27 @@ class _Line:
         self._makers.close()
 
     def hand_out(self) -> Channel:
-        """Return the line to the agent, whose reader will see its end."""
+        """Return the line to the agent, whose reader will see its end.
+
+        To close it is to close all these lines.
+
+        """
         self._has_reader = True
-        return self.channel
+        return self
+
+    # -- the line to the agent, as a channel
+
+    def read(self, size: int) -> bytes:
+        return self.channel.read(size)
+
+    def write(self, data: bytes) -> None:
+        self.channel.write(data)
+
+    def stderr_tail(self) -> str:
+        return self.channel.stderr_tail()
 
     def close(self) -> None:
+        self.closed = True
         self.let_go()
         self.channel.close()
         if not self._has_reader:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from playground import AgentGone, EngineError, Host, Lab, Link, NodeDied, labels
+from playground import AgentGone, EngineError, Host, Lab, Link, NodeDied, labels, progress
 from playground import namespaces_engine as engine_room
 from playground.engine import LabLabels, NodeContainer
 from playground.limits import Limits
@@ -102,6 +102,14 @@ STARTER = """
                 if frame.f_code.co_name == "release":  # from here on a lab is kept
                     print(calls, flush=True)
 
+        if sys.argv[2] == "attached":
+            threading.setprofile(count)
+            sys.setprofile(count)
+            lab = Lab.attach(sys.argv[1], quiet=True)
+            sys.setprofile(None)
+            print(calls, flush=True)
+            lab.detach()
+            return
         if sys.argv[2] == "kept":
             h1, h2 = Host("h1", processes=200), Host("h2")
             Link(h1, h2)
@@ -212,6 +220,27 @@ def test_nothing_is_left_of_a_lab_that_is_interrupted_while_it_starts() -> None:
             wait_until(lambda: len(family()) == 2, what=f"after call {moment} of {calls}")
             tell(starter, "")
             assert said(starter) == "1"
+
+
+def test_nothing_is_left_of_who_is_killed_while_entering_a_kept_lab(
+    namespaces_engine: NamespacesEngine,
+) -> None:
+    lab = Lab(*pair(), name=NAME, keep=True, engine=namespaces_engine, quiet=True).start()
+    lab.detach()
+    try:
+        with program(STARTER, "attached") as starter:
+            tell(starter, 0)
+            calls = int(said(starter))
+            assert int(said(starter)) == 0
+            there = wait_until(lambda: len(family()) == 5 and family(), what="the lab and this")
+            for moment in spread(calls, 6):
+                tell(starter, moment)
+                assert os.WTERMSIG(int(said(starter))) == signal.SIGKILL
+                wait_until(family, there, what=f"killed at call {moment} of {calls}")
+        with Lab.attach(NAME, engine=namespaces_engine, quiet=True) as again:
+            assert_can_ping(node(again, "h1"), "h2")
+    finally:
+        namespaces_engine.stop(lab.id)
 
 
 OWNER = """
@@ -329,6 +358,28 @@ def test_a_dead_host_is_named_and_the_others_go_on(lab: Lab) -> None:
     lab.stop()
     lab.start()
     assert_can_ping(h1, h2)
+
+
+def test_an_interrupt_while_hosts_are_added_leaves_the_lab_as_it_was(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    h1 = node(lab, "h1")
+    new = [Host(f"h{number}") for number in range(3, 9)]
+    for host in new:
+        Link(h1, host)
+    before = descendants(os.getpid())
+
+    def interrupt(step: object, count: int = 1) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(progress._NoStep, "advance", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        lab.start()
+    assert list(lab._engine.pids(lab.id)) == ["h1", "h2"]
+    wait_until(lambda: [pid for pid in family() if not has_ended(pid)], before)
+    monkeypatch.undo()
+    lab.start()
+    assert_can_ping(h1, new[-1])
 
 
 # -- makers ---------------------------------------------------------------------------

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from playground import EngineError, Host, Lab, LabNotFound, Link, Router
+from playground import EngineError, Host, Lab, LabNotFound, Link, Router, labels
 from playground import namespaces_engine as room
 from playground.engine import LabLabels, NodeContainer
 from playground.namespaces_engine import NamespacesEngine
 from playground.rootfs import RootFilesystem
 from tests import census
-from tests.census import descendants, wait_until
+from tests.census import children, descendants, wait_until
 from tests.facts import assert_can_ping, assert_cannot_ping
 
 NAME = f"bare-{os.getpid()}"
@@ -167,6 +167,27 @@ def test_a_kept_lab_is_entered_extended_and_stopped_by_others(
         assert NAME not in [record.name for record in namespaces_engine.labs()]
     finally:
         namespaces_engine.stop(record.id)
+
+
+def test_a_kept_lab_that_was_left_has_nothing_of_its_owner(
+    namespaces_engine: NamespacesEngine,
+) -> None:
+    lab = Lab(*pair(), name=NAME, keep=True, engine=namespaces_engine, quiet=True)
+    before = census.take(NAME).descriptors
+    lab.start()
+    try:
+        (first,) = children(labels.find_keeper(lab.id) or 0)
+        for _ in range(3):
+            lab.detach()
+            assert census.take(NAME).descriptors == before
+            there = wait_until(lambda: len(family := descendants(os.getpid())) == 4 and family)
+            held = {os.readlink(f"/proc/{first}/fd/{name}") for name in range(3)}
+            assert held == {"/dev/null"}
+            assert len(os.listdir(f"/proc/{first}/fd")) == 3
+            lab = Lab.attach(NAME, engine=namespaces_engine, quiet=True)
+            assert set(there) < set(descendants(os.getpid()))
+    finally:
+        lab.stop()
 
 
 def test_a_kept_lab_is_stopped_while_another_program_is_in_it(
