@@ -57,8 +57,12 @@ network(nodes: [{"pid", "interfaces": [{"name", "addresses": ["192.168.1.11/24"]
     the kernel removes the routes that need it.  Then loopback up, sysctls,
     addresses, interfaces up, routes_add (those without via first), and sysctls
     are read back.  Repeating it changes nothing.
-link(pid, interface, up: bool) -> null
-    Set one interface up or down.
+link(ends: [END], up: bool, nodes: as for network = []) -> null
+    Set interfaces up or down; then do what `network` does, to bring back the
+    addresses and routes that went with an interface.  On a failure the interfaces
+    are set back.
+interfaces(ends: [END]) -> [{"up", "carrier", "mtu_bytes", "mac", "statistics": {...}}]
+    State and counters, named as in struct rtnl_link_stats64.
 firewall(nodes: [{"pid", "ruleset"}]) -> null
     Each ruleset is given to ``nft -f -`` in its node's network namespace.  An
     empty text changes nothing: to take rules away, send what deletes them.
@@ -194,7 +198,7 @@ PR_CAP_AMBIENT_CLEAR_ALL = 4
 _LINUX_CAPABILITY_VERSION_3 = 0x20080522
 
 
-def _checked(result: int, what: str) -> None:
+def checked(result: int, what: str) -> None:
     if result != 0:
         number = ctypes.get_errno()
         raise OSError(number, f"{what}: {os.strerror(number)}")
@@ -202,7 +206,7 @@ def _checked(result: int, what: str) -> None:
 
 def setns(fd: int, kind: int) -> None:
     """Move this process into the namespace behind a file descriptor (setns(2))."""
-    _checked(_libc.setns(fd, kind), "entering a namespace")
+    checked(_libc.setns(fd, kind), "entering a namespace")
 
 
 def prctl(option: int, argument: int = 0, second: int = 0) -> int:
@@ -222,7 +226,7 @@ def capset(effective: int, permitted: int, inheritable: int) -> None:
         permitted >> 32,
         inheritable >> 32,
     )
-    _checked(_libc.capset(header, data), "setting capabilities")
+    checked(_libc.capset(header, data), "setting capabilities")
 
 
 # -- Nodes -------------------------------------------------------------------
@@ -761,7 +765,7 @@ def _become(
         for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGHUP, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
-        _execute(command.argv, environ)
+        execute(command.argv, environ)
     except BaseException as error:
         with contextlib.suppress(OSError):
             channel.sendall(json.dumps(describe(error, with_traceback=False)).encode())
@@ -811,10 +815,10 @@ def _drop_privileges(node: Node, uid: int, gid: int, groups: Sequence[int]) -> N
     surplus = own_bounding() & ~node.bounding
     for capability in range(surplus.bit_length()):
         if surplus >> capability & 1:
-            _checked(prctl(PR_CAPBSET_DROP, capability), "dropping a capability")
+            checked(prctl(PR_CAPBSET_DROP, capability), "dropping a capability")
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
     become_group(gid, groups)
-    held = _permitted_capabilities()
+    held = permitted_capabilities()
     capset(held, held, node.inheritable)
     # From root to another user clears permitted and effective.
     try:
@@ -830,10 +834,10 @@ def _drop_privileges(node: Node, uid: int, gid: int, groups: Sequence[int]) -> N
         prctl(PR_SET_NO_NEW_PRIVS, 1)
 
 
-def _permitted_capabilities() -> int:
+def permitted_capabilities() -> int:
     header = struct.pack("Ii", _LINUX_CAPABILITY_VERSION_3, 0)
     data = ctypes.create_string_buffer(24)
-    _checked(_libc.capget(header, data), "reading capabilities")
+    checked(_libc.capget(header, data), "reading capabilities")
     words = struct.unpack("6I", data.raw)
     return int(words[1] | words[4] << 32)
 
@@ -870,7 +874,7 @@ def _places(argv: Sequence[str], environ: dict[str, str]) -> list[str]:
     return [f"{part or '.'}/{name}" for part in environ.get("PATH", DEFAULT_PATH).split(":")]
 
 
-def _execute(argv: list[str], environ: dict[str, str]) -> None:
+def execute(argv: list[str], environ: dict[str, str]) -> None:
     """Run a command as execvpe(3) does; returns only by an error."""
     refused = OSError(errno.ENOENT, os.strerror(errno.ENOENT))
     for place in _places(argv, environ):
@@ -1181,12 +1185,12 @@ def _give_up(kind: Profile) -> None:
     surplus = own_bounding() & ~kind.bounding
     for capability in range(surplus.bit_length()):
         if surplus >> capability & 1:
-            _checked(prctl(PR_CAPBSET_DROP, capability), "dropping a capability")
+            checked(prctl(PR_CAPBSET_DROP, capability), "dropping a capability")
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
     become_group(0, kind.groups)
     # What it permits itself is not inherited over the exec: that takes the
     # bounding and the inheritable set only.
-    held = _permitted_capabilities()
+    held = permitted_capabilities()
     capset(held, held, kind.inheritable)
     if kind.no_new_privs:
         prctl(PR_SET_NO_NEW_PRIVS, 1)
@@ -1321,10 +1325,12 @@ class _Launcher:
 # linux/netlink.h, linux/rtnetlink.h
 NLM_F_REQUEST = 0x01
 NLM_F_ACK = 0x04
+NLM_F_DUMP = 0x300
 NLM_F_REPLACE = 0x100
 NLM_F_EXCL = 0x200
 NLM_F_CREATE = 0x400
 NLMSG_ERROR = 2
+NLMSG_DONE = 3
 NLM_F_CAPPED = 0x100
 NLM_F_ACK_TLVS = 0x200
 NLMSGERR_ATTR_MSG = 1
@@ -1334,6 +1340,7 @@ NETLINK_CAP_ACK = 10
 NETLINK_EXT_ACK = 11
 RTM_NEWLINK = 16
 RTM_DELLINK = 17
+RTM_GETLINK = 18
 RTM_NEWADDR = 20
 RTM_DELADDR = 21
 RTM_NEWROUTE = 24
@@ -1347,10 +1354,23 @@ IFLA_IFNAME = 3
 IFLA_MTU = 4
 IFLA_MASTER = 10
 IFLA_LINKINFO = 18
+IFLA_STATS64 = 23
 IFLA_NET_NS_FD = 28
+IFLA_CARRIER = 33
 IFLA_INFO_KIND = 1
 IFLA_INFO_DATA = 2
 VETH_INFO_PEER = 1
+# The first of struct rtnl_link_stats64, in its order.
+STATISTICS = (
+    "rx_packets",
+    "tx_packets",
+    "rx_bytes",
+    "tx_bytes",
+    "rx_errors",
+    "tx_errors",
+    "rx_dropped",
+    "tx_dropped",
+)
 IFLA_BR_FORWARD_DELAY = 1
 IFLA_BR_STP_STATE = 5
 IFLA_BR_GROUP_FWD_MASK = 9
@@ -1455,8 +1475,50 @@ class Netlink:
             results += [(message, *answers[first + offset]) for offset, message in enumerate(batch)]
         return results
 
+    def ask(self, message: Message) -> list[bytes]:
+        """Send a question; return the bodies of its answers (all, with NLM_F_DUMP)."""
+        self.sequence += 1
+        header = struct.pack(
+            "IHHII",
+            16 + len(message.body),
+            message.kind,
+            message.flags | NLM_F_REQUEST | NLM_F_ACK,
+            self.sequence,
+            0,
+        )
+        self.socket.send(header + message.body)
+        bodies: list[bytes] = []
+        while True:
+            packet = self.socket.recv(1 << 17)
+            for sequence, (number, reason) in _acknowledgements(packet):
+                if sequence == self.sequence and number:
+                    raise refusal(message, number, reason)
+                if sequence == self.sequence:
+                    return bodies
+            offset = 0
+            while offset + 16 <= len(packet):
+                length, kind, _, sequence, _ = struct.unpack_from("IHHII", packet, offset)
+                if sequence == self.sequence and kind == NLMSG_DONE:
+                    return bodies
+                if sequence == self.sequence and kind != NLMSG_ERROR:
+                    bodies.append(packet[offset + 16 : offset + length])
+                offset += (length + 3) & ~3
+
     def close(self) -> None:
         self.socket.close()
+
+
+def attributes(data: bytes) -> dict[int, bytes]:
+    """Read netlink attributes: type to payload, the last of each type."""
+    found = {}
+    offset = 0
+    while offset + 4 <= len(data):
+        length, kind = struct.unpack_from("HH", data, offset)
+        if length < 4:
+            break
+        found[kind & ~NLA_F_NESTED] = data[offset + 4 : offset + length]
+        offset += (length + 3) & ~3
+    return found
 
 
 def _acknowledgements(packet: bytes) -> Iterator[tuple[int, tuple[int, str]]]:
@@ -1975,10 +2037,59 @@ def write_sysctl(name: str, value: str) -> None:
         ) from None
 
 
-def link(pid: int, interface: str, up: bool) -> None:
-    netlink = Netlink(pid)
-    netlink.send([set_link(interface, up)])
-    netlink.close()
+def link(ends: Sequence[Request], up: bool, nodes: Sequence[Request] = ()) -> None:
+    done: list[tuple[Netlink, str]] = []
+    try:
+        for end, netlink in in_each(ends):
+            netlink.send([set_link(end["interface"], up)])
+            done.append((netlink, end["interface"]))
+        if nodes:
+            network(nodes)
+    except BaseException:
+        for netlink, interface in done:
+            netlink.attempt([set_link(interface, not up)])
+        raise
+
+
+def in_each(ends: Sequence[Request]) -> Iterator[tuple[Request, Netlink]]:
+    """Yield ends, each with a socket to its namespace, in which this process then is.
+
+    Sockets close with the process, and so does its stay there: for workers.
+
+    """
+    own = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        for end in ends:
+            setns(own, CLONE_NEWNET)
+            yield end, Netlink(end["pid"])
+    finally:
+        setns(own, CLONE_NEWNET)
+        os.close(own)
+
+
+def interfaces(ends: Sequence[Request]) -> list[Request]:
+    rows = []
+    for end, netlink in in_each(ends):
+        name = end["interface"]
+        body = link_body() + text_attribute(IFLA_IFNAME, name)
+        question = Message(RTM_GETLINK, 0, body, f"look at the interface {name}")
+        [answer] = netlink.ask(question)
+        rows.append(interface_row(answer))
+    return rows
+
+
+def interface_row(answer: bytes) -> Request:
+    """Read a struct ifinfomsg and its attributes (rtnetlink(7))."""
+    (flags,) = struct.unpack_from("I", answer, 8)
+    found = attributes(answer[16:])
+    counters = struct.unpack_from(f"{len(STATISTICS)}Q", found[IFLA_STATS64])
+    return {
+        "up": bool(flags & IFF_UP),
+        "carrier": found.get(IFLA_CARRIER, b"\0")[0] == 1,
+        "mtu_bytes": struct.unpack("I", found[IFLA_MTU])[0],
+        "mac": found[IFLA_ADDRESS].hex(":"),
+        "statistics": dict(zip(STATISTICS, counters, strict=True)),
+    }
 
 
 def firewall(nodes: Sequence[Request]) -> None:
@@ -3119,6 +3230,7 @@ WORK: dict[str, Callable[..., Any]] = {
     "unwire": unwire,
     "network": network,
     "link": link,
+    "interfaces": interfaces,
     "firewall": firewall,
     "files": files,
     "furnish": furnish,

@@ -430,7 +430,7 @@ def test_a_process_of_the_machine_is_no_node(agent: Client) -> None:
         lambda: agent.spawn(os.getpid(), ["true"]),
         lambda: agent.spawn(os.getpid(), ["true"], tty=(80, 24)),
         lambda: agent.call("read_file", pid=os.getpid(), path="/etc/hosts"),
-        lambda: agent.call("link", pid=os.getpid(), interface="lo", up=True),
+        lambda: agent.call("link", ends=[end(os.getpid(), "lo")], up=True),
     ):
         with pytest.raises(AgentError) as caught:
             operation()
@@ -881,11 +881,64 @@ def test_link_down_and_up(agent: Client, nodes: tuple[Namespaces, Namespaces]) -
     h1, h2 = nodes
     agent.call("wire", bridges=[], veths=[veth(end(h1.pid, "eth0"), end(h2.pid, "eth0"))])
     agent.call("network", nodes=[node(h1.pid, "10.0.0.1/24"), node(h2.pid, "10.0.0.2/24")])
-    agent.call("link", pid=h1.pid, interface="eth0", up=False)
+    ends = [end(h1.pid, "eth0"), end(h2.pid, "eth0")]
+    agent.call("link", ends=ends, up=False)
     with pytest.raises(OSError, match="unreachable"):
         says(h2, h1, "10.0.0.2")
-    agent.call("link", pid=h1.pid, interface="eth0", up=True)
+    agent.call("link", ends=ends, up=True)
     assert says(h2, h1, "10.0.0.2") == b"hello"
+
+
+@needs_root
+def test_link_up_brings_back_the_routes_that_went(
+    agent: Client, nodes: tuple[Namespaces, Namespaces]
+) -> None:
+    h1, h2 = nodes
+    agent.call("wire", bridges=[], veths=[veth(end(h1.pid, "eth0"), end(h2.pid, "eth0"))])
+    default = {"destination": "0.0.0.0/0", "via": "10.0.0.2", "interface": "eth0"}
+    here = node(h1.pid, "10.0.0.1/24", routes_add=[default])
+    agent.call("network", nodes=[here, node(h2.pid, "10.0.0.2/24")])
+    before = run(agent, h1.pid, "ip route")
+    agent.call("link", ends=[end(h1.pid, "eth0")], up=False)
+    assert run(agent, h1.pid, "ip route") == ""
+    agent.call("link", ends=[end(h1.pid, "eth0")], up=True, nodes=[here])
+    assert run(agent, h1.pid, "ip route") == before
+
+
+@needs_root
+def test_a_link_of_which_one_end_is_missing_stays_as_it_is(
+    agent: Client, nodes: tuple[Namespaces, Namespaces]
+) -> None:
+    h1, h2 = nodes
+    agent.call("wire", bridges=[], veths=[veth(end(h1.pid, "eth0"), end(h2.pid, "eth0"))])
+    agent.call("network", nodes=[node(h1.pid, "10.0.0.1/24"), node(h2.pid, "10.0.0.2/24")])
+    with pytest.raises(AgentError, match="set the interface eth9 down"):
+        agent.call("link", ends=[end(h1.pid, "eth0"), end(h2.pid, "eth9")], up=False)
+    assert says(h2, h1, "10.0.0.2") == b"hello"
+
+
+@needs_root
+def test_interfaces_tell_their_state_and_count_what_passes(
+    agent: Client, nodes: tuple[Namespaces, Namespaces]
+) -> None:
+    h1, h2 = nodes
+    mac = "02:00:00:00:00:01"
+    agent.call("wire", bridges=[], veths=[veth(end(h1.pid, "eth0", mac=mac), end(h2.pid, "eth0"))])
+    agent.call("network", nodes=[node(h1.pid, "10.0.0.1/24"), node(h2.pid, "10.0.0.2/24")])
+    ends = [end(h1.pid, "eth0"), end(h2.pid, "eth0")]
+    before = agent.call("interfaces", ends=ends)
+    assert says(h2, h1, "10.0.0.2") == b"hello"
+    row, other = agent.call("interfaces", ends=ends)
+    assert (row["up"], row["carrier"], row["mtu_bytes"], row["mac"]) == (True, True, 1500, mac)
+    # An ARP request and the datagram: Ethernet, IP and UDP headers and 5 bytes.
+    sent = row["statistics"]["tx_bytes"] - before[0]["statistics"]["tx_bytes"]
+    assert sent == 42 + 14 + 20 + 8 + 5
+    assert row["statistics"]["tx_packets"] == other["statistics"]["rx_packets"]
+    agent.call("link", ends=ends[1:], up=False)
+    row, other = agent.call("interfaces", ends=ends)
+    assert (row["up"], row["carrier"], other["up"]) == (True, False, False)
+    with pytest.raises(AgentError, match="look at the interface eth9"):
+        agent.call("interfaces", ends=[end(h1.pid, "eth9")])
 
 
 # -- Addresses, routes, sysctls, rules ---------------------------------------
