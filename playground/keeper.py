@@ -110,7 +110,7 @@ def _keep(settings: Settings, leash: socket.socket) -> NoReturn:
         enter_user_namespace()
         # Who has left the machine's for a host's cannot come back to it.
         namespaces |= agent.CLONE_NEWCGROUP
-    agent._checked(_libc.unshare(namespaces), "making the lab's namespaces")
+    agent.checked(_libc.unshare(namespaces), "making the lab's namespaces")
     first = os.fork()
     if first == 0:
         try:
@@ -132,7 +132,7 @@ def _keep(settings: Settings, leash: socket.socket) -> NoReturn:
 
 
 def _may_make_namespaces() -> bool:
-    return bool(agent._permitted_capabilities() >> 21 & 1)  # CAP_SYS_ADMIN
+    return bool(agent.permitted_capabilities() >> 21 & 1)  # CAP_SYS_ADMIN
 
 
 def _watch(first: int, leash: socket.socket, owner: int | None) -> None:

@@ -225,7 +225,7 @@ def make_host(request: Request, lab: str, own: Sequence[tuple[int, int]]) -> int
 
 
 def _unshare(flags: int) -> None:
-    agent._checked(_libc.unshare(flags), "making a host's namespaces")
+    agent.checked(_libc.unshare(flags), "making a host's namespaces")
 
 
 def _make_cgroup(request: Request, lab: str) -> list[str]:
@@ -279,7 +279,7 @@ def _become_host(request: Request, lab: str, groups: Sequence[str], report: int)
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         give_up_capabilities(capability_mask(request["capabilities"]))
         agent.prctl(agent.PR_SET_PDEATHSIG, 0)
-        agent._execute(request["command"], environ)
+        agent.execute(request["command"], environ)
     except BaseException as error:
         os.write(report, json.dumps(agent.describe(error, with_traceback=False)).encode())
     finally:
@@ -322,8 +322,8 @@ def _make_root(request: Request) -> None:
     _make_devices()
     # pivot_root(2), "pivot_root(".", ".")".
     number = _PIVOT_ROOT[os.uname().machine]
-    agent._checked(_libc.syscall(number, b".", b"."), "changing the root")
-    agent._checked(_libc.umount2(b".", MNT_DETACH), "leaving the machine's root")
+    agent.checked(_libc.syscall(number, b".", b"."), "changing the root")
+    agent.checked(_libc.umount2(b".", MNT_DETACH), "leaving the machine's root")
     os.chdir("/")
     _protect()
 
@@ -427,7 +427,7 @@ def drop_from_bounding(mask: int) -> None:
     # Beyond the last one that the kernel knows the answer is -1.
     while (held := agent.prctl(_PR_CAPBSET_READ, capability)) >= 0:
         if held and not mask >> capability & 1:
-            agent._checked(agent.prctl(agent.PR_CAPBSET_DROP, capability), "dropping a capability")
+            agent.checked(agent.prctl(agent.PR_CAPBSET_DROP, capability), "dropping a capability")
         capability += 1
 
 
