@@ -374,6 +374,8 @@ class _Line:
                 advance()
 
         with self._lock:
+            if self.closed:
+                raise self._no_makers()
             if self._under_way:
                 raise EngineError(
                     f"lab {self.lab_id} lost a machine while it was made: stop the lab and start "
@@ -395,6 +397,8 @@ class _Line:
                     "process that was to make it was killed, or this machine is overloaded; "
                     "stop the lab and start it again"
                 ) from None
+            except ConnectionError:
+                raise self._no_makers() from None
             except OSError as error:
                 raise EngineError(
                     f"lab {self.lab_id} ended while its machines were made: {error.strerror}"
@@ -411,18 +415,28 @@ class _Line:
         self._makers.settimeout(limit_s)
         packet = self._makers.recv(1 << 20)
         if not packet:
-            raise EngineError(f"the makers of lab {self.lab_id} were killed: start it again")
+            raise self._no_makers()
         self._under_way -= 1
         reply: dict[str, Any] = json.loads(packet)
         return reply
+
+    def _no_makers(self) -> EngineError:
+        return EngineError(f"the makers of lab {self.lab_id} were killed: start it again")
 
     def keep(self) -> None:
         with suppress(OSError):
             self._leash.send(b"keep")
 
     def let_go(self) -> None:
-        self._leash.close()
-        self._makers.close()
+        """End the leash and the makers' line, also for forks and for threads that wait there."""
+        lines = (self._leash, self._makers)
+        for line in lines:
+            with suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)
+        # Not under the hands of a thread that was woken by that.
+        with self._lock:
+            for line in lines:
+                line.close()
 
     def hand_out(self) -> Channel:
         """Return the line to the agent, whose reader will see its end.

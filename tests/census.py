@@ -70,6 +70,20 @@ def take(prefix: str) -> Census:
     )
 
 
+def wait_for_return(prefix: str, before: Census) -> None:
+    """Wait until there is again what there was, or fail with what is not."""
+
+    def changed() -> dict[str, tuple[object, object]]:
+        now = take(prefix)
+        return {
+            name: (was, getattr(now, name))
+            for name, was in vars(before).items()
+            if getattr(now, name) != was
+        }
+
+    wait_until(changed, {}, "what is not as it was: was, is")
+
+
 def children(pid: int) -> list[int]:
     """Return the processes that this one has made and that are there."""
     return [child for child, parent in _parents().items() if parent == pid]

@@ -32,7 +32,7 @@ def nothing_stays(namespaces_engine: NamespacesEngine) -> Iterator[None]:
     with census.adopting():
         before = census.take(NAME)
         yield
-        wait_until(lambda: census.take(NAME), before, "what there is after the test")
+        census.wait_for_return(NAME, before)
 
 
 def pair(subnet: str | None = None) -> tuple[Host, Host]:
