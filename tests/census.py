@@ -3,7 +3,8 @@
 The kernel ends a lab with its processes, so what can be left is processes, what
 only a descriptor or a mount keeps alive, and control groups.  Processes are counted
 exactly, whatever else the machine runs: all that come of this one stay its
-descendants, for it adopts those that have lost their parents.
+descendants, for it adopts those that have lost their parents.  The machine's own
+network is looked at around every test: see `tests.machine`.
 
 """
 
@@ -11,9 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import json
 import os
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -41,7 +40,6 @@ class Census:
     networks: int
     mounts: tuple[str, ...]
     groups: tuple[str, ...]
-    interfaces: tuple[str, ...]
     descriptors: tuple[str, ...]
 
 
@@ -65,7 +63,6 @@ def take(prefix: str) -> Census:
         networks=len({ns for pid in family if (ns := namespace(pid, "net"))}),
         mounts=tuple(sorted(_mounts())),
         groups=tuple(lab for lab in cgroups.lab_ids() if lab.startswith(prefix)),
-        interfaces=tuple(sorted(_interfaces())),
         descriptors=tuple(sorted(_descriptors())),
     )
 
@@ -168,14 +165,6 @@ def _mounts() -> Iterator[str]:
         point = line.split(" ")[4]
         if "docker" not in point and "containerd" not in point:
             yield f"{point} {line.partition(' - ')[2]}"
-
-
-def _interfaces() -> Iterator[str]:
-    done = subprocess.run(["ip", "-json", "link"], capture_output=True, check=True)
-    for link in json.loads(done.stdout):
-        # Bridges and what is plugged into them are Docker's: ours are all in labs.
-        if "master" not in link and not link["ifname"].startswith(("docker", "br-")):
-            yield link["ifname"]
 
 
 def _descriptors() -> Iterator[str]:

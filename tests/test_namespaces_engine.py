@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from playground import EngineError, Host, Lab, LabNotFound, Link, Router, labels
+from playground import EngineError, Host, Lab, LabNotFound, Link, labels
 from playground import namespaces_engine as room
 from playground.engine import LabLabels, NodeContainer
 from playground.namespaces_engine import NamespacesEngine
@@ -213,10 +213,8 @@ def test_a_kept_lab_is_stopped_while_another_program_is_in_it(
 def test_a_hundred_starts_and_stops_leave_what_there_was(
     namespaces_engine: NamespacesEngine,
 ) -> None:
-    h1, router, h2 = Host("h1", processes=200), Router("r"), Host("h2")
-    Link(h1, router)
-    Link(router, h2)
-    lab = Lab(h1, name=NAME, engine=namespaces_engine, quiet=True)
+    h1, h2 = pair()
+    lab = Lab(h1, h2, name=NAME, engine=namespaces_engine, quiet=True)
     with lab:
         pass
     before = census.take(NAME)
