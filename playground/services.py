@@ -179,6 +179,48 @@ class DNS(ServiceSettings):
         _check_aliases(self.records)
 
 
+@dataclass(frozen=True)
+class RoutingDaemon(ServiceSettings):
+    """One of FRR's routing protocols, and the settings its daemon begins with.
+
+    ``configuration`` is in FRR's own words (https://docs.frrouting.org).  A
+    ``Router(routing="ospf")`` has its own from the lab; one that is declared as a
+    service, ``Router("r1", services=["ospf"], routing=None)``, begins with none and
+    is set up by hand: ``r1.vtysh("configure terminal", "router ospf", ...)``.
+
+    """
+
+    configuration: str = ""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.configuration, str):
+            raise TopologyError(
+                f"{type(self).__name__}(configuration=...) is text in FRR's own words, such as "
+                f'"router ospf", not {self.configuration!r}'
+            )
+
+
+@dataclass(frozen=True)
+class OSPF(RoutingDaemon):
+    """Open Shortest Path First, version 2 (RFC 2328), by FRR's ospfd."""
+
+    service: str = field(default="ospf", init=False, repr=False)
+
+
+@dataclass(frozen=True)
+class RIP(RoutingDaemon):
+    """The Routing Information Protocol, version 2 (RFC 2453), by FRR's ripd."""
+
+    service: str = field(default="rip", init=False, repr=False)
+
+
+@dataclass(frozen=True)
+class BGP(RoutingDaemon):
+    """The Border Gateway Protocol, version 4 (RFC 4271), by FRR's bgpd on port 179."""
+
+    service: str = field(default="bgp", init=False, repr=False)
+
+
 # ------------------------------------------------------- shapes of the table
 
 
@@ -459,6 +501,11 @@ def _wire_name(name: str) -> bytes:
     return b"".join(bytes((len(x),)) + x.encode("ascii") for x in labels) + b"\0"
 
 
+def _configure_routing(settings: RoutingDaemon, context: ServiceContext) -> tuple[File, ...]:
+    path = f"/etc/frr/{settings.service}d.conf"
+    return (File(path, settings.configuration.encode(), 0o640),)
+
+
 # ------------------------------------------------------------------ probes
 
 # A query for `playground. A`; any answer to it, "no such name" too, has our
@@ -470,6 +517,8 @@ _HTTP_REQUEST = b"HEAD / HTTP/1.0\r\nUser-Agent: playground-probe\r\n\r\n"
 _BANNER_SMTP = r"220[ -]"
 _BANNER_POP = r"\+OK"
 _BANNER_IMAP = r"\* OK"
+# What FRR's daemons say at the terminals that each has on the loopback interface.
+_BANNER_FRR = r"Vty password is not set"
 
 
 # The order is also the order in which image layers are put on one another.
@@ -571,6 +620,36 @@ SERVICES: dict[str, ServiceRow] = {
             ),
             logs=("/var/log/dnsmasq.log",),
             configure=_configure_dns,
+        ),
+        ServiceRow(
+            name="ospf",
+            settings=OSPF,
+            layer="frr",
+            programs=("zebra", "ospfd"),
+            ports=(Port(2601), Port(2604)),
+            probes=(Probe(2601, expect=_BANNER_FRR), Probe(2604, expect=_BANNER_FRR)),
+            logs=("/var/log/frr/ospfd.log", "/var/log/frr/zebra.log"),
+            configure=_configure_routing,
+        ),
+        ServiceRow(
+            name="rip",
+            settings=RIP,
+            layer="frr",
+            programs=("mgmtd", "zebra", "ripd"),
+            ports=(Port(2601), Port(2602)),
+            probes=(Probe(2601, expect=_BANNER_FRR), Probe(2602, expect=_BANNER_FRR)),
+            logs=("/var/log/frr/ripd.log", "/var/log/frr/mgmtd.log", "/var/log/frr/zebra.log"),
+            configure=_configure_routing,
+        ),
+        ServiceRow(
+            name="bgp",
+            settings=BGP,
+            layer="frr",
+            programs=("zebra", "bgpd"),
+            ports=(Port(2601), Port(2605)),
+            probes=(Probe(2601, expect=_BANNER_FRR), Probe(2605, expect=_BANNER_FRR)),
+            logs=("/var/log/frr/bgpd.log", "/var/log/frr/zebra.log"),
+            configure=_configure_routing,
         ),
     )
 }

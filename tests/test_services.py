@@ -14,11 +14,14 @@ import pytest
 from playground.errors import TopologyError
 from playground.images import images_directory
 from playground.services import (
+    BGP,
     DNS,
     FTP,
     HTTP,
     IMAP,
+    OSPF,
     POP,
+    RIP,
     SERVICES,
     SMTP,
     SSH,
@@ -62,6 +65,10 @@ def test_the_ports_that_everybody_expects() -> None:
         "ftp": [(21, "tcp", False)],
         "telnet": [(23, "tcp", False)],
         "dns": [(53, "udp", False), (53, "tcp", False)],
+        # Of the daemons' own terminals, for nobody but the router itself.
+        "ospf": [(2601, "tcp", False), (2604, "tcp", False)],
+        "rip": [(2601, "tcp", False), (2602, "tcp", False)],
+        "bgp": [(2601, "tcp", False), (2605, "tcp", False)],
     }
 
 
@@ -83,6 +90,10 @@ def test_every_port_is_asked_for_an_answer(row: ServiceRow) -> None:
         ("ftp", b"220 (vsFTPd 3.0.5)\r\n", b"500 OOPS\r\n"),
         ("telnet", b"\xff\xfd\x25", b"login: "),
         ("dns", b"pg\x85\x83\0\1\0\0\0\0\0\0", b"pg\x01\x00"),
+        *(
+            (name, b"Vty password is not set.\r\n", b"password: ")
+            for name in ("ospf", "rip", "bgp")
+        ),
     ],
     ids=SERVICES,
 )
@@ -123,7 +134,7 @@ def test_an_image_stands_on_any_base(directory: Path) -> None:
 # -------------------------------------------------------------------- by name
 
 
-@pytest.mark.parametrize("kind", [SSH, HTTP, SMTP, POP, IMAP, FTP, Telnet, DNS])
+@pytest.mark.parametrize("kind", [SSH, HTTP, SMTP, POP, IMAP, FTP, Telnet, DNS, OSPF, RIP, BGP])
 def test_a_name_stands_for_settings(kind: type[ServiceSettings]) -> None:
     assert service(kind.service) == kind()
     assert service(kind()) == kind()
