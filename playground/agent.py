@@ -63,6 +63,13 @@ link(ends: [END], up: bool, nodes: as for network = []) -> null
     are set back.
 interfaces(ends: [END]) -> [{"up", "carrier", "mtu_bytes", "mac", "statistics": {...}}]
     State and counters, named as in struct rtnl_link_stats64.
+impair(directions: [{"pid", "interface", "watch": pid or null, "impairment": IMPAIRMENT
+        or null, "before": the same}]) -> [["netem"]]
+    Do something to all frames that leave by an interface: IMPAIRMENT is what
+    `playground.impairment.Impairment.request` returns, null takes it away.  Each row
+    says which ways are used: "netem", or where the kernel has none "tbf" (rate),
+    "filter" (loss), "relay" (the rest).  A relay is a process that ends with the
+    process ``watch``.  On a failure all get their ``before`` back.
 firewall(nodes: [{"pid", "ruleset"}]) -> null
     Each ruleset is given to ``nft -f -`` in its node's network namespace.  An
     empty text changes nothing: to take rules away, send what deletes them.
@@ -1780,6 +1787,477 @@ class Offloads:
         return request + b"".join(struct.pack("II", mask, 0) for mask in masks)
 
 
+# -- Impairments -------------------------------------------------------------
+#
+# What leaves by an interface is impaired there.  netem does all of it where the
+# kernel has it.  Elsewhere tbf keeps a rate, a filter of the egress hook loses
+# frames, and what waits is led by that filter into a tap, to a relay (below).
+
+# linux/rtnetlink.h, linux/pkt_sched.h, linux/pkt_cls.h, linux/tc_act/tc_mirred.h
+RTM_NEWQDISC = 36
+RTM_DELQDISC = 37
+RTM_GETQDISC = 38
+RTM_NEWTFILTER = 44
+RTM_DELTFILTER = 45
+TC_H_ROOT = 0xFFFFFFFF
+TC_H_CLSACT = 0xFFFFFFF1
+TC_H_CLSACT_EGRESS = 0xFFFFFFF3
+CLSACT_HANDLE = 0xFFFF0000
+TCA_KIND = 1
+TCA_OPTIONS = 2
+TCA_NETEM_DELAY_DIST = 2
+TCA_NETEM_REORDER = 3
+TCA_NETEM_CORRUPT = 4
+TCA_NETEM_LOSS = 5
+TCA_NETEM_RATE = 6
+TCA_NETEM_RATE64 = 8
+TCA_NETEM_LATENCY64 = 10
+TCA_NETEM_JITTER64 = 11
+NETEM_LOSS_GE = 2
+TCA_TBF_PARMS = 1
+TCA_TBF_RATE64 = 4
+TCA_TBF_BURST = 6
+TC_LINKLAYER_ETHERNET = 1
+TICK_NS = 64  # PSCHED_SHIFT of net/pkt_sched.h
+TCA_BPF_ACT = 1
+TCA_BPF_OPS_LEN = 4
+TCA_BPF_OPS = 5
+TCA_BPF_NAME = 7
+TCA_BPF_FLAGS = 8
+TCA_BPF_FLAG_ACT_DIRECT = 1
+TCA_ACT_KIND = 1
+TCA_ACT_OPTIONS = 2
+TCA_MIRRED_PARMS = 2
+TCA_EGRESS_REDIR = 1
+TC_ACT_STOLEN = 4
+TC_ACT_UNSPEC = 0xFFFFFFFF
+ETH_P_ALL = 3
+
+# Of our filter among those that a user may have put there too.
+FILTER_PRIORITY = 0x7067
+
+# linux/filter.h: what a filter reads beside the frame itself.
+SKF_AD_MARK = 0xFFFFF000 + 20
+SKF_AD_RANDOM = 0xFFFFF000 + 56
+BPF_LD_W_ABS = 0x20
+BPF_JMP_JEQ_K = 0x15
+BPF_JMP_JGE_K = 0x35
+BPF_RET_K = 0x06
+
+
+def share(percent: float) -> int:
+    """Return a probability as the kernel has it, in units of 1 / 2**32."""
+    return min(round(percent / 100 * 2**32), 2**32 - 1)
+
+
+def queue_body(index: int, parent: int, handle: int = 0, info: int = 0) -> bytes:
+    """Build a struct tcmsg."""
+    return struct.pack("BxxxiIII", socket.AF_UNSPEC, index, handle, parent, info)
+
+
+def new_queue(index: int, kind: str, options: bytes, purpose: str) -> Message:
+    """Put a queueing discipline in the place of the one that an interface has."""
+    body = (
+        queue_body(index, TC_H_ROOT)
+        + text_attribute(TCA_KIND, kind)
+        + attribute(TCA_OPTIONS, options)
+    )
+    return Message(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE, body, purpose)
+
+
+def delete_queue(index: int) -> Message:
+    return Message(RTM_DELQDISC, 0, queue_body(index, TC_H_ROOT), "take away the queue")
+
+
+def netem_options(wanted: Request) -> bytes:
+    """Return a struct tc_netem_qopt and the attributes of netem that go with it."""
+    delay_ns, jitter_ns = (round(wanted[name] * 1e6) for name in ("delay_ms", "jitter_ms"))
+    bursts = wanted["bursts"]
+    options = struct.pack(
+        "6I",
+        min(delay_ns // TICK_NS, 2**32 - 1),
+        wanted["queue_packets"],
+        0 if bursts else share(wanted["loss_percent"]),
+        1 if wanted["reorder_percent"] else 0,
+        share(wanted["duplicate_percent"]),
+        min(jitter_ns // TICK_NS, 2**32 - 1),
+    )
+    options += attribute(TCA_NETEM_LATENCY64, struct.pack("q", delay_ns))
+    options += attribute(TCA_NETEM_JITTER64, struct.pack("q", jitter_ns))
+    if wanted.get("table"):
+        table = wanted["table"]
+        options += attribute(TCA_NETEM_DELAY_DIST, struct.pack(f"{len(table)}h", *table))
+    if bursts:
+        model = struct.pack("4I", share(bursts[0]), share(bursts[1]), 0, 0)
+        options += attribute(TCA_NETEM_LOSS | NLA_F_NESTED, attribute(NETEM_LOSS_GE, model))
+    for kind, name in (
+        (TCA_NETEM_REORDER, "reorder_percent"),
+        (TCA_NETEM_CORRUPT, "corrupt_percent"),
+    ):
+        if wanted[name]:
+            options += attribute(kind, struct.pack("II", share(wanted[name]), 0))
+    if wanted["rate_mbit"] is not None:
+        rate = round(wanted["rate_mbit"] * 1e6 / 8)
+        options += attribute(TCA_NETEM_RATE64, struct.pack("Q", rate))
+        options += attribute(TCA_NETEM_RATE, struct.pack("IiIi", min(rate, 2**32 - 1), 0, 0, 0))
+    return options
+
+
+def tbf_options(wanted: Request) -> bytes:
+    """Return what keeps a rate: tc-tbf(8)."""
+    rate = round(wanted["rate_mbit"] * 1e6 / 8)
+    burst = wanted["burst_bytes"]
+    ratespec = struct.pack("BBHhHI", 0, TC_LINKLAYER_ETHERNET, 0, 0, 0, min(rate, 2**32 - 1))
+    ticks = min(burst * 10**9 // rate // TICK_NS, 2**32 - 1)
+    parameters = ratespec + bytes(12)
+    parameters += struct.pack("III", min(wanted["queue_bytes"], 2**32 - 1), ticks, 0)
+    return (
+        attribute(TCA_TBF_PARMS, parameters)
+        + attribute(TCA_TBF_RATE64, struct.pack("Q", rate))
+        + attribute(TCA_TBF_BURST, struct.pack("I", burst))
+    )
+
+
+def losing(percent: float) -> list[Instruction]:
+    """A program that takes frames away by chance, unseen by who sent them."""
+    if percent >= 100:
+        return [(BPF_RET_K, 0, 0, TC_ACT_STOLEN)]
+    return [
+        (BPF_LD_W_ABS, 0, 0, SKF_AD_RANDOM),
+        (BPF_JMP_JGE_K, 1, 0, share(percent)),
+        (BPF_RET_K, 0, 0, TC_ACT_STOLEN),
+        (BPF_RET_K, 0, 0, TC_ACT_UNSPEC),
+    ]
+
+
+def unmarked(mark: int) -> list[Instruction]:
+    """A program that finds all frames but those that a relay has sent on."""
+    return [
+        (BPF_LD_W_ABS, 0, 0, SKF_AD_MARK),
+        (BPF_JMP_JEQ_K, 0, 1, mark),
+        (BPF_RET_K, 0, 0, 0),
+        (BPF_RET_K, 0, 0, 0xFFFFFFFF),
+    ]
+
+
+def filter_messages(index: int, program: Sequence[Instruction], into: int | None) -> list[Message]:
+    """Put a program at an interface's egress; what it finds goes ``into`` another one."""
+    options = attribute(TCA_BPF_OPS_LEN, struct.pack("H", len(program)))
+    options += attribute(TCA_BPF_OPS, b"".join(struct.pack("HBBI", *row) for row in program))
+    if into is None:
+        options += attribute(TCA_BPF_FLAGS, struct.pack("I", TCA_BPF_FLAG_ACT_DIRECT))
+    else:
+        mirred = struct.pack("IIiiiiI", 0, 0, TC_ACT_STOLEN, 0, 0, TCA_EGRESS_REDIR, into)
+        action = text_attribute(TCA_ACT_KIND, "mirred") + attribute(
+            TCA_ACT_OPTIONS | NLA_F_NESTED, attribute(TCA_MIRRED_PARMS, mirred)
+        )
+        options += attribute(TCA_BPF_ACT | NLA_F_NESTED, attribute(1 | NLA_F_NESTED, action))
+    hook = queue_body(index, TC_H_CLSACT, CLSACT_HANDLE) + text_attribute(TCA_KIND, "clsact")
+    body = (
+        queue_body(index, TC_H_CLSACT_EGRESS, 1, FILTER_PRIORITY << 16 | socket.htons(ETH_P_ALL))
+        + text_attribute(TCA_KIND, "bpf")
+        + attribute(TCA_OPTIONS | NLA_F_NESTED, options)
+    )
+    flags = NLM_F_CREATE | NLM_F_REPLACE
+    return [
+        # A second time it changes nothing, and what hangs on it stays.
+        Message(RTM_NEWQDISC, flags, hook, "open the egress hook of tc (clsact)"),
+        Message(RTM_NEWTFILTER, flags, body, "set a filter (cls_bpf)"),
+    ]
+
+
+def delete_filter(index: int) -> Message:
+    info = FILTER_PRIORITY << 16 | socket.htons(ETH_P_ALL)
+    body = queue_body(index, TC_H_CLSACT_EGRESS, 0, info)
+    return Message(RTM_DELTFILTER, 0, body, "take away a filter")
+
+
+def needs_relay(wanted: Request) -> bool:
+    """Whether only a relay can do it, where there is no netem."""
+    names = ("delay_ms", "duplicate_percent", "corrupt_percent", "reorder_percent")
+    return any(wanted[name] for name in names) or bool(wanted["bursts"])
+
+
+# Which ways an end may be impaired; PLAYGROUND_IMPAIR=relay leaves netem out.
+WITHOUT_NETEM = os.environ.get("PLAYGROUND_IMPAIR") == "relay"
+
+
+def impair(directions: Sequence[Request]) -> list[list[str]]:
+    done: list[Request] = []
+    ways = []
+    try:
+        for direction, netlink in in_each(directions):
+            done.append(direction)
+            ways.append(_impair(netlink, direction, direction["impairment"]))
+    except BaseException:
+        for direction, netlink in in_each(done):
+            with contextlib.suppress(OSError):
+                _impair(netlink, direction, direction["before"])
+        raise
+    return ways
+
+
+def _impair(netlink: Netlink, direction: Request, wanted: Request | None) -> list[str]:
+    name = direction["interface"]
+    index = interface_index(name)
+    old = [tap for tap in tap_names(index) if _index_or_none(tap) is not None]
+    if wanted is None:
+        _attempt(netlink, delete_queue(index), errno.ENOENT, errno.EINVAL)
+        _without_filter(netlink, index, old)
+        return []
+    if not WITHOUT_NETEM and _netem(netlink, index, wanted, name):
+        _without_filter(netlink, index, old)
+        return ["netem"]
+    ways = []
+    if wanted["rate_mbit"] is not None:
+        purpose = f"limit the rate of {name} by tbf (this kernel has no netem)"
+        netlink.send([new_queue(index, "tbf", tbf_options(wanted), purpose)])
+        ways.append("tbf")
+    else:
+        _attempt(netlink, delete_queue(index), errno.ENOENT, errno.EINVAL)
+    if needs_relay(wanted):
+        start_relay(netlink, direction, index, wanted)
+        ways.append("relay")
+    elif wanted["loss_percent"]:
+        netlink.send(filter_messages(index, losing(wanted["loss_percent"]), None))
+        ways.append("filter")
+    else:
+        _without_filter(netlink, index, [])
+    # Only now, for its relay sends what it still has when its tap goes.
+    for tap in old:
+        _attempt(netlink, delete_link(tap), errno.ENODEV)
+    return ways
+
+
+def _netem(netlink: Netlink, index: int, wanted: Request, name: str) -> bool:
+    """Impair by netem; False where the kernel has none."""
+    # It takes up new settings one by one, and keeps those that are not named.
+    _attempt(netlink, delete_queue(index), errno.ENOENT, errno.EINVAL)
+    message = new_queue(index, "netem", netem_options(wanted), f"impair {name} by netem")
+    [(message, number, reason)] = netlink.attempt([message])
+    if number == errno.ENOENT:
+        return False
+    if number:
+        raise refusal(message, number, reason)
+    return True
+
+
+def _without_filter(netlink: Netlink, index: int, taps: Sequence[str]) -> None:
+    _attempt(netlink, delete_filter(index), errno.ENOENT, errno.EINVAL)
+    for tap in taps:
+        _attempt(netlink, delete_link(tap), errno.ENODEV)
+
+
+def _attempt(netlink: Netlink, message: Message, *harmless: int) -> None:
+    """Send what may have nothing to do."""
+    [(message, number, reason)] = netlink.attempt([message])
+    if number and number not in harmless:
+        raise refusal(message, number, reason)
+
+
+# -- The relay ---------------------------------------------------------------
+#
+# A process for each impaired direction: it reads frames from a tap, keeps each for
+# its time, and sends it by the interface that it was meant for.  It ends when its
+# tap is removed, or the node has ended.
+
+# linux/if_tun.h
+TUNSETIFF = 0x400454CA
+IFF_TAP = 0x0002
+IFF_NO_PI = 0x1000
+TUN_DEVICE = (10, 200)  # Documentation/admin-guide/devices.txt
+IFLA_TXQLEN = 13
+SO_MARK = 36
+SO_SNDBUFFORCE = 32
+PR_SET_TIMERSLACK = 29
+
+# Frames that may wait for a relay which is busy, and bytes of one with all tags.
+TAP_FRAMES = 10_000
+FRAME_BYTES = 1 << 17
+RELAY_BUFFER_BYTES = 64 << 20
+# Read in one go, before what is due is sent.
+RELAY_READS = 32
+
+
+def tap_names(index: int) -> tuple[str, str]:
+    """The two names that an interface's tap may have, used in turn."""
+    return f"relay{index}", f"relay{index}x"
+
+
+def start_relay(netlink: Netlink, direction: Request, index: int, wanted: Request) -> None:
+    """Lead what leaves by an interface of the present namespace through a relay."""
+    name = direction["interface"]
+    tap_name = next(tap for tap in tap_names(index) if _index_or_none(tap) is None)
+    mark = 0x70000000 | index
+    tap = open_tap(tap_name)
+    try:
+        out = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        out.bind((name, 0))
+        out.setsockopt(socket.SOL_SOCKET, SO_MARK, mark)
+        try:
+            out.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, RELAY_BUFFER_BYTES)
+        except PermissionError:
+            out.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, RELAY_BUFFER_BYTES)
+        out.setblocking(False)
+        _disable_ipv6(tap_name)
+        body = link_body(IFF_UP, IFF_UP) + text_attribute(IFLA_IFNAME, tap_name)
+        body += attribute(IFLA_TXQLEN, struct.pack("I", TAP_FRAMES))
+        netlink.send([Message(RTM_NEWLINK, 0, body, f"set the tap {tap_name} up")])
+        watched = direction.get("watch")
+        handle = os.pidfd_open(watched) if watched else -1
+        if os.fork() == 0:
+            _detach_relay(tap, out.fileno(), handle, wanted)
+        netlink.send(filter_messages(index, unmarked(mark), interface_index(tap_name)))
+        out.close()
+        if handle >= 0:
+            os.close(handle)
+    finally:
+        os.close(tap)
+
+
+def open_tap(name: str) -> int:
+    try:
+        tap = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        # A helper of Docker's may use it, and has no file for it.
+        path = f"/dev/playground-tun-{os.getpid()}"
+        os.mknod(path, stat.S_IFCHR | 0o600, os.makedev(*TUN_DEVICE))
+        try:
+            tap = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
+        finally:
+            os.unlink(path)
+    try:
+        fcntl.ioctl(tap, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TAP | IFF_NO_PI))
+    except BaseException:
+        os.close(tap)
+        raise
+    return tap
+
+
+def _detach_relay(tap: int, out: int, handle: int, wanted: Request) -> None:
+    """Become, in a fresh child, a relay that nobody waits for."""
+    try:
+        os.setsid()
+        if os.fork() != 0:
+            os._exit(0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        kept = [fd for fd in (tap, out, handle) if fd >= 0]
+        floor = 3
+        for fd in sorted(kept):
+            os.closerange(floor, fd)
+            floor = fd + 1
+        os.closerange(floor, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+        null = os.open("/dev/null", os.O_RDWR)
+        for fd in range(3):
+            os.dup2(null, fd)
+        prctl(PR_SET_TIMERSLACK, 1)
+        Relay(tap, out, handle, wanted).serve()
+    finally:
+        os._exit(0)
+
+
+class Relay:
+    """Frames from a tap to an interface, each as late as it is to be."""
+
+    def __init__(self, tap: int, out: int, handle: int, wanted: Request) -> None:
+        import random
+
+        self.tap = tap
+        self.out = out
+        self.handle = handle
+        self.wanted = wanted
+        self.limit = wanted["queue_packets"]
+        self.random = random.Random().random
+        self.waiting: list[tuple[float, int, bytes]] = []
+        self.count = 0
+        self.losing = False
+
+    def serve(self) -> None:
+        """Relay until the tap or the node is gone, and what was waiting is sent."""
+        ends = [fd for fd in (self.tap, self.handle) if fd >= 0]
+        while ends or self.waiting:
+            timeout_s = None
+            if self.waiting:
+                timeout_s = max(0.0, self.waiting[0][0] - time.monotonic())
+            # select(2) waits to the microsecond, epoll_wait(2) to the millisecond.
+            ready, _, _ = select.select(ends, [], [], timeout_s)
+            if self.handle in ready:
+                return
+            if self.tap in ready and not self._read():
+                ends.clear()
+            self._send()
+
+    def _read(self) -> bool:
+        for _ in range(RELAY_READS):
+            try:
+                frame = os.read(self.tap, FRAME_BYTES)
+            except BlockingIOError:
+                return True
+            except OSError:
+                return False  # the tap was removed
+            self.take(frame, time.monotonic())
+        return True
+
+    def _send(self) -> None:
+        import heapq
+
+        now = time.monotonic()
+        while self.waiting and self.waiting[0][0] <= now:
+            _, _, frame = heapq.heappop(self.waiting)
+            # A full queue and an interface that is down lose it, as a wire does.
+            with contextlib.suppress(OSError):
+                os.write(self.out, frame)
+
+    def take(self, frame: bytes, now: float) -> None:
+        """Decide what becomes of a frame, in the order in which netem does."""
+        import heapq
+
+        copies = 1
+        if self._chance("duplicate_percent"):
+            copies += 1
+        if self._lost():
+            copies -= 1
+        for _ in range(copies):
+            if len(self.waiting) >= self.limit:
+                return
+            self.count += 1
+            if self._chance("corrupt_percent"):
+                frame = self._corrupted(frame)
+            heapq.heappush(self.waiting, (now + self._delay_s(), self.count, frame))
+
+    def _chance(self, name: str) -> bool:
+        percent = self.wanted[name]
+        return bool(percent) and self.random() * 100 < percent
+
+    def _lost(self) -> bool:
+        bursts = self.wanted["bursts"]
+        if not bursts:
+            return self._chance("loss_percent")
+        begin, end = bursts
+        self.losing = self.random() * 100 < (100 - end if self.losing else begin)
+        return self.losing
+
+    def _corrupted(self, frame: bytes) -> bytes:
+        bit = int(self.random() * len(frame) * 8)
+        changed = bytearray(frame)
+        changed[bit // 8] ^= 1 << bit % 8
+        return bytes(changed)
+
+    def _delay_s(self) -> float:
+        wanted = self.wanted
+        if self._chance("reorder_percent"):
+            return 0.0
+        delay: float = wanted["delay_ms"]
+        if wanted["jitter_ms"]:
+            table = wanted.get("table")
+            if table:
+                spread = table[int(self.random() * len(table))] / 8192
+            else:
+                spread = 2 * self.random() - 1
+            delay += spread * wanted["jitter_ms"]
+        return max(0.0, delay / 1000)
+
+
 # -- Operations done by a worker ---------------------------------------------
 #
 # Each call has a forked process of its own, which may enter any namespace and
@@ -3233,6 +3711,7 @@ WORK: dict[str, Callable[..., Any]] = {
     "network": network,
     "link": link,
     "interfaces": interfaces,
+    "impair": impair,
     "firewall": firewall,
     "files": files,
     "furnish": furnish,
