@@ -12,7 +12,9 @@ See proc(5), pid_namespaces(7).
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,17 +23,22 @@ from playground.engine import KEEP, LAB, NAME, NODE, OWNER, ROLE, LabRecord
 
 KEEPER = "keeper"
 
+# What a lab's id is made of; control groups are called so too.
+_LAB_ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
+
 
 @dataclass(frozen=True)
 class Found:
     """A keeper or a host's first process: its number here, and its numbers further in.
 
     ``pids`` go from this machine's process-id namespace inwards; a keeper has one.
+    ``uid`` is whose it is on this machine: what belongs to one lab is one user's.
 
     """
 
     pids: tuple[int, ...]
     labels: Mapping[str, str]
+    uid: int
 
 
 def processes(proc: Path = Path("/proc")) -> Iterator[Found]:
@@ -45,7 +52,8 @@ def processes(proc: Path = Path("/proc")) -> Iterator[Found]:
             if b"playground.role=" not in environ:
                 continue
             labels = _labels(environ)
-            pids = _pids(Path(entry.path, "status").read_text())
+            status = Path(entry.path, "status").read_text()
+            pids, uid = _numbers(status, "NSpid"), _numbers(status, "Uid")[0]
         except OSError:
             continue  # it ended meanwhile, or is another user's
         # Whatever a host's processes put into their environment, none but its
@@ -54,39 +62,54 @@ def processes(proc: Path = Path("/proc")) -> Iterator[Found]:
         if (role == KEEPER and len(pids) == 1) or (
             role == "node" and len(pids) == 3 and pids[-1] == 1
         ):
-            yield Found(pids, labels)
+            if _LAB_ID.fullmatch(labels.get(LAB, "")):
+                yield Found(pids, labels, uid)
 
 
-def find_keeper(lab_id: str) -> int | None:
-    """Return the process id of a lab's keeper; None if there is no such lab."""
-    for found in processes():
-        if found.labels.get(ROLE) == KEEPER and found.labels.get(LAB) == lab_id:
-            return found.pids[0]
-    return None
+def find_keeper(lab_id: str, *, own: bool = False) -> int | None:
+    """Return the process id of a lab's keeper; None if there is no such lab.
+
+    This user's own comes first, and with ``own`` there is no other: whoever may
+    start programs here may give them a keeper's labels.
+
+    """
+    keepers = [
+        found
+        for found in processes()
+        if found.labels.get(ROLE) == KEEPER and found.labels.get(LAB) == lab_id
+    ]
+    keepers.sort(key=lambda found: found.uid != os.geteuid())
+    if not keepers or (own and keepers[0].uid != os.geteuid()):
+        return None
+    return keepers[0].pids[0]
 
 
 def find_nodes(lab_id: str) -> dict[str, tuple[int, ...]]:
     """Return the process ids of each host of a lab: here, in the lab, in the host."""
+    there = list(processes())
+    keepers = [found for found in there if found.labels.get(ROLE) == KEEPER]
+    owners = {found.uid for found in keepers if found.labels.get(LAB) == lab_id}
+    owner = os.geteuid() if os.geteuid() in owners else min(owners, default=None)
     return {
         found.labels[NODE]: found.pids
-        for found in processes()
-        if found.labels.get(LAB) == lab_id and NODE in found.labels
+        for found in there
+        if found.labels.get(LAB) == lab_id and NODE in found.labels and found.uid == owner
     }
 
 
 def find_labs() -> list[LabRecord]:
     """Return the labs that run, oldest first."""
-    keepers: dict[str, Found] = {}
-    nodes: dict[str, list[str]] = {}
+    keepers: dict[tuple[str, int], Found] = {}
+    nodes: dict[tuple[str, int], list[str]] = {}
     for found in processes():
-        lab = found.labels.get(LAB, "")
+        lab = found.labels.get(LAB, ""), found.uid
         if found.labels.get(ROLE) == KEEPER:
             keepers[lab] = found
         else:
             nodes.setdefault(lab, []).append(found.labels.get(NODE, ""))
     records = [
         LabRecord(
-            id=lab,
+            id=lab[0],
             name=found.labels.get(NAME, ""),
             owner=found.labels.get(OWNER, ""),
             nodes=tuple(sorted(nodes.get(lab, []))),
@@ -105,11 +128,12 @@ def _labels(environ: bytes) -> dict[str, str]:
     )
 
 
-def _pids(status: str) -> tuple[int, ...]:
+def _numbers(status: str, name: str) -> tuple[int, ...]:
+    """Return the numbers of a line of /proc/PID/status; raises OSError if it has none."""
     for line in status.splitlines():
-        if line.startswith("NSpid:"):
+        if line.startswith(f"{name}:"):
             return tuple(map(int, line.split()[1:]))
-    return ()
+    raise ProcessLookupError(errno.ESRCH, f"there is no {name} in the process's status")
 
 
 def _started(pid: int) -> float:

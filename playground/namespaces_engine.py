@@ -169,9 +169,10 @@ class NamespacesEngine:
 
     def connect(self, lab_id: str) -> Channel:
         """Start one more agent in the lab, and return the line to it."""
-        keeper = found_labels.find_keeper(lab_id)
+        keeper = found_labels.find_keeper(lab_id, own=True)
         if keeper is None:
-            raise EngineError(f"there is no lab {lab_id} any more: it was stopped")
+            whose = "another user's" if found_labels.find_keeper(lab_id) else "gone: it was stopped"
+            raise EngineError(f"lab {lab_id} cannot be entered: it is {whose}")
         line = _Line(lab_id, environ={}, enter=keeper)
         try:
             line.ready()

@@ -24,15 +24,15 @@ def process(proc: Path, pid: int, environ: dict[str, str], *inner: int) -> None:
     words = [f"{name}={value}\0" for name, value in environ.items()]
     (folder / "environ").write_bytes("".join(words).encode())
     numbers = "\t".join(map(str, (pid, *inner)))
-    (folder / "status").write_text(f"Name:\tpython3\nNSpid:\t{numbers}\nThreads:\t1\n")
+    (folder / "status").write_text(f"Name:\tpython3\nUid:\t7\t7\t7\t7\nNSpid:\t{numbers}\n")
 
 
 def test_a_keeper_and_a_host_are_found_by_their_labels(tmp_path: Path) -> None:
     process(tmp_path, 100, {"PATH": "/bin", **LAB.as_labels("keeper")})
     process(tmp_path, 102, {"PATH": "/bin", **NODE}, 5, 1)
     assert sorted(processes(tmp_path), key=lambda found: found.pids) == [
-        Found((100,), LAB.as_labels("keeper")),
-        Found((102, 5, 1), NODE),
+        Found((100,), LAB.as_labels("keeper"), 7),
+        Found((102, 5, 1), NODE, 7),
     ]
 
 
@@ -83,6 +83,29 @@ def test_labels_are_read_whatever_their_values_hold(tmp_path: Path) -> None:
     process(tmp_path, 100, labels)
     (found,) = processes(tmp_path)
     assert found.labels == labels
+
+
+def test_an_id_that_no_lab_has_is_no_labs(tmp_path: Path) -> None:
+    process(tmp_path, 100, LabLabels("../shop", "shop", "").as_labels("keeper"))
+    assert list(processes(tmp_path)) == []
+
+
+def test_another_users_keeper_is_found_and_not_entered() -> None:
+    labels = LabLabels(f"theirs-{os.getpid()}", "theirs", "ada@desk:17")
+    with subprocess.Popen(
+        [sys.executable, "-c", "print(flush=True); input()"],
+        env={**os.environ, **labels.as_labels("keeper")},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as keeper:
+        assert keeper.stdout is not None
+        keeper.stdout.readline()
+        assert find_keeper(labels.id, own=True) == keeper.pid
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(os, "geteuid", lambda: 4711)
+            assert find_keeper(labels.id) == keeper.pid
+            assert find_keeper(labels.id, own=True) is None
+        keeper.communicate(b"\n")
 
 
 def test_a_lab_that_does_not_exist_is_not_found() -> None:

@@ -200,7 +200,7 @@ def test_a_kept_lab_is_stopped_while_another_program_is_in_it(
         namespaces_engine.stop(record.id)
         with pytest.raises(LabNotFound, match=f"no lab named '{NAME}' is running"):
             Lab.attach(NAME, engine=namespaces_engine)
-        with pytest.raises(EngineError, match=f"there is no lab {record.id} any more"):
+        with pytest.raises(EngineError, match=f"lab {record.id} cannot be entered: it is gone"):
             namespaces_engine.connect(record.id)
         lab.stop()
     finally:
