@@ -380,13 +380,14 @@ class Lab:
             # A node that was declared since, and is not started, is in no plan.
             if isinstance(node, Switch) or node.name not in pids:
                 continue
+            offered = plan.node(node.name).services
             node._live = LiveNode(
                 pid=pids[node.name],
                 agent=self._agent(),
                 lab=self,
-                services={item.service: SERVICES[item.service] for item in node.declared_services},
+                services={item.service: SERVICES[item.service] for item in offered},
                 plan=plan.node(node.name),
-                own_programs=plain_have_image or bool(plan.node(node.name).services),
+                own_programs=plain_have_image or bool(offered),
             )
 
     def _let_go(self) -> None:

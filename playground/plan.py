@@ -65,6 +65,37 @@ class HostsEntry:
 
 
 @dataclass(frozen=True)
+class NeighbourPlan:
+    """Another router that a router's daemon speaks to through one of its interfaces.
+
+    ``interface`` is the router's own, ``peer_interface`` and ``address`` are the
+    other's.  ``cost`` is that of going there, in the protocol's own measure: OSPF's
+    cost, RIP's hops, BGP's systems passed.
+
+    """
+
+    protocol: str
+    interface: str
+    node: str
+    peer_interface: str
+    address: Address
+    cost: int
+
+
+@dataclass(frozen=True)
+class AnnouncementPlan:
+    """A prefix that a router's daemon tells others of.
+
+    ``interface`` is the one that it is on, None for what a static route leads to.
+
+    """
+
+    network: Network
+    interface: str | None
+    cost: int
+
+
+@dataclass(frozen=True)
 class NodePlan:
     """One host or router: what runs in it, its interfaces, routes and names.
 
@@ -88,6 +119,8 @@ class NodePlan:
     search: tuple[str, ...]
     records: tuple[RecordPlan, ...] = ()
     limits: Limits = NO_LIMITS
+    neighbours: tuple[NeighbourPlan, ...] = ()
+    announced: tuple[AnnouncementPlan, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from playground.addressing import Addressing, assign
+from playground.daemons import Daemons, find_daemons
 from playground.errors import TopologyError
 from playground.firewall import find_ruleset
 from playground.names import Names, find_names
@@ -70,6 +71,7 @@ def make_plan(
     check_realms(realms, addressing)
     check_forwards(realms, addressing)
     routes = find_routes(machines, realms, addressing, wiring.names)
+    daemons = find_daemons(machines, realms, addressing, wiring.names, routes)
     names = find_names(machines, realms, addressing)
     planned = [
         _node(
@@ -78,6 +80,7 @@ def make_plan(
             wiring,
             routes[machine],
             names[machine],
+            daemons.get(machine),
             find_ruleset(machine, realms, addressing, wiring.names)
             if isinstance(machine, Router)
             else "",
@@ -104,6 +107,7 @@ def _node(
     wiring: Wiring,
     routes: Sequence[RoutePlan],
     names: Names,
+    daemons: Daemons | None,
     ruleset: str,
 ) -> NodePlan:
     interfaces = tuple(
@@ -123,9 +127,9 @@ def _node(
         name=machine.name,
         short=machine.short,
         kind="router" if is_router else "host",
-        services=machine.declared_services,
+        services=(*machine.declared_services, *(daemons.settings if daemons else ())),
         interfaces=interfaces,
-        routes=tuple(routes),
+        routes=daemons.routes if daemons else tuple(routes),
         sysctls=tuple(_sysctls(interfaces, is_router)),
         ruleset=ruleset,
         hosts=names.hosts,
@@ -133,6 +137,8 @@ def _node(
         search=(),
         records=names.records,
         limits=machine.limits,
+        neighbours=daemons.neighbours if daemons else (),
+        announced=daemons.announced if daemons else (),
     )
 
 

@@ -51,6 +51,12 @@ def save(nodes: Iterable[Node], plan: Plan, credentials: Credentials) -> str:
             if isinstance(node, Router)
             for rule in node.nat
         ],
+        "ospf": [
+            {"router": node.name, "link": links.index(link), "cost": said.cost, "area": said.area}
+            for node in nodes
+            if isinstance(node, Router)
+            for link, said in node.ospf_links.items()
+        ],
     }
     return json.dumps(data)
 
@@ -80,6 +86,10 @@ def _load(data: Mapping[str, Any]) -> SavedLab:
     links = [_link(item, nodes) for item in data["links"]]
     for item in data["nat"]:
         _declare_nat(item, nodes, links)
+    for item in data.get("ospf", ()):
+        router = nodes[item["router"]]
+        assert isinstance(router, Router)
+        router.ospf(links[item["link"]], cost=item["cost"], area=item["area"])
     plan = _plan(data["plan"])
     credentials = Credentials.from_data(data["credentials"])
     return SavedLab(tuple(nodes.values()), plan.ipv6, plan, credentials)
@@ -94,7 +104,9 @@ def _node_data(node: Node) -> dict[str, Any]:
         return data | {"subnets": [str(subnet) for subnet in node.subnets]}
     data["services"] = [_settings_data(settings) for settings in node.declared_services]
     data["limits"] = dataclasses.asdict(node.limits)
-    return data | ({"routing": node.routing} if isinstance(node, Router) else {})
+    if isinstance(node, Router):
+        data |= {"routing": node.routing, "as_number": node.as_number}
+    return data
 
 
 def _node(data: Mapping[str, Any]) -> Node:
@@ -103,7 +115,9 @@ def _node(data: Mapping[str, Any]) -> Node:
     services = [_settings(item) for item in data["services"]]
     limits = data.get("limits", {})  # a lab of before there were any has none
     if data["kind"] == "Router":
-        return Router(data["name"], services, data["routing"], **limits)
+        return Router(
+            data["name"], services, data["routing"], as_number=data.get("as_number"), **limits
+        )
     return Host(data["name"], services, **limits)
 
 

@@ -37,6 +37,7 @@ from playground.errors import TopologyError
 from playground.limits import Limits, make_limits
 from playground.operations import NodeOperations
 from playground.plan import Address, InterfaceAddress, Network
+from playground.protocols import OspfLink, check_as_number, check_ospf_link, check_routing
 from playground.services import ServiceSettings, service
 
 # Declarations are numbered as they are made, so that "in the order declared"
@@ -132,11 +133,21 @@ class Router(Machine):
 
     With ``routing="static"`` it gets routes to all that it should reach; with
     ``routing=None`` only to the networks it is linked to, and the rest is left
-    to whoever sits down at it.  ``nat`` holds its NAT declarations, in order.
-    The limits are those of a `Host`.
+    to whoever sits down at it.  With "ospf", "rip" or "bgp" it finds its IPv4
+    routes by that protocol, spoken by FRR with fast timers, together with the
+    neighbours that speak the same; a route to where nobody speaks it is static,
+    and told to the others.  Nothing is told through a link that it masquerades
+    through.  IPv6 routes are static in any case.
+
+    ``as_number`` is its autonomous system's for BGP; without one it is a system
+    of its own.  Routers of one system that are linked find each other by OSPF.
+    ``ospf_links`` holds what `ospf` has said of links, ``nat`` its NAT
+    declarations, in order.  The limits are those of a `Host`.
 
     >>> modem = Router("modem")
     >>> modem.masquerade(uplink)
+    >>> Router("r1", routing="bgp", as_number=64512)
+    Router('r1', routing='bgp', as_number=64512)
 
     """
 
@@ -146,17 +157,16 @@ class Router(Machine):
         services: Iterable[str | ServiceSettings] = (),
         routing: str | None = "static",
         *,
+        as_number: int | None = None,
         memory_mb: int | None = None,
         cpus: float | None = None,
         processes: int | None = None,
     ) -> None:
         super().__init__(name, services, memory_mb=memory_mb, cpus=cpus, processes=processes)
-        if routing not in ("static", None):
-            raise TopologyError(
-                f'router {name}: routing={routing!r} is not known; use routing="static" '
-                f"for routes computed by the lab, or routing=None for none"
-            )
-        self.routing = routing
+        self.routing = check_routing(self.name, routing)
+        self.as_number = check_as_number(self.name, self.routing, as_number)
+        self._refuse_own_daemon()
+        self.ospf_links: dict[Link, OspfLink] = {}
         self.nat: list[Masquerade | Forward] = []
 
     def masquerade(self, link: Link) -> None:
@@ -210,6 +220,41 @@ class Router(Machine):
                 )
         self.nat.append(declared)
 
+    def ospf(self, link: Link, *, cost: int | None = None, area: int | str | None = None) -> None:
+        """Say what one of this router's links is to OSPF.
+
+        ``cost`` is what it costs to go out through the link, from 1 to 65535; 10
+        where nothing is said.  ``area`` is the area that the link lies in, by
+        default 0, the backbone; it is enough that one router of a network says it.
+        Saying it again changes it.  Of a lab that runs, `Lab.start` applies it.
+
+        Raises `TopologyError` if the link is not one of this router's, or the
+        router does not speak OSPF.
+
+        >>> r1.ospf(slow, cost=100)
+
+        """
+        self._check_own(link, "ospf")
+        if self.routing != "ospf":
+            raise TopologyError(
+                f"router {self.name} does not speak OSPF: its routing is {self.routing!r}; "
+                f'declare it with routing="ospf"'
+            )
+        said = check_ospf_link(self.name, cost, area)
+        before = self.ospf_links.get(link, OspfLink())
+        self.ospf_links[link] = OspfLink(
+            said.cost if said.cost is not None else before.cost,
+            said.area if said.area is not None else before.area,
+        )
+
+    def _refuse_own_daemon(self) -> None:
+        for settings in self.declared_services:
+            if settings.service == self.routing:
+                raise TopologyError(
+                    f"router {self.name} has routing={self.routing!r} and the service of that "
+                    f"name; leave the service out, or write routing=None to set it up by hand"
+                )
+
     @property
     def uplinks(self) -> tuple[Link, ...]:
         """The links through which this router masquerades."""
@@ -233,7 +278,8 @@ class Router(Machine):
             )
 
     def __repr__(self) -> str:
-        routing = [] if self.routing else ["routing=None"]
+        routing = [] if self.routing == "static" else [f"routing={self.routing!r}"]
+        routing += [f"as_number={self.as_number}"] if self.as_number else []
         return f"Router({', '.join([repr(self.name), *self._options(), *routing])})"
 
 

@@ -55,6 +55,8 @@ def test_a_plan_is_json(plan: Plan) -> None:
         "routes": [],
         "sysctls": [list(item) for item in plan.node("h1").sysctls],
         "ruleset": "",
+        "neighbours": [],
+        "announced": [],
         "hosts": [{"address": "10.5.0.1", "names": ["h1"]}],
         "nameservers": ["10.5.0.2"],
         "search": [],

@@ -253,8 +253,8 @@ def test_a_name_that_is_a_host_name(name: str) -> None:
         ),
         (lambda b: Host("x", services=["http", HTTP()]), "x: service 'http' is listed twice"),
         (
-            lambda b: Router("r", routing="ospf"),
-            "router r: routing='ospf' is not known; use routing=\"static\"",
+            lambda b: Router("r", routing="isis"),
+            "router r: routing='isis' is not known; use routing=\"static\"",
         ),
         (lambda b: Router("r", memory_mb=1), "r: memory_mb=1 is no whole number of megabytes"),
     ],

@@ -1,0 +1,141 @@
+"""FRR's settings as text: what ospfd, ripd and bgpd read when they start.
+
+Pure functions from a few rows to FRR's own words (https://docs.frrouting.org).
+All timers are short, so that a lab is up at once and a lesson sees a failure heal:
+a silent neighbour is given up after 1 s (OSPF), 3 s (BGP) or 15 s (RIP), where
+40, 90 and 180 s are usual.
+
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from playground.plan import Address, Network
+
+
+class OspfPort(NamedTuple):
+    """An interface that OSPF knows; a ``passive`` one has no neighbour to speak to."""
+
+    interface: str
+    area: str
+    cost: int
+    passive: bool
+    point_to_point: bool
+
+
+class RipPort(NamedTuple):
+    """An interface that RIP knows."""
+
+    interface: str
+    passive: bool
+
+
+class BgpPeer(NamedTuple):
+    """A router that BGP speaks to, in an autonomous system.
+
+    ``source`` is the address that this router speaks from, None where that of
+    the link to the peer is right: to a peer in another system.  ``on_subnet`` is
+    False where the two share a link and no range of addresses.
+
+    """
+
+    address: Address
+    as_number: int
+    source: Address | None = None
+    on_subnet: bool = True
+
+
+def ospf_settings(router_id: Address, ports: Iterable[OspfPort], default: bool) -> str:
+    """Return ospfd's settings; with ``default`` it tells the others of a default route.
+
+    >>> print(ospf_settings(address, [OspfPort("eth0", "0.0.0.0", 10, False, True)], False))
+    router ospf
+     ospf router-id 10.0.1.1
+    ...
+
+    """
+    lines = [
+        "router ospf",
+        f" ospf router-id {router_id}",
+        # RFC 2328 has 5 s and 1 s here, against routers that change their minds too often.
+        " timers throttle lsa all 0",
+        " timers lsa min-arrival 0",
+        " timers throttle spf 10 50 500",
+        " log-adjacency-changes",
+        " redistribute kernel",
+        *([" default-information originate always"] if default else []),
+    ]
+    for port in ports:
+        lines += [
+            f"interface {port.interface}",
+            f" ip ospf area {port.area}",
+            f" ip ospf cost {port.cost}",
+            # A greeting every 250 ms, and dead after 1 s: the fastest that ospfd knows.
+            " ip ospf dead-interval minimal hello-multiplier 4",
+            " ip ospf retransmit-interval 1",
+            # Where there are but two, nobody waits for the choice of a designated router.
+            *([" ip ospf network point-to-point"] if port.point_to_point else []),
+            *([" ip ospf passive"] if port.passive else []),
+        ]
+    return _text(lines)
+
+
+def rip_settings(ports: Sequence[RipPort], default: bool) -> str:
+    """Return ripd's settings, likewise."""
+    return _text(
+        [
+            "router rip",
+            " version 2",
+            *(f" network {port.interface}" for port in ports),
+            *(f" passive-interface {port.interface}" for port in ports if port.passive),
+            # Updates every 5 s, the fastest that ripd knows; changes are told at once.
+            " timers basic 5 15 10",
+            " redistribute kernel",
+            *([" default-information originate"] if default else []),
+        ]
+    )
+
+
+def bgp_settings(
+    as_number: int,
+    router_id: Address,
+    networks: Iterable[Network],
+    peers: Iterable[BgpPeer],
+    default: bool,
+) -> str:
+    """Return bgpd's settings, likewise; ``networks`` are those told as its own."""
+    lines = [
+        f"router bgp {as_number}",
+        f" bgp router-id {router_id}",
+        " bgp log-neighbor-changes",
+        # RFC 8212 has every system say what it takes and tells; here that is everything.
+        " no bgp ebgp-requires-policy",
+        " timers bgp 1 3",
+        " coalesce-time 0",
+    ]
+    inside = []
+    for peer in peers:
+        to = f" neighbor {peer.address}"
+        lines += [
+            f"{to} remote-as {peer.as_number}",
+            f"{to} timers connect 1",
+            f"{to} advertisement-interval 0",
+            *([f"{to} update-source {peer.source}"] if peer.source else []),
+            *([f"{to} disable-connected-check"] if not peer.on_subnet else []),
+        ]
+        inside += [f" {to} next-hop-self"] if peer.source else []
+        inside += [f" {to} default-originate"] if default else []
+    lines += [
+        " address-family ipv4 unicast",
+        *(f"  network {network}" for network in networks),
+        "  redistribute kernel",
+        *inside,
+        " exit-address-family",
+    ]
+    return _text(lines)
+
+
+def _text(lines: Iterable[str]) -> str:
+    return "\n".join(lines) + "\n"
