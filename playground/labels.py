@@ -58,12 +58,10 @@ def processes(proc: Path = Path("/proc")) -> Iterator[Found]:
             continue  # it ended meanwhile, or is another user's
         # Whatever a host's processes put into their environment, none but its
         # first is the first, and a keeper is in no lab.
-        role = labels.get(ROLE)
-        if (role == KEEPER and len(pids) == 1) or (
-            role == "node" and len(pids) == 3 and pids[-1] == 1
-        ):
-            if _LAB_ID.fullmatch(labels.get(LAB, "")):
-                yield Found(pids, labels, uid)
+        depth = {KEEPER: 1, "node": 3}.get(labels.get(ROLE, ""))
+        is_first = len(pids) == 1 or pids[-1] == 1
+        if len(pids) == depth and is_first and _LAB_ID.fullmatch(labels.get(LAB, "")):
+            yield Found(pids, labels, uid)
 
 
 def find_keeper(lab_id: str, *, own: bool = False) -> int | None:
