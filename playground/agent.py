@@ -70,6 +70,11 @@ impair(directions: [{"pid", "interface", "watch": pid or null, "impairment": IMP
     says which ways are used: "netem", or where the kernel has none "tbf" (rate),
     "filter" (loss), "relay" (the rest).  A relay is a process that ends with the
     process ``watch``.  On a failure all get their ``before`` back.
+routes(pids) -> [[{"destination", "via", "interface", "metric", "protocol", "kind",
+        "table", "source", "weight"}]]
+    The routes of each node, in all tables but those of its own addresses, as the
+    kernel has them: a row a next hop, numbers as in rtnetlink(7).  Via, interface,
+    metric and source may be null.
 firewall(nodes: [{"pid", "ruleset"}]) -> null
     Each ruleset is given to ``nft -f -`` in its node's network namespace.  An
     empty text changes nothing: to take rules away, send what deletes them.
@@ -1352,6 +1357,7 @@ RTM_NEWADDR = 20
 RTM_DELADDR = 21
 RTM_NEWROUTE = 24
 RTM_DELROUTE = 25
+RTM_GETROUTE = 26
 NLA_F_NESTED = 0x8000
 
 # linux/if_link.h
@@ -1393,7 +1399,13 @@ IFA_F_NODAD = 2
 RTA_DST = 1
 RTA_OIF = 4
 RTA_GATEWAY = 5
+RTA_PRIORITY = 6
+RTA_PREFSRC = 7
+RTA_MULTIPATH = 9
+RTA_TABLE = 15
 RT_TABLE_MAIN = 254
+RT_TABLE_LOCAL = 255
+RTM_F_CLONED = 0x200
 RTPROT_STATIC = 4
 RT_SCOPE_UNIVERSE = 0
 RT_SCOPE_LINK = 253
@@ -2570,6 +2582,67 @@ def interface_row(answer: bytes) -> Request:
     }
 
 
+def routes(pids: Sequence[int]) -> list[list[Request]]:
+    found = []
+    for pid in pids:
+        netlink = Netlink(pid)
+        # From now on interfaces' numbers are those of this node.
+        names = dict(socket.if_nameindex())
+        question = Message(
+            RTM_GETROUTE, NLM_F_DUMP, struct.pack("BBBBBBBBI", *[0] * 9), "read the routes"
+        )
+        rows: list[Request] = []
+        for answer in netlink.ask(question):
+            rows += route_rows(answer, names)
+        found.append(rows)
+        netlink.close()
+    return found
+
+
+def route_rows(answer: bytes, names: dict[int, str]) -> Iterator[Request]:
+    """Read a struct rtmsg and its attributes (rtnetlink(7)): a row a next hop."""
+    head = struct.unpack_from("BBBBBBBBI", answer)
+    family, length, _, _, table, protocol, _, kind, flags = head
+    found = attributes(answer[12:])
+    if RTA_TABLE in found:
+        [table] = struct.unpack("I", found[RTA_TABLE])
+    if table == RT_TABLE_LOCAL or flags & RTM_F_CLONED or family not in _FAMILIES:
+        return
+
+    def address(packed: bytes | None) -> str | None:
+        return None if packed is None else socket.inet_ntop(family, packed)
+
+    row = {
+        "destination": f"{address(found.get(RTA_DST, bytes(_FAMILIES[family])))}/{length}",
+        "via": address(found.get(RTA_GATEWAY)),
+        "interface": names.get(_number(found, RTA_OIF) or 0),
+        "metric": _number(found, RTA_PRIORITY),
+        "protocol": protocol,
+        "kind": kind,
+        "table": table,
+        "source": address(found.get(RTA_PREFSRC)),
+        "weight": 1,
+    }
+    hops = found.get(RTA_MULTIPATH)
+    if hops is None:
+        yield row
+        return
+    offset = 0
+    while offset + 8 <= len(hops):  # struct rtnexthop
+        size, _, weight, index = struct.unpack_from("HBBi", hops, offset)
+        via = attributes(hops[offset + 8 : offset + size]).get(RTA_GATEWAY)
+        yield row | {"via": address(via), "interface": names.get(index), "weight": weight + 1}
+        offset += (size + 3) & ~3
+
+
+# Bytes of an address.
+_FAMILIES = {socket.AF_INET: 4, socket.AF_INET6: 16}
+
+
+def _number(found: dict[int, bytes], kind: int) -> int | None:
+    return struct.unpack("I", found[kind])[0] if kind in found else None
+
+
 def firewall(nodes: Sequence[Request]) -> None:
     import subprocess
     import tempfile
@@ -3711,6 +3784,7 @@ WORK: dict[str, Callable[..., Any]] = {
     "network": network,
     "link": link,
     "interfaces": interfaces,
+    "routes": routes,
     "impair": impair,
     "firewall": firewall,
     "files": files,

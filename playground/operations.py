@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     import paramiko
 
     from playground.control import Services
+    from playground.kernel_routes import Route
     from playground.livehosts import HostsFile
     from playground.plan import InterfacePlan
+    from playground.tables import Table
 
 __all__ = [
     "Agent",
@@ -339,6 +341,39 @@ class NodeOperations:
         """The node's interfaces by name, as planned: addresses, MAC, MTU."""
         plan = self.running().plan
         return {} if plan is None else {item.name: item for item in plan.interfaces}
+
+    def routes(self) -> Table[Route]:
+        """Return the routes that the kernel has, of all tables but its own addresses'.
+
+        A row a next hop, so that equal-cost paths are several rows::
+
+            >>> r1.routes()
+            destination  via       interface  metric  protocol  kind     table
+            10.0.1.0/24            eth0               kernel    unicast  main
+            10.0.2.0/24  10.0.3.2  eth1           20  ospf      unicast  main
+            10.0.2.0/24  10.0.6.1  eth2           20  ospf      unicast  main
+
+        """
+        from playground import kernel_routes
+
+        return kernel_routes.routes(self)
+
+    def vtysh(self, *commands: str) -> str:
+        """Give commands to FRR's terminal, in one session, and return what it says.
+
+        ::
+
+            print(r1.vtysh("show ip ospf neighbor"))
+            r1.vtysh("configure terminal", "interface eth1", "ip ospf cost 100")
+
+        What is changed so lasts as long as the lab.  Raises `CommandFailed` for
+        a command that FRR does not know, `BadArgument` on a node without routing
+        daemons.
+
+        """
+        from playground.vtysh import vtysh
+
+        return vtysh(self, commands)
 
     @property
     def address(self) -> str | None:

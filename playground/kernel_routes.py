@@ -1,0 +1,93 @@
+"""The routes that a node has, as its kernel says: rows of `Route`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Any
+
+from playground.live import Node
+from playground.tables import Table
+
+# linux/rtnetlink.h, and /etc/iproute2/rt_protos.
+PROTOCOLS = {
+    1: "redirect",
+    2: "kernel",
+    3: "boot",
+    4: "static",
+    9: "ra",
+    11: "zebra",
+    16: "dhcp",
+    186: "bgp",
+    187: "isis",
+    188: "ospf",
+    189: "rip",
+    196: "static",
+}
+KINDS = {1: "unicast", 2: "local", 5: "multicast", 6: "blackhole", 7: "unreachable", 8: "prohibit"}
+TABLES = {253: "default", 254: "main", 255: "local"}
+
+
+@dataclass(frozen=True)
+class Route:
+    """One next hop of one route.
+
+    ``via`` is None for what is on the link itself, ``interface`` for what goes
+    nowhere.  ``protocol`` is who made it: "kernel" (an interface's own prefix),
+    "static", "ospf", "rip", "bgp".  ``kind`` is "unicast", or "blackhole",
+    "unreachable", "prohibit" for what is thrown away.  Of two routes to one
+    destination the one with the lower ``metric`` counts, and none is 0 (IPv4).
+    ``table`` is "main" or the number that a policy rule names.  ``weight`` is the
+    share of an equal-cost path.
+
+    """
+
+    destination: IPv4Network | IPv6Network
+    via: IPv4Address | IPv6Address | None
+    interface: str | None
+    metric: int | None = None
+    protocol: str = "static"
+    kind: str = "unicast"
+    table: str = "main"
+    source: str | None = field(default=None, repr=False)
+    weight: int = field(default=1, repr=False)
+
+    def as_shell(self) -> str:
+        """Return the ip(8) command that makes this route.
+
+        >>> r1.routes()[0].as_shell()
+        'ip route add 10.0.2.0/24 via 10.0.3.2 dev eth1 metric 20'
+
+        """
+        words = ["ip"] + ["-6"] * (self.destination.version == 6) + ["route", "add"]
+        words += [self.kind] if self.kind != "unicast" else []
+        words += [str(self.destination) if self.destination.prefixlen else "default"]
+        words += ["via", str(self.via)] if self.via else []
+        words += ["dev", self.interface] if self.interface else []
+        words += ["metric", str(self.metric)] if self.metric else []
+        words += ["table", self.table] if self.table != "main" else []
+        return " ".join(words)
+
+
+def routes(node: Node) -> Table[Route]:
+    """Read a node's routes; see `NodeOperations.routes`."""
+    live = node.running()
+    [rows] = live.agent.call("routes", pids=[live.pid])
+    return Table(read_route(row) for row in rows)
+
+
+def read_route(row: Mapping[str, Any]) -> Route:
+    """Return a row of the agent's as a `Route`."""
+    return Route(
+        destination=ip_network(row["destination"]),
+        via=None if row["via"] is None else ip_address(row["via"]),
+        # IPv6 keeps a loopback interface for what goes nowhere.
+        interface=row["interface"] if KINDS.get(row["kind"]) == "unicast" else None,
+        metric=row["metric"],
+        protocol=PROTOCOLS.get(row["protocol"], str(row["protocol"])),
+        kind=KINDS.get(row["kind"], str(row["kind"])),
+        table=TABLES.get(row["table"], str(row["table"])),
+        source=row["source"],
+        weight=row["weight"],
+    )
