@@ -77,7 +77,21 @@ routes(pids) -> [[{"destination", "via", "interface", "metric", "protocol", "kin
     metric and source may be null.
 firewall(nodes: [{"pid", "ruleset"}]) -> null
     Each ruleset is given to ``nft -f -`` in its node's network namespace.  An
-    empty text changes nothing: to take rules away, send what deletes them.
+    empty text changes nothing: to take rules away, send what deletes them.  A rule
+    with a counter and a comment goes on from what one of the same chain and
+    comment has counted, in the table that the text names first.
+rule_counts(pid, table = "playground") -> [[chain, comment, packets, bytes]]
+    What the rules of an inet table have counted, in their order.
+ruleset(pid) -> text
+    All rules of a node, as ``nft list ruleset`` prints them.
+connections(pid) -> [CONNECTION]
+    What a node's connection tracking knows: {"protocol": 6, "source", "source_port",
+    "destination", "destination_port" of its first packet, "reply_source" and so on of
+    its answers (ports null where there are none; ICMP's id is its source port),
+    "state": TCP's or null, "status": bits of linux/nf_conntrack_common.h, "expires_s",
+    "mark", "packets", "bytes" (null where the kernel does not count), "helper"}.
+forget(pid, connections: [CONNECTION] or null) -> number
+    Take these out of a node's connection tracking, or all; how many were there.
 files(nodes: [{"pid", "files": [{"path", "content": base64 or number, "mode": 0o644,
         "uid": 0, "gid": 0, "append": false}]}], contents: [base64] = []) -> null
     A content that many files have stands once in contents, its number in them.
@@ -1445,11 +1459,11 @@ def refusal(message: Message, number: int, reason: str) -> NetlinkError:
 class Netlink:
     """A socket to the routing side of one network namespace, rtnetlink(7)."""
 
-    def __init__(self, pid: int | None) -> None:
+    def __init__(self, pid: int | None, protocol: int = 0) -> None:
         """Open it in the namespace of a process, or in the present one."""
         if pid is not None:
             enter_network(pid)
-        self.socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
+        self.socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol)
         self.socket.setsockopt(SOL_NETLINK, NETLINK_CAP_ACK, 1)
         self.socket.setsockopt(SOL_NETLINK, NETLINK_EXT_ACK, 1)
         # The kernel answers at once; a lost answer must not be waited for.
@@ -2652,7 +2666,7 @@ def firewall(nodes: Sequence[Request]) -> None:
         for node in nodes:
             enter_network(node["pid"])
             rules = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
-            rules.write(node["ruleset"].encode())
+            rules.write(_counting_on(node["ruleset"]).encode())
             rules.seek(0)
             process = subprocess.Popen(
                 ["nft", "-f", "-"],
@@ -2675,6 +2689,224 @@ def firewall(nodes: Sequence[Request]) -> None:
             if process.poll() is None:
                 process.kill()
                 process.wait()
+
+
+# linux/netfilter/nfnetlink.h, nf_tables.h, nfnetlink_conntrack.h
+NETLINK_NETFILTER = 12
+NFPROTO_INET = 1
+NFT_MSG_GETRULE = 0x0A07
+NFTA_RULE_TABLE = 1
+NFTA_RULE_CHAIN = 2
+NFTA_RULE_EXPRESSIONS = 4
+NFTA_RULE_USERDATA = 7
+NFTA_EXPR_NAME = 1
+NFTA_EXPR_DATA = 2
+NFTA_COUNTER_BYTES = 1
+NFTA_COUNTER_PACKETS = 2
+CT_GET = 0x0101
+CT_DELETE = 0x0102
+CTA_TUPLE_ORIG = 1
+CTA_TUPLE_REPLY = 2
+CTA_STATUS = 3
+CTA_PROTOINFO = 4
+CTA_HELP = 5
+CTA_TIMEOUT = 7
+CTA_MARK = 8
+CTA_COUNTERS_ORIG = 9
+CTA_COUNTERS_REPLY = 10
+CTA_ID = 12
+CTA_TUPLE_IP = 1
+CTA_TUPLE_PROTO = 2
+# nf_conntrack_tcp.c: the names that /proc/net/nf_conntrack shows.
+TCP_STATES = (
+    "NONE",
+    "SYN_SENT",
+    "SYN_RECV",
+    "ESTABLISHED",
+    "FIN_WAIT",
+    "CLOSE_WAIT",
+    "LAST_ACK",
+    "TIME_WAIT",
+    "CLOSE",
+    "SYN_SENT2",
+)
+
+
+def _netfilter_body(family: int, *attributes_: bytes) -> bytes:
+    """Build a struct nfgenmsg and what follows it."""
+    return struct.pack(">BBH", family, 0, 0) + b"".join(attributes_)
+
+
+def rule_counts(pid: int, table: str = "playground") -> list[tuple[str, str, int, int]]:
+    enter_network(pid)
+    return _rule_counts(table)
+
+
+def _rule_counts(table: str) -> list[tuple[str, str, int, int]]:
+    """Read what the rules of a table of the present network namespace have counted."""
+    netlink = Netlink(None, NETLINK_NETFILTER)
+    body = _netfilter_body(NFPROTO_INET, text_attribute(NFTA_RULE_TABLE, table))
+    try:
+        rules = netlink.ask(Message(NFT_MSG_GETRULE, NLM_F_DUMP, body, "list rules"))
+    except NetlinkError as error:
+        if error.errno != errno.ENOENT:
+            raise
+        return []  # no such table
+    finally:
+        netlink.close()
+    found = []
+    for rule in rules:
+        parts = attributes(rule[4:])
+        # The dump of a kernel before 5.7 holds other tables too.
+        if parts[NFTA_RULE_TABLE].rstrip(b"\0").decode() != table:
+            continue
+        count = _counted(parts.get(NFTA_RULE_EXPRESSIONS, b""))
+        if count is not None:
+            chain = parts[NFTA_RULE_CHAIN].rstrip(b"\0").decode()
+            found.append((chain, _rule_comment(parts.get(NFTA_RULE_USERDATA, b"")), *count))
+    return found
+
+
+def _counted(expressions: bytes) -> tuple[int, int] | None:
+    # As the bytes of it, for a thousand rules have ten thousand expressions.
+    start = expressions.find(b"\x0c\0\x01\0counter\0")
+    if start < 0:
+        return None
+    (length,) = struct.unpack_from("H", expressions, start + 12)
+    counted = attributes(expressions[start + 16 : start + 12 + length])
+    packets = int.from_bytes(counted[NFTA_COUNTER_PACKETS], "big")
+    return packets, int.from_bytes(counted[NFTA_COUNTER_BYTES], "big")
+
+
+def _rule_comment(userdata: bytes) -> str:
+    # libnftnl's udata: type, length, value; type 0 is the comment.
+    offset = 0
+    while offset + 2 <= len(userdata):
+        kind, length = userdata[offset], userdata[offset + 1]
+        if kind == 0:
+            return userdata[offset + 2 : offset + 2 + length].rstrip(b"\0").decode()
+        offset += 2 + length
+    return ""
+
+
+_CHAIN = re.compile(r"\tchain (\w+) \{")
+_COUNTING = re.compile(r'\bcounter\b(?= .*comment "([^"]*)"$)')
+
+
+def _counting_on(ruleset: str) -> str:
+    """Return a ruleset whose counters begin where those that it replaces stand."""
+    table = re.match(r"table inet (\w+)\n", ruleset)
+    counts: dict[tuple[str, str], deque[tuple[int, int]]] = {}
+    for chain, comment, packets, size in _rule_counts(table[1]) if table else ():
+        # A rule may have a line for each address family.
+        counts.setdefault((chain, comment), deque()).append((packets, size))
+    if not counts:
+        return ruleset
+    lines = ruleset.split("\n")
+    chain = ""
+    for number, line in enumerate(lines):
+        if start := _CHAIN.match(line):
+            chain = start[1]
+        elif found := _COUNTING.search(line):
+            known = counts.get((chain, found[1]))
+            packets, size = known.popleft() if known else (0, 0)
+            if packets:
+                words = f"counter packets {packets} bytes {size}"
+                lines[number] = line[: found.start()] + words + line[found.end() :]
+    return "\n".join(lines)
+
+
+def ruleset(pid: int) -> str:
+    import subprocess
+
+    enter_network(pid)
+    done = subprocess.run(["nft", "list", "ruleset"], capture_output=True, check=False)
+    if done.returncode != 0:
+        said = done.stderr.decode("utf-8", "replace").strip()
+        raise OSError(errno.EINVAL, f"nft cannot list the rules: {said}")
+    return done.stdout.decode("utf-8", "replace")
+
+
+def connections(pid: int) -> list[Request]:
+    netlink = Netlink(pid, NETLINK_NETFILTER)
+    message = Message(CT_GET, NLM_F_DUMP, _netfilter_body(socket.AF_UNSPEC), "list connections")
+    try:
+        return [_connection(body) for body in netlink.ask(message)]
+    finally:
+        netlink.close()
+
+
+def _connection(body: bytes) -> Request:
+    parts = attributes(body[4:])
+    original, reply = _tuple(parts[CTA_TUPLE_ORIG]), _tuple(parts[CTA_TUPLE_REPLY])
+    found: Request = {"protocol": original[0]}
+    for prefix, side in (("", original), ("reply_", reply)):
+        names = ("source", "source_port", "destination", "destination_port")
+        found |= {prefix + name: value for name, value in zip(names, side[1:], strict=True)}
+    state = attributes(attributes(parts.get(CTA_PROTOINFO, b"")).get(1, b"")).get(1)
+    counters = [
+        attributes(parts[kind]) for kind in (CTA_COUNTERS_ORIG, CTA_COUNTERS_REPLY) if kind in parts
+    ]
+    help_name = attributes(parts.get(CTA_HELP, b"")).get(1, b"")
+    return found | {
+        "state": TCP_STATES[state[0]] if state and original[0] == socket.IPPROTO_TCP else None,
+        "status": _big_endian(parts.get(CTA_STATUS)),
+        "expires_s": _big_endian(parts.get(CTA_TIMEOUT)),
+        "mark": _big_endian(parts.get(CTA_MARK)),
+        "packets": sum(_big_endian(one.get(1)) for one in counters) if counters else None,
+        "bytes": sum(_big_endian(one.get(2)) for one in counters) if counters else None,
+        "helper": help_name.rstrip(b"\0").decode(),
+    }
+
+
+def _big_endian(data: bytes | None) -> int:
+    return int.from_bytes(data or b"", "big")
+
+
+def _tuple(data: bytes) -> tuple[int, str, int | None, str, int | None]:
+    """Read who sends to whom: protocol, source, its port, destination, its port."""
+    sides = attributes(data)
+    addresses, ports = attributes(sides[CTA_TUPLE_IP]), attributes(sides[CTA_TUPLE_PROTO])
+    family, first = (socket.AF_INET, 1) if 1 in addresses else (socket.AF_INET6, 3)
+    source, destination = (socket.inet_ntop(family, addresses[kind]) for kind in (first, first + 1))
+    # ICMP has an id (4, in IPv6 7) in the place of a port.
+    numbers = [
+        next((_big_endian(ports[kind]) for kind in kinds if kind in ports), None)
+        for kinds in ((2, 4, 7), (3,))
+    ]
+    return ports[1][0], source, numbers[0], destination, numbers[1]
+
+
+def forget(pid: int, connections: Sequence[Request] | None) -> int:
+    netlink = Netlink(pid, NETLINK_NETFILTER)
+    ask = Message(CT_GET, NLM_F_DUMP, _netfilter_body(socket.AF_UNSPEC), "list connections")
+    gone = 0
+    try:
+        wanted = None if connections is None else {_key(entry) for entry in connections}
+        messages = []
+        for body in netlink.ask(ask):
+            if wanted is not None and _key(_connection(body)) not in wanted:
+                continue
+            parts = attributes(body[4:])
+            # With its number, so that nothing else of the same ports is meant.
+            named = [
+                attribute(CTA_TUPLE_ORIG | NLA_F_NESTED, parts[CTA_TUPLE_ORIG]),
+                attribute(CTA_ID, parts[CTA_ID]),
+            ]
+            body = _netfilter_body(body[0], *named)
+            messages.append(Message(CT_DELETE, 0, body, "forget a connection"))
+        for message, number, reason in netlink.attempt(messages):
+            if number not in (0, errno.ENOENT):  # it has ended by itself
+                raise refusal(message, number, reason)
+            gone += number == 0
+    finally:
+        netlink.close()
+    return gone
+
+
+def _key(entry: Request) -> tuple[Any, ...]:
+    names = ("protocol", "source", "source_port", "destination", "destination_port")
+    return tuple(entry[name] for name in names)
 
 
 def files(nodes: Sequence[Request], contents: Sequence[str] = ()) -> None:
@@ -3787,6 +4019,10 @@ WORK: dict[str, Callable[..., Any]] = {
     "routes": routes,
     "impair": impair,
     "firewall": firewall,
+    "rule_counts": rule_counts,
+    "ruleset": ruleset,
+    "connections": connections,
+    "forget": forget,
     "files": files,
     "furnish": furnish,
     "read_file": read_file,

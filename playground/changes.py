@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from playground.firewall import NO_RULES
 from playground.plan import InterfaceAddress, InterfacePlan, NodePlan, Plan, RoutePlan, WirePlan
+from playground.rulesets import NO_RULES
 
 T = TypeVar("T")
 

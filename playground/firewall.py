@@ -1,58 +1,60 @@
-"""NAT as nft(8) commands: one ruleset for each masquerading router.
+"""From rules and NAT as declared to rules with addresses, and back from their counts.
 
-A ruleset is a whole: loading it replaces, in one step, what an earlier one of
-ours did in that router, and touches no other table.  Pure functions from the
-router's declarations to text.
+Pure: a node's firewall is resolved against the plan of the lab it is in, so
+that the same function serves before the start and in the running lab.
 
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from playground.addressing import Addressing
-from playground.plan import Address
+from playground.errors import TopologyError
+from playground.live import LiveNode
+from playground.plan import (
+    Address,
+    DefaultPlan,
+    FilterPlan,
+    ForwardPlan,
+    InterfacePlan,
+    NatPlan,
+    Network,
+    NodePlan,
+    PairPlan,
+    Plan,
+    RulePlan,
+    UplinkPlan,
+)
 from playground.realms import Realms, forward_target
-from playground.topology import End, Router
+from playground.rules import PROTOCOLS_WITH_PORTS, Policy, Rule, RuleRow
+from playground.rulesets import LOG_GROUP, WORDS, make_ruleset, nft_set, quoted, rule_lines
+from playground.topology import End, Link, Machine, Router, Switch
 
-TABLE = "playground"
-
-# What takes away all rules of ours: declared first, so that it is there to delete.
-NO_RULES = f"table inet {TABLE}\ndelete table inet {TABLE}\n"
-# Marks, within the router only, the first packet of a connection from inside
-# to a forwarded port, from one netfilter hook to the next.
-HAIRPIN_MARK = "0x70670001"
-# IANA's port for FTP's control connection; a data connection is "related" to it.
-FTP_PORT = 21
+# -- NAT ---------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class PortForward:
-    """One forward as addresses: what comes to ``addresses`` at ``port`` goes ``to``."""
-
-    interface: str
-    addresses: tuple[Address, ...]
-    protocol: str
-    port: int
-    to: Address
-    to_port: int
-
-
-def find_ruleset(
+def find_nat(
     router: Router, realms: Realms, addressing: Addressing, names: Mapping[End, str]
-) -> str:
-    """Return the ruleset of a router, "" if it declares no NAT."""
+) -> NatPlan | None:
+    """Return how a router translates, None if it declares no NAT.
+
+    Raises `TopologyError` for an outside address that is not the router's own.
+
+    """
     if not router.uplinks:
-        return ""
-    forwards = []
+        return None
+    forwards, pairs = [], []
     for forward in router.forwards:
         target = forward_target(router, forward, realms, addressing)
         end = forward.link.end(router)
         addresses = tuple(item.ip for item in addressing.of(end, 4))
         if target is not None and addresses:
             forwards.append(
-                PortForward(
+                ForwardPlan(
                     names[end],
                     addresses,
                     forward.protocol,
@@ -61,91 +63,329 @@ def find_ruleset(
                     forward.to_port,
                 )
             )
-    return nat_ruleset([names[link.end(router)] for link in router.uplinks], forwards)
+    for pair in router.pairs:
+        target = forward_target(router, pair, realms, addressing)
+        end = pair.link.end(router)
+        _check_own(router, end, pair.address, "one_to_one", addressing)
+        if target is not None:
+            pairs.append(PairPlan(names[end], pair.address, target.ip))
+    uplinks, helpers = [], []
+    for item in router.masquerades:
+        end = item.link.end(router)
+        if item.address is not None:
+            _check_own(router, end, item.address, "snat", addressing)
+        uplinks.append(UplinkPlan(names[end], item.address, item.kind))
+        helpers += [name for name in item.helpers if name not in helpers]
+    return NatPlan(tuple(uplinks), tuple(forwards), tuple(pairs), tuple(helpers))
 
 
-def nat_ruleset(uplinks: Sequence[str], forwards: Sequence[PortForward] = ()) -> str:
-    """Return nft commands that masquerade out of these interfaces.
-
-    What begins inside may go out, and its answers come in; what begins at an
-    uplink goes nowhere but to the forwards, in IPv6 too, where nothing is
-    translated.  A host inside reaches a forward by the router's outside
-    address as well.  FTP's data connections, active or passive, are let
-    through and translated where the control connection uses port 21.
-
-    >>> print(nat_ruleset(["eth0"]))
-    table inet playground
-    delete table inet playground
-    table inet playground {
-    ...
-
-    """
-    outside = _set(f'"{name}"' for name in uplinks)
-    lines = [
-        # Adding before deleting makes the deletion succeed the first time too.
-        f"table inet {TABLE}",
-        f"delete table inet {TABLE}",
-        f"table inet {TABLE} {{",
-        *_helper(forwards),
-        "",
-        "\tchain prerouting {",
-        "\t\ttype nat hook prerouting priority dstnat; policy accept;",
-        *(f"\t\t{rule}" for forward in forwards for rule in _destination(forward)),
-        "\t}",
-        "",
-        "\tchain postrouting {",
-        "\t\ttype nat hook postrouting priority srcnat; policy accept;",
-        f"\t\toifname {outside} meta nfproto ipv4 masquerade",
-        *([f"\t\tmeta mark {HAIRPIN_MARK} masquerade"] if forwards else []),
-        "\t}",
-        "",
-        "\tchain forward {",
-        "\t\ttype filter hook forward priority filter; policy accept;",
-        f"\t\tiifname {outside} ct state established,related accept",
-        *([f"\t\tiifname {outside} ct status dnat accept"] if forwards else []),
-        f"\t\tiifname {outside} drop",
-        "\t}",
-        "}",
-    ]
-    return "\n".join(lines) + "\n"
+def _check_own(
+    router: Router, end: End, address: Address, what: str, addressing: Addressing
+) -> None:
+    own = [item.ip for item in addressing.of(end, 4)]
+    if address not in own:
+        raise TopologyError(
+            f"router {router.name}: {what}() uses {address}, and {router.name} has "
+            f"{', '.join(map(str, own)) or 'no IPv4 address'} on that link; give the link that "
+            f"address as well: Link(..., addresses=(..., ["
+            f'"{own[0] if own else "10.0.0.1"}/24", "{address}/24"]))'
+        )
 
 
-def _helper(forwards: Iterable[PortForward]) -> list[str]:
-    """Return the chain that hands FTP's control connections to their helper.
+# -- filtering ---------------------------------------------------------------
 
-    Linux assigns no helper by itself since 6.0 (nf_conntrack_helper is gone);
-    nft(8), "ct helper".  It must be set before the connection is confirmed and
-    after its lookup (priority -200); after dstnat (-100), a forward to port 21
-    shows the host's port as well.
+
+def with_rules(plan: Plan, machines: Iterable[Machine]) -> Plan:
+    """Return a plan with the rulesets of these nodes in it.
+
+    Raises `TopologyError` for a rule about what is not in the plan.
 
     """
-    ports = [FTP_PORT]
-    # A forward from port 21 to another is the same protocol.
-    ports += [f.to_port for f in forwards if f.protocol == "tcp" and f.port == FTP_PORT]
-    return [
-        "\tct helper ftp {",
-        '\t\ttype "ftp" protocol tcp;',
-        "\t}",
-        "",
-        "\tchain helpers {",
-        "\t\ttype filter hook prerouting priority filter; policy accept;",
-        f'\t\ttcp dport {_set(map(str, dict.fromkeys(ports)))} ct helper set "ftp"',
-        "\t}",
+    changed = {
+        machine.name: with_node_rules(plan, machine)
+        for machine in machines
+        if machine.firewall or plan.node(machine.name).nat or plan.node(machine.name).ruleset
+    }
+    if not changed:
+        return plan
+    return replace(plan, nodes=tuple(changed.get(node.name, node) for node in plan.nodes))
+
+
+def with_node_rules(plan: Plan, machine: Machine) -> NodePlan:
+    """Return a node's part of the plan with its ruleset."""
+    node = plan.node(machine.name)
+    filters = find_filters(machine, plan)
+    return replace(node, filters=filters, ruleset=make_ruleset(node.nat, filters))
+
+
+def find_filters(machine: Machine, plan: Plan) -> FilterPlan:
+    """Return a node's firewall with addresses and interfaces for nodes and links."""
+    policy = machine.firewall.policy
+    if not policy:
+        return FilterPlan()
+    places = _Places(machine, plan)
+    return FilterPlan(
+        tuple(
+            RulePlan(rule.number, rule.chain, tuple(_lines(rule, places))) for rule in policy.rules
+        ),
+        tuple(DefaultPlan(item.chain, item.verdict, item.established) for item in policy.defaults),
+    )
+
+
+class _Places:
+    """Where nodes, switches and links of a plan are, each looked up once."""
+
+    def __init__(self, machine: Machine, plan: Plan) -> None:
+        self.machine = machine
+        self._plan = plan
+        self._known: dict[Any, tuple[Network, ...]] = {}
+
+    def here(self, rule: Rule) -> str:
+        return f"rule {rule.number} of the firewall of {self.machine.name}"
+
+    def interfaces(self, rule: Rule, items: Sequence[Link | str]) -> list[str]:
+        names = []
+        for item in items:
+            if isinstance(item, str):
+                names.append(item)
+                continue
+            found = _interface(self._plan, self.machine, item)
+            if found is None:
+                raise TopologyError(
+                    f"{self.here(rule)} names {item!r}, which is not started yet: call the lab's "
+                    f"start() first"
+                )
+            names.append(found.name)
+        return names
+
+    def networks(self, rule: Rule, items: Sequence[Any]) -> list[Network]:
+        return [network for item in items for network in self._networks(rule, item)]
+
+    def _networks(self, rule: Rule, item: Any) -> tuple[Network, ...]:
+        if not isinstance(item, (Machine, Switch)):
+            return (item,)
+        if item not in self._known:
+            self._known[item] = tuple(dict.fromkeys(self._look(item)))
+        if not self._known[item]:
+            raise TopologyError(
+                f"{self.here(rule)} names {item.name}, which has no address in this lab; link it "
+                f"to the others, or start it first"
+            )
+        return self._known[item]
+
+    def _look(self, item: Machine | Switch) -> Iterator[Network]:
+        if isinstance(item, Machine):
+            for link in item.links:
+                for address in _addresses(self._plan, item, link):
+                    yield type(address.network)(address.ip)
+            return
+        for switch in _joined(item):
+            yield from switch.subnets
+            for link in switch.links:
+                end = link.peer(switch)
+                if isinstance(end.node, Machine):
+                    for address in _addresses(self._plan, end.node, link):
+                        yield address.network
+
+
+def _joined(switch: Switch) -> list[Switch]:
+    """Return a switch and all that are one network with it."""
+    found = [switch]
+    for one in found:
+        for link in one.links:
+            other = link.peer(one).node
+            if isinstance(other, Switch) and other not in found:
+                found.append(other)
+    return found
+
+
+def _interface(plan: Plan, machine: Machine, link: Link) -> InterfacePlan | None:
+    """Return a node's interface at a link, None where the plan has none.
+
+    A plan's interfaces stand in the order of the node's links.
+
+    """
+    try:
+        return plan.node(machine.name).interfaces[machine.links.index(link)]
+    except (KeyError, IndexError, ValueError):
+        return None
+
+
+def _addresses(plan: Plan, machine: Machine, link: Link) -> Sequence[Any]:
+    found = _interface(plan, machine, link)
+    return found.addresses if found is not None else ()
+
+
+def _lines(rule: Rule, places: _Places) -> Iterator[str]:
+    """Yield a rule in nft's words: a line, or one for each address family."""
+    sources = places.networks(rule, rule.sources)
+    destinations = places.networks(rule, rule.destinations)
+    families = [
+        version
+        for version in (4, 6)
+        if all(
+            any(network.version == version for network in side)
+            for side in (sources, destinations)
+            if side
+        )
     ]
+    if not families:
+        raise TopologyError(
+            f"{places.here(rule)} fits no packet: its source is of one address family, and its "
+            f"destination of the other"
+        )
+    head = _interfaces_match(rule, places)
+    tail = [*_protocol_match(rule), *_state_and_rate(rule), "counter", *_verdict(rule, places)]
+    comment = f"{rule.number} {rule.comment}".strip()
+    if not sources and not destinations:
+        yield " ".join([*head, *tail, f'comment "{comment}"'])
+        return
+    for version in families:
+        match = [
+            f"{'ip' if version == 4 else 'ip6'} {way} {_network_set(side, version)}"
+            for way, side in (("saddr", sources), ("daddr", destinations))
+            if side
+        ]
+        yield " ".join([*head, *match, *tail, f'comment "{comment}"'])
 
 
-def _destination(forward: PortForward) -> list[str]:
-    """Return the rules of one forward: for what comes from inside, and from outside."""
-    to = f"{forward.to}:{forward.to_port}"
-    match = f"ip daddr {_set(map(str, forward.addresses))} {forward.protocol} dport {forward.port}"
-    return [
-        # Its answers must come back through the router, to be translated back:
-        # so the router puts itself in the place of the host that asks.
-        f'iifname != "{forward.interface}" {match} meta mark set {HAIRPIN_MARK} dnat ip to {to}',
-        f'iifname "{forward.interface}" {match} dnat ip to {to}',
-    ]
+def _network_set(networks: Iterable[Network], version: int) -> str:
+    return nft_set(
+        # nft refuses ranges that overlap in one set, and one host more is a range.
+        str(network.network_address if network.prefixlen == network.max_prefixlen else network)
+        for network in _outermost([one for one in networks if one.version == version])
+    )
 
 
-def _set(items: Iterable[str]) -> str:
-    found = list(items)
-    return found[0] if len(found) == 1 else "{ " + ", ".join(found) + " }"
+def _outermost(networks: list[Any]) -> Iterator[Any]:
+    last = None
+    for network in sorted(set(networks), key=lambda n: (int(n.network_address), n.prefixlen)):
+        if last is None or not network.subnet_of(last):
+            yield network
+            last = network
+
+
+def _interfaces_match(rule: Rule, places: _Places) -> list[str]:
+    found = []
+    if rule.interfaces:
+        way = "oifname" if rule.chain == "output" else "iifname"
+        found.append(f"{way} {quoted(dict.fromkeys(places.interfaces(rule, rule.interfaces)))}")
+    if rule.out_interfaces:
+        names = dict.fromkeys(places.interfaces(rule, rule.out_interfaces))
+        found.append(f"oifname {quoted(names)}")
+    return found
+
+
+def _protocol_match(rule: Rule) -> Iterator[str]:
+    ports = (("sport", rule.source_ports), ("dport", rule.ports))
+    if rule.protocol in PROTOCOLS_WITH_PORTS and (rule.ports or rule.source_ports):
+        for way, several in ports:
+            if several:
+                yield f"{rule.protocol} {way} {_port_set(several)}"
+    elif rule.ports or rule.source_ports:
+        yield "meta l4proto { tcp, udp }"
+        for way, several in ports:
+            if several:
+                yield f"th {way} {_port_set(several)}"
+    elif rule.protocol == "icmp":
+        yield "meta l4proto { icmp, ipv6-icmp }"
+    elif rule.protocol is not None:
+        # IANA's number, where nft has no name: OSPF, GRE and IGMP.
+        yield f"meta l4proto {_NUMBERS.get(rule.protocol, rule.protocol)}"
+
+
+_NUMBERS = {"igmp": "2", "gre": "47", "ospf": "89"}
+
+
+def _port_set(ports: Iterable[str]) -> str:
+    """Return ports as one set; what lies within a range or follows it is part of it."""
+    ranges = sorted(
+        (int(first), int(last or first))
+        for first, _, last in (item.partition("-") for item in ports)
+    )
+    merged: list[tuple[int, int]] = []
+    for low, high in ranges:
+        if merged and low <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(high, merged[-1][1]))
+        else:
+            merged.append((low, high))
+    return nft_set(str(low) if low == high else f"{low}-{high}" for low, high in merged)
+
+
+def _state_and_rate(rule: Rule) -> Iterator[str]:
+    if rule.states:
+        yield f"ct state {','.join(rule.states)}"
+    burst = f" burst {rule.burst} packets" if rule.burst else ""
+    if rule.rate:
+        yield f"limit rate {rule.rate}{burst}"
+    if rule.over:
+        yield f"limit rate over {rule.over}{burst}"
+
+
+def _verdict(rule: Rule, places: _Places) -> Iterator[str]:
+    if rule.verdict == "log":
+        yield f'log prefix "{places.machine.short} {rule.number}" group {LOG_GROUP}'
+    elif rule.verdict == "reject" and rule.protocol == "tcp":
+        # Where a rule does not say how it knows, nft asks for the protocol again.
+        yield (
+            "reject with tcp reset"
+            if rule.ports or rule.source_ports
+            else ("meta l4proto tcp reject with tcp reset")
+        )
+    else:
+        yield rule.verdict
+
+
+# -- rows --------------------------------------------------------------------
+
+
+def declared_rows(policy: Policy) -> Iterator[RuleRow]:
+    """Yield what a firewall that does not run was told, by chain."""
+    for chain in ("input", "forward", "output"):
+        for rule in policy.rules:
+            if rule.chain == chain:
+                yield _row(rule, None, None, ())
+        default = policy.default(chain)
+        if default is not None:
+            yield RuleRow(None, chain, default.verdict, WORDS["default"], None, None)
+
+
+def live_rows(live: LiveNode, policy: Policy) -> Iterator[RuleRow]:
+    """Yield the rules of a running node, with what the kernel has counted."""
+    counts = live.agent.call("rule_counts", pid=live.pid)
+    assert live.plan is not None
+    return counted_rows(live.plan, policy, counts)
+
+
+def counted_rows(
+    node: NodePlan, policy: Policy, counts: Iterable[tuple[str, str, int, int]]
+) -> Iterator[RuleRow]:
+    """Yield a node's rules in their order, with counts of (chain, comment, packets, bytes)."""
+    total: dict[tuple[str, str], tuple[int, int]] = {}
+    for chain, comment, packets, size in counts:
+        before = total.get((chain, comment), (0, 0))
+        total[chain, comment] = (before[0] + packets, before[1] + size)
+    rules = {rule.number: rule for rule in policy.rules}
+    for chain in ("input", "forward", "output"):
+        grouped = itertools.groupby(
+            rule_lines(node.filters, node.nat, chain), key=lambda pair: pair[0]
+        )
+        for comment, group in grouped:
+            lines = tuple(line for _, line in group)
+            # What somebody has taken away by hand counts nothing.
+            packets, size = total.get((chain, comment), (0, 0))
+            number = comment.partition(" ")[0]
+            if number.isdigit():
+                yield _row(rules[int(number)], packets, size, lines)
+            else:
+                verdict = next(word for word in _VERDICTS if f" {word} " in lines[0])
+                yield RuleRow(None, chain, verdict, WORDS[comment], packets, size, nft=lines)
+
+
+_VERDICTS = ("accept", "drop", "reject")
+
+
+def _row(rule: Rule, packets: int | None, size: int | None, lines: tuple[str, ...]) -> RuleRow:
+    return RuleRow(
+        rule.number, rule.chain, rule.verdict, rule.match, packets, size, rule.comment, lines
+    )

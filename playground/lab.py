@@ -8,6 +8,7 @@ this module walks those steps and keeps the way back in one `ExitStack`.
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import getpass
 import os
@@ -38,6 +39,7 @@ from playground.errors import (
     PlaygroundError,
     TopologyError,
 )
+from playground.firewall import with_node_rules
 from playground.images import Image
 from playground.operations import LiveNode
 from playground.plan import NodePlan, Plan
@@ -45,6 +47,7 @@ from playground.planning import collect, make_plan
 from playground.progress import make_progress
 from playground.provision import Check, NodeProvision, provision
 from playground.remote import Client
+from playground.rulesets import NO_RULES
 from playground.services import SERVICES
 from playground.topology import Host, Link, Node, Router, Switch
 
@@ -356,6 +359,37 @@ class Lab:
         self._attach_nodes(plan, pids)
         self._wait_ready(checks)
         client.call("state_save", data=saving.save(self.nodes, plan, self._credentials))
+
+    # -- changing what runs ---------------------------------------------------
+
+    def change_rules(self, name: str) -> None:
+        """Replace the ruleset of a running node by what its firewall is told now.
+
+        What it has counted is kept.  After an error all is as it was.
+
+        """
+        with self._lock:
+            client, plan = self._agent(), self._plan
+            assert plan is not None
+            node = self.node(name)
+            changed = with_node_rules(plan, node)
+            others = (changed if one.name == changed.name else one for one in plan.nodes)
+            new = dataclasses.replace(plan, nodes=tuple(others))
+            self._engine.refuse(new)
+            request = {"pid": self._pids[changed.name], "ruleset": changed.ruleset or NO_RULES}
+            client.call("firewall", nodes=[request])
+            self._plan = new
+            node.running().plan = changed
+            client.call("state_save", data=saving.save(self.nodes, new, self._credentials))
+
+    def change_nat(self) -> None:
+        """Do at once what routers were told about NAT, unless more waits for `start`."""
+        with self._lock:
+            plan = self.plan()
+            change = compare(self._plan, plan)
+            if not (change.nodes or change.bridges or change.wires):
+                self._engine.refuse(plan)
+                self._extend(plan, self._images(plan))
 
     def _wait_ready(self, checks: Sequence[Check]) -> None:
         """Wait until every service has given a real answer."""

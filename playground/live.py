@@ -145,6 +145,12 @@ class LabHandle(Protocol):
     def host_key(self, name: str) -> str:
         """Return the ssh host key of a node: ``"ssh-ed25519 AAAA..."``."""
 
+    def change_rules(self, name: str) -> None:
+        """Replace the ruleset of a running node by what it is told now."""
+
+    def change_nat(self) -> None:
+        """Do what routers were told about NAT, unless more waits for `Lab.start`."""
+
 
 class Probe(Protocol):
     """A question that a service answers when it is ready."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     import paramiko
 
+    from playground.connections import Connection
     from playground.control import Services
     from playground.kernel_routes import Route
     from playground.livehosts import HostsFile
@@ -381,6 +382,35 @@ class NodeOperations:
         addresses = [address.ip for item in self.interfaces.values() for address in item.addresses]
         first = sorted(addresses, key=lambda address: address.version)[:1]
         return str(first[0]) if first else None
+
+    def connections(self) -> Table[Connection]:
+        """Return the connections that this node keeps in mind, as rows.
+
+        These are what NAT and a firewall's "established" go by (conntrack): the
+        packets of a connection as they came, and those of its answers.  A
+        node keeps none in mind that neither translates nor filters.
+
+        >>> modem.connections()
+        protocol  source        source_port  destination  ...  state
+        tcp       192.168.1.11        40312  10.25.1.1    ...  ESTABLISHED
+
+        """
+        from playground import connections
+
+        return connections.connections(self)
+
+    def forget(self, *wanted: Connection) -> int:
+        """Forget these rows of `connections`, or all; return how many.
+
+        What a NAT has forgotten does not find back: the next packet from inside
+        begins anew, perhaps with another port, and one from outside is dropped.
+
+        >>> modem.forget(modem.connections()[0])
+
+        """
+        from playground import connections
+
+        return connections.forget(self, wanted)
 
     # Names
 

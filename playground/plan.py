@@ -65,6 +65,90 @@ class HostsEntry:
 
 
 @dataclass(frozen=True)
+class UplinkPlan:
+    """One interface out of which a router translates addresses.
+
+    ``address`` is the one that packets get, None for the interface's own.
+    ``kind`` is "port-restricted", "full-cone" or "symmetric" (RFC 3489 section 5).
+
+    """
+
+    interface: str
+    address: Address | None = None
+    kind: str = "port-restricted"
+
+
+@dataclass(frozen=True)
+class ForwardPlan:
+    """One forward as addresses: what comes to ``addresses`` at ``port`` goes ``to``."""
+
+    interface: str
+    addresses: tuple[Address, ...]
+    protocol: str
+    port: int
+    to: Address
+    to_port: int
+
+
+@dataclass(frozen=True)
+class PairPlan:
+    """One-to-one NAT: the address ``outside`` stands for ``inside``, both ways."""
+
+    interface: str
+    outside: Address
+    inside: Address
+
+
+@dataclass(frozen=True)
+class NatPlan:
+    """How a router translates; ``helpers`` are those of nf_conntrack, such as "ftp"."""
+
+    uplinks: tuple[UplinkPlan, ...]
+    forwards: tuple[ForwardPlan, ...] = ()
+    one_to_one: tuple[PairPlan, ...] = ()
+    helpers: tuple[str, ...] = ("ftp",)
+
+    @property
+    def opens(self) -> bool:
+        """Tell whether anything that begins outside is let in."""
+        cone = any(uplink.kind == "full-cone" for uplink in self.uplinks)
+        return bool(self.forwards or self.one_to_one or cone)
+
+
+@dataclass(frozen=True)
+class RulePlan:
+    """One firewall rule with addresses for names, in nft(8)'s words, a line a family."""
+
+    number: int
+    chain: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DefaultPlan:
+    """What becomes in a chain of what no rule has taken, and of known connections."""
+
+    chain: str
+    verdict: str
+    established: bool = True
+
+
+@dataclass(frozen=True)
+class FilterPlan:
+    """A node's firewall: rules in their order, a default for some chains."""
+
+    rules: tuple[RulePlan, ...] = ()
+    defaults: tuple[DefaultPlan, ...] = ()
+
+    def default(self, chain: str) -> DefaultPlan | None:
+        """Return the default of a chain; None where nothing was said."""
+        return next((item for item in self.defaults if item.chain == chain), None)
+
+
+NO_FILTERS = FilterPlan()
+
+
+@dataclass(frozen=True)
 class NeighbourPlan:
     """Another router that a router's daemon speaks to through one of its interfaces.
 
@@ -102,7 +186,7 @@ class NodePlan:
     ``sysctls`` stand in the order in which they are to be written, ``routes``
     in one in which they can be added.  ``records`` is the zone that a host with
     the dns service serves: its own view of the lab.  ``limits`` is what it may
-    take of the machine.
+    take of the machine.  ``ruleset`` is what ``nat`` and ``filters`` come to.
 
     """
 
@@ -121,6 +205,8 @@ class NodePlan:
     limits: Limits = NO_LIMITS
     neighbours: tuple[NeighbourPlan, ...] = ()
     announced: tuple[AnnouncementPlan, ...] = ()
+    nat: NatPlan | None = None
+    filters: FilterPlan = NO_FILTERS
 
 
 @dataclass(frozen=True)

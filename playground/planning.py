@@ -12,10 +12,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from playground.addressing import Addressing, assign
 from playground.daemons import Daemons, find_daemons
 from playground.errors import TopologyError
-from playground.firewall import find_ruleset
+from playground.firewall import find_nat, with_rules
 from playground.names import Names, find_names
 from playground.plan import (
     InterfacePlan,
+    NatPlan,
     NodePlan,
     Plan,
     RoutePlan,
@@ -81,13 +82,13 @@ def make_plan(
             routes[machine],
             names[machine],
             daemons.get(machine),
-            find_ruleset(machine, realms, addressing, wiring.names)
+            find_nat(machine, realms, addressing, wiring.names)
             if isinstance(machine, Router)
-            else "",
+            else None,
         )
         for machine in machines
     ]
-    return Plan(
+    plan = Plan(
         lab=lab,
         ipv6=ipv6,
         nodes=tuple(planned),
@@ -99,6 +100,8 @@ def make_plan(
         wires=tuple(_wire(link, wiring) for link in links),
         records=next((node.records for node in planned if node.records), ()),
     )
+    # Rules name nodes and links, whose addresses and interfaces are known only now.
+    return with_rules(plan, machines)
 
 
 def _node(
@@ -108,7 +111,7 @@ def _node(
     routes: Sequence[RoutePlan],
     names: Names,
     daemons: Daemons | None,
-    ruleset: str,
+    nat: NatPlan | None,
 ) -> NodePlan:
     interfaces = tuple(
         InterfacePlan(
@@ -131,12 +134,13 @@ def _node(
         interfaces=interfaces,
         routes=daemons.routes if daemons else tuple(routes),
         sysctls=tuple(_sysctls(interfaces, is_router)),
-        ruleset=ruleset,
+        ruleset="",
         hosts=names.hosts,
         nameservers=names.nameservers,
         search=(),
         records=names.records,
         limits=machine.limits,
+        nat=nat,
         neighbours=daemons.neighbours if daemons else (),
         announced=daemons.announced if daemons else (),
     )

@@ -21,7 +21,8 @@ from playground.addressing import Addressing
 from playground.errors import TopologyError
 from playground.plan import InterfaceAddress, Network
 from playground.segments import Segment
-from playground.topology import End, Forward, Host, Link, Machine, Node, Router
+from playground.topology import End, Host, Link, Machine, Node, Router
+from playground.translation import Forward, OneToOne
 
 T = TypeVar("T")
 
@@ -313,8 +314,10 @@ def check_forwards(realms: Realms, addressing: Addressing) -> None:
     """
     routers = {r: None for realm in realms.all for r in _routers(realm.segments)}
     for router in routers:
-        for forward in router.forwards:
-            here = f"router {router.name}: port {forward.port} is forwarded to {forward.host.name}"
+        inward: list[Forward | OneToOne] = [*router.forwards, *router.pairs]
+        for forward in inward:
+            what = f"port {forward.port}" if isinstance(forward, Forward) else str(forward.address)
+            here = f"router {router.name}: {what} is forwarded to {forward.host.name}"
             if forward.link not in router.uplinks:
                 raise TopologyError(
                     f"{here} from a link through which the router does not masquerade; "
@@ -328,7 +331,7 @@ def check_forwards(realms: Realms, addressing: Addressing) -> None:
 
 
 def forward_target(
-    router: Router, forward: Forward, realms: Realms, addressing: Addressing
+    router: Router, forward: Forward | OneToOne, realms: Realms, addressing: Addressing
 ) -> InterfaceAddress | None:
     """Return the forward's host's IPv4 address behind the router, None if it has none."""
     inside = {realms.of_link(link, router) for link in inner_links(router)}

@@ -19,8 +19,10 @@ from typing import Any, NamedTuple
 from playground.credentials import Credentials
 from playground.errors import PlaygroundError
 from playground.plan import Address, HostsEntry, InterfaceAddress, Network, NodePlan, Plan
+from playground.rules import Default, Policy, Rule
 from playground.services import SERVICES, ServiceSettings, with_contents
-from playground.topology import Forward, Host, Link, Machine, Masquerade, Node, Router, Switch
+from playground.topology import Host, Link, Machine, Node, Router, Switch
+from playground.translation import Masquerade, OneToOne, Translation
 
 # The shape of the text; another number is another shape.
 FORMAT = 2
@@ -51,6 +53,11 @@ def save(nodes: Iterable[Node], plan: Plan, credentials: Credentials) -> str:
             if isinstance(node, Router)
             for rule in node.nat
         ],
+        "firewalls": {
+            node.name: _policy_data(node.firewall.policy, links)
+            for node in nodes
+            if isinstance(node, Machine) and node.firewall.policy != Policy()
+        },
         "ospf": [
             {"router": node.name, "link": links.index(link), "cost": said.cost, "area": said.area}
             for node in nodes
@@ -86,6 +93,10 @@ def _load(data: Mapping[str, Any]) -> SavedLab:
     links = [_link(item, nodes) for item in data["links"]]
     for item in data["nat"]:
         _declare_nat(item, nodes, links)
+    for name, policy in data.get("firewalls", {}).items():
+        machine = nodes[name]
+        assert isinstance(machine, Machine)
+        machine.firewall.policy = _policy(policy, machine, nodes, links)
     for item in data.get("ospf", ()):
         router = nodes[item["router"]]
         assert isinstance(router, Router)
@@ -152,27 +163,84 @@ def _link(data: Mapping[str, Any], nodes: Mapping[str, Node]) -> Link:
     )
 
 
-def _nat_data(router: Router, rule: Masquerade | Forward, links: list[Link]) -> dict[str, Any]:
+def _nat_data(router: Router, rule: Translation, links: list[Link]) -> dict[str, Any]:
     data: dict[str, Any] = {"router": router.name, "link": links.index(rule.link)}
-    if isinstance(rule, Forward):
-        data |= {
-            "port": rule.port,
-            "host": rule.host.name,
-            "to_port": rule.to_port,
-            "protocol": rule.protocol,
+    if isinstance(rule, Masquerade):
+        return data | {
+            "kind": rule.kind,
+            "helpers": list(rule.helpers),
+            "to": None if rule.address is None else str(rule.address),
         }
-    return data
+    data["host"] = rule.host.name
+    if isinstance(rule, OneToOne):
+        return data | {"address": str(rule.address)}
+    return data | {"port": rule.port, "to_port": rule.to_port, "protocol": rule.protocol}
 
 
 def _declare_nat(data: Mapping[str, Any], nodes: Mapping[str, Node], links: list[Link]) -> None:
     router, link = nodes[data["router"]], links[data["link"]]
     assert isinstance(router, Router)
-    if "port" not in data:
-        router.masquerade(link)
+    if "host" not in data:
+        # A lab of an earlier version says no more than that it masquerades.
+        how = {name: data[name] for name in ("kind", "helpers") if name in data}
+        if data.get("to") is None:
+            router.masquerade(link, **how)
+        else:
+            router.snat(link, to=data["to"], **how)
         return
     host = nodes[data["host"]]
     assert isinstance(host, Machine)
+    if "address" in data:
+        router.one_to_one(link, address=data["address"], to=host)
+        return
     router.forward(link, port=data["port"], to=(host, data["to_port"]), protocol=data["protocol"])
+
+
+def _policy_data(policy: Policy, links: list[Link]) -> dict[str, Any]:
+    return {
+        "numbers": policy.numbers,
+        "defaults": [dataclasses.asdict(item) for item in policy.defaults],
+        "rules": [
+            {
+                field.name: _match_data(getattr(rule, field.name), links)
+                for field in dataclasses.fields(rule)
+                if field.name != "firewall"
+            }
+            for rule in policy.rules
+        ],
+    }
+
+
+def _match_data(value: Any, links: list[Link]) -> Any:
+    if isinstance(value, tuple):
+        return [_match_data(item, links) for item in value]
+    if isinstance(value, Link):
+        return {"link": links.index(value)}
+    if isinstance(value, Node):
+        return {"node": value.name}
+    return value if value is None or isinstance(value, (str, int)) else {"network": str(value)}
+
+
+def _policy(
+    data: Mapping[str, Any], machine: Machine, nodes: Mapping[str, Node], links: list[Link]
+) -> Policy:
+    def match(value: Any) -> Any:
+        if isinstance(value, list):
+            return tuple(match(item) for item in value)
+        if not isinstance(value, dict):
+            return value
+        if "link" in value:
+            return links[value["link"]]
+        return nodes[value["node"]] if "node" in value else ip_network(value["network"])
+
+    return Policy(
+        tuple(
+            Rule(**{name: match(value) for name, value in rule.items()}, firewall=machine.firewall)
+            for rule in data["rules"]
+        ),
+        tuple(Default(**item) for item in data["defaults"]),
+        data["numbers"],
+    )
 
 
 # -- settings of services ----------------------------------------------------

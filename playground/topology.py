@@ -38,7 +38,9 @@ from playground.limits import Limits, make_limits
 from playground.operations import NodeOperations
 from playground.plan import Address, InterfaceAddress, Network
 from playground.protocols import OspfLink, check_as_number, check_ospf_link, check_routing
+from playground.rules import Firewall
 from playground.services import ServiceSettings, service
+from playground.translation import Translating, Translation
 
 # Declarations are numbered as they are made, so that "in the order declared"
 # means the same from whichever node a lab is collected.
@@ -75,6 +77,7 @@ class Machine(NodeBase, NodeOperations):
     ``declared_services`` holds the settings of the services it offers;
     ``services`` (an operation) controls those that run.  ``limits`` is what it
     may take of the machine; what runs already keeps what it was started with.
+    ``firewall`` is what it lets in, out and through.
 
     """
 
@@ -90,6 +93,8 @@ class Machine(NodeBase, NodeOperations):
         super().__init__(name)
         self.declared_services = _check_services(self.name, services)
         self.limits: Limits = make_limits(self.name, memory_mb, cpus, processes)
+        own = ("input", "output")
+        self.firewall = Firewall(self, ("forward", *own) if isinstance(self, Router) else own)
 
     def _options(self) -> list[str]:
         # Their names alone: settings may hold whole web sites.
@@ -128,7 +133,7 @@ class Host(Machine):
         return f"Host({', '.join([repr(self.name), *self._options()])})"
 
 
-class Router(Machine):
+class Router(Translating, Machine):
     """A machine that forwards what others send to each other.
 
     With ``routing="static"`` it gets routes to all that it should reach; with
@@ -167,58 +172,7 @@ class Router(Machine):
         self.as_number = check_as_number(self.name, self.routing, as_number)
         self._refuse_own_daemon()
         self.ospf_links: dict[Link, OspfLink] = {}
-        self.nat: list[Masquerade | Forward] = []
-
-    def masquerade(self, link: Link) -> None:
-        """Hide all that lies behind this router from what `link` leads to.
-
-        What leaves through `link` carries the router's own address there
-        (RFC 3022, NAPT), and connections that begin outside do not come in,
-        unless `forward` lets them.  IPv6 is not translated, but connections
-        that begin outside are kept out likewise.  Saying it twice is saying it
-        once.  Raises `TopologyError` if the link is not one of this router's.
-
-        """
-        self._check_own(link, "masquerade")
-        if link not in self.uplinks:
-            self.nat.append(Masquerade(link))
-
-    def forward(
-        self,
-        link: Link,
-        *,
-        port: int,
-        to: Machine | tuple[Machine, int],
-        protocol: str = "tcp",
-    ) -> None:
-        """Let connections to one of this router's ports through to a host inside.
-
-        What comes to this router's address on `link` at ``port`` goes on
-        ``to=(host, port)``, or ``to=host`` for the same port there.  The
-        protocol is "tcp" or "udp".  Raises `TopologyError` if the link is not
-        this router's, or the port is taken by another forward.
-
-        >>> modem.forward(uplink, port=8080, to=(h1, 80))
-
-        """
-        self._check_own(link, "forward")
-        host, to_port = _check_target(self.name, to, port)
-        _check_port(f"router {self.name}: port", port)
-        _check_port(f"router {self.name}: the port in to=", to_port)
-        if protocol not in ("tcp", "udp"):
-            raise TopologyError(
-                f'router {self.name}: protocol={protocol!r} cannot be forwarded; use "tcp" or "udp"'
-            )
-        declared = Forward(link, port, host, to_port, protocol)
-        for other in self.forwards:
-            if other == declared:
-                return
-            if (other.link, other.port, other.protocol) == (link, port, protocol):
-                raise TopologyError(
-                    f"router {self.name}: {protocol} port {port} is forwarded to "
-                    f"{other.host.name} already; choose another port"
-                )
-        self.nat.append(declared)
+        self.nat: list[Translation] = []
 
     def ospf(self, link: Link, *, cost: int | None = None, area: int | str | None = None) -> None:
         """Say what one of this router's links is to OSPF.
@@ -254,28 +208,6 @@ class Router(Machine):
                     f"router {self.name} has routing={self.routing!r} and the service of that "
                     f"name; leave the service out, or write routing=None to set it up by hand"
                 )
-
-    @property
-    def uplinks(self) -> tuple[Link, ...]:
-        """The links through which this router masquerades."""
-        return tuple(item.link for item in self.nat if isinstance(item, Masquerade))
-
-    @property
-    def forwards(self) -> tuple[Forward, ...]:
-        """The port forwards, in the order declared."""
-        return tuple(item for item in self.nat if isinstance(item, Forward))
-
-    def _check_own(self, link: object, what: str) -> None:
-        if not isinstance(link, Link):
-            raise TopologyError(
-                f"router {self.name}: {what}() takes a Link, not {_kind(link)}; keep the link: "
-                f"uplink = Link({self.name}, ...)"
-            )
-        if link not in self.links:
-            raise TopologyError(
-                f"router {self.name} cannot {what} through {link!r}: that is not one of its "
-                f"links; give it a link that was made with {self.name}"
-            )
 
     def __repr__(self) -> str:
         routing = [] if self.routing == "static" else [f"routing={self.routing!r}"]
@@ -424,24 +356,6 @@ class Link:
         if self.offload:
             parts.append("offload=True")
         return f"Link({', '.join(parts)})"
-
-
-@dataclass(frozen=True)
-class Masquerade:
-    """A router's word to hide what lies behind it from what `link` leads to."""
-
-    link: Link
-
-
-@dataclass(frozen=True)
-class Forward:
-    """A router's word to hand a port of its address on `link` to a host inside."""
-
-    link: Link
-    port: int
-    host: Machine
-    to_port: int
-    protocol: str
 
 
 # -- names ------------------------------------------------------------------
@@ -927,23 +841,6 @@ def _check_bool(here: str, argument: str, value: object) -> bool:
     if not isinstance(value, bool):
         raise TopologyError(f"{here}: {argument}={value!r} is neither True nor False; write one")
     return value
-
-
-def _check_port(here: str, port: object) -> None:
-    if isinstance(port, bool) or not isinstance(port, int) or not 1 <= port <= 65535:
-        raise TopologyError(
-            f"{here} is {port!r}, which is no number between 1 and 65535; choose one such as 8080"
-        )
-
-
-def _check_target(router: str, to: object, port: int) -> tuple[Machine, int]:
-    if isinstance(to, Machine):
-        return to, port
-    if isinstance(to, tuple) and len(to) == 2 and isinstance(to[0], Machine):
-        return to[0], to[1]
-    raise TopologyError(
-        f"router {router}: to={to!r} is no host and port; write to=(h1, 80) with the Host itself"
-    )
 
 
 # -- words ------------------------------------------------------------------

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from playground.changes import compare
-from playground.firewall import NO_RULES
 from playground.planning import make_plan
+from playground.rulesets import NO_RULES
 from playground.topology import Host, Link, Router, Switch
 
 

@@ -62,6 +62,8 @@ def test_a_plan_is_json(plan: Plan) -> None:
         "search": [],
         "records": [],
         "limits": {"memory_mb": 64, "cpus": 0.5, "processes": None},
+        "nat": None,
+        "filters": {"rules": [], "defaults": []},
     }
     assert data["wires"][0] == {
         "a": {"node": "lan", "interface": "h1-eth0"},
