@@ -2697,10 +2697,8 @@ NFPROTO_INET = 1
 NFT_MSG_GETRULE = 0x0A07
 NFTA_RULE_TABLE = 1
 NFTA_RULE_CHAIN = 2
-NFTA_RULE_EXPRESSIONS = 4
 NFTA_RULE_USERDATA = 7
 NFTA_EXPR_NAME = 1
-NFTA_EXPR_DATA = 2
 NFTA_COUNTER_BYTES = 1
 NFTA_COUNTER_PACKETS = 2
 CT_GET = 0x0101
@@ -2732,6 +2730,10 @@ TCP_STATES = (
 )
 
 
+# The name of an expression that counts; its data is the attribute that follows.
+_COUNTER = attribute(NFTA_EXPR_NAME, b"counter\0")
+
+
 def _netfilter_body(family: int, *attributes_: bytes) -> bytes:
     """Build a struct nfgenmsg and what follows it."""
     return struct.pack(">BBH", family, 0, 0) + b"".join(attributes_)
@@ -2756,26 +2758,19 @@ def _rule_counts(table: str) -> list[tuple[str, str, int, int]]:
         netlink.close()
     found = []
     for rule in rules:
-        parts = attributes(rule[4:])
+        # Found as bytes, for a thousand rules have ten thousand expressions.
+        start = rule.find(_COUNTER)
+        parts = attributes(rule[4:]) if start > 0 else {}
         # The dump of a kernel before 5.7 holds other tables too.
-        if parts[NFTA_RULE_TABLE].rstrip(b"\0").decode() != table:
-            continue
-        count = _counted(parts.get(NFTA_RULE_EXPRESSIONS, b""))
-        if count is not None:
+        if parts and parts[NFTA_RULE_TABLE] == table.encode() + b"\0":
+            data = start + len(_COUNTER)
+            [length] = struct.unpack_from("H", rule, data)
+            counted = attributes(rule[data + 4 : data + length])
             chain = parts[NFTA_RULE_CHAIN].rstrip(b"\0").decode()
-            found.append((chain, _rule_comment(parts.get(NFTA_RULE_USERDATA, b"")), *count))
+            comment = _rule_comment(parts.get(NFTA_RULE_USERDATA, b""))
+            packets = _big_endian(counted[NFTA_COUNTER_PACKETS])
+            found.append((chain, comment, packets, _big_endian(counted[NFTA_COUNTER_BYTES])))
     return found
-
-
-def _counted(expressions: bytes) -> tuple[int, int] | None:
-    # As the bytes of it, for a thousand rules have ten thousand expressions.
-    start = expressions.find(b"\x0c\0\x01\0counter\0")
-    if start < 0:
-        return None
-    (length,) = struct.unpack_from("H", expressions, start + 12)
-    counted = attributes(expressions[start + 16 : start + 12 + length])
-    packets = int.from_bytes(counted[NFTA_COUNTER_PACKETS], "big")
-    return packets, int.from_bytes(counted[NFTA_COUNTER_BYTES], "big")
 
 
 def _rule_comment(userdata: bytes) -> str:

@@ -112,21 +112,31 @@ def with_rules(plan: Plan, machines: Iterable[Machine]) -> Plan:
 
 
 def with_node_rules(plan: Plan, machine: Machine) -> NodePlan:
-    """Return a node's part of the plan with its ruleset."""
+    """Return a node's part of the plan with its ruleset.
+
+    Of a plan that has a ruleset for the node, what it says of rules is kept: a
+    number is never given to another rule.
+
+    """
     node = plan.node(machine.name)
-    filters = find_filters(machine, plan)
+    known = {rule.number: rule for rule in node.filters.rules}
+    filters = find_filters(machine, plan, known)
     return replace(node, filters=filters, ruleset=make_ruleset(node.nat, filters))
 
 
-def find_filters(machine: Machine, plan: Plan) -> FilterPlan:
+def find_filters(
+    machine: Machine, plan: Plan, known: Mapping[int, RulePlan] | None = None
+) -> FilterPlan:
     """Return a node's firewall with addresses and interfaces for nodes and links."""
     policy = machine.firewall.policy
     if not policy:
         return FilterPlan()
     places = _Places(machine, plan)
+    found = dict(known or {})
     return FilterPlan(
         tuple(
-            RulePlan(rule.number, rule.chain, tuple(_lines(rule, places))) for rule in policy.rules
+            found.get(rule.number) or RulePlan(rule.number, rule.chain, tuple(_lines(rule, places)))
+            for rule in policy.rules
         ),
         tuple(DefaultPlan(item.chain, item.verdict, item.established) for item in policy.defaults),
     )

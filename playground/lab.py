@@ -377,10 +377,13 @@ class Lab:
             new = dataclasses.replace(plan, nodes=tuple(others))
             self._engine.refuse(new)
             request = {"pid": self._pids[changed.name], "ruleset": changed.ruleset or NO_RULES}
-            client.call("firewall", nodes=[request])
+            # nft takes as long for a thousand rules as writing down what they are.
+            with Beside(_load_rules, client, request) as done:
+                saved = saving.save(self.nodes, new, self._credentials)
+                done.result()
             self._plan = new
             node.running().plan = changed
-            client.call("state_save", data=saving.save(self.nodes, new, self._credentials))
+            client.call("state_save", data=saved)
 
     def change_nat(self) -> None:
         """Do at once what routers were told about NAT, unless more waits for `start`."""
@@ -596,6 +599,10 @@ class Lab:
             lasting.push(line.pop_all())
             lab._runs(lasting)
         return lab
+
+
+def _load_rules(client: Client, request: Mapping[str, object]) -> None:
+    client.call("firewall", nodes=[request])
 
 
 # Which lab a node was last declared in; neither keeps the other alive.

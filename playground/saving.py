@@ -18,7 +18,16 @@ from typing import Any, NamedTuple
 
 from playground.credentials import Credentials
 from playground.errors import PlaygroundError
-from playground.plan import Address, HostsEntry, InterfaceAddress, Network, NodePlan, Plan
+from playground.firewall import with_rules
+from playground.plan import (
+    NO_FILTERS,
+    Address,
+    HostsEntry,
+    InterfaceAddress,
+    Network,
+    NodePlan,
+    Plan,
+)
 from playground.rules import Default, Policy, Rule
 from playground.services import SERVICES, ServiceSettings, with_contents
 from playground.topology import Host, Link, Machine, Node, Router, Switch
@@ -101,7 +110,8 @@ def _load(data: Mapping[str, Any]) -> SavedLab:
         router = nodes[item["router"]]
         assert isinstance(router, Router)
         router.ospf(links[item["link"]], cost=item["cost"], area=item["area"])
-    plan = _plan(data["plan"])
+    machines = [node for node in nodes.values() if isinstance(node, Machine)]
+    plan = with_rules(_plan(data["plan"]), machines)
     credentials = Credentials.from_data(data["credentials"])
     return SavedLab(tuple(nodes.values()), plan.ipv6, plan, credentials)
 
@@ -202,23 +212,29 @@ def _policy_data(policy: Policy, links: list[Link]) -> dict[str, Any]:
         "defaults": [dataclasses.asdict(item) for item in policy.defaults],
         "rules": [
             {
-                field.name: _match_data(getattr(rule, field.name), links)
-                for field in dataclasses.fields(rule)
-                if field.name != "firewall"
+                name: _match_data(value, links)
+                for name in _RULE_FIELDS
+                # What says nothing is left out: a node may have thousands of rules.
+                if (value := getattr(rule, name)) or value == 0
             }
             for rule in policy.rules
         ],
     }
 
 
+_RULE_FIELDS = [field.name for field in dataclasses.fields(Rule) if field.name != "firewall"]
+
+
 def _match_data(value: Any, links: list[Link]) -> Any:
+    if isinstance(value, (str, int)):
+        return value
     if isinstance(value, tuple):
         return [_match_data(item, links) for item in value]
     if isinstance(value, Link):
         return {"link": links.index(value)}
     if isinstance(value, Node):
         return {"node": value.name}
-    return value if value is None or isinstance(value, (str, int)) else {"network": str(value)}
+    return {"network": str(value)}
 
 
 def _policy(
@@ -285,7 +301,9 @@ def _value(data: Any) -> Any:
 
 
 def _plan_data(plan: Plan) -> dict[str, Any]:
-    data = plan.to_data()
+    # Rules follow from the declarations, which are saved as well.
+    bare = (dataclasses.replace(node, filters=NO_FILTERS, ruleset="") for node in plan.nodes)
+    data = dataclasses.replace(plan, nodes=tuple(bare)).to_data()
     # Nodes share their lines of /etc/hosts: each set once, and its number with the nodes.
     lines: list[list[Any]] = []
     numbers: dict[int, int] = {}
