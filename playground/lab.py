@@ -23,7 +23,7 @@ from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Self
 
-from playground import applying, saving
+from playground import applying, convergence, saving
 from playground.beside import Beside
 from playground.changes import Changes, compare
 from playground.credentials import Credentials
@@ -358,6 +358,8 @@ class Lab:
         self._plan, self._provisions, self._pids = plan, provisions, pids
         self._attach_nodes(plan, pids)
         self._wait_ready(checks)
+        if _concerns_routing(plan, change, checks):
+            convergence.wait_converged(client, plan, pids, READY_TIMEOUT_S)
         client.call("state_save", data=saving.save(self.nodes, plan, self._credentials))
 
     # -- changing what runs ---------------------------------------------------
@@ -393,6 +395,28 @@ class Lab:
             if not (change.nodes or change.bridges or change.wires):
                 self._engine.refuse(plan)
                 self._extend(plan, self._images(plan))
+
+    def wait_converged(self, timeout_s: float = 60) -> float:
+        """Wait until the routers' protocols have found all ways; return the seconds it took.
+
+        They are done when each of them sends to every network that the links which
+        are up lead to, by the cheapest way that its protocol knows, and has
+        forgotten the others.  A link that is up and loses every packet is no failure
+        that this can see before the protocols do.  Without OSPF, RIP or BGP it
+        returns 0.0 at once.
+
+        Raises `NotReady`, which says what is missing, after ``timeout_s`` seconds.
+
+        >>> link.down()
+        >>> lab.wait_converged()
+        0.31
+
+        """
+        client = self._agent()
+        with self._lock:
+            plan, pids = self._plan, dict(self._pids)
+        assert plan is not None  # there is an agent
+        return convergence.wait_converged(client, plan, pids, timeout_s)
 
     def _wait_ready(self, checks: Sequence[Check]) -> None:
         """Wait until every service has given a real answer."""
@@ -621,6 +645,12 @@ def _abandoned(name: str, *ends: Callable[[], None]) -> None:
     )
     for end in ends:
         end()
+
+
+def _concerns_routing(plan: Plan, change: Changes, checks: Sequence[Check]) -> bool:
+    """Tell whether routers that speak a protocol have something new to find."""
+    changed = {item.node for item in change.inside} | {check.node for check in checks}
+    return any(node.name in changed for node in convergence.speakers(plan))
 
 
 def _containers(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from hypothesis import strategies as st
 
-from playground.plan import Address, NodePlan, Plan, RoutePlan
+from playground.plan import Address, NodePlan, Plan, RoutePlan, WirePlan
 from playground.topology import Host, Link, Machine, Node, Router, Switch
 
 # -- forwarding -------------------------------------------------------------
@@ -292,3 +292,36 @@ def _home(
             Link(home, spare)
         spare.masquerade(Link(spare, draw(st.sampled_from(outside))))
     return modem
+
+
+# -- routing protocols ------------------------------------------------------
+
+
+def best_tables(
+    plan: Plan, carrying: Iterable[WirePlan]
+) -> dict[str, dict[str, list[tuple[str | None, str | None]]]]:
+    """Return what routing protocols would find, by another algorithm (Bellman's and Ford's)."""
+    plugged = {(end.node, end.interface) for wire in carrying for end in (wire.a, wire.b)}
+    routers = [node for node in plan.nodes if node.announced]
+    best: dict[str, dict[str, tuple[int, list[tuple[str | None, str | None]]]]] = {}
+    for node in routers:
+        best[node.name] = {
+            str(item.network): (item.cost, [(None, item.interface)])
+            for item in node.announced
+            if item.interface is None or (node.name, item.interface) in plugged
+        }
+    for _ in routers:
+        for node in routers:
+            table = best[node.name]
+            for peer in node.neighbours:
+                ends = (node.name, peer.interface), (peer.node, peer.peer_interface)
+                if not plugged.issuperset(ends):
+                    continue
+                for network, (rest, hops) in list(best[peer.node].items()):
+                    cost, hop = rest + peer.cost, (str(peer.address), peer.interface)
+                    if table.get(network, (cost + 1, []))[0] > cost and hops:
+                        table[network] = cost, [hop]
+    return {
+        name: {network: hops for network, (_, hops) in table.items()}
+        for name, table in best.items()
+    }

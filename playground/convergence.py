@@ -1,0 +1,273 @@
+"""Whether routing daemons have found all there is to find, and how long that takes.
+
+`unfinished` is a pure function: it walks the routers' tables as packets would, and
+compares with what a map of the links that carry frames says.  `wait_converged` asks
+the kernels again and again until it finds nothing to complain of.
+
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from playground.errors import NotReady
+from playground.live import Agent
+from playground.plan import AnnouncementPlan, Network, NodePlan, Plan, WireEnd, WirePlan
+
+# A packet's next hop: the gateway's address as text, and the interface.
+Hop = tuple[str | None, str | None]
+# For each router the next hops to each destination, both as text.
+Tables = Mapping[str, Mapping[str, Sequence[Hop]]]
+
+# After so long without a change a table is taken that leads everywhere, though not
+# by the ways that the map says are cheapest: of several OSPF areas, or after somebody
+# has set costs by hand.  RIP may hear of a cheaper way only by the next update.
+SETTLED_S = 2.0
+SETTLED_RIP_S = 8.0
+_PAUSE_S = 0.025
+
+
+class Complaint(NamedTuple):
+    """A router that does not send to a prefix as it should.
+
+    ``serious``: what it sends there is lost; else it only takes a longer way.
+
+    """
+
+    router: str
+    network: str
+    words: str
+    serious: bool = True
+
+
+def speakers(plan: Plan) -> list[NodePlan]:
+    """Return the routers of a plan that a daemon tells of routes."""
+    return [node for node in plan.nodes if node.announced]
+
+
+def unfinished(plan: Plan, carrying: Iterable[WirePlan], tables: Tables) -> list[Complaint]:
+    """Return what routing has still to find, nothing when it is done.
+
+    ``carrying`` are the wires that are up at both ends.  Each router must reach
+    each prefix that any router of its protocol announces and that the wires lead
+    to, by the cheapest way, and must have forgotten the others.
+
+    """
+    found: list[Complaint] = []
+    for domain in _domains(plan, carrying):
+        for network, announced in domain.prefixes.items():
+            found += domain.complaints(network, announced, tables)
+    return found
+
+
+def wait_converged(agent: Agent, plan: Plan, pids: Mapping[str, int], timeout_s: float) -> float:
+    """Wait until nothing is unfinished; return how many seconds that took.
+
+    Raises `NotReady` with the first complaints after ``timeout_s`` seconds.
+
+    """
+    began = time.monotonic()
+    routers = speakers(plan)
+    if not routers:
+        return 0.0
+    by_rip = any(peer.protocol == "rip" for node in routers for peer in node.neighbours)
+    patience_s = SETTLED_RIP_S if by_rip else SETTLED_S
+    before: Any = None
+    settled = began
+    while True:
+        seen = _look(agent, plan, pids, routers)
+        now = time.monotonic()
+        if seen != before:
+            before, settled = seen, now
+            complaints = unfinished(plan, *_read(plan, routers, *seen))
+        if not complaints:
+            return now - began
+        if now - settled > patience_s and not any(item.serious for item in complaints):
+            return settled - began
+        if now - began > timeout_s:
+            raise NotReady(_sentence(complaints, timeout_s))
+        time.sleep(_PAUSE_S)
+
+
+def _sentence(complaints: Sequence[Complaint], timeout_s: float) -> str:
+    serious = [item for item in complaints if item.serious] or complaints
+    lines = [f"{item.router} {item.words}" for item in serious[:3]]
+    more = f", and {len(serious) - 3} more like it" if len(serious) > 3 else ""
+    return (
+        f"routing has not converged within {timeout_s:g} s: {'; '.join(lines)}{more}.  Look at "
+        f"{serious[0].router}.vtysh(...) and services[...].log()"
+    )
+
+
+# -- what the kernels say ----------------------------------------------------
+
+
+def _look(
+    agent: Agent, plan: Plan, pids: Mapping[str, int], routers: Sequence[NodePlan]
+) -> tuple[Any, Any]:
+    devices = {switch.name for switch in plan.switches}
+    ends = [
+        {"pid": None if end.node in devices else pids[end.node], "interface": end.interface}
+        for wire in plan.wires
+        for end in (wire.a, wire.b)
+    ]
+    carriers = [row["up"] and row["carrier"] for row in agent.call("interfaces", ends=ends)]
+    return carriers, agent.call("routes", pids=[pids[node.name] for node in routers])
+
+
+def _read(
+    plan: Plan, routers: Sequence[NodePlan], carriers: Sequence[bool], rows: Sequence[Any]
+) -> tuple[list[WirePlan], dict[str, dict[str, list[Hop]]]]:
+    carrying = [
+        wire
+        for number, wire in enumerate(plan.wires)
+        if carriers[2 * number] and carriers[2 * number + 1]
+    ]
+    tables: dict[str, dict[str, list[Hop]]] = {}
+    for node, its in zip(routers, rows, strict=True):
+        table = tables.setdefault(node.name, {})
+        for row in its:
+            if row["table"] == _MAIN and row["kind"] == _UNICAST:
+                table.setdefault(row["destination"], []).append((row["via"], row["interface"]))
+    return carrying, tables
+
+
+# linux/rtnetlink.h
+_MAIN = 254
+_UNICAST = 1
+
+
+# -- what the map says -------------------------------------------------------
+
+
+class _Domain:
+    """Routers that tell each other of routes, by the wires that carry frames."""
+
+    def __init__(self, routers: Sequence[NodePlan], alive: _Alive) -> None:
+        self.routers = routers
+        # Where a gateway's address leads, from each router and interface.
+        self.next: dict[tuple[str, str | None, str | None], tuple[str, int]] = {}
+        self.towards: dict[str, list[tuple[str, int]]] = {}
+        self.prefixes: dict[Network, dict[str, AnnouncementPlan]] = {}
+        for node in routers:
+            for peer in node.neighbours:
+                if alive.joined(node.name, peer.interface, peer.node, peer.peer_interface):
+                    hop = node.name, peer.interface, str(peer.address)
+                    self.next[hop] = peer.node, peer.cost
+                    self.towards.setdefault(peer.node, []).append((node.name, peer.cost))
+            for item in node.announced:
+                known = self.prefixes.setdefault(item.network, {})
+                if item.interface is None or alive.carries(node.name, item.interface):
+                    known[node.name] = item
+
+    def complaints(
+        self, network: Network, announced: Mapping[str, AnnouncementPlan], tables: Tables
+    ) -> Iterable[Complaint]:
+        text = str(network)
+        cheapest = self._cheapest(announced)
+        # What static routes tell of may be reached by ways that the map does not show.
+        exact = all(item.interface is not None for item in announced.values())
+        walked: dict[str, int | None] = {}
+        for node in self.routers:
+            name = node.name
+            if name not in cheapest:
+                if any(via for via, _ in tables[name].get(text, ())):
+                    yield Complaint(name, text, f"still has a route to {text}, which is cut off")
+            elif name not in announced:
+                cost = self._walk(name, text, announced, tables, walked)
+                if cost is None:
+                    yield Complaint(name, text, f"has no way to {text} yet")
+                elif exact and cost != cheapest[name]:
+                    yield Complaint(name, text, f"has not the best way to {text} yet", False)
+
+    def _cheapest(self, announced: Mapping[str, AnnouncementPlan]) -> dict[str, int]:
+        """Dijkstra's search, from where the prefix is to whoever wants to go there."""
+        best: dict[str, int] = {}
+        queue = [(item.cost, name) for name, item in announced.items()]
+        heapq.heapify(queue)
+        while queue:
+            cost, name = heapq.heappop(queue)
+            if name in best:
+                continue
+            best[name] = cost
+            for other, more in self.towards.get(name, ()):
+                if other not in best:
+                    heapq.heappush(queue, (cost + more, other))
+        return best
+
+    def _walk(
+        self,
+        name: str,
+        network: str,
+        announced: Mapping[str, AnnouncementPlan],
+        tables: Tables,
+        walked: dict[str, int | None],
+    ) -> int | None:
+        """Return the cost of the way that packets take; None if they are lost on it.
+
+        Of equal paths all must arrive, and at the same cost.
+
+        """
+        if name in announced:
+            return announced[name].cost
+        if name in walked:
+            return walked[name]
+        walked[name] = None  # whoever comes by here again has walked in a ring
+        costs: set[int | None] = set()
+        for via, interface in tables[name].get(network, ()):
+            hop = self.next.get((name, interface, via))
+            rest = None if hop is None else self._walk(hop[0], network, announced, tables, walked)
+            costs.add(None if hop is None or rest is None else hop[1] + rest)
+        if costs and None not in costs:
+            walked[name] = max(cost for cost in costs if cost is not None)
+        return walked[name]
+
+
+def _domains(plan: Plan, carrying: Iterable[WirePlan]) -> Iterable[_Domain]:
+    """Yield the routers that were declared to tell each other of routes."""
+    alive = _Alive(plan, carrying)
+    left = {node.name: node for node in speakers(plan)}
+    while left:
+        queue = [next(iter(left))]
+        for name in queue:
+            queue += [
+                peer.node
+                for peer in plan.node(name).neighbours
+                if peer.node in left and peer.node not in queue
+            ]
+        yield _Domain([left.pop(name) for name in queue], alive)
+
+
+class _Alive:
+    """Which interfaces hear each other, by the wires that carry frames."""
+
+    def __init__(self, plan: Plan, carrying: Iterable[WirePlan]) -> None:
+        self._switches = {switch.name for switch in plan.switches}
+        self._above: dict[object, object] = {}
+        self._plugged: set[tuple[str, str]] = set()
+        for wire in carrying:
+            for end in (wire.a, wire.b):
+                self._plugged.add((end.node, end.interface))
+            self._above[self._top(self._place(wire.a))] = self._top(self._place(wire.b))
+
+    def _place(self, end: WireEnd) -> object:
+        return end.node if end.node in self._switches else (end.node, end.interface)
+
+    def _top(self, place: object) -> object:
+        while place in self._above and self._above[place] != place:
+            place = self._above[place]
+        return place
+
+    def carries(self, node: str, interface: str) -> bool:
+        """Tell whether an interface's own wire carries frames."""
+        return (node, interface) in self._plugged
+
+    def joined(self, node: str, interface: str, other: str, other_interface: str) -> bool:
+        """Tell whether two interfaces are one network now."""
+        ends = (node, interface), (other, other_interface)
+        if not all(self.carries(*end) for end in ends):
+            return False
+        return self._top(ends[0]) == self._top(ends[1])
