@@ -75,6 +75,8 @@ routes(pids) -> [[{"destination", "via", "interface", "metric", "protocol", "kin
     The routes of each node, in all tables but those of its own addresses, as the
     kernel has them: a row a next hop, numbers as in rtnetlink(7).  Via, interface,
     metric and source may be null.
+impaired(ends: [END]) -> [["netem"]]
+    What impairs the frames that leave by each, read from the kernel, as for impair.
 firewall(nodes: [{"pid", "ruleset"}]) -> null
     Each ruleset is given to ``nft -f -`` in its node's network namespace.  An
     empty text changes nothing: to take rules away, send what deletes them.  A rule
@@ -1351,6 +1353,7 @@ class _Launcher:
 # linux/netlink.h, linux/rtnetlink.h
 NLM_F_REQUEST = 0x01
 NLM_F_ACK = 0x04
+NLM_F_ECHO = 0x08
 NLM_F_DUMP = 0x300
 NLM_F_REPLACE = 0x100
 NLM_F_EXCL = 0x200
@@ -1825,6 +1828,7 @@ RTM_DELQDISC = 37
 RTM_GETQDISC = 38
 RTM_NEWTFILTER = 44
 RTM_DELTFILTER = 45
+RTM_GETTFILTER = 46
 TC_H_ROOT = 0xFFFFFFFF
 TC_H_CLSACT = 0xFFFFFFF1
 TC_H_CLSACT_EGRESS = 0xFFFFFFF3
@@ -1998,6 +2002,12 @@ def delete_filter(index: int) -> Message:
     return Message(RTM_DELTFILTER, 0, body, "take away a filter")
 
 
+def get_filter(index: int) -> Message:
+    info = FILTER_PRIORITY << 16 | socket.htons(ETH_P_ALL)
+    body = queue_body(index, TC_H_CLSACT_EGRESS, 1, info) + text_attribute(TCA_KIND, "bpf")
+    return Message(RTM_GETTFILTER, 0, body, "look at a filter")
+
+
 def needs_relay(wanted: Request) -> bool:
     """Whether only a relay can do it, where there is no netem."""
     names = ("delay_ms", "duplicate_percent", "corrupt_percent", "reorder_percent")
@@ -2053,6 +2063,35 @@ def _impair(netlink: Netlink, direction: Request, wanted: Request | None) -> lis
     for tap in old:
         _attempt(netlink, delete_link(tap), errno.ENODEV)
     return ways
+
+
+def impaired(ends: Sequence[Request]) -> list[list[str]]:
+    found = []
+    for end, netlink in in_each(ends):
+        index = interface_index(end["interface"])
+        # Without the flag the answer goes to those who watch, and not to who has asked.
+        body = queue_body(index, TC_H_ROOT)
+        question = Message(RTM_GETQDISC, NLM_F_ECHO, body, "look at a queue")
+        kinds = [
+            attributes(answer[20:])[TCA_KIND].rstrip(b"\0").decode()
+            for answer in _answers(netlink, question)
+        ]
+        ways = [kind for kind in kinds if kind in ("netem", "tbf")]
+        if any(_index_or_none(tap) is not None for tap in tap_names(index)):
+            ways.append("relay")
+        elif _answers(netlink, get_filter(index)):
+            ways.append("filter")
+        found.append(ways)
+    return found
+
+
+def _answers(netlink: Netlink, question: Message) -> list[bytes]:
+    try:
+        return netlink.ask(question)
+    except NetlinkError as error:
+        if error.errno not in (errno.ENOENT, errno.EINVAL):
+            raise
+        return []
 
 
 def _netem(netlink: Netlink, index: int, wanted: Request, name: str) -> bool:
@@ -4013,6 +4052,7 @@ WORK: dict[str, Callable[..., Any]] = {
     "interfaces": interfaces,
     "routes": routes,
     "impair": impair,
+    "impaired": impaired,
     "firewall": firewall,
     "rule_counts": rule_counts,
     "ruleset": ruleset,

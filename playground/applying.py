@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import base64
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from playground.beside import each
-from playground.changes import Changes, NodeChange
+from playground.changes import Changes, NodeChange, WireChange, reopened
 from playground.errors import AgentError
 from playground.operations import Agent
 from playground.plan import Plan, RoutePlan, WireEnd, WirePlan
@@ -55,6 +56,96 @@ def unwire(agent: Agent, pids: Pids, plan: Plan, change: Changes) -> None:
             if end.node in pids or end.node in ports.devices
         ],
     )
+
+
+class Plumbing:
+    """What the links of one running lab are made of, in the words of the agent's requests.
+
+    ``plan`` returns the plan as it is at the time.
+
+    """
+
+    def __init__(self, plan: Callable[[], Plan], pids: Pids) -> None:
+        self._plan = plan
+        self._pids = pids
+
+    @cached_property
+    def _ports(self) -> _Ports:
+        return _Ports(self._plan())
+
+    @property
+    def switches(self) -> Collection[str]:
+        """The names of all switches."""
+        return self._ports.devices.keys()
+
+    def ends(self, wire: WirePlan) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return both ends of a wire."""
+        return self._ports.end(wire.a, self._pids), self._ports.end(wire.b, self._pids)
+
+    def cut(self, wire: WirePlan) -> list[dict[str, Any]]:
+        """Return the ends that are set down where the cable is pulled."""
+        return [self._ports.end(end, self._pids) for end in wire.cut(self.switches)]
+
+    def reopening(self, wire: WirePlan) -> list[dict[str, Any]]:
+        """Return what the kernel has forgotten of the nodes at a wire that was down."""
+        return [_network(change, self._pids) for change in reopened(self._plan(), wire)]
+
+    def impairing(self, wire: WirePlan, wanted: WirePlan) -> list[dict[str, Any]]:
+        """Return the directions that are to be impaired in another way, where they leave."""
+        ends = self.ends(wire)
+        return [
+            {
+                "pid": leaves["pid"],
+                "interface": leaves["interface"],
+                # A link of two switches goes with the lab's own namespace.
+                "watch": leaves["pid"] or arrives["pid"],
+                "impairment": new.request(wanted.mtu_bytes) if new else None,
+                "before": old.request(wanted.mtu_bytes) if old else None,
+            }
+            for leaves, arrives, new, old in (
+                (ends[1], ends[0], wanted.toward_a, wire.toward_a),
+                (ends[0], ends[1], wanted.toward_b, wire.toward_b),
+            )
+            if new != old
+        ]
+
+    def there(self, wire: WirePlan) -> bool:
+        """Tell whether nodes at both ends run."""
+        return all(end.node in self._pids or end.node in self.switches for end in (wire.a, wire.b))
+
+
+def plug_in(agent: Agent, plumbing: Plumbing, changes: Iterable[WireChange]) -> None:
+    """Plug in again what is to be up; addresses and routes come by `configure`."""
+    _plug(agent, plumbing, changes, up=True)
+
+
+def rewire(agent: Agent, plumbing: Plumbing, changes: Iterable[WireChange]) -> None:
+    """Impair wires that are there, or leave them alone, and unplug what is to be down."""
+    changes = [change for change in changes if plumbing.there(change.old)]
+    directions = [
+        direction for change in changes for direction in plumbing.impairing(change.old, change.new)
+    ]
+    if directions:
+        agent.call("impair", directions=directions)
+    _plug(agent, plumbing, changes, up=False)
+
+
+def _plug(agent: Agent, plumbing: Plumbing, changes: Iterable[WireChange], up: bool) -> None:
+    ends = [
+        end
+        for change in changes
+        if change.new.up == up != change.old.up and plumbing.there(change.old)
+        for end in plumbing.cut(change.old)
+    ]
+    if ends:
+        agent.call("link", ends=ends, up=up)
+
+
+def remove(agent: Agent, plumbing: Plumbing, wires: Iterable[WirePlan]) -> None:
+    """Take away wires; one that is gone already is passed over."""
+    ends = [plumbing.ends(wire)[0] for wire in wires if plumbing.there(wire)]
+    if ends:
+        agent.call("unwire", veths=ends)
 
 
 def configure(agent: Agent, pids: Pids, inside: Iterable[NodeChange]) -> None:

@@ -9,7 +9,8 @@ touches a machine.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -49,26 +50,48 @@ class NodeChange:
 
 
 @dataclass(frozen=True)
+class WireChange:
+    """A wire that stays, or comes, and is to be another than it is then."""
+
+    old: WirePlan
+    new: WirePlan
+
+
+@dataclass(frozen=True)
 class Changes:
-    """What one plan has more than another; empty tuples where there is nothing."""
+    """What one plan has more than another; empty tuples where there is nothing.
+
+    ``wires_change`` holds new wires too that begin down or impaired.
+
+    """
 
     nodes: tuple[NodePlan, ...]
     bridges: tuple[str, ...]
     wires: tuple[WirePlan, ...]
     inside: tuple[NodeChange, ...]
+    wires_remove: tuple[WirePlan, ...] = ()
+    wires_change: tuple[WireChange, ...] = ()
 
     def __bool__(self) -> bool:
         """Tell whether there is anything to do."""
-        return bool(self.nodes or self.bridges or self.wires or self.inside)
+        return bool(
+            self.nodes
+            or self.bridges
+            or self.wires
+            or self.inside
+            or self.wires_remove
+            or self.wires_change
+        )
 
 
 def compare(old: Plan | None, new: Plan) -> Changes:
     """Return what turns the network of `old` into that of `new`.
 
     `old` is None for a lab that is not started.  ``nodes``, ``bridges`` and
-    ``wires`` are those to be made; nothing declared is ever taken out of a
-    running lab.  ``inside`` is what changes in the nodes of `new`, and leads
-    back too: ``compare(new, old).inside`` undoes it.
+    ``wires`` are those to be made, ``wires_remove`` those whose link was taken out.
+    Routes by an end that is set down are in neither network.  ``inside`` is what
+    changes in the nodes of `new`, and leads back too: ``compare(new, old).inside``
+    undoes it.
 
     >>> bool(compare(plan, plan))
     False
@@ -76,14 +99,61 @@ def compare(old: Plan | None, new: Plan) -> Changes:
     """
     old_nodes = {node.name: node for node in old.nodes} if old else {}
     old_bridges = {switch.device for switch in old.switches} if old else set()
-    old_wires = set(old.wires) if old else set()
-    inside = (_inside(old_nodes.get(node.name), node) for node in new.nodes)
+    old_wires = {wire.pair: wire for wire in old.wires} if old else {}
+    pairs = {wire.pair for wire in new.wires}
+    closed = closed_ends(old) if old else frozenset()
+    closing = closed_ends(new)
+    inside = (
+        _inside(_open(was, closed) if was else None, _open(node, closing))
+        for node in new.nodes
+        for was in [old_nodes.get(node.name)]
+    )
+    changing = (WireChange(old_wires.get(wire.pair) or _plain(wire), wire) for wire in new.wires)
     return Changes(
         nodes=tuple(node for node in new.nodes if node.name not in old_nodes),
         bridges=tuple(switch.device for switch in new.switches if switch.device not in old_bridges),
-        wires=tuple(wire for wire in new.wires if wire not in old_wires),
+        wires=tuple(wire for wire in new.wires if wire.pair not in old_wires),
         inside=tuple(change for change in inside if change),
+        wires_remove=tuple(wire for pair, wire in old_wires.items() if pair not in pairs),
+        wires_change=tuple(change for change in changing if change.old != change.new),
     )
+
+
+def closed_ends(plan: Plan) -> frozenset[tuple[str, str]]:
+    """Return node and interface of all ends that are set down, switches' left out."""
+    return frozenset(
+        (end.node, end.interface)
+        for wire in plan.wires
+        if not wire.up
+        for end in wire.cut(plan.switch_names)
+        if end.node not in plan.switch_names
+    )
+
+
+def reopened(plan: Plan, wire: WirePlan) -> list[NodeChange]:
+    """Return what the kernel has forgotten of the nodes at a wire that was down."""
+    changes = []
+    for end in wire.cut(plan.switch_names):
+        if end.node in plan.switch_names:
+            continue
+        node = plan.node(end.node)
+        routes = tuple(route for route in node.routes if route.interface == end.interface)
+        interfaces = tuple(item for item in node.interfaces if item.name == end.interface)
+        changes.append(NodeChange(node.name, interfaces, (), routes, (), (), None))
+    return changes
+
+
+def _plain(wire: WirePlan) -> WirePlan:
+    """Return a wire as it is when it was made."""
+    return WirePlan(*wire.pair)
+
+
+def _open(node: NodePlan, closed: Collection[tuple[str, str]]) -> NodePlan:
+    """Return a node without its routes by ends that are set down."""
+    if not any(name == node.name for name, _ in closed):
+        return node
+    routes = tuple(item for item in node.routes if (node.name, item.interface) not in closed)
+    return dataclasses.replace(node, routes=routes)
 
 
 def _inside(old: NodePlan | None, new: NodePlan) -> NodeChange:

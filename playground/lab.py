@@ -41,7 +41,7 @@ from playground.errors import (
 )
 from playground.firewall import with_node_rules
 from playground.images import Image
-from playground.operations import LiveNode
+from playground.live import LiveNode, LiveWire
 from playground.plan import NodePlan, Plan
 from playground.planning import collect, make_plan
 from playground.progress import make_progress
@@ -50,10 +50,14 @@ from playground.remote import Client
 from playground.rulesets import NO_RULES
 from playground.services import SERVICES
 from playground.topology import Host, Link, Node, Router, Switch
+from playground.wiring import match
 
 # A service that has not answered by then never will: the slowest, a mail
 # server, takes under a second on an idle machine of 2 cores.
 READY_TIMEOUT_S = 60.0
+
+# Of what was changed in a running lab, until it is written down for `Lab.attach`.
+SAVE_AFTER_S = 0.2
 
 # The labs of this process that run, by the names their users gave them, so
 # that a notebook cell run twice replaces its lab instead of adding another.
@@ -106,6 +110,7 @@ class Lab:
         self._own_engine = engine is None or isinstance(engine, str)
         self._progress = make_progress(quiet)
         self._lock = threading.RLock()
+        self._saving: threading.Timer | None = None
         self._lasting: ExitStack | None = None
         self._client: Client | None = None
         self._plan: Plan | None = None
@@ -339,19 +344,29 @@ class Lab:
         client = self._agent()
         old_plan, old_provisions, old_pids = self._plan, self._provisions, self._pids
         provisions = provision(plan, self._credentials)
+        # Both plans know the ends of wires that stay; only one, those that come or go.
+        plumbing = applying.Plumbing(lambda: plan, pids)
+        gone = applying.Plumbing(lambda: old_plan or plan, pids)
         if not self.keep:
             client.call("own", pids=[pids[node.name] for node in change.nodes])
         if old_plan is not None:
-            back = compare(plan, old_plan).inside
+            back = compare(plan, old_plan)
             undo.callback(applying.start_programs, client, old_pids, old_provisions, provisions)
             undo.callback(applying.furnish, client, old_pids, old_provisions, provisions, {})
-            undo.callback(applying.configure, client, old_pids, back)
+            undo.callback(applying.rewire, client, gone, back.wires_change)
+            undo.callback(applying.configure, client, old_pids, back.inside)
+            undo.callback(applying.plug_in, client, gone, back.wires_change)
             undo.callback(applying.unwire, client, old_pids, plan, change)
         with Beside(
             applying.furnish, client, pids, provisions, old_provisions, self._hashes
         ) as furnishing:
             applying.wire(client, pids, plan, change)
+            applying.plug_in(client, plumbing, change.wires_change)
+            applying.remove(client, gone, change.wires_remove)
+            if change.wires_remove and old_plan is not None:
+                undo.callback(applying.wire, client, old_pids, old_plan, back)
             applying.configure(client, pids, change.inside)
+            applying.rewire(client, plumbing, change.wires_change)
             furnishing.result()
         checks = applying.start_programs(client, pids, provisions, old_provisions)
         undo.callback(self._restore, old_plan, old_provisions, old_pids)
@@ -451,11 +466,38 @@ class Lab:
                 own_programs=plain_have_image or bool(offered),
             )
 
+        plumbing = applying.Plumbing(lambda: self._plan or plan, pids)
+        for link, wire in match(self.links, plan).items():
+            link._live = LiveWire(self._agent(), self, wire, plumbing)
+
+    def amend(self, change: Callable[[Plan], Plan]) -> None:
+        """Take into the plan what was changed in the kernel, and save it a little later."""
+        with self._lock:
+            if self._plan is not None:
+                self._plan = change(self._plan)
+                self._save_soon()
+
+    def _save_soon(self) -> None:
+        # Writing it takes longer than most changes do, and one may follow another.
+        if self._saving is None:
+            self._saving = threading.Timer(SAVE_AFTER_S, self._save_state)
+            self._saving.daemon = True
+            self._saving.start()
+
+    def _save_state(self) -> None:
+        with self._lock:
+            self._saving = None
+            if self._client is not None and self._plan is not None:
+                data = saving.save(self.nodes, self._plan, self._credentials)
+                self._client.call("state_save", data=data)
+
     def _let_go(self) -> None:
         self._client = None
         self._detach_nodes()
 
     def _detach_nodes(self) -> None:
+        for link in self.links:
+            link._live = None
         for node in self.nodes:
             if not isinstance(node, Switch):
                 node._live = None
@@ -541,6 +583,8 @@ class Lab:
                     "declare it with Lab(..., keep=True), or stop() it"
                 )
             client = self._client
+            if self._saving is not None:
+                self._save_state()
             lasting = self._ended()
             if lasting is not None and client is not None:
                 lasting.pop_all()
@@ -551,6 +595,9 @@ class Lab:
     def _ended(self) -> ExitStack | None:
         """Let go of all that runs; return the way down, None if nothing runs."""
         lasting, self._lasting = self._lasting, None
+        if self._saving is not None:
+            self._saving.cancel()
+            self._saving = None
         if self._forget is not None:
             self._forget.detach()
         if _running.get(self.name) is self:

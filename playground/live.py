@@ -8,12 +8,15 @@ it.  Only shapes live here: three protocols and one dataclass.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+import threading
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from playground.plan import NodePlan
+    from playground.impairment import Impairment
+    from playground.plan import NodePlan, Plan, WirePlan
 
 
 class Process(Protocol):
@@ -151,6 +154,9 @@ class LabHandle(Protocol):
     def change_nat(self) -> None:
         """Do what routers were told about NAT, unless more waits for `Lab.start`."""
 
+    def amend(self, change: Callable[[Plan], Plan]) -> None:
+        """Take into the running lab's plan what was changed in the kernel already."""
+
 
 class Probe(Protocol):
     """A question that a service answers when it is ready."""
@@ -205,3 +211,64 @@ class LiveNode:
     env: Mapping[str, str] = field(default_factory=dict)
     plan: NodePlan | None = None
     own_programs: bool = True
+
+
+class Plumbing(Protocol):
+    """What the links of one running lab are made of, in the words of the agent's requests."""
+
+    @property
+    def switches(self) -> Collection[str]:
+        """The names of all switches."""
+
+    def ends(self, wire: WirePlan) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        """Return both ends of a wire."""
+
+    def reopening(self, wire: WirePlan) -> Sequence[Mapping[str, Any]]:
+        """Return what the kernel has forgotten of the nodes at a wire that was down."""
+
+    def impairing(self, wire: WirePlan, wanted: WirePlan) -> Sequence[Mapping[str, Any]]:
+        """Return the directions that are to be impaired in another way."""
+
+
+@dataclass
+class LiveWire:
+    """The handle by which a link that is up is reached."""
+
+    agent: Agent
+    lab: LabHandle
+    wire: WirePlan
+    plumbing: Plumbing
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+    @property
+    def ends(self) -> list[Mapping[str, Any]]:
+        """Both ends, as the agent takes them."""
+        return list(self.plumbing.ends(self.wire))
+
+    def plug(self, up: bool) -> WirePlan:
+        """Plug the cable in or pull it out; return what the wire is then."""
+        cut = self.wire.cut(self.plumbing.switches)
+        planned = (self.wire.a, self.wire.b)
+        ends = [end for end, one in zip(self.ends, planned, strict=True) if one in cut]
+        nodes = self.plumbing.reopening(self.wire) if up else []
+        self.agent.call("link", ends=ends, up=up, nodes=nodes)
+        return dataclasses.replace(self.wire, up=up)
+
+    def impair(self, toward_a: Impairment, toward_b: Impairment) -> WirePlan:
+        """Change what happens to frames, in both directions or none; return the wire then."""
+        wanted = dataclasses.replace(
+            self.wire, toward_a=toward_a or None, toward_b=toward_b or None
+        )
+        directions = self.plumbing.impairing(self.wire, wanted)
+        if directions:
+            self.agent.call("impair", directions=directions)
+        return wanted
+
+    def settle(self, wire: WirePlan) -> None:
+        """Note what the link has become, here and in the lab's plan."""
+        old, self.wire = self.wire, wire
+
+        def change(plan: Plan) -> Plan:
+            return plan.with_wire(old, wire)
+
+        self.lab.amend(change)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import (
@@ -22,6 +23,7 @@ from ipaddress import (
 )
 from typing import Any
 
+from playground.impairment import Impairment
 from playground.limits import NO_LIMITS, Limits
 from playground.services import ServiceSettings
 
@@ -232,12 +234,39 @@ class WireEnd:
 
 @dataclass(frozen=True)
 class WirePlan:
-    """One veth pair."""
+    """One veth pair, whether it is plugged in, and what happens to frames toward an end."""
 
     a: WireEnd
     b: WireEnd
     mtu_bytes: int
     offload: bool
+    up: bool = True
+    toward_a: Impairment | None = None
+    toward_b: Impairment | None = None
+
+    @property
+    def pair(self) -> tuple[WireEnd, WireEnd, int, bool]:
+        """What it is made of; all else may change while it is there."""
+        return self.a, self.b, self.mtu_bytes, self.offload
+
+    def cut(self, switches: Collection[str]) -> tuple[WireEnd, ...]:
+        """Return the ends that are set down where it is unplugged: at a switch, or both.
+
+        A host at a switch so keeps its addresses and routes, as with a real cable.
+
+        """
+        return tuple(end for end in (self.a, self.b) if end.node in switches) or (self.a, self.b)
+
+    def as_shell(self, switches: Collection[str]) -> tuple[str, ...]:
+        """Return the commands that change a plain pair into this one, each after its place."""
+        lines = []
+        if not self.up:
+            cut = self.cut(switches)
+            lines += [f"{end.node}: ip link set dev {end.interface} down" for end in cut]
+        for impairment, leaves in ((self.toward_a, self.b), (self.toward_b, self.a)):
+            if impairment:
+                lines.append(f"{leaves.node}: {impairment.as_shell(leaves.interface)}")
+        return tuple(lines)
 
 
 @dataclass(frozen=True)
@@ -271,6 +300,16 @@ class Plan:
 
         """
         return self._by_name[name]
+
+    @cached_property
+    def switch_names(self) -> frozenset[str]:
+        """The names of all switches."""
+        return frozenset(switch.name for switch in self.switches)
+
+    def with_wire(self, old: WirePlan, new: WirePlan) -> Plan:
+        """Return this plan with one wire, this very object, changed."""
+        wires = tuple(new if wire is old else wire for wire in self.wires)
+        return dataclasses.replace(self, wires=wires)
 
     @cached_property
     def _by_name(self) -> dict[str, NodePlan]:

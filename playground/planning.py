@@ -148,7 +148,8 @@ def _node(
 
 def _wire(link: Link, wiring: Wiring) -> WirePlan:
     a, b = (WireEnd(end.node.name, wiring.names[end]) for end in link.ends)
-    return WirePlan(a, b, link.mtu_bytes, link.offload)
+    up, (toward_a, toward_b) = not link.is_down, link.declared_impairments
+    return WirePlan(a, b, link.mtu_bytes, link.offload, up, toward_a or None, toward_b or None)
 
 
 def _sysctls(interfaces: Sequence[InterfacePlan], is_router: bool) -> Iterator[tuple[str, str]]:

@@ -151,6 +151,8 @@ def _link_data(link: Link) -> dict[str, Any]:
         "macs": [end.mac for end in link.ends],
         "mtu": link.mtu_bytes,
         "offload": link.offload,
+        "down": link.is_down,
+        "toward": [impairment.settings() for impairment in link.declared_impairments],
     }
 
 
@@ -162,7 +164,7 @@ def _link(data: Mapping[str, Any], nodes: Mapping[str, Node]) -> Link:
         where["address"] = first or second
     elif first or second:
         where["addresses"] = (first, second)
-    return Link(
+    link = Link(
         a,
         b,
         **where,
@@ -171,6 +173,11 @@ def _link(data: Mapping[str, Any], nodes: Mapping[str, Node]) -> Link:
         mtu=data["mtu"],
         offload=data["offload"],
     )
+    if data.get("down"):
+        link.down()
+    for end, settings in zip(link.ends, data.get("toward", ()), strict=False):
+        link.impair(**settings, toward=end.node)
+    return link
 
 
 def _nat_data(router: Router, rule: Translation, links: list[Link]) -> dict[str, Any]:

@@ -35,6 +35,7 @@ from typing import Any
 
 from playground.errors import TopologyError
 from playground.limits import Limits, make_limits
+from playground.link_operations import LinkOperations
 from playground.operations import NodeOperations
 from playground.plan import Address, InterfaceAddress, Network
 from playground.protocols import OspfLink, check_as_number, check_ospf_link, check_routing
@@ -262,7 +263,7 @@ class End:
         return f"End({', '.join(parts)})"
 
 
-class Link:
+class Link(LinkOperations):
     """A cable between two nodes, of which each may be a host, a router or a switch.
 
     ``subnet`` is the address range of a link between two hosts or routers, and
@@ -335,6 +336,9 @@ class Link:
     def peer(self, node: NodeBase) -> End:
         """Return the end that is not at `node`; raises `KeyError` if none is."""
         return self.ends[1] if self.end(node) is self.ends[0] else self.ends[0]
+
+    def _names(self) -> tuple[str, str]:
+        return self.ends[0].node.name, self.ends[1].node.name
 
     def __repr__(self) -> str:
         a, b = self.ends

@@ -59,7 +59,7 @@ def choose_names(
     """
     names: dict[End, str] = {}
     earlier: dict[End, InterfacePlan] = {}
-    for link, wire in _match(links, previous).items():
+    for link, wire in match(links, previous).items():
         for end, wire_end in zip(link.ends, (wire.a, wire.b), strict=True):
             names[end] = wire_end.interface
             if isinstance(end.node, Machine) and previous is not None:
@@ -86,7 +86,7 @@ def derived_mac(lab: str, node: str, interface: str, attempt: int = 0) -> str:
     return ":".join(["02", *(f"{byte:02x}" for byte in digest[:5])])
 
 
-def _match(links: Iterable[Link], previous: Plan | None) -> dict[Link, WirePlan]:
+def match(links: Iterable[Link], previous: Plan | None) -> dict[Link, WirePlan]:
     """Find each link's wire of the earlier plan: the same one between the same two nodes."""
     if previous is None:
         return {}

@@ -70,6 +70,9 @@ def test_a_plan_is_json(plan: Plan) -> None:
         "b": {"node": "h1", "interface": "eth0"},
         "mtu_bytes": 1500,
         "offload": False,
+        "up": True,
+        "toward_a": None,
+        "toward_b": None,
     }
     assert data["records"][0] == {"name": "h1", "type": "A", "data": "10.5.0.1"}
     assert data["switches"] == [{"name": "lan", "device": "lan"}]

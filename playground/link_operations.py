@@ -1,0 +1,249 @@
+"""Everything that can be done to a link, before its lab runs and while it does.
+
+`LinkOperations` is what `playground.topology.Link` inherits.  Each change is a
+declaration; where the link is up in a running lab it is made there first, in one
+request of the agent, and stands as declared only if that has succeeded.
+
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from playground.errors import NotRunning, TopologyError
+from playground.impairment import NO_IMPAIRMENT, Impairment
+from playground.tables import Table
+
+if TYPE_CHECKING:
+    from playground.live import LiveWire
+    from playground.plan import WirePlan
+
+
+@dataclass(frozen=True)
+class InterfaceStatistics:
+    """State and counters of one end of a link, as the kernel has them.
+
+    ``up`` is whether it was set up, ``carrier`` whether the other end is up too.
+    Counters are since it was made: bytes with Ethernet headers; ``dropped``
+    is what a full queue or an impairment of this kernel's own lost.
+
+    """
+
+    node: str
+    interface: str
+    up: bool
+    carrier: bool
+    mtu_bytes: int
+    mac: str
+    rx_packets: int
+    rx_bytes: int
+    rx_errors: int
+    rx_dropped: int
+    tx_packets: int
+    tx_bytes: int
+    tx_errors: int
+    tx_dropped: int
+
+
+@dataclass(frozen=True)
+class ImpairedDirection:
+    """What happens to frames on their way to a node, and what in the kernel does it.
+
+    ``by`` holds "netem", or on a kernel without it any of "tbf" (the rate), "filter"
+    (loss alone) and "relay" (a process that keeps frames; see `LinkOperations.impair`).
+    It is empty as long as the link does not run.
+
+    """
+
+    toward: str
+    impairment: Impairment
+    by: tuple[str, ...]
+
+
+class LinkOperations:
+    """The operations on a link.  Many threads may use one link at once."""
+
+    _live: LiveWire | None = None
+    _down: bool = False
+    _toward: tuple[Impairment, Impairment] = (NO_IMPAIRMENT, NO_IMPAIRMENT)
+
+    @property
+    def is_down(self) -> bool:
+        """Whether `down` was said, and not `up` since."""
+        return self._down
+
+    @property
+    def declared_impairments(self) -> tuple[Impairment, Impairment]:
+        """What is to happen to frames toward the first end, and the second."""
+        return self._toward
+
+    @property
+    def impairments(self) -> Table[ImpairedDirection]:
+        """What impairs each direction: one row for each that is impaired.
+
+        >>> link.impair(delay_ms=20, toward=h1)
+        >>> link.impairments
+        toward  impairment               by
+        h1      Impairment(delay_ms=20)  netem
+
+        """
+        live = self._live
+        by: Sequence[Sequence[str]] = ((), ())
+        if live is not None and any(self._toward):
+            # Frames toward an end are impaired where they leave the other.
+            by = live.agent.call("impaired", ends=live.ends[::-1])
+        return Table(
+            ImpairedDirection(name, impairment, tuple(ways))
+            for name, impairment, ways in zip(self._names(), self._toward, by, strict=True)
+            if impairment
+        )
+
+    def down(self) -> None:
+        """Pull the cable: nothing passes until `up`.
+
+        At a switch it is pulled out there: the other end has no carrier, and keeps its
+        addresses and routes.  Between two nodes both ends are set down, and the
+        kernel forgets routes by them until `up` brings back those of the lab.
+        Before the lab starts it is noted down, and so the link starts.
+
+        Raises `AgentError` if the kernel refuses; the link is then as it was.
+
+        >>> link.down()         # ip link set dev eth0 down, on both
+
+        """
+        self._set(up=False)
+
+    def up(self) -> None:
+        """Plug it in again: see `down`."""
+        self._set(up=True)
+
+    def impair(
+        self,
+        *,
+        delay_ms: float = 0,
+        jitter_ms: float = 0,
+        distribution: str = "uniform",
+        loss_percent: float = 0,
+        loss_correlation: float = 0,
+        duplicate_percent: float = 0,
+        corrupt_percent: float = 0,
+        reorder_percent: float = 0,
+        rate_mbit: float | None = None,
+        queue_packets: int | None = None,
+        toward: Any = None,
+    ) -> None:
+        """Make the link slow or lossy, in both directions or ``toward`` one node.
+
+        What the arguments mean stands in `playground.impairment.Impairment`.  They
+        replace what an earlier call has set; with none, as `restore`.
+
+        The kernel's netem does it all, where there is one.  Elsewhere tbf keeps the rate,
+        a filter loses frames, and all else is done by a relay: a process of the lab
+        that takes frames from an interface called relay* beside the sending one.
+        It is written in Python, and adds about 0.1 to 0.3 ms to every frame, passes
+        some 20,000 frames a second, and loses what comes faster.
+        `impairments` shows which of them are in use.
+
+        Raises `TopologyError` for what cannot be, `AgentError` if the kernel refuses;
+        both directions are then as they were.  Source: tc-netem(8), tc-tbf(8).
+
+        >>> link.impair(delay_ms=50, jitter_ms=5, loss_percent=1)
+        >>> link.impair(rate_mbit=2, toward=h1)     # a slow download
+
+        """
+        wanted = Impairment(
+            delay_ms=delay_ms,
+            jitter_ms=jitter_ms,
+            distribution=distribution,
+            loss_percent=loss_percent,
+            loss_correlation=loss_correlation,
+            duplicate_percent=duplicate_percent,
+            corrupt_percent=corrupt_percent,
+            reorder_percent=reorder_percent,
+            rate_mbit=rate_mbit,
+            queue_packets=queue_packets,
+        )
+        self._impair(wanted, toward)
+
+    def restore(self, toward: Any = None) -> None:
+        """Take away what `impair` has set, in both directions or ``toward`` one node."""
+        self._impair(NO_IMPAIRMENT, toward)
+
+    def statistics(self) -> Table[InterfaceStatistics]:
+        """Return the state and counters of both ends, in the order of the link's ends.
+
+        Raises `NotRunning` if the link is not up in a running lab.  Source:
+        rtnetlink(7).
+
+        >>> link.statistics()[0].tx_packets
+        12
+
+        """
+        live = self._running()
+        answers = live.agent.call("interfaces", ends=live.ends)
+        return Table(
+            InterfaceStatistics(
+                node=end.node,
+                interface=end.interface,
+                up=answer["up"],
+                carrier=answer["carrier"],
+                mtu_bytes=answer["mtu_bytes"],
+                mac=answer["mac"],
+                **answer["statistics"],
+            )
+            for end, answer in zip((live.wire.a, live.wire.b), answers, strict=True)
+        )
+
+    def as_shell(self) -> list[str]:
+        """Return the commands that do to the kernel what `down` and `impair` have done.
+
+        Each begins with where it is to be run.  Raises `NotRunning` as `statistics`.
+
+        >>> link.as_shell()
+        ['h1: ip link set dev eth0 down', 'h2: ip link set dev eth0 down']
+
+        """
+        live = self._running()
+        return list(live.wire.as_shell(live.plumbing.switches))
+
+    # -- how ----------------------------------------------------------------
+
+    def _names(self) -> tuple[str, str]:
+        raise NotImplementedError
+
+    def _running(self) -> LiveWire:
+        if self._live is None:
+            raise NotRunning(f"{self!r} is not up in a running lab: start its lab first")
+        return self._live
+
+    def _set(self, up: bool) -> None:
+        self._apply(lambda live: live.plug(up))
+        self._down = not up
+
+    def _impair(self, wanted: Impairment, toward: Any) -> None:
+        sides = self._sides(toward)
+        first, second = (wanted if side in sides else now for side, now in enumerate(self._toward))
+
+        self._apply(lambda live: live.impair(first, second))
+        self._toward = (first, second)
+
+    def _sides(self, toward: Any) -> tuple[int, ...]:
+        if toward is None:
+            return (0, 1)
+        names = self._names()
+        name = toward if isinstance(toward, str) else getattr(toward, "name", None)
+        if name not in names:
+            raise TopologyError(
+                f"{self!r}: toward={toward!r} is at neither end; give {names[0]} or {names[1]}, "
+                "or leave it out for both directions"
+            )
+        return (names.index(name),)
+
+    def _apply(self, change: Callable[[LiveWire], WirePlan]) -> None:
+        """Change the running link, and tell its lab; nothing is to do for another."""
+        live = self._live
+        if live is not None:
+            with live.lock:
+                live.settle(change(live))

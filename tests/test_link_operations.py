@@ -1,0 +1,202 @@
+"""Links that go down, come up, are slow and lose frames; on both engines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from playground.changes import compare
+from playground.engine import Engine
+from playground.errors import NotRunning, TopologyError
+from playground.impairment import Impairment
+from playground.lab import Lab
+from playground.planning import make_plan
+from playground.topology import Host, Link, Router, Switch
+
+
+class Small:
+    """h1 - home - modem - www: two hosts, a switch, a router."""
+
+    def __init__(self) -> None:
+        self.home, self.modem = Switch("home"), Router("modem")
+        self.h1, self.www = Host("h1"), Host("www")
+        self.cable = Link(self.home, self.h1)
+        self.trunk = Link(self.home, self.modem)
+        self.uplink = Link(self.modem, self.www)
+
+    def reaches(self) -> bool:
+        return self.h1.ping(self.www, count=1, timeout_s=1).received == 1
+
+
+@pytest.fixture
+def small() -> Small:
+    return Small()
+
+
+@pytest.fixture
+def running(engine: Engine, small: Small) -> Iterator[tuple[Small, Lab]]:
+    with Lab(small.home, name="links", quiet=True) as lab:
+        yield small, lab
+
+
+# -- Declared -----------------------------------------------------------------
+
+
+def test_what_is_declared_stands_in_the_plan(small: Small) -> None:
+    small.uplink.down()
+    small.cable.impair(delay_ms=5, toward=small.h1)
+    wires = make_plan((small.home,)).wires
+    assert [wire.up for wire in wires] == [True, True, False]
+    assert wires[0].toward_a is None
+    assert wires[0].toward_b == Impairment(delay_ms=5)
+
+
+def test_both_directions_are_impaired_unless_one_is_named(small: Small) -> None:
+    small.cable.impair(loss_percent=1)
+    small.cable.impair(delay_ms=5, toward="h1")
+    assert {row.toward: row.impairment for row in small.cable.impairments} == {
+        "home": Impairment(loss_percent=1),
+        "h1": Impairment(delay_ms=5),
+    }
+    small.cable.restore(toward=small.home)
+    assert [row.toward for row in small.cable.impairments] == ["h1"]
+    small.cable.restore()
+    assert not small.cable.impairments
+
+
+def test_a_node_at_neither_end_is_refused(small: Small) -> None:
+    with pytest.raises(TopologyError, match="at neither end; give home or h1"):
+        small.cable.impair(delay_ms=5, toward=small.www)
+    with pytest.raises(TopologyError, match="needs a delay_ms"):
+        small.cable.impair(reorder_percent=5)
+    assert not small.cable.impairments
+
+
+def test_counters_are_those_of_a_running_lab(small: Small) -> None:
+    with pytest.raises(NotRunning, match="start its lab first"):
+        small.cable.statistics()
+
+
+# -- Live ---------------------------------------------------------------------
+
+
+def test_nothing_passes_a_link_that_is_down(running: tuple[Small, Lab]) -> None:
+    small, lab = running
+    for link in (small.cable, small.trunk, small.uplink):
+        routes = [node.run("ip route").stdout for node in (small.h1, small.modem, small.www)]
+        link.down()
+        assert link.is_down
+        assert not small.reaches()
+        link.up()
+        assert not link.is_down
+        assert small.reaches()
+        now = [node.run("ip route").stdout for node in (small.h1, small.modem, small.www)]
+        assert now == routes
+    assert not compare(lab._plan, lab.plan())
+
+
+def test_a_host_at_a_switch_loses_its_carrier_and_keeps_its_address(
+    running: tuple[Small, Lab],
+) -> None:
+    small, _ = running
+    small.cable.down()
+    port, interface = small.cable.statistics()
+    assert (port.up, interface.up, interface.carrier) == (False, True, False)
+    assert small.cable.as_shell() == [f"home: ip link set dev {port.interface} down"]
+    assert "proto static" in small.h1.run("ip route").stdout
+    small.cable.up()
+    port, interface = small.cable.statistics()
+    assert (port.up, interface.up, interface.carrier) == (True, True, True)
+
+
+def test_counters_count_what_passes(running: tuple[Small, Lab]) -> None:
+    small, _ = running
+    assert small.reaches()
+    before = small.uplink.statistics()
+    assert small.h1.ping(small.www, count=5, interval_s=0.05).received == 5
+    after = small.uplink.statistics()
+    assert [row.node for row in after] == ["modem", "www"]
+    for old, new in zip(before, after, strict=True):
+        assert new.tx_packets - old.tx_packets >= 5
+        assert new.rx_bytes - old.rx_bytes >= 5 * 98
+    assert after[0].tx_packets == after[1].rx_packets
+
+
+def test_a_link_that_was_declared_down_starts_down(engine: Engine, small: Small) -> None:
+    small.uplink.down()
+    with Lab(small.home, name="links", quiet=True) as lab:
+        assert not small.reaches()
+        lab.start()
+        small.uplink.up()
+        assert small.reaches()
+
+
+def test_a_lab_grows_while_a_link_is_down(running: tuple[Small, Lab]) -> None:
+    small, lab = running
+    small.uplink.down()
+    far = Host("far")
+    Link(small.modem, far)
+    lab.start()
+    assert small.h1.ping(far, count=1).received == 1
+    assert not small.reaches()
+    small.uplink.up()
+    assert small.reaches()
+    assert far.ping(small.www, count=1).received == 1
+
+
+def test_delay_is_in_the_direction_that_was_said(running: tuple[Small, Lab]) -> None:
+    small, lab = running
+    small.uplink.impair(delay_ms=30, toward=small.www)
+    [row] = small.uplink.impairments
+    assert (row.toward, row.by) in [("www", ("netem",)), ("www", ("relay",))]
+    ping = small.h1.ping(small.www, count=5, interval_s=0.05)
+    # The way back is as fast as before.
+    assert ping.rtt_ms is not None and 30 <= ping.rtt_ms < 60
+    assert not compare(lab._plan, lab.plan())
+    small.uplink.restore()
+    ping = small.h1.ping(small.www, count=5, interval_s=0.05)
+    assert ping.rtt_ms is not None and ping.rtt_ms < 30
+
+
+def test_toward_a_switch_and_from_it(running: tuple[Small, Lab]) -> None:
+    small, _ = running
+    small.cable.impair(delay_ms=20)
+    ping = small.h1.ping(small.www, count=5, interval_s=0.05)
+    assert ping.rtt_ms is not None and 40 <= ping.rtt_ms < 70
+    small.cable.impair(loss_percent=100, toward=small.home)
+    assert not small.reaches()
+    small.cable.restore(toward=small.home)
+    assert small.reaches()
+
+
+def test_an_impairment_of_the_declaration_is_there_from_the_start(
+    engine: Engine, small: Small
+) -> None:
+    small.uplink.impair(delay_ms=20)
+    small.trunk.impair(loss_percent=100)
+    with Lab(small.home, name="links", quiet=True):
+        assert not small.reaches()
+        assert small.trunk.impairments[0].by in [("netem",), ("filter",)]
+        small.trunk.restore()
+        ping = small.h1.ping(small.www, count=3, interval_s=0.05)
+        assert ping.rtt_ms is not None and ping.rtt_ms >= 40
+
+
+def test_who_attaches_later_finds_links_as_they_are(engine: Engine, small: Small) -> None:
+    with Lab(small.home, name="links-kept", keep=True, quiet=True) as lab:
+        try:
+            small.uplink.impair(delay_ms=20)
+            small.cable.down()
+            lab.detach()
+            with Lab.attach("links-kept", quiet=True) as other:
+                cable, _, uplink = other.links
+                assert cable.is_down
+                assert [row.impairment.delay_ms for row in uplink.impairments] == [20, 20]
+                assert uplink.impairments[0].by in [("netem",), ("relay",)]
+                cable.up()
+                host, www = other.node("h1"), other.node("www")
+                ping = host.ping(www, count=3, interval_s=0.05)
+                assert ping.rtt_ms is not None and ping.rtt_ms >= 40
+        finally:
+            Lab.attach("links-kept", quiet=True).stop()
