@@ -148,6 +148,7 @@ class _Domain:
 
     def __init__(self, routers: Sequence[NodePlan], alive: _Alive) -> None:
         self.routers = routers
+        self._by_ospf = any(p.protocol == "ospf" for node in routers for p in node.neighbours)
         # Where a gateway's address leads, from each router and interface.
         self.next: dict[tuple[str, str | None, str | None], tuple[str, int]] = {}
         self.towards: dict[str, list[tuple[str, int]]] = {}
@@ -180,8 +181,19 @@ class _Domain:
                 cost = self._walk(name, text, announced, tables, walked)
                 if cost is None:
                     yield Complaint(name, text, f"has no way to {text} yet")
-                elif exact and cost != cheapest[name]:
+                elif exact and (
+                    cost != cheapest[name] or self._misses(name, text, cheapest, tables)
+                ):
                     yield Complaint(name, text, f"has not the best way to {text} yet", False)
+
+    def _misses(self, name: str, network: str, cheapest: Mapping[str, int], tables: Tables) -> bool:
+        """Tell whether OSPF, which uses all equal paths, has not yet found them all."""
+        best = {
+            (via, interface)
+            for (router, interface, via), (other, cost) in self.next.items()
+            if router == name and cheapest.get(other, cheapest[name]) + cost == cheapest[name]
+        }
+        return self._by_ospf and best != set(tables[name].get(network, ()))
 
     def _cheapest(self, announced: Mapping[str, AnnouncementPlan]) -> dict[str, int]:
         """Dijkstra's search, from where the prefix is to whoever wants to go there."""

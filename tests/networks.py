@@ -319,8 +319,11 @@ def best_tables(
                     continue
                 for network, (rest, hops) in list(best[peer.node].items()):
                     cost, hop = rest + peer.cost, (str(peer.address), peer.interface)
-                    if table.get(network, (cost + 1, []))[0] > cost and hops:
+                    known, ways = table.get(network, (cost + 1, []))
+                    if known > cost and hops:
                         table[network] = cost, [hop]
+                    elif known == cost and peer.protocol == "ospf" and hop not in ways:
+                        ways += [hop] if ways != [(None, ways[0][1])] else []
     return {
         name: {network: hops for network, (_, hops) in table.items()}
         for name, table in best.items()

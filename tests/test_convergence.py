@@ -53,7 +53,7 @@ def test_two_routers_that_send_to_each_other_are_not_done() -> None:
 
 
 def test_a_longer_way_is_a_small_complaint() -> None:
-    plan = make_plan(ring())
+    plan = make_plan(ring("rip"))
     tables = best_tables(plan, plan.wires)
     tables["r1"]["10.9.0.0/24"] = [("10.0.1.2", "eth1")]
     tables["r2"]["10.9.0.0/24"] = [("10.0.2.2", "eth1")]
@@ -77,6 +77,14 @@ def test_what_is_cut_off_is_to_be_forgotten() -> None:
     rest = [wire for wire in plan.wires if wire not in lan]
     found = unfinished(plan, rest, best_tables(plan, plan.wires))
     assert {item.words for item in found} == {"still has a route to 10.9.0.0/24, which is cut off"}
+
+
+def test_ospf_uses_all_paths_that_cost_the_same() -> None:
+    plan = make_plan(ring())
+    tables = best_tables(plan, plan.wires)
+    assert len(tables["r2"]["10.9.0.0/24"]) == 2
+    tables["r2"]["10.9.0.0/24"].pop()
+    assert [item.router for item in unfinished(plan, plan.wires, tables)] == ["r2"]
 
 
 def test_a_cost_makes_the_longer_way_the_better() -> None:

@@ -1,0 +1,262 @@
+"""Routers that find their ways themselves: what they are told, and what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+
+import pytest
+
+from playground.engine import Engine
+from playground.errors import BadArgument, CommandFailed, TopologyError
+from playground.lab import Lab
+from playground.plan import NodePlan, Plan
+from playground.planning import make_plan
+from playground.services import BGP, OSPF, RoutingDaemon
+from playground.topology import Host, Link, Router, Switch
+from tests.facts import assert_can_ping, assert_path
+
+
+def settings(node: NodePlan, kind: type[RoutingDaemon] = OSPF) -> list[str]:
+    [found] = [item for item in node.services if isinstance(item, kind)]
+    return [line.strip() for line in found.configuration.splitlines()]
+
+
+def block(node: NodePlan, interface: str) -> list[str]:
+    """What OSPF is told of one interface."""
+    lines = settings(node)
+    begin = lines.index(f"interface {interface}") + 1
+    rest = [*lines[begin:], "interface"]
+    return rest[: next(n for n, line in enumerate(rest) if line.startswith("interface"))]
+
+
+def routes(node: NodePlan) -> list[str]:
+    return [f"{route.destination} via {route.via}" for route in node.routes]
+
+
+# -- what is planned ---------------------------------------------------------
+
+
+def test_where_a_neighbour_tells_of_a_route_there_is_no_static_one() -> None:
+    a, b = Router("a", routing="ospf"), Router("b", routing="ospf")
+    Link(a, b)
+    Link(b, Host("h1"))
+    assert routes(make_plan([a]).node("a")) == []
+
+
+def mixed() -> Plan:
+    a, b, stub = Router("a", routing="ospf"), Router("b", routing="ospf"), Router("stub")
+    Link(a, b, subnet="10.1.0.0/24")
+    Link(b, stub, subnet="10.2.0.0/24")
+    Link(stub, Host("h1"), subnet="10.3.0.0/24")
+    return make_plan([a])
+
+
+def test_a_static_neighbour_is_led_to_by_a_static_route_that_others_are_told_of() -> None:
+    plan = mixed()
+    assert routes(plan.node("a")) == []
+    assert routes(plan.node("b")) == ["10.3.0.0/24 via 10.2.0.2"]
+    assert "redistribute kernel" in settings(plan.node("b"))
+    assert ("10.3.0.0/24", None) in [
+        (str(item.network), item.interface) for item in plan.node("b").announced
+    ]
+    assert routes(plan.node("stub")) == ["10.1.0.0/24 via 10.2.0.1"]
+
+
+def test_nothing_is_said_where_nobody_listens() -> None:
+    plan = mixed()
+    assert "ip ospf passive" in block(plan.node("b"), "eth1")
+    assert "ip ospf passive" not in block(plan.node("b"), "eth0")
+
+
+def test_a_network_of_three_chooses_a_designated_router_and_one_of_two_does_not() -> None:
+    lan = Switch("lan")
+    routers = [Router(f"r{number}", routing="ospf") for number in range(3)]
+    for router in routers:
+        Link(lan, router)
+    Link(routers[0], routers[1])
+    node = make_plan(routers).node("r0")
+    assert "ip ospf network point-to-point" not in block(node, "eth0")
+    assert "ip ospf network point-to-point" in block(node, "eth1")
+
+
+def test_one_router_says_the_area_for_all_on_a_network() -> None:
+    a, b = Router("a", routing="ospf"), Router("b", routing="ospf")
+    link = Link(a, b)
+    a.ospf(link, area=1)
+    assert "ip ospf area 0.0.0.1" in block(make_plan([a]).node("b"), "eth0")
+    b.ospf(link, area=2)
+    with pytest.raises(TopologyError, match="another router there says 0"):
+        make_plan([a])
+
+
+def test_what_masquerades_is_the_way_out_and_says_nothing_outside() -> None:
+    inner, modem, isp = (Router(name, routing="ospf") for name in ("inner", "modem", "isp"))
+    Link(inner, modem, subnet="192.168.0.0/24")
+    modem.masquerade(Link(modem, isp, subnet="203.0.113.0/24"))
+    Link(isp, Host("www"), subnet="198.51.100.0/24")
+    plan = make_plan([inner])
+    assert "default-information originate always" in settings(plan.node("modem"))
+    assert [peer.node for peer in plan.node("modem").neighbours] == ["inner"]
+    assert "interface eth1" not in settings(plan.node("modem"))
+    assert routes(plan.node("modem")) == ["0.0.0.0/0 via 203.0.113.2"]
+    assert plan.node("isp").neighbours == ()
+
+
+def test_two_protocols_side_by_side_keep_static_routes_between_them() -> None:
+    a, b = Router("a", routing="ospf"), Router("b", routing="bgp")
+    Link(a, b, subnet="10.1.0.0/24")
+    Link(b, Host("h1"), subnet="10.2.0.0/24")
+    plan = make_plan([a])
+    assert routes(plan.node("a")) == ["10.2.0.0/24 via 10.1.0.2"]
+    assert plan.node("a").neighbours == ()
+
+
+def test_rip_needs_a_subnet_that_both_ends_share() -> None:
+    a, b = Router("a", routing="rip"), Router("b", routing="rip")
+    Link(a, b, addresses=("10.1.1.1/32", "10.1.1.2/32"))
+    Link(b, Host("h1"), subnet="10.2.0.0/24")
+    plan = make_plan([a])
+    assert plan.node("a").neighbours == ()
+    assert "10.2.0.0/24 via 10.1.1.2" in routes(plan.node("a"))
+
+
+def test_systems_without_a_number_get_one_each() -> None:
+    routers = [Router("a", routing="bgp"), Router("b", routing="bgp", as_number=64512)]
+    routers.append(Router("c", routing="bgp"))
+    for one, other in pairwise(routers):
+        Link(one, other)
+    plan = make_plan(routers)
+    numbers = [settings(plan.node(name), BGP)[0] for name in ("a", "b", "c")]
+    assert numbers == ["router bgp 64513", "router bgp 64512", "router bgp 64514"]
+
+
+def test_routers_of_one_system_find_each_other_by_ospf() -> None:
+    a, b, c = (Router(name, routing="bgp", as_number=64512) for name in ("a", "b", "c"))
+    other = Router("other", routing="bgp", as_number=64513)
+    Link(a, b, subnet="10.1.0.0/24")
+    Link(b, c, subnet="10.2.0.0/24")
+    Link(c, other, subnet="10.3.0.0/24")
+    plan = make_plan([a])
+    # A session with each router of the system, the one that is not next to it too.
+    peers = [line for line in settings(plan.node("a"), BGP) if "remote-as" in line]
+    assert peers == ["neighbor 10.1.0.2 remote-as 64512", "neighbor 10.2.0.2 remote-as 64512"]
+    assert "ip ospf passive" in block(plan.node("c"), "eth1")
+    assert "ip ospf passive" not in block(plan.node("c"), "eth0")
+    assert [item.service for item in plan.node("other").services] == ["bgp"]
+
+
+def test_without_ipv4_there_is_nothing_to_speak_of() -> None:
+    a, b = Router("a", routing="ospf"), Router("b", routing="ospf")
+    Link(a, b, subnet="2001:db8:5::/64")
+    Link(b, Host("h1"), subnet="2001:db8:6::/64")
+    node = make_plan([a]).node("a")
+    assert (node.services, node.announced) == ((), ())
+    assert routes(node) == ["2001:db8:6::/64 via 2001:db8:5::2"]
+
+
+# -- what comes of it --------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def ring(engine: Engine, keep_lab: Callable[[str], None]) -> Iterator[Lab]:
+    """Four OSPF routers in a ring, a static one beside r3, hosts at r0, r2 and behind it."""
+    routers = [Router(f"r{number}", routing="ospf") for number in range(4)]
+    for number, router in enumerate(routers):
+        Link(router, routers[(number + 1) % 4], subnet=f"10.0.{number}.0/24")
+    Link(routers[0], Host("h0"), subnet="10.1.0.0/24")
+    Link(routers[2], Host("h2"), subnet="10.1.2.0/24")
+    stub = Router("stub")
+    Link(routers[3], stub, subnet="10.2.0.0/24")
+    Link(stub, Host("h3"), subnet="10.1.3.0/24")
+    with Lab(routers[0], quiet=True) as lab:
+        keep_lab(lab.id)
+        yield lab
+
+
+def test_start_returns_when_everybody_reaches_everybody(ring: Lab) -> None:
+    for name in ("h2", "h3"):
+        assert_can_ping(ring.node("h0"), ring.node(name))
+    made_by = {str(route.destination): route.protocol for route in ring.node("r1").routes()}
+    assert made_by["10.1.0.0/24"] == "ospf"
+    assert made_by["10.0.1.0/24"] == "kernel"
+
+
+def test_equal_paths_are_both_used(ring: Lab) -> None:
+    rows = [row for row in ring.node("r0").routes() if str(row.destination) == "10.1.2.0/24"]
+    assert sorted(str(row.via) for row in rows) == ["10.0.0.2", "10.0.3.1"]
+
+
+def test_a_stopped_daemon_is_gone_round_and_comes_back(ring: Lab) -> None:
+    daemon = ring.node("r1").services["ospf"]
+    daemon.stop()
+    daemon.start()
+    ring.wait_converged()
+    assert_path(ring.node("h0"), ring.node("h3"), "10.1.0.1", "10.0.3.1", "10.2.0.2", "10.1.3.2")
+
+
+def test_vtysh_speaks_to_the_daemons(ring: Lab) -> None:
+    said = ring.node("r0").vtysh("show ip ospf neighbor")
+    assert said.count("Full/") == 2
+    with pytest.raises(CommandFailed, match="vtysh of r0 refused"):
+        ring.node("r0").vtysh("show me the way")
+    with pytest.raises(BadArgument, match="h0 has no routing daemon"):
+        ring.node("h0").vtysh("show ip route")
+    with pytest.raises(BadArgument, match="takes commands"):
+        ring.node("r0").vtysh()
+
+
+def test_a_cost_sends_traffic_the_other_way(ring: Lab) -> None:
+    r0 = ring["r0"]
+    assert isinstance(r0, Router)
+    r0.ospf(r0.links[0], cost=100)
+    ring.start()
+    rows = [row for row in r0.routes() if str(row.destination) == "10.1.2.0/24"]
+    assert [str(row.via) for row in rows] == ["10.0.3.1"]
+
+
+def test_an_attached_program_waits_too(engine: Engine) -> None:
+    a, b = Router("a", routing="ospf"), Router("b", routing="ospf")
+    a.ospf(Link(a, b), cost=7)
+    Link(b, Host("h1"), subnet="10.5.0.0/24")
+    with Lab(a, name="attached-ospf", keep=True, quiet=True) as lab:
+        pass
+    with Lab.attach(lab.name, quiet=True) as again:
+        try:
+            assert again.wait_converged() < 60
+            assert "Full" in again.node("a").vtysh("show ip ospf neighbor")
+            router = again["a"]
+            assert isinstance(router, Router)
+            assert [said.cost for said in router.ospf_links.values()] == [7]
+        finally:
+            again.stop()
+
+
+def test_rip_finds_its_ways(engine: Engine) -> None:
+    a, b = Router("a", routing="rip"), Router("b", routing="rip")
+    h1, h2 = Host("h1"), Host("h2")
+    for one, other in ((h1, a), (a, b), (b, h2)):
+        Link(one, other)
+    with Lab(a, quiet=True):
+        assert_can_ping(h1, h2)
+        assert "rip" in [route.protocol for route in a.routes()]
+
+
+def test_a_router_is_set_up_by_hand(engine: Engine) -> None:
+    a = Router("a", services=["ospf"], routing=None)
+    b, h1 = Router("b", routing="ospf"), Host("h1")
+    Link(a, b, subnet="10.1.0.0/24")
+    Link(b, h1, subnet="10.2.0.0/24")
+    with Lab(a, quiet=True):
+        a.vtysh(
+            "configure terminal",
+            "interface eth0",
+            "ip ospf area 0",
+            "ip ospf network point-to-point",
+            "ip ospf dead-interval minimal hello-multiplier 4",
+        )
+        a.vtysh("configure terminal", "router ospf")
+        b.vtysh("configure terminal", "interface eth0", "no ip ospf passive")
+        wait = "until ip route | grep -q 'proto ospf'; do sleep 0.05; done"
+        a.run(wait)
+        assert_can_ping(a, h1)
