@@ -196,7 +196,7 @@ def test_a_link_between_running_hosts_can_be_added(engine: Engine) -> None:
 def state_of(node: Host | Router) -> str:
     """Return all that a lab sets in a node's network."""
     return node.run(
-        "ip -br link; ip -br address; ip route; ip -6 route; nft list ruleset; "
+        "ip -br link; ip -br address; ip route; ip -6 route; nft -s list ruleset; "
         "cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/disable_ipv6 /etc/hosts"
     ).stdout
 
@@ -211,10 +211,11 @@ def test_a_failure_while_adding_leaves_the_running_machines_as_they_were(
     with Lab(home, quiet=True) as lab:
         before = [state_of(node) for node in (h1, h2, modem, inner, www)]
         pids = engine.pids(lab.id)
-        modem.forward(uplink, port=8080, to=(h2, 80))
         desk = Host("desk")
-        inner.masquerade(up)  # a NAT where none was
         Link(inner, desk)
+        # With a machine that waits for the start, what NAT is told waits too.
+        modem.forward(uplink, port=8080, to=(h2, 80))
+        inner.masquerade(up)  # a NAT where none was
         Link(h1, h2, addresses=("2001:db8:9::1/64", "2001:db8:9::2/64"))
         with monkeypatch.context() as broken, pytest.raises(PlaygroundError, match="injected"):
             fail_at(broken, step)

@@ -44,11 +44,19 @@ def everything(site: Path) -> tuple[Node, ...]:
     name_server = Host("ns", memory_mb=64, services=[DNS(records=[("example.com", "TXT", "v=1")])])
     Link(lan, modem, address="192.168.1.1", names=(None, "lan0"), macs=(None, "02:00:00:00:00:01"))
     Link(upstairs, www, mtu=1400, offload=True)
-    uplink = Link(modem, name_server, addresses=("10.1.1.1/32", "10.1.1.2/32"))
+    uplink = Link(modem, name_server, addresses=(["10.1.1.1/32", "10.1.1.7/32"], "10.1.1.2/32"))
     Link(name_server, manual, subnet="203.0.113.0/24")
     Link(manual, mail)
     modem.masquerade(uplink)
     modem.forward(uplink, port=8080, to=(www, 80), protocol="tcp")
+    modem.snat(uplink, to="10.1.1.1", kind="symmetric", helpers=["ftp", "tftp"])
+    modem.one_to_one(uplink, address="10.1.1.7", to=www)
+    modem.firewall.default("drop", established=False)
+    modem.firewall.accept(
+        source=[www, lan, "10.0.0.0/8"], interface=[uplink, "lan0"], port=[80, "1-9"], comment="a b"
+    )
+    modem.firewall.drop(protocol="tcp", state=["new"], over="5/minute", burst=9).remove()
+    www.firewall.reject(source="2001:db8::/32", chain="output", rate="5/minute")
     return collect((lan,))
 
 
@@ -68,6 +76,11 @@ def test_all_that_can_be_declared_is_saved(
     assert [node.interfaces for node in again.nodes] == [node.interfaces for node in plan.nodes]
     assert [node.ruleset for node in again.nodes] == [node.ruleset for node in plan.nodes]
     assert [node.routes for node in again.nodes] == [node.routes for node in plan.nodes]
+    policies = [
+        [n.firewall.policy.numbers for n in some if hasattr(n, "firewall")]
+        for some in (saved.nodes, nodes)
+    ]
+    assert policies[0] == policies[1]
 
 
 def test_the_plan_comes_back_equal(credentials: Credentials) -> None:
