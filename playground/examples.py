@@ -182,6 +182,101 @@ def coffee_shop_nodes() -> tuple[Node, ...]:
     return (home, h1, h2, modem, www)
 
 
+def ospf_rings(**options: Any) -> Lab:
+    """Return 20 routers that find their ways by OSPF, and two hosts far from each other.
+
+    ``options`` are those of `Lab`.
+
+    >>> with ospf_rings() as lab:
+    ...     print(lab["h1"].traceroute("h2").hops)
+    ...     print(lab["in1"].vtysh("show ip ospf neighbor"))
+
+    """
+    options.setdefault("name", "ospf-rings")
+    return Lab(*ospf_rings_nodes(), **options)
+
+
+def ospf_rings_nodes() -> tuple[Node, ...]:
+    """Return the declarations of two rings of ten OSPF routers with ten spokes between them.
+
+    The outer ring is slow: each of its links costs ten times what others cost.
+
+    ::
+
+        h1 - out0 --- out1 ... out5 - h2
+               |        |        |
+              in0 ---- in1 ... in5
+
+    """
+    inner = [Router(f"in{number}", routing="ospf") for number in range(10)]
+    outer = [Router(f"out{number}", routing="ospf") for number in range(10)]
+    for number in range(10):
+        following = (number + 1) % 10
+        Link(inner[number], inner[following], subnet=f"10.1.{number}.0/24")
+        slow = Link(outer[number], outer[following], subnet=f"10.2.{number}.0/24")
+        Link(inner[number], outer[number], subnet=f"10.3.{number}.0/24")
+        outer[number].ospf(slow, cost=100)
+        outer[following].ospf(slow, cost=100)
+    h1, h2 = Host("h1"), Host("h2")
+    Link(outer[0], h1, subnet="192.168.1.0/24")
+    Link(outer[5], h2, subnet="192.168.2.0/24")
+    return (h1, h2, *inner, *outer)
+
+
+def autonomous_systems(**options: Any) -> Lab:
+    """Return six autonomous systems that tell each other of their networks by BGP.
+
+    ``options`` are those of `Lab`.
+
+    >>> with autonomous_systems() as lab:
+    ...     print(lab["alice"].traceroute("dave").hops)
+    ...     print(lab["r64511"].vtysh("show ip bgp"))
+
+    """
+    options.setdefault("name", "autonomous-systems")
+    return Lab(*autonomous_systems_nodes(), **options)
+
+
+def autonomous_systems_nodes() -> tuple[Node, ...]:
+    """Return the declarations of six autonomous systems with BGP.
+
+    AS 64501 and AS 64502 carry what others send; each has two routers, which find
+    each other by OSPF.  AS 64512 is a customer of both, AS 64514 one of AS 64513.
+
+    ::
+
+        alice - r64511 - [ west1 - west2 ] --- [ east1 - east2 ] - r64513 - r64514 - dave
+                              |   64501           64502  |
+                              '--------- r64512 ---------'
+                                           |
+                                          www
+
+    """
+    west1, west2 = (Router(name, routing="bgp", as_number=64501) for name in ("west1", "west2"))
+    east1, east2 = (Router(name, routing="bgp", as_number=64502) for name in ("east1", "east2"))
+    customers = {
+        number: Router(f"r{number}", routing="bgp", as_number=number)
+        for number in (64511, 64512, 64513, 64514)
+    }
+    hosts = {64511: Host("alice"), 64512: Host("www"), 64514: Host("dave")}
+    Link(west1, west2, subnet="10.101.0.0/24")
+    Link(east1, east2, subnet="10.102.0.0/24")
+    for number, (one, other) in enumerate(
+        [
+            (west2, east1),
+            (west1, customers[64511]),
+            (west1, customers[64512]),
+            (east2, customers[64512]),
+            (east2, customers[64513]),
+            (customers[64513], customers[64514]),
+        ]
+    ):
+        Link(one, other, subnet=f"172.16.{number}.0/24")
+    for number, host in hosts.items():
+        Link(customers[number], host, subnet=f"10.{number - 64500}.0.0/24")
+    return (*hosts.values(), west1, west2, east1, east2, *customers.values())
+
+
 def _welcome(user: str) -> EmailMessage:
     message = EmailMessage()
     message["From"] = "postmaster@example.com"

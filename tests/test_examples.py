@@ -5,11 +5,18 @@ from __future__ import annotations
 import pytest
 
 from playground.engine import Engine
-from playground.examples import coffee_shop, coffee_shop_nodes, miniature_internet_nodes
+from playground.examples import (
+    autonomous_systems,
+    coffee_shop,
+    coffee_shop_nodes,
+    miniature_internet_nodes,
+    ospf_rings,
+)
 from playground.plan import NodePlan, Plan
 from playground.planning import make_plan
 from playground.services import IMAP
-from tests.facts import assert_can_ping, get_page
+from playground.topology import Router
+from tests.facts import assert_can_ping, assert_path, get_page
 
 
 @pytest.fixture(scope="module")
@@ -172,6 +179,31 @@ def test_the_coffee_shop_is_open(engine: Engine) -> None:
     with coffee_shop(quiet=True) as lab:
         assert_can_ping(lab["h1"], "h2")
         assert get_page(lab["h2"], "http://www.example.com/")[0] == 200
+
+
+# -- routing protocols -------------------------------------------------------
+
+
+def test_twenty_ospf_routers_find_the_fast_ring(engine: Engine) -> None:
+    with ospf_rings(quiet=True) as lab:
+        assert sum(isinstance(node, Router) for node in lab) == 20
+        hops = lab.node("h1").traceroute("h2").hops
+        # Out of the slow ring at once, and into it again at the end.
+        assert [hop for hop in hops if hop.startswith("10.2.")] == []
+        assert len([hop for hop in hops if hop.startswith("10.1.")]) == 5
+        assert lab.wait_converged() < 60
+
+
+def test_six_autonomous_systems_reach_each_other(engine: Engine) -> None:
+    with autonomous_systems(quiet=True) as lab:
+        numbers = {node.as_number for node in lab if isinstance(node, Router)}
+        assert len(numbers) == 6
+        for name in ("www", "dave"):
+            assert_can_ping(lab.node("alice"), name)
+        # The shortest way in systems passed: 64511 64501 64512, and not by the east.
+        assert_path(lab.node("alice"), "www", "10.11.0.1", "172.16.1.1", "172.16.2.2", "10.12.0.2")
+        paths = lab.node("r64511").vtysh("show ip bgp 10.14.0.0/24")
+        assert "64501 64502 64513 64514" in paths
 
 
 # -- how a plan is written in a table ---------------------------------------
