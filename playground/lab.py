@@ -21,7 +21,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from playground import applying, convergence, saving
 from playground.beside import Beside
@@ -47,8 +47,11 @@ from playground.planning import collect, make_plan
 from playground.progress import make_progress
 from playground.provision import Check, NodeProvision, provision
 from playground.remote import Client
+from playground.removal import refuse_in_use, taken_out, without
 from playground.rulesets import NO_RULES
 from playground.services import SERVICES
+from playground.tables import Table
+from playground.timetable import Planned, PlannedRow, Timetable
 from playground.topology import Host, Link, Node, Router, Switch
 from playground.wiring import match
 
@@ -111,6 +114,7 @@ class Lab:
         self._progress = make_progress(quiet)
         self._lock = threading.RLock()
         self._saving: threading.Timer | None = None
+        self._timetable = Timetable()
         self._lasting: ExitStack | None = None
         self._client: Client | None = None
         self._plan: Plan | None = None
@@ -238,6 +242,7 @@ class Lab:
                 self._extend(plan, images)
             else:
                 self._begin(plan, images)
+            self._timetable.begin()
         return self
 
     @property
@@ -555,6 +560,67 @@ class Lab:
             raise NotRunning(f"lab {self.name} is not running: call its start() first")
         return self._client
 
+    # -- changing what runs ---------------------------------------------------
+
+    def remove(self, link: Link) -> None:
+        """Take a link out of the lab: its interfaces, and the ways that led over it.
+
+        In a running lab it is gone at once, and routes lead where others lead; nodes that
+        hang on nothing else stay, and run on.  As `start` it brings up what was
+        declared since.  The `Link` is of no more use: make another to link the nodes anew.
+
+        Raises `TopologyError` if it is none of this lab's, or rules or NAT speak of it,
+        and as `start`; it is then where it was.
+
+        >>> lab.remove(uplink)
+
+        """
+        with self._lock:
+            if link not in self.links:
+                raise TopologyError(f"{link!r} is no link of lab {self.name}")
+            refuse_in_use(link)
+            given, live = self._given, link._live
+            # Its nodes stay, whatever they hang on then.
+            ends = [end.node for end in link.ends]
+            self._given = tuple(dict.fromkeys((*given, *ends)))
+            try:
+                with taken_out(link):
+                    if live is None or self._plan is None:
+                        self.plan()
+                    else:
+                        base = without(self._plan, live.wire)
+                        plan = make_plan(self._given, lab=self.name, ipv6=self.ipv6, previous=base)
+                        self._engine.refuse(plan)
+                        self._extend(plan, self._images(plan))
+            except BaseException:
+                self._given = given
+                raise
+            link._live = None
+
+    def at(
+        self, seconds: float, action: Callable[..., object], *args: Any, **kwargs: Any
+    ) -> Planned:
+        """Plan something: ``lab.at(5, link.down)``; returns its `Planned`.
+
+        It is done so many seconds after `start` has returned, or from now on if the lab
+        runs, as ``action(*args, **kwargs)``, in a thread.  `Planned.wait` waits for it and
+        raises what went wrong.  What was not done when the lab stops is not done.
+
+        Raises `BadArgument` for no number of seconds, or nothing to call.
+
+        >>> lab.at(5, link.impair, loss_percent=10)
+        >>> lab.at(15, link.restore)
+        >>> with lab:
+        ...     h1.ping(www, count=20)
+
+        """
+        return self._timetable.at(seconds, action, *args, **kwargs)
+
+    @property
+    def timetable(self) -> Table[PlannedRow]:
+        """What `at` has planned, in the order of their times, and what became of it."""
+        return self._timetable.rows()
+
     # -- stopping -----------------------------------------------------------
 
     def stop(self) -> None:
@@ -595,6 +661,8 @@ class Lab:
     def _ended(self) -> ExitStack | None:
         """Let go of all that runs; return the way down, None if nothing runs."""
         lasting, self._lasting = self._lasting, None
+        if lasting is not None:
+            self._timetable.end()
         if self._saving is not None:
             self._saving.cancel()
             self._saving = None

@@ -200,3 +200,74 @@ def test_who_attaches_later_finds_links_as_they_are(engine: Engine, small: Small
                 assert ping.rtt_ms is not None and ping.rtt_ms >= 40
         finally:
             Lab.attach("links-kept", quiet=True).stop()
+
+
+# -- Taken out, and planned ---------------------------------------------------
+
+
+def test_a_link_that_is_removed_is_gone_and_others_take_its_place(
+    running: tuple[Small, Lab],
+) -> None:
+    small, lab = running
+    second = Link(small.home, small.www)
+    lab.start()
+    lab.remove(small.uplink)
+    assert small.uplink not in lab.links
+    assert small.www.run("ip -brief link").stdout.count("eth") == 1
+    assert small.reaches()  # by the other link
+    with pytest.raises(NotRunning):
+        small.uplink.statistics()
+    lab.remove(second)
+    assert "www" not in dict(small.h1.hosts)  # nothing leads there
+    assert small.www.run("hostname").stdout == "www\n"
+    Link(small.home, small.www)
+    lab.start()
+    assert small.reaches()
+    assert not compare(lab._plan, lab.plan())
+
+
+def test_one_of_two_links_between_the_same_nodes_is_removed(
+    running: tuple[Small, Lab],
+) -> None:
+    small, lab = running
+    second = Link(small.modem, small.www)
+    lab.start()
+    before = second.statistics()
+    lab.remove(small.uplink)
+    assert [row.mac for row in second.statistics()] == [row.mac for row in before]
+    assert small.reaches()
+
+
+def test_a_link_that_rules_speak_of_stays(running: tuple[Small, Lab]) -> None:
+    small, lab = running
+    small.modem.masquerade(small.uplink)
+    with pytest.raises(TopologyError, match="while modem translates addresses on it"):
+        lab.remove(small.uplink)
+    small.modem.untranslate()
+    rule = small.modem.firewall.drop(interface=small.uplink)
+    with pytest.raises(TopologyError, match=r"rules of modem.firewall speak of it"):
+        lab.remove(small.uplink)
+    small.modem.firewall.remove(rule)
+    assert small.reaches()
+
+
+def test_a_link_is_removed_before_the_start(small: Small) -> None:
+    lab = Lab(small.home, quiet=True)
+    lab.remove(small.uplink)
+    assert [wire.b.node for wire in lab.plan().wires] == ["h1", "modem"]
+    assert "www" in lab
+    with pytest.raises(TopologyError, match="no link of lab"):
+        lab.remove(small.uplink)
+
+
+def test_a_link_goes_down_and_up_as_planned(engine: Engine, small: Small) -> None:
+    lab = Lab(small.home, name="links", quiet=True)
+    down = lab.at(0, small.uplink.down)
+    with lab:
+        down.wait(10)
+        assert not small.reaches()
+        lab.at(0, small.uplink.up).wait(10)
+        assert small.reaches()
+        lab.at(1000, small.uplink.down)
+        assert [row.state for row in lab.timetable] == ["done", "done", "planned"]
+    assert not lab.timetable

@@ -1,0 +1,65 @@
+"""Taking a link out of what is declared, and putting it back."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from playground.errors import TopologyError
+from playground.plan import Plan, WirePlan
+from playground.topology import Link, Machine, Router
+
+
+def refuse_in_use(link: Link) -> None:
+    """Raise `TopologyError` while NAT or firewall rules of its nodes speak of a link."""
+    for node in (end.node for end in link.ends):
+        if isinstance(node, Router) and any(item.link is link for item in node.nat):
+            raise TopologyError(
+                f"{link!r} cannot be removed while {node.name} translates addresses on it: take "
+                f"that back first with {node.name}.untranslate(), which takes items of its nat"
+            )
+        if isinstance(node, Machine) and any(
+            link in (*rule.interfaces, *rule.out_interfaces) for rule in node.firewall
+        ):
+            raise TopologyError(
+                f"{link!r} cannot be removed while rules of {node.name}.firewall speak of it: "
+                f"take them away first with {node.name}.firewall.remove()"
+            )
+
+
+@contextmanager
+def taken_out(link: Link) -> Iterator[None]:
+    """Take a link from its nodes; it is back where it was if the block raises."""
+    nodes = [end.node for end in link.ends]
+    before = [list(node.links) for node in nodes]
+    for node in nodes:
+        node.links.remove(link)
+    try:
+        yield
+    except BaseException:
+        for node, links in zip(nodes, before, strict=True):
+            node.links[:] = links
+        raise
+    for node in nodes:
+        if isinstance(node, Router):
+            node.ospf_links.pop(link, None)
+
+
+def without(plan: Plan, wire: WirePlan) -> Plan:
+    """Return a plan without one wire and the interfaces at its ends.
+
+    What is planned next on its base gives another link between the same nodes none
+    of the names and addresses of this one.
+
+    """
+    gone = {(end.node, end.interface) for end in (wire.a, wire.b)}
+    nodes = tuple(
+        dataclasses.replace(
+            node,
+            interfaces=tuple(i for i in node.interfaces if (node.name, i.name) not in gone),
+        )
+        for node in plan.nodes
+    )
+    wires = tuple(one for one in plan.wires if one is not wire)
+    return dataclasses.replace(plan, nodes=nodes, wires=wires)
