@@ -824,6 +824,10 @@ def _helper_config(lab: LabLabels, image: str) -> dict[str, Any]:
             "UsernsMode": "host",
             "CgroupnsMode": "host",
             "CapAdd": list(_HELPER_CAPABILITIES),
+            # A host's root can reach the file that a command's parent runs from, for a
+            # moment before the command begins (CVE-2019-5736): it is not to be changed.
+            "ReadonlyRootfs": True,
+            "Tmpfs": {"/run": "mode=755", "/tmp": ""},
             "SecurityOpt": ["seccomp=unconfined", "apparmor=unconfined", "label=disable"],
             # As `systempaths=unconfined`, which only Docker's own client knows.
             "MaskedPaths": [],

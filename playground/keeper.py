@@ -21,7 +21,8 @@ A keeper has the lab's labels in its environment: see `playground.labels`.  It
 is started with one argument, a JSON object::
 
     {"lab": id, "keep": bool, "enter": process id of a keeper or null,
-     "leash": descriptor, "maker": descriptor, "owner": descriptor or null}
+     "leash": descriptor, "maker": descriptor, "owner": descriptor or null,
+     "interpreter": descriptor of what it runs from, to be closed}
 
 ``leash`` is a socket: one line comes out of it, ``{"ready": true}`` or
 ``{"error": ...}`` as the agent writes it; what goes in is ``keep``, upon which
@@ -80,6 +81,7 @@ def main() -> NoReturn:
     """Do what the one argument says; never returns."""
     settings = json.loads(sys.argv[-1])
     leash = socket.socket(fileno=settings["leash"])
+    os.close(settings["interpreter"])
     try:
         if settings["enter"]:
             _enter(settings, leash)
@@ -108,7 +110,7 @@ def _keep(settings: Settings, leash: socket.socket) -> NoReturn:
     namespaces = _LAB_NAMESPACES
     if not _may_make_namespaces():
         enter_user_namespace()
-        # Who has left the machine's for a host's cannot come back to it.
+    if not _may_come_back():
         namespaces |= agent.CLONE_NEWCGROUP
     agent.checked(_libc.unshare(namespaces), "making the lab's namespaces")
     first = os.fork()
@@ -133,6 +135,22 @@ def _keep(settings: Settings, leash: socket.socket) -> NoReturn:
 
 def _may_make_namespaces() -> bool:
     return bool(agent.permitted_capabilities() >> 21 & 1)  # CAP_SYS_ADMIN
+
+
+def _may_come_back() -> bool:
+    """Whether who leaves this control group namespace for a host's may enter it again.
+
+    In a user namespace only one that was made there may be entered.
+
+    """
+    own = os.open("/proc/self/ns/cgroup", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        agent.setns(own, agent.CLONE_NEWCGROUP)
+    except PermissionError:
+        return False
+    finally:
+        os.close(own)
+    return True
 
 
 def _watch(first: int, leash: socket.socket, owner: int | None) -> None:
@@ -213,19 +231,25 @@ def _enter(settings: Settings, leash: socket.socket) -> NoReturn:
     keeper = settings["enter"]
     opened = [(os.open(f"/proc/{keeper}/ns/{name}", os.O_RDONLY), kind) for name, kind in _TO_ENTER]
     # Its number may have come to mean another process since it was looked up.
-    if f"playground.lab={settings['lab']}" not in agent.read_text(f"/proc/{keeper}/environ"):
+    labels = agent.read_text(f"/proc/{keeper}/environ").split("\0")
+    if f"playground.lab={settings['lab']}" not in labels:
         raise ProcessLookupError(errno.ESRCH, "the lab was stopped meanwhile")
-    in_user_namespace = not os.path.samefile(f"/proc/{keeper}/ns/user", "/proc/self/ns/user")
-    if in_user_namespace:
+    # A keeper in the machine's own namespaces is none, whatever it says of itself.
+    for name in ("net", "pid_for_children", "mnt"):
+        if os.path.samefile(f"/proc/{keeper}/ns/{name}", f"/proc/self/ns/{name}"):
+            raise PermissionError(errno.EPERM, "what says to be the lab is outside of any lab")
+    own_cgroup = os.open("/proc/self/ns/cgroup", os.O_RDONLY | os.O_CLOEXEC)
+    if not os.path.samefile(f"/proc/{keeper}/ns/user", "/proc/self/ns/user"):
         user = os.open(f"/proc/{keeper}/ns/user", os.O_RDONLY)
         agent.setns(user, CLONE_NEWUSER)
         os.close(user)
         os.setresuid(0, 0, 0)
         os.setresgid(0, 0, 0)
     for fd, kind in opened:
-        if kind != agent.CLONE_NEWCGROUP or in_user_namespace:
+        if not os.path.sameopenfile(fd, own_cgroup):
             agent.setns(fd, kind)
         os.close(fd)
+    os.close(own_cgroup)
     child = os.fork()
     if child == 0:
         try:
@@ -278,9 +302,7 @@ def enter_user_namespace() -> None:
         raise PermissionError(number, f"user namespaces are refused: {os.strerror(number)}")
     os.close(woken)
     os.close(wake)
-    if mappers and os.waitpid(helper, 0)[1] == 0:
-        pass
-    else:
+    if not mappers or os.waitpid(helper, 0)[1] != 0:
         _write("/proc/self/setgroups", "deny")
         _write("/proc/self/uid_map", f"0 {uid} 1")
         _write("/proc/self/gid_map", f"0 {gid} 1")

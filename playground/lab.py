@@ -124,6 +124,7 @@ class Lab:
         self._labels = LabLabels("", self.name, "")
         self._credentials = Credentials.make(users)
         self._forget: weakref.finalize[..., Lab] | None = None
+        self._process_id = os.getpid()
         self._take_nodes()
         self.plan()
 
@@ -288,12 +289,13 @@ class Lab:
             if not self.keep:
                 # Neither end refers to this object, or it would never be dropped.
                 end = (self._client.close, guard.abandon)
-                self._forget = weakref.finalize(self, _abandoned, repr(self), *end)
+                self._forget = weakref.finalize(self, _abandoned, repr(self), os.getpid(), *end)
                 # At the end of the program the line closes by itself.
                 self._forget.atexit = False
             undo.pop_all()
 
     def _runs(self, lasting: ExitStack) -> None:
+        self._process_id = os.getpid()
         self._lasting = lasting
         if self._named:
             _running[self.name] = self
@@ -466,7 +468,9 @@ class Lab:
                 pid=pids[node.name],
                 agent=self._agent(),
                 lab=self,
-                services={item.service: SERVICES[item.service] for item in offered},
+                services={
+                    item.service: SERVICES[item.service] for item in plan.node(node.name).services
+                },
                 plan=plan.node(node.name),
                 own_programs=plain_have_image or bool(offered),
             )
@@ -626,10 +630,13 @@ class Lab:
     def stop(self) -> None:
         """Take the lab down: hosts, links, files, all that was made.
 
-        Stopping a lab that does not run does nothing.  Every step is tried,
-        and the first error raised at the end.
+        Stopping a lab that does not run does nothing, and so does a fork of the
+        program that started it, whose lab it is not.  Every step is tried, and the
+        first error raised at the end.
 
         """
+        if os.getpid() != self._process_id:
+            return
         with self._lock:
             lasting = self._ended()
             if lasting is not None:
@@ -752,7 +759,9 @@ def _no_lab() -> None:
     return None
 
 
-def _abandoned(name: str, *ends: Callable[[], None]) -> None:
+def _abandoned(name: str, process_id: int, *ends: Callable[[], None]) -> None:
+    if os.getpid() != process_id:
+        return  # a fork of the program that the lab belongs to
     warnings.warn(
         f"{name} was dropped without stop(): use `with lab:`, or stop it",
         ResourceWarning,

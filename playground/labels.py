@@ -64,6 +64,15 @@ def processes(proc: Path = Path("/proc")) -> Iterator[Found]:
             yield Found(pids, labels, uid)
 
 
+def belongs(pid: int, lab_id: str) -> bool:
+    """Whether this very process is a keeper or a first process of this lab."""
+    try:
+        environ = Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return False
+    return _labels(environ).get(LAB) == lab_id
+
+
 def find_keeper(lab_id: str, *, own: bool = False) -> int | None:
     """Return the process id of a lab's keeper; None if there is no such lab.
 

@@ -124,18 +124,6 @@ _LAB_DEVICES = "/run/playground/dev"
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.mount.argtypes = [ctypes.c_char_p] * 3 + [ctypes.c_ulong, ctypes.c_char_p]
 
-# unistd.h of each architecture: the C library has no function for it.
-_PIVOT_ROOT = {
-    "x86_64": 155,
-    "aarch64": 41,
-    "riscv64": 41,
-    "loongarch64": 41,
-    "armv7l": 218,
-    "i686": 217,
-    "ppc64le": 203,
-    "s390x": 217,
-}
-
 Request = dict[str, Any]
 
 
@@ -321,8 +309,7 @@ def _make_root(request: Request) -> None:
     mount("sysfs", "sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY)
     _make_devices()
     # pivot_root(2), "pivot_root(".", ".")".
-    number = _PIVOT_ROOT[os.uname().machine]
-    agent.checked(_libc.syscall(number, b".", b"."), "changing the root")
+    agent.checked(_libc.pivot_root(b".", b"."), "changing the root")
     agent.checked(_libc.umount2(b".", MNT_DETACH), "leaving the machine's root")
     os.chdir("/")
     _protect()

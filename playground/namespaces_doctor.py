@@ -19,6 +19,8 @@ from playground.errors import EngineError, ImageError
 from playground.finding import Finding
 from playground.images import image_for
 from playground.namespaces_engine import NamespacesEngine
+from playground.privileges import is_root
+from playground.rootfs import DEFAULT_PATH
 from playground.roots import ImageRoots
 from playground.services import SERVICES
 
@@ -50,7 +52,7 @@ def _engine() -> Finding:
     except EngineError as error:
         return Finding(name, "fail", "no host can be made of bare namespaces", str(error))
     took_ms = 1000 * (time.monotonic() - begin)
-    who = "root" if os.geteuid() == 0 else "an ordinary user: hosts without services, no limits"
+    who = "root" if is_root() else "an ordinary user: hosts without services, no limits"
     return Finding(name, "ok", f"a host was made and removed in {took_ms:.0f} ms, as {who}")
 
 
@@ -65,7 +67,7 @@ _TOOLS = {
 
 
 def _tools() -> Iterator[Finding]:
-    missing = [name for name in _TOOLS if shutil.which(name, path=_PATH) is None]
+    missing = [name for name in _TOOLS if shutil.which(name, path=DEFAULT_PATH) is None]
     if not missing:
         yield Finding("tools", "ok", f"this machine has {', '.join(_TOOLS)}")
         return
@@ -74,11 +76,8 @@ def _tools() -> Iterator[Finding]:
     yield Finding("tools", "warn", f"not installed: {uses}", f"apt-get install {packages}")
 
 
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-
 def _limits() -> Iterator[Finding]:
-    if os.geteuid() != 0:
+    if not is_root():
         return
     wanted = {"memory_mb": 64.0, "cpus": 0.5, "processes": 100.0}
     reasons = {name: cgroups.refusal({name: value}) for name, value in wanted.items()}
@@ -90,7 +89,7 @@ def _limits() -> Iterator[Finding]:
 
 
 def _images() -> Iterator[Finding]:
-    if os.geteuid() != 0:
+    if not is_root():
         return
     roots = ImageRoots()
     missing = []
@@ -104,6 +103,9 @@ def _images() -> Iterator[Finding]:
         return
     detail = f"not built yet, for {', '.join(missing)}; what a lab needs is built when it starts"
     advice = "run `playground --engine namespaces build` to have it done"
-    if shutil.which("buildah", path=_PATH) is None and shutil.which("dockerd", path=_PATH) is None:
+    if (
+        shutil.which("buildah", path=DEFAULT_PATH) is None
+        and shutil.which("dockerd", path=DEFAULT_PATH) is None
+    ):
         advice = "apt-get install buildah mmdebstrap: hosts with services need them"
     yield Finding("images", "warn", detail, advice)

@@ -12,6 +12,7 @@ import base64
 import contextlib
 import errno
 import json
+import os
 import signal
 import subprocess
 import threading
@@ -106,6 +107,7 @@ class Client:
         self._count = 0
         self._gone: AgentGone | None = None
         self._closed = False
+        self._process_id = os.getpid()
         self._hello = _Pending("hello")
         self._reader = threading.Thread(target=self._read, name="playground agent", daemon=True)
         self._reader.start()
@@ -202,6 +204,13 @@ class Client:
     def _request(
         self, op: str, args: dict[str, Any], then: Callable[[Any], None] | None = None
     ) -> _Pending:
+        if os.getpid() != self._process_id:
+            # Nobody reads here: threads do not survive a fork.
+            raise AgentGone(
+                f"the lab belongs to process {self._process_id}, of which this one is a fork: "
+                "enter it with Lab.attach(...), or use it there",
+                op,
+            )
         pending = _Pending(op, then)
         with self._lock:
             gone = self._gone
@@ -521,9 +530,10 @@ class Process:
 class SubprocessChannel:
     """An agent as a child process of this one: ``argv`` starts it.
 
-    What it prints to stderr goes into a nameless file, for `stderr_tail`.  It has
+    What it prints to stderr goes into a file in memory, for `stderr_tail`.  It has
     a session of its own, which no Ctrl-C reaches; of this process's descriptors it
-    gets those of ``pass_fds``.
+    gets those of ``pass_fds``.  ``executable`` is run where that is not the first
+    word of ``argv``.
 
     """
 
@@ -533,13 +543,14 @@ class SubprocessChannel:
         *,
         env: Mapping[str, str] | None = None,
         pass_fds: Sequence[int] = (),
+        executable: str | None = None,
     ) -> None:
-        import tempfile
-
-        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
+        # In memory: a machine's disks may be full, or not for writing.
+        self._stderr = os.fdopen(os.memfd_create("stderr"), "w+b")
         try:
             self._process = subprocess.Popen(
                 list(argv),
+                executable=executable,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._stderr,
@@ -587,6 +598,12 @@ class SubprocessChannel:
             self._stderr.seek(max(0, size - 4096))
             self._tail = self._stderr.read().decode("utf-8", "replace")
         return self._tail
+
+    def forget(self) -> None:
+        """Close a fork's copies of these pipes; the agent is its parent's child."""
+        self._stdin.close()
+        self._stdout.close()
+        self._process.returncode = 0
 
     def close(self) -> None:
         """Close the agent's stdin and wait for its end; kill it after 10 s."""

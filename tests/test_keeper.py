@@ -14,8 +14,17 @@ from pathlib import Path
 
 import pytest
 
-from playground import AgentGone, EngineError, Host, Lab, Link, NodeDied, labels, progress
-from playground import namespaces_engine as engine_room
+from playground import (
+    AgentGone,
+    EngineError,
+    Host,
+    Lab,
+    Link,
+    NodeDied,
+    keeper_line,
+    labels,
+    progress,
+)
 from playground.engine import LabLabels, NodeContainer
 from playground.limits import Limits
 from playground.namespaces_engine import NamespacesEngine
@@ -85,10 +94,11 @@ def spread(calls: int, count: int) -> list[int]:
 # So no moment depends on how fast this machine is.
 STARTER = """
     import os, signal, sys, threading
-    from playground import Host, Lab, Link, applying, lab as lab_room, namespaces_engine, remote
+    from playground import Host, Lab, Link, applying, keeper_line, namespaces_engine, remote
+    from playground import lab as lab_room
     from playground.examples import miniature_internet
 
-    ROOMS = (applying, lab_room, namespaces_engine, remote)
+    ROOMS = (applying, lab_room, keeper_line, namespaces_engine, remote)
     FILES = [room.__file__ for room in ROOMS]
     calls = 0
 
@@ -161,9 +171,10 @@ def family() -> list[int]:
 # started once more by the same program.
 INTERRUPTED = """
     import os, signal, sys, threading
-    from playground import Host, Lab, Link, applying, lab as lab_room, namespaces_engine, remote
+    from playground import Host, Lab, Link, applying, keeper_line, namespaces_engine, remote
+    from playground import lab as lab_room
 
-    ROOMS = (applying, lab_room, namespaces_engine, remote)
+    ROOMS = (applying, lab_room, keeper_line, namespaces_engine, remote)
     FILES = [room.__file__ for room in ROOMS]
     calls = 0
 
@@ -447,8 +458,8 @@ def test_makers_that_do_not_answer_are_not_waited_for_for_ever(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     lab, makers = empty
-    monkeypatch.setattr(engine_room, "_MAKE_LIMIT_S", 0.2)
-    monkeypatch.setattr(engine_room, "_GIVEN_UP_S", 0.1)
+    monkeypatch.setattr(keeper_line, "_MAKE_LIMIT_S", 0.2)
+    monkeypatch.setattr(keeper_line, "_GIVEN_UP_S", 0.1)
     for pid in makers:
         os.kill(pid, signal.SIGSTOP)
     with pytest.raises(EngineError) as caught:
@@ -467,8 +478,8 @@ def test_a_maker_killed_over_its_work_leaves_no_half_made_host(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     lab, makers = empty
-    monkeypatch.setattr(engine_room, "_MAKE_LIMIT_S", 1.0)
-    monkeypatch.setattr(engine_room, "_GIVEN_UP_S", 0.1)
+    monkeypatch.setattr(keeper_line, "_MAKE_LIMIT_S", 1.0)
+    monkeypatch.setattr(keeper_line, "_GIVEN_UP_S", 0.1)
     victim = makers[0]
 
     def kill_at_work() -> None:

@@ -9,6 +9,7 @@ import platform
 import re
 import socket
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -418,6 +419,40 @@ def test_a_host_catches_nothing_of_what_enters_it(h1: Host) -> None:
             h1.read("/tmp/file")
         h1.run("touch /tmp/enough")
         assert spy.stdout.readline() == "True []"
+
+
+# A script that is run by what its parent runs from, and would keep it for later.
+THIEF = """#!/proc/self/exe
+import os
+print(os.readlink("/proc/self/exe"))
+try:
+    os.chmod("/proc/self/exe", 0o4777)
+    print("changed")
+except OSError as error:
+    print(error.strerror)
+try:
+    open("/proc/self/exe", "ab")
+except OSError as error:
+    print(error.strerror)
+"""
+
+
+def test_a_host_gets_no_file_of_the_machine_by_what_its_commands_are_started_from(
+    h1: Host,
+) -> None:
+    before = os.stat(os.path.realpath(sys.executable))
+    h1.write("/usr/local/bin/thief", THIEF, mode=0o755)
+    for user in (None, "student"):
+        place = h1.run(["thief"], check=False, user=user).stdout.splitlines()
+        # In an image this Python may find no library, and say nothing.
+        assert place == [] or place[0].startswith("/memfd:python"), place
+    after = os.stat(os.path.realpath(sys.executable))
+    assert (after.st_mode, after.st_mtime_ns, after.st_ctime_ns) == (
+        before.st_mode,
+        before.st_mtime_ns,
+        before.st_ctime_ns,
+    )
+    assert h1.run("hostname").stdout == "h1\n"
 
 
 def test_no_process_of_the_lab_can_be_reached(h1: Host, lab: Lab) -> None:

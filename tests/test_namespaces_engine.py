@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from playground import EngineError, Host, Lab, LabNotFound, Link, labels
-from playground import namespaces_engine as room
+from playground import keeper_line as room
 from playground.engine import LabLabels, NodeContainer
 from playground.namespaces_engine import NamespacesEngine
 from playground.rootfs import RootFilesystem
@@ -343,7 +343,7 @@ def test_a_keeper_that_says_nothing_is_not_waited_for_for_ever(
 LIMITED = """
     import ctypes, sys
     from pathlib import Path
-    from playground import EngineError, Host, Lab, agent, namespaces_engine
+    from playground import EngineError, Host, Lab, agent, privileges
     libc = ctypes.CDLL(None)
     assert libc.unshare(0x10000000) == 0  # CLONE_NEWUSER
     Path("/proc/self/setgroups").write_text("deny")
@@ -351,8 +351,9 @@ LIMITED = """
     Path("/proc/self/gid_map").write_text("1000 0 1")
     Path("/proc/sys/user/max_user_namespaces").write_text("0")
     agent.capset(0, 0, 0)
-    for look in (namespaces_engine.user_namespaces_refused, lambda: ""):
-        namespaces_engine.user_namespaces_refused = look
+    settings = privileges._SETTINGS
+    for looked_at in (settings, ()):
+        privileges._SETTINGS = looked_at
         try:
             Lab(Host("h1"), name=sys.argv[1], quiet=True).start()
         except EngineError as error:
@@ -364,5 +365,33 @@ def test_a_user_who_may_not_make_namespaces_is_told_what_forbids_it() -> None:
     assert run(LIMITED).splitlines() == [
         "an ordinary user may not make user namespaces on this machine: let root run "
         "`sysctl -w user.max_user_namespaces=15000`, run this as root, or use a Docker engine",
-        "user namespaces are refused: No space left on device",  # ENOSPC: user_namespaces(7)
+        "this program may not make user namespaces: whatever it runs in, a container or a "
+        "sandbox, forbids it; run it outside of that, as root, or use a Docker engine",
     ]
+
+
+# -- forks of the program -------------------------------------------------------------
+
+
+FORKED = """
+    import os, sys
+    from playground import AgentGone, Host, Lab
+    h1 = Host("h1")
+    with Lab(h1, name=sys.argv[1], quiet=True) as lab:
+        child = os.fork()
+        if child == 0:
+            try:
+                h1.run("true", timeout_s=3)
+            except AgentGone as error:
+                print(error, flush=True)
+            lab.stop()
+            sys.exit(0)  # by way of the lab's __exit__
+        os.waitpid(child, 0)
+        print(h1.run("hostname").stdout, end="")
+"""
+
+
+def test_a_fork_of_the_program_neither_uses_nor_stops_the_lab() -> None:
+    refusal, hostname = run(FORKED).splitlines()
+    assert "of which this one is a fork: enter it with Lab.attach(...)" in refusal
+    assert hostname == "h1"

@@ -1,0 +1,316 @@
+"""The lines to a lab's keeper: the leash that holds the lab, the makers, the agent.
+
+The library's end of what the docstrings of `playground.keeper` and `playground.maker`
+lay down.
+
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import socket
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from playground.engine import Channel
+from playground.errors import EngineError
+from playground.privileges import user_namespaces_refused
+from playground.remote import SubprocessChannel
+from playground.rootfs import DEFAULT_PATH
+
+# A keeper that has not made its namespaces by then never will.
+_READY_LIMIT_S = 30.0
+
+# A host takes some 3 ms; a maker that was killed with one in its hands never answers.
+_MAKE_LIMIT_S = 30.0
+
+# When making was given up, what is under way is waited for, to be taken back.
+_GIVEN_UP_S = 5.0
+
+# Requests under way at once: enough for all makers, and fewer than a socket holds.
+_UNDER_WAY = 16
+
+# No site, no packages, and of ours without the package's own __init__, which
+# imports all that users see: a lab's start waits for this.
+_START = """
+import sys, types
+package = sys.modules["playground"] = types.ModuleType("playground")
+package.__path__ = [sys.argv[1]]
+from playground.keeper import main
+main()
+"""
+
+
+class Leash:
+    """What holds a lab to its owner: when it is let go of, the lab ends."""
+
+    def __init__(self, line: KeeperLine) -> None:
+        self._line = line
+
+    def release(self) -> None:
+        """Let a lab with ``keep`` outlive this process.  One without has ended already."""
+        self._line.keep()
+        self._line.close()
+
+    def abandon(self) -> None:
+        """Let go, and so end the lab; returns at once."""
+        self._line.let_go()
+
+
+class KeeperLine:
+    """The lines to a keeper that was started: leash, makers, agent."""
+
+    def __init__(
+        self,
+        lab_id: str,
+        environ: Mapping[str, str],
+        keep: bool = False,
+        enter: int | None = None,
+    ) -> None:
+        _lines.add(self)
+        self.lab_id = lab_id
+        self._lock = threading.Lock()
+        self._ready: dict[str, Any] | None = None
+        self._has_reader = False
+        self.closed = False
+        # Hosts that were asked for and not answered yet.
+        self._under_way = 0
+        self._leash, leash = socket.socketpair()
+        self._makers, makers = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        owner = interpreter = None
+        try:
+            if enter is None:
+                owner = os.pidfd_open(os.getpid())
+            interpreter = sealed_interpreter()
+            settings = {
+                "lab": lab_id,
+                "keep": keep,
+                "enter": enter,
+                "leash": leash.fileno(),
+                "maker": makers.fileno(),
+                "owner": owner,
+                "interpreter": interpreter,
+            }
+            here = str(Path(__file__).resolve().parent)
+            given = (leash.fileno(), makers.fileno(), owner, interpreter)
+            self.channel = SubprocessChannel(
+                [sys.executable, "-I", "-S", "-c", _START, here, json.dumps(settings)],
+                executable=f"/proc/self/fd/{interpreter}",
+                env={"PATH": DEFAULT_PATH, "LANG": "C.UTF-8", **environ},
+                pass_fds=[fd for fd in given if fd is not None],
+            )
+        except BaseException:
+            self._leash.close()
+            self._makers.close()
+            raise
+        finally:
+            leash.close()
+            makers.close()
+            for fd in (owner, interpreter):
+                if fd is not None:
+                    os.close(fd)
+
+    def ready(self) -> None:
+        """Wait until the lab's namespaces are there; raises `EngineError` if they cannot be."""
+        with self._lock:
+            if self._ready is None:
+                self._ready = self._hear()
+        if "error" in self._ready:
+            raise EngineError(_sentence(self._ready["error"]))
+
+    def _hear(self) -> dict[str, Any]:
+        heard = b""
+        deadline = time.monotonic() + _READY_LIMIT_S
+        while not heard.endswith(b"\n"):
+            self._leash.settimeout(max(0.001, deadline - time.monotonic()))
+            try:
+                more = self._leash.recv(1 << 16)
+            except TimeoutError:
+                words = f"nothing was heard of it for {_READY_LIMIT_S:g} s"
+                return {"error": {"message": words, "errno": None}}
+            if not more:
+                words = self.channel.stderr_tail().strip() or "it ended at once"
+                return {"error": {"message": words, "errno": None}}
+            heard += more
+        message: dict[str, Any] = json.loads(heard)
+        return message
+
+    def make(
+        self, requests: Iterable[Mapping[str, Any]], advance: Callable[[], object]
+    ) -> dict[str, int]:
+        """Have hosts made; return their process ids by name.
+
+        Raises `EngineError` if one cannot be made; then, and after an interrupt,
+        others may be there, and none is still to come.
+
+        """
+        pids: dict[str, int] = {}
+        errors: list[dict[str, Any]] = []
+
+        def take() -> None:
+            reply = self._hear_of_host(_MAKE_LIMIT_S)
+            if "error" in reply:
+                errors.append(reply["error"])
+            else:
+                pids[reply["name"]] = reply["pid"]
+                advance()
+
+        with self._lock:
+            if self.closed:
+                raise self._no_makers()
+            if self._under_way:
+                raise EngineError(
+                    f"lab {self.lab_id} lost a machine while it was made: stop the lab and start "
+                    "it again"
+                )
+            try:
+                for request in requests:
+                    if errors:
+                        break
+                    if self._under_way == _UNDER_WAY:
+                        take()
+                    self._makers.send(json.dumps(request).encode())
+                    self._under_way += 1
+                while self._under_way:
+                    take()
+            except TimeoutError:
+                raise EngineError(
+                    f"no machine of lab {self.lab_id} was made for {_MAKE_LIMIT_S:g} s: the "
+                    "process that was to make it was killed, or this machine is overloaded; "
+                    "stop the lab and start it again"
+                ) from None
+            except ConnectionError:
+                raise self._no_makers() from None
+            except OSError as error:
+                raise EngineError(
+                    f"lab {self.lab_id} ended while its machines were made: {error.strerror}"
+                ) from error
+            finally:
+                with suppress(EngineError, OSError):
+                    while self._under_way:
+                        self._hear_of_host(_GIVEN_UP_S)
+        if errors:
+            raise EngineError(f"a machine could not be made: {_sentence(errors[0])}")
+        return pids
+
+    def _hear_of_host(self, limit_s: float) -> dict[str, Any]:
+        self._makers.settimeout(limit_s)
+        packet = self._makers.recv(1 << 20)
+        if not packet:
+            raise self._no_makers()
+        self._under_way -= 1
+        reply: dict[str, Any] = json.loads(packet)
+        return reply
+
+    def _no_makers(self) -> EngineError:
+        return EngineError(f"the makers of lab {self.lab_id} were killed: start it again")
+
+    def keep(self) -> None:
+        with suppress(OSError):
+            self._leash.send(b"keep")
+
+    def let_go(self) -> None:
+        """End the leash and the makers' line, also for forks and for threads that wait there."""
+        lines = (self._leash, self._makers)
+        for line in lines:
+            with suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)
+        # Not under the hands of a thread that was woken by that.
+        with self._lock:
+            for line in lines:
+                line.close()
+
+    def hand_out(self) -> Channel:
+        """Return the line to the agent, whose reader will see its end.
+
+        To close it is to close all these lines.
+
+        """
+        self._has_reader = True
+        return self
+
+    def forget(self) -> None:
+        """Close what a fork of the owner has inherited; the lab is not its own."""
+        self.closed = True
+        for fd in (self._leash, self._makers):
+            fd.close()
+        self.channel.forget()
+
+    # -- the line to the agent, as a channel
+
+    def read(self, size: int) -> bytes:
+        return self.channel.read(size)
+
+    def write(self, data: bytes) -> None:
+        self.channel.write(data)
+
+    def stderr_tail(self) -> str:
+        return self.channel.stderr_tail()
+
+    def close(self) -> None:
+        self.closed = True
+        self.let_go()
+        self.channel.close()
+        if not self._has_reader:
+            while self.channel.read(1 << 16):
+                pass
+
+
+# Those of this process.  A fork holds its copies open, whose end nobody would see.
+_lines: weakref.WeakSet[KeeperLine] = weakref.WeakSet()
+
+
+def _forget_all() -> None:
+    for line in list(_lines):
+        with suppress(AttributeError, OSError):  # one that was only half made
+            line.forget()
+
+
+os.register_at_fork(after_in_child=_forget_all)
+
+
+def sealed_interpreter() -> int:
+    """Return a copy of this Python in memory that nobody can change, as a descriptor.
+
+    All of a lab's own processes run from it.  For a moment before a command begins,
+    a host's root can reach the file that the command's parent runs from, by a script
+    whose first line is ``#!/proc/self/exe`` (CVE-2019-5736): it must be none of the
+    machine's, nor that of another lab.
+
+    See memfd_create(2), "File sealing" in fcntl(2).
+
+    """
+    copy = os.memfd_create("python", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        with (
+            open(os.path.realpath(sys.executable), "rb") as file,
+            open(copy, "wb", closefd=False) as memory,
+        ):
+            shutil.copyfileobj(file, memory, 1 << 20)
+        fcntl.fcntl(copy, fcntl.F_ADD_SEALS, _SEALS)
+        with suppress(OSError):  # before Linux 6.3
+            fcntl.fcntl(copy, fcntl.F_ADD_SEALS, _F_SEAL_EXEC)
+    except BaseException:
+        os.close(copy)
+        raise
+    return copy
+
+
+_F_SEAL_EXEC = 0x20  # linux/fcntl.h
+_SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
+
+
+def _sentence(error: Mapping[str, Any]) -> str:
+    message = str(error["message"])
+    if "user namespaces are refused" in message:
+        return user_namespaces_refused(tried=True) or message
+    return message

@@ -1,0 +1,86 @@
+"""What this process may do with namespaces, and what the kernel lacks for it.
+
+See capabilities(7), user_namespaces(7).
+
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import suppress
+from pathlib import Path
+
+# The namespaces of a process, made and entered by pidfd: pidfd_open(2).
+MINIMUM_KERNEL = (5, 3)
+# An overlay in a user namespace: fs/overlayfs/super.c, FS_USERNS_MOUNT.
+MINIMUM_KERNEL_WITHOUT_ROOT = (5, 11)
+
+_CAP_SYS_ADMIN = 21
+
+# Debian's switch; Ubuntu's since 23.10; the kernel's own number of them.
+_SETTINGS = (
+    ("kernel.unprivileged_userns_clone", "0", "1"),
+    ("kernel.apparmor_restrict_unprivileged_userns", "1", "0"),
+    ("user.max_user_namespaces", "0", "15000"),
+)
+
+
+def is_root() -> bool:
+    """Whether this is the machine's root, with all its ids and its power over mounts.
+
+    Root of a container may be neither: it is then no more than an ordinary user.
+
+    """
+    if os.geteuid() != 0:
+        return False
+    with suppress(OSError, StopIteration):
+        status = Path("/proc/self/status").read_text()
+        held = next(line for line in status.splitlines() if line.startswith("CapEff:"))
+        ids = Path("/proc/self/uid_map").read_text().split()
+        return bool(int(held.split()[1], 16) >> _CAP_SYS_ADMIN & 1) and ids == _ALL_IDS
+    return False
+
+
+_ALL_IDS = ["0", "0", "4294967295"]
+
+
+def kernel_refused(release: str, root: bool) -> str:
+    """Return why a kernel of this release is too old, "" if it is not.
+
+    >>> kernel_refused("4.19.0-27-amd64", root=True)
+    'bare namespaces need Linux 5.3, and this is 4.19: use a Docker engine, ...'
+
+    """
+    found = re.match(r"(\d+)\.(\d+)", release)
+    least = MINIMUM_KERNEL if root else MINIMUM_KERNEL_WITHOUT_ROOT
+    if found is None or (int(found[1]), int(found[2])) >= least:
+        return ""
+    whose = "" if root else " without root"
+    return (
+        f"bare namespaces{whose} need Linux {least[0]}.{least[1]}, and this is {found[0]}: use a "
+        'Docker engine, Lab(engine="docker")'
+    )
+
+
+def user_namespaces_refused(tried: bool = False) -> str:
+    """Return why this user cannot make namespaces here, with what to do; "" if it can.
+
+    With ``tried`` it was tried and refused, and there is always an answer.
+
+    """
+    if is_root():
+        return ""
+    for setting, bad, value in _SETTINGS:
+        with suppress(OSError):
+            if Path("/proc/sys", setting.replace(".", "/")).read_text().strip() == bad:
+                return (
+                    "an ordinary user may not make user namespaces on this machine: let root run "
+                    f"`sysctl -w {setting}={value}`, run this as root, or use a Docker engine"
+                )
+    if tried:
+        return (
+            "this program may not make user namespaces: whatever it runs in, a container or a "
+            "sandbox, forbids it; run it outside of that, as root, or use a Docker engine"
+        )
+    return ""
