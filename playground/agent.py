@@ -61,6 +61,8 @@ link(ends: [END], up: bool, nodes: as for network = []) -> null
     Set interfaces up or down; then do what `network` does, to bring back the
     addresses and routes that went with an interface.  On a failure the interfaces
     are set back.
+forget_neighbours(nodes: [{"pid", "interface", "addresses": ["192.168.1.11"]}]) -> null
+    Forget which MAC addresses these had.  What is not known is no error.
 interfaces(ends: [END]) -> [{"up", "carrier", "mtu_bytes", "mac", "statistics": {...}}]
     State and counters, named as in struct rtnl_link_stats64.
 impair(directions: [{"pid", "interface", "watch": pid or null, "impairment": IMPAIRMENT
@@ -1374,6 +1376,8 @@ RTM_NEWADDR = 20
 RTM_DELADDR = 21
 RTM_NEWROUTE = 24
 RTM_DELROUTE = 25
+RTM_DELNEIGH = 29
+NDA_DST = 1
 RTM_GETROUTE = 26
 NLA_F_NESTED = 0x8000
 
@@ -2608,6 +2612,17 @@ def in_each(ends: Sequence[Request]) -> Iterator[tuple[Request, Netlink]]:
     finally:
         setns(own, CLONE_NEWNET)
         os.close(own)
+
+
+def forget_neighbours(nodes: Sequence[Request]) -> None:
+    for node, netlink in in_each(nodes):
+        index = _index_or_none(node["interface"])
+        for address in node["addresses"] if index is not None else ():
+            family, packed = packed_address(address)
+            # struct ndmsg of linux/neighbour.h
+            body = struct.pack("BxxxiHBB", family, index, 0, 0, 0) + attribute(NDA_DST, packed)
+            message = Message(RTM_DELNEIGH, 0, body, f"forget the neighbour {address}")
+            _attempt(netlink, message, errno.ENOENT)
 
 
 def interfaces(ends: Sequence[Request]) -> list[Request]:
@@ -4048,6 +4063,7 @@ WORK: dict[str, Callable[..., Any]] = {
     "wire": wire,
     "unwire": unwire,
     "network": network,
+    "forget_neighbours": forget_neighbours,
     "link": link,
     "interfaces": interfaces,
     "routes": routes,

@@ -148,6 +148,30 @@ def remove(agent: Agent, plumbing: Plumbing, wires: Iterable[WirePlan]) -> None:
         agent.call("unwire", veths=ends)
 
 
+def forget(agent: Agent, pids: Pids, plan: Plan, wires: Iterable[WirePlan]) -> None:
+    """Let others forget the MAC addresses at wires of a plan that are gone.
+
+    Who gets the address next would wait up to a minute for it (RFC 4861 section 6.3.2,
+    and Linux does so for ARP too).
+
+    """
+    ends = {(end.node, end.interface) for wire in wires for end in (wire.a, wire.b)}
+    gone: dict[str, list[str]] = {}
+    for node in plan.nodes:
+        for item in node.interfaces:
+            if (node.name, item.name) in ends:
+                addresses = [str(address.ip) for address in item.addresses]
+                gone.setdefault(item.segment, []).extend(addresses)
+    nodes = [
+        {"pid": pids[node.name], "interface": item.name, "addresses": gone[item.segment]}
+        for node in plan.nodes
+        for item in node.interfaces
+        if item.segment in gone and node.name in pids and (node.name, item.name) not in ends
+    ]
+    if nodes:
+        agent.call("forget_neighbours", nodes=nodes)
+
+
 def configure(agent: Agent, pids: Pids, inside: Iterable[NodeChange]) -> None:
     """Set addresses, routes, sysctls and rules inside the nodes."""
     changing = [change for change in inside if change.node in pids]
