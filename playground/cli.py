@@ -399,6 +399,82 @@ def sweep(quiet: bool) -> None:
 
 
 @main.command()
+@click.argument("container", shell_complete=_complete_host)
+@click.option("--to", metavar="LAB/SWITCH", help="A switch of a lab that runs.")
+@click.option("--new", metavar="NAME", help="A switch of its own, a lab of this name.")
+@click.option("--macvlan", metavar="DEVICE", help="An interface of this machine, shared.")
+@click.option("--physical", metavar="DEVICE", help="An interface of this machine, moved in.")
+@click.option("--dummy", is_flag=True, help="An interface that leads nowhere.")
+@click.option("--interface", "-i", metavar="NAME", help="Its name; by default the next ethN.")
+@click.option("--mac", metavar="MAC", help="Its MAC address.")
+@click.option("--address", "-a", "addresses", multiple=True, metavar="ADDRESS/LENGTH")
+@click.option("--gateway", metavar="ADDRESS", help="Make this the container's default route.")
+@click.option("--route", "routes", multiple=True, metavar="PREFIX[=GATEWAY]")
+@click.option("--mtu", "mtu_bytes", type=int, metavar="BYTES")
+@click.option("--subnet", metavar="PREFIX", help="With --new: the network on that switch.")
+def plug(
+    container: str,
+    to: str | None,
+    new: str | None,
+    routes: tuple[str, ...],
+    subnet: str | None,
+    **how: Any,
+) -> None:
+    """Give any running container one more interface.
+
+    CONTAINER is a host of a lab, the name or id of a container that Docker runs, made by playground
+    or not, or a process id. Say what to plug it into: --to, --new, --macvlan, --physical
+    or --dummy. --address and --route may be given more than once; without an address it is only
+    connected. Needs root, but for Docker.
+    """
+    from playground import plugging
+    from playground.topology import Switch
+
+    if new is not None and to is not None:
+        raise click.UsageError("--to and --new are two places: choose one")
+    place = Switch(new, subnet=subnet) if new is not None else to
+    ways = {prefix: via or None for prefix, _, via in (text.partition("=") for text in routes)}
+    found = plugging.plug(_container(container), place, routes=ways, **how)
+    addresses = " ".join(found.addresses) or "no address"
+    click.echo(f"{found.interface} of {container} is plugged into {found.to}: {addresses}")
+
+
+@main.command()
+@click.argument("container", shell_complete=_complete_host)
+@click.argument("interface", required=False)
+def unplug(container: str, interface: str | None) -> None:
+    """Take out again what `playground plug` has given to CONTAINER.
+
+    INTERFACE may be left out where there is one. The default route that was there before comes
+    back, and an interface of the machine goes back to it.
+    """
+    from playground import plugging
+
+    plugging.unplug(_container(container), interface)
+
+
+@main.command()
+@click.argument("container", shell_complete=_complete_host)
+@click.argument("interface", default="eth1")
+@click.option("--timeout", "timeout_s", type=float, metavar="SECONDS", help="Give up after it.")
+def wait(container: str, interface: str, timeout_s: float | None) -> None:
+    """Wait until CONTAINER has an INTERFACE (eth1) that is up and connected.
+
+    It is the start of what needs the interface: `playground wait web && docker exec web nginx`.
+    The exit status is 1 if it has not come about within --timeout.
+    """
+    from playground import plugging
+
+    if not plugging.wait_plugged(_container(container), interface, timeout_s):
+        raise Failure(f"{container} has no interface {interface} that is up after {timeout_s:g} s")
+
+
+def _container(name: str) -> str | int:
+    """A name, or a process id: no container is called by a short number alone."""
+    return int(name) if name.isdigit() and len(name) < 8 else name
+
+
+@main.command()
 def version() -> None:
     """Print the versions of playground and Python."""
     import platform

@@ -20,6 +20,7 @@ import secrets
 import shutil
 import threading
 import time
+import urllib.parse
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -492,6 +493,55 @@ class DockerEngine:
             if item["Labels"][NODE] in found
         }
 
+    def container(self, name: str) -> tuple[str, int] | None:
+        """Return a container's id and process id, whoever made it; None: there is none.
+
+        ``name`` is a name or an id, or the beginning of one.  Raises `EngineError`
+        for one that does not run.
+
+        """
+        path = f"/containers/{urllib.parse.quote(name, safe='')}/json"
+        with self._errors(f"looking for the container {name}"), self._line() as line:
+            try:
+                found = line.request("GET", path)
+            except Refused as refusal:
+                if refusal.status == http.client.NOT_FOUND:
+                    return None
+                raise
+        if not found["State"]["Running"]:
+            raise EngineError(
+                f"the container {name} does not run, and has no network until it does: start it "
+                f"with `docker start {name}`"
+            )
+        return str(found["Id"]), int(found["State"]["Pid"])
+
+    def open_plumber(self, command: Sequence[str], machine_network: bool) -> Channel:
+        """Run a command with a helper's powers, in a container that goes with its end.
+
+        Returns the line to it.  With ``machine_network`` it is in the network of the
+        engine's machine, else in one of its own.
+
+        """
+        self.ensure_images([])
+        config = _plumber_config(helper_image().tag, command, machine_network)
+        name = f"playground-plumber-{secrets.token_hex(4)}"
+        with self._errors("starting a helper container"), self._line() as line:
+            container = _create(line, name, config)
+            try:
+                query = "stream=1&stdin=1&stdout=1&stderr=1"
+                channel = self._open_channel(
+                    lambda own: own.upgrade(f"/containers/{container}/attach?{query}", None)
+                )
+                try:
+                    line.request("POST", f"/containers/{container}/start")
+                except BaseException:
+                    channel.close()
+                    raise
+                return channel
+            except BaseException:
+                self._remove([container])
+                raise
+
     def stop(self, lab_id: str, nodes: Sequence[str] | None = None) -> None:
         """Remove the containers of a lab, or only those of some of its nodes.
 
@@ -834,6 +884,19 @@ def _helper_config(lab: LabLabels, image: str) -> dict[str, Any]:
             "ReadonlyPaths": [],
             "Binds": ["/sys/fs/cgroup:/sys/fs/cgroup:rw"],
         },
+    }
+
+
+def _plumber_config(image: str, command: Sequence[str], machine_network: bool) -> dict[str, Any]:
+    """What a helper is, for one command and without a lab."""
+    config = _helper_config(LabLabels("", "", "", keep=True), image)
+    network = {"NetworkMode": "host"} if machine_network else {}
+    return config | {
+        "Entrypoint": list(command),
+        "AttachStdout": True,
+        "AttachStderr": True,
+        "Labels": {"playground.plumber": "1"},
+        "HostConfig": config["HostConfig"] | network,
     }
 
 

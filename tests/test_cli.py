@@ -18,7 +18,8 @@ from playground import cli
 from playground.errors import BadArgument, PlaygroundError, TopologyError
 
 COMMANDS = (
-    "demo", "build", "doctor", "up", "ls", "run", "shell", "ssh-config", "down", "sweep", "version",
+    "demo", "build", "doctor", "up", "ls", "run", "shell", "ssh-config", "down", "sweep",
+    "plug", "unplug", "wait", "version",
 )  # fmt: skip
 
 # RFC 863, discard: nobody runs it on a loopback address any more.

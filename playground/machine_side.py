@@ -1,0 +1,525 @@
+"""Plumbing that reaches out of labs: into any container, and into the machine itself.
+
+A script of the standard library and `agent`, run by `playground.plumber` as root in
+the machine's process-id namespace, and for what concerns the machine in its network
+namespace: as a process of its own, or on Docker in a container.  It is started with
+one argument, a JSON object with ``op`` and what that takes; it prints one line, the
+reply, ``{"result": ...}`` or ``{"error": ...}`` as the agent writes errors.
+
+``pid`` is any process in the network namespace meant, ``0`` the machine's own.
+
+look(pid) -> [{"name", "mac", "up", "carrier", "mtu_bytes", "addresses", "plugged"}]
+    The interfaces of a container; ``plugged`` is the note of `plug` or null.
+plug(pid, interface, mac, addresses, routes, gateway, mtu_bytes, offload, kind, of,
+        bridge, port, note) -> {"interface", "mac", "addresses"}
+    Give a container an interface (null: the first free ethN).  ``kind`` is "switch":
+    a veth pair whose other end is ``port`` in the namespace of the process ``of``,
+    on ``bridge`` there; "macvlan" or "physical": of the machine's interface ``of``;
+    "dummy".  On a failure all is as it was.
+unplug(pid, interface) -> null
+    Take away what `plug` has made, and put back what it has replaced.
+wait(pid, interface, timeout_s) -> bool
+    Wait until there is an interface of that name that is up and has a carrier.
+reach(pid, inside, outside, addresses, way_out) -> null
+    Link a node with the machine by a veth pair, ``outside`` on the machine's side,
+    with an address on each side (the machine's first).  ``way_out`` is null or
+    ``{"through": [device, ...] or []}``: then the node's default route leads
+    there, and the machine lets its packets out by these devices (none: those of its
+    default routes) under addresses of its own.  A process stays for as long as the
+    interface is there, and puts back what was changed on the machine after that.
+release(outside) -> null
+    Remove such a pair, and wait until the machine is as it was before.
+
+What `plug` has to remember stands in the interface's own alias (ip-link(8)), as
+JSON, and goes with it: there are no state files.
+
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import functools
+import json
+import os
+import socket
+import struct
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NoReturn
+
+from playground import agent
+
+Request = dict[str, Any]
+
+# linux/if_link.h, linux/rtnetlink.h; what agent.py does not need.
+IFLA_LINK = 5
+IFLA_IFALIAS = 20
+IFLA_MACVLAN_MODE = 1
+MACVLAN_MODE_BRIDGE = 4
+RTM_GETADDR = 22
+RTMGRP_LINK = 1
+IFF_LOWER_UP = 1 << 16
+IFALIAS_LENGTH = 255
+
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+# How long the machine may take to be as it was, once nothing stands in the way.
+_RELEASE_LIMIT_S = 10.0
+
+
+def main() -> NoReturn:
+    """Do what the one argument says; never returns."""
+    request = json.loads(sys.argv[-1])
+    machine_networks()
+    try:
+        reply = {"result": OPS[request.pop("op")](**request)}
+    except Exception as error:
+        reply = {"error": agent.describe(error)}
+    say(reply)
+    os._exit(0)
+
+
+def say(reply: Request) -> None:
+    line = memoryview(json.dumps(reply).encode() + b"\n")
+    with contextlib.suppress(OSError):  # who asked may be gone
+        while line:
+            line = line[os.write(1, line) :]
+
+
+# -- Namespaces --------------------------------------------------------------
+
+
+def open_network(pid: int) -> int:
+    """Open the network namespace of a process, 0: the one that this process began in.
+
+    Raises OSError where a process has none of its own.
+
+    """
+    if not pid:
+        return os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fd = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, ProcessLookupError):
+        raise ProcessLookupError(errno.ESRCH, f"process {pid} has ended") from None
+    if os.fstat(fd).st_ino in machine_networks():
+        os.close(fd)
+        raise OSError(
+            errno.EBUSY,
+            f"process {pid} uses the network of the machine itself, which is left alone: it has "
+            "no network of its own to plug anything into",
+        )
+    return fd
+
+
+@functools.cache
+def machine_networks() -> set[int]:
+    """Return the inode numbers of what is the machine's own, first called from there."""
+    found = set()
+    for path in ("/proc/self/ns/net", "/proc/1/ns/net"):
+        with contextlib.suppress(OSError):  # the first process may be hidden
+            found.add(os.stat(path).st_ino)
+    return found
+
+
+@contextlib.contextmanager
+def network_of(pid: int) -> Iterator[agent.Netlink]:
+    """Be in a process's network namespace, with a line to the kernel there."""
+    own = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    there = open_network(pid)
+    try:
+        agent.setns(there, agent.CLONE_NEWNET)
+        netlink = agent.Netlink(None)
+        try:
+            yield netlink
+        finally:
+            netlink.close()
+            agent.setns(own, agent.CLONE_NEWNET)
+    finally:
+        os.close(own)
+        os.close(there)
+
+
+def quiet(interface: str) -> None:
+    """Keep an interface from asking for routers and from trying its addresses."""
+    for name, value in (("router_solicitations", "0"), ("accept_ra", "0"), ("dad_transmits", "0")):
+        with contextlib.suppress(FileNotFoundError):  # a kernel without IPv6
+            agent.write_sysctl(f"net/ipv6/conf/{interface}/{name}", value)
+
+
+def without_ipv6(interface: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        agent.write_sysctl(f"net/ipv6/conf/{interface}/disable_ipv6", "1")
+
+
+# -- Looking -----------------------------------------------------------------
+
+
+def look(pid: int) -> list[Request]:
+    with network_of(pid) as netlink:
+        return list(interfaces(netlink))
+
+
+def interfaces(netlink: agent.Netlink) -> Iterator[Request]:
+    addresses: dict[int, list[str]] = {}
+    question = agent.Message(RTM_GETADDR, agent.NLM_F_DUMP, bytes(8), "look at the addresses")
+    for body in netlink.ask(question):
+        family, length, _, scope, index = struct.unpack_from("BBBBI", body)
+        found = agent.attributes(body[8:])
+        # Of a point-to-point address IFA_ADDRESS is the other end's.
+        packed = found.get(agent.IFA_LOCAL) or found[agent.IFA_ADDRESS]
+        if scope != agent.RT_SCOPE_LINK:
+            text = f"{socket.inet_ntop(family, packed)}/{length}"
+            addresses.setdefault(index, []).append(text)
+    question = agent.Message(
+        agent.RTM_GETLINK, agent.NLM_F_DUMP, agent.link_body(), "look at the interfaces"
+    )
+    for body in netlink.ask(question):
+        index, flags = struct.unpack_from("iI", body, 4)
+        found = agent.attributes(body[16:])
+        yield {
+            "index": index,
+            "name": found[agent.IFLA_IFNAME].rstrip(b"\0").decode(),
+            "mac": found.get(agent.IFLA_ADDRESS, b"").hex(":"),
+            "up": bool(flags & agent.IFF_UP),
+            "carrier": bool(flags & IFF_LOWER_UP),
+            "mtu_bytes": struct.unpack("I", found[agent.IFLA_MTU])[0],
+            "addresses": addresses.get(index, []),
+            "plugged": read_note(found.get(IFLA_IFALIAS, b"")),
+        }
+
+
+def read_note(alias: bytes) -> Request | None:
+    """Return what `plug` has written into an interface's alias; None: nothing."""
+    with contextlib.suppress(ValueError):
+        note = json.loads(alias.rstrip(b"\0") or b"null")
+        if isinstance(note, dict) and "playground" in note:
+            return note
+    return None
+
+
+def default_routes(netlink: agent.Netlink, family: int) -> list[Request]:
+    """Return the default routes of the main table: {"via", "interface"}, the preferred first."""
+    header = struct.pack("BBBBBBBBI", family, 0, 0, 0, 0, 0, 0, 0, 0)
+    question = agent.Message(agent.RTM_GETROUTE, agent.NLM_F_DUMP, header, "look at the routes")
+    found = []
+    for body in netlink.ask(question):
+        _, length, _, _, table, _, _, kind = struct.unpack_from("BBBBBBBB", body)
+        values = agent.attributes(body[12:])
+        if length or table != agent.RT_TABLE_MAIN or kind != agent.RTN_UNICAST:
+            continue
+        if agent.RTA_OIF not in values:
+            continue
+        via = values.get(agent.RTA_GATEWAY)
+        (index,) = struct.unpack("i", values[agent.RTA_OIF])
+        metric = struct.unpack("I", values.get(agent.RTA_PRIORITY, bytes(4)))[0]
+        entry = {
+            "destination": "0.0.0.0/0" if family == socket.AF_INET else "::/0",
+            "via": socket.inet_ntop(family, via) if via else None,
+            "interface": socket.if_indextoname(index),
+        }
+        found.append((metric, entry))
+    return [entry for _, entry in sorted(found, key=lambda row: row[0])]
+
+
+# -- Plugging ----------------------------------------------------------------
+
+
+def plug(
+    pid: int,
+    interface: str | None,
+    mac: str | None,
+    addresses: Sequence[str],
+    routes: Sequence[Request],
+    gateway: str | None,
+    mtu_bytes: int | None,
+    offload: bool,
+    kind: str,
+    of: Any,
+    bridge: str | None,
+    port: str | None,
+    note: Request,
+) -> Request:
+    with network_of(pid) as netlink:
+        there = {row["name"]: row for row in interfaces(netlink)}
+        name = interface or next(
+            f"eth{number}" for number in range(len(there) + 1) if f"eth{number}" not in there
+        )
+        if name in there:
+            raise FileExistsError(errno.EEXIST, f"it has an interface {name} already")
+        replaced = []
+        if gateway:
+            family, _ = agent.packed_address(gateway)
+            # That of no metric is the one that a new one takes the place of.
+            replaced = default_routes(netlink, family)[:1]
+    note = {"playground": 1, "kind": kind, **note}
+    if replaced:
+        note["default"] = replaced[0]
+    undo: list[Callable[[], None]] = []
+    try:
+        if kind == "switch":
+            _make_veth(pid, name, mac, mtu_bytes or 1500, offload, of, bridge, port, undo)
+        elif kind == "physical":
+            _move_in(pid, name, of, note, undo)
+        else:
+            _make_upon(pid, name, kind, of, mtu_bytes, undo)
+        with network_of(pid) as netlink:
+            if kind != "switch":
+                _adjust(netlink, name, mac, mtu_bytes)
+            write_note(netlink, name, note)
+            if replaced:
+                undo.append(lambda: _put_back_default(pid, replaced[0]))
+            _configure(netlink, name, addresses, routes, gateway)
+            row = next(row for row in interfaces(netlink) if row["name"] == name)
+    except BaseException:
+        for step in reversed(undo):
+            with contextlib.suppress(OSError):
+                step()
+        raise
+    return {"interface": name, "mac": row["mac"], "addresses": row["addresses"]}
+
+
+def _make_veth(
+    pid: int,
+    name: str,
+    mac: str | None,
+    mtu_bytes: int,
+    offload: bool,
+    of: int,
+    bridge: str | None,
+    port: str | None,
+    undo: list[Callable[[], None]],
+) -> None:
+    inside = open_network(pid)
+    try:
+        with network_of(of) as netlink:
+            master = agent.interface_index(str(bridge))
+            a = {"pid": None, "interface": port}
+            b = {"pid": pid, "interface": name, "mac": mac}
+            netlink.send([agent.new_veth(a, b, mtu_bytes, inside)])
+            undo.append(lambda: _delete(of, str(port)))
+            if not offload:
+                agent.Offloads().off(str(port))
+            without_ipv6(str(port))
+            netlink.send([agent.set_link(str(port), up=True, master=master)])
+        if not offload:
+            with network_of(pid):
+                agent.Offloads().off(name)
+    finally:
+        os.close(inside)
+
+
+def _make_upon(
+    pid: int,
+    name: str,
+    kind: str,
+    of: Any,
+    mtu_bytes: int | None,
+    undo: list[Callable[[], None]],
+) -> None:
+    """Make a macvlan of one of the machine's interfaces, or a dummy, inside."""
+    inside = open_network(pid)
+    try:
+        info = agent.text_attribute(agent.IFLA_INFO_KIND, kind)
+        body = agent.link_body() + agent.text_attribute(agent.IFLA_IFNAME, name)
+        body += agent.attribute(agent.IFLA_NET_NS_FD, struct.pack("I", inside))
+        if kind == "macvlan":
+            mode = agent.attribute(IFLA_MACVLAN_MODE, struct.pack("I", MACVLAN_MODE_BRIDGE))
+            info += agent.attribute(agent.IFLA_INFO_DATA | agent.NLA_F_NESTED, mode)
+            body += agent.attribute(IFLA_LINK, struct.pack("I", agent.interface_index(of)))
+        body += agent.attribute(agent.IFLA_LINKINFO | agent.NLA_F_NESTED, info)
+        flags = agent.NLM_F_CREATE | agent.NLM_F_EXCL
+        message = agent.Message(agent.RTM_NEWLINK, flags, body, f"make the {kind} {name}")
+        with network_of(0) as netlink:
+            try:
+                netlink.send([message])
+            except OSError as error:
+                if error.errno == errno.EOPNOTSUPP:
+                    raise OSError(
+                        errno.EOPNOTSUPP,
+                        f"the kernel of this machine has no {kind} interfaces (CONFIG_"
+                        f"{kind.upper()}): use another kind, such as a switch of a lab",
+                    ) from None
+                raise
+        undo.append(lambda: _delete(pid, name))
+    finally:
+        os.close(inside)
+
+
+def _move_in(pid: int, name: str, of: str, note: Request, undo: list[Callable[[], None]]) -> None:
+    """Move one of the machine's interfaces into a container, under another name."""
+    with network_of(0) as netlink:
+        row = next((row for row in interfaces(netlink) if row["name"] == of), None)
+        if row is None:
+            raise OSError(errno.ENODEV, f"the machine has no interface {of}")
+        families = (socket.AF_INET, socket.AF_INET6)
+        ways = [entry for family in families for entry in default_routes(netlink, family)]
+        if any(entry["interface"] == of for entry in ways):
+            raise OSError(
+                errno.EBUSY,
+                f"{of} is this machine's own way out, and stays: take another, or a macvlan of it",
+            )
+        note["was"] = {"name": of, "up": row["up"], "mac": row["mac"], "mtu": row["mtu_bytes"]}
+        note["was"]["addresses"] = row["addresses"]
+        inside = open_network(pid)
+        try:
+            netlink.send([agent.set_link(of, up=False)])
+            undo.append(lambda: _raise_again(row))
+            body = struct.pack("BxHiII", 0, 0, row["index"], 0, 0)
+            body += agent.attribute(agent.IFLA_NET_NS_FD, struct.pack("I", inside))
+            body += agent.text_attribute(agent.IFLA_IFNAME, name)
+            purpose = f"move {of} into the container as {name}"
+            netlink.send([agent.Message(agent.RTM_NEWLINK, 0, body, purpose)])
+        finally:
+            os.close(inside)
+    undo[:] = [lambda: _move_back(pid, name, note["was"])]
+
+
+def _raise_again(row: Request) -> None:
+    with network_of(0) as netlink:
+        _restore_interface(netlink, {**row, "mtu": row["mtu_bytes"]})
+
+
+def _move_back(pid: int, name: str, was: Request) -> None:
+    """Give the machine back its interface: name, MAC, MTU, addresses, and whether it is up."""
+    outside = open_network(0)
+    try:
+        with network_of(pid) as netlink:
+            write_note(netlink, name, None)
+            netlink.send([agent.set_link(name, up=False)])
+            body = struct.pack("BxHiII", 0, 0, agent.interface_index(name), 0, 0)
+            body += agent.attribute(agent.IFLA_NET_NS_FD, struct.pack("I", outside))
+            body += agent.text_attribute(agent.IFLA_IFNAME, was["name"])
+            purpose = f"give {name} back to the machine as {was['name']}"
+            netlink.send([agent.Message(agent.RTM_NEWLINK, 0, body, purpose)])
+    finally:
+        os.close(outside)
+    with network_of(0) as netlink:
+        _restore_interface(netlink, was)
+
+
+def _restore_interface(netlink: agent.Netlink, was: Request) -> None:
+    name = was["name"]
+    _adjust(netlink, name, was["mac"], was["mtu"])
+    if was["up"]:
+        netlink.send([agent.set_link(name, up=True)])
+    index = agent.interface_index(name)
+    netlink.send([agent.new_address(name, index, text) for text in was["addresses"]])
+
+
+def _adjust(netlink: agent.Netlink, name: str, mac: str | None, mtu_bytes: int | None) -> None:
+    body = agent.link_body() + agent.text_attribute(agent.IFLA_IFNAME, name)
+    if mac:
+        body += agent.attribute(agent.IFLA_ADDRESS, bytes.fromhex(mac.replace(":", "")))
+    if mtu_bytes:
+        body += agent.attribute(agent.IFLA_MTU, struct.pack("I", mtu_bytes))
+    purpose = f"set the MAC address {mac} and the MTU {mtu_bytes} of {name}"
+    netlink.send([agent.Message(agent.RTM_NEWLINK, 0, body, purpose)])
+
+
+def write_note(netlink: agent.Netlink, name: str, note: Request | None) -> None:
+    text = json.dumps(note, separators=(",", ":")).encode() if note else b""
+    if len(text) > IFALIAS_LENGTH:
+        raise OSError(
+            errno.EMSGSIZE,
+            f"{name}: there is no room to remember all that is to be put back "
+            f"({len(text)} bytes of {IFALIAS_LENGTH}): take addresses away from it first",
+        )
+    body = agent.link_body() + agent.text_attribute(agent.IFLA_IFNAME, name)
+    # Without an end of its own: an empty one removes the alias.
+    body += agent.attribute(IFLA_IFALIAS, text)
+    netlink.send([agent.Message(agent.RTM_NEWLINK, 0, body, f"write the alias of {name}")])
+
+
+def _configure(
+    netlink: agent.Netlink,
+    name: str,
+    addresses: Sequence[str],
+    routes: Sequence[Request],
+    gateway: str | None,
+) -> None:
+    index = agent.interface_index(name)
+    quiet(name)
+    if any(":" in text for text in addresses):
+        agent.write_sysctl(f"net/ipv6/conf/{name}/disable_ipv6", "0")
+    netlink.send([agent.new_address(name, index, text) for text in addresses])
+    netlink.send([agent.set_link(name, up=True)])
+    entries = [{**entry, "interface": name} for entry in routes]
+    if gateway:
+        everything = "::/0" if ":" in gateway else "0.0.0.0/0"
+        entries.append({"destination": everything, "via": gateway, "interface": name})
+    # Those on the link first: they lead to the gateways of the others.
+    entries.sort(key=lambda entry: entry["via"] is not None)
+    netlink.send([agent.route(agent.RTM_NEWROUTE, entry, index) for entry in entries])
+
+
+def _delete(pid: int, name: str) -> None:
+    with network_of(pid) as netlink:
+        netlink.send([agent.delete_link(name)])
+
+
+def _put_back_default(pid: int, entry: Request) -> None:
+    with network_of(pid) as netlink:
+        index = agent.interface_index(entry["interface"])
+        netlink.send([agent.route(agent.RTM_NEWROUTE, entry, index)])
+
+
+def unplug(pid: int, interface: str) -> None:
+    with network_of(pid) as netlink:
+        row = next((row for row in interfaces(netlink) if row["name"] == interface), None)
+    if row is None:
+        raise OSError(errno.ENODEV, f"it has no interface {interface}")
+    note = row["plugged"]
+    if note is None:
+        raise OSError(errno.EPERM, f"{interface} was not plugged in by playground, and stays")
+    if note["kind"] == "physical":
+        _move_back(pid, interface, note["was"])
+    else:
+        _delete(pid, interface)
+    if "default" in note:
+        with contextlib.suppress(OSError):  # the interface that it led out by may be gone too
+            _put_back_default(pid, note["default"])
+
+
+def wait(pid: int, interface: str, timeout_s: float | None) -> bool:
+    deadline = None if timeout_s is None else time.monotonic() + timeout_s
+    with network_of(pid) as netlink, link_events() as events:
+        while True:
+            for row in interfaces(netlink):
+                if row["name"] == interface and row["up"] and row["carrier"]:
+                    return True
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left <= 0:
+                return False
+            events.settimeout(left)
+            with contextlib.suppress(TimeoutError):
+                hear(events)
+
+
+@contextlib.contextmanager
+def link_events() -> Iterator[socket.socket]:
+    """Open a socket that hears of each change of an interface of the present namespace."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as events:
+        events.bind((0, RTMGRP_LINK))
+        yield events
+
+
+def hear(events: socket.socket) -> None:
+    """Wait for a change; that some were lost is one too."""
+    try:
+        events.recv(1 << 16)
+    except OSError as error:
+        if isinstance(error, TimeoutError) or error.errno != errno.ENOBUFS:
+            raise
+
+
+OPS: dict[str, Callable[..., Any]] = {
+    "look": look,
+    "plug": plug,
+    "unplug": unplug,
+    "wait": wait,
+}
+
+if __name__ == "__main__":
+    main()

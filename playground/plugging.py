@@ -1,0 +1,509 @@
+"""Plugging interfaces into containers that run: `plug`, `unplug`, `plugged`, `wait_plugged`.
+
+What the shell script pipework did, for any container: one of a lab, one that Docker
+runs, whoever started it, and whatever else has a network namespace of its own.
+
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_interface, ip_network
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from playground.engine import Engine
+from playground.engines import RunningLabs
+from playground.errors import AgentError, BadArgument, LabNotFound, NoSuchNode
+from playground.lab import Lab
+from playground.labels import find_keeper, find_nodes
+from playground.plan import InterfaceAddress, Plan
+from playground.plumber import DockerPlumber, LocalPlumber, Plumber
+from playground.segments import collect
+from playground.tables import Table
+from playground.topology import Host, Link, Machine, Router, Switch
+
+if TYPE_CHECKING:
+    from playground.docker_engine import DockerEngine
+
+Container = str | int | Host | Router
+
+
+@dataclass(frozen=True)
+class Plugged:
+    """An interface that `plug` has given to a container.
+
+    ``container`` is what it is found by again, ``to`` what it is plugged into, such
+    as "coffee-shop/home".  At the end of a ``with`` block it is taken out again.
+
+    """
+
+    container: str | int
+    interface: str
+    to: str
+    mac: str
+    addresses: tuple[str, ...]
+
+    def unplug(self) -> None:
+        """Take it out again: see `playground.unplug`."""
+        unplug(self.container, self.interface)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.unplug()
+
+
+def plug(
+    container: Container,
+    to: Switch | str | None = None,
+    *,
+    macvlan: str | None = None,
+    physical: str | None = None,
+    dummy: bool = False,
+    interface: str | None = None,
+    mac: str | None = None,
+    addresses: str | Iterable[str] = (),
+    gateway: str | None = None,
+    routes: Mapping[str, str | None] | None = None,
+    mtu_bytes: int | None = None,
+    offload: bool = False,
+) -> Plugged:
+    """Give a container that runs one more interface, at once.
+
+    ``container`` is a host or router that runs, "LAB/HOST", the name or id of any
+    container that Docker runs, made by us or not, or the process id of anything that
+    has a network namespace of its own (Podman, LXC, systemd-nspawn).
+
+    What it is plugged into is one of:
+
+    * ``to``, a switch: a `Switch` of a lab that runs, or "LAB/SWITCH" (or "LAB", if
+      it has one switch).  A `Switch` that nothing is linked to becomes a lab of its
+      own name, with ``keep``, in which a host ``probe`` is linked to it.
+    * ``macvlan``, an interface of the machine: one more station on its network.
+    * ``physical``, an interface of the machine, which moves into the container
+      until it is unplugged.  One that is the machine's own way out stays.
+    * ``dummy``: an interface that leads nowhere.
+
+    ``interface`` is its name in the container, by default the first free of eth0,
+    eth1, ... ``mac`` is its MAC address.  ``addresses`` are one or more with their
+    prefix lengths, "10.1.1.7/24"; on a switch of a lab the length may be left out,
+    and where nothing is said it has no address at all.  ``gateway`` becomes the
+    container's default route; one that was there is put back by `unplug`.
+    ``routes`` maps destinations to gateways (None: on the link itself).
+    ``mtu_bytes`` is 1500 on a switch; ``offload`` is that of `Link`.
+
+    The interface is no part of a lab's plan.  It ends with the lab that the switch
+    is in, with the container, or with `unplug`.
+
+    Needs root, or a Docker engine that is asked for it.  ``macvlan``, ``physical``
+    and ``dummy`` are made in the network namespace of the machine itself.  Raises
+    `BadArgument` for what cannot be, `NoSuchNode` or `LabNotFound` for what is not
+    there, `AgentError` with the kernel's reason; then all is as it was.
+
+    >>> plug("web", to="coffee-shop/home", addresses="192.168.1.200", gateway="192.168.1.1")
+    Plugged(container='web', interface='eth1', to='coffee-shop/home', ...)
+
+    See https://github.com/jpetazzo/pipework, ip-link(8), network_namespaces(7).
+
+    """
+    kind, of = _only_one(to, macvlan, physical, dummy)
+    texts = [addresses] if isinstance(addresses, str) else list(addresses)
+    request: dict[str, Any] = {
+        "kind": kind,
+        "of": of,
+        "bridge": None,
+        "port": None,
+        "interface": _check_interface(interface),
+        "mac": _check_mac(mac),
+        "routes": [_route(*row) for row in (routes or {}).items()],
+        "gateway": None if gateway is None else _gateway(gateway),
+        "mtu_bytes": _check_mtu(mtu_bytes),
+        "offload": offload,
+    }
+    place = _find(container)
+    if to is None:
+        into, plumber = of or kind, _plumber(place)
+        request["addresses"] = [_address(text) for text in texts]
+    else:
+        socket = _find_switch(to)
+        into, plumber = socket.name, _plumber(place, socket)
+        request |= {"of": socket.pid, "bridge": socket.bridge}
+        request["port"] = f"plug_{secrets.token_hex(4)}"
+        request["addresses"] = [socket.address(text) for text in texts]
+    with _about(place):
+        row = plumber.do("plug", pid=place.pid, note={"to": into}, **request)
+    return Plugged(place.handle, row["interface"], into, row["mac"], tuple(row["addresses"]))
+
+
+def unplug(container: Container, interface: str | None = None) -> None:
+    """Take out again what `plug` has given to a container.
+
+    ``interface`` may be left out where there is one.  Its addresses and routes go
+    with it; the default route that it took the place of comes back, and so does,
+    to the machine, a physical interface with its name, MAC address, MTU and
+    addresses.  Raises `BadArgument` for what was not plugged in by `plug`,
+    `AgentError` with the kernel's reason.
+
+    >>> unplug("web")
+
+    """
+    place = _find(container)
+    plumber = _plumber(place)
+    with _about(place):
+        ours = [row["name"] for row in plumber.do("look", pid=place.pid) if row["plugged"]]
+    if interface is None and len(ours) == 1:
+        interface = ours[0]
+    if interface not in ours:
+        what = f"{interface} was not plugged into {place.name}" if interface else "say which"
+        raise BadArgument(f"{what}: of what it has, {', '.join(ours) or 'nothing'} was plugged in")
+    with _about(place):
+        plumber.do("unplug", pid=place.pid, interface=interface)
+
+
+def plugged(container: Container) -> Table[Plugged]:
+    """Return what is plugged into a container, as rows read from the kernel.
+
+    >>> plugged("web")
+    container  interface  to                mac                addresses
+    web        eth1       coffee-shop/home  02:42:0a:01:01:07  192.168.1.200/24
+
+    """
+    place = _find(container)
+    with _about(place):
+        rows = _plumber(place).do("look", pid=place.pid)
+    return Table(
+        Plugged(
+            place.handle, row["name"], row["plugged"]["to"], row["mac"], tuple(row["addresses"])
+        )
+        for row in rows
+        if row["plugged"]
+    )
+
+
+def wait_plugged(
+    container: Container, interface: str = "eth1", timeout_s: float | None = None
+) -> bool:
+    """Wait until a container has an interface of this name that is up and connected.
+
+    Returns False where that has not come about within ``timeout_s`` seconds (None:
+    no limit).  Whoever made the interface does not matter.
+
+    >>> wait_plugged("web", "eth1", timeout_s=10)
+    True
+
+    """
+    place = _find(container)
+    with _about(place):
+        found: bool = _plumber(place).do(
+            "wait", pid=place.pid, interface=interface, timeout_s=timeout_s
+        )
+    return found
+
+
+# -- Which container ---------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Place:
+    """A network namespace: of a process, as ``docker`` counts or else this machine."""
+
+    name: str
+    handle: str | int
+    pid: int
+    docker: DockerEngine | None = None
+
+
+def _find(container: Container) -> Place:
+    if isinstance(container, bool) or not isinstance(container, (str, int, Machine)):
+        raise BadArgument(
+            f"{container!r} is no container: give a host that runs, a name, or a process id"
+        )
+    if isinstance(container, int):
+        return Place(f"process {container}", container, container)
+    if isinstance(container, Machine):
+        lab = container.running().lab
+        assert isinstance(lab, Lab)
+        return _host_of(lab.id, container.name)
+    lab_name, slash, host = container.partition("/")
+    if slash:
+        return _host_of(lab_name, host)
+    if found := _docker_container(container):
+        return found
+    with closing(RunningLabs()) as labs:
+        records = [
+            (record.id, node)
+            for record in labs.labs()
+            for node in record.nodes
+            if container in (node, node.partition(".")[0])
+        ]
+    if len(records) == 1:
+        return _host_of(*records[0])
+    if records:
+        names = ", ".join(f"{lab}/{node}" for lab, node in records)
+        raise BadArgument(f"there is more than one {container}: say which, one of {names}")
+    raise NoSuchNode(
+        f"there is no container {container!r}: Docker runs none of that name or id, and no lab "
+        "has such a host; `playground ls` and `docker ps` show what there is"
+    )
+
+
+def _host_of(lab: str, host: str) -> Place:
+    with closing(RunningLabs()) as labs:
+        engine, record = labs.find(lab)
+        for name in record.nodes:
+            if host in (name, name.partition(".")[0]):
+                break
+        else:
+            there = ", ".join(record.nodes)
+            raise NoSuchNode(f"lab {record.name} has no host {host!r}: it has {there}")
+        handle = f"{record.id}/{name}"
+        if _is_docker(engine):
+            return _on_docker(engine, name, handle, f"{record.id}.{name}")
+        return Place(name, handle, find_nodes(record.id)[name][0])
+
+
+def _docker_container(name: str) -> Place | None:
+    """Look for a container of Docker's; None where there is no such one, or no Docker."""
+    from playground.docker_engine import DockerEngine
+
+    engine = DockerEngine()
+    if not (engine.was_asked_for() or engine.answers()):
+        return None
+    with closing(engine):
+        found = engine.container(name)
+        return _on_docker(engine, name, name, name) if found else None
+
+
+def _is_docker(engine: Engine) -> bool:
+    return not (engine.url or "").startswith("namespaces:")
+
+
+def _on_docker(engine: Any, name: str, handle: str, container: str) -> Place:
+    found = engine.container(container)
+    if found is None:
+        raise NoSuchNode(f"Docker runs no container {container}")
+    identity, pid = found
+    return Place(name, handle, pid, None if _is_here(identity, pid) else engine)
+
+
+def _is_here(identity: str, pid: int) -> bool:
+    """Whether a container's process is one of this machine that we may reach ourselves.
+
+    An engine may be elsewhere, where its numbers mean other processes than here.
+
+    """
+    if os.geteuid() != 0:
+        return False
+    try:
+        return identity in Path(f"/proc/{pid}/cgroup").read_text()
+    except OSError:
+        return False
+
+
+def _plumber(*places: Place) -> Plumber:
+    engines = [place.docker for place in places]
+    if not any(engines):
+        return LocalPlumber()
+    if not all(engines):
+        names = " and ".join(place.name for place in places)
+        raise BadArgument(f"{names} are not both Docker's, and to join them takes root")
+    assert engines[0] is not None
+    return DockerPlumber(engines[0])
+
+
+@contextmanager
+def _about(place: Place) -> Iterator[None]:
+    """Say of which container an error is."""
+    try:
+        yield
+    except AgentError as error:
+        raise AgentError(
+            f"{place.name}: {error}", error.op, error.errno, error.remote_traceback
+        ) from error
+
+
+# -- Which switch ------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Socket(Place):
+    """A switch: a bridge, and where it is."""
+
+    bridge: str = ""
+    networks: tuple[InterfaceAddress, ...] = ()
+
+    def address(self, text: str) -> str:
+        """Return an address with its prefix length; that of the switch if it has none."""
+        if "/" in text:
+            address = _address(text)
+        else:
+            bare = _read(ip_address, text, "an address")
+            for taken in self.networks:
+                if taken.version == bare.version and bare in taken.network:
+                    address = f"{bare}/{taken.network.prefixlen}"
+                    break
+            else:
+                raise BadArgument(
+                    f"{text} is in no network of {self.name}: write its prefix length, as in "
+                    f'"{text}/24", or choose an address of '
+                    + (", ".join(sorted({str(one.network) for one in self.networks})) or "it")
+                )
+        wanted = ip_interface(address)
+        if any(wanted.ip == taken.ip for taken in self.networks):
+            raise BadArgument(f"{wanted.ip} is taken already on {self.name}: choose another")
+        return address
+
+
+def _find_switch(to: Switch | str) -> Socket:
+    if isinstance(to, Switch):
+        lab = _lab_of(to)
+        return _socket(lab.plan(), lab.id, to.name) if lab else _new_lab(to)
+    if not isinstance(to, str):
+        raise BadArgument(f'{to!r} is no switch: give a Switch, or "LAB/SWITCH"')
+    name, _, switch = to.partition("/")
+    with closing(RunningLabs()) as labs:
+        engine, record = labs.find(name)
+        with Lab.attach(record.id, engine=engine, quiet=True) as attached:
+            plan = attached.plan()
+    if not switch:
+        if len(plan.switches) != 1:
+            names = ", ".join(f"{name}/{one.name}" for one in plan.switches) or "none"
+            raise BadArgument(f"lab {name} has not one switch: say which, of {names}")
+        switch = plan.switches[0].name
+    return _socket(plan, record.id, switch)
+
+
+def _lab_of(switch: Switch) -> Lab | None:
+    """Return the lab that runs and has this switch."""
+    if not switch.links:
+        return None
+    for node in collect([switch]):
+        if isinstance(node, Machine) and node._live is not None:
+            lab = node._live.lab
+            assert isinstance(lab, Lab)
+            return lab
+    raise LabNotFound(
+        f"the lab that has the switch {switch.name} does not run: start it first, or plug into a "
+        "Switch that nothing is linked to"
+    )
+
+
+def _new_lab(switch: Switch) -> Socket:
+    Link(switch, Host("probe"))
+    with Lab(switch, name=switch.name, keep=True, quiet=True) as lab:
+        return _socket(lab.plan(), lab.id, switch.name)
+
+
+def _socket(plan: Plan, lab: str, name: str) -> Socket:
+    for switch in plan.switches:
+        if name == switch.name:
+            break
+    else:
+        names = ", ".join(one.name for one in plan.switches) or "none"
+        raise NoSuchNode(f"lab {plan.lab} has no switch {name!r}: it has {names}")
+    networks = tuple(
+        address
+        for node in plan.nodes
+        for interface in node.interfaces
+        if interface.segment == _segment(plan, name)
+        for address in interface.addresses
+    )
+    title = f"{plan.lab}/{name}"
+    with closing(RunningLabs()) as labs:
+        engine, record = labs.find(lab)
+        if _is_docker(engine):
+            helper = _on_docker(engine, title, title, f"{record.id}._helper")
+            return Socket(title, title, helper.pid, helper.docker, switch.device, networks)
+    keeper = find_keeper(record.id, own=True)
+    if keeper is None:
+        raise LabNotFound(f"lab {plan.lab} is another user's, or gone")
+    return Socket(title, title, keeper, None, switch.device, networks)
+
+
+def _segment(plan: Plan, switch: str) -> str | None:
+    """Return what the segment of a switch is called: see `InterfacePlan`."""
+    switches = {one.name for one in plan.switches}
+    reached, queue = {switch}, [switch]
+    interfaces = {(node.name, i.name): i.segment for node in plan.nodes for i in node.interfaces}
+    for here in queue:
+        for wire in plan.wires:
+            for one, other in ((wire.a, wire.b), (wire.b, wire.a)):
+                if one.node != here:
+                    continue
+                if other.node not in switches:
+                    return interfaces[other.node, other.interface]
+                if other.node not in reached:
+                    reached.add(other.node)
+                    queue.append(other.node)
+    return None
+
+
+# -- Checks ------------------------------------------------------------------
+
+
+def _only_one(
+    to: object, macvlan: str | None, physical: str | None, dummy: bool
+) -> tuple[str, str | None]:
+    wanted = {"switch": to, "macvlan": macvlan, "physical": physical, "dummy": dummy or None}
+    given = [kind for kind, value in wanted.items() if value is not None]
+    if len(given) != 1:
+        raise BadArgument(
+            "say once what to plug it into: to=switch, macvlan=, physical= or dummy=True"
+        )
+    return given[0], macvlan or physical
+
+
+def _read(read: Any, text: object, what: str) -> Any:
+    try:
+        return read(text)
+    except ValueError as error:
+        raise BadArgument(f"{text!r} is not {what}: {error}") from None
+
+
+def _address(text: str) -> str:
+    address = _read(ip_interface, text, 'an address with a prefix length, as in "10.1.1.7/24"')
+    if "/" not in str(text):
+        raise BadArgument(f'{text} has no prefix length: write "{text}/24" for a network of 256')
+    return str(address)
+
+
+def _gateway(text: str) -> str:
+    return str(_read(ip_address, text, "the address of a gateway"))
+
+
+def _route(destination: str, via: str | None) -> dict[str, str | None]:
+    network = _read(ip_network, destination, 'a destination, as in "10.2.0.0/16"')
+    return {"destination": str(network), "via": None if via is None else _gateway(via)}
+
+
+def _check_interface(name: str | None) -> str | None:
+    if name is not None and not re.fullmatch(r"[A-Za-z0-9_.-]{1,15}", name):
+        raise BadArgument(
+            f"{name!r} is no name for an interface: use at most 15 letters, digits and hyphens"
+        )
+    return name
+
+
+def _check_mac(mac: str | None) -> str | None:
+    text = mac.lower().replace("-", ":") if mac else mac
+    if text and not (
+        re.fullmatch(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", text) and not int(text[:2], 16) & 1
+    ):
+        raise BadArgument(
+            f"{mac!r} is no MAC address of one station: write six pairs of hexadecimal digits, "
+            'the first of them even, as in "02:00:00:00:00:01"'
+        )
+    return text
+
+
+def _check_mtu(mtu_bytes: int | None) -> int | None:
+    if mtu_bytes is not None and not 68 <= mtu_bytes <= 65535:
+        raise BadArgument(f"mtu_bytes={mtu_bytes} is not between 68 and 65535; Ethernet's is 1500")
+    return mtu_bytes

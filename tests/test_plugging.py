@@ -1,0 +1,308 @@
+"""Interfaces plugged into containers that run: facts about networks, on both engines."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from playground import plugging
+from playground.engine import Engine
+from playground.errors import AgentError, BadArgument, NoSuchNode, PlaygroundError
+from playground.images import image_for
+from playground.lab import Lab
+from playground.plugging import plug, plugged, unplug, wait_plugged
+from playground.topology import Host, Link, Switch
+from tests import machine
+
+SUBNET = "192.168.1.0/24"
+
+
+@dataclass
+class Two:
+    """A home of two hosts, and a pair of hosts elsewhere."""
+
+    lab: Lab
+    home: Switch
+    h1: Host
+    stranger: Host
+    other: Host
+    elsewhere: Lab
+
+
+@pytest.fixture
+def two(engine: Engine) -> Iterator[Two]:
+    home = Switch("home", subnet=SUBNET)
+    h1, h2, stranger, other = Host("h1"), Host("h2"), Host("stranger"), Host("other")
+    Link(home, h1, address="192.168.1.11")
+    Link(home, h2, address="192.168.1.12")
+    Link(stranger, other, subnet="10.5.0.0/24")
+    name = f"{os.getpid()}"
+    with (
+        Lab(home, name=f"home-{name}", quiet=True) as lab,
+        Lab(stranger, name=f"elsewhere-{name}", quiet=True) as elsewhere,
+    ):
+        yield Two(lab, home, h1, stranger, other, elsewhere)
+
+
+def interfaces(host: Host) -> dict[str, dict]:
+    rows = json.loads(host.run("ip -json addr").stdout)
+    return {row["ifname"]: row for row in rows}
+
+
+def routes(host: Host) -> list[tuple]:
+    rows = json.loads(host.run("ip -json route").stdout)
+    return [(row["dst"], row.get("gateway"), row["dev"]) for row in rows]
+
+
+def test_a_host_of_another_lab_is_plugged_in_and_out(two):
+    before = interfaces(two.stranger), routes(two.stranger)
+    found = plug(
+        two.stranger,
+        to=two.home,
+        interface="home0",
+        mac="02:00:00:00:00:77",
+        addresses="192.168.1.200",
+        gateway="192.168.1.11",
+        routes={"10.99.0.0/16": "192.168.1.12"},
+        mtu_bytes=1400,
+    )
+    assert (found.interface, found.mac) == ("home0", "02:00:00:00:00:77")
+    assert found.addresses == ("192.168.1.200/24",)
+    assert found.to == f"{two.lab.name}/home"
+    row = interfaces(two.stranger)["home0"]
+    assert (row["mtu"], row["address"]) == (1400, "02:00:00:00:00:77")
+    assert ("default", "192.168.1.11", "home0") in routes(two.stranger)
+    assert ("10.99.0.0/16", "192.168.1.12", "home0") in routes(two.stranger)
+    assert two.stranger.run("ping -c1 -W5 192.168.1.11").ok
+    assert two.h1.run("ping -c1 -W5 192.168.1.200").ok
+    assert plugged(two.stranger) == (found,)
+    found.unplug()
+    assert (interfaces(two.stranger), routes(two.stranger)) == before
+    assert plugged(two.stranger) == ()
+
+
+def test_the_default_route_that_was_there_comes_back(two):
+    two.stranger.run("ip route add default via 10.5.0.2")
+    before = routes(two.stranger)
+    with plug(two.stranger, to=two.home, addresses=["192.168.1.200"], gateway="192.168.1.11"):
+        assert [row for row in routes(two.stranger) if row[0] == "default"] == [
+            ("default", "192.168.1.11", "eth1")
+        ]
+    assert sorted(map(str, routes(two.stranger))) == sorted(map(str, before))
+
+
+def test_without_an_address_it_is_only_connected(two):
+    with plug(f"{two.elsewhere.name}/stranger", to=f"{two.lab.name}/home") as found:
+        assert (found.interface, found.addresses) == ("eth1", ())
+        assert wait_plugged(two.stranger, "eth1", timeout_s=30)
+        row = interfaces(two.stranger)["eth1"]
+        assert row["operstate"] == "UP"
+        assert [one for one in row["addr_info"] if one["family"] == "inet"] == []
+
+
+def test_the_place_of_a_switch_may_be_said_by_the_lab_alone(two):
+    with plug(two.stranger, to=two.lab.name, addresses="192.168.1.9/24") as found:
+        assert found.to.endswith("/home")
+        assert two.stranger.run("ping -c1 -W5 192.168.1.12").ok
+
+
+def test_waiting_ends_when_the_interface_comes(two):
+    found: list[bool] = []
+    waiting = threading.Thread(
+        target=lambda: found.append(wait_plugged(two.stranger, "late0", timeout_s=60))
+    )
+    waiting.start()
+    plug(two.stranger, to=two.home, interface="late0")
+    waiting.join()
+    assert found == [True]
+    assert not wait_plugged(two.stranger, "never0", timeout_s=0.1)
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"addresses": "192.168.1.11"}, "taken already"),
+        ({"addresses": "10.1.1.1"}, "in no network of"),
+        ({"addresses": "house"}, "not an address"),
+        ({"interface": "a name with spaces"}, "no name for an interface"),
+        ({"mac": "01:00:5e:00:00:01"}, "one station"),
+        ({"mtu_bytes": 7}, "between 68 and 65535"),
+        ({"macvlan": "eth0"}, "say once"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_made(two, asked, words):
+    before = interfaces(two.stranger)
+    with pytest.raises(BadArgument, match=words):
+        plug(two.stranger, to=two.home, **asked)
+    assert interfaces(two.stranger) == before
+
+
+def test_after_a_refusal_of_the_kernel_all_is_as_it_was(two):
+    before = interfaces(two.stranger), routes(two.stranger)
+    with pytest.raises(AgentError, match="stranger: cannot add the route"):
+        plug(two.stranger, to=two.home, addresses="192.168.1.200", gateway="172.31.0.1")
+    with pytest.raises(AgentError, match="has an interface eth0 already"):
+        plug(two.stranger, to=two.home, interface="eth0")
+    assert (interfaces(two.stranger), routes(two.stranger)) == before
+    assert "plug_" not in json.dumps(interfaces(two.h1))
+
+
+def test_only_what_was_plugged_in_is_unplugged(two):
+    with pytest.raises(BadArgument, match="eth0 was not plugged into"):
+        unplug(two.stranger, "eth0")
+    with pytest.raises(BadArgument, match="say which"):
+        unplug(two.stranger)
+
+
+def test_it_ends_with_the_lab_that_the_switch_is_in(two):
+    before = interfaces(two.stranger)
+    plug(two.stranger, to=two.home, addresses="192.168.1.200")
+    two.lab.stop()
+    # A namespace goes a moment after the last process in it.
+    with pytest.raises(BadArgument):
+        while True:
+            unplug(two.stranger)
+    assert interfaces(two.stranger) == before
+
+
+def test_what_is_not_there_is_named(two):
+    with pytest.raises(NoSuchNode, match="no container 'nobody'"):
+        plug("nobody", to=two.home)
+    with pytest.raises(NoSuchNode, match="has no host 'h9'"):
+        plug(f"{two.lab.name}/h9", to=two.home)
+    with pytest.raises(NoSuchNode, match="has no switch 'attic'"):
+        plug(two.stranger, to=f"{two.lab.name}/attic")
+    with pytest.raises(PlaygroundError, match="network of the machine itself"):
+        plug(os.getpid(), to=two.home)
+
+
+def test_a_switch_of_its_own_becomes_a_lab_that_is_kept(two):
+    lan = Switch(f"lan-{os.getpid()}", subnet="10.77.0.0/24")
+    found = plug(two.stranger, to=lan, addresses="10.77.0.77")
+    assert found.to == f"{lan.name}/{lan.name}"
+    with Lab.attach(lan.name, quiet=True) as kept:
+        assert kept["probe"].run("ping -c1 -W5 10.77.0.77").ok
+        kept.stop()
+
+
+def test_a_container_that_is_not_ours_is_plugged_in(docker_engine):
+    home, h1 = Switch("home", subnet=SUBNET), Host("h1")
+    Link(home, h1, address="192.168.1.11")
+    docker_engine.ensure_images([image_for(())])
+    name = f"not-ours-{os.getpid()}"
+    command = ["docker", "run", "-d", "--rm", "--network", "none", "--name", name]
+    subprocess.run([*command, image_for(()).tag], check=True, capture_output=True)
+    try:
+        with Lab(home, name=f"home-{os.getpid()}", quiet=True):
+            identity = subprocess.run(
+                ["docker", "inspect", "-f", "{{.Id}}", name], capture_output=True, text=True
+            ).stdout.strip()
+            with plug(identity[:12], to=home, addresses="192.168.1.200") as found:
+                assert found.interface == "eth0"
+                assert h1.run("ping -c1 -W5 192.168.1.200").ok
+    finally:
+        subprocess.run(["docker", "rm", "-f", name], check=True, capture_output=True)
+
+
+def test_a_container_on_the_engine_does_it_where_this_process_cannot(docker_engine, monkeypatch):
+    monkeypatch.setattr(plugging, "_is_here", lambda identity, pid: False)
+    home, h1, a, b = Switch("home", subnet=SUBNET), Host("h1"), Host("a"), Host("b")
+    Link(home, h1, address="192.168.1.11")
+    Link(a, b)
+    with (
+        Lab(home, name=f"home-{os.getpid()}", quiet=True),
+        Lab(a, name=f"elsewhere-{os.getpid()}", quiet=True),
+    ):
+        found = plug(a, to=home, addresses="192.168.1.200")
+        assert h1.run("ping -c1 -W5 192.168.1.200").ok
+        assert plugged(a) == (found,)
+        found.unplug()
+        assert list(interfaces(a)) == ["lo", "eth0"]
+
+
+def test_the_command_line_does_the_same(two):
+    def playground(*arguments: str) -> str:
+        argv = [sys.executable, "-m", "playground.cli", *arguments]
+        done = subprocess.run(argv, capture_output=True, text=True)
+        return done.stdout + done.stderr
+
+    stranger = f"{two.elsewhere.name}/stranger"
+    said = playground("plug", stranger, "--to", f"{two.lab.name}/home", "-a", "192.168.1.200")
+    assert said == f"eth1 of {stranger} is plugged into {two.lab.name}/home: 192.168.1.200/24\n"
+    assert two.h1.run("ping -c1 -W5 192.168.1.200").ok
+    assert playground("wait", stranger, "--timeout", "30") == ""
+    assert playground("unplug", stranger) == ""
+    said = playground("wait", stranger, "--timeout", "0.1")
+    assert said.endswith("has no interface eth1 that is up after 0.1 s\n")
+
+
+# -- what begins in the machine's own namespace ------------------------------
+
+
+@pytest.fixture
+def outside() -> Iterator[str]:
+    """An interface of the machine, made for the test, that is connected to nothing."""
+    name = f"pgt{os.getpid()}"
+    argv = ["ip", "link", "add", name, "type", "veth", "peer", "name", f"{name}x"]
+    subprocess.run(argv, check=True)
+    yield name
+    subprocess.run(["ip", "link", "del", name], check=True)
+
+
+@pytest.fixture
+def pair(namespaces_engine: Engine) -> Iterator[tuple[Host, Host]]:
+    a, b = Host("a"), Host("b")
+    Link(a, b, subnet="10.5.0.0/24")
+    with Lab(a, name=f"pair-{os.getpid()}", quiet=True):
+        yield a, b
+
+
+def test_two_stations_by_macvlan_reach_each_other(outside, pair):
+    subprocess.run(["ip", "link", "set", outside, "up"], check=True)
+    subprocess.run(["ip", "link", "set", f"{outside}x", "up"], check=True)
+    a, b = pair
+    with (
+        plug(a, macvlan=outside, addresses="198.51.100.1/24") as one,
+        plug(b, macvlan=outside, addresses="198.51.100.2/24"),
+    ):
+        assert one.to == outside
+        assert a.run("ping -c1 -W5 198.51.100.2").ok
+
+
+def test_a_physical_interface_moves_in_and_is_given_back(outside, pair):
+    def now() -> dict:
+        said = subprocess.run(["ip", "-json", "addr", "show", outside], capture_output=True)
+        row = json.loads(said.stdout)[0]
+        addresses = [one["local"] for one in row["addr_info"] if one["family"] == "inet"]
+        return {**{name: row[name] for name in ("mtu", "address", "flags")}, "addr": addresses}
+
+    for command in ("link set {} mtu 1300 up", "addr add 198.51.100.9/24 dev {}"):
+        subprocess.run(["ip", *command.format(outside).split()], check=True)
+    before, a = now(), pair[0]
+    with plug(a, physical=outside, mac="02:00:00:00:00:78", addresses="198.51.100.1/24") as found:
+        assert interfaces(a)[found.interface]["address"] == "02:00:00:00:00:78"
+        assert outside not in machine.state()["interfaces"]
+    assert now() == before
+
+
+def test_the_way_out_of_the_machine_is_not_moved(pair):
+    default = json.loads(subprocess.run(["ip", "-json", "route"], capture_output=True).stdout)
+    device = next((row["dev"] for row in default if row["dst"] == "default"), None)
+    if device is not None:
+        with pytest.raises(AgentError, match="own way out"):
+            plug(pair[0], physical=device)
+
+
+def test_a_dummy_is_made_or_the_kernel_has_none(pair):
+    try:
+        with plug(pair[0], dummy=True, addresses="10.6.0.1/24") as found:
+            assert found.interface in interfaces(pair[0])
+    except AgentError as error:
+        assert "has no dummy interfaces" in str(error)
