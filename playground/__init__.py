@@ -39,6 +39,7 @@ from playground.topology import Host, Link, Router, Switch
 
 if TYPE_CHECKING:
     from playground.docker_engine import DockerEngine
+    from playground.namespaces_engine import NamespacesEngine
 
 __all__ = [
     "DNS",
@@ -61,6 +62,7 @@ __all__ = [
     "Lab",
     "LabNotFound",
     "Link",
+    "NamespacesEngine",
     "NoSuchNode",
     "NodeDied",
     "NotReady",
@@ -77,9 +79,13 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # Only who asks for Docker waits for the rooms that speak with it (PEP 562).
+    # Only who asks for an engine waits for its rooms (PEP 562).
     if name == "DockerEngine":
         from playground.docker_engine import DockerEngine
 
         return DockerEngine
+    if name == "NamespacesEngine":
+        from playground.namespaces_engine import NamespacesEngine
+
+        return NamespacesEngine
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

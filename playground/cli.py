@@ -9,6 +9,7 @@ completion of names stay quick.
 
 from __future__ import annotations
 
+import errno
 import getpass
 import os
 import re
@@ -75,6 +76,8 @@ class Commands(click.Group):
         except Exception as error:
             if ctx.params.get("debug"):
                 raise
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise Failure(f"what it prints cannot be written: {error.strerror}") from error
             raise Failure(_sentence(error)) from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -359,7 +362,10 @@ def proxy(ctx: click.Context, lab_name: str | None, host: str) -> None:
     with _attached(host, lab_name) as lab:
         # sshd(8) -i: one connection on standard input and output, as inetd would start it. It
         # needs no network on the host: a student may have broken that, or stopped the service.
-        ctx.exit(_run_through(_machine(lab, host), ["/usr/sbin/sshd", "-i"], None))
+        machine = _machine(lab, host)
+        if not machine.running().own_programs:
+            raise NotRunning(_no_ssh(machine))
+        ctx.exit(_run_through(machine, ["/usr/sbin/sshd", "-i"], None))
 
 
 @main.command()
@@ -581,14 +587,20 @@ def say_how_to_enter(lab: Lab, took_s: float) -> None:
     name, program = shlex.quote(lab.name), _program()
     count = f"{len(nodes)} machine{'s' if len(nodes) != 1 else ''}"
     click.echo(f"lab {lab.name} is up: {count} in {took_s:.1f} s")
-    for title, text in (
+    ways = [
         ("enter a machine", f"{program} shell {first}"),
         ("run something", f"{program} run {first} -- ip route"),
-        ("use ssh", f"ssh -F $({program} ssh-config --file) {first}"),
+    ]
+    with_server = [node.short for node in nodes if node.running().own_programs]
+    if with_server:
+        reached = first if first in with_server else with_server[0]
+        ways.append(("use ssh", f"ssh -F $({program} ssh-config --file) {reached}"))
+    ways += [
         ("user / password", users or "none"),
         ("root's password", lab.root_password),
         ("take it down", f"{program} down {name}"),
-    ):
+    ]
+    for title, text in ways:
         click.echo(f"  {title + ':':<17} {text}")
 
 
@@ -796,6 +808,9 @@ def _ssh_config(lab: Lab) -> str:
     command = shlex.join([sys.executable, "-m", "playground.cli", "proxy", "--lab", lab.id])
     blocks = [f"# The machines of lab {lab.name}, by `playground ssh-config`.\n"]
     for node in nodes:
+        if not node.running().own_programs:
+            blocks.append(f"# {_no_ssh(node)}\n")
+            continue
         names = " ".join(dict.fromkeys((node.short, node.name)))
         # %% because ssh_config(5) expands % in a ProxyCommand.
         blocks.append(
@@ -814,6 +829,13 @@ def _ssh_config(lab: Lab) -> str:
         "    StrictHostKeyChecking yes\n"
     )
     return "\n".join(blocks)
+
+
+def _no_ssh(node: Machine) -> str:
+    return (
+        f"{node.name} has this machine's programs and no server of its own: declare it with "
+        'services=["ssh"] to reach it by ssh'
+    )
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -9,6 +9,7 @@ excerpt of what those programs really said.
 from __future__ import annotations
 
 import ast
+import os
 import re
 import shutil
 import sys
@@ -522,5 +523,7 @@ def _show_ways_in(lab: Lab, kept: bool, program: str) -> None:
     else:
         _heading("Enter it yourself")
         commands.insert(0, "demo --keep")
+    if asked := os.environ.get("PLAYGROUND_ENGINE"):
+        program += f" --engine {asked}"
     for command in commands:
         click.echo(f"    {program} {command}")
