@@ -14,8 +14,9 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
-from playground import cli
+from playground import Host, Lab, Link, cli
 from playground.errors import BadArgument, PlaygroundError, TopologyError
+from playground.namespaces_engine import NamespacesEngine
 
 COMMANDS = (
     "demo", "build", "doctor", "up", "ls", "run", "shell", "ssh-config", "down", "sweep",
@@ -373,3 +374,21 @@ def test_a_lab_with_such_an_id_takes_nothing_along(
     cli._remove(engine, [record], True)  # type: ignore[arg-type, list-item]
     assert stopped == ["../../.."]
     assert (tmp_path / "precious").exists()
+
+
+def test_hosts_with_the_machines_programs_are_left_out_of_what_ssh_reaches(
+    namespaces_engine: NamespacesEngine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    plain, served = Host("plain"), Host("served", services=["ssh"])
+    Link(plain, served)
+    with Lab(plain, name="mixed", engine=namespaces_engine, quiet=True) as lab:
+        text = cli._ssh_config(lab)
+        cli.say_how_to_enter(lab, 0.5)
+    assert "\nHost served\n" in text
+    assert "Host plain" not in text
+    assert "# plain has this machine's programs and no server of its own" in text
+    assert "ssh-config --file) served" in capsys.readouterr().out
