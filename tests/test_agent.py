@@ -1247,6 +1247,64 @@ def test_firewall(agent: Client, nodes: tuple[Namespaces, Namespaces]) -> None:
         agent.call("firewall", nodes=[{"pid": h1.pid, "ruleset": RULES + "nonsense\n"}])
 
 
+COUNTING = """\
+table inet lab
+delete table inet lab
+table inet lab {
+	chain output {
+		type filter hook output priority filter; policy accept;
+		ip daddr 127.0.0.1 counter accept comment "1 pings"
+		ip6 daddr ::1 counter accept comment "1 pings"
+		counter accept comment "default"
+	}
+}
+"""
+
+
+@needs_root
+def test_counters_go_on_when_a_ruleset_is_replaced(agent: Client) -> None:
+    with Namespaces("h1") as h1:
+        agent.call("network", nodes=[{"pid": h1.pid}])
+        assert agent.call("rule_counts", pid=h1.pid, table="lab") == []
+        agent.call("firewall", nodes=[{"pid": h1.pid, "ruleset": COUNTING}])
+        run(agent, h1.pid, "ping -c 1 127.0.0.1")
+        counted = agent.call("rule_counts", pid=h1.pid, table="lab")
+        assert counted == [  # the request and its answer, of 84 bytes each
+            ["output", "1 pings", 2, 168],
+            ["output", "1 pings", 0, 0],
+            ["output", "default", 0, 0],
+        ]
+        agent.call("firewall", nodes=[{"pid": h1.pid, "ruleset": COUNTING}])
+        assert agent.call("rule_counts", pid=h1.pid, table="lab") == counted
+        without = COUNTING.replace("1 pings", "2 others")
+        agent.call("firewall", nodes=[{"pid": h1.pid, "ruleset": without}])
+        assert [row[2] for row in agent.call("rule_counts", pid=h1.pid, table="lab")] == [0, 0, 0]
+        assert 'comment "2 others"' in agent.call("ruleset", pid=h1.pid)
+
+
+@needs_root
+def test_connections_are_read_and_forgotten(agent: Client) -> None:
+    with Namespaces("h1") as h1:
+        agent.call("network", nodes=[{"pid": h1.pid}])
+        tracking = COUNTING.replace("counter accept", "ct state new counter accept")
+        agent.call("firewall", nodes=[{"pid": h1.pid, "ruleset": tracking}])
+        run(agent, h1.pid, "ping -c 1 127.0.0.1")
+        [row] = agent.call("connections", pid=h1.pid)
+        assert (row["protocol"], row["source"], row["reply_source"]) == (
+            socket.IPPROTO_ICMP,
+            "127.0.0.1",
+            "127.0.0.1",
+        )
+        assert (row["state"], row["destination_port"], row["packets"]) == (None, None, None)
+        assert 0 < row["expires_s"] <= 30
+        other = row | {"source_port": row["source_port"] ^ 1}
+        assert agent.call("forget", pid=h1.pid, connections=[other]) == 0
+        assert agent.call("forget", pid=h1.pid, connections=[row]) == 1
+        assert agent.call("connections", pid=h1.pid) == []
+        run(agent, h1.pid, "ping -c 1 127.0.0.1")
+        assert agent.call("forget", pid=h1.pid, connections=None) == 1
+
+
 # -- Files, accounts, names --------------------------------------------------
 
 

@@ -236,3 +236,41 @@ def test_a_stranger_comes_in_through_a_full_cone_alone(
         assert send(b, "10.9.0.2", 5000, timeout_s=1) == answer
         if kind == "full-cone":
             assert speaker.stdout.readline() == f"{B} unasked"
+
+
+# -- helpers -----------------------------------------------------------------
+
+# As a TFTP server does: it answers from another port than it was asked at.
+TFTP = r"""
+import socket
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+server.bind(("0.0.0.0", 69))
+print("listening", flush=True)
+while True:
+    request, who = server.recvfrom(600)
+    answer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    answer.sendto(b"\0\3\0\1data", who)
+    answer.close()
+"""
+
+
+def fetch(address: str) -> str:
+    """Ask a TFTP server for a file (RFC 1350); return its first block, or "silence"."""
+    import socket
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(1)
+        client.sendto(b"\0\1file\0octet\0", (address, 69))
+        try:
+            return client.recv(600)[4:].decode()
+        except TimeoutError:
+            return "silence"
+
+
+def test_tftp_needs_its_helper(cafe: Lab, modem: Router) -> None:
+    a, h1 = cafe.node("a"), cafe.node("h1")
+    with a.start(["python3", "-c", TFTP]) as server:
+        assert server.stdout.readline() == "listening"
+        assert h1.call(fetch, A) == "silence"
+        modem.masquerade(modem.links[1], helpers=["ftp", "tftp"])
+        assert h1.call(fetch, A) == "data"

@@ -38,6 +38,7 @@ _SPEAKER = """
 import select, socket, sys
 speaker = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 speaker.bind(("0.0.0.0", int(sys.argv[1])))
+print("bound", flush=True)
 while True:
     ready, _, _ = select.select([0, speaker], [], [])
     if 0 in ready:
@@ -61,7 +62,9 @@ def serve(node: Host | Router, port: int, kind: str = "tcp") -> Job:
 
 def speak(node: Host | Router, port: int) -> Job:
     """Start what sends a datagram from a port for each line "address:port" that it is written."""
-    return node.start(["python3", "-c", _SPEAKER, str(port)])
+    job = node.start(["python3", "-c", _SPEAKER, str(port)])
+    assert job.stdout.readline() == "bound", job.stderr.read()
+    return job
 
 
 def ask(node: Host | Router, address: str, port: int, timeout_s: float = 1) -> str:
