@@ -1016,6 +1016,11 @@ _DENIED: dict[str, tuple[int | None, int | None, int | None]] = {
 }
 _UNSHARE = (272, 310, 97)
 _CLONE = (56, 120, 220)
+_SOCKET = (41, 359, 198)
+
+# Address families that know no network namespaces (vsock leads from a virtual machine
+# to its hypervisor) or are doors into much of the kernel: sys/socket.h.
+_DENIED_FAMILIES = {"AF_VSOCK": 40, "AF_ALG": 38, "AF_XDP": 44}
 
 # clone3(2) hides its flags behind a pointer.  Its number is the same everywhere.
 _CLONE3 = 435
@@ -1059,6 +1064,12 @@ def _block(column: int) -> Iterator[Instruction]:
     # As a kernel that does not know it: the C library takes clone(2) then.
     yield (_JEQ, 0, 1, _CLONE3)
     yield unknown
+    yield (_JEQ, 0, 2 + 2 * len(_DENIED_FAMILIES), _SOCKET[column])
+    yield (_LOAD, 0, 0, _FIRST_ARGUMENT)
+    for family in _DENIED_FAMILIES.values():
+        yield (_JEQ, 0, 1, family)
+        yield denied
+    yield (_RETURN, 0, 0, SECCOMP_RET_ALLOW)
     yield (_JEQ, 1, 0, _UNSHARE[column])
     yield (_JEQ, 0, 3, _CLONE[column])
     yield (_LOAD, 0, 0, _FIRST_ARGUMENT)

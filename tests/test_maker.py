@@ -455,6 +455,13 @@ def test_a_host_gets_no_file_of_the_machine_by_what_its_commands_are_started_fro
     assert h1.run("hostname").stdout == "h1\n"
 
 
+@pytest.mark.parametrize("family", [38, 40, 44])  # AF_ALG, AF_VSOCK, AF_XDP
+def test_a_host_opens_no_socket_that_leads_past_its_network(h1: Host, family: int) -> None:
+    program = f"import socket; socket.socket({family}, socket.SOCK_DGRAM)"
+    failed = h1.run(["python3", "-c", program], check=False)
+    assert "PermissionError" in failed.stderr
+
+
 def test_no_process_of_the_lab_can_be_reached(h1: Host, lab: Lab) -> None:
     pids = [pid for pids in labels.find_nodes(lab.id).values() for pid in pids]
     program = f"""
