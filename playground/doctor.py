@@ -28,6 +28,7 @@ from playground.engines import VARIABLE
 from playground.errors import EngineError, ImageError
 from playground.finding import Finding
 from playground.images import LOCAL_BASE, PUBLIC_BASE, all_images, helper_image
+from playground.impairment import WITHOUT_NETEM
 
 
 def examine_all() -> list[Finding]:
@@ -316,7 +317,7 @@ _FEATURES = (
     _Feature("bridge", "CONFIG_BRIDGE", True, "no switch can be made"),
     _Feature("nat", "CONFIG_NFT_NAT", False, "masquerade and forward do not work"),
     _Feature("ftp", "CONFIG_NF_CONNTRACK_FTP", False, "active FTP does not pass a NAT"),
-    _Feature("netem", "CONFIG_NET_SCH_NETEM", False, "links cannot have delay or loss"),
+    _Feature("netem", "CONFIG_NET_SCH_NETEM", False, WITHOUT_NETEM),
     _Feature("8021q", "CONFIG_VLAN_8021Q", False, "VLAN interfaces do not work"),
     _Feature("ipv6", "CONFIG_IPV6", False, "Lab(ipv6=True) does not work"),
 )

@@ -142,8 +142,10 @@ class LinkOperations:
         The kernel's netem does it all, where there is one.  Elsewhere tbf keeps the rate,
         a filter loses frames, and all else is done by a relay: a process of the lab
         that takes frames from an interface called relay* beside the sending one.
-        It is written in Python, and adds about 0.1 to 0.3 ms to every frame, passes
-        some 20,000 frames a second, and loses what comes faster.
+        Measured on 2 busy processors it makes a delay longer by 0.25 to 0.45 ms (a tenth of the
+        frames by more than 3 ms), and passes 20,000 to 40,000 frames a second, which
+        is 200 to 500 Mbit/s of TCP; what comes faster is lost.  A delay holds back at
+        most ``queue_packets``, so that at 50 ms 1000 of them are 20,000 a second.
         `impairments` shows which of them are in use.
 
         Raises `TopologyError` for what cannot be, `AgentError` if the kernel refuses;

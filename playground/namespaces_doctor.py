@@ -15,11 +15,13 @@ from collections.abc import Iterator
 
 from playground import cgroups
 from playground.engine import LabLabels, NodeContainer
-from playground.errors import EngineError, ImageError
+from playground.errors import AgentError, EngineError, ImageError
 from playground.finding import Finding
 from playground.images import image_for
+from playground.impairment import WITHOUT_NETEM, Impairment
 from playground.namespaces_engine import NamespacesEngine
 from playground.privileges import is_root
+from playground.remote import Client
 from playground.rootfs import DEFAULT_PATH
 from playground.roots import ImageRoots
 from playground.services import SERVICES
@@ -27,16 +29,17 @@ from playground.services import SERVICES
 
 def examine() -> Iterator[Finding]:
     """Yield what was found, the engine itself first."""
-    first = _engine()
+    first, *others = _engine()
     yield first
     if first.status == "fail":
         return
+    yield from others
     yield from _tools()
     yield from _limits()
     yield from _images()
 
 
-def _engine() -> Finding:
+def _engine() -> Iterator[Finding]:
     name = "namespaces"
     lab = LabLabels(f"doctor-{secrets.token_hex(4)}", "doctor", f"doctor:{os.getpid()}")
     engine = NamespacesEngine()
@@ -46,14 +49,41 @@ def _engine() -> Finding:
         guard = engine.guard(lab)
         try:
             engine.start_nodes(lab, [NodeContainer("trial", "trial", None)])
+            took_ms = 1000 * (time.monotonic() - begin)
+            ways = _impair(engine, lab)
         finally:
             engine.stop(lab.id)
             guard.release()
     except EngineError as error:
-        return Finding(name, "fail", "no host can be made of bare namespaces", str(error))
-    took_ms = 1000 * (time.monotonic() - begin)
+        yield Finding(name, "fail", "no host can be made of bare namespaces", str(error))
+        return
     who = "root" if is_root() else "an ordinary user: hosts without services, no limits"
-    return Finding(name, "ok", f"a host was made and removed in {took_ms:.0f} ms, as {who}")
+    yield Finding(name, "ok", f"a host was made and removed in {took_ms:.0f} ms, as {who}")
+    yield ways
+
+
+def _impair(engine: NamespacesEngine, lab: LabLabels) -> Finding:
+    """Try to delay frames, on the loopback interface of the lab's own namespace."""
+    name = "impaired links"
+    direction = {
+        "pid": None,
+        "interface": "lo",
+        "watch": None,
+        "impairment": Impairment(delay_ms=1).request(mtu_bytes=1500),
+        "before": None,
+    }
+    try:
+        with Client(engine.start_helper(lab)) as agent:
+            agent.hello()
+            [[way]] = agent.call("impair", directions=[direction])
+    except AgentError as error:
+        return Finding(name, "warn", f"links cannot be given delay: {error}", _NETEM)
+    if way == "netem":
+        return Finding(name, "ok", "the kernel's netem impairs links")
+    return Finding(name, "warn", f"this kernel has no netem: {WITHOUT_NETEM}", _NETEM)
+
+
+_NETEM = "load or install the module sch_netem, where exact delays matter"
 
 
 # What a lab uses of the machine's own programs, and what for.

@@ -17,6 +17,10 @@ def test_a_machine_that_can_make_a_host_is_healthy_and_keeps_nothing_of_it() -> 
     assert found["namespaces"].status == "ok", found["namespaces"]
     assert "a host was made and removed" in found["namespaces"].detail
     assert labels.find_labs() == before
+    # By which way links are impaired was tried, and there is always one.
+    ways = found["impaired links"]
+    assert ("netem impairs links" in ways.detail) == (ways.status == "ok")
+    assert ways.status == "ok" or "made by a relay in user space" in ways.detail
 
 
 def test_a_machine_that_forbids_namespaces_is_told_what_to_do(
