@@ -189,6 +189,13 @@ STATE_PATH = os.environ.get("PLAYGROUND_STATE", "/run/playground/state.json")
 # Of a node's file, what read_file takes into memory at most.
 READ_LIMIT_BYTES = 64 << 20
 
+# Of what is read in a node for the agent's own use: its accounts, and /etc/skel.
+OWN_READ_LIMIT_BYTES = 1 << 20
+
+# How long other programs of a node may hold the lock of its accounts: lckpwdf(3).
+PASSWORD_LOCK_LIMIT_S = 15.0
+PASSWORD_LOCK_POLL_S = 0.02
+
 # Limit of operations that wait for nothing but the kernel and a file system.
 WORK_LIMIT_S = 60.0
 
@@ -297,6 +304,7 @@ def own_process_namespace() -> int:
 
 
 def read_text(path: str) -> str:
+    """Return a file of the machine's own, of /proc and the like; see `read_in_node`."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         parts = []
@@ -672,7 +680,7 @@ def find_group(group: str) -> int:
 
 def _colon_file(path: str, count: int) -> Iterator[list[str]]:
     try:
-        text = read_text(path)
+        text = read_in_node(path)
     except FileNotFoundError:
         return
     for line in text.splitlines():
@@ -1028,9 +1036,27 @@ _CLONE3 = 435
 # The columns above, and what linux/audit.h calls them.
 _X86_64, _I386, _AARCH64 = range(3)
 _AUDIT_ARCH = (0xC000003E, 0x40000003, 0xC00000B7)
+_WORD_BYTES = (8, 4, 8)
 
 # By os.uname().machine: whose programs may run.  Others are killed by SIGSYS.
 _MACHINES = {"x86_64": (_X86_64, _I386), "aarch64": (_AARCH64,)}
+
+
+def filter_missing(machine: str, word_bytes: int) -> str:
+    """Return why there is no filter for a process with such words on such a machine.
+
+    "" where there is one.  A process of 32 bits makes other calls than its kernel's
+    machine; a filter without them would kill it.
+
+    """
+    if any(_WORD_BYTES[column] == word_bytes for column in _MACHINES.get(machine, ())):
+        return ""
+    what = machine if word_bytes == 8 else f"a Python of {8 * word_bytes} bits on {machine}"
+    return (
+        f"there is no filter of system calls for {what}, and without one hosts would be open to "
+        'the machine: use a Docker engine, Lab(engine="docker")'
+    )
+
 
 Instruction = tuple[int, int, int, int]  # struct sock_filter: code, jt, jf, k
 
@@ -1084,6 +1110,12 @@ def _packed_filter() -> bytes:
     return b"".join(struct.pack("HBBI", *instruction) for instruction in program)
 
 
+NO_FILTERS = (
+    "the kernel of this machine has no filters of system calls (CONFIG_SECCOMP_FILTER), and "
+    'without one hosts would be open to the machine: use a Docker engine, Lab(engine="docker")'
+)
+
+
 def confine() -> bool:
     """Put this process, and all that it starts, under the filter; for good.
 
@@ -1093,7 +1125,7 @@ def confine() -> bool:
 
     """
     packed = _packed_filter()
-    if not packed:
+    if not packed or filter_missing(os.uname().machine, struct.calcsize("P")):
         return False
     code = ctypes.create_string_buffer(packed, len(packed))
     # struct sock_fprog: how many instructions, and where.
@@ -3004,12 +3036,11 @@ def _write_file(entry: Request, content: bytes) -> None:
     if folder and not os.path.isdir(folder):
         os.makedirs(folder, 0o755, exist_ok=True)
     append = entry.get("append", False)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY
-    fd = os.open(path, flags | (os.O_APPEND if append else os.O_TRUNC), 0o600)
+    fd = _open_regular(path, os.O_APPEND if append else 0)
     try:
-        view = memoryview(content)
-        while view:
-            view = view[os.write(fd, view) :]
+        if not append:
+            os.ftruncate(fd, 0)
+        _write_all(fd, content)
         uid, gid = entry.get("uid", 0), entry.get("gid", 0)
         give_to(
             fd,
@@ -3020,6 +3051,36 @@ def _write_file(entry: Request, content: bytes) -> None:
         os.fchmod(fd, entry.get("mode", 0o644))
     finally:
         os.close(fd)
+
+
+def _open_regular(path: str, further_flags: int = 0) -> int:
+    """Open a regular file of the node for writing, made if it is missing.
+
+    A node's root may have put anything there: a pipe that nobody reads is not
+    waited for, and a device gets nothing.
+
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
+    try:
+        fd = os.open(path, flags | further_flags, 0o600)
+    except OSError as error:
+        # open(2): a pipe without a reader, a socket, a device that is none.
+        if error.errno == errno.ENXIO:
+            raise OSError(errno.EINVAL, _NOT_REGULAR) from None
+        raise
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, _NOT_REGULAR)
+    return fd
+
+
+_NOT_REGULAR = "it is no regular file"
+
+
+def _write_all(fd: int, content: bytes) -> None:
+    view = memoryview(content)
+    while view:
+        view = view[os.write(fd, view) :]
 
 
 def read_file(pid: int, path: str, tail_bytes: int | None = None) -> str:
@@ -3035,7 +3096,23 @@ def read_file(pid: int, path: str, tail_bytes: int | None = None) -> str:
     return base64.b64encode(content).decode()
 
 
-def _read_regular(path: str, tail_bytes: int | None) -> bytes:
+def read_in_node(path: str) -> str:
+    """Return a small file of the node that this process is in.
+
+    Raises OSError that names it: for what is no regular file, too, and for one of
+    more than 1 MiB.
+
+    """
+    try:
+        content = _read_regular(path, None, OWN_READ_LIMIT_BYTES)
+    except OSError as error:
+        raise type(error)(
+            error.errno, f"cannot read {path} of the node: {error.strerror}"
+        ) from None
+    return content.decode("utf-8", "surrogateescape")
+
+
+def _read_regular(path: str, tail_bytes: int | None, limit: int = READ_LIMIT_BYTES) -> bytes:
     # A node's root may have put anything there, /dev/zero or a terminal even.
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK)
     try:
@@ -3043,8 +3120,7 @@ def _read_regular(path: str, tail_bytes: int | None) -> bytes:
         if stat.S_ISDIR(found.st_mode):
             raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
         if not stat.S_ISREG(found.st_mode):
-            raise OSError(errno.EINVAL, "it is no regular file")
-        limit = READ_LIMIT_BYTES
+            raise OSError(errno.EINVAL, _NOT_REGULAR)
         # Files of /proc have content, but no size.
         if tail_bytes is not None and found.st_size:
             limit = min(limit, tail_bytes)
@@ -3077,12 +3153,34 @@ def furnish(nodes: Sequence[Request], contents: Sequence[str] = ()) -> None:
 @contextlib.contextmanager
 def _password_lock() -> Iterator[None]:
     # lckpwdf(3): useradd and passwd wait while this is held, and we for them.
-    fd = os.open("/etc/.pwd.lock", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    path = "/etc/.pwd.lock"
     try:
-        fcntl.lockf(fd, fcntl.LOCK_EX)
+        fd = _open_regular(path)
+    except OSError as error:
+        raise type(error)(
+            error.errno, f"cannot lock {path} of the node: {error.strerror}"
+        ) from None
+    try:
+        deadline = time.monotonic() + PASSWORD_LOCK_LIMIT_S
+        while not _locked(fd):
+            if time.monotonic() > deadline:
+                raise TimeoutError(
+                    errno.ETIMEDOUT,
+                    "the node's accounts cannot be changed: one of its programs has held the lock "
+                    f"of {path} for {PASSWORD_LOCK_LIMIT_S:.0f} s; end that program",
+                )
+            time.sleep(PASSWORD_LOCK_POLL_S)
         yield
     finally:
         os.close(fd)
+
+
+def _locked(fd: int) -> bool:
+    try:
+        fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):  # fcntl(2): EAGAIN or EACCES
+        return False
+    return True
 
 
 def _change_accounts(users: Sequence[Request], days: str) -> None:
@@ -3123,7 +3221,7 @@ def _change_accounts(users: Sequence[Request], days: str) -> None:
 
 
 def _rows(path: str) -> list[list[str]]:
-    return [line.split(":") for line in read_text(path).splitlines() if line]
+    return [line.split(":") for line in read_in_node(path).splitlines() if line]
 
 
 def _put(rows: list[list[str]], new: list[str]) -> None:
@@ -3145,16 +3243,20 @@ def _save(path: str, rows: list[list[str]]) -> None:
     text = "".join(":".join(row) + "\n" for row in rows)
     before = os.stat(path)
     temporary = f"{path}.playground"
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    # Never what is there: an earlier one half written, or a pipe of the node's root.
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(temporary)
+    fd = os.open(temporary, _NEW_FILE, 0o600)
     try:
-        view = memoryview(text.encode("utf-8", "surrogateescape"))
-        while view:
-            view = view[os.write(fd, view) :]
+        _write_all(fd, text.encode("utf-8", "surrogateescape"))
         give_to(fd, before.st_uid, before.st_gid)
         os.fchmod(fd, before.st_mode & 0o7777)
     finally:
         os.close(fd)
     os.rename(temporary, path)
+
+
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
 def _make_home(home: str, uid: int) -> None:
@@ -3167,11 +3269,13 @@ def _make_home(home: str, uid: int) -> None:
             os.mkdir(target, 0o755)
         for name in names:
             mode = os.stat(f"{folder}/{name}").st_mode & 0o777
-            content = read_text(f"{folder}/{name}").encode("utf-8", "surrogateescape")
-            fd = os.open(f"{target}/{name}", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, mode)
-            os.write(fd, content)
-            give_to(fd, uid, uid)
-            os.close(fd)
+            content = read_in_node(f"{folder}/{name}").encode("utf-8", "surrogateescape")
+            fd = os.open(f"{target}/{name}", _NEW_FILE, mode)
+            try:
+                _write_all(fd, content)
+                give_to(fd, uid, uid)
+            finally:
+                os.close(fd)
         give_to(target, uid, uid)
 
 
@@ -3362,9 +3466,8 @@ def _boot_program(programs: Sequence[str]) -> Callable[[], str | None]:
         os.makedirs("/run/service", 0o755, exist_ok=True)
         os.makedirs("/run/playground", 0o755, exist_ok=True)
         null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
-        log = os.open(
-            "/run/playground/boot.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644
-        )
+        log = _open_regular("/run/playground/boot.log", os.O_APPEND)
+        os.fchmod(log, 0o644)
         for target, source in enumerate((null, log, log)):
             os.dup2(source, target)
         os.chdir("/")
@@ -3388,7 +3491,9 @@ def _boot_program(programs: Sequence[str]) -> Callable[[], str | None]:
 def _supervised(program: str) -> bool:
     # runsv holds this lock as long as it runs.
     try:
-        fd = os.open(f"/etc/sv/{program}/supervise/lock", os.O_WRONLY | os.O_CLOEXEC)
+        fd = os.open(
+            f"/etc/sv/{program}/supervise/lock", os.O_WRONLY | os.O_CLOEXEC | os.O_NONBLOCK
+        )
     except OSError:
         return False
     try:

@@ -618,6 +618,23 @@ def test_what_the_filter_says(
 
 def test_a_machine_whose_system_calls_are_not_known_has_no_filter() -> None:
     assert agent_module.filter_program("riscv64") == []
+    assert agent_module.filter_missing("x86_64", 8) == ""
+    assert agent_module.filter_missing("aarch64", 8) == ""
+    said = agent_module.filter_missing("riscv64", 8)
+    assert "no filter of system calls for riscv64" in said
+    assert 'Lab(engine="docker")' in said
+
+
+@pytest.mark.parametrize(
+    ("machine", "own_architecture"), [("x86_64", I386), ("aarch64", ARM), ("armv8l", None)]
+)
+def test_a_python_of_32_bits_gets_no_filter_that_would_kill_it(
+    machine: str, own_architecture: int | None
+) -> None:
+    said = agent_module.filter_missing(machine, 4)
+    if own_architecture is not None:
+        assert (verdict(machine, own_architecture, 3) == KILL) == bool(said)  # read
+    assert said == "" or f"a Python of 32 bits on {machine}" in said
 
 
 FOLDER = str(Path(agent_module.__file__).parent)
@@ -1488,6 +1505,138 @@ def test_account_that_cannot_be(
         agent.call("accounts", nodes=[{"pid": pair[0].pid, "users": [user]}])
     after = run(agent, pair[0].pid, "cat /etc/passwd /etc/shadow /etc/group; ls -A /etc")
     assert after.replace(".pwd.lock\n", "") == before.replace(".pwd.lock\n", "")
+
+
+BOB = {"name": "bob", "password_hash": None, "uid": 4321, "groups": [], "shell": None}
+
+
+def writing(agent: Client, h: Namespaces, path: str) -> None:
+    entry = {"path": path, "content": content(b"x")}
+    agent.call("files", nodes=[{"pid": h.pid, "files": [entry]}])
+
+
+@needs_root
+@pytest.mark.parametrize(
+    ("put", "sentence"),
+    [
+        ("ln -sf /dev/zero /etc/passwd", "it is no regular file"),
+        ("rm /etc/passwd; mkfifo /etc/passwd", "it is no regular file"),
+        ("truncate -s 2M /etc/passwd", "more than 1 MiB"),
+        ("truncate -s 100G /etc/passwd", "more than 1 MiB"),
+    ],
+    ids=["device", "pipe", "large", "huge"],
+)
+def test_accounts_that_are_not_to_be_read(
+    agent: Client, nodes: tuple[Namespaces, Namespaces], put: str, sentence: str
+) -> None:
+    """A node's root may put anything in the place of its accounts."""
+    h1, _ = nodes
+    run(agent, h1.pid, put)
+    expected = f"cannot read /etc/passwd of the node: .*{sentence}"
+    with pytest.raises(AgentError, match=expected):
+        agent.spawn(h1.pid, ["true"], user="bob")
+    with pytest.raises(AgentError, match=expected):
+        agent.call("accounts", nodes=[{"pid": h1.pid, "users": [BOB]}])
+    # What needs no account goes on.
+    assert run(agent, h1.pid, "echo here") == "here\n"
+
+
+@needs_root
+def test_groups_that_are_not_to_be_read(
+    agent: Client, nodes: tuple[Namespaces, Namespaces]
+) -> None:
+    h1, _ = nodes
+    run(agent, h1.pid, "ln -sf /dev/zero /etc/group")
+    for user in ("root", "0:games"):
+        with pytest.raises(AgentError, match="cannot read /etc/group of the node"):
+            agent.spawn(h1.pid, ["true"], user=user)
+
+
+@needs_root
+@pytest.mark.parametrize("put", ["ln -s /dev/zero /etc/skel/all", "mkfifo /etc/skel/all"])
+def test_a_home_is_made_of_regular_files_only(
+    agent: Client, nodes: tuple[Namespaces, Namespaces], put: str
+) -> None:
+    h1, _ = nodes
+    run(agent, h1.pid, put)
+    with pytest.raises(AgentError, match="cannot read /etc/skel/all of the node"):
+        agent.call("accounts", nodes=[{"pid": h1.pid, "users": [BOB]}])
+
+
+@needs_root
+@pytest.mark.parametrize(
+    "put",
+    [
+        "mkfifo /etc/there",
+        "mkfifo /etc/there; sleep 1000 < /etc/there & sleep 0",
+        # Of the node's own: a mistake of the agent's would change the machine's.
+        "mknod /etc/there c 1 3",
+        "mknod /etc/there c 5 0",
+    ],
+    ids=["pipe", "pipe with a reader", "device", "terminal"],
+)
+def test_writing_what_is_no_regular_file(
+    agent: Client, nodes: tuple[Namespaces, Namespaces], put: str
+) -> None:
+    h1, _ = nodes
+    run(agent, h1.pid, f"({put}) > /dev/null 2>&1")
+    before = run(agent, h1.pid, "stat -c '%a %u %g' /etc/there")
+    with pytest.raises(AgentError, match=r"cannot write /etc/there .*no regular file") as caught:
+        writing(agent, h1, "/etc/there")
+    assert caught.value.errno == errno.EINVAL
+    assert run(agent, h1.pid, "stat -c '%a %u %g' /etc/there") == before
+
+
+@needs_root
+def test_what_is_written_replaces_all_that_a_file_held(
+    agent: Client, nodes: tuple[Namespaces, Namespaces]
+) -> None:
+    h1, _ = nodes
+    run(agent, h1.pid, "echo much more than one letter > /etc/there")
+    writing(agent, h1, "/etc/there")
+    assert run(agent, h1.pid, "cat /etc/there") == "x"
+
+
+@needs_root
+def test_accounts_are_saved_past_what_lies_in_the_way(
+    agent: Client, nodes: tuple[Namespaces, Namespaces]
+) -> None:
+    h1, _ = nodes
+    put = "mkfifo /etc/group.playground; ln -s /etc/hosts /etc/passwd.playground"
+    run(agent, h1.pid, put)
+    agent.call("accounts", nodes=[{"pid": h1.pid, "users": [BOB]}])
+    assert run(agent, h1.pid, "id -un 4321; cat /etc/hosts") == "bob\n127.0.0.1 localhost\n"
+
+
+HOLD = (
+    "import fcntl, time; file = open('/etc/.pwd.lock', 'w'); "
+    "fcntl.lockf(file, fcntl.LOCK_EX); print('held', flush=True); time.sleep(1000)"
+)
+
+
+@needs_root
+def test_a_lock_of_accounts_that_is_never_given_back(
+    nodes: tuple[Namespaces, Namespaces],
+) -> None:
+    h1, _ = nodes
+    with connect(before="agent.PASSWORD_LOCK_LIMIT_S = 0.1") as agent:
+        holder = agent.spawn(h1.pid, [sys.executable, "-c", HOLD])
+        assert holder.read_stdout(20) == b"held\n"
+        with pytest.raises(AgentError, match=r"has held the lock of /etc/\.pwd\.lock for 0 s"):
+            agent.call("accounts", nodes=[{"pid": h1.pid, "users": [BOB]}])
+        holder.signal(signal.SIGKILL)
+        holder.wait(20)
+        agent.call("accounts", nodes=[{"pid": h1.pid, "users": [BOB]}])
+
+
+@needs_root
+def test_a_lock_of_accounts_that_is_a_pipe(
+    agent: Client, nodes: tuple[Namespaces, Namespaces]
+) -> None:
+    h1, _ = nodes
+    run(agent, h1.pid, "rm -f /etc/.pwd.lock; mkfifo /etc/.pwd.lock")
+    with pytest.raises(AgentError, match=r"cannot lock /etc/\.pwd\.lock of the node: .*regular"):
+        agent.call("accounts", nodes=[{"pid": h1.pid, "users": [BOB]}])
 
 
 def test_hashed_passwords(agent: Client) -> None:
