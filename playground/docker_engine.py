@@ -831,7 +831,7 @@ def _node_config(lab: LabLabels, node: NodeContainer) -> dict[str, Any]:
             **_limits_config(node.limits),
             "ReadonlyPaths": list(_READ_ONLY),
             # For what a lab makes for its nodes: see playground.provision.
-            "Tmpfs": {"/run/playground": "mode=755"},
+            "Tmpfs": {"/run/playground": "mode=755,size=16m"},
         },
     }
 

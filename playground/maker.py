@@ -29,17 +29,31 @@ import functools
 import json
 import operator
 import os
+import re
 import signal
 import socket
 import stat
+import struct
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from playground import agent, machine_layer
 
-# What a host may write, its /tmp and /run apart, which have half as much each.
-# It is memory: one host must not take all that the machine has.
+# What a host may write in all.  It is memory: one host must not take all that the
+# machine has.  The small parts are file systems of their own, so that a full disk
+# keeps no lab from giving its hosts keys (a thousand hosts' are 100 kB).
 DISK_LIMIT_MB = 1024
+_LAB_MB = 16
+_SHARED_MEMORY_MB = 64
+_DEVICES_MB = 1
+_WRITABLE_MB = DISK_LIMIT_MB - _LAB_MB - _SHARED_MEMORY_MB - _DEVICES_MB
+
+# Empty files take memory too, some 1 kB each, which no size counts.
+_FILES = 1 << 17
+_FILES_OF_PARTS = 1 << 12
+
+# Of the machine's, which are 4096 in all: /proc/sys/kernel/pty/max.
+_TERMINALS = 256
 
 # linux/prctl.h; what agent.py does not need.
 _PR_CAPBSET_READ = 23
@@ -95,13 +109,16 @@ _DEVICES = {
     "tty": (5, 0),
 }
 
-# As runc has them: what tells of the machine, and what would change it.
+# As moby has them (daemon/pkg/oci/defaults.go), and the addresses of the kernel's own
+# memory: what tells of the machine, and what would change it.
 _MASKED_FILES = (
     "/proc/kcore",
     "/proc/keys",
     "/proc/latency_stats",
     "/proc/timer_list",
     "/proc/sched_debug",
+    "/proc/interrupts",
+    "/proc/vmallocinfo",
 )
 _MASKED_FOLDERS = (
     "/proc/acpi",
@@ -110,6 +127,9 @@ _MASKED_FOLDERS = (
     "/sys/firmware",
     "/sys/devices/virtual/powercap",
 )
+# From how hot it is follows what its other programs do: GHSA-6fw5-f8r9-fgfm of moby.
+_THERMAL = re.compile(r"cpu\d+")
+_PROCESSORS = "/sys/devices/system/cpu"
 _READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sysrq-trigger", "/proc/sys")
 # The network's settings are the host's own.
 _WRITABLE = "/proc/sys/net"
@@ -155,14 +175,17 @@ def _make_lab_devices() -> None:
 
 def serve(line: socket.socket, lab: str) -> None:
     """Make what each packet asks for, until the line ends."""
+    # What no host may have is given up here once, and inherited by all of them;
+    # for each of them again it would take 1 ms.
+    if not agent.confine():
+        _refuse_all(line)
+        return
     own = [
         (os.open(f"/proc/self/ns/{name}", os.O_RDONLY | os.O_CLOEXEC), kind)
         for name, kind in _NAMESPACES
     ]
     machine_view()
-    # What no host may do or have is given up here once, and inherited by all of them;
-    # for each of them again it would take 1 ms.
-    agent.confine()
+    thermal_folders()
     drop_from_bounding(capability_mask(list(_FURTHER_CAPABILITIES)))
     while packet := line.recv(1 << 18):
         request = json.loads(packet)
@@ -171,6 +194,16 @@ def serve(line: socket.socket, lab: str) -> None:
             reply["pid"] = make_host(request, lab, own)
         except Exception as error:
             reply["error"] = agent.describe(error)
+        with contextlib.suppress(OSError):
+            line.send(json.dumps(reply).encode())
+
+
+def _refuse_all(line: socket.socket) -> None:
+    """Answer each packet that there is no filter; else hosts would run without, unseen."""
+    reason = agent.filter_missing(os.uname().machine, struct.calcsize("P"))
+    error = OSError(errno.ENOSYS, reason or agent.NO_FILTERS)
+    while packet := line.recv(1 << 18):
+        reply = {"name": json.loads(packet)["name"], "error": agent.describe(error)}
         with contextlib.suppress(OSError):
             line.send(json.dumps(reply).encode())
 
@@ -277,13 +310,12 @@ def _become_host(request: Request, lab: str, groups: Sequence[str], report: int)
 def _make_root(request: Request) -> None:
     """Put the host's file system together and make it this process's root."""
     root = f"{_PLACE}/root"
-    size = f"size={DISK_LIMIT_MB}m"
-    mount("tmpfs", _PLACE, "tmpfs", MS_NOSUID | MS_NODEV, f"mode=755,{size}")
+    mount("tmpfs", _PLACE, "tmpfs", MS_NOSUID | MS_NODEV, _memory(_WRITABLE_MB, 0o755, _FILES))
     os.mkdir(root)
     plain = request["layers"] is None
     view = machine_view() if plain else machine_layer.View({"/": request["layers"]}, {})
     if "/" not in view.overlays:
-        mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV, f"mode=755,{size}")
+        mount(root, root, "", MS_BIND)
         for folder in ("dev", "proc", "sys", "run", "tmp"):
             os.mkdir(f"{root}/{folder}")
     for number, (folder, layers) in enumerate(view.overlays.items()):
@@ -298,13 +330,15 @@ def _make_root(request: Request) -> None:
         os.symlink(leads_to, root + place)
     os.chdir(root)
     if plain:
-        half = DISK_LIMIT_MB // 2
-        mount("tmpfs", "run", "tmpfs", MS_NOSUID | MS_NODEV, f"mode=755,size={half}m")
+        # Of the same memory as all that the host writes, with the same flags.
+        for folder, mode in (("run", 0o755), ("tmp", 0o1777)):
+            os.mkdir(f"{_PLACE}/{folder}", mode)
+            mount(f"{_PLACE}/{folder}", folder, "", MS_BIND)
         os.mkdir("run/lock", 0o1777)
-        mount("tmpfs", "tmp", "tmpfs", MS_NOSUID | MS_NODEV, f"mode=1777,size={half}m")
     os.makedirs("run/playground", 0o755, exist_ok=True)
     # For what a lab makes for its hosts, as on Docker: see playground.provision.
-    mount("tmpfs", "run/playground", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
+    options = _memory(_LAB_MB, 0o755)
+    mount("tmpfs", "run/playground", "tmpfs", MS_NOSUID | MS_NODEV, options)
     mount("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     mount("sysfs", "sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY)
     _make_devices()
@@ -313,6 +347,11 @@ def _make_root(request: Request) -> None:
     agent.checked(_libc.umount2(b".", MNT_DETACH), "leaving the machine's root")
     os.chdir("/")
     _protect()
+
+
+def _memory(megabytes: int, mode: int, files: int = _FILES_OF_PARTS) -> str:
+    """The options of a file system in memory that ends somewhere: tmpfs(5)."""
+    return f"mode={mode:o},size={megabytes}m,nr_inodes={files}"
 
 
 def _mode(folder: str) -> int:
@@ -347,7 +386,7 @@ def _make_devices() -> None:
     # nodev on the folder, not on what is bound into it: a device file that the
     # host makes here is of no use to it.
     flags = MS_NOSUID | MS_NODEV | MS_NOEXEC
-    mount("tmpfs", "dev", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=64m")
+    mount("tmpfs", "dev", "tmpfs", MS_NOSUID | MS_NODEV, _memory(_DEVICES_MB, 0o755))
     # In a user namespace no device can be made; nor can the machine's be changed.
     source = "/dev" if in_user_namespace() else _LAB_DEVICES
     for name in _DEVICES:
@@ -355,11 +394,11 @@ def _make_devices() -> None:
         mount(f"{source}/{name}", f"dev/{name}", "", MS_BIND)
     for folder in ("pts", "shm", "mqueue"):
         os.mkdir(f"dev/{folder}")
-    terminals = "newinstance,ptmxmode=0666,mode=0620"
+    terminals = f"newinstance,ptmxmode=0666,mode=0620,max={_TERMINALS}"
     if not in_user_namespace():
         terminals += ",gid=5"  # Debian's group tty
     mount("devpts", "dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, terminals)
-    mount("tmpfs", "dev/shm", "tmpfs", flags, "mode=1777,size=64m")
+    mount("tmpfs", "dev/shm", "tmpfs", flags, _memory(_SHARED_MEMORY_MB, 0o1777))
     mount("mqueue", "dev/mqueue", "mqueue", flags)
     for name, target in (
         ("ptmx", "pts/ptmx"),
@@ -384,9 +423,20 @@ def _protect() -> None:
     for path in _MASKED_FILES:
         if os.path.exists(path):
             mount("/dev/null", path, "", MS_BIND)
-    for path in _MASKED_FOLDERS:
+    for path in (*_MASKED_FOLDERS, *thermal_folders()):
         if os.path.isdir(path):
             mount("tmpfs", path, "tmpfs", flags | MS_RDONLY, "size=0k")
+
+
+@functools.cache
+def thermal_folders(processors: str = _PROCESSORS) -> tuple[str, ...]:
+    """Return where the machine counts how often each processor was too hot."""
+    folders = (
+        f"{processors}/{name}/thermal_throttle"
+        for name in sorted(os.listdir(processors))
+        if _THERMAL.fullmatch(name)
+    )
+    return tuple(folder for folder in folders if os.path.isdir(folder))
 
 
 def capability_mask(further: Sequence[str]) -> int:

@@ -10,12 +10,13 @@ import re
 import socket
 import stat
 import sys
+import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from playground import CommandFailed, Host, Lab, Link, labels, maker
+from playground import CommandFailed, Host, Lab, Link, agent, labels, maker
 from playground.namespaces_engine import NamespacesEngine
 from tests.facts import assert_can_ping
 
@@ -40,6 +41,33 @@ def test_hosts_have_dockers_capabilities_and_no_others() -> None:
 def test_what_would_let_a_host_out_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=f"^a host cannot have the capability {name}$"):
         maker.capability_mask([name])
+
+
+# -- no filter of system calls --------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("machine", "sentence"),
+    [("riscv64", "no filter of system calls for riscv64"), ("x86_64", "CONFIG_SECCOMP_FILTER")],
+    ids=["machine without a table", "kernel without filters"],
+)
+def test_without_a_filter_no_host_is_made(
+    monkeypatch: pytest.MonkeyPatch, machine: str, sentence: str
+) -> None:
+    """Open to all system calls it would run as well, and nobody would see it."""
+    monkeypatch.setattr(agent, "confine", lambda: False)
+    monkeypatch.setattr(maker.os, "uname", lambda: types.SimpleNamespace(machine=machine))
+    here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with here, there:
+        for name in ("h1", "h2"):
+            here.send(json.dumps({"name": name}).encode())
+        here.shutdown(socket.SHUT_WR)
+        maker.serve(there, "lab")
+        for name in ("h1", "h2"):
+            reply = json.loads(here.recv(1 << 16))
+            assert reply["name"] == name
+            assert sentence in reply["error"]["message"]
+            assert "Docker" in reply["error"]["message"]
 
 
 # -- two plain hosts ------------------------------------------------------------------
@@ -257,10 +285,40 @@ def test_the_machines_device_files_cannot_be_changed(h1: Host) -> None:
 
 
 def test_what_tells_of_the_machine_is_empty(h1: Host) -> None:
-    assert output(h1, "cat /proc/kcore /proc/keys /proc/timer_list 2> /dev/null | wc -c") == "0"
+    files = "/proc/kcore /proc/keys /proc/timer_list /proc/interrupts /proc/vmallocinfo"
+    assert output(h1, f"cat {files} 2> /dev/null | wc -c") == "0"
+    heat = "cat /sys/devices/system/cpu/cpu*/thermal_throttle/*"
+    assert output(h1, f"{heat} 2> /dev/null | wc -c") == "0"
     assert output(h1, "ls /sys/firmware /proc/scsi /proc/acpi 2> /dev/null | grep -v :") == ""
     refused(h1, "dmesg | grep . || exit 1")
     refused(h1, "head -c 1 /proc/kmsg")
+
+
+def test_what_moby_hides_is_hidden() -> None:
+    """DefaultLinuxSpec of its daemon/pkg/oci/defaults.go, but for what kernels no longer have."""
+    assert set(maker._MASKED_FILES) | set(maker._MASKED_FOLDERS) >= {
+        "/proc/acpi",
+        "/proc/asound",
+        "/proc/interrupts",
+        "/proc/kcore",
+        "/proc/keys",
+        "/proc/latency_stats",
+        "/proc/sched_debug",
+        "/proc/scsi",
+        "/proc/timer_list",
+        "/sys/devices/virtual/powercap",
+        "/sys/firmware",
+    }
+
+
+def test_how_hot_each_processor_was_is_hidden(tmp_path: Path) -> None:
+    for folder in ("cpu0/thermal_throttle", "cpu1/cache", "cpu12/thermal_throttle", "cpufreq"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "online").touch()
+    assert maker.thermal_folders(str(tmp_path)) == (
+        f"{tmp_path}/cpu0/thermal_throttle",
+        f"{tmp_path}/cpu12/thermal_throttle",
+    )
 
 
 SETTINGS = (
@@ -507,15 +565,73 @@ for family, address in (
 
 # -- a full disk ----------------------------------------------------------------------
 
+# Where a host can make no files of any size.
+WITHOUT_FILES = {"proc", "sysfs", "devpts", "mqueue"}
+
+SEEN = """
+import json, os
+rows = []
+for line in open("/proc/self/mountinfo"):
+    first, second = line.split(" - ")
+    device, root, place, flags = first.split()[2:6]
+    kind, _, options = second.split()
+    if os.path.isdir(place) and not {"ro"} & {*flags.split(","), *options.split(",")}:
+        found = os.statvfs(place)
+        size = found.f_blocks * found.f_frsize
+        rows.append([place, kind, device, size, found.f_files, options.split(",")])
+print(json.dumps(rows))
+"""
+
+
+def test_all_that_a_host_can_write_has_a_limit_and_the_sum_is_what_is_said(h1: Host) -> None:
+    """Each file system that is mounted in a host, whatever it is for; in MiB."""
+    sizes = {}
+    places = set()
+    for place, kind, device, size, files, options in json.loads(python(h1, SEEN)):
+        if kind in WITHOUT_FILES:
+            continue
+        assert kind in ("overlay", "tmpfs"), f"{place} is a {kind}: what limits it?"
+        # What an overlay says of its size is that of where changes go to.
+        assert 0 < size <= maker.DISK_LIMIT_MB << 20, f"{place} has no limit"
+        assert 0 < files <= 1 << 17, f"{place} may have any number of files"
+        if kind == "tmpfs":
+            assert any(option.startswith("size=") for option in options), place
+            assert any(option.startswith("nr_inodes=") for option in options), place
+        places.add(place)
+        # The overlay, /tmp and /run write into one memory, and have one size.
+        sizes["disk" if size > 500 << 20 else device] = size >> 20
+    assert {"/", "/dev", "/dev/shm", "/run/playground"} <= places
+    assert len(sizes) == 4
+    assert sum(sizes.values()) <= maker.DISK_LIMIT_MB
+
+
+def test_a_disk_is_full_wherever_it_is_filled(h1: Host) -> None:
+    try:
+        h1.run("fallocate -l 600M /tmp/one")
+        refused(h1, "fallocate -l 600M /var/lib/two")
+        refused(h1, "fallocate -l 600M /run/three")
+    finally:
+        h1.run("rm -f /tmp/one /var/lib/two /run/three")
+
+
+def test_what_a_lab_makes_for_a_host_has_room_on_a_full_disk(h1: Host) -> None:
+    refused(h1, "fallocate -l 17M /run/playground/all; s=$?; rm /run/playground/all; exit $s")
+    h1.run("fallocate -l 15M /run/playground/all; s=$?; rm /run/playground/all; exit $s")
+
+
+def test_a_host_has_terminals_but_not_all_of_the_machines(h1: Host) -> None:
+    options = output(h1, "grep ' /dev/pts ' /proc/self/mountinfo")
+    assert "max=256" in options
+
 
 def test_a_full_disk_is_one_hosts_own_trouble(namespaces_engine: NamespacesEngine) -> None:
     h1, h2 = Host("h1"), Host("h2")
     Link(h1, h2)
     with Lab(h1, engine=namespaces_engine, quiet=True):
         with pytest.raises(CommandFailed, match="No space left on device"):
-            h1.run("fallocate -l 1000M /most && dd if=/dev/zero of=/all bs=1M")
+            h1.run("fallocate -l 920M /most && dd if=/dev/zero of=/all bs=1M")
         refused(h1, "cp /etc/passwd /etc/more")
-        h1.run("cp /etc/passwd /tmp/more")
+        h1.run("cp /etc/passwd /dev/shm/more")
         h2.run("dd if=/dev/zero of=/some bs=1M count=8")
         assert_can_ping(h1, h2)
         h1.run("rm /all && cp /etc/passwd /etc/more")
