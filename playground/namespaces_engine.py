@@ -14,6 +14,7 @@ import os
 import select
 import shutil
 import signal
+import struct
 import sys
 import threading
 import time
@@ -29,7 +30,12 @@ from playground.images import Image, image_for
 from playground.keeper_line import KeeperLine, Leash
 from playground.limits import DEFAULT_PROCESSES, Limits
 from playground.plan import Plan
-from playground.privileges import is_root, kernel_refused, user_namespaces_refused
+from playground.privileges import (
+    filter_refused,
+    is_root,
+    kernel_refused,
+    user_namespaces_refused,
+)
 from playground.progress import Progress, Silent
 from playground.rootfs import DEFAULT_PATH, RootFilesystem, machine_root
 from playground.roots import ImageRoots
@@ -76,7 +82,12 @@ class NamespacesEngine:
         """Make sure that this machine can do it; raises `EngineError` with what to do."""
         if sys.platform != "linux":
             raise EngineError("bare namespaces need Linux: use a Docker engine here")
-        reason = kernel_refused(os.uname().release, is_root()) or user_namespaces_refused()
+        system = os.uname()
+        reason = (
+            kernel_refused(system.release, is_root())
+            or filter_refused(system.machine, struct.calcsize("P"))
+            or user_namespaces_refused()
+        )
         if reason:
             raise EngineError(reason)
 

@@ -18,6 +18,9 @@ MINIMUM_KERNEL_WITHOUT_ROOT = (5, 11)
 
 _CAP_SYS_ADMIN = 21
 
+# The agent's tables of system calls; to import it takes longer than a small lab's start.
+_FILTERED = {("x86_64", 8), ("x86_64", 4), ("aarch64", 8)}
+
 # Debian's switch; Ubuntu's since 23.10; the kernel's own number of them.
 _SETTINGS = (
     ("kernel.unprivileged_userns_clone", "0", "1"),
@@ -60,6 +63,22 @@ def kernel_refused(release: str, root: bool) -> str:
     return (
         f"bare namespaces{whose} need Linux {least[0]}.{least[1]}, and this is {found[0]}: use a "
         'Docker engine, Lab(engine="docker")'
+    )
+
+
+def filter_refused(machine: str, word_bytes: int) -> str:
+    """Return why hosts would run without a filter of system calls here, "" if they would not.
+
+    ``word_bytes`` are those of a pointer in this Python: one of 32 bits makes other
+    calls than the kernel's machine, and a filter without them would kill it.
+
+    """
+    if (machine, word_bytes) in _FILTERED:
+        return ""
+    what = machine if word_bytes == 8 else f"a Python of {8 * word_bytes} bits on {machine}"
+    return (
+        f"there is no filter of system calls for {what}, and without one hosts would be open to "
+        'the machine: use a Docker engine, Lab(engine="docker")'
     )
 
 

@@ -6,7 +6,9 @@ import os
 
 import pytest
 
-from playground import privileges
+from playground import agent, namespaces_doctor, privileges
+from playground.errors import EngineError
+from playground.namespaces_engine import NamespacesEngine
 
 
 @pytest.mark.parametrize(
@@ -42,3 +44,37 @@ def test_a_refusal_that_no_setting_explains_is_explained_all_the_same(
     monkeypatch.setattr(privileges, "_SETTINGS", ())
     assert privileges.user_namespaces_refused() == ""
     assert "run it outside of that" in privileges.user_namespaces_refused(tried=True)
+
+
+@pytest.mark.parametrize(
+    ("machine", "word_bytes", "said"),
+    [
+        ("x86_64", 8, ""),
+        ("aarch64", 8, ""),
+        ("riscv64", 8, "no filter of system calls for riscv64"),
+        ("aarch64", 4, "for a Python of 32 bits on aarch64"),
+        ("x86_64", 4, ""),  # its filter knows i386's calls
+        ("armv8l", 4, "for a Python of 32 bits on armv8l"),
+    ],
+)
+def test_hosts_without_a_filter_of_system_calls_are_refused(
+    machine: str, word_bytes: int, said: str
+) -> None:
+    reason = privileges.filter_refused(machine, word_bytes)
+    assert said in reason
+    assert bool(reason) == bool(said) == ("Docker" in reason)
+    # Here and in the lab it is one rule, told in the same words.
+    assert reason == agent.filter_missing(machine, word_bytes)
+
+
+def test_the_engine_and_the_doctor_tell_that_there_is_no_filter(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real = os.uname()
+    fields = (real.sysname, real.nodename, real.release, real.version, "riscv64")
+    monkeypatch.setattr(os, "uname", lambda: os.uname_result(fields))
+    with pytest.raises(EngineError, match=r"no filter of system calls for riscv64.*Docker"):
+        NamespacesEngine().check()
+    (finding,) = namespaces_doctor.examine()
+    assert finding.status == "fail"
+    assert "no filter of system calls for riscv64" in finding.advice
