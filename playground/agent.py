@@ -52,6 +52,11 @@ network(nodes: [{"pid", "interfaces": [{"name", "addresses": ["192.168.1.11/24"]
         "routes_remove": [ROUTE], "addresses_remove": [{"interface": "eth0",
         "address": "192.168.1.11/24"}]}]) -> null
     ROUTE is {"destination": "10.0.0.0/8", "via": address or null, "interface"}.
+    What was said by hand is in own_routes_add, own_routes_remove, rules_add and
+    rules_remove: {"destination", "hops": [{"via", "interface"}], "metric", "kind",
+    "table": number}, where kind is "unicast" or that of a route that leads nowhere,
+    and {"family": 4 or 6, "priority", "source", "destination", "interface", "mark",
+    "table"}; other values may be null.  They come last, and go first.
     All but pid may be left out.  First routes_remove, then addresses_remove: one
     that is not there, or whose interface is not, is no error; with an address
     the kernel removes the routes that need it.  Then loopback up, sysctls,
@@ -79,6 +84,10 @@ routes(pids) -> [[{"destination", "via", "interface", "metric", "protocol", "kin
     metric and source may be null.
 impaired(ends: [END]) -> [["netem"]]
     What impairs the frames that leave by each, read from the kernel, as for impair.
+policy_rules(pid) -> [as rules_add of network]
+    The rules of policy routing that a node has, but the kernel's own three.
+sysctls(pid, names) -> [text or null]
+    Settings of a node's network, null where there is none of that name.
 firewall(nodes: [{"pid", "ruleset"}]) -> null
     Each ruleset is given to ``nft -f -`` in its node's network namespace.  An
     empty text changes nothing: to take rules away, send what deletes them.  A rule
@@ -1422,6 +1431,9 @@ RTM_DELROUTE = 25
 RTM_DELNEIGH = 29
 NDA_DST = 1
 RTM_GETROUTE = 26
+RTM_NEWRULE = 32
+RTM_DELRULE = 33
+RTM_GETRULE = 34
 NLA_F_NESTED = 0x8000
 
 # linux/if_link.h
@@ -1476,6 +1488,16 @@ RT_SCOPE_LINK = 253
 RT_SCOPE_NOWHERE = 255
 RTN_UNSPEC = 0
 RTN_UNICAST = 1
+RTN_KINDS = {"unicast": 1, "blackhole": 6, "unreachable": 7, "prohibit": 8}
+
+# linux/fib_rules.h
+FRA_DST = 1
+FRA_SRC = 2
+FRA_IIFNAME = 3
+FRA_PRIORITY = 6
+FRA_FWMARK = 10
+FRA_TABLE = 15
+FR_ACT_TO_TBL = 1
 RTNH_F_ONLINK = 4
 
 # All groups but the three that IEEE 802.1D keeps for the bridge itself, which
@@ -1785,6 +1807,88 @@ def route(kind: int, entry: Request, index: int, onlink: bool = False) -> Messag
     purpose += f" via {via}" if via is not None else ""
     flags = NLM_F_CREATE | NLM_F_REPLACE if adding else 0
     return Message(kind, flags, header + body, f"{purpose} on {entry['interface']}")
+
+
+def own_route(kind: int, entry: Request) -> Message:
+    """A route that was said by hand: any table, metric and kind, several next hops."""
+    family, packed, length = packed_prefix(entry["destination"])
+    adding = kind == RTM_NEWROUTE
+    hops = entry["hops"]
+    on_link = hops and family == socket.AF_INET and all(hop["via"] is None for hop in hops)
+    scope = RT_SCOPE_LINK if on_link else RT_SCOPE_UNIVERSE
+    header = struct.pack(
+        "BBBBBBBBI",
+        family,
+        length,
+        0,
+        0,
+        entry["table"] if entry["table"] < 256 else 0,
+        RTPROT_STATIC,
+        scope if adding else RT_SCOPE_NOWHERE,
+        RTN_KINDS[entry["kind"]],
+        0,
+    )
+    body = attribute(RTA_TABLE, struct.pack("I", entry["table"]))
+    if length:
+        body += attribute(RTA_DST, packed)
+    if entry["metric"] is not None:
+        body += attribute(RTA_PRIORITY, struct.pack("I", entry["metric"]))
+    if adding:
+        body += _hops(hops)
+    flags = NLM_F_CREATE | NLM_F_REPLACE if adding else 0
+    purpose = f"{'add' if adding else 'remove'} the route to {entry['destination']}"
+    return Message(kind, flags, header + body, purpose)
+
+
+def _hops(hops: Sequence[Request]) -> bytes:
+    found = []
+    for hop in hops:
+        via = b"" if hop["via"] is None else attribute(RTA_GATEWAY, packed_address(hop["via"])[1])
+        found.append((interface_index(hop["interface"]), via))
+    if len(found) == 1:
+        return attribute(RTA_OIF, struct.pack("I", found[0][0])) + found[0][1]
+    # struct rtnexthop; a weight of 0 stands for one share.
+    rows = b"".join(struct.pack("HBBi", 8 + len(via), 0, 0, i) + via for i, via in found)
+    return attribute(RTA_MULTIPATH, rows) if rows else b""
+
+
+def policy_rule(kind: int, entry: Request) -> Message:
+    """A rule of policy routing, struct fib_rule_hdr and its attributes."""
+    body = b""
+    lengths = []
+    for which, said in ((FRA_DST, entry["destination"]), (FRA_SRC, entry["source"])):
+        _, packed, length = packed_prefix(said) if said else (0, b"", 0)
+        lengths.append(length)
+        body += attribute(which, packed) if length else b""
+    if entry["interface"]:
+        body += text_attribute(FRA_IIFNAME, entry["interface"])
+    if entry["mark"] is not None:
+        body += attribute(FRA_FWMARK, struct.pack("I", entry["mark"]))
+    body += attribute(FRA_PRIORITY, struct.pack("I", entry["priority"]))
+    body += attribute(FRA_TABLE, struct.pack("I", entry["table"]))
+    family = socket.AF_INET6 if entry["family"] == 6 else socket.AF_INET
+    header = struct.pack("BBBBBBBBI", family, *lengths, 0, 0, 0, 0, FR_ACT_TO_TBL, 0)
+    adding = kind == RTM_NEWRULE
+    flags = NLM_F_CREATE | NLM_F_EXCL if adding else 0
+    purpose = f"{'add' if adding else 'remove'} the policy rule {entry['priority']}"
+    return Message(kind, flags, header + body, purpose)
+
+
+def _steer_back(netlink: Netlink, node: Request) -> None:
+    """Take away what was said by hand; what is gone already is no error."""
+    messages = [policy_rule(RTM_DELRULE, entry) for entry in node.get("rules_remove", [])]
+    messages += [own_route(RTM_DELROUTE, entry) for entry in node.get("own_routes_remove", [])]
+    for message, number, reason in netlink.attempt(messages):
+        if number not in (0, errno.ESRCH, errno.ENOENT):
+            raise refusal(message, number, reason)
+
+
+def _steer(netlink: Netlink, node: Request) -> None:
+    netlink.send([own_route(RTM_NEWROUTE, entry) for entry in node.get("own_routes_add", [])])
+    messages = [policy_rule(RTM_NEWRULE, entry) for entry in node.get("rules_add", [])]
+    for message, number, reason in netlink.attempt(messages):
+        if number not in (0, errno.EEXIST):
+            raise refusal(message, number, reason)
 
 
 # -- Offloads ----------------------------------------------------------------
@@ -2530,6 +2634,7 @@ def network(nodes: Sequence[Request]) -> None:
 
 def _configure(netlink: Netlink, node: Request) -> None:
     interfaces = node.get("interfaces", [])
+    _steer_back(netlink, node)
     _remove_routes(netlink, node.get("routes_remove", []))
     _remove_addresses(netlink, node.get("addresses_remove", []))
     netlink.send([set_link("lo", up=True)])
@@ -2548,6 +2653,7 @@ def _configure(netlink: Netlink, node: Request) -> None:
     netlink.send(addresses)
     netlink.send([set_link(interface["name"], up=True) for interface in interfaces])
     _add_routes(netlink, node.get("routes_add", []), index)
+    _steer(netlink, node)
 
 
 def _remove_routes(netlink: Netlink, entries: Sequence[Request]) -> None:
@@ -2749,6 +2855,46 @@ def route_rows(answer: bytes, names: dict[int, str]) -> Iterator[Request]:
         via = attributes(hops[offset + 8 : offset + size]).get(RTA_GATEWAY)
         yield row | {"via": address(via), "interface": names.get(index), "weight": weight + 1}
         offset += (size + 3) & ~3
+
+
+def policy_rules(pid: int) -> list[Request]:
+    netlink = Netlink(pid)
+    rows = []
+    for family, number in ((socket.AF_INET, 4), (socket.AF_INET6, 6)):
+        header = struct.pack("BBBBBBBBI", family, *[0] * 8)
+        for answer in netlink.ask(Message(RTM_GETRULE, NLM_F_DUMP, header, "read the rules")):
+            found = attributes(answer[12:])
+            table = _number(found, FRA_TABLE) or 0
+            # The kernel's own: local, main and default.
+            if answer[0] == family and table not in (RT_TABLE_LOCAL, RT_TABLE_MAIN, 253):
+                rows.append(_rule_row(answer, found, number) | {"table": table})
+    return rows
+
+
+def _rule_row(answer: bytes, found: dict[int, bytes], family: int) -> Request:
+    def prefix(kind: int, length: int) -> str | None:
+        return f"{socket.inet_ntop(answer[0], found[kind])}/{length}" if kind in found else None
+
+    interface = found.get(FRA_IIFNAME)
+    return {
+        "family": family,
+        "priority": _number(found, FRA_PRIORITY) or 0,
+        "source": prefix(FRA_SRC, answer[2]),
+        "destination": prefix(FRA_DST, answer[1]),
+        "interface": interface.rstrip(b"\0").decode() if interface else None,
+        "mark": _number(found, FRA_FWMARK),
+    }
+
+
+def sysctls(pid: int, names: Sequence[str]) -> list[str | None]:
+    enter_network(pid)
+    found: list[str | None] = []
+    for name in names:
+        try:
+            found.append(read_sysctl(name))
+        except FileNotFoundError:
+            found.append(None)
+    return found
 
 
 # Bytes of an address.
@@ -4188,6 +4334,8 @@ WORK: dict[str, Callable[..., Any]] = {
     "link": link,
     "interfaces": interfaces,
     "routes": routes,
+    "policy_rules": policy_rules,
+    "sysctls": sysctls,
     "impair": impair,
     "impaired": impaired,
     "firewall": firewall,

@@ -18,7 +18,7 @@ from playground.beside import each
 from playground.changes import Changes, NodeChange, WireChange, reopened
 from playground.errors import AgentError
 from playground.operations import Agent
-from playground.plan import Plan, RoutePlan, WireEnd, WirePlan
+from playground.plan import OwnRoutePlan, OwnRulePlan, Plan, RoutePlan, WireEnd, WirePlan
 from playground.provision import Check, NodeProvision
 from playground.services import File
 
@@ -390,6 +390,35 @@ def _network(change: NodeChange, pids: Pids) -> dict[str, Any]:
         "sysctls": dict(change.sysctls),
         "routes_add": [_route(route) for route in change.routes_add],
         "routes_remove": [_route(route) for route in change.routes_remove],
+        "own_routes_add": [_own_route(route) for route in change.own_routes_add],
+        "own_routes_remove": [_own_route(route) for route in change.own_routes_remove],
+        "rules_add": [_rule(rule) for rule in change.own_rules_add],
+        "rules_remove": [_rule(rule) for rule in change.own_rules_remove],
+    }
+
+
+def _own_route(route: OwnRoutePlan) -> dict[str, Any]:
+    return {
+        "destination": str(route.destination),
+        "hops": [
+            {"via": None if hop.via is None else str(hop.via), "interface": hop.interface}
+            for hop in route.hops
+        ],
+        "metric": route.metric,
+        "kind": route.kind,
+        "table": route.table,
+    }
+
+
+def _rule(rule: OwnRulePlan) -> dict[str, Any]:
+    return {
+        "family": rule.family,
+        "priority": rule.priority,
+        "source": None if rule.source is None else str(rule.source),
+        "destination": None if rule.destination is None else str(rule.destination),
+        "interface": rule.interface,
+        "mark": rule.mark,
+        "table": rule.table,
     }
 
 

@@ -14,7 +14,16 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from playground.plan import InterfaceAddress, InterfacePlan, NodePlan, Plan, RoutePlan, WirePlan
+from playground.plan import (
+    InterfaceAddress,
+    InterfacePlan,
+    NodePlan,
+    OwnRoutePlan,
+    OwnRulePlan,
+    Plan,
+    RoutePlan,
+    WirePlan,
+)
 from playground.rulesets import NO_RULES
 
 T = TypeVar("T")
@@ -36,6 +45,10 @@ class NodeChange:
     routes_remove: tuple[RoutePlan, ...]
     sysctls: tuple[tuple[str, str], ...]
     ruleset: str | None
+    own_routes_add: tuple[OwnRoutePlan, ...] = ()
+    own_routes_remove: tuple[OwnRoutePlan, ...] = ()
+    own_rules_add: tuple[OwnRulePlan, ...] = ()
+    own_rules_remove: tuple[OwnRulePlan, ...] = ()
 
     def __bool__(self) -> bool:
         """Tell whether anything changes."""
@@ -46,6 +59,10 @@ class NodeChange:
             or self.routes_remove
             or self.sysctls
             or self.ruleset is not None
+            or self.own_routes_add
+            or self.own_routes_remove
+            or self.own_rules_add
+            or self.own_rules_remove
         )
 
 
@@ -139,7 +156,14 @@ def reopened(plan: Plan, wire: WirePlan) -> list[NodeChange]:
         node = plan.node(end.node)
         routes = tuple(route for route in node.routes if route.interface == end.interface)
         interfaces = tuple(item for item in node.interfaces if item.name == end.interface)
-        changes.append(NodeChange(node.name, interfaces, (), routes, (), (), None))
+        own = tuple(
+            route
+            for route in node.own_routes
+            if any(hop.interface == end.interface for hop in route.hops)
+        )
+        changes.append(
+            NodeChange(node.name, interfaces, (), routes, (), (), None, own_routes_add=own)
+        )
     return changes
 
 
@@ -153,13 +177,26 @@ def _open(node: NodePlan, closed: Collection[tuple[str, str]]) -> NodePlan:
     if not any(name == node.name for name, _ in closed):
         return node
     routes = tuple(item for item in node.routes if (node.name, item.interface) not in closed)
-    return dataclasses.replace(node, routes=routes)
+    own = []
+    for route in node.own_routes:
+        hops = tuple(hop for hop in route.hops if (node.name, hop.interface) not in closed)
+        if hops or not route.hops:
+            own.append(dataclasses.replace(route, hops=hops))
+    return dataclasses.replace(node, routes=routes, own_routes=tuple(own))
 
 
 def _inside(old: NodePlan | None, new: NodePlan) -> NodeChange:
     if old is None:
         return NodeChange(
-            new.name, new.interfaces, (), new.routes, (), new.sysctls, new.ruleset or None
+            new.name,
+            new.interfaces,
+            (),
+            new.routes,
+            (),
+            new.sysctls,
+            new.ruleset or None,
+            own_routes_add=new.own_routes,
+            own_rules_add=new.own_rules,
         )
     there = {interface.name: interface for interface in new.interfaces}
     return NodeChange(
@@ -179,6 +216,10 @@ def _inside(old: NodePlan | None, new: NodePlan) -> NodeChange:
         ),
         sysctls=_more(old.sysctls, new.sysctls),
         ruleset=None if new.ruleset == old.ruleset else new.ruleset or NO_RULES,
+        own_routes_add=_more(old.own_routes, new.own_routes),
+        own_routes_remove=_more(new.own_routes, old.own_routes),
+        own_rules_add=_more(old.own_rules, new.own_rules),
+        own_rules_remove=_more(new.own_rules, old.own_rules),
     )
 
 

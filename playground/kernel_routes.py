@@ -70,6 +70,41 @@ class Route:
         return " ".join(words)
 
 
+@dataclass(frozen=True)
+class PolicyRule:
+    """One rule of policy routing: what is true of all its fields goes by ``table``."""
+
+    family: int
+    priority: int
+    source: str | None
+    destination: str | None
+    interface: str | None
+    mark: int | None
+    table: int
+
+    def as_shell(self) -> str:
+        """Return the ip(8) command that makes this rule.
+
+        >>> r1.policy_rules()[0].as_shell()
+        'ip rule add priority 1000 from 192.168.2.0/24 table 100'
+
+        """
+        words = ["ip"] + ["-6"] * (self.family == 6) + ["rule", "add"]
+        words += ["priority", str(self.priority)]
+        words += ["from", self.source] if self.source else []
+        words += ["to", self.destination] if self.destination else []
+        words += ["iif", self.interface] if self.interface else []
+        words += ["fwmark", str(self.mark)] if self.mark is not None else []
+        return " ".join([*words, "table", str(self.table)])
+
+
+def policy_rules(node: Node) -> Table[PolicyRule]:
+    """Read a node's rules of policy routing; see `NodeOperations.policy_rules`."""
+    live = node.running()
+    rows = live.agent.call("policy_rules", pid=live.pid)
+    return Table(PolicyRule(**row) for row in rows)
+
+
 def routes(node: Node) -> Table[Route]:
     """Read a node's routes; see `NodeOperations.routes`."""
     live = node.running()

@@ -411,8 +411,8 @@ class Lab:
             node.running().plan = changed
             client.call("state_save", data=saved)
 
-    def change_nat(self) -> None:
-        """Do at once what routers were told about NAT, unless more waits for `start`."""
+    def catch_up(self) -> None:
+        """Do at once what nodes were told since, unless more waits for `start`."""
         with self._lock:
             plan = self.plan()
             change = compare(self._plan, plan)

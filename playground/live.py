@@ -151,8 +151,8 @@ class LabHandle(Protocol):
     def change_rules(self, name: str) -> None:
         """Replace the ruleset of a running node by what it is told now."""
 
-    def change_nat(self) -> None:
-        """Do what routers were told about NAT, unless more waits for `Lab.start`."""
+    def catch_up(self) -> None:
+        """Do what nodes were told about NAT or routes, unless more waits for `Lab.start`."""
 
     def amend(self, change: Callable[[Plan], Plan]) -> None:
         """Take into the running lab's plan what was changed in the kernel already."""

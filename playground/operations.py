@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from playground.connections import Connection
     from playground.control import Services
-    from playground.kernel_routes import Route
+    from playground.kernel_routes import PolicyRule, Route
     from playground.livehosts import HostsFile
     from playground.plan import InterfacePlan
     from playground.tables import Table
@@ -358,6 +358,20 @@ class NodeOperations:
         from playground import kernel_routes
 
         return kernel_routes.routes(self)
+
+    def policy_rules(self) -> Table[PolicyRule]:
+        """Return the kernel's rules of policy routing, without its own three.
+
+        ::
+
+            >>> r1.policy_rules()
+            family  priority  source          destination  interface  mark  table
+                 4      1000  192.168.2.0/24                                  100
+
+        """
+        from playground import kernel_routes
+
+        return kernel_routes.policy_rules(self)
 
     def vtysh(self, *commands: str) -> str:
         """Give commands to FRR's terminal, in one session, and return what it says.

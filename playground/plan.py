@@ -182,6 +182,42 @@ class AnnouncementPlan:
 
 
 @dataclass(frozen=True)
+class HopPlan:
+    """One way of a route by hand; ``via`` is None for the link itself."""
+
+    via: Address | None
+    interface: str
+
+
+@dataclass(frozen=True)
+class OwnRoutePlan:
+    """One route that was said by hand; several ``hops`` share what is sent.
+
+    ``kind`` and ``table`` are those of ip-route(8), the table as a number.
+
+    """
+
+    destination: Network
+    hops: tuple[HopPlan, ...]
+    metric: int | None
+    kind: str
+    table: int
+
+
+@dataclass(frozen=True)
+class OwnRulePlan:
+    """One rule of policy routing, ip-rule(8), for one family."""
+
+    family: int
+    priority: int
+    source: Network | None
+    destination: Network | None
+    interface: str | None
+    mark: int | None
+    table: int
+
+
+@dataclass(frozen=True)
 class NodePlan:
     """One host or router: what runs in it, its interfaces, routes and names.
 
@@ -207,6 +243,8 @@ class NodePlan:
     limits: Limits = NO_LIMITS
     neighbours: tuple[NeighbourPlan, ...] = ()
     announced: tuple[AnnouncementPlan, ...] = ()
+    own_routes: tuple[OwnRoutePlan, ...] = ()
+    own_rules: tuple[OwnRulePlan, ...] = ()
     nat: NatPlan | None = None
     filters: FilterPlan = NO_FILTERS
 

@@ -14,10 +14,12 @@ from playground.daemons import Daemons, find_daemons
 from playground.errors import TopologyError
 from playground.firewall import find_nat, with_rules
 from playground.names import Names, find_names
+from playground.own_routes import find_own_routes, find_own_rules
 from playground.plan import (
     InterfacePlan,
     NatPlan,
     NodePlan,
+    OwnRoutePlan,
     Plan,
     RoutePlan,
     SwitchPlan,
@@ -27,6 +29,7 @@ from playground.plan import (
 from playground.realms import check_forwards, check_realms, find_realms
 from playground.routing import find_routes
 from playground.segments import Segment, collect, find_segments, link_name, links_of
+from playground.steering import routes_of
 from playground.topology import Link, Machine, Node, Router, Switch
 from playground.wiring import Wiring, choose_names
 
@@ -82,6 +85,7 @@ def make_plan(
             routes[machine],
             names[machine],
             daemons.get(machine),
+            find_own_routes(machine, realms, addressing, wiring.names),
             find_nat(machine, realms, addressing, wiring.names)
             if isinstance(machine, Router)
             else None,
@@ -111,6 +115,7 @@ def _node(
     routes: Sequence[RoutePlan],
     names: Names,
     daemons: Daemons | None,
+    own_routes: tuple[OwnRoutePlan, ...],
     nat: NatPlan | None,
 ) -> NodePlan:
     interfaces = tuple(
@@ -126,14 +131,16 @@ def _node(
         for end in [link.end(machine)]
     )
     is_router = isinstance(machine, Router)
+    routes = daemons.routes if daemons else routes
+    by_hand = routes_of(machine.own_routes)
     return NodePlan(
         name=machine.name,
         short=machine.short,
         kind="router" if is_router else "host",
         services=(*machine.declared_services, *(daemons.settings if daemons else ())),
         interfaces=interfaces,
-        routes=daemons.routes if daemons else tuple(routes),
-        sysctls=tuple(_sysctls(interfaces, is_router)),
+        routes=tuple(route for route in routes if route.destination not in by_hand),
+        sysctls=tuple((dict(_sysctls(interfaces, is_router)) | machine.own_sysctls).items()),
         ruleset="",
         hosts=names.hosts,
         nameservers=names.nameservers,
@@ -141,6 +148,8 @@ def _node(
         records=names.records,
         limits=machine.limits,
         nat=nat,
+        own_routes=own_routes,
+        own_rules=find_own_rules(machine, addressing, wiring.names),
         neighbours=daemons.neighbours if daemons else (),
         announced=daemons.announced if daemons else (),
     )

@@ -30,6 +30,7 @@ from playground.plan import (
 )
 from playground.rules import Default, Policy, Rule
 from playground.services import SERVICES, ServiceSettings, with_contents
+from playground.steering import OwnRoute, OwnRule
 from playground.topology import Host, Link, Machine, Node, Router, Switch
 from playground.translation import Masquerade, OneToOne, Translation
 
@@ -67,6 +68,18 @@ def save(nodes: Iterable[Node], plan: Plan, credentials: Credentials) -> str:
             for node in nodes
             if isinstance(node, Machine) and node.firewall.policy != Policy()
         },
+        "own_routes": [
+            _own_route_data(route, links)
+            for node in nodes
+            if isinstance(node, Machine)
+            for route in node.own_routes
+        ],
+        "own_rules": [
+            _own_rule_data(rule, links)
+            for node in nodes
+            if isinstance(node, Machine)
+            for rule in node.own_rules
+        ],
         "ospf": [
             {"router": node.name, "link": links.index(link), "cost": said.cost, "area": said.area}
             for node in nodes
@@ -106,6 +119,8 @@ def _load(data: Mapping[str, Any]) -> SavedLab:
         machine = nodes[name]
         assert isinstance(machine, Machine)
         machine.firewall.policy = _policy(policy, machine, nodes, links)
+    for item in (*data.get("own_routes", ()), *data.get("own_rules", ())):
+        _steer(item, nodes, links)
     for item in data.get("ospf", ()):
         router = nodes[item["router"]]
         assert isinstance(router, Router)
@@ -125,6 +140,7 @@ def _node_data(node: Node) -> dict[str, Any]:
         return data | {"subnets": [str(subnet) for subnet in node.subnets]}
     data["services"] = [_settings_data(settings) for settings in node.declared_services]
     data["limits"] = dataclasses.asdict(node.limits)
+    data["sysctls"] = node.own_sysctls
     if isinstance(node, Router):
         data |= {"routing": node.routing, "as_number": node.as_number}
     return data
@@ -134,7 +150,8 @@ def _node(data: Mapping[str, Any]) -> Node:
     if data["kind"] == "Switch":
         return Switch(data["name"], data["subnets"] or None)
     services = [_settings(item) for item in data["services"]]
-    limits = data.get("limits", {})  # a lab of before there were any has none
+    # A lab of before there were any has none.
+    limits = data.get("limits", {}) | {"sysctls": data.get("sysctls")}
     if data["kind"] == "Router":
         return Router(
             data["name"], services, data["routing"], as_number=data.get("as_number"), **limits
@@ -266,6 +283,43 @@ def _policy(
     )
 
 
+def _own_route_data(route: OwnRoute, links: list[Link]) -> dict[str, Any]:
+    return {
+        "node": route.node.name,
+        "destination": str(route.destination),
+        "via": [{"node": via.name} if isinstance(via, Machine) else str(via) for via in route.via],
+        "link": None if route.link is None else links.index(route.link),
+        "metric": route.metric,
+        "kind": route.kind,
+        "table": route.table,
+    }
+
+
+def _own_rule_data(rule: OwnRule, links: list[Link]) -> dict[str, Any]:
+    return {
+        "node": rule.node.name,
+        "source": None if rule.source is None else str(rule.source),
+        "destination": None if rule.destination is None else str(rule.destination),
+        "link": None if rule.link is None else links.index(rule.link),
+        "mark": rule.mark,
+        "priority": rule.priority,
+        "table": rule.table,
+    }
+
+
+def _steer(data: Mapping[str, Any], nodes: Mapping[str, Node], links: list[Link]) -> None:
+    said = dict(data)
+    machine = nodes[said.pop("node")]
+    assert isinstance(machine, Machine)
+    said["link"] = None if said["link"] is None else links[said["link"]]
+    if "via" not in said:
+        machine.policy_rule(**said)
+        return
+    vias = said.pop("via")
+    via = [nodes[item["node"]] if isinstance(item, dict) else item for item in vias]
+    machine.route(said.pop("destination"), via, **said)
+
+
 # -- settings of services ----------------------------------------------------
 
 
@@ -333,6 +387,9 @@ def _plan(data: Mapping[str, Any]) -> Plan:
     )
     converter.register_structure_hook(InterfaceAddress, lambda text, _: ip_interface(text))
     converter.register_structure_hook(Network, lambda text, _: ip_network(text))
+    converter.register_structure_hook(
+        Network | None, lambda text, _: None if text is None else ip_network(text)
+    )
     converter.register_structure_hook(ServiceSettings, lambda item, _: _settings(item))
     lines = converter.structure(data["hosts"], tuple[tuple[HostsEntry, ...], ...])
     nodes = [

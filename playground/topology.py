@@ -18,7 +18,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import (
     IPv4Address,
@@ -41,6 +41,7 @@ from playground.plan import Address, InterfaceAddress, Network
 from playground.protocols import OspfLink, check_as_number, check_ospf_link, check_routing
 from playground.rules import Firewall
 from playground.services import ServiceSettings, service
+from playground.steering import Steering
 from playground.translation import Translating, Translation
 
 # Declarations are numbered as they are made, so that "in the order declared"
@@ -72,7 +73,7 @@ class NodeBase:
         self.serial = next(_serial)
 
 
-class Machine(NodeBase, NodeOperations):
+class Machine(Steering, NodeBase, NodeOperations):
     """A node that runs as a container of its own: a host or a router.
 
     ``declared_services`` holds the settings of the services it offers;
@@ -90,8 +91,10 @@ class Machine(NodeBase, NodeOperations):
         memory_mb: int | None = None,
         cpus: float | None = None,
         processes: int | None = None,
+        sysctls: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(name)
+        self._begin_steering(sysctls)
         self.declared_services = _check_services(self.name, services)
         self.limits: Limits = make_limits(self.name, memory_mb, cpus, processes)
         own = ("input", "output")
@@ -100,11 +103,13 @@ class Machine(NodeBase, NodeOperations):
     def _options(self) -> list[str]:
         # Their names alone: settings may hold whole web sites.
         services = [settings.service for settings in self.declared_services]
-        return [f"services={services}"] * bool(services) + [
+        limits = [
             f"{name}={value!r}"
             for name, value in dataclasses.asdict(self.limits).items()
             if value is not None
         ]
+        sysctls = [f"sysctls={self.own_sysctls}"] * bool(self.own_sysctls)
+        return [f"services={services}"] * bool(services) + limits + sysctls
 
 
 class Host(Machine):
@@ -118,7 +123,8 @@ class Host(Machine):
     2**20 bytes: one that needs more is killed.  ``cpus`` limits their processor
     time, 0.5 to half of one processor.  Both have no limit where nothing is
     said.  ``processes`` limits how many processes and threads there may be; by
-    default 4096, so that a fork bomb stays in its host.
+    default 4096, so that a fork bomb stays in its host.  ``sysctls`` are settings of
+    its kernel's networking, by the names of sysctl(8).
 
     Raises `TopologyError` for a bad name, an unknown service, or a limit that
     nothing could run in.
@@ -167,8 +173,11 @@ class Router(Translating, Machine):
         memory_mb: int | None = None,
         cpus: float | None = None,
         processes: int | None = None,
+        sysctls: Mapping[str, object] | None = None,
     ) -> None:
-        super().__init__(name, services, memory_mb=memory_mb, cpus=cpus, processes=processes)
+        super().__init__(
+            name, services, memory_mb=memory_mb, cpus=cpus, processes=processes, sysctls=sysctls
+        )
         self.routing = check_routing(self.name, routing)
         self.as_number = check_as_number(self.name, self.routing, as_number)
         self._refuse_own_daemon()

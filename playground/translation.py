@@ -330,7 +330,7 @@ class Translating:
         if live is None:
             return
         try:
-            live.lab.change_nat()
+            live.lab.catch_up()
         except BaseException:
             self.nat = before
             raise

@@ -91,6 +91,9 @@ _SERVICE_PROCESSES = {
     "ftp": 2,
     "telnet": 2,
     "dns": 2,
+    "ospf": 6,
+    "rip": 12,
+    "bgp": 9,
 }
 
 # inotify(7): none of the services takes an instance while it waits for clients

@@ -57,6 +57,8 @@ def test_a_plan_is_json(plan: Plan) -> None:
         "ruleset": "",
         "neighbours": [],
         "announced": [],
+        "own_routes": [],
+        "own_rules": [],
         "hosts": [{"address": "10.5.0.1", "names": ["h1"]}],
         "nameservers": ["10.5.0.2"],
         "search": [],

@@ -1,0 +1,113 @@
+"""Routes and policy rules that were said by hand, as the plan has them.
+
+Pure functions from declarations and addresses: gateways become addresses on
+interfaces, links become interfaces.
+
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from playground.addressing import Addressing
+from playground.errors import TopologyError
+from playground.plan import Address, HopPlan, OwnRoutePlan, OwnRulePlan
+from playground.realms import Realms
+from playground.steering import OwnRoute, OwnRule
+from playground.topology import End, Link, Machine
+
+_MAIN = 254
+
+
+def find_own_routes(
+    machine: Machine, realms: Realms, addressing: Addressing, names: Mapping[End, str]
+) -> tuple[OwnRoutePlan, ...]:
+    """Return a node's routes by hand, in the order in which they can be added.
+
+    Raises `TopologyError` where a gateway is not on one of the node's links.
+
+    """
+    finder = _Finder(machine, realms, addressing, names)
+    found = [
+        OwnRoutePlan(
+            route.destination,
+            tuple(finder.hops(route)),
+            route.metric,
+            route.kind,
+            _MAIN if route.table is None else route.table,
+        )
+        for route in machine.own_routes
+    ]
+    # A gateway may be reached by a route of its own that is on the link itself.
+    return tuple(sorted(found, key=lambda item: any(hop.via for hop in item.hops)))
+
+
+def find_own_rules(
+    machine: Machine, addressing: Addressing, names: Mapping[End, str]
+) -> tuple[OwnRulePlan, ...]:
+    """Return a node's policy rules; one without addresses is a rule of each family."""
+    ends = [link.end(machine) for link in machine.links]
+    versions: set[int] = {a.version for end in ends for a in addressing.addresses[end]}
+    spoken = sorted(versions) or [4]
+    return tuple(
+        OwnRulePlan(
+            family,
+            rule.priority,
+            rule.source,
+            rule.destination,
+            names[rule.link.end(machine)] if rule.link else None,
+            rule.mark,
+            rule.table,
+        )
+        for rule in machine.own_rules
+        for family in _families(rule, spoken)
+    )
+
+
+def _families(rule: OwnRule, spoken: list[int]) -> list[int]:
+    said = rule.source or rule.destination
+    return [said.version] if said else spoken
+
+
+class _Finder:
+    def __init__(
+        self, machine: Machine, realms: Realms, addressing: Addressing, names: Mapping[End, str]
+    ) -> None:
+        self.machine = machine
+        self.realms = realms
+        self.addressing = addressing
+        self.names = names
+
+    def hops(self, route: OwnRoute) -> Iterator[HopPlan]:
+        family = route.destination.version
+        if not route.via and route.link:
+            yield HopPlan(None, self.names[route.link.end(self.machine)])
+        for via in route.via:
+            address, link = self._next(route, via, family)
+            yield HopPlan(address, self.names[link.end(self.machine)])
+
+    def _next(self, route: OwnRoute, via: Address | Machine, family: int) -> tuple[Address, Link]:
+        links = [route.link] if route.link else self.machine.links
+        for link in links:
+            segment = self.realms.segment_of[link.end(self.machine)]
+            for end in segment.ends:
+                if end.node is self.machine:
+                    continue
+                addresses = [item.ip for item in self.addressing.of(end, family)]
+                if isinstance(via, Machine):
+                    if end.node is via and addresses:
+                        return addresses[0], link
+                elif via in addresses:
+                    return via, link
+            subnet = self.addressing.subnets.get((segment, family))
+            # Nobody has the address yet, but somebody may take it.
+            if not isinstance(via, Machine) and subnet is not None and via in subnet:
+                return via, link
+        if route.link and not isinstance(via, Machine):
+            return via, route.link
+        called = via.name if isinstance(via, Machine) else str(via)
+        raise TopologyError(
+            f"{self.machine.name}: the route to {route.destination} leads to {called}, which has "
+            f"no IPv{family} address on a link of {self.machine.name}; give a gateway next to it, "
+            f"or say by which link= it is reached"
+        )

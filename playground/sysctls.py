@@ -1,0 +1,50 @@
+"""A running node's kernel settings as a mapping, read by the agent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from playground.steering import check_sysctl
+
+if TYPE_CHECKING:
+    from playground.topology import Machine
+
+
+class Sysctls:
+    """The settings of one node's network, by the names of sysctl(8).
+
+    Reading asks the kernel of a running node, and gives what was declared for one
+    that does not run.  Setting is part of the plan before the lab starts, and is
+    done and read back at once afterwards.  Iterating gives the names that were
+    declared by hand.
+
+    """
+
+    def __init__(self, node: Machine) -> None:
+        self._node = node
+
+    def __getitem__(self, name: str) -> str:
+        """Return a setting; raises `KeyError` where there is none of that name."""
+        live = self._node._live
+        if live is None:
+            return self._node.own_sysctls[name]
+        check_sysctl(self._node.name, name, 0)
+        [found] = live.agent.call("sysctls", pid=live.pid, names=[name])
+        if found is None:
+            raise KeyError(name)
+        return str(found)
+
+    def __setitem__(self, name: str, value: object) -> None:
+        setting = check_sysctl(self._node.name, name, value)
+        self._node._steer(sysctls=self._node.own_sysctls | setting)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._node.own_sysctls)
+
+    def __len__(self) -> int:
+        return len(self._node.own_sysctls)
+
+    def __repr__(self) -> str:
+        lines = [f"{name} = {self[name]}" for name in self]
+        return "\n".join(lines) or "(none set by hand)"

@@ -1,0 +1,271 @@
+"""Routes, policy rules and sysctls by hand: what is taken, and what packets do then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from playground import saving
+from playground.credentials import Credentials
+from playground.engine import Engine
+from playground.errors import AgentError, TopologyError
+from playground.lab import Lab
+from playground.plan import NodePlan
+from playground.planning import make_plan
+from playground.topology import Host, Link, Machine, Router
+from tests.facts import assert_can_ping, assert_cannot_ping, assert_path
+
+
+def own(node: NodePlan) -> list[str]:
+    return [
+        " ".join(
+            [
+                str(route.destination),
+                *(f"via {hop.via} dev {hop.interface}" for hop in route.hops),
+                *([f"metric {route.metric}"] if route.metric else []),
+                route.kind,
+                str(route.table),
+            ]
+        )
+        for route in node.own_routes
+    ]
+
+
+# -- what is said ------------------------------------------------------------
+
+
+@pytest.fixture
+def pair() -> tuple[Router, Router, Link]:
+    a, b = Router("a"), Router("b")
+    link = Link(a, b, subnet="10.1.0.0/24")
+    Link(b, Host("h1"), subnet="10.2.0.0/24")
+    return a, b, link
+
+
+def test_a_gateway_is_a_node_or_an_address(pair: tuple[Router, Router, Link]) -> None:
+    a, b, link = pair
+    a.route("10.7.0.0/16", via=b)
+    a.route("10.8.0.0/16", via="10.1.0.2", metric=5)
+    a.route("10.9.0.0/16", link=link, table=100)
+    a.route("10.66.0.0/16", kind="blackhole")
+    assert own(make_plan([a]).node("a")) == [
+        "10.9.0.0/16 via None dev eth0 unicast 100",
+        "10.66.0.0/16 blackhole 254",
+        "10.7.0.0/16 via 10.1.0.2 dev eth0 unicast 254",
+        "10.8.0.0/16 via 10.1.0.2 dev eth0 metric 5 unicast 254",
+    ]
+
+
+def test_a_route_by_hand_takes_the_place_of_the_labs_own(pair: tuple[Router, Router, Link]) -> None:
+    a, _, _ = pair
+    assert [str(route.destination) for route in make_plan([a]).node("a").routes] == ["10.2.0.0/24"]
+    spare = a.route("10.2.0.0/24", via="10.1.0.2", metric=7)
+    assert len(make_plan([a]).node("a").routes) == 1
+    spare.remove()
+    a.route("10.2.0.0/24", kind="prohibit")
+    assert make_plan([a]).node("a").routes == ()
+
+
+def test_the_same_route_again_replaces_it(pair: tuple[Router, Router, Link]) -> None:
+    a, b, _ = pair
+    a.route("default", via="10.1.0.9")
+    made = a.route("default", via=b)
+    assert a.own_routes == [made]
+    made.remove()
+    made.remove()
+    assert a.own_routes == []
+
+
+def test_a_rule_says_which_packets_go_by_another_table(pair: tuple[Router, Router, Link]) -> None:
+    a, _, link = pair
+    first = a.policy_rule(source="10.2.0.0/24", table=100)
+    a.policy_rule(link=link, mark=7, table=101)
+    rules = make_plan([a]).node("a").own_rules
+    assert [(r.priority, str(r.source), r.interface, r.mark, r.table) for r in rules] == [
+        (1000, "10.2.0.0/24", None, None, 100),
+        (1001, "None", "eth0", 7, 101),
+    ]
+    first.remove()
+    assert len(a.own_rules) == 1
+
+
+def test_sysctls_are_part_of_the_plan() -> None:
+    h1 = Host("h1", sysctls={"net.ipv4.tcp_ecn": 1})
+    h1.sysctls["net.ipv4.ip_default_ttl"] = 33
+    Link(h1, Host("h2"))
+    assert make_plan([h1]).node("h1").sysctls[-2:] == (
+        ("net.ipv4.tcp_ecn", "1"),
+        ("net.ipv4.ip_default_ttl", "33"),
+    )
+    assert repr(Host("h3", sysctls={"net.ipv4.tcp_ecn": 1})).endswith(
+        "sysctls={'net.ipv4.tcp_ecn': '1'})"
+    )
+
+
+def test_what_was_said_by_hand_is_saved(pair: tuple[Router, Router, Link]) -> None:
+    a, b, link = pair
+    a.route("10.7.0.0/16", via=[b, "10.1.0.9"], link=link, table=100)
+    a.policy_rule(source="10.2.0.0/24", table=100, link=link)
+    b.sysctls["net.ipv4.tcp_ecn"] = 1
+    plan = make_plan([a])
+    nodes = [a, *(link.peer(a).node for link in a.links), b.links[1].peer(b).node]
+    loaded = saving.load(saving.save(nodes, plan, Credentials.make(None)))
+    assert loaded.plan == plan
+    assert make_plan(loaded.nodes) == make_plan([a])
+
+
+STRANGER = Link(Host("x"), Host("y"))
+
+
+@pytest.mark.parametrize(
+    ("say", "complaint"),
+    [
+        (lambda h: h.route("10.9.0.0/16"), "needs a gateway"),
+        (lambda h: h.route("10.9.0.1/16", via="10.0.0.1"), "is no range of addresses"),
+        (lambda h: h.route("10.9.0.0/16", via="next door"), "is no gateway"),
+        (lambda h: h.route("10.9.0.0/16", via="2001:db8::1"), "address is not IPv4"),
+        (lambda h: h.route("10.9.0.0/16", link=STRANGER), "not one of the links of h"),
+        (lambda h: h.route("10.9.0.0/16", kind="throw"), "kind='throw' is not known"),
+        (lambda h: h.route("10.9.0.0/16", via="10.1.0.1", kind="blackhole"), "leads nowhere"),
+        (lambda h: h.route("10.9.0.0/16", via="10.1.0.1", metric=0), "no whole number from 1"),
+        (lambda h: h.route("10.9.0.0/16", via="10.1.0.1", table=254), "is Linux's own"),
+        (lambda h: h.policy_rule(table=100), "must say which packets"),
+        (lambda h: h.policy_rule(table=None, mark=1), "must say which packets"),
+        (lambda h: h.policy_rule(table=100, mark=1, priority=0), "no whole number from 1"),
+        (
+            lambda h: h.policy_rule(table=100, source="10.0.0.0/8", destination="2001:db8::/32"),
+            "different families",
+        ),
+        (lambda h: h.sysctls.__setitem__("kernel.hostname", "x"), "no setting of a node's own"),
+        (lambda h: h.sysctls.__setitem__("net/../kernel/x", "1"), "no setting of a node's own"),
+        (lambda h: h.sysctls.__setitem__("net.ipv4.ip_forward", ""), "cannot be ''"),
+    ],
+)
+def test_what_cannot_be_is_refused(say: Callable[[Machine], Any], complaint: str) -> None:
+    host = Host("h")
+    with pytest.raises(TopologyError) as refused:
+        say(host)
+    assert complaint in str(refused.value)
+    assert (host.own_routes, host.own_rules, host.own_sysctls) == ([], [], {})
+
+
+def test_a_gateway_far_away_is_refused(pair: tuple[Router, Router, Link]) -> None:
+    a, _, _ = pair
+    a.route("10.9.0.0/16", via="192.0.2.1")
+    with pytest.raises(TopologyError, match=r"no IPv4 address on a link of a"):
+        make_plan([a])
+
+
+# -- what packets do ---------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def diamond(engine: Engine, keep_lab: Callable[[str], None]) -> Iterator[Lab]:
+    """h1 - a, two ways from a to d by b and by c, d - h2; h3 is a second host at a."""
+    a, b, c, d = (Router(name) for name in "abcd")
+    for number, (one, other) in enumerate([(a, b), (b, d), (a, c), (c, d)]):
+        Link(one, other, subnet=f"10.0.{number}.0/24")
+    Link(a, Host("h1"), subnet="10.1.1.0/24")
+    Link(d, Host("h2"), subnet="10.1.2.0/24")
+    Link(a, Host("h3"), subnet="10.1.3.0/24")
+    a.sysctls["net.ipv4.fib_multipath_hash_policy"] = 1
+    with Lab(a, quiet=True) as lab:
+        keep_lab(lab.id)
+        yield lab
+
+
+def router(lab: Lab, name: str) -> Router:
+    found = lab[name]
+    assert isinstance(found, Router)
+    return found
+
+
+def test_a_route_goes_the_other_way_and_back(diamond: Lab) -> None:
+    a, h1 = router(diamond, "a"), diamond.node("h1")
+    by_b = ("10.1.1.1", "10.0.0.2", "10.0.1.2", "10.1.2.2")
+    assert_path(h1, "h2", *by_b)
+    made = a.route("10.1.2.0/24", via=router(diamond, "c"))
+    assert_path(h1, "h2", "10.1.1.1", "10.0.2.2", "10.0.1.2", "10.1.2.2")
+    assert "10.1.2.0/24" not in [
+        str(route.destination) for route in a.routes() if str(route.via) == "10.0.0.2"
+    ]
+    before = list(a.routes())
+    diamond.start()  # what was said is done already
+    assert list(a.routes()) == before
+    made.remove()
+    assert_path(h1, "h2", *by_b)
+
+
+def test_equal_paths_share_what_is_sent(diamond: Lab) -> None:
+    a = router(diamond, "a")
+    made = a.route("10.1.2.0/24", via=[router(diamond, "b"), router(diamond, "c")])
+    rows = [row for row in a.routes() if str(row.destination) == "10.1.2.0/24"]
+    assert [str(row.via) for row in rows] == ["10.0.0.2", "10.0.2.2"]
+    assert_can_ping(diamond.node("h1"), "h2")
+    made.remove()
+
+
+def test_a_blackhole_swallows_and_gives_back(diamond: Lab) -> None:
+    a, h1 = router(diamond, "a"), diamond.node("h1")
+    hole = a.route("10.1.2.0/24", kind="blackhole")
+    assert_cannot_ping(h1, "h2")
+    assert "blackhole" in [row.kind for row in a.routes()]
+    hole.remove()
+    assert_can_ping(h1, "h2")
+
+
+def test_one_host_goes_by_a_table_of_its_own(diamond: Lab) -> None:
+    a = router(diamond, "a")
+    route = a.route("default", via=router(diamond, "c"), table=100)
+    rule = a.policy_rule(source="10.1.3.0/24", table=100)
+    assert_path(diamond.node("h3"), "h2", "10.1.3.1", "10.0.2.2", "10.0.1.2", "10.1.2.2")
+    assert_path(diamond.node("h1"), "h2", "10.1.1.1", "10.0.0.2", "10.0.1.2", "10.1.2.2")
+    [row] = a.policy_rules()
+    assert row.as_shell() == "ip rule add priority 1000 from 10.1.3.0/24 table 100"
+    assert "ip route add default via 10.0.2.2 dev eth1 table 100" in [
+        item.as_shell() for item in a.routes()
+    ]
+    rule.remove()
+    route.remove()
+    assert list(a.policy_rules()) == []
+
+
+def test_a_route_by_a_link_that_was_down_comes_back(diamond: Lab) -> None:
+    a, c = router(diamond, "a"), router(diamond, "c")
+    made = a.route("10.99.0.0/16", via=c)
+    link = next(link for link in a.links if link.peer(a).node is c)
+
+    def there() -> bool:
+        return "10.99.0.0/16" in [str(route.destination) for route in a.routes()]
+
+    assert there()
+    link.down()
+    assert not there()
+    link.up()
+    assert there()
+    made.remove()
+
+
+def test_sysctls_are_read_back_and_set_live(diamond: Lab) -> None:
+    a = router(diamond, "a")
+    assert a.sysctls["net.ipv4.fib_multipath_hash_policy"] == "1"
+    a.sysctls["net.ipv4.ip_forward"] = False
+    assert a.sysctls["net.ipv4.ip_forward"] == "0"
+    assert_cannot_ping(diamond.node("h1"), "h2")
+    a.sysctls["net.ipv4.ip_forward"] = True
+    assert_can_ping(diamond.node("h1"), "h2")
+    with pytest.raises(KeyError):
+        a.sysctls["net.ipv4.no_such_thing"]
+
+
+def test_what_the_kernel_refuses_is_as_if_it_had_not_been_said(diamond: Lab) -> None:
+    a = router(diamond, "a")
+    with pytest.raises(AgentError):
+        a.sysctls["net.ipv4.no_such_thing"] = 1
+    assert "net.ipv4.no_such_thing" not in a.own_sysctls
+    with pytest.raises(TopologyError):
+        a.route("10.9.0.0/16", via="192.0.2.1")
+    assert a.own_routes == []
+    diamond.start()
