@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bare
+import live
 
 import playground
 from playground import Host, Lab, Link, Router, Switch
@@ -306,6 +307,7 @@ def main() -> None:
     sections = []
     if options.engine != "docker":
         sections.append(bare.section(Row, options.runs, say))
+        sections.append(live.section(Row, options.runs, say))
     if client is not None:
         sections.append(on_docker(client, options.runs, say))
     say("planning")

@@ -2944,11 +2944,6 @@ NETLINK_NETFILTER = 12
 NFPROTO_INET = 1
 NFT_MSG_GETRULE = 0x0A07
 NFTA_RULE_TABLE = 1
-NFTA_RULE_CHAIN = 2
-NFTA_RULE_USERDATA = 7
-NFTA_EXPR_NAME = 1
-NFTA_COUNTER_BYTES = 1
-NFTA_COUNTER_PACKETS = 2
 CT_GET = 0x0101
 CT_DELETE = 0x0102
 CTA_TUPLE_ORIG = 1
@@ -2978,8 +2973,12 @@ TCP_STATES = (
 )
 
 
-# The name of an expression that counts; its data is the attribute that follows.
-_COUNTER = attribute(NFTA_EXPR_NAME, b"counter\0")
+# An expression that counts, and what precedes its numbers (NFTA_COUNTER_*).
+_COUNTER = attribute(1, b"counter\0")
+_COUNTER_BYTES = struct.pack("HH", 12, 1)
+_COUNTER_PACKETS = struct.pack("HH", 12, 2)
+# NFTA_RULE_USERDATA, and in it libnftnl's type 0, a comment; its length follows.
+_COMMENT = struct.pack("H", 7) + b"\0"
 
 
 def _netfilter_body(family: int, *attributes_: bytes) -> bytes:
@@ -3004,32 +3003,28 @@ def _rule_counts(table: str) -> list[tuple[str, str, int, int]]:
         return []  # no such table
     finally:
         netlink.close()
+    # Read as bytes, for a thousand rules have ten thousand attributes.  They stand as in
+    # nf_tables_fill_rule_info(): table, chain, ..., expressions, and last the comment.
+    first = attribute(NFTA_RULE_TABLE, table.encode() + b"\0")
+    chain = 4 + len(first) + 4
     found = []
     for rule in rules:
-        # Found as bytes, for a thousand rules have ten thousand expressions.
-        start = rule.find(_COUNTER)
-        parts = attributes(rule[4:]) if start > 0 else {}
+        counter = rule.find(_COUNTER, chain)
         # The dump of a kernel before 5.7 holds other tables too.
-        if parts and parts[NFTA_RULE_TABLE] == table.encode() + b"\0":
-            data = start + len(_COUNTER)
-            [length] = struct.unpack_from("H", rule, data)
-            counted = attributes(rule[data + 4 : data + length])
-            chain = parts[NFTA_RULE_CHAIN].rstrip(b"\0").decode()
-            comment = _rule_comment(parts.get(NFTA_RULE_USERDATA, b""))
-            packets = _big_endian(counted[NFTA_COUNTER_PACKETS])
-            found.append((chain, comment, packets, _big_endian(counted[NFTA_COUNTER_BYTES])))
+        if counter < 0 or not rule.startswith(first, 4):
+            continue
+        size = rule.index(_COUNTER_BYTES, counter + len(_COUNTER)) + 4
+        packets = rule.index(_COUNTER_PACKETS, size + 8) + 4
+        comment = rule.rfind(_COMMENT, packets)
+        found.append(
+            (
+                rule[chain : rule.index(b"\0", chain)].decode(),
+                rule[comment + 4 :].rstrip(b"\0").decode() if comment > 0 else "",
+                _big_endian(rule[packets : packets + 8]),
+                _big_endian(rule[size : size + 8]),
+            )
+        )
     return found
-
-
-def _rule_comment(userdata: bytes) -> str:
-    # libnftnl's udata: type, length, value; type 0 is the comment.
-    offset = 0
-    while offset + 2 <= len(userdata):
-        kind, length = userdata[offset], userdata[offset + 1]
-        if kind == 0:
-            return userdata[offset + 2 : offset + 2 + length].rstrip(b"\0").decode()
-        offset += 2 + length
-    return ""
 
 
 _CHAIN = re.compile(r"\tchain (\w+) \{")

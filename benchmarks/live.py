@@ -1,0 +1,70 @@
+"""Measure what is done to a lab that runs, beside the kernel's own tools for it.
+
+Part of ``scripts/bench``; `measure.py` puts it on the page.
+
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+from playground import Host, Lab, Link
+
+RULES = 1000
+
+SECTION = """\
+## Live
+
+What is told to a lab that runs, on the namespaces engine.
+
+| what / against what | playground | the other side | ratio | to reach |
+|---|---|---|---|---|
+{rows}
+"""
+
+
+def section(row: Callable[..., object], runs: int, say: Callable[[str], None]) -> str:
+    """Measure all of it and return its part of the page; `row` makes a line of the table."""
+    say("rulesets")
+    rows = [str(item) for item in firewall(row, runs)]
+    return SECTION.format(rows="\n".join(rows))
+
+
+def firewall(row: Callable[..., object], runs: int) -> Iterator[object]:
+    """Replace a thousand rules by others, and add one, against nft itself."""
+    h1, h2 = Host("h1"), Host("h2")
+    Link(h1, h2)
+    with Lab(h1, engine="namespaces", quiet=True) as lab:
+        ours, theirs, one = [], [], []
+        for turn in range(runs + 1):
+            with h1.firewall.together() as rules:
+                rules.clear()
+                for number in range(RULES):
+                    rules.drop(source=f"10.{turn}.{number // 250}.{number % 250}")
+                # What is declared is one thing, to make it hold another.
+                begin = time.perf_counter()
+            ours.append(time.perf_counter() - begin)
+            text = lab.plan().node("h1").ruleset
+            theirs.append(by_nft(h1, text))
+            begin = time.perf_counter()
+            h1.firewall.accept(port=80).remove()
+            one.append((time.perf_counter() - begin) / 2)
+        # The first has nothing to replace.
+        yield row(
+            f"{RULES:,} addresses to drop replaced by others / `nft -f` in the same host",
+            ours[1:],
+            theirs[1:],
+            "50 ms",
+        )
+        yield row(
+            f"one rule more, or less, beside {RULES:,} / `nft -f` of all", one[1:], theirs[1:], ""
+        )
+
+
+def by_nft(host: Host, text: str) -> float:
+    """Load a ruleset with nft in the host itself; return how long it took."""
+    host.run(["true"])  # starts what starts commands there
+    begin = time.perf_counter()
+    host.run(["nft", "-f", "-"], input=text)
+    return time.perf_counter() - begin
