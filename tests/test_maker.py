@@ -9,6 +9,7 @@ import platform
 import re
 import socket
 import stat
+import subprocess
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ import pytest
 from playground import CommandFailed, Host, Lab, Link, agent, labels, maker
 from playground.namespaces_engine import NamespacesEngine
 from tests.facts import assert_can_ping
+from tests.planted import LAB, SHOWN, plant
 
 # Docker's default capabilities and NET_ADMIN, as capabilities(7) numbers them.
 CAPABILITIES = 0xA80435FB
@@ -216,6 +218,37 @@ def test_a_host_has_no_password_and_no_key_of_the_machine(h2: Host, lab: Lab) ->
     identity = Path("/etc/machine-id")
     if identity.exists() and (text := identity.read_text().strip()):
         assert text not in output(h2, "cat /etc/machine-id || :")
+
+
+def test_of_the_machine_a_host_has_programs_and_settings_only(
+    namespaces_engine: NamespacesEngine,
+) -> None:
+    h1 = Host("h1")
+    with Lab(h1, engine=namespaces_engine, quiet=True):
+        top = set(output(h1, "ls -A /").split())
+        top -= {name for name in top if name.startswith("lib")} | {"nix", "gnu"}
+        assert top <= {
+            *("bin", "sbin", "usr", "etc", "var", "opt"),
+            *("dev", "proc", "sys", "run", "tmp", "home", "root", "srv", "mnt", "media"),
+        }
+        assert output(h1, "find /home /srv /mnt /media /var/tmp /var/log /var/mail -type f") == (
+            output(h1, "find /home/student -type f")
+        )
+        closed = output(h1, "find /etc ! -type l ! -perm -o=r").split()
+        assert set(closed) <= {
+            *("/etc/shadow", "/etc/gshadow", "/etc/.pwd.lock", "/etc/ssl/private"),
+            *("/etc/sudoers", "/etc/sudoers.d"),
+        }
+
+
+def test_what_the_machine_keeps_to_itself_no_host_sees() -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount what is not to be seen")
+    done = subprocess.run(
+        [sys.executable, "-c", LAB], capture_output=True, text=True, preexec_fn=plant, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [*SHOWN, "passwd:", "root:x:0:0:root:/root:/bin/bash"]
 
 
 # -- /proc, /sys and /dev -------------------------------------------------------------

@@ -22,6 +22,7 @@ import playground
 from playground import labels
 from playground.engine import LabRecord
 from playground.namespaces_engine import NamespacesEngine
+from tests.planted import LAB, SHOWN, plant
 
 NOBODY = 65533
 LIMIT_S = 120
@@ -163,6 +164,13 @@ with Lab(home, quiet=True):
     assert said[1] in ("[203, 0, 113, 1]", "[203, 0, 113, 2]")  # never 192.168.1.x
     assert said[2] == "['0', 'h1', 'hello']"
     assert _labs() == []
+
+
+def test_what_the_machine_keeps_to_itself_no_host_sees(
+    ordinary: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    said = ordinary(LAB, before=plant)
+    assert said.stdout.split() == [*SHOWN, "passwd:", "root:x:0:0:root:/root:/bin/bash"]
 
 
 def test_services_need_root_and_the_refusal_comes_before_anything_is_made(
