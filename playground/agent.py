@@ -40,10 +40,24 @@ own(pids) -> [pids]
     already, which is no error.
 disown() -> null
     Forget all of them.
-wire(bridges: [{"device"}], veths: [{"a": END, "b": END, "mtu_bytes", "offload"}]) -> null
+wire(bridges: [{"device", "settings": SWITCH or null}],
+        veths: [{"a": END, "b": END, "mtu_bytes", "offload"}]) -> null
     Bridges and bridge ports are up afterwards, without IPv6.  Ends inside nodes
     are left down, so that no frame leaves them before `network` has set their
-    sysctls.  On a failure all that this call made is removed again.
+    sysctls.  On a failure all that this call made is removed again.  SWITCH is
+    {"stp": bool, "ageing", "priority", "forward_delay", "hello_time", "max_age"}, times
+    in hundredths of a second; ageing 0 makes a hub.
+switch(bridges: [{"device", "settings": SWITCH, "mirror": {"to", "entering": [port],
+        "leaving": [port]} or null, "unmirror": [port]}]) -> null
+    Change bridges that are there.  Mirrors are taken from the ports ``unmirror`` (one
+    that is gone is no error), then set: what enters or leaves these ports goes out of
+    the port ``to`` as well.
+switches(devices) -> [{"device", "id", "root", "root_cost", "ports": [{"port", "state",
+        "carrier", "cost"}]}]
+    The spanning tree as each bridge sees it: ids are 16 hexadecimal digits, state is
+    "disabled", "listening", "learning", "forwarding" or "blocking".
+learned(device) -> [{"mac", "port", "age_s"}]
+    What a bridge has learned, and how long ago it last heard it.
 unwire(veths: [END], bridges: [{"device"}] = []) -> null
     Remove these interfaces (the other end goes too) and bridges.  One that is
     gone already is no error.
@@ -1434,6 +1448,7 @@ RTM_GETROUTE = 26
 RTM_NEWRULE = 32
 RTM_DELRULE = 33
 RTM_GETRULE = 34
+RTM_GETNEIGH = 30
 NLA_F_NESTED = 0x8000
 
 # linux/if_link.h
@@ -1460,10 +1475,29 @@ STATISTICS = (
     "rx_dropped",
     "tx_dropped",
 )
+IFLA_INFO_SLAVE_DATA = 5
 IFLA_BR_FORWARD_DELAY = 1
+IFLA_BR_HELLO_TIME = 2
+IFLA_BR_MAX_AGE = 3
+IFLA_BR_AGEING_TIME = 4
 IFLA_BR_STP_STATE = 5
+IFLA_BR_PRIORITY = 6
 IFLA_BR_GROUP_FWD_MASK = 9
+IFLA_BR_ROOT_ID = 10
+IFLA_BR_BRIDGE_ID = 11
+IFLA_BR_ROOT_PATH_COST = 13
 IFLA_BR_MCAST_SNOOPING = 23
+IFLA_BRPORT_STATE = 1
+IFLA_BRPORT_COST = 3
+# linux/if_bridge.h, BR_STATE_*
+PORT_STATES = ("disabled", "listening", "learning", "forwarding", "blocking")
+
+# linux/neighbour.h
+AF_BRIDGE = 7
+NDA_LLADDR = 2
+NDA_CACHEINFO = 3
+NDA_MASTER = 9
+NUD_PERMANENT = 0x80
 
 # linux/if_addr.h
 IFA_ADDRESS = 1
@@ -1688,14 +1722,45 @@ def delete_link(name: str) -> Message:
     return Message(RTM_DELLINK, 0, body, f"remove the interface {name}")
 
 
-def new_bridge(device: str) -> Message:
+def new_bridge(device: str, settings: Request | None = None) -> Message:
     options = (
-        attribute(IFLA_BR_FORWARD_DELAY, struct.pack("I", 0))
+        bridge_options(settings)
+        if settings
+        else attribute(IFLA_BR_FORWARD_DELAY, struct.pack("I", 0))
         + attribute(IFLA_BR_STP_STATE, struct.pack("I", 0))
-        + attribute(IFLA_BR_GROUP_FWD_MASK, struct.pack("H", GROUP_FORWARD_MASK))
-        + attribute(IFLA_BR_MCAST_SNOOPING, struct.pack("B", 0))
     )
-    body = (
+    options += attribute(IFLA_BR_GROUP_FWD_MASK, struct.pack("H", GROUP_FORWARD_MASK))
+    options += attribute(IFLA_BR_MCAST_SNOOPING, struct.pack("B", 0))
+    body = _bridge_body(device, options)
+    return Message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, body, f"make the bridge {device}")
+
+
+def change_bridge(device: str, settings: Request) -> list[Message]:
+    purpose = f"change the bridge {device}"
+    messages = [Message(RTM_NEWLINK, 0, _bridge_body(device, bridge_options(settings)), purpose)]
+    if not settings["stp"]:
+        # The kernel looks at the delay first, and refuses 0 as long as it speaks STP.
+        off = attribute(IFLA_BR_STP_STATE, struct.pack("I", 0))
+        messages.insert(0, Message(RTM_NEWLINK, 0, _bridge_body(device, off), purpose))
+    return messages
+
+
+def bridge_options(settings: Request) -> bytes:
+    options = b"".join(
+        attribute(kind, struct.pack("I", settings[name]))
+        for kind, name in (
+            (IFLA_BR_FORWARD_DELAY, "forward_delay"),
+            (IFLA_BR_HELLO_TIME, "hello_time"),
+            (IFLA_BR_MAX_AGE, "max_age"),
+            (IFLA_BR_AGEING_TIME, "ageing"),
+        )
+    )
+    options += attribute(IFLA_BR_STP_STATE, struct.pack("I", settings["stp"]))
+    return options + attribute(IFLA_BR_PRIORITY, struct.pack("H", settings["priority"]))
+
+
+def _bridge_body(device: str, options: bytes) -> bytes:
+    return (
         link_body()
         + text_attribute(IFLA_IFNAME, device)
         + attribute(
@@ -1704,7 +1769,6 @@ def new_bridge(device: str) -> Message:
             + attribute(IFLA_INFO_DATA | NLA_F_NESTED, options),
         )
     )
-    return Message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, body, f"make the bridge {device}")
 
 
 def new_veth(a: Request, b: Request, mtu_bytes: int, b_namespace: int) -> Message:
@@ -1982,6 +2046,7 @@ RTM_DELTFILTER = 45
 RTM_GETTFILTER = 46
 TC_H_ROOT = 0xFFFFFFFF
 TC_H_CLSACT = 0xFFFFFFF1
+TC_H_CLSACT_INGRESS = 0xFFFFFFF2
 TC_H_CLSACT_EGRESS = 0xFFFFFFF3
 CLSACT_HANDLE = 0xFFFF0000
 TCA_KIND = 1
@@ -2010,12 +2075,15 @@ TCA_ACT_KIND = 1
 TCA_ACT_OPTIONS = 2
 TCA_MIRRED_PARMS = 2
 TCA_EGRESS_REDIR = 1
+TCA_EGRESS_MIRROR = 2
 TC_ACT_STOLEN = 4
 TC_ACT_UNSPEC = 0xFFFFFFFF
 ETH_P_ALL = 3
 
 # Of our filter among those that a user may have put there too.
 FILTER_PRIORITY = 0x7067
+# Of a mirror's: after those, so that what is lost is in no copy.
+MIRROR_INFO = 0x706D << 16 | socket.htons(ETH_P_ALL)
 
 # linux/filter.h: what a filter reads beside the frame itself.
 SKF_AD_MARK = 0xFFFFF000 + 20
@@ -2144,6 +2212,31 @@ def filter_messages(index: int, program: Sequence[Instruction], into: int | None
         # A second time it changes nothing, and what hangs on it stays.
         Message(RTM_NEWQDISC, flags, hook, "open the egress hook of tc (clsact)"),
         Message(RTM_NEWTFILTER, flags, body, "set a filter (cls_bpf)"),
+    ]
+
+
+def mirror_messages(index: int, hook: int, to: int) -> list[Message]:
+    """Copy all that enters or leaves an interface to another; filters after it go on."""
+    mirred = struct.pack("IIiiiiI", 0, 0, -1, 0, 0, TCA_EGRESS_MIRROR, to)
+    action = text_attribute(TCA_ACT_KIND, "mirred") + attribute(
+        TCA_ACT_OPTIONS | NLA_F_NESTED, attribute(TCA_MIRRED_PARMS, mirred)
+    )
+    everything = struct.pack("HBBI", BPF_RET_K, 0, 0, 0xFFFFFFFF)
+    options = (
+        attribute(TCA_BPF_OPS_LEN, struct.pack("H", 1))
+        + attribute(TCA_BPF_OPS, everything)
+        + attribute(TCA_BPF_ACT | NLA_F_NESTED, attribute(1 | NLA_F_NESTED, action))
+    )
+    clsact = queue_body(index, TC_H_CLSACT, CLSACT_HANDLE) + text_attribute(TCA_KIND, "clsact")
+    body = (
+        queue_body(index, hook, 1, MIRROR_INFO)
+        + text_attribute(TCA_KIND, "bpf")
+        + attribute(TCA_OPTIONS | NLA_F_NESTED, options)
+    )
+    flags = NLM_F_CREATE | NLM_F_REPLACE
+    return [
+        Message(RTM_NEWQDISC, flags, clsact, "open the hooks of tc (clsact)"),
+        Message(RTM_NEWTFILTER, flags, body, "mirror a port (cls_bpf, act_mirred)"),
     ]
 
 
@@ -2503,7 +2596,7 @@ def wire(bridges: Sequence[Request], veths: Sequence[Request]) -> None:
         _make(
             sockets[None],
             None,
-            [(new_bridge(row["device"]), row["device"]) for row in bridges],
+            [(new_bridge(row["device"], row.get("settings")), row["device"]) for row in bridges],
             made,
         )
         groups: dict[int | None, list[tuple[Message, str]]] = {}
@@ -2750,6 +2843,79 @@ def link(ends: Sequence[Request], up: bool, nodes: Sequence[Request] = ()) -> No
         for netlink, interface in done:
             netlink.attempt([set_link(interface, not up)])
         raise
+
+
+def switch(bridges: Sequence[Request]) -> None:
+    netlink = Netlink(None)
+    for row in bridges:
+        netlink.send(change_bridge(row["device"], row["settings"]))
+        for port in row["unmirror"]:
+            if (index := _index_or_none(port)) is not None:
+                for hook in (TC_H_CLSACT_INGRESS, TC_H_CLSACT_EGRESS):
+                    body = queue_body(index, hook, 0, MIRROR_INFO)
+                    message = Message(RTM_DELTFILTER, 0, body, f"take a mirror from {port}")
+                    _attempt(netlink, message, errno.ENOENT, errno.EINVAL)
+        if row["mirror"] is not None:
+            to = interface_index(row["mirror"]["to"])
+            for name, hook in (("entering", TC_H_CLSACT_INGRESS), ("leaving", TC_H_CLSACT_EGRESS)):
+                for port in row["mirror"][name]:
+                    netlink.send(mirror_messages(interface_index(port), hook, to))
+    netlink.close()
+
+
+def switches(devices: Sequence[str]) -> list[Request]:
+    netlink = Netlink(None)
+    question = Message(RTM_GETLINK, NLM_F_DUMP, link_body(), "look at the switches")
+    rows: dict[int, Request] = {}
+    ports = []
+    for answer in netlink.ask(question):
+        (index,) = struct.unpack_from("i", answer, 4)
+        found = attributes(answer[16:])
+        name = found[IFLA_IFNAME].rstrip(b"\0").decode()
+        information = attributes(found.get(IFLA_LINKINFO, b""))
+        if name in devices:
+            bridge = attributes(information[IFLA_INFO_DATA])
+            rows[index] = {
+                "device": name,
+                "id": bridge[IFLA_BR_BRIDGE_ID].hex(),
+                "root": bridge[IFLA_BR_ROOT_ID].hex(),
+                "root_cost": _number(bridge, IFLA_BR_ROOT_PATH_COST),
+                "ports": [],
+            }
+        elif IFLA_MASTER in found and IFLA_INFO_SLAVE_DATA in information:
+            port = attributes(information[IFLA_INFO_SLAVE_DATA])
+            row = {
+                "port": name,
+                "state": PORT_STATES[port[IFLA_BRPORT_STATE][0]],
+                "carrier": found.get(IFLA_CARRIER, b"\0")[0] == 1,
+                "cost": _number(port, IFLA_BRPORT_COST),
+            }
+            ports.append((_number(found, IFLA_MASTER), row))
+    for master, row in ports:
+        if master in rows:
+            rows[master]["ports"].append(row)
+    netlink.close()
+    order = {device: number for number, device in enumerate(devices)}
+    return sorted(rows.values(), key=lambda row: order[row["device"]])
+
+
+def learned(device: str) -> list[Request]:
+    netlink = Netlink(None)
+    body = struct.pack("BxxxiHBB", AF_BRIDGE, 0, 0, 0, 0)
+    question = Message(RTM_GETNEIGH, NLM_F_DUMP, body, f"read what {device} has learned")
+    bridge, names = interface_index(device), dict(socket.if_nameindex())
+    rows = []
+    for answer in netlink.ask(question):
+        _, index, state, _, _ = struct.unpack_from("BxxxiHBB", answer)
+        found = attributes(answer[12:])
+        if state & NUD_PERMANENT or _number(found, NDA_MASTER) != bridge or index not in names:
+            continue
+        # struct nda_cacheinfo: confirmed, used, updated, in hundredths of a second.
+        _, _, updated, _ = struct.unpack("4I", found[NDA_CACHEINFO])
+        mac = found[NDA_LLADDR].hex(":")
+        rows.append({"mac": mac, "port": names[index], "age_s": updated / 100})
+    netlink.close()
+    return rows
 
 
 def in_each(ends: Sequence[Request]) -> Iterator[tuple[Request, Netlink]]:
@@ -4328,6 +4494,9 @@ WORK: dict[str, Callable[..., Any]] = {
     "forget_neighbours": forget_neighbours,
     "link": link,
     "interfaces": interfaces,
+    "switch": switch,
+    "switches": switches,
+    "learned": learned,
     "routes": routes,
     "policy_rules": policy_rules,
     "sysctls": sysctls,

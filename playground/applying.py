@@ -15,12 +15,21 @@ from functools import cached_property
 from typing import Any
 
 from playground.beside import each
-from playground.changes import Changes, NodeChange, WireChange, reopened
+from playground.changes import Changes, NodeChange, SwitchChange, WireChange, reopened
 from playground.errors import AgentError
 from playground.operations import Agent
-from playground.plan import OwnRoutePlan, OwnRulePlan, Plan, RoutePlan, WireEnd, WirePlan
+from playground.plan import (
+    OwnRoutePlan,
+    OwnRulePlan,
+    Plan,
+    RoutePlan,
+    SwitchPlan,
+    WireEnd,
+    WirePlan,
+)
 from playground.provision import Check, NodeProvision
 from playground.services import File
+from playground.switching import PLAIN
 
 Pids = Mapping[str, int]
 
@@ -34,7 +43,13 @@ def wire(agent: Agent, pids: Pids, plan: Plan, change: Changes) -> None:
     if change.bridges or change.wires:
         agent.call(
             "wire",
-            bridges=[{"device": device} for device in change.bridges],
+            bridges=[
+                {"device": item.device}
+                # What a plain bridge is told is the agent's own affair.
+                | ({"settings": item.settings.request()} if item.settings != PLAIN else {})
+                for item in plan.switches
+                if item.device in change.bridges
+            ],
             veths=_veths(change.wires, pids, _Ports(plan)),
         )
 
@@ -139,6 +154,23 @@ def _plug(agent: Agent, plumbing: Plumbing, changes: Iterable[WireChange], up: b
     ]
     if ends:
         agent.call("link", ends=ends, up=up)
+
+
+def switch(agent: Agent, changes: Iterable[SwitchChange]) -> None:
+    """Change how switches learn, keep loops open and mirror ports."""
+    if requests := [switch_request(change.old, change.new) for change in changes]:
+        agent.call("switch", bridges=requests)
+
+
+def switch_request(old: SwitchPlan, new: SwitchPlan) -> dict[str, Any]:
+    """Return what turns one switch into another, as the agent takes it."""
+    before = old.mirror if old.mirror != new.mirror else None
+    return {
+        "device": new.device,
+        "settings": new.settings.request(),
+        "unmirror": list(dict.fromkeys((*before.entering, *before.leaving))) if before else [],
+        "mirror": new.mirror.request() if new.mirror else None,
+    }
 
 
 def remove(agent: Agent, plumbing: Plumbing, wires: Iterable[WirePlan]) -> None:

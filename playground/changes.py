@@ -22,6 +22,7 @@ from playground.plan import (
     OwnRulePlan,
     Plan,
     RoutePlan,
+    SwitchPlan,
     WirePlan,
 )
 from playground.rulesets import NO_RULES
@@ -75,10 +76,19 @@ class WireChange:
 
 
 @dataclass(frozen=True)
+class SwitchChange:
+    """A switch that stays, or comes, and is to be another than it is then."""
+
+    old: SwitchPlan
+    new: SwitchPlan
+
+
+@dataclass(frozen=True)
 class Changes:
     """What one plan has more than another; empty tuples where there is nothing.
 
-    ``wires_change`` holds new wires too that begin down or impaired.
+    ``wires_change`` holds new wires too that begin down or impaired, and
+    ``switches_change`` new switches that mirror ports.
 
     """
 
@@ -88,6 +98,7 @@ class Changes:
     inside: tuple[NodeChange, ...]
     wires_remove: tuple[WirePlan, ...] = ()
     wires_change: tuple[WireChange, ...] = ()
+    switches_change: tuple[SwitchChange, ...] = ()
 
     def __bool__(self) -> bool:
         """Tell whether there is anything to do."""
@@ -98,6 +109,7 @@ class Changes:
             or self.inside
             or self.wires_remove
             or self.wires_change
+            or self.switches_change
         )
 
 
@@ -126,6 +138,11 @@ def compare(old: Plan | None, new: Plan) -> Changes:
         for was in [old_nodes.get(node.name)]
     )
     changing = (WireChange(old_wires.get(wire.pair) or _plain(wire), wire) for wire in new.wires)
+    old_switches = {switch.name: switch for switch in old.switches} if old else {}
+    switching = (
+        SwitchChange(old_switches.get(item.name) or dataclasses.replace(item, mirror=None), item)
+        for item in new.switches
+    )
     return Changes(
         nodes=tuple(node for node in new.nodes if node.name not in old_nodes),
         bridges=tuple(switch.device for switch in new.switches if switch.device not in old_bridges),
@@ -133,6 +150,7 @@ def compare(old: Plan | None, new: Plan) -> Changes:
         inside=tuple(change for change in inside if change),
         wires_remove=tuple(wire for pair, wire in old_wires.items() if pair not in pairs),
         wires_change=tuple(change for change in changing if change.old != change.new),
+        switches_change=tuple(change for change in switching if change.old != change.new),
     )
 
 

@@ -23,7 +23,7 @@ from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Any, Self
 
-from playground import applying, convergence, saving
+from playground import applying, convergence, saving, spanning
 from playground.beside import Beside
 from playground.changes import Changes, compare
 from playground.credentials import Credentials
@@ -41,7 +41,7 @@ from playground.errors import (
 )
 from playground.firewall import with_node_rules
 from playground.images import Image
-from playground.live import LiveNode, LiveWire
+from playground.live import LiveNode, LiveSwitch, LiveWire
 from playground.plan import NodePlan, Plan
 from playground.planning import collect, make_plan
 from playground.progress import make_progress
@@ -360,6 +360,7 @@ class Lab:
             back = compare(plan, old_plan)
             undo.callback(applying.start_programs, client, old_pids, old_provisions, provisions)
             undo.callback(applying.furnish, client, old_pids, old_provisions, provisions, {})
+            undo.callback(applying.switch, client, back.switches_change)
             undo.callback(applying.rewire, client, gone, back.wires_change)
             undo.callback(applying.configure, client, old_pids, back.inside)
             undo.callback(applying.plug_in, client, gone, back.wires_change)
@@ -376,11 +377,13 @@ class Lab:
                 undo.callback(applying.wire, client, old_pids, old_plan, back)
             applying.configure(client, pids, change.inside)
             applying.rewire(client, plumbing, change.wires_change)
+            applying.switch(client, change.switches_change)
             furnishing.result()
         checks = applying.start_programs(client, pids, provisions, old_provisions)
         undo.callback(self._restore, old_plan, old_provisions, old_pids)
         self._plan, self._provisions, self._pids = plan, provisions, pids
         self._attach_nodes(plan, pids)
+        spanning.wait_settled(client, plan, READY_TIMEOUT_S)
         self._wait_ready(checks)
         if _concerns_routing(plan, change, checks):
             convergence.wait_converged(client, plan, pids, READY_TIMEOUT_S)
@@ -425,8 +428,9 @@ class Lab:
 
         They are done when each of them sends to every network that the links which
         are up lead to, by the cheapest way that its protocol knows, and has
-        forgotten the others.  A link that is up and loses every packet is no failure
-        that this can see before the protocols do.  Without OSPF, RIP or BGP it
+        forgotten the others.  Before that the switches with ``stp`` agree on their tree.
+        A link that is up and loses every packet is no failure
+        that this can see before the protocols do.  Without STP, OSPF, RIP or BGP it
         returns 0.0 at once.
 
         Raises `NotReady`, which says what is missing, after ``timeout_s`` seconds.
@@ -440,7 +444,8 @@ class Lab:
         with self._lock:
             plan, pids = self._plan, dict(self._pids)
         assert plan is not None  # there is an agent
-        return convergence.wait_converged(client, plan, pids, timeout_s)
+        trees_s = spanning.wait_settled(client, plan, timeout_s)
+        return trees_s + convergence.wait_converged(client, plan, pids, timeout_s)
 
     def _wait_ready(self, checks: Sequence[Check]) -> None:
         """Wait until every service has given a real answer."""
@@ -480,6 +485,11 @@ class Lab:
         plumbing = applying.Plumbing(lambda: self._plan or plan, pids)
         for link, wire in match(self.links, plan).items():
             link._live = LiveWire(self._agent(), self, wire, plumbing)
+        switches = {switch.name: switch for switch in plan.switches}
+        for node in self.nodes:
+            if isinstance(node, Switch) and node.name in switches:
+                live = LiveSwitch(self._agent(), self, switches[node.name], applying.switch_request)
+                node._live = live
 
     def amend(self, change: Callable[[Plan], Plan]) -> None:
         """Take into the plan what was changed in the kernel, and save it a little later."""
@@ -510,8 +520,7 @@ class Lab:
         for link in self.links:
             link._live = None
         for node in self.nodes:
-            if not isinstance(node, Switch):
-                node._live = None
+            node._live = None
 
     def _restore(
         self,

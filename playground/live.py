@@ -11,12 +11,15 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from playground.errors import AgentError
+
 if TYPE_CHECKING:
     from playground.impairment import Impairment
-    from playground.plan import NodePlan, Plan, WirePlan
+    from playground.plan import NodePlan, Plan, SwitchPlan, WirePlan
 
 
 class Process(Protocol):
@@ -272,3 +275,32 @@ class LiveWire:
             return plan.with_wire(old, wire)
 
         self.lab.amend(change)
+
+
+@dataclass
+class LiveSwitch:
+    """The handle by which a running switch is reached.
+
+    ``request`` returns what turns one switch into another, as the agent takes it.
+
+    """
+
+    agent: Agent
+    lab: LabHandle
+    plan: SwitchPlan
+    request: Callable[[SwitchPlan, SwitchPlan], Mapping[str, Any]]
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def change(self, new: SwitchPlan) -> None:
+        """Make the switch another, in the kernel and then in the lab's plan."""
+        old = self.plan
+        if new == old:
+            return
+        try:
+            self.agent.call("switch", bridges=[self.request(old, new)])
+        except AgentError:
+            with suppress(AgentError):
+                self.agent.call("switch", bridges=[self.request(new, old)])
+            raise
+        self.plan = new
+        self.lab.amend(lambda plan: plan.with_switch(new))

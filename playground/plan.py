@@ -26,6 +26,7 @@ from typing import Any
 from playground.impairment import Impairment
 from playground.limits import NO_LIMITS, Limits
 from playground.services import ServiceSettings
+from playground.switching import PLAIN, MirrorPlan, SwitchSettings
 
 Address = IPv4Address | IPv6Address
 InterfaceAddress = IPv4Interface | IPv6Interface
@@ -255,6 +256,13 @@ class SwitchPlan:
 
     name: str
     device: str
+    settings: SwitchSettings = PLAIN
+    mirror: MirrorPlan | None = None
+
+    def as_shell(self) -> tuple[str, ...]:
+        """Return the commands that make such a switch of a plain bridge."""
+        settings = [self.settings.as_shell(self.device)] if self.settings != PLAIN else []
+        return (*settings, *(self.mirror.as_shell() if self.mirror else ()))
 
 
 @dataclass(frozen=True)
@@ -348,6 +356,11 @@ class Plan:
         """Return this plan with one wire, this very object, changed."""
         wires = tuple(new if wire is old else wire for wire in self.wires)
         return dataclasses.replace(self, wires=wires)
+
+    def with_switch(self, new: SwitchPlan) -> Plan:
+        """Return this plan with the switch of this name changed."""
+        switches = tuple(new if one.name == new.name else one for one in self.switches)
+        return dataclasses.replace(self, switches=switches)
 
     @cached_property
     def _by_name(self) -> dict[str, NodePlan]:

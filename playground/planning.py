@@ -96,11 +96,7 @@ def make_plan(
         lab=lab,
         ipv6=ipv6,
         nodes=tuple(planned),
-        switches=tuple(
-            SwitchPlan(node.name, wiring.devices[node])
-            for node in found
-            if isinstance(node, Switch)
-        ),
+        switches=tuple(_switch(node, wiring) for node in found if isinstance(node, Switch)),
         wires=tuple(_wire(link, wiring) for link in links),
         records=next((node.records for node in planned if node.records), ()),
     )
@@ -153,6 +149,12 @@ def _node(
         neighbours=daemons.neighbours if daemons else (),
         announced=daemons.announced if daemons else (),
     )
+
+
+def _switch(switch: Switch, wiring: Wiring) -> SwitchPlan:
+    ports = {link: wiring.names[link.end(switch)] for link in switch.links}
+    mirror = switch.mirrored.plan(ports) if switch.mirrored else None
+    return SwitchPlan(switch.name, wiring.devices[switch], switch.settings, mirror)
 
 
 def _wire(link: Link, wiring: Wiring) -> WirePlan:

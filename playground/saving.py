@@ -80,6 +80,15 @@ def save(nodes: Iterable[Node], plan: Plan, credentials: Credentials) -> str:
             if isinstance(node, Machine)
             for rule in node.own_rules
         ],
+        "mirrors": [
+            {
+                "switch": node.name,
+                "links": [links.index(link) for link in node.mirrored.links],
+                "to": links.index(node.mirrored.to),
+            }
+            for node in nodes
+            if isinstance(node, Switch) and node.mirrored
+        ],
         "ospf": [
             {"router": node.name, "link": links.index(link), "cost": said.cost, "area": said.area}
             for node in nodes
@@ -121,6 +130,10 @@ def _load(data: Mapping[str, Any]) -> SavedLab:
         machine.firewall.policy = _policy(policy, machine, nodes, links)
     for item in (*data.get("own_routes", ()), *data.get("own_rules", ())):
         _steer(item, nodes, links)
+    for item in data.get("mirrors", ()):
+        switch = nodes[item["switch"]]
+        assert isinstance(switch, Switch)
+        switch.mirror(*(links[number] for number in item["links"]), to=links[item["to"]])
     for item in data.get("ospf", ()):
         router = nodes[item["router"]]
         assert isinstance(router, Router)
@@ -137,7 +150,10 @@ def _load(data: Mapping[str, Any]) -> SavedLab:
 def _node_data(node: Node) -> dict[str, Any]:
     data: dict[str, Any] = {"kind": type(node).__name__, "name": node.name}
     if isinstance(node, Switch):
-        return data | {"subnets": [str(subnet) for subnet in node.subnets]}
+        return data | {
+            "subnets": [str(subnet) for subnet in node.subnets],
+            "settings": node.settings.given(),
+        }
     data["services"] = [_settings_data(settings) for settings in node.declared_services]
     data["limits"] = dataclasses.asdict(node.limits)
     data["sysctls"] = node.own_sysctls
@@ -148,7 +164,7 @@ def _node_data(node: Node) -> dict[str, Any]:
 
 def _node(data: Mapping[str, Any]) -> Node:
     if data["kind"] == "Switch":
-        return Switch(data["name"], data["subnets"] or None)
+        return Switch(data["name"], data["subnets"] or None, **data.get("settings", {}))
     services = [_settings(item) for item in data["services"]]
     # A lab of before there were any has none.
     limits = data.get("limits", {}) | {"sysctls": data.get("sysctls")}

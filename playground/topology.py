@@ -42,6 +42,8 @@ from playground.protocols import OspfLink, check_as_number, check_ospf_link, che
 from playground.rules import Firewall
 from playground.services import ServiceSettings, service
 from playground.steering import Steering
+from playground.switch_operations import SwitchOperations
+from playground.switching import PLAIN, SwitchSettings
 from playground.translation import Translating, Translation
 
 # Declarations are numbered as they are made, so that "in the order declared"
@@ -225,25 +227,60 @@ class Router(Translating, Machine):
         return f"Router({', '.join([repr(self.name), *self._options(), *routing])})"
 
 
-class Switch(NodeBase):
+class Switch(SwitchOperations, NodeBase):
     """A switch: all that is linked to it, or to switches linked to it, is one network.
 
     ``subnet`` is that network's address range, one for each family at most;
-    without it the lab chooses a /24.  Raises `TopologyError` for a bad name, or
-    a range with host bits set.
+    without it the lab chooses a /24.  The other arguments are those of
+    `playground.switching.SwitchSettings`: how long it remembers addresses, whether it
+    is a hub, and with ``stp`` whether it speaks the spanning tree protocol, without
+    which switches may not be linked in a loop.  Raises `TopologyError` for a bad name, a
+    range with host bits set, or settings that cannot be.
 
     >>> Switch("home", subnet=["192.168.1.0/24", "2001:db8:1::/64"])
     Switch('home', subnet=['192.168.1.0/24', '2001:db8:1::/64'])
 
     """
 
-    def __init__(self, name: str, subnet: OneOrMore = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        subnet: OneOrMore = None,
+        *,
+        ageing_s: float | None = None,
+        stp: bool = False,
+        priority: int = PLAIN.priority,
+        forward_delay_s: float = PLAIN.forward_delay_s,
+        hub: bool = False,
+    ) -> None:
         super().__init__(name)
         self.subnets = _check_subnets(f"switch {self.name}", subnet)
+        self._settings = SwitchSettings(ageing_s, stp, priority, forward_delay_s, hub)
+
+    def _name(self) -> str:
+        return self.name
+
+    def _own_links(self) -> Sequence[Link]:
+        return self.links
+
+    def _refuse_loop(self) -> None:
+        switches = _connected(self)
+        between = {
+            link
+            for one in switches
+            for link in one.links
+            if all(isinstance(end.node, Switch) for end in link.ends)
+        }
+        if len(between) >= len(switches):
+            raise TopologyError(
+                f"switch {self.name}: it is linked in a loop with others, in which broadcasts "
+                f"would go round for ever without stp=True; take out a link first"
+            )
 
     def __repr__(self) -> str:
         subnet = [f"subnet={_one_or_list(self.subnets)}"] if self.subnets else []
-        return f"Switch({', '.join([repr(self.name), *subnet])})"
+        given = [f"{name}={value!r}" for name, value in self.settings.given().items()]
+        return f"Switch({', '.join([repr(self.name), *subnet, *given])})"
 
 
 # A node of any kind; `isinstance` understands it too.
@@ -727,10 +764,13 @@ def _check_ends(a: Node, b: Node) -> None:
         )
     if isinstance(a, Switch) and isinstance(b, Switch) and b in _connected(a):
         # Without a spanning tree (IEEE 802.1D) a broadcast would go round for ever.
-        raise TopologyError(
-            f"link {a.name} - {b.name}: these switches are connected already, and a second way "
-            f"would make a loop in which broadcasts go round for ever; leave this link out"
-        )
+        deaf = [switch.name for switch in _connected(a) if not switch.settings.stp]
+        if deaf:
+            raise TopologyError(
+                f"link {a.name} - {b.name}: these switches are connected already, and a second "
+                f"way would make a loop in which broadcasts go round for ever; leave this link "
+                f"out, or declare {', '.join(deaf)} with stp=True"
+            )
 
 
 def _connected(switch: Switch) -> list[Switch]:

@@ -77,4 +77,6 @@ def test_a_plan_is_json(plan: Plan) -> None:
         "toward_b": None,
     }
     assert data["records"][0] == {"name": "h1", "type": "A", "data": "10.5.0.1"}
-    assert data["switches"] == [{"name": "lan", "device": "lan"}]
+    [switch] = data["switches"]
+        assert (switch["name"], switch["device"]) == ("lan", "lan")
+        assert switch["settings"]["stp"] is False
