@@ -21,7 +21,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from playground import applying, convergence, saving, spanning
 from playground.beside import Beside
@@ -54,6 +54,9 @@ from playground.tables import Table
 from playground.timetable import Planned, PlannedRow, Timetable
 from playground.topology import Host, Link, Node, Router, Switch
 from playground.wiring import match
+
+if TYPE_CHECKING:
+    from playground.uplink import MachineLink
 
 # A service that has not answered by then never will: the slowest, a mail
 # server, takes under a second on an idle machine of 2 cores.
@@ -635,6 +638,75 @@ class Lab:
     def timetable(self) -> Table[PlannedRow]:
         """What `at` has planned, in the order of their times, and what became of it."""
         return self._timetable.rows()
+
+    # -- the machine itself ---------------------------------------------------
+
+    def machine(self, node: Host | Router, *, subnet: str | None = None) -> MachineLink:
+        """Link a host or router with this machine, and with nothing else, at once.
+
+        A host-only network of two: the node gets an interface ``machine``, the
+        machine one of its own, and each an address of ``subnet`` (by default a /30
+        of 198.18.0.0/15 that neither uses).  Programs of the machine reach the node
+        by `MachineLink.address`, programs on it the machine by
+        `MachineLink.machine_address`.  Nobody forwards for it.
+
+        This is one of two features that touch the machine's own network: it adds an
+        interface, which goes with the lab, the node, or `MachineLink.remove`.  It is
+        no part of the plan.  Needs root, or a Docker engine, where a container in the
+        network of the engine's machine does it.  Raises `NotRunning`, `BadArgument`,
+        `AgentError` with the kernel's reason.
+
+        >>> link = lab.machine(www)
+        >>> urllib.request.urlopen(f"http://{link.address.ip}/")
+
+        """
+        from playground import uplink
+
+        return self._reach(uplink.check_host(node), subnet, None)
+
+    def uplink(
+        self, router: Router, *, through: Sequence[str] = (), subnet: str | None = None
+    ) -> MachineLink:
+        """Give the lab a way out through this machine, by one of its routers, at once.
+
+        Off unless asked for.  The router gets an interface ``uplink`` and a default
+        route; so does every host and router that has none and knows a way to it.
+        Packets leave the machine by the devices of ``through`` (by default those of
+        its own default routes) under the machine's own address.  Nothing begins
+        outside, and of the machine itself the lab can reach a ping only.  IPv4 only;
+        names of the Internet are not resolved.
+
+        This is one of two features that touch the machine's own network.  While it
+        is there the machine has one more interface and one more nftables table (both
+        called pg_...), forwards from and to these devices, and where it drops what
+        it forwards, as Docker makes it do, has two rules more in that chain.  A
+        process watches the interface and puts all of it back when it goes: by
+        `MachineLink.remove`, with the router, or with the lab, also when its owner is
+        killed.  Firewalls in tables of their own are not asked to let it pass.
+
+        Needs root, or a Docker engine, as `machine` does.  Raises the same.
+
+        >>> with lab.uplink(isp):
+        ...     h1.run("apt-get update")
+
+        See RFC 3022, ip-sysctl (conf/*/forwarding), nft(8).
+
+        """
+        from playground import uplink
+
+        return self._reach(uplink.check_router(router), subnet, through)
+
+    def _reach(
+        self, node: Host | Router, subnet: str | None, through: Sequence[str] | None
+    ) -> MachineLink:
+        from playground.uplink import MachineLink
+
+        with self._lock:
+            self._agent()
+            link = MachineLink(self, node, subnet, through)
+            assert self._lasting is not None
+            self._lasting.callback(link.remove)
+            return link
 
     # -- stopping -----------------------------------------------------------
 

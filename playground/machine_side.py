@@ -20,15 +20,17 @@ unplug(pid, interface) -> null
     Take away what `plug` has made, and put back what it has replaced.
 wait(pid, interface, timeout_s) -> bool
     Wait until there is an interface of that name that is up and has a carrier.
-reach(pid, inside, outside, addresses, way_out) -> null
+reach(pid, inside, outside, addresses, way_out, detach, note) -> {"addresses", "through"}
     Link a node with the machine by a veth pair, ``outside`` on the machine's side,
-    with an address on each side (the machine's first).  ``way_out`` is null or
-    ``{"through": [device, ...] or []}``: then the node's default route leads
-    there, and the machine lets its packets out by these devices (none: those of its
-    default routes) under addresses of its own.  A process stays for as long as the
-    interface is there, and puts back what was changed on the machine after that.
-release(outside) -> null
-    Remove such a pair, and wait until the machine is as it was before.
+    with an address on each side: ``addresses`` are pairs to choose from (the
+    machine's first), the first that no route of the machine or the node leads to.
+    ``way_out`` is null or ``{"through": [device, ...]}``: then the node's
+    default route leads there, and the machine lets its packets out by these devices
+    (none: those of its default routes) under addresses of its own.  A process stays
+    for as long as the interface is there, and after that puts back what was changed
+    on the machine; with ``detach`` one that nobody waits for.
+release(outside, pid) -> null
+    Remove such a pair, the node's rules for it too, and wait until the machine is as it was before.
 
 What `plug` has to remember stands in the interface's own alias (ip-link(8)), as
 JSON, and goes with it: there are no state files.
@@ -40,10 +42,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
+import ipaddress
 import json
 import os
+import signal
 import socket
 import struct
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -514,11 +519,316 @@ def hear(events: socket.socket) -> None:
             raise
 
 
+# -- A link with the machine -------------------------------------------------
+
+
+def reach(
+    pid: int,
+    inside: str,
+    outside: str,
+    addresses: Sequence[tuple[str, str]],
+    way_out: Request | None,
+    detach: bool,
+    note: Request,
+) -> Request:
+    with network_of(pid) as netlink:
+        if any(row["name"] == inside for row in interfaces(netlink)):
+            raise FileExistsError(errno.EEXIST, f"it has an interface {inside} already")
+        known = networks(netlink)
+        if way_out is not None and (there := default_routes(netlink, socket.AF_INET)):
+            raise FileExistsError(
+                errno.EEXIST,
+                f"it has a default route already, by its {there[0]['interface']}",
+            )
+    with network_of(0) as netlink:
+        known += networks(netlink)
+        through = [] if way_out is None else _ways_out(netlink, way_out["through"])
+    machine_end, node_end = _unused(addresses, known)
+    place = open_network(pid)
+    try:
+        with network_of(0) as netlink:
+            a = {"pid": None, "interface": outside}
+            b = {"pid": pid, "interface": inside}
+            netlink.send([agent.new_veth(a, b, 1500, place)])
+    finally:
+        os.close(place)  # held, it would hold the link
+    try:
+        with network_of(0) as netlink:
+            without_ipv6(outside)
+            if way_out is not None:
+                change = Change(outside, str(ipaddress.ip_interface(node_end).ip), through)
+                note["forwarding"] = change.note_forwarding(netlink)
+                _start_watch(change, detach)
+            write_note(netlink, outside, {"playground": 1, "kind": "machine", **note})
+            index = agent.interface_index(outside)
+            netlink.send([agent.new_address(outside, index, machine_end)])
+            netlink.send([agent.set_link(outside, up=True)])
+            if way_out is not None:
+                change.make()
+        with network_of(pid) as netlink:
+            gateway = str(ipaddress.ip_interface(machine_end).ip) if way_out else None
+            _configure(netlink, inside, [node_end], [], gateway)
+            if way_out is not None:
+                nft(_NODE_RULES.format(inside=inside))
+    except BaseException:
+        release(outside, pid)
+        raise
+    return {"addresses": [machine_end, node_end], "through": through}
+
+
+def _unused(pairs: Sequence[tuple[str, str]], known: Sequence[Any]) -> tuple[str, str]:
+    """Return the first pair of addresses whose network overlaps none of the known."""
+    for pair in pairs:
+        network = ipaddress.ip_interface(pair[0]).network
+        if not any(network.overlaps(other) for other in known):
+            return pair
+    raise OSError(
+        errno.EADDRINUSE,
+        f"the network of {pairs[0][0]}, and all others there are, are in use on the machine or "
+        "in the lab: say another subnet",
+    )
+
+
+def networks(netlink: agent.Netlink) -> list[Any]:
+    """Return all IPv4 networks that routes of the present namespace lead to, but the default."""
+    header = struct.pack("BBBBBBBBI", socket.AF_INET, 0, 0, 0, 0, 0, 0, 0, 0)
+    question = agent.Message(agent.RTM_GETROUTE, agent.NLM_F_DUMP, header, "look at the routes")
+    found = []
+    for body in netlink.ask(question):
+        length = body[1]
+        packed = agent.attributes(body[12:]).get(agent.RTA_DST)
+        if length and packed:
+            found.append(ipaddress.ip_network((packed, length), strict=False))
+    return found
+
+
+def _ways_out(netlink: agent.Netlink, wanted: Sequence[str]) -> list[str]:
+    """Return the devices of the machine to go out by."""
+    for name in wanted:
+        agent.interface_index(name)
+    if wanted:
+        return list(wanted)
+    found = dict.fromkeys(row["interface"] for row in default_routes(netlink, socket.AF_INET))
+    if not found:
+        raise OSError(
+            errno.ENETUNREACH,
+            "the machine itself has no way out: it has no default route",
+        )
+    return list(found)
+
+
+# What leaves the lab by this router has its one address: the machine knows no other.
+_NODE_RULES = """\
+table ip playground_uplink {{
+  chain postrouting {{
+    type nat hook postrouting priority 100
+    oifname "{inside}" masquerade
+  }}
+}}
+"""
+
+# Out, and answers in: nothing begins outside, and nothing reaches the machine itself
+# but pings (which tell a student that the link works).
+_MACHINE_RULES = """\
+table ip {table} {{
+  chain input {{
+    type filter hook input priority 0
+    iifname "{outside}" ct state established,related accept
+    iifname "{outside}" icmp type echo-request accept
+    iifname "{outside}" drop
+  }}
+  chain forward {{
+    type filter hook forward priority 0
+    iifname "{outside}" oifname {{ {through} }} ip saddr {address} accept
+    oifname "{outside}" iifname {{ {through} }} ct state established,related accept
+    iifname "{outside}" drop
+    oifname "{outside}" drop
+  }}
+  chain postrouting {{
+    type nat hook postrouting priority 100
+    ip saddr {address} oifname {{ {through} }} masquerade
+  }}
+}}
+"""
+
+# An accept of ours does not overrule a drop in another table, so where the machine
+# drops what it forwards, as Docker makes it do, its own chain gets two rules more.
+_FORWARD_RULES = """\
+insert rule ip filter FORWARD iifname "{outside}" counter accept
+insert rule ip filter FORWARD oifname "{outside}" counter accept
+"""
+
+
+class Change:
+    """What an uplink changes on the machine, made and undone in its network namespace.
+
+    Forwarding is switched on for the uplink's own interface and for the ways out
+    alone, not for the machine; where it is on already nothing is changed.
+
+    """
+
+    def __init__(self, outside: str, address: str, through: Sequence[str]) -> None:
+        self.outside = outside
+        self.address = address
+        self.through = through
+        self.forwarding: list[str] = []
+
+    def note_forwarding(self, netlink: agent.Netlink) -> list[str]:
+        """Look for which devices forwarding is to be switched off in the end.
+
+        What another uplink has switched on counts too: the last one puts it back.
+
+        """
+        off = [name for name in self.through if not _forwards(name)]
+        notes = [row["plugged"] or {} for row in interfaces(netlink)]
+        off += [name for note in notes for name in note.get("forwarding", [])]
+        self.forwarding = list(dict.fromkeys(off))
+        return self.forwarding
+
+    @property
+    def table(self) -> str:
+        return f"playground_{self.outside}"
+
+    def make(self) -> None:
+        words = {"table": self.table, "outside": self.outside, "address": self.address}
+        through = ", ".join(f'"{name}"' for name in self.through)
+        rules = _MACHINE_RULES.format(through=through, **words)
+        if _drops_forwarded():
+            rules += _FORWARD_RULES.format(**words)
+        nft(rules)
+        for name in (self.outside, *self.forwarding):
+            agent.write_sysctl(f"net/ipv4/conf/{name}/forwarding", "1")
+
+    def undo(self) -> None:
+        """Undo all of it that was made; may be repeated."""
+        for name in [] if uplinks() - {self.outside} else self.forwarding:
+            with contextlib.suppress(OSError):  # the device may be gone
+                agent.write_sysctl(f"net/ipv4/conf/{name}/forwarding", "0")
+        with contextlib.suppress(OSError):
+            nft(f"delete table ip {self.table}")
+        for handle in _forward_rules(self.outside):
+            with contextlib.suppress(OSError):
+                nft(f"delete rule ip filter FORWARD handle {handle}")
+
+
+def _forwards(name: str) -> bool:
+    return agent.read_sysctl(f"net/ipv4/conf/{name}/forwarding") == "1"
+
+
+def nft(rules: str) -> str:
+    """Give commands to nft(8); return what it prints.  Raises OSError with its words."""
+    argv = ["nft", "--handle", "-f", "-"]
+    try:
+        done = subprocess.run(
+            argv, input=rules, capture_output=True, text=True, env={"PATH": _PATH}, check=False
+        )
+    except FileNotFoundError:
+        raise OSError(
+            errno.ENOENT, "nft is not installed on the machine: apt-get install nftables"
+        ) from None
+    if done.returncode:
+        raise OSError(errno.EINVAL, f"nft refused the rules:\n{done.stderr.strip()}")
+    return done.stdout
+
+
+def _drops_forwarded() -> bool:
+    with contextlib.suppress(OSError):
+        return "policy drop" in nft("list chain ip filter FORWARD")
+    return False
+
+
+def _forward_rules(outside: str) -> list[str]:
+    """Return the handles of our rules in the machine's own chain."""
+    with contextlib.suppress(OSError):
+        return [
+            line.rpartition("# handle ")[2]
+            for line in nft("list chain ip filter FORWARD").splitlines()
+            if f'"{outside}"' in line and "# handle " in line
+        ]
+    return []
+
+
+def uplinks() -> set[str]:
+    """Return the names of the uplinks whose processes watch, of the present namespace."""
+    names = set()
+    for line in agent.read_text("/proc/net/unix").splitlines():
+        name = line.rpartition(" ")[2]
+        if name.startswith(_WATCH):
+            names.add(name.removeprefix(_WATCH))
+    return names
+
+
+# Abstract sockets are of a network namespace, like all that is watched (unix(7)).
+_WATCH = "@playground-uplink/"
+
+
+def _start_watch(change: Change, detach: bool) -> None:
+    """Have a process undo the change when its interface has gone.
+
+    It listens at a socket, whose connections end when all is as it was.  Where it
+    must be this process itself that stays, a child goes on with the request.
+
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door:
+        door.bind("\0" + (_WATCH + change.outside)[1:])
+        door.listen()
+        # Heard of before it is looked for, so that its end is not missed.
+        with link_events() as events:
+            child = os.fork()
+            watches = child == 0 if detach else child != 0
+            if not watches:
+                return
+            if detach:
+                os.setsid()
+            try:
+                _watch(change, door.fileno(), events)
+                change.undo()
+            finally:
+                os._exit(0)
+
+
+def _watch(change: Change, door: int, events: socket.socket) -> None:
+    """Wait, with nothing open that anybody else could wait for, until the interface goes."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    null = os.open("/dev/null", os.O_RDWR)
+    for target in range(3):
+        os.dup2(null, target)
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > 2 and int(name) not in (door, events.fileno()):
+            with contextlib.suppress(OSError):
+                os.close(int(name))
+    while _is_there(change.outside):
+        hear(events)
+
+
+def _is_there(interface: str) -> bool:
+    with contextlib.suppress(OSError):
+        return bool(socket.if_nametoindex(interface))
+    return False
+
+
+def release(outside: str, pid: int) -> None:
+    with network_of(0) as netlink, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door:
+        door.settimeout(_RELEASE_LIMIT_S)
+        watched = door.connect_ex("\0" + (_WATCH + outside)[1:]) == 0
+        netlink.attempt([agent.delete_link(outside)])
+        if watched:
+            with contextlib.suppress(ConnectionResetError):
+                door.recv(1)
+        else:
+            Change(outside, "", []).undo()
+    with contextlib.suppress(OSError), network_of(pid):  # it may have gone
+        nft("delete table ip playground_uplink")
+
+
 OPS: dict[str, Callable[..., Any]] = {
     "look": look,
     "plug": plug,
     "unplug": unplug,
     "wait": wait,
+    "reach": reach,
+    "release": release,
 }
 
 if __name__ == "__main__":

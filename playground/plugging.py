@@ -129,15 +129,15 @@ def plug(
     }
     place = _find(container)
     if to is None:
-        into, plumber = of or kind, _plumber(place)
+        into, plumber = of or kind, plumber_for(place)
         request["addresses"] = [_address(text) for text in texts]
     else:
         socket = _find_switch(to)
-        into, plumber = socket.name, _plumber(place, socket)
+        into, plumber = socket.name, plumber_for(place, socket)
         request |= {"of": socket.pid, "bridge": socket.bridge}
         request["port"] = f"plug_{secrets.token_hex(4)}"
         request["addresses"] = [socket.address(text) for text in texts]
-    with _about(place):
+    with about(place):
         row = plumber.do("plug", pid=place.pid, note={"to": into}, **request)
     return Plugged(place.handle, row["interface"], into, row["mac"], tuple(row["addresses"]))
 
@@ -155,15 +155,15 @@ def unplug(container: Container, interface: str | None = None) -> None:
 
     """
     place = _find(container)
-    plumber = _plumber(place)
-    with _about(place):
+    plumber = plumber_for(place)
+    with about(place):
         ours = [row["name"] for row in plumber.do("look", pid=place.pid) if row["plugged"]]
     if interface is None and len(ours) == 1:
         interface = ours[0]
     if interface not in ours:
         what = f"{interface} was not plugged into {place.name}" if interface else "say which"
         raise BadArgument(f"{what}: of what it has, {', '.join(ours) or 'nothing'} was plugged in")
-    with _about(place):
+    with about(place):
         plumber.do("unplug", pid=place.pid, interface=interface)
 
 
@@ -176,8 +176,8 @@ def plugged(container: Container) -> Table[Plugged]:
 
     """
     place = _find(container)
-    with _about(place):
-        rows = _plumber(place).do("look", pid=place.pid)
+    with about(place):
+        rows = plumber_for(place).do("look", pid=place.pid)
     return Table(
         Plugged(
             place.handle, row["name"], row["plugged"]["to"], row["mac"], tuple(row["addresses"])
@@ -200,8 +200,8 @@ def wait_plugged(
 
     """
     place = _find(container)
-    with _about(place):
-        found: bool = _plumber(place).do(
+    with about(place):
+        found: bool = plumber_for(place).do(
             "wait", pid=place.pid, interface=interface, timeout_s=timeout_s
         )
     return found
@@ -230,10 +230,10 @@ def _find(container: Container) -> Place:
     if isinstance(container, Machine):
         lab = container.running().lab
         assert isinstance(lab, Lab)
-        return _host_of(lab.id, container.name)
+        return find_host(lab.id, container.name)
     lab_name, slash, host = container.partition("/")
     if slash:
-        return _host_of(lab_name, host)
+        return find_host(lab_name, host)
     if found := _docker_container(container):
         return found
     with closing(RunningLabs()) as labs:
@@ -244,7 +244,7 @@ def _find(container: Container) -> Place:
             if container in (node, node.partition(".")[0])
         ]
     if len(records) == 1:
-        return _host_of(*records[0])
+        return find_host(*records[0])
     if records:
         names = ", ".join(f"{lab}/{node}" for lab, node in records)
         raise BadArgument(f"there is more than one {container}: say which, one of {names}")
@@ -254,7 +254,7 @@ def _find(container: Container) -> Place:
     )
 
 
-def _host_of(lab: str, host: str) -> Place:
+def find_host(lab: str, host: str) -> Place:
     with closing(RunningLabs()) as labs:
         engine, record = labs.find(lab)
         for name in record.nodes:
@@ -307,7 +307,7 @@ def _is_here(identity: str, pid: int) -> bool:
         return False
 
 
-def _plumber(*places: Place) -> Plumber:
+def plumber_for(*places: Place) -> Plumber:
     engines = [place.docker for place in places]
     if not any(engines):
         return LocalPlumber()
@@ -319,7 +319,7 @@ def _plumber(*places: Place) -> Plumber:
 
 
 @contextmanager
-def _about(place: Place) -> Iterator[None]:
+def about(place: Place) -> Iterator[None]:
     """Say of which container an error is."""
     try:
         yield
