@@ -96,8 +96,9 @@ routes(pids) -> [[{"destination", "via", "interface", "metric", "protocol", "kin
     The routes of each node, in all tables but those of its own addresses, as the
     kernel has them: a row a next hop, numbers as in rtnetlink(7).  Via, interface,
     metric and source may be null.
-impaired(ends: [END]) -> [["netem"]]
-    What impairs the frames that leave by each, read from the kernel, as for impair.
+impaired(ends: [END]) -> [{"by": ["netem"], "settings": {"delay_ms": 50}}]
+    What impairs the frames that leave by each, and how, read from the kernel: ways as
+    for impair, settings by the names of `playground.impairment.Impairment`.
 policy_rules(pid) -> [as rules_add of network]
     The rules of policy routing that a node has, but the kernel's own three.
 sysctls(pid, names) -> [text or null]
@@ -2309,24 +2310,92 @@ def _impair(netlink: Netlink, direction: Request, wanted: Request | None) -> lis
     return ways
 
 
-def impaired(ends: Sequence[Request]) -> list[list[str]]:
+def impaired(ends: Sequence[Request]) -> list[Request]:
     found = []
     for end, netlink in in_each(ends):
         index = interface_index(end["interface"])
+        ways: list[str] = []
+        settings: Request = {}
         # Without the flag the answer goes to those who watch, and not to who has asked.
         body = queue_body(index, TC_H_ROOT)
         question = Message(RTM_GETQDISC, NLM_F_ECHO, body, "look at a queue")
-        kinds = [
-            attributes(answer[20:])[TCA_KIND].rstrip(b"\0").decode()
-            for answer in _answers(netlink, question)
-        ]
-        ways = [kind for kind in kinds if kind in ("netem", "tbf")]
-        if any(_index_or_none(tap) is not None for tap in tap_names(index)):
+        for answer in _answers(netlink, question):
+            parts = attributes(answer[20:])
+            kind = parts[TCA_KIND].rstrip(b"\0").decode()
+            if kind in _READ_QUEUE:
+                ways.append(kind)
+                settings |= _READ_QUEUE[kind](parts[TCA_OPTIONS])
+        taps = [tap for tap in tap_names(index) if _index_or_none(tap) is not None]
+        if taps:
             ways.append("relay")
-        elif _answers(netlink, get_filter(index)):
+            settings |= _relay_settings(netlink, taps[0])
+        elif answers := _answers(netlink, get_filter(index)):
             ways.append("filter")
-        found.append(ways)
+            options = attributes(attributes(answers[0][20:])[TCA_OPTIONS])
+            settings["loss_percent"] = read_losing(options.get(TCA_BPF_OPS, b""))
+        found.append({"by": ways, "settings": settings})
     return found
+
+
+def percent(probability: int) -> float:
+    """Return what `share` was given, as exactly as people write it."""
+    return round(probability / 2**32 * 100, 6)
+
+
+def read_netem(options: bytes) -> Request:
+    """Read what `netem_options` has built; a table of jitter is never told."""
+    latency, limit, loss, gap, duplicate, jitter = struct.unpack_from("6I", options)
+    parts = attributes(options[24:])
+
+    def number(kind: int, code: str, default: int, offset: int = 0) -> int:
+        value: int = struct.unpack_from(code, parts[kind], offset)[0] if kind in parts else default
+        return value
+
+    found: Request = {
+        "delay_ms": number(TCA_NETEM_LATENCY64, "q", latency * TICK_NS) / 1e6,
+        "jitter_ms": number(TCA_NETEM_JITTER64, "q", jitter * TICK_NS) / 1e6,
+        "loss_percent": percent(loss),
+        "duplicate_percent": percent(duplicate),
+        "corrupt_percent": percent(number(TCA_NETEM_CORRUPT, "I", 0)),
+        "reorder_percent": percent(number(TCA_NETEM_REORDER, "I", 0)) if gap else 0.0,
+        "queue_packets": limit,
+    }
+    model = attributes(parts.get(TCA_NETEM_LOSS, b"")).get(NETEM_LOSS_GE)
+    if model is not None:
+        begin, end = (percent(value) for value in struct.unpack_from("2I", model))
+        found["loss_percent"] = round(begin / (begin + end) * 100, 4)
+        found["loss_correlation"] = round(100 - begin - end, 4)
+    rate = number(TCA_NETEM_RATE64, "Q", number(TCA_NETEM_RATE, "I", 0))
+    if rate:
+        found["rate_mbit"] = rate * 8 / 1e6
+    return found
+
+
+def read_tbf(options: bytes) -> Request:
+    parts = attributes(options)
+    (rate,) = struct.unpack_from("I", parts[TCA_TBF_PARMS], 8)
+    if TCA_TBF_RATE64 in parts:
+        (rate,) = struct.unpack("Q", parts[TCA_TBF_RATE64])
+    return {"rate_mbit": rate * 8 / 1e6}
+
+
+def read_losing(program: bytes) -> float:
+    """Return the loss that `losing` was told; 100 where it asks for no number."""
+    for code, _, _, value in struct.iter_unpack("HBBI", program):
+        if code == BPF_JMP_JGE_K:
+            return percent(value)
+    return 100.0
+
+
+_READ_QUEUE = {"netem": read_netem, "tbf": read_tbf}
+
+
+def _relay_settings(netlink: Netlink, tap: str) -> Request:
+    body = link_body() + text_attribute(IFLA_IFNAME, tap)
+    [answer] = netlink.ask(Message(RTM_GETLINK, 0, body, f"look at the tap {tap}"))
+    alias = attributes(answer[16:]).get(IFLA_IFALIAS, b"{}")
+    settings: Request = json.loads(alias.rstrip(b"\0"))
+    return settings
 
 
 def _answers(netlink: Netlink, question: Message) -> list[bytes]:
@@ -2376,6 +2445,7 @@ IFF_TAP = 0x0002
 IFF_NO_PI = 0x1000
 TUN_DEVICE = (10, 200)  # Documentation/admin-guide/devices.txt
 IFLA_TXQLEN = 13
+IFLA_IFALIAS = 20
 SO_MARK = 36
 SO_SNDBUFFORCE = 32
 PR_SET_TIMERSLACK = 29
@@ -2413,6 +2483,8 @@ def start_relay(netlink: Netlink, direction: Request, index: int, wanted: Reques
         _disable_ipv6(tap_name)
         body = link_body(IFF_UP, IFF_UP) + text_attribute(IFLA_IFNAME, tap_name)
         body += attribute(IFLA_TXQLEN, struct.pack("I", TAP_FRAMES))
+        # For who looks with `ip link`, and for `impaired`.
+        body += text_attribute(IFLA_IFALIAS, json.dumps(relayed(wanted), separators=(",", ":")))
         netlink.send([Message(RTM_NEWLINK, 0, body, f"set the tap {tap_name} up")])
         watched = direction.get("watch")
         handle = os.pidfd_open(watched) if watched else -1
@@ -2424,6 +2496,12 @@ def start_relay(netlink: Netlink, direction: Request, index: int, wanted: Reques
             os.close(handle)
     finally:
         os.close(tap)
+
+
+def relayed(wanted: Request) -> Request:
+    """Return the settings that a relay cares for, in words that `impaired` returns."""
+    others = ("rate_mbit", "queue_bytes", "burst_bytes", "bursts", "table")
+    return {name: value for name, value in wanted.items() if value and name not in others}
 
 
 def open_tap(name: str) -> int:

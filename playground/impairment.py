@@ -12,6 +12,7 @@ import dataclasses
 import functools
 import math
 import statistics
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +39,11 @@ FRAME_OVERHEAD_BYTES = 14  # IEEE 802.3: destination, source, type
 
 _LONGEST_MS = 60_000.0
 _FASTEST_MBIT = 100_000.0
+
+
+def _rounded(value: Any) -> Any:
+    """Return whole numbers as people write them."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _check_number(name: str, value: object, least: float, most: float, unit: str) -> None:
@@ -165,6 +171,25 @@ class Impairment:
         if self.rate_mbit is not None:
             words.append(f"rate {self.rate_mbit * 1000:g}kbit")
         return " ".join(words)
+
+    def as_read(self, settings: Mapping[str, Any]) -> Impairment:
+        """Return what the kernel tells of an impairment that was declared as this one.
+
+        Whoever has changed it by hand may have done what `Impairment` would refuse.
+
+        """
+        found = object.__new__(Impairment)
+        values = {field.name: field.default for field in dataclasses.fields(self)}
+        values |= {name: _rounded(value) for name, value in settings.items()}
+        if values["queue_packets"] == self._limit:
+            values["queue_packets"] = self.queue_packets
+        if values["jitter_ms"] and self.jitter_ms:
+            values["distribution"] = self.distribution
+        if "rate_mbit" in settings and "queue_packets" not in settings:
+            values["queue_packets"] = self.queue_packets  # tbf counts bytes
+        for name, value in values.items():
+            object.__setattr__(found, name, value)
+        return found
 
     def bursts(self) -> tuple[float, float]:
         """Return in percent how likely a loss follows a frame that passed, and the reverse.

@@ -246,7 +246,6 @@ class Lab:
                 self._extend(plan, images)
             else:
                 self._begin(plan, images)
-            self._timetable.begin()
         return self
 
     @property
@@ -300,6 +299,7 @@ class Lab:
     def _runs(self, lasting: ExitStack) -> None:
         self._process_id = os.getpid()
         self._lasting = lasting
+        self._timetable.begin()
         if self._named:
             _running[self.name] = self
 

@@ -8,7 +8,7 @@ request of the agent, and stands as declared only if that has succeeded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +51,8 @@ class InterfaceStatistics:
 class ImpairedDirection:
     """What happens to frames on their way to a node, and what in the kernel does it.
 
+    ``impairment`` is what was declared, and in a running lab what the kernel tells (but for
+    the distribution of jitter, which netem does not tell).
     ``by`` holds "netem", or on a kernel without it any of "tbf" (the rate), "filter"
     (loss alone) and "relay" (a process that keeps frames; see `LinkOperations.impair`).
     It is empty as long as the link does not run.
@@ -90,14 +92,18 @@ class LinkOperations:
 
         """
         live = self._live
-        by: Sequence[Sequence[str]] = ((), ())
-        if live is not None and any(self._toward):
-            # Frames toward an end are impaired where they leave the other.
-            by = live.agent.call("impaired", ends=live.ends[::-1])
+        if live is None:
+            return Table(
+                ImpairedDirection(name, impairment, ())
+                for name, impairment in zip(self._names(), self._toward, strict=True)
+                if impairment
+            )
+        # Frames toward an end are impaired where they leave the other.
+        answers = live.agent.call("impaired", ends=live.ends[::-1])
         return Table(
-            ImpairedDirection(name, impairment, tuple(ways))
-            for name, impairment, ways in zip(self._names(), self._toward, by, strict=True)
-            if impairment
+            ImpairedDirection(name, declared.as_read(answer["settings"]), tuple(answer["by"]))
+            for name, declared, answer in zip(self._names(), self._toward, answers, strict=True)
+            if answer["by"]
         )
 
     def down(self) -> None:

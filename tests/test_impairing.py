@@ -72,6 +72,23 @@ def test_netem_gets_a_table_for_jitter_that_is_not_uniform() -> None:
     assert len(found[agent_module.TCA_NETEM_DELAY_DIST]) == 2 * 4096
 
 
+def test_what_netem_tells_is_what_it_was_told() -> None:
+    for impairment in (
+        EVERYTHING,
+        Impairment(loss_percent=2, loss_correlation=50),
+        Impairment(delay_ms=0.5, jitter_ms=0.25, distribution="normal"),
+        Impairment(rate_mbit=40_000),
+    ):
+        assert impairment.as_read(agent_module.read_netem(options(impairment))) == impairment
+
+
+def test_what_the_filter_tells_is_what_it_was_told() -> None:
+    for loss in (0.1, 33, 100):
+        rows = agent_module.losing(loss)
+        program = b"".join(struct.pack("HBBI", *row) for row in rows)
+        assert agent_module.read_losing(program) == loss
+
+
 # -- What a relay decides -----------------------------------------------------
 
 
@@ -162,6 +179,11 @@ class Pair:
             sender.connect(("10.0.0.2", 4000))
             yield sender, receiver
 
+    def impaired(self, declared: Impairment) -> Impairment:
+        """What the kernel tells of it."""
+        [answer] = self.agent.call("impaired", ends=[end(self.h1.pid, "eth0")])
+        return declared.as_read(answer["settings"])
+
     def arriving(self, count: int) -> list[int]:
         """The numbers of those of so many datagrams that arrive, in their order."""
         with self.sockets() as (sender, receiver):
@@ -245,10 +267,13 @@ def test_an_impairment_gives_way_to_the_next(pair: Pair) -> None:
     for impairment in (
         Impairment(delay_ms=5),
         Impairment(delay_ms=1, rate_mbit=100),
-        Impairment(loss_percent=1),
+        Impairment(loss_percent=0.001),
+        Impairment(rate_mbit=1000, queue_packets=500),
+        Impairment(delay_ms=5, jitter_ms=0.5, distribution="normal", queue_packets=99),
         Impairment(delay_ms=5),
     ):
         pair.impair(impairment)
+        assert pair.impaired(impairment) == impairment
         assert len(pair.relays()) <= 1
     with pair.sockets() as (sender, receiver):
         for number in range(20):
