@@ -78,5 +78,5 @@ def test_a_plan_is_json(plan: Plan) -> None:
     }
     assert data["records"][0] == {"name": "h1", "type": "A", "data": "10.5.0.1"}
     [switch] = data["switches"]
-        assert (switch["name"], switch["device"]) == ("lan", "lan")
-        assert switch["settings"]["stp"] is False
+    assert (switch["name"], switch["device"]) == ("lan", "lan")
+    assert switch["settings"]["stp"] is False
