@@ -40,6 +40,7 @@ from playground.topology import Host, Link, Router, Switch
 if TYPE_CHECKING:
     from playground.docker_engine import DockerEngine
     from playground.namespaces_engine import NamespacesEngine
+    from playground.plugging import plug, plugged, unplug, wait_plugged
 
 __all__ = [
     "DNS",
@@ -75,6 +76,10 @@ __all__ = [
     "TopologyError",
     "TransferFailed",
     "UnknownName",
+    "plug",
+    "plugged",
+    "unplug",
+    "wait_plugged",
 ]
 
 
@@ -88,4 +93,8 @@ def __getattr__(name: str) -> Any:
         from playground.namespaces_engine import NamespacesEngine
 
         return NamespacesEngine
+    if name in ("plug", "plugged", "unplug", "wait_plugged"):
+        from playground import plugging
+
+        return getattr(plugging, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
