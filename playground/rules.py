@@ -22,6 +22,7 @@ from playground.tables import Table
 
 if TYPE_CHECKING:
     from playground.topology import Link, Machine, Switch
+    from playground.watching import Watch
 
     Place: TypeAlias = (
         str | IPv4Address | IPv6Address | IPv4Network | IPv6Network | Machine | Switch
@@ -272,8 +273,8 @@ class Firewall:
     def log(self, **match: Unpack[Match]) -> Rule:
         """Show such packets to who watches, and go on to the next rule.
 
-        They go to the netlink group 7067: ``node.run("tcpdump -i nflog:7067 ...")``
-        shows them.  Returns the `Rule`, which counts them too.
+        `watch` shows them, and so does ``tcpdump -i nflog:7067`` on the node.
+        Returns the `Rule`, which counts them too.
 
         """
         return self._add("log", match)
@@ -345,6 +346,23 @@ class Firewall:
             if live is None:
                 return Table(declared_rows(self.policy))
             return Table(live_rows(live, self.policy))
+
+    def watch(self) -> Watch:
+        """Watch the packets that `log` rules take, as they come.
+
+        >>> modem.firewall.log(protocol="tcp", state="new")
+        >>> with modem.firewall.watch() as log:
+        ...     h1.run("curl -s http://www.example.com/")
+        ...     log.next()
+        Logged(rule=1, interface='eth0', out_interface='eth1', protocol='tcp', ...)
+
+        Raises `PlaygroundError` if somebody watches the node already, or it has no
+        python3; `NotRunning` before the lab is started.
+
+        """
+        from playground.watching import Watch
+
+        return Watch(self._node)
 
     def as_shell(self) -> str:
         """Return the command that loads the node's whole ruleset, as it runs now.
