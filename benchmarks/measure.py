@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import bare
 import live
+import throughput
 
 import playground
 from playground import Host, Lab, Link, Router, Switch
@@ -308,6 +309,8 @@ def main() -> None:
     if options.engine != "docker":
         sections.append(bare.section(Row, options.runs, say))
         sections.append(live.section(Row, options.runs, say))
+        if os.geteuid() == 0:
+            sections.append(throughput.section(options.runs, say))
     if client is not None:
         sections.append(on_docker(client, options.runs, say))
     say("planning")
