@@ -2507,6 +2507,13 @@ def relayed(wanted: Request) -> Request:
 def open_tap(name: str) -> int:
     try:
         tap = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
+    except PermissionError:
+        raise PermissionError(
+            errno.EACCES,
+            "this kernel has no netem, and in its place frames would pass through a tap, for "
+            "which this user may not open /dev/net/tun: let root load the module sch_netem, or "
+            "run `chmod 666 /dev/net/tun` (a rate or a loss alone need neither)",
+        ) from None
     except FileNotFoundError:
         # A helper of Docker's may use it, and has no file for it.
         path = f"/dev/playground-tun-{os.getpid()}"

@@ -241,3 +241,25 @@ def _forbid_user_namespaces() -> None:
     assert os.waitpid(child, 0)[1] == 0
     with open("/proc/sys/user/max_user_namespaces", "w") as file:
         file.write("0")
+
+
+def test_links_go_down_and_are_impaired_without_root(
+    ordinary: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    done = ordinary("""
+h1, h2, lan = Host("h1"), Host("h2"), Switch("lan")
+cable, other = Link(lan, h1), Link(lan, h2)
+with Lab(lan, quiet=True):
+    for settings in ({"rate_mbit": 10}, {"loss_percent": 0.001}, {"delay_ms": 30}):
+        try:
+            cable.impair(**settings)
+        except PlaygroundError as error:
+            # Without netem, and with a tap for root alone.
+            assert "delay_ms" in settings and "chmod 666 /dev/net/tun" in str(error)
+            settings = {"loss_percent": 0.001}
+        assert [row.impairment.settings() for row in cable.impairments] == [settings] * 2
+        print(h1.ping(h2, interval_s=0.05).rtt_ms >= settings.get("delay_ms", 0))
+    cable.down()
+    print([row.carrier for row in cable.statistics()])
+""")
+    assert done.stdout.split() == ["True"] * 3 + ["[False,", "False]"]
