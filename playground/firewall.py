@@ -162,8 +162,8 @@ class _Places:
             found = _interface(self._plan, self.machine, item)
             if found is None:
                 raise TopologyError(
-                    f"{self.here(rule)} names {item!r}, which is not started yet: call the lab's "
-                    f"start() first"
+                    f"{self.here(rule)} names {item!r}, which is not part of the lab as it runs: "
+                    f"start() it first, or remove the rule"
                 )
             names.append(found.name)
         return names

@@ -92,7 +92,7 @@ _TOOLS = {
     "ping": ("iputils-ping", "ping from hosts without services"),
     "traceroute": ("traceroute", "traceroute from hosts without services"),
     "nc": ("netcat-openbsd", "ssh(to=...) from hosts without services"),
-    "nft": ("nftables", "routers that translate addresses"),
+    "nft": ("nftables", "firewalls, and routers that translate addresses"),
 }
 
 

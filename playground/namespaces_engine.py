@@ -99,12 +99,10 @@ class NamespacesEngine:
         for node in plan.nodes:
             if node.limits and (reason := cgroups.refusal(_as_dict(node.limits))):
                 raise EngineError(f"{node.name}: {reason}")
-        if (
-            any(node.ruleset for node in plan.nodes)
-            and shutil.which("nft", path=DEFAULT_PATH) is None
-        ):
+        filtering = [node.name for node in plan.nodes if node.ruleset]
+        if filtering and shutil.which("nft", path=DEFAULT_PATH) is None:
             raise EngineError(
-                "a router of this lab translates addresses or filters, for which nft is needed: "
+                f"{filtering[0]} translates addresses or filters packets, for which nft is needed: "
                 "install nftables (apt-get install nftables)"
             )
         walls.check(plan)

@@ -44,5 +44,5 @@ def test_a_missing_program_is_named_with_its_package_and_its_use(
     )
     (finding,) = [found for found in namespaces_doctor.examine() if found.name == "tools"]
     assert finding.status == "warn"
-    assert "nft: routers that translate addresses" in finding.detail
+    assert "nft: firewalls, and routers that translate addresses" in finding.detail
     assert "nftables" in finding.advice

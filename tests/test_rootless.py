@@ -166,6 +166,24 @@ with Lab(home, quiet=True):
     assert _labs() == []
 
 
+def test_an_ordinary_users_hosts_have_firewalls(
+    ordinary: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    shown = ordinary("""
+h1, h2 = Host("h1"), Host("h2")
+Link(h1, h2)
+with Lab(h1, engine="namespaces", quiet=True):
+    rule = h1.firewall.drop(source=h2, protocol="icmp")
+    h1.firewall.log(protocol="icmp", state="established", before=rule)
+    lost = h2.ping(h1, count=1, timeout_s=1).received
+    counted = [row.packets for row in h1.firewall.rules() if row.number == rule.number]
+    rule.remove()
+    with h1.firewall.watch():
+        print(lost, counted, h2.ping(h1, count=1).received, len(h1.connections()), h1.forget())
+""")
+    assert shown.stdout == "0 [1] 1 1 1\n"
+
+
 def test_what_the_machine_keeps_to_itself_no_host_sees(
     ordinary: Callable[..., subprocess.CompletedProcess[str]],
 ) -> None:
