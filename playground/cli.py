@@ -414,6 +414,7 @@ def sweep(quiet: bool) -> None:
 @click.option("--interface", "-i", metavar="NAME", help="Its name; by default the next ethN.")
 @click.option("--mac", metavar="MAC", help="Its MAC address.")
 @click.option("--address", "-a", "addresses", multiple=True, metavar="ADDRESS/LENGTH")
+@click.option("--dhcp", is_flag=True, help="Ask for an address, and keep it renewed.")
 @click.option("--gateway", metavar="ADDRESS", help="Make this the container's default route.")
 @click.option("--route", "routes", multiple=True, metavar="PREFIX[=GATEWAY]")
 @click.option("--mtu", "mtu_bytes", type=int, metavar="BYTES")

@@ -11,11 +11,12 @@ reply, ``{"result": ...}`` or ``{"error": ...}`` as the agent writes errors.
 look(pid) -> [{"name", "mac", "up", "carrier", "mtu_bytes", "addresses", "plugged"}]
     The interfaces of a container; ``plugged`` is the note of `plug` or null.
 plug(pid, interface, mac, addresses, routes, gateway, mtu_bytes, offload, kind, of,
-        bridge, port, note) -> {"interface", "mac", "addresses"}
+        bridge, port, note, dhcp) -> {"interface", "mac", "addresses"}
     Give a container an interface (null: the first free ethN).  ``kind`` is "switch":
     a veth pair whose other end is ``port`` in the namespace of the process ``of``,
     on ``bridge`` there; "macvlan" or "physical": of the machine's interface ``of``;
-    "dummy".  On a failure all is as it was.
+    "dummy".  ``dhcp`` is null or {"hostname", "timeout_s"}: an address is asked for,
+    and a process stays that renews it.  On a failure all is as it was.
 unplug(pid, interface) -> null
     Take away what `plug` has made, and put back what it has replaced.
 wait(pid, interface, timeout_s) -> bool
@@ -58,13 +59,13 @@ from playground import agent
 
 Request = dict[str, Any]
 
-# linux/if_link.h, linux/rtnetlink.h; what agent.py does not need.
+# linux/prctl.h, linux/if_link.h, linux/rtnetlink.h; what agent.py does not need.
+PR_SET_CHILD_SUBREAPER = 36
 IFLA_LINK = 5
 IFLA_IFALIAS = 20
 IFLA_MACVLAN_MODE = 1
 MACVLAN_MODE_BRIDGE = 4
 RTM_GETADDR = 22
-RTMGRP_LINK = 1
 IFF_LOWER_UP = 1 << 16
 IFALIAS_LENGTH = 255
 
@@ -78,11 +79,19 @@ def main() -> NoReturn:
     """Do what the one argument says; never returns."""
     request = json.loads(sys.argv[-1])
     machine_networks()
+    stay = request.pop("stay", False)
+    if stay:
+        agent.prctl(PR_SET_CHILD_SUBREAPER, 1)
     try:
         reply = {"result": OPS[request.pop("op")](**request)}
     except Exception as error:
         reply = {"error": agent.describe(error)}
     say(reply)
+    if stay:
+        # A container ends with its first process, and others may have to stay.
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                os.wait()
     os._exit(0)
 
 
@@ -245,6 +254,7 @@ def plug(
     bridge: str | None,
     port: str | None,
     note: Request,
+    dhcp: Request | None,
 ) -> Request:
     with network_of(pid) as netlink:
         there = {row["name"]: row for row in interfaces(netlink)}
@@ -276,6 +286,9 @@ def plug(
             if replaced:
                 undo.append(lambda: _put_back_default(pid, replaced[0]))
             _configure(netlink, name, addresses, routes, gateway)
+        if dhcp is not None:
+            _lease(pid, name, dhcp)
+        with network_of(pid) as netlink:
             row = next(row for row in interfaces(netlink) if row["name"] == name)
     except BaseException:
         for step in reversed(undo):
@@ -283,6 +296,20 @@ def plug(
                 step()
         raise
     return {"interface": name, "mac": row["mac"], "addresses": row["addresses"]}
+
+
+def _lease(pid: int, name: str, dhcp: Request) -> None:
+    """Get an address by DHCP; the default route too, where there is none yet."""
+    with network_of(pid) as netlink:
+        first = not default_routes(netlink, socket.AF_INET)
+    client = {"pid": pid, "interface": name, "watch": pid, "gateway": first, **dhcp}
+    timeout_s = client.pop("timeout_s")
+    if agent.lease([client], timeout_s) == [None]:
+        raise TimeoutError(
+            errno.ETIMEDOUT,
+            f"nobody has given {name} an address by DHCP within {timeout_s:g} s: is there a "
+            "server on that network?",
+        )
 
 
 def _make_veth(
@@ -506,7 +533,7 @@ def wait(pid: int, interface: str, timeout_s: float | None) -> bool:
 def link_events() -> Iterator[socket.socket]:
     """Open a socket that hears of each change of an interface of the present namespace."""
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as events:
-        events.bind((0, RTMGRP_LINK))
+        events.bind((0, agent.RTMGRP_LINK))
         yield events
 
 

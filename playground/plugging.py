@@ -31,6 +31,10 @@ from playground.topology import Host, Link, Machine, Router, Switch
 if TYPE_CHECKING:
     from playground.docker_engine import DockerEngine
 
+# A server on the same link answers in milliseconds, one that looks first whether an
+# address is free (as dnsmasq does, by a ping) in some seconds.
+DHCP_LIMIT_S = 15.0
+
 Container = str | int | Host | Router
 
 
@@ -70,6 +74,7 @@ def plug(
     interface: str | None = None,
     mac: str | None = None,
     addresses: str | Iterable[str] = (),
+    dhcp: bool = False,
     gateway: str | None = None,
     routes: Mapping[str, str | None] | None = None,
     mtu_bytes: int | None = None,
@@ -94,7 +99,9 @@ def plug(
     ``interface`` is its name in the container, by default the first free of eth0,
     eth1, ... ``mac`` is its MAC address.  ``addresses`` are one or more with their
     prefix lengths, "10.1.1.7/24"; on a switch of a lab the length may be left out,
-    and where nothing is said it has no address at all.  ``gateway`` becomes the
+    and where nothing is said it has no address at all.  With ``dhcp`` it asks for one,
+    and for a default route where the container has none; a process renews it for as
+    long as the interface is there.  ``gateway`` becomes the
     container's default route; one that was there is put back by `unplug`.
     ``routes`` maps destinations to gateways (None: on the link itself).
     ``mtu_bytes`` is 1500 on a switch; ``offload`` is that of `Link`.
@@ -113,6 +120,10 @@ def plug(
     See https://github.com/jpetazzo/pipework, ip-link(8), network_namespaces(7).
 
     """
+    if dhcp and (addresses or gateway):
+        raise BadArgument(
+            "with dhcp=True addresses and gateway come from the server: leave both out"
+        )
     kind, of = _only_one(to, macvlan, physical, dummy)
     texts = [addresses] if isinstance(addresses, str) else list(addresses)
     request: dict[str, Any] = {
@@ -126,6 +137,7 @@ def plug(
         "gateway": None if gateway is None else _gateway(gateway),
         "mtu_bytes": _check_mtu(mtu_bytes),
         "offload": offload,
+        "dhcp": {"hostname": None, "timeout_s": DHCP_LIMIT_S} if dhcp else None,
     }
     place = _find(container)
     if to is None:

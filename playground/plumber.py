@@ -100,7 +100,7 @@ class DockerPlumber:
         # Its last lines, which run it as a script, are of no use there.
         source = Path(__file__).with_name("machine_side.py").read_text()
         code = _START_IN_CONTAINER.format(source=source.partition("\nif __name__")[0])
-        command = ["python3", "-I", "-c", code, json.dumps({"op": op, **request})]
+        command = ["python3", "-I", "-c", code, json.dumps({"op": op, "stay": True, **request})]
         machine_network = op in _ON_MACHINE or request.get("kind") in _ON_MACHINE
         said = b""
         with (
@@ -113,7 +113,8 @@ class DockerPlumber:
 
 
 def _limit_s(request: dict[str, Any]) -> float:
-    return _LIMIT_S + float(request.get("timeout_s") or 0)
+    more = request.get("dhcp") or request
+    return _LIMIT_S + float(more.get("timeout_s") or 0)
 
 
 def _result(op: str, said: bytes, complaint: str) -> Any:

@@ -306,3 +306,63 @@ def test_a_dummy_is_made_or_the_kernel_has_none(pair):
             assert found.interface in interfaces(pair[0])
     except AgentError as error:
         assert "has no dummy interfaces" in str(error)
+
+
+# -- DHCP --------------------------------------------------------------------
+
+# Answers each client with the same address; prints what it was asked, a kind a line.
+SERVER = """
+import socket, struct, sys
+device, own, given, lease_s = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
+line = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+line.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
+line.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+line.bind(("", 67))
+print("serving", flush=True)
+while True:
+    asked = line.recv(2000)
+    kind = asked[asked.index(bytes([53, 1]), 240) + 2]
+    renewing = asked[12:16] != bytes(4)
+    print({1: "discover", 3: "renew" if renewing else "request"}[kind], flush=True)
+    def option(code, data):
+        return bytes([code, len(data)]) + data
+    answer = struct.pack("!4B", 2, 1, 6, 0) + asked[4:12] + bytes(4) + socket.inet_aton(given)
+    answer += bytes(8) + asked[28:44] + bytes(192) + asked[236:240]
+    answer += option(53, bytes([{1: 2, 3: 5}[kind]])) + option(54, socket.inet_aton(own))
+    answer += option(51, struct.pack("!I", lease_s)) + option(1, socket.inet_aton("255.255.255.0"))
+    answer += option(3, socket.inet_aton(own)) + bytes([255])
+    line.sendto(answer, ("255.255.255.255", 68))
+"""
+
+
+@pytest.fixture
+def dhcp_server(engine: Engine, two: Two) -> Iterator[subprocess.Popen]:
+    """A server on h1 that gives everybody 192.168.1.99, for two seconds."""
+    pid = machine.first_process(engine, two.lab.id, "h1")
+    command = ["nsenter", "--net", "-t", str(pid), sys.executable, "-c", SERVER]
+    command += ["eth0", "192.168.1.11", "192.168.1.99", "2"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "serving\n"
+        yield process
+        process.kill()
+
+
+def test_an_address_comes_by_dhcp_and_is_renewed(two, dhcp_server):
+    with plug(two.stranger, to=two.home, dhcp=True) as found:
+        assert found.addresses == ("192.168.1.99/24",)
+        assert two.stranger.run("ping -c1 -W5 192.168.1.12").ok
+        assert ("default", "192.168.1.11", found.interface) in routes(two.stranger)
+        asked = [dhcp_server.stdout.readline().strip() for _ in range(4)]
+        assert asked == ["discover", "request", "renew", "renew"]
+    assert "eth1" not in interfaces(two.stranger)
+
+
+def test_without_a_server_nothing_is_left(two, monkeypatch):
+    monkeypatch.setattr(plugging, "DHCP_LIMIT_S", 0.5)
+    before = interfaces(two.stranger)
+    with pytest.raises(AgentError, match="nobody has given eth1 an address"):
+        plug(two.stranger, to=two.home, dhcp=True)
+    assert interfaces(two.stranger) == before
+    with pytest.raises(BadArgument, match="leave both out"):
+        plug(two.stranger, to=two.home, dhcp=True, addresses="192.168.1.9")
