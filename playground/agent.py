@@ -3486,37 +3486,63 @@ def _number(found: dict[int, bytes], kind: int) -> int | None:
 
 
 def firewall(nodes: Sequence[Request]) -> None:
-    import subprocess
-    import tempfile
-
-    running = []
+    running: list[tuple[Request, int, int]] = []
     try:
         for node in nodes:
             enter_network(node["pid"])
-            rules = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
-            rules.write(_counting_on(node["ruleset"]).encode())
-            rules.seek(0)
-            process = subprocess.Popen(
-                ["nft", "-f", "-"],
-                stdin=rules,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-            )
-            rules.close()
-            running.append((node, process))
-        for node, process in running:
-            said, _ = process.communicate()
-            if process.returncode != 0:
+            running.append((node, *_start_nft(["-f", "-"], _counting_on(node["ruleset"]))))
+        while running:
+            node, process, output = running[0]
+            status, said = _ended_nft(process, output)
+            del running[0]
+            if status != 0:
                 raise OSError(
                     errno.EINVAL,
-                    f"nft refused the rules of the node of pid {node['pid']}:\n"
-                    + said.decode("utf-8", "replace").strip(),
+                    f"nft refused the rules of the node of pid {node['pid']}:\n{said.strip()}",
                 )
     finally:
-        for _, process in running:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+        for _, process, _ in running:
+            os.kill(process, signal.SIGKILL)
+            os.waitpid(process, 0)
+
+
+def _start_nft(arguments: Sequence[str], text: str = "") -> tuple[int, int]:
+    """Start nft in the present network namespace; return its number and its output.
+
+    Both its files are in memory, so that it waits for nobody.  To import subprocess and
+    tempfile takes as long as nft does for a small ruleset.
+
+    """
+    rules, output = os.memfd_create("rules"), os.memfd_create("said")
+    try:
+        left = memoryview(text.encode())
+        while left:
+            left = left[os.write(rules, left) :]
+        os.lseek(rules, 0, os.SEEK_SET)
+        process = os.posix_spawnp(
+            "nft",
+            ["nft", *arguments],
+            os.environ,
+            file_actions=[
+                (os.POSIX_SPAWN_DUP2, rules, 0),
+                (os.POSIX_SPAWN_DUP2, output, 1),
+                (os.POSIX_SPAWN_DUP2, output, 2),
+            ],
+        )
+    except BaseException:
+        os.close(output)
+        raise
+    finally:
+        os.close(rules)
+    return process, output
+
+
+def _ended_nft(process: int, output: int) -> tuple[int, str]:
+    """Wait for nft; return its exit status and what it has said."""
+    _, status = os.waitpid(process, 0)
+    with open(output, "rb") as said:
+        said.seek(0)
+        return os.waitstatus_to_exitcode(status), said.read().decode("utf-8", "replace")
 
 
 # linux/netfilter/nfnetlink.h, nf_tables.h, nfnetlink_conntrack.h
@@ -3635,14 +3661,11 @@ def _counting_on(ruleset: str) -> str:
 
 
 def ruleset(pid: int) -> str:
-    import subprocess
-
     enter_network(pid)
-    done = subprocess.run(["nft", "list", "ruleset"], capture_output=True, check=False)
-    if done.returncode != 0:
-        said = done.stderr.decode("utf-8", "replace").strip()
-        raise OSError(errno.EINVAL, f"nft cannot list the rules: {said}")
-    return done.stdout.decode("utf-8", "replace")
+    status, said = _ended_nft(*_start_nft(["list", "ruleset"]))
+    if status != 0:
+        raise OSError(errno.EINVAL, f"nft cannot list the rules: {said.strip()}")
+    return said
 
 
 def connections(pid: int) -> list[Request]:
