@@ -55,7 +55,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
-from playground import agent, dhcp_client
+from playground import agent
 
 Request = dict[str, Any]
 
@@ -304,7 +304,7 @@ def _lease(pid: int, name: str, dhcp: Request) -> None:
         first = not default_routes(netlink, socket.AF_INET)
     client = {"pid": pid, "interface": name, "watch": pid, "gateway": first, **dhcp}
     timeout_s = client.pop("timeout_s")
-    if dhcp_client.lease([client], timeout_s) == [None]:
+    if agent.lease([client], timeout_s) == [None]:
         raise TimeoutError(
             errno.ETIMEDOUT,
             f"nobody has given {name} an address by DHCP within {timeout_s:g} s: is there a "
@@ -533,7 +533,7 @@ def wait(pid: int, interface: str, timeout_s: float | None) -> bool:
 def link_events() -> Iterator[socket.socket]:
     """Open a socket that hears of each change of an interface of the present namespace."""
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as events:
-        events.bind((0, dhcp_client.RTMGRP_LINK))
+        events.bind((0, agent.RTMGRP_LINK))
         yield events
 
 

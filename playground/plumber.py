@@ -30,20 +30,16 @@ from playground import machine_side
 machine_side.main()
 """
 
-# In a container of the helper's image, which has the agent but not the scripts.
+# In a container of the helper's image, which has the agent but not the script.
 _START_IN_CONTAINER = """
 import sys, types
 sys.path.insert(0, "/usr/local/lib/playground")
 package = sys.modules["playground"] = types.ModuleType("playground")
 import agent
 package.agent = sys.modules["playground.agent"] = agent
-for name, source in {sources!r}:
-    module = sys.modules["playground." + name] = types.ModuleType("playground." + name)
-    exec(compile(source, name + ".py", "exec"), module.__dict__)
-    setattr(package, name, module)
-module.main()
+exec(compile({source!r}, "machine_side.py", "exec"))
+main()
 """
-_SCRIPTS = ("dhcp_client", "machine_side")
 
 # What is done in the machine's own network namespace: operations, and kinds of `plug`.
 _ON_MACHINE = ("reach", "release", "unplug", "macvlan", "physical", "dummy")
@@ -101,9 +97,9 @@ class DockerPlumber:
         self._engine = engine
 
     def do(self, op: str, **request: Any) -> Any:
-        folder = Path(__file__).parent
-        sources = [(name, (folder / f"{name}.py").read_text()) for name in _SCRIPTS]
-        code = _START_IN_CONTAINER.format(sources=sources)
+        # Its last lines, which run it as a script, are of no use there.
+        source = Path(__file__).with_name("machine_side.py").read_text()
+        code = _START_IN_CONTAINER.format(source=source.partition("\nif __name__")[0])
         command = ["python3", "-I", "-c", code, json.dumps({"op": op, "stay": True, **request})]
         machine_network = op in _ON_MACHINE or request.get("kind") in _ON_MACHINE
         said = b""

@@ -1,4 +1,4 @@
-"""The DHCP client for containers: its messages.  What it does is in test_plugging.py."""
+"""The agent's DHCP client: its messages.  What it does is in test_plugging.py."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import struct
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playground.dhcp_client import (
+from playground.agent import (
     DHCP_ACK,
     DHCP_KIND,
     DHCP_MAGIC,
