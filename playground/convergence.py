@@ -193,7 +193,7 @@ class _Domain:
             for (router, interface, via), (other, cost) in self.next.items()
             if router == name and cheapest.get(other, cheapest[name]) + cost == cheapest[name]
         }
-        return self._by_ospf and best != set(tables[name].get(network, ()))
+        return self._by_ospf and best != set(_hops(tables, name, network))
 
     def _cheapest(self, announced: Mapping[str, AnnouncementPlan]) -> dict[str, int]:
         """Dijkstra's search, from where the prefix is to whoever wants to go there."""
@@ -229,13 +229,21 @@ class _Domain:
             return walked[name]
         walked[name] = None  # whoever comes by here again has walked in a ring
         costs: set[int | None] = set()
-        for via, interface in tables[name].get(network, ()):
+        for via, interface in _hops(tables, name, network):
             hop = self.next.get((name, interface, via))
             rest = None if hop is None else self._walk(hop[0], network, announced, tables, walked)
             costs.add(None if hop is None or rest is None else hop[1] + rest)
         if costs and None not in costs:
             walked[name] = max(cost for cost in costs if cost is not None)
         return walked[name]
+
+
+def _hops(tables: Tables, router: str, network: str) -> list[Hop]:
+    """Return a router's next hops; on a point-to-point link the other end is its own gateway."""
+    found = tables[router].get(network, ())
+    if not network.endswith("/32"):
+        return list(found)
+    return [(via or network.removesuffix("/32"), interface) for via, interface in found]
 
 
 def _domains(plan: Plan, carrying: Iterable[WirePlan]) -> Iterable[_Domain]:

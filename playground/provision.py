@@ -277,7 +277,7 @@ def _service_files(
     )
     for row in rows:
         files += [
-            file._replace(programs=row.programs)
+            file if file.programs else file._replace(programs=row.programs)
             for file in row.configure(_settings(node, row), context)
         ]
     return tuple(files)

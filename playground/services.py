@@ -502,8 +502,11 @@ def _wire_name(name: str) -> bytes:
 
 
 def _configure_routing(settings: RoutingDaemon, context: ServiceContext) -> tuple[File, ...]:
-    path = f"/etc/frr/{settings.service}d.conf"
-    return (File(path, settings.configuration.encode(), 0o640),)
+    daemon = f"{settings.service}d"
+    # zebra stays as it is, and so do the routes of another protocol; mgmtd reads for ripd.
+    readers = ("mgmtd", daemon) if daemon == "ripd" else (daemon,)
+    content = settings.configuration.encode()
+    return (File(f"/etc/frr/{daemon}.conf", content, 0o640, programs=readers),)
 
 
 # ------------------------------------------------------------------ probes

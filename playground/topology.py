@@ -192,10 +192,11 @@ class Router(Translating, Machine):
         ``cost`` is what it costs to go out through the link, from 1 to 65535; 10
         where nothing is said.  ``area`` is the area that the link lies in, by
         default 0, the backbone; it is enough that one router of a network says it.
-        Saying it again changes it.  Of a lab that runs, `Lab.start` applies it.
+        Saying it again changes it.  In a lab that runs it is done at once: the router's
+        daemon starts anew, and this returns when all have converged again.
 
         Raises `TopologyError` if the link is not one of this router's, or the
-        router does not speak OSPF.
+        router does not speak OSPF; nothing has changed then.
 
         >>> r1.ospf(slow, cost=100)
 
@@ -207,11 +208,16 @@ class Router(Translating, Machine):
                 f'declare it with routing="ospf"'
             )
         said = check_ospf_link(self.name, cost, area)
-        before = self.ospf_links.get(link, OspfLink())
-        self.ospf_links[link] = OspfLink(
-            said.cost if said.cost is not None else before.cost,
-            said.area if said.area is not None else before.area,
-        )
+        before = self.ospf_links
+        known = before.get(link, OspfLink())
+        cost = said.cost if said.cost is not None else known.cost
+        self.ospf_links = before | {link: OspfLink(cost, said.area or known.area)}
+        if self._live is not None:
+            try:
+                self._live.lab.catch_up()
+            except BaseException:
+                self.ospf_links = before
+                raise
 
     def _refuse_own_daemon(self) -> None:
         for settings in self.declared_services:

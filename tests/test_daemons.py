@@ -210,9 +210,36 @@ def test_a_cost_sends_traffic_the_other_way(ring: Lab) -> None:
     r0 = ring["r0"]
     assert isinstance(r0, Router)
     r0.ospf(r0.links[0], cost=100)
-    ring.start()
     rows = [row for row in r0.routes() if str(row.destination) == "10.1.2.0/24"]
     assert [str(row.via) for row in rows] == ["10.0.3.1"]
+
+
+def test_ways_are_found_round_a_link_that_is_down(ring: Lab) -> None:
+    r0 = ring["r0"]
+    assert isinstance(r0, Router)
+    by_r3 = r0.links[1]
+    assert by_r3.peer(r0).node.name == "r3"
+    by_r3.down()
+    assert ring.wait_converged() < 60
+    assert_path(ring.node("h0"), "h2", "10.1.0.1", "10.0.0.2", "10.0.1.2", "10.1.2.2")
+
+
+def test_a_router_that_is_added_is_told_of_all(engine: Engine) -> None:
+    a, b = Router("a", routing="ospf"), Router("b", routing="ospf")
+    h1, h2 = Host("h1"), Host("h2")
+    Link(a, h1)
+    Link(a, b, addresses=("10.1.1.1/32", "10.1.1.2/32"))
+    with Lab(a, quiet=True) as lab:
+        c = Router("c", routing="ospf")
+        Link(b, c)
+        Link(c, h2)
+        lab.start()
+        assert_can_ping(h1, h2)
+        b.ospf(b.links[1], area=0)
+        with pytest.raises(TopologyError, match="another router there says"):
+            c.ospf(c.links[0], area=1)
+        assert c.ospf_links == {}
+        assert_can_ping(h1, h2)
 
 
 def test_an_attached_program_waits_too(engine: Engine) -> None:
