@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bare
+import links
 import live
 import throughput
 
@@ -311,6 +312,7 @@ def main() -> None:
         sections.append(live.section(Row, options.runs, say))
         if os.geteuid() == 0:
             sections.append(throughput.section(options.runs, say))
+            sections.append(links.section(say))
     if client is not None:
         sections.append(on_docker(client, options.runs, say))
     say("planning")

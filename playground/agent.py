@@ -3247,16 +3247,35 @@ def write_sysctl(name: str, value: str) -> None:
 
 def link(ends: Sequence[Request], up: bool, nodes: Sequence[Request] = ()) -> None:
     done: list[tuple[Netlink, str]] = []
+    with sockets_to(ends) as sockets:
+        try:
+            for end, netlink in zip(ends, sockets, strict=True):
+                netlink.send([set_link(end["interface"], up)])
+                done.append((netlink, end["interface"]))
+            if nodes:
+                network(nodes)
+        except BaseException:
+            for netlink, interface in done:
+                netlink.attempt([set_link(interface, not up)])
+            raise
+
+
+@contextlib.contextmanager
+def sockets_to(ends: Sequence[Request]) -> Iterator[list[Netlink]]:
+    """Open a socket to each end's namespace; in the end be where this was before."""
+    own = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    sockets: list[Netlink] = []
     try:
-        for end, netlink in in_each(ends):
-            netlink.send([set_link(end["interface"], up)])
-            done.append((netlink, end["interface"]))
-        if nodes:
-            network(nodes)
-    except BaseException:
-        for netlink, interface in done:
-            netlink.attempt([set_link(interface, not up)])
-        raise
+        for end in ends:
+            setns(own, CLONE_NEWNET)
+            sockets.append(Netlink(end["pid"]))
+        setns(own, CLONE_NEWNET)
+        yield sockets
+    finally:
+        setns(own, CLONE_NEWNET)
+        os.close(own)
+        for netlink in sockets:
+            netlink.close()
 
 
 def switch(bridges: Sequence[Request]) -> None:
@@ -3361,12 +3380,12 @@ def forget_neighbours(nodes: Sequence[Request]) -> None:
 
 def interfaces(ends: Sequence[Request]) -> list[Request]:
     rows = []
-    for end, netlink in in_each(ends):
-        name = end["interface"]
-        body = link_body() + text_attribute(IFLA_IFNAME, name)
-        question = Message(RTM_GETLINK, 0, body, f"look at the interface {name}")
-        [answer] = netlink.ask(question)
-        rows.append(interface_row(answer))
+    with sockets_to(ends) as sockets:
+        for end, netlink in zip(ends, sockets, strict=True):
+            name = end["interface"]
+            body = link_body() + text_attribute(IFLA_IFNAME, name)
+            [answer] = netlink.ask(Message(RTM_GETLINK, 0, body, f"look at the interface {name}"))
+            rows.append(interface_row(answer))
     return rows
 
 
@@ -4483,6 +4502,15 @@ class Agent:
                 os.close(handle)
         self.owned.clear()
 
+    def link(
+        self, request_id: Any, ends: Sequence[Request], up: bool, nodes: Sequence[Request] = ()
+    ) -> None:
+        # By the loop, as is the next: a worker takes longer to fork than the kernel to do it.
+        link(ends, up, nodes)
+
+    def interfaces(self, request_id: Any, ends: Sequence[Request]) -> list[Request]:
+        return interfaces(ends)
+
     def state_save(self, request_id: Any, data: str) -> None:
         # By the loop: a worker would take longer to fork than this to write.
         state_save(data)
@@ -4914,6 +4942,8 @@ OPS: dict[str, Callable[..., Any]] = {
     "own": Agent.own,
     "disown": Agent.disown,
     "state_save": Agent.state_save,
+    "link": Agent.link,
+    "interfaces": Agent.interfaces,
     "boot": Agent.boot,
     "spawn": Agent.spawn,
     "write": Agent.write,
@@ -4929,8 +4959,6 @@ WORK: dict[str, Callable[..., Any]] = {
     "unwire": unwire,
     "network": network,
     "forget_neighbours": forget_neighbours,
-    "link": link,
-    "interfaces": interfaces,
     "switch": switch,
     "switches": switches,
     "learned": learned,
