@@ -34,7 +34,7 @@ from playground.errors import (
 )
 from playground.lab import Lab
 from playground.plan import Plan
-from playground.services import DNS, FTP, HTTP, IMAP, POP, SMTP, SSH, Telnet
+from playground.services import DHCP, DNS, FTP, HTTP, IMAP, POP, SMTP, SSH, DHCPRelay, Telnet
 from playground.topology import Host, Link, Router, Switch
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from playground.plugging import plug, plugged, unplug, wait_plugged
 
 __all__ = [
+    "DHCP",
     "DNS",
     "FTP",
     "HTTP",
@@ -56,6 +57,7 @@ __all__ = [
     "CallFailed",
     "CommandFailed",
     "CommandTimeout",
+    "DHCPRelay",
     "DockerEngine",
     "EngineError",
     "Host",

@@ -10,7 +10,7 @@ functions from segments to addresses.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Interface, IPv6Network
 from typing import NamedTuple
 
 from playground.errors import TopologyError
@@ -62,6 +62,7 @@ def assign(
     *,
     ipv6: bool = False,
     earlier: Mapping[End, Sequence[InterfaceAddress]] | None = None,
+    wanted: Mapping[End, IPv4Address] | None = None,
 ) -> Addressing:
     """Choose the addresses of every end.
 
@@ -71,7 +72,8 @@ def assign(
     A segment for which only IPv6 is given gets no IPv4.  With ``ipv6`` every
     segment without an IPv6 subnet gets a /64 whose number is that of its /24
     where possible (2001:db8:0:12::/64 beside 10.0.12.0/24), and hosts have the
-    same number in both.  ``earlier`` holds addresses that must stay.
+    same number in both.  ``earlier`` holds addresses that must stay, ``wanted`` those
+    that are taken where they are free.
 
     Raises `TopologyError` for a subnet that is full, an address outside its
     subnet or given to two ends, two subnets on one segment.
@@ -103,8 +105,11 @@ def assign(
             if (segment, family) not in subnets:
                 continue
             subnet = subnets[segment, family]
-            wanted = _same_numbers(segment, subnets, addresses) if family == 6 else {}
-            filled = _fill(segment, given[segment, family], subnet, wanted)
+            if family == 6:
+                numbers = _same_numbers(segment, subnets, addresses)
+            else:
+                numbers = _numbers(segment, subnet, wanted or {})
+            filled = _fill(segment, given[segment, family], subnet, numbers)
             for end, chosen in filled.items():
                 addresses[end][family] = chosen
     return Addressing(
@@ -277,6 +282,18 @@ def _same_numbers(
         number = int(addresses[end][4][0]) - base
         if number < 10000:
             numbers[end] = int(str(number), 16)
+    return numbers
+
+
+def _numbers(
+    segment: Segment, subnet: Network | None, wanted: Mapping[End, IPv4Address]
+) -> dict[End, int]:
+    """Return the number that each end wants in a subnet; refuse what is not in it."""
+    numbers = {}
+    for end in segment.ends:
+        if subnet is not None and end in wanted:
+            check_usable(f"{segment.name}, for {end.node.name}", wanted[end], subnet)
+            numbers[end] = int(wanted[end]) - int(subnet.network_address)
     return numbers
 
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import dataclasses
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 from playground.beside import each
 from playground.changes import Changes, NodeChange, SwitchChange, WireChange, reopened
-from playground.errors import AgentError
+from playground.errors import AgentError, NotReady
 from playground.operations import Agent
 from playground.plan import (
     OwnRoutePlan,
@@ -32,6 +33,9 @@ from playground.services import File
 from playground.switching import PLAIN
 
 Pids = Mapping[str, int]
+
+# A server answers in milliseconds; a relayed one waits for routes that are found.
+LEASE_TIMEOUT_S = 20.0
 
 
 def wire(agent: Agent, pids: Pids, plan: Plan, change: Changes) -> None:
@@ -208,13 +212,70 @@ def configure(agent: Agent, pids: Pids, inside: Iterable[NodeChange]) -> None:
     """Set addresses, routes, sysctls and rules inside the nodes."""
     changing = [change for change in inside if change.node in pids]
     if changing:
-        agent.call("network", nodes=[_network(change, pids) for change in changing])
+        agent.call("network", nodes=[_network(_unleased(change), pids) for change in changing])
     rules = [change for change in changing if change.ruleset is not None]
     if rules:
         agent.call(
             "firewall",
             nodes=[{"pid": pids[change.node], "ruleset": change.ruleset} for change in rules],
         )
+
+
+def lease(agent: Agent, pids: Pids, plan: Plan, inside: Iterable[NodeChange]) -> None:
+    """Let the hosts that are to ask for their addresses do so, then add their routes.
+
+    Raises `NotReady` where no server has answered, or with another address.
+
+    """
+    asking = [(change, item) for change in inside for item in change.interfaces if item.dhcp]
+    if not asking:
+        return
+    clients = [
+        {
+            "pid": pids[change.node],
+            "interface": item.name,
+            "watch": pids[change.node],
+            "hostname": plan.node(change.node).short,
+            # Routes are the plan's, as those of all others.
+            "gateway": False,
+        }
+        for change, item in asking
+    ]
+    answers = agent.call("lease", clients=clients, timeout_s=LEASE_TIMEOUT_S)
+    for (change, item), answer in zip(asking, answers, strict=True):
+        planned = [str(address) for address in item.addresses if address.version == 4]
+        if answer is None or answer["address"] not in planned:
+            got = f"was given {answer['address']}" if answer else "got no answer"
+            raise NotReady(
+                f"{change.node} asked by DHCP for {', '.join(planned)} on {item.name} and {got} "
+                f"within {LEASE_TIMEOUT_S:g} s: look at /var/log/dnsmasq-dhcp.log on the server, "
+                f"and whether anything on the way drops UDP ports 67 and 68"
+            )
+    agent.call("network", nodes=[_network(change, pids) for change, _ in asking])
+
+
+def _unleased(change: NodeChange) -> NodeChange:
+    """Return a change without what can be only once a server has given an address."""
+    asking = {item.name for item in change.interfaces if item.dhcp}
+    if not asking:
+        return change
+    interfaces = tuple(
+        dataclasses.replace(item, addresses=tuple(a for a in item.addresses if a.version == 6))
+        if item.dhcp
+        else item
+        for item in change.interfaces
+    )
+    routes = tuple(
+        route
+        for route in change.routes_add
+        if route.interface not in asking or route.destination.version == 6
+    )
+    own = tuple(
+        route
+        for route in change.own_routes_add
+        if not any(hop.interface in asking for hop in route.hops)
+    )
+    return dataclasses.replace(change, interfaces=interfaces, routes_add=routes, own_routes_add=own)
 
 
 def furnish(

@@ -387,6 +387,7 @@ class Lab:
         self._plan, self._provisions, self._pids = plan, provisions, pids
         self._attach_nodes(plan, pids)
         spanning.wait_settled(client, plan, READY_TIMEOUT_S)
+        applying.lease(client, pids, plan, change.inside)
         self._wait_ready(checks)
         if _concerns_routing(plan, change, checks):
             convergence.wait_converged(client, plan, pids, READY_TIMEOUT_S)

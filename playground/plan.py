@@ -38,7 +38,7 @@ class InterfacePlan:
     """One network interface inside a host or router.
 
     ``segment`` names what it is plugged into: the switch, or the two nodes of
-    the link.
+    the link.  With ``dhcp`` it asks a server for its IPv4 address.
 
     """
 
@@ -48,6 +48,7 @@ class InterfacePlan:
     mtu_bytes: int
     offload: bool
     segment: str
+    dhcp: bool = False
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from playground import dhcp
 from playground.addressing import Addressing, assign
 from playground.daemons import Daemons, find_daemons
 from playground.errors import TopologyError
@@ -70,7 +71,7 @@ def make_plan(
     wiring = choose_names(found, links, lab=lab, previous=previous)
     realms = find_realms(segments)
     earlier = {end: interface.addresses for end, interface in wiring.earlier.items()}
-    addressing = assign(segments, ipv6=ipv6, earlier=earlier)
+    addressing = assign(segments, ipv6=ipv6, earlier=earlier, wanted=dhcp.wanted(segments))
     _check_mtus(segments, addressing)
     check_realms(realms, addressing)
     check_forwards(realms, addressing)
@@ -100,6 +101,7 @@ def make_plan(
         wires=tuple(_wire(link, wiring) for link in links),
         records=next((node.records for node in planned if node.records), ()),
     )
+    dhcp.check(plan)
     # Rules name nodes and links, whose addresses and interfaces are known only now.
     return with_rules(plan, machines)
 
@@ -122,6 +124,7 @@ def _node(
             mtu_bytes=link.mtu_bytes,
             offload=link.offload,
             segment=link_name(link),
+            dhcp=end.dhcp,
         )
         for link in machine.links
         for end in [link.end(machine)]

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from playground.credentials import Credentials
+from playground.dhcp import server_lines
 from playground.plan import Address, NodePlan, Plan, RecordPlan
 from playground.services import (
     SERVICES,
@@ -274,6 +275,7 @@ def _service_files(
             if domain not in own
         },
         by_mx=bool(node.nameservers),
+        dhcp=server_lines(plan, node),
     )
     for row in rows:
         files += [

@@ -184,6 +184,7 @@ def _link_data(link: Link) -> dict[str, Any]:
         "macs": [end.mac for end in link.ends],
         "mtu": link.mtu_bytes,
         "offload": link.offload,
+        "dhcp": any(end.dhcp for end in link.ends),
         "down": link.is_down,
         "toward": [impairment.settings() for impairment in link.declared_impairments],
     }
@@ -194,7 +195,7 @@ def _link(data: Mapping[str, Any], nodes: Mapping[str, Node]) -> Link:
     first, second = (addresses or None for addresses in data["addresses"])
     where: dict[str, Any] = {"subnet": data["subnets"] or None}
     if isinstance(a, Switch) or isinstance(b, Switch):
-        where["address"] = first or second
+        where["address"] = "dhcp" if data.get("dhcp") else first or second
     elif first or second:
         where["addresses"] = (first, second)
     link = Link(

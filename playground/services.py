@@ -180,6 +180,87 @@ class DNS(ServiceSettings):
 
 
 @dataclass(frozen=True)
+class DHCP(ServiceSettings):
+    """A server that gives addresses to the hosts of its networks (RFC 2131).
+
+    A host asks for one with ``Link(switch, host, address="dhcp")``; it gets one of
+    the ``pool``, (first, last), or where that is left out one that the lab chooses, and
+    always the same.  The pool's other addresses are for whoever else asks.  ``lease_s`` is
+    how long an address is given for, at least 120 seconds.  ``static`` maps hosts, or
+    their names, to addresses; ``options`` maps names or numbers of RFC 2132's options, as
+    in dnsmasq(8), to values: ``{"ntp-server": "10.0.0.1"}``.  Router and name servers are
+    told without being asked for.  Raises `TopologyError` for anything else.
+
+    >>> Router("modem", services=[DHCP(pool=("192.168.1.100", "192.168.1.199"))])
+
+    """
+
+    pool: Sequence[str] = ()
+    lease_s: int = 3600
+    options: Mapping[str | int, str] = field(default_factory=dict, hash=False)
+    static: Mapping[Any, str] = field(default_factory=dict, hash=False)
+    service: str = field(default="dhcp", init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        _set(self, "pool", _checked_pool(self.pool))
+        lease = self.lease_s
+        # dnsmasq(8): the shortest lease is two minutes.
+        if isinstance(lease, bool) or not isinstance(lease, int) or not 120 <= lease < 2**32:
+            raise TopologyError(f"DHCP: lease_s={lease!r} is no number of seconds from 120 on")
+        for name, value in self.options.items():
+            text = f"{name}{value}"
+            if "\n" in text or not re.fullmatch(r"[a-z0-9-]+", str(name)):
+                raise TopologyError(
+                    f"DHCP: option {name!r}: {value!r} cannot be written down; give a name as in "
+                    f'dnsmasq(8) or a number, such as {{"ntp-server": "10.0.0.1"}}'
+                )
+        static = {str(getattr(host, "name", host)): item for host, item in self.static.items()}
+        for host, item in static.items():
+            _checked_ipv4(f"static address of {host}", item)
+        _set(self, "static", static)
+        _set(self, "options", {name: str(value) for name, value in self.options.items()})
+
+
+@dataclass(frozen=True)
+class DHCPRelay(ServiceSettings):
+    """Takes what hosts ask by DHCP to a server on another network (RFC 1542).
+
+    ``to`` is the server: a node, its name, or an IPv4 address.
+
+    >>> Router("floor2", services=[DHCPRelay(to="office")])
+
+    """
+
+    to: Any = ""
+    service: str = field(default="dhcp-relay", init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        to = str(getattr(self.to, "name", self.to))
+        if not to:
+            raise TopologyError('a relay needs to know its server: DHCPRelay(to="office")')
+        _set(self, "to", to)
+
+
+def _checked_pool(pool: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(pool, str) or len(pool) not in (0, 2):
+        raise TopologyError(
+            f"DHCP: pool={pool!r} is no pair; write the first and the last address, as in "
+            f'("192.168.1.100", "192.168.1.199")'
+        )
+    checked = tuple(_checked_ipv4("end of the pool", item) for item in pool)
+    if checked and IPv4Address(checked[0]) > IPv4Address(checked[1]):
+        raise TopologyError(f"DHCP: the pool's first address is above its last: {pool!r}")
+    return checked
+
+
+def _checked_ipv4(what: str, item: object) -> str:
+    try:
+        return str(IPv4Address(str(item)))
+    except ValueError:
+        raise TopologyError(f"DHCP: the {what} is {item!r}, which is no IPv4 address") from None
+
+
+@dataclass(frozen=True)
 class RoutingDaemon(ServiceSettings):
     """One of FRR's routing protocols, and the settings its daemon begins with.
 
@@ -271,6 +352,7 @@ class ServiceContext:
     ``mail_domains`` are those whose mail this host keeps; ``mail_routes`` maps
     every other mail domain of the lab to its server and is empty where
     ``by_mx``: then the name server is asked.  ``records`` are the lab's own.
+    ``dhcp`` holds the networks that it serves or relays, in dnsmasq's words.
 
     """
 
@@ -281,6 +363,7 @@ class ServiceContext:
     mail_domains: tuple[str, ...] = ()
     mail_routes: Mapping[str, str] = field(default_factory=dict)
     by_mx: bool = False
+    dhcp: tuple[str, ...] = ()
 
 
 class ServiceRow(NamedTuple):
@@ -460,6 +543,30 @@ def _configure_dns(settings: DNS, context: ServiceContext) -> tuple[File, ...]:
     return (File("/etc/dnsmasq.conf", (_DNSMASQ + "".join(f"{x}\n" for x in lines)).encode()),)
 
 
+_DNSMASQ_DHCP = """\
+port=0
+user=root
+dhcp-authoritative
+# Addresses are planned: nobody else has one.
+no-ping
+dhcp-leasefile=/run/dnsmasq-{name}.leases
+pid-file=/run/dnsmasq-{name}.pid
+log-dhcp
+log-facility=/var/log/dnsmasq-{name}.log
+"""
+
+
+def _configure_dhcp(settings: DHCP | DHCPRelay, context: ServiceContext) -> tuple[File, ...]:
+    name = "dhcp" if isinstance(settings, DHCP) else "relay"
+    lines = list(context.dhcp)
+    if isinstance(settings, DHCP):
+        for option, value in settings.options.items():
+            written = option if str(option).isdigit() else f"option:{option}"
+            lines.append(f"dhcp-option={written},{value}")
+    text = _DNSMASQ_DHCP.format(name=name) + "".join(f"{line}\n" for line in lines)
+    return (File(f"/etc/dnsmasq-{name}.conf", text.encode()),)
+
+
 # dnsmasq(8): each type has an option of its own.
 def _dnsmasq_lines(records: Iterable[tuple[str, str, str]]) -> list[str]:
     lines: list[str] = []
@@ -623,6 +730,23 @@ SERVICES: dict[str, ServiceRow] = {
             ),
             logs=("/var/log/dnsmasq.log",),
             configure=_configure_dns,
+        ),
+        *(
+            # Who asks for an address is the probe: `Lab.start` waits for that.
+            ServiceRow(
+                name=name,
+                settings=settings,
+                layer="dns",
+                programs=(program,),
+                ports=(),
+                probes=(),
+                logs=(f"/var/log/{program}.log",),
+                configure=_configure_dhcp,
+            )
+            for name, settings, program in (
+                ("dhcp", DHCP, "dnsmasq-dhcp"),
+                ("dhcp-relay", DHCPRelay, "dnsmasq-relay"),
+            )
         ),
         ServiceRow(
             name="ospf",

@@ -299,7 +299,8 @@ class End:
 
     ``name`` and ``mac`` are None where the lab shall choose.  ``addresses``
     holds addresses with their prefix (`IPv4Interface`, `IPv6Interface`) or,
-    where only the segment's subnet says how long that is, without.
+    where only the segment's subnet says how long that is, without.  With
+    ``dhcp`` the node asks a server for its IPv4 address.
 
     """
 
@@ -307,6 +308,7 @@ class End:
     name: str | None = None
     addresses: tuple[Address | InterfaceAddress, ...] = ()
     mac: str | None = None
+    dhcp: bool = False
 
     def __repr__(self) -> str:
         parts = [self.node.name]
@@ -320,7 +322,8 @@ class Link(LinkOperations):
 
     ``subnet`` is the address range of a link between two hosts or routers, and
     ``addresses=(for a, for b)`` sets their addresses by hand.  At a switch the
-    range belongs to the switch, and ``address`` is that of the other end.  A
+    range belongs to the switch, and ``address`` is that of the other end, or "dhcp" for
+    a host that shall ask a server of the service dhcp.  A
     /32 (or /128) on a link between two nodes makes it point-to-point: each end
     gets a route to the other's address.  Addresses may be strings or sequences
     of strings.
@@ -356,6 +359,10 @@ class Link(LinkOperations):
         names = _check_pair(here, a, b, "names", names)
         macs = _check_pair(here, a, b, "macs", macs)
         self.subnets: tuple[Network, ...] = ()
+        dhcp = isinstance(address, str) and address == "dhcp"
+        if dhcp:
+            _check_dhcp(here, a, b)
+            address = None
         if isinstance(a, Switch) or isinstance(b, Switch):
             _refuse_on_switch(here, a, b, subnet, addresses, address, names, macs)
             given = [_switch_addresses(here, a, b, address), _switch_addresses(here, b, a, address)]
@@ -370,8 +377,16 @@ class Link(LinkOperations):
         self.mtu_bytes = _check_mtu(here, mtu)
         self.offload = _check_bool(here, "offload", offload)
         self.ends = (
-            End(a, _check_interface(a, names[0]), given[0], _check_mac(a, macs[0])),
-            End(b, _check_interface(b, names[1]), given[1], _check_mac(b, macs[1])),
+            *(
+                End(
+                    node,
+                    _check_interface(node, names[side]),
+                    given[side],
+                    _check_mac(node, macs[side]),
+                    dhcp and isinstance(node, Host),
+                )
+                for side, node in enumerate((a, b))
+            ),
         )
         self.serial = next(_serial)
         # Nothing can fail from here on, so that a refused link leaves no trace.
@@ -398,6 +413,8 @@ class Link(LinkOperations):
         if self.subnets:
             parts.append(f"subnet={_one_or_list(self.subnets)}")
         switched = isinstance(a.node, Switch) or isinstance(b.node, Switch)
+        if a.dhcp or b.dhcp:
+            parts.append("address='dhcp'")
         if switched and (a.addresses or b.addresses):
             parts.append(f"address={_one_or_list(a.addresses or b.addresses)}")
         elif a.addresses or b.addresses:
@@ -821,6 +838,14 @@ def _refuse_on_switch(
                     f"{here}: {argument} gives {value!r} to the switch {end.name}, whose ports "
                     f"the lab names by itself; write None in its place"
                 )
+
+
+def _check_dhcp(here: str, a: Node, b: Node) -> None:
+    if {Switch, Host} != {type(a), type(b)}:
+        raise TopologyError(
+            f'{here}: address="dhcp" is for a host at a switch; give this link\'s ends '
+            f"addresses, or leave them to the lab"
+        )
 
 
 def _check_pair(here: str, a: Node, b: Node, argument: str, value: Any) -> tuple[Any, Any]:

@@ -50,6 +50,7 @@ def test_a_plan_is_json(plan: Plan) -> None:
                 "mtu_bytes": 1500,
                 "offload": False,
                 "segment": "lan",
+                "dhcp": False,
             }
         ],
         "routes": [],

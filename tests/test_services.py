@@ -15,6 +15,7 @@ from playground.errors import TopologyError
 from playground.images import images_directory
 from playground.services import (
     BGP,
+    DHCP,
     DNS,
     FTP,
     HTTP,
@@ -25,6 +26,7 @@ from playground.services import (
     SERVICES,
     SMTP,
     SSH,
+    DHCPRelay,
     File,
     Port,
     ServiceContext,
@@ -65,6 +67,9 @@ def test_the_ports_that_everybody_expects() -> None:
         "ftp": [(21, "tcp", False)],
         "telnet": [(23, "tcp", False)],
         "dns": [(53, "udp", False), (53, "tcp", False)],
+        # Ports 67 and 68 answer nobody who has an address: hosts that ask are the probe.
+        "dhcp": [],
+        "dhcp-relay": [],
         # Of the daemons' own terminals, for nobody but the router itself.
         "ospf": [(2601, "tcp", False), (2604, "tcp", False)],
         "rip": [(2601, "tcp", False), (2602, "tcp", False)],
@@ -95,7 +100,7 @@ def test_every_port_is_asked_for_an_answer(row: ServiceRow) -> None:
             for name in ("ospf", "rip", "bgp")
         ),
     ],
-    ids=SERVICES,
+    ids=[name for name, row in SERVICES.items() if row.probes],
 )
 def test_an_answer_is_one_of_the_protocol(name: str, answer: bytes, silence: bytes) -> None:
     probe = SERVICES[name].probes[0]
@@ -134,7 +139,9 @@ def test_an_image_stands_on_any_base(directory: Path) -> None:
 # -------------------------------------------------------------------- by name
 
 
-@pytest.mark.parametrize("kind", [SSH, HTTP, SMTP, POP, IMAP, FTP, Telnet, DNS, OSPF, RIP, BGP])
+@pytest.mark.parametrize(
+    "kind", [SSH, HTTP, SMTP, POP, IMAP, FTP, Telnet, DNS, DHCP, OSPF, RIP, BGP]
+)
 def test_a_name_stands_for_settings(kind: type[ServiceSettings]) -> None:
     assert service(kind.service) == kind()
     assert service(kind()) == kind()
@@ -474,3 +481,20 @@ def test_what_no_server_could_load_is_refused(
 def test_a_ptr_record_may_be_written_with_the_address() -> None:
     settings = DNS(records=[("1.2.3.4", "PTR", "p.example.com")])
     assert settings.records == (("4.3.2.1.in-addr.arpa", "PTR", "p.example.com"),)
+
+
+# ------------------------------------------------------------------ dhcp
+
+
+def test_a_dhcp_server_is_told_options_by_name_or_number() -> None:
+    settings = DHCP(options={"ntp-server": "10.0.0.1", 252: "http://wpad/"})
+    lines = text_of(settings, "/etc/dnsmasq-dhcp.conf").splitlines()
+    assert "dhcp-option=option:ntp-server,10.0.0.1" in lines
+    assert "dhcp-option=252,http://wpad/" in lines
+    # Without a server of names beside it, and without a look whether an address is free.
+    assert {"port=0", "no-ping"} <= set(lines)
+
+
+def test_a_relay_needs_a_server() -> None:
+    with pytest.raises(TopologyError, match="needs to know its server"):
+        DHCPRelay()
