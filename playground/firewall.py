@@ -387,11 +387,16 @@ def counted_rows(
             lines = tuple(line for _, line in group)
             # What somebody has taken away by hand counts nothing.
             packets, size = total.get((chain, comment), (0, 0))
-            number = comment.partition(" ")[0]
-            if number.isdigit():
+            number, _, words = comment.partition(" ")
+            if number.isdigit() and int(number) in rules:
                 yield _row(rules[int(number)], packets, size, lines)
+                continue
+            verdict = next((word for word in _VERDICTS if f" {word} " in lines[0]), "log")
+            if number.isdigit():
+                # Taken away in a block that has not ended: the kernel has it still.
+                match = lines[0].partition(" counter ")[0]
+                yield RuleRow(int(number), chain, verdict, match, packets, size, words, nft=lines)
             else:
-                verdict = next(word for word in _VERDICTS if f" {word} " in lines[0])
                 yield RuleRow(None, chain, verdict, WORDS[comment], packets, size, nft=lines)
 
 

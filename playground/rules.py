@@ -181,6 +181,17 @@ class RuleRow:
     comment: str = ""
     nft: tuple[str, ...] = field(default=(), repr=False)
 
+    def as_shell(self) -> str:
+        """Return the commands that would add this rule; "" on a node that does not run.
+
+        >>> print(modem.firewall.rules()[1].as_shell())
+        nft 'add rule inet playground forward tcp dport 25 counter drop comment "1"'
+
+        """
+        from playground.rulesets import rule_as_shell
+
+        return "\n".join(rule_as_shell(self.chain, line) for line in self.nft)
+
 
 class Firewall:
     """What a host or router lets in, out and through; ``node.firewall``.

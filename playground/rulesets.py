@@ -10,6 +10,7 @@ kernel's counts find back to what was declared.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator
 
 from playground.plan import FilterPlan, ForwardPlan, NatPlan
@@ -86,7 +87,7 @@ def rule_as_shell(chain: str, line: str) -> str:
     "nft 'add rule inet playground input tcp dport 80 counter accept'"
 
     """
-    return f"nft 'add rule inet {TABLE} {chain} {line}'"
+    return f"nft {shlex.quote(f'add rule inet {TABLE} {chain} {line}')}"
 
 
 def nft_set(items: Iterable[str]) -> str:

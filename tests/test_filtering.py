@@ -164,9 +164,12 @@ def test_the_kernel_has_what_the_rows_say(town: Lab) -> None:
     router.firewall.default("drop")
     router.firewall.accept(source=h2, protocol="tcp", port=[22, 80])
     listed = router.firewall.ruleset()
-    for row in router.firewall.rules():
+    rows = router.firewall.rules()
+    for row in rows:
         for line in row.nft:
             assert line.rpartition("comment")[2] in listed
+    # A command for each family: h2 has an address of both.
+    assert [row.as_shell().count("add rule") for row in rows] == [1, 2, 1]
     assert router.firewall.as_shell().endswith("END")
     assert "tcp dport { 22, 80 }" in listed
 
@@ -190,6 +193,16 @@ def test_many_rules_are_one_change(town: Lab) -> None:
             firewall.accept(protocol="tcp", port=port)
     assert ask(h1, WWW, 80).startswith(H1)
     assert len(router.firewall.rules()) == 202
+
+
+def test_within_a_block_the_kernel_still_has_what_was_taken_away(town: Lab) -> None:
+    _, _, router, _ = nodes(town)
+    router.firewall.drop(protocol="tcp", port=25, comment="no mail")
+    with router.firewall.together() as firewall:
+        firewall.clear()
+        row = next(row for row in firewall.rules() if row.number)
+        assert (row.verdict, row.match, row.comment) == ("drop", "tcp dport 25", "no mail")
+    assert firewall.rules() == ()
 
 
 def test_what_nft_refuses_leaves_all_as_it_was(town: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -197,3 +197,4 @@ def test_a_ruleset_and_a_rule_as_commands() -> None:
         rule_as_shell("input", 'tcp dport 80 counter accept comment "1"')
         == "nft 'add rule inet playground input tcp dport 80 counter accept comment \"1\"'"
     )
+    assert rule_as_shell("input", 'drop comment "1 don\'t"').count("'\"'\"'") == 1
