@@ -418,6 +418,7 @@ def sweep(quiet: bool) -> None:
 @click.option("--gateway", metavar="ADDRESS", help="Make this the container's default route.")
 @click.option("--route", "routes", multiple=True, metavar="PREFIX[=GATEWAY]")
 @click.option("--mtu", "mtu_bytes", type=int, metavar="BYTES")
+@click.option("--vlan", type=int, metavar="NUMBER", help="An access port of this VLAN.")
 @click.option("--subnet", metavar="PREFIX", help="With --new: the network on that switch.")
 def plug(
     container: str,

@@ -11,12 +11,13 @@ reply, ``{"result": ...}`` or ``{"error": ...}`` as the agent writes errors.
 look(pid) -> [{"name", "mac", "up", "carrier", "mtu_bytes", "addresses", "plugged"}]
     The interfaces of a container; ``plugged`` is the note of `plug` or null.
 plug(pid, interface, mac, addresses, routes, gateway, mtu_bytes, offload, kind, of,
-        bridge, port, note, dhcp) -> {"interface", "mac", "addresses"}
+        bridge, port, note, dhcp, vlan) -> {"interface", "mac", "addresses"}
     Give a container an interface (null: the first free ethN).  ``kind`` is "switch":
     a veth pair whose other end is ``port`` in the namespace of the process ``of``,
-    on ``bridge`` there; "macvlan" or "physical": of the machine's interface ``of``;
-    "dummy".  ``dhcp`` is null or {"hostname", "timeout_s"}: an address is asked for,
-    and a process stays that renews it.  On a failure all is as it was.
+    on ``bridge`` there, with ``vlan`` an access port of that one; "macvlan" or
+    "physical": of the machine's interface ``of``; "dummy".  ``dhcp`` is null or
+    {"hostname", "timeout_s"}: an address is asked for, and a process stays that
+    renews it.  On a failure all is as it was.
 unplug(pid, interface) -> null
     Take away what `plug` has made, and put back what it has replaced.
 wait(pid, interface, timeout_s) -> bool
@@ -65,9 +66,17 @@ IFLA_LINK = 5
 IFLA_IFALIAS = 20
 IFLA_MACVLAN_MODE = 1
 MACVLAN_MODE_BRIDGE = 4
+RTM_SETLINK = 19
 RTM_GETADDR = 22
+IFLA_AF_SPEC = 26
+IFLA_BR_VLAN_FILTERING = 7
 IFF_LOWER_UP = 1 << 16
 IFALIAS_LENGTH = 255
+# sys/socket.h, linux/if_bridge.h
+AF_BRIDGE = 7
+IFLA_BRIDGE_VLAN_INFO = 2
+BRIDGE_VLAN_PVID = 2
+BRIDGE_VLAN_UNTAGGED = 4
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -255,6 +264,7 @@ def plug(
     port: str | None,
     note: Request,
     dhcp: Request | None,
+    vlan: int | None,
 ) -> Request:
     with network_of(pid) as netlink:
         there = {row["name"]: row for row in interfaces(netlink)}
@@ -275,6 +285,9 @@ def plug(
     try:
         if kind == "switch":
             _make_veth(pid, name, mac, mtu_bytes or 1500, offload, of, bridge, port, undo)
+            if vlan is not None:
+                with network_of(of) as netlink:
+                    _access(netlink, str(bridge), str(port), vlan)
         elif kind == "physical":
             _move_in(pid, name, of, note, undo)
         else:
@@ -340,6 +353,42 @@ def _make_veth(
                 agent.Offloads().off(name)
     finally:
         os.close(inside)
+
+
+def _access(netlink: agent.Netlink, bridge: str, port: str, vlan: int) -> None:
+    """Make a port of a bridge an access port of one VLAN (IEEE 802.1Q)."""
+    if not _filters_vlans(netlink, bridge):
+        raise OSError(
+            errno.EOPNOTSUPP,
+            f"the switch {bridge} tells no VLANs apart: it has none, or the kernel has no "
+            "CONFIG_BRIDGE_VLAN_FILTERING",
+        )
+    index = agent.interface_index(port)
+    messages = [
+        agent.Message(RTM_SETLINK, 0, vlan_body(index, vlan), f"put {port} into VLAN {vlan}")
+    ]
+    if vlan != 1:
+        # Every port is in VLAN 1 until it is told otherwise.
+        body = vlan_body(index, 1)
+        messages.append(agent.Message(agent.RTM_DELLINK, 0, body, f"take {port} out of VLAN 1"))
+    netlink.send(messages)
+
+
+def vlan_body(index: int, vlan: int) -> bytes:
+    """Build what names a VLAN of a port: its own where nothing is tagged (PVID), sent untagged."""
+    info = struct.pack("HH", BRIDGE_VLAN_PVID | BRIDGE_VLAN_UNTAGGED, vlan)
+    spec = agent.attribute(IFLA_BRIDGE_VLAN_INFO, info)
+    head = struct.pack("BxHiII", AF_BRIDGE, 0, index, 0, 0)
+    return head + agent.attribute(IFLA_AF_SPEC | agent.NLA_F_NESTED, spec)
+
+
+def _filters_vlans(netlink: agent.Netlink, bridge: str) -> bool:
+    body = agent.link_body() + agent.text_attribute(agent.IFLA_IFNAME, bridge)
+    question = agent.Message(agent.RTM_GETLINK, 0, body, f"look at the switch {bridge}")
+    [answer] = netlink.ask(question)
+    info = agent.attributes(agent.attributes(answer[16:])[agent.IFLA_LINKINFO])
+    data = agent.attributes(info.get(agent.IFLA_INFO_DATA, b""))
+    return data.get(IFLA_BR_VLAN_FILTERING, b"\0") != b"\0"
 
 
 def _make_upon(

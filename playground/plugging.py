@@ -78,6 +78,7 @@ def plug(
     gateway: str | None = None,
     routes: Mapping[str, str | None] | None = None,
     mtu_bytes: int | None = None,
+    vlan: int | None = None,
     offload: bool = False,
 ) -> Plugged:
     """Give a container that runs one more interface, at once.
@@ -104,7 +105,8 @@ def plug(
     long as the interface is there.  ``gateway`` becomes the
     container's default route; one that was there is put back by `unplug`.
     ``routes`` maps destinations to gateways (None: on the link itself).
-    ``mtu_bytes`` is 1500 on a switch; ``offload`` is that of `Link`.
+    ``mtu_bytes`` is 1500 on a switch.  ``vlan`` makes it an access port of that VLAN,
+    on a switch that tells them apart.  ``offload`` is that of `Link`.
 
     The interface is no part of a lab's plan.  It ends with the lab that the switch
     is in, with the container, or with `unplug`.
@@ -126,8 +128,14 @@ def plug(
         )
     kind, of = _only_one(to, macvlan, physical, dummy)
     texts = [addresses] if isinstance(addresses, str) else list(addresses)
+    if vlan is not None and (to is None or not 1 <= vlan <= 4094):
+        raise BadArgument(
+            f"vlan={vlan}: a number from 1 to 4094, for a switch; of the machine's interfaces take "
+            'one that has the VLAN, as in macvlan="eth0.10"'
+        )
     request: dict[str, Any] = {
         "kind": kind,
+        "vlan": vlan,
         "of": of,
         "bridge": None,
         "port": None,
