@@ -6,6 +6,7 @@ What plays the outside is a network namespace behind a veth pair, made here.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -19,6 +20,7 @@ import pytest
 
 from playground import plugging
 from playground.engine import Engine
+from playground.engines import RunningLabs
 from playground.errors import AgentError, BadArgument, NotRunning
 from playground.lab import Lab
 from playground.planning import make_plan
@@ -175,6 +177,22 @@ def test_nothing_stays_when_the_owner_is_killed(engine, outside):
         assert machine.changed(before) != {}
         os.kill(owner.pid, signal.SIGKILL)
     # Its table goes last.
+    while machine.changed(before):
+        pass
+    assert forwarding() == "0"
+
+
+def test_an_uplink_of_a_kept_lab_stays_until_that_is_taken_down(engine, outside):
+    a, b = Router("a"), Router("b")
+    Link(a, b)
+    before = machine.state()
+    lab = Lab(a, name=f"kept-{os.getpid()}", keep=True, quiet=True).start()
+    lab.uplink(a, through=[OUT])
+    lab.detach()
+    with Lab.attach(lab.name, quiet=True) as again:
+        assert pings(again["b"], OUTSIDE)
+    with contextlib.closing(RunningLabs()) as labs:
+        labs.stop(lab.id)
     while machine.changed(before):
         pass
     assert forwarding() == "0"
