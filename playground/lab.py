@@ -374,10 +374,9 @@ class Lab:
             applying.wire(client, pids, plan, change)
             applying.plug_in(client, plumbing, change.wires_change)
             applying.remove(client, gone, change.wires_remove)
-            if old_plan is not None:
-                applying.forget(client, pids, old_plan, change.wires_remove)
             if change.wires_remove and old_plan is not None:
                 undo.callback(applying.wire, client, old_pids, old_plan, back)
+                applying.forget(client, pids, old_plan, change.wires_remove)
             applying.configure(client, pids, change.inside)
             applying.rewire(client, plumbing, change.wires_change)
             applying.switch(client, change.switches_change)

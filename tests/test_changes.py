@@ -66,3 +66,43 @@ def test_the_way_back_takes_out_of_the_nodes_what_came_in() -> None:
     ]
     assert dict(back["h1"].sysctls).items() <= dict(before.node("h1").sysctls).items()
     assert h1.name in back
+
+
+def test_a_wire_that_goes_down_takes_the_routes_of_both_its_ends_along() -> None:
+    modem, isp, h1, www = Router("modem"), Router("isp"), Host("h1"), Host("www")
+    Link(h1, modem)
+    uplink = Link(modem, isp)
+    Link(isp, www)
+    before = make_plan((modem,))
+    uplink.down()
+    after = make_plan((modem,), previous=before)
+    change = compare(before, after)
+    [wire] = change.wires_change
+    assert (wire.old.up, wire.new.up) == (True, False)
+    assert (change.wires, change.wires_remove, change.nodes) == ((), (), ())
+    assert {item.node for item in change.inside} == {"modem", "isp"}
+    assert all(item.routes_remove and not item.routes_add for item in change.inside)
+    back = compare(after, before)
+    assert {item.node: item.routes_add for item in back.inside} == {
+        item.node: item.routes_remove for item in change.inside
+    }
+
+
+def test_a_wire_at_a_switch_goes_down_without_a_change_in_its_host() -> None:
+    home, _, h1 = small_network()
+    before = make_plan((home,))
+    h1.links[0].down()
+    change = compare(before, make_plan((home,), previous=before))
+    assert len(change.wires_change) == 1
+    assert change.inside == ()
+
+
+def test_a_new_wire_that_begins_impaired_is_made_and_then_changed() -> None:
+    home, _, h1 = small_network()
+    h1.links[0].impair(delay_ms=5)
+    plan = make_plan((home,))
+    change = compare(None, plan)
+    assert change.wires == plan.wires
+    [wire] = change.wires_change
+    assert wire.new in plan.wires
+    assert (wire.old.toward_a, wire.old.up) == (None, True)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from playground.changes import compare
 from playground.engine import Engine
-from playground.errors import NotRunning, TopologyError
+from playground.errors import AgentError, NotRunning, PlaygroundError, TopologyError
 from playground.impairment import Impairment
 from playground.lab import Lab
 from playground.planning import make_plan
+from playground.remote import Client
 from playground.topology import Host, Link, Router, Switch
 
 
@@ -276,3 +279,39 @@ def test_a_link_goes_down_and_up_as_planned(engine: Engine, small: Small) -> Non
         lab.at(1000, small.uplink.down)
         assert [row.state for row in lab.timetable] == ["done", "done", "planned"]
     assert not lab.timetable
+
+
+def network_of(node: Host | Router) -> list[str]:
+    """Addresses and routes; the order, and numbers of interfaces, may be others."""
+    said = node.run("ip -br addr; ip route").stdout
+    return sorted(re.sub(r"@if\d+", "", said).splitlines())
+
+
+@pytest.mark.parametrize("step", ["unwire", "forget_neighbours", "network", "state_save"])
+def test_a_link_that_cannot_be_removed_is_where_it_was(
+    running: tuple[Small, Lab], monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    small, lab = running
+    second = Link(small.modem, small.www)
+    lab.start()
+    small.uplink.impair(loss_percent=0.001)
+    before = [network_of(node) for node in (small.modem, small.www)]
+    call = Client.call
+    failed = []
+
+    def broken(self: Client, op: str, /, **args: Any) -> Any:
+        if op == step and not failed:
+            failed.append(op)
+            raise AgentError("injected", op=op)
+        return call(self, op, **args)
+
+    with monkeypatch.context() as patch, pytest.raises(PlaygroundError, match="injected"):
+        patch.setattr(Client, "call", broken)
+        lab.remove(small.uplink)
+    assert lab.links == (small.cable, small.trunk, small.uplink, second)
+    assert [network_of(node) for node in (small.modem, small.www)] == before
+    assert small.uplink.impairments[0].impairment == Impairment(loss_percent=0.001)
+    assert small.reaches_again()
+    assert not compare(lab._plan, lab.plan())
+    lab.remove(small.uplink)
+    assert small.reaches_again()
