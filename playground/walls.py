@@ -91,6 +91,8 @@ _SERVICE_PROCESSES = {
     "ftp": 2,
     "telnet": 2,
     "dns": 2,
+    "dhcp": 2,
+    "dhcp-relay": 2,
     "ospf": 6,
     "rip": 12,
     "bgp": 9,
