@@ -254,16 +254,13 @@ def _policy_data(policy: Policy, links: list[Link]) -> dict[str, Any]:
         "rules": [
             {
                 name: _match_data(value, links)
-                for name in _RULE_FIELDS
                 # What says nothing is left out: a node may have thousands of rules.
-                if (value := getattr(rule, name)) or value == 0
+                for name, value in vars(rule).items()
+                if value and name != "firewall"
             }
             for rule in policy.rules
         ],
     }
-
-
-_RULE_FIELDS = [field.name for field in dataclasses.fields(Rule) if field.name != "firewall"]
 
 
 def _match_data(value: Any, links: list[Link]) -> Any:
