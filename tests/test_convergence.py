@@ -115,6 +115,17 @@ def test_a_wire_between_switches_is_a_way_too(part: Callable[..., bool]) -> None
     assert [item.network for item in unfinished(plan, rest, whole)] == ["10.2.0.0/24"]
 
 
+def test_what_static_routes_led_to_is_given_time_to_be_forgotten() -> None:
+    a, b, stub = Router("a", routing="ospf"), Router("b", routing="ospf"), Router("stub")
+    Link(a, b, subnet="10.1.0.0/24")
+    Link(b, stub, subnet="10.2.0.0/24")
+    Link(stub, Host("h1"), subnet="10.3.0.0/24")
+    plan = make_plan([a])
+    cut = plan.wires[1:]
+    found = unfinished(plan, cut, best_tables(plan, cut))
+    assert found == [Complaint("a", "10.3.0.0/24", "may not have given up 10.3.0.0/24 yet", False)]
+
+
 def test_islands_with_a_static_router_between_them() -> None:
     a, b, middle = Router("a", routing="ospf"), Router("b", routing="ospf"), Router("middle")
     c = Router("c", routing="ospf")
