@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -57,6 +58,8 @@ def adopting() -> Iterator[None]:
 def take(prefix: str) -> Census:
     """Count what is of labs whose ids begin with this, and all that comes of this process."""
     bury()
+    # What earlier tests let go of may still wait for its end.
+    gc.collect()
     family = descendants(os.getpid())
     return Census(
         processes=tuple(sorted(filter(None, map(_describe, family)))),
