@@ -1003,8 +1003,10 @@ def test_a_bridge_tells_its_tree_and_where_its_ports_stand(
     plain = {"device": "lan", "settings": PLAIN_SWITCH, "unmirror": ["p1"], "mirror": None}
     agent.call("switch", bridges=[plain])
     agent.call("network", nodes=[node(h1.pid, "10.0.0.1/24")])
-    [row] = agent.call("switches", devices=["lan"])
-    assert row["ports"][0]["state"] == "forwarding"
+    # The kernel hears of a carrier a moment after it is there (its net/core/link_watch.c).
+    deadline = time.monotonic() + 10
+    while (row := agent.call("switches", devices=["lan"])[0])["ports"][0]["state"] != "forwarding":
+        assert time.monotonic() < deadline, row
 
 
 @needs_root
