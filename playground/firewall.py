@@ -32,7 +32,7 @@ from playground.plan import (
 from playground.realms import Realms, forward_target
 from playground.rules import PROTOCOLS_WITH_PORTS, Policy, Rule, RuleRow
 from playground.rulesets import LOG_GROUP, WORDS, make_ruleset, nft_set, quoted, rule_lines
-from playground.topology import End, Link, Machine, Router, Switch
+from playground.topology import End, Link, Machine, Router, Switch, connected
 
 # -- NAT ---------------------------------------------------------------------
 
@@ -189,24 +189,13 @@ class _Places:
                 for address in _addresses(self._plan, item, link):
                     yield type(address.network)(address.ip)
             return
-        for switch in _joined(item):
+        for switch in connected(item):
             yield from switch.subnets
             for link in switch.links:
                 end = link.peer(switch)
                 if isinstance(end.node, Machine):
                     for address in _addresses(self._plan, end.node, link):
                         yield address.network
-
-
-def _joined(switch: Switch) -> list[Switch]:
-    """Return a switch and all that are one network with it."""
-    found = [switch]
-    for one in found:
-        for link in one.links:
-            other = link.peer(one).node
-            if isinstance(other, Switch) and other not in found:
-                found.append(other)
-    return found
 
 
 def _interface(plan: Plan, machine: Machine, link: Link) -> InterfacePlan | None:

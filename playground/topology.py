@@ -270,7 +270,7 @@ class Switch(SwitchOperations, NodeBase):
         return self.links
 
     def _refuse_loop(self) -> None:
-        switches = _connected(self)
+        switches = connected(self)
         between = {
             link
             for one in switches
@@ -785,9 +785,9 @@ def _check_ends(a: Node, b: Node) -> None:
         raise TopologyError(
             f"link {a.name} - {b.name}: both ends are the same node; link it to another one"
         )
-    if isinstance(a, Switch) and isinstance(b, Switch) and b in _connected(a):
+    if isinstance(a, Switch) and isinstance(b, Switch) and b in connected(a):
         # Without a spanning tree (IEEE 802.1D) a broadcast would go round for ever.
-        deaf = [switch.name for switch in _connected(a) if not switch.settings.stp]
+        deaf = [switch.name for switch in connected(a) if not switch.settings.stp]
         if deaf:
             raise TopologyError(
                 f"link {a.name} - {b.name}: these switches are connected already, and a second "
@@ -796,7 +796,7 @@ def _check_ends(a: Node, b: Node) -> None:
             )
 
 
-def _connected(switch: Switch) -> list[Switch]:
+def connected(switch: Switch) -> list[Switch]:
     """Return this switch and all that hang on it without a host or router between."""
     found = [switch]
     for one in found:
