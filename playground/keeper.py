@@ -129,7 +129,8 @@ def _keep(settings: Settings, leash: socket.socket) -> NoReturn:
     os.dup2(null, 1)
     _watch(first, leash, settings["owner"])
     os.waitpid(first, 0)
-    _remove_cgroups(settings["lab"])
+    # The one thing that does not end with the lab's processes.
+    cgroups.remove_lab(settings["lab"])
     os._exit(0)
 
 
@@ -177,11 +178,6 @@ def _watch(first: int, leash: socket.socket, owner: int | None) -> None:
             elif fd == owner:
                 poll.unregister(owner)
             os.kill(first, signal.SIGKILL)
-
-
-def _remove_cgroups(lab: str) -> None:
-    """Remove the lab's control groups: the one thing that does not end with its processes."""
-    cgroups.remove_lab(lab)
 
 
 def _be_first(settings: Settings, leash: socket.socket) -> None:
