@@ -22,13 +22,11 @@ from urllib.parse import quote
 from playground.errors import ImageError
 from playground.images import Image
 from playground.progress import Progress
-from playground.rootfs import RootFilesystem, machine_root
+from playground.rootfs import RootFilesystem
 
 if TYPE_CHECKING:
     from playground.buildah import Buildah
     from playground.docker_roots import DockerRoots
-
-__all__ = ["STORE", "ImageRoots", "RootFilesystem", "machine_root"]
 
 # All that is ever written on the machine, and only for hosts with services.
 STORE = Path("/var/lib/playground")
