@@ -127,6 +127,10 @@ connections(pid) -> [CONNECTION]
     "mark", "packets", "bytes" (null where the kernel does not count), "helper"}.
 forget(pid, connections: [CONNECTION] or null) -> number
     Take these out of a node's connection tracking, or all; how many were there.
+processes(pid) -> [{"pid", "parent", "user", "state", "memory_bytes", "cpu_s", "command"}]
+    What runs in a node, by the numbers that it has there; ``state`` is the kernel's
+    letter, ``user`` a name where the node's /etc/passwd has one.  The agent's own
+    launchers, which are away in a node for moments, are no part of it.
 files(nodes: [{"pid", "files": [{"path", "content": base64 or number, "mode": 0o644,
         "uid": 0, "gid": 0, "append": false}]}], contents: [base64] = []) -> null
     A content that many files have stands once in contents, its number in them.
@@ -3846,6 +3850,59 @@ def _write_all(fd: int, content: bytes) -> None:
         view = view[os.write(fd, view) :]
 
 
+def processes(pid: int) -> list[Request]:
+    own = os.readlink(f"/proc/{pid}/ns/pid")
+    found = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        # Any may end while it is looked at, and of some no more can be seen.
+        with contextlib.suppress(OSError):
+            if os.readlink(f"/proc/{name}/ns/pid") == own:
+                found.append(_process(name))
+    with inside(pid):
+        users = {fields[2]: fields[0] for fields in reversed([*_colon_file("/etc/passwd", 7)])}
+    for row in found:
+        row["user"] = users.get(row["user"], row["user"])
+    return sorted(found, key=lambda row: row["pid"])
+
+
+def _process(number: str) -> Request:
+    """Read proc_pid_status(5), proc_pid_stat(5) and proc_pid_cmdline(5)."""
+    status, stat, words = (
+        _text_of(f"/proc/{number}/{name}") for name in ("status", "stat", "cmdline")
+    )
+    said = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    # The name stands in parentheses, and may hold some itself.
+    name, _, rest = stat.partition("(")[2].rpartition(")")
+    fields = rest.split()
+    ticks = int(fields[11]) + int(fields[12])
+    return {
+        # As seen from each namespace that it is in, the node's own last.
+        "pid": int(said["NSpid"].split()[-1]),
+        "parent": _number_inside(fields[1], said),
+        "user": said["Uid"].split()[0],
+        "state": fields[0],
+        "memory_bytes": int(said.get("VmRSS", "0 kB").split()[0]) * 1024,
+        "cpu_s": ticks / os.sysconf("SC_CLK_TCK"),
+        # A process of the kernel, or one that has ended, has no words.
+        "command": words.rstrip("\0").replace("\0", " ") or f"[{name}]",
+    }
+
+
+def _number_inside(parent: str, said: dict[str, str]) -> int:
+    """Return a parent's number in its child's innermost namespace, 0 for one outside."""
+    with contextlib.suppress(OSError):
+        for line in _text_of(f"/proc/{parent}/status").splitlines():
+            if line.startswith("NSpid:"):
+                numbers = line.split()[1:]
+                return int(numbers[-1]) if len(numbers) == len(said["NSpid"].split()) else 0
+    return 0
+
+
+def _text_of(path: str) -> str:
+    with open(path, "rb") as file:
+        return file.read().decode("utf-8", "replace")
+
+
 def read_file(pid: int, path: str, tail_bytes: int | None = None) -> str:
     if tail_bytes is not None and tail_bytes < 1:
         raise ValueError(f"tail_bytes is {tail_bytes}, and must be 1 or more")
@@ -4972,6 +5029,7 @@ WORK: dict[str, Callable[..., Any]] = {
     "ruleset": ruleset,
     "connections": connections,
     "forget": forget,
+    "processes": processes,
     "files": files,
     "furnish": furnish,
     "read_file": read_file,

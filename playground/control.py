@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import html
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from playground.commands import run
 from playground.errors import CommandFailed, NotReady, NotRunning, PlaygroundError, UnknownName
 from playground.live import Node, ServiceRow
+from playground.tables import Table, Tabular
 
 # Where the agent's `boot` has runit watch the programs.
 _SERVICE_DIRECTORY = "/run/service"
@@ -20,12 +23,23 @@ _STOP_LIMIT_S = 10.0
 _POLL_S = 0.02
 
 
-class Services(Mapping[str, "Service"]):
+@dataclass(frozen=True)
+class ServiceStatus:
+    """A service of a running node as a row; ``status`` is what `Service.status` says."""
+
+    service: str
+    status: str
+    ports: tuple[int, ...]
+    programs: tuple[str, ...]
+
+
+class Services(Mapping[str, "Service"], Tabular):
     """The services that a node was declared with, by name.
 
     ::
 
         www.services                     # <services of www.example.com: http, ssh>
+        www.services.table()             # with what runs, and on which ports
         www.services["http"].stop()
 
     """
@@ -47,6 +61,24 @@ class Services(Mapping[str, "Service"]):
 
     def __len__(self) -> int:
         return len(self._node.running().services)
+
+    def table(self) -> Table[ServiceStatus]:
+        """Return a row for each service: whether it runs, its ports and programs."""
+        return Table(
+            ServiceStatus(
+                name,
+                service.status(),
+                tuple(sorted({probe.port for probe in service._row.probes})),
+                service._row.programs,
+            )
+            for name, service in self.items()
+        )
+
+    def _repr_html_(self) -> str:
+        try:
+            return super()._repr_html_()
+        except PlaygroundError:  # as __repr__
+            return f"<p>{html.escape(repr(self))}</p>"
 
     def __repr__(self) -> str:
         try:

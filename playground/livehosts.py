@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, MutableMapping
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from playground import files
 from playground.errors import BadArgument, PlaygroundError, UnknownName
 from playground.live import Node
+from playground.tables import Table, Tabular
 
 _HOSTS = "/etc/hosts"
 _RESOLVER = "/etc/resolv.conf"
@@ -19,7 +21,15 @@ _HOSTNAME = "/etc/hostname"
 _editing = threading.RLock()
 
 
-class HostsFile(MutableMapping[str, str]):
+@dataclass(frozen=True)
+class HostsLine:
+    """One line of /etc/hosts: an address and the names that mean it."""
+
+    address: str
+    names: tuple[str, ...]
+
+
+class HostsFile(MutableMapping[str, str], Tabular):
     """The node's live /etc/hosts, as a mapping from a name to its address.
 
     Each look and each change goes to the file itself; comments, order, and
@@ -42,6 +52,10 @@ class HostsFile(MutableMapping[str, str]):
             return f"<hosts of {self._node.name}: {dict(self)}>"
         except PlaygroundError:  # a repr never fails; the lab is down, or the node has died
             return f"<hosts of {self._node.name}: not to be reached>"
+
+    def table(self) -> Table[HostsLine]:
+        """Return the lines of the file that map an address to names."""
+        return Table(HostsLine(address, tuple(names)) for address, names in entries(self._text()))
 
     def _text(self) -> str:
         return files.read(self._node, _HOSTS).decode("utf-8", "replace")

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from playground.control import Services
     from playground.kernel_routes import PolicyRule, Route
     from playground.livehosts import HostsFile
-    from playground.plan import InterfacePlan
+    from playground.plan import Interfaces
+    from playground.processes import RunningProcess
     from playground.tables import Table
 
 __all__ = [
@@ -338,10 +339,36 @@ class NodeOperations:
         )
 
     @property
-    def interfaces(self) -> dict[str, InterfacePlan]:
-        """The node's interfaces by name, as planned: addresses, MAC, MTU."""
+    def interfaces(self) -> Interfaces:
+        """The node's interfaces by name, as planned: addresses, MAC, MTU.
+
+        ::
+
+            >>> h1.interfaces["eth0"].mtu_bytes
+            1500
+
+        """
+        from playground.plan import Interfaces
+
         plan = self.running().plan
-        return {} if plan is None else {item.name: item for item in plan.interfaces}
+        return Interfaces({item.name: item for item in plan.interfaces} if plan else {})
+
+    def processes(self) -> Table[RunningProcess]:
+        """Return what runs on this node, as its kernel says: a row for each process.
+
+        ::
+
+            >>> www.processes()
+            pid  parent  user  state     memory_mb  cpu_s  command
+              1       0  root  sleeping       0.45   0.01  sleep infinity
+            ...
+
+        What the agent keeps there to start commands is left out.  Source: proc(5).
+
+        """
+        from playground import processes
+
+        return processes.processes(self)
 
     def routes(self) -> Table[Route]:
         """Return the routes that the kernel has, of all tables but its own addresses'.

@@ -27,6 +27,7 @@ from playground.impairment import Impairment
 from playground.limits import NO_LIMITS, Limits
 from playground.services import ServiceSettings
 from playground.switching import PLAIN, MirrorPlan, SwitchSettings
+from playground.tables import Table, Tabular
 
 Address = IPv4Address | IPv6Address
 InterfaceAddress = IPv4Interface | IPv6Interface
@@ -49,6 +50,17 @@ class InterfacePlan:
     offload: bool
     segment: str
     dhcp: bool = False
+
+
+class Interfaces(dict[str, InterfacePlan], Tabular):
+    """The interfaces of one node by name; a table of them in a notebook, and as text."""
+
+    def table(self) -> Table[InterfacePlan]:
+        """Return a row for each interface."""
+        return Table(self.values())
+
+    def __repr__(self) -> str:
+        return repr(self.table())
 
 
 @dataclass(frozen=True)
@@ -326,10 +338,23 @@ class RecordPlan:
 
 
 @dataclass(frozen=True)
-class Plan:
+class PlanRow:
+    """One interface of a plan as a row, with whose it is; ``interface`` is None without any."""
+
+    node: str
+    kind: str
+    interface: str | None
+    addresses: tuple[InterfaceAddress, ...]
+    segment: str | None
+    services: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Plan(Tabular):
     """All of a lab.  Nodes, switches and wires stand in the order declared.
 
-    ``records`` is the zone of the first host with the dns service.
+    ``records`` is the zone of the first host with the dns service.  It shows as a
+    table of all interfaces; `to_json` shows everything.
 
     """
 
@@ -352,6 +377,24 @@ class Plan:
     def switch_names(self) -> frozenset[str]:
         """The names of all switches."""
         return frozenset(switch.name for switch in self.switches)
+
+    def table(self) -> Table[PlanRow]:
+        """Return a row for each interface of each node."""
+        return Table(
+            PlanRow(
+                node.name,
+                node.kind,
+                interface.name if interface else None,
+                interface.addresses if interface else (),
+                interface.segment if interface else None,
+                tuple(settings.service for settings in node.services),
+            )
+            for node in self.nodes
+            for interface in node.interfaces or (None,)
+        )
+
+    def __repr__(self) -> str:
+        return f"<Plan of {self.lab}>\n{self.table()!r}"
 
     def with_wire(self, old: WirePlan, new: WirePlan) -> Plan:
         """Return this plan with one wire, this very object, changed."""

@@ -28,7 +28,7 @@ def ping(
     )
     # ping(8): 0 some reply, 1 no reply, 2 another error, of which no route is
     # a finding, and the others are not.
-    found = parse_ping(name, result.stdout, result.stderr)
+    found = parse_ping(name, result.stdout, result.stderr, interval_s)
     if result.returncode in (0, 1) or "nreachable" in found.problem:
         return found
     raise _unknown_or_failed(node, name, result)

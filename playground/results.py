@@ -12,12 +12,24 @@ import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from playground.tables import Table, Tabular, html_table
+
 # How much of each stream a repr shows: two lines of a terminal.
 _REPR_CHARACTERS = 160
 
 
+@dataclass(frozen=True)
+class ResultRow:
+    """A `Result` as the one row of a table, its command as one would type it."""
+
+    command: str
+    returncode: int
+    stdout: str
+    stderr: str
+
+
 @dataclass(frozen=True, repr=False)
-class Result:
+class Result(Tabular):
     r"""A command that has ended, and all that it printed.
 
     ``args`` is the command as it was given.  ``returncode`` is the exit
@@ -55,6 +67,11 @@ class Result:
     def ok(self) -> bool:
         """Whether the exit status is zero."""
         return self.returncode == 0
+
+    def table(self) -> Table[ResultRow]:
+        """Return the command and what it came to as a table of one row."""
+        command = self.args if isinstance(self.args, str) else shlex.join(self.args)
+        return Table([ResultRow(command, self.returncode, self.stdout, self.stderr)])
 
     def __repr__(self) -> str:
         return (
@@ -134,8 +151,24 @@ def _signal_name(number: int) -> str:
         return str(number)
 
 
+@dataclass(frozen=True)
+class Echo:
+    """One echo request of a ping: its number, when it was sent, and what came back.
+
+    ``sent_s`` is in seconds since the first, by the interval that was asked for.
+    ``rtt_ms`` is None for one that was lost, and so is ``ttl``, the hops that its
+    reply might still have gone.
+
+    """
+
+    sequence: int
+    sent_s: float
+    rtt_ms: float | None
+    ttl: int | None = None
+
+
 @dataclass(frozen=True, repr=False)
-class Ping:
+class Ping(Tabular):
     """What a ping found.
 
     It is true when at least one reply came back, so that ``if h1.ping(www):``
@@ -144,7 +177,7 @@ class Ping:
     send them by.  ``times_ms`` has the round trip of each reply in the order
     they came, ``rtt_ms`` their mean or ``None``.  ``problem`` is what the node
     or a router on the way said when there was no reply, "" when nobody said
-    anything.
+    anything.  ``echoes`` has an `Echo` for each packet, and ``rows`` the same as dicts.
 
     """
 
@@ -153,6 +186,7 @@ class Ping:
     received: int
     times_ms: tuple[float, ...] = ()
     problem: str = ""
+    echoes: Table[Echo] = field(default=Table(), compare=False)
 
     @property
     def lost(self) -> int:
@@ -166,6 +200,16 @@ class Ping:
             return None
         return round(sum(self.times_ms) / len(self.times_ms), 3)
 
+    def table(self) -> Table[Echo]:
+        """Return a row for each packet that was sent."""
+        return self.echoes
+
+    def _repr_html_(self) -> str:
+        mean = f", {self.rtt_ms} ms on average" if self.rtt_ms is not None else ""
+        problem = f": {self.problem}" if self.problem else ""
+        counts = f"{self.received} of {self.sent} came back"
+        return html_table(self.rows, f"ping {self.target}: {counts}{mean}{problem}")
+
     def __bool__(self) -> bool:
         return self.received > 0
 
@@ -174,22 +218,33 @@ class Ping:
         return f"Ping(sent={self.sent}, received={self.received}, rtt_ms={self.rtt_ms}{problem})"
 
 
-def parse_ping(target: str, text: str, errors: str = "") -> Ping:
+_REPLY = re.compile(
+    r"^\d+ bytes from .*icmp_seq=(\d+)(?: ttl=(\d+))?.* time[=<]([\d.]+) ms(?!.*\(DUP!\))", re.M
+)
+
+
+def parse_ping(target: str, text: str, errors: str = "", interval_s: float = 1) -> Ping:
     """Read what ping(8) of iputils printed with ``-n``.
 
-    ``text`` is its output and ``errors`` its error stream.
+    ``text`` is its output and ``errors`` its error stream.  Packets were sent every
+    ``interval_s`` seconds.
 
     """
     counts = re.search(r"^(\d+) packets transmitted, (\d+)(?: packets)? received", text, re.M)
     sent, received = (int(counts[1]), int(counts[2])) if counts else (0, 0)
     # A duplicate is a second answer to one request; ping does not count it either.
-    times = [
-        float(time)
-        for line in text.splitlines()
-        if "(DUP!)" not in line
-        for time in re.findall(r"^\d+ bytes from .*time[=<]([\d.]+) ms", line)
+    replies = [
+        (int(sequence), float(time), int(ttl) if ttl else None)
+        for sequence, ttl, time in _REPLY.findall(text)
     ]
-    return Ping(target, sent, received, tuple(times), "" if received else _problem(text, errors))
+    known = {sequence: (rtt_ms, ttl) for sequence, rtt_ms, ttl in replies}
+    echoes = Table(
+        Echo(number, round((number - 1) * interval_s, 6), *known.get(number, (None, None)))
+        for number in range(1, sent + 1)
+    )
+    times = tuple(rtt_ms for _, rtt_ms, _ in replies)
+    problem = "" if received else _problem(text, errors)
+    return Ping(target, sent, received, times, problem, echoes)
 
 
 def _problem(text: str, errors: str) -> str:
@@ -223,8 +278,18 @@ class Hop:
         return f"Hop({self.address!r}, rtt_ms={self.rtt_ms}{note})"
 
 
+@dataclass(frozen=True)
+class HopRow:
+    """One step of a route as a row of a table; ``number`` is its TTL."""
+
+    number: int
+    address: str | None
+    rtt_ms: float | None
+    note: str
+
+
 @dataclass(frozen=True, repr=False)
-class Traceroute:
+class Traceroute(Tabular):
     """The machines that a packet passes on its way.
 
     ``hops`` has their addresses in order, the target's last, with ``None`` for
@@ -247,6 +312,17 @@ class Traceroute:
     def rtts_ms(self) -> list[float | None]:
         """The round trip to each hop in milliseconds."""
         return [hop.rtt_ms for hop in self.details]
+
+    def table(self) -> Table[HopRow]:
+        """Return a row for each machine on the way."""
+        return Table(
+            HopRow(number, hop.address, hop.rtt_ms, hop.note)
+            for number, hop in enumerate(self.details, start=1)
+        )
+
+    def _repr_html_(self) -> str:
+        end = "reached" if self.reached else "not reached"
+        return html_table(self.rows, f"traceroute {self.target}: {end}")
 
     def __bool__(self) -> bool:
         return self.reached

@@ -18,7 +18,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_net
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, Unpack
 
 from playground.errors import NotRunning, TopologyError
-from playground.tables import Table
+from playground.tables import Table, Tabular
 
 if TYPE_CHECKING:
     from playground.topology import Link, Machine, Switch
@@ -193,7 +193,7 @@ class RuleRow:
         return "\n".join(rule_as_shell(self.chain, line) for line in self.nft)
 
 
-class Firewall:
+class Firewall(Tabular):
     """What a host or router lets in, out and through; ``node.firewall``.
 
     Rules are tried in the order told, and the first that fits decides; the rest
@@ -357,6 +357,10 @@ class Firewall:
             if live is None:
                 return Table(declared_rows(self.policy))
             return Table(live_rows(live, self.policy))
+
+    def table(self) -> Table[RuleRow]:
+        """Return what `rules` does: a notebook shows it."""
+        return self.rules()
 
     def watch(self) -> Watch:
         """Watch the packets that `log` rules take, as they come.

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from playground.steering import check_sysctl
+from playground.tables import Table, Tabular
 
 if TYPE_CHECKING:
     from playground.topology import Machine
 
 
-class Sysctls:
+@dataclass(frozen=True)
+class Setting:
+    """One setting that was declared by hand, and what it is now."""
+
+    name: str
+    value: str
+
+
+class Sysctls(Tabular):
     """The settings of one node's network, by the names of sysctl(8).
 
     Reading asks the kernel of a running node, and gives what was declared for one
@@ -44,6 +54,10 @@ class Sysctls:
 
     def __len__(self) -> int:
         return len(self._node.own_sysctls)
+
+    def table(self) -> Table[Setting]:
+        """Return a row for each setting that was declared by hand."""
+        return Table(Setting(name, self[name]) for name in self)
 
     def __repr__(self) -> str:
         lines = [f"{name} = {self[name]}" for name in self]

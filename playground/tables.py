@@ -1,7 +1,8 @@
-"""Rows that came from the kernel, and how they are shown: `Table`.
+"""Rows that came from the kernel, and how they are shown: `Table`, and what has one.
 
 A `Table` is a tuple of dataclasses of one kind, which prints as aligned text, one
-line a row, and in a notebook as a table.
+line a row, and in a notebook as a table.  What is more than a table, such as a
+`Ping`, is `Tabular`: it shows one in a notebook, and has its rows.
 
 """
 
@@ -9,17 +10,23 @@ from __future__ import annotations
 
 import dataclasses
 import html
-from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, SupportsIndex, TypeVar, overload
 
 T = TypeVar("T")
+
+# Of more rows than this, the first and the last are shown: a notebook keeps what it
+# shows, and 100,000 packets as HTML are 30 MB.
+_SHOWN = 100
+_FIRST, _LAST = 60, 20
 
 
 class Table(tuple[T, ...]):
     """Rows of one kind, each a dataclass; a tuple in all else.
 
     The columns are the fields, by the names that they have there; None is
-    shown as nothing.  An empty table says so.
+    shown as nothing.  An empty table says so, and of more than 100 rows the first
+    and the last are shown.  A slice of a table is a table.
 
     >>> Table([Hop("modem", 1), Hop("isp", 12)])
     node   number
@@ -30,41 +37,127 @@ class Table(tuple[T, ...]):
 
     __slots__ = ()
 
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> Table[T]: ...
+    def __getitem__(self, index: SupportsIndex | slice) -> T | Table[T]:
+        if isinstance(index, slice):
+            return Table(super().__getitem__(index))
+        return super().__getitem__(index)
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows as dicts of plain values: numbers, text, True and False, None, lists of them.
+
+        >>> pandas.DataFrame(www.firewall.rules().rows)
+
+        """
+        names = _names(self)
+        return [{name: plain(getattr(row, name)) for name in names} for row in self]
+
     def __repr__(self) -> str:
-        if not self:
-            return "(no rows)"
-        head, *rows = _cells(self)
-        numbers = [all(_is_number(value) for value in column) for column in _columns(self)]
-        widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-        return "\n".join(
-            "  ".join(
-                cell.rjust(width) if number else cell.ljust(width)
-                for cell, width, number in zip(row, widths, numbers, strict=True)
-            ).rstrip()
-            for row in (head, *rows)
-        )
+        return text_table(self.rows)
 
     def _repr_html_(self) -> str:
-        if not self:
-            return "<p>(no rows)</p>"
-        head, *rows = _cells(self)
-        lines = [_row(head, "th"), *(_row(row, "td") for row in rows)]
-        return f"<table>{''.join(lines)}</table>"
+        return html_table(self.rows)
 
 
-def _cells(rows: Iterable[Any]) -> list[list[str]]:
-    rows = list(rows)
-    names = [field.name for field in dataclasses.fields(rows[0]) if field.repr]
-    return [names, *([_text(getattr(row, name)) for name in names] for row in rows)]
+class Tabular:
+    """What shows as a table in a notebook, and gives its rows."""
+
+    def table(self) -> Table[Any]:
+        """Return what is listed, as a `Table`."""
+        raise NotImplementedError
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows of the table as dicts of plain values, as `Table.rows`."""
+        return self.table().rows
+
+    def _repr_html_(self) -> str:
+        return html_table(self.rows)
 
 
-def _columns(rows: Sequence[Any]) -> list[list[Any]]:
-    names = [field.name for field in dataclasses.fields(rows[0]) if field.repr]
-    return [[getattr(row, name) for row in rows] for name in names]
+def plain(value: Any) -> Any:
+    """Return a value as plain data: what is no number, text or list of them becomes text.
+
+    >>> plain((ip_address("10.1.1.1"), None))
+    ['10.1.1.1', None]
+
+    """
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (tuple, list)):
+        return [plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    return str(value)
 
 
-def _is_number(value: object) -> bool:
-    return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))
+def text_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return rows of the same columns as aligned text, numbers to the right."""
+    if not rows:
+        return "(no rows)"
+    shown, left_out = _shown(rows)
+    head = list(rows[0])
+    cells = [head, *([_text(value) for value in row.values()] for row in shown)]
+    numbers = [_is_number([row[name] for row in shown]) for name in head]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = [
+        "  ".join(
+            cell.rjust(width) if number else cell.ljust(width)
+            for cell, width, number in zip(row, widths, numbers, strict=True)
+        ).rstrip()
+        for row in cells
+    ]
+    if left_out:
+        lines.insert(1 + _FIRST, f"... {left_out} more rows ...")
+    return "\n".join(lines)
+
+
+def html_table(rows: Sequence[Mapping[str, Any]], caption: str = "") -> str:
+    """Return rows of the same columns as an HTML table, in the page's own colours."""
+    if not rows:
+        return f"<p>{html.escape(caption + ': ' if caption else '')}(no rows)</p>"
+    shown, left_out = _shown(rows)
+    head = list(rows[0])
+    # A notebook aligns all cells to the right, unless told otherwise.
+    sides = ["right" if _is_number([row[name] for row in shown]) else "left" for name in head]
+    lines = [_row(row.values(), "td", sides) for row in shown]
+    if left_out:
+        lines.insert(
+            _FIRST,
+            f'<tr><td colspan="{len(head)}" style="text-align:center">'
+            f"… {left_out} more rows …</td></tr>",
+        )
+    above = (
+        f'<caption style="text-align:left;caption-side:top">{html.escape(caption)}</caption>'
+        if caption
+        else ""
+    )
+    return (
+        f"<table>{above}<thead>{_row(head, 'th', sides)}</thead>"
+        f"<tbody>{''.join(lines)}</tbody></table>"
+    )
+
+
+def _names(rows: Sequence[Any]) -> list[str]:
+    return [field.name for field in dataclasses.fields(rows[0]) if field.repr] if rows else []
+
+
+def _shown(rows: Sequence[Mapping[str, Any]]) -> tuple[Sequence[Mapping[str, Any]], int]:
+    """Return the rows that are shown, and how many are left out."""
+    if len(rows) <= _SHOWN:
+        return rows, 0
+    return [*rows[:_FIRST], *rows[-_LAST:]], len(rows) - _FIRST - _LAST
+
+
+def _is_number(column: Iterable[object]) -> bool:
+    return all(
+        value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))
+        for value in column
+    )
 
 
 def _text(value: object) -> str:
@@ -79,5 +172,17 @@ def _text(value: object) -> str:
     return str(value)
 
 
-def _row(cells: Iterable[str], tag: str) -> str:
-    return f"<tr>{''.join(f'<{tag}>{html.escape(cell)}</{tag}>' for cell in cells)}</tr>"
+def _row(values: Iterable[object], tag: str, sides: Iterable[str]) -> str:
+    cells = "".join(
+        f'<{tag} style="text-align:{side}">{_html(_text(value))}</{tag}>'
+        for value, side in zip(values, sides, strict=True)
+    )
+    return f"<tr>{cells}</tr>"
+
+
+def _html(text: str) -> str:
+    """Return text as HTML; what has several lines keeps them, and its spaces."""
+    escaped = html.escape(text)
+    if "\n" not in text:
+        return escaped
+    return f'<pre style="margin:0;max-height:30em;overflow:auto">{escaped}</pre>'

@@ -490,6 +490,41 @@ def test_a_traceroute_passes_the_modem(shop: Shop, method: str) -> None:
     assert route.details[0].rtt_ms is not None
 
 
+def test_what_runs_on_a_host_is_a_table(shop: Shop) -> None:
+    with shop.h2.start(["sleep", "1000"], user="student") as job:
+        rows = {row["command"]: row for row in shop.h2.processes().rows}
+        assert rows["sleep 1000"]["user"] == "student"
+        assert (
+            str(rows["sleep 1000"]["pid"]) in shop.h2.run(["pgrep", "-x", "sleep"]).stdout.split()
+        )
+        job.terminate()
+    processes = shop.www.processes()
+    [master] = [row for row in processes if row.command.startswith("nginx: master")]
+    workers = [row for row in processes if row.command.startswith("nginx: worker")]
+    assert {row.parent for row in workers} == {master.pid}
+    assert {row.user for row in workers} == {"www-data"}
+    # Nothing of other hosts, or of the machine.
+    assert not any("sshd" in row.command for row in processes)
+    assert processes[0].pid == 1
+
+
+def test_services_show_what_runs_and_where(shop: Shop) -> None:
+    assert shop.www.services.rows == [
+        {"service": "http", "status": "running", "ports": [80, 443], "programs": ["nginx"]}
+    ]
+    assert "<td" in shop.www.services._repr_html_()
+    assert shop.h1.services.rows == []
+
+
+def test_what_lists_things_gives_rows(shop: Shop) -> None:
+    assert [row["rtt_ms"] is not None for row in shop.h1.ping(shop.www).rows] == [True] * 3
+    assert shop.h1.traceroute(shop.www).rows[0]["address"] == "192.168.1.1"
+    assert {"address": "203.0.113.2", "names": ["www.example.com", "www"]} in shop.h1.hosts.rows
+    assert "default" not in shop.h1.routes().rows[0]["table"]
+    assert shop.modem.firewall.rows == shop.modem.firewall.rules().rows
+    assert shop.h1.interfaces.rows[0]["addresses"] == ["192.168.1.2/24"]
+
+
 def test_interfaces_and_address(shop: Shop) -> None:
     assert shop.h1.address == "192.168.1.2"
     assert list(shop.h1.interfaces) == ["eth0"]

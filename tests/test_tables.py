@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from ipaddress import IPv4Address, ip_address
 
+import pytest
+
+from playground.plan import Interfaces
+from playground.planning import make_plan
+from playground.results import Ping, Result, Traceroute, parse_ping, parse_traceroute
 from playground.tables import Table
+from playground.topology import Host, Link
 
 
 @dataclass(frozen=True)
@@ -36,7 +44,130 @@ def test_an_empty_table_says_so() -> None:
     assert "no rows" in Table([])._repr_html_()
 
 
+@dataclass(frozen=True)
+class Known:
+    addresses: tuple[IPv4Address, ...]
+    age_s: float
+    raw: object = field(default=None, repr=False)
+
+
+class Cells(HTMLParser):
+    """The texts of the cells of an HTML table, row by row; its caption apart."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self.caption = ""
+        self.open: list[str] = []
+        self.feed(page)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self.open.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "caption" in self.open:
+            self.caption += data
+        else:
+            self.rows[-1][-1] += data
+
+
 def test_a_table_in_a_notebook_is_a_table_whatever_its_cells_hold() -> None:
-    text = Table([Hop("<b>", 1)])._repr_html_()
-    assert "<th>number</th>" in text
-    assert "<td>&lt;b&gt;</td>" in text
+    cells = Cells(Table([Hop("<b>&", 1), Hop("a\nb", None)])._repr_html_())
+    assert cells.rows == [["node", "number", "up"], ["<b>&", "1", "yes"], ["a\nb", "", "yes"]]
+
+
+def test_rows_are_dicts_of_plain_values() -> None:
+    table = Table([Known((ip_address("10.1.1.1"),), 0.5, raw=object())])
+    assert table.rows == [{"addresses": ["10.1.1.1"], "age_s": 0.5}]
+    assert Table([]).rows == []
+
+
+def test_a_slice_of_a_table_is_a_table() -> None:
+    table = Table([Hop("modem", 1), Hop("isp", 12)])[:1]
+    assert repr(table).splitlines()[1:] == ["modem       1  yes"]
+    assert table.rows == [{"node": "modem", "number": 1, "up": True}]
+
+
+def test_of_many_rows_the_first_and_the_last_are_shown() -> None:
+    table = Table(Hop(f"h{number}", number) for number in range(1000))
+    lines = repr(table).splitlines()
+    assert (len(lines), lines[61], lines[-1]) == (82, "... 920 more rows ...", "h999     999  yes")
+    cells = Cells(table._repr_html_())
+    assert len(cells.rows) == 82
+    assert cells.rows[61] == ["… 920 more rows …"]
+    assert len(table.rows) == 1000
+
+
+def test_a_ping_has_a_row_for_each_packet() -> None:
+    text = (
+        "64 bytes from 10.1.1.1: icmp_seq=1 ttl=60 time=0.5 ms\n"
+        "64 bytes from 10.1.1.1: icmp_seq=3 ttl=60 time=0.7 ms\n"
+        "64 bytes from 10.1.1.1: icmp_seq=3 ttl=60 time=0.9 ms (DUP!)\n"
+        "3 packets transmitted, 2 received, +1 duplicates, 33% packet loss, time 402ms\n"
+    )
+    ping = parse_ping("www", text, interval_s=0.2)
+    assert ping.rows == [
+        {"sequence": 1, "sent_s": 0.0, "rtt_ms": 0.5, "ttl": 60},
+        {"sequence": 2, "sent_s": 0.2, "rtt_ms": None, "ttl": None},
+        {"sequence": 3, "sent_s": 0.4, "rtt_ms": 0.7, "ttl": 60},
+    ]
+    assert ping.times_ms == (0.5, 0.7)
+    assert Cells(ping._repr_html_()).caption == "ping www: 2 of 3 came back, 0.6 ms on average"
+
+
+@pytest.mark.parametrize(
+    ("thing", "rows"),
+    [
+        pytest.param(
+            Result(("ip", "a b"), 1, "out\n", "<err>"),
+            [{"command": "ip 'a b'", "returncode": 1, "stdout": "out\n", "stderr": "<err>"}],
+            id="a result",
+        ),
+        pytest.param(
+            parse_traceroute("www", "traceroute to www (10.1.1.1)\n 1  *\n 2  10.1.1.1  0.05 ms\n"),
+            [
+                {"number": 1, "address": None, "rtt_ms": None, "note": ""},
+                {"number": 2, "address": "10.1.1.1", "rtt_ms": 0.05, "note": ""},
+            ],
+            id="a traceroute",
+        ),
+        pytest.param(Ping("www", 0, 0, (), "no route"), [], id="a ping that was not sent"),
+    ],
+)
+def test_what_came_back_has_rows_and_shows_as_a_table(
+    thing: Result | Ping | Traceroute, rows: list[dict[str, object]]
+) -> None:
+    assert thing.rows == rows
+    page = thing._repr_html_()
+    assert ("<table>" in page) == bool(rows)
+    assert "<err>" not in page
+
+
+def test_a_plan_and_the_interfaces_of_a_node_are_tables() -> None:
+    h1, h2 = Host("h1"), Host("h2", services=["http"])
+    Link(h1, h2)
+    plan = make_plan([h1])
+    assert [(row["node"], row["addresses"], row["services"]) for row in plan.rows] == [
+        ("h1", ["10.0.1.1/24"], []),
+        ("h2", ["10.0.1.2/24"], ["http"]),
+    ]
+    assert repr(plan).splitlines()[-1].split() == [
+        "h2",
+        "host",
+        "eth0",
+        "10.0.1.2/24",
+        "h1--h2",
+        "http",
+    ]
+    interfaces = Interfaces({item.name: item for item in plan.node("h2").interfaces})
+    assert interfaces["eth0"].mtu_bytes == 1500
+    assert interfaces.rows[0]["addresses"] == ["10.0.1.2/24"]
+    assert repr(interfaces).splitlines()[0].startswith("name")
