@@ -224,10 +224,15 @@ class KeeperLine:
         for line in lines:
             with suppress(OSError):
                 line.shutdown(socket.SHUT_RDWR)
-        # Not under the hands of a thread that was woken by that.
-        with self._lock:
+        # Not under the hands of a thread that was woken by that; one that a debugger
+        # holds is not waited for.
+        held = self._lock.acquire(timeout=_GIVEN_UP_S)
+        try:
             for line in lines:
                 line.close()
+        finally:
+            if held:
+                self._lock.release()
 
     def hand_out(self) -> Channel:
         """Return the line to the agent, whose reader will see its end.
