@@ -172,6 +172,17 @@ spawn(pid, argv, env = null, cwd = null, user = null, stdin = false, tty = null,
     for a user).  The exit event comes once the command itself has ended and all
     that it had written into its pipes is sent.  Processes that it left in the
     background may hold the pipes open: what they write later is thrown away.
+capture(places: [{"pid": pid or null, "interface"}], filter = "", snaplen_bytes = 262144)
+        -> {"job": number, "pid": number}
+    Start a job that captures what these interfaces send and take, from before the reply
+    until SIGTERM; then it hands on what is under way and ends.  The filter is
+    pcap-filter(7); one that libpcap refuses is an OSError with EINVAL, and ENOPKG says that
+    there is no libpcap.  Its stdout is a line of JSON, {"byte_order": "little" or "big",
+    "link_types": [1]} (1 is Ethernet, 101 bare IP), and then records: the number of a
+    place and a length, both of 4 bytes, the least significant first, and so much data.
+    That is a block of the kernel's ring (struct tpacket_block_desc of linux/if_packet.h).
+    Number -1 is a mark, a time in nanoseconds of 8 bytes: what is to come is later, unless
+    the machine is very busy.  Number -2 is the end: JSON, [{"packets", "dropped"}].
 write(job, data: base64) -> null
     The reply comes when the command has taken it all; BrokenPipeError when it
     reads no more.
@@ -179,14 +190,6 @@ close_stdin(job) -> null
 signal(job, signum) -> null
     To the whole process group; nothing happens to a job that has ended.
 resize(job, columns, lines) -> null
-socket_line(boot_id, pid, pid_namespace, descriptor) -> text or null
-    Take the client's descriptor, one end of a pair of SOCK_SEQPACKET sockets, by which
-    it is then handed sockets that live in nodes.  Null when that is done, else why it
-    cannot be.  ``boot_id`` is that of the client's kernel, ``pid`` its process as it is
-    called in the process-id namespace of the inode number ``pid_namespace``.  An agent
-    that was started with such a descriptor needs no request.
-    Each packet of the client's is {"id", "pid", "family", "type", "protocol"}, numbers as
-    in socket(2); the answer is {"id"} with the socket beside it, or {"id", "error"}.
 credit(job, bytes) -> null
     The client has consumed so many bytes of a job's output.  With 4 MiB not yet
     consumed the agent reads no more from that job, until it ends.
@@ -4333,68 +4336,6 @@ def _supervised(program: str) -> bool:
     return False
 
 
-# -- Sockets for the client ---------------------------------------------------
-
-# asm-generic/unistd.h: the same on every architecture that Docker runs on.
-SYS_PIDFD_GETFD = 438
-
-_ELSEWHERE = "the engine runs on another machine, or in a virtual machine of its own"
-_HIDDEN = "the engine does not see the processes of this machine"
-_REFUSED = "the engine may not reach this program, as where it runs without root"
-
-
-def open_socket(pid: int, family: int, kind: int, protocol: int) -> socket.socket:
-    """Open a socket in a node's network namespace, where it stays wherever it goes."""
-    own = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        enter_network(pid)
-        return socket.socket(family, kind, protocol)
-    finally:
-        setns(own, CLONE_NEWNET)
-        os.close(own)
-
-
-def take_descriptor(boot_id: str, pid: int, pid_namespace: int, descriptor: int) -> int | str:
-    """Copy a descriptor of a process of this machine; why it cannot be, as text.
-
-    Nothing of it lies in a file system, where somebody else could find it.
-
-    """
-    # See pidfd_getfd(2): it takes CAP_SYS_PTRACE, which the helper has.
-    if read_text("/proc/sys/kernel/random/boot_id").strip() != boot_id:
-        return _ELSEWHERE
-    found = _find_process(pid, pid_namespace)
-    if found is None:
-        return _HIDDEN
-    try:
-        handle = os.pidfd_open(found)
-    except ProcessLookupError:
-        return _HIDDEN
-    try:
-        taken = int(_libc.syscall(SYS_PIDFD_GETFD, handle, descriptor, 0))
-        if taken < 0:
-            number = ctypes.get_errno()
-            if number == errno.EPERM:
-                return _REFUSED
-            raise OSError(number, f"taking the client's socket: {os.strerror(number)}")
-        return taken
-    finally:
-        os.close(handle)
-
-
-def _find_process(pid: int, pid_namespace: int) -> int | None:
-    """Find a process by what it is called in its own process-id namespace."""
-    # The number is mostly ours as well; else the last of NSpid, proc_pid_status(5).
-    others = (int(name) for name in os.listdir("/proc") if name.isdigit())
-    for candidate in itertools.chain([pid], others):
-        with contextlib.suppress(OSError, KeyError):
-            if os.stat(f"/proc/{candidate}/ns/pid").st_ino != pid_namespace:
-                continue
-            if int(_status(candidate)["NSpid"].split()[-1]) == pid:
-                return candidate
-    return None
-
-
 # -- The loop ----------------------------------------------------------------
 
 
@@ -4421,10 +4362,9 @@ class Job:
 class Agent:
     """The single-threaded loop: forking is safe, and nothing needs a lock."""
 
-    def __init__(self, requests: int, replies: int, socket_line: int | None = None) -> None:
+    def __init__(self, requests: int, replies: int) -> None:
         self.requests = requests
         self.replies = replies
-        self.socket_line = None if socket_line is None else socket.socket(fileno=socket_line)
         self.selector = selectors.DefaultSelector()
         self.owned: dict[int, int] = {}  # process id: pidfd or -1
         self.jobs: dict[int, Job] = {}
@@ -4450,8 +4390,6 @@ class Agent:
         signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
         self.selector.register(wake, selectors.EVENT_READ, self._signalled)
         self.selector.register(self.requests, selectors.EVENT_READ, self._read_requests)
-        if self.socket_line is not None:
-            self.selector.register(self.socket_line, selectors.EVENT_READ, self._hand_socket)
         self.send(
             {
                 "hello": {
@@ -4965,45 +4903,6 @@ class Agent:
             if target.unconsumed < WINDOW_BYTES:
                 self._resume(target)
 
-    def take_line(self, request_id: Any, **where: Any) -> str | None:
-        taken = take_descriptor(**where)
-        if isinstance(taken, str):
-            return taken
-        self._drop_line()
-        self.socket_line = socket.socket(fileno=taken)
-        self.selector.register(self.socket_line, selectors.EVENT_READ, self._hand_socket)
-        return None
-
-    def _drop_line(self) -> None:
-        if self.socket_line is not None:
-            self.selector.unregister(self.socket_line)
-            self.socket_line.close()
-            self.socket_line = None
-
-    def _hand_socket(self, fd: int, events: int) -> None:
-        """Answer a packet of the client's with a socket that lives in a node."""
-        assert self.socket_line is not None
-        try:
-            packet = self.socket_line.recv(4096)
-            if not packet:
-                raise ConnectionError
-            request = json.loads(packet)
-            answer = {"id": request["id"]}
-            try:
-                made = open_socket(
-                    request["pid"], request["family"], request["type"], request["protocol"]
-                )
-            except OSError as error:
-                answer["error"] = describe(error)
-                self.socket_line.send(json.dumps(answer).encode(), socket.MSG_DONTWAIT)
-                return
-            with made:
-                content = [json.dumps(answer).encode()]
-                socket.send_fds(self.socket_line, content, [made.fileno()], socket.MSG_DONTWAIT)
-        except (OSError, ValueError, KeyError):
-            # It is closed, or what comes is none of the client's own.
-            self._drop_line()
-
     def boot(self, request_id: Any, nodes: Sequence[Request]) -> Any:
         """Start the supervisors of several nodes at once; reply when all run."""
         waiting: set[int] = set()
@@ -5042,6 +4941,326 @@ class Agent:
         if not waiting:
             reply()
         return LATER
+
+
+# -- Captures ----------------------------------------------------------------
+#
+# A process for each capture.  The kernel puts frames into a ring of blocks for each
+# interface (packet(7), Documentation/networking/packet_mmap.rst), and the process hands
+# full blocks on as they are: nothing is done here for each frame.
+
+# linux/if_packet.h
+SOL_PACKET = 263
+PACKET_RX_RING = 5
+PACKET_STATISTICS = 6
+PACKET_VERSION = 10
+TPACKET_V3 = 2
+TP_STATUS_KERNEL = 0
+TP_STATUS_USER = 1
+SO_ATTACH_FILTER = 26
+
+# linux/if_arp.h: what comes with an Ethernet header; all else begins with IP's.
+ARPHRD_ETHER = 1
+ARPHRD_LOOPBACK = 772
+# www.tcpdump.org/linktypes.html
+LINKTYPE_ETHERNET = 1
+LINKTYPE_RAW = 101
+DLT_RAW = 12
+
+# A block holds the longest frame.  All rings of a capture together have this much, and
+# each at least so many blocks.
+CAPTURE_BLOCK_BYTES = 256 << 10
+CAPTURE_MEMORY_BYTES = 64 << 20
+CAPTURE_LEAST_BLOCKS = 4
+# A block that is not full is handed on after two of these.
+CAPTURE_RETIRE_MS = 8
+# At the end: until nothing came for so long, what is under way is waited for.
+CAPTURE_QUIET_S = 0.02
+CAPTURE_LINGER_S = 0.2
+CAPTURE_PIPE_BYTES = 1 << 20
+
+# In place of a number of an interface: all that was seen before was sent; the end.
+CAPTURE_MARK = -1
+CAPTURE_END = -2
+
+SIOCSIFFLAGS = 0x8914
+
+LIBPCAP = ("libpcap.so.1", "libpcap.so.0.8")
+_NO_LIBPCAP = (
+    "a filter is compiled by libpcap, which is not there: install it (on Debian and Ubuntu "
+    "`apt install libpcap0.8`, which comes with tcpdump too), or capture without a filter"
+)
+
+
+def capture(
+    agent: Agent,
+    request_id: Any,
+    places: Sequence[Request],
+    filter: str = "",  # noqa: A002 - as tcpdump's users call it
+    snaplen_bytes: int = 1 << 18,
+) -> Any:
+    """Start a job that captures; see the protocol."""
+    job = Job(agent.job_count + 1, request_id)
+    job.channel, there = socket.socketpair()
+    job.streams["stdout"], writer = os.pipe()
+    with contextlib.suppress(OSError):  # an ordinary user has an allowance for pipes
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, CAPTURE_PIPE_BYTES)
+    job.pid = os.fork()
+    if job.pid == 0:
+        _become_capture(there, writer, places, filter, snaplen_bytes)
+    there.close()
+    os.close(writer)
+    os.set_blocking(job.streams["stdout"], False)
+    agent.job_count += 1
+    agent.jobs[job.number] = job
+    agent.jobs_by_pid[job.pid] = job
+    agent.selector.register(
+        job.channel, selectors.EVENT_READ, lambda fd, events: agent._started(job)
+    )
+    return LATER
+
+
+def _become_capture(
+    channel: socket.socket, writer: int, places: Sequence[Request], text: str, snaplen_bytes: int
+) -> None:
+    """Become, in a fresh child, a capture; says through the channel that it cannot."""
+    try:
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        os.setsid()
+        os.dup2(writer, 1)
+        keep_only(channel.fileno())
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # two descriptors a place
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        try:
+            running = Capture(places, text, snaplen_bytes)
+        except Exception as error:
+            channel.sendall(json.dumps(describe(error)).encode())
+            return
+        channel.close()
+        running.serve(1)
+    finally:
+        os._exit(0)
+
+
+class Capture:
+    """What some interfaces send and take, handed on in the blocks of the kernel."""
+
+    def __init__(self, places: Sequence[Request], text: str, snaplen_bytes: int) -> None:
+        self.ending = False
+        signal.signal(signal.SIGTERM, self._end)
+        own = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        # Before anything is opened: a wrong filter is refused.
+        programs = compile_filters(text, snaplen_bytes)
+        blocks = max(
+            CAPTURE_LEAST_BLOCKS,
+            CAPTURE_MEMORY_BYTES // CAPTURE_BLOCK_BYTES // max(1, len(places)),
+        )
+        self.rings: list[Ring] = []
+        self.watched: dict[int, list[Ring]] = {}
+        handles: dict[int, int] = {}
+        for place in places:
+            pid = place["pid"]
+            if pid is None:
+                setns(own, CLONE_NEWNET)
+            else:
+                enter_network(pid)
+            ring = Ring(place["interface"], programs, blocks)
+            self.rings.append(ring)
+            if pid is not None:
+                if pid not in handles:
+                    handles[pid] = os.pidfd_open(pid)
+                self.watched.setdefault(handles[pid], []).append(ring)
+        os.close(own)
+        self.poll = select.poll()
+        for ring in self.rings:
+            self.poll.register(ring.socket, select.POLLIN | select.POLLERR)
+        for handle in self.watched:
+            self.poll.register(handle, select.POLLIN)
+
+    def _end(self, number: int, frame: Any) -> None:
+        self.ending = True
+
+    def serve(self, out: int) -> None:
+        """Hand on until SIGTERM, and then what is under way."""
+        head = {"byte_order": sys.byteorder, "link_types": [ring.link_type for ring in self.rings]}
+        _write_all(out, json.dumps(head).encode() + b"\n")
+        while not self.ending:
+            self._round(out, 0.1)
+        until = time.monotonic() + CAPTURE_LINGER_S
+        while self._round(out, CAPTURE_QUIET_S) and time.monotonic() < until:
+            pass
+        # What the kernel has counted until now is handed on, however full its block.
+        for ring in self.rings:
+            ring.count()
+        until = time.monotonic() + 1
+        while any(ring.behind() for ring in self.rings) and time.monotonic() < until:
+            self._round(out, CAPTURE_QUIET_S)
+        end = [{"packets": ring.seen, "dropped": ring.dropped} for ring in self.rings]
+        self._record(out, CAPTURE_END, json.dumps(end).encode())
+
+    def _round(self, out: int, limit_s: float) -> bool:
+        """Hand on the blocks that are there, waiting for one; whether anything came."""
+        began_ns = time.time_ns()
+        for fd, _ in self.poll.poll(limit_s * 1000):
+            if fd in self.watched:
+                self._lose(fd)
+        came = False
+        for number, ring in enumerate(self.rings):
+            for block in ring.blocks():
+                came = True
+                self._record(out, number, block)
+        if came or limit_s >= CAPTURE_QUIET_S:
+            safe_ns = began_ns - 3 * CAPTURE_RETIRE_MS * 1_000_000
+            self._record(out, CAPTURE_MARK, struct.pack("<Q", safe_ns))
+        return came
+
+    def _lose(self, handle: int) -> None:
+        """A node has ended: its interfaces go once nobody holds them."""
+        self.poll.unregister(handle)
+        for ring in self.watched.pop(handle):
+            self.poll.unregister(ring.socket)
+            ring.close()
+        os.close(handle)
+
+    def _record(self, out: int, place: int, data: bytes) -> None:
+        _write_all(out, struct.pack("<iI", place, len(data)) + data)
+
+
+class Ring:
+    """The ring of one interface of the present network namespace, open and filling."""
+
+    def __init__(self, interface: str, programs: dict[int, bytes], blocks: int) -> None:
+        self.seen = 0
+        self.dropped = 0
+        self.counted = 0
+        self.next = 0
+        self.open = True
+        # With protocol 0 it hears nothing until it is bound.
+        self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        self.socket.bind((interface, 0))
+        kind = self.socket.getsockname()[3]
+        ethernet = kind in (ARPHRD_ETHER, ARPHRD_LOOPBACK)
+        self.link_type = LINKTYPE_ETHERNET if ethernet else LINKTYPE_RAW
+        program = programs[self.link_type]
+        buffer = ctypes.create_string_buffer(program, len(program))
+        packed = struct.pack("HP", len(program) // 8, ctypes.addressof(buffer))
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, packed)
+        self.socket.setsockopt(SOL_PACKET, PACKET_VERSION, TPACKET_V3)
+        size = CAPTURE_BLOCK_BYTES
+        # struct tpacket_req3
+        request = struct.pack(
+            "7I", size, blocks, 2048, size * blocks // 2048, CAPTURE_RETIRE_MS, 0, 0
+        )
+        self.socket.setsockopt(SOL_PACKET, PACKET_RX_RING, request)
+        import mmap
+
+        self.memory = mmap.mmap(self.socket.fileno(), size * blocks)
+        self.offsets = range(0, size * blocks, size)
+        self.socket.bind((interface, ETH_P_ALL))
+
+    def blocks(self) -> Iterator[bytes]:
+        """Take the blocks that the kernel has handed over."""
+        while self.open:
+            start = self.offsets[self.next]
+            # struct tpacket_block_desc
+            status, packets, _, length = struct.unpack_from("4I", self.memory, start + 8)
+            if not status & TP_STATUS_USER:
+                return
+            block = self.memory[start : start + length]
+            struct.pack_into("I", self.memory, start + 8, TP_STATUS_KERNEL)
+            self.next = (self.next + 1) % len(self.offsets)
+            self.seen += packets
+            if packets:
+                yield block
+
+    def count(self) -> None:
+        """Ask the kernel how many frames it took and lost; it begins anew each time."""
+        if self.open:
+            answer = self.socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, 12)
+            packets, dropped, _ = struct.unpack("3I", answer)
+            self.counted += packets - dropped
+            self.dropped += dropped
+
+    def behind(self) -> bool:
+        """Whether frames that were counted are not handed on yet."""
+        return self.open and self.seen < self.counted
+
+    def close(self) -> None:
+        self.count()
+        self.open = False
+        self.memory.close()
+        self.socket.close()
+
+
+def compile_filters(text: str, snaplen_bytes: int) -> dict[int, bytes]:
+    """Compile a filter for each type of link; raises OSError with libpcap's complaint.
+
+    Names in it are looked up where nothing answers: it should have addresses only.
+
+    """
+    if not text.strip():
+        everything = struct.pack("HBBI", BPF_RET_K, 0, 0, snaplen_bytes)
+        return {LINKTYPE_ETHERNET: everything, LINKTYPE_RAW: everything}
+    pcap = _libpcap()
+    # A network of its own, with nothing but a loopback.
+    checked(_libc.unshare(CLONE_NEWNET), "making a network for libpcap")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        fcntl.ioctl(probe, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", IFF_UP))
+    complaint = ctypes.create_string_buffer(256)
+    # VLAN tags do not stand in what the kernel filters.  For an open interface libpcap knows
+    # that; loopback looks like Ethernet.
+    live = pcap.pcap_create(b"lo", complaint)
+    if not live or pcap.pcap_set_snaplen(live, snaplen_bytes) or pcap.pcap_activate(live) < 0:
+        said = pcap.pcap_geterr(live) if live else complaint.value
+        raise OSError(errno.EIO, f"libpcap cannot be used here: {said.decode()}")
+    raw = pcap.pcap_open_dead(DLT_RAW, snaplen_bytes)
+    return {
+        LINKTYPE_ETHERNET: _compile(pcap, live, text),
+        LINKTYPE_RAW: _compile(pcap, raw, text, unfit=True),
+    }
+
+
+class _Program(ctypes.Structure):
+    """struct bpf_program of pcap/bpf.h."""
+
+    _fields_ = (("length", ctypes.c_uint), ("instructions", ctypes.c_void_p))
+
+
+def _compile(pcap: Any, handle: int, text: str, unfit: bool = False) -> bytes:
+    program = _Program()
+    # PCAP_NETMASK_UNKNOWN
+    if pcap.pcap_compile(handle, ctypes.byref(program), text.encode(), 1, 0xFFFFFFFF) != 0:
+        if unfit:  # such as "arp": there is none, where there is no Ethernet
+            return struct.pack("HBBI", BPF_RET_K, 0, 0, 0)
+        said = pcap.pcap_geterr(handle).decode("utf-8", "replace")
+        raise OSError(errno.EINVAL, said)
+    # An instruction has 8 bytes, and is one of the kernel's as it stands.
+    return ctypes.string_at(program.instructions, program.length * 8)
+
+
+def _libpcap() -> Any:
+    for name in LIBPCAP:
+        with contextlib.suppress(OSError):
+            pcap = ctypes.CDLL(name)
+            break
+    else:
+        raise OSError(errno.ENOPKG, _NO_LIBPCAP)
+    pcap.pcap_create.restype = ctypes.c_void_p
+    pcap.pcap_open_dead.restype = ctypes.c_void_p
+    pcap.pcap_geterr.restype = ctypes.c_char_p
+    for function in (pcap.pcap_activate, pcap.pcap_geterr):
+        function.argtypes = [ctypes.c_void_p]
+    pcap.pcap_set_snaplen.argtypes = [ctypes.c_void_p, ctypes.c_int]
+    pcap.pcap_compile.argtypes = [
+        ctypes.c_void_p,
+        ctypes.POINTER(_Program),
+        ctypes.c_char_p,
+        ctypes.c_int,
+        ctypes.c_uint,
+    ]
+    return pcap
 
 
 def _ignore(number: int, frame: Any) -> None:
@@ -5120,7 +5339,7 @@ OPS: dict[str, Callable[..., Any]] = {
     "signal": Agent.signal,
     "resize": Agent.resize,
     "credit": Agent.credit,
-    "socket_line": Agent.take_line,
+    "capture": capture,
 }
 
 # Done by a forked worker: name -> function(**args).
@@ -5155,7 +5374,7 @@ WORK: dict[str, Callable[..., Any]] = {
 }
 
 
-def main(socket_line: int | None = None) -> None:
+def main() -> None:
     """Serve the client on descriptors 0 and 1 until it is gone."""
     # A child that enters a node has the node's own powers from there to its
     # execve(2), which ends this again: without it the node's root may trace it
@@ -5174,7 +5393,7 @@ def main(socket_line: int | None = None) -> None:
     if 0 <= soft < FILES_WANTED:
         most = FILES_WANTED if hard < 0 else min(FILES_WANTED, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-    agent = Agent(0, replies, socket_line)
+    agent = Agent(0, replies)
     # Children share these pages until one side writes to them.
     gc.collect()
     gc.freeze()

@@ -56,6 +56,7 @@ from playground.topology import Host, Link, Node, Router, Switch
 from playground.wiring import match
 
 if TYPE_CHECKING:
+    from playground.capture import Capture
     from playground.uplink import MachineLink
 
 # A service that has not answered by then never will: the slowest, a mail
@@ -493,6 +494,52 @@ class Lab:
             if isinstance(node, Switch) and node.name in switches:
                 live = LiveSwitch(self._agent(), self, switches[node.name], applying.switch_request)
                 node._live = live
+
+    def running_plan(self) -> Plan:
+        """Return the plan of what runs; raises `NotRunning` when nothing does."""
+        if self._plan is None:
+            raise NotRunning(f"lab {self.name} is not running: start it first")
+        return self._plan
+
+    def capture(
+        self,
+        *,
+        filter: str = "",  # noqa: A002 - as tcpdump's users call it
+        snaplen_bytes: int = 1 << 18,
+        limit_packets: int | None = None,
+        limit_bytes: int | None = None,
+        limit_s: float | None = None,
+    ) -> Capture:
+        """Return a `Capture` at every interface of every host and router, to be used by ``with``.
+
+        Each packet says where it was seen; on its way through the lab one packet is seen
+        many times, and ``packets.ladder()`` puts that together again.  The arguments are
+        those of `NodeOperations.capture`.
+
+        >>> with lab.capture(filter="icmp or arp") as packets:
+        ...     h1.ping(www)
+        >>> packets.ladder()
+
+        """
+        from playground.capture import at_ends
+
+        plan = self.running_plan()
+        ends = [
+            {"node": node.name, "interface": interface.name, "pid": self._pids[node.name]}
+            for node in plan.nodes
+            if node.name in self._pids
+            for interface in node.interfaces
+        ]
+        return at_ends(
+            self._agent(),
+            plan,
+            ends,
+            filter=filter,
+            snaplen_bytes=snaplen_bytes,
+            limit_packets=limit_packets,
+            limit_bytes=limit_bytes,
+            limit_s=limit_s,
+        )
 
     def amend(self, change: Callable[[Plan], Plan]) -> None:
         """Take into the plan what was changed in the kernel, and save it a little later."""

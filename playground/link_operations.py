@@ -17,6 +17,7 @@ from playground.impairment import NO_IMPAIRMENT, Impairment
 from playground.tables import Table
 
 if TYPE_CHECKING:
+    from playground.capture import Capture
     from playground.live import LiveWire
     from playground.plan import WirePlan
 
@@ -204,6 +205,49 @@ class LinkOperations:
             for end, answer in zip((live.wire.a, live.wire.b), answers, strict=True)
         )
 
+    def capture(
+        self,
+        *,
+        filter: str = "",  # noqa: A002 - as tcpdump's users call it
+        at: Any = None,
+        snaplen_bytes: int = 1 << 18,
+        limit_packets: int | None = None,
+        limit_bytes: int | None = None,
+        limit_s: float | None = None,
+    ) -> Capture:
+        """Return a `Capture` of what passes the link, in both directions, to be used by ``with``.
+
+        Packets are seen at the first of its ends that is a host or router, or ``at`` one of
+        its nodes: as they leave there, and as they come.  The other arguments are those of
+        `NodeOperations.capture`, and so is what is raised.
+
+        >>> with link.capture(filter="tcp port 80") as packets:
+        ...     h1.run("curl -s http://www.example.com/")
+        >>> packets.table()
+
+        """
+        from playground.capture import at_ends
+
+        live = self._running()
+        planned = (live.wire.a, live.wire.b)
+        if at is not None:
+            (side,) = self._sides(at, "at")
+        else:
+            switches = live.plumbing.switches
+            side = next((n for n, end in enumerate(planned) if end.node not in switches), 0)
+        end = {"node": planned[side].node, "interface": planned[side].interface}
+        end["pid"] = live.ends[side]["pid"]
+        return at_ends(
+            live.agent,
+            live.lab.running_plan(),
+            [end],
+            filter=filter,
+            snaplen_bytes=snaplen_bytes,
+            limit_packets=limit_packets,
+            limit_bytes=limit_bytes,
+            limit_s=limit_s,
+        )
+
     def as_shell(self) -> list[str]:
         """Return the commands that do to the kernel what `down` and `impair` have done.
 
@@ -237,15 +281,15 @@ class LinkOperations:
         self._apply(lambda live: live.impair(first, second))
         self._toward = (first, second)
 
-    def _sides(self, toward: Any) -> tuple[int, ...]:
+    def _sides(self, toward: Any, argument: str = "toward") -> tuple[int, ...]:
         if toward is None:
             return (0, 1)
         names = self._names()
         name = toward if isinstance(toward, str) else getattr(toward, "name", None)
         if name not in names:
             raise TopologyError(
-                f"{self!r}: toward={toward!r} is at neither end; give {names[0]} or {names[1]}, "
-                "or leave it out for both directions"
+                f"{self!r}: {argument}={toward!r} is at neither end; give {names[0]} or "
+                f"{names[1]}, or leave it out"
             )
         return (names.index(name),)
 

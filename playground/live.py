@@ -106,15 +106,8 @@ class Agent(Protocol):
 
         """
 
-    def ready_sockets(self) -> str | None:
-        """Make `open_socket` possible; return why it is not, None if it is."""
-
-    def open_socket(self, pid: int, family: int, kind: int, protocol: int) -> int:
-        """Return the descriptor of a new socket in the node whose init is ``pid``.
-
-        Raises `OSError` as socket(2) does there, `AgentGone` when nobody is there.
-
-        """
+    def start_job(self, op: str, /, **args: Any) -> Process:
+        """Carry out an operation of the agent that starts a job; raises as `call`."""
 
 
 @runtime_checkable
@@ -145,10 +138,6 @@ class LabHandle(Protocol):
         """The password of root, on every node."""
 
     @property
-    def ca_certificate(self) -> str:
-        """The certificate (PEM) of the authority that every host trusts."""
-
-    @property
     def private_key(self) -> str:
         """The lab's own ssh key that opens every node, as OpenSSH PEM text."""
 
@@ -170,6 +159,9 @@ class LabHandle(Protocol):
 
     def catch_up(self) -> None:
         """Do what nodes were told about NAT or routes, unless more waits for `Lab.start`."""
+
+    def running_plan(self) -> Plan:
+        """Return the plan of what runs; raises `NotRunning` when nothing does."""
 
     def amend(self, change: Callable[[Plan], Plan]) -> None:
         """Take into the running lab's plan what was changed in the kernel already."""

@@ -7,6 +7,8 @@ at, a host is really made, and nothing is left behind.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
 import secrets
 import shutil
@@ -14,6 +16,7 @@ import time
 from collections.abc import Iterator
 
 from playground import cgroups
+from playground.agent import LIBPCAP
 from playground.engine import LabLabels, NodeContainer
 from playground.errors import AgentError, EngineError, ImageError
 from playground.finding import Finding
@@ -35,6 +38,7 @@ def examine() -> Iterator[Finding]:
         return
     yield from others
     yield from _tools()
+    yield _captures()
     yield from _limits()
     yield from _images()
 
@@ -104,6 +108,16 @@ def _tools() -> Iterator[Finding]:
     uses = "; ".join(f"{name}: {_TOOLS[name][1]}" for name in missing)
     packages = " ".join(_TOOLS[name][0] for name in missing)
     yield Finding("tools", "warn", f"not installed: {uses}", f"apt-get install {packages}")
+
+
+def _captures() -> Finding:
+    for name in LIBPCAP:
+        with contextlib.suppress(OSError):
+            ctypes.CDLL(name)
+            return Finding("captures", "ok", "libpcap compiles their filters")
+    return Finding(
+        "captures", "warn", "without libpcap they have no filters", "apt-get install libpcap0.8"
+    )
 
 
 def _limits() -> Iterator[Finding]:

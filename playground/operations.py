@@ -7,7 +7,6 @@ method is a thin door to the room that does the work.
 
 from __future__ import annotations
 
-import socket as socket_module
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +20,12 @@ from playground.results import Hop, Ping, Result, Traceroute
 # them take as long as the rest of playground.
 if TYPE_CHECKING:
     import os
-    from contextlib import AbstractContextManager
     from ipaddress import IPv4Address, IPv6Address
     from pathlib import Path
 
     import paramiko
 
+    from playground.capture import Capture
     from playground.connections import Connection
     from playground.control import Services
     from playground.kernel_routes import PolicyRule, Route
@@ -340,6 +339,52 @@ class NodeOperations:
             self, target, max_hops=max_hops, timeout_s=timeout_s, method=method
         )
 
+    def capture(
+        self,
+        *,
+        filter: str = "",  # noqa: A002 - as tcpdump's users call it
+        interface: str | None = None,
+        snaplen_bytes: int = 1 << 18,
+        limit_packets: int | None = None,
+        limit_bytes: int | None = None,
+        limit_s: float | None = None,
+    ) -> Capture:
+        """Return a `Capture` at one ``interface`` of the node, or at all, to be used by ``with``.
+
+        ::
+
+            with h1.capture(filter="tcp port 80 and host www") as packets:
+                h1.run("curl -s http://www/")
+            packets.table()                 # time, where, source, destination, protocol ...
+            packets.ladder()                # a sequence diagram
+            packets.streams()[0].received_text
+            packets.save("h1.pcapng")
+
+        ``filter`` is written as for tcpdump; names in it are those of the lab's machines.
+        ``limit_packets``, ``limit_bytes`` (256 MiB, if nothing is said) and ``limit_s`` end
+        the capture by themselves; ``snaplen_bytes`` is what is kept of each packet.  "All"
+        interfaces are those of links, which leaves out loopback: ``interface="lo"``.
+
+        A filter that is wrong, and an interface that is not there, raise `BadArgument` at the
+        ``with`` line.  Source: packet(7), pcap-filter(7).
+
+        """
+        from playground.capture import at_ends
+
+        live = self.running()
+        names = [interface] if interface is not None else [*self.interfaces]
+        ends = [{"node": self.name, "interface": name, "pid": live.pid} for name in names]
+        return at_ends(
+            live.agent,
+            live.lab.running_plan(),
+            ends,
+            filter=filter,
+            snaplen_bytes=snaplen_bytes,
+            limit_packets=limit_packets,
+            limit_bytes=limit_bytes,
+            limit_s=limit_s,
+        )
+
     @property
     def interfaces(self) -> Interfaces:
         """The node's interfaces by name, as planned: addresses, MAC, MTU.
@@ -549,53 +594,6 @@ class NodeOperations:
         from playground import secure_shell
 
         return secure_shell.connect(self, to, user=user, password=password, timeout_s=timeout_s)
-
-    def sockets(self) -> AbstractContextManager[Node]:
-        """Have every Python socket that is made in a ``with`` block live on this node.
-
-        Libraries work unchanged, as clients and as servers, and names resolve as on
-        the node::
-
-            with h1.sockets():
-                urllib.request.urlopen("https://www.example.com/").read()
-
-        It holds for this thread or task and those that it starts, until the block
-        ends; blocks may be nested, and the inner one counts.  Other threads and tasks,
-        sockets of the family AF_UNIX, and sockets made before, are not affected; a
-        socket made in the block stays on the node.  TLS contexts made in the block that
-        trust the system's authorities, or certifi's, trust the lab's too.
-
-        What makes its sockets in C is not affected either: other programs, libcurl,
-        ZeroMQ, uvloop.  Raises `EngineError` where the engine does not share a kernel
-        with this program (Docker Desktop, ``DOCKER_HOST=ssh://...``), and where it
-        runs without root: there `call` and `python` do it.
-
-        """
-        # unix(7), SCM_RIGHTS; network_namespaces(7).
-        from playground import sockets
-
-        return sockets.sockets(self)
-
-    def socket(
-        self,
-        family: int = socket_module.AF_INET,
-        type: int = socket_module.SOCK_STREAM,  # noqa: A002 - as socket.socket has it
-        proto: int = 0,
-    ) -> socket_module.socket:
-        """Return one Python socket that lives on this node, and may be used anywhere.
-
-        ::
-
-            with h1.socket() as line:
-                line.connect(("www", 80))
-
-        A name that it is told, the node looks up.  Raw and packet sockets are made as
-        well.  Close it, or use ``with``.  Raises `EngineError` as `sockets` does.
-
-        """
-        from playground import sockets
-
-        return sockets.socket_on(self, family, type, proto)
 
     def shell(self, command: Command | None = None, *, user: str | None = None) -> int:
         """Open a shell, or another interactive command, in this terminal.

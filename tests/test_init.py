@@ -23,7 +23,6 @@ HEAVY = {
     "playground.docker_engine",
     "playground.files",
     "playground.secure_shell",
-    "playground.sockets",
     "requests",
     "rich",
     "ssl",

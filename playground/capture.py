@@ -1,0 +1,430 @@
+"""Capturing packets in a running lab: `Capture`.
+
+The agent hands on what the kernel has seen, block by block; a thread here takes the
+blocks apart into frames.  All that can be done with packets is `playground.packets`.
+
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import re
+import signal
+import struct
+import threading
+import time
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from playground.errors import AgentError, AgentGone, BadArgument, NotReady, PlaygroundError
+from playground.frames import Directory, Frame, Place
+from playground.live import Agent, Process
+from playground.packets import Packets, in_time
+
+if TYPE_CHECKING:
+    from playground.dissecting import Packet
+    from playground.plan import Plan
+
+# As long as nobody says otherwise: no forgotten capture is to fill the memory.
+USUAL_LIMIT_BYTES = 256 << 20
+
+# The whole of any packet, as tcpdump has it.
+USUAL_SNAPLEN_BYTES = 1 << 18
+
+# The agent lingers for 0.2 s, and longer where the machine is in trouble.
+STOP_LIMIT_S = 20.0
+
+# Of the records that the agent sends, see its protocol.
+_RECORD = struct.Struct("<iI")
+_MARK, _END = -1, -2
+
+# linux/if_packet.h
+_TP_STATUS_VLAN_VALID = 0x10
+_TP_STATUS_VLAN_TPID_VALID = 0x40
+_PACKET_OUTGOING = 4
+
+
+class Capture(Packets):
+    """A capture that runs within its ``with`` block; the `Packets` in it stay.
+
+    The first packet after the ``with`` line is in it, and so is the last before its end
+    (what is under way then is waited for: until nothing came for 20 ms, 0.2 s at most).
+    Times are the kernel's, in nanoseconds.
+
+    To iterate gives packets as they come, until the capture ends; with several
+    places some 30 ms late, to have them in order.
+
+    """
+
+    def __init__(
+        self,
+        agent: Agent,
+        places: Sequence[tuple[Place, Mapping[str, Any]]],
+        directory: Directory,
+        *,
+        filter: str = "",  # noqa: A002 - as tcpdump's users call it
+        snaplen_bytes: int = USUAL_SNAPLEN_BYTES,
+        limit_packets: int | None = None,
+        limit_bytes: int | None = None,
+        limit_s: float | None = None,
+    ) -> None:
+        _check("snaplen_bytes", snaplen_bytes)
+        for name, value in (
+            ("limit_packets", limit_packets),
+            ("limit_bytes", limit_bytes),
+            ("limit_s", limit_s),
+        ):
+            if value is not None:
+                _check(name, value)
+        super().__init__([place for place, _ in places], directory=directory)
+        self.filter = filter
+        self._agent = agent
+        self._requests = [{"pid": end["pid"], "interface": end["interface"]} for _, end in places]
+        self._snaplen_bytes = snaplen_bytes
+        self._limits = (limit_packets, limit_bytes, limit_s)
+        self._process: Process | None = None
+        self._thread: threading.Thread | None = None
+        self._news = threading.Condition()
+        self._version = 0
+        self._mark_ns = 0
+        self._over = True
+        self._ended_by = ""
+
+    # -- beginning and end --------------------------------------------------
+
+    def start(self) -> Self:
+        """Begin to capture; a second time begins anew.
+
+        Raises `BadArgument` with libpcap's complaint if the filter is wrong, and
+        `AgentError` if an interface is not there; nothing has begun then.
+
+        """
+        if self.running:
+            raise PlaygroundError(f"this capture runs already: {self!r}")
+        try:
+            process = self._agent.start_job(
+                "capture",
+                places=self._requests,
+                filter=with_addresses(self.filter, self._directory),
+                snaplen_bytes=self._snaplen_bytes,
+            )
+        except AgentError as error:
+            if error.errno == errno.EINVAL and self.filter:
+                raise BadArgument(
+                    f"the filter {self.filter!r} is not one: {error}.  Filters are written as for "
+                    'tcpdump, such as "tcp port 80" or "icmp or arp"; see pcap-filter(7)'
+                ) from None
+            if error.errno == errno.ENODEV:
+                wanted = ", ".join(map(str, self._places))
+                there = ", ".join(
+                    f"{owner.node}/{owner.interface}"
+                    for owner in self._directory.owners
+                    if owner.node in {place.node for place in self._places}
+                )
+                raise BadArgument(
+                    f"there is no such interface as {wanted}; there are {there or 'none'}"
+                ) from None
+            if error.errno == errno.ENOPKG:
+                raise PlaygroundError(str(error)) from None
+            raise
+        self._frames.clear()
+        self._sorted, self._decoded = [], []
+        self._dropped = [0] * len(self._places)
+        self._version = self._mark_ns = 0
+        self._over, self._ended_by = False, ""
+        self._process = process
+        self._thread = threading.Thread(
+            target=self._read, args=(process,), name="playground capture", daemon=True
+        )
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """End the capture, with all packets until now.  May be repeated.
+
+        Warns of packets that were lost, since the machine was too busy.
+
+        """
+        thread, self._thread = self._thread, None
+        if thread is None or self._process is None:
+            return
+        with suppress(AgentError):  # where the lab was stopped, what came before is there
+            self._process.signal(signal.SIGTERM)
+        thread.join(STOP_LIMIT_S)
+        if thread.is_alive():
+            raise NotReady(f"the capture did not end within {STOP_LIMIT_S:g} s: {self!r}")
+        if any(self._dropped):
+            lost = ", ".join(f"{count} at {where}" for where, count in self.dropped.items())
+            warnings.warn(
+                f"the capture has lost packets, since the machine was too busy: {lost}; "
+                "a filter or a smaller snaplen_bytes helps",
+                RuntimeWarning,
+                stacklevel=3,
+            )
+        if self._ended_by and self._limits[1] is None and "limit_bytes" in self._ended_by:
+            warnings.warn(
+                f"the capture ended by itself after {USUAL_LIMIT_BYTES >> 20} MiB: give it "
+                "limit_bytes=, or a filter",
+                RuntimeWarning,
+                stacklevel=3,
+            )
+
+    @property
+    def running(self) -> bool:
+        """Whether it captures now."""
+        return not self._over
+
+    @property
+    def ended_by(self) -> str:
+        """Why it ended by itself, as in "limit_packets=100"; empty if it did not."""
+        return self._ended_by
+
+    def wait(self, timeout_s: float | None = None) -> Self:
+        """Wait until it ends by one of its limits; `NotReady` after ``timeout_s`` seconds."""
+        with self._news:
+            if not self._news.wait_for(lambda: self._over, timeout_s):
+                raise NotReady(f"no limit was reached within {timeout_s:g} s: {self!r}")
+        return self
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        state = "running" if self.running else "ended"
+        if self._process is None:
+            state = "not started"
+        elif self._ended_by:
+            state = f"ended by {self._ended_by}"
+        return f"<Capture: {self._described()}; {state}>"
+
+    # -- as they come -------------------------------------------------------
+
+    def __iter__(self) -> Iterator[Packet]:
+        if not self.running:
+            return super().__iter__()
+        from playground.dissecting import Dissector
+
+        return map(Dissector(self._places).read, self._as_they_come())
+
+    def _as_they_come(self) -> Iterator[Frame]:
+        taken = version = 0
+        held: list[Frame] = []
+        over = False
+        while not over:
+            with self._news:
+                self._news.wait_for(partial(self._is_newer, version))
+                version, over, mark_ns = self._version, self._over, self._mark_ns
+                held += self._frames[taken:]
+                taken = len(self._frames)
+            held.sort(key=in_time)
+            count = len(held)
+            if not over and len(self._places) > 1:
+                count = sum(frame.time_ns <= mark_ns for frame in held)
+            ready, held = held[:count], held[count:]
+            yield from ready
+
+    def _is_newer(self, version: int) -> bool:
+        return self._over or self._version > version
+
+    # -- the thread that reads ----------------------------------------------
+
+    def _read(self, process: Process) -> None:
+        try:
+            self._take(process)
+        except AgentGone:
+            self._ended_by = "the end of its lab"
+        finally:
+            with self._news:
+                self._over = True
+                self._tell()
+
+    def _take(self, process: Process) -> None:
+        packets_left, limit_bytes, limit_s = self._limits
+        bytes_left = limit_bytes or USUAL_LIMIT_BYTES
+        deadline = None if limit_s is None else time.monotonic() + limit_s
+        left = packets_left
+        records = _records(process, lambda: deadline)
+        order = "<" if next(records)[1]["byte_order"] == "little" else ">"
+        read_block = block_reader(order)
+        for number, payload in records:
+            if number == _END:
+                self._dropped = [row["dropped"] for row in payload]
+            elif self._ended_by:
+                continue
+            elif number is None:
+                self._end_by(process, f"limit_s={limit_s:g}")
+                deadline = None
+            elif number == _MARK:
+                with self._news:
+                    self._mark_ns = int.from_bytes(payload, "little")
+                    self._tell()
+            else:
+                frames = read_block(payload, number)
+                if left is not None:
+                    frames = frames[:left]
+                    left -= len(frames)
+                count = 0
+                for frame in frames:
+                    bytes_left -= len(frame[4])
+                    if bytes_left < 0:
+                        break
+                    count += 1
+                with self._news:
+                    self._frames += frames[:count]
+                    self._tell()
+                if left == 0:
+                    self._end_by(process, f"limit_packets={packets_left}")
+                elif bytes_left < 0:
+                    self._end_by(process, f"limit_bytes={limit_bytes or USUAL_LIMIT_BYTES}")
+
+    def _tell(self) -> None:
+        """Wake who waits; with the condition held."""
+        self._version += 1
+        self._news.notify_all()
+
+    def _end_by(self, process: Process, reason: str) -> None:
+        with self._news:
+            self._ended_by = reason
+            self._over = True
+            self._tell()
+        process.signal(signal.SIGTERM)
+
+
+def at_ends(agent: Agent, plan: Plan, ends: Sequence[Mapping[str, Any]], **options: Any) -> Capture:
+    """Return a capture at interfaces, each {"node", "interface", "pid"}."""
+    segments = {
+        (node.name, interface.name): interface.segment
+        for node in plan.nodes
+        for interface in node.interfaces
+    }
+    places = []
+    for end in ends:
+        name = (end["node"], end["interface"])
+        places.append((Place(*name, segments.get(name, "")), end))
+    return Capture(agent, places, Directory.of(plan), **options)
+
+
+def _check(name: str, value: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0:
+        raise BadArgument(f"{name}={value!r} has to be a number above 0")
+
+
+def _records(process: Process, deadline: Any) -> Iterator[tuple[int | None, Any]]:
+    """Yield what a capture sends: its head, then places and blocks; None at the deadline."""
+    buffer = bytearray()
+    head = False
+    while True:
+        until = deadline()
+        try:
+            part = process.read_stdout(None if until is None else max(0, until - time.monotonic()))
+        except TimeoutError:
+            yield None, None
+            continue
+        if not part:
+            return
+        buffer += part
+        if not head:
+            line, end, rest = buffer.partition(b"\n")
+            if not end:
+                continue
+            head, buffer = True, rest
+            yield 0, json.loads(line)
+        start = 0
+        while len(buffer) - start >= _RECORD.size:
+            number, length = _RECORD.unpack_from(buffer, start)
+            if len(buffer) - start < _RECORD.size + length:
+                break
+            start += _RECORD.size
+            payload = bytes(buffer[start : start + length])
+            start += length
+            yield number, json.loads(payload) if number == _END else payload
+        del buffer[:start]
+        if until is not None and time.monotonic() >= until:
+            yield None, None
+
+
+def block_reader(order: str) -> Any:
+    """Return a function that takes a block of the kernel's ring apart into frames."""
+    # struct tpacket_block_desc: the number of packets, and where the first is.
+    counts = struct.Struct(f"{order}II")
+    # struct tpacket3_hdr, and behind it, aligned to 16, struct sockaddr_ll's type of packet.
+    unpack_from = struct.Struct(f"{order}IIIIIIHHIIH").unpack_from
+
+    def read_block(block: bytes, place: int) -> list[Frame]:
+        count, offset = counts.unpack_from(block, 12)
+        frames = []
+        for _ in range(count):
+            (behind, seconds, nanoseconds, captured, length, status, mac, _, _, tci, tpid) = (
+                unpack_from(block, offset)
+            )
+            start = offset + mac
+            data = block[start : start + captured]
+            if status & _TP_STATUS_VLAN_VALID:
+                # The kernel keeps the tag beside the frame: put it back.
+                kind = tpid if status & _TP_STATUS_VLAN_TPID_VALID else 0x8100
+                data = data[:12] + struct.pack(">HH", kind, tci) + data[12:]
+                length += 4
+            frames.append(
+                Frame(
+                    seconds * 1_000_000_000 + nanoseconds,
+                    place,
+                    block[offset + 58] == _PACKET_OUTGOING,
+                    length,
+                    data,
+                )
+            )
+            offset += behind
+        return frames
+
+    return read_block
+
+
+_WORDS = re.compile(r"[^\s()!&|=<>]+")
+
+# After these a word is no host's name; of those that are words of the language themselves
+# libpcap complains better than we.
+_NO_HOST_BEHIND = {"port", "portrange", "proto", "protochain", "ether", "vlan", "net", "gateway"}
+_LANGUAGE = re.compile(
+    "and|or|not|host|src|dst|tcp|udp|sctp|icmp6?|igmp|ip6?|arp|rarp|stp|ether|link|broadcast|"
+    "multicast|inbound|outbound|less|greater|len|mask|on|ifname|mpls|pppoe[ds]|geneve|"
+    + "|".join(sorted(_NO_HOST_BEHIND))
+)
+
+
+def with_addresses(filter: str, directory: Directory) -> str:  # noqa: A002
+    """Return a filter with addresses for the names of a lab's machines.
+
+    >>> with_addresses("tcp and host www", directory)
+    'tcp and host 10.130.1.4'
+
+    """
+    before = ""
+    hosts = False
+
+    def replace(match: re.Match[str]) -> str:
+        nonlocal before, hosts
+        word, previous = match[0], before
+        before = word
+        hosts = hosts or word in ("host", "src", "dst")
+        if _LANGUAGE.fullmatch(word) or previous in _NO_HOST_BEHIND:
+            return word
+        addresses = directory.addresses(word)
+        if not addresses:
+            return word
+        text = addresses[0] if len(addresses) == 1 else f"({' or '.join(addresses)})"
+        return text if hosts else f"host {text}"
+
+    return _WORDS.sub(replace, filter)
