@@ -190,6 +190,14 @@ close_stdin(job) -> null
 signal(job, signum) -> null
     To the whole process group; nothing happens to a job that has ended.
 resize(job, columns, lines) -> null
+socket_line(boot_id, pid, pid_namespace, descriptor) -> text or null
+    Take the client's descriptor, one end of a pair of SOCK_SEQPACKET sockets, by which
+    it is then handed sockets that live in nodes.  Null when that is done, else why it
+    cannot be.  ``boot_id`` is that of the client's kernel, ``pid`` its process as it is
+    called in the process-id namespace of the inode number ``pid_namespace``.  An agent
+    that was started with such a descriptor needs no request.
+    Each packet of the client's is {"id", "pid", "family", "type", "protocol"}, numbers as
+    in socket(2); the answer is {"id"} with the socket beside it, or {"id", "error"}.
 credit(job, bytes) -> null
     The client has consumed so many bytes of a job's output.  With 4 MiB not yet
     consumed the agent reads no more from that job, until it ends.
@@ -4336,6 +4344,68 @@ def _supervised(program: str) -> bool:
     return False
 
 
+# -- Sockets for the client ---------------------------------------------------
+
+# asm-generic/unistd.h: the same on every architecture that Docker runs on.
+SYS_PIDFD_GETFD = 438
+
+_ELSEWHERE = "the engine runs on another machine, or in a virtual machine of its own"
+_HIDDEN = "the engine does not see the processes of this machine"
+_REFUSED = "the engine may not reach this program, as where it runs without root"
+
+
+def open_socket(pid: int, family: int, kind: int, protocol: int) -> socket.socket:
+    """Open a socket in a node's network namespace, where it stays wherever it goes."""
+    own = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        enter_network(pid)
+        return socket.socket(family, kind, protocol)
+    finally:
+        setns(own, CLONE_NEWNET)
+        os.close(own)
+
+
+def take_descriptor(boot_id: str, pid: int, pid_namespace: int, descriptor: int) -> int | str:
+    """Copy a descriptor of a process of this machine; why it cannot be, as text.
+
+    Nothing of it lies in a file system, where somebody else could find it.
+
+    """
+    # See pidfd_getfd(2): it takes CAP_SYS_PTRACE, which the helper has.
+    if read_text("/proc/sys/kernel/random/boot_id").strip() != boot_id:
+        return _ELSEWHERE
+    found = _find_process(pid, pid_namespace)
+    if found is None:
+        return _HIDDEN
+    try:
+        handle = os.pidfd_open(found)
+    except ProcessLookupError:
+        return _HIDDEN
+    try:
+        taken = int(_libc.syscall(SYS_PIDFD_GETFD, handle, descriptor, 0))
+        if taken < 0:
+            number = ctypes.get_errno()
+            if number == errno.EPERM:
+                return _REFUSED
+            raise OSError(number, f"taking the client's socket: {os.strerror(number)}")
+        return taken
+    finally:
+        os.close(handle)
+
+
+def _find_process(pid: int, pid_namespace: int) -> int | None:
+    """Find a process by what it is called in its own process-id namespace."""
+    # The number is mostly ours as well; else the last of NSpid, proc_pid_status(5).
+    others = (int(name) for name in os.listdir("/proc") if name.isdigit())
+    for candidate in itertools.chain([pid], others):
+        with contextlib.suppress(OSError, KeyError):
+            if os.stat(f"/proc/{candidate}/ns/pid").st_ino != pid_namespace:
+                continue
+            if int(_status(candidate)["NSpid"].split()[-1]) == pid:
+                return candidate
+    return None
+
+
 # -- The loop ----------------------------------------------------------------
 
 
@@ -4362,9 +4432,10 @@ class Job:
 class Agent:
     """The single-threaded loop: forking is safe, and nothing needs a lock."""
 
-    def __init__(self, requests: int, replies: int) -> None:
+    def __init__(self, requests: int, replies: int, socket_line: int | None = None) -> None:
         self.requests = requests
         self.replies = replies
+        self.socket_line = None if socket_line is None else socket.socket(fileno=socket_line)
         self.selector = selectors.DefaultSelector()
         self.owned: dict[int, int] = {}  # process id: pidfd or -1
         self.jobs: dict[int, Job] = {}
@@ -4390,6 +4461,8 @@ class Agent:
         signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
         self.selector.register(wake, selectors.EVENT_READ, self._signalled)
         self.selector.register(self.requests, selectors.EVENT_READ, self._read_requests)
+        if self.socket_line is not None:
+            self.selector.register(self.socket_line, selectors.EVENT_READ, self._hand_socket)
         self.send(
             {
                 "hello": {
@@ -4903,6 +4976,45 @@ class Agent:
             if target.unconsumed < WINDOW_BYTES:
                 self._resume(target)
 
+    def take_line(self, request_id: Any, **where: Any) -> str | None:
+        taken = take_descriptor(**where)
+        if isinstance(taken, str):
+            return taken
+        self._drop_line()
+        self.socket_line = socket.socket(fileno=taken)
+        self.selector.register(self.socket_line, selectors.EVENT_READ, self._hand_socket)
+        return None
+
+    def _drop_line(self) -> None:
+        if self.socket_line is not None:
+            self.selector.unregister(self.socket_line)
+            self.socket_line.close()
+            self.socket_line = None
+
+    def _hand_socket(self, fd: int, events: int) -> None:
+        """Answer a packet of the client's with a socket that lives in a node."""
+        assert self.socket_line is not None
+        try:
+            packet = self.socket_line.recv(4096)
+            if not packet:
+                raise ConnectionError
+            request = json.loads(packet)
+            answer = {"id": request["id"]}
+            try:
+                made = open_socket(
+                    request["pid"], request["family"], request["type"], request["protocol"]
+                )
+            except OSError as error:
+                answer["error"] = describe(error)
+                self.socket_line.send(json.dumps(answer).encode(), socket.MSG_DONTWAIT)
+                return
+            with made:
+                content = [json.dumps(answer).encode()]
+                socket.send_fds(self.socket_line, content, [made.fileno()], socket.MSG_DONTWAIT)
+        except (OSError, ValueError, KeyError):
+            # It is closed, or what comes is none of the client's own.
+            self._drop_line()
+
     def boot(self, request_id: Any, nodes: Sequence[Request]) -> Any:
         """Start the supervisors of several nodes at once; reply when all run."""
         waiting: set[int] = set()
@@ -5339,6 +5451,7 @@ OPS: dict[str, Callable[..., Any]] = {
     "signal": Agent.signal,
     "resize": Agent.resize,
     "credit": Agent.credit,
+    "socket_line": Agent.take_line,
     "capture": capture,
 }
 
@@ -5374,7 +5487,7 @@ WORK: dict[str, Callable[..., Any]] = {
 }
 
 
-def main() -> None:
+def main(socket_line: int | None = None) -> None:
     """Serve the client on descriptors 0 and 1 until it is gone."""
     # A child that enters a node has the node's own powers from there to its
     # execve(2), which ends this again: without it the node's root may trace it
@@ -5393,7 +5506,7 @@ def main() -> None:
     if 0 <= soft < FILES_WANTED:
         most = FILES_WANTED if hard < 0 else min(FILES_WANTED, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-    agent = Agent(0, replies)
+    agent = Agent(0, replies, socket_line)
     # Children share these pages until one side writes to them.
     gc.collect()
     gc.freeze()

@@ -770,7 +770,10 @@ class DockerEngine:
         """Open a connection; to a unix socket without docker-py, whose import takes 0.35 s."""
         if path := self._socket_path():
             return unix_stream(path)
-        return dial(self._client())
+        from playground.sockets import on_this_machine
+
+        with on_this_machine():
+            return dial(self._client())
 
     def _socket_path(self) -> str | None:
         """The unix socket, where that is all there is to know; else None."""

@@ -21,13 +21,15 @@ A keeper has the lab's labels in its environment: see `playground.labels`.  It
 is started with one argument, a JSON object::
 
     {"lab": id, "keep": bool, "enter": process id of a keeper or null,
-     "leash": descriptor, "maker": descriptor, "owner": descriptor or null,
+     "leash": descriptor, "maker": descriptor, "sockets": descriptor,
+     "owner": descriptor or null,
      "interpreter": descriptor of what it runs from, to be closed}
 
 ``leash`` is a socket: one line comes out of it, ``{"ready": true}`` or
 ``{"error": ...}`` as the agent writes it; what goes in is ``keep``, upon which
 the lab outlives its owner.  Its end means that the owner is gone, or wants the
-lab gone.  ``maker`` is the socket that makers serve, ``owner`` a pidfd.
+lab gone.  ``maker`` is the socket that makers serve, ``sockets`` one
+by which the agent hands out sockets that live in hosts, ``owner`` a pidfd.
 
 See namespaces(7), user_namespaces(7), mount_namespaces(7).
 
@@ -124,6 +126,7 @@ def _keep(settings: Settings, leash: socket.socket) -> NoReturn:
             os._exit(1)
     # The first process has its own, and the owner must see the end of them.
     os.close(settings["maker"])
+    os.close(settings["sockets"])
     null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
     os.dup2(null, 0)
     os.dup2(null, 1)
@@ -188,7 +191,7 @@ def _be_first(settings: Settings, leash: socket.socket) -> None:
     maker.prepare_lab()
     machine_layer.make()
     socket.sethostname(settings["lab"][:64])
-    _start_makers(settings["maker"], leash, settings["lab"])
+    _start_makers(settings, leash)
     say(leash, {"ready": True})
     if settings["keep"]:
         # What is left of the lab's owner's: nothing.
@@ -199,24 +202,25 @@ def _be_first(settings: Settings, leash: socket.socket) -> None:
         agent.keep_only(2)
         os.execvp("sleep", ["sleep", "infinity"])
     leash.close()
-    agent.main()
+    agent.main(settings["sockets"])
     os._exit(0)
 
 
-def _start_makers(line: int, leash: socket.socket, lab: str) -> None:
+def _start_makers(settings: Settings, leash: socket.socket) -> None:
     """Fork the makers; they end with the line, or with the lab."""
     for _ in range(min(4, (os.cpu_count() or 1) + 1)):
         if os.fork() == 0:
             try:
                 agent.prctl(agent.PR_SET_PDEATHSIG, signal.SIGKILL)
                 leash.close()
+                os.close(settings["sockets"])
                 null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
                 os.dup2(null, 0)
                 os.dup2(null, 1)
-                maker.serve(socket.socket(fileno=line), lab)
+                maker.serve(socket.socket(fileno=settings["maker"]), settings["lab"])
             finally:
                 os._exit(0)
-    os.close(line)
+    os.close(settings["maker"])
 
 
 # -- A lab that is there -----------------------------------------------------
@@ -252,15 +256,15 @@ def _enter(settings: Settings, leash: socket.socket) -> NoReturn:
             agent.prctl(agent.PR_SET_PDEATHSIG, signal.SIGKILL)
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             os.setsid()
-            _start_makers(settings["maker"], leash, settings["lab"])
+            _start_makers(settings, leash)
             say(leash, {"ready": True})
             leash.close()
-            agent.main()
+            agent.main(settings["sockets"])
         except BaseException as error:
             say(leash, {"error": agent.describe(error)})
         finally:
             os._exit(0)
-    for fd in (0, 1, settings["maker"]):
+    for fd in (0, 1, settings["maker"], settings["sockets"]):
         os.close(fd)
     leash.close()
     os.waitpid(child, 0)

@@ -26,6 +26,7 @@ from playground.errors import EngineError
 from playground.privileges import user_namespaces_refused
 from playground.remote import SubprocessChannel
 from playground.rootfs import DEFAULT_PATH
+from playground.socket_line import SocketLine
 
 # A keeper that has not made its namespaces by then never will.
 _READY_LIMIT_S = 30.0
@@ -67,7 +68,7 @@ class Leash:
 
 
 class KeeperLine:
-    """The lines to a keeper that was started: leash, makers, agent."""
+    """The lines to a keeper that was started: leash, makers, agent, sockets."""
 
     def __init__(
         self,
@@ -86,6 +87,7 @@ class KeeperLine:
         self._under_way = 0
         self._leash, leash = socket.socketpair()
         self._makers, makers = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.socket_line, sockets = SocketLine.pair()
         owner = interpreter = None
         try:
             if enter is None:
@@ -97,11 +99,12 @@ class KeeperLine:
                 "enter": enter,
                 "leash": leash.fileno(),
                 "maker": makers.fileno(),
+                "sockets": sockets.fileno(),
                 "owner": owner,
                 "interpreter": interpreter,
             }
             here = str(Path(__file__).resolve().parent)
-            given = (leash.fileno(), makers.fileno(), owner, interpreter)
+            given = (leash.fileno(), makers.fileno(), sockets.fileno(), owner, interpreter)
             self.channel = SubprocessChannel(
                 [sys.executable, "-I", "-S", "-c", _START, here, json.dumps(settings)],
                 executable=f"/proc/self/fd/{interpreter}",
@@ -109,12 +112,12 @@ class KeeperLine:
                 pass_fds=[fd for fd in given if fd is not None],
             )
         except BaseException:
-            self._leash.close()
-            self._makers.close()
+            for line in (self._leash, self._makers, self.socket_line):
+                line.close()
             raise
         finally:
-            leash.close()
-            makers.close()
+            for line in (leash, makers, sockets):
+                line.close()
             for fd in (owner, interpreter):
                 if fd is not None:
                     os.close(fd)
@@ -220,6 +223,7 @@ class KeeperLine:
 
     def let_go(self) -> None:
         """End the leash and the makers' line, also for forks and for threads that wait there."""
+        self.socket_line.close()
         lines = (self._leash, self._makers)
         for line in lines:
             with suppress(OSError):
@@ -246,8 +250,9 @@ class KeeperLine:
     def forget(self) -> None:
         """Close what a fork of the owner has inherited; the lab is not its own."""
         self.closed = True
-        for fd in (self._leash, self._makers):
-            fd.close()
+        self.socket_line.forget()
+        for line in (self._leash, self._makers):
+            line.close()
         self.channel.forget()
 
     # -- the line to the agent, as a channel

@@ -106,6 +106,16 @@ class Agent(Protocol):
 
         """
 
+    def ready_sockets(self) -> str | None:
+        """Make `open_socket` possible; return why it is not, None if it is."""
+
+    def open_socket(self, pid: int, family: int, kind: int, protocol: int) -> int:
+        """Return the descriptor of a new socket in the node whose init is ``pid``.
+
+        Raises `OSError` as socket(2) does there, `AgentGone` when nobody is there.
+
+        """
+
     def start_job(self, op: str, /, **args: Any) -> Process:
         """Carry out an operation of the agent that starts a job; raises as `call`."""
 
@@ -136,6 +146,10 @@ class LabHandle(Protocol):
     @property
     def root_password(self) -> str:
         """The password of root, on every node."""
+
+    @property
+    def ca_certificate(self) -> str:
+        """The certificate (PEM) of the authority that every host trusts."""
 
     @property
     def private_key(self) -> str:

@@ -7,6 +7,7 @@ method is a thin door to the room that does the work.
 
 from __future__ import annotations
 
+import socket as socket_module
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from playground.results import Hop, Ping, Result, Traceroute
 # them take as long as the rest of playground.
 if TYPE_CHECKING:
     import os
+    from contextlib import AbstractContextManager
     from ipaddress import IPv4Address, IPv6Address
     from pathlib import Path
 
@@ -594,6 +596,53 @@ class NodeOperations:
         from playground import secure_shell
 
         return secure_shell.connect(self, to, user=user, password=password, timeout_s=timeout_s)
+
+    def sockets(self) -> AbstractContextManager[Node]:
+        """Have every Python socket that is made in a ``with`` block live on this node.
+
+        Libraries work unchanged, as clients and as servers, and names resolve as on
+        the node::
+
+            with h1.sockets():
+                urllib.request.urlopen("https://www.example.com/").read()
+
+        It holds for this thread or task and those that it starts, until the block
+        ends; blocks may be nested, and the inner one counts.  Other threads and tasks,
+        sockets of the family AF_UNIX, and sockets made before, are not affected; a
+        socket made in the block stays on the node.  TLS contexts made in the block that
+        trust the system's authorities, or certifi's, trust the lab's too.
+
+        What makes its sockets in C is not affected either: other programs, libcurl,
+        ZeroMQ, uvloop.  Raises `EngineError` where the engine does not share a kernel
+        with this program (Docker Desktop, ``DOCKER_HOST=ssh://...``), and where it
+        runs without root: there `call` and `python` do it.
+
+        """
+        # unix(7), SCM_RIGHTS; network_namespaces(7).
+        from playground import sockets
+
+        return sockets.sockets(self)
+
+    def socket(
+        self,
+        family: int = socket_module.AF_INET,
+        type: int = socket_module.SOCK_STREAM,  # noqa: A002 - as socket.socket has it
+        proto: int = 0,
+    ) -> socket_module.socket:
+        """Return one Python socket that lives on this node, and may be used anywhere.
+
+        ::
+
+            with h1.socket() as line:
+                line.connect(("www", 80))
+
+        A name that it is told, the node looks up.  Raw and packet sockets are made as
+        well.  Close it, or use ``with``.  Raises `EngineError` as `sockets` does.
+
+        """
+        from playground import sockets
+
+        return sockets.socket_on(self, family, type, proto)
 
     def shell(self, command: Command | None = None, *, user: str | None = None) -> int:
         """Open a shell, or another interactive command, in this terminal.

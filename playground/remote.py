@@ -22,6 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from playground.errors import AgentError, AgentGone
+from playground.socket_line import SocketLine, where_this_is
 
 PROTOCOL = 1
 
@@ -45,7 +46,8 @@ KILL_LIMIT_S = 10.0
 class Channel(Protocol):
     """A line of bytes to an agent; reading blocks, ``b""`` is its end.
 
-    A channel may also have ``stderr_tail() -> str``: what the agent printed last.
+    A channel may also have ``stderr_tail() -> str``: what the agent printed last, and
+    ``socket_line``, a `SocketLine` to the same agent.
 
     """
 
@@ -102,12 +104,14 @@ class Client:
         self._channel = channel
         self._lock = threading.Lock()
         self._writing = threading.Lock()
+        self._socket_line_making = threading.Lock()
         self._pending: dict[int, _Pending] = {}
         self._processes: dict[int, Process] = {}
         self._count = 0
         self._gone: AgentGone | None = None
         self._closed = False
         self._process_id = os.getpid()
+        self._socket_line: SocketLine | None = getattr(channel, "socket_line", None)
         self._hello = _Pending("hello")
         self._reader = threading.Thread(target=self._read, name="playground agent", daemon=True)
         self._reader.start()
@@ -201,10 +205,47 @@ class Client:
         self._request(op, args, adopt).wait(CALL_LIMIT_S)
         return made[0]
 
+    def ready_sockets(self) -> str | None:
+        """Make `open_socket` possible; return why it is not, None if it is."""
+        self._refuse_fork("socket_line")
+        with self._socket_line_making:
+            if self._socket_line is not None:
+                return None
+            where = where_this_is()
+            if where is None:
+                return "this program does not run on Linux"
+            line, theirs = SocketLine.pair()
+            with theirs:
+                try:
+                    refused: str | None = self.call(
+                        "socket_line", **where, descriptor=theirs.fileno()
+                    )
+                except BaseException:
+                    line.close()
+                    raise
+            if refused is None:
+                self._socket_line = line
+            else:
+                line.close()
+            return refused
+
+    def open_socket(self, pid: int, family: int, kind: int, protocol: int) -> int:
+        """Return the descriptor of a new socket in the node whose first process is ``pid``.
+
+        It is the caller's to close.  After `ready_sockets` has returned None.  Raises
+        `OSError` as socket(2) there does, `AgentGone` when the line is closed.
+
+        """
+        self._refuse_fork("socket")
+        assert self._socket_line is not None
+        return self._socket_line.open(pid, family, kind, protocol)
+
     def close(self) -> None:
         """Close the line; the agent ends, and all that it owns.  May be repeated."""
         if not self._closed:
             self._closed = True
+            if self._socket_line is not None:
+                self._socket_line.close()
             self._channel.close()
         if threading.current_thread() is not self._reader:
             self._reader.join(KILL_LIMIT_S)
@@ -212,13 +253,7 @@ class Client:
     def _request(
         self, op: str, args: dict[str, Any], then: Callable[[Any], None] | None = None
     ) -> _Pending:
-        if os.getpid() != self._process_id:
-            # Nobody reads here: threads do not survive a fork.
-            raise AgentGone(
-                f"the lab belongs to process {self._process_id}, of which this one is a fork: "
-                "enter it with Lab.attach(...), or use it there",
-                op,
-            )
+        self._refuse_fork(op)
         pending = _Pending(op, then)
         with self._lock:
             gone = self._gone
@@ -240,6 +275,15 @@ class Client:
                 self._pending.pop(number, None)
             raise
         return pending
+
+    def _refuse_fork(self, op: str) -> None:
+        if os.getpid() != self._process_id:
+            # Nobody reads here: threads do not survive a fork.
+            raise AgentGone(
+                f"the lab belongs to process {self._process_id}, of which this one is a fork: "
+                "enter it with Lab.attach(...), or use it there",
+                op,
+            )
 
     def _write(self, message: dict[str, Any]) -> None:
         line = json.dumps(message).encode() + b"\n"

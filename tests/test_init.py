@@ -23,6 +23,7 @@ HEAVY = {
     "playground.docker_engine",
     "playground.files",
     "playground.secure_shell",
+    "playground.sockets",
     "requests",
     "rich",
     "ssl",

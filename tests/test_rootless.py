@@ -283,6 +283,37 @@ with Lab(lan, quiet=True):
     assert done.stdout.split() == ["True"] * 3 + ["[False,", "False]"]
 
 
+def test_an_ordinary_users_python_sockets_live_on_a_host(
+    ordinary: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    said = ordinary(
+        """
+import http.server, socket, threading, urllib.request
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(self.client_address[0].encode())
+
+h1, h2 = Host("h1"), Host("h2")
+Link(h1, h2, subnet="10.9.0.0/24")
+with Lab(h1, quiet=True):
+    with h1.sockets():
+        server = http.server.HTTPServer(("", 80), Handler)  # a port that is root's
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+    with h2.sockets():
+        print(urllib.request.urlopen("http://h1/").read().decode())
+    thread.join()
+    server.server_close()
+    with h1.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as line:
+        print(line.type.name)
+"""
+    )
+    assert said.stdout.split() == ["10.9.0.2", "SOCK_RAW"]
+
+
 def test_packets_are_captured_without_root(
     ordinary: Callable[..., subprocess.CompletedProcess[str]],
 ) -> None:
