@@ -17,6 +17,9 @@ from playground import cgroups
 from playground.engine import LAB, OWNER, Engine
 from playground.labels import find_nodes
 
+# A kernel that is booted for tests alone (scripts/with-netem) takes all with it when it ends.
+THROWN_AWAY = os.environ.get("PLAYGROUND_TESTS_ON") == "netem"
+
 # What others mount at any time: Docker for containers, and a build of Debian.
 _OTHERS_MOUNTS = re.compile(
     r"/(var/lib|run|var/run)/(docker|containerd|containers)/|.*/mmdebstrap\.\w+(/|$)"

@@ -1,11 +1,13 @@
-"""Traffic for facts about firewalls: small servers and clients that nodes run.
+"""Traffic for facts about networks: small servers and clients that nodes run.
 
-All of it is Python that a node runs, since what programs a host has depends on
+Nearly all of it is Python that a node runs, since what programs a host has depends on
 its engine.  Nothing waits for time to pass: a server says when it listens.
 
 """
 
 from __future__ import annotations
+
+import json
 
 from playground.commands import Job
 from playground.topology import Host, Router
@@ -104,3 +106,48 @@ def send(node: Host | Router, address: str, port: int, timeout_s: float = 5) -> 
                 return "silence"
 
     return str(node.call(exchange, address, port, timeout_s))
+
+
+# Says how many bytes came on one connection, and in how many seconds.
+_SINK = """
+import socket, time
+server = socket.create_server(("", 5201))
+print("listening", flush=True)
+line, _ = server.accept()
+line.recv(1)
+begin, count = time.monotonic(), 0
+while data := line.recv(1 << 16):
+    count += len(data)
+    end = time.monotonic()
+print(count, end - begin, flush=True)
+"""
+
+
+def tcp_mbit(source: Host, target: Host, seconds: float = 0.5) -> float:
+    """Send by TCP for a while; return what arrived, in Mbit/s of payload."""
+
+    def pour(address: str, seconds: float) -> None:
+        import socket
+        import time
+
+        with socket.create_connection((address, 5201)) as line:
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 17)
+            end = time.monotonic() + seconds
+            while time.monotonic() < end:
+                line.sendall(bytes(1 << 14))
+
+    with target.start(["python3", "-c", _SINK]) as sink:
+        assert sink.stdout.readline() == "listening", sink.stderr.read()
+        source.call(pour, target.address, seconds)
+        count, took_s = (sink.stdout.readline() or "").split()
+    return int(count) * 8 / 1e6 / float(took_s)
+
+
+def iperf3_mbit(source: Host, target: Host, seconds: int = 1) -> float:
+    """Send by TCP for a while; return what arrived, as iperf3(1) says, in Mbit/s."""
+    with target.start(["iperf3", "--server", "--one-off", "--forceflush"]) as server:
+        assert any("listening" in line for line in server.stdout), server.stderr.read()
+        said = source.run(
+            ["iperf3", "--client", str(target.address), "--time", str(seconds), "--json"]
+        ).stdout
+    return float(json.loads(said)["end"]["sum_received"]["bits_per_second"]) / 1e6
