@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 TOP = Path(__file__).resolve().parents[1]
-SCRIPTS = ("setup", "demo", "test", "check", "bench", "notebooks")
+SCRIPTS = ("setup", "demo", "test", "check", "bench", "notebooks", "with-netem")
 
 # RFC 863, discard: nobody runs it on a loopback address any more.
 NOWHERE = "tcp://127.0.0.1:9"
