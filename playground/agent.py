@@ -159,6 +159,33 @@ wait_ready(checks: [{"pid", "node", "service", "port", "protocol": "tcp" or "udp
     Ask each service, from inside its node, until it answers with bytes that the
     expression (read as latin-1) is found in.  The list holds those that did
     not; it is empty when all is well.
+states(pids) -> [{"interfaces": [{"name", "kind", "up", "carrier", "mtu_bytes", "mac", "below",
+        "master", "settings": {"ipv4.rp_filter": "0"}, "addresses": [{"address":
+        "192.168.1.11/24", "peer", "refused", "tentative"}]}], "routes": as for routes,
+        "rules": as for policy_rules, "neighbours": [{"interface", "address", "mac",
+        "state"}], "sockets": [{"protocol", "address", "port", "program"}], "connections":
+        as for connections, "sysctls": {name: text or null}, "tables": [[family, name]],
+        "ruleset": as for ruleset, with handles}]
+    What the kernel knows of each node's network, in one go: ``sockets`` are those that
+    listen, ``below`` is what a VLAN's interface stands on.
+ways(questions: [{"pid", "destination", "source", "interface", "mark", "protocol",
+        "source_port", "port"}]) -> [WAY]
+    Which way the kernel would send each packet (`ip route get`): one of its own, or with
+    ``interface`` one that came in by it.  All but pid and destination may be null.  WAY is
+    {"errno": null, "kind", "via", "interface", "source", "table", "prefix": of the route,
+    "protocol": who made it, "mtu_bytes"}, or {"errno", "message"}.
+probe(pid, watch: [pid or null], protocol: number, destination, port, payload: base64,
+        packet: base64 or null, quiet_s = 0.5, timeout_s = 3.0) -> {"outcome": {"answered",
+        "errno", "seconds", "source", "source_port"}, "frames": [[place in watch, interface,
+        pkttype of packet(7), time_s, base64]], "traces": [TRACE], "counted": [{name: by}]}
+    Send one packet from a node, and look at what comes of it at all places of ``watch``:
+    a TCP connection (reset once it is there), a UDP datagram, an echo request, or a
+    ``packet`` as it is.  It ends with an answer, when nothing has come for quiet_s, or
+    after timeout_s.  Frames are those of ARP, ICMP and the protocol, in every interface,
+    the first 256 bytes.  TRACE is what one rule of nftables decided, as in nf_tables.h:
+    {"watch", "table", "chain", "handle", "type", "verdict", "policy", "id", "mark",
+    "family", "network": base64, "transport": base64}, in nodes that have rules; what
+    makes the kernel tell is a table that is there no longer than this takes.
 state_save(data: text) -> null ; state_load() -> text or null
     One text kept in the helper, for a client that comes later.
 spawn(pid, argv, env = null, cwd = null, user = null, stdin = false, tty = null,
@@ -1458,6 +1485,7 @@ NLM_F_DUMP = 0x300
 NLM_F_REPLACE = 0x100
 NLM_F_EXCL = 0x200
 NLM_F_CREATE = 0x400
+NLM_F_APPEND = 0x800
 NLMSG_ERROR = 2
 NLMSG_DONE = 3
 NLM_F_CAPPED = 0x100
@@ -4292,6 +4320,688 @@ def _unexpected(answer: bytes) -> str:
     return f"it answered {answer[:200].decode('latin-1')!r}, which is not what was expected"
 
 
+# -- What a node knows, and what becomes of one packet -------------------------
+#
+# For `playground.states` and `playground.explaining`, which read what it says.
+
+# linux/rtnetlink.h, neighbour.h, if_addr.h, fib_rules.h
+RTM_GETADDR = 22
+RTA_SRC = 2
+RTA_IIF = 3
+RTA_METRICS = 8
+RTA_MARK = 16
+RTA_IP_PROTO = 27
+RTA_SPORT = 28
+RTA_DPORT = 29
+RTAX_MTU = 2
+RTM_F_LOOKUP_TABLE = 0x1000
+RTM_F_FIB_MATCH = 0x2000
+NDA_MULTICAST_TYPE = 5
+NUD_STATES = {
+    0x01: "incomplete",
+    0x02: "reachable",
+    0x04: "stale",
+    0x08: "delay",
+    0x10: "probe",
+    0x20: "failed",
+    0x40: "noarp",
+    0x80: "permanent",
+}
+IFA_F_TENTATIVE = 0x40
+IFA_F_DADFAILED = 0x08
+IFA_FLAGS = 8
+IFLA_LINK = 5
+# include/net/tcp_states.h; datagram sockets that are not connected are TCP_CLOSE.
+_LISTENING = {"tcp": "0A", "tcp6": "0A", "udp": "07", "udp6": "07"}
+# Of /proc/net: what a packet leaves behind that is thrown away silently.
+_COUNTED = (
+    ("netstat", ("IPReversePathFilter", "ListenOverflows", "ListenDrops")),
+    ("snmp", ("InAddrErrors", "InNoRoutes", "OutNoRoutes", "InDiscards", "FragFails")),
+)
+_ASKED_SYSCTLS = (
+    "net.ipv4.ip_forward",
+    "net.ipv6.conf.all.forwarding",
+    "net.ipv6.conf.all.disable_ipv6",
+    "net.ipv4.conf.all.rp_filter",
+    "net.ipv4.icmp_echo_ignore_all",
+)
+_PER_INTERFACE = (
+    "net/ipv4/conf/{}/forwarding",
+    "net/ipv4/conf/{}/rp_filter",
+    "net/ipv6/conf/{}/disable_ipv6",
+    "net/ipv6/conf/{}/forwarding",
+)
+
+
+def states(pids: Sequence[int]) -> list[Request]:
+    programs = _programs(pids)
+    rows, listing = [], []
+    for pid in pids:
+        row = _state(pid, programs)
+        rows.append(row)
+        if row["tables"]:
+            listing.append((row, *_start_nft(["-a", "list", "ruleset"])))
+    for row, process, output in listing:
+        status, said = _ended_nft(process, output)
+        row["ruleset"] = said if status == 0 else ""
+    return rows
+
+
+def _state(pid: int, programs: dict[int, str]) -> Request:
+    netlink = Netlink(pid)
+    names = dict(socket.if_nameindex())
+    interfaces_ = {}
+    for answer in netlink.ask(Message(RTM_GETLINK, NLM_F_DUMP, link_body(), "list interfaces")):
+        (index,) = struct.unpack_from("i", answer, 4)
+        found = attributes(answer[16:])
+        row = interface_row(answer)
+        del row["statistics"]
+        information = attributes(found.get(IFLA_LINKINFO, b""))
+        kind = information.get(IFLA_INFO_KIND, b"").rstrip(b"\0").decode() or None
+        # The number of a veth's other end is that of another namespace.
+        below = _number(found, IFLA_LINK) if kind != "veth" else None
+        row |= {
+            "name": names.get(index, ""),
+            "kind": kind,
+            "below": names.get(below or 0),
+            "master": names.get(_number(found, IFLA_MASTER) or 0),
+            "addresses": [],
+        }
+        row["settings"] = _interface_settings(row["name"])
+        interfaces_[index] = row
+    for answer in netlink.ask(
+        Message(RTM_GETADDR, NLM_F_DUMP, struct.pack("BBBBi", 0, 0, 0, 0, 0), "list addresses")
+    ):
+        family, length, flags, _, index = struct.unpack_from("BBBBi", answer)
+        found = attributes(answer[8:])
+        if family in _FAMILIES and index in interfaces_:
+            flags = _number(found, IFA_FLAGS) or flags
+            own = found.get(IFA_LOCAL, found.get(IFA_ADDRESS, bytes(_FAMILIES[family])))
+            peer = found.get(IFA_ADDRESS, own)
+            interfaces_[index]["addresses"].append(
+                {
+                    "address": f"{socket.inet_ntop(family, own)}/{length}",
+                    "peer": socket.inet_ntop(family, peer) if peer != own else None,
+                    "refused": bool(flags & IFA_F_DADFAILED),
+                    "tentative": bool(flags & IFA_F_TENTATIVE),
+                }
+            )
+    routes_: list[Request] = []
+    question = struct.pack("BBBBBBBBI", *[0] * 9)
+    for answer in netlink.ask(Message(RTM_GETROUTE, NLM_F_DUMP, question, "read the routes")):
+        routes_ += route_rows(answer, names)
+    found_state = {
+        "interfaces": list(interfaces_.values()),
+        "routes": routes_,
+        "neighbours": list(_neighbours(netlink, names)),
+        "sysctls": {name: _setting(name.replace(".", "/")) for name in _ASKED_SYSCTLS},
+    }
+    netlink.close()
+    return found_state | {
+        "rules": policy_rules(pid),
+        "sockets": list(_sockets(programs)),
+        "connections": _known_connections(pid),
+        "tables": _filter_tables(pid),
+        "ruleset": "",
+    }
+
+
+def _interface_settings(name: str) -> dict[str, str | None]:
+    return {
+        path.split("/")[1] + "." + path.split("/")[-1]: _setting(path.format(name))
+        for path in _PER_INTERFACE
+    }
+
+
+def _setting(path: str) -> str | None:
+    try:
+        return read_text(f"/proc/sys/{path}").strip()
+    except OSError:
+        return None  # a kernel without IPv6, or an interface that has just gone
+
+
+def _neighbours(netlink: Netlink, names: dict[int, str]) -> Iterator[Request]:
+    body = struct.pack("BxxxiHBB", 0, 0, 0, 0, 0)
+    for answer in netlink.ask(Message(RTM_GETNEIGH, NLM_F_DUMP, body, "list neighbours")):
+        family, index, state, _, kind = struct.unpack_from("BxxxiHBB", answer)
+        found = attributes(answer[12:])
+        if family in _FAMILIES and kind != NDA_MULTICAST_TYPE and NDA_DST in found:
+            yield {
+                "interface": names.get(index, ""),
+                "address": socket.inet_ntop(family, found[NDA_DST]),
+                "mac": found[NDA_LLADDR].hex(":") if NDA_LLADDR in found else None,
+                "state": NUD_STATES.get(state, "none"),
+            }
+
+
+def _sockets(programs: dict[int, str]) -> Iterator[Request]:
+    """Yield what listens in the present network namespace: /proc/net/tcp, proc_net_tcp.txt."""
+    for name, state in _LISTENING.items():
+        try:
+            lines = read_text(f"/proc/thread-self/net/{name}").splitlines()[1:]
+        except OSError:
+            continue
+        for line in lines:
+            words = line.split()
+            address, port = words[1].split(":")
+            # Of UDP, those that have not connected: anybody may send to them.
+            if words[3] == state and int(words[2].rpartition(":")[2], 16) == 0:
+                yield {
+                    "protocol": name.rstrip("6"),
+                    "address": _proc_address(address),
+                    "port": int(port, 16),
+                    "program": programs.get(int(words[9])),
+                }
+
+
+def _proc_address(digits: str) -> str:
+    """Read an address as /proc/net/tcp has it: words of 32 bits in the machine's order."""
+    words = [int(digits[start : start + 8], 16) for start in range(0, len(digits), 8)]
+    packed = struct.pack(f"{len(words)}I", *words)
+    return socket.inet_ntop(socket.AF_INET if len(words) == 1 else socket.AF_INET6, packed)
+
+
+def _programs(pids: Sequence[int]) -> dict[int, str]:
+    """Return which program holds each socket (by inode) of these nodes."""
+    spaces = set()
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            spaces.add(os.readlink(f"/proc/{pid}/ns/net"))
+    found = {}
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        with contextlib.suppress(OSError):  # it has ended, or is not ours to look at
+            if os.readlink(f"/proc/{name}/ns/net") not in spaces:
+                continue
+            program = read_text(f"/proc/{name}/comm").strip()
+            for fd in os.listdir(f"/proc/{name}/fd"):
+                target = os.readlink(f"/proc/{name}/fd/{fd}")
+                if target.startswith("socket:["):
+                    found[int(target[8:-1])] = program
+    return found
+
+
+def _known_connections(pid: int) -> list[Request]:
+    try:
+        return connections(pid)
+    except OSError:
+        return []  # a kernel without connection tracking
+
+
+def _filter_tables(pid: int) -> list[list[str]]:
+    """Return family and name of each nftables table of the present network namespace."""
+    try:
+        netlink = Netlink(pid, NETLINK_NETFILTER)
+    except OSError:
+        return []
+    try:
+        body = _netfilter_body(socket.AF_UNSPEC)
+        answers = netlink.ask(Message(NFT_MSG_GETTABLE, NLM_F_DUMP, body, "list tables"))
+    except OSError:
+        return []  # a kernel without nftables
+    finally:
+        netlink.close()
+    return [
+        [NFT_FAMILIES.get(answer[0], str(answer[0])), _text(attributes(answer[4:]).get(1))]
+        for answer in answers
+    ]
+
+
+def _text(data: bytes | None) -> str:
+    return (data or b"").rstrip(b"\0").decode("utf-8", "replace")
+
+
+def ways(questions: Sequence[Request]) -> list[Request]:
+    return [_way(question, netlink) for question, netlink in in_each(questions)]
+
+
+def _way(question: Request, netlink: Netlink) -> Request:
+    """Ask the kernel which way one packet would go (`ip route get`)."""
+    family, destination = packed_address(question["destination"])
+    bits = len(destination) * 8
+    names = {name: index for index, name in socket.if_nameindex()}
+    parts = attribute(RTA_DST, destination)
+    source_bits = 0
+    if question["source"] is not None:
+        parts += attribute(RTA_SRC, packed_address(question["source"])[1])
+        source_bits = bits
+    if question["interface"] is not None:
+        index = names.get(question["interface"], 0)
+        parts += attribute(RTA_IIF, struct.pack("I", index))
+    if question["mark"]:
+        parts += attribute(RTA_MARK, struct.pack("I", question["mark"]))
+    if question["port"] is not None:
+        parts += attribute(RTA_IP_PROTO, struct.pack("B", question["protocol"]))
+        parts += attribute(RTA_SPORT, struct.pack(">H", question["source_port"]))
+        parts += attribute(RTA_DPORT, struct.pack(">H", question["port"]))
+
+    def ask(flags: int) -> bytes:
+        head = struct.pack("BBBBBBBBI", family, bits, source_bits, 0, 0, 0, 0, 0, flags)
+        return netlink.ask(Message(RTM_GETROUTE, 0, head + parts, "find a way"))[0]
+
+    try:
+        answer = ask(RTM_F_LOOKUP_TABLE)
+    except NetlinkError as error:
+        return {"errno": error.errno, "message": os.strerror(error.errno or 0)}
+    found = attributes(answer[12:])
+    _, _, _, _, table, protocol, _, kind, _ = struct.unpack_from("BBBBBBBBI", answer)
+    metrics = attributes(found.get(RTA_METRICS, b""))
+    by_number = {index: name for name, index in names.items()}
+
+    def address(kind: int) -> str | None:
+        return socket.inet_ntop(family, found[kind]) if kind in found else None
+
+    row = {
+        "errno": None,
+        "kind": kind,
+        "via": address(RTA_GATEWAY),
+        "interface": by_number.get(_number(found, RTA_OIF) or 0),
+        "source": address(RTA_PREFSRC),
+        "table": _number(found, RTA_TABLE) or table,
+        "mtu_bytes": _number(metrics, RTAX_MTU),
+        "protocol": protocol,
+        "prefix": None,
+    }
+    with contextlib.suppress(NetlinkError):  # kernels before 5.3, and multipath of some
+        entry = ask(RTM_F_FIB_MATCH)
+        length, protocol = entry[1], entry[5]
+        prefix = attributes(entry[12:]).get(RTA_DST, bytes(bits // 8))
+        row |= {"prefix": f"{socket.inet_ntop(family, prefix)}/{length}", "protocol": protocol}
+    return row
+
+
+# linux/netfilter/nf_tables.h, nfnetlink.h
+NFT_MSG_GETTABLE = 0x0A01
+NFT_FAMILIES = {1: "inet", 2: "ip", 3: "arp", 5: "netdev", 7: "bridge", 10: "ip6"}
+NFNLGRP_NFTRACE = 9
+NFT_MSG_TRACE = 0x0A11
+NF_HOOKS = {"prerouting": 0, "output": 3}
+NFT_META_NFTRACE = 12
+# Belongs to the socket that has made it, and goes with it (since Linux 5.12).
+NFT_TABLE_F_OWNER = 2
+TRACE_TABLE = "playground_trace"
+# Before connection tracking (-200) and "raw" (-300).
+TRACE_PRIORITY = -350
+
+# linux/if_packet.h, if_ether.h, asm-generic/socket.h
+ETH_P_ALL = 3
+SO_ATTACH_FILTER = 26
+SO_TIMESTAMPNS = 35
+SO_RCVBUFFORCE = 33
+# Of each frame, in bytes: headers, and in errors those that they quote.
+SNAP_BYTES = 256
+# Of frames and of traces in one answer: in a lab where much is going on.
+MOST_SEEN = 4000
+# How long nothing more may come once it is known how it ended.
+SETTLE_S = 0.01
+
+
+def probe(
+    pid: int,
+    watch: Sequence[int | None],
+    protocol: int,
+    destination: str,
+    port: int | None,
+    payload: str,
+    packet: str | None = None,
+    quiet_s: float = 0.5,
+    timeout_s: float = 3.0,
+) -> Request:
+    places = [_Place(one, protocol) for one in watch]
+    selector = selectors.DefaultSelector()
+    for number, place in enumerate(places):
+        for opened in place.sockets:
+            selector.register(opened, selectors.EVENT_READ, number)
+    enter_network(pid)
+    family, _ = packed_address(destination)
+    raw = base64.b64decode(packet) if packet is not None else None
+    sender = _Sender(family, protocol, destination, port, base64.b64decode(payload), raw)
+    if sender.socket is not None:
+        selector.register(sender.socket, sender.event, -1)
+    begin = last = time.monotonic()
+    frames: list[Any] = []
+    traces: list[Request] = []
+    while True:
+        over = sender.over
+        now = time.monotonic()
+        limit = last + (SETTLE_S if over else quiet_s)
+        if now >= limit or now >= begin + timeout_s or len(frames) > MOST_SEEN:
+            break
+        for key, _ in selector.select(limit - now):
+            if key.data == -1:
+                sender.look()
+                if sender.over and sender.socket is not None:
+                    sender.seconds = time.monotonic() - begin
+                    selector.unregister(sender.socket)
+                continue
+            last = time.monotonic()
+            new, traced = places[key.data].read(key.fileobj)
+            frames += [[key.data, *frame] for frame in new]
+            traces += [{"watch": key.data, **row} for row in traced]
+    sender.close()
+    counted = [place.counted() for place in places]
+    for place in places:
+        place.close()
+    return {
+        "outcome": sender.outcome(),
+        "frames": frames,
+        "traces": traces,
+        "counted": counted,
+    }
+
+
+class _Sender:
+    """Sends one packet as a program would, and looks what comes of it."""
+
+    def __init__(
+        self,
+        family: int,
+        protocol: int,
+        destination: str,
+        port: int | None,
+        payload: bytes,
+        raw: bytes | None,
+    ) -> None:
+        self.protocol = protocol
+        self.payload = payload
+        self.answered = False
+        self.errno: int | None = None
+        self.seconds: float | None = None
+        self.source: tuple[str, int] | None = None
+        self.socket: socket.socket | None = None
+        self.event = selectors.EVENT_READ
+        self.over = False
+        try:
+            if raw is not None:
+                self.socket = socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW)
+                self.socket.sendto(raw, (destination, 0))
+            elif protocol == socket.IPPROTO_TCP:
+                self._connect(family, destination, port or 0)
+            elif protocol == socket.IPPROTO_UDP:
+                self.socket = socket.socket(family, socket.SOCK_DGRAM)
+                self.socket.setblocking(False)
+                self.socket.connect((destination, port or 0))
+                self.source = self.socket.getsockname()[:2]
+                self.socket.send(payload)
+            else:
+                self._echo(family, destination)
+        except OSError as error:
+            self._failed(error.errno)
+
+    def _connect(self, family: int, destination: str, port: int) -> None:
+        self.socket = socket.socket(family, socket.SOCK_STREAM)
+        self.socket.setblocking(False)
+        # Its end is a reset: nothing of it is kept in mind here.
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.event = selectors.EVENT_WRITE
+        number = self.socket.connect_ex((destination, port))
+        self.source = self.socket.getsockname()[:2]
+        if number not in (0, errno.EINPROGRESS):
+            self._failed(number)
+
+    def _echo(self, family: int, destination: str) -> None:
+        self.socket = socket.socket(family, socket.SOCK_RAW, self.protocol)
+        self.socket.setblocking(False)
+        kind = 8 if family == socket.AF_INET else 128
+        head = struct.pack(">BBHHH", kind, 0, 0, os.getpid() & 0xFFFF, 1)
+        # The kernel sums up ICMPv6 itself (RFC 3542 section 3.1).
+        total = internet_checksum(head + self.payload) if family == socket.AF_INET else 0
+        self.socket.connect((destination, 0))
+        self.source = self.socket.getsockname()[:2]
+        self.socket.send(head[:2] + struct.pack(">H", total) + head[4:] + self.payload)
+
+    def _failed(self, number: int | None) -> None:
+        self.errno = number
+        self.over = True
+
+    def look(self) -> None:
+        assert self.socket is not None
+        if self.protocol == socket.IPPROTO_TCP:
+            number = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            self.answered, self.over = number == 0, True
+            self.errno = number or None
+            return
+        try:
+            data = self.socket.recv(1 << 16)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._failed(error.errno)
+            return
+        # Of ICMP the answer is what brings back the payload: type 0, in IPv6 129.
+        if self.protocol == socket.IPPROTO_UDP:
+            self.answered = self.over = True
+        elif data.endswith(self.payload):
+            start = (data[0] & 15) * 4 if self.protocol == socket.IPPROTO_ICMP else 0
+            self.answered = self.over = data[start] in (0, 129)
+
+    def outcome(self) -> Request:
+        source, port = self.source or (None, None)
+        return {
+            "answered": self.answered,
+            "errno": self.errno,
+            "seconds": self.seconds,
+            "source": source,
+            "source_port": port,
+        }
+
+    def close(self) -> None:
+        if self.socket is not None:
+            self.socket.close()
+
+
+class _Place:
+    """A network namespace that is watched: its frames, its rules, its counters."""
+
+    def __init__(self, pid: int | None, protocol: int) -> None:
+        own = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            if pid is not None:
+                enter_network(pid)
+            self.before = _counters()
+            self.packets = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+            self._prepare(protocol)
+            self.tracing = _start_trace(pid) if pid is not None and _filter_tables(pid) else None
+            self.counters = [
+                os.open(f"/proc/thread-self/net/{name}", os.O_RDONLY) for name, _ in _COUNTED
+            ]
+        finally:
+            setns(own, CLONE_NEWNET)
+            os.close(own)
+        self.sockets = [self.packets, *([self.tracing.socket] if self.tracing else [])]
+
+    def _prepare(self, protocol: int) -> None:
+        program = b"".join(struct.pack("HBBI", *one) for one in _watching(protocol))
+        buffer = ctypes.create_string_buffer(program)
+        head = struct.pack("HP", len(program) // 8, ctypes.addressof(buffer))
+        self.packets.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, head)
+        self.packets.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        with contextlib.suppress(OSError):
+            self.packets.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 4 << 20)
+        self.packets.setblocking(False)
+
+    def read(self, opened: Any) -> tuple[list[Any], list[Request]]:
+        """Return what has come: rows of interface, direction, time, frame; and traces."""
+        if self.tracing is not None and opened is self.tracing.socket:
+            return [], _traced(self.tracing)
+        frames = []
+        for _ in range(BATCH):
+            try:
+                data, ancillary, _, address = self.packets.recvmsg(SNAP_BYTES, 64)
+            except BlockingIOError:
+                break
+            except OSError:
+                continue  # an interface has gone down
+            stamp = next((item[2] for item in ancillary if item[1] == SO_TIMESTAMPNS), bytes(16))
+            seconds, nanoseconds = struct.unpack("qq", stamp)
+            when = seconds + nanoseconds / 1e9
+            frames.append([address[0], address[2], when, base64.b64encode(data).decode()])
+        return frames, []
+
+    def counted(self) -> dict[str, int]:
+        """Return which counters have moved since the beginning, and by how much."""
+        after: dict[str, int] = {}
+        for (_, names), fd in zip(_COUNTED, self.counters, strict=True):
+            after |= _counter_values(os.pread(fd, 1 << 16, 0).decode(), names)
+        return {
+            name: value - self.before.get(name, 0)
+            for name, value in after.items()
+            if value != self.before.get(name, 0)
+        }
+
+    def close(self) -> None:
+        for fd in self.counters:
+            os.close(fd)
+        for opened in self.sockets:
+            opened.close()
+
+
+def _watching(protocol: int) -> list[Instruction]:
+    """A program that takes ARP, ICMP, what has a VLAN's tag, and one protocol of IP."""
+    accept, refuse = (BPF_RET_K, 0, 0, SNAP_BYTES), (BPF_RET_K, 0, 0, 0)
+    return [
+        (0x28, 0, 0, 12),  # the type of the frame
+        (BPF_JMP_JEQ_K, 9, 0, 0x0806),
+        (BPF_JMP_JEQ_K, 8, 0, 0x8100),
+        (BPF_JMP_JEQ_K, 0, 3, 0x0800),
+        (0x30, 0, 0, 23),  # IPv4's protocol
+        (BPF_JMP_JEQ_K, 5, 0, protocol),
+        (BPF_JMP_JEQ_K, 4, 5, socket.IPPROTO_ICMP),
+        (BPF_JMP_JEQ_K, 0, 4, 0x86DD),
+        (0x30, 0, 0, 20),  # IPv6's next header
+        (BPF_JMP_JEQ_K, 1, 0, protocol),
+        (BPF_JMP_JEQ_K, 0, 1, socket.IPPROTO_ICMPV6),
+        accept,
+        refuse,
+    ]
+
+
+def _counters() -> dict[str, int]:
+    found: dict[str, int] = {}
+    for name, wanted in _COUNTED:
+        found |= _counter_values(read_text(f"/proc/thread-self/net/{name}"), wanted)
+    return found
+
+
+def _counter_values(text: str, wanted: Sequence[str]) -> dict[str, int]:
+    """Read pairs of lines, names and values, of /proc/net/snmp or netstat."""
+    lines = text.splitlines()
+    found = {}
+    for head, values in zip(lines[::2], lines[1::2], strict=False):
+        for name, value in zip(head.split()[1:], values.split()[1:], strict=False):
+            if name in wanted:
+                found[name] = int(value)
+    return found
+
+
+def _start_trace(pid: int) -> Netlink | None:
+    """Make the rules of a node tell of all packets; None where the kernel cannot.
+
+    What tells them to is a table that goes with this socket.
+
+    """
+
+    def element(name: str, data: bytes) -> bytes:
+        nested = attribute(2 | NLA_F_NESTED, data)
+        return attribute(1 | NLA_F_NESTED, text_attribute(1, name) + nested)
+
+    def number(kind: int, value: int) -> bytes:
+        return attribute(kind, struct.pack(">i", value))
+
+    one = attribute(2 | NLA_F_NESTED, attribute(1, b"\x01"))
+    expressions = element("immediate", number(1, 1) + one) + element(
+        "meta", number(2, NFT_META_NFTRACE) + number(3, 1)
+    )
+    table = text_attribute(1, TRACE_TABLE)
+    bodies = [(0, table + number(2, NFT_TABLE_F_OWNER))]
+    for name, hook in NF_HOOKS.items():
+        place = attribute(4 | NLA_F_NESTED, number(1, hook) + number(2, TRACE_PRIORITY))
+        chain = text_attribute(3, name)
+        bodies.append((3, table + chain + place + text_attribute(7, "filter")))
+        rule = text_attribute(2, name) + attribute(4 | NLA_F_NESTED, expressions)
+        bodies.append((6, table + rule))
+    netlink = Netlink(pid, NETLINK_NETFILTER)
+    try:
+        netlink.socket.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, NFNLGRP_NFTRACE)
+        with contextlib.suppress(OSError):
+            netlink.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 4 << 20)
+        flags = NLM_F_CREATE | NLM_F_APPEND
+        batch = [
+            Message(0x0A00 | kind, flags, _netfilter_body(NFPROTO_INET, body), "trace packets")
+            for kind, body in bodies
+        ]
+        _commit(netlink, batch)
+    except OSError:
+        netlink.close()
+        return None
+    netlink.socket.setblocking(False)
+    return netlink
+
+
+def _commit(netlink: Netlink, messages: Sequence[Message]) -> None:
+    """Send changes of nftables, all or none: between the two that make them a batch."""
+    packets: list[bytes] = []
+    for message in (None, *messages, None):
+        netlink.sequence += 1
+        kind, flags, body = (
+            0x10 if not packets else 0x11,
+            NLM_F_REQUEST,
+            struct.pack(">BBH", 0, 0, 10),
+        )
+        if message is not None:
+            kind, flags, body = (
+                message.kind,
+                message.flags | NLM_F_REQUEST | NLM_F_ACK,
+                message.body,
+            )
+        length = 16 + len(body)
+        packets.append(struct.pack("IHHII", length, kind, flags, netlink.sequence, 0) + body)
+    netlink.socket.send(b"".join(packets))
+    answers = 0
+    while answers < len(messages):
+        for _, (number, reason) in _acknowledgements(netlink.socket.recv(1 << 16)):
+            answers += 1
+            if number:
+                raise refusal(messages[0], number, reason)
+
+
+def _traced(netlink: Netlink) -> list[Request]:
+    rows = []
+    for _ in range(BATCH):
+        try:
+            packet = netlink.socket.recv(1 << 16)
+        except BlockingIOError:
+            break
+        except OSError:
+            continue  # more has come than there was room for
+        offset = 0
+        while offset + 20 <= len(packet):
+            length, kind = struct.unpack_from("IH", packet, offset)
+            if kind == NFT_MSG_TRACE:
+                rows.append(_trace_row(attributes(packet[offset + 20 : offset + length])))
+            offset += max((length + 3) & ~3, 16)
+    return [row for row in rows if row["table"] != TRACE_TABLE]
+
+
+def _trace_row(found: dict[int, bytes]) -> Request:
+    """Read what one rule or chain has decided: enum nft_trace_attributes."""
+    verdict = attributes(found.get(5, b"")).get(1)
+    return {
+        "table": _text(found.get(1)),
+        "chain": _text(found.get(2)),
+        "handle": _big_endian(found.get(3)) or None,
+        "type": {1: "policy", 2: "return", 3: "rule"}.get(_big_endian(found.get(4)), ""),
+        "verdict": struct.unpack(">i", verdict)[0] if verdict else None,
+        "policy": _big_endian(found[16]) if 16 in found else None,
+        "id": _big_endian(found.get(6)),
+        "mark": _big_endian(found.get(14)),
+        "family": _big_endian(found.get(15)),
+        "network": base64.b64encode(found.get(8, b"")).decode(),
+        "transport": base64.b64encode(found.get(9, b"")).decode(),
+    }
+
+
 # -- Starting a node's programs ----------------------------------------------
 #
 # By runsv(8) alone: runsvdir, which would start it, looks for new programs only
@@ -5484,6 +6194,9 @@ WORK: dict[str, Callable[..., Any]] = {
     "wait_ready": wait_ready,
     "lease": lease,
     "state_load": state_load,
+    "states": states,
+    "ways": ways,
+    "probe": probe,
 }
 
 
