@@ -57,6 +57,8 @@ from playground.wiring import match
 
 if TYPE_CHECKING:
     from playground.capture import Capture
+    from playground.explanations import Explanation
+    from playground.states import State
     from playground.uplink import MachineLink
 
 # A service that has not answered by then never will: the slowest, a mail
@@ -685,6 +687,79 @@ class Lab:
     def timetable(self) -> Table[PlannedRow]:
         """What `at` has planned, in the order of their times, and what became of it."""
         return self._timetable.rows()
+
+    # -- looking --------------------------------------------------------------
+
+    def explain(
+        self,
+        source: Host | Router | str,
+        target: Host | Router | str,
+        *,
+        port: int | None = None,
+        protocol: str | None = None,
+        version: int | None = None,
+    ) -> Explanation:
+        """Send one packet, watch it on its way, and explain what became of it.
+
+        Of TCP with a ``port`` (a connection is opened, and reset at once), of
+        ``protocol="udp"``, or an echo request ("icmp", without a port).  It is followed
+        from node to node by what every kernel says: the name, routes, neighbours,
+        rules that it met, translations, the server's socket, and the way of the answer.
+        Where a link on the way takes less than its ends, large packets are sent too.
+        The `Explanation` is true if all is well, and names the ``node`` and the
+        ``cause`` otherwise, with a ``sentence`` and an ``advice``; ``steps`` is a table.
+
+        A name means what it means on the source; with ``version`` 4 or 6 its first
+        address of that family.  A packet counts as lost 0.3 s after anything was last seen
+        of it (longer where links delay).  Rules are watched by a table
+        ``playground_trace`` in nodes that have any, for as long as that takes.
+
+        Raises `NotRunning`, `NoSuchNode`, and `BadArgument` for what is no question.
+
+        >>> lab.explain(h1, www, port=80)
+        h1 to www, tcp port 80: no, no route back at www
+        The packet came to www, and its answer goes nowhere: ...
+
+        """
+        from playground.explain import explain
+
+        client = self._agent()
+        with self._lock:
+            plan, pids = self._plan, dict(self._pids)
+        assert plan is not None  # there is an agent
+        return explain(
+            self,
+            client,
+            plan,
+            pids,
+            source,
+            target,
+            port=port,
+            protocol=protocol,
+            version=version,
+        )
+
+    def state(self) -> State:
+        """Return what the kernel knows of every node's network now, as frozen data.
+
+        Links, addresses, routes, policy rules, neighbours, listening sockets,
+        connections and NAT, firewall rules and some sysctls; counters and ages are left
+        out.  It shows as a table, ``state["h1"]`` is one node's, and ``diff`` says what came
+        and went since another:
+
+        >>> before = lab.state()
+        >>> h1.run("ip route del default")
+        >>> lab.state().diff(before)
+        change  node  kind   entry
+        -       h1    route  default via 192.168.1.1 dev eth1 proto static
+
+        """
+        from playground.states import read_states
+
+        client = self._agent()
+        with self._lock:
+            pids = dict(self._pids)
+        return read_states(client, pids)
 
     # -- the machine itself ---------------------------------------------------
 
