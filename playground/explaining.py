@@ -304,7 +304,7 @@ class _Walk:
         for hit in self._hits(role, node):
             if hit.verdict == "drop":
                 return self._filtered(role, node, hit)
-        if came is not None and came.interface == "lo":
+        if came is not None and (came.interface == "lo" or self._was_taken(role, node)):
             return None
         way = self._way(role, node, came)
         packet = packet_of(came) if came is not None else None
@@ -339,6 +339,12 @@ class _Walk:
         if way is None:
             return self._unknown(node, "came in and did not leave again")
         return self._no_way_on(role, node, destination, way)
+
+    def _was_taken(self, role: str, node: str) -> bool:
+        """Tell whether what happened next shows that a packet stayed where it should."""
+        if role == "probe":
+            return bool(self._seen("answer", node, "out"))
+        return node == self.facts.question.source and self.facts.outcome.answered
 
     def _not_sent(self, role: str, node: str, way: Way | None) -> _Fault:
         facts = self.facts
