@@ -85,6 +85,13 @@ __all__ = [
 ]
 
 
+def load_ipython_extension(ipython: Any) -> None:
+    """Bring ``%%host`` to a notebook or to IPython: ``%load_ext playground``."""
+    from playground.notebook import load
+
+    load(ipython)
+
+
 def __getattr__(name: str) -> Any:
     # Only who asks for an engine waits for its rooms (PEP 562).
     if name == "DockerEngine":

@@ -83,6 +83,34 @@ def python(
     )
 
 
+def start_cell(
+    node: Node, source: str, *, cwd: str | None = None, user: str | None = None
+) -> Process:
+    """Start what a notebook's cell holds by the node's python3; what it prints comes at once."""
+    request = {
+        "kind": "script",
+        "name": "<cell>",
+        "source": source,
+        "arguments": [],
+        "shows_last": True,
+    }
+    process = start_process(
+        node,
+        ["python3", "-c", _BOOTSTRAP],
+        stdin=True,
+        env={"PYTHONUNBUFFERED": "1"},
+        cwd=cwd,
+        user=user,
+    )
+    try:
+        process.write(_prelude(request))
+        process.close_stdin()
+    except BaseException:
+        kill(process)
+        raise
+    return process
+
+
 def _script(program: str | os.PathLike[str]) -> tuple[str, str]:
     """Return the name and the text of a script given by its path, or as text."""
     text = os.fspath(program)
@@ -182,7 +210,7 @@ class _Conversation:
         self._process = process
         self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
         self._buffer = bytearray()
-        self._streams = {"o": _Echo(sys.stdout), "e": _Echo(sys.stderr)}
+        self._streams = {"o": Echo(sys.stdout), "e": Echo(sys.stderr)}
 
     @property
     def printed(self) -> tuple[bytes, bytes]:
@@ -220,7 +248,7 @@ class _Conversation:
 _KEPT_BYTES = 1 << 20
 
 
-class _Echo:
+class Echo:
     """Shows bytes on a text stream of ours, and keeps the last of them."""
 
     def __init__(self, stream: TextIO) -> None:

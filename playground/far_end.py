@@ -8,8 +8,9 @@ How the two ends speak.  The node's ``python3 -c BOOTSTRAP`` reads from its
 standard input, each preceded by its length as 8 bytes, big-endian: this file's
 text, and a request in JSON.  What follows on the input is the program's own.
 
-``{"kind": "script", "name", "source", "arguments"}``
-    ``source`` is run as ``__main__``; the streams are the script's own.
+``{"kind": "script", "name", "source", "arguments", "shows_last": bool = false}``
+    ``source`` is run as ``__main__``; the streams are the script's own.  With
+    ``shows_last`` a last line that is an expression shows its value, as in a notebook.
 
 ``{"kind": "call", "functions", "start", "args", "kwargs"}``
     the function is called in a child process, and over standard output come
@@ -281,12 +282,17 @@ def main(request_text: bytes) -> None:
     """Do what the request says."""
     request = json.loads(request_text)
     if request["kind"] == "script":
-        _run_script(request["name"], request["source"], request["arguments"])
+        _run_script(
+            request["name"],
+            request["source"],
+            request["arguments"],
+            request.get("shows_last", False),
+        )
     else:
         _serve_call(request)
 
 
-def _run_script(name: str, source: str, arguments: list[str]) -> None:
+def _run_script(name: str, source: str, arguments: list[str], shows_last: bool) -> None:
     _remember_lines(name, 1, source)
     sys.argv = [name, *arguments]
     namespace = sys.modules["__main__"].__dict__
@@ -294,7 +300,21 @@ def _run_script(name: str, source: str, arguments: list[str]) -> None:
         del namespace[extra]
     namespace["__file__"] = name
     sys.excepthook = _excepthook
-    exec(compile(source, name, "exec", dont_inherit=True), namespace)
+    if shows_last:
+        _run_cell(name, source, namespace)
+    else:
+        exec(compile(source, name, "exec", dont_inherit=True), namespace)
+
+
+def _run_cell(name: str, source: str, namespace: dict[str, Any]) -> None:
+    import ast
+
+    body = ast.parse(source, name).body
+    last = []
+    if body and isinstance(body[-1], ast.Expr) and not source.rstrip().endswith(";"):
+        last = [body.pop()]
+    exec(compile(ast.Module(body, []), name, "exec", dont_inherit=True), namespace)
+    exec(compile(ast.Interactive(last), name, "single", dont_inherit=True), namespace)
 
 
 def _remember_lines(name: str, first_line: int, source: str) -> None:

@@ -140,6 +140,10 @@ class LabHandle(Protocol):
         """The lab's name."""
 
     @property
+    def id(self) -> str:
+        """What the lab is called among all labs of its engine."""
+
+    @property
     def users(self) -> Mapping[str, str]:
         """The ordinary users and their passwords."""
 

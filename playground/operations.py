@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from playground.control import Services
     from playground.kernel_routes import PolicyRule, Route
     from playground.livehosts import HostsFile
+    from playground.notebook import TerminalLink
     from playground.plan import Interfaces
     from playground.processes import RunningProcess
     from playground.tables import Table
@@ -643,6 +644,19 @@ class NodeOperations:
         from playground import sockets
 
         return sockets.socket_on(self, family, type, proto)
+
+    def terminal(self, *, user: str | None = None) -> TerminalLink:
+        """Return what opens a terminal on this node from a notebook.
+
+        In JupyterLab it is a button, which opens a terminal of JupyterLab's own in
+        which a shell of the node runs, also from another machine's browser; elsewhere it
+        says what to type in a terminal.  Needs the extra ``notebook``.  The terminal
+        ends with the shell, or with the lab.
+
+        """
+        from playground.notebook import TerminalLink
+
+        return TerminalLink(self, user)
 
     def shell(self, command: Command | None = None, *, user: str | None = None) -> int:
         """Open a shell, or another interactive command, in this terminal.

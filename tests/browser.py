@@ -12,6 +12,7 @@ import argparse
 import contextlib
 import json
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -80,6 +81,7 @@ class JupyterLab:
             "JUPYTER_RUNTIME_DIR": str(self._runtime),
             "IPYTHONDIR": str(own / "ipython"),
         }
+        self.token = secrets.token_hex(16)
         self.url = ""
 
     def __enter__(self) -> Self:
@@ -87,7 +89,7 @@ class JupyterLab:
             server = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
-                    *("--ip=127.0.0.1", "--port=0", "--IdentityProvider.token="),
+                    *("--ip=127.0.0.1", "--port=0", f"--IdentityProvider.token={self.token}"),
                     "--LabApp.expose_app_in_browser=True",
                 ],
                 cwd=self.folder,
@@ -160,7 +162,7 @@ class Browser:
 
     def open(self, lab: JupyterLab, name: str) -> None:
         """Open a notebook of a JupyterLab, and wait for its kernel."""
-        self.page.goto(f"{lab.url}doc/tree/{name}?reset")
+        self.page.goto(f"{lab.url}doc/tree/{name}?reset&token={lab.token}")
         self.page.wait_for_selector(".jp-Notebook .jp-Cell")
         self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.ready")
 
@@ -202,6 +204,8 @@ class Browser:
 def errors_of(notebook: Path) -> Iterator[str]:
     """Yield what went wrong in the cells of a notebook that was run and saved."""
     for cell in json.loads(notebook.read_text())["cells"]:
+        if cell["cell_type"] == "code" and cell["source"] and cell["execution_count"] is None:
+            yield f"a cell was not run: {''.join(cell['source'])[:70]!r} ..."
         for output in cell.get("outputs", ()):
             if output["output_type"] == "error":
                 yield f"{output['ename']}: {output['evalue']}"

@@ -11,6 +11,7 @@ import playground
 
 # Each takes 5 to 200 ms to import, and a small lab of plain hosts needs none.
 HEAVY = {
+    "IPython",
     "cattrs",
     "concurrent.futures",
     "cryptography",

@@ -1,0 +1,285 @@
+"""What a notebook adds: cells that run on a host (``%%host``), and a terminal on one.
+
+``%load_ext playground`` brings the magics.  This is the only room that knows IPython
+and Jupyter.
+
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import html
+import json
+import os
+import shlex
+import sys
+import threading
+import urllib.request
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, NoReturn
+
+from IPython.core.error import UsageError
+from jupyter_core.paths import jupyter_runtime_dir
+
+from playground import calling
+from playground.calling import Echo
+from playground.commands import kill, start_process
+from playground.errors import AgentError
+from playground.lab import Lab
+from playground.live import Process
+from playground.operations import NodeOperations
+from playground.topology import Machine
+
+# A server on this machine that has not answered by then never will.
+_SERVER_LIMIT_S = 5.0
+
+
+def load(ipython: Any) -> None:
+    """Make ``%%host`` and ``%host`` known to IPython; see `playground.load_ipython_extension`."""
+
+    def host(line: str, cell: str | None = None) -> None:
+        """Run a cell on a host of a lab: shell, or with the word "python" Python.
+
+        ::
+
+            %%host h1
+            ping -c 3 www.example.com
+
+            %%host h1 python
+            import socket
+            socket.gethostname()
+
+            %host h1 ip route
+
+        Output is shown as it comes.  The exit status is in ``_exit_code`` afterwards;
+        with --check one that is not zero is an error.  To interrupt the cell ends what
+        runs on the host.
+
+            usage: %%host [--user USER] [--cwd FOLDER] [--check] HOST [python]
+
+        HOST is a variable, or a name in a lab that runs.
+
+        """
+        run(line, cell, ipython.user_ns)
+
+    def complete(shell: Any, event: Any) -> list[str]:
+        return completions(event.line, ipython.user_ns)
+
+    ipython.register_magic_function(host, "line_cell", "host")
+    for name in ("%%host", "%host"):
+        ipython.set_hook("complete_command", complete, str_key=name)
+
+
+# -- Cells -------------------------------------------------------------------
+
+
+def run(line: str, cell: str | None, namespace: dict[str, Any]) -> None:
+    """Run what a ``%%host`` cell holds, or the rest of a ``%host`` line."""
+    options = _parsed(line, cell is None)
+    node = found(options.host, namespace)
+    there = {"user": options.user, "cwd": options.cwd}
+    if cell is not None and options.command == ["python"]:
+        process = calling.start_cell(node, cell, **there)
+    elif cell is not None and options.command:
+        raise UsageError(
+            f"after the host comes 'python' or nothing, and not {' '.join(options.command)!r}: "
+            "what the host is to run are the lines below"
+        )
+    else:
+        text = " ".join(options.command) if cell is None else cell
+        process = start_process(node, text, **there)
+    status = show(process)
+    namespace["_exit_code"] = status
+    if status != 0:
+        words = f"signal {-status}" if status < 0 else f"exit status {status}"
+        if options.check:
+            raise UsageError(f"the cell on {node.name} ended with {words}")
+        print(f"[{node.short}: {words}]", file=sys.stderr)
+
+
+class _Parser(argparse.ArgumentParser):
+    """One that raises what IPython shows as a line, and never exits."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"%%host [--user USER] [--cwd FOLDER] [--check] HOST [python]: {message}")
+
+
+def _parsed(line: str, is_line: bool) -> argparse.Namespace:
+    parser = _Parser(prog="%%host", add_help=False, allow_abbrev=False)
+    parser.add_argument("--user")
+    parser.add_argument("--cwd")
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("host")
+    # Of a line all that follows is the command's own, with its quotes.
+    parser.add_argument("command", nargs=argparse.REMAINDER if is_line else "*")
+    try:
+        words = shlex.split(line, posix=not is_line)
+    except ValueError as error:
+        raise UsageError(f"%%host: {error}") from None
+    return parser.parse_args(words)
+
+
+def show(process: Process) -> int:
+    """Show what a process prints, as it comes, to its end; return its exit status.
+
+    An interrupt kills it, and all that it started.
+
+    """
+    arrived: SimpleQueue[tuple[Echo, bytes]] = SimpleQueue()
+    streams = {process.read_stdout: Echo(sys.stdout), process.read_stderr: Echo(sys.stderr)}
+
+    def read(next_bytes: Callable[[], bytes], echo: Echo) -> None:
+        data = b""
+        try:
+            while data := next_bytes():
+                arrived.put((echo, data))
+        except AgentError:  # the lab was stopped; `wait` says so
+            pass
+        finally:
+            arrived.put((echo, b""))
+
+    try:
+        for pair in streams.items():
+            threading.Thread(target=read, args=pair, name="playground cell", daemon=True).start()
+        left = len(streams)
+        while left:
+            echo, data = arrived.get()
+            left -= not data
+            echo.write(data)
+        return process.wait()
+    except BaseException:
+        kill(process)
+        raise
+
+
+# -- Hosts by name -------------------------------------------------------------
+
+
+def found(name: str, namespace: Mapping[str, Any]) -> Machine:
+    """Return the host that a variable holds, or that a running lab calls so."""
+    value = namespace.get(name)
+    if isinstance(value, Machine):
+        value.running()
+        return value
+    fitting = [node for lab in _labs(namespace) for node in _machines(lab) if name in _names(node)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        raise UsageError(
+            f"{len(fitting)} labs that run have a host {name!r}: give the name of a variable "
+            f"that holds the one you mean, as in x = lab[{name!r}]"
+        )
+    known = ", ".join(sorted(host_names(namespace))) or "none: start a lab first"
+    raise UsageError(f"there is no host {name!r} here; those that run: {known}")
+
+
+def host_names(namespace: Mapping[str, Any]) -> set[str]:
+    """Return what a host may be called: by variables, and in labs that run."""
+    variables = {
+        name
+        for name, value in namespace.items()
+        if isinstance(value, Machine) and value._live is not None and not name.startswith("_")
+    }
+    in_labs = (name for lab in _labs(namespace) for node in _machines(lab) for name in _names(node))
+    return variables.union(in_labs)
+
+
+def completions(line: str, namespace: Mapping[str, Any]) -> list[str]:
+    """Return what may follow in a line that begins with ``%%host``."""
+    words = line.split()
+    if line[-1:].isspace():
+        words.append("")
+    given = [word for word in words[1:-1] if not word.startswith("-")]
+    if given:
+        return ["python"] if line.startswith("%%") and len(given) == 1 else []
+    return sorted(name for name in host_names(namespace) if name.startswith(words[-1]))
+
+
+def _labs(namespace: Mapping[str, Any]) -> Iterable[Lab]:
+    labs = {id(value): value for value in namespace.values() if isinstance(value, Lab)}
+    return [lab for lab in labs.values() if lab.running]
+
+
+def _machines(lab: Lab) -> Iterable[Machine]:
+    return [node for node in lab.nodes if isinstance(node, Machine)]
+
+
+def _names(node: Machine) -> tuple[str, str]:
+    return (node.name, node.short)
+
+
+# -- Terminals -----------------------------------------------------------------
+
+
+class TerminalLink:
+    """What leads to a terminal on a host: in JupyterLab a button, elsewhere a command line."""
+
+    def __init__(self, node: NodeOperations, user: str | None = None) -> None:
+        lab = node.running().lab
+        self._title = f"Open a terminal on {node.short}"
+        options = ["--user", user] if user else []
+        self._arguments = ["shell", "--lab", lab.id, *options, node.name]
+        self._command = shlex.join(["playground", *self._arguments])
+        self._terminal = _new_terminal(self._arguments)
+
+    def __repr__(self) -> str:
+        return f"type in a terminal: {self._command}"
+
+    def _repr_html_(self) -> str:
+        command = f"<code>{html.escape(self._command)}</code>"
+        if self._terminal is None:
+            return f"Type in a terminal: {command}"
+        arguments = html.escape(json.dumps({"name": self._terminal}), quote=True)
+        return (
+            '<button class="jp-Button jp-mod-styled jp-mod-accept" '
+            f'data-commandlinker-command="terminal:open" data-commandlinker-args="{arguments}">'
+            f"{html.escape(self._title)}</button> "
+            f"<small>or type in a terminal of your own: {command}</small>"
+        )
+
+
+def _new_terminal(arguments: Sequence[str]) -> str | None:
+    """Have the Jupyter server of this kernel start a terminal; return its name, None without.
+
+    It is a terminal as the server's launcher makes it, but with our command for a shell.
+
+    """
+    server = _server()
+    if server is None:
+        return None
+    docker_host = os.environ.get("DOCKER_HOST")
+    argv = [
+        # The server's environment is not ours.
+        *("env", "-u", "PLAYGROUND_ENGINE"),
+        *([f"DOCKER_HOST={docker_host}"] if docker_host else []),
+        *(sys.executable, "-c", "from playground.cli import main; main()", *arguments),
+    ]
+    request = urllib.request.Request(
+        f"{server['url']}api/terminals",
+        data=json.dumps({"shell_command": argv}).encode(),
+        headers={
+            "Authorization": f"token {server['token']}",
+            "Content-Type": "application/json",
+        },
+        method="POST",
+    )
+    # None of the environment's proxies: the server is on this machine.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=_SERVER_LIMIT_S) as answer:
+            return str(json.loads(answer.read())["name"])
+    except (OSError, ValueError, KeyError):
+        return None  # it has no terminals, or lets nobody in by what its file says
+
+
+def _server() -> dict[str, str] | None:
+    """Return address and token of the Jupyter server that started this kernel."""
+    parent = os.environ.get("JPY_PARENT_PID", "")
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        content = Path(jupyter_runtime_dir(), f"jpserver-{int(parent)}.json").read_text()
+        found = json.loads(content)
+        return {"url": str(found["url"]), "token": str(found["token"])}
+    return None
