@@ -118,7 +118,7 @@ class Service:
         states = {program: self._runs(program) for program in self._row.programs}
         if all(states.values()):
             return "running"
-        if not any(states.values()):
+        if not any(states[program] for program in self._own()):
             return "stopped"
         return ", ".join(
             f"{program} {'runs' if runs else 'is stopped'}" for program, runs in states.items()
@@ -134,6 +134,21 @@ class Service:
         answer = self._sv("status", program)
         return answer.startswith("run:")
 
+    def _own(self) -> list[str]:
+        """Return the programs that no other service here has; those of routing share zebra."""
+        others = [row for row in self._node.running().services.values() if row is not self._row]
+        shared = {program for row in others for program in row.programs}
+        return [program for program in self._row.programs if program not in shared]
+
+    def _needed(self) -> set[str]:
+        """Return the programs that other services of the node need to go on."""
+        needed: set[str] = set()
+        for name in self._node.running().services:
+            other = Service(self._node, self._node.running().services[name])
+            if name != self.name and any(self._runs(program) for program in other._own()):
+                needed.update(other._row.programs)
+        return needed
+
     def _sv(self, command: str, program: str) -> str:
         result = run(self._node, ["sv", command, f"{_SERVICE_DIRECTORY}/{program}"], check=False)
         if result.returncode != 0 and command != "status":
@@ -145,18 +160,26 @@ class Service:
     def stop(self) -> None:
         """Stop the service; afterwards its ports refuse.
 
-        It stays down until `start` or until the lab is started anew.  Raises
-        `NotReady` when it does not end within 10 seconds.
+        It stays down until `start` or until the lab is started anew.  A program that
+        another service of the node needs goes on, as zebra does for OSPF beside BGP.
+        Raises `NotReady` when it does not end within 10 seconds.
 
         """
         deadline = time.monotonic() + _STOP_LIMIT_S
-        for program in reversed(self._row.programs):
+        needed = self._needed()
+        going = {
+            probe.port
+            for row in self._node.running().services.values()
+            if row is not self._row and needed.issuperset(row.programs)
+            for probe in row.probes
+        }
+        for program in reversed([item for item in self._row.programs if item not in needed]):
             # sv's own stop waits as well, but looks only every 0.42 s.
             self._sv("down", program)
             while self._runs(program):
                 self._pause(deadline, f"{program} still runs")
         # The program has ended, but what it had started may take a moment.
-        ports = sorted({probe.port for probe in self._row.probes})
+        ports = sorted({probe.port for probe in self._row.probes} - going)
         while listening := self._listening(ports):
             self._pause(deadline, f"something listens on port {listening[0]}: see ss -ltnp")
 

@@ -8,6 +8,7 @@ the kernels again and again until it finds nothing to complain of.
 
 from __future__ import annotations
 
+import dataclasses
 import heapq
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,6 +29,9 @@ Tables = Mapping[str, Mapping[str, Sequence[Hop]]]
 SETTLED_S = 2.0
 SETTLED_RIP_S = 8.0
 _PAUSE_S = 0.025
+
+_OSPF = ("ospf", "ospf6")
+_RIP = ("rip", "ripng")
 
 
 class Complaint(NamedTuple):
@@ -73,7 +77,7 @@ def wait_converged(agent: Agent, plan: Plan, pids: Mapping[str, int], timeout_s:
     routers = speakers(plan)
     if not routers:
         return 0.0
-    by_rip = any(peer.protocol == "rip" for node in routers for peer in node.neighbours)
+    by_rip = any(peer.protocol in _RIP for node in routers for peer in node.neighbours)
     patience_s = SETTLED_RIP_S if by_rip else SETTLED_S
     before: Any = None
     settled = began
@@ -148,16 +152,25 @@ class _Domain:
 
     def __init__(self, routers: Sequence[NodePlan], alive: _Alive) -> None:
         self.routers = routers
-        self._by_ospf = any(p.protocol == "ospf" for node in routers for p in node.neighbours)
+        self._by_ospf = any(p.protocol in _OSPF for node in routers for p in node.neighbours)
         # Where a gateway's address leads, from each router and interface.
         self.next: dict[tuple[str, str | None, str | None], tuple[str, int]] = {}
         self.towards: dict[str, list[tuple[str, int]]] = {}
         self.prefixes: dict[Network, dict[str, AnnouncementPlan]] = {}
+        own: dict[tuple[str, str | None], list[str]] = {}
+        for node in routers:
+            for item in node.announced:
+                if item.network.prefixlen == item.network.max_prefixlen:
+                    address = str(item.network.network_address)
+                    own.setdefault((node.name, item.interface), []).append(address)
         for node in routers:
             for peer in node.neighbours:
                 if alive.joined(node.name, peer.interface, peer.node, peer.peer_interface):
-                    hop = node.name, peer.interface, str(peer.address)
-                    self.next[hop] = peer.node, peer.cost
+                    for address in (
+                        str(peer.address),
+                        *own.get((peer.node, peer.peer_interface), ()),
+                    ):
+                        self.next[node.name, peer.interface, address] = peer.node, peer.cost
                     self.towards.setdefault(peer.node, []).append((node.name, peer.cost))
             for item in node.announced:
                 known = self.prefixes.setdefault(item.network, {})
@@ -172,7 +185,7 @@ class _Domain:
         # What static routes tell of may be reached by ways that the map does not show; so
         # are the addresses of point-to-point links, which OSPF takes for unnumbered.
         inside = all(item.interface is not None for item in announced.values())
-        exact = inside and network.prefixlen < 32
+        exact = inside and network.prefixlen < network.max_prefixlen
         walked: dict[str, int | None] = {}
         for node in self.routers:
             name = node.name
@@ -194,12 +207,18 @@ class _Domain:
 
     def _misses(self, name: str, network: str, cheapest: Mapping[str, int], tables: Tables) -> bool:
         """Tell whether OSPF, which uses all equal paths, has not yet found them all."""
+        if not self._by_ospf:
+            return False
         best = {
-            (via, interface)
-            for (router, interface, via), (other, cost) in self.next.items()
+            (interface, other)
+            for (router, interface, _), (other, cost) in self.next.items()
             if router == name and cheapest.get(other, cheapest[name]) + cost == cheapest[name]
         }
-        return self._by_ospf and best != set(_hops(tables, name, network))
+        found = {
+            (interface, self.next.get((name, interface, via), ("",))[0])
+            for via, interface in _hops(tables, name, network)
+        }
+        return best != found
 
     def _cheapest(self, announced: Mapping[str, AnnouncementPlan]) -> dict[str, int]:
         """Dijkstra's search, from where the prefix is to whoever wants to go there."""
@@ -247,24 +266,37 @@ class _Domain:
 def _hops(tables: Tables, router: str, network: str) -> list[Hop]:
     """Return a router's next hops; on a point-to-point link the other end is its own gateway."""
     found = tables[router].get(network, ())
-    if not network.endswith("/32"):
+    address, _, length = network.partition("/")
+    if length not in ("32", "128"):
         return list(found)
-    return [(via or network.removesuffix("/32"), interface) for via, interface in found]
+    return [(via or address, interface) for via, interface in found]
 
 
 def _domains(plan: Plan, carrying: Iterable[WirePlan]) -> Iterable[_Domain]:
     """Yield the routers that were declared to tell each other of routes."""
     alive = _Alive(plan, carrying)
-    left = {node.name: node for node in speakers(plan)}
-    while left:
-        queue = [next(iter(left))]
-        for name in queue:
-            queue += [
-                peer.node
-                for peer in plan.node(name).neighbours
-                if peer.node in left and peer.node not in queue
-            ]
-        yield _Domain([left.pop(name) for name in queue], alive)
+    for family in (4, 6):
+        left = {
+            node.name: one for node in speakers(plan) if (one := _of_family(node, family)).announced
+        }
+        while left:
+            queue = [next(iter(left))]
+            for name in queue:
+                queue += [
+                    peer.node
+                    for peer in left[name].neighbours
+                    if peer.node in left and peer.node not in queue
+                ]
+            yield _Domain([left.pop(name) for name in queue], alive)
+
+
+def _of_family(node: NodePlan, family: int) -> NodePlan:
+    """Return a router as those of one version of IP see it."""
+    return dataclasses.replace(
+        node,
+        neighbours=tuple(peer for peer in node.neighbours if peer.address.version == family),
+        announced=tuple(item for item in node.announced if item.network.version == family),
+    )
 
 
 class _Alive:

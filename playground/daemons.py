@@ -9,18 +9,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv6Address, ip_network
 from itertools import count
 
-from playground.addressing import Addressing
+from playground.addressing import FAMILIES, Addressing
 from playground.errors import TopologyError
-from playground.frr import BgpPeer, OspfPort, RipPort, bgp_settings, ospf_settings, rip_settings
-from playground.plan import AnnouncementPlan, NeighbourPlan, Network, RoutePlan
+from playground.frr import (
+    BgpFamily,
+    BgpPeer,
+    OspfPort,
+    RipPort,
+    bgp_settings,
+    ospf6_settings,
+    ospf_settings,
+    rip_settings,
+    ripng_settings,
+)
+from playground.plan import Address, AnnouncementPlan, NeighbourPlan, Network, RoutePlan
 from playground.protocols import BACKBONE, DYNAMIC, FIRST_PRIVATE_AS, OSPF_COST
 from playground.realms import Realms, inner_links
 from playground.segments import Segment
-from playground.services import BGP, OSPF, RIP, ServiceSettings
-from playground.topology import End, Link, Machine, Router
+from playground.services import BGP, OSPF, OSPF6, RIP, RIPng, ServiceSettings
+from playground.topology import Link, Machine, Router
+from playground.wiring import Wiring, link_local
 
 
 @dataclass(frozen=True)
@@ -41,15 +52,17 @@ def find_daemons(
     machines: Iterable[Machine],
     realms: Realms,
     addressing: Addressing,
-    names: Mapping[End, str],
+    wiring: Wiring,
     routes: Mapping[Machine, Sequence[RoutePlan]],
 ) -> dict[Machine, Daemons]:
     """Return what each router has that speaks a routing protocol.
 
     ``routes`` are those of static routing for all machines.  A router that speaks
     a protocol keeps the ones that do not lead to a neighbour of its own, and tells
-    the others of them.  Raises `TopologyError` where routers of one network say
-    that it lies in different OSPF areas.
+    the others of them.  IPv4 and IPv6 have protocols of their own (OSPF and OSPFv3,
+    RIP and RIPng), or sessions of their own (BGP), and know nothing of each other.
+    Raises `TopologyError` where routers of one network say that it lies in different
+    OSPF areas.
 
     """
     routers = [
@@ -59,15 +72,46 @@ def find_daemons(
     ]
     if not routers:
         return {}
-    domain = _Domain(routers, realms, addressing, names)
-    return {router: domain.daemons(router, routes[router]) for router in routers}
+    domains = [_Domain(routers, realms, addressing, wiring, family) for family in FAMILIES]
+    return {router: _daemons(router, domains, routes[router]) for router in routers}
+
+
+def _daemons(router: Router, domains: Sequence[_Domain], routes: Sequence[RoutePlan]) -> Daemons:
+    parts = [
+        domain.part(router, [r for r in routes if r.destination.version == domain.family])
+        for domain in domains
+    ]
+    settings = [item for part in parts for item in part.settings]
+    if spoken := [domain for domain in domains if router.routing == "bgp" and domain.ports[router]]:
+        # One daemon has one number and one name in both families.
+        number, name = spoken[0].as_numbers[router], spoken[0].router_id(router)
+        families = [part.bgp for part in parts if part.bgp]
+        settings.append(BGP(bgp_settings(number, name, families)))
+    return Daemons(
+        tuple(settings),
+        tuple(peer for part in parts for peer in part.neighbours),
+        tuple(item for part in parts for item in part.announced),
+        tuple(route for part in parts for route in part.routes),
+    )
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What a router's daemons do for one version of IP; ``bgp`` is its part of BGP's settings."""
+
+    routes: tuple[RoutePlan, ...]
+    settings: tuple[ServiceSettings, ...] = ()
+    neighbours: tuple[NeighbourPlan, ...] = ()
+    announced: tuple[AnnouncementPlan, ...] = ()
+    bgp: BgpFamily | None = None
 
 
 @dataclass(frozen=True)
 class _Port:
     """A link through which a router speaks its protocol.
 
-    ``network`` is None where the link is point-to-point with addresses of its own.
+    ``network`` is None where the link is point-to-point with addresses of its own;
+    ``link_local`` is what the interface is called by its neighbours in IPv6.
 
     """
 
@@ -75,29 +119,35 @@ class _Port:
     link: Link
     segment: Segment
     interface: str
-    address: IPv4Address
-    network: IPv4Network | None
+    address: Address
+    network: Network | None
+    link_local: IPv6Address
 
     @property
-    def prefix(self) -> IPv4Network:
-        return self.network or IPv4Network(self.address)
+    def prefix(self) -> Network:
+        return self.network or ip_network(self.address)
 
 
 class _Domain:
-    """All ports through which routers speak, and who hears whom."""
+    """All ports through which routers speak one version of IP, and who hears whom."""
 
     def __init__(
         self,
         routers: Sequence[Router],
         realms: Realms,
         addressing: Addressing,
-        names: Mapping[End, str],
+        wiring: Wiring,
+        family: int,
     ) -> None:
+        self.family = family
+        self._router_ids = {
+            router: _router_id(router, realms, addressing, wiring) for router in routers
+        }
         self.ports: dict[Router, list[_Port]] = {}
         self._heard: dict[tuple[Segment, str], list[_Port]] = {}
         self._areas: dict[Segment, str] = {}
         for router in routers:
-            ports = self.ports[router] = list(_ports(router, realms, addressing, names))
+            ports = self.ports[router] = list(_ports(router, realms, addressing, wiring, family))
             for port in ports:
                 self._heard.setdefault((port.segment, str(router.routing)), []).append(port)
         for router in routers:
@@ -122,7 +172,7 @@ class _Domain:
 
     def heard(self, port: _Port) -> list[_Port]:
         """Return the ports of others that speak the same on this port's network."""
-        if port.router.routing == "rip" and port.network is None:
+        if port.router.routing == "rip" and port.network is None and self.family == 4:
             return []  # RFC 2453 section 3.9.2: answers must come from the same network
         everybody = self._heard[port.segment, str(port.router.routing)]
         return [other for other in everybody if other.router is not port.router]
@@ -149,7 +199,7 @@ class _Domain:
     def outer(self, port: _Port) -> list[_Port]:
         return [other for other in self.heard(port) if not self._is_inner(port, other)]
 
-    def address(self, router: Router) -> IPv4Address:
+    def address(self, router: Router) -> Address:
         """Return the address that a router is known by, preferably one inside its system."""
         ports = self.ports[router]
         inside = [port for port in ports if router.routing == "bgp" and self.inner(port)]
@@ -165,31 +215,53 @@ class _Domain:
                         found.append(other.router)
         return sorted(found, key=lambda member: member.serial)
 
-    def daemons(self, router: Router, routes: Sequence[RoutePlan]) -> Daemons:
+    def part(self, router: Router, routes: Sequence[RoutePlan]) -> _Part:
         ports = self.ports[router]
+        if not ports:
+            return _Part(tuple(routes))
         gateways = {(port.interface, other.address) for port in ports for other in self.heard(port)}
         kept = tuple(route for route in routes if (route.interface, route.via) not in gateways)
-        told = [r.destination for r in kept if r.destination.version == 4 and r.via is not None]
-        if not ports:
-            return Daemons((), (), (), tuple(routes))
-        default = any(not network.prefixlen for network in told)
-        return Daemons(
+        told = [route.destination for route in kept if route.via is not None]
+        # What masquerades is the way out for all that is behind it.
+        default = any(not network.prefixlen for network in told) or (
+            self.family == 4 and bool(router.uplinks)
+        )
+        bgp = self._bgp(router, default) if router.routing == "bgp" else None
+        return _Part(
+            routes=kept,
             settings=tuple(self._settings(router, default)),
             neighbours=tuple(
                 NeighbourPlan(
-                    str(router.routing),
+                    self._protocol(router),
                     port.interface,
                     other.router.name,
                     other.interface,
-                    other.address,
+                    self._gateway(port, other),
                     self.cost(port, other),
                 )
                 for port in ports
                 for other in self.heard(port)
             ),
             announced=tuple(self._announced(router, told)),
-            routes=kept,
+            bgp=bgp,
         )
+
+    def _protocol(self, router: Router) -> str:
+        routing = str(router.routing)
+        return _IPV6[routing] if self.family == 6 else routing
+
+    def _gateway(self, port: _Port, other: _Port) -> Address:
+        """Return the address that routes through a neighbour's port lead to."""
+        # Link-local next hops: RFC 5340 section 4.8.2, RFC 2080 section 2.1; bgpd gives a
+        # neighbour that shares a subnet its link-local one, and others their own.
+        if self.family == 4:
+            return other.address
+        apart = port.network is None and not self._is_inner(port, other)
+        return other.address if port.router.routing == "bgp" and apart else other.link_local
+
+    def router_id(self, router: Router) -> IPv4Address:
+        """Return a number of 32 bits of a router's own, an address of IPv4 where it has one."""
+        return self._router_ids[router]
 
     def _announced(self, router: Router, told: Iterable[Network]) -> Iterator[AnnouncementPlan]:
         for port in self.ports[router]:
@@ -199,22 +271,27 @@ class _Domain:
                 yield AnnouncementPlan(network, None, 0)
 
     def _settings(self, router: Router, default: bool) -> Iterator[ServiceSettings]:
-        # What masquerades is the way out for all that is behind it.
-        default = default or bool(router.uplinks)
-        ports = self.ports[router]
         if router.routing == "rip":
-            rows = [RipPort(port.interface, not self.heard(port)) for port in ports]
-            yield RIP(rip_settings(rows, default))
-            return
-        address = self.address(router)
-        if router.routing == "ospf":
-            yield OSPF(ospf_settings(address, self._ospf_ports(router, self.heard), default))
-            return
-        if len(self.system(router)) > 1:
-            yield OSPF(ospf_settings(address, self._ospf_ports(router, self.inner), False))
-        networks = dict.fromkeys(port.prefix for port in ports)
+            rows = [RipPort(port.interface, not self.heard(port)) for port in self.ports[router]]
+            if self.family == 4:
+                yield RIP(rip_settings(rows, default))
+            else:
+                yield RIPng(ripng_settings(rows, default))
+        elif router.routing == "ospf":
+            yield self._ospf(router, self._ospf_ports(router, self.heard), default)
+        elif len(self.system(router)) > 1:
+            yield self._ospf(router, self._ospf_ports(router, self.inner), False)
+
+    def _ospf(self, router: Router, ports: Iterable[OspfPort], default: bool) -> ServiceSettings:
+        name = self.router_id(router)
+        if self.family == 4:
+            return OSPF(ospf_settings(name, ports, default))
+        return OSPF6(ospf6_settings(name, ports, default))
+
+    def _bgp(self, router: Router, default: bool) -> BgpFamily:
+        networks = dict.fromkeys(port.prefix for port in self.ports[router])
         peers = self._bgp_peers(router)
-        yield BGP(bgp_settings(self.as_numbers[router], address, networks, peers, default))
+        return BgpFamily(self.family, tuple(networks), tuple(peers), default)
 
     def _ospf_ports(
         self, router: Router, heard: Callable[[_Port], list[_Port]]
@@ -240,15 +317,30 @@ class _Domain:
                 yield BgpPeer(peer.address, number, on_subnet=port.network is not None)
 
 
+# What finds the ways of IPv6 beside each protocol of IPv4; BGP does both.
+_IPV6 = {"ospf": "ospf6", "rip": "ripng", "bgp": "bgp"}
+
+
 def _ports(
-    router: Router, realms: Realms, addressing: Addressing, names: Mapping[End, str]
+    router: Router, realms: Realms, addressing: Addressing, wiring: Wiring, family: int
 ) -> Iterator[_Port]:
     for link in inner_links(router):
         end = link.end(router)
         segment = realms.segment_of[end]
-        for address in addressing.of(end, 4)[:1]:
-            network = addressing.subnets[segment, 4]
-            yield _Port(router, link, segment, names[end], address.ip, network)  # type: ignore[arg-type]
+        for address in addressing.of(end, family)[:1]:
+            network = addressing.subnets[segment, family]
+            own = link_local(wiring.macs[end])
+            yield _Port(router, link, segment, wiring.names[end], address.ip, network, own)
+
+
+def _router_id(
+    router: Router, realms: Realms, addressing: Addressing, wiring: Wiring
+) -> IPv4Address:
+    for port in _ports(router, realms, addressing, wiring, 4):
+        return IPv4Address(port.address)
+    # Without IPv4 it is the end of a MAC address, of which no two are the same.
+    mac = wiring.macs[router.links[0].end(router)]
+    return IPv4Address(bytes.fromhex(mac.replace(":", ""))[-4:])
 
 
 def _as_numbers(routers: Iterable[Router]) -> dict[Router, int]:

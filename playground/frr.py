@@ -1,9 +1,9 @@
-"""FRR's settings as text: what ospfd, ripd and bgpd read when they start.
+"""FRR's settings as text: what ospfd, ospf6d, ripd, ripngd and bgpd read when they start.
 
 Pure functions from a few rows to FRR's own words (https://docs.frrouting.org).
 All timers are short, so that a lab is up at once and a lesson sees a failure heal:
-a silent neighbour is given up after 1 s (OSPF), 3 s (BGP) or 15 s (RIP), where
-40, 90 and 180 s are usual.
+a silent neighbour is given up after 1 s (OSPF), 3 s (OSPFv3, BGP) or 15 s (RIP),
+where 40, 90 and 180 s are usual.
 
 """
 
@@ -47,6 +47,19 @@ class BgpPeer(NamedTuple):
     on_subnet: bool = True
 
 
+class BgpFamily(NamedTuple):
+    """What BGP does for one version of IP: ``networks`` are those it tells as its own.
+
+    With ``default`` it tells the others of a default route.
+
+    """
+
+    version: int
+    networks: tuple[Network, ...]
+    peers: tuple[BgpPeer, ...]
+    default: bool = False
+
+
 def ospf_settings(router_id: Address, ports: Iterable[OspfPort], default: bool) -> str:
     """Return ospfd's settings; with ``default`` it tells the others of a default route.
 
@@ -82,6 +95,32 @@ def ospf_settings(router_id: Address, ports: Iterable[OspfPort], default: bool) 
     return _text(lines)
 
 
+def ospf6_settings(router_id: Address, ports: Iterable[OspfPort], default: bool) -> str:
+    """Return ospf6d's settings, likewise: OSPFv3 finds the ways of IPv6 (RFC 5340)."""
+    lines = [
+        "router ospf6",
+        f" ospf6 router-id {router_id}",
+        " timers lsa min-arrival 0",
+        " timers throttle spf 10 50 500",
+        " log-adjacency-changes",
+        " redistribute kernel",
+        *([" default-information originate always"] if default else []),
+    ]
+    for port in ports:
+        lines += [
+            f"interface {port.interface}",
+            f" ipv6 ospf6 area {port.area}",
+            f" ipv6 ospf6 cost {port.cost}",
+            # The fastest that ospf6d knows is a greeting a second.
+            " ipv6 ospf6 hello-interval 1",
+            " ipv6 ospf6 dead-interval 3",
+            " ipv6 ospf6 retransmit-interval 1",
+            *([" ipv6 ospf6 network point-to-point"] if port.point_to_point else []),
+            *([" ipv6 ospf6 passive"] if port.passive else []),
+        ]
+    return _text(lines)
+
+
 def rip_settings(ports: Sequence[RipPort], default: bool) -> str:
     """Return ripd's settings, likewise."""
     return _text(
@@ -98,25 +137,35 @@ def rip_settings(ports: Sequence[RipPort], default: bool) -> str:
     )
 
 
-def bgp_settings(
-    as_number: int,
-    router_id: Address,
-    networks: Iterable[Network],
-    peers: Iterable[BgpPeer],
-    default: bool,
-) -> str:
-    """Return bgpd's settings, likewise; ``networks`` are those told as its own."""
+def ripng_settings(ports: Sequence[RipPort], default: bool) -> str:
+    """Return ripngd's settings, likewise: RIPng is RIP for IPv6 (RFC 2080)."""
+    return _text(
+        [
+            "router ripng",
+            *(f" network {port.interface}" for port in ports),
+            *(f" passive-interface {port.interface}" for port in ports if port.passive),
+            " timers basic 5 15 10",
+            " redistribute kernel",
+            *([" default-information originate"] if default else []),
+        ]
+    )
+
+
+def bgp_settings(as_number: int, router_id: Address, families: Iterable[BgpFamily]) -> str:
+    """Return bgpd's settings, likewise; each family of addresses has sessions of its own."""
+    families = tuple(families)
     lines = [
         f"router bgp {as_number}",
         f" bgp router-id {router_id}",
         " bgp log-neighbor-changes",
+        # Each session carries the routes of the family that it runs over.
+        " no bgp default ipv4-unicast",
         # RFC 8212 has every system say what it takes and tells; here that is everything.
         " no bgp ebgp-requires-policy",
         " timers bgp 1 3",
         " coalesce-time 0",
     ]
-    inside = []
-    for peer in peers:
+    for peer in (peer for family in families for peer in family.peers):
         to = f" neighbor {peer.address}"
         lines += [
             f"{to} remote-as {peer.as_number}",
@@ -125,15 +174,20 @@ def bgp_settings(
             *([f"{to} update-source {peer.source}"] if peer.source else []),
             *([f"{to} disable-connected-check"] if not peer.on_subnet else []),
         ]
-        inside += [f" {to} next-hop-self"] if peer.source else []
-        inside += [f" {to} default-originate"] if default else []
-    lines += [
-        " address-family ipv4 unicast",
-        *(f"  network {network}" for network in networks),
-        "  redistribute kernel",
-        *inside,
-        " exit-address-family",
-    ]
+    for family in families:
+        lines += [
+            f" address-family ipv{family.version} unicast",
+            *(f"  network {network}" for network in family.networks),
+            "  redistribute kernel",
+        ]
+        for peer in family.peers:
+            to = f"  neighbor {peer.address}"
+            lines += [
+                f"{to} activate",
+                *([f"{to} next-hop-self"] if peer.source else []),
+                *([f"{to} default-originate"] if family.default else []),
+            ]
+        lines += [" exit-address-family"]
     return _text(lines)
 
 

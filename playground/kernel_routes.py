@@ -23,6 +23,7 @@ PROTOCOLS = {
     187: "isis",
     188: "ospf",
     189: "rip",
+    190: "ripng",
     196: "static",
 }
 KINDS = {1: "unicast", 2: "local", 5: "multicast", 6: "blackhole", 7: "unreachable", 8: "prohibit"}
@@ -35,7 +36,7 @@ class Route:
 
     ``via`` is None for what is on the link itself, ``interface`` for what goes
     nowhere.  ``protocol`` is who made it: "kernel" (an interface's own prefix),
-    "static", "ospf", "rip", "bgp".  ``kind`` is "unicast", or "blackhole",
+    "static", "ospf", "rip", "ripng", "bgp".  ``kind`` is "unicast", or "blackhole",
     "unreachable", "prohibit" for what is thrown away.  Of two routes to one
     destination the one with the lower ``metric`` counts, and none is 0 (IPv4).
     ``table`` is "main" or the number that a policy rule names.  ``weight`` is the

@@ -76,7 +76,7 @@ def make_plan(
     check_realms(realms, addressing)
     check_forwards(realms, addressing)
     routes = find_routes(machines, realms, addressing, wiring.names)
-    daemons = find_daemons(machines, realms, addressing, wiring.names, routes)
+    daemons = find_daemons(machines, realms, addressing, wiring, routes)
     names = find_names(machines, realms, addressing)
     planned = [
         _node(

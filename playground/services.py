@@ -289,10 +289,24 @@ class OSPF(RoutingDaemon):
 
 
 @dataclass(frozen=True)
+class OSPF6(RoutingDaemon):
+    """Open Shortest Path First, version 3, for IPv6 (RFC 5340), by FRR's ospf6d."""
+
+    service: str = field(default="ospf6", init=False, repr=False)
+
+
+@dataclass(frozen=True)
 class RIP(RoutingDaemon):
     """The Routing Information Protocol, version 2 (RFC 2453), by FRR's ripd."""
 
     service: str = field(default="rip", init=False, repr=False)
+
+
+@dataclass(frozen=True)
+class RIPng(RoutingDaemon):
+    """The Routing Information Protocol for IPv6 (RFC 2080), by FRR's ripngd."""
+
+    service: str = field(default="ripng", init=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -610,8 +624,8 @@ def _wire_name(name: str) -> bytes:
 
 def _configure_routing(settings: RoutingDaemon, context: ServiceContext) -> tuple[File, ...]:
     daemon = f"{settings.service}d"
-    # zebra stays as it is, and so do the routes of another protocol; mgmtd reads for ripd.
-    readers = ("mgmtd", daemon) if daemon == "ripd" else (daemon,)
+    # zebra stays as it is, and so do the routes of another protocol; mgmtd reads for RIP's.
+    readers = ("mgmtd", daemon) if daemon in ("ripd", "ripngd") else (daemon,)
     content = settings.configuration.encode()
     return (File(f"/etc/frr/{daemon}.conf", content, 0o640, programs=readers),)
 
@@ -759,6 +773,16 @@ SERVICES: dict[str, ServiceRow] = {
             configure=_configure_routing,
         ),
         ServiceRow(
+            name="ospf6",
+            settings=OSPF6,
+            layer="frr",
+            programs=("zebra", "ospf6d"),
+            ports=(Port(2601), Port(2606)),
+            probes=(Probe(2601, expect=_BANNER_FRR), Probe(2606, expect=_BANNER_FRR)),
+            logs=("/var/log/frr/ospf6d.log", "/var/log/frr/zebra.log"),
+            configure=_configure_routing,
+        ),
+        ServiceRow(
             name="rip",
             settings=RIP,
             layer="frr",
@@ -766,6 +790,16 @@ SERVICES: dict[str, ServiceRow] = {
             ports=(Port(2601), Port(2602)),
             probes=(Probe(2601, expect=_BANNER_FRR), Probe(2602, expect=_BANNER_FRR)),
             logs=("/var/log/frr/ripd.log", "/var/log/frr/mgmtd.log", "/var/log/frr/zebra.log"),
+            configure=_configure_routing,
+        ),
+        ServiceRow(
+            name="ripng",
+            settings=RIPng,
+            layer="frr",
+            programs=("mgmtd", "zebra", "ripngd"),
+            ports=(Port(2601), Port(2603)),
+            probes=(Probe(2601, expect=_BANNER_FRR), Probe(2603, expect=_BANNER_FRR)),
+            logs=("/var/log/frr/ripngd.log", "/var/log/frr/mgmtd.log", "/var/log/frr/zebra.log"),
             configure=_configure_routing,
         ),
         ServiceRow(

@@ -147,11 +147,11 @@ class Router(Translating, Machine):
 
     With ``routing="static"`` it gets routes to all that it should reach; with
     ``routing=None`` only to the networks it is linked to, and the rest is left
-    to whoever sits down at it.  With "ospf", "rip" or "bgp" it finds its IPv4
-    routes by that protocol, spoken by FRR with fast timers, together with the
-    neighbours that speak the same; a route to where nobody speaks it is static,
-    and told to the others.  Nothing is told through a link that it masquerades
-    through.  IPv6 routes are static in any case.
+    to whoever sits down at it.  With "ospf", "rip" or "bgp" it finds its routes
+    by that protocol, spoken by FRR with fast timers, together with the neighbours
+    that speak the same; a route to where nobody speaks it is static, and told to
+    the others.  Nothing is told through a link that it masquerades through.  The
+    ways of IPv6 are found by OSPFv3, RIPng, or BGP over IPv6, where links have it.
 
     ``as_number`` is its autonomous system's for BGP; without one it is a system
     of its own.  Routers of one system that are linked find each other by OSPF.

@@ -6,6 +6,8 @@ from playground.commands import run
 from playground.errors import BadArgument, CommandFailed
 from playground.live import Node
 
+_DAEMONS = ("ospf", "ospf6", "rip", "ripng", "bgp")
+
 # Of a command that the daemon does not know, or understands only half.
 _COMPLAINTS = ("% Unknown command", "% Ambiguous command", "% Command incomplete")
 
@@ -16,7 +18,7 @@ def vtysh(node: Node, commands: tuple[str, ...]) -> str:
         raise BadArgument(
             f'vtysh takes commands of FRR as text, such as "show ip route", not {commands!r}'
         )
-    daemons = [name for name in ("ospf", "rip", "bgp") if name in node.running().services]
+    daemons = [name for name in _DAEMONS if name in node.running().services]
     if not daemons:
         raise BadArgument(
             f"{node.name} has no routing daemon to speak to: declare it with "

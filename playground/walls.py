@@ -94,7 +94,9 @@ _SERVICE_PROCESSES = {
     "dhcp": 2,
     "dhcp-relay": 2,
     "ospf": 6,
+    "ospf6": 6,
     "rip": 12,
+    "ripng": 12,
     "bgp": 9,
 }
 

@@ -12,6 +12,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from ipaddress import IPv6Address
 
 from playground.errors import TopologyError
 from playground.plan import InterfacePlan, Plan, WirePlan
@@ -71,6 +72,19 @@ def choose_names(
     _name_ports(links, names, set(devices.values()))
     macs = _choose_macs(links, names, earlier, lab)
     return Wiring(names, macs, devices, earlier)
+
+
+def link_local(mac: str) -> IPv6Address:
+    """Return the address that a kernel gives an interface with this MAC address for its link.
+
+    >>> link_local("02:64:50:06:7b:40")
+    IPv6Address('fe80::64:50ff:fe06:7b40')
+
+    """
+    # RFC 4291 appendix A: the universal/local bit is turned, ff:fe put in the middle.
+    number = bytearray.fromhex(mac.replace(":", ""))
+    number[0] ^= 2
+    return IPv6Address(b"\xfe\x80" + bytes(6) + number[:3] + b"\xff\xfe" + number[3:])
 
 
 def derived_mac(lab: str, node: str, interface: str, attempt: int = 0) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 
 from hypothesis import strategies as st
 
@@ -318,11 +319,13 @@ def best_tables(
                 if not plugged.issuperset(ends):
                     continue
                 for network, (rest, hops) in list(best[peer.node].items()):
+                    if ip_network(network).version != peer.address.version:
+                        continue
                     cost, hop = rest + peer.cost, (str(peer.address), peer.interface)
                     known, ways = table.get(network, (cost + 1, []))
                     if known > cost and hops:
                         table[network] = cost, [hop]
-                    elif known == cost and peer.protocol == "ospf" and hop not in ways:
+                    elif known == cost and peer.protocol in ("ospf", "ospf6") and hop not in ways:
                         ways += [hop] if ways != [(None, ways[0][1])] else []
     return {
         name: {network: hops for network, (_, hops) in table.items()}

@@ -23,8 +23,28 @@ def ring(routing: str = "ospf", size: int = 4) -> list[Router]:
 
 @pytest.mark.parametrize("routing", ["ospf", "rip", "bgp"])
 def test_tables_of_shortest_ways_are_finished(routing: str) -> None:
-    plan = make_plan(ring(routing))
+    plan = make_plan(ring(routing), ipv6=True)
     assert unfinished(plan, plan.wires, best_tables(plan, plan.wires)) == []
+
+
+def test_ipv6_has_ways_of_its_own_to_find() -> None:
+    plan = make_plan(ring(), ipv6=True)
+    tables = best_tables(plan, plan.wires)
+    assert {len(network.split(":")) > 1 for network in tables["r2"]} == {True, False}
+    lan = next(network for network in tables["r0"] if ":" in network)
+    del tables["r2"][lan]
+    assert {item.network for item in unfinished(plan, plan.wires, tables)} == {lan}
+
+
+def test_a_point_to_point_link_of_ipv6_leads_to_its_own_addresses() -> None:
+    a, b = Router("a", routing="ospf"), Router("b", routing="ospf")
+    Link(a, b, addresses=("2001:db8:1::1/128", "2001:db8:1::2/128"))
+    plan = make_plan([a])
+    tables = {
+        "a": {"2001:db8:1::2/128": [(None, "eth0")]},
+        "b": {"2001:db8:1::1/128": [(None, "eth0")]},
+    }
+    assert unfinished(plan, plan.wires, tables) == []
 
 
 def test_a_router_without_a_route_is_not_done() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from ipaddress import ip_address
 from itertools import pairwise
 
 import pytest
@@ -12,8 +13,9 @@ from playground.errors import BadArgument, CommandFailed, TopologyError
 from playground.lab import Lab
 from playground.plan import NodePlan, Plan
 from playground.planning import make_plan
-from playground.services import BGP, OSPF, RoutingDaemon
+from playground.services import BGP, OSPF, OSPF6, RoutingDaemon
 from playground.topology import Host, Link, Router, Switch
+from playground.wiring import link_local
 from tests.facts import assert_can_ping, assert_path
 
 
@@ -146,13 +148,47 @@ def test_routers_of_one_system_find_each_other_by_ospf() -> None:
     assert [item.service for item in plan.node("other").services] == ["bgp"]
 
 
-def test_without_ipv4_there_is_nothing_to_speak_of() -> None:
+def test_ipv6_has_a_protocol_of_its_own() -> None:
     a, b = Router("a", routing="ospf"), Router("b", routing="ospf")
     Link(a, b, subnet="2001:db8:5::/64")
     Link(b, Host("h1"), subnet="2001:db8:6::/64")
-    node = make_plan([a]).node("a")
-    assert (node.services, node.announced) == ((), ())
-    assert routes(node) == ["2001:db8:6::/64 via 2001:db8:5::2"]
+    plan = make_plan([a])
+    node = plan.node("a")
+    assert [item.service for item in node.services] == ["ospf6"]
+    assert [str(item.network) for item in node.announced] == ["2001:db8:5::/64"]
+    assert routes(node) == []
+    [peer] = node.neighbours
+    # OSPFv3 leads to link-local addresses, which a kernel makes of MAC addresses.
+    assert peer.address == link_local(plan.node("b").interfaces[0].mac)
+
+
+@pytest.mark.parametrize(
+    ("routing", "services"),
+    [("ospf", ["ospf", "ospf6"]), ("rip", ["rip", "ripng"]), ("bgp", ["bgp"])],
+)
+def test_both_families_side_by_side(routing: str, services: list[str]) -> None:
+    a, b = Router("a", routing=routing), Router("b", routing=routing)
+    Link(a, b)
+    Link(b, Host("h1"))
+    node = make_plan([a], ipv6=True).node("a")
+    assert [item.service for item in node.services] == services
+    assert [peer.address.version for peer in node.neighbours] == [4, 6]
+    assert routes(node) == []
+
+
+def test_where_links_have_only_ipv6_a_router_is_known_by_its_mac_address() -> None:
+    a, b = Router("a", routing="ospf"), Router("b", routing="ospf")
+    Link(a, b, subnet="2001:db8:5::/64")
+    plan = make_plan([a])
+    names = {
+        line
+        for node in plan.nodes
+        for line in settings(node, OSPF6)
+        if line.startswith("ospf6 router-id")
+    }
+    assert len(names) == 2
+    last = ip_address(bytes.fromhex(plan.node("a").interfaces[0].mac.replace(":", ""))[-4:])
+    assert f"ospf6 router-id {last}" in names
 
 
 # -- what comes of it --------------------------------------------------------
@@ -169,7 +205,7 @@ def ring(engine: Engine, keep_lab: Callable[[str], None]) -> Iterator[Lab]:
     stub = Router("stub")
     Link(routers[3], stub, subnet="10.2.0.0/24")
     Link(stub, Host("h3"), subnet="10.1.3.0/24")
-    with Lab(routers[0], quiet=True) as lab:
+    with Lab(routers[0], ipv6=True, quiet=True) as lab:
         keep_lab(lab.id)
         yield lab
 
@@ -177,6 +213,7 @@ def ring(engine: Engine, keep_lab: Callable[[str], None]) -> Iterator[Lab]:
 def test_start_returns_when_everybody_reaches_everybody(ring: Lab) -> None:
     for name in ("h2", "h3"):
         assert_can_ping(ring.node("h0"), ring.node(name))
+        ring.node("h0").run(f"ping -6 -c 1 {name}")
     made_by = {str(route.destination): route.protocol for route in ring.node("r1").routes()}
     assert made_by["10.1.0.0/24"] == "ospf"
     assert made_by["10.0.1.0/24"] == "kernel"
@@ -185,14 +222,22 @@ def test_start_returns_when_everybody_reaches_everybody(ring: Lab) -> None:
 def test_equal_paths_are_both_used(ring: Lab) -> None:
     rows = [row for row in ring.node("r0").routes() if str(row.destination) == "10.1.2.0/24"]
     assert sorted(str(row.via) for row in rows) == ["10.0.0.2", "10.0.3.1"]
+    [far] = {
+        str(a.network) for a in ring.plan().node("h2").interfaces[0].addresses if a.version == 6
+    }
+    six = [row for row in ring.node("r0").routes() if str(row.destination) == far]
+    assert [row.protocol for row in six] == ["ospf", "ospf"]
 
 
 def test_a_stopped_daemon_is_gone_round_and_comes_back(ring: Lab) -> None:
     daemon = ring.node("r1").services["ospf"]
     daemon.stop()
+    # The one of IPv6 goes on, and with it zebra, which both need.
+    assert daemon.status() == "stopped"
+    assert ring.node("r1").services["ospf6"].running
     daemon.start()
     ring.wait_converged()
-    assert_path(ring.node("h0"), ring.node("h3"), "10.1.0.1", "10.0.3.1", "10.2.0.2", "10.1.3.2")
+    assert_path(ring.node("h0"), "10.1.3.2", "10.1.0.1", "10.0.3.1", "10.2.0.2", "10.1.3.2")
 
 
 def test_vtysh_speaks_to_the_daemons(ring: Lab) -> None:
@@ -221,7 +266,8 @@ def test_ways_are_found_round_a_link_that_is_down(ring: Lab) -> None:
     assert by_r3.peer(r0).node.name == "r3"
     by_r3.down()
     assert ring.wait_converged() < 60
-    assert_path(ring.node("h0"), "h2", "10.1.0.1", "10.0.0.2", "10.0.1.2", "10.1.2.2")
+    assert_path(ring.node("h0"), "10.1.2.2", "10.1.0.1", "10.0.0.2", "10.0.1.2", "10.1.2.2")
+    ring.node("h0").run("ping -6 -c 1 h2")
 
 
 def test_a_router_that_is_added_is_told_of_all(engine: Engine) -> None:
@@ -264,9 +310,27 @@ def test_rip_finds_its_ways(engine: Engine) -> None:
     h1, h2 = Host("h1"), Host("h2")
     for one, other in ((h1, a), (a, b), (b, h2)):
         Link(one, other)
-    with Lab(a, quiet=True):
-        assert_can_ping(h1, h2)
-        assert "rip" in [route.protocol for route in a.routes()]
+    with Lab(a, ipv6=True, quiet=True):
+        for version in (4, 6):
+            h1.run(f"ping -{version} -c 1 h2")
+        assert {"rip", "ripng"} <= {route.protocol for route in a.routes()}
+
+
+def test_bgp_finds_ways_for_both_families(engine: Engine) -> None:
+    inside = [Router(name, routing="bgp", as_number=64512) for name in ("a", "b")]
+    other = Router("c", routing="bgp", as_number=64513)
+    h1, h2 = Host("h1"), Host("h2")
+    Link(h1, inside[0])
+    Link(*inside)
+    Link(inside[1], other)
+    Link(other, h2)
+    with Lab(h1, ipv6=True, quiet=True):
+        for version in (4, 6):
+            h1.run(f"ping -{version} -c 1 h2")
+        made_by = {str(row.destination): row.protocol for row in inside[0].routes()}
+        assert made_by["2001:db8:0:4::/64"] == made_by["10.0.4.0/24"] == "bgp"
+        # Each session carries the routes of the family that it runs over.
+        assert "64512" in other.vtysh("show bgp ipv6 unicast 2001:db8:0:1::/64")
 
 
 def test_a_router_is_set_up_by_hand(engine: Engine) -> None:

@@ -72,7 +72,9 @@ def test_the_ports_that_everybody_expects() -> None:
         "dhcp-relay": [],
         # Of the daemons' own terminals, for nobody but the router itself.
         "ospf": [(2601, "tcp", False), (2604, "tcp", False)],
+        "ospf6": [(2601, "tcp", False), (2606, "tcp", False)],
         "rip": [(2601, "tcp", False), (2602, "tcp", False)],
+        "ripng": [(2601, "tcp", False), (2603, "tcp", False)],
         "bgp": [(2601, "tcp", False), (2605, "tcp", False)],
     }
 
@@ -97,7 +99,7 @@ def test_every_port_is_asked_for_an_answer(row: ServiceRow) -> None:
         ("dns", b"pg\x85\x83\0\1\0\0\0\0\0\0", b"pg\x01\x00"),
         *(
             (name, b"Vty password is not set.\r\n", b"password: ")
-            for name in ("ospf", "rip", "bgp")
+            for name in ("ospf", "ospf6", "rip", "ripng", "bgp")
         ),
     ],
     ids=[name for name, row in SERVICES.items() if row.probes],
