@@ -101,7 +101,9 @@ def ospf6_settings(router_id: Address, ports: Iterable[OspfPort], default: bool)
         "router ospf6",
         f" ospf6 router-id {router_id}",
         " timers lsa min-arrival 0",
-        " timers throttle spf 10 50 500",
+        # Less, and ospf6d may keep a route that was withdrawn as it came up: 10 of 30
+        # tries with ospfd's 10 and 50 ms, 1 with 100 ms, none with 200 ms (FRR 10.3).
+        " timers throttle spf 200 200 500",
         " log-adjacency-changes",
         " redistribute kernel",
         *([" default-information originate always"] if default else []),

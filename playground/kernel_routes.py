@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
@@ -53,9 +53,10 @@ class Route:
     table: str = "main"
     source: str | None = field(default=None, repr=False)
     weight: int = field(default=1, repr=False)
+    hops: tuple[str, ...] = field(default=(), repr=False, compare=False)
 
     def as_shell(self) -> str:
-        """Return the ip(8) command that makes this route.
+        """Return the ip(8) command that makes this route, with all its paths if it has several.
 
         >>> r1.routes()[0].as_shell()
         'ip route add 10.0.2.0/24 via 10.0.3.2 dev eth1 metric 20'
@@ -64,11 +65,17 @@ class Route:
         words = ["ip"] + ["-6"] * (self.destination.version == 6) + ["route", "add"]
         words += [self.kind] if self.kind != "unicast" else []
         words += [str(self.destination) if self.destination.prefixlen else "default"]
-        words += ["via", str(self.via)] if self.via else []
-        words += ["dev", self.interface] if self.interface else []
+        several = len(self.hops) > 1
+        words += [] if several else self.hop()
         words += ["metric", str(self.metric)] if self.metric else []
         words += ["table", self.table] if self.table != "main" else []
+        words += [f"nexthop {hop}" for hop in self.hops] if several else []
         return " ".join(words)
+
+    def hop(self) -> list[str]:
+        """Return this next hop in ip(8)'s words."""
+        words = ["via", str(self.via)] if self.via else []
+        return words + (["dev", self.interface] if self.interface else [])
 
 
 @dataclass(frozen=True)
@@ -110,7 +117,20 @@ def routes(node: Node) -> Table[Route]:
     """Read a node's routes; see `NodeOperations.routes`."""
     live = node.running()
     [rows] = live.agent.call("routes", pids=[live.pid])
-    return Table(read_route(row) for row in rows)
+    return Table(with_hops([read_route(row) for row in rows]))
+
+
+def with_hops(routes: Sequence[Route]) -> Iterator[Route]:
+    """Yield routes that know of the other paths of the same route."""
+    paths: dict[tuple[object, ...], list[str]] = {}
+    for route in routes:
+        paths.setdefault(_place(route), []).append(" ".join(route.hop()))
+    for route in routes:
+        yield replace(route, hops=tuple(paths[_place(route)]))
+
+
+def _place(route: Route) -> tuple[object, ...]:
+    return route.destination, route.metric, route.table, route.kind, route.protocol
 
 
 def read_route(row: Mapping[str, Any]) -> Route:

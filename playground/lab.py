@@ -195,6 +195,14 @@ class Lab:
         """
         return make_plan(self._given, lab=self.name, ipv6=self.ipv6, previous=self._plan)
 
+    def as_shell(self) -> str:
+        """Return the commands that make this lab's network by hand: those of `Plan.as_shell`.
+
+        >>> Path("network.sh").write_text(lab.as_shell())  # then: sudo sh network.sh
+
+        """
+        return self.plan().as_shell()
+
     def __getitem__(self, name: str) -> Node:
         """Return the node with this full or short name.
 

@@ -450,6 +450,21 @@ class NodeOperations:
 
         return kernel_routes.policy_rules(self)
 
+    def as_shell(self) -> str:
+        """Return the commands that would set up this node's network, typed on it by hand.
+
+        Addresses, routes, policy rules, sysctls, and the firewall with NAT, as they are
+        now.  Raises `NotRunning`; ``lab.plan().node("h1").as_shell()`` needs no lab that runs.
+
+        >>> print(h1.as_shell())
+        ip link set dev lo up
+        ...
+        ip route replace default via 192.168.1.1 dev eth0
+
+        """
+        plan = self.running().plan
+        return plan.as_shell() if plan is not None else ""
+
     def vtysh(self, *commands: str) -> str:
         """Give commands to FRR's terminal, in one session, and return what it says.
 

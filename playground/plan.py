@@ -262,6 +262,19 @@ class NodePlan:
     nat: NatPlan | None = None
     filters: FilterPlan = NO_FILTERS
 
+    def as_shell(self) -> str:
+        """Return the commands that set up this node's network, as typed on the node itself.
+
+        >>> print(lab.plan().node("h1").as_shell())
+        ip link set dev lo up
+        ...
+        ip route replace default via 192.168.1.1 dev eth0
+
+        """
+        from playground.by_hand import node_as_shell
+
+        return node_as_shell(self)
+
 
 @dataclass(frozen=True)
 class SwitchPlan:
@@ -421,6 +434,25 @@ class Plan(Tabular):
 
         """
         return _plain(self, {})  # type: ignore[no-any-return]
+
+    def as_shell(self) -> str:
+        """Return the commands that make this network by hand: a script of sh(1), to be run as root.
+
+        Every node is a network namespace of ip-netns(8), every switch a bridge; a plain
+        machine with iproute2, procps and, for firewalls and NAT, nftables is enough.  What
+        programs do is no part of it: services, routing daemons, DHCP.
+
+        >>> print(lab.plan().as_shell())
+        #!/bin/sh
+        ...
+        ip netns add h1
+        ip netns add h2
+        ...
+
+        """
+        from playground.by_hand import as_shell
+
+        return as_shell(self)
 
     def to_json(self) -> str:
         """Return the plan as indented JSON text."""

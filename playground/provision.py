@@ -152,8 +152,13 @@ def _identity(node: NodePlan, hosts: _HostsTexts) -> tuple[File, ...]:
     return (
         File("/etc/hostname", f"{node.short}\n".encode()),
         File("/etc/hosts", hosts.of(node)),
-        File("/etc/resolv.conf", _resolv_conf(node).encode()),
+        File("/etc/resolv.conf", resolver_text(node).encode()),
     )
+
+
+def hosts_text(node: NodePlan) -> str:
+    """Return the text of a node's /etc/hosts."""
+    return _HostsTexts().of(node).decode()
 
 
 class _HostsTexts:
@@ -178,7 +183,8 @@ class _HostsTexts:
         return text + f"127.0.1.1 {' '.join(own)}\n".encode()
 
 
-def _resolv_conf(node: NodePlan) -> str:
+def resolver_text(node: NodePlan) -> str:
+    """Return the text of a node's /etc/resolv.conf."""
     if not node.nameservers:
         # Without a line, resolv.conf(5) means the local machine: it refuses at once.
         return "# This lab has no name server: /etc/hosts has every name.\n"

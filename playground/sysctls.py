@@ -49,6 +49,15 @@ class Sysctls(Tabular):
         setting = check_sysctl(self._node.name, name, value)
         self._node._steer(sysctls=self._node.own_sysctls | setting)
 
+    def as_shell(self) -> list[str]:
+        """Return the commands that make the settings declared by hand (sysctl(8)).
+
+        >>> h1.sysctls.as_shell()
+        ['sysctl -w net.ipv4.tcp_syncookies=0']
+
+        """
+        return [f"sysctl -w {name}={value}" for name, value in self._node.own_sysctls.items()]
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._node.own_sysctls)
 

@@ -69,7 +69,7 @@ def test_ospf_for_ipv6() -> None:
         "router ospf6\n"
         " ospf6 router-id 10.0.1.1\n"
         " timers lsa min-arrival 0\n"
-        " timers throttle spf 10 50 500\n"
+        " timers throttle spf 200 200 500\n"
         " log-adjacency-changes\n"
         " redistribute kernel\n"
         " default-information originate always\n"

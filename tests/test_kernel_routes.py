@@ -12,7 +12,7 @@ import pytest
 from playground.agent import attribute, route_rows
 from playground.engine import Engine
 from playground.errors import NotRunning
-from playground.kernel_routes import Route, read_route
+from playground.kernel_routes import Route, read_route, with_hops
 from playground.lab import Lab
 from playground.topology import Host, Link, Router
 
@@ -50,6 +50,20 @@ def test_a_route_says_who_made_it_and_what_it_does() -> None:
 )
 def test_the_command_that_makes_the_same(made: dict[str, Any], command: str) -> None:
     assert read_route(made).as_shell() == command
+
+
+def test_the_command_for_one_of_several_paths_makes_them_all() -> None:
+    paths = [
+        read_route(row(via=via, interface=interface, metric=20))
+        for via, interface in (("10.0.3.2", "eth0"), ("10.0.6.1", "eth1"))
+    ]
+    other = read_route(row(destination="10.8.0.0/16", via="10.0.6.1", interface="eth1"))
+    commands = {route.as_shell() for route in with_hops([*paths, other])}
+    assert commands == {
+        "ip route add 10.9.0.0/16 metric 20 "
+        "nexthop via 10.0.3.2 dev eth0 nexthop via 10.0.6.1 dev eth1",
+        "ip route add 10.8.0.0/16 via 10.0.6.1 dev eth1",
+    }
 
 
 def test_equal_paths_are_a_row_each() -> None:
