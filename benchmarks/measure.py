@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import bare
 import links
 import live
+import routing
 import throughput
 
 import playground
@@ -315,6 +316,9 @@ def main() -> None:
             sections.append(links.section(say))
     if client is not None:
         sections.append(on_docker(client, options.runs, say))
+    if os.geteuid() == 0 or options.engine == "docker":
+        engines = ("namespaces", "docker") if options.engine == "both" else (options.engine,)
+        sections.append(routing.section(engines, options.runs, say))
     say("planning")
     plans = [planning(count, options.runs) for count in (50, 100, 200, 300)]
     page = PAGE.format(

@@ -463,7 +463,9 @@ class NodeOperations:
 
         """
         plan = self.running().plan
-        return plan.as_shell() if plan is not None else ""
+        if plan is None:
+            raise NotRunning(f"{self.name}: nothing is known of how it runs")
+        return plan.as_shell()
 
     def vtysh(self, *commands: str) -> str:
         """Give commands to FRR's terminal, in one session, and return what it says.
