@@ -25,6 +25,7 @@ import bare
 import links
 import live
 import routing
+import sockets
 import throughput
 
 import playground
@@ -319,6 +320,7 @@ def main() -> None:
     if os.geteuid() == 0 or options.engine == "docker":
         engines = ("namespaces", "docker") if options.engine == "both" else (options.engine,)
         sections.append(routing.section(engines, options.runs, say))
+        sections.append(sockets.section(engines, options.runs, say))
     say("planning")
     plans = [planning(count, options.runs) for count in (50, 100, 200, 300)]
     page = PAGE.format(

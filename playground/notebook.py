@@ -63,6 +63,7 @@ def load(ipython: Any) -> None:
         HOST is a variable, or a name in a lab that runs.
 
         """
+        __tracebackhide__ = True  # the cell is enough to see
         run(line, cell, ipython.user_ns)
 
     def complete(shell: Any, event: Any) -> list[str]:
@@ -91,7 +92,10 @@ def run(line: str, cell: str | None, namespace: dict[str, Any]) -> None:
     else:
         text = " ".join(options.command) if cell is None else cell
         process = start_process(node, text, **there)
-    status = show(process)
+    try:
+        status = show(process)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"what ran on {node.name} was ended") from None
     namespace["_exit_code"] = status
     if status != 0:
         words = f"signal {-status}" if status < 0 else f"exit status {status}"

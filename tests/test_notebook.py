@@ -120,7 +120,7 @@ def test_to_interrupt_the_cell_ends_what_runs_on_the_host(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(sys, "stdout", Listening("begun", interrupt))
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="what ran on h1 was ended"):
         notebook.run("h1", "echo begun; sleep 4321", namespace)
     monkeypatch.undo()
     wait = "for i in $(seq 100); do pgrep -fx 'sleep 4321' || exit 0; sleep 0.05; done; exit 1"
