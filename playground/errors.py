@@ -18,6 +18,7 @@
      |- TransferFailed (OSError)        a file could not be put, got, read or written
      |- BadArgument (ValueError)        an operation was given what it cannot use
      |- UnknownName (KeyError)          a mapping of a node has no such key
+     |- CheckFailed (AssertionError)    what `lab.check` was told is not so; holds the explanation
      '- NotReady (TimeoutError)         a wait that came to its limit; says for what
 
 Messages are sentences for a student: what is wrong, where, what to do next.
@@ -30,6 +31,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from playground.explanations import Explanation
     from playground.results import Result
 
 
@@ -159,6 +161,18 @@ class UnknownName(PlaygroundError, KeyError):
 
     # A KeyError would show the sentence in quotes.
     __str__ = Exception.__str__
+
+
+class CheckFailed(PlaygroundError, AssertionError):
+    """Something that should be true of a network is not.
+
+    ``explanation`` is that of the packet that was lost, None where none was.
+
+    """
+
+    def __init__(self, message: str, explanation: Explanation | None = None) -> None:
+        super().__init__(message)
+        self.explanation = explanation
 
 
 class NotReady(PlaygroundError, TimeoutError):

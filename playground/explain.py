@@ -95,6 +95,22 @@ def explain(
     return _Gathering(lab, agent, plan, pids, node).explain(question, expected, version)
 
 
+def addresses(node: Node, name: str) -> list[str]:
+    """Return what a name means on a node, in the order of getaddrinfo(3); [] for nothing.
+
+    As its programs would ask: hosts, then DNS, in the order of nsswitch.conf(5).
+
+    """
+    found = commands.run(
+        node,
+        ["getent", "ahosts", name],
+        check=False,
+        env={"RES_OPTIONS": "timeout:1 attempts:1"},
+    )
+    lines = [line.split() for line in found.stdout.splitlines()]
+    return list(dict.fromkeys(words[0] for words in lines if words))
+
+
 def _question(
     lab: LabOfNodes,
     source: Node | str,
@@ -180,27 +196,19 @@ class _Gathering:
             return Names((str(ip_address(target)),), expected=expected, behind=behind)
         except ValueError:
             pass
-        # As its programs would: hosts, then DNS, in the order of nsswitch.conf(5).
-        found = commands.run(
-            self.node,
-            ["getent", "ahosts", target],
-            check=False,
-            env={"RES_OPTIONS": "timeout:1 attempts:1"},
-        )
-        lines = [line.split() for line in found.stdout.splitlines()]
-        addresses = tuple(dict.fromkeys(words[0] for words in lines if words))
+        known = tuple(addresses(self.node, target))
         try:
             text = files.read(self.node, "/etc/hosts").decode("utf-8", "replace")
             servers = tuple(livehosts.nameservers(self.node))
         except PlaygroundError:
             text, servers = "", ()
         written = any(
-            target.lower() in map(str.lower, known) for _, known in livehosts.entries(text)
+            target.lower() in map(str.lower, names) for _, names in livehosts.entries(text)
         )
         plan = self.plan.node(question.source)
         planned = [str(entry.address) for entry in plan.hosts if target in entry.names]
         return Names(
-            addresses,
+            known,
             by="/etc/hosts" if written else "DNS",
             expected=expected,
             behind=behind,

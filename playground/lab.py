@@ -57,6 +57,7 @@ from playground.wiring import match
 
 if TYPE_CHECKING:
     from playground.capture import Capture
+    from playground.checks import Checks
     from playground.explanations import Explanation
     from playground.states import State
     from playground.uplink import MachineLink
@@ -746,6 +747,25 @@ class Lab:
             protocol=protocol,
             version=version,
         )
+
+    @property
+    def check(self) -> Checks:
+        """What should be true of this network, checked: for exercises, and for tests.
+
+        ``reaches``, ``does_not_reach``, ``path``, ``serves``, ``resolves``: each waits up to
+        ``within_s`` seconds, and raises `CheckFailed`, an `AssertionError`, which explains
+        what is wrong.
+
+        >>> lab.check.reaches(h1, www, port=80)
+        >>> lab.check.does_not_reach(h4, h1, port=22)
+        >>> lab.check.path(h1, www, ["modem"])
+        >>> lab.check.serves(www, "http", contains="Welcome", client=h1)
+        >>> lab.check.resolves(h1, "www.example.com", "10.130.1.4")
+
+        """
+        from playground.checks import Checks
+
+        return Checks(self)
 
     def state(self) -> State:
         """Return what the kernel knows of every node's network now, as frozen data.
