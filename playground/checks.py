@@ -67,8 +67,7 @@ class Checks:
         found = _wait(look, bool, within_s)
         if not found:
             raise CheckFailed(
-                f"{_asked(found)} should arrive and be answered, and is not. {found.sentence} "
-                f"{found.advice}\n{found.steps}",
+                f"{_asked(found)} should arrive and be answered, and is not.\n{_reasons(found)}",
                 found,
             )
         return found
@@ -110,8 +109,8 @@ class Checks:
             )
         if not is_right(found):
             raise CheckFailed(
-                f"{_asked(found)} is lost, as it should be, but not because of {because}. "
-                f"{found.sentence}\n{found.steps}",
+                f"{_asked(found)} is lost, as it should be, but not because of {because}.\n"
+                f"{_reasons(found)}",
                 found,
             )
         return found
@@ -153,8 +152,8 @@ class Checks:
         if not fits(found):
             should = f"should go through {', '.join(wanted) or 'nobody'}"
             went = " - ".join(found.path)
-            was = f"went {went}" if found else f"did not arrive. {found.sentence} {found.advice}"
-            raise CheckFailed(f"{_asked(found)} {should}, and {was}.\n{found.steps}", found)
+            was = f"went {went}" if found else "did not arrive"
+            raise CheckFailed(f"{_asked(found)} {should}, and {was}.\n{_reasons(found)}", found)
         return found
 
     def serves(
@@ -185,7 +184,8 @@ class Checks:
         address = self._address(asker, machine)
         # First that it can be reached: nothing explains better why not.
         if probe.protocol == "tcp":
-            self.reaches(asker, address, port=probe.port, within_s=within_s)
+            version = ip_address(address).version
+            self.reaches(asker, machine, port=probe.port, version=version, within_s=within_s)
         check = self._check(asker, address, probe)
         failures = asker.running().agent.call("wait_ready", checks=[check], timeout_s=within_s)
         if failures:
@@ -223,8 +223,7 @@ class Checks:
         if not found:
             facts = self._explain(machine, name, None, None, None)
             raise CheckFailed(
-                f"{machine.name} should know the name {name}, and does not. {facts.sentence} "
-                f"{facts.advice}",
+                f"{machine.name} should know the name {name}, and does not.\n{_reasons(facts)}",
                 facts,
             )
         if not is_right(found):
@@ -319,6 +318,12 @@ def _probe(
         head = f"GET {page} HTTP/1.0\r\nHost: {name}\r\nUser-Agent: playground\r\n\r\n"
         asked = head.encode()
     return first._replace(send=asked or first.send, expect=expect or first.expect)
+
+
+def _reasons(found: Explanation) -> str:
+    """Return what an explanation says, a line each."""
+    said = [] if found else [found.sentence, *([found.advice] if found.advice else []), ""]
+    return "\n".join([*said, str(found.steps)])
 
 
 def _asked(found: Explanation) -> str:
