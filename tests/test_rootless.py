@@ -9,28 +9,16 @@ from __future__ import annotations
 
 import ctypes
 import os
-import shutil
 import subprocess
-import sys
-import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
-import playground
 from playground import labels
 from playground.engine import LabRecord
 from playground.namespaces_engine import NamespacesEngine
+from tests.ordinary import NOBODY, USES_SOCKETS, ordinary_user
 from tests.planted import LAB, SHOWN, plant
-
-NOBODY = 65533
-LIMIT_S = 120
-
-# Where packages lie that a lab of plain hosts imports, if not in a readable place.
-_LEFT_OUT = shutil.ignore_patterns(
-    "mypy*", "ruff*", "jupyter*", "notebook*", "*.dist-info", "tests"
-)
 
 
 @pytest.fixture(scope="session")
@@ -43,95 +31,13 @@ def ordinary(
     namespaces_engine: NamespacesEngine,
 ) -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
     """Run a script as an ordinary user; ``before`` is called in the child, as root still."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can become an ordinary user")
-    with tempfile.TemporaryDirectory() as folder:
-        os.chmod(folder, 0o755)
-        interpreter, path = _readable(Path(folder))
-
-        def run(
-            script: str, before: Callable[[], None] | None = None, check: bool = True
-        ) -> object:
-            def become() -> None:
-                if before is not None:
-                    before()
-                _become_ordinary()
-
-            # A file, so that the source of its functions is found.
-            file = Path(folder, "script.py")
-            file.write_text("from playground import *\n" + script)
-            file.chmod(0o644)
-            done = subprocess.run(
-                [interpreter, str(file)],
-                env={
-                    "PATH": os.environ["PATH"],
-                    "HOME": folder,
-                    "PYTHONPATH": os.pathsep.join(path),
-                    "PYTHONDONTWRITEBYTECODE": "1",
-                    "PLAYGROUND_ENGINE": "namespaces",
-                },
-                cwd="/",
-                capture_output=True,
-                text=True,
-                timeout=LIMIT_S,
-                preexec_fn=become,
-                check=False,
-            )
-            if check:
-                assert done.returncode == 0, done.stderr
-            return done
-
+    with ordinary_user("namespaces") as run:
         yield run
 
 
 def _labs() -> list[LabRecord]:
     """The labs of the ordinary user, who has no name; others may run beside them."""
     return [record for record in labels.find_labs() if record.owner.startswith(f"{NOBODY}@")]
-
-
-def _become_ordinary() -> None:
-    os.setgroups([])
-    os.setresgid(NOBODY, NOBODY, NOBODY)
-    os.setresuid(NOBODY, NOBODY, NOBODY)
-
-
-def _readable(folder: Path) -> tuple[str, list[str]]:
-    """An interpreter and a path of packages that everybody may read."""
-    package = Path(playground.__file__).parent
-    places = [package.parent, *(Path(entry) for entry in sys.path if "site-packages" in entry)]
-    for candidate in (sys.executable, "/usr/bin/python3"):
-        if _version(candidate) == str(sys.version_info[:2]):
-            break
-    else:
-        pytest.fail("there is no interpreter of this version that an ordinary user may run")
-    if all(_everybody_reads(place) for place in places):
-        return candidate, [str(place) for place in places]
-    shutil.copytree(package, folder / "playground", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(package.parent / "images", folder / "images")
-    for place in places[1:]:
-        shutil.copytree(place, folder / "packages", ignore=_LEFT_OUT, dirs_exist_ok=True)
-    return candidate, [str(folder), str(folder / "packages")]
-
-
-def _version(interpreter: str) -> str:
-    """What version an ordinary user finds this interpreter to be, "" for none."""
-    code = "import sys; print(sys.version_info[:2])"
-    try:
-        said = subprocess.run(
-            [interpreter, "-c", code],
-            cwd="/",
-            capture_output=True,
-            text=True,
-            preexec_fn=_become_ordinary,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-    return said.stdout.strip()
-
-
-def _everybody_reads(place: Path) -> bool:
-    return all(folder.stat().st_mode & 0o005 == 0o005 for folder in (place, *place.parents))
 
 
 def test_an_ordinary_users_lab_has_a_router_that_translates_addresses(
@@ -286,32 +192,7 @@ with Lab(lan, quiet=True):
 def test_an_ordinary_users_python_sockets_live_on_a_host(
     ordinary: Callable[..., subprocess.CompletedProcess[str]],
 ) -> None:
-    said = ordinary(
-        """
-import http.server, socket, threading, urllib.request
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(self.client_address[0].encode())
-
-h1, h2 = Host("h1"), Host("h2")
-Link(h1, h2, subnet="10.9.0.0/24")
-with Lab(h1, quiet=True):
-    with h1.sockets():
-        server = http.server.HTTPServer(("", 80), Handler)  # a port that is root's
-        thread = threading.Thread(target=server.handle_request)
-        thread.start()
-    with h2.sockets():
-        print(urllib.request.urlopen("http://h1/").read().decode())
-    thread.join()
-    server.server_close()
-    with h1.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as line:
-        print(line.type.name)
-"""
-    )
-    assert said.stdout.split() == ["10.9.0.2", "SOCK_RAW"]
+    assert ordinary(USES_SOCKETS).stdout.split() == ["10.9.0.2", "SOCK_RAW"]
 
 
 def test_packets_are_captured_without_root(

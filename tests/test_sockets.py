@@ -10,6 +10,7 @@ import ftplib
 import http.client
 import http.server
 import imaplib
+import os
 import poplib
 import smtplib
 import socket
@@ -27,9 +28,11 @@ import requests
 import truststore
 
 from playground import Host, Lab, Link, Switch, sockets
+from playground.docker_engine import DockerEngine
 from playground.engine import Engine
 from playground.errors import EngineError, NotRunning
 from playground.services import SMTP
+from tests.ordinary import USES_SOCKETS, ordinary_user
 
 USER, PASSWORD = "student", "secret"
 LIMIT_S = 10
@@ -463,6 +466,14 @@ def test_a_lab_that_is_entered_by_another_line_hands_sockets_too(
             lab.stop()
             with pytest.raises(NotRunning, match="alone is not running"):
                 socket.socket()
+
+
+def test_who_may_speak_with_docker_needs_no_root(docker_engine: DockerEngine) -> None:
+    place = docker_engine._socket_path()
+    if place is None:
+        pytest.skip("the engine is reached by other means than a unix socket")
+    with ordinary_user("docker", groups=[os.stat(place).st_gid]) as run:
+        assert run(USES_SOCKETS).stdout.split() == ["10.9.0.2", "SOCK_RAW"]
 
 
 # Without an engine
