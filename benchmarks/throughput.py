@@ -40,8 +40,8 @@ while time.perf_counter() < end:
 PLAIN = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from playground import agent
-agent.Offloads().off("veth0")
+from playground.agent.offloads import Offloads
+Offloads().off("veth0")
 """
 
 SECTION = """\

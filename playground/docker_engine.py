@@ -78,7 +78,8 @@ AGENT_COMMAND = (
     "python3",
     "-I",
     "-c",
-    "import sys; sys.path.insert(0, '/usr/local/lib/playground'); import agent; agent.main()",
+    "import sys; sys.path.insert(0, '/usr/local/lib/playground'); "
+    "from playground.agent import operations; operations.main()",
 )
 
 # What the agent needs beyond Docker's default capabilities: namespaces, netlink

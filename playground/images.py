@@ -144,8 +144,9 @@ def helper_image() -> Image:
     the two ends of the line are always of the same version.
 
     """
-    agent = Path(__file__).resolve().with_name("agent.py")
-    return make_image(images_directory() / "helper", extra={"agent.py": agent})
+    agent = Path(__file__).resolve().with_name("agent")
+    modules = {f"agent/{path.name}": path for path in agent.glob("*.py")}
+    return make_image(images_directory() / "helper", extra=modules)
 
 
 def all_images() -> tuple[Image, ...]:

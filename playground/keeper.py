@@ -48,29 +48,27 @@ import socket
 import sys
 from typing import Any, NoReturn
 
-from playground import agent, cgroups, machine_layer, maker
-
-# sched.h; what agent.py does not need.
-CLONE_NEWUSER = 0x10000000
+from playground import cgroups, machine_layer, maker
+from playground.agent import descriptors, kernel, operations, protocol
 
 # Not of control groups: those of the hosts are found by the machine's own paths.
 _LAB_NAMESPACES = (
-    agent.CLONE_NEWNS
-    | agent.CLONE_NEWNET
-    | agent.CLONE_NEWPID
-    | agent.CLONE_NEWIPC
-    | agent.CLONE_NEWUTS
+    kernel.CLONE_NEWNS
+    | kernel.CLONE_NEWNET
+    | kernel.CLONE_NEWPID
+    | kernel.CLONE_NEWIPC
+    | kernel.CLONE_NEWUTS
 )
 
 # The order to enter in: the user namespace first, whose root may enter the rest;
 # the mount namespace last, for after it /proc is another one.
 _TO_ENTER = (
-    ("net", agent.CLONE_NEWNET),
-    ("ipc", agent.CLONE_NEWIPC),
-    ("uts", agent.CLONE_NEWUTS),
-    ("cgroup", agent.CLONE_NEWCGROUP),
-    ("pid_for_children", agent.CLONE_NEWPID),
-    ("mnt", agent.CLONE_NEWNS),
+    ("net", kernel.CLONE_NEWNET),
+    ("ipc", kernel.CLONE_NEWIPC),
+    ("uts", kernel.CLONE_NEWUTS),
+    ("cgroup", kernel.CLONE_NEWCGROUP),
+    ("pid_for_children", kernel.CLONE_NEWPID),
+    ("mnt", kernel.CLONE_NEWNS),
 )
 
 # subuid(5): that many are what Debian gives each user, and what a host needs.
@@ -90,7 +88,7 @@ def main() -> NoReturn:
         else:
             _keep(settings, leash)
     except BaseException as error:
-        say(leash, {"error": agent.describe(error)})
+        say(leash, {"error": protocol.describe(error)})
     finally:
         sys.stderr.flush()
         os._exit(1)
@@ -113,15 +111,15 @@ def _keep(settings: Settings, leash: socket.socket) -> NoReturn:
     if not _may_make_namespaces():
         enter_user_namespace()
     if not _may_come_back():
-        namespaces |= agent.CLONE_NEWCGROUP
-    agent.checked(_libc.unshare(namespaces), "making the lab's namespaces")
+        namespaces |= kernel.CLONE_NEWCGROUP
+    kernel.checked(_libc.unshare(namespaces), "making the lab's namespaces")
     first = os.fork()
     if first == 0:
         try:
-            agent.prctl(agent.PR_SET_PDEATHSIG, signal.SIGKILL)
+            kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
             _be_first(settings, leash)
         except BaseException as error:
-            say(leash, {"error": agent.describe(error)})
+            say(leash, {"error": protocol.describe(error)})
         finally:
             os._exit(1)
     # The first process has its own, and the owner must see the end of them.
@@ -138,7 +136,7 @@ def _keep(settings: Settings, leash: socket.socket) -> NoReturn:
 
 
 def _may_make_namespaces() -> bool:
-    return bool(agent.permitted_capabilities() >> 21 & 1)  # CAP_SYS_ADMIN
+    return bool(kernel.permitted_capabilities() >> 21 & 1)  # CAP_SYS_ADMIN
 
 
 def _may_come_back() -> bool:
@@ -149,7 +147,7 @@ def _may_come_back() -> bool:
     """
     own = os.open("/proc/self/ns/cgroup", os.O_RDONLY | os.O_CLOEXEC)
     try:
-        agent.setns(own, agent.CLONE_NEWCGROUP)
+        kernel.setns(own, kernel.CLONE_NEWCGROUP)
     except PermissionError:
         return False
     finally:
@@ -199,10 +197,10 @@ def _be_first(settings: Settings, leash: socket.socket) -> None:
         null = os.open("/dev/null", os.O_RDWR)
         for target in range(3):
             os.dup2(null, target)
-        agent.keep_only(2)
+        descriptors.keep_only(2)
         os.execvp("sleep", ["sleep", "infinity"])
     leash.close()
-    agent.main(settings["sockets"])
+    operations.main(settings["sockets"])
     os._exit(0)
 
 
@@ -211,7 +209,7 @@ def _start_makers(settings: Settings, leash: socket.socket) -> None:
     for _ in range(min(4, (os.cpu_count() or 1) + 1)):
         if os.fork() == 0:
             try:
-                agent.prctl(agent.PR_SET_PDEATHSIG, signal.SIGKILL)
+                kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
                 leash.close()
                 os.close(settings["sockets"])
                 null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
@@ -231,7 +229,7 @@ def _enter(settings: Settings, leash: socket.socket) -> NoReturn:
     keeper = settings["enter"]
     opened = [(os.open(f"/proc/{keeper}/ns/{name}", os.O_RDONLY), kind) for name, kind in _TO_ENTER]
     # Its number may have come to mean another process since it was looked up.
-    labels = agent.read_text(f"/proc/{keeper}/environ").split("\0")
+    labels = kernel.read_text(f"/proc/{keeper}/environ").split("\0")
     if f"playground.lab={settings['lab']}" not in labels:
         raise ProcessLookupError(errno.ESRCH, "the lab was stopped meanwhile")
     # A keeper in the machine's own namespaces is none, whatever it says of itself.
@@ -241,27 +239,27 @@ def _enter(settings: Settings, leash: socket.socket) -> NoReturn:
     own_cgroup = os.open("/proc/self/ns/cgroup", os.O_RDONLY | os.O_CLOEXEC)
     if not os.path.samefile(f"/proc/{keeper}/ns/user", "/proc/self/ns/user"):
         user = os.open(f"/proc/{keeper}/ns/user", os.O_RDONLY)
-        agent.setns(user, CLONE_NEWUSER)
+        kernel.setns(user, kernel.CLONE_NEWUSER)
         os.close(user)
         os.setresuid(0, 0, 0)
         os.setresgid(0, 0, 0)
     for fd, kind in opened:
         if not os.path.sameopenfile(fd, own_cgroup):
-            agent.setns(fd, kind)
+            kernel.setns(fd, kind)
         os.close(fd)
     os.close(own_cgroup)
     child = os.fork()
     if child == 0:
         try:
-            agent.prctl(agent.PR_SET_PDEATHSIG, signal.SIGKILL)
+            kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             os.setsid()
             _start_makers(settings, leash)
             say(leash, {"ready": True})
             leash.close()
-            agent.main(settings["sockets"])
+            operations.main(settings["sockets"])
         except BaseException as error:
-            say(leash, {"error": agent.describe(error)})
+            say(leash, {"error": protocol.describe(error)})
         finally:
             os._exit(0)
     for fd in (0, 1, settings["maker"], settings["sockets"]):
@@ -296,7 +294,7 @@ def enter_user_namespace() -> None:
 
         done = all(subprocess.run(argv, capture_output=True).returncode == 0 for argv in mappers)
         os._exit(0 if done else 1)
-    if _libc.unshare(CLONE_NEWUSER) != 0:
+    if _libc.unshare(kernel.CLONE_NEWUSER) != 0:
         number = ctypes.get_errno()
         os.close(woken)
         raise PermissionError(number, f"user namespaces are refused: {os.strerror(number)}")
@@ -333,7 +331,7 @@ def _range(path: str, uid: int) -> int | None:
     with contextlib.suppress(KeyError):
         names.add(pwd.getpwuid(uid).pw_name)
     with contextlib.suppress(OSError):
-        for line in agent.read_text(path).splitlines():
+        for line in kernel.read_text(path).splitlines():
             fields = line.split(":")
             if len(fields) == 3 and fields[0] in names and int(fields[2]) >= _IDS - 1:
                 return int(fields[1])

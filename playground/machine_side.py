@@ -1,6 +1,6 @@
 """Plumbing that reaches out of labs: into any container, and into the machine itself.
 
-A script of the standard library and `agent`, run by `playground.plumber` as root in
+A script of the standard library and the agent's modules, run by `playground.plumber` as root in
 the machine's process-id namespace, and for what concerns the machine in its network
 namespace: as a process of its own, or on Docker in a container.  It is started with
 one argument, a JSON object with ``op`` and what that takes; it prints one line, the
@@ -56,14 +56,64 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
-from playground import agent
+from playground.agent.addresses import (
+    IFA_ADDRESS,
+    IFA_LOCAL,
+    RT_SCOPE_LINK,
+    new_address,
+    packed_address,
+)
+from playground.agent.kernel import CLONE_NEWNET, prctl, read_text, setns
+from playground.agent.leases import lease
+from playground.agent.links import (
+    IFF_UP,
+    IFLA_ADDRESS,
+    IFLA_IFALIAS,
+    IFLA_IFNAME,
+    IFLA_INFO_DATA,
+    IFLA_INFO_KIND,
+    IFLA_LINKINFO,
+    IFLA_MTU,
+    IFLA_NET_NS_FD,
+    RTM_DELLINK,
+    RTM_GETLINK,
+    RTM_NEWLINK,
+    delete_link,
+    interface_index,
+    link_body,
+    new_veth,
+    set_link,
+)
+from playground.agent.netlink import (
+    NLA_F_NESTED,
+    NLM_F_CREATE,
+    NLM_F_DUMP,
+    NLM_F_EXCL,
+    RTMGRP_LINK,
+    Message,
+    Netlink,
+    attribute,
+    attributes,
+    text_attribute,
+)
+from playground.agent.offloads import Offloads
+from playground.agent.protocol import Request, describe
+from playground.agent.routes import (
+    RT_TABLE_MAIN,
+    RTA_DST,
+    RTA_GATEWAY,
+    RTA_OIF,
+    RTA_PRIORITY,
+    RTM_GETROUTE,
+    RTM_NEWROUTE,
+    RTN_UNICAST,
+    route,
+)
+from playground.agent.sysctls import read_sysctl, write_sysctl
 
-Request = dict[str, Any]
-
-# linux/prctl.h, linux/if_link.h, linux/rtnetlink.h; what agent.py does not need.
+# linux/prctl.h, linux/if_link.h, linux/rtnetlink.h; what the agent does not need.
 PR_SET_CHILD_SUBREAPER = 36
 IFLA_LINK = 5
-IFLA_IFALIAS = 20
 IFLA_MACVLAN_MODE = 1
 MACVLAN_MODE_BRIDGE = 4
 RTM_SETLINK = 19
@@ -90,11 +140,11 @@ def main() -> NoReturn:
     machine_networks()
     stay = request.pop("stay", False)
     if stay:
-        agent.prctl(PR_SET_CHILD_SUBREAPER, 1)
+        prctl(PR_SET_CHILD_SUBREAPER, 1)
     try:
         reply = {"result": OPS[request.pop("op")](**request)}
     except Exception as error:
-        reply = {"error": agent.describe(error)}
+        reply = {"error": describe(error)}
     say(reply)
     if stay:
         # A container ends with its first process, and others may have to stay.
@@ -147,18 +197,18 @@ def machine_networks() -> set[int]:
 
 
 @contextlib.contextmanager
-def network_of(pid: int) -> Iterator[agent.Netlink]:
+def network_of(pid: int) -> Iterator[Netlink]:
     """Be in a process's network namespace, with a line to the kernel there."""
     own = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     there = open_network(pid)
     try:
-        agent.setns(there, agent.CLONE_NEWNET)
-        netlink = agent.Netlink(None)
+        setns(there, CLONE_NEWNET)
+        netlink = Netlink(None)
         try:
             yield netlink
         finally:
             netlink.close()
-            agent.setns(own, agent.CLONE_NEWNET)
+            setns(own, CLONE_NEWNET)
     finally:
         os.close(own)
         os.close(there)
@@ -168,12 +218,12 @@ def quiet(interface: str) -> None:
     """Keep an interface from asking for routers and from trying its addresses."""
     for name, value in (("router_solicitations", "0"), ("accept_ra", "0"), ("dad_transmits", "0")):
         with contextlib.suppress(FileNotFoundError):  # a kernel without IPv6
-            agent.write_sysctl(f"net/ipv6/conf/{interface}/{name}", value)
+            write_sysctl(f"net/ipv6/conf/{interface}/{name}", value)
 
 
 def without_ipv6(interface: str) -> None:
     with contextlib.suppress(FileNotFoundError):
-        agent.write_sysctl(f"net/ipv6/conf/{interface}/disable_ipv6", "1")
+        write_sysctl(f"net/ipv6/conf/{interface}/disable_ipv6", "1")
 
 
 # -- Looking -----------------------------------------------------------------
@@ -184,30 +234,28 @@ def look(pid: int) -> list[Request]:
         return list(interfaces(netlink))
 
 
-def interfaces(netlink: agent.Netlink) -> Iterator[Request]:
+def interfaces(netlink: Netlink) -> Iterator[Request]:
     addresses: dict[int, list[str]] = {}
-    question = agent.Message(RTM_GETADDR, agent.NLM_F_DUMP, bytes(8), "look at the addresses")
+    question = Message(RTM_GETADDR, NLM_F_DUMP, bytes(8), "look at the addresses")
     for body in netlink.ask(question):
         family, length, _, scope, index = struct.unpack_from("BBBBI", body)
-        found = agent.attributes(body[8:])
+        found = attributes(body[8:])
         # Of a point-to-point address IFA_ADDRESS is the other end's.
-        packed = found.get(agent.IFA_LOCAL) or found[agent.IFA_ADDRESS]
-        if scope != agent.RT_SCOPE_LINK:
+        packed = found.get(IFA_LOCAL) or found[IFA_ADDRESS]
+        if scope != RT_SCOPE_LINK:
             text = f"{socket.inet_ntop(family, packed)}/{length}"
             addresses.setdefault(index, []).append(text)
-    question = agent.Message(
-        agent.RTM_GETLINK, agent.NLM_F_DUMP, agent.link_body(), "look at the interfaces"
-    )
+    question = Message(RTM_GETLINK, NLM_F_DUMP, link_body(), "look at the interfaces")
     for body in netlink.ask(question):
         index, flags = struct.unpack_from("iI", body, 4)
-        found = agent.attributes(body[16:])
+        found = attributes(body[16:])
         yield {
             "index": index,
-            "name": found[agent.IFLA_IFNAME].rstrip(b"\0").decode(),
-            "mac": found.get(agent.IFLA_ADDRESS, b"").hex(":"),
-            "up": bool(flags & agent.IFF_UP),
+            "name": found[IFLA_IFNAME].rstrip(b"\0").decode(),
+            "mac": found.get(IFLA_ADDRESS, b"").hex(":"),
+            "up": bool(flags & IFF_UP),
             "carrier": bool(flags & IFF_LOWER_UP),
-            "mtu_bytes": struct.unpack("I", found[agent.IFLA_MTU])[0],
+            "mtu_bytes": struct.unpack("I", found[IFLA_MTU])[0],
             "addresses": addresses.get(index, []),
             "plugged": read_note(found.get(IFLA_IFALIAS, b"")),
         }
@@ -222,21 +270,21 @@ def read_note(alias: bytes) -> Request | None:
     return None
 
 
-def default_routes(netlink: agent.Netlink, family: int) -> list[Request]:
+def default_routes(netlink: Netlink, family: int) -> list[Request]:
     """Return the default routes of the main table: {"via", "interface"}, the preferred first."""
     header = struct.pack("BBBBBBBBI", family, 0, 0, 0, 0, 0, 0, 0, 0)
-    question = agent.Message(agent.RTM_GETROUTE, agent.NLM_F_DUMP, header, "look at the routes")
+    question = Message(RTM_GETROUTE, NLM_F_DUMP, header, "look at the routes")
     found = []
     for body in netlink.ask(question):
         _, length, _, _, table, _, _, kind = struct.unpack_from("BBBBBBBB", body)
-        values = agent.attributes(body[12:])
-        if length or table != agent.RT_TABLE_MAIN or kind != agent.RTN_UNICAST:
+        values = attributes(body[12:])
+        if length or table != RT_TABLE_MAIN or kind != RTN_UNICAST:
             continue
-        if agent.RTA_OIF not in values:
+        if RTA_OIF not in values:
             continue
-        via = values.get(agent.RTA_GATEWAY)
-        (index,) = struct.unpack("i", values[agent.RTA_OIF])
-        metric = struct.unpack("I", values.get(agent.RTA_PRIORITY, bytes(4)))[0]
+        via = values.get(RTA_GATEWAY)
+        (index,) = struct.unpack("i", values[RTA_OIF])
+        metric = struct.unpack("I", values.get(RTA_PRIORITY, bytes(4)))[0]
         entry = {
             "destination": "0.0.0.0/0" if family == socket.AF_INET else "::/0",
             "via": socket.inet_ntop(family, via) if via else None,
@@ -275,7 +323,7 @@ def plug(
             raise FileExistsError(errno.EEXIST, f"it has an interface {name} already")
         replaced = []
         if gateway:
-            family, _ = agent.packed_address(gateway)
+            family, _ = packed_address(gateway)
             # That of no metric is the one that a new one takes the place of.
             replaced = default_routes(netlink, family)[:1]
     note = {"playground": 1, "kind": kind, **note}
@@ -317,7 +365,7 @@ def _lease(pid: int, name: str, dhcp: Request) -> None:
         first = not default_routes(netlink, socket.AF_INET)
     client = {"pid": pid, "interface": name, "watch": pid, "gateway": first, **dhcp}
     timeout_s = client.pop("timeout_s")
-    if agent.lease([client], timeout_s) == [None]:
+    if lease([client], timeout_s) == [None]:
         raise TimeoutError(
             errno.ETIMEDOUT,
             f"nobody has given {name} an address by DHCP within {timeout_s:g} s: is there a "
@@ -339,23 +387,23 @@ def _make_veth(
     inside = open_network(pid)
     try:
         with network_of(of) as netlink:
-            master = agent.interface_index(str(bridge))
+            master = interface_index(str(bridge))
             a = {"pid": None, "interface": port}
             b = {"pid": pid, "interface": name, "mac": mac}
-            netlink.send([agent.new_veth(a, b, mtu_bytes, inside)])
+            netlink.send([new_veth(a, b, mtu_bytes, inside)])
             undo.append(lambda: _delete(of, str(port)))
             if not offload:
-                agent.Offloads().off(str(port))
+                Offloads().off(str(port))
             without_ipv6(str(port))
-            netlink.send([agent.set_link(str(port), up=True, master=master)])
+            netlink.send([set_link(str(port), up=True, master=master)])
         if not offload:
             with network_of(pid):
-                agent.Offloads().off(name)
+                Offloads().off(name)
     finally:
         os.close(inside)
 
 
-def _access(netlink: agent.Netlink, bridge: str, port: str, vlan: int) -> None:
+def _access(netlink: Netlink, bridge: str, port: str, vlan: int) -> None:
     """Make a port of a bridge an access port of one VLAN (IEEE 802.1Q)."""
     if not _filters_vlans(netlink, bridge):
         raise OSError(
@@ -363,31 +411,29 @@ def _access(netlink: agent.Netlink, bridge: str, port: str, vlan: int) -> None:
             f"the switch {bridge} tells no VLANs apart: it has none, or the kernel has no "
             "CONFIG_BRIDGE_VLAN_FILTERING",
         )
-    index = agent.interface_index(port)
-    messages = [
-        agent.Message(RTM_SETLINK, 0, vlan_body(index, vlan), f"put {port} into VLAN {vlan}")
-    ]
+    index = interface_index(port)
+    messages = [Message(RTM_SETLINK, 0, vlan_body(index, vlan), f"put {port} into VLAN {vlan}")]
     if vlan != 1:
         # Every port is in VLAN 1 until it is told otherwise.
         body = vlan_body(index, 1)
-        messages.append(agent.Message(agent.RTM_DELLINK, 0, body, f"take {port} out of VLAN 1"))
+        messages.append(Message(RTM_DELLINK, 0, body, f"take {port} out of VLAN 1"))
     netlink.send(messages)
 
 
 def vlan_body(index: int, vlan: int) -> bytes:
     """Build what names a VLAN of a port: its own where nothing is tagged (PVID), sent untagged."""
     info = struct.pack("HH", BRIDGE_VLAN_PVID | BRIDGE_VLAN_UNTAGGED, vlan)
-    spec = agent.attribute(IFLA_BRIDGE_VLAN_INFO, info)
+    spec = attribute(IFLA_BRIDGE_VLAN_INFO, info)
     head = struct.pack("BxHiII", AF_BRIDGE, 0, index, 0, 0)
-    return head + agent.attribute(IFLA_AF_SPEC | agent.NLA_F_NESTED, spec)
+    return head + attribute(IFLA_AF_SPEC | NLA_F_NESTED, spec)
 
 
-def _filters_vlans(netlink: agent.Netlink, bridge: str) -> bool:
-    body = agent.link_body() + agent.text_attribute(agent.IFLA_IFNAME, bridge)
-    question = agent.Message(agent.RTM_GETLINK, 0, body, f"look at the switch {bridge}")
+def _filters_vlans(netlink: Netlink, bridge: str) -> bool:
+    body = link_body() + text_attribute(IFLA_IFNAME, bridge)
+    question = Message(RTM_GETLINK, 0, body, f"look at the switch {bridge}")
     [answer] = netlink.ask(question)
-    info = agent.attributes(agent.attributes(answer[16:])[agent.IFLA_LINKINFO])
-    data = agent.attributes(info.get(agent.IFLA_INFO_DATA, b""))
+    info = attributes(attributes(answer[16:])[IFLA_LINKINFO])
+    data = attributes(info.get(IFLA_INFO_DATA, b""))
     return data.get(IFLA_BR_VLAN_FILTERING, b"\0") != b"\0"
 
 
@@ -402,16 +448,16 @@ def _make_upon(
     """Make a macvlan of one of the machine's interfaces, or a dummy, inside."""
     inside = open_network(pid)
     try:
-        info = agent.text_attribute(agent.IFLA_INFO_KIND, kind)
-        body = agent.link_body() + agent.text_attribute(agent.IFLA_IFNAME, name)
-        body += agent.attribute(agent.IFLA_NET_NS_FD, struct.pack("I", inside))
+        info = text_attribute(IFLA_INFO_KIND, kind)
+        body = link_body() + text_attribute(IFLA_IFNAME, name)
+        body += attribute(IFLA_NET_NS_FD, struct.pack("I", inside))
         if kind == "macvlan":
-            mode = agent.attribute(IFLA_MACVLAN_MODE, struct.pack("I", MACVLAN_MODE_BRIDGE))
-            info += agent.attribute(agent.IFLA_INFO_DATA | agent.NLA_F_NESTED, mode)
-            body += agent.attribute(IFLA_LINK, struct.pack("I", agent.interface_index(of)))
-        body += agent.attribute(agent.IFLA_LINKINFO | agent.NLA_F_NESTED, info)
-        flags = agent.NLM_F_CREATE | agent.NLM_F_EXCL
-        message = agent.Message(agent.RTM_NEWLINK, flags, body, f"make the {kind} {name}")
+            mode = attribute(IFLA_MACVLAN_MODE, struct.pack("I", MACVLAN_MODE_BRIDGE))
+            info += attribute(IFLA_INFO_DATA | NLA_F_NESTED, mode)
+            body += attribute(IFLA_LINK, struct.pack("I", interface_index(of)))
+        body += attribute(IFLA_LINKINFO | NLA_F_NESTED, info)
+        flags = NLM_F_CREATE | NLM_F_EXCL
+        message = Message(RTM_NEWLINK, flags, body, f"make the {kind} {name}")
         with network_of(0) as netlink:
             try:
                 netlink.send([message])
@@ -445,13 +491,13 @@ def _move_in(pid: int, name: str, of: str, note: Request, undo: list[Callable[[]
         note["was"]["addresses"] = row["addresses"]
         inside = open_network(pid)
         try:
-            netlink.send([agent.set_link(of, up=False)])
+            netlink.send([set_link(of, up=False)])
             undo.append(lambda: _raise_again(row))
             body = struct.pack("BxHiII", 0, 0, row["index"], 0, 0)
-            body += agent.attribute(agent.IFLA_NET_NS_FD, struct.pack("I", inside))
-            body += agent.text_attribute(agent.IFLA_IFNAME, name)
+            body += attribute(IFLA_NET_NS_FD, struct.pack("I", inside))
+            body += text_attribute(IFLA_IFNAME, name)
             purpose = f"move {of} into the container as {name}"
-            netlink.send([agent.Message(agent.RTM_NEWLINK, 0, body, purpose)])
+            netlink.send([Message(RTM_NEWLINK, 0, body, purpose)])
         finally:
             os.close(inside)
     undo[:] = [lambda: _move_back(pid, name, note["was"])]
@@ -468,38 +514,38 @@ def _move_back(pid: int, name: str, was: Request) -> None:
     try:
         with network_of(pid) as netlink:
             write_note(netlink, name, None)
-            netlink.send([agent.set_link(name, up=False)])
-            body = struct.pack("BxHiII", 0, 0, agent.interface_index(name), 0, 0)
-            body += agent.attribute(agent.IFLA_NET_NS_FD, struct.pack("I", outside))
-            body += agent.text_attribute(agent.IFLA_IFNAME, was["name"])
+            netlink.send([set_link(name, up=False)])
+            body = struct.pack("BxHiII", 0, 0, interface_index(name), 0, 0)
+            body += attribute(IFLA_NET_NS_FD, struct.pack("I", outside))
+            body += text_attribute(IFLA_IFNAME, was["name"])
             purpose = f"give {name} back to the machine as {was['name']}"
-            netlink.send([agent.Message(agent.RTM_NEWLINK, 0, body, purpose)])
+            netlink.send([Message(RTM_NEWLINK, 0, body, purpose)])
     finally:
         os.close(outside)
     with network_of(0) as netlink:
         _restore_interface(netlink, was)
 
 
-def _restore_interface(netlink: agent.Netlink, was: Request) -> None:
+def _restore_interface(netlink: Netlink, was: Request) -> None:
     name = was["name"]
     _adjust(netlink, name, was["mac"], was["mtu"])
     if was["up"]:
-        netlink.send([agent.set_link(name, up=True)])
-    index = agent.interface_index(name)
-    netlink.send([agent.new_address(name, index, text) for text in was["addresses"]])
+        netlink.send([set_link(name, up=True)])
+    index = interface_index(name)
+    netlink.send([new_address(name, index, text) for text in was["addresses"]])
 
 
-def _adjust(netlink: agent.Netlink, name: str, mac: str | None, mtu_bytes: int | None) -> None:
-    body = agent.link_body() + agent.text_attribute(agent.IFLA_IFNAME, name)
+def _adjust(netlink: Netlink, name: str, mac: str | None, mtu_bytes: int | None) -> None:
+    body = link_body() + text_attribute(IFLA_IFNAME, name)
     if mac:
-        body += agent.attribute(agent.IFLA_ADDRESS, bytes.fromhex(mac.replace(":", "")))
+        body += attribute(IFLA_ADDRESS, bytes.fromhex(mac.replace(":", "")))
     if mtu_bytes:
-        body += agent.attribute(agent.IFLA_MTU, struct.pack("I", mtu_bytes))
+        body += attribute(IFLA_MTU, struct.pack("I", mtu_bytes))
     purpose = f"set the MAC address {mac} and the MTU {mtu_bytes} of {name}"
-    netlink.send([agent.Message(agent.RTM_NEWLINK, 0, body, purpose)])
+    netlink.send([Message(RTM_NEWLINK, 0, body, purpose)])
 
 
-def write_note(netlink: agent.Netlink, name: str, note: Request | None) -> None:
+def write_note(netlink: Netlink, name: str, note: Request | None) -> None:
     text = json.dumps(note, separators=(",", ":")).encode() if note else b""
     if len(text) > IFALIAS_LENGTH:
         raise OSError(
@@ -507,43 +553,43 @@ def write_note(netlink: agent.Netlink, name: str, note: Request | None) -> None:
             f"{name}: there is no room to remember all that is to be put back "
             f"({len(text)} bytes of {IFALIAS_LENGTH}): take addresses away from it first",
         )
-    body = agent.link_body() + agent.text_attribute(agent.IFLA_IFNAME, name)
+    body = link_body() + text_attribute(IFLA_IFNAME, name)
     # Without an end of its own: an empty one removes the alias.
-    body += agent.attribute(IFLA_IFALIAS, text)
-    netlink.send([agent.Message(agent.RTM_NEWLINK, 0, body, f"write the alias of {name}")])
+    body += attribute(IFLA_IFALIAS, text)
+    netlink.send([Message(RTM_NEWLINK, 0, body, f"write the alias of {name}")])
 
 
 def _configure(
-    netlink: agent.Netlink,
+    netlink: Netlink,
     name: str,
     addresses: Sequence[str],
     routes: Sequence[Request],
     gateway: str | None,
 ) -> None:
-    index = agent.interface_index(name)
+    index = interface_index(name)
     quiet(name)
     if any(":" in text for text in addresses):
-        agent.write_sysctl(f"net/ipv6/conf/{name}/disable_ipv6", "0")
-    netlink.send([agent.new_address(name, index, text) for text in addresses])
-    netlink.send([agent.set_link(name, up=True)])
+        write_sysctl(f"net/ipv6/conf/{name}/disable_ipv6", "0")
+    netlink.send([new_address(name, index, text) for text in addresses])
+    netlink.send([set_link(name, up=True)])
     entries = [{**entry, "interface": name} for entry in routes]
     if gateway:
         everything = "::/0" if ":" in gateway else "0.0.0.0/0"
         entries.append({"destination": everything, "via": gateway, "interface": name})
     # Those on the link first: they lead to the gateways of the others.
     entries.sort(key=lambda entry: entry["via"] is not None)
-    netlink.send([agent.route(agent.RTM_NEWROUTE, entry, index) for entry in entries])
+    netlink.send([route(RTM_NEWROUTE, entry, index) for entry in entries])
 
 
 def _delete(pid: int, name: str) -> None:
     with network_of(pid) as netlink:
-        netlink.send([agent.delete_link(name)])
+        netlink.send([delete_link(name)])
 
 
 def _put_back_default(pid: int, entry: Request) -> None:
     with network_of(pid) as netlink:
-        index = agent.interface_index(entry["interface"])
-        netlink.send([agent.route(agent.RTM_NEWROUTE, entry, index)])
+        index = interface_index(entry["interface"])
+        netlink.send([route(RTM_NEWROUTE, entry, index)])
 
 
 def unplug(pid: int, interface: str) -> None:
@@ -582,7 +628,7 @@ def wait(pid: int, interface: str, timeout_s: float | None) -> bool:
 def link_events() -> Iterator[socket.socket]:
     """Open a socket that hears of each change of an interface of the present namespace."""
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as events:
-        events.bind((0, agent.RTMGRP_LINK))
+        events.bind((0, RTMGRP_LINK))
         yield events
 
 
@@ -625,7 +671,7 @@ def reach(
         with network_of(0) as netlink:
             a = {"pid": None, "interface": outside}
             b = {"pid": pid, "interface": inside}
-            netlink.send([agent.new_veth(a, b, 1500, place)])
+            netlink.send([new_veth(a, b, 1500, place)])
     finally:
         os.close(place)  # held, it would hold the link
     try:
@@ -636,9 +682,9 @@ def reach(
                 note["forwarding"] = change.note_forwarding(netlink)
                 _start_watch(change, detach)
             write_note(netlink, outside, {"playground": 1, "kind": "machine", **note})
-            index = agent.interface_index(outside)
-            netlink.send([agent.new_address(outside, index, machine_end)])
-            netlink.send([agent.set_link(outside, up=True)])
+            index = interface_index(outside)
+            netlink.send([new_address(outside, index, machine_end)])
+            netlink.send([set_link(outside, up=True)])
             if way_out is not None:
                 change.make()
         with network_of(pid) as netlink:
@@ -665,23 +711,23 @@ def _unused(pairs: Sequence[tuple[str, str]], known: Sequence[Any]) -> tuple[str
     )
 
 
-def networks(netlink: agent.Netlink) -> list[Any]:
+def networks(netlink: Netlink) -> list[Any]:
     """Return all IPv4 networks that routes of the present namespace lead to, but the default."""
     header = struct.pack("BBBBBBBBI", socket.AF_INET, 0, 0, 0, 0, 0, 0, 0, 0)
-    question = agent.Message(agent.RTM_GETROUTE, agent.NLM_F_DUMP, header, "look at the routes")
+    question = Message(RTM_GETROUTE, NLM_F_DUMP, header, "look at the routes")
     found = []
     for body in netlink.ask(question):
         length = body[1]
-        packed = agent.attributes(body[12:]).get(agent.RTA_DST)
+        packed = attributes(body[12:]).get(RTA_DST)
         if length and packed:
             found.append(ipaddress.ip_network((packed, length), strict=False))
     return found
 
 
-def _ways_out(netlink: agent.Netlink, wanted: Sequence[str]) -> list[str]:
+def _ways_out(netlink: Netlink, wanted: Sequence[str]) -> list[str]:
     """Return the devices of the machine to go out by."""
     for name in wanted:
-        agent.interface_index(name)
+        interface_index(name)
     if wanted:
         return list(wanted)
     found = dict.fromkeys(row["interface"] for row in default_routes(netlink, socket.AF_INET))
@@ -749,7 +795,7 @@ class Change:
         self.through = through
         self.forwarding: list[str] = []
 
-    def note_forwarding(self, netlink: agent.Netlink) -> list[str]:
+    def note_forwarding(self, netlink: Netlink) -> list[str]:
         """Look for which devices forwarding is to be switched off in the end.
 
         What another uplink has switched on counts too: the last one puts it back.
@@ -773,13 +819,13 @@ class Change:
             rules += _FORWARD_RULES.format(**words)
         nft(rules)
         for name in (self.outside, *self.forwarding):
-            agent.write_sysctl(f"net/ipv4/conf/{name}/forwarding", "1")
+            write_sysctl(f"net/ipv4/conf/{name}/forwarding", "1")
 
     def undo(self) -> None:
         """Undo all of it that was made; may be repeated."""
         for name in [] if uplinks() - {self.outside} else self.forwarding:
             with contextlib.suppress(OSError):  # the device may be gone
-                agent.write_sysctl(f"net/ipv4/conf/{name}/forwarding", "0")
+                write_sysctl(f"net/ipv4/conf/{name}/forwarding", "0")
         with contextlib.suppress(OSError):
             nft(f"delete table ip {self.table}")
         for handle in _forward_rules(self.outside):
@@ -788,7 +834,7 @@ class Change:
 
 
 def _forwards(name: str) -> bool:
-    return agent.read_sysctl(f"net/ipv4/conf/{name}/forwarding") == "1"
+    return read_sysctl(f"net/ipv4/conf/{name}/forwarding") == "1"
 
 
 def nft(rules: str) -> str:
@@ -827,7 +873,7 @@ def _forward_rules(outside: str) -> list[str]:
 def uplinks() -> set[str]:
     """Return the names of the uplinks whose processes watch, of the present namespace."""
     names = set()
-    for line in agent.read_text("/proc/net/unix").splitlines():
+    for line in read_text("/proc/net/unix").splitlines():
         name = line.rpartition(" ")[2]
         if name.startswith(_WATCH):
             names.add(name.removeprefix(_WATCH))
@@ -888,7 +934,7 @@ def release(outside: str, pid: int) -> None:
     with network_of(0) as netlink, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door:
         door.settimeout(_RELEASE_LIMIT_S)
         watched = door.connect_ex("\0" + (_WATCH + outside)[1:]) == 0
-        netlink.attempt([agent.delete_link(outside)])
+        netlink.attempt([delete_link(outside)])
         if watched:
             with contextlib.suppress(ConnectionResetError):
                 door.recv(1)

@@ -37,7 +37,15 @@ import struct
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from playground import agent, machine_layer
+from playground import machine_layer
+from playground.agent import (
+    control_groups,
+    descriptors,
+    kernel,
+    programs,
+    protocol,
+    seccomp,
+)
 
 # What a host may write in all.  It is memory: one host must not take all that the
 # machine has.  The small parts are file systems of their own, so that a full disk
@@ -55,7 +63,7 @@ _FILES_OF_PARTS = 1 << 12
 # Of the machine's, which are 4096 in all: /proc/sys/kernel/pty/max.
 _TERMINALS = 256
 
-# linux/prctl.h; what agent.py does not need.
+# linux/prctl.h; what the agent does not need.
 _PR_CAPBSET_READ = 23
 
 # sys/mount.h
@@ -70,11 +78,11 @@ MS_PRIVATE = 1 << 18
 MNT_DETACH = 2
 
 _NAMESPACES = (
-    ("net", agent.CLONE_NEWNET),
-    ("ipc", agent.CLONE_NEWIPC),
-    ("uts", agent.CLONE_NEWUTS),
-    ("pid", agent.CLONE_NEWPID),
-    ("mnt", agent.CLONE_NEWNS),
+    ("net", kernel.CLONE_NEWNET),
+    ("ipc", kernel.CLONE_NEWIPC),
+    ("uts", kernel.CLONE_NEWUTS),
+    ("pid", kernel.CLONE_NEWPID),
+    ("mnt", kernel.CLONE_NEWNS),
 )
 
 _ALL = functools.reduce(operator.or_, (kind for _, kind in _NAMESPACES))
@@ -177,7 +185,7 @@ def serve(line: socket.socket, lab: str) -> None:
     """Make what each packet asks for, until the line ends."""
     # What no host may have is given up here once, and inherited by all of them;
     # for each of them again it would take 1 ms.
-    if not agent.confine():
+    if not seccomp.confine():
         _refuse_all(line)
         return
     own = [
@@ -193,17 +201,17 @@ def serve(line: socket.socket, lab: str) -> None:
         try:
             reply["pid"] = make_host(request, lab, own)
         except Exception as error:
-            reply["error"] = agent.describe(error)
+            reply["error"] = protocol.describe(error)
         with contextlib.suppress(OSError):
             line.send(json.dumps(reply).encode())
 
 
 def _refuse_all(line: socket.socket) -> None:
     """Answer each packet that there is no filter; else hosts would run without, unseen."""
-    reason = agent.filter_missing(os.uname().machine, struct.calcsize("P"))
-    error = OSError(errno.ENOSYS, reason or agent.NO_FILTERS)
+    reason = seccomp.filter_missing(os.uname().machine, struct.calcsize("P"))
+    error = OSError(errno.ENOSYS, reason or seccomp.NO_FILTERS)
     while packet := line.recv(1 << 18):
-        reply = {"name": json.loads(packet)["name"], "error": agent.describe(error)}
+        reply = {"name": json.loads(packet)["name"], "error": protocol.describe(error)}
         with contextlib.suppress(OSError):
             line.send(json.dumps(reply).encode())
 
@@ -226,7 +234,7 @@ def make_host(request: Request, lab: str, own: Sequence[tuple[int, int]]) -> int
                 _become_host(request, lab, groups, writer)
         finally:
             for fd, kind in own:
-                agent.setns(fd, kind)
+                kernel.setns(fd, kind)
         os.close(writer)
         writer = -1
         said = b"".join(iter(lambda: os.read(reader, 1 << 16), b""))
@@ -246,7 +254,7 @@ def make_host(request: Request, lab: str, own: Sequence[tuple[int, int]]) -> int
 
 
 def _unshare(flags: int) -> None:
-    agent.checked(_libc.unshare(flags), "making a host's namespaces")
+    kernel.checked(_libc.unshare(flags), "making a host's namespaces")
 
 
 def _make_cgroup(request: Request, lab: str) -> list[str]:
@@ -271,13 +279,13 @@ def _become_host(request: Request, lab: str, groups: Sequence[str], report: int)
     """Turn this fresh child process into a host's first process; never returns."""
     try:
         # Half made, it must not outlive who is to tell of it.
-        agent.prctl(agent.PR_SET_PDEATHSIG, signal.SIGKILL)
+        kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
         os.setsid()
         os.umask(0)
         # Before the namespace: the group it is in becomes its root.
-        agent.join_cgroups(groups)
+        control_groups.join_cgroups(groups)
         # By the host itself: in a user namespace there is no way back to the machine's.
-        _unshare(agent.CLONE_NEWCGROUP)
+        _unshare(kernel.CLONE_NEWCGROUP)
         environ = dict(request["environ"])
         environ |= {
             "playground.lab": lab,
@@ -291,7 +299,7 @@ def _become_host(request: Request, lab: str, groups: Sequence[str], report: int)
         null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
         for target in range(3):
             os.dup2(null, target)
-        agent.keep_only(report)
+        descriptors.keep_only(report)
         os.set_inheritable(report, False)
         # Those that Python and the keeper ignore: an exec would keep that.
         for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM):
@@ -299,10 +307,10 @@ def _become_host(request: Request, lab: str, groups: Sequence[str], report: int)
         # Ignored, so that the kernel reaps what is left without a parent.
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         give_up_capabilities(capability_mask(request["capabilities"]))
-        agent.prctl(agent.PR_SET_PDEATHSIG, 0)
-        agent.execute(request["command"], environ)
+        kernel.prctl(kernel.PR_SET_PDEATHSIG, 0)
+        programs.execute(request["command"], environ)
     except BaseException as error:
-        os.write(report, json.dumps(agent.describe(error, with_traceback=False)).encode())
+        os.write(report, json.dumps(protocol.describe(error, with_traceback=False)).encode())
     finally:
         os._exit(127)
 
@@ -343,8 +351,8 @@ def _make_root(request: Request) -> None:
     mount("sysfs", "sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY)
     _make_devices()
     # pivot_root(2), "pivot_root(".", ".")".
-    agent.checked(_libc.pivot_root(b".", b"."), "changing the root")
-    agent.checked(_libc.umount2(b".", MNT_DETACH), "leaving the machine's root")
+    kernel.checked(_libc.pivot_root(b".", b"."), "changing the root")
+    kernel.checked(_libc.umount2(b".", MNT_DETACH), "leaving the machine's root")
     os.chdir("/")
     _protect()
 
@@ -378,7 +386,7 @@ def machine_view() -> machine_layer.View:
 
 @functools.cache
 def in_user_namespace() -> bool:
-    return agent.read_text("/proc/self/uid_map").split() != ["0", "0", "4294967295"]
+    return kernel.read_text("/proc/self/uid_map").split() != ["0", "0", "4294967295"]
 
 
 def _make_devices() -> None:
@@ -462,17 +470,19 @@ def drop_from_bounding(mask: int) -> None:
     """Let nothing that this process executes have other capabilities than these."""
     capability = 0
     # Beyond the last one that the kernel knows the answer is -1.
-    while (held := agent.prctl(_PR_CAPBSET_READ, capability)) >= 0:
+    while (held := kernel.prctl(_PR_CAPBSET_READ, capability)) >= 0:
         if held and not mask >> capability & 1:
-            agent.checked(agent.prctl(agent.PR_CAPBSET_DROP, capability), "dropping a capability")
+            kernel.checked(
+                kernel.prctl(kernel.PR_CAPBSET_DROP, capability), "dropping a capability"
+            )
         capability += 1
 
 
 def give_up_capabilities(mask: int) -> None:
     """Keep the capabilities of this mask and no others, over an exec too."""
     drop_from_bounding(mask)
-    agent.prctl(agent.PR_CAP_AMBIENT, agent.PR_CAP_AMBIENT_CLEAR_ALL)
-    agent.capset(mask, mask, 0)
+    kernel.prctl(kernel.PR_CAP_AMBIENT, kernel.PR_CAP_AMBIENT_CLEAR_ALL)
+    kernel.capset(mask, mask, 0)
 
 
 def mount(source: str, target: str, kind: str, flags: int = 0, data: str = "") -> None:

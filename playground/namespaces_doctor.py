@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 
 from playground import cgroups
-from playground.agent import LIBPCAP
+from playground.agent.capture_filters import LIBPCAP
 from playground.engine import LabLabels, NodeContainer
 from playground.errors import AgentError, EngineError, ImageError
 from playground.finding import Finding

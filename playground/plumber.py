@@ -32,11 +32,8 @@ machine_side.main()
 
 # In a container of the helper's image, which has the agent but not the script.
 _START_IN_CONTAINER = """
-import sys, types
+import sys
 sys.path.insert(0, "/usr/local/lib/playground")
-package = sys.modules["playground"] = types.ModuleType("playground")
-import agent
-package.agent = sys.modules["playground.agent"] = agent
 exec(compile({source!r}, "machine_side.py", "exec"))
 main()
 """

@@ -95,7 +95,7 @@ class Client:
 
     ::
 
-        with Client(SubprocessChannel([sys.executable, "agent.py"])) as agent:
+        with Client(SubprocessChannel(command)) as agent:
             agent.call("echo", value=5)      # 5
 
     """

@@ -23,13 +23,24 @@ from typing import Any
 
 import pytest
 
-import playground.agent as agent_module
+import playground
+from playground.agent import kernel
 from playground.remote import Client, SubprocessChannel
 
-AGENT_FOLDER = str(Path(agent_module.__file__).parent)
-
-# Imported, as in the helper, so that it is compiled only once.
-AGENT = "import sys; sys.path.insert(0, {!r}); import agent; {}; agent.main()"
+# As in the helper, where of the package there are the agent's modules alone.
+PACKAGE = f"""
+import sys, types
+package = sys.modules["playground"] = types.ModuleType("playground")
+package.__path__ = [{str(Path(playground.__file__).parent)!r}]
+"""
+AGENT = (
+    PACKAGE
+    + """
+from playground.agent import operations
+{}
+operations.main()
+"""
+)
 
 needs_root = pytest.mark.skipif(
     os.geteuid() != 0 and os.environ.get("CI") != "true",
@@ -54,9 +65,9 @@ exec {prefix} sleep 1000
 """
 
 
-def agent_argv(before: str = "pass", network: bool = True) -> list[str]:
+def agent_argv(before: str = "", network: bool = True) -> list[str]:
     """The command line of an agent; with ``network``, in a namespace of its own."""
-    argv = [sys.executable, "-I", "-c", AGENT.format(AGENT_FOLDER, before)]
+    argv = [sys.executable, "-I", "-c", AGENT.format(before)]
     return ["unshare", "--net", *argv] if network else argv
 
 
@@ -150,11 +161,11 @@ def in_network(pid: int) -> Iterator[None]:
     own = os.open("/proc/self/ns/net", os.O_RDONLY)
     other = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)
     try:
-        agent_module.setns(other, agent_module.CLONE_NEWNET)
+        kernel.setns(other, kernel.CLONE_NEWNET)
         try:
             yield
         finally:
-            agent_module.setns(own, agent_module.CLONE_NEWNET)
+            kernel.setns(own, kernel.CLONE_NEWNET)
     finally:
         os.close(other)
         os.close(own)

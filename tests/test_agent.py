@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import contextlib
 import ctypes
@@ -24,6 +25,7 @@ from typing import Any
 import pytest
 from support_agent import (
     NO_IPV6,
+    PACKAGE,
     Namespaces,
     agent_argv,
     connect,
@@ -35,9 +37,19 @@ from support_agent import (
     wait_for,
 )
 
-from playground import agent as agent_module
+import playground.agent
 from playground import cgroups
-from playground.agent import DEFAULT_PATH
+from playground.agent import (
+    control_groups,
+    kernel,
+    links,
+    offloads,
+    operations,
+    seccomp,
+)
+from playground.agent.netlink import NLMSG_ERROR, Netlink
+from playground.agent.nodes import read_status
+from playground.agent.programs import DEFAULT_PATH
 from playground.docker_engine import DockerEngine
 from playground.engine import LabLabels, NodeContainer
 from playground.errors import AgentError
@@ -108,28 +120,29 @@ def says(server: Namespaces, client: Namespaces, address: str) -> bytes:
 
 
 def test_every_operation_stands_in_the_protocol() -> None:
-    text = agent_module.__doc__ or ""
-    operations = [*agent_module.OPS, *agent_module.WORK]
-    assert [
-        name for name in operations if f"\n{name}(" not in text and f"; {name}(" not in text
-    ] == []
+    text = playground.agent.__doc__ or ""
+    names = [*operations.OPS, *operations.WORK]
+    assert [name for name in names if f"\n{name}(" not in text and f"; {name}(" not in text] == []
 
 
 def test_agent_imports_no_playground_and_nothing_foreign() -> None:
-    program = (
-        f"import sys; sys.path.insert(0, {str(Path(agent_module.__file__).parent)!r}); "
-        "before = set(sys.modules); import agent; "
-        "names = {name.partition('.')[0] for name in set(sys.modules) - before} - {'agent'}; "
-        "print(names - sys.stdlib_module_names)"
-    )
-    done = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True)
-    assert done.stdout == "set()\n"
+    program = f"""
+{PACKAGE}
+from playground.agent import operations
+names = {{name.partition(".")[0] for name in sys.modules}} - {{"playground"}}
+print(names - sys.stdlib_module_names)
+print({{name for name in sys.modules if name.startswith("playground.")}})
+"""
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", program], capture_output=True)
+    foreign, ours = (ast.literal_eval(line) for line in done.stdout.decode().splitlines())
+    assert foreign == {"__main__"}
+    assert {name.split(".")[1] for name in ours} == {"agent"}
 
 
 def test_stray_print_does_not_break_a_line() -> None:
     noisy = (
-        "agent.OPS['loud'] = lambda *_: print('stray'); "
-        "agent.WORK['louder'] = lambda: (print('stray'), sys.stdout.flush()) and 7"
+        "operations.OPS['loud'] = lambda *_: print('stray'); "
+        "operations.WORK['louder'] = lambda: (print('stray'), sys.stdout.flush()) and 7"
     )
     with connect(before=noisy, network=False) as client:
         assert client.call("loud") is None
@@ -169,7 +182,7 @@ def test_bad_request_is_an_error_and_no_end(line: bytes, kind: str) -> None:
 
 
 def test_reply_of_a_worker_that_is_killed() -> None:
-    program = "agent.WORK['die'] = lambda: agent.os.kill(agent.os.getpid(), 9)"
+    program = "import os; operations.WORK['die'] = lambda: os.kill(os.getpid(), 9)"
     with connect(before=program, network=False) as client:
         with pytest.raises(AgentError, match="was killed"):
             client.call("die")
@@ -177,7 +190,10 @@ def test_reply_of_a_worker_that_is_killed() -> None:
 
 
 def test_operation_without_end_is_given_up() -> None:
-    program = "agent.WORK_LIMIT_S = 0.2; agent.WORK['sleep'] = lambda: agent.time.sleep(1000)"
+    program = (
+        "import time; from playground.agent import loop; loop.WORK_LIMIT_S = 0.2; "
+        "operations.WORK['sleep'] = lambda: time.sleep(1000)"
+    )
     with (
         connect(before=program, network=False) as client,
         pytest.raises(AgentError, match="took too long") as caught,
@@ -389,11 +405,11 @@ while True:
         # Their numbers may be seen, but not what is behind them.
         try:
             with open(f"/proc/{pid}/cmdline", "rb") as file:
-                seen += b"agent.main" in file.read()
+                seen += b"operations.main" in file.read()
             for fd in os.listdir(f"/proc/{pid}/fd"):
                 links.add(os.readlink(f"/proc/{pid}/fd/{fd}"))
                 with open(f"/proc/{pid}/cmdline", "rb") as file:
-                    early += b"agent.main" in file.read()
+                    early += b"operations.main" in file.read()
         except OSError:
             pass
 print(seen, early, *links)
@@ -497,10 +513,10 @@ MACHINES = {
     ids=["v1", "v1 unmounted", "v1 same", "v2", "hybrid", "nested", "no mounts"],
 )
 def test_control_groups_to_join(machine: str, cgroup: str, own: str, files: list[str]) -> None:
-    found = agent_module.cgroup_files(
-        agent_module.parse_cgroups(cgroup),
-        agent_module.parse_cgroups(own),
-        agent_module.parse_cgroup_mounts(MACHINES[machine]),
+    found = control_groups.cgroup_files(
+        control_groups.parse_cgroups(cgroup),
+        control_groups.parse_cgroups(own),
+        control_groups.parse_cgroup_mounts(MACHINES[machine]),
     )
     assert found == [f"/sys/fs/cgroup/{file}/cgroup.procs" for file in files]
 
@@ -551,20 +567,20 @@ def test_a_node_with_all_the_processes_it_may_have_says_so(
 
 # -- The filter of system calls ----------------------------------------------
 
-ALLOW = agent_module.SECCOMP_RET_ALLOW
-KILL = agent_module.SECCOMP_RET_KILL_PROCESS
-NOT_PERMITTED = agent_module.SECCOMP_RET_ERRNO | errno.EPERM
-UNKNOWN = agent_module.SECCOMP_RET_ERRNO | errno.ENOSYS
+ALLOW = seccomp.SECCOMP_RET_ALLOW
+KILL = seccomp.SECCOMP_RET_KILL_PROCESS
+NOT_PERMITTED = seccomp.SECCOMP_RET_ERRNO | errno.EPERM
+UNKNOWN = seccomp.SECCOMP_RET_ERRNO | errno.ENOSYS
 # linux/audit.h
 X86_64, I386, AARCH64, ARM, RISCV64 = 0xC000003E, 0x40000003, 0xC00000B7, 0x40000028, 0xC00000F3
-NEW_NETWORK = agent_module.CLONE_NEWNET
-NEW_USER = agent_module.CLONE_NEWUSER
+NEW_NETWORK = kernel.CLONE_NEWNET
+NEW_USER = kernel.CLONE_NEWUSER
 
 
 def verdict(machine: str, architecture: int, number: int, argument: int = 0) -> int:
     """What the kernel would make of a system call (Documentation/networking/filter)."""
     data = struct.pack("=IIQQ", number, architecture, 0, argument)
-    program, at, accumulator = agent_module.filter_program(machine), 0, 0
+    program, at, accumulator = seccomp.filter_program(machine), 0, 0
     while True:
         code, true, false, operand = program[at]
         at += 1
@@ -617,10 +633,10 @@ def test_what_the_filter_says(
 
 
 def test_a_machine_whose_system_calls_are_not_known_has_no_filter() -> None:
-    assert agent_module.filter_program("riscv64") == []
-    assert agent_module.filter_missing("x86_64", 8) == ""
-    assert agent_module.filter_missing("aarch64", 8) == ""
-    said = agent_module.filter_missing("riscv64", 8)
+    assert seccomp.filter_program("riscv64") == []
+    assert seccomp.filter_missing("x86_64", 8) == ""
+    assert seccomp.filter_missing("aarch64", 8) == ""
+    said = seccomp.filter_missing("riscv64", 8)
     assert "no filter of system calls for riscv64" in said
     assert 'Lab(engine="docker")' in said
 
@@ -631,17 +647,19 @@ def test_a_machine_whose_system_calls_are_not_known_has_no_filter() -> None:
 def test_a_python_of_32_bits_gets_no_filter_that_would_kill_it(
     machine: str, own_architecture: int | None
 ) -> None:
-    said = agent_module.filter_missing(machine, 4)
+    said = seccomp.filter_missing(machine, 4)
     if own_architecture is not None:
         assert (verdict(machine, own_architecture, 3) == KILL) == bool(said)  # read
     assert said == "" or f"a Python of 32 bits on {machine}" in said
 
 
-FOLDER = str(Path(agent_module.__file__).parent)
-CONFINED = (
-    f"import os, sys; sys.path.insert(0, {FOLDER!r}); import agent; "
-    "agent.confine() or sys.exit('no filter'); os.execvp(sys.argv[1], sys.argv[1:])"
-)
+CONFINED = f"""
+{PACKAGE}
+import os
+from playground.agent.seccomp import confine
+confine() or sys.exit("no filter")
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
 
 
 def status(agent: Client, pid: int, key: str, **options: Any) -> str:
@@ -683,7 +701,7 @@ def test_a_command_under_the_filter_has_threads_and_other_namespaces() -> None:
 def test_the_filter_is_for_nodes_that_have_one(
     agent: Client, pair: tuple[Namespaces, Namespaces]
 ) -> None:
-    own = agent_module._status("self")["Seccomp"].strip()
+    own = read_status("self")["Seccomp"].strip()
     assert status(agent, pair[0].pid, "Seccomp") == own
 
 
@@ -807,8 +825,8 @@ def test_offloads(agent: Client, nodes: tuple[Namespaces, Namespaces], offload: 
 
 def _active_features(interface: str) -> set[str]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        names = agent_module.feature_names(probe, interface)
-        blocks = agent_module.features(probe, interface)
+        names = offloads.feature_names(probe, interface)
+        blocks = offloads.features(probe, interface)
     return {name for bit, name in enumerate(names) if blocks[bit // 32][2] >> bit % 32 & 1}
 
 
@@ -863,7 +881,7 @@ class _LateSocket:
         self.packets = [self._acknowledge(sequence) for sequence in (1, 2, 3, 4)]
 
     def _acknowledge(self, sequence: int) -> bytes:
-        return struct.pack("IHHIIi", 20, agent_module.NLMSG_ERROR, 0, sequence, 0, -sequence)
+        return struct.pack("IHHIIi", 20, NLMSG_ERROR, 0, sequence, 0, -sequence)
 
     def send(self, data: bytes) -> None:
         pass
@@ -873,11 +891,11 @@ class _LateSocket:
 
 
 def test_acknowledgements_that_come_late_are_not_taken_for_others() -> None:
-    netlink = agent_module.Netlink.__new__(agent_module.Netlink)
-    netlink.socket = _LateSocket()  # type: ignore[assignment]
-    netlink.sequence = 2
-    messages = [agent_module.delete_link("eth0"), agent_module.delete_link("eth1")]
-    assert [number for _, number, _ in netlink.attempt(messages)] == [3, 4]
+    line = Netlink.__new__(Netlink)
+    line.socket = _LateSocket()  # type: ignore[assignment]
+    line.sequence = 2
+    messages = [links.delete_link("eth0"), links.delete_link("eth1")]
+    assert [number for _, number, _ in line.attempt(messages)] == [3, 4]
 
 
 @needs_root
@@ -1720,7 +1738,8 @@ def test_a_lock_of_accounts_that_is_never_given_back(
     nodes: tuple[Namespaces, Namespaces],
 ) -> None:
     h1, _ = nodes
-    with connect(before="agent.PASSWORD_LOCK_LIMIT_S = 0.1") as agent:
+    shorter = "from playground.agent import accounts; accounts.PASSWORD_LOCK_LIMIT_S = 0.1"
+    with connect(before=shorter) as agent:
         holder = agent.spawn(h1.pid, [sys.executable, "-c", HOLD])
         assert holder.read_stdout(20) == b"held\n"
         with pytest.raises(AgentError, match=r"has held the lock of /etc/\.pwd\.lock for 0 s"):

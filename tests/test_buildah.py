@@ -323,5 +323,5 @@ def test_a_helper_image_is_built_on_a_debian_made_here(can_build: None, tmp_path
     assert root is not None
     assert root.command == ("catatonit", "-P")
     assert "trixie" in read(root.layers, "etc/os-release")
-    assert read(root.layers, "usr/local/lib/playground/agent.py")
+    assert read(root.layers, "usr/local/lib/playground/playground/agent/operations.py")
     assert left_over(tmp_path) == {}

@@ -227,7 +227,7 @@ def flood(pid: int, count: int, size: int) -> None:
 @needs_root
 def test_what_the_kernel_had_to_drop_is_counted() -> None:
     # A ring for little, and a client that does not read: the agent stops after 4 MiB.
-    small = "agent.CAPTURE_MEMORY_BYTES = 1"
+    small = "from playground.agent import captures; captures.CAPTURE_MEMORY_BYTES = 1"
     with Namespaces("h1") as h1, Namespaces("h2") as h2, connect(before=small) as agent:
         agent.call("wire", bridges=[], veths=[veth(end(h1.pid, "eth0"), end(h2.pid, "eth0"))])
         nodes = [node(h1.pid, "10.0.0.1/24"), node(h2.pid, "10.0.0.2/24")]

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from playground import images
 from playground.errors import ImageError
 from playground.images import all_images, helper_image, image_for, images_directory, make_image
 
 DOCKERFILE = "ARG BASE\nFROM ${BASE}\n"
 CLONE = Path(__file__).resolve().parent.parent
+AGENT = CLONE / "playground" / "agent"
 
 
 def write(directory: Path, **files: str) -> Path:
@@ -110,9 +110,13 @@ def test_layers_stand_in_the_order_of_the_table(services: list[str], layers: lis
 def test_the_helper_holds_the_agent() -> None:
     image = helper_image()
     with tarfile.open(fileobj=io.BytesIO(image.context())) as tar:
-        agent = tar.extractfile("agent.py")
-        assert agent is not None
-        assert agent.read() == (Path(images.__file__).parent / "agent.py").read_bytes()
+        modules = {path.name: path.read_bytes() for path in AGENT.glob("*.py")}
+        held = {name for name in tar.getnames() if name.startswith("agent/")}
+        assert held == {f"agent/{name}" for name in modules}
+        for name, content in modules.items():
+            module = tar.extractfile(f"agent/{name}")
+            assert module is not None
+            assert module.read() == content
 
 
 def test_all_images_begin_on_a_base_that_is_given() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from playground import agent as agent_module
+from playground.agent import filters, netlink, queues, relay
 from playground.errors import AgentError
 from playground.impairment import NO_IMPAIRMENT, Impairment
 from playground.remote import Client
@@ -44,32 +44,32 @@ TC_BURSTS = """
 
 
 def options(impairment: Impairment) -> bytes:
-    return agent_module.netem_options(impairment.request(1500))
+    return queues.netem_options(impairment.request(1500))
 
 
 def test_netem_is_told_what_tc_tells_it() -> None:
     ours, theirs = options(EVERYTHING), bytes.fromhex(TC_EVERYTHING)
     assert ours[:24] == theirs[:24]
-    found = agent_module.attributes(ours[24:])
-    assert found.items() >= agent_module.attributes(theirs[24:]).items()
+    found = netlink.attributes(ours[24:])
+    assert found.items() >= netlink.attributes(theirs[24:]).items()
     # Newer kernels take these instead of the coarser ones before.
-    assert struct.unpack("q", found[agent_module.TCA_NETEM_LATENCY64]) == (50_000_000,)
-    assert struct.unpack("q", found[agent_module.TCA_NETEM_JITTER64]) == (10_000_000,)
+    assert struct.unpack("q", found[queues.TCA_NETEM_LATENCY64]) == (50_000_000,)
+    assert struct.unpack("q", found[queues.TCA_NETEM_JITTER64]) == (10_000_000,)
 
 
 def test_netem_is_told_of_bursts_as_tc_tells_it() -> None:
     ours = options(Impairment(loss_percent=2, loss_correlation=50))
     theirs = bytes.fromhex(TC_BURSTS)
     assert ours[:24] == theirs[:24]
-    loss = agent_module.TCA_NETEM_LOSS
-    assert agent_module.attributes(ours[24:])[loss] == agent_module.attributes(theirs[24:])[loss]
+    loss = queues.TCA_NETEM_LOSS
+    assert netlink.attributes(ours[24:])[loss] == netlink.attributes(theirs[24:])[loss]
 
 
 def test_netem_gets_a_table_for_jitter_that_is_not_uniform() -> None:
-    found = agent_module.attributes(
+    found = netlink.attributes(
         options(Impairment(delay_ms=5, jitter_ms=2, distribution="normal"))[24:]
     )
-    assert len(found[agent_module.TCA_NETEM_DELAY_DIST]) == 2 * 4096
+    assert len(found[queues.TCA_NETEM_DELAY_DIST]) == 2 * 4096
 
 
 def test_what_netem_tells_is_what_it_was_told() -> None:
@@ -79,14 +79,14 @@ def test_what_netem_tells_is_what_it_was_told() -> None:
         Impairment(delay_ms=0.5, jitter_ms=0.25, distribution="normal"),
         Impairment(rate_mbit=40_000),
     ):
-        assert impairment.as_read(agent_module.read_netem(options(impairment))) == impairment
+        assert impairment.as_read(queues.read_netem(options(impairment))) == impairment
 
 
 def test_what_the_filter_tells_is_what_it_was_told() -> None:
     for loss in (0.1, 33, 100):
-        rows = agent_module.losing(loss)
+        rows = filters.losing(loss)
         program = b"".join(struct.pack("HBBI", *row) for row in rows)
-        assert agent_module.read_losing(program) == loss
+        assert filters.read_losing(program) == loss
 
 
 # -- What a relay decides -----------------------------------------------------
@@ -96,7 +96,7 @@ class Clock:
     """What a relay of these settings does with frames, without any interface."""
 
     def __init__(self, **settings: Any) -> None:
-        self.relay = agent_module.Relay(-1, -1, -1, Impairment(**settings).request(1500))
+        self.relay = relay.Relay(-1, -1, -1, Impairment(**settings).request(1500))
 
     def delays_ms(self, count: int) -> list[float]:
         for _ in range(count):
@@ -202,9 +202,12 @@ class Pair:
         return [name for name in self.h1.interfaces() if name.startswith("relay")]
 
 
+WITHOUT_NETEM = "from playground.agent import impairments; impairments.WITHOUT_NETEM = True"
+
+
 @pytest.fixture(params=["as the kernel can", "without netem"])
 def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
-    before = "pass" if request.param == "as the kernel can" else "agent.WITHOUT_NETEM = True"
+    before = "" if request.param == "as the kernel can" else WITHOUT_NETEM
     with Namespaces("h1") as h1, Namespaces("h2") as h2, connect(before=before) as agent:
         pair = Pair(agent, h1, h2)
         with pair.sockets() as (sender, receiver):  # so that both know the other's MAC address

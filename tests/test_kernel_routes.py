@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from playground.agent import attribute, route_rows
+from playground.agent.netlink import attribute
+from playground.agent.routes import route_rows
 from playground.engine import Engine
 from playground.errors import NotRunning
 from playground.kernel_routes import Route, read_route, with_hops

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from playground import CommandFailed, Host, Lab, Link, agent, labels, maker
+from playground import CommandFailed, Host, Lab, Link, labels, maker
+from playground.agent import seccomp
 from playground.namespaces_engine import NamespacesEngine
 from tests.facts import assert_can_ping
 from tests.planted import LAB, SHOWN, plant
@@ -57,7 +58,7 @@ def test_without_a_filter_no_host_is_made(
     monkeypatch: pytest.MonkeyPatch, machine: str, sentence: str
 ) -> None:
     """Open to all system calls it would run as well, and nobody would see it."""
-    monkeypatch.setattr(agent, "confine", lambda: False)
+    monkeypatch.setattr(seccomp, "confine", lambda: False)
     monkeypatch.setattr(maker.os, "uname", lambda: types.SimpleNamespace(machine=machine))
     here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with here, there:

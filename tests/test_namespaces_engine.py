@@ -343,14 +343,15 @@ def test_a_keeper_that_says_nothing_is_not_waited_for_for_ever(
 LIMITED = """
     import ctypes, sys
     from pathlib import Path
-    from playground import EngineError, Host, Lab, agent, privileges
+    from playground import EngineError, Host, Lab, privileges
+    from playground.agent import kernel
     libc = ctypes.CDLL(None)
     assert libc.unshare(0x10000000) == 0  # CLONE_NEWUSER
     Path("/proc/self/setgroups").write_text("deny")
     Path("/proc/self/uid_map").write_text("1000 0 1")
     Path("/proc/self/gid_map").write_text("1000 0 1")
     Path("/proc/sys/user/max_user_namespaces").write_text("0")
-    agent.capset(0, 0, 0)
+    kernel.capset(0, 0, 0)
     settings = privileges._SETTINGS
     for looked_at in (settings, ()):
         privileges._SETTINGS = looked_at

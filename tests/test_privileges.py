@@ -6,7 +6,8 @@ import os
 
 import pytest
 
-from playground import agent, namespaces_doctor, privileges
+from playground import namespaces_doctor, privileges
+from playground.agent import seccomp
 from playground.errors import EngineError
 from playground.namespaces_engine import NamespacesEngine
 
@@ -64,7 +65,7 @@ def test_hosts_without_a_filter_of_system_calls_are_refused(
     assert said in reason
     assert bool(reason) == bool(said) == ("Docker" in reason)
     # Here and in the lab it is one rule, told in the same words.
-    assert reason == agent.filter_missing(machine, word_bytes)
+    assert reason == seccomp.filter_missing(machine, word_bytes)
 
 
 def test_the_engine_and_the_doctor_tell_that_there_is_no_filter(

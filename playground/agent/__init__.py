@@ -1,0 +1,235 @@
+"""The agent: what does a lab's plumbing, in the helper container.
+
+It runs beside the lab's containers, in the process-id namespace of the engine's
+machine and in an empty network namespace of its own, where the lab's bridges
+live.  It imports nothing but the standard library and its own modules, which are
+copied without the rest of playground into the helper's image.  It begins in
+`playground.agent.operations`.  This text is its protocol; `playground.remote` is
+its client.
+
+The line
+--------
+One JSON object a line; bytes travel as base64 text.  Requests come in on file
+descriptor 0, everything else goes out on what was descriptor 1 at the start (the
+descriptor itself is pointed at stderr, so that a stray print cannot break a
+line).  The first line out is::
+
+    {"hello": {"protocol": 1, "pid": 4711, "python": "3.13.5"}}
+
+A request is ``{"id": 1, "op": "echo", "args": {"value": 5}}``; its reply, once, is
+``{"id": 1, "result": 5}`` or ``{"id": 1, "error": {"type", "errno", "message",
+"traceback"}}``, where ``type`` is the name of a Python exception and ``errno``
+the system's number or null.  Replies may come in another order than requests.
+Events of a job (see spawn) come unasked::
+
+    {"event": "stdout" or "stderr", "job": 3, "data": base64}
+    {"event": "exit", "job": 3, "returncode": 0}
+
+End of file on descriptor 0, or SIGTERM, means that the client is gone: the agent
+kills what it owns (see own), then the process groups of its jobs, and exits.
+
+Operations
+----------
+``pid`` is always the first process of a container, as the agent sees it; where
+that process has ended, the error is a ProcessLookupError.  An END is
+``{"pid", "interface", "mac", "bridge"}``, where pid null means the agent's own
+network namespace, and mac and bridge may be null.
+
+echo(value) -> value
+own(pids) -> [pids]
+    Kill these processes at end of file, in this order (a helper's own last).
+    Owning one again changes nothing.  The reply holds those that have ended
+    already, which is no error.
+disown() -> null
+    Forget all of them.
+wire(bridges: [{"device", "settings": SWITCH or null}],
+        veths: [{"a": END, "b": END, "mtu_bytes", "offload"}]) -> null
+    Bridges and bridge ports are up afterwards, without IPv6.  Ends inside nodes
+    are left down, so that no frame leaves them before `network` has set their
+    sysctls.  On a failure all that this call made is removed again.  SWITCH is
+    {"stp": bool, "ageing", "priority", "forward_delay", "hello_time", "max_age"}, times
+    in hundredths of a second; ageing 0 makes a hub.
+switch(bridges: [{"device", "settings": SWITCH, "mirror": {"to", "entering": [port],
+        "leaving": [port]} or null, "unmirror": [port]}]) -> null
+    Change bridges that are there.  Mirrors are taken from the ports ``unmirror`` (one
+    that is gone is no error), then set: what enters or leaves these ports goes out of
+    the port ``to`` as well.
+switches(devices) -> [{"device", "id", "root", "root_cost", "ports": [{"port", "state",
+        "carrier", "cost"}]}]
+    The spanning tree as each bridge sees it: ids are 16 hexadecimal digits, state is
+    "disabled", "listening", "learning", "forwarding" or "blocking".
+learned(device) -> [{"mac", "port", "age_s"}]
+    What a bridge has learned, and how long ago it last heard it.
+unwire(veths: [END], bridges: [{"device"}] = []) -> null
+    Remove these interfaces (the other end goes too) and bridges.  One that is
+    gone already is no error.
+network(nodes: [{"pid", "interfaces": [{"name", "addresses": ["192.168.1.11/24"]}],
+        "sysctls": {"net.ipv4.ip_forward": "1"}, "routes_add": [ROUTE],
+        "routes_remove": [ROUTE], "addresses_remove": [{"interface": "eth0",
+        "address": "192.168.1.11/24"}]}]) -> null
+    ROUTE is {"destination": "10.0.0.0/8", "via": address or null, "interface"}.
+    What was said by hand is in own_routes_add, own_routes_remove, rules_add and
+    rules_remove: {"destination", "hops": [{"via", "interface"}], "metric", "kind",
+    "table": number}, where kind is "unicast" or that of a route that leads nowhere,
+    and {"family": 4 or 6, "priority", "source", "destination", "interface", "mark",
+    "table"}; other values may be null.  They come last, and go first.
+    All but pid may be left out.  First routes_remove, then addresses_remove: one
+    that is not there, or whose interface is not, is no error; with an address
+    the kernel removes the routes that need it.  Then loopback up, sysctls,
+    addresses, interfaces up, routes_add (those without via first), and sysctls
+    are read back.  Repeating it changes nothing.
+link(ends: [END], up: bool, nodes: as for network = []) -> null
+    Set interfaces up or down; then do what `network` does, to bring back the
+    addresses and routes that went with an interface.  On a failure the interfaces
+    are set back.
+forget_neighbours(nodes: [{"pid", "interface", "addresses": ["192.168.1.11"]}]) -> null
+    Forget which MAC addresses these had.  What is not known is no error.
+interfaces(ends: [END]) -> [{"up", "carrier", "mtu_bytes", "mac", "statistics": {...}}]
+    State and counters, named as in struct rtnl_link_stats64.
+impair(directions: [{"pid", "interface", "watch": pid or null, "impairment": IMPAIRMENT
+        or null, "before": the same}]) -> [["netem"]]
+    Do something to all frames that leave by an interface: IMPAIRMENT is what
+    `playground.impairment.Impairment.request` returns, null takes it away.  Each row
+    says which ways are used: "netem", or where the kernel has none "tbf" (rate),
+    "filter" (loss), "relay" (the rest).  A relay is a process that ends with the
+    process ``watch``.  On a failure all get their ``before`` back.
+routes(pids) -> [[{"destination", "via", "interface", "metric", "protocol", "kind",
+        "table", "source", "weight"}]]
+    The routes of each node, in all tables but those of its own addresses, as the
+    kernel has them: a row a next hop, numbers as in rtnetlink(7).  Via, interface,
+    metric and source may be null.
+impaired(ends: [END]) -> [{"by": ["netem"], "settings": {"delay_ms": 50}}]
+    What impairs the frames that leave by each, and how, read from the kernel: ways as
+    for impair, settings by the names of `playground.impairment.Impairment`.
+policy_rules(pid) -> [as rules_add of network]
+    The rules of policy routing that a node has, but the kernel's own three.
+sysctls(pid, names) -> [text or null]
+    Settings of a node's network, null where there is none of that name.
+lease(clients: [{"pid", "interface", "watch": pid or null, "hostname": text or null,
+        "gateway": bool = true}], timeout_s) -> [LEASE or null]
+    Ask for an address by DHCP, set the interface up for that, and give it what was
+    given, with ``gateway`` the default route too.  A process renews it until the
+    interface is gone or the process ``watch`` has ended.  LEASE is {"address":
+    "10.1.1.7/24", "router", "nameservers", "domain", "server", "lease_s"}, null where
+    nobody has given one in time.
+firewall(nodes: [{"pid", "ruleset"}]) -> null
+    Each ruleset is given to ``nft -f -`` in its node's network namespace.  An
+    empty text changes nothing: to take rules away, send what deletes them.  A rule
+    with a counter and a comment goes on from what one of the same chain and
+    comment has counted, in the table that the text names first.
+rule_counts(pid, table = "playground") -> [[chain, comment, packets, bytes]]
+    What the rules of an inet table have counted, in their order.
+ruleset(pid) -> text
+    All rules of a node, as ``nft list ruleset`` prints them.
+connections(pid) -> [CONNECTION]
+    What a node's connection tracking knows: {"protocol": 6, "source", "source_port",
+    "destination", "destination_port" of its first packet, "reply_source" and so on of
+    its answers (ports null where there are none; ICMP's id is its source port),
+    "state": TCP's or null, "status": bits of linux/nf_conntrack_common.h, "expires_s",
+    "mark", "packets", "bytes" (null where the kernel does not count), "helper"}.
+forget(pid, connections: [CONNECTION] or null) -> number
+    Take these out of a node's connection tracking, or all; how many were there.
+processes(pid) -> [{"pid", "parent", "user", "state", "memory_bytes", "cpu_s", "command"}]
+    What runs in a node, by the numbers that it has there; ``state`` is the kernel's
+    letter, ``user`` a name where the node's /etc/passwd has one.  The agent's own
+    launchers, which are away in a node for moments, are no part of it.
+files(nodes: [{"pid", "files": [{"path", "content": base64 or number, "mode": 0o644,
+        "uid": 0, "gid": 0, "append": false}]}], contents: [base64] = []) -> null
+    A content that many files have stands once in contents, its number in them.
+    Write files as seen from inside the node; missing folders are made.  What
+    exists is written in place, never renamed over: /etc/hosts is a bind mount.
+    uid and gid may be names, from the node's own /etc/passwd and /etc/group.
+read_file(pid, path, tail_bytes = null) -> base64
+    A regular file's content; with tail_bytes no more than its last so many
+    bytes.  What is no regular file is an OSError with EISDIR or EINVAL, and one
+    of more than 64 MiB, of which no tail is asked for, one with EFBIG.
+accounts(nodes: [{"pid", "users": [{"name", "password_hash": text or null, "uid",
+        "groups": [...], "shell"}]}]) -> null
+    Add or change users; a home is made from /etc/skel.  For root only the hash counts.
+furnish(nodes: [{"pid", "users": as for accounts, "files": as for files}], contents) -> null
+    Both in one request, a node's accounts before its files.
+hash_passwords(passwords: [text]) -> [text]
+    SHA-512 hashes, as crypt(5) writes them.
+hostname(nodes: [{"pid", "hostname"}]) -> null
+boot(nodes: [{"pid", "programs": ["sshd"]}]) -> null
+    Link each /etc/sv/NAME into /run/service and start ``runsv /run/service/NAME``,
+    if it does not run yet, with all that the container has (see spawn).  It
+    outlives the agent; its complaints go to /run/playground/boot.log in the node.
+wait_ready(checks: [{"pid", "node", "service", "port", "protocol": "tcp" or "udp",
+        "tls": bool, "send": base64 or null, "expect": regular expression or null,
+        "address": "127.0.0.1"}], timeout_s) -> [{"node", "service", "port", "message"}]
+    Ask each service, from inside its node, until it answers with bytes that the
+    expression (read as latin-1) is found in.  The list holds those that did
+    not; it is empty when all is well.
+states(pids, with_connections = true) -> [{"interfaces": [{"name", "kind", "up",
+        "carrier", "mtu_bytes", "mac", "below", "master", "settings": {"ipv4.rp_filter": "0"},
+        "addresses": [{"address": "192.168.1.11/24", "peer", "refused", "tentative"}]}],
+        "routes": as for routes, "rules": as for policy_rules,
+        "neighbours": [{"interface", "address", "mac", "state"}],
+        "sockets": [{"protocol", "address", "port", "program", "only_ipv6"}],
+        "connections": as for connections, "sysctls": {name: text or null},
+        "tables": [[family, name]], "ruleset": as for ruleset, with handles}]
+    What the kernel knows of each node's network, in one go: ``sockets`` are those that
+    listen, ``below`` is what a VLAN's interface stands on.
+ways(questions: [{"pid", "destination", "source", "interface", "mark", "protocol",
+        "source_port", "port"}]) -> [WAY]
+    Which way the kernel would send each packet (`ip route get`): one of its own, or with
+    ``interface`` one that came in by it.  All but pid and destination may be null.  WAY is
+    {"errno": null, "kind", "via", "interface", "source", "table", "prefix": of the route,
+    "protocol": who made it, "mtu_bytes"}, or {"errno", "message"}.
+probe(pid, watch: [pid or null], protocol: number, destination, port, payload: base64,
+        packet: base64 or null, quiet_s = 0.3, timeout_s = 3.0) -> {"outcome": {"answered",
+        "errno", "seconds", "source", "source_port"}, "frames": [[place in watch, interface,
+        pkttype of packet(7), time_s, base64]], "traces": [TRACE], "counted": [{name: by}]}
+    Send one packet from a node, and look at what comes of it at all places of ``watch``:
+    a TCP connection (reset once it is there), a UDP datagram, an echo request, or a
+    ``packet`` as it is.  It ends with an answer, when nothing has come for quiet_s, or
+    after timeout_s.  Frames are those of ARP, ICMP and the protocol, in every interface,
+    the first 256 bytes.  TRACE is what one rule of nftables decided, as in nf_tables.h:
+    {"watch", "table", "chain", "handle", "type", "verdict", "policy", "id", "mark",
+    "family", "network": base64, "transport": base64}, in nodes that have rules; what
+    makes the kernel tell is a table that is there no longer than this takes.
+state_save(data: text) -> null ; state_load() -> text or null
+    One text kept in the helper, for a client that comes later.
+spawn(pid, argv, env = null, cwd = null, user = null, stdin = false, tty = null,
+        merge_stderr = false) -> {"job": number, "pid": number}
+    Start a command in a node with what the container has: all namespaces, root,
+    control groups, capabilities, environment (env is added to it), working
+    directory, user (or a name, or "uid[:gid]").  It leads its own session and
+    process group.  ``tty`` is [columns, lines] for a terminal of the node's own.
+    The reply comes when the command runs; a command that cannot be started is
+    an error (FileNotFoundError, PermissionError, NotADirectoryError, LookupError
+    for a user).  The exit event comes once the command itself has ended and all
+    that it had written into its pipes is sent.  Processes that it left in the
+    background may hold the pipes open: what they write later is thrown away.
+capture(places: [{"pid": pid or null, "interface"}], filter = "", snaplen_bytes = 262144)
+        -> {"job": number, "pid": number}
+    Start a job that captures what these interfaces send and take, from before the reply
+    until SIGTERM; then it hands on what is under way and ends.  The filter is
+    pcap-filter(7); one that libpcap refuses is an OSError with EINVAL, and ENOPKG says that
+    there is no libpcap.  Its stdout is a line of JSON, {"byte_order": "little" or "big",
+    "link_types": [1]} (1 is Ethernet, 101 bare IP), and then records: the number of a
+    place and a length, both of 4 bytes, the least significant first, and so much data.
+    That is a block of the kernel's ring (struct tpacket_block_desc of linux/if_packet.h).
+    Number -1 is a mark, a time in nanoseconds of 8 bytes: what is to come is later, unless
+    the machine is very busy.  Number -2 is the end: JSON, [{"packets", "dropped"}].
+write(job, data: base64) -> null
+    The reply comes when the command has taken it all; BrokenPipeError when it
+    reads no more.
+close_stdin(job) -> null
+signal(job, signum) -> null
+    To the whole process group; nothing happens to a job that has ended.
+resize(job, columns, lines) -> null
+socket_line(boot_id, pid, pid_namespace, descriptor) -> text or null
+    Take the client's descriptor, one end of a pair of SOCK_SEQPACKET sockets, by which
+    it is then handed sockets that live in nodes.  Null when that is done, else why it
+    cannot be.  ``boot_id`` is that of the client's kernel, ``pid`` its process as it is
+    called in the process-id namespace of the inode number ``pid_namespace``.  An agent
+    that was started with such a descriptor needs no request.
+    Each packet of the client's is {"id", "pid", "family", "type", "protocol"}, numbers as
+    in socket(2); the answer is {"id"} with the socket beside it, or {"id", "error"}.
+credit(job, bytes) -> null
+    The client has consumed so many bytes of a job's output.  With 4 MiB not yet
+    consumed the agent reads no more from that job, until it ends.
+
+"""

@@ -1,0 +1,126 @@
+"""What a DHCP client says and hears: RFC 2131, options RFC 2132."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Sequence
+
+from playground.agent.protocol import Request
+
+DHCP_SERVER_PORT, DHCP_CLIENT_PORT = 67, 68
+DHCP_MAGIC = 0x63825363
+DHCP_BROADCAST = 0x8000
+DHCP_DISCOVER, DHCP_OFFER, DHCP_REQUEST, DHCP_ACK, DHCP_NAK = 1, 2, 3, 5, 6
+DHCP_MASK, DHCP_ROUTER, DHCP_DNS, DHCP_HOSTNAME, DHCP_DOMAIN = 1, 3, 6, 12, 15
+DHCP_REQUESTED, DHCP_LEASE, DHCP_KIND, DHCP_SERVER, DHCP_WANTED, DHCP_CLIENT = (
+    50,
+    51,
+    53,
+    54,
+    55,
+    61,
+)
+DHCP_END = 255
+# Of a lease that never ends, 0xffffffff, too.
+DHCP_LONGEST_S = 7 * 24 * 3600.0
+
+
+def dhcp_message(
+    kind: int,
+    transaction: int,
+    mac: bytes,
+    address: str = "0.0.0.0",
+    options: Sequence[tuple[int, bytes]] = (),
+) -> bytes:
+    """Build what a client sends; ``address`` is the one that it has already."""
+    head = struct.pack(
+        "!BBBBIHH4s4s4s4s16s192xI",
+        1,  # a request
+        1,
+        6,
+        0,
+        transaction,
+        0,
+        DHCP_BROADCAST,
+        socket.inet_aton(address),
+        bytes(4),
+        bytes(4),
+        bytes(4),
+        mac,
+        DHCP_MAGIC,
+    )
+    wanted = bytes([DHCP_MASK, DHCP_ROUTER, DHCP_DNS, DHCP_DOMAIN, DHCP_LEASE])
+    first = ((DHCP_KIND, bytes([kind])), (DHCP_CLIENT, b"\x01" + mac), (DHCP_WANTED, wanted))
+    body = b"".join(bytes([code, len(data)]) + data for code, data in (*first, *options))
+    # BOOTP's 64 bytes of options at least (RFC 1542, 2.1).
+    return head + (body + bytes([DHCP_END])).ljust(60, b"\0")
+
+
+def broadcast_datagram(payload: bytes, source: str) -> bytes:
+    """Put a client's message into UDP and IP, to everybody on the link."""
+    udp = struct.pack("!HHHH", DHCP_CLIENT_PORT, DHCP_SERVER_PORT, 8 + len(payload), 0)
+    addresses = socket.inet_aton(source) + b"\xff\xff\xff\xff"
+    pseudo = addresses + struct.pack("!BBH", 0, socket.IPPROTO_UDP, 8 + len(payload))
+    checksum = internet_checksum(pseudo + udp + payload) or 0xFFFF
+    udp = udp[:6] + struct.pack("!H", checksum)
+    length = 28 + len(payload)
+    head = struct.pack("!BBHHHBBH", 0x45, 0, length, 0, 0, 64, socket.IPPROTO_UDP, 0) + addresses
+    head = head[:10] + struct.pack("!H", internet_checksum(head)) + head[12:]
+    return head + udp + payload
+
+
+def internet_checksum(data: bytes) -> int:
+    """Return the checksum of RFC 1071."""
+    words = struct.unpack(f"!{(len(data) + 1) // 2}H", data + bytes(len(data) % 2))
+    total: int = sum(words)
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def read_dhcp(packet: bytes, transaction: int) -> tuple[int, str, dict[int, bytes]] | None:
+    """Read an IP packet: kind, address given and options; None for what is no answer to us."""
+    if len(packet) < 28 or packet[0] >> 4 != 4 or packet[9] != socket.IPPROTO_UDP:
+        return None
+    begin = (packet[0] & 15) * 4
+    payload = packet[begin + 8 :]
+    if packet[begin : begin + 4] != struct.pack("!HH", DHCP_SERVER_PORT, DHCP_CLIENT_PORT):
+        return None
+    if len(payload) < 240 or payload[0] != 2:
+        return None
+    found, magic = struct.unpack_from("!4xI228xI", payload)
+    if found != transaction or magic != DHCP_MAGIC:
+        return None
+    options: dict[int, bytes] = {}
+    offset = 240
+    while offset + 1 < len(payload) and payload[offset] != DHCP_END:
+        if payload[offset] == 0:
+            offset += 1
+            continue
+        code, length = payload[offset], payload[offset + 1]
+        # Of one that comes twice, the parts belong together (RFC 3396).
+        options[code] = options.get(code, b"") + payload[offset + 2 : offset + 2 + length]
+        offset += 2 + length
+    if len(options.get(DHCP_KIND, b"")) != 1:
+        return None
+    return options[DHCP_KIND][0], socket.inet_ntoa(payload[16:20]), options
+
+
+def dhcp_lease(address: str, options: dict[int, bytes]) -> Request:
+    """Return what an acknowledgement gives, as `lease` replies."""
+
+    def addresses(code: int) -> list[str]:
+        data = options.get(code, b"")
+        return [socket.inet_ntoa(data[at : at + 4]) for at in range(0, len(data) // 4 * 4, 4)]
+
+    mask = int.from_bytes(options.get(DHCP_MASK, b"\xff\xff\xff\0")[:4], "big")
+    seconds = int.from_bytes(options.get(DHCP_LEASE, b""), "big") or 3600
+    return {
+        "address": f"{address}/{mask.bit_count()}",
+        "router": next(iter(addresses(DHCP_ROUTER)), None),
+        "nameservers": addresses(DHCP_DNS),
+        "domain": options.get(DHCP_DOMAIN, b"").rstrip(b"\0").decode("ascii", "replace") or None,
+        "server": next(iter(addresses(DHCP_SERVER)), None),
+        "lease_s": min(float(seconds), DHCP_LONGEST_S),
+    }

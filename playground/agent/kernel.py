@@ -1,0 +1,90 @@
+"""The kernel's calls that Python 3.11 lacks, and its files of text."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import struct
+
+libc = ctypes.CDLL(None, use_errno=True)
+libc.prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
+
+# sched.h
+CLONE_NEWTIME = 0x00000080
+CLONE_NEWNS = 0x00020000
+CLONE_NEWCGROUP = 0x02000000
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWUTS = 0x04000000
+CLONE_NEWIPC = 0x08000000
+CLONE_NEWPID = 0x20000000
+CLONE_NEWNET = 0x40000000
+
+# linux/prctl.h
+PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
+PR_CAPBSET_DROP = 24
+PR_SET_NO_NEW_PRIVS = 38
+PR_CAP_AMBIENT = 47
+PR_CAP_AMBIENT_CLEAR_ALL = 4
+
+# linux/capability.h
+_LINUX_CAPABILITY_VERSION_3 = 0x20080522
+
+
+def checked(result: int, what: str) -> None:
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+
+
+def setns(fd: int, kind: int) -> None:
+    """Move this process into the namespace behind a file descriptor (setns(2))."""
+    checked(libc.setns(fd, kind), "entering a namespace")
+
+
+def prctl(option: int, argument: int = 0, second: int = 0) -> int:
+    return int(libc.prctl(option, argument, second, 0, 0))
+
+
+def capset(effective: int, permitted: int, inheritable: int) -> None:
+    """Set this process's three capability sets, each a mask (capset(2))."""
+    header = struct.pack("Ii", _LINUX_CAPABILITY_VERSION_3, 0)
+    low = 0xFFFFFFFF
+    data = struct.pack(
+        "6I",
+        effective & low,
+        permitted & low,
+        inheritable & low,
+        effective >> 32,
+        permitted >> 32,
+        inheritable >> 32,
+    )
+    checked(libc.capset(header, data), "setting capabilities")
+
+
+def read_text(path: str) -> str:
+    """Return a file of the machine's own, of /proc and the like; see `read_in_node`."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        parts = []
+        while part := os.read(fd, 1 << 16):
+            parts.append(part)
+    finally:
+        os.close(fd)
+    return b"".join(parts).decode("utf-8", "surrogateescape")
+
+
+def write_text(path: str, text: str) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(fd, text.encode())
+    finally:
+        os.close(fd)
+
+
+def permitted_capabilities() -> int:
+    header = struct.pack("Ii", _LINUX_CAPABILITY_VERSION_3, 0)
+    data = ctypes.create_string_buffer(24)
+    checked(libc.capget(header, data), "reading capabilities")
+    words = struct.unpack("6I", data.raw)
+    return int(words[1] | words[4] << 32)

@@ -1,0 +1,121 @@
+"""What a node's network is told: addresses, routes, sysctls, links up and down."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Sequence
+
+from playground.agent.addresses import delete_address, new_address, packed_address, packed_prefix
+from playground.agent.links import index_or_none, interface_index, set_link
+from playground.agent.netlink import Netlink, refusal, sockets_to
+from playground.agent.nodes import enter_network
+from playground.agent.protocol import Request
+from playground.agent.routes import RTM_DELROUTE, RTM_NEWROUTE, route
+from playground.agent.steering import steer, steer_back
+from playground.agent.sysctls import quiet_ipv6, read_sysctl, write_sysctl
+
+
+def network(nodes: Sequence[Request]) -> None:
+    for node in nodes:
+        netlink = Netlink(node["pid"])
+        try:
+            _configure(netlink, node)
+        except OSError as error:
+            raise type(error)(
+                error.errno, f"in the node of pid {node['pid']}: {error.strerror}"
+            ) from None
+        finally:
+            netlink.close()
+    # Only now: the kernel, or a container's own start-up, may have changed
+    # them while interfaces came up.
+    for node in nodes:
+        if node.get("sysctls"):
+            enter_network(node["pid"])
+            for name, wanted in node["sysctls"].items():
+                found = read_sysctl(name)
+                if found.split() != str(wanted).split():
+                    raise OSError(
+                        errno.EIO,
+                        f"in the node of pid {node['pid']}: the sysctl {name} is {found!r} "
+                        f"after {wanted!r} was written",
+                    )
+
+
+def _configure(netlink: Netlink, node: Request) -> None:
+    interfaces = node.get("interfaces", [])
+    steer_back(netlink, node)
+    _remove_routes(netlink, node.get("routes_remove", []))
+    _remove_addresses(netlink, node.get("addresses_remove", []))
+    netlink.send([set_link("lo", up=True)])
+    for name, value in node.get("sysctls", {}).items():
+        write_sysctl(name, str(value))
+    addresses = []
+    index = {}
+    for interface in interfaces:
+        name = interface["name"]
+        index[name] = interface_index(name)
+        quiet_ipv6(name)
+        if any(":" in text for text in interface["addresses"]):
+            # The engine turns IPv6 off in a container without a network.
+            write_sysctl(f"net/ipv6/conf/{name}/disable_ipv6", "0")
+        addresses += [new_address(name, index[name], text) for text in interface["addresses"]]
+    netlink.send(addresses)
+    netlink.send([set_link(interface["name"], up=True) for interface in interfaces])
+    _add_routes(netlink, node.get("routes_add", []), index)
+    steer(netlink, node)
+
+
+def _remove_routes(netlink: Netlink, entries: Sequence[Request]) -> None:
+    messages = [
+        route(RTM_DELROUTE, entry, index)
+        for entry in sorted(entries, key=lambda entry: entry.get("via") is not None)
+        if (index := index_or_none(entry["interface"])) is not None
+    ]
+    for message, number, reason in netlink.attempt(messages):
+        if number not in (0, errno.ESRCH):
+            raise refusal(message, number, reason)
+
+
+def _remove_addresses(netlink: Netlink, entries: Sequence[Request]) -> None:
+    messages = [
+        delete_address(entry["interface"], index, entry["address"])
+        for entry in entries
+        if (index := index_or_none(entry["interface"])) is not None
+    ]
+    for message, number, reason in netlink.attempt(messages):
+        if number not in (0, errno.EADDRNOTAVAIL):
+            raise refusal(message, number, reason)
+
+
+def _add_routes(netlink: Netlink, entries: Sequence[Request], index: dict[str, int]) -> None:
+    for entry in entries:
+        if entry["interface"] not in index:
+            index[entry["interface"]] = interface_index(entry["interface"])
+    on_link = [entry for entry in entries if entry.get("via") is None]
+    others = [entry for entry in entries if entry.get("via") is not None]
+    peers = {packed_prefix(entry["destination"])[:2] for entry in on_link}
+    for group in (on_link, others):
+        messages = [route(RTM_NEWROUTE, entry, index[entry["interface"]]) for entry in group]
+        for entry, (message, number, reason) in zip(group, netlink.attempt(messages), strict=True):
+            if number and entry.get("via") and packed_address(entry["via"]) in peers:
+                # Two links to one peer: the kernel keeps one route to its address,
+                # and would not believe that it can be reached by the other link.
+                again = route(RTM_NEWROUTE, entry, index[entry["interface"]], onlink=True)
+                [(message, number, reason)] = netlink.attempt([again])
+            if number:
+                raise refusal(message, number, reason)
+
+
+def link(ends: Sequence[Request], up: bool, nodes: Sequence[Request] = ()) -> None:
+    done: list[tuple[Netlink, str]] = []
+    with sockets_to(ends) as sockets:
+        try:
+            for end, netlink in zip(ends, sockets, strict=True):
+                netlink.send([set_link(end["interface"], up)])
+                done.append((netlink, end["interface"]))
+            if nodes:
+                network(nodes)
+        except BaseException:
+            for netlink, interface in done:
+                netlink.attempt([set_link(interface, not up)])
+            raise

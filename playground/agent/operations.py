@@ -1,0 +1,115 @@
+"""The table of operations, and where the agent begins."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import resource
+from collections.abc import Callable
+from typing import Any
+
+from playground.agent.accounts import accounts, furnish, hash_passwords
+from playground.agent.addresses import forget_neighbours
+from playground.agent.bridges import learned, switch, switches
+from playground.agent.captures import capture
+from playground.agent.connections import connections, forget
+from playground.agent.descriptors import FILES_LIMITS, FILES_WANTED
+from playground.agent.files import files, read_file
+from playground.agent.firewall import firewall, rule_counts, ruleset
+from playground.agent.hostnames import hostname
+from playground.agent.ids import has_all_ids
+from playground.agent.impairments import impair, impaired
+from playground.agent.kernel import PR_SET_DUMPABLE, prctl
+from playground.agent.leases import lease
+from playground.agent.loop import Agent
+from playground.agent.network import network
+from playground.agent.probes import probe
+from playground.agent.processes import processes
+from playground.agent.readiness import wait_ready
+from playground.agent.routes import routes
+from playground.agent.state import state_load
+from playground.agent.states import states
+from playground.agent.steering import policy_rules
+from playground.agent.sysctls import sysctls
+from playground.agent.ways import ways
+from playground.agent.wiring import unwire, wire
+
+# Done by the loop itself, at once: name -> method(agent, request id, **args).
+OPS: dict[str, Callable[..., Any]] = {
+    "echo": Agent.echo,
+    "own": Agent.own,
+    "disown": Agent.disown,
+    "state_save": Agent.state_save,
+    "link": Agent.link,
+    "interfaces": Agent.interfaces,
+    "boot": Agent.boot,
+    "spawn": Agent.spawn,
+    "write": Agent.write,
+    "close_stdin": Agent.close_stdin,
+    "signal": Agent.signal,
+    "resize": Agent.resize,
+    "credit": Agent.credit,
+    "socket_line": Agent.take_line,
+    "capture": capture,
+}
+
+# Done by a forked worker: name -> function(**args).
+WORK: dict[str, Callable[..., Any]] = {
+    "wire": wire,
+    "unwire": unwire,
+    "network": network,
+    "forget_neighbours": forget_neighbours,
+    "switch": switch,
+    "switches": switches,
+    "learned": learned,
+    "routes": routes,
+    "policy_rules": policy_rules,
+    "sysctls": sysctls,
+    "impair": impair,
+    "impaired": impaired,
+    "firewall": firewall,
+    "rule_counts": rule_counts,
+    "ruleset": ruleset,
+    "connections": connections,
+    "forget": forget,
+    "processes": processes,
+    "files": files,
+    "furnish": furnish,
+    "read_file": read_file,
+    "accounts": accounts,
+    "hash_passwords": hash_passwords,
+    "hostname": hostname,
+    "wait_ready": wait_ready,
+    "lease": lease,
+    "state_load": state_load,
+    "states": states,
+    "ways": ways,
+    "probe": probe,
+}
+
+
+def main(socket_line: int | None = None) -> None:
+    """Serve the client on descriptors 0 and 1 until it is gone."""
+    # A child that enters a node has the node's own powers from there to its
+    # execve(2), which ends this again: without it the node's root may trace it
+    # and open its files (ptrace(2), "access mode checking").
+    prctl(PR_SET_DUMPABLE, 0)
+    has_all_ids()  # while it can be looked up
+    replies = os.dup(1)
+    os.dup2(2, 1)
+    # Nothing that the agent was started with may reach a node's commands.
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > 2:
+            with contextlib.suppress(OSError):
+                os.set_inheritable(int(name), False)
+    # A handle for each node that it owns: usual limits, 1024, are for fewer nodes.
+    soft, hard = FILES_LIMITS
+    if 0 <= soft < FILES_WANTED:
+        most = FILES_WANTED if hard < 0 else min(FILES_WANTED, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    agent = Agent(0, replies, OPS, WORK, socket_line)
+    # Children share these pages until one side writes to them.
+    gc.collect()
+    gc.freeze()
+    agent.serve()

@@ -1,0 +1,77 @@
+"""Finding and running a program as execvpe(3) does, and why one does not run."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Sequence
+
+# Of a container that has none, as execvp(3) of Debian has it.
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def change_directory(path: str) -> None:
+    try:
+        os.chdir(path)
+    except OSError as error:
+        raise type(error)(
+            error.errno, f"cannot run in the folder {path!r} of the node: {error.strerror}"
+        ) from None
+
+
+def places(argv: Sequence[str], environ: dict[str, str]) -> list[str]:
+    """Return where execvpe(3) looks for a command, in environ's PATH."""
+    name = argv[0]
+    if "/" in name:
+        return [name]
+    return [f"{part or '.'}/{name}" for part in environ.get("PATH", DEFAULT_PATH).split(":")]
+
+
+def execute(argv: list[str], environ: dict[str, str]) -> None:
+    """Run a command as execvpe(3) does; returns only by an error."""
+    refused = OSError(errno.ENOENT, os.strerror(errno.ENOENT))
+    for place in places(argv, environ):
+        try:
+            os.execve(place, argv, environ)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            if error.errno == errno.ENOEXEC:
+                # A script without a first line that names its interpreter.
+                os.execve("/bin/sh", ["/bin/sh", place, *argv[1:]], environ)
+            refused = error
+            if error.errno != errno.EACCES:
+                break
+    raise explain_exec(refused, argv, environ)
+
+
+def explain_exec(error: OSError, argv: Sequence[str], environ: dict[str, str]) -> OSError:
+    """Return the error of a command that could not be run, in a sentence.
+
+    To be called inside the node.
+
+    """
+    name = argv[0]
+    there = [place for place in places(argv, environ) if os.path.exists(place)]
+    if error.errno == errno.EACCES:
+        place = there[0] if there else name
+        return PermissionError(
+            errno.EACCES, f"{place} on the node may not be run: is it an executable file?"
+        )
+    if error.errno == errno.EAGAIN:
+        # fork(2): of the node's limit, or of the machine's own.
+        return BlockingIOError(
+            errno.EAGAIN,
+            f"cannot run {name!r} on the node: it has as many processes as it may have; end some, "
+            "or allow it more with processes=",
+        )
+    if error.errno not in (errno.ENOENT, errno.ENOTDIR):
+        return OSError(error.errno, f"cannot run {name!r} on the node: {error.strerror}")
+    if there:
+        return FileNotFoundError(
+            errno.ENOENT,
+            f"{there[0]} on the node names an interpreter that does not exist there: "
+            "look at its first line",
+        )
+    path = "" if "/" in name else f" (its PATH is {environ.get('PATH', DEFAULT_PATH)})"
+    return FileNotFoundError(errno.ENOENT, f"there is no program {name!r} on the node{path}")

@@ -1,0 +1,186 @@
+"""The filter of system calls.
+
+An engine starts a container under a filter (seccomp(2)), and what a filter
+forbids is inherited; but a filter is the kernel's compiled program, which one
+process cannot take over from another.  So what enters a node under a filter
+gets this one.  It denies what Docker's own profile denies (profiles/seccomp of
+moby) and lack of capabilities does not: above all new user namespaces, in
+which everybody has all capabilities, and much of the kernel is in reach.
+
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import functools
+import os
+import struct
+from collections.abc import Iterator
+
+from playground.agent.kernel import CLONE_NEWUSER, prctl
+
+# Set by an engine whose nodes' first processes have no filter of their own.
+CONFINE_ALL = os.environ.get("PLAYGROUND_SECCOMP") == "1"
+
+# linux/prctl.h, linux/seccomp.h
+PR_SET_SECCOMP = 22
+SECCOMP_MODE_FILTER = 2
+SECCOMP_RET_KILL_PROCESS = 0x80000000
+SECCOMP_RET_ERRNO = 0x00050000
+SECCOMP_RET_ALLOW = 0x7FFF0000
+
+# linux/bpf_common.h: load a word, jump if equal, at least, or any bit set; return.
+_LOAD, _JEQ, _JGE, _JSET, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+
+# Offsets in struct seccomp_data; the first argument's lower half, for both
+# kinds of machine are little-endian.
+_NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16
+
+# The kernel's second table of x86_64 for programs with 32-bit pointers.
+_X32 = 0x40000000
+
+# By unistd_64.h and unistd_32.h of x86 and asm-generic/unistd.h: the numbers for
+# x86_64, i386 and aarch64, None where there is no such call.
+_DENIED: dict[str, tuple[int | None, int | None, int | None]] = {
+    # Keys of other programs: keyrings(7) belong to users, not to containers.
+    "add_key": (248, 286, 217),
+    "request_key": (249, 287, 218),
+    "keyctl": (250, 288, 219),
+    # Programs inside the kernel, and looks at its inner life.
+    "bpf": (321, 357, 280),
+    "perf_event_open": (298, 336, 241),
+    "userfaultfd": (323, 374, 282),
+    "lookup_dcookie": (212, 253, 18),
+    # Work for the kernel's own threads, past filters such as this one.
+    "io_uring_setup": (425, 425, 425),
+    "io_uring_enter": (426, 426, 426),
+    "io_uring_register": (427, 427, 427),
+    # Another kernel, more of this one, and files without a path; these take
+    # capabilities as well.
+    "create_module": (174, 127, None),
+    "init_module": (175, 128, 105),
+    "delete_module": (176, 129, 106),
+    "get_kernel_syms": (177, 130, None),
+    "query_module": (178, 167, None),
+    "finit_module": (313, 350, 273),
+    "kexec_load": (246, 283, 104),
+    "kexec_file_load": (320, None, 294),
+    "open_by_handle_at": (304, 342, 265),
+}
+_UNSHARE = (272, 310, 97)
+_CLONE = (56, 120, 220)
+_SOCKET = (41, 359, 198)
+
+# Address families that know no network namespaces (vsock leads from a virtual machine
+# to its hypervisor) or are doors into much of the kernel: sys/socket.h.
+_DENIED_FAMILIES = {"AF_VSOCK": 40, "AF_ALG": 38, "AF_XDP": 44}
+
+# clone3(2) hides its flags behind a pointer.  Its number is the same everywhere.
+_CLONE3 = 435
+
+# The columns above, and what linux/audit.h calls them.
+_X86_64, _I386, _AARCH64 = range(3)
+_AUDIT_ARCH = (0xC000003E, 0x40000003, 0xC00000B7)
+_WORD_BYTES = (8, 4, 8)
+
+# By os.uname().machine: whose programs may run.  Others are killed by SIGSYS.
+_MACHINES = {"x86_64": (_X86_64, _I386), "aarch64": (_AARCH64,)}
+
+
+def filter_missing(machine: str, word_bytes: int) -> str:
+    """Return why there is no filter for a process with such words on such a machine.
+
+    "" where there is one.  A process of 32 bits makes other calls than its kernel's
+    machine; a filter without them would kill it.
+
+    """
+    if any(_WORD_BYTES[column] == word_bytes for column in _MACHINES.get(machine, ())):
+        return ""
+    what = machine if word_bytes == 8 else f"a Python of {8 * word_bytes} bits on {machine}"
+    return (
+        f"there is no filter of system calls for {what}, and without one hosts would be open to "
+        'the machine: use a Docker engine, Lab(engine="docker")'
+    )
+
+
+Instruction = tuple[int, int, int, int]  # struct sock_filter: code, jt, jf, k
+
+
+def filter_program(machine: str) -> list[Instruction]:
+    """Return the filter for a machine in classic BPF; [] where there is none."""
+    program: list[Instruction] = []
+    if machine not in _MACHINES:
+        return program
+    program.append((_LOAD, 0, 0, _ARCHITECTURE))
+    for column in _MACHINES[machine]:
+        block = list(_block(column))
+        program.append((_JEQ, 0, len(block), _AUDIT_ARCH[column]))
+        program += block
+    program.append((_RETURN, 0, 0, SECCOMP_RET_KILL_PROCESS))
+    return program
+
+
+def _block(column: int) -> Iterator[Instruction]:
+    """Yield what decides on the calls of one table; ends with a return on every way."""
+    denied = (_RETURN, 0, 0, SECCOMP_RET_ERRNO | errno.EPERM)
+    unknown = (_RETURN, 0, 0, SECCOMP_RET_ERRNO | errno.ENOSYS)
+    yield (_LOAD, 0, 0, _NUMBER)
+    if column == _X86_64:
+        yield (_JGE, 0, 1, _X32)
+        yield unknown
+    for numbers in _DENIED.values():
+        if (number := numbers[column]) is not None:
+            yield (_JEQ, 0, 1, number)
+            yield denied
+    # As a kernel that does not know it: the C library takes clone(2) then.
+    yield (_JEQ, 0, 1, _CLONE3)
+    yield unknown
+    yield (_JEQ, 0, 2 + 2 * len(_DENIED_FAMILIES), _SOCKET[column])
+    yield (_LOAD, 0, 0, _FIRST_ARGUMENT)
+    for family in _DENIED_FAMILIES.values():
+        yield (_JEQ, 0, 1, family)
+        yield denied
+    yield (_RETURN, 0, 0, SECCOMP_RET_ALLOW)
+    yield (_JEQ, 1, 0, _UNSHARE[column])
+    yield (_JEQ, 0, 3, _CLONE[column])
+    yield (_LOAD, 0, 0, _FIRST_ARGUMENT)
+    yield (_JSET, 0, 1, CLONE_NEWUSER)
+    yield denied
+    yield (_RETURN, 0, 0, SECCOMP_RET_ALLOW)
+
+
+@functools.cache
+def _packed_filter() -> bytes:
+    program = filter_program(os.uname().machine)
+    return b"".join(struct.pack("HBBI", *instruction) for instruction in program)
+
+
+NO_FILTERS = (
+    "the kernel of this machine has no filters of system calls (CONFIG_SECCOMP_FILTER), and "
+    'without one hosts would be open to the machine: use a Docker engine, Lab(engine="docker")'
+)
+
+
+def confine() -> bool:
+    """Put this process, and all that it starts, under the filter; for good.
+
+    It takes CAP_SYS_ADMIN, so that PR_SET_NO_NEW_PRIVS, which would end su and
+    sudo, is not needed.  Returns False where there is no filter for this machine,
+    or the kernel has no filters.
+
+    """
+    packed = _packed_filter()
+    if not packed or filter_missing(os.uname().machine, struct.calcsize("P")):
+        return False
+    code = ctypes.create_string_buffer(packed, len(packed))
+    # struct sock_fprog: how many instructions, and where.
+    program = ctypes.create_string_buffer(
+        struct.pack("HP", len(packed) // 8, ctypes.addressof(code))
+    )
+    if prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.addressof(program)) != 0:
+        number = ctypes.get_errno()
+        if number == errno.EINVAL:
+            return False
+        raise OSError(number, f"setting a filter of system calls: {os.strerror(number)}")
+    return True
