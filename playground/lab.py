@@ -18,7 +18,7 @@ import socket
 import threading
 import warnings
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from playground.capture import Capture
     from playground.checks import Checks
     from playground.explanations import Explanation
+    from playground.showing import Picture
     from playground.states import State
     from playground.uplink import MachineLink
 
@@ -233,6 +234,42 @@ class Lab:
         ]
         state = "running" if self.running else "not running"
         return f"<Lab {self.name}: {', '.join(filter(None, counts))}; {state}>"
+
+    # -- seeing it ----------------------------------------------------------
+
+    def picture(
+        self, path: str | os.PathLike[str] | None = None, *, theme: str = "auto"
+    ) -> Picture:
+        """Return a picture of the network, and write it to a file if one is named.
+
+        A notebook shows it (and shows it for the lab itself too), ``print`` writes it as
+        text.  A file's name ends in .svg, .png or .pdf; ``theme`` is "light", "dark" or
+        "auto", which follows the reader.  In a running lab, links are drawn as the
+        kernel says that they are: down, impaired, blocked by a spanning tree.
+
+        Raises `PlaygroundError` where a package is missing that a file needs
+        (``pip install 'playground[pictures]'``), `BadArgument` for another kind of file.
+
+        >>> lab.picture("net.svg")
+
+        """
+        from playground.showing import picture_of
+
+        plan, nodes = self.plan(), self.nodes
+        picture = picture_of(plan, nodes, self._client if self.running else None)
+        if path is not None:
+            picture.save(path, theme)
+        return picture
+
+    def __str__(self) -> str:
+        from playground.picture import draw
+
+        return draw(self.plan())
+
+    def _repr_mimebundle_(
+        self, include: Collection[str] | None = None, exclude: Collection[str] | None = None
+    ) -> dict[str, Any]:
+        return self.picture()._repr_mimebundle_(include, exclude)
 
     # -- starting -----------------------------------------------------------
 

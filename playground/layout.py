@@ -1,0 +1,331 @@
+"""Where the cards and labels of a diagram stand: by graphviz, or by igraph without it.
+
+Cards and labels alike are boxes of a known size, and a cable is two edges with its
+label between them, so that nothing can overlap: that is what layout programs are
+for.  Graphviz needs the program `dot`; igraph comes whole with its Python package.
+
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import shutil
+import statistics
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from playground.diagram import Diagram
+from playground.errors import PlaygroundError
+
+Point = tuple[float, float]
+
+# Between boxes, beside and below each other, in pixels; and at least along a line where
+# there is no beside and below.
+_GAP_PX, _RANK_PX, _LINE_PX = 22.0, 30.0, 14.0
+
+# What a shaded realm reaches beyond its cards.
+REGION_PX = 14.0
+
+# So many hosts may stand side by side: a wider tree is drawn round, or in several rows.
+_ROW_OF_LEAVES = 8
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A place for each box, and a way for each cable, in pixels from the top left.
+
+    ``cards`` maps names to the middles of cards, ``labels`` has the middle of each
+    cable's label (None where it has none).  ``ways`` has each cable's line from the
+    middle of its node ``a`` to that of ``b``: a first point and then three for each
+    curve of Bézier.
+
+    """
+
+    width: float
+    height: float
+    cards: Mapping[str, Point]
+    labels: tuple[Point | None, ...]
+    ways: tuple[tuple[Point, ...], ...]
+
+
+def place(diagram: Diagram, by: str | None = None) -> Layout:
+    """Return where everything of a diagram stands.
+
+    ``by`` is "graphviz" or "igraph"; by default the first that is here.  Raises
+    `PlaygroundError` where neither is installed.
+
+    """
+    graph = _Graph(diagram)
+    return _by_graphviz(graph) if (by or _choose()) == "graphviz" else _by_igraph(graph)
+
+
+def _choose() -> str:
+    if shutil.which("dot") and importlib.util.find_spec("graphviz"):
+        return "graphviz"
+    if importlib.util.find_spec("igraph"):
+        return "igraph"
+    raise PlaygroundError(
+        "a picture of a network needs a package that lays it out: "
+        "pip install 'playground[pictures]'; with Debian's package graphviz it looks best"
+    )
+
+
+class _Graph:
+    """A diagram as boxes and edges: first the cards, then the labels.
+
+    ``boxes`` are their sizes, ``label`` has the box of each cable's label or None.
+    ``depth`` is how far a card is from the middle of its part of the network, and
+    ``leaves`` has those that hang on each card and on nothing else.
+
+    """
+
+    def __init__(self, diagram: Diagram) -> None:
+        self.diagram = diagram
+        self.number = {card.name: number for number, card in enumerate(diagram.cards)}
+        inside = {name for region in diagram.regions for name in region.nodes}
+        bands = {number for region in diagram.regions for number in region.cables}
+        self.boxes = [_wider(card.size, card.name in inside) for card in diagram.cards]
+        self.label: list[int | None] = []
+        for number, cable in enumerate(diagram.cables):
+            self.label.append(len(self.boxes) if cable.rows else None)
+            if cable.rows:
+                self.boxes.append(_wider(cable.size, number in bands))
+        self.ends = [(self.number[cable.a], self.number[cable.b]) for cable in diagram.cables]
+        self.neighbours: list[list[int]] = [[] for _ in diagram.cards]
+        for a, b in self.ends:
+            self.neighbours[a].append(b)
+            self.neighbours[b].append(a)
+        self.depth = [0] * len(diagram.cards)
+        parts = 0
+        for part in self._parts():
+            parts += 1
+            middle = min(part, key=lambda one: max(_distances(self.neighbours, one).values()))
+            for one, distance in _distances(self.neighbours, middle).items():
+                self.depth[one] = distance
+        self.is_forest = len(set(map(frozenset, self.ends))) == len(diagram.cards) - parts
+        self.leaves: dict[int, list[int]] = {}
+        for one, others in enumerate(self.neighbours):
+            if len(others) == 1 and self.depth[one] > self.depth[others[0]]:
+                self.leaves.setdefault(others[0], []).append(one)
+
+    def _parts(self) -> Iterator[list[int]]:
+        """Yield what hangs together: those that may be its middle, leaves only if need be."""
+        seen: set[int] = set()
+        for start in range(len(self.neighbours)):
+            if start not in seen:
+                part = list(_distances(self.neighbours, start))
+                seen.update(part)
+                yield [one for one in part if len(self.neighbours[one]) > 1] or part
+
+    @property
+    def is_tree(self) -> bool:
+        """Whether it is best drawn in layers from the middle of the network down."""
+        return self.is_forest and sum(map(len, self.leaves.values())) <= _ROW_OF_LEAVES
+
+    @property
+    def is_short_row(self) -> bool:
+        """Whether it is but a few machines one behind the other."""
+        most = max(map(len, self.neighbours), default=0)
+        return self.is_forest and most <= 2 and len(self.neighbours) <= 4
+
+    def columns(self, leaves: int) -> int:
+        """Return how many of so many leaves of a node stand side by side."""
+        wide = sum(map(len, self.leaves.values())) > 2 * _ROW_OF_LEAVES
+        return math.ceil(math.sqrt(leaves)) if wide else leaves
+
+    def layout(
+        self, width: float, height: float, places: Sequence[Point], ways: Sequence[Sequence[Point]]
+    ) -> Layout:
+        """Put a layout program's answer into the diagram's words."""
+        cards = {card.name: places[number] for number, card in enumerate(self.diagram.cards)}
+        labels = tuple(None if label is None else places[label] for label in self.label)
+        return Layout(width, height, cards, labels, tuple(map(tuple, ways)))
+
+
+def _wider(size: tuple[float, float], inside: bool) -> tuple[float, float]:
+    more = 2 * REGION_PX if inside else 0
+    return size[0] + more, size[1] + more
+
+
+def _distances(neighbours: Sequence[Sequence[int]], start: int) -> dict[int, int]:
+    found = {start: 0}
+    queue = [start]
+    for one in queue:
+        for other in neighbours[one]:
+            if other not in found:
+                found[other] = found[one] + 1
+                queue.append(other)
+    return found
+
+
+# -- graphviz: layers for small trees, forces for all else ------------------
+
+
+def _by_graphviz(graph: _Graph) -> Layout:
+    import graphviz
+
+    source = graphviz.Graph(engine="dot" if graph.is_tree else "neato")
+    source.attr(
+        "graph",
+        nodesep=f"{_GAP_PX / 72:.3f}",
+        ranksep=f"{_RANK_PX / 72:.3f}",
+        rankdir="LR" if graph.is_short_row else "TB",
+        # The same picture on every run; no overlap, and lines that go round boxes.
+        start="regular",
+        overlap="prism",
+        mode="KK",
+        overlap_scaling="-1.6",
+        sep="+12",
+        splines="true",
+        esep="+6",
+    )
+    source.attr("node", shape="box", label="", fixedsize="true")
+    for number, (width, height) in enumerate(graph.boxes):
+        source.node(f"n{number}", width=f"{width / 72:.4f}", height=f"{height / 72:.4f}")
+    for (a, b), label in zip(graph.ends, graph.label, strict=True):
+        if graph.depth[a] > graph.depth[b]:
+            a, b = b, a
+        for one, other in pairwise([a, b] if label is None else [a, label, b]):
+            length = (_radius(graph.boxes[one]) + _radius(graph.boxes[other]) + _LINE_PX) / 72
+            source.edge(f"n{one}", f"n{other}", len=f"{length:.3f}")
+    return _read_plain(source.pipe(format="plain", encoding="utf-8"), graph)
+
+
+def _radius(size: tuple[float, float]) -> float:
+    return (size[0] + size[1]) / 5
+
+
+def _read_plain(text: str, graph: _Graph) -> Layout:
+    """Read graphviz's format "plain": inches, from the bottom left."""
+    places: dict[int, Point] = {}
+    edges: dict[tuple[int, int], list[list[Point]]] = {}
+    width = height = 0.0
+    for words in map(str.split, text.splitlines()):
+        if words[0] == "graph":
+            width, height = float(words[2]) * 72, float(words[3]) * 72
+        elif words[0] == "node":
+            places[int(words[1][1:])] = (float(words[2]) * 72, height - float(words[3]) * 72)
+        elif words[0] == "edge":
+            numbers = [float(word) * 72 for word in words[4 : 4 + 2 * int(words[3])]]
+            points = [(x, height - y) for x, y in zip(numbers[::2], numbers[1::2], strict=True)]
+            edges.setdefault((int(words[1][1:]), int(words[2][1:])), []).append(points)
+
+    def way(a: int, b: int) -> list[Point]:
+        """Return a piece of a cable, from the middle of one box to that of another."""
+        found = edges[a, b].pop(0) if edges.get((a, b)) else edges[b, a].pop(0)[::-1]
+        first, last = places[a], places[b]
+        return [first, first, found[0], *found, found[-1], last, last]
+
+    ways = []
+    for (a, b), label in zip(graph.ends, graph.label, strict=True):
+        ways.append(way(a, b) if label is None else [*way(a, label), *way(label, b)[1:]])
+    return graph.layout(width, height, [places[number] for number in sorted(places)], ways)
+
+
+# -- igraph: layers, by the method of Sugiyama -----------------------------------
+
+
+def _by_igraph(graph: _Graph) -> Layout:
+    import igraph
+
+    boxes, layers = list(graph.boxes), _layers(graph)
+
+    def bend(layer: int) -> int:
+        """Add a box without size, where a line passes a layer."""
+        boxes.append((0.0, 0.0))
+        layers.append(layer)
+        return len(boxes) - 1
+
+    ways: list[list[int]] = []
+    for (a, b), label in zip(graph.ends, graph.label, strict=True):
+        way = [a]
+        if label is not None:
+            way.append(label)
+        elif layers[a] == layers[b]:
+            way.append(bend(layers[a] + 1))
+        whole = [a]
+        for stop in (*way[1:], b):
+            while abs(layers[stop] - layers[whole[-1]]) > 1:
+                step = 1 if layers[stop] > layers[whole[-1]] else -1
+                whole.append(bend(layers[whole[-1]] + step))
+            whole.append(stop)
+        ways.append(whole)
+    edges = [pair for way in ways for pair in pairwise(way)]
+    found = igraph.Graph(len(boxes), edges).layout_sugiyama(layers=layers, maxiter=1000)
+    rows: dict[int, list[int]] = {}
+    for one, layer in enumerate(layers):
+        rows.setdefault(layer, []).append(one)
+    across = _spread([x for x, _ in found][: len(boxes)], rows.values(), boxes)
+    places: list[Point] = [(0, 0)] * len(boxes)
+    spans = {}
+    height = 0.0
+    for layer in sorted(rows):
+        tall = max(boxes[one][1] for one in rows[layer])
+        for one in rows[layer]:
+            places[one] = (across[one], height + tall / 2)
+        spans[layer] = (height, height + tall)
+        height += tall + _RANK_PX
+    width = max(x + box[0] / 2 for (x, _), box in zip(places, boxes, strict=True))
+    lines = [_between_layers([(places[one], spans[layers[one]]) for one in way]) for way in ways]
+    return graph.layout(width, height - _RANK_PX, places, lines)
+
+
+def _layers(graph: _Graph) -> list[int]:
+    """Return the layer of each box: cards in even ones, labels between them."""
+    layers = [2 * depth for depth in graph.depth]
+    for leaves in graph.leaves.values():
+        columns = graph.columns(len(leaves))
+        for number, one in enumerate(leaves):
+            layers[one] += 2 * (number // columns)
+    for (a, b), label in zip(graph.ends, graph.label, strict=True):
+        if label is not None:
+            layers.append(min(layers[a], layers[b]) + 1)
+    return layers
+
+
+def _spread(
+    units: Sequence[float], rows: Iterable[list[int]], boxes: Sequence[tuple[float, float]]
+) -> list[float]:
+    """Return places across, in pixels: for igraph, all boxes are one unit wide.
+
+    Each row keeps its order.  A unit is as wide as most neighbours need it; where a row needs
+    more, its boxes move to the right and then all of it back by as much in the mean.
+
+    """
+    rows = [sorted(row, key=lambda one: units[one]) for row in rows]
+
+    def room(one: int, other: int) -> float:
+        # Lines that only pass may be nearer to each other.
+        gap = _GAP_PX if boxes[one][0] and boxes[other][0] else _GAP_PX / 2
+        return (boxes[one][0] + boxes[other][0]) / 2 + gap
+
+    pairs = [pair for row in rows for pair in pairwise(row)]
+    unit = statistics.median([room(*pair) for pair in pairs]) if pairs else 1.0
+    across = [x * unit for x in units]
+    for row in rows:
+        wanted = [across[one] for one in row]
+        for one, other in pairwise(row):
+            across[other] = max(across[other], across[one] + room(one, other))
+        moved = statistics.fmean(across[one] - x for one, x in zip(row, wanted, strict=True))
+        for one in row:
+            across[one] -= moved
+    left = min(x - box[0] / 2 for x, box in zip(across, boxes, strict=True))
+    return [x - left for x in across]
+
+
+def _between_layers(stops: Sequence[tuple[Point, tuple[float, float]]]) -> list[Point]:
+    """Return a line that leaves and enters each layer upright, and so crosses no box.
+
+    Each stop is a place, and from where to where its layer reaches.
+
+    """
+    line = [stops[0][0]]
+    for (start, spans), (end, others) in pairwise(stops):
+        down = end[1] > start[1]
+        out = (start[0], spans[1] if down else spans[0])
+        into = (end[0], others[0] if down else others[1])
+        middle = (out[1] + into[1]) / 2
+        line += [start, out, out, (out[0], middle), (into[0], middle), into, into, end, end]
+    return line
