@@ -15,20 +15,26 @@ import struct
 import threading
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from playground.errors import AgentError, AgentGone, BadArgument, NotReady, PlaygroundError
+from playground.errors import (
+    AgentError,
+    AgentGone,
+    BadArgument,
+    NotReady,
+    NotRunning,
+    PlaygroundError,
+)
 from playground.frames import Directory, Frame, Place
-from playground.live import Agent, Process
+from playground.live import Agent, LabHandle, Process
 from playground.packets import Packets, in_time
 
 if TYPE_CHECKING:
     from playground.dissecting import Packet
-    from playground.plan import Plan
 
 # As long as nobody says otherwise: no forgotten capture is to fill the memory.
 USUAL_LIMIT_BYTES = 256 << 20
@@ -65,7 +71,7 @@ class Capture(Packets):
         self,
         agent: Agent,
         places: Sequence[tuple[Place, Mapping[str, Any]]],
-        directory: Directory,
+        directory: Callable[[], Directory],
         *,
         filter: str = "",  # noqa: A002 - as tcpdump's users call it
         snaplen_bytes: int = USUAL_SNAPLEN_BYTES,
@@ -81,7 +87,8 @@ class Capture(Packets):
         ):
             if value is not None:
                 _check(name, value)
-        super().__init__([place for place, _ in places], directory=directory)
+        super().__init__([place for place, _ in places], directory=directory())
+        self._look_up = directory
         self.filter = filter
         self._agent = agent
         self._requests = [{"pid": end["pid"], "interface": end["interface"]} for _, end in places]
@@ -156,6 +163,8 @@ class Capture(Packets):
         with suppress(AgentError):  # where the lab was stopped, what came before is there
             self._process.signal(signal.SIGTERM)
         thread.join(STOP_LIMIT_S)
+        with suppress(NotRunning):
+            self._directory = self._look_up()  # with machines that came meanwhile
         if thread.is_alive():
             raise NotReady(f"the capture did not end within {STOP_LIMIT_S:g} s: {self!r}")
         if any(self._dropped):
@@ -303,18 +312,20 @@ class Capture(Packets):
         process.signal(signal.SIGTERM)
 
 
-def at_ends(agent: Agent, plan: Plan, ends: Sequence[Mapping[str, Any]], **options: Any) -> Capture:
+def at_ends(
+    agent: Agent, lab: LabHandle, ends: Sequence[Mapping[str, Any]], **options: Any
+) -> Capture:
     """Return a capture at interfaces, each {"node", "interface", "pid"}."""
     segments = {
         (node.name, interface.name): interface.segment
-        for node in plan.nodes
+        for node in lab.running_plan().nodes
         for interface in node.interfaces
     }
     places = []
     for end in ends:
         name = (end["node"], end["interface"])
         places.append((Place(*name, segments.get(name, "")), end))
-    return Capture(agent, places, Directory.of(plan), **options)
+    return Capture(agent, places, lambda: Directory.of(lab.running_plan()), **options)
 
 
 def _check(name: str, value: float) -> None:

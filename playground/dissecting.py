@@ -11,6 +11,7 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -30,12 +31,23 @@ _FLAG_TEXTS = {
 
 RETRANSMISSION = "retransmission"
 OUT_OF_ORDER = "out of order"
+MISSING = "previous segment missing"
 DUPLICATE_ACK = "duplicate ACK"
 KEEP_ALIVE = "keep-alive"
 
 # A TLS message that is longer is not put together: only its type is told.
 _TLS_KEPT_BYTES = 1 << 16
 _LINE_CHARACTERS = 100
+
+
+# What dpkt raises for what is no such packet, or cut off.
+_UNFIT = (dpkt.Error, IndexError, ValueError, struct.error, AttributeError)
+
+
+def _decode(place: Place, data: bytes) -> Any:
+    if place.link_type != RAW_IP:
+        return dpkt.ethernet.Ethernet(data)
+    return (dpkt.ip6.IP6 if data[:1] >= b"\x60" else dpkt.ip.IP)(data)
 
 
 class Seconds(float):
@@ -52,8 +64,8 @@ class Packet:
     The columns of a table come first.  ``time_s`` is since the capture's first packet, or
     since the epoch as ``frame.time_ns``; ``source`` and ``destination`` are IP addresses, or
     MAC addresses where there is no IP.  ``mark`` is "retransmission", "out of order",
-    "duplicate ACK", "keep-alive" or empty.  Of TCP, ``seq`` and ``ack`` are relative.
-    ``decoded`` is dpkt's object, None where it could make nothing of the frame.
+    "previous segment missing", "duplicate ACK", "keep-alive" or empty.  Of TCP, ``seq`` and
+    ``ack`` are relative.
 
     """
 
@@ -68,7 +80,6 @@ class Packet:
     info: str
     frame: Frame = field(repr=False)
     place: Place = field(repr=False)
-    decoded: Any = field(repr=False)
     source_mac: str = field(repr=False, default="")
     destination_mac: str = field(repr=False, default="")
     source_port: int | None = field(repr=False, default=None)
@@ -81,6 +92,7 @@ class Packet:
     mark: str = field(repr=False, default="")
     vlan: int | None = field(repr=False, default=None)
     app_info: str = field(repr=False, default="")
+    _decoded: Any = field(repr=False, default=None)
 
     @property
     def time(self) -> datetime:
@@ -91,6 +103,18 @@ class Packet:
     def data(self) -> bytes:
         """The frame's bytes."""
         return self.frame.data
+
+    @property
+    def decoded(self) -> Any:
+        """The frame as dpkt's object; None if dpkt can make nothing of it.
+
+        Made when it is asked for: 100,000 of them would be 200 MB.
+
+        """
+        if self._decoded is None:
+            with suppress(*_UNFIT):
+                self._decoded = _decode(self.place, self.frame.data)
+        return self._decoded
 
     @property
     def network(self) -> Any:
@@ -110,10 +134,13 @@ class Packet:
 class _Direction:
     """One direction of a TCP connection, as seen at one place."""
 
-    __slots__ = ("ack_seen", "kept", "more", "next", "scale", "window")
+    __slots__ = ("ack_seen", "holes", "kept", "more", "next", "scale", "time_ns", "window")
 
     def __init__(self) -> None:
+        # The number that comes next, when it came to that, and what is missing before it.
         self.next: int | None = None
+        self.time_ns = 0
+        self.holes: list[tuple[int, int]] = []
         self.ack_seen: tuple[int, int] | None = None
         self.window = -1
         self.scale: int | None = None
@@ -156,16 +183,13 @@ class Dissector:
             "",
             frame,
             place,
-            None,
         )
         try:
             if place.link_type == RAW_IP:
-                six = frame.data[:1] >= b"\x60"
-                packet.decoded = (dpkt.ip6.IP6 if six else dpkt.ip.IP)(frame.data)
-                self._network(packet, packet.decoded)
+                self._network(packet, _decode(place, frame.data))
             else:
                 self._ethernet(packet, frame.data)
-        except (dpkt.Error, IndexError, ValueError, struct.error, AttributeError):
+        except _UNFIT:
             packet.protocol = packet.protocol or "unknown"
             packet.info = packet.info or "malformed, or cut by the capture"
         return packet
@@ -175,7 +199,7 @@ class Dissector:
     def _ethernet(self, packet: Packet, data: bytes) -> None:
         packet.source = packet.source_mac = self._mac(data[6:12])
         packet.destination = packet.destination_mac = self._mac(data[:6])
-        frame = packet.decoded = dpkt.ethernet.Ethernet(data)
+        frame = _decode(packet.place, data)
         tags = getattr(frame, "vlan_tags", None)
         if tags:
             packet.vlan = tags[0].id
@@ -238,7 +262,7 @@ class Dissector:
                 self._first_seq[back] = tcp.ack - 1
             ack = packet.ack = (tcp.ack - self._first_seq[back]) & 0xFFFFFFFF
 
-        packet.mark = _mark(mine, other, flags, seq, ack, length, tcp.win)
+        packet.mark = _mark(mine, other, flags, seq, ack, length, tcp.win, packet.frame.time_ns)
         options = ""
         if flags & SYN:
             options = _syn_options(tcp, mine)
@@ -283,6 +307,10 @@ def _after(first: int, second: int) -> int:
     return ((first - second + 0x80000000) & 0xFFFFFFFF) - 0x80000000
 
 
+# Of a segment that another overtook, as Wireshark has it: later ones were sent again.
+_OVERTAKEN_NS = 3_000_000
+
+
 def _mark(
     mine: _Direction,
     other: _Direction | None,
@@ -291,30 +319,28 @@ def _mark(
     ack: int | None,
     length: int,
     window: int,
+    time_ns: int,
 ) -> str:
-    """Say what is strange about a segment, and note what it has brought.
-
-    Nothing tells a segment sent again from one that another overtook but its age;
-    what was received once already (the other side has confirmed it), or is
-    sent again by a sender that went on, is a retransmission here.
-
-    """
+    """Say what is strange about a segment, and note what it has brought."""
     size = length + bool(flags & SYN) + bool(flags & FIN)
+    end = (seq + size) & 0xFFFFFFFF
     mark = ""
-    expected = mine.next
-    if expected is None or (flags & SYN and not flags & ACK and not seq and expected > 1):
-        mine.next = (seq + size) & 0xFFFFFFFF
-    elif size and _after(seq, expected) < 0:
-        keep_alive = length <= 1 and _after(seq, expected) == -1 and not flags & (SYN | FIN)
-        mark = KEEP_ALIVE if keep_alive else RETRANSMISSION
-        if _after((seq + size) & 0xFFFFFFFF, expected) > 0:
-            mine.next = (seq + size) & 0xFFFFFFFF
-    elif _after(seq, expected) == -1 and not size and flags & ACK and not flags & RST:
+    ahead = 0 if mine.next is None else _after(seq, mine.next)
+    if mine.next is None or (flags & SYN and not flags & ACK and ahead < -1):
+        mine.next, mine.holes = end, []  # or a new connection of the same ports
+    elif ahead == -1 and length <= 1 and not flags & (SYN | FIN | RST):
         mark = KEEP_ALIVE
+    elif size and ahead < 0:
+        was_missing = _fill(mine.holes, seq, end)
+        overtaken = was_missing and time_ns - mine.time_ns < _OVERTAKEN_NS
+        mark = OUT_OF_ORDER if overtaken else RETRANSMISSION
+        if _after(end, mine.next) > 0:
+            mine.next = end
     elif size:
-        if _after(seq, expected) > 0:
-            mark = OUT_OF_ORDER  # something before it is missing, here at least
-        mine.next = (seq + size) & 0xFFFFFFFF
+        if ahead > 0:
+            mark = MISSING
+            mine.holes.append((mine.next, seq))
+        mine.next, mine.time_ns = end, time_ns
     if (
         ack is not None
         and not size
@@ -328,9 +354,19 @@ def _mark(
     ):
         mark = DUPLICATE_ACK
     if ack is not None:
-        mine.ack_seen = (ack, seq + size)
+        mine.ack_seen = (ack, end)
         mine.window = window
     return mark
+
+
+def _fill(holes: list[tuple[int, int]], seq: int, end: int) -> bool:
+    """Note that a segment came; whether any of it was missing."""
+    for number, (begin, behind) in enumerate(holes):
+        if _after(seq, begin) >= 0 and _after(behind, seq) > 0:
+            rest = [(begin, seq), (end, behind)]
+            holes[number : number + 1] = [hole for hole in rest if _after(hole[1], hole[0]) > 0]
+            return True
+    return False
 
 
 def _syn_options(tcp: Any, mine: _Direction) -> str:
@@ -370,7 +406,7 @@ def _stream(packet: Packet, payload: bytes, mine: _Direction) -> None:
     elif 179 in ports and len(payload) > 18 and payload[:16] == b"\xff" * 16:
         packet.protocol, packet.app_info = "BGP", _BGP.get(payload[18], "message")
     elif 80 in ports or 8080 in ports:
-        packet.protocol, packet.app_info = "HTTP", f"continuation, {len(payload)} bytes"
+        packet.protocol, packet.app_info = "HTTP", f"data, {len(payload)} bytes"
     else:
         for port in ports:
             if name := _LINES.get(port or 0):
@@ -567,8 +603,9 @@ def _dns_answer(answer: Any) -> str:
         return f"{kind} {socket.inet_ntop(socket.AF_INET6, answer.rdata)}"
     for name in ("cname", "nsname", "ptrname", "mxname"):
         if value := getattr(answer, name, None):
-            preference = f"{answer.preference} " if name == "mxname" else ""
-            return f"{kind} {preference}{value}"
+            if name == "mxname":  # RFC 1035 section 3.3.9: a number, then the name
+                return f"{kind} {int.from_bytes(answer.rdata[:2], 'big')} {value}"
+            return f"{kind} {value}"
     return kind
 
 

@@ -90,6 +90,11 @@ class Directory:
         )
 
     @cached_property
+    def nodes(self) -> tuple[str, ...]:
+        """The machines, in the order declared."""
+        return tuple(dict.fromkeys(owner.node for owner in self.owners))
+
+    @cached_property
     def _macs(self) -> Mapping[str, Owner]:
         return {owner.mac: owner for owner in self.owners}
 

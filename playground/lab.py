@@ -580,7 +580,7 @@ class Lab:
         ]
         return at_ends(
             self._agent(),
-            plan,
+            self,
             ends,
             filter=filter,
             snaplen_bytes=snaplen_bytes,

@@ -239,7 +239,7 @@ class LinkOperations:
         end["pid"] = live.ends[side]["pid"]
         return at_ends(
             live.agent,
-            live.lab.running_plan(),
+            live.lab,
             [end],
             filter=filter,
             snaplen_bytes=snaplen_bytes,

@@ -379,7 +379,7 @@ class NodeOperations:
         ends = [{"node": self.name, "interface": name, "pid": live.pid} for name in names]
         return at_ends(
             live.agent,
-            live.lab.running_plan(),
+            live.lab,
             ends,
             filter=filter,
             snaplen_bytes=snaplen_bytes,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import os
 
     from playground.dissecting import Packet
+    from playground.ladder import Ladder
     from playground.streams import Stream
 
 
@@ -106,6 +107,28 @@ class Packets(Tabular, Sequence["Packet"]):
 
         """
         return Table(self._all())
+
+    def ladder(self, *, hops: bool | None = None, limit_packets: int = 200) -> Ladder:
+        """Return a sequence diagram: machines as columns, time downwards, an arrow a packet.
+
+        It shows itself in a notebook, prints as text, and has ``save("x.svg")``.  Seen at
+        one machine, a packet goes from who sent it to whom it is for.  Seen at several, it is
+        one row with all its ``hops`` from machine to machine; where NAT changes an
+        address on the way that is told, and so is where a packet stops.
+
+        No more than ``limit_packets`` are drawn, from the first on.
+
+        """
+        from playground.ladder import Ladder
+        from playground.rungs import rungs
+
+        packets = self._all()
+        if hops is None:
+            hops = len({place.node for place in self._places}) > 1
+        # One packet is seen twice on each segment at most; what is behind is not looked at.
+        packets = packets[: (limit_packets + 1) * 2 * len(self._places)]
+        drawn = rungs(packets, self._places, self._directory, hops=hops, lossless=not self.dropped)
+        return Ladder.of(drawn, self._directory, limit_packets)
 
     def streams(self) -> Table[Stream]:
         """Return the TCP connections with what each side has sent: "follow stream".

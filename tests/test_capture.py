@@ -235,7 +235,7 @@ def test_what_the_kernel_had_to_drop_is_counted() -> None:
         held = Held(agent)
         place = Place("h1", "eth0")
         request = {"pid": h1.pid, "interface": "eth0"}
-        capture = Capture(held, [(place, request)], Directory(), filter="udp port 9")
+        capture = Capture(held, [(place, request)], Directory, filter="udp port 9")
         capture.start()
         flood(h1.pid, 10_000, 1400)
         held.go.set()
@@ -276,7 +276,7 @@ def test_a_vlan_tag_is_in_the_frame_and_a_filter_finds_it() -> None:
         tagged = b"\xff" * 6 + b"\x02" + bytes(5) + b"\x81\x00\x00\x0a\x08\x00" + bytes(46)
         with in_network(h1.pid):
             line = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
-        with line, Capture(agent, [place], Directory(), filter="vlan 10") as packets:
+        with line, Capture(agent, [place], Directory, filter="vlan 10") as packets:
             line.bind(("eth0", 0))
             line.send(tagged.replace(b"\x00\x0a\x08", b"\x00\x0b\x08"))
             line.send(tagged)

@@ -41,7 +41,7 @@ def test_tcp_is_told_with_relative_numbers() -> None:
         "40000 → 80 [SYN] Seq=0 Win=500 Len=0 MSS=1460",
         "80 → 40000 [SYN, ACK] Seq=0 Ack=1 Win=500 Len=0 MSS=1460",
         "40000 → 80 [ACK] Seq=1 Ack=1 Win=500 Len=0",
-        "continuation, 40 bytes",
+        "data, 40 bytes",
     ]
     last = packets[3]
     assert (last.seq, last.ack, last.payload) == (1, 1, b"x" * 40)
@@ -66,8 +66,10 @@ def test_what_is_sent_again_is_marked() -> None:
     one, two, three = (tcp("PA", 1001 + 10 * n, 5001, b"x" * 10) for n in range(3))
     assert marks(*handshake(), one, two, one)[-3:] == ["", "", "retransmission"]
     assert marks(*handshake(), handshake()[1])[-1] == "retransmission"
-    assert marks(*handshake(), one, three, two)[-2:] == ["out of order", "retransmission"]
-    assert marks(*handshake(), one, three)[-1] == "out of order"
+    missing = "previous segment missing"
+    assert marks(*handshake(), one, three, two)[-2:] == [missing, "out of order"]
+    late = captured([*handshake(), one, three, two, two], step_ms=200)
+    assert [packet.mark for packet in late][-3:] == [missing, "retransmission", "retransmission"]
 
 
 def test_a_duplicate_ack_and_a_keep_alive_are_marked() -> None:
