@@ -279,8 +279,12 @@ def _numeric(names: _Names, family: int, address: Any) -> Any:
     internet = family in (socket.AF_INET, socket.AF_INET6)
     if not internet or not isinstance(address, tuple) or not address or _is_numeric(address[0]):
         return address
-    found = names.ask("getaddrinfo", address[0], None, int(family))
-    return (found[0][4][0], *address[1:])
+    found = names.ask("getaddrinfo", address[0], None, int(family))[0][4]
+    if family == socket.AF_INET:
+        return (found[0], *address[1:])
+    # The scope's name is one of the node's interfaces, and here its number counts: RFC 4007.
+    port, flow, scope = (*address[1:], 0, 0)[:3]
+    return (found[0].partition("%")[0], port, flow, scope or found[3])
 
 
 # -- What is changed of Python's own modules -----------------------------------

@@ -486,6 +486,33 @@ class Elsewhere:
         return "the engine runs on another machine"
 
 
+class Answer:
+    """Names that are all looked up to the same socket address."""
+
+    def __init__(self, address: list[Any]) -> None:
+        self._address = address
+
+    def ask(self, name: str, *arguments: Any) -> Any:
+        return [[int(socket.AF_INET6), 1, 6, "", self._address]]
+
+
+@pytest.mark.parametrize(
+    ("family", "told", "found", "used"),
+    [
+        (socket.AF_INET, ("www", 80), ["10.9.0.3", 0], ("10.9.0.3", 80)),
+        (socket.AF_INET, ("10.9.0.3", 80), None, ("10.9.0.3", 80)),
+        (socket.AF_INET6, ("www", 80), ["fd00::3", 0, 0, 0], ("fd00::3", 80, 0, 0)),
+        (socket.AF_INET6, ("fe80::1%eth0", 80), ["fe80::1%eth0", 0, 0, 2], ("fe80::1", 80, 0, 2)),
+        (socket.AF_PACKET, ("eth0", 0x800), None, ("eth0", 0x800)),
+    ],
+)
+def test_a_socket_is_told_numbers(
+    family: int, told: tuple[Any, ...], found: list[Any] | None, used: tuple[Any, ...]
+) -> None:
+    names: Any = None if found is None else Answer(found)
+    assert sockets._numeric(names, family, told) == used
+
+
 def test_an_engine_elsewhere_says_what_to_use_instead(monkeypatch: pytest.MonkeyPatch) -> None:
     class Live:
         agent = Elsewhere()
