@@ -1,7 +1,8 @@
 """How long steps are shown while they run: as a bar, as plain lines, or not at all.
 
 Whoever takes long opens a `step`, says how far it is, and leaves it; where that
-is shown is decided once, by `make_progress`.  `rich` is imported when the first
+is shown is decided once, by `make_progress`.  In a notebook it is
+`playground.notebook_progress` that shows it.  `rich` is imported when the first
 step is shown, not before.
 
 """
@@ -45,18 +46,17 @@ class Progress(Protocol):
 def make_progress(quiet: bool = False, file: TextIO | None = None) -> Progress:
     """Return what suits the place: bars, plain lines, or silence.
 
-    Bars for a terminal and a notebook, lines of text where output goes to a
-    file or a pipe, nothing at all with ``quiet``.  ``file`` is standard error
+    Bars for a terminal, a line that goes away for a notebook, lines of text where
+    output goes to a file or a pipe, nothing at all with ``quiet``.  ``file`` is standard error
     unless given, so that a script's own output stays clean.
 
     """
     if quiet:
         return Silent()
     if file is None and _in_notebook():
-        from importlib.util import find_spec
+        from playground.notebook_progress import NotebookProgress
 
-        # rich draws there by way of ipywidgets, and complains where it is missing.
-        return BarProgress() if find_spec("ipywidgets") else LineProgress()
+        return NotebookProgress()
     stream = file if file is not None else sys.stderr
     if stream is not None and stream.isatty():
         return BarProgress(stream)
@@ -124,8 +124,8 @@ class LineProgress:
 class BarProgress:
     """Shows steps with `rich`: a spinner or a bar, what is done now, the time.
 
-    Steps that have ended disappear when the outermost one ends; a notebook
-    keeps no bars and a terminal no leftovers.
+    Steps that have ended disappear when the outermost one ends; a terminal keeps
+    no leftovers.
 
     """
 
