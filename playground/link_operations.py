@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from playground.capture import Capture
     from playground.live import LiveWire
     from playground.plan import WirePlan
+    from playground.samples import LinkSamples
 
 
 @dataclass(frozen=True)
@@ -247,6 +248,26 @@ class LinkOperations:
             limit_bytes=limit_bytes,
             limit_s=limit_s,
         )
+
+    def watch(self, interval_s: float = 0.1) -> LinkSamples:
+        """Sample what passes the link while a block runs: throughput, queues, losses.
+
+        A row for each direction every ``interval_s`` seconds, and a plot of them::
+
+            with link.watch() as samples:
+                h1.run("iperf3 -c www -t 3")
+            samples.rows[-1]["mbit_per_s"]
+            samples.plot()                  # throughput over time
+            samples.plot("queue")           # the queue's length
+
+        Raises `NotRunning` as `statistics`, `BadArgument` for an interval of less than 5 ms.
+
+        """
+        from playground.samples import watch_link
+
+        live = self._running()
+        names = (live.wire.a.node, live.wire.b.node)
+        return watch_link(live.agent, live.ends, names, interval_s)
 
     def as_shell(self) -> list[str]:
         """Return the commands that do to the kernel what `down` and `impair` have done.

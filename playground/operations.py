@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from playground.notebook import TerminalLink
     from playground.plan import Interfaces
     from playground.processes import RunningProcess
+    from playground.samples import TcpSamples
     from playground.tables import Table
 
 __all__ = [
@@ -435,6 +436,25 @@ class NodeOperations:
         from playground import kernel_routes
 
         return kernel_routes.routes(self)
+
+    def watch_tcp(self, port: int | None = None, *, interval_s: float = 0.05) -> TcpSamples:
+        """Sample this node's TCP connections while a block runs: windows, round trips.
+
+        A row for each connection every ``interval_s`` seconds, of those with ``port`` at
+        either end if one is given, and a plot of their congestion windows::
+
+            with h1.watch_tcp(port=5201) as samples:
+                h1.run("iperf3 -c www -t 3")
+            samples.plot()
+
+        The numbers are those of ``ss -ti``, tcp(7).  Raises `AgentError` on a kernel that
+        does not tell them (CONFIG_INET_TCP_DIAG).
+
+        """
+        from playground.samples import watch_tcp
+
+        live = self.running()
+        return watch_tcp(live.agent, live.pid, port, interval_s)
 
     def policy_rules(self) -> Table[PolicyRule]:
         """Return the kernel's rules of policy routing, without its own three.

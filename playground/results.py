@@ -11,8 +11,12 @@ import shlex
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from playground.tables import Table, Tabular, html_table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # How much of each stream a repr shows: two lines of a terminal.
 _REPR_CHARACTERS = 160
@@ -203,6 +207,19 @@ class Ping(Tabular):
     def table(self) -> Table[Echo]:
         """Return a row for each packet that was sent."""
         return self.echoes
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Plot the round trips over time, and mark what was lost; return the axes.
+
+        Raises `PlaygroundError` where matplotlib is not installed:
+        ``pip install 'playground[plots]'``.
+
+        >>> h1.ping(www, count=50).plot()
+
+        """
+        from playground import plots
+
+        return plots.rtt(self, ax)
 
     def _repr_html_(self) -> str:
         mean = f", {self.rtt_ms} ms on average" if self.rtt_ms is not None else ""

@@ -161,6 +161,12 @@ wait_ready(checks: [{"pid", "node", "service", "port", "protocol": "tcp" or "udp
     Ask each service, from inside its node, until it answers with bytes that the
     expression (read as latin-1) is found in.  The list holds those that did
     not; it is empty when all is well.
+sample(ends: [END], pids) -> {"time_s", "interfaces": [{"time_s", "tx_bytes", "tx_packets",
+        "dropped", "queue_packets", "queue_bytes"}], "connections": [[{"state": number, "source",
+        "source_port", "destination", "destination_port", "acked_bytes", "snd_cwnd", ...}]]}
+    One look at what interfaces have sent and what waits there (in a queue of the kernel's),
+    and at the TCP connections of nodes, with struct tcp_info of linux/tcp.h by its own
+    names.  The time is that of a clock that only runs forward.
 states(pids, with_connections = true) -> [{"interfaces": [{"name", "kind", "up",
         "carrier", "mtu_bytes", "mac", "below", "master", "settings": {"ipv4.rp_filter": "0"},
         "addresses": [{"address": "192.168.1.11/24", "peer", "refused", "tentative"}]}],

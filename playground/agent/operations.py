@@ -28,6 +28,7 @@ from playground.agent.probes import probe
 from playground.agent.processes import processes
 from playground.agent.readiness import wait_ready
 from playground.agent.routes import routes
+from playground.agent.samples import sample
 from playground.agent.state import state_load
 from playground.agent.states import states
 from playground.agent.steering import policy_rules
@@ -86,6 +87,7 @@ WORK: dict[str, Callable[..., Any]] = {
     "states": states,
     "ways": ways,
     "probe": probe,
+    "sample": sample,
 }
 
 

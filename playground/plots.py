@@ -1,0 +1,118 @@
+"""What was sampled, as plots: the only room that imports matplotlib.
+
+Each function draws on the axes that it is given, or on new ones, and returns them.
+
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from playground.errors import PlaygroundError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from playground.results import Ping
+    from playground.samples import LinkSample, TcpSample
+
+
+def _axes(ax: Axes | None, title: str, across: str, up: str) -> Axes:
+    try:
+        from matplotlib import pyplot
+    except ImportError as error:
+        raise PlaygroundError(
+            "a plot needs matplotlib: pip install 'playground[plots]'; the numbers are in .rows"
+        ) from error
+    if ax is None:
+        _, ax = pyplot.subplots(figsize=(7, 3.2), layout="constrained")
+    ax.set_title(title, loc="left", fontsize="medium")
+    ax.set_xlabel(across)
+    ax.set_ylabel(up)
+    ax.grid(visible=True, alpha=0.3)
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def rtt(ping: Ping, ax: Axes | None = None) -> Axes:
+    """Plot the round trip of each packet of a ping; lost ones are marked at the bottom."""
+    ax = _axes(ax, f"ping {ping.target}", "sent after (s)", "round trip (ms)")
+    # The line is broken where one was lost.
+    times_ms = [math.nan if echo.rtt_ms is None else echo.rtt_ms for echo in ping.echoes]
+    ax.plot([echo.sent_s for echo in ping.echoes], times_ms, ".-", label="came back")
+    lost = [echo.sent_s for echo in ping.echoes if echo.rtt_ms is None]
+    if lost:
+        ax.plot(lost, [0] * len(lost), "x", color="C3", clip_on=False, label="lost", zorder=3)
+    return _finished(ax)
+
+
+def throughput(samples: Sequence[LinkSample], ax: Axes | None = None) -> Axes:
+    """Plot what passed a link, a line for each direction."""
+    ax = _axes(ax, "throughput", "time (s)", "Mbit/s")
+    for toward in _distinct(sample.toward for sample in samples):
+        # The first look has nothing before it to compare with.
+        own = [sample for sample in samples if sample.toward == toward][1:]
+        ax.plot(
+            [sample.time_s for sample in own],
+            [sample.mbit_per_s for sample in own],
+            label=f"toward {toward}",
+        )
+    return _finished(ax)
+
+
+def queue(samples: Sequence[LinkSample], ax: Axes | None = None) -> Axes:
+    """Plot how many packets wait, and mark where some were dropped."""
+    ax = _axes(ax, "queue", "time (s)", "packets that wait")
+    for number, toward in enumerate(_distinct(sample.toward for sample in samples)):
+        own = [sample for sample in samples if sample.toward == toward]
+        times, waiting = [s.time_s for s in own], [s.queue_packets for s in own]
+        ax.plot(
+            times, waiting, drawstyle="steps-post", color=f"C{number}", label=f"toward {toward}"
+        )
+        dropped = [(s.time_s, s.queue_packets) for s in own if s.dropped]
+        if dropped:
+            ax.plot(*zip(*dropped, strict=True), "x", color="C3", label=f"dropped toward {toward}")
+    return _finished(ax)
+
+
+def congestion_window(samples: Sequence[TcpSample], ax: Axes | None = None) -> Axes:
+    """Plot the congestion window of each connection, its threshold dashed."""
+    ax = _axes(ax, "congestion window", "time (s)", "segments")
+    for number, connection in enumerate(_distinct(sample.connection for sample in samples)):
+        own = [sample for sample in samples if sample.connection == connection]
+        times, colour = [sample.time_s for sample in own], f"C{number}"
+        windows = [sample.congestion_window for sample in own]
+        ax.plot(times, windows, color=colour, label=connection, drawstyle="steps-post")
+        thresholds = [(s.time_s, s.slow_start_threshold) for s in own if s.slow_start_threshold]
+        if thresholds:
+            ax.plot(
+                *zip(*thresholds, strict=True),
+                "--",
+                color=colour,
+                alpha=0.6,
+                linewidth=1,
+                label="slow-start threshold",
+            )
+        again = [
+            (new.time_s, new.congestion_window)
+            for old, new in pairwise(own)
+            if new.retransmitted > old.retransmitted
+        ]
+        if again:
+            ax.plot(*zip(*again, strict=True), "x", color="C3", label="retransmitted")
+    return _finished(ax)
+
+
+def _distinct(names: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(names))
+
+
+def _finished(ax: Axes) -> Axes:
+    ax.set_ylim(bottom=0)
+    if len(ax.get_legend_handles_labels()[1]) > 1:
+        # Beside the lines, which may be anywhere.
+        ax.legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
+    return ax

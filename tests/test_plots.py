@@ -1,0 +1,91 @@
+"""Plots hold the numbers of the rows that they show."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from playground import plots
+from playground.errors import BadArgument, PlaygroundError
+from playground.results import Echo, Ping
+from playground.samples import LinkSample, LinkSamples, TcpSample
+from playground.tables import Table
+
+ECHOES = Table([Echo(1, 0.0, 1.0), Echo(2, 0.2, None), Echo(3, 0.4, 2.0)])
+PING = Ping("www", 3, 2, (1.0, 2.0), "", ECHOES)
+LINK = [
+    LinkSample(0.0, "a", 0.0, 0, 0, 0, 0),
+    LinkSample(0.0, "b", 0.0, 0, 0, 5, 7500),
+    LinkSample(0.1, "a", 1.0, 9, 0, 0, 0),
+    LinkSample(0.1, "b", 20.0, 99, 2, 7, 10500),
+]
+TCP = [
+    TcpSample(0.0, "a:1 → b:2", "established", 10, None, 0, 1.0, 0, 0, 1448),
+    TcpSample(0.1, "a:1 → b:2", "established", 20, 15, 9, 1.0, 3, 9000, 1448),
+]
+
+
+@pytest.fixture(autouse=True)
+def closed_afterwards(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    import matplotlib
+    from matplotlib import pyplot
+
+    matplotlib.use("Agg")
+    yield
+    pyplot.close("all")
+
+
+def lines(ax: Any) -> dict[str, list[tuple[float, float]]]:
+    return {
+        line.get_label(): [(float(x), float(y)) for x, y in zip(*line.get_data(), strict=True)]
+        for line in ax.get_lines()
+    }
+
+
+def test_round_trips_and_losses() -> None:
+    found = lines(PING.plot())
+    came = found["came back"]
+    assert (came[0], came[2]) == ((0.0, 1.0), (0.4, 2.0))
+    assert came[1][1] != came[1][1]  # not a number: the line is broken there
+    assert found["lost"] == [(0.2, 0.0)]
+
+
+def test_throughput_of_both_directions() -> None:
+    assert lines(plots.throughput(LINK)) == {"toward a": [(0.1, 1.0)], "toward b": [(0.1, 20.0)]}
+
+
+def test_a_queue_and_what_it_dropped() -> None:
+    found = lines(plots.queue(LINK))
+    assert found["toward b"] == [(0.0, 5.0), (0.1, 7.0)]
+    assert found["dropped toward b"] == [(0.1, 7.0)]
+    assert "dropped toward a" not in found
+
+
+def test_the_window_its_threshold_and_what_was_sent_again() -> None:
+    assert lines(plots.congestion_window(TCP)) == {
+        "a:1 → b:2": [(0.0, 10.0), (0.1, 20.0)],
+        "slow-start threshold": [(0.1, 15.0)],
+        "retransmitted": [(0.1, 20.0)],
+    }
+
+
+def test_plots_go_onto_axes_that_are_given() -> None:
+    from matplotlib import pyplot
+
+    _, (above, below) = pyplot.subplots(2)
+    assert plots.queue(LINK, above) is above
+    assert PING.plot(below) is below
+
+
+def test_what_a_link_has_no_plot_of() -> None:
+    with pytest.raises(BadArgument, match='has "throughput" and "queue" to plot'):
+        LinkSamples(list, 1).plot("colour")
+
+
+def test_without_matplotlib_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(PlaygroundError, match=r"pip install 'playground\[plots\]'"):
+        PING.plot()
