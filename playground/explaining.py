@@ -89,10 +89,11 @@ class _Walk:
         self.path_back: list[str] = []
         self.used: dict[tuple[str, str, str], None] = {}  # node, interface, address
         self.last: Sighting | None = None
+        self.hop = ""  # the address that the last node sent it to
 
     def step(self, node: str, asked: str, found: str, ok: bool = True) -> None:
         row = Step(node, asked, found, ok)
-        if row not in self.steps[-4:]:
+        if row not in self.steps[-6:]:
             self.steps.append(row)
 
     # ... the name
@@ -207,7 +208,7 @@ class _Walk:
         came: Sighting | None = None
         for _ in range(256):
             left = self._leaving(role, node, came)
-            self._rules(role, node)
+            self._rules(role, node, after_route=False)
             if left is None:
                 return node, came, self._stays(role, node, came)
             self._passes(role, node, came, left)
@@ -266,6 +267,7 @@ class _Walk:
         else:
             hop = self._address_of(left.mac_destination) or packet.destination
             self.step(node, f"route{back}", f"{packet.destination}: dev {left.interface}")
+        self._rules(role, node, after_route=True)
         if came is not None:
             before = packet_of(came)
             for what, old, new in (
@@ -275,12 +277,14 @@ class _Walk:
                 if old != new:
                     self.step(node, "nat", f"{what} {_at(*old)} becomes {_at(*new)}")
         self.used[node, left.interface, hop] = None
+        self.hop = hop
         self.step(node, "neighbour", f"{hop} is {left.mac_destination} at {left.interface}")
 
-    def _rules(self, role: str, node: str) -> None:
+    def _rules(self, role: str, node: str, *, after_route: bool) -> None:
+        """Write down which rules let it pass, before the node looked for a way or after."""
         for hit in self._hits(role, node):
-            if hit.verdict == "accept":
-                self.step(node, "filter", f"{hit.place}: {hit.rule}")
+            if hit.verdict == "accept" and ("postrouting" in hit.place) == after_route:
+                self.step(node, "rule", f"{hit.place}: {hit.rule}")
 
     def _hits(self, role: str, node: str) -> Iterator[RuleHit]:
         for hit in self.facts.hits:
@@ -330,6 +334,9 @@ class _Walk:
                     f"(and that of the interface).",
                 )
             return self._no_route(node, packet.source, role, back=role == "probe")
+        if ip_address(packet.source).is_link_local:
+            # RFC 4291 section 2.5.6: routers do not pass such on.
+            return self._unaddressed((self.path if role == "probe" else self.path_back)[0], packet)
         if not self._forwards(node, came.interface, packet.version):
             return self._not_forwarding(node, came, packet)
         if packet.ttl <= 1:
@@ -469,6 +476,9 @@ class _Walk:
             for one in interface.addresses
             if ip_address(one.ip).version == version and not ip_address(one.ip).is_link_local
         ]
+        refused = [one.ip for one in owned if one.refused]
+        if refused and len(refused) == len(owned):
+            return self._double(node, refused[0], self._owners(refused[0]))
         if not owned:
             return _Fault(
                 node,
@@ -496,6 +506,20 @@ class _Walk:
             f"{node} has no route to {destination}.{way}",
             f"Look at {_variable(node)}.routes(), and give it one: {_variable(node)}.route("
             f'"{destination}", {example}), or a default route.',
+        )
+
+    def _unaddressed(self, node: str, packet: Packet) -> _Fault:
+        """Return the fault of a node that has an address for its own link only."""
+        for interface in self.facts.states[node].interfaces:
+            for one in interface.addresses:
+                if one.refused:
+                    return self._double(node, one.ip, self._owners(one.ip))
+        return _Fault(
+            node,
+            "no address",
+            f"{node} sends from {packet.source}, which means something on its own link only: it "
+            f"has no other IPv{packet.version} address.",
+            f"Give it one: look at `ip address` on {node}.",
         )
 
     def _planned_route(self, node: str, destination: str) -> tuple[str | None, str] | None:
@@ -597,6 +621,14 @@ class _Walk:
                 f'Turn it on: {_variable(node)}.sysctls["{setting}"] = 1.',
             )
         before = self._before(node)
+        if self.hop and not any(name == node for name, _ in self._owners(self.hop)):
+            return _Fault(
+                before,
+                "stale neighbour",
+                f"{before} takes {self.hop} to be at {came.mac_destination}, which is {node}'s: "
+                f"what it remembers of its neighbour is wrong.",
+                f'Let it forget: {_variable(before)}.run("ip neigh flush all").',
+            )
         return _Fault(
             before,
             "wrong gateway",
@@ -629,7 +661,7 @@ class _Walk:
 
     def _filtered(self, role: str, node: str, hit: RuleHit) -> _Fault:
         facts = self.facts
-        self.step(node, "filter", f"{hit.place}: {hit.rule}", False)
+        self.step(node, "rule", f"{hit.place}: {hit.rule}", False)
         answer = "The answer" if role == "answer" else "The packet"
         if 'comment "outside"' in hit.rule:
             return _Fault(
@@ -817,6 +849,7 @@ class _Walk:
             ]
             small = next(((name, mtu) for name, mtu in mtus if mtu < size), None)
             if small is not None:
+                self.step(small[0], "mtu", f"{small[1]} bytes, of which {size} came", False)
                 return _Fault(
                     small[0],
                     "mtu",
@@ -1161,9 +1194,15 @@ class _Walk:
             told = packet_of(errors[0]).next_mtu_bytes
             self.step(large.sender, f"mtu{back}", f"it is told that the way takes {told} bytes")
             return None
+        passed = [one for one in trail.probe if one.place in self.facts.states]
+        if not errors and dropped is None and passed and passed[-1].way == "out":
+            fault = self._lost(passed[-1], None)
+            if fault.cause == "mtu":
+                return fault
         narrow = errors[0].place if errors else None
-        last = [one.place for one in trail.probe if one.place in self.facts.states]
-        narrow = narrow or (dropped.node if dropped else last[-1] if last else large.sender)
+        narrow = narrow or (
+            dropped.node if dropped else passed[-1].place if passed else large.sender
+        )
         node = dropped.node if dropped else narrow
         self.step(node, f"mtu{back}", f"{large.size_bytes} bytes are lost", False)
         why = (

@@ -299,7 +299,8 @@ def narrow_ways(facts: Facts) -> list[tuple[str, int, int]]:
         out = [one for one in seen if one.way == "out" and one.place in facts.states]
         if not out or not facts.outcome.answered or not facts.trail.answer:
             continue
-        mtus = [mtu for one in out if (mtu := _mtu(facts, one)) is not None]
+        passed = [*out, *(one for one in seen if one.way == "in" and one.place in facts.states)]
+        mtus = [mtu for one in passed if (mtu := _mtu(facts, one)) is not None]
         if not mtus:
             continue
         size = mtus[0]

@@ -445,6 +445,44 @@ def test_a_black_hole_for_large_packets(net: Net, sends: str) -> None:
     assert_names(found, sends, "mtu", "1500 bytes")
 
 
+def test_ends_of_a_link_that_take_frames_of_different_sizes(net: Net) -> None:
+    with changed(net.w2, "ip link set eth0 mtu 1300", "ip link set eth0 mtu 1500"):
+        found = net.explain(net.w1, net.w2, protocol="icmp")
+    assert_names(found, "w2", "mtu", "same MTU")
+
+
+def test_a_neighbour_that_is_remembered_wrongly(net: Net) -> None:
+    address = net.w2.address
+    for mac, words in (
+        ("02:00:00:00:00:99", "nobody has that"),
+        (net.db.interfaces["eth0"].mac, "db's"),
+    ):
+        wrong = f"ip neigh replace {address} lladdr {mac} dev eth0"
+        with changed(net.w1, wrong, f"ip neigh del {address} dev eth0"):
+            found = net.explain(net.w1, net.w2, protocol="icmp")
+        assert_names(found, "w1", "stale neighbour", words)
+
+
+def test_an_ipv6_address_that_another_machine_had_first(net: Net) -> None:
+    own, taken = (node.interfaces["eth0"].addresses[1] for node in (net.w2, net.w1))
+    # Links of a lab are silent, and nobody asks whether an address is free.
+    dad = "net.ipv6.conf.eth0.accept_dad={0} net.ipv6.conf.eth0.dad_transmits={0}"
+    steal = f"sysctl -qw {dad.format(1)}; ip addr del {own} dev eth0; ip addr add {taken} dev eth0"
+    steal += (
+        "; timeout 5 sh -c 'until ip addr show dev eth0 | grep -q dadfailed; do sleep 0.05; done'"
+    )
+    back = f"sysctl -qw {dad.format(0)}; ip addr del {taken} dev eth0"
+    back += (
+        f"; ip addr add {own} dev eth0 nodad; ip -6 route replace default via {gateway(net.w2, 6)}"
+    )
+    with changed(net.w2, f"ip addr del {own} dev eth0", f"ip addr add {own} dev eth0 nodad"):
+        found = net.explain(net.w2, net.www, version=6)
+    assert_names(found, "w2", "no address", "fe80::")
+    with changed(net.w2, steal, back):
+        found = net.explain(net.w2, net.www, version=6)
+    assert_names(found, "w2", "duplicate address", str(taken.ip))
+
+
 # -- asking -------------------------------------------------------------------
 
 
