@@ -6,10 +6,12 @@ Part of ``scripts/bench``; `measure.py` puts it on the page.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 
 from playground import Host, Lab, Link
+from playground.examples import miniature_internet
 
 RULES = 1000
 
@@ -28,6 +30,9 @@ def section(row: Callable[..., object], runs: int, say: Callable[[str], None]) -
     """Measure all of it and return its part of the page; `row` makes a line of the table."""
     say("rulesets")
     rows = [str(item) for item in firewall(row, runs)]
+    if os.geteuid() == 0:
+        say("explanations")
+        rows += [str(item) for item in explanations(row, runs)]
     return SECTION.format(rows="\n".join(rows))
 
 
@@ -60,6 +65,30 @@ def firewall(row: Callable[..., object], runs: int) -> Iterator[object]:
         yield row(
             f"one rule more, or less, beside {RULES:,} / `nft -f` of all", one[1:], theirs[1:], ""
         )
+
+
+def explanations(row: Callable[..., object], runs: int) -> Iterator[object]:
+    """Explain a packet that arrives, and one that is lost, against a traceroute of the same."""
+    with miniature_internet(engine="namespaces", quiet=True, name="bench-explain") as lab:
+        h1, www = lab.node("h1"), lab.node("www")
+        for what, block in (("a way of six machines", False), ("where it is blocked", True)):
+            if block:
+                lab.node("backbone").firewall.drop(port=80)
+            ours, theirs = [], []
+            for _ in range(runs + 1):
+                begin = time.perf_counter()
+                found = lab.explain(h1, www, port=80)
+                ours.append(time.perf_counter() - begin)
+                assert found.ok is not block, found
+                begin = time.perf_counter()
+                h1.traceroute(www, method="tcp", timeout_s=0.3)
+                theirs.append(time.perf_counter() - begin)
+            yield row(
+                f"`lab.explain` on the miniature Internet, {what} / `traceroute -T`",
+                ours[1:],
+                theirs[1:],
+                "",
+            )
 
 
 def by_nft(host: Host, text: str) -> float:
