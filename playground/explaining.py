@@ -724,6 +724,14 @@ class _Walk:
         )
         if near and (fault := self._impaired(segment[near[0]])) is not None:
             return fault
+        if self._had_no_route(node):
+            return _Fault(
+                node,
+                "no route",
+                f"{node} had no route to {self._aim()} when the packet came, and has one now: its "
+                f"routes have just changed.",
+                "Ask again; where routers speak a protocol, lab.wait_converged() waits for them.",
+            )
         if known is not None and known.mac and known.state not in ("failed", "incomplete"):
             return self._unknown(node, f"has a neighbour {hop} and did not send it anything")
         self.step(node, "neighbour", f"nobody at {interface} says that {hop} is his", False)
@@ -785,6 +793,14 @@ class _Walk:
             "neighbour silent",
             f"{owner} has {hop} and hears that {node} asks for it, and does not answer.",
             f"Look at arp_ignore and at the arp tables of nft on {owner}.",
+        )
+
+    def _had_no_route(self, node: str) -> bool:
+        """Tell whether a node said that it had no route when the packet came."""
+        return any(
+            packet_of(one).is_unreachable
+            for one in self.facts.trail.errors
+            if (one.place, one.way) == (node, "out")
         )
 
     def _aim(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from dataclasses import dataclass, field
 
-from playground.tables import Table
+from playground.tables import Table, Tabular
 
 # What can be the cause, and what that means.
 CAUSES = {
@@ -51,7 +51,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Explanation:
+class Explanation(Tabular):
     """What became of a packet: ``ok``, or ``node`` and ``cause`` where it stopped.
 
     ``cause`` is a key of `CAUSES`, "" if all is well; ``sentence`` says it for this
@@ -73,6 +73,10 @@ class Explanation:
     def ok(self) -> bool:
         """Whether the packet arrived and was answered."""
         return not self.cause
+
+    def table(self) -> Table[Step]:
+        """Return the steps."""
+        return self.steps
 
     def __bool__(self) -> bool:
         return self.ok

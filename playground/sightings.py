@@ -34,6 +34,8 @@ _ERRORS = {(ICMP, 3), (ICMP, 11), (ICMP, 12)} | {(ICMPV6, number) for number in 
 _TOO_BIG = {(ICMP, 3, 4), (ICMPV6, 2, 0)}
 # "Administratively prohibited", what a firewall says that rejects.
 _FORBIDDEN = {(ICMP, 3, 9), (ICMP, 3, 10), (ICMP, 3, 13), (ICMPV6, 1, 1)}
+# "Network unreachable", and in IPv6 "no route to destination".
+_NO_ROUTE = {(ICMP, 3, 0), (ICMPV6, 1, 0)}
 _PORT_UNREACHABLE = {(ICMP, 3, 3), (ICMPV6, 1, 4)}
 
 _SYN, _RST, _ACK = 0x02, 0x04, 0x10
@@ -84,6 +86,11 @@ class Packet:
     def is_forbidding(self) -> bool:
         """Whether it says that a firewall has rejected a packet."""
         return (self.protocol, self.kind, self.code) in _FORBIDDEN
+
+    @property
+    def is_unreachable(self) -> bool:
+        """Whether it says that a router had no route."""
+        return (self.protocol, self.kind, self.code) in _NO_ROUTE
 
     @property
     def is_refusal(self) -> bool:

@@ -24,11 +24,12 @@ from playground.packet_facts import (
 )
 from playground.plan import Plan
 from playground.planning import make_plan
-from playground.sightings import TCP, Marks, Packet, Sighting
+from playground.sightings import ICMP, TCP, Marks, Neighbourly, Packet, Sighting
 from playground.states import AddressState, InterfaceState, NodeState, SocketState
 from playground.topology import Host, Link, Router, Switch
 
 ISN = 1000
+NAME = "www is 10.0.2.2 (/etc/hosts)"
 
 
 @pytest.fixture
@@ -122,6 +123,7 @@ def test_all_is_well_where_the_answer_came(plan: Plan) -> None:
     assert found.path_back == ("www", "r1", "h1")
     assert repr(found).startswith("h1 to www, tcp port 80: yes\nAll is well: h1 - r1 - www.")
     assert "<table" in found._repr_html_()
+    assert found.rows[0] == {"node": "h1", "asked": "name", "found": NAME, "ok": True}
 
 
 def test_a_packet_that_was_never_seen_is_judged_by_the_kernels_answer(plan: Plan) -> None:
@@ -209,6 +211,36 @@ def test_a_way_is_narrow_where_a_link_takes_less_than_its_ends(plan: Plan) -> No
     narrow = {**known.states, "r1": dataclasses.replace(r1, interfaces=small)}
     known = dataclasses.replace(known, states=narrow)
     assert narrow_ways(known) == [("probe", 1500, 1300), ("answer", 1500, 1300)]
+
+
+def test_a_switch_that_keeps_a_frame_is_named(plan: Plan) -> None:
+    """As one does whose ports are in different VLANs: in at one port, out at no other."""
+    asked = Neighbourly("10.0.1.1", True, "10.0.1.2")
+    port = next(
+        end.interface
+        for wire in plan.wires
+        for end, other in ((wire.a, wire.b), (wire.b, wire.a))
+        if (end.node, other.node) == ("home", "h1")
+    )
+    seen = tuple(
+        Sighting(place, interface, way, at_s, "02:00", "ff:ff", asked)
+        for at_s, (place, interface, way) in enumerate([("h1", "eth0", "out"), ("", port, "in")])
+    )
+    found = decide(facts(plan, sightings=seen, ways={"h1": ON}))
+    assert (found.node, found.cause) == ("home", "switch")
+    assert "VLAN" in found.advice
+
+
+def test_a_route_that_came_back_meanwhile(plan: Plan) -> None:
+    came = walked(*THERE[:2])
+    probe = came[1].what
+    assert isinstance(probe, Packet)
+    error = Packet(ICMP, "10.0.1.1", "10.0.1.2", kind=3, code=0, quoted=probe)
+    said = Sighting("r1", "eth0", "out", 5.0, "02:01", "02:00", error)
+    known = facts(plan, sightings=(*came, said), ways={"h1": ON, "r1": Way(interface="eth1")})
+    found = decide(known)
+    assert (found.node, found.cause) == ("r1", "no route")
+    assert "have just changed" in found.sentence
 
 
 def test_wires_lead_through_switches_and_end_at_machines(plan: Plan) -> None:
