@@ -744,11 +744,14 @@ class DockerEngine:
     @contextmanager
     def _docker(self, timeout_s: float) -> Iterator[Any]:
         """A docker-py client for its own requests, of the version negotiated."""
-        api = self._new_client(timeout_s, self._negotiated())
-        try:
-            yield api
-        finally:
-            api.close()
+        from playground.sockets import on_this_machine
+
+        with on_this_machine():
+            api = self._new_client(timeout_s, self._negotiated())
+            try:
+                yield api
+            finally:
+                api.close()
 
     def _new_client(self, timeout_s: float, version: str = MINIMUM_API) -> Any:
         import docker

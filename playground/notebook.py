@@ -18,7 +18,7 @@ import threading
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Queue
 from typing import Any, NoReturn
 
 from IPython.core.error import UsageError
@@ -32,6 +32,9 @@ from playground.lab import Lab
 from playground.live import Process
 from playground.operations import NodeOperations
 from playground.topology import Machine
+
+# Of output, under way from the host to the cell; each is at most some 100 kB.
+_PIECES = 16
 
 # A server on this machine that has not answered by then never will.
 _SERVER_LIMIT_S = 5.0
@@ -132,7 +135,8 @@ def show(process: Process) -> int:
     An interrupt kills it, and all that it started.
 
     """
-    arrived: SimpleQueue[tuple[Echo, bytes]] = SimpleQueue()
+    # Short: what nobody has shown yet waits on the host.
+    arrived: Queue[tuple[Echo, bytes]] = Queue(_PIECES)
     streams = {process.read_stdout: Echo(sys.stdout), process.read_stderr: Echo(sys.stderr)}
 
     def read(next_bytes: Callable[[], bytes], echo: Echo) -> None:
@@ -145,10 +149,14 @@ def show(process: Process) -> int:
         finally:
             arrived.put((echo, b""))
 
+    readers = [
+        threading.Thread(target=read, args=pair, name="playground cell", daemon=True)
+        for pair in streams.items()
+    ]
+    for reader in readers:
+        reader.start()
+    left = len(readers)
     try:
-        for pair in streams.items():
-            threading.Thread(target=read, args=pair, name="playground cell", daemon=True).start()
-        left = len(streams)
         while left:
             echo, data = arrived.get()
             left -= not data
@@ -156,6 +164,9 @@ def show(process: Process) -> int:
         return process.wait()
     except BaseException:
         kill(process)
+        # Else the readers would wait for ever with what they hold.
+        while left:
+            left -= not arrived.get()[1]
         raise
 
 

@@ -121,9 +121,12 @@ def test_to_interrupt_the_cell_ends_what_runs_on_the_host(
 
     monkeypatch.setattr(sys, "stdout", Listening("begun", interrupt))
     with pytest.raises(KeyboardInterrupt, match="what ran on h1 was ended"):
+        notebook.run("h1", "echo begun; yes; sleep 4321", namespace)
+    with pytest.raises(KeyboardInterrupt, match="what ran on h1 was ended"):
         notebook.run("h1", "echo begun; sleep 4321", namespace)
     monkeypatch.undo()
-    wait = "for i in $(seq 100); do pgrep -fx 'sleep 4321' || exit 0; sleep 0.05; done; exit 1"
+    assert not [one for one in threading.enumerate() if one.name == "playground cell"]
+    wait = "for i in $(seq 100); do pgrep -fx 'sleep 4321|yes' || exit 0; sleep 0.05; done; exit 1"
     assert pair.h1.run(wait, check=False).returncode == 0
 
 

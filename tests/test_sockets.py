@@ -232,6 +232,30 @@ def test_a_server_on_one_host_answers_a_client_on_another(h1: Host, h2: Host) ->
         server.server_close()
 
 
+def test_a_tls_server_shows_its_certificate(office: Office, tmp_path: Path) -> None:
+    www = office.lab.node("www")
+    for name in ("cert.pem", "key.pem"):
+        (tmp_path / name).write_text(www.read(f"/etc/playground/tls/{name}"))
+    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    serving.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    with office.h2.sockets():
+        server = serving.wrap_socket(socket.create_server(("", 443)), server_side=True)
+
+    def answer() -> None:
+        line, address = server.accept()
+        with line:
+            line.sendall(address[0].encode())
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    with server, office.h1.sockets():
+        trusting = ssl.create_default_context()
+        plain = socket.create_connection(("h2", 443), timeout=LIMIT_S)
+        with trusting.wrap_socket(plain, server_hostname="www.example.com") as line:
+            assert line.recv(100) == b"10.9.0.1"
+        thread.join()
+
+
 def test_asyncio_serves_and_connects_in_tasks_of_two_hosts(h1: Host, h2: Host) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = writer.get_extra_info("peername")[0]
@@ -438,6 +462,14 @@ def test_local_sockets_and_descriptors_stay_local(h1: Host, tmp_path: Path) -> N
             accepted, address = here.accept()
             accepted.close()
             assert address == same.getsockname()
+
+
+def test_the_librarys_own_connections_leave_the_block(h1: Host) -> None:
+    here = names()
+    with h1.sockets():
+        with sockets.on_this_machine():
+            assert names() == here
+        assert names() == ["lo", "eth0"]
 
 
 def test_a_single_socket_lives_on_its_host(h1: Host) -> None:
