@@ -38,6 +38,8 @@ BURST_FRAMES = 2
 FRAME_OVERHEAD_BYTES = 14  # IEEE 802.3: destination, source, type
 
 _LONGEST_MS = 60_000.0
+# netem keeps jitter as a signed 32-bit number of nanoseconds (net/sched/sch_netem.c, tabledist).
+_WIDEST_MS = 2147.0
 _FASTEST_MBIT = 100_000.0
 
 
@@ -90,8 +92,8 @@ class Impairment:
     queue_packets: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("delay_ms", "jitter_ms"):
-            _check_number(name, getattr(self, name), 0, _LONGEST_MS, "milliseconds")
+        _check_number("delay_ms", self.delay_ms, 0, _LONGEST_MS, "milliseconds")
+        _check_number("jitter_ms", self.jitter_ms, 0, _WIDEST_MS, "milliseconds")
         for name in _PERCENTS:
             _check_number(name, getattr(self, name), 0, 100, "percent")
         if self.distribution not in DISTRIBUTIONS:
@@ -109,6 +111,11 @@ class Impairment:
             )
         if self.loss_correlation and not self.loss_percent:
             raise TopologyError("loss_correlation needs a loss_percent; give both")
+        if self.loss_correlation == 100:
+            raise TopologyError(
+                "loss_correlation=100 would have each frame fare as the first did, for ever; give "
+                "less than 100"
+            )
         if self.reorder_percent and not self.delay_ms:
             raise TopologyError(
                 "reorder_percent of the frames leave at once while the others wait, so it needs "
@@ -121,6 +128,11 @@ class Impairment:
             if not isinstance(self.queue_packets, int):
                 raise TopologyError(
                     f"queue_packets={self.queue_packets!r} is no whole number of frames"
+                )
+            if len(self.settings()) == 1:
+                raise TopologyError(
+                    f"queue_packets={self.queue_packets} alone changes nothing, for no frame has "
+                    "to wait; give a rate_mbit or a delay_ms too"
                 )
 
     def __bool__(self) -> bool:

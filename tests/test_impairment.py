@@ -42,6 +42,9 @@ def test_nothing_said_is_nothing_done() -> None:
         ({"delay_ms": 5, "distribution": "pareto"}, "give a jitter_ms too"),
         ({"distribution": "gauss"}, "use 'uniform', 'normal', 'pareto'"),
         ({"loss_correlation": 25}, "needs a loss_percent"),
+        ({"loss_percent": 5, "loss_correlation": 100}, "for ever; give less than 100"),
+        ({"delay_ms": 3000, "jitter_ms": 2500}, "milliseconds from 0 to 2,147"),
+        ({"queue_packets": 7}, "queue_packets=7 alone changes nothing"),
         ({"reorder_percent": 25}, "needs a delay_ms"),
     ],
 )
