@@ -28,8 +28,9 @@ class InterfaceStatistics:
     """State and counters of one end of a link, as the kernel has them.
 
     ``up`` is whether it was set up, ``carrier`` whether the other end is up too.
-    Counters are since it was made: bytes with Ethernet headers; ``dropped``
-    is what a full queue or an impairment of this kernel's own lost.
+    Counters are since it was made: bytes with Ethernet headers; ``dropped`` is what
+    the interface itself could not take.  What `LinkOperations.impair` loses on the way
+    out was never sent, and is in none of them (netem's own are shown by ``tc -s qdisc``).
 
     """
 
@@ -272,7 +273,8 @@ class LinkOperations:
     def as_shell(self) -> list[str]:
         """Return the commands that do to the kernel what `down` and `impair` have done.
 
-        Each begins with where it is to be run.  Raises `NotRunning` as `statistics`.
+        Each begins with where it is to be run.  Those of `impair` are for a kernel that has
+        netem, by which it takes one command.  Raises `NotRunning` as `statistics`.
 
         >>> link.as_shell()
         ['h1: ip link set dev eth0 down', 'h2: ip link set dev eth0 down']

@@ -16,6 +16,7 @@ from playground.lab import Lab
 from playground.planning import make_plan
 from playground.remote import Client
 from playground.topology import Host, Link, Router, Switch
+from tests.traffic import tcp_mbit
 
 
 class Small:
@@ -130,6 +131,35 @@ def test_counters_count_what_passes(running: tuple[Small, Lab]) -> None:
     assert after[0].tx_packets == after[1].rx_packets
 
 
+def test_a_frame_is_as_long_as_its_link_lets_it_be(engine: Engine, small: Small) -> None:
+    far = Host("far")
+    narrow = Link(small.modem, far, mtu=1000, offload=True)
+
+    def segments_tcp(interface: str) -> bool:
+        """Whether the interface takes segments longer than its frames: ethtool(8), -k."""
+        import array
+        import fcntl
+        import socket
+        import struct
+
+        wanted = array.array("B", struct.pack("II", 0x23, 0))  # ETHTOOL_GGSO
+        request = struct.pack("16sP", interface.encode(), wanted.buffer_info()[0])
+        with socket.socket() as probe:
+            fcntl.ioctl(probe, 0x8946, request)  # SIOCETHTOOL
+        return struct.unpack("II", wanted)[1] == 1
+
+    with Lab(small.home, name="links", quiet=True):
+        assert [row.mtu_bytes for row in narrow.statistics()] == [1000, 1000]
+        assert [row.mtu_bytes for row in small.uplink.statistics()] == [1500, 1500]
+        # An IP header of 20 bytes, one of ICMP of 8.
+        for payload, fits in ((972, True), (973, False)):
+            command = f"ping -c 1 -W 2 -M do -s {payload} {far.address}"
+            assert small.modem.run(command, check=False).ok == fits
+        assert small.www.call(segments_tcp, "eth0") is False
+        assert far.call(segments_tcp, "eth0") is True
+        assert tcp_mbit(small.h1, far, 0.1) > 0
+
+
 def test_a_link_that_was_declared_down_starts_down(engine: Engine, small: Small) -> None:
     small.uplink.down()
     with Lab(small.home, name="links", quiet=True) as lab:
@@ -175,6 +205,19 @@ def test_toward_a_switch_and_from_it(running: tuple[Small, Lab]) -> None:
     assert not small.reaches()
     small.cable.restore(toward=small.home)
     assert small.reaches_again()
+
+
+def test_a_cable_that_was_pulled_out_is_as_slow_when_it_is_back(running: tuple[Small, Lab]) -> None:
+    small, _ = running
+    small.uplink.impair(delay_ms=20, toward=small.www)
+    small.uplink.down()
+    small.uplink.impair(delay_ms=30, toward=small.www)
+    assert not small.reaches()
+    small.uplink.up()
+    assert [row.impairment for row in small.uplink.impairments] == [Impairment(delay_ms=30)]
+    assert small.reaches_again()
+    ping = small.h1.ping(small.www, count=3, interval_s=0.05)
+    assert ping.rtt_ms is not None and ping.rtt_ms >= 30
 
 
 def test_an_impairment_of_the_declaration_is_there_from_the_start(
@@ -276,8 +319,11 @@ def test_a_link_goes_down_and_up_as_planned(engine: Engine, small: Small) -> Non
         assert not small.reaches()
         lab.at(0, small.uplink.up).wait(10)
         assert small.reaches_again()
+        lab.at(0, small.uplink.impair, delay_ms=10, toward="www").wait(10)
+        assert [row.impairment for row in small.uplink.impairments] == [Impairment(delay_ms=10)]
         lab.at(1000, small.uplink.down)
-        assert [row.state for row in lab.timetable] == ["done", "done", "planned"]
+        states = [row.state for row in lab.timetable]
+        assert states == ["done", "done", "done", "planned"]
     assert not lab.timetable
 
 

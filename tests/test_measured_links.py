@@ -402,6 +402,18 @@ def test_a_restored_link_does_nothing_to_frames(pair: Pair) -> None:
     assert_untouched(pair, pair.h2, pair.h1)
 
 
+@pytest.mark.skipif(not NETEM_IS_HERE, reason="tc(8) knows netem where the kernel has it")
+@pytest.mark.parametrize("row", [row for row in TABLE if len(row.said) > 1], ids=str)
+def test_the_command_that_is_shown_does_the_same(pair: Pair, row: Row) -> None:
+    pair.link.impair(**row.said)
+    before = pair.link.impairments
+    shown = dict(line.split(": ", 1) for line in pair.link.as_shell())
+    for node in (pair.h1, pair.h2):
+        # What is set stays set, unless it is named; so it is made anew.
+        node.run(f"tc qdisc del dev eth0 root && {shown[node.name]}")
+    assert pair.link.impairments == before
+
+
 def ping(pair: Pair, count: int) -> Train:
     """What ping(8) says of so many echo requests; both ways together are one delay."""
     said = pair.h1.run(f"ping -n -c {count} -i 0.003 -W 1 {pair.h2.address}").stdout
@@ -430,6 +442,9 @@ def test_ping_finds_delay_jitter_and_loss(pair: Pair) -> None:
         *delayed(20),
         *deviating(20 / 3**0.5),
     ]
+    # Who has no MAC address yet loses the question for it too, and asks again in a second.
+    pair.link.restore()
+    assert pair.h1.ping(pair.h2, count=1).received == 1
     pair.link.impair(delay_ms=40, jitter_ms=20, loss_percent=10, toward=pair.h2)
     assert_true(facts, lambda: ping(pair, 400), "ping")
     pair.link.impair(delay_ms=20)
