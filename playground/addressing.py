@@ -19,8 +19,6 @@ from playground.segments import Segment
 from playground.topology import (
     WITH_PREFIX,
     End,
-    Link,
-    Switch,
     bare,
     check_usable,
     is_host_route,
@@ -138,9 +136,9 @@ class _Given(NamedTuple):
         if point_to_point:
             return cls(None, True, fixed)
         declared = {
-            subnet: f"{type(owner).__name__.lower()} {_called(owner)}"
-            for owner in _owners(segment)
-            for subnet in owner.subnets
+            subnet: whose
+            for whose, subnets in _said(segment)
+            for subnet in subnets
             if subnet.version == family
         }
         for end, items in fixed.items():
@@ -159,7 +157,7 @@ class _Given(NamedTuple):
             end = next(end for end, items in fixed.items() if items)
             raise TopologyError(
                 f"{segment.name}: address {fixed[end][0]} of {end.node.name} needs a subnet; "
-                f"give the switch one: Switch({segment.name!r}, subnet=...)"
+                f"give the switch one: {_declaring(segment)}"
             )
         return cls(subnet, False, fixed)
 
@@ -173,12 +171,19 @@ class _Given(NamedTuple):
                     yield subnet_of(item)
 
 
-def _owners(segment: Segment) -> tuple[Switch | Link, ...]:
-    return (*segment.switches, *segment.links)
+def _said(segment: Segment) -> Iterator[tuple[str, Sequence[Network]]]:
+    """Yield whatever may have been given a subnet, and which it was."""
+    for switch, vlan in segment.places:
+        whose = f"switch {switch.name}" if vlan is None else f"VLAN {vlan} of {switch.name}"
+        yield whose, switch.subnets_of(vlan)
+    for link in segment.links:
+        yield f"link {link!r}", link.subnets
 
 
-def _called(owner: Switch | Link) -> str:
-    return owner.name if isinstance(owner, Switch) else repr(owner)
+def _declaring(segment: Segment) -> str:
+    switch, vlan = segment.places[0]
+    argument = "subnet=..." if vlan is None else f"vlans={{{vlan}: ...}}"
+    return f"Switch({switch.name!r}, {argument})"
 
 
 # -- subnets ----------------------------------------------------------------

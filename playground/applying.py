@@ -51,6 +51,7 @@ def wire(agent: Agent, pids: Pids, plan: Plan, change: Changes) -> None:
                 {"device": item.device}
                 # What a plain bridge is told is the agent's own affair.
                 | ({"settings": item.settings.request()} if item.settings != PLAIN else {})
+                | ({"vlans": True} if item.vlans else {})
                 for item in plan.switches
                 if item.device in change.bridges
             ],
@@ -161,7 +162,7 @@ def _plug(agent: Agent, plumbing: Plumbing, changes: Iterable[WireChange], up: b
 
 
 def switch(agent: Agent, changes: Iterable[SwitchChange]) -> None:
-    """Change how switches learn, keep loops open and mirror ports."""
+    """Change how switches learn, keep loops open, tell VLANs apart and mirror ports."""
     if requests := [switch_request(change.old, change.new) for change in changes]:
         agent.call("switch", bridges=requests)
 
@@ -172,6 +173,7 @@ def switch_request(old: SwitchPlan, new: SwitchPlan) -> dict[str, Any]:
     return {
         "device": new.device,
         "settings": new.settings.request(),
+        "ports": [port.request() for port in old.moved(new)],
         "unmirror": list(dict.fromkeys((*before.entering, *before.leaving))) if before else [],
         "mirror": new.mirror.request() if new.mirror else None,
     }
@@ -179,7 +181,8 @@ def switch_request(old: SwitchPlan, new: SwitchPlan) -> dict[str, Any]:
 
 def remove(agent: Agent, plumbing: Plumbing, wires: Iterable[WirePlan]) -> None:
     """Take away wires; one that is gone already is passed over."""
-    ends = [plumbing.ends(wire)[0] for wire in wires if plumbing.there(wire)]
+    # Both, for at each may be what stands upon it; the second is gone with the first.
+    ends = [end for wire in wires if plumbing.there(wire) for end in plumbing.ends(wire)]
     if ends:
         agent.call("unwire", veths=ends)
 
@@ -456,16 +459,21 @@ class _Ports:
 
     def __init__(self, plan: Plan) -> None:
         self.devices = {switch.name: switch.device for switch in plan.switches}
+        self._ports = {
+            (switch.name, port.port): port for switch in plan.switches for port in switch.ports
+        }
         self._macs = {(node.name, i.name): i.mac for node in plan.nodes for i in node.interfaces}
 
     def end(self, end: WireEnd, pids: Pids) -> dict[str, Any]:
         """Return an end of a wire as the agent takes it."""
         bridge = self.devices.get(end.node)
+        port = self._ports.get((end.node, end.interface))
         return {
             "pid": pids[end.node] if bridge is None else None,
             "interface": end.interface,
             "mac": self._macs[end.node, end.interface] if bridge is None else None,
             "bridge": bridge,
+            **({"vlans": port.request()} if port else {}),
         }
 
 
@@ -474,7 +482,16 @@ def _network(change: NodeChange, pids: Pids) -> dict[str, Any]:
         "pid": pids[change.node],
         "interfaces": [
             {"name": item.name, "addresses": [str(address) for address in item.addresses]}
+            | (
+                {"parent": item.parent, "vlan": item.vlan, "offload": item.offload}
+                if item.vlan is not None
+                else {}
+            )
             for item in change.interfaces
+        ],
+        "interfaces_remove": [
+            {"name": item.name, "parent": item.parent, "vlan": item.vlan}
+            for item in change.interfaces_remove
         ],
         "addresses_remove": [
             {"interface": interface, "address": str(address)}

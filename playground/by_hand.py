@@ -172,6 +172,9 @@ def _node(node: NodePlan, places: _Places) -> Iterator[str]:
 def _inside(node: NodePlan) -> Iterator[str]:
     """Yield what is typed on the node itself, in the order in which it can be done."""
     yield "ip link set dev lo up"
+    for item in node.interfaces:
+        if item.vlan is not None:
+            yield item.as_shell()
     for name, value in node.sysctls:
         yield f"sysctl -qw {shlex.quote(f'{name}={value}')}"
     for item in node.interfaces:

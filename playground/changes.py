@@ -34,8 +34,8 @@ T = TypeVar("T")
 class NodeChange:
     """What changes in the network of one node, new or not.
 
-    ``addresses_remove`` are pairs of interface and address.  ``ruleset`` is
-    None where the node's rules stay as they are.
+    ``addresses_remove`` are pairs of interface and address, ``interfaces_remove``
+    interfaces with a VLAN.  ``ruleset`` is None where the node's rules stay as they are.
 
     """
 
@@ -50,6 +50,7 @@ class NodeChange:
     own_routes_remove: tuple[OwnRoutePlan, ...] = ()
     own_rules_add: tuple[OwnRulePlan, ...] = ()
     own_rules_remove: tuple[OwnRulePlan, ...] = ()
+    interfaces_remove: tuple[InterfacePlan, ...] = ()
 
     def __bool__(self) -> bool:
         """Tell whether anything changes."""
@@ -64,6 +65,7 @@ class NodeChange:
             or self.own_routes_remove
             or self.own_rules_add
             or self.own_rules_remove
+            or self.interfaces_remove
         )
 
 
@@ -82,13 +84,18 @@ class SwitchChange:
     old: SwitchPlan
     new: SwitchPlan
 
+    def __bool__(self) -> bool:
+        """Tell whether there is anything to do: ports that come are plugged in with their wire."""
+        same = (self.old.settings, self.old.mirror) == (self.new.settings, self.new.mirror)
+        return not same or bool(self.old.moved(self.new))
+
 
 @dataclass(frozen=True)
 class Changes:
     """What one plan has more than another; empty tuples where there is nothing.
 
     ``wires_change`` holds new wires too that begin down or impaired, and
-    ``switches_change`` new switches that mirror ports.
+    ``switches_change`` new switches that mirror ports, or put ports into other VLANs.
 
     """
 
@@ -150,7 +157,7 @@ def compare(old: Plan | None, new: Plan) -> Changes:
         inside=tuple(change for change in inside if change),
         wires_remove=tuple(wire for pair, wire in old_wires.items() if pair not in pairs),
         wires_change=tuple(change for change in changing if change.old != change.new),
-        switches_change=tuple(change for change in switching if change.old != change.new),
+        switches_change=tuple(change for change in switching if change),
     )
 
 
@@ -238,6 +245,9 @@ def _inside(old: NodePlan | None, new: NodePlan) -> NodeChange:
         own_routes_remove=_more(new.own_routes, old.own_routes),
         own_rules_add=_more(old.own_rules, new.own_rules),
         own_rules_remove=_more(new.own_rules, old.own_rules),
+        interfaces_remove=tuple(
+            item for item in old.interfaces if item.vlan is not None and item.name not in there
+        ),
     )
 
 

@@ -14,9 +14,10 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from playground.domains import find_domains
 from playground.errors import NotReady
 from playground.live import Agent
-from playground.plan import AnnouncementPlan, Network, NodePlan, Plan, WireEnd, WirePlan
+from playground.plan import AnnouncementPlan, Network, NodePlan, Plan, WirePlan
 
 # A packet's next hop: the gateway's address as text, and the interface.
 Hop = tuple[str | None, str | None]
@@ -306,29 +307,19 @@ class _Alive:
     """Which interfaces hear each other, by the wires that carry frames."""
 
     def __init__(self, plan: Plan, carrying: Iterable[WirePlan]) -> None:
-        self._switches = {switch.name for switch in plan.switches}
-        self._above: dict[object, object] = {}
-        self._plugged: set[tuple[str, str]] = set()
-        for wire in carrying:
-            for end in (wire.a, wire.b):
-                self._plugged.add((end.node, end.interface))
-            self._above[self._top(self._place(wire.a))] = self._top(self._place(wire.b))
-
-    def _place(self, end: WireEnd) -> object:
-        return end.node if end.node in self._switches else (end.node, end.interface)
-
-    def _top(self, place: object) -> object:
-        while place in self._above and self._above[place] != place:
-            place = self._above[place]
-        return place
+        self._domain = {
+            member: number
+            for number, domain in enumerate(find_domains(plan, carrying))
+            for member in domain
+        }
 
     def carries(self, node: str, interface: str) -> bool:
         """Tell whether an interface's own wire carries frames."""
-        return (node, interface) in self._plugged
+        return (node, interface) in self._domain
 
     def joined(self, node: str, interface: str, other: str, other_interface: str) -> bool:
         """Tell whether two interfaces are one network now."""
         ends = (node, interface), (other, other_interface)
         if not all(self.carries(*end) for end in ends):
             return False
-        return self._top(ends[0]) == self._top(ends[1])
+        return self._domain[ends[0]] == self._domain[ends[1]]

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, ip_address
 
+from playground.domains import find_domains
 from playground.errors import TopologyError
 from playground.plan import InterfacePlan, NodePlan, Plan
 from playground.segments import Segment
@@ -228,21 +229,11 @@ def _server_address(plan: Plan, relay: NodePlan, settings: DHCPRelay) -> IPv4Add
 
 def _domains(plan: Plan) -> list[list[Place]]:
     """Return which interfaces of a plan are on one network, in the order of the wires."""
-    groups: dict[tuple[str, str], list[tuple[str, str]]] = {}
-    for wire in plan.wires:
-        keys = [
-            (end.node, "" if end.node in plan.switch_names else end.interface)
-            for end in (wire.a, wire.b)
-        ]
-        one, other = (groups.setdefault(key, [key]) for key in keys)
-        if one is not other:
-            one += other
-            for key in other:
-                groups[key] = one
     interfaces: Mapping[tuple[str, str], Place] = {
         (node.name, interface.name): Place(node, interface)
         for node in plan.nodes
         for interface in node.interfaces
     }
-    distinct = {id(group): group for group in groups.values()}.values()
-    return [[interfaces[key] for key in group if key in interfaces] for group in distinct]
+    return [
+        [interfaces[key] for key in domain if key in interfaces] for domain in find_domains(plan)
+    ]

@@ -216,6 +216,10 @@ WHAT_ONE_CANNOT = (
         rootless="Control groups are root's.",
     ),
     Difference(
+        "tell VLANs apart on a kernel without 8021q or VLAN filtering",
+        rootless="The programs that stand in for them (eBPF) only root may load.",
+    ),
+    Difference(
         "let hosts change files of the system",
         rootless="They are root's, who is not in the lab's user namespace. /root, /home, /tmp, "
         "/run and what a lab writes can be changed.",

@@ -32,7 +32,7 @@ from playground.plan import (
 from playground.realms import Realms, forward_target
 from playground.rules import PROTOCOLS_WITH_PORTS, Policy, Rule, RuleRow
 from playground.rulesets import LOG_GROUP, WORDS, make_ruleset, nft_set, quoted, rule_lines
-from playground.topology import End, Link, Machine, Router, Switch, connected
+from playground.topology import End, Link, Machine, Router, Switch, reached, strands
 
 # -- NAT ---------------------------------------------------------------------
 
@@ -185,27 +185,29 @@ class _Places:
 
     def _look(self, item: Machine | Switch) -> Iterator[Network]:
         if isinstance(item, Machine):
-            for link in item.links:
+            for link in item.attachments:
                 for address in _addresses(self._plan, item, link):
                     yield type(address.network)(address.ip)
             return
-        for switch in connected(item):
-            yield from switch.subnets
+        for place in (place for one in item.places for place in reached(one)):
+            switch, vlan = place
+            yield from switch.subnets_of(vlan)
             for link in switch.links:
-                end = link.peer(switch)
-                if isinstance(end.node, Machine):
-                    for address in _addresses(self._plan, end.node, link):
-                        yield address.network
+                for strand, places in strands(link):
+                    end = strand.peer(switch)
+                    if place in places and isinstance(end.node, Machine):
+                        for address in _addresses(self._plan, end.node, strand):
+                            yield address.network
 
 
 def _interface(plan: Plan, machine: Machine, link: Link) -> InterfacePlan | None:
     """Return a node's interface at a link, None where the plan has none.
 
-    A plan's interfaces stand in the order of the node's links.
+    A plan's interfaces stand in the order of the node's cards.
 
     """
     try:
-        return plan.node(machine.name).interfaces[machine.links.index(link)]
+        return plan.node(machine.name).interfaces[machine.cards.index(link)]
     except (KeyError, IndexError, ValueError):
         return None
 

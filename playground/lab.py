@@ -47,12 +47,12 @@ from playground.planning import collect, make_plan
 from playground.progress import make_progress
 from playground.provision import Check, NodeProvision, provision
 from playground.remote import Client
-from playground.removal import refuse_in_use, taken_out, without
+from playground.removal import taken_out, without
 from playground.rulesets import NO_RULES
 from playground.services import SERVICES
 from playground.tables import Table
 from playground.timetable import Planned, PlannedRow, Timetable
-from playground.topology import Host, Link, Node, Router, Switch
+from playground.topology import Host, Link, Node, Router, Switch, refuse_in_use
 from playground.wiring import match
 
 if TYPE_CHECKING:
@@ -691,7 +691,8 @@ class Lab:
         with self._lock:
             if link not in self.links:
                 raise TopologyError(f"{link!r} is no link of lab {self.name}")
-            refuse_in_use(link)
+            for part in (link, *link.attachments):
+                refuse_in_use(part)
             given, live = self._given, link._live
             # Its nodes stay, whatever they hang on then.
             ends = [end.node for end in link.ends]

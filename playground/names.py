@@ -136,7 +136,7 @@ class _Horizon:
     ) -> Iterator[tuple[Machine, _Seen]]:
         """Yield the nodes on the same networks that are better seen by their address there."""
         passed: list[Segment] = []
-        for link in machine.links:
+        for link in machine.attachments:
             segment = self._realms.segment_of[link.end(machine)]
             for other, seen in self._better_seen(segment, reach):
                 if other is not machine and not any(other in self._on[one] for one in passed):
@@ -154,9 +154,12 @@ class _Horizon:
             for end in segment.ends:
                 other = end.node
                 # Most have but one link, by which the view sees them already.
-                if isinstance(other, Machine) and len(other.links) > 1 and other not in found:
-                    there = [item for item in other.links if item.end(other) is end]
-                    lines = _lines(other, [*there, *other.links], self._addressing)
+                if not isinstance(other, Machine) or other in found:
+                    continue
+                links = other.attachments
+                if len(links) > 1:
+                    there = [item for item in links if item.end(other) is end]
+                    lines = _lines(other, [*there, *links], self._addressing)
                     differs = lines != view[other].entries
                     realm = self._realms.of_segment[segment]
                     found[other] = _Seen(realm, lines) if differs else None

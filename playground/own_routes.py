@@ -46,7 +46,7 @@ def find_own_rules(
     machine: Machine, addressing: Addressing, names: Mapping[End, str]
 ) -> tuple[OwnRulePlan, ...]:
     """Return a node's policy rules; one without addresses is a rule of each family."""
-    ends = [link.end(machine) for link in machine.links]
+    ends = [link.end(machine) for link in machine.attachments]
     versions: set[int] = {a.version for end in ends for a in addressing.addresses[end]}
     spoken = sorted(versions) or [4]
     return tuple(
@@ -87,7 +87,7 @@ class _Finder:
             yield HopPlan(address, self.names[link.end(self.machine)])
 
     def _next(self, route: OwnRoute, via: Address | Machine, family: int) -> tuple[Address, Link]:
-        links = [route.link] if route.link else self.machine.links
+        links = [route.link] if route.link else self.machine.attachments
         for link in links:
             segment = self.realms.segment_of[link.end(self.machine)]
             for end in segment.ends:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
+from playground.domains import Member, joins
 from playground.explanations import Explanation
 from playground.plan import Plan, WireEnd, WirePlan
 from playground.sightings import Marks, Packet, Sighting, Trail
@@ -180,19 +181,16 @@ class Wires:
 
     def __init__(self, plan: Plan) -> None:
         self._switches = plan.switch_names
-        self._at: dict[object, list[tuple[WirePlan, WireEnd, WireEnd]]] = {}
-        for wire in plan.wires:
-            for one, other in ((wire.a, wire.b), (wire.b, wire.a)):
-                self._at.setdefault(self._place(one), []).append((wire, one, other))
+        self._at: dict[Member, list[tuple[Member, tuple[WirePlan, WireEnd, WireEnd]]]] = {}
+        for wire, (a, b) in joins(plan):
+            self._at.setdefault(a, []).append((b, (wire, wire.a, wire.b)))
+            self._at.setdefault(b, []).append((a, (wire, wire.b, wire.a)))
         self.switch_of = {
             end.interface: end.node
             for wire in plan.wires
             for end in (wire.a, wire.b)
             if end.node in self._switches
         }
-
-    def _place(self, end: WireEnd) -> object:
-        return end.node if end.node in self._switches else end
 
     def crossed(
         self, start: tuple[str, str]
@@ -202,21 +200,16 @@ class Wires:
         A wire stands with its end here and its end there.
 
         """
-        found: dict[object, tuple[tuple[WirePlan, WireEnd, WireEnd], ...]] = {WireEnd(*start): ()}
-        queue: list[object] = [WireEnd(*start)]
-        for place in queue:
-            for step in self._at.get(place, ()):
-                after = self._place(step[2])
+        found: dict[Member, tuple[tuple[WirePlan, WireEnd, WireEnd], ...]] = {start: ()}
+        queue = [start]
+        for member in queue:
+            for after, step in self._at.get(member, ()):
                 if after not in found:
-                    found[after] = (*found[place], step)
+                    found[after] = (*found[member], step)
                     # Nothing passes through a host or router.
-                    if isinstance(after, str):
+                    if after[0] in self._switches:
                         queue.append(after)
-        return {
-            (place.node, place.interface): wires
-            for place, wires in found.items()
-            if isinstance(place, WireEnd)
-        }
+        return {member: wires for member, wires in found.items() if member[0] not in self._switches}
 
 
 # -- which ways to ask for -------------------------------------------------------

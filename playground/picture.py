@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from playground.domains import find_domains
 from playground.plan import NodePlan, Plan, SwitchPlan
 
 # Said once, not on each line, where every machine has it.
@@ -22,9 +23,10 @@ def draw(plan: Plan, width: int = 80) -> str:
 
     The tree grows from the middle of the network, the router from which the
     farthest machine is nearest.  A switch stands in brackets with its subnets,
-    a host or router with its addresses and services; interface names are left
-    out where the lines would become too long.  A link that closes a ring
-    cannot hang in a tree: it is told behind the machine that was drawn first.
+    after the VLAN of each if it has any, a host or router with its addresses and
+    services; interface names are left out where the lines would become too long.
+    A link that closes a ring cannot hang in a tree: it is told behind the machine
+    that was drawn first.
 
     >>> print(draw(lab.plan()))
     modem          192.168.1.1  203.0.113.1   NAT
@@ -59,7 +61,8 @@ class _Network:
         for wire in plan.wires:
             self.neighbours[wire.a.node].append(wire.b.node)
             self.neighbours[wire.b.node].append(wire.a.node)
-        self._subnets = _subnets(plan.nodes)
+        self._subnets = _subnets(plan.nodes) | _vlan_subnets(plan)
+        self._vlans = dict(_access(plan))
         usual = bool(plan.nodes) and all(_USUAL in _services(node) for node in plan.nodes)
         self.everywhere = _USUAL if usual else ""
 
@@ -138,7 +141,8 @@ class _Network:
             return []
         node = self.machines[name]
         nat = ["NAT"] if "masquerade" in node.ruleset else []
-        return nat + [service for service in _services(node) if service != self.everywhere]
+        vlan = [f"VLAN {self._vlans[name]}"] if name in self._vlans else []
+        return vlan + nat + [service for service in _services(node) if service != self.everywhere]
 
 
 def _services(node: NodePlan) -> list[str]:
@@ -153,6 +157,37 @@ def _subnets(nodes: Iterable[NodePlan]) -> dict[str, list[str]]:
             for address in interface.addresses:
                 subnets.setdefault(interface.segment, {})[str(address.network)] = None
     return {segment: list(found) for segment, found in subnets.items()}
+
+
+def _vlan_subnets(plan: Plan) -> dict[str, list[str]]:
+    """Return for each switch with VLANs these and their subnets."""
+    networks = {
+        (node.name, interface.name): [str(address.network) for address in interface.addresses]
+        for node in plan.nodes
+        for interface in node.interfaces
+    }
+    found: dict[tuple[str, str], list[str]] = {}
+    for domain in find_domains(plan):
+        subnets = dict.fromkeys(one for member in domain for one in networks.get(member, ()))
+        found.update((member, list(subnets)) for member in domain)
+    return {
+        switch.name: [
+            " ".join([f"{vlan}:", *found.get((switch.name, str(vlan)), ["-"])])
+            for vlan in switch.vlans
+        ]
+        for switch in plan.switches
+        if switch.vlans
+    }
+
+
+def _access(plan: Plan) -> Iterator[tuple[str, int]]:
+    """Yield who hangs on an access port of a switch with VLANs, and its VLAN."""
+    ports = {(one.name, port.port): port for one in plan.switches for port in one.ports}
+    for wire in plan.wires:
+        for here, there in ((wire.a, wire.b), (wire.b, wire.a)):
+            port = ports.get((here.node, here.interface))
+            if port is not None and port.vlan is not None:
+                yield there.node, port.vlan
 
 
 def _distances(neighbours: Mapping[str, Sequence[str]], start: str) -> dict[str, int]:

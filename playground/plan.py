@@ -28,6 +28,7 @@ from playground.limits import NO_LIMITS, Limits
 from playground.services import ServiceSettings
 from playground.switching import PLAIN, MirrorPlan, SwitchSettings
 from playground.tables import Table, Tabular
+from playground.vlans import PortPlan
 
 Address = IPv4Address | IPv6Address
 InterfaceAddress = IPv4Interface | IPv6Interface
@@ -39,7 +40,8 @@ class InterfacePlan:
     """One network interface inside a host or router.
 
     ``segment`` names what it is plugged into: the switch, or the two nodes of
-    the link.  With ``dhcp`` it asks a server for its IPv4 address.
+    the link.  With ``dhcp`` it asks a server for its IPv4 address.  One with a ``vlan``
+    stands upon ``parent``, and its frames leave by that with the VLAN's tag.
 
     """
 
@@ -50,6 +52,12 @@ class InterfacePlan:
     offload: bool
     segment: str
     dhcp: bool = False
+    vlan: int | None = None
+    parent: str | None = None
+
+    def as_shell(self) -> str:
+        """Return the command that makes an interface with a ``vlan`` (ip-link(8))."""
+        return f"ip link add link {self.parent} name {self.name} type vlan id {self.vlan}"
 
 
 class Interfaces(dict[str, InterfacePlan], Tabular):
@@ -278,17 +286,33 @@ class NodePlan:
 
 @dataclass(frozen=True)
 class SwitchPlan:
-    """One switch: a bridge called ``device`` in the lab's own namespace."""
+    """One switch: a bridge called ``device`` in the lab's own namespace.
+
+    ``ports`` are those of one with VLANs, in the order of its links.
+
+    """
 
     name: str
     device: str
     settings: SwitchSettings = PLAIN
     mirror: MirrorPlan | None = None
+    vlans: tuple[int, ...] = ()
+    ports: tuple[PortPlan, ...] = ()
+
+    def moved(self, new: SwitchPlan) -> tuple[PortPlan, ...]:
+        """Return the ports that are there in both plans, and carry other VLANs in the new one."""
+        before = {item.port: item for item in self.ports}
+        return tuple(item for item in new.ports if before.get(item.port, item) != item)
 
     def as_shell(self) -> tuple[str, ...]:
         """Return the commands that make such a switch of a plain bridge."""
-        settings = [self.settings.as_shell(self.device)] if self.settings != PLAIN else []
-        return (*settings, *(self.mirror.as_shell() if self.mirror else ()))
+        lines = [self.settings.as_shell(self.device)] if self.settings != PLAIN else []
+        if self.vlans:
+            # Without a default every port would be in VLAN 1 too.
+            filtering = "vlan_filtering 1 vlan_default_pvid 0"
+            lines.append(f"ip link set dev {self.device} type bridge {filtering}")
+        lines += [line for port in self.ports for line in port.as_shell()]
+        return (*lines, *(self.mirror.as_shell() if self.mirror else ()))
 
 
 @dataclass(frozen=True)

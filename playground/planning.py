@@ -17,6 +17,7 @@ from playground.firewall import find_nat, with_rules
 from playground.names import Names, find_names
 from playground.own_routes import find_own_routes, find_own_rules
 from playground.plan import (
+    InterfaceAddress,
     InterfacePlan,
     NatPlan,
     NodePlan,
@@ -31,7 +32,8 @@ from playground.realms import check_forwards, check_realms, find_realms
 from playground.routing import find_routes
 from playground.segments import Segment, collect, find_segments, link_name, links_of
 from playground.steering import routes_of
-from playground.topology import Link, Machine, Node, Router, Switch
+from playground.topology import End, Link, Machine, Node, Router, Switch
+from playground.vlans import PortPlan
 from playground.wiring import Wiring, choose_names
 
 # RFC 8200 section 5: every link that carries IPv6 takes this many octets.
@@ -70,7 +72,7 @@ def make_plan(
     segments = find_segments(found)
     wiring = choose_names(found, links, lab=lab, previous=previous)
     realms = find_realms(segments)
-    earlier = {end: interface.addresses for end, interface in wiring.earlier.items()}
+    earlier = _earlier_addresses(machines, wiring)
     addressing = assign(segments, ipv6=ipv6, earlier=earlier, wanted=dhcp.wanted(segments))
     _check_mtus(segments, addressing)
     check_realms(realms, addressing)
@@ -106,6 +108,19 @@ def make_plan(
     return with_rules(plan, machines)
 
 
+def _earlier_addresses(
+    machines: Iterable[Machine], wiring: Wiring
+) -> dict[End, tuple[InterfaceAddress, ...]]:
+    """Return the addresses that stay: an interface that was moved to a VLAN has none."""
+    return {
+        end: interface.addresses
+        for machine in machines
+        for link in machine.attachments
+        for end in [link.end(machine)]
+        if (interface := wiring.earlier.get(end)) and interface.segment == link_name(link)
+    }
+
+
 def _node(
     machine: Machine,
     addressing: Addressing,
@@ -120,13 +135,16 @@ def _node(
         InterfacePlan(
             name=wiring.names[end],
             mac=wiring.macs[end],
-            addresses=addressing.addresses[end],
+            # A trunk's own interface has none: they are in its VLANs.
+            addresses=addressing.addresses.get(end, ()),
             mtu_bytes=link.mtu_bytes,
             offload=link.offload,
             segment=link_name(link),
             dhcp=end.dhcp,
+            vlan=end.vlan,
+            parent=wiring.parents.get(end),
         )
-        for link in machine.links
+        for link in machine.cards
         for end in [link.end(machine)]
     )
     is_router = isinstance(machine, Router)
@@ -157,7 +175,15 @@ def _node(
 def _switch(switch: Switch, wiring: Wiring) -> SwitchPlan:
     ports = {link: wiring.names[link.end(switch)] for link in switch.links}
     mirror = switch.mirrored.plan(ports) if switch.mirrored else None
-    return SwitchPlan(switch.name, wiring.devices[switch], switch.settings, mirror)
+    carried = [PortPlan(port, link.vlan, link.trunk) for link, port in ports.items()]
+    return SwitchPlan(
+        switch.name,
+        wiring.devices[switch],
+        switch.settings,
+        mirror,
+        tuple(switch.vlans),
+        tuple(carried) if switch.vlans else (),
+    )
 
 
 def _wire(link: Link, wiring: Wiring) -> WirePlan:

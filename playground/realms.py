@@ -60,7 +60,7 @@ class Realms(NamedTuple):
     def of_node(self, node: Machine) -> tuple[Realm, ...]:
         """Return the realms a node stands in: inside before outside."""
         uplinks = node.uplinks if isinstance(node, Router) else ()
-        links = [link for link in node.links if link not in uplinks] + list(uplinks)
+        links = [link for link in node.attachments if link not in uplinks] + list(uplinks)
         return tuple(dict.fromkeys(self.of_link(link, node) for link in links))
 
     def reached_from(self, node: Machine) -> tuple[Realm, ...]:
@@ -78,7 +78,7 @@ def inner_links(router: Router) -> tuple[Link, ...]:
 
     """
     uplinks = router.uplinks
-    return tuple(link for link in router.links if link not in uplinks)
+    return tuple(link for link in router.attachments if link not in uplinks)
 
 
 def find_realms(segments: Sequence[Segment]) -> Realms:
@@ -293,7 +293,7 @@ def _check_own_ranges(end: End, realms: Realms, addressing: Addressing) -> None:
     """Refuse a host whose links lead to different networks of the same addresses."""
     segment = realms.segment_of[end]
     subnet = addressing.subnets.get((segment, 4))
-    for link in end.node.links:
+    for link in end.node.attachments if isinstance(end.node, Host) else ():
         other = realms.segment_of[link.end(end.node)]
         other_subnet = addressing.subnets.get((other, 4))
         if other is segment or subnet is None or other_subnet is None:
@@ -335,7 +335,7 @@ def forward_target(
 ) -> InterfaceAddress | None:
     """Return the forward's host's IPv4 address behind the router, None if it has none."""
     inside = {realms.of_link(link, router) for link in inner_links(router)}
-    for link in forward.host.links:
+    for link in forward.host.attachments:
         end = link.end(forward.host)
         segment = realms.segment_of.get(end)
         if segment is None or realms.of_segment[segment] not in inside:

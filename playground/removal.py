@@ -6,26 +6,8 @@ import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playground.errors import TopologyError
 from playground.plan import Plan, WirePlan
-from playground.topology import Link, Machine, Router
-
-
-def refuse_in_use(link: Link) -> None:
-    """Raise `TopologyError` while NAT or firewall rules of its nodes speak of a link."""
-    for node in (end.node for end in link.ends):
-        if isinstance(node, Router) and any(item.link is link for item in node.nat):
-            raise TopologyError(
-                f"{link!r} cannot be removed while {node.name} translates addresses on it: take "
-                f"that back first with {node.name}.untranslate(), which takes items of its nat"
-            )
-        if isinstance(node, Machine) and any(
-            link in (*rule.interfaces, *rule.out_interfaces) for rule in node.firewall
-        ):
-            raise TopologyError(
-                f"{link!r} cannot be removed while rules of {node.name}.firewall speak of it: "
-                f"take them away first with {node.name}.firewall.remove()"
-            )
+from playground.topology import Link, Router
 
 
 @contextmanager
@@ -43,7 +25,8 @@ def taken_out(link: Link) -> Iterator[None]:
         raise
     for node in nodes:
         if isinstance(node, Router):
-            node.ospf_links.pop(link, None)
+            for part in (link, *link.attachments):
+                node.ospf_links.pop(part, None)
 
 
 def without(plan: Plan, wire: WirePlan) -> Plan:
@@ -57,7 +40,11 @@ def without(plan: Plan, wire: WirePlan) -> Plan:
     nodes = tuple(
         dataclasses.replace(
             node,
-            interfaces=tuple(i for i in node.interfaces if (node.name, i.name) not in gone),
+            interfaces=tuple(
+                i
+                for i in node.interfaces
+                if not {(node.name, i.name), (node.name, i.parent)} & gone
+            ),
         )
         for node in plan.nodes
     )

@@ -138,7 +138,7 @@ class _Atlas:
                 self._add(machine)
 
     def _add(self, router: Router) -> None:
-        for link in router.links:
+        for link in router.attachments:
             segment = self.segment(link, router)
             if segment:
                 address = self.addressing.of(link.end(router), self.family)[0].ip
@@ -275,7 +275,7 @@ class _Table:
         # Prefixes that the kernel takes to be on a point-to-point link.
         self.wide: list[tuple[Network, _Target]] = []
         self.routes: dict[int, tuple[Network, _Target]] = {}
-        for link in node.links:
+        for link in node.attachments:
             segment = atlas.segment(link, node)
             if segment is None:
                 continue
@@ -378,7 +378,7 @@ def _routes_of(node: Machine, atlas: _Atlas, names: Mapping[End, str]) -> Iterab
 
 def _route_host(host: Host, table: _Table) -> _Target | None:
     atlas = table.atlas
-    segments = atlas.segments(host.links, host)
+    segments = atlas.segments(host.attachments, host)
     if len(segments) == 1 and not table.wide:
         short_cut = _only_router(segments[0], atlas)
         if short_cut and atlas.addressing.subnets[segments[0], atlas.family] is not None:
@@ -402,7 +402,7 @@ def _only_router(segment: Segment, atlas: _Atlas) -> Router | None:
     if len(routers) != 1:
         return None
     router = routers[0]
-    return router if len(atlas.segments(router.links, router)) > 1 else None
+    return router if len(atlas.segments(router.attachments, router)) > 1 else None
 
 
 def _route_router(router: Router, table: _Table) -> _Target | None:

@@ -507,10 +507,12 @@ class Firewall(Tabular):
         found: list[Link | str] = []
         for item in _several(value):
             if (isinstance(item, str) and re.fullmatch(r"[A-Za-z0-9._-]{1,15}", item)) or (
-                isinstance(item, Link) and item in self._node.links
+                isinstance(item, Link) and item in self._node.attachments
             ):
                 found.append(item)
-            elif isinstance(item, Switch) and (to := links_to(self._node.links, item)):
+            elif isinstance(item, Link) and item in self._node.links:
+                found += item.attachments
+            elif isinstance(item, Switch) and (to := links_to(self._node.attachments, item)):
                 found += to
             else:
                 raise TopologyError(
@@ -626,7 +628,8 @@ def _names(items: Sequence[Any]) -> str:
         if isinstance(item, (IPv4Network, IPv6Network)) and item.prefixlen == item.max_prefixlen:
             texts.append(str(item.network_address))
         elif hasattr(item, "ends"):
-            texts.append(" - ".join(end.node.name for end in item.ends))
+            tag = next((f" (VLAN {end.vlan})" for end in item.ends if end.vlan), "")
+            texts.append(" - ".join(end.node.name for end in item.ends) + tag)
         else:
             texts.append(str(getattr(item, "name", item)))
     return ", ".join(texts)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_address, ip_interface, ip_network
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -51,6 +51,7 @@ def save(nodes: Iterable[Node], plan: Plan, credentials: Credentials) -> str:
     """Return a running lab as JSON text; `load` is the way back."""
     nodes = list(nodes)
     links = sorted({link for node in nodes for link in node.links}, key=lambda link: link.serial)
+    named = _named(links)
     data = {
         "format": FORMAT,
         "plan": _plan_data(plan),
@@ -58,24 +59,24 @@ def save(nodes: Iterable[Node], plan: Plan, credentials: Credentials) -> str:
         "nodes": [_node_data(node) for node in nodes],
         "links": [_link_data(link) for link in links],
         "nat": [
-            _nat_data(node, rule, links)
+            _nat_data(node, rule, named)
             for node in nodes
             if isinstance(node, Router)
             for rule in node.nat
         ],
         "firewalls": {
-            node.name: _policy_data(node.firewall.policy, links)
+            node.name: _policy_data(node.firewall.policy, named)
             for node in nodes
             if isinstance(node, Machine) and node.firewall.policy != Policy()
         },
         "own_routes": [
-            _own_route_data(route, links)
+            _own_route_data(route, named)
             for node in nodes
             if isinstance(node, Machine)
             for route in node.own_routes
         ],
         "own_rules": [
-            _own_rule_data(rule, links)
+            _own_rule_data(rule, named)
             for node in nodes
             if isinstance(node, Machine)
             for rule in node.own_rules
@@ -90,7 +91,7 @@ def save(nodes: Iterable[Node], plan: Plan, credentials: Credentials) -> str:
             if isinstance(node, Switch) and node.mirrored
         ],
         "ospf": [
-            {"router": node.name, "link": links.index(link), "cost": said.cost, "area": said.area}
+            {"router": node.name, "link": named.index(link), "cost": said.cost, "area": said.area}
             for node in nodes
             if isinstance(node, Router)
             for link, said in node.ospf_links.items()
@@ -121,7 +122,7 @@ def _load(data: Mapping[str, Any]) -> SavedLab:
     if data["format"] != FORMAT:
         raise ValueError(f"format {data['format']}, not {FORMAT}")
     nodes = {item["name"]: _node(item) for item in data["nodes"]}
-    links = [_link(item, nodes) for item in data["links"]]
+    links = _named([_link(item, nodes) for item in data["links"]])
     for item in data["nat"]:
         _declare_nat(item, nodes, links)
     for name, policy in data.get("firewalls", {}).items():
@@ -144,6 +145,12 @@ def _load(data: Mapping[str, Any]) -> SavedLab:
     return SavedLab(tuple(nodes.values()), plan.ipv6, plan, credentials)
 
 
+def _named(links: Sequence[Link]) -> list[Link]:
+    """Return links, then the VLANs of trunks: a number in what is saved is a place in this list."""
+    parts = [part for link in links for part in link.attachments if part is not link]
+    return [*links, *parts]
+
+
 # -- declarations ------------------------------------------------------------
 
 
@@ -153,6 +160,7 @@ def _node_data(node: Node) -> dict[str, Any]:
         return data | {
             "subnets": [str(subnet) for subnet in node.subnets],
             "settings": node.settings.given(),
+            "vlans": [[one, list(map(str, subnets))] for one, subnets in node.vlans.items()],
         }
     data["services"] = [_settings_data(settings) for settings in node.declared_services]
     data["limits"] = dataclasses.asdict(node.limits)
@@ -164,7 +172,12 @@ def _node_data(node: Node) -> dict[str, Any]:
 
 def _node(data: Mapping[str, Any]) -> Node:
     if data["kind"] == "Switch":
-        return Switch(data["name"], data["subnets"] or None, **data.get("settings", {}))
+        return Switch(
+            data["name"],
+            data["subnets"] or None,
+            vlans=dict(data.get("vlans", ())) or None,
+            **data.get("settings", {}),
+        )
     services = [_settings(item) for item in data["services"]]
     # A lab of before there were any has none.
     limits = data.get("limits", {}) | {"sysctls": data.get("sysctls")}
@@ -185,6 +198,14 @@ def _link_data(link: Link) -> dict[str, Any]:
         "mtu": link.mtu_bytes,
         "offload": link.offload,
         "dhcp": any(end.dhcp for end in link.ends),
+        "vlan": link.vlan,
+        "trunk": link.carried.all or list(link.trunk),
+        "tagged": [
+            [part.vlan, "dhcp" if end.dhcp else list(map(str, end.addresses))]
+            for part in link.attachments
+            for end in part.ends
+            if end.vlan is not None and (end.dhcp or end.addresses)
+        ],
         "down": link.is_down,
         "toward": [impairment.settings() for impairment in link.declared_impairments],
     }
@@ -195,7 +216,9 @@ def _link(data: Mapping[str, Any], nodes: Mapping[str, Node]) -> Link:
     first, second = (addresses or None for addresses in data["addresses"])
     where: dict[str, Any] = {"subnet": data["subnets"] or None}
     if isinstance(a, Switch) or isinstance(b, Switch):
-        where["address"] = "dhcp" if data.get("dhcp") else first or second
+        tagged = dict(data.get("tagged", ()))
+        where["address"] = "dhcp" if data.get("dhcp") else tagged or first or second
+        where |= {"vlan": data.get("vlan"), "trunk": data.get("trunk") or None}
     elif first or second:
         where["addresses"] = (first, second)
     link = Link(

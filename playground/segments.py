@@ -1,8 +1,9 @@
 """Which links are one network: the segments of a lab.
 
 A segment is a link between two hosts or routers, or all that hangs on
-connected switches: what a broadcast reaches.  Also here: collecting the nodes
-that are linked to those that were given.  Pure functions of the declarations.
+connected switches, of those with VLANs in one VLAN: what a broadcast reaches.
+Also here: collecting the nodes that are linked to those that were given.  Pure
+functions of the declarations.
 
 """
 
@@ -12,7 +13,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from playground.errors import TopologyError
-from playground.topology import End, Host, Link, Machine, Node, Router, Switch
+from playground.topology import (
+    End,
+    Host,
+    Link,
+    Machine,
+    Node,
+    Place,
+    Router,
+    Switch,
+    reached,
+    strands,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,13 +33,19 @@ class Segment:
 
     Within routers, and within hosts, they stand in the order their links were
     declared.  ``name`` is the first switch's, or that of the link's two nodes.
+    ``places`` are its switches, each with the VLAN that it is, or None.
 
     """
 
     name: str
     links: tuple[Link, ...]
-    switches: tuple[Switch, ...]
+    places: tuple[Place, ...]
     ends: tuple[End, ...]
+
+    @property
+    def switches(self) -> tuple[Switch, ...]:
+        """Its switches, each once."""
+        return tuple(dict.fromkeys(switch for switch, _ in self.places))
 
 
 def collect(nodes: Iterable[Node]) -> tuple[Node, ...]:
@@ -78,46 +96,45 @@ def find_segments(nodes: Sequence[Node]) -> tuple[Segment, ...]:
 
     """
     groups: dict[object, list[Link]] = {}
-    roots = _switch_groups(nodes)
+    roots: dict[Place, Place] = {}
+    networks: dict[object, list[Place]] = {}
     for link in links_of(nodes):
-        switches = [end.node for end in link.ends if isinstance(end.node, Switch)]
-        key: object = roots[switches[0]] if switches else link
-        groups.setdefault(key, []).append(link)
-    return tuple(_segment(links) for links in groups.values())
+        for strand, places in strands(link):
+            if places and places[0] not in roots:
+                networks[places[0]] = reached(places[0])
+                roots.update(dict.fromkeys(networks[places[0]], places[0]))
+            key: object = roots[places[0]] if places else strand
+            groups.setdefault(key, []).append(strand)
+    return tuple(_segment(links, networks.get(key, [])) for key, links in groups.items())
 
 
-def _switch_groups(nodes: Iterable[Node]) -> dict[Switch, Switch]:
-    """Return for each switch the first of those it is connected with."""
-    roots: dict[Switch, Switch] = {}
-    for node in nodes:
-        if not isinstance(node, Switch) or node in roots:
-            continue
-        queue = [node]
-        for switch in queue:
-            roots[switch] = node
-            for link in switch.links:
-                other = link.peer(switch).node
-                if isinstance(other, Switch) and other not in roots:
-                    roots[other] = node
-                    queue.append(other)
-    return roots
-
-
-def _segment(links: Sequence[Link]) -> Segment:
-    nodes = {end.node: None for link in links for end in link.ends}
-    switches = sorted((n for n in nodes if isinstance(n, Switch)), key=lambda n: n.serial)
+def _segment(links: Sequence[Link], network: Iterable[Place]) -> Segment:
+    places = sorted(network, key=lambda place: (place[0].serial, place[1] or 0))
     ends = [end for link in links for end in link.ends]
     routers = [end for end in ends if isinstance(end.node, Router)]
     hosts = [end for end in ends if isinstance(end.node, Host)]
-    name = switches[0].name if switches else link_name(links[0])
-    return Segment(name, tuple(links), tuple(switches), (*routers, *hosts))
+    name = place_name(places[0]) if places else link_name(links[0])
+    return Segment(name, tuple(links), tuple(places), (*routers, *hosts))
+
+
+def place_name(place: Place) -> str:
+    """Return what a switch, or one of its VLANs, is called as a network.
+
+    No switch is called so, for the last part of a name is no number.
+
+    >>> place_name((office, 10))
+    'office.10'
+
+    """
+    switch, vlan = place
+    return switch.name if vlan is None else f"{switch.name}.{vlan}"
 
 
 def link_name(link: Link) -> str:
     """Return what a link is called: the switch at one end, or both its nodes."""
     for end in link.ends:
         if isinstance(end.node, Switch):
-            return end.node.name
+            return place_name((end.node, link.vlan if end.node.vlans else None))
     return "--".join(end.node.name for end in link.ends)
 
 

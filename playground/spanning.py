@@ -11,9 +11,10 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from playground.domains import find_domains
 from playground.errors import NotReady
 from playground.operations import Agent
-from playground.plan import Plan
+from playground.plan import Plan, WirePlan
 
 # Between two looks: a tree takes seconds, a look a millisecond.
 _PAUSE_S = 0.05
@@ -41,7 +42,11 @@ def wait_settled(agent: Agent, plan: Plan, timeout_s: float) -> float:
 
 
 def unsettled(plan: Plan, rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return in words what is not yet decided: ports, and who the root is."""
+    """Return in words what is not yet decided: ports, and who the root is.
+
+    A row with a VLAN is of a switch that has a tree for each.
+
+    """
     names = {switch.device: switch.name for switch in plan.switches}
     complaints = [
         f"{names[row['device']]}'s port {port['port']} is {port['state']}"
@@ -51,9 +56,10 @@ def unsettled(plan: Plan, rows: Sequence[Mapping[str, Any]]) -> list[str]:
         if port["state"] in ("listening", "learning")
         or (port["state"] == "disabled" and port["carrier"])
     ]
-    by_name = {names[row["device"]]: row for row in rows}
-    for group in _groups(plan):
-        speakers = [by_name[name] for name in group if name in by_name]
+    by_place = {(names[row["device"]], row.get("vlan")): row for row in rows}
+    numbers = {vlan for _, vlan in by_place}
+    for group in _groups(plan) if numbers <= {None} else _vlan_groups(plan):
+        speakers = [by_place[place] for place in group if place in by_place]
         if not speakers:
             continue
         # The lowest identifier of all, priority first, is the root's: section 8.3.1.
@@ -66,15 +72,30 @@ def unsettled(plan: Plan, rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return complaints
 
 
-def _groups(plan: Plan) -> list[set[str]]:
+Places = set[tuple[str, int | None]]
+
+
+def _groups(plan: Plan) -> list[Places]:
     """Return which switches are connected by links that are up."""
-    groups = {name: {name} for name in sorted(plan.switch_names)}
-    for wire in plan.wires:
-        if not wire.up or not {wire.a.node, wire.b.node} <= plan.switch_names:
-            continue
+    groups: dict[str, Places] = {name: {(name, None)} for name in sorted(plan.switch_names)}
+    for wire in _up_between(plan):
         one, other = groups[wire.a.node], groups[wire.b.node]
         if one is not other:
             one |= other
-            for name in other:
+            for name, _ in other:
                 groups[name] = one
     return list({id(group): group for group in groups.values()}.values())
+
+
+def _vlan_groups(plan: Plan) -> list[Places]:
+    """Return the same for each VLAN, where each has a tree of its own."""
+    return [
+        {(name, int(vlan) if vlan else None) for name, vlan in domain}
+        for domain in find_domains(plan, _up_between(plan))
+    ]
+
+
+def _up_between(plan: Plan) -> list[WirePlan]:
+    return [
+        wire for wire in plan.wires if wire.up and {wire.a.node, wire.b.node} <= plan.switch_names
+    ]

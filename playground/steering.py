@@ -274,7 +274,7 @@ def _network(here: str, item: object) -> Network:
 
 
 def _check_link(here: str, node: Any, link: object) -> None:
-    if link is not None and link not in node.links:
+    if link is not None and link not in node.attachments:
         raise TopologyError(f"{here}: {link!r} is not one of the links of {node.name}")
 
 

@@ -25,13 +25,15 @@ if TYPE_CHECKING:
 class LearnedAddress:
     """A MAC address, the port that it was last seen at, and how long ago.
 
-    ``node`` is who hangs on that port: a host, a router or another switch.
+    ``node`` is who hangs on that port: a host, a router or another switch.  ``vlan`` is
+    where it was seen, for the VLANs of a switch have a table each; None without any.
 
     """
 
     mac: str
     port: str
     node: str
+    vlan: int | None
     age_s: float
 
 
@@ -41,12 +43,16 @@ class SwitchPort:
 
     "forwarding" and "blocking" last; "listening" and "learning" are on the way; a port
     that is down, or whose other end is, is "disabled".  ``cost`` is that of the way
-    through it.  Without the protocol a port is "forwarding" or "disabled".
+    through it.  Without the protocol a port is "forwarding" or "disabled".  Where the
+    switch has VLANs, ``vlan`` is that of an access port, and ``trunk`` holds those that
+    the port carries with tags.
 
     """
 
     port: str
     node: str
+    vlan: int | None
+    trunk: tuple[int, ...]
     state: str
     carrier: bool
     cost: int
@@ -139,8 +145,8 @@ class SwitchOperations:
         Raises `NotRunning` if its lab does not run.  Source: bridge(8), "bridge fdb".
 
         >>> home.table()
-        mac                port     node  age_s
-        02:64:50:06:7b:40  h1-eth0  h1      1.2
+        mac                port     node  vlan  age_s
+        02:64:50:06:7b:40  h1-eth0  h1      10    1.2
 
         """
         live = self._running()
@@ -149,7 +155,7 @@ class SwitchOperations:
         return Table(LearnedAddress(node=nodes.get(row["port"], ""), **row) for row in rows)
 
     def ports(self) -> Table[SwitchPort]:
-        """Return the state of each port, from the kernel, in the order of the links.
+        """Return the state and VLANs of each port, from the kernel, in the order of the links.
 
         Raises `NotRunning` if its lab does not run.
 
@@ -159,10 +165,14 @@ class SwitchOperations:
         """
         live = self._running()
         nodes = self._nodes()
-        [found] = live.agent.call("switches", devices=[live.plan.device])
-        rows = {row["port"]: row for row in found["ports"]}
+        rows: dict[str, dict[str, Any]] = {}
+        for bridge in live.agent.call("switches", devices=[live.plan.device]):
+            for row in bridge["ports"]:
+                rows[row["port"]] = _both(rows.get(row["port"], row), row)
         return Table(
-            SwitchPort(node=node, **rows[port]) for port, node in nodes.items() if port in rows
+            SwitchPort(node=node, **rows[port] | {"trunk": tuple(rows[port]["trunk"])})
+            for port, node in nodes.items()
+            if port in rows
         )
 
     def as_shell(self) -> list[str]:
@@ -208,6 +218,16 @@ class SwitchOperations:
                 plan = mirror.plan(ports) if mirror else None
                 live.change(dataclasses.replace(live.plan, mirror=plan))
         self._mirror = mirror
+
+
+# What a port's state is where each VLAN has a bridge, and they differ: the first.
+_STATES = ("disabled", "blocking", "listening", "learning", "forwarding")
+
+
+def _both(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Return what is known of one port in two VLANs."""
+    state = min(one["state"], other["state"], key=_STATES.index)
+    return {**one, "state": state, "trunk": sorted({*one["trunk"], *other["trunk"]})}
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ import dataclasses
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from ipaddress import (
     IPv4Address,
     IPv4Interface,
@@ -31,11 +32,13 @@ from ipaddress import (
     ip_interface,
     ip_network,
 )
+from types import MappingProxyType
 from typing import Any
 
 from playground.errors import TopologyError
 from playground.limits import Limits, make_limits
 from playground.link_operations import LinkOperations
+from playground.live import LiveNode, LiveSwitch
 from playground.operations import NodeOperations
 from playground.plan import Address, InterfaceAddress, Network
 from playground.protocols import OspfLink, check_as_number, check_ospf_link, check_routing
@@ -45,6 +48,7 @@ from playground.steering import Steering
 from playground.switch_operations import SwitchOperations
 from playground.switching import PLAIN, SwitchSettings
 from playground.translation import Translating, Translation
+from playground.vlans import NO_VLANS, Carried, check_number, check_numbers, listed
 
 # Declarations are numbered as they are made, so that "in the order declared"
 # means the same from whichever node a lab is collected.
@@ -101,6 +105,16 @@ class Machine(Steering, NodeBase, NodeOperations):
         self.limits: Limits = make_limits(self.name, memory_mb, cpus, processes)
         own = ("input", "output")
         self.firewall = Firewall(self, ("forward", *own) if isinstance(self, Router) else own)
+
+    @property
+    def attachments(self) -> list[Link]:
+        """What connects it to networks, in order: its links, of a trunk each VLAN as one."""
+        return [part for link in self.links for part in link.attachments]
+
+    @property
+    def cards(self) -> list[Link]:
+        """What each of its interfaces belongs to, in the order in which a plan has them."""
+        return [part for link in self.links for part in dict.fromkeys((link, *link.attachments))]
 
     def _options(self) -> list[str]:
         # Their names alone: settings may hold whole web sites.
@@ -240,11 +254,20 @@ class Switch(SwitchOperations, NodeBase):
     without it the lab chooses a /24.  The other arguments are those of
     `playground.switching.SwitchSettings`: how long it remembers addresses, whether it
     is a hub, and with ``stp`` whether it speaks the spanning tree protocol, without
-    which switches may not be linked in a loop.  Raises `TopologyError` for a bad name, a
-    range with host bits set, or settings that cannot be.
+    which switches may not be linked in a loop.
+
+    With ``vlans`` it is several switches in one (IEEE 802.1Q): each VLAN is a network of
+    its own, in which others are only by a router.  Give their numbers, or their numbers
+    with a subnet for each, None where the lab shall choose; every link then says with
+    ``vlan`` or ``trunk`` what it carries.  Switches linked by a trunk share its VLANs.
+
+    Raises `TopologyError` for a bad name, a range with host bits set, or settings
+    that cannot be.
 
     >>> Switch("home", subnet=["192.168.1.0/24", "2001:db8:1::/64"])
     Switch('home', subnet=['192.168.1.0/24', '2001:db8:1::/64'])
+    >>> Switch("office", vlans={10: "192.168.10.0/24", 20: None})
+    Switch('office', vlans={10: '192.168.10.0/24', 20: None})
 
     """
 
@@ -253,6 +276,7 @@ class Switch(SwitchOperations, NodeBase):
         name: str,
         subnet: OneOrMore = None,
         *,
+        vlans: Mapping[int, OneOrMore] | Iterable[int] | None = None,
         ageing_s: float | None = None,
         stp: bool = False,
         priority: int = PLAIN.priority,
@@ -260,7 +284,14 @@ class Switch(SwitchOperations, NodeBase):
         hub: bool = False,
     ) -> None:
         super().__init__(name)
-        self.subnets = _check_subnets(f"switch {self.name}", subnet)
+        here = f"switch {self.name}"
+        self.subnets = _check_subnets(here, subnet)
+        if vlans is not None and self.subnets:
+            raise TopologyError(
+                f"{here}: with vlans= each VLAN has a subnet of its own; write it there, as in "
+                f'vlans={{10: "{self.subnets[0]}"}}, and leave subnet= out'
+            )
+        self._vlans = _check_vlans(here, vlans)
         self._settings = SwitchSettings(ageing_s, stp, priority, forward_delay_s, hub)
 
     def _name(self) -> str:
@@ -269,28 +300,71 @@ class Switch(SwitchOperations, NodeBase):
     def _own_links(self) -> Sequence[Link]:
         return self.links
 
-    def _refuse_loop(self) -> None:
-        switches = connected(self)
-        between = {
-            link
-            for one in switches
-            for link in one.links
-            if all(isinstance(end.node, Switch) for end in link.ends)
-        }
-        if len(between) >= len(switches):
+    @property
+    def vlans(self) -> Mapping[int, tuple[Network, ...]]:
+        """The numbers of its VLANs in order, and the subnets given to each; {} for none."""
+        return MappingProxyType(self._vlans)
+
+    @property
+    def places(self) -> list[Place]:
+        """What on it is one network: each VLAN, or without any all of it."""
+        return [(self, number) for number in self._vlans] or [(self, None)]
+
+    def add_vlan(self, number: int, subnet: OneOrMore = None) -> None:
+        """Give a switch with VLANs one more; links can carry it from then on.
+
+        In a running lab too: a trunk declared with ``trunk=True`` carries it with the next
+        `Lab.start`.  Raises `TopologyError` for a number that is none, or known already.
+
+        >>> office.add_vlan(30, subnet="192.168.30.0/24")
+        >>> Link(office, printer, vlan=30)
+
+        """
+        here = f"switch {self.name}"
+        if not self._vlans:
             raise TopologyError(
-                f"switch {self.name}: it is linked in a loop with others, in which broadcasts "
-                f"would go round for ever without stp=True; take out a link first"
+                f"{here} tells no VLANs apart; declare it with them: Switch({self.name!r}, "
+                f"vlans=({number!r}, ...))"
             )
+        if check_number(here, number) in self._vlans:
+            raise TopologyError(f"{here} has VLAN {number} already; choose another number")
+        known = {**self._vlans, number: _check_subnets(f"{here}, VLAN {number}", subnet)}
+        self._vlans = dict(sorted(known.items()))
+
+    def subnets_of(self, vlan: int | None) -> tuple[Network, ...]:
+        """Return the subnets given to one of its VLANs, or to all of it."""
+        return self.subnets if vlan is None else self._vlans.get(vlan, ())
+
+    def _refuse_loop(self) -> None:
+        for place in self.places:
+            network = reached(place)
+            between = {
+                link
+                for switch, vlan in network
+                for link in switch.links
+                for _, ends in strands(link)
+                if len(ends) == 2 and (switch, vlan) in ends
+            }
+            if len(between) >= len(network):
+                raise TopologyError(
+                    f"switch {self.name}: it is linked in a loop with others, in which broadcasts "
+                    f"would go round for ever without stp=True; take out a link first"
+                )
 
     def __repr__(self) -> str:
         subnet = [f"subnet={_one_or_list(self.subnets)}"] if self.subnets else []
+        if self._vlans:
+            each = (f"{one}: {_one_or_list(subnets)}" for one, subnets in self._vlans.items())
+            subnet = [f"vlans={{{', '.join(each)}}}"]
         given = [f"{name}={value!r}" for name, value in self.settings.given().items()]
         return f"Switch({', '.join([repr(self.name), *subnet, *given])})"
 
 
 # A node of any kind; `isinstance` understands it too.
 Node = Host | Router | Switch
+
+# Where a link is plugged in: a switch, and one of its VLANs if it has any.
+Place = tuple[Switch, int | None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -300,7 +374,8 @@ class End:
     ``name`` and ``mac`` are None where the lab shall choose.  ``addresses``
     holds addresses with their prefix (`IPv4Interface`, `IPv6Interface`) or,
     where only the segment's subnet says how long that is, without.  With
-    ``dhcp`` the node asks a server for its IPv4 address.
+    ``dhcp`` the node asks a server for its IPv4 address.  ``vlan`` is set where frames
+    are tagged with it: an interface of its own upon that of the trunk.
 
     """
 
@@ -309,9 +384,11 @@ class End:
     addresses: tuple[Address | InterfaceAddress, ...] = ()
     mac: str | None = None
     dhcp: bool = False
+    vlan: int | None = None
 
     def __repr__(self) -> str:
         parts = [self.node.name]
+        parts += [f"vlan={self.vlan}"] if self.vlan else []
         parts += [repr(self.name)] if self.name else []
         parts += [repr([str(address) for address in self.addresses])] if self.addresses else []
         return f"End({', '.join(parts)})"
@@ -329,15 +406,25 @@ class Link(LinkOperations):
     of strings.
 
     ``names`` and ``macs`` are (for a, for b), None where the lab shall choose.
-    ``mtu`` is in bytes.  With ``offload`` the interfaces put off checksums and
-    segmentation as a real card does: faster, but captures show the strange
-    packets that come of it.
+    ``mtu`` is in bytes, without a tag's four.  With ``offload`` the interfaces put off
+    checksums and segmentation as a real card does: faster, but captures show the
+    strange packets that come of it.
+
+    At a switch with VLANs the link carries ``vlan``, whose frames have no tag, or with
+    ``trunk`` several, all of them tagged: (10, 20), or True for all that the switch has
+    (both have, between two).  A trunk has no native VLAN: what comes without a tag is
+    dropped.  A host or router at a trunk has an interface for each VLAN (eth0.10,
+    eth0.20), so that one router may lead from each to the others: a "router on a stick".
+    Its ``address`` is then a mapping, {10: "192.168.10.1"}; ``link[10]`` is what it sees
+    of VLAN 10, a link for its firewall, NAT and routes.
 
     ``ends`` holds the two `End` objects.  Raises `TopologyError` for anything
     that cannot be; the nodes are then as they were.
 
     >>> Link(isp, modem, addresses=("10.25.1.1/32", "10.25.1.65/16"), names=("eth1", "eth0"))
     Link(isp, modem, addresses=('10.25.1.1/32', '10.25.1.65/16'), names=('eth1', 'eth0'))
+    >>> Link(office, gateway, trunk=(10, 20))
+    Link(office, gateway, trunk=(10, 20))
 
     """
 
@@ -347,26 +434,29 @@ class Link(LinkOperations):
         b: Node,
         *,
         subnet: OneOrMore = None,
-        address: OneOrMore = None,
+        address: OneOrMore | Mapping[int, OneOrMore] = None,
         addresses: Sequence[OneOrMore] | None = None,
         names: Sequence[str | None] = (None, None),
         macs: Sequence[str | None] = (None, None),
         mtu: int = 1500,
         offload: bool = False,
+        vlan: int | None = None,
+        trunk: Iterable[int] | bool | None = None,
     ) -> None:
         _check_ends(a, b)
         here = f"link {a.name} - {b.name}"
         names = _check_pair(here, a, b, "names", names)
         macs = _check_pair(here, a, b, "macs", macs)
         self.subnets: tuple[Network, ...] = ()
-        dhcp = isinstance(address, str) and address == "dhcp"
-        if dhcp:
-            _check_dhcp(here, a, b)
-            address = None
+        carried = _check_carried(here, a, b, vlan, trunk)
+        _refuse_loop(a, b, carried)
+        far = (_Far(), _Far())
         if isinstance(a, Switch) or isinstance(b, Switch):
             _refuse_on_switch(here, a, b, subnet, addresses, address, names, macs)
-            given = [_switch_addresses(here, a, b, address), _switch_addresses(here, b, a, address)]
+            far = (_far(here, a, b, carried, address), _far(here, b, a, carried, address))
         else:
+            if address == "dhcp":
+                _check_dhcp(here, a, b)
             if address is not None:
                 raise TopologyError(
                     f"{here}: address= is for a link to a switch; between two nodes write "
@@ -374,24 +464,120 @@ class Link(LinkOperations):
                 )
             self.subnets = _check_subnets(here, subnet)
             given = _direct_addresses(here, a, b, self.subnets, addresses)
+            far = (_Far(given[0]), _Far(given[1]))
         self.mtu_bytes = _check_mtu(here, mtu)
         self.offload = _check_bool(here, "offload", offload)
-        self.ends = (
+        checked = (
             *(
-                End(
-                    node,
-                    _check_interface(node, names[side]),
-                    given[side],
-                    _check_mac(node, macs[side]),
-                    dhcp and isinstance(node, Host),
-                )
+                End(node, _check_interface(node, names[side]), mac=_check_mac(node, macs[side]))
                 for side, node in enumerate((a, b))
             ),
         )
         self.serial = next(_serial)
+        self._carry(carried, checked, far)
         # Nothing can fail from here on, so that a refused link leaves no trace.
         a.links.append(self)
         b.links.append(self)
+
+    def _carry(self, carried: Carried, ends: tuple[End, ...], far: tuple[_Far, _Far]) -> None:
+        """Take over what was checked: VLANs, and the addresses that the ends have in them."""
+        self.carried = carried
+        self.ends = (
+            *(
+                dataclasses.replace(end, addresses=there.addresses, dhcp=there.dhcp)
+                for end, there in zip(ends, far, strict=True)
+            ),
+        )
+        self._parts = {
+            number: VlanLink(self, number, addressed)
+            for there in far
+            for number, addressed in there.tagged.items()
+        }
+
+    @property
+    def vlan(self) -> int | None:
+        """The one VLAN that it carries without a tag, None for a trunk and without VLANs."""
+        return self.carried.vlan
+
+    @property
+    def trunk(self) -> tuple[int, ...]:
+        """The VLANs that it carries with tags, () where it is no trunk."""
+        if self.carried.all:
+            return _common([end.node for end in self.ends if isinstance(end.node, Switch)])
+        return self.carried.trunk
+
+    @property
+    def attachments(self) -> tuple[Link, ...]:
+        """What it is to the host or router at its end: itself, or each VLAN of a trunk."""
+        if not self.trunk or all(isinstance(end.node, Switch) for end in self.ends):
+            return (self,)
+        return tuple(self[number] for number in self.trunk)
+
+    def __getitem__(self, vlan: int) -> VlanLink:
+        """Return one VLAN of a trunk to a host or router, as a link of its own.
+
+        Raises `TopologyError` if it carries no such VLAN there.
+
+        >>> gateway.firewall.drop(interface=trunk[20], destination=server)
+
+        """
+        if vlan not in self.trunk or all(isinstance(end.node, Switch) for end in self.ends):
+            has = f"only {listed(self.trunk)}" if self.trunk else "for it is no trunk"
+            raise TopologyError(f"{self!r} has no interface of VLAN {vlan!r}, {has}")
+        if vlan not in self._parts:
+            self._parts[vlan] = VlanLink(self, vlan, _Far())
+        return self._parts[vlan]
+
+    def change(
+        self,
+        *,
+        vlan: int | None = None,
+        trunk: Iterable[int] | bool | None = None,
+        address: OneOrMore | Mapping[int, OneOrMore] = None,
+    ) -> None:
+        """Put the link into another VLAN, or other ones: see `Link` for the arguments.
+
+        A host whose port is moved gets an address of the network that it is in then, the
+        one of ``address`` or one that the lab chooses; in a running lab routes
+        and names follow at once.  In the VLANs of a trunk that stay, addresses stay.
+        A host that asks for its address by DHCP is moved while its lab does not run.
+
+        Raises `TopologyError` for what cannot be, and `AgentError` if the kernel refuses;
+        all is then as it was.
+
+        >>> link.change(vlan=20)
+        >>> trunk.change(trunk=(10, 20, 30))
+
+        """
+        a, b = (end.node for end in self.ends)
+        here = f"link {a.name} - {b.name}"
+        before = self.carried, self.ends, self._parts
+        with _left_out(self):
+            carried = _check_carried(here, a, b, vlan, trunk)
+            if not carried:
+                raise TopologyError(
+                    f"{here} leads to no switch with VLANs; there is none to change"
+                )
+            _refuse_loop(a, b, carried)
+            far = (_far(here, a, b, carried, address), _far(here, b, a, carried, address))
+        live = self._live
+        if live is not None and (any(end.dhcp for end in self.ends) or far[0].dhcp or far[1].dhcp):
+            raise TopologyError(
+                f"{here}: a host that has its address by DHCP cannot be moved while it runs; "
+                f"stop the lab first"
+            )
+        self._carry(carried, self.ends, far)
+        staying = {number: part for number, part in before[2].items() if number in self.trunk}
+        self._parts = staying | self._parts
+        try:
+            for number, part in before[2].items():
+                if self._parts.get(number) is not part:
+                    refuse_in_use(part)
+            if live is not None:
+                live.lab.catch_up()
+        except BaseException:
+            self.carried, self.ends, self._parts = before
+            raise
 
     def end(self, node: NodeBase) -> End:
         """Return this link's end at `node`; raises `KeyError` if it has none."""
@@ -404,6 +590,31 @@ class Link(LinkOperations):
         """Return the end that is not at `node`; raises `KeyError` if none is."""
         return self.ends[1] if self.end(node) is self.ends[0] else self.ends[0]
 
+    def as_shell(self) -> list[str]:
+        """Return the commands that do to the kernel what was said of this link.
+
+        What `down` and `impair` have done, the VLANs of its ports, and the interfaces
+        that stand upon a trunk.  Each begins with where it is to be run.  Raises
+        `NotRunning` as `statistics`.
+
+        >>> link.as_shell()
+        ['h1: ip link set dev eth0 down', 'h2: ip link set dev eth0 down']
+        >>> trunk.as_shell()[-1]
+        'gateway: ip link add link eth0 name eth0.20 type vlan id 20'
+
+        """
+        lines = super().as_shell()
+        wire = self._running().wire
+        for end, planned in zip(self.ends, (wire.a, wire.b), strict=True):
+            live = end.node._live
+            if isinstance(live, LiveSwitch):
+                found = (port for port in live.plan.ports if port.port == planned.interface)
+                lines += [f"{planned.node}: {line}" for port in found for line in port.as_shell()]
+            elif isinstance(live, LiveNode) and live.plan is not None:
+                above = (one for one in live.plan.interfaces if one.parent == planned.interface)
+                lines += [f"{planned.node}: {one.as_shell()}" for one in above]
+        return lines
+
     def _names(self) -> tuple[str, str]:
         return self.ends[0].node.name, self.ends[1].node.name
 
@@ -413,6 +624,15 @@ class Link(LinkOperations):
         if self.subnets:
             parts.append(f"subnet={_one_or_list(self.subnets)}")
         switched = isinstance(a.node, Switch) or isinstance(b.node, Switch)
+        parts += [repr(self.carried)] if self.carried else []
+        tagged = {
+            number: "'dhcp'" if end.dhcp else _one_or_list(end.addresses)
+            for number, part in sorted(self._parts.items())
+            for end in part.ends
+            if end.dhcp or end.addresses
+        }
+        if tagged:
+            parts.append(f"address={{{', '.join(f'{n}: {item}' for n, item in tagged.items())}}}")
         if a.dhcp or b.dhcp:
             parts.append("address='dhcp'")
         if switched and (a.addresses or b.addresses):
@@ -429,6 +649,238 @@ class Link(LinkOperations):
         if self.offload:
             parts.append("offload=True")
         return f"Link({', '.join(parts)})"
+
+
+class VlanLink(Link):
+    """One VLAN of a trunk, as the host or router at its end sees it.
+
+    ``whole`` is the trunk.  It stands for its VLAN wherever rules, NAT and routes take a
+    link of a node; the cable is the trunk's, and so is what can be done to a cable.
+
+    """
+
+    def __init__(self, whole: Link, vlan: int, far: _Far) -> None:
+        self.whole = whole
+        self.subnets = ()
+        self.mtu_bytes, self.offload, self.serial = whole.mtu_bytes, whole.offload, whole.serial
+        self.carried, self._parts = Carried(vlan), {}
+        a, b = (
+            end
+            if isinstance(end.node, Switch)
+            else dataclasses.replace(
+                end, name=None, mac=None, addresses=far.addresses, dhcp=far.dhcp, vlan=vlan
+            )
+            for end in whole.ends
+        )
+        self.ends = a, b
+
+    def change(self, **_: Any) -> None:
+        """Refused: what is changed is the whole trunk."""
+        raise self._refusal()
+
+    def _running(self) -> Any:
+        raise self._refusal()
+
+    def _apply(self, change: Any) -> None:
+        raise self._refusal()
+
+    def _refusal(self) -> TopologyError:
+        return TopologyError(
+            f"{self!r} has no cable of its own; say it to the whole trunk: {self.whole!r}"
+        )
+
+    def __repr__(self) -> str:
+        return f"{self.whole!r}[{self.vlan}]"
+
+
+# -- what is one network ----------------------------------------------------
+
+
+def strands(link: Link) -> Iterator[tuple[Link, tuple[Place, ...]]]:
+    """Yield for each network that a link is part of what stands for it, and its places.
+
+    >>> list(strands(Link(office, gateway, trunk=(10, 20))))[1]
+    (Link(office, gateway, trunk=(10, 20))[20], ((Switch('office', ...), 20),))
+
+    """
+    switches = [end.node for end in link.ends if isinstance(end.node, Switch)]
+    if not link.trunk:
+        yield link, tuple((switch, link.vlan if switch.vlans else None) for switch in switches)
+        return
+    for number in link.trunk:
+        strand = link if len(switches) == 2 else link[number]
+        yield strand, tuple((switch, number) for switch in switches)
+
+
+def reached(place: Place) -> list[Place]:
+    """Return this place and all others on switches that are one network with it."""
+    found = {place: None}
+    queue = [place]
+    for here in queue:
+        for link in here[0].links:
+            for _, places in strands(link):
+                if here in places:
+                    queue += [other for other in places if other not in found]
+                    found.update(dict.fromkeys(places))
+    return queue
+
+
+def refuse_in_use(link: Link) -> None:
+    """Raise `TopologyError` while NAT or firewall rules of its nodes speak of a link."""
+    for node in (end.node for end in link.ends):
+        if isinstance(node, Router) and any(item.link is link for item in node.nat):
+            raise TopologyError(
+                f"{link!r} cannot be removed while {node.name} translates addresses on it: take "
+                f"that back first with {node.name}.untranslate(), which takes items of its nat"
+            )
+        if isinstance(node, Machine) and any(
+            link in (*rule.interfaces, *rule.out_interfaces) for rule in node.firewall
+        ):
+            raise TopologyError(
+                f"{link!r} cannot be removed while rules of {node.name}.firewall speak of it: "
+                f"take them away first with {node.name}.firewall.remove()"
+            )
+
+
+@contextmanager
+def _left_out(link: Link) -> Iterator[None]:
+    """Look at the nodes of a link as if it were not there."""
+    nodes = [end.node for end in link.ends]
+    before = [list(node.links) for node in nodes]
+    for node in nodes:
+        node.links.remove(link)
+    try:
+        yield
+    finally:
+        for node, links in zip(nodes, before, strict=True):
+            node.links[:] = links
+
+
+# -- VLANs ------------------------------------------------------------------
+
+
+def _check_vlans(
+    here: str, vlans: Mapping[int, OneOrMore] | Iterable[int] | None
+) -> dict[int, tuple[Network, ...]]:
+    if vlans is None:
+        return {}
+    numbers = check_numbers(f"{here}: vlans={vlans!r}", vlans)
+    subnets = vlans if isinstance(vlans, Mapping) else {}
+    return {one: _check_subnets(f"{here}, VLAN {one}", subnets.get(one)) for one in numbers}
+
+
+def _common(switches: Sequence[Switch]) -> tuple[int, ...]:
+    """Return the VLANs that all these switches have."""
+    return tuple(one for one in switches[0].vlans if all(one in item.vlans for item in switches))
+
+
+def _check_carried(
+    here: str, a: Node, b: Node, vlan: object, trunk: Iterable[int] | bool | None
+) -> Carried:
+    """Return what a link between these two is to carry."""
+    switches = [node for node in (a, b) if isinstance(node, Switch)]
+    knowing = [switch for switch in switches if switch.vlans]
+    said = vlan is not None or trunk not in (None, False)
+    if not knowing:
+        if said and switches:
+            raise TopologyError(
+                f"{here}: switch {switches[0].name} tells no VLANs apart; declare it with them: "
+                f"Switch({switches[0].name!r}, vlans=(10, 20))"
+            )
+        if said:
+            raise TopologyError(
+                f"{here}: VLANs are told apart by a switch; link both nodes to one with vlans="
+            )
+        return NO_VLANS
+    if not said:
+        first = next(iter(knowing[0].vlans))
+        raise TopologyError(
+            f"{here}: switch {knowing[0].name} has the VLANs {listed(knowing[0].vlans)}; say what "
+            f"the link carries: vlan={first}, or trunk={tuple(knowing[0].vlans)}"
+        )
+    if vlan is not None and trunk not in (None, False):
+        raise TopologyError(
+            f"{here}: an access port is in one VLAN, a trunk has tags for all it carries; leave "
+            f"out vlan= or trunk="
+        )
+    if vlan is not None:
+        carried = Carried(vlan=check_number(f"{here}: vlan", vlan))
+        wanted: tuple[int, ...] = (check_number(here, vlan),)
+    elif trunk is True:
+        carried, wanted = Carried(all=True), _common(knowing)
+    else:
+        wanted = check_numbers(f"{here}: trunk={trunk!r}", trunk)
+        carried = Carried(trunk=wanted)
+    if vlan is None and len(knowing) < len(switches):
+        [plain] = [switch for switch in switches if not switch.vlans]
+        raise TopologyError(
+            f"{here}: switch {plain.name} tells no VLANs apart and could not read the tags of a "
+            f"trunk; write vlan=, or declare it with vlans="
+        )
+    if not wanted:
+        raise TopologyError(
+            f"{here}: the two have no VLAN in common: {a.name} has {listed(knowing[0].vlans)}, "
+            f"{b.name} has {listed(knowing[1].vlans)}"
+        )
+    for switch in knowing:
+        for number in wanted:
+            if number not in switch.vlans:
+                raise TopologyError(
+                    f"{here}: switch {switch.name} has no VLAN {number}, only "
+                    f"{listed(switch.vlans)}; add it: {switch.name}.add_vlan({number})"
+                )
+    return carried
+
+
+@dataclass(frozen=True)
+class _Far:
+    """The addresses of one end of a link; at a trunk those in each VLAN."""
+
+    addresses: tuple[Address | InterfaceAddress, ...] = ()
+    dhcp: bool = False
+    tagged: Mapping[int, _Far] = field(default_factory=dict)
+
+
+def _far(
+    here: str,
+    node: Node,
+    other: Node,
+    carried: Carried,
+    address: OneOrMore | Mapping[int, OneOrMore],
+) -> _Far:
+    """Return the checked addresses of `node`'s end of a link to a switch."""
+    if isinstance(node, Switch) or not isinstance(other, Switch):
+        return _Far()
+    if carried.vlan is not None or not carried:
+        if isinstance(address, Mapping):
+            raise TopologyError(f"{here}: address={address!r} names VLANs, and this is no trunk")
+        return _far_in(here, node, other, carried.vlan, address)
+    if address is None:
+        return _Far()
+    numbers = carried.trunk or tuple(other.vlans)
+    if not isinstance(address, Mapping):
+        raise TopologyError(
+            f"{here}: a trunk has an address in each VLAN; write which, as in "
+            f"address={{{numbers[0]}: {address!r}}}"
+        )
+    for number in address:
+        if number not in numbers:
+            raise TopologyError(
+                f"{here}: address= names VLAN {number!r}, and the trunk carries {listed(numbers)}"
+            )
+    return _Far(
+        tagged={
+            number: _far_in(f"{here}, VLAN {number}", node, other, number, item)
+            for number, item in address.items()
+        }
+    )
+
+
+def _far_in(here: str, node: Node, switch: Switch, vlan: int | None, address: OneOrMore) -> _Far:
+    if isinstance(address, str) and address == "dhcp":
+        _check_dhcp(here, node, switch)
+        return _Far(dhcp=True)
+    return _Far(_switch_addresses(here, node, switch, vlan, address))
 
 
 # -- names ------------------------------------------------------------------
@@ -643,12 +1095,11 @@ def _refuse_special(here: str, ip: Address, written: object) -> None:
 
 
 def _switch_addresses(
-    here: str, node: Node, other: Node, address: OneOrMore
+    here: str, node: Node, other: Switch, vlan: int | None, address: OneOrMore
 ) -> tuple[Address | InterfaceAddress, ...]:
-    """Return the checked addresses of `node`'s end of a link to a switch."""
-    if isinstance(node, Switch) or not isinstance(other, Switch):
-        return ()
     here = f"{here}, for {node.name}"
+    subnets = other.subnets_of(vlan)
+    whose = f"switch {other.name}" if vlan is None else f"VLAN {vlan} of switch {other.name}"
     found = tuple(_parse_address(here, item) for item in _several(address))
     for position, item in enumerate(found):
         if is_host_route(item):
@@ -658,11 +1109,11 @@ def _switch_addresses(
             )
         if bare(item) in [bare(before) for before in found[:position]]:
             raise TopologyError(f"{here}: address {bare(item)} is given twice")
-        for subnet in other.subnets:
+        for subnet in subnets:
             if subnet.version == item.version:
                 check_usable(here, item, subnet)
-        _refuse_other_family(here, item, other.subnets, f"switch {other.name}")
-        _refuse_taken(here, item, other)
+        _refuse_other_family(here, item, subnets, whose)
+        _refuse_taken(here, item, (other, vlan))
     return found
 
 
@@ -680,15 +1131,18 @@ def _refuse_other_family(
         )
 
 
-def _refuse_taken(here: str, item: Address | InterfaceAddress, switch: Switch) -> None:
+def _refuse_taken(here: str, item: Address | InterfaceAddress, place: Place) -> None:
     ip = bare(item)
-    for link in switch.links:
-        end = link.peer(switch)
-        if any(bare(other) == ip for other in end.addresses):
-            raise TopologyError(
-                f"{here}: address {ip} is taken by {end.node.name} on switch {switch.name}; "
-                f"choose another"
-            )
+    for link in place[0].links:
+        for strand, places in strands(link):
+            if place not in places:
+                continue
+            end = strand.peer(place[0])
+            if any(bare(other) == ip for other in end.addresses):
+                raise TopologyError(
+                    f"{here}: address {ip} is taken by {end.node.name} on switch {place[0].name}; "
+                    f"choose another"
+                )
 
 
 def _direct_addresses(
@@ -785,26 +1239,25 @@ def _check_ends(a: Node, b: Node) -> None:
         raise TopologyError(
             f"link {a.name} - {b.name}: both ends are the same node; link it to another one"
         )
-    if isinstance(a, Switch) and isinstance(b, Switch) and b in connected(a):
+
+
+def _refuse_loop(a: Node, b: Node, carried: Carried) -> None:
+    """Refuse a second way between two switches, unless all there speak STP."""
+    if not isinstance(a, Switch) or not isinstance(b, Switch):
+        return
+    numbers = _common([a, b]) if carried.all else carried.trunk or (carried.vlan,)
+    for number in numbers:
+        network = reached((a, number if a.vlans else None))
+        if (b, number if b.vlans else None) not in network:
+            continue
         # Without a spanning tree (IEEE 802.1D) a broadcast would go round for ever.
-        deaf = [switch.name for switch in connected(a) if not switch.settings.stp]
+        deaf = dict.fromkeys(one.name for one, _ in network if not one.settings.stp)
         if deaf:
             raise TopologyError(
                 f"link {a.name} - {b.name}: these switches are connected already, and a second "
                 f"way would make a loop in which broadcasts go round for ever; leave this link "
                 f"out, or declare {', '.join(deaf)} with stp=True"
             )
-
-
-def connected(switch: Switch) -> list[Switch]:
-    """Return this switch and all that hang on it without a host or router between."""
-    found = [switch]
-    for one in found:
-        for link in one.links:
-            other = link.peer(one).node
-            if isinstance(other, Switch) and other not in found:
-                found.append(other)
-    return found
 
 
 def _refuse_on_switch(
@@ -819,9 +1272,10 @@ def _refuse_on_switch(
 ) -> None:
     switch, node = (a, b) if isinstance(a, Switch) else (b, a)
     if subnet is not None:
+        assert isinstance(switch, Switch)
+        where = f"vlans={{...: {subnet!r}}}" if switch.vlans else f"subnet={subnet!r}"
         raise TopologyError(
-            f"{here}: the subnet belongs to the switch; write Switch({switch.name!r}, "
-            f"subnet={subnet!r})"
+            f"{here}: the subnet belongs to the switch; write Switch({switch.name!r}, {where})"
         )
     if addresses is not None:
         raise TopologyError(

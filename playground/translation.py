@@ -68,6 +68,12 @@ class Translating:
 
     name: str
     links: list[Link]
+
+    if TYPE_CHECKING:
+
+        @property
+        def attachments(self) -> list[Link]: ...
+
     firewall: Firewall
     nat: list[Translation]
     _live: LiveNode | None
@@ -274,9 +280,10 @@ class Translating:
         found: list[Link] = []
         for item in items:
             if isinstance(item, Switch):
-                links = links_to(self.links, item)
+                links = links_to(self.attachments, item)
             else:
-                links = [item] if isinstance(item, Link) and item in self.links else []
+                mine = isinstance(item, Link) and item in (*self.links, *self.attachments)
+                links = list(item.attachments) if mine else []
             if not links:
                 raise TopologyError(
                     f"router {self.name}: zones({argument}={item!r}) is neither a link of this "
@@ -343,7 +350,12 @@ class Translating:
                 f"router {self.name}: {what}() takes a Link, not {_words(link)}; keep the link: "
                 f"uplink = Link({self.name}, ...)"
             )
-        if link not in self.links:
+        if link in self.links and link not in self.attachments:
+            raise TopologyError(
+                f"router {self.name} cannot {what} through the whole of {link!r}: say which VLAN, "
+                f"as in link[{link.trunk[0]}]"
+            )
+        if link not in self.attachments:
             raise TopologyError(
                 f"router {self.name} cannot {what} through {link!r}: that is not one of its "
                 f"links; give it a link that was made with {self.name}"

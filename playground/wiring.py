@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address
 
@@ -34,7 +34,8 @@ class Wiring:
     ``names`` holds for every end the interface inside the host or router, or
     the port's name in the lab's own namespace; ``macs`` the MAC address of
     every host's and router's end; ``devices`` each switch's bridge; ``earlier``
-    what an earlier plan says of an end.
+    what an earlier plan says of an end; ``parents`` upon which interface one with a VLAN
+    stands.
 
     """
 
@@ -42,6 +43,7 @@ class Wiring:
     macs: Mapping[End, str]
     devices: Mapping[Switch, str]
     earlier: Mapping[End, InterfacePlan] = field(default_factory=dict)
+    parents: Mapping[End, str] = field(default_factory=dict)
 
 
 def choose_names(
@@ -51,7 +53,8 @@ def choose_names(
 
     Interfaces are eth0, eth1 and so on in the order of a node's links, leaving
     out those chosen by hand.  Bridges and ports are called after switch and
-    node as far as 15 characters reach, and by a hash where they do not.  What
+    node as far as 15 characters reach, and by a hash where they do not.  VLAN 10 upon
+    eth0 is eth0.10, with the same MAC as eth0.  What
     ``previous`` has named keeps its name and MAC.
 
     Raises `TopologyError` where a name chosen by hand is in use already since
@@ -71,7 +74,15 @@ def choose_names(
     devices = _name_bridges(nodes, names, previous)
     _name_ports(links, names, set(devices.values()))
     macs = _choose_macs(links, names, earlier, lab)
-    return Wiring(names, macs, devices, earlier)
+    parents: dict[End, str] = {}
+    for node in nodes:
+        if isinstance(node, Machine):
+            for whole, end in _tagged(node):
+                parents[end] = names[whole]
+                # IEEE 802.1Q adds a tag, and no station.
+                macs[end] = macs[whole]
+            _name_tagged(node, names, earlier, previous)
+    return Wiring(names, macs, devices, earlier, parents)
 
 
 def link_local(mac: str) -> IPv6Address:
@@ -142,6 +153,35 @@ def _name_interfaces(node: Machine, names: dict[End, str]) -> None:
         while f"eth{number}" in used:
             number += 1
         names[end] = f"eth{number}"
+        used.add(names[end])
+
+
+def _tagged(node: Machine) -> Iterator[tuple[End, End]]:
+    """Yield a node's ends with tags, each after that of its trunk."""
+    for link in node.links:
+        for part in link.attachments:
+            if part is not link:
+                yield link.end(node), part.end(node)
+
+
+def _name_tagged(
+    node: Machine,
+    names: dict[End, str],
+    earlier: dict[End, InterfacePlan],
+    previous: Plan | None,
+) -> None:
+    used = {names[link.end(node)] for link in node.links}
+    for whole, end in _tagged(node):
+        before = None
+        if previous is not None and whole in earlier:
+            there = previous.node(node.name).interfaces
+            above = (one for one in there if (one.parent, one.vlan) == (names[whole], end.vlan))
+            before = next(above, None)
+        if before:
+            earlier[end] = before
+        wanted = before.name if before else f"{names[whole]}.{end.vlan}"
+        fits = len(wanted) <= IFNAME_LENGTH and wanted not in used
+        names[end] = wanted if fits else _fit(wanted, used)
         used.add(names[end])
 
 

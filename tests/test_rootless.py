@@ -19,6 +19,7 @@ from playground.engine import LabRecord
 from playground.namespaces_engine import NamespacesEngine
 from tests.ordinary import NOBODY, USES_SOCKETS, ordinary_user
 from tests.planted import LAB, SHOWN, plant
+from tests.support_agent import connect
 
 
 @pytest.fixture(scope="session")
@@ -206,3 +207,21 @@ with Lab(h1, engine="namespaces", quiet=True) as lab, lab.capture(filter="icmp")
 print(*[packet.where for packet in packets])
 """).stdout
     assert said == "h1/eth0 h2/eth0 h2/eth0 h1/eth0\n"
+
+
+def test_vlans_are_the_kernels_own_or_roots(ordinary):
+    with connect() as agent:
+        own = {"8021q", "filtering"} <= set(agent.call("vlan_ways"))
+    done = ordinary(
+        """
+s, a, b = Switch("s", vlans=(10, 20)), Host("a"), Host("b")
+Link(s, a, vlan=10)
+Link(s, b, trunk=True)
+try:
+    with Lab(s, quiet=True):
+        print(a.ping(b, count=1).received)
+except AgentError as error:
+    print(error)
+"""
+    )
+    assert ("1" if own else "takes root of the machine") in done.stdout

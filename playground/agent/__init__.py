@@ -32,8 +32,10 @@ Operations
 ----------
 ``pid`` is always the first process of a container, as the agent sees it; where
 that process has ended, the error is a ProcessLookupError.  An END is
-``{"pid", "interface", "mac", "bridge"}``, where pid null means the agent's own
-network namespace, and mac and bridge may be null.
+``{"pid", "interface", "mac", "bridge", "vlans"}``, where pid null means the agent's own
+network namespace, mac and bridge may be null, and vlans, where the bridge tells them
+apart, is CARRIED: ``{"vlan": number or null, "trunk": [numbers]}``, the VLAN that the port
+carries without tags, or those that it carries with tags.
 
 echo(value) -> value
 own(pids) -> [pids]
@@ -42,24 +44,30 @@ own(pids) -> [pids]
     already, which is no error.
 disown() -> null
     Forget all of them.
-wire(bridges: [{"device", "settings": SWITCH or null}],
+wire(bridges: [{"device", "settings": SWITCH or null, "vlans": bool = false}],
         veths: [{"a": END, "b": END, "mtu_bytes", "offload"}]) -> null
     Bridges and bridge ports are up afterwards, without IPv6.  Ends inside nodes
     are left down, so that no frame leaves them before `network` has set their
     sysctls.  On a failure all that this call made is removed again.  SWITCH is
     {"stp": bool, "ageing", "priority", "forward_delay", "hello_time", "max_age"}, times
     in hundredths of a second; ageing 0 makes a hub.
-switch(bridges: [{"device", "settings": SWITCH, "mirror": {"to", "entering": [port],
-        "leaving": [port]} or null, "unmirror": [port]}]) -> null
-    Change bridges that are there.  Mirrors are taken from the ports ``unmirror`` (one
-    that is gone is no error), then set: what enters or leaves these ports goes out of
-    the port ``to`` as well.
+switch(bridges: [{"device", "settings": SWITCH, "ports": [{"port", CARRIED}],
+        "mirror": {"to", "entering": [port], "leaving": [port]} or null,
+        "unmirror": [port]}]) -> null
+    Change bridges that are there, and the VLANs of these ports.  Mirrors are taken from
+    the ports ``unmirror`` (one that is gone is no error), then set: what enters or leaves
+    these ports goes out of the port ``to`` as well.
 switches(devices) -> [{"device", "id", "root", "root_cost", "ports": [{"port", "state",
         "carrier", "cost"}]}]
     The spanning tree as each bridge sees it: ids are 16 hexadecimal digits, state is
     "disabled", "listening", "learning", "forwarding" or "blocking".
-learned(device) -> [{"mac", "port", "age_s"}]
-    What a bridge has learned, and how long ago it last heard it.
+    Where the bridge tells VLANs apart, a port has what CARRIED has too.  Where it is a
+    bridge for each VLAN there is a row for each, with ``vlan`` (else null).
+learned(device) -> [{"mac", "port", "vlan", "age_s"}]
+    What a bridge has learned, in which VLAN if it has any, and how long ago it last heard it.
+vlan_ways() -> ["8021q", "filtering"]
+    Which ways there are here to tell VLANs apart: interfaces with tags are the kernel's
+    own ("8021q") or work by "programs", and bridges do "filtering" or are one for each VLAN.
 unwire(veths: [END], bridges: [{"device"}] = []) -> null
     Remove these interfaces (the other end goes too) and bridges.  One that is
     gone already is no error.
@@ -73,6 +81,8 @@ network(nodes: [{"pid", "interfaces": [{"name", "addresses": ["192.168.1.11/24"]
     "table": number}, where kind is "unicast" or that of a route that leads nowhere,
     and {"family": 4 or 6, "priority", "source", "destination", "interface", "mark",
     "table"}; other values may be null.  They come last, and go first.
+    An interface with a ``vlan`` also has ``parent``, upon which it is made where it is not
+    yet, and ``offload``; interfaces_remove: [{"name", "parent", "vlan"}] takes such away.
     All but pid may be left out.  First routes_remove, then addresses_remove: one
     that is not there, or whose interface is not, is no error; with an address
     the kernel removes the routes that need it.  Then loopback up, sysctls,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import socket
 import struct
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 
 from playground.agent.filters import (
     MIRROR_INFO,
@@ -42,6 +43,15 @@ from playground.agent.netlink import (
 )
 from playground.agent.protocol import Request
 from playground.agent.queues import queue_body
+from playground.agent.vlans import (
+    AF_BRIDGE,
+    IFLA_BR_VLAN_FILTERING,
+    bridges_of,
+    carry,
+    port_row,
+    read_ports,
+    trunk_of,
+)
 
 # linux/rtnetlink.h, linux/if_link.h
 RTM_GETNEIGH = 30
@@ -63,9 +73,9 @@ IFLA_BRPORT_COST = 3
 PORT_STATES = ("disabled", "listening", "learning", "forwarding", "blocking")
 
 # linux/neighbour.h
-AF_BRIDGE = 7
 NDA_LLADDR = 2
 NDA_CACHEINFO = 3
+NDA_VLAN = 5
 NDA_MASTER = 9
 NUD_PERMANENT = 0x80
 
@@ -126,7 +136,10 @@ def _bridge_body(device: str, options: bytes) -> bytes:
 def switch(bridges: Sequence[Request]) -> None:
     netlink = Netlink(None)
     for row in bridges:
-        netlink.send(change_bridge(row["device"], row["settings"]))
+        for bridge in {row["device"], *(name for name, _ in bridges_of(row["device"]))}:
+            netlink.send(change_bridge(bridge, row["settings"]))
+        for wanted in row.get("ports", []):
+            carry(netlink, row["device"], wanted["port"], wanted)
         for port in row["unmirror"]:
             if (index := index_or_none(port)) is not None:
                 for hook in (TC_H_CLSACT_INGRESS, TC_H_CLSACT_EGRESS):
@@ -144,53 +157,85 @@ def switch(bridges: Sequence[Request]) -> None:
 def switches(devices: Sequence[str]) -> list[Request]:
     netlink = Netlink(None)
     question = Message(RTM_GETLINK, NLM_F_DUMP, link_body(), "look at the switches")
+    places = {name: (device, vlan) for device in devices for name, vlan in bridges_of(device)}
     rows: dict[int, Request] = {}
-    ports = []
+    links: dict[int, dict[int, bytes]] = {}
+    filtering = False
     for answer in netlink.ask(question):
         (index,) = struct.unpack_from("i", answer, 4)
-        found = attributes(answer[16:])
-        name = found[IFLA_IFNAME].rstrip(b"\0").decode()
-        information = attributes(found.get(IFLA_LINKINFO, b""))
-        if name in devices:
-            bridge = attributes(information[IFLA_INFO_DATA])
+        links[index] = found = attributes(answer[16:])
+        name = _name(found)
+        if name in places:
+            device, vlan = places[name]
+            bridge = attributes(attributes(found[IFLA_LINKINFO])[IFLA_INFO_DATA])
+            filtering |= bridge.get(IFLA_BR_VLAN_FILTERING, b"\0") != b"\0"
             rows[index] = {
-                "device": name,
+                "device": device,
+                "vlan": vlan,
                 "id": bridge[IFLA_BR_BRIDGE_ID].hex(),
                 "root": bridge[IFLA_BR_ROOT_ID].hex(),
                 "root_cost": read_number(bridge, IFLA_BR_ROOT_PATH_COST),
                 "ports": [],
             }
-        elif IFLA_MASTER in found and IFLA_INFO_SLAVE_DATA in information:
-            port = attributes(information[IFLA_INFO_SLAVE_DATA])
-            row = {
-                "port": name,
-                "state": PORT_STATES[port[IFLA_BRPORT_STATE][0]],
-                "carrier": found.get(IFLA_CARRIER, b"\0")[0] == 1,
-                "cost": read_number(port, IFLA_BRPORT_COST),
-            }
-            ports.append((read_number(found, IFLA_MASTER), row))
-    for master, row in ports:
-        if master in rows:
-            rows[master]["ports"].append(row)
+    carried = read_ports(netlink) if filtering else {}
     netlink.close()
+    for index, found in links.items():
+        switch_row = rows.get(read_number(found, IFLA_MASTER) or 0)
+        if switch_row is not None:
+            switch_row["ports"].append(_port(index, links, carried, switch_row["vlan"]))
     order = {device: number for number, device in enumerate(devices)}
-    return sorted(rows.values(), key=lambda row: order[row["device"]])
+    return sorted(rows.values(), key=lambda row: (order[row["device"]], row["vlan"] or 0))
+
+
+def _port(
+    index: int,
+    links: Mapping[int, dict[int, bytes]],
+    carried: Mapping[int, dict[int, int]],
+    vlan: int | None,
+) -> Request:
+    found = links[index]
+    port = attributes(attributes(found[IFLA_LINKINFO])[IFLA_INFO_SLAVE_DATA])
+    trunk = trunk_of(_name(found))
+    cable = found if trunk is None else links.get(trunk, found)
+    row = port_row(carried.get(index, {}))
+    if vlan is not None:
+        row = {"vlan": vlan, "trunk": []} if trunk is None else {"vlan": None, "trunk": [vlan]}
+    return {
+        "port": _name(cable),
+        "state": PORT_STATES[port[IFLA_BRPORT_STATE][0]],
+        "carrier": cable.get(IFLA_CARRIER, b"\0")[0] == 1,
+        "cost": read_number(port, IFLA_BRPORT_COST),
+        **row,
+    }
+
+
+def _name(found: dict[int, bytes]) -> str:
+    return found[IFLA_IFNAME].rstrip(b"\0").decode()
 
 
 def learned(device: str) -> list[Request]:
     netlink = Netlink(None)
     body = struct.pack("BxxxiHBB", AF_BRIDGE, 0, 0, 0, 0)
     question = Message(RTM_GETNEIGH, NLM_F_DUMP, body, f"read what {device} has learned")
-    bridge, names = interface_index(device), dict(socket.if_nameindex())
+    bridges = {interface_index(name): vlan for name, vlan in bridges_of(device)}
+    names = dict(socket.if_nameindex())
     rows = []
     for answer in netlink.ask(question):
         _, index, state, _, _ = struct.unpack_from("BxxxiHBB", answer)
         found = attributes(answer[12:])
-        if state & NUD_PERMANENT or read_number(found, NDA_MASTER) != bridge or index not in names:
+        bridge = read_number(found, NDA_MASTER) or 0
+        if state & NUD_PERMANENT or bridge not in bridges or index not in names:
             continue
         # struct nda_cacheinfo: confirmed, used, updated, in hundredths of a second.
         _, _, updated, _ = struct.unpack("4I", found[NDA_CACHEINFO])
-        mac = found[NDA_LLADDR].hex(":")
-        rows.append({"mac": mac, "port": names[index], "age_s": updated / 100})
+        trunk = trunk_of(names[index])
+        rows.append(
+            {
+                "mac": found[NDA_LLADDR].hex(":"),
+                "port": names[index] if trunk is None else names.get(trunk, names[index]),
+                "vlan": int.from_bytes(found.get(NDA_VLAN, b""), sys.byteorder) or bridges[bridge],
+                "age_s": updated / 100,
+            }
+        )
     netlink.close()
     return rows

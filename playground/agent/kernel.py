@@ -7,6 +7,7 @@ import os
 import struct
 
 libc = ctypes.CDLL(None, use_errno=True)
+libc.syscall.restype = ctypes.c_long
 libc.prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
 
 # sched.h
@@ -37,9 +38,23 @@ def checked(result: int, what: str) -> None:
         raise OSError(number, f"{what}: {os.strerror(number)}")
 
 
+def system_call(number: int, *arguments: int) -> int:
+    """Make a system call that libc has no function for (syscall(2)); raises `OSError`."""
+    result = int(libc.syscall(ctypes.c_long(number), *map(ctypes.c_long, arguments)))
+    if result < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
+    return result
+
+
 def setns(fd: int, kind: int) -> None:
     """Move this process into the namespace behind a file descriptor (setns(2))."""
     checked(libc.setns(fd, kind), "entering a namespace")
+
+
+def unshare(kinds: int) -> None:
+    """Leave namespaces for new ones (unshare(2))."""
+    checked(libc.unshare(kinds), "making a namespace")
 
 
 def prctl(option: int, argument: int = 0, second: int = 0) -> int:

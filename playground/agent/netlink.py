@@ -149,15 +149,18 @@ class Netlink:
 
 def attributes(data: bytes) -> dict[int, bytes]:
     """Read netlink attributes: type to payload, the last of each type."""
-    found = {}
+    return dict(each_attribute(data))
+
+
+def each_attribute(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the type and the payload of each netlink attribute."""
     offset = 0
     while offset + 4 <= len(data):
         length, kind = struct.unpack_from("HH", data, offset)
         if length < 4:
             break
-        found[kind & ~NLA_F_NESTED] = data[offset + 4 : offset + length]
+        yield kind & ~NLA_F_NESTED, data[offset + 4 : offset + length]
         offset += (length + 3) & ~3
-    return found
 
 
 def acknowledgements(packet: bytes) -> Iterator[tuple[int, tuple[int, str]]]:

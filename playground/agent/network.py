@@ -13,6 +13,8 @@ from playground.agent.protocol import Request
 from playground.agent.routes import RTM_DELROUTE, RTM_NEWROUTE, route
 from playground.agent.steering import steer, steer_back
 from playground.agent.sysctls import quiet_ipv6, read_sysctl, write_sysctl
+from playground.agent.tagging import make_tagged, remove_tagged
+from playground.agent.vlans import standing_upon
 
 
 def network(nodes: Sequence[Request]) -> None:
@@ -46,7 +48,12 @@ def _configure(netlink: Netlink, node: Request) -> None:
     steer_back(netlink, node)
     _remove_routes(netlink, node.get("routes_remove", []))
     _remove_addresses(netlink, node.get("addresses_remove", []))
+    for entry in node.get("interfaces_remove", []):
+        remove_tagged(netlink, entry["name"], entry["parent"], entry["vlan"])
     netlink.send([set_link("lo", up=True)])
+    for entry in interfaces:
+        if entry.get("vlan") is not None:
+            make_tagged(netlink, entry["name"], entry["parent"], entry["vlan"], entry["offload"])
     for name, value in node.get("sysctls", {}).items():
         write_sysctl(name, str(value))
     addresses = []
@@ -111,8 +118,9 @@ def link(ends: Sequence[Request], up: bool, nodes: Sequence[Request] = ()) -> No
     with sockets_to(ends) as sockets:
         try:
             for end, netlink in zip(ends, sockets, strict=True):
-                netlink.send([set_link(end["interface"], up)])
-                done.append((netlink, end["interface"]))
+                for name in (end["interface"], *standing_upon(end)):
+                    netlink.send([set_link(name, up)])
+                    done.append((netlink, name))
             if nodes:
                 network(nodes)
         except BaseException:

@@ -33,6 +33,7 @@ from playground.agent.state import state_load
 from playground.agent.states import states
 from playground.agent.steering import policy_rules
 from playground.agent.sysctls import sysctls
+from playground.agent.vlans import vlan_ways
 from playground.agent.ways import ways
 from playground.agent.wiring import unwire, wire
 
@@ -64,6 +65,7 @@ WORK: dict[str, Callable[..., Any]] = {
     "switch": switch,
     "switches": switches,
     "learned": learned,
+    "vlan_ways": vlan_ways,
     "routes": routes,
     "policy_rules": policy_rules,
     "sysctls": sysctls,

@@ -14,6 +14,7 @@ from playground.agent.nodes import open_namespace
 from playground.agent.offloads import Offloads
 from playground.agent.protocol import Request
 from playground.agent.sysctls import disable_ipv6
+from playground.agent.vlans import carry, delete_parts, filter_vlans
 
 
 def wire(bridges: Sequence[Request], veths: Sequence[Request]) -> None:
@@ -37,6 +38,9 @@ def wire(bridges: Sequence[Request], veths: Sequence[Request]) -> None:
             [(new_bridge(row["device"], row.get("settings")), row["device"]) for row in bridges],
             made,
         )
+        for row in bridges:
+            if row.get("vlans"):
+                filter_vlans(sockets[None], row["device"])
         groups: dict[int | None, list[tuple[Message, str]]] = {}
         for veth in veths:
             a, b = veth["a"], veth["b"]
@@ -48,6 +52,8 @@ def wire(bridges: Sequence[Request], veths: Sequence[Request]) -> None:
         setns(own, CLONE_NEWNET)
         _raise_bridges(sockets[None], bridges, veths)
     except BaseException:
+        setns(own, CLONE_NEWNET)
+        delete_parts(sockets[None], [name for pid, name in made if pid is None])
         for pid, name in reversed(made):
             sockets[pid].attempt([delete_link(name)])
         raise
@@ -102,15 +108,24 @@ def _raise_bridges(netlink: Netlink, bridges: Sequence[Request], veths: Sequence
                 continue
             disable_ipv6(end["interface"])
             bridge = end.get("bridge")
-            master = None if bridge is None else interface_index(bridge)
+            plain = bridge is not None and not end.get("vlans")
+            master = interface_index(bridge) if plain else None
             messages.append(set_link(end["interface"], up=True, master=master))
     netlink.send(messages)
+    for veth in veths:
+        for end in (veth["a"], veth["b"]):
+            if end.get("vlans"):
+                offload = veth.get("offload", False)
+                carry(netlink, end["bridge"], end["interface"], end["vlans"], offload)
 
 
 def unwire(veths: Sequence[Request], bridges: Sequence[Request] = ()) -> None:
     own = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     everything = [(end["pid"], end["interface"]) for end in veths]
     everything += [(None, row["device"]) for row in bridges]
+    inner = Netlink(None)
+    delete_parts(inner, [name for pid, name in everything if pid is None])
+    inner.close()
     for pid, name in everything:
         setns(own, CLONE_NEWNET)
         try:
