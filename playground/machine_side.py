@@ -75,7 +75,6 @@ from playground.agent.links import (
     IFLA_LINKINFO,
     IFLA_MTU,
     IFLA_NET_NS_FD,
-    RTM_DELLINK,
     RTM_GETLINK,
     RTM_NEWLINK,
     delete_link,
@@ -110,23 +109,16 @@ from playground.agent.routes import (
     route,
 )
 from playground.agent.sysctls import read_sysctl, write_sysctl
+from playground.agent.tagging import IFLA_LINK
+from playground.agent.vlans import carry
 
 # linux/prctl.h, linux/if_link.h, linux/rtnetlink.h; what the agent does not need.
 PR_SET_CHILD_SUBREAPER = 36
-IFLA_LINK = 5
 IFLA_MACVLAN_MODE = 1
 MACVLAN_MODE_BRIDGE = 4
-RTM_SETLINK = 19
 RTM_GETADDR = 22
-IFLA_AF_SPEC = 26
-IFLA_BR_VLAN_FILTERING = 7
 IFF_LOWER_UP = 1 << 16
 IFALIAS_LENGTH = 255
-# sys/socket.h, linux/if_bridge.h
-AF_BRIDGE = 7
-IFLA_BRIDGE_VLAN_INFO = 2
-BRIDGE_VLAN_PVID = 2
-BRIDGE_VLAN_UNTAGGED = 4
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -335,7 +327,7 @@ def plug(
             _make_veth(pid, name, mac, mtu_bytes or 1500, offload, of, bridge, port, undo)
             if vlan is not None:
                 with network_of(of) as netlink:
-                    _access(netlink, str(bridge), str(port), vlan)
+                    carry(netlink, str(bridge), str(port), {"vlan": vlan, "trunk": []}, offload)
         elif kind == "physical":
             _move_in(pid, name, of, note, undo)
         else:
@@ -401,40 +393,6 @@ def _make_veth(
                 Offloads().off(name)
     finally:
         os.close(inside)
-
-
-def _access(netlink: Netlink, bridge: str, port: str, vlan: int) -> None:
-    """Make a port of a bridge an access port of one VLAN (IEEE 802.1Q)."""
-    if not _filters_vlans(netlink, bridge):
-        raise OSError(
-            errno.EOPNOTSUPP,
-            f"the switch {bridge} tells no VLANs apart: it has none, or the kernel has no "
-            "CONFIG_BRIDGE_VLAN_FILTERING",
-        )
-    index = interface_index(port)
-    messages = [Message(RTM_SETLINK, 0, vlan_body(index, vlan), f"put {port} into VLAN {vlan}")]
-    if vlan != 1:
-        # Every port is in VLAN 1 until it is told otherwise.
-        body = vlan_body(index, 1)
-        messages.append(Message(RTM_DELLINK, 0, body, f"take {port} out of VLAN 1"))
-    netlink.send(messages)
-
-
-def vlan_body(index: int, vlan: int) -> bytes:
-    """Build what names a VLAN of a port: its own where nothing is tagged (PVID), sent untagged."""
-    info = struct.pack("HH", BRIDGE_VLAN_PVID | BRIDGE_VLAN_UNTAGGED, vlan)
-    spec = attribute(IFLA_BRIDGE_VLAN_INFO, info)
-    head = struct.pack("BxHiII", AF_BRIDGE, 0, index, 0, 0)
-    return head + attribute(IFLA_AF_SPEC | NLA_F_NESTED, spec)
-
-
-def _filters_vlans(netlink: Netlink, bridge: str) -> bool:
-    body = link_body() + text_attribute(IFLA_IFNAME, bridge)
-    question = Message(RTM_GETLINK, 0, body, f"look at the switch {bridge}")
-    [answer] = netlink.ask(question)
-    info = attributes(attributes(answer[16:])[IFLA_LINKINFO])
-    data = attributes(info.get(IFLA_INFO_DATA, b""))
-    return data.get(IFLA_BR_VLAN_FILTERING, b"\0") != b"\0"
 
 
 def _make_upon(

@@ -17,16 +17,18 @@ from ipaddress import ip_address, ip_interface, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from playground.domains import find_domains
 from playground.engine import Engine
 from playground.engines import RunningLabs
 from playground.errors import AgentError, BadArgument, LabNotFound, NoSuchNode
 from playground.lab import Lab
 from playground.labels import find_keeper, find_nodes
-from playground.plan import InterfaceAddress, Plan
+from playground.plan import InterfaceAddress, Plan, SwitchPlan
 from playground.plumber import DockerPlumber, LocalPlumber, Plumber
 from playground.segments import collect
 from playground.tables import Table
 from playground.topology import Host, Link, Machine, Router, Switch
+from playground.vlans import listed
 
 if TYPE_CHECKING:
     from playground.docker_engine import DockerEngine
@@ -152,7 +154,7 @@ def plug(
         into, plumber = of or kind, plumber_for(place)
         request["addresses"] = [_address(text) for text in texts]
     else:
-        socket = _find_switch(to)
+        socket = _find_switch(to, vlan)
         into, plumber = socket.name, plumber_for(place, socket)
         request |= {"of": socket.pid, "bridge": socket.bridge}
         request["port"] = f"plug_{secrets.token_hex(4)}"
@@ -381,10 +383,10 @@ class Socket(Place):
         return address
 
 
-def _find_switch(to: Switch | str) -> Socket:
+def _find_switch(to: Switch | str, vlan: int | None) -> Socket:
     if isinstance(to, Switch):
         lab = _lab_of(to)
-        return _socket(lab.plan(), lab.id, to.name) if lab else _new_lab(to)
+        return _socket(lab.plan(), lab.id, to.name, vlan) if lab else _new_lab(to, vlan)
     if not isinstance(to, str):
         raise BadArgument(f'{to!r} is no switch: give a Switch, or "LAB/SWITCH"')
     name, _, switch = to.partition("/")
@@ -397,7 +399,7 @@ def _find_switch(to: Switch | str) -> Socket:
             names = ", ".join(f"{name}/{one.name}" for one in plan.switches) or "none"
             raise BadArgument(f"lab {name} has not one switch: say which, of {names}")
         switch = plan.switches[0].name
-    return _socket(plan, record.id, switch)
+    return _socket(plan, record.id, switch, vlan)
 
 
 def _lab_of(switch: Switch) -> Lab | None:
@@ -415,24 +417,27 @@ def _lab_of(switch: Switch) -> Lab | None:
     )
 
 
-def _new_lab(switch: Switch) -> Socket:
-    Link(switch, Host("probe"))
+def _new_lab(switch: Switch, vlan: int | None) -> Socket:
+    Link(switch, Host("probe"), trunk=bool(switch.vlans))
     with Lab(switch, name=switch.name, keep=True, quiet=True) as lab:
-        return _socket(lab.plan(), lab.id, switch.name)
+        return _socket(lab.plan(), lab.id, switch.name, vlan)
 
 
-def _socket(plan: Plan, lab: str, name: str) -> Socket:
+def _socket(plan: Plan, lab: str, name: str, vlan: int | None) -> Socket:
     for switch in plan.switches:
         if name == switch.name:
             break
     else:
         names = ", ".join(one.name for one in plan.switches) or "none"
         raise NoSuchNode(f"lab {plan.lab} has no switch {name!r}: it has {names}")
+    _check_vlan(switch, vlan)
+    here = (name, "" if vlan is None else str(vlan))
+    members = {one for domain in find_domains(plan) if here in domain for one in domain}
     networks = tuple(
         address
         for node in plan.nodes
         for interface in node.interfaces
-        if interface.segment == _segment(plan, name)
+        if (node.name, interface.name) in members
         for address in interface.addresses
     )
     title = f"{plan.lab}/{name}"
@@ -447,22 +452,21 @@ def _socket(plan: Plan, lab: str, name: str) -> Socket:
     return Socket(title, title, keeper, None, switch.device, networks)
 
 
-def _segment(plan: Plan, switch: str) -> str | None:
-    """Return what the segment of a switch is called: see `InterfacePlan`."""
-    switches = {one.name for one in plan.switches}
-    reached, queue = {switch}, [switch]
-    interfaces = {(node.name, i.name): i.segment for node in plan.nodes for i in node.interfaces}
-    for here in queue:
-        for wire in plan.wires:
-            for one, other in ((wire.a, wire.b), (wire.b, wire.a)):
-                if one.node != here:
-                    continue
-                if other.node not in switches:
-                    return interfaces[other.node, other.interface]
-                if other.node not in reached:
-                    reached.add(other.node)
-                    queue.append(other.node)
-    return None
+def _check_vlan(switch: SwitchPlan, vlan: int | None) -> None:
+    if vlan is None and switch.vlans:
+        raise BadArgument(
+            f"the switch {switch.name} has the VLANs {listed(switch.vlans)}: say which, as in "
+            f"vlan={switch.vlans[0]}"
+        )
+    if vlan is not None and not switch.vlans:
+        raise BadArgument(
+            f"the switch {switch.name} tells no VLANs apart: leave vlan= out, or declare it as "
+            f"Switch({switch.name!r}, vlans=({vlan}, ...))"
+        )
+    if vlan is not None and vlan not in switch.vlans:
+        raise BadArgument(
+            f"the switch {switch.name} has no VLAN {vlan}, only {listed(switch.vlans)}"
+        )
 
 
 # -- Checks ------------------------------------------------------------------

@@ -17,11 +17,12 @@ from playground.changes import compare
 from playground.credentials import Credentials
 from playground.domains import find_domains
 from playground.engine import Engine
-from playground.errors import NotRunning, TopologyError
+from playground.errors import BadArgument, NotRunning, TopologyError
 from playground.lab import Lab
 from playground.picture import draw
 from playground.plan import Plan
 from playground.planning import make_plan
+from playground.plugging import plug
 from playground.saving import load, save
 from playground.spanning import unsettled
 from playground.switch_operations import SwitchPort
@@ -405,6 +406,17 @@ def test_a_port_is_moved_to_another_vlan(running: Running) -> None:
     assert "pc2" not in office.pc1.hosts
     office.desk.change(vlan=10, address="192.168.10.77")
     assert_can_ping(office.pc1, "192.168.10.77")
+
+
+def test_a_container_is_plugged_into_one_vlan(running: Running) -> None:
+    office, lab = running
+    with pytest.raises(BadArgument, match="has the VLANs 10 and 20: say which"):
+        plug(office.pc1, to=office.second)
+    with pytest.raises(BadArgument, match="no VLAN 30, only 10 and 20"):
+        plug(office.pc1, to=office.second, vlan=30)
+    with plug(office.pc1, to=f"{lab.id}/second", vlan=20, addresses="192.168.20.200"):
+        assert_can_ping(office.phone1, "192.168.20.200")
+        assert_can_ping(office.pc1, office.pc2)
 
 
 def test_whoever_attaches_finds_vlans_and_changes_them(running: Running) -> None:
