@@ -29,6 +29,7 @@ from playground.errors import EngineError, ImageError
 from playground.finding import Finding
 from playground.images import LOCAL_BASE, PUBLIC_BASE, all_images, helper_image
 from playground.impairment import WITHOUT_NETEM
+from playground.vlans import WITHOUT_8021Q, WITHOUT_FILTERING
 
 
 def examine_all() -> list[Finding]:
@@ -197,7 +198,7 @@ def _cgroup(info: Mapping[str, Any]) -> Finding:
 # Tried in a helper container, with what the helper has: python3 and nft.
 # Prints a JSON object: for each feature null or the error, and some numbers.
 _TRIAL = r'''
-import json, os, socket, struct, subprocess
+import ctypes, json, os, socket, struct, subprocess
 
 found = {}
 
@@ -242,6 +243,21 @@ def vlan():
     # IFLA_LINK (5), IFLA_VLAN_ID (1)
     link("v0.5", "vlan", attribute(1, struct.pack("=H", 5)), attribute(5, index("v0")))
 
+def filtering():
+    # IFLA_BR_VLAN_FILTERING (7)
+    link("b1", "bridge", attribute(7, bytes([1])))
+
+def bpf():
+    # bpf(2): a program of the hooks of tc that returns 0
+    program = ctypes.create_string_buffer(struct.pack("=QQ", 0xB7, 0x95))
+    license = ctypes.create_string_buffer(b"MIT")
+    address = ctypes.addressof
+    request = struct.pack("=IIQQ", 3, 2, address(program), address(license)) + bytes(100)
+    number = 321 if os.uname().machine == "x86_64" else 280
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.syscall(number, 5, ctypes.create_string_buffer(request), len(request)) < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
 def netem():
     # struct tcmsg; TCA_KIND (1), TCA_OPTIONS (2): latency, limit, loss, gap, duplicate, jitter
     header = struct.pack("=BxxxiIII", 0, socket.if_nametoindex("v0"), 0x10000, 0xFFFFFFFF, 0)
@@ -264,6 +280,8 @@ def processes():
 attempt("veth", veth)
 attempt("bridge", lambda: link("b0", "bridge"))
 attempt("8021q", vlan)
+attempt("VLAN filtering", filtering)
+attempt("eBPF", bpf)
 attempt("netem", netem)
 attempt("nat", lambda: nft("""
 table ip a {
@@ -318,7 +336,9 @@ _FEATURES = (
     _Feature("nat", "CONFIG_NFT_NAT", False, "masquerade and forward do not work"),
     _Feature("ftp", "CONFIG_NF_CONNTRACK_FTP", False, "active FTP does not pass a NAT"),
     _Feature("netem", "CONFIG_NET_SCH_NETEM", False, WITHOUT_NETEM),
-    _Feature("8021q", "CONFIG_VLAN_8021Q", False, "VLAN interfaces do not work"),
+    _Feature("8021q", "CONFIG_VLAN_8021Q", False, WITHOUT_8021Q),
+    _Feature("VLAN filtering", "CONFIG_BRIDGE_VLAN_FILTERING", False, WITHOUT_FILTERING),
+    _Feature("eBPF", "CONFIG_BPF_SYSCALL", False, "nothing stands in for 8021q where it lacks"),
     _Feature("ipv6", "CONFIG_IPV6", False, "Lab(ipv6=True) does not work"),
 )
 

@@ -28,6 +28,7 @@ from playground.remote import Client
 from playground.rootfs import DEFAULT_PATH
 from playground.roots import ImageRoots
 from playground.services import SERVICES
+from playground.vlans import WITHOUT_8021Q, WITHOUT_FILTERING
 
 
 def examine() -> Iterator[Finding]:
@@ -54,7 +55,9 @@ def _engine() -> Iterator[Finding]:
         try:
             engine.start_nodes(lab, [NodeContainer("trial", "trial", None)])
             took_ms = 1000 * (time.monotonic() - begin)
-            ways = _impair(engine, lab)
+            with Client(engine.start_helper(lab)) as agent:
+                agent.hello()
+                ways = [_impair(agent), _vlans(agent)]
         finally:
             engine.stop(lab.id)
             guard.release()
@@ -63,10 +66,10 @@ def _engine() -> Iterator[Finding]:
         return
     who = "root" if is_root() else "an ordinary user: hosts without services, no limits"
     yield Finding(name, "ok", f"a host was made and removed in {took_ms:.0f} ms, as {who}")
-    yield ways
+    yield from ways
 
 
-def _impair(engine: NamespacesEngine, lab: LabLabels) -> Finding:
+def _impair(agent: Client) -> Finding:
     """Try to delay frames, on the loopback interface of the lab's own namespace."""
     name = "impaired links"
     direction = {
@@ -77,9 +80,7 @@ def _impair(engine: NamespacesEngine, lab: LabLabels) -> Finding:
         "before": None,
     }
     try:
-        with Client(engine.start_helper(lab)) as agent:
-            agent.hello()
-            [[way]] = agent.call("impair", directions=[direction])
+        [[way]] = agent.call("impair", directions=[direction])
     except AgentError as error:
         return Finding(name, "warn", f"links cannot be given delay: {error}", _NETEM)
     if way == "netem":
@@ -87,6 +88,25 @@ def _impair(engine: NamespacesEngine, lab: LabLabels) -> Finding:
     return Finding(name, "warn", f"this kernel has no netem: {WITHOUT_NETEM}", _NETEM)
 
 
+def _vlans(agent: Client) -> Finding:
+    """Try to tell VLANs apart, in a network namespace that is gone again."""
+    name = "VLANs"
+    try:
+        ways = agent.call("vlan_ways")
+    except AgentError as error:
+        return Finding(name, "warn", f"switches cannot tell VLANs apart: {error}", _VLANS)
+    lacking = [
+        sentence
+        for way, sentence in (("8021q", WITHOUT_8021Q), ("filtering", WITHOUT_FILTERING))
+        if way not in ways
+    ]
+    if not lacking:
+        return Finding(name, "ok", "the kernel's own (8021q, VLAN filtering of bridges)")
+    detail = f"work without some of the kernel's own: {'; '.join(lacking)}"
+    return Finding(name, "ok", detail)
+
+
+_VLANS = "run as root, or load or install the module 8021q, on a kernel with VLAN filtering"
 _NETEM = "load or install the module sch_netem, where exact delays matter"
 
 
