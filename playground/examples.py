@@ -277,6 +277,46 @@ def autonomous_systems_nodes() -> tuple[Node, ...]:
     return (*hosts.values(), west1, west2, east1, east2, *customers.values())
 
 
+def office_vlans(**options: Any) -> Lab:
+    """Return two floors of an office whose computers and phones are kept apart by VLANs.
+
+    Not yet started; ``options`` are those of `Lab`.
+
+    >>> with office_vlans() as lab:
+    ...     print(lab["pc1"].traceroute("phone2").hops)
+    ['192.168.10.1', '192.168.20.3']
+
+    """
+    options.setdefault("name", "office-vlans")
+    return Lab(*office_vlans_nodes(), **options)
+
+
+def office_vlans_nodes() -> tuple[Node, ...]:
+    """Return the declarations of two switches with a trunk between, and a router on a stick.
+
+    VLAN 10 is for computers, VLAN 20 for phones, on both floors; only through the
+    gateway, which has an interface for each, does one reach the other.
+
+    ::
+
+        pc1 (10) ----+          +---- pc2 (10)
+                   floor1 === floor2
+        phone1 (20) -+          +---- phone2 (20)
+                     |
+                  gateway
+
+    """
+    floor1 = Switch("floor1", vlans={10: "192.168.10.0/24", 20: "192.168.20.0/24"})
+    floor2 = Switch("floor2", vlans=(10, 20))
+    gateway = Router("gateway")
+    Link(floor1, gateway, trunk=True)
+    Link(floor1, floor2, trunk=True)
+    for number, floor in ((1, floor1), (2, floor2)):
+        Link(floor, Host(f"pc{number}"), vlan=10)
+        Link(floor, Host(f"phone{number}"), vlan=20)
+    return (floor1, floor2, gateway)
+
+
 def _welcome(user: str) -> EmailMessage:
     message = EmailMessage()
     message["From"] = "postmaster@example.com"

@@ -10,6 +10,7 @@ from playground.examples import (
     coffee_shop,
     coffee_shop_nodes,
     miniature_internet_nodes,
+    office_vlans_nodes,
     ospf_rings,
 )
 from playground.plan import NodePlan, Plan
@@ -230,3 +231,16 @@ def routes(node: NodePlan) -> list[str]:
 
 def hosts(node: NodePlan) -> list[str]:
     return [" ".join((str(entry.address), *entry.names)) for entry in node.hosts]
+
+
+# -- an office with VLANs ---------------------------------------------------
+
+
+def test_the_gateway_of_the_office_is_in_both_vlans() -> None:
+    plan = make_plan(office_vlans_nodes())
+    found = {
+        item.name: [str(a) for a in item.addresses] for item in plan.node("gateway").interfaces
+    }
+    assert found == {"eth0": [], "eth0.10": ["192.168.10.1/24"], "eth0.20": ["192.168.20.1/24"]}
+    [route] = plan.node("phone2").routes
+    assert str(route.via) == "192.168.20.1"
