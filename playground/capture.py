@@ -17,6 +17,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -35,6 +36,7 @@ from playground.packets import Packets, in_time
 
 if TYPE_CHECKING:
     from playground.dissecting import Packet
+    from playground.plan import InterfacePlan
 
 # As long as nobody says otherwise: no forgotten capture is to fill the memory.
 USUAL_LIMIT_BYTES = 256 << 20
@@ -53,6 +55,10 @@ _MARK, _END = -1, -2
 _TP_STATUS_VLAN_VALID = 0x10
 _TP_STATUS_VLAN_TPID_VALID = 0x40
 _PACKET_OUTGOING = 4
+
+
+Records = Iterator[tuple[int | None, Any]]
+ReadBlock = Callable[[bytes, int], list[Frame]]
 
 
 class Capture(Packets):
@@ -99,6 +105,8 @@ class Capture(Packets):
         self._news = threading.Condition()
         self._version = 0
         self._mark_ns = 0
+        self._bytes = 0
+        self._deadline: float | None = None
         self._over = True
         self._ended_by = ""
 
@@ -139,14 +147,28 @@ class Capture(Packets):
             if error.errno == errno.ENOPKG:
                 raise PlaygroundError(str(error)) from None
             raise
+        records = _records(process, lambda: None if self._ended_by else self._deadline)
+        head = next(records)[1]
+        if head is None:
+            raise AgentError("the capture ended before it began: try it once more", op="capture")
+        self._places = tuple(
+            replace(place, link_type=kind)
+            for place, kind in zip(self._places, head["link_types"], strict=True)
+        )
+        read_block = block_reader("<" if head["byte_order"] == "little" else ">")
         self._frames.clear()
         self._sorted, self._decoded = [], []
         self._dropped = [0] * len(self._places)
-        self._version = self._mark_ns = 0
+        self._version = self._mark_ns = self._bytes = 0
         self._over, self._ended_by = False, ""
         self._process = process
+        limit_s = self._limits[2]
+        self._deadline = None if limit_s is None else time.monotonic() + limit_s
         self._thread = threading.Thread(
-            target=self._read, args=(process,), name="playground capture", daemon=True
+            target=self._read,
+            args=(process, records, read_block),
+            name="playground capture",
+            daemon=True,
         )
         self._thread.start()
         return self
@@ -250,54 +272,50 @@ class Capture(Packets):
 
     # -- the thread that reads ----------------------------------------------
 
-    def _read(self, process: Process) -> None:
+    def _read(self, process: Process, records: Records, read_block: ReadBlock) -> None:
+        ended_by = "a failure of the agent"
         try:
-            self._take(process)
+            for number, payload in records:
+                if number == _END:
+                    self._dropped = [row["dropped"] for row in payload]
+                    ended_by = ""
+                elif not self._ended_by:
+                    self._take(process, number, payload, read_block)
         except AgentGone:
-            self._ended_by = "the end of its lab"
+            ended_by = "the end of its lab"
         finally:
             with self._news:
+                self._ended_by = self._ended_by or ended_by
                 self._over = True
                 self._tell()
 
-    def _take(self, process: Process) -> None:
-        packets_left, limit_bytes, limit_s = self._limits
-        bytes_left = limit_bytes or USUAL_LIMIT_BYTES
-        deadline = None if limit_s is None else time.monotonic() + limit_s
-        left = packets_left
-        records = _records(process, lambda: deadline)
-        order = "<" if next(records)[1]["byte_order"] == "little" else ">"
-        read_block = block_reader(order)
-        for number, payload in records:
-            if number == _END:
-                self._dropped = [row["dropped"] for row in payload]
-            elif self._ended_by:
-                continue
-            elif number is None:
-                self._end_by(process, f"limit_s={limit_s:g}")
-                deadline = None
-            elif number == _MARK:
-                with self._news:
-                    self._mark_ns = int.from_bytes(payload, "little")
-                    self._tell()
-            else:
-                frames = read_block(payload, number)
-                if left is not None:
-                    frames = frames[:left]
-                    left -= len(frames)
-                count = 0
+    def _take(
+        self, process: Process, number: int | None, payload: Any, read_block: ReadBlock
+    ) -> None:
+        """Take one record; end the capture where a limit is reached."""
+        limit_packets, limit_bytes, limit_s = self._limits
+        if number is None:
+            self._end_by(process, f"limit_s={limit_s:g}")
+        elif number == _MARK:
+            with self._news:
+                self._mark_ns = int.from_bytes(payload, "little")
+                self._tell()
+        else:
+            frames = read_block(payload, number)
+            if limit_packets is not None:
+                frames = frames[: limit_packets - len(self._frames)]
+            most_bytes = limit_bytes or USUAL_LIMIT_BYTES
+            with self._news:
                 for frame in frames:
-                    bytes_left -= len(frame[4])
-                    if bytes_left < 0:
+                    self._bytes += len(frame.data)
+                    if self._bytes > most_bytes:
                         break
-                    count += 1
-                with self._news:
-                    self._frames += frames[:count]
-                    self._tell()
-                if left == 0:
-                    self._end_by(process, f"limit_packets={packets_left}")
-                elif bytes_left < 0:
-                    self._end_by(process, f"limit_bytes={limit_bytes or USUAL_LIMIT_BYTES}")
+                    self._frames.append(frame)
+                self._tell()
+            if self._bytes > most_bytes:
+                self._end_by(process, f"limit_bytes={most_bytes}")
+            elif len(self._frames) == limit_packets:
+                self._end_by(process, f"limit_packets={limit_packets}")
 
     def _tell(self) -> None:
         """Wake who waits; with the condition held."""
@@ -310,6 +328,11 @@ class Capture(Packets):
             self._over = True
             self._tell()
         process.signal(signal.SIGTERM)
+
+
+def is_upon_another(interface: InterfacePlan) -> bool:
+    """Whether its frames leave by another interface, where they are seen with their tag."""
+    return getattr(interface, "parent", None) is not None
 
 
 def at_ends(
@@ -333,26 +356,18 @@ def _check(name: str, value: float) -> None:
         raise BadArgument(f"{name}={value!r} has to be a number above 0")
 
 
-def _records(process: Process, deadline: Any) -> Iterator[tuple[int | None, Any]]:
+def _records(process: Process, deadline: Callable[[], float | None]) -> Records:
     """Yield what a capture sends: its head, then places and blocks; None at the deadline."""
     buffer = bytearray()
-    head = False
-    while True:
-        until = deadline()
-        try:
-            part = process.read_stdout(None if until is None else max(0, until - time.monotonic()))
-        except TimeoutError:
-            yield None, None
-            continue
+    while b"\n" not in buffer:
+        part = process.read_stdout()
         if not part:
+            yield 0, None
             return
         buffer += part
-        if not head:
-            line, end, rest = buffer.partition(b"\n")
-            if not end:
-                continue
-            head, buffer = True, rest
-            yield 0, json.loads(line)
+    line, _, buffer = buffer.partition(b"\n")
+    yield 0, json.loads(line)
+    while True:
         start = 0
         while len(buffer) - start >= _RECORD.size:
             number, length = _RECORD.unpack_from(buffer, start)
@@ -363,11 +378,21 @@ def _records(process: Process, deadline: Any) -> Iterator[tuple[int | None, Any]
             start += length
             yield number, json.loads(payload) if number == _END else payload
         del buffer[:start]
-        if until is not None and time.monotonic() >= until:
+        until = deadline()
+        left_s = None if until is None else until - time.monotonic()
+        if left_s is not None and left_s <= 0:
             yield None, None
+            continue
+        try:
+            part = process.read_stdout(left_s)
+        except TimeoutError:
+            continue
+        if not part:
+            return
+        buffer += part
 
 
-def block_reader(order: str) -> Any:
+def block_reader(order: str) -> ReadBlock:
     """Return a function that takes a block of the kernel's ring apart into frames."""
     # struct tpacket_block_desc: the number of packets, and where the first is.
     counts = struct.Struct(f"{order}II")

@@ -199,6 +199,10 @@ class Dissector:
     def _ethernet(self, packet: Packet, data: bytes) -> None:
         packet.source = packet.source_mac = self._mac(data[6:12])
         packet.destination = packet.destination_mac = self._mac(data[:6])
+        if data[12:14] == b"\x08\x00":
+            # By far the most; to leave Ethernet out here saves a third of the time.
+            self._network(packet, dpkt.ip.IP(data[14:]))
+            return
         frame = _decode(packet.place, data)
         tags = getattr(frame, "vlan_tags", None)
         if tags:

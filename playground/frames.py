@@ -7,7 +7,7 @@ machines of a lab by their addresses, for those who draw or list frames.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -136,7 +136,7 @@ class Directory:
             return owner.node
         return None
 
-    def addresses(self, name: str, nodes: Iterable[str] = ()) -> tuple[str, ...]:
+    def addresses(self, name: str) -> tuple[str, ...]:
         """Return the IP addresses of the machine with this full or short name."""
         return tuple(
             dict.fromkeys(

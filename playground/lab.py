@@ -569,7 +569,7 @@ class Lab:
         >>> packets.ladder()
 
         """
-        from playground.capture import at_ends
+        from playground.capture import at_ends, is_upon_another
 
         plan = self.running_plan()
         ends = [
@@ -577,6 +577,7 @@ class Lab:
             for node in plan.nodes
             if node.name in self._pids
             for interface in node.interfaces
+            if not is_upon_another(interface)
         ]
         return at_ends(
             self._agent(),

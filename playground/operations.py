@@ -373,10 +373,11 @@ class NodeOperations:
         ``with`` line.  Source: packet(7), pcap-filter(7).
 
         """
-        from playground.capture import at_ends
+        from playground.capture import at_ends, is_upon_another
 
         live = self.running()
-        names = [interface] if interface is not None else [*self.interfaces]
+        wires = (item.name for item in self.interfaces.values() if not is_upon_another(item))
+        names = [interface] if interface is not None else [*wires]
         ends = [{"node": self.name, "interface": name, "pid": live.pid} for name in names]
         return at_ends(
             live.agent,

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -112,8 +113,8 @@ class Packets(Tabular, Sequence["Packet"]):
         """Return a sequence diagram: machines as columns, time downwards, an arrow a packet.
 
         It shows itself in a notebook, prints as text, and has ``save("x.svg")``.  Seen at
-        one machine, a packet goes from who sent it to whom it is for.  Seen at several, it is
-        one row with all its ``hops`` from machine to machine; where NAT changes an
+        one interface, a packet goes from who sent it to whom it is for.  Seen at several, it
+        is one row with all its ``hops`` from machine to machine; where NAT changes an
         address on the way that is told, and so is where a packet stops.
 
         No more than ``limit_packets`` are drawn, from the first on.
@@ -124,7 +125,7 @@ class Packets(Tabular, Sequence["Packet"]):
 
         packets = self._all()
         if hops is None:
-            hops = len({place.node for place in self._places}) > 1
+            hops = len(self._places) > 1
         # One packet is seen twice on each segment at most; what is behind is not looked at.
         packets = packets[: (limit_packets + 1) * 2 * len(self._places)]
         drawn = rungs(packets, self._places, self._directory, hops=hops, lossless=not self.dropped)
@@ -221,9 +222,11 @@ class Packets(Tabular, Sequence["Packet"]):
                 for part in write_pcapng(self._places, self._as_they_come()):
                     pipe.write(part)
                     pipe.flush()
-                pipe.close()
             except BrokenPipeError:
                 pass  # its window was closed
+            finally:
+                with suppress(BrokenPipeError):
+                    pipe.close()
 
         threading.Thread(target=feed, name="playground wireshark", daemon=True).start()
         return process

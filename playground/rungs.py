@@ -61,7 +61,7 @@ def rungs(
     With ``lossless`` the capture has lost nothing: what was not seen did not come.
 
     """
-    if len({place.node for place in places}) < 2 and len(places) < 2:
+    if len(places) == 1:
         # On loopback each is seen twice.
         return [
             _between_ends(packet, directory)
@@ -178,9 +178,10 @@ class _Hop:
 def _hops(packets: Iterable[Packet], directory: Directory) -> Iterator[_Hop]:
     """Join the frame that left with the same one that came; in the order of leaving."""
     hops: list[_Hop] = []
-    alike: dict[tuple[str, bytes], list[_Hop]] = {}
+    alike: dict[bytes, list[_Hop]] = {}
     for packet in packets:
-        key = (packet.place.segment, packet.data)
+        # A switch takes the tag of a VLAN off, for whom it is not to see that.
+        key = packet.data if packet.vlan is None else packet.data[:12] + packet.data[16:]
         here = packet.place.node
         if packet.direction == "out":
             hop = _Hop(packet, here, _receiver(packet, directory))
@@ -229,8 +230,7 @@ class _Way:
             if len(self.hops) == 1:
                 return _rung(first.packet, (first.sender,), heard=heard)
         nodes = (first.sender, *(hop.receiver for hop in self.hops if hop.receiver))
-        watched = {place.node for place in places if place.segment == last.packet.place.segment}
-        lost = lossless and last.receiver in watched and not last.arrived
+        lost = lossless and not last.arrived and _is_watched(last.packet, places, directory)
         stops = (
             lossless
             and not lost
@@ -258,6 +258,16 @@ class _Way:
                     yield after.sender, f"{what} {old_text} becomes {new_text}"
             if before.packet.payload != after.packet.payload:
                 yield after.sender, f"data becomes {after.packet.app_info or 'other'}"
+
+
+def _is_watched(packet: Packet, places: Sequence[Place], directory: Directory) -> bool:
+    """Whether the interface that a packet is for is one of those captured at."""
+    owner = directory.owner(packet.destination_mac)
+    # What is for eth0.10 comes by eth0.
+    return owner is not None and any(
+        place.node == owner.node and place.interface == owner.interface.partition(".")[0]
+        for place in places
+    )
 
 
 def _is_for_another(packet: Packet, node: str, directory: Directory) -> bool:

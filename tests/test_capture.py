@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import signal
 import socket
 import struct
 import threading
@@ -134,6 +137,9 @@ def test_a_lab_tells_where_each_packet_was_seen(home: Home, tmp_path: Path) -> N
         ("modem/eth0", "out", "203.0.113.2"),
         ("h1/eth0", "in", "203.0.113.2"),
     ]
+    there, back = packets.ladder().rungs
+    assert there.path == back.path[::-1] == ("h1", "modem", "www.example.com")
+    assert there.changes == (("modem", "source 192.168.1.2 becomes 203.0.113.1"),)
     assert packets.save(tmp_path / "lab.pcapng").stat().st_size > 8 * 60
 
 
@@ -248,18 +254,21 @@ def test_what_the_kernel_had_to_drop_is_counted() -> None:
 
 
 class Held:
-    """An agent whose jobs are not read before ``go`` is set."""
+    """An agent whose jobs are not read on before ``go`` is set."""
 
     def __init__(self, agent: Client) -> None:
         self.agent = agent
         self.go = threading.Event()
+        self.begun = False
 
     def start_job(self, op: str, /, **args: Any) -> Any:
         process = self.agent.start_job(op, **args)
         read = process.read_stdout
 
         def wait_and_read(timeout_s: float | None = None) -> bytes:
-            self.go.wait(30)
+            if self.begun:
+                self.go.wait(30)
+            self.begun = True
             return read(timeout_s)
 
         process.read_stdout = wait_and_read  # type: ignore[method-assign]
@@ -282,3 +291,36 @@ def test_a_vlan_tag_is_in_the_frame_and_a_filter_finds_it() -> None:
             line.send(tagged)
     assert [packet.vlan for packet in packets] == [10]
     assert packets[0].data == tagged
+
+
+@needs_root
+def test_an_interface_without_ethernet_is_captured_too() -> None:
+    with Namespaces("h1") as h1, connect() as agent:
+        with in_network(h1.pid):
+            tun = os.open("/dev/net/tun", os.O_RDWR)
+            # linux/if_tun.h: TUNSETIFF, IFF_TUN | IFF_NO_PI
+            fcntl.ioctl(tun, 0x400454CA, struct.pack("16sH22x", b"tun0", 0x1001))
+        try:
+            nodes = [node(h1.pid, "10.0.0.1/24", interface="tun0")]
+            agent.call("network", nodes=nodes)
+            place = (Place("h1", "tun0"), {"pid": h1.pid, "interface": "tun0"})
+            with Capture(agent, [place], Directory, filter="udp port 9 or arp") as packets:
+                flood(h1.pid, 2, 100)
+        finally:
+            os.close(tun)
+    assert [(packet.protocol, packet.destination) for packet in packets] == [
+        ("UDP", "10.0.0.2"),
+        ("UDP", "10.0.0.2"),
+    ]
+
+
+@needs_root
+def test_a_capture_that_was_killed_says_so() -> None:
+    with Namespaces("h1") as h1, connect() as agent:
+        place = (Place("h1", "lo"), {"pid": h1.pid, "interface": "lo"})
+        packets = Capture(agent, [place], Directory).start()
+        assert packets._process is not None
+        packets._process.signal(signal.SIGKILL)
+        packets.wait(10)
+        packets.stop()
+    assert packets.ended_by == "a failure of the agent"

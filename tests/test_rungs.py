@@ -129,6 +129,13 @@ def test_a_port_is_told_where_nat_changes_it() -> None:
     assert rung.changes == (("modem", "source 192.168.1.11:40000 becomes 203.0.113.1:1024"),)
 
 
+def test_a_tag_that_a_switch_takes_off_makes_no_other_frame() -> None:
+    untagged = inside(1)
+    tagged = untagged[:12] + b"\x81\x00\x00\x0a" + untagged[12:]
+    (rung,) = seen((AT_H1, True, untagged), (MODEM_INSIDE, False, tagged), places=PLACES[:2])
+    assert (rung.path, rung.lost) == (("h1", "modem"), False)
+
+
 def test_what_nat_has_to_rewrite_is_known_again() -> None:
     said, rewritten = b"PORT 192,168,1,11,9,9\r\n", b"PORT 203,0,113,1,9,9\r\n"
     first = dpkt.tcp.TCP(sport=40000, dport=21, flags=24, seq=10, data=said)
