@@ -470,7 +470,9 @@ def _arrows(row: _Row, xs: Sequence[float], y: float) -> Iterator[str]:
         way = 1 if to > x else -1
         is_lost = row.last and row.rung.lost and number == len(ends) - 1
         end = x + (to - x) * 0.86 if is_lost else to
-        tip = end - way * (0 if is_lost else 2)
+        # Beside the mark of who hands it on.
+        passes = there in row.stops[1:-1]
+        tip = end - way * (0 if is_lost else (7 if row.changed_at(there) else 4) if passes else 2)
         yield (
             f'<path class="ladder-line{again}" stroke="var(--this)" '
             f'd="M{x:.1f} {y:.1f}H{tip - way * (0 if is_lost else _ARROW - 1):.1f}"/>'

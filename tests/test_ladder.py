@@ -165,6 +165,16 @@ def test_it_follows_its_reader_light_and_dark() -> None:
     assert ladder(*CASES["two"])._repr_html_().startswith("<div")
 
 
+def test_the_ladder_of_the_readme_is_one_of_these() -> None:
+    """`docs/ladder.py` draws it anew."""
+    shown = (Path(__file__).parents[1] / "docs" / "ladder.svg").read_text()
+    style = re.compile(r"<style>.*?</style>", re.DOTALL)
+    assert style.findall(shown) == style.findall(ladder(*CASES["two"]).svg())
+    assert_no_overlap(shown)
+    said = [text for text, *_ in texts(shown)]
+    assert said.index("SYN") < said.index("GET / HTTP/1.1") < said.index("HTTP/1.1 200 OK")
+
+
 def test_no_more_than_asked_for_is_drawn_and_the_rest_is_told(tmp_path: Path) -> None:
     drawn = captured([tcp("A", n, 1) for n in range(1, 31)]).ladder(limit_packets=10)
     assert repr(drawn) == "<Ladder: 10 packets between 2 machines>"
