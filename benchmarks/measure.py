@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bare
+import captures
 import links
 import live
 import routing
@@ -321,6 +322,7 @@ def main() -> None:
         engines = ("namespaces", "docker") if options.engine == "both" else (options.engine,)
         sections.append(routing.section(engines, options.runs, say))
         sections.append(sockets.section(engines, options.runs, say))
+        sections.append(captures.section(engines, options.runs, say))
     say("planning")
     plans = [planning(count, options.runs) for count in (50, 100, 200, 300)]
     page = PAGE.format(
