@@ -30,6 +30,8 @@ WIDTH = 1200
 PAGE_HEIGHT = 1500
 # More than chromium paints at once.
 MOST_HEIGHT = 16000
+# So that no line is cut in two on both pages.
+OVERLAP = 40
 
 START_LIMIT_S = 60
 RUN_LIMIT_S = 600
@@ -190,10 +192,12 @@ class Browser:
             }}"""
         )
         height = min(MOST_HEIGHT, max(PAGE_HEIGHT, int(wanted)))
+        if wanted > height:
+            print(f"{stem}: the last {wanted - height} pixels are left out", flush=True)
         self.page.set_viewport_size({"width": WIDTH, "height": height})
         self.page.wait_for_timeout(500)  # until it is laid out and painted
         made = []
-        for number, top in enumerate(range(0, height, PAGE_HEIGHT), 1):
+        for number, top in enumerate(range(0, height - OVERLAP, PAGE_HEIGHT - OVERLAP), 1):
             clip = {"x": 0, "y": top, "width": WIDTH, "height": min(PAGE_HEIGHT, height - top)}
             made.append(folder / f"{stem}-{number:02}.png")
             self.page.screenshot(path=made[-1], clip=clip)
