@@ -17,10 +17,12 @@ from playground.realms import find_realms
 from playground.segments import find_segments
 from playground.topology import Machine, Node, Router
 
-# Sizes in pixels.  A digit of every usual monospaced font is 0.6 em wide, and
-# names are shown in a bold sans-serif, whose letters are 0.62 em on average.
+# Sizes in pixels.  Every letter of the usual monospaced fonts is 0.6 em wide.  Names are
+# shown in a bold sans-serif: widths as in Helvetica's, of narrow and wide letters apart.
 NAME_PX, SMALL_PX = 13, 10.5
-NAME_EM, MONO_EM = 0.62, 0.605
+MONO_EM = 0.605
+_NARROW, _WIDE = "fijlrtI.-", "mwMW"
+_NARROW_EM, _USUAL_EM, _CAPITAL_EM, _WIDE_EM = 0.33, 0.6, 0.7, 0.87
 ROW_PX = 15
 CARD_PADDING_PX = 9
 ICON_PX = 18
@@ -48,7 +50,7 @@ class Card:
     @property
     def size(self) -> tuple[float, float]:
         """Its width and height in pixels."""
-        name = ICON_PX + 6 + len(self.name) * NAME_PX * NAME_EM
+        name = ICON_PX + 6 + name_width(self.name)
         notes = max((text_width(note) for note in self.notes), default=0)
         # The ends of a router's shape are round, those of a NAT router pointed.
         ends = {"router": 10, "nat": 16}.get(self.kind, 0)
@@ -120,6 +122,25 @@ class Diagram:
     cards: tuple[Card, ...]
     cables: tuple[Cable, ...]
     regions: tuple[Region, ...]
+
+
+def name_width(name: str) -> float:
+    """Return about how wide a node's name is, in pixels; in Helvetica and Arial a little less.
+
+    >>> round(name_width("www.example.com"))
+    113
+
+    """
+    return NAME_PX * sum(
+        _NARROW_EM
+        if letter in _NARROW
+        else _WIDE_EM
+        if letter in _WIDE
+        else _CAPITAL_EM
+        if letter.isupper()
+        else _USUAL_EM
+        for letter in name
+    )
 
 
 def text_width(text: str) -> float:

@@ -19,7 +19,6 @@ from playground.diagram import (
     CARD_PADDING_PX,
     ICON_PX,
     LABEL_PADDING_PX,
-    NAME_EM,
     NAME_PX,
     ROW_PX,
     SMALL_PX,
@@ -27,6 +26,7 @@ from playground.diagram import (
     Card,
     Diagram,
     Region,
+    name_width,
 )
 from playground.layout import REGION_PX, Layout, Point
 
@@ -179,13 +179,11 @@ def _card(card: Card, where: Point) -> Iterator[str]:
     yield f'<g class="pg-{card.kind}"><title>{html.escape(card.tooltip)}</title>'
     yield _body(card.kind, left, top, width, height)
     # An icon and the name, together in the middle.
-    name = len(card.name) * NAME_PX * NAME_EM
-    x, y = where[0] - (name + ICON_PX + 6) / 2, top + CARD_PADDING_PX + ROW_PX - 5
+    x = where[0] - (ICON_PX + 6 + name_width(card.name)) / 2
+    y = top + CARD_PADDING_PX + ROW_PX - 5
     yield _icon(card.kind, x, y - 11)
-    yield (
-        f'<text class="pg-name" x="{x + ICON_PX + 6 + name / 2:.1f}" y="{y:.1f}" '
-        f'text-anchor="middle">{html.escape(card.name)}</text>'
-    )
+    name = html.escape(card.name)
+    yield f'<text class="pg-name" x="{x + ICON_PX + 6:.1f}" y="{y:.1f}">{name}</text>'
     for number, note in enumerate(card.notes, start=1):
         yield (
             f'<text class="pg-small" x="{where[0]:.1f}" y="{y + number * ROW_PX:.1f}" '

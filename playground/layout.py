@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import os
 import shutil
 import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 from playground.diagram import Diagram
 from playground.errors import PlaygroundError
@@ -164,22 +166,41 @@ def _distances(neighbours: Sequence[Sequence[int]], start: int) -> dict[int, int
 
 
 def _by_graphviz(graph: _Graph) -> Layout:
+    if graph.is_tree:
+        return _graphviz(graph, engine="dot", rankdir="LR" if graph.is_short_row else "TB")
+    # Forces come to rest in many ways: the one that is easiest to read is taken.
+    ways = [{"mode": mode, "start": start} for mode in ("major", "KK") for start in _STARTS]
+
+    def attempt(way: dict[str, str]) -> float:
+        return _tangle(graph, _graphviz(graph, engine="neato", splines="line", **way))
+
+    with ThreadPoolExecutor(os.cpu_count()) as threads:  # each waits for a process
+        tangles = list(threads.map(attempt, ways))
+    best = ways[tangles.index(min(tangles))]
+    return _graphviz(graph, engine="neato", splines="true", **best)
+
+
+# Where boxes stand before forces move them: on a circle, or by chance, by a seed.
+_STARTS = ("regular", "1")
+
+
+def _graphviz(graph: _Graph, engine: str, **attributes: str) -> Layout:
+    """Let a program of graphviz lay a graph out; the same on every run."""
     import graphviz
 
-    source = graphviz.Graph(engine="dot" if graph.is_tree else "neato")
+    source = graphviz.Graph(engine=engine)
     source.attr(
         "graph",
-        nodesep=f"{_GAP_PX / 72:.3f}",
-        ranksep=f"{_RANK_PX / 72:.3f}",
-        rankdir="LR" if graph.is_short_row else "TB",
-        # The same picture on every run; no overlap, and lines that go round boxes.
-        start="regular",
-        overlap="prism",
-        mode="KK",
-        overlap_scaling="-1.6",
-        sep="+12",
-        splines="true",
-        esep="+6",
+        {
+            "nodesep": f"{_GAP_PX / 72:.3f}",
+            "ranksep": f"{_RANK_PX / 72:.3f}",
+            # No overlap, and lines that go round boxes.
+            "overlap": "prism",
+            "overlap_scaling": "-1.6",
+            "sep": "+12",
+            "esep": "+6",
+            **attributes,
+        },
     )
     source.attr("node", shape="box", label="", fixedsize="true")
     for number, (width, height) in enumerate(graph.boxes):
@@ -187,10 +208,49 @@ def _by_graphviz(graph: _Graph) -> Layout:
     for (a, b), label in zip(graph.ends, graph.label, strict=True):
         if graph.depth[a] > graph.depth[b]:
             a, b = b, a
+        # What leads on is straight before what ends.
+        weight = "2" if len(graph.neighbours[b]) == 1 else "4"
         for one, other in pairwise([a, b] if label is None else [a, label, b]):
             length = (_radius(graph.boxes[one]) + _radius(graph.boxes[other]) + _LINE_PX) / 72
-            source.edge(f"n{one}", f"n{other}", len=f"{length:.3f}")
-    return _read_plain(source.pipe(format="plain", encoding="utf-8"), graph)
+            source.edge(f"n{one}", f"n{other}", len=f"{length:.3f}", weight=weight)
+    for number, region in enumerate(graph.diagram.regions):
+        # The program dot keeps those apart, and lets nobody else in.
+        with source.subgraph(name=f"cluster{number}") as inside:
+            inside.attr(margin="4")
+            for name in region.nodes:
+                inside.node(f"n{graph.number[name]}")
+            for cable in region.cables:
+                if graph.label[cable] is not None:
+                    inside.node(f"n{graph.label[cable]}")
+    return _read_plain(source.pipe(format="plain", encoding="utf-8", quiet=True), graph)
+
+
+def _tangle(graph: _Graph, layout: Layout) -> float:
+    """Return how hard a layout is to read: lines that cross, and labels far from their lines."""
+    lines = []
+    detours = 0.0
+    for cable, label in zip(graph.diagram.cables, layout.labels, strict=True):
+        a, b = layout.cards[cable.a], layout.cards[cable.b]
+        stops = [a, b] if label is None else [a, label, b]
+        pieces = list(pairwise(stops))
+        lines.append(pieces)
+        detours += sum(math.dist(*piece) for piece in pieces) / max(math.dist(a, b), 1) - 1
+    crossings = sum(
+        _cross(*one, *other)
+        for pieces, others in combinations(lines, 2)
+        for one in pieces
+        for other in others
+    )
+    return crossings + 2 * detours
+
+
+def _cross(a: Point, b: Point, c: Point, d: Point) -> bool:
+    """Tell whether the line from a to b crosses that from c to d."""
+
+    def side(p: Point, q: Point, r: Point) -> float:
+        return (q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0])
+
+    return side(a, b, c) * side(a, b, d) < 0 and side(c, d, a) * side(c, d, b) < 0
 
 
 def _radius(size: tuple[float, float]) -> float:
