@@ -25,6 +25,7 @@ import bare
 import captures
 import links
 import live
+import pictures
 import routing
 import sockets
 import throughput
@@ -323,6 +324,7 @@ def main() -> None:
         sections.append(routing.section(engines, options.runs, say))
         sections.append(sockets.section(engines, options.runs, say))
         sections.append(captures.section(engines, options.runs, say))
+    sections.append(pictures.section(options.runs, say))
     say("planning")
     plans = [planning(count, options.runs) for count in (50, 100, 200, 300)]
     page = PAGE.format(

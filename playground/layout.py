@@ -191,16 +191,14 @@ def _graphviz(graph: _Graph, engine: str, **attributes: str) -> Layout:
     source = graphviz.Graph(engine=engine)
     source.attr(
         "graph",
-        {
-            "nodesep": f"{_GAP_PX / 72:.3f}",
-            "ranksep": f"{_RANK_PX / 72:.3f}",
-            # No overlap, and lines that go round boxes.
-            "overlap": "prism",
-            "overlap_scaling": "-1.6",
-            "sep": "+12",
-            "esep": "+6",
-            **attributes,
-        },
+        nodesep=f"{_GAP_PX / 72:.3f}",
+        ranksep=f"{_RANK_PX / 72:.3f}",
+        # No overlap, and lines that go round boxes.
+        overlap="prism",
+        overlap_scaling="-1.6",
+        sep="+12",
+        esep="+6",
+        **attributes,
     )
     source.attr("node", shape="box", label="", fixedsize="true")
     for number, (width, height) in enumerate(graph.boxes):
