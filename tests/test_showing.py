@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from playground import Host, Lab, Link, Router, Switch
+from playground import Host, Lab, Link, Router, Switch, examples
 from playground.engine import Engine
 from playground.errors import BadArgument, PlaygroundError
 from tests.topologies import nodes_of
@@ -57,6 +58,26 @@ def test_where_nothing_is_installed_a_notebook_shows_text(
     assert "playground[pictures]" in shown["text/html"]
     with pytest.raises(PlaygroundError, match="pip install"):
         lab.picture(tmp_path / "net.svg")
+
+
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [
+        ("miniature-internet", examples.miniature_internet),
+        ("coffee-shop", examples.coffee_shop),
+        ("ospf-rings", examples.ospf_rings),
+        ("autonomous-systems", examples.autonomous_systems),
+    ],
+)
+def test_the_pictures_of_docs_show_what_is_drawn_today(name: str, make: Callable[..., Lab]) -> None:
+    """`docs/pictures.py` draws them anew."""
+    drawn = (Path(__file__).parents[1] / "docs" / "pictures" / f"{name}.svg").read_text()
+
+    def texts(svg: str) -> list[str]:
+        # Places differ from one version of graphviz to the next.
+        return sorted(re.findall(r"<text[^>]*>([^<]*)</text>|<title>([^<]*)</title>", svg))
+
+    assert texts(drawn) == texts(make(quiet=True).picture().svg())
 
 
 def test_a_running_lab_shows_how_its_links_are(

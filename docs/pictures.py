@@ -1,0 +1,31 @@
+"""Draw docs/pictures/ anew: the labs of `playground.examples`; nothing is started.
+
+scripts/setup --for-tests .venv/bin/python docs/pictures.py
+
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from playground import Lab, examples
+
+PICTURES = {
+    "miniature-internet": examples.miniature_internet,
+    "coffee-shop": examples.coffee_shop,
+    "ospf-rings": examples.ospf_rings,
+    "autonomous-systems": examples.autonomous_systems,
+}
+
+
+def main() -> None:
+    folder = Path(__file__).with_name("pictures")
+    folder.mkdir(exist_ok=True)
+    for name, make in PICTURES.items():
+        lab: Lab = make(quiet=True)
+        lab.picture(folder / f"{name}.svg")
+        print(folder / f"{name}.svg")
+
+
+if __name__ == "__main__":
+    main()
