@@ -166,6 +166,7 @@ class Browser:
         """Open a notebook of a JupyterLab, and wait for its kernel."""
         self.page.goto(f"{lab.url}doc/tree/{name}?reset&token={lab.token}")
         self.page.wait_for_selector(".jp-Notebook .jp-Cell")
+        self.page.wait_for_function("() => window.jupyterapp?.shell.currentWidget?.sessionContext")
         self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.ready")
 
     def execute(self, command: str) -> None:
