@@ -215,7 +215,9 @@ class KeeperLine:
         return reply
 
     def _no_makers(self) -> EngineError:
-        return EngineError(f"the makers of lab {self.lab_id} were killed: start it again")
+        return EngineError(
+            f"the makers of lab {self.lab_id} were killed: stop the lab and start it again"
+        )
 
     def keep(self) -> None:
         with suppress(OSError):
