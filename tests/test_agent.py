@@ -925,6 +925,24 @@ def test_link_down_and_up(agent: Client, nodes: tuple[Namespaces, Namespaces]) -
 
 
 @needs_root
+def test_what_is_sent_at_once_over_a_link_that_came_up_is_not_dropped(
+    agent: Client, nodes: tuple[Namespaces, Namespaces]
+) -> None:
+    h1, h2 = nodes
+    ends = [end(h1.pid, "eth0"), end(h2.pid, "eth0")]
+    for _ in range(10):
+        agent.call("wire", bridges=[], veths=[veth(*ends)])
+        agent.call("network", nodes=[node(h1.pid, "10.0.0.1/24"), node(h2.pid, "10.0.0.2/24")])
+        with h1.network():
+            probe = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        with probe:
+            probe.sendto(b"", ("10.0.0.2", 9))
+        for row in agent.call("interfaces", ends=ends):
+            assert row["statistics"]["tx_dropped"] == row["statistics"]["rx_dropped"] == 0
+        agent.call("unwire", veths=ends[:1])
+
+
+@needs_root
 def test_link_up_brings_back_the_routes_that_went(
     agent: Client, nodes: tuple[Namespaces, Namespaces]
 ) -> None:

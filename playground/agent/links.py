@@ -5,13 +5,16 @@ from __future__ import annotations
 import errno
 import socket
 import struct
+import time
 from collections.abc import Sequence
 
 from playground.agent.netlink import (
     NLA_F_NESTED,
     NLM_F_CREATE,
+    NLM_F_DUMP,
     NLM_F_EXCL,
     Message,
+    Netlink,
     attribute,
     attributes,
     sockets_to,
@@ -29,8 +32,10 @@ IFF_UP = 1
 IFLA_ADDRESS = 1
 IFLA_IFNAME = 3
 IFLA_MTU = 4
+IFLA_QDISC = 6
 IFLA_MASTER = 10
 IFLA_TXQLEN = 13
+IFLA_OPERSTATE = 16
 IFLA_LINKINFO = 18
 IFLA_IFALIAS = 20
 IFLA_STATS64 = 23
@@ -39,6 +44,7 @@ IFLA_CARRIER = 33
 IFLA_INFO_KIND = 1
 IFLA_INFO_DATA = 2
 VETH_INFO_PEER = 1
+IF_OPER_DOWN = 2  # linux/if.h
 # The first of struct rtnl_link_stats64, in its order.
 STATISTICS = (
     "rx_packets",
@@ -124,6 +130,43 @@ def interfaces(ends: Sequence[Request]) -> list[Request]:
             [answer] = netlink.ask(Message(RTM_GETLINK, 0, body, f"look at the interface {name}"))
             rows.append(interface_row(answer))
     return rows
+
+
+def settle(netlink: Netlink) -> None:
+    """Wait until each interface of a namespace that has a carrier takes packets.
+
+    When the other end of a link comes up, a worker of the kernel's follows a moment
+    later: until it has run, packets are dropped without a word and a bridge does not
+    use the port.  To ask for one interface makes new kernels (6.9) do its work at
+    once; older ones are waited for.
+
+    """
+    # net/core/link_watch.c; the comment in rtnl_getlink(), net/core/rtnetlink.c.
+    deadline = time.monotonic() + _SETTLE_LIMIT_S
+    links = netlink.ask(Message(RTM_GETLINK, NLM_F_DUMP, link_body(), "list the interfaces"))
+    for link in links:
+        while _is_to_come(link) and time.monotonic() < deadline:
+            (index,) = struct.unpack_from("i", link, 4)
+            body = struct.pack("BxHiII", socket.AF_UNSPEC, 0, index, 0, 0)
+            message = Message(RTM_GETLINK, 0, body, f"look at the interface number {index}")
+            [link] = netlink.ask(message)
+            if _is_to_come(link):
+                time.sleep(0.001)
+
+
+# The kernel takes a moment; a second where many changes come at once (linkwatch_schedule_work).
+_SETTLE_LIMIT_S = 2.0
+
+
+def _is_to_come(link: bytes) -> bool:
+    """Whether an interface that is up has a carrier that the kernel has not acted on."""
+    (flags,) = struct.unpack_from("I", link, 8)
+    found = attributes(link[16:])
+    has_carrier = flags & IFF_UP and found.get(IFLA_CARRIER, b"\0")[0] == 1
+    # "noop" is the queue of an interface that is not active yet; it drops all.
+    takes_none = found.get(IFLA_QDISC) == b"noop\0"
+    is_down = found.get(IFLA_OPERSTATE, b"\0")[0] == IF_OPER_DOWN
+    return bool(has_carrier and (takes_none or is_down))
 
 
 def interface_row(answer: bytes) -> Request:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 from collections.abc import Sequence
 
 from playground.agent.addresses import delete_address, new_address, packed_address, packed_prefix
-from playground.agent.links import index_or_none, interface_index, set_link
+from playground.agent.links import index_or_none, interface_index, set_link, settle
 from playground.agent.netlink import Netlink, refusal, sockets_to
 from playground.agent.nodes import enter_network
 from playground.agent.protocol import Request
@@ -18,16 +19,24 @@ from playground.agent.vlans import standing_upon
 
 
 def network(nodes: Sequence[Request]) -> None:
-    for node in nodes:
-        netlink = Netlink(node["pid"])
-        try:
-            _configure(netlink, node)
-        except OSError as error:
-            raise type(error)(
-                error.errno, f"in the node of pid {node['pid']}: {error.strerror}"
-            ) from None
-        finally:
-            netlink.close()
+    own = Netlink(None)
+    with contextlib.ExitStack() as sockets:
+        sockets.callback(own.close)
+        to_settle = [own]
+        for node in nodes:
+            netlink = Netlink(node["pid"])
+            sockets.callback(netlink.close)
+            try:
+                _configure(netlink, node)
+            except OSError as error:
+                raise type(error)(
+                    error.errno, f"in the node of pid {node['pid']}: {error.strerror}"
+                ) from None
+            if node.get("interfaces"):
+                to_settle.append(netlink)
+        # Only now, when both ends of every link are up.
+        for netlink in to_settle:
+            settle(netlink)
     # Only now: the kernel, or a container's own start-up, may have changed
     # them while interfaces came up.
     for node in nodes:
@@ -123,6 +132,9 @@ def link(ends: Sequence[Request], up: bool, nodes: Sequence[Request] = ()) -> No
                     done.append((netlink, name))
             if nodes:
                 network(nodes)
+            if up:
+                for netlink in sockets:
+                    settle(netlink)
         except BaseException:
             for netlink, interface in done:
                 netlink.attempt([set_link(interface, not up)])
