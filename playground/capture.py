@@ -279,6 +279,7 @@ class Capture(Packets):
                 if number == _END:
                     self._dropped = [row["dropped"] for row in payload]
                     ended_by = ""
+                    break  # the kernel takes its time to close many rings
                 elif not self._ended_by:
                     self._take(process, number, payload, read_block)
         except AgentGone:

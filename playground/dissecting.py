@@ -376,7 +376,7 @@ def _fill(holes: list[tuple[int, int]], seq: int, end: int) -> bool:
 def _syn_options(tcp: Any, mine: _Direction) -> str:
     text = ""
     mine.scale = None
-    for kind, value in dpkt.tcp.parse_opts(tcp.opts):
+    for kind, value in filter(None, dpkt.tcp.parse_opts(tcp.opts)):  # None: malformed
         if kind == dpkt.tcp.TCP_OPT_MSS:
             text += f" MSS={int.from_bytes(value, 'big')}"
         elif kind == dpkt.tcp.TCP_OPT_WSCALE:

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 # Where there are more than were asked for.
 _MORE = "there are more: ladder(limit_packets=...)"
 
+# Of so many machines each has a column; of more, only who sends or is sent to.
+_MOST_LISTENERS = 8
+
 # More than this without a packet is shown as a gap.
 GAP_S = 0.2
 
@@ -222,6 +225,9 @@ class Ladder:
             if EVERYBODY in rung.heard
             else [self._place[name] for name in rung.heard if name in self._place]
         )
+        hidden = len(rung.heard) - len(heard)
+        if hidden > 0 and EVERYBODY not in rung.heard:
+            told = (f"{hidden} more heard it" if heard else f"{hidden} heard it", *told)
         parts: list[list[int]] = [stops[:2]]
         for here, there in pairwise(stops[1:]):
             last = parts[-1]
@@ -242,11 +248,17 @@ class Ladder:
             )
 
 
-def order(rungs: Iterable[Rung]) -> list[str]:
-    """Return the machines from left to right: as they are met, but between where they belong."""
+def order(rungs: Sequence[Rung]) -> list[str]:
+    """Return the machines from left to right: as they are met, but between where they belong.
+
+    Who only heard what was for all stands among them in a small network.
+
+    """
+    everyone = {name for rung in rungs for name in (*rung.path, *rung.heard)} - {EVERYBODY}
     names: list[str] = []
     for rung in rungs:
-        known = [*rung.path, *(name for name in rung.heard if name != EVERYBODY)]
+        heard = rung.heard if len(everyone) <= _MOST_LISTENERS else ()
+        known = [*rung.path, *(name for name in heard if name != EVERYBODY)]
         for number, name in enumerate(known):
             if name in names:
                 continue
@@ -433,7 +445,12 @@ def _row(
             f'<text class="ladder-title ladder-halo" fill="var(--this)" x="{middle:.1f}" '
             f'y="{y + 2 + _LINE_PX * number:.1f}" text-anchor="{anchor}">{html.escape(line)}</text>'
         )
-    parts += _loop(left_x, y) if row.is_loop else _arrows(row, xs, y)
+    if not row.is_loop:
+        parts += _arrows(row, xs, y)
+    elif len(row.stops) > 1:
+        parts += _loop(left_x, y)
+    else:
+        parts += _stub(left_x, y)
     if row.first:
         parts.append(_label(_MARGIN + _TIME_WIDTH - 18, y + 4, ladder.time(rung), "end"))
         parts.append(
@@ -518,6 +535,15 @@ def _loop(x: float, y: float) -> Iterator[str]:
         f'<path class="ladder-line" stroke="var(--this)" '
         f'd="M{x:.1f} {y - 8:.1f}h34v14h-{34 - _ARROW}"/>'
         f'<path fill="var(--this)" d="M{x + 2:.1f} {y + 6:.1f}l{_ARROW} -4.5v9z"/>'
+    )
+
+
+def _stub(x: float, y: float) -> Iterator[str]:
+    """An arrow to nobody who has a column."""
+    yield _dot(x, y)
+    yield (
+        f'<path class="ladder-line" stroke="var(--this)" d="M{x:.1f} {y:.1f}h{36 - _ARROW}"/>'
+        f'<path fill="var(--this)" d="M{x + 36:.1f} {y:.1f}l{-_ARROW} -4.5v9z"/>'
     )
 
 
@@ -609,6 +635,9 @@ def _text_arrows(row: _Row, at: Sequence[int], line: list[str]) -> None:
         for x in range(min(a, b) + 1, max(a, b)):
             if line[x] in " |":
                 line[x] = sign
+    if len(row.stops) == 1 and not row.heard:
+        begin = at[row.stops[0]] + 1
+        line[begin : begin + 2] = "->"
     for number, (here, there) in enumerate(ends):
         tip = at[there] - 1 if there > here else at[there] + 1
         if here == there:

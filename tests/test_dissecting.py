@@ -7,6 +7,8 @@ import struct
 
 import dpkt
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from playground.frames import RAW_IP, Frame, Place
 from playground.packets import Packets
@@ -190,3 +192,31 @@ def test_the_length_of_what_was_cut_is_that_on_the_wire() -> None:
     whole = tcp("PA", 1, 1, b"x" * 1000, port=9)
     (packet,) = Packets([Place("h1", "eth0")], [Frame(0, 0, True, len(whole), whole[:100])])
     assert "Len=1000" in packet.info
+
+
+WHOLE = [
+    handshake()[0],
+    tcp("PA", 1, 1, record(22, client_hello("www.example.com")), port=443),
+    udp(5000, 53, bytes(dpkt.dns.DNS(qd=[dpkt.dns.DNS.Q(name="www.example.com")]))),
+    udp(68, 67, bytes(dpkt.dhcp.DHCP(opts=((53, b"\x01"),)))),
+    arp(1, H1, MODEM_IN, to="ff:ff:ff:ff:ff:ff"),
+    ethernet(ip(dpkt.icmp.ICMP(type=3, code=4, data=dpkt.icmp.ICMP.Unreach()))),
+]
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from(WHOLE),
+    st.lists(st.tuples(st.integers(0, 300), st.integers(0, 255)), max_size=6),
+    st.integers(0, 400),
+)
+def test_whatever_comes_is_a_packet_that_is_listed_and_drawn(
+    data: bytes, changes: list[tuple[int, int]], length: int
+) -> None:
+    changed = bytearray(data)
+    for place, value in changes:
+        changed[place % len(changed)] = value
+    packets = captured([bytes(changed)[:length], data])
+    assert len(packets.table()) == 2
+    assert packets[1].protocol
+    assert packets.ladder().svg().endswith("</svg>\n")

@@ -130,6 +130,11 @@ CASES = {
     "oneself": [rung("h1", "h1", title="Echo (ping) request", detail="id=0x0001, seq=1, ttl=64")],
     "back": [rung("h1", "r", "h2"), rung("h2", "r", "h1", "r", ms=1, title=LONG)],
     "nobody": [],
+    "unheard": [rung("h1", title="who has 10.0.0.9? tell 10.0.0.1", detail="broadcast")],
+    "crowd": [
+        rung("h0", heard=tuple(f"h{n}" for n in range(1, 30)), title="who has 10.0.0.2?"),
+        rung("h2", "h0", ms=1),
+    ],
 }
 
 
@@ -146,6 +151,15 @@ def test_a_drawing_says_what_happened() -> None:
     assert {"lost on the way", "stops at modem", "⋮ 500 ms later", "502.000"} <= set(said)
     # Everything that was cut short is whole in a tooltip.
     assert LONG.strip() in drawing
+
+
+def test_in_a_crowd_only_who_takes_part_has_a_column() -> None:
+    drawn = ladder(*CASES["crowd"])
+    assert [column.name for column in drawn.columns] == ["h0", "h2"]
+    assert "28 more heard it" in str(drawn)
+    assert "28 more heard it" in drawn.svg()
+    (alone,) = str(ladder(*CASES["unheard"])).splitlines()[1:]
+    assert alone == "     0.000  |->  who has 10.0.0.9? tell 10.0.0.1; broadcast"
 
 
 def test_nat_is_told_once() -> None:

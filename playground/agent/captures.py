@@ -27,7 +27,7 @@ from typing import Any
 from playground.agent.capture_filters import LINKTYPE_ETHERNET, LINKTYPE_RAW, compile_filters
 from playground.agent.descriptors import keep_only
 from playground.agent.filters import ETH_P_ALL, SO_ATTACH_FILTER
-from playground.agent.kernel import CLONE_NEWNET, PR_SET_PDEATHSIG, prctl, setns
+from playground.agent.kernel import CLONE_NEWNET, PR_SET_PDEATHSIG, checked, libc, prctl, setns
 from playground.agent.loop import LATER, Agent, Job
 from playground.agent.nodes import enter_network
 from playground.agent.protocol import Request, describe
@@ -128,17 +128,11 @@ class Capture:
             CAPTURE_LEAST_BLOCKS,
             CAPTURE_MEMORY_BYTES // CAPTURE_BLOCK_BYTES // max(1, len(places)),
         )
-        self.rings: list[Ring] = []
+        self.rings = open_rings(places, programs, blocks, own)
         self.watched: dict[int, list[Ring]] = {}
         handles: dict[int, int] = {}
-        for place in places:
+        for place, ring in zip(places, self.rings, strict=True):
             pid = place["pid"]
-            if pid is None:
-                setns(own, CLONE_NEWNET)
-            else:
-                enter_network(pid)
-            ring = Ring(place["interface"], programs, blocks)
-            self.rings.append(ring)
             if pid is not None:
                 if pid not in handles:
                     handles[pid] = os.pidfd_open(pid)
@@ -199,6 +193,39 @@ class Capture:
         write_all(out, struct.pack("<iI", place, len(data)) + data)
 
 
+def open_rings(
+    places: Sequence[Request], programs: dict[int, bytes], blocks: int, own: int
+) -> list[Ring]:
+    """Open a ring for each place, side by side: the kernel lets each wait for others (RCU).
+
+    A thread enters a network namespace for itself alone (setns(2)).
+
+    """
+    import threading
+
+    rings: dict[int, Ring] = {}
+    errors: list[Exception] = []
+
+    def open_one(number: int, place: Request) -> None:
+        try:
+            if place["pid"] is None:
+                setns(own, CLONE_NEWNET)
+            else:
+                enter_network(place["pid"])
+            rings[number] = Ring(place["interface"], programs, blocks)
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=open_one, args=item) for item in enumerate(places)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+    return [rings[number] for number in range(len(places))]
+
+
 class Ring:
     """The ring of one interface of the present network namespace, open and filling."""
 
@@ -224,7 +251,11 @@ class Ring:
         request = struct.pack(
             "7I", size, blocks, 2048, size * blocks // 2048, CAPTURE_RETIRE_MS, 0, 0
         )
-        self.socket.setsockopt(SOL_PACKET, PACKET_RX_RING, request)
+        # As Python's own setsockopt() does not, this lets other threads go on meanwhile.
+        result = libc.setsockopt(
+            self.socket.fileno(), SOL_PACKET, PACKET_RX_RING, request, len(request)
+        )
+        checked(result, "making a ring for packets")
         import mmap
 
         self.memory = mmap.mmap(self.socket.fileno(), size * blocks)
