@@ -42,6 +42,7 @@ INSIDE = (
     VLANS.format("ports_and_table_say_the_vlan[namespaces]"),
     VLANS.format("a_router_on_a_stick_leads_from_vlan_to_vlan[namespaces]"),
     VLANS.format("a_port_is_moved_to_another_vlan[namespaces]"),
+    "tests/test_by_hand.py::test_an_office_made_by_hand_has_a_router_on_a_stick",
     VLANS.format("a_trunk_of_a_node_has_an_interface_for_each_vlan[as the kernel can]"),
 )
 
