@@ -11,11 +11,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from playground.domains import ports_at, vlan_subnets
 from playground.impairment import Impairment
 from playground.plan import InterfacePlan, NodePlan, Plan, SwitchPlan, WireEnd, WirePlan
 from playground.realms import find_realms
 from playground.segments import find_segments
 from playground.topology import Machine, Node, Router
+from playground.vlans import PortPlan
 
 # Sizes in pixels.  Every letter of the usual monospaced fonts is 0.6 em wide.  Names are
 # shown in a bold sans-serif: widths as in Helvetica's, of narrow and wide letters apart.
@@ -66,7 +68,8 @@ class Cable:
 
     ``a`` and ``b`` are names of nodes, ``a_rows`` and ``b_rows`` what is written of
     their interfaces ("eth0 10.1.1.1"; of a switch's port nothing), ``note`` what is
-    wrong with it.  ``state`` is "up", "down", "impaired" or "blocked" (by a spanning tree).
+    wrong with it, or else the VLANs that it carries.  ``state`` is "up", "down",
+    "impaired" or "blocked" (by a spanning tree).
 
     """
 
@@ -181,7 +184,8 @@ def make_diagram(
     if len(plan.nodes) < 2:
         everywhere = set()
     interfaces = {(node.name, item.name): item for node in plan.nodes for item in node.interfaces}
-    subnets = _subnets(plan)
+    subnets = {**_subnets(plan), **vlan_subnets(plan)}
+    ports = ports_at(plan)
     alone = {
         (node.name, node.interfaces[0].name)
         for node in plan.nodes
@@ -197,6 +201,7 @@ def make_diagram(
             seen.get((wire.a, wire.b), Seen(wire.up, wire.toward_a, wire.toward_b)),
             interfaces,
             alone,
+            _carried(ports.get(wire.a) or ports.get(wire.b)),
         )
         for wire in plan.wires
     )
@@ -270,13 +275,20 @@ def _cable(
     seen: Seen,
     interfaces: Mapping[tuple[str, str], InterfacePlan],
     alone: Collection[tuple[str, str]],
+    carried: str,
 ) -> Cable:
     def of(end: WireEnd) -> tuple[str, ...]:
         key = (end.node, end.interface)
         # A switch's port has no address, and a host's only interface stands in its card.
         if key in alone or key not in interfaces:
             return ()
-        return tuple(_interface_rows(interfaces[key]))
+        # Upon a trunk's interface, which has no address, stands one for each VLAN.
+        above = [
+            one
+            for (node, _), one in interfaces.items()
+            if not interfaces[key].addresses and (node, one.parent) == key
+        ]
+        return tuple(row for one in above or [interfaces[key]] for row in _interface_rows(one))
 
     impaired = [
         (end.node, impairment)
@@ -285,7 +297,8 @@ def _cable(
     ]
     lines = [f"{wire.a.node} {wire.a.interface} — {wire.b.node} {wire.b.interface}"]
     lines += [f"toward {name}: {_words(impairment)}" for name, impairment in impaired]
-    state, note = "up", ""
+    lines += [carried] if carried else []
+    state, note = "up", carried
     if not seen.up:
         state = note = "down"
         lines.append("down: no frame passes")
@@ -295,6 +308,15 @@ def _cable(
     elif impaired:
         state, note = "impaired", _impairment_note(impaired)
     return Cable(wire.a.node, wire.b.node, of(wire.a), of(wire.b), state, note, "\n".join(lines))
+
+
+def _carried(port: PortPlan | None) -> str:
+    """Say which VLANs a link carries, "" without any."""
+    if port is None:
+        return ""
+    if port.vlan is not None:
+        return f"VLAN {port.vlan}"
+    return f"trunk {', '.join(map(str, port.trunk))}"
 
 
 def _impairment_note(impaired: Sequence[tuple[str, Impairment]]) -> str:

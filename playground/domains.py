@@ -48,7 +48,7 @@ def joins(
 class _Look:
     def __init__(self, plan: Plan) -> None:
         self._switches = plan.switch_names
-        self._ports = {(one.name, item.port): item for one in plan.switches for item in one.ports}
+        self._ports = ports_at(plan)
         self._tagged = {
             (node.name, item.parent, item.vlan): item.name
             for node in plan.nodes
@@ -57,7 +57,7 @@ class _Look:
         }
 
     def port(self, end: WireEnd) -> PortPlan | None:
-        return self._ports.get((end.node, end.interface))
+        return self._ports.get(end)
 
     def member(self, end: WireEnd, port: PortPlan | None, tag: int | None) -> Member:
         if end.node in self._switches:
@@ -66,3 +66,31 @@ class _Look:
         return end.node, end.interface if tag is None else self._tagged[
             end.node, end.interface, tag
         ]
+
+
+def ports_at(plan: Plan) -> dict[WireEnd, PortPlan]:
+    """Return the ports of switches with VLANs, by the ends of the wires that are in them."""
+    return {
+        WireEnd(switch.name, port.port): port for switch in plan.switches for port in switch.ports
+    }
+
+
+def vlan_subnets(plan: Plan) -> dict[str, list[str]]:
+    """Return for each switch with VLANs these and their subnets."""
+    networks = {
+        (node.name, interface.name): [str(address.network) for address in interface.addresses]
+        for node in plan.nodes
+        for interface in node.interfaces
+    }
+    found: dict[tuple[str, str], list[str]] = {}
+    for domain in find_domains(plan):
+        subnets = dict.fromkeys(one for member in domain for one in networks.get(member, ()))
+        found.update((member, list(subnets)) for member in domain)
+    return {
+        switch.name: [
+            " ".join([f"{vlan}:", *found.get((switch.name, str(vlan)), ["-"])])
+            for vlan in switch.vlans
+        ]
+        for switch in plan.switches
+        if switch.vlans
+    }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from playground.domains import find_domains
+from playground.domains import ports_at, vlan_subnets
 from playground.plan import NodePlan, Plan, SwitchPlan
 
 # Said once, not on each line, where every machine has it.
@@ -61,8 +61,14 @@ class _Network:
         for wire in plan.wires:
             self.neighbours[wire.a.node].append(wire.b.node)
             self.neighbours[wire.b.node].append(wire.a.node)
-        self._subnets = _subnets(plan.nodes) | _vlan_subnets(plan)
-        self._vlans = dict(_access(plan))
+        self._subnets = _subnets(plan.nodes) | vlan_subnets(plan)
+        ports = ports_at(plan)
+        self._vlans = {
+            there.node: port.vlan
+            for wire in plan.wires
+            for here, there in ((wire.a, wire.b), (wire.b, wire.a))
+            if (port := ports.get(here)) is not None and port.vlan is not None
+        }
         usual = bool(plan.nodes) and all(_USUAL in _services(node) for node in plan.nodes)
         self.everywhere = _USUAL if usual else ""
 
@@ -157,37 +163,6 @@ def _subnets(nodes: Iterable[NodePlan]) -> dict[str, list[str]]:
             for address in interface.addresses:
                 subnets.setdefault(interface.segment, {})[str(address.network)] = None
     return {segment: list(found) for segment, found in subnets.items()}
-
-
-def _vlan_subnets(plan: Plan) -> dict[str, list[str]]:
-    """Return for each switch with VLANs these and their subnets."""
-    networks = {
-        (node.name, interface.name): [str(address.network) for address in interface.addresses]
-        for node in plan.nodes
-        for interface in node.interfaces
-    }
-    found: dict[tuple[str, str], list[str]] = {}
-    for domain in find_domains(plan):
-        subnets = dict.fromkeys(one for member in domain for one in networks.get(member, ()))
-        found.update((member, list(subnets)) for member in domain)
-    return {
-        switch.name: [
-            " ".join([f"{vlan}:", *found.get((switch.name, str(vlan)), ["-"])])
-            for vlan in switch.vlans
-        ]
-        for switch in plan.switches
-        if switch.vlans
-    }
-
-
-def _access(plan: Plan) -> Iterator[tuple[str, int]]:
-    """Yield who hangs on an access port of a switch with VLANs, and its VLAN."""
-    ports = {(one.name, port.port): port for one in plan.switches for port in one.ports}
-    for wire in plan.wires:
-        for here, there in ((wire.a, wire.b), (wire.b, wire.a)):
-            port = ports.get((here.node, here.interface))
-            if port is not None and port.vlan is not None:
-                yield there.node, port.vlan
 
 
 def _distances(neighbours: Mapping[str, Sequence[str]], start: str) -> dict[str, int]:

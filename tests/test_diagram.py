@@ -9,6 +9,7 @@ import pytest
 
 from playground import Host, Link, Router, Switch
 from playground.diagram import Cable, Diagram, Seen, make_diagram
+from playground.examples import office_vlans_nodes
 from playground.impairment import Impairment
 from playground.planning import make_plan
 from tests.topologies import nodes_of
@@ -126,3 +127,17 @@ def test_of_many_addresses_some_are_in_the_tooltip() -> None:
     shown = make_diagram(replace(plan, nodes=(crowded, plan.node("r1"))))
     assert shown.cards[0].notes == ("eth0 10.0.0.1", "10.0.1.1", "and 2 more")
     assert "10.0.3.1/24" in shown.cards[0].tooltip
+
+
+def test_cables_say_which_vlans_they_carry() -> None:
+    drawn = make_diagram(make_plan(office_vlans_nodes()))
+    labels = {(cable.a, cable.b): [text for _, text in cable.rows] for cable in drawn.cables}
+    assert labels["floor1", "gateway"] == [
+        "trunk 10, 20",
+        "eth0.10 192.168.10.1",
+        "eth0.20 192.168.20.1",
+    ]
+    assert labels["floor1", "floor2"] == ["trunk 10, 20"]
+    assert labels["floor2", "phone2"] == ["VLAN 20"]
+    [floor2] = [card for card in drawn.cards if card.name == "floor2"]
+    assert floor2.notes == ("10: 192.168.10.0/24", "20: 192.168.20.0/24")
