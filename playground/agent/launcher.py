@@ -19,7 +19,7 @@ import select
 import signal
 import socket
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from playground.agent.commands import take_over_labels
 from playground.agent.control_groups import cgroup_files, cgroup_mounts, join_cgroups, own_cgroups
@@ -51,28 +51,24 @@ from playground.agent.protocol import Request, describe
 from playground.agent.seccomp import confine
 
 
-class Profile(NamedTuple):
+class Profile:
     """What a process can give up only once: nodes alike share a launcher."""
 
-    bounding: int
-    inheritable: int
-    groups: tuple[int, ...]
-    no_new_privs: bool
-    confined: bool
-    oom_score_adj: str
-    apparmor: str
+    def __init__(self, node: Node) -> None:
+        self.bounding = node.bounding
+        self.inheritable = node.inheritable
+        self.groups = tuple(node.groups)
+        self.no_new_privs = node.no_new_privs
+        self.confined = node.confined
+        self.oom_score_adj = node.oom_score_adj
+        self.apparmor = node.apparmor
 
+    # By hand: to make a NamedTuple takes the start of an agent 1 ms.
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Profile) and vars(self) == vars(other)
 
-def profile(node: Node) -> Profile:
-    return Profile(
-        node.bounding,
-        node.inheritable,
-        tuple(node.groups),
-        node.no_new_privs,
-        node.confined,
-        node.oom_score_adj,
-        node.apparmor,
-    )
+    def __hash__(self) -> int:
+        return hash(tuple(vars(self).values()))
 
 
 # The engine cannot remove a container's control group while somebody is in it.

@@ -18,7 +18,7 @@ from typing import Any
 
 from playground.agent.boot import boot_program
 from playground.agent.commands import Command, start_in_node
-from playground.agent.launcher import LAUNCH_BYTES, Profile, profile, start_launcher
+from playground.agent.launcher import LAUNCH_BYTES, Profile, start_launcher
 from playground.agent.links import interfaces
 from playground.agent.network import link
 from playground.agent.nodes import find_node, has_ended
@@ -272,7 +272,7 @@ class Agent:
             # The first command finds it ready: its start takes 20 ms, of which the
             # kernel needs some itself for the wiring that comes next.
             with contextlib.suppress(OSError):
-                self._ensure_launcher(profile(find_node(next(iter(self.owned)))))
+                self._ensure_launcher(Profile(find_node(next(iter(self.owned)))))
         return ended
 
     def disown(self, request_id: Any) -> None:
@@ -370,7 +370,7 @@ class Agent:
         packet = json.dumps(request).encode()
         if len(packet) > LAUNCH_BYTES:
             return None
-        kind = profile(node)
+        kind = Profile(node)
         self._ensure_launcher(kind)
         here, there = socket.socketpair()
         try:
