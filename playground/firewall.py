@@ -221,15 +221,8 @@ def _lines(rule: Rule, places: _Places) -> Iterator[str]:
     """Yield a rule in nft's words: a line, or one for each address family."""
     sources = places.networks(rule, rule.sources)
     destinations = places.networks(rule, rule.destinations)
-    families = [
-        version
-        for version in (4, 6)
-        if all(
-            any(network.version == version for network in side)
-            for side in (sources, destinations)
-            if side
-        )
-    ]
+    sides = [{network.version for network in side} for side in (sources, destinations) if side]
+    families = [version for version in (4, 6) if all(version in side for side in sides)]
     if not families:
         raise TopologyError(
             f"{places.here(rule)} fits no packet: its source is of one address family, and its "

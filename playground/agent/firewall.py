@@ -38,8 +38,9 @@ _COUNTER_PACKETS = struct.pack("HH", 12, 2)
 # NFTA_RULE_USERDATA, and in it libnftnl's type 0, a comment; its length follows.
 _COMMENT = struct.pack("H", 7) + b"\0"
 
-_CHAIN = re.compile(r"\tchain (\w+) \{")
-_COUNTING = re.compile(r'\bcounter\b(?= .*comment "([^"]*)"$)')
+# Compiled when they are needed, which no start of an agent waits for.
+_CHAIN = r"\tchain (\w+) \{"
+_COUNTING = r'\bcounter\b(?= .*comment "([^"]*)"$)'
 
 
 def firewall(nodes: Sequence[Request]) -> None:
@@ -146,18 +147,19 @@ def _rule_counts(table: str) -> list[tuple[str, str, int, int]]:
 def _counting_on(ruleset: str) -> str:
     """Return a ruleset whose counters begin where those that it replaces stand."""
     table = re.match(r"table inet (\w+)\n", ruleset)
+    counted = _rule_counts(table[1]) if table else []
+    if not any(packets for _, _, packets, _ in counted):
+        return ruleset
     counts: dict[tuple[str, str], deque[tuple[int, int]]] = {}
-    for chain, comment, packets, size in _rule_counts(table[1]) if table else ():
+    for chain, comment, packets, size in counted:
         # A rule may have a line for each address family.
         counts.setdefault((chain, comment), deque()).append((packets, size))
-    if not counts:
-        return ruleset
     lines = ruleset.split("\n")
     chain = ""
     for number, line in enumerate(lines):
-        if start := _CHAIN.match(line):
+        if start := re.match(_CHAIN, line):
             chain = start[1]
-        elif found := _COUNTING.search(line):
+        elif found := re.search(_COUNTING, line):
             known = counts.get((chain, found[1]))
             packets, size = known.popleft() if known else (0, 0)
             if packets:

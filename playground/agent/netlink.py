@@ -42,6 +42,9 @@ NLA_F_NESTED = 0x8000
 # socket's receive buffer, which holds about 250 of them by default.
 BATCH = 64
 
+# struct nlmsghdr
+_HEADER = struct.Struct("IHHII")
+
 
 class Message:
     """One rtnetlink request, and in words what it is for."""
@@ -93,8 +96,7 @@ class Netlink:
             for message in batch:
                 self.sequence += 1
                 packets.append(
-                    struct.pack(
-                        "IHHII",
+                    _HEADER.pack(
                         16 + len(message.body),
                         message.kind,
                         message.flags | NLM_F_REQUEST | NLM_F_ACK,
@@ -117,8 +119,7 @@ class Netlink:
     def ask(self, message: Message) -> list[bytes]:
         """Send a question; return the bodies of its answers (all, with NLM_F_DUMP)."""
         self.sequence += 1
-        header = struct.pack(
-            "IHHII",
+        header = _HEADER.pack(
             16 + len(message.body),
             message.kind,
             message.flags | NLM_F_REQUEST | NLM_F_ACK,
@@ -128,20 +129,17 @@ class Netlink:
         self.socket.send(header + message.body)
         bodies: list[bytes] = []
         while True:
-            packet = self.socket.recv(1 << 17)
-            for sequence, (number, reason) in acknowledgements(packet):
-                if sequence == self.sequence and number:
-                    raise refusal(message, number, reason)
-                if sequence == self.sequence:
+            for kind, flags, sequence, body in _messages(self.socket.recv(1 << 17)):
+                if sequence != self.sequence:
+                    continue
+                if kind == NLMSG_ERROR:
+                    number, reason = _read_error(flags, body)
+                    if number:
+                        raise refusal(message, number, reason)
                     return bodies
-            offset = 0
-            while offset + 16 <= len(packet):
-                length, kind, _, sequence, _ = struct.unpack_from("IHHII", packet, offset)
-                if sequence == self.sequence and kind == NLMSG_DONE:
+                if kind == NLMSG_DONE:
                     return bodies
-                if sequence == self.sequence and kind != NLMSG_ERROR:
-                    bodies.append(packet[offset + 16 : offset + length])
-                offset += (length + 3) & ~3
+                bodies.append(body)
 
     def close(self) -> None:
         self.socket.close()
@@ -163,21 +161,31 @@ def each_attribute(data: bytes) -> Iterator[tuple[int, bytes]]:
         offset += (length + 3) & ~3
 
 
-def acknowledgements(packet: bytes) -> Iterator[tuple[int, tuple[int, str]]]:
+def _messages(packet: bytes) -> Iterator[tuple[int, int, int, bytes]]:
+    """Yield kind, flags, sequence number and body of each message."""
     offset = 0
     while offset + 16 <= len(packet):
-        length, kind, flags, sequence, _ = struct.unpack_from("IHHII", packet, offset)
-        if kind == NLMSG_ERROR:
-            (number,) = struct.unpack_from("i", packet, offset + 16)
-            reason = ""
-            if flags & NLM_F_ACK_TLVS:
-                # The request's header follows the number; with its body only
-                # where the kernel is too old for NETLINK_CAP_ACK.
-                (inner,) = struct.unpack_from("I", packet, offset + 20)
-                start = offset + 20 + (16 if flags & NLM_F_CAPPED else (inner + 3) & ~3)
-                reason = _reason(packet[start : offset + length])
-            yield sequence, (-number, reason)
+        length, kind, flags, sequence, _ = _HEADER.unpack_from(packet, offset)
+        yield kind, flags, sequence, packet[offset + 16 : offset + length]
         offset += (length + 3) & ~3
+
+
+def acknowledgements(packet: bytes) -> Iterator[tuple[int, tuple[int, str]]]:
+    """Yield the sequence number of each request that was done or refused: 0, or an error."""
+    for kind, flags, sequence, body in _messages(packet):
+        if kind == NLMSG_ERROR:
+            yield sequence, _read_error(flags, body)
+
+
+def _read_error(flags: int, body: bytes) -> tuple[int, str]:
+    (number,) = struct.unpack_from("i", body)
+    reason = ""
+    if flags & NLM_F_ACK_TLVS:
+        # The request's header follows the number; with its body only where the
+        # kernel is too old for NETLINK_CAP_ACK.
+        (inner,) = struct.unpack_from("I", body, 4)
+        reason = _reason(body[4 + (16 if flags & NLM_F_CAPPED else (inner + 3) & ~3) :])
+    return -number, reason
 
 
 def _reason(attributes: bytes) -> str:
