@@ -68,6 +68,21 @@ class _Places:
         while self.switches in taken:
             self.switches += "_"
         self.bridges = {switch.name: switch.device for switch in plan.switches}
+        self._servers = [node for node in plan.nodes if node.records]
+
+    def names(self, node: NodePlan) -> str:
+        """Return a node's /etc/hosts, with what its name server would say if one ran."""
+        lines = [hosts_text(node)]
+        for server in self._servers:
+            own = {address.ip for item in server.interfaces for address in item.addresses}
+            if own.intersection(node.nameservers):
+                lines.append(f"# What {server.name} would say, the name server\n")
+                lines += [
+                    f"{record.data} {record.name}\n"
+                    for record in server.records
+                    if record.type in ("A", "AAAA")
+                ]
+        return "".join(dict.fromkeys(lines))
 
     def of(self, node: str) -> str:
         return self._short.get(node, self.switches)
@@ -159,6 +174,7 @@ def _condition(wire: WirePlan, plan: Plan, places: _Places) -> Iterator[str]:
 
 
 def _node(node: NodePlan, places: _Places) -> Iterator[str]:
+    # ip-netns(8) puts the files of /etc/netns in place of those of /etc.
     place = places.of(node.name)
     yield f"# -- {node.kind} {node.name} --"
     if node.services:
@@ -166,7 +182,9 @@ def _node(node: NodePlan, places: _Places) -> Iterator[str]:
         yield f"# What programs do is no part of this: {names}"
     for line in _inside(node):
         yield _at(place, line)
-    yield from _names(node, place)
+    yield f"mkdir -p /etc/netns/{place}"
+    for name, text in (("hosts", places.names(node)), ("resolv.conf", resolver_text(node))):
+        yield f"cat > /etc/netns/{place}/{name} <<'END'\n{text}END"
 
 
 def _inside(node: NodePlan) -> Iterator[str]:
@@ -255,13 +273,6 @@ def _called(network: Network) -> str:
 
 def _hop(hop: HopPlan) -> list[str]:
     return [*(["via", str(hop.via)] if hop.via else []), "dev", hop.interface]
-
-
-def _names(node: NodePlan, place: str) -> Iterator[str]:
-    """Yield how a node gets files of its own, which ip-netns(8) puts in place of /etc's."""
-    yield f"mkdir -p /etc/netns/{place}"
-    for name, text in (("hosts", hosts_text(node)), ("resolv.conf", resolver_text(node))):
-        yield f"cat > /etc/netns/{place}/{name} <<'END'\n{text}END"
 
 
 # -- all in all --------------------------------------------------------------

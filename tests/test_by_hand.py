@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from playground import Host, Lab, Link, Plan, Router, Switch
-from playground.examples import office_vlans_nodes
+from playground.examples import miniature_internet, office_vlans_nodes
 from playground.namespaces_engine import NamespacesEngine
 from playground.planning import make_plan
 from tests.support_agent import connect, needs_root
@@ -206,3 +206,11 @@ def test_one_nodes_commands_are_those_typed_on_it() -> None:
         "ip link set dev eth0 up",
         "ip route replace default via 10.0.1.1 dev eth0",
     ]
+
+
+def test_without_a_name_server_its_names_are_in_a_file() -> None:
+    script = miniature_internet().plan().as_shell()
+    hosts = script.partition("cat > /etc/netns/h1/hosts <<'END'\n")[2].partition("END")[0]
+    assert "192.168.1.12 h2" in hosts.splitlines()
+    assert "10.130.1.4 www.example.com" in hosts.splitlines()
+    assert "# What backbone would say, the name server" in hosts.splitlines()
