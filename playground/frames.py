@@ -127,6 +127,8 @@ class Directory:
         """
         nodes = self._anywhere.get(address, ())
         owner = self._macs.get(mac)
+        if owner is not None and address.startswith("fe80:"):
+            return owner.node  # link-local, RFC 4291 section 2.5.6: of who has the MAC
         here = self._here.get((segment, address))
         if here is not None:
             return here
