@@ -325,7 +325,8 @@ def start_programs(
 ) -> list[Check]:
     """Start the programs of new nodes, and anew those of which a file has changed.
 
-    Returns the checks that tell when all that was started here answers.
+    Those that can be told of the change while they run go on.  Returns the checks
+    that tell when all that was started or changed here answers.
 
     """
     started = {
@@ -342,10 +343,18 @@ def start_programs(
             ],
         )
     for name in wanted.keys() & present.keys():
-        changed = _changed(name, wanted, present)
-        if programs := sorted({program for file in changed for program in file.programs}):
-            _restart(agent, pids[name], programs)
-            started[name] = tuple(programs)
+        changed = [file for file in _changed(name, wanted, present) if file.programs]
+        old = {file.path: file for file in _files(present[name])}
+        programs = {
+            program
+            for file in changed
+            if not _told(agent, pids[name], old.get(file.path), file)
+            for program in file.programs
+        }
+        if programs:
+            _restart(agent, pids[name], sorted(programs))
+        if changed:
+            started[name] = wanted[name].programs
     return [check for name in started for check in wanted[name].checks]
 
 
@@ -430,6 +439,16 @@ def _file(file: File, content: int) -> dict[str, Any]:
         "gid": file.gid,
         "append": file.append,
     }
+
+
+def _told(agent: Agent, pid: int, old: File | None, new: File) -> bool:
+    """Tell the programs that run of a file that has changed, if they can be told."""
+    argv = new.live(old.content, new.content) if old and new.live else None
+    if argv is None:
+        return False
+    process = agent.spawn(pid, argv)
+    process.communicate(timeout_s=30)
+    return process.wait(0) == 0
 
 
 def _restart(agent: Agent, pid: int, programs: Sequence[str]) -> None:

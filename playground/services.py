@@ -322,7 +322,8 @@ class BGP(RoutingDaemon):
 class File(NamedTuple):
     """A file inside a host, with the numeric owner that it has there.
 
-    ``programs`` read it when they start, and are started anew when it changes.
+    ``programs`` read it when they start, and are started anew when it changes, unless
+    ``live`` returns a command that tells them: it is given the old content and the new.
 
     """
 
@@ -333,6 +334,7 @@ class File(NamedTuple):
     gid: int = 0
     append: bool = False
     programs: tuple[str, ...] = ()
+    live: Callable[[bytes, bytes], list[str] | None] | None = None
 
 
 class Port(NamedTuple):
@@ -627,7 +629,32 @@ def _configure_routing(settings: RoutingDaemon, context: ServiceContext) -> tupl
     # zebra stays as it is, and so do the routes of another protocol; mgmtd reads for RIP's.
     readers = ("mgmtd", daemon) if daemon in ("ripd", "ripngd") else (daemon,)
     content = settings.configuration.encode()
-    return (File(f"/etc/frr/{daemon}.conf", content, 0o640, programs=readers),)
+    path = f"/etc/frr/{daemon}.conf"
+    return (File(path, content, 0o640, programs=readers, live=_tell_daemon),)
+
+
+_COSTS = (" ip ospf cost ", " ipv6 ospf6 cost ")
+
+
+def _tell_daemon(old: bytes, new: bytes) -> list[str] | None:
+    """Return the vtysh(1) command by which a daemon that runs takes new settings.
+
+    None where more than costs of interfaces differs: then it starts anew.
+
+    """
+    before, after = old.decode().splitlines(), new.decode().splitlines()
+    if len(before) != len(after):
+        return None
+    commands, block = ["configure terminal"], ""
+    for was, line in zip(before, after, strict=True):
+        if not line.startswith(" "):
+            block = line
+        if was == line:
+            continue
+        if not (was.startswith(_COSTS) and line.startswith(_COSTS)):
+            return None
+        commands += [block, line.strip()]
+    return ["vtysh", *(word for command in commands for word in ("-c", command))]
 
 
 # ------------------------------------------------------------------ probes

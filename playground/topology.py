@@ -206,8 +206,8 @@ class Router(Translating, Machine):
         ``cost`` is what it costs to go out through the link, from 1 to 65535; 10
         where nothing is said.  ``area`` is the area that the link lies in, by
         default 0, the backbone; it is enough that one router of a network says it.
-        Saying it again changes it.  In a lab that runs it is done at once: the router's
-        daemon starts anew, and this returns when all have converged again.
+        Saying it again changes it.  In a lab that runs it is done at once, and this returns
+        when all have converged again; for another area the router's daemon starts anew.
 
         Raises `TopologyError` if the link is not one of this router's, or the
         router does not speak OSPF; nothing has changed then.

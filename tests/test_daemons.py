@@ -254,7 +254,9 @@ def test_vtysh_speaks_to_the_daemons(ring: Lab) -> None:
 def test_a_cost_sends_traffic_the_other_way(ring: Lab) -> None:
     r0 = ring["r0"]
     assert isinstance(r0, Router)
+    daemons = r0.run("pgrep '^ospf6?d$'").stdout
     r0.ospf(r0.links[0], cost=100)
+    assert r0.run("pgrep '^ospf6?d$'").stdout == daemons
     rows = [row for row in r0.routes() if str(row.destination) == "10.1.2.0/24"]
     assert [str(row.via) for row in rows] == ["10.0.3.1"]
 

@@ -500,3 +500,22 @@ def test_a_dhcp_server_is_told_options_by_name_or_number() -> None:
 def test_a_relay_needs_a_server() -> None:
     with pytest.raises(TopologyError, match="needs to know its server"):
         DHCPRelay()
+
+
+@pytest.mark.parametrize(
+    ("new", "command"),
+    [
+        (
+            "interface eth0\n ip ospf cost 10\ninterface eth1\n ip ospf cost 50\n",
+            ["vtysh", "-c", "configure terminal", "-c", "interface eth1", "-c", "ip ospf cost 50"],
+        ),
+        ("interface eth0\n ip ospf area 1\ninterface eth1\n ip ospf cost 10\n", None),
+        ("interface eth0\n ip ospf cost 10\n", None),
+    ],
+    ids=["cost", "area", "fewer links"],
+)
+def test_costs_are_told_to_a_daemon_that_runs(new: str, command: list[str] | None) -> None:
+    old = "interface eth0\n ip ospf cost 10\ninterface eth1\n ip ospf cost 10\n"
+    [file] = SERVICES["ospf"].configure(OSPF(old), CONTEXT)
+    assert file.live is not None
+    assert file.live(old.encode(), new.encode()) == command
