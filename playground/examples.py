@@ -317,6 +317,46 @@ def office_vlans_nodes() -> tuple[Node, ...]:
     return (floor1, floor2, gateway)
 
 
+def small_office(**options: Any) -> Lab:
+    """Return a small company, for puzzles: two offices' networks with three routers between.
+
+    `playground.puzzles.pose` breaks something in it.  Further ``options`` are those of `Lab`.
+
+    >>> with small_office() as lab:
+    ...     puzzle = puzzles.pose(lab, 1)
+
+    """
+    options.setdefault("name", "small-office")
+    return Lab(*small_office_nodes(), **options)
+
+
+def small_office_nodes() -> tuple[Node, ...]:
+    """Return the declarations of a small company.
+
+    ::
+
+        w1 ---.                                       .--- www
+             office --- r1 --- core --- r2 --- servers
+        w2 ---'                                       '--- db
+
+    """
+    office, servers = (
+        Switch("office", subnet="10.1.0.0/24"),
+        Switch("servers", subnet="10.2.0.0/24"),
+    )
+    w1, w2, db = Host("w1"), Host("w2"), Host("db")
+    page = "<h1>Welcome to the company</h1>"
+    www = Host("www.example.com", services=[HTTP(files={"index.html": page})])
+    r1, core, r2 = (Router(name) for name in ("r1", "core", "r2"))
+    for node in (r1, w1, w2):
+        Link(office, node)
+    Link(r1, core, subnet="10.9.1.0/24")
+    Link(core, r2, subnet="10.9.2.0/24")
+    for server in (r2, www, db):
+        Link(servers, server)
+    return w1, w2, r1, core, r2, www, db, office, servers
+
+
 def _welcome(user: str) -> EmailMessage:
     message = EmailMessage()
     message["From"] = "postmaster@example.com"
