@@ -39,6 +39,10 @@ from playground.tables import Table
 # -- the walk ----------------------------------------------------------------
 
 
+# Of an ARP request, in bytes.
+_ARP_BYTES = 28
+
+
 @dataclass(frozen=True)
 class _Fault:
     node: str
@@ -722,7 +726,7 @@ class _Walk:
             ),
             None,
         )
-        if near and (fault := self._impaired(segment[near[0]])) is not None:
+        if near and (fault := self._broken(segment[near[0]], _ARP_BYTES)) is not None:
             return fault
         if self._had_no_route(node):
             return _Fault(
@@ -788,10 +792,13 @@ class _Walk:
         ]
         if replies:
             return self._lost(replies[0], (node, interface))
+        back = facts.wires.crossed(near[0]).get((node, interface), ())
+        if (fault := self._impaired(back)) is not None:
+            return fault
         return _Fault(
             owner,
             "neighbour silent",
-            f"{owner} has {hop} and hears that {node} asks for it, and does not answer.",
+            f"{owner} has {hop}, and {node} asks for it and hears no answer.",
             f"Look at arp_ignore and at the arp tables of nft on {owner}.",
         )
 
@@ -814,56 +821,68 @@ class _Walk:
             if any(one.ip == address for one in interface.addresses)
         ]
 
-    def _by_mac(self, mac: str) -> tuple[str, str] | None:
-        for name, state in self.facts.states.items():
-            for interface in state.interfaces:
-                if interface.mac == mac and interface.below is None and interface.name != "lo":
-                    return name, interface.name
-        return None
+    def _by_mac(self, mac: str) -> list[tuple[str, str]]:
+        """Return all interfaces with a MAC address: those of VLANs share that of their link."""
+        return [
+            (name, interface.name)
+            for name, state in self.facts.states.items()
+            for interface in state.interfaces
+            if interface.mac == mac and interface.name != "lo"
+        ]
 
     def _address_of(self, mac: str) -> str | None:
-        place = self._by_mac(mac)
-        state = self.facts.states[place[0]].interface(place[1]) if place else None
-        return state.addresses[0].ip if state is not None and state.addresses else None
+        for node, name in self._by_mac(mac):
+            state = self.facts.states[node].interface(name)
+            if state is not None and state.addresses:
+                return state.addresses[0].ip
+        return None
 
     def _lost(self, left: Sighting, goal: tuple[str, str] | None) -> _Fault:
         """Return what happened to a frame that left an interface and did not arrive."""
         facts = self.facts
         start = (left.place, left.interface)
         state = facts.states[left.place].interface(left.interface)
-        if state is not None and state.below:
+        if state is not None and state.below and not facts.wires.knows(start):
             start = (left.place, state.below)
         segment = facts.wires.crossed(start)
         if goal is None:
-            goal = self._by_mac(left.mac_destination)
-            if goal is None or (goal not in segment and segment):
-                return self._stale(left, goal)
-        if goal not in segment and (state := facts.states[goal[0]].interface(goal[1])) is not None:
-            goal = (goal[0], state.below or goal[1])
-        size = packet_of(left).size_bytes if isinstance(left.what, Packet) else 28
+            owners = self._by_mac(left.mac_destination)
+            goal = next((place for place in owners if place in segment), None)
+            if goal is None:
+                return self._stale(left, owners[0] if owners else None)
+        size = packet_of(left).size_bytes if isinstance(left.what, Packet) else _ARP_BYTES
         wires = segment.get(goal, ())
-        for wire, here, there in wires:
-            if not wire.up:
-                return self._unplugged((wire, here, there))
+        return self._broken(wires, size) or self._on_wire(left, goal, wires)
+
+    def _broken(
+        self, wires: Sequence[tuple[WirePlan, WireEnd, WireEnd]], size: int
+    ) -> _Fault | None:
+        """Return what is wrong with the links from one interface to another, in that direction.
+
+        ``size`` is that of the packet, in bytes.
+
+        """
+        facts = self.facts
+        for step in wires:
+            if not step[0].up:
+                return self._unplugged(step)
         if (fault := self._impaired(wires)) is not None:
             return fault
         for wire, here, there in wires:
+            ends = []
             for end in (here, there):
                 if end.node in facts.states:
                     interface = facts.states[end.node].interface(end.interface)
-                    if interface is not None and not interface.up:
-                        return self._interface(end.node, interface) or self._unknown(end.node, "")
+                    if interface is None:
+                        continue
+                    ends.append((end.node, interface.mtu_bytes))
+                    if (fault := self._interface(end.node, interface)) is not None:
+                        return fault
                 elif (port := facts.ports.get((end.node, end.interface))) is not None:
                     fault = self._port(wire, here, there, end, port)
                     if fault is not None:
                         return fault
-            mtus = [
-                (end.node, interface.mtu_bytes)
-                for end in (here, there)
-                if end.node in facts.states
-                and (interface := facts.states[end.node].interface(end.interface)) is not None
-            ]
-            small = next(((name, mtu) for name, mtu in mtus if mtu < size), None)
+            small = next(((name, mtu) for name, mtu in ends if mtu < size), None)
             if small is not None:
                 self.step(small[0], "mtu", f"{small[1]} bytes, of which {size} came", False)
                 return _Fault(
@@ -873,7 +892,7 @@ class _Walk:
                     f"this one has {size}: both ends of a link must have the same MTU.",
                     "Give both ends the same MTU.",
                 )
-        return self._on_wire(left, goal, wires)
+        return None
 
     def _impaired(self, wires: Sequence[tuple[WirePlan, WireEnd, WireEnd]]) -> _Fault | None:
         """Return the fault of a link that was told to lose frames, in this direction.

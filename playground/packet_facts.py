@@ -192,6 +192,10 @@ class Wires:
             if end.node in self._switches
         }
 
+    def knows(self, interface: tuple[str, str]) -> bool:
+        """Tell whether this interface is an end of a wire, or of a VLAN on one."""
+        return interface in self._at
+
     def crossed(
         self, start: tuple[str, str]
     ) -> dict[tuple[str, str], tuple[tuple[WirePlan, WireEnd, WireEnd], ...]]:

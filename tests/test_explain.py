@@ -19,8 +19,10 @@ import pytest
 
 from playground.engine import Engine
 from playground.errors import BadArgument, NoSuchNode, NotRunning
+from playground.examples import office_vlans
 from playground.explanations import CAUSES, Explanation
 from playground.lab import Lab
+from playground.namespaces_engine import NamespacesEngine
 from playground.topology import Host, Link, Machine, Router, Switch
 
 SERVER = """
@@ -481,6 +483,62 @@ def test_an_ipv6_address_that_another_machine_had_first(net: Net) -> None:
     with changed(net.w2, steal, back):
         found = net.explain(net.w2, net.www, version=6)
     assert_names(found, "w2", "duplicate address", str(taken.ip))
+
+
+# -- other shapes ---------------------------------------------------------------
+
+
+def test_networks_in_vlans_are_told_apart(namespaces_engine: NamespacesEngine) -> None:
+    with office_vlans(quiet=True, engine=namespaces_engine) as lab:
+        found = lab.explain("pc1", "phone2")
+        assert found.ok and found.path == ("pc1", "gateway", "phone2"), found
+        [trunk] = [
+            link for link in lab.links if all(isinstance(end.node, Switch) for end in link.ends)
+        ]
+        trunk.down()
+        for _ in range(2):  # what asked for a neighbour just now does not ask again at once
+            assert lab.explain("pc1", "phone2").cause == "link down"
+        trunk.up()
+        gateway = lab.node("gateway")
+        with changed(gateway, "ip link set eth0.20 down", "ip link set eth0.20 up"):
+            assert_names(lab.explain("pc1", "phone2"), "gateway", "interface down", "eth0.20")
+        # One address in two VLANs is no conflict, and in one it is.
+        own = lab.node("pc1").address
+        for name, cause in (("phone1", ""), ("pc2", "duplicate address")):
+            taken = f"{own}/24 dev eth0"
+            with changed(lab.node(name), f"ip addr add {taken}", f"ip addr del {taken}"):
+                assert lab.explain("pc1", "gateway").cause == cause
+
+
+def test_equal_paths_are_told_apart_by_where_packets_went(
+    namespaces_engine: NamespacesEngine,
+) -> None:
+    a, b = Host("a"), Host("b")
+    r1, r2, r3, r4 = (Router(f"r{number}", routing=None) for number in range(1, 5))
+    for number, ends in enumerate(((a, r1), (r1, r2), (r1, r3), (r2, r4), (r3, r4), (r4, b))):
+        Link(*ends, subnet=f"10.{number}.0.0/24")
+    a.route("0.0.0.0/0", via=r1)
+    b.route("0.0.0.0/0", via=r4)
+    for router, there, back in (
+        (r1, [r2, r3], None),
+        (r2, r4, r1),
+        (r3, r4, r1),
+        (r4, None, [r2, r3]),
+    ):
+        if there:
+            router.route("10.5.0.0/24", via=there)
+        if back:
+            router.route("10.0.0.0/24", via=back)
+    with Lab(a, name="paths", quiet=True, engine=namespaces_engine) as lab, serving(b):
+        r1.sysctls["net.ipv4.fib_multipath_hash_policy"] = 1  # by ports too
+        used = set()
+        for _ in range(40):  # which of the two is up to the port, which is up to chance
+            found = lab.explain(a, str(b.address), port=80)
+            assert found, found
+            used.add(found.path[2])
+            if len(used) == 2:
+                break
+        assert used == {"r2", "r3"}
 
 
 # -- asking -------------------------------------------------------------------
