@@ -333,7 +333,7 @@ class Capture(Packets):
 
 def is_upon_another(interface: InterfacePlan) -> bool:
     """Whether its frames leave by another interface, where they are seen with their tag."""
-    return getattr(interface, "parent", None) is not None
+    return interface.parent is not None
 
 
 def at_ends(

@@ -50,13 +50,18 @@ class Frame(NamedTuple):
 
 @dataclass(frozen=True)
 class Owner:
-    """The interface that has a MAC address, and the IP addresses that it was given."""
+    """The interface that has a MAC address, and the IP addresses that it was given.
+
+    ``parent`` is the interface by which its frames leave, if that is another (VLANs).
+
+    """
 
     node: str
     interface: str
     segment: str
     mac: str
     addresses: tuple[str, ...]
+    parent: str | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,7 @@ class Directory:
                     interface.segment,
                     interface.mac.lower(),
                     tuple(str(address.ip) for address in interface.addresses),
+                    interface.parent,
                 )
                 for node in plan.nodes
                 for interface in node.interfaces

@@ -7,8 +7,6 @@ at, a host is really made, and nothing is left behind.
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import os
 import secrets
 import shutil
@@ -16,7 +14,7 @@ import time
 from collections.abc import Iterator
 
 from playground import cgroups
-from playground.agent.capture_filters import LIBPCAP
+from playground.agent.capture_filters import load_libpcap
 from playground.engine import LabLabels, NodeContainer
 from playground.errors import AgentError, EngineError, ImageError
 from playground.finding import Finding
@@ -131,13 +129,12 @@ def _tools() -> Iterator[Finding]:
 
 
 def _captures() -> Finding:
-    for name in LIBPCAP:
-        with contextlib.suppress(OSError):
-            ctypes.CDLL(name)
-            return Finding("captures", "ok", "libpcap compiles their filters")
-    return Finding(
-        "captures", "warn", "without libpcap they have no filters", "apt-get install libpcap0.8"
-    )
+    try:
+        load_libpcap()
+    except OSError:
+        without = "without libpcap they have no filters"
+        return Finding("captures", "warn", without, "apt-get install libpcap0.8")
+    return Finding("captures", "ok", "libpcap compiles their filters")
 
 
 def _limits() -> Iterator[Finding]:

@@ -119,6 +119,8 @@ def _ip(packed: bytes) -> str:
 
 def _rung(packet: Packet, path: tuple[str, ...], **more: object) -> Rung:
     title, detail = _words(packet)
+    if packet.vlan is not None:
+        detail = f"{detail}, VLAN {packet.vlan}" if detail else f"VLAN {packet.vlan}"
     values = {
         "number": packet.number,
         "time_ns": packet.frame.time_ns,
@@ -263,11 +265,10 @@ class _Way:
 def _is_watched(packet: Packet, places: Sequence[Place], directory: Directory) -> bool:
     """Whether the interface that a packet is for is one of those captured at."""
     owner = directory.owner(packet.destination_mac)
-    # What is for eth0.10 comes by eth0.
-    return owner is not None and any(
-        place.node == owner.node and place.interface == owner.interface.partition(".")[0]
-        for place in places
-    )
+    if owner is None:
+        return False
+    wire = owner.parent or owner.interface
+    return any((place.node, place.interface) == (owner.node, wire) for place in places)
 
 
 def _is_for_another(packet: Packet, node: str, directory: Directory) -> bool:

@@ -25,6 +25,7 @@ import pytest
 
 import playground
 from playground.agent import kernel
+from playground.agent.capture_filters import load_libpcap
 from playground.remote import Client, SubprocessChannel
 
 # As in the helper, where of the package there are the agent's modules alone.
@@ -45,6 +46,21 @@ operations.main()
 needs_root = pytest.mark.skipif(
     os.geteuid() != 0 and os.environ.get("CI") != "true",
     reason="making namespaces needs root",
+)
+
+
+def has_libpcap() -> bool:
+    """Whether this machine can compile the filter of a capture."""
+    try:
+        load_libpcap()
+    except OSError:
+        return False
+    return True
+
+
+needs_libpcap = pytest.mark.skipif(
+    not has_libpcap() and os.environ.get("CI") != "true",
+    reason="libpcap, which compiles the filters of captures, is not installed",
 )
 
 _FIRST_PROCESS = """

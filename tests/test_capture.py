@@ -24,8 +24,19 @@ from playground.lab import Lab
 from playground.remote import Client
 from playground.topology import Host, Link, Router, Switch
 from tests.made import DIRECTORY
-from tests.support_agent import Namespaces, connect, end, in_network, needs_root, node, veth
+from tests.support_agent import (
+    Namespaces,
+    connect,
+    end,
+    in_network,
+    needs_libpcap,
+    needs_root,
+    node,
+    veth,
+)
 from tests.traffic import ask, send, serve
+
+pytestmark = needs_libpcap
 
 # -- without a lab -----------------------------------------------------------
 

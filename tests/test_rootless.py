@@ -19,7 +19,7 @@ from playground.engine import LabRecord
 from playground.namespaces_engine import NamespacesEngine
 from tests.ordinary import NOBODY, USES_SOCKETS, ordinary_user
 from tests.planted import LAB, SHOWN, plant
-from tests.support_agent import connect
+from tests.support_agent import connect, needs_libpcap
 
 
 @pytest.fixture(scope="session")
@@ -196,6 +196,7 @@ def test_an_ordinary_users_python_sockets_live_on_a_host(
     assert ordinary(USES_SOCKETS).stdout.split() == ["10.9.0.2", "SOCK_RAW"]
 
 
+@needs_libpcap
 def test_packets_are_captured_without_root(
     ordinary: Callable[..., subprocess.CompletedProcess[str]],
 ) -> None:

@@ -129,6 +129,21 @@ def test_a_port_is_told_where_nat_changes_it() -> None:
     assert rung.changes == (("modem", "source 192.168.1.11:40000 becomes 203.0.113.1:1024"),)
 
 
+def test_a_tag_is_told() -> None:
+    data = inside(1)
+    tagged = data[:12] + b"\x81\x00\x00\x0a" + data[12:]
+    (rung,) = rungs(list(captured([tagged])), PLACES[:1], DIRECTORY, hops=False)
+    assert rung.detail == "id=0x0007, seq=1, ttl=64, VLAN 10"
+
+
+def test_what_is_for_a_vlans_interface_is_seen_at_the_one_below_it() -> None:
+    upon = replace(DIRECTORY.owners[1], interface="eth0.10", parent="eth0")
+    directory = replace(DIRECTORY, owners=(DIRECTORY.owners[0], upon))
+    packets = Packets(PLACES[:2], [Frame(0, AT_H1, True, 60, inside(1))], directory)
+    (rung,) = rungs(list(packets), PLACES[:2], directory, hops=True)
+    assert rung.lost
+
+
 def test_a_tag_that_a_switch_takes_off_makes_no_other_frame() -> None:
     untagged = inside(1)
     tagged = untagged[:12] + b"\x81\x00\x00\x0a" + untagged[12:]

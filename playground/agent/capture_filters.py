@@ -21,7 +21,7 @@ DLT_RAW = 12
 
 SIOCSIFFLAGS = 0x8914
 
-LIBPCAP = ("libpcap.so.1", "libpcap.so.0.8")
+_NAMES = ("libpcap.so.1", "libpcap.so.0.8")
 _NO_LIBPCAP = (
     "a filter is compiled by libpcap, which is not there: install it (on Debian and Ubuntu "
     "`apt install libpcap0.8`, which comes with tcpdump too), or capture without a filter"
@@ -37,7 +37,7 @@ def compile_filters(text: str, snaplen_bytes: int) -> dict[int, bytes]:
     if not text.strip():
         everything = struct.pack("HBBI", BPF_RET_K, 0, 0, snaplen_bytes)
         return {LINKTYPE_ETHERNET: everything, LINKTYPE_RAW: everything}
-    pcap = _libpcap()
+    pcap = load_libpcap()
     # A network of its own, with nothing but a loopback.
     checked(libc.unshare(CLONE_NEWNET), "making a network for libpcap")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
@@ -74,8 +74,9 @@ def _compile(pcap: Any, handle: int, text: str, unfit: bool = False) -> bytes:
     return ctypes.string_at(program.instructions, program.length * 8)
 
 
-def _libpcap() -> Any:
-    for name in LIBPCAP:
+def load_libpcap() -> Any:
+    """Return the library; raises OSError with ENOPKG where it is not installed."""
+    for name in _NAMES:
         with contextlib.suppress(OSError):
             pcap = ctypes.CDLL(name)
             break
