@@ -15,6 +15,7 @@ PICTURES = {
     "coffee-shop": examples.coffee_shop,
     "ospf-rings": examples.ospf_rings,
     "autonomous-systems": examples.autonomous_systems,
+    "office-vlans": examples.office_vlans,
 }
 
 

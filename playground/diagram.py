@@ -7,12 +7,13 @@ in which everything has its size and nothing a place yet (`playground.layout`).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from playground.domains import ports_at, vlan_subnets
+from playground.domains import ports_at
 from playground.impairment import Impairment
+from playground.picture import access_vlans, subnets_of_switches
 from playground.plan import InterfacePlan, NodePlan, Plan, SwitchPlan, WireEnd, WirePlan
 from playground.realms import find_realms
 from playground.segments import find_segments
@@ -33,6 +34,9 @@ ARROW_PX = 13
 
 # A node with so many addresses on one interface has the rest in its tooltip.
 _MOST_ADDRESSES = 2
+
+# At one end of a cable, and of the VLANs of a trunk.
+_MOST_ROWS = 4
 
 
 @dataclass(frozen=True)
@@ -67,9 +71,8 @@ class Cable:
     """One link: the text at each end, and how it is.
 
     ``a`` and ``b`` are names of nodes, ``a_rows`` and ``b_rows`` what is written of
-    their interfaces ("eth0 10.1.1.1"; of a switch's port nothing), ``note`` what is
-    wrong with it, or else the VLANs that it carries.  ``state`` is "up", "down",
-    "impaired" or "blocked" (by a spanning tree).
+    their interfaces ("eth0 10.1.1.1"; of a switch's port the VLANs, if any), ``note`` what is
+    wrong with it.  ``state`` is "up", "down", "impaired" or "blocked" (by a spanning tree).
 
     """
 
@@ -183,25 +186,30 @@ def make_diagram(
     everywhere = set.intersection(*(set(_services(node)) for node in plan.nodes))
     if len(plan.nodes) < 2:
         everywhere = set()
-    interfaces = {(node.name, item.name): item for node in plan.nodes for item in node.interfaces}
-    subnets = {**_subnets(plan), **vlan_subnets(plan)}
+    subnets, vlans = subnets_of_switches(plan), access_vlans(plan)
     ports = ports_at(plan)
-    alone = {
-        (node.name, node.interfaces[0].name)
-        for node in plan.nodes
-        if node.kind == "host" and len(node.interfaces) == 1
-    }
+    nodes_by_name = {node.name: node for node in plan.nodes}
     cards = (
-        *(_node_card(node, everywhere) for node in plan.nodes),
+        *(_node_card(node, everywhere, vlans.get(node.name)) for node in plan.nodes),
         *(_switch_card(switch, subnets.get(switch.name, ())) for switch in plan.switches),
     )
+
+    def rows(end: WireEnd, other: WireEnd) -> tuple[str, ...]:
+        if end.node in nodes_by_name:
+            return _end_rows(nodes_by_name[end.node], end.interface)
+        far = nodes_by_name.get(other.node)
+        # What a port carries stands in the card of a host that has nothing else.
+        if far is not None and _is_alone(far):
+            return ()
+        return _port_rows(ports.get(end))
+
     cables = tuple(
         _cable(
             wire,
             seen.get((wire.a, wire.b), Seen(wire.up, wire.toward_a, wire.toward_b)),
-            interfaces,
-            alone,
-            _carried(ports.get(wire.a) or ports.get(wire.b)),
+            rows(wire.a, wire.b),
+            # Both ends of a trunk between switches carry the same.
+            () if {wire.a.node, wire.b.node} <= plan.switch_names else rows(wire.b, wire.a),
         )
         for wire in plan.wires
     )
@@ -215,12 +223,18 @@ def _services(node: NodePlan) -> list[str]:
     return [settings.service for settings in node.services]
 
 
-def _node_card(node: NodePlan, everywhere: set[str]) -> Card:
+def _is_alone(node: NodePlan) -> bool:
+    """Tell whether a node is a host with one interface, which stands in its card."""
+    return node.kind == "host" and len(node.interfaces) == 1
+
+
+def _node_card(node: NodePlan, everywhere: set[str], vlan: int | None) -> Card:
     kind = "nat" if node.nat and node.nat.uplinks else node.kind
     services = [name for name in _services(node) if name not in everywhere]
     notes = _wrapped([*(["NAT"] if kind == "nat" else []), *services])
-    if node.kind == "host" and len(node.interfaces) == 1:
-        notes = [*_interface_rows(node.interfaces[0]), *notes]
+    if _is_alone(node):
+        access = [f"VLAN {vlan}"] if vlan is not None else []
+        notes = [*_interface_rows(node.interfaces[0]), *access, *notes]
     what = {"nat": "a router that translates addresses (NAT)"}.get(kind, f"a {kind}")
     lines = [f"{node.name}, {what}"]
     lines += [
@@ -251,16 +265,6 @@ def _switch_card(switch: SwitchPlan, subnets: Sequence[str]) -> Card:
     )
 
 
-def _subnets(plan: Plan) -> Mapping[str, tuple[str, ...]]:
-    """Return the subnets that are in use on each segment, by the segment's name."""
-    found: dict[str, dict[str, None]] = {}
-    for node in plan.nodes:
-        for interface in node.interfaces:
-            for address in interface.addresses:
-                found.setdefault(interface.segment, {})[str(address.network)] = None
-    return {name: tuple(subnets) for name, subnets in found.items()}
-
-
 def _interface_rows(interface: InterfacePlan) -> list[str]:
     """Return an interface's name and addresses, as rows of text."""
     addresses = [str(address.ip) for address in interface.addresses]
@@ -270,26 +274,29 @@ def _interface_rows(interface: InterfacePlan) -> list[str]:
     return [f"{interface.name} {first}".rstrip(), *others]
 
 
-def _cable(
-    wire: WirePlan,
-    seen: Seen,
-    interfaces: Mapping[tuple[str, str], InterfacePlan],
-    alone: Collection[tuple[str, str]],
-    carried: str,
-) -> Cable:
-    def of(end: WireEnd) -> tuple[str, ...]:
-        key = (end.node, end.interface)
-        # A switch's port has no address, and a host's only interface stands in its card.
-        if key in alone or key not in interfaces:
-            return ()
-        # Upon a trunk's interface, which has no address, stands one for each VLAN.
-        above = [
-            one
-            for (node, _), one in interfaces.items()
-            if not interfaces[key].addresses and (node, one.parent) == key
-        ]
-        return tuple(row for one in above or [interfaces[key]] for row in _interface_rows(one))
+def _end_rows(node: NodePlan, name: str) -> tuple[str, ...]:
+    """Return what stands at a cable's end of a node: its interface, or those of VLANs upon it."""
+    if _is_alone(node):
+        return ()
+    upon = [interface for interface in node.interfaces if interface.parent == name]
+    own = [interface for interface in node.interfaces if interface.name == name]
+    rows = [row for interface in upon or own for row in _interface_rows(interface)]
+    if len(rows) > _MOST_ROWS:
+        rows[_MOST_ROWS - 1 :] = [f"and {len(rows) - _MOST_ROWS + 1} more"]
+    return tuple(rows)
 
+
+def _port_rows(port: PortPlan | None) -> tuple[str, ...]:
+    """Return what a port of a switch with VLANs carries."""
+    if port is None:
+        return ()
+    if port.vlan is not None:
+        return (f"VLAN {port.vlan}",)
+    shown = ", ".join(map(str, port.trunk[:_MOST_ROWS]))
+    return (f"trunk {shown}" + (" …" if len(port.trunk) > _MOST_ROWS else ""),)
+
+
+def _cable(wire: WirePlan, seen: Seen, a_rows: tuple[str, ...], b_rows: tuple[str, ...]) -> Cable:
     impaired = [
         (end.node, impairment)
         for end, impairment in ((wire.a, seen.toward_a), (wire.b, seen.toward_b))
@@ -297,8 +304,7 @@ def _cable(
     ]
     lines = [f"{wire.a.node} {wire.a.interface} — {wire.b.node} {wire.b.interface}"]
     lines += [f"toward {name}: {_words(impairment)}" for name, impairment in impaired]
-    lines += [carried] if carried else []
-    state, note = "up", carried
+    state, note = "up", ""
     if not seen.up:
         state = note = "down"
         lines.append("down: no frame passes")
@@ -307,16 +313,7 @@ def _cable(
         lines.append(f"blocked by {seen.blocked}: it would close a ring of the spanning tree")
     elif impaired:
         state, note = "impaired", _impairment_note(impaired)
-    return Cable(wire.a.node, wire.b.node, of(wire.a), of(wire.b), state, note, "\n".join(lines))
-
-
-def _carried(port: PortPlan | None) -> str:
-    """Say which VLANs a link carries, "" without any."""
-    if port is None:
-        return ""
-    if port.vlan is not None:
-        return f"VLAN {port.vlan}"
-    return f"trunk {', '.join(map(str, port.trunk))}"
+    return Cable(wire.a.node, wire.b.node, a_rows, b_rows, state, note, "\n".join(lines))
 
 
 def _impairment_note(impaired: Sequence[tuple[str, Impairment]]) -> str:

@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, pairwise
 
+from playground import themes
 from playground.diagram import (
     ARROW_PX,
     CARD_PADDING_PX,
@@ -101,29 +102,15 @@ _STYLE = (
 )
 
 
-def _variables(theme: str) -> str:
-    return ";".join(f"--pg-{name}:{colour}" for name, colour in THEMES[theme].items())
-
-
 def _style(theme: str) -> str:
     if theme in THEMES:
         # Plain colours: programs that turn SVG into other things know no variables.
         return re.sub(r"var\(--pg-([\w-]+)\)", lambda found: THEMES[theme][found[1]], _STYLE)
-    light, dark = _variables("light"), _variables("dark")
-    return (
-        f".pg{{{light}}}"
-        f"@media (prefers-color-scheme:dark){{.pg{{{dark}}}}}"
-        f"{_within(_LIGHT_PAGES)}{{{light}}}{_within(_DARK_PAGES)}{{{dark}}}" + _STYLE
+    light, dark = (
+        {f"pg-{name}": colour for name, colour in THEMES[which].items()}
+        for which in ("light", "dark")
     )
-
-
-# How JupyterLab and Notebook 7, VS Code and mkdocs-material say which they are.
-_LIGHT_PAGES = ("[data-jp-theme-light=true]", ".vscode-light", "[data-md-color-scheme=default]")
-_DARK_PAGES = ("[data-jp-theme-light=false]", ".vscode-dark", "[data-md-color-scheme=slate]")
-
-
-def _within(pages: Iterable[str]) -> str:
-    return ",".join(f"{page} .pg" for page in pages)
+    return themes.style("pg", light, dark) + _STYLE
 
 
 def draw_svg(diagram: Diagram, layout: Layout, theme: str = "auto") -> str:

@@ -61,14 +61,8 @@ class _Network:
         for wire in plan.wires:
             self.neighbours[wire.a.node].append(wire.b.node)
             self.neighbours[wire.b.node].append(wire.a.node)
-        self._subnets = _subnets(plan.nodes) | vlan_subnets(plan)
-        ports = ports_at(plan)
-        self._vlans = {
-            there.node: port.vlan
-            for wire in plan.wires
-            for here, there in ((wire.a, wire.b), (wire.b, wire.a))
-            if (port := ports.get(here)) is not None and port.vlan is not None
-        }
+        self._subnets = subnets_of_switches(plan)
+        self._vlans = access_vlans(plan)
         usual = bool(plan.nodes) and all(_USUAL in _services(node) for node in plan.nodes)
         self.everywhere = _USUAL if usual else ""
 
@@ -153,6 +147,27 @@ class _Network:
 
 def _services(node: NodePlan) -> list[str]:
     return [settings.service for settings in node.services]
+
+
+def subnets_of_switches(plan: Plan) -> dict[str, list[str]]:
+    """Return what is in use on each switch: subnets, after the VLAN of each if it has any.
+
+    >>> subnets_of_switches(lab.plan())
+    {'home': ['192.168.1.0/24'], 'office': ['10: 192.168.10.0/24', '20: 192.168.20.0/24']}
+
+    """
+    return _subnets(plan.nodes) | vlan_subnets(plan)
+
+
+def access_vlans(plan: Plan) -> dict[str, int]:
+    """Return the VLAN of each node that hangs on an access port of a switch with VLANs."""
+    ports = ports_at(plan)
+    return {
+        there.node: port.vlan
+        for wire in plan.wires
+        for here, there in ((wire.a, wire.b), (wire.b, wire.a))
+        if (port := ports.get(here)) is not None and port.vlan is not None
+    }
 
 
 def _subnets(nodes: Iterable[NodePlan]) -> dict[str, list[str]]:

@@ -117,6 +117,15 @@ def test_services_that_all_machines_have_are_told_once() -> None:
     assert not any("ssh" in note for card in shown.cards for note in card.notes)
 
 
+def test_of_many_vlans_some_are_left_out() -> None:
+    office, gateway = Switch("office", vlans=range(10, 20)), Router("gateway")
+    Link(office, gateway, trunk=True)
+    [cable] = make_diagram(make_plan([gateway])).cables
+    assert cable.a_rows == ("trunk 10, 11, 12, 13 …",)
+    assert len(cable.b_rows) == 4
+    assert cable.b_rows[-1] == "and 7 more"
+
+
 def test_of_many_addresses_some_are_in_the_tooltip() -> None:
     h1, r1 = Host("h1"), Router("r1")
     Link(h1, r1)
@@ -138,6 +147,8 @@ def test_cables_say_which_vlans_they_carry() -> None:
         "eth0.20 192.168.20.1",
     ]
     assert labels["floor1", "floor2"] == ["trunk 10, 20"]
-    assert labels["floor2", "phone2"] == ["VLAN 20"]
-    [floor2] = [card for card in drawn.cards if card.name == "floor2"]
-    assert floor2.notes == ("10: 192.168.10.0/24", "20: 192.168.20.0/24")
+    # A host that has nothing else says it in its card.
+    assert labels["floor2", "phone2"] == []
+    notes = {card.name: card.notes for card in drawn.cards}
+    assert notes["phone2"][1:] == ("VLAN 20",)
+    assert notes["floor2"] == ("10: 192.168.10.0/24", "20: 192.168.20.0/24")

@@ -67,6 +67,7 @@ def test_where_nothing_is_installed_a_notebook_shows_text(
         ("coffee-shop", examples.coffee_shop),
         ("ospf-rings", examples.ospf_rings),
         ("autonomous-systems", examples.autonomous_systems),
+        ("office-vlans", examples.office_vlans),
     ],
 )
 def test_the_pictures_of_docs_show_what_is_drawn_today(name: str, make: Callable[..., Lab]) -> None:

@@ -105,6 +105,7 @@ TOPOLOGIES: dict[str, Callable[[], Node | list[Node] | tuple[Node, ...]]] = {
     "switches in a loop": switches_in_a_loop,
     "campus of 60": campus,
     "broken links": broken,
+    "VLANs": examples.office_vlans_nodes,
     "islands": islands,
     "many addresses": many_addresses,
 }
