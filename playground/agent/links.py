@@ -32,7 +32,6 @@ IFF_UP = 1
 IFLA_ADDRESS = 1
 IFLA_IFNAME = 3
 IFLA_MTU = 4
-IFLA_QDISC = 6
 IFLA_MASTER = 10
 IFLA_TXQLEN = 13
 IFLA_OPERSTATE = 16
@@ -44,7 +43,7 @@ IFLA_CARRIER = 33
 IFLA_INFO_KIND = 1
 IFLA_INFO_DATA = 2
 VETH_INFO_PEER = 1
-IF_OPER_DOWN = 2  # linux/if.h
+IF_OPER_UP = 6  # linux/if.h
 # The first of struct rtnl_link_stats64, in its order.
 STATISTICS = (
     "rx_packets",
@@ -133,7 +132,7 @@ def interfaces(ends: Sequence[Request]) -> list[Request]:
 
 
 def settle(netlink: Netlink) -> None:
-    """Wait until each interface of a namespace that has a carrier takes packets.
+    """Wait until each end of a link in a namespace that has a carrier takes packets.
 
     When the other end of a link comes up, a worker of the kernel's follows a moment
     later: until it has run, packets are dropped without a word and a bridge does not
@@ -162,11 +161,14 @@ def _is_to_come(link: bytes) -> bool:
     """Whether an interface that is up has a carrier that the kernel has not acted on."""
     (flags,) = struct.unpack_from("I", link, 8)
     found = attributes(link[16:])
-    has_carrier = flags & IFF_UP and found.get(IFLA_CARRIER, b"\0")[0] == 1
-    # "noop" is the queue of an interface that is not active yet; it drops all.
-    takes_none = found.get(IFLA_QDISC) == b"noop\0"
-    is_down = found.get(IFLA_OPERSTATE, b"\0")[0] == IF_OPER_DOWN
-    return bool(has_carrier and (takes_none or is_down))
+    # Of other kinds some stay "unknown" for ever.
+    kind = attributes(found.get(IFLA_LINKINFO, b"")).get(IFLA_INFO_KIND)
+    return bool(
+        kind == b"veth\0"
+        and flags & IFF_UP
+        and found.get(IFLA_CARRIER, b"\0")[0] == 1
+        and found.get(IFLA_OPERSTATE, b"\0")[0] != IF_OPER_UP
+    )
 
 
 def interface_row(answer: bytes) -> Request:
