@@ -410,6 +410,7 @@ class Lab:
             client.call("own", pids=[pids[node.name] for node in change.nodes])
         if old_plan is not None:
             back = compare(plan, old_plan)
+            undo.callback(applying.lease, client, old_pids, old_plan, back.inside)
             undo.callback(applying.start_programs, client, old_pids, old_provisions, provisions)
             undo.callback(applying.furnish, client, old_pids, old_provisions, provisions, {})
             undo.callback(applying.switch, client, back.switches_change)

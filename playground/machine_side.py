@@ -60,6 +60,7 @@ from playground.agent.addresses import (
     IFA_ADDRESS,
     IFA_LOCAL,
     RT_SCOPE_LINK,
+    RTM_GETADDR,
     new_address,
     packed_address,
 )
@@ -116,7 +117,6 @@ from playground.agent.vlans import carry
 PR_SET_CHILD_SUBREAPER = 36
 IFLA_MACVLAN_MODE = 1
 MACVLAN_MODE_BRIDGE = 4
-RTM_GETADDR = 22
 IFF_LOWER_UP = 1 << 16
 IFALIAS_LENGTH = 255
 

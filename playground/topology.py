@@ -540,7 +540,7 @@ class Link(LinkOperations):
         A host whose port is moved gets an address of the network that it is in then, the
         one of ``address`` or one that the lab chooses; in a running lab routes
         and names follow at once.  In the VLANs of a trunk that stay, addresses stay.
-        A host that asks for its address by DHCP is moved while its lab does not run.
+        One that asks for its address by DHCP asks the server that is there.
 
         Raises `TopologyError` for what cannot be, and `AgentError` if the kernel refuses;
         all is then as it was.
@@ -552,6 +552,8 @@ class Link(LinkOperations):
         a, b = (end.node for end in self.ends)
         here = f"link {a.name} - {b.name}"
         before = self.carried, self.ends, self._parts
+        if vlan is not None and address is None and any(end.dhcp for end in self.ends):
+            address = "dhcp"
         with _left_out(self):
             carried = _check_carried(here, a, b, vlan, trunk)
             if not carried:
@@ -561,11 +563,6 @@ class Link(LinkOperations):
             _refuse_loop(a, b, carried)
             far = (_far(here, a, b, carried, address), _far(here, b, a, carried, address))
         live = self._live
-        if live is not None and (any(end.dhcp for end in self.ends) or far[0].dhcp or far[1].dhcp):
-            raise TopologyError(
-                f"{here}: a host that has its address by DHCP cannot be moved while it runs; "
-                f"stop the lab first"
-            )
         self._carry(carried, self.ends, far)
         staying = {number: part for number, part in before[2].items() if number in self.trunk}
         self._parts = staying | self._parts

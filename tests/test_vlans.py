@@ -19,6 +19,7 @@ from playground.domains import find_domains
 from playground.engine import Engine
 from playground.errors import BadArgument, NotRunning, TopologyError
 from playground.lab import Lab
+from playground.namespaces_engine import NamespacesEngine
 from playground.picture import draw
 from playground.plan import Plan
 from playground.planning import make_plan
@@ -434,6 +435,23 @@ def test_whoever_attaches_finds_vlans_and_changes_them(running: Running) -> None
 def test_what_does_not_run_has_no_commands(office: Office) -> None:
     with pytest.raises(NotRunning):
         office.trunk.as_shell()
+
+
+# -- Running by themselves ------------------------------------------------------
+
+
+def test_a_host_asks_the_server_of_the_vlan_that_it_is_moved_to(
+    namespaces_engine: NamespacesEngine,
+) -> None:
+    floor, host = Switch("floor", vlans=(10, 20)), Host("pc")
+    servers = {vlan: Router(f"r{vlan}", services=["dhcp"]) for vlan in (10, 20)}
+    for vlan, server in servers.items():
+        Link(floor, server, vlan=vlan)
+    desk = Link(floor, host, vlan=10, address="dhcp")
+    with Lab(floor, quiet=True, engine=namespaces_engine):
+        assert_can_ping(host, "r10")
+        desk.change(vlan=20)
+        assert_can_ping(host, "r20")
 
 
 # -- Both ways, whatever this kernel has ----------------------------------------

@@ -10,10 +10,13 @@ from collections.abc import Sequence
 from playground.agent.links import index_or_none
 from playground.agent.netlink import (
     NLM_F_CREATE,
+    NLM_F_DUMP,
     NLM_F_REPLACE,
     Message,
+    Netlink,
     attempt,
     attribute,
+    attributes,
     in_each,
 )
 from playground.agent.protocol import Request
@@ -21,6 +24,7 @@ from playground.agent.protocol import Request
 # linux/rtnetlink.h, linux/neighbour.h
 RTM_NEWADDR = 20
 RTM_DELADDR = 21
+RTM_GETADDR = 22
 RTM_DELNEIGH = 29
 NDA_DST = 1
 
@@ -69,6 +73,18 @@ def delete_address(name: str, index: int, text: str) -> Message:
     body = attribute(IFA_LOCAL, packed) + attribute(IFA_ADDRESS, packed)
     header = struct.pack("BBBBI", family, length, 0, RT_SCOPE_UNIVERSE, index)
     return Message(RTM_DELADDR, 0, header + body, f"take the address {text} from {name}")
+
+
+def has_address(netlink: Netlink, index: int, text: str) -> bool:
+    """Tell whether an interface has an address."""
+    family, packed, _ = packed_prefix(text)
+    header = struct.pack("BBBBI", family, 0, 0, 0, 0)
+    question = Message(RTM_GETADDR, NLM_F_DUMP, header, "look at the addresses")
+    return any(
+        struct.unpack_from("I", answer, 4) == (index,)
+        and attributes(answer[8:]).get(IFA_LOCAL) == packed
+        for answer in netlink.ask(question)
+    )
 
 
 def forget_neighbours(nodes: Sequence[Request]) -> None:

@@ -21,7 +21,7 @@ import struct
 import time
 from collections.abc import Iterator, Sequence
 
-from playground.agent.addresses import delete_address, new_address
+from playground.agent.addresses import delete_address, has_address, new_address
 from playground.agent.dhcp import (
     DHCP_ACK,
     DHCP_DISCOVER,
@@ -211,7 +211,11 @@ def apply_lease(
 def keep_lease(
     netlink: Netlink, client: DhcpClient, lease: Request, gateway: bool, handle: int
 ) -> None:
-    """Renew a lease at half its time, again and again, until its interface or node is gone."""
+    """Renew a lease at half its time, again and again.
+
+    Until its node or interface is gone, or the address that the interface was given.
+
+    """
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as events:
         events.bind((0, RTMGRP_LINK))
         poll = select.poll()
@@ -230,6 +234,8 @@ def keep_lease(
                     events.recv(1 << 16, socket.MSG_DONTWAIT)
             if time.monotonic() < until:
                 continue
+            if kept is not None and not has_address(netlink, client.index, kept["address"]):
+                return  # somebody has given the interface another
             if kept is not None:
                 new = client.renew(kept, begin + kept["lease_s"])
             else:

@@ -8,7 +8,7 @@ import socket
 import struct
 from collections.abc import Iterator, Sequence
 
-from playground.agent.addresses import IFA_ADDRESS, IFA_LOCAL, NDA_DST
+from playground.agent.addresses import IFA_ADDRESS, IFA_LOCAL, NDA_DST, RTM_GETADDR
 from playground.agent.bridges import NDA_LLADDR, RTM_GETNEIGH
 from playground.agent.connections import connections
 from playground.agent.firewall import ended_nft, filter_tables, start_nft
@@ -27,7 +27,6 @@ from playground.agent.routes import ADDRESS_BYTES, RTM_GETROUTE, route_rows
 from playground.agent.steering import policy_rules
 
 # linux/rtnetlink.h, neighbour.h, if_addr.h, fib_rules.h
-RTM_GETADDR = 22
 NDA_MULTICAST_TYPE = 5
 NUD_STATES = {
     0x01: "incomplete",
