@@ -454,6 +454,24 @@ def test_a_host_asks_the_server_of_the_vlan_that_it_is_moved_to(
         assert_can_ping(host, "r20")
 
 
+def test_a_loop_of_trunks_heals(namespaces_engine: NamespacesEngine) -> None:
+    a, b, c = (Switch(name, vlans=(10, 20), stp=True) for name in "abc")
+    pc1, pc2, phone1, phone2 = (Host(name) for name in ("pc1", "pc2", "phone1", "phone2"))
+    for switch, pc, phone in ((a, pc1, phone1), (c, pc2, phone2)):
+        Link(switch, pc, vlan=10)
+        Link(switch, phone, vlan=20)
+    Link(a, b, trunk=True)
+    Link(b, c, trunk=True)
+    direct = Link(a, c, trunk=True)
+    with Lab(a, quiet=True, engine=namespaces_engine) as lab:
+        states = [row.state for switch in (a, b, c) for row in switch.ports()]
+        assert (states.count("blocking"), states.count("forwarding")) == (1, 9)
+        direct.down()
+        lab.wait_converged()
+        assert_can_ping(pc1, pc2)
+        assert_can_ping(phone1, phone2)
+
+
 # -- Both ways, whatever this kernel has ----------------------------------------
 
 PROGRAMS = "import os; os.environ['PLAYGROUND_VLANS'] = 'programs'"

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 
 from playground.agent.kernel import CLONE_NEWNET, unshare
 from playground.agent.links import (
+    IFLA_ADDRESS,
     IFLA_IFNAME,
     IFLA_INFO_DATA,
     IFLA_INFO_KIND,
@@ -76,7 +77,7 @@ def filter_vlans(netlink: Netlink, bridge: str) -> None:
 
 def filters_vlans(netlink: Netlink, bridge: str) -> bool:
     """Tell whether the kernel does it."""
-    return _options(netlink, bridge).get(IFLA_BR_VLAN_FILTERING, b"\0") != b"\0"
+    return _options_of(_read(netlink, bridge)).get(IFLA_BR_VLAN_FILTERING, b"\0") != b"\0"
 
 
 def carry(netlink: Netlink, bridge: str, port: str, wanted: Request, offload: bool = False) -> None:
@@ -211,11 +212,13 @@ def _vlan_bridge(netlink: Netlink, bridge: str, vlan: int) -> int:
     """Return the index of a VLAN's bridge, which is made where it is missing."""
     name = bridge_of(interface_index(bridge), vlan)
     if index_or_none(name) is None:
-        options = _options(netlink, bridge)
+        whole = _read(netlink, bridge)
+        options = _options_of(whole)
         copied = b"".join(
             attribute(kind, options[kind]) for kind in COPIED_OPTIONS if kind in options
         )
-        body = _bridge_body(name, copied)
+        # The same MAC address makes it the same switch to those of others: trees are alike.
+        body = _bridge_body(name, copied) + attribute(IFLA_ADDRESS, whole[IFLA_ADDRESS])
         purpose = f"make a bridge for VLAN {vlan} of {bridge}"
         netlink.send([Message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, body, purpose)])
         disable_ipv6(name)
@@ -250,8 +253,11 @@ def _bridge_body(name: str, options: bytes) -> bytes:
     )
 
 
-def _options(netlink: Netlink, bridge: str) -> dict[int, bytes]:
+def _read(netlink: Netlink, bridge: str) -> dict[int, bytes]:
     body = link_body() + text_attribute(IFLA_IFNAME, bridge)
     [answer] = netlink.ask(Message(RTM_GETLINK, 0, body, f"look at the bridge {bridge}"))
-    information = attributes(attributes(answer[16:])[IFLA_LINKINFO])
-    return attributes(information.get(IFLA_INFO_DATA, b""))
+    return attributes(answer[16:])
+
+
+def _options_of(found: dict[int, bytes]) -> dict[int, bytes]:
+    return attributes(attributes(found[IFLA_LINKINFO]).get(IFLA_INFO_DATA, b""))
