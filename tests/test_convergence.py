@@ -47,6 +47,31 @@ def test_a_point_to_point_link_of_ipv6_leads_to_its_own_addresses() -> None:
     assert unfinished(plan, plan.wires, tables) == []
 
 
+def test_routers_on_sticks_are_neighbours_in_their_vlan_alone() -> None:
+    switch = Switch("s", vlans=(10, 20))
+    r1, r2, host = Router("r1", routing="ospf"), Router("r2", routing="ospf"), Host("h")
+    Link(switch, r1, trunk=True)
+    Link(switch, r2, vlan=20)
+    Link(r2, host, subnet="10.9.0.0/24")
+    plan = make_plan([switch])
+    assert [peer.interface for peer in plan.node("r1").neighbours] == ["eth0.20"]
+    tables: dict[str, dict[str, list[tuple[str | None, str]]]] = {
+        "r1": {
+            "10.0.1.0/24": [(None, "eth0.10")],
+            "10.0.2.0/24": [(None, "eth0.20")],
+            "10.9.0.0/24": [("10.0.2.2", "eth0.20")],
+        },
+        "r2": {
+            "10.0.1.0/24": [("10.0.2.1", "eth0")],
+            "10.0.2.0/24": [(None, "eth0")],
+            "10.9.0.0/24": [(None, "eth1")],
+        },
+    }
+    assert unfinished(plan, plan.wires, tables) == []
+    del tables["r1"]["10.9.0.0/24"]
+    assert [item.router for item in unfinished(plan, plan.wires, tables)] == ["r1"]
+
+
 def test_a_router_without_a_route_is_not_done() -> None:
     plan = make_plan(ring())
     tables = best_tables(plan, plan.wires)
