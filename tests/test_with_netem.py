@@ -28,7 +28,6 @@ LIMIT_S = 480
 AGENTS = "tests/test_impairing.py::test_{}[as the kernel can]"
 LINKS = "tests/test_link_operations.py::test_{}[namespaces]"
 VLANS = "tests/test_vlans.py::test_{}[namespaces]"
-VLANS = "tests/test_vlans.py::test_{}"
 INSIDE = (
     "tests/test_measured_links.py",
     AGENTS.format("a_link_that_loses_all_loses_it_unseen"),
@@ -36,19 +35,14 @@ INSIDE = (
     AGENTS.format("a_refused_impairment_leaves_what_was_before"),
     LINKS.format("an_impairment_of_the_declaration_is_there_from_the_start"),
     LINKS.format("toward_a_switch_and_from_it"),
+    # That kernel has 8021q and bridges that filter too.
     "tests/test_vlans.py::test_a_trunk_of_a_node_has_an_interface_for_each_vlan[as the kernel can]",
     VLANS.format("hosts_of_one_vlan_reach_each_other_and_no_others"),
     VLANS.format("frames_on_a_trunk_have_the_tag_of_their_vlan"),
+    VLANS.format("ports_and_table_say_the_vlan"),
     VLANS.format("a_router_on_a_stick_leads_from_vlan_to_vlan"),
-    # That kernel has 8021q and bridges that filter too.
-    "tests/test_vlans.py::test_a_trunk_of_a_node_has_an_interface_for_each_vlan[as the kernel can]",
-    VLANS.format("hosts_of_one_vlan_reach_each_other_and_no_others[namespaces]"),
-    VLANS.format("frames_on_a_trunk_have_the_tag_of_their_vlan[namespaces]"),
-    VLANS.format("ports_and_table_say_the_vlan[namespaces]"),
-    VLANS.format("a_router_on_a_stick_leads_from_vlan_to_vlan[namespaces]"),
-    VLANS.format("a_port_is_moved_to_another_vlan[namespaces]"),
+    VLANS.format("a_port_is_moved_to_another_vlan"),
     "tests/test_by_hand.py::test_an_office_made_by_hand_has_a_router_on_a_stick",
-    VLANS.format("a_trunk_of_a_node_has_an_interface_for_each_vlan[as the kernel can]"),
 )
 
 
