@@ -206,11 +206,9 @@ def _graphviz(graph: _Graph, engine: str, **attributes: str) -> Layout:
     for (a, b), label in zip(graph.ends, graph.label, strict=True):
         if graph.depth[a] > graph.depth[b]:
             a, b = b, a
-        # What leads on is straight before what ends.
-        weight = "2" if len(graph.neighbours[b]) == 1 else "4"
         for one, other in pairwise([a, b] if label is None else [a, label, b]):
             length = (_radius(graph.boxes[one]) + _radius(graph.boxes[other]) + _LINE_PX) / 72
-            source.edge(f"n{one}", f"n{other}", len=f"{length:.3f}", weight=weight)
+            source.edge(f"n{one}", f"n{other}", len=f"{length:.3f}")
     for number, region in enumerate(graph.diagram.regions):
         # The program dot keeps those apart, and lets nobody else in.
         with source.subgraph(name=f"cluster{number}") as inside:

@@ -77,6 +77,18 @@ class Result(Tabular):
         command = self.args if isinstance(self.args, str) else shlex.join(self.args)
         return Table([ResultRow(command, self.returncode, self.stdout, self.stderr)])
 
+    def _repr_html_(self) -> str:
+        # What it printed in columns would be too narrow beside each other.
+        [row] = self.rows
+        streams = [
+            {"stream": name, "text": row[name].rstrip("\n")}
+            for name in ("stdout", "stderr")
+            if row[name]
+        ]
+        return html_table(
+            streams, f"{row['command']}: exit status {self.returncode}", "printed nothing"
+        )
+
     def __repr__(self) -> str:
         return (
             f"Result(args={self.args!r}, returncode={self.returncode}, "

@@ -116,10 +116,16 @@ def text_table(rows: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def html_table(rows: Sequence[Mapping[str, Any]], caption: str = "") -> str:
-    """Return rows of the same columns as an HTML table, in the page's own colours."""
+def html_table(
+    rows: Sequence[Mapping[str, Any]], caption: str = "", nothing: str = "(no rows)"
+) -> str:
+    """Return rows of the same columns as an HTML table, in the page's own colours.
+
+    ``caption`` stands above it, and ``nothing`` in its place where there are no rows.
+
+    """
     if not rows:
-        return f"<p>{html.escape(caption + ': ' if caption else '')}(no rows)</p>"
+        return f"<p>{html.escape(': '.join(filter(None, (caption, nothing))))}</p>"
     shown, left_out = _shown(rows)
     head = list(rows[0])
     # A notebook aligns all cells to the right, unless told otherwise.
@@ -131,13 +137,9 @@ def html_table(rows: Sequence[Mapping[str, Any]], caption: str = "") -> str:
             f'<tr><td colspan="{len(head)}" style="text-align:center">'
             f"… {left_out} more rows …</td></tr>",
         )
-    above = (
-        f'<caption style="text-align:left;caption-side:top">{html.escape(caption)}</caption>'
-        if caption
-        else ""
-    )
+    above = f'<p style="margin:0">{html.escape(caption)}</p>' if caption else ""
     return (
-        f"<table>{above}<thead>{_row(head, 'th', sides)}</thead>"
+        f"{above}<table><thead>{_row(head, 'th', sides)}</thead>"
         f"<tbody>{''.join(lines)}</tbody></table>"
     )
 
@@ -185,4 +187,6 @@ def _html(text: str) -> str:
     escaped = html.escape(text)
     if "\n" not in text:
         return escaped
-    return f'<pre style="margin:0;max-height:30em;overflow:auto">{escaped}</pre>'
+    # As wide as its lines, and scrolled where that is too wide or too high.
+    style = "margin:0;white-space:pre;max-width:60em;max-height:30em;overflow:auto"
+    return f'<pre style="{style}">{escaped}</pre>'

@@ -73,7 +73,7 @@ class Cells(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if "caption" in self.open:
+        if "p" in self.open:
             self.caption += data
         else:
             self.rows[-1][-1] += data
@@ -121,6 +121,13 @@ def test_a_ping_has_a_row_for_each_packet() -> None:
     ]
     assert ping.times_ms == (0.5, 0.7)
     assert Cells(ping._repr_html_()).caption == "ping www: 2 of 3 came back, 0.6 ms on average"
+
+
+def test_a_result_in_a_notebook_has_its_streams_below_each_other() -> None:
+    cells = Cells(Result("ls", 2, "a  b\nc\n", "<no>")._repr_html_())
+    assert cells.caption == "ls: exit status 2"
+    assert cells.rows[1:] == [["stdout", "a  b\nc"], ["stderr", "<no>"]]
+    assert Result("true", 0, "", "")._repr_html_() == "<p>true: exit status 0: printed nothing</p>"
 
 
 @pytest.mark.parametrize(
