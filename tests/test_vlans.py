@@ -7,6 +7,7 @@ filter (see test_with_netem.py), for this machine's may have neither.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -418,6 +419,27 @@ def test_a_container_is_plugged_into_one_vlan(running: Running) -> None:
     with plug(office.pc1, to=f"{lab.id}/second", vlan=20, addresses="192.168.20.200"):
         assert_can_ping(office.phone1, "192.168.20.200")
         assert_can_ping(office.pc1, office.pc2)
+
+
+def test_hosts_themselves_load_no_programs(running: Running) -> None:
+    office, _ = running
+    # The agent may, and needs no more than what a host must not have: bpf(2), CAP_BPF.
+    assert office.pc1.call(_load_a_program) == errno.EPERM
+
+
+def _load_a_program() -> int:
+    """Return the error number of loading a program for tc that returns 0."""
+    import ctypes
+    import os
+    import struct
+
+    program = ctypes.create_string_buffer(struct.pack("=QQ", 0xB7, 0x95))
+    license_ = ctypes.create_string_buffer(b"MIT")
+    where = ctypes.addressof(program), ctypes.addressof(license_)
+    request = ctypes.create_string_buffer(struct.pack("=IIQQ", 3, 2, *where), 120)
+    libc = ctypes.CDLL(None, use_errno=True)
+    number = 321 if os.uname().machine == "x86_64" else 280
+    return 0 if libc.syscall(number, 5, request, 120) >= 0 else ctypes.get_errno()
 
 
 def test_whoever_attaches_finds_vlans_and_changes_them(running: Running) -> None:
