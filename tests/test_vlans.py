@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -177,6 +178,41 @@ def test_each_vlan_is_a_network_of_its_own(office: Office) -> None:
     assert nat.uplinks[0].interface == "eth0.20"
     with pytest.raises(TopologyError, match=r"say which VLAN, as in link\[10\]"):
         office.gateway.masquerade(stick)
+
+
+def test_a_switch_with_vlans_is_planned_as_so_many_switches() -> None:
+    def plan(apart: bool) -> Plan:
+        """Two floors and two VLANs, or a switch for each of the four; a NAT router on a stick."""
+        names = ("gateway", "www", "pc1", "phone1", "pc2", "phone2")
+        gateway, www, *hosts = (Router(names[0]), *(Host(name) for name in names[1:]))
+        if apart:
+            first = [Switch("pcs1", "192.168.10.0/24"), Switch("phones1")]
+            second = [Switch("pcs2"), Switch("phones2")]
+            for one, other in zip(first, second, strict=True):
+                Link(one, gateway)
+                Link(one, other)
+            for switch, host in zip((*first, *second), hosts, strict=True):
+                Link(switch, host)
+        else:
+            floor1 = Switch("floor1", vlans={10: "192.168.10.0/24", 20: None})
+            floor2 = Switch("floor2", vlans=(10, 20))
+            Link(floor1, gateway, trunk=True)
+            Link(floor1, floor2, trunk=True)
+            for number, host in enumerate(hosts):
+                Link((floor1, floor2)[number // 2], host, vlan=(10, 20)[number % 2])
+        gateway.masquerade(Link(gateway, www))
+        return make_plan([gateway], ipv6=True)
+
+    called = {"eth0.10": "eth0", "eth0.20": "eth1", "eth1": "eth2"}
+    vlans, apart = plan(apart=False), plan(apart=True)
+    for one, other in zip(vlans.nodes, apart.nodes, strict=True):
+        names = called if one.kind == "router" else {"eth0": "eth0"}
+        found = {names[item.name]: item.addresses for item in one.interfaces if item.name in names}
+        assert found == {item.name: item.addresses for item in other.interfaces}
+        assert [replace(item, interface=names[item.interface]) for item in one.routes] == [
+            *other.routes
+        ]
+        assert one.hosts == other.hosts
 
 
 def test_a_plain_switch_at_an_access_port_is_in_its_vlan(office: Office) -> None:
