@@ -155,7 +155,16 @@ class Marks:
         if self.protocol == TCP:
             return packet.sequence == self.sequence and not packet.flags & _RST
         kind = self.protocol == UDP or (self.protocol, packet.kind) in _ECHO
-        return kind and packet.payload.startswith(self.payload)
+        return kind and self.carries(packet)
+
+    def carries(self, packet: Packet) -> bool:
+        """Tell whether a packet carries the payload, of which the end may be cut off.
+
+        What rules of nftables tell of shows 20 bytes after the IP header.
+
+        """
+        length = min(len(packet.payload), len(self.payload))
+        return length > 0 and packet.payload[:length] == self.payload[:length]
 
 
 class Trail:
@@ -203,7 +212,7 @@ class Trail:
         if packet.protocol == UDP:
             return packet.flow in self._flows
         is_reply = (packet.protocol, packet.kind) in _ECHO_REPLY
-        return is_reply and packet.payload.startswith(self.marks.payload)
+        return is_reply and self.marks.carries(packet)
 
     def role(self, packet: Packet) -> str | None:
         """Return "probe", "answer", "error" or None for what is none of these."""

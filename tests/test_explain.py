@@ -399,6 +399,13 @@ def test_a_firewall_with_rules_that_count_nothing(
     assert "playground_trace" not in net.lab.node(node).run("nft list tables").stdout
 
 
+@pytest.mark.parametrize("protocol", ["icmp", "udp"])
+def test_a_firewall_that_drops_what_has_no_connection(net: Net, protocol: str) -> None:
+    with rules(net.core, "forward", f"meta l4proto {protocol} drop"):
+        found = net.explain(net.w1, net.www, protocol=protocol)
+    assert_names(found, "core", "firewall", f"meta l4proto {protocol} drop")
+
+
 def test_a_firewall_whose_policy_is_to_drop(net: Net) -> None:
     with rules(net.r2, "forward", policy="drop"):
         found = net.explain(net.w1, net.www, version=6)

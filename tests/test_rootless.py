@@ -226,3 +226,27 @@ except AgentError as error:
 """
     )
     assert ("1" if own else "takes root of the machine") in done.stdout
+
+
+def test_an_ordinary_users_packets_are_explained(
+    ordinary: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    said = ordinary(
+        """
+home = Switch("home", subnet="192.168.1.0/24")
+modem, h1, www = Router("modem"), Host("h1"), Host("www")
+for node in (modem, h1):
+    Link(home, node)
+modem.masquerade(Link(modem, www, subnet="203.0.113.0/24"))
+with Lab(home, quiet=True) as lab:
+    print(lab.explain(h1, www).path)
+    modem.firewall.drop(protocol="icmp")
+    found = lab.explain(h1, www)
+    print(found.node, found.cause)
+    with www.start("exec python3 -m http.server 80"):
+        print(lab.check.reaches(h1, www, port=80).ok)
+        print([one.program for one in lab.state()["www"].sockets if one.port == 80])
+"""
+    ).stdout.splitlines()
+    assert said == ["('h1', 'modem', 'www')", "modem firewall", "True", "['python3']"]
+    assert _labs() == []

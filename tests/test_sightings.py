@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import struct
 
 import dpkt
@@ -123,6 +124,15 @@ def test_a_translated_packet_is_the_same_and_so_is_its_answer() -> None:
     assert [one.place for one in trail.probe] == ["h1", "modem"]
     assert [one.place for one in trail.answer] == ["www"]
     assert [one.place for one in trail.errors] == ["core"]
+
+
+def test_a_payload_is_known_by_its_beginning() -> None:
+    marks = Marks(ICMP, None, b"twenty-four bytes of it.")
+    packet = Packet(ICMP, "10.0.1.2", "10.0.4.2", kind=8, payload=marks.payload)
+    for payload, is_it in ((packet.payload[:12], True), (b"", False), (b"other", False)):
+        assert marks.is_probe(dataclasses.replace(packet, payload=payload)) is is_it
+    reply = dataclasses.replace(packet, kind=0, payload=packet.payload[:12])
+    assert Trail([], marks).is_answer(reply) and not marks.is_probe(reply)
 
 
 def test_a_datagrams_answer_is_known_by_who_sends_it_to_whom() -> None:
