@@ -177,9 +177,6 @@ class _Walk:
         source = facts.question.source
         seen = facts.trail.answer
         target = self.path[-1]
-        if not facts.expects_answer and not seen:
-            self.step(target, "answer", "none came; with udp none has to")
-            return None
         if not any(one.place == target and one.way == "out" for one in seen):
             return self._unanswered(target)
         self.path_back.append(target)
@@ -345,7 +342,9 @@ class _Walk:
             return self._not_forwarding(node, came, packet)
         if packet.ttl <= 1:
             return self._loop(self.path if role == "probe" else self.path_back)
-        if (error := self._forbidden(role, node)) is not None:
+        # A route that prohibits says the same as a firewall that rejects.
+        prohibits = self._own_kind(node, destination, "prohibit")
+        if not prohibits and (error := self._forbidden(role, node)) is not None:
             return error
         if way is None:
             return self._unknown(node, "came in and did not leave again")
@@ -550,13 +549,19 @@ class _Walk:
             if interface is not None and one.name != interface:
                 continue
             peers = self._peers(node, one.name)
-            networks = [ip_interface(text).network for text in peers]
+            networks = [
+                found
+                for text in peers
+                if (found := ip_interface(text).network).version == target.version
+            ]
             usual = max(set(networks), key=networks.count, default=None)
             if usual is None or usual.prefixlen == usual.max_prefixlen:
                 continue
             for state in one.addresses:
                 own = ip_interface(state.address)
                 if own.version != usual.version or own.network == usual or state.peer:
+                    continue
+                if own.is_link_local:
                     continue
                 gateway = ip_address(planned[0]) if planned and planned[0] else target
                 if interface is None:
@@ -1146,7 +1151,8 @@ class _Walk:
                 for one in facts.states[target].neighbours
                 if (one.interface, one.address) == (way.interface, hop)
             ]
-            if any(one.mac is None for one in known) or not known:
+            silent = any(one.mac is None for one in known)
+            if silent or (not known and facts.expects_answer):
                 self.path_back.append(target)
                 return self._no_way_on("answer", target, packet_of(self.last).source, way)
         if facts.expects_answer and facts.question.protocol == "udp":
@@ -1158,6 +1164,7 @@ class _Walk:
                 f"Look at the log of the server on {target}.",
             )
         if not facts.expects_answer:
+            self.step(target, "answer", "none came; with udp none has to")
             return None
         return self._unknown(target, "got the packet and sent no answer")
 

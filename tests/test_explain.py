@@ -285,6 +285,17 @@ def test_a_server_without_a_route_back(net: Net) -> None:
         assert_names(net.explain(net.w1, net.www), "www.example.com", "no route back")
 
 
+def test_an_answer_that_nobody_sent_would_not_have_come_back(net: Net) -> None:
+    way = gateway(net.www)
+    listen = "import socket; u = socket.socket(type=socket.SOCK_DGRAM); u.bind(('', 7));"
+    listen += "print('up', flush=True); u.recv(10); u.recv(10)"
+    with net.www.start(["python3", "-c", listen]) as server:
+        server.stdout.readline()
+        with changed(net.www, "ip route del default", f"ip route add default via {way}"):
+            found = net.explain(net.w1, net.www, port=7, protocol="udp")
+    assert_names(found, "www.example.com", "no route back")
+
+
 def test_a_router_without_a_route_back(net: Net) -> None:
     office = net.w1.interfaces["eth0"].addresses[0].network
     [route] = [one for one in net.core.routes() if one.destination == office]
@@ -298,6 +309,12 @@ def test_a_route_that_throws_away(net: Net) -> None:
     back = f"ip route del {farm} && ip route add {farm} via {route.via}"
     with changed(net.core, f"ip route del {farm} && ip route add blackhole {farm}", back):
         assert_names(net.explain(net.w1, net.www), "core", "forbidden route", "blackhole")
+
+
+def test_a_route_that_prohibits_is_no_firewall(net: Net) -> None:
+    route = f"prohibit {net.www.address}"
+    with changed(net.core, f"ip route add {route}", f"ip route del {route}"):
+        assert_names(net.explain(net.w1, net.www), "core", "forbidden route", "prohibit")
 
 
 def test_a_gateway_that_nobody_is(net: Net) -> None:
@@ -321,6 +338,14 @@ def test_a_mask_that_is_too_wide(net: Net) -> None:
     back += f" && ip route replace default via {way}"
     with changed(net.w1, wide, back):
         assert_names(net.explain(net.w1, net.www), "w1", "wrong mask", "/8")
+
+
+def test_an_ipv6_prefix_that_is_too_wide(net: Net) -> None:
+    own, way = net.w1.interfaces["eth0"].addresses[1], gateway(net.w1, 6)
+    swap = "ip addr del {0} dev eth0; ip addr add {1} dev eth0 nodad"
+    swap += f"; ip -6 route replace default via {way}"
+    with changed(net.w1, swap.format(own, f"{own.ip}/32"), swap.format(f"{own.ip}/32", own)):
+        assert_names(net.explain(net.w1, net.www, version=6), "w1", "wrong mask", "/32")
 
 
 def test_a_mask_that_is_too_narrow(net: Net) -> None:
