@@ -23,12 +23,16 @@ _PROGRAM = """
 import json, select, socket, struct, sys, threading, time
 
 KIND, MARK = 0x88B5, 60  # IEEE 802, "local experimental EtherType"; the shortest frame
-SO_TIMESTAMPNS, SOL_PACKET, PACKET_STATISTICS, PACKET_OUTGOING = 35, 263, 6, 4
+SO_RCVBUFFORCE, SO_TIMESTAMPNS, SOL_PACKET, PACKET_STATISTICS, PACKET_OUTGOING = 33, 35, 263, 6, 4
 commands = sys.stdin.buffer.raw
 wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
 wire.bind((sys.argv[1], 0))
 wire.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 23)
+for option in (socket.SO_RCVBUF, SO_RCVBUFFORCE):  # the second if it may, the first if it must
+    try:
+        wire.setsockopt(socket.SOL_SOCKET, option, 1 << 23)
+    except PermissionError:
+        pass
 length, fill, come, marked = 0, 0, [], threading.Event()
 
 def build(number, length):

@@ -264,19 +264,19 @@ TABLE = [
         {"delay_ms": 60, "jitter_ms": 40},
         ("relay",),
         [*delayed(20), *spread(uniform(60, 40), 30, 60, 90, 100)],
-        frames=1000,
+        frames=900,
     ),
     Row(
         {"delay_ms": 100, "jitter_ms": 30, "distribution": "normal"},
         ("relay",),
         spread(normal(100, 30), 60, 85, 100, 115, 140),
-        frames=1000,
+        frames=900,
     ),
     Row(
         {"delay_ms": 60, "jitter_ms": 30, "distribution": "pareto"},
         ("relay",),
         [*delayed(60 - 30 * 2 / 3), *spread(pareto(60, 30), 44, 60, 80, 120)],
-        frames=1000,
+        frames=900,
     ),
     Row(
         {"loss_percent": 20},
@@ -446,7 +446,7 @@ def test_ping_finds_delay_jitter_and_loss(pair: Pair) -> None:
     pair.link.restore()
     assert pair.h1.ping(pair.h2, count=1).received == 1
     pair.link.impair(delay_ms=40, jitter_ms=20, loss_percent=10, toward=pair.h2)
-    assert_true(facts, lambda: ping(pair, 400), "ping")
+    assert_true(facts, lambda: ping(pair, 200), "ping")
     pair.link.impair(delay_ms=20)
     assert_true(delayed(2 * 20), lambda: ping(pair, 20), "ping, delayed both ways")
 
