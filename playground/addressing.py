@@ -16,14 +16,8 @@ from typing import NamedTuple
 from playground.errors import TopologyError
 from playground.plan import Address, InterfaceAddress, Network
 from playground.segments import Segment
-from playground.topology import (
-    WITH_PREFIX,
-    End,
-    bare,
-    check_usable,
-    is_host_route,
-    subnet_of,
-)
+from playground.topology import End
+from playground.written import WITH_PREFIX, bare, check_usable, is_host_route, subnet_of
 
 # RFC 1918: for private use.  10.0.0.0/24 stays free, so that the first segment
 # has a 1 in it.

@@ -17,7 +17,8 @@ from playground.plan import Address, HostsEntry, RecordPlan
 from playground.realms import Realm, Realms
 from playground.segments import Segment
 from playground.services import DNS, SMTP, mail_domain
-from playground.topology import Link, Machine, Node, bare
+from playground.topology import Link, Machine, Node
+from playground.written import bare
 
 # MAXNS of resolv.conf(5): more are not asked.
 NAMESERVERS_MAX = 3

@@ -20,7 +20,8 @@ from playground.addressing import FAMILIES, Addressing
 from playground.plan import Address, Network, RoutePlan
 from playground.realms import Realm, Realms, inner_links
 from playground.segments import Segment
-from playground.topology import End, Host, Link, Machine, Router, is_host_route
+from playground.topology import End, Host, Link, Machine, Router
+from playground.written import is_host_route
 
 DEFAULTS: dict[int, Network] = {4: IPv4Network("0.0.0.0/0"), 6: IPv6Network("::/0")}
 

@@ -21,17 +21,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from ipaddress import (
-    IPv4Address,
-    IPv4Interface,
-    IPv4Network,
-    IPv6Address,
-    IPv6Interface,
-    IPv6Network,
-    ip_address,
-    ip_interface,
-    ip_network,
-)
 from types import MappingProxyType
 from typing import Any
 
@@ -43,22 +32,35 @@ from playground.operations import NodeOperations
 from playground.plan import Address, InterfaceAddress, Network
 from playground.protocols import OspfLink, check_as_number, check_ospf_link, check_routing
 from playground.rules import Firewall
-from playground.services import ServiceSettings, service
+from playground.services import ServiceSettings
 from playground.steering import Steering
 from playground.switch_operations import SwitchOperations
 from playground.switching import PLAIN, SwitchSettings
 from playground.translation import Translating, Translation
 from playground.vlans import NO_VLANS, Carried, check_number, check_numbers, listed
+from playground.written import (
+    OneOrMore,
+    bare,
+    check_bool,
+    check_mac,
+    check_mtu,
+    check_name,
+    check_pair,
+    check_services,
+    check_subnets,
+    check_usable,
+    direct_addresses,
+    is_host_route,
+    kind_of,
+    one_or_list,
+    parse_address,
+    refuse_other_family,
+    several,
+)
 
 # Declarations are numbered as they are made, so that "in the order declared"
 # means the same from whichever node a lab is collected.
 _serial = itertools.count()
-
-# An interface class is a subclass of its address class: this tells them apart.
-WITH_PREFIX = (IPv4Interface, IPv6Interface)
-
-# What a caller may write for "one or more": a string, an object, or several.
-OneOrMore = str | Address | InterfaceAddress | Network | Sequence[Any] | None
 
 
 class NodeBase:
@@ -73,7 +75,7 @@ class NodeBase:
     short: str
 
     def __init__(self, name: str) -> None:
-        self.name = _check_name(type(self).__name__, name)
+        self.name = check_name(type(self).__name__, name)
         self.short = self.name.partition(".")[0]
         self.links: list[Link] = []
         self.serial = next(_serial)
@@ -101,7 +103,7 @@ class Machine(Steering, NodeBase, NodeOperations):
     ) -> None:
         super().__init__(name)
         self._begin_steering(sysctls)
-        self.declared_services = _check_services(self.name, services)
+        self.declared_services = check_services(self.name, services)
         self.limits: Limits = make_limits(self.name, memory_mb, cpus, processes)
         own = ("input", "output")
         self.firewall = Firewall(self, ("forward", *own) if isinstance(self, Router) else own)
@@ -285,7 +287,7 @@ class Switch(SwitchOperations, NodeBase):
     ) -> None:
         super().__init__(name)
         here = f"switch {self.name}"
-        self.subnets = _check_subnets(here, subnet)
+        self.subnets = check_subnets(here, subnet)
         if vlans is not None and self.subnets:
             raise TopologyError(
                 f"{here}: with vlans= each VLAN has a subnet of its own; write it there, as in "
@@ -328,7 +330,7 @@ class Switch(SwitchOperations, NodeBase):
             )
         if check_number(here, number) in self._vlans:
             raise TopologyError(f"{here} has VLAN {number} already; choose another number")
-        known = {**self._vlans, number: _check_subnets(f"{here}, VLAN {number}", subnet)}
+        known = {**self._vlans, number: check_subnets(f"{here}, VLAN {number}", subnet)}
         self._vlans = dict(sorted(known.items()))
 
     def subnets_of(self, vlan: int | None) -> tuple[Network, ...]:
@@ -352,9 +354,9 @@ class Switch(SwitchOperations, NodeBase):
                 )
 
     def __repr__(self) -> str:
-        subnet = [f"subnet={_one_or_list(self.subnets)}"] if self.subnets else []
+        subnet = [f"subnet={one_or_list(self.subnets)}"] if self.subnets else []
         if self._vlans:
-            each = (f"{one}: {_one_or_list(subnets)}" for one, subnets in self._vlans.items())
+            each = (f"{one}: {one_or_list(subnets)}" for one, subnets in self._vlans.items())
             subnet = [f"vlans={{{', '.join(each)}}}"]
         given = [f"{name}={value!r}" for name, value in self.settings.given().items()]
         return f"Switch({', '.join([repr(self.name), *subnet, *given])})"
@@ -445,8 +447,8 @@ class Link(LinkOperations):
     ) -> None:
         _check_ends(a, b)
         here = f"link {a.name} - {b.name}"
-        names = _check_pair(here, a, b, "names", names)
-        macs = _check_pair(here, a, b, "macs", macs)
+        names = check_pair(here, a, b, "names", names)
+        macs = check_pair(here, a, b, "macs", macs)
         self.subnets: tuple[Network, ...] = ()
         carried = _check_carried(here, a, b, vlan, trunk)
         _refuse_loop(a, b, carried)
@@ -462,14 +464,14 @@ class Link(LinkOperations):
                     f"{here}: address= is for a link to a switch; between two nodes write "
                     f'addresses=("10.0.0.1/24", "10.0.0.2/24")'
                 )
-            self.subnets = _check_subnets(here, subnet)
-            given = _direct_addresses(here, a, b, self.subnets, addresses)
+            self.subnets = check_subnets(here, subnet)
+            given = direct_addresses(here, a, b, self.subnets, addresses)
             far = (_Far(given[0]), _Far(given[1]))
-        self.mtu_bytes = _check_mtu(here, mtu)
-        self.offload = _check_bool(here, "offload", offload)
+        self.mtu_bytes = check_mtu(here, mtu)
+        self.offload = check_bool(here, "offload", offload)
         checked = (
             *(
-                End(node, _check_interface(node, names[side]), mac=_check_mac(node, macs[side]))
+                End(node, _check_interface(node, names[side]), mac=check_mac(node, macs[side]))
                 for side, node in enumerate((a, b))
             ),
         )
@@ -619,11 +621,11 @@ class Link(LinkOperations):
         a, b = self.ends
         parts = [a.node.name, b.node.name]
         if self.subnets:
-            parts.append(f"subnet={_one_or_list(self.subnets)}")
+            parts.append(f"subnet={one_or_list(self.subnets)}")
         switched = isinstance(a.node, Switch) or isinstance(b.node, Switch)
         parts += [repr(self.carried)] if self.carried else []
         tagged = {
-            number: "'dhcp'" if end.dhcp else _one_or_list(end.addresses)
+            number: "'dhcp'" if end.dhcp else one_or_list(end.addresses)
             for number, part in sorted(self._parts.items())
             for end in part.ends
             if end.dhcp or end.addresses
@@ -633,9 +635,9 @@ class Link(LinkOperations):
         if a.dhcp or b.dhcp:
             parts.append("address='dhcp'")
         if switched and (a.addresses or b.addresses):
-            parts.append(f"address={_one_or_list(a.addresses or b.addresses)}")
+            parts.append(f"address={one_or_list(a.addresses or b.addresses)}")
         elif a.addresses or b.addresses:
-            both = (_one_or_list(a.addresses), _one_or_list(b.addresses))
+            both = (one_or_list(a.addresses), one_or_list(b.addresses))
             parts.append(f"addresses=({both[0]}, {both[1]})")
         if a.name or b.name:
             parts.append(f"names=({a.name!r}, {b.name!r})")
@@ -763,7 +765,7 @@ def _check_vlans(
         return {}
     numbers = check_numbers(f"{here}: vlans={vlans!r}", vlans)
     subnets = vlans if isinstance(vlans, Mapping) else {}
-    return {one: _check_subnets(f"{here}, VLAN {one}", subnets.get(one)) for one in numbers}
+    return {one: check_subnets(f"{here}, VLAN {one}", subnets.get(one)) for one in numbers}
 
 
 def _common(switches: Sequence[Switch]) -> tuple[int, ...]:
@@ -880,224 +882,13 @@ def _far_in(here: str, node: Node, switch: Switch, vlan: int | None, address: On
     return _Far(_switch_addresses(here, node, switch, vlan, address))
 
 
-# -- names ------------------------------------------------------------------
-
-# RFC 952 and RFC 1123 section 2.1: letters, digits and hyphens, the first and
-# the last of them no hyphen; RFC 1035 section 2.3.4: 63 octets at most.
-_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
-# What inet_aton(3) takes for an address: ping 10 means 0.0.0.10.
-_NUMBER = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
-# RFC 1035 section 2.3.4 allows 255 octets on the wire, which is 253 written.
-_NAME_LENGTH = 253
-
-
-def _check_name(kind: str, name: object) -> str:
-    kind = kind.lower()
-    if not isinstance(name, str):
-        raise TopologyError(
-            f'a {kind}\'s name is a string, not {_kind(name)}: {kind}s need a name such as "h1"'
-        )
-    wrong = ""
-    labels = name.split(".")
-    if not name:
-        wrong = "it is empty"
-    elif len(name) > _NAME_LENGTH:
-        wrong = f"it has {len(name)} characters, and {_NAME_LENGTH} are the most"
-    elif any(len(label) > 63 for label in labels):
-        wrong = "a part of it has more than 63 characters"
-    elif not all(_LABEL.fullmatch(label) for label in labels):
-        wrong = "its parts between dots are letters, digits and hyphens, no hyphen first or last"
-    elif _NUMBER.fullmatch(labels[-1]):
-        wrong = "programs would take it for an address, because its last part is a number"
-    elif labels[0].lower() == "localhost":
-        wrong = "every machine calls itself that"
-    if wrong:
-        raise TopologyError(
-            f"{kind} {name!r}: that is no host name (RFC 1123): {wrong}; "
-            f'choose one such as "h1" or "www.example.com"'
-        )
-    return name
-
-
-def _check_services(
-    name: str, services: Iterable[str | ServiceSettings]
-) -> tuple[ServiceSettings, ...]:
-    if isinstance(services, (str, ServiceSettings)) or not isinstance(services, Iterable):
-        raise TopologyError(
-            f'{name}: services is a list, such as services=["http"], not {_kind(services)}'
-        )
-    settings: list[ServiceSettings] = []
-    for item in services:
-        try:
-            found = service(item)
-        except TopologyError as error:
-            raise TopologyError(f"{name}: {error}") from None
-        if any(found.service == other.service for other in settings):
-            raise TopologyError(
-                f"{name}: service {found.service!r} is listed twice; list it once, "
-                f"with all its settings"
-            )
-        settings.append(found)
-    return tuple(settings)
-
-
-# -- subnets and addresses --------------------------------------------------
-
-
-def subnet_of(address: InterfaceAddress) -> Network:
-    """Return the range an address with its prefix lies in.
-
-    >>> subnet_of(ip_interface("192.168.1.11/24"))
-    IPv4Network('192.168.1.0/24')
-
-    """
-    return address.network
-
-
-def is_host_route(address: object) -> bool:
-    """Tell whether this is a /32 or /128, which makes a link point-to-point."""
-    return isinstance(address, WITH_PREFIX) and address.network.prefixlen == address.max_prefixlen
-
-
-def check_usable(here: str, address: Address | InterfaceAddress, subnet: Network) -> None:
-    """Raise `TopologyError` unless a node of `subnet` can have this address."""
-    ip = bare(address)
-    if ip not in subnet:
-        raise TopologyError(
-            f"{here}: address {ip} lies outside its subnet {subnet}; choose one "
-            f"from {subnet[1]} on, or another subnet"
-        )
-    if isinstance(address, WITH_PREFIX) and address.network != subnet:
-        raise TopologyError(
-            f"{here}: address {address} and subnet {subnet} differ in their prefix; "
-            f"write {ip}, or {ip}/{subnet.prefixlen}"
-        )
-    if subnet.prefixlen >= subnet.max_prefixlen - 1:
-        return  # RFC 3021, RFC 6164: both addresses of a /31 or /127 are usable
-    if ip == subnet.network_address:
-        # RFC 4291 section 2.6.1: in IPv6 it is the routers' anycast address.
-        raise TopologyError(
-            f"{here}: address {ip} is the name of the network {subnet} itself; "
-            f"choose one from {subnet[1]} on"
-        )
-    if ip.version == 4 and ip == subnet.broadcast_address:
-        raise TopologyError(
-            f"{here}: address {ip} is the broadcast address of {subnet}; choose one below it"
-        )
-
-
-def bare(address: Address | InterfaceAddress) -> Address:
-    """Return the address alone, without the prefix that it may carry."""
-    if isinstance(address, WITH_PREFIX):
-        return address.ip
-    return address
-
-
-def _several(value: OneOrMore) -> Iterator[Any]:
-    if value is None:
-        return
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        yield from value
-    else:
-        yield value
-
-
-def _check_subnets(here: str, subnet: OneOrMore) -> tuple[Network, ...]:
-    subnets: list[Network] = []
-    for item in _several(subnet):
-        network = _parse_subnet(here, item)
-        for other in subnets:
-            if other.version == network.version:
-                raise TopologyError(
-                    f"{here}: two IPv{network.version} subnets, {other} and {network}; "
-                    f"give one for each family at most"
-                )
-        subnets.append(network)
-    return tuple(subnets)
-
-
-def _parse_subnet(here: str, item: Any) -> Network:
-    if not isinstance(item, (str, IPv4Network, IPv6Network)):
-        raise TopologyError(
-            f'{here}: a subnet is written as a string, such as "10.0.5.0/24", not {_kind(item)}'
-        )
-    if isinstance(item, str) and "/" not in item:
-        raise TopologyError(
-            f"{here}: subnet {item!r} does not say how long its prefix is; "
-            f'write it as in "10.0.5.0/24"'
-        )
-    try:
-        network = ip_network(item)
-    except ValueError:
-        try:
-            meant = ip_network(item, strict=False)
-        except ValueError:
-            raise TopologyError(
-                f'{here}: {item!r} is no subnet; write one as in "10.0.5.0/24" or "2001:db8:5::/64"'
-            ) from None
-        raise TopologyError(
-            f'{here}: {item!r} is an address in a subnet, not a subnet; did you mean "{meant}"?'
-        ) from None
-    _refuse_special(here, network.network_address, network)
-    if network.prefixlen == network.max_prefixlen:
-        raise TopologyError(
-            f"{here}: subnet {network} holds one address only; for a point-to-point link "
-            f'give both ends an address: addresses=("10.1.1.1/32", "10.2.2.2/32")'
-        )
-    return network
-
-
-def _parse_address(here: str, item: Any) -> Address | InterfaceAddress:
-    if not isinstance(item, (str, IPv4Address, IPv6Address)):
-        raise TopologyError(
-            f'{here}: an address is written as a string, such as "10.0.5.7", not {_kind(item)}'
-        )
-    try:
-        parsed: Address | InterfaceAddress
-        if isinstance(item, str):
-            parsed = ip_interface(item) if "/" in item else ip_address(item)
-        else:
-            parsed = item
-    except ValueError:
-        raise TopologyError(
-            f"{here}: {item!r} is no address; write one as in "
-            f'"10.0.5.7", "10.0.5.7/24" or "2001:db8:5::7"'
-        ) from None
-    if "%" in str(parsed):
-        raise TopologyError(f"{here}: address {parsed} names a zone; leave the % and all after it")
-    _refuse_special(here, bare(parsed), parsed)
-    if isinstance(parsed, WITH_PREFIX) and not is_host_route(parsed):
-        check_usable(here, parsed, subnet_of(parsed))
-    return parsed
-
-
-def _refuse_special(here: str, ip: Address, written: object) -> None:
-    """Refuse what no interface may have: RFC 6890's tables, RFC 4291 section 2.5."""
-    kind = ""
-    if ip.is_multicast:
-        kind = "a multicast address"
-    elif ip.is_loopback:
-        kind = "a loopback address, which never leaves the machine"
-    elif ip.is_unspecified or (ip.version == 4 and int(ip) >> 24 == 0):
-        kind = "in the range that means 'this network'"
-    elif ip.version == 4 and int(ip) == 2**32 - 1:
-        kind = "the broadcast address of every network"
-    elif ip.version == 6 and ip.is_link_local:
-        kind = "a link-local address, which every IPv6 interface gets by itself"
-    if kind:
-        raise TopologyError(
-            f'{here}: {written} is {kind}; choose another, such as one from "10.0.0.0/8" '
-            f'or "2001:db8::/32"'
-        )
-
-
 def _switch_addresses(
     here: str, node: Node, other: Switch, vlan: int | None, address: OneOrMore
 ) -> tuple[Address | InterfaceAddress, ...]:
     here = f"{here}, for {node.name}"
     subnets = other.subnets_of(vlan)
     whose = f"switch {other.name}" if vlan is None else f"VLAN {vlan} of switch {other.name}"
-    found = tuple(_parse_address(here, item) for item in _several(address))
+    found = tuple(parse_address(here, item) for item in several(address))
     for position, item in enumerate(found):
         if is_host_route(item):
             raise TopologyError(
@@ -1109,23 +900,9 @@ def _switch_addresses(
         for subnet in subnets:
             if subnet.version == item.version:
                 check_usable(here, item, subnet)
-        _refuse_other_family(here, item, subnets, whose)
+        refuse_other_family(here, item, subnets, whose)
         _refuse_taken(here, item, (other, vlan))
     return found
-
-
-def _refuse_other_family(
-    here: str, item: Address | InterfaceAddress, subnets: Sequence[Network], whose: str
-) -> None:
-    """Refuse an address without a prefix where no subnet of its family tells it."""
-    if isinstance(item, WITH_PREFIX) or not subnets:
-        return
-    if all(subnet.version != item.version for subnet in subnets):
-        raise TopologyError(
-            f"{here}: address {item} is IPv{item.version}, and {whose} has only the subnet "
-            f"{subnets[0]}; give it an IPv{item.version} subnet too, or write the address "
-            f"with its prefix"
-        )
 
 
 def _refuse_taken(here: str, item: Address | InterfaceAddress, place: Place) -> None:
@@ -1142,86 +919,6 @@ def _refuse_taken(here: str, item: Address | InterfaceAddress, place: Place) -> 
                 )
 
 
-def _direct_addresses(
-    here: str,
-    a: Node,
-    b: Node,
-    subnets: Sequence[Network],
-    addresses: Sequence[OneOrMore] | None,
-) -> list[tuple[Address | InterfaceAddress, ...]]:
-    """Return the checked addresses of both ends of a link between two nodes."""
-    if addresses is None:
-        return [(), ()]
-    pair = _check_pair(here, a, b, "addresses", addresses)
-    given: list[tuple[Address | InterfaceAddress, ...]] = []
-    for node, value in zip((a, b), pair, strict=True):
-        there = f"{here}, for {node.name}"
-        found = tuple(_parse_address(there, item) for item in _several(value))
-        for item in found:
-            _check_direct(there, item, subnets)
-        given.append(found)
-    for version in (4, 6):
-        sides = [[item for item in side if item.version == version] for side in given]
-        _check_sides(here, version, (a, b), sides)
-    return given
-
-
-def _check_direct(here: str, item: Address | InterfaceAddress, subnets: Sequence[Network]) -> None:
-    own = [subnet for subnet in subnets if subnet.version == item.version]
-    if own and is_host_route(item):
-        raise TopologyError(
-            f"{here}: address {item} is point-to-point, yet the link has the subnet {own[0]}; "
-            f"leave one of them out"
-        )
-    if own:
-        check_usable(here, item, own[0])
-        return
-    _refuse_other_family(here, item, subnets, "the link")
-    if not isinstance(item, WITH_PREFIX):
-        length = 24 if item.version == 4 else 64
-        raise TopologyError(
-            f"{here}: address {item} does not say how long its prefix is; write "
-            f'"{item}/{length}", or give the link a subnet='
-        )
-
-
-def _check_sides(
-    here: str,
-    version: int,
-    nodes: tuple[Node, Node],
-    sides: Sequence[Sequence[Address | InterfaceAddress]],
-) -> None:
-    """Refuse two ends that could not speak to each other in this family."""
-    seen: dict[Address, Node] = {}
-    for node, side in zip(nodes, sides, strict=True):
-        for item in side:
-            if bare(item) in seen:
-                raise TopologyError(
-                    f"{here}: address {bare(item)} is given to {seen[bare(item)].name} and to "
-                    f"{node.name}; choose two different ones"
-                    if seen[bare(item)] is not node
-                    else f"{here}, for {node.name}: address {bare(item)} is given twice"
-                )
-            seen[bare(item)] = node
-    everything = [item for side in sides for item in side]
-    if any(is_host_route(item) for item in everything):
-        for node, side in zip(nodes, sides, strict=True):
-            if not side:
-                raise TopologyError(
-                    f"{here}: the IPv{version} addresses make it point-to-point, so {node.name} "
-                    f"needs one too; write addresses=(for {nodes[0].name}, for {nodes[1].name})"
-                )
-        return
-    networks = {item.network for item in everything if isinstance(item, WITH_PREFIX)}
-    if len(networks) > 1:
-        first, second = sorted(networks, key=str)[:2]
-        raise TopologyError(
-            f"{here}: its ends lie in different subnets, {first} and {second}; give both an "
-            f"address of one subnet, or make the link point-to-point with a /"
-            f"{first.max_prefixlen}"
-        )
-
-
 # -- the ends of a link -----------------------------------------------------
 
 
@@ -1229,7 +926,7 @@ def _check_ends(a: Node, b: Node) -> None:
     for node in (a, b):
         if not isinstance(node, Node):
             raise TopologyError(
-                f"a Link joins two nodes, and {node!r} is {_kind(node)}; "
+                f"a Link joins two nodes, and {node!r} is {kind_of(node)}; "
                 f"give it a Host, a Router or a Switch"
             )
     if a is b:
@@ -1299,15 +996,6 @@ def _check_dhcp(here: str, a: Node, b: Node) -> None:
         )
 
 
-def _check_pair(here: str, a: Node, b: Node, argument: str, value: Any) -> tuple[Any, Any]:
-    if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != 2:
-        raise TopologyError(
-            f"{here}: {argument} is a pair, the first for {a.name} and the second for {b.name}, "
-            f"with None where there is nothing to say; not {value!r}"
-        )
-    return value[0], value[1]
-
-
 # IFNAMSIZ in linux/if.h is 16, with the NUL at the end.
 IFNAME_LENGTH = 15
 _IFNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -1321,7 +1009,7 @@ def _check_interface(node: Node, name: object) -> str | None:
         return None
     here = f"{node.name}: interface name {name!r}"
     if not isinstance(name, str):
-        raise TopologyError(f'{here} is {_kind(name)}; write a string, such as "eth1"')
+        raise TopologyError(f'{here} is {kind_of(name)}; write a string, such as "eth1"')
     if len(name) > IFNAME_LENGTH:
         raise TopologyError(
             f"{here} has {len(name)} characters, and Linux allows {IFNAME_LENGTH}; shorten it"
@@ -1339,59 +1027,3 @@ def _check_interface(node: Node, name: object) -> str | None:
         if link.end(node).name == name:
             raise TopologyError(f"{here} is used twice: {link!r} has it already; choose another")
     return name
-
-
-_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
-
-
-def _check_mac(node: Node, mac: object) -> str | None:
-    if mac is None:
-        return None
-    here = f"{node.name}: MAC address {mac!r}"
-    text = mac.lower().replace("-", ":") if isinstance(mac, str) else ""
-    if not _MAC.fullmatch(text):
-        raise TopologyError(
-            f'{here} is none; write six pairs of hexadecimal digits, as in "02:00:00:00:00:01"'
-        )
-    # IEEE 802 (2014) section 8.2: the lowest bit of the first octet means a group.
-    if int(text[:2], 16) & 1:
-        raise TopologyError(
-            f"{here} is a multicast address, because its first pair is odd; make that pair even"
-        )
-    if text == "00:00:00:00:00:00":
-        raise TopologyError(f'{here} means none; choose one such as "02:00:00:00:00:01"')
-    return text
-
-
-def _check_mtu(here: str, mtu: object) -> int:
-    # RFC 791: every link carries 68 octets; 65535 is the most a veth takes.
-    if isinstance(mtu, bool) or not isinstance(mtu, int) or not 68 <= mtu <= 65535:
-        raise TopologyError(
-            f"{here}: mtu={mtu!r} is not a number of bytes between 68 and 65535; Ethernet's is 1500"
-        )
-    return mtu
-
-
-def _check_bool(here: str, argument: str, value: object) -> bool:
-    if not isinstance(value, bool):
-        raise TopologyError(f"{here}: {argument}={value!r} is neither True nor False; write one")
-    return value
-
-
-# -- words ------------------------------------------------------------------
-
-
-def _kind(value: object) -> str:
-    if value is None:
-        return "None"
-    if isinstance(value, NodeBase):
-        return f"the {type(value).__name__.lower()} {value.name}"
-    name = type(value).__name__
-    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
-
-
-def _one_or_list(items: Sequence[object]) -> str:
-    if not items:
-        return "None"
-    texts = [str(item) for item in items]
-    return repr(texts[0]) if len(texts) == 1 else repr(texts)
