@@ -132,11 +132,6 @@ class _Graph:
         most = max(map(len, self.neighbours), default=0)
         return self.is_forest and most <= 2 and len(self.neighbours) <= 4
 
-    def columns(self, leaves: int) -> int:
-        """Return how many of so many leaves of a node stand side by side."""
-        wide = sum(map(len, self.leaves.values())) > 2 * _ROW_OF_LEAVES
-        return math.ceil(math.sqrt(leaves)) if wide else leaves
-
     def layout(
         self, width: float, height: float, places: Sequence[Point], ways: Sequence[Sequence[Point]]
     ) -> Layout:
@@ -287,6 +282,10 @@ def _by_igraph(graph: _Graph) -> Layout:
     import igraph
 
     boxes, layers = list(graph.boxes), _layers(graph)
+    blocks = {} if graph.is_tree else dict(_blocks(graph))
+    for parent, block in blocks.items():
+        boxes[parent] = block.size
+    in_blocks = {leaf for block in blocks.values() for leaf in block.places}
 
     def bend(layer: int) -> int:
         """Add a box without size, where a line passes a layer."""
@@ -294,56 +293,133 @@ def _by_igraph(graph: _Graph) -> Layout:
         layers.append(layer)
         return len(boxes) - 1
 
-    ways: list[list[int]] = []
-    for (a, b), label in zip(graph.ends, graph.label, strict=True):
-        way = [a]
-        if label is not None:
-            way.append(label)
-        elif layers[a] == layers[b]:
-            way.append(bend(layers[a] + 1))
-        whole = [a]
-        for stop in (*way[1:], b):
-            while abs(layers[stop] - layers[whole[-1]]) > 1:
-                step = 1 if layers[stop] > layers[whole[-1]] else -1
-                whole.append(bend(layers[whole[-1]] + step))
-            whole.append(stop)
-        ways.append(whole)
-    edges = [pair for way in ways for pair in pairwise(way)]
-    found = igraph.Graph(len(boxes), edges).layout_sugiyama(layers=layers, maxiter=1000)
+    def way(a: int, b: int, label: int | None) -> list[int]:
+        """Return where a cable passes: every layer between its ends."""
+        if label is None and layers[a] == layers[b]:
+            label = bend(layers[a] + 1)
+        found = [a]
+        for stop in (b,) if label is None else (label, b):
+            while abs(layers[stop] - layers[found[-1]]) > 1:
+                step = 1 if layers[stop] > layers[found[-1]] else -1
+                found.append(bend(layers[found[-1]] + step))
+            found.append(stop)
+        return found
+
+    ways = [
+        None if {a, b} & in_blocks else way(a, b, label)
+        for (a, b), label in zip(graph.ends, graph.label, strict=True)
+    ]
+    # The boxes that igraph is to know, and the numbers that it knows them by.
+    known = [one for one in range(len(boxes)) if one not in in_blocks]
+    number = {one: place for place, one in enumerate(known)}
+    edges = [(number[a], number[b]) for stops in ways if stops for a, b in pairwise(stops)]
+    answer = igraph.Graph(len(known), edges).layout_sugiyama(
+        layers=[layers[one] for one in known], maxiter=1000
+    )
     rows: dict[int, list[int]] = {}
-    for one, layer in enumerate(layers):
-        rows.setdefault(layer, []).append(one)
-    across = _spread([x for x, _ in found][: len(boxes)], rows.values(), boxes)
+    for one in known:
+        rows.setdefault(layers[one], []).append(one)
+    units = {one: answer[place][0] for place, one in enumerate(known)}
+    across = _spread(units, rows.values(), boxes)
     places: list[Point] = [(0, 0)] * len(boxes)
     spans = {}
-    height = 0.0
+    top = 0.0
     for layer in sorted(rows):
-        tall = max(boxes[one][1] for one in rows[layer])
+        bottom = top + max(boxes[one][1] for one in rows[layer])
         for one in rows[layer]:
-            places[one] = (across[one], height + tall / 2)
-        spans[layer] = (height, height + tall)
-        height += tall + _RANK_PX
-    width = max(x + box[0] / 2 for (x, _), box in zip(places, boxes, strict=True))
-    lines = [_between_layers([(places[one], spans[layers[one]]) for one in way]) for way in ways]
-    return graph.layout(width, height - _RANK_PX, places, lines)
+            places[one] = (across[one], (top + bottom) / 2)
+        spans[layer] = (top, bottom)
+        top = bottom + _RANK_PX
+    width = max(places[one][0] + boxes[one][0] / 2 for one in known)
+    for parent, block in blocks.items():
+        x, middle = places[parent]
+        corner = (x - block.size[0] / 2, middle - block.size[1] / 2)
+        places[parent] = (x, corner[1] + graph.boxes[parent][1] / 2)
+        for leaf, (right, down) in block.places.items():
+            places[leaf] = (corner[0] + right, corner[1] + down)
+    lines = []
+    for (a, b), stops in zip(graph.ends, ways, strict=True):
+        if stops is not None:
+            lines.append(_between_layers([(places[one], spans[layers[one]]) for one in stops]))
+        elif a in in_blocks:
+            lines.append(blocks[b].way(places[b], places[a])[::-1])
+        else:
+            lines.append(blocks[a].way(places[a], places[b]))
+    return graph.layout(width, top - _RANK_PX, places, lines)
 
 
 def _layers(graph: _Graph) -> list[int]:
     """Return the layer of each box: cards in even ones, labels between them."""
     layers = [2 * depth for depth in graph.depth]
-    for leaves in graph.leaves.values():
-        columns = graph.columns(len(leaves))
-        for number, one in enumerate(leaves):
-            layers[one] += 2 * (number // columns)
     for (a, b), label in zip(graph.ends, graph.label, strict=True):
         if label is not None:
             layers.append(min(layers[a], layers[b]) + 1)
     return layers
 
 
+@dataclass(frozen=True)
+class _Block:
+    """A card and the leaves below it, in pairs of columns with an aisle in each, as one box.
+
+    ``places`` are the middles of leaves from the block's corner.  Lines go down the
+    aisles, of which ``aisles`` has the distances from the block's middle; what only
+    passes the block has room in its middle.
+
+    """
+
+    size: tuple[float, float]
+    head_px: float
+    places: Mapping[int, Point]
+    aisles: tuple[float, ...]
+
+    def way(self, parent: Point, leaf: Point) -> list[Point]:
+        """Return the line from the card to a leaf: down, across, down, and across."""
+        aisle = min((parent[0] + aisle for aisle in self.aisles), key=lambda x: abs(x - leaf[0]))
+        across = parent[1] + self.head_px / 2 + _GAP_PX / 2
+        return _straight([parent, (parent[0], across), (aisle, across), (aisle, leaf[1]), leaf])
+
+
+def _blocks(graph: _Graph) -> Iterator[tuple[int, _Block]]:
+    """Yield the cards whose leaves are put together, each with its block."""
+    labelled = {
+        end
+        for ends, label in zip(graph.ends, graph.label, strict=True)
+        if label is not None
+        for end in ends
+    }
+    for parent, all_leaves in graph.leaves.items():
+        leaves = [one for one in all_leaves if one not in labelled]
+        if len(leaves) < 3:
+            continue
+        wide = max(graph.boxes[one][0] for one in leaves)
+        tall = max(graph.boxes[one][1] for one in leaves) + _GAP_PX / 2
+        # About as wide as high, for cards that are some two times wider than high.
+        pairs = max(1, round(math.sqrt(len(leaves) / 7)))
+        pair = 2 * (wide + _GAP_PX)
+        width, head = max(pairs * pair, graph.boxes[parent][0]), graph.boxes[parent][1]
+        middles = [(number - (pairs - 1) / 2) * pair for number in range(pairs)]
+        places = {}
+        for number, leaf in enumerate(leaves):
+            row, column = divmod(number, 2 * pairs)
+            side = (wide + _GAP_PX) / 2 * (1 if column % 2 else -1)
+            places[leaf] = (
+                width / 2 + middles[column // 2] + side,
+                head + _GAP_PX + tall * row + (tall - _GAP_PX / 2) / 2,
+            )
+        rows = math.ceil(len(leaves) / (2 * pairs))
+        yield parent, _Block((width, head + _GAP_PX + tall * rows), head, places, tuple(middles))
+
+
+def _straight(points: Sequence[Point]) -> list[Point]:
+    """Return a line through points as curves of Bézier."""
+    return [points[0], *(point for a, b in pairwise(points) for point in (a, b, b))]
+
+
 def _spread(
-    units: Sequence[float], rows: Iterable[list[int]], boxes: Sequence[tuple[float, float]]
-) -> list[float]:
+    units: Mapping[int, float],
+    rows: Iterable[list[int]],
+    boxes: Sequence[tuple[float, float]],
+) -> dict[int, float]:
     """Return places across, in pixels: for igraph, all boxes are one unit wide.
 
     Each row keeps its order.  A unit is as wide as most neighbours need it; where a row needs
@@ -359,7 +435,7 @@ def _spread(
 
     pairs = [pair for row in rows for pair in pairwise(row)]
     unit = statistics.median([room(*pair) for pair in pairs]) if pairs else 1.0
-    across = [x * unit for x in units]
+    across = {one: x * unit for one, x in units.items()}
     for row in rows:
         wanted = [across[one] for one in row]
         for one, other in pairwise(row):
@@ -367,8 +443,8 @@ def _spread(
         moved = statistics.fmean(across[one] - x for one, x in zip(row, wanted, strict=True))
         for one in row:
             across[one] -= moved
-    left = min(x - box[0] / 2 for x, box in zip(across, boxes, strict=True))
-    return [x - left for x in across]
+    left = min(x - boxes[one][0] / 2 for one, x in across.items())
+    return {one: x - left for one, x in across.items()}
 
 
 def _between_layers(stops: Sequence[tuple[Point, tuple[float, float]]]) -> list[Point]:
