@@ -79,7 +79,10 @@ class _Graph:
 
     ``boxes`` are their sizes, ``label`` has the box of each cable's label or None.
     ``depth`` is how far a card is from the middle of its part of the network, and
-    ``leaves`` has those that hang on each card and on nothing else.
+    ``leaves`` has those that hang on each card and on nothing else.  Where there are many,
+    ``blocks`` has cards that stand as one box with their leaves, which are ``in_blocks``
+    and which no program is told of.  ``is_layered`` is what then is best drawn from the
+    middle of the network down; rings look like rings where forces draw them.
 
     """
 
@@ -111,6 +114,14 @@ class _Graph:
         for one, others in enumerate(self.neighbours):
             if len(others) == 1 and self.depth[one] > self.depth[others[0]]:
                 self.leaves.setdefault(others[0], []).append(one)
+        count = sum(map(len, self.leaves.values()))
+        small = self.is_forest and count <= _ROW_OF_LEAVES
+        self.blocks = {} if small else dict(_blocks(self))
+        self.in_blocks = {leaf for block in self.blocks.values() for leaf in block.places}
+        self.is_layered = small or bool(self.blocks)
+        self.cards = self.boxes[: len(diagram.cards)]
+        for parent, block in self.blocks.items():
+            self.boxes[parent] = block.size
 
     def _parts(self) -> Iterator[list[int]]:
         """Yield what hangs together: those that may be its middle, leaves only if need be."""
@@ -122,18 +133,32 @@ class _Graph:
                 yield [one for one in part if len(self.neighbours[one]) > 1] or part
 
     @property
-    def is_tree(self) -> bool:
-        """Whether it is best drawn in layers from the middle of the network down."""
-        return self.is_forest and sum(map(len, self.leaves.values())) <= _ROW_OF_LEAVES
-
-    @property
     def is_short_row(self) -> bool:
         """Whether it is but a few machines one behind the other."""
         most = max(map(len, self.neighbours), default=0)
         return self.is_forest and most <= 2 and len(self.neighbours) <= 4
 
+    def unfold(self, places: dict[int, Point]) -> None:
+        """Put cards and leaves where they stand in their blocks, whose places are known."""
+        for parent, block in self.blocks.items():
+            x, y = places[parent]
+            left, top = x - block.size[0] / 2, y - block.size[1] / 2
+            places[parent] = (x, top + self.cards[parent][1] / 2)
+            for leaf, (right, down) in block.places.items():
+                places[leaf] = (left + right, top + down)
+
+    def way_in_block(self, a: int, b: int, places: Mapping[int, Point]) -> list[Point] | None:
+        """Return the line of a cable that is inside of a block; None for another."""
+        if a in self.in_blocks:
+            return self.blocks[b].way(places[b], places[a])[::-1]
+        return self.blocks[a].way(places[a], places[b]) if b in self.in_blocks else None
+
     def layout(
-        self, width: float, height: float, places: Sequence[Point], ways: Sequence[Sequence[Point]]
+        self,
+        width: float,
+        height: float,
+        places: Mapping[int, Point],
+        ways: Sequence[Sequence[Point]],
     ) -> Layout:
         """Put a layout program's answer into the diagram's words."""
         cards = {card.name: places[number] for number, card in enumerate(self.diagram.cards)}
@@ -155,206 +180,6 @@ def _distances(neighbours: Sequence[Sequence[int]], start: int) -> dict[int, int
                 found[other] = found[one] + 1
                 queue.append(other)
     return found
-
-
-# -- graphviz: layers for small trees, forces for all else ------------------
-
-
-def _by_graphviz(graph: _Graph) -> Layout:
-    if graph.is_tree:
-        return _graphviz(graph, engine="dot", rankdir="LR" if graph.is_short_row else "TB")
-    # Forces come to rest in many ways: the one that is easiest to read is taken.
-    ways = [{"mode": mode, "start": start} for mode in ("major", "KK") for start in _STARTS]
-
-    def attempt(way: dict[str, str]) -> float:
-        return _tangle(graph, _graphviz(graph, engine="neato", splines="line", **way))
-
-    with ThreadPoolExecutor(os.cpu_count()) as threads:  # each waits for a process
-        tangles = list(threads.map(attempt, ways))
-    best = ways[tangles.index(min(tangles))]
-    return _graphviz(graph, engine="neato", splines="true", **best)
-
-
-# Where boxes stand before forces move them: on a circle, or by chance, by a seed.
-_STARTS = ("regular", "1")
-
-
-def _graphviz(graph: _Graph, engine: str, **attributes: str) -> Layout:
-    """Let a program of graphviz lay a graph out; the same on every run."""
-    import graphviz
-
-    source = graphviz.Graph(engine=engine)
-    source.attr(
-        "graph",
-        nodesep=f"{_GAP_PX / 72:.3f}",
-        ranksep=f"{_RANK_PX / 72:.3f}",
-        # No overlap, and lines that go round boxes.
-        overlap="prism",
-        overlap_scaling="-1.6",
-        sep="+12",
-        esep="+6",
-        **attributes,
-    )
-    source.attr("node", shape="box", label="", fixedsize="true")
-    for number, (width, height) in enumerate(graph.boxes):
-        source.node(f"n{number}", width=f"{width / 72:.4f}", height=f"{height / 72:.4f}")
-    for (a, b), label in zip(graph.ends, graph.label, strict=True):
-        if graph.depth[a] > graph.depth[b]:
-            a, b = b, a
-        for one, other in pairwise([a, b] if label is None else [a, label, b]):
-            length = (_radius(graph.boxes[one]) + _radius(graph.boxes[other]) + _LINE_PX) / 72
-            source.edge(f"n{one}", f"n{other}", len=f"{length:.3f}")
-    for number, region in enumerate(graph.diagram.regions):
-        # The program dot keeps those apart, and lets nobody else in.
-        with source.subgraph(name=f"cluster{number}") as inside:
-            inside.attr(margin="4")
-            for name in region.nodes:
-                inside.node(f"n{graph.number[name]}")
-            for cable in region.cables:
-                if graph.label[cable] is not None:
-                    inside.node(f"n{graph.label[cable]}")
-    return _read_plain(source.pipe(format="plain", encoding="utf-8", quiet=True), graph)
-
-
-def _tangle(graph: _Graph, layout: Layout) -> float:
-    """Return how hard a layout is to read: lines that cross, and labels far from their lines."""
-    lines = []
-    detours = 0.0
-    for cable, label in zip(graph.diagram.cables, layout.labels, strict=True):
-        a, b = layout.cards[cable.a], layout.cards[cable.b]
-        stops = [a, b] if label is None else [a, label, b]
-        pieces = list(pairwise(stops))
-        lines.append(pieces)
-        detours += sum(math.dist(*piece) for piece in pieces) / max(math.dist(a, b), 1) - 1
-    crossings = sum(
-        _cross(*one, *other)
-        for pieces, others in combinations(lines, 2)
-        for one in pieces
-        for other in others
-    )
-    return crossings + 2 * detours
-
-
-def _cross(a: Point, b: Point, c: Point, d: Point) -> bool:
-    """Tell whether the line from a to b crosses that from c to d."""
-
-    def side(p: Point, q: Point, r: Point) -> float:
-        return (q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0])
-
-    return side(a, b, c) * side(a, b, d) < 0 and side(c, d, a) * side(c, d, b) < 0
-
-
-def _radius(size: tuple[float, float]) -> float:
-    return (size[0] + size[1]) / 5
-
-
-def _read_plain(text: str, graph: _Graph) -> Layout:
-    """Read graphviz's format "plain": inches, from the bottom left."""
-    places: dict[int, Point] = {}
-    edges: dict[tuple[int, int], list[list[Point]]] = {}
-    width = height = 0.0
-    for words in map(str.split, text.splitlines()):
-        if words[0] == "graph":
-            width, height = float(words[2]) * 72, float(words[3]) * 72
-        elif words[0] == "node":
-            places[int(words[1][1:])] = (float(words[2]) * 72, height - float(words[3]) * 72)
-        elif words[0] == "edge":
-            numbers = [float(word) * 72 for word in words[4 : 4 + 2 * int(words[3])]]
-            points = [(x, height - y) for x, y in zip(numbers[::2], numbers[1::2], strict=True)]
-            edges.setdefault((int(words[1][1:]), int(words[2][1:])), []).append(points)
-
-    def way(a: int, b: int) -> list[Point]:
-        """Return a piece of a cable, from the middle of one box to that of another."""
-        found = edges[a, b].pop(0) if edges.get((a, b)) else edges[b, a].pop(0)[::-1]
-        first, last = places[a], places[b]
-        return [first, first, found[0], *found, found[-1], last, last]
-
-    ways = []
-    for (a, b), label in zip(graph.ends, graph.label, strict=True):
-        ways.append(way(a, b) if label is None else [*way(a, label), *way(label, b)[1:]])
-    return graph.layout(width, height, [places[number] for number in sorted(places)], ways)
-
-
-# -- igraph: layers, by the method of Sugiyama -----------------------------------
-
-
-def _by_igraph(graph: _Graph) -> Layout:
-    import igraph
-
-    boxes, layers = list(graph.boxes), _layers(graph)
-    blocks = {} if graph.is_tree else dict(_blocks(graph))
-    for parent, block in blocks.items():
-        boxes[parent] = block.size
-    in_blocks = {leaf for block in blocks.values() for leaf in block.places}
-
-    def bend(layer: int) -> int:
-        """Add a box without size, where a line passes a layer."""
-        boxes.append((0.0, 0.0))
-        layers.append(layer)
-        return len(boxes) - 1
-
-    def way(a: int, b: int, label: int | None) -> list[int]:
-        """Return where a cable passes: every layer between its ends."""
-        if label is None and layers[a] == layers[b]:
-            label = bend(layers[a] + 1)
-        found = [a]
-        for stop in (b,) if label is None else (label, b):
-            while abs(layers[stop] - layers[found[-1]]) > 1:
-                step = 1 if layers[stop] > layers[found[-1]] else -1
-                found.append(bend(layers[found[-1]] + step))
-            found.append(stop)
-        return found
-
-    ways = [
-        None if {a, b} & in_blocks else way(a, b, label)
-        for (a, b), label in zip(graph.ends, graph.label, strict=True)
-    ]
-    # The boxes that igraph is to know, and the numbers that it knows them by.
-    known = [one for one in range(len(boxes)) if one not in in_blocks]
-    number = {one: place for place, one in enumerate(known)}
-    edges = [(number[a], number[b]) for stops in ways if stops for a, b in pairwise(stops)]
-    answer = igraph.Graph(len(known), edges).layout_sugiyama(
-        layers=[layers[one] for one in known], maxiter=1000
-    )
-    rows: dict[int, list[int]] = {}
-    for one in known:
-        rows.setdefault(layers[one], []).append(one)
-    units = {one: answer[place][0] for place, one in enumerate(known)}
-    across = _spread(units, rows.values(), boxes)
-    places: list[Point] = [(0, 0)] * len(boxes)
-    spans = {}
-    top = 0.0
-    for layer in sorted(rows):
-        bottom = top + max(boxes[one][1] for one in rows[layer])
-        for one in rows[layer]:
-            places[one] = (across[one], (top + bottom) / 2)
-        spans[layer] = (top, bottom)
-        top = bottom + _RANK_PX
-    width = max(places[one][0] + boxes[one][0] / 2 for one in known)
-    for parent, block in blocks.items():
-        x, middle = places[parent]
-        corner = (x - block.size[0] / 2, middle - block.size[1] / 2)
-        places[parent] = (x, corner[1] + graph.boxes[parent][1] / 2)
-        for leaf, (right, down) in block.places.items():
-            places[leaf] = (corner[0] + right, corner[1] + down)
-    lines = []
-    for (a, b), stops in zip(graph.ends, ways, strict=True):
-        if stops is not None:
-            lines.append(_between_layers([(places[one], spans[layers[one]]) for one in stops]))
-        elif a in in_blocks:
-            lines.append(blocks[b].way(places[b], places[a])[::-1])
-        else:
-            lines.append(blocks[a].way(places[a], places[b]))
-    return graph.layout(width, top - _RANK_PX, places, lines)
-
-
-def _layers(graph: _Graph) -> list[int]:
-    """Return the layer of each box: cards in even ones, labels between them."""
-    layers = [2 * depth for depth in graph.depth]
-    for (a, b), label in zip(graph.ends, graph.label, strict=True):
-        if label is not None:
-            layers.append(min(layers[a], layers[b]) + 1)
-    return layers
 
 
 @dataclass(frozen=True)
@@ -413,6 +238,209 @@ def _blocks(graph: _Graph) -> Iterator[tuple[int, _Block]]:
 def _straight(points: Sequence[Point]) -> list[Point]:
     """Return a line through points as curves of Bézier."""
     return [points[0], *(point for a, b in pairwise(points) for point in (a, b, b))]
+
+
+# -- graphviz: layers for trees and for many hosts at switches, forces for rings ---
+
+
+def _by_graphviz(graph: _Graph) -> Layout:
+    if graph.is_layered:
+        return _graphviz(graph, engine="dot", rankdir="LR" if graph.is_short_row else "TB")
+    # Forces come to rest in many ways: the one that is easiest to read is taken.
+    ways = [{"mode": mode, "start": start} for mode in ("major", "KK") for start in _STARTS]
+
+    def attempt(way: dict[str, str]) -> float:
+        return _tangle(graph, _graphviz(graph, engine="neato", splines="line", **way))
+
+    with ThreadPoolExecutor(os.cpu_count()) as threads:  # each waits for a process
+        tangles = list(threads.map(attempt, ways))
+    best = ways[tangles.index(min(tangles))]
+    return _graphviz(graph, engine="neato", splines="true", **best)
+
+
+# Where boxes stand before forces move them: on a circle, or by chance, by a seed.
+_STARTS = ("regular", "1")
+
+
+def _graphviz(graph: _Graph, engine: str, **attributes: str) -> Layout:
+    """Let a program of graphviz lay a graph out; the same on every run."""
+    import graphviz
+
+    source = graphviz.Graph(engine=engine)
+    source.attr(
+        "graph",
+        nodesep=f"{_GAP_PX / 72:.3f}",
+        ranksep=f"{_RANK_PX / 72:.3f}",
+        # No overlap, and lines that go round boxes.
+        overlap="prism",
+        overlap_scaling="-1.6",
+        sep="+12",
+        esep="+6",
+        **attributes,
+    )
+    source.attr("node", shape="box", label="", fixedsize="true")
+    for number, (width, height) in enumerate(graph.boxes):
+        if number not in graph.in_blocks:
+            source.node(f"n{number}", width=f"{width / 72:.4f}", height=f"{height / 72:.4f}")
+    for (a, b), label in zip(graph.ends, graph.label, strict=True):
+        if {a, b} & graph.in_blocks:
+            continue
+        if graph.depth[a] > graph.depth[b]:
+            a, b = b, a
+        for one, other in pairwise([a, b] if label is None else [a, label, b]):
+            length = (_radius(graph.boxes[one]) + _radius(graph.boxes[other]) + _LINE_PX) / 72
+            # A block is entered from above, where its card is, or left by its middle.
+            tail = (":s" if engine == "dot" else ":n") if one in graph.blocks else ""
+            head = ":n" if other in graph.blocks else ""
+            source.edge(f"n{one}{tail}", f"n{other}{head}", len=f"{length:.3f}")
+    for region in graph.diagram.regions:
+        # The program dot keeps those apart, and lets nobody else in.
+        with source.subgraph(name=f"cluster{graph.number[region.nodes[0]]}") as inside:
+            inside.attr(margin="4")
+            for number in {graph.number[name] for name in region.nodes} - graph.in_blocks:
+                inside.node(f"n{number}")
+            for cable in region.cables:
+                if graph.label[cable] is not None:
+                    inside.node(f"n{graph.label[cable]}")
+    return _read_plain(source.pipe(format="plain", encoding="utf-8", quiet=True), graph)
+
+
+def _tangle(graph: _Graph, layout: Layout) -> float:
+    """Return how hard a layout is to read: lines that cross, and labels far from their lines."""
+    lines = []
+    detours = 0.0
+    for cable, label, ends in zip(graph.diagram.cables, layout.labels, graph.ends, strict=True):
+        if graph.in_blocks.intersection(ends):
+            continue
+        a, b = layout.cards[cable.a], layout.cards[cable.b]
+        stops = [a, b] if label is None else [a, label, b]
+        pieces = list(pairwise(stops))
+        lines.append(pieces)
+        detours += sum(math.dist(*piece) for piece in pieces) / max(math.dist(a, b), 1) - 1
+    crossings = sum(
+        _cross(*one, *other)
+        for pieces, others in combinations(lines, 2)
+        for one in pieces
+        for other in others
+    )
+    return crossings + 2 * detours
+
+
+def _cross(a: Point, b: Point, c: Point, d: Point) -> bool:
+    """Tell whether the line from a to b crosses that from c to d."""
+
+    def side(p: Point, q: Point, r: Point) -> float:
+        return (q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0])
+
+    return side(a, b, c) * side(a, b, d) < 0 and side(c, d, a) * side(c, d, b) < 0
+
+
+def _radius(size: tuple[float, float]) -> float:
+    return (size[0] + size[1]) / 5
+
+
+def _read_plain(text: str, graph: _Graph) -> Layout:
+    """Read graphviz's format "plain": inches, from the bottom left."""
+    places: dict[int, Point] = {}
+    edges: dict[tuple[int, int], list[list[Point]]] = {}
+    width = height = 0.0
+    for words in map(str.split, text.splitlines()):
+        if words[0] == "graph":
+            width, height = float(words[2]) * 72, float(words[3]) * 72
+        elif words[0] == "node":
+            places[int(words[1][1:])] = (float(words[2]) * 72, height - float(words[3]) * 72)
+        elif words[0] == "edge":
+            numbers = [float(word) * 72 for word in words[4 : 4 + 2 * int(words[3])]]
+            points = [(x, height - y) for x, y in zip(numbers[::2], numbers[1::2], strict=True)]
+            edges.setdefault((int(words[1][1:]), int(words[2][1:])), []).append(points)
+
+    def way(a: int, b: int) -> list[Point]:
+        """Return a piece of a cable, from the middle of one box to that of another."""
+        found = edges[a, b].pop(0) if edges.get((a, b)) else edges[b, a].pop(0)[::-1]
+        first, last = places[a], places[b]
+        return [first, first, found[0], *found, found[-1], last, last]
+
+    graph.unfold(places)
+    ways = []
+    for (a, b), label in zip(graph.ends, graph.label, strict=True):
+        inside = graph.way_in_block(a, b, places)
+        if inside is not None:
+            ways.append(inside)
+        else:
+            ways.append(way(a, b) if label is None else [*way(a, label), *way(label, b)[1:]])
+    return graph.layout(width, height, places, ways)
+
+
+# -- igraph: layers, by the method of Sugiyama -----------------------------------
+
+
+def _by_igraph(graph: _Graph) -> Layout:
+    import igraph
+
+    boxes, layers = list(graph.boxes), _layers(graph)
+
+    def bend(layer: int) -> int:
+        """Add a box without size, where a line passes a layer."""
+        boxes.append((0.0, 0.0))
+        layers.append(layer)
+        return len(boxes) - 1
+
+    def way(a: int, b: int, label: int | None) -> list[int]:
+        """Return where a cable passes: every layer between its ends."""
+        if label is None and layers[a] == layers[b]:
+            label = bend(layers[a] + 1)
+        found = [a]
+        for stop in (b,) if label is None else (label, b):
+            while abs(layers[stop] - layers[found[-1]]) > 1:
+                step = 1 if layers[stop] > layers[found[-1]] else -1
+                found.append(bend(layers[found[-1]] + step))
+            found.append(stop)
+        return found
+
+    ways = [
+        None if {a, b} & graph.in_blocks else way(a, b, label)
+        for (a, b), label in zip(graph.ends, graph.label, strict=True)
+    ]
+    # The boxes that igraph is to know, and the numbers that it knows them by.
+    known = [one for one in range(len(boxes)) if one not in graph.in_blocks]
+    number = {one: place for place, one in enumerate(known)}
+    edges = [(number[a], number[b]) for stops in ways if stops for a, b in pairwise(stops)]
+    answer = igraph.Graph(len(known), edges).layout_sugiyama(
+        layers=[layers[one] for one in known], maxiter=1000
+    )
+    rows: dict[int, list[int]] = {}
+    for one in known:
+        rows.setdefault(layers[one], []).append(one)
+    units = {one: answer[place][0] for place, one in enumerate(known)}
+    across = _spread(units, rows.values(), boxes)
+    places: dict[int, Point] = {}
+    spans = {}
+    top = 0.0
+    for layer in sorted(rows):
+        bottom = top + max(boxes[one][1] for one in rows[layer])
+        for one in rows[layer]:
+            places[one] = (across[one], (top + bottom) / 2)
+        spans[layer] = (top, bottom)
+        top = bottom + _RANK_PX
+    width = max(places[one][0] + boxes[one][0] / 2 for one in known)
+    graph.unfold(places)
+    lines = []
+    for (a, b), stops in zip(graph.ends, ways, strict=True):
+        inside = graph.way_in_block(a, b, places)
+        if inside is None:
+            assert stops is not None  # it is in no block
+            inside = _between_layers([(places[one], spans[layers[one]]) for one in stops])
+        lines.append(inside)
+    return graph.layout(width, top - _RANK_PX, places, lines)
+
+
+def _layers(graph: _Graph) -> list[int]:
+    """Return the layer of each box: cards in even ones, labels between them."""
+    layers = [2 * depth for depth in graph.depth]
+    for (a, b), label in zip(graph.ends, graph.label, strict=True):
+        if label is not None:
+            layers.append(min(layers[a], layers[b]) + 1)
+    return layers
 
 
 def _spread(

@@ -23,6 +23,14 @@ def star(count: int) -> Node:
     return switch
 
 
+def star_with_a_broken_arm() -> Node:
+    switch = star(12)
+    switch.links[3].down()
+    switch.links[7].impair(loss_percent=5)
+    Link(switch, Router("gateway"))
+    return switch
+
+
 def two_homes() -> Node:
     """Two homes that use the same addresses, behind NAT."""
     isp, www = Router("isp"), Host("www.example.com", services=["http"])
@@ -95,6 +103,7 @@ def many_addresses() -> Node:
 TOPOLOGIES: dict[str, Callable[[], Node | list[Node] | tuple[Node, ...]]] = {
     "two hosts": two_hosts,
     "star of 12": lambda: star(12),
+    "star with a broken arm": star_with_a_broken_arm,
     "star of 60": lambda: star(60),
     "the Internet in miniature": examples.miniature_internet_nodes,
     "a coffee shop": examples.coffee_shop_nodes,
