@@ -135,6 +135,7 @@ def _question(
     begin = lab[source] if isinstance(source, str) else source
     if not isinstance(begin, Machine):
         raise BadArgument(f"packets begin at a host or router, and {source!r} is none")
+    begin.running()
     end = lab[target] if isinstance(target, str) and target in lab else target
     if isinstance(end, Switch) or not isinstance(end, (str, Machine)) or not end:
         raise BadArgument(f"{target!r} is no host, router, name or address to send to")

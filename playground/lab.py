@@ -764,7 +764,7 @@ class Lab:
         of it (longer where links delay).  Rules are watched by a table
         ``playground_trace`` in nodes that have any, for as long as that takes.
 
-        Raises `NotRunning`, `NoSuchNode`, and `BadArgument` for what is no question.
+        Raises `NotRunning`, `NoSuchNode`, `NodeDied`, and `BadArgument` for what is no question.
 
         >>> lab.explain(h1, www, port=80)
         h1 to www, tcp port 80: no, no route back at www
@@ -777,17 +777,18 @@ class Lab:
         with self._lock:
             plan, pids = self._plan, dict(self._pids)
         assert plan is not None  # there is an agent
-        return explain(
-            self,
-            client,
-            plan,
-            pids,
-            source,
-            target,
-            port=port,
-            protocol=protocol,
-            version=version,
-        )
+        with self._naming_the_dead():
+            return explain(
+                self,
+                client,
+                plan,
+                pids,
+                source,
+                target,
+                port=port,
+                protocol=protocol,
+                version=version,
+            )
 
     @property
     def check(self) -> Checks:
@@ -828,7 +829,18 @@ class Lab:
         client = self._agent()
         with self._lock:
             pids = dict(self._pids)
-        return read_states(client, pids)
+        with self._naming_the_dead():
+            return read_states(client, pids)
+
+    @contextmanager
+    def _naming_the_dead(self) -> Iterator[None]:
+        """Raise `NodeDied` where the agent says that a node of a running lab is gone."""
+        try:
+            yield
+        except AgentError as error:
+            if error.errno == errno.ESRCH:
+                self._refuse_dead()
+            raise
 
     # -- the machine itself ---------------------------------------------------
 

@@ -595,3 +595,5 @@ def test_what_is_no_question_is_refused(net: Net) -> None:
     Link(a, b)
     with pytest.raises(NotRunning):
         Lab(a).explain(a, b)
+    with pytest.raises(NotRunning, match="a is not running"):
+        net.lab.explain(a, net.www)

@@ -379,6 +379,9 @@ def test_a_dead_host_is_named_and_the_others_go_on(lab: Lab) -> None:
     assert str(caught.value) == (
         f"h2 has died since lab {NAME} was started: stop the lab and start it again"
     )
+    for look in (lab.state, lambda: lab.explain(h1, "h2")):
+        with pytest.raises(NodeDied, match="h2 has died"):
+            look()
     assert h1.run("hostname").stdout == "h1\n"
     lab.stop()
     lab.start()
