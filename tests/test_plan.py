@@ -51,6 +51,8 @@ def test_a_plan_is_json(plan: Plan) -> None:
                 "offload": False,
                 "segment": "lan",
                 "dhcp": False,
+                "vlan": None,
+                "parent": None,
             }
         ],
         "routes": [],
