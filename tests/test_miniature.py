@@ -73,6 +73,35 @@ def test_a_packet_from_h1_passes_modem_isp_backbone_and_example(lab: Lab) -> Non
     )
 
 
+def test_a_packet_is_explained_by_name_through_nat_and_all_routers(lab: Lab) -> None:
+    found = lab.explain("h1", "www.example.com", port=80)
+    assert found.ok, found
+    way = ("h1", "modemA", "isp", "backbone", "example.com", "www.example.com")
+    assert (found.path, found.path_back) == (way, way[::-1])
+    steps = {(step.node, step.asked): step.found for step in found.steps}
+    assert steps["h1", "name"] == "www.example.com is 10.130.1.4 (DNS)"
+    assert "destination 10.25.1.65:" in steps["modemA", "nat"]
+    assert steps["www.example.com", "socket"] == "listens on 0.0.0.0:80 (nginx)"
+    inside = lab.explain("h4", "h1", port=22)
+    assert (inside.node, inside.cause) == ("modemA", "NAT")
+
+
+def test_a_service_that_was_stopped_is_named_even_where_it_is_that_of_names(lab: Lab) -> None:
+    for node, service, words in (
+        ("mail", "smtp", "nothing listens there on tcp port 25 (smtp)"),
+        ("backbone", "dns", "h1 cannot ask its name server 10.1.1.1 what mail.example.com is"),
+    ):
+        running = lab.node(node).services[service]
+        running.stop()
+        try:
+            found = lab.explain("h1", "mail.example.com", port=25)
+        finally:
+            running.start()
+        assert (found.node, found.cause) == (lab[node].name, "server stopped"), found
+        assert words in found.sentence
+        assert f'services["{service}"].start()' in found.advice
+
+
 def test_nat_lets_out_what_it_does_not_let_in(lab: Lab) -> None:
     assert_can_ping(lab["h1"], lab["www"])  # inside to outside
     assert_can_ping(lab["h1"], "h2")  # beside one another
