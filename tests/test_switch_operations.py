@@ -205,4 +205,5 @@ def test_a_loop_of_three_switches_heals(engine: Engine) -> None:
         lab.wait_converged()
         assert triangle.states()["s3", "s2"] == "blocking"
         # Where the hosts were is forgotten in twice the forward delay (section 8.3.5).
-        assert triangle.h1.ping(triangle.h3, count=100, interval_s=0.1).received > 1
+        # With a deadline ping(8) sends until so many were answered.
+        assert triangle.h1.run("ping -n -c 2 -i 0.1 -w 15 h3").ok
