@@ -17,12 +17,12 @@ from typing import Any, Literal
 
 from playground.diagram import Diagram, Seen, make_diagram
 from playground.drawing import THEMES, draw_svg
-from playground.errors import BadArgument, PlaygroundError
+from playground.errors import AgentError, AgentGone, BadArgument, PlaygroundError
 from playground.layout import Layout, place
 from playground.live import Agent, LiveSwitch, LiveWire
 from playground.picture import draw
 from playground.plan import Plan, WireEnd
-from playground.topology import Node
+from playground.topology import Link, Node
 
 # Twice as many as a browser shows: a picture on paper, or on a fine screen.
 _DOTS_PER_INCH = 192
@@ -143,23 +143,53 @@ def picture_of(plan: Plan, nodes: Sequence[Node], agent: Agent | None) -> Pictur
 
 
 def look(agent: Agent, nodes: Sequence[Node]) -> Mapping[tuple[WireEnd, WireEnd], Seen]:
-    """Ask the kernel how the links of these nodes are, in three requests at most."""
-    links = list(dict.fromkeys(link for node in nodes for link in node.links))
-    lives = [(link, link._live) for link in links if isinstance(link._live, LiveWire)]
-    ends = [end for _, live in lives for end in live.ends]
+    """Ask the kernel how the links of these nodes are, in three requests at most.
+
+    The links of a machine that has died are down; to tell, each is asked for alone.
+
+    """
+    links = [
+        link
+        for link in dict.fromkeys(link for node in nodes for link in node.links)
+        if link._live is not None
+    ]
+    blocked = _blocked(agent, nodes)
+    try:
+        seen = _ask(agent, links, blocked)
+    except AgentGone:
+        raise
+    except AgentError:
+        seen = {}
+        for link in links:
+            try:
+                seen |= _ask(agent, [link], blocked)
+            except AgentError:
+                wire = _live(link).wire
+                seen[wire.a, wire.b] = Seen(up=False)
+    return seen
+
+
+def _live(link: Link) -> LiveWire:
+    assert link._live is not None  # it is up in a running lab
+    return link._live
+
+
+def _ask(
+    agent: Agent, links: Sequence[Link], blocked: Collection[WireEnd]
+) -> dict[tuple[WireEnd, WireEnd], Seen]:
+    ends = [end for link in links for end in _live(link).ends]
     # Frames toward an end are impaired where they leave the other.
-    back = [end for _, live in lives for end in live.ends[::-1]]
+    back = [end for link in links for end in _live(link).ends[::-1]]
     states = agent.call("interfaces", ends=ends)
     impaired = agent.call("impaired", ends=back)
-    blocked = _blocked(agent, nodes)
     seen = {}
-    for number, (link, live) in enumerate(lives):
+    for number, link in enumerate(links):
         pair = slice(2 * number, 2 * number + 2)
         toward_a, toward_b = (
             declared.as_read(answer["settings"]) if answer["by"] else None
             for declared, answer in zip(link.declared_impairments, impaired[pair], strict=True)
         )
-        wire = live.wire
+        wire = _live(link).wire
         seen[wire.a, wire.b] = Seen(
             all(state["up"] for state in states[pair]),
             toward_a,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +12,8 @@ import pytest
 
 from playground import Host, Lab, Link, Router, Switch, examples
 from playground.engine import Engine
-from playground.errors import BadArgument, PlaygroundError
+from playground.errors import BadArgument, NodeDied, PlaygroundError
+from tests.machine import first_process
 from tests.topologies import nodes_of
 
 
@@ -110,3 +113,12 @@ def test_a_running_lab_shows_how_its_links_are(
         assert [cable.state for cable in lab.picture().diagram.cables if cable.b == "h9"] == [
             "down"
         ]
+        # The links of a machine that has died are down, and the picture is still drawn.
+        first = first_process(engine, lab.id, "h1")
+        h1.run("ip link set dev eth0 up")
+        os.kill(first, signal.SIGKILL)
+        with pytest.raises(NodeDied):
+            h1.run("sleep 30")
+        after = {frozenset((c.a, c.b)): c.state for c in lab.picture().diagram.cables}
+        assert after[frozenset(("h1", "r1"))] == "down"
+        assert after[frozenset(("r2", "s1"))] == "up"
