@@ -234,12 +234,15 @@ class Capture(Packets):
         self.stop()
 
     def __repr__(self) -> str:
+        return f"<Capture: {self._described()}>"
+
+    def _described(self) -> str:
         state = "running" if self.running else "ended"
         if self._process is None:
             state = "not started"
         elif self._ended_by:
             state = f"ended by {self._ended_by}"
-        return f"<Capture: {self._described()}; {state}>"
+        return f"{super()._described()}; {state}"
 
     # -- as they come -------------------------------------------------------
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import html
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -177,9 +177,17 @@ class Ladder:
     def __str__(self) -> str:
         return "\n".join(_text(self))
 
-    def _repr_html_(self) -> str:
-        # In the page itself, whose theme it follows.
-        return f'<div style="overflow-x:auto">{self.svg()}</div>'
+    def _repr_mimebundle_(
+        self, include: Collection[str] | None = None, exclude: Collection[str] | None = None
+    ) -> dict[str, str]:
+        bundle = {"text/plain": str(self)}
+        # A terminal asks for text alone.
+        if include is None or "text/plain" not in include or len(include) > 1:
+            svg = self.svg()
+            # In the page itself, whose theme it follows; and where no HTML is shown, by itself.
+            bundle["text/html"] = f'<div style="overflow-x:auto">{svg}</div>'
+            bundle["image/svg+xml"] = svg
+        return bundle
 
     def svg(self) -> str:
         """Return the drawing as SVG, light or dark as its reader has it."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from playground.errors import BadArgument, PlaygroundError
 from playground.frames import Directory, Frame, Place
-from playground.tables import Table, Tabular
+from playground.tables import Table, Tabular, html_table
 
 if TYPE_CHECKING:
     import os
@@ -233,6 +233,9 @@ class Packets(Tabular, Sequence["Packet"]):
 
     def __repr__(self) -> str:
         return f"<Packets: {self._described()}>"
+
+    def _repr_html_(self) -> str:
+        return html_table(self.rows, self._described())
 
     # -- how ----------------------------------------------------------------
 

@@ -176,7 +176,13 @@ def test_it_follows_its_reader_light_and_dark() -> None:
     used = set(re.findall(r"var\(--([\w-]+)\)", drawing)) - {"this"}
     for theme in re.findall(r"\{(--[^}]*)\}", drawing):
         assert used <= set(re.findall(r"--([\w-]+):", theme))
-    assert ladder(*CASES["two"])._repr_html_().startswith("<div")
+
+
+def test_a_notebook_has_the_drawing_and_a_terminal_the_text() -> None:
+    drawn = ladder(*CASES["two"])
+    bundle = drawn._repr_mimebundle_()
+    assert bundle["image/svg+xml"] in bundle["text/html"]
+    assert drawn._repr_mimebundle_({"text/plain"}) == {"text/plain": str(drawn)}
 
 
 def test_the_ladder_of_the_readme_is_one_of_these() -> None:
