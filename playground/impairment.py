@@ -66,9 +66,10 @@ class Impairment:
 
     ``delay_ms`` is what each takes longer, ``jitter_ms`` by how much that varies
     (half the width of a "uniform" ``distribution``, the standard deviation of a
-    "normal" or "pareto" one).  Of all frames, ``loss_percent`` are lost,
-    each by chance, or like the one before to ``loss_correlation`` percent;
-    ``duplicate_percent`` arrive twice; in ``corrupt_percent`` one bit is wrong;
+    "normal" or "pareto" one; 2147 ms at most, as netem has it).  Of all frames,
+    ``loss_percent`` are lost, each by chance, or like the one before to
+    ``loss_correlation`` percent; ``duplicate_percent`` arrive twice; in
+    ``corrupt_percent`` one bit is wrong;
     ``reorder_percent`` leave at once, without the delay, and so overtake others.
     ``rate_mbit`` is in 10**6 bits a second, frames with their Ethernet headers;
     ``queue_packets`` is how many frames wait at most, 1000 by default: more are lost.

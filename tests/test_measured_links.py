@@ -426,10 +426,10 @@ def deviating(deviation_ms: float) -> list[Fact]:
     """The standard deviation of so many frames, which nothing makes much smaller."""
 
     def narrow(train: Train) -> str | None:
-        return within("deviation", statistics.pstdev(train.delays_ms), deviation_ms * 0.85, 60_000)
+        return within("deviation", statistics.pstdev(train.delays_ms), deviation_ms * 0.8, 60_000)
 
     def wide(train: Train) -> str | None:
-        most = deviation_ms * 1.15 + TOLERANCES.late_ms
+        most = deviation_ms * 1.2 + TOLERANCES.late_ms
         return within("deviation", statistics.pstdev(train.delays_ms), 0, most)
 
     return [Fact(narrow), Fact(wide, excused=True)]

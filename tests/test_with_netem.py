@@ -30,7 +30,6 @@ LINKS = "tests/test_link_operations.py::test_{}[namespaces]"
 VLANS = "tests/test_vlans.py::test_{}[namespaces]"
 INSIDE = (
     "tests/test_measured_links.py",
-    AGENTS.format("a_link_that_loses_all_loses_it_unseen"),
     AGENTS.format("an_impairment_gives_way_to_the_next"),
     AGENTS.format("a_refused_impairment_leaves_what_was_before"),
     LINKS.format("an_impairment_of_the_declaration_is_there_from_the_start"),
