@@ -30,6 +30,9 @@ _GAP_PX, _RANK_PX, _LINE_PX = 22.0, 30.0, 14.0
 # What a shaded realm reaches beyond its cards.
 REGION_PX = 14.0
 
+# What is seen at a time of a notebook on a usual screen, in pixels.
+_PAGE = 900.0, 650.0
+
 # So many hosts may stand side by side: a wider tree is drawn round, or in several rows.
 _ROW_OF_LEAVES = 8
 
@@ -306,7 +309,11 @@ def _graphviz(graph: _Graph, engine: str, **attributes: str) -> Layout:
 
 
 def _tangle(graph: _Graph, layout: Layout) -> float:
-    """Return how hard a layout is to read: lines that cross, and labels far from their lines."""
+    """Return how hard a layout is to read.
+
+    Lines cross, labels stand far from where the line would be, and it is larger than a page.
+
+    """
     lines = []
     detours = 0.0
     for cable, label, ends in zip(graph.diagram.cables, layout.labels, graph.ends, strict=True):
@@ -323,7 +330,7 @@ def _tangle(graph: _Graph, layout: Layout) -> float:
         for one in pieces
         for other in others
     )
-    return crossings + 2 * detours
+    return crossings + 2 * detours + max(layout.width / _PAGE[0], layout.height / _PAGE[1])
 
 
 def _cross(a: Point, b: Point, c: Point, d: Point) -> bool:
