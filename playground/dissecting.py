@@ -605,6 +605,8 @@ def _dns_answer(answer: Any) -> str:
         return f"{kind} {socket.inet_ntop(socket.AF_INET, answer.rdata)}"
     if answer.type == dpkt.dns.DNS_AAAA:
         return f"{kind} {socket.inet_ntop(socket.AF_INET6, answer.rdata)}"
+    if answer.type == dpkt.dns.DNS_TXT:
+        return " ".join([kind, *answer.text])
     for name in ("cname", "nsname", "ptrname", "mxname"):
         if value := getattr(answer, name, None):
             if name == "mxname":  # RFC 1035 section 3.3.9: a number, then the name

@@ -139,6 +139,15 @@ def test_dns_is_told_with_its_answers() -> None:
     ]
 
 
+def test_dns_is_told_with_texts() -> None:
+    reply = dpkt.dns.DNS(id=7, qd=[dpkt.dns.DNS.Q(name="example.com", type=16)], qr=1)
+    # RFC 1035 section 3.3.14: each text behind its length
+    reply.an = [dpkt.dns.DNS.RR(name="example.com", type=16, cls=1, rdata=b"\x05v=one\x03two")]
+    assert infos(udp(53, 5000, bytes(reply))) == [
+        "DNS: response 0x0007 TXT example.com TXT v=one two"
+    ]
+
+
 def test_dhcp_is_told_with_the_address() -> None:
     offer = dpkt.dhcp.DHCP(op=2, xid=0xABCD, yiaddr=0xC0A8010B, opts=((53, b"\x02"),))
     assert infos(udp(67, 68, bytes(offer))) == ["DHCP: Offer 192.168.1.11, transaction 0x0000abcd"]
