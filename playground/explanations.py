@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from dataclasses import dataclass, field
 
 from playground.tables import Table, Tabular
@@ -89,5 +90,10 @@ class Explanation(Tabular):
     def _repr_html_(self) -> str:
         mark = "✓" if self.ok else f"✗ {self.cause} at {self.node}"
         words = [f"<b>{html.escape(self.question)} {html.escape(mark)}</b>"]
-        words += [html.escape(text) for text in (self.sentence, self.advice) if text]
+        words += [_with_code(text) for text in (self.sentence, self.advice) if text]
         return f"<p>{'<br>'.join(words)}</p>{self.steps._repr_html_()}"
+
+
+def _with_code(text: str) -> str:
+    """Return HTML in which what stands between backticks looks like code."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", html.escape(text))
