@@ -21,7 +21,7 @@ import os
 import re
 import signal
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 # All our groups are below one of this name.
@@ -372,19 +372,18 @@ def remove_lab(lab: str) -> None:
                 os.rmdir(f"{folder}/{TOP}")
 
 
-def sweep(running: Collection[str]) -> None:
+def sweep(labs: Iterable[str]) -> None:
     """Remove the empty groups of labs that do not run; kills nothing and waits for nothing.
 
     Whoever lives in one of them runs where this process cannot see it.
 
     """
-    for lab in lab_ids():
-        if lab not in running:
-            for folder in _folders():
-                with contextlib.suppress(OSError):
-                    for group, _, _ in os.walk(f"{folder}/{TOP}/{lab}", topdown=False):
-                        os.rmdir(group)
-                    os.rmdir(f"{folder}/{TOP}")
+    for lab in labs:
+        for folder in _folders():
+            with contextlib.suppress(OSError):
+                for group, _, _ in os.walk(f"{folder}/{TOP}/{lab}", topdown=False):
+                    os.rmdir(group)
+                os.rmdir(f"{folder}/{TOP}")
 
 
 def lab_ids() -> list[str]:

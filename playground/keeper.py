@@ -1,7 +1,7 @@
 """The keeper: the processes that hold a lab of bare namespaces together.
 
-A script, started by `playground.namespaces_engine` with `python -I -S`; it and what
-it imports of ours need the standard library only, for a lab's start waits for it.
+It is forked by `playground.fork_server`, and begins with `run`; it and what it imports
+of ours need the standard library only, for a lab's start waits for it.
 
 Two processes hold a lab::
 
@@ -17,13 +17,12 @@ and the interfaces.  The agent ends when its owner closes the line to it; and
 the keeper ends it when the owner is gone in any other way, or on SIGTERM.  Of a
 lab with ``keep`` the first process is one that only waits, and agents enter.
 
-A keeper has the lab's labels in its environment: see `playground.labels`.  It
-is started with one argument, a JSON object::
+A keeper has the lab's labels in its environment: see `playground.labels`.  Its
+settings are::
 
     {"lab": id, "keep": bool, "enter": process id of a keeper or null,
      "leash": descriptor, "maker": descriptor, "sockets": descriptor,
-     "owner": descriptor or null,
-     "interpreter": descriptor of what it runs from, to be closed}
+     "owner": descriptor or null}
 
 ``leash`` is a socket: one line comes out of it, ``{"ready": true}`` or
 ``{"error": ...}`` as the agent writes it; what goes in is ``keep``, upon which
@@ -77,11 +76,9 @@ _IDS = 65536
 Settings = dict[str, Any]
 
 
-def main() -> NoReturn:
-    """Do what the one argument says; never returns."""
-    settings = json.loads(sys.argv[-1])
+def run(settings: Settings) -> NoReturn:
+    """Be the keeper that these settings say; never returns."""
     leash = socket.socket(fileno=settings["leash"])
-    os.close(settings["interpreter"])
     try:
         if settings["enter"]:
             _enter(settings, leash)
@@ -344,7 +341,3 @@ def _write(path: str, text: str) -> None:
         os.write(fd, text.encode())
     finally:
         os.close(fd)
-
-
-if __name__ == "__main__":
-    main()

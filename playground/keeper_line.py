@@ -7,25 +7,21 @@ lay down.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import shutil
 import socket
-import sys
 import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from playground.engine import Channel
 from playground.errors import EngineError
+from playground.forking import forks
 from playground.privileges import user_namespaces_refused
-from playground.remote import SubprocessChannel
-from playground.rootfs import DEFAULT_PATH
+from playground.remote import PipeChannel
 from playground.socket_line import SocketLine
 
 # A keeper that has not made its namespaces by then never will.
@@ -39,16 +35,6 @@ _GIVEN_UP_S = 5.0
 
 # Requests under way at once: enough for all makers, and fewer than a socket holds.
 _UNDER_WAY = 16
-
-# No site, no packages, and of ours without the package's own __init__, which
-# imports all that users see: a lab's start waits for this.
-_START = """
-import sys, types
-package = sys.modules["playground"] = types.ModuleType("playground")
-package.__path__ = [sys.argv[1]]
-from playground.keeper import main
-main()
-"""
 
 
 class Leash:
@@ -88,39 +74,26 @@ class KeeperLine:
         self._leash, leash = socket.socketpair()
         self._makers, makers = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.socket_line, sockets = SocketLine.pair()
-        owner = interpreter = None
+        owner = None
+        self.channel, stdio = PipeChannel.make()
         try:
+            given = {"leash": leash.fileno(), "maker": makers.fileno(), "sockets": sockets.fileno()}
             if enter is None:
-                owner = os.pidfd_open(os.getpid())
-            interpreter = sealed_interpreter()
-            settings = {
-                "lab": lab_id,
-                "keep": keep,
-                "enter": enter,
-                "leash": leash.fileno(),
-                "maker": makers.fileno(),
-                "sockets": sockets.fileno(),
-                "owner": owner,
-                "interpreter": interpreter,
-            }
-            here = str(Path(__file__).resolve().parent)
-            given = (leash.fileno(), makers.fileno(), sockets.fileno(), owner, interpreter)
-            self.channel = SubprocessChannel(
-                [sys.executable, "-I", "-S", "-c", _START, here, json.dumps(settings)],
-                executable=f"/proc/self/fd/{interpreter}",
-                env={"PATH": DEFAULT_PATH, "LANG": "C.UTF-8", **environ},
-                pass_fds=[fd for fd in given if fd is not None],
-            )
+                given["owner"] = owner = os.pidfd_open(os.getpid())
+            settings = {"lab": lab_id, "keep": keep, "enter": enter, "owner": None}
+            standard = [file.fileno() for file in stdio]
+            self._origin = forks.fork_keeper(self, settings, environ, standard, given)
         except BaseException:
-            for line in (self._leash, self._makers, self.socket_line):
+            self.closed = True
+            for line in (self._leash, self._makers, self.socket_line, self.channel):
                 line.close()
+            forks.let_go(self)
             raise
         finally:
-            for line in (leash, makers, sockets):
-                line.close()
-            for fd in (owner, interpreter):
-                if fd is not None:
-                    os.close(fd)
+            for theirs in (leash, makers, sockets, *stdio):
+                theirs.close()
+            if owner is not None:
+                os.close(owner)
 
     def ready(self) -> None:
         """Wait until the lab's namespaces are there; raises `EngineError` if they cannot be."""
@@ -141,7 +114,8 @@ class KeeperLine:
                 words = f"nothing was heard of it for {_READY_LIMIT_S:g} s"
                 return {"error": {"message": words, "errno": None}}
             if not more:
-                words = self.channel.stderr_tail().strip() or "it ended at once"
+                words = self.channel.stderr_tail().strip() or self._origin.last_words()
+                words = words or "it ended at once"
                 return {"error": {"message": words, "errno": None}}
             heard += more
         message: dict[str, Any] = json.loads(heard)
@@ -275,6 +249,7 @@ class KeeperLine:
         if not self._has_reader:
             while self.channel.read(1 << 16):
                 pass
+        forks.let_go(self)
 
 
 # Those of this process.  A fork holds its copies open, whose end nobody would see.
@@ -288,37 +263,6 @@ def _forget_all() -> None:
 
 
 os.register_at_fork(after_in_child=_forget_all)
-
-
-def sealed_interpreter() -> int:
-    """Return a copy of this Python in memory that nobody can change, as a descriptor.
-
-    All of a lab's own processes run from it.  For a moment before a command begins,
-    a host's root can reach the file that the command's parent runs from, by a script
-    whose first line is ``#!/proc/self/exe`` (CVE-2019-5736): it must be none of the
-    machine's, nor that of another lab.
-
-    See memfd_create(2), "File sealing" in fcntl(2).
-
-    """
-    copy = os.memfd_create("python", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    try:
-        with (
-            open(os.path.realpath(sys.executable), "rb") as file,
-            open(copy, "wb", closefd=False) as memory,
-        ):
-            shutil.copyfileobj(file, memory, 1 << 20)
-        fcntl.fcntl(copy, fcntl.F_ADD_SEALS, _SEALS)
-        with suppress(OSError):  # before Linux 6.3
-            fcntl.fcntl(copy, fcntl.F_ADD_SEALS, _F_SEAL_EXEC)
-    except BaseException:
-        os.close(copy)
-        raise
-    return copy
-
-
-_F_SEAL_EXEC = 0x20  # linux/fcntl.h
-_SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 
 
 def _sentence(error: Mapping[str, Any]) -> str:

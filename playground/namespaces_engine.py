@@ -297,8 +297,10 @@ def _as_dict(limits: Limits) -> dict[str, Any]:
 
 def _sweep_cgroups() -> None:
     """Remove the control groups of labs whose keepers were killed."""
-    if cgroups.lab_ids():
-        cgroups.sweep({record.id for record in found_labels.find_labs()})
+    # In this order: a lab that has groups has had its labels before.
+    if left := cgroups.lab_ids():
+        running = {record.id for record in found_labels.find_labs()}
+        cgroups.sweep([lab for lab in left if lab not in running])
 
 
 def _end(lab_id: str, pids: Iterable[int], signum: int) -> None:

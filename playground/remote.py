@@ -19,7 +19,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 from playground.errors import AgentError, AgentGone
 from playground.socket_line import SocketLine, where_this_is
@@ -579,52 +579,31 @@ class Process:
             self._condition.notify_all()
 
 
-class SubprocessChannel:
-    """An agent as a child process of this one: ``argv`` starts it.
+class PipeChannel:
+    """The ends of an agent's pipes that are this process's.
 
-    What it prints to stderr goes into a file in memory, for `stderr_tail`.  It has
-    a session of its own, which no Ctrl-C reaches; of this process's descriptors it
-    gets those of ``pass_fds``.  ``executable`` is run where that is not the first
-    word of ``argv``.
+    What the agent prints to its standard error is in a file in memory, for `stderr_tail`.
 
     """
 
-    def __init__(
-        self,
-        argv: Sequence[str],
-        *,
-        env: Mapping[str, str] | None = None,
-        pass_fds: Sequence[int] = (),
-        executable: str | None = None,
-    ) -> None:
-        # In memory: a machine's disks may be full, or not for writing.
-        self._stderr = os.fdopen(os.memfd_create("stderr"), "w+b")
-        try:
-            self._process = subprocess.Popen(
-                list(argv),
-                executable=executable,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._stderr,
-                bufsize=0,
-                env=None if env is None else dict(env),
-                pass_fds=pass_fds,
-                start_new_session=True,
-            )
-        except BaseException:
-            self._stderr.close()
-            raise
-        assert self._process.stdin is not None and self._process.stdout is not None
-        self._stdin = self._process.stdin
-        self._stdout = self._process.stdout
+    def __init__(self, stdin: IO[bytes], stdout: IO[bytes], stderr: IO[bytes]) -> None:
+        self._stdin = stdin
+        self._stdout = stdout
+        self._stderr = stderr
         self._tail = ""
         self._closing = threading.Lock()
         self._has_reader = False
 
-    @property
-    def pid(self) -> int:
-        """The process id of what was started."""
-        return self._process.pid
+    @classmethod
+    def make(cls) -> tuple[PipeChannel, tuple[IO[bytes], IO[bytes], IO[bytes]]]:
+        """Return a channel, and what is to be the agent's stdin, stdout and stderr."""
+        # Files and no numbers, so that nothing stays open after an interrupt.
+        stdin, our_stdin = _pipe()
+        our_stdout, stdout = _pipe()
+        # In memory: a machine's disks may be full, or not for writing.
+        stderr = os.fdopen(os.memfd_create("stderr"), "w+b")
+        other = os.fdopen(os.dup(stderr.fileno()), "wb", 0)
+        return cls(our_stdin, our_stdout, stderr), (stdin, stdout, other)
 
     def read(self, n: int, /) -> bytes:
         with self._closing:
@@ -652,23 +631,67 @@ class SubprocessChannel:
         return self._tail
 
     def forget(self) -> None:
-        """Close a fork's copies of these pipes; the agent is its parent's child."""
+        """Close a fork's copies of these pipes; the agent is none of its own."""
         self._stdin.close()
         self._stdout.close()
-        self._process.returncode = 0
 
     def close(self) -> None:
-        """Close the agent's stdin and wait for its end; kill it after 10 s."""
+        """Close the agent's stdin, which is its end."""
         self.stderr_tail()
         with contextlib.suppress(BrokenPipeError):
             self._stdin.close()
-        try:
-            self._process.wait(KILL_LIMIT_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._wait()
         with self._closing:
             # Else the reader closes it, which must not lose its descriptor.
             if not self._has_reader:
                 self._stdout.close()
         self._stderr.close()
+
+    def _wait(self) -> None:
+        """Wait until the agent has ended, where that is a child of this process."""
+
+
+def _pipe() -> tuple[IO[bytes], IO[bytes]]:
+    reader, writer = os.pipe()
+    return os.fdopen(reader, "rb", 0), os.fdopen(writer, "wb", 0)
+
+
+class SubprocessChannel(PipeChannel):
+    """An agent as a child process of this one: ``argv`` starts it.
+
+    It has a session of its own, which no Ctrl-C reaches.
+
+    """
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        stderr = os.fdopen(os.memfd_create("stderr"), "w+b")
+        try:
+            self._process = subprocess.Popen(
+                list(argv),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                bufsize=0,
+                start_new_session=True,
+            )
+        except BaseException:
+            stderr.close()
+            raise
+        assert self._process.stdin is not None and self._process.stdout is not None
+        super().__init__(self._process.stdin, self._process.stdout, stderr)
+
+    @property
+    def pid(self) -> int:
+        """The process id of what was started."""
+        return self._process.pid
+
+    def forget(self) -> None:
+        super().forget()
+        self._process.returncode = 0
+
+    def _wait(self) -> None:
+        try:
+            self._process.wait(KILL_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()

@@ -23,6 +23,7 @@ from typing import TypeVar
 import pytest
 
 from playground import cgroups
+from playground.forking import forks
 
 # linux/prctl.h
 PR_SET_CHILD_SUBREAPER = 36
@@ -53,6 +54,11 @@ def adopting() -> Iterator[None]:
         yield
     finally:
         prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+
+
+def wait_for_fork_server() -> None:
+    """Wait for the end of what may wait for this process's next lab: `playground.forking`."""
+    wait_until(lambda: forks.pid is None, what="the end of the fork server")
 
 
 def take(prefix: str) -> Census:

@@ -41,6 +41,7 @@ CLONE = Path(__file__).resolve().parent.parent
 @pytest.fixture(autouse=True)
 def nothing_stays(namespaces_engine: NamespacesEngine) -> Iterator[None]:
     """Count processes, networks, mounts, control groups and descriptors around each test."""
+    census.wait_for_fork_server()
     with census.adopting():
         before = census.take(NAME)
         yield
@@ -94,11 +95,12 @@ def spread(calls: int, count: int) -> list[int]:
 # So no moment depends on how fast this machine is.
 STARTER = """
     import os, signal, sys, threading
-    from playground import Host, Lab, Link, applying, keeper_line, namespaces_engine, remote
+    from playground import Host, Lab, Link, applying, forking, keeper_line
+    from playground import namespaces_engine, remote
     from playground import lab as lab_room
     from playground.examples import miniature_internet
 
-    ROOMS = (applying, lab_room, keeper_line, namespaces_engine, remote)
+    ROOMS = (applying, lab_room, forking, keeper_line, namespaces_engine, remote)
     FILES = [room.__file__ for room in ROOMS]
     calls = 0
 
@@ -170,11 +172,12 @@ def family() -> list[int]:
 # The same with Ctrl-C, which goes to all processes of a terminal; the lab is then
 # started once more by the same program.
 INTERRUPTED = """
-    import os, signal, sys, threading
-    from playground import Host, Lab, Link, applying, keeper_line, namespaces_engine, remote
+    import os, signal, sys, threading, time
+    from playground import Host, Lab, Link, applying, forking, keeper_line
+    from playground import namespaces_engine, remote
     from playground import lab as lab_room
 
-    ROOMS = (applying, lab_room, keeper_line, namespaces_engine, remote)
+    ROOMS = (applying, lab_room, forking, keeper_line, namespaces_engine, remote)
     FILES = [room.__file__ for room in ROOMS]
     calls = 0
 
@@ -213,6 +216,10 @@ INTERRUPTED = """
         sys.setprofile(None)
         threading.setprofile(None)
         lab.stop()
+        # The fork server's go a little later.
+        end = time.monotonic() + 10
+        while len(os.listdir("/proc/self/fd")) != before and time.monotonic() < end:
+            time.sleep(0.01)
         print(len(os.listdir("/proc/self/fd")) - before, flush=True)
         sys.stdin.readline()
         lab.start()

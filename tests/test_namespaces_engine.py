@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from playground import EngineError, Host, Lab, LabNotFound, Link, labels
-from playground import keeper_line as room
+from playground import EngineError, Host, Lab, LabNotFound, Link, forking, keeper_line, labels
 from playground.engine import LabLabels, NodeContainer
 from playground.namespaces_engine import NamespacesEngine
 from playground.rootfs import RootFilesystem
@@ -29,6 +28,7 @@ CLONE = Path(__file__).resolve().parent.parent
 @pytest.fixture(autouse=True)
 def nothing_stays(namespaces_engine: NamespacesEngine) -> Iterator[None]:
     """Count processes, networks, mounts, control groups and descriptors around each test."""
+    census.wait_for_fork_server()
     with census.adopting():
         before = census.take(NAME)
         yield
@@ -179,7 +179,8 @@ def test_a_kept_lab_that_was_left_has_nothing_of_its_owner(
         (first,) = children(labels.find_keeper(lab.id) or 0)
         for _ in range(3):
             lab.detach()
-            assert census.take(NAME).descriptors == before
+            # Those of the fork server go a little later.
+            wait_until(lambda: census.take(NAME).descriptors, before, "descriptors")
             there = wait_until(lambda: len(family := descendants(os.getpid())) == 4 and family)
             held = {os.readlink(f"/proc/{first}/fd/{name}") for name in range(3)}
             assert held == {"/dev/null"}
@@ -215,16 +216,18 @@ def test_a_hundred_starts_and_stops_leave_what_there_was(
 ) -> None:
     h1, h2 = pair()
     lab = Lab(h1, h2, name=NAME, engine=namespaces_engine, quiet=True)
-    with lab:
-        pass
-    before = census.take(NAME)
-    for number in range(100):
+    # Beside another lab, for which the fork server stays.
+    with Lab(*pair("10.9.0.0/24"), name=f"{NAME}-beside", engine=namespaces_engine, quiet=True):
         with lab:
-            assert h1.run("hostname").stdout == "h1\n"
-        if number % 25 == 0:
-            assert census.take(NAME) == before
-    # At once: when a lab has stopped, nothing of it is still going.
-    assert census.take(NAME) == before
+            pass
+        before = census.take(NAME)
+        for number in range(100):
+            with lab:
+                assert h1.run("hostname").stdout == "h1\n"
+            if number % 25 == 0:
+                assert census.take(NAME) == before
+        # At once: when a lab has stopped, nothing of it is still going.
+        assert census.take(NAME) == before
 
 
 def test_the_engine_remembers_no_lab_that_has_stopped(
@@ -310,6 +313,15 @@ def test_a_lab_that_nobody_started_gets_no_hosts(namespaces_engine: NamespacesEn
     assert str(caught.value) == "lab nobodys was not started, nor attached, by this program"
 
 
+@pytest.fixture
+def no_fork_server() -> Iterator[None]:
+    """Begin and end without one, so that the next lab starts another."""
+    census.wait_for_fork_server()
+    yield
+    census.wait_for_fork_server()
+
+
+@pytest.mark.usefixtures("no_fork_server")
 @pytest.mark.parametrize(
     ("start", "sentence"),
     [
@@ -324,16 +336,17 @@ def test_a_keeper_that_ends_at_once_is_told_of_with_its_last_words(
     start: str,
     sentence: str,
 ) -> None:
-    monkeypatch.setattr(room, "_START", start)
+    monkeypatch.setattr(forking, "_START", start)
     with pytest.raises(EngineError, match=sentence):
         Lab(*pair(), name=NAME, engine=namespaces_engine, quiet=True).start()
 
 
+@pytest.mark.usefixtures("no_fork_server")
 def test_a_keeper_that_says_nothing_is_not_waited_for_for_ever(
     namespaces_engine: NamespacesEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "_START", "import sys; sys.stdin.read()")
-    monkeypatch.setattr(room, "_READY_LIMIT_S", 0.2)
+    monkeypatch.setattr(forking, "_START", "import time; time.sleep(1000)")
+    monkeypatch.setattr(keeper_line, "_READY_LIMIT_S", 0.2)
     with pytest.raises(EngineError, match=r"nothing was heard of it for 0\.2 s"):
         Lab(*pair(), name=NAME, engine=namespaces_engine, quiet=True).start()
 
