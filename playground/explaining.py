@@ -109,7 +109,7 @@ class _Walk(ServerFaults):
     def there(self) -> Fault | None:
         node, came, fault = self._follow("probe", self.facts.question.source, self.path)
         self.last = came
-        if fault is not None:
+        if fault is not None or self.left_lab:
             return fault
         return self._at_target(node, came)
 
@@ -118,6 +118,8 @@ class _Walk(ServerFaults):
         source = facts.question.source
         seen = facts.trail.answer
         target = self.path[-1]
+        if self.left_lab:
+            return self._outside(target)
         if not any(one.place == target and one.way == "out" for one in seen):
             return self._unanswered(target)
         self.path_back.append(target)
@@ -143,6 +145,28 @@ class _Walk(ServerFaults):
             f"Look at {variable(source)}.firewall.rules().",
         )
 
+    def _outside(self, router: str) -> Fault | None:
+        """Return what is known of a packet that has left the lab: whether an answer came."""
+        if self.facts.outcome.answered:
+            self.step(self.facts.question.source, "answer", "came from outside of the lab")
+            return None
+        if self.facts.outcome.errno == errno.ECONNREFUSED:
+            return Fault(
+                router,
+                "server stopped",
+                f"The packet left the lab at {router}, and was refused outside: nothing listens "
+                f"there on {self.facts.question.protocol} port {self.facts.question.port}.",
+                "Start a server there.",
+            )
+        if not self.facts.expects_answer:
+            return None
+        return Fault(
+            router,
+            "no answer",
+            f"The packet left the lab at {router}, and no answer came back from outside.",
+            "Does whoever has the address answer? What is outside, lab.explain cannot see.",
+        )
+
     def _follow(
         self, role: str, node: str, path: list[str]
     ) -> tuple[str, Sighting | None, Fault | None]:
@@ -155,11 +179,21 @@ class _Walk(ServerFaults):
                 return node, came, self._stays(role, node, came)
             self._passes(role, node, came, left)
             arrived = self._arriving(role, left)
+            if arrived is None and self._leads_out(left):
+                self.step(node, "link", f"it leaves the lab by {left.interface}")
+                self.left_lab = True
+                return node, came, None
             if arrived is None:
                 return node, came, self._lost(left, None)
             node, came = arrived.place, arrived
             path.append(node)
         return node, came, self._loop(path)
+
+    def _leads_out(self, left: Sighting) -> bool:
+        """Tell whether an interface is none of the lab's links, as that of `Lab.uplink`."""
+        state = self.facts.states[left.place].interface(left.interface)
+        names = {left.interface, (state.below if state is not None else None) or left.interface}
+        return not any(self.facts.wires.knows((left.place, name)) for name in names)
 
     def _leaving(self, role: str, node: str, came: Sighting | None) -> Sighting | None:
         seen = self._seen(role, node, "out")

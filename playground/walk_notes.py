@@ -35,6 +35,7 @@ class Notes:
         self.path_back: list[str] = []
         self.used: dict[tuple[str, str, str], None] = {}  # node, interface, address
         self.last: Sighting | None = None
+        self.left_lab = False
         self.hop = ""  # the address that the last node sent it to
 
     def step(self, node: str, asked: str, found: str, ok: bool = True) -> None:

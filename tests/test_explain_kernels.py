@@ -189,6 +189,17 @@ def test_an_ipv6_address_that_another_machine_had_first(net: Net) -> None:
     assert_names(found, "w2", "duplicate address", str(taken.ip))
 
 
+def test_a_packet_that_leaves_the_lab_is_followed_no_further(net: Net) -> None:
+    """By an interface that is none of the lab's links, as that of an uplink."""
+    out = "ip link add out0 type veth peer name out1 && ip link set out0 up && ip link set out1 up"
+    out += " && ip route add 198.51.100.0/24 dev out0"
+    out += " && ip neigh add 198.51.100.9 lladdr 02:00:00:00:00:09 dev out0"
+    with changed(net.r1, out, "ip link del out0"):
+        found = net.explain(net.w1, "198.51.100.9")
+    assert_names(found, "r1", "no answer", "left the lab at r1")
+    assert any("leaves the lab by out0" in step.found for step in found.steps)
+
+
 def test_networks_in_vlans_are_told_apart(namespaces_engine: NamespacesEngine) -> None:
     with office_vlans(quiet=True, engine=namespaces_engine) as lab:
         found = lab.explain("pc1", "phone2")
