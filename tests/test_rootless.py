@@ -196,6 +196,23 @@ def test_an_ordinary_users_python_sockets_live_on_a_host(
     assert ordinary(USES_SOCKETS).stdout.split() == ["10.9.0.2", "SOCK_RAW"]
 
 
+def test_what_runs_and_what_passes_is_seen_without_root(
+    ordinary: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    said = ordinary("""
+h1, h2 = Host("h1"), Host("h2")
+link = Link(h1, h2)
+with Lab(h1, engine="namespaces", quiet=True) as lab:
+    print(*[row.command for row in h1.processes()])
+    with link.watch(0.02) as samples, h1.watch_tcp() as windows:
+        h1.ping(h2, count=3, interval_s=0.05)
+    print(sum(row.packets for row in samples.table() if row.toward == "h2") >= 3, windows.rows)
+    link.down()
+    print(*[cable.state for cable in lab.picture().diagram.cables])
+""").stdout
+    assert said.splitlines() == ["sleep infinity", "True []", "down"]
+
+
 @needs_libpcap
 def test_packets_are_captured_without_root(
     ordinary: Callable[..., subprocess.CompletedProcess[str]],
