@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from playground.domains import ports_at, vlan_subnets
-from playground.plan import NodePlan, Plan, SwitchPlan
+from playground.plan import NodePlan, Plan, SwitchPlan, WirePlan
 
 # Said once, not on each line, where every machine has it.
 _USUAL = "ssh"
@@ -26,7 +26,7 @@ def draw(plan: Plan, width: int = 80) -> str:
     after the VLAN of each if it has any, a host or router with its addresses and
     services; interface names are left out where the lines would become too long.
     A link that closes a ring cannot hang in a tree: it is told behind the machine
-    that was drawn first.
+    that was drawn first.  A link that is down, or impaired, is told where it hangs.
 
     >>> print(draw(lab.plan()))
     modem          192.168.1.1  203.0.113.1   NAT
@@ -58,7 +58,9 @@ class _Network:
         self.neighbours: dict[str, list[str]] = {
             name: [] for name in (*self.machines, *self.switches)
         }
+        self._between: dict[frozenset[str], list[WirePlan]] = {}
         for wire in plan.wires:
+            self._between.setdefault(frozenset((wire.a.node, wire.b.node)), []).append(wire)
             self.neighbours[wire.a.node].append(wire.b.node)
             self.neighbours[wire.b.node].append(wire.a.node)
         self._subnets = subnets_of_switches(plan)
@@ -72,15 +74,18 @@ class _Network:
         for root in self._roots():
             children, extra = self._tree(root, drawn)
             # A list of what is still to draw, not recursion: a chain may be long.
-            waiting = [(root, "", "")]
+            waiting = [(root, "", "", "")]
             while waiting:
-                name, lead, below = waiting.pop()
-                notes = [*self._notes(name), *(f"+ link to {other}" for other in extra[name])]
+                name, lead, below, above = waiting.pop()
+                notes = [*self._notes(name), *self._wrong(above, name)]
+                for other in extra[name]:
+                    wrong = self._wrong(name, other) if other not in children[name] else []
+                    notes += [" ".join([f"+ link to {other}", *wrong])]
                 yield lead + self._label(name), self._addresses(name, interfaces), ", ".join(notes)
                 last = len(children[name]) - 1
                 for index, child in reversed(list(enumerate(children[name]))):
                     fork, trunk = ("╰── ", "    ") if index == last else ("├── ", "│   ")
-                    waiting.append((child, below + fork, below + trunk))
+                    waiting.append((child, below + fork, below + trunk, name))
 
     def _roots(self) -> Iterator[str]:
         """Yield the middle of each part of the network that hangs together."""
@@ -122,6 +127,18 @@ class _Network:
                 elif other not in children or other in children[name]:
                     extra[name].append(other)
         return children, extra
+
+    def _wrong(self, one: str, other: str) -> list[str]:
+        """Say what is wrong with the links between two nodes."""
+        wires = self._between.get(frozenset((one, other)), [])
+        down = [wire for wire in wires if not wire.up]
+        said = []
+        if down:
+            count = f"{len(down)} of {len(wires)} links" if len(wires) > 1 else "link"
+            said.append(f"({count} down)")
+        if any(wire.up and (wire.toward_a or wire.toward_b) for wire in wires):
+            said.append("(link impaired)")
+        return said
 
     def _label(self, name: str) -> str:
         return f"[{name}]" if name in self.switches else name

@@ -87,6 +87,23 @@ def test_a_second_link_between_two_machines_is_told():
     assert "+ link to b" in lines[0]
 
 
+def test_links_that_are_down_or_impaired_are_told_where_they_hang():
+    home = home_and_www()
+    modem = home.links[0].peer(home).node
+    home.links[1].down()
+    modem.links[-1].impair(delay_ms=5)
+    lines = picture(home, width=100)
+    assert [line.split("(")[1] for line in lines if "(" in line] == ["link down)", "link impaired)"]
+    assert "h1" in lines[2] and "www" in lines[4]
+    routers = ring(3)
+    routers.links[0].down()
+    assert sum("(link down)" in line for line in picture(routers)) == 1
+    a, b = Router("a"), Router("b")
+    Link(a, b).down()
+    Link(a, b)
+    assert "(1 of 2 links down)" in picture(a)[1]
+
+
 def test_parts_that_do_not_hang_together_stand_below_each_other():
     lines = picture(Host("h1"), Host("h2"))
     assert [line.split()[0] for line in lines] == ["h1", "h2"]
