@@ -323,16 +323,17 @@ def start_programs(
     wanted: Mapping[str, NodeProvision],
     present: Mapping[str, NodeProvision],
 ) -> list[Check]:
-    """Start the programs of new nodes, and anew those of which a file has changed.
+    """Start the programs that are new, and anew those of which a file has changed.
 
-    Those that can be told of the change while they run go on.  Returns the checks
-    that tell when all that was started or changed here answers.
+    A node that was there may need more of them than it did, or less: what is not
+    needed any longer ends.  Those that can be told of a change while they run go on.
+    Returns the checks that tell when all that was started or changed here answers.
 
     """
     started = {
-        name: node.programs
+        name: new
         for name, node in wanted.items()
-        if node.programs and name not in present
+        if (new := _without(node.programs, present.get(name)))
     }
     if started:
         agent.call(
@@ -343,6 +344,8 @@ def start_programs(
             ],
         )
     for name in wanted.keys() & present.keys():
+        if gone := _without(present[name].programs, wanted[name]):
+            _control(agent, pids[name], "exit", gone)
         changed = [file for file in _changed(name, wanted, present) if file.programs]
         old = {file.path: file for file in _files(present[name])}
         programs = {
@@ -350,9 +353,11 @@ def start_programs(
             for file in changed
             if not _told(agent, pids[name], old.get(file.path), file)
             for program in file.programs
+            if program not in started.get(name, ())
         }
         if programs:
-            _restart(agent, pids[name], sorted(programs))
+            # try-restart leaves alone what somebody has stopped: sv(8).
+            _control(agent, pids[name], "try-restart", sorted(programs))
         if changed:
             started[name] = wanted[name].programs
     return [check for name in started for check in wanted[name].checks]
@@ -451,9 +456,13 @@ def _told(agent: Agent, pid: int, old: File | None, new: File) -> bool:
     return process.wait(0) == 0
 
 
-def _restart(agent: Agent, pid: int, programs: Sequence[str]) -> None:
-    # try-restart leaves alone what somebody has stopped: sv(8).
-    argv = ["sv", "-w", "10", "try-restart", *(f"/run/service/{name}" for name in programs)]
+def _without(programs: Sequence[str], node: NodeProvision | None) -> tuple[str, ...]:
+    others = node.programs if node else ()
+    return tuple(program for program in programs if program not in others)
+
+
+def _control(agent: Agent, pid: int, action: str, programs: Sequence[str]) -> None:
+    argv = ["sv", "-w", "10", action, *(f"/run/service/{name}" for name in programs)]
     agent.spawn(pid, argv).communicate(timeout_s=30)
 
 

@@ -290,6 +290,21 @@ def test_a_router_that_is_added_is_told_of_all(engine: Engine) -> None:
         assert_can_ping(h1, h2)
 
 
+def test_a_router_gets_another_daemon_when_its_links_ask_for_it(engine: Engine) -> None:
+    a, b = Router("a", routing="ospf"), Router("b", routing="ospf")
+    h1 = Host("h1")
+    Link(a, b)
+    with Lab(a, quiet=True) as lab:
+        link = Link(a, b, subnet="2001:db8:1::/64")
+        Link(b, h1, subnet="2001:db8:2::/64")
+        lab.start()
+        assert_can_ping(a, h1)
+        assert a.services["ospf6"].running
+        lab.remove(link)
+        assert list(a.services) == ["ospf"]
+        assert a.run("pgrep '^ospf6d$'", check=False).stdout == ""
+
+
 def test_an_attached_program_waits_too(engine: Engine) -> None:
     a, b = Router("a", routing="ospf"), Router("b", routing="ospf")
     a.ospf(Link(a, b), cost=7)
