@@ -305,7 +305,14 @@ def _graphviz(graph: _Graph, engine: str, **attributes: str) -> Layout:
             for cable in region.cables:
                 if graph.label[cable] is not None:
                     inside.node(f"n{graph.label[cable]}")
-    return _read_plain(source.pipe(format="plain", encoding="utf-8", quiet=True), graph)
+    try:
+        answer = source.pipe(format="plain", encoding="utf-8", quiet=True)
+    except (graphviz.ExecutableNotFound, graphviz.CalledProcessError) as error:
+        raise PlaygroundError(
+            f"graphviz's {engine} could not lay the picture out ({error}): reinstall graphviz, or "
+            "remove it, and igraph takes its place"
+        ) from error
+    return _read_plain(answer, graph)
 
 
 def _tangle(graph: _Graph, layout: Layout) -> float:

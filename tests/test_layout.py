@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from itertools import combinations
+from pathlib import Path
 
 import pytest
 
@@ -101,6 +102,15 @@ def test_without_any_program_it_says_what_to_install(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(layout.importlib.util, "find_spec", lambda name: None)
     nodes = nodes_of("two hosts")
     with pytest.raises(PlaygroundError, match=r"pip install 'playground\[pictures\]'"):
+        place(make_diagram(make_plan(nodes), nodes))
+
+
+def test_a_dot_that_does_not_work_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "dot").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "dot").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    nodes = nodes_of("two hosts")
+    with pytest.raises(PlaygroundError, match="graphviz's dot could not lay the picture out"):
         place(make_diagram(make_plan(nodes), nodes))
 
 
