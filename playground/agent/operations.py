@@ -9,7 +9,7 @@ import resource
 from collections.abc import Callable
 from typing import Any
 
-from playground.agent.accounts import accounts, furnish, hash_passwords
+from playground.agent.accounts import accounts, furnish
 from playground.agent.addresses import forget_neighbours
 from playground.agent.bridges import learned, switch, switches
 from playground.agent.captures import capture
@@ -43,6 +43,7 @@ OPS: dict[str, Callable[..., Any]] = {
     "own": Agent.own,
     "disown": Agent.disown,
     "state_save": Agent.state_save,
+    "hash_passwords": Agent.hash_passwords,
     "link": Agent.link,
     "interfaces": Agent.interfaces,
     "boot": Agent.boot,
@@ -81,7 +82,6 @@ WORK: dict[str, Callable[..., Any]] = {
     "furnish": furnish,
     "read_file": read_file,
     "accounts": accounts,
-    "hash_passwords": hash_passwords,
     "hostname": hostname,
     "wait_ready": wait_ready,
     "lease": lease,
