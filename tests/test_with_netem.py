@@ -40,7 +40,6 @@ INSIDE = (
     VLANS.format("frames_on_a_trunk_have_the_tag_of_their_vlan"),
     VLANS.format("ports_and_table_say_the_vlan"),
     VLANS.format("a_router_on_a_stick_leads_from_vlan_to_vlan"),
-    VLANS.format("a_port_is_moved_to_another_vlan"),
     "tests/test_by_hand.py::test_an_office_made_by_hand_has_a_router_on_a_stick",
 )
 
