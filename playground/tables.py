@@ -139,7 +139,7 @@ def html_table(
         )
     above = f'<p style="margin:0">{html.escape(caption)}</p>' if caption else ""
     return (
-        f"{above}<table><thead>{_row(head, 'th', sides)}</thead>"
+        f"{above}<table><thead>{_narrow(_row(head, 'th', sides))}</thead>"
         f"<tbody>{''.join(lines)}</tbody></table>"
     )
 
@@ -180,6 +180,11 @@ def _row(values: Iterable[object], tag: str, sides: Iterable[str]) -> str:
         for value, side in zip(values, sides, strict=True)
     )
     return f"<tr>{cells}</tr>"
+
+
+def _narrow(head: str) -> str:
+    """Let long names break behind an underscore, where the page is not wide enough."""
+    return head.replace("_", "_<wbr>")
 
 
 def _html(text: str) -> str:
