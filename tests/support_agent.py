@@ -8,6 +8,7 @@ and /run of its own, so that nothing of the machine's can be changed.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
 import shlex
@@ -222,3 +223,48 @@ def node(pid: int, *addresses: str, interface: str = "eth0", **more: Any) -> dic
         "sysctls": NO_IPV6,
         **more,
     }
+
+
+# Without a ps: every command line but that of the first process.
+COMMANDS = (
+    "for p in /proc/[0-9]*; do case $p in /proc/1|/proc/$$) ;; *) "
+    "tr '\\0' ' ' < $p/cmdline 2>/dev/null || true;; esac; done"
+)
+
+
+def run(agent: Client, pid: int, script: str, **options: Any) -> str:
+    """What a shell script prints on a node; it must succeed."""
+    process = agent.spawn(pid, ["sh", "-c", script], **options)
+    out, err = process.communicate(timeout_s=20)
+    assert (process.wait(20), err) == (0, b"")
+    return out.decode()
+
+
+def plug(agent: Client, h1: Namespaces, h2: Namespaces, offload: bool = False) -> None:
+    """Put two nodes on one bridge, silent and without addresses."""
+    agent.call(
+        "wire",
+        bridges=[{"device": "br0"}],
+        veths=[
+            veth(end(h.pid, "eth0"), end(None, f"p{h.pid}", "br0"), offload=offload)
+            for h in (h1, h2)
+        ],
+    )
+
+
+def says(server: Namespaces, client: Namespaces, address: str) -> bytes:
+    """What arrives of a datagram sent from one node to another."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with contextlib.ExitStack() as stack:
+        with server.network():
+            inner = stack.enter_context(socket.socket(family, socket.SOCK_DGRAM))
+        with client.network():
+            outer = stack.enter_context(socket.socket(family, socket.SOCK_DGRAM))
+        inner.bind((address, 4000))
+        inner.settimeout(10)
+        outer.sendto(b"hello", (address, 4000))
+        return inner.recv(100)
+
+
+def content(data: bytes) -> str:
+    return base64.b64encode(data).decode()

@@ -1,0 +1,1 @@
+"""Tests of the agent, in real namespaces; each file is about some of its rooms."""
