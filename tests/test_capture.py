@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from playground.agent import captures
 from playground.capture import Capture, block_reader, with_addresses
 from playground.commands import Job
 from playground.engine import Engine
@@ -323,6 +324,31 @@ def test_an_interface_without_ethernet_is_captured_too() -> None:
         ("UDP", "10.0.0.2"),
         ("UDP", "10.0.0.2"),
     ]
+
+
+@needs_root
+def test_an_interface_that_is_down_is_waited_for_and_captured_again() -> None:
+    with Namespaces("h1") as h1, Namespaces("h2") as h2, connect() as agent:
+        ends = [end(h1.pid, "eth0"), end(h2.pid, "eth0")]
+        agent.call("wire", bridges=[], veths=[veth(*ends)])
+        nodes = [node(h1.pid, "10.0.0.1/24"), node(h2.pid, "10.0.0.2/24")]
+        agent.call("network", nodes=nodes)
+        before = signal.getsignal(signal.SIGTERM)
+        here = captures.Capture([{"pid": h2.pid, "interface": "eth0"}], "", 1 << 16)
+        out = os.open("/dev/null", os.O_WRONLY)
+        try:
+            agent.call("link", ends=ends, up=False)
+            assert here.poll.poll(1000), "the kernel tells of it"
+            here._round(out, 0)
+            assert not here.poll.poll(0), "and no more, once it was heard"
+            agent.call("link", ends=ends, up=True)
+            flood(h1.pid, 2, 100)
+            assert any(here._round(out, 0.1) for _ in range(100))
+        finally:
+            signal.signal(signal.SIGTERM, before)
+            for handle in [*here.watched]:
+                here._lose(handle)
+            os.close(out)
 
 
 @needs_root

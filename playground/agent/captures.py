@@ -139,8 +139,9 @@ class Capture:
                 self.watched.setdefault(handles[pid], []).append(ring)
         os.close(own)
         self.poll = select.poll()
-        for ring in self.rings:
-            self.poll.register(ring.socket, select.POLLIN | select.POLLERR)
+        self.by_socket = {ring.socket.fileno(): ring for ring in self.rings}
+        for fd in self.by_socket:
+            self.poll.register(fd, select.POLLIN)
         for handle in self.watched:
             self.poll.register(handle, select.POLLIN)
 
@@ -168,9 +169,11 @@ class Capture:
     def _round(self, out: int, limit_s: float) -> bool:
         """Hand on the blocks that are there, waiting for one; whether anything came."""
         began_ns = time.time_ns()
-        for fd, _ in self.poll.poll(limit_s * 1000):
+        for fd, events in self.poll.poll(limit_s * 1000):
             if fd in self.watched:
                 self._lose(fd)
+            elif events & select.POLLERR and fd in self.by_socket:
+                self.by_socket[fd].take_error()
         came = False
         for number, ring in enumerate(self.rings):
             for block in ring.blocks():
@@ -185,7 +188,9 @@ class Capture:
         """A node has ended: its interfaces go once nobody holds them."""
         self.poll.unregister(handle)
         for ring in self.watched.pop(handle):
-            self.poll.unregister(ring.socket)
+            fd = ring.socket.fileno()
+            self.poll.unregister(fd)
+            del self.by_socket[fd]
             ring.close()
         os.close(handle)
 
@@ -276,6 +281,14 @@ class Ring:
             self.seen += packets
             if packets:
                 yield block
+
+    def take_error(self) -> None:
+        """Take note that the interface is down (ENETDOWN): it captures again once it is up.
+
+        An error that nobody takes keeps poll(2) from waiting for anything else.
+
+        """
+        self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
 
     def count(self) -> None:
         """Ask the kernel how many frames it took and lost; it begins anew each time."""
