@@ -12,6 +12,7 @@ What goes over it is laid down in the docstring of `playground.agent`.
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
 import os
@@ -78,7 +79,8 @@ class SocketLine:
             except OSError:
                 raise AgentGone(_GONE) from None
         if descriptor is None:
-            raise OSError(answer["error"]["errno"], answer["error"]["message"])
+            error = answer["error"]
+            raise OSError(error["errno"] or errno.EINVAL, error["message"])
         return descriptor
 
     def _answer(self) -> tuple[dict[str, Any], int | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import socket
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -88,6 +90,18 @@ def test_what_the_kernel_refuses_is_its_own_error(agent: Client, node: Namespace
         agent.open_socket(node.pid, socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_UDP)
     with pytest.raises(ProcessLookupError, match="gone"):
         agent.open_socket(2**22 + 1, *STREAM)
+
+
+@pytest.mark.parametrize("family", [2**40, "internet", None], ids=str)
+def test_what_is_no_number_of_the_kernels_does_the_agent_no_harm(
+    agent: Client, node: Namespaces, family: Any
+) -> None:
+    agent.ready_sockets()
+    with pytest.raises(OSError, match="int") as caught:
+        agent.open_socket(node.pid, family, socket.SOCK_STREAM, 0)
+    assert caught.value.errno == errno.EINVAL
+    os.close(agent.open_socket(node.pid, *STREAM))
+    assert agent.call("echo", value=5) == 5
 
 
 def test_a_socket_of_the_machine_itself_is_never_handed_out(agent: Client) -> None:

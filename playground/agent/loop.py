@@ -647,7 +647,8 @@ class Agent:
                 made = open_socket(
                     request["pid"], request["family"], request["type"], request["protocol"]
                 )
-            except OSError as error:
+            except (OSError, OverflowError, TypeError) as error:
+                # What the kernel refuses, and what is no number of the kernel's at all.
                 answer["error"] = describe(error)
                 self.socket_line.send(json.dumps(answer).encode(), socket.MSG_DONTWAIT)
                 return
