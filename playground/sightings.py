@@ -312,8 +312,10 @@ def read_packet(data: bytes) -> Packet | None:
     if protocol in (ICMP, ICMPV6) and len(rest) >= 2:
         kind, code = rest[0], rest[1]
         is_error = (protocol, kind) in _ERRORS
-        too_big = (protocol, kind, code) in _TOO_BIG and len(rest) >= 8
-        mtu = struct.unpack_from(">I", rest, 4)[0] & (0xFFFF if protocol == ICMP else ~0)
+        next_mtu = None
+        if (protocol, kind, code) in _TOO_BIG and len(rest) >= 8:
+            (number,) = struct.unpack_from(">I", rest, 4)
+            next_mtu = number & 0xFFFF if protocol == ICMP else number
         return Packet(
             protocol,
             source,
@@ -322,7 +324,7 @@ def read_packet(data: bytes) -> Packet | None:
             size_bytes=size,
             kind=kind,
             code=code,
-            next_mtu_bytes=mtu if too_big else None,
+            next_mtu_bytes=next_mtu,
             payload=rest[8:],
             quoted=read_packet(rest[8:]) if is_error else None,
         )

@@ -48,6 +48,19 @@ def test_packets_that_are_made_are_as_dpkt_reads_them(protocol: int) -> None:
     assert protocol == ICMP or found.flow == FLOW
 
 
+@pytest.mark.parametrize("size", range(29))
+def test_what_is_cut_off_anywhere_is_read_as_far_as_it_goes(size: int) -> None:
+    echo = make_packet(ICMP, FLOW, 60)
+    wrong = b"\x03\x04\0\0\0\0\x05\xdc"  # fragmentation needed, next MTU 1500
+    data = (echo[:20] + wrong + echo)[:size]
+    found = read_packet(data)
+    if size < 20:
+        assert found is None
+    else:
+        assert found is not None and found.protocol == ICMP
+        assert found.next_mtu_bytes == (1500 if size == 28 else None)
+
+
 def test_ipv6_packets_are_made_and_read() -> None:
     flow = ("2001:db8::1", 40000, "2001:db8::2", 80)
     data = make_packet(TCP, flow, 1280, sequence=7)
