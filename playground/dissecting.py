@@ -425,7 +425,12 @@ def _first_line(payload: bytes) -> str:
 
 
 def _printable(data: bytes) -> str:
-    return "".join(c if c.isprintable() else "·" for c in data.decode("utf-8", "replace"))
+    return _visible(data.decode("utf-8", "replace"))
+
+
+def _visible(text: str) -> str:
+    """Return a text of one line, which a terminal and XML can show."""
+    return "".join(c if c.isprintable() else "·" for c in text)
 
 
 def _telnet(payload: bytes) -> str:
@@ -523,7 +528,7 @@ def _server_name(message: bytes) -> str:
         hello = dpkt.ssl.TLSHandshake(message).data
         for kind, value in getattr(hello, "extensions", ()):
             if kind == 0:
-                return str(value[5 : 5 + int.from_bytes(value[3:5], "big")].decode())
+                return _printable(value[5 : 5 + int.from_bytes(value[3:5], "big")])
     except (dpkt.Error, dpkt.ssl.SSL3Exception, IndexError, ValueError, struct.error):
         pass
     return ""
@@ -593,10 +598,11 @@ def _dns(payload: bytes) -> str:
     message = dpkt.dns.DNS(payload)
     asked = " ".join(f"{_DNS_TYPES.get(q.type, q.type)} {q.name}" for q in message.qd)
     if not message.qr:
-        return f"query {message.id:#06x} {asked}"
+        return _visible(f"query {message.id:#06x} {asked}")
     answers = [_dns_answer(answer) for answer in message.an]
     error = _DNS_ERRORS.get(message.rcode, "" if not message.rcode else f"error {message.rcode}")
-    return " ".join(filter(None, [f"response {message.id:#06x}", error, asked, *answers]))
+    said = [f"response {message.id:#06x}", error, asked, *answers]
+    return _visible(" ".join(filter(None, said)))
 
 
 def _dns_answer(answer: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from xml.etree import ElementTree
 
 import dpkt
 import pytest
@@ -137,6 +138,19 @@ def test_dns_is_told_with_its_answers() -> None:
         "DNS: response 0x0007 A www.example.com A 203.0.113.2",
         "DNS: response 0x0007 No such name A www.example.com",
     ]
+
+
+def test_names_that_nobody_can_print_are_told_in_one_line() -> None:
+    query = dpkt.dns.DNS(id=7, qd=[dpkt.dns.DNS.Q(name="a\n\x1b[2J.example", type=1)])
+    hello = record(22, client_hello("www\x00\x01.example"))
+    packets = captured(
+        [udp(40001, 53, bytes(query)), tcp("PA", 1, 1, hello, port=443)],
+    )
+    assert [packet.info for packet in packets] == [
+        "query 0x0007 A a··[2J.example",
+        "Client Hello (SNI=www··.example)",
+    ]
+    ElementTree.fromstring(packets.ladder().svg())
 
 
 def test_dns_is_told_with_texts() -> None:
