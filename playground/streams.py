@@ -139,30 +139,32 @@ class _Half:
             self.next = 1 if seq <= 1 << 31 else seq
         if len(payload) > len(self._waiting.get(seq, b"")):
             self._waiting[seq] = payload
-        yield from self._ready()
+        # What is ahead waits, and all that waits is not looked at again for each of them.
+        if self._distance(seq) <= 0:
+            for waiting in self._in_order():
+                if self._distance(waiting) > 0:
+                    break
+                yield from self._read(waiting)
 
     def rest(self) -> Iterator[bytes]:
         """Yield what still waits, over what is missing."""
-        while self._waiting and self.next is not None:
-            nearest = min(self._waiting, key=self._distance)
-            self.missing += max(0, self._distance(nearest))
-            self.next = nearest
-            yield from self._ready()
+        for seq in self._in_order():
+            gap = self._distance(seq)
+            if gap > 0:
+                self.missing += gap
+                self.next = seq
+            yield from self._read(seq)
 
-    def _ready(self) -> Iterator[bytes]:
-        found = True
-        while found and self.next is not None:
-            found = False
-            for seq in [*self._waiting]:
-                distance = self._distance(seq)
-                if distance > 0:
-                    continue
-                fresh = self._waiting.pop(seq)[-distance:]
-                if fresh:
-                    found = True
-                    self.next = (self.next + len(fresh)) & 0xFFFFFFFF
-                    self.data.append(fresh)
-                    yield fresh
+    def _in_order(self) -> list[int]:
+        return sorted(self._waiting, key=self._distance)
+
+    def _read(self, seq: int) -> Iterator[bytes]:
+        """Yield what is new in a segment that waits no longer."""
+        fresh = self._waiting.pop(seq)[-self._distance(seq) :]
+        if fresh and self.next is not None:
+            self.next = (self.next + len(fresh)) & 0xFFFFFFFF
+            self.data.append(fresh)
+            yield fresh
 
     def _distance(self, seq: int) -> int:
         """How far a sequence number is ahead, which wraps at 2**32."""

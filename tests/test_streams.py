@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from playground.streams import _Half
 from tests.made import H1, WWW, captured, handshake, tcp
 
 
@@ -38,6 +39,28 @@ def test_what_was_not_captured_is_counted() -> None:
         [*handshake(), tcp("A", 1001, 5001, b"abc"), tcp("A", 1010, 5001, b"xyz")]
     ).streams()
     assert (stream.sent, stream.sent_bytes, stream.missing_bytes) == (b"abcxyz", 6, 6)
+
+
+def test_much_that_waits_for_what_was_lost_is_put_together_once() -> None:
+    half = _Half()
+    half.next = 1
+    pieces = [bytes([number % 251] * 10) for number in range(20_000)]
+    looks = 0
+
+    def distance(seq: int) -> int:
+        nonlocal looks
+        looks += 1
+        return seq - (half.next or 0)
+
+    half._distance = distance  # type: ignore[method-assign]
+    # Every hundredth is not there; of the others each second pair is the wrong way round.
+    there = [number for number in range(len(pieces)) if number % 100]
+    for number in range(0, len(there) - 1, 4):
+        there[number], there[number + 1] = there[number + 1], there[number]
+    for number in there:
+        assert not [*half.take(1 + 10 * number, pieces[number])]
+    assert b"".join(half.rest()) == b"".join(pieces[number] for number in sorted(there))
+    assert (half.missing, looks < 10 * len(pieces)) == (2000, True)
 
 
 def test_a_port_used_again_is_another_connection() -> None:
