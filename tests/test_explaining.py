@@ -126,6 +126,17 @@ def test_all_is_well_where_the_answer_came(plan: Plan) -> None:
     assert found.rows[0] == {"node": "h1", "asked": "name", "found": NAME, "ok": True}
 
 
+def test_an_answer_that_came_counts_more_than_what_was_not_seen(plan: Plan) -> None:
+    known = facts(
+        plan,
+        sightings=tuple(walked(*THERE[:2])),
+        outcome=Outcome(True, None, 0.001, "10.0.1.2", 40000),
+        ways={"h1": ON, "r1": Way(interface="eth1")},
+    )
+    assert decide(known).ok
+    assert any("not all of its way was seen" in step.found for step in decide(known).steps)
+
+
 def test_a_packet_that_was_never_seen_is_judged_by_the_kernels_answer(plan: Plan) -> None:
     unreachable = {"h1": Way(errno.ENETUNREACH)}
     found = decide(facts(plan, ways=unreachable, outcome=Outcome(False, errno.ENETUNREACH)))

@@ -29,6 +29,12 @@ from playground.agent.tracing import SO_RCVBUFFORCE, read_traces, start_trace
 SO_TIMESTAMPNS = 35
 # Of each frame, in bytes: headers, and in errors those that they quote.
 SNAP_BYTES = 256
+# linux/bpf_common.h
+BPF_LD_H_ABS = 0x28
+BPF_LD_B_ABS = 0x30
+BPF_LD_B_IND = 0x50
+BPF_LDX_MSH = 0xB1
+BPF_JMP_JSET_K = 0x45
 # Of frames and of traces in one answer: in a lab where much is going on.
 MOST_SEEN = 4000
 # How long nothing more may come once it is known how it ended.
@@ -51,7 +57,8 @@ def probe(
     quiet_s: float = 0.3,
     timeout_s: float = 3.0,
 ) -> Request:
-    places = [_Place(one, protocol) for one in watch]
+    opening = protocol == socket.IPPROTO_TCP and packet is None
+    places = [_Place(one, protocol, opening) for one in watch]
     selector = selectors.DefaultSelector()
     for number, place in enumerate(places):
         for opened in place.sockets:
@@ -60,11 +67,13 @@ def probe(
     family, _ = packed_address(destination)
     raw = base64.b64decode(packet) if packet is not None else None
     sender = _Sender(family, protocol, destination, port, base64.b64decode(payload), raw)
-    if sender.socket is not None:
+    # What was refused at once has nothing more to say, and a socket without a peer is writable.
+    if sender.socket is not None and not sender.over:
         selector.register(sender.socket, sender.event, -1)
     begin = last = time.monotonic()
     frames: list[Any] = []
     traces: list[Request] = []
+    known: set[tuple[int, int]] = set()
     while True:
         over = sender.over
         now = time.monotonic()
@@ -80,10 +89,12 @@ def probe(
                     sender.seconds = time.monotonic() - begin
                     selector.unregister(sender.socket)
                 continue
-            last = time.monotonic()
             new, traced = places[key.data].read(key.fileobj)
+            wanted = [row for row in traced if not opening or _is_opening(key.data, row, known)]
+            if new or wanted:
+                last = time.monotonic()
             frames += [[key.data, *frame] for frame in new]
-            traces += [{"watch": key.data, **row} for row in traced]
+            traces += [{"watch": key.data, **row} for row in wanted]
     sender.close()
     counted = [place.counted() for place in places]
     for place in places:
@@ -94,6 +105,22 @@ def probe(
         "traces": traces,
         "counted": counted,
     }
+
+
+def _is_opening(place: int, row: Request, known: set[tuple[int, int]]) -> bool:
+    """Tell whether a trace is of what begins or ends a connection of TCP, or of a packet known.
+
+    Only the first of each chain has headers; they share the packet's number.
+
+    """
+    key = (place, row["id"])
+    if row["transport"]:
+        header = base64.b64decode(row["transport"])
+        if len(header) > 13 and header[13] & 0x06:
+            known.add(key)
+        else:
+            known.discard(key)
+    return key in known
 
 
 class _Sender:
@@ -199,14 +226,14 @@ class _Sender:
 class _Place:
     """A network namespace that is watched: its frames, its rules, its counters."""
 
-    def __init__(self, pid: int | None, protocol: int) -> None:
+    def __init__(self, pid: int | None, protocol: int, opening: bool) -> None:
         own = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         try:
             if pid is not None:
                 enter_network(pid)
             self.before = _counters()
             self.packets = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
-            self._prepare(protocol)
+            self._prepare(protocol, opening)
             self.tracing = start_trace(pid) if pid is not None and filter_tables(pid) else None
             self.counters = [
                 os.open(f"/proc/thread-self/net/{name}", os.O_RDONLY) for name, _ in _COUNTED
@@ -216,8 +243,8 @@ class _Place:
             os.close(own)
         self.sockets = [self.packets, *([self.tracing.socket] if self.tracing else [])]
 
-    def _prepare(self, protocol: int) -> None:
-        program = b"".join(struct.pack("HBBI", *one) for one in _watching(protocol))
+    def _prepare(self, protocol: int, opening: bool) -> None:
+        program = b"".join(struct.pack("HBBI", *one) for one in _watching(protocol, opening))
         buffer = ctypes.create_string_buffer(program)
         head = struct.pack("HP", len(program) // 8, ctypes.addressof(buffer))
         self.packets.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, head)
@@ -265,23 +292,39 @@ class _Place:
             self.tracing.close()
 
 
-def _watching(protocol: int) -> list[Instruction]:
-    """A program that takes ARP, ICMP, what has a VLAN's tag, and one protocol of IP."""
+def _watching(protocol: int, opening: bool) -> list[Instruction]:
+    """A program that takes ARP, ICMP, what has a VLAN's tag, and one protocol of IP.
+
+    With ``opening`` of TCP no more than begins or ends a connection (SYN, RST): beside
+    a large transfer nothing else would be seen.
+
+    """
     accept, refuse = (BPF_RET_K, 0, 0, SNAP_BYTES), (BPF_RET_K, 0, 0, 0)
+
+    def family(next_protocol: int, icmp: int, flags: list[Instruction]) -> list[Instruction]:
+        flags = [*flags, (BPF_JMP_JSET_K, 0, 1, 0x06)] if opening else []
+        return [
+            (BPF_LD_B_ABS, 0, 0, next_protocol),
+            (BPF_JMP_JEQ_K, 1 + len(flags), 0, icmp),
+            (BPF_JMP_JEQ_K, 0, 1 + len(flags), protocol),
+            *flags,
+            accept,
+            refuse,
+        ]
+
+    # The flags are byte 13 of TCP's header, after 14 bytes of Ethernet and those of IP.
+    v4 = family(23, socket.IPPROTO_ICMP, [(BPF_LDX_MSH, 0, 0, 14), (BPF_LD_B_IND, 0, 0, 27)])
+    v6 = family(20, socket.IPPROTO_ICMPV6, [(BPF_LD_B_ABS, 0, 0, 67)])
     return [
-        (0x28, 0, 0, 12),  # the type of the frame
-        (BPF_JMP_JEQ_K, 9, 0, 0x0806),
-        (BPF_JMP_JEQ_K, 8, 0, 0x8100),
-        (BPF_JMP_JEQ_K, 0, 3, 0x0800),
-        (0x30, 0, 0, 23),  # IPv4's protocol
-        (BPF_JMP_JEQ_K, 5, 0, protocol),
-        (BPF_JMP_JEQ_K, 4, 5, socket.IPPROTO_ICMP),
-        (BPF_JMP_JEQ_K, 0, 4, 0x86DD),
-        (0x30, 0, 0, 20),  # IPv6's next header
-        (BPF_JMP_JEQ_K, 1, 0, protocol),
-        (BPF_JMP_JEQ_K, 0, 1, socket.IPPROTO_ICMPV6),
+        (BPF_LD_H_ABS, 0, 0, 12),  # the type of the frame
+        (BPF_JMP_JEQ_K, 3, 0, 0x0806),
+        (BPF_JMP_JEQ_K, 2, 0, 0x8100),
+        (BPF_JMP_JEQ_K, 3, 0, 0x0800),
+        (BPF_JMP_JEQ_K, 2 + len(v4), 1, 0x86DD),
         accept,
         refuse,
+        *v4,
+        *v6,
     ]
 
 

@@ -422,6 +422,10 @@ def test_a_packet_is_sent_and_seen_and_ways_are_found(
         to = {"destination": "10.0.0.2", "port": port, "payload": ""}
         return agent.call("probe", pid=h1.pid, watch=[h1.pid, h2.pid], protocol=protocol, **to)
 
+    # A socket that was refused at once is writable, and yet nobody has answered.
+    unsent = {"destination": "10.8.1.1", "port": 80, "payload": ""}
+    refused = agent.call("probe", pid=h1.pid, watch=[h1.pid], protocol=6, **unsent)["outcome"]
+    assert (refused["answered"], refused["errno"]) == (False, errno.ENETUNREACH)
     answered = probe(1, None)
     assert answered["outcome"]["answered"]
     assert {(row[0], row[1]) for row in answered["frames"]} == {(0, "eth0"), (1, "eth0")}
