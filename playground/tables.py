@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import html
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, SupportsIndex, TypeVar, overload
 
@@ -183,8 +184,8 @@ def _row(values: Iterable[object], tag: str, sides: Iterable[str]) -> str:
 
 
 def _narrow(head: str) -> str:
-    """Let long names break behind an underscore, where the page is not wide enough."""
-    return head.replace("_", "_<wbr>")
+    """Let long names break where the page is not wide enough: before a word, not before a unit."""
+    return re.sub("_(?=[a-z]{4})", "_<wbr>", head)
 
 
 def _html(text: str) -> str:

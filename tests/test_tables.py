@@ -11,7 +11,7 @@ import pytest
 from playground.plan import Interfaces
 from playground.planning import make_plan
 from playground.results import Ping, Result, Traceroute, parse_ping, parse_traceroute
-from playground.tables import Table
+from playground.tables import Table, html_table
 from playground.topology import Host, Link
 
 
@@ -86,9 +86,10 @@ def test_a_table_in_a_notebook_is_a_table_whatever_its_cells_hold() -> None:
 
 
 def test_a_long_name_of_a_column_may_break_in_a_notebook() -> None:
-    page = Table([Known((ip_address("10.1.1.1"),), 0.5, raw=object())])._repr_html_()
-    assert ">age_<wbr>s</th>" in page
-    assert Cells(page).rows[0] == ["addresses", "age_s"]
+    page = html_table([{"answers_from_port": 80, "expires_s": 9}])
+    assert ">answers_<wbr>from_<wbr>port</th>" in page
+    assert ">expires_s</th>" in page
+    assert Cells(page).rows[0] == ["answers_from_port", "expires_s"]
 
 
 def test_rows_are_dicts_of_plain_values() -> None:
