@@ -79,9 +79,15 @@ def queue(samples: Sequence[LinkSample], ax: Axes | None = None) -> Axes:
 
 
 def congestion_window(samples: Sequence[TcpSample], ax: Axes | None = None) -> Axes:
-    """Plot the congestion window of each connection, its threshold dashed."""
+    """Plot the congestion window of each connection, its threshold dashed.
+
+    One that was only seen as it ended is left out, if there are others.
+
+    """
     ax = _axes(ax, "congestion window", "time (s)", "segments")
-    for number, connection in enumerate(_distinct(sample.connection for sample in samples)):
+    seen = _distinct(sample.connection for sample in samples)
+    living = _distinct(s.connection for s in samples if s.state == "established")
+    for number, connection in enumerate(living or seen):
         own = [sample for sample in samples if sample.connection == connection]
         times, colour = [sample.time_s for sample in own], f"C{number}"
         windows = [sample.congestion_window for sample in own]

@@ -72,6 +72,12 @@ def test_the_window_its_threshold_and_what_was_sent_again() -> None:
     }
 
 
+def test_the_end_of_an_earlier_connection_is_no_line() -> None:
+    earlier = TcpSample(0.0, "a:1 → b:9", "fin-wait-1", 300, None, 0, 1.0, 0, 0, 1448)
+    assert "a:1 → b:9" not in lines(plots.congestion_window([earlier, *TCP]))
+    assert "a:1 → b:9" in lines(plots.congestion_window([earlier]))
+
+
 def test_plots_go_onto_axes_that_are_given() -> None:
     from matplotlib import pyplot
 
