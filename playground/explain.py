@@ -11,7 +11,7 @@ import base64
 import dataclasses
 import secrets
 from collections.abc import Mapping, Sequence
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from typing import Any, Protocol
 
 from playground import commands, files, livehosts
@@ -147,6 +147,34 @@ def _question(
     return Question(begin.name, text, protocol, port), begin, expected
 
 
+def _refuse(text: str, question: Question, plan: Plan) -> None:
+    """Refuse an address that is not that of one machine."""
+    address = ip_address(text)
+    said = f"{question.target!r} is " + ("" if question.target == text else f"{text}, ")
+    if isinstance(address, IPv6Address) and address.scope_id is not None:
+        raise BadArgument(
+            f"{said}an address with an interface: leave out what begins with %, or ask for a "
+            "global address"
+        )
+    networks = {
+        own.network
+        for node in plan.nodes
+        for interface in node.interfaces
+        for own in interface.addresses
+        if own.version == 4 and own.network.prefixlen < 31  # RFC 3021: a /31 has none
+    }
+    if address.is_multicast or text == "255.255.255.255":
+        kind = "a multicast address" if address.is_multicast else "the broadcast address"
+    elif any(address == network.broadcast_address for network in networks):
+        kind = "the broadcast address of a network"
+    else:
+        return
+    raise BadArgument(
+        f"{said}{kind}: one packet to one machine is what can be explained; capture what is for "
+        "many, as in `with lab.capture() as packets`"
+    )
+
+
 class _Gathering:
     """What was asked of one lab, and how it is asked."""
 
@@ -173,6 +201,8 @@ class _Gathering:
 
     def explain(self, question: Question, expected: str | None, version: int | None) -> Explanation:
         names = self._names(question, expected)
+        for text in names.addresses:
+            _refuse(text, question, self.plan)
         fitting = [text for text in names.addresses if version in (None, ip_address(text).version)]
         facts = Facts(self.plan, question, names, fitting[0] if fitting else None)
         if facts.address is None:

@@ -281,6 +281,15 @@ def test_what_is_no_question_is_refused(net: Net) -> None:
         net.lab.explain(net.w1, net.home, port=80)
     with pytest.raises(BadArgument, match="version"):
         net.lab.explain(net.w1, net.www, port=80, version=5)
+    for address, sentence in (
+        ("224.0.0.5", "'224.0.0.5' is a multicast address"),
+        ("ff02::1", "a multicast address"),
+        ("255.255.255.255", "is the broadcast address: "),
+        ("10.0.1.255", "the broadcast address of a network"),
+        ("fe80::1%eth0", "an address with an interface"),
+    ):
+        with pytest.raises(BadArgument, match=sentence):
+            net.lab.explain(net.w1, address, port=80)
     with pytest.raises(NoSuchNode):
         net.lab.explain("w9", net.www, port=80)
     a, b = Host("a"), Host("b")
