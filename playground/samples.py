@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
-from playground.errors import BadArgument
+from playground.errors import BadArgument, PlaygroundError
 from playground.live import Agent
 from playground.tables import Table, Tabular
 
@@ -108,7 +108,7 @@ class Samples(Tabular, Generic[Row]):
         self._rows: list[Row] = []
         self._ended = threading.Event()
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._go_on, name="samples", daemon=True)
+        self._thread: threading.Thread | None = None
 
     def table(self) -> Table[Row]:
         """Return what was seen up to now."""
@@ -121,7 +121,10 @@ class Samples(Tabular, Generic[Row]):
         return repr(self.table())
 
     def __enter__(self) -> Self:
+        if self._thread is not None:
+            raise PlaygroundError("these samples were taken already: watch anew for others")
         self._rows += self._look()
+        self._thread = threading.Thread(target=self._go_on, name="samples", daemon=True)
         self._thread.start()
         return self
 
@@ -132,7 +135,8 @@ class Samples(Tabular, Generic[Row]):
         trace: TracebackType | None,
     ) -> None:
         self._ended.set()
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
         if self._error is None:
             try:
                 self._rows += self._look()

@@ -10,7 +10,7 @@ import pytest
 
 from playground import Host, Lab, Link, Router
 from playground.engine import Engine
-from playground.errors import BadArgument, NotRunning
+from playground.errors import BadArgument, NotRunning, PlaygroundError
 from playground.samples import LinkSample, Samples, TcpSample, link_samples, tcp_sample
 
 # Takes what comes on port 5201, and says so.
@@ -92,6 +92,15 @@ def test_what_goes_wrong_meanwhile_is_raised_at_the_end() -> None:
         while samples._thread.is_alive():
             samples._thread.join(1)
     assert samples._rows == [1, 2]
+
+
+def test_what_was_sampled_once_is_not_sampled_again() -> None:
+    samples = Samples(lambda: [1], 3600)
+    with samples:
+        pass
+    with pytest.raises(PlaygroundError, match="watch anew"), samples:
+        pass
+    assert len(samples) == 2
 
 
 @pytest.mark.parametrize("interval_s", [0, 0.001, -1, True, "1", 1e9])
