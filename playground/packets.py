@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from playground.errors import BadArgument, PlaygroundError
-from playground.frames import Directory, Frame, Place
+from playground.frames import RAW_IP, Directory, Frame, Place
 from playground.tables import Table, Tabular, html_table
 
 if TYPE_CHECKING:
@@ -154,6 +154,7 @@ class Packets(Tabular, Sequence["Packet"]):
         """
         try:
             from scapy.layers.inet import IP
+            from scapy.layers.inet6 import IPv6
             from scapy.layers.l2 import Ether
             from scapy.plist import PacketList
             from scapy.utils import EDecimal
@@ -164,7 +165,10 @@ class Packets(Tabular, Sequence["Packet"]):
         found = []
         for frame in self._in_order():
             place = self._places[frame.place]
-            packet = (Ether if place.link_type == 1 else IP)(frame.data)
+            if place.link_type != RAW_IP:
+                packet = Ether(frame.data)
+            else:
+                packet = (IPv6 if frame.data[:1] >= b"\x60" else IP)(frame.data)
             packet.time = EDecimal(frame.time_ns) / 1_000_000_000
             packet.sniffed_on = str(place)
             packet.wirelen = frame.length_bytes

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from playground.errors import PlaygroundError
+from playground.frames import RAW_IP, Frame, Place
 from playground.packets import Packets
 from tests.made import DIRECTORY, PLACES, captured, handshake, tcp
 
@@ -61,6 +62,15 @@ def test_scapy_has_the_same_packets() -> None:
     assert [packet["TCP"].flags for packet in found] == ["S", "SA", "A"]
     assert found[0].sniffed_on == "h1/eth0"
     assert found[1].time - found[0].time == pytest.approx(0.001)
+
+
+def test_scapy_reads_both_versions_of_bare_ip() -> None:
+    pytest.importorskip("scapy")
+    segment = handshake()[0][14:]
+    six = b"\x60" + bytes(3) + b"\0\4\x3b\x40" + bytes(31) + b"\1" + b"data"
+    frames = [Frame(number, 0, True, len(data), data) for number, data in enumerate([segment, six])]
+    found = Packets([Place("h1", "tun0", link_type=RAW_IP)], frames).scapy()
+    assert [packet.name for packet in found] == ["IP", "IPv6"]
 
 
 def test_wireshark_gets_what_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
