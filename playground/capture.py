@@ -22,6 +22,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from playground.commands import kill
 from playground.errors import (
     AgentError,
     AgentGone,
@@ -46,6 +47,9 @@ USUAL_SNAPLEN_BYTES = 1 << 18
 
 # The agent lingers for 0.2 s, and longer where the machine is in trouble.
 STOP_LIMIT_S = 20.0
+
+# It says how it will send them as soon as it captures.
+BEGIN_LIMIT_S = 20.0
 
 # Of the records that the agent sends, see its protocol.
 _RECORD = struct.Struct("<iI")
@@ -85,14 +89,20 @@ class Capture(Packets):
         limit_bytes: int | None = None,
         limit_s: float | None = None,
     ) -> None:
-        _check("snaplen_bytes", snaplen_bytes)
-        for name, value in (
-            ("limit_packets", limit_packets),
-            ("limit_bytes", limit_bytes),
-            ("limit_s", limit_s),
-        ):
+        if not isinstance(filter, str) or "\0" in filter:
+            raise BadArgument(f'filter={filter!r} is no text such as "tcp port 80"')
+        _check_count("snaplen_bytes", snaplen_bytes)
+        if snaplen_bytes > USUAL_SNAPLEN_BYTES:
+            raise BadArgument(
+                f"snaplen_bytes={snaplen_bytes!r}: no packet has more than {USUAL_SNAPLEN_BYTES}"
+            )
+        for name, value in (("limit_packets", limit_packets), ("limit_bytes", limit_bytes)):
             if value is not None:
-                _check(name, value)
+                _check_count(name, value)
+        if limit_s is not None and (
+            isinstance(limit_s, bool) or not isinstance(limit_s, (int, float)) or not limit_s > 0
+        ):
+            raise BadArgument(f"limit_s={limit_s!r} has to be a number of seconds above 0")
         super().__init__([place for place, _ in places], directory=directory())
         self._look_up = directory
         self.filter = filter
@@ -121,8 +131,18 @@ class Capture(Packets):
         """
         if self.running:
             raise PlaygroundError(f"this capture runs already: {self!r}")
+        process = self._asked()
         try:
-            process = self._agent.start_job(
+            self._begin(process)
+        except BaseException:
+            kill(process)
+            raise
+        return self
+
+    def _asked(self) -> Process:
+        """Have the agent capture; what it refuses is said in words of who has asked."""
+        try:
+            return self._agent.start_job(
                 "capture",
                 places=self._requests,
                 filter=with_addresses(self.filter, self._directory),
@@ -147,8 +167,17 @@ class Capture(Packets):
             if error.errno == errno.ENOPKG:
                 raise PlaygroundError(str(error)) from None
             raise
+
+    def _begin(self, process: Process) -> None:
+        """Forget what was captured before, and read what comes from now on."""
         records = _records(process, lambda: None if self._ended_by else self._deadline)
-        head = next(records)[1]
+        try:
+            head = next(records)[1]
+        except TimeoutError:
+            raise NotReady(
+                f"the capture did not begin within {BEGIN_LIMIT_S:g} s: the engine's machine may "
+                "be overloaded; try it once more"
+            ) from None
         if head is None:
             raise AgentError("the capture ended before it began: try it once more", op="capture")
         self._places = tuple(
@@ -160,7 +189,7 @@ class Capture(Packets):
         self._sorted, self._decoded = [], []
         self._dropped = [0] * len(self._places)
         self._version = self._mark_ns = self._bytes = 0
-        self._over, self._ended_by = False, ""
+        self._ended_by = ""
         self._process = process
         limit_s = self._limits[2]
         self._deadline = None if limit_s is None else time.monotonic() + limit_s
@@ -170,8 +199,12 @@ class Capture(Packets):
             name="playground capture",
             daemon=True,
         )
-        self._thread.start()
-        return self
+        self._over = False
+        try:
+            self._thread.start()
+        except BaseException:
+            self._thread, self._over = None, True
+            raise
 
     def stop(self) -> None:
         """End the capture, with all packets until now.  May be repeated.
@@ -215,8 +248,12 @@ class Capture(Packets):
         """Why it ended by itself, as in "limit_packets=100"; empty if it did not."""
         return self._ended_by
 
-    def wait(self, timeout_s: float | None = None) -> Self:
-        """Wait until it ends by one of its limits; `NotReady` after ``timeout_s`` seconds."""
+    def wait(self, timeout_s: float | None = 30) -> Self:
+        """Wait until it ends by one of its limits; `NotReady` after ``timeout_s`` seconds.
+
+        With ``timeout_s=None`` it waits as long as that takes.
+
+        """
         with self._news:
             if not self._news.wait_for(lambda: self._over, timeout_s):
                 raise NotReady(f"no limit was reached within {timeout_s:g} s: {self!r}")
@@ -355,16 +392,16 @@ def at_ends(
     return Capture(agent, places, lambda: Directory.of(lab.running_plan()), **options)
 
 
-def _check(name: str, value: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0:
-        raise BadArgument(f"{name}={value!r} has to be a number above 0")
+def _check_count(name: str, value: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
+        raise BadArgument(f"{name}={value!r} has to be a whole number above 0")
 
 
 def _records(process: Process, deadline: Callable[[], float | None]) -> Records:
     """Yield what a capture sends: its head, then places and blocks; None at the deadline."""
     buffer = bytearray()
     while b"\n" not in buffer:
-        part = process.read_stdout()
+        part = process.read_stdout(BEGIN_LIMIT_S)
         if not part:
             yield 0, None
             return

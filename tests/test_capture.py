@@ -90,6 +90,56 @@ def test_a_block_of_the_kernel_is_taken_apart_and_tags_stand_where_they_were() -
     assert (frames[1].outgoing, frames[1].length_bytes) == (False, len(tagged) + 1004)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"limit_packets": 0},
+        {"limit_packets": 2.5},
+        {"limit_bytes": True},
+        {"snaplen_bytes": 1.5},
+        {"snaplen_bytes": 1 << 40},
+        {"limit_s": float("nan")},
+        {"limit_s": 0},
+        {"filter": 80},
+        {"filter": "tcp\0 or udp"},
+    ],
+    ids=str,
+)
+def test_what_is_no_limit_and_no_filter_is_refused(options: dict[str, Any]) -> None:
+    (name,) = options
+    with pytest.raises(BadArgument, match=f"{name}="):
+        Capture(Silent(), [], Directory, **options)
+
+
+class Silent:
+    """An agent whose captures never begin."""
+
+    def __init__(self) -> None:
+        self.signals: list[int] = []
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(name)
+
+    def start_job(self, op: str, /, **args: Any) -> Any:
+        return self
+
+    def read_stdout(self, timeout_s: float | None = None) -> bytes:
+        assert timeout_s is not None, "it would wait for ever"
+        raise TimeoutError
+
+    def signal(self, signum: int) -> None:
+        self.signals.append(signum)
+
+
+def test_a_capture_that_does_not_begin_leaves_nothing_behind() -> None:
+    agent = Silent()
+    capture = Capture(agent, [], Directory)
+    with pytest.raises(NotReady, match="did not begin within"):
+        capture.start()
+    assert agent.signals == [signal.SIGKILL]
+    assert not capture.running
+
+
 # -- in a lab ----------------------------------------------------------------
 
 
@@ -205,7 +255,7 @@ def test_what_cannot_be_captured_is_refused_before_it_begins(home: Home) -> None
             capture.start()
         assert not capture.running
         assert repr(capture).endswith("not started>")
-    with pytest.raises(BadArgument, match="limit_packets=0 has to be a number above 0"):
+    with pytest.raises(BadArgument, match="limit_packets=0 has to be a whole number above 0"):
         home.h1.capture(limit_packets=0)
     with pytest.raises(TopologyError, match="at='www' is at neither end"):
         home.at_h1.capture(at="www")
