@@ -460,10 +460,10 @@ class Lab:
             if not plan.node(name).ruleset:  # else this machine can do it
                 self._engine.refuse(new)
             request = {"pid": self._pids[changed.name], "ruleset": changed.ruleset or NO_RULES}
-            # nft takes as long for a thousand rules as writing down what they are.
-            with Beside(_load_rules, client, request) as done:
-                saved = saving.save(self.nodes, new, self._credentials)
-                done.result()
+            # nft takes longer for a thousand rules than writing down what they are.
+            loaded = client.begin("firewall", nodes=[request])
+            saved = saving.save(self.nodes, new, self._credentials)
+            loaded()
             self._plan = new
             node.running().plan = changed
             client.call("state_save", data=saved)
@@ -1031,10 +1031,6 @@ class Lab:
             lasting.push(line.pop_all())
             lab._runs(lasting)
         return lab
-
-
-def _load_rules(client: Client, request: Mapping[str, object]) -> None:
-    client.call("firewall", nodes=[request])
 
 
 # Which lab a node was last declared in; neither keeps the other alive.

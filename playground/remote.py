@@ -151,8 +151,20 @@ class Client:
         is closed, before or meanwhile.
 
         """
+        return self.begin(op, **args)()
+
+    def begin(self, op: str, /, **args: Any) -> Callable[[], Any]:
+        """Begin one operation; what this returns waits for its result, as `call` does.
+
+        >>> result = agent.begin("echo", value=5)
+        >>> do_something_else()
+        >>> result()
+        5
+
+        """
         limit_s = CALL_LIMIT_S + float(args.get("timeout_s") or 0)
-        return self._request(op, args).wait(limit_s)
+        pending = self._request(op, args)
+        return lambda: pending.wait(limit_s)
 
     def spawn(
         self,

@@ -84,6 +84,14 @@ def test_unknown_operation_names_the_known(agent: Client) -> None:
         agent.call("fly")
 
 
+def test_what_was_begun_goes_on_while_others_are_asked(agent: Client) -> None:
+    first, second = agent.begin("echo", value=1), agent.begin("fly")
+    assert agent.call("echo", value=3) == 3
+    with pytest.raises(AgentError, match="no operation 'fly'"):
+        second()
+    assert first() == 1
+
+
 def test_many_threads_call_at_once(agent: Client) -> None:
     with ThreadPoolExecutor(20) as pool:
         assert list(pool.map(lambda n: agent.call("echo", value=n), range(500))) == list(range(500))
