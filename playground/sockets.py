@@ -143,6 +143,11 @@ class HostSocket(socket.socket):
         *flags, address = rest
         return int(super().sendto(data, *flags, self._numeric(address)))  # type: ignore[call-overload]
 
+    def sendmsg(
+        self, buffers: Any, ancdata: Any = (), flags: int = 0, address: Any = None, /
+    ) -> int:
+        return super().sendmsg(buffers, ancdata, flags, self._numeric(address))
+
     def _numeric(self, address: Any) -> Any:
         names = _Names(self._node)
         try:
@@ -338,6 +343,22 @@ def _addressing(original: _Function) -> _Function:
     return method
 
 
+def _messaging(original: _Function) -> _Function:
+    def sendmsg(
+        self: socket.socket,
+        buffers: Any,
+        ancdata: Any = (),
+        flags: int = 0,
+        address: Any = None,
+        /,
+    ) -> Any:
+        if address is not None and (block := _current()):
+            address = _numeric(block.names, self.family, address)
+        return original(self, buffers, ancdata, flags, address)
+
+    return sendmsg
+
+
 def _getaddrinfo(original: _Function) -> _Function:
     def getaddrinfo(
         host: Any,
@@ -486,6 +507,7 @@ _CHANGES = (
     _Change((socket.socket,), "connect_ex", _addressing),
     _Change((socket.socket,), "bind", _addressing),
     _Change((socket.socket,), "sendto", _addressing),
+    _Change((socket.socket,), "sendmsg", _messaging),
     # socket.getaddrinfo calls this one.
     _Change((_socket,), "getaddrinfo", _getaddrinfo),
     _Change(_MODULES, "gethostbyname", _answered("gethostbyname")),

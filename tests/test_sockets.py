@@ -319,6 +319,17 @@ def test_asyncio_sends_datagrams(h1: Host, h2: Host) -> None:
     assert asyncio.run(main()) == b"HELLO 10.9.0.2"
 
 
+def test_datagrams_in_parts_go_to_names_of_the_host(h1: Host, h2: Host) -> None:
+    with h1.sockets(), socket.socket(type=socket.SOCK_DGRAM) as server:
+        server.bind(("h1", 8))
+        server.settimeout(LIMIT_S)
+        with h2.sockets(), socket.socket(type=socket.SOCK_DGRAM) as line:
+            assert line.sendmsg([b"hel", b"lo"], [], 0, ("h1", 8)) == 5
+            line.connect(("h1", 8))
+            assert line.sendmsg([b"again"]) == 5
+        assert [server.recv(100), server.recv(100)] == [b"hello", b"again"]
+
+
 # Names
 
 
@@ -478,6 +489,7 @@ def test_a_single_socket_lives_on_its_host(h1: Host) -> None:
         assert "h1" in repr(line)
     with h1.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
         assert line.sendto(b"hello", ("www", 9)) == 5
+        assert line.sendmsg([b"he", b"llo"], [], 0, ("www", 9)) == 5
     with h1.socket(socket.AF_PACKET, socket.SOCK_RAW) as line:
         line.bind(("eth0", 0x0800))
     with pytest.raises(OSError, match="Protocol not supported") as raised:
