@@ -120,21 +120,32 @@ class Watch:
     """
 
     def __init__(self, node: NodeOperations) -> None:
+        self._name = node.name
         self._job = node.start(["python3", "-I", "-c", _SCRIPT, str(LOG_GROUP)])
+        try:
+            self._begin()
+        except BaseException:
+            self._job.stop()
+            raise
+
+    def _begin(self) -> None:
         if self._job.stdout.readline() != "listening":
             said = self._job.stderr.read()
-            self._job.stop()
             if "PermissionError" in said:  # the group has a listener: nfulnl_recv_config()
                 raise PlaygroundError(
-                    f"somebody watches the log of {node.name} already: close that watch first"
+                    f"somebody watches the log of {self._name} already: close that watch first"
                 )
-            raise PlaygroundError(f"the log of {node.name} cannot be watched:\n{said.strip()}")
+            raise PlaygroundError(f"the log of {self._name} cannot be watched:\n{said.strip()}")
 
     def next(self, timeout_s: float | None = 30) -> Logged:
-        """Return the next packet; raises `NotReady` when none came in time."""
+        """Return the next packet.
+
+        Raises `NotReady` when none came in time, `PlaygroundError` when it was closed.
+
+        """
         line = self._job.stdout.readline(timeout_s)
         if line is None:
-            raise StopIteration
+            raise PlaygroundError(f"this watch of {self._name} was closed: watch anew for others")
         return read_logged(json.loads(line))
 
     def close(self) -> None:
@@ -145,7 +156,10 @@ class Watch:
         return self
 
     def __next__(self) -> Logged:
-        return self.next(None)
+        line = self._job.stdout.readline(None)
+        if line is None:
+            raise StopIteration
+        return read_logged(json.loads(line))
 
     def __enter__(self) -> Self:
         return self

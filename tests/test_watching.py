@@ -48,3 +48,7 @@ def test_what_a_log_rule_takes_is_shown_and_goes_on(engine: Engine) -> None:
             log.next(timeout_s=0)
         with pytest.raises(PlaygroundError, match="somebody watches the log of router already"):
             router.firewall.watch()
+        log.close()
+        assert list(log) == []
+        with pytest.raises(PlaygroundError, match="this watch of router was closed"):
+            log.next()
