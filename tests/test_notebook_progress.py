@@ -43,6 +43,8 @@ def cell(monkeypatch: pytest.MonkeyPatch) -> Iterator[Display]:
     display = Display()
     monkeypatch.setattr(notebook_progress, "DisplayHandle", lambda: display)
     monkeypatch.setattr(notebook_progress, "REFRESH_S", 0.001)
+    # A busy machine may take its time: no second passes here.
+    monkeypatch.setattr(notebook_progress, "time", SimpleNamespace(monotonic=lambda: 0.0))
     yield display
 
 
