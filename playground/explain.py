@@ -43,6 +43,7 @@ from playground.sightings import (
     TCP,
     UDP,
     Marks,
+    Neighbourly,
     Packet,
     Sighting,
     Trail,
@@ -215,6 +216,8 @@ class _Gathering:
             facts = self._sent(facts)
             if facts.outcome.answered or facts.outcome.errno is not None:
                 break
+        if not facts.outcome.answered and self._forget_unanswered(facts):
+            facts = self._sent(facts)
         facts = self._asked(facts)
         return decide(dataclasses.replace(facts, large=tuple(self._large(facts))))
 
@@ -293,6 +296,28 @@ class _Gathering:
             states=state.nodes,
             expects_answer=expects,
         )
+
+    def _forget_unanswered(self, facts: Facts) -> bool:
+        """Let nodes ask anew for neighbours that they still wait for; tell whether there are any.
+
+        Who has asked in vain asks again only after a second (arp(7), retrans_time), and says
+        nothing when a packet comes meanwhile, though the neighbour may be there by now.
+
+        """
+        asked = {
+            (one.place, one.what.address)
+            for one in facts.trail.asked
+            if one.way == "out" and isinstance(one.what, Neighbourly) and one.what.asks
+        }
+        waiting = [
+            {"pid": self.pids[node], "interface": one.interface, "addresses": [one.address]}
+            for node, state in facts.states.items()
+            for one in state.neighbours
+            if one.state == "incomplete" and (node, one.address) not in asked
+        ]
+        if waiting:
+            self.agent.call("forget_neighbours", nodes=waiting)
+        return bool(waiting)
 
     def _probe(
         self,

@@ -51,6 +51,14 @@ class Net:
         self.modem.forward(self.uplink, port=8080, to=(self.h1, 80))
         self.lab = Lab(office, name="explain", ipv6=True, quiet=True, engine=engine)
 
+    def plug_in(self, link: Link) -> None:
+        """Set a link up, and wait until its ends have heard of it (net/core/link_watch.c)."""
+        link.up()
+        for end in link.ends:
+            if isinstance(end.node, Machine):
+                waits = "while ip link | grep -v LOOPBACK | grep -qE 'state (DOWN|LOWERLAYERDOWN)'"
+                end.node.run(f"{waits}; do sleep 0.02; done")
+
     def explain(self, source: Any, target: Any, **options: Any) -> Explanation:
         options.setdefault("version", 4)
         if options.get("protocol") != "icmp":

@@ -126,7 +126,7 @@ def test_a_link_that_is_down(net: Net) -> None:
     try:
         found = net.explain(net.w1, net.www)
     finally:
-        net.east.up()
+        net.plug_in(net.east)
     assert_names(found, "core", "link down", "core and r2")
 
 
@@ -137,11 +137,23 @@ def test_a_host_that_is_unplugged_at_its_switch(net: Net) -> None:
         try:
             found = net.explain(net.w1, net.www)
         finally:
-            link.up()
+            net.plug_in(link)
         assert_names(found, host.name, "link down")
 
 
 # -- addresses and routes ---------------------------------------------------------
+
+
+def test_a_cable_that_was_plugged_in_again_just_now(net: Net) -> None:
+    """Who asked for a neighbour in vain asks again a second later only."""
+    [link] = net.w1.links
+    net.w1.run("ip neigh flush dev eth0")
+    link.down()
+    try:
+        assert net.explain(net.w1, net.www).cause == "link down"
+    finally:
+        net.plug_in(link)
+    assert net.explain(net.w1, net.www).ok
 
 
 def test_a_node_without_a_route(net: Net) -> None:
