@@ -12,6 +12,7 @@ import argparse
 import contextlib
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -206,6 +207,18 @@ class Browser:
         return made
 
 
+def write_page(notebook: Path, folder: Path, dark: bool) -> Path:
+    """Write a notebook that was run as a page that needs nothing else; return its path."""
+    from nbconvert import HTMLExporter
+
+    page, _ = HTMLExporter(theme="dark" if dark else "light").from_filename(str(notebook))
+    # They draw formulas and diagrams of Mermaid, and would be fetched from elsewhere.
+    page = re.sub(r"<script\b.*?</script>", "", page, flags=re.DOTALL)
+    made = folder / f"{notebook.stem}.html"
+    made.write_text(page)
+    return made
+
+
 def errors_of(notebook: Path) -> Iterator[str]:
     """Yield what went wrong in the cells of a notebook that was run and saved."""
     for cell in json.loads(notebook.read_text())["cells"]:
@@ -225,9 +238,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("notebook", nargs="*", type=Path, help="default: all of notebooks/")
     parser.add_argument("--to", type=Path, default=TOP / "screenshots", help="where pictures go")
     parser.add_argument("--dark", action="store_true", help="in JupyterLab's dark theme")
+    parser.add_argument("--html", type=Path, metavar="FOLDER", help="where pages of HTML go")
     options = parser.parse_args(arguments)
     notebooks = options.notebook or sorted((TOP / "notebooks").glob("*.ipynb"))
-    options.to.mkdir(parents=True, exist_ok=True)
+    for folder in filter(None, (options.to, options.html)):
+        folder.mkdir(parents=True, exist_ok=True)
     failed = False
     with JupyterLab(notebooks, options.dark) as lab, Browser() as browser:
         for path in notebooks:
@@ -237,6 +252,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stem = f"{path.stem}-dark" if options.dark else path.stem
             made = browser.photograph(options.to, stem)
             browser.execute("kernelmenu:shutdown")
+            if options.html:
+                made.append(write_page(lab.folder / path.name, options.html, options.dark))
             took_s = time.monotonic() - began
             print(f"{path.name}: {took_s:.1f} s, {', '.join(map(str, made))}", flush=True)
             for error in errors_of(lab.folder / path.name):
