@@ -13,6 +13,7 @@ from playground.diagram import make_diagram
 from playground.errors import PlaygroundError
 from playground.layout import Layout, Point, place
 from playground.planning import make_plan
+from playground.topology import Link, Router
 from tests.topologies import TOPOLOGIES, nodes_of
 
 PROGRAMS = [
@@ -98,6 +99,17 @@ def test_it_is_the_same_on_every_run(by: str) -> None:
     assert once() == once()
 
 
+@pytest.mark.skipif(not shutil.which("dot"), reason="there is no dot")
+def test_a_large_mesh_is_drawn_too() -> None:
+    # With lines that go round boxes graphviz would take minutes.
+    routers = [Router(f"r{number}") for number in range(120)]
+    for number, router in enumerate(routers):
+        Link(router, routers[(number + 1) % 120], subnet=f"10.0.{number}.0/24")
+        Link(router, routers[(number * 7 + 3) % 120], subnet=f"10.1.{number}.0/24")
+    found = place(make_diagram(make_plan(routers), routers), "graphviz")
+    assert set(found.cards) == {router.name for router in routers}
+
+
 def test_without_any_program_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(layout.importlib.util, "find_spec", lambda name: None)
     nodes = nodes_of("two hosts")
@@ -105,8 +117,13 @@ def test_without_any_program_it_says_what_to_install(monkeypatch: pytest.MonkeyP
         place(make_diagram(make_plan(nodes), nodes))
 
 
-def test_a_dot_that_does_not_work_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "dot").write_text("#!/bin/sh\nexit 1\n")
+@pytest.mark.parametrize("does", ["exit 1", "exec sleep 1000"])
+def test_a_dot_that_does_not_work_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, does: str
+) -> None:
+    if does != "exit 1":
+        monkeypatch.setattr(layout, "_LIMIT_S", 0.1)
+    (tmp_path / "dot").write_text(f"#!/bin/sh\n{does}\n")
     (tmp_path / "dot").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     nodes = nodes_of("two hosts")
