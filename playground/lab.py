@@ -49,6 +49,7 @@ from playground.provision import Check, NodeProvision, provision
 from playground.remote import Client
 from playground.removal import taken_out, without
 from playground.rulesets import NO_RULES
+from playground.segments import linked, links_of
 from playground.services import SERVICES
 from playground.tables import Table
 from playground.timetable import Planned, PlannedRow, Timetable
@@ -618,9 +619,11 @@ class Lab:
         self._detach_nodes()
 
     def _detach_nodes(self) -> None:
-        for link in self.links:
+        # What was declared since may be wrong, and must not keep the lab from its end.
+        nodes = linked(self._given)
+        for link in links_of(nodes):
             link._live = None
-        for node in self.nodes:
+        for node in nodes:
             node._live = None
 
     def _restore(
@@ -682,8 +685,9 @@ class Lab:
         """Take a link out of the lab: its interfaces, and the ways that led over it.
 
         In a running lab it is gone at once, and routes lead where others lead; nodes that
-        hang on nothing else stay, and run on.  As `start` it brings up what was
-        declared since.  The `Link` is of no more use: make another to link the nodes anew.
+        hang on nothing else stay, and run on, but one that was never started goes with it.
+        As `start` it brings up what was declared since.  The `Link` is of no more use: make
+        another to link the nodes anew.
 
         Raises `TopologyError` if it is none of this lab's, or rules or NAT speak of it,
         and as `start`; it is then where it was.
@@ -692,13 +696,16 @@ class Lab:
 
         """
         with self._lock:
-            if link not in self.links:
+            # Two nodes of one name, say: removing the second one's link is how to mend that.
+            if link not in links_of(linked(self._given)):
                 raise TopologyError(f"{link!r} is no link of lab {self.name}")
             for part in (link, *link.attachments):
                 refuse_in_use(part)
             given, live = self._given, link._live
             # Its nodes stay, whatever they hang on then.
-            ends = [end.node for end in link.ends]
+            ends = [
+                end.node for end in link.ends if not self.running or end.node._live is not None
+            ]
             self._given = tuple(dict.fromkeys((*given, *ends)))
             try:
                 with taken_out(link):

@@ -58,13 +58,25 @@ def collect(nodes: Iterable[Node]) -> tuple[Node, ...]:
     (Switch('home'), Host('h1'), Host('h2'))
 
     """
-    found: dict[Node, None] = {}
-    for node in nodes:
+    given = tuple(nodes)
+    for node in given:
         if not isinstance(node, Node):
             raise TopologyError(
                 f"a lab is made of hosts, routers and switches, and {node!r} is none of them"
             )
-        found[node] = None
+    found = linked(given)
+    if not any(isinstance(node, Machine) for node in found):
+        raise TopologyError(
+            "a lab needs at least one host or router; give it one, and all that is linked to it "
+            "comes along"
+        )
+    _refuse_same_names(found)
+    return found
+
+
+def linked(nodes: Iterable[Node]) -> tuple[Node, ...]:
+    """Return these nodes and all that are linked to them, in the order declared, unchecked."""
+    found = dict.fromkeys(nodes)
     queue = list(found)
     for node in queue:
         for link in node.links:
@@ -72,14 +84,7 @@ def collect(nodes: Iterable[Node]) -> tuple[Node, ...]:
             if other not in found:
                 found[other] = None
                 queue.append(other)
-    if not any(isinstance(node, Machine) for node in found):
-        raise TopologyError(
-            "a lab needs at least one host or router; give it one, and all that is linked to it "
-            "comes along"
-        )
-    ordered = tuple(sorted(found, key=lambda node: node.serial))
-    _refuse_same_names(ordered)
-    return ordered
+    return tuple(sorted(found, key=lambda node: node.serial))
 
 
 def links_of(nodes: Iterable[Node]) -> tuple[Link, ...]:
@@ -148,7 +153,8 @@ def _refuse_same_names(nodes: Iterable[Node]) -> None:
                 continue
             if node.name.lower() == other.name.lower():
                 raise TopologyError(
-                    f"two nodes are called {node.name!r}; give each a name of its own"
+                    f"two nodes are called {node.name!r}; give each a name of its own "
+                    "(were statements run twice? lab.remove(link) undoes the second link)"
                 )
             raise TopologyError(
                 f"{other.name} and {node.name} would both answer to the name {name!r}; "

@@ -302,6 +302,29 @@ def test_a_link_that_rules_speak_of_stays(running: tuple[Small, Lab]) -> None:
     assert small.reaches_again()
 
 
+def test_a_second_node_of_the_same_name_can_be_taken_out_again(
+    running: tuple[Small, Lab],
+) -> None:
+    small, lab = running
+    again = Link(small.home, Host("h1"))
+    with pytest.raises(TopologyError, match="two nodes are called 'h1'"):
+        lab.start()
+    lab.remove(again)
+    lab.start()
+    assert small.reaches_again()
+
+
+def test_a_lab_ends_with_two_nodes_of_the_same_name(small: Small) -> None:
+    lab = Lab(small.home, quiet=True, engine="namespaces").start()
+    Link(small.home, Host("h1"))
+    lab.stop()
+    assert not lab.running
+    with pytest.raises(NotRunning):
+        small.h1.run("true")
+    with pytest.raises(TopologyError, match="two nodes are called 'h1'"):
+        lab.start()
+
+
 def test_a_link_is_removed_before_the_start(small: Small) -> None:
     lab = Lab(small.home, quiet=True)
     lab.remove(small.uplink)
