@@ -382,9 +382,10 @@ def down(quiet: bool, lab_name: str | None, everything: bool) -> None:
     if everything:
         chosen = [record for record in records if _is_mine(record)]
     elif lab_name is None:
-        chosen = [_only([record for record in records if _is_mine(record)])]
+        chosen = [_only([record for record in records if _is_mine(record)], "say which LAB")]
     else:
-        chosen = [_only([record for record in records if lab_name in (record.name, record.id)])]
+        fitting = [record for record in records if lab_name in (record.name, record.id)]
+        chosen = [_only(fitting, "say its id")]
     _remove(labs, chosen, quiet)
 
 
@@ -645,12 +646,12 @@ def _attached(host: str | None, lab_name: str | None) -> Iterator[Lab]:
             yield lab
 
 
-def _only(records: Sequence[LabRecord]) -> LabRecord:
+def _only(records: Sequence[LabRecord], say: str = "say --lab NAME") -> LabRecord:
     if not records:
         raise LabNotFound("no such lab is running: `playground ls` lists those that are")
     if len(records) > 1:
         names = ", ".join(f"{record.name} ({record.id})" for record in records)
-        raise LabNotFound(f"more than one lab fits: say --lab NAME, one of {names}")
+        raise LabNotFound(f"more than one lab fits: {say}, one of {names}")
     return records[0]
 
 
