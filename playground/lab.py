@@ -186,7 +186,17 @@ class Lab:
         return node
 
     def resolve_name(self, target: object) -> str:
-        """Return the name or address that the machines of the lab know `target` by."""
+        """Return the name or address that the machines of the lab know `target` by.
+
+        Raises `NoSuchNode` for a node of another lab, whose name may mean a node here.
+
+        """
+        other = _lab_of.get(target, _no_lab)() if isinstance(target, Node) else None
+        if other is not None and other.name != self.name:
+            raise NoSuchNode(
+                f"{target!r} is in lab {other.name}, and lab {self.name} does not reach it: "
+                f"name a machine of this one: {', '.join(node.name for node in self.nodes)}"
+            )
         return target if isinstance(target, str) else str(getattr(target, "name", target))
 
     def plan(self) -> Plan:
@@ -703,9 +713,7 @@ class Lab:
                 refuse_in_use(part)
             given, live = self._given, link._live
             # Its nodes stay, whatever they hang on then.
-            ends = [
-                end.node for end in link.ends if not self.running or end.node._live is not None
-            ]
+            ends = [end.node for end in link.ends if not self.running or end.node._live is not None]
             self._given = tuple(dict.fromkeys((*given, *ends)))
             try:
                 with taken_out(link):

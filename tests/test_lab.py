@@ -92,6 +92,15 @@ def test_a_node_is_in_one_lab_at_a_time() -> None:
     assert first.name == "first"
 
 
+def test_a_node_of_another_lab_is_no_target() -> None:
+    h1, _ = pair()
+    _, other_h2 = pair()
+    lab, other = Lab(h1, name="first"), Lab(other_h2, name="second")
+    with pytest.raises(NoSuchNode, match=r"Host.'h2'. is in lab second, and lab first does not"):
+        lab.resolve_name(other_h2)
+    assert other.resolve_name(other_h2) == lab.resolve_name("h2") == "h2"
+
+
 def test_a_lab_declared_again_under_its_name_takes_over_its_nodes() -> None:
     h1, _ = pair()
     first = Lab(h1, name="same")
