@@ -21,17 +21,23 @@ from pathlib import Path
 from queue import Queue
 from typing import Any, NoReturn
 
-from IPython.core.error import UsageError
-from jupyter_core.paths import jupyter_runtime_dir
-
 from playground import calling
 from playground.calling import Echo
 from playground.commands import kill, start_process
-from playground.errors import AgentError
+from playground.errors import AgentError, PlaygroundError
 from playground.lab import Lab
 from playground.live import Process
 from playground.operations import NodeOperations
 from playground.topology import Machine
+
+try:
+    from IPython.core.error import UsageError
+    from jupyter_core.paths import jupyter_runtime_dir
+except ImportError:
+    raise PlaygroundError(
+        "cells and terminals on hosts are for notebooks: pip install 'playground[notebook]'; "
+        "in a terminal write `playground shell HOST`"
+    ) from None
 
 # Of output, under way from the host to the cell; each is at most some 100 kB.
 _PIECES = 16

@@ -16,10 +16,17 @@ import pytest
 from IPython.core.error import UsageError
 
 import playground
-from playground import Host, Lab, Link, NotRunning, notebook
+from playground import Host, Lab, Link, NotRunning, PlaygroundError, notebook
 from playground.engine import Engine
 
 # Cells on a host
+
+
+def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "IPython.core.error", None)
+    monkeypatch.delitem(sys.modules, "playground.notebook")
+    with pytest.raises(PlaygroundError, match=r"pip install 'playground\[notebook\]'"):
+        playground.load_ipython_extension(None)
 
 
 class Pair:
