@@ -113,6 +113,10 @@ def start_cell(
 
 def _script(program: str | os.PathLike[str]) -> tuple[str, str]:
     """Return the name and the text of a script given by its path, or as text."""
+    if not isinstance(program, (str, os.PathLike)):
+        raise BadArgument(
+            f"python() takes the path of a script, or its source as text, not {program!r}"
+        )
     text = os.fspath(program)
     is_source = isinstance(program, str) and ("\n" in text or not text.endswith(".py"))
     path = Path(text)

@@ -9,7 +9,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from playground.commands import run
-from playground.errors import CommandFailed, NotReady, NotRunning, PlaygroundError, UnknownName
+from playground.errors import (
+    BadArgument,
+    CommandFailed,
+    NotReady,
+    NotRunning,
+    PlaygroundError,
+    UnknownName,
+)
 from playground.live import Node, ServiceRow
 from playground.tables import Table, Tabular
 
@@ -249,9 +256,11 @@ class Service:
 
         Several files are headed by their paths, as tail(1) does it.  A file
         that is not there yet is left out; services that share a file, as
-        those of mail do, share their log.
+        those of mail do, share their log.  Raises `BadArgument` for no number of lines.
 
         """
+        if lines is not None and (type(lines) is not int or lines < 0):
+            raise BadArgument(f"lines={lines!r} is no whole number, 0 or more; write lines=20")
         # +1: from the first line on.
         count = "+1" if lines is None else str(lines)
         script = (

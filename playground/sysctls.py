@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from playground.errors import UnknownName
 from playground.steering import check_sysctl
 from playground.tables import Table, Tabular
 
@@ -35,14 +36,19 @@ class Sysctls(Tabular):
         self._node = node
 
     def __getitem__(self, name: str) -> str:
-        """Return a setting; raises `KeyError` where there is none of that name."""
+        """Return a setting; raises `UnknownName`, a `KeyError`, where there is none so called."""
         live = self._node._live
         if live is None:
+            if name not in self._node.own_sysctls:
+                raise UnknownName(
+                    f"{self._node.name} is not running, and nothing was declared for {name!r}: "
+                    "start its lab, and its kernel says what it is"
+                )
             return self._node.own_sysctls[name]
         check_sysctl(self._node.name, name, 0)
         [found] = live.agent.call("sysctls", pid=live.pid, names=[name])
         if found is None:
-            raise KeyError(name)
+            raise UnknownName(f"the kernel of {self._node.name} has no setting {name!r}")
         return str(found)
 
     def __setitem__(self, name: str, value: object) -> None:

@@ -257,6 +257,8 @@ def test_what_cannot_be_captured_is_refused_before_it_begins(home: Home) -> None
         assert repr(capture).endswith("not started>")
     with pytest.raises(BadArgument, match="limit_packets=0 has to be a whole number above 0"):
         home.h1.capture(limit_packets=0)
+    with pytest.raises(BadArgument, match="filter=3 is no text"):
+        home.h1.capture(filter=3)
     with pytest.raises(TopologyError, match="at='www' is at neither end"):
         home.at_h1.capture(at="www")
 

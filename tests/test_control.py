@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from playground import Host, Lab, Link, Switch
+from playground import BadArgument, Host, Lab, Link, Switch
 from playground.engine import Engine
 from playground.services import SERVICES
 
@@ -72,3 +72,5 @@ def test_a_service_stops_and_starts_beside_the_others(lab: Lab, name: str, servi
     assert services[service].status() == "running"
     assert set(answers(lab, name, service).values()) == {True}
     assert isinstance(services[service].log(), str)
+    with pytest.raises(BadArgument, match="lines='x' is no whole number"):
+        services[service].log(lines="x")

@@ -299,6 +299,8 @@ def test_a_traceback_names_the_file_and_shows_its_lines(h1: Host, tmp_path: Path
 def test_a_script_that_is_not_here(h1: Host) -> None:
     with pytest.raises(TransferFailed, match=r"there is no file 'nowhere.py' here"):
         h1.python("nowhere.py")
+    with pytest.raises(BadArgument, match=r"python\(\) takes the path of a script"):
+        h1.python(3)
 
 
 def fetch(host: str, port: int = 80) -> bytes:

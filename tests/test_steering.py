@@ -10,7 +10,7 @@ import pytest
 from playground import saving
 from playground.credentials import Credentials
 from playground.engine import Engine
-from playground.errors import AgentError, TopologyError
+from playground.errors import AgentError, TopologyError, UnknownName
 from playground.lab import Lab
 from playground.plan import NodePlan
 from playground.planning import make_plan
@@ -149,6 +149,8 @@ def test_what_cannot_be_is_refused(say: Callable[[Machine], Any], complaint: str
         say(host)
     assert complaint in str(refused.value)
     assert (host.own_routes, host.own_rules, host.own_sysctls) == ([], [], {})
+    with pytest.raises(UnknownName, match=r"is not running, .* declared for 'net.x'"):
+        host.sysctls["net.x"]
 
 
 def test_a_gateway_far_away_is_refused(pair: tuple[Router, Router, Link]) -> None:
@@ -256,7 +258,7 @@ def test_sysctls_are_read_back_and_set_live(diamond: Lab) -> None:
     assert_cannot_ping(diamond.node("h1"), "h2")
     a.sysctls["net.ipv4.ip_forward"] = True
     assert_can_ping(diamond.node("h1"), "h2")
-    with pytest.raises(KeyError):
+    with pytest.raises(UnknownName, match="the kernel of a has no setting"):
         a.sysctls["net.ipv4.no_such_thing"]
 
 
