@@ -64,7 +64,8 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     try:
         found = _find(request).start()
     except PlaygroundError as error:
-        pytest.fail(str(error), pytrace=False)
+        # Without the error behind it, which would say the same once more.
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
     try:
         yield found
     finally:

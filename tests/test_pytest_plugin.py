@@ -95,6 +95,7 @@ def test_what_cannot_become_a_network_is_said(
     result.assert_outcomes(errors=3)
     result.stdout.fnmatch_lines([words, "*0 of 6"])
     assert "Traceback" not in result.stdout.str()
+    assert "During handling" not in result.stdout.str()
 
 
 def test_without_a_network_it_says_how_to_give_one(pytester: pytest.Pytester) -> None:
