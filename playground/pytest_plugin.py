@@ -93,8 +93,8 @@ def _find(request: pytest.FixtureRequest) -> Lab:
 
 
 def _load(file: Path) -> Lab:
-    from playground.cli import load_lab
     from playground.errors import TopologyError
+    from playground.lab_files import load_lab
 
     if not file.is_file():
         raise TopologyError(f"there is no file {file}: give the one that declares the network")

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from playground import Host, Lab, Link, cli
-from playground.errors import BadArgument, PlaygroundError, TopologyError
+from playground.errors import BadArgument
 from playground.namespaces_engine import NamespacesEngine
 
 COMMANDS = (
@@ -121,60 +121,6 @@ def test_run_wants_a_command():
 
 
 # -- a lab in a file ---------------------------------------------------------
-
-
-def test_a_file_of_nodes_makes_a_lab_of_its_name(written):
-    lab = cli.load_lab(written(HOME, "coffee-shop.py"), None)
-    assert lab.name == "coffee-shop"
-    assert sorted(node.name for node in lab.nodes) == ["h1", "h2", "home"]
-
-
-def test_a_files_lab_is_taken_as_it_is(written):
-    path = written(HOME + "lab = Lab(home, name='shop', ipv6=True)\n")
-    lab = cli.load_lab(path, None)
-    assert (lab.name, lab.ipv6) == ("shop", True)
-
-
-def test_what_stands_under_main_is_left_out(written):
-    path = written(HOME + "if __name__ == '__main__':\n    raise SystemExit('started')\n")
-    assert cli.load_lab(path, None).name == "lab"
-
-
-def test_a_file_may_import_its_neighbour(written):
-    written(HOME, "neighbour_of_test_cli.py")
-    path = written("from neighbour_of_test_cli import home\n")
-    assert len(cli.load_lab(path, None).nodes) == 3
-    assert str(path.parent) not in sys.path
-
-
-def test_one_of_several_labs_is_chosen_by_name(written):
-    path = written(
-        HOME + "one = Lab(home, name='one')\ntwo = Lab(Host('x'), name='two')\n", "several.py"
-    )
-    assert cli.load_lab(path, "two").name == "two"
-    with pytest.raises(TopologyError, match=r"more than one lab: choose one of one, two"):
-        cli.load_lab(path, None)
-    with pytest.raises(TopologyError, match=r"no lab named 'three'; the labs in it: one, two"):
-        cli.load_lab(path, "three")
-
-
-@pytest.mark.parametrize(
-    ("text", "complaint"),
-    [
-        pytest.param("x = 1\n", "makes no lab", id="no lab"),
-        pytest.param("x = 1\ny = z\n", "line 2: NameError: name 'z'", id="an exception"),
-        pytest.param("x = 1\nfor\n", "line 2: invalid syntax", id="a syntax error"),
-        pytest.param("raise SystemExit('no')\n", "ended with no", id="an exit"),
-        pytest.param(
-            "from playground import Host\n\nHost('bad name')\n", "line 3: ", id="a bad name"
-        ),
-    ],
-)
-def test_what_is_wrong_with_a_file_is_said_with_its_line(written, text, complaint):
-    path = written(text)
-    with pytest.raises(PlaygroundError) as caught:
-        cli.load_lab(path, None)
-    assert complaint in str(caught.value) and str(path) in str(caught.value)
 
 
 def test_a_file_that_is_not_there_is_named():
