@@ -38,6 +38,27 @@ if TYPE_CHECKING:
 class PlaygroundError(Exception):
     """The base of every error that playground raises on purpose."""
 
+    def _render_traceback_(self) -> list[str]:
+        """Return what a notebook shows: the lines of the cell, and the sentence.
+
+        IPython asks an error for it.  What led there within libraries would bury both.
+
+        """
+        import sysconfig
+        import traceback
+        from pathlib import Path
+
+        libraries = [sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")]
+        hidden = (str(Path(__file__).parent), *libraries)
+        shown = []
+        for frame in traceback.extract_tb(self.__traceback__):
+            if not frame.filename.startswith(hidden):
+                # ipykernel's name for the file that a cell would be, or IPython's.
+                is_cell = "ipykernel" in frame.filename or frame.filename.startswith("<ipython")
+                where = "In a cell" if is_cell else f'File "{frame.filename}"'
+                shown.append(f"{where}, line {frame.lineno}\n    {frame.line}\n")
+        return [*shown, f"{type(self).__name__}: {self}"]
+
 
 class TopologyError(PlaygroundError, ValueError):
     """A declaration cannot become a network; nothing was made."""

@@ -26,6 +26,16 @@ def test_every_error_can_be_imported_from_the_top(kind: type) -> None:
     assert kind.__name__ in playground.__all__
 
 
+def test_a_notebook_shows_the_users_lines_and_the_sentence_alone() -> None:
+    cell = compile("lab = None\nplayground.Host('a b')", "/tmp/ipykernel_1/2.py", "exec")
+    with pytest.raises(PlaygroundError) as caught:
+        exec(cell, {"playground": playground})
+    here, in_the_cell, sentence = caught.value._render_traceback_()
+    assert here.startswith(f'File "{__file__}", line ')
+    assert in_the_cell.startswith("In a cell, line 2\n")
+    assert sentence.startswith("TopologyError: host 'a b': that is no host name")
+
+
 def test_a_failed_command_shows_the_end_of_what_it_printed() -> None:
     printed = "".join(f"line {number}\n" for number in range(1, 31))
     error = CommandFailed("h1: `ip` ended with 1", Result("ip", 1, printed, "no\n"))
