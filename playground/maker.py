@@ -301,9 +301,7 @@ def _become_host(request: Request, lab: str, groups: Sequence[str], report: int)
             os.dup2(null, target)
         descriptors.keep_only(report)
         os.set_inheritable(report, False)
-        # Those that Python and the keeper ignore: an exec would keep that.
-        for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_DFL)
+        programs.heed_signals()
         # Ignored, so that the kernel reaps what is left without a parent.
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         give_up_capabilities(capability_mask(request["capabilities"]))

@@ -12,6 +12,7 @@ from __future__ import annotations
 import getpass
 import os
 import secrets
+import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -29,6 +30,11 @@ from tests import machine
 # How long what a dead owner left may take to disappear: the guardian looks for
 # a second after the last it saw.
 PATIENCE_S = 10.0
+
+
+def pytest_configure() -> None:
+    """Heed Ctrl-C, which some tests send themselves, also where a shell's `&` began this."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 # -- which engine ------------------------------------------------------------

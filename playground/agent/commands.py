@@ -27,7 +27,7 @@ from playground.agent.kernel import (
     write_text,
 )
 from playground.agent.nodes import Node, enter_namespaces, find_node, open_namespace, own_bounding
-from playground.agent.programs import change_directory, execute
+from playground.agent.programs import change_directory, execute, heed_signals
 from playground.agent.protocol import describe
 from playground.agent.seccomp import confine
 from playground.agent.terminals import open_terminal
@@ -141,9 +141,7 @@ def _become(
                 os._exit(0)
             command.argv[-1] += word
         _drop_privileges(node, uid, gid, groups)
-        # Python ignores some signals, and an ignored signal stays so over exec.
-        for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGHUP, signal.SIGINT):
-            signal.signal(number, signal.SIG_DFL)
+        heed_signals()
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
         execute(command.argv, environ)
     except BaseException as error:

@@ -113,7 +113,7 @@ def _launch_all(kind: Profile, line: socket.socket) -> None:
     os.set_blocking(wake, False)
     os.set_blocking(woken, False)
     signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
-    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     _give_up(kind)
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -4,10 +4,29 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 from collections.abc import Sequence
 
 # Of a container that has none, as execvp(3) of Debian has it.
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+# Python ignores the first two, nohup(1) the third, and a shell whose jobs are not
+# controlled INT and QUIT for what it runs beside itself.
+_OFTEN_IGNORED = (
+    signal.SIGPIPE,
+    signal.SIGXFSZ,
+    signal.SIGHUP,
+    signal.SIGINT,
+    signal.SIGQUIT,
+    signal.SIGTERM,
+)
+
+
+def heed_signals() -> None:
+    """Let signals do what they do by default: an ignored one would stay so over an exec."""
+    for number in _OFTEN_IGNORED:
+        signal.signal(number, signal.SIG_DFL)
 
 
 def change_directory(path: str) -> None:

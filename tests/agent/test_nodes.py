@@ -62,6 +62,22 @@ def test_command_starts_clean(agent: Client, pair: tuple[Namespaces, Namespaces]
 
 
 @needs_root
+def test_command_heeds_signals_that_its_program_ignores(
+    pair: tuple[Namespaces, Namespaces],
+) -> None:
+    # As of a program that nohup(1) or a script's `&` has started.
+    ignored = [signal.SIGHUP, signal.SIGINT, signal.SIGQUIT]
+    before = [signal.signal(number, signal.SIG_IGN) for number in ignored]
+    try:
+        with connect() as agent:
+            status = run(agent, pair[0].pid, "cat /proc/self/status").splitlines()
+    finally:
+        for number, handler in zip(ignored, before, strict=True):
+            signal.signal(number, handler)
+    assert [line.split()[1] for line in status if line.startswith("SigIgn")] == ["0" * 16]
+
+
+@needs_root
 def test_working_directory_and_environment() -> None:
     with Namespaces("h1", cwd="/usr/share", env={"A": "b=c", "B": ""}) as h1, connect() as agent:
         assert run(agent, h1.pid, "pwd; echo $A/$B/$C", env={"C": "d"}) == "/usr/share\nb=c//d\n"
