@@ -777,7 +777,7 @@ class Lab:
         A name means what it means on the source; with ``version`` 4 or 6 its first
         address of that family.  A packet counts as lost 0.3 s after anything was last seen
         of it (longer where links delay).  Rules are watched by a table
-        ``playground_trace`` in nodes that have any, for as long as that takes.
+        ``playground_trace_...`` in nodes that have any, for as long as that takes.
 
         Raises `NotRunning`, `NoSuchNode`, `NodeDied`, and `BadArgument` for what is no question.
 

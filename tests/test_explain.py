@@ -8,6 +8,7 @@ alone decide, and kernels are the same on both, is in `test_explain_kernels`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
@@ -243,6 +244,12 @@ def test_a_firewall_with_rules_that_count_nothing(
         assert_names(net.explain(net.w1, net.www), node, "firewall", rule, whose)
     # What told of it is gone.
     assert "playground_trace" not in net.lab.node(node).run("nft list tables").stdout
+
+
+def test_several_explain_at_once(net: Net) -> None:
+    with rules(net.core, "forward", "tcp dport 80 drop"), ThreadPoolExecutor(3) as threads:
+        for found in threads.map(lambda _: net.explain(net.w1, net.www), range(3)):
+            assert_names(found, "core", "firewall", "tcp dport 80 drop")
 
 
 def test_an_inside_that_cannot_be_reached_from_outside(net: Net) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import os
 import socket
 import struct
 from collections.abc import Sequence
@@ -36,7 +37,8 @@ NF_HOOKS = {"prerouting": 0, "output": 3}
 NFT_META_NFTRACE = 12
 # Belongs to the socket that has made it, and goes with it (since Linux 5.12).
 NFT_TABLE_F_OWNER = 2
-TRACE_TABLE = "playground_trace"
+# Each trace has a table of its own, for several may go on at once: how their names begin.
+TRACE_TABLES = "playground_trace_"
 # Before connection tracking (-200) and "raw" (-300).
 TRACE_PRIORITY = -350
 
@@ -62,7 +64,7 @@ def start_trace(pid: int) -> Netlink | None:
     expressions = element("immediate", number(1, 1) + one) + element(
         "meta", number(2, NFT_META_NFTRACE) + number(3, 1)
     )
-    table = text_attribute(1, TRACE_TABLE)
+    table = text_attribute(1, TRACE_TABLES + os.urandom(4).hex())
     bodies = [(0, table + number(2, NFT_TABLE_F_OWNER))]
     for name, hook in NF_HOOKS.items():
         place = attribute(4 | NLA_F_NESTED, number(1, hook) + number(2, TRACE_PRIORITY))
@@ -130,7 +132,7 @@ def read_traces(netlink: Netlink) -> list[Request]:
             if kind == NFT_MSG_TRACE:
                 rows.append(_trace_row(attributes(packet[offset + 20 : offset + length])))
             offset += max((length + 3) & ~3, 16)
-    return [row for row in rows if row["table"] != TRACE_TABLE]
+    return [row for row in rows if not row["table"].startswith(TRACE_TABLES)]
 
 
 def _trace_row(found: dict[int, bytes]) -> Request:
