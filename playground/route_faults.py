@@ -279,6 +279,14 @@ class RouteFaults(LinkFaults):
             )
         if known is not None and known.mac and known.state not in ("failed", "incomplete"):
             return self._unknown(node, f"has a neighbour {hop} and did not send it anything")
+        asked = [
+            one
+            for one in facts.trail.asked
+            if isinstance(one.what, Neighbourly) and one.what.asks and one.what.address == hop
+        ]
+        sent = next((one for one in asked if (one.place, one.way) == (node, "out")), None)
+        if near and known is None and sent is None:
+            return self._unknown(node, f"did not send it, nor ask who has {hop}")
         self.step(node, "neighbour", f"nobody at {interface} says that {hop} is his", False)
         if not near:
             if on_link and (fault := self._mask(node, interface, hop)) is not None:
@@ -303,12 +311,6 @@ class RouteFaults(LinkFaults):
                 f"address{elsewhere}.",
                 "Is the address right, and the machine that should have it there?",
             )
-        asked = [
-            one
-            for one in facts.trail.asked
-            if isinstance(one.what, Neighbourly) and one.what.asks and one.what.address == hop
-        ]
-        sent = next((one for one in asked if (one.place, one.way) == (node, "out")), None)
         owner, port = near[0]
         if (state := facts.states[owner].interface(port)) is not None and (
             fault := self._interface(owner, state)

@@ -108,6 +108,20 @@ def facts(plan: Plan, **known: Any) -> Facts:
     )
 
 
+def test_nobody_is_called_silent_who_was_not_asked(plan: Plan) -> None:
+    # As where a rule drops it and the kernel cannot tell which.
+    ways = {"h1": ON, "r1": Way(interface="eth1", prefix="10.0.2.0/24")}
+    came = walked(*THERE[:2])
+    found = decide(facts(plan, sightings=tuple(came), ways=ways))
+    assert (found.node, found.cause) == ("r1", "unknown"), found
+    assert "nor ask who has 10.0.2.2" in found.sentence
+    asks = Neighbourly("10.0.2.2", True, "10.0.2.1")
+    came.append(Sighting("r1", "eth1", "out", 200, "02:00", "ff:ff", asks))
+    came.append(Sighting("www", "eth0", "in", 201, "02:00", "ff:ff", asks))
+    found = decide(facts(plan, sightings=tuple(came), ways=ways))
+    assert (found.node, found.cause) == ("www", "neighbour silent"), found
+
+
 def test_all_is_well_where_the_answer_came(plan: Plan) -> None:
     seen = (*walked(*THERE), *walked(*BACK, answer=True))
     found = decide(
