@@ -19,7 +19,7 @@ import threading
 import warnings
 import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -31,6 +31,7 @@ from playground.engine import Engine, LabLabels, NodeContainer
 from playground.engines import RunningLabs, check_name, choose
 from playground.errors import (
     AgentError,
+    AgentGone,
     LabNotFound,
     NodeDied,
     NoSuchNode,
@@ -280,7 +281,13 @@ class Lab:
     def _repr_mimebundle_(
         self, include: Collection[str] | None = None, exclude: Collection[str] | None = None
     ) -> dict[str, Any]:
-        return self.picture()._repr_mimebundle_(include, exclude)
+        from playground.showing import picture_of
+
+        try:
+            picture = self.picture()
+        except AgentError:  # how its links are nobody can tell; what there is, all the same
+            picture = picture_of(self.plan(), self.nodes, None)
+        return picture._repr_mimebundle_(include, exclude)
 
     # -- starting -----------------------------------------------------------
 
@@ -613,9 +620,13 @@ class Lab:
     def _save_soon(self) -> None:
         # Writing it takes longer than most changes do, and one may follow another.
         if self._saving is None:
-            self._saving = threading.Timer(SAVE_AFTER_S, self._save_state)
+            self._saving = threading.Timer(SAVE_AFTER_S, self._save_if_there)
             self._saving.daemon = True
             self._saving.start()
+
+    def _save_if_there(self) -> None:
+        with suppress(AgentGone):  # the lab has ended meanwhile, and nothing is to be saved
+            self._save_state()
 
     def _save_state(self) -> None:
         with self._lock:

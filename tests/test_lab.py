@@ -202,6 +202,17 @@ def test_a_link_between_running_hosts_can_be_added(engine: Engine) -> None:
         assert_can_ping(h1, "10.9.9.2")
 
 
+def test_a_lab_whose_agent_has_gone_saves_nothing_and_says_nothing(engine: Engine) -> None:
+    h1, _ = pair()
+    with Lab(h1, quiet=True) as lab:
+        h1.links[0].down()
+        saving = lab._saving
+        assert saving is not None and lab._client is not None
+        lab._client.close()
+        saving.join(10)  # what it raises, pytest tells of
+        assert not saving.is_alive()
+
+
 def state_of(node: Host | Router) -> str:
     """Return all that a lab sets in a node's network."""
     return node.run(

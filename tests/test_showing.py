@@ -12,7 +12,7 @@ import pytest
 
 from playground import Host, Lab, Link, Router, Switch, examples
 from playground.engine import Engine
-from playground.errors import BadArgument, NodeDied, PlaygroundError
+from playground.errors import AgentGone, BadArgument, NodeDied, PlaygroundError
 from tests.machine import first_process
 from tests.topologies import nodes_of
 
@@ -122,3 +122,9 @@ def test_a_running_lab_shows_how_its_links_are(
         after = {frozenset((c.a, c.b)): c.state for c in lab.picture().diagram.cables}
         assert after[frozenset(("h1", "r1"))] == "down"
         assert after[frozenset(("r2", "s1"))] == "up"
+        # Without its agent nobody can tell; a notebook shows what was declared.
+        assert lab._client is not None
+        lab._client.close()
+        with pytest.raises(AgentGone):
+            lab.picture()
+        assert ">r1</text>" in lab._repr_mimebundle_()["text/html"]
