@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from playground.dissecting import MISSING, OUT_OF_ORDER, RETRANSMISSION
 from playground.errors import BadArgument
 from playground.frames import Directory
+from playground.own_files import write_file
 from playground.rungs import EVERYBODY, Rung
 from playground.themes import style
 
@@ -202,8 +203,7 @@ class Ladder:
             text = f"{self}\n"
         else:
             raise BadArgument(f"{path.name}: a ladder is saved as .svg, or as .txt")
-        path.write_text(text, encoding="utf-8")
-        return path
+        return write_file(path, [text.encode()])
 
     # -- for the drawings ---------------------------------------------------
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from playground.errors import BadArgument, PlaygroundError
 from playground.frames import RAW_IP, Directory, Frame, Place
+from playground.own_files import write_file
 from playground.tables import Table, Tabular, html_table
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ class Packets(Tabular, Sequence["Packet"]):
         """Write a file for Wireshark and others; return its path.
 
         A name in .pcapng keeps at which interface each packet was seen, one in .pcap does not.
-        Raises `BadArgument` for another.
+        Raises `BadArgument` for another, `TransferFailed` where it cannot be written.
 
         """
         from playground.pcapng import write_pcap, write_pcapng
@@ -199,9 +200,7 @@ class Packets(Tabular, Sequence["Packet"]):
             parts = write_pcap(kinds.pop(), self._in_order())
         else:
             raise BadArgument(f"{path.name}: a capture is saved as .pcapng or .pcap")
-        with path.open("wb") as file:
-            file.writelines(parts)
-        return path
+        return write_file(path, parts)
 
     def wireshark(self) -> subprocess.Popen[bytes]:
         """Open Wireshark with these packets, and those that come as long as it is captured.

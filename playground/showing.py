@@ -20,6 +20,7 @@ from playground.drawing import THEMES, draw_svg
 from playground.errors import AgentError, AgentGone, BadArgument, PlaygroundError
 from playground.layout import Layout, place
 from playground.live import Agent, LiveSwitch, LiveWire
+from playground.own_files import write_file
 from playground.picture import draw
 from playground.plan import Plan, WireEnd
 from playground.topology import Link, Node
@@ -67,7 +68,8 @@ class Picture:
         """Write it to a file, .svg, .png or .pdf by its name, and return its path.
 
         A .png or .pdf is light unless ``theme`` is "dark".  Raises `BadArgument` for
-        another kind of file, `PlaygroundError` where a package is missing that it needs.
+        another kind of file, `PlaygroundError` where a package is missing that it needs,
+        `TransferFailed` where the file cannot be written.
 
         """
         path = Path(path)
@@ -78,11 +80,9 @@ class Picture:
                 f"{', '.join(_KINDS)}"
             )
         if kind == ".svg":
-            path.write_text(self.svg(theme), encoding="utf-8")
-        else:
-            light = self.svg("light" if theme == "auto" else theme)
-            path.write_bytes(_converted(light, "png" if kind == ".png" else "pdf"))
-        return path
+            return write_file(path, [self.svg(theme).encode()])
+        light = self.svg("light" if theme == "auto" else theme)
+        return write_file(path, [_converted(light, "png" if kind == ".png" else "pdf")])
 
     def __str__(self) -> str:
         return draw(self._plan)

@@ -227,6 +227,10 @@ def ruleset_lines(text: str) -> Iterator[str]:
         yield f"{place}: {line}"
 
 
+# The tables by which `lab.explain` follows a packet, for a moment: see `agent.tracing`.
+_TRACES = " playground_trace_"
+
+
 def numbered_rules(text: str) -> Iterator[tuple[int | None, str, str]]:
     """Yield handle, place (family, table, chain) and text of each line in a ruleset."""
     table, chain = "", ""
@@ -239,7 +243,7 @@ def numbered_rules(text: str) -> Iterator[tuple[int | None, str, str]]:
             table, chain = words.removeprefix("table ").removesuffix(" {"), ""
         elif words.endswith("{") and words.startswith(("chain ", "map ", "set ", "ct helper ")):
             chain = words.removesuffix(" {").split()[-1]
-        elif words not in ("", "}"):
+        elif words not in ("", "}") and _TRACES not in table:
             plain = re.sub(r"\bcounter packets \d+ bytes \d+", "counter", words)
             # What sets and maps hold by themselves comes and goes.
             if not re.search(r"\bexpires\b", plain):

@@ -48,6 +48,12 @@ def test_a_ruleset_is_lines_without_what_is_counted() -> None:
     assert numbers == [5]
 
 
+def test_what_explain_watches_packets_by_is_no_rule() -> None:
+    chain = "chain output {\ntype filter hook output priority -350;\nmeta nftrace set 1\n}"
+    assert list(numbered_rules(f"table inet playground_trace_7 {{\n{chain}\n}}")) == []
+    assert len(list(numbered_rules(f"table inet of_a_student {{\n{chain}\n}}"))) == 2
+
+
 def test_two_states_differ_by_lines_that_came_and_went() -> None:
     eth0 = InterfaceState("eth0", True, True, 1500, "02:00", (AddressState("10.0.0.2/24"),))
     down = InterfaceState("eth0", True, False, 1500, "02:00")

@@ -76,11 +76,17 @@ def capture(
     job.streams["stdout"], writer = os.pipe()
     with contextlib.suppress(OSError):  # an ordinary user has an allowance for pipes
         fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, CAPTURE_PIPE_BYTES)
-    job.pid = os.fork()
-    if job.pid == 0:
-        _become_capture(there, writer, places, filter, snaplen_bytes)
-    there.close()
-    os.close(writer)
+    try:
+        job.pid = os.fork()
+        if job.pid == 0:
+            _become_capture(there, writer, places, filter, snaplen_bytes)
+    except OSError:  # no process is to be had: EAGAIN
+        os.close(job.streams["stdout"])
+        job.channel.close()
+        raise
+    finally:
+        there.close()
+        os.close(writer)
     os.set_blocking(job.streams["stdout"], False)
     agent.job_count += 1
     agent.jobs[job.number] = job

@@ -65,8 +65,12 @@ def make_tagged(netlink: Netlink, name: str, parent: str, vlan: int, offload: bo
         if number not in (0, errno.EOPNOTSUPP):
             raise refusal(message, number, reason)
         if number == 0:
-            if not offload:
-                Offloads().off(name)
+            try:
+                if not offload:
+                    Offloads().off(name)
+            except BaseException:
+                netlink.attempt([delete_link(name)])
+                raise
             return
     try:
         _make_pair(netlink, name, parent, vlan, offload)
