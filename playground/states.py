@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from playground.connections import Connection, read_connection
+from playground.errors import BadArgument
 from playground.kernel_routes import PolicyRule, Route, read_route
 from playground.live import Agent
 from playground.tables import Table, Tabular
@@ -176,13 +177,18 @@ class State(Tabular):
         """Return what came and went since an earlier state, node by node.
 
         ``before`` may have other nodes.  What is volatile (counters, ages, the states of
-        TCP) is in neither, so that two states of a silent lab do not differ.
+        TCP) is in neither, so that two states of a silent lab do not differ.  Raises
+        `BadArgument` for what is no state.
 
         >>> lab.state().diff(before)
         change  node  kind   entry
         -       h1    route  default via 192.168.1.1 dev eth1 proto static
 
         """
+        if not isinstance(before, State):
+            raise BadArgument(
+                f"{before!r} is no state to compare with: keep one by before = lab.state()"
+            )
         found = []
         for name in dict.fromkeys((*before.nodes, *self.nodes)):
             old, new = (

@@ -152,6 +152,9 @@ class Watch:
         """Watch no more."""
         self._job.stop()
 
+    def __repr__(self) -> str:
+        return f"<Watch of what {self._name} logs>"
+
     def __iter__(self) -> Iterator[Logged]:
         return self
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from playground.engine import Engine
-from playground.errors import NotRunning
+from playground.errors import BadArgument, NotRunning
 from playground.lab import Lab
 from playground.states import (
     AddressState,
@@ -52,6 +52,11 @@ def test_what_explain_watches_packets_by_is_no_rule() -> None:
     chain = "chain output {\ntype filter hook output priority -350;\nmeta nftrace set 1\n}"
     assert list(numbered_rules(f"table inet playground_trace_7 {{\n{chain}\n}}")) == []
     assert len(list(numbered_rules(f"table inet of_a_student {{\n{chain}\n}}"))) == 2
+
+
+def test_a_state_is_compared_with_a_state() -> None:
+    with pytest.raises(BadArgument, match=r"3 is no state .*before = lab.state\(\)"):
+        State({}).diff(3)  # type: ignore[arg-type]
 
 
 def test_two_states_differ_by_lines_that_came_and_went() -> None:

@@ -36,6 +36,7 @@ def test_what_a_log_rule_takes_is_shown_and_goes_on(engine: Engine) -> None:
     router.firewall.log(protocol="icmp", rate="1/hour", burst=1)
     router.firewall.log(protocol="tcp", port=80, state="new")
     with Lab(h1, quiet=True), serve(www, 80), router.firewall.watch() as log:
+        assert repr(log) == "<Watch of what router logs>"
         assert ask(h1, "10.6.0.2", 80).startswith("10.5.0.2")
         seen = log.next()
         assert (seen.rule, seen.protocol, seen.source) == (2, "tcp", "10.5.0.2")
