@@ -350,7 +350,7 @@ class Lab:
             with Beside(self._start_agent, lasting) as helper:
                 pids = self._engine.start_nodes(self._labels, containers, self._progress)
                 self._client = helper.result()
-            with self._blaming_the_dead(containers):
+            with self._blaming(containers, pids):
                 self._bring_up(undo, plan, compare(None, plan), pids)
             if self.keep:
                 guard.release()
@@ -382,14 +382,19 @@ class Lab:
         self._hashes = applying.hash_passwords(client, passwords)
 
     @contextmanager
-    def _blaming_the_dead(self, containers: Sequence[NodeContainer]) -> Iterator[None]:
-        """Raise `NodeDied` where the agent says that a node's processes are gone."""
+    def _blaming(
+        self, containers: Sequence[NodeContainer], pids: Mapping[str, int]
+    ) -> Iterator[None]:
+        """Name the node that the agent's error is of; raise `NodeDied` where it has ended."""
         try:
             yield
         except AgentError as error:
             if error.errno == errno.ESRCH:
                 self._engine.refuse_dead(self._labels, containers)
-            raise
+            message = _with_names(str(error), pids)
+            if isinstance(error, AgentGone) or message == str(error):
+                raise
+            raise AgentError(message, error.op, error.errno, error.remote_traceback) from error
 
     def _extend(self, plan: Plan, images: Mapping[str, Image | None]) -> None:
         change = compare(self._plan, plan)
@@ -402,7 +407,7 @@ class Lab:
             if new:
                 undo.callback(self._engine.stop, self.id, new)
                 pids |= self._engine.start_nodes(self._labels, containers, self._progress)
-            with self._blaming_the_dead(containers):
+            with self._blaming(containers, pids):
                 self._bring_up(undo, plan, change, pids)
             undo.pop_all()
 
@@ -1107,6 +1112,14 @@ def _check_name(name: str | None) -> str:
     if not isinstance(name, str) or not name.strip() or not name.isprintable():
         raise TopologyError(f'{name!r} is no name for a lab: use a word, such as "coffee-shop"')
     return name
+
+
+def _with_names(message: str, pids: Mapping[str, int]) -> str:
+    """Put nodes' names where the agent has but the numbers of their first processes."""
+    names = {pid: name for name, pid in pids.items()}
+    return re.sub(
+        r"the node of pid (\d+)", lambda found: names.get(int(found[1]), found[0]), message
+    )
 
 
 def _slug(name: str) -> str:

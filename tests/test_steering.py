@@ -271,3 +271,11 @@ def test_what_the_kernel_refuses_is_as_if_it_had_not_been_said(diamond: Lab) -> 
         a.route("10.9.0.0/16", via="192.0.2.1")
     assert a.own_routes == []
     diamond.start()
+
+
+def test_a_value_that_the_kernel_refuses_is_told_with_its_node(engine: Engine) -> None:
+    h1 = Host("h1")
+    Link(h1, Host("h2"))
+    h1.sysctls["net.ipv4.ip_forward"] = "often"
+    with pytest.raises(AgentError, match=r"^in h1: cannot set the sysctl .* to 'often'"):
+        Lab(h1, quiet=True).start()
