@@ -7,6 +7,7 @@ runs, whoever started it, and whatever else has a network namespace of its own.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import secrets
@@ -186,7 +187,12 @@ def unplug(container: Container, interface: str | None = None) -> None:
         what = f"{interface} was not plugged into {place.name}" if interface else "say which"
         raise BadArgument(f"{what}: of what it has, {', '.join(ours) or 'nothing'} was plugged in")
     with about(place):
-        plumber.do("unplug", pid=place.pid, interface=interface)
+        try:
+            plumber.do("unplug", pid=place.pid, interface=interface)
+        except AgentError as error:
+            # It went meanwhile, with the lab at its other end.
+            if error.errno != errno.ENODEV:
+                raise
 
 
 def plugged(container: Container) -> Table[Plugged]:

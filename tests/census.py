@@ -15,6 +15,7 @@ import ctypes
 import gc
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,17 +78,23 @@ def take(prefix: str) -> Census:
 
 
 def wait_for_return(prefix: str, before: Census) -> None:
-    """Wait until there is again what there was, or fail with what is not."""
+    """Wait until there is no more than there was, or fail with what is.
 
-    def changed() -> dict[str, tuple[object, object]]:
+    There may be less: earlier tests' leftovers take their time to go.
+
+    """
+
+    def left() -> dict[str, object]:
         now = take(prefix)
-        return {
-            name: (was, getattr(now, name))
+        more: dict[str, object] = {
+            name: sorted((Counter(getattr(now, name)) - Counter(was)).elements())
             for name, was in vars(before).items()
-            if getattr(now, name) != was
+            if name != "networks"
         }
+        more["networks"] = max(0, now.networks - before.networks)
+        return {name: what for name, what in more.items() if what}
 
-    wait_until(changed, {}, "what is not as it was: was, is")
+    wait_until(left, {}, "what was left")
 
 
 def children(pid: int) -> list[int]:
