@@ -286,11 +286,10 @@ def _domains(plan: Plan, carrying: Iterable[WirePlan]) -> Iterable[_Domain]:
         while left:
             queue = [next(iter(left))]
             for name in queue:
-                queue += [
-                    peer.node
-                    for peer in left[name].neighbours
-                    if peer.node in left and peer.node not in queue
-                ]
+                # Two routers may hear each other on several networks.
+                for peer in dict.fromkeys(peer.node for peer in left[name].neighbours):
+                    if peer in left and peer not in queue:
+                        queue.append(peer)
             yield _Domain([left.pop(name) for name in queue], alive)
 
 

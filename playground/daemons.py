@@ -29,7 +29,7 @@ from playground.plan import Address, AnnouncementPlan, NeighbourPlan, Network, R
 from playground.protocols import BACKBONE, DYNAMIC, FIRST_PRIVATE_AS, OSPF_COST
 from playground.realms import Realms, inner_links
 from playground.segments import Segment
-from playground.services import BGP, OSPF, OSPF6, RIP, RIPng, ServiceSettings
+from playground.services import BGP, OSPF, OSPF6, RIP, SERVICES, RIPng, ServiceSettings
 from playground.topology import Link, Machine, Router
 from playground.wiring import Wiring, link_local
 
@@ -88,7 +88,8 @@ def _daemons(router: Router, domains: Sequence[_Domain], routes: Sequence[RouteP
         families = [part.bgp for part in parts if part.bgp]
         settings.append(BGP(bgp_settings(number, name, families)))
     return Daemons(
-        tuple(settings),
+        # A daemon without a network to speak on runs all the same, and waits for one.
+        tuple(settings) or (SERVICES[str(router.routing)].settings(),),
         tuple(peer for part in parts for peer in part.neighbours),
         tuple(item for part in parts for item in part.announced),
         tuple(route for part in parts for route in part.routes),
@@ -141,7 +142,9 @@ class _Domain:
     ) -> None:
         self.family = family
         self._router_ids = {
-            router: _router_id(router, realms, addressing, wiring) for router in routers
+            router: _router_id(router, realms, addressing, wiring)
+            for router in routers
+            if router.links
         }
         self.ports: dict[Router, list[_Port]] = {}
         self._heard: dict[tuple[Segment, str], list[_Port]] = {}

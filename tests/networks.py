@@ -298,25 +298,55 @@ def _home(
 # -- routing protocols ------------------------------------------------------
 
 
+@st.composite
+def many_cables(draw: st.DrawFn) -> list[Router]:
+    """Return routers that speak one protocol, connected, often by several networks at once."""
+    routing = draw(st.sampled_from(["ospf", "rip", "bgp"]))
+    systems = [None, 64512, 64513] if routing == "bgp" else [None]
+    routers = [
+        Router(f"r{number}", routing=routing, as_number=draw(st.sampled_from(systems)))
+        for number in range(draw(st.integers(1, 5)))
+    ]
+    pairs = [(draw(st.integers(0, n - 1)), n) for n in range(1, len(routers))]
+    for _ in range(draw(st.integers(0, 4)) if pairs else 0):
+        pairs.append(draw(st.sampled_from(pairs)))
+    for number, (one, other) in enumerate(pairs):
+        kind = draw(st.sampled_from(["cable", "lan", "vlans"]))
+        if kind == "cable":
+            Link(routers[one], routers[other])
+            continue
+        switch = Switch(f"s{number}", vlans=(10, 20) if kind == "vlans" else None)
+        third = draw(st.sampled_from(routers))
+        for router in dict.fromkeys((routers[one], routers[other], third)):
+            Link(switch, router, **({"trunk": True} if kind == "vlans" else {}))
+    return routers
+
+
 def best_tables(
     plan: Plan, carrying: Iterable[WirePlan]
 ) -> dict[str, dict[str, list[tuple[str | None, str | None]]]]:
     """Return what routing protocols would find, by another algorithm (Bellman's and Ford's)."""
-    plugged = {(end.node, end.interface) for wire in carrying for end in (wire.a, wire.b)}
+    wired = {(end.node, end.interface) for wire in carrying for end in (wire.a, wire.b)}
+
+    def plugged(node: str, interface: str) -> bool:
+        # eth0.10 is a VLAN of eth0's wire.
+        return (node, interface.partition(".")[0]) in wired
+
     routers = [node for node in plan.nodes if node.announced]
     best: dict[str, dict[str, tuple[int, list[tuple[str | None, str | None]]]]] = {}
     for node in routers:
         best[node.name] = {
             str(item.network): (item.cost, [(None, item.interface)])
             for item in node.announced
-            if item.interface is None or (node.name, item.interface) in plugged
+            if item.interface is None or plugged(node.name, item.interface)
         }
     for _ in routers:
         for node in routers:
             table = best[node.name]
             for peer in node.neighbours:
-                ends = (node.name, peer.interface), (peer.node, peer.peer_interface)
-                if not plugged.issuperset(ends):
+                if not plugged(node.name, peer.interface):
+                    continue
+                if not plugged(peer.node, peer.peer_interface):
                     continue
                 for network, (rest, hops) in list(best[peer.node].items()):
                     if ip_network(network).version != peer.address.version:

@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from ipaddress import ip_address
-from itertools import pairwise
+from ipaddress import IPv4Interface, IPv4Network, ip_address
+from itertools import pairwise, permutations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from playground.convergence import unfinished
 from playground.engine import Engine
 from playground.errors import BadArgument, CommandFailed, TopologyError
 from playground.lab import Lab
-from playground.plan import NodePlan, Plan
+from playground.plan import InterfacePlan, NodePlan, Plan
 from playground.planning import make_plan
-from playground.services import BGP, OSPF, OSPF6, RoutingDaemon
+from playground.services import BGP, OSPF, OSPF6, RIP, RoutingDaemon
 from playground.topology import Host, Link, Router, Switch
 from playground.wiring import link_local
 from tests.facts import assert_can_ping, assert_path
+from tests.networks import best_tables, many_cables
 
 
-def settings(node: NodePlan, kind: type[RoutingDaemon] = OSPF) -> list[str]:
+def lines_of(node: NodePlan, kind: type[RoutingDaemon] = OSPF) -> list[str]:
     [found] = [item for item in node.services if isinstance(item, kind)]
     return [line.strip() for line in found.configuration.splitlines()]
 
 
 def block(node: NodePlan, interface: str) -> list[str]:
     """What OSPF is told of one interface."""
-    lines = settings(node)
+    lines = lines_of(node)
     begin = lines.index(f"interface {interface}") + 1
     rest = [*lines[begin:], "interface"]
     return rest[: next(n for n, line in enumerate(rest) if line.startswith("interface"))]
@@ -58,7 +62,7 @@ def test_a_static_neighbour_is_led_to_by_a_static_route_that_others_are_told_of(
     plan = mixed()
     assert routes(plan.node("a")) == []
     assert routes(plan.node("b")) == ["10.3.0.0/24 via 10.2.0.2"]
-    assert "redistribute kernel" in settings(plan.node("b"))
+    assert "redistribute kernel" in lines_of(plan.node("b"))
     assert ("10.3.0.0/24", None) in [
         (str(item.network), item.interface) for item in plan.node("b").announced
     ]
@@ -98,9 +102,9 @@ def test_what_masquerades_is_the_way_out_and_says_nothing_outside() -> None:
     modem.masquerade(Link(modem, isp, subnet="203.0.113.0/24"))
     Link(isp, Host("www"), subnet="198.51.100.0/24")
     plan = make_plan([inner])
-    assert "default-information originate always" in settings(plan.node("modem"))
+    assert "default-information originate always" in lines_of(plan.node("modem"))
     assert [peer.node for peer in plan.node("modem").neighbours] == ["inner"]
-    assert "interface eth1" not in settings(plan.node("modem"))
+    assert "interface eth1" not in lines_of(plan.node("modem"))
     assert routes(plan.node("modem")) == ["0.0.0.0/0 via 203.0.113.2"]
     assert plan.node("isp").neighbours == ()
 
@@ -129,7 +133,7 @@ def test_systems_without_a_number_get_one_each() -> None:
     for one, other in pairwise(routers):
         Link(one, other)
     plan = make_plan(routers)
-    numbers = [settings(plan.node(name), BGP)[0] for name in ("a", "b", "c")]
+    numbers = [lines_of(plan.node(name), BGP)[0] for name in ("a", "b", "c")]
     assert numbers == ["router bgp 64513", "router bgp 64512", "router bgp 64514"]
 
 
@@ -141,7 +145,7 @@ def test_routers_of_one_system_find_each_other_by_ospf() -> None:
     Link(c, other, subnet="10.3.0.0/24")
     plan = make_plan([a])
     # A session with each router of the system, the one that is not next to it too.
-    peers = [line for line in settings(plan.node("a"), BGP) if "remote-as" in line]
+    peers = [line for line in lines_of(plan.node("a"), BGP) if "remote-as" in line]
     assert peers == ["neighbor 10.1.0.2 remote-as 64512", "neighbor 10.2.0.2 remote-as 64512"]
     assert "ip ospf passive" in block(plan.node("c"), "eth1")
     assert "ip ospf passive" not in block(plan.node("c"), "eth0")
@@ -183,12 +187,50 @@ def test_where_links_have_only_ipv6_a_router_is_known_by_its_mac_address() -> No
     names = {
         line
         for node in plan.nodes
-        for line in settings(node, OSPF6)
+        for line in lines_of(node, OSPF6)
         if line.startswith("ospf6 router-id")
     }
     assert len(names) == 2
     last = ip_address(bytes.fromhex(plan.node("a").interfaces[0].mac.replace(":", ""))[-4:])
     assert f"ospf6 router-id {last}" in names
+
+
+@settings(max_examples=100, deadline=None)
+@given(many_cables(), st.booleans())
+def test_neighbours_may_share_any_number_of_networks(routers: list[Router], ipv6: bool) -> None:
+    plan = make_plan(routers, ipv6=ipv6)
+    on: dict[IPv4Network, list[tuple[NodePlan, InterfacePlan]]] = {}
+    for node in plan.nodes:
+        for interface in node.interfaces:
+            for address in interface.addresses:
+                if isinstance(address, IPv4Interface):
+                    on.setdefault(address.network, []).append((node, interface))
+    numbers = {node.name: as_number(node) for node in plan.nodes}
+    for ends in on.values():
+        for (node, mine), (other, its) in permutations(ends, 2):
+            heard = [(p.interface, p.node, p.peer_interface) for p in node.neighbours]
+            assert heard.count((mine.name, other.name, its.name)) == 1 + ipv6
+            told = [item.service for item in node.services]
+            if "ospf" in told and numbers[node.name] == numbers[other.name]:
+                assert "ip ospf passive" not in block(node, mine.name)
+            if "rip" in told:
+                assert f"passive-interface {mine.name}" not in lines_of(node, RIP)
+            if "bgp" in told and numbers[node.name] != numbers[other.name]:
+                address = next(a.ip for a in its.addresses if a.version == 4)
+                session = f"neighbor {address} remote-as {numbers[other.name]}"
+                assert lines_of(node, BGP).count(session) == 1
+    assert unfinished(plan, plan.wires, best_tables(plan, plan.wires)) == []
+
+
+def as_number(node: NodePlan) -> str | None:
+    found = [item for item in node.services if isinstance(item, BGP)]
+    return lines_of(node, BGP)[0].split()[-1] if found and found[0].configuration else None
+
+
+@pytest.mark.parametrize("routing", ["ospf", "rip", "bgp"])
+def test_a_router_without_a_link_has_its_daemon_all_the_same(routing: str) -> None:
+    [service] = make_plan([Router("r1", routing=routing)]).node("r1").services
+    assert service.service == routing
 
 
 # -- what comes of it --------------------------------------------------------
@@ -368,3 +410,24 @@ def test_a_router_is_set_up_by_hand(engine: Engine) -> None:
         wait = "until ip route | grep -q 'proto ospf'; do sleep 0.05; done"
         a.run(wait)
         assert_can_ping(a, h1)
+
+
+def test_neighbours_on_two_networks_find_their_ways(engine: Engine) -> None:
+    pairs = []
+    for routing in ("ospf", "rip", "bgp"):
+        a, b = (Router(f"{routing}-{letter}", routing=routing) for letter in "ab")
+        Link(a, b)
+        switch = Switch(f"lans-{routing}", vlans=(10, 20))
+        for router in (a, b):
+            Link(switch, router, trunk=True)
+        far = Host(f"far-{routing}")
+        Link(b, far)
+        pairs.append((a, far))
+    # Beside them one that has nobody to speak to.
+    alone = Router("alone", routing="ospf")
+    with Lab(*(a for a, _ in pairs), alone, quiet=True):
+        for a, far in pairs:
+            assert_can_ping(a, far)
+        rows = [row for row in pairs[0][0].routes() if row.protocol == "ospf" and row.via]
+        assert sorted(str(row.via)[-2:] for row in rows) == [".2", ".2", ".2"]
+        assert "OSPF" in alone.vtysh("configure terminal", "router ospf", "do show ip ospf")
