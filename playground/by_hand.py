@@ -12,7 +12,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 
-from playground.kernel_routes import PolicyRule
+from playground.kernel_routes import PolicyRule, gateway_words
 from playground.plan import (
     HopPlan,
     Network,
@@ -219,7 +219,7 @@ def route_as_shell(route: RoutePlan, others: Sequence[RoutePlan] = ()) -> str:
 
     """
     words = [*_ip(route.destination), "route", "replace", _called(route.destination)]
-    words += _hop(HopPlan(route.via, route.interface))
+    words += _hop(route.destination, HopPlan(route.via, route.interface))
     on_link = {o.interface for o in others if o.via is None and _is_host(o.destination, route)}
     return " ".join(words + (["onlink"] if len(on_link) > 1 else []))
 
@@ -242,8 +242,9 @@ def own_route_as_shell(route: OwnRoutePlan) -> str:
     words += ["metric", str(route.metric)] if route.metric is not None else []
     words += ["table", str(route.table)] if route.table != _MAIN else []
     if len(route.hops) == 1:
-        return " ".join(words + _hop(route.hops[0]))
-    return " ".join(words + [word for hop in route.hops for word in ("nexthop", *_hop(hop))])
+        return " ".join(words + _hop(route.destination, route.hops[0]))
+    hops = [word for hop in route.hops for word in ("nexthop", *_hop(route.destination, hop))]
+    return " ".join(words + hops)
 
 
 def rule_as_shell(rule: OwnRulePlan) -> str:
@@ -271,8 +272,8 @@ def _called(network: Network) -> str:
     return str(network) if network.prefixlen else "default"
 
 
-def _hop(hop: HopPlan) -> list[str]:
-    return [*(["via", str(hop.via)] if hop.via else []), "dev", hop.interface]
+def _hop(destination: Network, hop: HopPlan) -> list[str]:
+    return [*gateway_words(destination.version, hop.via), "dev", hop.interface]
 
 
 # -- all in all --------------------------------------------------------------

@@ -30,12 +30,25 @@ KINDS = {1: "unicast", 2: "local", 5: "multicast", 6: "blackhole", 7: "unreachab
 TABLES = {253: "default", 254: "main", 255: "local"}
 
 
+def gateway_words(family: int, via: IPv4Address | IPv6Address | None) -> list[str]:
+    """Return how ip(8) writes the gateway of a route of this family (4 or 6).
+
+    >>> gateway_words(4, ip_address("fe80::1"))
+    ['via', 'inet6', 'fe80::1']
+
+    """
+    if via is None:
+        return []
+    return ["via", *(["inet6"] if via.version != family else []), str(via)]
+
+
 @dataclass(frozen=True)
 class Route:
     """One next hop of one route.
 
-    ``via`` is None for what is on the link itself, ``interface`` for what goes
-    nowhere.  ``protocol`` is who made it: "kernel" (an interface's own prefix),
+    ``via`` is the gateway, which for an IPv4 route may be an IPv6 address (RFC 8950), and
+    None for what is on the link itself; ``interface`` is None for what goes nowhere.
+    ``protocol`` is who made it: "kernel" (an interface's own prefix),
     "static", "ospf", "rip", "ripng", "bgp".  ``kind`` is "unicast", or "blackhole",
     "unreachable", "prohibit" for what is thrown away.  Of two routes to one
     destination the one with the lower ``metric`` counts, and none is 0 (IPv4).
@@ -74,7 +87,7 @@ class Route:
 
     def hop(self) -> list[str]:
         """Return this next hop in ip(8)'s words."""
-        words = ["via", str(self.via)] if self.via else []
+        words = gateway_words(self.destination.version, self.via)
         return words + (["dev", self.interface] if self.interface else [])
 
 

@@ -83,10 +83,16 @@ class _Finder:
         if not route.via and route.link:
             yield HopPlan(None, self.names[route.link.end(self.machine)])
         for via in route.via:
-            address, link = self._next(route, via, family)
-            yield HopPlan(address, self.names[link.end(self.machine)])
+            # RFC 8950: IPv4 goes over an IPv6 next hop too, where there is no other.
+            families = [family, 6] if isinstance(via, Machine) else [via.version]
+            found = next(filter(None, (self._next(route, via, one) for one in families)), None)
+            if found is None:
+                raise self._refusal(route, via, families)
+            yield HopPlan(found[0], self.names[found[1].end(self.machine)])
 
-    def _next(self, route: OwnRoute, via: Address | Machine, family: int) -> tuple[Address, Link]:
+    def _next(
+        self, route: OwnRoute, via: Address | Machine, family: int
+    ) -> tuple[Address, Link] | None:
         links = [route.link] if route.link else self.machine.attachments
         for link in links:
             segment = self.realms.segment_of[link.end(self.machine)]
@@ -105,9 +111,14 @@ class _Finder:
                 return via, link
         if route.link and not isinstance(via, Machine):
             return via, route.link
+        return None
+
+    def _refusal(
+        self, route: OwnRoute, via: Address | Machine, families: list[int]
+    ) -> TopologyError:
         called = via.name if isinstance(via, Machine) else str(via)
-        raise TopologyError(
+        return TopologyError(
             f"{self.machine.name}: the route to {route.destination} leads to {called}, which has "
-            f"no IPv{family} address on a link of {self.machine.name}; give a gateway next to it, "
-            f"or say by which link= it is reached"
+            f"no IPv{families[0]} address on a link of {self.machine.name}; give a gateway next "
+            f"to it, or say by which link= it is reached"
         )

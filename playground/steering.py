@@ -105,6 +105,8 @@ class Steering:
         address, or a node that is on a link with this one; several share what is
         sent (equal-cost paths).  Without ``via`` all of the destination is on
         ``link`` itself; with it, ``link`` says by which link the gateway is reached.
+        The gateway of an IPv4 route may have an IPv6 address (RFC 8950); "default" is
+        IPv6's then, and IPv4's is "0.0.0.0/0".
         Of two routes to one destination that with the lower ``metric`` counts, and
         none is the lowest in IPv4.  ``kind`` is "unicast", or "blackhole"
         (packets vanish), "unreachable" or "prohibit" (the sender is told).  ``table``
@@ -116,6 +118,7 @@ class Steering:
 
         >>> r1.route("10.9.0.0/16", via=[r2, r3])
         >>> r1.route("10.66.0.0/16", kind="blackhole")
+        >>> r1.route("10.2.0.0/24", via="fe80::ff:fe00:2", link=middle)
         >>> backup = r1.route("default", via="203.0.113.2", metric=200)
         >>> backup.remove()
 
@@ -255,8 +258,9 @@ def _destination(
         network = ip_network("::/0" if families == {6} else "0.0.0.0/0")
     else:
         network = _network(here, destination)
-    if families - {network.version}:
-        raise TopologyError(f"{here}: the gateway's address is not IPv{network.version}")
+    # RFC 8950: IPv4 goes over an IPv6 next hop too, and not the other way round.
+    if network.version == 6 and 4 in families:
+        raise TopologyError(f"{here}: the gateway's address is not IPv6")
     return network, tuple(gateways)
 
 

@@ -36,6 +36,7 @@ RTA_PRIORITY = 6
 RTA_PREFSRC = 7
 RTA_MULTIPATH = 9
 RTA_TABLE = 15
+RTA_VIA = 18
 RT_TABLE_MAIN = 254
 RT_TABLE_LOCAL = 255
 RTM_F_CLONED = 0x200
@@ -81,6 +82,24 @@ def route(kind: int, entry: Request, index: int, onlink: bool = False) -> Messag
     return Message(kind, flags, header + body, f"{purpose} on {entry['interface']}")
 
 
+def gateway_attribute(family: int, via: str) -> bytes:
+    """The attribute for a gateway, which may be of another family than the route (RFC 8950)."""
+    of, packed = packed_address(via)
+    if of == family:
+        return attribute(RTA_GATEWAY, packed)
+    return attribute(RTA_VIA, struct.pack("H", of) + packed)  # struct rtvia
+
+
+def gateway_of(family: int, found: dict[int, bytes]) -> str | None:
+    """Read the gateway out of a route's attributes, or of one next hop's."""
+    if RTA_GATEWAY in found:
+        return socket.inet_ntop(family, found[RTA_GATEWAY])
+    if RTA_VIA in found:
+        [of] = struct.unpack_from("H", found[RTA_VIA])
+        return socket.inet_ntop(of, found[RTA_VIA][2:])
+    return None
+
+
 def routes(pids: Sequence[int]) -> list[list[Request]]:
     found = []
     for pid in pids:
@@ -113,7 +132,7 @@ def route_rows(answer: bytes, names: dict[int, str]) -> Iterator[Request]:
 
     row = {
         "destination": f"{address(found.get(RTA_DST, bytes(ADDRESS_BYTES[family])))}/{length}",
-        "via": address(found.get(RTA_GATEWAY)),
+        "via": gateway_of(family, found),
         "interface": names.get(read_number(found, RTA_OIF) or 0),
         "metric": read_number(found, RTA_PRIORITY),
         "protocol": protocol,
@@ -129,6 +148,6 @@ def route_rows(answer: bytes, names: dict[int, str]) -> Iterator[Request]:
     offset = 0
     while offset + 8 <= len(hops):  # struct rtnexthop
         size, _, weight, index = struct.unpack_from("HBBi", hops, offset)
-        via = attributes(hops[offset + 8 : offset + size]).get(RTA_GATEWAY)
-        yield row | {"via": address(via), "interface": names.get(index), "weight": weight + 1}
+        via = gateway_of(family, attributes(hops[offset + 8 : offset + size]))
+        yield row | {"via": via, "interface": names.get(index), "weight": weight + 1}
         offset += (size + 3) & ~3

@@ -11,7 +11,6 @@ from playground.agent.addresses import (
     RT_SCOPE_LINK,
     RT_SCOPE_NOWHERE,
     RT_SCOPE_UNIVERSE,
-    packed_address,
     packed_prefix,
 )
 from playground.agent.links import interface_index
@@ -33,7 +32,6 @@ from playground.agent.routes import (
     RT_TABLE_LOCAL,
     RT_TABLE_MAIN,
     RTA_DST,
-    RTA_GATEWAY,
     RTA_MULTIPATH,
     RTA_OIF,
     RTA_PRIORITY,
@@ -41,6 +39,7 @@ from playground.agent.routes import (
     RTM_DELROUTE,
     RTM_NEWROUTE,
     RTPROT_STATIC,
+    gateway_attribute,
 )
 
 # linux/rtnetlink.h
@@ -84,16 +83,16 @@ def own_route(kind: int, entry: Request) -> Message:
     if entry["metric"] is not None:
         body += attribute(RTA_PRIORITY, struct.pack("I", entry["metric"]))
     if adding:
-        body += _hops(hops)
+        body += _hops(family, hops)
     flags = NLM_F_CREATE | NLM_F_REPLACE if adding else 0
     purpose = f"{'add' if adding else 'remove'} the route to {entry['destination']}"
     return Message(kind, flags, header + body, purpose)
 
 
-def _hops(hops: Sequence[Request]) -> bytes:
+def _hops(family: int, hops: Sequence[Request]) -> bytes:
     found = []
     for hop in hops:
-        via = b"" if hop["via"] is None else attribute(RTA_GATEWAY, packed_address(hop["via"])[1])
+        via = b"" if hop["via"] is None else gateway_attribute(family, hop["via"])
         found.append((interface_index(hop["interface"]), via))
     if len(found) == 1:
         return attribute(RTA_OIF, struct.pack("I", found[0][0])) + found[0][1]

@@ -21,11 +21,11 @@ from playground.agent.netlink import (
 from playground.agent.protocol import Request
 from playground.agent.routes import (
     RTA_DST,
-    RTA_GATEWAY,
     RTA_OIF,
     RTA_PREFSRC,
     RTA_TABLE,
     RTM_GETROUTE,
+    gateway_of,
 )
 
 RTA_SRC = 2
@@ -83,7 +83,7 @@ def _way(question: Request, netlink: Netlink) -> Request:
     row = {
         "errno": None,
         "kind": kind,
-        "via": address(RTA_GATEWAY),
+        "via": gateway_of(family, found),
         "interface": by_number.get(read_number(found, RTA_OIF) or 0),
         "source": address(RTA_PREFSRC),
         "table": read_number(found, RTA_TABLE) or table,
