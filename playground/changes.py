@@ -26,6 +26,7 @@ from playground.plan import (
     WirePlan,
 )
 from playground.rulesets import NO_RULES
+from playground.steering import sysctl_parts
 
 T = TypeVar("T")
 
@@ -239,7 +240,7 @@ def _inside(old: NodePlan | None, new: NodePlan) -> NodeChange:
         routes_remove=tuple(
             route for route in _more(new.routes, old.routes) if route.interface in there
         ),
-        sysctls=_more(old.sysctls, new.sysctls),
+        sysctls=_settings(old, new),
         ruleset=None if new.ruleset == old.ruleset else new.ruleset or NO_RULES,
         own_routes_add=_more(old.own_routes, new.own_routes),
         own_routes_remove=_more(new.own_routes, old.own_routes),
@@ -248,6 +249,20 @@ def _inside(old: NodePlan | None, new: NodePlan) -> NodeChange:
         interfaces_remove=tuple(
             item for item in old.interfaces if item.vlan is not None and item.name not in there
         ),
+    )
+
+
+def _settings(old: NodePlan, new: NodePlan) -> tuple[tuple[str, str], ...]:
+    """Return the sysctls that are new, and those of interfaces that are told anything.
+
+    Such an interface is made quiet once more, after which its settings have to be said again.
+
+    """
+    told = {item.name for item in new.interfaces if item not in old.interfaces}
+    return tuple(
+        item
+        for item in new.sysctls
+        if item not in old.sysctls or told.intersection(sysctl_parts(item[0])[3:4])
     )
 
 

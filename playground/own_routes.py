@@ -84,7 +84,7 @@ class _Finder:
             yield HopPlan(None, self.names[route.link.end(self.machine)])
         for via in route.via:
             # RFC 8950: IPv4 goes over an IPv6 next hop too, where there is no other.
-            families = [family, 6] if isinstance(via, Machine) else [via.version]
+            families: list[int] = [family, 6] if isinstance(via, Machine) else [via.version]
             found = next(filter(None, (self._next(route, via, one) for one in families)), None)
             if found is None:
                 raise self._refusal(route, via, families)

@@ -7,7 +7,7 @@ realms, routes, NAT, names) and checks what can only be seen in the whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from playground import dhcp
 from playground.addressing import Addressing, assign
@@ -31,7 +31,7 @@ from playground.plan import (
 from playground.realms import check_forwards, check_realms, find_realms
 from playground.routing import find_routes
 from playground.segments import Segment, collect, find_segments, link_name, links_of
-from playground.steering import routes_of
+from playground.steering import routes_of, sysctl_key, sysctl_parts
 from playground.topology import End, Link, Machine, Node, Router, Switch
 from playground.vlans import PortPlan
 from playground.wiring import Wiring, choose_names
@@ -84,6 +84,7 @@ def make_plan(
         _node(
             machine,
             addressing,
+            realms.segment_of,
             wiring,
             routes[machine],
             names[machine],
@@ -124,6 +125,7 @@ def _earlier_addresses(
 def _node(
     machine: Machine,
     addressing: Addressing,
+    segment_of: Mapping[End, Segment],
     wiring: Wiring,
     routes: Sequence[RoutePlan],
     names: Names,
@@ -148,6 +150,11 @@ def _node(
         for end in [link.end(machine)]
     )
     is_router = isinstance(machine, Router)
+    ipv6 = any(
+        addressing.speaks(segment, 6)
+        for link in machine.attachments
+        if (segment := segment_of.get(link.end(machine)))
+    )
     routes = daemons.routes if daemons else routes
     by_hand = routes_of(machine.own_routes)
     return NodePlan(
@@ -157,7 +164,7 @@ def _node(
         services=(*machine.declared_services, *(daemons.settings if daemons else ())),
         interfaces=interfaces,
         routes=tuple(route for route in routes if route.destination not in by_hand),
-        sysctls=tuple((dict(_sysctls(interfaces, is_router)) | machine.own_sysctls).items()),
+        sysctls=_sysctls(machine, interfaces, ipv6),
         ruleset="",
         hosts=names.hosts,
         nameservers=names.nameservers,
@@ -192,19 +199,70 @@ def _wire(link: Link, wiring: Wiring) -> WirePlan:
     return WirePlan(a, b, link.mtu_bytes, link.offload, up, toward_a or None, toward_b or None)
 
 
-def _sysctls(interfaces: Sequence[InterfacePlan], is_router: bool) -> Iterator[tuple[str, str]]:
-    """Yield the node's settings, in the order in which they are to be written.
+def _sysctls(
+    machine: Machine, interfaces: Sequence[InterfacePlan], ipv6: bool
+) -> tuple[tuple[str, str], ...]:
+    """Return a node's settings, in the order in which they are to be written.
+
+    What was declared wins over what the lab would say: of an interface, and of "all" or
+    "default" wherever nothing is said of the interface itself.
+
+    """
+    own = machine.own_sysctls
+    names = [item.name for item in interfaces]
+    ipv6 = ipv6 or any(
+        own.get(_key(6, name, "disable_ipv6")) == "0" for name in ("all", "default", *names)
+    )
+    found = dict(_quiet(names, isinstance(machine, Router), ipv6))
+    for key, value in own.items():
+        family, name, setting = _of_interface(key)
+        for interface in names:
+            # Linux asks for "default" only where an interface is made, and these exist already.
+            # Of "all" it makes something else with each setting (ip-sysctl), and nothing of ours.
+            key = sysctl_key("net", family, "conf", interface, setting)
+            everywhere = sysctl_key("net", family, "conf", "all", setting)
+            if (name == "all" and key in found) or (name == "default" and everywhere not in own):
+                found[key] = value
+    found |= own
+    for item in interfaces:
+        for address in item.addresses:
+            key = _key(6, item.name, "disable_ipv6")
+            if address.version == 6 and "1" in (
+                found.get(key),
+                found[_key(6, "all", "disable_ipv6")],
+            ):
+                raise TopologyError(
+                    f"{machine.name}: its sysctls turn IPv6 off where {item.name} has the address "
+                    f"{address}; leave that setting out, or the address"
+                )
+    return tuple(found.items())
+
+
+def _of_interface(key: str) -> tuple[str, str, str]:
+    """Return family, interface and setting of a sysctl of interfaces, else nothing.
+
+    >>> _of_interface("net.ipv6.conf.eth0.accept_ra")
+    ('ipv6', 'eth0', 'accept_ra')
+
+    """
+    match sysctl_parts(key):
+        case "net", "ipv4" | "ipv6" as family, "conf", name, setting:
+            return family, name, setting
+    return "", "", ""
+
+
+def _quiet(interfaces: Sequence[str], is_router: bool, ipv6: bool) -> Iterator[tuple[str, str]]:
+    """Yield the lab's own settings of a node, in the order in which they are to be written.
 
     A new network namespace takes its IPv4 settings from the machine it is on
     (Documentation/networking/ip-sysctl, devconf_inherit_init_net), so that
     what matters is said even where it is Linux's own default.
 
     """
-    ipv6 = any(address.version == 6 for item in interfaces for address in item.addresses)
     yield "net.ipv4.ip_forward", "1" if is_router else "0"
     # Strict reverse path filtering (RFC 3704) would drop what comes by one of
     # several ways; the larger of "all" and the interface's counts.
-    for name in ("all", "default", *(item.name for item in interfaces)):
+    for name in ("all", "default", *interfaces):
         yield _key(4, name, "rp_filter"), "0"
     # One answer a second to one asker would put stars into a second traceroute.
     yield "net.ipv4.icmp_ratelimit", "0"
@@ -213,7 +271,7 @@ def _sysctls(interfaces: Sequence[InterfacePlan], is_router: bool) -> Iterator[t
         yield "net.ipv6.conf.all.forwarding", "1" if is_router else "0"
         # An address set by hand survives its link going down, as in IPv4.
         yield "net.ipv6.conf.all.keep_addr_on_down", "1"
-        for name in ("all", "default", *(item.name for item in interfaces)):
+        for name in ("all", "default", *interfaces):
             # A silent wire: nobody asks for routers or listens to them (RFC
             # 4861), and nobody probes for the addresses the plan has checked
             # (RFC 4862 section 5.4).
@@ -227,14 +285,13 @@ def _sysctls(interfaces: Sequence[InterfacePlan], is_router: bool) -> Iterator[t
 
 
 def _key(family: int, interface: str, setting: str) -> str:
-    """Return a setting's name; with slashes where the interface has a dot (sysctl.d(5)).
+    """Return the name of an interface's setting.
 
     >>> _key(4, "eth0", "rp_filter"), _key(4, "eth0.5", "rp_filter")
     ('net.ipv4.conf.eth0.rp_filter', 'net/ipv4/conf/eth0.5/rp_filter')
 
     """
-    separator = "/" if "." in interface else "."
-    return separator.join(("net", f"ipv{family}", "conf", interface, setting))
+    return sysctl_key("net", f"ipv{family}", "conf", interface, setting)
 
 
 def _check_ports(nodes: Iterable[Node]) -> None:

@@ -223,6 +223,26 @@ class Steering:
 _SYSCTL = re.compile(r"net[./][\w./-]+")
 
 
+def sysctl_key(*parts: str) -> str:
+    """Return a setting's name; with slashes where an interface has a dot (sysctl.d(5)).
+
+    >>> sysctl_key("net", "ipv4", "conf", "eth0.5", "rp_filter")
+    'net/ipv4/conf/eth0.5/rp_filter'
+
+    """
+    return ("/" if any("." in part for part in parts) else ".").join(parts)
+
+
+def sysctl_parts(name: str) -> list[str]:
+    """Return the parts of a setting's name, however it is written (sysctl(8)).
+
+    >>> sysctl_parts("net/ipv4/conf/eth0.5/rp_filter")[3], sysctl_parts("net.ipv4.ip_forward")
+    ('eth0.5', ['net', 'ipv4', 'ip_forward'])
+
+    """
+    return name.split("/" if "/" in name else ".")
+
+
 def check_sysctl(node: str, name: object, value: object) -> dict[str, str]:
     """Return a setting, checked; only those of networks are a node's own."""
     if not isinstance(name, str) or not _SYSCTL.fullmatch(name) or ".." in name:
@@ -233,7 +253,7 @@ def check_sysctl(node: str, name: object, value: object) -> dict[str, str]:
     text = str(int(value)) if isinstance(value, bool) else str(value)
     if not text.strip() or "\n" in text:
         raise TopologyError(f"{node}: {name} cannot be {value!r}; give a number or a line of text")
-    return {name: text}
+    return {sysctl_key(*sysctl_parts(name)): text}
 
 
 def _destination(

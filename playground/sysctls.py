@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from playground.errors import UnknownName
-from playground.steering import check_sysctl
+from playground.steering import check_sysctl, sysctl_key, sysctl_parts
 from playground.tables import Table, Tabular
 
 if TYPE_CHECKING:
@@ -39,12 +39,13 @@ class Sysctls(Tabular):
         """Return a setting; raises `UnknownName`, a `KeyError`, where there is none so called."""
         live = self._node._live
         if live is None:
-            if name not in self._node.own_sysctls:
+            known = sysctl_key(*sysctl_parts(name)) if isinstance(name, str) else ""
+            if known not in self._node.own_sysctls:
                 raise UnknownName(
                     f"{self._node.name} is not running, and nothing was declared for {name!r}: "
                     "start its lab, and its kernel says what it is"
                 )
-            return self._node.own_sysctls[name]
+            return self._node.own_sysctls[known]
         check_sysctl(self._node.name, name, 0)
         [found] = live.agent.call("sysctls", pid=live.pid, names=[name])
         if found is None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from playground import saving
+from playground.by_hand import own_route_as_shell
 from playground.credentials import Credentials
 from playground.engine import Engine
 from playground.errors import AgentError, TopologyError, UnknownName
@@ -125,7 +126,7 @@ STRANGER = Link(Host("x"), Host("y"))
         (lambda h: h.route("10.9.0.0/16"), "needs a gateway"),
         (lambda h: h.route("10.9.0.1/16", via="10.0.0.1"), "is no range of addresses"),
         (lambda h: h.route("10.9.0.0/16", via="next door"), "is no gateway"),
-        (lambda h: h.route("10.9.0.0/16", via="2001:db8::1"), "address is not IPv4"),
+        (lambda h: h.route("2001:db8:9::/64", via="10.0.0.1"), "address is not IPv6"),
         (lambda h: h.route("10.9.0.0/16", link=STRANGER), "not one of the links of h"),
         (lambda h: h.route("10.9.0.0/16", kind="throw"), "kind='throw' is not known"),
         (lambda h: h.route("10.9.0.0/16", via="10.1.0.1", kind="blackhole"), "leads nowhere"),
@@ -160,7 +161,81 @@ def test_a_gateway_far_away_is_refused(pair: tuple[Router, Router, Link]) -> Non
         make_plan([a])
 
 
+def test_ipv4_goes_over_a_next_hop_that_has_ipv6_alone() -> None:
+    # RFC 8950
+    a, b = Router("a"), Router("b")
+    link = Link(a, b, subnet="2001:db8:1::/64")
+    a.route("10.2.0.0/24", via=b)
+    a.route("10.3.0.0/24", via="fe80::1", link=link)
+    planned = make_plan([a]).node("a").own_routes
+    assert [own_route_as_shell(route) for route in planned] == [
+        "ip route add 10.2.0.0/24 via inet6 2001:db8:1::2 dev eth0",
+        "ip route add 10.3.0.0/24 via inet6 fe80::1 dev eth0",
+    ]
+    a.route("10.4.0.0/24", via="fe80::1")
+    with pytest.raises(TopologyError, match="say by which link= it is reached"):
+        make_plan([a])
+
+
+@pytest.mark.parametrize("of", ["eth0", "default", "all"])
+def test_a_declared_sysctl_wins_over_the_labs_own(of: str) -> None:
+    host = Host("h", sysctls={f"net/ipv6/conf/{of}/accept_ra": 2})
+    Link(host, Router("r"), subnet="2001:db8:1::/64")
+    found = make_plan([host]).node("h").sysctls
+    assert [value for name, value in found if name == "net.ipv6.conf.eth0.accept_ra"] == ["2"]
+    assert ("net.ipv6.conf.eth0.router_solicitations", "0") in found
+
+
+def test_what_is_said_of_an_interface_is_nearer_than_what_is_said_of_all() -> None:
+    host = Host("h")
+    for name, value in (("all", 1), ("eth0", 2), ("default", 0)):
+        host.sysctls[f"net.ipv4.conf.{name}.rp_filter"] = value
+    Link(host, Router("r"))
+    Link(host, Router("s"))
+    found = dict(make_plan([host]).node("h").sysctls)
+    assert [found[f"net.ipv4.conf.eth{n}.rp_filter"] for n in (0, 1)] == ["2", "1"]
+
+
+def test_ipv6_cannot_be_off_where_it_has_an_address() -> None:
+    host = Host("h", sysctls={"net.ipv6.conf.eth0.disable_ipv6": 1})
+    Link(host, Router("r"), subnet="2001:db8:1::/64")
+    with pytest.raises(TopologyError, match="sysctls turn IPv6 off where eth0 has the address"):
+        make_plan([host])
+
+
 # -- what packets do ---------------------------------------------------------
+
+
+def test_packets_of_ipv4_cross_a_link_of_ipv6(engine: Engine) -> None:
+    h1, h2, r1, r2 = Host("h1"), Host("h2"), Router("r1", routing=None), Router("r2", routing=None)
+    setting = "net.ipv6.conf.eth1.accept_ra"
+    r1.sysctls[setting] = 2
+    Link(h1, r1, subnet="10.1.0.0/24")
+    Link(r2, h2, subnet="10.2.0.0/24", names=("eth1", None))
+    middle = Link(
+        r1, r2, subnet="fd00::/64", names=("eth1", "eth0"), macs=(None, "02:00:00:00:00:02")
+    )
+    for host, router_ in ((h1, r1), (h2, r2)):
+        host.route("default", via=router_)
+    r2.route("10.1.0.0/24", via=r1)
+    r1.route("10.2.0.0/24", via="fe80::ff:fe00:2", link=middle)
+    with Lab(h1, quiet=True) as lab:
+        assert r1.sysctls[setting] == "2"
+        assert_can_ping(h1, "h2")
+        [row] = [row for row in r1.routes() if str(row.destination) == "10.2.0.0/24"]
+        assert str(row.via) == "fe80::ff:fe00:2"
+        assert row.as_shell() == "ip route add 10.2.0.0/24 via inet6 fe80::ff:fe00:2 dev eth1"
+        assert "neighbour   fe80::ff:fe00:2 is 02:00:00:00:00:02 at eth1" in str(
+            lab.explain(h1, h2)
+        )
+        made = r1.route("10.2.0.0/24", via=["fd00::9", r2])
+        rows = [row for row in r1.routes() if str(row.destination) == "10.2.0.0/24"]
+        assert [str(row.via) for row in rows] == ["fd00::9", "fd00::2"]
+        made.remove()
+        r1.route("10.2.0.0/24", via="fd00::9")
+        found = lab.explain(h1, h2)
+        assert (found.node, found.cause) == ("r1", "wrong gateway")
+        assert "fd00::9" in str(found)
 
 
 @pytest.fixture(scope="module")

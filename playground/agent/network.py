@@ -63,6 +63,9 @@ def _configure(netlink: Netlink, node: Request) -> None:
     for entry in interfaces:
         if entry.get("vlan") is not None:
             make_tagged(netlink, entry["name"], entry["parent"], entry["vlan"], entry["offload"])
+    for interface in interfaces:
+        quiet_ipv6(interface["name"])
+    # After that, for what was declared wins.
     for name, value in node.get("sysctls", {}).items():
         write_sysctl(name, str(value))
     addresses = []
@@ -70,7 +73,6 @@ def _configure(netlink: Netlink, node: Request) -> None:
     for interface in interfaces:
         name = interface["name"]
         index[name] = interface_index(name)
-        quiet_ipv6(name)
         if any(":" in text for text in interface["addresses"]):
             # The engine turns IPv6 off in a container without a network.
             write_sysctl(f"net/ipv6/conf/{name}/disable_ipv6", "0")
