@@ -56,6 +56,7 @@ from playground.tables import Table
 from playground.timetable import Planned, PlannedRow, Timetable
 from playground.topology import Host, Link, Node, Router, Switch, refuse_in_use
 from playground.wiring import match
+from playground.written import check_bool
 
 if TYPE_CHECKING:
     from playground.capture import Capture
@@ -90,7 +91,8 @@ class Lab:
     "docker", "namespaces" (this machine's kernel alone), or an engine; by default
     what PLAYGROUND_ENGINE says, else the Docker engine that DOCKER_HOST or the
     usual socket leads to where it answers, else "namespaces".
-    With ``quiet`` nothing is printed while it starts.
+    With ``quiet`` nothing is printed while it starts.  With ``converge=False`` no start
+    waits until routing protocols have found all ways (`start` says more).
 
     Building a `Lab` plans it and touches nothing on the machine; raises
     `TopologyError` if it cannot become a network.
@@ -109,9 +111,11 @@ class Lab:
         keep: bool = False,
         engine: Engine | str | None = None,
         quiet: bool = False,
+        converge: bool = True,
     ) -> None:
         self.name = _check_name(name)
         self.ipv6 = ipv6
+        self.converge = check_bool(f"lab {self.name}", "converge", converge)
         self.keep = keep
         self.id = ""
         self._named = name is not None
@@ -291,28 +295,38 @@ class Lab:
 
     # -- starting -----------------------------------------------------------
 
-    def start(self) -> Self:
+    def start(self, *, converge: bool | None = None) -> Self:
         """Bring up all that is declared and not yet running; return the lab.
 
         When it returns, every link carries traffic, every name resolves and
         every service answers.  On a running lab it brings up the nodes and
         links that were declared since and leaves the rest alone.
 
+        Where routers speak OSPF, RIP or BGP it waits until they have found all ways,
+        as `wait_converged`.  With ``converge=False`` it does not: for a network that is
+        broken on purpose, or one to be watched while it converges.  By default
+        it does what ``Lab(converge=...)`` says.
+
         Raises `TopologyError` before anything is made, `EngineError` if the
-        engine cannot do it, `NotReady` if a service does not answer.  After
+        engine cannot do it, `NotReady` if a service does not answer, or routing
+        finds no way where there should be one.  After
         any failure, and after an interrupt, nothing is left of what this call
         made.
 
+        >>> lab.start(converge=False)
+
         """
+        if converge is not None:
+            check_bool(f"lab {self.name}", "converge", converge)
         with self._lock:
             self._take_nodes()
             plan = self.plan()
             self._engine.refuse(plan)
             images = self._images(plan)
             if self.running:
-                self._extend(plan, images)
+                self._extend(plan, images, converge)
             else:
-                self._begin(plan, images)
+                self._begin(plan, images, converge)
         return self
 
     @property
@@ -330,7 +344,7 @@ class Lab:
         images = {wanted: self._engine.image_for(wanted) for wanted in set(services.values())}
         return {name: images[wanted] for name, wanted in services.items()}
 
-    def _begin(self, plan: Plan, images: Mapping[str, Image | None]) -> None:
+    def _begin(self, plan: Plan, images: Mapping[str, Image | None], converge: bool | None) -> None:
         self._replace_older()
         if self._named or self.keep:
             self._refuse_kept()
@@ -351,7 +365,7 @@ class Lab:
                 pids = self._engine.start_nodes(self._labels, containers, self._progress)
                 self._client = helper.result()
             with self._blaming(containers, pids):
-                self._bring_up(undo, plan, compare(None, plan), pids)
+                self._bring_up(undo, plan, compare(None, plan), pids, converge)
             if self.keep:
                 guard.release()
             self._runs(lasting.pop_all())
@@ -396,7 +410,9 @@ class Lab:
                 raise
             raise AgentError(message, error.op, error.errno, error.remote_traceback) from error
 
-    def _extend(self, plan: Plan, images: Mapping[str, Image | None]) -> None:
+    def _extend(
+        self, plan: Plan, images: Mapping[str, Image | None], converge: bool | None = None
+    ) -> None:
         change = compare(self._plan, plan)
         self._refuse_dead()
         self._engine.ensure_images(_distinct(images), self._progress)
@@ -408,7 +424,7 @@ class Lab:
                 undo.callback(self._engine.stop, self.id, new)
                 pids |= self._engine.start_nodes(self._labels, containers, self._progress)
             with self._blaming(containers, pids):
-                self._bring_up(undo, plan, change, pids)
+                self._bring_up(undo, plan, change, pids, converge)
             undo.pop_all()
 
     def _refuse_dead(self) -> None:
@@ -421,7 +437,14 @@ class Lab:
                     "it again"
                 )
 
-    def _bring_up(self, undo: ExitStack, plan: Plan, change: Changes, pids: dict[str, int]) -> None:
+    def _bring_up(
+        self,
+        undo: ExitStack,
+        plan: Plan,
+        change: Changes,
+        pids: dict[str, int],
+        converge: bool | None,
+    ) -> None:
         """Wire, configure and furnish what `change` adds; `undo` gets the way back."""
         client = self._agent()
         old_plan, old_provisions, old_pids = self._plan, self._provisions, self._pids
@@ -461,9 +484,10 @@ class Lab:
         spanning.wait_settled(client, plan, READY_TIMEOUT_S)
         applying.lease(client, pids, plan, change.inside)
         self._wait_ready(checks)
-        if _concerns_routing(plan, change, checks):
+        waits = self.converge if converge is None else converge
+        if waits and _concerns_routing(plan, change, checks):
             convergence.wait_converged(client, plan, pids, READY_TIMEOUT_S)
-        client.call("state_save", data=saving.save(self.nodes, plan, self._credentials))
+        client.call("state_save", data=self._saved(plan))
 
     # -- changing what runs ---------------------------------------------------
 
@@ -485,7 +509,7 @@ class Lab:
             request = {"pid": self._pids[changed.name], "ruleset": changed.ruleset or NO_RULES}
             # nft takes longer for a thousand rules than writing down what they are.
             loaded = client.begin("firewall", nodes=[request])
-            saved = saving.save(self.nodes, new, self._credentials)
+            saved = self._saved(new)
             loaded()
             self._plan = new
             node.running().plan = changed
@@ -622,6 +646,9 @@ class Lab:
                 self._plan = change(self._plan)
                 self._save_soon()
 
+    def _saved(self, plan: Plan) -> str:
+        return saving.save(self.nodes, plan, self._credentials, self.converge)
+
     def _save_soon(self) -> None:
         # Writing it takes longer than most changes do, and one may follow another.
         if self._saving is None:
@@ -637,7 +664,7 @@ class Lab:
         with self._lock:
             self._saving = None
             if self._client is not None and self._plan is not None:
-                data = saving.save(self.nodes, self._plan, self._credentials)
+                data = self._saved(self._plan)
                 self._client.call("state_save", data=data)
 
     def _let_go(self) -> None:
@@ -1044,6 +1071,7 @@ class Lab:
                 keep=True,
                 engine=found,
                 quiet=quiet,
+                converge=saved.converge,
             )
             lab.id = record.id
             lab._labels = LabLabels(record.id, record.name, record.owner, record.keep)

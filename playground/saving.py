@@ -45,15 +45,17 @@ class SavedLab(NamedTuple):
     ipv6: bool
     plan: Plan
     credentials: Credentials
+    converge: bool = True
 
 
-def save(nodes: Iterable[Node], plan: Plan, credentials: Credentials) -> str:
+def save(nodes: Iterable[Node], plan: Plan, credentials: Credentials, converge: bool = True) -> str:
     """Return a running lab as JSON text; `load` is the way back."""
     nodes = list(nodes)
     links = sorted({link for node in nodes for link in node.links}, key=lambda link: link.serial)
     named = _named(links)
     data = {
         "format": FORMAT,
+        "converge": converge,
         "plan": _plan_data(plan),
         "credentials": credentials.to_data(),
         "nodes": [_node_data(node) for node in nodes],
@@ -142,7 +144,8 @@ def _load(data: Mapping[str, Any]) -> SavedLab:
     machines = [node for node in nodes.values() if isinstance(node, Machine)]
     plan = with_rules(_plan(data["plan"]), machines)
     credentials = Credentials.from_data(data["credentials"])
-    return SavedLab(tuple(nodes.values()), plan.ipv6, plan, credentials)
+    converge = data.get("converge", True)
+    return SavedLab(tuple(nodes.values()), plan.ipv6, plan, credentials, converge)
 
 
 def _named(links: Sequence[Link]) -> list[Link]:

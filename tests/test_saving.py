@@ -91,6 +91,15 @@ def test_the_plan_comes_back_equal(credentials: Credentials) -> None:
     assert [node.name for node in saved.nodes] == [node.name for node in nodes]
 
 
+def test_a_lab_that_does_not_wait_for_routing_is_found_again_as_one(
+    credentials: Credentials,
+) -> None:
+    nodes = miniature_internet_nodes()
+    plan = make_plan(nodes)
+    assert load(save(nodes, plan, credentials)).converge
+    assert not load(save(nodes, plan, credentials, converge=False)).converge
+
+
 def test_a_lab_found_again_has_nothing_to_change(tmp_path: Path, credentials: Credentials) -> None:
     nodes = everything(tmp_path)
     plan = make_plan(nodes, lab="x")
