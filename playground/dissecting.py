@@ -2,7 +2,8 @@
 
 dpkt takes the headers apart.  Here is what goes over several packets of a conversation
 (relative sequence numbers, retransmissions, a TLS record in two segments) and the words,
-which are those of Wireshark.
+which are those of Wireshark.  Each layer that cannot be read falls back to what is known
+of the layers around it, and to its number of bytes: no packet stops the others.
 
 """
 
@@ -12,13 +13,15 @@ import socket
 import struct
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import dpkt
 
+from playground import dns_words, protocol_words
 from playground.frames import RAW_IP, Frame, Place
+from playground.protocol_words import Tunnelled
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"
 
@@ -40,8 +43,43 @@ _TLS_KEPT_BYTES = 1 << 16
 _LINE_CHARACTERS = 100
 
 
-# What dpkt raises for what is no such packet, or cut off.
-_UNFIT = (dpkt.Error, IndexError, ValueError, struct.error, AttributeError)
+# What comes from the network may be anything, and dpkt raises what its authors did not
+# think of (TypeError, KeyError, UnboundLocalError): whatever it is, the packet is shown.
+_UNFIT = (Exception,)
+
+# A tunnel in a tunnel in a tunnel; what is deeper is only counted.
+_TUNNELS = 4
+
+
+def _ip_offset(link_type: int, data: bytes) -> int:
+    """Return where the IP packet of a frame begins; -1: there is none."""
+    if link_type == RAW_IP:
+        return 0
+    at = 12
+    while data[at : at + 2] in (b"\x81\x00", b"\x88\xa8"):
+        at += 4
+    return at + 2 if data[at : at + 2] in (b"\x08\x00", b"\x86\xdd") else -1
+
+
+def _upper(data: bytes) -> tuple[int, bytes]:
+    """Return the protocol that an IP packet carries, and its bytes as they were sent.
+
+    Not dpkt's, which writes anew what it has read, and fails where it has read nothing sensible.
+
+    """
+    if data[:1] < b"\x60":
+        length = int.from_bytes(data[2:4], "big")
+        end = length if length >= 20 else len(data)  # 0: by an offload; else padding behind it
+        return data[9], data[(data[0] & 15) * 4 : end]
+    protocol, at = data[6], 40
+    end = 40 + int.from_bytes(data[4:6], "big")
+    end = end if end > 40 else len(data)
+    # RFC 8200, section 4: hop-by-hop, routing, destination options, fragment; RFC 4302.
+    while protocol in (0, 43, 44, 51, 60) and at + 2 <= min(end, len(data)):
+        length = data[at + 1]
+        size = 8 if protocol == 44 else (length + 2) * 4 if protocol == 51 else (length + 1) * 8
+        protocol, at = data[at], at + size
+    return protocol, data[at:end]
 
 
 def _decode(place: Place, data: bytes) -> Any:
@@ -65,7 +103,8 @@ class Packet:
     since the epoch as ``frame.time_ns``; ``source`` and ``destination`` are IP addresses, or
     MAC addresses where there is no IP.  ``mark`` is "retransmission", "out of order",
     "previous segment missing", "duplicate ACK", "keep-alive" or empty.  Of TCP, ``seq`` and
-    ``ack`` are relative.
+    ``ack`` are relative.  Of a tunnel's packet (VXLAN, GRE, IP in IP), ``inner`` is the one
+    in it.
 
     """
 
@@ -92,6 +131,7 @@ class Packet:
     mark: str = field(repr=False, default="")
     vlan: int | None = field(repr=False, default=None)
     app_info: str = field(repr=False, default="")
+    inner: Packet | None = field(repr=False, default=None)
     _decoded: Any = field(repr=False, default=None)
 
     @property
@@ -115,6 +155,15 @@ class Packet:
             with suppress(*_UNFIT):
                 self._decoded = _decode(self.place, self.frame.data)
         return self._decoded
+
+    @property
+    def ip_payload(self) -> bytes:
+        """The bytes that its IP packet carries; none where there is no IP packet."""
+        at = _ip_offset(self.place.link_type, self.frame.data)
+        with suppress(*_UNFIT):
+            if at >= 0:
+                return _upper(self.frame.data[at:])[1]
+        return b""
 
     @property
     def network(self) -> Any:
@@ -156,8 +205,11 @@ class Dissector:
 
     """
 
-    def __init__(self, places: Sequence[Place]) -> None:
+    def __init__(self, places: Sequence[Place], tunnels: int = _TUNNELS) -> None:
         self._places = places
+        # How many tunnels may be in each other, and who reads what is in each.
+        self._tunnels = tunnels
+        self._inner: dict[tuple[int, str, str], Dissector] = {}
         self._names = [str(place) for place in places]
         self._count = 0
         self._first_ns = 0
@@ -186,7 +238,7 @@ class Dissector:
         )
         try:
             if place.link_type == RAW_IP:
-                self._network(packet, _decode(place, frame.data))
+                self._network(packet, frame.data)
             else:
                 self._ethernet(packet, frame.data)
         except _UNFIT:
@@ -201,47 +253,99 @@ class Dissector:
         packet.destination = packet.destination_mac = self._mac(data[:6])
         if data[12:14] == b"\x08\x00":
             # By far the most; to leave Ethernet out here saves a third of the time.
-            self._network(packet, dpkt.ip.IP(data[14:]))
+            self._network(packet, data[14:])
+            return
+        if data[12:14] in (b"\x81\x00", b"\x88\xa8") and len(data) >= 16:
+            packet.vlan = int.from_bytes(data[14:16], "big") & 0xFFF
+        at = _ip_offset(packet.place.link_type, data)
+        if at >= 0:
+            self._network(packet, data[at:])
             return
         frame = _decode(packet.place, data)
-        tags = getattr(frame, "vlan_tags", None)
-        if tags:
-            packet.vlan = tags[0].id
-        inner = frame.data
-        if isinstance(inner, (dpkt.ip.IP, dpkt.ip6.IP6)):
-            self._network(packet, inner)
-        elif isinstance(inner, dpkt.arp.ARP):
-            packet.protocol, packet.info = "ARP", _arp(inner)
+        if isinstance(frame.data, dpkt.arp.ARP):
+            packet.protocol, packet.info = "ARP", _arp(frame.data)
         else:
-            packet.protocol, packet.info = _other_frame(frame)
+            packet.protocol, packet.info = _other_frame(frame, data)
 
-    def _network(self, packet: Packet, ip: Any) -> None:
-        packet.source, packet.destination = self._ip(ip.src), self._ip(ip.dst)
-        inner = ip.data
-        if isinstance(ip, dpkt.ip.IP):
-            protocol = ip.p
-            if ip.offset or ip.mf:
-                packet.protocol = "IPv4"
-                packet.info = (
-                    f"fragment of protocol {protocol}, offset {ip.offset}, id {ip.id:#06x}"
-                )
-                if ip.offset:
-                    return
-        else:
-            protocol = getattr(ip, "p", ip.nxt)
+    def _network(self, packet: Packet, data: bytes) -> None:
+        four = data[:1] < b"\x60"
+        if len(data) < (20 if four else 40):
+            packet.protocol = "IPv4" if four else "IPv6"
+            packet.info = "malformed, or cut by the capture"
+            return
+        source, middle, end = (12, 16, 20) if four else (8, 24, 40)
+        packet.source, packet.destination = (
+            self._ip(data[source:middle]),
+            self._ip(data[middle:end]),
+        )
+        ip = inner = None
+        with suppress(*_UNFIT):
+            ip = (dpkt.ip.IP if four else dpkt.ip6.IP6)(data)
+            inner = ip.data
+        if four and ip is not None and (ip.offset or ip.mf):
+            packet.protocol = "IPv4"
+            packet.info = f"fragment of protocol {ip.p}, offset {ip.offset}, id {ip.id:#06x}"
+            if ip.offset:
+                return
         if isinstance(inner, dpkt.tcp.TCP):
             self._tcp(packet, inner)
         elif isinstance(inner, dpkt.udp.UDP):
-            _udp(packet, inner)
+            self._udp(packet, inner)
         elif isinstance(inner, dpkt.icmp.ICMP):
-            packet.protocol, packet.info = "ICMP", _icmp(inner, getattr(ip, "ttl", 0))
+            packet.protocol, packet.info = "ICMP", f"{len(data)} bytes"
+            packet.info = _icmp(inner, getattr(ip, "ttl", 0))
         elif isinstance(inner, dpkt.icmp6.ICMP6):
-            packet.protocol, packet.info = "ICMPv6", _icmp6(inner)
-        elif isinstance(inner, dpkt.ospf.OSPF):
-            packet.protocol, packet.info = "OSPF", _OSPF.get(inner.type, f"type {inner.type}")
+            packet.protocol, packet.info = "ICMPv6", f"{len(data)} bytes"
+            packet.info = _icmp6(inner)
         elif packet.protocol == "":
+            protocol, payload = _upper(data)
             packet.protocol = _PROTOCOLS.get(protocol, f"IP {protocol}")
-            packet.info = f"{len(bytes(inner))} bytes"
+            packet.info = f"{len(payload)} bytes"
+            with suppress(*_UNFIT):
+                self._carried(packet, protocol, payload)
+
+    def _carried(self, packet: Packet, protocol: int, payload: bytes) -> None:
+        """Say what IP carries where that is neither TCP nor UDP nor ICMP."""
+        if protocol == 2:
+            packet.protocol, packet.info = protocol_words.igmp(payload)
+        elif protocol == 103:
+            packet.protocol, packet.info = protocol_words.pim(payload)
+        elif protocol == 112:
+            packet.info = protocol_words.vrrp(payload)
+        elif protocol == 89:
+            packet.info = _OSPF.get(payload[1], f"type {payload[1]}")
+        elif protocol in (4, 41):  # RFC 2003, RFC 4213
+            self._tunnel(packet, Tunnelled("", "ip", payload))
+        elif protocol == 47:
+            self._tunnel(packet, protocol_words.gre(payload))
+
+    def _udp(self, packet: Packet, udp: Any) -> None:
+        _udp(packet, udp)
+        if udp.dport in _VXLAN_PORTS and packet.payload:
+            with suppress(*_UNFIT):
+                packet.protocol = "VXLAN"
+                self._tunnel(packet, protocol_words.vxlan(packet.payload))
+                packet.app_info = packet.info
+
+    def _tunnel(self, packet: Packet, tunnel: Tunnelled) -> None:
+        """Say what is in a tunnel's packet, as if that had been captured by itself."""
+        if tunnel.inside not in ("ip", "frame") or not self._tunnels:
+            said = f"{tunnel.inside}, {len(tunnel.data)} bytes"
+        else:
+            key = (packet.frame.place, packet.protocol, tunnel.title)
+            reader = self._inner.get(key)
+            if reader is None:
+                kind = RAW_IP if tunnel.inside == "ip" else packet.place.link_type
+                place = replace(packet.place, link_type=kind)
+                reader = self._inner[key] = Dissector([place], self._tunnels - 1)
+            cut = packet.frame.length_bytes - len(packet.frame.data)
+            length = len(tunnel.data) + max(0, cut)
+            inner = reader.read(
+                packet.frame._replace(place=0, length_bytes=length, data=tunnel.data)
+            )
+            packet.inner = inner
+            said = f"{inner.protocol} {inner.source} → {inner.destination} {inner.info}"
+        packet.info = f"{tunnel.title}: {said}" if tunnel.title else said
 
     def _tcp(self, packet: Packet, tcp: Any) -> None:
         flags = tcp.flags & 0x3F
@@ -280,7 +384,8 @@ class Dissector:
 
         packet.protocol = "TCP"
         if payload and packet.mark not in (RETRANSMISSION, KEEP_ALIVE):
-            _stream(packet, payload, mine)
+            with suppress(*_UNFIT):
+                _stream(packet, payload, mine)
         if packet.app_info:
             packet.info = packet.app_info
         else:
@@ -538,14 +643,12 @@ def _server_name(message: bytes) -> str:
 
 _UDP_NAMES = {
     69: "TFTP",
-    123: "NTP",
-    161: "SNMP",
     500: "ISAKMP",
     514: "Syslog",
-    3784: "BFD",
-    4789: "VXLAN",
     51820: "WireGuard",
 }
+# RFC 7348, and what Linux took before there was a number.
+_VXLAN_PORTS = (4789, 8472)
 
 
 def _udp(packet: Packet, udp: Any) -> None:
@@ -570,55 +673,17 @@ def _udp(packet: Packet, udp: Any) -> None:
             else:
                 for port in ports:
                     packet.protocol = _UDP_NAMES.get(port, packet.protocol)
-        except (dpkt.Error, IndexError, ValueError, struct.error):
+                for port in ports:
+                    if known := protocol_words.BY_PORT.get(port):
+                        packet.protocol, describe = known
+                        packet.app_info = _visible(describe(payload))
+        except _UNFIT:
             pass
     packet.info = packet.app_info or f"{udp.sport} → {udp.dport} Len={length}"
 
 
-# www.iana.org/assignments/dns-parameters
-_DNS_TYPES = {
-    1: "A",
-    2: "NS",
-    5: "CNAME",
-    6: "SOA",
-    12: "PTR",
-    15: "MX",
-    16: "TXT",
-    28: "AAAA",
-    33: "SRV",
-    41: "OPT",
-    64: "SVCB",
-    65: "HTTPS",
-    255: "ANY",
-}
-_DNS_ERRORS = {1: "Format error", 2: "Server failure", 3: "No such name", 5: "Refused"}
-
-
 def _dns(payload: bytes) -> str:
-    message = dpkt.dns.DNS(payload)
-    asked = " ".join(f"{_DNS_TYPES.get(q.type, q.type)} {q.name}" for q in message.qd)
-    if not message.qr:
-        return _visible(f"query {message.id:#06x} {asked}")
-    answers = [_dns_answer(answer) for answer in message.an]
-    error = _DNS_ERRORS.get(message.rcode, "" if not message.rcode else f"error {message.rcode}")
-    said = [f"response {message.id:#06x}", error, asked, *answers]
-    return _visible(" ".join(filter(None, said)))
-
-
-def _dns_answer(answer: Any) -> str:
-    kind = _DNS_TYPES.get(answer.type, str(answer.type))
-    if answer.type == dpkt.dns.DNS_A:
-        return f"{kind} {socket.inet_ntop(socket.AF_INET, answer.rdata)}"
-    if answer.type == dpkt.dns.DNS_AAAA:
-        return f"{kind} {socket.inet_ntop(socket.AF_INET6, answer.rdata)}"
-    if answer.type == dpkt.dns.DNS_TXT:
-        return " ".join([kind, *answer.text])
-    for name in ("cname", "nsname", "ptrname", "mxname"):
-        if value := getattr(answer, name, None):
-            if name == "mxname":  # RFC 1035 section 3.3.9: a number, then the name
-                return f"{kind} {int.from_bytes(answer.rdata[:2], 'big')} {value}"
-            return f"{kind} {value}"
-    return kind
+    return _visible(dns_words.describe(payload))
 
 
 # RFC 2132 section 9.6
@@ -760,14 +825,13 @@ _TYPES: Mapping[int, str] = {
 }
 
 
-def _other_frame(frame: Any) -> tuple[str, str]:
+def _other_frame(frame: Any, data: bytes) -> tuple[str, str]:
     llc = getattr(frame, "llc", None)
     bridge = getattr(llc, "data", None)
     if isinstance(bridge, dpkt.stp.STP):
         return "STP", _stp(bridge)
-    if llc is not None:
-        return "LLC", f"{len(bytes(llc))} bytes"
-    return _TYPES.get(frame.type, f"{frame.type:#06x}"), f"{len(bytes(frame.data))} bytes"
+    length = f"{len(data) - 14} bytes"
+    return ("LLC" if llc is not None else _TYPES.get(frame.type, f"{frame.type:#06x}")), length
 
 
 def _stp(bridge: Any) -> str:

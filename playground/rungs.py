@@ -347,5 +347,5 @@ def _content(packet: Packet) -> Hashable:
         body = getattr(inner.data, "seq", None)
         return number, "ICMP", inner.type, inner.code, body
     if isinstance(inner, dpkt.icmp6.ICMP6):
-        return "ICMPv6", bytes(inner)[4:]
-    return number, getattr(ip, "p", 0), bytes(inner)
+        return "ICMPv6", packet.ip_payload[4:]
+    return number, getattr(ip, "p", 0), packet.ip_payload

@@ -8,11 +8,12 @@ from xml.etree import ElementTree
 
 import dpkt
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from playground.frames import RAW_IP, Frame, Place
 from playground.packets import Packets
+from playground.protocol_words import BY_PORT
 from tests.made import H1, MACS, MODEM_IN, WWW, arp, captured, ethernet, handshake, ip, tcp, udp
 
 
@@ -217,6 +218,73 @@ def test_the_length_of_what_was_cut_is_that_on_the_wire() -> None:
     assert "Len=1000" in packet.info
 
 
+def upper(protocol: int, data: bytes, to: str = WWW) -> bytes:
+    """A frame whose IPv4 packet carries these bytes, whatever they are."""
+    packet = dpkt.ip.IP(src=socket.inet_aton(H1), dst=socket.inet_aton(to), p=protocol, ttl=64)
+    packet.data, packet.len = data, 20 + len(data)
+    return ethernet(packet)
+
+
+def inside(address: str = "10.0.0.1") -> bytes:
+    """A frame of another network, as a tunnel carries it: an echo request."""
+    echo = dpkt.icmp.ICMP(type=8, data=dpkt.icmp.ICMP.Echo(id=3, seq=1, data=b"x" * 8))
+    return ethernet(ip(echo, address, "10.0.0.2"))
+
+
+ECHO = "ICMP 10.0.0.1 → 10.0.0.2 Echo (ping) request id=0x0003, seq=1, ttl=64"
+VXLAN = udp(40000, 4789, struct.pack("!II", 8 << 24, 100 << 8) + inside())
+GRE = upper(47, struct.pack("!HHI", 0x2000, 0x0800, 7) + inside()[14:])
+# An ESP packet in 6in4, of which dpkt can write nothing that it has read.
+SPOILER = upper(41, bytes.fromhex("6000000000283240" + "00" * 32) + b"a" * 40)
+
+
+@pytest.mark.parametrize(
+    ("frame", "protocol", "info"),
+    [
+        (VXLAN, "VXLAN", f"VNI 100: {ECHO}"),
+        (GRE, "GRE", f"key 7: {ECHO}"),
+        (upper(47, struct.pack("!HH", 0, 0x6558) + inside()), "GRE", ECHO),
+        (upper(4, inside()[14:]), "IPIP", ECHO),
+        (SPOILER, "6in4", "ESP :: → :: 40 bytes"),
+        (
+            upper(2, bytes.fromhex("160009f9ef010203")),
+            "IGMPv2",
+            "Membership Report group 239.1.2.3",
+        ),
+        (upper(103, bytes.fromhex("2000dfff")), "PIMv2", "Hello"),
+        (upper(89, bytes.fromhex("0201002c")), "OSPF", "Hello"),
+        (udp(123, 123, b"\x23" + bytes(47)), "NTP", "NTP Version 4, client"),
+        (udp(40000, 3784, b"\x20"), "BFD", "40000 → 3784 Len=1"),
+    ],
+    ids=lambda value: value[:12] if isinstance(value, str) else "",
+)
+def test_tunnels_and_what_ip_carries_are_told(frame: bytes, protocol: str, info: str) -> None:
+    (packet,) = captured([frame])
+    assert (packet.protocol, packet.info) == (protocol, info)
+    assert (packet.source, packet.destination) == (H1, WWW)
+
+
+def test_what_is_in_a_tunnel_is_a_packet_of_its_own() -> None:
+    first, second = (
+        udp(40000, 4789, struct.pack("!II", 8 << 24, 100 << 8) + data)
+        for data in (handshake()[0], handshake()[2])
+    )
+    packets = captured([first, second])
+    inner = packets[1].inner
+    assert inner is not None
+    assert (inner.protocol, inner.seq, inner.source) == ("TCP", 1, H1)  # relative to the first's
+    assert str(packets.ladder()).count("-- VNI 100: TCP") == 2
+
+
+def test_tunnels_in_tunnels_end() -> None:
+    data = inside()[14:]
+    for _ in range(40):
+        data = upper(4, data)[14:]
+    (packet,) = captured([upper(4, data)])
+    assert packet.info.count("IPIP") == 4
+    assert packet.info.endswith("bytes")
+
+
 WHOLE = [
     handshake()[0],
     tcp("PA", 1, 1, record(22, client_hello("www.example.com")), port=443),
@@ -224,22 +292,70 @@ WHOLE = [
     udp(68, 67, bytes(dpkt.dhcp.DHCP(opts=((53, b"\x01"),)))),
     arp(1, H1, MODEM_IN, to="ff:ff:ff:ff:ff:ff"),
     ethernet(ip(dpkt.icmp.ICMP(type=3, code=4, data=dpkt.icmp.ICMP.Unreach()))),
+    VXLAN,
+    GRE,
+    SPOILER,
+    *(upper(number, bytes(range(48))) for number in (2, 41, 50, 51, 89, 103, 112, 132)),
+    *(udp(9, port, bytes(48)) for port in (69, 123, 161, 500, 520, 1812, 3784, 4789, 5353)),
+    ethernet(dpkt.ip6.IP6(src=b"\xfe" * 16, dst=b"\xff" * 16, nxt=0, plen=48), to=MACS[H1])
+    + bytes.fromhex("2c00000000000000" + "3a00000000000000" + "87" + "00" * 31),
 ]
 
 
-@settings(max_examples=300, deadline=None)
+def check_everything_shows(datas: list[bytes]) -> None:
+    """Whatever the frames are, there is a row for each, and all of them are drawn."""
+    packets = captured(datas)
+    assert len(packets.table()) == len(datas)
+    assert all(packet.protocol and packet.info for packet in packets)
+    assert str(packets.table())
+    assert packets._repr_html_()
+    list(packets.streams())
+    for ladder in (packets.ladder(), packets.ladder(hops=False)):
+        ElementTree.fromstring(ladder.svg())
+        str(ladder)
+    for packet in packets:
+        assert packet.decoded is None or packet.network is not packet
+        assert isinstance(packet.ip_payload, bytes)
+
+
+@settings(max_examples=150, deadline=None)
 @given(
     st.sampled_from(WHOLE),
     st.lists(st.tuples(st.integers(0, 300), st.integers(0, 255)), max_size=6),
     st.integers(0, 400),
 )
+@example(SPOILER, [], 400)
 def test_whatever_comes_is_a_packet_that_is_listed_and_drawn(
     data: bytes, changes: list[tuple[int, int]], length: int
 ) -> None:
     changed = bytearray(data)
     for place, value in changes:
         changed[place % len(changed)] = value
-    packets = captured([bytes(changed)[:length], data])
-    assert len(packets.table()) == 2
-    assert packets[1].protocol
-    assert packets.ladder().svg().endswith("</svg>\n")
+    check_everything_shows([bytes(changed)[:length], data])
+
+
+# What begins an Ethernet frame, so that chance comes to the layers behind it.
+HEADS = [
+    b"",
+    *(bytes(12) + bytes.fromhex(kind) for kind in ("0800", "86dd", "0806", "8100000a0800", "0026")),
+    *(upper(number, b"") for number in (1, 2, 4, 6, 17, 41, 47, 50, 58, 89, 103, 112, 132)),
+]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(HEADS), st.binary(max_size=120)), min_size=1, max_size=3))
+def test_chance_is_listed_and_drawn(frames: list[tuple[bytes, bytes]]) -> None:
+    datas = []
+    for head, rest in frames:
+        data = bytearray(head + rest)
+        if head[12:14] == b"\x08\x00" and len(head) == 34:
+            data[16:18] = (len(data) - 14).to_bytes(2, "big")
+        datas.append(bytes(data))
+    check_everything_shows(datas)
+
+
+@pytest.mark.parametrize("port", sorted({53, 67, 80, 443, 520, 5353, 4789, *BY_PORT}))
+@settings(max_examples=10, deadline=None)
+@given(data=st.binary(max_size=100))
+def test_no_message_of_a_program_breaks_a_table(port: int, data: bytes) -> None:
+    check_everything_shows([udp(9, port, data), tcp("PA", 1, 1, data, port=port)])
