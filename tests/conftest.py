@@ -33,8 +33,9 @@ PATIENCE_S = 10.0
 
 
 def pytest_configure() -> None:
-    """Heed Ctrl-C, which some tests send themselves, also where a shell's `&` began this."""
+    """Mark our labs; heed Ctrl-C, which some tests send themselves, also after a shell's `&`."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    machine.mark_labs()
 
 
 # -- which engine ------------------------------------------------------------

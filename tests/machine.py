@@ -3,46 +3,94 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
 import json
 import os
 import re
 import subprocess
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from playground import cgroups
+from playground.docker_engine import DockerEngine
 from playground.engine import LAB, OWNER, Engine
+from playground.errors import EngineError
 from playground.forking import forks
-from playground.labels import find_nodes
+from playground.labels import find_labs, find_nodes
+
+# In the name of the user to whom labs of a session of tests belong: `mark_labs`.
+MARK = "+tests-"
 
 # A kernel that is booted for tests alone (scripts/with-netem) takes all with it when it ends.
 THROWN_AWAY = os.environ.get("PLAYGROUND_TESTS_ON") == "netem"
 
-# What others mount at any time: Docker for containers, and a build of Debian.
-_OTHERS_MOUNTS = re.compile(
-    r"/(var/lib|run|var/run)/(docker|containerd|containers)/|.*/mmdebstrap\.\w+(/|$)"
+# Where a host's root is put together (`playground.maker`), as it would look if that were
+# done in the machine's own mount namespace: the top of a system, and its kernel's folders.
+_OUR_MOUNTS = re.compile(
+    r"/|/(bin|boot|dev|etc|home|lib|lib64|media|mnt|opt|proc|root|run|sbin|srv|sys|tmp|usr|var)"
+    r"|/(proc|dev)/.*|/sys/(?!fs/).*"
 )
+
+# As the agent and the plan call them: a node's own, switches' ports, VLANs, relays, and
+# what reaches out of a lab (`playground.machine_side`).
+_OUR_INTERFACES = re.compile(
+    r"lo|eth\d+(\.\d+)?|[qbt]\d+\.\d+|relay\d+x?|.+-eth\d+|.{8}-[0-9a-f]{6}|machine|uplink|pg_\w+"
+)
+_OUR_RULES = re.compile(r"playground|\"pg_\w+\"")
+
+# Docker switches forwarding on when it starts, and uplinks of other programs do.
+_OTHERS_SYSCTLS = re.compile(r".*/(ip_forward|conf/(all|default)/forwarding)")
 
 
 def state() -> dict[str, Any]:
-    """Return what of this machine no lab may change, by name."""
+    """Return what of this machine a lab of ours could change, by name.
+
+    Other programs use the same machine: they mount file systems, start containers,
+    add interfaces, and have labs of their own.  So only what bears our names counts,
+    and what stands where ours would.
+
+    """
     return {"mounts": _mounts(), **_network()}
 
 
 def changed(before: dict[str, Any]) -> dict[str, Any]:
-    """Return what is not as it was in `state`: was, is; of mounts those that came."""
+    """Return what is not as it was in `state`: was, is; of lists what went, what came.
+
+    Mounts and links with the machine that go are no damage: they may be a lab's of
+    another program that has ended.
+
+    """
+    different = {}
     now = state()
-    different = {
-        name: (before.get(name), now.get(name))
-        for name in before.keys() | now.keys()
-        if name != "mounts" and before.get(name) != now.get(name)
-    }
-    if came := Counter(now["mounts"]) - Counter(before["mounts"]):
-        different["mounts"] = ([], list(came.elements()))
+    for name in before.keys() | now.keys():
+        was, there = before.get(name), now.get(name)
+        if isinstance(was, list) and isinstance(there, list):
+            went, came = Counter(was) - Counter(there), Counter(there) - Counter(was)
+            gone = [one for one in went.elements() if not _may_go(name, one)]
+            was, there = gone, list(came.elements())
+        if was != there:
+            different[name] = was, there
     return different
+
+
+def _may_go(name: str, one: Any) -> bool:
+    return name in ("mounts", "rules") or "pg_" in str(one)
+
+
+def mark_labs() -> None:
+    """Let all labs that this program's tests start, in whatever program, be told from others.
+
+    The name of a user that getpass.getuser() finds is part of a lab's owner.  By it
+    labs are ours even when their owner has been killed, and another session's are not.
+
+    """
+    user = os.environ.get("LOGNAME", "")
+    if MARK not in user:
+        os.environ["LOGNAME"] = f"{getpass.getuser()}{MARK}{os.getpid()}"
 
 
 def children() -> set[int]:
@@ -92,8 +140,11 @@ def labs_with_remains() -> set[str]:
 
 
 def is_elsewhere(owner: str) -> bool:
-    """Whether the owner of a lab is another program that runs."""
-    pid = owner.rpartition(":")[2]
+    """Whether the owner of a lab is no program of these tests: another that runs, or theirs."""
+    place, _, pid = owner.rpartition(":")
+    user = place.rpartition("@")[0]
+    if MARK in user:
+        return user != os.environ.get("LOGNAME")
     return pid.isdigit() and int(pid) != os.getpid() and Path(f"/proc/{pid}").exists()
 
 
@@ -102,35 +153,63 @@ def _mounts() -> list[tuple[str, str]]:
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         left, _, right = line.partition(" - ")
         point = left.split(" ")[4]
-        if not _OTHERS_MOUNTS.match(point):
+        if _OUR_MOUNTS.fullmatch(point) or "playground" in line:
             found.append((point, right.split(" ")[0]))
     return found
 
 
 def _network() -> dict[str, Any]:
-    """Interfaces, routes, rules and sysctls of the machine, without Docker's bridges.
-
-    A build by somebody else plugs containers into docker0 at any time; nothing
-    of ours is ever plugged into a bridge of the machine.
-
-    """
-    links = _json("ip", "-json", "link")
-    others = {
-        link["ifname"]
-        for link in links
-        if link.get("master") or link["ifname"].startswith(("docker", "br-"))
-    }
+    """Interfaces, routes by them, rules and sysctls of the machine."""
+    links = {link["ifname"]: link for link in _json("ip", "-json", "link")}
+    theirs = _of_other_labs(links.values())
+    ours = {name for name, link in links.items() if name not in theirs and _may_be_ours(link)}
     return {
-        "interfaces": sorted({link["ifname"] for link in links} - others),
+        "interfaces": sorted(ours),
         "routes": [
             (route.get("dst"), route.get("gateway"), route.get("dev"))
             for family in ("-4", "-6")
             for route in _json("ip", family, "-json", "route")
-            if route.get("dev") not in others
+            if route.get("dev") in ours
         ],
-        "rules": _output("nft", "--stateless", "list", "ruleset"),
+        "rules": _rules(theirs),
         **_sysctls(),
     }
+
+
+def _may_be_ours(link: dict[str, Any]) -> bool:
+    """Whether an interface could be a lab's or these tests', or is one that a lab may take in."""
+    name = link["ifname"]
+    return bool(
+        _OUR_INTERFACES.fullmatch(name)
+        or "playground" in link.get("ifalias", "")
+        or re.fullmatch(rf"pg[a-z]{os.getpid()}x?", name)
+        or Path("/sys/class/net", name, "device").exists()
+    )
+
+
+def _of_other_labs(links: Iterable[dict[str, Any]]) -> set[str]:
+    """Return the links with the machine that labs of other programs have."""
+    labs = {}
+    for link in links:
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            labs[link["ifname"]] = json.loads(link["ifalias"])["to"].partition("/")[0]
+    if not labs:
+        return set()
+    owners = {record.id: record.owner for record in find_labs()}
+    with contextlib.suppress(EngineError), contextlib.closing(DockerEngine()) as docker:
+        owners |= {record.id: record.owner for record in docker.labs()}
+    return {name for name, lab in labs.items() if is_elsewhere(owners.get(lab, ""))}
+
+
+def _rules(theirs: set[str]) -> list[str]:
+    """Return our tables and chains of nftables, and our lines in those of others."""
+    found, around = [], ""
+    for line in _output("nft", "--stateless", "list", "ruleset").splitlines():
+        around = line if line.startswith("table ") else around
+        text = f"{around} {line.strip()}"
+        if _OUR_RULES.search(text) and not any(name in text for name in theirs):
+            found.append(text)
+    return found
 
 
 def _sysctls() -> dict[str, bytes]:
@@ -141,6 +220,8 @@ def _sysctls() -> dict[str, bytes]:
             if folder.endswith(("/conf", "/neigh")):
                 names[:] = ["all", "default", "lo"]
             for name in files:
+                if _OTHERS_SYSCTLS.fullmatch(f"{folder}/{name}"):
+                    continue
                 # Some can only be written.
                 with contextlib.suppress(OSError), open(f"{folder}/{name}", "rb", 0) as file:
                     found[f"{folder}/{name}"] = file.read()

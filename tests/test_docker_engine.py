@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import dataclasses
-import getpass
 import json
 import os
+import pwd
 import shutil
 import signal
 import socket
@@ -544,7 +544,7 @@ def sshd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     command = [program, "-D", "-e", "-f", str(tmp_path / "sshd_config")]
     with log.open("wb") as file, subprocess.Popen(command, stderr=file) as process:
         wait_for_port(port, log)
-        yield f"ssh://{getpass.getuser()}@127.0.0.1:{port}"
+        yield f"ssh://{pwd.getpwuid(os.getuid()).pw_name}@127.0.0.1:{port}"
         process.terminate()
 
 
