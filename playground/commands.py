@@ -54,13 +54,23 @@ def run(
     shown = command if shown is None else shown
     check_seconds("timeout_s", timeout_s)
     data = _input(input)
+    deadline = _deadline(timeout_s)
     try:
-        process = _spawn(node, command, env=env, cwd=cwd, user=user, stdin=data is not None)
+        process = _spawn(
+            node,
+            command,
+            env=env,
+            cwd=cwd,
+            user=user,
+            stdin=data is not None,
+            limit_s=timeout_s,
+            shown=shown,
+        )
     except _NoSuchCommand as missing:
         result = Result.from_bytes(shown, missing.returncode, b"", str(missing).encode())
         return _checked(node, result) if check else result
     try:
-        stdout, stderr = process.communicate(data, timeout_s)
+        stdout, stderr = process.communicate(data, _remaining(deadline))
     except TimeoutError:
         raise _timed_out(node, shown, process, timeout_s) from None
     except AgentGone:
@@ -109,6 +119,15 @@ def _timed_out(
     )
 
 
+def _late(node: Node, command: Command, limit_s: float | None) -> CommandTimeout:
+    within = "" if limit_s is None else f" within {limit_s:g} s"
+    return CommandTimeout(
+        f"{command_text(command)!r} could not begin{within} and was given up: the machine may be "
+        f"overloaded, or something on {node.name} stops all that starts there",
+        Result.from_bytes(command, -signals.SIGKILL, b"", b""),
+    )
+
+
 def kill(process: Process) -> None:
     """Kill a process and all that it started, if it still runs."""
     with suppress(AgentError):  # the lab is down, and the process with it
@@ -132,6 +151,8 @@ def _spawn(
     user: str | None = None,
     stdin: bool = False,
     tty: tuple[int, int] | None = None,
+    limit_s: float | None = None,
+    shown: Command | None = None,
 ) -> Process:
     """Start a command and return its `Process`; ``str`` goes through sh."""
     live = node.running()
@@ -148,10 +169,13 @@ def _spawn(
             user=name,
             stdin=stdin,
             tty=tty,
+            limit_s=limit_s,
         )
     except AgentGone:
         raise
     except AgentError as error:
+        if error.errno == errno.ETIMEDOUT:
+            raise _late(node, command if shown is None else shown, limit_s) from error
         if error.errno == errno.ESRCH:
             raise died(node) from error
         if any(given is not None and repr(given) in str(error) for given in (cwd, user)):

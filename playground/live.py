@@ -97,11 +97,13 @@ class Agent(Protocol):
         stdin: bool = False,
         tty: tuple[int, int] | None = None,
         merge_stderr: bool = False,
+        limit_s: float | None = None,
     ) -> Process:
         """Start a command in the container whose init is ``pid``.
 
         Returns once the command was exec'd; an `AgentError` whose ``errno`` is
-        ``ENOENT`` says that there is no such command.  Without ``stdin`` its
+        ``ENOENT`` says that there is no such command, ``ETIMEDOUT`` that it did not
+        run after ``limit_s`` seconds, or 30.  Without ``stdin`` its
         input is /dev/null.
 
         """

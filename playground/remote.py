@@ -177,13 +177,15 @@ class Client:
         stdin: bool = False,
         tty: tuple[int, int] | None = None,
         merge_stderr: bool = False,
+        limit_s: float | None = None,
     ) -> Process:
         """Start a command in the container whose first process is ``pid``.
 
         Returns when the command runs.  Raises `AgentError` when it cannot be
         started: errno ENOENT if there is no such command, ESRCH if the container
-        has ended.  Without ``stdin`` its input is /dev/null.  ``tty`` is a
-        terminal's size, (columns, lines); its output is all in stdout.
+        has ended, ETIMEDOUT if it does not run after ``limit_s`` seconds, or 30.
+        Without ``stdin`` its input is /dev/null.  ``tty`` is a terminal's size,
+        (columns, lines); its output is all in stdout.
 
         """
         args = {
@@ -195,6 +197,7 @@ class Client:
             "stdin": stdin,
             "tty": list(tty) if tty else None,
             "merge_stderr": merge_stderr,
+            "limit_s": limit_s,
         }
         return self.start_job("spawn", **args)
 

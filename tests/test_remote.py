@@ -312,11 +312,29 @@ def test_end_of_input_while_others_are_started(agent: Client, node: Namespaces) 
 @needs_root
 def test_launcher_that_is_killed(agent: Client, node: Namespaces) -> None:
     process = agent.spawn(node.pid, ["sleep", "1000"])
-    pid = agent.hello()["pid"]
-    [launcher] = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    os.kill(int(launcher), signal.SIGKILL)
+    [mother] = children(agent.hello()["pid"])
+    [launcher] = children(mother)
+    for killed in (launcher, mother):
+        process = agent.spawn(node.pid, ["sleep", "1000"])
+        os.kill(killed, signal.SIGKILL)
+        assert process.wait(20) == -signal.SIGKILL
+        on = agent.spawn(node.pid, ["echo", "on"])
+        assert on.communicate(timeout_s=20) == (b"on\n", b"")
+
+
+@needs_root
+def test_launchers_of_nodes_that_are_gone_are_ended(agent: Client, node: Namespaces) -> None:
+    agent.spawn(node.pid, ["true"]).communicate(timeout_s=20)
+    with Namespaces("short") as short:
+        process = agent.spawn(short.pid, ["sleep", "1000"])
+        [mother] = children(agent.hello()["pid"])
+        assert len(children(mother)) == 2
     assert process.wait(20) == -signal.SIGKILL
     assert agent.spawn(node.pid, ["echo", "on"]).communicate(timeout_s=20) == (b"on\n", b"")
+
+
+def children(pid: int) -> list[int]:
+    return [*map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
 
 
 @needs_root

@@ -208,14 +208,15 @@ probe(pid, watch: [pid or null], protocol: number, destination, port, payload: b
 state_save(data: text) -> null ; state_load() -> text or null
     One text kept in the helper, for a client that comes later.
 spawn(pid, argv, env = null, cwd = null, user = null, stdin = false, tty = null,
-        merge_stderr = false) -> {"job": number, "pid": number}
+        merge_stderr = false, limit_s = 30) -> {"job": number, "pid": number}
     Start a command in a node with what the container has: all namespaces, root,
     control groups, capabilities, environment (env is added to it), working
     directory, user (or a name, or "uid[:gid]").  It leads its own session and
     process group.  ``tty`` is [columns, lines] for a terminal of the node's own.
     The reply comes when the command runs; a command that cannot be started is
     an error (FileNotFoundError, PermissionError, NotADirectoryError, LookupError
-    for a user).  The exit event comes once the command itself has ended and all
+    for a user).  One that does not run after limit_s seconds, or 30, is killed, and a
+    TimeoutError with ETIMEDOUT.  The exit event comes once the command itself has ended and all
     that it had written into its pipes is sent.  Processes that it left in the
     background may hold the pipes open: what they write later is thrown away.
 capture(places: [{"pid": pid or null, "interface"}], filter = "", snaplen_bytes = 262144)

@@ -3,9 +3,14 @@
 Forking a Python process takes 1.5 ms on an idle machine and 8 ms on a busy
 one, since the child copies each page it touches; `subprocess`, which uses
 vfork(2), takes 0.8 and 1.1 ms.  But vfork leaves no room for Python code in
-the child.  So a launcher, forked once, gives up for good what a node's
-commands may not have, and enters the node's namespaces for the moment of each
-start.  The commands are its children.
+the child.  So a launcher gives up for good what a node's commands may not
+have, and enters the node's namespaces for the moment of each start.  The
+commands are its children.
+
+Each node has a launcher of its own: until a child is at its exec, vfork holds the
+launcher, and whoever is root in the node may stop the child just there.  A mother
+of launchers, one for nodes that are alike, has imported what they need and given
+up what they give up, so that a launcher is a fork of 1 ms.
 
 """
 
@@ -13,11 +18,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import json
 import os
 import select
 import signal
 import socket
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -52,7 +59,7 @@ from playground.agent.seccomp import confine
 
 
 class Profile:
-    """What a process can give up only once: nodes alike share a launcher."""
+    """What a process can give up only once: nodes alike share a mother of launchers."""
 
     def __init__(self, node: Node) -> None:
         self.bounding = node.bounding
@@ -77,16 +84,22 @@ class Profile:
 # the kernel 2 to 9 ms, more than a command does.
 LAUNCHER_IDLE_S = 10.0
 
+# A node that stops what starts in it, or has no time for it.
+LATE = "the command had not begun in time and was given up"
+
 # Longer requests are for a child of the agent's own.
 LAUNCH_BYTES = 60_000
 
 
-def start_launcher(kind: Profile) -> tuple[int, socket.socket]:
-    """Fork a launcher; returns its process id and the socket to it.
+def start_mother(kind: Profile) -> tuple[int, socket.socket]:
+    """Fork a mother of launchers; returns its process id and the socket to it.
 
-    A request is a packet of JSON {"job", "pid", "argv", "env", "cwd"} with the
-    command's three descriptors and a socket, which gets {"pid"} or an error as
-    in `start_in_node`.  Packets {"job", "status"} come back.
+    For each packet she forks a launcher, and hands it the line that came with it.
+    The launcher's first packet on it is {"launcher": its process id}.  A request to it
+    is a packet of JSON {"job", "pid", "argv", "env", "cwd", "by"} with the command's three
+    descriptors and a socket, which gets {"pid"} or an error as in `start_in_node`; what
+    comes to be read after ``by``, a time of this machine's clock, is given up.  Packets
+    {"job", "returncode"} come back.
 
     """
     here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -95,32 +108,62 @@ def start_launcher(kind: Profile) -> tuple[int, socket.socket]:
         try:
             prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
             keep_only(there.fileno())
-            _launch_all(kind, there)
+            _fork_launchers(kind, there)
         finally:
             os._exit(0)
     there.close()
-    # A launcher that does not keep up must not stop the loop.
+    # One that does not keep up must not stop the loop.
     here.setblocking(False)
     return pid, here
 
 
-def _launch_all(kind: Profile, line: socket.socket) -> None:
+def _fork_launchers(kind: Profile, line: socket.socket) -> None:
     # Before any node is entered: nothing may be imported there.
     import subprocess
     import warnings  # noqa: F401 - os.get_exec_path wants it
 
-    wake, woken = os.pipe()
-    os.set_blocking(wake, False)
-    os.set_blocking(woken, False)
-    signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     _give_up(kind)
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    wake, poll = _woken_by_children(line)
+    gc.freeze()  # launchers share these pages until one side writes to them
+    while True:
+        for fd, _ in poll.poll():
+            if fd == wake:
+                os.read(wake, 4096)
+                with contextlib.suppress(ChildProcessError):
+                    while os.waitpid(-1, os.WNOHANG)[0]:
+                        pass
+                continue
+            packet, descriptors, _, _ = socket.recv_fds(line, 64, 1)
+            if not packet:
+                return
+            if os.fork() == 0:
+                prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+                signal.set_wakeup_fd(-1)
+                keep_only(descriptors[0])
+                _launch_all(socket.socket(fileno=descriptors[0]), subprocess.Popen)
+                os._exit(0)
+            os.close(descriptors[0])
+
+
+def _woken_by_children(line: socket.socket) -> tuple[int, select.poll]:
+    """Return a pipe that has bytes once a child has ended, and what polls it and the line."""
+    wake, woken = os.pipe()
+    os.set_blocking(wake, False)
+    os.set_blocking(woken, False)
+    signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
     poll = select.poll()
     poll.register(line, select.POLLIN)
     poll.register(wake, select.POLLIN)
-    launcher = _Launcher(line, subprocess.Popen, poll)
+    return wake, poll
+
+
+def _launch_all(line: socket.socket, popen: Any) -> None:
+    wake, poll = _woken_by_children(line)
+    launcher = _Launcher(line, popen, poll)
+    line.send(json.dumps({"launcher": os.getpid()}).encode())
     while True:
         ready = poll.poll(LAUNCHER_IDLE_S * 1000 if launcher.away else None)
         if not ready:
@@ -189,6 +232,8 @@ class _Launcher:
         return True
 
     def _start(self, request: Request, stdio: Sequence[int]) -> int:
+        if time.monotonic() > request["by"]:
+            raise TimeoutError(errno.ETIMEDOUT, LATE)
         node = find_node(request["pid"])
         if not node.cgroup_files:
             self.return_to_own_cgroups()

@@ -12,6 +12,7 @@ import selectors
 import signal
 import socket
 import sys
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -19,7 +20,8 @@ from typing import Any
 from playground.agent.accounts import hash_passwords
 from playground.agent.boot import boot_program
 from playground.agent.commands import Command, start_in_node
-from playground.agent.launcher import LAUNCH_BYTES, Profile, start_launcher
+from playground.agent.launcher import LATE, LAUNCH_BYTES
+from playground.agent.launches import Launcher, Launches, start_request
 from playground.agent.links import interfaces
 from playground.agent.network import link
 from playground.agent.nodes import find_node, has_ended
@@ -34,6 +36,13 @@ from playground.agent.worker import WORK_LIMIT_S, work
 WINDOW_BYTES = 4 << 20
 CHUNK_BYTES = 128 << 10
 
+# Until when a command has to run that a client gives no limit for.
+START_LIMIT_S = 30.0
+
+# How often the loop looks for commands that are late, and launchers without work.
+_LATE_LOOK_S = 0.25
+_IDLE_LOOK_S = 5.0
+
 # What an operation returns whose reply comes later.
 LATER = object()
 
@@ -45,7 +54,9 @@ class Job:
         self.number = number
         self.request_id = request_id
         self.pid = 0
-        self.launcher: Profile | None = None
+        self.launcher: Launcher | None = None
+        self.start_by = 0.0
+        self.given_up = False
         self.channel: socket.socket | None = None
         self.streams: dict[str, int] = {}
         self.stdin = -1
@@ -80,7 +91,9 @@ class Agent:
         self.jobs: dict[int, Job] = {}
         self.jobs_by_pid: dict[int, Job] = {}
         self.workers: dict[int, Any] = {}  # process id: request id
-        self.launchers: dict[Profile, socket.socket] = {}
+        self.launches = Launches(self.selector, self._job_ended, self._launcher_lost)
+        self.starting: dict[int, Job] = {}
+        self.look_at = 0.0
         self.job_count = 0
         self.incoming: list[bytes] = []
         self.outgoing: deque[memoryview] = deque()
@@ -113,13 +126,32 @@ class Agent:
         )
         try:
             while not self.ending:
-                for key, events in self.selector.select():
+                for key, events in self.selector.select(self._patience()):
                     # An earlier event of the same round may have closed this
                     # one's descriptor, whose number may mean another by now.
                     if self.selector.get_map().get(key.fd) is key:
                         key.data(key.fd, events)
+                self._look()
         finally:
             self._kill_everything()
+
+    def _patience(self) -> float | None:
+        if self.starting:
+            return _LATE_LOOK_S
+        return _IDLE_LOOK_S if self.launches else None
+
+    def _look(self) -> None:
+        """Give up commands that are late, and end launchers without work."""
+        if not self.starting and not self.launches:
+            return
+        now = time.monotonic()
+        if now < self.look_at:
+            return
+        self.look_at = now + _LATE_LOOK_S
+        for job in [*self.starting.values()]:
+            if now > job.start_by:
+                self._give_up(job, now)
+        self.launches.end_idle(now)
 
     def send(self, message: Request) -> None:
         self.send_line(json.dumps(message).encode() + b"\n")
@@ -197,6 +229,8 @@ class Agent:
             if pid == 0:
                 return
             self.workers.pop(pid, None)
+            if pid in self.launches.mother_pids:
+                self.launches.mother_pids.remove(pid)
             job = self.jobs_by_pid.pop(pid, None)
             if job is not None:
                 job.returncode = os.waitstatus_to_exitcode(status)
@@ -212,7 +246,7 @@ class Agent:
         for job in self.jobs.values():
             with contextlib.suppress(OSError):
                 os.killpg(job.pid, signal.SIGKILL)
-        for pid in self.workers:
+        for pid in [*self.workers, *self.launches.mother_pids]:
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
 
@@ -269,11 +303,11 @@ class Agent:
                 del self.owned[pid]
                 if handle >= 0:
                     os.close(handle)
-        if self.owned and not self.launchers:
-            # The first command finds it ready: its start takes 20 ms, of which the
+        if self.owned and not self.launches.mother_pids:
+            # The first command finds her ready: her start takes 20 ms, of which the
             # kernel needs some itself for the wiring that comes next.
             with contextlib.suppress(OSError):
-                self._ensure_launcher(Profile(find_node(next(iter(self.owned)))))
+                self.launches.prepare(find_node(next(iter(self.owned))))
         return ended
 
     def disown(self, request_id: Any) -> None:
@@ -310,9 +344,12 @@ class Agent:
         stdin: bool = False,
         tty: Sequence[int] | None = None,
         merge_stderr: bool = False,
+        limit_s: float | None = None,
     ) -> Any:
         command = Command(argv, env, cwd, user, tty)
         job = Job(self.job_count + 1, request_id)
+        limit_s = START_LIMIT_S if limit_s is None else min(limit_s, START_LIMIT_S)
+        job.start_by = time.monotonic() + limit_s
         theirs: list[int] = []
         ours: list[int] = []
         try:
@@ -347,6 +384,7 @@ class Agent:
             os.set_blocking(fd, False)
         self.job_count += 1
         self.jobs[job.number] = job
+        self.starting[job.number] = job
         self.selector.register(
             job.channel, selectors.EVENT_READ, lambda fd, events: self.started(job)
         )
@@ -365,60 +403,50 @@ class Agent:
             # Of all in the group a launcher may be the largest, and the kernel
             # would kill it for what another needs, and other nodes' jobs with it.
             return None
-        request = {
-            "job": job.number,
-            "pid": pid,
+        asked = {
             "argv": command.argv,
             "env": {**node.environ, **command.env},
             "cwd": command.cwd,
         }
-        packet = json.dumps(request).encode()
+        packet = start_request(job.number, pid, asked, job.start_by)
         if len(packet) > LAUNCH_BYTES:
             return None
-        kind = Profile(node)
-        self._ensure_launcher(kind)
         here, there = socket.socketpair()
-        try:
-            socket.send_fds(self.launchers[kind], [packet], [*stdio, there.fileno()])
-        except OSError:
+        with there:
+            job.launcher = self.launches.send(node, packet, [*stdio, there.fileno()])
+        if job.launcher is None:
             here.close()
             return None
-        finally:
-            there.close()
-        job.launcher = kind
         return here
 
-    def _ensure_launcher(self, kind: Profile) -> None:
-        if kind not in self.launchers:
-            worker, line = start_launcher(kind)
-            self.workers[worker] = None
-            self.launchers[kind] = line
-            self.selector.register(
-                line, selectors.EVENT_READ, lambda fd, events: self._launcher_said(kind)
-            )
-
-    def _launcher_said(self, kind: Profile) -> None:
-        line = self.launchers[kind]
-        packet = line.recv(4096)
-        if not packet:
-            # It was killed; the next command gets a new one, and nobody can
-            # tell any more how its commands end.
-            self.selector.unregister(line)
-            line.close()
-            del self.launchers[kind]
-            for orphan in [*self.jobs.values()]:
-                if orphan.launcher == kind and orphan.returncode is None:
-                    if orphan.pid:
-                        with contextlib.suppress(OSError):
-                            os.killpg(orphan.pid, signal.SIGKILL)
-                    orphan.returncode = -signal.SIGKILL
-                    self._finish(orphan)
-            return
-        message = json.loads(packet)
-        job = self.jobs.get(message["job"])
+    def _job_ended(self, number: int, returncode: int) -> None:
+        job = self.jobs.get(number)
         if job is not None:
-            job.returncode = message["returncode"]
+            job.returncode = returncode
             self._finish(job)
+
+    def _launcher_lost(self, launcher: Launcher) -> None:
+        # Nobody can tell any more how its commands end.
+        for orphan in [*self.jobs.values()]:
+            if orphan.launcher is launcher and orphan.returncode is None:
+                if orphan.pid:
+                    with contextlib.suppress(OSError):
+                        os.killpg(orphan.pid, signal.SIGKILL)
+                orphan.returncode = -signal.SIGKILL
+                self._finish(orphan)
+
+    def _give_up(self, job: Job, now: float) -> None:
+        """Say that a command has not begun in time, and kill the child that it would be."""
+        if not job.given_up:
+            job.given_up = True
+            late = TimeoutError(errno.ETIMEDOUT, LATE)
+            self.send({"id": job.request_id, "error": describe(late, with_traceback=False)})
+        if job.launcher is None:
+            with contextlib.suppress(OSError):
+                os.kill(job.pid, signal.SIGKILL)
+        else:
+            begun = [other.pid for other in self.jobs.values() if other.launcher is job.launcher]
+            self.launches.kill_late(job.launcher, begun, now - job.start_by)
 
     def started(self, job: Job) -> None:
         """Hear from a child whether its command runs, and tell the client."""
@@ -437,16 +465,24 @@ class Agent:
         if data.startswith(b'{"pid"'):
             job.pid = json.loads(data)["pid"]
             data = b""
+        if job.launcher is not None:
+            self.launches.answered(job.launcher, job.number, job.pid)
+        if job.given_up:
+            with contextlib.suppress(OSError):
+                if job.pid:
+                    os.killpg(job.pid, signal.SIGKILL)
         elif not data and not job.pid:
             gave_up = ConnectionError(errno.EPIPE, "the agent's launcher ended: try it once more")
             data = json.dumps(describe(gave_up)).encode()
         self.selector.unregister(job.channel)
-        if data:
+        self.starting.pop(job.number, None)
+        if data or job.given_up:
             # Errors are shorter than a socket's buffer, so this is all of it.
             job.channel.close()
             job.channel = None
             self._forget(job)
-            self.send({"id": job.request_id, "error": json.loads(data)})
+            if not job.given_up:
+                self.send({"id": job.request_id, "error": json.loads(data)})
             return
         job.channel.close()
         job.channel = None

@@ -200,8 +200,9 @@ def test_no_zombies_and_no_open_files_stay(
             agent.spawn(pair[0].pid, ["nosuch"], stdin=True)
         agent.spawn(pair[0].pid, ["true"], tty=(80, 24)).communicate(timeout_s=20)
     wait_for(lambda: sorted(os.listdir(f"/proc/{pid}/fd")) == before)
-    # One child stays, the launcher, and it has none.
+    # One child stays, the mother of launchers, and the node's launcher, which has none.
     children = Path(f"/proc/{pid}/task/{pid}/children")
     wait_for(lambda: len(children.read_text().split()) == 1)
-    [launcher] = children.read_text().split()
+    [mother] = children.read_text().split()
+    [launcher] = Path(f"/proc/{mother}/task/{mother}/children").read_text().split()
     assert Path(f"/proc/{launcher}/task/{launcher}/children").read_text() == ""
