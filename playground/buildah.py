@@ -18,6 +18,7 @@ import io
 import json
 import os
 import re
+import resource
 import select
 import shutil
 import signal
@@ -158,7 +159,7 @@ class Buildah:
             with _room(self._place):
                 _unpack(image.context(), context)
             arguments = [
-                *("build", "--isolation", "chroot", "--pull-never"),
+                *("build", "--isolation", "chroot", "--pull-never", *_ulimits()),
                 *("--build-arg", f"BASE={stored_name(base)}"),
                 *("--label", f"playground.image={image.layer}"),
                 *("--tag", stored_name(image.tag), str(context)),
@@ -202,10 +203,10 @@ class Buildah:
                     file.write(piece)
             (context / "Dockerfile").write_text(_DEBIAN_DOCKERFILE)
             arguments = ["build", "--isolation", "chroot", "--tag", stored_name(LOCAL_BASE)]
-            done = tools.run([*arguments, str(context)], step.note)
+            done = tools.run([*arguments, *_ulimits(), str(context)], step.note)
         if done.status != 0 or self.find(LOCAL_BASE) is None:
-            if _is_full(done.log):
-                raise ImageError(_no_space(self._place), done.log)
+            if reason := _known_reason(done.log, self._place):
+                raise ImageError(reason, done.log)
             raise ImageError("buildah could not load the Debian base", done.log)
 
     def _clear(self, tools: _Tools | None = None) -> None:
@@ -381,16 +382,40 @@ def _environment(temporary: Path) -> dict[str, str]:
 
 
 def _failed(image: Image, done: _Done, place: Path) -> Exception:
-    if _is_full(done.log):
-        return ImageError(_no_space(place), done.log)
+    if reason := _known_reason(done.log, place):
+        return ImageError(reason, done.log)
     errors = re.findall(r"^(?:Error|error): (.+)$", done.log, re.M)
     # 'building at STEP "RUN the whole of a long command": what went wrong'
     reason = errors[-1].rpartition('": ')[2] if errors else f"buildah ended with {done.status}"
     return build_failed(image, reason, done.log)
 
 
-def _is_full(log: str) -> bool:
-    return "no space left on device" in log[-4000:].lower()
+def _known_reason(log: str, place: Path) -> str | None:
+    """Say what a build lacked where that is not the Dockerfile's affair; else None."""
+    end = log[-4000:].lower()
+    if "no space left on device" in end:
+        return _no_space(place)
+    if 'could not find "netavark"' in end:
+        return (
+            "buildah builds nothing without netavark, which its package only recommends: run "
+            "`apt-get install netavark`, or scripts/setup --engine namespaces, and try again"
+        )
+    return None
+
+
+def _ulimits() -> Iterator[str]:
+    """Options that leave a build the limits that this process has.
+
+    Without them buildah (1.39, not 1.28) raises both to 1,048,576, as root does who has
+    CAP_SYS_RESOURCE; the root of a container mostly lacks it, and a build would
+    end with "setting RLIMIT_NOFILE: operation not permitted".
+
+    """
+    for name, limit in (("nofile", resource.RLIMIT_NOFILE), ("nproc", resource.RLIMIT_NPROC)):
+        hard = resource.getrlimit(limit)[1]
+        # docker/go-units, ulimit.go: -1 is no limit.
+        number = -1 if hard == resource.RLIM_INFINITY else hard
+        yield from ("--ulimit", f"{name}={number}:{number}")
 
 
 def _no_space(place: Path) -> str:

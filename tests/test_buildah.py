@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -212,6 +213,16 @@ def test_a_failed_build_shows_its_last_lines_and_leaves_what_was_built_before(
         roots.find(bad.tag)
 
 
+def test_a_build_asks_for_no_more_than_this_process_may_have(place: Path, image) -> None:  # type: ignore[no-untyped-def]
+    """In most containers root may not raise its limits; buildah 1.39 tries to, unasked."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    one = image("one", "RUN cat /proc/self/limits >/limits")
+    roots = ImageRoots(place)
+    roots.ensure([one], Silent())
+    limits = read(roots.find(one.tag).layers, "limits")
+    assert re.search(rf"Max open files +{hard} +{hard} ", limits)
+
+
 class Interrupting(Silent):
     """Interrupts the build at its first words that hold a mark, as Ctrl-C does."""
 
@@ -305,8 +316,12 @@ ImageRoots(Path(sys.argv[1])).ensure([make_image(Path(sys.argv[2]))], Kill())
         ("write /x: no space left on device\n", "no space is left for images in /store"),
         ('Error: building at STEP "RUN a": b": while running: exit status 9\n', "exit status 9;"),
         ("Killed\n", "buildah ended with 137"),
+        (
+            'Error: creating build container: could not find "netavark" in one of [/usr/lib]\n',
+            "apt-get install netavark",
+        ),
     ],
-    ids=["full", "failed", "killed"],
+    ids=["full", "failed", "killed", "no netavark"],
 )
 def test_what_buildah_says_becomes_a_sentence(image, log: str, sentence: str) -> None:  # type: ignore[no-untyped-def]
     done = buildah._Done(137, log)

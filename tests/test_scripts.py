@@ -49,17 +49,20 @@ TELL_ENGINE = ("sh", "-c", "echo $PLAYGROUND_ENGINE")
 def machine(clone):
     """Make the PATH of a machine that has all that is looked for, without some of it.
 
-    It installs by noting what it was asked for, and its sudo asks nothing.
+    It installs by noting what it was asked for, and its sudo asks nothing.  Programs print
+    what they are told to say.
 
     """
 
-    def make(without=()):
+    def make(without=(), says=()):
         programs = clone / "programs"
         shutil.rmtree(programs, ignore_errors=True)
         programs.mkdir()
         for name in USED:
             (programs / name).symlink_to(shutil.which(name))
         written = {name: "#!/bin/sh\n" for name in LOOKED_FOR if name not in without}
+        for name, words in dict(says).items():
+            written[name] += f"echo {words!r}\n"
         written["apt-get"] = f'#!/bin/sh\necho "$@" >>{clone}/apt-get.log\n'
         written["sudo"] = '#!/bin/sh\n[ "$1" = -n ] && shift\nexec "$@"\n'
         for name, text in written.items():
@@ -165,6 +168,16 @@ def test_what_the_namespaces_engine_lacks_is_installed_and_nothing_of_docker(clo
     assert (done.returncode, done.stdout) == (0, "namespaces\n"), done.stderr
     missing = {name for name in packages if shutil.which(name, path=ALWAYS) is None}
     assert installed(clone) == {packages[name] for name in missing}
+
+
+@pytest.mark.parametrize(("version", "wanted"), [("1.28.2", False), ("1.39.3", True)])
+def test_a_buildah_that_needs_netavark_gets_it(clone, machine, version, wanted):
+    """Its package only recommends it, and without recommendations every build fails."""
+    path = machine(says={"buildah": f"buildah version {version} (image-spec 1.1.0)"})
+    there = any((Path(top) / "podman/netavark").exists() for top in ("/usr/lib", "/usr/libexec"))
+    done = setup(clone, "--engine", "namespaces", *TELL_ENGINE, PATH=path)
+    assert (done.returncode, done.stdout) == (0, "namespaces\n"), done.stderr
+    assert installed(clone) == ({"netavark"} if wanted and not there else set())
 
 
 def test_tests_take_buildah_only_where_they_have_to(clone, machine):
