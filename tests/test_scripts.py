@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 TOP = Path(__file__).resolve().parents[1]
-SCRIPTS = ("setup", "demo", "test", "check", "bench", "notebooks", "with-netem")
+SCRIPTS = ("setup", "demo", "test", "check", "bench", "notebooks", "with-netem", "fresh")
 
 # RFC 863, discard: nobody runs it on a loopback address any more.
 NOWHERE = "tcp://127.0.0.1:9"
@@ -114,6 +114,15 @@ def test_an_unknown_option_shows_how_it_is_called(clone):
     done = setup(clone, "--no-such-option")
     assert done.returncode == 2
     assert "--without-engine" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [[], ["--no-such-option"], ["trixie;id"]], ids=str)
+def test_a_fresh_debian_has_a_release(arguments):
+    done = subprocess.run(
+        [TOP / "scripts" / "fresh", *arguments], capture_output=True, text=True, timeout=20
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "RELEASE [COMMAND...]" in done.stderr
 
 
 def test_what_is_ready_is_not_made_again(clone):
