@@ -242,7 +242,7 @@ def _own_version() -> str:
     from importlib import metadata
 
     try:
-        return metadata.version("playground")
+        return metadata.version("network-playground")
     except metadata.PackageNotFoundError:
         return f"in {Path(playground.__file__).parent}"
 

@@ -493,7 +493,7 @@ def version() -> None:
     from importlib import metadata
 
     try:
-        own = metadata.version("playground")
+        own = metadata.version("network-playground")
     except metadata.PackageNotFoundError:
         own = "(not installed)"
     click.echo(f"playground {own}, Python {platform.python_version()}")

@@ -264,7 +264,7 @@ class Lab:
         kernel says that they are: down, impaired, blocked by a spanning tree.
 
         Raises `PlaygroundError` where a package is missing that a file needs
-        (``pip install 'playground[pictures]'``), `BadArgument` for another kind of file.
+        (it says which), `BadArgument` for another kind of file.
 
         >>> lab.picture("net.svg")
 

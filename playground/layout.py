@@ -78,8 +78,8 @@ def _choose() -> str:
     if importlib.util.find_spec("igraph"):
         return "igraph"
     raise PlaygroundError(
-        "a picture of a network needs a package that lays it out: "
-        "pip install 'playground[pictures]'; with Debian's package graphviz it looks best"
+        "a picture of a network needs a package that lays it out: pip install igraph; it looks "
+        "best with graphviz: pip install graphviz, and apt-get install graphviz"
     )
 
 

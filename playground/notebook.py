@@ -35,7 +35,7 @@ try:
     from jupyter_core.paths import jupyter_runtime_dir
 except ImportError:
     raise PlaygroundError(
-        "cells and terminals on hosts are for notebooks: pip install 'playground[notebook]'; "
+        "cells and terminals on hosts are for notebooks: pip install ipykernel; "
         "in a terminal write `playground shell HOST`"
     ) from None
 

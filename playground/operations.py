@@ -688,7 +688,7 @@ class NodeOperations:
 
         In JupyterLab it is a button, which opens a terminal of JupyterLab's own in
         which a shell of the node runs, also from another machine's browser; elsewhere it
-        says what to type in a terminal.  Needs the extra ``notebook``.  The terminal
+        says what to type in a terminal.  Needs ipykernel.  The terminal
         ends with the shell, or with the lab.
 
         """

@@ -161,7 +161,7 @@ class Packets(Tabular, Sequence["Packet"]):
             from scapy.utils import EDecimal
         except ImportError:
             raise PlaygroundError(
-                "packets.scapy() needs the package scapy: pip install 'playground[scapy]'"
+                "packets.scapy() needs the package scapy: pip install scapy"
             ) from None
         found = []
         for frame in self._in_order():

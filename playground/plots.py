@@ -25,7 +25,7 @@ def _axes(ax: Axes | None, title: str, across: str, up: str) -> Axes:
         from matplotlib import pyplot
     except ImportError as error:
         raise PlaygroundError(
-            "a plot needs matplotlib: pip install 'playground[plots]'; the numbers are in .rows"
+            "a plot needs matplotlib: pip install matplotlib; the numbers are in .rows"
         ) from error
     if ax is None:
         _, ax = pyplot.subplots(figsize=(7, 3.2), layout="constrained")

@@ -224,7 +224,7 @@ class Ping(Tabular):
         """Plot the round trips over time, and mark what was lost; return the axes.
 
         Raises `PlaygroundError` where matplotlib is not installed:
-        ``pip install 'playground[plots]'``.
+        ``pip install matplotlib``.
 
         >>> h1.ping(www, count=50).plot()
 

@@ -166,7 +166,7 @@ class LinkSamples(Samples[LinkSample]):
         """Plot "throughput" or "queue" over time, a line for each direction.
 
         Returns the axes, on ``ax`` if given.  Raises `PlaygroundError` where matplotlib is
-        not installed: ``pip install 'playground[plots]'``.
+        not installed: ``pip install matplotlib``.
 
         """
         from playground import plots

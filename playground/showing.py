@@ -121,7 +121,7 @@ def _converted(svg: str, kind: Literal["png", "pdf"]) -> bytes:
     """Return SVG as "png" or "pdf", by the typesetting program typst."""
     if importlib.util.find_spec("typst") is None:
         raise PlaygroundError(
-            f"a picture as .{kind} needs the package typst: pip install 'playground[pictures]'; "
+            f"a picture as .{kind} needs the package typst: pip install typst; "
             f"as .svg it does without"
         )
     import typst

@@ -113,7 +113,7 @@ def test_a_large_mesh_is_drawn_too() -> None:
 def test_without_any_program_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(layout.importlib.util, "find_spec", lambda name: None)
     nodes = nodes_of("two hosts")
-    with pytest.raises(PlaygroundError, match=r"pip install 'playground\[pictures\]'"):
+    with pytest.raises(PlaygroundError, match="pip install igraph"):
         place(make_diagram(make_plan(nodes), nodes))
 
 

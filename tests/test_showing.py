@@ -58,7 +58,7 @@ def test_where_nothing_is_installed_a_notebook_shows_text(
     shown = lab._repr_mimebundle_()
     assert "image/svg+xml" not in shown
     assert "modemA" in shown["text/html"]
-    assert "playground[pictures]" in shown["text/html"]
+    assert "pip install igraph" in shown["text/html"]
     with pytest.raises(PlaygroundError, match="pip install"):
         lab.picture(tmp_path / "net.svg")
 

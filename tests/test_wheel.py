@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -25,16 +26,25 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A fresh environment with the wheel in it; what it needs is lent by this one."""
     place = tmp_path_factory.mktemp("elsewhere")
     wheel = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation"]
-    # In a copy: setuptools leaves a build directory behind, with files of long ago.
-    kept = shutil.ignore_patterns(".*", "build", "*.egg-info", "__pycache__", "tests")
-    shutil.copytree(TOP, place / "source", ignore=kept)
+    copy_clone(place / "source")
     run([*wheel, "--wheel-dir", place, place / "source"], place)
-    venv.create(place / "venv", with_pip=True)
-    python = place / "venv" / "bin" / "python"
+    python = make_environment(place)
     run([python, "-m", "pip", "install", "-q", "--no-deps", *place.glob("*.whl")], place)
+    return place
+
+
+def copy_clone(place: Path) -> None:
+    # A copy: setuptools leaves a build directory behind, with files of long ago.
+    kept = shutil.ignore_patterns(".*", "build", "*.egg-info", "__pycache__", "tests")
+    shutil.copytree(TOP, place, ignore=kept, symlinks=True)
+
+
+def make_environment(place: Path) -> Path:
+    """Make a virtual environment to which this one lends its packages; return its python."""
+    venv.create(place / "venv", with_pip=True)
     (site,) = (place / "venv" / "lib").glob("python*/site-packages")
     (site / "lent.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    return place
+    return place / "venv" / "bin" / "python"
 
 
 def run(command: Sequence[object], place: Path, timeout_s: float = 300) -> str:
@@ -64,7 +74,23 @@ def test_it_finds_its_images_and_its_agent_and_they_are_those_of_the_clone(elsew
     assert run([python, "-c", program], elsewhere) == run([sys.executable, "-c", program], TOP)
 
 
-@pytest.mark.parametrize("wanted", metadata.requires("playground") or [])
+def test_advice_to_install_names_packages_that_we_know() -> None:
+    """`playground` itself is somebody else's on the public index: advice never names it."""
+    ours = {Requirement(text).name for text in metadata.requires("network-playground") or []}
+    pages = [*(TOP / "playground").rglob("*.py"), *(TOP / "notebooks").iterdir()]
+    texts = [path.read_text() for path in (*pages, *TOP.glob("*.md"), *TOP.glob("docs/*.md"))]
+    advised = {
+        word
+        for text in texts
+        for words in re.findall(r"pip install((?: [\w-]+)+)", text)
+        for word in words.split()
+    }
+    assert {"matplotlib", "scapy"} <= advised
+    assert advised - ours - {"network-playground"} == set()
+    assert not [text for text in texts if re.search(r"\binstall\b[^\n]{0,9}\bplayground\[", text)]
+
+
+@pytest.mark.parametrize("wanted", metadata.requires("network-playground") or [])
 def test_what_it_says_it_needs_is_what_these_tests_ran_with(wanted: str) -> None:
     requirement = Requirement(wanted)
     if requirement.marker is None or requirement.marker.evaluate({"extra": "test"}):
