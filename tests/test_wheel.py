@@ -74,6 +74,21 @@ def test_it_finds_its_images_and_its_agent_and_they_are_those_of_the_clone(elsew
     assert run([python, "-c", program], elsewhere) == run([sys.executable, "-c", program], TOP)
 
 
+def test_a_program_beside_a_clone_finds_the_package_and_not_the_clones_folder(
+    tmp_path: Path,
+) -> None:
+    """The path of a program begins with its folder, in which the clone is a folder `playground`."""
+    copy_clone(tmp_path / "playground")
+    python = make_environment(tmp_path)
+    editable = ("install", "-q", "--no-deps", "--no-build-isolation", "-e")
+    run([python, "-m", "pip", *editable, tmp_path / "playground"], tmp_path)
+    (tmp_path / "beside.py").write_text(
+        "from playground import Host, images\nprint(Host('h1').name, images.images_directory())\n"
+    )
+    shown = run([python, "beside.py"], tmp_path)
+    assert shown == f"h1 {tmp_path / 'playground' / 'playground' / '_images'}\n"
+
+
 def test_advice_to_install_names_packages_that_we_know() -> None:
     """`playground` itself is somebody else's on the public index: advice never names it."""
     ours = {Requirement(text).name for text in metadata.requires("network-playground") or []}
