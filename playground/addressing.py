@@ -41,7 +41,7 @@ class Addressing(NamedTuple):
     addresses: Mapping[End, tuple[InterfaceAddress, ...]]
 
     def speaks(self, segment: Segment, family: int) -> bool:
-        """Tell whether the ends of this segment have addresses of this family."""
+        """Tell whether ends of this segment have addresses of this family."""
         return (segment, family) in self.subnets
 
     def of(self, end: End, family: int) -> tuple[InterfaceAddress, ...]:
@@ -85,7 +85,7 @@ def assign(
             subnets[segment, family] = found.subnet
     spare = _free_ipv4(given.values())
     for segment in segments:
-        if not any((segment, family) in subnets for family in FAMILIES) and segment.ends:
+        if not any((segment, family) in subnets for family in FAMILIES) and _addressed(segment):
             subnets[segment, 4] = _next_ipv4(spare, segment)
     if ipv6:
         _number_ipv6(segments, subnets, given.values())
@@ -123,6 +123,8 @@ class _Given(NamedTuple):
     ) -> _Given:
         fixed: dict[End, tuple[Address | InterfaceAddress, ...]] = {}
         for end in segment.ends:
+            if end.unaddressed:
+                continue
             before = tuple(item for item in kept.get(end, ()) if item.version == family)
             fixed[end] = before or tuple(i for i in end.addresses if i.version == family)
         everything = [item for items in fixed.values() for item in items]
@@ -172,6 +174,11 @@ def _said(segment: Segment) -> Iterator[tuple[str, Sequence[Network]]]:
         yield whose, switch.subnets_of(vlan)
     for link in segment.links:
         yield f"link {link!r}", link.subnets
+
+
+def _addressed(segment: Segment) -> list[End]:
+    """Return the ends that are to have addresses, which somebody may have refused."""
+    return [end for end in segment.ends if not end.unaddressed]
 
 
 def _declaring(segment: Segment) -> str:
@@ -234,7 +241,7 @@ def _number_ipv6(
     def free(number: int) -> bool:
         return number not in used and not any(first <= number <= last for first, last in taken)
 
-    waiting = [s for s in segments if (s, 6) not in subnets and s.ends]
+    waiting = [s for s in segments if (s, 6) not in subnets and _addressed(s)]
     later = []
     for segment in waiting:
         number = _ipv4_number(subnets.get((segment, 4)))
@@ -277,7 +284,7 @@ def _same_numbers(
         return {}
     base = int(subnet.network_address)
     numbers = {}
-    for end in segment.ends:
+    for end in _addressed(segment):
         number = int(addresses[end][4][0]) - base
         if number < 10000:
             numbers[end] = int(str(number), 16)
@@ -320,7 +327,7 @@ def _fill(
     free = _free_numbers(subnet, taken)
     base = int(subnet.network_address)
     size = subnet.num_addresses
-    for end in segment.ends:
+    for end in _addressed(segment):
         items = given.fixed[end]
         if items:
             chosen[end] = tuple(_in(subnet, int(bare(item))) for item in items)
@@ -360,6 +367,6 @@ def _full(segment: Segment, subnet: Network) -> str:
         room = subnet.num_addresses - 2
     return (
         f"{segment.name}: its subnet {subnet} is full: it has room for {room}, and "
-        f"{len(segment.ends)} interfaces are linked to it; set a larger subnet by hand, "
+        f"{len(_addressed(segment))} interfaces are linked to it; set a larger subnet by hand, "
         f"such as one with /{max(subnet.prefixlen - 2, 8)}"
     )

@@ -153,9 +153,9 @@ class _Atlas:
         )
 
     def segment(self, link: Link, node: Machine) -> Segment | None:
-        """Return a link's segment, if this family is spoken there."""
-        segment = self.realms.segment_of[link.end(node)]
-        return segment if self.addressing.speaks(segment, self.family) else None
+        """Return a link's segment, if the node has an address of this family there."""
+        end = link.end(node)
+        return self.realms.segment_of[end] if self.addressing.of(end, self.family) else None
 
     def segments(self, links: Iterable[Link], node: Machine) -> tuple[Segment, ...]:
         """Return the segments of links, once each, where this family is spoken."""

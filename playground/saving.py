@@ -31,8 +31,9 @@ from playground.plan import (
 from playground.rules import Default, Policy, Rule
 from playground.services import SERVICES, ServiceSettings, with_contents
 from playground.steering import OwnRoute, OwnRule
-from playground.topology import Host, Link, Machine, Node, Router, Switch
+from playground.topology import End, Host, Link, Machine, Node, Router, Switch
 from playground.translation import Masquerade, OneToOne, Translation
+from playground.written import AUTO
 
 # The shape of the text; another number is another shape.
 FORMAT = 2
@@ -178,7 +179,7 @@ def _node(data: Mapping[str, Any]) -> Node:
         return Switch(
             data["name"],
             data["subnets"] or None,
-            vlans=dict(data.get("vlans", ())) or None,
+            vlans={number: subnets or None for number, subnets in data.get("vlans", ())} or None,
             **data.get("settings", {}),
         )
     services = [_settings(item) for item in data["services"]]
@@ -195,7 +196,7 @@ def _link_data(link: Link) -> dict[str, Any]:
     return {
         "nodes": [end.node.name for end in link.ends],
         "subnets": [str(subnet) for subnet in link.subnets],
-        "addresses": [[str(address) for address in end.addresses] for end in link.ends],
+        "addresses": [_addresses_data(end) for end in link.ends],
         "names": [end.name for end in link.ends],
         "macs": [end.mac for end in link.ends],
         "mtu": link.mtu_bytes,
@@ -204,25 +205,35 @@ def _link_data(link: Link) -> dict[str, Any]:
         "vlan": link.vlan,
         "trunk": link.carried.all or list(link.trunk),
         "tagged": [
-            [part.vlan, "dhcp" if end.dhcp else list(map(str, end.addresses))]
+            [part.vlan, "dhcp" if end.dhcp else _addresses_data(end)]
             for part in link.attachments
             for end in part.ends
-            if end.vlan is not None and (end.dhcp or end.addresses)
+            if end.vlan is not None
         ],
         "down": link.is_down,
         "toward": [impairment.settings() for impairment in link.declared_impairments],
     }
 
 
+def _addresses_data(end: End) -> list[str] | None:
+    """Return an end's addresses; [] where the lab chooses, None where there are none."""
+    return None if end.unaddressed else [str(address) for address in end.addresses]
+
+
+def _said(data: Any) -> Any:
+    return AUTO if data == [] else data
+
+
 def _link(data: Mapping[str, Any], nodes: Mapping[str, Node]) -> Link:
     a, b = (nodes[name] for name in data["nodes"])
-    first, second = (addresses or None for addresses in data["addresses"])
+    first, second = map(_said, data["addresses"])
     where: dict[str, Any] = {"subnet": data["subnets"] or None}
     if isinstance(a, Switch) or isinstance(b, Switch):
-        tagged = dict(data.get("tagged", ()))
-        where["address"] = "dhcp" if data.get("dhcp") else tagged or first or second
+        tagged = {number: _said(item) for number, item in data.get("tagged", ())}
+        own = second if isinstance(a, Switch) else first
+        where["address"] = "dhcp" if data.get("dhcp") else tagged or own
         where |= {"vlan": data.get("vlan"), "trunk": data.get("trunk") or None}
-    elif first or second:
+    else:
         where["addresses"] = (first, second)
     link = Link(
         a,

@@ -39,6 +39,7 @@ from playground.switching import PLAIN, SwitchSettings
 from playground.translation import Translating, Translation
 from playground.vlans import NO_VLANS, Carried, check_number, check_numbers, listed
 from playground.written import (
+    AUTO,
     OneOrMore,
     bare,
     check_bool,
@@ -50,6 +51,8 @@ from playground.written import (
     check_subnets,
     check_usable,
     direct_addresses,
+    is_auto,
+    is_empty,
     is_host_route,
     kind_of,
     one_or_list,
@@ -376,8 +379,9 @@ class End:
     ``name`` and ``mac`` are None where the lab shall choose.  ``addresses``
     holds addresses with their prefix (`IPv4Interface`, `IPv6Interface`) or,
     where only the segment's subnet says how long that is, without.  With
-    ``dhcp`` the node asks a server for its IPv4 address.  ``vlan`` is set where frames
-    are tagged with it: an interface of its own upon that of the trunk.
+    ``dhcp`` the node asks a server for its IPv4 address; with ``unaddressed`` it has none
+    and shall get none.  ``vlan`` is set where frames are tagged with it: an interface of its
+    own upon that of the trunk.
 
     """
 
@@ -387,6 +391,14 @@ class End:
     mac: str | None = None
     dhcp: bool = False
     vlan: int | None = None
+    unaddressed: bool = False
+
+    @property
+    def said(self) -> str:
+        """What would be written of its addresses: 'auto' where the lab chooses."""
+        if self.dhcp:
+            return "'dhcp'"
+        return one_or_list(self.addresses) if self.addresses or self.unaddressed else repr(AUTO)
 
     def __repr__(self) -> str:
         parts = [self.node.name]
@@ -402,7 +414,9 @@ class Link(LinkOperations):
     ``subnet`` is the address range of a link between two hosts or routers, and
     ``addresses=(for a, for b)`` sets their addresses by hand.  At a switch the
     range belongs to the switch, and ``address`` is that of the other end, or "dhcp" for
-    a host that shall ask a server of the service dhcp.  A
+    a host that shall ask a server of the service dhcp.  "auto", as if nothing was said, lets
+    the lab choose, and None is none: the interface is up and has no address until somebody
+    gives it one by hand (``addresses=(None, None)`` between two nodes).  A
     /32 (or /128) on a link between two nodes makes it point-to-point: each end
     gets a route to the other's address.  Addresses may be strings or sequences
     of strings.
@@ -427,6 +441,8 @@ class Link(LinkOperations):
     Link(isp, modem, addresses=('10.25.1.1/32', '10.25.1.65/16'), names=('eth1', 'eth0'))
     >>> Link(office, gateway, trunk=(10, 20))
     Link(office, gateway, trunk=(10, 20))
+    >>> Link(home, Host("h9"), address=None)
+    Link(home, h9, address=None)
 
     """
 
@@ -436,8 +452,8 @@ class Link(LinkOperations):
         b: Node,
         *,
         subnet: OneOrMore = None,
-        address: OneOrMore | Mapping[int, OneOrMore] = None,
-        addresses: Sequence[OneOrMore] | None = None,
+        address: OneOrMore | Mapping[int, OneOrMore] = AUTO,
+        addresses: Sequence[OneOrMore] | None = AUTO,
         names: Sequence[str | None] = (None, None),
         macs: Sequence[str | None] = (None, None),
         mtu: int = 1500,
@@ -459,14 +475,19 @@ class Link(LinkOperations):
         else:
             if address == "dhcp":
                 _check_dhcp(here, a, b)
-            if address is not None:
+            if not is_auto(address):
+                both = "None, None" if is_empty(address) else '"10.0.0.1/24", "10.0.0.2/24"'
                 raise TopologyError(
                     f"{here}: address= is for a link to a switch; between two nodes write "
-                    f'addresses=("10.0.0.1/24", "10.0.0.2/24")'
+                    f"addresses=({both})"
                 )
             self.subnets = check_subnets(here, subnet)
             given = direct_addresses(here, a, b, self.subnets, addresses)
-            far = (_Far(given[0]), _Far(given[1]))
+            said = (addresses,) * 2 if addresses is None or is_auto(addresses) else addresses
+            far = (
+                _Far(given[0], unaddressed=is_empty(said[0])),
+                _Far(given[1], unaddressed=is_empty(said[1])),
+            )
         self.mtu_bytes = check_mtu(here, mtu)
         self.offload = check_bool(here, "offload", offload)
         checked = (
@@ -486,7 +507,12 @@ class Link(LinkOperations):
         self.carried = carried
         self.ends = (
             *(
-                dataclasses.replace(end, addresses=there.addresses, dhcp=there.dhcp)
+                dataclasses.replace(
+                    end,
+                    addresses=there.addresses,
+                    dhcp=there.dhcp,
+                    unaddressed=there.unaddressed,
+                )
                 for end, there in zip(ends, far, strict=True)
             ),
         )
@@ -535,7 +561,7 @@ class Link(LinkOperations):
         *,
         vlan: int | None = None,
         trunk: Iterable[int] | bool | None = None,
-        address: OneOrMore | Mapping[int, OneOrMore] = None,
+        address: OneOrMore | Mapping[int, OneOrMore] = AUTO,
     ) -> None:
         """Put the link into another VLAN, or other ones: see `Link` for the arguments.
 
@@ -554,8 +580,11 @@ class Link(LinkOperations):
         a, b = (end.node for end in self.ends)
         here = f"link {a.name} - {b.name}"
         before = self.carried, self.ends, self._parts
-        if vlan is not None and address is None and any(end.dhcp for end in self.ends):
-            address = "dhcp"
+        if vlan is not None and is_auto(address):
+            if any(end.dhcp for end in self.ends):
+                address = "dhcp"
+            elif any(end.unaddressed for end in self.ends):
+                address = None
         with _left_out(self):
             carried = _check_carried(here, a, b, vlan, trunk)
             if not carried:
@@ -625,20 +654,18 @@ class Link(LinkOperations):
         switched = isinstance(a.node, Switch) or isinstance(b.node, Switch)
         parts += [repr(self.carried)] if self.carried else []
         tagged = {
-            number: "'dhcp'" if end.dhcp else one_or_list(end.addresses)
+            number: end.said
             for number, part in sorted(self._parts.items())
             for end in part.ends
-            if end.dhcp or end.addresses
+            if end.said != repr(AUTO)
         }
         if tagged:
             parts.append(f"address={{{', '.join(f'{n}: {item}' for n, item in tagged.items())}}}")
-        if a.dhcp or b.dhcp:
-            parts.append("address='dhcp'")
-        if switched and (a.addresses or b.addresses):
-            parts.append(f"address={one_or_list(a.addresses or b.addresses)}")
-        elif a.addresses or b.addresses:
-            both = (one_or_list(a.addresses), one_or_list(b.addresses))
-            parts.append(f"addresses=({both[0]}, {both[1]})")
+        said = [end.said for end in (a, b) if end.said != repr(AUTO)]
+        if switched and said:
+            parts.append(f"address={said[0]}")
+        elif said:
+            parts.append(f"addresses=({a.said}, {b.said})")
         if a.name or b.name:
             parts.append(f"names=({a.name!r}, {b.name!r})")
         if a.mac or b.mac:
@@ -667,7 +694,13 @@ class VlanLink(Link):
             end
             if isinstance(end.node, Switch)
             else dataclasses.replace(
-                end, name=None, mac=None, addresses=far.addresses, dhcp=far.dhcp, vlan=vlan
+                end,
+                name=None,
+                mac=None,
+                addresses=far.addresses,
+                dhcp=far.dhcp,
+                vlan=vlan,
+                unaddressed=far.unaddressed,
             )
             for end in whole.ends
         )
@@ -838,6 +871,7 @@ class _Far:
     addresses: tuple[Address | InterfaceAddress, ...] = ()
     dhcp: bool = False
     tagged: Mapping[int, _Far] = field(default_factory=dict)
+    unaddressed: bool = False
 
 
 def _far(
@@ -854,9 +888,11 @@ def _far(
         if isinstance(address, Mapping):
             raise TopologyError(f"{here}: address={address!r} names VLANs, and this is no trunk")
         return _far_in(here, node, other, carried.vlan, address)
-    if address is None:
+    if is_auto(address):
         return _Far()
     numbers = carried.trunk or tuple(other.vlans)
+    if is_empty(address):
+        return _Far(tagged={number: _Far(unaddressed=True) for number in numbers})
     if not isinstance(address, Mapping):
         raise TopologyError(
             f"{here}: a trunk has an address in each VLAN; write which, as in "
@@ -879,6 +915,8 @@ def _far_in(here: str, node: Node, switch: Switch, vlan: int | None, address: On
     if isinstance(address, str) and address == "dhcp":
         _check_dhcp(here, node, switch)
         return _Far(dhcp=True)
+    if is_auto(address) or is_empty(address):
+        return _Far(unaddressed=is_empty(address))
     return _Far(_switch_addresses(here, node, switch, vlan, address))
 
 
@@ -971,11 +1009,11 @@ def _refuse_on_switch(
         raise TopologyError(
             f"{here}: the subnet belongs to the switch; write Switch({switch.name!r}, {where})"
         )
-    if addresses is not None:
+    if not is_auto(addresses):
         raise TopologyError(
             f"{here}: a switch has no address; write address= for {node.name} alone"
         )
-    if address is not None and isinstance(node, Switch):
+    if not is_auto(address) and isinstance(node, Switch):
         raise TopologyError(f"{here}: a switch has no address; leave address= out")
     for end, name, mac in zip((a, b), names, macs, strict=True):
         if not isinstance(end, Switch):

@@ -29,6 +29,9 @@ from playground.services import ServiceSettings, service
 # An interface class is a subclass of its address class: this tells them apart.
 WITH_PREFIX = (IPv4Interface, IPv6Interface)
 
+# Where the lab shall choose, since None is none: "no address" has to be sayable.
+AUTO = "auto"
+
 # What a caller may write for "one or more": a string, an object, or several.
 OneOrMore = str | Address | InterfaceAddress | Network | Sequence[Any] | None
 
@@ -162,7 +165,20 @@ def several(value: OneOrMore) -> Iterator[Any]:
         yield value
 
 
+def is_auto(value: object) -> bool:
+    return isinstance(value, str) and value == AUTO
+
+
+def is_empty(value: object) -> bool:
+    """Tell whether this says that there is none: None, or a sequence of nothing."""
+    return value is None or (isinstance(value, Sequence) and not value and value != "")
+
+
 def check_subnets(here: str, subnet: OneOrMore) -> tuple[Network, ...]:
+    if subnet is not None and is_empty(subnet):
+        raise TopologyError(
+            f"{here}: {subnet!r} holds no subnet; write one, or leave it out and the lab chooses"
+        )
     subnets: list[Network] = []
     for item in several(subnet):
         network = _parse_subnet(here, item)
@@ -272,14 +288,19 @@ def direct_addresses(
     subnets: Sequence[Network],
     addresses: Sequence[OneOrMore] | None,
 ) -> list[tuple[Address | InterfaceAddress, ...]]:
-    """Return the checked addresses of both ends of a link between two nodes."""
-    if addresses is None:
+    """Return the checked addresses of both ends of a link between two nodes.
+
+    There are none where nobody shall have any, and where the lab is to choose.
+
+    """
+    if addresses is None or is_auto(addresses):
         return [(), ()]
-    pair = check_pair(here, a, b, "addresses", addresses)
+    pair = check_pair(here, a, b, "addresses", addresses, f"None for none, {AUTO!r} to choose")
     given: list[tuple[Address | InterfaceAddress, ...]] = []
     for node, value in zip((a, b), pair, strict=True):
         there = f"{here}, for {node.name}"
-        found = tuple(parse_address(there, item) for item in several(value))
+        items = () if is_auto(value) else several(value)
+        found = tuple(parse_address(there, item) for item in items)
         for item in found:
             _check_direct(there, item, subnets)
         given.append(found)
@@ -348,11 +369,18 @@ def _check_sides(
 # -- ends ------------------------------------------------------------------
 
 
-def check_pair(here: str, a: Named, b: Named, argument: str, value: Any) -> tuple[Any, Any]:
+def check_pair(
+    here: str,
+    a: Named,
+    b: Named,
+    argument: str,
+    value: Any,
+    nothing: str = "None where there is nothing to say",
+) -> tuple[Any, Any]:
     if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != 2:
         raise TopologyError(
             f"{here}: {argument} is a pair, the first for {a.name} and the second for {b.name}, "
-            f"with None where there is nothing to say; not {value!r}"
+            f"with {nothing}; not {value!r}"
         )
     return value[0], value[1]
 

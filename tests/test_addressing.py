@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import ip_network
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -106,6 +107,41 @@ def test_no_24_is_left() -> None:
         make_plan([a])
 
 
+@pytest.mark.parametrize("nothing", [None, (None, None), ((), [])], ids=repr)
+@pytest.mark.parametrize("ipv6", [False, True])
+def test_nobody_has_an_address_where_there_is_to_be_none(nothing: Any, ipv6: bool) -> None:
+    a, b, c = Router("a"), Router("b"), Host("c")
+    link = Link(a, b, addresses=nothing)
+    Link(b, c)
+    plan = make_plan([a], ipv6=ipv6)
+    for family in (4, 6) if ipv6 else (4,):
+        assert [len(addresses(plan, family)[name]) for name in "abc"] == [0, 1, 1]
+    assert {name for entry in plan.node("c").hosts for name in entry.names} == {"b", "c"}
+    assert not plan.node("a").routes
+    assert repr(link) == "Link(a, b, addresses=(None, None))"
+
+
+def test_one_of_a_switch_has_no_address_and_takes_none_away() -> None:
+    lan, office, h1, r = Switch("lan", subnet="10.3.0.0/30"), Switch("o", vlans=(10, 20)), *two()
+    for name in ("h2", "h3", "h4"):
+        assert repr(Link(lan, Host(name), address=None)).endswith(f"{name}, address=None)")
+    Link(lan, r)
+    Link(lan, h1)
+    trunk = Link(office, r, trunk=True, address={10: None})
+    assert repr(trunk) == "Link(o, r, trunk=True, address={10: None})"
+    found = addresses(make_plan([h1]))
+    assert [found[name] for name in ("h1", "h2", "r")] == [
+        ["10.3.0.2/30"],
+        [],
+        ["10.3.0.1/30", "10.0.1.1/24"],
+    ]
+    assert not make_plan([h1]).node("h2").routes
+
+
+def two() -> tuple[Host, Router]:
+    return Host("h1"), Router("r")
+
+
 # -- by hand ----------------------------------------------------------------
 
 
@@ -127,7 +163,7 @@ def test_a_prefix_says_the_subnet() -> None:
     plain, isp, modem = Switch("plain"), Router("isp"), Router("modem")
     Link(plain, Host("h1"), address="10.25.1.65/16")
     Link(plain, isp)
-    Link(isp, modem, addresses=(None, "203.0.113.9/29"))
+    Link(isp, modem, addresses=("auto", "203.0.113.9/29"))
     assert addresses(make_plan([plain])) == {
         "h1": ["10.25.1.65/16"],
         "isp": ["10.25.0.1/16", "203.0.113.10/29"],

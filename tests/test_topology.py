@@ -454,6 +454,10 @@ def test_bad_addresses_at_a_switch(bench: Bench, address: object, sentence: str)
         ),
         ({"addresses": ("10.0.0.1", None)}, 'write "10.0.0.1/24", or give the link a subnet='),
         ({"addresses": ("10.0.0.0/24", None)}, "is the name of the network"),
+        ({"addresses": ("", "")}, "'' is no address"),
+        ({"addresses": []}, "with None for none, 'auto' to choose; not []"),
+        ({"subnet": []}, "[] holds no subnet; write one, or leave it out"),
+        ({"address": None}, "between two nodes write addresses=(None, None)"),
         ({"addresses": ("10.0.0.255/24", None)}, "is the broadcast address"),
         (
             {"addresses": ("10.0.0.1/32", None)},
