@@ -59,6 +59,7 @@ from playground.wiring import match
 from playground.written import check_bool
 
 if TYPE_CHECKING:
+    from playground.all_pairs import PingAll
     from playground.capture import Capture
     from playground.checks import Checks
     from playground.explanations import Explanation
@@ -845,6 +846,47 @@ class Lab:
                 target,
                 port=port,
                 protocol=protocol,
+                version=version,
+            )
+
+    def ping_all(
+        self,
+        *nodes: Host | Router | str,
+        count: int = 1,
+        interval_s: float = 0.2,
+        timeout_s: float = 1,
+        version: int | None = None,
+    ) -> PingAll:
+        """Let every host send echo requests to every other, and return who was reached.
+
+        Of the ``nodes`` given, or of all hosts.  Each is asked by the address that the sender
+        has for its name, or by its first one; with ``version`` 4 or 6 by one of that family.
+        ``count`` requests go out every ``interval_s`` seconds, and the last reply is waited for
+        ``timeout_s`` seconds.  All pairs are asked beside each other, by one process, so that
+        sixty hosts (3,540 pairs) take seconds.  `PingAll` is true when all were reached; it
+        shows as a matrix, and gives a row for each pair.  What is not reached raises nothing.
+
+        Raises `NotRunning`, `NoSuchNode`, `NodeDied`, and `BadArgument` for what is no number.
+
+        >>> sys.exit(not lab.ping_all().all_reached)
+
+        """
+        from playground.all_pairs import ping_all
+
+        client = self._agent()
+        asked = nodes or tuple(node for node in self.nodes if isinstance(node, Host))
+        names = dict.fromkeys(self.node(self.resolve_name(item)).name for item in asked)
+        with self._lock:
+            plan, pids = self.running_plan(), dict(self._pids)
+        with self._naming_the_dead():
+            return ping_all(
+                client,
+                plan,
+                pids,
+                [name for name in names if name in pids],
+                count=count,
+                interval_s=interval_s,
+                timeout_s=timeout_s,
                 version=version,
             )
 

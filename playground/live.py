@@ -161,6 +161,9 @@ class LabHandle(Protocol):
     def private_key(self) -> str:
         """The lab's own ssh key that opens every node, as OpenSSH PEM text."""
 
+    def __contains__(self, item: object) -> bool:
+        """Tell whether a node is of this lab, or a name that of one."""
+
     def resolve_name(self, target: Node | str) -> str:
         """Return the name or address by which a node is to be reached.
 

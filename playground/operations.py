@@ -312,8 +312,10 @@ class NodeOperations:
             >>> h1.ping(www)
             Ping(sent=3, received=3, rtt_ms=0.093)
 
-        No reply, and no route, are findings and raise nothing; a name that the
-        node does not know raises `CommandFailed`.
+        No reply, and no route, are findings and raise nothing, and so is a machine of the
+        lab that the node knows no name of (behind NAT, in another VLAN): a `Ping` with nothing
+        received, and ``problem`` says why.  A name that nobody in the lab has, and that the node
+        does not know, raises `CommandFailed`.
 
         """
         return probing.ping(self, target, count=count, interval_s=interval_s, timeout_s=timeout_s)

@@ -31,6 +31,9 @@ def ping(
     found = parse_ping(name, result.stdout, result.stderr, interval_s)
     if result.returncode in (0, 1) or "nreachable" in found.problem:
         return found
+    if _names_a_node(node, target) and _is_unknown(result):
+        # Behind NAT or in another VLAN: a finding as it is for its address, where nobody answers.
+        return Ping(name, 0, 0, problem=f"{node.name} does not know the name {name!r}")
     raise _unknown_or_failed(node, name, result)
 
 
@@ -70,6 +73,8 @@ def traceroute(
         return parse_traceroute(name, result.stdout)
     if "nreachable" in result.stderr:  # no route at all: nobody was passed
         return Traceroute(name, (), reached=False)
+    if _names_a_node(node, target) and _is_unknown(result):
+        return Traceroute(name, (), reached=False)
     raise _unknown_or_failed(node, name, result)
 
 
@@ -82,12 +87,19 @@ def _name(node: Node, target: Node | str) -> str:
     return name
 
 
-def _unknown_or_failed(node: Node, name: str, result: Result) -> CommandFailed:
+def _names_a_node(node: Node, target: Node | str) -> bool:
+    """Tell whether somebody of the node's own lab is meant, and not a name with a slip in it."""
+    return isinstance(target, Node) or target in node.running().lab
+
+
+def _is_unknown(result: Result) -> bool:
     # The resolver's words, gai_strerror(3).
-    if any(
-        words in result.stderr
-        for words in ("not known", "No address associated", "failure in name resolution")
-    ):
+    words = ("not known", "No address associated", "failure in name resolution")
+    return any(said in result.stderr for said in words)
+
+
+def _unknown_or_failed(node: Node, name: str, result: Result) -> CommandFailed:
+    if _is_unknown(result):
         return CommandFailed(
             f"{node.name} does not know the name {name!r}: dict({node.name}.hosts) shows what it "
             "knows",

@@ -205,6 +205,13 @@ probe(pid, watch: [pid or null], protocol: number, destination, port, payload: b
     {"watch", "table", "chain", "handle", "type", "verdict", "policy", "id", "mark",
     "family", "network": base64, "transport": base64}, in nodes that have rules; what
     makes the kernel tell is a table that is there no longer than this takes.
+echo_all(nodes: [{"pid", "targets": [address]}], count, interval_s, timeout_s)
+        -> [[{"sent", "rtts_ms": [number], "problem": PROBLEM or null}]]
+    Send echo requests from each node to each of its targets, count times, and wait for
+    replies until timeout_s after the last; a list for each node, an entry for each target.
+    PROBLEM says why no reply came: {"errno", "message"} of what could not be sent, or the error
+    of ICMP {"from", "version": 4 or 6, "type", "code"}.  Where there are many pairs, the
+    neighbours that were not known before are forgotten.
 state_save(data: text) -> null ; state_load() -> text or null
     One text kept in the helper, for a client that comes later.
 spawn(pid, argv, env = null, cwd = null, user = null, stdin = false, tty = null,

@@ -15,6 +15,7 @@ from playground.agent.bridges import learned, switch, switches
 from playground.agent.captures import capture
 from playground.agent.connections import connections, forget
 from playground.agent.descriptors import FILES_LIMITS, FILES_WANTED
+from playground.agent.echoes import echo_all
 from playground.agent.files import files, read_file
 from playground.agent.firewall import firewall, rule_counts, ruleset
 from playground.agent.hostnames import hostname
@@ -89,6 +90,7 @@ WORK: dict[str, Callable[..., Any]] = {
     "states": states,
     "ways": ways,
     "probe": probe,
+    "echo_all": echo_all,
     "sample": sample,
 }
 
