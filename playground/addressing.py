@@ -55,6 +55,7 @@ def assign(
     ipv6: bool = False,
     earlier: Mapping[End, Sequence[InterfaceAddress]] | None = None,
     wanted: Mapping[End, IPv4Address] | None = None,
+    reserved: Sequence[Network] = (),
 ) -> Addressing:
     """Choose the addresses of every end.
 
@@ -65,7 +66,7 @@ def assign(
     segment without an IPv6 subnet gets a /64 whose number is that of its /24
     where possible (2001:db8:0:12::/64 beside 10.0.12.0/24), and hosts have the
     same number in both.  ``earlier`` holds addresses that must stay, ``wanted`` those
-    that are taken where they are free.
+    that are taken where they are free, ``reserved`` what lies in no subnet that is chosen.
 
     Raises `TopologyError` for a subnet that is full, an address outside its
     subnet or given to two ends, two subnets on one segment.
@@ -83,12 +84,13 @@ def assign(
             subnets[segment, family] = None
         elif found.subnet:
             subnets[segment, family] = found.subnet
-    spare = _free_ipv4(given.values())
+    taken = [*reserved, *(network for found in given.values() for network in found.ranges())]
+    spare = _free_ipv4(taken)
     for segment in segments:
         if not any((segment, family) in subnets for family in FAMILIES) and _addressed(segment):
             subnets[segment, 4] = _next_ipv4(spare, segment)
     if ipv6:
-        _number_ipv6(segments, subnets, given.values())
+        _number_ipv6(segments, subnets, taken)
     addresses: dict[End, dict[int, tuple[InterfaceAddress, ...]]] = {
         end: {} for segment in segments for end in segment.ends
     }
@@ -190,17 +192,16 @@ def _declaring(segment: Segment) -> str:
 # -- subnets ----------------------------------------------------------------
 
 
-def _free_ipv4(given: Iterable[_Given]) -> Iterator[IPv4Network]:
-    """Yield each /24 of the pool, from the second on, that meets nothing given."""
+def _free_ipv4(taken: Iterable[Network]) -> Iterator[IPv4Network]:
+    """Yield each /24 of the pool, from the second on, that meets nothing that is taken."""
     pool = int(POOL_IPV4.network_address) >> 8
     count = 1 << (24 - POOL_IPV4.prefixlen)
     blocked: list[tuple[int, int]] = []
-    for found in given:
-        for network in found.ranges():
-            if network.version == 4:
-                first = (int(network.network_address) >> 8) - pool
-                last = (int(network.broadcast_address) >> 8) - pool
-                blocked.append((first, last))
+    for network in taken:
+        if network.version == 4:
+            first = (int(network.network_address) >> 8) - pool
+            last = (int(network.broadcast_address) >> 8) - pool
+            blocked.append((first, last))
     blocked.sort()
     number = 1
     for first, last in blocked:
@@ -226,14 +227,13 @@ def _next_ipv4(spare: Iterator[IPv4Network], segment: Segment) -> IPv4Network:
 def _number_ipv6(
     segments: Sequence[Segment],
     subnets: dict[tuple[Segment, int], Network | None],
-    given: Iterable[_Given],
+    given: Iterable[Network],
 ) -> None:
     """Give a /64 to every segment that has no IPv6 yet."""
     pool = int(POOL_IPV6.network_address) >> 64
     taken = [
         ((int(n.network_address) >> 64) - pool, (int(n.broadcast_address) >> 64) - pool)
-        for found in given
-        for n in found.ranges()
+        for n in given
         if n.version == 6
     ]
     used: set[int] = set()

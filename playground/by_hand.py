@@ -200,7 +200,8 @@ def _inside(node: NodePlan) -> Iterator[str]:
             # Nobody else has it: no duplicate is looked for, RFC 4862 section 5.4.
             untried = " nodad" if address.version == 6 else ""
             yield f"ip address add {address} dev {item.name}{untried}"
-        yield f"ip link set dev {item.name} up"
+        if not item.is_loopback:
+            yield f"ip link set dev {item.name} up"
     for route in sorted(node.routes, key=lambda route: route.via is not None):
         yield route_as_shell(route, node.routes)
     for own in node.own_routes:

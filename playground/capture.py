@@ -372,8 +372,12 @@ class Capture(Packets):
 
 
 def is_upon_another(interface: InterfacePlan) -> bool:
-    """Whether its frames leave by another interface, where they are seen with their tag."""
-    return interface.parent is not None
+    """Whether its frames leave by another interface, where they are seen with their tag.
+
+    Those of a loopback interface leave by none.
+
+    """
+    return interface.parent is not None or interface.is_loopback
 
 
 def at_ends(

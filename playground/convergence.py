@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from playground.domains import find_domains
 from playground.errors import NotReady
 from playground.live import Agent
-from playground.plan import AnnouncementPlan, Network, NodePlan, Plan, WirePlan
+from playground.plan import LOOPBACK, AnnouncementPlan, Network, NodePlan, Plan, WirePlan
 
 # A packet's next hop: the gateway's address as text, and the interface.
 Hop = tuple[str | None, str | None]
@@ -175,7 +175,7 @@ class _Domain:
                     self.towards.setdefault(peer.node, []).append((node.name, peer.cost))
             for item in node.announced:
                 known = self.prefixes.setdefault(item.network, {})
-                if item.interface is None or alive.carries(node.name, item.interface):
+                if item.interface in (None, LOOPBACK) or alive.carries(node.name, item.interface):
                     known[node.name] = item
 
     def complaints(

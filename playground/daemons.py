@@ -25,7 +25,7 @@ from playground.frr import (
     rip_settings,
     ripng_settings,
 )
-from playground.plan import Address, AnnouncementPlan, NeighbourPlan, Network, RoutePlan
+from playground.plan import LOOPBACK, Address, AnnouncementPlan, NeighbourPlan, Network, RoutePlan
 from playground.protocols import BACKBONE, DYNAMIC, FIRST_PRIVATE_AS, OSPF_COST
 from playground.realms import Realms, inner_links
 from playground.segments import Segment
@@ -147,6 +147,10 @@ class _Domain:
             if router.links
         }
         self.ports: dict[Router, list[_Port]] = {}
+        self._loopbacks = {
+            router: [item for item in router.loopback if item.version == family]
+            for router in routers
+        }
         self._heard: dict[tuple[Segment, str], list[_Port]] = {}
         self._areas: dict[Segment, str] = {}
         for router in routers:
@@ -204,6 +208,8 @@ class _Domain:
 
     def address(self, router: Router) -> Address:
         """Return the address that a router is known by, preferably one inside its system."""
+        if own := self._loopbacks[router]:
+            return own[0].ip
         ports = self.ports[router]
         inside = [port for port in ports if router.routing == "bgp" and self.inner(port)]
         return (inside or ports)[0].address
@@ -269,6 +275,8 @@ class _Domain:
     def _announced(self, router: Router, told: Iterable[Network]) -> Iterator[AnnouncementPlan]:
         for port in self.ports[router]:
             yield AnnouncementPlan(port.prefix, port.interface, self.cost(port, None))
+        for own in self._loopbacks[router]:
+            yield AnnouncementPlan(own.network, LOOPBACK, 0)
         for network in told:
             if network.prefixlen:
                 yield AnnouncementPlan(network, None, 0)
@@ -276,10 +284,12 @@ class _Domain:
     def _settings(self, router: Router, default: bool) -> Iterator[ServiceSettings]:
         if router.routing == "rip":
             rows = [RipPort(port.interface, not self.heard(port)) for port in self.ports[router]]
+            own = [item.network for item in self._loopbacks[router]]
             if self.family == 4:
+                rows += [RipPort(LOOPBACK, True)] if own else []
                 yield RIP(rip_settings(rows, default))
             else:
-                yield RIPng(ripng_settings(rows, default))
+                yield RIPng(ripng_settings(rows, default, own))
         elif router.routing == "ospf":
             yield self._ospf(router, self._ospf_ports(router, self.heard), default)
         elif len(self.system(router)) > 1:
@@ -293,6 +303,10 @@ class _Domain:
 
     def _bgp(self, router: Router, default: bool) -> BgpFamily:
         networks = dict.fromkeys(port.prefix for port in self.ports[router])
+        # Sessions inside a system are between these addresses, and bgpd takes from a session
+        # no route to its other end: so each router tells of all of them, which it has by OSPF.
+        for member in self.system(router):
+            networks |= dict.fromkeys(own.network for own in self._loopbacks[member])
         peers = self._bgp_peers(router)
         return BgpFamily(self.family, tuple(networks), tuple(peers), default)
 
@@ -308,6 +322,11 @@ class _Domain:
                 passive=not others,
                 point_to_point=port.network is None or len(port.segment.ends) == 2,
             )
+        if self._loopbacks[router]:
+            # In an area that it is in anyway: the backbone, or else that of its first link.
+            areas = [self.area(port) for port in self.ports[router]]
+            area = BACKBONE if BACKBONE in areas else areas[0]
+            yield OspfPort(LOOPBACK, area, 0, passive=True, point_to_point=False, local=True)
 
     def _bgp_peers(self, router: Router) -> Iterator[BgpPeer]:
         for other in self.system(router):
@@ -339,6 +358,9 @@ def _ports(
 def _router_id(
     router: Router, realms: Realms, addressing: Addressing, wiring: Wiring
 ) -> IPv4Address:
+    for own in router.loopback:
+        if own.version == 4:
+            return IPv4Address(own.ip)
     for port in _ports(router, realms, addressing, wiring, 4):
         return IPv4Address(port.address)
     # Without IPv4 it is the end of a MAC address, of which no two are the same.

@@ -225,13 +225,20 @@ def _services(node: NodePlan) -> list[str]:
 
 def _is_alone(node: NodePlan) -> bool:
     """Tell whether a node is a host with one interface, which stands in its card."""
-    return node.kind == "host" and len(node.interfaces) == 1
+    return node.kind == "host" and len(_linked(node)) == 1
+
+
+def _linked(node: NodePlan) -> list[InterfacePlan]:
+    """Return the interfaces that a node has links at."""
+    return [item for item in node.interfaces if not item.is_loopback]
 
 
 def _node_card(node: NodePlan, everywhere: set[str], vlan: int | None) -> Card:
     kind = "nat" if node.nat and node.nat.uplinks else node.kind
     services = [name for name in _services(node) if name not in everywhere]
     notes = _wrapped([*(["NAT"] if kind == "nat" else []), *services])
+    for own in (item for item in node.interfaces if item.is_loopback):
+        notes = [*_interface_rows(own), *notes]
     if _is_alone(node):
         access = [f"VLAN {vlan}"] if vlan is not None else []
         notes = [*_interface_rows(node.interfaces[0]), *access, *notes]
@@ -239,7 +246,12 @@ def _node_card(node: NodePlan, everywhere: set[str], vlan: int | None) -> Card:
     lines = [f"{node.name}, {what}"]
     lines += [
         f"{item.name}: {', '.join(map(str, item.addresses)) or 'no address'}, {item.mac}"
+        for item in _linked(node)
+    ]
+    lines += [
+        f"{item.name}: {', '.join(map(str, item.addresses))}"
         for item in node.interfaces
+        if item.is_loopback
     ]
     if node.services:
         lines.append(f"services: {', '.join(_services(node))}")

@@ -18,6 +18,8 @@ from playground.plan import Plan
 ETHERNET = 1
 RAW_IP = 101
 
+_NO_MAC = "00:00:00:00:00:00"
+
 
 @dataclass(frozen=True)
 class Place:
@@ -102,7 +104,8 @@ class Directory:
 
     @cached_property
     def _macs(self) -> Mapping[str, Owner]:
-        return {owner.mac: owner for owner in self.owners}
+        # All loopback interfaces have the same, which means nothing.
+        return {owner.mac: owner for owner in self.owners if owner.mac != _NO_MAC}
 
     @cached_property
     def _here(self) -> Mapping[tuple[str, str], str]:

@@ -16,13 +16,18 @@ from playground.plan import Address, Network
 
 
 class OspfPort(NamedTuple):
-    """An interface that OSPF knows; a ``passive`` one has no neighbour to speak to."""
+    """An interface that OSPF knows; a ``passive`` one has no neighbour to speak to.
+
+    One that is ``local`` leads to nobody: it only has addresses that others are told of.
+
+    """
 
     interface: str
     area: str
     cost: int
     passive: bool
     point_to_point: bool
+    local: bool = False
 
 
 class RipPort(NamedTuple):
@@ -81,9 +86,11 @@ def ospf_settings(router_id: Address, ports: Iterable[OspfPort], default: bool) 
         *([" default-information originate always"] if default else []),
     ]
     for port in ports:
+        lines += [f"interface {port.interface}", f" ip ospf area {port.area}"]
+        if port.local:
+            lines += [" ip ospf passive"]
+            continue
         lines += [
-            f"interface {port.interface}",
-            f" ip ospf area {port.area}",
             f" ip ospf cost {port.cost}",
             # A greeting every 250 ms, and dead after 1 s: the fastest that ospfd knows.
             " ip ospf dead-interval minimal hello-multiplier 4",
@@ -109,9 +116,11 @@ def ospf6_settings(router_id: Address, ports: Iterable[OspfPort], default: bool)
         *([" default-information originate always"] if default else []),
     ]
     for port in ports:
+        lines += [f"interface {port.interface}", f" ipv6 ospf6 area {port.area}"]
+        if port.local:
+            lines += [" ipv6 ospf6 passive"]
+            continue
         lines += [
-            f"interface {port.interface}",
-            f" ipv6 ospf6 area {port.area}",
             f" ipv6 ospf6 cost {port.cost}",
             # The fastest that ospf6d knows is a greeting a second.
             " ipv6 ospf6 hello-interval 1",
@@ -139,13 +148,19 @@ def rip_settings(ports: Sequence[RipPort], default: bool) -> str:
     )
 
 
-def ripng_settings(ports: Sequence[RipPort], default: bool) -> str:
-    """Return ripngd's settings, likewise: RIPng is RIP for IPv6 (RFC 2080)."""
+def ripng_settings(ports: Sequence[RipPort], default: bool, own: Sequence[Network] = ()) -> str:
+    """Return ripngd's settings, likewise: RIPng is RIP for IPv6 (RFC 2080).
+
+    ``own`` are the router's loopback addresses: ripngd, unlike ripd, tells of none that
+    are on an interface that leads to nobody.
+
+    """
     return _text(
         [
             "router ripng",
             *(f" network {port.interface}" for port in ports),
             *(f" passive-interface {port.interface}" for port in ports if port.passive),
+            *(f" route {network}" for network in own),
             " timers basic 5 15 10",
             " redistribute kernel",
             *([" default-information originate"] if default else []),

@@ -35,6 +35,10 @@ InterfaceAddress = IPv4Interface | IPv6Interface
 Network = IPv4Network | IPv6Network
 
 
+# What Linux calls the interface that leads to nobody else.
+LOOPBACK = "lo"
+
+
 @dataclass(frozen=True)
 class InterfacePlan:
     """One network interface inside a host or router.
@@ -54,6 +58,11 @@ class InterfacePlan:
     dhcp: bool = False
     vlan: int | None = None
     parent: str | None = None
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether it leads to nobody else, and holds addresses of the node's own."""
+        return self.name == LOOPBACK
 
     def as_shell(self) -> str:
         """Return the command that makes an interface with a ``vlan`` (ip-link(8))."""

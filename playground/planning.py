@@ -14,6 +14,7 @@ from playground.addressing import Addressing, assign
 from playground.daemons import Daemons, find_daemons
 from playground.errors import TopologyError
 from playground.firewall import find_nat, with_rules
+from playground.loopbacks import check_loopbacks, loopback_interface, reserved
 from playground.names import Names, find_names
 from playground.own_routes import find_own_routes, find_own_rules
 from playground.plan import (
@@ -73,10 +74,17 @@ def make_plan(
     wiring = choose_names(found, links, lab=lab, previous=previous)
     realms = find_realms(segments)
     earlier = _earlier_addresses(machines, wiring)
-    addressing = assign(segments, ipv6=ipv6, earlier=earlier, wanted=dhcp.wanted(segments))
+    addressing = assign(
+        segments,
+        ipv6=ipv6,
+        earlier=earlier,
+        wanted=dhcp.wanted(segments),
+        reserved=reserved(machines),
+    )
     _check_mtus(segments, addressing)
     check_realms(realms, addressing)
     check_forwards(realms, addressing)
+    check_loopbacks(machines, realms, addressing)
     routes = find_routes(machines, realms, addressing, wiring.names)
     daemons = find_daemons(machines, realms, addressing, wiring, routes)
     names = find_names(machines, realms, addressing)
@@ -149,8 +157,10 @@ def _node(
         for link in machine.cards
         for end in [link.end(machine)]
     )
+    # Last, so that the others stand in the order of the node's links.
+    interfaces += (own,) if (own := loopback_interface(machine)) is not None else ()
     is_router = isinstance(machine, Router)
-    ipv6 = any(
+    ipv6 = any(address.version == 6 for address in machine.loopback) or any(
         addressing.speaks(segment, 6)
         for link in machine.attachments
         if (segment := segment_of.get(link.end(machine)))

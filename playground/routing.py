@@ -17,6 +17,7 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
 from playground.addressing import FAMILIES, Addressing
+from playground.loopbacks import by_realm
 from playground.plan import Address, Network, RoutePlan
 from playground.realms import Realm, Realms, inner_links
 from playground.segments import Segment
@@ -75,16 +76,17 @@ def find_routes(
 class _Destination:
     """A prefix, or one point-to-point address, and where it is.
 
-    ``places`` are segments; with a router, what lies behind that router there.
-    ``within`` is the prefix that a point-to-point address lies in, if its
-    owner uses it there as well.
+    ``places`` are segments; with a node, what lies behind that node there.
+    ``loopback``: it is an address of that node's own.  ``within`` is the prefix that a
+    point-to-point address lies in, if its owner uses it there as well.
 
     """
 
     network: Network
-    places: tuple[tuple[Segment, Router | None], ...]
+    places: tuple[tuple[Segment, Machine | None], ...]
     host_route: bool = False
     within: _Destination | None = None
+    loopback: bool = False
     key: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -97,7 +99,7 @@ def _key(network: Network) -> int:
 
 
 # A next hop: the segment it is on, and the router; None for "on the link itself".
-_Hop = tuple[Segment, Router | None]
+_Hop = tuple[Segment, Machine | None]
 
 
 @dataclass
@@ -134,16 +136,22 @@ class _Atlas:
         self.routers_on: dict[Segment, list[Router]] = {}
         self._paths: dict[tuple[Segment, ...], _Paths] = {}
         self._destinations: dict[Realm, tuple[_Destination, ...]] = {}
+        machines = tuple(machines)
+        self._loopbacks = by_realm(machines, realms)
         for machine in machines:
+            if isinstance(machine, Router) or machine.loopback:
+                self._add_gateways(machine)
             if isinstance(machine, Router):
                 self._add(machine)
 
-    def _add(self, router: Router) -> None:
-        for link in router.attachments:
-            segment = self.segment(link, router)
+    def _add_gateways(self, machine: Machine) -> None:
+        for link in machine.attachments:
+            segment = self.segment(link, machine)
             if segment:
-                address = self.addressing.of(link.end(router), self.family)[0].ip
-                self.gateways.setdefault((segment, router), address)
+                address = self.addressing.of(link.end(machine), self.family)[0].ip
+                self.gateways.setdefault((segment, machine), address)
+
+    def _add(self, router: Router) -> None:
         inside = self.segments(inner_links(router), router)
         for segment in inside:
             self.ways.setdefault(segment, []).append(router)
@@ -198,7 +206,7 @@ class _Atlas:
     def destinations(self, realm: Realm) -> tuple[_Destination, ...]:
         """Return all there is to be reached in a realm."""
         if realm not in self._destinations:
-            found = [*self._within(realm)]
+            found = [*self._within(realm), *self._own(realm)]
             if self.family == 6:
                 found += self._behind(realm)
             self._destinations[realm] = tuple(found)
@@ -242,6 +250,18 @@ class _Atlas:
                 within=within,
             )
 
+    def _own(self, realm: Realm) -> Iterator[_Destination]:
+        """Yield the loopback addresses of the nodes of a realm."""
+        for machine in self._loopbacks.get(realm, ()):
+            places = tuple(
+                (segment, machine)
+                for segment in self.segments(machine.attachments, machine)
+                if self.realms.of_segment[segment] is realm
+            )
+            for address in machine.loopback:
+                if places and address.version == self.family:
+                    yield _Destination(address.network, places, host_route=True, loopback=True)
+
     def _behind(self, realm: Realm) -> Iterator[_Destination]:
         """Yield what lies inside the masquerading routers of a realm."""
         for inner in self.realms.all:
@@ -276,6 +296,7 @@ class _Table:
         # Prefixes that the kernel takes to be on a point-to-point link.
         self.wide: list[tuple[Network, _Target]] = []
         self.routes: dict[int, tuple[Network, _Target]] = {}
+        self.own.update(int(address) for address in node.loopback)
         for link in node.attachments:
             segment = atlas.segment(link, node)
             if segment is None:
@@ -308,7 +329,9 @@ class _Table:
                 for segment, router in destination.places:
                     if router is self.node:
                         continue
-                    for vertex in (segment, ("last", segment)):
+                    # A router without routes knows nothing of what another has on its own.
+                    last = () if destination.loopback else (("last", segment),)
+                    for vertex in (segment, *last):
                         way = reached.get(vertex)
                         if way is None or (best and best[0] <= way[0]):
                             continue

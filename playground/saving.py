@@ -169,6 +169,7 @@ def _node_data(node: Node) -> dict[str, Any]:
     data["services"] = [_settings_data(settings) for settings in node.declared_services]
     data["limits"] = dataclasses.asdict(node.limits)
     data["sysctls"] = node.own_sysctls
+    data["loopback"] = [str(address) for address in node.loopback]
     if isinstance(node, Router):
         data |= {"routing": node.routing, "as_number": node.as_number}
     return data
@@ -184,7 +185,10 @@ def _node(data: Mapping[str, Any]) -> Node:
         )
     services = [_settings(item) for item in data["services"]]
     # A lab of before there were any has none.
-    limits = data.get("limits", {}) | {"sysctls": data.get("sysctls")}
+    limits = data.get("limits", {}) | {
+        "sysctls": data.get("sysctls"),
+        "loopback": data.get("loopback"),
+    }
     if data["kind"] == "Router":
         return Router(
             data["name"], services, data["routing"], as_number=data.get("as_number"), **limits

@@ -43,6 +43,7 @@ from playground.written import (
     OneOrMore,
     bare,
     check_bool,
+    check_loopback,
     check_mac,
     check_mtu,
     check_name,
@@ -90,7 +91,8 @@ class Machine(Steering, NodeBase, NodeOperations):
     ``declared_services`` holds the settings of the services it offers;
     ``services`` (an operation) controls those that run.  ``limits`` is what it
     may take of the machine; what runs already keeps what it was started with.
-    ``firewall`` is what it lets in, out and through.
+    ``firewall`` is what it lets in, out and through, ``loopback`` the addresses that it has
+    on its loopback interface beside 127.0.0.1.
 
     """
 
@@ -103,9 +105,11 @@ class Machine(Steering, NodeBase, NodeOperations):
         cpus: float | None = None,
         processes: int | None = None,
         sysctls: Mapping[str, object] | None = None,
+        loopback: OneOrMore = None,
     ) -> None:
         super().__init__(name)
         self._begin_steering(sysctls)
+        self.loopback = check_loopback(f"{type(self).__name__.lower()} {self.name}", loopback)
         self.declared_services = check_services(self.name, services)
         self.limits: Limits = make_limits(self.name, memory_mb, cpus, processes)
         own = ("input", "output")
@@ -130,7 +134,8 @@ class Machine(Steering, NodeBase, NodeOperations):
             if value is not None
         ]
         sysctls = [f"sysctls={self.own_sysctls}"] * bool(self.own_sysctls)
-        return [f"services={services}"] * bool(services) + limits + sysctls
+        own = [f"loopback={one_or_list(self.loopback)}"] * bool(self.loopback)
+        return [f"services={services}"] * bool(services) + limits + sysctls + own
 
 
 class Host(Machine):
@@ -146,6 +151,9 @@ class Host(Machine):
     said.  ``processes`` limits how many processes and threads there may be; by
     default 4096, so that a fork bomb stays in its host.  ``sysctls`` are settings of
     its kernel's networking, by the names of sysctl(8).
+
+    ``loopback`` is an address of its own, "10.10.10.1/32", or several, of IPv6 too: they
+    are on its interface lo, and reached by whichever of its links there is a way.
 
     Raises `TopologyError` for a bad name, an unknown service, or a limit that
     nothing could run in.
@@ -175,12 +183,16 @@ class Router(Translating, Machine):
     ``as_number`` is its autonomous system's for BGP; without one it is a system
     of its own.  Routers of one system that are linked find each other by OSPF.
     ``ospf_links`` holds what `ospf` has said of links, ``nat`` its NAT
-    declarations, in order.  The limits are those of a `Host`.
+    declarations, in order.  The limits, and ``loopback``, are those of a `Host`: its
+    protocol tells the others of a router's loopback addresses, takes the first of IPv4 for the
+    router's name (router id), and speaks from them to BGP routers of its own system.
 
     >>> modem = Router("modem")
     >>> modem.masquerade(uplink)
     >>> Router("r1", routing="bgp", as_number=64512)
     Router('r1', routing='bgp', as_number=64512)
+    >>> Router("r2", routing="ospf", loopback="10.10.10.2/32")
+    Router('r2', loopback='10.10.10.2/32', routing='ospf')
 
     """
 
@@ -195,9 +207,16 @@ class Router(Translating, Machine):
         cpus: float | None = None,
         processes: int | None = None,
         sysctls: Mapping[str, object] | None = None,
+        loopback: OneOrMore = None,
     ) -> None:
         super().__init__(
-            name, services, memory_mb=memory_mb, cpus=cpus, processes=processes, sysctls=sysctls
+            name,
+            services,
+            memory_mb=memory_mb,
+            cpus=cpus,
+            processes=processes,
+            sysctls=sysctls,
+            loopback=loopback,
         )
         self.routing = check_routing(self.name, routing)
         self.as_number = check_as_number(self.name, self.routing, as_number)

@@ -247,6 +247,24 @@ def parse_address(here: str, item: Any) -> Address | InterfaceAddress:
     return parsed
 
 
+def check_loopback(here: str, value: OneOrMore) -> tuple[InterfaceAddress, ...]:
+    """Return the addresses that a node shall have on its loopback interface."""
+    found: dict[InterfaceAddress, None] = {}
+    for item in several(value):
+        parsed = parse_address(f"{here}, loopback", item)
+        if isinstance(parsed, WITH_PREFIX) and not is_host_route(parsed):
+            raise TopologyError(
+                f"{here}: loopback={str(parsed)!r} is more than one address, and all of "
+                f"{parsed.network} would be the node's own; write "
+                f'"{parsed.ip}/{parsed.max_prefixlen}"'
+            )
+        whole = ip_interface(bare(parsed))
+        if whole in found:
+            raise TopologyError(f"{here}: loopback={value!r} has {parsed} twice; leave one out")
+        found[whole] = None
+    return tuple(found)
+
+
 def _refuse_special(here: str, ip: Address, written: object) -> None:
     """Refuse what no interface may have: RFC 6890's tables, RFC 4291 section 2.5."""
     kind = ""
