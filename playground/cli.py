@@ -10,13 +10,11 @@ completion of names stay quick.
 from __future__ import annotations
 
 import errno
-import getpass
 import os
 import re
 import shlex
 import shutil
 import signal
-import socket
 import sys
 import textwrap
 import threading
@@ -29,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
+from playground import owners
 from playground.errors import (
     AgentError,
     BadArgument,
@@ -289,7 +288,7 @@ def _end(record: LabRecord) -> str:
     """When a lab will end, in a few words."""
     if record.keep:
         return "with `playground down`"
-    if owner_is_gone(record.owner):
+    if record.is_stale:
         return "with `playground sweep`: its program has died"
     return f"with its program, process {record.owner.rpartition(':')[2]}"
 
@@ -383,9 +382,11 @@ def down(quiet: bool, lab_name: str | None, everything: bool) -> None:
     labs = _labs()
     records = labs.labs()
     if everything:
-        chosen = [record for record in records if _is_mine(record)]
+        chosen = [record for record in records if owners.is_own(record.owner)]
     elif lab_name is None:
-        chosen = [_only([record for record in records if _is_mine(record)], "say which LAB")]
+        chosen = [
+            _only([record for record in records if owners.is_own(record.owner)], "say which LAB")
+        ]
     else:
         fitting = [record for record in records if lab_name in (record.name, record.id)]
         chosen = [_only(fitting, "say its id")]
@@ -403,7 +404,7 @@ def sweep(quiet: bool) -> None:
     labs = _labs()
     _remove(
         labs,
-        [record for record in labs.labs() if not record.keep and owner_is_gone(record.owner)],
+        [record for record in labs.labs() if record.is_stale],
         quiet,
     )
 
@@ -568,7 +569,9 @@ def _attached(host: str | None, lab_name: str | None) -> Iterator[Lab]:
                         f"no lab that runs has a machine {host!r}: `playground ls` shows them"
                     )
             # A neighbour's lab on the same engine is not in the way.
-            lab_name = _only([record for record in records if _is_mine(record)] or records).id
+            lab_name = _only(
+                [record for record in records if owners.is_own(record.owner)] or records
+            ).id
         engine, record = labs.find(lab_name)
         with Lab.attach(record.id, engine=engine, quiet=True) as lab:
             yield lab
@@ -590,32 +593,6 @@ def _machine(lab: Lab, name: str) -> Machine:
     if not isinstance(node, Machine):
         raise NotRunning(f"{name} is a switch: nothing can run on it; choose a host or router")
     return node
-
-
-def _is_mine(record: LabRecord) -> bool:
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a uid without a name, as in some containers
-        user = str(os.getuid())
-    return record.owner.rpartition(":")[0] == f"{user}@{socket.gethostname()}"
-
-
-def owner_is_gone(owner: str) -> bool:
-    """Whether the process that owns a lab, ``user@machine:pid``, has died.
-
-    An owner on another machine cannot be asked, and counts as alive.
-
-    """
-    place, _, pid = owner.rpartition(":")
-    if place.rpartition("@")[2] != socket.gethostname() or not pid.isdigit():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except (PermissionError, OverflowError):
-        return False
-    return False
 
 
 def _remove(labs: RunningLabs, records: Sequence[LabRecord], quiet: bool) -> None:

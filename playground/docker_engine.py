@@ -22,12 +22,13 @@ import threading
 import time
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
-from playground import walls
+from playground import owners, walls
 from playground.debian_base import bootstrap, mmdebstrap_command
 from playground.docker_errors import build_failed, is_foreign, sentence
 from playground.docker_line import (
@@ -42,6 +43,7 @@ from playground.docker_line import (
 from playground.engine import (
     KEEP,
     LAB,
+    MARK,
     NAME,
     NODE,
     OWNER,
@@ -125,6 +127,7 @@ class DockerEngine:
         self._lock = threading.Lock()
         self._api: Any = None
         self._version = ""
+        self._guardians: WeakValueDictionary[str, Guardian] = WeakValueDictionary()
 
     def __repr__(self) -> str:
         return f"DockerEngine({self._given_url!r})" if self._given_url else "DockerEngine()"
@@ -328,8 +331,35 @@ class DockerEngine:
     # -- containers ----------------------------------------------------------
 
     def guard(self, lab: LabLabels) -> Guard:
-        """Start a process that removes the lab's containers if this one is killed."""
-        return Guardian.start(lab.id, self.url)
+        """Start a process that removes the lab's containers if this one is killed.
+
+        What earlier programs have left, whose guardians were killed with them, is
+        removed first: see `sweep`.
+
+        """
+        guardian = self._guardians[lab.id] = Guardian.start(lab.id, self.url)
+        try:
+            self.sweep()
+        except EngineError:
+            pass  # this lab has no part in it
+        except BaseException:
+            guardian.release()
+            raise
+        return guardian
+
+    def sweep(self) -> None:
+        """Remove what was made for programs of this machine that have ended.
+
+        Labs that are kept stay, and so does all whose owner bears no mark (of an
+        older version), or cannot be asked from here: `owners.is_gone`.
+
+        """
+        with self._errors("looking for what ended programs have left"):
+            query = {"filters": json.dumps({"label": [MARK]}), "all": 1}
+            with self._line() as line:
+                listed = line.request("GET", "/containers/json", query)
+            stale = [item["Id"] for item in listed if _is_stale(item)]
+            self._remove(stale)
 
     def start_helper(self, lab: LabLabels, image: Image | None = None) -> Channel:
         """Start the container that the lab's agents run in; return the line to the first.
@@ -343,7 +373,7 @@ class DockerEngine:
         config = _helper_config(lab, (image or helper_image()).tag)
         name = _container_name(lab.id)
         with self._errors("starting the helper container"), self._line() as line:
-            container = _create(line, name, config)
+            container = self._create(line, lab, name, config)
             try:
                 if lab.keep:
                     _start(line, container)
@@ -388,7 +418,7 @@ class DockerEngine:
             # Noted first: a create whose answer is lost may have made it.
             made.append(name)
             try:
-                _create(line, name, _node_config(lab, node))
+                self._create(line, lab, name, _node_config(lab, node))
             except Refused as refusal:
                 if refusal.status == http.client.CONFLICT:
                     made.remove(name)  # it is somebody else's
@@ -448,7 +478,12 @@ class DockerEngine:
         Raises `EngineError` if it cannot run or fails; nothing is left of it.
 
         """
-        lab = LabLabels(f"doctor-{secrets.token_hex(4)}", "doctor", f"doctor:{os.getpid()}")
+        lab = LabLabels(
+            f"doctor-{secrets.token_hex(4)}",
+            "doctor",
+            owners.own_name(),
+            mark=owners.own_mark(),
+        )
         config = _helper_config(lab, image.tag)
         config["Entrypoint"] = ["python3", "-I", "-c", code]
         with self._errors("trying what the engine's kernel can"):
@@ -560,6 +595,12 @@ class DockerEngine:
                 ]
             )
 
+    def containers(self, lab_id: str) -> set[str]:
+        """Return the names of all containers of a lab, whether they run or not."""
+        with self._errors(f"looking for the containers of lab {lab_id}"):
+            listed = self._list(lab_id, everything=True)
+        return {name.removeprefix("/") for item in listed for name in item["Names"]}
+
     def labs(self) -> list[LabRecord]:
         """Return the labs that the engine has containers of, oldest first."""
         with self._errors("looking for labs"):
@@ -611,6 +652,12 @@ class DockerEngine:
         return AgentChannel(stream, rest, own)
 
     # -- within --------------------------------------------------------------
+
+    def _create(self, line: Line, lab: LabLabels, name: str, config: Mapping[str, Any]) -> str:
+        """Create a container of a lab, known to its guardian before it is there."""
+        guardian = self._guardians.get(lab.id)
+        with guardian.expect(name) if guardian is not None else nullcontext():
+            return _create(line, name, config)
 
     def _list(self, lab_id: str | None = None, everything: bool = False) -> list[dict[str, Any]]:
         """Containers of one lab, or of all; those that run, or everything there is."""
@@ -894,6 +941,9 @@ def _helper_config(lab: LabLabels, image: str) -> dict[str, Any]:
     }
 
 
+_PLUMBER = "playground.plumber"
+
+
 def _plumber_config(image: str, command: Sequence[str], machine_network: bool) -> dict[str, Any]:
     """What a helper is, for one command and without a lab."""
     config = _helper_config(LabLabels("", "", "", keep=True), image)
@@ -902,7 +952,12 @@ def _plumber_config(image: str, command: Sequence[str], machine_network: bool) -
         "Entrypoint": list(command),
         "AttachStdout": True,
         "AttachStderr": True,
-        "Labels": {"playground.plumber": "1"},
+        # No lab's, but found when its program is gone: `DockerEngine.sweep`.
+        "Labels": {
+            _PLUMBER: "1",
+            OWNER: owners.own_name(),
+            MARK: owners.own_mark(),
+        },
         "HostConfig": config["HostConfig"] | network,
     }
 
@@ -964,7 +1019,16 @@ def _record(items: list[dict[str, Any]]) -> LabRecord:
         nodes=tuple(sorted(node for node in nodes if node)),
         created=min(float(item["Created"]) for item in items),
         keep=labels.get(KEEP) == "1",
+        mark=labels.get(MARK, ""),
     )
+
+
+def _is_stale(item: Mapping[str, Any]) -> bool:
+    """Whether a container, as it is listed, should have gone with its program."""
+    labels = item["Labels"]
+    # A helper container may stay for what it has made, but not where it never ran.
+    stays = labels.get(KEEP) == "1" or (_PLUMBER in labels and item["State"] != "created")
+    return not stays and owners.is_gone(labels.get(OWNER, ""), labels[MARK])
 
 
 # -- places -------------------------------------------------------------------

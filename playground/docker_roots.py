@@ -8,7 +8,6 @@ or with shifted user ids), an image is exported once into a directory of ours.
 
 from __future__ import annotations
 
-import getpass
 import http.client
 import os
 import secrets
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from playground import owners
 from playground.docker_engine import MINIMUM_API, DockerEngine
 from playground.docker_errors import is_foreign, sentence
 from playground.docker_line import Line, Refused, api_number, unix_stream
@@ -118,7 +118,12 @@ class DockerRoots:
 
         """
         inspected = self._inspect(tag) or {}
-        lab = LabLabels(f"export-{secrets.token_hex(4)}", "export", _owner())
+        lab = LabLabels(
+            f"export-{secrets.token_hex(4)}",
+            "export",
+            owners.own_name(),
+            mark=owners.own_mark(),
+        )
         # "true": an image may have no program at all, a container must.
         body = {"Image": tag, "Cmd": ["true"], "Labels": lab.as_labels("export")}
         self._place.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -197,7 +202,3 @@ def _layers(inspected: Mapping[str, Any]) -> list[str]:
     upper, lower = data.get("UpperDir"), data.get("LowerDir")
     layers = [upper, *(lower.split(":") if lower else ())] if upper else []
     return layers if all(map(os.path.isdir, layers)) else []
-
-
-def _owner() -> str:
-    return f"{getpass.getuser()}@{socket.gethostname()}:{os.getpid()}"

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from playground import owners
 from playground.images import Image
 from playground.limits import NO_LIMITS, Limits
 from playground.plan import Plan
@@ -22,16 +23,22 @@ from playground.progress import Progress
 # The labels of every container, whatever it is for.
 LAB, NAME, NODE = "playground.lab", "playground.name", "playground.node"
 OWNER, KEEP, ROLE = "playground.owner", "playground.keep", "playground.role"
+MARK = "playground.mark"
 
 
 @dataclass(frozen=True)
 class LabLabels:
-    """What is written on every container of a lab."""
+    """What is written on every container of a lab.
+
+    ``owner`` and ``mark`` say which process it belongs to: `playground.owners`.
+
+    """
 
     id: str
     name: str
     owner: str
     keep: bool = False
+    mark: str = ""
 
     def as_labels(self, role: str, node: str = "") -> dict[str, str]:
         labels = {
@@ -40,6 +47,7 @@ class LabLabels:
             OWNER: self.owner,
             KEEP: str(int(self.keep)),
             ROLE: role,
+            **({MARK: self.mark} if self.mark else {}),
         }
         return labels | ({NODE: node} if node else {})
 
@@ -76,6 +84,12 @@ class LabRecord:
     nodes: tuple[str, ...]
     created: float
     keep: bool
+    mark: str = ""
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether its program has ended, and it should have ended with it."""
+        return not self.keep and owners.is_gone(self.owner, self.mark)
 
 
 class Channel(Protocol):

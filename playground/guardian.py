@@ -15,48 +15,64 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from playground.docker_line import TIMEOUT_S, Refused
+
 if TYPE_CHECKING:
-    from playground.engine import Engine
+    from playground.docker_engine import DockerEngine
 
 # Leftovers come for a moment still: what the engine had begun when the owner
-# died.  After this long without any there are no more.
+# died.  After this long without any there are no more, unless one is known to come.
 _QUIET_S = 1.0
-_LIMIT_S = 30.0
-_WORD = b"done"
+# What the owner asked for and the engine has not answered may take it as long as it
+# takes, on a slow disk say; an engine that hangs may be started again.
+_LIMIT_S = 600.0
+# What was asked for when the owner died may never have reached the engine.  This is
+# twice what the owner itself would have waited for.
+_COMING_LIMIT_S = 2 * TIMEOUT_S
+# Between two looks: often at first, and then as is no burden to an engine in need.
+_LOOK_S = (0.05, 0.5)
+
+# Lines on the pipe: a container that is about to be asked for, one that has been
+# answered, and the end.
+_COMES, _CAME, _DONE = "+", "-", "done"
 
 # All that runs while the owner lives: no site-packages, no playground, no
 # docker; 15 ms to start.  The pipe's other end may be held by a fork of the
 # owner too, so where the system has pidfds (Linux 5.3, pidfd_open(2)) the owner
-# itself is watched as well.
+# itself is watched as well.  What it wrote before it died is read first.
 _WAIT = """
-import os, select, sys
-owner, word = int(sys.argv[1]), sys.argv[2].encode()
-watched, got = [0], b""
+import json, os, select, sys
+owner, done, path, lab, url, package = sys.argv[1:]
+watched, text, coming = [0], "", set()
 try:
-    watched.append(os.pidfd_open(owner))
+    watched.append(os.pidfd_open(int(owner)))
 except (AttributeError, OSError):
     pass
-while os.getppid() == owner:
-    if 0 in select.select(watched, [], [])[0]:
-        more = os.read(0, 64)
-        got += more
-        if word in got:
+while os.getppid() == int(owner) or select.select([0], [], [], 0)[0]:
+    if 0 not in select.select(watched, [], [])[0]:
+        break
+    more = os.read(0, 65536).decode()
+    if not more:
+        break
+    *lines, text = (text + more).split("\\n")
+    for line in lines:
+        if line == done:
             sys.exit()
-        if more:
-            continue
-    break
-import json, types
-sys.path[:] = json.loads(sys.argv[3])
+        (coming.add if line[0] == "+" else coming.discard)(line[1:])
+import types
+sys.path[:] = json.loads(path)
 # Its own __init__ would import all of playground, which takes longer than the
 # rest of the work, and the engine is all that is needed.
-package = sys.modules["playground"] = types.ModuleType("playground")
-package.__path__ = [sys.argv[6]]
+module = sys.modules["playground"] = types.ModuleType("playground")
+module.__path__ = [package]
 from playground.guardian import remove_leftovers
-remove_leftovers(sys.argv[4], sys.argv[5] or None)
+remove_leftovers(lab, url or None, coming=coming)
 """
 
 
@@ -73,6 +89,9 @@ class Guardian:
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
+        assert process.stdin is not None
+        # Of a guardian that reads nothing nobody waits for.
+        os.set_blocking(process.stdin.fileno(), False)
 
     @classmethod
     def start(cls, lab_id: str, url: str | None = None) -> Self:
@@ -80,7 +99,7 @@ class Guardian:
         # An empty entry means the working directory, and the guardian leaves it.
         path = json.dumps([os.path.abspath(entry) for entry in sys.path])
         package = str(Path(__file__).resolve().parent)
-        arguments = [str(os.getpid()), _WORD.decode(), path, lab_id, url or "", package]
+        arguments = [str(os.getpid()), _DONE, path, lab_id, url or "", package]
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", _WAIT, *arguments],
             stdin=subprocess.PIPE,
@@ -103,11 +122,36 @@ class Guardian:
     ) -> None:
         self.release()
 
+    @contextmanager
+    def expect(self, container: str) -> Iterator[None]:
+        """Note that the engine is asked for a container, until it has answered.
+
+        If the owner dies meanwhile, the guardian waits for that one, however long it
+        takes the engine to make it.  Where the answer is lost, it stays noted.
+
+        """
+        self._write(_COMES + container)
+        try:
+            yield
+        except Refused:
+            self._write(_CAME + container)
+            raise
+        self._write(_CAME + container)
+
+    def _write(self, line: str) -> bool:
+        pipe = self._process.stdin
+        assert pipe is not None
+        data = f"{line}\n".encode()
+        try:
+            # Lines of several threads do not mix: they are shorter than PIPE_BUF, pipe(7).
+            return not pipe.closed and pipe.write(data) == len(data)
+        except BrokenPipeError:
+            return False
+
     def abandon(self) -> None:
         """Let the guardian remove the lab now; returns at once."""
-        pipe = self._process.stdin
-        if pipe is not None:
-            pipe.close()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
         # Somebody has to wait for it, or it stays a zombie.
         threading.Thread(target=self._process.wait, daemon=True).start()
 
@@ -118,12 +162,11 @@ class Guardian:
 
         """
         pipe = self._process.stdin
-        if pipe is not None and not pipe.closed:
-            try:
-                pipe.write(_WORD)
-                pipe.close()
-            except BrokenPipeError:
-                pipe.close()
+        assert pipe is not None
+        if not pipe.closed:
+            if not self._write(_DONE):
+                self._process.kill()
+            pipe.close()
         try:
             self._process.wait(5)
         except subprocess.TimeoutExpired:
@@ -131,11 +174,13 @@ class Guardian:
             self._process.wait()
 
 
-def remove_leftovers(lab_id: str, url: str | None, engine: Engine | None = None) -> None:
+def remove_leftovers(
+    lab_id: str, url: str | None, engine: DockerEngine | None = None, coming: Iterable[str] = ()
+) -> None:
     """Remove all containers of a lab until no more have come for a second.
 
-    Gives up after half a minute; an engine that does not answer is asked
-    again until then.
+    Those of the names ``coming`` are waited for, two minutes long.  An engine that does
+    not answer is asked again for ten.
 
     """
     from playground.docker_engine import DockerEngine
@@ -143,12 +188,18 @@ def remove_leftovers(lab_id: str, url: str | None, engine: Engine | None = None)
 
     if engine is None:
         engine = DockerEngine(url)
+    awaited = set(coming)
     begin = last_seen = time.monotonic()
-    while (now := time.monotonic()) - last_seen < _QUIET_S and now - begin < _LIMIT_S:
+    pause_s, longest_s = _LOOK_S
+    while (now := time.monotonic()) - begin < _LIMIT_S:
+        if now - last_seen > (_COMING_LIMIT_S if awaited else _QUIET_S):
+            break
         try:
-            if any(record.id == lab_id for record in engine.labs()):
+            if there := engine.containers(lab_id):
+                awaited -= there
                 engine.stop(lab_id)
-                last_seen = time.monotonic()
+                last_seen, pause_s = time.monotonic(), _LOOK_S[0]
         except EngineError:
             last_seen = time.monotonic()
-        time.sleep(0.05)
+        time.sleep(pause_s)
+        pause_s = min(longest_s, pause_s * 1.1)

@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import dataclasses
 import errno
-import getpass
 import os
 import re
 import secrets
-import socket
 import threading
 import warnings
 import weakref
@@ -23,11 +21,11 @@ from contextlib import ExitStack, contextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from playground import applying, convergence, saving, spanning
+from playground import applying, convergence, owners, saving, spanning
 from playground.beside import Beside
 from playground.changes import Changes, compare
 from playground.credentials import Credentials
-from playground.engine import Engine, LabLabels, NodeContainer
+from playground.engine import Engine, Guard, LabLabels, NodeContainer
 from playground.engines import RunningLabs, check_name, choose
 from playground.errors import (
     AgentError,
@@ -351,14 +349,15 @@ class Lab:
             self._refuse_kept()
         self._engine.ensure_images(_distinct(images), self._progress)
         self.id = f"{_slug(self.name)}-{secrets.token_hex(3)}"
-        self._labels = LabLabels(self.id, self.name, _owner(), self.keep)
+        self._labels = LabLabels(
+            self.id, self.name, owners.own_name(), self.keep, owners.own_mark()
+        )
         step = self._progress.step(f"starting lab {self.name}")
         with step, ExitStack() as lasting, ExitStack() as undo:
             if self._own_engine:
                 lasting.callback(self._engine.close)
             guard = self._engine.guard(self._labels)
-            lasting.callback(guard.release)
-            lasting.callback(self._engine.stop, self.id)
+            lasting.callback(_take_down, self._engine, self.id, guard)
             undo.callback(self._let_go)
             containers = _containers(plan.nodes, images)
             # The agent's interpreter starts while the hosts do.
@@ -1116,7 +1115,7 @@ class Lab:
                 converge=saved.converge,
             )
             lab.id = record.id
-            lab._labels = LabLabels(record.id, record.name, record.owner, record.keep)
+            lab._labels = LabLabels(record.id, record.name, record.owner, record.keep, record.mark)
             lab._client = client
             lab._credentials = saved.credentials
             lab._hash_passwords(client)
@@ -1184,6 +1183,16 @@ def _check_name(name: str | None) -> str:
     return name
 
 
+def _take_down(engine: Engine, lab_id: str, guard: Guard) -> None:
+    """Remove all of a lab; where that fails, its guard goes on trying."""
+    try:
+        engine.stop(lab_id)
+    except BaseException:
+        guard.abandon()
+        raise
+    guard.release()
+
+
 def _with_names(message: str, pids: Mapping[str, int]) -> str:
     """Put nodes' names where the agent has but the numbers of their first processes."""
     names = {pid: name for name, pid in pids.items()}
@@ -1195,14 +1204,6 @@ def _with_names(message: str, pids: Mapping[str, int]) -> str:
 def _slug(name: str) -> str:
     """Return the name as a container's name may begin: [a-zA-Z0-9][a-zA-Z0-9_.-]*."""
     return re.sub(r"[^a-zA-Z0-9_]+", "-", name).strip("-_").lower()[:30] or "lab"
-
-
-def _owner() -> str:
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a uid without a name, as in some containers
-        user = str(os.getuid())
-    return f"{user}@{socket.gethostname()}:{os.getpid()}"
 
 
 def _count(number: int, word: str) -> str:

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from playground.engine import KEEP, LAB, NAME, NODE, OWNER, ROLE, LabRecord
+from playground.engine import KEEP, LAB, MARK, NAME, NODE, OWNER, ROLE, LabRecord
 
 KEEPER = "keeper"
 
@@ -122,6 +122,7 @@ def find_labs() -> list[LabRecord]:
             nodes=tuple(sorted(nodes.get(lab, []))),
             created=_started(found.pids[0]),
             keep=found.labels.get(KEEP) == "1",
+            mark=found.labels.get(MARK, ""),
         )
         for lab, found in keepers.items()
     ]

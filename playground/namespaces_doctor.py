@@ -7,13 +7,12 @@ at, a host is really made, and nothing is left behind.
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 import time
 from collections.abc import Iterator
 
-from playground import cgroups
+from playground import cgroups, owners
 from playground.agent.capture_filters import load_libpcap
 from playground.engine import LabLabels, NodeContainer
 from playground.errors import AgentError, EngineError, ImageError
@@ -44,7 +43,12 @@ def examine() -> Iterator[Finding]:
 
 def _engine() -> Iterator[Finding]:
     name = "namespaces"
-    lab = LabLabels(f"doctor-{secrets.token_hex(4)}", "doctor", f"doctor:{os.getpid()}")
+    lab = LabLabels(
+        f"doctor-{secrets.token_hex(4)}",
+        "doctor",
+        owners.own_name(),
+        mark=owners.own_mark(),
+    )
     engine = NamespacesEngine()
     begin = time.monotonic()
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import socket
 import subprocess
 import sys
 import textwrap
@@ -126,29 +125,6 @@ def test_run_wants_a_command():
 def test_a_file_that_is_not_there_is_named():
     done = playground("up", "no-such-file.py")
     assert done.returncode == 2 and b"no-such-file.py" in done.stderr
-
-
-# -- owners ------------------------------------------------------------------
-
-
-def _dead_process():
-    process = subprocess.Popen(["true"])
-    process.wait()
-    return process.pid
-
-
-@pytest.mark.parametrize(
-    ("owner", "gone"),
-    [
-        pytest.param(f"ada@{socket.gethostname()}:{os.getpid()}", False, id="alive"),
-        pytest.param(f"ada@{socket.gethostname()}:1", False, id="another user's"),
-        pytest.param(f"ada@{socket.gethostname()}:{_dead_process()}", True, id="dead"),
-        pytest.param(f"ada@elsewhere.example:{_dead_process()}", False, id="another machine's"),
-        pytest.param("who knows", False, id="unreadable"),
-    ],
-)
-def test_an_owner_is_gone_only_if_its_process_was_here_and_died(owner, gone):
-    assert cli.owner_is_gone(owner) is gone
 
 
 # -- a whole life ------------------------------------------------------------

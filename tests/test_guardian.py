@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -87,6 +90,129 @@ def test_a_dead_owner_leaves_no_container(
         assert time.monotonic() < begin + 30, "the containers are still there"
         time.sleep(0.01)
     print(f"gone {time.monotonic() - begin:.2f} s after the owner's end")
+
+
+# An owner that starts hosts by an engine at the end of a slow line.
+STARTING = """
+import os, sys
+from playground import owners
+from playground.docker_engine import DockerEngine
+from playground.engine import LabLabels, NodeContainer
+
+lab = LabLabels(sys.argv[1], "test", owners.own_name(), mark=owners.own_mark())
+engine = DockerEngine(sys.argv[3])
+guardian = engine.guard(lab)
+print("begins", flush=True)
+engine.start_nodes(lab, [NodeContainer(f"h{n}", f"h{n}", sys.argv[2]) for n in range(3)])
+"""
+
+
+class SlowLine:
+    """A socket that leads to the engine, but for requests to create: they are held."""
+
+    def __init__(self, path: Path) -> None:
+        self.url = f"unix://{path}"
+        self.held = threading.Semaphore(0)
+        self.answered = threading.Semaphore(0)
+        self.go = threading.Event()
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.bind(str(path))
+        self._socket.listen()
+        self._open = [self._socket]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        self.go.set()
+        for one in self._open:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = self._socket.accept()
+                far = socket.socket(socket.AF_UNIX)
+                far.connect("/var/run/docker.sock")
+                self._open += [near, far]
+                threading.Thread(target=self._there, args=(near, far), daemon=True).start()
+                threading.Thread(target=self._back, args=(far, near), daemon=True).start()
+
+    def _there(self, near: socket.socket, far: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := near.recv(65536):
+                if b"/containers/create" in data:
+                    self.held.release()
+                    self.go.wait()
+                far.sendall(data)
+
+    def _back(self, far: socket.socket, near: socket.socket) -> None:
+        while True:
+            try:
+                data = far.recv(65536)
+            except OSError:
+                return
+            if not data:
+                return
+            if b" 201 Created" in data:
+                self.answered.release()
+            with contextlib.suppress(OSError):  # nobody listens any more
+                near.sendall(data)
+
+
+def test_containers_that_come_long_after_their_owners_end_go(
+    engine: DockerEngine, new_lab: Callable[[], LabLabels], image: str, tmp_path: Path
+) -> None:
+    lab, line = new_lab(), SlowLine(tmp_path / "engine.sock")
+    with contextlib.closing(line):
+        argv = [sys.executable, "-c", STARTING, lab.id, image, line.url]
+        with subprocess.Popen(argv, env={**os.environ, "PYTHONPATH": str(CLONE)}) as owner:
+            for _ in range(3):
+                assert line.held.acquire(timeout=60)
+            owner.kill()
+        # Longer than a guardian without a hint looks for more.
+        time.sleep(2.5)
+        assert engine.containers(lab.id) == set()
+        line.go.set()
+        for _ in range(3):
+            assert line.answered.acquire(timeout=60)
+        begin = time.monotonic()
+        while engine.containers(lab.id):
+            assert time.monotonic() < begin + 30, "the containers are still there"
+            time.sleep(0.01)
+        print(f"gone {time.monotonic() - begin:.2f} s after the engine had made the last")
+
+
+# An owner whose guardian is killed with it, as a service manager does.
+BOTH = """
+import os, signal, sys
+from playground import owners
+from playground.docker_engine import DockerEngine
+from playground.engine import LabLabels, NodeContainer
+
+engine = DockerEngine()
+for lab_id, keep in ((sys.argv[1], False), (sys.argv[2], True)):
+    lab = LabLabels(lab_id, "test", owners.own_name(), keep, owners.own_mark())
+    guardian = engine.guard(lab)
+    engine.start_nodes(lab, [NodeContainer("h1", "h1", sys.argv[3])])
+    os.kill(guardian._process.pid, signal.SIGKILL)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_is_left_without_a_guardian_goes_when_the_next_lab_starts(
+    engine: DockerEngine, new_lab: Callable[[], LabLabels], image: str
+) -> None:
+    left, kept, following = new_lab(), new_lab(), new_lab()
+    argv = [sys.executable, "-c", BOTH, left.id, kept.id, image]
+    subprocess.run(argv, env={**os.environ, "PYTHONPATH": str(CLONE)}, timeout=120)
+    records = {record.id: record for record in engine.labs()}
+    assert kept.id in records
+    if left.id in records:  # else another program's lab has started meanwhile
+        assert records[left.id].is_stale
+    engine.guard(following).release()
+    assert engine.containers(left.id) == set()
+    assert len(engine.containers(kept.id)) == 1
 
 
 def test_a_guardian_that_was_released_removes_nothing(
