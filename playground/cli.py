@@ -425,6 +425,11 @@ def sweep(quiet: bool) -> None:
 @click.option("--mtu", "mtu_bytes", type=int, metavar="BYTES")
 @click.option("--vlan", type=int, metavar="NUMBER", help="An access port of this VLAN.")
 @click.option("--subnet", metavar="PREFIX", help="With --new: the network on that switch.")
+@click.option(
+    "--trust-hosts",
+    is_flag=True,
+    help="With --macvlan, for a host on Docker: what runs there may change this machine's network.",
+)
 def plug(
     container: str,
     to: str | None,

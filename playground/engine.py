@@ -214,6 +214,12 @@ WHAT_ONE_CANNOT = (
         namespaces="It holds them by namespaces, capabilities and a seccomp filter.",
     ),
     Difference(
+        "keep a hostile host out of other networks",
+        docker="All containers are in one user namespace, so root of a host may change each "
+        "network that a link joins it to: its neighbours', and over `lab.machine` or `lab.uplink`, "
+        "which ask for `trust_hosts=True`, the machine's.",
+    ),
+    Difference(
         "tell what a machine that died had printed",
         namespaces="Its first process prints nowhere.",
     ),

@@ -943,7 +943,9 @@ class Lab:
 
     # -- the machine itself ---------------------------------------------------
 
-    def machine(self, node: Host | Router, *, subnet: str | None = None) -> MachineLink:
+    def machine(
+        self, node: Host | Router, *, subnet: str | None = None, trust_hosts: bool = False
+    ) -> MachineLink:
         """Link a host or router with this machine, and with nothing else, at once.
 
         A host-only network of two: the node gets an interface ``machine``, the
@@ -951,6 +953,10 @@ class Lab:
         of 198.18.0.0/15 that neither uses).  Programs of the machine reach the node
         by `MachineLink.address`, programs on it the machine by
         `MachineLink.machine_address`.  Nobody forwards for it.
+
+        On Docker whoever is root on a host of the lab could change the machine's own
+        network over such a link: it is refused unless ``trust_hosts`` says that all
+        that runs on the lab's hosts is trusted.  On bare namespaces no host can.
 
         This is one of two features that touch the machine's own network: it adds an
         interface, which goes with the lab, the node, or `MachineLink.remove`.  It is
@@ -964,10 +970,15 @@ class Lab:
         """
         from playground import uplink
 
-        return self._reach(uplink.check_host(node), subnet, None)
+        return self._reach(uplink.check_host(node), subnet, None, trust_hosts)
 
     def uplink(
-        self, router: Router, *, through: Sequence[str] = (), subnet: str | None = None
+        self,
+        router: Router,
+        *,
+        through: Sequence[str] = (),
+        subnet: str | None = None,
+        trust_hosts: bool = False,
     ) -> MachineLink:
         """Give the lab a way out through this machine, by one of its routers, at once.
 
@@ -986,7 +997,8 @@ class Lab:
         `MachineLink.remove`, with the router, or with the lab, also when its owner is
         killed.  Firewalls in tables of their own are not asked to let it pass.
 
-        Needs root, or a Docker engine, as `machine` does.  Raises the same.
+        Needs root, or a Docker engine, and there ``trust_hosts``, as `machine` does.
+        Raises the same.
 
         >>> with lab.uplink(isp):
         ...     h1.run("apt-get update")
@@ -996,16 +1008,20 @@ class Lab:
         """
         from playground import uplink
 
-        return self._reach(uplink.check_router(router), subnet, through)
+        return self._reach(uplink.check_router(router), subnet, through, trust_hosts)
 
     def _reach(
-        self, node: Host | Router, subnet: str | None, through: Sequence[str] | None
+        self,
+        node: Host | Router,
+        subnet: str | None,
+        through: Sequence[str] | None,
+        trust_hosts: bool,
     ) -> MachineLink:
         from playground.uplink import MachineLink
 
         with self._lock:
             self._agent()
-            link = MachineLink(self, node, subnet, through)
+            link = MachineLink(self, node, subnet, through, trust_hosts)
             assert self._lasting is not None
             self._lasting.callback(link.remove)
             return link

@@ -1,6 +1,7 @@
 """The maker: makes hosts out of namespaces, for the lab that it is in.
 
-A neighbour of `keeper`: standard library, `agent`, `machine_layer`, `cgroups`.  Several
+A neighbour of `keeper`: standard library, `agent`, `machine_layer`,
+`user_namespaces`, `cgroups`.  Several
 makers serve one socket of packets; one packet asks for one host::
 
     {"name", "hostname", "layers": [folder, ...] or null, "environ": {name: value},
@@ -33,11 +34,10 @@ import re
 import signal
 import socket
 import stat
-import struct
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from playground import machine_layer
+from playground import machine_layer, user_namespaces
 from playground.agent import (
     control_groups,
     descriptors,
@@ -77,6 +77,7 @@ MS_REC = 16384
 MS_PRIVATE = 1 << 18
 MNT_DETACH = 2
 
+# Without that of users, which would lead nowhere back: see `playground.user_namespaces`.
 _NAMESPACES = (
     ("net", kernel.CLONE_NEWNET),
     ("ipc", kernel.CLONE_NEWIPC),
@@ -85,7 +86,8 @@ _NAMESPACES = (
     ("mnt", kernel.CLONE_NEWNS),
 )
 
-_ALL = functools.reduce(operator.or_, (kind for _, kind in _NAMESPACES))
+# The network comes with the user namespace that owns it.
+_ALL_BUT_NETWORK = functools.reduce(operator.or_, (kind for _, kind in _NAMESPACES[1:]))
 
 # Docker's default, daemon/pkg/oci/caps/defaults.go of moby; numbers of
 # linux/capability.h.
@@ -183,10 +185,8 @@ def _make_lab_devices() -> None:
 
 def serve(line: socket.socket, lab: str) -> None:
     """Make what each packet asks for, until the line ends."""
-    # What no host may have is given up here once, and inherited by all of them;
-    # for each of them again it would take 1 ms.
-    if not seccomp.confine():
-        _refuse_all(line)
+    if reason := seccomp.missing():
+        _refuse_all(line, reason)
         return
     own = [
         (os.open(f"/proc/self/ns/{name}", os.O_RDONLY | os.O_CLOEXEC), kind)
@@ -194,7 +194,6 @@ def serve(line: socket.socket, lab: str) -> None:
     ]
     machine_view()
     thermal_folders()
-    drop_from_bounding(capability_mask(list(_FURTHER_CAPABILITIES)))
     while packet := line.recv(1 << 18):
         request = json.loads(packet)
         reply: dict[str, Any] = {"name": request["name"]}
@@ -206,10 +205,9 @@ def serve(line: socket.socket, lab: str) -> None:
             line.send(json.dumps(reply).encode())
 
 
-def _refuse_all(line: socket.socket) -> None:
+def _refuse_all(line: socket.socket, reason: str) -> None:
     """Answer each packet that there is no filter; else hosts would run without, unseen."""
-    reason = seccomp.filter_missing(os.uname().machine, struct.calcsize("P"))
-    error = OSError(errno.ENOSYS, reason or seccomp.NO_FILTERS)
+    error = OSError(errno.ENOSYS, reason)
     while packet := line.recv(1 << 18):
         reply = {"name": json.loads(packet)["name"], "error": protocol.describe(error)}
         with contextlib.suppress(OSError):
@@ -225,14 +223,22 @@ def make_host(request: Request, lab: str, own: Sequence[tuple[int, int]]) -> int
     """
     reader, writer = os.pipe()
     groups = _make_cgroup(request, lab)
+    user = -1
     try:
         try:
-            _unshare(_ALL)
+            user, network = user_namespaces.make_with_network()
+            try:
+                kernel.setns(network, kernel.CLONE_NEWNET)
+            finally:
+                os.close(network)
+            _unshare(_ALL_BUT_NETWORK)
             child = os.fork()
             if child == 0:
                 os.close(reader)
-                _become_host(request, lab, groups, writer)
+                _become_host(request, lab, groups, writer, user)
         finally:
+            if user >= 0:
+                os.close(user)
             for fd, kind in own:
                 kernel.setns(fd, kind)
         os.close(writer)
@@ -275,8 +281,15 @@ def _remove_cgroup(request: Request, lab: str) -> None:
 # -- Within the host ---------------------------------------------------------
 
 
-def _become_host(request: Request, lab: str, groups: Sequence[str], report: int) -> NoReturn:
-    """Turn this fresh child process into a host's first process; never returns."""
+def _become_host(
+    request: Request, lab: str, groups: Sequence[str], report: int, user: int
+) -> NoReturn:
+    """Turn this fresh child process into a host's first process; never returns.
+
+    ``user`` is the host's user namespace, which is entered last: the mounts are not the
+    host's to change.
+
+    """
     try:
         # Half made, it must not outlive who is to tell of it.
         kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -296,6 +309,11 @@ def _become_host(request: Request, lab: str, groups: Sequence[str], report: int)
         socket.sethostname(request["hostname"])
         os.umask(0o022)
         os.chdir(request["cwd"])
+        kernel.setns(user, kernel.CLONE_NEWUSER)
+        # The kernel forgets it with a change of credentials: prctl(2).
+        kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+        if not seccomp.confine():
+            raise OSError(errno.ENOSYS, seccomp.NO_FILTERS)
         null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
         for target in range(3):
             os.dup2(null, target)

@@ -13,7 +13,7 @@ import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address, ip_interface, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -83,6 +83,7 @@ def plug(
     mtu_bytes: int | None = None,
     vlan: int | None = None,
     offload: bool = False,
+    trust_hosts: bool = False,
 ) -> Plugged:
     """Give a container that runs one more interface, at once.
 
@@ -110,6 +111,10 @@ def plug(
     ``routes`` maps destinations to gateways (None: on the link itself).
     ``mtu_bytes`` is 1500 on a switch.  ``vlan`` makes it an access port of that VLAN,
     on a switch that tells them apart.  ``offload`` is that of `Link`.
+
+    ``trust_hosts`` has to be True for ``macvlan`` on a host of a lab on Docker: its root,
+    or whoever is root on its neighbours, may change the machine's own network over
+    such an interface (SECURITY.md).
 
     The interface is no part of a lab's plan.  It ends with the lab that the switch
     is in, with the container, or with `unplug`.
@@ -152,6 +157,8 @@ def plug(
     }
     place = _find(container)
     if to is None:
+        if macvlan is not None:
+            refuse_strangers(place, trust_hosts)
         into, plumber = of or kind, plumber_for(place)
         request["addresses"] = [_address(text) for text in texts]
     else:
@@ -240,12 +247,18 @@ def wait_plugged(
 
 @dataclass(frozen=True)
 class Place:
-    """A network namespace: of a process, as ``docker`` counts or else this machine."""
+    """A network namespace: of a process, as ``docker`` counts or else this machine.
+
+    ``reaches_peers`` is whether its root may change every network that a link joins it
+    to: a host on Docker, see SECURITY.md.
+
+    """
 
     name: str
     handle: str | int
     pid: int
     docker: DockerEngine | None = None
+    reaches_peers: bool = False
 
 
 def _find(container: Container) -> Place:
@@ -293,7 +306,8 @@ def find_host(lab: str, host: str) -> Place:
             raise NoSuchNode(f"lab {record.name} has no host {host!r}: it has {there}")
         handle = f"{record.id}/{name}"
         if _is_docker(engine):
-            return _on_docker(engine, name, handle, f"{record.id}.{name}")
+            place = _on_docker(engine, name, handle, f"{record.id}.{name}")
+            return replace(place, reaches_peers=True)
         return Place(name, handle, find_nodes(record.id)[name][0])
 
 
@@ -333,6 +347,17 @@ def _is_here(identity: str, pid: int) -> bool:
         return identity in Path(f"/proc/{pid}/cgroup").read_text()
     except OSError:
         return False
+
+
+def refuse_strangers(place: Place, trust_hosts: bool) -> None:
+    """Raise `BadArgument` where a link with the machine would lay it open to a host."""
+    if place.reaches_peers and not trust_hosts:
+        raise BadArgument(
+            f"{place.name} is a container of Docker's: whoever is root on it, or on another host "
+            "of its lab, could change this machine's own network over such a link. Use "
+            'Lab(engine="namespaces"), whose hosts cannot, or say trust_hosts=True if you trust '
+            "all that runs on the lab's hosts (see SECURITY.md)"
+        )
 
 
 def plumber_for(*places: Place) -> Plumber:
@@ -451,11 +476,13 @@ def _socket(plan: Plan, lab: str, name: str, vlan: int | None) -> Socket:
         engine, record = labs.find(lab)
         if _is_docker(engine):
             helper = _on_docker(engine, title, title, f"{record.id}._helper")
-            return Socket(title, title, helper.pid, helper.docker, switch.device, networks)
+            return Socket(
+                title, title, helper.pid, helper.docker, bridge=switch.device, networks=networks
+            )
     keeper = find_keeper(record.id, own=True)
     if keeper is None:
         raise LabNotFound(f"lab {plan.lab} is another user's, or gone")
-    return Socket(title, title, keeper, None, switch.device, networks)
+    return Socket(title, title, keeper, None, bridge=switch.device, networks=networks)
 
 
 def _check_vlan(switch: SwitchPlan, vlan: int | None) -> None:

@@ -83,13 +83,20 @@ def filter_refused(machine: str, word_bytes: int) -> str:
 
 
 def user_namespaces_refused(tried: bool = False) -> str:
-    """Return why this user cannot make namespaces here, with what to do; "" if it can.
+    """Return why this user cannot make user namespaces here, with what to do; "" if it can.
 
     With ``tried`` it was tried and refused, and there is always an answer.
 
     """
     if is_root():
-        return ""
+        # Each host has one of its own: see `playground.user_namespaces`.
+        with suppress(OSError):
+            if Path("/proc/sys/user/max_user_namespaces").read_text().strip() != "0":
+                return ""
+        return (
+            "each host has a user namespace of its own, and this machine allows none: run "
+            "`sysctl -w user.max_user_namespaces=15000`, or use a Docker engine"
+        )
     for setting, bad, value in _SETTINGS:
         with suppress(OSError):
             if Path("/proc/sys", setting.replace(".", "/")).read_text().strip() == bad:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from playground.errors import AgentError, BadArgument, NotRunning
 from playground.plan import Plan, RoutePlan
-from playground.plugging import about, find_host, plumber_for
+from playground.plugging import about, find_host, plumber_for, refuse_strangers
 from playground.plumber import DockerPlumber
 from playground.topology import Host, Router
 
@@ -40,7 +40,12 @@ class MachineLink:
     """
 
     def __init__(
-        self, lab: Lab, node: Host | Router, subnet: str | None, through: Sequence[str] | None
+        self,
+        lab: Lab,
+        node: Host | Router,
+        subnet: str | None,
+        through: Sequence[str] | None,
+        trust_hosts: bool = False,
     ) -> None:
         self.node = node
         self.interface = "machine" if through is None else "uplink"
@@ -51,6 +56,7 @@ class MachineLink:
         if live.lab is not lab:
             raise BadArgument(f"{node.name} is no machine of lab {lab.name}")
         place = find_host(lab.id, node.name)
+        refuse_strangers(place, trust_hosts)
         self._plumber = plumber_for(place)
         self._pid = place.pid
         digest = hashlib.sha256(f"{lab.id}\0{node.name}\0{self.interface}".encode()).hexdigest()

@@ -84,9 +84,22 @@ def forwarding(device: str = OUT) -> str:
     return Path(f"/proc/sys/net/ipv4/conf/{device}/forwarding").read_text().strip()
 
 
+def test_where_hosts_could_change_the_machine_they_have_to_be_trusted(home, engine):
+    lab, h1, modem, _ = home
+    if not (engine.url or "").startswith("namespaces:"):
+        for reach in (lambda: lab.machine(h1), lambda: lab.uplink(modem, through=[OUT])):
+            with pytest.raises(BadArgument, match="trust_hosts=True"):
+                reach()
+        with pytest.raises(BadArgument, match="trust_hosts=True"):
+            plugging.plug(h1, macvlan="lo")
+    else:
+        with lab.machine(h1) as link:
+            assert pings(h1, link.machine_address.ip)
+
+
 def test_a_host_and_the_machine_reach_each_other_and_nobody_else(home):
     lab, h1, _, h2 = home
-    link = lab.machine(h1)
+    link = lab.machine(h1, trust_hosts=True)
     assert pings(h1, link.machine_address.ip)
     sh(f"ping -c1 -W5 {link.address.ip}")
     with socket.create_server((str(link.machine_address.ip), 0)) as server:
@@ -99,21 +112,21 @@ def test_a_host_and_the_machine_reach_each_other_and_nobody_else(home):
 
 def test_its_subnet_may_be_chosen(home):
     lab, h1, _, _ = home
-    with lab.machine(h1, subnet="10.200.0.0/29") as link:
+    with lab.machine(h1, subnet="10.200.0.0/29", trust_hosts=True) as link:
         assert (str(link.machine_address), str(link.address)) == ("10.200.0.1/29", "10.200.0.2/29")
         with pytest.raises(AgentError, match="has an interface machine already"):
-            lab.machine(h1)
+            lab.machine(h1, trust_hosts=True)
     with pytest.raises(AgentError, match="in use on the machine or in the lab"):
-        lab.machine(h1, subnet="192.168.1.0/24")
+        lab.machine(h1, subnet="192.168.1.0/24", trust_hosts=True)
     with pytest.raises(BadArgument, match="no room for two"):
-        lab.machine(h1, subnet="10.200.0.0/31")
+        lab.machine(h1, subnet="10.200.0.0/31", trust_hosts=True)
 
 
 def test_an_uplink_lets_the_whole_lab_out_and_nothing_in(home, outside):
     lab, h1, modem, h2 = home
     before = machine.state()
     assert not h1.run(["ping", "-c1", "-W1", OUTSIDE], check=False).ok
-    with lab.uplink(modem, through=[OUT]) as link:
+    with lab.uplink(modem, through=[OUT], trust_hosts=True) as link:
         assert forwarding() == "1"
         for node in (modem, h1, h2):
             assert pings(node, OUTSIDE)
@@ -134,7 +147,7 @@ def test_an_uplink_lets_the_whole_lab_out_and_nothing_in(home, outside):
 def test_the_lab_takes_its_uplink_with_it(home, outside):
     before = machine.state()
     lab, _, modem, _ = home
-    lab.uplink(modem, through=[OUT])
+    lab.uplink(modem, through=[OUT], trust_hosts=True)
     lab.stop()
     assert machine.changed(before) == {}
     assert forwarding() == "0"
@@ -143,10 +156,10 @@ def test_the_lab_takes_its_uplink_with_it(home, outside):
 def test_the_last_of_two_uplinks_puts_forwarding_back(home, outside):
     lab, _, modem, h2 = home
     inner = lab["inner"]
-    first = lab.uplink(modem, through=[OUT])
+    first = lab.uplink(modem, through=[OUT], trust_hosts=True)
     # The first has led it to the modem.
     inner.run("ip route del default")
-    second = lab.uplink(inner, through=[OUT])
+    second = lab.uplink(inner, through=[OUT], trust_hosts=True)
     first.remove()
     assert forwarding() == "1"
     assert pings(h2, OUTSIDE)
@@ -160,7 +173,7 @@ from playground import Lab, Link, Router
 a, b = Router("a"), Router("b")
 Link(a, b)
 lab = Lab(a, name=sys.argv[1], quiet=True).start()
-link = lab.uplink(a, through=[sys.argv[2]])
+link = lab.uplink(a, through=[sys.argv[2]], trust_hosts=True)
 print(link.machine_interface, flush=True)
 time.sleep(600)
 """
@@ -187,7 +200,7 @@ def test_an_uplink_of_a_kept_lab_stays_until_that_is_taken_down(engine, outside)
     Link(a, b)
     before = machine.state()
     lab = Lab(a, name=f"kept-{os.getpid()}", keep=True, quiet=True).start()
-    lab.uplink(a, through=[OUT])
+    lab.uplink(a, through=[OUT], trust_hosts=True)
     lab.detach()
     with Lab.attach(lab.name, quiet=True) as again:
         assert pings(again["b"], OUTSIDE)
@@ -202,12 +215,12 @@ def test_what_cannot_be_a_way_out_is_refused_and_changes_nothing(home, outside):
     lab, h1, modem, _ = home
     before = machine.state()
     with pytest.raises(BadArgument, match="no router"):
-        lab.uplink(h1)
+        lab.uplink(h1, trust_hosts=True)
     with pytest.raises(AgentError, match="modem: there is no interface nowhere0"):
-        lab.uplink(modem, through=["nowhere0"])
+        lab.uplink(modem, through=["nowhere0"], trust_hosts=True)
     modem.run("ip route add default via 192.168.1.2")
     with pytest.raises(AgentError, match="has a default route already"):
-        lab.uplink(modem, through=[OUT])
+        lab.uplink(modem, through=[OUT], trust_hosts=True)
     assert machine.changed(before) == {}
 
 
@@ -219,7 +232,7 @@ def test_a_container_of_the_engine_does_it_where_this_process_cannot(
     Link(a, b)
     before = machine.state()
     with Lab(a, name=f"elsewhere-{os.getpid()}", quiet=True) as lab:
-        with lab.uplink(a, through=[OUT]):
+        with lab.uplink(a, through=[OUT], trust_hosts=True):
             assert pings(b, OUTSIDE)
             assert forwarding() == "1"
         assert machine.changed(before) == {}
@@ -231,9 +244,9 @@ def test_only_a_lab_that_runs_has_them():
     Link(a, b)
     lab = Lab(a, quiet=True)
     with pytest.raises(NotRunning):
-        lab.uplink(a)
+        lab.uplink(a, trust_hosts=True)
     with pytest.raises(NotRunning):
-        lab.machine(b)
+        lab.machine(b, trust_hosts=True)
 
 
 def test_who_has_no_default_route_is_led_to_the_uplink():

@@ -26,7 +26,14 @@ from playground.agent.kernel import (
     setns,
     write_text,
 )
-from playground.agent.nodes import Node, enter_namespaces, find_node, open_namespace, own_bounding
+from playground.agent.nodes import (
+    Node,
+    enter_namespaces,
+    every_capability,
+    find_node,
+    open_namespace,
+    own_bounding,
+)
 from playground.agent.programs import change_directory, execute, heed_signals
 from playground.agent.protocol import describe
 from playground.agent.seccomp import confine
@@ -167,16 +174,21 @@ def take_over_labels(oom_score_adj: str, apparmor: str) -> None:
             write_text("/proc/self/attr/exec", "exec " + apparmor.rpartition(" ")[0])
 
 
+def drop_from_bounding(surplus: int) -> None:
+    """Let nothing that this process executes have these capabilities, a mask."""
+    for capability in range(surplus.bit_length()):
+        if surplus >> capability & 1:
+            checked(prctl(PR_CAPBSET_DROP, capability), "dropping a capability")
+
+
 def _drop_privileges(node: Node, uid: int, gid: int, groups: Sequence[int]) -> None:
     """Keep of the helper's powers what the container has, and become the user."""
     if node.confined:
         confine()
     # capabilities(7): over an exec by root, permitted becomes inheritable |
     # bounding; by another user, nothing without ambient capabilities.
-    surplus = own_bounding() & ~node.bounding
-    for capability in range(surplus.bit_length()):
-        if surplus >> capability & 1:
-            checked(prctl(PR_CAPBSET_DROP, capability), "dropping a capability")
+    # Who enters a user namespace has them all there.
+    drop_from_bounding((every_capability() if node.own_users else own_bounding()) & ~node.bounding)
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
     become_group(gid, groups)
     held = permitted_capabilities()

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from playground.agent.kernel import read_text
 
 
-@functools.cache
 def has_all_ids() -> bool:
     """Whether nodes have more users than root; first called outside of all nodes.
 
@@ -18,8 +17,14 @@ def has_all_ids() -> bool:
     (user_namespaces(7), "User and group ID mappings").
 
     """
+    return count_ids() > 1
+
+
+@functools.cache
+def count_ids() -> int:
+    """Return how many users this process knows; first called outside of all nodes."""
     lines = read_text("/proc/self/uid_map").splitlines()
-    return sum(int(line.split()[2]) for line in lines) > 1
+    return sum(int(line.split()[2]) for line in lines)
 
 
 ROOT_ALONE = (

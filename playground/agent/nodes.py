@@ -16,19 +16,22 @@ from playground.agent.control_groups import (
     own_cgroups,
     parse_cgroups,
 )
+from playground.agent.ids import count_ids
 from playground.agent.kernel import (
     CLONE_NEWCGROUP,
     CLONE_NEWIPC,
     CLONE_NEWNET,
     CLONE_NEWNS,
     CLONE_NEWTIME,
+    CLONE_NEWUSER,
     CLONE_NEWUTS,
     read_text,
     setns,
 )
 from playground.agent.seccomp import CONFINE_ALL
 
-# In this order: after the mount namespace /proc is another one.
+# In this order: after the mount namespace /proc is another one, and in the user
+# namespace there is no power left to enter the rest.
 _NAMESPACES = (
     ("ipc", CLONE_NEWIPC),
     ("uts", CLONE_NEWUTS),
@@ -36,6 +39,7 @@ _NAMESPACES = (
     ("cgroup", CLONE_NEWCGROUP),
     ("time", CLONE_NEWTIME),
     ("mnt", CLONE_NEWNS),
+    ("user", CLONE_NEWUSER),
 )
 
 # So many are remembered, for each has a handle, and of files may be open usually 1024.
@@ -91,11 +95,32 @@ def read_status(pid: int | str) -> dict[str, str]:
 
 
 @functools.cache
-def own_user_namespace() -> int | None:
-    """Return the inode number of the agent's own; None where the kernel has none."""
-    with contextlib.suppress(FileNotFoundError):
-        return os.stat("/proc/self/ns/user").st_ino
-    return None
+def every_capability() -> int:
+    """Return all that this kernel knows as a mask; first called outside of all nodes."""
+    return (2 << int(read_text("/proc/sys/kernel/cap_last_cap"))) - 1
+
+
+def _has_own_users(pid: int) -> bool:
+    """Say whether a node has a user namespace of its own, with the same users as here.
+
+    Raises OSError (EOPNOTSUPP) where its users are others outside.
+
+    """
+    with contextlib.suppress(KeyError):  # a kernel without user namespaces
+        if os.stat(f"/proc/{pid}/ns/user").st_ino == own_namespaces()["user"]:
+            return False
+        # Of a process further inside, the file gives the numbers as they are here.
+        rows = [line.split() for line in read_text(f"/proc/{pid}/uid_map").splitlines()]
+        same = all(inside == here for inside, here, _ in rows)
+        if not same or sum(int(count) for *_, count in rows) != count_ids():
+            raise OSError(
+                errno.EOPNOTSUPP,
+                "the node's users have other numbers on the machine, which playground does not "
+                "support: switch userns-remap off in the engine",
+            )
+        every_capability()
+        return True
+    return False
 
 
 class Node:
@@ -112,13 +137,7 @@ class Node:
             if status["State"].startswith(("Z", "X")):
                 raise gone(pid)
             refuse_own(pid)
-            own = own_user_namespace()
-            if own is not None and os.stat(f"/proc/{pid}/ns/user").st_ino != own:
-                raise OSError(
-                    errno.EOPNOTSUPP,
-                    "the node has a user namespace of its own, which playground does not "
-                    "support: switch userns-remap off in the engine",
-                )
+            self.own_users = _has_own_users(pid)
             self.environ = dict(
                 entry.split("=", 1)
                 for entry in read_text(f"/proc/{pid}/environ").split("\0")

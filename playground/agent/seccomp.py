@@ -162,6 +162,16 @@ NO_FILTERS = (
 )
 
 
+def missing() -> str:
+    """Return why no process can be put under the filter here, "" where it can."""
+    reason = filter_missing(os.uname().machine, struct.calcsize("P"))
+    if reason:
+        return reason
+    # seccomp(2): EFAULT for no program where there are filters, EINVAL where there are none.
+    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, 0)
+    return NO_FILTERS if ctypes.get_errno() == errno.EINVAL else ""
+
+
 def confine() -> bool:
     """Put this process, and all that it starts, under the filter; for good.
 

@@ -1,0 +1,93 @@
+"""A hostile host: its root does what the kernel lets it, and reaches nobody else's network."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from playground import Host, Lab, Link, Router, Switch
+from playground.engine import Engine
+from tests.facts import assert_can_ping
+
+# Runs on a host: rtnetlink(7) about networks that are named by a number, as
+# IFLA_TARGET_NETNSID and IFLA_LINK_NETNSID do (linux/if_link.h).
+ATTACK = r"""
+import errno, json, os, socket, struct
+GETLINK, NEWLINK, DELLINK, GETADDR, DUMP, ACK, MAKE = 18, 16, 17, 22, 0x300, 4, 0x600
+IFNAME, LINK, LINKINFO, LINK_NETNSID, TARGET_NETNSID = 3, 5, 18, 37, 46
+s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
+s.bind((0, 0))
+
+def attribute(kind, data):
+    return struct.pack("HH", 4 + len(data), kind) + data + bytes(-len(data) % 4)
+
+def number(value):
+    return struct.pack("i", value)
+
+def ask(kind, flags, body):
+    s.send(struct.pack("IHHII", 16 + len(body), kind, flags | 1, 1, 0) + body)
+    found = []
+    while True:
+        packet = s.recv(1 << 18)
+        while packet:
+            size, what, flagged, _, _ = struct.unpack_from("IHHII", packet)
+            body, packet = packet[16:size], packet[(size + 3) & ~3:]
+            if what == 2 or what == 3:  # NLMSG_ERROR, NLMSG_DONE
+                error = struct.unpack_from("i", body)[0]
+                return found, errno.errorcode.get(-error, "done")
+            found.append(body)
+
+def links(network=None):
+    which = b"" if network is None else attribute(TARGET_NETNSID, number(network))
+    found, error = ask(GETLINK, DUMP, struct.pack("BxHiII", 0, 0, 0, 0, 0) + which)
+    return [struct.unpack_from("i", body, 4)[0] for body in found], error
+
+def delete(index, network=None):
+    which = b"" if network is None else attribute(TARGET_NETNSID, number(network))
+    return ask(DELLINK, ACK, struct.pack("BxHiII", 0, 0, index, 0, 0) + which)[1]
+
+def macvlan(index, network):
+    body = struct.pack("BxHiII", 0, 0, 0, 0, 0) + attribute(IFNAME, b"mv0\0")
+    body += attribute(LINK, number(index)) + attribute(LINK_NETNSID, number(network))
+    body += attribute(LINKINFO, attribute(1, b"macvlan") + attribute(2, attribute(1, number(4))))
+    return ask(NEWLINK, ACK | MAKE, body)[1]
+
+seen, done = [], []
+for network in range(12):
+    indexes, _ = links(network)
+    seen += [[network, index] for index in indexes]
+    for index in range(1, 40):
+        done += [["deleted", network, index]] * (delete(index, network) == "done")
+        done += [["macvlan", network, index]] * (macvlan(index, network) == "done")
+own, _ = links()
+print(json.dumps({"seen": seen, "done": done, "own": len(own), "delete own": delete(max(own))}))
+"""
+
+
+@pytest.fixture(scope="module")
+def lab(engine: Engine) -> Iterator[Lab]:
+    lan, h1, h2, router = Switch("lan"), Host("h1"), Host("h2"), Router("router")
+    for node in (h1, h2, router):
+        Link(lan, node)
+    with Lab(lan, name=f"isolation-{os.getpid()}", quiet=True) as lab:
+        yield lab
+
+
+@pytest.mark.cannot("docker", "keep a hostile host out of other networks")
+def test_a_host_reaches_no_network_but_its_own(lab: Lab) -> None:
+    """Neither its neighbours' nor the switch's, nor, behind a link with it, the machine's."""
+    h1, h2, router = (lab[name] for name in ("h1", "h2", "router"))
+    links = sorted(os.listdir("/sys/class/net"))
+    with lab.machine(router):
+        for attacker in (h1, router):
+            attacker.run("ip link add own0 type veth peer name own1")
+            said = json.loads(attacker.python(ATTACK).stdout)
+            assert (said["seen"], said["done"]) == ([], [])
+            assert said["own"] >= 3
+            assert said["delete own"] == "done"
+            assert not attacker.run("ip link show own0", check=False).ok
+    assert_can_ping(h1, h2)
+    assert sorted(os.listdir("/sys/class/net")) == links
