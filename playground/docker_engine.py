@@ -32,9 +32,11 @@ from playground import owners, walls
 from playground.debian_base import bootstrap, mmdebstrap_command
 from playground.docker_errors import build_failed, is_foreign, sentence
 from playground.docker_line import (
+    FIRST_TIMEOUT_S,
     TIMEOUT_S,
     AgentChannel,
     Line,
+    Patience,
     Refused,
     api_number,
     dial,
@@ -70,6 +72,8 @@ _WORKERS = 6
 _WORKERS_SSH = 4
 
 _STOP_TIMEOUT_S = 30.0
+# An engine that is well answers this in a millisecond.
+_PROBE_S = 5.0
 # apt may be silent for as long as a mirror is slow.
 _BUILD_TIMEOUT_S = 1800.0
 # A registry that has said nothing for this long is not reached from here.
@@ -127,6 +131,7 @@ class DockerEngine:
         self._lock = threading.Lock()
         self._api: Any = None
         self._version = ""
+        self._patience = Patience()
         self._guardians: WeakValueDictionary[str, Guardian] = WeakValueDictionary()
 
     def __repr__(self) -> str:
@@ -161,8 +166,8 @@ class DockerEngine:
         if not self._socket_path():
             return False
         try:
-            with Line(self._dial, "") as line:
-                line.request("GET", "/version")
+            with Line(self._dial, "", self._patience) as line:
+                line.request("GET", "/version", limit_s=_PROBE_S)
         except (OSError, http.client.HTTPException, Refused, ValueError):
             return False
         return True
@@ -180,8 +185,8 @@ class DockerEngine:
         with self._errors("asking the engine about itself"), self._line() as line:
             return {
                 "url": self._where(),
-                "version": line.request("GET", "/version"),
-                "info": line.request("GET", "/info"),
+                "version": line.request("GET", "/version", limit_s=FIRST_TIMEOUT_S),
+                "info": line.request("GET", "/info", limit_s=FIRST_TIMEOUT_S),
             }
 
     def refuse(self, plan: Plan) -> None:
@@ -639,7 +644,9 @@ class DockerEngine:
         # all that one may have.
         own = self._new_client(TIMEOUT_S) if self._over_ssh() else None
         try:
-            line = Line(partial(dial, own) if own else self._dial, self._negotiated())
+            line = Line(
+                partial(dial, own) if own else self._dial, self._negotiated(), self._patience
+            )
             try:
                 stream, rest = upgrade(line)
             except BaseException:
@@ -752,7 +759,7 @@ class DockerEngine:
             raise errors[0]
 
     def _line(self) -> Line:
-        return Line(self._dial, self._negotiated())
+        return Line(self._dial, self._negotiated(), self._patience)
 
     def _negotiated(self) -> str:
         return self._version or self._negotiate()
@@ -764,8 +771,8 @@ class DockerEngine:
         dialect works with all of them.
 
         """
-        with Line(self._dial, "") as line:
-            version = line.request("GET", "/version")
+        with Line(self._dial, "", self._patience) as line:
+            version = line.request("GET", "/version", limit_s=FIRST_TIMEOUT_S)
         newest, oldest = (version.get(key, "0") for key in ("ApiVersion", "MinAPIVersion"))
         if api_number(newest) < api_number(MINIMUM_API):
             raise EngineError(

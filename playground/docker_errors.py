@@ -81,10 +81,13 @@ def sentence(error: Exception, doing: str, where: str) -> str:
             f"the ssh connection to {where} failed while {doing}: {causes[-1]}; "
             "`ssh` to it must work without a question"
         )
-    if any(isinstance(cause, TimeoutError) for cause in causes) or "timed out" in message:
+    # BlockingIOError: so many wait for it that it takes nobody more, connect(2) of unix(7).
+    hangs = any(isinstance(cause, (TimeoutError, BlockingIOError)) for cause in causes)
+    if hangs or "timed out" in message:
         return (
-            f"the container engine at {where} did not answer in time while {doing}; look "
-            "whether the machine is overloaded, and at the engine's own log"
+            f"the container engine at {where} did not answer in time while {doing}: it hangs, or "
+            "the machine is overloaded. If `docker ps` does not answer either, restart the engine "
+            "(systemctl restart docker), which ends what it runs; `playground doctor` says more"
         )
     if isinstance(error, docker.errors.DockerException) and not _is_about_the_way(causes):
         return f"the container engine at {where} cannot be used: {message}"

@@ -13,12 +13,19 @@ import socket
 import struct
 import threading
 import urllib.parse
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
-# A request that the engine has not answered by then never will be.
+# A request that the engine has not answered by then never will be.  To make, start or
+# remove a container took 45 s where the engine had a tenth of a processor.
 TIMEOUT_S = 60.0
+# To say what there is takes it milliseconds, and seconds under load.
+_LOOK_TIMEOUT_S = 30.0
+# And the very first answer: before it nothing is made that would have to be undone.
+FIRST_TIMEOUT_S = 15.0
+# Once it has left a request without an answer: what is to be undone waits no longer.
+_HANGING_TIMEOUT_S = 3.0
 
 
 class Refused(Exception):
@@ -30,6 +37,24 @@ class Refused(Exception):
         self.message = message
 
 
+class Patience:
+    """How long an engine is given to answer a request; shared by all lines to it.
+
+    An engine that hangs leaves every request without an answer: only the first waits for
+    the whole time, so that a start, what undoes it, and a stop together do not.
+
+    """
+
+    def __init__(self) -> None:
+        self.hangs = False
+
+    def limit_s(self, method: str) -> float:
+        """Return the seconds for one request."""
+        if self.hangs:
+            return _HANGING_TIMEOUT_S
+        return _LOOK_TIMEOUT_S if method in ("GET", "HEAD") else TIMEOUT_S
+
+
 class Line:
     """One HTTP connection to the engine, kept open between requests.
 
@@ -38,8 +63,11 @@ class Line:
 
     """
 
-    def __init__(self, dial: Callable[[], Any], version: str) -> None:
+    def __init__(
+        self, dial: Callable[[], Any], version: str, patience: Patience | None = None
+    ) -> None:
         self._dial = dial
+        self._patience = patience or Patience()
         self._prefix = f"/v{version}" if version else ""
         self._http = http.client.HTTPConnection("localhost")
 
@@ -58,11 +86,19 @@ class Line:
         path: str,
         query: Mapping[str, object] | None = None,
         body: object = None,
+        limit_s: float | None = None,
     ) -> Any:
-        """Return the decoded answer; raises `Refused` for an error's status."""
-        self._send(method, path, query, body, {})
-        response = self._http.getresponse()
-        return _answer(response.status, response.read())
+        """Return the decoded answer; raises `Refused` for an error's status.
+
+        Raises TimeoutError where the engine says nothing for ``limit_s`` seconds (None:
+        what its `Patience` says).
+
+        """
+        with self._patiently(method, limit_s):
+            self._send(method, path, query, body, {})
+            response = self._http.getresponse()
+            content = response.read()
+        return _answer(response.status, content)
 
     def upgrade(self, path: str, body: object) -> tuple[Any, bytes]:
         """Turn the connection into a raw stream; return it and what came already.
@@ -73,14 +109,15 @@ class Line:
         """
         # https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Container/operation/ContainerAttach
         # "Hijacking": the answer is 101 UPGRADED, or 200 from older ones.
-        self._send("POST", path, None, body, {"Connection": "Upgrade", "Upgrade": "tcp"})
-        stream = self._http.sock
-        received = b""
-        while b"\r\n\r\n" not in received:
-            more = stream.recv(65536)
-            if not more:
-                raise ConnectionError("the engine closed the line while an agent was started")
-            received += more
+        with self._patiently("POST", None):
+            self._send("POST", path, None, body, {"Connection": "Upgrade", "Upgrade": "tcp"})
+            stream = self._http.sock
+            received = b""
+            while b"\r\n\r\n" not in received:
+                more = stream.recv(65536)
+                if not more:
+                    raise ConnectionError("the engine closed the line while an agent was started")
+                received += more
         head, _, rest = received.partition(b"\r\n\r\n")
         status = int(head.split(None, 2)[1])
         if status not in (http.client.SWITCHING_PROTOCOLS, http.client.OK):
@@ -88,6 +125,21 @@ class Line:
         self._http.sock = None
         stream.settimeout(None)
         return stream, rest
+
+    @contextmanager
+    def _patiently(self, method: str, limit_s: float | None) -> Iterator[None]:
+        """Give the engine its time for one request, and note whether it took more."""
+        try:
+            if self._http.sock is None:
+                self._http.sock = self._dial()
+            limit_s = limit_s or self._patience.limit_s(method)
+            self._http.sock.settimeout(min(limit_s, self._patience.limit_s(method)))
+            yield
+        except (TimeoutError, BlockingIOError):  # EAGAIN: its queue is full, unix(7)
+            self._patience.hangs = True
+            self.close()  # an answer that comes late is to no other request
+            raise
+        self._patience.hangs = False
 
     def _send(
         self,
@@ -97,8 +149,6 @@ class Line:
         body: object,
         headers: dict[str, str],
     ) -> None:
-        if self._http.sock is None:
-            self._http.sock = self._dial()
         if query:
             path += "?" + urllib.parse.urlencode(query)
         content = json.dumps(body).encode() if body is not None else None
@@ -173,6 +223,10 @@ class AgentChannel:
         self._writing = threading.Lock()
         self._closing = threading.Lock()
         self._closed = False
+        if isinstance(stream, socket.socket):
+            # An engine that hangs takes no more; a read waits for what may never be said.
+            limit = struct.pack("ll", int(TIMEOUT_S), 0)
+            stream.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
 
     def read(self, size: int) -> bytes:
         while not self._stdout:

@@ -77,6 +77,7 @@ def examine(engine: DockerEngine | None = None) -> list[Finding]:
     try:
         engine.check()
         described = engine.describe()
+        engine.labs()  # one that hangs may still say what it is
     except EngineError as error:
         return [*found, Finding("engine", "fail", "no usable container engine", str(error))]
     found += _engine(described)
@@ -123,7 +124,10 @@ def _packages() -> Iterator[Finding]:
 def _engine(described: Mapping[str, Any]) -> Iterator[Finding]:
     version, info = described["version"], described["info"]
     number, api = version.get("Version", "?"), version.get("ApiVersion", "?")
-    yield _kind(described, f"{number}, API {api}, at {described['url']}")
+    kind = _kind(described, f"{number}, API {api}, at {described['url']}")
+    yield kind
+    if kind.status == "ok":
+        yield from _age(number)
     machine = info.get("Architecture", "?")
     yield Finding("architecture", "ok", f"{machine}; images are built for it")
     yield _storage(info.get("Driver", "?"))
@@ -162,6 +166,20 @@ def _kind(described: Mapping[str, Any], where: str) -> Finding:
     if "Docker Desktop" in system:
         return Finding("engine", "ok", f"Docker Desktop {where}: labs live in its virtual machine")
     return Finding("engine", "ok", f"Docker {where} on {system or 'Linux'}")
+
+
+def _age(version: str) -> Iterator[Finding]:
+    # https://github.com/moby/moby/pull/42545, in Docker 23.0: in older ones two threads of
+    # libnetwork take the locks of the controller and of a network in opposite order.
+    major = re.match(r"\d+", version)
+    if major and int(major[0]) < 23:
+        yield Finding(
+            "engine's age",
+            "warn",
+            f"Docker {version} may hang for good where several programs start and stop labs at "
+            "once: threads of its libnetwork can wait for each other",
+            "update to Docker 23.0 or newer; where it hangs, systemctl restart docker",
+        )
 
 
 def _storage(driver: str) -> Finding:

@@ -3,10 +3,8 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +14,7 @@ import pytest
 from playground.docker_engine import DockerEngine
 from playground.engine import LabLabels
 from playground.guardian import Guardian
+from tests.slow_engine import SlowEngine
 
 CLONE = Path(__file__).resolve().parent.parent
 
@@ -24,6 +23,7 @@ OWNER = """
 import os, signal, sys
 from playground import docker_engine as rooms
 from playground.guardian import Guardian
+from tests.slow_engine import SlowEngine
 
 lab = rooms.LabLabels(sys.argv[1], "test", "test@here:%d" % os.getpid())
 guardian = Guardian.start(lab.id)
@@ -107,63 +107,11 @@ engine.start_nodes(lab, [NodeContainer(f"h{n}", f"h{n}", sys.argv[2]) for n in r
 """
 
 
-class SlowLine:
-    """A socket that leads to the engine, but for requests to create: they are held."""
-
-    def __init__(self, path: Path) -> None:
-        self.url = f"unix://{path}"
-        self.held = threading.Semaphore(0)
-        self.answered = threading.Semaphore(0)
-        self.go = threading.Event()
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.bind(str(path))
-        self._socket.listen()
-        self._open = [self._socket]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def close(self) -> None:
-        self.go.set()
-        for one in self._open:
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                near, _ = self._socket.accept()
-                far = socket.socket(socket.AF_UNIX)
-                far.connect("/var/run/docker.sock")
-                self._open += [near, far]
-                threading.Thread(target=self._there, args=(near, far), daemon=True).start()
-                threading.Thread(target=self._back, args=(far, near), daemon=True).start()
-
-    def _there(self, near: socket.socket, far: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := near.recv(65536):
-                if b"/containers/create" in data:
-                    self.held.release()
-                    self.go.wait()
-                far.sendall(data)
-
-    def _back(self, far: socket.socket, near: socket.socket) -> None:
-        while True:
-            try:
-                data = far.recv(65536)
-            except OSError:
-                return
-            if not data:
-                return
-            if b" 201 Created" in data:
-                self.answered.release()
-            with contextlib.suppress(OSError):  # nobody listens any more
-                near.sendall(data)
-
-
 def test_containers_that_come_long_after_their_owners_end_go(
     engine: DockerEngine, new_lab: Callable[[], LabLabels], image: str, tmp_path: Path
 ) -> None:
-    lab, line = new_lab(), SlowLine(tmp_path / "engine.sock")
+    lab = new_lab()
+    line = SlowEngine(tmp_path / "engine.sock", b"/containers/create")
     with contextlib.closing(line):
         argv = [sys.executable, "-c", STARTING, lab.id, image, line.url]
         with subprocess.Popen(argv, env={**os.environ, "PYTHONPATH": str(CLONE)}) as owner:
