@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import platform
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -80,8 +82,7 @@ def lab(engine: Engine) -> Iterator[Lab]:
 def test_a_host_reaches_no_network_but_its_own(lab: Lab) -> None:
     """Neither its neighbours' nor the switch's, nor, behind a link with it, the machine's."""
     h1, h2, router = (lab[name] for name in ("h1", "h2", "router"))
-    links = sorted(os.listdir("/sys/class/net"))
-    with lab.machine(router):
+    with lab.machine(router) as link:
         for attacker in (h1, router):
             attacker.run("ip link add own0 type veth peer name own1")
             said = json.loads(attacker.python(ATTACK).stdout)
@@ -89,5 +90,31 @@ def test_a_host_reaches_no_network_but_its_own(lab: Lab) -> None:
             assert said["own"] >= 3
             assert said["delete own"] == "done"
             assert not attacker.run("ip link show own0", check=False).ok
+        assert os.path.exists(f"/sys/class/net/{link.machine_interface}")
     assert_can_ping(h1, h2)
-    assert sorted(os.listdir("/sys/class/net")) == links
+
+
+# Runs on a host: makes a socket by the entry of 32-bit programs, whose socketcall(2) has
+# its arguments in memory, of this family.
+SOCKETCALL = r"""
+import ctypes, struct, sys
+libc = ctypes.CDLL(None)
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+READ_WRITE_RUN, PRIVATE_ANONYMOUS_32BIT = 7, 0x62
+page = libc.mmap(None, 4096, READ_WRITE_RUN, PRIVATE_ANONYMOUS_32BIT, -1, 0)
+arguments = page + 2048
+ctypes.memmove(arguments, struct.pack("III", int(sys.argv[1]), 1, 0), 12)
+# push rbx; mov eax, 102; mov ebx, 1; mov ecx, arguments; int 0x80; pop rbx; ret
+code = b"\x53\xb8" + struct.pack("I", 102) + b"\xbb" + struct.pack("I", 1)
+code += b"\xb9" + struct.pack("I", arguments) + b"\xcd\x80\x5b\xc3"
+ctypes.memmove(page, code, len(code))
+print("opened", ctypes.CFUNCTYPE(ctypes.c_int)(page)())
+"""
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the 32-bit entry is that of x86")
+@pytest.mark.parametrize("family", [2, 38, 40, 44], ids=["INET", "ALG", "VSOCK", "XDP"])
+def test_no_socket_is_opened_past_the_filter(lab: Lab, family: int) -> None:
+    said = lab["h1"].python(SOCKETCALL, str(family), check=False)
+    assert (said.returncode, said.stdout) == (-signal.SIGSYS, "")

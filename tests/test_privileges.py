@@ -54,7 +54,7 @@ def test_a_refusal_that_no_setting_explains_is_explained_all_the_same(
         ("aarch64", 8, ""),
         ("riscv64", 8, "no filter of system calls for riscv64"),
         ("aarch64", 4, "for a Python of 32 bits on aarch64"),
-        ("x86_64", 4, ""),  # its filter knows i386's calls
+        ("x86_64", 4, "for a Python of 32 bits on x86_64"),
         ("armv8l", 4, "for a Python of 32 bits on armv8l"),
     ],
 )

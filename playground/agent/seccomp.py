@@ -40,37 +40,40 @@ _NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16
 # The kernel's second table of x86_64 for programs with 32-bit pointers.
 _X32 = 0x40000000
 
-# By unistd_64.h and unistd_32.h of x86 and asm-generic/unistd.h: the numbers for
-# x86_64, i386 and aarch64, None where there is no such call.
-_DENIED: dict[str, tuple[int | None, int | None, int | None]] = {
+# By unistd_64.h of x86 and asm-generic/unistd.h: the numbers for x86_64 and aarch64,
+# None where there is no such call.
+_DENIED: dict[str, tuple[int | None, int | None]] = {
     # Keys of other programs: keyrings(7) belong to users, not to containers.
-    "add_key": (248, 286, 217),
-    "request_key": (249, 287, 218),
-    "keyctl": (250, 288, 219),
+    "add_key": (248, 217),
+    "request_key": (249, 218),
+    "keyctl": (250, 219),
     # Programs inside the kernel, and looks at its inner life.
-    "bpf": (321, 357, 280),
-    "perf_event_open": (298, 336, 241),
-    "userfaultfd": (323, 374, 282),
-    "lookup_dcookie": (212, 253, 18),
+    "bpf": (321, 280),
+    "perf_event_open": (298, 241),
+    "userfaultfd": (323, 282),
+    "lookup_dcookie": (212, 18),
     # Work for the kernel's own threads, past filters such as this one.
-    "io_uring_setup": (425, 425, 425),
-    "io_uring_enter": (426, 426, 426),
-    "io_uring_register": (427, 427, 427),
+    "io_uring_setup": (425, 425),
+    "io_uring_enter": (426, 426),
+    "io_uring_register": (427, 427),
     # Another kernel, more of this one, and files without a path; these take
     # capabilities as well.
-    "create_module": (174, 127, None),
-    "init_module": (175, 128, 105),
-    "delete_module": (176, 129, 106),
-    "get_kernel_syms": (177, 130, None),
-    "query_module": (178, 167, None),
-    "finit_module": (313, 350, 273),
-    "kexec_load": (246, 283, 104),
-    "kexec_file_load": (320, None, 294),
-    "open_by_handle_at": (304, 342, 265),
+    "create_module": (174, None),
+    "init_module": (175, 105),
+    "delete_module": (176, 106),
+    "get_kernel_syms": (177, None),
+    "query_module": (178, None),
+    "finit_module": (313, 273),
+    "kexec_load": (246, 104),
+    "kexec_file_load": (320, 294),
+    "open_by_handle_at": (304, 265),
 }
-_UNSHARE = (272, 310, 97)
-_CLONE = (56, 120, 220)
-_SOCKET = (41, 359, 198)
+# Files in memory without a name: no size of a file system limits them, and of who has
+# them the kernel does not think when it is out of memory.
+_UNKNOWN = {"memfd_create": (319, 279), "memfd_secret": (447, 447)}
+_UNSHARE = (272, 97)
+_CLONE = (56, 220)
+_SOCKET = (41, 198)
 
 # Address families that know no network namespaces (vsock leads from a virtual machine
 # to its hypervisor) or are doors into much of the kernel: sys/socket.h.
@@ -79,13 +82,10 @@ _DENIED_FAMILIES = {"AF_VSOCK": 40, "AF_ALG": 38, "AF_XDP": 44}
 # clone3(2) hides its flags behind a pointer.  Its number is the same everywhere.
 _CLONE3 = 435
 
-# The columns above, and what linux/audit.h calls them.
-_X86_64, _I386, _AARCH64 = range(3)
-_AUDIT_ARCH = (0xC000003E, 0x40000003, 0xC00000B7)
-_WORD_BYTES = (8, 4, 8)
-
-# By os.uname().machine: whose programs may run.  Others are killed by SIGSYS.
-_MACHINES = {"x86_64": (_X86_64, _I386), "aarch64": (_AARCH64,)}
+# The columns above, and what linux/audit.h calls them, by os.uname().machine.
+_X86_64, _AARCH64 = range(2)
+_COLUMNS = {"x86_64": _X86_64, "aarch64": _AARCH64}
+_AUDIT_ARCH = (0xC000003E, 0xC00000B7)
 
 
 def filter_missing(machine: str, word_bytes: int) -> str:
@@ -95,7 +95,7 @@ def filter_missing(machine: str, word_bytes: int) -> str:
     machine; a filter without them would kill it.
 
     """
-    if any(_WORD_BYTES[column] == word_bytes for column in _MACHINES.get(machine, ())):
+    if machine in _COLUMNS and word_bytes == 8:
         return ""
     what = machine if word_bytes == 8 else f"a Python of {8 * word_bytes} bits on {machine}"
     return (
@@ -109,20 +109,21 @@ Instruction = tuple[int, int, int, int]  # struct sock_filter: code, jt, jf, k
 
 def filter_program(machine: str) -> list[Instruction]:
     """Return the filter for a machine in classic BPF; [] where there is none."""
-    program: list[Instruction] = []
-    if machine not in _MACHINES:
-        return program
-    program.append((_LOAD, 0, 0, _ARCHITECTURE))
-    for column in _MACHINES[machine]:
-        block = list(_block(column))
-        program.append((_JEQ, 0, len(block), _AUDIT_ARCH[column]))
-        program += block
-    program.append((_RETURN, 0, 0, SECCOMP_RET_KILL_PROCESS))
-    return program
+    if machine not in _COLUMNS:
+        return []
+    column = _COLUMNS[machine]
+    # Programs of 32 bits are killed (SIGSYS): socketcall(2) of i386 has the family of a
+    # socket behind a pointer, where no filter looks.
+    return [
+        (_LOAD, 0, 0, _ARCHITECTURE),
+        (_JEQ, 1, 0, _AUDIT_ARCH[column]),
+        (_RETURN, 0, 0, SECCOMP_RET_KILL_PROCESS),
+        *_block(column),
+    ]
 
 
 def _block(column: int) -> Iterator[Instruction]:
-    """Yield what decides on the calls of one table; ends with a return on every way."""
+    """Yield what decides on the calls of a machine; ends with a return on every way."""
     denied = (_RETURN, 0, 0, SECCOMP_RET_ERRNO | errno.EPERM)
     unknown = (_RETURN, 0, 0, SECCOMP_RET_ERRNO | errno.ENOSYS)
     yield (_LOAD, 0, 0, _NUMBER)
@@ -133,9 +134,10 @@ def _block(column: int) -> Iterator[Instruction]:
         if (number := numbers[column]) is not None:
             yield (_JEQ, 0, 1, number)
             yield denied
-    # As a kernel that does not know it: the C library takes clone(2) then.
-    yield (_JEQ, 0, 1, _CLONE3)
-    yield unknown
+    # As a kernel that does not know them: the C library takes clone(2) then.
+    for number in (_CLONE3, *(numbers[column] for numbers in _UNKNOWN.values())):
+        yield (_JEQ, 0, 1, number)
+        yield unknown
     yield (_JEQ, 0, 2 + 2 * len(_DENIED_FAMILIES), _SOCKET[column])
     yield (_LOAD, 0, 0, _FIRST_ARGUMENT)
     for family in _DENIED_FAMILIES.values():

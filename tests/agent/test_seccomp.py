@@ -59,11 +59,11 @@ def verdict(machine: str, architecture: int, number: int, argument: int = 0) -> 
         ("x86_64", X86_64, 56, signal.SIGCHLD, ALLOW),  # clone
         ("x86_64", X86_64, 56, NEW_USER | signal.SIGCHLD, NOT_PERMITTED),
         ("x86_64", X86_64, 0x40000000 | 272, NEW_USER, UNKNOWN),
-        ("x86_64", I386, 3, 0, ALLOW),  # read
-        ("x86_64", I386, 272, NEW_USER, ALLOW),  # fadvise64_64
-        ("x86_64", I386, 310, NEW_USER, NOT_PERMITTED),  # unshare
-        ("x86_64", I386, 120, NEW_USER, NOT_PERMITTED),  # clone
-        ("x86_64", I386, 357, 0, NOT_PERMITTED),  # bpf
+        ("x86_64", X86_64, 319, 0, UNKNOWN),  # memfd_create
+        ("x86_64", X86_64, 41, 40, NOT_PERMITTED),  # socket of AF_VSOCK
+        ("x86_64", X86_64, 41, 2, ALLOW),
+        ("x86_64", I386, 3, 0, KILL),  # read
+        ("x86_64", I386, 102, 1, KILL),  # socketcall
         ("x86_64", AARCH64, 63, 0, KILL),
         ("aarch64", AARCH64, 63, 0, ALLOW),  # read
         ("aarch64", AARCH64, 56, NEW_USER, ALLOW),  # openat
@@ -71,6 +71,7 @@ def verdict(machine: str, architecture: int, number: int, argument: int = 0) -> 
         ("aarch64", AARCH64, 220, NEW_USER, NOT_PERMITTED),  # clone
         ("aarch64", AARCH64, 280, 0, NOT_PERMITTED),  # bpf
         ("aarch64", AARCH64, 435, 0, UNKNOWN),  # clone3
+        ("aarch64", AARCH64, 279, 0, UNKNOWN),  # memfd_create
         ("aarch64", ARM, 3, 0, KILL),
     ],
 )
