@@ -34,9 +34,9 @@ from playground.errors import (
     UnknownName,
 )
 from playground.lab import Lab
+from playground.network import Host, Link, Router, Switch
 from playground.plan import Plan
 from playground.services import DHCP, DNS, FTP, HTTP, IMAP, POP, SMTP, SSH, DHCPRelay, Telnet
-from playground.topology import Host, Link, Router, Switch
 
 if TYPE_CHECKING:
     from playground.docker_engine import DockerEngine

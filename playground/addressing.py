@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Interface, IPv6Network
 from typing import NamedTuple
 
+from playground.addresses import Address, InterfaceAddress, Network
 from playground.errors import TopologyError
-from playground.plan import Address, InterfaceAddress, Network
+from playground.parts import End
 from playground.segments import Segment
-from playground.topology import End
 from playground.written import WITH_PREFIX, bare, check_usable, is_host_route, subnet_of
 
 # RFC 1918: for private use.  10.0.0.0/24 stays free, so that the first segment

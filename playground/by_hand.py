@@ -12,10 +12,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 
+from playground.addresses import Network
 from playground.kernel_routes import PolicyRule, gateway_words
 from playground.plan import (
     HopPlan,
-    Network,
     NodePlan,
     OwnRoutePlan,
     OwnRulePlan,

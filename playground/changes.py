@@ -14,8 +14,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from playground.addresses import InterfaceAddress
 from playground.plan import (
-    InterfaceAddress,
     InterfacePlan,
     NodePlan,
     OwnRoutePlan,

@@ -18,8 +18,8 @@ from playground import explain
 from playground.errors import BadArgument, CheckFailed
 from playground.explanations import CAUSES, Explanation
 from playground.live import Node
+from playground.network import Machine
 from playground.services import SERVICES, Probe
-from playground.topology import Machine
 
 if TYPE_CHECKING:
     from playground.lab import Lab

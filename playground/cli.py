@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from playground.engines import RunningLabs
     from playground.lab import Lab
     from playground.live import Process
-    from playground.topology import Machine
+    from playground.network import Machine
 
 # As shells have it: 127 is a command that is not there (POSIX, Shell Command
 # Language, 2.8.2), 128 + N one that signal N ended.
@@ -446,7 +446,7 @@ def plug(
     connected. Needs root, but for Docker.
     """
     from playground import plugging
-    from playground.topology import Switch
+    from playground.network import Switch
 
     if new is not None and to is not None:
         raise click.UsageError("--to and --new are two places: choose one")
@@ -516,7 +516,7 @@ def _program() -> str:
 
 def say_how_to_enter(lab: Lab, took_s: float) -> None:
     """Print that a kept lab is up, and the commands with which to use it."""
-    from playground.topology import Host, Switch
+    from playground.network import Host, Switch
 
     nodes = [node for node in lab.nodes if not isinstance(node, Switch)]
     first = next((node for node in nodes if isinstance(node, Host)), nodes[0]).short
@@ -592,7 +592,7 @@ def _only(records: Sequence[LabRecord], say: str = "say --lab NAME") -> LabRecor
 
 
 def _machine(lab: Lab, name: str) -> Machine:
-    from playground.topology import Machine
+    from playground.network import Machine
 
     node = lab[name]
     if not isinstance(node, Machine):
@@ -708,7 +708,7 @@ def _forget_folders(running: set[str]) -> None:
 
 def _ssh_config(lab: Lab) -> str:
     """Write the keys of a lab and return the text of an ssh_config(5)."""
-    from playground.topology import Switch
+    from playground.network import Switch
 
     folder = _folder(lab.id)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -14,10 +14,11 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from playground.addresses import Network
 from playground.domains import find_domains
 from playground.errors import NotReady
 from playground.live import Agent
-from playground.plan import LOOPBACK, AnnouncementPlan, Network, NodePlan, Plan, WirePlan
+from playground.plan import LOOPBACK, AnnouncementPlan, NodePlan, Plan, WirePlan
 
 # A packet's next hop: the gateway's address as text, and the interface.
 Hop = tuple[str | None, str | None]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from itertools import count
 
+from playground.addresses import Address, Network
 from playground.addressing import FAMILIES, Addressing
 from playground.errors import TopologyError
 from playground.frr import (
@@ -25,7 +26,7 @@ from playground.frr import (
     rip_settings,
     ripng_settings,
 )
-from playground.plan import LOOPBACK, Address, AnnouncementPlan, NeighbourPlan, Network, RoutePlan
+from playground.plan import LOOPBACK, AnnouncementPlan, NeighbourPlan, RoutePlan
 from playground.protocols import BACKBONE, DYNAMIC, FIRST_PRIVATE_AS, OSPF_COST
 from playground.realms import Realms, inner_links
 from playground.segments import Segment

@@ -22,8 +22,8 @@ import click
 
 from playground.errors import PlaygroundError
 from playground.lab import Lab
+from playground.network import Machine, Node
 from playground.picture import draw
-from playground.topology import Machine, Node
 
 # The longest line where output does not go to a terminal.
 _WIDTH = 100

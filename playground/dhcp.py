@@ -14,10 +14,11 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network, ip_address
 
 from playground.domains import find_domains
 from playground.errors import TopologyError
+from playground.parts import End
 from playground.plan import InterfacePlan, NodePlan, Plan
 from playground.segments import Segment
 from playground.services import DHCP, DHCPRelay
-from playground.topology import End, Machine
+from playground.topology import Machine
 
 # Of a pool that nobody has set: as many as a home router's has.
 POOL_ADDRESSES = 100

@@ -13,11 +13,11 @@ from types import MappingProxyType
 
 from playground.domains import ports_at
 from playground.impairment import Impairment
+from playground.network import Machine, Node, Router
 from playground.picture import access_vlans, subnets_of_switches
 from playground.plan import InterfacePlan, NodePlan, Plan, SwitchPlan, WireEnd, WirePlan
 from playground.realms import find_realms
 from playground.segments import find_segments
-from playground.topology import Machine, Node, Router
 from playground.vlans import PortPlan
 
 # Sizes in pixels.  Every letter of the usual monospaced fonts is 0.6 em wide.  Names are

@@ -12,8 +12,8 @@ from email.message import EmailMessage
 from typing import Any
 
 from playground.lab import Lab
+from playground.network import Host, Link, Node, Router, Switch
 from playground.services import FTP, HTTP, IMAP
-from playground.topology import Host, Link, Node, Router, Switch
 
 _WEB_SITE = {
     "index.html": """\

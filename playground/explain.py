@@ -20,6 +20,8 @@ from playground.explaining import decide
 from playground.explanations import Explanation
 from playground.kernel_routes import KINDS, PROTOCOLS
 from playground.live import Agent, Node
+from playground.network import Machine, Switch
+from playground.network import Node as Declared
 from playground.packet_facts import (
     Facts,
     Large,
@@ -53,8 +55,6 @@ from playground.sightings import (
     read_packet,
 )
 from playground.states import State, numbered_rules, read_states
-from playground.topology import Machine, Switch
-from playground.topology import Node as Declared
 
 # How long nothing more may be seen before a packet is taken for lost: far more than
 # kernels need to pass it on, less than they wait before they repeat it (1 s).

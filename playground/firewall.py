@@ -7,22 +7,20 @@ that the same function serves before the start and in the running lab.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from playground.addresses import Address, Network
 from playground.addressing import Addressing
 from playground.errors import TopologyError
-from playground.live import LiveNode
+from playground.parts import End, LinkBase
 from playground.plan import (
-    Address,
     DefaultPlan,
     FilterPlan,
     ForwardPlan,
     InterfacePlan,
     NatPlan,
-    Network,
     NodePlan,
     PairPlan,
     Plan,
@@ -30,9 +28,9 @@ from playground.plan import (
     UplinkPlan,
 )
 from playground.realms import Realms, forward_target
-from playground.rules import PROTOCOLS_WITH_PORTS, Policy, Rule, RuleRow
-from playground.rulesets import LOG_GROUP, WORDS, make_ruleset, nft_set, quoted, rule_lines
-from playground.topology import End, Link, Machine, Router, Switch, reached, strands
+from playground.rules import PROTOCOLS_WITH_PORTS, Rule
+from playground.rulesets import LOG_GROUP, make_ruleset, nft_set, quoted
+from playground.topology import Link, Machine, Router, Switch, reached, strands
 
 # -- NAT ---------------------------------------------------------------------
 
@@ -153,7 +151,7 @@ class _Places:
     def here(self, rule: Rule) -> str:
         return f"rule {rule.number} of the firewall of {self.machine.name}"
 
-    def interfaces(self, rule: Rule, items: Sequence[Link | str]) -> list[str]:
+    def interfaces(self, rule: Rule, items: Sequence[LinkBase | str]) -> list[str]:
         names = []
         for item in items:
             if isinstance(item, str):
@@ -200,14 +198,15 @@ class _Places:
                             yield address.network
 
 
-def _interface(plan: Plan, machine: Machine, link: Link) -> InterfacePlan | None:
+def _interface(plan: Plan, machine: Machine, link: LinkBase) -> InterfacePlan | None:
     """Return a node's interface at a link, None where the plan has none.
 
     A plan's interfaces stand in the order of the node's cards.
 
     """
     try:
-        return plan.node(machine.name).interfaces[machine.cards.index(link)]
+        place = list[LinkBase](machine.cards).index(link)
+        return plan.node(machine.name).interfaces[place]
     except (KeyError, IndexError, ValueError):
         return None
 
@@ -331,63 +330,3 @@ def _verdict(rule: Rule, places: _Places) -> Iterator[str]:
         )
     else:
         yield rule.verdict
-
-
-# -- rows --------------------------------------------------------------------
-
-
-def declared_rows(policy: Policy) -> Iterator[RuleRow]:
-    """Yield what a firewall that does not run was told, by chain."""
-    for chain in ("input", "forward", "output"):
-        for rule in policy.rules:
-            if rule.chain == chain:
-                yield _row(rule, None, None, ())
-        default = policy.default(chain)
-        if default is not None:
-            yield RuleRow(None, chain, default.verdict, WORDS["default"], None, None)
-
-
-def live_rows(live: LiveNode, policy: Policy) -> Iterator[RuleRow]:
-    """Yield the rules of a running node, with what the kernel has counted."""
-    counts = live.agent.call("rule_counts", pid=live.pid)
-    assert live.plan is not None
-    return counted_rows(live.plan, policy, counts)
-
-
-def counted_rows(
-    node: NodePlan, policy: Policy, counts: Iterable[tuple[str, str, int, int]]
-) -> Iterator[RuleRow]:
-    """Yield a node's rules in their order, with counts of (chain, comment, packets, bytes)."""
-    total: dict[tuple[str, str], tuple[int, int]] = {}
-    for chain, comment, packets, size in counts:
-        before = total.get((chain, comment), (0, 0))
-        total[chain, comment] = (before[0] + packets, before[1] + size)
-    rules = {rule.number: rule for rule in policy.rules}
-    for chain in ("input", "forward", "output"):
-        grouped = itertools.groupby(
-            rule_lines(node.filters, node.nat, chain), key=lambda pair: pair[0]
-        )
-        for comment, group in grouped:
-            lines = tuple(line for _, line in group)
-            # What somebody has taken away by hand counts nothing.
-            packets, size = total.get((chain, comment), (0, 0))
-            number, _, words = comment.partition(" ")
-            if number.isdigit() and int(number) in rules:
-                yield _row(rules[int(number)], packets, size, lines)
-                continue
-            verdict = next((word for word in _VERDICTS if f" {word} " in lines[0]), "log")
-            if number.isdigit():
-                # Taken away in a block that has not ended: the kernel has it still.
-                match = lines[0].partition(" counter ")[0]
-                yield RuleRow(int(number), chain, verdict, match, packets, size, words, nft=lines)
-            else:
-                yield RuleRow(None, chain, verdict, WORDS[comment], packets, size, nft=lines)
-
-
-_VERDICTS = ("accept", "drop", "reject")
-
-
-def _row(rule: Rule, packets: int | None, size: int | None, lines: tuple[str, ...]) -> RuleRow:
-    return RuleRow(
-        rule.number, rule.chain, rule.verdict, rule.match, packets, size, rule.comment, lines
-    )

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from playground.plan import Address, Network
+from playground.addresses import Address, Network
 
 
 class OspfPort(NamedTuple):

@@ -19,7 +19,7 @@ import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from playground import applying, convergence, owners, saving, spanning
 from playground.beside import Beside
@@ -41,6 +41,7 @@ from playground.errors import (
 from playground.firewall import with_node_rules
 from playground.images import Image
 from playground.live import LiveNode, LiveSwitch, LiveWire
+from playground.network import Host, Link, Node, Router, Switch
 from playground.plan import NodePlan, Plan
 from playground.planning import collect, make_plan
 from playground.progress import make_progress
@@ -52,7 +53,7 @@ from playground.segments import linked, links_of
 from playground.services import SERVICES
 from playground.tables import Table
 from playground.timetable import Planned, PlannedRow, Timetable
-from playground.topology import Host, Link, Node, Router, Switch, refuse_in_use
+from playground.topology import refuse_in_use
 from playground.wiring import match
 from playground.written import check_bool
 
@@ -146,7 +147,8 @@ class Lab:
     @property
     def nodes(self) -> tuple[Node, ...]:
         """Every host, router and switch, in the order found."""
-        return collect(self._given)
+        # Only these are made by whoever uses the library: see `playground.network`.
+        return cast(tuple[Node, ...], collect(self._given))
 
     @property
     def links(self) -> tuple[Link, ...]:
@@ -585,6 +587,7 @@ class Lab:
 
         plumbing = applying.Plumbing(lambda: self._plan or plan, pids)
         for link, wire in match(self.links, plan).items():
+            assert isinstance(link, Link)
             link._live = LiveWire(self._agent(), self, wire, plumbing)
         switches = {switch.name: switch for switch in plan.switches}
         for node in self.nodes:
@@ -673,8 +676,8 @@ class Lab:
 
     def _detach_nodes(self) -> None:
         # What was declared since may be wrong, and must not keep the lab from its end.
-        nodes = linked(self._given)
-        for link in links_of(nodes):
+        nodes = cast(tuple[Node, ...], linked(self._given))
+        for link in cast(tuple[Link, ...], links_of(nodes)):
             link._live = None
         for node in nodes:
             node._live = None

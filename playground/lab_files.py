@@ -12,7 +12,7 @@ from typing import Any
 
 from playground.errors import PlaygroundError, TopologyError
 from playground.lab import Lab
-from playground.topology import Host, Router, Switch
+from playground.network import Host, Router, Switch
 
 
 def load_lab(file: Path, name: str | None, *, quiet: bool = False) -> Lab:

@@ -1,6 +1,6 @@
 """Everything that can be done to a link, before its lab runs and while it does.
 
-`LinkOperations` is what `playground.topology.Link` inherits.  Each change is a
+`LinkOperations` is what `playground.network.Link` inherits.  Each change is a
 declaration; where the link is up in a running lab it is made there first, in one
 request of the agent, and stands as declared only if that has succeeded.
 
@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from playground.errors import NotRunning, TopologyError
 from playground.impairment import NO_IMPAIRMENT, Impairment
+from playground.live import LiveNode, LiveSwitch, LiveWire
 from playground.tables import Table
+from playground.topology import Link
 
 if TYPE_CHECKING:
     from playground.capture import Capture
-    from playground.live import LiveWire
     from playground.plan import WirePlan
     from playground.samples import LinkSamples
 
@@ -67,22 +68,10 @@ class ImpairedDirection:
     by: tuple[str, ...]
 
 
-class LinkOperations:
+class LinkOperations(Link):
     """The operations on a link.  Many threads may use one link at once."""
 
     _live: LiveWire | None = None
-    _down: bool = False
-    _toward: tuple[Impairment, Impairment] = (NO_IMPAIRMENT, NO_IMPAIRMENT)
-
-    @property
-    def is_down(self) -> bool:
-        """Whether `down` was said, and not `up` since."""
-        return self._down
-
-    @property
-    def declared_impairments(self) -> tuple[Impairment, Impairment]:
-        """What is to happen to frames toward the first end, and the second."""
-        return self._toward
 
     @property
     def impairments(self) -> Table[ImpairedDirection]:
@@ -98,14 +87,14 @@ class LinkOperations:
         if live is None:
             return Table(
                 ImpairedDirection(name, impairment, ())
-                for name, impairment in zip(self._names(), self._toward, strict=True)
+                for name, impairment in zip(self.names, self._toward, strict=True)
                 if impairment
             )
         # Frames toward an end are impaired where they leave the other.
         answers = live.agent.call("impaired", ends=live.ends[::-1])
         return Table(
             ImpairedDirection(name, declared.as_read(answer["settings"]), tuple(answer["by"]))
-            for name, declared, answer in zip(self._names(), self._toward, answers, strict=True)
+            for name, declared, answer in zip(self.names, self._toward, answers, strict=True)
             if answer["by"]
         )
 
@@ -271,22 +260,33 @@ class LinkOperations:
         return watch_link(live.agent, live.ends, names, interval_s)
 
     def as_shell(self) -> list[str]:
-        """Return the commands that do to the kernel what `down` and `impair` have done.
+        """Return the commands that do to the kernel what was said of this link.
 
-        Each begins with where it is to be run.  Those of `impair` are for a kernel that has
-        netem, by which it takes one command.  Raises `NotRunning` as `statistics`.
+        What `down` and `impair` have done, the VLANs of its ports, and the interfaces
+        that stand upon a trunk.  Each begins with where it is to be run.  Those of `impair`
+        are for a kernel that has netem, by which it takes one command.  Raises
+        `NotRunning` as `statistics`.
 
         >>> link.as_shell()
         ['h1: ip link set dev eth0 down', 'h2: ip link set dev eth0 down']
+        >>> trunk.as_shell()[-1]
+        'gateway: ip link add link eth0 name eth0.20 type vlan id 20'
 
         """
-        live = self._running()
-        return list(live.wire.as_shell(live.plumbing.switches))
+        running = self._running()
+        wire = running.wire
+        lines = list(wire.as_shell(running.plumbing.switches))
+        for end, planned in zip(self.ends, (wire.a, wire.b), strict=True):
+            live = getattr(end.node, "_live", None)
+            if isinstance(live, LiveSwitch):
+                found = (port for port in live.plan.ports if port.port == planned.interface)
+                lines += [f"{planned.node}: {line}" for port in found for line in port.as_shell()]
+            elif isinstance(live, LiveNode) and live.plan is not None:
+                above = (one for one in live.plan.interfaces if one.parent == planned.interface)
+                lines += [f"{planned.node}: {one.as_shell()}" for one in above]
+        return lines
 
     # -- how ----------------------------------------------------------------
-
-    def _names(self) -> tuple[str, str]:
-        raise NotImplementedError
 
     def _running(self) -> LiveWire:
         if self._live is None:
@@ -307,7 +307,7 @@ class LinkOperations:
     def _sides(self, toward: Any, argument: str = "toward") -> tuple[int, ...]:
         if toward is None:
             return (0, 1)
-        names = self._names()
+        names = self.names
         name = toward if isinstance(toward, str) else getattr(toward, "name", None)
         if name not in names:
             raise TopologyError(

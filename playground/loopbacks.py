@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from ipaddress import ip_network
 
+from playground.addresses import InterfaceAddress, Network
 from playground.addressing import Addressing
 from playground.errors import TopologyError
-from playground.plan import LOOPBACK, InterfaceAddress, InterfacePlan, Network
+from playground.plan import LOOPBACK, InterfacePlan
 from playground.realms import Realm, Realms
 from playground.topology import Machine
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import NamedTuple
 
+from playground.addresses import Address
 from playground.addressing import FAMILIES, Addressing
-from playground.plan import Address, HostsEntry, RecordPlan
+from playground.plan import HostsEntry, RecordPlan
 from playground.realms import Realm, Realms
 from playground.segments import Segment
 from playground.services import DNS, SMTP, mail_domain

@@ -27,8 +27,8 @@ from playground.commands import kill, start_process
 from playground.errors import AgentError, PlaygroundError
 from playground.lab import Lab
 from playground.live import Process
+from playground.network import Machine
 from playground.operations import NodeOperations
-from playground.topology import Machine
 
 try:
     from IPython.core.error import UsageError

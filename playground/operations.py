@@ -1,6 +1,6 @@
 """Everything that can be done to a running host or router.
 
-`NodeOperations` is what `playground.topology.Host` and ``Router`` inherit; each
+`NodeOperations` is what `playground.network.Host` and ``Router`` inherit; each
 method is a thin door to the room that does the work.
 
 """
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from playground.plan import Interfaces
     from playground.processes import RunningProcess
     from playground.samples import TcpSamples
+    from playground.sysctls import Sysctls
     from playground.tables import Table
 
 __all__ = [
@@ -78,6 +79,20 @@ class NodeOperations:
                 f"{self.name} is not running: use it inside `with Lab(...)` or after lab.start()"
             )
         return live
+
+    @property
+    def sysctls(self) -> Sysctls:
+        """The node's kernel settings, read from the kernel; setting one is a declaration too.
+
+        ::
+
+            r1.sysctls["net.ipv4.conf.all.rp_filter"] = 1
+            r1.sysctls["net.ipv4.ip_forward"]          # '1'
+
+        """
+        from playground.sysctls import Sysctls
+
+        return Sysctls(self)
 
     # Commands
 

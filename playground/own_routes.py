@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from playground.addresses import Address
 from playground.addressing import Addressing
 from playground.errors import TopologyError
-from playground.plan import Address, HopPlan, OwnRoutePlan, OwnRulePlan
+from playground.parts import End, LinkBase, MachineBase
+from playground.plan import HopPlan, OwnRoutePlan, OwnRulePlan
 from playground.realms import Realms
 from playground.steering import OwnRoute, OwnRule
-from playground.topology import End, Link, Machine
+from playground.topology import Machine
 
 _MAIN = 254
 
@@ -84,15 +86,15 @@ class _Finder:
             yield HopPlan(None, self.names[route.link.end(self.machine)])
         for via in route.via:
             # RFC 8950: IPv4 goes over an IPv6 next hop too, where there is no other.
-            families: list[int] = [family, 6] if isinstance(via, Machine) else [via.version]
+            families: list[int] = [family, 6] if isinstance(via, MachineBase) else [via.version]
             found = next(filter(None, (self._next(route, via, one) for one in families)), None)
             if found is None:
                 raise self._refusal(route, via, families)
             yield HopPlan(found[0], self.names[found[1].end(self.machine)])
 
     def _next(
-        self, route: OwnRoute, via: Address | Machine, family: int
-    ) -> tuple[Address, Link] | None:
+        self, route: OwnRoute, via: Address | MachineBase, family: int
+    ) -> tuple[Address, LinkBase] | None:
         links = [route.link] if route.link else self.machine.attachments
         for link in links:
             segment = self.realms.segment_of[link.end(self.machine)]
@@ -100,23 +102,23 @@ class _Finder:
                 if end.node is self.machine:
                     continue
                 addresses = [item.ip for item in self.addressing.of(end, family)]
-                if isinstance(via, Machine):
+                if isinstance(via, MachineBase):
                     if end.node is via and addresses:
                         return addresses[0], link
                 elif via in addresses:
                     return via, link
             subnet = self.addressing.subnets.get((segment, family))
             # Nobody has the address yet, but somebody may take it.
-            if not isinstance(via, Machine) and subnet is not None and via in subnet:
+            if not isinstance(via, MachineBase) and subnet is not None and via in subnet:
                 return via, link
-        if route.link and not isinstance(via, Machine):
+        if route.link and not isinstance(via, MachineBase):
             return via, route.link
         return None
 
     def _refusal(
-        self, route: OwnRoute, via: Address | Machine, families: list[int]
+        self, route: OwnRoute, via: Address | MachineBase, families: list[int]
     ) -> TopologyError:
-        called = via.name if isinstance(via, Machine) else str(via)
+        called = via.name if isinstance(via, MachineBase) else str(via)
         return TopologyError(
             f"{self.machine.name}: the route to {route.destination} leads to {called}, which has "
             f"no IPv{families[0]} address on a link of {self.machine.name}; give a gateway next "

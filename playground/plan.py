@@ -13,27 +13,15 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
-from ipaddress import (
-    IPv4Address,
-    IPv4Interface,
-    IPv4Network,
-    IPv6Address,
-    IPv6Interface,
-    IPv6Network,
-)
 from typing import Any
 
+from playground.addresses import Address, InterfaceAddress, Network
 from playground.impairment import Impairment
 from playground.limits import NO_LIMITS, Limits
 from playground.services import ServiceSettings
 from playground.switching import PLAIN, MirrorPlan, SwitchSettings
 from playground.tables import Table, Tabular
 from playground.vlans import PortPlan
-
-Address = IPv4Address | IPv6Address
-InterfaceAddress = IPv4Interface | IPv6Interface
-Network = IPv4Network | IPv6Network
-
 
 # What Linux calls the interface that leads to nobody else.
 LOOPBACK = "lo"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from playground import dhcp
+from playground.addresses import InterfaceAddress
 from playground.addressing import Addressing, assign
 from playground.daemons import Daemons, find_daemons
 from playground.errors import TopologyError
@@ -17,8 +18,8 @@ from playground.firewall import find_nat, with_rules
 from playground.loopbacks import check_loopbacks, loopback_interface, reserved
 from playground.names import Names, find_names
 from playground.own_routes import find_own_routes, find_own_rules
+from playground.parts import End
 from playground.plan import (
-    InterfaceAddress,
     InterfacePlan,
     NatPlan,
     NodePlan,
@@ -33,7 +34,7 @@ from playground.realms import check_forwards, check_realms, find_realms
 from playground.routing import find_routes
 from playground.segments import Segment, collect, find_segments, link_name, links_of
 from playground.steering import routes_of, sysctl_key, sysctl_parts
-from playground.topology import End, Link, Machine, Node, Router, Switch
+from playground.topology import Link, Machine, Node, Router, Switch
 from playground.vlans import PortPlan
 from playground.wiring import Wiring, choose_names
 

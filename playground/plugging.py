@@ -18,17 +18,18 @@ from ipaddress import ip_address, ip_interface, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from playground.addresses import InterfaceAddress
 from playground.domains import find_domains
 from playground.engine import Engine
 from playground.engines import RunningLabs
 from playground.errors import AgentError, BadArgument, LabNotFound, NoSuchNode
 from playground.lab import Lab
 from playground.labels import find_keeper, find_nodes
-from playground.plan import InterfaceAddress, Plan, SwitchPlan
+from playground.network import Host, Link, Machine, Router, Switch
+from playground.plan import Plan, SwitchPlan
 from playground.plumber import DockerPlumber, LocalPlumber, Plumber
 from playground.segments import collect
 from playground.tables import Table
-from playground.topology import Host, Link, Machine, Router, Switch
 from playground.vlans import listed
 
 if TYPE_CHECKING:

@@ -13,9 +13,10 @@ import base64
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from playground.addresses import Address
 from playground.credentials import Credentials
 from playground.dhcp import server_lines
-from playground.plan import Address, NodePlan, Plan, RecordPlan
+from playground.plan import NodePlan, Plan, RecordPlan
 from playground.services import (
     SERVICES,
     SMTP,

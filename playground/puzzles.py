@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from playground.errors import BadArgument
 from playground.explanations import Explanation
-from playground.topology import Link, Machine
+from playground.network import Link, Machine
 
 if TYPE_CHECKING:
     from playground.lab import Lab

@@ -17,11 +17,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple, TypeVar
 
+from playground.addresses import InterfaceAddress, Network
 from playground.addressing import Addressing
 from playground.errors import TopologyError
-from playground.plan import InterfaceAddress, Network
+from playground.parts import End, LinkBase
 from playground.segments import Segment
-from playground.topology import End, Host, Link, Machine, Node, Router
+from playground.topology import Host, Link, Machine, Node, Router
 from playground.translation import Forward, OneToOne
 
 T = TypeVar("T")
@@ -116,10 +117,10 @@ def find_realms(segments: Sequence[Segment]) -> Realms:
     outward: dict[Realm, list[Realm]] = {}
     for realm in realms:
         for router in realm.exits:
-            for link in router.uplinks:
-                outer = of_segment[segment_of[link.end(router)]]
+            for uplink in router.uplinks:
+                outer = of_segment[segment_of[uplink.end(router)]]
                 if outer is realm:
-                    raise TopologyError(_way_round(router, link))
+                    raise TopologyError(_way_round(router, uplink))
                 outward.setdefault(realm, []).append(outer)
     _refuse_rings(outward)
     reach = {realm: tuple(_reached(realm, outward)) for realm in realms}
@@ -136,7 +137,7 @@ def _routers(segments: Iterable[Segment]) -> list[Router]:
     return sorted(found, key=lambda router: router.serial)
 
 
-def _way_round(router: Router, link: Link) -> str:
+def _way_round(router: Router, link: LinkBase) -> str:
     return (
         f"router {router.name} masquerades through {link!r}, yet what lies behind it has another "
         f"way there, past {router.name}, by routers that do not masquerade; let each router "

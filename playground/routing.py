@@ -16,12 +16,14 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
+from playground.addresses import Address, Network
 from playground.addressing import FAMILIES, Addressing
 from playground.loopbacks import by_realm
-from playground.plan import Address, Network, RoutePlan
+from playground.parts import End, LinkBase
+from playground.plan import RoutePlan
 from playground.realms import Realm, Realms, inner_links
 from playground.segments import Segment
-from playground.topology import End, Host, Link, Machine, Router
+from playground.topology import Host, Machine, Router
 from playground.written import is_host_route
 
 DEFAULTS: dict[int, Network] = {4: IPv4Network("0.0.0.0/0"), 6: IPv6Network("::/0")}
@@ -160,12 +162,12 @@ class _Atlas:
             list(inside) if router.routing else [("last", segment) for segment in inside]
         )
 
-    def segment(self, link: Link, node: Machine) -> Segment | None:
+    def segment(self, link: LinkBase, node: Machine) -> Segment | None:
         """Return a link's segment, if the node has an address of this family there."""
         end = link.end(node)
         return self.realms.segment_of[end] if self.addressing.of(end, self.family) else None
 
-    def segments(self, links: Iterable[Link], node: Machine) -> tuple[Segment, ...]:
+    def segments(self, links: Iterable[LinkBase], node: Machine) -> tuple[Segment, ...]:
         """Return the segments of links, once each, where this family is spoken."""
         found = (self.segment(link, node) for link in links)
         return tuple(dict.fromkeys(segment for segment in found if segment))

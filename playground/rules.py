@@ -15,20 +15,13 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
-from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
-from playground.errors import NotRunning, TopologyError
-from playground.tables import Table, Tabular
+from playground.addresses import Address, Network
+from playground.errors import TopologyError
+from playground.parts import LinkBase, MachineBase, NodeBase, SwitchBase
 
-if TYPE_CHECKING:
-    from playground.topology import Link, Machine, Switch
-    from playground.watching import Watch
-
-    Place: TypeAlias = (
-        str | IPv4Address | IPv6Address | IPv4Network | IPv6Network | Machine | Switch
-    )
-
-Network = IPv4Network | IPv6Network
+Place = str | Address | Network | MachineBase | SwitchBase
 
 # A packet for this machine, through it, from it: netfilter's own names.
 CHAINS = ("input", "forward", "output")
@@ -50,8 +43,8 @@ class Match(TypedDict, total=False):
 
     source: Place | Sequence[Place] | None
     destination: Place | Sequence[Place] | None
-    interface: Link | Switch | str | Sequence[Link | Switch | str] | None
-    out_interface: Link | Switch | str | Sequence[Link | Switch | str] | None
+    interface: LinkBase | SwitchBase | str | Sequence[LinkBase | SwitchBase | str] | None
+    out_interface: LinkBase | SwitchBase | str | Sequence[LinkBase | SwitchBase | str] | None
     protocol: str | None
     port: int | str | Sequence[int | str] | None
     source_port: int | str | Sequence[int | str] | None
@@ -78,10 +71,10 @@ class Rule:
     number: int
     verdict: str
     chain: str
-    sources: tuple[Network | Machine | Switch, ...] = ()
-    destinations: tuple[Network | Machine | Switch, ...] = ()
-    interfaces: tuple[Link | str, ...] = ()
-    out_interfaces: tuple[Link | str, ...] = ()
+    sources: tuple[Network | MachineBase | SwitchBase, ...] = ()
+    destinations: tuple[Network | MachineBase | SwitchBase, ...] = ()
+    interfaces: tuple[LinkBase | str, ...] = ()
+    out_interfaces: tuple[LinkBase | str, ...] = ()
     protocol: str | None = None
     ports: tuple[str, ...] = ()
     source_ports: tuple[str, ...] = ()
@@ -161,39 +154,7 @@ class Policy:
         return bool(self.rules or self.defaults)
 
 
-@dataclass(frozen=True)
-class RuleRow:
-    """One rule as the kernel has it, with what it has counted.
-
-    ``number`` is None for what was not told but follows from it: established
-    connections, defaults, what NAT keeps outside.  ``packets`` and ``bytes`` are
-    None where the node does not run.  ``nft`` holds the rule in nft(8)'s words,
-    a line for each address family.
-
-    """
-
-    number: int | None
-    chain: str
-    verdict: str
-    match: str
-    packets: int | None
-    bytes: int | None
-    comment: str = ""
-    nft: tuple[str, ...] = field(default=(), repr=False)
-
-    def as_shell(self) -> str:
-        """Return the commands that would add this rule; "" on a node that does not run.
-
-        >>> print(modem.firewall.rules()[1].as_shell())
-        nft 'add rule inet playground forward tcp dport 25 counter drop comment "1"'
-
-        """
-        from playground.rulesets import rule_as_shell
-
-        return "\n".join(rule_as_shell(self.chain, line) for line in self.nft)
-
-
-class Firewall(Tabular):
+class Firewall:
     """What a host or router lets in, out and through; ``node.firewall``.
 
     Rules are tried in the order told, and the first that fits decides; the rest
@@ -230,7 +191,7 @@ class Firewall(Tabular):
 
     """
 
-    def __init__(self, node: Machine, chains: Sequence[str]) -> None:
+    def __init__(self, node: MachineBase, chains: Sequence[str]) -> None:
         self._node = node
         self._chains = tuple(chains)  # those it may speak of, its usual one first
         self._lock = threading.RLock()
@@ -336,68 +297,6 @@ class Firewall(Tabular):
             if after != before:
                 self._change(after)
 
-    # -- what the kernel says ------------------------------------------------
-
-    def rules(self) -> Table[RuleRow]:
-        """Return the rules as rows, in the order in which the kernel tries them.
-
-        Packets and bytes are the kernel's own counts; on a node that does not
-        run, only what was told is there, and nothing was counted.
-
-        >>> modem.firewall.rules()
-        number  chain    verdict  match                  packets  bytes  comment
-                forward  accept   established                 12   1040
-             1  forward  drop     from home, tcp, port 25      3    180
-
-        """
-        from playground.firewall import declared_rows, live_rows
-
-        with self._lock:
-            live = self._node._live
-            if live is None:
-                return Table(declared_rows(self.policy))
-            return Table(live_rows(live, self.policy))
-
-    def table(self) -> Table[RuleRow]:
-        """Return what `rules` does: a notebook shows it."""
-        return self.rules()
-
-    def watch(self) -> Watch:
-        """Watch the packets that `log` rules take, as they come.
-
-        >>> modem.firewall.log(protocol="tcp", state="new")
-        >>> with modem.firewall.watch() as log:
-        ...     h1.run("curl -s http://www.example.com/")
-        ...     log.next()
-        Logged(rule=1, interface='eth0', out_interface='eth1', protocol='tcp', ...)
-
-        Raises `PlaygroundError` if somebody watches the node already, or it has no
-        python3; `NotRunning` before the lab is started.
-
-        """
-        from playground.watching import Watch
-
-        return Watch(self._node)
-
-    def as_shell(self) -> str:
-        """Return the command that loads the node's whole ruleset, as it runs now.
-
-        Raises `NotRunning` before the lab is started; ``lab.plan().node(name)``
-        has the ``ruleset`` then.
-
-        """
-        from playground.rulesets import as_shell
-
-        live = self._node.running()
-        if live.plan is None:
-            raise NotRunning(f"{self._here}: nothing is known of how it runs")
-        return as_shell(live.plan.ruleset)
-
-    def ruleset(self) -> str:
-        """Return all rules of the node as ``nft list ruleset`` prints them."""
-        live = self._node.running()
-        return str(live.agent.call("ruleset", pid=live.pid))
-
     def __iter__(self) -> Iterator[Rule]:
         return iter(self.policy.rules)
 
@@ -420,11 +319,11 @@ class Firewall(Tabular):
 
     def _change(self, policy: Policy) -> None:
         before, self.policy = self.policy, policy
-        live = self._node._live
-        if live is None or self._depth:
+        listener = self._node.listener
+        if listener is None or self._depth:
             return
         try:
-            live.lab.change_rules(self._node.name)
+            listener.change_rules(self._node.name)
         except BaseException:
             self.policy = before
             raise
@@ -501,18 +400,16 @@ class Firewall(Tabular):
             f"{self._here}: chain={chain!r} is not known; use one of {', '.join(self._chains)}"
         )
 
-    def _check_interfaces(self, here: str, argument: str, value: Any) -> tuple[Link | str, ...]:
-        from playground.topology import Link, Switch
-
-        found: list[Link | str] = []
+    def _check_interfaces(self, here: str, argument: str, value: Any) -> tuple[LinkBase | str, ...]:
+        found: list[LinkBase | str] = []
         for item in _several(value):
             if (isinstance(item, str) and re.fullmatch(r"[A-Za-z0-9._-]{1,15}", item)) or (
-                isinstance(item, Link) and item in self._node.attachments
+                isinstance(item, LinkBase) and item in self._node.attachments
             ):
                 found.append(item)
-            elif isinstance(item, Link) and item in self._node.links:
+            elif isinstance(item, LinkBase) and item in self._node.links:
                 found += item.attachments
-            elif isinstance(item, Switch) and (to := links_to(self._node.attachments, item)):
+            elif isinstance(item, SwitchBase) and (to := links_to(self._node.attachments, item)):
                 found += to
             else:
                 raise TopologyError(
@@ -522,7 +419,7 @@ class Firewall(Tabular):
         return tuple(found)
 
 
-def links_to(links: Sequence[Link], switch: Switch) -> list[Link]:
+def links_to(links: Sequence[LinkBase], switch: SwitchBase) -> list[LinkBase]:
     """Return those of these links that end at this switch."""
     return [link for link in links if any(end.node is switch for end in link.ends)]
 
@@ -539,8 +436,6 @@ def _several(value: Any) -> tuple[Any, ...]:
 
 
 def _check_places(here: str, argument: str, value: Any) -> tuple[Any, ...]:
-    from playground.topology import NodeBase
-
     found: list[Any] = []
     for item in _several(value):
         if isinstance(item, NodeBase):

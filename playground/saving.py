@@ -16,22 +16,16 @@ from ipaddress import ip_address, ip_interface, ip_network
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from playground.addresses import Address, InterfaceAddress, Network
 from playground.credentials import Credentials
 from playground.errors import PlaygroundError
 from playground.firewall import with_rules
-from playground.plan import (
-    NO_FILTERS,
-    Address,
-    HostsEntry,
-    InterfaceAddress,
-    Network,
-    NodePlan,
-    Plan,
-)
+from playground.network import Host, Link, Machine, Node, Router, Switch
+from playground.parts import End, LinkBase
+from playground.plan import NO_FILTERS, HostsEntry, NodePlan, Plan
 from playground.rules import Default, Policy, Rule
 from playground.services import SERVICES, ServiceSettings, with_contents
 from playground.steering import OwnRoute, OwnRule
-from playground.topology import End, Host, Link, Machine, Node, Router, Switch
 from playground.translation import Masquerade, OneToOne, Translation
 from playground.written import AUTO
 
@@ -149,7 +143,7 @@ def _load(data: Mapping[str, Any]) -> SavedLab:
     return SavedLab(tuple(nodes.values()), plan.ipv6, plan, credentials, converge)
 
 
-def _named(links: Sequence[Link]) -> list[Link]:
+def _named(links: Sequence[LinkBase]) -> list[LinkBase]:
     """Return links, then the VLANs of trunks: a number in what is saved is a place in this list."""
     parts = [part for link in links for part in link.attachments if part is not link]
     return [*links, *parts]
@@ -255,7 +249,7 @@ def _link(data: Mapping[str, Any], nodes: Mapping[str, Node]) -> Link:
     return link
 
 
-def _nat_data(router: Router, rule: Translation, links: list[Link]) -> dict[str, Any]:
+def _nat_data(router: Router, rule: Translation, links: list[LinkBase]) -> dict[str, Any]:
     data: dict[str, Any] = {"router": router.name, "link": links.index(rule.link)}
     if isinstance(rule, Masquerade):
         return data | {
@@ -269,7 +263,7 @@ def _nat_data(router: Router, rule: Translation, links: list[Link]) -> dict[str,
     return data | {"port": rule.port, "to_port": rule.to_port, "protocol": rule.protocol}
 
 
-def _declare_nat(data: Mapping[str, Any], nodes: Mapping[str, Node], links: list[Link]) -> None:
+def _declare_nat(data: Mapping[str, Any], nodes: Mapping[str, Node], links: list[LinkBase]) -> None:
     router, link = nodes[data["router"]], links[data["link"]]
     assert isinstance(router, Router)
     if "host" not in data:
@@ -288,7 +282,7 @@ def _declare_nat(data: Mapping[str, Any], nodes: Mapping[str, Node], links: list
     router.forward(link, port=data["port"], to=(host, data["to_port"]), protocol=data["protocol"])
 
 
-def _policy_data(policy: Policy, links: list[Link]) -> dict[str, Any]:
+def _policy_data(policy: Policy, links: list[LinkBase]) -> dict[str, Any]:
     return {
         "numbers": policy.numbers,
         "defaults": [dataclasses.asdict(item) for item in policy.defaults],
@@ -304,7 +298,7 @@ def _policy_data(policy: Policy, links: list[Link]) -> dict[str, Any]:
     }
 
 
-def _match_data(value: Any, links: list[Link]) -> Any:
+def _match_data(value: Any, links: list[LinkBase]) -> Any:
     if isinstance(value, (str, int)):
         return value
     if isinstance(value, tuple):
@@ -317,7 +311,7 @@ def _match_data(value: Any, links: list[Link]) -> Any:
 
 
 def _policy(
-    data: Mapping[str, Any], machine: Machine, nodes: Mapping[str, Node], links: list[Link]
+    data: Mapping[str, Any], machine: Machine, nodes: Mapping[str, Node], links: list[LinkBase]
 ) -> Policy:
     def match(value: Any) -> Any:
         if isinstance(value, list):
@@ -338,7 +332,7 @@ def _policy(
     )
 
 
-def _own_route_data(route: OwnRoute, links: list[Link]) -> dict[str, Any]:
+def _own_route_data(route: OwnRoute, links: list[LinkBase]) -> dict[str, Any]:
     return {
         "node": route.node.name,
         "destination": str(route.destination),
@@ -350,7 +344,7 @@ def _own_route_data(route: OwnRoute, links: list[Link]) -> dict[str, Any]:
     }
 
 
-def _own_rule_data(rule: OwnRule, links: list[Link]) -> dict[str, Any]:
+def _own_rule_data(rule: OwnRule, links: list[LinkBase]) -> dict[str, Any]:
     return {
         "node": rule.node.name,
         "source": None if rule.source is None else str(rule.source),
@@ -362,7 +356,7 @@ def _own_rule_data(rule: OwnRule, links: list[Link]) -> dict[str, Any]:
     }
 
 
-def _steer(data: Mapping[str, Any], nodes: Mapping[str, Node], links: list[Link]) -> None:
+def _steer(data: Mapping[str, Any], nodes: Mapping[str, Node], links: list[LinkBase]) -> None:
     said = dict(data)
     machine = nodes[said.pop("node")]
     assert isinstance(machine, Machine)

@@ -13,18 +13,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from playground.errors import TopologyError
-from playground.topology import (
-    End,
-    Host,
-    Link,
-    Machine,
-    Node,
-    Place,
-    Router,
-    Switch,
-    reached,
-    strands,
-)
+from playground.parts import End
+from playground.topology import Host, Link, Machine, Node, Place, Router, Switch, reached, strands
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,10 +20,10 @@ from playground.drawing import THEMES, draw_svg
 from playground.errors import AgentError, AgentGone, BadArgument, PlaygroundError
 from playground.layout import Layout, place
 from playground.live import Agent, LiveSwitch, LiveWire
+from playground.network import Link, Node
 from playground.own_files import write_file
 from playground.picture import draw
 from playground.plan import Plan, WireEnd
-from playground.topology import Link, Node
 
 # Twice as many as a browser shows: a picture on paper, or on a fine screen.
 _DOTS_PER_INCH = 192

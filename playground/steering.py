@@ -11,15 +11,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from playground.addresses import Address, Network
 from playground.errors import TopologyError
-from playground.live import LiveNode
-from playground.plan import Address, Network
-
-if TYPE_CHECKING:
-    from playground.sysctls import Sysctls
-    from playground.topology import Link, Machine
+from playground.parts import LinkBase, MachineBase
 
 KINDS = ("unicast", "blackhole", "unreachable", "prohibit")
 
@@ -39,10 +35,10 @@ class OwnRoute:
 
     """
 
-    node: Machine
+    node: Steering
     destination: Network
-    via: tuple[Address | Machine, ...]
-    link: Link | None
+    via: tuple[Address | MachineBase, ...]
+    link: LinkBase | None
     metric: int | None
     kind: str
     table: int | None
@@ -50,37 +46,33 @@ class OwnRoute:
     def remove(self) -> None:
         """Take the route back, at once if the lab runs; a second time does nothing."""
         routes = self.node.own_routes
-        self.node._steer(routes=[item for item in routes if item is not self])
+        self.node.steer(routes=[item for item in routes if item is not self])
 
 
 @dataclass(frozen=True, eq=False)
 class OwnRule:
     """A rule of policy routing that a node was told; `remove` takes it back."""
 
-    node: Machine
+    node: Steering
     priority: int
     table: int
     source: Network | None
     destination: Network | None
-    link: Link | None
+    link: LinkBase | None
     mark: int | None
 
     def remove(self) -> None:
         """Take the rule back, at once if the lab runs; a second time does nothing."""
         rules = self.node.own_rules
-        self.node._steer(rules=[item for item in rules if item is not self])
+        self.node.steer(rules=[item for item in rules if item is not self])
 
 
-class Steering:
+class Steering(MachineBase):
     """What hosts and routers are told by hand about where packets go.
 
     ``own_routes`` and ``own_rules`` hold it in order, ``own_sysctls`` the settings.
 
     """
-
-    name: str
-    links: list[Link]
-    _live: LiveNode | None
 
     def _begin_steering(self, sysctls: Mapping[str, object] | None) -> None:
         self.own_routes: list[OwnRoute] = []
@@ -92,9 +84,9 @@ class Steering:
     def route(
         self,
         destination: str | Network,
-        via: str | Address | Machine | Sequence[Any] | None = None,
+        via: str | Address | MachineBase | Sequence[Any] | None = None,
         *,
-        link: Link | None = None,
+        link: LinkBase | None = None,
         metric: int | None = None,
         kind: str = "unicast",
         table: int | None = None,
@@ -136,10 +128,10 @@ class Steering:
             raise TopologyError(f"{here} needs a gateway: write via=, or link= for the link itself")
         _check_number(here, "metric", metric, range(1, 2**32))
         _check_table(here, table)
-        made = OwnRoute(self._machine(), network, gateways, link, metric, kind, table)
+        made = OwnRoute(self, network, gateways, link, metric, kind, table)
         place = (network, metric, table)
         others = [r for r in self.own_routes if (r.destination, r.metric, r.table) != place]
-        self._steer(routes=[*others, made])
+        self.steer(routes=[*others, made])
         return made
 
     def policy_rule(
@@ -148,7 +140,7 @@ class Steering:
         table: int,
         source: str | Network | None = None,
         destination: str | Network | None = None,
-        link: Link | None = None,
+        link: LinkBase | None = None,
         mark: int | None = None,
         priority: int | None = None,
     ) -> OwnRule:
@@ -179,28 +171,11 @@ class Steering:
         if priority is None:
             taken = {rule.priority for rule in self.own_rules}
             priority = next(n for n in range(_FIRST_PRIORITY, 32766) if n not in taken)
-        made = OwnRule(self._machine(), priority, table, ranges[0], ranges[1], link, mark)
-        self._steer(rules=[*self.own_rules, made])
+        made = OwnRule(self, priority, table, ranges[0], ranges[1], link, mark)
+        self.steer(rules=[*self.own_rules, made])
         return made
 
-    @property
-    def sysctls(self) -> Sysctls:
-        """The node's kernel settings, read from the kernel; setting one is a declaration too.
-
-        ::
-
-            r1.sysctls["net.ipv4.conf.all.rp_filter"] = 1
-            r1.sysctls["net.ipv4.ip_forward"]          # '1'
-
-        """
-        from playground.sysctls import Sysctls
-
-        return Sysctls(self._machine())
-
-    def _machine(self) -> Any:
-        return self
-
-    def _steer(
+    def steer(
         self,
         routes: list[OwnRoute] | None = None,
         rules: list[OwnRule] | None = None,
@@ -211,10 +186,10 @@ class Steering:
         self.own_routes = self.own_routes if routes is None else routes
         self.own_rules = self.own_rules if rules is None else rules
         self.own_sysctls = self.own_sysctls if sysctls is None else sysctls
-        if self._live is None:
+        if self.listener is None:
             return
         try:
-            self._live.lab.catch_up()
+            self.listener.catch_up()
         except BaseException:
             self.own_routes, self.own_rules, self.own_sysctls = before
             raise
@@ -258,13 +233,12 @@ def check_sysctl(node: str, name: object, value: object) -> dict[str, str]:
 
 def _destination(
     here: str, destination: object, via: Any
-) -> tuple[Network, tuple[Address | Machine, ...]]:
-    from playground.topology import Machine
+) -> tuple[Network, tuple[Address | MachineBase, ...]]:
 
     several = via if isinstance(via, (list, tuple)) else [] if via is None else [via]
-    gateways: list[Address | Machine] = []
+    gateways: list[Address | MachineBase] = []
     for item in several:
-        if isinstance(item, Machine):
+        if isinstance(item, MachineBase):
             gateways.append(item)
             continue
         try:
@@ -273,7 +247,7 @@ def _destination(
             raise TopologyError(
                 f"{here}: via={item!r} is no gateway; give an address or a node next to it"
             ) from None
-    families = {item.version for item in gateways if not isinstance(item, Machine)}
+    families = {item.version for item in gateways if not isinstance(item, MachineBase)}
     if destination == "default":
         network = ip_network("::/0" if families == {6} else "0.0.0.0/0")
     else:

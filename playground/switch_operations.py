@@ -1,6 +1,6 @@
 """Everything that can be done to a switch, before its lab runs and while it does.
 
-`SwitchOperations` is what `playground.topology.Switch` inherits.  As with links, a
+`SwitchOperations` is what `playground.network.Switch` inherits.  As with links, a
 change is made in the kernel first where the lab runs, and stands as declared only
 if that has succeeded.
 
@@ -9,13 +9,14 @@ if that has succeeded.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from playground.errors import NotRunning, TopologyError
-from playground.switching import PLAIN, MirrorPlan, SwitchSettings
+from playground.switching import Mirror
 from playground.tables import Table
+from playground.topology import Switch
 
 if TYPE_CHECKING:
     from playground.live import LiveSwitch
@@ -58,22 +59,10 @@ class SwitchPort:
     cost: int
 
 
-class SwitchOperations:
+class SwitchOperations(Switch):
     """The operations on a switch."""
 
     _live: LiveSwitch | None = None
-    _settings: SwitchSettings = PLAIN
-    _mirror: Mirror | None = None
-
-    @property
-    def settings(self) -> SwitchSettings:
-        """How it learns, and whether it keeps loops open."""
-        return self._settings
-
-    @property
-    def mirrored(self) -> Mirror | None:
-        """What `mirror` has said; None without."""
-        return self._mirror
 
     def change(
         self,
@@ -104,7 +93,7 @@ class SwitchOperations:
             self._settings, **{name: value for name, value in given.items() if value is not None}
         )
         if self._settings.stp and not wanted.stp:
-            self._refuse_loop()
+            self.refuse_loop()
         live = self._live
         if live is not None:
             with live.lock:
@@ -127,11 +116,11 @@ class SwitchOperations:
 
         """
         for link in (*links, to):
-            if link not in self._own_links():
-                raise TopologyError(f"{self._name()}: {link!r} is no link of this switch")
+            if link not in self.links:
+                raise TopologyError(f"{self.name}: {link!r} is no link of this switch")
         if to in links:
             raise TopologyError(
-                f"{self._name()}: {to!r} cannot be mirrored to itself; leave it out of the links"
+                f"{self.name}: {to!r} cannot be mirrored to itself; leave it out of the links"
             )
         self._set_mirror(Mirror(tuple(dict.fromkeys(links)), to))
 
@@ -185,18 +174,9 @@ class SwitchOperations:
 
     # -- how ----------------------------------------------------------------
 
-    def _name(self) -> str:
-        raise NotImplementedError
-
-    def _own_links(self) -> Sequence[Any]:
-        raise NotImplementedError
-
-    def _refuse_loop(self) -> None:
-        raise NotImplementedError
-
     def _running(self) -> LiveSwitch:
         if self._live is None:
-            raise NotRunning(f"switch {self._name()} is in no running lab: start its lab first")
+            raise NotRunning(f"switch {self.name} is in no running lab: start its lab first")
         return self._live
 
     def _nodes(self) -> dict[str, str]:
@@ -204,10 +184,10 @@ class SwitchOperations:
         return {port: node for _, port, node in self._plugged()}
 
     def _plugged(self) -> Iterator[tuple[Any, str, str]]:
-        for link in self._own_links():
+        for link in self.links:
             if link._live is not None:
                 ends = (link._live.wire.a, link._live.wire.b)
-                here, there = ends if ends[0].node == self._name() else ends[::-1]
+                here, there = ends if ends[0].node == self.name else ends[::-1]
                 yield link, here.interface, there.node
 
     def _set_mirror(self, mirror: Mirror | None) -> None:
@@ -228,21 +208,3 @@ def _both(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     """Return what is known of one port in two VLANs."""
     state = min(one["state"], other["state"], key=_STATES.index)
     return {**one, "state": state, "trunk": sorted({*one["trunk"], *other["trunk"]})}
-
-
-@dataclass(frozen=True)
-class Mirror:
-    """What a switch mirrors: all that passes ``links``, or enters any link, goes ``to`` one."""
-
-    links: tuple[Any, ...]
-    to: Any
-
-    def plan(self, ports: dict[Any, str]) -> MirrorPlan | None:
-        """Return it in names of ports; None if the one that copies go to is not there."""
-        if self.to not in ports:
-            return None
-        if not self.links:
-            others = (port for link, port in ports.items() if link is not self.to)
-            return MirrorPlan(ports[self.to], tuple(others))
-        named = tuple(ports[link] for link in self.links if link in ports)
-        return MirrorPlan(ports[self.to], named, named)

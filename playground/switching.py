@@ -155,3 +155,21 @@ def _check_number(name: str, value: object, least: int, most: int, unit: str) ->
 
 
 PLAIN = SwitchSettings()
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """What a switch mirrors: all that passes ``links``, or enters any link, goes ``to`` one."""
+
+    links: tuple[Any, ...]
+    to: Any
+
+    def plan(self, ports: dict[Any, str]) -> MirrorPlan | None:
+        """Return it in names of ports; None if the one that copies go to is not there."""
+        if self.to not in ports:
+            return None
+        if not self.links:
+            others = (port for link, port in ports.items() if link is not self.to)
+            return MirrorPlan(ports[self.to], tuple(others))
+        named = tuple(ports[link] for link in self.links if link in ports)
+        return MirrorPlan(ports[self.to], named, named)

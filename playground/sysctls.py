@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 from playground.errors import UnknownName
 from playground.steering import check_sysctl, sysctl_key, sysctl_parts
 from playground.tables import Table, Tabular
-
-if TYPE_CHECKING:
-    from playground.topology import Machine
 
 
 @dataclass(frozen=True)
@@ -32,7 +29,7 @@ class Sysctls(Tabular):
 
     """
 
-    def __init__(self, node: Machine) -> None:
+    def __init__(self, node: Any) -> None:
         self._node = node
 
     def __getitem__(self, name: str) -> str:
@@ -45,7 +42,7 @@ class Sysctls(Tabular):
                     f"{self._node.name} is not running, and nothing was declared for {name!r}: "
                     "start its lab, and its kernel says what it is"
                 )
-            return self._node.own_sysctls[known]
+            return str(self._node.own_sysctls[known])
         check_sysctl(self._node.name, name, 0)
         [found] = live.agent.call("sysctls", pid=live.pid, names=[name])
         if found is None:
@@ -54,7 +51,7 @@ class Sysctls(Tabular):
 
     def __setitem__(self, name: str, value: object) -> None:
         setting = check_sysctl(self._node.name, name, value)
-        self._node._steer(sysctls=self._node.own_sysctls | setting)
+        self._node.steer(sysctls=self._node.own_sysctls | setting)
 
     def as_shell(self) -> list[str]:
         """Return the commands that make the settings declared by hand (sysctl(8)).

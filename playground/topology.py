@@ -16,7 +16,6 @@ Link(home, h1, address='192.168.1.11')
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,18 +23,16 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from playground.addresses import Address, InterfaceAddress, Network
 from playground.errors import TopologyError
+from playground.impairment import NO_IMPAIRMENT, Impairment
 from playground.limits import Limits, make_limits
-from playground.link_operations import LinkOperations
-from playground.live import LiveNode, LiveSwitch
-from playground.operations import NodeOperations
-from playground.plan import Address, InterfaceAddress, Network
+from playground.parts import End, LinkBase, Listener, MachineBase, SwitchBase, next_serial
 from playground.protocols import OspfLink, check_as_number, check_ospf_link, check_routing
 from playground.rules import Firewall
 from playground.services import ServiceSettings
 from playground.steering import Steering
-from playground.switch_operations import SwitchOperations
-from playground.switching import PLAIN, SwitchSettings
+from playground.switching import PLAIN, Mirror, SwitchSettings
 from playground.translation import Translating, Translation
 from playground.vlans import NO_VLANS, Carried, check_number, check_numbers, listed
 from playground.written import (
@@ -46,7 +43,6 @@ from playground.written import (
     check_loopback,
     check_mac,
     check_mtu,
-    check_name,
     check_pair,
     check_services,
     check_subnets,
@@ -62,30 +58,8 @@ from playground.written import (
     several,
 )
 
-# Declarations are numbered as they are made, so that "in the order declared"
-# means the same from whichever node a lab is collected.
-_serial = itertools.count()
 
-
-class NodeBase:
-    """What hosts, routers and switches have in common: a name and links.
-
-    ``name`` is the full name, ``short`` its first label, ``links`` the links
-    in the order they were declared.
-
-    """
-
-    name: str
-    short: str
-
-    def __init__(self, name: str) -> None:
-        self.name = check_name(type(self).__name__, name)
-        self.short = self.name.partition(".")[0]
-        self.links: list[Link] = []
-        self.serial = next(_serial)
-
-
-class Machine(Steering, NodeBase, NodeOperations):
+class Machine(Steering, MachineBase):
     """A node that runs as a container of its own: a host or a router.
 
     ``declared_services`` holds the settings of the services it offers;
@@ -113,12 +87,11 @@ class Machine(Steering, NodeBase, NodeOperations):
         self.declared_services = check_services(self.name, services)
         self.limits: Limits = make_limits(self.name, memory_mb, cpus, processes)
         own = ("input", "output")
-        self.firewall = Firewall(self, ("forward", *own) if isinstance(self, Router) else own)
+        chains = ("forward", *own) if isinstance(self, Router) else own
+        self.firewall = self._make_firewall(chains)
 
-    @property
-    def attachments(self) -> list[Link]:
-        """What connects it to networks, in order: its links, of a trunk each VLAN as one."""
-        return [part for link in self.links for part in link.attachments]
+    def _make_firewall(self, chains: Sequence[str]) -> Firewall:
+        return Firewall(self, chains)
 
     @property
     def cards(self) -> list[Link]:
@@ -250,9 +223,9 @@ class Router(Translating, Machine):
         known = before.get(link, OspfLink())
         cost = said.cost if said.cost is not None else known.cost
         self.ospf_links = before | {link: OspfLink(cost, said.area or known.area)}
-        if self._live is not None:
+        if self.listener is not None:
             try:
-                self._live.lab.catch_up()
+                self.listener.catch_up()
             except BaseException:
                 self.ospf_links = before
                 raise
@@ -271,7 +244,7 @@ class Router(Translating, Machine):
         return f"Router({', '.join([repr(self.name), *self._options(), *routing])})"
 
 
-class Switch(SwitchOperations, NodeBase):
+class Switch(SwitchBase):
     """A switch: all that is linked to it, or to switches linked to it, is one network.
 
     ``subnet`` is that network's address range, one for each family at most;
@@ -316,13 +289,18 @@ class Switch(SwitchOperations, NodeBase):
                 f'vlans={{10: "{self.subnets[0]}"}}, and leave subnet= out'
             )
         self._vlans = _check_vlans(here, vlans)
+        self._mirror: Mirror | None = None
         self._settings = SwitchSettings(ageing_s, stp, priority, forward_delay_s, hub)
 
-    def _name(self) -> str:
-        return self.name
+    @property
+    def settings(self) -> SwitchSettings:
+        """How it learns, and whether it keeps loops open."""
+        return self._settings
 
-    def _own_links(self) -> Sequence[Link]:
-        return self.links
+    @property
+    def mirrored(self) -> Mirror | None:
+        """What `mirror` has said; None without."""
+        return self._mirror
 
     @property
     def vlans(self) -> Mapping[int, tuple[Network, ...]]:
@@ -359,7 +337,7 @@ class Switch(SwitchOperations, NodeBase):
         """Return the subnets given to one of its VLANs, or to all of it."""
         return self.subnets if vlan is None else self._vlans.get(vlan, ())
 
-    def _refuse_loop(self) -> None:
+    def refuse_loop(self) -> None:
         for place in self.places:
             network = reached(place)
             between = {
@@ -391,43 +369,7 @@ Node = Host | Router | Switch
 Place = tuple[Switch, int | None]
 
 
-@dataclass(frozen=True, eq=False)
-class End:
-    """One end of a link, as declared.
-
-    ``name`` and ``mac`` are None where the lab shall choose.  ``addresses``
-    holds addresses with their prefix (`IPv4Interface`, `IPv6Interface`) or,
-    where only the segment's subnet says how long that is, without.  With
-    ``dhcp`` the node asks a server for its IPv4 address; with ``unaddressed`` it has none
-    and shall get none.  ``vlan`` is set where frames are tagged with it: an interface of its
-    own upon that of the trunk.
-
-    """
-
-    node: Node
-    name: str | None = None
-    addresses: tuple[Address | InterfaceAddress, ...] = ()
-    mac: str | None = None
-    dhcp: bool = False
-    vlan: int | None = None
-    unaddressed: bool = False
-
-    @property
-    def said(self) -> str:
-        """What would be written of its addresses: 'auto' where the lab chooses."""
-        if self.dhcp:
-            return "'dhcp'"
-        return one_or_list(self.addresses) if self.addresses or self.unaddressed else repr(AUTO)
-
-    def __repr__(self) -> str:
-        parts = [self.node.name]
-        parts += [f"vlan={self.vlan}"] if self.vlan else []
-        parts += [repr(self.name)] if self.name else []
-        parts += [repr([str(address) for address in self.addresses])] if self.addresses else []
-        return f"End({', '.join(parts)})"
-
-
-class Link(LinkOperations):
+class Link(LinkBase):
     """A cable between two nodes, of which each may be a host, a router or a switch.
 
     ``subnet`` is the address range of a link between two hosts or routers, and
@@ -465,6 +407,9 @@ class Link(LinkOperations):
 
     """
 
+    _down: bool = False
+    _toward: tuple[Impairment, Impairment] = (NO_IMPAIRMENT, NO_IMPAIRMENT)
+
     def __init__(
         self,
         a: Node,
@@ -487,7 +432,7 @@ class Link(LinkOperations):
         self.subnets: tuple[Network, ...] = ()
         carried = _check_carried(here, a, b, vlan, trunk)
         _refuse_loop(a, b, carried)
-        far = (_Far(), _Far())
+        far = (Far(), Far())
         if isinstance(a, Switch) or isinstance(b, Switch):
             _refuse_on_switch(here, a, b, subnet, addresses, address, names, macs)
             far = (_far(here, a, b, carried, address), _far(here, b, a, carried, address))
@@ -504,8 +449,8 @@ class Link(LinkOperations):
             given = direct_addresses(here, a, b, self.subnets, addresses)
             said = (addresses,) * 2 if addresses is None or is_auto(addresses) else addresses
             far = (
-                _Far(given[0], unaddressed=is_empty(said[0])),
-                _Far(given[1], unaddressed=is_empty(said[1])),
+                Far(given[0], unaddressed=is_empty(said[0])),
+                Far(given[1], unaddressed=is_empty(said[1])),
             )
         self.mtu_bytes = check_mtu(here, mtu)
         self.offload = check_bool(here, "offload", offload)
@@ -515,13 +460,13 @@ class Link(LinkOperations):
                 for side, node in enumerate((a, b))
             ),
         )
-        self.serial = next(_serial)
+        self.serial = next_serial()
         self._carry(carried, checked, far)
         # Nothing can fail from here on, so that a refused link leaves no trace.
         a.links.append(self)
         b.links.append(self)
 
-    def _carry(self, carried: Carried, ends: tuple[End, ...], far: tuple[_Far, _Far]) -> None:
+    def _carry(self, carried: Carried, ends: tuple[End, ...], far: tuple[Far, Far]) -> None:
         """Take over what was checked: VLANs, and the addresses that the ends have in them."""
         self.carried = carried
         self.ends = (
@@ -536,10 +481,28 @@ class Link(LinkOperations):
             ),
         )
         self._parts = {
-            number: VlanLink(self, number, addressed)
+            number: self._make_part(number, addressed)
             for there in far
             for number, addressed in there.tagged.items()
         }
+
+    @property
+    def is_down(self) -> bool:
+        """Whether `down` was said, and not `up` since."""
+        return self._down
+
+    @property
+    def declared_impairments(self) -> tuple[Impairment, Impairment]:
+        """What is to happen to frames toward the first end, and the second."""
+        return self._toward
+
+    def _make_part(self, vlan: int, far: Far) -> VlanLink:
+        return VlanLink(self, vlan, far)
+
+    @property
+    def listener(self) -> Listener | None:
+        """The lab that runs it; None for one that is only declared."""
+        return None
 
     @property
     def vlan(self) -> int | None:
@@ -572,7 +535,7 @@ class Link(LinkOperations):
             has = f"only {listed(self.trunk)}" if self.trunk else "for it is no trunk"
             raise TopologyError(f"{self!r} has no interface of VLAN {vlan!r}, {has}")
         if vlan not in self._parts:
-            self._parts[vlan] = VlanLink(self, vlan, _Far())
+            self._parts[vlan] = self._make_part(vlan, Far())
         return self._parts[vlan]
 
     def change(
@@ -612,7 +575,6 @@ class Link(LinkOperations):
                 )
             _refuse_loop(a, b, carried)
             far = (_far(here, a, b, carried, address), _far(here, b, a, carried, address))
-        live = self._live
         self._carry(carried, self.ends, far)
         staying = {number: part for number, part in before[2].items() if number in self.trunk}
         self._parts = staying | self._parts
@@ -620,50 +582,11 @@ class Link(LinkOperations):
             for number, part in before[2].items():
                 if self._parts.get(number) is not part:
                     refuse_in_use(part)
-            if live is not None:
-                live.lab.catch_up()
+            if self.listener is not None:
+                self.listener.catch_up()
         except BaseException:
             self.carried, self.ends, self._parts = before
             raise
-
-    def end(self, node: NodeBase) -> End:
-        """Return this link's end at `node`; raises `KeyError` if it has none."""
-        for end in self.ends:
-            if end.node is node:
-                return end
-        raise KeyError(node.name)
-
-    def peer(self, node: NodeBase) -> End:
-        """Return the end that is not at `node`; raises `KeyError` if none is."""
-        return self.ends[1] if self.end(node) is self.ends[0] else self.ends[0]
-
-    def as_shell(self) -> list[str]:
-        """Return the commands that do to the kernel what was said of this link.
-
-        What `down` and `impair` have done, the VLANs of its ports, and the interfaces
-        that stand upon a trunk.  Each begins with where it is to be run.  Raises
-        `NotRunning` as `statistics`.
-
-        >>> link.as_shell()
-        ['h1: ip link set dev eth0 down', 'h2: ip link set dev eth0 down']
-        >>> trunk.as_shell()[-1]
-        'gateway: ip link add link eth0 name eth0.20 type vlan id 20'
-
-        """
-        lines = super().as_shell()
-        wire = self._running().wire
-        for end, planned in zip(self.ends, (wire.a, wire.b), strict=True):
-            live = end.node._live
-            if isinstance(live, LiveSwitch):
-                found = (port for port in live.plan.ports if port.port == planned.interface)
-                lines += [f"{planned.node}: {line}" for port in found for line in port.as_shell()]
-            elif isinstance(live, LiveNode) and live.plan is not None:
-                above = (one for one in live.plan.interfaces if one.parent == planned.interface)
-                lines += [f"{planned.node}: {one.as_shell()}" for one in above]
-        return lines
-
-    def _names(self) -> tuple[str, str]:
-        return self.ends[0].node.name, self.ends[1].node.name
 
     def __repr__(self) -> str:
         a, b = self.ends
@@ -704,7 +627,7 @@ class VlanLink(Link):
 
     """
 
-    def __init__(self, whole: Link, vlan: int, far: _Far) -> None:
+    def __init__(self, whole: Link, vlan: int, far: Far) -> None:
         self.whole = whole
         self.subnets = ()
         self.mtu_bytes, self.offload, self.serial = whole.mtu_bytes, whole.offload, whole.serial
@@ -727,15 +650,9 @@ class VlanLink(Link):
 
     def change(self, **_: Any) -> None:
         """Refused: what is changed is the whole trunk."""
-        raise self._refusal()
+        raise self.refusal()
 
-    def _running(self) -> Any:
-        raise self._refusal()
-
-    def _apply(self, change: Any) -> None:
-        raise self._refusal()
-
-    def _refusal(self) -> TopologyError:
+    def refusal(self) -> TopologyError:
         return TopologyError(
             f"{self!r} has no cable of its own; say it to the whole trunk: {self.whole!r}"
         )
@@ -884,12 +801,12 @@ def _check_carried(
 
 
 @dataclass(frozen=True)
-class _Far:
+class Far:
     """The addresses of one end of a link; at a trunk those in each VLAN."""
 
     addresses: tuple[Address | InterfaceAddress, ...] = ()
     dhcp: bool = False
-    tagged: Mapping[int, _Far] = field(default_factory=dict)
+    tagged: Mapping[int, Far] = field(default_factory=dict)
     unaddressed: bool = False
 
 
@@ -899,19 +816,19 @@ def _far(
     other: Node,
     carried: Carried,
     address: OneOrMore | Mapping[int, OneOrMore],
-) -> _Far:
+) -> Far:
     """Return the checked addresses of `node`'s end of a link to a switch."""
     if isinstance(node, Switch) or not isinstance(other, Switch):
-        return _Far()
+        return Far()
     if carried.vlan is not None or not carried:
         if isinstance(address, Mapping):
             raise TopologyError(f"{here}: address={address!r} names VLANs, and this is no trunk")
         return _far_in(here, node, other, carried.vlan, address)
     if is_auto(address):
-        return _Far()
+        return Far()
     numbers = carried.trunk or tuple(other.vlans)
     if is_empty(address):
-        return _Far(tagged={number: _Far(unaddressed=True) for number in numbers})
+        return Far(tagged={number: Far(unaddressed=True) for number in numbers})
     if not isinstance(address, Mapping):
         raise TopologyError(
             f"{here}: a trunk has an address in each VLAN; write which, as in "
@@ -922,7 +839,7 @@ def _far(
             raise TopologyError(
                 f"{here}: address= names VLAN {number!r}, and the trunk carries {listed(numbers)}"
             )
-    return _Far(
+    return Far(
         tagged={
             number: _far_in(f"{here}, VLAN {number}", node, other, number, item)
             for number, item in address.items()
@@ -930,13 +847,13 @@ def _far(
     )
 
 
-def _far_in(here: str, node: Node, switch: Switch, vlan: int | None, address: OneOrMore) -> _Far:
+def _far_in(here: str, node: Node, switch: Switch, vlan: int | None, address: OneOrMore) -> Far:
     if isinstance(address, str) and address == "dhcp":
         _check_dhcp(here, node, switch)
-        return _Far(dhcp=True)
+        return Far(dhcp=True)
     if is_auto(address) or is_empty(address):
-        return _Far(unaddressed=is_empty(address))
-    return _Far(_switch_addresses(here, node, switch, vlan, address))
+        return Far(unaddressed=is_empty(address))
+    return Far(_switch_addresses(here, node, switch, vlan, address))
 
 
 def _switch_addresses(
@@ -1046,7 +963,8 @@ def _refuse_on_switch(
 
 
 def _check_dhcp(here: str, a: Node, b: Node) -> None:
-    if {Switch, Host} != {type(a), type(b)}:
+    kinds = {kind for kind in (Switch, Host) for node in (a, b) if isinstance(node, kind)}
+    if kinds != {Switch, Host}:
         raise TopologyError(
             f'{here}: address="dhcp" is for a host at a switch; give this link\'s ends '
             f"addresses, or leave them to the lab"

@@ -11,15 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from playground.errors import TopologyError
-from playground.rules import links_to
-
-if TYPE_CHECKING:
-    from playground.live import LiveNode
-    from playground.rules import Firewall
-    from playground.topology import Link, Machine, Switch
+from playground.parts import LinkBase, MachineBase, SwitchBase
+from playground.rules import Firewall, links_to
 
 KINDS = ("port-restricted", "full-cone", "symmetric")
 HELPERS = ("ftp", "tftp")
@@ -34,7 +30,7 @@ class Masquerade:
 
     """
 
-    link: Link
+    link: LinkBase
     address: IPv4Address | None = None
     kind: str = "port-restricted"
     helpers: tuple[str, ...] = ("ftp",)
@@ -44,9 +40,9 @@ class Masquerade:
 class Forward:
     """A router's word to hand a port of its address on `link` to a host inside."""
 
-    link: Link
+    link: LinkBase
     port: int
-    host: Machine
+    host: MachineBase
     to_port: int
     protocol: str
 
@@ -55,31 +51,22 @@ class Forward:
 class OneToOne:
     """A router's word to let one of its addresses on `link` stand for a host inside."""
 
-    link: Link
+    link: LinkBase
     address: IPv4Address
-    host: Machine
+    host: MachineBase
 
 
 Translation = Masquerade | Forward | OneToOne
 
 
-class Translating:
+class Translating(MachineBase):
     """The part of a `Router` that translates addresses; ``nat`` holds what it was told."""
-
-    name: str
-    links: list[Link]
-
-    if TYPE_CHECKING:
-
-        @property
-        def attachments(self) -> list[Link]: ...
 
     firewall: Firewall
     nat: list[Translation]
-    _live: LiveNode | None
 
     def masquerade(
-        self, link: Link, *, kind: str = "port-restricted", helpers: Sequence[str] = ("ftp",)
+        self, link: LinkBase, *, kind: str = "port-restricted", helpers: Sequence[str] = ("ftp",)
     ) -> None:
         """Hide all that lies behind this router from what `link` leads to.
 
@@ -111,7 +98,7 @@ class Translating:
 
     def snat(
         self,
-        link: Link,
+        link: LinkBase,
         *,
         to: str | IPv4Address,
         kind: str = "port-restricted",
@@ -138,10 +125,10 @@ class Translating:
 
     def forward(
         self,
-        link: Link,
+        link: LinkBase,
         *,
         port: int,
-        to: Machine | tuple[Machine, int],
+        to: MachineBase | tuple[MachineBase, int],
         protocol: str = "tcp",
     ) -> None:
         """Let connections to one of this router's ports through to a host inside.
@@ -173,7 +160,7 @@ class Translating:
                 )
         self._translate([*self.nat, declared])
 
-    def one_to_one(self, link: Link, *, address: str | IPv4Address, to: Machine) -> None:
+    def one_to_one(self, link: LinkBase, *, address: str | IPv4Address, to: MachineBase) -> None:
         """Let one of this router's addresses on `link` stand for a host inside, both ways.
 
         What comes to ``address`` goes on to the host, at any port, and what the host
@@ -219,9 +206,9 @@ class Translating:
     def zones(
         self,
         *,
-        inside: Link | Switch | Sequence[Link | Switch],
-        outside: Link | Switch | Sequence[Link | Switch],
-        dmz: Link | Switch | Sequence[Link | Switch] | None = None,
+        inside: LinkBase | SwitchBase | Sequence[LinkBase | SwitchBase],
+        outside: LinkBase | SwitchBase | Sequence[LinkBase | SwitchBase],
+        dmz: LinkBase | SwitchBase | Sequence[LinkBase | SwitchBase] | None = None,
         nat: bool = True,
     ) -> None:
         """Set the usual policy of a home or an office, in IPv4 and IPv6.
@@ -260,7 +247,9 @@ class Translating:
                 self._translate(before)
             raise
 
-    def _policy(self, inside: Sequence[Link], outside: Sequence[Link], dmz: Sequence[Link]) -> None:
+    def _policy(
+        self, inside: Sequence[LinkBase], outside: Sequence[LinkBase], dmz: Sequence[LinkBase]
+    ) -> None:
         firewall = self.firewall
         firewall.default("drop")
         firewall.default("drop", chain="input")
@@ -271,18 +260,16 @@ class Translating:
         firewall.accept(chain="input", interface=inside, comment="the router itself")
         firewall.accept(chain="input", protocol="icmp", comment="pings and errors")
 
-    def _zone(self, argument: str, several: Any) -> tuple[Link, ...]:
-        from playground.topology import Link, Switch
-
+    def _zone(self, argument: str, several: Any) -> tuple[LinkBase, ...]:
         if several is None:
             return ()
         items = several if isinstance(several, (list, tuple)) else (several,)
-        found: list[Link] = []
+        found: list[LinkBase] = []
         for item in items:
-            if isinstance(item, Switch):
+            if isinstance(item, SwitchBase):
                 links = links_to(self.attachments, item)
             else:
-                mine = isinstance(item, Link) and item in (*self.links, *self.attachments)
+                mine = isinstance(item, LinkBase) and item in (*self.links, *self.attachments)
                 links = list(item.attachments) if mine else []
             if not links:
                 raise TopologyError(
@@ -300,7 +287,7 @@ class Translating:
         return tuple(item for item in self.nat if isinstance(item, Masquerade))
 
     @property
-    def uplinks(self) -> tuple[Link, ...]:
+    def uplinks(self) -> tuple[LinkBase, ...]:
         """The links through which this router masquerades."""
         return tuple(item.link for item in self.masquerades)
 
@@ -333,19 +320,16 @@ class Translating:
 
     def _translate(self, nat: list[Translation]) -> None:
         before, self.nat = self.nat, nat
-        live = self._live
-        if live is None:
+        if self.listener is None:
             return
         try:
-            live.lab.catch_up()
+            self.listener.catch_up()
         except BaseException:
             self.nat = before
             raise
 
     def _check_own(self, link: object, what: str) -> None:
-        from playground.topology import Link
-
-        if not isinstance(link, Link):
+        if not isinstance(link, LinkBase):
             raise TopologyError(
                 f"router {self.name}: {what}() takes a Link, not {_words(link)}; keep the link: "
                 f"uplink = Link({self.name}, ...)"
@@ -382,12 +366,11 @@ def _check_port(here: str, port: object) -> None:
         )
 
 
-def _check_target(router: str, to: object, port: int) -> tuple[Machine, int]:
-    from playground.topology import Machine
+def _check_target(router: str, to: object, port: int) -> tuple[MachineBase, int]:
 
-    if isinstance(to, Machine):
+    if isinstance(to, MachineBase):
         return to, port
-    if isinstance(to, tuple) and len(to) == 2 and isinstance(to[0], Machine):
+    if isinstance(to, tuple) and len(to) == 2 and isinstance(to[0], MachineBase):
         return to[0], to[1]
     raise TopologyError(
         f"router {router}: to={to!r} is no host and port; write to=(h1, 80) with the Host itself"

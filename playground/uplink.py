@@ -15,10 +15,10 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network, ip_network
 from typing import TYPE_CHECKING, Any, Self
 
 from playground.errors import AgentError, BadArgument, NotRunning
+from playground.network import Host, Router
 from playground.plan import Plan, RoutePlan
 from playground.plugging import about, find_host, plumber_for, refuse_strangers
 from playground.plumber import DockerPlumber
-from playground.topology import Host, Router
 
 if TYPE_CHECKING:
     from playground.lab import Lab

@@ -15,16 +15,9 @@ from dataclasses import dataclass, field
 from ipaddress import IPv6Address
 
 from playground.errors import TopologyError
+from playground.parts import End
 from playground.plan import InterfacePlan, Plan, WirePlan
-from playground.topology import (
-    IFNAME_LENGTH,
-    RESERVED_IFNAMES,
-    End,
-    Link,
-    Machine,
-    Node,
-    Switch,
-)
+from playground.topology import IFNAME_LENGTH, RESERVED_IFNAMES, Link, Machine, Node, Switch
 
 
 @dataclass(frozen=True)

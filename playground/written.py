@@ -22,8 +22,8 @@ from ipaddress import (
 )
 from typing import Any, Protocol
 
+from playground.addresses import Address, InterfaceAddress, Network
 from playground.errors import TopologyError
-from playground.plan import Address, InterfaceAddress, Network
 from playground.services import ServiceSettings, service
 
 # An interface class is a subclass of its address class: this tells them apart.

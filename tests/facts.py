@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playground.topology import Node
+from playground.network import Node
 
 
 def assert_can_ping(node: Node, target: Node | str) -> None:

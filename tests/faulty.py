@@ -16,7 +16,7 @@ from typing import Any
 from playground.engine import Engine
 from playground.explanations import CAUSES, Explanation
 from playground.lab import Lab
-from playground.topology import Host, Link, Machine, Router, Switch
+from playground.network import Host, Link, Machine, Router, Switch
 
 SERVER = """
 import socket, sys, time

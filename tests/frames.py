@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from playground.commands import Job
-from playground.topology import Host
+from playground.network import Host
 
 _PROGRAM = """
 import json, select, socket, struct, sys, threading, time

@@ -13,8 +13,9 @@ from ipaddress import ip_network
 
 from hypothesis import strategies as st
 
-from playground.plan import Address, NodePlan, Plan, RoutePlan, WirePlan
-from playground.topology import Host, Link, Machine, Node, Router, Switch
+from playground.addresses import Address
+from playground.network import Host, Link, Machine, Node, Router, Switch
+from playground.plan import NodePlan, Plan, RoutePlan, WirePlan
 
 # -- forwarding -------------------------------------------------------------
 

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from playground.errors import TopologyError
+from playground.network import Host, Link, Node, Router, Switch
 from playground.plan import Plan
 from playground.planning import make_plan
-from playground.topology import Host, Link, Node, Router, Switch
 from tests.networks import nat_networks, plain_networks
 
 

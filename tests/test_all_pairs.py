@@ -11,8 +11,8 @@ from playground.all_pairs import PingAll, PingedPair
 from playground.engine import Engine
 from playground.errors import BadArgument, NoSuchNode
 from playground.lab import Lab
+from playground.network import Host, Link, Router, Switch
 from playground.tables import Table
-from playground.topology import Host, Link, Router, Switch
 
 
 def pings(*missed: tuple[str, str], names: tuple[str, ...] = ("h1", "h2", "www")) -> PingAll:

@@ -12,9 +12,9 @@ from playground import applying
 from playground.changes import compare
 from playground.credentials import Credentials
 from playground.examples import coffee_shop_nodes
+from playground.network import Host, Link, Switch
 from playground.planning import make_plan
 from playground.provision import NodeProvision, provision
-from playground.topology import Host, Link, Switch
 
 
 class Recorder:

@@ -22,8 +22,8 @@ from playground.engine import Engine
 from playground.errors import BadArgument, NotReady, NotRunning, TopologyError
 from playground.frames import Directory, Place
 from playground.lab import Lab
+from playground.network import Host, Link, Router, Switch
 from playground.remote import Client
-from playground.topology import Host, Link, Router, Switch
 from tests.made import DIRECTORY
 from tests.support_agent import (
     Namespaces,

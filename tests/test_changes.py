@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from playground.changes import compare
+from playground.network import Host, Link, Router, Switch
 from playground.planning import make_plan
 from playground.rulesets import NO_RULES
-from playground.topology import Host, Link, Router, Switch
 
 
 def small_network() -> tuple[Switch, Router, Host]:

@@ -11,7 +11,7 @@ from playground import CheckFailed, PlaygroundError
 from playground.engine import Engine
 from playground.errors import BadArgument, NotRunning
 from playground.lab import Lab
-from playground.topology import Host, Link, Router, Switch
+from playground.network import Host, Link, Router, Switch
 
 PAGE = "python3 -m http.server {port} --directory {folder}"
 

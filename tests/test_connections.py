@@ -11,7 +11,7 @@ from playground.connections import read_connection
 from playground.engine import Engine
 from playground.errors import BadArgument, NotRunning
 from playground.lab import Lab
-from playground.topology import Host, Link, Router, Switch
+from playground.network import Host, Link, Router, Switch
 from tests.census import wait_until
 from tests.facts import assert_can_ping
 from tests.traffic import serve, speak

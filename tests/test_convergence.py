@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from playground.convergence import Complaint, unfinished
+from playground.network import Host, Link, Router, Switch
 from playground.plan import Plan
 from playground.planning import make_plan
-from playground.topology import Host, Link, Router, Switch
 from tests.networks import best_tables
 
 

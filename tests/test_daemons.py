@@ -14,10 +14,10 @@ from playground.convergence import unfinished
 from playground.engine import Engine
 from playground.errors import BadArgument, CommandFailed, TopologyError
 from playground.lab import Lab
+from playground.network import Host, Link, Router, Switch
 from playground.plan import InterfacePlan, NodePlan, Plan
 from playground.planning import make_plan
 from playground.services import BGP, OSPF, OSPF6, RIP, RoutingDaemon
-from playground.topology import Host, Link, Router, Switch
 from playground.wiring import link_local
 from tests.facts import assert_can_ping, assert_path
 from tests.networks import best_tables, many_cables

@@ -11,9 +11,9 @@ from playground.dhcp import server_lines
 from playground.engine import Engine
 from playground.errors import NotReady, TopologyError
 from playground.lab import Lab
+from playground.network import Host, Link, Router, Switch
 from playground.planning import make_plan
 from playground.services import DHCP, DHCPRelay
-from playground.topology import Host, Link, Router, Switch
 
 
 class Home:

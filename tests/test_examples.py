@@ -13,10 +13,10 @@ from playground.examples import (
     office_vlans_nodes,
     ospf_rings,
 )
+from playground.network import Router
 from playground.plan import NodePlan, Plan
 from playground.planning import make_plan
 from playground.services import IMAP
-from playground.topology import Router
 from tests.facts import assert_can_ping, assert_path, get_page
 
 

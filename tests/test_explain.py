@@ -16,7 +16,7 @@ import pytest
 from playground.engine import Engine
 from playground.errors import BadArgument, NoSuchNode, NotRunning
 from playground.lab import Lab
-from playground.topology import Host, Link
+from playground.network import Host, Link
 from tests.faulty import Net, assert_names, changed, gateway, rules, serving
 
 

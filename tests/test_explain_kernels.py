@@ -14,7 +14,7 @@ import pytest
 from playground.examples import office_vlans
 from playground.lab import Lab
 from playground.namespaces_engine import NamespacesEngine
-from playground.topology import Host, Link, Router, Switch
+from playground.network import Host, Link, Router, Switch
 from tests.faulty import Net, assert_names, changed, gateway, rules, serving
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from playground.explaining import decide
 from playground.explanations import CAUSES
+from playground.network import Host, Link, Router, Switch
 from playground.packet_facts import (
     Facts,
     Look,
@@ -26,7 +27,6 @@ from playground.plan import Plan
 from playground.planning import make_plan
 from playground.sightings import ICMP, TCP, Marks, Neighbourly, Packet, Sighting
 from playground.states import AddressState, InterfaceState, NodeState, SocketState
-from playground.topology import Host, Link, Router, Switch
 
 ISN = 1000
 NAME = "www is 10.0.2.2 (/etc/hosts)"

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from playground.errors import TopologyError
-from playground.firewall import counted_rows
+from playground.firewall_operations import counted_rows
+from playground.network import Host, Link, Router, Switch
 from playground.plan import FilterPlan, ForwardPlan, NatPlan, UplinkPlan
 from playground.planning import make_plan
 from playground.rulesets import make_ruleset
-from playground.topology import Host, Link, Router, Switch
 
 WEB = ForwardPlan("eth0", (ip_address("10.9.0.1"),), "tcp", 8080, ip_address("192.168.1.2"), 80)
 

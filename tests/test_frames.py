@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from playground.frames import Directory, Owner
+from playground.network import Host, Link, Router, Switch
 from playground.planning import make_plan
-from playground.topology import Host, Link, Router, Switch
 from tests.made import DIRECTORY, H1, MACS, MODEM_IN, MODEM_OUT, WWW
 
 # A second home with the same addresses.

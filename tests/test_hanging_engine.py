@@ -15,7 +15,7 @@ from playground import docker_engine, docker_line, doctor
 from playground.docker_engine import DockerEngine
 from playground.errors import EngineError
 from playground.lab import Lab
-from playground.topology import Host
+from playground.network import Host
 from tests import machine
 from tests.slow_engine import SlowEngine
 

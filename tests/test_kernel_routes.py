@@ -15,7 +15,7 @@ from playground.engine import Engine
 from playground.errors import NotRunning
 from playground.kernel_routes import Route, read_route, with_hops
 from playground.lab import Lab
-from playground.topology import Host, Link, Router
+from playground.network import Host, Link, Router
 
 NAMES = {2: "eth0", 3: "eth1"}
 

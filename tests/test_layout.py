@@ -12,8 +12,8 @@ from playground import layout
 from playground.diagram import make_diagram
 from playground.errors import PlaygroundError
 from playground.layout import Layout, Point, place
+from playground.network import Link, Router
 from playground.planning import make_plan
-from playground.topology import Link, Router
 from tests.topologies import TOPOLOGIES, nodes_of
 
 PROGRAMS = [

@@ -13,9 +13,9 @@ from playground.engine import Engine
 from playground.errors import AgentError, NotRunning, PlaygroundError, TopologyError
 from playground.impairment import Impairment
 from playground.lab import Lab
+from playground.network import Host, Link, Router, Switch
 from playground.planning import make_plan
 from playground.remote import Client
-from playground.topology import Host, Link, Router, Switch
 from tests.traffic import tcp_mbit
 
 

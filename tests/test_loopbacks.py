@@ -12,10 +12,10 @@ from playground.credentials import Credentials
 from playground.engine import Engine
 from playground.errors import TopologyError
 from playground.lab import Lab
+from playground.network import Host, Link, Router, Switch
 from playground.planning import make_plan
 from playground.saving import load, save
 from playground.services import BGP, OSPF
-from playground.topology import Host, Link, Router, Switch
 from tests.networks import Simulation
 
 

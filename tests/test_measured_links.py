@@ -24,7 +24,7 @@ import pytest
 from playground.engine import Engine
 from playground.impairment import Impairment
 from playground.lab import Lab
-from playground.topology import Host, Link
+from playground.network import Host, Link
 from tests.chance import binomial_bounds
 from tests.frames import Arrival, Tracks, Train, tracks
 from tests.machine import THROWN_AWAY

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from playground.network import Host, Link, Router, Switch
 from playground.plan import Plan
 from playground.planning import make_plan
 from playground.services import DNS, SMTP
-from playground.topology import Host, Link, Router, Switch
 
 
 def hosts(plan: Plan, node: str) -> list[str]:

@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import pytest
 
+from playground.network import Host, Link, Router, Switch
 from playground.picture import draw
 from playground.planning import make_plan
-from playground.topology import Host, Link, Router, Switch
 
 
 def home_and_www():

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
+from playground.network import Host, Link, Switch
 from playground.plan import Plan
 from playground.planning import make_plan
 from playground.services import HTTP
-from playground.topology import Host, Link, Switch
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from playground.errors import TopologyError
+from playground.network import Host, Link, Router, Switch
 from playground.plan import Plan
 from playground.planning import BRIDGE_PORTS, make_plan
-from playground.topology import Host, Link, Router, Switch
 
 
 def sysctls(plan: Plan, node: str) -> dict[str, str]:

@@ -17,8 +17,8 @@ from playground.engine import Engine
 from playground.errors import AgentError, BadArgument, NoSuchNode, PlaygroundError
 from playground.images import image_for
 from playground.lab import Lab
+from playground.network import Host, Link, Switch
 from playground.plugging import plug, plugged, unplug, wait_plugged
-from playground.topology import Host, Link, Switch
 from tests import machine
 
 SUBNET = "192.168.1.0/24"

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from playground.errors import TopologyError
+from playground.network import Link, Router, Switch
 from playground.protocols import OspfLink
-from playground.topology import Link, Router, Switch
 
 
 def test_what_is_said_of_a_link_is_kept_and_can_be_changed() -> None:

@@ -11,11 +11,11 @@ from cryptography import x509
 from playground.credentials import CA_HASH, Credentials
 from playground.errors import TopologyError
 from playground.images import images_directory
+from playground.network import Host, Link, Switch
 from playground.plan import Plan
 from playground.planning import make_plan
 from playground.provision import Account, NodeProvision, provision
 from playground.services import DNS, HTTP, IMAP, SERVICES, SMTP, File
-from playground.topology import Host, Link, Switch
 
 NAMES = ["h1", "www.example.com", "mail.example.com", "ns.example.com", "post.other.org"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from playground.errors import TopologyError
+from playground.network import Host, Link, Node, Router, Switch
 from playground.planning import make_plan
 from playground.realms import find_realms
 from playground.segments import collect, find_segments
-from playground.topology import Host, Link, Node, Router, Switch
 
 
 def realms_of(start: Node) -> list[list[str]]:

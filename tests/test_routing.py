@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 
 from playground.addressing import assign
+from playground.network import Host, Link, Node, Router, Switch
 from playground.plan import Plan
 from playground.planning import make_plan
 from playground.realms import find_realms
 from playground.segments import find_segments
-from playground.topology import Host, Link, Node, Router, Switch
 from tests.networks import Lost, nat_networks, plain_networks, simulate
 
 

@@ -7,7 +7,7 @@ import pytest
 from playground.engine import Engine
 from playground.errors import NotReady, TopologyError
 from playground.lab import Lab
-from playground.topology import Host, Link, Router
+from playground.network import Host, Link, Router
 
 
 def test_a_lab_that_cannot_converge_starts_where_nobody_waits(engine: Engine) -> None:

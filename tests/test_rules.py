@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from playground.errors import TopologyError
-from playground.topology import Host, Link, Router, Switch
+from playground.network import Host, Link, Router, Switch
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ import pytest
 from playground.credentials import Credentials
 from playground.errors import PlaygroundError
 from playground.examples import miniature_internet_nodes
+from playground.network import Host, Link, Node, Router, Switch
 from playground.planning import collect, make_plan
 from playground.provision import provision
 from playground.saving import load, save
 from playground.services import DNS, FTP, HTTP, IMAP, SMTP
-from playground.topology import Host, Link, Node, Router, Switch
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from playground.errors import TopologyError
+from playground.network import Host, Link, Router, Switch
 from playground.segments import collect, find_segments, links_of
-from playground.topology import Host, Link, Router, Switch
 
 
 def test_collect_takes_all_that_is_linked_in_the_order_declared() -> None:

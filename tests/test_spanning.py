@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from playground.network import Host, Link, Switch
 from playground.plan import Plan
 from playground.planning import make_plan
 from playground.spanning import unsettled
-from playground.topology import Host, Link, Switch
 
 LOW, HIGH = "1000020000000001", "2000020000000002"
 

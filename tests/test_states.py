@@ -9,6 +9,7 @@ import pytest
 from playground.engine import Engine
 from playground.errors import BadArgument, NotRunning
 from playground.lab import Lab
+from playground.network import Host, Link, Router, Switch
 from playground.states import (
     AddressState,
     Change,
@@ -20,7 +21,6 @@ from playground.states import (
     numbered_rules,
     ruleset_lines,
 )
-from playground.topology import Host, Link, Router, Switch
 
 RULESET = """\
 table inet playground { # handle 3

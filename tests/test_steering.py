@@ -13,9 +13,9 @@ from playground.credentials import Credentials
 from playground.engine import Engine
 from playground.errors import AgentError, TopologyError, UnknownName
 from playground.lab import Lab
+from playground.network import Host, Link, Machine, Router
 from playground.plan import NodePlan
 from playground.planning import make_plan
-from playground.topology import Host, Link, Machine, Router
 from tests.facts import assert_can_ping, assert_cannot_ping, assert_path
 
 

@@ -10,8 +10,8 @@ from playground.changes import compare
 from playground.engine import Engine
 from playground.errors import AgentError, NotRunning, TopologyError
 from playground.lab import Lab
+from playground.network import Host, Link, Switch
 from playground.planning import make_plan
-from playground.topology import Host, Link, Switch
 
 
 class Office:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from playground.errors import TopologyError
+from playground.network import Switch
 from playground.switching import PLAIN, MirrorPlan, SwitchSettings
-from playground.topology import Switch
 
 
 def test_times_are_hundredths_of_a_second_in_the_kernel() -> None:

@@ -8,11 +8,11 @@ from ipaddress import IPv4Address, ip_address
 
 import pytest
 
+from playground.network import Host, Link
 from playground.plan import Interfaces
 from playground.planning import make_plan
 from playground.results import Ping, Result, Traceroute, parse_ping, parse_traceroute
 from playground.tables import Table, html_table
-from playground.topology import Host, Link
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ import pytest
 
 from playground.errors import TopologyError
 from playground.limits import NO_LIMITS, Limits
+from playground.network import Host, Link, Machine, Node, Router, Switch
 from playground.services import FTP, HTTP
-from playground.topology import End, Host, Link, Machine, Node, Router, Switch
+from playground.topology import End
 
 
 class Bench:

@@ -11,8 +11,8 @@ from playground.changes import compare
 from playground.engine import Engine
 from playground.errors import TopologyError
 from playground.lab import Lab
+from playground.network import Host, Link, Router, Switch
 from playground.planning import make_plan
-from playground.topology import Host, Link, Router, Switch
 from tests.facts import assert_can_ping, assert_cannot_ping
 from tests.traffic import ask, send, serve, speak
 

@@ -23,8 +23,8 @@ from playground.engine import Engine
 from playground.engines import RunningLabs
 from playground.errors import AgentError, BadArgument, NotRunning
 from playground.lab import Lab
+from playground.network import Host, Link, Router, Switch
 from playground.planning import make_plan
-from playground.topology import Host, Link, Router, Switch
 from playground.uplink import ways_to
 from tests import machine
 

@@ -22,6 +22,7 @@ from playground.engine import Engine
 from playground.errors import BadArgument, NotRunning, TopologyError
 from playground.lab import Lab
 from playground.namespaces_engine import NamespacesEngine
+from playground.network import Host, Link, Router, Switch
 from playground.picture import draw
 from playground.plan import Plan
 from playground.planning import make_plan
@@ -30,7 +31,6 @@ from playground.saving import load, save
 from playground.spanning import unsettled
 from playground.switch_operations import SwitchPort
 from playground.tables import Table
-from playground.topology import Host, Link, Router, Switch
 from playground.vlans import PortPlan
 from tests.facts import assert_can_ping, assert_cannot_ping, assert_path
 from tests.support_agent import Namespaces, connect, end, needs_root, node, veth

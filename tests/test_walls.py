@@ -8,9 +8,9 @@ import pytest
 
 from playground import walls
 from playground.errors import EngineError
+from playground.network import Host, Link, Router, Switch
 from playground.plan import Plan
 from playground.planning import make_plan
-from playground.topology import Host, Link, Router, Switch
 from playground.walls import Machine, check, read_machine, refusals
 
 ARP = "net.ipv4.neigh.default.gc_thresh3"

@@ -7,7 +7,7 @@ import pytest
 from playground.engine import Engine
 from playground.errors import NotReady, PlaygroundError
 from playground.lab import Lab
-from playground.topology import Host, Link, Router
+from playground.network import Host, Link, Router
 from playground.watching import Logged, read_logged
 from tests.traffic import ask, serve
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from playground.errors import TopologyError
+from playground.network import Host, Link, Router, Switch
 from playground.plan import Plan
 from playground.planning import make_plan
-from playground.topology import Host, Link, Router, Switch
 from playground.wiring import derived_mac
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 
 from playground.commands import Job
-from playground.topology import Host, Router
+from playground.network import Host, Router
 
 # Says who asks, on TCP or UDP, as "address port".
 _SERVER = """
