@@ -90,6 +90,15 @@ class Buildah:
                             return image_root(layers, self._config(driver, image["id"]))
         return None
 
+    def tags(self) -> list[str]:
+        """Return the tags of the images of ours in the store."""
+        return [
+            name.removeprefix("localhost/")
+            for driver in _DRIVERS
+            for image in _read_list(self._graph / f"{driver}-images" / "images.json")
+            for name in image.get("names") or ()
+        ]
+
     def _layers(self, driver: str, top: str) -> list[str]:
         """The directories of a layer and of all below it."""
         if driver == "vfs":

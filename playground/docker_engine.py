@@ -240,6 +240,13 @@ class DockerEngine:
                 return False
         return True
 
+    def image_tags(self) -> list[str]:
+        """Return the tags of the engine's images of ours.  It takes the engine a while."""
+        with self._errors("looking at the images"), self._line() as line:
+            query = {"filters": json.dumps({"reference": ["playground/*"]})}
+            found = line.request("GET", "/images/json", query)
+        return [tag for image in found for tag in image.get("RepoTags") or ()]
+
     def _build(self, image: Image, base: str, progress: Progress) -> None:
         log: list[str] = []
         error = ""

@@ -27,7 +27,7 @@ from playground.docker_engine import DockerEngine
 from playground.engines import VARIABLE
 from playground.errors import EngineError, ImageError
 from playground.finding import Finding
-from playground.images import LOCAL_BASE, PUBLIC_BASE, all_images, helper_image
+from playground.images import LOCAL_BASE, PUBLIC_BASE, all_images, built_layers, helper_image
 from playground.impairment import WITHOUT_NETEM
 from playground.vlans import WITHOUT_8021Q, WITHOUT_FILTERING
 
@@ -434,10 +434,11 @@ def _kernel_configuration(release: str) -> str:
 
 
 def _images(engine: DockerEngine) -> tuple[list[Finding], list[str]]:
-    """Which images are there; also the layers of those that are missing."""
+    """Which layers of images are there, in whatever image; also those that are missing."""
     try:
         images = all_images()
-        missing = [image.layer for image in images if not engine.has_image(image.tag)]
+        built = built_layers(engine.image_tags())
+        missing = [image.layer for image in images if image.layer not in built]
     except (ImageError, EngineError) as error:
         return [Finding("images", "fail", "images cannot be looked at", str(error))], ["helper"]
     if not missing:

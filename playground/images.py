@@ -79,19 +79,15 @@ class Image:
 def images_directory() -> Path:
     """Return the directory that holds one directory for each layer.
 
-    In an installed package that is ``playground/_images``, in a clone of the
-    repository ``images`` beside the package.  Raises `ImageError` if neither
-    is there.
+    In an installed package that is ``playground/_images``, which in a clone of the
+    repository is a link to ``images`` beside the package.  Raises `ImageError` if it
+    is not there.
 
     """
-    here = Path(__file__).resolve().parent
-    for directory in (here / "_images", here.parent / "images"):
-        if (directory / "base" / "Dockerfile").is_file():
-            return directory
-    raise ImageError(
-        f"playground's images are missing: there is no {here / '_images'} and no "
-        f"{here.parent / 'images'}; install playground again"
-    )
+    place = Path(__file__).resolve().with_name("_images")
+    if not (place / "base" / "Dockerfile").is_file():
+        raise ImageError(f"playground's images are missing, in {place}: install playground again")
+    return place.resolve()
 
 
 def make_image(
@@ -154,6 +150,35 @@ def all_images() -> tuple[Image, ...]:
     services = [name for name, row in SERVICES.items() if row.layer]
     images = (helper_image(), image_for(()), *(image_for([name]) for name in services))
     return tuple(dict.fromkeys(images))
+
+
+def built_layers(tags: Iterable[str]) -> set[str]:
+    """Return the layers that these tags, of images which are there, show to be built.
+
+    An image that stands on others has all their layers, so that a mail server's
+    shows smtp, pop and imap.  Tags of other contents than ours count for nothing.
+
+    >>> sorted(built_layers(["playground/base-http:0123456789ab"]))
+    []
+    >>> sorted(built_layers([image_for(["http"]).tag]))
+    ['base', 'http']
+
+    """
+    top = images_directory()
+    found = set()
+    for tag in tags:
+        layers = tag.partition("/")[2].partition(":")[0].split("-")
+        if layers == ["helper"]:
+            image = helper_image()
+        elif layers[0] == "base" and set(layers[1:]) <= set(_layers()):
+            image = make_image(top / "base")
+            for layer in layers[1:]:
+                image = make_image(top / layer, image)
+        else:
+            continue
+        if image.tag == tag:
+            found.update(layers)
+    return found
 
 
 def _layers() -> list[str]:

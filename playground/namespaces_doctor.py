@@ -7,6 +7,7 @@ at, a host is really made, and nothing is left behind.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import shutil
 import time
@@ -17,7 +18,7 @@ from playground.agent.capture_filters import load_libpcap
 from playground.engine import LabLabels, NodeContainer
 from playground.errors import AgentError, EngineError, ImageError
 from playground.finding import Finding
-from playground.images import image_for
+from playground.images import built_layers, image_for
 from playground.impairment import WITHOUT_NETEM, Impairment
 from playground.namespaces_engine import NamespacesEngine
 from playground.privileges import is_root
@@ -112,23 +113,27 @@ _VLANS = "run as root, or load or install the module 8021q, on a kernel with VLA
 _NETEM = "load or install the module sch_netem, where exact delays matter"
 
 
-# What a lab uses of the machine's own programs, and what for.
-_TOOLS = {
+# What a lab uses of the machine's own programs: the package of each, and what for.
+# scripts/setup installs them all.
+TOOLS = {
     "ip": ("iproute2", "looking at addresses and routes on hosts without services"),
     "ping": ("iputils-ping", "ping from hosts without services"),
     "traceroute": ("traceroute", "traceroute from hosts without services"),
+    "curl": ("curl", "fetching pages from hosts without services"),
+    "tcpdump": ("tcpdump", "tcpdump on hosts without services"),
+    "sysctl": ("procps", "sysctl on hosts without services, and what lab.as_shell() writes"),
     "nc": ("netcat-openbsd", "ssh(to=...) from hosts without services"),
     "nft": ("nftables", "firewalls, and routers that translate addresses"),
 }
 
 
 def _tools() -> Iterator[Finding]:
-    missing = [name for name in _TOOLS if shutil.which(name, path=DEFAULT_PATH) is None]
+    missing = [name for name in TOOLS if shutil.which(name, path=DEFAULT_PATH) is None]
     if not missing:
-        yield Finding("tools", "ok", f"this machine has {', '.join(_TOOLS)}")
+        yield Finding("tools", "ok", f"this machine has {', '.join(TOOLS)}")
         return
-    uses = "; ".join(f"{name}: {_TOOLS[name][1]}" for name in missing)
-    packages = " ".join(_TOOLS[name][0] for name in missing)
+    uses = "; ".join(f"{name}: {TOOLS[name][1]}" for name in missing)
+    packages = " ".join(TOOLS[name][0] for name in missing)
     yield Finding("tools", "warn", f"not installed: {uses}", f"apt-get install {packages}")
 
 
@@ -157,12 +162,13 @@ def _images() -> Iterator[Finding]:
     if not is_root():
         return
     roots = ImageRoots()
-    missing = []
-    for name in SERVICES:
-        try:
+    built = built_layers(roots.tags())
+    missing = [name for name, row in SERVICES.items() if (row.layer or "base") not in built]
+    for name in missing.copy():
+        # Docker may have it.
+        with contextlib.suppress(ImageError):
             roots.find(image_for([name]).tag)
-        except ImageError:
-            missing.append(name)
+            missing.remove(name)
     if not missing:
         yield Finding("images", "ok", f"those of all {len(SERVICES)} services are here")
         return
@@ -172,5 +178,5 @@ def _images() -> Iterator[Finding]:
         shutil.which("buildah", path=DEFAULT_PATH) is None
         and shutil.which("dockerd", path=DEFAULT_PATH) is None
     ):
-        advice = "apt-get install buildah mmdebstrap: hosts with services need them"
+        advice = "apt-get install buildah netavark mmdebstrap: hosts with services need them"
     yield Finding("images", "warn", detail, advice)

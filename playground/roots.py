@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from playground.errors import ImageError
 from playground.images import Image
@@ -86,6 +86,17 @@ class ImageRoots:
                 "and try again"
             )
         return root
+
+    def tags(self) -> list[str]:
+        """Return the tags of the images that are here: those in use, and those that buildah made.
+
+        What only a Docker engine has is not among them before it was looked for once.
+
+        """
+        records = (self._store / "roots").glob("*.json")
+        remembered = [unquote(path.name.removesuffix(".json")) for path in records]
+        there = [tag for tag in remembered if self._recall(tag) is not None]
+        return [*dict.fromkeys([*there, *self._buildah().tags()])]
 
     def _look(self, tag: str) -> RootFilesystem | None:
         """Look for an image where it may be, and remember where it is."""

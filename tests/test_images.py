@@ -11,7 +11,14 @@ from pathlib import Path
 import pytest
 
 from playground.errors import ImageError
-from playground.images import all_images, helper_image, image_for, images_directory, make_image
+from playground.images import (
+    all_images,
+    built_layers,
+    helper_image,
+    image_for,
+    images_directory,
+    make_image,
+)
 
 DOCKERFILE = "ARG BASE\nFROM ${BASE}\n"
 CLONE = Path(__file__).resolve().parent.parent
@@ -117,6 +124,15 @@ def test_the_helper_holds_the_agent() -> None:
             module = tar.extractfile(f"agent/{name}")
             assert module is not None
             assert module.read() == content
+
+
+def test_what_is_built_is_told_by_the_images_that_stand_on_it() -> None:
+    """A mail server's image has the layers of three services; one of long ago has none of ours."""
+    mail = image_for(["smtp", "imap"]).tag
+    assert built_layers([mail]) == {"base", "smtp", "imap"}
+    assert built_layers([helper_image().tag, image_for(()).tag]) == {"helper", "base"}
+    others = [f"{mail[:-1]}x", "playground/base-nothing:0123456789ab", "debian:trixie-slim", "a/b"]
+    assert built_layers(others) == set()
 
 
 def test_all_images_begin_on_a_base_that_is_given() -> None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pytest
 
 from playground import labels, namespaces_doctor
 from playground.errors import EngineError
+from playground.images import image_for
 from playground.namespaces_engine import NamespacesEngine
+from playground.privileges import is_root
+from playground.rootfs import RootFilesystem
+from playground.roots import ImageRoots
 
 
 def test_a_machine_that_can_make_a_host_is_healthy_and_keeps_nothing_of_it() -> None:
@@ -33,6 +38,27 @@ def test_a_machine_that_forbids_namespaces_is_told_what_to_do(
     (finding,) = namespaces_doctor.examine()
     assert finding.status == "fail"
     assert "sysctl -w user.max_user_namespaces" in finding.advice
+
+
+def test_a_service_is_built_once_any_image_has_its_layer(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """After the demo there is a mail server's image, and none of smtp alone."""
+    if not is_root():
+        pytest.skip("images are root's")
+    roots = ImageRoots(tmp_path)
+    monkeypatch.setattr(roots, "_docker", lambda: NoDocker())
+    monkeypatch.setattr(namespaces_doctor, "ImageRoots", lambda: roots)
+    roots._remember(
+        image_for(["smtp", "pop", "imap"]).tag, RootFilesystem((str(tmp_path),), (), ())
+    )
+    (finding,) = namespaces_doctor._images()
+    assert "not built yet, for http, ftp, telnet, dns, " in finding.detail
+
+
+class NoDocker:
+    def find(self, tag: str) -> None:
+        return None
 
 
 def test_a_missing_program_is_named_with_its_package_and_its_use(

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from playground import namespaces_doctor
+
 TOP = Path(__file__).resolve().parents[1]
 SCRIPTS = ("setup", "demo", "test", "check", "bench", "notebooks", "with-netem", "fresh")
 
@@ -36,7 +38,8 @@ def clone(tmp_path):
 
 
 # What of a machine's programs scripts/setup looks for.
-LOOKED_FOR = ("ip", "ping", "nft", "unshare", "buildah", "mmdebstrap", "mn", "ovs-testcontroller")
+LOOKED_FOR = (*namespaces_doctor.TOOLS, "unshare", "buildah", "mmdebstrap")
+LOOKED_FOR += ("mn", "ovs-testcontroller")
 # What it uses itself.
 USED = ("bash", "cat", "cut", "dirname", "echo", "env", "flock", "grep", "id", "mktemp", "rm")
 USED += ("sed", "sh", "sha256sum", "tail", "true")
@@ -167,10 +170,9 @@ def test_what_the_namespaces_engine_lacks_is_installed_and_nothing_of_docker(clo
     packages = {
         "buildah": "buildah",
         "mmdebstrap": "mmdebstrap",
-        "ip": "iproute2",
-        "nft": "nftables",
-        "ping": "iputils-ping",
         "unshare": "util-linux",
+        # All that the doctor would miss.
+        **{name: package for name, (package, _) in namespaces_doctor.TOOLS.items()},
     }
     path = machine(without=packages)
     done = setup(clone, "--engine", "namespaces", *TELL_ENGINE, PATH=path)

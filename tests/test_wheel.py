@@ -86,7 +86,7 @@ def test_a_program_beside_a_clone_finds_the_package_and_not_the_clones_folder(
         "from playground import Host, images\nprint(Host('h1').name, images.images_directory())\n"
     )
     shown = run([python, "beside.py"], tmp_path)
-    assert shown == f"h1 {tmp_path / 'playground' / 'playground' / '_images'}\n"
+    assert shown == f"h1 {tmp_path / 'playground' / 'images'}\n"
 
 
 def test_advice_to_install_names_packages_that_we_know() -> None:
