@@ -15,6 +15,7 @@ import os
 import shlex
 import sys
 import threading
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -292,6 +293,9 @@ def _new_terminal(arguments: Sequence[str]) -> str | None:
     try:
         with opener.open(request, timeout=_SERVER_LIMIT_S) as answer:
             return str(json.loads(answer.read())["name"])
+    except urllib.error.HTTPError as refused:
+        refused.close()  # the answer that it holds is open still
+        return None
     except (OSError, ValueError, KeyError):
         return None  # it has no terminals, or lets nobody in by what its file says
 
