@@ -446,14 +446,22 @@ def _file(file: File, content: int) -> dict[str, Any]:
     }
 
 
+# Of a program of a node's that is told something: how long, and how much it may say.
+_TOLD_LIMIT_S = 30.0
+_TOLD_BYTES = 1 << 20
+
+
 def _told(agent: Agent, pid: int, old: File | None, new: File) -> bool:
     """Tell the programs that run of a file that has changed, if they can be told."""
     argv = new.live(old.content, new.content) if old and new.live else None
     if argv is None:
         return False
     process = agent.spawn(pid, argv)
-    process.communicate(timeout_s=30)
-    return process.wait(0) == 0
+    try:
+        process.communicate(timeout_s=_TOLD_LIMIT_S, limit_bytes=_TOLD_BYTES)
+        return process.wait(0) == 0
+    except (TimeoutError, BufferError):
+        return False
 
 
 def _without(programs: Sequence[str], node: NodeProvision | None) -> tuple[str, ...]:
@@ -463,7 +471,13 @@ def _without(programs: Sequence[str], node: NodeProvision | None) -> tuple[str, 
 
 def _control(agent: Agent, pid: int, action: str, programs: Sequence[str]) -> None:
     argv = ["sv", "-w", "10", action, *(f"/run/service/{name}" for name in programs)]
-    agent.spawn(pid, argv).communicate(timeout_s=30)
+    try:
+        agent.spawn(pid, argv).communicate(timeout_s=_TOLD_LIMIT_S, limit_bytes=_TOLD_BYTES)
+    except (TimeoutError, BufferError):
+        raise NotReady(
+            f"the programs {', '.join(programs)} of a host were told to {action}, and sv(8) there "
+            f"did not end within {_TOLD_LIMIT_S:g} s: is it that of the image?"
+        ) from None
 
 
 def _files(node: NodeProvision | None) -> tuple[File, ...]:

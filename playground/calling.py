@@ -8,6 +8,7 @@ encodes them, in both directions.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import linecache
@@ -21,13 +22,25 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from playground import far_end
-from playground.commands import ensure_alive, failure, kill, run, start_process
+from playground.commands import (
+    OUTPUT_LIMIT_MB,
+    check_seconds,
+    ensure_alive,
+    failure,
+    kill,
+    megabytes,
+    run,
+    start_process,
+    time_left,
+    time_limit,
+)
 from playground.errors import (
     AgentGone,
     BadArgument,
     CallFailed,
     CommandFailed,
     CommandTimeout,
+    NotReady,
     TransferFailed,
 )
 from playground.live import Node, Process
@@ -54,6 +67,14 @@ far["main"](text())
 """
 
 
+# How long a python3 may take to read what is to run, where nobody says it, and to end.
+_READ_LIMIT_S = 60.0
+_END_LIMIT_S = 10.0
+
+# How long it may take here at least to put a value together.
+_DECODE_LIMIT_S = 10.0
+
+
 def python(
     node: Node,
     program: str | os.PathLike[str],
@@ -64,6 +85,7 @@ def python(
     env: Mapping[str, str] | None = None,
     cwd: str | None = None,
     user: str | None = None,
+    output_limit_mb: float | None = OUTPUT_LIMIT_MB,
 ) -> Result:
     """Run a script by the node's python3; see `NodeOperations.python`."""
     name, source = _script(program)
@@ -79,6 +101,7 @@ def python(
         env=env,
         cwd=cwd,
         user=user,
+        output_limit_mb=output_limit_mb,
         shown=("python3", name, *words),
     )
 
@@ -103,8 +126,13 @@ def start_cell(
         user=user,
     )
     try:
-        process.write(_prelude(request))
+        process.write(_prelude(request), _READ_LIMIT_S)
         process.close_stdin()
+    except TimeoutError:
+        kill(process)
+        raise NotReady(
+            f"python3 on {node.name} had not read the cell after {_READ_LIMIT_S:g} s and was killed"
+        ) from None
     except BaseException:
         kill(process)
         raise
@@ -150,8 +178,11 @@ def call(
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any],
     timeout_s: float | None,
+    limit_mb: float | None,
 ) -> Any:
     """Call a function on a node; see `NodeOperations.call`."""
+    check_seconds("call_timeout_s", timeout_s)
+    limit_bytes = megabytes("call_result_limit_mb", limit_mb)
     while isinstance(function, functools.partial):
         args, kwargs = (*function.args, *args), {**function.keywords, **kwargs}
         function = function.func
@@ -178,11 +209,18 @@ def call(
         "functions": shipment.functions,
     }
     process = start_process(node, ["python3", "-c", _BOOTSTRAP], stdin=True)
-    conversation = _Conversation(process, timeout_s)
+    deadline = time_limit(timeout_s)
+    conversation = _Conversation(process, deadline, limit_bytes)
     try:
-        process.write(_prelude(request))
+        process.write(_prelude(request), time_left(deadline))
         process.close_stdin()
         outcome = conversation.outcome()
+    except BufferError:
+        kill(process)
+        raise CallFailed(
+            f"{title} on {node.name} sent back more than {limit_mb:g} MB; allow it more with "
+            "call_result_limit_mb=..., or write it to a file there and get() that"
+        ) from None
     except TimeoutError:
         kill(process)
         raise CommandTimeout(
@@ -197,7 +235,7 @@ def call(
         raise
     if outcome is None:
         raise _ended_early(node, title, process)
-    return _delivered(node, title, outcome)
+    return _delivered(node, title, outcome, deadline)
 
 
 def _named(value: Any) -> Any:
@@ -208,9 +246,10 @@ def _named(value: Any) -> Any:
 class _Conversation:
     """The frames that `far_end` sends while a function runs."""
 
-    def __init__(self, process: Process, timeout_s: float | None) -> None:
+    def __init__(self, process: Process, deadline: float | None, limit_bytes: int | None) -> None:
         self._process = process
-        self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        self._deadline = deadline
+        self._limit_bytes = limit_bytes
         self._buffer = bytearray()
         self._streams = {"o": Echo(sys.stdout), "e": Echo(sys.stderr)}
 
@@ -222,7 +261,10 @@ class _Conversation:
         """Show what is printed until the outcome comes; ``None`` if none does."""
         while True:
             head = self._take(5)
-            body = head and self._take(int.from_bytes(head[1:], "big"))
+            size = 0 if head is None else int.from_bytes(head[1:], "big")
+            if self._limit_bytes is not None and size > self._limit_bytes:
+                raise BufferError
+            body = head and self._take(size)
             if head is None or body is None:
                 return None
             if head[:1] == b"r":
@@ -234,7 +276,7 @@ class _Conversation:
 
     def _take(self, size: int) -> bytes | None:
         while len(self._buffer) < size:
-            left = None if self._deadline is None else self._deadline - time.monotonic()
+            left = time_left(self._deadline)
             if left is not None and left <= 0:
                 raise TimeoutError
             data = self._process.read_stdout(left)
@@ -267,8 +309,13 @@ class Echo:
 
 def _ended_early(node: Node, title: str, process: Process) -> Exception:
     kill(process)
-    stdout, stderr = process.communicate(None, 10)
-    returncode = process.wait(10)
+    stdout = stderr = b""
+    returncode = -signals.SIGKILL
+    with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(BufferError):
+            process.communicate(None, _END_LIMIT_S, _KEPT_BYTES)
+        stdout, stderr = process.communicate(None, _END_LIMIT_S)
+        returncode = process.wait(_END_LIMIT_S)
     if returncode == -signals.SIGKILL:
         ensure_alive(node)
     result = Result.from_bytes(("python3", title), returncode, stdout, stderr)
@@ -280,13 +327,16 @@ def _ended_early(node: Node, title: str, process: Process) -> Exception:
     )
 
 
-def _delivered(node: Node, title: str, outcome: bytes) -> Any:
+def _delivered(node: Node, title: str, outcome: bytes, deadline: float | None) -> Any:
     """Return the value of an outcome, or raise its exception."""
     # The node is not trusted: whatever it sent becomes data or a CallFailed.
     try:
         data = json.loads(outcome)
         if "value" in data:
-            return far_end.decode(data["value"])
+            until = time.monotonic() + _DECODE_LIMIT_S
+            return far_end.decode(
+                data["value"], until if deadline is None else max(until, deadline)
+            )
         error = _failure(node, title, data)
     except Exception as problem:
         raise CallFailed(

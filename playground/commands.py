@@ -23,6 +23,7 @@ from playground.errors import (
     NodeDied,
     NotReady,
     NotRunning,
+    TooMuchOutput,
 )
 from playground.live import Node, Process
 from playground.results import Result, command_text, failure_sentence
@@ -32,6 +33,10 @@ Command = str | Sequence[str]
 # How long a killed command may take to be gone: the kernel needs milliseconds,
 # a machine with more labs than cores perhaps a second.
 _KILL_LIMIT_S = 10.0
+
+# What a command may print on both streams together, unless it is told otherwise: more
+# than anybody reads, and as text and bytes little of a machine's memory.
+OUTPUT_LIMIT_MB = 64.0
 
 
 def run(
@@ -44,6 +49,7 @@ def run(
     env: Mapping[str, str] | None = None,
     cwd: str | None = None,
     user: str | None = None,
+    output_limit_mb: float | None = OUTPUT_LIMIT_MB,
     shown: Command | None = None,
 ) -> Result:
     """Run a command to its end; see `NodeOperations.run`.
@@ -53,8 +59,9 @@ def run(
     """
     shown = command if shown is None else shown
     check_seconds("timeout_s", timeout_s)
+    limit_bytes = megabytes("output_limit_mb", output_limit_mb)
     data = _input(input)
-    deadline = _deadline(timeout_s)
+    deadline = time_limit(timeout_s)
     try:
         process = _spawn(
             node,
@@ -70,9 +77,11 @@ def run(
         result = Result.from_bytes(shown, missing.returncode, b"", str(missing).encode())
         return _checked(node, result) if check else result
     try:
-        stdout, stderr = process.communicate(data, _remaining(deadline))
+        stdout, stderr = process.communicate(data, time_left(deadline), limit_bytes)
     except TimeoutError:
         raise _timed_out(node, shown, process, timeout_s) from None
+    except BufferError:
+        raise _too_much(node, shown, process, output_limit_mb) from None
     except AgentGone:
         raise
     except BaseException:  # Ctrl-C too: what was started here does not outlive us
@@ -116,6 +125,19 @@ def _timed_out(
         f"{command_text(command)!r} on {node.name} had not ended after {timeout_s:g} s "
         "and was killed; allow it more with timeout_s=...",
         result,
+    )
+
+
+def _too_much(
+    node: Node, command: Command, process: Process, limit_mb: float | None
+) -> TooMuchOutput:
+    stdout = stderr = b""
+    with suppress(TimeoutError):
+        stdout, stderr = process.communicate(None, _KILL_LIMIT_S)
+    return TooMuchOutput(
+        f"{command_text(command)!r} on {node.name} printed more than {limit_mb:g} MB and was "
+        "killed; let it print into a file, or allow it more with output_limit_mb=...",
+        Result.from_bytes(command, -signals.SIGKILL, stdout, stderr),
     )
 
 
@@ -234,6 +256,18 @@ def check_seconds(name: str, value: object) -> None:
         )
 
 
+def megabytes(name: str, value: object) -> int | None:
+    """Return a limit in bytes; refuse what is no size in MB above zero, or None for none."""
+    if value is None:
+        return None
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not 0 < value < 1e9:  # type: ignore[operator]
+        raise BadArgument(
+            f"{name}={value!r} is no number of megabytes above zero; write for example {name}=500"
+        )
+    return round(value * 1e6)  # type: ignore[operator]
+
+
 def _input(value: object) -> bytes | None:
     return None if value is None else as_bytes("input", value)
 
@@ -312,7 +346,7 @@ class Lines:
 
     Iterating gives each line as text without its newline, and ends when the
     stream does; it waits as long as the command goes on.  Bytes that are not
-    UTF-8 come as U+FFFD.
+    UTF-8 come as U+FFFD.  A line of more than 64 MB comes in pieces.
 
     """
 
@@ -323,6 +357,7 @@ class Lines:
         self._lines: deque[str] = deque()
         self._begun: list[str] = []  # pieces of a line whose end has not come yet
         self._ended = False
+        self._characters = 0  # of lines and pieces, unread
         # Any thread may read, but one at a time asks the process for more.
         self._changed = threading.Condition()
         self._reading = False
@@ -360,9 +395,14 @@ class Lines:
         Raises `NotReady` when it did not end in time; nothing is lost then.
 
         """
-        deadline = _deadline(timeout_s)
+        deadline = time_limit(timeout_s)
         try:
             while not self._ended:
+                if self._is_full():
+                    raise NotReady(
+                        f"{self._stream} of {command_text(self._job.args)!r} on {self._job.node} "
+                        f"has more than {OUTPUT_LIMIT_MB:g} MB, and goes on: read it line by line"
+                    )
                 self._fill(deadline)
         except TimeoutError:
             raise NotReady(
@@ -373,17 +413,22 @@ class Lines:
             text = "".join([line + "\n" for line in self._lines] + self._begun)
             self._lines.clear()
             self._begun.clear()
+            self._characters = 0
             return text
 
     def _line(self, timeout_s: float | None) -> str | None:
-        deadline = _deadline(timeout_s)
+        deadline = time_limit(timeout_s)
         while True:
             with self._changed:
                 if self._lines:
-                    return self._lines.popleft()
-                if self._ended:
+                    line = self._lines.popleft()
+                    self._characters -= len(line) + 1
+                    return line
+                if self._ended or self._is_full():
+                    # A line without an end comes in pieces.
                     line = "".join(self._begun)
                     self._begun.clear()
+                    self._characters = 0
                     return line or None
             self._fill(deadline)
 
@@ -393,13 +438,13 @@ class Lines:
             if self._ended:
                 return
             if self._reading:
-                if not self._changed.wait(_remaining(deadline)):
+                if not self._changed.wait(time_left(deadline)):
                     raise TimeoutError
                 return
             self._reading = True
         data = None
         try:
-            data = self._job._read(self._stream, _remaining(deadline))
+            data = self._job._read(self._stream, time_left(deadline))
         finally:
             with self._changed:
                 self._reading = False
@@ -408,7 +453,11 @@ class Lines:
                     self._ended = not data
                 self._changed.notify_all()
 
+    def _is_full(self) -> bool:
+        return self._characters > OUTPUT_LIMIT_MB * 1e6
+
     def _add(self, text: str) -> None:
+        self._characters += len(text)
         first, *more = text.split("\n")
         self._begun.append(first)
         if more:
@@ -417,9 +466,16 @@ class Lines:
             self._begun = [more[-1]]
 
     def _drain(self) -> None:
-        """Keep what comes until the stream ends, so that its writer never waits."""
+        """Keep what comes until the stream ends, so that its writer does not wait.
+
+        Of one that nobody reads no more than a limit: then its writer waits.
+
+        """
         try:
             while not self._ended:
+                if self._is_full() and self._job.poll() is None:
+                    time.sleep(0.1)
+                    continue
                 self._fill(None)
         except AgentError:
             with self._changed:
@@ -427,11 +483,13 @@ class Lines:
                 self._changed.notify_all()
 
 
-def _deadline(timeout_s: float | None) -> float | None:
+def time_limit(timeout_s: float | None) -> float | None:
+    """Return the moment, by `time.monotonic`, at which so many seconds are over."""
     return None if timeout_s is None else time.monotonic() + timeout_s
 
 
-def _remaining(deadline: float | None) -> float | None:
+def time_left(deadline: float | None) -> float | None:
+    """Return the seconds to such a moment, 0 when it is past."""
     return None if deadline is None else max(0.0, deadline - time.monotonic())
 
 
@@ -494,8 +552,9 @@ class Job:
     def wait(self, timeout_s: float | None = 30) -> int:
         """Wait for the command to end by itself and return its exit status.
 
-        What it prints meanwhile is kept for ``stdout`` and ``stderr``.  Raises
-        `NotReady` after ``timeout_s`` seconds; the command goes on then.
+        What it prints meanwhile is kept for ``stdout`` and ``stderr``, up to 64 MB
+        of each that nobody reads; then it waits for a reader.  Raises `NotReady`
+        after ``timeout_s`` seconds; the command goes on then.
 
         """
         if self._returncode is None:
@@ -503,9 +562,16 @@ class Job:
             try:
                 self._returncode = self._process.wait(timeout_s)
             except TimeoutError:
+                full = [name for name in ("stdout", "stderr") if getattr(self, name)._is_full()]
+                waits = (
+                    f"; it waits until somebody reads job.{full[0]}, which has more than "
+                    f"{OUTPUT_LIMIT_MB:g} MB"
+                    if full
+                    else ""
+                )
                 raise NotReady(
                     f"{command_text(self.args)!r} on {self.node} had not ended after "
-                    f"{timeout_s:g} s; it goes on: job.terminate() ends it"
+                    f"{timeout_s:g} s; it goes on: job.terminate() ends it{waits}"
                 ) from None
         return self._returncode
 
@@ -523,13 +589,21 @@ class Job:
             return self._process.read_stdout(timeout_s)
         return self._process.read_stderr(timeout_s)
 
-    def write(self, data: str | bytes) -> None:
+    def write(self, data: str | bytes, timeout_s: float | None = 60) -> None:
         """Send text or bytes to the command's input, and wait until it took them.
 
-        Raises `AgentError` when it reads no more.
+        Raises `AgentError` when it reads no more, `NotReady` when it has not read them
+        after ``timeout_s`` seconds.
 
         """
-        self._process.write(as_bytes("what a command is sent", data))
+        check_seconds("timeout_s", timeout_s)
+        try:
+            self._process.write(as_bytes("what a command is sent", data), timeout_s)
+        except TimeoutError:
+            raise NotReady(
+                f"{command_text(self.args)!r} on {self.node} had not read its input after "
+                f"{timeout_s:g} s; what it has not read still waits for it"
+            ) from None
 
     def close_stdin(self) -> None:
         """End the command's input, as Ctrl-D does."""

@@ -13,7 +13,8 @@
      |- AgentError                      the agent could not do an operation
      |   '- AgentGone                   the agent's end of the line is closed
      |- CommandFailed                   a command's exit status was not zero; holds the Result
-     |   '- CommandTimeout (TimeoutError)
+     |   |- CommandTimeout (TimeoutError)
+     |   '- TooMuchOutput               a command printed more than it may; it was killed
      |- CallFailed                      a called function's exception that cannot be rebuilt here
      |- TransferFailed (OSError)        a file could not be put, got, read or written
      |- BadArgument (ValueError)        an operation was given what it cannot use
@@ -157,6 +158,14 @@ class CommandTimeout(CommandFailed, TimeoutError):
     """A command did not end in time; its whole process group was killed."""
 
 
+class TooMuchOutput(CommandFailed):
+    """A command printed more than its limit; its whole process group was killed.
+
+    ``result`` holds what it had printed up to the limit.
+
+    """
+
+
 class CallFailed(PlaygroundError):
     """A function called on a node raised what cannot be rebuilt here.
 
@@ -203,13 +212,17 @@ class NotReady(PlaygroundError, TimeoutError):
 # A screenful: enough to see the cause, short enough to stay below the
 # sentence that matters.
 _TAIL_LINES = 20
+_LINE_CHARACTERS = 500
 
 
 def _tail(title: str, text: str) -> str:
     lines = text.rstrip().splitlines()
     if not lines:
         return ""
-    shown = lines[-_TAIL_LINES:]
+    shown = [
+        line if len(line) <= _LINE_CHARACTERS else line[:_LINE_CHARACTERS] + "..."
+        for line in lines[-_TAIL_LINES:]
+    ]
     left_out = len(lines) - len(shown)
     head = f"\n  {title}" + (f" ({left_out} lines before left out)" if left_out else "")
     return head + ":\n" + "\n".join("    " + line for line in shown)

@@ -107,6 +107,7 @@ def addresses(node: Node, name: str) -> list[str]:
         ["getent", "ahosts", name],
         check=False,
         env={"RES_OPTIONS": "timeout:1 attempts:1"},
+        output_limit_mb=1,
     )
     lines = [line.split() for line in found.stdout.splitlines()]
     return list(dict.fromkeys(words[0] for words in lines if words))
@@ -232,7 +233,9 @@ class _Gathering:
             pass
         known = tuple(addresses(self.node, target))
         try:
-            text = files.read(self.node, "/etc/hosts").decode("utf-8", "replace")
+            text = files.read(self.node, "/etc/hosts", timeout_s=10, limit_mb=1).decode(
+                "utf-8", "replace"
+            )
             servers = tuple(livehosts.nameservers(self.node))
         except PlaygroundError:
             text, servers = "", ()

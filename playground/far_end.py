@@ -112,6 +112,24 @@ CLASSES: dict[str, tuple[str, Callable[[Any], list[Any]]]] = {
     "re.Pattern": ("re.compile", lambda value: [value.pattern, value.flags]),
 }
 
+# The types that those arguments have, for all that are not text: what comes from a node may
+# be a number of a million digits, or a range that never ends, where a list belongs.
+ARGUMENTS: dict[str, tuple[type, ...]] = {
+    "datetime.timedelta": (int,),
+    "fractions.Fraction": (int,),
+    "collections.OrderedDict": (list,),
+    "collections.Counter": (dict,),
+    "collections.deque": (list, int, type(None)),
+    "builtins.range": (int,),
+    "builtins.complex": (float, int),
+    "re.Pattern": (str, bytes, int),
+}
+
+# Of a fraction's numbers in bits, and of a pattern in characters: to shorten the one and
+# compile the other takes time that grows faster than they do.
+LONGEST_NUMBER_BITS = 1 << 16
+LONGEST_PATTERN = 1 << 16
+
 # Enumerations that functions of the standard library return.
 ENUMERATIONS = (
     "http.HTTPStatus",
@@ -167,12 +185,17 @@ def type_name(kind: type) -> str:
     return f"{module}.{kind.__qualname__}"
 
 
-def decode(data: Any) -> Any:
-    """Rebuild what `encode` returned; raises `ValueError` for anything else."""
+def decode(data: Any, until: float | None = None) -> Any:
+    """Rebuild what `encode` returned; raises `ValueError` for anything else.
+
+    What is not done ``until`` this moment, by `time.monotonic`, is given up with a
+    `TimeoutError`: keys can be chosen so that a dict takes hours.
+
+    """
     if data is None or isinstance(data, (bool, int, float, str)):
         return data
     if isinstance(data, list):
-        return [decode(item) for item in data]
+        return _decode_list(data, until)
     if not isinstance(data, dict) or len(data) != 1:
         raise ValueError(f"not an encoded value: {data!r:.80}")
     ((tag, content),) = data.items()
@@ -182,16 +205,25 @@ def decode(data: Any) -> Any:
         return base64.b64decode(content)
     if tag == "bytearray":
         return bytearray(base64.b64decode(content))
+    if tag in ("tuple", "set", "frozenset", "dict") and not isinstance(content, list):
+        raise ValueError(f"not an encoded {tag}: {content!r:.80}")
     if tag == "tuple":
-        return tuple(decode(content))
-    if tag == "set":
-        return set(decode(content))
-    if tag == "frozenset":
-        return frozenset(decode(content))
+        return tuple(_decode_list(content, until))
+    if tag in ("set", "frozenset"):
+        items: set[Any] = set()
+        for count, item in enumerate(content):
+            items.add(decode(item, until))
+            _look_at_the_clock(count, until)
+        return items if tag == "set" else frozenset(items)
     if tag == "dict":
-        return {decode(key): decode(value) for key, value in content}
+        pairs: dict[Any, Any] = {}
+        for count, (key, value) in enumerate(content):
+            pairs[decode(key, until)] = decode(value, until)
+            _look_at_the_clock(count, until)
+        return pairs
     if tag == "object":
-        return _decode_object(*content)
+        name, arguments = content
+        return _decode_object(name, arguments, until)
     if tag == "enum":
         return _decode_enum(*content)
     if tag == "exception":
@@ -199,14 +231,44 @@ def decode(data: Any) -> Any:
     raise ValueError(f"not an encoded value: {tag!r:.80}")
 
 
-def _decode_object(name: str, arguments: Any) -> Any:
+def _decode_list(data: list[Any], until: float | None) -> list[Any]:
+    items = []
+    for count, item in enumerate(data):
+        items.append(decode(item, until))
+        _look_at_the_clock(count, until)
+    return items
+
+
+def _look_at_the_clock(count: int, until: float | None) -> None:
+    if until is not None and count % 256 == 255:
+        import time
+
+        if time.monotonic() > until:
+            raise TimeoutError("it takes too long to put together")
+
+
+def _decode_object(name: str, data: Any, until: float | None) -> Any:
     if name not in CLASSES:
         raise ValueError(f"not a type that travels: {name!r:.80}")
+    arguments = decode(data, until)
+    allowed = ARGUMENTS.get(name, (str,))
+    if type(arguments) is not list or not all(type(one) in allowed for one in arguments):
+        raise ValueError(f"not the arguments of {name}: {data!r:.80}")
+    if name == "fractions.Fraction" and any(
+        one.bit_length() > LONGEST_NUMBER_BITS for one in arguments
+    ):
+        raise ValueError(f"a fraction of numbers with more than {LONGEST_NUMBER_BITS} bits")
+    if name == "re.Pattern" and len(arguments[0]) > LONGEST_PATTERN:
+        raise ValueError(f"a pattern of more than {LONGEST_PATTERN} characters")
+    if name == "collections.OrderedDict":
+        # Pair by pair, as a dict is.
+        as_dict = {"dict": data[0]} if isinstance(data, list) else None
+        return importlib.import_module("collections").OrderedDict(decode(as_dict, until))
     module, *attributes = CLASSES[name][0].split(".")
     make = importlib.import_module(module)
     for attribute in attributes:
         make = getattr(make, attribute)
-    return make(*decode(arguments))  # type: ignore[operator]
+    return make(*arguments)  # type: ignore[operator]
 
 
 def _decode_enum(name: str, value: Any) -> Any:

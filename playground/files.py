@@ -7,6 +7,7 @@ nowhere else, whatever its archive says.
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import posixpath
@@ -18,8 +19,26 @@ import warnings
 from pathlib import Path
 from typing import IO
 
-from playground.commands import as_bytes, ensure_alive, kill, run, start_process
-from playground.errors import AgentError, AgentGone, BadArgument, CommandFailed, TransferFailed
+from playground.commands import (
+    as_bytes,
+    check_seconds,
+    ensure_alive,
+    kill,
+    megabytes,
+    run,
+    start_process,
+    time_left,
+    time_limit,
+)
+from playground.errors import (
+    AgentError,
+    AgentGone,
+    BadArgument,
+    CommandFailed,
+    CommandTimeout,
+    TooMuchOutput,
+    TransferFailed,
+)
 from playground.live import Node, Process
 from playground.results import Result
 
@@ -28,26 +47,60 @@ from playground.results import Result
 _PIECE_BYTES = 256 * 1024
 
 
-def write(node: Node, path: str, content: str | bytes, *, mode: int | None, append: bool) -> None:
+# Of a program that was told all, or of one that was killed.
+_END_LIMIT_S = 10.0
+
+# What opens a pipe waits for its other end.
+_NO_PIPE = '[ -p "$1" ] && { echo ": it is a pipe and no file" >&2; exit 1; }\n'
+
+
+def write(
+    node: Node,
+    path: str,
+    content: str | bytes,
+    *,
+    mode: int | None,
+    append: bool,
+    timeout_s: float | None,
+) -> None:
     """Write a file on a node; see `NodeOperations.write`."""
     path = _checked_path(path)
     data = as_bytes(f"the content of {path}", content)
     # In place, because /etc/hosts and its like are mount points, which cannot
     # be renamed over.
-    script = 'mkdir -p -- "$(dirname -- "$1")" && cat ' + (">>" if append else ">") + ' "$1"'
+    script = (
+        _NO_PIPE + 'mkdir -p -- "$(dirname -- "$1")" && cat ' + (">>" if append else ">") + ' "$1"'
+    )
     if mode is not None:
         script += f' && chmod {mode:o} -- "$1"'
     try:
-        run(node, ["/bin/sh", "-c", script, "sh", path], input=data, timeout_s=None)
+        run(node, ["/bin/sh", "-c", script, "sh", path], input=data, timeout_s=timeout_s)
+    except CommandTimeout as error:
+        raise _too_slow(f"{path} on {node.name} cannot be written", timeout_s) from error
     except CommandFailed as error:
         raise _failed(f"{path} on {node.name} cannot be written", error.result) from error
 
 
-def read(node: Node, path: str) -> bytes:
+def read(node: Node, path: str, *, timeout_s: float | None, limit_mb: float | None) -> bytes:
     """Return the content of a file on a node; see `NodeOperations.read_bytes`."""
     path = _checked_path(path)
+    megabytes("limit_mb", limit_mb)
+    script = _NO_PIPE + 'exec cat -- "$1"'
     try:
-        return run(node, ["cat", "--", path], timeout_s=None).stdout_bytes
+        found = run(
+            node,
+            ["/bin/sh", "-c", script, "sh", path],
+            timeout_s=timeout_s,
+            output_limit_mb=limit_mb,
+        )
+        return found.stdout_bytes
+    except CommandTimeout as error:
+        raise _too_slow(f"{path} on {node.name} cannot be read", timeout_s) from error
+    except TooMuchOutput as error:
+        raise TransferFailed(
+            f"{path} on {node.name} cannot be read: it has more than {limit_mb:g} MB; allow more "
+            "with limit_mb=..., or copy it with get()"
+        ) from error
     except CommandFailed as error:
         raise _failed(f"{path} on {node.name} cannot be read", error.result) from error
 
@@ -66,6 +119,11 @@ def _is_there(path: Path) -> bool:
         return False
 
 
+def _too_slow(sentence: str, timeout_s: float | None) -> TransferFailed:
+    within = "in time" if timeout_s is None else f"within {timeout_s:g} s"
+    return TransferFailed(f"{sentence} {within}; allow it more with timeout_s=...")
+
+
 def _failed(sentence: str, result: Result) -> TransferFailed:
     """Put the reason that a program gave behind a sentence."""
     lines = [line for line in result.stderr.splitlines() if line.strip()]
@@ -73,8 +131,10 @@ def _failed(sentence: str, result: Result) -> TransferFailed:
     return TransferFailed(f"{sentence}: {reason}")
 
 
-def put(node: Node, local: str | os.PathLike[str], remote: str) -> str:
+def put(node: Node, local: str | os.PathLike[str], remote: str, *, timeout_s: float | None) -> str:
     """Copy a file or directory to a node; see `NodeOperations.put`."""
+    check_seconds("timeout_s", timeout_s)
+    deadline = time_limit(timeout_s)
     source, remote = Path(_checked_path(local)), _checked_path(remote)
     if not _is_there(source):
         raise TransferFailed(f"there is no file or directory {os.fspath(local)!r:.200} here to put")
@@ -82,30 +142,42 @@ def put(node: Node, local: str | os.PathLike[str], remote: str) -> str:
     directory, name = posixpath.split(target)
     extract = ["tar", "-x", "-p", "--no-same-owner", "-f", "-", "-C", directory or "."]
     process = start_process(node, extract, stdin=True)
+    sentence = f"{os.fspath(local)!r} cannot be put at {target} on {node.name}"
+    stdout = stderr = b""
     try:
-        with tarfile.open(
-            fileobj=_Sender(process), mode="w|", format=tarfile.PAX_FORMAT, bufsize=_PIECE_BYTES
-        ) as archive:
-            # The thing itself is followed if it is a link, links inside it are kept.
-            archive.add(source.resolve(), arcname=name, filter=_owned_by_root)
-        process.close_stdin()
-        stdout, stderr = process.communicate(None, None)
+        try:
+            with tarfile.open(
+                fileobj=_Sender(process, deadline),
+                mode="w|",
+                format=tarfile.PAX_FORMAT,
+                bufsize=_PIECE_BYTES,
+            ) as archive:
+                # The thing itself is followed if it is a link, links inside it are kept.
+                archive.add(source.resolve(), arcname=name, filter=_owned_by_root)
+            process.close_stdin()
+            limit_s = time_left(deadline)
+        except AgentGone:
+            raise
+        except AgentError:  # tar ended before its input did, and has said why
+            limit_s = _END_LIMIT_S
+        stdout, stderr = process.communicate(None, limit_s, _SAID_BYTES)
+        returncode = process.wait(_END_LIMIT_S)
     except AgentGone:
         raise
-    except AgentError:  # tar ended before its input did, and has said why
-        stdout, stderr = process.communicate(None, 10)
+    except (TimeoutError, BufferError) as error:
+        kill(process)
+        raise _too_slow(sentence, timeout_s) from error
     except OSError as error:
         kill(process)
         raise TransferFailed(f"{os.fspath(local)!r} cannot be read: {error}") from error
     except BaseException:
         kill(process)
         raise
-    returncode = process.wait(10)
     if returncode != 0:
         result = Result.from_bytes(extract, returncode, stdout, stderr)
         if returncode < 0:
             ensure_alive(node)
-        raise _failed(f"{os.fspath(local)!r} cannot be put at {target} on {node.name}", result)
+        raise _failed(sentence, result)
     return target
 
 
@@ -135,8 +207,9 @@ def _owned_by_root(member: tarfile.TarInfo) -> tarfile.TarInfo:
 class _Sender(io.RawIOBase):
     """The writing end of a process's input, as tarfile wants it."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Process, deadline: float | None) -> None:
         self._process = process
+        self._deadline = deadline
 
     def writable(self) -> bool:
         return True
@@ -144,15 +217,17 @@ class _Sender(io.RawIOBase):
     def write(self, data: object) -> int:
         view = memoryview(data)  # type: ignore[arg-type]
         for start in range(0, len(view), _PIECE_BYTES):
-            self._process.write(bytes(view[start : start + _PIECE_BYTES]))
+            piece = bytes(view[start : start + _PIECE_BYTES])
+            self._process.write(piece, time_left(self._deadline))
         return len(view)
 
 
 class _Receiver(io.RawIOBase):
     """The reading end of a process's output, as tarfile wants it."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Process, deadline: float | None) -> None:
         self._process = process
+        self._deadline = deadline
         self._rest = b""
 
     def readable(self) -> bool:
@@ -161,15 +236,25 @@ class _Receiver(io.RawIOBase):
     def readinto(self, buffer: object) -> int:
         view = memoryview(buffer)  # type: ignore[arg-type]
         if not self._rest:
-            self._rest = self._process.read_stdout(None)
+            self._rest = self._process.read_stdout(time_left(self._deadline))
         size = min(len(view), len(self._rest))
         view[:size] = self._rest[:size]
         self._rest = self._rest[size:]
         return size
 
 
-def get(node: Node, remote: str, local: str | os.PathLike[str] | None) -> Path:
+def get(
+    node: Node,
+    remote: str,
+    local: str | os.PathLike[str] | None,
+    *,
+    timeout_s: float | None,
+    limit_mb: float | None,
+) -> Path:
     """Copy a file or directory from a node; see `NodeOperations.get`."""
+    check_seconds("timeout_s", timeout_s)
+    room = _Room(megabytes("limit_mb", limit_mb))
+    deadline = time_limit(timeout_s)
     remote = _checked_path(remote)
     name = posixpath.basename(remote.rstrip("/"))
     if name in ("", ".", ".."):
@@ -196,11 +281,11 @@ def get(node: Node, remote: str, local: str | os.PathLike[str] | None) -> Path:
         # Beside the target, so that the last step is a rename.
         with tempfile.TemporaryDirectory(prefix=".playground-", dir=target.parent) as temporary:
             received = Path(temporary, _INSIDE)
-            problem = _receive(_Receiver(process), received)
+            problem = _receive(_Receiver(process, deadline), received, room)
             if problem:
                 kill(process)  # it may have much more of that
-            stdout, stderr = process.communicate(None, None)
-            returncode = process.wait(10)
+            stdout, stderr = process.communicate(None, time_left(deadline), _SAID_BYTES)
+            returncode = process.wait(_END_LIMIT_S)
             if returncode < 0:
                 ensure_alive(node)
             # tar's 1: some files changed while they were read, as logs do.
@@ -214,6 +299,9 @@ def get(node: Node, remote: str, local: str | os.PathLike[str] | None) -> Path:
             _move(received, target)
     except AgentGone:
         raise
+    except (TimeoutError, BufferError) as error:
+        kill(process)
+        raise _too_slow(f"{remote} on {node.name} cannot be got", timeout_s) from error
     except BaseException as error:
         kill(process)
         if isinstance(error, OSError) and not isinstance(error, TransferFailed):
@@ -247,7 +335,46 @@ def _local_target(name: str, local: str | os.PathLike[str] | None) -> Path:
     return target
 
 
-def _receive(stream: io.RawIOBase, root: Path) -> str:
+# Of what tar says on its two streams while it packs or unpacks.
+_SAID_BYTES = 1 << 20
+
+# A file takes at least a block of a disk.
+_BLOCK_BYTES = 4096
+
+
+class _Room:
+    """How many bytes there may be of what comes, so that nobody fills our disk."""
+
+    def __init__(self, limit_bytes: int | None) -> None:
+        self._limit_bytes = limit_bytes
+        self._left = limit_bytes
+
+    def take(self, count: int) -> None:
+        """Take so much of it; raises `OSError` where there is no more."""
+        if self._left is None or self._limit_bytes is None:
+            return
+        self._left -= count
+        if self._left < 0:
+            raise OSError(
+                errno.EFBIG,
+                f"it takes more than {self._limit_bytes / 1e6:g} MB; allow it more with "
+                "limit_mb=...",
+            )
+
+
+class _Member(tarfile.TarInfo):
+    """An entry of an archive whose names and attributes are of bounded size."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        # tarfile reads these whole, before anybody can look at what they say.
+        whole = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)
+        names = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
+        if self.type in (*whole, *names) and self.size > _SAID_BYTES:
+            raise tarfile.ReadError("an entry with a name or attributes of more than 1 MiB")
+        return super()._proc_member(archive)  # type: ignore[misc,no-any-return]
+
+
+def _receive(stream: io.RawIOBase, root: Path, room: _Room) -> str:
     """Unpack an archive of one thing called ``received``; return what is wrong with it.
 
     Only directories, files and links are made, and links last, so that nothing
@@ -261,8 +388,11 @@ def _receive(stream: io.RawIOBase, root: Path) -> str:
     links: list[tuple[Path, tarfile.TarInfo]] = []
     left_out = []
     try:
-        with tarfile.open(fileobj=stream, mode="r|", bufsize=_PIECE_BYTES) as archive:
+        with tarfile.open(
+            fileobj=stream, mode="r|", bufsize=_PIECE_BYTES, tarinfo=_Member
+        ) as archive:
             for member in archive:
+                room.take(_BLOCK_BYTES)
                 parts = member.name.split("/")
                 if parts[0] != root.name or ".." in parts or "\0" in member.name:
                     return f"an entry called {member.name!r:.100} came"
@@ -274,7 +404,7 @@ def _receive(stream: io.RawIOBase, root: Path) -> str:
                     path.parent.mkdir(parents=True, exist_ok=True)
                     content = archive.extractfile(member)
                     assert content is not None  # a regular file has some
-                    _store(content, path, member)
+                    _store(content, path, member, room)
                 elif member.issym() and _leads_inside(member, len(parts) - 2):
                     links.append((path, member))
                 elif member.islnk():
@@ -305,10 +435,13 @@ def _receive(stream: io.RawIOBase, root: Path) -> str:
     return ""
 
 
-def _store(content: IO[bytes], path: Path, member: tarfile.TarInfo) -> None:
+def _store(content: IO[bytes], path: Path, member: tarfile.TarInfo, room: _Room) -> None:
     # x: an entry that comes twice would be written through a hard link.
     with open(path, "xb") as file:
-        shutil.copyfileobj(content, file, _PIECE_BYTES)
+        # An entry may be sparse, and far longer than what came.
+        while piece := content.read(_PIECE_BYTES):
+            room.take(len(piece))
+            file.write(piece)
     _keep_attributes(path, member)
 
 

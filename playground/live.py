@@ -44,8 +44,12 @@ class Process(Protocol):
     def read_stderr(self, timeout_s: float | None = None) -> bytes:
         """Return the next bytes of the error stream, likewise."""
 
-    def write(self, data: bytes) -> None:
-        """Send bytes to the command's input; it need not read them."""
+    def write(self, data: bytes, timeout_s: float | None = None) -> None:
+        """Send bytes to the command's input, and wait until it has taken them.
+
+        Raises `TimeoutError` when it has not taken them in time.
+
+        """
 
     def close_stdin(self) -> None:
         """Tell the command that its input has ended."""
@@ -61,11 +65,13 @@ class Process(Protocol):
         self,
         input: bytes | None = None,  # noqa: A002 - as subprocess has it
         timeout_s: float | None = None,
+        limit_bytes: int | None = None,
     ) -> tuple[bytes, bytes]:
         """Send all of ``input``, close it, return both streams to their end.
 
         Raises `TimeoutError` when the command has not ended in time, and loses
         nothing then: called once more it returns what was read before as well.
+        Raises `BufferError`, likewise, when it printed more than ``limit_bytes``.
 
         """
 
@@ -243,6 +249,8 @@ class LiveNode:
     env: Mapping[str, str] = field(default_factory=dict)
     plan: NodePlan | None = None
     own_programs: bool = True
+    # Held while a file is read, changed and written, so that no edit is lost.
+    editing: threading.RLock = field(default_factory=threading.RLock)
 
 
 class Plumbing(Protocol):

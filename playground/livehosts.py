@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Iterator, MutableMapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from playground import files
-from playground.errors import BadArgument, PlaygroundError, UnknownName
+from playground.errors import BadArgument, PlaygroundError, TransferFailed, UnknownName
 from playground.live import Node
 from playground.tables import Table, Tabular
 
@@ -16,9 +15,10 @@ _HOSTS = "/etc/hosts"
 _RESOLVER = "/etc/resolv.conf"
 _HOSTNAME = "/etc/hostname"
 
-# An edit reads, changes and writes: one at a time in this process, and held
-# for milliseconds only.
-_editing = threading.RLock()
+# Of such a file, and of the time that its node takes over it.
+_LIMIT_MB = 1.0
+_LIMIT_S = 10.0
+_MOST_NAMES = 10_000
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class HostsFile(MutableMapping[str, str], Tabular):
 
     def __repr__(self) -> str:
         try:
-            return f"<hosts of {self._node.name}: {dict(self)}>"
+            return f"<hosts of {self._node.name}: {dict(self._pairs())}>"
         except PlaygroundError:  # a repr never fails; the lab is down, or the node has died
             return f"<hosts of {self._node.name}: not to be reached>"
 
@@ -58,7 +58,7 @@ class HostsFile(MutableMapping[str, str], Tabular):
         return Table(HostsLine(address, tuple(names)) for address, names in entries(self._text()))
 
     def _text(self) -> str:
-        return files.read(self._node, _HOSTS).decode("utf-8", "replace")
+        return _read(self._node, _HOSTS)
 
     def __getitem__(self, name: str) -> str:
         for address, names in entries(self._text()):
@@ -66,25 +66,36 @@ class HostsFile(MutableMapping[str, str], Tabular):
                 return address
         raise UnknownName(f"{self._node.name} has no {name!r} in its {_HOSTS}")
 
+    def _pairs(self) -> dict[str, str]:
+        """Return all names and addresses by one look at the file."""
+        found: dict[str, str] = {}
+        for address, names in entries(self._text()):
+            for name in names:
+                found.setdefault(name, address)
+        if len(found) > _MOST_NAMES:
+            raise TransferFailed(
+                f"{_HOSTS} of {self._node.name} has more than {_MOST_NAMES} names: read it with "
+                f"read({_HOSTS!r})"
+            )
+        return found
+
     def __iter__(self) -> Iterator[str]:
-        return iter(dict.fromkeys(name for _, names in entries(self._text()) for name in names))
+        return iter(self._pairs())
 
     def __len__(self) -> int:
-        return len(list(iter(self)))
+        return len(self._pairs())
 
     def __setitem__(self, name: str, address: str | IPv4Address | IPv6Address) -> None:
-        with _editing:
-            files.write(
-                self._node, _HOSTS, with_entry(self._text(), name, address), mode=None, append=False
-            )
+        with self._node.running().editing:
+            _write(self._node, _HOSTS, with_entry(self._text(), name, address))
 
     def __delitem__(self, name: str) -> None:
-        with _editing:
+        with self._node.running().editing:
             before = self._text()
             after = without_name(before, name)
             if after == before:
                 raise UnknownName(f"{self._node.name} has no {name!r} in its {_HOSTS}")
-            files.write(self._node, _HOSTS, after, mode=None, append=False)
+            _write(self._node, _HOSTS, after)
 
 
 def entries(text: str) -> Iterator[tuple[str, list[str]]]:
@@ -152,9 +163,18 @@ def _address(address: str | IPv4Address | IPv6Address) -> IPv4Address | IPv6Addr
         ) from error
 
 
+def _read(node: Node, path: str) -> str:
+    content = files.read(node, path, timeout_s=_LIMIT_S, limit_mb=_LIMIT_MB)
+    return content.decode("utf-8", "replace")
+
+
+def _write(node: Node, path: str, content: str) -> None:
+    files.write(node, path, content, mode=None, append=False, timeout_s=_LIMIT_S)
+
+
 def hostname(node: Node) -> str:
     """Return the node's name as its own kernel says it."""
-    return files.read(node, "/proc/sys/kernel/hostname").decode().strip()
+    return _read(node, "/proc/sys/kernel/hostname").strip()
 
 
 def set_hostname(node: Node, name: str) -> None:
@@ -167,8 +187,8 @@ def set_hostname(node: Node, name: str) -> None:
     live = node.running()
     old = hostname(node)
     live.agent.call("hostname", nodes=[{"pid": live.pid, "hostname": name}])
-    files.write(node, _HOSTNAME, name + "\n", mode=None, append=False)
-    with _editing:
+    _write(node, _HOSTNAME, name + "\n")
+    with live.editing:
         hosts = HostsFile(node)
         # A machine should know its own name: sudo(8) warns when it does not.
         if name not in hosts:
@@ -189,7 +209,7 @@ def _is_host_name(name: str) -> bool:
 
 def nameservers(node: Node) -> list[str]:
     """Return the addresses in the node's resolv.conf(5), first one first."""
-    lines = files.read(node, _RESOLVER).decode("utf-8", "replace").splitlines()
+    lines = _read(node, _RESOLVER).splitlines()
     return [
         words[1] for line in lines if (words := line.split())[:1] == ["nameserver"] and words[1:]
     ]
@@ -201,11 +221,11 @@ def set_nameservers(node: Node, addresses: Iterable[str | IPv4Address | IPv6Addr
         example = addresses if isinstance(addresses, str) else "10.1.1.1"
         raise BadArgument(f"nameservers is a list: write [{example!r}]")
     lines = [f"nameserver {_address(address)}\n" for address in addresses]
-    with _editing:
-        text = files.read(node, _RESOLVER).decode("utf-8", "replace")
+    with node.running().editing:
+        text = _read(node, _RESOLVER)
         rest = [
             line if line.endswith("\n") else line + "\n"
             for line in text.splitlines(keepends=True)
             if line.split()[:1] != ["nameserver"]
         ]
-        files.write(node, _RESOLVER, "".join([*rest, *lines]), mode=None, append=False)
+        _write(node, _RESOLVER, "".join([*rest, *lines]))

@@ -106,6 +106,7 @@ class NodeOperations:
         env: Mapping[str, str] | None = None,
         cwd: str | None = None,
         user: str | None = None,
+        output_limit_mb: float | None = 64,
     ) -> Result:
         r"""Run a command to its end and return its `Result`.
 
@@ -124,7 +125,9 @@ class NodeOperations:
         is not zero, unless ``check=False``; a command that is not there has the
         status 127.  Raises `CommandTimeout` after ``timeout_s`` seconds
         (``None``: no limit): the command and all that it started was killed
-        then, and what it had printed is in the error's ``result``.  Raises
+        then, and what it had printed is in the error's ``result``; likewise
+        `TooMuchOutput` when it printed more than ``output_limit_mb`` on both
+        streams together, of which the beginning is kept.  Raises
         `NodeDied` when the node's container has ended.
 
         """
@@ -137,6 +140,7 @@ class NodeOperations:
             env=env,
             cwd=cwd,
             user=user,
+            output_limit_mb=output_limit_mb,
         )
 
     def start(
@@ -173,6 +177,7 @@ class NodeOperations:
         env: Mapping[str, str] | None = None,
         cwd: str | None = None,
         user: str | None = None,
+        output_limit_mb: float | None = 64,
     ) -> Result:
         """Run a script by the node's own python3 and return its `Result`.
 
@@ -200,6 +205,7 @@ class NodeOperations:
             env=env,
             cwd=cwd,
             user=user,
+            output_limit_mb=output_limit_mb,
         )
 
     def call(
@@ -208,6 +214,7 @@ class NodeOperations:
         /,
         *args: Any,
         call_timeout_s: float | None = 60,
+        call_result_limit_mb: float | None = 32,
         **kwargs: Any,
     ) -> Any:
         """Call a function on the node: its value comes back, its exception is raised here.
@@ -233,17 +240,19 @@ class NodeOperations:
         An exception of Python's own library is raised here as it was there,
         with the node's traceback as a note; any other as `CallFailed`.  Raises
         `BadArgument` for what cannot cross, before anything runs, `CallFailed`
-        for a result that cannot, and `CommandTimeout` after ``call_timeout_s``
-        seconds.
+        for a result that cannot or that takes more than ``call_result_limit_mb`` on
+        its way, and `CommandTimeout` after ``call_timeout_s`` seconds.
 
         """
         from playground import calling
 
-        return calling.call(self, function, args, kwargs, call_timeout_s)
+        return calling.call(self, function, args, kwargs, call_timeout_s, call_result_limit_mb)
 
     # Files
 
-    def put(self, local: str | os.PathLike[str], remote: str) -> str:
+    def put(
+        self, local: str | os.PathLike[str], remote: str, *, timeout_s: float | None = 300
+    ) -> str:
         """Copy a file or directory to the node and return its path there.
 
         Like ``scp -rp``: into ``remote`` when that is a directory or ends in a
@@ -253,14 +262,22 @@ class NodeOperations:
 
             h1.put("client.py", "/root/")          # '/root/client.py'
 
-        Raises `TransferFailed` when it cannot be read here or written there.
+        Raises `TransferFailed` when it cannot be read here or written there, or not
+        within ``timeout_s`` seconds.
 
         """
         from playground import files
 
-        return files.put(self, local, remote)
+        return files.put(self, local, remote, timeout_s=timeout_s)
 
-    def get(self, remote: str, local: str | os.PathLike[str] | None = None) -> Path:
+    def get(
+        self,
+        remote: str,
+        local: str | os.PathLike[str] | None = None,
+        *,
+        timeout_s: float | None = 300,
+        limit_mb: float | None = 2000,
+    ) -> Path:
         """Copy a file or directory from the node and return its path here.
 
         Into the current directory, or into ``local`` when that is a directory
@@ -272,41 +289,52 @@ class NodeOperations:
         outside of the place asked for, whatever the node sends; inside a
         directory, links that lead out of it, and devices, are left out with a
         warning.  Raises `TransferFailed` when it cannot be read there or
-        written here; nothing is changed here then.
+        written here, when it takes more than ``limit_mb`` here (a file as least 4 kB)
+        or longer than ``timeout_s`` seconds; nothing is changed here then.
 
         """
         from playground import files
 
-        return files.get(self, remote, local)
+        return files.get(self, remote, local, timeout_s=timeout_s, limit_mb=limit_mb)
 
     def write(
-        self, path: str, content: str | bytes, *, mode: int | None = None, append: bool = False
+        self,
+        path: str,
+        content: str | bytes,
+        *,
+        mode: int | None = None,
+        append: bool = False,
+        timeout_s: float | None = 60,
     ) -> None:
         """Write a file on the node; text goes as UTF-8, directories are made.
 
         An existing file keeps its mode, a new one gets 0o644, unless ``mode``
-        is given.  Raises `TransferFailed` when it cannot be written.
+        is given.  Raises `TransferFailed` when it cannot be written, or not within
+        ``timeout_s`` seconds.
 
         """
         from playground import files
 
-        files.write(self, path, content, mode=mode, append=append)
+        files.write(self, path, content, mode=mode, append=append, timeout_s=timeout_s)
 
-    def read(self, path: str) -> str:
+    def read(self, path: str, *, timeout_s: float | None = 30, limit_mb: float | None = 64) -> str:
         """Return a file of the node as text; bytes that are no UTF-8 become U+FFFD.
 
-        Raises `TransferFailed` when it cannot be read.
+        Raises `TransferFailed` when it cannot be read, when it has more than ``limit_mb``
+        (`get` takes more) or when that takes more than ``timeout_s`` seconds.
 
         """
+        return self.read_bytes(path, timeout_s=timeout_s, limit_mb=limit_mb).decode(
+            "utf-8", "replace"
+        )
+
+    def read_bytes(
+        self, path: str, *, timeout_s: float | None = 30, limit_mb: float | None = 64
+    ) -> bytes:
+        """Return a file of the node to the byte; the arguments and errors are those of `read`."""
         from playground import files
 
-        return files.read(self, path).decode("utf-8", "replace")
-
-    def read_bytes(self, path: str) -> bytes:
-        """Return a file of the node to the byte; raises `TransferFailed`."""
-        from playground import files
-
-        return files.read(self, path)
+        return files.read(self, path, timeout_s=timeout_s, limit_mb=limit_mb)
 
     # The network, as this node sees it
 

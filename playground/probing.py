@@ -7,6 +7,9 @@ from playground.errors import BadArgument, CommandFailed
 from playground.live import Node
 from playground.results import Ping, Result, Traceroute, parse_ping, parse_traceroute
 
+# Of what such a program prints, which is some kilobytes.
+_OUTPUT_LIMIT_MB = 1.0
+
 _METHODS = {"udp": [], "icmp": ["-I"], "tcp": ["-T"]}
 
 
@@ -23,6 +26,7 @@ def ping(
         node,
         [*command, "--", name],
         check=False,
+        output_limit_mb=_OUTPUT_LIMIT_MB,
         # ping itself ends after the last packet and its wait; the rest is slack.
         timeout_s=count * (interval_s + timeout_s) + 15,
     )
@@ -67,6 +71,7 @@ def traceroute(
             name,
         ],
         check=False,
+        output_limit_mb=_OUTPUT_LIMIT_MB,
         timeout_s=max_hops * timeout_s + 15,
     )
     if result.returncode == 0:

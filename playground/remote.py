@@ -18,7 +18,7 @@ import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import IO, Any, Protocol
 
 from playground.errors import AgentError, AgentGone
@@ -74,6 +74,9 @@ class _Pending:
         if self._then is not None:
             self._then(result if error is None else error)
         self._done.set()
+
+    def done(self, limit_s: float) -> bool:
+        return self._done.wait(limit_s)
 
     def wait(self, limit_s: float) -> Any:
         if not self._done.wait(limit_s):
@@ -401,6 +404,8 @@ class Process:
         self._kept: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
         self._unsent: memoryview | None = None
         self._under_way = 0
+        self._room: int | None = None
+        self._overflowing = False
         self._input_refused = False
         self._input_closed = False
 
@@ -426,18 +431,22 @@ class Process:
         """Return the next bytes of the error stream, likewise."""
         return self._next("stderr", timeout_s)
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes, timeout_s: float | None = None) -> None:
         """Send bytes to the command's input, and wait until it has taken them.
 
-        Raises `AgentError` with errno EPIPE when it reads no more.
+        Raises `AgentError` with errno EPIPE when it reads no more, `TimeoutError`
+        when it has not taken all within ``timeout_s`` seconds.
 
         """
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
         view = memoryview(data)
         while view:
             piece, view = view[:INPUT_PIECE_BYTES], view[INPUT_PIECE_BYTES:]
             pending = self._client._request("write", self._input(piece))
-            # How long a command leaves its input unread is its own affair.
-            pending.wait(threading.TIMEOUT_MAX)
+            left = threading.TIMEOUT_MAX if deadline is None else deadline - time.monotonic()
+            if not pending.done(max(0.0, left)):
+                raise TimeoutError(f"the command did not read its input within {timeout_s:g} s")
+            pending.wait(0)
 
     def close_stdin(self) -> None:
         """Tell the command that its input has ended.  May be repeated."""
@@ -460,14 +469,18 @@ class Process:
         self,
         input: bytes | None = None,  # noqa: A002 - as subprocess has it
         timeout_s: float | None = None,
+        limit_bytes: int | None = None,
     ) -> tuple[bytes, bytes]:
         """Send all of ``input``, close it, and return both streams to their end.
 
         After ``timeout_s`` seconds the whole process group is killed, and
         `TimeoutError` raised; what was printed until then is returned when
-        it is called once more.
+        it is called once more.  Likewise `BufferError` when it prints more
+        than ``limit_bytes`` on both together; what is more is thrown away.
 
         """
+        if limit_bytes is not None:
+            self._room = limit_bytes
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         if input is not None and self._unsent is None:
             self._unsent = memoryview(input)
@@ -481,6 +494,13 @@ class Process:
             raise TimeoutError(
                 f"the command did not end within {timeout_s:g} s and was killed"
             ) from None
+        except BufferError:
+            self._input_refused = True
+            self._overflowing = True
+            self.signal(signal.SIGKILL)
+            with contextlib.suppress(TimeoutError):
+                self._exchange(time.monotonic() + KILL_LIMIT_S)
+            raise
         return b"".join(self._kept["stdout"]), b"".join(self._kept["stderr"])
 
     def signal(self, signum: int) -> None:
@@ -552,10 +572,13 @@ class Process:
                 if not self._condition.wait_for(self._news, left):
                     raise TimeoutError
                 count = 0
+                overflows = False
                 for name, arrived in self._arrived.items():
                     count += sum(map(len, arrived))
-                    self._kept[name].extend(arrived)
+                    overflows |= not self._keep(name, arrived)
                     arrived.clear()
+                if overflows and not self._overflowing:
+                    raise BufferError("the command printed more than it may and was killed")
                 if self._ended():
                     self._status()
                     return
@@ -563,6 +586,19 @@ class Process:
                 self._consume(count)
             if deadline is not None and time.monotonic() > deadline:
                 raise TimeoutError
+
+    def _keep(self, name: str, arrived: Iterable[bytes]) -> bool:
+        """Keep what there is room for; return whether that was all."""
+        for data in arrived:
+            if self._room is None:
+                self._kept[name].append(data)
+                continue
+            self._kept[name].append(data[: self._room])
+            if len(data) > self._room:
+                self._room = 0
+                return False
+            self._room -= len(data)
+        return True
 
     def _news(self) -> bool:
         return self._ended() or any(self._arrived.values()) or self._may_send()

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 # How much of each stream a repr shows: two lines of a terminal.
 _REPR_CHARACTERS = 160
 
+# Of a line of ping's or traceroute's.
+_LINE_CHARACTERS = 300
+
 
 @dataclass(frozen=True)
 class ResultRow:
@@ -153,7 +156,7 @@ def _missing_command(result: Result) -> str | None:
     """Return the name of the command that was not found, if that was the cause."""
     # dash: "sh: 1: foo: not found"; bash: "bash: line 1: foo: command not found";
     # ours for a command without a shell: "foo: not found".
-    for line in reversed(result.stderr.splitlines()):
+    for line in reversed(result.stderr[-10_000:].splitlines()):
         match = re.search(r"(?:^|: )([^:]+): (?:command )?not found$", line)
         if match:
             return match.group(1)
@@ -259,6 +262,7 @@ def parse_ping(target: str, text: str, errors: str = "", interval_s: float = 1) 
     ``interval_s`` seconds.
 
     """
+    text, errors = _short_lines(text), _short_lines(errors)
     counts = re.search(r"^(\d+) packets transmitted, (\d+)(?: packets)? received", text, re.M)
     sent, received = (int(counts[1]), int(counts[2])) if counts else (0, 0)
     # A duplicate is a second answer to one request; ping does not count it either.
@@ -274,6 +278,11 @@ def parse_ping(target: str, text: str, errors: str = "", interval_s: float = 1) 
     times = tuple(rtt_ms for _, rtt_ms, _ in replies)
     problem = "" if received else _problem(text, errors)
     return Ping(target, sent, received, times, problem, echoes)
+
+
+def _short_lines(text: str) -> str:
+    """Cut off what no such program prints: a search in it may take longer than its length."""
+    return "\n".join(line[:_LINE_CHARACTERS] for line in text.splitlines())
 
 
 def _problem(text: str, errors: str) -> str:
@@ -362,6 +371,7 @@ class Traceroute(Tabular):
 
 def parse_traceroute(target: str, text: str) -> Traceroute:
     """Read what traceroute(8) printed with ``-n -q 1``."""
+    text = _short_lines(text)
     header = re.search(r"^traceroute to .*?\(([^)\s]+)\)", text, re.M)
     destination = header[1] if header else ""
     hops = []

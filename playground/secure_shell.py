@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 _PORT = 22
 
+# How long the node's end of a connection may leave unread what it is sent.
+_SEND_LIMIT_S = 60.0
+
 # What every server says first, RFC 4253, section 4.2.
 _BANNER = r"^SSH-2\.0-"
 
@@ -201,8 +204,8 @@ class _Wire:
 
     def send(self, data: bytes) -> int:
         try:
-            self._process.write(bytes(data))
-        except AgentError as error:
+            self._process.write(bytes(data), _SEND_LIMIT_S)
+        except (AgentError, TimeoutError) as error:
             raise EOFError(str(error)) from error
         return len(data)
 
@@ -228,8 +231,8 @@ class _Wire:
         """Return the reason that nc gave when it could not connect."""
         try:
             kill(self._process)
-            text = self._process.communicate(None, 5)[1].decode("utf-8", "replace")
-        except (TimeoutError, AgentError):
+            text = self._process.communicate(None, 5, 1 << 20)[1].decode("utf-8", "replace")
+        except (TimeoutError, BufferError, AgentError):
             return ""
         # nc: connect to www (10.130.1.4) port 22 (tcp) failed: Connection refused
         return text.strip().splitlines()[-1].rpartition(": ")[2] if text.strip() else ""

@@ -15,6 +15,8 @@ import smtplib
 import socket
 import ssl
 import subprocess
+import sys
+import time
 import urllib.error
 import uuid
 from typing import Any
@@ -72,6 +74,36 @@ def test_plain_data_arrives_as_it_was(value: Any) -> None:
     arrived = crossed(value)
     assert arrived == value
     assert type(arrived) is type(value)
+
+
+def test_what_would_take_long_to_put_together_is_refused() -> None:
+    endless = {"object": ["builtins.range", [0, 10**15, 1]]}
+    huge = {"object": ["decimal.Decimal", ["1e999999999"]]}
+    for data in (
+        {"tuple": endless},
+        {"object": ["collections.deque", [endless, None]]},
+        {"object": ["collections.Counter", [endless]]},
+        {"object": ["fractions.Fraction", ["1e99999999", 1]]},
+        {"object": ["fractions.Fraction", [huge, 1]]},
+        {"object": ["fractions.Fraction", [{"int": "0x" + "f" * 100_000}, 7]]},
+        {"object": ["re.Pattern", ["a|" * 100_000, 0]]},
+    ):
+        with pytest.raises(ValueError, match=r"^(not|a) "):
+            decode(data)
+
+
+@pytest.mark.parametrize("kind", ["set", "dict", "ordered"])
+def test_keys_of_one_hash_are_given_up(kind: str) -> None:
+    # All these have the hash 0, and each looks at all before it.
+    keys = [{"int": hex(number * sys.hash_info.modulus)} for number in range(60_000)]
+    pairs = [[key, 1] for key in keys]
+    data = {
+        "set": {"set": keys},
+        "dict": {"dict": pairs},
+        "ordered": {"object": ["collections.OrderedDict", [pairs]]},
+    }[kind]
+    with pytest.raises(TimeoutError, match="too long"):
+        decode(data, time.monotonic() + 0.2)
 
 
 def test_a_defaultdict_arrives_as_a_dict() -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import resource
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from playground import Host, Lab, Link
 from playground.engine import Engine
-from playground.errors import PlaygroundError
+from playground.errors import NotReady, PlaygroundError, TooMuchOutput, TransferFailed
 
 
 @pytest.fixture(scope="module")
@@ -56,3 +59,94 @@ def test_one_that_stops_all_that_starts_in_it(lab: Lab) -> None:
         assert max(took) < 1.5
         stopping.kill()
     assert h1.run("echo on", timeout_s=20).stdout == "on\n"
+
+
+@pytest.fixture
+def replaced(lab: Lab) -> Iterator[Callable[..., None]]:
+    """Put a script in the place of programs of h1, for the time of a test."""
+    h1 = lab["h1"]
+    names: list[str] = []
+
+    def replace(script: str, *programs: str) -> None:
+        h1.write("/tmp/script", f"#!/bin/sh\n{script}\n", mode=0o755)
+        names.extend(programs)
+        h1.run(f"for name in {' '.join(programs)}; do cp /tmp/script /usr/local/sbin/$name; done")
+
+    yield replace
+    h1.run(["/bin/rm", "-f", *(f"/usr/local/sbin/{name}" for name in names)])
+
+
+def memory_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def test_programs_that_print_without_end(
+    lab: Lab, replaced: Callable[..., None], tmp_path: Path
+) -> None:
+    h1 = lab["h1"]
+    replaced("exec yes", "cat", "tar", "ping", "traceroute", "python3", "getent")
+    before = memory_mb()
+    with pytest.raises(TooMuchOutput, match="'yes' on h1 printed more than 3 MB") as caught:
+        h1.run("yes", output_limit_mb=3)
+    assert len(caught.value.result.stdout) == 3_000_000
+    assert len(str(caught.value)) < 2000
+    with pytest.raises(TransferFailed, match="has more than 1 MB; allow more with limit_mb="):
+        h1.read("/etc/hostname", limit_mb=1)
+    for operation in (
+        lambda: h1.get("/etc/hostname", tmp_path, timeout_s=2),
+        lambda: h1.put(__file__, "/tmp/", timeout_s=2),
+        lambda: h1.ping("10.0.1.2"),
+        lambda: h1.traceroute("10.0.1.2"),
+        lambda: h1.call(os.getpid),
+        lambda: h1.python("pass", output_limit_mb=1),
+        lambda: h1.nameservers,
+        lambda: h1.hosts.__setitem__("name", "10.0.0.9"),
+        lambda: h1.hosts["name"],
+    ):
+        with pytest.raises(PlaygroundError):
+            operation()
+    assert list(tmp_path.iterdir()) == []
+    with h1.start("tr '\\0' x </dev/zero") as job:
+        with pytest.raises(NotReady, match="goes on"):
+            job.wait(1)
+        job.kill()
+    assert memory_mb() - before < 400
+
+
+def test_programs_that_sleep(lab: Lab, replaced: Callable[..., None], tmp_path: Path) -> None:
+    h1 = lab["h1"]
+    replaced("exec sleep 1000", "cat", "tar", "python3")
+    (tmp_path / "large").write_bytes(bytes(5_000_000))
+    for operation in (
+        lambda: h1.read("/etc/hostname", timeout_s=0.5),
+        lambda: h1.write("/tmp/x", "x" * 5_000_000, timeout_s=0.5),
+        lambda: h1.get("/etc/hostname", tmp_path, timeout_s=0.5),
+        lambda: h1.put(tmp_path / "large", "/tmp/", timeout_s=0.5),
+        lambda: h1.call(sum, "x" * 5_000_000, call_timeout_s=0.5),
+        lambda: h1.call(os.getpid, call_timeout_s=0.5),
+    ):
+        with pytest.raises(PlaygroundError, match=r"_s=|within 0.5 s"):
+            operation()
+    with h1.start("sleep 1000") as job, pytest.raises(NotReady, match="had not read its input"):
+        job.write("x" * 5_000_000, timeout_s=0.5)
+
+
+def test_pipes_in_the_place_of_files(lab: Lab) -> None:
+    """Neither are they waited for, nor do they hold up edits of other hosts."""
+    h1, h2 = lab["h1"], lab["h2"]
+    h1.run("cp /etc/resolv.conf /tmp/resolv; mkfifo /tmp/pipe")
+    for operation in (
+        lambda: h1.read("/tmp/pipe"),
+        lambda: h1.write("/tmp/pipe", "x"),
+    ):
+        with pytest.raises(TransferFailed, match=r"/tmp/pipe on h1 cannot be .*: it is a pipe"):
+            operation()
+    # One that becomes a pipe after it was looked at is waited for, up to the limit.
+    h1.write("/usr/local/sbin/cat", "#!/bin/sh\necho $$ >/tmp/pid\nexec sleep 1000\n", mode=0o755)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(seconds, lambda: h1.hosts.__setitem__("name", "10.0.0.9"))
+        time.sleep(0.2)
+        assert seconds(lambda: h2.hosts.__setitem__("name", "10.0.0.9")) < 5
+        h1.run("read pid </tmp/pid; kill $pid; rm /usr/local/sbin/cat")
+        assert waiting.result(20) < 15
+    assert h2.hosts["name"] == "10.0.0.9"

@@ -36,6 +36,13 @@ from playground.agent.worker import WORK_LIMIT_S, work
 WINDOW_BYTES = 4 << 20
 CHUNK_BYTES = 128 << 10
 
+# What one operation may reply: more than what a client can use, and what it can bear.
+REPLY_LIMIT_BYTES = 128 << 20
+_TOO_LONG = (
+    f"the answer has more than {REPLY_LIMIT_BYTES >> 20} MiB: something on a node has made very "
+    "much of what was asked for"
+)
+
 # Until when a command has to run that a client gives no limit for.
 START_LIMIT_S = 30.0
 
@@ -262,15 +269,25 @@ class Agent:
         os.close(writer)
         self.workers[pid] = request_id
         parts: list[bytes] = []
+        room = REPLY_LIMIT_BYTES
 
         def collect(fd: int, events: int) -> None:
+            nonlocal room
             if part := os.read(fd, 1 << 20):
-                parts.append(part)
+                room -= len(part)
+                if room >= 0:
+                    parts.append(part)
+                elif pid in self.workers:
+                    parts.clear()
+                    os.kill(pid, signal.SIGKILL)
                 return
             self.selector.unregister(fd)
             os.close(fd)
             if parts and parts[-1].endswith(b"\n"):
                 self.send_line(b"".join(parts))
+            elif room < 0:
+                error = OSError(errno.EFBIG, _TOO_LONG)
+                self.send({"id": request_id, "error": describe(error)})
             else:
                 error = OSError(errno.EIO, "the agent's worker was killed before it was done")
                 self.send({"id": request_id, "error": describe(error)})

@@ -9,6 +9,9 @@ from playground.agent.nodes import inside
 from playground.agent.protocol import Request
 from playground.agent.users import colon_file
 
+# Of a file of /proc: a command may have some megabytes of words.
+_MOST_BYTES = 32 << 10
+
 
 def processes(pid: int) -> list[Request]:
     own = os.readlink(f"/proc/{pid}/ns/pid")
@@ -60,4 +63,4 @@ def _number_inside(parent: str, said: dict[str, str]) -> int:
 
 def _text_of(path: str) -> str:
     with open(path, "rb") as file:
-        return file.read().decode("utf-8", "replace")
+        return file.read(_MOST_BYTES).decode("utf-8", "replace")

@@ -16,6 +16,7 @@ from playground.agent.protocol import Request
 
 POLL_S = 0.02
 ANSWER_LIMIT_S = 5.0
+ANSWER_LIMIT_BYTES = 1 << 20
 DATAGRAM_LIMIT_S = 0.3
 
 
@@ -115,6 +116,8 @@ def _ask_stream(
             if not part:
                 raise NoAnswer(_unexpected(answer))
             answer += part
+            if len(answer) > ANSWER_LIMIT_BYTES:
+                raise NoAnswer(_unexpected(answer))
 
 
 def _ask_datagram(
