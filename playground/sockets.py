@@ -22,15 +22,15 @@ import socket
 import ssl
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from ipaddress import ip_address
 from typing import Any, NamedTuple
 
-from playground.commands import kill, start_process
-from playground.errors import AgentGone, EngineError, NotReady
+from playground.commands import kill, start_process, time_left, time_limit
+from playground.errors import AgentGone, EngineError, NotReady, PlaygroundError
 from playground.live import Node, Process
 
 # Local whatever the network: unix(7), and those of the kernel or of a hypervisor.
@@ -41,6 +41,7 @@ _LOCAL_FAMILIES = {
 # resolv.conf(5): three servers, each asked twice, 5 s each; and as much again for
 # a second address family.
 _LOOK_UP_LIMIT_S = 65.0
+_ANSWER_BYTES = 1 << 20
 
 
 # What requests, and curl, take for the system's authorities.
@@ -220,6 +221,11 @@ class _Names:
             process = start_process(self._node, argv, stdin=True)
         try:
             answer = _asked(process, question)
+            if not isinstance(answer, dict):
+                raise ValueError
+        except (ValueError, RecursionError):
+            kill(process)
+            raise self._lie(name, arguments) from None
         except TimeoutError:
             kill(process)
             raise NotReady(
@@ -236,8 +242,16 @@ class _Names:
         if closed:
             kill(process)
         if "error" in answer:
-            raise _error(answer["error"], answer["arguments"])
+            raise _error(answer["error"], answer.get("arguments"))
+        if not _is_answer(name, answer.get("value")):
+            raise self._lie(name, arguments)
         return answer["value"]
+
+    def _lie(self, name: str, arguments: Sequence[Any]) -> PlaygroundError:
+        return PlaygroundError(
+            f"{self._node.name} gave no answer to {name}{tuple(arguments)!r} that makes sense: is "
+            "its python3 its own?"
+        )
 
     def close(self) -> None:
         with self._lock:
@@ -247,25 +261,58 @@ class _Names:
             kill(process)
 
 
-def _asked(process: Process, question: bytes) -> dict[str, Any]:
-    process.write(question)
-    heard = b""
+def _asked(process: Process, question: bytes) -> Any:
+    deadline = time_limit(_LOOK_UP_LIMIT_S)
+    process.write(question, time_left(deadline))
+    heard = bytearray()
     while not heard.endswith(b"\n"):
-        more = process.read_stdout(_LOOK_UP_LIMIT_S)
+        more = process.read_stdout(time_left(deadline))
         if not more:
             raise AgentGone("the program that looks names up on the host was ended")
         heard += more
-    answer: dict[str, Any] = json.loads(heard)
-    return answer
+        if len(heard) > _ANSWER_BYTES:
+            raise ValueError
+    return json.loads(heard)
+
+
+def _is_answer(name: str, value: Any) -> bool:
+    """Whether a value has the shape of what that function of `socket` returns."""
+    if name == "getaddrinfo":
+        return isinstance(value, list) and all(
+            isinstance(row, list)
+            and [type(item) for item in row] == [int, int, int, str, list]
+            and len(row[4]) >= 2
+            and type(row[4][0]) is str
+            and all(type(item) is int for item in row[4][1:])
+            for row in value
+        )
+    if name in ("gethostbyname", "gethostname", "if_indextoname"):
+        return type(value) is str
+    if name == "if_nametoindex":
+        return type(value) is int
+    if name == "if_nameindex":
+        return isinstance(value, list) and all(
+            isinstance(row, list) and [type(item) for item in row] == [int, str] for row in value
+        )
+    kinds = (str, str) if name == "getnameinfo" else (str, list, list)
+    return isinstance(value, list) and tuple(type(item) for item in value) == kinds
 
 
 def _text(item: Any) -> Any:
     return bytes(item).decode("ascii") if isinstance(item, (bytes, bytearray)) else item
 
 
-def _error(name: str, arguments: list[Any]) -> Exception:
-    kind = getattr(socket, name, None) or getattr(builtins, name, OSError)
-    return kind(*arguments)  # type: ignore[no-any-return, misc]
+def _error(name: Any, arguments: Any) -> Exception:
+    # A node is not trusted: what it names may be any function, `exec` among them.
+    kind = getattr(socket, str(name), None) or getattr(builtins, str(name), None)
+    if not (isinstance(kind, type) and issubclass(kind, Exception)):
+        kind = OSError
+    if not isinstance(arguments, list) or not all(type(item) in (str, int) for item in arguments):
+        arguments = [str(arguments)]
+    try:
+        return kind(*arguments)
+    except Exception:
+        return OSError(*map(str, arguments))
 
 
 def _is_numeric(host: Any) -> bool:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import builtins
 import contextlib
+import json
 import os
 import resource
+import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -150,3 +153,19 @@ def test_pipes_in_the_place_of_files(lab: Lab) -> None:
         h1.run("read pid </tmp/pid; kill $pid; rm /usr/local/sbin/cat")
         assert waiting.result(20) < 15
     assert h2.hosts["name"] == "10.0.0.9"
+
+
+def test_lies_about_names_run_nothing_here(lab: Lab, replaced: Callable[..., None]) -> None:
+    h1 = lab["h1"]
+    code = "import builtins; builtins.lied = True"
+    for answer in (
+        {"error": "exec", "arguments": [code]},
+        {"error": "OSError", "arguments": {"a": 1}},
+        {"value": [[1, 2]]},
+        {"value": 7},
+        [1],
+    ):
+        replaced(f"while read line; do echo '{json.dumps(answer)}'; done", "python3")
+        with h1.sockets(), pytest.raises((OSError, PlaygroundError)):
+            socket.getaddrinfo("some.name", 80)
+    assert not hasattr(builtins, "lied")
