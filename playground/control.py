@@ -152,7 +152,9 @@ class Service:
         needed: set[str] = set()
         for name in self._node.running().services:
             other = Service(self._node, self._node.running().services[name])
-            if name != self.name and any(self._runs(program) for program in other._own()):
+            # One without a program of its own, as zebra's alone, goes on with what it shares.
+            own = other._own() or other._row.programs
+            if name != self.name and any(self._runs(program) for program in own):
                 needed.update(other._row.programs)
         return needed
 

@@ -87,7 +87,7 @@ def _daemons(router: Router, domains: Sequence[_Domain], routes: Sequence[RouteP
         # One daemon has one number and one name in both families.
         number, name = spoken[0].as_numbers[router], spoken[0].router_id(router)
         families = [part.bgp for part in parts if part.bgp]
-        settings.append(BGP(bgp_settings(number, name, families)))
+        settings.append(BGP(bgp_settings(number, name, families), from_lab=True))
     return Daemons(
         # A daemon without a network to speak on runs all the same, and waits for one.
         tuple(settings) or (SERVICES[str(router.routing)].settings(),),
@@ -288,9 +288,9 @@ class _Domain:
             own = [item.network for item in self._loopbacks[router]]
             if self.family == 4:
                 rows += [RipPort(LOOPBACK, True)] if own else []
-                yield RIP(rip_settings(rows, default))
+                yield RIP(rip_settings(rows, default), from_lab=True)
             else:
-                yield RIPng(ripng_settings(rows, default, own))
+                yield RIPng(ripng_settings(rows, default, own), from_lab=True)
         elif router.routing == "ospf":
             yield self._ospf(router, self._ospf_ports(router, self.heard), default)
         elif len(self.system(router)) > 1:
@@ -299,8 +299,8 @@ class _Domain:
     def _ospf(self, router: Router, ports: Iterable[OspfPort], default: bool) -> ServiceSettings:
         name = self.router_id(router)
         if self.family == 4:
-            return OSPF(ospf_settings(name, ports, default))
-        return OSPF6(ospf6_settings(name, ports, default))
+            return OSPF(ospf_settings(name, ports, default), from_lab=True)
+        return OSPF6(ospf6_settings(name, ports, default), from_lab=True)
 
     def _bgp(self, router: Router, default: bool) -> BgpFamily:
         networks = dict.fromkeys(port.prefix for port in self.ports[router])

@@ -121,9 +121,7 @@ def provision(plan: Plan, credentials: Credentials) -> dict[str, NodeProvision]:
             programs=tuple(
                 dict.fromkeys(program for row in _rows(node) for program in row.programs)
             ),
-            checks=tuple(
-                Check(node.name, row.name, probe) for row in _rows(node) for probe in row.probes
-            ),
+            checks=_checks(node),
         )
         for node in plan.nodes
     }
@@ -137,6 +135,15 @@ def _users(credentials: Credentials) -> tuple[Account, ...]:
             for number, (name, password) in enumerate(credentials.users.items())
         ),
     )
+
+
+def _checks(node: NodePlan) -> tuple[Check, ...]:
+    # Services may share programs, as those of routing share zebra: each port is asked once.
+    first: dict[Probe, Check] = {}
+    for row in _rows(node):
+        for probe in row.probes:
+            first.setdefault(probe, Check(node.name, row.name, probe))
+    return tuple(first.values())
 
 
 def _rows(node: NodePlan) -> list[ServiceRow]:

@@ -267,11 +267,18 @@ class RoutingDaemon(ServiceSettings):
     ``configuration`` is in FRR's own words (https://docs.frrouting.org).  A
     ``Router(routing="ospf")`` has its own from the lab; one that is declared as a
     service, ``Router("r1", services=["ospf"], routing=None)``, begins with none and
-    is set up by hand: ``r1.vtysh("configure terminal", "router ospf", ...)``.
+    is set up by hand: ``r1.vtysh("configure terminal", "router ospf", ...)``.  Beside each
+    protocol run zebra and staticd, whose lines (``ip route``, ``interface lo``) may stand
+    there too.  ``from_lab`` marks what a lab has written itself.
+
+    FRR reads the text before its daemons start, and a lab with a line that it refuses does
+    not start: `Lab.start` raises `TopologyError` with the line and its number.  A line of a
+    protocol that the node does not run is refused when the node is declared.
 
     """
 
     configuration: str = ""
+    from_lab: bool = field(default=False, kw_only=True, repr=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.configuration, str):
@@ -279,6 +286,13 @@ class RoutingDaemon(ServiceSettings):
                 f"{type(self).__name__}(configuration=...) is text in FRR's own words, such as "
                 f'"router ospf", not {self.configuration!r}'
             )
+
+
+@dataclass(frozen=True)
+class FRR(RoutingDaemon):
+    """Static routes and addresses in FRR's words, by zebra and staticd, without a protocol."""
+
+    service: str = field(default="frr", init=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -314,6 +328,90 @@ class BGP(RoutingDaemon):
     """The Border Gateway Protocol, version 4 (RFC 4271), by FRR's bgpd on port 179."""
 
     service: str = field(default="bgp", init=False, repr=False)
+
+
+@dataclass(frozen=True)
+class ISIS(RoutingDaemon):
+    """Intermediate System to Intermediate System (ISO 10589, RFC 1195), by FRR's isisd."""
+
+    service: str = field(default="isis", init=False, repr=False)
+
+
+@dataclass(frozen=True)
+class OpenFabric(RoutingDaemon):
+    """IS-IS for spines and leaves (draft-white-openfabric), by FRR's fabricd."""
+
+    service: str = field(default="openfabric", init=False, repr=False)
+
+
+@dataclass(frozen=True)
+class EIGRP(RoutingDaemon):
+    """The Enhanced Interior Gateway Routing Protocol (RFC 7868), by FRR's eigrpd."""
+
+    service: str = field(default="eigrp", init=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Babel(RoutingDaemon):
+    """The Babel routing protocol (RFC 8966), by FRR's babeld."""
+
+    service: str = field(default="babel", init=False, repr=False)
+
+
+@dataclass(frozen=True)
+class BFD(RoutingDaemon):
+    """Bidirectional Forwarding Detection (RFC 5880), by FRR's bfdd."""
+
+    service: str = field(default="bfd", init=False, repr=False)
+
+
+@dataclass(frozen=True)
+class PIM(RoutingDaemon):
+    """Multicast: PIM sparse mode (RFC 7761) and IGMP (RFC 3376), by FRR's pimd."""
+
+    service: str = field(default="pim", init=False, repr=False)
+
+
+@dataclass(frozen=True)
+class PIM6(RoutingDaemon):
+    """Multicast of IPv6: PIM sparse mode and MLD (RFC 3810), by FRR's pim6d."""
+
+    service: str = field(default="pim6", init=False, repr=False)
+
+
+@dataclass(frozen=True)
+class VRRP(RoutingDaemon):
+    """The Virtual Router Redundancy Protocol (RFC 5798), by FRR's vrrpd."""
+
+    service: str = field(default="vrrp", init=False, repr=False)
+
+
+@dataclass(frozen=True)
+class LDP(RoutingDaemon):
+    """The Label Distribution Protocol of MPLS (RFC 5036), by FRR's ldpd."""
+
+    service: str = field(default="ldp", init=False, repr=False)
+
+
+@dataclass(frozen=True)
+class PBR(RoutingDaemon):
+    """Routing by policy, in pbr-maps, by FRR's pbrd."""
+
+    service: str = field(default="pbr", init=False, repr=False)
+
+
+@dataclass(frozen=True)
+class NHRP(RoutingDaemon):
+    """The Next Hop Resolution Protocol (RFC 2332), by FRR's nhrpd."""
+
+    service: str = field(default="nhrp", init=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Segments(RoutingDaemon):
+    """Segment routing with policies (RFC 9256), by FRR's pathd."""
+
+    service: str = field(default="segments", init=False, repr=False)
 
 
 # ------------------------------------------------------- shapes of the table
@@ -624,13 +722,22 @@ def _wire_name(name: str) -> bytes:
     return b"".join(bytes((len(x),)) + x.encode("ascii") for x in labels) + b"\0"
 
 
+# What users say to FRR, each text of theirs as it is; the image's `tell` reads them there.
+FRR_TEXTS = "/etc/frr/texts"
+
+
 def _configure_routing(settings: RoutingDaemon, context: ServiceContext) -> tuple[File, ...]:
-    daemon = f"{settings.service}d"
-    # zebra stays as it is, and so do the routes of another protocol; mgmtd reads for RIP's.
-    readers = ("mgmtd", daemon) if daemon in ("ripd", "ripngd") else (daemon,)
     content = settings.configuration.encode()
-    path = f"/etc/frr/{daemon}.conf"
-    return (File(path, content, 0o640, programs=readers, live=_tell_daemon),)
+    files = []
+    for daemon in ROUTING[settings.service].programs:
+        # zebra stays as it is, and so do the routes of another protocol; mgmtd reads for RIP's.
+        readers = ("mgmtd", daemon) if daemon in ("ripd", "ripngd") else (daemon,)
+        own = content if settings.from_lab else b""
+        path = f"/etc/frr/{daemon}.conf"
+        files.append(File(path, own, 0o640, programs=readers, live=_tell_daemon))
+    if content and not settings.from_lab:
+        files.append(File(f"{FRR_TEXTS}/{settings.service}.conf", content, 0o640))
+    return tuple(files)
 
 
 _COSTS = (" ip ospf cost ", " ipv6 ospf6 cost ")
@@ -668,8 +775,42 @@ _HTTP_REQUEST = b"HEAD / HTTP/1.0\r\nUser-Agent: playground-probe\r\n\r\n"
 _BANNER_SMTP = r"220[ -]"
 _BANNER_POP = r"\+OK"
 _BANNER_IMAP = r"\* OK"
-# What FRR's daemons say at the terminals that each has on the loopback interface.
-_BANNER_FRR = r"Vty password is not set"
+# Each of FRR's daemons has a terminal on the loopback interface.  What it says there
+# depends on "password", "banner" and "line vty" in its settings.
+_BANNER_FRR = r"."
+
+# These run wherever one of FRR's daemons does, with the ports of their terminals: mgmtd
+# keeps the settings of the other two, and of RIP's.
+FRR_TERMINALS = {"mgmtd": 2623, "zebra": 2601, "staticd": 2616}
+
+
+class Routing(NamedTuple):
+    """One of FRR's protocols: its settings, and its programs with the ports of their terminals."""
+
+    settings: type[RoutingDaemon]
+    programs: Mapping[str, int]
+
+
+ROUTING: dict[str, Routing] = {
+    "frr": Routing(FRR, {}),
+    "ospf": Routing(OSPF, {"ospfd": 2604}),
+    "ospf6": Routing(OSPF6, {"ospf6d": 2606}),
+    "rip": Routing(RIP, {"ripd": 2602}),
+    "ripng": Routing(RIPng, {"ripngd": 2603}),
+    "bgp": Routing(BGP, {"bgpd": 2605}),
+    "isis": Routing(ISIS, {"isisd": 2608}),
+    "openfabric": Routing(OpenFabric, {"fabricd": 2618}),
+    "eigrp": Routing(EIGRP, {"eigrpd": 2613}),
+    "babel": Routing(Babel, {"babeld": 2609}),
+    "bfd": Routing(BFD, {"bfdd": 2617}),
+    "pim": Routing(PIM, {"pimd": 2611}),
+    "pim6": Routing(PIM6, {"pim6d": 2622}),
+    "vrrp": Routing(VRRP, {"vrrpd": 2619}),
+    "ldp": Routing(LDP, {"ldpd": 2612}),
+    "pbr": Routing(PBR, {"pbrd": 2615}),
+    "nhrp": Routing(NHRP, {"nhrpd": 2610}),
+    "segments": Routing(Segments, {"pathd": 2621}),
+}
 
 
 # The order is also the order in which image layers are put on one another.
@@ -789,55 +930,23 @@ SERVICES: dict[str, ServiceRow] = {
                 ("dhcp-relay", DHCPRelay, "dnsmasq-relay"),
             )
         ),
-        ServiceRow(
-            name="ospf",
-            settings=OSPF,
-            layer="frr",
-            programs=("zebra", "ospfd"),
-            ports=(Port(2601), Port(2604)),
-            probes=(Probe(2601, expect=_BANNER_FRR), Probe(2604, expect=_BANNER_FRR)),
-            logs=("/var/log/frr/ospfd.log", "/var/log/frr/zebra.log"),
-            configure=_configure_routing,
-        ),
-        ServiceRow(
-            name="ospf6",
-            settings=OSPF6,
-            layer="frr",
-            programs=("zebra", "ospf6d"),
-            ports=(Port(2601), Port(2606)),
-            probes=(Probe(2601, expect=_BANNER_FRR), Probe(2606, expect=_BANNER_FRR)),
-            logs=("/var/log/frr/ospf6d.log", "/var/log/frr/zebra.log"),
-            configure=_configure_routing,
-        ),
-        ServiceRow(
-            name="rip",
-            settings=RIP,
-            layer="frr",
-            programs=("mgmtd", "zebra", "ripd"),
-            ports=(Port(2601), Port(2602)),
-            probes=(Probe(2601, expect=_BANNER_FRR), Probe(2602, expect=_BANNER_FRR)),
-            logs=("/var/log/frr/ripd.log", "/var/log/frr/mgmtd.log", "/var/log/frr/zebra.log"),
-            configure=_configure_routing,
-        ),
-        ServiceRow(
-            name="ripng",
-            settings=RIPng,
-            layer="frr",
-            programs=("mgmtd", "zebra", "ripngd"),
-            ports=(Port(2601), Port(2603)),
-            probes=(Probe(2601, expect=_BANNER_FRR), Probe(2603, expect=_BANNER_FRR)),
-            logs=("/var/log/frr/ripngd.log", "/var/log/frr/mgmtd.log", "/var/log/frr/zebra.log"),
-            configure=_configure_routing,
-        ),
-        ServiceRow(
-            name="bgp",
-            settings=BGP,
-            layer="frr",
-            programs=("zebra", "bgpd"),
-            ports=(Port(2601), Port(2605)),
-            probes=(Probe(2601, expect=_BANNER_FRR), Probe(2605, expect=_BANNER_FRR)),
-            logs=("/var/log/frr/bgpd.log", "/var/log/frr/zebra.log"),
-            configure=_configure_routing,
+        *(
+            ServiceRow(
+                name=name,
+                settings=settings,
+                layer="frr",
+                programs=(*FRR_TERMINALS, *programs),
+                # mgmtd and staticd come last, and no network waits for them.
+                ports=tuple(Port(number) for number in (2601, *programs.values())),
+                probes=tuple(
+                    Probe(number, expect=_BANNER_FRR) for number in (2601, *programs.values())
+                ),
+                logs=tuple(
+                    f"/var/log/frr/{one}.log" for one in (*programs, *reversed(FRR_TERMINALS))
+                ),
+                configure=_configure_routing,
+            )
+            for name, (settings, programs) in ROUTING.items()
         ),
     )
 }

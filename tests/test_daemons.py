@@ -431,3 +431,44 @@ def test_neighbours_on_two_networks_find_their_ways(engine: Engine) -> None:
         rows = [row for row in pairs[0][0].routes() if row.protocol == "ospf" and row.via]
         assert sorted(str(row.via)[-2:] for row in rows) == [".2", ".2", ".2"]
         assert "OSPF" in alone.vtysh("configure terminal", "router ospf", "do show ip ospf")
+
+
+@pytest.fixture(scope="module", params=["ospf", "rip", "bgp"])
+def pair(
+    request: pytest.FixtureRequest, engine: Engine, keep_lab: Callable[[str], None]
+) -> Iterator[Router]:
+    """One of two routers that speak a protocol to each other."""
+    a, b = Router("a", routing=request.param), Router("b", routing=request.param)
+    Link(a, b, subnet="10.1.0.0/24")
+    with Lab(a, quiet=True) as lab:
+        keep_lab(lab.id)
+        yield a
+
+
+def test_what_vtysh_is_told_takes_effect(pair: Router) -> None:
+    tell = ("configure terminal",)
+    pair.vtysh(*tell, "ip route 10.99.0.0/16 10.1.0.2", "ip route 10.98.0.0/16 blackhole")
+    pair.vtysh(*tell, "interface lo", "ip address 10.10.10.1/32", "exit", "ip router-id 1.1.1.1")
+    pair.vtysh(*tell, "interface eth0", "no ipv6 nd suppress-ra")
+    wait = "until ip route | grep -q 10.99 && ip route | grep -q 10.98; do sleep 0.05; done"
+    pair.run(f"{wait}; until ip addr show lo | grep -q 10.10.10.1; do sleep 0.05; done")
+    # Where mgmtd runs, zebra does not try without end to tell it of what happens.
+    [before] = [row.cpu_s for row in pair.processes() if "frr/zebra" in row.command]
+    pair.run("sleep 1")
+    [after] = [row.cpu_s for row in pair.processes() if "frr/zebra" in row.command]
+    assert after - before < 0.03
+
+
+def test_vtysh_names_the_line_that_failed(pair: Router) -> None:
+    tell = ("configure terminal", "interface eth0")
+    with pytest.raises(
+        CommandFailed, match=r"refused line 4 of 5, 'ip address 1\.2\.3\.4/35'"
+    ) as no:
+        pair.vtysh(*tell, "description uplink", "ip address 1.2.3.4/35", "shutdown")
+    assert "description" not in no.value.result.stdout
+    assert "UP" in pair.run("ip link show eth0").stdout
+    with pytest.raises(BadArgument, match="'ip ospf bfd' would have no effect"):
+        pair.vtysh(*tell, "ip ospf bfd")
+    with pytest.raises(BadArgument, match="isisd does not run on a; declare its service"):
+        pair.vtysh("configure terminal", "ip route 10.97.0.0/16 blackhole", "router isis x")
+    assert "10.97" not in pair.vtysh("show running-config")

@@ -23,6 +23,7 @@ from playground.services import (
     OSPF,
     POP,
     RIP,
+    ROUTING,
     SERVICES,
     SMTP,
     SSH,
@@ -71,11 +72,29 @@ def test_the_ports_that_everybody_expects() -> None:
         "dhcp": [],
         "dhcp-relay": [],
         # Of the daemons' own terminals, for nobody but the router itself.
-        "ospf": [(2601, "tcp", False), (2604, "tcp", False)],
-        "ospf6": [(2601, "tcp", False), (2606, "tcp", False)],
-        "rip": [(2601, "tcp", False), (2602, "tcp", False)],
-        "ripng": [(2601, "tcp", False), (2603, "tcp", False)],
-        "bgp": [(2601, "tcp", False), (2605, "tcp", False)],
+        "frr": [(2601, "tcp", False)],
+        **{
+            name: [(2601, "tcp", False), (port, "tcp", False)]
+            for name, port in {
+                "ospf": 2604,
+                "ospf6": 2606,
+                "rip": 2602,
+                "ripng": 2603,
+                "bgp": 2605,
+                "isis": 2608,
+                "openfabric": 2618,
+                "eigrp": 2613,
+                "babel": 2609,
+                "bfd": 2617,
+                "pim": 2611,
+                "pim6": 2622,
+                "vrrp": 2619,
+                "ldp": 2612,
+                "pbr": 2615,
+                "nhrp": 2610,
+                "segments": 2621,
+            }.items()
+        },
     }
 
 
@@ -97,10 +116,8 @@ def test_every_port_is_asked_for_an_answer(row: ServiceRow) -> None:
         ("ftp", b"220 (vsFTPd 3.0.5)\r\n", b"500 OOPS\r\n"),
         ("telnet", b"\xff\xfd\x25", b"login: "),
         ("dns", b"pg\x85\x83\0\1\0\0\0\0\0\0", b"pg\x01\x00"),
-        *(
-            (name, b"Vty password is not set.\r\n", b"password: ")
-            for name in ("ospf", "ospf6", "rip", "ripng", "bgp")
-        ),
+        # Without a password, with one, or with "no login".
+        *((name, b"Vty password is not set.\r\n", b"") for name in ROUTING),
     ],
     ids=[name for name, row in SERVICES.items() if row.probes],
 )
@@ -516,6 +533,6 @@ def test_a_relay_needs_a_server() -> None:
 )
 def test_costs_are_told_to_a_daemon_that_runs(new: str, command: list[str] | None) -> None:
     old = "interface eth0\n ip ospf cost 10\ninterface eth1\n ip ospf cost 10\n"
-    [file] = SERVICES["ospf"].configure(OSPF(old), CONTEXT)
+    [file] = SERVICES["ospf"].configure(OSPF(old, from_lab=True), CONTEXT)
     assert file.live is not None
     assert file.live(old.encode(), new.encode()) == command
