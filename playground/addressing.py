@@ -14,6 +14,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Interface, IP
 from typing import NamedTuple
 
 from playground.addresses import Address, InterfaceAddress, Network
+from playground.doubts import Doubts
 from playground.errors import TopologyError
 from playground.parts import End
 from playground.segments import Segment
@@ -56,6 +57,7 @@ def assign(
     earlier: Mapping[End, Sequence[InterfaceAddress]] | None = None,
     wanted: Mapping[End, IPv4Address] | None = None,
     reserved: Sequence[Network] = (),
+    doubts: Doubts | None = None,
 ) -> Addressing:
     """Choose the addresses of every end.
 
@@ -68,13 +70,15 @@ def assign(
     same number in both.  ``earlier`` holds addresses that must stay, ``wanted`` those
     that are taken where they are free, ``reserved`` what lies in no subnet that is chosen.
 
-    Raises `TopologyError` for a subnet that is full, an address outside its
-    subnet or given to two ends, two subnets on one segment.
+    Raises `TopologyError` for a subnet that is full, and an address outside its subnet.
+    An address given to two ends, and two subnets on one segment, are ``doubts``; the
+    segment's subnet is the first then, and an address keeps the prefix that it came with.
 
     """
     kept = earlier or {}
+    doubts = doubts or Doubts()
     given = {
-        (segment, family): _Given.of(segment, family, kept)
+        (segment, family): _Given.of(segment, family, kept, doubts)
         for segment in segments
         for family in FAMILIES
     }
@@ -103,7 +107,7 @@ def assign(
                 numbers = _same_numbers(segment, subnets, addresses)
             else:
                 numbers = _numbers(segment, subnet, wanted or {})
-            filled = _fill(segment, given[segment, family], subnet, numbers)
+            filled = _fill(segment, given[segment, family], subnet, numbers, doubts)
             for end, chosen in filled.items():
                 addresses[end][family] = chosen
     return Addressing(
@@ -121,7 +125,11 @@ class _Given(NamedTuple):
 
     @classmethod
     def of(
-        cls, segment: Segment, family: int, kept: Mapping[End, Sequence[InterfaceAddress]]
+        cls,
+        segment: Segment,
+        family: int,
+        kept: Mapping[End, Sequence[InterfaceAddress]],
+        doubts: Doubts,
     ) -> _Given:
         fixed: dict[End, tuple[Address | InterfaceAddress, ...]] = {}
         for end in segment.ends:
@@ -143,21 +151,29 @@ class _Given(NamedTuple):
             for item in items:
                 if isinstance(item, WITH_PREFIX):
                     declared.setdefault(subnet_of(item), f"{end.node.name}'s address {item}")
-        if len(declared) > 1:
-            (first, why), (second, whyelse) = list(declared.items())[:2]
-            raise TopologyError(
+        first = next(iter(declared), None)
+        for second, whyelse in [*declared.items()][1:]:
+            assert first is not None
+            why = declared[first]
+            if first.overlaps(second):
+                doubts.say(
+                    f"{segment.name}: {second} (from {whyelse}) and {first} (from {why}) differ in "
+                    f"their prefix, and what is linked here is one network; write /"
+                    f"{first.prefixlen} for both"
+                )
+                continue
+            doubts.say(
                 f"{segment.name}: what is linked here is one network, and it cannot have both "
                 f"{first} (from {why}) and {second} (from {whyelse}); put a router between, "
                 f"or use one subnet"
             )
-        subnet = next(iter(declared), None)
-        if subnet is None and everything:
+        if first is None and everything:
             end = next(end for end, items in fixed.items() if items)
             raise TopologyError(
                 f"{segment.name}: address {fixed[end][0]} of {end.node.name} needs a subnet; "
                 f"give the switch one: {_declaring(segment)}"
             )
-        return cls(subnet, False, fixed)
+        return cls(first, False, fixed)
 
     def ranges(self) -> Iterator[Network]:
         """Yield every range in which something was set."""
@@ -304,17 +320,21 @@ def _numbers(
 
 
 def _fill(
-    segment: Segment, given: _Given, subnet: Network | None, wanted: Mapping[End, int]
+    segment: Segment,
+    given: _Given,
+    subnet: Network | None,
+    wanted: Mapping[End, int],
+    doubts: Doubts,
 ) -> dict[End, tuple[InterfaceAddress, ...]]:
     """Return the addresses of every end of a segment in one family."""
     taken: dict[int, End] = {}
     for end, items in given.fixed.items():
         for item in items:
-            if subnet is not None:
+            if subnet is not None and not isinstance(item, WITH_PREFIX):
                 check_usable(f"{segment.name}, for {end.node.name}", item, subnet)
             other = taken.setdefault(int(bare(item)), end)
             if other is not end:
-                raise TopologyError(
+                doubts.say(
                     f"{segment.name}: address {bare(item)} is given to {other.node.name} and to "
                     f"{end.node.name}; choose another for one of them"
                 )
@@ -330,7 +350,9 @@ def _fill(
     for end in _addressed(segment):
         items = given.fixed[end]
         if items:
-            chosen[end] = tuple(_in(subnet, int(bare(item))) for item in items)
+            chosen[end] = tuple(
+                item if isinstance(item, WITH_PREFIX) else _in(subnet, int(item)) for item in items
+            )
             continue
         number = wanted.get(end)
         if number is None or number >= size or base + number in taken:

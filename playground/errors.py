@@ -22,6 +22,8 @@
      |- CheckFailed (AssertionError)    what `lab.check` was told is not so; holds the explanation
      '- NotReady (TimeoutError)         a wait that came to its limit; says for what
 
+And one that warns: `LabWarning` (UserWarning), of what ``Lab(strict=False)`` takes.
+
 Messages are sentences for a student: what is wrong, where, what to do next.
 Nothing but these classes and their text lives here.
 
@@ -226,3 +228,12 @@ def _tail(title: str, text: str) -> str:
     left_out = len(lines) - len(shown)
     head = f"\n  {title}" + (f" ({left_out} lines before left out)" if left_out else "")
     return head + ":\n" + "\n".join("    " + line for line in shown)
+
+
+class LabWarning(UserWarning):
+    """What a lab that is not strict takes, though it is likely to be a mistake.
+
+    Duplicate addresses and subnets, masks that differ, loops of switches that speak no
+    spanning tree.
+
+    """

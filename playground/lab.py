@@ -13,6 +13,7 @@ import errno
 import os
 import re
 import secrets
+import sys
 import threading
 import warnings
 import weakref
@@ -31,6 +32,7 @@ from playground.errors import (
     AgentError,
     AgentGone,
     LabNotFound,
+    LabWarning,
     NodeDied,
     NoSuchNode,
     NotReady,
@@ -94,6 +96,11 @@ class Lab:
     With ``quiet`` nothing is printed while it starts.  With ``converge=False`` no start
     waits until routing protocols have found all ways (`start` says more).
 
+    With ``strict=False`` it takes what is refused otherwise because it is likely to be a
+    mistake, for those who are to find it: masks that differ, an address or a subnet in two
+    places, switches in a loop without a spanning tree.  A `LabWarning` tells of each, and
+    `warnings` keeps them.
+
     Building a `Lab` plans it and touches nothing on the machine; raises
     `TopologyError` if it cannot become a network.
 
@@ -112,10 +119,13 @@ class Lab:
         engine: Engine | str | None = None,
         quiet: bool = False,
         converge: bool = True,
+        strict: bool = True,
     ) -> None:
         self.name = _check_name(name)
         self.ipv6 = ipv6
         self.converge = check_bool(f"lab {self.name}", "converge", converge)
+        self.strict = check_bool(f"lab {self.name}", "strict", strict)
+        self._warned: set[str] = set()
         self.keep = keep
         self.id = ""
         self._named = name is not None
@@ -212,7 +222,27 @@ class Lab:
         Once the lab runs, addresses that were given stay as they are.
 
         """
-        return make_plan(self._given, lab=self.name, ipv6=self.ipv6, previous=self._plan)
+        return self._make_plan(self._plan)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a lab with ``strict=False`` has taken, a sentence each; () if nothing is odd.
+
+        >>> Lab(home, strict=False).warnings
+        ('home: address 192.168.1.11 is given to h1 and to h2; choose another for one of them',)
+
+        """
+        return self.plan().warnings
+
+    def _make_plan(self, previous: Plan | None) -> Plan:
+        plan = make_plan(
+            self._given, lab=self.name, ipv6=self.ipv6, previous=previous, strict=self.strict
+        )
+        for sentence in plan.warnings:
+            if sentence not in self._warned:
+                self._warned.add(sentence)
+                warnings.warn(sentence, LabWarning, stacklevel=_callers_level())
+        return plan
 
     def as_shell(self) -> str:
         """Return the commands that make this lab's network by hand: those of `Plan.as_shell`.
@@ -767,7 +797,7 @@ class Lab:
                         self.plan()
                     else:
                         base = without(self._plan, live.wire)
-                        plan = make_plan(self._given, lab=self.name, ipv6=self.ipv6, previous=base)
+                        plan = self._make_plan(base)
                         self._engine.refuse(plan)
                         self._extend(plan, self._images(plan))
             except BaseException:
@@ -1132,6 +1162,7 @@ class Lab:
                 engine=found,
                 quiet=quiet,
                 converge=saved.converge,
+                strict=saved.plan.strict,
             )
             lab.id = record.id
             lab._labels = LabLabels(record.id, record.name, record.owner, record.keep, record.mark)
@@ -1192,6 +1223,16 @@ def _distinct(images: Mapping[str, Image | None]) -> list[Image]:
 
 
 _NAME = re.compile(r"\w[\w .-]{0,62}")
+
+
+def _callers_level() -> int:
+    """Return how far up, from its caller, the first frame is that is none of ours."""
+    frame = sys._getframe(1)
+    level = 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("playground"):
+        frame = frame.f_back
+        level += 1
+    return level
 
 
 def _check_name(name: str | None) -> str:

@@ -152,6 +152,10 @@ class LabHandle(Protocol):
         """What the lab is called among all labs of its engine."""
 
     @property
+    def strict(self) -> bool:
+        """Whether it refuses what may be a mistake."""
+
+    @property
     def users(self) -> Mapping[str, str]:
         """The ordinary users and their passwords."""
 

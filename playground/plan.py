@@ -387,7 +387,8 @@ class PlanRow:
 class Plan(Tabular):
     """All of a lab.  Nodes, switches and wires stand in the order declared.
 
-    ``records`` is the zone of the first host with the dns service.  It shows as a
+    ``records`` is the zone of the first host with the dns service.  One that is not
+    ``strict`` takes what may be a mistake, and ``warnings`` says of what.  It shows as a
     table of all interfaces; `to_json` shows everything.
 
     """
@@ -398,6 +399,8 @@ class Plan(Tabular):
     switches: tuple[SwitchPlan, ...]
     wires: tuple[WirePlan, ...]
     records: tuple[RecordPlan, ...]
+    strict: bool = True
+    warnings: tuple[str, ...] = ()
 
     def node(self, name: str) -> NodePlan:
         """Return the plan of the node with this full or short name.

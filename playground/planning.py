@@ -7,12 +7,14 @@ realms, routes, NAT, names) and checks what can only be seen in the whole.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from playground import dhcp
-from playground.addresses import InterfaceAddress
+from playground.addresses import InterfaceAddress, Network
 from playground.addressing import Addressing, assign
 from playground.daemons import Daemons, find_daemons
+from playground.doubts import Doubts
 from playground.errors import TopologyError
 from playground.firewall import find_nat, with_rules
 from playground.loopbacks import check_loopbacks, loopback_interface, reserved
@@ -34,7 +36,7 @@ from playground.realms import check_forwards, check_realms, find_realms
 from playground.routing import find_routes
 from playground.segments import Segment, collect, find_segments, link_name, links_of
 from playground.steering import routes_of, sysctl_key, sysctl_parts
-from playground.topology import Link, Machine, Node, Router, Switch
+from playground.topology import Link, Machine, Node, Router, Switch, storms
 from playground.vlans import PortPlan
 from playground.wiring import Wiring, choose_names
 
@@ -51,6 +53,7 @@ def make_plan(
     lab: str = "lab",
     ipv6: bool = False,
     previous: Plan | None = None,
+    strict: bool = True,
 ) -> Plan:
     """Plan the lab made of these nodes and all that are linked to them.
 
@@ -58,7 +61,8 @@ def make_plan(
     ``ipv6`` every segment gets an IPv6 subnet; those set by hand work in any
     case.  ``previous`` is the plan of the lab as it runs: whatever has a name,
     an address or a MAC in it keeps them, and what was declared since is fitted
-    in.  The same declarations give an equal plan on every run.
+    in.  The same declarations give an equal plan on every run.  Without ``strict`` what
+    may be a fault that is meant (see `playground.doubts`) is among the plan's warnings.
 
     Raises `TopologyError` if this cannot become a network; nothing is changed
     in either case.
@@ -68,7 +72,10 @@ def make_plan(
 
     """
     found = collect(nodes)
+    doubts = Doubts(strict)
     _check_ports(found)
+    for sentence in storms(node for node in found if isinstance(node, Switch)):
+        doubts.say(sentence)
     links = links_of(found)
     machines = [node for node in found if isinstance(node, Machine)]
     segments = find_segments(found)
@@ -81,9 +88,10 @@ def make_plan(
         earlier=earlier,
         wanted=dhcp.wanted(segments),
         reserved=reserved(machines),
+        doubts=doubts,
     )
     _check_mtus(segments, addressing)
-    check_realms(realms, addressing)
+    check_realms(realms, addressing, doubts)
     check_forwards(realms, addressing)
     check_loopbacks(machines, realms, addressing)
     routes = find_routes(machines, realms, addressing, wiring.names)
@@ -105,6 +113,8 @@ def make_plan(
         )
         for machine in machines
     ]
+    if not strict:
+        planned = [_without_far_gateways(node, doubts) for node in planned]
     plan = Plan(
         lab=lab,
         ipv6=ipv6,
@@ -112,6 +122,8 @@ def make_plan(
         switches=tuple(_switch(node, wiring) for node in found if isinstance(node, Switch)),
         wires=tuple(_wire(link, wiring) for link in links),
         records=next((node.records for node in planned if node.records), ()),
+        strict=strict,
+        warnings=tuple(doubts.said),
     )
     dhcp.check(plan)
     # Rules name nodes and links, whose addresses and interfaces are known only now.
@@ -188,6 +200,26 @@ def _node(
         neighbours=daemons.neighbours if daemons else (),
         announced=daemons.announced if daemons else (),
     )
+
+
+def _without_far_gateways(node: NodePlan, doubts: Doubts) -> NodePlan:
+    """Leave out the routes that a kernel refuses: by a gateway outside the node's own networks."""
+    near: dict[str, list[Network]] = {}
+    for item in node.interfaces:
+        near.setdefault(item.name, []).extend(address.network for address in item.addresses)
+    for route in node.routes:
+        if route.via is None:
+            near.setdefault(route.interface, []).append(route.destination)
+    kept = []
+    for route in node.routes:
+        if route.via is None or any(route.via in network for network in near[route.interface]):
+            kept.append(route)
+        else:
+            doubts.say(
+                f"{node.name} has no route to {route.destination}: the gateway {route.via} lies "
+                f"outside the networks that it has at {route.interface}"
+            )
+    return dataclasses.replace(node, routes=tuple(kept))
 
 
 def _switch(switch: Switch, wiring: Wiring) -> SwitchPlan:

@@ -19,6 +19,7 @@ from typing import NamedTuple, TypeVar
 
 from playground.addresses import InterfaceAddress, Network
 from playground.addressing import Addressing
+from playground.doubts import Doubts
 from playground.errors import TopologyError
 from playground.parts import End, LinkBase
 from playground.segments import Segment
@@ -193,8 +194,8 @@ def _ring(start: Realm, outward: Mapping[Realm, Sequence[Realm]]) -> list[Realm]
 # -- what must hold within a realm ------------------------------------------
 
 
-def check_realms(realms: Realms, addressing: Addressing) -> None:
-    """Raise `TopologyError` where an address or a prefix would mean two things.
+def check_realms(realms: Realms, addressing: Addressing, doubts: Doubts | None = None) -> None:
+    """Say, or without ``doubts`` raise, where an address or a prefix would mean two things.
 
     Within a realm, and between a realm and those outside it, subnets do not
     overlap and no address has two owners; in IPv6, in the whole lab.  A router
@@ -202,15 +203,16 @@ def check_realms(realms: Realms, addressing: Addressing) -> None:
     realms of which neither leads out to the other may use the same addresses.
 
     """
-    ranges = {realm: _checked_ranges(realm.segments, addressing, 4) for realm in realms.all}
+    doubts = doubts or Doubts()
+    ranges = {realm: _checked_ranges(realm.segments, addressing, 4, doubts) for realm in realms.all}
     everything = [segment for realm in realms.all for segment in realm.segments]
-    _checked_ranges(everything, addressing, 6)
+    _checked_ranges(everything, addressing, 6, doubts)
     for realm in realms.all:
         for outer in realms.reach[realm][1:]:
-            _refuse_shadow(realm, ranges[realm], ranges[outer])
+            _doubt_shadow(realm, ranges[realm], ranges[outer], doubts)
     for end in realms.segment_of:
         if isinstance(end.node, Host):
-            _check_own_ranges(end, realms, addressing)
+            _check_own_ranges(end, realms, addressing, doubts)
 
 
 class _Range(NamedTuple):
@@ -224,7 +226,7 @@ class _Range(NamedTuple):
 
 
 def _checked_ranges(
-    segments: Iterable[Segment], addressing: Addressing, family: int
+    segments: Iterable[Segment], addressing: Addressing, family: int, doubts: Doubts
 ) -> list[_Range]:
     """Return the ranges of these segments, outermost only, after checking them."""
     ranges: list[_Range] = []
@@ -244,21 +246,24 @@ def _checked_ranges(
     outermost: list[_Range] = []
     for item in ranges:
         if outermost and item.first <= outermost[-1].last:
-            _check_overlap(outermost[-1], item, addressing, family)
+            _check_overlap(outermost[-1], item, addressing, family, doubts)
         else:
             outermost.append(item)
     return outermost
 
 
-def _check_overlap(outer: _Range, item: _Range, addressing: Addressing, family: int) -> None:
+def _check_overlap(
+    outer: _Range, item: _Range, addressing: Addressing, family: int, doubts: Doubts
+) -> None:
     if item.owner is None:
-        raise TopologyError(
+        doubts.say(
             f"{item.segment.name} and {outer.segment.name} can reach each other, and their subnets "
             f"{item.network} and {outer.network} overlap; choose another for one of them"
         )
+        return
     if outer.owner is not None:
         if outer.owner is not item.owner:
-            raise TopologyError(
+            doubts.say(
                 f"{item.owner.name} and {outer.owner.name} both have the address "
                 f"{str(item.network).partition('/')[0]}; choose another for one of them"
             )
@@ -267,15 +272,17 @@ def _check_overlap(outer: _Range, item: _Range, addressing: Addressing, family: 
     for end in outer.segment.ends:
         if end.node is item.owner and item.first in map(int, addressing.of(end, family)):
             return
-    raise TopologyError(
+    doubts.say(
         f"{item.owner.name} has the point-to-point address {item.network}, which lies in the "
         f"subnet {outer.network} of {outer.segment.name}, where the others would look for it in "
         f"vain; choose one outside that subnet"
     )
 
 
-def _refuse_shadow(realm: Realm, inner: Sequence[_Range], outer: Sequence[_Range]) -> None:
-    """Refuse an inside that hides part of the outside behind the same addresses."""
+def _doubt_shadow(
+    realm: Realm, inner: Sequence[_Range], outer: Sequence[_Range], doubts: Doubts
+) -> None:
+    """Doubt an inside that hides part of the outside behind the same addresses."""
     starts = [item.first for item in outer]
     for item in inner:
         for other in outer[max(bisect_right(starts, item.first) - 1, 0) :]:
@@ -283,15 +290,15 @@ def _refuse_shadow(realm: Realm, inner: Sequence[_Range], outer: Sequence[_Range
                 break
             if other.last < item.first:
                 continue
-            raise TopologyError(
+            doubts.say(
                 f"{item.segment.name} ({item.network}) lies behind {realm.exits[0].name}, outside "
                 f"of which {other.segment.name} ({other.network}) has the same addresses, so that "
                 f"it could not be reached; choose another subnet for one of them"
             )
 
 
-def _check_own_ranges(end: End, realms: Realms, addressing: Addressing) -> None:
-    """Refuse a host whose links lead to different networks of the same addresses."""
+def _check_own_ranges(end: End, realms: Realms, addressing: Addressing, doubts: Doubts) -> None:
+    """Doubt a host whose links lead to different networks of the same addresses."""
     segment = realms.segment_of[end]
     subnet = addressing.subnets.get((segment, 4))
     for link in end.node.attachments if isinstance(end.node, Host) else ():
@@ -300,7 +307,7 @@ def _check_own_ranges(end: End, realms: Realms, addressing: Addressing) -> None:
         if other is segment or subnet is None or other_subnet is None:
             continue
         if subnet.overlaps(other_subnet):
-            raise TopologyError(
+            doubts.say(
                 f"{end.node.name} is linked to {segment.name} and to {other.name}, whose subnets "
                 f"{subnet} and {other_subnet} overlap; choose another for one of them"
             )

@@ -92,9 +92,9 @@ class SwitchOperations(Switch):
         wanted = dataclasses.replace(
             self._settings, **{name: value for name, value in given.items() if value is not None}
         )
-        if self._settings.stp and not wanted.stp:
-            self.refuse_loop()
         live = self._live
+        if live is not None and live.lab.strict:
+            self.refuse_loop(wanted)
         if live is not None:
             with live.lock:
                 live.change(dataclasses.replace(live.plan, settings=wanted))

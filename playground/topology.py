@@ -37,6 +37,7 @@ from playground.translation import Translating, Translation
 from playground.vlans import NO_VLANS, Carried, check_number, check_numbers, listed
 from playground.written import (
     AUTO,
+    WITH_PREFIX,
     OneOrMore,
     bare,
     check_bool,
@@ -337,21 +338,13 @@ class Switch(SwitchBase):
         """Return the subnets given to one of its VLANs, or to all of it."""
         return self.subnets if vlan is None else self._vlans.get(vlan, ())
 
-    def refuse_loop(self) -> None:
-        for place in self.places:
-            network = reached(place)
-            between = {
-                link
-                for switch, vlan in network
-                for link in switch.links
-                for _, ends in strands(link)
-                if len(ends) == 2 and (switch, vlan) in ends
-            }
-            if len(between) >= len(network):
-                raise TopologyError(
-                    f"switch {self.name}: it is linked in a loop with others, in which broadcasts "
-                    f"would go round for ever without stp=True; take out a link first"
-                )
+    def refuse_loop(self, wanted: SwitchSettings) -> None:
+        before, self._settings = self._settings, wanted
+        try:
+            for sentence in storms([self]):
+                raise TopologyError(f"switch {self.name}: {sentence}")
+        finally:
+            self._settings = before
 
     def __repr__(self) -> str:
         subnet = [f"subnet={one_or_list(self.subnets)}"] if self.subnets else []
@@ -431,7 +424,6 @@ class Link(LinkBase):
         macs = check_pair(here, a, b, "macs", macs)
         self.subnets: tuple[Network, ...] = ()
         carried = _check_carried(here, a, b, vlan, trunk)
-        _refuse_loop(a, b, carried)
         far = (Far(), Far())
         if isinstance(a, Switch) or isinstance(b, Switch):
             _refuse_on_switch(here, a, b, subnet, addresses, address, names, macs)
@@ -573,7 +565,6 @@ class Link(LinkBase):
                 raise TopologyError(
                     f"{here} leads to no switch with VLANs; there is none to change"
                 )
-            _refuse_loop(a, b, carried)
             far = (_far(here, a, b, carried, address), _far(here, b, a, carried, address))
         self._carry(carried, self.ends, far)
         staying = {number: part for number, part in before[2].items() if number in self.trunk}
@@ -691,6 +682,59 @@ def reached(place: Place) -> list[Place]:
                     queue += [other for other in places if other not in found]
                     found.update(dict.fromkeys(places))
     return queue
+
+
+def storms(switches: Iterable[Switch]) -> Iterator[str]:
+    """Yield a sentence for each network in which broadcasts would go round for ever.
+
+    A spanning tree (IEEE 802.1D) opens the loops of those that speak it.  A hub passes its
+    messages on like all else, and remembers nothing that could be wrong when the tree
+    changes, so it may stand in a loop with others, though hubs alone may form none.
+
+    """
+    seen: set[Place] = set()
+    for place in (place for switch in switches for place in switch.places):
+        if place in seen:
+            continue
+        network = reached(place)
+        seen.update(network)
+        cables = {
+            (link, ends)
+            for switch, _ in network
+            for link in switch.links
+            for _, ends in strands(link)
+            if len(ends) == 2 and ends[0] in network
+        }
+        if len(cables) < len(network):
+            continue
+        *names, last = dict.fromkeys(switch.name for switch, _ in network)
+        about = f"the switches {', '.join(names) or last} and {last} are linked in a loop in "
+        about += "which broadcasts go round for ever"
+        deaf = dict.fromkeys(
+            switch.name for switch, _ in network if not (switch.settings.stp or switch.settings.hub)
+        )
+        if deaf:
+            yield f"{about}; leave a link out, or declare {', '.join(deaf)} with stp=True"
+            continue
+        hubs = {end for end in network if end[0].settings.hub}
+        between = [ends for _, ends in cables if hubs.issuperset(ends)]
+        if ring := _ring(between):
+            yield (
+                f"{about}; leave a link between the hubs {', '.join(ring)} out, or declare one of "
+                f"them as a switch, with stp=True in place of hub=True"
+            )
+
+
+def _ring(cables: Iterable[tuple[Place, ...]]) -> list[str]:
+    """Return the names of those that the first cable joins which joins what is joined already."""
+    groups: dict[Place, set[Place]] = {}
+    for a, b in cables:
+        one, other = groups.setdefault(a, {a}), groups.setdefault(b, {b})
+        if one is other:
+            return sorted(switch.name for switch, _ in one)
+        one |= other
+        groups.update(dict.fromkeys(other, one))
+    return []
 
 
 def refuse_in_use(link: Link) -> None:
@@ -872,25 +916,10 @@ def _switch_addresses(
         if bare(item) in [bare(before) for before in found[:position]]:
             raise TopologyError(f"{here}: address {bare(item)} is given twice")
         for subnet in subnets:
-            if subnet.version == item.version:
+            if subnet.version == item.version and not isinstance(item, WITH_PREFIX):
                 check_usable(here, item, subnet)
         refuse_other_family(here, item, subnets, whose)
-        _refuse_taken(here, item, (other, vlan))
     return found
-
-
-def _refuse_taken(here: str, item: Address | InterfaceAddress, place: Place) -> None:
-    ip = bare(item)
-    for link in place[0].links:
-        for strand, places in strands(link):
-            if place not in places:
-                continue
-            end = strand.peer(place[0])
-            if any(bare(other) == ip for other in end.addresses):
-                raise TopologyError(
-                    f"{here}: address {ip} is taken by {end.node.name} on switch {place[0].name}; "
-                    f"choose another"
-                )
 
 
 # -- the ends of a link -----------------------------------------------------
@@ -907,25 +936,6 @@ def _check_ends(a: Node, b: Node) -> None:
         raise TopologyError(
             f"link {a.name} - {b.name}: both ends are the same node; link it to another one"
         )
-
-
-def _refuse_loop(a: Node, b: Node, carried: Carried) -> None:
-    """Refuse a second way between two switches, unless all there speak STP."""
-    if not isinstance(a, Switch) or not isinstance(b, Switch):
-        return
-    numbers = _common([a, b]) if carried.all else carried.trunk or (carried.vlan,)
-    for number in numbers:
-        network = reached((a, number if a.vlans else None))
-        if (b, number if b.vlans else None) not in network:
-            continue
-        # Without a spanning tree (IEEE 802.1D) a broadcast would go round for ever.
-        deaf = dict.fromkeys(one.name for one, _ in network if not one.settings.stp)
-        if deaf:
-            raise TopologyError(
-                f"link {a.name} - {b.name}: these switches are connected already, and a second "
-                f"way would make a loop in which broadcasts go round for ever; leave this link "
-                f"out, or declare {', '.join(deaf)} with stp=True"
-            )
 
 
 def _refuse_on_switch(

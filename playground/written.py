@@ -130,11 +130,6 @@ def check_usable(here: str, address: Address | InterfaceAddress, subnet: Network
             f"{here}: address {ip} lies outside its subnet {subnet}; choose one "
             f"from {subnet[1]} on, or another subnet"
         )
-    if isinstance(address, WITH_PREFIX) and address.network != subnet:
-        raise TopologyError(
-            f"{here}: address {address} and subnet {subnet} differ in their prefix; "
-            f"write {ip}, or {ip}/{subnet.prefixlen}"
-        )
     if subnet.prefixlen >= subnet.max_prefixlen - 1:
         return  # RFC 3021, RFC 6164: both addresses of a /31 or /127 are usable
     if ip == subnet.network_address:
@@ -336,7 +331,8 @@ def _check_direct(here: str, item: Address | InterfaceAddress, subnets: Sequence
             f"leave one of them out"
         )
     if own:
-        check_usable(here, item, own[0])
+        if not isinstance(item, WITH_PREFIX):
+            check_usable(here, item, own[0])
         return
     refuse_other_family(here, item, subnets, "the link")
     if not isinstance(item, WITH_PREFIX):
@@ -353,18 +349,13 @@ def _check_sides(
     nodes: tuple[Named, Named],
     sides: Sequence[Sequence[Address | InterfaceAddress]],
 ) -> None:
-    """Refuse two ends that could not speak to each other in this family."""
-    seen: dict[Address, Named] = {}
+    """Refuse an address that is given twice, and one end alone that is point-to-point."""
     for node, side in zip(nodes, sides, strict=True):
+        seen: set[Address] = set()
         for item in side:
             if bare(item) in seen:
-                raise TopologyError(
-                    f"{here}: address {bare(item)} is given to {seen[bare(item)].name} and to "
-                    f"{node.name}; choose two different ones"
-                    if seen[bare(item)] is not node
-                    else f"{here}, for {node.name}: address {bare(item)} is given twice"
-                )
-            seen[bare(item)] = node
+                raise TopologyError(f"{here}, for {node.name}: address {bare(item)} is given twice")
+            seen.add(bare(item))
     everything = [item for side in sides for item in side]
     if any(is_host_route(item) for item in everything):
         for node, side in zip(nodes, sides, strict=True):
@@ -373,15 +364,6 @@ def _check_sides(
                     f"{here}: the IPv{version} addresses make it point-to-point, so {node.name} "
                     f"needs one too; write addresses=(for {nodes[0].name}, for {nodes[1].name})"
                 )
-        return
-    networks = {item.network for item in everything if isinstance(item, WITH_PREFIX)}
-    if len(networks) > 1:
-        first, second = sorted(networks, key=str)[:2]
-        raise TopologyError(
-            f"{here}: its ends lie in different subnets, {first} and {second}; give both an "
-            f"address of one subnet, or make the link point-to-point with a /"
-            f"{first.max_prefixlen}"
-        )
 
 
 # -- ends ------------------------------------------------------------------

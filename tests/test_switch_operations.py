@@ -32,7 +32,7 @@ class Office:
 
 
 class Triangle:
-    """Three switches in a loop, a host at each; s1 is the root, s3 the last in line."""
+    """Three switches in a loop with a hub, hosts at two; s1 is the root, s3 the last in line."""
 
     def __init__(self) -> None:
         self.s1, self.s2, self.s3 = (
@@ -42,7 +42,9 @@ class Triangle:
         Link(self.s1, self.h1)
         Link(self.s3, self.h3)
         self.left = Link(self.s1, self.s2)
-        self.right = Link(self.s2, self.s3)
+        self.hub = Switch("hub", hub=True)
+        Link(self.s2, self.hub)
+        self.right = Link(self.hub, self.s3)
         self.direct = Link(self.s1, self.s3)
 
     def states(self) -> dict[tuple[str, str], str]:
@@ -51,7 +53,7 @@ class Triangle:
             (switch.name, row.node): row.state
             for switch in switches
             for row in switch.ports()
-            if row.node.startswith("s")
+            if row.node.startswith(("s", "hub"))
         }
 
 
@@ -81,15 +83,26 @@ def test_what_is_declared_stands_in_the_plan(office: Office) -> None:
 
 def test_switches_form_a_loop_only_where_all_speak_stp() -> None:
     a, b, c = Switch("a", stp=True), Switch("b"), Switch("c", stp=True)
-    Link(a, b)
-    Link(b, c)
+    for one, other in ((a, b), (b, c), (a, c), (c, Host("h"))):
+        Link(one, other)
     with pytest.raises(TopologyError, match="declare b with stp=True"):
-        Link(a, c)
+        make_plan([a])
     b.change(stp=True)
-    Link(a, c)
-    with pytest.raises(TopologyError, match="take out a link first"):
-        a.change(stp=False)
-    assert a.settings.stp
+    make_plan([a])
+    a.change(stp=False)
+    with pytest.raises(TopologyError, match=r"a, b and c are linked in a loop .* declare a with"):
+        make_plan([a])
+
+
+def test_hubs_alone_form_no_loop() -> None:
+    a, b = Switch("a", stp=True), Switch("b", stp=True)
+    hub, other = Switch("hub", hub=True), Switch("other", hub=True)
+    for ends in ((a, hub), (b, hub), (a, b), (hub, other), (a, Host("h"))):
+        Link(*ends)
+    make_plan([a])
+    Link(hub, other)
+    with pytest.raises(TopologyError, match="leave a link between the hubs hub, other out"):
+        make_plan([a])
 
 
 def test_mirrors_are_of_links_of_the_switch(office: Office) -> None:
@@ -195,15 +208,15 @@ def test_a_loop_of_three_switches_heals(engine: Engine) -> None:
     with Lab(triangle.s1, name="triangle", quiet=True) as lab:
         # The way round is closed where it is farthest from the root.
         blocked = [ends for ends, state in triangle.states().items() if state == "blocking"]
-        assert blocked == [("s3", "s2")]
+        assert blocked == [("s3", "hub")]
         assert triangle.h1.ping(triangle.h3, count=2, interval_s=0.02).received == 2
         triangle.direct.down()
         assert lab.wait_converged() > 0
-        assert triangle.states()["s3", "s2"] == "forwarding"
+        assert triangle.states()["s3", "hub"] == "forwarding"
         assert triangle.h1.ping(triangle.h3, count=2, interval_s=0.02).received == 2
         triangle.direct.up()
         lab.wait_converged()
-        assert triangle.states()["s3", "s2"] == "blocking"
+        assert triangle.states()["s3", "hub"] == "blocking"
         # Where the hosts were is forgotten in twice the forward delay (section 8.3.5).
         # With a deadline ping(8) sends until so many were answered.
         assert triangle.h1.run("ping -n -c 2 -i 0.1 -w 15 h3").ok
