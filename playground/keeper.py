@@ -47,7 +47,7 @@ import socket
 import sys
 from typing import Any, NoReturn
 
-from playground import cgroups, machine_layer, maker
+from playground import cgroups, machine_layer, maker, stranger_layer
 from playground.agent import descriptors, kernel, operations, protocol
 
 # Not of control groups: those of the hosts are found by the machine's own paths.
@@ -185,6 +185,8 @@ def _be_first(settings: Settings, leash: socket.socket) -> None:
         os.close(settings["owner"])
     maker.prepare_lab()
     machine_layer.make()
+    if not maker.in_user_namespace():
+        stranger_layer.show(machine_layer.whole_view().overlays)
     socket.sethostname(settings["lab"][:64])
     _start_makers(settings, leash)
     say(leash, {"ready": True})

@@ -13,7 +13,8 @@ Shown is what belongs to a system, and nothing else:
   /home or /data, is not there: neither a project's own programs nor a virtual
   environment in its folder.  They come by ``h1.put(...)``, or in an image.
 * of /etc and /usr/local/etc, what every account of the machine may read, and of
-  /opt likewise; but nothing that names this machine or its people.
+  /opt likewise; but nothing that names this machine or its people.  What is closed
+  elsewhere, or comes to be there later, is closed to hosts by `stranger_layer`.
 * of /var, what programs look up there (`_LOOKED_UP`); beside it the folders in
   which they write, empty.
 
@@ -79,6 +80,12 @@ _THE_MACHINES = (
     *("ipsec.d", "ipsec.secrets", "swanctl", "letsencrypt", "kubernetes", "rancher"),
     *("docker", "containerd", "containers", "cni", "libvirt", "krb5.keytab"),
 )
+
+# Closed and empty, and needed: how dpkg(1) keeps others out.
+_LOCKS = ("/var/lib/dpkg/lock", "/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/triggers/Lock")
+
+# Programs of root's that some distributions let everybody run and nobody read.
+_ONLY_RUN = ("/usr/bin/sudo", "/usr/bin/su")
 
 # Where curl, wget and others look for authorities; a lab adds its own.
 _AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
@@ -364,6 +371,13 @@ def _put_in_place(made: _Layers) -> None:
     for name in ("hostname", "hosts", "resolv.conf"):
         # A link, to a file in /run for instance, would lead nowhere there.
         made.file(f"/etc/{name}", "")
+    for path in _LOCKS:
+        if os.path.lexists(made.root + path) and not made.hides(path):
+            made.file(path, "", 0o640)
+    for path in _ONLY_RUN:
+        with contextlib.suppress(OSError):
+            if os.lstat(made.root + path).st_mode & 0o005 == 0o001:
+                made.copy(path)
     # What a lab changes: without root it could not change the machine's.
     made.file("/etc/.pwd.lock", "", 0o600)
     if os.path.lexists(made.root + "/etc/sudoers"):

@@ -1,7 +1,7 @@
 """The maker: makes hosts out of namespaces, for the lab that it is in.
 
 A neighbour of `keeper`: standard library, `agent`, `machine_layer`,
-`user_namespaces`, `cgroups`.  Several
+`stranger_layer`, `user_namespaces`, `cgroups`.  Several
 makers serve one socket of packets; one packet asks for one host::
 
     {"name", "hostname", "layers": [folder, ...] or null, "environ": {name: value},
@@ -37,7 +37,7 @@ import stat
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from playground import machine_layer, user_namespaces
+from playground import machine_layer, stranger_layer, user_namespaces
 from playground.agent import (
     control_groups,
     descriptors,
@@ -45,6 +45,19 @@ from playground.agent import (
     programs,
     protocol,
     seccomp,
+)
+from playground.mounts import (
+    MNT_DETACH,
+    MS_BIND,
+    MS_NODEV,
+    MS_NOEXEC,
+    MS_NOSUID,
+    MS_PRIVATE,
+    MS_RDONLY,
+    MS_REC,
+    MS_REMOUNT,
+    mount,
+    overlay_options,
 )
 
 # What a host may write in all.  It is memory: one host must not take all that the
@@ -65,17 +78,6 @@ _TERMINALS = 256
 
 # linux/prctl.h; what the agent does not need.
 _PR_CAPBSET_READ = 23
-
-# sys/mount.h
-MS_RDONLY = 1
-MS_NOSUID = 2
-MS_NODEV = 4
-MS_NOEXEC = 8
-MS_REMOUNT = 32
-MS_BIND = 4096
-MS_REC = 16384
-MS_PRIVATE = 1 << 18
-MNT_DETACH = 2
 
 # Without that of users, which would lead nowhere back: see `playground.user_namespaces`.
 _NAMESPACES = (
@@ -152,7 +154,6 @@ _PLACE = "/run/playground/node"
 _LAB_DEVICES = "/run/playground/dev"
 
 _libc = ctypes.CDLL(None, use_errno=True)
-_libc.mount.argtypes = [ctypes.c_char_p] * 3 + [ctypes.c_ulong, ctypes.c_char_p]
 
 Request = dict[str, Any]
 
@@ -384,8 +385,7 @@ def _mode(folder: str) -> int:
 
 
 def _overlay(target: str, layers: Sequence[str], upper: str, work: str) -> None:
-    lower = ":".join(layer.replace("\\", "\\\\").replace(":", "\\:") for layer in layers)
-    options = f"lowerdir={lower},upperdir={upper},workdir={work}"
+    options = overlay_options(layers) + f",upperdir={upper},workdir={work}"
     if in_user_namespace():
         # Without root its notes are in other attributes: overlayfs.rst.
         options += ",userxattr"
@@ -393,11 +393,13 @@ def _overlay(target: str, layers: Sequence[str], upper: str, work: str) -> None:
     mount("overlay", target, "overlay", MS_NODEV, options)
 
 
+@functools.cache
 def machine_view() -> machine_layer.View:
     """Return how the machine's root is shown; looked at once, before hosts are made."""
     if in_user_namespace():
         return machine_layer.view_in_pieces()
-    return machine_layer.whole_view()
+    whole = machine_layer.whole_view()
+    return machine_layer.View(stranger_layer.shown(whole.overlays), whole.links)
 
 
 @functools.cache
@@ -499,19 +501,3 @@ def give_up_capabilities(mask: int) -> None:
     drop_from_bounding(mask)
     kernel.prctl(kernel.PR_CAP_AMBIENT, kernel.PR_CAP_AMBIENT_CLEAR_ALL)
     kernel.capset(mask, mask, 0)
-
-
-def mount(source: str, target: str, kind: str, flags: int = 0, data: str = "") -> None:
-    """Mount a file system (mount(2)); raises OSError that names it."""
-    result = _libc.mount(
-        source.encode() or None,
-        os.fsencode(target),
-        kind.encode() or None,
-        flags,
-        data.encode() or None,
-    )
-    if result != 0:
-        number = ctypes.get_errno()
-        raise OSError(
-            number, f"mounting {kind or source or 'a change'} on {target}: {os.strerror(number)}"
-        )

@@ -1,0 +1,59 @@
+"""Mounting: mount(2), its flags, and the options of an overlay.
+
+A neighbour of `maker`: standard library only, and no import of ours.
+
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Sequence
+
+# sys/mount.h
+MS_RDONLY = 1
+MS_NOSUID = 2
+MS_NODEV = 4
+MS_NOEXEC = 8
+MS_REMOUNT = 32
+MS_BIND = 4096
+MS_REC = 16384
+MS_PRIVATE = 1 << 18
+MNT_DETACH = 2
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.mount.argtypes = [ctypes.c_char_p] * 3 + [ctypes.c_ulong, ctypes.c_char_p]
+
+
+def mount(source: str, target: str, kind: str, flags: int = 0, data: str = "") -> None:
+    """Mount a file system (mount(2)); raises OSError that names it."""
+    result = _libc.mount(
+        source.encode() or None,
+        os.fsencode(target),
+        kind.encode() or None,
+        flags,
+        data.encode() or None,
+    )
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(
+            number, f"mounting {kind or source or 'a change'} on {target}: {os.strerror(number)}"
+        )
+
+
+def unmount(target: str) -> None:
+    """Take away what is mounted there, at once (umount2(2), MNT_DETACH)."""
+    if _libc.umount2(os.fsencode(target), MNT_DETACH) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"unmounting {target}: {os.strerror(number)}")
+
+
+def overlay_options(layers: Sequence[str]) -> str:
+    """Return the option that names the lower layers, uppermost first.
+
+    >>> overlay_options(["/a:b", "/c"])
+    'lowerdir=/a\\\\:b:/c'
+
+    """
+    lower = ":".join(layer.replace("\\", "\\\\").replace(":", "\\:") for layer in layers)
+    return f"lowerdir={lower}"
