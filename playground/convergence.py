@@ -51,7 +51,7 @@ class Complaint(NamedTuple):
 
 def speakers(plan: Plan) -> list[NodePlan]:
     """Return the routers of a plan that a daemon tells of routes."""
-    return [node for node in plan.nodes if node.announced]
+    return [node for node in plan.nodes if node.announced or node.neighbours]
 
 
 def unfinished(plan: Plan, carrying: Iterable[WirePlan], tables: Tables) -> list[Complaint]:
@@ -159,6 +159,7 @@ class _Domain:
         self.next: dict[tuple[str, str | None, str | None], tuple[str, int]] = {}
         self.towards: dict[str, list[tuple[str, int]]] = {}
         self.prefixes: dict[Network, dict[str, AnnouncementPlan]] = {}
+        self._on: dict[Network, set[str]] = {}
         own: dict[tuple[str, str | None], list[str]] = {}
         for node in routers:
             for item in node.announced:
@@ -166,6 +167,10 @@ class _Domain:
                     address = str(item.network.network_address)
                     own.setdefault((node.name, item.interface), []).append(address)
         for node in routers:
+            for interface in node.interfaces:
+                if alive.carries(node.name, interface.name):
+                    for one in interface.addresses:
+                        self._on.setdefault(one.network, set()).add(node.name)
             for peer in node.neighbours:
                 if alive.joined(node.name, peer.interface, peer.node, peer.peer_interface):
                     for address in (
@@ -188,7 +193,9 @@ class _Domain:
         # are the addresses of point-to-point links, which OSPF takes for unnumbered.
         inside = all(item.interface is not None for item in announced.values())
         exact = inside and network.prefixlen < network.max_prefixlen
-        walked: dict[str, int | None] = {}
+        # Who is on a network needs nobody to lead there, though others announce it.
+        on = self._on.get(network, set())
+        walked: dict[str, int | None] = {name: cheapest.get(name) for name in on}
         for node in self.routers:
             name = node.name
             if name not in cheapest:
@@ -201,7 +208,7 @@ class _Domain:
                     # The kernel forgets at once, ospfd only within a second: a link that
                     # came back before would never get these routes again (seen in FRR 10.3).
                     yield Complaint(name, text, f"may not have given up {text} yet", False)
-            elif name not in announced:
+            elif name not in announced and name not in on:
                 cost = self._walk(name, text, announced, tables, walked)
                 if cost is None:
                     yield Complaint(name, text, f"has no way to {text} yet")
@@ -282,7 +289,9 @@ def _domains(plan: Plan, carrying: Iterable[WirePlan]) -> Iterable[_Domain]:
     alive = _Alive(plan, carrying)
     for family in (4, 6):
         left = {
-            node.name: one for node in speakers(plan) if (one := _of_family(node, family)).announced
+            node.name: one
+            for node in speakers(plan)
+            if (one := _of_family(node, family)).announced or one.neighbours
         }
         while left:
             queue = [next(iter(left))]

@@ -40,6 +40,7 @@ class Daemons:
     """What a router with routing daemons has: their settings, and what they do.
 
     ``routes`` are the static routes that it keeps: those that no neighbour tells it.
+    ``hidden`` are the links, each with a version of IP, whose networks it tells nobody of.
 
     """
 
@@ -47,6 +48,7 @@ class Daemons:
     neighbours: tuple[NeighbourPlan, ...]
     announced: tuple[AnnouncementPlan, ...]
     routes: tuple[RoutePlan, ...]
+    hidden: tuple[tuple[Link, int], ...]
 
 
 def find_daemons(
@@ -94,6 +96,12 @@ def _daemons(router: Router, domains: Sequence[_Domain], routes: Sequence[RouteP
         tuple(peer for part in parts for peer in part.neighbours),
         tuple(item for part in parts for item in part.announced),
         tuple(route for part in parts for route in part.routes),
+        tuple(
+            (port.link, domain.family)
+            for domain in domains
+            for port in domain.ports[router]
+            if domain.hides(port)
+        ),
     )
 
 
@@ -232,14 +240,17 @@ class _Domain:
         gateways = {(port.interface, other.address) for port in ports for other in self.heard(port)}
         kept = tuple(route for route in routes if (route.interface, route.via) not in gateways)
         told = [route.destination for route in kept if route.via is not None]
+        if router.redistribute is not None and "kernel" not in router.redistribute:
+            told = []
+        redistribute = self._redistributed(router, told)
         # What masquerades is the way out for all that is behind it.
         default = any(not network.prefixlen for network in told) or (
             self.family == 4 and bool(router.uplinks)
         )
-        bgp = self._bgp(router, default) if router.routing == "bgp" else None
+        bgp = self._bgp(router, default, redistribute) if router.routing == "bgp" else None
         return _Part(
             routes=kept,
-            settings=tuple(self._settings(router, default)),
+            settings=tuple(self._settings(router, default, redistribute)),
             neighbours=tuple(
                 NeighbourPlan(
                     self._protocol(router),
@@ -255,6 +266,44 @@ class _Domain:
             announced=tuple(self._announced(router, told)),
             bgp=bgp,
         )
+
+    def _redistributed(self, router: Router, told: Iterable[Network]) -> tuple[str, ...]:
+        """Return whose routes a router tells the others of, as FRR calls them."""
+        if router.redistribute is None:
+            # A router that has no such routes is none that leads out of OSPF's domain (an
+            # AS boundary router, RFC 2328 section 3.3).
+            leads_out = any(network.prefixlen for network in told)
+            return ("kernel",) if leads_out or self._unnumbered(router) else ()
+        words = _IPV6 if self.family == 6 else {}
+        return tuple(words.get(word, word) for word in router.redistribute)
+
+    def _unnumbered(self, router: Router) -> bool:
+        """Tell whether OSPF takes a port for unnumbered: it says nothing of its addresses.
+
+        The kernel's routes to them are told of instead.
+
+        """
+        return router.routing == "ospf" and any(port.network is None for port in self.ports[router])
+
+    def hides(self, port: _Port) -> bool:
+        """Tell whether a BGP router tells nobody of the network of one of its ports."""
+        router = port.router
+        if router.routing != "bgp":
+            return False
+        if (announce := router.bgp_links.get(port.link)) is not None:
+            return not announce
+        return self._between(port) and bool(
+            self._loopbacks[router]
+            or any(
+                other.router.bgp_links.get(other.link, not self._between(other))
+                for other in self.ports[router]
+            )
+        )
+
+    def _between(self, port: _Port) -> bool:
+        """Tell whether a port's network has nobody on it but BGP routers, of several systems."""
+        there = {other.router for other in self._heard[port.segment, "bgp"]}
+        return bool(self.outer(port)) and {end.node for end in port.segment.ends} == there
 
     def _protocol(self, router: Router) -> str:
         routing = str(router.routing)
@@ -275,41 +324,51 @@ class _Domain:
 
     def _announced(self, router: Router, told: Iterable[Network]) -> Iterator[AnnouncementPlan]:
         for port in self.ports[router]:
-            yield AnnouncementPlan(port.prefix, port.interface, self.cost(port, None))
+            if not self.hides(port):
+                yield AnnouncementPlan(port.prefix, port.interface, self.cost(port, None))
         for own in self._loopbacks[router]:
             yield AnnouncementPlan(own.network, LOOPBACK, 0)
         for network in told:
             if network.prefixlen:
                 yield AnnouncementPlan(network, None, 0)
 
-    def _settings(self, router: Router, default: bool) -> Iterator[ServiceSettings]:
+    def _settings(
+        self, router: Router, default: bool, redistribute: tuple[str, ...]
+    ) -> Iterator[ServiceSettings]:
         if router.routing == "rip":
             rows = [RipPort(port.interface, not self.heard(port)) for port in self.ports[router]]
             own = [item.network for item in self._loopbacks[router]]
             if self.family == 4:
                 rows += [RipPort(LOOPBACK, True)] if own else []
-                yield RIP(rip_settings(rows, default), from_lab=True)
+                yield RIP(rip_settings(rows, default, redistribute), from_lab=True)
             else:
-                yield RIPng(ripng_settings(rows, default, own), from_lab=True)
+                yield RIPng(ripng_settings(rows, default, redistribute, own), from_lab=True)
         elif router.routing == "ospf":
-            yield self._ospf(router, self._ospf_ports(router, self.heard), default)
+            yield self._ospf(router, self._ospf_ports(router, self.heard), default, redistribute)
         elif len(self.system(router)) > 1:
-            yield self._ospf(router, self._ospf_ports(router, self.inner), False)
+            yield self._ospf(router, self._ospf_ports(router, self.inner), False, ())
 
-    def _ospf(self, router: Router, ports: Iterable[OspfPort], default: bool) -> ServiceSettings:
+    def _ospf(
+        self,
+        router: Router,
+        ports: Iterable[OspfPort],
+        default: bool,
+        redistribute: tuple[str, ...],
+    ) -> ServiceSettings:
         name = self.router_id(router)
         if self.family == 4:
-            return OSPF(ospf_settings(name, ports, default), from_lab=True)
-        return OSPF6(ospf6_settings(name, ports, default), from_lab=True)
+            return OSPF(ospf_settings(name, ports, default, redistribute), from_lab=True)
+        return OSPF6(ospf6_settings(name, ports, default, redistribute), from_lab=True)
 
-    def _bgp(self, router: Router, default: bool) -> BgpFamily:
-        networks = dict.fromkeys(port.prefix for port in self.ports[router])
+    def _bgp(self, router: Router, default: bool, redistribute: tuple[str, ...]) -> BgpFamily:
+        told = (port.prefix for port in self.ports[router] if not self.hides(port))
+        networks = dict.fromkeys(told)
         # Sessions inside a system are between these addresses, and bgpd takes from a session
         # no route to its other end: so each router tells of all of them, which it has by OSPF.
         for member in self.system(router):
             networks |= dict.fromkeys(own.network for own in self._loopbacks[member])
         peers = self._bgp_peers(router)
-        return BgpFamily(self.family, tuple(networks), tuple(peers), default)
+        return BgpFamily(self.family, tuple(networks), tuple(peers), default, redistribute)
 
     def _ospf_ports(
         self, router: Router, heard: Callable[[_Port], list[_Port]]

@@ -55,7 +55,8 @@ class BgpPeer(NamedTuple):
 class BgpFamily(NamedTuple):
     """What BGP does for one version of IP: ``networks`` are those it tells as its own.
 
-    With ``default`` it tells the others of a default route.
+    With ``default`` it tells the others of a default route, and ``redistribute`` names
+    whose other routes it tells them of.
 
     """
 
@@ -63,10 +64,15 @@ class BgpFamily(NamedTuple):
     networks: tuple[Network, ...]
     peers: tuple[BgpPeer, ...]
     default: bool = False
+    redistribute: tuple[str, ...] = ()
 
 
-def ospf_settings(router_id: Address, ports: Iterable[OspfPort], default: bool) -> str:
+def ospf_settings(
+    router_id: Address, ports: Iterable[OspfPort], default: bool, redistribute: Iterable[str] = ()
+) -> str:
     """Return ospfd's settings; with ``default`` it tells the others of a default route.
+
+    ``redistribute`` names whose other routes it tells them of.
 
     >>> print(ospf_settings(address, [OspfPort("eth0", "0.0.0.0", 10, False, True)], False))
     router ospf
@@ -82,7 +88,7 @@ def ospf_settings(router_id: Address, ports: Iterable[OspfPort], default: bool) 
         " timers lsa min-arrival 0",
         " timers throttle spf 10 50 500",
         " log-adjacency-changes",
-        " redistribute kernel",
+        *_redistributed(redistribute),
         *([" default-information originate always"] if default else []),
     ]
     for port in ports:
@@ -102,7 +108,9 @@ def ospf_settings(router_id: Address, ports: Iterable[OspfPort], default: bool) 
     return _text(lines)
 
 
-def ospf6_settings(router_id: Address, ports: Iterable[OspfPort], default: bool) -> str:
+def ospf6_settings(
+    router_id: Address, ports: Iterable[OspfPort], default: bool, redistribute: Iterable[str] = ()
+) -> str:
     """Return ospf6d's settings, likewise: OSPFv3 finds the ways of IPv6 (RFC 5340)."""
     lines = [
         "router ospf6",
@@ -112,7 +120,7 @@ def ospf6_settings(router_id: Address, ports: Iterable[OspfPort], default: bool)
         # tries with ospfd's 10 and 50 ms, 1 with 100 ms, none with 200 ms (FRR 10.3).
         " timers throttle spf 200 200 500",
         " log-adjacency-changes",
-        " redistribute kernel",
+        *_redistributed(redistribute),
         *([" default-information originate always"] if default else []),
     ]
     for port in ports:
@@ -132,7 +140,7 @@ def ospf6_settings(router_id: Address, ports: Iterable[OspfPort], default: bool)
     return _text(lines)
 
 
-def rip_settings(ports: Sequence[RipPort], default: bool) -> str:
+def rip_settings(ports: Sequence[RipPort], default: bool, redistribute: Iterable[str] = ()) -> str:
     """Return ripd's settings, likewise."""
     return _text(
         [
@@ -142,13 +150,18 @@ def rip_settings(ports: Sequence[RipPort], default: bool) -> str:
             *(f" passive-interface {port.interface}" for port in ports if port.passive),
             # Updates every 5 s, the fastest that ripd knows; changes are told at once.
             " timers basic 5 15 10",
-            " redistribute kernel",
+            *_redistributed(redistribute),
             *([" default-information originate"] if default else []),
         ]
     )
 
 
-def ripng_settings(ports: Sequence[RipPort], default: bool, own: Sequence[Network] = ()) -> str:
+def ripng_settings(
+    ports: Sequence[RipPort],
+    default: bool,
+    redistribute: Iterable[str] = (),
+    own: Sequence[Network] = (),
+) -> str:
     """Return ripngd's settings, likewise: RIPng is RIP for IPv6 (RFC 2080).
 
     ``own`` are the router's loopback addresses: ripngd, unlike ripd, tells of none that
@@ -162,7 +175,7 @@ def ripng_settings(ports: Sequence[RipPort], default: bool, own: Sequence[Networ
             *(f" passive-interface {port.interface}" for port in ports if port.passive),
             *(f" route {network}" for network in own),
             " timers basic 5 15 10",
-            " redistribute kernel",
+            *_redistributed(redistribute),
             *([" default-information originate"] if default else []),
         ]
     )
@@ -195,7 +208,7 @@ def bgp_settings(as_number: int, router_id: Address, families: Iterable[BgpFamil
         lines += [
             f" address-family ipv{family.version} unicast",
             *(f"  network {network}" for network in family.networks),
-            "  redistribute kernel",
+            *(f" {line}" for line in _redistributed(family.redistribute)),
         ]
         for peer in family.peers:
             to = f"  neighbor {peer.address}"
@@ -206,6 +219,10 @@ def bgp_settings(as_number: int, router_id: Address, families: Iterable[BgpFamil
             ]
         lines += [" exit-address-family"]
     return _text(lines)
+
+
+def _redistributed(protocols: Iterable[str]) -> list[str]:
+    return [f" redistribute {protocol}" for protocol in protocols]
 
 
 def _text(lines: Iterable[str]) -> str:

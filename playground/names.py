@@ -7,9 +7,10 @@ there.  Pure functions of the nodes, their addresses and the realms.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
+from types import MappingProxyType
 from typing import NamedTuple
 
 from playground.addresses import Address
@@ -55,7 +56,10 @@ class _Sight:
 
 
 def find_names(
-    machines: Sequence[Machine], realms: Realms, addressing: Addressing
+    machines: Sequence[Machine],
+    realms: Realms,
+    addressing: Addressing,
+    hidden: Mapping[Machine, Collection[tuple[Link, int]]] = MappingProxyType({}),
 ) -> dict[Machine, Names]:
     """Return what names every host and router knows.
 
@@ -69,8 +73,11 @@ def find_names(
     and its own lines are only those that this host cannot know: itself, and
     what lies with it behind a masquerading router.
 
+    ``hidden`` are links of routers, each with a version of IP, to whose networks others have
+    no way: who is not on them knows the router by another address.
+
     """
-    horizon = _Horizon(machines, realms, addressing)
+    horizon = _Horizon(machines, realms, addressing, hidden)
     found: dict[Machine, Names] = {}
     servers = [machine for machine in machines if _dns(machine)]
     sights = {machine: horizon.sight(machine) for machine in machines}
@@ -104,11 +111,17 @@ def find_names(
 class _Horizon:
     """Who sees whom and how, found once for all who stand at the same place."""
 
-    def __init__(self, machines: Sequence[Machine], realms: Realms, addressing: Addressing) -> None:
+    def __init__(
+        self,
+        machines: Sequence[Machine],
+        realms: Realms,
+        addressing: Addressing,
+        hidden: Mapping[Machine, Collection[tuple[Link, int]]],
+    ) -> None:
         self._machines = machines
         self._realms = realms
         self._addressing = addressing
-        self._inside = {realm: dict(_view(realm, addressing)) for realm in realms.all}
+        self._inside = {realm: dict(_view(realm, addressing, hidden)) for realm in realms.all}
         self._views: dict[tuple[Realm, ...], dict[Machine, _Seen]] = {}
         self._nearer: dict[tuple[Segment, tuple[Realm, ...]], list[tuple[Machine, _Seen]]] = {}
         self._sights: dict[object, _Sight] = {}
@@ -169,7 +182,11 @@ class _Horizon:
         return self._nearer[place]
 
 
-def _view(realm: Realm, addressing: Addressing) -> Iterator[tuple[Machine, _Seen]]:
+def _view(
+    realm: Realm,
+    addressing: Addressing,
+    hidden: Mapping[Machine, Collection[tuple[Link, int]]],
+) -> Iterator[tuple[Machine, _Seen]]:
     """Yield the nodes that stand in a realm, as they are seen from within it."""
     links: dict[Machine, list[Link]] = {}
     for segment in realm.segments:
@@ -179,7 +196,8 @@ def _view(realm: Realm, addressing: Addressing) -> Iterator[tuple[Machine, _Seen
                     links.setdefault(end.node, []).append(link)
     for machine, there in links.items():
         there.sort(key=lambda link: link.serial)
-        yield machine, _Seen(realm, _lines(machine, there, addressing))
+        entries = _lines(machine, there, addressing, hidden.get(machine, ()))
+        yield machine, _Seen(realm, entries)
 
 
 def _merged(
@@ -193,16 +211,22 @@ def _merged(
 
 
 def _lines(
-    machine: Machine, links: Sequence[Link], addressing: Addressing
+    machine: Machine,
+    links: Sequence[Link],
+    addressing: Addressing,
+    hidden: Collection[tuple[Link, int]] = (),
 ) -> tuple[HostsEntry, ...]:
     names = _both(machine)
     lines = []
     for family in FAMILIES:
+        seen = [link for link in links if (link, family) not in hidden]
+        found = [item for link in seen for item in addressing.of(link.end(machine), family)[:1]]
+        if not found and links:
+            found = [item for item in machine.loopback if item.version == family]
         for link in links:
-            addresses = addressing.of(link.end(machine), family)
-            if addresses:
-                lines.append(HostsEntry(bare(addresses[0]), names))
-                break
+            found += addressing.of(link.end(machine), family)[:1]
+        if found:
+            lines.append(HostsEntry(bare(found[0]), names))
     return tuple(lines)
 
 

@@ -96,7 +96,8 @@ def make_plan(
     check_loopbacks(machines, realms, addressing)
     routes = find_routes(machines, realms, addressing, wiring.names)
     daemons = find_daemons(machines, realms, addressing, wiring, routes)
-    names = find_names(machines, realms, addressing)
+    hidden = {machine: daemons[machine].hidden for machine in daemons}
+    names = find_names(machines, realms, addressing, hidden)
     planned = [
         _node(
             machine,

@@ -15,6 +15,9 @@ from playground.errors import TopologyError
 # Those that a daemon speaks; the service of the same name runs it.
 DYNAMIC = ("ospf", "rip", "bgp")
 
+# Whose routes a router can tell its neighbours of, in FRR's words.
+REDISTRIBUTED = ("connected", "kernel", "static", *DYNAMIC)
+
 # What FRR takes where nothing is said: a link of 10 Gbit/s against the reference
 # bandwidth of 100 Gbit/s.
 OSPF_COST = 10
@@ -71,6 +74,26 @@ def check_as_number(router: str, routing: str | None, number: object) -> int | N
             f"one from 64512 to 65534, which are kept for private use (RFC 6996)"
         )
     return number
+
+
+def check_redistribute(router: str, routing: str | None, value: object) -> tuple[str, ...] | None:
+    """Return whose routes a router tells its neighbours of; None where the lab shall choose."""
+    if value is None:
+        return None
+    if routing not in DYNAMIC:
+        raise TopologyError(
+            f"router {router}: redistribute={value!r} is for a routing protocol, and this "
+            f'router\'s routing is {routing!r}; write routing="ospf", "rip" or "bgp", or leave it '
+            f"out"
+        )
+    known = [word for word in REDISTRIBUTED if word != routing]
+    given = [value] if isinstance(value, str) else value
+    if not isinstance(given, (list, tuple)) or not all(word in known for word in given):
+        raise TopologyError(
+            f"router {router}: redistribute={value!r} is not known; name what its neighbours shall "
+            f"hear of too, one or more of {', '.join(map(repr, known))}, or () for nothing"
+        )
+    return tuple(dict.fromkeys(given))
 
 
 def check_ospf_link(router: str, cost: object, area: object) -> OspfLink:

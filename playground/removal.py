@@ -27,6 +27,7 @@ def taken_out(link: Link) -> Iterator[None]:
         if isinstance(node, Router):
             for part in (link, *link.attachments):
                 node.ospf_links.pop(part, None)
+                node.bgp_links.pop(part, None)
 
 
 def without(plan: Plan, wire: WirePlan) -> Plan:

@@ -93,6 +93,12 @@ def save(nodes: Iterable[Node], plan: Plan, credentials: Credentials, converge: 
             if isinstance(node, Router)
             for link, said in node.ospf_links.items()
         ],
+        "bgp": [
+            {"router": node.name, "link": named.index(link), "announce": announce}
+            for node in nodes
+            if isinstance(node, Router)
+            for link, announce in node.bgp_links.items()
+        ],
     }
     return json.dumps(data)
 
@@ -136,6 +142,10 @@ def _load(data: Mapping[str, Any]) -> SavedLab:
         router = nodes[item["router"]]
         assert isinstance(router, Router)
         router.ospf(links[item["link"]], cost=item["cost"], area=item["area"])
+    for item in data.get("bgp", ()):
+        router = nodes[item["router"]]
+        assert isinstance(router, Router)
+        router.bgp(links[item["link"]], announce=item["announce"])
     machines = [node for node in nodes.values() if isinstance(node, Machine)]
     plan = with_rules(_plan(data["plan"]), machines)
     credentials = Credentials.from_data(data["credentials"])
@@ -166,6 +176,7 @@ def _node_data(node: Node) -> dict[str, Any]:
     data["loopback"] = [str(address) for address in node.loopback]
     if isinstance(node, Router):
         data |= {"routing": node.routing, "as_number": node.as_number}
+        data["redistribute"] = node.redistribute
     return data
 
 
@@ -185,7 +196,12 @@ def _node(data: Mapping[str, Any]) -> Node:
     }
     if data["kind"] == "Router":
         return Router(
-            data["name"], services, data["routing"], as_number=data.get("as_number"), **limits
+            data["name"],
+            services,
+            data["routing"],
+            as_number=data.get("as_number"),
+            redistribute=data.get("redistribute"),
+            **limits,
         )
     return Host(data["name"], services, **limits)
 

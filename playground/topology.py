@@ -28,7 +28,13 @@ from playground.errors import TopologyError
 from playground.impairment import NO_IMPAIRMENT, Impairment
 from playground.limits import Limits, make_limits
 from playground.parts import End, LinkBase, Listener, MachineBase, SwitchBase, next_serial
-from playground.protocols import OspfLink, check_as_number, check_ospf_link, check_routing
+from playground.protocols import (
+    OspfLink,
+    check_as_number,
+    check_ospf_link,
+    check_redistribute,
+    check_routing,
+)
 from playground.rules import Firewall
 from playground.services import ServiceSettings
 from playground.steering import Steering
@@ -156,8 +162,14 @@ class Router(Translating, Machine):
 
     ``as_number`` is its autonomous system's for BGP; without one it is a system
     of its own.  Routers of one system that are linked find each other by OSPF.
-    ``ospf_links`` holds what `ospf` has said of links, ``nat`` its NAT
-    declarations, in order.  The limits, and ``loopback``, are those of a `Host`: its
+    ``redistribute`` names whose routes, found elsewhere, its protocol tells the others of:
+    "kernel" (static routes: those of the lab, and those made by hand with ip-route(8)),
+    "connected", "static" (those of FRR's own staticd), "ospf", "rip", "bgp".  By default it is
+    "kernel" for a router that the lab has given a static route to where none of its
+    neighbours leads, and nothing for others; ``redistribute=()`` is nothing in any case.
+
+    ``ospf_links`` and ``bgp_links`` hold what `ospf` and `bgp` have said of links, ``nat`` its
+    NAT declarations, in order.  The limits, and ``loopback``, are those of a `Host`: its
     protocol tells the others of a router's loopback addresses, takes the first of IPv4 for the
     router's name (router id), and speaks from them to BGP routers of its own system.
 
@@ -177,6 +189,7 @@ class Router(Translating, Machine):
         routing: str | None = "static",
         *,
         as_number: int | None = None,
+        redistribute: str | Sequence[str] | None = None,
         memory_mb: int | None = None,
         cpus: float | None = None,
         processes: int | None = None,
@@ -194,7 +207,9 @@ class Router(Translating, Machine):
         )
         self.routing = check_routing(self.name, routing)
         self.as_number = check_as_number(self.name, self.routing, as_number)
+        self.redistribute = check_redistribute(self.name, self.routing, redistribute)
         self._refuse_own_daemon()
+        self.bgp_links: dict[Link, bool] = {}
         self.ospf_links: dict[Link, OspfLink] = {}
         self.nat: list[Translation] = []
 
@@ -231,6 +246,38 @@ class Router(Translating, Machine):
                 self.ospf_links = before
                 raise
 
+    def bgp(self, link: Link, *, announce: bool) -> None:
+        """Say whether this router tells others of the network of one of its links by BGP.
+
+        By default it tells of its networks, those left out that are nothing but a link
+        between systems: who is farther away need not reach them.  Packets that the router
+        itself sends by such a link carry an address there, to which only its neighbours have
+        a way.  A router that has no other network, nor a loopback address, tells of them all
+        the same, or nobody could reach it.
+
+        Saying it again changes it, in a lab that runs at once; the router's daemon starts
+        anew.  Raises `TopologyError` if the link is not one of this router's, or the router
+        does not speak BGP; nothing has changed then.
+
+        >>> r1.bgp(between, announce=True)
+
+        """
+        self._check_own(link, "bgp")
+        if self.routing != "bgp":
+            raise TopologyError(
+                f"router {self.name} does not speak BGP: its routing is {self.routing!r}; "
+                f'declare it with routing="bgp"'
+            )
+        check_bool(f"router {self.name}", "announce", announce)
+        before = self.bgp_links
+        self.bgp_links = before | {link: announce}
+        if self.listener is not None:
+            try:
+                self.listener.catch_up()
+            except BaseException:
+                self.bgp_links = before
+                raise
+
     def _refuse_own_daemon(self) -> None:
         for settings in self.declared_services:
             if settings.service == self.routing:
@@ -242,6 +289,8 @@ class Router(Translating, Machine):
     def __repr__(self) -> str:
         routing = [] if self.routing == "static" else [f"routing={self.routing!r}"]
         routing += [f"as_number={self.as_number}"] if self.as_number else []
+        if self.redistribute is not None:
+            routing += [f"redistribute={list(self.redistribute)}"]
         return f"Router({', '.join([repr(self.name), *self._options(), *routing])})"
 
 

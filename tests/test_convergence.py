@@ -140,6 +140,42 @@ def test_a_cost_makes_the_longer_way_the_better() -> None:
     assert tables["r1"]["10.9.0.0/24"] == [("10.0.1.2", "eth1")]
 
 
+def test_who_is_on_a_network_needs_no_way_to_it_though_others_announce_it() -> None:
+    a, b, c = (Router(name, routing="bgp", as_number=n) for n, name in enumerate("abc", 1))
+    Link(a, b, subnet="10.1.0.0/24")
+    Link(b, c, subnet="10.2.0.0/24")
+    Link(a, Host("h1"), subnet="10.3.0.0/24")
+    plan = make_plan([a])
+    # b, which has nothing else to be known by, announces both links; a and c neither.
+    tables: dict[str, dict[str, list[tuple[str | None, str]]]] = {
+        "a": {"10.1.0.0/24": [(None, "eth0")], "10.2.0.0/24": [("10.1.0.2", "eth0")]},
+        "b": {"10.3.0.0/24": [("10.1.0.1", "eth0")]},
+        "c": {
+            "10.1.0.0/24": [("10.2.0.1", "eth0")],
+            "10.2.0.0/24": [(None, "eth0")],
+            "10.3.0.0/24": [("10.2.0.1", "eth0")],
+        },
+    }
+    assert unfinished(plan, plan.wires, tables) == []
+    del tables["c"]["10.3.0.0/24"]
+    assert [item.network for item in unfinished(plan, plan.wires, tables)] == ["10.3.0.0/24"]
+
+
+def test_a_router_that_announces_nothing_is_on_the_way_all_the_same() -> None:
+    a, b, c = (Router(name, routing="bgp", as_number=n) for n, name in enumerate("abc", 1))
+    for link in (Link(a, b, subnet="10.1.0.0/24"), Link(b, c, subnet="10.2.0.0/24")):
+        b.bgp(link, announce=False)
+    Link(a, Host("h1"), subnet="10.3.0.0/24")
+    plan = make_plan([a])
+    tables = {
+        "a": {},
+        "b": {"10.3.0.0/24": [("10.1.0.1", "eth0")]},
+        "c": {"10.3.0.0/24": [("10.2.0.1", "eth0")]},
+    }
+    found = unfinished(plan, plan.wires, tables)
+    assert {item.network for item in found} <= {"10.2.0.0/24"}
+
+
 def switched() -> Plan:
     first, second = Switch("s1", subnet="10.1.0.0/24"), Switch("s2")
     a, b = Router("a", routing="ospf"), Router("b", routing="ospf")

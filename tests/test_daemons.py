@@ -69,6 +69,88 @@ def test_a_static_neighbour_is_led_to_by_a_static_route_that_others_are_told_of(
     assert routes(plan.node("stub")) == ["10.1.0.0/24 via 10.2.0.1"]
 
 
+def test_a_router_tells_of_the_kernels_routes_only_where_it_leads_out() -> None:
+    plan = mixed()
+    assert not [line for line in lines_of(plan.node("a")) if "redistribute" in line]
+
+
+def test_whose_routes_a_router_tells_of_is_its_choice() -> None:
+    a = Router("a", routing="ospf", redistribute=["connected", "rip"])
+    b, stub = Router("b", routing="ospf", redistribute=()), Router("stub")
+    Link(a, b, subnet="10.1.0.0/24")
+    Link(b, stub, subnet="10.2.0.0/24")
+    Link(stub, Host("h1"), subnet="10.3.0.0/24")
+    plan = make_plan([a], ipv6=True)
+    said = [line for line in lines_of(plan.node("a")) if "redistribute" in line]
+    assert said == ["redistribute connected", "redistribute rip"]
+    assert "redistribute ripng" in lines_of(plan.node("a"), OSPF6)
+    # What b does not tell of, nobody waits for.
+    assert not [line for line in lines_of(plan.node("b")) if "redistribute" in line]
+    assert "10.3.0.0/24" not in {str(item.network) for item in plan.node("b").announced}
+
+
+def told(plan: Plan, name: str) -> list[str]:
+    """The networks that a router tells others of by BGP."""
+    lines = lines_of(plan.node(name), BGP)
+    return [line.split()[1] for line in lines if line.startswith("network")]
+
+
+def systems(loopback: str | None = None) -> tuple[Router, Router, Router]:
+    """Three systems in a row, of which the one in the middle has no network but to the others."""
+    a, b = Router("a", routing="bgp"), Router("b", routing="bgp", loopback=loopback)
+    c = Router("c", routing="bgp")
+    Link(a, b, subnet="10.1.0.0/24")
+    Link(b, c, subnet="10.2.0.0/24")
+    Link(a, Host("h1"), subnet="10.3.0.0/24")
+    Link(c, Host("h2"), subnet="10.4.0.0/24")
+    return a, b, c
+
+
+def test_a_link_between_systems_is_told_of_only_where_its_router_has_nothing_else() -> None:
+    a, _, _ = systems()
+    plan = make_plan([a])
+    assert told(plan, "a") == ["10.3.0.0/24"]
+    assert told(plan, "b") == ["10.1.0.0/24", "10.2.0.0/24"]
+    assert told(make_plan(systems("10.9.9.9")), "b") == ["10.9.9.9/32"]
+
+
+def test_which_networks_bgp_tells_of_is_a_choice() -> None:
+    a, b, _ = systems()
+    a.bgp(a.links[0], announce=True)
+    a.bgp(a.links[1], announce=False)
+    b.bgp(b.links[1], announce=False)
+    plan = make_plan([a])
+    assert told(plan, "a") == ["10.1.0.0/24"]
+    assert told(plan, "b") == ["10.1.0.0/24"]
+    a.bgp(a.links[0], announce=False)
+    assert make_plan([a]).node("a").announced == ()
+    with pytest.raises(TopologyError, match="announce='no' is neither True nor False"):
+        a.bgp(a.links[0], announce="no")  # type: ignore[arg-type]
+    with pytest.raises(TopologyError, match="r does not speak BGP"):
+        router = Router("r", routing="ospf")
+        router.bgp(Link(router, Host("h")), announce=True)
+
+
+def test_a_network_with_a_host_on_it_is_no_mere_link_between_systems() -> None:
+    exchange = Switch("exchange", subnet="10.1.0.0/24")
+    a, b = Router("a", routing="bgp"), Router("b", routing="bgp")
+    for node in (a, b, Host("h")):
+        Link(exchange, node)
+    Link(a, Host("h1"), subnet="10.3.0.0/24")
+    assert told(make_plan([a]), "a") == ["10.1.0.0/24", "10.3.0.0/24"]
+
+
+def test_a_router_is_known_by_an_address_that_others_have_a_way_to() -> None:
+    plan = make_plan(systems("10.9.9.9"))
+    known = {
+        node: {name: str(row.address) for row in plan.node(node).hosts for name in row.names}
+        for node in ("h1", "h2", "a")
+    }
+    assert known["h2"]["a"] == "10.3.0.1"
+    assert known["h1"]["b"] == known["h2"]["b"] == "10.9.9.9"
+    assert known["a"]["b"] == "10.1.0.2"  # they share that network
+
+
 def test_nothing_is_said_where_nobody_listens() -> None:
     plan = mixed()
     assert "ip ospf passive" in block(plan.node("b"), "eth1")
@@ -388,6 +470,8 @@ def test_bgp_finds_ways_for_both_families(engine: Engine) -> None:
             h1.run(f"ping -{version} -c 1 h2")
         made_by = {str(row.destination): row.protocol for row in inside[0].routes()}
         assert made_by["2001:db8:0:4::/64"] == made_by["10.0.4.0/24"] == "bgp"
+        # The link between the two systems is told of by neither.
+        assert "10.0.3.0" not in other.vtysh("show bgp ipv4 unicast")
         # Each session carries the routes of the family that it runs over.
         assert "64512" in other.vtysh("show bgp ipv6 unicast 2001:db8:0:1::/64")
 

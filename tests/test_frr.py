@@ -19,12 +19,15 @@ from playground.frr import (
 ME = ip_address("10.0.1.1")
 
 
+RIP_PORTS = [RipPort("eth0", False), RipPort("eth1", True)]
+
+
 def test_ospf() -> None:
     ports = [
         OspfPort("eth0", "0.0.0.0", 10, passive=False, point_to_point=True),
         OspfPort("eth1", "0.0.0.1", 100, passive=True, point_to_point=False),
     ]
-    assert ospf_settings(ME, ports, default=True) == (
+    assert ospf_settings(ME, ports, default=True, redistribute=("kernel",)) == (
         "router ospf\n"
         " ospf router-id 10.0.1.1\n"
         " timers throttle lsa all 0\n"
@@ -49,7 +52,7 @@ def test_ospf() -> None:
 
 
 def test_rip() -> None:
-    assert rip_settings([RipPort("eth0", False), RipPort("eth1", True)], default=False) == (
+    assert rip_settings(RIP_PORTS, default=False, redistribute=["kernel", "bgp"]) == (
         "router rip\n"
         " version 2\n"
         " network eth0\n"
@@ -57,6 +60,7 @@ def test_rip() -> None:
         " passive-interface eth1\n"
         " timers basic 5 15 10\n"
         " redistribute kernel\n"
+        " redistribute bgp\n"
     )
 
 
@@ -65,13 +69,14 @@ def test_ospf_for_ipv6() -> None:
         OspfPort("eth0", "0.0.0.0", 10, passive=False, point_to_point=True),
         OspfPort("eth1", "0.0.0.1", 100, passive=True, point_to_point=False),
     ]
-    assert ospf6_settings(ME, ports, default=True) == (
+    assert ospf6_settings(ME, ports, default=True, redistribute=("kernel", "ripng")) == (
         "router ospf6\n"
         " ospf6 router-id 10.0.1.1\n"
         " timers lsa min-arrival 0\n"
         " timers throttle spf 200 200 500\n"
         " log-adjacency-changes\n"
         " redistribute kernel\n"
+        " redistribute ripng\n"
         " default-information originate always\n"
         "interface eth0\n"
         " ipv6 ospf6 area 0.0.0.0\n"
@@ -91,13 +96,13 @@ def test_ospf_for_ipv6() -> None:
 
 
 def test_ripng() -> None:
-    assert ripng_settings([RipPort("eth0", False), RipPort("eth1", True)], default=True) == (
+    assert ripng_settings(RIP_PORTS, default=True, own=[ip_network("2001:db8:9::1/128")]) == (
         "router ripng\n"
         " network eth0\n"
         " network eth1\n"
         " passive-interface eth1\n"
+        " route 2001:db8:9::1/128\n"
         " timers basic 5 15 10\n"
-        " redistribute kernel\n"
         " default-information originate\n"
     )
 
@@ -107,7 +112,7 @@ def test_bgp_has_sessions_for_each_family() -> None:
     apart = BgpPeer(ip_address("10.7.0.1"), 64513, on_subnet=False)
     six = BgpPeer(ip_address("2001:db8::2"), 64513)
     families = [
-        BgpFamily(4, (ip_network("10.0.1.0/24"),), (inside, apart), default=True),
+        BgpFamily(4, (ip_network("10.0.1.0/24"),), (inside, apart), True, ("kernel",)),
         BgpFamily(6, (ip_network("2001:db8::/64"),), (six,)),
     ]
     assert bgp_settings(64512, ME, families) == (
@@ -140,7 +145,6 @@ def test_bgp_has_sessions_for_each_family() -> None:
         " exit-address-family\n"
         " address-family ipv6 unicast\n"
         "  network 2001:db8::/64\n"
-        "  redistribute kernel\n"
         "  neighbor 2001:db8::2 activate\n"
         " exit-address-family\n"
     )

@@ -103,6 +103,16 @@ def test_a_lab_that_does_not_wait_for_routing_is_found_again_as_one(
     assert not load(save(nodes, plan, credentials, converge=False)).converge
 
 
+def test_what_routers_tell_of_is_saved(credentials: Credentials) -> None:
+    a = Router("a", routing="bgp", as_number=1, redistribute=("static", "ospf"))
+    b = Router("b", routing="bgp", as_number=2, redistribute=())
+    a.bgp(Link(a, b), announce=True)
+    plan = make_plan([a])
+    again = load(save((a, b), plan, credentials))
+    assert make_plan(again.nodes) == plan
+    assert [repr(node) for node in again.nodes] == [repr(a), repr(b)]
+
+
 def test_a_lab_found_again_has_nothing_to_change(tmp_path: Path, credentials: Credentials) -> None:
     nodes = everything(tmp_path)
     plan = make_plan(nodes, lab="x")
