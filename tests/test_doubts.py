@@ -13,8 +13,8 @@ from playground.doubts import Doubts
 from playground.engine import Engine
 from playground.errors import LabWarning, TopologyError
 from playground.lab import Lab
+from playground.network import Host, Link, Node, Router, Switch
 from playground.planning import make_plan
-from playground.topology import Host, Link, Node, Router, Switch
 from tests.facts import assert_can_ping
 
 
