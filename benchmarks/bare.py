@@ -156,7 +156,8 @@ def section(row: Callable[..., object], runs: int, say: Say) -> str:
     rows.append(f"| memory of an idle host of its own | {idle_host(results)} | | | 2 MB |")
     return SECTION.format(
         rows="\n".join(rows),
-        mininet=version or "not installed here (`scripts/bench --mininet` installs it)",
+        mininet=version
+        or "not installed here, or without bridge-utils (`scripts/bench --mininet` installs both)",
         sizes="\n".join(sizes),
         raised=f" {raised}" if raised else "",
     )

@@ -25,6 +25,7 @@ import bare
 import captures
 import links
 import live
+import page
 import pictures
 import routing
 import sockets
@@ -52,9 +53,10 @@ PAGE = """\
 measured in turns in one run; each time is the median of {runs} turns, and each ratio the median of
 the ratios of the turns.
 
-Machine: {machine}.
+Machine: {machine}.{left_out}
+"""
 
-{sections}
+PLANNING = """\
 ## Planning
 
 Random connected networks of routers, with half as many links again as there are
@@ -200,6 +202,13 @@ def routers(count: int) -> list[Router]:
     return made
 
 
+def planning_section(runs: int, say: Callable[[str], None]) -> str:
+    """Measure how long plans of networks of several sizes take; return their part of the page."""
+    say("planning")
+    plans = [planning(count, runs) for count in (50, 100, 200, 300)]
+    return PLANNING.format(plans="\n".join(plans))
+
+
 def planning(count: int, runs: int) -> str:
     """Return a line about planning a network of `count` routers."""
     times = []
@@ -302,6 +311,9 @@ def main() -> None:
         default="both",
         help="what is measured (both)",
     )
+    parser.add_argument(
+        "--only", action="append", metavar="PART", help='a heading of the page, as "Captures"'
+    )
     options = parser.parse_args()
     if options.runs < 1:
         parser.error("--runs: at least one run is needed")
@@ -309,33 +321,49 @@ def main() -> None:
     def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
+    runs = options.runs
     client = None if options.engine == "namespaces" else docker_client()
-    sections = []
+    lacking = page.left_out()
+    for words in lacking:
+        say(f"left out: {words}")
+    parts: dict[str, Callable[[], str]] = {}
     if options.engine != "docker":
-        sections.append(bare.section(Row, options.runs, say))
-        sections.append(live.section(Row, options.runs, say))
+        parts["Bare namespaces"] = lambda: bare.section(Row, runs, say)
+        parts["Live"] = lambda: live.section(Row, runs, say)
         if os.geteuid() == 0:
-            sections.append(throughput.section(options.runs, say))
-            sections.append(links.section(say))
+            parts["TCP throughput"] = lambda: throughput.section(runs, say)
+            parts["Links"] = lambda: links.section(say)
     if client is not None:
-        sections.append(on_docker(client, options.runs, say))
+        parts["Docker"] = lambda: on_docker(client, runs, say)
     if os.geteuid() == 0 or options.engine == "docker":
         engines = ("namespaces", "docker") if options.engine == "both" else (options.engine,)
-        sections.append(routing.section(engines, options.runs, say))
-        sections.append(sockets.section(engines, options.runs, say))
-        sections.append(captures.section(engines, options.runs, say))
-    sections.append(pictures.section(options.runs, say))
-    say("planning")
-    plans = [planning(count, options.runs) for count in (50, 100, 200, 300)]
-    page = PAGE.format(
-        runs=options.runs,
+        parts["Routing protocols"] = lambda: routing.section(engines, runs, say)
+        parts["Sockets of hosts"] = lambda: sockets.section(engines, runs, say)
+        parts["Captures"] = lambda: captures.section(engines, runs, say)
+    parts["Pictures"] = lambda: pictures.section(runs, say)
+    parts["Planning"] = lambda: planning_section(runs, say)
+    if options.only:
+        unknown = set(options.only) - set(parts)
+        if unknown:
+            parser.error(f"--only: there is no {', '.join(unknown)}; there is {', '.join(parts)}")
+        parts = {name: part for name, part in parts.items() if name in options.only}
+
+    written = ""
+
+    def write(text: str) -> None:
+        nonlocal written
+        print(text[len(written) :], flush=True)
+        written = text
+        if options.output:
+            options.output.write_text(text)
+
+    head = PAGE.format(
+        runs=runs,
         machine=machine(client),
-        sections="\n".join(sections),
-        plans="\n".join(plans),
+        left_out=f" Left out: {'; '.join(lacking)}." if lacking else "",
     )
-    print(page)
-    if options.output:
-        options.output.write_text(page)
+    if failed := page.measure_parts(parts, write, say, head):
+        sys.exit(f"not measured: {', '.join(failed)}")
 
 
 if __name__ == "__main__":

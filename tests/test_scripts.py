@@ -39,7 +39,7 @@ def clone(tmp_path):
 
 # What of a machine's programs scripts/setup looks for.
 LOOKED_FOR = (*namespaces_doctor.TOOLS, "unshare", "buildah", "mmdebstrap")
-LOOKED_FOR += ("mn", "ovs-testcontroller")
+LOOKED_FOR += ("mn", "brctl", "ovs-testcontroller")
 # What it uses itself.
 USED = ("bash", "cat", "cut", "dirname", "echo", "env", "flock", "grep", "id", "mktemp", "rm")
 USED += ("sed", "sh", "sha256sum", "tail", "true")
@@ -203,11 +203,12 @@ def test_tests_take_buildah_only_where_they_have_to(clone, machine):
 
 
 def test_mininet_is_installed_only_when_it_is_asked_for(clone, machine):
-    path = machine(without=["mn", "ovs-testcontroller"])
+    path = machine(without=["mn", "brctl", "ovs-testcontroller"])
+    bridge_utils = set() if shutil.which("brctl", path=ALWAYS) else {"bridge-utils"}
     assert setup(clone, "--engine", "namespaces", "true", PATH=path).returncode == 0
     assert installed(clone) == set()
     assert setup(clone, "--engine", "namespaces", "--mininet", "true", PATH=path).returncode == 0
-    assert installed(clone) == {"mininet", "openvswitch-testcontroller"}
+    assert installed(clone) == {"mininet", "openvswitch-testcontroller"} | bridge_utils
 
 
 DEMO = [".venv/bin/playground", "demo"]
