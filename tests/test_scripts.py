@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -111,6 +113,15 @@ def test_ci_only_calls_check_and_test():
         "scripts/check",
         "scripts/test",
     ]
+
+
+def test_hosted_ci_calls_scripts_and_tests_that_are_there_on_every_python_we_name():
+    text = (TOP / ".github" / "workflows" / "ci.yml").read_text()
+    called = set(re.findall(r"\b(?:scripts|tests)/[\w.-]+", text))
+    assert {"scripts/check", "scripts/test", "scripts/fresh", "scripts/demo"} <= called
+    assert [path for path in called if not (TOP / path).exists()] == []
+    pythons = re.findall(r"Python :: (3\.\d+)$", (TOP / "setup.cfg").read_text(), re.M)
+    assert f"python: {json.dumps(pythons)}" in text
 
 
 def test_an_unknown_option_shows_how_it_is_called(clone):
