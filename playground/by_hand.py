@@ -13,7 +13,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Sequence
 
 from playground.addresses import Network
-from playground.kernel_routes import PolicyRule, gateway_words
+from playground.host_files import hosts_text, resolver_text
 from playground.plan import (
     HopPlan,
     NodePlan,
@@ -25,7 +25,7 @@ from playground.plan import (
     WireEnd,
     WirePlan,
 )
-from playground.provision import hosts_text, resolver_text
+from playground.route_rows import PolicyRule, gateway_words
 from playground.rulesets import as_shell as ruleset_as_shell
 
 # Where the bridges live; a node of that name sends them elsewhere.

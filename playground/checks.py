@@ -12,17 +12,15 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from playground import explain
 from playground.errors import BadArgument, CheckFailed
 from playground.explanations import CAUSES, Explanation
 from playground.live import Node
-from playground.network import Machine
+from playground.network import Host, Machine, Router, Switch
 from playground.services import SERVICES, Probe
-
-if TYPE_CHECKING:
-    from playground.lab import Lab
+from playground.states import State
 
 T = TypeVar("T")
 
@@ -30,6 +28,29 @@ T = TypeVar("T")
 WITHIN_S = 5.0
 # Between two looks: each of them is a packet, and some processor time.
 PAUSE_S = 0.1
+
+
+class CheckedLab(Protocol):
+    """A running lab, as far as checks ask it."""
+
+    @property
+    def name(self) -> str: ...
+
+    def __contains__(self, node: object) -> bool: ...
+
+    def __getitem__(self, name: str) -> Host | Router | Switch: ...
+
+    def explain(
+        self,
+        source: Host | Router | str,
+        target: Host | Router | str,
+        *,
+        port: int | None = None,
+        protocol: str | None = None,
+        version: int | None = None,
+    ) -> Explanation: ...
+
+    def state(self) -> State: ...
 
 
 class Checks:
@@ -40,7 +61,7 @@ class Checks:
 
     """
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: CheckedLab) -> None:
         self._lab = lab
 
     def reaches(

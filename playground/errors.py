@@ -31,11 +31,37 @@ Nothing but these classes and their text lives here.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from playground.explanations import Explanation
-    from playground.results import Result
+
+class Finished(Protocol):
+    """A command that has ended, as its error shows it; the `Result` has more."""
+
+    @property
+    def args(self) -> str | Sequence[str]: ...
+
+    @property
+    def returncode(self) -> int: ...
+
+    @property
+    def stdout(self) -> str: ...
+
+    @property
+    def stderr(self) -> str: ...
+
+
+class Explained(Protocol):
+    """What became of a packet, as an error tells it; the `Explanation` has more."""
+
+    @property
+    def cause(self) -> str: ...
+
+    @property
+    def sentence(self) -> str: ...
+
+    @property
+    def advice(self) -> str: ...
 
 
 class PlaygroundError(Exception):
@@ -144,7 +170,7 @@ class CommandFailed(PlaygroundError):
 
     """
 
-    def __init__(self, message: str, result: Result) -> None:
+    def __init__(self, message: str, result: Finished) -> None:
         super().__init__(message)
         self.result = result
 
@@ -202,7 +228,7 @@ class CheckFailed(PlaygroundError, AssertionError):
 
     """
 
-    def __init__(self, message: str, explanation: Explanation | None = None) -> None:
+    def __init__(self, message: str, explanation: Explained | None = None) -> None:
         super().__init__(message)
         self.explanation = explanation
 

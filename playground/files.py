@@ -36,6 +36,7 @@ from playground.errors import (
     BadArgument,
     CommandFailed,
     CommandTimeout,
+    Finished,
     TooMuchOutput,
     TransferFailed,
 )
@@ -124,7 +125,7 @@ def _too_slow(sentence: str, timeout_s: float | None) -> TransferFailed:
     return TransferFailed(f"{sentence} {within}; allow it more with timeout_s=...")
 
 
-def _failed(sentence: str, result: Result) -> TransferFailed:
+def _failed(sentence: str, result: Finished) -> TransferFailed:
     """Put the reason that a program gave behind a sentence."""
     lines = [line for line in result.stderr.splitlines() if line.strip()]
     reason = lines[0].rpartition(": ")[2] if lines else f"exit status {result.returncode}"

@@ -49,7 +49,7 @@ from playground.planning import collect, make_plan
 from playground.progress import make_progress
 from playground.provision import Check, NodeProvision, provision
 from playground.remote import Client
-from playground.removal import taken_out, without
+from playground.removal import taken_out
 from playground.rulesets import NO_RULES
 from playground.segments import linked, links_of
 from playground.services import SERVICES
@@ -796,7 +796,7 @@ class Lab:
                     if live is None or self._plan is None:
                         self.plan()
                     else:
-                        base = without(self._plan, live.wire)
+                        base = self._plan.without_wire(live.wire)
                         plan = self._make_plan(base)
                         self._engine.refuse(plan)
                         self._extend(plan, self._images(plan))

@@ -136,6 +136,10 @@ class Node(Protocol):
     def name(self) -> str:
         """The full name."""
 
+    @property
+    def short(self) -> str:
+        """The first label of the name."""
+
     def running(self) -> LiveNode:
         """Return the live handle; raises `NotRunning` when there is none."""
 

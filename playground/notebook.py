@@ -1,24 +1,16 @@
-"""What a notebook adds: cells that run on a host (``%%host``), and a terminal on one.
+"""Cells of a notebook that run on a host: ``%%host``.
 
-``%load_ext playground`` brings the magics.  This is the only room that knows IPython
-and Jupyter.
+``%load_ext playground`` brings the magics.
 
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import html
-import json
-import os
 import shlex
 import sys
 import threading
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping
 from queue import Queue
 from typing import Any, NoReturn
 
@@ -29,11 +21,9 @@ from playground.errors import AgentError, PlaygroundError
 from playground.lab import Lab
 from playground.live import Process
 from playground.network import Machine
-from playground.operations import NodeOperations
 
 try:
     from IPython.core.error import UsageError
-    from jupyter_core.paths import jupyter_runtime_dir
 except ImportError:
     raise PlaygroundError(
         "cells and terminals on hosts are for notebooks: pip install ipykernel; "
@@ -42,9 +32,6 @@ except ImportError:
 
 # Of output, under way from the host to the cell; each is at most some 100 kB.
 _PIECES = 16
-
-# A server on this machine that has not answered by then never will.
-_SERVER_LIMIT_S = 5.0
 
 
 def load(ipython: Any) -> None:
@@ -231,80 +218,3 @@ def _machines(lab: Lab) -> Iterable[Machine]:
 
 def _names(node: Machine) -> tuple[str, str]:
     return (node.name, node.short)
-
-
-# -- Terminals -----------------------------------------------------------------
-
-
-class TerminalLink:
-    """What leads to a terminal on a host: in JupyterLab a button, elsewhere a command line."""
-
-    def __init__(self, node: NodeOperations, user: str | None = None) -> None:
-        lab = node.running().lab
-        self._title = f"Open a terminal on {node.short}"
-        options = ["--user", user] if user else []
-        self._arguments = ["shell", "--lab", lab.id, *options, node.name]
-        self._command = shlex.join(["playground", *self._arguments])
-        self._terminal = _new_terminal(self._arguments)
-
-    def __repr__(self) -> str:
-        return f"type in a terminal: {self._command}"
-
-    def _repr_html_(self) -> str:
-        command = f"<code>{html.escape(self._command)}</code>"
-        if self._terminal is None:
-            return f"Type in a terminal: {command}"
-        arguments = html.escape(json.dumps({"name": self._terminal}), quote=True)
-        return (
-            '<button class="jp-Button jp-mod-styled jp-mod-accept" '
-            f'data-commandlinker-command="terminal:open" data-commandlinker-args="{arguments}">'
-            f"{html.escape(self._title)}</button> "
-            f"<small>or type in a terminal of your own: {command}</small>"
-        )
-
-
-def _new_terminal(arguments: Sequence[str]) -> str | None:
-    """Have the Jupyter server of this kernel start a terminal; return its name, None without.
-
-    It is a terminal as the server's launcher makes it, but with our command for a shell.
-
-    """
-    server = _server()
-    if server is None:
-        return None
-    docker_host = os.environ.get("DOCKER_HOST")
-    argv = [
-        # The server's environment is not ours.
-        *("env", "-u", "PLAYGROUND_ENGINE"),
-        *([f"DOCKER_HOST={docker_host}"] if docker_host else []),
-        *(sys.executable, "-c", "from playground.cli import main; main()", *arguments),
-    ]
-    request = urllib.request.Request(
-        f"{server['url']}api/terminals",
-        data=json.dumps({"shell_command": argv}).encode(),
-        headers={
-            "Authorization": f"token {server['token']}",
-            "Content-Type": "application/json",
-        },
-        method="POST",
-    )
-    # None of the environment's proxies: the server is on this machine.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(request, timeout=_SERVER_LIMIT_S) as answer:
-            return str(json.loads(answer.read())["name"])
-    except urllib.error.HTTPError as refused:
-        refused.close()  # the answer that it holds is open still
-        return None
-    except (OSError, ValueError, KeyError):
-        return None  # it has no terminals, or lets nobody in by what its file says
-
-
-def _server() -> dict[str, str] | None:
-    """Return address and token of the Jupyter server that started this kernel."""
-    parent = os.environ.get("JPY_PARENT_PID", "")
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        content = Path(jupyter_runtime_dir(), f"jpserver-{int(parent)}.json").read_text()
-        found = json.loads(content)
-        return {"url": str(found["url"]), "token": str(found["token"])}
-    return None

@@ -30,14 +30,14 @@ if TYPE_CHECKING:
     from playground.capture import Capture
     from playground.connections import Connection
     from playground.control import Services
-    from playground.kernel_routes import PolicyRule, Route
     from playground.livehosts import HostsFile
-    from playground.notebook import TerminalLink
     from playground.plan import Interfaces
     from playground.processes import RunningProcess
+    from playground.route_rows import PolicyRule, Route
     from playground.samples import TcpSamples
     from playground.sysctls import Sysctls
     from playground.tables import Table
+    from playground.terminal_link import TerminalLink
 
 __all__ = [
     "Agent",
@@ -737,7 +737,7 @@ class NodeOperations:
         ends with the shell, or with the lab.
 
         """
-        from playground.notebook import TerminalLink
+        from playground.terminal_link import TerminalLink
 
         return TerminalLink(self, user)
 

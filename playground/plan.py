@@ -438,6 +438,28 @@ class Plan(Tabular):
         wires = tuple(new if wire is old else wire for wire in self.wires)
         return dataclasses.replace(self, wires=wires)
 
+    def without_wire(self, wire: WirePlan) -> Plan:
+        """Return this plan without one wire, this very object, and the interfaces at its ends.
+
+        What is planned next on its base gives another link between the same nodes none
+        of the names and addresses of this one.
+
+        """
+        gone = {(end.node, end.interface) for end in (wire.a, wire.b)}
+        nodes = tuple(
+            dataclasses.replace(
+                node,
+                interfaces=tuple(
+                    i
+                    for i in node.interfaces
+                    if not {(node.name, i.name), (node.name, i.parent)} & gone
+                ),
+            )
+            for node in self.nodes
+        )
+        wires = tuple(one for one in self.wires if one is not wire)
+        return dataclasses.replace(self, nodes=nodes, wires=wires)
+
     def with_switch(self, new: SwitchPlan) -> Plan:
         """Return this plan with the switch of this name changed."""
         switches = tuple(new if one.name == new.name else one for one in self.switches)

@@ -9,15 +9,73 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from playground.errors import PlaygroundError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from playground.results import Ping
-    from playground.samples import LinkSample, TcpSample
+
+class Echo(Protocol):
+    """One packet of a ping."""
+
+    @property
+    def sent_s(self) -> float: ...
+
+    @property
+    def rtt_ms(self) -> float | None: ...
+
+
+class Pinged(Protocol):
+    """A ping: whom it asked, and each packet."""
+
+    @property
+    def target(self) -> str: ...
+
+    @property
+    def echoes(self) -> Sequence[Echo]: ...
+
+
+class LinkPoint(Protocol):
+    """One look at one direction of a link."""
+
+    @property
+    def time_s(self) -> float: ...
+
+    @property
+    def toward(self) -> str: ...
+
+    @property
+    def mbit_per_s(self) -> float: ...
+
+    @property
+    def queue_packets(self) -> int: ...
+
+    @property
+    def dropped(self) -> int: ...
+
+
+class TcpPoint(Protocol):
+    """One look at one connection."""
+
+    @property
+    def time_s(self) -> float: ...
+
+    @property
+    def connection(self) -> str: ...
+
+    @property
+    def state(self) -> str: ...
+
+    @property
+    def congestion_window(self) -> int: ...
+
+    @property
+    def slow_start_threshold(self) -> int | None: ...
+
+    @property
+    def retransmitted(self) -> int: ...
 
 
 def _axes(ax: Axes | None, title: str, across: str, up: str) -> Axes:
@@ -37,7 +95,7 @@ def _axes(ax: Axes | None, title: str, across: str, up: str) -> Axes:
     return ax
 
 
-def rtt(ping: Ping, ax: Axes | None = None) -> Axes:
+def rtt(ping: Pinged, ax: Axes | None = None) -> Axes:
     """Plot the round trip of each packet of a ping; lost ones are marked at the bottom."""
     ax = _axes(ax, f"ping {ping.target}", "sent after (s)", "round trip (ms)")
     # The line is broken where one was lost.
@@ -49,7 +107,7 @@ def rtt(ping: Ping, ax: Axes | None = None) -> Axes:
     return _finished(ax)
 
 
-def throughput(samples: Sequence[LinkSample], ax: Axes | None = None) -> Axes:
+def throughput(samples: Sequence[LinkPoint], ax: Axes | None = None) -> Axes:
     """Plot what passed a link, a line for each direction."""
     ax = _axes(ax, "throughput", "time (s)", "Mbit/s")
     for toward in _distinct(sample.toward for sample in samples):
@@ -63,7 +121,7 @@ def throughput(samples: Sequence[LinkSample], ax: Axes | None = None) -> Axes:
     return _finished(ax)
 
 
-def queue(samples: Sequence[LinkSample], ax: Axes | None = None) -> Axes:
+def queue(samples: Sequence[LinkPoint], ax: Axes | None = None) -> Axes:
     """Plot how many packets wait, and mark where some were dropped."""
     ax = _axes(ax, "queue", "time (s)", "packets that wait")
     for number, toward in enumerate(_distinct(sample.toward for sample in samples)):
@@ -78,7 +136,7 @@ def queue(samples: Sequence[LinkSample], ax: Axes | None = None) -> Axes:
     return _finished(ax)
 
 
-def congestion_window(samples: Sequence[TcpSample], ax: Axes | None = None) -> Axes:
+def congestion_window(samples: Sequence[TcpPoint], ax: Axes | None = None) -> Axes:
     """Plot the congestion window of each connection, its threshold dashed.
 
     One that was only seen as it ended is left out, if there are others.

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from playground.addresses import Address
 from playground.credentials import Credentials
 from playground.dhcp import server_lines
+from playground.host_files import HostsTexts, resolver_text
 from playground.plan import NodePlan, Plan, RecordPlan
 from playground.services import (
     SERVICES,
@@ -108,7 +109,7 @@ def provision(plan: Plan, credentials: Credentials) -> dict[str, NodeProvision]:
     mail = _mail_domains(plan)
     # What many nodes have is made once, and is the same object for all of them.
     trust = _trust(plan, credentials)
-    hosts = _HostsTexts()
+    hosts = HostsTexts()
     return {
         node.name: NodeProvision(
             files=(
@@ -156,50 +157,12 @@ def _rows(node: NodePlan) -> list[ServiceRow]:
 # ------------------------------------------------------------ who it is
 
 
-def _identity(node: NodePlan, hosts: _HostsTexts) -> tuple[File, ...]:
+def _identity(node: NodePlan, hosts: HostsTexts) -> tuple[File, ...]:
     return (
         File("/etc/hostname", f"{node.short}\n".encode()),
         File("/etc/hosts", hosts.of(node)),
         File("/etc/resolv.conf", resolver_text(node).encode()),
     )
-
-
-def hosts_text(node: NodePlan) -> str:
-    """Return the text of a node's /etc/hosts."""
-    return _HostsTexts().of(node).decode()
-
-
-class _HostsTexts:
-    """The texts of /etc/hosts: one for all nodes that share their lines."""
-
-    def __init__(self) -> None:
-        self._known: dict[int, tuple[bytes, frozenset[str]]] = {}
-
-    def of(self, node: NodePlan) -> bytes:
-        """Return the text of a node; nodes with the same lines get the same object."""
-        place = id(node.hosts)
-        if place not in self._known:
-            lines = ["127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback"]
-            lines += [f"{entry.address} {' '.join(entry.names)}" for entry in node.hosts]
-            names = frozenset(name for entry in node.hosts for name in entry.names)
-            self._known[place] = ("\n".join(lines) + "\n").encode(), names
-        text, known = self._known[place]
-        if node.short in known:
-            return text
-        # sudo and others look up the host's own name.
-        own = dict.fromkeys((node.name, node.short))
-        return text + f"127.0.1.1 {' '.join(own)}\n".encode()
-
-
-def resolver_text(node: NodePlan) -> str:
-    """Return the text of a node's /etc/resolv.conf."""
-    if not node.nameservers:
-        # Without a line, resolv.conf(5) means the local machine: it refuses at once.
-        return "# This lab has no name server: /etc/hosts has every name.\n"
-    lines = [f"search {' '.join(node.search)}"] if node.search else []
-    lines += [f"nameserver {address}" for address in node.nameservers]
-    lines.append("options timeout:1 attempts:2")
-    return "\n".join(lines) + "\n"
 
 
 def _addresses(node: NodePlan) -> list[Address]:

@@ -16,8 +16,9 @@ from typing import Any
 
 from playground.connections import Connection, read_connection
 from playground.errors import BadArgument
-from playground.kernel_routes import PolicyRule, Route, read_route
+from playground.kernel_routes import read_route
 from playground.live import Agent
+from playground.route_rows import PolicyRule, Route
 from playground.tables import Table, Tabular
 
 

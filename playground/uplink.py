@@ -12,22 +12,34 @@ import hashlib
 import itertools
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, ip_network
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Protocol, Self
 
 from playground.errors import AgentError, BadArgument, NotRunning
+from playground.live import Node
 from playground.network import Host, Router
 from playground.plan import Plan, RoutePlan
 from playground.plugging import about, find_host, plumber_for, refuse_strangers
 from playground.plumber import DockerPlumber
-
-if TYPE_CHECKING:
-    from playground.lab import Lab
 
 # RFC 2544, appendix C.2.2: for measurements between devices, never on the Internet.
 POOL = IPv4Network("198.18.0.0/15")
 _CANDIDATES = 64
 
 EVERYTHING = IPv4Network("0.0.0.0/0")
+
+
+class ReachingLab(Protocol):
+    """A running lab, as far as its links with the machine ask it."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def name(self) -> str: ...
+
+    def plan(self) -> Plan: ...
+
+    def node(self, name: str) -> Node: ...
 
 
 class MachineLink:
@@ -41,7 +53,7 @@ class MachineLink:
 
     def __init__(
         self,
-        lab: Lab,
+        lab: ReachingLab,
         node: Host | Router,
         subnet: str | None,
         through: Sequence[str] | None,
@@ -53,7 +65,7 @@ class MachineLink:
         self._routes: dict[str, RoutePlan] = {}
         self._removed = False
         live = node.running()
-        if live.lab is not lab:
+        if live.lab.id != lab.id:
             raise BadArgument(f"{node.name} is no machine of lab {lab.name}")
         place = find_host(lab.id, node.name)
         refuse_strangers(place, trust_hosts)

@@ -11,7 +11,11 @@ from playground import errors
 from playground.errors import CommandFailed, ImageError, LabWarning, NoSuchNode, PlaygroundError
 from playground.results import Result
 
-ALL = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if kind is not Result]
+ALL = [
+    kind
+    for _, kind in inspect.getmembers(errors, inspect.isclass)
+    if kind.__module__ == errors.__name__ and not getattr(kind, "_is_protocol", False)
+]
 
 
 @pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)

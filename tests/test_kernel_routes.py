@@ -13,9 +13,10 @@ from playground.agent.netlink import attribute
 from playground.agent.routes import route_rows
 from playground.engine import Engine
 from playground.errors import NotRunning
-from playground.kernel_routes import Route, read_route, with_hops
+from playground.kernel_routes import read_route, with_hops
 from playground.lab import Lab
 from playground.network import Host, Link, Router
+from playground.route_rows import Route
 
 NAMES = {2: "eth0", 3: "eth1"}
 
