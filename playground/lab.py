@@ -253,17 +253,18 @@ class Lab:
         return self.plan().as_shell()
 
     def __getitem__(self, name: str) -> Node:
-        """Return the node with this full or short name.
+        """Return the node with this full or short name, in any case (RFC 4343).
 
         Raises `NoSuchNode`, which is a `KeyError`, if there is none.
 
         """
         # What is linked stays linked: only a name that is new needs another look.
-        if name not in self._by_name:
+        key = name.lower() if isinstance(name, str) else name
+        if key not in self._by_name:
             for node in self.nodes:
-                self._by_name[node.name] = self._by_name[node.short] = node
-        if name in self._by_name:
-            return self._by_name[name]
+                self._by_name[node.name.lower()] = self._by_name[node.short.lower()] = node
+        if key in self._by_name:
+            return self._by_name[key]
         there = ", ".join(node.name for node in self.nodes)
         raise NoSuchNode(f"there is no machine {name!r} in lab {self.name}: it has {there}")
 
@@ -271,7 +272,9 @@ class Lab:
         return iter(self.nodes)
 
     def __contains__(self, item: object) -> bool:
-        return any(item in (node, node.name, node.short) for node in self.nodes)
+        if isinstance(item, str):
+            return any(item.lower() in node.calls for node in self.nodes)
+        return any(item is node for node in self.nodes)
 
     def __repr__(self) -> str:
         nodes = self.nodes

@@ -54,6 +54,8 @@ class NodeBase:
     def __init__(self, name: str) -> None:
         self.name = check_name(type(self).__name__, name)
         self.short = self.name.partition(".")[0]
+        # What it is found by: names are compared without case (RFC 4343).
+        self.calls = frozenset((self.name.lower(), self.short.lower()))
         self.links = []
         self.serial = next_serial()
 

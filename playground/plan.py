@@ -403,12 +403,13 @@ class Plan(Tabular):
     warnings: tuple[str, ...] = ()
 
     def node(self, name: str) -> NodePlan:
-        """Return the plan of the node with this full or short name.
+        """Return the plan of the node with this full or short name, in any case.
 
         Raises `KeyError` if there is none.
 
         """
-        return self._by_name[name]
+        # RFC 4343: names are compared without case.
+        return self._by_name[name if name in self._by_name else name.lower()]
 
     @cached_property
     def switch_names(self) -> frozenset[str]:
@@ -471,6 +472,8 @@ class Plan(Tabular):
         for node in self.nodes:
             found.setdefault(node.name, node)
             found.setdefault(node.short, node)
+        for name, node in tuple(found.items()):
+            found.setdefault(name.lower(), node)
         return found
 
     def to_data(self) -> dict[str, Any]:

@@ -603,3 +603,17 @@ def python(program: str) -> Iterator[subprocess.Popen[str]]:
             yield process
         finally:
             process.kill()
+
+
+def test_names_are_compared_without_case() -> None:
+    host, peer = Host("CAPS"), Host("Www.Example.COM")
+    Link(host, peer)
+    lab = Lab(host, name="serv-caps")
+    assert lab["caps"] is lab["Caps"] is lab["CAPS"] is host
+    assert lab["www"] is lab["www.example.com"] is peer
+    assert "caps" in lab
+    assert host in lab
+    assert "nobody" not in lab
+    assert lab.plan().node("WWW").name == "Www.Example.COM"
+    with pytest.raises(NoSuchNode):
+        lab["cap"]
