@@ -104,9 +104,9 @@ class PingAll(Tabular):
 
     def __getitem__(self, pair: tuple[str, str]) -> PingedPair:
         """Return the row of a sender and a target, by their full names or as nodes."""
-        source, target = (str(getattr(item, "name", item)) for item in pair)
+        source, target = (str(getattr(item, "name", item)).lower() for item in pair)
         for row in self.pairs:
-            if (row.source, row.target) == (source, target):
+            if (row.source.lower(), row.target.lower()) == (source, target):
                 return row
         raise KeyError((source, target))
 

@@ -13,7 +13,8 @@ import contextlib
 import dataclasses
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from ipaddress import IPv4Interface
+from typing import Any, NamedTuple
 
 from playground.beside import each
 from playground.changes import Changes, NodeChange, SwitchChange, WireChange, reopened
@@ -29,7 +30,7 @@ from playground.plan import (
     WirePlan,
 )
 from playground.provision import Check, NodeProvision
-from playground.services import File
+from playground.services import DHCP, DHCPRelay, File
 from playground.switching import PLAIN
 
 Pids = Mapping[str, int]
@@ -224,15 +225,29 @@ def configure(agent: Agent, pids: Pids, inside: Iterable[NodeChange]) -> None:
         )
 
 
-def lease(agent: Agent, pids: Pids, plan: Plan, inside: Iterable[NodeChange]) -> None:
+class UnplannedLease(NamedTuple):
+    """An address that a DHCP server gave to an interface, and which is not the planned one."""
+
+    node: str
+    interface: str
+    address: IPv4Interface
+    server: str | None
+    nameservers: tuple[str, ...]
+
+
+def lease(
+    agent: Agent, pids: Pids, plan: Plan, inside: Iterable[NodeChange]
+) -> list[UnplannedLease]:
     """Let the hosts that are to ask for their addresses do so, then add their routes.
 
-    Raises `NotReady` where no server has answered, or with another address.
+    Returns what others gave than was planned: a server that nobody has declared, or one that
+    was told otherwise meanwhile.  Such a host has the way out that it was given, and none of
+    the plan's routes by that interface.  Raises `NotReady` where no server has answered.
 
     """
     asking = [(change, item) for change in inside for item in change.interfaces if item.dhcp]
     if not asking:
-        return
+        return []
     clients = [
         {
             "pid": pids[change.node],
@@ -241,30 +256,56 @@ def lease(agent: Agent, pids: Pids, plan: Plan, inside: Iterable[NodeChange]) ->
             "hostname": plan.node(change.node).short,
             # Routes are the plan's, as those of all others.
             "gateway": False,
+            "planned": [str(address) for address in item.addresses],
         }
         for change, item in asking
     ]
-    answers = agent.call("lease", clients=clients, timeout_s=LEASE_TIMEOUT_S)
+    servers = [
+        pids[node.name]
+        for node in plan.nodes
+        if any(isinstance(settings, (DHCP, DHCPRelay)) for settings in node.services)
+    ]
+    answers = agent.call("lease", clients=clients, timeout_s=LEASE_TIMEOUT_S, servers=servers)
+    unplanned = []
     for (change, item), answer in zip(asking, answers, strict=True):
         planned = [str(address) for address in item.addresses if address.version == 4]
-        if answer is None or answer["address"] not in planned:
-            got = f"was given {answer['address']}" if answer else "got no answer"
+        if answer is None:
             raise NotReady(
-                f"{change.node} asked by DHCP for {', '.join(planned)} on {item.name} and {got} "
-                f"within {LEASE_TIMEOUT_S:g} s: look at /var/log/dnsmasq-dhcp.log on the server, "
-                f"and whether anything on the way drops UDP ports 67 and 68"
+                f"{change.node} asked by DHCP for {', '.join(planned)} on {item.name} and got no "
+                f"answer within {LEASE_TIMEOUT_S:g} s: look at /var/log/dnsmasq-dhcp.log on the "
+                f"server, and whether anything on the way drops UDP ports 67 and 68"
             )
-    agent.call("network", nodes=[_network(change, pids) for change, _ in asking])
+        if answer["address"] not in planned:
+            unplanned.append(
+                UnplannedLease(
+                    change.node,
+                    item.name,
+                    IPv4Interface(answer["address"]),
+                    answer["server"],
+                    tuple(answer["nameservers"]),
+                )
+            )
+    others = {(found.node, found.interface) for found in unplanned}
+    agent.call("network", nodes=[_network(_unleased(change, others), pids) for change, _ in asking])
+    return unplanned
 
 
-def _unleased(change: NodeChange) -> NodeChange:
-    """Return a change without what can be only once a server has given an address."""
-    asking = {item.name for item in change.interfaces if item.dhcp}
+def _unleased(change: NodeChange, those: Collection[tuple[str, str]] | None = None) -> NodeChange:
+    """Return a change without what can be only once a server has given the planned address.
+
+    Of all interfaces that ask, or of ``those``, each with its node's name.
+
+    """
+    asking = {
+        item.name
+        for item in change.interfaces
+        if item.dhcp and (those is None or (change.node, item.name) in those)
+    }
     if not asking:
         return change
     interfaces = tuple(
         dataclasses.replace(item, addresses=tuple(a for a in item.addresses if a.version == 6))
-        if item.dhcp
+        if item.name in asking
         else item
         for item in change.interfaces
     )

@@ -568,7 +568,13 @@ def _attached(host: str | None, lab_name: str | None) -> Iterator[Lab]:
         if lab_name is None:
             records = labs.labs()
             if host is not None and records:
-                records = [record for record in records if host in _nodes_of(record)]
+                # Names are compared without case (RFC 4343).
+                wanted = host.lower()
+                records = [
+                    record
+                    for record in records
+                    if wanted in (name.lower() for name in _nodes_of(record))
+                ]
                 if not records:
                     raise NoSuchNode(
                         f"no lab that runs has a machine {host!r}: `playground ls` shows them"

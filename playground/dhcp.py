@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, ip_address
 
+from playground.addresses import Network
+from playground.addressing import declared_subnet
 from playground.domains import find_domains
 from playground.errors import TopologyError
 from playground.parts import End
@@ -41,23 +43,36 @@ class Place:
 def wanted(segments: Sequence[Segment]) -> dict[End, IPv4Address]:
     """Return the addresses that hosts are to get because their server's settings say so.
 
-    Those of ``static`` first, then the free ones of the pool, in the order declared.
-    A server behind a relay is not asked: its hosts get what the lab chooses.
+    Those of ``static`` first, then the free ones of the pool, in the order declared; of a
+    server on the network, or else of one that a relay there leads to.  Where a server serves
+    several networks, each host gets what lies in its own.
 
     """
     chosen: dict[End, IPv4Address] = {}
-    for segment in segments:
-        settings = next((item for end in segment.ends for item in _offered(end)), None)
-        if settings is None:
-            continue
+    served = {segment: _serving(segment, segments) for segment in segments}
+    for segment, settings in served.items():
         clients = [end for end in segment.ends if end.dhcp]
+        if settings is None or not clients:
+            continue
+        elsewhere = [
+            subnet
+            for other, its in served.items()
+            if its is settings and other is not segment and (subnet := declared_subnet(other))
+        ]
         taken = {getattr(item, "ip", item) for end in segment.ends for item in end.addresses}
         for end in clients:
-            static = settings.static.get(end.node.name) or settings.static.get(end.node.short)
-            if static:
+            named = {name.lower(): address for name, address in settings.static.items()}
+            static = next(
+                (named[name] for name in sorted(end.node.calls, key=len) if name in named), None
+            )
+            if static and not _lies(IPv4Address(static), elsewhere):
                 chosen[end] = IPv4Address(static)
         taken |= set(chosen.values())
-        free = (address for address in _pool(settings) if address not in taken)
+        free = (
+            address
+            for address in _pool(settings)
+            if address not in taken and not _lies(address, elsewhere)
+        )
         for end in clients:
             if end not in chosen and (address := next(free, None)) is not None:
                 chosen[end] = address
@@ -163,6 +178,28 @@ def _pool(settings: DHCP) -> Iterator[IPv4Address]:
     if settings.pool:
         first, last = (int(IPv4Address(item)) for item in settings.pool)
         yield from map(IPv4Address, range(first, last + 1))
+
+
+def _serving(segment: Segment, segments: Sequence[Segment]) -> DHCP | None:
+    """Return the settings of the server that a network has, or has a relay to."""
+    for end in segment.ends:
+        for settings in _offered(end):
+            return settings
+    for end in segment.ends:
+        relaying = end.node.declared_services if isinstance(end.node, Machine) else ()
+        for relay in relaying:
+            if not isinstance(relay, DHCPRelay):
+                continue
+            for other in (other for one in segments for other in one.ends):
+                addresses = [str(getattr(item, "ip", item)) for item in other.addresses]
+                if relay.to.lower() in (*other.node.calls, *addresses):
+                    for settings in _offered(other):
+                        return settings
+    return None
+
+
+def _lies(address: IPv4Address, networks: Sequence[Network]) -> bool:
+    return any(address in network for network in networks)
 
 
 def _offered(end: End) -> list[DHCP]:

@@ -19,6 +19,7 @@ import warnings
 import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from ipaddress import IPv4Interface
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -44,7 +45,7 @@ from playground.firewall import with_node_rules
 from playground.images import Image
 from playground.live import LiveNode, LiveSwitch, LiveWire
 from playground.network import Host, Link, Node, Router, Switch
-from playground.plan import NodePlan, Plan
+from playground.plan import InterfacePlan, NodePlan, Plan
 from playground.planning import collect, make_plan
 from playground.progress import make_progress
 from playground.provision import Check, NodeProvision, provision
@@ -144,6 +145,8 @@ class Lab:
         self._plan: Plan | None = None
         self._provisions: dict[str, NodeProvision] = {}
         self._pids: dict[str, int] = {}
+        # Of interfaces that others gave an address than was planned.
+        self._leased: dict[tuple[str, str], IPv4Interface] = {}
         self._hashes: dict[str, str] = {}
         self._labels = LabLabels("", self.name, "")
         self._credentials = Credentials.make(users)
@@ -517,12 +520,39 @@ class Lab:
         self._plan, self._provisions, self._pids = plan, provisions, pids
         self._attach_nodes(plan, pids)
         spanning.wait_settled(client, plan, READY_TIMEOUT_S)
-        applying.lease(client, pids, plan, change.inside)
+        unplanned = applying.lease(client, pids, plan, change.inside)
         self._wait_ready(checks)
+        self._accept(unplanned)
         waits = self.converge if converge is None else converge
         if waits and _concerns_routing(plan, change, checks):
             convergence.wait_converged(client, plan, pids, READY_TIMEOUT_S)
         client.call("state_save", data=self._saved(plan))
+
+    def _accept(self, unplanned: Iterable[applying.UnplannedLease]) -> None:
+        """Show the addresses that others gave than was planned, and ask their name servers."""
+        for found in unplanned:
+            planned = self.node(found.node)
+            self._leased[found.node, found.interface] = found.address
+            live = planned.running()
+            if live.plan is not None:
+                live.plan = self._as_leased(live.plan)
+            said = f"{found.node} was given {found.address} by DHCP from {found.server}, unplanned"
+            with self._progress.step(said):
+                pass
+            if found.nameservers:
+                planned.nameservers = list(found.nameservers)
+
+    def _as_leased(self, node: NodePlan) -> NodePlan:
+        """Return what is planned of a node, with the addresses that it was given instead."""
+
+        def actual(item: InterfacePlan) -> InterfacePlan:
+            address = self._leased.get((node.name, item.name))
+            if address is None:
+                return item
+            others = tuple(one for one in item.addresses if one.version == 6)
+            return dataclasses.replace(item, addresses=(address, *others))
+
+        return dataclasses.replace(node, interfaces=tuple(map(actual, node.interfaces)))
 
     # -- changing what runs ---------------------------------------------------
 
@@ -614,7 +644,7 @@ class Lab:
                 services={
                     item.service: SERVICES[item.service] for item in plan.node(node.name).services
                 },
-                plan=plan.node(node.name),
+                plan=self._as_leased(plan.node(node.name)),
                 own_programs=plain_have_image or bool(offered),
             )
 
@@ -708,6 +738,7 @@ class Lab:
         self._detach_nodes()
 
     def _detach_nodes(self) -> None:
+        self._leased.clear()
         # What was declared since may be wrong, and must not keep the lab from its end.
         nodes = cast(tuple[Node, ...], linked(self._given))
         for link in cast(tuple[Link, ...], links_of(nodes)):

@@ -173,7 +173,9 @@ def found(name: str, namespace: Mapping[str, Any]) -> Machine:
     if isinstance(value, Machine):
         value.running()
         return value
-    fitting = [node for lab in _labs(namespace) for node in _machines(lab) if name in _names(node)]
+    fitting = [
+        node for lab in _labs(namespace) for node in _machines(lab) if name.lower() in node.calls
+    ]
     if len(fitting) == 1:
         return fitting[0]
     if fitting:

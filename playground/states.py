@@ -161,6 +161,9 @@ class State(Tabular):
     nodes: Mapping[str, NodeState]
 
     def __getitem__(self, name: str) -> NodeState:
+        """Return one node's part, by its full name, in any case."""
+        if name not in self.nodes:
+            return {one.lower(): node for one, node in self.nodes.items()}[name.lower()]
         return self.nodes[name]
 
     def table(self) -> Table[StateRow]:

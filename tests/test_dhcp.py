@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from ipaddress import IPv4Address
+from typing import Any
 
 import pytest
 
 from playground.changes import compare
+from playground.commands import Job
 from playground.dhcp import server_lines
 from playground.engine import Engine
 from playground.errors import NotReady, TopologyError
@@ -44,6 +47,20 @@ def test_hosts_get_addresses_of_the_pool_and_those_that_are_theirs() -> None:
         "192.168.1.7",
     ]
     assert Home().addresses() == ["192.168.1.2", "192.168.1.3"]
+
+
+def test_a_pool_is_kept_behind_a_relay_and_on_its_own_network_only() -> None:
+    floor, hall = Switch("floor", subnet="192.168.1.0/24"), Switch("hall", subnet="10.2.2.0/24")
+    office = Host("office", services=[DHCP(pool=POOL, static={"h2": "192.168.1.7"})])
+    relay = Router("relay", services=[DHCPRelay(to="Office")])
+    Link(floor, relay)
+    Link(relay, hall)
+    Link(hall, office)
+    for name, switch in (("h1", floor), ("h2", floor), ("h3", hall)):
+        Link(switch, Host(name), address="dhcp")
+    plan = make_plan([floor])
+    addresses = [str(plan.node(name).interfaces[0].addresses[0].ip) for name in ("h1", "h2", "h3")]
+    assert addresses == ["192.168.1.100", "192.168.1.7", "10.2.2.3"]
 
 
 def test_a_server_is_told_its_networks_in_dnsmasqs_words() -> None:
@@ -107,7 +124,9 @@ def test_hosts_ask_a_server_for_their_addresses(engine: Engine) -> None:
         assert home.h1.ping("www", count=1).received == 1
         assert home.h2.ping(home.h1, count=1).received == 1
         log = home.modem.read("/var/log/dnsmasq-dhcp.log")
-        assert all(word in log for word in ("DHCPDISCOVER", "DHCPOFFER", "DHCPREQUEST", "DHCPACK"))
+        # One question is enough: the client waits until the server listens.
+        for word in ("DHCPDISCOVER", "DHCPOFFER", "DHCPREQUEST", "DHCPACK"):
+            assert log.count(word) == 2, log
         late = Host("late")
         Link(home.home, late, address="dhcp")
         lab.start()
@@ -117,14 +136,14 @@ def test_hosts_ask_a_server_for_their_addresses(engine: Engine) -> None:
 
 def test_a_relay_takes_questions_to_a_server_elsewhere(engine: Engine) -> None:
     floor = Switch("floor", subnet="10.1.1.0/24")
-    office = Host("office", services=[DHCP()])
+    office = Host("office", services=[DHCP(pool=("10.1.1.100", "10.1.1.199"))])
     router, guest = Router("r1", services=[DHCPRelay(to=office)]), Host("guest")
     Link(floor, router)
     Link(floor, guest, address="dhcp")
     Link(router, office, subnet="10.2.2.0/24")
     with Lab(floor, name="relayed", quiet=True) as lab:
         address = lab.plan().node("guest").interfaces[0].addresses[0].ip
-        assert isinstance(address, IPv4Address)
+        assert address == IPv4Address("10.1.1.100")
         assert str(address) in office.read("/run/dnsmasq-dhcp.leases")
         assert guest.ping(office, count=1).received == 1
 
@@ -150,3 +169,93 @@ def test_a_lab_with_leases_is_found_by_another_program(engine: Engine) -> None:
                 assert other["h2"].run("hostname -I").stdout.split() == ["192.168.1.7"]  # type: ignore[union-attr]
         finally:
             lab.stop()
+
+
+# A server that somebody writes and starts: it prints what it hears, offers one address after
+# another as they are declined, and answers nothing that was sent to it alone once told so.
+BY_HAND = """
+import json, socket, struct, sys
+own, *offered = sys.argv[1:]
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+server.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+server.setsockopt(socket.SOL_SOCKET, 25, b"eth0")
+server.setsockopt(socket.IPPROTO_IP, 8, 1)  # IP_PKTINFO
+server.bind(("", 67))
+print("ready", flush=True)
+alone = 0
+while True:
+    data, extra, _, (source, _) = server.recvmsg(2048, 128)
+    options, at = {}, 240
+    while data[at] != 255:
+        options[data[at]] = data[at + 2 : at + 2 + data[at + 1]]
+        at += 2 + data[at + 1]
+    to = socket.inet_ntoa(extra[0][2][8:12])
+    kind, has = options[53][0], socket.inet_ntoa(data[12:16])
+    asked = socket.inet_ntoa(options[50]) if 50 in options else None
+    print(json.dumps([kind, source, to, has, asked, 54 in options]), flush=True)
+    if kind == 4:
+        offered.pop(0)
+        continue
+    alone += to == own
+    if alone > 1 and to == own:
+        continue
+    answer = bytearray(data[:240])
+    answer[0] = 2
+    answer[16:20] = socket.inet_aton(offered[0])
+    said = {53: bytes([{1: 2, 3: 5}[kind]]), 54: socket.inet_aton(own), 51: struct.pack("!I", 4)}
+    said |= {1: bytes([255, 255, 255, 0]), 3: socket.inet_aton(own), 6: socket.inet_aton(own)}
+    body = b"".join(bytes([code, len(value)]) + value for code, value in said.items()) + b"\\xff"
+    server.sendto(bytes(answer) + body, (has if has != "0.0.0.0" else "255.255.255.255", 68))
+"""
+DISCOVER, REQUEST, DECLINE = 1, 3, 4
+NOBODY, EVERYBODY = "0.0.0.0", "255.255.255.255"
+
+
+def heard(job: Job) -> list[Any]:
+    """What the server by hand hears next: kind, from, to, own address, address asked, server."""
+    line = job.stdout.readline()
+    assert line, job.stderr.read()
+    found: list[Any] = json.loads(line)
+    return found
+
+
+def test_a_client_follows_the_rfc_with_a_server_that_nobody_planned(engine: Engine) -> None:
+    lan = Switch("lan", subnet="192.168.1.0/24")
+    planned, rogue = Host("planned", services=[DHCP(pool=POOL)]), Host("rogue")
+    Link(lan, planned)
+    Link(lan, rogue)
+    with Lab(lan, name="serv-rogue", quiet=True) as lab:
+        own, taken = str(rogue.address), str(planned.address)
+        planned.firewall.drop(port=67, protocol="udp")
+        job = rogue.start(["python3", "-u", "-c", BY_HAND, own, taken, "192.168.1.66"])
+        assert job.stdout.readline() == "ready"
+        client = Host("client")
+        cable = Link(lan, client, address="dhcp")
+        lab.start()
+
+        # Somebody has the first address that is offered, so it is declined (RFC 2131, 3.1).
+        assert heard(job) == [DISCOVER, NOBODY, EVERYBODY, NOBODY, None, False]
+        assert heard(job) == [REQUEST, NOBODY, EVERYBODY, NOBODY, taken, True]
+        assert heard(job) == [DECLINE, NOBODY, EVERYBODY, NOBODY, taken, True]
+        assert heard(job) == [DISCOVER, NOBODY, EVERYBODY, NOBODY, None, False]
+        given = "192.168.1.66"
+        assert heard(job) == [REQUEST, NOBODY, EVERYBODY, NOBODY, given, True]
+
+        # What nobody planned is what the client has.
+        assert client.address == given
+        assert f"{given}/24" in client.run("ip -4 addr show dev eth0").stdout
+        assert client.nameservers == [own]
+        assert f"default via {own}" in client.run("ip route").stdout
+        assert client.ping(planned.address, count=1)
+
+        # After half of the lease its server alone is asked (4.4.5, RENEWING) ...
+        assert heard(job) == [REQUEST, given, own, given, None, False]
+        # ... a cable that is put in again lets it ask all (INIT-REBOOT) ...
+        cable.down()
+        cable.up()
+        assert heard(job) == [REQUEST, NOBODY, EVERYBODY, NOBODY, given, False]
+        assert heard(job) == [REQUEST, given, own, given, None, False]
+        # ... and where its server is silent it asks all in the end (REBINDING).
+        rest = [heard(job) for _ in range(2)]
+        assert [REQUEST, given, EVERYBODY, given, None, False] in rest
+        assert f"{given}/24" in client.run("ip -4 addr show dev eth0").stdout

@@ -13,9 +13,13 @@ from playground.agent.dhcp import (
     DHCP_KIND,
     DHCP_MAGIC,
     DHCP_REQUEST,
+    arp_claim,
+    arp_request,
     broadcast_datagram,
+    dhcp_again,
     dhcp_lease,
     dhcp_message,
+    dhcp_times,
     internet_checksum,
     read_dhcp,
 )
@@ -75,3 +79,26 @@ def test_no_answer_of_a_server_breaks_the_client(noise: bytes, cut: int) -> None
         found = read_dhcp(data, 7)
         if found is not None:
             dhcp_lease(*found[1:])
+
+
+def test_who_has_an_address_or_wants_it_claims_it() -> None:
+    other, address = bytes.fromhex("020000000002"), "10.1.1.7"
+    for source, target, claim in (
+        (address, address, other),  # an announcement
+        ("0.0.0.0", address, other),  # a probe
+        (address, "10.1.1.1", other),
+        ("10.1.1.1", address, None),  # a question of a third
+    ):
+        assert arp_claim(arp_request(other, source, target), MAC, address) == claim
+    assert arp_claim(arp_request(MAC, address, address), MAC, address) is None
+    assert arp_claim(b"short", MAC, address) is None
+
+
+def test_a_lease_is_asked_for_again_when_the_rfc_says() -> None:
+    # RFC 2131, 4.4.5: T1 and T2; then after half of what is left, a minute at least.
+    assert dhcp_times(3600) == (1800, 3150)
+    assert dhcp_again(1800, 3600) == 1800 + (3150 - 1800) / 2
+    assert dhcp_again(3100, 3600) == 3150
+    assert dhcp_again(3150, 3600) == 3150 + 225
+    assert dhcp_again(3580, 3600) == 3600
+    assert dhcp_again(60, 120) == 82.5

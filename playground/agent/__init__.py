@@ -116,10 +116,12 @@ policy_rules(pid) -> [as rules_add of network]
 sysctls(pid, names) -> [text or null]
     Settings of a node's network, null where there is none of that name.
 lease(clients: [{"pid", "interface", "watch": pid or null, "hostname": text or null,
-        "gateway": bool = true}], timeout_s) -> [LEASE or null]
+        "gateway": bool = true, "planned": [address] or null}], timeout_s, servers: [pid] = [])
+        -> [LEASE or null]
     Ask for an address by DHCP, set the interface up for that, and give it what was
-    given, with ``gateway`` the default route too.  A process renews it until the
-    interface is gone or the process ``watch`` has ended.  LEASE is {"address":
+    given, with ``gateway`` the default route too, or where the address is none of those
+    ``planned``.  Nobody asks before ``servers`` listen, or some seconds are over.  A process
+    renews it until the interface is gone or the process ``watch`` has ended.  LEASE is {"address":
     "10.1.1.7/24", "router", "nameservers", "domain", "server", "lease_s"}, null where
     nobody has given one in time.
 firewall(nodes: [{"pid", "ruleset"}]) -> null

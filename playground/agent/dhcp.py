@@ -11,7 +11,7 @@ from playground.agent.protocol import Request
 DHCP_SERVER_PORT, DHCP_CLIENT_PORT = 67, 68
 DHCP_MAGIC = 0x63825363
 DHCP_BROADCAST = 0x8000
-DHCP_DISCOVER, DHCP_OFFER, DHCP_REQUEST, DHCP_ACK, DHCP_NAK = 1, 2, 3, 5, 6
+DHCP_DISCOVER, DHCP_OFFER, DHCP_REQUEST, DHCP_DECLINE, DHCP_ACK, DHCP_NAK = 1, 2, 3, 4, 5, 6
 DHCP_MASK, DHCP_ROUTER, DHCP_DNS, DHCP_HOSTNAME, DHCP_DOMAIN = 1, 3, 6, 12, 15
 DHCP_REQUESTED, DHCP_LEASE, DHCP_KIND, DHCP_SERVER, DHCP_WANTED, DHCP_CLIENT = (
     50,
@@ -25,6 +25,9 @@ DHCP_END = 255
 # Of a lease that never ends, 0xffffffff, too.
 DHCP_LONGEST_S = 7 * 24 * 3600.0
 
+ARP_REQUEST = 1
+_ARP = struct.Struct("!HHBBH6s4s6s4s")
+
 
 def dhcp_message(
     kind: int,
@@ -32,8 +35,13 @@ def dhcp_message(
     mac: bytes,
     address: str = "0.0.0.0",
     options: Sequence[tuple[int, bytes]] = (),
+    broadcast: bool = True,
 ) -> bytes:
-    """Build what a client sends; ``address`` is the one that it has already."""
+    """Build what a client sends; ``address`` is the one that it has already.
+
+    With ``broadcast`` the answer is to come to everybody, for one that has no address yet.
+
+    """
     head = struct.pack(
         "!BBBBIHH4s4s4s4s16s192xI",
         1,  # a request
@@ -42,7 +50,7 @@ def dhcp_message(
         0,
         transaction,
         0,
-        DHCP_BROADCAST,
+        DHCP_BROADCAST if broadcast else 0,
         socket.inet_aton(address),
         bytes(4),
         bytes(4),
@@ -124,3 +132,50 @@ def dhcp_lease(address: str, options: dict[int, bytes]) -> Request:
         "server": next(iter(addresses(DHCP_SERVER)), None),
         "lease_s": min(float(seconds), DHCP_LONGEST_S),
     }
+
+
+def arp_request(mac: bytes, source: str, target: str) -> bytes:
+    """Build an ARP request: a probe where ``source`` is 0.0.0.0, an announcement where it is the
+    target (RFC 5227, sections 1.1 and 2.3).
+    """
+    return _ARP.pack(
+        1,  # Ethernet
+        0x0800,
+        6,
+        4,
+        ARP_REQUEST,
+        mac,
+        socket.inet_aton(source),
+        bytes(6),
+        socket.inet_aton(target),
+    )
+
+
+def arp_claim(packet: bytes, mac: bytes, address: str) -> bytes | None:
+    """Return the MAC address of another that has an address, or probes for it too; or None."""
+    # RFC 5227, section 2.1.1
+    if len(packet) < _ARP.size:
+        return None
+    *_, kind, sender, source, _, target = _ARP.unpack_from(packet)
+    wanted = socket.inet_aton(address)
+    probes = kind == ARP_REQUEST and source == bytes(4) and target == wanted
+    if sender == mac or not (source == wanted or probes):
+        return None
+    return bytes(sender)
+
+
+def dhcp_times(lease_s: float) -> tuple[float, float]:
+    """Return when a client renews, and when it asks any server (RFC 2131, 4.4.5: T1, T2)."""
+    return lease_s / 2, lease_s * 0.875
+
+
+def dhcp_again(now_s: float, lease_s: float) -> float:
+    """Return when a client that got no answer asks again, in seconds of its lease.
+
+    After half of what is left to T2, then to the end, a minute at least (RFC 2131, 4.4.5);
+    of a lease of minutes a twelfth of it, or nothing would ever be asked twice.
+
+    """
+    _, rebinding_s = dhcp_times(lease_s)
+    end_s = rebinding_s if now_s < rebinding_s else lease_s
+    return min(end_s, now_s + max((end_s - now_s) / 2, min(60.0, lease_s / 12)))

@@ -170,6 +170,12 @@ def _messages(packet: bytes) -> Iterator[tuple[int, int, int, bytes]]:
         offset += (length + 3) & ~3
 
 
+def events_of(packet: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield kind and body of what the kernel tells unasked."""
+    for kind, _, _, body in _messages(packet):
+        yield kind, body
+
+
 def acknowledgements(packet: bytes) -> Iterator[tuple[int, tuple[int, str]]]:
     """Yield the sequence number of each request that was done or refused: 0, or an error."""
     for kind, flags, sequence, body in _messages(packet):
