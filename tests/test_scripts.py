@@ -67,7 +67,7 @@ def machine(clone):
             (programs / name).symlink_to(shutil.which(name))
         written = {name: "#!/bin/sh\n" for name in LOOKED_FOR if name not in without}
         for name, words in dict(says).items():
-            written[name] += f"echo {words!r}\n"
+            written[name] = f"#!/bin/sh\necho {words!r}\n"
         written["apt-get"] = f'#!/bin/sh\necho "$@" >>{clone}/apt-get.log\n'
         written["sudo"] = '#!/bin/sh\n[ "$1" = -n ] && shift\nexec "$@"\n'
         for name, text in written.items():
@@ -190,6 +190,20 @@ def test_what_the_namespaces_engine_lacks_is_installed_and_nothing_of_docker(clo
     assert (done.returncode, done.stdout) == (0, "namespaces\n"), done.stderr
     missing = {name for name in packages if shutil.which(name, path=ALWAYS) is None}
     assert installed(clone) == {packages[name] for name in missing}
+
+
+@pytest.mark.parametrize(
+    ("candidate", "wanted"), [("3.11.0", {"python3.11", "python3.11-venv"}), ("(none)", set())]
+)
+def test_a_newer_python_beside_the_systems_own_is_installed(clone, machine, candidate, wanted):
+    """Ubuntu 22.04 has 3.10, and 3.11 in packages of its own."""
+    path = machine(says={"apt-cache": f"  Candidate: {candidate}"})
+    for python in (Path(path) / "python3", clone / ".venv" / "bin" / "python"):
+        python.write_text('#!/bin/sh\n[ "$1" = --version ] && echo Python 3.10.12 || exit 1\n')
+        python.chmod(0o755)
+    done = setup(clone, "--without-engine", "true", PATH=path)
+    assert (done.returncode, installed(clone)) == (1, wanted), done.stderr
+    assert "3.11 or newer is needed, and Python 3.10.12 is what" in done.stderr
 
 
 @pytest.mark.parametrize(("version", "wanted"), [("1.28.2", False), ("1.39.3", True)])
