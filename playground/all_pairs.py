@@ -18,6 +18,7 @@ from playground.errors import BadArgument
 from playground.live import Agent
 from playground.plan import NodePlan, Plan
 from playground.tables import Table, Tabular
+from playground.visible import visible
 
 # Of more machines than these a line a machine is shown in text, and not a square.
 _WIDE = 12
@@ -111,9 +112,8 @@ class PingAll(Tabular):
         raise KeyError((source, target))
 
     def __repr__(self) -> str:
-        return "\n".join(
-            [*(self._lines() if len(self.nodes) > _WIDE else self._square()), self._sum]
-        )
+        lines = self._lines() if len(self.nodes) > _WIDE else self._square()
+        return visible("\n".join([*lines, self._sum]))
 
     def __str__(self) -> str:
         return repr(self)
@@ -123,7 +123,7 @@ class PingAll(Tabular):
         # A cell says more when one points at it.
         for source, cells in self._cells().items():
             columns = "".join(
-                f'<td style="text-align:right" title="{html.escape(title)}">{text}</td>'
+                f'<td style="text-align:right" title="{html.escape(visible(title))}">{text}</td>'
                 for text, title in cells
             )
             rows.append(f"<tr><th>{html.escape(source)}</th>{columns}</tr>")

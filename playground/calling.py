@@ -46,6 +46,7 @@ from playground.errors import (
 from playground.live import Node, Process
 from playground.results import Result
 from playground.shipping import PLAIN_DATA, Shipment
+from playground.visible import visible
 
 # Reads the far end's text and a request from standard input, to the byte: the
 # rest of the input is the script's own.
@@ -359,7 +360,7 @@ def _failure(node: Node, title: str, data: dict[str, Any]) -> Exception:
     described, trace = data["error"], str(data["traceback"])
     try:
         error = far_end.decode_exception(described)
-        error.add_note(f"It was raised on {node.name}:\n{trace.rstrip()}")
+        error.add_note(visible(f"It was raised on {node.name}:\n{trace.rstrip()}"))
         str(error)
         return error
     except Exception:

@@ -34,6 +34,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from playground.visible import visible
+
 
 class Finished(Protocol):
     """A command that has ended, as its error shows it; the `Result` has more."""
@@ -65,7 +67,19 @@ class Explained(Protocol):
 
 
 class PlaygroundError(Exception):
-    """The base of every error that playground raises on purpose."""
+    """The base of every error that playground raises on purpose.
+
+    Its text is made to be shown, whatever a host has to do with it: see `visible`.
+
+    """
+
+    def __str__(self) -> str:
+        # That of a KeyError would be in quotes.
+        return visible(Exception.__str__(self) + self._further())
+
+    def _further(self) -> str:
+        """Return what stands below the sentence."""
+        return ""
 
     def _render_traceback_(self) -> list[str]:
         """Return what a notebook shows: the lines of the cell, and the sentence.
@@ -104,9 +118,6 @@ class LabNotFound(PlaygroundError, LookupError):
 class NoSuchNode(PlaygroundError, KeyError):
     """A lab has no host, router or switch of that name."""
 
-    # KeyError shows the repr of its argument, quotes and all.
-    __str__ = Exception.__str__
-
 
 class EngineError(PlaygroundError):
     """The container engine is missing, refuses, is too old or has no room."""
@@ -123,8 +134,8 @@ class ImageError(EngineError):
         super().__init__(message)
         self.log = log
 
-    def __str__(self) -> str:
-        return super().__str__() + _tail("the build's last lines", self.log)
+    def _further(self) -> str:
+        return _tail("the build's last lines", self.log)
 
 
 class NodeDied(EngineError):
@@ -134,8 +145,8 @@ class NodeDied(EngineError):
         super().__init__(message)
         self.log = log
 
-    def __str__(self) -> str:
-        return super().__str__() + _tail("its last lines", self.log)
+    def _further(self) -> str:
+        return _tail("its last lines", self.log)
 
 
 class AgentError(PlaygroundError):
@@ -174,12 +185,8 @@ class CommandFailed(PlaygroundError):
         super().__init__(message)
         self.result = result
 
-    def __str__(self) -> str:
-        return (
-            super().__str__()
-            + _tail("stdout", self.result.stdout)
-            + _tail("stderr", self.result.stderr)
-        )
+    def _further(self) -> str:
+        return _tail("stdout", self.result.stdout) + _tail("stderr", self.result.stderr)
 
 
 class CommandTimeout(CommandFailed, TimeoutError):
@@ -216,9 +223,6 @@ class BadArgument(PlaygroundError, ValueError):
 
 class UnknownName(PlaygroundError, KeyError):
     """A mapping of a node, such as its services, has no such key."""
-
-    # A KeyError would show the sentence in quotes.
-    __str__ = Exception.__str__
 
 
 class CheckFailed(PlaygroundError, AssertionError):

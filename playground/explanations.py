@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field
 
 from playground.tables import Table, Tabular
+from playground.visible import visible
 
 # What can be the cause, and what that means.
 CAUSES = {
@@ -85,15 +86,15 @@ class Explanation(Tabular):
     def __repr__(self) -> str:
         head = f"{self.question}: {'yes' if self.ok else f'no, {self.cause} at {self.node}'}"
         lines = [head, self.sentence, *([self.advice] if self.advice else []), "", str(self.steps)]
-        return "\n".join(lines)
+        return visible("\n".join(lines))
 
     def _repr_html_(self) -> str:
         mark = "✓" if self.ok else f"✗ {self.cause} at {self.node}"
-        words = [f"<b>{html.escape(self.question)} {html.escape(mark)}</b>"]
+        words = [f"<b>{html.escape(visible(f'{self.question} {mark}'))}</b>"]
         words += [_with_code(text) for text in (self.sentence, self.advice) if text]
         return f"<p>{'<br>'.join(words)}</p>{self.steps._repr_html_()}"
 
 
 def _with_code(text: str) -> str:
     """Return HTML in which what stands between backticks looks like code."""
-    return re.sub("`([^`]+)`", r"<code>\1</code>", html.escape(text))
+    return re.sub("`([^`]+)`", r"<code>\1</code>", html.escape(visible(text)))

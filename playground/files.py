@@ -42,6 +42,7 @@ from playground.errors import (
 )
 from playground.live import Node, Process
 from playground.results import Result
+from playground.visible import visible
 
 # Of one message to the agent: large enough that its cost is small beside the
 # copying, small enough that other threads' requests get a turn.
@@ -430,7 +431,9 @@ def _receive(stream: io.RawIOBase, root: Path, room: _Room) -> str:
         _keep_attributes(path, member)
     if left_out:
         warnings.warn(
-            "left out, because they lead elsewhere or are no files: " + ", ".join(left_out),
+            visible(
+                "left out, because they lead elsewhere or are no files: " + ", ".join(left_out)
+            ),
             stacklevel=4,
         )
     return ""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from playground.tables import Table, Tabular, html_table
+from playground.visible import visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,7 +43,8 @@ class Result(Tabular):
     ``args`` is the command as it was given.  ``returncode`` is the exit
     status, or ``-N`` when signal N ended the command.  ``stdout`` and
     ``stderr`` are text: bytes that are not UTF-8 show as U+FFFD, and the exact
-    bytes are in ``stdout_bytes`` and ``stderr_bytes``.
+    bytes are in ``stdout_bytes`` and ``stderr_bytes``.  As text it is what was printed:
+    stdout, then stderr, without the last end of line and with control characters to see.
 
     >>> Result.from_bytes("hostname", 0, b"h1\n", b"")
     Result(args='hostname', returncode=0, stdout='h1\n', stderr='')
@@ -91,6 +93,11 @@ class Result(Tabular):
         return html_table(
             streams, f"{row['command']}: exit status {self.returncode}", "printed nothing"
         )
+
+    def __str__(self) -> str:
+        """Return what was printed, as it is shown: stdout, then stderr."""
+        gap = "\n" if self.stdout and self.stderr and not self.stdout.endswith("\n") else ""
+        return visible(f"{self.stdout}{gap}{self.stderr}".removesuffix("\n"))
 
     def __repr__(self) -> str:
         return (

@@ -14,6 +14,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, SupportsIndex, TypeVar, overload
 
+from playground.visible import visible
+
 T = TypeVar("T")
 
 # Of more rows than this, the first and the last are shown: a notebook keeps what it
@@ -125,6 +127,7 @@ def html_table(
     ``caption`` stands above it, and ``nothing`` in its place where there are no rows.
 
     """
+    caption = visible(caption)
     if not rows:
         return f"<p>{html.escape(': '.join(filter(None, (caption, nothing))))}</p>"
     shown, left_out = _shown(rows)
@@ -164,6 +167,7 @@ def _is_number(column: Iterable[object]) -> bool:
 
 
 def _text(value: object) -> str:
+    """Return a cell's text as it is shown."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -172,7 +176,7 @@ def _text(value: object) -> str:
         return f"{value:g}"
     if isinstance(value, (tuple, list)):
         return ", ".join(map(_text, value))
-    return str(value)
+    return visible(str(value))
 
 
 def _row(values: Iterable[object], tag: str, sides: Iterable[str]) -> str:

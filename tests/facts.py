@@ -45,3 +45,12 @@ def get_page(node: Node, url: str) -> tuple[int, str]:
 
     status, text = node.call(get, url)
     return status, text
+
+
+# ESC, BEL, CSI of C1, a carriage return, and an override of the direction of writing.
+HOSTILE = "<b>a\x1b[2Jb\x07c\x9b1md\u202ee\rf</b>"
+
+
+def has_effect(shown: str) -> bool:
+    """Whether what is shown would move a terminal's cursor, or a page's text, and more."""
+    return any(character in shown for character in "\x1b\x07\x9b\u202e\r")

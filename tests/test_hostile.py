@@ -9,6 +9,7 @@ import os
 import resource
 import socket
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -19,6 +20,7 @@ import pytest
 from playground import Host, Lab, Link
 from playground.engine import Engine
 from playground.errors import NotReady, PlaygroundError, TooMuchOutput, TransferFailed
+from tests.facts import HOSTILE, has_effect
 
 
 @pytest.fixture(scope="module")
@@ -169,3 +171,49 @@ def test_lies_about_names_run_nothing_here(lab: Lab, replaced: Callable[..., Non
         with h1.sockets(), pytest.raises((OSError, PlaygroundError)):
             socket.getaddrinfo("some.name", 80)
     assert not hasattr(builtins, "lied")
+
+
+def test_names_of_its_own_making_have_no_effect_where_they_are_shown(
+    lab: Lab, tmp_path: Path
+) -> None:
+    h1 = lab["h1"]
+    listening = f"open('/proc/self/comm', 'w').write({HOSTILE[3:]!r})\nimport socket, time\n"
+    listening += "s = socket.create_server(('', 4321))\nprint('on', flush=True)\ntime.sleep(60)"
+    h1.run(["mkdir", "-p", "/tmp/d"])
+    h1.run(["cp", "-r", "/etc/hosts", f"/tmp/d/{HOSTILE.replace('/', '')}"])
+    h1.run(["ln", "-s", "/etc", f"/tmp/d/l{HOSTILE.replace('/', '')}"])
+    h1.write("/etc/hosts", f"10.9.9.9\t{HOSTILE.replace(chr(13), '')}\n", append=True)
+
+    def shown(operation: Callable[[], object]) -> str:
+        with pytest.raises(Exception) as caught:
+            operation()
+        return "".join(traceback.format_exception_only(caught.value))
+
+    with (
+        h1.start(["python3", "-c", listening, HOSTILE]) as job,
+        pytest.warns(UserWarning, match="left out") as warned,
+    ):
+        assert job.stdout.readline() == "on"
+        state, running = lab.state(), h1.processes()
+        assert any(HOSTILE in row["command"] for row in running.rows)
+        h1.get("/tmp/d", tmp_path)
+        renderings = [
+            repr(running),
+            running._repr_html_(),
+            repr(state),
+            state._repr_html_(),
+            repr(h1.hosts),
+            h1.hosts._repr_html_(),
+            h1.run(["echo", HOSTILE])._repr_html_(),
+            str(h1.run(["echo", HOSTILE])),
+            repr(job),
+            shown(lambda: h1.run(["sh", "-c", 'echo "$1" >&2; false', "sh", HOSTILE])),
+            shown(lambda: h1.run([HOSTILE])),
+            shown(lambda: h1.start([HOSTILE])),
+            shown(lambda: h1.read(f"/nowhere/{HOSTILE}")),
+            shown(lambda: h1.hosts[HOSTILE]),
+            shown(lambda: h1.call(exec, "raise BaseException")),
+            *[str(one.message) for one in warned],
+        ]
+    assert [text for text in renderings if has_effect(text)] == []
+    assert sum(r"\x1b[2J" in text for text in renderings) > 10

@@ -213,3 +213,18 @@ def test_the_repr_of_a_long_result_is_short() -> None:
 )
 def test_a_command_is_shown_as_one_short_line(command: str | list[str], text: str) -> None:
     assert command_text(command) == text
+
+
+@pytest.mark.parametrize(
+    ("stdout", "stderr", "printed"),
+    [
+        ("one\ntwo\n", "", "one\ntwo"),
+        ("one", "no\n", "one\nno"),
+        ("one\n", "no\n", "one\nno"),
+        ("", "no\n", "no"),
+        ("", "", ""),
+        ("\n\n", "", "\n"),
+    ],
+)
+def test_a_result_prints_what_the_command_printed(stdout: str, stderr: str, printed: str) -> None:
+    assert str(Result("x", 0, stdout, stderr)) == printed
