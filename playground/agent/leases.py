@@ -422,6 +422,9 @@ def keep_lease(netlink: Netlink, client: DhcpClient, lease: Request, asked: Requ
             if kept is not None and not has_address(netlink, client.index, kept["address"]):
                 return  # somebody has given the interface another
             new, answered = kept, True
+            # When the same is asked again, if nobody answers.
+            again = begin + dhcp_again(now - begin, kept["lease_s"]) if kept else now
+            patience_s = min(DHCP_FIRST_WAIT_S, max(0.0, again - now))
             if kept is None:
                 new = client.ask(now + DHCP_LONGEST_WAIT_S)
             elif plugged_in:
@@ -429,15 +432,12 @@ def keep_lease(netlink: Netlink, client: DhcpClient, lease: Request, asked: Requ
             elif now >= begin + kept["lease_s"]:
                 new = None  # what has run out is not used
             elif now < begin + dhcp_times(kept["lease_s"])[1] and kept["server"]:
-                left = begin + dhcp_times(kept["lease_s"])[1] - now
-                answered, new = client.renew(kept, min(DHCP_FIRST_WAIT_S, left))
+                answered, new = client.renew(kept, patience_s)
             else:
-                left = begin + kept["lease_s"] - now
-                answered, new = client.rebind(kept, min(DHCP_FIRST_WAIT_S, left))
+                answered, new = client.rebind(kept, patience_s)
             if kept is not None and not answered:
                 # The lease goes on, until it has run out.
-                passed = time.monotonic() - begin
-                until = max(until, begin + dhcp_again(passed, kept["lease_s"]))
+                until = max(until, again)
                 continue
             with contextlib.suppress(OSError):  # the interface may just have gone
                 gateway = new is not None and _gives_way(asked, new)
