@@ -1,0 +1,105 @@
+"""`scripts/fresh`: a root of its own is entered, and nothing of it is left.
+
+Here on a root of some programs of this machine; what it is for, the commands of README
+on a bare Debian, takes many minutes and is a job of the hosted CI.
+
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tarfile
+import time
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).resolve().parents[1]
+PROGRAMS = ("bash", "cat", "ls", "sleep", "tar", "mount", "umount", "pivot_root", "mkdir", "rmdir")
+PROGRAMS += ("touch", "hostname", "rm", "env", "ln", "dirname")
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    """A folder with a root for the release `tiny`."""
+    if os.geteuid() != 0:
+        if os.environ.get("CI") == "true":
+            pytest.fail("CI has to run this as root")
+        pytest.skip("only root makes and enters a root")
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    with tarfile.open(folder / "tiny.tar", "w") as tar:
+        for name in ("bin", "dev", "etc", "proc", "root", "run", "sys", "tmp", "usr"):
+            member = tarfile.TarInfo(name)
+            member.type, member.mode = tarfile.DIRTYPE, 0o755
+            tar.addfile(member)
+        found = {f"bin/{name}": str(shutil.which(name)) for name in PROGRAMS}
+        said = subprocess.run(
+            ["ldd", *found.values()], capture_output=True, text=True, check=True, timeout=20
+        )
+        for library in re.findall(r"(/\S+) \(0x", said.stdout):
+            found[library.lstrip("/")] = library
+        for name, path in found.items():
+            tar.add(Path(path).resolve(), name)
+    return folder
+
+
+def fresh(cache: Path, command: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [TOP / "scripts" / "fresh", "--cache", cache, "tiny", command],
+        env=dict(os.environ) | {"TMPDIR": str(cache.parent), "PIP_TIMEOUT": "17"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def nothing_is_left(cache: Path, process: subprocess.Popen[str]) -> None:
+    assert [path.name for path in cache.parent.iterdir()] == ["cache"]
+    assert str(cache.parent) not in Path("/proc/self/mountinfo").read_text()
+    groups = list(Path("/sys/fs/cgroup").glob(f"**/playground-fresh-{process.pid}"))
+    assert groups == []
+
+
+def test_a_command_sees_the_clone_and_nothing_of_this_machine(cache: Path) -> None:
+    command = "ls / /root; ls; echo pid $$ on $(cat /etc/hostname); cat /etc/pip.conf; exit 3"
+    process = fresh(cache, command)
+    shown, said = process.communicate(timeout=120)
+    assert process.returncode == 3, said
+    lines = shown.splitlines()
+    assert {"README.md", "scripts", "playground"} <= set(lines)
+    assert "pid 1 on fresh" in lines
+    assert "timeout = 17" in lines
+    assert "old" not in lines and "home" not in lines
+    nothing_is_left(cache, process)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_an_interrupt_leaves_nothing(cache: Path, number: signal.Signals) -> None:
+    process = fresh(cache, "echo begun; sleep 741")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun\n"
+    process.send_signal(number)
+    process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    deadline = time.monotonic() + 10
+    while sleeping():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    nothing_is_left(cache, process)
+
+
+def sleeping() -> list[str]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if path.read_bytes() == b"sleep\x00741\x00":
+                found.append(path.parent.name)
+        except OSError:
+            continue
+    return found
