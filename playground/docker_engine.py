@@ -108,6 +108,8 @@ _READ_ONLY = (
         for name in ("abi", "crypto", "debug", "dev", "fs", "fscache", "kernel", "sunrpc")
     ),
     *(f"/proc/sys/{name}" for name in ("user", "vm", "xen")),
+    # Of all that is in net, this one is no network's own.
+    "/proc/sys/net/netfilter/nf_hooks_lwtunnel",
 )
 
 # What a lab's id is made of, and a container's name may begin with.
@@ -899,9 +901,20 @@ def _node_config(lab: LabLabels, node: NodeContainer) -> dict[str, Any]:
             **_limits_config(node.limits),
             "ReadonlyPaths": list(_READ_ONLY),
             # For what a lab makes for its nodes: see playground.provision.
-            "Tmpfs": {"/run/playground": "mode=755,size=16m"},
+            "Tmpfs": {"/run/playground": f"mode=755,size={_share_kb(node.limits, 16 << 10)}k"},
+            "ShmSize": _share_kb(node.limits, 64 << 10) << 10,
         },
     }
+
+
+def _share_kb(limits: Limits, size_kb: int) -> int:
+    """Return how large a file system in memory is in a host with such limits.
+
+    An eighth of all its memory at most: what is full there must not be the end of all
+    that starts in the host.
+
+    """
+    return size_kb if limits.memory_mb is None else min(size_kb, limits.memory_mb << 7)
 
 
 def _limits_config(limits: Limits) -> dict[str, int]:

@@ -220,6 +220,12 @@ WHAT_ONE_CANNOT = (
         "which ask for `trust_hosts=True`, the machine's.",
     ),
     Difference(
+        "count what hosts take of the kernel apart from root's",
+        docker="To the kernel root of a container is the machine's root: one host may take all "
+        "inotify instances that root has.",
+        rootless="All hosts are this user's, and share what the kernel gives a user.",
+    ),
+    Difference(
         "tell what a machine that died had printed",
         namespaces="Its first process prints nowhere.",
     ),

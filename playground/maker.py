@@ -35,7 +35,7 @@ import signal
 import socket
 import stat
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from playground import machine_layer, stranger_layer, user_namespaces
 from playground.agent import (
@@ -64,14 +64,17 @@ from playground.mounts import (
 # machine has.  The small parts are file systems of their own, so that a full disk
 # keeps no lab from giving its hosts keys (a thousand hosts' are 100 kB).
 DISK_LIMIT_MB = 1024
-_LAB_MB = 16
-_SHARED_MEMORY_MB = 64
-_DEVICES_MB = 1
-_WRITABLE_MB = DISK_LIMIT_MB - _LAB_MB - _SHARED_MEMORY_MB - _DEVICES_MB
+_LAB_KB = 16 << 10
+_SHARED_MEMORY_KB = 64 << 10
+_DEVICES_KB = 1 << 10
 
 # Empty files take memory too, some 1 kB each, which no size counts.
 _FILES = 1 << 17
 _FILES_OF_PARTS = 1 << 12
+
+# What is in segments of shm_overview(7)'s elder, shmget(2), is in no file system: pages of
+# 4 kB, as many as in /dev/shm.
+_SHARED_PAGES = _SHARED_MEMORY_KB // 4
 
 # Of the machine's, which are 4096 in all: /proc/sys/kernel/pty/max.
 _TERMINALS = 256
@@ -143,8 +146,9 @@ _MASKED_FOLDERS = (
 _THERMAL = re.compile(r"cpu\d+")
 _PROCESSORS = "/sys/devices/system/cpu"
 _READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sysrq-trigger", "/proc/sys")
-# The network's settings are the host's own.
+# The network's settings are the host's own; but for these, which are all networks'.
 _WRITABLE = "/proc/sys/net"
+_OF_ALL_NETWORKS = ("/proc/sys/net/netfilter/nf_hooks_lwtunnel",)
 
 # Where a host's root is put together, in the lab's own /run; each host sees
 # another file system there, for each has a mount namespace of its own.
@@ -335,7 +339,9 @@ def _become_host(
 def _make_root(request: Request) -> None:
     """Put the host's file system together and make it this process's root."""
     root = f"{_PLACE}/root"
-    mount("tmpfs", _PLACE, "tmpfs", MS_NOSUID | MS_NODEV, _memory(_WRITABLE_MB, 0o755, _FILES))
+    sizes = sizes_within((request.get("limits") or {}).get("memory_mb"))
+    options = _memory(sizes.disk_kb, 0o755, sizes.files)
+    mount("tmpfs", _PLACE, "tmpfs", MS_NOSUID | MS_NODEV, options)
     os.mkdir(root)
     plain = request["layers"] is None
     view = machine_view() if plain else machine_layer.View({"/": request["layers"]}, {})
@@ -362,11 +368,11 @@ def _make_root(request: Request) -> None:
         os.mkdir("run/lock", 0o1777)
     os.makedirs("run/playground", 0o755, exist_ok=True)
     # For what a lab makes for its hosts, as on Docker: see playground.provision.
-    options = _memory(_LAB_MB, 0o755)
+    options = _memory(sizes.lab_kb, 0o755, sizes.files_of_parts)
     mount("tmpfs", "run/playground", "tmpfs", MS_NOSUID | MS_NODEV, options)
     mount("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     mount("sysfs", "sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY)
-    _make_devices()
+    _make_devices(sizes)
     # pivot_root(2), "pivot_root(".", ".")".
     kernel.checked(_libc.pivot_root(b".", b"."), "changing the root")
     kernel.checked(_libc.umount2(b".", MNT_DETACH), "leaving the machine's root")
@@ -374,9 +380,43 @@ def _make_root(request: Request) -> None:
     _protect()
 
 
-def _memory(megabytes: int, mode: int, files: int = _FILES_OF_PARTS) -> str:
+class Sizes(NamedTuple):
+    """The sizes of what a host may write: in kB, and how many files."""
+
+    disk_kb: int
+    lab_kb: int
+    shared_kb: int
+    devices_kb: int
+    files: int
+    files_of_parts: int
+
+
+def sizes_within(memory_mb: int | None) -> Sizes:
+    """Return the sizes for a host whose limit of memory is this; None: it has none.
+
+    Files are memory that no process of its own gives back.  So they end at half of the
+    limit, when a disk is full, and not at the limit, where the kernel would kill whatever
+    starts in the host from then on.
+
+    >>> sizes_within(64)
+    Sizes(disk_kb=24576, lab_kb=4096, shared_kb=3072, devices_kb=1024, files=8192, ...)
+
+    """
+    small = _LAB_KB, _SHARED_MEMORY_KB, _DEVICES_KB
+    all_kb, files = DISK_LIMIT_MB << 10, _FILES
+    if memory_mb is not None:
+        all_kb = min(all_kb, memory_mb << 9)
+        files = min(files, memory_mb << 7)
+    lab_kb, shared_kb, devices_kb = (
+        min(size_kb, all_kb // share) for size_kb, share in zip(small, (8, 8, 32), strict=True)
+    )
+    disk_kb = all_kb - lab_kb - shared_kb - devices_kb
+    return Sizes(disk_kb, lab_kb, shared_kb, devices_kb, files, min(_FILES_OF_PARTS, files // 8))
+
+
+def _memory(size_kb: int, mode: int, files: int) -> str:
     """The options of a file system in memory that ends somewhere: tmpfs(5)."""
-    return f"mode={mode:o},size={megabytes}m,nr_inodes={files}"
+    return f"mode={mode:o},size={size_kb}k,nr_inodes={files}"
 
 
 def _mode(folder: str) -> int:
@@ -407,12 +447,13 @@ def in_user_namespace() -> bool:
     return kernel.read_text("/proc/self/uid_map").split() != ["0", "0", "4294967295"]
 
 
-def _make_devices() -> None:
+def _make_devices(sizes: Sizes) -> None:
     """Fill the host's /dev: harmless devices, and terminals of its own."""
     # nodev on the folder, not on what is bound into it: a device file that the
     # host makes here is of no use to it.
     flags = MS_NOSUID | MS_NODEV | MS_NOEXEC
-    mount("tmpfs", "dev", "tmpfs", MS_NOSUID | MS_NODEV, _memory(_DEVICES_MB, 0o755))
+    options = _memory(sizes.devices_kb, 0o755, sizes.files_of_parts)
+    mount("tmpfs", "dev", "tmpfs", MS_NOSUID | MS_NODEV, options)
     # In a user namespace no device can be made; nor can the machine's be changed.
     source = "/dev" if in_user_namespace() else _LAB_DEVICES
     for name in _DEVICES:
@@ -424,7 +465,8 @@ def _make_devices() -> None:
     if not in_user_namespace():
         terminals += ",gid=5"  # Debian's group tty
     mount("devpts", "dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, terminals)
-    mount("tmpfs", "dev/shm", "tmpfs", flags, _memory(_SHARED_MEMORY_MB, 0o1777))
+    options = _memory(sizes.shared_kb, 0o1777, sizes.files_of_parts)
+    mount("tmpfs", "dev/shm", "tmpfs", flags, options)
     mount("mqueue", "dev/mqueue", "mqueue", flags)
     for name, target in (
         ("ptmx", "pts/ptmx"),
@@ -439,6 +481,8 @@ def _make_devices() -> None:
 def _protect() -> None:
     """Hide what tells of the machine, and make read-only what would change it."""
     flags = MS_NOSUID | MS_NODEV | MS_NOEXEC
+    with contextlib.suppress(FileNotFoundError, PermissionError):  # CONFIG_SYSVIPC; a user's lab
+        kernel.write_text("/proc/sys/kernel/shmall", str(_SHARED_PAGES))
     writable = os.open(_WRITABLE, os.O_PATH | os.O_CLOEXEC)
     for path in _READ_ONLY:
         if os.path.exists(path):
@@ -446,6 +490,10 @@ def _protect() -> None:
             mount("", path, "", MS_BIND | MS_REMOUNT | MS_RDONLY | flags)
     mount(f"/proc/self/fd/{writable}", _WRITABLE, "", MS_BIND)
     os.close(writable)
+    for path in _OF_ALL_NETWORKS:
+        if os.path.exists(path):
+            mount(path, path, "", MS_BIND)
+            mount("", path, "", MS_BIND | MS_REMOUNT | MS_RDONLY | flags)
     for path in _MASKED_FILES:
         if os.path.exists(path):
             mount("/dev/null", path, "", MS_BIND)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import platform
@@ -118,3 +119,38 @@ print("opened", ctypes.CFUNCTYPE(ctypes.c_int)(page)())
 def test_no_socket_is_opened_past_the_filter(lab: Lab, family: int) -> None:
     said = lab["h1"].python(SOCKETCALL, str(family), check=False)
     assert (said.returncode, said.stdout) == (-signal.SIGSYS, "")
+
+
+# Runs on a host: takes all inotify instances that it gets, and keeps them.
+INOTIFY = """
+import ctypes, os
+libc = ctypes.CDLL(None)
+count = 0
+while libc.inotify_init1(0) >= 0:
+    count += 1
+print(count, flush=True)
+input()
+"""
+
+
+@pytest.mark.cannot("docker", "count what hosts take of the kernel apart from root's")
+def test_a_host_takes_none_of_what_root_may_have_of_the_kernel(lab: Lab) -> None:
+    libc = ctypes.CDLL(None)
+    with lab["h1"].start(["python3", "-c", INOTIFY]) as first:
+        assert 0 < int(next(iter(first.stdout))) <= 1024
+        with lab["h2"].start(["python3", "-c", INOTIFY]) as second:
+            assert int(next(iter(second.stdout))) > 0
+            descriptor = libc.inotify_init1(0)
+            assert descriptor >= 0
+            os.close(descriptor)
+            second.write("\n")
+        first.write("\n")
+
+
+def test_what_is_no_networks_own_is_not_a_hosts_to_set(lab: Lab) -> None:
+    setting = "/proc/sys/net/netfilter/nf_hooks_lwtunnel"
+    if not os.path.exists(setting):
+        pytest.skip("this kernel has no hooks for lightweight tunnels")
+    said = lab["h1"].run(f"echo 1 > {setting}", check=False)
+    assert "Read-only file system" in said.stderr
+    assert lab["h1"].run("sysctl -qw net.ipv4.ip_forward=1").ok

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from playground import CommandFailed, Host, Lab, Link, cgroups
+from playground import CommandFailed, Host, Lab, Link, cgroups, maker
 from playground.engine import Engine
 from playground.errors import TopologyError
 from playground.limits import DEFAULT_PROCESSES, NO_LIMITS, Limits, make_limits
@@ -108,6 +108,28 @@ def test_who_takes_more_memory_than_the_host_has_is_killed(
         h1.run(command)
     assert h1.run("echo whole").stdout == "whole\n"
     assert h2.run(command).ok
+
+
+def test_files_in_memory_are_not_the_end_of_their_host(neighbours: tuple[Host, Host]) -> None:
+    """Nobody gives them back: at the limit whatever starts there is killed."""
+    h1, _ = neighbours
+    for folder in ("/dev/shm", "/run/playground", "/var/tmp"):
+        filled = f"dd if=/dev/zero of={folder}/all bs=1M count={2 * MEMORY_MB}"
+        said = h1.run(filled, check=False)
+        if folder != "/var/tmp" or not said.ok:  # Docker's is a disk
+            assert "No space left on device" in said.stderr
+    assert h1.run("echo whole").stdout == "whole\n"
+
+
+@pytest.mark.parametrize("memory_mb", [6, 64, 1000, 1 << 20, None])
+def test_what_a_host_may_write_ends_before_its_memory(memory_mb: int | None) -> None:
+    sizes = maker.sizes_within(memory_mb)
+    whole_kb = sizes.disk_kb + sizes.lab_kb + sizes.shared_kb + sizes.devices_kb
+    assert whole_kb <= maker.DISK_LIMIT_MB << 10
+    assert min(sizes) > 64
+    if memory_mb is not None:
+        assert whole_kb <= memory_mb << 9
+        assert sizes.files + 3 * sizes.files_of_parts <= memory_mb << 8  # of 1 kB each
 
 
 def test_a_host_without_a_word_has_the_usual_number_of_processes(

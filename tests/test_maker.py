@@ -654,6 +654,19 @@ def test_a_disk_is_full_wherever_it_is_filled(h1: Host) -> None:
         h1.run("rm -f /tmp/one /var/lib/two /run/three")
 
 
+def test_memory_that_is_shared_by_number_has_a_limit(h1: Host) -> None:
+    """In no file system, and there until somebody removes it: shmget(2)."""
+    program = """
+import ctypes
+libc = ctypes.CDLL(None)
+ids = [libc.shmget(0, megabytes << 20, 0o1600) for megabytes in (40, 40, 10)]
+print([number >= 0 for number in ids])
+for number in ids:
+    libc.shmctl(number, 0, None)  # IPC_RMID
+"""
+    assert python(h1, program) == "[True, False, True]"
+
+
 def test_what_a_lab_makes_for_a_host_has_room_on_a_full_disk(h1: Host) -> None:
     refused(h1, "fallocate -l 17M /run/playground/all; s=$?; rm /run/playground/all; exit $s")
     h1.run("fallocate -l 15M /run/playground/all; s=$?; rm /run/playground/all; exit $s")
