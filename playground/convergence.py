@@ -2,7 +2,8 @@
 
 `unfinished` is a pure function: it walks the routers' tables as packets would, and
 compares with what a map of the links that carry frames says.  `wait_converged` asks
-the kernels again and again until it finds nothing to complain of.
+the kernels again and again until it finds nothing to complain of, or daemons say that
+what is missing is hidden by somebody's policy.
 
 """
 
@@ -11,12 +12,14 @@ from __future__ import annotations
 import dataclasses
 import heapq
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from playground.addresses import Network
+from playground.adjacencies import Said, find_troubles, policy_between
+from playground.daemon_states import ask_daemons
 from playground.domains import find_domains
-from playground.errors import NotReady
+from playground.errors import NotReady, TopologyError
 from playground.live import Agent
 from playground.plan import LOOPBACK, AnnouncementPlan, NodePlan, Plan, WirePlan
 
@@ -31,6 +34,8 @@ Tables = Mapping[str, Mapping[str, Sequence[Hop]]]
 SETTLED_S = 2.0
 SETTLED_RIP_S = 8.0
 _PAUSE_S = 0.025
+# How often daemons are asked why nothing changes any more.
+_ASK_AGAIN_S = 3.0
 
 _OSPF = ("ospf", "ospf6")
 _RIP = ("rip", "ripng")
@@ -72,7 +77,10 @@ def unfinished(plan: Plan, carrying: Iterable[WirePlan], tables: Tables) -> list
 def wait_converged(agent: Agent, plan: Plan, pids: Mapping[str, int], timeout_s: float) -> float:
     """Wait until nothing is unfinished; return how many seconds that took.
 
-    Raises `NotReady` with the first complaints after ``timeout_s`` seconds.
+    What is missing where somebody has applied a policy, such as a prefix list, to each session
+    by which it could come, is not waited for once nothing has changed for 2 s (8 s with RIP).
+    Raises `NotReady` after ``timeout_s`` seconds, with what is missing first, and who does not
+    speak with whom and why; at once where no time would help (`split_systems`).
 
     """
     began = time.monotonic()
@@ -82,7 +90,7 @@ def wait_converged(agent: Agent, plan: Plan, pids: Mapping[str, int], timeout_s:
     by_rip = any(peer.protocol in _RIP for node in routers for peer in node.neighbours)
     patience_s = SETTLED_RIP_S if by_rip else SETTLED_S
     before: Any = None
-    settled = began
+    settled = asked = began
     while True:
         seen = _look(agent, plan, pids, routers)
         now = time.monotonic()
@@ -93,19 +101,125 @@ def wait_converged(agent: Agent, plan: Plan, pids: Mapping[str, int], timeout_s:
             return now - began
         if now - settled > patience_s and not any(item.serious for item in complaints):
             return settled - began
-        if now - began > timeout_s:
-            raise NotReady(_sentence(complaints, timeout_s))
+        late = now - began > timeout_s
+        if late or (now - settled > patience_s and now - asked > _ASK_AGAIN_S):
+            carrying, tables = _read(plan, routers, *seen)
+            wanted = [item for item in complaints if item.serious]
+            if wanted and (splits := split_systems(plan, carrying)):
+                networks = {network for split in splits for network in split.networks}
+                if all(item.network in networks for item in wanted):
+                    raise NotReady(splits[0].sentence())
+            reasons = _Reasons(plan, carrying, tables, wanted, ask_daemons(agent, routers, pids))
+            asked = time.monotonic()
+            if not late and reasons.all_hidden():
+                return settled - began
+            if late:
+                raise NotReady(_sentence(complaints, timeout_s, list(reasons.sentences())))
         time.sleep(_PAUSE_S)
 
 
-def _sentence(complaints: Sequence[Complaint], timeout_s: float) -> str:
+def refuse_split(plan: Plan) -> None:
+    """Raise `TopologyError` where routers will never hear of all networks: an AS in two places."""
+    for split in split_systems(plan, [wire for wire in plan.wires if wire.up]):
+        raise TopologyError(split.sentence())
+
+
+class Split(NamedTuple):
+    """A system in two places, of which one has no way to networks beyond the other."""
+
+    as_number: int
+    router: str
+    other: str
+    networks: tuple[str, ...]
+
+    def sentence(self) -> str:
+        """Say why no time will help."""
+        return (
+            f"AS {self.as_number} is in two places: {self.router} and {self.other} are joined by "
+            f"no link inside of it, so {self.router} never has a way to {self.networks[0]}: BGP "
+            f"refuses a path that its own AS number is in (RFC 4271 section 9.1.2).  Link them, "
+            f"give one of them another as_number, or start without waiting: "
+            f"start(converge=False)"
+        )
+
+
+def split_systems(plan: Plan, carrying: Iterable[WirePlan]) -> list[Split]:
+    """Return the systems that are in two places, where that keeps networks from a router."""
+    return [split for domain in _domains(plan, carrying) for split in domain.splits()]
+
+
+class _Reasons:
+    """Why networks are missing, by what daemons say."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        carrying: Sequence[WirePlan],
+        tables: Tables,
+        missing: Sequence[Complaint],
+        said: Mapping[str, Said],
+    ) -> None:
+        self._plan = plan
+        self._said = said
+        self._missing = missing
+        alive = _Alive(plan, carrying)
+        dead = [
+            (end.node, end.interface)
+            for wire in plan.wires
+            for end in (wire.a, wire.b)
+            if not alive.carries(end.node, end.interface)
+        ]
+        self.troubles = find_troubles(plan, said, dead)
+        # For each network the pairs of which one has it, and the other has not heard of it.
+        self._edges: dict[str, list[tuple[str, str]]] = {}
+        networks = {item.network for item in missing}
+        for domain in _domains(plan, carrying):
+            for network, announced in domain.prefixes.items():
+                if str(network) in networks:
+                    self._edges[str(network)] = domain.cut(network, announced, tables)
+
+    def _policy(self, teller: str, hearer: str) -> str | None:
+        if any({teller, hearer} == {one.router, one.neighbour} for one in self.troubles):
+            return None
+        return policy_between(self._plan, self._said, teller, hearer)
+
+    def all_hidden(self) -> bool:
+        """Tell whether policies stand wherever what is missing could come in."""
+        return bool(self._missing) and all(
+            "no way" in item.words
+            and (edges := self._edges.get(item.network))
+            and all(self._policy(*edge) for edge in edges)
+            for item in self._missing
+        )
+
+    def sentences(self) -> Iterator[str]:
+        """Yield what may be the cause, the likeliest first."""
+        yield from (str(trouble) for trouble in self.troubles)
+        for item in self._missing:
+            hop = self._said.get(item.router, Said()).unreachable.get(item.network)
+            if hop:
+                yield (
+                    f"bgpd of {item.router} knows of {item.network} by the next hop {hop}, to "
+                    f"which {item.router} has no way"
+                )
+        for network, edges in self._edges.items():
+            for teller, hearer in edges:
+                if (line := self._policy(teller, hearer)) is not None:
+                    yield (
+                        f"a policy stands between {teller} and {hearer}, which does not hear of "
+                        f"{network} ({line})"
+                    )
+
+
+def _sentence(complaints: Sequence[Complaint], timeout_s: float, reasons: Sequence[str]) -> str:
     serious = [item for item in complaints if item.serious] or complaints
     lines = [f"{item.router} {item.words}" for item in serious[:3]]
     more = f", and {len(serious) - 3} more like it" if len(serious) > 3 else ""
-    return (
-        f"routing has not converged within {timeout_s:g} s: {'; '.join(lines)}{more}.  Look at "
-        f"{serious[0].router}.vtysh(...) and services[...].log()"
-    )
+    said = f"routing has not converged within {timeout_s:g} s: {'; '.join(lines)}{more}."
+    if reasons:
+        return "  ".join((said, *(f"{reason}." for reason in dict.fromkeys(reasons[:3]))))
+    router = serious[0].router
+    return f"{said}  Look at {router}.vtysh(...) and {router}.services[...].log()"
 
 
 # -- what the kernels say ----------------------------------------------------
@@ -217,6 +331,53 @@ class _Domain:
                 ):
                     yield Complaint(name, text, f"has not the best way to {text} yet", False)
 
+    def cut(
+        self, network: Network, announced: Mapping[str, AnnouncementPlan], tables: Tables
+    ) -> list[tuple[str, str]]:
+        """Return the neighbours of which the first has a way to a network, the second none."""
+        walked: dict[str, int | None] = dict.fromkeys(self._on.get(network, ()), 0)
+        has = {
+            node.name
+            for node in self.routers
+            if self._walk(node.name, str(network), announced, tables, walked) is not None
+        }
+        return [
+            (teller, hearer)
+            for teller, hearers in self.towards.items()
+            for hearer, _ in hearers
+            if teller in has and hearer not in has
+        ]
+
+    def splits(self) -> Iterator[Split]:
+        """Yield the systems in two places, where that keeps networks from a router."""
+        systems = {node.name: node.as_number for node in self.routers if node.as_number is not None}
+        everybody = {node.name for node in self.routers}
+        parts: dict[str, set[str]] = {}
+        for name, number in systems.items():
+            if name not in parts:
+                same = {other for other, its in systems.items() if its == number}
+                part = _reached(name, self.towards, same)
+                parts.update(dict.fromkeys(part, part))
+        for name, number in systems.items():
+            apart = [
+                other
+                for other, its in systems.items()
+                if its == number and other not in parts[name]
+            ]
+            if not apart:
+                continue
+            reach = _reached(name, self.towards, everybody.difference(apart))
+            linked = _reached(name, self.towards, everybody)
+            lost = [
+                str(network)
+                for network, announced in self.prefixes.items()
+                if name not in self._on.get(network, ())
+                and not reach & announced.keys()
+                and linked & announced.keys()
+            ]
+            if lost:
+                yield Split(number, name, apart[0], tuple(lost))
+
     def _misses(self, name: str, network: str, cheapest: Mapping[str, int], tables: Tables) -> bool:
         """Tell whether OSPF, which uses all equal paths, has not yet found them all."""
         if not self._by_ospf:
@@ -273,6 +434,20 @@ class _Domain:
         if costs and None not in costs:
             walked[name] = max(cost for cost in costs if cost is not None)
         return walked[name]
+
+
+def _reached(
+    start: str, ways: Mapping[str, Sequence[tuple[str, int]]], allowed: Collection[str]
+) -> set[str]:
+    """Return all that can be reached from the start by way of those that are allowed."""
+    found = {start: None}
+    queue = [start]
+    for one in queue:
+        for other, _ in ways.get(one, ()):
+            if other not in found and other in allowed:
+                found[other] = None
+                queue.append(other)
+    return set(found)
 
 
 def _hops(tables: Tables, router: str, network: str) -> list[Hop]:

@@ -49,6 +49,7 @@ class Daemons:
     announced: tuple[AnnouncementPlan, ...]
     routes: tuple[RoutePlan, ...]
     hidden: tuple[tuple[Link, int], ...]
+    as_number: int | None
 
 
 def find_daemons(
@@ -102,6 +103,7 @@ def _daemons(router: Router, domains: Sequence[_Domain], routes: Sequence[RouteP
             for port in domain.ports[router]
             if domain.hides(port)
         ),
+        domains[0].as_numbers.get(router),
     )
 
 

@@ -358,6 +358,8 @@ class Lab:
         with self._lock:
             self._take_nodes()
             plan = self.plan()
+            if self.converge if converge is None else converge:
+                convergence.refuse_split(plan)
             self._engine.refuse(plan)
             images = self._images(plan)
             if self.running:

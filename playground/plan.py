@@ -243,7 +243,8 @@ class NodePlan:
     ``sysctls`` stand in the order in which they are to be written, ``routes``
     in one in which they can be added.  ``records`` is the zone that a host with
     the dns service serves: its own view of the lab.  ``limits`` is what it may
-    take of the machine.  ``ruleset`` is what ``nat`` and ``filters`` come to.
+    take of the machine.  ``as_number`` is that of the system of a router that speaks BGP,
+    ``ruleset`` what ``nat`` and ``filters`` come to.
 
     """
 
@@ -262,6 +263,7 @@ class NodePlan:
     limits: Limits = NO_LIMITS
     neighbours: tuple[NeighbourPlan, ...] = ()
     announced: tuple[AnnouncementPlan, ...] = ()
+    as_number: int | None = None
     own_routes: tuple[OwnRoutePlan, ...] = ()
     own_rules: tuple[OwnRulePlan, ...] = ()
     nat: NatPlan | None = None

@@ -200,6 +200,7 @@ def _node(
         own_rules=find_own_rules(machine, addressing, wiring.names),
         neighbours=daemons.neighbours if daemons else (),
         announced=daemons.announced if daemons else (),
+        as_number=daemons.as_number if daemons else None,
     )
 
 
