@@ -75,11 +75,10 @@ def test_bare_namespaces_are_chosen_where_no_docker_is() -> None:
     assert type(choose()) is NamespacesEngine
 
 
-@pytest.mark.usefixtures("no_docker")
 def test_a_docker_engine_that_was_asked_for_is_not_replaced_in_silence(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(DockerEngine, "was_asked_for", lambda self: True)
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:9")  # RFC 863, discard: nobody is there
     assert type(choose()) is DockerEngine
 
 
