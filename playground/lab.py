@@ -23,7 +23,7 @@ from ipaddress import IPv4Interface
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from playground import applying, convergence, owners, saving, spanning
+from playground import applying, convergence, owners, returning, saving, spanning
 from playground.beside import Beside
 from playground.changes import Changes, compare
 from playground.credentials import Credentials
@@ -1108,10 +1108,12 @@ class Lab:
         if os.getpid() != self._process_id:
             return
         with self._lock:
+            moved = returning.held(self._pids.values())
             lasting = self._ended()
             if lasting is not None:
-                with self._progress.step(f"stopping lab {self.name}"):
-                    lasting.close()
+                with self._progress.step(f"stopping lab {self.name}"), ExitStack() as way_down:
+                    way_down.callback(returning.wait_returned, moved)
+                    way_down.push(lasting)
 
     def detach(self) -> None:
         """Let go of a lab that is to go on: one with ``keep``, or attached.

@@ -17,7 +17,8 @@ plug(pid, interface, mac, addresses, routes, gateway, mtu_bytes, offload, kind, 
     on ``bridge`` there, with ``vlan`` an access port of that one; "macvlan" or
     "physical": of the machine's interface ``of``; "dummy".  ``dhcp`` is null or
     {"hostname", "timeout_s"}: an address is asked for, and a process stays that
-    renews it.  On a failure all is as it was.
+    renews it.  For "physical" one stays that gives the interface back when the container
+    ends.  On a failure all is as it was.
 unplug(pid, interface) -> null
     Take away what `plug` has made, and put back what it has replaced.
 wait(pid, interface, timeout_s) -> bool
@@ -47,6 +48,7 @@ import functools
 import ipaddress
 import json
 import os
+import select
 import signal
 import socket
 import struct
@@ -459,6 +461,7 @@ def _move_in(pid: int, name: str, of: str, note: Request, undo: list[Callable[[]
         finally:
             os.close(inside)
     undo[:] = [lambda: _move_back(pid, name, note["was"])]
+    _start_holding(pid, name, note["was"])
 
 
 def _raise_again(row: Request) -> None:
@@ -470,18 +473,117 @@ def _move_back(pid: int, name: str, was: Request) -> None:
     """Give the machine back its interface: name, MAC, MTU, addresses, and whether it is up."""
     outside = open_network(0)
     try:
+        called = _free_name(was["name"])
         with network_of(pid) as netlink:
-            write_note(netlink, name, None)
-            netlink.send([set_link(name, up=False)])
-            body = struct.pack("BxHiII", 0, 0, interface_index(name), 0, 0)
-            body += attribute(IFLA_NET_NS_FD, struct.pack("I", outside))
-            body += text_attribute(IFLA_IFNAME, was["name"])
-            purpose = f"give {name} back to the machine as {was['name']}"
-            netlink.send([Message(RTM_NEWLINK, 0, body, purpose)])
+            _hand_over(netlink, interface_index(name), name, outside, called)
     finally:
         os.close(outside)
     with network_of(0) as netlink:
-        _restore_interface(netlink, was)
+        _restore_interface(netlink, {**was, "name": called})
+
+
+def _hand_over(netlink: Netlink, index: int, name: str, outside: int, called: str) -> None:
+    """Move an interface into the machine's namespace, under a name that is free there.
+
+    Were it taken, the interface would be there under the name that it has, and the kernel say
+    that it failed.
+
+    """
+    write_note(netlink, name, None)
+    netlink.send([set_link(name, up=False)])
+    body = struct.pack("BxHiII", 0, 0, index, 0, 0)
+    body += attribute(IFLA_NET_NS_FD, struct.pack("I", outside))
+    body += text_attribute(IFLA_IFNAME, called)
+    purpose = f"give {name} back to the machine as {called}"
+    netlink.send([Message(RTM_NEWLINK, 0, body, purpose)])
+
+
+# An abstract socket that is there for as long as an interface may have to come back.
+_HELD = "@playground-physical/"
+
+
+def _start_holding(pid: int, name: str, was: Request) -> None:
+    """Have a process give the interface back when the container ends, however that comes about.
+
+    With a network namespace the kernel moves cards to the machine, under whatever name they
+    have by then and without addresses, and ends what is no card (a veth).  This process
+    keeps the namespace for the moment that it takes to do better.  It is no child of
+    whoever asked, and in no lab, so it outlives both.
+
+    """
+    inside, own = open_network(pid), open_network(0)
+    first = os.pidfd_open(pid)
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door,
+        network_of(pid),
+        link_events() as events,
+    ):
+        index = interface_index(name)
+        # Of the machine's namespace, in which it was opened (unix(7)).
+        door.bind(f"\0{_HELD[1:]}{pid}/{name}")
+        door.listen()
+        if os.fork():
+            os.close(inside)
+            os.close(own)
+            os.close(first)
+            return
+        try:
+            os.setsid()
+            _let_go_but({door.fileno(), events.fileno(), inside, own, first})
+            if _wait_for_end(index, first, events):
+                _give_back(index, own, was)
+        finally:
+            os._exit(0)
+
+
+def _wait_for_end(index: int, first: int, events: socket.socket) -> bool:
+    """Wait until the container has ended, True, or its interface has left it, False."""
+    waiting = select.poll()
+    waiting.register(first, select.POLLIN)
+    waiting.register(events, select.POLLIN)
+    while True:
+        if any(fd == first for fd, _ in waiting.poll()):
+            return _is_numbered(index)
+        hear(events)
+        if not _is_numbered(index):
+            return False
+
+
+def _is_numbered(index: int) -> bool:
+    with contextlib.suppress(OSError):
+        return bool(socket.if_indextoname(index))
+    return False
+
+
+def _give_back(index: int, machine: int, was: Request) -> None:
+    """Move an interface of the present namespace to the machine's; leave both as they were."""
+    netlink = Netlink(None)
+    # Whoever was root there may have called it something else.
+    name = socket.if_indextoname(index)
+    setns(machine, CLONE_NEWNET)
+    outside, called = Netlink(None), _free_name(was["name"])
+    _hand_over(netlink, index, name, machine, called)
+    _restore_interface(outside, {**was, "name": called})
+
+
+def _free_name(wanted: str) -> str:
+    """Return a name for an interface that comes back: its own, unless somebody has taken it."""
+    there = {name for _, name in socket.if_nameindex()}
+    names = (wanted, *(f"{wanted[:12]}.{number}" for number in range(1, 100)))
+    return next(name for name in names if name not in there)
+
+
+def _let_go_but(kept: set[int]) -> None:
+    """Have nothing open that anybody could wait for, and let nobody but kill -9 end this."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    null = os.open("/dev/null", os.O_RDWR)
+    for target in range(3):
+        os.dup2(null, target)
+    for text in os.listdir("/proc/self/fd"):
+        if int(text) > 2 and int(text) not in kept:
+            with contextlib.suppress(OSError):
+                os.close(int(text))
 
 
 def _restore_interface(netlink: Netlink, was: Request) -> None:
@@ -869,15 +971,7 @@ def _start_watch(change: Change, detach: bool) -> None:
 
 def _watch(change: Change, door: int, events: socket.socket) -> None:
     """Wait, with nothing open that anybody else could wait for, until the interface goes."""
-    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    null = os.open("/dev/null", os.O_RDWR)
-    for target in range(3):
-        os.dup2(null, target)
-    for name in os.listdir("/proc/self/fd"):
-        if int(name) > 2 and int(name) not in (door, events.fileno()):
-            with contextlib.suppress(OSError):
-                os.close(int(name))
+    _let_go_but({door, events.fileno()})
     while _is_there(change.outside):
         hear(events)
 

@@ -99,7 +99,12 @@ def plug(
       own name, with ``keep``, in which a host ``probe`` is linked to it.
     * ``macvlan``, an interface of the machine: one more station on its network.
     * ``physical``, an interface of the machine, which moves into the container
-      until it is unplugged.  One that is the machine's own way out stays.
+      until it is unplugged or the container ends, however that comes about: a process
+      of its own then gives it back with its name, MAC address, MTU and addresses, and up
+      if it was up (where its name was taken meanwhile, "name.1").  Routes through it do not
+      come back, nor what it was a port of.  If that process was killed too, the kernel
+      gives back a card, as it is by then, and loses what is no card.  One that is the
+      machine's own way out stays.
     * ``dummy``: an interface that leads nowhere.
 
     ``interface`` is its name in the container, by default the first free of eth0,

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -287,20 +288,81 @@ def test_two_stations_by_macvlan_reach_each_other(outside, pair):
         assert a.run("ping -c1 -W5 198.51.100.2").ok
 
 
-def test_a_physical_interface_moves_in_and_is_given_back(outside, pair):
-    def now() -> dict:
-        said = subprocess.run(["ip", "-json", "addr", "show", outside], capture_output=True)
-        row = json.loads(said.stdout)[0]
-        addresses = [one["local"] for one in row["addr_info"] if one["family"] == "inet"]
-        return {**{name: row[name] for name in ("mtu", "address", "flags")}, "addr": addresses}
+def state_of(interface: str) -> dict:
+    """Return what an interface of the machine is like, {} if there is none so called."""
+    said = subprocess.run(["ip", "-json", "addr", "show", interface], capture_output=True)
+    if said.returncode:
+        return {}
+    [row] = json.loads(said.stdout)
+    addresses = [one["local"] for one in row["addr_info"] if one["scope"] == "global"]
+    return {**{name: row[name] for name in ("mtu", "address", "flags")}, "addr": addresses}
 
-    for command in ("link set {} mtu 1300 up", "addr add 198.51.100.9/24 dev {}"):
+
+@pytest.fixture
+def used(outside: str) -> dict:
+    """What the machine's interface is like: up, with addresses."""
+    for command in (
+        "link set {}x up",
+        "link set {} mtu 1300 up",
+        "addr add 198.51.100.9/24 dev {}",
+        "addr add 2001:db8:77::1/64 dev {} nodad",
+    ):
         subprocess.run(["ip", *command.format(outside).split()], check=True)
-    before, a = now(), pair[0]
+    found = state_of(outside)
+    assert len(found["addr"]) == 2
+    return found
+
+
+def test_a_physical_interface_moves_in_and_is_given_back(outside, used, pair):
+    a = pair[0]
     with plug(a, physical=outside, mac="02:00:00:00:00:78", addresses="198.51.100.1/24") as found:
         assert interfaces(a)[found.interface]["address"] == "02:00:00:00:00:78"
         assert outside not in machine.state()["interfaces"]
-    assert now() == before
+    assert state_of(outside) == used
+
+
+def test_a_physical_interface_whose_name_was_taken_has_another(outside, used, pair):
+    with plug(pair[0], physical=outside):
+        subprocess.run(["ip", "link", "add", outside, "type", "bridge"], check=True)
+    subprocess.run(["ip", "link", "del", outside], check=True)
+    back = f"{outside[:12]}.1"
+    assert state_of(back) == used
+    for command in (f"{back} down", f"{back} name {outside}"):
+        subprocess.run(["ip", "link", "set", *command.split()], check=True)
+
+
+# An owner that is killed while an interface of the machine is in its lab.
+OWNER = """
+import sys, time
+from playground import Host, Lab, plug
+host = Host("h1")
+with Lab(host, name=sys.argv[1], quiet=True):
+    plug(host, physical=sys.argv[2], addresses="198.51.100.1/24")
+    print("plugged", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_physical_interface_comes_back_however_the_lab_ends(outside, used, engine):
+    # By the end of the lab: at once.
+    host = Host("h1")
+    with Lab(host, name=f"physical-{os.getpid()}", quiet=True):
+        found = plug(host, physical=outside, addresses="198.51.100.1/24")
+        # Root there may call it what it likes.
+        for command in (f"{found.interface} down", f"{found.interface} name mine mtu 1280"):
+            host.run(f"ip link set {command}")
+    assert state_of(outside) == used
+    # By that of its owner: when the lab is gone.
+    argv = [sys.executable, "-c", OWNER, f"killed-{os.getpid()}", outside]
+    owner = subprocess.Popen(argv, stdout=subprocess.PIPE)
+    assert owner.stdout.readline() == b"plugged\n"
+    assert state_of(outside) == {}
+    owner.kill()
+    owner.communicate()
+    deadline = time.monotonic() + 60
+    while state_of(outside) != used and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert state_of(outside) == used
 
 
 def test_the_way_out_of_the_machine_is_not_moved(pair):
