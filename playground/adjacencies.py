@@ -445,6 +445,42 @@ def _is_password(line: str, addresses: Iterable[str]) -> bool:
     )
 
 
+@dataclass(frozen=True)
+class Findings:
+    """What is known of a lab's routing protocols: ``troubles``, and what stands between others.
+
+    ``policies`` holds a neighbour that tells, one that hears, and the line of a policy
+    between them; ``cut`` the neighbours whose link carries nothing.
+
+    """
+
+    troubles: tuple[Trouble, ...] = ()
+    policies: tuple[tuple[str, str, str], ...] = ()
+    cut: tuple[tuple[str, str], ...] = ()
+
+
+def find(plan: Plan, said: Mapping[str, Said], dead: Iterable[tuple[str, str]] = ()) -> Findings:
+    """Return all that can be found; see `find_troubles` for ``dead``."""
+    down = set(dead)
+    pairs = dict.fromkeys((peer.node, node.name) for node in plan.nodes for peer in node.neighbours)
+    return Findings(
+        tuple(find_troubles(plan, said, down)),
+        tuple(
+            (*pair, line)
+            for pair in pairs
+            if (line := policy_between(plan, said, *pair)) is not None
+        ),
+        tuple(
+            dict.fromkeys(
+                (node.name, peer.node)
+                for node in plan.nodes
+                for peer in node.neighbours
+                if {(node.name, peer.interface), (peer.node, peer.peer_interface)} & down
+            )
+        ),
+    )
+
+
 # -- what policy hides -----------------------------------------------------------
 
 _POLICIES = ("prefix-list", "route-map", "filter-list", "distribute-list", "unsuppress-map")

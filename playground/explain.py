@@ -15,6 +15,8 @@ from ipaddress import IPv6Address, ip_address
 from typing import Any, Protocol
 
 from playground import commands, files, livehosts
+from playground.adjacencies import Findings, find
+from playground.daemon_states import ask_daemons
 from playground.errors import BadArgument, PlaygroundError
 from playground.explaining import decide
 from playground.explanations import Explanation
@@ -220,7 +222,29 @@ class _Gathering:
         if not facts.outcome.answered and self._forget_unanswered(facts):
             facts = self._sent(facts)
         facts = self._asked(facts)
-        return decide(dataclasses.replace(facts, large=tuple(self._large(facts))))
+        facts = dataclasses.replace(facts, large=tuple(self._large(facts)))
+        found = decide(facts)
+        if found.cause in ("no route", "no route back") and self._speaks(found.node):
+            return decide(dataclasses.replace(facts, findings=self._findings(facts)))
+        return found
+
+    # ... routing daemons
+
+    def _speaks(self, name: str) -> bool:
+        node = self.plan.node(name)
+        return bool(node.neighbours or node.announced)
+
+    def _findings(self, facts: Facts) -> Findings:
+        """Ask the routing daemons of all routers what they know of each other."""
+        speakers = [node for node in self.plan.nodes if self._speaks(node.name)]
+        said = ask_daemons(self.agent, speakers, self.pids)
+        dead = [
+            (name, interface.name)
+            for name, state in facts.states.items()
+            for interface in state.interfaces
+            if not (interface.up and interface.carrier)
+        ]
+        return find(self.plan, said, dead)
 
     # ... names
 

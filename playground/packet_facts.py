@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
+from playground.adjacencies import Findings
 from playground.domains import Member, joins
 from playground.explanations import Explanation
 from playground.plan import Plan, WireEnd, WirePlan
@@ -145,7 +146,8 @@ class Facts:
     """All that is known of one packet, and of the lab around it.
 
     ``address`` is the one that the packet was sent to, None if there is none.
-    ``ports`` holds for each port of a switch whether it has a carrier, and its state.
+    ``ports`` holds for each port of a switch whether it has a carrier, and its state;
+    ``findings`` what routing daemons say, None where they were not asked.
 
     """
 
@@ -164,6 +166,7 @@ class Facts:
     expects_answer: bool = True
     large: tuple[Large, ...] = ()
     asking: Explanation | None = None
+    findings: Findings | None = None
 
     @cached_property
     def trail(self) -> Trail:

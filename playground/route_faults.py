@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 from collections.abc import Sequence
 from ipaddress import ip_address, ip_interface
 
+from playground.adjacency_faults import unheard
 from playground.link_faults import ARP_BYTES, LinkFaults
 from playground.packet_facts import Way, packet_of
 from playground.sightings import Neighbourly, Packet, Sighting
@@ -82,6 +84,11 @@ class RouteFaults(LinkFaults):
                 f"{destination}.",
                 f"Look at `ip address` on {node}; declare IPv6 with Lab(ipv6=True).",
             )
+        said = f"{node} has no route {'back ' if back else ''}to {destination}."
+        if planned is None and (found := unheard(facts, node, destination, said)) is not None:
+            step, fault = found
+            self.step(*dataclasses.astuple(step))
+            return fault
         way = ""
         if planned is not None:
             via = f"via {planned[0]} " if planned[0] else ""

@@ -78,6 +78,9 @@ def test_what_a_policy_hides_is_not_waited_for(engine: Engine) -> None:
         known = {str(route.destination) for route in r3.routes()}
         assert "195.11.14.0/24" in known
         assert "195.11.15.0/24" not in known
+        found = lab.explain(h3, "195.11.15.1")
+        assert (found.node, found.cause) == ("r3", "not announced"), found
+        assert "neighbor 193.10.11.2 prefix-list out out" in found.sentence
         # A neighbour that is gone is no policy: the number is not that of r3.
         r2.vtysh("configure terminal", "router bgp 2", "neighbor 10.0.1.2 remote-as 7")
         with pytest.raises(NotReady, match="r2 takes r3 to be of AS 7, and it is of AS 3"):
@@ -101,3 +104,7 @@ def test_two_ospf_routers_whose_mtus_differ(engine: Engine) -> None:
         told = r"OSPF with each other \(Ex\w+ at r1\): their MTUs differ: 1500 bytes on eth1 of r1"
         with pytest.raises(NotReady, match=told):
             lab.wait_converged(1)
+        found = lab.explain(h1, h2)
+        assert (found.node, found.cause) == ("r1", "no adjacency"), found
+        assert "their MTUs differ" in found.sentence
+        assert found.advice == 'Look at r1.vtysh("show ip ospf neighbor").'
