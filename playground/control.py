@@ -217,6 +217,9 @@ class Service:
         for program in self._row.programs:
             self._sv("up", program)
         self.wait_ready()
+        if "zebra" in self._row.programs:
+            # Until what the user says in FRR's own words was told again (playground.frr_texts).
+            run(self._node, ["/usr/lib/frr/told", *self._row.programs])
 
     def restart(self) -> None:
         """Stop the service and start it again."""

@@ -58,7 +58,7 @@ def lines_needing(text: str) -> Iterator[Line]:
     ['bgp', 'bfd']
 
     """
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         words = " ".join(line.split())
         for name, pattern in _NEEDS.items():
             if pattern.match(words):
@@ -80,7 +80,8 @@ _REFUSED = re.compile(
 def refusals(said: Iterable[str]) -> list[Refusal]:
     """Return what vtysh(1) complains of, each line once, in the order of the text.
 
-    A daemon's own words come on the lines before vtysh's own about it.
+    A daemon's own words come on the lines before vtysh's own about it; "== " begins what
+    another has said.
 
     """
     found: dict[int, Refusal] = {}
@@ -90,6 +91,8 @@ def refusals(said: Iterable[str]) -> list[Refusal]:
             reason = (match["parser"] or "").lower() or " ".join(words) or match["other"]
             reason = reason or f"{match['who']} refuses it"
             found.setdefault(int(match[1]), Refusal(int(match[1]), reason))
+            words = []
+        elif line.startswith("== "):
             words = []
         elif line.strip():
             words.append(line.strip().removeprefix("%").strip())

@@ -23,7 +23,7 @@ from ipaddress import IPv4Interface
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from playground import applying, convergence, owners, returning, saving, spanning
+from playground import applying, convergence, frr_texts, owners, returning, saving, spanning
 from playground.beside import Beside
 from playground.changes import Changes, compare
 from playground.credentials import Credentials
@@ -517,6 +517,8 @@ class Lab:
             applying.rewire(client, plumbing, change.wires_change)
             applying.switch(client, change.switches_change)
             furnishing.result()
+        texts = frr_texts.new_texts(provisions, old_provisions)
+        frr_texts.check_texts(client, pids, texts)
         checks = applying.start_programs(client, pids, provisions, old_provisions)
         undo.callback(self._restore, old_plan, old_provisions, old_pids)
         self._plan, self._provisions, self._pids = plan, provisions, pids
@@ -524,6 +526,7 @@ class Lab:
         spanning.wait_settled(client, plan, READY_TIMEOUT_S)
         unplanned = applying.lease(client, pids, plan, change.inside)
         self._wait_ready(checks)
+        frr_texts.wait_told(client, pids, texts, provisions, READY_TIMEOUT_S)
         self._accept(unplanned)
         waits = self.converge if converge is None else converge
         if waits and _concerns_routing(plan, change, checks):

@@ -35,6 +35,7 @@ from playground.plan import (
 from playground.realms import check_forwards, check_realms, find_realms
 from playground.routing import find_routes
 from playground.segments import Segment, collect, find_segments, link_name, links_of
+from playground.services import frr_services, refuse_idle_lines
 from playground.steering import routes_of, sysctl_key, sysctl_parts
 from playground.topology import Link, Machine, Node, Router, Switch, storms
 from playground.vlans import PortPlan
@@ -181,11 +182,15 @@ def _node(
     )
     routes = daemons.routes if daemons else routes
     by_hand = routes_of(machine.own_routes)
+    services = (*machine.declared_services, *(daemons.settings if daemons else ()))
+    if isinstance(machine, Router) and machine.frr is not None:
+        services += frr_services(machine.frr)
+    refuse_idle_lines(machine.name, services)
     return NodePlan(
         name=machine.name,
         short=machine.short,
         kind="router" if is_router else "host",
-        services=(*machine.declared_services, *(daemons.settings if daemons else ())),
+        services=services,
         interfaces=interfaces,
         routes=tuple(route for route in routes if route.destination not in by_hand),
         sysctls=_sysctls(machine, interfaces, ipv6),

@@ -7,10 +7,13 @@ is `playground.daemons`' to decide.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
+from pathlib import Path
 
-from playground.errors import TopologyError
+from playground.errors import TopologyError, TransferFailed
+from playground.own_files import read_text
 
 # Those that a daemon speaks; the service of the same name runs it.
 DYNAMIC = ("ospf", "rip", "bgp")
@@ -22,6 +25,9 @@ REDISTRIBUTED = ("connected", "kernel", "static", *DYNAMIC)
 # bandwidth of 100 Gbit/s.
 OSPF_COST = 10
 BACKBONE = "0.0.0.0"
+
+# Of what a router may be told in FRR's words: a full BGP policy has some 100 kB.
+_MOST_FRR_BYTES = 4 << 20
 
 # RFC 6996: numbers that are nobody's, for those who did not ask for one.
 FIRST_PRIVATE_AS = 64512
@@ -119,3 +125,39 @@ def _area(router: str, area: object) -> str:
             f"router {router}: area={area!r} is no OSPF area; write a number such as 1, or the "
             f'same with dots, "0.0.0.1"'
         ) from None
+
+
+def check_frr(router: str, frr: object, routing: object, as_number: object) -> str | None:
+    """Return the text of a router's ``frr=``, read from its file where a path is given."""
+    if frr is None:
+        return None
+    if routing in DYNAMIC:
+        raise TopologyError(
+            f"router {router}: frr= says all of its routing, and routing={routing!r} would have "
+            f"the lab write settings too; leave one of the two out"
+        )
+    if as_number is not None:
+        raise TopologyError(
+            f'router {router}: with frr= the number of its system stands there, as in "router bgp '
+            f'{as_number}"; leave as_number out'
+        )
+    if isinstance(frr, os.PathLike):
+        try:
+            text = read_text(Path(frr), _MOST_FRR_BYTES)
+        except TransferFailed as error:
+            raise TopologyError(f"router {router}: frr=: {error}") from error
+    elif isinstance(frr, str):
+        text = frr
+        if text.endswith((".conf", ".cfg", ".txt")) and len(text.split()) == 1:
+            raise TopologyError(
+                f"router {router}: frr={text!r} is read as a line for FRR, and looks like a "
+                f"file's name; for the file write frr=Path({text!r})"
+            )
+    else:
+        raise TopologyError(
+            f"router {router}: frr= is a text in FRR's own words or the Path of such a file, "
+            f"not {frr!r}"
+        )
+    if len(text) > _MOST_FRR_BYTES or "\0" in text:
+        raise TopologyError(f"router {router}: what frr= has is no text that FRR could read")
+    return text

@@ -175,7 +175,7 @@ def _node_data(node: Node) -> dict[str, Any]:
     data["sysctls"] = node.own_sysctls
     data["loopback"] = [str(address) for address in node.loopback]
     if isinstance(node, Router):
-        data |= {"routing": node.routing, "as_number": node.as_number}
+        data |= {"routing": node.routing, "as_number": node.as_number, "frr": node.frr}
         data["redistribute"] = node.redistribute
     return data
 
@@ -201,6 +201,7 @@ def _node(data: Mapping[str, Any]) -> Node:
             data["routing"],
             as_number=data.get("as_number"),
             redistribute=data.get("redistribute"),
+            frr=data.get("frr"),
             **limits,
         )
     return Host(data["name"], services, **limits)

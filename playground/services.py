@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from playground.errors import TopologyError
+from playground.frr_lines import lines_needing, services_needed
 
 # email takes 10 ms to import, and only mailboxes need it.
 if TYPE_CHECKING:
@@ -273,7 +274,7 @@ class RoutingDaemon(ServiceSettings):
 
     FRR reads the text before its daemons start, and a lab with a line that it refuses does
     not start: `Lab.start` raises `TopologyError` with the line and its number.  A line of a
-    protocol that the node does not run is refused when the node is declared.
+    protocol that the node does not run is refused before, by `Lab`.
 
     """
 
@@ -811,6 +812,32 @@ ROUTING: dict[str, Routing] = {
     "nhrp": Routing(NHRP, {"nhrpd": 2610}),
     "segments": Routing(Segments, {"pathd": 2621}),
 }
+
+
+def frr_services(text: str) -> tuple[ServiceSettings, ...]:
+    """Return what a router runs that is told a text in FRR's words: zebra, and what it needs.
+
+    >>> frr_services("router bgp 65001")
+    (FRR(configuration='router bgp 65001'), BGP(configuration=''))
+
+    """
+    return (FRR(text), *(ROUTING[name].settings() for name in services_needed(text)))
+
+
+def refuse_idle_lines(machine: str, services: Iterable[ServiceSettings]) -> None:
+    """Refuse lines in FRR's words whose daemon is not one of a machine's services."""
+    daemons = [item for item in services if isinstance(item, RoutingDaemon)]
+    running = {item.service for item in daemons}
+    for item in daemons:
+        for line in () if item.from_lab else lines_needing(item.configuration):
+            if line.service not in running:
+                program = next(iter(ROUTING[line.service].programs))
+                raise TopologyError(
+                    f"{machine}: line {line.number} of {type(item).__name__}(configuration=...), "
+                    f"{line.text!r}, is for {program}, which {machine} does not run; declare the "
+                    f'service "{line.service}" beside it, or give all of it to the router: '
+                    f"Router({machine!r}, frr=...)"
+                )
 
 
 # The order is also the order in which image layers are put on one another.

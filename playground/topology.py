@@ -16,6 +16,7 @@ Link(home, h1, address='192.168.1.11')
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -31,12 +32,13 @@ from playground.parts import End, LinkBase, Listener, MachineBase, SwitchBase, n
 from playground.protocols import (
     OspfLink,
     check_as_number,
+    check_frr,
     check_ospf_link,
     check_redistribute,
     check_routing,
 )
 from playground.rules import Firewall
-from playground.services import ServiceSettings
+from playground.services import RoutingDaemon, ServiceSettings
 from playground.steering import Steering
 from playground.switching import PLAIN, Mirror, SwitchSettings
 from playground.translation import Translating, Translation
@@ -149,6 +151,11 @@ class Host(Machine):
         return f"Host({', '.join([repr(self.name), *self._options()])})"
 
 
+def _lines(text: str) -> str:
+    count = len(text.splitlines())
+    return f"{count} line{'s' * (count != 1)}"
+
+
 class Router(Translating, Machine):
     """A machine that forwards what others send to each other.
 
@@ -173,12 +180,22 @@ class Router(Translating, Machine):
     protocol tells the others of a router's loopback addresses, takes the first of IPv4 for the
     router's name (router id), and speaks from them to BGP routers of its own system.
 
+    ``frr`` is a whole configuration in FRR's own words (https://docs.frrouting.org), a text or
+    the `Path` of a file such as ``frr.conf``: several protocols, static routes, addresses.  It
+    is read at once.  All daemons that its lines need are started, each a service of the router
+    (``services["ospf"]``), beside zebra and staticd ("frr"), and nobody else gives the router
+    routes: its ``routing`` is None.  `Lab.start` raises `TopologyError` for a line that FRR
+    refuses, and returns once the daemons were told all; it does not wait for what they find.
+    The addresses of links are the lab's: give `Link` those that stand in the text.
+
     >>> modem = Router("modem")
     >>> modem.masquerade(uplink)
     >>> Router("r1", routing="bgp", as_number=64512)
     Router('r1', routing='bgp', as_number=64512)
     >>> Router("r2", routing="ospf", loopback="10.10.10.2/32")
     Router('r2', loopback='10.10.10.2/32', routing='ospf')
+    >>> Router("r3", frr="router bgp 65003\\n neighbor 10.0.1.1 remote-as 65001\\n")
+    Router('r3', frr=<2 lines>)
 
     """
 
@@ -195,6 +212,7 @@ class Router(Translating, Machine):
         processes: int | None = None,
         sysctls: Mapping[str, object] | None = None,
         loopback: OneOrMore = None,
+        frr: str | os.PathLike[str] | None = None,
     ) -> None:
         super().__init__(
             name,
@@ -205,7 +223,9 @@ class Router(Translating, Machine):
             sysctls=sysctls,
             loopback=loopback,
         )
-        self.routing = check_routing(self.name, routing)
+        self.frr = check_frr(self.name, frr, routing, as_number)
+        # Of the lab's own routes the kernel would prefer each to what a protocol finds.
+        self.routing = check_routing(self.name, None if frr is not None else routing)
         self.as_number = check_as_number(self.name, self.routing, as_number)
         self.redistribute = check_redistribute(self.name, self.routing, redistribute)
         self._refuse_own_daemon()
@@ -280,6 +300,11 @@ class Router(Translating, Machine):
 
     def _refuse_own_daemon(self) -> None:
         for settings in self.declared_services:
+            if self.frr is not None and isinstance(settings, RoutingDaemon):
+                raise TopologyError(
+                    f"router {self.name}: frr= starts all daemons that its lines need, and the "
+                    f"service {settings.service!r} would be told twice; leave the service out"
+                )
             if settings.service == self.routing:
                 raise TopologyError(
                     f"router {self.name} has routing={self.routing!r} and the service of that "
@@ -291,6 +316,8 @@ class Router(Translating, Machine):
         routing += [f"as_number={self.as_number}"] if self.as_number else []
         if self.redistribute is not None:
             routing += [f"redistribute={list(self.redistribute)}"]
+        if self.frr is not None:
+            routing = [f"frr=<{_lines(self.frr)}>"]
         return f"Router({', '.join([repr(self.name), *self._options(), *routing])})"
 
 

@@ -73,13 +73,16 @@ def test_what_vtysh_complains_of() -> None:
         "line 14: % Unknown command[43]:  netwrok 10.9.0.0/16 area 0",
         "Please remove all ip ospf area x.x.x.x commands first.",
         "line 13: Failure to communicate[13] to ospfd, line:  network 10.0.0.0/8 area 0",
-        "",
+        "MGMTD: something that was no refusal",
+        "== /etc/frr/texts/ospf.conf",
         "line 14: % Unknown command[43]:  netwrok 10.9.0.0/16 area 0",
         "line 20: % Command incomplete[4]: ip route",
+        "line 21: Failure to communicate[13] to bgpd, line: neighbor 1.2.3.4 activate",
         "Configuration file[/etc/frr/frr.conf] processing failure: 2",
     ]
     assert refusals(said) == [
         Refusal(13, "Please remove all ip ospf area x.x.x.x commands first."),
         Refusal(14, "unknown command"),
         Refusal(20, "command incomplete"),
+        Refusal(21, "bgpd refuses it"),
     ]
