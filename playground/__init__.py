@@ -38,7 +38,31 @@ from playground.errors import (
 from playground.lab import Lab
 from playground.network import Host, Link, Router, Switch
 from playground.plan import Plan
-from playground.services import DHCP, DNS, FTP, HTTP, IMAP, POP, SMTP, SSH, DHCPRelay, Telnet
+from playground.services import (
+    BFD,
+    BGP,
+    DHCP,
+    DNS,
+    EIGRP,
+    FRR,
+    FTP,
+    HTTP,
+    IMAP,
+    ISIS,
+    LDP,
+    OSPF,
+    OSPF6,
+    PIM,
+    PIM6,
+    POP,
+    RIP,
+    SMTP,
+    SSH,
+    VRRP,
+    DHCPRelay,
+    RIPng,
+    Telnet,
+)
 
 if TYPE_CHECKING:
     from playground.docker_engine import DockerEngine
@@ -46,14 +70,26 @@ if TYPE_CHECKING:
     from playground.plugging import plug, plugged, unplug, wait_plugged
 
 __all__ = [
+    "BFD",
+    "BGP",
     "DHCP",
     "DNS",
+    "EIGRP",
+    "FRR",
     "FTP",
     "HTTP",
     "IMAP",
+    "ISIS",
+    "LDP",
+    "OSPF",
+    "OSPF6",
+    "PIM",
+    "PIM6",
     "POP",
+    "RIP",
     "SMTP",
     "SSH",
+    "VRRP",
     "AgentError",
     "AgentGone",
     "BadArgument",
@@ -77,6 +113,7 @@ __all__ = [
     "NotRunning",
     "Plan",
     "PlaygroundError",
+    "RIPng",
     "Router",
     "Switch",
     "Telnet",
