@@ -79,9 +79,6 @@ _SHARED_PAGES = _SHARED_MEMORY_KB // 4
 # Of the machine's, which are 4096 in all: /proc/sys/kernel/pty/max.
 _TERMINALS = 256
 
-# linux/prctl.h; what the agent does not need.
-_PR_CAPBSET_READ = 23
-
 # Without that of users, which would lead nowhere back: see `playground.user_namespaces`.
 _NAMESPACES = (
     ("net", kernel.CLONE_NEWNET),
@@ -193,6 +190,9 @@ def serve(line: socket.socket, lab: str) -> None:
     if reason := seccomp.missing():
         _refuse_all(line, reason)
         return
+    # Looked up before hosts are forked, which then have it in their memory.
+    seccomp.prepare()
+    _other_capabilities(capability_mask(["NET_ADMIN"]))
     own = [
         (os.open(f"/proc/self/ns/{name}", os.O_RDONLY | os.O_CLOEXEC), kind)
         for name, kind in _NAMESPACES
@@ -228,24 +228,18 @@ def make_host(request: Request, lab: str, own: Sequence[tuple[int, int]]) -> int
     """
     reader, writer = os.pipe()
     groups = _make_cgroup(request, lab)
-    user = -1
     try:
-        try:
-            user, network = user_namespaces.make_with_network()
+        with user_namespaces.made_with_network() as (user, network):
             try:
                 kernel.setns(network, kernel.CLONE_NEWNET)
+                _unshare(_ALL_BUT_NETWORK)
+                child = os.fork()
+                if child == 0:
+                    os.close(reader)
+                    _become_host(request, lab, groups, writer, user)
             finally:
-                os.close(network)
-            _unshare(_ALL_BUT_NETWORK)
-            child = os.fork()
-            if child == 0:
-                os.close(reader)
-                _become_host(request, lab, groups, writer, user)
-        finally:
-            if user >= 0:
-                os.close(user)
-            for fd, kind in own:
-                kernel.setns(fd, kind)
+                for fd, kind in own:
+                    kernel.setns(fd, kind)
         os.close(writer)
         writer = -1
         said = b"".join(iter(lambda: os.read(reader, 1 << 16), b""))
@@ -532,20 +526,17 @@ def capability_mask(further: Sequence[str]) -> int:
     return mask
 
 
-def drop_from_bounding(mask: int) -> None:
-    """Let nothing that this process executes have other capabilities than these."""
-    capability = 0
-    # Beyond the last one that the kernel knows the answer is -1.
-    while (held := kernel.prctl(_PR_CAPBSET_READ, capability)) >= 0:
-        if held and not mask >> capability & 1:
-            kernel.checked(
-                kernel.prctl(kernel.PR_CAPBSET_DROP, capability), "dropping a capability"
-            )
-        capability += 1
+@functools.cache
+def _other_capabilities(mask: int) -> tuple[int, ...]:
+    """Return those that this kernel knows and the mask has not."""
+    known = int(kernel.read_text("/proc/sys/kernel/cap_last_cap")) + 1
+    return tuple(capability for capability in range(known) if not mask >> capability & 1)
 
 
 def give_up_capabilities(mask: int) -> None:
     """Keep the capabilities of this mask and no others, over an exec too."""
-    drop_from_bounding(mask)
+    for capability in _other_capabilities(mask):
+        if kernel.prctl(kernel.PR_CAPBSET_DROP, capability) != 0:
+            kernel.checked(-1, "dropping a capability")
     kernel.prctl(kernel.PR_CAP_AMBIENT, kernel.PR_CAP_AMBIENT_CLEAR_ALL)
     kernel.capset(mask, mask, 0)

@@ -153,9 +153,19 @@ def _block(column: int) -> Iterator[Instruction]:
 
 
 @functools.cache
-def _packed_filter() -> bytes:
-    program = filter_program(os.uname().machine)
-    return b"".join(struct.pack("HBBI", *instruction) for instruction in program)
+def prepare() -> ctypes.Array[ctypes.c_char] | None:
+    """Return the filter as the kernel takes it, None where there is none; made once."""
+    machine = os.uname().machine
+    if filter_missing(machine, struct.calcsize("P")):
+        return None
+    program = filter_program(machine)
+    packed = b"".join(struct.pack("HBBI", *instruction) for instruction in program)
+    # struct sock_fprog: how many instructions, and where; behind it those themselves.
+    size = struct.calcsize("HP")
+    buffer = ctypes.create_string_buffer(size + len(packed))
+    start = ctypes.addressof(buffer) + size
+    buffer.raw = struct.pack("HP", len(program), start) + packed
+    return buffer
 
 
 NO_FILTERS = (
@@ -182,14 +192,9 @@ def confine() -> bool:
     or the kernel has no filters.
 
     """
-    packed = _packed_filter()
-    if not packed or filter_missing(os.uname().machine, struct.calcsize("P")):
+    program = prepare()
+    if program is None:
         return False
-    code = ctypes.create_string_buffer(packed, len(packed))
-    # struct sock_fprog: how many instructions, and where.
-    program = ctypes.create_string_buffer(
-        struct.pack("HP", len(packed) // 8, ctypes.addressof(code))
-    )
     if prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.addressof(program)) != 0:
         number = ctypes.get_errno()
         if number == errno.EINVAL:
