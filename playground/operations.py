@@ -541,9 +541,10 @@ class NodeOperations:
             print(r1.vtysh("show ip ospf neighbor"))
             r1.vtysh("configure terminal", "interface eth1", "ip ospf cost 100")
 
-        What is changed so lasts as long as the lab.  Raises `CommandFailed` for
-        a command that FRR does not know, `BadArgument` on a node without routing
-        daemons.
+        What is changed so lasts as long as the lab; ``ip route`` and what else is zebra's or
+        staticd's too.  Raises `CommandFailed` with the line that FRR refused, and carries out
+        none after it.  Raises `BadArgument` on a node without routing daemons, and, before
+        anything is done, for a line whose daemon does not run on the node.
 
         """
         from playground.vtysh import vtysh

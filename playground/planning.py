@@ -35,7 +35,7 @@ from playground.plan import (
 from playground.realms import check_forwards, check_realms, find_realms
 from playground.routing import find_routes
 from playground.segments import Segment, collect, find_segments, link_name, links_of
-from playground.services import frr_services, refuse_idle_lines
+from playground.services import ServiceSettings, frr_services, refuse_idle_lines
 from playground.steering import routes_of, sysctl_key, sysctl_parts
 from playground.topology import Link, Machine, Node, Router, Switch, storms
 from playground.vlans import PortPlan
@@ -145,6 +145,18 @@ def _earlier_addresses(
     }
 
 
+def _own_settings(machine: Machine, daemons: Daemons | None) -> tuple[ServiceSettings, ...]:
+    declared = {settings.service for settings in machine.declared_services}
+    for settings in daemons.settings if daemons else ():
+        if settings.service in declared:
+            routing = machine.routing if isinstance(machine, Router) else None
+            raise TopologyError(
+                f'{machine.name}: routing="{routing}" has the lab write the settings of '
+                f"{settings.service!r}, and that service is declared too; leave it out of services"
+            )
+    return daemons.settings if daemons else ()
+
+
 def _node(
     machine: Machine,
     addressing: Addressing,
@@ -182,7 +194,7 @@ def _node(
     )
     routes = daemons.routes if daemons else routes
     by_hand = routes_of(machine.own_routes)
-    services = (*machine.declared_services, *(daemons.settings if daemons else ()))
+    services = (*machine.declared_services, *_own_settings(machine, daemons))
     if isinstance(machine, Router) and machine.frr is not None:
         services += frr_services(machine.frr)
     refuse_idle_lines(machine.name, services)

@@ -12,7 +12,7 @@ from playground.errors import TopologyError
 from playground.lab import Lab
 from playground.network import Host, Link, Router
 from playground.planning import make_plan
-from playground.services import BGP, FRR, OSPF, RIP
+from playground.services import BGP, FRR, OSPF, RIP, ROUTING
 from tests.facts import assert_can_ping
 
 EDGE = """\
@@ -148,6 +148,14 @@ def test_a_line_whose_daemon_does_not_run_is_refused() -> None:
     make_plan([two])
 
 
+def test_the_lab_writes_no_settings_that_somebody_has_declared() -> None:
+    one, two = Router("r1", services=["ospf6"], routing="ospf"), Router("r2", routing="ospf")
+    Link(one, two)
+    make_plan([one])
+    with pytest.raises(TopologyError, match='r1: routing="ospf" has the lab write the settings'):
+        make_plan([one], ipv6=True)
+
+
 # -- what comes of it --------------------------------------------------------
 
 
@@ -216,3 +224,15 @@ def test_a_password_and_lines_of_zebra_in_the_text_of_a_protocol(engine: Engine)
             assert line in told
         two.run("until ip route | grep -q 10.50; do sleep 0.05; done")
         assert "10.10.10.1/32" in two.run("ip addr show lo").stdout
+
+
+def test_all_of_frr_runs(engine: Engine) -> None:
+    one = Router("r1", services=list(ROUTING), routing=None)
+    Link(one, Host("h1"))
+    with Lab(one, quiet=True):
+        for service in one.services.values():
+            service.wait_ready()
+        one.vtysh("configure terminal", "router isis LAB", "exit", "interface eth0", "ip pim")
+        told = one.vtysh("show running-config")
+        assert "router isis LAB" in told
+        assert " ip pim" in told

@@ -32,7 +32,7 @@ def everything(site: Path) -> tuple[Node, ...]:
     upstairs = Switch("upstairs")
     Link(lan, upstairs)
     modem = Router("modem", services=["ssh"], processes=100)
-    manual = Router("manual", routing=None, cpus=0.5)
+    manual = Router("manual", cpus=0.5, frr="router bgp 65001\n neighbor 10.0.0.2 bfd\n")
     www = Host("www.example.com", services=[HTTP(files=site), FTP(files={"a": "b"})])
     mail = Host(
         "mail.example.com",
@@ -79,6 +79,7 @@ def test_all_that_can_be_declared_is_saved(
     assert [node.interfaces for node in again.nodes] == [node.interfaces for node in plan.nodes]
     assert [node.ruleset for node in again.nodes] == [node.ruleset for node in plan.nodes]
     assert [node.routes for node in again.nodes] == [node.routes for node in plan.nodes]
+    assert again.node("manual").services == plan.node("manual").services
     policies = [
         [n.firewall.policy.numbers for n in some if hasattr(n, "firewall")]
         for some in (saved.nodes, nodes)
