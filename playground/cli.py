@@ -27,7 +27,6 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from playground import owners
 from playground.errors import (
     AgentError,
     BadArgument,
@@ -382,13 +381,12 @@ def down(quiet: bool, lab_name: str | None, everything: bool) -> None:
     labs = _labs()
     records = labs.labs()
     if everything:
-        chosen = [record for record in records if owners.is_own(record.owner)]
+        chosen = [record for record in records if record.is_own]
     elif lab_name is None:
-        chosen = [
-            _only([record for record in records if owners.is_own(record.owner)], "say which LAB")
-        ]
+        chosen = [_only([record for record in records if record.is_own], "say which LAB")]
     else:
         fitting = [record for record in records if lab_name in (record.name, record.id)]
+        fitting = [record for record in fitting if not record.is_strange] or fitting
         chosen = [_only(fitting, "say its id")]
     _remove(labs, chosen, quiet)
 
@@ -580,9 +578,7 @@ def _attached(host: str | None, lab_name: str | None) -> Iterator[Lab]:
                         f"no lab that runs has a machine {host!r}: `playground ls` shows them"
                     )
             # A neighbour's lab on the same engine is not in the way.
-            lab_name = _only(
-                [record for record in records if owners.is_own(record.owner)] or records
-            ).id
+            lab_name = _only([record for record in records if record.is_own] or records).id
         engine, record = labs.find(lab_name)
         with Lab.attach(record.id, engine=engine, quiet=True) as lab:
             yield lab
@@ -612,7 +608,7 @@ def _remove(labs: RunningLabs, records: Sequence[LabRecord], quiet: bool) -> Non
     progress = make_progress(quiet)
     for record in records:
         with progress.step(f"taking down lab {record.name}"):
-            labs.stop(record.id)
+            labs.stop(record)
         with suppress(BadArgument):  # what has no folder has none to remove
             shutil.rmtree(_folder(record.id), ignore_errors=True)
         click.echo(f"lab {record.name} ({record.id}) is down")

@@ -10,6 +10,7 @@ they differ.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -85,6 +86,19 @@ class LabRecord:
     created: float
     keep: bool
     mark: str = ""
+    # Whose processes it is made of, where the kernel says that; None where the engine
+    # keeps its labels, and whoever may write them may do all else there too.
+    uid: int | None = None
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is this user's; what other users' labels say is no matter."""
+        return owners.is_own(self.owner) if self.uid is None else self.uid == os.geteuid()
+
+    @property
+    def is_strange(self) -> bool:
+        """Whether it is another user's for certain: its name and id take no name and id here."""
+        return self.uid is not None and self.uid != os.geteuid()
 
     @property
     def is_stale(self) -> bool:

@@ -93,6 +93,8 @@ class RunningLabs:
         """Return the one lab of this name or id and its engine; raises `LabNotFound`."""
         labs = [(engine, record) for engine in self._engines for record in engine.labs()]
         found = [(engine, record) for engine, record in labs if name in (record.name, record.id)]
+        # Whoever may start programs here may call a lab so, too.
+        found = [pair for pair in found if not pair[1].is_strange] or found
         if len(found) == 1:
             return found[0]
         if not found:
@@ -103,10 +105,15 @@ class RunningLabs:
             f"{len(found)} labs named {name!r} are running: say which by its id: {ids}"
         )
 
-    def stop(self, lab_id: str) -> None:
-        """Take a lab down, whoever runs it; one that is gone already is passed over."""
+    def stop(self, lab: LabRecord) -> None:
+        """Take a lab down, whoever runs it; one that is gone already is passed over.
+
+        Only where it was found: another engine may have one of the same id.
+
+        """
         for engine in self._engines:
-            engine.stop(lab_id)
+            if any((lab.id, lab.uid) == (record.id, record.uid) for record in engine.labs()):
+                engine.stop(lab.id)
 
     def close(self) -> None:
         for engine in self._engines:

@@ -792,7 +792,7 @@ class Lab:
     def _refuse_kept(self) -> None:
         """Refuse a name that a lab has which was meant to stay."""
         for record in self._engine.labs():
-            if record.keep and record.name == self.name:
+            if record.keep and record.name == self.name and not record.is_strange:
                 raise PlaygroundError(
                     f"a lab named {self.name!r} is kept running already: enter it with "
                     f"Lab.attach({self.name!r}), or take it down first with "

@@ -15,6 +15,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,9 @@ from pathlib import Path
 from playground.engine import KEEP, LAB, MARK, NAME, NODE, OWNER, ROLE, LabRecord
 
 KEEPER = "keeper"
+
+# Of a program that runs as its file's owner or group, inode(7).
+_SET_ID = stat.S_ISUID | stat.S_ISGID
 
 # What a lab's id is made of; control groups are called so too.
 _LAB_ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
@@ -53,15 +57,19 @@ def processes(proc: Path = Path("/proc")) -> Iterator[Found]:
                 continue
             labels = _labels(environ)
             status = Path(entry.path, "status").read_text()
-            pids, uid = _numbers(status, "NSpid"), _numbers(status, "Uid")[0]
+            pids, uids = _numbers(status, "NSpid"), _numbers(status, "Uid")
+            # Another user may start a program that becomes root, with any environment.
+            became = len(set(uids)) > 1 or os.stat(f"{entry.path}/exe").st_mode & _SET_ID
         except OSError:
             continue  # it ended meanwhile, or is another user's
+        if became:
+            continue
         # Whatever a host's processes put into their environment, none but its
         # first is the first, and a keeper is in no lab.
         depth = {KEEPER: 1, "node": 3}.get(labels.get(ROLE, ""))
         is_first = len(pids) == 1 or pids[-1] == 1
         if len(pids) == depth and is_first and _LAB_ID.fullmatch(labels.get(LAB, "")):
-            yield Found(pids, labels, uid)
+            yield Found(pids, labels, uids[0])
 
 
 def belongs(pid: int, lab_id: str) -> bool:
@@ -71,6 +79,11 @@ def belongs(pid: int, lab_id: str) -> bool:
     except OSError:
         return False
     return _labels(environ).get(LAB) == lab_id
+
+
+def _own_first(found: Found) -> tuple[bool, int]:
+    """Order what bears the labels of one lab: whoever may start programs may forge them."""
+    return found.uid != os.geteuid(), found.uid
 
 
 def find_keeper(lab_id: str, *, own: bool = False) -> int | None:
@@ -85,7 +98,7 @@ def find_keeper(lab_id: str, *, own: bool = False) -> int | None:
         for found in processes()
         if found.labels.get(ROLE) == KEEPER and found.labels.get(LAB) == lab_id
     ]
-    keepers.sort(key=lambda found: found.uid != os.geteuid())
+    keepers.sort(key=_own_first)
     if not keepers or (own and keepers[0].uid != os.geteuid()):
         return None
     return keepers[0].pids[0]
@@ -105,7 +118,11 @@ def find_nodes(lab_id: str) -> dict[str, tuple[int, ...]]:
 
 
 def find_labs() -> list[LabRecord]:
-    """Return the labs that run, oldest first."""
+    """Return the labs that run, oldest first.
+
+    Of those that bear one id this user's own is the lab, or one other's.
+
+    """
     keepers: dict[tuple[str, int], Found] = {}
     nodes: dict[tuple[str, int], list[str]] = {}
     for found in processes():
@@ -114,6 +131,11 @@ def find_labs() -> list[LabRecord]:
             keepers[lab] = found
         else:
             nodes.setdefault(lab, []).append(found.labels.get(NODE, ""))
+    chosen: dict[tuple[str, int], Found] = {}
+    for found in sorted(keepers.values(), key=_own_first):
+        lab_id = found.labels.get(LAB, "")
+        if not any(lab_id == other for other, _ in chosen):
+            chosen[lab_id, found.uid] = found
     records = [
         LabRecord(
             id=lab[0],
@@ -123,8 +145,9 @@ def find_labs() -> list[LabRecord]:
             created=_started(found.pids[0]),
             keep=found.labels.get(KEEP) == "1",
             mark=found.labels.get(MARK, ""),
+            uid=found.uid,
         )
-        for lab, found in keepers.items()
+        for lab, found in chosen.items()
     ]
     return sorted(records, key=lambda record: record.created)
 

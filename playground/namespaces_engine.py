@@ -299,7 +299,8 @@ def _sweep_cgroups() -> None:
     """Remove the control groups of labs whose keepers were killed."""
     # In this order: a lab that has groups has had its labels before.
     if left := cgroups.lab_ids():
-        running = {record.id for record in found_labels.find_labs()}
+        # None but this user makes groups here, and none but this user's labs have any.
+        running = {record.id for record in found_labels.find_labs() if record.is_own}
         cgroups.sweep([lab for lab in left if lab not in running])
 
 

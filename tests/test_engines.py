@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 
@@ -178,7 +179,7 @@ def test_one_engine_is_looked_at_where_one_is_asked_for(
 
 
 def test_a_lab_is_stopped_whoever_runs_it(two: dict[str, Running]) -> None:
-    RunningLabs().stop("school-1")
+    RunningLabs().stop(record("school", "school-1", 20))
     assert [lab.id for lab in RunningLabs().labs()] == ["home-1", "shop-1", "home-2"]
 
 
@@ -197,3 +198,12 @@ def test_without_a_trace_of_docker_nothing_of_it_is_imported() -> None:
     )
     said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert said.stdout == "NamespacesEngine() False\n", said.stderr
+
+
+def test_a_forged_id_takes_no_lab_of_another_engine_down(two: dict[str, Running]) -> None:
+    forged = dataclasses.replace(record("shop", "shop-1", 50), uid=4711)
+    two["namespaces"].records.append(forged)
+    RunningLabs().stop(forged)
+    assert [lab.id for lab in RunningLabs().labs()] == ["home-1", "school-1", "shop-1", "home-2"]
+    two["namespaces"].records.append(forged)
+    assert RunningLabs().find("shop")[0] is two["docker"]

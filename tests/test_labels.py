@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from support_agent import needs_root
 
+from playground import owners
 from playground.engine import LabLabels
+from playground.engines import RunningLabs
 from playground.labels import Found, find_keeper, find_labs, find_nodes, processes
 
 LAB = LabLabels("shop-1", "shop", "ada@desk:17", keep=True)
@@ -25,6 +33,7 @@ def process(proc: Path, pid: int, environ: dict[str, str], *inner: int) -> None:
     (folder / "environ").write_bytes("".join(words).encode())
     numbers = "\t".join(map(str, (pid, *inner)))
     (folder / "status").write_text(f"Name:\tpython3\nUid:\t7\t7\t7\t7\nNSpid:\t{numbers}\n")
+    (folder / "exe").symlink_to(sys.executable)
 
 
 def test_a_keeper_and_a_host_are_found_by_their_labels(tmp_path: Path) -> None:
@@ -106,6 +115,72 @@ def test_another_users_keeper_is_found_and_not_entered() -> None:
             assert find_keeper(labels.id) == keeper.pid
             assert find_keeper(labels.id, own=True) is None
         keeper.communicate(b"\n")
+
+
+def test_a_program_that_became_root_is_nobodys_keeper(tmp_path: Path) -> None:
+    """Another user started it, with an environment that may say anything."""
+    process(tmp_path, 100, LAB.as_labels("keeper"))
+    status = (tmp_path / "100" / "status").read_text()
+    (tmp_path / "100" / "status").write_text(status.replace("7\t7\t7\t7", "7\t0\t0\t0"))
+    process(tmp_path, 101, LAB.as_labels("keeper"))
+    program = tmp_path / "sudo"
+    program.touch()
+    program.chmod(0o4755)
+    (tmp_path / "101" / "exe").unlink()
+    (tmp_path / "101" / "exe").symlink_to(program)
+    assert list(processes(tmp_path)) == []
+
+
+@contextlib.contextmanager
+def labelled(labels: dict[str, str], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """A program of some user's that has the labels of a lab in its environment."""
+    with subprocess.Popen(
+        [sys.executable, "-S", "-c", "print(flush=True); input()"],
+        env={**os.environ, **labels},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd="/",
+        **options,
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@needs_root
+def test_what_another_user_forges_is_not_the_lab() -> None:
+    """Neither is a lab taken for a leftover by it, nor is a name taken by it."""
+    real = LabLabels(f"real-{os.getpid()}", "real", owners.own_name(), mark=owners.own_mark())
+    forged = LabLabels(real.id, "real", f"root@{socket.gethostname()}:999999999", keep=True)
+    node = {"playground.lab": real.id, "playground.role": "node", "playground.node": "h1"}
+    program = shutil.which("sleep")
+    assert program is not None
+    with (
+        labelled(real.as_labels("keeper")) as keeper,
+        subprocess.Popen(
+            [program, "1000"], env=forged.as_labels("keeper"), user=65534, cwd="/"
+        ) as other,
+        subprocess.Popen([program, "1000"], env=node, user=65534, cwd="/") as host,
+    ):
+        try:
+            time.sleep(0.1)  # until they are at their exec
+            [record] = [record for record in find_labs() if record.id == real.id]
+            assert (record.uid, record.is_own, record.is_strange) == (0, True, False)
+            assert not record.is_stale
+            assert record.nodes == ()
+            assert find_keeper(real.id) == keeper.pid
+            labs = RunningLabs("namespaces")
+            assert labs.find("real")[1] == record
+            keeper.kill()
+            keeper.wait()
+            [record] = [record for record in find_labs() if record.id == real.id]
+            assert (record.uid, record.is_own, record.is_strange) == (65534, False, True)
+        finally:
+            other.kill()
+            host.kill()
 
 
 def test_a_lab_that_does_not_exist_is_not_found() -> None:
