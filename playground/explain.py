@@ -112,7 +112,8 @@ def addresses(node: Node, name: str) -> list[str]:
         output_limit_mb=1,
     )
     lines = [line.split() for line in found.stdout.splitlines()]
-    return list(dict.fromkeys(words[0] for words in lines if words))
+    # Of a node without any IPv4 address, those of IPv4 come as ::ffff:10.0.4.2 (AI_V4MAPPED).
+    return list(dict.fromkeys(words[0].removeprefix("::ffff:") for words in lines if words))
 
 
 def _question(
@@ -263,9 +264,15 @@ class _Gathering:
             servers = tuple(livehosts.nameservers(self.node))
         except PlaygroundError:
             text, servers = "", ()
-        written = any(
-            target.lower() in map(str.lower, names) for _, names in livehosts.entries(text)
-        )
+        in_file = [
+            address
+            for address, names in livehosts.entries(text)
+            if target.lower() in map(str.lower, names)
+        ]
+        written = bool(in_file)
+        # getaddrinfo(3) leaves out the family of which a node has no address (AI_ADDRCONFIG);
+        # that is not the name's fault.
+        known = tuple(dict.fromkeys((*known, *map(str, in_file))))
         plan = self.plan.node(question.source)
         planned = [str(entry.address) for entry in plan.hosts if target in entry.names]
         return Names(

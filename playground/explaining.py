@@ -80,6 +80,8 @@ class _Walk(ServerFaults):
                 "name unknown",
                 f"{source} knows {target} as {', '.join(names.addresses)} only, which is no "
                 f"IPv{version}.",
+                f"Ask about the address that it knows: `lab.explain({source!r}, {target!r}, "
+                f"version={10 - int(version)})`.",
             )
         if facts.asking is not None and not facts.asking.ok:
             asking = facts.asking
@@ -97,11 +99,12 @@ class _Walk(ServerFaults):
                 "name unknown",
                 f"{source} does not know the name {target} any more: the lab had written it into "
                 f"its /etc/hosts.",
-                f"Write it there again: {source}.hosts[{target!r}] = {names.planned!r}.",
+                f"Write it there again: `{variable(source)}.hosts[{target!r}] = "
+                f"{names.planned!r}`.",
             )
         asks = f", nor does its name server {names.nameservers[0]}" if names.nameservers else ""
-        advice = f"Look at dict({variable(source)}.hosts)"
-        advice += f" and {variable(source)}.nameservers" if names.nameservers else ""
+        advice = f"Look at `dict({variable(source)}.hosts)`"
+        advice += f" and `{variable(source)}.nameservers`" if names.nameservers else ""
         return Fault(
             source,
             "name unknown",
@@ -140,13 +143,13 @@ class _Walk(ServerFaults):
                 node,
                 "unknown",
                 f"The answer came as far as {node}, which took it for its own.",
-                f"Look at {variable(node)}.connections() and its NAT.",
+                f"Look at `{variable(node)}.connections()` and its NAT.",
             )
         return Fault(
             source,
             "unknown",
             f"The answer came back to {source}, and the program that had asked did not get it.",
-            f"Look at {variable(source)}.firewall.rules().",
+            f"Look at `{variable(source)}.firewall.rules()`.",
         )
 
     def _outside(self, router: str) -> Fault | None:
@@ -298,8 +301,9 @@ class _Walk(ServerFaults):
                     f"{node} drops what comes from {packet.source} by {came.interface}, because "
                     f"its own way to {packet.source} leaves by {home.interface} (rp_filter).",
                     f"Give {node} a route to {packet.source} by {came.interface}, or turn the "
-                    f'filter off: {variable(node)}.sysctls["net.ipv4.conf.all.rp_filter"] = 0 '
-                    f"(and that of the interface).",
+                    f'filter off: `{variable(node)}.sysctls["net.ipv4.conf.all.rp_filter"] = 0` '
+                    f'and `{variable(node)}.sysctls["net.ipv4.conf.{came.interface}.rp_filter"] '
+                    f"= 0`.",
                 )
             return self._no_route(node, packet.source, role, back=role == "probe")
         if ip_address(packet.source).is_link_local:
@@ -334,7 +338,8 @@ class _Walk(ServerFaults):
                     node,
                     "firewall",
                     f"{node} does not let its own packet out: a rule of its firewall drops it.",
-                    f"Look at {variable(node)}.firewall.rules() and `nft list ruleset` there.",
+                    f"Look at `{variable(node)}.firewall.rules()` and "
+                    f'`{variable(node)}.run("nft list ruleset")`.',
                 )
         else:
             destination = packet_of(self.last).source if self.last is not None else ""
@@ -412,6 +417,6 @@ class _Walk(ServerFaults):
             "mtu",
             f"Small packets pass, and those of {large.size_bytes} bytes from {large.sender} are "
             f"lost at {narrow}, whose next link takes less; {why}: an MTU black hole.",
-            'Let ICMP errors pass (firewall.accept(protocol="icmp")), or give all links the same '
-            "MTU.",
+            f'Let ICMP errors pass: `{variable(node)}.firewall.accept(protocol="icmp")`, or give '
+            "all links the same MTU.",
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playground.plan import NodePlan
+from playground.plan import NO_NAME_SERVER, NodePlan
 
 
 def hosts_text(node: NodePlan) -> str:
@@ -36,7 +36,7 @@ def resolver_text(node: NodePlan) -> str:
     """Return the text of a node's /etc/resolv.conf."""
     if not node.nameservers:
         # Without a line, resolv.conf(5) means the local machine: it refuses at once.
-        return "# This lab has no name server: /etc/hosts has every name.\n"
+        return NO_NAME_SERVER
     lines = [f"search {' '.join(node.search)}"] if node.search else []
     lines += [f"nameserver {address}" for address in node.nameservers]
     lines.append("options timeout:1 attempts:2")

@@ -32,6 +32,7 @@ from playground.engines import RunningLabs, check_name, choose
 from playground.errors import (
     AgentError,
     AgentGone,
+    BadArgument,
     LabNotFound,
     LabWarning,
     NodeDied,
@@ -167,6 +168,33 @@ class Lab:
     def links(self) -> tuple[Link, ...]:
         """Every link between the nodes, once, in the order found."""
         return tuple(dict.fromkeys(link for node in self.nodes for link in node.links))
+
+    def link(self, a: Node | str, b: Node | str, *, interface: str | None = None) -> Link:
+        """Return the link between two nodes; of several, that at an ``interface`` of the first.
+
+        Raises `NoSuchNode` for a name that no node has, and `BadArgument` where there is
+        no such link, or more than one.
+
+        >>> lab.link("h1", "home").down()
+
+        """
+        first, second = (self[item] if isinstance(item, str) else item for item in (a, b))
+        found = [link for link in self.links if {end.node for end in link.ends} == {first, second}]
+        if interface is not None:
+            wires = match(self.links, self.plan())
+            found = [link for link in found if wires[link].end_at(first.name, interface)]
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            where = f" at its interface {interface}" if interface is not None else ""
+            near = ", ".join(link.peer(first).node.name for link in first.links) or "nobody"
+            raise BadArgument(
+                f"{first.name} has no link to {second.name}{where}; it is linked to {near}"
+            )
+        raise BadArgument(
+            f"there are {len(found)} links between {first.name} and {second.name}: give "
+            f"interface=, the name of {first.name}'s interface"
+        )
 
     @property
     def running(self) -> bool:

@@ -30,8 +30,8 @@ class LinkFaults(Notes):
                 node,
                 "interface down",
                 f"{node}'s interface {interface.name} is set down, and its way leads through it.",
-                f'Set it up: {variable(node)}.run("ip link set {interface.name} up"), and look '
-                f"whether its routes are still there.",
+                f'Set it up: `{variable(node)}.run("ip link set {interface.name} up")`, and look '
+                f"whether its routes are still there: `{variable(node)}.routes()`.",
             )
         if not interface.carrier and interface.name != "lo":
             self.step(node, "link", f"{interface.name} has no carrier", False)
@@ -43,7 +43,7 @@ class LinkFaults(Notes):
                 "link down",
                 f"{node}'s interface {interface.name} has no carrier: nothing is plugged in at "
                 f"the other end.",
-                "Plug the link in: link.up().",
+                "Plug something in at the other end.",
             )
         return None
 
@@ -56,14 +56,14 @@ class LinkFaults(Notes):
                 node.node,
                 "link down",
                 f"The link between {here.node} and {there.node} is down: the cable is pulled out.",
-                "Plug it in again: link.up().",
+                f"Plug it in again: `{self._link(wire)}.up()`.",
             )
         return Fault(
             there.node,
             "interface down",
             f"{there.node}'s interface {there.interface}, at the other end of {here.node}'s "
             f"{here.interface}, is set down.",
-            f'Set it up: {variable(there.node)}.run("ip link set {there.interface} up").',
+            f'Set it up: `{variable(there.node)}.run("ip link set {there.interface} up")`.',
         )
 
     def _lost(self, left: Sighting, goal: tuple[str, str] | None) -> Fault:
@@ -104,14 +104,14 @@ class LinkFaults(Notes):
                     interface = facts.states[end.node].interface(end.interface)
                     if interface is None:
                         continue
-                    ends.append((end.node, interface.mtu_bytes))
+                    ends.append((end.node, end.interface, interface.mtu_bytes))
                     if (fault := self._interface(end.node, interface)) is not None:
                         return fault
                 elif (port := facts.ports.get((end.node, end.interface))) is not None:
                     fault = self._port(wire, here, there, end, port)
                     if fault is not None:
                         return fault
-            small = next(((name, mtu) for name, mtu in ends if mtu < size), None)
+            small = next(((name, mtu) for name, _, mtu in ends if mtu < size), None)
             if small is not None:
                 self.step(small[0], "mtu", f"{small[1]} bytes, of which {size} came", False)
                 return Fault(
@@ -119,7 +119,13 @@ class LinkFaults(Notes):
                     "mtu",
                     f"{small[0]} takes no frame of more than {small[1]} bytes on its link, and "
                     f"this one has {size}: both ends of a link must have the same MTU.",
-                    "Give both ends the same MTU.",
+                    "Give both ends the same MTU: "
+                    + " and ".join(
+                        f'`{variable(name)}.run("ip link set {port} mtu {size}")`'
+                        for name, port, mtu in ends
+                        if mtu < size
+                    )
+                    + ".",
                 )
         return None
 
@@ -138,7 +144,7 @@ class LinkFaults(Notes):
                     "loss",
                     f"The link between {here.node} and {there.node} was told to lose "
                     f"{toward.loss_percent:g} % of the frames toward {there.node}.",
-                    "Take that away: link.restore(), or try again.",
+                    f"Take that away: `{self._link(wire)}.restore()`, or try again.",
                 )
         return None
 
@@ -159,7 +165,7 @@ class LinkFaults(Notes):
                 "link down",
                 f"{node} is not plugged in at {end.node}: the link between {node} and {end.node} "
                 f"is down.",
-                "Plug it in again: link.up().",
+                f"Plug it in again: `{self._link(wire)}.up()`.",
             )
         if state != "forwarding":
             self.step(end.node, "port", f"{end.interface} is {state}", False)
@@ -168,7 +174,8 @@ class LinkFaults(Notes):
                 "switch",
                 f"The switch {end.node} does not pass frames on at its port to {node}: it is "
                 f"{state}.",
-                f"Look at {end.node}.ports(); with STP, wait: lab.wait_converged().",
+                f"Look at `{variable(end.node)}.ports()`; a spanning tree may still be forming, or "
+                f"keep the port closed for good, where there is another way.",
             )
         return None
 
@@ -197,13 +204,15 @@ class LinkFaults(Notes):
                     "switch",
                     f"The frame came into the switch {entered.node} and did not leave it towards "
                     f"{goal[0]}.",
-                    f"Look at {entered.node}.table(), at its ports, and at their VLANs.",
+                    f"Look at `{variable(entered.node)}.table()`, at its ports "
+                    f"(`{variable(entered.node)}.ports()`), and at their VLANs.",
                 )
         return Fault(
             left.place,
             "unknown",
             f"The frame left {left.place} by {left.interface} and did not come to {goal[0]}.",
-            f"Capture on both ends: the link between {left.place} and {goal[0]}.",
+            f"Capture on both ends: `{variable(left.place)}.capture()` and "
+            f"`{variable(goal[0])}.capture()`.",
         )
 
     def _stale(self, left: Sighting, goal: tuple[str, str] | None) -> Fault:
@@ -214,7 +223,7 @@ class LinkFaults(Notes):
             "stale neighbour",
             f"{left.place} sends to the MAC address {left.mac_destination} at {left.interface}, "
             f"and {whose}: what it remembers of its neighbour is wrong.",
-            f'Let it forget: {variable(left.place)}.run("ip neigh flush all").',
+            f'Let it forget: `{variable(left.place)}.run("ip neigh flush all")`.',
         )
 
 

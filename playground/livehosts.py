@@ -9,6 +9,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from playground import files
 from playground.errors import BadArgument, PlaygroundError, TransferFailed, UnknownName
 from playground.live import Node
+from playground.plan import NO_NAME_SERVER
 from playground.tables import Table, Tabular
 
 _HOSTS = "/etc/hosts"
@@ -226,6 +227,8 @@ def set_nameservers(node: Node, addresses: Iterable[str | IPv4Address | IPv6Addr
         rest = [
             line if line.endswith("\n") else line + "\n"
             for line in text.splitlines(keepends=True)
-            if line.split()[:1] != ["nameserver"]
+            if line.split()[:1] != ["nameserver"] and line != NO_NAME_SERVER
         ]
+        if not lines:
+            rest.append(NO_NAME_SERVER)
         _write(node, _RESOLVER, "".join([*rest, *lines]))

@@ -27,6 +27,10 @@ from playground.vlans import PortPlan
 LOOPBACK = "lo"
 
 
+# Of a resolv.conf, for whoever reads it.
+NO_NAME_SERVER = "# This lab has no name server: /etc/hosts has every name.\n"
+
+
 @dataclass(frozen=True)
 class InterfacePlan:
     """One network interface inside a host or router.
@@ -343,6 +347,10 @@ class WirePlan:
     def pair(self) -> tuple[WireEnd, WireEnd, int, bool]:
         """What it is made of; all else may change while it is there."""
         return self.a, self.b, self.mtu_bytes, self.offload
+
+    def end_at(self, node: str, interface: str) -> WireEnd | None:
+        """Return the end that is this interface; None: neither is."""
+        return next((end for end in (self.a, self.b) if end == WireEnd(node, interface)), None)
 
     def cut(self, switches: Collection[str]) -> tuple[WireEnd, ...]:
         """Return the ends that are set down where it is unplugged: at a switch, or both.

@@ -27,13 +27,17 @@ class RouteFaults(LinkFaults):
         kind = forbids.get(way.errno or 0) or (
             way.kind if way.kind in ("blackhole", "prohibit", "unreachable") else None
         )
-        if kind is not None and self._own_kind(node, destination, kind):
+        if kind is not None and (own := self._own_kind(node, destination, kind)):
+            article = "an" if kind == "unreachable" else "a"
+            six = " -6" if ":" in destination else ""
             self.step(node, f"route{back}", f"{destination}: {kind}", False)
             return Fault(
                 node,
                 "forbidden route",
-                f"{node} has a {kind} route for {destination}: it throws such packets away.",
-                f"Look at {variable(node)}.routes(), and take it away: `ip route del {kind} ...`.",
+                f"{node} has {article} {kind} route for {destination}: it throws such packets "
+                f"away.",
+                f"Look at `{variable(node)}.routes()`, and take it away: "
+                f'`{variable(node)}.run("ip{six} route del {kind} {own[0]}")`.',
             )
         if way.errno is not None:
             return self._no_route(node, destination, role)
@@ -45,11 +49,14 @@ class RouteFaults(LinkFaults):
         self.used[node, way.interface or "", hop] = None
         return self._neighbour(node, way.interface or "", hop, way)
 
-    def _own_kind(self, node: str, destination: str, kind: str) -> bool:
-        return any(
-            route.kind == kind and ip_address(destination) in route.destination
+    def _own_kind(self, node: str, destination: str, kind: str) -> list[str]:
+        """Return the destinations of the routes of a kind that take a packet, narrowest first."""
+        found = [
+            route.destination
             for route in self.facts.states[node].routes
-        )
+            if route.kind == kind and ip_address(destination) in route.destination
+        ]
+        return [str(one) for one in sorted(found, key=lambda one: -one.prefixlen)]
 
     def _no_route(self, node: str, destination: str, role: str, back: bool = False) -> Fault:
         facts = self.facts
@@ -82,7 +89,7 @@ class RouteFaults(LinkFaults):
                 "no address",
                 f"{node} has no IPv{version} address on any of its interfaces, and so no way to "
                 f"{destination}.",
-                f"Look at `ip address` on {node}; declare IPv6 with Lab(ipv6=True).",
+                self._addressing(node, version),
             )
         said = f"{node} has no route {'back ' if back else ''}to {destination}."
         if planned is None and (found := unheard(facts, node, destination, said)) is not None:
@@ -93,22 +100,77 @@ class RouteFaults(LinkFaults):
         if planned is not None:
             via = f"via {planned[0]} " if planned[0] else ""
             way = f" The lab had given it one: {via}dev {planned[1]}."
-        example = f'via="{planned[0]}"' if planned and planned[0] else 'via="..."'
+        give = self._giving_a_route(node, destination, planned)
         if back:
             return Fault(
                 node,
                 "no route back",
                 f"The packet came to {node}, and its answer goes nowhere: {node} has no route "
                 f"back to {destination}.{way}",
-                f'Give it one: {variable(node)}.route("{destination}", {example}).',
+                f"Give it one: {give}.",
             )
         return Fault(
             node,
             "no route",
             f"{node} has no route to {destination}.{way}",
-            f"Look at {variable(node)}.routes(), and give it one: {variable(node)}.route("
-            f'"{destination}", {example}), or a default route.',
+            f"Look at `{variable(node)}.routes()`, and give it one, to there or a default route: "
+            f"{give}.",
         )
+
+    def _addressing(self, node: str, version: int) -> str:
+        """Return how a node without an address comes to one."""
+        plan = self.facts.plan
+        look = f'Look at `{variable(node)}.run("ip address")`'
+        for interface in plan.node(node).interfaces:
+            planned = [one for one in interface.addresses if one.version == version]
+            if version == 4 and interface.dhcp:
+                servers = [
+                    one.name
+                    for one in plan.nodes
+                    if any(settings.service == "dhcp" for settings in one.services)
+                ]
+                starts = " and ".join(
+                    f'`{variable(name)}.services["dhcp"].start()`' for name in servers[:1]
+                )
+                return (
+                    f"{look}: its lease has run out or was taken back. Let its DHCP server answer: "
+                    f"{starts}; the host goes on asking."
+                )
+            if planned:
+                return (
+                    f"{look}, and give it the planned one: "
+                    f'`{variable(node)}.run("ip address add {planned[0]} dev {interface.name}")`.'
+                )
+        if version == 6:
+            return f"{look}; declare IPv6 with `Lab(..., ipv6=True)`, or give the link a subnet."
+        return f"{look}; link it, or give its link an IPv{version} subnet."
+
+    def _giving_a_route(
+        self, node: str, destination: str, planned: tuple[str | None, str] | None
+    ) -> str:
+        """Return the call that gives a route: the planned one, else by a router next to it."""
+        gateway = planned[0] if planned else None
+        if planned and gateway is None:
+            six = "-6 " if ":" in destination else ""
+            return f'`{variable(node)}.run("ip {six}route add {destination} dev {planned[1]}")`'
+        if gateway is None:
+            version = ip_address(destination).version
+            gateway = next(
+                (
+                    str(address.ip)
+                    for interface in self.facts.plan.node(node).interfaces
+                    for name, port in self.facts.wires.crossed((node, interface.name))
+                    if name != node and self.facts.plan.node(name).kind == "router"
+                    for there in self.facts.plan.node(name).interfaces
+                    if there.name == port
+                    for address in there.addresses
+                    if address.version == version
+                ),
+                None,
+            )
+        if gateway is None:
+            return "there is no router next to it, so link one to it"
+        return f'`{variable(node)}.route("{destination}", via="{gateway}")`'
 
     def _unaddressed(self, node: str, packet: Packet) -> Fault:
         """Return the fault of a node that has an address for its own link only."""
@@ -121,7 +183,7 @@ class RouteFaults(LinkFaults):
             "no address",
             f"{node} sends from {packet.source}, which means something on its own link only: it "
             f"has no other IPv{packet.version} address.",
-            f"Give it one: look at `ip address` on {node}.",
+            self._addressing(node, packet.version),
         )
 
     def _planned_route(self, node: str, destination: str) -> tuple[str | None, str] | None:
@@ -182,15 +244,33 @@ class RouteFaults(LinkFaults):
                             if interface is not None
                             else f"{gateway} to be elsewhere."
                         ),
-                        f"Give it the mask of the others: {own.ip}/{usual.prefixlen}.",
+                        "Give it the mask of the others: "
+                        + self._readdress(node, one.name, own, f"{own.ip}/{usual.prefixlen}"),
                     )
                 return Fault(
                     node,
                     "wrong address",
                     f"{node} has the address {own} on {one.name}, and its neighbours there are "
                     f"on {usual}: it is in another network than they.",
-                    f"Give it a free address of {usual}.",
+                    f"Give it a free address of {usual}"
+                    + (
+                        ": " + self._readdress(node, one.name, own, free)
+                        if (free := self._planned_in(node, one.name, usual))
+                        else "."
+                    ),
                 )
+        return None
+
+    def _readdress(self, node: str, interface: str, old: object, new: str) -> str:
+        """Return the call that gives an interface another address, and its way back to the link."""
+        commands = f"ip address del {old} dev {interface}; ip address add {new} dev {interface}"
+        return f'`{variable(node)}.run("{commands}")`; look whether its routes are still there.'
+
+    def _planned_in(self, node: str, interface: str, network: object) -> str | None:
+        for one in self.facts.plan.node(node).interfaces:
+            for address in one.addresses:
+                if one.name == interface and address.network == network:
+                    return str(address)
         return None
 
     def _peers(self, node: str, interface: str) -> list[str]:
@@ -224,7 +304,7 @@ class RouteFaults(LinkFaults):
                 "forwarding off",
                 f"{node} got the packet for {packet.destination} and does not pass it on: "
                 f"forwarding is off ({setting} = 0).",
-                f'Turn it on: {variable(node)}.sysctls["{setting}"] = 1.',
+                f'Turn it on: `{variable(node)}.sysctls["{setting}"] = 1`.',
             )
         before = self._before(node)
         if self.hop and not any(name == node for name, _ in self._owners(self.hop)):
@@ -233,14 +313,14 @@ class RouteFaults(LinkFaults):
                 "stale neighbour",
                 f"{before} takes {self.hop} to be at {came.mac_destination}, which is {node}'s: "
                 f"what it remembers of its neighbour is wrong.",
-                f'Let it forget: {variable(before)}.run("ip neigh flush all").',
+                f'Let it forget: `{variable(before)}.run("ip neigh flush all")`.',
             )
         return Fault(
             before,
             "wrong gateway",
             f"{before} sends what is for {packet.destination} to {node}, which is a host and "
             f"forwards nothing.",
-            f"Let the route of {before} lead to a router: look at {variable(before)}.routes().",
+            f"Let the route of {before} lead to a router: look at `{variable(before)}.routes()`.",
         )
 
     def _before(self, node: str) -> str:
@@ -256,7 +336,9 @@ class RouteFaults(LinkFaults):
             "routing loop",
             f"The packet goes round between {' and '.join(ring)} until its time to live is over: "
             f"each takes another for the way.",
-            f"Look at the routes of {' and '.join(ring)}; `traceroute` shows the ring.",
+            "Look at the routes: "
+            + " and ".join(f"`{variable(name)}.routes()`" for name in ring)
+            + "; a traceroute shows the ring.",
         )
 
     def _neighbour(self, node: str, interface: str, hop: str, way: Way) -> Fault:
@@ -282,7 +364,7 @@ class RouteFaults(LinkFaults):
                 "no route",
                 f"{node} had no route to {self._aim()} when the packet came, and has one now: its "
                 f"routes have just changed.",
-                "Ask again; where routers speak a protocol, lab.wait_converged() waits for them.",
+                "Ask again; where routers speak a protocol, `lab.wait_converged()` waits for them.",
             )
         if known is not None and known.mac and known.state not in ("failed", "incomplete"):
             return self._unknown(node, f"has a neighbour {hop} and did not send it anything")
@@ -306,7 +388,7 @@ class RouteFaults(LinkFaults):
                     f"{node} sends what is for {self._aim()} to the gateway {hop}, and nobody on "
                     f"its link at {interface} has that address{elsewhere}.",
                     f"Let the route lead to a router next to it: look at "
-                    f"{variable(node)}.routes() and at who is on the link.",
+                    f"`{variable(node)}.routes()` and at who is on the link.",
                 )
             if facts.names.behind is not None:
                 return self._behind(facts.names.expected or hop)
@@ -349,7 +431,8 @@ class RouteFaults(LinkFaults):
             owner,
             "neighbour silent",
             f"{owner} has {hop}, and {node} asks for it and hears no answer.",
-            f"Look at arp_ignore and at the arp tables of nft on {owner}.",
+            f'Look at `{variable(owner)}.sysctls["net.ipv4.conf.all.arp_ignore"]` and at the arp '
+            f'tables of nft: `{variable(owner)}.run("nft list ruleset")`.',
         )
 
     def _had_no_route(self, node: str) -> bool:

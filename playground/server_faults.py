@@ -30,7 +30,7 @@ class ServerFaults(RouteFaults):
                 "wrong name",
                 f"The packet came to {node}, which is not {expected}: on {question.source} "
                 f"{question.target} means {facts.address}, which is {node}'s.",
-                f"Look at dict({variable(question.source)}.hosts) and at the name server's "
+                f"Look at `dict({variable(question.source)}.hosts)` and at the name server's "
                 f"records.",
             )
         if question.port is None:
@@ -59,7 +59,7 @@ class ServerFaults(RouteFaults):
                 "ping ignored",
                 f"{node} got the echo request and does not answer any "
                 f"(net.ipv4.icmp_echo_ignore_all = 1).",
-                f'{variable(node)}.sysctls["net.ipv4.icmp_echo_ignore_all"] = 0 lets it answer.',
+                f'Let it answer: `{variable(node)}.sysctls["net.ipv4.icmp_echo_ignore_all"] = 0`.',
             )
         return None
 
@@ -86,9 +86,12 @@ class ServerFaults(RouteFaults):
         ]
         service = self._service_at(node, port)
         start = (
-            f'{variable(node)}.services["{service}"].start()'
+            f'`{variable(node)}.services["{service}"].start()`'
             if service
-            else f"start a server on {node} that listens on port {port}"
+            else f"start a server on {node} that listens on port {port}, for example "
+            f'`{variable(node)}.start("python3 -m http.server {port}")`'
+            if protocol == "tcp"
+            else f"start a server on {node} that listens on {protocol} port {port}"
         )
         if not here:
             self.step(node, "socket", f"nothing listens on {protocol} port {port}", False)
@@ -99,7 +102,7 @@ class ServerFaults(RouteFaults):
                     "NAT",
                     f"The packet came to {node} itself, where nothing listens on {protocol} port "
                     f"{port}, and {node} has no forward of that port to a host inside.",
-                    f"Open it: {variable(node)}.forward(uplink, port={port}, to=(host, {port})).",
+                    f"Open it: {self._forward(node, port, self._inside(node), port)}.",
                 )
             named = f" ({service})" if service else ""
             return Fault(
@@ -107,7 +110,7 @@ class ServerFaults(RouteFaults):
                 "server stopped",
                 f"The packet came to {node}, and nothing listens there on {protocol} port "
                 f"{port}{named}.",
-                f"Start it: {start}." if service else f"{start.capitalize()}.",
+                f"Start it: {start}." if service else f"{start[0].upper()}{start[1:]}.",
             )
         wanted = packet.destination if packet is not None else facts.address or ""
         fits = [one for one in here if takes(one, wanted)]
@@ -193,14 +196,15 @@ class ServerFaults(RouteFaults):
         facts = self.facts
         self.step(node, "rule", f"{hit.place}: {hit.rule}", False)
         answer = "The answer" if role == "answer" else "The packet"
+        port = facts.question.port or 80
         if 'comment "outside"' in hit.rule:
             return Fault(
                 node,
                 "NAT",
                 f"{answer} for {hit.packet.destination} stops at {node}, which translates "
                 f"addresses and lets nothing in that begins outside.",
-                f"Open a port: {variable(node)}.forward(uplink, port={facts.question.port or 80},"
-                f" to=(host, {facts.question.port or 80})), then ask for {node}.",
+                f"Open a port: {self._forward(node, port, self._inside(node), port)}, then ask "
+                f"for {node}.",
             )
         verb = "rejects" if "reject" in hit.rule else "drops"
         what = (
@@ -212,8 +216,10 @@ class ServerFaults(RouteFaults):
             node,
             "firewall",
             f"{answer} stops at the firewall of {node}: {what}.",
-            f"Look at {variable(node)}.firewall.rules() or `nft list ruleset` on {node}, and let "
-            f"it pass: {variable(node)}.firewall.accept({self._accepting()}).",
+            f"Look at `{variable(node)}.firewall.rules()` and "
+            f'`{variable(node)}.run("nft list ruleset")`, and let it pass: '
+            f"`{variable(node)}.firewall.accept({self._accepting()})`, before the rule that stops "
+            f"it.",
         )
 
     def _accepting(self) -> str:
@@ -231,7 +237,7 @@ class ServerFaults(RouteFaults):
                     node,
                     "firewall",
                     f"The firewall of {node} rejects it, and says so: administratively prohibited.",
-                    f"Look at {variable(node)}.firewall.rules() and the rules of iptables there.",
+                    f"Look at `{variable(node)}.firewall.rules()` and the rules of iptables there.",
                 )
         return None
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from playground.explanations import Step
 from playground.packet_facts import Facts, RuleHit, packet_of, role_of
+from playground.plan import WirePlan
 from playground.sightings import Sighting
 
 
@@ -82,16 +83,42 @@ class Notes:
 
     def _behind(self, target: str) -> Fault:
         router = self.facts.names.behind or ""
-        port = self.facts.question.port
-        shown = f"port={port}, " if port else ""
+        port = self.facts.question.port or 80
         return Fault(
             router,
             "NAT",
             f"{target} lies behind {router}, which translates addresses: outside of it {target} "
             f"has no address and no name, and nothing can begin a connection to it.",
-            f"Open a port: {variable(router)}.forward(uplink, {shown}to=({variable(target)}, "
-            f"{port or 80})), then ask for {router}.",
+            f"Open a port: {self._forward(router, port, variable(target), port)}, then ask for "
+            f"{router}.",
         )
+
+    def _forward(self, router: str, port: int, host: str, to_port: int) -> str:
+        """Return the call that forwards a port of a router's to a host behind it."""
+        nat = self.facts.plan.node(router).nat
+        interface = nat.uplinks[0].interface if nat is not None and nat.uplinks else ""
+        wire = next((one for one in self.facts.plan.wires if one.end_at(router, interface)), None)
+        uplink = self._link(wire) if wire is not None else "link"
+        return f"`{variable(router)}.forward({uplink}, port={port}, to=({host}, {to_port}))`"
+
+    def _inside(self, router: str) -> str:
+        """Return a host behind a router, as one would call it in Python."""
+        plan = self.facts.plan
+        nat = plan.node(router).nat
+        outside = {item.interface for item in nat.uplinks} if nat is not None else set()
+        for interface in plan.node(router).interfaces:
+            if interface.name not in outside:
+                for name, _ in self.facts.wires.crossed((router, interface.name)):
+                    if name != router and plan.node(name).kind == "host":
+                        return variable(name)
+        return variable(router)
+
+    def _link(self, wire: WirePlan) -> str:
+        """Return how a link is called in Python: by its two nodes, and where it is."""
+        nodes = [wire.a.node, wire.b.node]
+        alike = [one for one in self.facts.plan.wires if [one.a.node, one.b.node] == nodes]
+        which = f", interface={wire.a.interface!r}" if len(alike) > 1 else ""
+        return f"lab.link({nodes[0]!r}, {nodes[1]!r}{which})"
 
     def _double(self, node: str, address: str, owners: Sequence[tuple[str, str]]) -> Fault:
         planned = [
@@ -111,8 +138,15 @@ class Notes:
             "duplicate address",
             f"{address} is the address of more than one machine on the same network, {names}: "
             f"packets for it go to whoever answered last.",
-            f"Give {wrong[0]} another address.",
+            f'Give {wrong[0]} another address: `{variable(wrong[0])}.run("ip address del '
+            f'{address}/{self._length(wrong, address)} dev {wrong[1]}")` takes this one away.',
         )
+
+    def _length(self, place: tuple[str, str], address: str) -> str:
+        """Return the prefix length of an address that an interface has."""
+        state = self.facts.states[place[0]].interface(place[1])
+        found = (one.address for one in (state.addresses if state else ()) if one.ip == address)
+        return next(found, address).partition("/")[2] or ("128" if ":" in address else "32")
 
     def _unknown(self, node: str, what: str) -> Fault:
         self.step(node, "packet", what, False)
@@ -120,7 +154,8 @@ class Notes:
             node,
             "unknown",
             f"{node} {what}, for a reason that none of its tables shows.",
-            f"Capture on {node}, and look at `nft list ruleset` and `iptables -S` there.",
+            f"Capture there: `{variable(node)}.capture()`, and look at "
+            f'`{variable(node)}.run("nft list ruleset")` and at the rules of iptables.',
         )
 
 

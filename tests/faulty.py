@@ -17,6 +17,7 @@ from playground.engine import Engine
 from playground.explanations import CAUSES, Explanation
 from playground.lab import Lab
 from playground.network import Host, Link, Machine, Router, Switch
+from tests.advice import check_advice
 
 SERVER = """
 import socket, sys, time
@@ -63,7 +64,9 @@ class Net:
         options.setdefault("version", 4)
         if options.get("protocol") != "icmp":
             options.setdefault("port", 80)
-        return self.lab.explain(source, target, **options)
+        found = self.lab.explain(source, target, **options)
+        check_advice(found, self.lab)
+        return found
 
 
 @contextmanager

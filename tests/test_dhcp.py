@@ -17,6 +17,7 @@ from playground.lab import Lab
 from playground.network import Host, Link, Router, Switch
 from playground.planning import make_plan
 from playground.services import DHCP, DHCPRelay
+from tests.advice import check_advice, follow
 
 
 class Home:
@@ -132,6 +133,15 @@ def test_hosts_ask_a_server_for_their_addresses(engine: Engine) -> None:
         lab.start()
         assert late.ping("www", count=1).received == 1
         assert not compare(lab._plan, lab.plan())
+
+        # A lease that has run out is not cured by declaring anything.
+        home.h2.run("ip address flush dev eth0")
+        found = lab.explain(home.h2, home.www)
+        assert (found.node, found.cause) == ("h2", "no address"), found
+        assert "its lease has run out" in found.advice
+        assert "ipv6" not in found.advice
+        check_advice(found, lab)
+        follow(found, lab)
 
 
 def test_a_relay_takes_questions_to_a_server_elsewhere(engine: Engine) -> None:

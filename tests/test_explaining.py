@@ -180,7 +180,7 @@ def test_a_rule_that_drops_is_named(plan: Plan) -> None:
     known = facts(plan, sightings=came, hits=(hit,), ways={"h1": ON})
     found = decide(known)
     assert (found.node, found.cause) == ("r1", "firewall")
-    assert "<code>nft list ruleset</code>" in found._repr_html_()
+    assert "<code>r1.run(&quot;nft list ruleset&quot;)</code>" in found._repr_html_()
     assert "`tcp dport 80 drop`" in found.sentence
     # One about another packet says nothing.
     other = dataclasses.replace(hit, packet=Packet(TCP, "10.0.1.2", "10.0.2.2", 1, 2, sequence=5))

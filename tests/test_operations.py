@@ -584,6 +584,17 @@ def test_name_servers_are_edited_live(shop: Shop) -> None:
     assert h2.nameservers == before
 
 
+def test_a_resolver_file_says_no_longer_that_there_is_no_name_server(h1: Host) -> None:
+    before = h1.read("/etc/resolv.conf")
+    try:
+        h1.nameservers = []
+        assert "has no name server" in h1.read("/etc/resolv.conf")
+        h1.nameservers = ["203.0.113.1"]
+        assert "has no name server" not in h1.read("/etc/resolv.conf")
+    finally:
+        h1.write("/etc/resolv.conf", before)
+
+
 # Services
 
 
