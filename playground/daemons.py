@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from itertools import count
 
-from playground.addresses import Address, Network
+from playground.addresses import Address, InterfaceAddress, Network
 from playground.addressing import FAMILIES, Addressing
 from playground.errors import TopologyError
 from playground.frr import (
@@ -294,16 +294,23 @@ class _Domain:
             return False
         if (announce := router.bgp_links.get(port.link)) is not None:
             return not announce
-        return self._between(port) and bool(
+        return self._hidden_by_default(port) and bool(
             self._loopbacks[router]
             or any(
-                other.router.bgp_links.get(other.link, not self._between(other))
+                other.router.bgp_links.get(other.link, not self._hidden_by_default(other))
                 for other in self.ports[router]
             )
         )
 
-    def _between(self, port: _Port) -> bool:
-        """Tell whether a port's network has nobody on it but BGP routers, of several systems."""
+    def _hidden_by_default(self, port: _Port) -> bool:
+        """Tell whether a port's network is one that BGP is not usually told to announce.
+
+        Nobody is on it but BGP routers, of several systems, and somebody has chosen its
+        addresses.  Where the lab did, all that is in it is to reach all.
+
+        """
+        if not _numbered_by_hand(port.segment, self.family):
+            return False
         there = {other.router for other in self._heard[port.segment, "bgp"]}
         return bool(self.outer(port)) and {end.node for end in port.segment.ends} == there
 
@@ -399,6 +406,15 @@ class _Domain:
             for peer in self.outer(port):
                 number = self.as_numbers[peer.router]
                 yield BgpPeer(peer.address, number, on_subnet=port.network is not None)
+
+
+def _numbered_by_hand(segment: Segment, family: int) -> bool:
+    given: list[Network | Address | InterfaceAddress] = [
+        *(subnet for switch, vlan in segment.places for subnet in switch.subnets_of(vlan)),
+        *(subnet for link in segment.links for subnet in link.subnets),
+        *(address for end in segment.ends for address in end.addresses),
+    ]
+    return any(item.version == family for item in given)
 
 
 # What finds the ways of IPv6 beside each protocol of IPv4; BGP does both.

@@ -269,11 +269,14 @@ class Router(Translating, Machine):
     def bgp(self, link: Link, *, announce: bool) -> None:
         """Say whether this router tells others of the network of one of its links by BGP.
 
-        By default it tells of its networks, those left out that are nothing but a link
-        between systems: who is farther away need not reach them.  Packets that the router
-        itself sends by such a link carry an address there, to which only its neighbours have
-        a way.  A router that has no other network, nor a loopback address, tells of them all
-        the same, or nobody could reach it.
+        By default it tells of its networks, as `network` lines usually do: those left out
+        that are nothing but a link between systems, with addresses that somebody has given
+        (``subnet`` or ``addresses`` of the `Link`).  Who is farther away need not reach such
+        a link; but packets that the router itself sends by it carry an address there, to which
+        only its neighbours have a way (`ping -I` with another address of the router's).  So a
+        network that the lab has numbered is told of, and all reach all; and a
+        router that has no other network, nor a loopback address, tells of its links in any
+        case, or nobody could reach it.
 
         Saying it again changes it, in a lab that runs at once; the router's daemon starts
         anew.  Raises `TopologyError` if the link is not one of this router's, or the router

@@ -114,6 +114,13 @@ def test_a_link_between_systems_is_told_of_only_where_its_router_has_nothing_els
     assert told(make_plan(systems("10.9.9.9")), "b") == ["10.9.9.9/32"]
 
 
+def test_a_link_between_systems_that_the_lab_numbers_is_told_of() -> None:
+    a, b = Router("a", routing="bgp"), Router("b", routing="bgp")
+    Link(a, b)
+    Link(a, Host("h1"))
+    assert told(make_plan([a]), "a") == ["10.0.1.0/24", "10.0.2.0/24"]
+
+
 def test_which_networks_bgp_tells_of_is_a_choice() -> None:
     a, b, _ = systems()
     a.bgp(a.links[0], announce=True)
@@ -463,7 +470,7 @@ def test_bgp_finds_ways_for_both_families(engine: Engine) -> None:
     h1, h2 = Host("h1"), Host("h2")
     Link(h1, inside[0])
     Link(*inside)
-    Link(inside[1], other)
+    Link(inside[1], other, subnet="10.0.3.0/24")
     Link(other, h2)
     with Lab(h1, ipv6=True, quiet=True):
         for version in (4, 6):
