@@ -68,13 +68,16 @@ def nothing_is_left(cache: Path, process: subprocess.Popen[str]) -> None:
 
 
 def test_a_command_sees_the_clone_and_nothing_of_this_machine(cache: Path) -> None:
-    command = "ls / /root; ls; echo pid $$ on $(cat /etc/hostname); cat /etc/pip.conf; exit 3"
+    command = (
+        "ls / /root; ls; cat /etc/pip.conf; (sleep 0.1 &); sleep 1; cat /proc/[0-9]*/comm; exit 3"
+    )
     process = fresh(cache, command)
     shown, said = process.communicate(timeout=120)
     assert process.returncode == 3, said
     lines = shown.splitlines()
     assert {"README.md", "scripts", "playground"} <= set(lines)
-    assert "pid 1 on fresh" in lines
+    # Its own processes alone, and one that has lost its parent was reaped.
+    assert lines[-2:] == ["bash", "bash"] and "sleep" not in lines, shown
     assert "timeout = 17" in lines
     assert "old" not in lines and "home" not in lines
     nothing_is_left(cache, process)
