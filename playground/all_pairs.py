@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any
 
-from playground.commands import check_seconds
+from playground.arguments import check_seconds
 from playground.errors import BadArgument
 from playground.live import Agent
 from playground.plan import NodePlan, Plan

@@ -22,9 +22,10 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from playground import far_end
+from playground.arguments import check_seconds, shown
 from playground.commands import (
     OUTPUT_LIMIT_MB,
-    check_seconds,
+    as_bytes,
     ensure_alive,
     failure,
     kill,
@@ -92,7 +93,7 @@ def python(
     name, source = _script(program)
     words = [item.name if isinstance(item, Node) else str(item) for item in arguments]
     request = {"kind": "script", "name": name, "source": source, "arguments": words}
-    data = input.encode() if isinstance(input, str) else input or b""
+    data = b"" if input is None else as_bytes("input", input)
     return run(
         node,
         ["python3", "-c", _BOOTSTRAP],
@@ -149,6 +150,8 @@ def _script(program: str | os.PathLike[str]) -> tuple[str, str]:
     text = os.fspath(program)
     is_source = isinstance(program, str) and ("\n" in text or not text.endswith(".py"))
     path = Path(text)
+    if "\0" in text:
+        raise BadArgument("python() was given text with a null byte, which no script has")
     try:
         if not is_source or ("\n" not in text and path.is_file()):
             return text, path.read_text(encoding="utf-8")
@@ -189,7 +192,7 @@ def call(
         function = function.func
     if not callable(function):
         raise BadArgument(
-            f"call() takes a function, and {function!r} is none; for text use python()"
+            f"call() takes a function, and {shown(function)} is none; for text use python()"
         )
     title = f"{getattr(function, '__name__', 'function')}()"
     shipment = Shipment()

@@ -22,6 +22,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from playground.arguments import is_whole, shown
 from playground.commands import kill
 from playground.errors import (
     AgentError,
@@ -397,8 +398,8 @@ def at_ends(
 
 
 def _check_count(name: str, value: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
-        raise BadArgument(f"{name}={value!r} has to be a whole number above 0")
+    if not is_whole(value, 1, 2**53):
+        raise BadArgument(f"{name}={shown(value)} has to be a whole number above 0")
 
 
 def _records(process: Process, deadline: Callable[[], float | None]) -> Records:

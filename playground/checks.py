@@ -15,10 +15,13 @@ from ipaddress import ip_address
 from typing import Any, Protocol, TypeVar
 
 from playground import explain
+from playground.arguments import LONGEST_S, check_iterable, is_choice, is_number, is_port, shown
+from playground.commands import as_bytes
 from playground.errors import BadArgument, CheckFailed
 from playground.explanations import CAUSES, Explanation
 from playground.live import Node
 from playground.network import Host, Machine, Router, Switch
+from playground.parts import NodeBase
 from playground.services import SERVICES, Probe
 from playground.states import State
 
@@ -112,8 +115,8 @@ class Checks:
         >>> lab.check.does_not_reach(h4, h1, port=22, because="firewall")
 
         """
-        if because is not None and because not in CAUSES:
-            raise BadArgument(f"{because!r} is no cause; there are {', '.join(CAUSES)}")
+        if because is not None and not is_choice(because, CAUSES):
+            raise BadArgument(f"{shown(because)} is no cause; there are {', '.join(CAUSES)}")
 
         def look() -> Explanation:
             return self._explain(source, target, port, protocol, version)
@@ -156,7 +159,7 @@ class Checks:
         """
         if isinstance(through, str):
             raise BadArgument(f'the nodes of a path are a list: write ["{through}"]')
-        wanted = [self._name(one) for one in through]
+        wanted = [self._name(one) for one in check_iterable("through", through, '["isp"]')]
 
         def look() -> Explanation:
             return self._explain(source, target, port, protocol, version)
@@ -281,6 +284,8 @@ class Checks:
     def _name(self, node: Node | str) -> str:
         """Return the full name of a node that may be given by an address."""
         if not isinstance(node, str):
+            if not isinstance(node, NodeBase):
+                raise BadArgument(f"{shown(node)} is no node of lab {self._lab.name}")
             return node.name
         if node in self._lab:
             return self._lab[node].name
@@ -327,18 +332,26 @@ def _probe(
     service: str | int, name: str, contains: str | None, page: str, send: str | bytes | None
 ) -> Probe:
     """Return the question to ask a service, and the answer that will do."""
-    asked = send.encode() if isinstance(send, str) else send
-    expect = None if contains is None else re.escape(contains.encode().decode("latin-1"))
-    if isinstance(service, int) and not isinstance(service, bool):
+    asked = None if send is None else as_bytes("send", send)
+    wanted = None if contains is None else as_bytes("contains", contains)
+    expect = None if wanted is None else re.escape(wanted.decode("latin-1"))
+    if not isinstance(page, str) or not re.fullmatch(r"[!-~]+", page):
+        raise BadArgument(f"page={shown(page)} is no page; write for example page='/news.html'")
+    if is_port(service):
         return Probe(service, send=asked, expect=expect or "")
-    if service not in SERVICES:
+    if not is_choice(service, SERVICES):
         known = ", ".join(SERVICES)
-        raise BadArgument(f"{service!r} is no service and no port; the services are {known}")
-    first = SERVICES[str(service)].probes[0]
+        raise BadArgument(f"{shown(service)} is no service and no port; the services are {known}")
+    first = SERVICES[service].probes[0]
     if service == "http" and asked is None and contains is not None:
         head = f"GET {page} HTTP/1.0\r\nHost: {name}\r\nUser-Agent: playground\r\n\r\n"
         asked = head.encode()
     return first._replace(send=asked or first.send, expect=expect or first.expect)
+
+
+def _check_within(within_s: object) -> None:
+    if not is_number(within_s, 0, LONGEST_S):
+        raise BadArgument(f"within_s={shown(within_s)} is no number of seconds; write within_s=5")
 
 
 def _reasons(found: Explanation) -> str:
@@ -353,8 +366,7 @@ def _asked(found: Explanation) -> str:
 
 def _wait(look: Callable[[], T], is_right: Callable[[T], bool], within_s: float) -> T:
     """Look until it is right, or the time is over; return what was seen last."""
-    if isinstance(within_s, bool) or not isinstance(within_s, (int, float)) or within_s < 0:
-        raise BadArgument(f"within_s={within_s!r} is no number of seconds; write within_s=5")
+    _check_within(within_s)
     deadline = time.monotonic() + within_s
     while True:
         found = look()

@@ -14,6 +14,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
+from playground.arguments import check_seconds, is_number, shown
 from playground.errors import (
     AgentError,
     AgentGone,
@@ -245,27 +246,16 @@ def _argv(command: Command) -> list[str]:
     return [_text("a command", part, "text") for part in argv]
 
 
-def check_seconds(name: str, value: object) -> None:
-    """Refuse what is no time: a number above zero, or None for no limit."""
-    if value is None:
-        return
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not 0 < value < 1e9:  # type: ignore[operator]
-        raise BadArgument(
-            f"{name}={value!r} is no number of seconds above zero; write for example {name}=5"
-        )
-
-
 def megabytes(name: str, value: object) -> int | None:
     """Return a limit in bytes; refuse what is no size in MB above zero, or None for none."""
     if value is None:
         return None
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not 0 < value < 1e9:  # type: ignore[operator]
+    if not is_number(value, 0, 1e9) or not value:
         raise BadArgument(
-            f"{name}={value!r} is no number of megabytes above zero; write for example {name}=500"
+            f"{name}={shown(value)} is no number of megabytes above zero; "
+            f"write for example {name}=500"
         )
-    return round(value * 1e6)  # type: ignore[operator]
+    return round(value * 1e6)
 
 
 def _input(value: object) -> bytes | None:

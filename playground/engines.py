@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 
+from playground.arguments import is_choice, shown
 from playground.engine import Engine, LabRecord
 from playground.errors import EngineError, LabNotFound
 
@@ -36,8 +37,10 @@ def choose(engine: Engine | str | None = None) -> Engine:
 
 def check_name(engine: object) -> None:
     """Raise `EngineError` for what can be no engine; nothing on the machine is looked at."""
-    if engine not in (*NAMES, None) and isinstance(engine, (str, bytes, int, float)):
-        raise EngineError(f"engine={engine!r} is no engine: it is {_CHOICE}")
+    named = engine is None or is_choice(engine, NAMES)
+    # Whatever can start hosts and list labs is one, ours or not.
+    if not named and not (hasattr(engine, "start_nodes") and hasattr(engine, "labs")):
+        raise EngineError(f"engine={shown(engine)} is no engine: it is {_CHOICE}")
 
 
 _CHOICE = "'docker' or 'namespaces'"

@@ -19,9 +19,9 @@ import warnings
 from pathlib import Path
 from typing import IO
 
+from playground.arguments import check_flag, check_path, check_seconds, is_whole, shown
 from playground.commands import (
     as_bytes,
-    check_seconds,
     ensure_alive,
     kill,
     megabytes,
@@ -67,12 +67,17 @@ def write(
 ) -> None:
     """Write a file on a node; see `NodeOperations.write`."""
     path = _checked_path(path)
+    check_flag("append", append)
     data = as_bytes(f"the content of {path}", content)
     # In place, because /etc/hosts and its like are mount points, which cannot
     # be renamed over.
     script = (
         _NO_PIPE + 'mkdir -p -- "$(dirname -- "$1")" && cat ' + (">>" if append else ">") + ' "$1"'
     )
+    if mode is not None and not is_whole(mode, 0, 0o7777):
+        raise BadArgument(
+            f"mode={shown(mode)} is no set of permissions (chmod(2)); write for example mode=0o644"
+        )
     if mode is not None:
         script += f' && chmod {mode:o} -- "$1"'
     try:
@@ -329,7 +334,7 @@ def _first_reason(result: Result) -> Result:
 def _local_target(name: str, local: str | os.PathLike[str] | None) -> Path:
     if local is None:
         return Path.cwd() / name
-    target = Path(local)
+    target = check_path(local, "'notes.txt'")
     if target.is_dir() or os.fspath(local).endswith(("/", os.sep)):
         target.mkdir(parents=True, exist_ok=True)
         return target / name

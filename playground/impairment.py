@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import math
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from playground.arguments import is_number, shown
 from playground.errors import TopologyError
 
 # How jitter may be spread around the delay: tc-netem(8), "DISTRIBUTION".
@@ -49,14 +49,10 @@ def _rounded(value: Any) -> Any:
 
 
 def _check_number(name: str, value: object, least: float, most: float, unit: str) -> None:
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, (int, float))
-        or not math.isfinite(value)
-        or not least <= value <= most
-    ):
+    if not is_number(value, least, most):
         raise TopologyError(
-            f"{name}={value!r} cannot be; give a number of {unit} from {least:g} to {most:,.0f}"
+            f"{name}={shown(value)} cannot be; "
+            f"give a number of {unit} from {least:g} to {most:,.0f}"
         )
 
 

@@ -24,6 +24,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from playground import applying, convergence, frr_texts, owners, returning, saving, spanning
+from playground.arguments import check_flag, shown
 from playground.beside import Beside
 from playground.changes import Changes, compare
 from playground.credentials import Credentials
@@ -137,7 +138,7 @@ class Lab:
         self._asked_engine = engine
         self._found_engine: Engine | None = None
         self._own_engine = engine is None or isinstance(engine, str)
-        self._progress = make_progress(quiet)
+        self._progress = make_progress(check_flag(f"lab {self.name}: quiet", quiet))
         self._lock = threading.RLock()
         self._saving: threading.Timer | None = None
         self._timetable = Timetable()
@@ -223,7 +224,7 @@ class Lab:
 
     def host_key(self, node: str) -> str:
         """Return the public SSH host key of the node with this full name."""
-        return self._credentials.host_key(node)[1]
+        return self._credentials.host_key(self[node].name)[1]
 
     def node(self, name: str) -> Host | Router:
         """Return the host or router with this full or short name; else `NoSuchNode`."""
@@ -289,6 +290,8 @@ class Lab:
         Raises `NoSuchNode`, which is a `KeyError`, if there is none.
 
         """
+        if not isinstance(name, str):
+            raise NoSuchNode(f"{shown(name)} is no name of a machine: write for example lab['h1']")
         # What is linked stays linked: only a name that is new needs another look.
         key = name.lower() if isinstance(name, str) else name
         if key not in self._by_name:
@@ -297,7 +300,7 @@ class Lab:
         if key in self._by_name:
             return self._by_name[key]
         there = ", ".join(node.name for node in self.nodes)
-        raise NoSuchNode(f"there is no machine {name!r} in lab {self.name}: it has {there}")
+        raise NoSuchNode(f"there is no machine {shown(name)} in lab {self.name}: it has {there}")
 
     def __iter__(self) -> Iterator[Node]:
         return iter(self.nodes)

@@ -7,9 +7,9 @@ that runs it has the kernel hold it (cgroups(7)).  Only the numbers live here.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
+from playground.arguments import is_number, is_whole, shown
 from playground.errors import TopologyError
 
 # Where nothing is said: far more than any service of ours starts (a mail server
@@ -23,6 +23,9 @@ MINIMUM_MEMORY_MB = 6
 
 # A host's first process, a shell with two programs in a pipe, and a login.
 MINIMUM_PROCESSES = 8
+
+# Far above what machines have: EiB of memory, PID_MAX_LIMIT and NR_CPUS (include/linux/threads.h).
+_MOST_MEMORY_MB, _MOST_PROCESSES, _MOST_CPUS = 2**42, 2**22, 8192
 
 # Docker's own least; the kernel's is 1 ms in each of its periods of 100 ms.
 MINIMUM_CPUS = 0.01
@@ -63,26 +66,28 @@ def make_limits(node: str, memory_mb: object, cpus: object, processes: object) -
     """
     return Limits(
         _whole(
-            f"{node}: memory_mb={memory_mb!r} is no whole number of megabytes, "
+            f"{node}: memory_mb={shown(memory_mb)} is no whole number of megabytes, "
             f"{MINIMUM_MEMORY_MB} or more; write one such as 64, or leave it out for no limit",
             memory_mb,
             MINIMUM_MEMORY_MB,
+            _MOST_MEMORY_MB,
         ),
         _processors(node, cpus),
         _whole(
-            f"{node}: processes={processes!r} is no whole number of processes, "
+            f"{node}: processes={shown(processes)} is no whole number of processes, "
             f"{MINIMUM_PROCESSES} or more; write one such as 100, or leave it out for "
             f"{DEFAULT_PROCESSES}",
             processes,
             MINIMUM_PROCESSES,
+            _MOST_PROCESSES,
         ),
     )
 
 
-def _whole(complaint: str, value: object, least: int) -> int | None:
+def _whole(complaint: str, value: object, least: int, most: int) -> int | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+    if not is_whole(value, least, most):
         raise TopologyError(complaint)
     return value
 
@@ -90,14 +95,9 @@ def _whole(complaint: str, value: object, least: int) -> int | None:
 def _processors(node: str, cpus: object) -> float | None:
     if cpus is None:
         return None
-    if (
-        isinstance(cpus, bool)
-        or not isinstance(cpus, (int, float))
-        or not math.isfinite(cpus)
-        or cpus < MINIMUM_CPUS
-    ):
+    if not is_number(cpus, MINIMUM_CPUS, _MOST_CPUS):
         raise TopologyError(
-            f"{node}: cpus={cpus!r} is no number of processors, {MINIMUM_CPUS} or more; write 0.5 "
-            f"for half of one, or leave it out for no limit"
+            f"{node}: cpus={shown(cpus)} is no number of processors, {MINIMUM_CPUS} or more; "
+            f"write 0.5 for half of one, or leave it out for no limit"
         )
     return float(cpus)

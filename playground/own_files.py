@@ -27,6 +27,8 @@ def read_text(path: Path, most_bytes: int) -> str:
         raise TransferFailed(
             f"there is no file {path} (the current folder is {Path.cwd()})"
         ) from error
+    except ValueError as error:  # a null byte, or half a character
+        raise TransferFailed(f"{str(path)!r} is no path of a file") from error
     except OSError as error:
         raise TransferFailed(f"{path} cannot be read: {error.strerror}") from error
     if not regular:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from playground.addresses import Address, InterfaceAddress
+from playground.arguments import shown
+from playground.errors import NoSuchNode
 from playground.written import AUTO, check_name, one_or_list
 
 # Declarations are numbered as they are made, so that "in the order declared"
@@ -130,14 +132,14 @@ class LinkBase:
         raise NotImplementedError
 
     def end(self, node: NodeBase) -> End:
-        """Return this link's end at `node`; raises `KeyError` if it has none."""
+        """Return this link's end at `node`; raises `NoSuchNode` if it has none."""
         for end in self.ends:
             if end.node is node:
                 return end
-        raise KeyError(node.name)
+        raise NoSuchNode(f"{self!r} has no end at {shown(getattr(node, 'name', node))}")
 
     def peer(self, node: NodeBase) -> End:
-        """Return the end that is not at `node`; raises `KeyError` if none is."""
+        """Return the end that is not at `node`; raises `NoSuchNode` if none is."""
         return self.ends[1] if self.end(node) is self.ends[0] else self.ends[0]
 
     @property

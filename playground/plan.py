@@ -16,6 +16,8 @@ from functools import cached_property
 from typing import Any
 
 from playground.addresses import Address, InterfaceAddress, Network
+from playground.arguments import shown
+from playground.errors import NoSuchNode
 from playground.impairment import Impairment
 from playground.limits import NO_LIMITS, Limits
 from playground.services import ServiceSettings
@@ -415,11 +417,14 @@ class Plan(Tabular):
     def node(self, name: str) -> NodePlan:
         """Return the plan of the node with this full or short name, in any case.
 
-        Raises `KeyError` if there is none.
+        Raises `NoSuchNode`, which is a `KeyError`, if there is none.
 
         """
-        # RFC 4343: names are compared without case.
-        return self._by_name[name if name in self._by_name else name.lower()]
+        try:
+            # RFC 4343: names are compared without case.
+            return self._by_name[name if name in self._by_name else name.lower()]
+        except (KeyError, TypeError, AttributeError):  # the latter two: no name of anything
+            raise NoSuchNode(f"the plan has no machine {shown(name)}") from None
 
     @cached_property
     def switch_names(self) -> frozenset[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from playground.commands import check_seconds, failure, run
+from playground.arguments import check_seconds, is_choice, is_whole, shown
+from playground.commands import failure, run
 from playground.errors import BadArgument, CommandFailed
 from playground.live import Node
 from playground.results import Ping, Result, Traceroute, parse_ping, parse_traceroute
@@ -52,8 +53,8 @@ def traceroute(
     """Find the machines on the way; see `NodeOperations.traceroute`."""
     _check_whole("max_hops", max_hops)
     check_seconds("timeout_s", timeout_s)
-    if method not in _METHODS:
-        raise BadArgument(f"traceroute has the methods {', '.join(_METHODS)}, not {method!r}")
+    if not is_choice(method, _METHODS):
+        raise BadArgument(f"traceroute has the methods {', '.join(_METHODS)}, not {shown(method)}")
     name = _name(node, target)
     # -q 1: one probe a hop; they go out 16 at a time, so that silence costs once.
     result = run(
@@ -114,5 +115,5 @@ def _unknown_or_failed(node: Node, name: str, result: Result) -> CommandFailed:
 
 
 def _check_whole(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 255:
-        raise BadArgument(f"{name}={value!r} is no whole number from 1 to 255; write {name}=3")
+    if not is_whole(value, 1, 255):
+        raise BadArgument(f"{name}={shown(value)} is no whole number from 1 to 255; write {name}=3")

@@ -18,6 +18,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_net
 from typing import Any, TypedDict, Unpack
 
 from playground.addresses import Address, Network
+from playground.arguments import check_flag, check_several, is_choice, is_whole, shown
 from playground.errors import TopologyError
 from playground.parts import LinkBase, MachineBase, NodeBase, SwitchBase
 
@@ -220,7 +221,8 @@ class Firewall:
             raise TopologyError(
                 f'{self._here}: default({verdict!r}) is not known; use "accept", "drop" or "reject"'
             )
-        found = Default(self._check_chain(chain), verdict, bool(established))
+        established = check_flag(f"{self._here}: established", established, TopologyError)
+        found = Default(self._check_chain(chain), verdict, established)
         with self._lock:
             kept = [item for item in self.policy.defaults if item.chain != found.chain]
             self._change(replace(self.policy, defaults=(*kept, found)))
@@ -257,6 +259,9 @@ class Firewall:
         Raises `TopologyError` if one is not there; nothing is removed then.
 
         """
+        for rule in rules:
+            if not isinstance(rule, Rule) and not is_whole(rule, 0, 2**53):
+                raise TopologyError(f"{self._here}: {shown(rule)} is no rule, and no number of one")
         numbers = {rule.number if isinstance(rule, Rule) else rule for rule in rules}
         with self._lock:
             known = {rule.number for rule in self.policy.rules}
@@ -402,7 +407,7 @@ class Firewall:
 
     def _check_interfaces(self, here: str, argument: str, value: Any) -> tuple[LinkBase | str, ...]:
         found: list[LinkBase | str] = []
-        for item in _several(value):
+        for item in check_several(f"{here}: {argument}", value, TopologyError):
             if (isinstance(item, str) and re.fullmatch(r"[A-Za-z0-9._-]{1,15}", item)) or (
                 isinstance(item, LinkBase) and item in self._node.attachments
             ):
@@ -427,17 +432,9 @@ def links_to(links: Sequence[LinkBase], switch: SwitchBase) -> list[LinkBase]:
 # -- arguments ---------------------------------------------------------------
 
 
-def _several(value: Any) -> tuple[Any, ...]:
-    if value is None:
-        return ()
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return tuple(value)
-    return (value,)
-
-
 def _check_places(here: str, argument: str, value: Any) -> tuple[Any, ...]:
     found: list[Any] = []
-    for item in _several(value):
+    for item in check_several(f"{here}: {argument}", value, TopologyError):
         if isinstance(item, NodeBase):
             found.append(item)
             continue
@@ -463,7 +460,7 @@ def _check_protocol(here: str, value: object) -> str | None:
 
 def _check_ports(here: str, argument: str, value: Any) -> tuple[str, ...]:
     found = []
-    for item in _several(value):
+    for item in check_several(f"{here}: {argument}", value, TopologyError):
         match = _PORTS.fullmatch(str(item)) if isinstance(item, (int, str)) else None
         first = int(match[1]) if match else 0
         last = int(match[2] or match[1]) if match else 0
@@ -477,12 +474,13 @@ def _check_ports(here: str, argument: str, value: Any) -> tuple[str, ...]:
 
 
 def _check_states(here: str, value: Any) -> tuple[str, ...]:
-    for item in _several(value):
-        if item not in STATES:
+    states = check_several(f"{here}: state", value, TopologyError)
+    for item in states:
+        if not is_choice(item, STATES):
             raise TopologyError(
-                f"{here}: state={item!r} is not known; use one or more of {', '.join(STATES)}"
+                f"{here}: state={shown(item)} is not known; use one or more of {', '.join(STATES)}"
             )
-    return _several(value)
+    return states
 
 
 def _check_rate(here: str, argument: str, value: object) -> str | None:
@@ -501,8 +499,10 @@ def _check_burst(here: str, value: object, rate: object) -> int | None:
         return None
     if rate is None:
         raise TopologyError(f"{here}: burst= belongs to rate= or over=; give one of them too")
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value < 2**31:
-        raise TopologyError(f"{here}: burst={value!r} is no number of packets; write one such as 5")
+    if not is_whole(value, 1, 2**31 - 1):
+        raise TopologyError(
+            f"{here}: burst={shown(value)} is no number of packets; write one such as 5"
+        )
     return value
 
 

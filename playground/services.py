@@ -21,6 +21,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from playground.arguments import check_iterable, check_mapping, shown
 from playground.errors import TopologyError
 from playground.frr_lines import lines_needing, services_needed
 
@@ -174,9 +175,9 @@ class DNS(ServiceSettings):
     service: str = field(default="dns", init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if isinstance(self.records, str):
-            raise TopologyError("DNS records are (name, type, data) triples, not a text")
-        _set(self, "records", tuple(_checked_record(record) for record in self.records))
+        example = 'records=[("example.com", "MX", "10 mail.example.com")]'
+        records = check_iterable("DNS: records", self.records, example, TopologyError)
+        _set(self, "records", tuple(_checked_record(record) for record in records))
         _check_aliases(self.records)
 
 
@@ -208,18 +209,22 @@ class DHCP(ServiceSettings):
         # dnsmasq(8): the shortest lease is two minutes.
         if isinstance(lease, bool) or not isinstance(lease, int) or not 120 <= lease < 2**32:
             raise TopologyError(f"DHCP: lease_s={lease!r} is no number of seconds from 120 on")
-        for name, value in self.options.items():
+        given = check_mapping(
+            "DHCP: options", self.options, '{"ntp-server": "10.0.0.1"}', TopologyError
+        )
+        for name, value in given.items():
             text = f"{name}{value}"
             if "\n" in text or not re.fullmatch(r"[a-z0-9-]+", str(name)):
                 raise TopologyError(
                     f"DHCP: option {name!r}: {value!r} cannot be written down; give a name as in "
                     f'dnsmasq(8) or a number, such as {{"ntp-server": "10.0.0.1"}}'
                 )
-        static = {str(getattr(host, "name", host)): item for host, item in self.static.items()}
+        fixed = check_mapping("DHCP: static", self.static, '{"printer": "10.0.0.9"}', TopologyError)
+        static = {str(getattr(host, "name", host)): item for host, item in fixed.items()}
         for host, item in static.items():
             _checked_ipv4(f"static address of {host}", item)
         _set(self, "static", static)
-        _set(self, "options", {name: str(value) for name, value in self.options.items()})
+        _set(self, "options", {name: str(value) for name, value in given.items()})
 
 
 @dataclass(frozen=True)
@@ -243,9 +248,9 @@ class DHCPRelay(ServiceSettings):
 
 
 def _checked_pool(pool: Sequence[str]) -> tuple[str, ...]:
-    if isinstance(pool, str) or len(pool) not in (0, 2):
+    if not isinstance(pool, (list, tuple)) or len(pool) not in (0, 2):
         raise TopologyError(
-            f"DHCP: pool={pool!r} is no pair; write the first and the last address, as in "
+            f"DHCP: pool={shown(pool)} is no pair; write the first and the last address, as in "
             f'("192.168.1.100", "192.168.1.199")'
         )
     checked = tuple(_checked_ipv4("end of the pool", item) for item in pool)
@@ -1035,10 +1040,14 @@ def _checked_files(who: str, files: Files | None) -> Path | dict[str, bytes] | N
         return None
     if isinstance(files, (str, os.PathLike)):
         directory = Path(files)
-        if not directory.is_dir():
+        try:
+            missing = not directory.is_dir()
             what = "is not a directory" if directory.exists() else "does not exist"
+        except (OSError, ValueError):  # longer than any name, for one
+            missing, what = True, "can be no directory"
+        if missing:
             raise TopologyError(
-                f"{who}(files={str(files)!r}): {directory.absolute()} {what}; "
+                f"{who}(files={shown(str(files))}): {str(directory.absolute())[:200]} {what}; "
                 "give a directory, or a mapping of names to texts"
             )
         return directory.absolute()
@@ -1125,7 +1134,7 @@ def _checked_mailboxes(who: str, mailboxes: Mailboxes | None) -> dict[str, tuple
     for user, messages in mailboxes.items():
         if not isinstance(user, str) or not user or "/" in user:
             raise TopologyError(f"{who}: {user!r} cannot be the user of a mailbox")
-        if isinstance(messages, (str, bytes, Message)):
+        if isinstance(messages, (str, bytes, Message)) or not isinstance(messages, Iterable):
             raise TopologyError(
                 f"{who}: the mailbox of {user!r} must be a list of messages, not one message"
             )

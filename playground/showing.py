@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from playground.arguments import check_path
 from playground.diagram import Diagram, Seen, make_diagram
 from playground.drawing import THEMES, draw_svg
 from playground.errors import AgentError, AgentGone, BadArgument, PlaygroundError
@@ -72,7 +73,7 @@ class Picture:
         `TransferFailed` where the file cannot be written.
 
         """
-        path = Path(path)
+        path = check_path(path, "'net.svg'")
         kind = path.suffix.lower()
         if kind not in _KINDS:
             raise BadArgument(

@@ -14,6 +14,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
 
 from playground.addresses import Address, Network
+from playground.arguments import check_mapping, is_whole, shown
 from playground.errors import TopologyError
 from playground.parts import LinkBase, MachineBase
 
@@ -78,7 +79,11 @@ class Steering(MachineBase):
         self.own_routes: list[OwnRoute] = []
         self.own_rules: list[OwnRule] = []
         self.own_sysctls: dict[str, str] = {}
-        for name, value in (sysctls or {}).items():
+        given = {} if sysctls is None else sysctls
+        example = 'sysctls={"net.ipv4.ip_forward": 1}'
+        for name, value in check_mapping(
+            f"{self.name}: sysctls", given, example, TopologyError
+        ).items():
             self.own_sysctls |= check_sysctl(self.name, name, value)
 
     def route(
@@ -279,9 +284,9 @@ def _check_link(here: str, node: Any, link: object) -> None:
 def _check_number(here: str, name: str, value: object, among: range) -> None:
     if value is None:
         return
-    if isinstance(value, bool) or not isinstance(value, int) or value not in among:
+    if not is_whole(value, among[0], among[-1]):
         raise TopologyError(
-            f"{here}: {name}={value!r} is no whole number from {among[0]} to {among[-1]}"
+            f"{here}: {name}={shown(value)} is no whole number from {among[0]} to {among[-1]}"
         )
 
 

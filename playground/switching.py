@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from playground.arguments import is_number, shown
 from playground.errors import TopologyError
 
 # IEEE 802.1D-1998 table 8-3: hello time 1 to 10 s, maximum age 6 to 40 s, forward delay
@@ -148,9 +149,9 @@ class MirrorPlan:
 
 
 def _check_number(name: str, value: object, least: int, most: int, unit: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
+    if not is_number(value, least, most):
         raise TopologyError(
-            f"{name}={value!r} cannot be; write a number from {least} to {most:,} ({unit})"
+            f"{name}={shown(value)} cannot be; write a number from {least} to {most:,} ({unit})"
         )
 
 

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from playground.arguments import LONGEST_S, is_number, shown
 from playground.errors import BadArgument, NotReady
 from playground.tables import Table
 
@@ -52,6 +53,8 @@ class Planned:
         Raises `NotReady` after ``timeout_s`` seconds.
 
         """
+        if timeout_s is not None and not is_number(timeout_s, 0, LONGEST_S):
+            raise BadArgument(f"timeout_s={shown(timeout_s)} is no number of seconds")
         if not self._ended.wait(timeout_s):
             raise NotReady(f"{self.what} was not done within {timeout_s:g} s")
         if self._error is not None:
@@ -104,11 +107,14 @@ class Timetable:
         self, seconds: float, action: Callable[..., object], *args: Any, **kwargs: Any
     ) -> Planned:
         """Plan ``action(*args, **kwargs)``: so long after `begin`, or from now on if that was."""
-        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds >= 0:
-            raise BadArgument(f"at({seconds!r}, ...): give a number of seconds, 0 or more")
+        if not is_number(seconds, 0, LONGEST_S):
+            raise BadArgument(
+                f"at({shown(seconds)}, ...): give a number of seconds, 0 or more, "
+                "and no more than three years"
+            )
         if not callable(action):
             raise BadArgument(
-                f"at({seconds!r}, {action!r}): give what is to be called, without calling it: "
+                f"at({seconds!r}, {shown(action)}): give what is to be called, without calling it: "
                 f"lab.at(5, link.down)"
             )
         planned = Planned(seconds, lambda: action(*args, **kwargs), _words(action, args, kwargs))

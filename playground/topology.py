@@ -415,6 +415,8 @@ class Switch(SwitchBase):
 
     def subnets_of(self, vlan: int | None) -> tuple[Network, ...]:
         """Return the subnets given to one of its VLANs, or to all of it."""
+        if vlan is not None:
+            check_number(repr(self), vlan)
         return self.subnets if vlan is None else self._vlans.get(vlan, ())
 
     def refuse_loop(self, wanted: SwitchSettings) -> None:

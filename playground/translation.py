@@ -13,6 +13,14 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any
 
+from playground.arguments import (
+    check_flag,
+    check_iterable,
+    check_several,
+    is_choice,
+    is_port,
+    shown,
+)
 from playground.errors import TopologyError
 from playground.parts import LinkBase, MachineBase, SwitchBase
 from playground.rules import Firewall, links_to
@@ -225,6 +233,7 @@ class Translating(MachineBase):
         >>> modem.zones(inside=home, outside=uplink)
 
         """
+        check_flag(f"router {self.name}: zones(): nat", nat, TopologyError)
         found = {
             name: self._zone(name, several)
             for name, several in (("inside", inside), ("outside", outside), ("dmz", dmz))
@@ -261,11 +270,11 @@ class Translating(MachineBase):
         firewall.accept(chain="input", protocol="icmp", comment="pings and errors")
 
     def _zone(self, argument: str, several: Any) -> tuple[LinkBase, ...]:
-        if several is None:
-            return ()
-        items = several if isinstance(several, (list, tuple)) else (several,)
+        here = f"router {self.name}: zones(): {argument}"
+        if several is None and argument != "dmz":
+            raise TopologyError(f"{here}=None: say which links or switches are {argument}")
         found: list[LinkBase] = []
-        for item in items:
+        for item in check_several(here, several, TopologyError):
             if isinstance(item, SwitchBase):
                 links = links_to(self.attachments, item)
             else:
@@ -273,8 +282,8 @@ class Translating(MachineBase):
                 links = list(item.attachments) if mine else []
             if not links:
                 raise TopologyError(
-                    f"router {self.name}: zones({argument}={item!r}) is neither a link of this "
-                    f"router nor a switch that it is linked to"
+                    f"router {self.name}: zones({argument}={shown(item)}) is neither a link of "
+                    f"this router nor a switch that it is linked to"
                 )
             found += links
         return tuple(found)
@@ -360,9 +369,10 @@ def _words(value: object) -> str:
 
 
 def _check_port(here: str, port: object) -> None:
-    if isinstance(port, bool) or not isinstance(port, int) or not 1 <= port <= 65535:
+    if not is_port(port):
         raise TopologyError(
-            f"{here} is {port!r}, which is no number between 1 and 65535; choose one such as 8080"
+            f"{here} is {shown(port)}, which is no number between 1 and 65535; "
+            "choose one such as 8080"
         )
 
 
@@ -378,18 +388,23 @@ def _check_target(router: str, to: object, port: int) -> tuple[MachineBase, int]
 
 
 def _check_kind(here: str, kind: object) -> str:
-    if kind not in KINDS:
-        raise TopologyError(f"{here}: kind={kind!r} is not known; use one of {', '.join(KINDS)}")
+    if not is_choice(kind, KINDS):
+        raise TopologyError(
+            f"{here}: kind={shown(kind)} is not known; use one of {', '.join(KINDS)}"
+        )
     return str(kind)
 
 
 def _check_helpers(here: str, helpers: Sequence[str]) -> tuple[str, ...]:
-    for name in () if isinstance(helpers, str) else helpers:
-        if name not in HELPERS:
-            raise TopologyError(f"{here}: there is no helper {name!r}; use {', '.join(HELPERS)}")
     if isinstance(helpers, str):
-        raise TopologyError(f"{here}: helpers is a list, such as helpers=[{helpers!r}]")
-    return tuple(dict.fromkeys(helpers))
+        raise TopologyError(f"{here}: helpers is a list, such as helpers=[{shown(helpers)}]")
+    names = check_iterable(f"{here}: helpers", helpers, 'helpers=["ftp"]', TopologyError)
+    for name in names:
+        if not is_choice(name, HELPERS):
+            raise TopologyError(
+                f"{here}: there is no helper {shown(name)}; use {', '.join(HELPERS)}"
+            )
+    return tuple(dict.fromkeys(names))
 
 
 def _check_address(here: str, argument: str, value: object) -> IPv4Address:

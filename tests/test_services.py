@@ -462,7 +462,7 @@ def test_bad_records(record: Any, words: str) -> None:
 
 
 def test_records_are_a_list() -> None:
-    with pytest.raises(TopologyError, match="triples"):
+    with pytest.raises(TopologyError, match="is no list; write for example records="):
         DNS(records="www A 10.0.0.1")  # type: ignore[arg-type]
 
 
