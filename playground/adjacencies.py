@@ -11,6 +11,7 @@ each other's state, and the settings in which neighbours must agree.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -84,7 +85,8 @@ class Trouble:
     """Two routers that do not tell each other of routes, or not all: ``reason`` says why.
 
     ``protocol`` is its name as people write it, ``state`` what the daemon of ``router`` says of
-    ``neighbour``, "" where nothing is known.
+    ``neighbour``, "" where nothing is known.  ``stopped`` is the one of the two whose
+    daemon does not run.
 
     """
 
@@ -93,6 +95,7 @@ class Trouble:
     protocol: str
     state: str
     reason: str
+    stopped: str = ""
 
     def __str__(self) -> str:
         state = f"{self.state} at {self.router}" if self.state else "no neighbour"
@@ -243,7 +246,7 @@ def find_troubles(
     down = set(dead)
     found: dict[tuple[str, frozenset[str]], Trouble] = {}
     for node in plan.nodes:
-        for peer in node.neighbours:
+        for peer in (*_inner_neighbours(plan, node), *node.neighbours):
             if {(node.name, peer.interface), (peer.node, peer.peer_interface)} & down:
                 continue
             key = peer.protocol, frozenset((node.name, peer.node))
@@ -254,6 +257,14 @@ def find_troubles(
     return list(found.values())
 
 
+def _inner_neighbours(plan: Plan, node: NodePlan) -> Iterator[NeighbourPlan]:
+    """Yield the OSPF neighbours of a BGP router: those of its own system, whom OSPF finds."""
+    for peer in node.neighbours:
+        if peer.protocol == "bgp" and plan.node(peer.node).as_number == node.as_number:
+            inner = "ospf" if peer.address.version == 4 else "ospf6"
+            yield dataclasses.replace(peer, protocol=inner)
+
+
 def _trouble(
     plan: Plan, node: NodePlan, peer: NeighbourPlan, said: Mapping[str, Said]
 ) -> Trouble | None:
@@ -261,11 +272,8 @@ def _trouble(
     protocol = peer.protocol
     for name, one in ((node.name, here), (peer.node, there)):
         if getattr(one, protocol) in (None, False):
-            reason = (
-                f"{protocol}d does not run on {name}; start it with "
-                f"{name}.services[{protocol!r}].start()"
-            )
-            return Trouble(node.name, peer.node, NAMES[protocol], "", reason)
+            reason = f"{protocol}d does not run on {name}"
+            return Trouble(node.name, peer.node, NAMES[protocol], "", reason, name)
     if protocol in ("rip", "ripng"):
         return _passwords(node, peer, here, there, f"ip {protocol} authentication", "")
     if protocol == "bgp":
@@ -330,8 +338,8 @@ def _ospf_trouble(
         return trouble(state, "they have not exchanged their databases")
     return trouble(
         "",
-        f"{node.name} hears nothing of {peer.node} on {peer.interface}: is {NAMES[protocol]} "
-        f"(IP protocol 89, multicast) let through?",
+        f"{node.name} hears nothing of {peer.node} on {peer.interface}; a firewall "
+        f"may drop {NAMES[protocol]}, IP protocol 89",
     )
 
 
@@ -428,10 +436,10 @@ def _session(plan: Plan, name: str, other: str, said: Mapping[str, Said]) -> Tro
         return trouble(session.state, "their passwords (`neighbor ... password`) differ")
     if "NHT" in session.reason or "No path" in session.reason:
         return trouble(session.state, f"{name} has no way to {address}, which {other} speaks from")
-    said_so = f"; bgpd says: {session.reason}" if session.reason else ""
+    said_so = f" (bgpd says: {session.reason})" if session.reason else ""
     return trouble(
         session.state,
-        f"there is no connection to {address} (TCP port 179){said_so}: is it let through?",
+        f"no connection to {address}, TCP port 179, comes about{said_so}; a firewall may drop it",
     )
 
 

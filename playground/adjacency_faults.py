@@ -36,10 +36,13 @@ def unheard(facts: Facts, node: str, destination: str, sentence: str) -> tuple[S
         return None
     if (trouble := _nearest(findings, node, version)) is not None:
         state = trouble.state or "no neighbour"
-        look = f'{variable(trouble.router)}.vtysh("{_LOOK[trouble.protocol]}")'
+        advice = f'Look at {variable(trouble.router)}.vtysh("{_LOOK[trouble.protocol]}").'
+        if trouble.stopped:
+            service = next(key for key, name in NAMES.items() if name == trouble.protocol)
+            advice = f'Start it: {variable(trouble.stopped)}.services["{service}"].start().'
         return (
             Step(trouble.router, "adjacency", f"{trouble.neighbour}: {state}", False),
-            Fault(node, "no adjacency", f"{sentence} {trouble}.", f"Look at {look}."),
+            Fault(node, "no adjacency", f"{sentence} {trouble}.", advice),
         )
     told = _told(facts, destination)
     if not told:

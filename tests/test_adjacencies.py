@@ -23,8 +23,8 @@ from playground.planning import make_plan
 FULL = OspfInterface("0.0.0.0", 250, 1, 1, 1500, "POINTOPOINT", False, 24)
 
 
-def pair(routing: str, **more: Any) -> Plan:
-    a, b = Router("a", routing=routing, **more), Router("b", routing=routing)
+def pair(routing: str, other: int | None = None, **more: Any) -> Plan:
+    a, b = Router("a", routing=routing, **more), Router("b", routing=routing, as_number=other)
     Link(a, b, subnet="10.1.0.0/24")
     Link(a, Host("h"), subnet="10.2.0.0/24")
     return make_plan([a])
@@ -110,6 +110,19 @@ def test_a_daemon_that_does_not_answer_is_named() -> None:
 
 def test_nobody_is_looked_for_at_a_link_that_is_down() -> None:
     assert find_troubles(pair("ospf"), {}, [("b", "eth0")]) == []
+
+
+def test_routers_of_one_system_speak_ospf_too() -> None:
+    plan = pair("bgp", as_number=64512)
+    other = BgpSession("Active", 64512, 64512)
+    said = {
+        "a": dataclasses.replace(ospf(FULL, "1.1.1.1"), bgp={"10.1.0.2": other}),
+        "b": Said(bgp={"10.1.0.1": other}),
+    }
+    assert [one.protocol for one in find_troubles(plan, said)] == ["BGP"]
+    plan = pair("bgp", as_number=64512, other=64512)
+    found = find_troubles(plan, said)
+    assert [(one.protocol, one.stopped) for one in found] == [("OSPF", "b"), ("BGP", "")]
 
 
 def sessions(

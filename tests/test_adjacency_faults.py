@@ -17,19 +17,19 @@ from playground.route_rows import Route
 from playground.states import NodeState
 
 
-def systems() -> Plan:
+def systems(six: bool = False) -> Plan:
     """Three systems in a row, each with a host's network."""
     a, b, c = (Router(name, routing="bgp", as_number=n) for n, name in enumerate("abc", 1))
     Link(a, b, subnet="10.1.0.0/24")
     Link(b, c, subnet="10.2.0.0/24")
     for router in (a, b, c):
         Link(router, Host(f"h{router.name}"), subnet=f"10.{router.as_number}.9.0/24")
-    return make_plan([a])
+    return make_plan([a], ipv6=six)
 
 
-def facts(findings: Findings | None, plan: Plan | None = None, **knows: str) -> Facts:
+def facts(findings: Findings | None, six: bool = False, **knows: str) -> Facts:
     """Facts of a lab in which each router knows of one network."""
-    plan = plan or systems()
+    plan = systems(six)
     states = {
         name: NodeState(name, routes=(Route(ip_network(network), None, "eth0"),))
         for name, network in knows.items()
@@ -59,6 +59,12 @@ def test_its_own_trouble_comes_first() -> None:
         "no adjacency: a has no route. a and b do not speak BGP with each other (Active at a): "
         'b is shut down. Look at a.vtysh("show bgp summary").'
     )
+
+
+def test_a_daemon_that_does_not_run_is_to_be_started() -> None:
+    troubles = (Trouble("a", "b", "OSPFv3", "", "ospf6d does not run on b", "b"),)
+    told = said(unheard(facts(Findings(troubles), six=True), "a", "2001:db8:0:2::2", ""))
+    assert told.endswith('Start it: b.services["ospf6"].start().')
 
 
 def test_the_trouble_of_another_version_of_ip_is_none_here() -> None:
