@@ -11,10 +11,11 @@ reply, ``{"result": ...}`` or ``{"error": ...}`` as the agent writes errors.
 look(pid) -> [{"name", "mac", "up", "carrier", "mtu_bytes", "addresses", "plugged"}]
     The interfaces of a container; ``plugged`` is the note of `plug` or null.
 plug(pid, interface, mac, addresses, routes, gateway, mtu_bytes, offload, kind, of,
-        bridge, port, note, dhcp, vlan) -> {"interface", "mac", "addresses"}
+        bridge, port, note, dhcp, vlan, container) -> {"interface", "mac", "addresses"}
     Give a container an interface (null: the first free ethN).  ``kind`` is "switch":
     a veth pair whose other end is ``port`` in the namespace of the process ``of``,
-    on ``bridge`` there, with ``vlan`` an access port of that one; "macvlan" or
+    on ``bridge`` there, with ``vlan`` an access port of that one, and with the name
+    ``container`` in its alias; "macvlan" or
     "physical": of the machine's interface ``of``; "dummy".  ``dhcp`` is null or
     {"hostname", "timeout_s"}: an address is asked for, and a process stays that
     renews it.  For "physical" one stays that gives the interface back when the container
@@ -307,6 +308,7 @@ def plug(
     note: Request,
     dhcp: Request | None,
     vlan: int | None,
+    container: str = "",
 ) -> Request:
     with network_of(pid) as netlink:
         there = {row["name"]: row for row in interfaces(netlink)}
@@ -327,6 +329,8 @@ def plug(
     try:
         if kind == "switch":
             _make_veth(pid, name, mac, mtu_bytes or 1500, offload, of, bridge, port, undo)
+            with network_of(of) as netlink:
+                write_note(netlink, str(port), {"playground": 1, "plugged": container})
             if vlan is not None:
                 with network_of(of) as netlink:
                     carry(netlink, str(bridge), str(port), {"vlan": vlan, "trunk": []}, offload)

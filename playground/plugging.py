@@ -174,7 +174,9 @@ def plug(
         request["port"] = f"plug_{secrets.token_hex(4)}"
         request["addresses"] = [socket.address(text) for text in texts]
     with about(place):
-        row = plumber.do("plug", pid=place.pid, note={"to": into}, **request)
+        row = plumber.do(
+            "plug", pid=place.pid, note={"to": into}, container=place.handle, **request
+        )
     return Plugged(place.handle, row["interface"], into, row["mac"], tuple(row["addresses"]))
 
 

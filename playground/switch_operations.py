@@ -9,7 +9,9 @@ if that has succeeded.
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -146,6 +148,7 @@ class SwitchOperations(Switch):
     def ports(self) -> Table[SwitchPort]:
         """Return the state and VLANs of each port, from the kernel, in the order of the links.
 
+        After them come those of what `plug` has joined, by the names of the containers.
         Raises `NotRunning` if its lab does not run.
 
         >>> [row.node for row in s3.ports() if row.state == "blocking"]
@@ -158,6 +161,8 @@ class SwitchOperations(Switch):
         for bridge in live.agent.call("switches", devices=[live.plan.device]):
             for row in bridge["ports"]:
                 rows[row["port"]] = _both(rows.get(row["port"], row), row)
+        aliases = {port: row.pop("alias", "") for port, row in rows.items()}
+        nodes |= {port: _container(alias) for port, alias in aliases.items() if port not in nodes}
         return Table(
             SwitchPort(node=node, **rows[port] | {"trunk": tuple(rows[port]["trunk"])})
             for port, node in nodes.items()
@@ -202,6 +207,13 @@ class SwitchOperations(Switch):
 
 # What a port's state is where each VLAN has a bridge, and they differ: the first.
 _STATES = ("disabled", "blocking", "listening", "learning", "forwarding")
+
+
+def _container(alias: str) -> str:
+    """Return what `plug` has joined here, as it stands in the port's alias; "" if unknown."""
+    with suppress(ValueError, TypeError, KeyError):
+        return str(json.loads(alias)["plugged"])
+    return ""
 
 
 def _both(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:

@@ -102,6 +102,9 @@ def test_the_default_route_that_was_there_comes_back(two):
 def test_without_an_address_it_is_only_connected(two):
     with plug(f"{two.elsewhere.name}/stranger", to=f"{two.lab.name}/home") as found:
         assert (found.interface, found.addresses) == ("eth1", ())
+        ports = [(row.node, row.state) for row in two.home.ports()]
+        assert ports[-1] == (found.container, "forwarding")
+        assert [node for node, _ in ports[:-1]] == ["h1", "h2"]
         assert wait_plugged(two.stranger, "eth1", timeout_s=30)
         row = interfaces(two.stranger)["eth1"]
         assert row["operstate"] == "UP"

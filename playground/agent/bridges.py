@@ -17,6 +17,7 @@ from playground.agent.filters import (
 )
 from playground.agent.links import (
     IFLA_CARRIER,
+    IFLA_IFALIAS,
     IFLA_IFNAME,
     IFLA_INFO_DATA,
     IFLA_INFO_KIND,
@@ -205,6 +206,7 @@ def _port(
         "state": PORT_STATES[port[IFLA_BRPORT_STATE][0]],
         "carrier": cable.get(IFLA_CARRIER, b"\0")[0] == 1,
         "cost": read_number(port, IFLA_BRPORT_COST),
+        "alias": cable.get(IFLA_IFALIAS, b"").rstrip(b"\0").decode(errors="replace"),
         **row,
     }
 

@@ -16,6 +16,7 @@ import struct
 
 from playground.agent import ebpf
 from playground.agent.links import (
+    IFLA_IFALIAS,
     IFLA_IFNAME,
     IFLA_INFO_DATA,
     IFLA_INFO_KIND,
@@ -120,6 +121,10 @@ def _make_pair(netlink: Netlink, name: str, parent: str, vlan: int, offload: boo
     finally:
         os.close(own)
     disable_ipv6(hidden)
+    # It has to be here: a program sends frames to interfaces of its own namespace alone.
+    alias = f"the end of {name} that puts on and takes off its tags, for want of 8021q"
+    body = link_body() + text_attribute(IFLA_IFNAME, hidden) + text_attribute(IFLA_IFALIAS, alias)
+    netlink.send([Message(RTM_NEWLINK, 0, body, f"write the alias of {hidden}")])
     offloads = Offloads()
     for end in () if offload else (name, hidden):
         offloads.off(end)
