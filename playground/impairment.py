@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -180,6 +180,42 @@ class Impairment:
         if self.rate_mbit is not None:
             words.append(f"rate {self.rate_mbit * 1000:g}kbit")
         return " ".join(words)
+
+    def as_done(self, interface: str, by: Sequence[str], mtu_bytes: int) -> tuple[str, ...]:
+        """Return the tc(8) commands that do it in these ways, netem's if ``by`` is empty.
+
+        >>> Impairment(rate_mbit=10, queue_packets=20).as_done("eth0", ("tbf",), 1500)[1]
+        'tc qdisc replace dev eth0 parent 7067: pfifo limit 20'
+
+        """
+        if not by or "netem" in by:
+            # With the handle by which it is known as ours, and not somebody else's.
+            return (self.as_shell(interface).replace(" root ", " root handle 7067: "),)
+        lines = []
+        if "tbf" in by and self.rate_mbit is not None:
+            said = self.request(mtu_bytes)
+            lines += [
+                f"tc qdisc replace dev {interface} root handle 7067: tbf "
+                f"rate {self.rate_mbit * 1e6:.0f}bit burst {said['burst_bytes']} "
+                f"limit {said['queue_bytes']}",
+                f"tc qdisc replace dev {interface} parent 7067: pfifo limit {self._limit}",
+            ]
+        if "filter" in by:
+            # A classic BPF program: a random number, compared; "stolen" (4) or unspecified (-1).
+            odds = min(round(self.loss_percent / 100 * 2**32), 2**32 - 1)
+            code = f"4,32 0 0 4294963256,53 1 0 {odds},6 0 0 4,6 0 0 4294967295"
+            lines += [
+                f"tc qdisc replace dev {interface} clsact",
+                f"tc filter replace dev {interface} egress pref 28775 handle 1 protocol all "
+                f"bpf direct-action bytecode '{code}'",
+            ]
+        if "relay" in by:
+            rest = dataclasses.replace(self, rate_mbit=None) if "tbf" in by else self
+            lines.append(
+                "# a process that sends frames on does what netem would: "
+                f"{rest.as_shell(interface)}"
+            )
+        return tuple(lines)
 
     def as_read(self, settings: Mapping[str, Any]) -> Impairment:
         """Return what the kernel tells of an impairment that was declared as this one.

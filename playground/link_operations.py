@@ -8,7 +8,7 @@ request of the agent, and stands as declared only if that has succeeded.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -131,6 +131,7 @@ class LinkOperations(Link):
         rate_mbit: float | None = None,
         queue_packets: int | None = None,
         toward: Any = None,
+        replace: bool = False,
     ) -> None:
         """Make the link slow or lossy, in both directions or ``toward`` one node.
 
@@ -146,8 +147,13 @@ class LinkOperations(Link):
         most ``queue_packets``, so that at 50 ms 1000 of them are 20,000 a second.
         `impairments` shows which of them are in use.
 
-        Raises `TopologyError` for what cannot be, `AgentError` if the kernel refuses;
-        both directions are then as they were.  Source: tc-netem(8), tc-tbf(8).
+        Frames wait that no socket waits for: a sender next to a slow link is not held back,
+        and loses what finds the queue full, as on the way.  (Without netem that takes a
+        program of the kernel's, eBPF, which in a lab of an ordinary user is missing.)
+
+        Raises `TopologyError` for what cannot be, `AgentError` if the kernel refuses, or
+        somebody has set a queue there by hand (tc-qdisc), unless ``replace`` says that it may
+        go; both directions are then as they were.  Source: tc-netem(8), tc-tbf(8).
 
         >>> link.impair(delay_ms=50, jitter_ms=5, loss_percent=1)
         >>> link.impair(rate_mbit=2, toward=h1)     # a slow download
@@ -165,7 +171,7 @@ class LinkOperations(Link):
             rate_mbit=rate_mbit,
             queue_packets=queue_packets,
         )
-        self._impair(wanted, toward)
+        self._impair(wanted, toward, replace)
 
     def restore(self, toward: Any = None) -> None:
         """Take away what `impair` has set, in both directions or ``toward`` one node."""
@@ -264,8 +270,8 @@ class LinkOperations(Link):
 
         What `down` and `impair` have done, the VLANs of its ports, and the interfaces
         that stand upon a trunk.  Each begins with where it is to be run.  Those of `impair`
-        are for a kernel that has netem, by which it takes one command.  Raises
-        `NotRunning` as `statistics`.
+        are what was done here: by netem, or where the kernel has none by tbf and filters; what
+        a relay does is a comment.  Raises `NotRunning` as `statistics`.
 
         >>> link.as_shell()
         ['h1: ip link set dev eth0 down', 'h2: ip link set dev eth0 down']
@@ -275,7 +281,11 @@ class LinkOperations(Link):
         """
         running = self._running()
         wire = running.wire
-        lines = list(wire.as_shell(running.plumbing.switches))
+        by: list[Sequence[str]] = [(), ()]
+        if any(self._toward):
+            answers = running.agent.call("impaired", ends=running.ends[::-1])
+            by = [answer["by"] for answer in answers]
+        lines = list(wire.as_shell(running.plumbing.switches, by))
         for end, planned in zip(self.ends, (wire.a, wire.b), strict=True):
             live = getattr(end.node, "_live", None)
             if isinstance(live, LiveSwitch):
@@ -297,11 +307,11 @@ class LinkOperations(Link):
         self._apply(lambda live: live.plug(up))
         self._down = not up
 
-    def _impair(self, wanted: Impairment, toward: Any) -> None:
+    def _impair(self, wanted: Impairment, toward: Any, replace: bool = False) -> None:
         sides = self._sides(toward)
         first, second = (wanted if side in sides else now for side, now in enumerate(self._toward))
 
-        self._apply(lambda live: live.impair(first, second))
+        self._apply(lambda live: live.impair(first, second, replace))
         self._toward = (first, second)
 
     def _sides(self, toward: Any, argument: str = "toward") -> tuple[int, ...]:

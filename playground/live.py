@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from playground.errors import AgentError
+from playground.errors import AgentError, AgentGone
 
 if TYPE_CHECKING:
     from playground.impairment import Impairment
@@ -302,15 +302,37 @@ class LiveWire:
         self.agent.call("link", ends=ends, up=up, nodes=nodes)
         return dataclasses.replace(self.wire, up=up)
 
-    def impair(self, toward_a: Impairment, toward_b: Impairment) -> WirePlan:
-        """Change what happens to frames, in both directions or none; return the wire then."""
+    def impair(self, toward_a: Impairment, toward_b: Impairment, replace: bool = False) -> WirePlan:
+        """Change what happens to frames, in both directions or none; return the wire then.
+
+        With ``replace`` queues go that somebody has set by hand.
+
+        """
         wanted = dataclasses.replace(
             self.wire, toward_a=toward_a or None, toward_b=toward_b or None
         )
-        directions = self.plumbing.impairing(self.wire, wanted)
+        before = self.wire
+        if replace:
+            before = dataclasses.replace(before, toward_a=None, toward_b=None)
+        directions = [
+            {**direction, "replace": replace}
+            for direction in self.plumbing.impairing(before, wanted)
+        ]
         if directions:
-            self.agent.call("impair", directions=directions)
+            try:
+                self.agent.call("impair", directions=directions)
+            except AgentGone:
+                raise
+            except AgentError as error:
+                raise self._named(error) from error
         return wanted
+
+    def _named(self, error: AgentError) -> AgentError:
+        """Put nodes' names where the agent has but the numbers of their first processes."""
+        text = str(error)
+        for end, planned in zip(self.ends, (self.wire.a, self.wire.b), strict=True):
+            text = text.replace(f"in the node of pid {end['pid']}: ", f"{planned.node}: ")
+        return AgentError(text, error.op, error.errno, error.remote_traceback)
 
     def settle(self, wire: WirePlan) -> None:
         """Note what the link has become, here and in the lab's plan."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -362,15 +362,19 @@ class WirePlan:
         """
         return tuple(end for end in (self.a, self.b) if end.node in switches) or (self.a, self.b)
 
-    def as_shell(self, switches: Collection[str]) -> tuple[str, ...]:
+    def as_shell(
+        self, switches: Collection[str], by: Sequence[Sequence[str]] = ((), ())
+    ) -> tuple[str, ...]:
         """Return the commands that change a plain pair into this one, each after its place."""
         lines = []
         if not self.up:
             cut = self.cut(switches)
             lines += [f"{end.node}: ip link set dev {end.interface} down" for end in cut]
-        for impairment, leaves in ((self.toward_a, self.b), (self.toward_b, self.a)):
+        toward = ((self.toward_a, self.b), (self.toward_b, self.a))
+        for (impairment, leaves), ways in zip(toward, by, strict=True):
             if impairment:
-                lines.append(f"{leaves.node}: {impairment.as_shell(leaves.interface)}")
+                shown = impairment.as_done(leaves.interface, ways, self.mtu_bytes)
+                lines += [f"{leaves.node}: {line}" for line in shown]
         return tuple(lines)
 
 

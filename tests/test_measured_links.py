@@ -15,6 +15,7 @@ from __future__ import annotations
 import functools
 import re
 import statistics
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,7 @@ from typing import Any
 import pytest
 
 from playground.engine import Engine
+from playground.errors import AgentError
 from playground.impairment import Impairment
 from playground.lab import Lab
 from playground.network import Host, Link
@@ -228,7 +230,8 @@ def queued_at(rate_mbit: float, frames: int) -> list[Fact]:
 
     def complaint(train: Train) -> str | None:
         leaving = int(train.sending_s * rate_mbit * 1e6 / 8 / train.length) + 1
-        return within("came", len(train.arrivals), frames, frames + BURST_FRAMES + leaving)
+        at_once = BURST_FRAMES * 1514 // train.length  # tbf's burst is counted in bytes
+        return within("came", len(train.arrivals), frames, frames + at_once + leaving)
 
     return [Fact(complaint)]
 
@@ -308,6 +311,8 @@ TABLE = [
         frames=60,
         length=1514,
     ),
+    # Frames are counted, however short they are.
+    Row({"rate_mbit": 1, "queue_packets": 20}, ("tbf",), queued_at(1, 20), frames=200),
     Row(
         {
             "delay_ms": 40,
@@ -402,16 +407,44 @@ def test_a_restored_link_does_nothing_to_frames(pair: Pair) -> None:
     assert_untouched(pair, pair.h2, pair.h1)
 
 
-@pytest.mark.skipif(not NETEM_IS_HERE, reason="tc(8) knows netem where the kernel has it")
-@pytest.mark.parametrize("row", [row for row in TABLE if len(row.said) > 2], ids=str)
-def test_the_command_that_is_shown_does_the_same(pair: Pair, row: Row) -> None:
-    pair.link.impair(**row.said)
+# By netem, or without by what tc(8) can do alone.
+BY_HAND = [
+    {"delay_ms": 40, "jitter_ms": 10, "distribution": "normal", "loss_percent": 10},
+    {"delay_ms": 60, "jitter_ms": 40, "reorder_percent": 5, "rate_mbit": 50, "queue_packets": 800},
+    {"loss_percent": 12.5},
+    {"rate_mbit": 3, "queue_packets": 20, "loss_percent": 5},
+]
+
+
+@pytest.mark.parametrize("said", BY_HAND if NETEM_IS_HERE else BY_HAND[2:], ids=str)
+def test_the_command_that_is_shown_does_the_same(pair: Pair, said: dict[str, Any]) -> None:
+    pair.link.impair(**said)
     before = pair.link.impairments
-    shown = dict(line.split(": ", 1) for line in pair.link.as_shell())
+    shown = [line.split(": ", 1) for line in pair.link.as_shell()]
     for node in (pair.h1, pair.h2):
         # What is set stays set, unless it is named; so it is made anew.
-        node.run(f"tc qdisc del dev eth0 root && {shown[node.name]}")
+        node.run("tc qdisc del dev eth0 root; tc filter del dev eth0 egress", check=False)
+        for command in (line for name, line in shown if name == node.name):
+            node.run(command)
     assert pair.link.impairments == before
+    pair.link.restore()
+
+
+def test_a_queue_that_was_set_by_hand_stays(pair: Pair) -> None:
+    by_hand = "tbf rate 1mbit burst 3000 limit 30000"
+    pair.h1.run(f"tc qdisc replace dev eth0 root {by_hand}")
+    for change in (
+        lambda: pair.link.impair(loss_percent=50),
+        lambda: pair.link.impair(rate_mbit=2),
+    ):
+        with pytest.raises(AgentError, match=r"h1.*set by hand, tbf, .* say replace=True"):
+            change()
+    assert "tbf" in pair.h1.run("tc qdisc show dev eth0").stdout
+    # Nothing was done in the other direction either.
+    assert [row.toward for row in pair.link.impairments] == ["h2"]
+    pair.link.impair(loss_percent=50, replace=True)
+    assert "tbf" not in pair.h1.run("tc qdisc show dev eth0").stdout
+    pair.link.restore()
 
 
 def ping(pair: Pair, count: int) -> Train:
@@ -449,6 +482,37 @@ def test_ping_finds_delay_jitter_and_loss(pair: Pair) -> None:
     assert_true(facts, lambda: ping(pair, 200), "ping")
     pair.link.impair(delay_ms=20)
     assert_true(delayed(2 * 20), lambda: ping(pair, 20), "ping, delayed both ways")
+
+
+FLOOD = """
+import socket, sys, time
+line = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+begun = time.monotonic()
+for _ in range(1000):
+    line.sendto(bytes(1400), (sys.argv[1], 9))
+print(time.monotonic() - begun)
+"""
+
+
+def test_a_sender_next_to_a_slow_link_is_not_held_back(pair: Pair) -> None:
+    """UDP knows of no link: what comes faster than it carries is lost in the queue."""
+    pair.link.impair(rate_mbit=10, queue_packets=100, toward=pair.h2)
+    pair.h1.ping(pair.h2, count=1)
+
+    def arrived() -> int:
+        return pair.link.statistics()[1].rx_packets
+
+    before = arrived()
+    sending_s = float(pair.h1.python(FLOOD, pair.h2.address).stdout)
+    # Held back, they would take 1.15 s.
+    assert sending_s < 0.9
+    last, now = -1, arrived()
+    while now != last:
+        time.sleep(0.2)
+        last, now = now, arrived()
+    leaving = sending_s * 10e6 / 8 / 1442
+    assert 100 <= now - before <= 100 + BURST_FRAMES + leaving + 5  # ARP, and a late timer
+    pair.link.restore()
 
 
 def test_tcp_keeps_to_the_rate(pair: Pair) -> None:

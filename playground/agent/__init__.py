@@ -58,7 +58,7 @@ switch(bridges: [{"device", "settings": SWITCH, "ports": [{"port", CARRIED}],
     the ports ``unmirror`` (one that is gone is no error), then set: what enters or leaves
     these ports goes out of the port ``to`` as well.
 switches(devices) -> [{"device", "id", "root", "root_cost", "ports": [{"port", "state",
-        "carrier", "cost"}]}]
+        "carrier", "cost", "alias"}]}]
     The spanning tree as each bridge sees it: ids are 16 hexadecimal digits, state is
     "disabled", "listening", "learning", "forwarding" or "blocking".
     Where the bridge tells VLANs apart, a port has what CARRIED has too.  Where it is a
@@ -97,12 +97,13 @@ forget_neighbours(nodes: [{"pid", "interface", "addresses": ["192.168.1.11"]}]) 
 interfaces(ends: [END]) -> [{"up", "carrier", "mtu_bytes", "mac", "statistics": {...}}]
     State and counters, named as in struct rtnl_link_stats64.
 impair(directions: [{"pid", "interface", "watch": pid or null, "impairment": IMPAIRMENT
-        or null, "before": the same}]) -> [["netem"]]
+        or null, "before": the same, "replace": bool = false}]) -> [["netem"]]
     Do something to all frames that leave by an interface: IMPAIRMENT is what
     `playground.impairment.Impairment.request` returns, null takes it away.  Each row
     says which ways are used: "netem", or where the kernel has none "tbf" (rate),
     "filter" (loss), "relay" (the rest).  A relay is a process that ends with the
-    process ``watch``.  On a failure all get their ``before`` back.
+    process ``watch``.  On a failure all get their ``before`` back.  A queue that is not
+    ours is an error without ``replace``.
 routes(pids) -> [[{"destination", "via", "interface", "metric", "protocol", "kind",
         "table", "source", "weight"}]]
     The routes of each node, in all tables but those of its own addresses, as the

@@ -1,6 +1,7 @@
-"""Programs of eBPF that put tags of VLANs on frames and take them off: bpf(2), bpf-helpers(7).
+"""Programs of eBPF that do what the kernel has no module for: bpf(2), bpf-helpers(7).
 
-They stand in for the kernel's module 8021q where it is missing.
+They put tags of VLANs on frames and take them off where there is no 8021q, and let go of
+the sockets that frames came from where there is no netem.
 
 """
 
@@ -15,10 +16,13 @@ import struct
 from playground.agent.filters import (
     CLSACT_HANDLE,
     ETH_P_ALL,
+    FILTER_PRIORITY,
     RTM_DELTFILTER,
     RTM_NEWTFILTER,
+    TC_ACT_STOLEN,
     TC_ACT_UNSPEC,
     TC_H_CLSACT,
+    TC_H_CLSACT_EGRESS,
     TC_H_CLSACT_INGRESS,
     TCA_BPF_FLAG_ACT_DIRECT,
     TCA_BPF_FLAGS,
@@ -42,13 +46,14 @@ BPF_PROG_TYPE_SCHED_CLS = 3
 TCA_BPF_FD = 6
 
 # Helpers, and the fields of struct __sk_buff by their place.
-SKB_VLAN_PUSH, SKB_VLAN_POP, REDIRECT = 18, 19, 23
+CLONE_REDIRECT, SKB_VLAN_PUSH, SKB_VLAN_POP, REDIRECT = 13, 18, 19, 23
+MARK = 8
 VLAN_PRESENT, VLAN_TCI = 20, 24
 ETH_P_8021Q = 0x8100
 VLAN_VID_MASK = 0x0FFF
 
 # Documentation/bpf/standardization/instruction-set.rst
-LOAD_WORD = 0x61
+LOAD_WORD, STORE_WORD = 0x61, 0x63
 MOVE, MOVE_NUMBER = 0xBF, 0xB7
 AND_NUMBER = 0x57
 JUMP_IF_EQUAL, JUMP_UNLESS_EQUAL = 0x15, 0x55
@@ -56,6 +61,9 @@ CALL, EXIT = 0x85, 0x95
 
 # After a mirror's (filters.MIRROR_INFO), for what is led away is seen by nobody else.
 INFO = 0x706E << 16 | socket.htons(ETH_P_ALL)
+
+# Before the filter that loses frames, which sees the copies alone, and each once.
+COPY_INFO = (FILTER_PRIORITY - 1) << 16 | socket.htons(ETH_P_ALL)
 
 # The kernel asks each program for one; of these two it takes any.
 LICENSE = b"MIT\0"
@@ -104,6 +112,33 @@ def tagging(vlan: int, to: int) -> bytes:
     )
 
 
+def letting_go(mark: int, index: int) -> bytes:
+    """A program that has each frame leave as a copy, which no socket waits for.
+
+    A socket may send so much as its buffer takes and no queue has let go of (sk_wmem_alloc),
+    so that its owner would wait for a slow link, and the queue never be full.  The copy passes
+    here once more, and is known by its mark.
+
+    """
+    return b"".join(
+        (
+            instruction(MOVE, 6, 1),
+            instruction(LOAD_WORD, 0, 6, MARK),
+            instruction(JUMP_IF_EQUAL, 0, offset=8, number=mark),
+            instruction(MOVE_NUMBER, 2, number=mark),
+            instruction(STORE_WORD, 6, 2, MARK),
+            instruction(MOVE, 1, 6),
+            instruction(MOVE_NUMBER, 2, number=index),
+            instruction(MOVE_NUMBER, 3, number=0),
+            instruction(CALL, number=CLONE_REDIRECT),
+            instruction(MOVE_NUMBER, 0, number=TC_ACT_STOLEN),
+            instruction(EXIT),
+            instruction(MOVE_NUMBER, 0, number=TC_ACT_UNSPEC - (1 << 32)),
+            instruction(EXIT),
+        )
+    )
+
+
 def load(program: bytes) -> int:
     """Load a program for the hooks of tc; return its file descriptor."""
     code, licence = ctypes.create_string_buffer(program), ctypes.create_string_buffer(LICENSE)
@@ -134,23 +169,38 @@ def load(program: bytes) -> int:
 
 def arriving(index: int, handle: int, program: bytes) -> tuple[list[Message], int]:
     """Put a program at an interface's ingress, as one of several; close its descriptor then."""
+    where = queue_body(index, TC_H_CLSACT_INGRESS, handle, INFO)
+    return _hooked(index, where, "vlan", program)
+
+
+def leaving_copied(index: int) -> tuple[list[Message], int]:
+    """Put `letting_go` at an interface's egress; close its descriptor then."""
+    # Both in one namespace, so that a frame has the mark of the last interface alone.
+    program = letting_go(0x71000000 | index, index)
+    where = queue_body(index, TC_H_CLSACT_EGRESS, 1, COPY_INFO)
+    return _hooked(index, where, "copy", program)
+
+
+def _hooked(index: int, where: bytes, name: str, program: bytes) -> tuple[list[Message], int]:
     descriptor = load(program)
     options = attribute(TCA_BPF_FD, struct.pack("I", descriptor))
-    options += text_attribute(TCA_BPF_NAME, "vlan")
+    options += text_attribute(TCA_BPF_NAME, name)
     options += attribute(TCA_BPF_FLAGS, struct.pack("I", TCA_BPF_FLAG_ACT_DIRECT))
     hook = queue_body(index, TC_H_CLSACT, CLSACT_HANDLE) + text_attribute(TCA_KIND, "clsact")
-    body = (
-        queue_body(index, TC_H_CLSACT_INGRESS, handle, INFO)
-        + text_attribute(TCA_KIND, "bpf")
-        + attribute(TCA_OPTIONS | NLA_F_NESTED, options)
-    )
+    body = where + text_attribute(TCA_KIND, "bpf")
+    body += attribute(TCA_OPTIONS | NLA_F_NESTED, options)
     flags = NLM_F_CREATE | NLM_F_REPLACE
     messages = [
         # A second time it changes nothing, and what hangs on it stays.
         Message(RTM_NEWQDISC, flags, hook, "open the hooks of tc (clsact)"),
-        Message(RTM_NEWTFILTER, flags, body, "set a program for a VLAN (cls_bpf)"),
+        Message(RTM_NEWTFILTER, flags, body, f"set the program {name!r} (cls_bpf)"),
     ]
     return messages, descriptor
+
+
+def delete_leaving(index: int) -> Message:
+    body = queue_body(index, TC_H_CLSACT_EGRESS, 0, COPY_INFO)
+    return Message(RTM_DELTFILTER, 0, body, "take away the program that copies")
 
 
 def delete_arriving(index: int, handle: int) -> Message:

@@ -11,8 +11,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import struct
 from collections.abc import Sequence
 
+from playground.agent import ebpf
 from playground.agent.filters import (
     TCA_BPF_OPS,
     delete_filter,
@@ -34,6 +36,7 @@ from playground.agent.netlink import (
 )
 from playground.agent.protocol import Request
 from playground.agent.queues import (
+    OWN_HANDLE,
     READ_QUEUE,
     RTM_GETQDISC,
     TC_H_ROOT,
@@ -42,8 +45,8 @@ from playground.agent.queues import (
     delete_queue,
     netem_options,
     new_queue,
+    new_rate,
     queue_body,
-    tbf_options,
 )
 from playground.agent.relay import needs_relay, relay_settings, start_relay, tap_names
 
@@ -56,6 +59,8 @@ def impair(directions: Sequence[Request]) -> list[list[str]]:
     ways = []
     try:
         for direction, netlink in in_each(directions):
+            if not direction.get("replace"):
+                _refuse_foreign(netlink, direction)
             done.append(direction)
             ways.append(_impair(netlink, direction, direction["impairment"]))
     except BaseException:
@@ -66,24 +71,52 @@ def impair(directions: Sequence[Request]) -> list[list[str]]:
     return ways
 
 
+def _refuse_foreign(netlink: Netlink, direction: Request) -> None:
+    """Leave a queue alone that somebody has set by hand."""
+    name, pid = direction["interface"], direction["pid"]
+    where = "" if pid is None else f"in the node of pid {pid}: "
+    question = Message(
+        RTM_GETQDISC,
+        NLM_F_ECHO,
+        queue_body(interface_index(name), TC_H_ROOT),
+        f"look at the queue of {name}",
+    )
+    for answer in _answers(netlink, question):
+        [handle] = struct.unpack_from("I", answer, 8)  # struct tcmsg
+        # One that the kernel has chosen has none.
+        if handle not in (0, OWN_HANDLE):
+            kind = attributes(answer[20:])[TCA_KIND].rstrip(b"\0").decode()
+            raise FileExistsError(
+                errno.EEXIST,
+                f"{where}{name} has a queue that somebody has set by hand, {kind}, which would be "
+                f"lost: take it away with `tc qdisc del dev {name} root`, or say replace=True",
+            )
+
+
 def _impair(netlink: Netlink, direction: Request, wanted: Request | None) -> list[str]:
     name = direction["interface"]
     index = interface_index(name)
     old = [tap for tap in tap_names(index) if index_or_none(tap) is not None]
     if wanted is None:
         attempt(netlink, delete_queue(index), errno.ENOENT, errno.EINVAL)
+        _without_copies(netlink, index)
         _without_filter(netlink, index, old)
         return []
     if not WITHOUT_NETEM and _netem(netlink, index, wanted, name):
+        _without_copies(netlink, index)
         _without_filter(netlink, index, old)
         return ["netem"]
     ways = []
     if wanted["rate_mbit"] is not None:
         purpose = f"limit the rate of {name} by tbf (this kernel has no netem)"
-        netlink.send([new_queue(index, "tbf", tbf_options(wanted), purpose)])
+        netlink.send(new_rate(index, wanted, purpose))
         ways.append("tbf")
     else:
         attempt(netlink, delete_queue(index), errno.ENOENT, errno.EINVAL)
+    if wanted["rate_mbit"] is None or needs_relay(wanted):
+        _without_copies(netlink, index)
+    else:
+        _let_go(netlink, index)
     if needs_relay(wanted):
         start_relay(netlink, direction, index, wanted)
         ways.append("relay")
@@ -145,6 +178,26 @@ def _netem(netlink: Netlink, index: int, wanted: Request, name: str) -> bool:
     if number:
         raise refusal(message, number, reason)
     return True
+
+
+def _let_go(netlink: Netlink, index: int) -> None:
+    """Have frames wait that no socket waits for, as netem and relays do by themselves.
+
+    Only root may load the program; elsewhere a sender next to the link is held back.
+
+    """
+    try:
+        messages, descriptor = ebpf.leaving_copied(index)
+    except OSError:
+        return
+    try:
+        netlink.send(messages)
+    finally:
+        os.close(descriptor)
+
+
+def _without_copies(netlink: Netlink, index: int) -> None:
+    attempt(netlink, ebpf.delete_leaving(index), errno.ENOENT, errno.EINVAL)
 
 
 def _without_filter(netlink: Netlink, index: int, taps: Sequence[str]) -> None:

@@ -49,14 +49,32 @@ def queue_body(index: int, parent: int, handle: int = 0, info: int = 0) -> bytes
     return struct.pack("BxxxiIII", socket.AF_UNSPEC, index, handle, parent, info)
 
 
+# By which a queue is known as ours: "7067:" for tc(8).
+OWN_HANDLE = 0x70670000
+
+
 def new_queue(index: int, kind: str, options: bytes, purpose: str) -> Message:
     """Put a queueing discipline in the place of the one that an interface has."""
     body = (
-        queue_body(index, TC_H_ROOT)
+        queue_body(index, TC_H_ROOT, OWN_HANDLE)
         + text_attribute(TCA_KIND, kind)
         + attribute(TCA_OPTIONS, options)
     )
     return Message(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE, body, purpose)
+
+
+def new_rate(index: int, wanted: Request, purpose: str) -> list[Message]:
+    """Keep a rate by tbf; so many packets wait for it, of whatever size."""
+    # Its own queue counts bytes, and is pushed aside: tc-tbf(8), tc-pfifo(8).
+    below = (
+        queue_body(index, OWN_HANDLE | 1)
+        + text_attribute(TCA_KIND, "pfifo")
+        + attribute(TCA_OPTIONS, struct.pack("I", wanted["queue_packets"]))
+    )
+    return [
+        new_queue(index, "tbf", tbf_options(wanted), purpose),
+        Message(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE, below, purpose),
+    ]
 
 
 def delete_queue(index: int) -> Message:
