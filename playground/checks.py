@@ -119,7 +119,19 @@ class Checks:
             raise BadArgument(f"{shown(because)} is no cause; there are {', '.join(CAUSES)}")
 
         def look() -> Explanation:
-            return self._explain(source, target, port, protocol, version)
+            found = self._explain(source, target, port, protocol, version)
+            if (
+                found.cause == "name unknown" != because
+                and isinstance(target, str)
+                and target not in self._lab
+            ):
+                # It says nothing of the network.
+                raise BadArgument(
+                    f"{target!r} is no node of lab {self._lab.name}, and no name that "
+                    f"{self._name(source)} knows: is it spelt right? Where it is to be unknown, "
+                    'say because="name unknown"'
+                )
+            return found
 
         def is_right(found: Explanation) -> bool:
             return not found and because in (None, found.cause)
@@ -202,6 +214,7 @@ class Checks:
         >>> lab.check.serves(www, "http", contains="Welcome", client=h1)
 
         """
+        _check_within(within_s)
         machine = self._machine(node)
         asker = machine if client is None else self._machine(client)
         probe = _probe(service, machine.name, contains, page, send)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterator
 
@@ -68,7 +69,7 @@ def test_what_is_not_so_is_explained(lab: Lab) -> None:
             lambda: check.path("h1", "www", ["isp"], within_s=0),
         ),
         (
-            "with 'Moin' in its answer",
+            "with 'Moin' in its answer.* 200 OK' and headers, then '<h1>",
             lambda: check.serves("www", "http", contains="Moin", client="h1", within_s=0.3),
         ),
         ("nothing listens there on tcp port 22", lambda: check.serves("www", "ssh", within_s=0)),
@@ -102,6 +103,15 @@ def test_a_check_waits_for_what_comes(lab: Lab) -> None:
 def test_what_is_no_question_is_refused(lab: Lab) -> None:
     with pytest.raises(BadArgument, match="is no cause"):
         lab.check.does_not_reach("h1", "www", because="moon")
+    # A name that nobody knows is a mistake, and says nothing of the network.
+    with pytest.raises(BadArgument, match=r"'no-such-host' is no node .* spelt right"):
+        lab.check.does_not_reach("h1", "no-such-host")
+    unknown = lab.check.does_not_reach("h1", "no-such-host", because="name unknown")
+    assert unknown.cause == "name unknown"
+    with pytest.raises(BadArgument, match="no number of seconds"):
+        lab.check.does_not_reach("h1", "www", within_s=math.nan)
+    with pytest.raises(BadArgument, match="no number of seconds"):
+        lab.check.serves("www", "http", within_s=math.nan)
     with pytest.raises(BadArgument, match="is no service"):
         lab.check.serves("www", "gopher")
     with pytest.raises(BadArgument, match="are a list"):

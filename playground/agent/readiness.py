@@ -139,4 +139,11 @@ def _ask_datagram(
 def _unexpected(answer: bytes) -> str:
     if not answer:
         return "it took the connection but did not answer"
-    return f"it answered {answer[:200].decode('latin-1')!r}, which is not what was expected"
+    # Of HTTP the headers say little, and what follows them was asked for.
+    head, blank, body = answer.partition(b"\r\n\r\n")
+    if blank and head.startswith(b"HTTP/"):
+        status = head.partition(b"\r\n")[0][:100].decode("latin-1")
+        said = f"{status!r} and headers, then {body[:400].decode('latin-1')!r}"
+    else:
+        said = repr(answer[:200].decode("latin-1"))
+    return f"it answered {said}, which is not what was expected"
