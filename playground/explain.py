@@ -282,7 +282,19 @@ class _Gathering:
             behind=behind,
             nameservers=servers,
             planned=planned[0] if planned else None,
+            vlans=self._vlans(expected),
         )
+
+    def _vlans(self, expected: str | None) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+        """Return the VLANs of both, where each is in some and none is the other's."""
+        target = None if expected is None else self.lab[expected]
+        if not isinstance(target, Machine):
+            return None
+        own, theirs = (
+            tuple(sorted({part.vlan for part in node.attachments if part.vlan is not None}))
+            for node in (self.node, target)
+        )
+        return (own, theirs) if own and theirs and not set(own) & set(theirs) else None
 
     def _behind(self, expected: str | None) -> str | None:
         """Return the router whose NAT hides a node from the one that asks."""

@@ -20,6 +20,7 @@ from playground.packet_facts import Facts, Large, Way, first_look, look_back, lo
 from playground.server_faults import ServerFaults
 from playground.sightings import Sighting, Trail
 from playground.tables import Table
+from playground.vlans import listed
 from playground.walk_notes import Fault, endpoint, ttl_of, variable
 
 
@@ -101,6 +102,17 @@ class _Walk(ServerFaults):
                 f"its /etc/hosts.",
                 f"Write it there again: `{variable(source)}.hosts[{target!r}] = "
                 f"{names.planned!r}`.",
+            )
+        if names.vlans is not None:
+            own, theirs = (f"VLAN {listed(numbers)}" for numbers in names.vlans)
+            meant = names.expected or target
+            return Fault(
+                source,
+                "no route",
+                f"{source} is in {own} and {meant} in {theirs}, and no router leads from one to "
+                f"the other: so {source} was told of no name {target}.",
+                "Link a router to both, by a trunk or by a port in each; or put both into one VLAN "
+                "by link.change(vlan=...).",
             )
         asks = f", nor does its name server {names.nameservers[0]}" if names.nameservers else ""
         advice = f"Look at `dict({variable(source)}.hosts)`"

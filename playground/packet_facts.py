@@ -40,7 +40,8 @@ class Names:
 
     ``by`` says who told: "/etc/hosts", "DNS" or "" for an address.  ``expected`` is the
     node of the lab that was meant, if one was, and ``behind`` the router whose NAT hides
-    it from the source.
+    it from the source.  ``vlans`` are those of the source and of that node, where they have
+    none in common.
 
     """
 
@@ -50,6 +51,7 @@ class Names:
     behind: str | None = None
     nameservers: tuple[str, ...] = ()
     planned: str | None = None
+    vlans: tuple[tuple[int, ...], tuple[int, ...]] | None = None
 
 
 @dataclass(frozen=True)

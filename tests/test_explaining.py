@@ -192,6 +192,9 @@ def test_a_name_that_nobody_knows(plan: Plan) -> None:
     assert decide(unknown).cause == "name unknown"
     behind = facts(plan, names=Names((), expected="www", behind="r1"), address=None)
     assert (decide(behind).node, decide(behind).cause) == ("r1", "NAT")
+    apart = facts(plan, names=Names((), expected="www", vlans=((10,), (20, 30))), address=None)
+    assert decide(apart).cause == "no route"
+    assert "h1 is in VLAN 10 and www in VLAN 20 and 30, and no" in decide(apart).sentence
     asking = decide(facts(plan, ways={"h1": Way(errno.ENETUNREACH)}))
     server = facts(plan, names=Names((), nameservers=("10.0.2.2",)), address=None, asking=asking)
     found = decide(server)
