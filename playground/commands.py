@@ -28,6 +28,7 @@ from playground.errors import (
 )
 from playground.live import Node, Process
 from playground.results import Result, command_text, failure_sentence
+from playground.single import Single
 
 Command = str | Sequence[str]
 
@@ -483,7 +484,7 @@ def time_left(deadline: float | None) -> float | None:
     return None if deadline is None else max(0.0, deadline - time.monotonic())
 
 
-class Job:
+class Job(Single):
     """A command that goes on while you do something else.
 
     ``stdout`` and ``stderr`` are iterated for lines as they come.  A ``with``

@@ -56,6 +56,7 @@ from playground.removal import taken_out
 from playground.rulesets import NO_RULES
 from playground.segments import linked, links_of
 from playground.services import SERVICES
+from playground.single import Single
 from playground.tables import Table
 from playground.timetable import Planned, PlannedRow, Timetable
 from playground.topology import refuse_in_use
@@ -83,7 +84,7 @@ SAVE_AFTER_S = 0.2
 _running: weakref.WeakValueDictionary[str, Lab] = weakref.WeakValueDictionary()
 
 
-class Lab:
+class Lab(Single):
     """A network of hosts, routers and switches that can be started and stopped.
 
     Takes the `nodes` given and every node linked to them.  ``name`` is what
@@ -140,6 +141,9 @@ class Lab:
         self._own_engine = engine is None or isinstance(engine, str)
         self._progress = make_progress(check_flag(f"lab {self.name}: quiet", quiet))
         self._lock = threading.RLock()
+        # Held while a plan is made of what is declared, and while a running lab's
+        # declarations are changed; taken after the other.
+        self._declaring = threading.RLock()
         self._saving: threading.Timer | None = None
         self._timetable = Timetable()
         self._lasting: ExitStack | None = None
@@ -266,10 +270,17 @@ class Lab:
         """
         return self.plan().warnings
 
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Keep what is declared in this block from other threads' eyes until it ends."""
+        with self._lock, self._declaring:
+            yield
+
     def _make_plan(self, previous: Plan | None) -> Plan:
-        plan = make_plan(
-            self._given, lab=self.name, ipv6=self.ipv6, previous=previous, strict=self.strict
-        )
+        with self._declaring:
+            plan = make_plan(
+                self._given, lab=self.name, ipv6=self.ipv6, previous=previous, strict=self.strict
+            )
         for sentence in plan.warnings:
             if sentence not in self._warned:
                 self._warned.add(sentence)
@@ -1174,18 +1185,24 @@ class Lab:
     def _ended(self) -> ExitStack | None:
         """Let go of all that runs; return the way down, None if nothing runs."""
         lasting, self._lasting = self._lasting, None
-        if lasting is not None:
-            self._timetable.end()
-        if self._saving is not None:
-            self._saving.cancel()
-            self._saving = None
-        if self._forget is not None:
-            self._forget.detach()
-        if _running.get(self.name) is self:
-            del _running[self.name]
-        if lasting is not None:
-            self._restore(None, {}, {})
-            self._client = None
+        try:
+            if lasting is not None:
+                self._timetable.end()
+            if self._saving is not None:
+                self._saving.cancel()
+                self._saving = None
+            if self._forget is not None:
+                self._forget.detach()
+            if _running.get(self.name) is self:
+                del _running[self.name]
+            if lasting is not None:
+                self._client = None
+                self._restore(None, {}, {})
+        except Exception as error:
+            if lasting is None:
+                raise
+            # Nothing of what was declared keeps a lab from its end.
+            lasting.callback(_raise, error)
         return lasting
 
     def __enter__(self) -> Self:
@@ -1305,6 +1322,10 @@ def _callers_level() -> int:
         frame = frame.f_back
         level += 1
     return level
+
+
+def _raise(error: Exception) -> None:
+    raise error
 
 
 def _check_name(name: str | None) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -193,6 +193,9 @@ class LabHandle(Protocol):
 
     def change_rules(self, name: str) -> None:
         """Replace the ruleset of a running node by what it is told now."""
+
+    def changing(self) -> AbstractContextManager[None]:
+        """Keep what is declared in this block from all others' eyes until it ends."""
 
     def catch_up(self) -> None:
         """Do what nodes were told about NAT or routes, unless more waits for `Lab.start`."""

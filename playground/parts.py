@@ -8,13 +8,15 @@ knows nothing of what runs: a lab that runs it is a `Listener`, which is told of
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from playground.addresses import Address, InterfaceAddress
 from playground.arguments import shown
 from playground.errors import NoSuchNode
+from playground.single import Single
 from playground.written import AUTO, check_name, one_or_list
 
 # Declarations are numbered as they are made, so that "in the order declared"
@@ -34,6 +36,9 @@ class Listener(Protocol):
 
     """
 
+    def changing(self) -> AbstractContextManager[None]:
+        """Keep what is declared in this block from all others' eyes until it ends."""
+
     def catch_up(self) -> None:
         """Do what nodes were told about NAT, routes or VLANs."""
 
@@ -41,7 +46,24 @@ class Listener(Protocol):
         """Replace the ruleset of a node by what it is told now."""
 
 
-class NodeBase:
+@contextmanager
+def taken_or_undone(listener: Listener | None, undo: Callable[[], None]) -> Iterator[None]:
+    """Declare a change in this block, and undo it where it is refused.
+
+    Whoever looks at a running lab sees it when it was taken, and else never.
+
+    """
+    with nullcontext() if listener is None else listener.changing():
+        try:
+            yield
+            if listener is not None:
+                listener.catch_up()
+        except BaseException:
+            undo()
+            raise
+
+
+class NodeBase(Single):
     """What hosts, routers and switches have in common: a name and links.
 
     ``name`` is the full name, ``short`` its first label, ``links`` the links
@@ -116,7 +138,7 @@ class End:
         return f"End({', '.join(parts)})"
 
 
-class LinkBase:
+class LinkBase(Single):
     """A cable between two nodes, or one VLAN of it."""
 
     ends: tuple[End, ...]

@@ -323,15 +323,17 @@ class Firewall:
         return f"the firewall of {self._node.name}"
 
     def _change(self, policy: Policy) -> None:
-        before, self.policy = self.policy, policy
-        listener = self._node.listener
+        before, listener = self.policy, self._node.listener
         if listener is None or self._depth:
+            self.policy = policy
             return
-        try:
-            listener.change_rules(self._node.name)
-        except BaseException:
-            self.policy = before
-            raise
+        with listener.changing():
+            self.policy = policy
+            try:
+                listener.change_rules(self._node.name)
+            except BaseException:
+                self.policy = before
+                raise
 
     def _add(self, verdict: str, match: Match) -> Rule:
         with self._lock:

@@ -16,7 +16,7 @@ from typing import Any
 from playground.addresses import Address, Network
 from playground.arguments import check_mapping, is_whole, shown
 from playground.errors import TopologyError
-from playground.parts import LinkBase, MachineBase
+from playground.parts import LinkBase, MachineBase, taken_or_undone
 
 KINDS = ("unicast", "blackhole", "unreachable", "prohibit")
 
@@ -188,16 +188,14 @@ class Steering(MachineBase):
     ) -> None:
         """Change what was said, and do it if the lab runs; else all stays as it was."""
         before = self.own_routes, self.own_rules, self.own_sysctls
-        self.own_routes = self.own_routes if routes is None else routes
-        self.own_rules = self.own_rules if rules is None else rules
-        self.own_sysctls = self.own_sysctls if sysctls is None else sysctls
-        if self.listener is None:
-            return
-        try:
-            self.listener.catch_up()
-        except BaseException:
+
+        def undo() -> None:
             self.own_routes, self.own_rules, self.own_sysctls = before
-            raise
+
+        with taken_or_undone(self.listener, undo):
+            self.own_routes = self.own_routes if routes is None else routes
+            self.own_rules = self.own_rules if rules is None else rules
+            self.own_sysctls = self.own_sysctls if sysctls is None else sysctls
 
 
 _SYSCTL = re.compile(r"net[./][\w./-]+")

@@ -28,7 +28,15 @@ from playground.addresses import Address, InterfaceAddress, Network
 from playground.errors import TopologyError
 from playground.impairment import NO_IMPAIRMENT, Impairment
 from playground.limits import Limits, make_limits
-from playground.parts import End, LinkBase, Listener, MachineBase, SwitchBase, next_serial
+from playground.parts import (
+    End,
+    LinkBase,
+    Listener,
+    MachineBase,
+    SwitchBase,
+    next_serial,
+    taken_or_undone,
+)
 from playground.protocols import (
     OspfLink,
     check_as_number,
@@ -258,13 +266,12 @@ class Router(Translating, Machine):
         before = self.ospf_links
         known = before.get(link, OspfLink())
         cost = said.cost if said.cost is not None else known.cost
-        self.ospf_links = before | {link: OspfLink(cost, said.area or known.area)}
-        if self.listener is not None:
-            try:
-                self.listener.catch_up()
-            except BaseException:
-                self.ospf_links = before
-                raise
+
+        def undo() -> None:
+            self.ospf_links = before
+
+        with taken_or_undone(self.listener, undo):
+            self.ospf_links = before | {link: OspfLink(cost, said.area or known.area)}
 
     def bgp(self, link: Link, *, announce: bool) -> None:
         """Say whether this router tells others of the network of one of its links by BGP.
@@ -293,13 +300,12 @@ class Router(Translating, Machine):
             )
         check_bool(f"router {self.name}", "announce", announce)
         before = self.bgp_links
-        self.bgp_links = before | {link: announce}
-        if self.listener is not None:
-            try:
-                self.listener.catch_up()
-            except BaseException:
-                self.bgp_links = before
-                raise
+
+        def undo() -> None:
+            self.bgp_links = before
+
+        with taken_or_undone(self.listener, undo):
+            self.bgp_links = before | {link: announce}
 
     def _refuse_own_daemon(self) -> None:
         for settings in self.declared_services:
@@ -647,18 +653,17 @@ class Link(LinkBase):
                     f"{here} leads to no switch with VLANs; there is none to change"
                 )
             far = (_far(here, a, b, carried, address), _far(here, b, a, carried, address))
-        self._carry(carried, self.ends, far)
-        staying = {number: part for number, part in before[2].items() if number in self.trunk}
-        self._parts = staying | self._parts
-        try:
+
+        def undo() -> None:
+            self.carried, self.ends, self._parts = before
+
+        with taken_or_undone(self.listener, undo):
+            self._carry(carried, self.ends, far)
+            staying = {number: part for number, part in before[2].items() if number in self.trunk}
+            self._parts = staying | self._parts
             for number, part in before[2].items():
                 if self._parts.get(number) is not part:
                     refuse_in_use(part)
-            if self.listener is not None:
-                self.listener.catch_up()
-        except BaseException:
-            self.carried, self.ends, self._parts = before
-            raise
 
     def __repr__(self) -> str:
         a, b = self.ends

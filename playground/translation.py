@@ -22,7 +22,7 @@ from playground.arguments import (
     shown,
 )
 from playground.errors import TopologyError
-from playground.parts import LinkBase, MachineBase, SwitchBase
+from playground.parts import LinkBase, MachineBase, SwitchBase, taken_or_undone
 from playground.rules import Firewall, links_to
 
 KINDS = ("port-restricted", "full-cone", "symmetric")
@@ -328,14 +328,13 @@ class Translating(MachineBase):
             self._translate([*self.nat, declared])
 
     def _translate(self, nat: list[Translation]) -> None:
-        before, self.nat = self.nat, nat
-        if self.listener is None:
-            return
-        try:
-            self.listener.catch_up()
-        except BaseException:
+        before = self.nat
+
+        def undo() -> None:
             self.nat = before
-            raise
+
+        with taken_or_undone(self.listener, undo):
+            self.nat = nat
 
     def _check_own(self, link: object, what: str) -> None:
         if not isinstance(link, LinkBase):
