@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
@@ -29,10 +30,14 @@ class Beside(Generic[T]):
         self._function = function
         self._args = args
         self._error: BaseException | None = None
+        self._gate = threading.Event()
+        self._called_off = False
         self._thread = threading.Thread(target=self._run)
-        self._thread.start()
 
     def _run(self) -> None:
+        self._gate.wait()
+        if self._called_off:
+            return
         try:
             self._result = self._function(*self._args)
         except BaseException as error:
@@ -46,6 +51,19 @@ class Beside(Generic[T]):
         return self._result
 
     def __enter__(self) -> Self:
+        # An interrupt (Ctrl-C) may come while the thread begins: who leaves the block before
+        # it was entered would leave the work going on, and what it makes to nobody.
+        started = False
+        try:
+            self._thread.start()
+            started = True
+            self._gate.set()
+        except BaseException:
+            self._called_off = not started
+            self._gate.set()
+            if started:
+                self._thread.join()
+            raise
         return self
 
     def __exit__(
@@ -63,7 +81,6 @@ def each(function: Callable[[A], T], items: Iterable[A]) -> list[T]:
     All have ended when it returns; the first error in that order is raised.
 
     """
-    others = [Beside(function, item) for item in items]
-    for other in others:
-        other.__exit__(None, None, None)
+    with ExitStack() as running:
+        others = [running.enter_context(Beside(function, item)) for item in items]
     return [other.result() for other in others]

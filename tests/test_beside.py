@@ -45,3 +45,24 @@ def test_the_first_error_is_raised_when_all_have_ended() -> None:
     with pytest.raises(ValueError, match="number 1"):
         each(work, range(4))
     assert sorted(ended) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("begun", [False, True], ids=["while it begins", "once it works"])
+def test_an_interrupt_leaves_no_work_behind(monkeypatch: pytest.MonkeyPatch, begun: bool) -> None:
+    def interrupted(*_: object) -> None:
+        really(*_)
+        raise KeyboardInterrupt
+
+    owner, name = (threading.Event, "set") if begun else (threading.Thread, "start")
+    really, worked = getattr(owner, name), []
+    other = Beside(worked.append, 1)
+    with monkeypatch.context() as patch:
+        if begun:
+            patch.setattr(other._gate, "set", lambda: interrupted(other._gate))
+        else:
+            patch.setattr(other._thread, "start", lambda: interrupted(other._thread))
+        with pytest.raises(KeyboardInterrupt), other:
+            raise AssertionError("it was entered")
+    other._thread.join(10)
+    # Either all of it was done before the error came here, or nothing ever is.
+    assert worked == ([1] if begun else [])
