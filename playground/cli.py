@@ -37,11 +37,12 @@ from playground.errors import (
 )
 
 if TYPE_CHECKING:
-    from playground.engine import LabRecord
+    from playground.engine import Engine, LabRecord
     from playground.engines import RunningLabs
     from playground.lab import Lab
-    from playground.live import Process
+    from playground.live import Agent, Process
     from playground.network import Machine
+    from playground.remote import Client
 
 # As shells have it: 127 is a command that is not there (POSIX, Shell Command
 # Language, 2.8.2), 128 + N one that signal N ended.
@@ -313,8 +314,8 @@ def run(
         raise click.UsageError("say which command to run: playground run HOST -- COMMAND")
     if len(argv) == 1 and any(character.isspace() for character in argv[0]):
         argv = ["sh", "-c", argv[0]]
-    with _attached(host, lab_name) as lab:
-        ctx.exit(_run_through(_machine(lab, host), argv, user))
+    with _reached(host, lab_name) as (agent, pid):
+        ctx.exit(_run_through(agent, pid, argv, user))
 
 
 @main.command()
@@ -364,9 +365,10 @@ def proxy(ctx: click.Context, lab_name: str | None, host: str) -> None:
         # sshd(8) -i: one connection on standard input and output, as inetd would start it. It
         # needs no network on the host: a student may have broken that, or stopped the service.
         machine = _machine(lab, host)
-        if not machine.running().own_programs:
+        live = machine.running()
+        if not live.own_programs:
             raise NotRunning(_no_ssh(machine))
-        ctx.exit(_run_through(machine, ["/usr/sbin/sshd", "-i"], None))
+        ctx.exit(_run_through(live.agent, live.pid, ["/usr/sbin/sshd", "-i"], None))
 
 
 @main.command()
@@ -563,25 +565,53 @@ def _attached(host: str | None, lab_name: str | None) -> Iterator[Lab]:
     from playground.lab import Lab
 
     with closing(_labs()) as labs:
-        if lab_name is None:
-            records = labs.labs()
-            if host is not None and records:
-                # Names are compared without case (RFC 4343).
-                wanted = host.lower()
-                records = [
-                    record
-                    for record in records
-                    if wanted in (name.lower() for name in _nodes_of(record))
-                ]
-                if not records:
-                    raise NoSuchNode(
-                        f"no lab that runs has a machine {host!r}: `playground ls` shows them"
-                    )
-            # A neighbour's lab on the same engine is not in the way.
-            lab_name = _only([record for record in records if record.is_own] or records).id
-        engine, record = labs.find(lab_name)
+        engine, record = _meant(labs, host, lab_name)
         with Lab.attach(record.id, engine=engine, quiet=True) as lab:
             yield lab
+
+
+@contextmanager
+def _reached(host: str, lab_name: str | None) -> Iterator[tuple[Client, int]]:
+    """Enter the lab meant as far as one command needs it: its agent, and the host's process.
+
+    Without the lab's plan, whose rooms take longer to import than the command to run.
+
+    """
+    from playground.remote import Client
+
+    with closing(_labs()) as labs:
+        engine, record = _meant(labs, host, lab_name)
+        pids = {name.lower(): pid for name, pid in engine.pids(record.id).items()}
+        pids = {_short(name): pid for name, pid in pids.items()} | pids
+        if host.lower() not in pids:
+            # A switch, or nobody: the lab itself knows the sentence.
+            with _attached(host, lab_name) as lab:
+                live = _machine(lab, host).running()
+            raise NotRunning(f"{host} does not run any more (process {live.pid})")
+        with closing(Client(engine.connect(record.id))) as client:
+            client.hello()
+            yield client, pids[host.lower()]
+
+
+def _meant(labs: RunningLabs, host: str | None, lab_name: str | None) -> tuple[Engine, LabRecord]:
+    """Return the lab that is named, or the only one that has this host, and its engine."""
+    if lab_name is None:
+        records = labs.labs()
+        if host is not None and records:
+            # Names are compared without case (RFC 4343).
+            wanted = host.lower()
+            records = [
+                record
+                for record in records
+                if wanted in (name.lower() for name in _nodes_of(record))
+            ]
+            if not records:
+                raise NoSuchNode(
+                    f"no lab that runs has a machine {host!r}: `playground ls` shows them"
+                )
+        # A neighbour's lab on the same engine is not in the way.
+        lab_name = _only([record for record in records if record.is_own] or records).id
+    return labs.find(lab_name)
 
 
 def _only(records: Sequence[LabRecord], say: str = "say --lab NAME") -> LabRecord:
@@ -627,11 +657,10 @@ def _print_table(rows: Sequence[tuple[str, ...]]) -> None:
 # -- a process whose streams are ours ----------------------------------------
 
 
-def _run_through(node: Machine, argv: Sequence[str], user: str | None) -> int:
+def _run_through(agent: Agent, pid: int, argv: Sequence[str], user: str | None) -> int:
     """Run a command with our own streams as its own; return our exit status."""
-    live = node.running()
     try:
-        process = live.agent.spawn(live.pid, argv, env=live.env, user=user, stdin=True)
+        process = agent.spawn(pid, argv, user=user, stdin=True)
     except AgentError as error:
         if error.errno is None:
             raise

@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakValueDictionary
 
 from playground import owners, walls
@@ -59,8 +59,10 @@ from playground.errors import EngineError, ImageError, NodeDied, PlaygroundError
 from playground.guardian import Guardian
 from playground.images import LOCAL_BASE, PUBLIC_BASE, Image, helper_image, image_for
 from playground.limits import DEFAULT_PROCESSES, Limits
-from playground.plan import Plan
 from playground.progress import Progress, Silent
+
+if TYPE_CHECKING:
+    from playground.plan import Plan
 
 # API 1.41 came with Docker 20.10, the first with the cgroup namespace mode.
 MINIMUM_API = "1.41"

@@ -13,13 +13,15 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from playground import owners
 from playground.images import Image
 from playground.limits import NO_LIMITS, Limits
-from playground.plan import Plan
 from playground.progress import Progress
+
+if TYPE_CHECKING:
+    from playground.plan import Plan
 
 # The labels of every container, whatever it is for.
 LAB, NAME, NODE = "playground.lab", "playground.name", "playground.node"

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from playground.errors import ImageError
-from playground.services import SERVICES
 
 # What the lowest image of every chain stands on: the first of these that the
 # engine has or can get.  The second is made here, where no registry is reached.
@@ -124,6 +123,8 @@ def image_for(services: Iterable[str]) -> Image:
     name that is no service's.
 
     """
+    from playground.services import SERVICES
+
     wanted = {SERVICES[name].layer for name in services}
     top = images_directory()
     image = make_image(top / "base")
@@ -147,6 +148,8 @@ def helper_image() -> Image:
 
 def all_images() -> tuple[Image, ...]:
     """Return the helper, the base and each service's layer on the base."""
+    from playground.services import SERVICES
+
     services = [name for name, row in SERVICES.items() if row.layer]
     images = (helper_image(), image_for(()), *(image_for([name]) for name in services))
     return tuple(dict.fromkeys(images))
@@ -183,6 +186,8 @@ def built_layers(tags: Iterable[str]) -> set[str]:
 
 def _layers() -> list[str]:
     """The layers of all services, each once, in the order of the table."""
+    from playground.services import SERVICES
+
     return list(dict.fromkeys(row.layer for row in SERVICES.values() if row.layer))
 
 

@@ -20,7 +20,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from playground import cgroups, walls
 from playground import labels as found_labels
@@ -29,7 +29,6 @@ from playground.errors import EngineError, NodeDied
 from playground.images import Image, image_for
 from playground.keeper_line import KeeperLine, Leash
 from playground.limits import DEFAULT_PROCESSES, Limits
-from playground.plan import Plan
 from playground.privileges import (
     filter_refused,
     is_root,
@@ -39,6 +38,9 @@ from playground.privileges import (
 from playground.progress import Progress, Silent
 from playground.rootfs import DEFAULT_PATH, RootFilesystem, machine_root
 from playground.roots import ImageRoots
+
+if TYPE_CHECKING:
+    from playground.plan import Plan
 
 # How long processes may take to end that were told to.
 _STOP_LIMIT_S = 30.0

@@ -23,7 +23,6 @@ from playground.domains import find_domains
 from playground.engine import Engine
 from playground.engines import RunningLabs
 from playground.errors import AgentError, BadArgument, LabNotFound, NoSuchNode
-from playground.lab import Lab
 from playground.labels import find_keeper, find_nodes
 from playground.network import Host, Link, Machine, Router, Switch
 from playground.plan import Plan, SwitchPlan
@@ -34,6 +33,7 @@ from playground.vlans import listed
 
 if TYPE_CHECKING:
     from playground.docker_engine import DockerEngine
+    from playground.lab import Lab
 
 # A server on the same link answers in milliseconds, one that looks first whether an
 # address is free (as dnsmasq does, by a ping) in some seconds.
@@ -277,6 +277,8 @@ def _find(container: Container) -> Place:
     if isinstance(container, int):
         return Place(f"process {container}", container, container)
     if isinstance(container, Machine):
+        from playground.lab import Lab
+
         lab = container.running().lab
         assert isinstance(lab, Lab)
         return find_host(lab.id, container.name)
@@ -428,6 +430,8 @@ def _find_switch(to: Switch | str, vlan: int | None) -> Socket:
         return _socket(lab.plan(), lab.id, to.name, vlan) if lab else _new_lab(to, vlan)
     if not isinstance(to, str):
         raise BadArgument(f'{to!r} is no switch: give a Switch, or "LAB/SWITCH"')
+    from playground.lab import Lab
+
     name, _, switch = to.partition("/")
     with closing(RunningLabs()) as labs:
         engine, record = labs.find(name)
@@ -447,6 +451,8 @@ def _lab_of(switch: Switch) -> Lab | None:
         return None
     for node in collect([switch]):
         if isinstance(node, Machine) and node._live is not None:
+            from playground.lab import Lab
+
             lab = node._live.lab
             assert isinstance(lab, Lab)
             return lab
@@ -457,6 +463,8 @@ def _lab_of(switch: Switch) -> Lab | None:
 
 
 def _new_lab(switch: Switch, vlan: int | None) -> Socket:
+    from playground.lab import Lab
+
     Link(switch, Host("probe"), trunk=bool(switch.vlans))
     with Lab(switch, name=switch.name, keep=True, quiet=True) as lab:
         return _socket(lab.plan(), lab.id, switch.name, vlan)

@@ -14,10 +14,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Set
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from playground.errors import EngineError
-from playground.plan import NodePlan, Plan
+
+if TYPE_CHECKING:
+    from playground.plan import NodePlan, Plan
 
 
 class Machine(NamedTuple):
