@@ -18,19 +18,20 @@ _BEGINNINGS = {
     "ospf6": r"router ospf6\b|ipv6 ospf6 |ospf6 |debug ospf6\b",
     "rip": r"router rip\b|ip rip |debug rip\b",
     "ripng": r"router ripng\b|ipv6 ripng |debug ripng\b",
-    "bgp": r"router bgp\b|bgp |rpki\b|bmp |mpls bgp |debug bgp\b",
-    "isis": r"router isis\b|ip(v6)? router isis |isis |debug isis\b",
+    "bgp": r"router bgp\b|bgp |rpki\b|bmp |mpls bgp |dump bgp |debug bgp\b",
+    "isis": r"router isis\b|ip(v6)? router isis |isis |debug (isis|spf-delay-ietf)\b",
     "openfabric": r"router openfabric\b|ip(v6)? router openfabric |openfabric |debug openfabric\b",
-    "eigrp": r"router eigrp\b|ip .*\beigrp |debug eigrp\b",
+    "eigrp": r"router eigrp\b|eigrp |ip .*\beigrp |debug eigrp\b",
     "babel": r"router babel\b|babel |debug babel\b",
     "bfd": r"bfd\b|debug bfd\b|neighbor \S+ bfd\b|isis bfd\b|ip(v6)? (ospf6?|rip|pim) bfd\b|"
     r"ip(v6)? route .* bfd\b",
-    "pim": r"router pim\b|ip (pim|igmp|mroute|multicast|msdp)\b|debug (pim|igmp|mroute|msdp)\b",
-    "pim6": r"router pim6\b|ipv6 (pim|mld|mroute|multicast)\b|debug (pimv6|mld|mroute6)\b",
+    "pim": r"router pim\b|ip (pim|igmp|mroute|multicast|msdp)\b|"
+    r"debug (pim|igmp|mroute|msdp|mtrace|ssmpingd)\b",
+    "pim6": r"router pim6\b|ipv6 (pim|mld|mroute|multicast)\b|debug (pimv6|mld|mroute6|ipv6 mld)\b",
     "vrrp": r"vrrp |debug vrrp\b",
     "ldp": r"mpls ldp\b|l2vpn |debug mpls ldp\b",
-    "pbr": r"pbr-map |pbr-policy |nexthop-group |debug pbr\b",
-    "nhrp": r"ip(v6)? nhrp |nhrp |tunnel protection |debug nhrp\b",
+    "pbr": r"pbr-map |pbr-policy |pbr |nexthop-group |debug pbr\b",
+    "nhrp": r"ip(v6)? nhrp |nhrp |tunnel (protection|source) |debug nhrp\b",
     "segments": r"traffic-eng\b|debug pathd\b",
 }
 _NEEDS = {name: re.compile(pattern) for name, pattern in _BEGINNINGS.items()}

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
+import socket
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from playground.engine import Engine
 from playground.errors import TopologyError
+from playground.frr_lines import services_needed
 from playground.lab import Lab
 from playground.network import Host, Link, Router
 from playground.planning import make_plan
-from playground.services import BGP, FRR, OSPF, RIP, ROUTING
+from playground.services import BGP, FRR, FRR_TERMINALS, OSPF, RIP, ROUTING
 from tests.facts import assert_can_ping
 
 EDGE = """\
@@ -226,13 +230,54 @@ def test_a_password_and_lines_of_zebra_in_the_text_of_a_protocol(engine: Engine)
         assert "10.10.10.1/32" in two.run("ip addr show lo").stdout
 
 
-def test_all_of_frr_runs(engine: Engine) -> None:
+@pytest.fixture(scope="module")
+def whole(engine: Engine, keep_lab: Callable[[str], None]) -> Iterator[Router]:
+    """A router on which all of FRR's daemons run."""
     one = Router("r1", services=list(ROUTING), routing=None)
     Link(one, Host("h1"))
-    with Lab(one, quiet=True):
+    with Lab(one, quiet=True) as lab:
+        keep_lab(lab.id)
         for service in one.services.values():
             service.wait_ready()
-        one.vtysh("configure terminal", "router isis LAB", "exit", "interface eth0", "ip pim")
-        told = one.vtysh("show running-config")
-        assert "router isis LAB" in told
-        assert " ip pim" in told
+        yield one
+
+
+def test_all_of_frr_runs(whole: Router) -> None:
+    tell = ("configure terminal", "router isis LAB", "exit", "interface eth0", "ip pim")
+    whole.vtysh(*tell)
+    told = whole.vtysh("show running-config")
+    assert "router isis LAB" in told
+    assert " ip pim" in told
+
+
+def commands(router: Router, port: int) -> set[str]:
+    """Return what one of FRR's daemons takes among its settings, as it lists them itself."""
+    say = ("terminal length 0", "enable", "configure terminal", "list", "interface eth0", "list")
+    with router.sockets():
+        terminal = socket.create_connection(("127.0.0.1", port), timeout=30)
+    with terminal, terminal.makefile("rb") as answer:
+        terminal.sendall("".join(f"{line}\n" for line in (*say, "end", "exit")).encode())
+        rows = answer.read().decode("latin-1").splitlines()
+    other = re.compile(r"(no|show|clear|do|exit|end|quit|find|list|output|write)\b|\[no")
+    return {row.strip() for row in rows if row[:2] == "  " and not other.match(row.strip())}
+
+
+def test_it_is_known_who_has_to_run_for_a_line(whole: Router) -> None:
+    whole.vtysh("configure terminal", "line vty", "no login")
+    everybody = set().union(*(commands(whole, port) for port in FRR_TERMINALS.values()))
+    takers: dict[str, set[str]] = {}
+    for name, row in ROUTING.items():
+        for port in row.programs.values():
+            for command in commands(whole, port) - everybody:
+                takers.setdefault(command, set()).add(name)
+    # Those of three and more are the library's, such as access lists.
+    own = {line: names for line, names in takers.items() if len(names) < 3}
+    assert len(own) > 200
+    unknown = {
+        line
+        for line, names in own.items()
+        # The first of what may stand there: "<ip|ipv6> nhrp ..."
+        if not names & set(services_needed(re.sub(r"<([^|<>]+)\|[^>]*> ?", r"\1 ", line)))
+    }
+    # zebra has "delay" too, among what traffic engineering knows of a link.
+    assert unknown - {"delay (1-16777215)"} == set()
