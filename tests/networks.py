@@ -169,24 +169,32 @@ def simulate(plan: Plan, nodes: Iterable[Node]) -> Simulation:
 
 @dataclass
 class Net:
-    """Declarations as they grow, with counters for names and addresses."""
+    """Declarations as they grow, with counters for names and addresses.
+
+    With ``own`` every other machine has an address on its loopback interface.
+
+    """
 
     nodes: list[Node] = field(default_factory=list)
     count: int = 0
+    own: bool = False
 
     def name(self, kind: str) -> str:
         self.count += 1
         return f"{kind}{self.count}"
 
     def router(self) -> Router:
-        router = Router(self.name("r"))
+        router = Router(self.name("r"), loopback=self._loopback())
         self.nodes.append(router)
         return router
 
     def host(self) -> Host:
-        host = Host(self.name("h"))
+        host = Host(self.name("h"), loopback=self._loopback())
         self.nodes.append(host)
         return host
+
+    def _loopback(self) -> str | None:
+        return f"10.99.0.{self.count}" if self.own and self.count % 2 else None
 
     def switch(self, subnet: str | None = None) -> Switch:
         switch = Switch(self.name("s"), subnet=subnet)
@@ -251,7 +259,7 @@ def _place(draw: st.DrawFn, net: Net, routers: list[Router]) -> None:
 @st.composite
 def plain_networks(draw: st.DrawFn) -> list[Node]:
     """Return a network without NAT, all of it connected."""
-    net = Net()
+    net = Net(own=draw(st.booleans()))
     draw(realms(net, [net.router()], 5))
     return net.nodes
 
