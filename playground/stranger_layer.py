@@ -23,6 +23,7 @@ import os
 from collections.abc import Iterator, Mapping
 
 from playground import machine_layer, mounts
+from playground.agent import kernel
 
 # In the lab's own /run: a folder for each file system of the machine's.
 _PLACE = "/run/playground/shown"
@@ -101,12 +102,13 @@ def _as_stranger() -> Iterator[None]:
 
     """
     groups = os.getgroups()
-    os.setgroups([])
-    _libc.setfsgid(ctypes.c_uint(_STRANGER))
-    _libc.setfsuid(ctypes.c_uint(_STRANGER))
-    try:
-        yield
-    finally:
-        _libc.setfsuid(0)
-        _libc.setfsgid(0)
-        os.setgroups(groups)
+    with kernel.keeping_death_signal():
+        os.setgroups([])
+        _libc.setfsgid(ctypes.c_uint(_STRANGER))
+        _libc.setfsuid(ctypes.c_uint(_STRANGER))
+        try:
+            yield
+        finally:
+            _libc.setfsuid(0)
+            _libc.setfsgid(0)
+            os.setgroups(groups)

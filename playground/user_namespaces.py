@@ -105,12 +105,13 @@ def _as_owner() -> Iterator[None]:
         yield
         return
     held = kernel.permitted_capabilities()
-    os.seteuid(random.choice(_OWNERS))
-    try:
-        kernel.capset(held, held, 0)
-        yield
-    finally:
-        os.seteuid(0)
+    with kernel.keeping_death_signal():
+        os.seteuid(random.choice(_OWNERS))
+        try:
+            kernel.capset(held, held, 0)
+            yield
+        finally:
+            os.seteuid(0)
 
 
 @functools.cache

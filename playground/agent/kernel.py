@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import struct
+from collections.abc import Iterator
 
 libc = ctypes.CDLL(None, use_errno=True)
 libc.syscall.restype = ctypes.c_long
@@ -22,6 +24,7 @@ CLONE_NEWNET = 0x40000000
 
 # linux/prctl.h
 PR_SET_PDEATHSIG = 1
+PR_GET_PDEATHSIG = 2
 PR_SET_DUMPABLE = 4
 PR_CAPBSET_DROP = 24
 PR_SET_NO_NEW_PRIVS = 38
@@ -59,6 +62,22 @@ def unshare(kinds: int) -> None:
 
 def prctl(option: int, argument: int = 0, second: int = 0) -> int:
     return int(libc.prctl(option, argument, second, 0, 0))
+
+
+@contextlib.contextmanager
+def keeping_death_signal() -> Iterator[None]:
+    """Have the same signal at the parent's death after the block as before.
+
+    The kernel forgets it with a change of user (PR_SET_PDEATHSIG in prctl(2)), for a
+    moment too.
+
+    """
+    number = ctypes.c_int()
+    prctl(PR_GET_PDEATHSIG, ctypes.addressof(number))
+    try:
+        yield
+    finally:
+        prctl(PR_SET_PDEATHSIG, number.value)
 
 
 def capset(effective: int, permitted: int, inheritable: int) -> None:
