@@ -290,11 +290,11 @@ def test_a_lab_with_such_an_id_takes_nothing_along(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     (tmp_path / "playground").mkdir()
     (tmp_path / "precious").write_text("x")
-    stopped: list[str] = []
+    stopped: list[SimpleNamespace] = []
     engine = SimpleNamespace(stop=stopped.append, labs=list)
     record = SimpleNamespace(id="../../..", name="x")
     cli._remove(engine, [record], True)  # type: ignore[arg-type, list-item]
-    assert stopped == ["../../.."]
+    assert stopped == [record]
     assert (tmp_path / "precious").exists()
 
 
