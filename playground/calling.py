@@ -26,6 +26,7 @@ from playground.arguments import check_seconds, shown
 from playground.commands import (
     OUTPUT_LIMIT_MB,
     as_bytes,
+    end_by,
     ensure_alive,
     failure,
     kill,
@@ -234,8 +235,8 @@ def call(
         ) from None
     except AgentGone:
         raise
-    except BaseException:
-        kill(process)
+    except BaseException as error:
+        end_by(error, process, node)
         raise
     if outcome is None:
         raise _ended_early(node, title, process)
@@ -349,6 +350,19 @@ def _delivered(node: Node, title: str, outcome: bytes, deadline: float | None) -
     raise error
 
 
+def _missing_module(node: Node) -> str:
+    """Say why a host lacks what this program imports, and what to do."""
+    own = node.running().own_programs
+    whose = "its image's" if own else "this machine's, /usr/bin/python3 say"
+    return (
+        f": functions run by {node.name}'s own python3 ({whose}), which lacks what is installed "
+        "in the virtual environment of this program. Install it there too (with apt-get, as "
+        f"python3-NAME{'' if own else ', on this machine'}), or put() it there; or stay here, and "
+        f"use the module in a block `with {node.name.partition('.')[0]}.sockets():`, whose "
+        f"connections are {node.name}'s"
+    )
+
+
 def _failure(node: Node, title: str, data: dict[str, Any]) -> Exception:
     if "unsendable" in data:
         return CallFailed(
@@ -363,6 +377,9 @@ def _failure(node: Node, title: str, data: dict[str, Any]) -> Exception:
     described, trace = data["error"], str(data["traceback"])
     try:
         error = far_end.decode_exception(described)
+        if type(error) is ModuleNotFoundError:
+            error.msg = f"{error.msg}{_missing_module(node)}"
+            error.args = (error.msg,)
         error.add_note(visible(f"It was raised on {node.name}:\n{trace.rstrip()}"))
         str(error)
         return error

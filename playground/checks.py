@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeVar
 
 from playground import explain
 from playground.arguments import LONGEST_S, check_iterable, is_choice, is_number, is_port, shown
-from playground.commands import as_bytes
+from playground.commands import as_bytes, failed_jobs
 from playground.errors import BadArgument, CheckFailed
 from playground.explanations import CAUSES, Explanation
 from playground.live import Node
@@ -91,7 +91,8 @@ class Checks:
         found = _wait(look, bool, within_s)
         if not found:
             raise CheckFailed(
-                f"{_asked(found)} should arrive and be answered, and is not.\n{_reasons(found)}",
+                f"{_asked(found)} should arrive and be answered, and is not.\n{_reasons(found)}"
+                + self._failed_there(target, found),
                 found,
             )
         return found
@@ -229,7 +230,7 @@ class Checks:
             wanted = "" if contains is None else f" with {contains!r} in its answer"
             raise CheckFailed(
                 f"{machine.name} should serve {service} to {asker.name}{wanted}, at {address} port "
-                f"{probe.port}, and does not: {failures[0]['message']}."
+                f"{probe.port}, and does not: {failures[0]['message']}." + failed_jobs(machine)
             )
 
     def resolves(
@@ -287,6 +288,13 @@ class Checks:
             protocol=protocol,
             version=version,
         )
+
+    def _failed_there(self, target: Node | str, found: Explanation) -> str:
+        """Return the last words of what was to be the server."""
+        node = self._lab[target] if isinstance(target, str) and target in self._lab else target
+        if found.cause != "server stopped" or not isinstance(node, Machine):
+            return ""
+        return failed_jobs(node)
 
     def _machine(self, node: Node | str) -> Machine:
         found = self._lab[node] if isinstance(node, str) else node

@@ -25,6 +25,7 @@ from playground.errors import (
     NotReady,
     NotRunning,
     TooMuchOutput,
+    show_in_one_line,
 )
 from playground.live import Node, Process
 from playground.results import Result, command_text, failure_sentence
@@ -35,6 +36,12 @@ Command = str | Sequence[str]
 # How long a killed command may take to be gone: the kernel needs milliseconds,
 # a machine with more labs than cores perhaps a second.
 _KILL_LIMIT_S = 10.0
+
+# Of a job that somebody has ended.
+_TOLD_TO_END = (-signals.SIGTERM, -signals.SIGKILL, -signals.SIGINT)
+
+# How much of what it printed an error shows.
+_LAST_LINES = 10
 
 # What a command may print on both streams together, unless it is told otherwise: more
 # than anybody reads, and as text and bytes little of a machine's memory.
@@ -86,8 +93,8 @@ def run(
         raise _too_much(node, shown, process, output_limit_mb) from None
     except AgentGone:
         raise
-    except BaseException:  # Ctrl-C too: what was started here does not outlive us
-        kill(process)
+    except BaseException as error:  # Ctrl-C too: what was started here does not outlive us
+        end_by(error, process, node)
         raise
     result = Result.from_bytes(shown, process.wait(0), stdout, stderr)
     if result.returncode == -signals.SIGKILL:
@@ -156,6 +163,12 @@ def kill(process: Process) -> None:
     """Kill a process and all that it started, if it still runs."""
     with suppress(AgentError):  # the lab is down, and the process with it
         process.signal(signals.SIGKILL)
+
+
+def end_by(error: BaseException, process: Process, node: Node) -> None:
+    """Kill a process because of an error, an interrupt perhaps."""
+    kill(process)
+    show_in_one_line(error, f"what ran on {node.name} was ended")
 
 
 class _NoSuchCommand(Exception):
@@ -407,6 +420,15 @@ class Lines:
             self._characters = 0
             return text
 
+    def waiting(self) -> list[str]:
+        """Return the lines that nobody has read yet of a command that has ended."""
+        with suppress(TimeoutError, AgentError):
+            deadline = time_limit(_KILL_LIMIT_S)
+            while not self._ended and not self._is_full():
+                self._fill(deadline)
+        with self._changed:
+            return [*self._lines, *filter(None, ["".join(self._begun)])]
+
     def _line(self, timeout_s: float | None) -> str | None:
         deadline = time_limit(timeout_s)
         while True:
@@ -552,6 +574,9 @@ class Job(Single):
             self._drain()
             try:
                 self._returncode = self._process.wait(timeout_s)
+            except KeyboardInterrupt as error:
+                show_in_one_line(error, f"{command_text(self.args)!r} on {self.node} goes on")
+                raise
             except TimeoutError:
                 full = [name for name in ("stdout", "stderr") if getattr(self, name)._is_full()]
                 waits = (
@@ -590,11 +615,28 @@ class Job(Single):
         check_seconds("timeout_s", timeout_s)
         try:
             self._process.write(as_bytes("what a command is sent", data), timeout_s)
+        except AgentGone:
+            raise
+        except AgentError as error:
+            raise AgentError(f"{error}{self.last_words()}", error.op, error.errno) from None
         except TimeoutError:
             raise NotReady(
                 f"{command_text(self.args)!r} on {self.node} had not read its input after "
                 f"{timeout_s:g} s; what it has not read still waits for it"
             ) from None
+
+    def last_words(self) -> str:
+        """Return how a command failed, and what it printed last to stderr, as lines; else "".
+
+        Nothing of that is taken from ``stderr``.
+
+        """
+        returncode = self.poll()
+        if returncode is None or returncode in (0, *_TOLD_TO_END):
+            return ""
+        lines = self.stderr.waiting()[-_LAST_LINES:]
+        sentence = failure_sentence(self.node, Result.from_bytes(self.args, returncode, b"", b""))
+        return "".join(f"\n{line}" for line in (sentence, *(f"    {line}" for line in lines)))
 
     def close_stdin(self) -> None:
         """End the command's input, as Ctrl-D does."""
@@ -649,4 +691,14 @@ def start(
     user: str | None = None,
 ) -> Job:
     """Start a command and return its `Job`; see `NodeOperations.start`."""
-    return Job(node, command, start_process(node, command, env=env, cwd=cwd, user=user, stdin=True))
+    process = start_process(node, command, env=env, cwd=cwd, user=user, stdin=True)
+    job = Job(node, command, process)
+    node.running().jobs.append(job)
+    return job
+
+
+def failed_jobs(node: Node) -> str:
+    """Return the last words of what was started on a node and has failed since, as lines."""
+    with suppress(NotRunning):
+        return "".join(job.last_words() for job in node.running().jobs)
+    return ""

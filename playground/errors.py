@@ -103,6 +103,14 @@ class PlaygroundError(Exception):
         return [*shown, f"{type(self).__name__}: {self}"]
 
 
+def show_in_one_line(error: BaseException, sentence: str) -> None:
+    """Have a notebook show an interrupt as one line, and not by all that led there."""
+    if isinstance(error, KeyboardInterrupt):
+        line = visible(f"{type(error).__name__}: {sentence}")
+        # As IPython asks an error, see PlaygroundError.
+        error._render_traceback_ = lambda: [line]  # type: ignore[attr-defined]
+
+
 class TopologyError(PlaygroundError, ValueError):
     """A declaration cannot become a network; nothing was made."""
 

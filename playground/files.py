@@ -22,6 +22,7 @@ from typing import IO
 from playground.arguments import check_flag, check_path, check_seconds, is_whole, shown
 from playground.commands import (
     as_bytes,
+    end_by,
     ensure_alive,
     kill,
     megabytes,
@@ -177,8 +178,8 @@ def put(node: Node, local: str | os.PathLike[str], remote: str, *, timeout_s: fl
     except OSError as error:
         kill(process)
         raise TransferFailed(f"{os.fspath(local)!r} cannot be read: {error}") from error
-    except BaseException:
-        kill(process)
+    except BaseException as error:
+        end_by(error, process, node)
         raise
     if returncode != 0:
         result = Result.from_bytes(extract, returncode, stdout, stderr)
@@ -310,7 +311,7 @@ def get(
         kill(process)
         raise _too_slow(f"{remote} on {node.name} cannot be got", timeout_s) from error
     except BaseException as error:
-        kill(process)
+        end_by(error, process, node)
         if isinstance(error, OSError) and not isinstance(error, TransferFailed):
             raise TransferFailed(
                 f"{remote} of {node.name} cannot be written to {target}: {error}"

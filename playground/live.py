@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
@@ -20,6 +21,10 @@ from playground.errors import AgentError, AgentGone
 if TYPE_CHECKING:
     from playground.impairment import Impairment
     from playground.plan import NodePlan, Plan, SwitchPlan, WirePlan
+
+
+# Of what was started on a node, so much is kept in mind.
+_JOBS_KNOWN = 8
 
 
 class Process(Protocol):
@@ -262,6 +267,8 @@ class LiveNode:
     own_programs: bool = True
     # Held while a file is read, changed and written, so that no edit is lost.
     editing: threading.RLock = field(default_factory=threading.RLock)
+    # What was started there last, for the errors of those who miss it.
+    jobs: deque[Any] = field(default_factory=lambda: deque(maxlen=_JOBS_KNOWN))
 
 
 class Plumbing(Protocol):

@@ -100,6 +100,21 @@ def test_a_check_waits_for_what_comes(lab: Lab) -> None:
         jobs[0].stop()
 
 
+def test_a_server_that_died_at_once_says_why(lab: Lab) -> None:
+    h1 = lab.node("h1")
+    with h1.start("echo starting; echo 'no such folder' >&2; exit 3") as job:
+        assert job.wait() == 3
+        for fails in (
+            lambda: lab.check.reaches("h1", "h1", port=8000, within_s=0),
+            lambda: job.write("hello"),
+        ):
+            with pytest.raises(PlaygroundError) as failed:
+                fails()
+            assert str(failed.value).endswith("on h1 ended with exit status 3\n    no such folder")
+        # And still it is there to be read.
+        assert job.stderr.read() == "no such folder\n"
+
+
 def test_what_is_no_question_is_refused(lab: Lab) -> None:
     with pytest.raises(BadArgument, match="is no cause"):
         lab.check.does_not_reach("h1", "www", because="moon")

@@ -32,6 +32,7 @@ from playground.errors import (
     UnknownName,
 )
 from playground.operations import Job, NodeOperations
+from playground.remote import Process
 from tests.facts import get_page
 from tests.machine import first_process
 
@@ -761,3 +762,36 @@ def test_what_cannot_be_meant_is_refused_in_a_sentence(h1: Host, what: str) -> N
 
 def test_a_path_is_as_good_as_text(h1: Host) -> None:
     assert h1.run(["pwd"], cwd=PurePosixPath("/etc")).stdout == "/etc\n"
+
+
+def test_a_module_that_a_host_lacks_is_explained(h1: Host) -> None:
+    def uses() -> str:
+        import nbclient
+
+        return str(nbclient)
+
+    with pytest.raises(ModuleNotFoundError) as caught:
+        h1.call(uses)
+    assert str(caught.value).startswith("No module named 'nbclient': functions run by h1's own")
+    assert "which lacks what is installed in the virtual environment" in str(caught.value)
+    assert "with h1.sockets():" in str(caught.value)
+
+
+def test_an_interrupt_is_one_line_in_a_notebook(h1: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    def shown(operation: Callable[[], object], *names: str) -> list[str]:
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt) as caught:
+            for name in names:
+                patch.setattr(Process, name, interrupted)
+            operation()
+        return caught.value._render_traceback_()  # type: ignore[attr-defined, no-any-return]
+
+    ended = ["KeyboardInterrupt: what ran on h1 was ended"]
+    assert shown(lambda: h1.run("sleep 1000"), "communicate") == ended
+    assert shown(lambda: h1.call(time.sleep, 1000), "read_stdout") == ended
+    assert shown(lambda: h1.get("/etc/hosts"), "read_stdout") == ended
+    with h1.start("sleep 1000") as job:
+        goes_on = ["KeyboardInterrupt: 'sleep 1000' on h1 goes on"]
+        assert shown(job.wait, "wait") == goes_on
