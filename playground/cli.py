@@ -483,8 +483,29 @@ def wait(container: str, interface: str, timeout_s: float | None) -> None:
     """
     from playground import plugging
 
-    if not plugging.wait_plugged(_container(container), interface, timeout_s):
-        raise Failure(f"{container} has no interface {interface} that is up after {timeout_s:g} s")
+    which = _container(container)
+    begin = time.monotonic()
+    if plugging.wait_plugged(which, interface, min(_SILENT_S, timeout_s or _SILENT_S)):
+        return
+    there = ", ".join(plugging.interfaces_of(which)) or "none"
+    left = None if timeout_s is None else timeout_s - (time.monotonic() - begin)
+    if left is None or left > 0:
+        click.echo(
+            f"playground: {container} has no interface {interface} that is up yet (it has: "
+            f"{there}); waiting for it",
+            err=True,
+        )
+        if plugging.wait_plugged(which, interface, left):
+            return
+        there = ", ".join(plugging.interfaces_of(which)) or "none"
+    raise Failure(
+        f"{container} has no interface {interface} that is up after {timeout_s:g} s; it has: "
+        f"{there}"
+    )
+
+
+# Whoever waits for an interface of another name should hear of it.
+_SILENT_S = 2.0
 
 
 def _container(name: str) -> str | int:

@@ -979,6 +979,10 @@ def _plumber_config(image: str, command: Sequence[str], machine_network: bool) -
     network = {"NetworkMode": "host"} if machine_network else {}
     return config | {
         "Entrypoint": list(command),
+        # Its end says that whoever asked is gone.
+        "AttachStdin": True,
+        "OpenStdin": True,
+        "StdinOnce": True,
         "AttachStdout": True,
         "AttachStderr": True,
         # No lab's, but found when its program is gone: `DockerEngine.sweep`.

@@ -98,6 +98,8 @@ class RunningLabs:
         found = [(engine, record) for engine, record in labs if name in (record.name, record.id)]
         # Whoever may start programs here may call a lab so, too.
         found = [pair for pair in found if not pair[1].is_strange] or found
+        # One's own comes first: root sees the labs of all users.
+        found = [pair for pair in found if pair[1].is_own] or found
         if len(found) == 1:
             return found[0]
         if not found:

@@ -23,7 +23,8 @@ plug(pid, interface, mac, addresses, routes, gateway, mtu_bytes, offload, kind, 
 unplug(pid, interface) -> null
     Take away what `plug` has made, and put back what it has replaced.
 wait(pid, interface, timeout_s) -> bool
-    Wait until there is an interface of that name that is up and has a carrier.
+    Wait until there is an interface of that name that is up and has a carrier, or
+    until whoever asked is gone: the end of the standard input.
 reach(pid, inside, outside, addresses, way_out, detach, note) -> {"addresses", "through"}
     Link a node with the machine by a veth pair, ``outside`` on the machine's side,
     with an address on each side: ``addresses`` are pairs to choose from (the
@@ -683,8 +684,10 @@ def wait(pid: int, interface: str, timeout_s: float | None) -> bool:
             left = None if deadline is None else deadline - time.monotonic()
             if left is not None and left <= 0:
                 return False
-            events.settimeout(left)
-            with contextlib.suppress(TimeoutError):
+            ready = select.select([events.fileno(), 0], [], [], left)[0]
+            if 0 in ready and not os.read(0, 1):
+                os._exit(1)
+            if events.fileno() in ready:
                 hear(events)
 
 

@@ -250,6 +250,23 @@ def wait_plugged(
     return found
 
 
+def interfaces_of(container: Container) -> list[str]:
+    """Return the names of a container's interfaces, with "(down)" where one is not up.
+
+    >>> interfaces_of("web")
+    ['eth0', 'eth1 (down)']
+
+    """
+    place = _find(container)
+    with about(place):
+        rows = plumber_for(place).do("look", pid=place.pid)
+    return [
+        row["name"] + ("" if row["up"] and row["carrier"] else " (down)")
+        for row in rows
+        if row["name"] != "lo"
+    ]
+
+
 # -- Which container ---------------------------------------------------------
 
 
@@ -288,12 +305,15 @@ def _find(container: Container) -> Place:
     if found := _docker_container(container):
         return found
     with closing(RunningLabs()) as labs:
-        records = [
-            (record.id, node)
+        fitting = [
+            (record, node)
             for record in labs.labs()
             for node in record.nodes
             if container in (node, node.partition(".")[0])
         ]
+    # A neighbour's lab is not in the way: root sees those of all users.
+    own = [pair for pair in fitting if pair[0].is_own]
+    records = [(record.id, node) for record, node in own or fitting]
     if len(records) == 1:
         return find_host(*records[0])
     if records:

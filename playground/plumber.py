@@ -61,10 +61,12 @@ class LocalPlumber:
         limit_s = None if op == "wait" and request["timeout_s"] is None else _limit_s(request)
         argument = json.dumps({"op": op, **request})
         here = str(Path(__file__).resolve().parent)
+        # Its other end is closed when this program ends, however it does.
+        alive, held = os.pipe()
         try:
             done = subprocess.run(
                 [sys.executable, "-I", "-S", "-c", _START, here, argument],
-                stdin=subprocess.DEVNULL,
+                stdin=alive,
                 capture_output=True,
                 timeout=limit_s,
                 check=False,
@@ -72,6 +74,9 @@ class LocalPlumber:
             )
         except subprocess.TimeoutExpired:
             raise AgentError(f"the operation {op!r} took more than {limit_s:g} s", op) from None
+        finally:
+            os.close(alive)
+            os.close(held)
         return _result(op, done.stdout, done.stderr.decode(errors="replace"))
 
 

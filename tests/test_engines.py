@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from playground import engines
+from playground import engines, owners
 from playground.docker_engine import DockerEngine
 from playground.engine import LabRecord
 from playground.engines import VARIABLE, RunningLabs, check_name, choose
@@ -160,6 +160,12 @@ def test_a_lab_is_found_by_its_id_where_its_name_is_not_enough(two: dict[str, Ru
     )
     engine, _ = RunningLabs().find("home-1")
     assert engine is two["docker"]
+
+
+def test_ones_own_lab_comes_before_a_neighbours_of_the_same_name(two: dict[str, Running]) -> None:
+    mine = LabRecord("home-3", "home", owners.own_name(), (), 50, keep=False)
+    two["namespaces"].records.append(mine)
+    assert RunningLabs().find("home")[1] is mine
 
 
 def test_a_lab_that_is_not_there_is_refused_with_those_that_are(two: dict[str, Running]) -> None:

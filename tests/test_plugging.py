@@ -255,7 +255,47 @@ def test_the_command_line_does_the_same(two):
     assert playground("wait", stranger, "--timeout", "30") == ""
     assert playground("unplug", stranger) == ""
     said = playground("wait", stranger, "--timeout", "0.1")
-    assert said.endswith("has no interface eth1 that is up after 0.1 s\n")
+    assert said.endswith("has no interface eth1 that is up after 0.1 s; it has: eth0\n")
+
+
+WAITING = """
+import sys
+from playground import plugging
+from playground.cli import main
+if sys.argv.pop(1) == "container":
+    plugging._is_here = lambda identity, pid: False
+main(["wait", *sys.argv[1:]])
+"""
+
+
+@pytest.mark.parametrize("where", ["here", "container"])
+def test_who_waits_says_for_what_and_leaves_nothing_when_it_is_killed(docker_engine, where):
+    def helpers() -> set[str]:
+        if where == "container":
+            query = ["docker", "ps", "-aq", "--filter", "label=playground.plumber"]
+            return set(subprocess.run(query, capture_output=True, text=True).stdout.split())
+        script = ["pgrep", "-f", f'"op": "wait".*"pid": {pid}[,}}].*"eth7"']
+        return set(subprocess.run(script, capture_output=True, text=True).stdout.split())
+
+    a, b = Host("a"), Host("b")
+    Link(a, b)
+    with Lab(a, name=f"waits-{os.getpid()}", engine=docker_engine, quiet=True) as lab:
+        pid = machine.first_process(docker_engine, lab.id, "a")
+        before = helpers()
+        argv = [sys.executable, "-c", WAITING, where, f"{lab.id}/a", "eth7"]
+        with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) as waiting:
+            assert waiting.stderr is not None
+            said = waiting.stderr.readline()
+            assert said.endswith("eth7 that is up yet (it has: eth0); waiting for it\n")
+            deadline = time.monotonic() + 30
+            while not helpers() - before:
+                assert time.monotonic() < deadline, "nobody waits"
+                time.sleep(0.05)
+            mine = helpers() - before
+            waiting.kill()
+        while helpers() & mine:
+            assert time.monotonic() < deadline, "its helper waits for ever"
+            time.sleep(0.05)
 
 
 # -- what begins in the machine's own namespace ------------------------------
