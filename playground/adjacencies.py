@@ -380,18 +380,9 @@ def _passwords(
 # -- BGP -----------------------------------------------------------------------
 
 
-def _owners(plan: Plan) -> dict[str, str]:
-    return {
-        str(address.ip): node.name
-        for node in plan.nodes
-        for interface in node.interfaces
-        for address in interface.addresses
-    }
-
-
 def _inside_systems(plan: Plan, said: Mapping[str, Said]) -> Iterator[Trouble]:
     """Yield the troubles of sessions between routers of one system that share no link."""
-    owners = _owners(plan)
+    owners = plan.owners
     for name, one in said.items():
         for address in one.bgp or ():
             other = owners.get(address)
@@ -400,7 +391,7 @@ def _inside_systems(plan: Plan, said: Mapping[str, Said]) -> Iterator[Trouble]:
 
 
 def _session(plan: Plan, name: str, other: str, said: Mapping[str, Said]) -> Trouble | None:
-    owners = _owners(plan)
+    owners = plan.owners
     here = {a: s for a, s in (said[name].bgp or {}).items() if owners.get(a) == other}
     there = {a: s for a, s in (said.get(other, Said()).bgp or {}).items() if owners.get(a) == name}
 
@@ -504,7 +495,7 @@ def policy_between(plan: Plan, said: Mapping[str, Said], teller: str, hearer: st
     applied: to a session of BGP, in the direction of it, or to a whole router.
 
     """
-    owners = _owners(plan)
+    owners = plan.owners
     for name, other, way in ((teller, hearer, "out"), (hearer, teller, "in")):
         lines = said.get(name, Said()).lines
         groups = {

@@ -145,6 +145,8 @@ class Split(NamedTuple):
 
 def split_systems(plan: Plan, carrying: Iterable[WirePlan]) -> list[Split]:
     """Return the systems that are in two places, where that keeps networks from a router."""
+    if all(node.as_number is None for node in plan.nodes):
+        return []
     return [split for domain in _domains(plan, carrying) for split in domain.splits()]
 
 

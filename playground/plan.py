@@ -435,6 +435,16 @@ class Plan(Tabular):
         """The names of all switches."""
         return frozenset(switch.name for switch in self.switches)
 
+    @cached_property
+    def owners(self) -> dict[str, str]:
+        """The node that has each address; of one that several realms use, the last."""
+        return {
+            str(address.ip): node.name
+            for node in self.nodes
+            for interface in node.interfaces
+            for address in interface.addresses
+        }
+
     def table(self) -> Table[PlanRow]:
         """Return a row for each interface of each node."""
         return Table(

@@ -60,6 +60,7 @@ def test_a_plan_is_json(plan: Plan) -> None:
         "ruleset": "",
         "neighbours": [],
         "announced": [],
+        "as_number": None,
         "own_routes": [],
         "own_rules": [],
         "hosts": [{"address": "10.5.0.1", "names": ["h1"]}],
