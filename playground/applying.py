@@ -528,8 +528,8 @@ def _files(node: NodeProvision | None) -> tuple[File, ...]:
 def _veths(wires: Iterable[WirePlan], pids: Pids, ports: _Ports) -> list[dict[str, Any]]:
     return [
         {
-            "a": ports.end(pair.a, pids),
-            "b": ports.end(pair.b, pids),
+            "a": ports.end(pair.a, pids) | ({"mtu_bytes": pair.mtus[0]} if pair.mtus else {}),
+            "b": ports.end(pair.b, pids) | ({"mtu_bytes": pair.mtus[1]} if pair.mtus else {}),
             "mtu_bytes": pair.mtu_bytes,
             "offload": pair.offload,
         }

@@ -138,7 +138,8 @@ def _wires(plan: Plan, places: _Places) -> Iterator[str]:
     def end(wire: WirePlan, end: WireEnd) -> str:
         mac = macs.get((end.node, end.interface))
         address = f" address {mac}" if mac else ""
-        return f"{end.interface} netns {places.of(end.node)} mtu {wire.mtu_bytes}{address}"
+        mtu = wire.both_mtus[0 if end is wire.a else 1]
+        return f"{end.interface} netns {places.of(end.node)} mtu {mtu}{address}"
 
     yield ""
     yield "# Links are pairs of interfaces: what goes in at one comes out at the other"

@@ -195,7 +195,7 @@ def reopened(plan: Plan, wire: WirePlan) -> list[NodeChange]:
 
 def _plain(wire: WirePlan) -> WirePlan:
     """Return a wire as it is when it was made."""
-    return WirePlan(*wire.pair)
+    return dataclasses.replace(wire, up=True, toward_a=None, toward_b=None)
 
 
 def _open(node: NodePlan, closed: Collection[tuple[str, str]]) -> NodePlan:

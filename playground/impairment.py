@@ -188,7 +188,9 @@ class Impairment:
         'tc qdisc replace dev eth0 parent 7067: pfifo limit 20'
 
         """
-        if not by or "netem" in by:
+        if not by:
+            return (self.as_shell(interface),)
+        if "netem" in by:
             # With the handle by which it is known as ours, and not somebody else's.
             return (self.as_shell(interface).replace(" root ", " root handle 7067: "),)
         lines = []

@@ -344,11 +344,17 @@ class WirePlan:
     up: bool = True
     toward_a: Impairment | None = None
     toward_b: Impairment | None = None
+    mtus: tuple[int, int] | None = None
 
     @property
-    def pair(self) -> tuple[WireEnd, WireEnd, int, bool]:
+    def both_mtus(self) -> tuple[int, int]:
+        """The MTU of each end; ``mtus`` is None where they are the same."""
+        return self.mtus or (self.mtu_bytes, self.mtu_bytes)
+
+    @property
+    def pair(self) -> tuple[WireEnd, WireEnd, tuple[int, int], bool]:
         """What it is made of; all else may change while it is there."""
-        return self.a, self.b, self.mtu_bytes, self.offload
+        return self.a, self.b, self.both_mtus, self.offload
 
     def end_at(self, node: str, interface: str) -> WireEnd | None:
         """Return the end that is this interface; None: neither is."""

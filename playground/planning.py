@@ -92,6 +92,13 @@ def make_plan(
         doubts=doubts,
     )
     _check_mtus(segments, addressing)
+    for link in links:
+        if len(set(link.mtus)) > 1:
+            (a, b), (one, other) = (end.node.name for end in link.ends), link.mtus
+            doubts.say(
+                f"link {a} - {b}: the MTU is {one} bytes at {a} and {other} at {b}, where the "
+                f"longer frames of the other are lost; give both the same"
+            )
     check_realms(realms, addressing, doubts)
     check_forwards(realms, addressing)
     check_loopbacks(machines, realms, addressing)
@@ -174,7 +181,7 @@ def _node(
             mac=wiring.macs[end],
             # A trunk's own interface has none: they are in its VLANs.
             addresses=addressing.addresses.get(end, ()),
-            mtu_bytes=link.mtu_bytes,
+            mtu_bytes=link.mtus[link.ends.index(end)],
             offload=link.offload,
             segment=link_name(link),
             dhcp=end.dhcp,
@@ -258,7 +265,10 @@ def _switch(switch: Switch, wiring: Wiring) -> SwitchPlan:
 def _wire(link: Link, wiring: Wiring) -> WirePlan:
     a, b = (WireEnd(end.node.name, wiring.names[end]) for end in link.ends)
     up, (toward_a, toward_b) = not link.is_down, link.declared_impairments
-    return WirePlan(a, b, link.mtu_bytes, link.offload, up, toward_a or None, toward_b or None)
+    mtus = link.mtus if len(set(link.mtus)) > 1 else None
+    return WirePlan(
+        a, b, link.mtu_bytes, link.offload, up, toward_a or None, toward_b or None, mtus
+    )
 
 
 def _sysctls(
@@ -371,7 +381,7 @@ def _check_mtus(segments: Sequence[Segment], addressing: Addressing) -> None:
         if not addressing.speaks(segment, 6):
             continue
         for link in segment.links:
-            if link.mtu_bytes < IPV6_MTU_BYTES:
+            if min(link.mtus) < IPV6_MTU_BYTES:
                 raise TopologyError(
                     f"{link!r} carries IPv6, which needs an mtu of {IPV6_MTU_BYTES} bytes or more "
                     f"(RFC 8200); raise it, or leave IPv6 out"

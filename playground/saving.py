@@ -214,7 +214,7 @@ def _link_data(link: Link) -> dict[str, Any]:
         "addresses": [_addresses_data(end) for end in link.ends],
         "names": [end.name for end in link.ends],
         "macs": [end.mac for end in link.ends],
-        "mtu": link.mtu_bytes,
+        "mtu": list(link.mtus),
         "offload": link.offload,
         "dhcp": any(end.dhcp for end in link.ends),
         "vlan": link.vlan,

@@ -59,7 +59,7 @@ from playground.written import (
     check_bool,
     check_loopback,
     check_mac,
-    check_mtu,
+    check_mtus,
     check_pair,
     check_services,
     check_subnets,
@@ -463,9 +463,10 @@ class Link(LinkBase):
     of strings.
 
     ``names`` and ``macs`` are (for a, for b), None where the lab shall choose.
-    ``mtu`` is in bytes, without a tag's four.  With ``offload`` the interfaces put off
-    checksums and segmentation as a real card does: faster, but captures show the
-    strange packets that come of it.
+    ``mtu`` is in bytes, without a tag's four; a pair, (for a, for b), is a fault to find,
+    which ``Lab(strict=False)`` takes: an end drops what is longer than its own.  With
+    ``offload`` the interfaces put off checksums and segmentation as a real card does:
+    faster, but captures show the strange packets that come of it.
 
     At a switch with VLANs the link carries ``vlan``, whose frames have no tag, or with
     ``trunk`` several, all of them tagged: (10, 20), or True for all that the switch has
@@ -500,7 +501,7 @@ class Link(LinkBase):
         addresses: Sequence[OneOrMore] | None = AUTO,
         names: Sequence[str | None] = (None, None),
         macs: Sequence[str | None] = (None, None),
-        mtu: int = 1500,
+        mtu: int | Sequence[int] = 1500,
         offload: bool = False,
         vlan: int | None = None,
         trunk: Iterable[int] | bool | None = None,
@@ -531,7 +532,8 @@ class Link(LinkBase):
                 Far(given[0], unaddressed=is_empty(said[0])),
                 Far(given[1], unaddressed=is_empty(said[1])),
             )
-        self.mtu_bytes = check_mtu(here, mtu)
+        self.mtus = check_mtus(here, mtu)
+        self.mtu_bytes = max(self.mtus)
         self.offload = check_bool(here, "offload", offload)
         checked = (
             *(
@@ -689,8 +691,9 @@ class Link(LinkBase):
             parts.append(f"names=({a.name!r}, {b.name!r})")
         if a.mac or b.mac:
             parts.append(f"macs=({a.mac!r}, {b.mac!r})")
-        if self.mtu_bytes != 1500:
-            parts.append(f"mtu={self.mtu_bytes}")
+        if self.mtus != (1500, 1500):
+            same = len(set(self.mtus)) == 1
+            parts.append(f"mtu={self.mtu_bytes if same else self.mtus}")
         if self.offload:
             parts.append("offload=True")
         return f"Link({', '.join(parts)})"
@@ -707,7 +710,8 @@ class VlanLink(Link):
     def __init__(self, whole: Link, vlan: int, far: Far) -> None:
         self.whole = whole
         self.subnets = ()
-        self.mtu_bytes, self.offload, self.serial = whole.mtu_bytes, whole.offload, whole.serial
+        self.mtus, self.mtu_bytes = whole.mtus, whole.mtu_bytes
+        self.offload, self.serial = whole.offload, whole.serial
         self.carried, self._parts = Carried(vlan), {}
         a, b = (
             end

@@ -416,6 +416,16 @@ def check_mtu(here: str, mtu: object) -> int:
     return mtu
 
 
+def check_mtus(here: str, mtu: object) -> tuple[int, int]:
+    """Return the MTU of each end of a link, of one number or a pair."""
+    if isinstance(mtu, Sequence) and not isinstance(mtu, str):
+        if len(mtu) != 2:
+            raise TopologyError(f"{here}: mtu={mtu!r} is no number and no pair, one for each end")
+        return check_mtu(here, mtu[0]), check_mtu(here, mtu[1])
+    both = check_mtu(here, mtu)
+    return both, both
+
+
 def check_bool(here: str, argument: str, value: object) -> bool:
     if not isinstance(value, bool):
         raise TopologyError(f"{here}: {argument}={value!r} is neither True nor False; write one")

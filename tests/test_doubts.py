@@ -58,6 +58,12 @@ def one_subnet_twice() -> Node:
     return r
 
 
+def two_mtus() -> Node:
+    h1 = Host("h1")
+    Link(h1, Host("h2"), mtu=(1500, 1400))
+    return h1
+
+
 def storm() -> Node:
     a, b = Switch("a"), Switch("b")
     for _ in range(2):
@@ -75,6 +81,7 @@ def storm() -> Node:
         (one_address_twice, "address 10.3.0.5 is given to h1 and to h2"),
         (one_address_at_both_ends, "address 10.3.0.5 is given to h1 and to h2"),
         (one_subnet_twice, "their subnets 10.3.0.0/24 and 10.3.0.0/24 overlap"),
+        (two_mtus, "the MTU is 1500 bytes at h1 and 1400 at h2"),
         (storm, "a and b are linked in a loop in which broadcasts go round for ever"),
     ],
 )
@@ -151,12 +158,16 @@ def test_the_classic_fault_runs_and_is_found(engine: Engine) -> None:
     Link(lan, client, address="200.2.0.2/24")
     Link(lan, server, address="200.2.9.9")
     Link(lan, spare, address=None)
-    Link(r, Host("far"))
-    with pytest.warns(LabWarning, match="differ in their prefix"):
+    Link(r, Host("far"), mtu=(1500, 1400))
+    with pytest.warns(LabWarning, match="differ in their prefix|the MTU is 1500 bytes at r"):
         lab = Lab(lan, strict=False, quiet=True)
     with lab:
         assert [str(a) for a in client.interfaces["eth0"].addresses] == ["200.2.0.2/24"]
         assert_can_ping(client, "far")
+        # Its own MTU is shorter than the router's, which sends what is lost there.
+        assert lab["far"].interfaces["eth0"].mtu_bytes == 1400
+        assert not client.run("ping -c 2 -i 0.1 -W 1 -s 1450 -M do far", check=False).ok
+        assert client.run("ping -c 1 -W 5 -s 1300 -M do far").ok
         # What its mask hides goes by the router, and comes back straight.
         assert client.traceroute(server).hops[0] == "200.2.0.1"
         # And who was given no address takes one by hand.

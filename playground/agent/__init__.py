@@ -46,6 +46,7 @@ disown() -> null
     Forget all of them.
 wire(bridges: [{"device", "settings": SWITCH or null, "vlans": bool = false}],
         veths: [{"a": END, "b": END, "mtu_bytes", "offload"}]) -> null
+    An end may have an "mtu_bytes" of its own.
     Bridges and bridge ports are up afterwards, without IPv6.  Ends inside nodes
     are left down, so that no frame leaves them before `network` has set their
     sysctls.  On a failure all that this call made is removed again.  SWITCH is

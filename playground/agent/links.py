@@ -94,7 +94,7 @@ def _veth_end(end: Request, mtu_bytes: int) -> bytes:
     body = (
         link_body()
         + text_attribute(IFLA_IFNAME, end["interface"])
-        + attribute(IFLA_MTU, struct.pack("I", mtu_bytes))
+        + attribute(IFLA_MTU, struct.pack("I", end.get("mtu_bytes", mtu_bytes)))
     )
     if end.get("mac"):
         body += attribute(IFLA_ADDRESS, bytes.fromhex(end["mac"].replace(":", "")))
