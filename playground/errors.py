@@ -256,14 +256,17 @@ _LINE_CHARACTERS = 500
 
 
 def _tail(title: str, text: str) -> str:
-    lines = text.rstrip().splitlines()
+    # A command may have printed millions of lines: no list is made of all of them.
+    text = text.rstrip()
+    end = text[-_TAIL_LINES * _LINE_CHARACTERS :]
+    lines = end.splitlines()
     if not lines:
         return ""
     shown = [
         line if len(line) <= _LINE_CHARACTERS else line[:_LINE_CHARACTERS] + "..."
         for line in lines[-_TAIL_LINES:]
     ]
-    left_out = len(lines) - len(shown)
+    left_out = text.count("\n", 0, len(text) - len(end)) + len(lines) - len(shown)
     head = f"\n  {title}" + (f" ({left_out} lines before left out)" if left_out else "")
     return head + ":\n" + "\n".join("    " + line for line in shown)
 
