@@ -4,7 +4,8 @@ Forking a Python process takes 1.5 ms on an idle machine and 8 ms on a busy
 one, since the child copies each page it touches; `subprocess`, which uses
 vfork(2), takes 0.8 and 1.1 ms.  But vfork leaves no room for Python code in
 the child.  So a launcher gives up for good what a node's commands may not
-have, and enters the node's namespaces for the moment of each start.  The
+have, and enters the node's namespaces for the moment of each start; a user
+namespace of the node's own, from which no way leads back, for good.  The
 commands are its children.
 
 Each node has a launcher of its own: until a child is at its exec, vfork holds the
@@ -28,7 +29,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from playground.agent.commands import take_over_labels
+from playground.agent.commands import drop_from_bounding, take_over_labels
 from playground.agent.control_groups import cgroup_files, cgroup_mounts, join_cgroups, own_cgroups
 from playground.agent.descriptors import keep_only
 from playground.agent.ids import become_group
@@ -36,11 +37,9 @@ from playground.agent.kernel import (
     CLONE_NEWPID,
     PR_CAP_AMBIENT,
     PR_CAP_AMBIENT_CLEAR_ALL,
-    PR_CAPBSET_DROP,
     PR_SET_NO_NEW_PRIVS,
     PR_SET_PDEATHSIG,
     capset,
-    checked,
     permitted_capabilities,
     prctl,
     setns,
@@ -48,6 +47,7 @@ from playground.agent.kernel import (
 from playground.agent.nodes import (
     Node,
     enter_namespaces,
+    every_capability,
     find_node,
     open_namespace,
     own_bounding,
@@ -175,6 +175,9 @@ def _launch_all(line: socket.socket, popen: Any) -> None:
             elif fd == line.fileno():
                 if not launcher.launch():
                     return
+            elif launcher.settled:  # the node has ended, and with it all that runs there
+                launcher.reap_all()
+                return
             else:  # the node that it is away in has ended
                 launcher.return_to_own_cgroups()
 
@@ -182,10 +185,7 @@ def _launch_all(line: socket.socket, popen: Any) -> None:
 def _give_up(kind: Profile) -> None:
     if kind.confined:
         confine()
-    surplus = own_bounding() & ~kind.bounding
-    for capability in range(surplus.bit_length()):
-        if surplus >> capability & 1:
-            checked(prctl(PR_CAPBSET_DROP, capability), "dropping a capability")
+    drop_from_bounding(own_bounding() & ~kind.bounding)
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
     become_group(0, kind.groups)
     # What it permits itself is not inherited over the exec: that takes the
@@ -212,6 +212,8 @@ class _Launcher:
             for name in ("pid", *own_namespaces())
         }
         self.root = os.open("/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        # Whether it has entered a user namespace, and the rest of that node's, for good.
+        self.settled = False
 
     def launch(self) -> bool:
         """Start what the next packet asks for; False at the end of the line."""
@@ -242,13 +244,11 @@ class _Launcher:
             self.away = ["on the way"]
             join_cgroups(node.cgroup_files)
             self.away = node.cgroup_files
-        namespace = open_namespace(node.pid, "pid")
         try:
-            setns(namespace, CLONE_NEWPID)
-        finally:
-            os.close(namespace)
-        try:
-            enter_namespaces(node.pid, node.namespaces)
+            if self.settled:
+                os.fchdir(self.root)
+            else:
+                self._enter(node)
             if request["cwd"] is not None:
                 change_directory(request["cwd"])
             argv, environ = request["argv"], request["env"]
@@ -261,12 +261,39 @@ class _Launcher:
                 # A script without a first line that names its interpreter.
                 process = self._open(["/bin/sh", there[0], *argv[1:]], environ, stdio)
         finally:
-            self._come_back(node)
+            if not self.settled:
+                self._come_back(node)
         pid = int(process.pid)
         # We reap by ourselves; it must not wait for another process later.
         process.returncode = 0
         self.jobs[pid] = request["job"]
         return pid
+
+    def _enter(self, node: Node) -> None:
+        namespace = open_namespace(node.pid, "pid")
+        try:
+            setns(namespace, CLONE_NEWPID)
+        finally:
+            os.close(namespace)
+        enter_namespaces(node.pid, node.namespaces)
+        if node.own_users:
+            self._settle(node)
+
+    def _settle(self, node: Node) -> None:
+        """Stay in the node, with nothing of what is outside; a process of it cannot see this."""
+        # prctl(2): forgotten with a change of credentials.
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        # Who enters a user namespace has all capabilities there, and may inherit none.
+        drop_from_bounding(every_capability() & ~node.bounding)
+        every = permitted_capabilities()
+        capset(every, every, node.inheritable)
+        self.settled = True
+        if self.host is None:
+            self._watch(node.pid)
+        for fd in (self.root, *self.own.values()):
+            os.close(fd)
+        self.own.clear()
+        self.root = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     def _open(self, argv: Sequence[str], environ: Request, stdio: Sequence[int]) -> Any:
         return self.popen(
@@ -299,16 +326,22 @@ class _Launcher:
             self.poll.register(host, select.POLLIN)
 
     def return_to_own_cgroups(self) -> None:
+        if self.settled:
+            return  # it ends when it is idle, or with the node
         self._watch(None)
         if self.away:
             self.away = []
             with contextlib.suppress(OSError):
                 join_cgroups(self.own_cgroups)
 
-    def reap(self) -> None:
+    def reap_all(self) -> None:
+        """Wait for the end of all that it has started."""
+        self.reap(0)
+
+    def reap(self, options: int = os.WNOHANG) -> None:
         while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                pid, status = os.waitpid(-1, options)
             except ChildProcessError:
                 return
             if pid == 0:

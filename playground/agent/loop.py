@@ -416,8 +416,6 @@ class Agent:
             return None
         if "HOME" not in node.environ and "HOME" not in command.env:
             return None
-        if node.own_users:
-            return None
         if node.memory_is_limited:
             # Of all in the group a launcher may be the largest, and the kernel
             # would kill it for what another needs, and other nodes' jobs with it.
