@@ -262,6 +262,8 @@ def test_a_client_follows_the_rfc_with_a_server_that_nobody_planned(engine: Engi
         assert heard(job) == [REQUEST, given, own, given, None, False]
         # ... a cable that is put in again lets it ask all (INIT-REBOOT) ...
         cable.down()
+        # The kernel tells nothing of what is out and in again within a moment.
+        client.run("while ip link show eth0 | grep -q LOWER_UP; do sleep 0.02; done")
         cable.up()
         assert heard(job) == [REQUEST, NOBODY, EVERYBODY, NOBODY, given, False]
         # ... and where its server is silent it asks all in the end (REBINDING).
