@@ -79,6 +79,7 @@ def test_a_plan_is_json(plan: Plan) -> None:
         "up": True,
         "toward_a": None,
         "toward_b": None,
+        "mtus": None,
     }
     assert data["records"][0] == {"name": "h1", "type": "A", "data": "10.5.0.1"}
     [switch] = data["switches"]
