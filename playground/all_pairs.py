@@ -197,8 +197,8 @@ def ping_all(
         raise BadArgument(f"count={count!r} is no whole number from 1 to 100; write count=1")
     if version not in (None, 4, 6):
         raise BadArgument(f"version={version!r} is no version of IP; write version=4 or version=6")
-    check_seconds("interval_s", interval_s)
-    check_seconds("timeout_s", timeout_s)
+    check_seconds("interval_s", interval_s, needed=True)
+    check_seconds("timeout_s", timeout_s, needed=True)
     if len(names) * count > 0xFFFF:
         raise BadArgument("an echo request has a number of 16 bits: ask fewer machines at once")
     asked: dict[str, dict[str, str]] = {}

@@ -66,9 +66,9 @@ def is_list(value: object) -> TypeGuard[Collection[Any]]:
     return isinstance(value, (list, tuple, set, frozenset))
 
 
-def check_seconds(name: str, value: object) -> None:
-    """Refuse what is no time: a number above zero, or None for no limit."""
-    if value is not None and (not is_number(value, 0, LONGEST_S) or not value):
+def check_seconds(name: str, value: object, *, needed: bool = False) -> None:
+    """Refuse what is no time: a number above zero, or, unless ``needed``, None for no limit."""
+    if (needed or value is not None) and (not is_number(value, 0, LONGEST_S) or not value):
         raise BadArgument(
             f"{name}={shown(value)} is no number of seconds above zero; write for example {name}=5"
         )

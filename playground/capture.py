@@ -22,7 +22,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from playground.arguments import is_whole, shown
+from playground.arguments import LONGEST_S, is_number, is_whole, shown
 from playground.commands import kill
 from playground.errors import (
     AgentError,
@@ -100,10 +100,8 @@ class Capture(Packets):
         for name, value in (("limit_packets", limit_packets), ("limit_bytes", limit_bytes)):
             if value is not None:
                 _check_count(name, value)
-        if limit_s is not None and (
-            isinstance(limit_s, bool) or not isinstance(limit_s, (int, float)) or not limit_s > 0
-        ):
-            raise BadArgument(f"limit_s={limit_s!r} has to be a number of seconds above 0")
+        if limit_s is not None and not (is_number(limit_s, 0, LONGEST_S) and limit_s):
+            raise BadArgument(f"limit_s={shown(limit_s)} has to be a number of seconds above 0")
         super().__init__([place for place, _ in places], directory=directory())
         self._look_up = directory
         self.filter = filter

@@ -14,7 +14,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from playground.arguments import check_seconds, is_number, shown
+from playground.arguments import LONGEST_S, check_seconds, is_number, is_whole, shown
 from playground.errors import (
     AgentError,
     AgentGone,
@@ -272,6 +272,14 @@ def megabytes(name: str, value: object) -> int | None:
     return round(value * 1e6)
 
 
+def _check_wait(timeout_s: object) -> None:
+    """Refuse what is no time to wait: a number, 0 for a look, or None for no limit."""
+    if timeout_s is not None and not is_number(timeout_s, 0, LONGEST_S):
+        raise BadArgument(
+            f"timeout_s={shown(timeout_s)} is no number of seconds; write timeout_s=5"
+        )
+
+
 def _input(value: object) -> bytes | None:
     return None if value is None else as_bytes("input", value)
 
@@ -385,6 +393,7 @@ class Lines:
         is not lost.
 
         """
+        _check_wait(timeout_s)
         try:
             return self._line(timeout_s)
         except TimeoutError:
@@ -570,6 +579,7 @@ class Job(Single):
         after ``timeout_s`` seconds; the command goes on then.
 
         """
+        _check_wait(timeout_s)
         if self._returncode is None:
             self._drain()
             try:
@@ -648,9 +658,12 @@ class Job(Single):
         Nothing happens when it has ended already.
 
         """
+        # signal(7): 0 only asks whether there is such a process, 64 is the last.
+        if not is_whole(signum, 1, 64):
+            raise BadArgument(f"{shown(signum)} is no signal; write for example signal.SIGUSR1")
         if self.poll() is None:
             try:
-                self._process.signal(signum)
+                self._process.signal(int(signum))
             except AgentError:
                 if self.poll() is None:
                     raise

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from playground import files
+from playground.arguments import check_iterable, shown
 from playground.errors import BadArgument, PlaygroundError, TransferFailed, UnknownName
 from playground.live import Node
 from playground.plan import NO_NAME_SERVER
@@ -115,8 +116,9 @@ def with_entry(text: str, name: str, address: str | IPv4Address | IPv6Address) -
 
     """
     known = _address(address)
-    if not name or any(character.isspace() or character == "#" for character in name):
-        raise BadArgument(f"{name!r} is no name for {_HOSTS}: it is one word without '#'")
+    text_of_name = name if isinstance(name, str) else ""
+    if not text_of_name or any(one.isspace() or one in "#\0" for one in text_of_name):
+        raise BadArgument(f"{shown(name)} is no name for {_HOSTS}: it is one word without '#'")
     text = without_name(text, name, version=known.version)
     if text and not text.endswith("\n"):
         text += "\n"
@@ -218,10 +220,10 @@ def nameservers(node: Node) -> list[str]:
 
 def set_nameservers(node: Node, addresses: Iterable[str | IPv4Address | IPv6Address]) -> None:
     """Make the node ask these name servers; other lines of the file stay."""
-    if isinstance(addresses, str) or not isinstance(addresses, Iterable):
-        example = addresses if isinstance(addresses, str) else "10.1.1.1"
-        raise BadArgument(f"nameservers is a list: write [{example!r}]")
-    lines = [f"nameserver {_address(address)}\n" for address in addresses]
+    if isinstance(addresses, str):
+        raise BadArgument(f"nameservers is a list: write [{shown(addresses)}]")
+    several = check_iterable("nameservers", addresses, '["10.1.1.1"]')
+    lines = [f"nameserver {_address(address)}\n" for address in several]
     with node.running().editing:
         text = _read(node, _RESOLVER)
         rest = [

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from playground import commands, probing
+from playground.arguments import shown
 from playground.commands import Command, Job
-from playground.errors import NotRunning
+from playground.errors import BadArgument, NotRunning
 from playground.live import Agent, LabHandle, LiveNode, Node, Probe, Process, ServiceRow
 from playground.results import Hop, Ping, Result, Traceroute
 
@@ -422,6 +423,8 @@ class NodeOperations:
 
         live = self.running()
         wires = (item.name for item in self.interfaces.values() if not is_upon_another(item))
+        if interface is not None and not isinstance(interface, str):
+            raise BadArgument(f"interface={shown(interface)} is no name; write for example 'eth0'")
         names = [interface] if interface is not None else [*wires]
         ends = [{"node": self.name, "interface": name, "pid": live.pid} for name in names]
         return at_ends(

@@ -19,8 +19,8 @@ def ping(
 ) -> Ping:
     """Send echo requests; see `NodeOperations.ping`."""
     _check_whole("count", count)
-    check_seconds("interval_s", interval_s)
-    check_seconds("timeout_s", timeout_s)
+    check_seconds("interval_s", interval_s, needed=True)
+    check_seconds("timeout_s", timeout_s, needed=True)
     name = _name(node, target)
     command = ["ping", "-n", "-c", str(count), "-i", f"{interval_s:g}", "-W", f"{timeout_s:g}"]
     result = run(
@@ -52,7 +52,7 @@ def traceroute(
 ) -> Traceroute:
     """Find the machines on the way; see `NodeOperations.traceroute`."""
     _check_whole("max_hops", max_hops)
-    check_seconds("timeout_s", timeout_s)
+    check_seconds("timeout_s", timeout_s, needed=True)
     if not is_choice(method, _METHODS):
         raise BadArgument(f"traceroute has the methods {', '.join(_METHODS)}, not {shown(method)}")
     name = _name(node, target)

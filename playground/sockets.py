@@ -29,8 +29,9 @@ from contextvars import ContextVar
 from ipaddress import ip_address
 from typing import Any, NamedTuple
 
+from playground.arguments import is_whole, shown
 from playground.commands import kill, start_process, time_left, time_limit
-from playground.errors import AgentGone, EngineError, NotReady, PlaygroundError
+from playground.errors import AgentGone, BadArgument, EngineError, NotReady, PlaygroundError
 from playground.live import Node, Process
 
 # Local whatever the network: unix(7), and those of the kernel or of a hypervisor.
@@ -159,6 +160,12 @@ class HostSocket(socket.socket):
 
 def socket_on(node: Node, family: int, kind: int, protocol: int) -> HostSocket:
     """Return one socket that lives on a node; see `NodeOperations.socket`."""
+    for name, value in (("family", family), ("type", kind), ("proto", protocol)):
+        if not is_whole(value, 0, 2**31 - 1):
+            raise BadArgument(
+                f"{name}={shown(value)} is no number of socket(2); write for example "
+                "family=socket.AF_INET, type=socket.SOCK_DGRAM"
+            )
     _ready(node)
     descriptor = _opened(node, family, kind, protocol)
     try:

@@ -1,0 +1,70 @@
+"""Wrong values for what runs: a sentence, no wait without end, and a lab that goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from playground.namespaces_engine import NamespacesEngine
+from tests.test_wrong_values import Network, complain, few_wrong_values, try_each
+
+
+@pytest.fixture(scope="module")
+def running(
+    namespaces_engine: NamespacesEngine, keep_lab: Callable[[str], None]
+) -> Iterator[Network]:
+    network = Network()
+    with network.lab as lab:
+        keep_lab(lab.id)
+        yield network
+
+
+def test_what_is_done_to_a_host_takes_no_wrong_value(running):
+    h1, found = running.h1, []
+    for name in ("ping", "capture", "socket", "put", "read", "write", "watch_tcp"):
+        good = running.good("h1", name)
+        found += try_each(f"h1.{name}", lambda name=name: getattr(h1, name), good, few_wrong_values)
+    complain(found)
+    assert h1.run("echo hello").stdout == "hello\n"
+
+
+def some_wrong_values() -> Iterator[Any]:
+    """Yield all but None: who says that there is no limit waits for ever."""
+    return (value for value in few_wrong_values() if value is not None)
+
+
+def test_what_is_done_to_a_job_takes_no_wrong_value(running):
+    found = []
+    with running.h1.start("sleep 600") as job:
+        for name, function in (("signal", job.signal), ("readline", job.stdout.readline)):
+            good = {"signum": lambda: 10}
+            found += try_each(
+                f"job.{name}", lambda function=function: function, good, some_wrong_values
+            )
+        complain(found)
+        job.kill()
+
+
+def test_what_is_set_takes_no_wrong_value(running):
+    h1, found = running.h1, []
+    for what in ("hostname", "nameservers"):
+        found += try_each(
+            f"h1.{what}",
+            lambda what=what: lambda value: setattr(h1, what, value),
+            {},
+            few_wrong_values,
+        )
+    good = {"name": lambda: "printer", "value": lambda: "10.0.0.1"}
+    for mapping in (h1.hosts, h1.sysctls):
+        kind = type(mapping).__name__
+        found += try_each(
+            f"{kind}[]=",
+            lambda mapping=mapping: lambda name, value: mapping.__setitem__(name, value),
+            good,
+            few_wrong_values,
+        )
+    found += try_each("lab[]", lambda: lambda name: running.lab[name], {}, few_wrong_values)
+    complain(found)
+    assert h1.run("echo hello").stdout == "hello\n"
