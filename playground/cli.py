@@ -10,6 +10,7 @@ completion of names stay quick.
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 import shlex
@@ -21,6 +22,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,29 +96,45 @@ def _sentence(error: Exception) -> str:
     )
 
 
+def _choose_engine(ctx: click.Context, parameter: click.Parameter, engine: str | None) -> None:
+    if engine is not None:
+        # Labs that a user's own file declares follow it too.
+        os.environ["PLAYGROUND_ENGINE"] = engine
+
+
+# Before the command and after it: people write it where they think of it.
+engine_option = click.option(
+    "--engine",
+    type=click.Choice(["docker", "namespaces"]),
+    expose_value=False,
+    callback=_choose_engine,
+    help="What runs the machines; by default $PLAYGROUND_ENGINE, else Docker where it answers.",
+)
+
+
 @click.group(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(package_name="playground")
 @click.option(
-    "--engine",
-    type=click.Choice(["docker", "namespaces"]),
-    help="What runs the machines; by default $PLAYGROUND_ENGINE, else Docker where it answers.",
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda ctx, parameter, asked: _show_version(ctx) if asked else None,
+    help="Show the versions of playground and Python.",
 )
+@engine_option
 @click.option("--quiet", "-q", is_flag=True, help="Show no progress, only results.")
 @click.option("--debug", is_flag=True, help="Show a traceback when something fails.")
 @click.pass_context
-def main(ctx: click.Context, engine: str | None, quiet: bool, debug: bool) -> None:
+def main(ctx: click.Context, quiet: bool, debug: bool) -> None:
     """A small, real network on this machine: hosts, routers, switches and links.
 
     Start with `playground demo`. Then write a file of your own, bring it up with
     `playground up FILE.py`, and enter a host with `playground shell HOST`.
     """
     ctx.obj = quiet
-    if engine is not None:
-        # Labs that a user's own file declares follow it too.
-        os.environ["PLAYGROUND_ENGINE"] = engine
 
 
 # -- arguments that several commands share -----------------------------------
@@ -155,6 +173,9 @@ lab_option = click.option(
     shell_complete=_complete_lab,
     help="The lab, by name or id; needed where more than one runs.",
 )
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print it as JSON (RFC 8259), for programs."
+)
 host_argument = click.argument("host", shell_complete=_complete_host)
 
 
@@ -162,6 +183,7 @@ host_argument = click.argument("host", shell_complete=_complete_host)
 
 
 @main.command()
+@engine_option
 @click.option("--keep", is_flag=True, help="Leave the network running at the end.")
 @click.pass_obj
 def demo(quiet: bool, keep: bool) -> None:
@@ -177,6 +199,7 @@ def demo(quiet: bool, keep: bool) -> None:
 
 
 @main.command()
+@engine_option
 @click.option(
     "--for",
     "file",
@@ -212,7 +235,9 @@ def build(quiet: bool, file: Path | None) -> None:
 
 
 @main.command()
-def doctor() -> None:
+@engine_option
+@json_option
+def doctor(as_json: bool) -> None:
     """Look whether this machine can run labs.
 
     Checks both engines and their versions, the kernel and free disk space, and says what to do
@@ -225,7 +250,9 @@ def doctor() -> None:
     width = max((len(finding.name) for finding in findings), default=0)
     indent = " " * (width + 6)
     columns = max(shutil.get_terminal_size().columns, len(indent) + 30)
-    for finding in findings:
+    if as_json:
+        _print_json([vars(finding) for finding in findings])
+    for finding in () if as_json else findings:
         mark, colour = marks[finding.status]
         click.echo(f"{click.style(mark, fg=colour, bold=True)}  {finding.name:<{width}}", nl=False)
         lines = [
@@ -240,6 +267,7 @@ def doctor() -> None:
 
 
 @main.command()
+@engine_option
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @lab_option
 @click.pass_obj
@@ -264,24 +292,48 @@ def up(quiet: bool, file: Path, lab_name: str | None) -> None:
 
 
 @main.command("ls")
-def list_labs() -> None:
+@engine_option
+@json_option
+def list_labs(as_json: bool) -> None:
     """List the labs that run, of every user of an engine here."""
     records = _labs().labs()
+    if as_json:
+        _print_json([_as_data(record) for record in records])
+        return
     if not records:
         click.echo("no lab is running", err=True)
         return
-    rows = [("LAB", "ID", "MACHINES", "OWNER", "ENDS")]
-    for record in records:
-        rows.append(
-            (
-                record.name,
-                record.id,
-                " ".join(sorted(_short(node) for node in record.nodes)),
-                record.owner.rpartition(":")[0],
-                _end(record),
-            )
-        )
-    _print_table(rows)
+    _print_labs(records)
+
+
+def _print_labs(records: Iterable[LabRecord]) -> None:
+    from playground.tables import room_of, text_table
+
+    rows = [
+        {
+            "LAB": record.name,
+            "ID": record.id,
+            "MACHINES": " ".join(sorted(_short(node) for node in record.nodes)),
+            "OWNER": record.owner.rpartition(":")[0],
+            "ENDS": _end(record),
+        }
+        for record in records
+    ]
+    click.echo(text_table(rows, room_of(sys.stdout)))
+
+
+def _as_data(record: LabRecord) -> dict[str, Any]:
+    """What is known of a lab, for programs."""
+    return {
+        "name": record.name,
+        "id": record.id,
+        "machines": list(record.nodes),
+        "owner": record.owner.rpartition(":")[0],
+        "own": record.is_own,
+        "created": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="seconds"),
+        "keep": record.keep,
+        "stale": record.is_stale,
+    }
 
 
 def _end(record: LabRecord) -> str:
@@ -294,6 +346,7 @@ def _end(record: LabRecord) -> str:
 
 
 @main.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@engine_option
 @lab_option
 @click.option("--user", "-u", metavar="NAME", help="The user to run it as, instead of root.")
 @host_argument
@@ -319,6 +372,7 @@ def run(
 
 
 @main.command()
+@engine_option
 @lab_option
 @click.option("--user", "-u", metavar="NAME", help="The user to be, instead of root.")
 @host_argument
@@ -330,6 +384,7 @@ def shell(ctx: click.Context, lab_name: str | None, user: str | None, host: str)
 
 
 @main.command("ssh-config")
+@engine_option
 @lab_option
 @click.option("--file", "in_file", is_flag=True, help="Write it to a file, and print its path.")
 def ssh_config(lab_name: str | None, in_file: bool) -> None:
@@ -372,28 +427,53 @@ def proxy(ctx: click.Context, lab_name: str | None, host: str) -> None:
 
 
 @main.command()
-@click.argument("lab_name", metavar="[LAB]", required=False, shell_complete=_complete_lab)
+@engine_option
+@click.argument("lab", metavar="[LAB]", required=False, shell_complete=_complete_lab)
+@click.option("--lab", "lab_name", metavar="NAME", shell_complete=_complete_lab, help="As LAB.")
 @click.option("--all", "everything", is_flag=True, help="All labs of yours, kept or not.")
+@click.option("--yes", "-y", is_flag=True, help="With --all: do not ask.")
 @click.pass_obj
-def down(quiet: bool, lab_name: str | None, everything: bool) -> None:
+def down(quiet: bool, lab: str | None, lab_name: str | None, everything: bool, yes: bool) -> None:
     """Take a lab down, and all that was made for it.
 
-    LAB is a name or an id; it may be left out where you have only one.
+    LAB is a name or an id; it may be left out where you have only one. --all shows which
+    labs it would end, those of programs that run among them, and asks.
     """
+    named = {name for name in (lab, lab_name) if name is not None}
+    if len(named) + everything > 1:
+        raise click.UsageError("one LAB, --lab NAME or --all: choose one")
     labs = _labs()
     records = labs.labs()
+    own = [record for record in records if record.is_own]
     if everything:
-        chosen = [record for record in records if record.is_own]
-    elif lab_name is None:
-        chosen = [_only([record for record in records if record.is_own], "say which LAB")]
+        chosen = own
+        if own and not yes:
+            _ask_whether_to_end(own)
+    elif not named:
+        chosen = [_only(own, say="say which LAB")]
     else:
-        fitting = [record for record in records if lab_name in (record.name, record.id)]
+        (name,) = named
+        fitting = [record for record in records if name in (record.name, record.id)]
         fitting = [record for record in fitting if not record.is_strange] or fitting
-        chosen = [_only(fitting, "say its id")]
+        chosen = [_only(fitting, name, "say its id")]
     _remove(labs, chosen, quiet)
 
 
+def _ask_whether_to_end(records: Sequence[LabRecord]) -> None:
+    """Show labs and ask whether to end them all; raises `Failure` for anything but yes."""
+    _print_labs(records)
+    count = f"all {len(records)} of them" if len(records) > 1 else "it"
+    try:
+        if click.confirm(f"End {count}?"):
+            return
+    except click.Abort:
+        click.echo()
+        raise Failure("nothing was taken down: say --yes where nobody can answer") from None
+    raise Failure("nothing was taken down")
+
+
 @main.command()
+@engine_option
 @click.pass_obj
 def sweep(quiet: bool) -> None:
     """Remove the leftovers of programs that died.
@@ -410,6 +490,7 @@ def sweep(quiet: bool) -> None:
 
 
 @main.command()
+@engine_option
 @click.argument("container", shell_complete=_complete_host)
 @click.option("--to", metavar="LAB/SWITCH", help="A switch of a lab that runs.")
 @click.option("--new", metavar="NAME", help="A switch of its own, a lab of this name.")
@@ -448,8 +529,17 @@ def plug(
     from playground import plugging
     from playground.network import Switch
 
-    if new is not None and to is not None:
-        raise click.UsageError("--to and --new are two places: choose one")
+    places = (to, new, how["macvlan"], how["physical"], how["dummy"] or None)
+    if sum(place is not None for place in places) != 1:
+        raise click.UsageError(
+            "say once what to plug it into: --to LAB/SWITCH, --new SWITCH, --macvlan DEVICE, "
+            "--physical DEVICE or --dummy"
+        )
+    if how["dhcp"] and (how["addresses"] or how["gateway"]):
+        raise click.UsageError(
+            "with --dhcp addresses and gateway come from the server: leave --address and "
+            "--gateway out"
+        )
     place = Switch(new, subnet=subnet) if new is not None else to
     ways = {prefix: via or None for prefix, _, via in (text.partition("=") for text in routes)}
     found = plugging.plug(_container(container), place, routes=ways, **how)
@@ -458,6 +548,7 @@ def plug(
 
 
 @main.command()
+@engine_option
 @click.argument("container", shell_complete=_complete_host)
 @click.argument("interface", required=False)
 def unplug(container: str, interface: str | None) -> None:
@@ -472,6 +563,7 @@ def unplug(container: str, interface: str | None) -> None:
 
 
 @main.command()
+@engine_option
 @click.argument("container", shell_complete=_complete_host)
 @click.argument("interface", default="eth1")
 @click.option("--timeout", "timeout_s", type=float, metavar="SECONDS", help="Give up after it.")
@@ -514,8 +606,13 @@ def _container(name: str) -> str | int:
 
 
 @main.command()
-def version() -> None:
+@click.pass_context
+def version(ctx: click.Context) -> None:
     """Print the versions of playground and Python."""
+    _show_version(ctx)
+
+
+def _show_version(ctx: click.Context) -> None:
     import platform
     from importlib import metadata
 
@@ -524,6 +621,7 @@ def version() -> None:
     except metadata.PackageNotFoundError:
         own = "(not installed)"
     click.echo(f"playground {own}, Python {platform.python_version()}")
+    ctx.exit()
 
 
 def _program() -> str:
@@ -630,14 +728,21 @@ def _meant(labs: RunningLabs, host: str | None, lab_name: str | None) -> tuple[E
                 raise NoSuchNode(
                     f"no lab that runs has a machine {host!r}: `playground ls` shows them"
                 )
+        if not records:
+            raise LabNotFound("no lab is running: start one with `playground up FILE.py`")
         # A neighbour's lab on the same engine is not in the way.
         lab_name = _only([record for record in records if record.is_own] or records).id
     return labs.find(lab_name)
 
 
-def _only(records: Sequence[LabRecord], say: str = "say --lab NAME") -> LabRecord:
+def _only(
+    records: Sequence[LabRecord], name: str | None = None, say: str = "say --lab NAME"
+) -> LabRecord:
+    """Return the one lab there is to choose; ``name`` is what was asked for, if anything."""
+    if not records and name is None:
+        raise LabNotFound("no lab of yours is running: start one with `playground up FILE.py`")
     if not records:
-        raise LabNotFound("no such lab is running: `playground ls` lists those that are")
+        raise LabNotFound(f"no lab {name!r} is running: `playground ls` lists those that are")
     if len(records) > 1:
         names = ", ".join(f"{record.name} ({record.id})" for record in records)
         raise LabNotFound(f"more than one lab fits: {say}, one of {names}")
@@ -668,11 +773,8 @@ def _remove(labs: RunningLabs, records: Sequence[LabRecord], quiet: bool) -> Non
     _forget_folders({record.id for record in labs.labs()})
 
 
-def _print_table(rows: Sequence[tuple[str, ...]]) -> None:
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
-        click.echo("  ".join(cells).rstrip())
+def _print_json(data: Any) -> None:
+    click.echo(json.dumps(data, indent=2, ensure_ascii=False, default=str))
 
 
 # -- a process whose streams are ours ----------------------------------------
@@ -763,14 +865,22 @@ def _ssh_config(lab: Lab) -> str:
     from playground.network import Switch
 
     folder = _folder(lab.id)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadArgument(
+            f"the keys of lab {lab.name} cannot be kept in {folder.parent}: {error.strerror}; "
+            "set XDG_CACHE_HOME to a folder that you may write to, as in "
+            "`XDG_CACHE_HOME=/tmp/$USER playground ssh-config`"
+        ) from error
     nodes = [node for node in lab.nodes if not isinstance(node, Switch)]
     _write_private(folder / "key", lab.private_key)
     _write_private(
         folder / "known_hosts",
         "".join(f"{node.name} {lab.host_key(node.name)}\n" for node in nodes),
     )
-    command = shlex.join([sys.executable, "-m", "playground.cli", "proxy", "--lab", lab.id])
+    # -P: ssh is called in any folder, where a file random.py may lie.
+    command = shlex.join([sys.executable, "-P", "-m", "playground", "proxy", "--lab", lab.id])
     blocks = [f"# The machines of lab {lab.name}, by `playground ssh-config`.\n"]
     for node in nodes:
         if not node.running().own_programs:

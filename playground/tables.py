@@ -11,8 +11,12 @@ from __future__ import annotations
 import dataclasses
 import html
 import re
+import shutil
+import sys
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, SupportsIndex, TypeVar, overload
+from itertools import zip_longest
+from typing import Any, SupportsIndex, TextIO, TypeVar, overload
 
 from playground.visible import visible
 
@@ -28,8 +32,9 @@ class Table(tuple[T, ...]):
     """Rows of one kind, each a dataclass; a tuple in all else.
 
     The columns are the fields, by the names that they have there; None is
-    shown as nothing.  An empty table says so, and of more than 100 rows the first
-    and the last are shown.  A slice of a table is a table.
+    shown as nothing.  Printed in a terminal, rows keep to its width.  An empty table
+    says so, and of more than 100 rows the first and the last are shown.  A slice of a
+    table is a table.
 
     >>> Table([Hop("modem", 1), Hop("isp", 12)])
     node   number
@@ -60,7 +65,7 @@ class Table(tuple[T, ...]):
         return [{name: plain(getattr(row, name)) for name in names} for row in self]
 
     def __repr__(self) -> str:
-        return text_table(self.rows)
+        return text_table(self.rows, room_of(sys.stdout))
 
     def _repr_html_(self) -> str:
         return html_table(self.rows)
@@ -98,25 +103,103 @@ def plain(value: Any) -> Any:
     return str(value)
 
 
-def text_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return rows of the same columns as aligned text, numbers to the right."""
+def text_table(rows: Sequence[Mapping[str, Any]], room: int | None = None) -> str:
+    """Return rows of the same columns as aligned text, numbers to the right.
+
+    Where it has no more than ``room`` characters a line, text goes on in the next line of
+    its column, and what is last in its row stands beneath it if little is left beside.
+
+    """
     if not rows:
         return "(no rows)"
     shown, left_out = _shown(rows)
     head = list(rows[0])
     cells = [head, *([_text(value) for value in row.values()] for row in shown)]
     numbers = [_is_number([row[name] for row in shown]) for name in head]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = [
-        "  ".join(
-            cell.rjust(width) if number else cell.ljust(width)
-            for cell, width, number in zip(row, widths, numbers, strict=True)
-        ).rstrip()
-        for row in cells
-    ]
+    widths, beneath = _widths(cells, room)
+    blocks = [_lines(row, widths, numbers, beneath) for row in cells]
     if left_out:
-        lines.insert(1 + _FIRST, f"... {left_out} more rows ...")
-    return "\n".join(lines)
+        blocks.insert(1 + _FIRST, [f"... {left_out} more rows ..."])
+    return "\n".join(line for block in blocks for line in block)
+
+
+def room_of(stream: TextIO | None) -> int | None:
+    """Return how many characters a line of a terminal has, None for what is none."""
+    if stream is None or not stream.isatty():
+        return None
+    return shutil.get_terminal_size().columns
+
+
+# Between two columns.
+_GAP = "  "
+# What would take more lines than these beside the other columns stands beneath them.
+_LINES = 3
+_INDENT = " " * 4
+# No column gets narrower; then lines are longer than their room.
+_NARROWEST = 5
+
+
+def _widths(cells: Sequence[Sequence[str]], room: int | None) -> tuple[list[int], int]:
+    """Return the widths of the columns beside each other, and that of the one beneath, or 0."""
+    columns = list(zip(*cells, strict=True))
+    natural = [max(map(len, column)) for column in columns]
+    if room is None or _length(natural) <= room:
+        return natural, 0
+    least = [max(len(word) for cell in column for word in _words(cell)) for column in columns]
+    beside = _narrowed(natural, least, room)
+    if len(natural) == 1 or beside[-1] * _LINES >= natural[-1]:
+        return beside, 0
+    return _narrowed(natural[:-1], least[:-1], room), max(room - len(_INDENT), _NARROWEST)
+
+
+def _length(widths: Sequence[int]) -> int:
+    return sum(widths) + len(_GAP) * (len(widths) - 1)
+
+
+def _narrowed(widths: Sequence[int], least: Sequence[int], room: int) -> list[int]:
+    """Take from the widest columns until all fit; where words have to break, from any."""
+    found = list(widths)
+    for bounds in (least, [_NARROWEST] * len(found)):
+        while _length(found) > room:
+            spare = [
+                min(width - bound, 1) * width for width, bound in zip(found, bounds, strict=True)
+            ]
+            if max(spare) <= 0:
+                break
+            found[spare.index(max(spare))] -= 1
+    return found
+
+
+class _Wrapper(textwrap.TextWrapper):
+    """Breaks lines at spaces, and within names as they are made of words or of folders."""
+
+    wordsep_re = re.compile(r"(\s+|(?<=[_/,])(?=\w))")
+
+
+def _words(cell: str) -> list[str]:
+    return [part for part in _Wrapper.wordsep_re.split(cell) if part and part.strip()] or [""]
+
+
+def _lines(
+    row: Sequence[str], widths: Sequence[int], numbers: Sequence[bool], beneath: int
+) -> list[str]:
+    """Return a row as lines, the last of its cells beneath the others if it has a width there."""
+    parts = [
+        [cell] if len(cell) <= width else _Wrapper(width).wrap(cell)
+        for cell, width in zip(row, widths, strict=False)
+    ]
+    lines = [
+        _GAP.join(
+            cell.rjust(width) if number else cell.ljust(width)
+            for cell, width, number in zip(line, widths, numbers, strict=False)
+        ).rstrip()
+        for line in zip_longest(*parts, fillvalue="")
+    ]
+    if beneath:
+        under = _Wrapper(beneath, initial_indent=_INDENT, subsequent_indent=_INDENT)
+        under.width += len(_INDENT)
+        lines += under.wrap(row[-1])
+    return lines
 
 
 def html_table(

@@ -69,7 +69,8 @@ def _new_terminal(arguments: Sequence[str]) -> str | None:
         # The server's environment is not ours.
         *("env", "-u", "PLAYGROUND_ENGINE"),
         *([f"DOCKER_HOST={docker_host}"] if docker_host else []),
-        *(sys.executable, "-c", "from playground.cli import main; main()", *arguments),
+        # -P: what lies in the folder of the server is no module of ours.
+        *(sys.executable, "-P", "-m", "playground", *arguments),
     ]
     request = urllib.request.Request(
         f"{server['url']}api/terminals",

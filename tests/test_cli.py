@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import subprocess
@@ -13,7 +14,8 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
-from playground import Host, Lab, Link, cli
+from playground import Host, Lab, Link, cli, owners
+from playground.engine import LabRecord
 from playground.errors import BadArgument
 from playground.namespaces_engine import NamespacesEngine
 
@@ -36,7 +38,7 @@ for name in ("h1", "h2"):
 def playground(*arguments, data=None, **environment):
     """Run the real command, as a user would."""
     return subprocess.run(
-        [sys.executable, "-W", "error", "-m", "playground.cli", *arguments],
+        [sys.executable, "-W", "error", "-m", "playground", *arguments],
         input=data,
         env=os.environ | environment,
         stdin=subprocess.DEVNULL if data is None else None,
@@ -75,8 +77,112 @@ def test_every_command_explains_itself(command):
     assert len(result.output.split()) > 12
 
 
-def test_version_is_told():
-    assert CliRunner().invoke(cli.main, ["version"]).output.startswith("playground ")
+@pytest.mark.parametrize("word", ["version", "--version"])
+def test_version_is_told(word):
+    result = CliRunner().invoke(cli.main, [word])
+    assert result.output.startswith("playground ") and result.exit_code == 0
+
+
+def test_the_engine_may_be_said_after_the_command(monkeypatch):
+    monkeypatch.setenv("PLAYGROUND_ENGINE", "docker")
+    assert CliRunner().invoke(cli.main, ["demo", "--engine", "podman"]).exit_code == 2
+    shown = CliRunner().invoke(cli.main, ["ls", "--json", "--engine", "namespaces"])
+    assert os.environ["PLAYGROUND_ENGINE"] == "namespaces"
+    assert isinstance(json.loads(shown.output), list)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["plug", "web"], "--to LAB/SWITCH, --new SWITCH, --macvlan DEVICE"),
+        (["plug", "web", "--to", "a/b", "--dummy"], "say once what to plug it into"),
+        (["plug", "web", "--to", "a/b", "--dhcp", "-a", "10.1.1.1/24"], "leave --address"),
+        (["down", "shop", "--lab", "office"], "choose one"),
+        (["down", "--all", "--lab", "office"], "choose one"),
+    ],
+)
+def test_what_contradicts_itself_is_said_in_words_of_the_line(arguments, words):
+    result = CliRunner().invoke(cli.main, arguments)
+    assert result.exit_code == 2
+    assert words in " ".join(result.output.split())
+
+
+def records(*names, own=True):
+    """Labs as an engine lists them: this user's, or another's."""
+    owner = owners.own_name() if own else "somebody@elsewhere:1"
+    return [LabRecord(name, name, owner, ("h1", "h2"), 0.0, keep=True) for name in names]
+
+
+@pytest.fixture
+def listed(monkeypatch):
+    """Have these labs listed, and note which are taken down."""
+
+    def have(*labs):
+        there = list(labs)
+        engine = SimpleNamespace(labs=lambda: list(there), stop=there.remove, close=lambda: None)
+        monkeypatch.setattr(cli, "_labs", lambda: engine)
+        return there
+
+    return have
+
+
+def test_all_labs_are_shown_before_they_end(listed):
+    there = listed(*records("shop", "office"), *records("theirs", own=False))
+    result = CliRunner().invoke(cli.main, ["-q", "down", "--all"], input="n\n")
+    assert result.exit_code == 1 and len(there) == 3
+    assert "shop" in result.output and "office" in result.output
+    assert "theirs" not in result.output
+    result = CliRunner().invoke(cli.main, ["-q", "down", "--all"], input="y\n")
+    assert result.exit_code == 0
+    assert [record.name for record in there] == ["theirs"]
+
+
+def test_nobody_who_cannot_answer_loses_a_lab(listed):
+    there = listed(*records("shop", "office"))
+    result = CliRunner().invoke(cli.main, ["-q", "down", "--all"])
+    assert result.exit_code == 1 and "say --yes" in result.output and len(there) == 2
+    assert CliRunner().invoke(cli.main, ["-q", "down", "--all", "--yes"]).exit_code == 0
+    assert not there
+
+
+def test_a_lab_is_taken_down_by_its_name_in_both_places(listed):
+    there = listed(*records("shop", "office"))
+    assert CliRunner().invoke(cli.main, ["-q", "down", "--lab", "shop"]).exit_code == 0
+    assert CliRunner().invoke(cli.main, ["-q", "down", "office"]).exit_code == 0
+    assert not there
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["down"], "no lab of yours is running: start one with `playground up FILE.py`"),
+        (["run", "h1", "true"], "no lab is running: start one with `playground up FILE.py`"),
+        (["down", "shop"], "no lab 'shop' is running"),
+    ],
+)
+def test_no_lab_is_missed_that_nobody_named(listed, arguments, words):
+    listed(*records("theirs", own=False)[: arguments == ["down"]])
+    result = CliRunner().invoke(cli.main, ["-q", *arguments])
+    assert result.exit_code == 1
+    assert words in result.output
+
+
+def test_labs_are_listed_for_programs(listed):
+    listed(*records("shop"), *records("theirs", own=False))
+    rows = json.loads(CliRunner().invoke(cli.main, ["ls", "--json"]).output)
+    assert [(row["name"], row["own"]) for row in rows] == [("shop", True), ("theirs", False)]
+    assert rows[0]["machines"] == ["h1", "h2"]
+    assert rows[0]["created"] == "1970-01-01T00:00:00+00:00"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_gets_what_completes_words_as_the_readme_says(shell):
+    readme = (Path(cli.__file__).parent.parent / "README.md").read_text()
+    assert "_PLAYGROUND_COMPLETE=bash_source playground" in readme
+    source = CliRunner().invoke(
+        cli.main, prog_name="playground", env={"_PLAYGROUND_COMPLETE": f"{shell}_source"}
+    )
+    assert "_PLAYGROUND_COMPLETE" in source.output and source.exit_code == 0
 
 
 @pytest.mark.parametrize(
@@ -205,7 +311,7 @@ def test_run_says_by_which_signal_a_command_ended(up):
 
 
 def test_a_reader_that_has_enough_ends_the_command(up):
-    line = f"{shlex.quote(sys.executable)} -m playground.cli run --lab {up} h1 -- yes | head -n 1"
+    line = f"{shlex.quote(sys.executable)} -m playground run --lab {up} h1 -- yes | head -n 1"
     done = subprocess.run(
         ["bash", "-c", line], capture_output=True, timeout=60, stdin=subprocess.DEVNULL, check=False
     )
@@ -244,13 +350,17 @@ def test_sweep_leaves_a_kept_lab_alone(up, engine):
 
 # paramiko's ProxyCommand kills its process on closing, also when it has just ended.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_ssh_config_lets_an_ssh_client_in(up):
+def test_ssh_config_lets_an_ssh_client_in(up, tmp_path, monkeypatch):
     import paramiko
 
     done = playground("ssh-config", "--lab", up)
     assert done.returncode == 0, done.stderr.decode()
     in_file = playground("ssh-config", "--file", "--lab", up).stdout.decode().strip()
     assert Path(in_file).read_bytes() == done.stdout
+    # ssh is called anywhere, also where a file has the name of a module.
+    (tmp_path / "random.py").write_text("raise SystemExit('the wrong random')")
+    (tmp_path / "playground.py").write_text("raise SystemExit('the wrong playground')")
+    monkeypatch.chdir(tmp_path)
     config = paramiko.SSHConfig.from_text(done.stdout.decode())
     entry = config.lookup("h1")
     assert Path(entry["identityfile"][0].strip('"')).stat().st_mode & 0o077 == 0
@@ -268,6 +378,13 @@ def test_ssh_config_lets_an_ssh_client_in(up):
         )
         _, stdout, _ = client.exec_command("hostname")
         assert stdout.read() == b"h1\n"
+
+
+def test_a_home_that_cannot_be_written_is_said(up, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")  # root may write in any folder, and in no file
+    done = playground("ssh-config", "--lab", up, XDG_CACHE_HOME=str(tmp_path / "file"))
+    assert done.returncode == 1
+    assert b"set XDG_CACHE_HOME to a folder" in done.stderr
 
 
 def test_a_machine_that_no_lab_has_is_named(up):

@@ -7,12 +7,14 @@ from html.parser import HTMLParser
 from ipaddress import IPv4Address, ip_address
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from playground.network import Host, Link
 from playground.plan import Interfaces
 from playground.planning import make_plan
 from playground.results import Ping, Result, Traceroute, parse_ping, parse_traceroute
-from playground.tables import Table, html_table
+from playground.tables import Table, html_table, text_table
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,52 @@ def test_a_table_is_aligned_text() -> None:
         "isp        12  no",
         "www            yes",
     ]
+
+
+ROWS = [
+    {"lab": "miniature-internet", "machines": "h1 h2 h3 h4 modemA modemB isp backbone", "rate": 12},
+    {"lab": "shop", "machines": "h1 h2", "rate": None},
+]
+
+
+def test_rows_keep_to_the_room_of_a_terminal() -> None:
+    assert text_table(ROWS, 45).splitlines() == [
+        "lab                 machines             rate",
+        "miniature-internet  h1 h2 h3 h4 modemA     12",
+        "                    modemB isp backbone",
+        "shop                h1 h2",
+    ]
+    assert text_table(ROWS, 200) == text_table(ROWS)
+
+
+def test_what_finds_too_little_room_beside_stands_beneath() -> None:
+    rows = [
+        {"length_bytes": 98, "source": "10.0.1.2", "info": "Echo request, and more to say " * 3}
+    ]
+    assert text_table(rows, 30).splitlines() == [
+        "length_bytes  source",
+        "    info",
+        "          98  10.0.1.2",
+        "    Echo request, and more to",
+        "    say Echo request, and more",
+        "    to say Echo request, and",
+        "    more to say",
+    ]
+
+
+@given(st.lists(st.tuples(st.text(), st.integers(), st.text()), min_size=1), st.integers(30, 200))
+def test_no_line_is_longer_than_its_room(cells: list[tuple[str, int, str]], room: int) -> None:
+    rows = [{"a_name": a, "n": number, "text": b} for a, number, b in cells]
+    assert max(map(len, text_table(rows, room).splitlines())) <= room
+
+
+def test_a_table_in_a_terminal_keeps_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "30")
+    table = Table([Hop("a name of several words that is long", 1)])
+    assert max(map(len, repr(table).splitlines())) <= 30
+    monkeypatch.setattr("sys.stdout.isatty", lambda: False, raising=False)
+    assert len(repr(table).splitlines()) == 2
 
 
 def test_a_table_is_a_tuple_of_its_rows() -> None:
