@@ -19,7 +19,7 @@ import warnings
 from pathlib import Path
 from typing import IO
 
-from playground.arguments import check_flag, check_path, check_seconds, is_whole, shown
+from playground.arguments import check_flag, check_path, check_seconds, is_number, is_whole, shown
 from playground.commands import (
     as_bytes,
     end_by,
@@ -432,7 +432,7 @@ def _receive(stream: io.RawIOBase, root: Path, room: _Room) -> str:
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
         path.symlink_to(member.linkname)
-        os.utime(path, (member.mtime, member.mtime), follow_symlinks=False)
+        _keep_time(path, member, follow=False)
     for path, member in reversed(directories):
         _keep_attributes(path, member)
     if left_out:
@@ -455,11 +455,17 @@ def _store(content: IO[bytes], path: Path, member: tarfile.TarInfo, room: _Room)
     _keep_attributes(path, member)
 
 
+def _keep_time(path: Path, member: tarfile.TarInfo, *, follow: bool) -> None:
+    """Give a copy its time, unless a hostile host's is none that a file system has."""
+    if is_number(member.mtime, -(2**33), 2**34):  # ext4: years 1901 to 2446
+        os.utime(path, (member.mtime, member.mtime), follow_symlinks=follow)
+
+
 def _keep_attributes(path: Path, member: tarfile.TarInfo) -> None:
     """Give a file or directory the mode and time that it had on the node."""
     # No set-user-id bits: what root owned there, somebody else owns here.
     os.chmod(path, member.mode & 0o777)
-    os.utime(path, (member.mtime, member.mtime))
+    _keep_time(path, member, follow=True)
 
 
 def _leads_inside(member: tarfile.TarInfo, depth: int) -> bool:

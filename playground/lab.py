@@ -47,6 +47,7 @@ from playground.firewall import with_node_rules
 from playground.images import Image
 from playground.live import LiveNode, LiveSwitch, LiveWire
 from playground.network import Host, Link, Node, Router, Switch
+from playground.parts import NodeBase
 from playground.plan import InterfacePlan, NodePlan, Plan
 from playground.planning import collect, make_plan
 from playground.progress import make_progress
@@ -183,6 +184,9 @@ class Lab(Single):
         >>> lab.link("h1", "home").down()
 
         """
+        for item in (a, b):
+            if not isinstance(item, (str, NodeBase)):
+                raise BadArgument(f"{shown(item)} is no node, and no name of one")
         first, second = (self[item] if isinstance(item, str) else item for item in (a, b))
         found = [link for link in self.links if {end.node for end in link.ends} == {first, second}]
         if interface is not None:

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import itertools
 import math
+import tarfile
 from ipaddress import ip_network
 
 import pytest
 
-from playground import BadArgument, Host, Link, Router, Switch, TopologyError
+from playground import BadArgument, Host, Link, Router, Switch, TopologyError, files
 from playground.arguments import (
     check_iterable,
     check_path,
@@ -89,3 +90,15 @@ def test_a_zone_of_no_link_is_refused(zone):
     with pytest.raises(TopologyError, match=f"{zone}=.* is empty, and nothing fits it"):
         modem.zones(**zones)
     assert not modem.firewall and not modem.masquerades
+
+
+# -- what a hostile archive may say -------------------------------------------
+
+
+@pytest.mark.parametrize("mtime", [math.nan, math.inf, 1e30, -1e30])
+def test_a_time_that_no_file_can_have_is_left_out(tmp_path, mtime):
+    member = tarfile.TarInfo("x")
+    member.mtime = mtime
+    (tmp_path / "x").touch()
+    files._keep_time(tmp_path / "x", member, follow=True)
+    assert (tmp_path / "x").stat().st_mtime > 1e9

@@ -207,6 +207,7 @@ class Network:
         """A value for each argument without a default."""
         given: dict[str, Callable[[], Any]] = {
             "a": lambda: "h1",
+            "b": lambda: "h2",
             "action": lambda: print,
             "address": lambda: "10.2.0.1",
             "announce": lambda: True,
