@@ -183,19 +183,19 @@ def found(name: str, namespace: Mapping[str, Any]) -> Machine:
             f"{len(fitting)} labs that run have a host {name!r}: give the name of a variable "
             f"that holds the one you mean, as in x = lab[{name!r}]"
         )
-    known = ", ".join(sorted(host_names(namespace))) or "none: start a lab first"
-    raise UsageError(f"there is no host {name!r} here; those that run: {known}")
+    known = ", ".join(sorted({node.name for lab in _labs(namespace) for node in _machines(lab)}))
+    raise UsageError(
+        f"there is no host {name!r} here; those that run: {known or 'none: start a lab first'}"
+    )
 
 
 def host_names(namespace: Mapping[str, Any]) -> set[str]:
-    """Return what a host may be called: by variables, and in labs that run."""
-    variables = {
-        name
-        for name, value in namespace.items()
-        if isinstance(value, Machine) and value._live is not None and not name.startswith("_")
-    }
-    in_labs = (name for lab in _labs(namespace) for node in _machines(lab) for name in _names(node))
-    return variables.union(in_labs)
+    """Return what the hosts of running labs are called; a variable that holds one is no name.
+
+    A loop leaves its variable behind, and a list of hosts with ``node`` in it misleads.
+
+    """
+    return {name for lab in _labs(namespace) for node in _machines(lab) for name in _names(node)}
 
 
 def completions(line: str, namespace: Mapping[str, Any]) -> list[str]:
