@@ -1,6 +1,7 @@
 """What was sampled, as plots: the only room that imports matplotlib.
 
-Each function draws on the axes that it is given, or on new ones, and returns them.
+Each function draws on the axes that it is given, or on new ones, and returns them.  New
+ones are transparent, in colours that can be read on a light page and on a dark one.
 
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,6 +17,13 @@ from playground.errors import PlaygroundError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+
+# Graphics want a contrast of 3:1 (WCAG 2.1, 1.4.11): on white and on #111111, JupyterLab's dark
+# ground, each of these has 3.2:1 or more, and the text 4.2:1.
+_TEXT = "#7b7b7b"
+_LINES = ("#3b82c4", "#c77c11", "#2f9e62", "#a86fd0", "#c9538c", "#4f9aa8")
+_WRONG = "#e0483e"
 
 
 class Echo(Protocol):
@@ -85,14 +94,34 @@ def _axes(ax: Axes | None, title: str, across: str, up: str) -> Axes:
         raise PlaygroundError(
             "a plot needs matplotlib: pip install matplotlib; the numbers are in .rows"
         ) from error
+    own = ax is None
     if ax is None:
-        _, ax = pyplot.subplots(figsize=(7, 3.2), layout="constrained")
-    ax.set_title(title, loc="left", fontsize="medium")
-    ax.set_xlabel(across)
-    ax.set_ylabel(up)
+        figure, ax = pyplot.subplots(figsize=(7, 3.2), layout="constrained")
+        figure.patch.set_alpha(0)
+        ax.patch.set_alpha(0)
+        ax.set_prop_cycle(color=_LINES)
+        ax.tick_params(colors=_TEXT)
+        for spine in ax.spines.values():
+            spine.set_color(_TEXT)
+    heading = ax.set_title(title, loc="left", fontsize="medium")
+    for text in (heading, ax.set_xlabel(across), ax.set_ylabel(up)):
+        if own:
+            text.set_color(_TEXT)
     ax.grid(visible=True, alpha=0.3)
     ax.spines[["top", "right"]].set_visible(False)
+    # A notebook shows each new figure below its cell: the axes as a value of the cell say no more.
+    ax.__dict__["_ipython_display_"] = partial(_show_once, ax)
     return ax
+
+
+def _show_once(ax: Axes) -> None:
+    """Show the figure again where it was shown and closed; else it is shown anyway."""
+    from IPython.display import display
+    from matplotlib import pyplot
+
+    figure = ax.get_figure()
+    if not pyplot.fignum_exists(getattr(figure, "number", 0)):
+        display(figure)  # type: ignore[no-untyped-call]
 
 
 def rtt(ping: Pinged, ax: Axes | None = None) -> Axes:
@@ -103,7 +132,7 @@ def rtt(ping: Pinged, ax: Axes | None = None) -> Axes:
     ax.plot([echo.sent_s for echo in ping.echoes], times_ms, ".-", label="came back")
     lost = [echo.sent_s for echo in ping.echoes if echo.rtt_ms is None]
     if lost:
-        ax.plot(lost, [0] * len(lost), "x", color="C3", clip_on=False, label="lost", zorder=3)
+        ax.plot(lost, [0] * len(lost), "x", color=_WRONG, clip_on=False, label="lost", zorder=3)
     return _finished(ax)
 
 
@@ -128,11 +157,13 @@ def queue(samples: Sequence[LinkPoint], ax: Axes | None = None) -> Axes:
         own = [sample for sample in samples if sample.toward == toward]
         times, waiting = [s.time_s for s in own], [s.queue_packets for s in own]
         ax.plot(
-            times, waiting, drawstyle="steps-post", color=f"C{number}", label=f"toward {toward}"
+            times, waiting, drawstyle="steps-post", color=_colour(number), label=f"toward {toward}"
         )
         dropped = [(s.time_s, s.queue_packets) for s in own if s.dropped]
         if dropped:
-            ax.plot(*zip(*dropped, strict=True), "x", color="C3", label=f"dropped toward {toward}")
+            ax.plot(
+                *zip(*dropped, strict=True), "x", color=_WRONG, label=f"dropped toward {toward}"
+            )
     return _finished(ax)
 
 
@@ -147,7 +178,7 @@ def congestion_window(samples: Sequence[TcpPoint], ax: Axes | None = None) -> Ax
     living = _distinct(s.connection for s in samples if s.state == "established")
     for number, connection in enumerate(living or seen):
         own = [sample for sample in samples if sample.connection == connection]
-        times, colour = [sample.time_s for sample in own], f"C{number}"
+        times, colour = [sample.time_s for sample in own], _colour(number)
         windows = [sample.congestion_window for sample in own]
         ax.plot(times, windows, color=colour, label=connection, drawstyle="steps-post")
         thresholds = [(s.time_s, s.slow_start_threshold) for s in own if s.slow_start_threshold]
@@ -156,7 +187,7 @@ def congestion_window(samples: Sequence[TcpPoint], ax: Axes | None = None) -> Ax
                 *zip(*thresholds, strict=True),
                 "--",
                 color=colour,
-                alpha=0.6,
+                alpha=0.85,
                 linewidth=1,
                 label="slow-start threshold",
             )
@@ -166,8 +197,12 @@ def congestion_window(samples: Sequence[TcpPoint], ax: Axes | None = None) -> Ax
             if new.retransmitted > old.retransmitted
         ]
         if again:
-            ax.plot(*zip(*again, strict=True), "x", color="C3", label="retransmitted")
+            ax.plot(*zip(*again, strict=True), "x", color=_WRONG, label="retransmitted")
     return _finished(ax)
+
+
+def _colour(number: int) -> str:
+    return _LINES[number % len(_LINES)]
 
 
 def _distinct(names: Iterable[str]) -> list[str]:
@@ -178,5 +213,11 @@ def _finished(ax: Axes) -> Axes:
     ax.set_ylim(bottom=0)
     if len(ax.get_legend_handles_labels()[1]) > 1:
         # Beside the lines, which may be anywhere.
-        ax.legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
+        ax.legend(
+            frameon=False,
+            fontsize="small",
+            loc="upper left",
+            bbox_to_anchor=(1, 1),
+            labelcolor=ax.xaxis.label.get_color(),
+        )
     return ax

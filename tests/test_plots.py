@@ -95,3 +95,54 @@ def test_without_matplotlib_it_says_what_to_install(monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(PlaygroundError, match="pip install matplotlib"):
         PING.plot()
+
+
+def test_a_plot_of_its_own_can_be_read_on_a_light_page_and_on_a_dark_one() -> None:
+    import io
+
+    from matplotlib import pyplot
+
+    ax = plots.congestion_window(TCP)
+    drawn = io.BytesIO()
+    ax.get_figure().savefig(drawn)
+    drawn.seek(0)
+    pixels = pyplot.imread(drawn)
+    assert pixels[0, 0, 3] == 0  # transparent
+    inked = pixels[pixels[:, :, 3] == 1][:, :3]
+    assert len(inked)
+    light = luminance(inked)
+    white, jupyters_dark = 1.05, luminance([[0x11 / 255] * 3])[0] + 0.05
+    assert (white / (light + 0.05)).min() > 3
+    assert ((light + 0.05) / jupyters_dark).min() > 3
+
+
+def luminance(colours: Any) -> Any:
+    """Relative luminance, 0 to 1, of colours in sRGB (WCAG 2.1)."""
+    import numpy
+
+    colours = numpy.asarray(colours)
+    linear = numpy.where(colours <= 0.03928, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4)
+    return linear @ numpy.array([0.2126, 0.7152, 0.0722])
+
+
+def test_axes_that_are_given_keep_their_own_colours() -> None:
+    from matplotlib import pyplot
+
+    figure, ax = pyplot.subplots()
+    before = figure.get_facecolor(), ax.xaxis.label.get_color()
+    plots.rtt(PING, ax)
+    assert (figure.get_facecolor(), ax.xaxis.label.get_color()) == before
+
+
+def test_a_cell_that_ends_in_a_plot_shows_the_figure_and_no_words(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from IPython.core.formatters import DisplayFormatter
+    from matplotlib import pyplot
+
+    ax = PING.plot()
+    assert DisplayFormatter().format(ax) == ({}, {})
+    assert capsys.readouterr().out == ""
+    pyplot.close("all")  # as a notebook does when it has shown the figure
+    assert DisplayFormatter().format(ax) == ({}, {})
+    assert capsys.readouterr().out == "Figure(700x320)\n"
