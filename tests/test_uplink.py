@@ -205,7 +205,7 @@ def test_an_uplink_of_a_kept_lab_stays_until_that_is_taken_down(engine, outside)
     with Lab.attach(lab.name, quiet=True) as again:
         assert pings(again["b"], OUTSIDE)
     with contextlib.closing(RunningLabs()) as labs:
-        labs.stop(lab.id)
+        labs.stop(labs.find(lab.id)[1])
     while machine.changed(before):
         pass
     assert forwarding() == "0"
