@@ -204,7 +204,7 @@ def demo(quiet: bool, keep: bool) -> None:
     "--for",
     "file",
     metavar="FILE.py",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=click.Path(exists=True, path_type=Path),
     help="Build only what the lab in this file needs.",
 )
 @click.pass_obj
@@ -223,7 +223,7 @@ def build(quiet: bool, file: Path | None) -> None:
     else:
         from playground.lab_files import load_lab
 
-        plan = load_lab(file, None, quiet=quiet).plan()
+        plan = load_lab(file, None, quiet=quiet, say=_sayer(quiet)).plan()
         services = [frozenset(item.service for item in node.services) for node in plan.nodes]
     engine = choose()
     engine.check()
@@ -268,7 +268,7 @@ def doctor(as_json: bool) -> None:
 
 @main.command()
 @engine_option
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(exists=True, path_type=Path))
 @lab_option
 @click.pass_obj
 def up(quiet: bool, file: Path, lab_name: str | None) -> None:
@@ -276,12 +276,13 @@ def up(quiet: bool, file: Path, lab_name: str | None) -> None:
 
     The file is run as Python, except for what stands under `if __name__ == "__main__":`.
     It should make one Lab, or only hosts, routers and switches: then the lab is named after the
-    file. With --lab, one of several labs in it.
+    file. With --lab, one of several labs in it. Of a folder that is a package, its
+    __init__.py is run.
     """
     from playground.lab_files import load_lab
 
     begin = time.monotonic()
-    lab = load_lab(file, lab_name, quiet=quiet)
+    lab = load_lab(file, lab_name, quiet=quiet, say=_sayer(quiet))
     if lab.running:
         # Started by the file itself, as a lab that would end with this program.
         lab.stop()
@@ -289,6 +290,11 @@ def up(quiet: bool, file: Path, lab_name: str | None) -> None:
     lab.start()
     say_how_to_enter(lab, time.monotonic() - begin)
     lab.detach()
+
+
+def _sayer(quiet: bool) -> Callable[[str], None]:
+    """Return what shows a sentence about something that goes on."""
+    return lambda text: None if quiet else click.echo(f"playground: {text}", err=True)
 
 
 @main.command("ls")
@@ -639,7 +645,6 @@ def say_how_to_enter(lab: Lab, took_s: float) -> None:
 
     nodes = [node for node in lab.nodes if not isinstance(node, Switch)]
     first = next((node for node in nodes if isinstance(node, Host)), nodes[0]).short
-    users = ", ".join(f"{name} / {password}" for name, password in lab.users.items())
     name, program = shlex.quote(lab.name), _program()
     count = f"{len(nodes)} machine{'s' if len(nodes) != 1 else ''}"
     click.echo(f"lab {lab.name} is up: {count} in {took_s:.1f} s")
@@ -650,12 +655,13 @@ def say_how_to_enter(lab: Lab, took_s: float) -> None:
     with_server = [node.short for node in nodes if node.running().own_programs]
     if with_server:
         reached = first if first in with_server else with_server[0]
-        ways.append(("use ssh", f"ssh -F $({program} ssh-config --file) {reached}"))
-    ways += [
-        ("user / password", users or "none"),
-        ("root's password", lab.root_password),
-        ("take it down", f"{program} down {name}"),
-    ]
+        users = ", ".join(f"{name} / {password}" for name, password in lab.users.items())
+        ways += [
+            ("use ssh", f"ssh -F $({program} ssh-config --file) {reached}"),
+            ("user / password", users or "none"),
+            ("root's password", lab.root_password),
+        ]
+    ways.append(("take it down", f"{program} down {name}"))
     for title, text in ways:
         click.echo(f"  {title + ':':<17} {text}")
 

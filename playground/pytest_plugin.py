@@ -10,6 +10,7 @@ imports nothing before a test asks for a lab.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from playground.lab import Lab
 
 _OPTION = "--lab"
+_LIMIT = "--lab-timeout"
 _MARKS = pytest.StashKey[dict[str, "_Mark"]]()
 
 
@@ -39,6 +41,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         _OPTION,
         metavar="FILE.py",
         help="the Python file that declares the network for the fixture `lab`",
+    )
+    group.addoption(
+        _LIMIT,
+        metavar="SECONDS",
+        type=float,
+        default=60.0,
+        help="how long that file may run before its tests fail; by default 60",
     )
 
 
@@ -79,9 +88,9 @@ def _find(request: pytest.FixtureRequest) -> Lab:
     named = request.config.getoption(_OPTION)
     declared = getattr(request.module, "LAB", None)
     if named is not None:
-        return _load(request.config.invocation_params.dir / named)
+        return _load(request.config.invocation_params.dir / named, request.config)
     if isinstance(declared, (str, Path)):
-        return _load(request.path.parent / declared)
+        return _load(request.path.parent / declared, request.config)
     if callable(declared):
         declared = declared()
     if isinstance(declared, Lab):
@@ -92,13 +101,17 @@ def _find(request: pytest.FixtureRequest) -> Lab:
     )
 
 
-def _load(file: Path) -> Lab:
+def _load(file: Path, config: pytest.Config) -> Lab:
     from playground.errors import TopologyError
     from playground.lab_files import load_lab
 
-    if not file.is_file():
+    if not file.exists():
         raise TopologyError(f"there is no file {file}: give the one that declares the network")
-    return load_lab(file, None, quiet=True)
+    said: list[str] = []
+    loaded = load_lab(file, None, quiet=True, say=said.append, limit_s=config.getoption(_LIMIT))
+    for text in said:
+        warnings.warn(pytest.PytestWarning(text), stacklevel=1)
+    return loaded
 
 
 @pytest.hookimpl(wrapper=True)

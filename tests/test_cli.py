@@ -430,4 +430,15 @@ def test_hosts_with_the_machines_programs_are_left_out_of_what_ssh_reaches(
     assert "\nHost served\n" in text
     assert "Host plain" not in text
     assert "# plain has this machine's programs and no server of its own" in text
-    assert "ssh-config --file) served" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "ssh-config --file) served" in said and "password" in said
+
+
+def test_no_password_is_shown_where_nobody_can_log_in(
+    namespaces_engine: NamespacesEngine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Lab(Host("alone"), name="closed", engine=namespaces_engine, quiet=True) as lab:
+        cli.say_how_to_enter(lab, 0.5)
+        said = capsys.readouterr().out
+        assert "shell alone" in said
+        assert "password" not in said and lab.root_password not in said

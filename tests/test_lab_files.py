@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import textwrap
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 
 from playground.errors import PlaygroundError, TopologyError
 from playground.lab_files import load_lab
+from playground.namespaces_engine import NamespacesEngine
 
 HOME = """\
 from playground import Host, Lab, Link, Switch
@@ -28,6 +31,7 @@ def written(tmp_path: Path) -> Write:
 
     def write(text: str, name: str = "lab.py") -> Path:
         path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(textwrap.dedent(text))
         return path
 
@@ -95,3 +99,89 @@ def test_where_python_looks_is_put_back_though_the_file_changed_it(written: Writ
     load_lab(written(HOME + "import sys; sys.path.insert(0, '/elsewhere')\n"), None)
     sys.path.remove("/elsewhere")
     assert sys.path == before
+
+
+def test_a_file_in_a_package_imports_relative_to_it(written: Write) -> None:
+    for name in ("__init__.py", "inner/__init__.py"):
+        written("", f"homes/{name}")
+    written(HOME, "homes/parts.py")
+    path = written("from ..parts import home\n", "homes/inner/lab.py")
+    for _ in range(2):
+        # The second has hosts of its own, and links none of the first's again.
+        lab = load_lab(path, None)
+        assert sorted(node.name for node in lab.nodes) == ["h1", "h2", "home"]
+    assert not [name for name in sys.modules if name.partition(".")[0] == "homes"]
+
+
+def test_a_folder_that_is_a_package_declares_a_lab(written: Write) -> None:
+    written(HOME, "shop/parts.py")
+    package = written("from .parts import home\n", "shop/__init__.py").parent
+    first, second = load_lab(package, None), load_lab(package, None)
+    assert first.name == "shop" and len(first.nodes) == 3
+    assert not set(first.nodes) & set(second.nodes)
+    (package / "__init__.py").unlink()
+    with pytest.raises(TopologyError, match="is no package: it has no __init__"):
+        load_lab(package, None)
+
+
+def test_a_neighbour_is_imported_anew_each_time(written: Write) -> None:
+    written(HOME, "neighbour_of_test_lab_files.py")
+    path = written(
+        "from playground import Host, Link\n"
+        "from neighbour_of_test_lab_files import home\n"
+        "Link(home, Host('h3'))\n"
+    )
+    assert [len(load_lab(path, None).nodes) for _ in range(2)] == [4, 4]
+
+
+def test_a_relative_import_outside_a_package_gets_advice(written: Write) -> None:
+    with pytest.raises(PlaygroundError, match=r"line 1: ImportError.*put an empty file .*__init__"):
+        load_lab(written("from .parts import home\n"), None)
+
+
+@pytest.mark.parametrize(
+    "content", [b"\x7fELF\x02\x01\x01\0\0", b"\x8f\xff\xfe", b"x = 1\n# caf\xe9\n"]
+)
+def test_a_binary_file_is_no_python_file(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "lab.py"
+    path.write_bytes(content)
+    with pytest.raises(PlaygroundError) as caught:
+        load_lab(path, None)
+    assert str(path) in str(caught.value) and "None" not in str(caught.value)
+
+
+def test_a_file_that_goes_on_is_said_to(written: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("playground.lab_files._LONG_S", 0.05)
+    said: list[str] = []
+    load_lab(written(HOME + "\nimport time\ntime.sleep(0.3)\n"), None, say=said.append)
+    assert len(said) == 1
+    assert "still running" in said[0] and "lab.py, line 7, for 0 s" in said[0]
+
+
+@pytest.mark.parametrize(
+    "wait", ["time.sleep(30)", "while True: pass", "wait()"], ids=["sleeps", "spins", "swallows"]
+)
+def test_a_file_that_never_ends_is_ended(written: Write, wait: str) -> None:
+    text = """
+        import time
+        def wait():
+            try: time.sleep(30)
+            except: time.sleep(30)
+    """
+    path = written(textwrap.dedent(text) + wait)
+    before = signal.getsignal(signal.SIGUSR2)
+    with pytest.raises(PlaygroundError, match=r"lab.py, line \d still ran after 0.2 s"):
+        load_lab(path, None, limit_s=0.2)
+    assert signal.getsignal(signal.SIGUSR2) == before
+    assert not [thread for thread in threading.enumerate() if "lab.py" in thread.name]
+
+
+def test_a_lab_that_the_file_starts_itself_is_said_to(
+    written: Write, namespaces_engine: NamespacesEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLAYGROUND_ENGINE", "namespaces")
+    said: list[str] = []
+    path = written(HOME + "with Lab(home, name='twice', quiet=True) as lab:\n    pass\n")
+    assert load_lab(path, None, say=said.append).name == "twice"
+    assert len(said) == 1
+    assert "has started lab twice itself" in said[0] and "__main__" in said[0]

@@ -81,17 +81,18 @@ def test_a_test_module_may_name_its_network(engine: Engine, pytester: pytest.Pyt
     [
         ("Host(", "*student.py, line 1:*"),
         ("from playground import Host\nHost('a b c')\n1 / 0", "*student.py, line *"),
+        ("while True: pass", "*student.py, line 1 still ran after 2 s*"),
         ("", "*student.py makes no lab: write `lab = Lab(...)` in it*"),
         (None, "*there is no file *student.py*"),
     ],
-    ids=["syntax", "mistake", "empty", "none"],
+    ids=["syntax", "mistake", "endless", "empty", "none"],
 )
 def test_what_cannot_become_a_network_is_said(
     pytester: pytest.Pytester, text: str | None, words: str
 ) -> None:
     if text is not None:
         pytester.makepyfile(student=text)
-    result = run(pytester, "--lab", "student.py", "exercise_test.py")
+    result = run(pytester, "--lab", "student.py", "--lab-timeout", "2", "exercise_test.py")
     result.assert_outcomes(errors=3)
     result.stdout.fnmatch_lines([words, "*0 of 6"])
     assert "Traceback" not in result.stdout.str()
