@@ -132,7 +132,8 @@ def room_of(stream: TextIO | None) -> int | None:
 
 # Between two columns.
 _GAP = "  "
-# What would take more lines than these beside the other columns stands beneath them.
+# What would take more lines than these beside the other columns, or have words of theirs
+# broken, stands beneath them.
 _LINES = 3
 _INDENT = " " * 4
 # No column gets narrower; then lines are longer than their room.
@@ -147,7 +148,8 @@ def _widths(cells: Sequence[Sequence[str]], room: int | None) -> tuple[list[int]
         return natural, 0
     least = [max(len(word) for cell in column for word in _words(cell)) for column in columns]
     beside = _narrowed(natural, least, room)
-    if len(natural) == 1 or beside[-1] * _LINES >= natural[-1]:
+    whole = all(width >= bound for width, bound in zip(beside, least, strict=True))
+    if len(natural) == 1 or (whole and beside[-1] * _LINES >= natural[-1]):
         return beside, 0
     return _narrowed(natural[:-1], least[:-1], room), max(room - len(_INDENT), _NARROWEST)
 
