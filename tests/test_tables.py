@@ -65,6 +65,16 @@ def test_what_finds_too_little_room_beside_stands_beneath() -> None:
     ]
 
 
+def test_a_name_is_broken_only_where_nothing_else_helps() -> None:
+    rows = [{"lab": "shop", "id": "miniature-internet-05d093", "ends": "with its program"}]
+    assert text_table(rows, 36).splitlines() == [
+        "lab   id",
+        "    ends",
+        "shop  miniature-internet-05d093",
+        "    with its program",
+    ]
+
+
 @given(st.lists(st.tuples(st.text(), st.integers(), st.text()), min_size=1), st.integers(30, 200))
 def test_no_line_is_longer_than_its_room(cells: list[tuple[str, int, str]], room: int) -> None:
     rows = [{"a_name": a, "n": number, "text": b} for a, number, b in cells]
