@@ -9,6 +9,7 @@ import pytest
 from nbclient import NotebookClient
 
 from playground.engine import Engine
+from tests.ordinary import ordinary_user
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 
@@ -24,6 +25,41 @@ def test_a_notebook_is_stored_without_outputs(path: Path) -> None:
         if cell.cell_type == "code":
             assert cell.outputs == []
             assert cell.execution_count is None
+
+
+def code(path: Path) -> str:
+    cells = nbformat.read(path, as_version=4).cells
+    return "\n\n".join(cell.source for cell in cells if cell.cell_type == "code")
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_and_the_list_say_whether_it_needs_root_or_docker(path: Path) -> None:
+    # What needs an image: services, routing daemons, and the office of the puzzles, which has both.
+    needs = any(word in code(path) for word in ("services=", 'routing="', "small_office("))
+    first = nbformat.read(path, as_version=4).cells[0].source
+    assert ("**Needs root or Docker**" in first, "*No root, no Docker" in first) == (
+        needs,
+        not needs,
+    )
+    lines = (path.parent / "README.md").read_text().splitlines()
+    [row] = [line for line in lines if f"`{path.name}`" in line]
+    assert row.endswith("| root or Docker |") == needs
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_solution_is_folded_below_a_cell_for_ones_own(path: Path) -> None:
+    cells = nbformat.read(path, as_version=4).cells
+    solutions = [n for n, cell in enumerate(cells) if "solution" in cell.metadata.get("tags", ())]
+    assert solutions
+    for number in solutions:
+        hidden = cells[number].metadata["jupyter"]
+        assert hidden == {"source_hidden": True, "outputs_hidden": True}
+        assert any("Your turn" in cell.source for cell in cells[number - 2 : number])
+
+
+def test_the_first_notebook_runs_for_an_ordinary_user_without_docker() -> None:
+    with ordinary_user("namespaces") as run:
+        run(code(NOTEBOOKS[0]))
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
