@@ -17,7 +17,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from playground.plan import NeighbourPlan, NodePlan, Plan
+from playground.plan import NodePlan, Plan
+from playground.plan_parts import NeighbourPlan
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,10 @@ from playground.beside import each
 from playground.changes import Changes, NodeChange, SwitchChange, WireChange, reopened
 from playground.errors import AgentError, NotReady
 from playground.operations import Agent
-from playground.plan import (
+from playground.plan import Plan
+from playground.plan_parts import (
     OwnRoutePlan,
     OwnRulePlan,
-    Plan,
     RoutePlan,
     SwitchPlan,
     WireEnd,

@@ -11,15 +11,16 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
 
 from playground.addresses import Network
-from playground.host_files import hosts_text, resolver_text
-from playground.plan import (
+from playground.host_files import NamedNode, hosts_text, resolver_text
+from playground.plan_parts import (
     HopPlan,
-    NodePlan,
+    InterfacePlan,
     OwnRoutePlan,
     OwnRulePlan,
-    Plan,
+    RecordPlan,
     RoutePlan,
     SwitchPlan,
     WireEnd,
@@ -27,6 +28,60 @@ from playground.plan import (
 )
 from playground.route_rows import PolicyRule, gateway_words
 from playground.rulesets import as_shell as ruleset_as_shell
+from playground.services import ServiceSettings
+
+
+class PlannedNode(NamedNode, Protocol):
+    """A node of a plan, as far as commands are made of it."""
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def interfaces(self) -> Sequence[InterfacePlan]: ...
+
+    @property
+    def routes(self) -> Sequence[RoutePlan]: ...
+
+    @property
+    def own_routes(self) -> Sequence[OwnRoutePlan]: ...
+
+    @property
+    def own_rules(self) -> Sequence[OwnRulePlan]: ...
+
+    @property
+    def sysctls(self) -> Sequence[tuple[str, str]]: ...
+
+    @property
+    def services(self) -> Sequence[ServiceSettings]: ...
+
+    @property
+    def ruleset(self) -> str: ...
+
+    @property
+    def records(self) -> Sequence[RecordPlan]: ...
+
+
+class WholePlan(Protocol):
+    """A plan, as far as commands are made of it."""
+
+    @property
+    def lab(self) -> str: ...
+
+    @property
+    def nodes(self) -> Sequence[PlannedNode]: ...
+
+    @property
+    def switches(self) -> Sequence[SwitchPlan]: ...
+
+    @property
+    def wires(self) -> Sequence[WirePlan]: ...
+
+    @property
+    def switch_names(self) -> frozenset[str]: ...
+
+    def node(self, name: str) -> PlannedNode: ...
+
 
 # Where the bridges live; a node of that name sends them elsewhere.
 _SWITCHES = "switches"
@@ -38,7 +93,7 @@ _FORWARDED = "0xfff8"
 _OFFLOADS = "tx off sg off tso off gso off gro off"
 
 
-def as_shell(plan: Plan) -> str:
+def as_shell(plan: WholePlan) -> str:
     """Return the script that makes a plan's network; see `Plan.as_shell`."""
     places = _Places(plan)
     parts = [_head(plan), *_spaces(plan, places), *_wires(plan, places)]
@@ -53,7 +108,7 @@ def as_shell(plan: Plan) -> str:
     return "\n".join([*parts, "", *_end(plan, places)]) + "\n"
 
 
-def node_as_shell(node: NodePlan) -> str:
+def node_as_shell(node: PlannedNode) -> str:
     """Return the commands that set up one node's interfaces, typed on the node itself."""
     return "\n".join(_inside(node)) + "\n"
 
@@ -61,7 +116,7 @@ def node_as_shell(node: NodePlan) -> str:
 class _Places:
     """The namespaces' names: those of nodes are short, and the bridges share one."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: WholePlan) -> None:
         self._short = {node.name: node.short for node in plan.nodes}
         taken = set(self._short.values())
         self.switches = _SWITCHES
@@ -70,7 +125,7 @@ class _Places:
         self.bridges = {switch.name: switch.device for switch in plan.switches}
         self._servers = [node for node in plan.nodes if node.records]
 
-    def names(self, node: NodePlan) -> str:
+    def names(self, node: PlannedNode) -> str:
         """Return a node's /etc/hosts, with what its name server would say if one ran."""
         lines = [hosts_text(node)]
         for server in self._servers:
@@ -91,7 +146,7 @@ class _Places:
         return [*self._short.values(), *([self.switches] if self.bridges else [])]
 
 
-def _head(plan: Plan) -> str:
+def _head(plan: WholePlan) -> str:
     return (
         f"#!/bin/sh\n"
         f"# The network {plan.lab} by hand, with nothing but network namespaces.  Run it as root:\n"
@@ -103,7 +158,7 @@ def _head(plan: Plan) -> str:
 # -- what there is -----------------------------------------------------------
 
 
-def _spaces(plan: Plan, places: _Places) -> Iterator[str]:
+def _spaces(plan: WholePlan, places: _Places) -> Iterator[str]:
     yield "# Each host and router is a network namespace"
     for node in plan.nodes:
         yield f"ip netns add {node.short}"
@@ -132,7 +187,7 @@ def _silent(place: str, device: str) -> str:
     return _at(place, f"sysctl -qw net/ipv6/conf/{device}/disable_ipv6=1")
 
 
-def _wires(plan: Plan, places: _Places) -> Iterator[str]:
+def _wires(plan: WholePlan, places: _Places) -> Iterator[str]:
     macs = {(node.name, item.name): item.mac for node in plan.nodes for item in node.interfaces}
 
     def end(wire: WirePlan, end: WireEnd) -> str:
@@ -165,7 +220,7 @@ def _wires(plan: Plan, places: _Places) -> Iterator[str]:
                 yield f"# {_at(places.of(item.node), command)}"
 
 
-def _condition(wire: WirePlan, plan: Plan, places: _Places) -> Iterator[str]:
+def _condition(wire: WirePlan, plan: WholePlan, places: _Places) -> Iterator[str]:
     for line in wire.as_shell(plan.switch_names):
         node, _, command = line.partition(": ")
         yield _at(places.of(node), command)
@@ -174,7 +229,7 @@ def _condition(wire: WirePlan, plan: Plan, places: _Places) -> Iterator[str]:
 # -- inside a node -----------------------------------------------------------
 
 
-def _node(node: NodePlan, places: _Places) -> Iterator[str]:
+def _node(node: PlannedNode, places: _Places) -> Iterator[str]:
     # ip-netns(8) puts the files of /etc/netns in place of those of /etc.
     place = places.of(node.name)
     yield f"# -- {node.kind} {node.name} --"
@@ -188,7 +243,7 @@ def _node(node: NodePlan, places: _Places) -> Iterator[str]:
         yield f"cat > /etc/netns/{place}/{name} <<'END'\n{text}END"
 
 
-def _inside(node: NodePlan) -> Iterator[str]:
+def _inside(node: PlannedNode) -> Iterator[str]:
     """Yield what is typed on the node itself, in the order in which it can be done."""
     yield "ip link set dev lo up"
     for item in node.interfaces:
@@ -293,7 +348,7 @@ def _at(place: str, command: str) -> str:
     return f"ip netns exec {place} {command}"
 
 
-def _end(plan: Plan, places: _Places) -> Iterable[str]:
+def _end(plan: WholePlan, places: _Places) -> Iterable[str]:
     names = " ".join(places.all())
     return (
         "# To take it all away again:",

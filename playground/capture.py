@@ -38,7 +38,7 @@ from playground.packets import Packets, in_time
 
 if TYPE_CHECKING:
     from playground.dissecting import Packet
-    from playground.plan import InterfacePlan
+    from playground.plan_parts import InterfacePlan
 
 # As long as nobody says otherwise: no forgotten capture is to fill the memory.
 USUAL_LIMIT_BYTES = 256 << 20

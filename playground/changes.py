@@ -15,12 +15,11 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from playground.addresses import InterfaceAddress
-from playground.plan import (
+from playground.plan import NodePlan, Plan
+from playground.plan_parts import (
     InterfacePlan,
-    NodePlan,
     OwnRoutePlan,
     OwnRulePlan,
-    Plan,
     RoutePlan,
     SwitchPlan,
     WirePlan,

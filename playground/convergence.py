@@ -21,7 +21,8 @@ from playground.daemon_states import ask_daemons
 from playground.domains import find_domains
 from playground.errors import NotReady, TopologyError
 from playground.live import Agent
-from playground.plan import LOOPBACK, AnnouncementPlan, NodePlan, Plan, WirePlan
+from playground.plan import NodePlan, Plan
+from playground.plan_parts import LOOPBACK, AnnouncementPlan, WirePlan
 
 # A packet's next hop: the gateway's address as text, and the interface.
 Hop = tuple[str | None, str | None]

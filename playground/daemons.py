@@ -26,7 +26,7 @@ from playground.frr import (
     rip_settings,
     ripng_settings,
 )
-from playground.plan import LOOPBACK, AnnouncementPlan, NeighbourPlan, RoutePlan
+from playground.plan_parts import LOOPBACK, AnnouncementPlan, NeighbourPlan, RoutePlan
 from playground.protocols import BACKBONE, DYNAMIC, FIRST_PRIVATE_AS, OSPF_COST
 from playground.realms import Realms, inner_links
 from playground.segments import Segment

@@ -17,7 +17,8 @@ from playground.addressing import declared_subnet
 from playground.domains import find_domains
 from playground.errors import TopologyError
 from playground.parts import End
-from playground.plan import InterfacePlan, NodePlan, Plan
+from playground.plan import NodePlan, Plan
+from playground.plan_parts import InterfacePlan
 from playground.segments import Segment
 from playground.services import DHCP, DHCPRelay
 from playground.topology import Machine

@@ -15,7 +15,8 @@ from playground.domains import ports_at
 from playground.impairment import Impairment
 from playground.network import Machine, Node, Router
 from playground.picture import access_vlans, subnets_of_switches
-from playground.plan import InterfacePlan, NodePlan, Plan, SwitchPlan, WireEnd, WirePlan
+from playground.plan import NodePlan, Plan
+from playground.plan_parts import InterfacePlan, SwitchPlan, WireEnd, WirePlan
 from playground.realms import find_realms
 from playground.segments import find_segments
 from playground.vlans import PortPlan

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from playground.plan import Plan, WireEnd, WirePlan
+from playground.plan import Plan
+from playground.plan_parts import WireEnd, WirePlan
 from playground.vlans import PortPlan
 
 # A node's interface, or a switch and the number of a VLAN, "" for one without any.

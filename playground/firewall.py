@@ -15,15 +15,14 @@ from playground.addresses import Address, Network
 from playground.addressing import Addressing
 from playground.errors import TopologyError
 from playground.parts import End, LinkBase
-from playground.plan import (
+from playground.plan import NodePlan, Plan
+from playground.plan_parts import (
     DefaultPlan,
     FilterPlan,
     ForwardPlan,
     InterfacePlan,
     NatPlan,
-    NodePlan,
     PairPlan,
-    Plan,
     RulePlan,
     UplinkPlan,
 )

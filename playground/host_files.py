@@ -2,10 +2,33 @@
 
 from __future__ import annotations
 
-from playground.plan import NO_NAME_SERVER, NodePlan
+from collections.abc import Sequence
+from typing import Protocol
+
+from playground.addresses import Address
+from playground.plan_parts import NO_NAME_SERVER, HostsEntry
 
 
-def hosts_text(node: NodePlan) -> str:
+class NamedNode(Protocol):
+    """A node of a plan, as far as its names and name servers go."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def short(self) -> str: ...
+
+    @property
+    def hosts(self) -> tuple[HostsEntry, ...]: ...
+
+    @property
+    def nameservers(self) -> Sequence[Address]: ...
+
+    @property
+    def search(self) -> Sequence[str]: ...
+
+
+def hosts_text(node: NamedNode) -> str:
     """Return the text of a node's /etc/hosts."""
     return HostsTexts().of(node).decode()
 
@@ -16,7 +39,7 @@ class HostsTexts:
     def __init__(self) -> None:
         self._known: dict[int, tuple[bytes, frozenset[str]]] = {}
 
-    def of(self, node: NodePlan) -> bytes:
+    def of(self, node: NamedNode) -> bytes:
         """Return the text of a node; nodes with the same lines get the same object."""
         place = id(node.hosts)
         if place not in self._known:
@@ -32,7 +55,7 @@ class HostsTexts:
         return text + f"127.0.1.1 {' '.join(own)}\n".encode()
 
 
-def resolver_text(node: NodePlan) -> str:
+def resolver_text(node: NamedNode) -> str:
     """Return the text of a node's /etc/resolv.conf."""
     if not node.nameservers:
         # Without a line, resolv.conf(5) means the local machine: it refuses at once.

@@ -48,7 +48,8 @@ from playground.images import Image
 from playground.live import LiveNode, LiveSwitch, LiveWire
 from playground.network import Host, Link, Node, Router, Switch
 from playground.parts import NodeBase
-from playground.plan import InterfacePlan, NodePlan, Plan
+from playground.plan import NodePlan, Plan
+from playground.plan_parts import InterfacePlan
 from playground.planning import collect, make_plan
 from playground.progress import make_progress
 from playground.provision import Check, NodeProvision, provision

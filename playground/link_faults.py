@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from playground.packet_facts import packet_of
-from playground.plan import WireEnd, WirePlan
+from playground.plan_parts import WireEnd, WirePlan
 from playground.sightings import Neighbourly, Packet, Sighting
 from playground.states import InterfaceState
 from playground.walk_notes import Fault, Notes, variable

@@ -20,7 +20,7 @@ from playground.topology import Link
 
 if TYPE_CHECKING:
     from playground.capture import Capture
-    from playground.plan import WirePlan
+    from playground.plan_parts import WirePlan
     from playground.samples import LinkSamples
 
 

@@ -20,7 +20,8 @@ from playground.errors import AgentError, AgentGone
 
 if TYPE_CHECKING:
     from playground.impairment import Impairment
-    from playground.plan import NodePlan, Plan, SwitchPlan, WirePlan
+    from playground.plan import NodePlan, Plan
+    from playground.plan_parts import SwitchPlan, WirePlan
 
 
 # Of what was started on a node, so much is kept in mind.

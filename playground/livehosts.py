@@ -10,7 +10,7 @@ from playground import files
 from playground.arguments import check_iterable, shown
 from playground.errors import BadArgument, PlaygroundError, TransferFailed, UnknownName
 from playground.live import Node
-from playground.plan import NO_NAME_SERVER
+from playground.plan_parts import NO_NAME_SERVER
 from playground.tables import Table, Tabular
 
 _HOSTS = "/etc/hosts"

@@ -13,7 +13,7 @@ from ipaddress import ip_network
 from playground.addresses import InterfaceAddress, Network
 from playground.addressing import Addressing
 from playground.errors import TopologyError
-from playground.plan import LOOPBACK, InterfacePlan
+from playground.plan_parts import LOOPBACK, InterfacePlan
 from playground.realms import Realm, Realms
 from playground.topology import Machine
 

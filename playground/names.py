@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from playground.addresses import Address
 from playground.addressing import FAMILIES, Addressing
-from playground.plan import HostsEntry, RecordPlan
+from playground.plan_parts import HostsEntry, RecordPlan
 from playground.realms import Realm, Realms
 from playground.segments import Segment
 from playground.services import DNS, SMTP, mail_domain

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from playground.connections import Connection
     from playground.control import Services
     from playground.livehosts import HostsFile
-    from playground.plan import Interfaces
+    from playground.plan_parts import Interfaces
     from playground.processes import RunningProcess
     from playground.route_rows import PolicyRule, Route
     from playground.samples import TcpSamples
@@ -448,7 +448,7 @@ class NodeOperations:
             1500
 
         """
-        from playground.plan import Interfaces
+        from playground.plan_parts import Interfaces
 
         plan = self.running().plan
         return Interfaces({item.name: item for item in plan.interfaces} if plan else {})

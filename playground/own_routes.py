@@ -13,7 +13,7 @@ from playground.addresses import Address
 from playground.addressing import Addressing
 from playground.errors import TopologyError
 from playground.parts import End, LinkBase, MachineBase
-from playground.plan import HopPlan, OwnRoutePlan, OwnRulePlan
+from playground.plan_parts import HopPlan, OwnRoutePlan, OwnRulePlan
 from playground.realms import Realms
 from playground.steering import OwnRoute, OwnRule
 from playground.topology import Machine

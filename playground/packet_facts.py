@@ -15,7 +15,8 @@ from typing import NamedTuple
 from playground.adjacencies import Findings
 from playground.domains import Member, joins
 from playground.explanations import Explanation
-from playground.plan import Plan, WireEnd, WirePlan
+from playground.plan import Plan
+from playground.plan_parts import WireEnd, WirePlan
 from playground.sightings import Marks, Packet, Sighting, Trail
 from playground.states import NodeState
 

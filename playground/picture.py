@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from playground.domains import ports_at, vlan_subnets
-from playground.plan import NodePlan, Plan, SwitchPlan, WirePlan
+from playground.plan import NodePlan, Plan
+from playground.plan_parts import SwitchPlan, WirePlan
 
 # Said once, not on each line, where every machine has it.
 _USUAL = "ssh"

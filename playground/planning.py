@@ -21,12 +21,11 @@ from playground.loopbacks import check_loopbacks, loopback_interface, reserved
 from playground.names import Names, find_names
 from playground.own_routes import find_own_routes, find_own_rules
 from playground.parts import End
-from playground.plan import (
+from playground.plan import NodePlan, Plan
+from playground.plan_parts import (
     InterfacePlan,
     NatPlan,
-    NodePlan,
     OwnRoutePlan,
-    Plan,
     RoutePlan,
     SwitchPlan,
     WireEnd,

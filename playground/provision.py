@@ -17,7 +17,8 @@ from playground.addresses import Address
 from playground.credentials import Credentials
 from playground.dhcp import server_lines
 from playground.host_files import HostsTexts, resolver_text
-from playground.plan import NodePlan, Plan, RecordPlan
+from playground.plan import NodePlan, Plan
+from playground.plan_parts import RecordPlan
 from playground.services import (
     SERVICES,
     SMTP,

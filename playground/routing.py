@@ -20,7 +20,7 @@ from playground.addresses import Address, Network
 from playground.addressing import FAMILIES, Addressing
 from playground.loopbacks import by_realm
 from playground.parts import End, LinkBase
-from playground.plan import RoutePlan
+from playground.plan_parts import RoutePlan
 from playground.realms import Realm, Realms, inner_links
 from playground.segments import Segment
 from playground.topology import Host, Machine, Router

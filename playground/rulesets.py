@@ -13,7 +13,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Iterator
 
-from playground.plan import FilterPlan, ForwardPlan, NatPlan
+from playground.plan_parts import FilterPlan, ForwardPlan, NatPlan
 
 TABLE = "playground"
 

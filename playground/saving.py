@@ -22,7 +22,8 @@ from playground.errors import PlaygroundError
 from playground.firewall import with_rules
 from playground.network import Host, Link, Machine, Node, Router, Switch
 from playground.parts import End, LinkBase
-from playground.plan import NO_FILTERS, HostsEntry, NodePlan, Plan
+from playground.plan import NodePlan, Plan
+from playground.plan_parts import NO_FILTERS, HostsEntry
 from playground.rules import Default, Policy, Rule
 from playground.services import SERVICES, ServiceSettings, with_contents
 from playground.steering import OwnRoute, OwnRule

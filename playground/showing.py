@@ -24,7 +24,8 @@ from playground.live import Agent, LiveSwitch, LiveWire
 from playground.network import Link, Node
 from playground.own_files import write_file
 from playground.picture import draw
-from playground.plan import Plan, WireEnd
+from playground.plan import Plan
+from playground.plan_parts import WireEnd
 
 # Twice as many as a browser shows: a picture on paper, or on a fine screen.
 _DOTS_PER_INCH = 192

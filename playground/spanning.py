@@ -14,7 +14,8 @@ from typing import Any
 from playground.domains import find_domains
 from playground.errors import NotReady
 from playground.operations import Agent
-from playground.plan import Plan, WirePlan
+from playground.plan import Plan
+from playground.plan_parts import WirePlan
 
 # Between two looks: a tree takes seconds, a look a millisecond.
 _PAUSE_S = 0.05

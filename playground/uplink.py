@@ -17,8 +17,9 @@ from typing import Any, Protocol, Self
 from playground.errors import AgentError, BadArgument, NotRunning
 from playground.live import Node
 from playground.network import Host, Router
-from playground.plan import Plan, RoutePlan
-from playground.plugging import about, find_host, plumber_for, refuse_strangers
+from playground.places import about, find_host, plumber_for, refuse_strangers
+from playground.plan import Plan
+from playground.plan_parts import RoutePlan
 from playground.plumber import DockerPlumber
 
 # RFC 2544, appendix C.2.2: for measurements between devices, never on the Internet.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from playground.explanations import Step
 from playground.packet_facts import Facts, RuleHit, packet_of, role_of
-from playground.plan import WirePlan
+from playground.plan_parts import WirePlan
 from playground.sightings import Sighting
 
 

@@ -16,7 +16,8 @@ from ipaddress import IPv6Address
 
 from playground.errors import TopologyError
 from playground.parts import End
-from playground.plan import InterfacePlan, Plan, WirePlan
+from playground.plan import Plan
+from playground.plan_parts import InterfacePlan, WirePlan
 from playground.topology import IFNAME_LENGTH, RESERVED_IFNAMES, Link, Machine, Node, Switch
 
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from playground.addresses import Address
 from playground.network import Host, Link, Machine, Node, Router, Switch
-from playground.plan import NodePlan, Plan, RoutePlan, WirePlan
+from playground.plan import NodePlan, Plan
+from playground.plan_parts import RoutePlan, WirePlan
 
 # -- forwarding -------------------------------------------------------------
 

@@ -15,7 +15,8 @@ from playground.engine import Engine
 from playground.errors import BadArgument, CommandFailed, TopologyError
 from playground.lab import Lab
 from playground.network import Host, Link, Router, Switch
-from playground.plan import InterfacePlan, NodePlan, Plan
+from playground.plan import NodePlan, Plan
+from playground.plan_parts import InterfacePlan
 from playground.planning import make_plan
 from playground.services import BGP, OSPF, OSPF6, RIP, RoutingDaemon
 from playground.wiring import link_local

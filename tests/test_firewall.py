@@ -10,7 +10,7 @@ import pytest
 from playground.errors import TopologyError
 from playground.firewall_operations import counted_rows
 from playground.network import Host, Link, Router, Switch
-from playground.plan import FilterPlan, ForwardPlan, NatPlan, UplinkPlan
+from playground.plan_parts import FilterPlan, ForwardPlan, NatPlan, UplinkPlan
 from playground.planning import make_plan
 from playground.rulesets import make_ruleset
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from playground import plugging
+from playground import places, plugging
 from playground.engine import Engine
 from playground.errors import AgentError, BadArgument, NoSuchNode, PlaygroundError
 from playground.images import image_for
@@ -227,7 +227,7 @@ def test_a_container_that_is_not_ours_is_plugged_in(docker_engine):
 
 
 def test_a_container_on_the_engine_does_it_where_this_process_cannot(docker_engine, monkeypatch):
-    monkeypatch.setattr(plugging, "_is_here", lambda identity, pid: False)
+    monkeypatch.setattr(places, "_is_here", lambda identity, pid: False)
     home, h1, a, b = Switch("home", subnet=SUBNET), Host("h1"), Host("a"), Host("b")
     Link(home, h1, address="192.168.1.11")
     Link(a, b)
@@ -260,10 +260,10 @@ def test_the_command_line_does_the_same(two):
 
 WAITING = """
 import sys
-from playground import plugging
+from playground import places, plugging
 from playground.cli import main
 if sys.argv.pop(1) == "container":
-    plugging._is_here = lambda identity, pid: False
+    places._is_here = lambda identity, pid: False
 main(["wait", *sys.argv[1:]])
 """
 

@@ -9,7 +9,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from playground.plan import (
+from playground.plan_parts import (
     DefaultPlan,
     FilterPlan,
     ForwardPlan,

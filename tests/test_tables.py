@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from playground.network import Host, Link
-from playground.plan import Interfaces
+from playground.plan_parts import Interfaces
 from playground.planning import make_plan
 from playground.results import Ping, Result, Traceroute, parse_ping, parse_traceroute
 from playground.tables import Table, html_table, text_table
