@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from playground import Host, Lab, Link
+from playground.engines.kernel_limits import read_machine
 from playground.examples import miniature_internet
-from playground.walls import read_machine
 
 HOSTS = 12
 SIZES = (10, 100, 300, 1000)

@@ -16,7 +16,7 @@ from typing import Any
 import throughput
 
 from playground import Host, Lab, Link, Switch
-from playground.labels import find_nodes
+from playground.engines.namespaces.labels import find_nodes
 
 TURNS = 100
 PINGS = 100

@@ -33,10 +33,10 @@ import throughput
 
 import playground
 from playground import Host, Lab, Link, Router, Switch
+from playground.display.progress import make_progress
+from playground.engines.images import helper_image, image_for
 from playground.examples import miniature_internet
-from playground.images import helper_image, image_for
-from playground.planning import make_plan
-from playground.progress import make_progress
+from playground.planning.planner import make_plan
 
 # Only where a Docker engine is measured.
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from playground import Host, Lab, Link, Router, Switch
-from playground.drawing import draw_svg
-from playground.layout import place
+from playground.operations.pictures.layout import place
+from playground.operations.pictures.svg import draw_svg
 
 SECTION = """\
 ## Pictures

@@ -11,8 +11,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from playground import Lab, Router, convergence
+from playground import Lab, Router
 from playground.examples import ospf_rings
+from playground.lab import convergence
 
 SECTION = """\
 ## Routing protocols

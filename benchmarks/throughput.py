@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Iterator
 
 from playground import Host, Lab, Link, Router
-from playground.labels import find_nodes
+from playground.engines.namespaces.labels import find_nodes
 
 SECONDS = 1.0
 
@@ -40,7 +40,7 @@ while time.perf_counter() < end:
 PLAIN = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from playground.agent.offloads import Offloads
+from playground.agent.kernel.offloads import Offloads
 Offloads().off("veth0")
 """
 

@@ -1,4 +1,4 @@
-"""Draw docs/pictures/ anew: the labs of `playground.examples`; nothing is started.
+"""Draw docs/pictures/ anew: the labs of `examples`; nothing is started.
 
 scripts/setup --for-tests .venv/bin/python docs/pictures.py
 

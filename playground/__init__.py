@@ -37,13 +37,11 @@ from playground.errors import (
 )
 
 if TYPE_CHECKING:
-    from playground.docker_engine import DockerEngine
-    from playground.lab import Lab
-    from playground.namespaces_engine import NamespacesEngine
-    from playground.network import Host, Link, Router, Switch
-    from playground.plan import Plan
-    from playground.plugging import plug, plugged, unplug, wait_plugged
-    from playground.services import (
+    from playground.engines.docker.engine import DockerEngine
+    from playground.engines.namespaces.engine import NamespacesEngine
+    from playground.lab.lab import Lab
+    from playground.lab.plug import plug, plugged, unplug, wait_plugged
+    from playground.model.services import (
         BFD,
         BGP,
         DHCP,
@@ -68,6 +66,8 @@ if TYPE_CHECKING:
         RIPng,
         Telnet,
     )
+    from playground.operations.network import Host, Link, Router, Switch
+    from playground.planning.plan import Plan
 
 __all__ = [
     "BFD",
@@ -130,7 +130,7 @@ __all__ = [
 
 def load_ipython_extension(ipython: Any) -> None:
     """Bring ``%%host`` to a notebook or to IPython: ``%load_ext playground``."""
-    from playground.notebook import load
+    from playground.frontends.notebook import load
 
     load(ipython)
 
@@ -138,20 +138,23 @@ def load_ipython_extension(ipython: Any) -> None:
 def __getattr__(name: str) -> Any:
     # Only who asks for something waits for its rooms (PEP 562).
     if name == "DockerEngine":
-        from playground.docker_engine import DockerEngine
+        from playground.engines.docker.engine import DockerEngine
 
         return DockerEngine
     if name == "NamespacesEngine":
-        from playground.namespaces_engine import NamespacesEngine
+        from playground.engines.namespaces.engine import NamespacesEngine
 
         return NamespacesEngine
     if name in ("plug", "plugged", "unplug", "wait_plugged"):
-        from playground import plugging
+        from playground.lab import plug as plugging
 
         return getattr(plugging, name)
     if name in __all__:
         # What declares and starts a lab: 0.2 s of processor time, which commands can save.
-        from playground import lab, network, plan, services
+        from playground.lab import lab
+        from playground.model import services
+        from playground.operations import network
+        from playground.planning import plan
 
         room = next(room for room in (network, services, plan, lab) if name in vars(room))
         value = globals()[name] = vars(room)[name]

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping
 from email.message import EmailMessage
 from typing import Any
 
-from playground.lab import Lab
-from playground.network import Host, Link, Node, Router, Switch
-from playground.services import FTP, HTTP, IMAP
+from playground.lab.lab import Lab
+from playground.model.services import FTP, HTTP, IMAP
+from playground.operations.network import Host, Link, Node, Router, Switch
 
 _WEB_SITE = {
     "index.html": """\
@@ -320,7 +320,7 @@ def office_vlans_nodes() -> tuple[Node, ...]:
 def small_office(**options: Any) -> Lab:
     """Return a small company, for puzzles: two offices' networks with three routers between.
 
-    `playground.puzzles.pose` breaks something in it.  Further ``options`` are those of `Lab`.
+    `puzzles.pose` breaks something in it.  Further ``options`` are those of `Lab`.
 
     >>> with small_office() as lab:
     ...     puzzle = puzzles.pose(lab, 1)

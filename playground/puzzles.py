@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from playground.errors import BadArgument
-from playground.explanations import Explanation
-from playground.network import Link, Machine
+from playground.operations.diagnosis.explanation import Explanation
+from playground.operations.network import Link, Machine
 
 if TYPE_CHECKING:
-    from playground.lab import Lab
+    from playground.lab.lab import Lab
 
 
 @dataclass

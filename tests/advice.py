@@ -8,8 +8,8 @@ import re
 import subprocess
 from typing import Any
 
-from playground.explanations import Explanation
-from playground.lab import Lab
+from playground.lab.lab import Lab
+from playground.operations.diagnosis.explanation import Explanation
 
 
 def codes(advice: str) -> list[str]:

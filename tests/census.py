@@ -23,8 +23,8 @@ from typing import TypeVar
 
 import pytest
 
-from playground import cgroups
-from playground.forking import forks
+from playground.engines.namespaces import cgroups
+from playground.engines.namespaces.fork_client import forks
 
 # linux/prctl.h
 PR_SET_CHILD_SUBREAPER = 36
@@ -58,7 +58,7 @@ def adopting() -> Iterator[None]:
 
 
 def wait_for_fork_server() -> None:
-    """Wait for the end of what may wait for this process's next lab: `playground.forking`."""
+    """Wait for the end of what may wait for this process's next lab: `namespaces.fork_client`."""
     wait_until(lambda: forks.pid is None, what="the end of the fork server")
 
 

@@ -20,11 +20,11 @@ from typing import Any
 
 import pytest
 
-from playground.docker_engine import DockerEngine
-from playground.engine import WHAT_ONE_CANNOT, Engine, LabLabels, LabRecord
-from playground.engines import NAMES, VARIABLE
+from playground.engines.choice import NAMES, VARIABLE
+from playground.engines.docker.engine import DockerEngine
+from playground.engines.namespaces.engine import NamespacesEngine
+from playground.engines.seam import WHAT_ONE_CANNOT, Engine, LabLabels, LabRecord
 from playground.errors import EngineError
-from playground.namespaces_engine import NamespacesEngine
 from tests import machine
 
 # How long what a dead owner left may take to disappear: the guardian looks for

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playground.network import Node
+from playground.operations.network import Node
 
 
 def assert_can_ping(node: Node, target: Node | str) -> None:

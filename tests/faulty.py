@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from playground.engine import Engine
-from playground.explanations import CAUSES, Explanation
-from playground.lab import Lab
-from playground.network import Host, Link, Machine, Router, Switch
+from playground.engines.seam import Engine
+from playground.lab.lab import Lab
+from playground.operations.diagnosis.explanation import CAUSES, Explanation
+from playground.operations.network import Host, Link, Machine, Router, Switch
 from tests.advice import check_advice
 
 SERVER = """

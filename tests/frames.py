@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from playground.commands import Job
-from playground.network import Host
+from playground.operations.connection.commands import Job
+from playground.operations.network import Host
 
 _PROGRAM = """
 import json, select, socket, struct, sys, threading, time

@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
-from playground import cgroups
-from playground.docker_engine import DockerEngine
-from playground.engine import LAB, OWNER, Engine
+from playground.engines.docker.engine import DockerEngine
+from playground.engines.namespaces import cgroups
+from playground.engines.namespaces.fork_client import forks
+from playground.engines.namespaces.labels import find_labs, find_nodes
+from playground.engines.seam import LAB, OWNER, Engine
 from playground.errors import EngineError
-from playground.forking import forks
-from playground.labels import find_labs, find_nodes
 
 # In the name of the user to whom labs of a session of tests belong: `mark_labs`.
 MARK = "+tests-"
@@ -28,7 +28,7 @@ MARK = "+tests-"
 # A kernel that is booted for tests alone (scripts/with-netem) takes all with it when it ends.
 THROWN_AWAY = os.environ.get("PLAYGROUND_TESTS_ON") == "netem"
 
-# Where a host's root is put together (`playground.maker`), as it would look if that were
+# Where a host's root is put together (`namespaces.maker`), as it would look if that were
 # done in the machine's own mount namespace: the top of a system, and its kernel's folders.
 _OUR_MOUNTS = re.compile(
     r"/|/(bin|boot|dev|etc|home|lib|lib64|media|mnt|opt|proc|root|run|sbin|srv|sys|tmp|usr|var)"
@@ -36,7 +36,7 @@ _OUR_MOUNTS = re.compile(
 )
 
 # As the agent and the plan call them: a node's own, switches' ports, VLANs, relays, and
-# what reaches out of a lab (`playground.machine_side`).
+# what reaches out of a lab (`outside.machine_side`).
 _OUR_INTERFACES = re.compile(
     r"lo|eth\d+(\.\d+)?|[qbt]\d+\.\d+|relay\d+x?|.+-eth\d+|.{8}-[0-9a-f]{6}|machine|uplink|pg_\w+"
 )

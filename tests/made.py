@@ -8,8 +8,8 @@ from typing import Any
 
 import dpkt
 
-from playground.frames import Directory, Frame, Owner, Place
-from playground.packets import Packets
+from playground.operations.captures.frames import Directory, Frame, Owner, Place
+from playground.operations.captures.packets import Packets
 
 H1, WWW, MODEM_IN, MODEM_OUT = "192.168.1.11", "203.0.113.2", "192.168.1.1", "203.0.113.1"
 MACS = {H1: "02:00:00:00:00:11", MODEM_IN: "02:00:00:00:00:01"}

@@ -13,10 +13,10 @@ from ipaddress import ip_network
 
 from hypothesis import strategies as st
 
-from playground.addresses import Address
-from playground.network import Host, Link, Machine, Node, Router, Switch
-from playground.plan import NodePlan, Plan
-from playground.plan_parts import RoutePlan, WirePlan
+from playground.model.addresses import Address
+from playground.operations.network import Host, Link, Machine, Node, Router, Switch
+from playground.planning.plan import NodePlan, Plan
+from playground.planning.plan_parts import RoutePlan, WirePlan
 
 # -- forwarding -------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 
-from playground import maker
+from playground.engines.namespaces import maker
 
 # {path: (mode, what it says)}: whether a host is to see it.  Each folder is one that
 # every machine has, and a file system of its own.

@@ -25,9 +25,9 @@ from typing import Any
 import pytest
 
 import playground
-from playground.agent import kernel
-from playground.agent.capture_filters import load_libpcap
-from playground.remote import Client, SubprocessChannel
+from playground.agent.kernel import syscalls
+from playground.agent.watching.capture_filters import load_libpcap
+from playground.operations.connection.client import Client, SubprocessChannel
 
 # As in the helper, where of the package there are the agent's modules alone.
 PACKAGE = f"""
@@ -178,11 +178,11 @@ def in_network(pid: int) -> Iterator[None]:
     own = os.open("/proc/self/ns/net", os.O_RDONLY)
     other = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)
     try:
-        kernel.setns(other, kernel.CLONE_NEWNET)
+        syscalls.setns(other, syscalls.CLONE_NEWNET)
         try:
             yield
         finally:
-            kernel.setns(own, kernel.CLONE_NEWNET)
+            syscalls.setns(own, syscalls.CLONE_NEWNET)
     finally:
         os.close(other)
         os.close(own)

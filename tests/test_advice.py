@@ -19,11 +19,11 @@ from typing import Any
 import pytest
 
 import playground
-from playground.commands import Job
+from playground.engines.namespaces.engine import NamespacesEngine
 from playground.errors import BadArgument
-from playground.lab import Lab
-from playground.namespaces_engine import NamespacesEngine
-from playground.network import Host, Link, Machine, Router, Switch
+from playground.lab.lab import Lab
+from playground.operations.connection.commands import Job
+from playground.operations.network import Host, Link, Machine, Router, Switch
 from tests.advice import codes, follow
 from tests.faulty import Net, serving
 

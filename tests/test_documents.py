@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from playground.engine import Engine
+from playground.engines.seam import Engine
 
 TOP = Path(__file__).resolve().parents[1]
 PAGES = (TOP / "README.md", *sorted(TOP.glob("docs/**/*.md")), TOP / "notebooks" / "README.md")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from playground.engine import Engine
+from playground.engines.seam import Engine
 from playground.examples import (
     autonomous_systems,
     coffee_shop,
@@ -13,10 +13,10 @@ from playground.examples import (
     office_vlans_nodes,
     ospf_rings,
 )
-from playground.network import Router
-from playground.plan import NodePlan, Plan
-from playground.planning import make_plan
-from playground.services import IMAP
+from playground.model.services import IMAP
+from playground.operations.network import Router
+from playground.planning.plan import NodePlan, Plan
+from playground.planning.planner import make_plan
 from tests.facts import assert_can_ping, assert_path, get_page
 
 

@@ -11,10 +11,10 @@ from contextlib import ExitStack
 
 import pytest
 
+from playground.engines.namespaces.engine import NamespacesEngine
 from playground.examples import office_vlans
-from playground.lab import Lab
-from playground.namespaces_engine import NamespacesEngine
-from playground.network import Host, Link, Router, Switch
+from playground.lab.lab import Lab
+from playground.operations.network import Host, Link, Router, Switch
 from tests.faulty import Net, assert_names, changed, gateway, rules, serving
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from playground import Host, Lab, Link, Router, Switch
-from playground.changes import compare
-from playground.engine import Engine
+from playground.engines.seam import Engine
 from playground.errors import AgentError, TopologyError
+from playground.planning.difference import compare
 from tests.facts import assert_can_ping, assert_cannot_ping
 from tests.traffic import ask, serve, speak
 
@@ -210,7 +210,7 @@ def test_what_nft_refuses_leaves_all_as_it_was(town: Lab, monkeypatch: pytest.Mo
     kept = router.firewall.drop(protocol="udp")
     before = router.firewall.ruleset()
     with monkeypatch.context() as broken, pytest.raises(AgentError, match="nft refused"):
-        broken.setattr("playground.firewall._verdict", lambda rule, places: ["nonsense"])
+        broken.setattr("playground.planning.firewall._verdict", lambda rule, places: ["nonsense"])
         router.firewall.accept(source=h1)
     assert router.firewall.declared == (kept,)
     assert router.firewall.ruleset() == before

@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from playground import docker_engine, docker_line, doctor
-from playground.docker_engine import DockerEngine
+from playground.engines.docker import engine as docker_engine
+from playground.engines.docker import http
+from playground.engines.docker.engine import DockerEngine
 from playground.errors import EngineError
-from playground.lab import Lab
-from playground.network import Host
+from playground.frontends import doctor
+from playground.lab.lab import Lab
+from playground.operations.network import Host
 from tests import machine
 from tests.slow_engine import SlowEngine
 
@@ -25,9 +27,9 @@ HANGS = "it hangs, or the machine is overloaded. If `docker ps` does not answer 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seconds instead of minutes."""
-    monkeypatch.setattr(docker_line, "TIMEOUT_S", 2.0)
-    monkeypatch.setattr(docker_line, "_LOOK_TIMEOUT_S", 2.0)
-    monkeypatch.setattr(docker_line, "_HANGING_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(http, "TIMEOUT_S", 2.0)
+    monkeypatch.setattr(http, "_LOOK_TIMEOUT_S", 2.0)
+    monkeypatch.setattr(http, "_HANGING_TIMEOUT_S", 0.2)
     monkeypatch.setattr(docker_engine, "FIRST_TIMEOUT_S", 0.5)
     monkeypatch.setattr(docker_engine, "_PROBE_S", 0.5)
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from playground import Host, Lab, Link
-from playground.engine import Engine
+from playground.engines.seam import Engine
 from playground.errors import NotReady, PlaygroundError, TooMuchOutput, TransferFailed
 from tests.facts import HOSTILE, has_effect
 

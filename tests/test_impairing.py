@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from playground.agent import filters, netlink, queues, relay
+from playground.agent.links import filters, netlink, queues, relay
 from playground.errors import AgentError
-from playground.impairment import NO_IMPAIRMENT, Impairment
-from playground.remote import Client
+from playground.model.impairment import NO_IMPAIRMENT, Impairment
+from playground.operations.connection.client import Client
 from tests.support_agent import Namespaces, connect, end, needs_root, node, veth, wait_for
 
 # -- What netem is told -------------------------------------------------------
@@ -202,7 +202,7 @@ class Pair:
         return [name for name in self.h1.interfaces() if name.startswith("relay")]
 
 
-WITHOUT_NETEM = "from playground.agent import impairments; impairments.WITHOUT_NETEM = True"
+WITHOUT_NETEM = "from playground.agent.links import impairments; impairments.WITHOUT_NETEM = True"
 
 
 @pytest.fixture(params=["as the kernel can", "without netem"])

@@ -20,13 +20,13 @@ HEAVY = {
     "http.client",
     "logging",
     "paramiko",
-    "playground.calling",
-    "playground.checks",
-    "playground.docker_engine",
-    "playground.explain",
-    "playground.files",
-    "playground.secure_shell",
-    "playground.sockets",
+    "playground.operations.nodes.call",
+    "playground.operations.diagnosis.checks",
+    "playground.engines.docker.engine",
+    "playground.operations.diagnosis.explain",
+    "playground.operations.nodes.files",
+    "playground.operations.nodes.ssh",
+    "playground.operations.nodes.sockets",
     "requests",
     "rich",
     "ssl",
@@ -61,21 +61,34 @@ def test_a_script_does_not_wait_for_what_it_does_not_use() -> None:
 
 
 # What a command of the command line can do without: it takes 0.4 s of processor time.
-ROOMS_OF_LABS = {"playground.lab", "playground.plan", "playground.services", "playground.topology"}
+ROOMS_OF_LABS = {
+    "playground.lab",
+    "playground.planning.plan",
+    "playground.model.services",
+    "playground.model.topology",
+}
 
 
 def test_a_command_does_not_wait_for_the_rooms_of_labs() -> None:
     """`playground run` finds a lab, its agent and a process, and needs no plan."""
-    rooms = ("cli", "engines", "namespaces_engine", "docker_engine", "remote")
+    rooms = (
+        "frontends.cli",
+        "engines.choice",
+        "engines.namespaces.engine",
+        "engines.docker.engine",
+        "operations.connection.client",
+    )
     there = imported_by("import " + ", ".join(f"playground.{room}" for room in rooms))
     assert there & (ROOMS_OF_LABS | HEAVY) <= {
-        "playground.docker_engine",
+        "playground.engines.docker.engine",
         "http.client",
         "email",
         "ssl",
     }
-    assert "playground.lab" not in imported_by("import playground.plugging, playground.cli")
+    assert "playground.lab.lab" not in imported_by(
+        "import playground.lab.plug, playground.frontends.cli"
+    )
 
 
 def test_docker_comes_when_it_is_asked_for() -> None:
-    assert "playground.docker_engine" in imported_by("from playground import DockerEngine")
+    assert "playground.engines.docker.engine" in imported_by("from playground import DockerEngine")

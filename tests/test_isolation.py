@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from playground import Host, Lab, Link, Router, Switch
-from playground.engine import Engine
+from playground.engines.seam import Engine
 from tests.facts import assert_can_ping
 
 # Runs on a host: rtnetlink(7) about networks that are named by a number, as

@@ -22,11 +22,11 @@ from typing import Any
 
 import pytest
 
-from playground.engine import Engine
+from playground.engines.seam import Engine
 from playground.errors import AgentError
-from playground.impairment import Impairment
-from playground.lab import Lab
-from playground.network import Host, Link
+from playground.lab.lab import Lab
+from playground.model.impairment import Impairment
+from playground.operations.network import Host, Link
 from tests.chance import binomial_bounds
 from tests.frames import Arrival, Tracks, Train, tracks
 from tests.machine import THROWN_AWAY

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import pytest
 
 from playground import Lab
-from playground.engine import Engine
+from playground.engines.seam import Engine
 from playground.examples import miniature_internet
 from tests.facts import assert_can_ping, assert_cannot_ping, assert_path
 

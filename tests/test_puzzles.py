@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from playground import puzzles
+from playground.engines.namespaces.engine import NamespacesEngine
 from playground.errors import BadArgument, CheckFailed
 from playground.examples import coffee_shop, small_office
-from playground.lab import Lab
-from playground.namespaces_engine import NamespacesEngine
+from playground.lab.lab import Lab
 
 CAUSES = {
     1: ("w1", "no route"),

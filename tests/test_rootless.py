@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from playground import labels
-from playground.engine import LabRecord
-from playground.namespaces_engine import NamespacesEngine
+from playground.engines.namespaces import labels
+from playground.engines.namespaces.engine import NamespacesEngine
+from playground.engines.seam import LabRecord
 from tests.ordinary import NOBODY, USES_SOCKETS, ordinary_user
 from tests.planted import LAB, SHOWN, plant
 from tests.support_agent import connect, needs_libpcap

@@ -6,12 +6,12 @@ import time
 
 import pytest
 
-from playground.convergence import refuse_split
-from playground.engine import Engine
+from playground.engines.seam import Engine
 from playground.errors import NotReady, TopologyError
-from playground.lab import Lab
-from playground.network import Host, Link, Router, Switch
-from playground.planning import make_plan
+from playground.lab.convergence import refuse_split
+from playground.lab.lab import Lab
+from playground.operations.network import Host, Link, Router, Switch
+from playground.planning.planner import make_plan
 
 
 def split() -> list[Router]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from playground import namespaces_doctor
+from playground.frontends import namespaces_doctor
 
 TOP = Path(__file__).resolve().parents[1]
 SCRIPTS = ("setup", "demo", "test", "check", "bench", "notebooks", "with-netem", "fresh")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from playground.engine import LabLabels
+from playground.engines.seam import LabLabels
 from tests import machine
 
 pytestmark = pytest.mark.skipif(machine.THROWN_AWAY, reason="this kernel is not watched")

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from playground.engine import Engine
+from playground.engines.seam import Engine
 
 TOP = Path(__file__).resolve().parents[1]
 
@@ -69,7 +69,9 @@ def test_the_installed_package_is_the_one_that_runs(elsewhere: Path) -> None:
 
 
 def test_it_finds_its_images_and_its_agent_and_they_are_those_of_the_clone(elsewhere: Path) -> None:
-    program = "from playground import images; print(*(image.tag for image in images.all_images()))"
+    program = (
+        "from playground.engines import images;print(*(image.tag for image in images.all_images()))"
+    )
     python = elsewhere / "venv" / "bin" / "python"
     assert run([python, "-c", program], elsewhere) == run([sys.executable, "-c", program], TOP)
 
@@ -83,7 +85,8 @@ def test_a_program_beside_a_clone_finds_the_package_and_not_the_clones_folder(
     editable = ("install", "-q", "--no-deps", "--no-build-isolation", "-e")
     run([python, "-m", "pip", *editable, tmp_path / "playground"], tmp_path)
     (tmp_path / "beside.py").write_text(
-        "from playground import Host, images\nprint(Host('h1').name, images.images_directory())\n"
+        "from playground import Host; from playground.engines import images\n"
+        "print(Host('h1').name, images.images_directory())\n"
     )
     shown = run([python, "beside.py"], tmp_path)
     assert shown == f"h1 {tmp_path / 'playground' / 'images'}\n"

@@ -26,7 +26,7 @@ import pytest
 
 import playground
 from playground import Host, Lab, Link, PlaygroundError, Router, Switch
-from playground.arguments import shown
+from playground.model.arguments import shown
 
 # Far more than any of these calls takes where it is refused.
 LIMIT_S = 20.0

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from playground.namespaces_engine import NamespacesEngine
+from playground.engines.namespaces.engine import NamespacesEngine
 from tests.test_wrong_values import Network, complain, few_wrong_values, try_each
 
 

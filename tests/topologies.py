@@ -6,8 +6,8 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from playground import Host, Link, Router, Switch, examples
-from playground.network import Node
-from playground.segments import collect
+from playground.operations.network import Node
+from playground.planning.segments import collect
 
 
 def two_hosts() -> Node:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 
-from playground.commands import Job
-from playground.network import Host, Router
+from playground.operations.connection.commands import Job
+from playground.operations.network import Host, Router
 
 # Says who asks, on TCP or UDP, as "address port".
 _SERVER = """

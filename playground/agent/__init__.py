@@ -4,7 +4,7 @@ It runs beside the lab's containers, in the process-id namespace of the engine's
 machine and in an empty network namespace of its own, where the lab's bridges
 live.  It imports nothing but the standard library and its own modules, which are
 copied without the rest of playground into the helper's image.  It begins in
-`playground.agent.operations`.  This text is its protocol; `playground.remote` is
+`agent.operations`.  This text is its protocol; `connection.client` is
 its client.
 
 The line
@@ -100,7 +100,7 @@ interfaces(ends: [END]) -> [{"up", "carrier", "mtu_bytes", "mac", "statistics": 
 impair(directions: [{"pid", "interface", "watch": pid or null, "impairment": IMPAIRMENT
         or null, "before": the same, "replace": bool = false}]) -> [["netem"]]
     Do something to all frames that leave by an interface: IMPAIRMENT is what
-    `playground.impairment.Impairment.request` returns, null takes it away.  Each row
+    `model.impairment.Impairment.request` returns, null takes it away.  Each row
     says which ways are used: "netem", or where the kernel has none "tbf" (rate),
     "filter" (loss), "relay" (the rest).  A relay is a process that ends with the
     process ``watch``.  On a failure all get their ``before`` back.  A queue that is not
@@ -112,7 +112,7 @@ routes(pids) -> [[{"destination", "via", "interface", "metric", "protocol", "kin
     metric and source may be null.
 impaired(ends: [END]) -> [{"by": ["netem"], "settings": {"delay_ms": 50}}]
     What impairs the frames that leave by each, and how, read from the kernel: ways as
-    for impair, settings by the names of `playground.impairment.Impairment`.
+    for impair, settings by the names of `model.impairment.Impairment`.
 policy_rules(pid) -> [as rules_add of network]
     The rules of policy routing that a node has, but the kernel's own three.
 sysctls(pid, names) -> [text or null]

@@ -9,34 +9,34 @@ import resource
 from collections.abc import Callable
 from typing import Any
 
-from playground.agent.accounts import accounts, furnish
-from playground.agent.addresses import forget_neighbours
-from playground.agent.bridges import learned, switch, switches
-from playground.agent.captures import capture
-from playground.agent.connections import connections, forget
-from playground.agent.descriptors import FILES_LIMITS, FILES_WANTED
-from playground.agent.echoes import echo_all
-from playground.agent.files import files, read_file
-from playground.agent.firewall import firewall, rule_counts, ruleset
-from playground.agent.hostnames import hostname
-from playground.agent.ids import has_all_ids
-from playground.agent.impairments import impair, impaired
-from playground.agent.kernel import PR_SET_DUMPABLE, prctl
-from playground.agent.leases import lease
-from playground.agent.loop import Agent
-from playground.agent.network import network
-from playground.agent.probes import probe
-from playground.agent.processes import processes
-from playground.agent.readiness import wait_ready
-from playground.agent.routes import routes
-from playground.agent.samples import sample
-from playground.agent.state import state_load
-from playground.agent.states import states
-from playground.agent.steering import policy_rules
-from playground.agent.sysctls import sysctls
-from playground.agent.vlans import vlan_ways
-from playground.agent.ways import ways
-from playground.agent.wiring import unwire, wire
+from playground.agent.kernel.ids import has_all_ids
+from playground.agent.kernel.syscalls import PR_SET_DUMPABLE, prctl
+from playground.agent.line.kept_text import state_load
+from playground.agent.line.loop import Agent
+from playground.agent.links.bridges import learned, switch, switches
+from playground.agent.links.impairments import impair, impaired
+from playground.agent.links.vlans import vlan_ways
+from playground.agent.links.wiring import unwire, wire
+from playground.agent.network.addresses import forget_neighbours
+from playground.agent.network.connections import connections, forget
+from playground.agent.network.firewall import firewall, rule_counts, ruleset
+from playground.agent.network.leases import lease
+from playground.agent.network.policy_routing import policy_rules
+from playground.agent.network.route_lookup import ways
+from playground.agent.network.routes import routes
+from playground.agent.network.settings import network
+from playground.agent.nodes.accounts import accounts, furnish
+from playground.agent.nodes.descriptors import FILES_LIMITS, FILES_WANTED
+from playground.agent.nodes.files import files, read_file
+from playground.agent.nodes.hostnames import hostname
+from playground.agent.nodes.processes import processes
+from playground.agent.nodes.sysctls import sysctls
+from playground.agent.watching.captures import capture
+from playground.agent.watching.echoes import echo_all
+from playground.agent.watching.probes import probe
+from playground.agent.watching.readiness import wait_ready
+from playground.agent.watching.samples import sample
+from playground.agent.watching.states import states
 
 # Done by the loop itself, at once: name -> method(agent, request id, **args).
 OPS: dict[str, Callable[..., Any]] = {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from playground.remote import Client
+from playground.operations.connection.client import Client
 from tests.support_agent import Namespaces, connect
 
 

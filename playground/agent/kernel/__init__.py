@@ -1,0 +1,1 @@
+"""Calls of the kernel and its filters, which Python's standard library lacks."""

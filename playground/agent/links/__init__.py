@@ -1,0 +1,1 @@
+"""Interfaces, bridges, VLANs and queues: made, changed, read."""

@@ -1,0 +1,139 @@
+"""Veth pairs and bridges made and removed, many in one request."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Sequence
+
+from playground.agent.kernel.offloads import Offloads
+from playground.agent.kernel.syscalls import CLONE_NEWNET, setns
+from playground.agent.links.bridges import new_bridge
+from playground.agent.links.links import delete_link, interface_index, new_veth, set_link
+from playground.agent.links.netlink import Message, Netlink, refusal
+from playground.agent.links.vlans import carry, delete_parts, filter_vlans
+from playground.agent.nodes.entering import open_namespace
+from playground.agent.nodes.sysctls import disable_ipv6
+from playground.agent.protocol import Request
+
+
+def wire(bridges: Sequence[Request], veths: Sequence[Request]) -> None:
+    sockets: dict[int | None, Netlink] = {}
+    namespaces: dict[int | None, int] = {}
+    made: list[tuple[int | None, str]] = []
+    own = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    namespaces[None] = own
+    sockets[None] = Netlink(None)
+    try:
+        for end in (end for veth in veths for end in (veth["a"], veth["b"])):
+            pid = end["pid"]
+            if pid not in sockets:
+                namespaces[pid] = open_namespace(pid, "net")
+                setns(namespaces[pid], CLONE_NEWNET)
+                sockets[pid] = Netlink(None)
+        setns(own, CLONE_NEWNET)
+        _make(
+            sockets[None],
+            None,
+            [(new_bridge(row["device"], row.get("settings")), row["device"]) for row in bridges],
+            made,
+        )
+        for row in bridges:
+            if row.get("vlans"):
+                filter_vlans(sockets[None], row["device"])
+        groups: dict[int | None, list[tuple[Message, str]]] = {}
+        for veth in veths:
+            a, b = veth["a"], veth["b"]
+            message = new_veth(a, b, veth["mtu_bytes"], namespaces[b["pid"]])
+            groups.setdefault(a["pid"], []).append((message, a["interface"]))
+        for pid, group in groups.items():
+            _make(sockets[pid], pid, group, made)
+        _turn_offloads_off(veths, namespaces)
+        setns(own, CLONE_NEWNET)
+        _raise_bridges(sockets[None], bridges, veths)
+    except BaseException:
+        setns(own, CLONE_NEWNET)
+        delete_parts(sockets[None], [name for pid, name in made if pid is None])
+        for pid, name in reversed(made):
+            sockets[pid].attempt([delete_link(name)])
+        raise
+    finally:
+        setns(own, CLONE_NEWNET)
+        for netlink in sockets.values():
+            netlink.close()
+        for fd in namespaces.values():
+            os.close(fd)
+
+
+def _make(
+    netlink: Netlink,
+    pid: int | None,
+    group: Sequence[tuple[Message, str]],
+    made: list[tuple[int | None, str]],
+) -> None:
+    """Send messages that each make an interface, and note those that did."""
+    refused = None
+    results = netlink.attempt([message for message, _ in group])
+    for (_, name), (message, number, reason) in zip(group, results, strict=True):
+        if number == 0:
+            made.append((pid, name))
+        elif refused is None:
+            refused = refusal(message, number, reason)
+    if refused is not None:
+        raise refused
+
+
+def _turn_offloads_off(veths: Sequence[Request], namespaces: dict[int | None, int]) -> None:
+    by_pid: dict[int | None, list[str]] = {}
+    for veth in veths:
+        if not veth.get("offload"):
+            for end in (veth["a"], veth["b"]):
+                by_pid.setdefault(end["pid"], []).append(end["interface"])
+    offloads = Offloads()
+    for pid, names in by_pid.items():
+        setns(namespaces[pid], CLONE_NEWNET)
+        for name in names:
+            offloads.off(name)
+
+
+def _raise_bridges(netlink: Netlink, bridges: Sequence[Request], veths: Sequence[Request]) -> None:
+    """Plug the ports into their bridges and set all of them up, silently."""
+    messages = []
+    for row in bridges:
+        disable_ipv6(row["device"])
+        messages.append(set_link(row["device"], up=True))
+    for veth in veths:
+        for end in (veth["a"], veth["b"]):
+            if end["pid"] is not None:
+                continue
+            disable_ipv6(end["interface"])
+            bridge = end.get("bridge")
+            plain = bridge is not None and not end.get("vlans")
+            master = interface_index(bridge) if plain else None
+            messages.append(set_link(end["interface"], up=True, master=master))
+    netlink.send(messages)
+    for veth in veths:
+        for end in (veth["a"], veth["b"]):
+            if end.get("vlans"):
+                offload = veth.get("offload", False)
+                carry(netlink, end["bridge"], end["interface"], end["vlans"], offload)
+
+
+def unwire(veths: Sequence[Request], bridges: Sequence[Request] = ()) -> None:
+    own = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    everything = [(end["pid"], end["interface"]) for end in veths]
+    everything += [(None, row["device"]) for row in bridges]
+    inner = Netlink(None)
+    delete_parts(inner, [name for pid, name in everything if pid is None])
+    inner.close()
+    for pid, name in everything:
+        setns(own, CLONE_NEWNET)
+        try:
+            netlink = Netlink(pid)
+        except ProcessLookupError:
+            continue  # its interfaces went with it
+        [(message, number, reason)] = netlink.attempt([delete_link(name)])
+        netlink.close()
+        if number not in (0, errno.ENODEV):
+            raise refusal(message, number, reason)
+    os.close(own)

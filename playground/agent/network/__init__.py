@@ -1,0 +1,1 @@
+"""What a node's network knows: addresses, routes, rules, connections, leases."""

@@ -1,0 +1,200 @@
+"""Rulesets given to nft(8), and what their rules have counted."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import signal
+import socket
+import struct
+from collections import deque
+from collections.abc import Sequence
+
+from playground.agent.kernel.netfilter import (
+    NETLINK_NETFILTER,
+    NFPROTO_INET,
+    big_endian,
+    netfilter_body,
+)
+from playground.agent.links.netlink import (
+    NLM_F_DUMP,
+    Message,
+    Netlink,
+    NetlinkError,
+    attribute,
+    attributes,
+    plain_text,
+    text_attribute,
+)
+from playground.agent.nodes.entering import enter_network
+from playground.agent.protocol import Request
+
+# linux/netfilter/nf_tables.h, nfnetlink.h
+NFT_MSG_GETTABLE = 0x0A01
+NFT_FAMILIES = {1: "inet", 2: "ip", 3: "arp", 5: "netdev", 7: "bridge", 10: "ip6"}
+NFT_MSG_GETRULE = 0x0A07
+NFTA_RULE_TABLE = 1
+
+# An expression that counts, and what precedes its numbers (NFTA_COUNTER_*).
+_COUNTER = attribute(1, b"counter\0")
+_COUNTER_BYTES = struct.pack("HH", 12, 1)
+_COUNTER_PACKETS = struct.pack("HH", 12, 2)
+# NFTA_RULE_USERDATA, and in it libnftnl's type 0, a comment; its length follows.
+_COMMENT = struct.pack("H", 7) + b"\0"
+
+# Compiled when they are needed, which no start of an agent waits for.
+_CHAIN = r"\tchain (\w+) \{"
+_COUNTING = r'\bcounter\b(?= .*comment "([^"]*)"$)'
+
+
+def firewall(nodes: Sequence[Request]) -> None:
+    running: list[tuple[Request, int, int]] = []
+    try:
+        for node in nodes:
+            enter_network(node["pid"])
+            running.append((node, *start_nft(["-f", "-"], _counting_on(node["ruleset"]))))
+        while running:
+            node, process, output = running[0]
+            status, said = ended_nft(process, output)
+            del running[0]
+            if status != 0:
+                raise OSError(
+                    errno.EINVAL,
+                    f"nft refused the rules of the node of pid {node['pid']}:\n{said.strip()}",
+                )
+    finally:
+        for _, process, _ in running:
+            os.kill(process, signal.SIGKILL)
+            os.waitpid(process, 0)
+
+
+def start_nft(arguments: Sequence[str], text: str = "") -> tuple[int, int]:
+    """Start nft in the present network namespace; return its number and its output.
+
+    Both its files are in memory, so that it waits for nobody.  To import subprocess and
+    tempfile takes as long as nft does for a small ruleset.
+
+    """
+    rules, output = os.memfd_create("rules"), os.memfd_create("said")
+    try:
+        left = memoryview(text.encode())
+        while left:
+            left = left[os.write(rules, left) :]
+        os.lseek(rules, 0, os.SEEK_SET)
+        process = os.posix_spawnp(
+            "nft",
+            ["nft", *arguments],
+            os.environ,
+            file_actions=[
+                (os.POSIX_SPAWN_DUP2, rules, 0),
+                (os.POSIX_SPAWN_DUP2, output, 1),
+                (os.POSIX_SPAWN_DUP2, output, 2),
+            ],
+        )
+    except BaseException:
+        os.close(output)
+        raise
+    finally:
+        os.close(rules)
+    return process, output
+
+
+def ended_nft(process: int, output: int) -> tuple[int, str]:
+    """Wait for nft; return its exit status and what it has said."""
+    _, status = os.waitpid(process, 0)
+    with open(output, "rb") as said:
+        said.seek(0)
+        return os.waitstatus_to_exitcode(status), said.read().decode("utf-8", "replace")
+
+
+def rule_counts(pid: int, table: str = "playground") -> list[tuple[str, str, int, int]]:
+    enter_network(pid)
+    return _rule_counts(table)
+
+
+def _rule_counts(table: str) -> list[tuple[str, str, int, int]]:
+    """Read what the rules of a table of the present network namespace have counted."""
+    netlink = Netlink(None, NETLINK_NETFILTER)
+    body = netfilter_body(NFPROTO_INET, text_attribute(NFTA_RULE_TABLE, table))
+    try:
+        rules = netlink.ask(Message(NFT_MSG_GETRULE, NLM_F_DUMP, body, "list rules"))
+    except NetlinkError as error:
+        if error.errno != errno.ENOENT:
+            raise
+        return []  # no such table
+    finally:
+        netlink.close()
+    # Read as bytes, for a thousand rules have ten thousand attributes.  They stand as in
+    # nf_tables_fill_rule_info(): table, chain, ..., expressions, and last the comment.
+    first = attribute(NFTA_RULE_TABLE, table.encode() + b"\0")
+    chain = 4 + len(first) + 4
+    found = []
+    for rule in rules:
+        counter = rule.find(_COUNTER, chain)
+        # The dump of a kernel before 5.7 holds other tables too.
+        if counter < 0 or not rule.startswith(first, 4):
+            continue
+        size = rule.index(_COUNTER_BYTES, counter + len(_COUNTER)) + 4
+        packets = rule.index(_COUNTER_PACKETS, size + 8) + 4
+        comment = rule.rfind(_COMMENT, packets)
+        found.append(
+            (
+                rule[chain : rule.index(b"\0", chain)].decode(),
+                rule[comment + 4 :].rstrip(b"\0").decode() if comment > 0 else "",
+                big_endian(rule[packets : packets + 8]),
+                big_endian(rule[size : size + 8]),
+            )
+        )
+    return found
+
+
+def _counting_on(ruleset: str) -> str:
+    """Return a ruleset whose counters begin where those that it replaces stand."""
+    table = re.match(r"table inet (\w+)\n", ruleset)
+    counted = _rule_counts(table[1]) if table else []
+    if not any(packets for _, _, packets, _ in counted):
+        return ruleset
+    counts: dict[tuple[str, str], deque[tuple[int, int]]] = {}
+    for chain, comment, packets, size in counted:
+        # A rule may have a line for each address family.
+        counts.setdefault((chain, comment), deque()).append((packets, size))
+    lines = ruleset.split("\n")
+    chain = ""
+    for number, line in enumerate(lines):
+        if start := re.match(_CHAIN, line):
+            chain = start[1]
+        elif found := re.search(_COUNTING, line):
+            known = counts.get((chain, found[1]))
+            packets, size = known.popleft() if known else (0, 0)
+            if packets:
+                words = f"counter packets {packets} bytes {size}"
+                lines[number] = line[: found.start()] + words + line[found.end() :]
+    return "\n".join(lines)
+
+
+def ruleset(pid: int) -> str:
+    enter_network(pid)
+    status, said = ended_nft(*start_nft(["list", "ruleset"]))
+    if status != 0:
+        raise OSError(errno.EINVAL, f"nft cannot list the rules: {said.strip()}")
+    return said
+
+
+def filter_tables(pid: int) -> list[list[str]]:
+    """Return family and name of each nftables table of the present network namespace."""
+    try:
+        netlink = Netlink(pid, NETLINK_NETFILTER)
+    except OSError:
+        return []
+    try:
+        body = netfilter_body(socket.AF_UNSPEC)
+        answers = netlink.ask(Message(NFT_MSG_GETTABLE, NLM_F_DUMP, body, "list tables"))
+    except OSError:
+        return []  # a kernel without nftables
+    finally:
+        netlink.close()
+    return [
+        [NFT_FAMILIES.get(answer[0], str(answer[0])), plain_text(attributes(answer[4:]).get(1))]
+        for answer in answers
+    ]

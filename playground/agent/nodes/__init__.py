@@ -1,0 +1,1 @@
+"""Nodes from outside: entering them, commands, files, users, settings."""

@@ -1,0 +1,207 @@
+"""Starting a command in a node, with what the container has and nothing more."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import signal
+import socket
+from collections.abc import Callable, Sequence
+
+from playground.agent.kernel.control_groups import join_cgroups
+from playground.agent.kernel.ids import ROOT_ALONE, become_group, has_all_ids
+from playground.agent.kernel.programs import change_directory, execute, heed_signals
+from playground.agent.kernel.seccomp import confine
+from playground.agent.kernel.syscalls import (
+    CLONE_NEWPID,
+    PR_CAP_AMBIENT,
+    PR_CAP_AMBIENT_CLEAR_ALL,
+    PR_CAPBSET_DROP,
+    PR_SET_NO_NEW_PRIVS,
+    capset,
+    checked,
+    permitted_capabilities,
+    prctl,
+    setns,
+    write_text,
+)
+from playground.agent.nodes.descriptors import keep_only
+from playground.agent.nodes.entering import (
+    Node,
+    enter_namespaces,
+    every_capability,
+    find_node,
+    open_namespace,
+    own_bounding,
+)
+from playground.agent.nodes.terminals import open_terminal
+from playground.agent.nodes.users import find_account
+from playground.agent.protocol import describe
+
+
+class Command:
+    """What a child process is to become."""
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        env: dict[str, str] | None = None,
+        cwd: str | None = None,
+        user: str | None = None,
+        tty: Sequence[int] | None = None,
+        prepare: Callable[[], str | None] | None = None,
+    ) -> None:
+        if not argv or not all(isinstance(word, str) for word in argv):
+            raise TypeError("argv must be a list of words, the command's name first")
+        if any("\0" in word for word in argv):
+            raise ValueError("a word of a command cannot hold a NUL character")
+        self.argv = list(argv)
+        self.env = dict(env or {})
+        self.cwd = cwd
+        self.user = user
+        self.tty = tty
+        # Called inside the node before the command is run; returns the last word
+        # of the command, or None if nothing is to be run after all.
+        self.prepare = prepare
+
+
+def start_in_node(
+    pid: int, command: Command, stdio: tuple[int, int, int] | None
+) -> tuple[int, socket.socket]:
+    """Fork, enter the node, and run the command there.
+
+    Returns the child's process id and a socket.  The socket gives end of file
+    when the command runs, or a JSON error when it cannot be run; for a terminal
+    it brings the terminal's file descriptor first.  ``stdio`` is left open here.
+
+    """
+    node = find_node(pid)
+    namespace = open_namespace(pid, "pid")
+    own_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+    here, there = socket.socketpair()
+    try:
+        # Only processes forked after this are inside (pid_namespaces(7)): the
+        # agent itself stays where it is.
+        setns(namespace, CLONE_NEWPID)
+        try:
+            child = os.fork()
+            if child == 0:
+                _become(node, command, stdio, there)
+        finally:
+            setns(own_namespace, CLONE_NEWPID)
+    except BaseException:
+        here.close()
+        raise
+    finally:
+        os.close(namespace)
+        os.close(own_namespace)
+        there.close()
+    return child, here
+
+
+def _become(
+    node: Node,
+    command: Command,
+    stdio: tuple[int, int, int] | None,
+    channel: socket.socket,
+) -> None:
+    """Turn this fresh child process into the command; never returns.
+
+    Nothing may be imported here, see `inside`.
+
+    """
+    # The node sees this process already, and its root is stopped by two things
+    # only from looking into it once it has the node's capabilities: see `main`
+    # for the other.  So it keeps nothing of the agent's.
+    try:
+        signal.set_wakeup_fd(-1)
+        if stdio is None:
+            null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+            stdio = (null, null, null)
+        dup_stdio(stdio)
+        keep_only(channel.fileno())
+        os.setsid()
+        join_cgroups(node.cgroup_files)
+        take_over_labels(node.oom_score_adj, node.apparmor)
+        enter_namespaces(node.pid, node.namespaces)
+        environ = {**node.environ}
+        if command.user is None:
+            uid, gid, groups = node.uid, node.gid, node.groups
+            if "HOME" not in environ:
+                environ["HOME"] = find_account(str(uid)).home
+        else:
+            account = find_account(command.user)
+            uid, gid, groups = account.uid, account.gid, account.groups
+            environ.update(
+                HOME=account.home, USER=account.name, LOGNAME=account.name, SHELL=account.shell
+            )
+        environ.update(command.env)
+        if command.tty is not None:
+            dup_stdio(open_terminal(command.tty, uid, channel))
+        if command.cwd is not None:
+            change_directory(command.cwd)
+        if command.prepare is not None:
+            word = command.prepare()
+            if word is None:
+                os._exit(0)
+            command.argv[-1] += word
+        _drop_privileges(node, uid, gid, groups)
+        heed_signals()
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])
+        execute(command.argv, environ)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            channel.sendall(json.dumps(describe(error, with_traceback=False)).encode())
+    finally:
+        os._exit(127)
+
+
+def dup_stdio(stdio: tuple[int, int, int]) -> None:
+    for target, fd in enumerate(stdio):
+        os.dup2(fd, target)
+
+
+def take_over_labels(oom_score_adj: str, apparmor: str) -> None:
+    if oom_score_adj != "0":
+        # Lowering it takes CAP_SYS_RESOURCE, which a helper may lack.
+        with contextlib.suppress(OSError):
+            write_text("/proc/self/oom_score_adj", oom_score_adj)
+    if apparmor.endswith("(enforce)"):
+        # The profile for the next exec, apparmor(7); as the engine does.
+        with contextlib.suppress(OSError):
+            write_text("/proc/self/attr/exec", "exec " + apparmor.rpartition(" ")[0])
+
+
+def drop_from_bounding(surplus: int) -> None:
+    """Let nothing that this process executes have these capabilities, a mask."""
+    for capability in range(surplus.bit_length()):
+        if surplus >> capability & 1:
+            checked(prctl(PR_CAPBSET_DROP, capability), "dropping a capability")
+
+
+def _drop_privileges(node: Node, uid: int, gid: int, groups: Sequence[int]) -> None:
+    """Keep of the helper's powers what the container has, and become the user."""
+    if node.confined:
+        confine()
+    # capabilities(7): over an exec by root, permitted becomes inheritable |
+    # bounding; by another user, nothing without ambient capabilities.
+    # Who enters a user namespace has them all there.
+    drop_from_bounding((every_capability() if node.own_users else own_bounding()) & ~node.bounding)
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
+    become_group(gid, groups)
+    held = permitted_capabilities()
+    capset(held, held, node.inheritable)
+    # From root to another user clears permitted and effective.
+    try:
+        os.setresuid(uid, uid, uid)
+    except OSError:
+        if has_all_ids():
+            raise
+        raise PermissionError(errno.EPERM, ROOT_ALONE) from None
+    if uid == 0:
+        kept = held & node.bounding
+        capset(kept, kept, node.inheritable)
+    if node.no_new_privs:
+        prctl(PR_SET_NO_NEW_PRIVS, 1)

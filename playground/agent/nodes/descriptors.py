@@ -1,0 +1,25 @@
+"""Open files: how many there may be, and which a fresh child keeps."""
+
+from __future__ import annotations
+
+import os
+import resource
+
+from playground.agent.nodes.entering import forget_nodes
+
+# Of open files, soft and hard, as they were when this began: what commands get.
+FILES_LIMITS = resource.getrlimit(resource.RLIMIT_NOFILE)
+FILES_WANTED = 1 << 16
+
+
+def keep_only(fd: int) -> None:
+    """Close, in a fresh child, all descriptors but this one and the first three.
+
+    Among them are other commands' pipes, which would not end while it has them.
+    Its limit of open files is what the engine gave.
+
+    """
+    forget_nodes()
+    os.closerange(3, fd)
+    os.closerange(fd + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    resource.setrlimit(resource.RLIMIT_NOFILE, FILES_LIMITS)

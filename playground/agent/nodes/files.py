@@ -1,0 +1,74 @@
+"""Files put into nodes and taken out of them."""
+
+from __future__ import annotations
+
+import base64
+import errno
+import os
+from collections.abc import Sequence
+
+from playground.agent.kernel.ids import give_to
+from playground.agent.nodes.entering import inside
+from playground.agent.nodes.regular_files import open_regular, read_regular, write_all
+from playground.agent.nodes.users import find_account, find_group
+from playground.agent.protocol import Request
+
+
+def files(nodes: Sequence[Request], contents: Sequence[str] = ()) -> None:
+    shared = [base64.b64decode(content) for content in contents]
+    for node in nodes:
+        # Decoded before: codecs and the like must not be looked for inside.
+        decoded = [
+            shared[entry["content"]]
+            if isinstance(entry["content"], int)
+            else base64.b64decode(entry["content"])
+            for entry in node["files"]
+        ]
+        with inside(node["pid"]):
+            for entry, content in zip(node["files"], decoded, strict=True):
+                try:
+                    _write_file(entry, content)
+                except OSError as error:
+                    raise type(error)(
+                        error.errno,
+                        f"cannot write {entry['path']} in the node of pid {node['pid']}: "
+                        f"{error.strerror}",
+                    ) from None
+
+
+def _write_file(entry: Request, content: bytes) -> None:
+    path = entry["path"]
+    if not path.startswith("/"):
+        raise OSError(errno.EINVAL, "the path must begin with /")
+    folder = path.rpartition("/")[0]
+    if folder and not os.path.isdir(folder):
+        os.makedirs(folder, 0o755, exist_ok=True)
+    append = entry.get("append", False)
+    fd = open_regular(path, os.O_APPEND if append else 0)
+    try:
+        if not append:
+            os.ftruncate(fd, 0)
+        write_all(fd, content)
+        uid, gid = entry.get("uid", 0), entry.get("gid", 0)
+        give_to(
+            fd,
+            find_account(uid).uid if isinstance(uid, str) else uid,
+            find_group(gid) if isinstance(gid, str) else gid,
+        )
+        # After the change of owner, which clears set-user-id bits.
+        os.fchmod(fd, entry.get("mode", 0o644))
+    finally:
+        os.close(fd)
+
+
+def read_file(pid: int, path: str, tail_bytes: int | None = None) -> str:
+    if tail_bytes is not None and tail_bytes < 1:
+        raise ValueError(f"tail_bytes is {tail_bytes}, and must be 1 or more")
+    with inside(pid):
+        try:
+            content = read_regular(path, tail_bytes)
+        except OSError as error:
+            raise type(error)(
+                error.errno, f"cannot read {path} in the node: {error.strerror}"
+            ) from None
+    return base64.b64encode(content).decode()

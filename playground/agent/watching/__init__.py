@@ -1,0 +1,1 @@
+"""Looks at what passes: captures, probes, samples, states, readiness."""

@@ -1,0 +1,134 @@
+"""What goes wrong between us and a Docker engine, as sentences for a student."""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Iterator, Sequence
+
+from playground.engines.docker.http import Refused
+from playground.engines.images import Image
+from playground.errors import EngineError, ImageError
+
+
+def build_failed(image: Image, error: str, log: str) -> EngineError:
+    if "no space left on device" in (error + log[-4000:]).lower():
+        return EngineError(NO_SPACE)
+    return ImageError(
+        f"image {image.layer} could not be built from {image.directory}: {error.strip()}; "
+        "if a download failed, look at the network and try again",
+        log,
+    )
+
+
+NO_SPACE = (
+    "the container engine's disk is full; `docker system df` shows what takes the room, and "
+    "`docker system prune` frees what nothing uses"
+)
+
+
+def is_foreign(error: Exception) -> bool:
+    """Whether an error is of the engine or of the way to it, not a mistake of ours."""
+    import docker.errors
+    import requests
+    import urllib3
+    from paramiko import SSHException
+
+    return isinstance(
+        error,
+        Refused
+        | docker.errors.DockerException
+        | requests.RequestException
+        | urllib3.exceptions.HTTPError
+        | http.client.HTTPException
+        | SSHException
+        | EOFError
+        | OSError,
+    )
+
+
+def sentence(error: Exception, doing: str, where: str) -> str:
+    """Say what went wrong between us and the engine, and what to do."""
+    import docker.errors
+    from paramiko import AuthenticationException, SSHException
+
+    causes = list(_causes(error))
+    message = str(getattr(error, "explanation", None) or error)
+    refused = isinstance(error, (Refused, docker.errors.APIError))
+    if "no space left on device" in message.lower():
+        return NO_SPACE
+    if refused:
+        return _refusal_sentence(message, doing)
+    if any(isinstance(cause, docker.errors.TLSParameterError) for cause in causes):
+        return f"the TLS settings for the container engine at {where} are incomplete: {message}"
+    if "too old" in message or "too new" in message:
+        return f"the container engine at {where} and this docker-py do not fit: {message}"
+    if any(isinstance(cause, PermissionError) for cause in causes):
+        return (
+            f"you may not use the container engine at {where} (permission denied): become a "
+            "member of the docker group (sudo usermod -aG docker $USER) and log in again, or "
+            "work as root"
+        )
+    if any(
+        isinstance(cause, AuthenticationException) or "No authentication methods" in str(cause)
+        for cause in causes
+    ):
+        return (
+            f"the machine at {where} does not let you in by ssh: `ssh` to it must work "
+            "without a password, by a key or an agent"
+        )
+    if any(isinstance(cause, SSHException) for cause in causes):
+        return (
+            f"the ssh connection to {where} failed while {doing}: {causes[-1]}; "
+            "`ssh` to it must work without a question"
+        )
+    # BlockingIOError: so many wait for it that it takes nobody more, connect(2) of unix(7).
+    hangs = any(isinstance(cause, (TimeoutError, BlockingIOError)) for cause in causes)
+    if hangs or "timed out" in message:
+        return (
+            f"the container engine at {where} did not answer in time while {doing}: it hangs, or "
+            "the machine is overloaded. If `docker ps` does not answer either, restart the engine "
+            "(systemctl restart docker), which ends what it runs; `playground doctor` says more"
+        )
+    if isinstance(error, docker.errors.DockerException) and not _is_about_the_way(causes):
+        return f"the container engine at {where} cannot be used: {message}"
+    return (
+        f"no container engine answers at {where} (while {doing}): start Docker "
+        "(systemctl start docker, or Docker Desktop), or set DOCKER_HOST to where it is; "
+        f"the system says: {causes[-1]}"
+    )
+
+
+def _refusal_sentence(message: str, doing: str) -> str:
+    lower = message.lower()
+    if "no such image" in lower:
+        return f"{message}: it was removed or never built; run `playground build` and try again"
+    if "no such container" in lower:
+        return f"{message} (while {doing}): the lab was stopped, by somebody else perhaps"
+    if "is already in use" in lower:
+        return f"the engine refuses {doing}: {message}; run `playground sweep` if it is a leftover"
+    if "is not running" in lower:
+        return f"{message} (while {doing}): the lab was stopped, or its container has died"
+    if "range of cpus" in lower:
+        return f"a node asks with cpus= for more processors than the engine has: {message}"
+    return f"the engine refuses {doing}: {message}"
+
+
+def _is_about_the_way(causes: Sequence[BaseException]) -> bool:
+    return any(isinstance(cause, (OSError, EOFError)) for cause in causes[1:])
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error and what led to it, outermost first.
+
+    requests and urllib3 put the cause among an error's arguments, or call it
+    reason, beside Python's own ways.
+
+    """
+    seen: set[int] = set()
+    todo: list[object] = [error]
+    while todo:
+        item = todo.pop(0)
+        if isinstance(item, BaseException) and id(item) not in seen:
+            seen.add(id(item))
+            yield item
+            todo += [*item.args, getattr(item, "reason", None), item.__cause__, item.__context__]

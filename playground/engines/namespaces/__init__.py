@@ -1,0 +1,1 @@
+"""Machines as bare Linux namespaces."""

@@ -1,0 +1,344 @@
+"""An engine without Docker: hosts as bare Linux namespaces.
+
+The library's end of `namespaces.keeper`: it starts one keeper a lab, gives out the
+line to the agent in it, and has its makers make hosts.  Hosts without services
+have the machine's own root below theirs, the others that of a playground image.
+
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import os
+import select
+import shutil
+import signal
+import struct
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from playground.display.progress import Progress, Silent
+from playground.engines import kernel_limits
+from playground.engines.images import Image, image_for
+from playground.engines.namespaces import cgroups
+from playground.engines.namespaces import labels as found_labels
+from playground.engines.namespaces.keeper_line import KeeperLine, Leash
+from playground.engines.namespaces.privileges import (
+    filter_refused,
+    is_root,
+    kernel_refused,
+    user_namespaces_refused,
+)
+from playground.engines.namespaces.rootfs import DEFAULT_PATH, RootFilesystem, machine_root
+from playground.engines.namespaces.roots import ImageRoots
+from playground.engines.seam import Channel, LabLabels, LabRecord, NodeContainer
+from playground.errors import EngineError, NodeDied
+from playground.model.limits import DEFAULT_PROCESSES, Limits
+
+if TYPE_CHECKING:
+    from playground.planning.plan import Plan
+
+# How long processes may take to end that were told to.
+_STOP_LIMIT_S = 30.0
+
+URL = "namespaces:"
+
+
+class NamespacesEngine:
+    """Hosts as bare namespaces of this machine's kernel.
+
+    Needs Linux and nothing else; hosts with services need an image, which is made
+    at the first use.  As an ordinary user, where the kernel lets those make user
+    namespaces, it runs hosts without services.  With ``plain_root="image"`` hosts
+    without services have the base image below them too, as they have on Docker,
+    instead of the machine's own root.
+
+    >>> Lab(h1, h2, engine="namespaces")
+
+    """
+
+    def __init__(self, plain_root: str = "machine") -> None:
+        if plain_root not in ("machine", "image"):
+            raise EngineError(
+                f"plain_root={plain_root!r} is neither 'machine', for the machine's own root "
+                "below hosts without services, nor 'image'"
+            )
+        self._plain_root = plain_root
+        self._roots = ImageRoots()
+        self._lock = threading.Lock()
+        # Of a lab that is kept or attached more than one; the last has the makers.
+        self._labs: dict[str, list[KeeperLine]] = {}
+
+    def __repr__(self) -> str:
+        return "NamespacesEngine()"
+
+    @property
+    def url(self) -> str | None:
+        return URL
+
+    def check(self) -> None:
+        """Make sure that this machine can do it; raises `EngineError` with what to do."""
+        if sys.platform != "linux":
+            raise EngineError("bare namespaces need Linux: use a Docker engine here")
+        system = os.uname()
+        reason = (
+            kernel_refused(system.release, is_root())
+            or filter_refused(system.machine, struct.calcsize("P"))
+            or user_namespaces_refused()
+        )
+        if reason:
+            raise EngineError(reason)
+
+    def refuse(self, plan: Plan) -> None:
+        """Raise `EngineError` for what this machine, or this user, cannot make of a plan."""
+        self.check()
+        if not is_root():
+            _refuse_without_root(plan)
+        for node in plan.nodes:
+            if node.limits and (reason := cgroups.refusal(_as_dict(node.limits))):
+                raise EngineError(f"{node.name}: {reason}")
+        filtering = [node.name for node in plan.nodes if node.ruleset]
+        if filtering and shutil.which("nft", path=DEFAULT_PATH) is None:
+            raise EngineError(
+                f"{filtering[0]} translates addresses or filters packets, for which nft is needed: "
+                "install nftables (apt-get install nftables)"
+            )
+        kernel_limits.check(plan)
+
+    def close(self) -> None:
+        """Close the lines to all labs: those without ``keep`` end by that."""
+        with self._lock:
+            lines = [line for lines in self._labs.values() for line in lines]
+            self._labs.clear()
+        for line in lines:
+            line.close()
+
+    # -- images --------------------------------------------------------------
+
+    def image_for(self, services: frozenset[str]) -> Image | None:
+        """Return the image below a host with these services; None: the machine's own root."""
+        return None if not services and self._plain_root == "machine" else image_for(services)
+
+    def ensure_images(self, images: Sequence[Image], progress: Progress | None = None) -> None:
+        """Make what is below the hosts, where it is missing.
+
+        Hosts without services need nothing.  Raises `ImageError` if an image cannot
+        be made.
+
+        """
+        if images:
+            self._roots.ensure(images, progress or Silent())
+
+    def _root(self, tag: str | None) -> RootFilesystem:
+        return machine_root() if tag is None else self._roots.find(tag)
+
+    # -- labs ----------------------------------------------------------------
+
+    def guard(self, lab: LabLabels) -> Leash:
+        """Make the lab's namespaces; the lab ends with what this returns."""
+        with _errors(f"making the namespaces of lab {lab.name}"):
+            _sweep_cgroups()
+            line = KeeperLine(lab.id, environ=lab.as_labels("keeper"), keep=lab.keep)
+        self._add(line)
+        return Leash(line)
+
+    def _add(self, line: KeeperLine) -> None:
+        """Remember a line to a lab, and no longer those that were closed."""
+        with self._lock:
+            lines = [old for old in self._labs.get(line.lab_id, []) if not old.closed]
+            self._labs[line.lab_id] = [*lines, line]
+
+    def start_helper(self, lab: LabLabels) -> Channel:
+        """Return the line to the lab's first agent."""
+        if lab.keep:
+            self._line(lab.id).ready()
+            return self.connect(lab.id)
+        line = self._line(lab.id)
+        line.ready()
+        return line.hand_out()
+
+    def connect(self, lab_id: str) -> Channel:
+        """Start one more agent in the lab, and return the line to it."""
+        keeper = found_labels.find_keeper(lab_id, own=True)
+        if keeper is None:
+            whose = "another user's" if found_labels.find_keeper(lab_id) else "gone: it was stopped"
+            raise EngineError(f"lab {lab_id} cannot be entered: it is {whose}")
+        with _errors(f"entering lab {lab_id}"):
+            line = KeeperLine(lab_id, environ={}, enter=keeper)
+        try:
+            line.ready()
+        except BaseException:
+            line.close()
+            raise
+        self._add(line)
+        return line.hand_out()
+
+    def _line(self, lab_id: str) -> KeeperLine:
+        with self._lock:
+            if lab_id not in self._labs:
+                raise EngineError(f"lab {lab_id} was not started, nor attached, by this program")
+            return self._labs[lab_id][-1]
+
+    def start_nodes(
+        self,
+        lab: LabLabels,
+        nodes: Sequence[NodeContainer],
+        progress: Progress | None = None,
+    ) -> dict[str, int]:
+        """Make the hosts; return the process ids of their first processes by name.
+
+        As the lab's agents count.  Raises `EngineError`; then none of them is left.
+
+        """
+        show: Progress = progress or Silent()
+        roots = {tag: self._root(tag) for tag in {node.image for node in nodes}}
+        line = self._line(lab.id)
+        line.ready()
+        requests = [self._request(node, roots[node.image]) for node in nodes]
+        with show.step("starting the machines", total=len(nodes)) as step:
+            try:
+                pids = line.make(requests, step.advance)
+            except BaseException:
+                with suppress(EngineError):  # the first cause is the one to tell
+                    self.stop(lab.id, [node.name for node in nodes])
+                raise
+        return {node.name: pids[node.name] for node in nodes}
+
+    def _request(self, node: NodeContainer, root: RootFilesystem) -> dict[str, Any]:
+        environ = {
+            "PATH": DEFAULT_PATH,
+            "HOME": "/root",
+            "HOSTNAME": node.hostname,
+            **dict(root.environ),
+        }
+        return {
+            "name": node.name,
+            "hostname": node.hostname,
+            "layers": None if node.image is None else list(root.layers),
+            "environ": environ,
+            "command": list(root.command) or ["sleep", "infinity"],
+            "cwd": root.cwd,
+            "capabilities": list(node.cap_add),
+            "limits": _default_limits() | _as_dict(node.limits),
+        }
+
+    def refuse_dead(self, lab: LabLabels, nodes: Sequence[NodeContainer]) -> None:
+        """Raise `NodeDied` if one of these hosts has ended."""
+        running = self.pids(lab.id)
+        for node in nodes:
+            if node.name not in running:
+                raise NodeDied(
+                    f"{node.name} ended while it was started: its first process was killed, by "
+                    "hand or for want of memory (see dmesg)"
+                )
+
+    def pids(self, lab_id: str) -> dict[str, int]:
+        """Return the process ids of a lab's hosts by name, as its agents count."""
+        return {name: pids[1] for name, pids in found_labels.find_nodes(lab_id).items()}
+
+    def stop(self, lab_id: str, nodes: Sequence[str] | None = None) -> None:
+        """End a lab, or some of its hosts; when it returns they are gone.
+
+        What is gone already is passed over.
+
+        """
+        if nodes is not None:
+            with _errors(f"ending machines of lab {lab_id}"):
+                hosts = found_labels.find_nodes(lab_id)
+                _end(lab_id, [hosts[name][0] for name in nodes if name in hosts], signal.SIGKILL)
+                for name in nodes:
+                    cgroups.remove_group(lab_id, name)
+            return
+        with self._lock:
+            lines = self._labs.pop(lab_id, [])
+        for line in reversed(lines):
+            line.close()
+        with _errors(f"ending lab {lab_id}"):
+            try:
+                keeper = found_labels.find_keeper(lab_id)
+                if keeper is not None:
+                    _end(lab_id, [keeper], signal.SIGTERM)
+            finally:
+                cgroups.remove_lab(lab_id)  # a keeper that was killed has left them
+
+    def labs(self) -> list[LabRecord]:
+        """Return the labs that run on this machine, of those that this user may see."""
+        return found_labels.find_labs()
+
+
+def _refuse_without_root(plan: Plan) -> None:
+    for node in plan.nodes:
+        if node.services:
+            names = ", ".join(settings.service for settings in node.services)
+            raise EngineError(
+                f"{node.name} offers {names}, for which it needs an image, and an ordinary user "
+                "can run hosts without services only: run this as root, take the services away, "
+                'or use a Docker engine, Lab(engine="docker")'
+            )
+        if node.limits:
+            raise EngineError(
+                f"{node.name} has limits, and an ordinary user cannot have the kernel hold them: "
+                "run this as root, or take memory_mb, cpus and processes away"
+            )
+
+
+@functools.cache
+def _default_limits() -> dict[str, Any]:
+    """What holds for every host: a fork bomb is to end in it, where it can be held there."""
+    limits = {"processes": DEFAULT_PROCESSES}
+    return limits if is_root() and cgroups.refusal(limits) is None else {}
+
+
+def _as_dict(limits: Limits) -> dict[str, Any]:
+    return {name: value for name, value in vars(limits).items() if value is not None}
+
+
+def _sweep_cgroups() -> None:
+    """Remove the control groups of labs whose keepers were killed."""
+    # In this order: a lab that has groups has had its labels before.
+    if left := cgroups.lab_ids():
+        # None but this user makes groups here, and none but this user's labs have any.
+        running = {record.id for record in found_labels.find_labs() if record.is_own}
+        cgroups.sweep([lab for lab in left if lab not in running])
+
+
+def _end(lab_id: str, pids: Iterable[int], signum: int) -> None:
+    """End processes of a lab that are no children of ours, and wait for their end."""
+    poll = select.poll()
+    with ExitStack() as handles:
+        left = set()
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                handle = os.pidfd_open(pid)
+                handles.callback(os.close, handle)
+                # The number may have come to mean another process since it was found.
+                if found_labels.belongs(pid, lab_id):
+                    poll.register(handle, select.POLLIN)
+                    left.add(handle)
+                    signal.pidfd_send_signal(handle, signum)
+        deadline = time.monotonic() + _STOP_LIMIT_S
+        while left and (time_left_s := deadline - time.monotonic()) > 0:
+            for fd, _ in poll.poll(time_left_s * 1000):
+                poll.unregister(fd)
+                left.discard(fd)
+    if left:
+        raise EngineError(
+            f"{len(left)} processes of lab {lab_id} are still there after {_STOP_LIMIT_S:g} s"
+        )
+
+
+@contextmanager
+def _errors(doing: str) -> Iterator[None]:
+    """Turn what the system refuses into an `EngineError` with a sentence."""
+    try:
+        yield
+    except OSError as error:
+        advice = ""
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            advice = ": this program has too many files open; close some, or raise `ulimit -n`"
+        raise EngineError(f"{doing} failed: {error.strerror or error}{advice}") from error

@@ -1,0 +1,283 @@
+"""The seam between a lab and what runs its machines.
+
+An engine makes images, starts the machines of a lab, gives their process ids
+and a line to the agent beside them, and takes all of it away again.  `Lab`
+needs no more than `Engine` says.  There are two: `docker.engine`, and
+`namespaces.engine`, which needs no Docker; `WHAT_ONE_CANNOT` says in what
+they differ.
+
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from playground.display.progress import Progress
+from playground.engines import owners
+from playground.engines.images import Image
+from playground.model.limits import NO_LIMITS, Limits
+
+if TYPE_CHECKING:
+    from playground.planning.plan import Plan
+
+# The labels of every container, whatever it is for.
+LAB, NAME, NODE = "playground.lab", "playground.name", "playground.node"
+OWNER, KEEP, ROLE = "playground.owner", "playground.keep", "playground.role"
+MARK = "playground.mark"
+
+
+@dataclass(frozen=True)
+class LabLabels:
+    """What is written on every container of a lab.
+
+    ``owner`` and ``mark`` say which process it belongs to: `engines.owners`.
+
+    """
+
+    id: str
+    name: str
+    owner: str
+    keep: bool = False
+    mark: str = ""
+
+    def as_labels(self, role: str, node: str = "") -> dict[str, str]:
+        labels = {
+            LAB: self.id,
+            NAME: self.name,
+            OWNER: self.owner,
+            KEEP: str(int(self.keep)),
+            ROLE: role,
+            **({MARK: self.mark} if self.mark else {}),
+        }
+        return labels | ({NODE: node} if node else {})
+
+
+@dataclass(frozen=True)
+class NodeContainer:
+    """One host or router as an engine makes it.
+
+    ``image`` is a tag; None where `Engine.image_for` wants none.
+
+    An engine that cannot hold its ``limits`` refuses it before anything is made.
+
+    """
+
+    name: str
+    hostname: str
+    image: str | None
+    cap_add: tuple[str, ...] = ("NET_ADMIN",)
+    limits: Limits = NO_LIMITS
+
+
+@dataclass(frozen=True)
+class LabRecord:
+    """A lab that the engine has containers of.
+
+    ``created`` is the time of its oldest container in seconds since 1970,
+    ``nodes`` are full names; a lab that is just starting may lack some.
+
+    """
+
+    id: str
+    name: str
+    owner: str
+    nodes: tuple[str, ...]
+    created: float
+    keep: bool
+    mark: str = ""
+    # Whose processes it is made of, where the kernel says that; None where the engine
+    # keeps its labels, and whoever may write them may do all else there too.
+    uid: int | None = None
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is this user's; what other users' labels say is no matter."""
+        return owners.is_own(self.owner) if self.uid is None else self.uid == os.geteuid()
+
+    @property
+    def is_strange(self) -> bool:
+        """Whether it is another user's for certain: its name and id take no name and id here."""
+        return self.uid is not None and self.uid != os.geteuid()
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether its program has ended, and it should have ended with it."""
+        return not self.keep and owners.is_gone(self.owner, self.mark)
+
+
+class Channel(Protocol):
+    """A line to an agent's standard input and output; blocking."""
+
+    def read(self, size: int) -> bytes:
+        """Return what comes next, at most `size` bytes; b"" when the line is closed."""
+
+    def write(self, data: bytes) -> None:
+        """Send all of `data`; raises `OSError` when the line is closed."""
+
+    def close(self) -> None:
+        """Close the line; a `read` waiting in another thread returns b""."""
+
+    def stderr_tail(self) -> str:
+        """Return the last that the agent printed to its standard error."""
+
+
+class Guard(Protocol):
+    """What ends a lab whose owner is killed before an agent watches over it."""
+
+    def release(self) -> None:
+        """Stand down: the lab was stopped, or is to outlive its owner.  May be repeated."""
+
+    def abandon(self) -> None:
+        """End the lab now; returns at once."""
+
+
+class Engine(Protocol):
+    """What a lab needs of an engine.
+
+    `guard` comes first of a new lab, then `start_helper` and `start_nodes`, which
+    may be called at once from two threads.
+
+    """
+
+    @property
+    def url(self) -> str | None: ...
+
+    def check(self) -> None: ...
+
+    def refuse(self, plan: Plan) -> None:
+        """Raise `EngineError` for what cannot be made here of a plan; makes nothing."""
+
+    def image_for(self, services: frozenset[str]) -> Image | None: ...
+
+    def ensure_images(self, images: Sequence[Image], progress: Progress) -> None: ...
+
+    def guard(self, lab: LabLabels) -> Guard: ...
+
+    def start_helper(self, lab: LabLabels) -> Channel: ...
+
+    def connect(self, lab_id: str) -> Channel: ...
+
+    def start_nodes(
+        self, lab: LabLabels, nodes: Sequence[NodeContainer], progress: Progress
+    ) -> dict[str, int]: ...
+
+    def refuse_dead(self, lab: LabLabels, nodes: Sequence[NodeContainer]) -> None: ...
+
+    def pids(self, lab_id: str) -> dict[str, int]: ...
+
+    def stop(self, lab_id: str, nodes: Sequence[str] | None = None) -> None: ...
+
+    def labs(self) -> list[LabRecord]: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Something that one of the engines cannot do.
+
+    Each of the others is a sentence that says why, or "" for an engine that can.
+    ``rootless`` is about bare namespaces made by an ordinary user; what the engine
+    cannot do as root, it cannot do so either.
+
+    """
+
+    what: str
+    docker: str = ""
+    namespaces: str = ""
+    rootless: str = ""
+
+    def reason(self, engine: str) -> str:
+        """Return why this engine ("docker", "namespaces", "rootless") cannot; "" if it can."""
+        reason: str = getattr(self, engine)
+        return reason or (self.namespaces if engine == "rootless" else "")
+
+
+# The README has the same table, and tests skip by it alone.
+WHAT_ONE_CANNOT = (
+    Difference(
+        "run without a daemon",
+        docker="A host is a container: Docker's daemon has to run, here or elsewhere, and to let "
+        "this user in.",
+    ),
+    Difference(
+        "make hosts without an image",
+        docker="Every container has an image, which is built or pulled before the first lab.",
+    ),
+    Difference(
+        "run on another machine, or on no Linux",
+        namespaces="It makes hosts of this machine's own kernel: DOCKER_HOST is Docker's alone.",
+    ),
+    Difference(
+        "give hosts without services the programs of an image",
+        namespaces="They have this machine's programs: what is not installed here (nc, tcpdump, "
+        'sudo) they lack. A service, as in services=["ssh"], brings an image, and so does '
+        'NamespacesEngine(plain_root="image").',
+    ),
+    Difference(
+        "let ssh in to hosts without services",
+        namespaces='They have no server of an image: declare them with services=["ssh"].',
+    ),
+    Difference(
+        "keep on disk what a host writes",
+        namespaces="It lies in memory, at most 1 GiB a host, and is gone with the lab.",
+    ),
+    Difference(
+        "hold hosts by AppArmor or SELinux",
+        namespaces="It holds them by namespaces, capabilities and a seccomp filter.",
+    ),
+    Difference(
+        "keep a hostile host out of other networks",
+        docker="All containers are in one user namespace, so root of a host may change each "
+        "network that a link joins it to: its neighbours', and over `lab.machine` or `lab.uplink`, "
+        "which ask for `trust_hosts=True`, the machine's.",
+    ),
+    Difference(
+        "count what hosts take of the kernel apart from root's",
+        docker="To the kernel root of a container is the machine's root: one host may take all "
+        "inotify instances that root has.",
+        rootless="All hosts are this user's, and share what the kernel gives a user.",
+    ),
+    Difference(
+        "tell what a machine that died had printed",
+        namespaces="Its first process prints nowhere.",
+    ),
+    Difference(
+        "offer services",
+        rootless="They need an image, and an image's files have owners that only root can give.",
+    ),
+    Difference(
+        "run commands as another user than root",
+        rootless="Only where newuidmap is installed and /etc/subuid gives the user a range.",
+    ),
+    Difference(
+        "limit memory, processors and processes of a host",
+        rootless="Control groups are root's.",
+    ),
+    Difference(
+        "tell VLANs apart on a kernel without 8021q or VLAN filtering",
+        rootless="The programs that stand in for them (eBPF) only root may load.",
+    ),
+    Difference(
+        "let hosts change files of the system",
+        rootless="They are root's, who is not in the lab's user namespace. /root, /home, /tmp, "
+        "/run and what a lab writes can be changed.",
+    ),
+)
+
+
+def table_of_differences() -> str:
+    """Return `WHAT_ONE_CANNOT` as the README has it: "yes", or why not."""
+    lines = [
+        "| can it ... | `docker` | `namespaces` | `namespaces`, without root |",
+        "|---|---|---|---|",
+    ]
+    for row in WHAT_ONE_CANNOT:
+        cells = [row.reason(name) for name in ("docker", "namespaces", "rootless")]
+        if cells[2] == cells[1]:
+            cells[2] = "no" if cells[1] else ""
+        lines.append("| " + " | ".join([row.what, *(cell or "yes" for cell in cells)]) + " |")
+    return "\n".join(lines)

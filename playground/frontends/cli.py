@@ -1,0 +1,929 @@
+"""The command line, ``playground``.
+
+What a command does lives in other rooms; here are its words: options, help,
+what is printed, the sentence and the exit status when it fails.  The rest of
+playground is imported by the command that needs it, so that ``--help`` and the
+completion of names stay quick.
+
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from playground.errors import (
+    AgentError,
+    BadArgument,
+    LabNotFound,
+    NoSuchNode,
+    NotRunning,
+    PlaygroundError,
+)
+
+if TYPE_CHECKING:
+    from playground.engines.choice import RunningLabs
+    from playground.engines.seam import Engine, LabRecord
+    from playground.lab.lab import Lab
+    from playground.operations.connection.client import Client
+    from playground.operations.connection.handles import Agent, Process
+    from playground.operations.network import Machine
+
+# As shells have it: 127 is a command that is not there (POSIX, Shell Command
+# Language, 2.8.2), 128 + N one that signal N ended.
+NO_SUCH_COMMAND = 127
+SIGNALLED = 128
+
+
+class Failure(click.ClickException):
+    """An error that is shown as ``playground: sentence``; its exit status is 1."""
+
+    def show(self, file: Any = None) -> None:
+        click.echo(f"playground: {self.message}", file=file, err=True)
+
+
+class Commands(click.Group):
+    """The group of commands; the one place where errors become sentences."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            ctx.exit(SIGNALLED + signal.SIGINT)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except BrokenPipeError:
+            # Whoever read our output has enough of it, as `head` has.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(SIGNALLED + signal.SIGPIPE)
+        except Exception as error:
+            if ctx.params.get("debug"):
+                raise
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise Failure(f"what it prints cannot be written: {error.strerror}") from error
+            raise Failure(_sentence(error)) from error
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands in the order of this file: a first visit's order."""
+        return list(self.commands)
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, PlaygroundError):
+        return str(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return (
+        f"{type(error).__name__}: {error}: this is a mistake in playground itself; "
+        "run the same with `playground --debug ...` and report what it prints"
+    )
+
+
+def _choose_engine(ctx: click.Context, parameter: click.Parameter, engine: str | None) -> None:
+    if engine is not None:
+        # Labs that a user's own file declares follow it too.
+        os.environ["PLAYGROUND_ENGINE"] = engine
+
+
+# Before the command and after it: people write it where they think of it.
+engine_option = click.option(
+    "--engine",
+    type=click.Choice(["docker", "namespaces"]),
+    expose_value=False,
+    callback=_choose_engine,
+    help="What runs the machines; by default $PLAYGROUND_ENGINE, else Docker where it answers.",
+)
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda ctx, parameter, asked: _show_version(ctx) if asked else None,
+    help="Show the versions of playground and Python.",
+)
+@engine_option
+@click.option("--quiet", "-q", is_flag=True, help="Show no progress, only results.")
+@click.option("--debug", is_flag=True, help="Show a traceback when something fails.")
+@click.pass_context
+def main(ctx: click.Context, quiet: bool, debug: bool) -> None:
+    """A small, real network on this machine: hosts, routers, switches and links.
+
+    Start with `playground demo`. Then write a file of your own, bring it up with
+    `playground up FILE.py`, and enter a host with `playground shell HOST`.
+    """
+    ctx.obj = quiet
+
+
+# -- arguments that several commands share -----------------------------------
+
+
+def _complete_host(
+    ctx: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    return [
+        CompletionItem(name) for name in sorted(_known(_nodes_of)) if name.startswith(incomplete)
+    ]
+
+
+def _complete_lab(
+    ctx: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    return [
+        CompletionItem(name)
+        for name in sorted(_known(lambda record: [record.name]))
+        if name.startswith(incomplete)
+    ]
+
+
+def _known(names: Callable[[LabRecord], Iterable[str]]) -> set[str]:
+    """All names of running labs, or none: completion is no place for errors."""
+    try:
+        return {name for record in _labs().labs() for name in names(record)}
+    except PlaygroundError:
+        return set()
+
+
+lab_option = click.option(
+    "--lab",
+    "lab_name",
+    metavar="NAME",
+    shell_complete=_complete_lab,
+    help="The lab, by name or id; needed where more than one runs.",
+)
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print it as JSON (RFC 8259), for programs."
+)
+host_argument = click.argument("host", shell_complete=_complete_host)
+
+
+# -- commands ----------------------------------------------------------------
+
+
+@main.command()
+@engine_option
+@click.option("--keep", is_flag=True, help="Leave the network running at the end.")
+@click.pass_obj
+def demo(quiet: bool, keep: bool) -> None:
+    """Show the Internet in miniature at work.
+
+    Builds what images are missing, starts its twelve machines, draws them, and has a host
+    behind a home modem speak HTTP, HTTPS, SMTP, POP, IMAP, FTP, Telnet, SSH and DNS with
+    the others. Leaves nothing behind, unless --keep is given.
+    """
+    from playground.frontends import demo as demonstration
+
+    demonstration.show(keep=keep, quiet=quiet, program=_program())
+
+
+@main.command()
+@engine_option
+@click.option(
+    "--for",
+    "file",
+    metavar="FILE.py",
+    type=click.Path(exists=True, path_type=Path),
+    help="Build only what the lab in this file needs.",
+)
+@click.pass_obj
+def build(quiet: bool, file: Path | None) -> None:
+    """Build the images that hosts are started from.
+
+    Labs do this by themselves when they start; do it beforehand where a class waits, or
+    where the network is about to go. What is built already is left alone.
+    """
+    from playground.display.progress import make_progress
+    from playground.engines.choice import choose
+    from playground.model.services import SERVICES
+
+    if file is None:
+        services = [frozenset(), *(frozenset([name]) for name in SERVICES)]
+    else:
+        from playground.frontends.lab_files import load_lab
+
+        plan = load_lab(file, None, quiet=quiet, say=_sayer(quiet)).plan()
+        services = [frozenset(item.service for item in node.services) for node in plan.nodes]
+    engine = choose()
+    engine.check()
+    images = dict.fromkeys(engine.image_for(names) for names in services)
+    wanted = [image for image in images if image is not None]
+    engine.ensure_images(wanted, make_progress(quiet))
+    for image in wanted:
+        click.echo(image.tag)
+
+
+@main.command()
+@engine_option
+@json_option
+def doctor(as_json: bool) -> None:
+    """Look whether this machine can run labs.
+
+    Checks both engines and their versions, the kernel and free disk space, and says what to do
+    about what is missing. The exit status is 1 if anything will keep labs from working.
+    """
+    from playground.frontends import doctor as room
+
+    marks = {"ok": ("ok", "green"), "warn": ("!!", "yellow"), "fail": ("NO", "red")}
+    findings = room.examine_all()
+    width = max((len(finding.name) for finding in findings), default=0)
+    indent = " " * (width + 6)
+    columns = max(shutil.get_terminal_size().columns, len(indent) + 30)
+    if as_json:
+        _print_json([vars(finding) for finding in findings])
+    for finding in () if as_json else findings:
+        mark, colour = marks[finding.status]
+        click.echo(f"{click.style(mark, fg=colour, bold=True)}  {finding.name:<{width}}", nl=False)
+        lines = [
+            line
+            for text in (finding.detail, finding.advice)
+            for line in textwrap.wrap(text, columns - len(indent), break_on_hyphens=False)
+        ]
+        click.echo("  " + f"\n{indent}".join(lines))
+    failed = sum(finding.status == "fail" for finding in findings)
+    if failed:
+        raise Failure(f"{failed} of these will keep labs from working: see NO above")
+
+
+@main.command()
+@engine_option
+@click.argument("file", type=click.Path(exists=True, path_type=Path))
+@lab_option
+@click.pass_obj
+def up(quiet: bool, file: Path, lab_name: str | None) -> None:
+    """Start the lab declared in FILE.py, and leave it running.
+
+    The file is run as Python, except for what stands under `if __name__ == "__main__":`.
+    It should make one Lab, or only hosts, routers and switches: then the lab is named after the
+    file. With --lab, one of several labs in it. Of a folder that is a package, its
+    __init__.py is run.
+    """
+    from playground.frontends.lab_files import load_lab
+
+    begin = time.monotonic()
+    lab = load_lab(file, lab_name, quiet=quiet, say=_sayer(quiet))
+    if lab.running:
+        # Started by the file itself, as a lab that would end with this program.
+        lab.stop()
+    lab.keep = True
+    lab.start()
+    say_how_to_enter(lab, time.monotonic() - begin)
+    lab.detach()
+
+
+def _sayer(quiet: bool) -> Callable[[str], None]:
+    """Return what shows a sentence about something that goes on."""
+    return lambda text: None if quiet else click.echo(f"playground: {text}", err=True)
+
+
+@main.command("ls")
+@engine_option
+@json_option
+def list_labs(as_json: bool) -> None:
+    """List the labs that run, of every user of an engine here."""
+    records = _labs().labs()
+    if as_json:
+        _print_json([_as_data(record) for record in records])
+        return
+    if not records:
+        click.echo("no lab is running", err=True)
+        return
+    _print_labs(records)
+
+
+def _print_labs(records: Iterable[LabRecord]) -> None:
+    from playground.display.tables import room_of, text_table
+
+    rows = [
+        {
+            "LAB": record.name,
+            "ID": record.id,
+            "MACHINES": " ".join(sorted(_short(node) for node in record.nodes)),
+            "OWNER": record.owner.rpartition(":")[0],
+            "ENDS": _end(record),
+        }
+        for record in records
+    ]
+    click.echo(text_table(rows, room_of(sys.stdout)))
+
+
+def _as_data(record: LabRecord) -> dict[str, Any]:
+    """What is known of a lab, for programs."""
+    return {
+        "name": record.name,
+        "id": record.id,
+        "machines": list(record.nodes),
+        "owner": record.owner.rpartition(":")[0],
+        "own": record.is_own,
+        "created": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="seconds"),
+        "keep": record.keep,
+        "stale": record.is_stale,
+    }
+
+
+def _end(record: LabRecord) -> str:
+    """When a lab will end, in a few words."""
+    if record.keep:
+        return "with `playground down`"
+    if record.is_stale:
+        return "with `playground sweep`: its program has died"
+    return f"with its program, process {record.owner.rpartition(':')[2]}"
+
+
+@main.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@engine_option
+@lab_option
+@click.option("--user", "-u", metavar="NAME", help="The user to run it as, instead of root.")
+@host_argument
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.pass_context
+def run(
+    ctx: click.Context, lab_name: str | None, user: str | None, host: str, command: tuple[str, ...]
+) -> None:
+    """Run a command on HOST.
+
+    Input, both output streams and the exit status are the command's own:
+    `playground run h1 -- ping -c 1 www`. A single word with spaces in it is a line
+    for the host's shell: `playground run h1 'ip addr | grep inet'`.
+    """
+    # click leaves the "--" in place when options are not interspersed.
+    argv = list(command[1:] if command[0] == "--" else command)
+    if not argv:
+        raise click.UsageError("say which command to run: playground run HOST -- COMMAND")
+    if len(argv) == 1 and any(character.isspace() for character in argv[0]):
+        argv = ["sh", "-c", argv[0]]
+    with _reached(host, lab_name) as (agent, pid):
+        ctx.exit(_run_through(agent, pid, argv, user))
+
+
+@main.command()
+@engine_option
+@lab_option
+@click.option("--user", "-u", metavar="NAME", help="The user to be, instead of root.")
+@host_argument
+@click.pass_context
+def shell(ctx: click.Context, lab_name: str | None, user: str | None, host: str) -> None:
+    """Open a shell on HOST, in this terminal."""
+    with _attached(host, lab_name) as lab:
+        ctx.exit(_exit_status(_machine(lab, host).shell(user=user)))
+
+
+@main.command("ssh-config")
+@engine_option
+@lab_option
+@click.option("--file", "in_file", is_flag=True, help="Write it to a file, and print its path.")
+def ssh_config(lab_name: str | None, in_file: bool) -> None:
+    """Print an ssh configuration that reaches every host.
+
+    \b
+    ssh -F $(playground ssh-config --file) h1
+    playground ssh-config > lab.conf; scp -F lab.conf notes.txt h1:
+
+    For ssh, scp and sftp. Nothing listens on this machine for it: ssh speaks through a command, as
+    ProxyCommand in ssh_config(5) has it. The key, the hosts' own keys and the file are written to a
+    folder of yours, which goes with the lab.
+    """
+    with _attached(None, lab_name) as lab:
+        text = _ssh_config(lab)
+        if in_file:
+            # ssh closes all descriptors that it inherits before it reads its configuration
+            # (closefrom(3) in main() of ssh.c), so `ssh -F <(playground ssh-config)` cannot work.
+            path = _folder(lab.id) / "config"
+            _write_private(path, text)
+            click.echo(path)
+        else:
+            click.echo(text, nl=False)
+
+
+@main.command(hidden=True)
+@lab_option
+@host_argument
+@click.pass_context
+def proxy(ctx: click.Context, lab_name: str | None, host: str) -> None:
+    """Speak the SSH protocol of HOST over standard input and output (for ssh-config)."""
+    with _attached(host, lab_name) as lab:
+        # sshd(8) -i: one connection on standard input and output, as inetd would start it. It
+        # needs no network on the host: a student may have broken that, or stopped the service.
+        machine = _machine(lab, host)
+        live = machine.running()
+        if not live.own_programs:
+            raise NotRunning(_no_ssh(machine))
+        ctx.exit(_run_through(live.agent, live.pid, ["/usr/sbin/sshd", "-i"], None))
+
+
+@main.command()
+@engine_option
+@click.argument("lab", metavar="[LAB]", required=False, shell_complete=_complete_lab)
+@click.option("--lab", "lab_name", metavar="NAME", shell_complete=_complete_lab, help="As LAB.")
+@click.option("--all", "everything", is_flag=True, help="All labs of yours, kept or not.")
+@click.option("--yes", "-y", is_flag=True, help="With --all: do not ask.")
+@click.pass_obj
+def down(quiet: bool, lab: str | None, lab_name: str | None, everything: bool, yes: bool) -> None:
+    """Take a lab down, and all that was made for it.
+
+    LAB is a name or an id; it may be left out where you have only one. --all shows which
+    labs it would end, those of programs that run among them, and asks.
+    """
+    named = {name for name in (lab, lab_name) if name is not None}
+    if len(named) + everything > 1:
+        raise click.UsageError("one LAB, --lab NAME or --all: choose one")
+    labs = _labs()
+    records = labs.labs()
+    own = [record for record in records if record.is_own]
+    if everything:
+        chosen = own
+        if own and not yes:
+            _ask_whether_to_end(own)
+    elif not named:
+        chosen = [_only(own, say="say which LAB")]
+    else:
+        (name,) = named
+        fitting = [record for record in records if name in (record.name, record.id)]
+        fitting = [record for record in fitting if not record.is_strange] or fitting
+        chosen = [_only(fitting, name, "say its id")]
+    _remove(labs, chosen, quiet)
+
+
+def _ask_whether_to_end(records: Sequence[LabRecord]) -> None:
+    """Show labs and ask whether to end them all; raises `Failure` for anything but yes."""
+    _print_labs(records)
+    count = f"all {len(records)} of them" if len(records) > 1 else "it"
+    try:
+        if click.confirm(f"End {count}?"):
+            return
+    except click.Abort:
+        click.echo()
+        raise Failure("nothing was taken down: say --yes where nobody can answer") from None
+    raise Failure("nothing was taken down")
+
+
+@main.command()
+@engine_option
+@click.pass_obj
+def sweep(quiet: bool) -> None:
+    """Remove the leftovers of programs that died.
+
+    A lab dies with its program by itself; only an engine that was down at that moment leaves
+    something. Labs that are kept, that run, or that belong to another machine stay.
+    """
+    labs = _labs()
+    _remove(
+        labs,
+        [record for record in labs.labs() if record.is_stale],
+        quiet,
+    )
+
+
+@main.command()
+@engine_option
+@click.argument("container", shell_complete=_complete_host)
+@click.option("--to", metavar="LAB/SWITCH", help="A switch of a lab that runs.")
+@click.option("--new", metavar="NAME", help="A switch of its own, a lab of this name.")
+@click.option("--macvlan", metavar="DEVICE", help="An interface of this machine, shared.")
+@click.option("--physical", metavar="DEVICE", help="An interface of this machine, moved in.")
+@click.option("--dummy", is_flag=True, help="An interface that leads nowhere.")
+@click.option("--interface", "-i", metavar="NAME", help="Its name; by default the next ethN.")
+@click.option("--mac", metavar="MAC", help="Its MAC address.")
+@click.option("--address", "-a", "addresses", multiple=True, metavar="ADDRESS/LENGTH")
+@click.option("--dhcp", is_flag=True, help="Ask for an address, and keep it renewed.")
+@click.option("--gateway", metavar="ADDRESS", help="Make this the container's default route.")
+@click.option("--route", "routes", multiple=True, metavar="PREFIX[=GATEWAY]")
+@click.option("--mtu", "mtu_bytes", type=int, metavar="BYTES")
+@click.option("--vlan", type=int, metavar="NUMBER", help="An access port of this VLAN.")
+@click.option("--subnet", metavar="PREFIX", help="With --new: the network on that switch.")
+@click.option(
+    "--trust-hosts",
+    is_flag=True,
+    help="With --macvlan, for a host on Docker: what runs there may change this machine's network.",
+)
+def plug(
+    container: str,
+    to: str | None,
+    new: str | None,
+    routes: tuple[str, ...],
+    subnet: str | None,
+    **how: Any,
+) -> None:
+    """Give any running container one more interface.
+
+    CONTAINER is a host of a lab, the name or id of a container that Docker runs, made by playground
+    or not, or a process id. Say what to plug it into: --to, --new, --macvlan, --physical
+    or --dummy. --address and --route may be given more than once; without an address it is only
+    connected. Needs root, but for Docker.
+    """
+    from playground.lab import plug as plugging
+    from playground.operations.network import Switch
+
+    places = (to, new, how["macvlan"], how["physical"], how["dummy"] or None)
+    if sum(place is not None for place in places) != 1:
+        raise click.UsageError(
+            "say once what to plug it into: --to LAB/SWITCH, --new SWITCH, --macvlan DEVICE, "
+            "--physical DEVICE or --dummy"
+        )
+    if how["dhcp"] and (how["addresses"] or how["gateway"]):
+        raise click.UsageError(
+            "with --dhcp addresses and gateway come from the server: leave --address and "
+            "--gateway out"
+        )
+    place = Switch(new, subnet=subnet) if new is not None else to
+    ways = {prefix: via or None for prefix, _, via in (text.partition("=") for text in routes)}
+    found = plugging.plug(_container(container), place, routes=ways, **how)
+    addresses = " ".join(found.addresses) or "no address"
+    click.echo(f"{found.interface} of {container} is plugged into {found.to}: {addresses}")
+
+
+@main.command()
+@engine_option
+@click.argument("container", shell_complete=_complete_host)
+@click.argument("interface", required=False)
+def unplug(container: str, interface: str | None) -> None:
+    """Take out again what `playground plug` has given to CONTAINER.
+
+    INTERFACE may be left out where there is one. The default route that was there before comes
+    back, and an interface of the machine goes back to it.
+    """
+    from playground.lab import plug as plugging
+
+    plugging.unplug(_container(container), interface)
+
+
+@main.command()
+@engine_option
+@click.argument("container", shell_complete=_complete_host)
+@click.argument("interface", default="eth1")
+@click.option("--timeout", "timeout_s", type=float, metavar="SECONDS", help="Give up after it.")
+def wait(container: str, interface: str, timeout_s: float | None) -> None:
+    """Wait until CONTAINER has an INTERFACE (eth1) that is up and connected.
+
+    It is the start of what needs the interface: `playground wait web && docker exec web nginx`.
+    The exit status is 1 if it has not come about within --timeout.
+    """
+    from playground.lab import plug as plugging
+
+    which = _container(container)
+    begin = time.monotonic()
+    if plugging.wait_plugged(which, interface, min(_SILENT_S, timeout_s or _SILENT_S)):
+        return
+    there = ", ".join(plugging.interfaces_of(which)) or "none"
+    left = None if timeout_s is None else timeout_s - (time.monotonic() - begin)
+    if left is None or left > 0:
+        click.echo(
+            f"playground: {container} has no interface {interface} that is up yet (it has: "
+            f"{there}); waiting for it",
+            err=True,
+        )
+        if plugging.wait_plugged(which, interface, left):
+            return
+        there = ", ".join(plugging.interfaces_of(which)) or "none"
+    raise Failure(
+        f"{container} has no interface {interface} that is up after {timeout_s:g} s; it has: "
+        f"{there}"
+    )
+
+
+# Whoever waits for an interface of another name should hear of it.
+_SILENT_S = 2.0
+
+
+def _container(name: str) -> str | int:
+    """A name, or a process id: no container is called by a short number alone."""
+    return int(name) if name.isdigit() and len(name) < 8 else name
+
+
+@main.command()
+@click.pass_context
+def version(ctx: click.Context) -> None:
+    """Print the versions of playground and Python."""
+    _show_version(ctx)
+
+
+def _show_version(ctx: click.Context) -> None:
+    import platform
+    from importlib import metadata
+
+    try:
+        own = metadata.version("network-playground")
+    except metadata.PackageNotFoundError:
+        own = "(not installed)"
+    click.echo(f"playground {own}, Python {platform.python_version()}")
+    ctx.exit()
+
+
+def _program() -> str:
+    """What the reader types to run this program: its name, or a path to it."""
+    ours = Path(sys.argv[0])
+    if ours.name != "playground" or shutil.which("playground"):
+        return "playground"
+    near = os.path.relpath(ours)
+    return near if not near.startswith("..") else str(ours.absolute())
+
+
+def say_how_to_enter(lab: Lab, took_s: float) -> None:
+    """Print that a kept lab is up, and the commands with which to use it."""
+    from playground.operations.network import Host, Switch
+
+    nodes = [node for node in lab.nodes if not isinstance(node, Switch)]
+    first = next((node for node in nodes if isinstance(node, Host)), nodes[0]).short
+    name, program = shlex.quote(lab.name), _program()
+    count = f"{len(nodes)} machine{'s' if len(nodes) != 1 else ''}"
+    click.echo(f"lab {lab.name} is up: {count} in {took_s:.1f} s")
+    ways = [
+        ("enter a machine", f"{program} shell {first}"),
+        ("run something", f"{program} run {first} -- ip route"),
+    ]
+    with_server = [node.short for node in nodes if node.running().own_programs]
+    if with_server:
+        reached = first if first in with_server else with_server[0]
+        users = ", ".join(f"{name} / {password}" for name, password in lab.users.items())
+        ways += [
+            ("use ssh", f"ssh -F $({program} ssh-config --file) {reached}"),
+            ("user / password", users or "none"),
+            ("root's password", lab.root_password),
+        ]
+    ways.append(("take it down", f"{program} down {name}"))
+    for title, text in ways:
+        click.echo(f"  {title + ':':<17} {text}")
+
+
+# -- labs that run -----------------------------------------------------------
+
+
+def _labs() -> RunningLabs:
+    from playground.engines.choice import RunningLabs
+
+    return RunningLabs()
+
+
+def _short(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def _nodes_of(record: LabRecord) -> list[str]:
+    """The names by which the machines of a lab may be called."""
+    return [name for node in record.nodes for name in dict.fromkeys((node, _short(node)))]
+
+
+@contextmanager
+def _attached(host: str | None, lab_name: str | None) -> Iterator[Lab]:
+    """Enter the lab meant: the one named, else the only one that has this host."""
+    from playground.lab.lab import Lab
+
+    with closing(_labs()) as labs:
+        engine, record = _meant(labs, host, lab_name)
+        with Lab.attach(record.id, engine=engine, quiet=True) as lab:
+            yield lab
+
+
+@contextmanager
+def _reached(host: str, lab_name: str | None) -> Iterator[tuple[Client, int]]:
+    """Enter the lab meant as far as one command needs it: its agent, and the host's process.
+
+    Without the lab's plan, whose rooms take longer to import than the command to run.
+
+    """
+    from playground.operations.connection.client import Client
+
+    with closing(_labs()) as labs:
+        engine, record = _meant(labs, host, lab_name)
+        pids = {name.lower(): pid for name, pid in engine.pids(record.id).items()}
+        pids = {_short(name): pid for name, pid in pids.items()} | pids
+        if host.lower() not in pids:
+            # A switch, or nobody: the lab itself knows the sentence.
+            with _attached(host, lab_name) as lab:
+                live = _machine(lab, host).running()
+            raise NotRunning(f"{host} does not run any more (process {live.pid})")
+        with closing(Client(engine.connect(record.id))) as client:
+            client.hello()
+            yield client, pids[host.lower()]
+
+
+def _meant(labs: RunningLabs, host: str | None, lab_name: str | None) -> tuple[Engine, LabRecord]:
+    """Return the lab that is named, or the only one that has this host, and its engine."""
+    if lab_name is None:
+        records = labs.labs()
+        if host is not None and records:
+            # Names are compared without case (RFC 4343).
+            wanted = host.lower()
+            records = [
+                record
+                for record in records
+                if wanted in (name.lower() for name in _nodes_of(record))
+            ]
+            if not records:
+                raise NoSuchNode(
+                    f"no lab that runs has a machine {host!r}: `playground ls` shows them"
+                )
+        if not records:
+            raise LabNotFound("no lab is running: start one with `playground up FILE.py`")
+        # A neighbour's lab on the same engine is not in the way.
+        lab_name = _only([record for record in records if record.is_own] or records).id
+    return labs.find(lab_name)
+
+
+def _only(
+    records: Sequence[LabRecord], name: str | None = None, say: str = "say --lab NAME"
+) -> LabRecord:
+    """Return the one lab there is to choose; ``name`` is what was asked for, if anything."""
+    if not records and name is None:
+        raise LabNotFound("no lab of yours is running: start one with `playground up FILE.py`")
+    if not records:
+        raise LabNotFound(f"no lab {name!r} is running: `playground ls` lists those that are")
+    if len(records) > 1:
+        names = ", ".join(f"{record.name} ({record.id})" for record in records)
+        raise LabNotFound(f"more than one lab fits: {say}, one of {names}")
+    return records[0]
+
+
+def _machine(lab: Lab, name: str) -> Machine:
+    from playground.operations.network import Machine
+
+    node = lab[name]
+    if not isinstance(node, Machine):
+        raise NotRunning(f"{name} is a switch: nothing can run on it; choose a host or router")
+    return node
+
+
+def _remove(labs: RunningLabs, records: Sequence[LabRecord], quiet: bool) -> None:
+    from playground.display.progress import make_progress
+
+    progress = make_progress(quiet)
+    for record in records:
+        with progress.step(f"taking down lab {record.name}"):
+            labs.stop(record)
+        with suppress(BadArgument):  # what has no folder has none to remove
+            shutil.rmtree(_folder(record.id), ignore_errors=True)
+        click.echo(f"lab {record.name} ({record.id}) is down")
+    if not records:
+        click.echo("there was nothing to take down", err=True)
+    _forget_folders({record.id for record in labs.labs()})
+
+
+def _print_json(data: Any) -> None:
+    click.echo(json.dumps(data, indent=2, ensure_ascii=False, default=str))
+
+
+# -- a process whose streams are ours ----------------------------------------
+
+
+def _run_through(agent: Agent, pid: int, argv: Sequence[str], user: str | None) -> int:
+    """Run a command with our own streams as its own; return our exit status."""
+    try:
+        process = agent.spawn(pid, argv, user=user, stdin=True)
+    except AgentError as error:
+        if error.errno is None:
+            raise
+        click.echo(f"playground: {error}", err=True)
+        return NO_SUCH_COMMAND
+    # A daemon: when the command ends, nobody waits for input that may never come.
+    threading.Thread(target=_feed, args=(process,), daemon=True).start()
+    errors = threading.Thread(target=_copy, args=(process, process.read_stderr, 2))
+    errors.start()
+    try:
+        _copy(process, process.read_stdout, 1)
+        errors.join()
+        return _exit_status(process.wait())
+    except KeyboardInterrupt:
+        process.signal(signal.SIGINT)
+        try:
+            process.wait(timeout_s=2)
+        except TimeoutError:
+            process.signal(signal.SIGKILL)
+        raise
+
+
+def _feed(process: Process) -> None:
+    try:
+        while data := os.read(0, 65536):
+            process.write(data)
+        process.close_stdin()
+    except (OSError, PlaygroundError):
+        # No input at all, or the command has ended.
+        return
+
+
+def _copy(process: Process, read: Callable[[], bytes], descriptor: int) -> None:
+    try:
+        while data := read():
+            view = memoryview(data)
+            while view:
+                view = view[os.write(descriptor, view) :]
+    except BrokenPipeError:
+        # What the kernel would do to a command whose reader has gone.
+        process.signal(signal.SIGPIPE)
+        while read():
+            pass
+
+
+def _exit_status(returncode: int | None) -> int:
+    if returncode is None:
+        return 0
+    return returncode if returncode >= 0 else SIGNALLED - returncode
+
+
+# -- ssh ---------------------------------------------------------------------
+
+
+def _folder(lab_id: str) -> Path:
+    """The folder of one lab's ssh keys, in the user's own cache.
+
+    Raises `BadArgument` for an id that is no plain name: it is the text of a
+    label, which any user of the engine can set, and the folder is removed.
+
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", lab_id):
+        raise BadArgument(f"{lab_id!r} is no id of a lab: nothing is kept under it")
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "playground" / lab_id
+
+
+def _forget_folders(running: set[str]) -> None:
+    """Remove the keys of labs that are gone; they open nothing any more."""
+    top = _folder("x").parent
+    if top.is_dir():
+        for folder in top.iterdir():
+            if folder.name not in running and (folder / "key").is_file():
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _ssh_config(lab: Lab) -> str:
+    """Write the keys of a lab and return the text of an ssh_config(5)."""
+    from playground.operations.network import Switch
+
+    folder = _folder(lab.id)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadArgument(
+            f"the keys of lab {lab.name} cannot be kept in {folder.parent}: {error.strerror}; "
+            "set XDG_CACHE_HOME to a folder that you may write to, as in "
+            "`XDG_CACHE_HOME=/tmp/$USER playground ssh-config`"
+        ) from error
+    nodes = [node for node in lab.nodes if not isinstance(node, Switch)]
+    _write_private(folder / "key", lab.private_key)
+    _write_private(
+        folder / "known_hosts",
+        "".join(f"{node.name} {lab.host_key(node.name)}\n" for node in nodes),
+    )
+    # -P: ssh is called in any folder, where a file random.py may lie.
+    command = shlex.join([sys.executable, "-P", "-m", "playground", "proxy", "--lab", lab.id])
+    blocks = [f"# The machines of lab {lab.name}, by `playground ssh-config`.\n"]
+    for node in nodes:
+        if not node.running().own_programs:
+            blocks.append(f"# {_no_ssh(node)}\n")
+            continue
+        names = " ".join(dict.fromkeys((node.short, node.name)))
+        # %% because ssh_config(5) expands % in a ProxyCommand.
+        blocks.append(
+            f"Host {names}\n"
+            f"    HostName {node.name}\n"
+            f"    HostKeyAlias {node.name}\n"
+            f"    ProxyCommand {command.replace('%', '%%')} {node.name}\n"
+        )
+    blocks.append(
+        "Host *\n"
+        "    User root\n"
+        f'    IdentityFile "{folder / "key"}"\n'
+        "    IdentitiesOnly yes\n"
+        f'    UserKnownHostsFile "{folder / "known_hosts"}"\n'
+        "    GlobalKnownHostsFile none\n"
+        "    StrictHostKeyChecking yes\n"
+    )
+    return "\n".join(blocks)
+
+
+def _no_ssh(node: Machine) -> str:
+    return (
+        f"{node.name} has this machine's programs and no server of its own: declare it with "
+        'services=["ssh"] to reach it by ssh'
+    )
+
+
+def _write_private(path: Path, text: str) -> None:
+    # ssh refuses a key that others may read.
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text if text.endswith("\n") else text + "\n")
+
+
+if __name__ == "__main__":
+    main(prog_name="playground")

@@ -1,0 +1,1 @@
+"""A lab: brought up, changed while it runs, saved, taken down."""

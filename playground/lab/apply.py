@@ -1,0 +1,623 @@
+"""Applying changes: plans turned into the agent's requests, and sent.
+
+Each function takes a line to the agent, the process id of every node's first
+process, and what to do; none keeps anything.  All ids are of the agent's own
+pid namespace.
+
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import dataclasses
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from ipaddress import IPv4Interface
+from typing import Any, NamedTuple
+
+from playground.errors import AgentError, NotReady
+from playground.lab.provision import Check, NodeProvision
+from playground.model.services import DHCP, DHCPRelay, File
+from playground.model.switches import PLAIN
+from playground.operations.connection.threads import each
+from playground.operations.nodes.node import Agent
+from playground.planning.difference import Changes, NodeChange, SwitchChange, WireChange, reopened
+from playground.planning.plan import Plan
+from playground.planning.plan_parts import (
+    OwnRoutePlan,
+    OwnRulePlan,
+    RoutePlan,
+    SwitchPlan,
+    WireEnd,
+    WirePlan,
+)
+
+Pids = Mapping[str, int]
+
+# A server answers in milliseconds; a relayed one waits for routes that are found.
+LEASE_TIMEOUT_S = 20.0
+
+
+def wire(agent: Agent, pids: Pids, plan: Plan, change: Changes) -> None:
+    """Make the bridges and veth pairs that `change` adds.
+
+    All or nothing: what a failing request made is gone when the error comes.
+
+    """
+    if change.bridges or change.wires:
+        agent.call(
+            "wire",
+            bridges=[
+                {"device": item.device}
+                # What a plain bridge is told is the agent's own affair.
+                | ({"settings": item.settings.request()} if item.settings != PLAIN else {})
+                | ({"vlans": True} if item.vlans else {})
+                for item in plan.switches
+                if item.device in change.bridges
+            ],
+            veths=_veths(change.wires, pids, _Ports(plan)),
+        )
+
+
+def unwire(agent: Agent, pids: Pids, plan: Plan, change: Changes) -> None:
+    """Remove again the bridges and veth pairs that `change` adds.
+
+    What is gone already, with a node that has died for instance, is passed over.
+
+    """
+    ports = _Ports(plan)
+    agent.call(
+        "unwire",
+        bridges=[{"device": device} for device in change.bridges],
+        veths=[
+            ports.end(end, pids)
+            for pair in change.wires
+            for end in (pair.a, pair.b)
+            if end.node in pids or end.node in ports.devices
+        ],
+    )
+
+
+class Plumbing:
+    """What the links of one running lab are made of, in the words of the agent's requests.
+
+    ``plan`` returns the plan as it is at the time.
+
+    """
+
+    def __init__(self, plan: Callable[[], Plan], pids: Pids) -> None:
+        self._plan = plan
+        self._pids = pids
+
+    @cached_property
+    def _ports(self) -> _Ports:
+        return _Ports(self._plan())
+
+    @property
+    def switches(self) -> Collection[str]:
+        """The names of all switches."""
+        return self._ports.devices.keys()
+
+    def ends(self, wire: WirePlan) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return both ends of a wire."""
+        return self._ports.end(wire.a, self._pids), self._ports.end(wire.b, self._pids)
+
+    def cut(self, wire: WirePlan) -> list[dict[str, Any]]:
+        """Return the ends that are set down where the cable is pulled."""
+        return [self._ports.end(end, self._pids) for end in wire.cut(self.switches)]
+
+    def reopening(self, wire: WirePlan) -> list[dict[str, Any]]:
+        """Return what the kernel has forgotten of the nodes at a wire that was down."""
+        return [_network(change, self._pids) for change in reopened(self._plan(), wire)]
+
+    def impairing(self, wire: WirePlan, wanted: WirePlan) -> list[dict[str, Any]]:
+        """Return the directions that are to be impaired in another way, where they leave."""
+        ends = self.ends(wire)
+        return [
+            {
+                "pid": leaves["pid"],
+                "interface": leaves["interface"],
+                # A link of two switches goes with the lab's own namespace.
+                "watch": leaves["pid"] or arrives["pid"],
+                "impairment": new.request(wanted.mtu_bytes) if new else None,
+                "before": old.request(wanted.mtu_bytes) if old else None,
+            }
+            for leaves, arrives, new, old in (
+                (ends[1], ends[0], wanted.toward_a, wire.toward_a),
+                (ends[0], ends[1], wanted.toward_b, wire.toward_b),
+            )
+            if new != old
+        ]
+
+    def there(self, wire: WirePlan) -> bool:
+        """Tell whether nodes at both ends run."""
+        return all(end.node in self._pids or end.node in self.switches for end in (wire.a, wire.b))
+
+
+def plug_in(agent: Agent, plumbing: Plumbing, changes: Iterable[WireChange]) -> None:
+    """Plug in again what is to be up; addresses and routes come by `configure`."""
+    _plug(agent, plumbing, changes, up=True)
+
+
+def rewire(agent: Agent, plumbing: Plumbing, changes: Iterable[WireChange]) -> None:
+    """Impair wires that are there, or leave them alone, and unplug what is to be down."""
+    changes = [change for change in changes if plumbing.there(change.old)]
+    directions = [
+        direction for change in changes for direction in plumbing.impairing(change.old, change.new)
+    ]
+    if directions:
+        agent.call("impair", directions=directions)
+    _plug(agent, plumbing, changes, up=False)
+
+
+def _plug(agent: Agent, plumbing: Plumbing, changes: Iterable[WireChange], up: bool) -> None:
+    ends = [
+        end
+        for change in changes
+        if change.new.up == up != change.old.up and plumbing.there(change.old)
+        for end in plumbing.cut(change.old)
+    ]
+    if ends:
+        agent.call("link", ends=ends, up=up)
+
+
+def switch(agent: Agent, changes: Iterable[SwitchChange]) -> None:
+    """Change how switches learn, keep loops open, tell VLANs apart and mirror ports."""
+    if requests := [switch_request(change.old, change.new) for change in changes]:
+        agent.call("switch", bridges=requests)
+
+
+def switch_request(old: SwitchPlan, new: SwitchPlan) -> dict[str, Any]:
+    """Return what turns one switch into another, as the agent takes it."""
+    before = old.mirror if old.mirror != new.mirror else None
+    return {
+        "device": new.device,
+        "settings": new.settings.request(),
+        "ports": [port.request() for port in old.moved(new)],
+        "unmirror": list(dict.fromkeys((*before.entering, *before.leaving))) if before else [],
+        "mirror": new.mirror.request() if new.mirror else None,
+    }
+
+
+def remove(agent: Agent, plumbing: Plumbing, wires: Iterable[WirePlan]) -> None:
+    """Take away wires; one that is gone already is passed over."""
+    # Both, for at each may be what stands upon it; the second is gone with the first.
+    ends = [end for wire in wires if plumbing.there(wire) for end in plumbing.ends(wire)]
+    if ends:
+        agent.call("unwire", veths=ends)
+
+
+def forget(agent: Agent, pids: Pids, plan: Plan, wires: Iterable[WirePlan]) -> None:
+    """Let others forget the MAC addresses at wires of a plan that are gone.
+
+    Who gets the address next would wait up to a minute for it (RFC 4861 section 6.3.2,
+    and Linux does so for ARP too).
+
+    """
+    ends = {(end.node, end.interface) for wire in wires for end in (wire.a, wire.b)}
+    gone: dict[str, list[str]] = {}
+    for node in plan.nodes:
+        for item in node.interfaces:
+            if (node.name, item.name) in ends:
+                addresses = [str(address.ip) for address in item.addresses]
+                gone.setdefault(item.segment, []).extend(addresses)
+    nodes = [
+        {"pid": pids[node.name], "interface": item.name, "addresses": gone[item.segment]}
+        for node in plan.nodes
+        for item in node.interfaces
+        if item.segment in gone and node.name in pids and (node.name, item.name) not in ends
+    ]
+    if nodes:
+        agent.call("forget_neighbours", nodes=nodes)
+
+
+def configure(agent: Agent, pids: Pids, inside: Iterable[NodeChange]) -> None:
+    """Set addresses, routes, sysctls and rules inside the nodes."""
+    changing = [change for change in inside if change.node in pids]
+    if changing:
+        agent.call("network", nodes=[_network(_unleased(change), pids) for change in changing])
+    rules = [change for change in changing if change.ruleset is not None]
+    if rules:
+        agent.call(
+            "firewall",
+            nodes=[{"pid": pids[change.node], "ruleset": change.ruleset} for change in rules],
+        )
+
+
+class UnplannedLease(NamedTuple):
+    """An address that a DHCP server gave to an interface, and which is not the planned one."""
+
+    node: str
+    interface: str
+    address: IPv4Interface
+    server: str | None
+    nameservers: tuple[str, ...]
+
+
+def lease(
+    agent: Agent, pids: Pids, plan: Plan, inside: Iterable[NodeChange]
+) -> list[UnplannedLease]:
+    """Let the hosts that are to ask for their addresses do so, then add their routes.
+
+    Returns what others gave than was planned: a server that nobody has declared, or one that
+    was told otherwise meanwhile.  Such a host has the way out that it was given, and none of
+    the plan's routes by that interface.  Raises `NotReady` where no server has answered.
+
+    """
+    asking = [(change, item) for change in inside for item in change.interfaces if item.dhcp]
+    if not asking:
+        return []
+    clients = [
+        {
+            "pid": pids[change.node],
+            "interface": item.name,
+            "watch": pids[change.node],
+            "hostname": plan.node(change.node).short,
+            # Routes are the plan's, as those of all others.
+            "gateway": False,
+            "planned": [str(address) for address in item.addresses],
+        }
+        for change, item in asking
+    ]
+    servers = [
+        pids[node.name]
+        for node in plan.nodes
+        if any(isinstance(settings, (DHCP, DHCPRelay)) for settings in node.services)
+    ]
+    answers = agent.call("lease", clients=clients, timeout_s=LEASE_TIMEOUT_S, servers=servers)
+    unplanned = []
+    for (change, item), answer in zip(asking, answers, strict=True):
+        planned = [str(address) for address in item.addresses if address.version == 4]
+        if answer is None:
+            raise NotReady(
+                f"{change.node} asked by DHCP for {', '.join(planned)} on {item.name} and got no "
+                f"answer within {LEASE_TIMEOUT_S:g} s: look at /var/log/dnsmasq-dhcp.log on the "
+                f"server, and whether anything on the way drops UDP ports 67 and 68"
+            )
+        if answer["address"] not in planned:
+            unplanned.append(
+                UnplannedLease(
+                    change.node,
+                    item.name,
+                    IPv4Interface(answer["address"]),
+                    answer["server"],
+                    tuple(answer["nameservers"]),
+                )
+            )
+    others = {(found.node, found.interface) for found in unplanned}
+    agent.call("network", nodes=[_network(_unleased(change, others), pids) for change, _ in asking])
+    return unplanned
+
+
+def _unleased(change: NodeChange, those: Collection[tuple[str, str]] | None = None) -> NodeChange:
+    """Return a change without what can be only once a server has given the planned address.
+
+    Of all interfaces that ask, or of ``those``, each with its node's name.
+
+    """
+    asking = {
+        item.name
+        for item in change.interfaces
+        if item.dhcp and (those is None or (change.node, item.name) in those)
+    }
+    if not asking:
+        return change
+    interfaces = tuple(
+        dataclasses.replace(item, addresses=tuple(a for a in item.addresses if a.version == 6))
+        if item.name in asking
+        else item
+        for item in change.interfaces
+    )
+    routes = tuple(
+        route
+        for route in change.routes_add
+        if route.interface not in asking or route.destination.version == 6
+    )
+    own = tuple(
+        route
+        for route in change.own_routes_add
+        if not any(hop.interface in asking for hop in route.hops)
+    )
+    return dataclasses.replace(change, interfaces=interfaces, routes_add=routes, own_routes_add=own)
+
+
+def furnish(
+    agent: Agent,
+    pids: Pids,
+    wanted: Mapping[str, NodeProvision],
+    present: Mapping[str, NodeProvision],
+    hashes: Mapping[str, str],
+) -> None:
+    """Write the files and accounts that `wanted` has and `present` has not.
+
+    ``hashes`` maps the passwords of new nodes' users to their hashes.  Where
+    there are many nodes, some are done beside each other, for making a file takes
+    the engine's file system half a millisecond.
+
+    """
+
+    def furnish_some(names: Sequence[str]) -> None:
+        nodes = []
+        contents: dict[bytes, int] = {}
+        for name in names:
+            new = name not in present
+            users = [user.request(hashes) for user in wanted[name].users] if new else []
+            files = [
+                _file(file, contents.setdefault(content, len(contents)))
+                for file, content in _contents(agent, pids, name, wanted, present)
+            ]
+            if users or files:
+                nodes.append({"pid": pids[name], "users": users, "files": files})
+        if nodes:
+            encoded = [base64.b64encode(content).decode() for content in contents]
+            agent.call("furnish", nodes=nodes, contents=encoded)
+
+    names = list(wanted)
+    groups = max(1, min(_MOST_BESIDE, len(names) // _WORTH_BESIDE))
+    each(furnish_some, [names[start::groups] for start in range(groups)])
+
+
+def start_programs(
+    agent: Agent,
+    pids: Pids,
+    wanted: Mapping[str, NodeProvision],
+    present: Mapping[str, NodeProvision],
+) -> list[Check]:
+    """Start the programs that are new, and anew those of which a file has changed.
+
+    A node that was there may need more of them than it did, or less: what is not
+    needed any longer ends.  Those that can be told of a change while they run go on.
+    Returns the checks that tell when all that was started or changed here answers.
+
+    """
+    started = {
+        name: new
+        for name, node in wanted.items()
+        if (new := _without(node.programs, present.get(name)))
+    }
+    if started:
+        agent.call(
+            "boot",
+            nodes=[
+                {"pid": pids[name], "programs": list(programs)}
+                for name, programs in started.items()
+            ],
+        )
+    for name in wanted.keys() & present.keys():
+        if gone := _without(present[name].programs, wanted[name]):
+            _control(agent, pids[name], "exit", gone)
+        changed = [file for file in _changed(name, wanted, present) if file.programs]
+        old = {file.path: file for file in _files(present[name])}
+        programs = {
+            program
+            for file in changed
+            if not _told(agent, pids[name], old.get(file.path), file)
+            for program in file.programs
+            if program not in started.get(name, ())
+        }
+        if programs:
+            # try-restart leaves alone what somebody has stopped: sv(8).
+            _control(agent, pids[name], "try-restart", sorted(programs))
+        if changed:
+            started[name] = wanted[name].programs
+    return [check for name in started for check in wanted[name].checks]
+
+
+def wait_ready(
+    agent: Agent, pids: Pids, checks: Sequence[Check], timeout_s: float
+) -> list[dict[str, Any]]:
+    """Wait until every service answers; return those that did not in time."""
+    if not checks:
+        return []
+    requests = [check.request(pids[check.node]) for check in checks]
+    failures: list[dict[str, Any]] = agent.call("wait_ready", checks=requests, timeout_s=timeout_s)
+    return failures
+
+
+def hash_passwords(agent: Agent, passwords: Iterable[str]) -> dict[str, str]:
+    """Return what stands for each password in shadow(5)."""
+    ordered = sorted(set(passwords))
+    return dict(zip(ordered, agent.call("hash_passwords", passwords=ordered), strict=True))
+
+
+def read_log(agent: Agent, pid: int, paths: Iterable[str]) -> str:
+    """Return the last lines of a service's logs, for an error's text."""
+    lines: list[str] = []
+    for path in paths:
+        with contextlib.suppress(AgentError):  # a log that was never written
+            answer = agent.call("read_file", pid=pid, path=path, tail_bytes=_LOG_BYTES)
+            content = base64.b64decode(answer)
+            lines += content.decode(errors="replace").splitlines()[-_LOG_LINES:]
+    return "\n".join(lines[-_LOG_LINES:])
+
+
+def _changed(
+    name: str, wanted: Mapping[str, NodeProvision], present: Mapping[str, NodeProvision]
+) -> list[File]:
+    there = set(_files(present.get(name)))
+    return [file for file in wanted[name].files if file not in there]
+
+
+def _contents(
+    agent: Agent,
+    pids: Pids,
+    name: str,
+    wanted: Mapping[str, NodeProvision],
+    present: Mapping[str, NodeProvision],
+) -> Iterator[tuple[File, bytes]]:
+    """Yield the files of a node that are to be written, and with what."""
+    old = {file.path: file for file in _files(present.get(name))}
+    for file in _changed(name, wanted, present):
+        content = file.content
+        if file.path in _MERGED and file.path in old:
+            now = base64.b64decode(agent.call("read_file", pid=pids[name], path=file.path))
+            content = _merge(now, old[file.path].content, content)
+        yield file, content
+
+
+# As many requests at a time as keep the two to four cores busy that most machines
+# have, if each has so much to do: a request costs the agent 3 ms by itself.
+_MOST_BESIDE = 4
+_WORTH_BESIDE = 6
+
+# Files that people edit while the lab runs, and the lab too when it grows.
+_MERGED = frozenset({"/etc/hosts"})
+
+# As many lines of a log as one reads to see what went wrong.
+_LOG_LINES = 20
+_LOG_BYTES = 16_384
+
+
+def _merge(now: bytes, old: bytes, new: bytes) -> bytes:
+    """Change a file from `old` to `new` and keep what somebody has added since."""
+    before, after = set(old.splitlines()), new.splitlines()
+    kept = [line for line in now.splitlines() if line not in before]
+    return b"".join(line + b"\n" for line in (*after, *kept))
+
+
+def _file(file: File, content: int) -> dict[str, Any]:
+    return {
+        "path": file.path,
+        "content": content,
+        "mode": file.mode,
+        "uid": file.uid,
+        "gid": file.gid,
+        "append": file.append,
+    }
+
+
+# Of a program of a node's that is told something: how long, and how much it may say.
+_TOLD_LIMIT_S = 30.0
+_TOLD_BYTES = 1 << 20
+
+
+def _told(agent: Agent, pid: int, old: File | None, new: File) -> bool:
+    """Tell the programs that run of a file that has changed, if they can be told."""
+    argv = new.live(old.content, new.content) if old and new.live else None
+    if argv is None:
+        return False
+    process = agent.spawn(pid, argv)
+    try:
+        process.communicate(timeout_s=_TOLD_LIMIT_S, limit_bytes=_TOLD_BYTES)
+        return process.wait(0) == 0
+    except (TimeoutError, BufferError):
+        return False
+
+
+def _without(programs: Sequence[str], node: NodeProvision | None) -> tuple[str, ...]:
+    others = node.programs if node else ()
+    return tuple(program for program in programs if program not in others)
+
+
+def _control(agent: Agent, pid: int, action: str, programs: Sequence[str]) -> None:
+    argv = ["sv", "-w", "10", action, *(f"/run/service/{name}" for name in programs)]
+    try:
+        agent.spawn(pid, argv).communicate(timeout_s=_TOLD_LIMIT_S, limit_bytes=_TOLD_BYTES)
+    except (TimeoutError, BufferError):
+        raise NotReady(
+            f"the programs {', '.join(programs)} of a host were told to {action}, and sv(8) there "
+            f"did not end within {_TOLD_LIMIT_S:g} s: is it that of the image?"
+        ) from None
+
+
+def _files(node: NodeProvision | None) -> tuple[File, ...]:
+    return node.files if node else ()
+
+
+def _veths(wires: Iterable[WirePlan], pids: Pids, ports: _Ports) -> list[dict[str, Any]]:
+    return [
+        {
+            "a": ports.end(pair.a, pids) | ({"mtu_bytes": pair.mtus[0]} if pair.mtus else {}),
+            "b": ports.end(pair.b, pids) | ({"mtu_bytes": pair.mtus[1]} if pair.mtus else {}),
+            "mtu_bytes": pair.mtu_bytes,
+            "offload": pair.offload,
+        }
+        for pair in wires
+    ]
+
+
+class _Ports:
+    """Where a plan's wires end: each switch's bridge, each interface's MAC."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.devices = {switch.name: switch.device for switch in plan.switches}
+        self._ports = {
+            (switch.name, port.port): port for switch in plan.switches for port in switch.ports
+        }
+        self._macs = {(node.name, i.name): i.mac for node in plan.nodes for i in node.interfaces}
+
+    def end(self, end: WireEnd, pids: Pids) -> dict[str, Any]:
+        """Return an end of a wire as the agent takes it."""
+        bridge = self.devices.get(end.node)
+        port = self._ports.get((end.node, end.interface))
+        return {
+            "pid": pids[end.node] if bridge is None else None,
+            "interface": end.interface,
+            "mac": self._macs[end.node, end.interface] if bridge is None else None,
+            "bridge": bridge,
+            **({"vlans": port.request()} if port else {}),
+        }
+
+
+def _network(change: NodeChange, pids: Pids) -> dict[str, Any]:
+    return {
+        "pid": pids[change.node],
+        "interfaces": [
+            {"name": item.name, "addresses": [str(address) for address in item.addresses]}
+            | (
+                {"parent": item.parent, "vlan": item.vlan, "offload": item.offload}
+                if item.vlan is not None
+                else {}
+            )
+            for item in change.interfaces
+        ],
+        "interfaces_remove": [
+            {"name": item.name, "parent": item.parent, "vlan": item.vlan}
+            for item in change.interfaces_remove
+        ],
+        "addresses_remove": [
+            {"interface": interface, "address": str(address)}
+            for interface, address in change.addresses_remove
+        ],
+        "sysctls": dict(change.sysctls),
+        "routes_add": [_route(route) for route in change.routes_add],
+        "routes_remove": [_route(route) for route in change.routes_remove],
+        "own_routes_add": [_own_route(route) for route in change.own_routes_add],
+        "own_routes_remove": [_own_route(route) for route in change.own_routes_remove],
+        "rules_add": [_rule(rule) for rule in change.own_rules_add],
+        "rules_remove": [_rule(rule) for rule in change.own_rules_remove],
+    }
+
+
+def _own_route(route: OwnRoutePlan) -> dict[str, Any]:
+    return {
+        "destination": str(route.destination),
+        "hops": [
+            {"via": None if hop.via is None else str(hop.via), "interface": hop.interface}
+            for hop in route.hops
+        ],
+        "metric": route.metric,
+        "kind": route.kind,
+        "table": route.table,
+    }
+
+
+def _rule(rule: OwnRulePlan) -> dict[str, Any]:
+    return {
+        "family": rule.family,
+        "priority": rule.priority,
+        "source": None if rule.source is None else str(rule.source),
+        "destination": None if rule.destination is None else str(rule.destination),
+        "interface": rule.interface,
+        "mark": rule.mark,
+        "table": rule.table,
+    }
+
+
+def _route(route: RoutePlan) -> dict[str, str | None]:
+    return {
+        "destination": str(route.destination),
+        "via": str(route.via) if route.via is not None else None,
+        "interface": route.interface,
+    }

@@ -1,0 +1,132 @@
+"""What users say to FRR in its own words, read by FRR before and after its daemons run.
+
+Before they start, vtysh(1) reads each text: it knows the grammar of all daemons, and needs
+none of them.  What only a daemon can refuse, such as a neighbour of an unknown group, is
+found when it was told, by what the image's `tell` has written down.
+
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Iterable, Mapping
+
+from playground.errors import NotReady, TopologyError
+from playground.lab.provision import NodeProvision
+from playground.model.frr_lines import Refusal, refusals
+from playground.model.services import FRR_TEXTS, ROUTING, File
+from playground.operations.connection.handles import Agent, Process
+
+# Reading a text without any daemon takes vtysh 15 ms, and 0.4 s for ten thousand lines.
+_READ_LIMIT_S = 30.0
+
+_MOST_NAMED = 5
+
+
+def new_texts(
+    wanted: Mapping[str, NodeProvision], present: Mapping[str, NodeProvision]
+) -> dict[str, list[File]]:
+    """Return the texts that nodes have not been told yet, by the node's name."""
+    found = {}
+    for name, node in wanted.items():
+        known = present[name].files if name in present else ()
+        texts = [
+            file for file in node.files if file.path.startswith(FRR_TEXTS) and file not in known
+        ]
+        if texts:
+            found[name] = texts
+    return found
+
+
+def check_texts(agent: Agent, pids: Mapping[str, int], texts: Mapping[str, list[File]]) -> None:
+    """Let FRR read the texts of nodes on which nothing runs yet.
+
+    Raises `TopologyError` with the lines that it refuses.
+
+    """
+    reading = [
+        (name, file, agent.spawn(pids[name], ["vtysh", "-C", "-f", file.path], merge_stderr=True))
+        for name, files in texts.items()
+        for file in files
+    ]
+    for name, file, process in reading:
+        _refuse(name, file, refusals(_output(name, process, _READ_LIMIT_S)))
+
+
+def wait_told(
+    agent: Agent,
+    pids: Mapping[str, int],
+    texts: Mapping[str, list[File]],
+    wanted: Mapping[str, NodeProvision],
+    timeout_s: float,
+) -> None:
+    """Wait until the daemons of nodes were told their texts.
+
+    Raises `TopologyError` with the lines that a daemon refused, `NotReady` after
+    ``timeout_s`` seconds.
+
+    """
+    waiting = [
+        (
+            name,
+            agent.spawn(
+                pids[name],
+                ["/usr/lib/frr/told", *_daemons(wanted[name].programs)],
+                merge_stderr=True,
+            ),
+        )
+        for name in texts
+    ]
+    for name, process in waiting:
+        parts = _by_text(_output(name, process, timeout_s))
+        for file in texts[name]:
+            _refuse(name, file, refusals(parts.get(file.path, ())))
+
+
+def _output(name: str, process: Process, limit_s: float) -> list[str]:
+    try:
+        said, _ = process.communicate(timeout_s=limit_s)
+    except TimeoutError:
+        process.signal(signal.SIGKILL)
+        raise NotReady(
+            f"FRR on {name} has not taken all that it was told within {limit_s:g} s: look at "
+            f"{name}.services[...].log()"
+        ) from None
+    return said.decode(errors="replace").splitlines()
+
+
+def _daemons(programs: Iterable[str]) -> list[str]:
+    known = {"mgmtd", "zebra", "staticd"}
+    known |= {program for row in ROUTING.values() for program in row.programs}
+    return [program for program in programs if program in known]
+
+
+def _by_text(lines: Iterable[str]) -> dict[str, list[str]]:
+    """Return what was said of each text; each daemon's part is headed by the text's path."""
+    parts: dict[str, list[str]] = {}
+    part: list[str] = []
+    for line in lines:
+        if line.startswith(f"== {FRR_TEXTS}/"):
+            part = parts.setdefault(line.removeprefix("== "), [])
+        part.append(line)
+    return parts
+
+
+def _refuse(name: str, file: File, refused: list[Refusal]) -> None:
+    if not refused:
+        return
+    lines = file.content.decode(errors="replace").split("\n")
+    named = []
+    for number, reason in refused[:_MOST_NAMED]:
+        line = ""
+        with contextlib.suppress(IndexError):
+            line = lines[number - 1].strip()
+        named.append(f"line {number}, {line!r}: {reason}")
+    more = f"; and {len(refused) - _MOST_NAMED} more" if len(refused) > _MOST_NAMED else ""
+    service = file.path.rpartition("/")[2].removesuffix(".conf")
+    title = f"{ROUTING[service].settings.__name__}(configuration=...)"
+    raise TopologyError(
+        f"{name}: FRR refuses lines of its {'frr= text' if service == 'frr' else title}: "
+        f"{'; '.join(named)}{more}"
+    )

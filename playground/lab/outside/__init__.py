@@ -1,0 +1,1 @@
+"""Plumbing that reaches out of labs: into containers, and into the machine."""

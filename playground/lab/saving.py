@@ -1,0 +1,468 @@
+"""A lab as JSON text, and back: what `Lab.attach` finds in the helper.
+
+Saved are the declarations (not as Python objects, which would let whoever runs
+the engine run code here), the plan with all that was chosen, and the
+credentials.  Files and messages of services are saved with their contents.
+
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from ipaddress import ip_address, ip_interface, ip_network
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from playground.errors import PlaygroundError
+from playground.lab.credentials import Credentials
+from playground.model.addresses import Address, InterfaceAddress, Network
+from playground.model.firewall import Default, Policy, Rule
+from playground.model.nat import Masquerade, OneToOne, Translation
+from playground.model.notation import AUTO
+from playground.model.parts import End, LinkBase
+from playground.model.policy_routing import OwnRoute, OwnRule
+from playground.model.services import SERVICES, ServiceSettings, with_contents
+from playground.operations.network import Host, Link, Machine, Node, Router, Switch
+from playground.planning.firewall import with_rules
+from playground.planning.plan import NodePlan, Plan
+from playground.planning.plan_parts import NO_FILTERS, HostsEntry
+
+# The shape of the text; another number is another shape.
+FORMAT = 2
+
+
+class SavedLab(NamedTuple):
+    """What was saved of a running lab."""
+
+    nodes: tuple[Node, ...]
+    ipv6: bool
+    plan: Plan
+    credentials: Credentials
+    converge: bool = True
+
+
+def save(nodes: Iterable[Node], plan: Plan, credentials: Credentials, converge: bool = True) -> str:
+    """Return a running lab as JSON text; `load` is the way back."""
+    nodes = list(nodes)
+    links = sorted({link for node in nodes for link in node.links}, key=lambda link: link.serial)
+    named = _named(links)
+    data = {
+        "format": FORMAT,
+        "converge": converge,
+        "plan": _plan_data(plan),
+        "credentials": credentials.to_data(),
+        "nodes": [_node_data(node) for node in nodes],
+        "links": [_link_data(link) for link in links],
+        "nat": [
+            _nat_data(node, rule, named)
+            for node in nodes
+            if isinstance(node, Router)
+            for rule in node.nat
+        ],
+        "firewalls": {
+            node.name: _policy_data(node.firewall.policy, named)
+            for node in nodes
+            if isinstance(node, Machine) and node.firewall.policy != Policy()
+        },
+        "own_routes": [
+            _own_route_data(route, named)
+            for node in nodes
+            if isinstance(node, Machine)
+            for route in node.own_routes
+        ],
+        "own_rules": [
+            _own_rule_data(rule, named)
+            for node in nodes
+            if isinstance(node, Machine)
+            for rule in node.own_rules
+        ],
+        "mirrors": [
+            {
+                "switch": node.name,
+                "links": [links.index(link) for link in node.mirrored.links],
+                "to": links.index(node.mirrored.to),
+            }
+            for node in nodes
+            if isinstance(node, Switch) and node.mirrored
+        ],
+        "ospf": [
+            {"router": node.name, "link": named.index(link), "cost": said.cost, "area": said.area}
+            for node in nodes
+            if isinstance(node, Router)
+            for link, said in node.ospf_links.items()
+        ],
+        "bgp": [
+            {"router": node.name, "link": named.index(link), "announce": announce}
+            for node in nodes
+            if isinstance(node, Router)
+            for link, announce in node.bgp_links.items()
+        ],
+    }
+    return json.dumps(data)
+
+
+def load(text: str) -> SavedLab:
+    """Return what `save` made text of, with declarations of its own.
+
+    Raises `PlaygroundError` for what another version of playground has saved.
+
+    """
+    try:
+        return _load(json.loads(text))
+    except PlaygroundError:
+        raise
+    # From another machine, by another program: anything may be wrong with it.
+    except Exception as error:
+        raise PlaygroundError(
+            "this lab was started by another version of playground, whose description of it "
+            "cannot be read: use that version, or take the lab down with `playground down`"
+        ) from error
+
+
+def _load(data: Mapping[str, Any]) -> SavedLab:
+    if data["format"] != FORMAT:
+        raise ValueError(f"format {data['format']}, not {FORMAT}")
+    nodes = {item["name"]: _node(item) for item in data["nodes"]}
+    links = _named([_link(item, nodes) for item in data["links"]])
+    for item in data["nat"]:
+        _declare_nat(item, nodes, links)
+    for name, policy in data.get("firewalls", {}).items():
+        machine = nodes[name]
+        assert isinstance(machine, Machine)
+        machine.firewall.policy = _policy(policy, machine, nodes, links)
+    for item in (*data.get("own_routes", ()), *data.get("own_rules", ())):
+        _steer(item, nodes, links)
+    for item in data.get("mirrors", ()):
+        switch = nodes[item["switch"]]
+        assert isinstance(switch, Switch)
+        switch.mirror(*(links[number] for number in item["links"]), to=links[item["to"]])
+    for item in data.get("ospf", ()):
+        router = nodes[item["router"]]
+        assert isinstance(router, Router)
+        router.ospf(links[item["link"]], cost=item["cost"], area=item["area"])
+    for item in data.get("bgp", ()):
+        router = nodes[item["router"]]
+        assert isinstance(router, Router)
+        router.bgp(links[item["link"]], announce=item["announce"])
+    machines = [node for node in nodes.values() if isinstance(node, Machine)]
+    plan = with_rules(_plan(data["plan"]), machines)
+    credentials = Credentials.from_data(data["credentials"])
+    converge = data.get("converge", True)
+    return SavedLab(tuple(nodes.values()), plan.ipv6, plan, credentials, converge)
+
+
+def _named(links: Sequence[LinkBase]) -> list[LinkBase]:
+    """Return links, then the VLANs of trunks: a number in what is saved is a place in this list."""
+    parts = [part for link in links for part in link.attachments if part is not link]
+    return [*links, *parts]
+
+
+# -- declarations ------------------------------------------------------------
+
+
+def _node_data(node: Node) -> dict[str, Any]:
+    data: dict[str, Any] = {"kind": type(node).__name__, "name": node.name}
+    if isinstance(node, Switch):
+        return data | {
+            "subnets": [str(subnet) for subnet in node.subnets],
+            "settings": node.settings.given(),
+            "vlans": [[one, list(map(str, subnets))] for one, subnets in node.vlans.items()],
+        }
+    data["services"] = [_settings_data(settings) for settings in node.declared_services]
+    data["limits"] = dataclasses.asdict(node.limits)
+    data["sysctls"] = node.own_sysctls
+    data["loopback"] = [str(address) for address in node.loopback]
+    if isinstance(node, Router):
+        data |= {"routing": node.routing, "as_number": node.as_number, "frr": node.frr}
+        data["redistribute"] = node.redistribute
+    return data
+
+
+def _node(data: Mapping[str, Any]) -> Node:
+    if data["kind"] == "Switch":
+        return Switch(
+            data["name"],
+            data["subnets"] or None,
+            vlans={number: subnets or None for number, subnets in data.get("vlans", ())} or None,
+            **data.get("settings", {}),
+        )
+    services = [_settings(item) for item in data["services"]]
+    # A lab of before there were any has none.
+    limits = data.get("limits", {}) | {
+        "sysctls": data.get("sysctls"),
+        "loopback": data.get("loopback"),
+    }
+    if data["kind"] == "Router":
+        return Router(
+            data["name"],
+            services,
+            data["routing"],
+            as_number=data.get("as_number"),
+            redistribute=data.get("redistribute"),
+            frr=data.get("frr"),
+            **limits,
+        )
+    return Host(data["name"], services, **limits)
+
+
+def _link_data(link: Link) -> dict[str, Any]:
+    return {
+        "nodes": [end.node.name for end in link.ends],
+        "subnets": [str(subnet) for subnet in link.subnets],
+        "addresses": [_addresses_data(end) for end in link.ends],
+        "names": [end.name for end in link.ends],
+        "macs": [end.mac for end in link.ends],
+        "mtu": list(link.mtus),
+        "offload": link.offload,
+        "dhcp": any(end.dhcp for end in link.ends),
+        "vlan": link.vlan,
+        "trunk": link.carried.all or list(link.trunk),
+        "tagged": [
+            [part.vlan, "dhcp" if end.dhcp else _addresses_data(end)]
+            for part in link.attachments
+            for end in part.ends
+            if end.vlan is not None
+        ],
+        "down": link.is_down,
+        "toward": [impairment.settings() for impairment in link.declared_impairments],
+    }
+
+
+def _addresses_data(end: End) -> list[str] | None:
+    """Return an end's addresses; [] where the lab chooses, None where there are none."""
+    return None if end.unaddressed else [str(address) for address in end.addresses]
+
+
+def _said(data: Any) -> Any:
+    return AUTO if data == [] else data
+
+
+def _link(data: Mapping[str, Any], nodes: Mapping[str, Node]) -> Link:
+    a, b = (nodes[name] for name in data["nodes"])
+    first, second = map(_said, data["addresses"])
+    where: dict[str, Any] = {"subnet": data["subnets"] or None}
+    if isinstance(a, Switch) or isinstance(b, Switch):
+        tagged = {number: _said(item) for number, item in data.get("tagged", ())}
+        own = second if isinstance(a, Switch) else first
+        where["address"] = "dhcp" if data.get("dhcp") else tagged or own
+        where |= {"vlan": data.get("vlan"), "trunk": data.get("trunk") or None}
+    else:
+        where["addresses"] = (first, second)
+    link = Link(
+        a,
+        b,
+        **where,
+        names=data["names"],
+        macs=data["macs"],
+        mtu=data["mtu"],
+        offload=data["offload"],
+    )
+    if data.get("down"):
+        link.down()
+    for end, settings in zip(link.ends, data.get("toward", ()), strict=False):
+        link.impair(**settings, toward=end.node)
+    return link
+
+
+def _nat_data(router: Router, rule: Translation, links: list[LinkBase]) -> dict[str, Any]:
+    data: dict[str, Any] = {"router": router.name, "link": links.index(rule.link)}
+    if isinstance(rule, Masquerade):
+        return data | {
+            "kind": rule.kind,
+            "helpers": list(rule.helpers),
+            "to": None if rule.address is None else str(rule.address),
+        }
+    data["host"] = rule.host.name
+    if isinstance(rule, OneToOne):
+        return data | {"address": str(rule.address)}
+    return data | {"port": rule.port, "to_port": rule.to_port, "protocol": rule.protocol}
+
+
+def _declare_nat(data: Mapping[str, Any], nodes: Mapping[str, Node], links: list[LinkBase]) -> None:
+    router, link = nodes[data["router"]], links[data["link"]]
+    assert isinstance(router, Router)
+    if "host" not in data:
+        # A lab of an earlier version says no more than that it masquerades.
+        how = {name: data[name] for name in ("kind", "helpers") if name in data}
+        if data.get("to") is None:
+            router.masquerade(link, **how)
+        else:
+            router.snat(link, to=data["to"], **how)
+        return
+    host = nodes[data["host"]]
+    assert isinstance(host, Machine)
+    if "address" in data:
+        router.one_to_one(link, address=data["address"], to=host)
+        return
+    router.forward(link, port=data["port"], to=(host, data["to_port"]), protocol=data["protocol"])
+
+
+def _policy_data(policy: Policy, links: list[LinkBase]) -> dict[str, Any]:
+    return {
+        "numbers": policy.numbers,
+        "defaults": [dataclasses.asdict(item) for item in policy.defaults],
+        "rules": [
+            {
+                name: _match_data(value, links)
+                # What says nothing is left out: a node may have thousands of rules.
+                for name, value in vars(rule).items()
+                if value and name != "firewall"
+            }
+            for rule in policy.rules
+        ],
+    }
+
+
+def _match_data(value: Any, links: list[LinkBase]) -> Any:
+    if isinstance(value, (str, int)):
+        return value
+    if isinstance(value, tuple):
+        return [_match_data(item, links) for item in value]
+    if isinstance(value, Link):
+        return {"link": links.index(value)}
+    if isinstance(value, Node):
+        return {"node": value.name}
+    return {"network": str(value)}
+
+
+def _policy(
+    data: Mapping[str, Any], machine: Machine, nodes: Mapping[str, Node], links: list[LinkBase]
+) -> Policy:
+    def match(value: Any) -> Any:
+        if isinstance(value, list):
+            return tuple(match(item) for item in value)
+        if not isinstance(value, dict):
+            return value
+        if "link" in value:
+            return links[value["link"]]
+        return nodes[value["node"]] if "node" in value else ip_network(value["network"])
+
+    return Policy(
+        tuple(
+            Rule(**{name: match(value) for name, value in rule.items()}, firewall=machine.firewall)
+            for rule in data["rules"]
+        ),
+        tuple(Default(**item) for item in data["defaults"]),
+        data["numbers"],
+    )
+
+
+def _own_route_data(route: OwnRoute, links: list[LinkBase]) -> dict[str, Any]:
+    return {
+        "node": route.node.name,
+        "destination": str(route.destination),
+        "via": [{"node": via.name} if isinstance(via, Machine) else str(via) for via in route.via],
+        "link": None if route.link is None else links.index(route.link),
+        "metric": route.metric,
+        "kind": route.kind,
+        "table": route.table,
+    }
+
+
+def _own_rule_data(rule: OwnRule, links: list[LinkBase]) -> dict[str, Any]:
+    return {
+        "node": rule.node.name,
+        "source": None if rule.source is None else str(rule.source),
+        "destination": None if rule.destination is None else str(rule.destination),
+        "link": None if rule.link is None else links.index(rule.link),
+        "mark": rule.mark,
+        "priority": rule.priority,
+        "table": rule.table,
+    }
+
+
+def _steer(data: Mapping[str, Any], nodes: Mapping[str, Node], links: list[LinkBase]) -> None:
+    said = dict(data)
+    machine = nodes[said.pop("node")]
+    assert isinstance(machine, Machine)
+    said["link"] = None if said["link"] is None else links[said["link"]]
+    if "via" not in said:
+        machine.policy_rule(**said)
+        return
+    vias = said.pop("via")
+    via = [nodes[item["node"]] if isinstance(item, dict) else item for item in vias]
+    machine.route(said.pop("destination"), via, **said)
+
+
+# -- settings of services ----------------------------------------------------
+
+
+def _settings_data(settings: ServiceSettings) -> dict[str, Any]:
+    whole = with_contents(settings)
+    return {
+        "service": whole.service,
+        "settings": {
+            field.name: _value_data(getattr(whole, field.name))
+            for field in dataclasses.fields(whole)
+            if field.init
+        },
+    }
+
+
+def _settings(data: Mapping[str, Any]) -> ServiceSettings:
+    kind = SERVICES[data["service"]].settings
+    return kind(**{name: _value(value) for name, value in data["settings"].items()})
+
+
+def _value_data(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return {"bytes": base64.b64encode(value).decode()}
+    if isinstance(value, Mapping):
+        return {"mapping": [[key, _value_data(item)] for key, item in value.items()]}
+    if isinstance(value, (list, tuple)):
+        return [_value_data(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def _value(data: Any) -> Any:
+    if isinstance(data, dict) and "bytes" in data:
+        return base64.b64decode(data["bytes"])
+    if isinstance(data, dict):
+        return {key: _value(item) for key, item in data["mapping"]}
+    return tuple(_value(item) for item in data) if isinstance(data, list) else data
+
+
+# -- the plan ----------------------------------------------------------------
+
+
+def _plan_data(plan: Plan) -> dict[str, Any]:
+    # Rules follow from the declarations, which are saved as well.
+    bare = (dataclasses.replace(node, filters=NO_FILTERS, ruleset="") for node in plan.nodes)
+    data = dataclasses.replace(plan, nodes=tuple(bare)).to_data()
+    # Nodes share their lines of /etc/hosts: each set once, and its number with the nodes.
+    lines: list[list[Any]] = []
+    numbers: dict[int, int] = {}
+    for node, node_data in zip(plan.nodes, data["nodes"], strict=True):
+        node_data["services"] = [_settings_data(settings) for settings in node.services]
+        if id(node.hosts) not in numbers:
+            numbers[id(node.hosts)] = len(lines)
+            lines.append(node_data["hosts"])
+        node_data["hosts"] = numbers[id(node.hosts)]
+    return data | {"hosts": lines}
+
+
+def _plan(data: Mapping[str, Any]) -> Plan:
+    import cattrs  # only here: a lab that nobody attaches to does without
+
+    converter = cattrs.Converter()
+    converter.register_structure_hook(Address, lambda text, _: ip_address(text))
+    converter.register_structure_hook(
+        Address | None, lambda text, _: None if text is None else ip_address(text)
+    )
+    converter.register_structure_hook(InterfaceAddress, lambda text, _: ip_interface(text))
+    converter.register_structure_hook(Network, lambda text, _: ip_network(text))
+    converter.register_structure_hook(
+        Network | None, lambda text, _: None if text is None else ip_network(text)
+    )
+    converter.register_structure_hook(ServiceSettings, lambda item, _: _settings(item))
+    lines = converter.structure(data["hosts"], tuple[tuple[HostsEntry, ...], ...])
+    nodes = [
+        dataclasses.replace(
+            converter.structure(node | {"hosts": []}, NodePlan), hosts=lines[node["hosts"]]
+        )
+        for node in data["nodes"]
+    ]
+    return dataclasses.replace(converter.structure({**data, "nodes": []}, Plan), nodes=tuple(nodes))

@@ -1,0 +1,1 @@
+"""What a user declares: checked at once, pure, and knowing nothing that runs."""

@@ -1,0 +1,170 @@
+"""Bases of the parts of a network: all that rules, NAT and routes know of nodes and links.
+
+`model.topology` builds hosts, routers, switches and links on them.  A declaration
+knows nothing of what runs: a lab that runs it is a `Listener`, which is told of each change.
+
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from playground.errors import NoSuchNode
+from playground.model.addresses import Address, InterfaceAddress
+from playground.model.arguments import shown
+from playground.model.notation import AUTO, check_name, one_or_list
+from playground.model.single import Single
+
+# Declarations are numbered as they are made, so that "in the order declared"
+# means the same from whichever node a lab is collected.
+_serial = itertools.count()
+
+
+def next_serial() -> int:
+    """Return a number above those of all declarations that were made before."""
+    return next(_serial)
+
+
+class Listener(Protocol):
+    """A running lab, as its declarations know it.
+
+    Each call returns when the change is done, or raises with nothing changed.
+
+    """
+
+    def changing(self) -> AbstractContextManager[None]:
+        """Keep what is declared in this block from all others' eyes until it ends."""
+
+    def catch_up(self) -> None:
+        """Do what nodes were told about NAT, routes or VLANs."""
+
+    def change_rules(self, name: str) -> None:
+        """Replace the ruleset of a node by what it is told now."""
+
+
+@contextmanager
+def taken_or_undone(listener: Listener | None, undo: Callable[[], None]) -> Iterator[None]:
+    """Declare a change in this block, and undo it where it is refused.
+
+    Whoever looks at a running lab sees it when it was taken, and else never.
+
+    """
+    with nullcontext() if listener is None else listener.changing():
+        try:
+            yield
+            if listener is not None:
+                listener.catch_up()
+        except BaseException:
+            undo()
+            raise
+
+
+class NodeBase(Single):
+    """What hosts, routers and switches have in common: a name and links.
+
+    ``name`` is the full name, ``short`` its first label, ``links`` the links
+    in the order they were declared.
+
+    """
+
+    name: str
+    short: str
+    links: list[Any]  # of `model.topology.Link`, which is built on this
+
+    def __init__(self, name: str) -> None:
+        self.name = check_name(type(self).__name__, name)
+        self.short = self.name.partition(".")[0]
+        # What it is found by: names are compared without case (RFC 4343).
+        self.calls = frozenset((self.name.lower(), self.short.lower()))
+        self.links = []
+        self.serial = next_serial()
+
+    @property
+    def listener(self) -> Listener | None:
+        """The lab that runs it; None for one that is only declared."""
+        return None
+
+
+class MachineBase(NodeBase):
+    """A node that runs programs: a host or a router."""
+
+    @property
+    def attachments(self) -> list[Any]:
+        """What connects it to networks, in order: its links, of a trunk each VLAN as one."""
+        return [part for link in self.links for part in link.attachments]
+
+
+class SwitchBase(NodeBase):
+    """A node that joins links to one network."""
+
+
+@dataclass(frozen=True, eq=False)
+class End:
+    """One end of a link, as declared.
+
+    ``name`` and ``mac`` are None where the lab shall choose.  ``addresses``
+    holds addresses with their prefix (`IPv4Interface`, `IPv6Interface`) or,
+    where only the segment's subnet says how long that is, without.  With
+    ``dhcp`` the node asks a server for its IPv4 address; with ``unaddressed`` it has none
+    and shall get none.  ``vlan`` is set where frames are tagged with it: an interface of its
+    own upon that of the trunk.
+
+    """
+
+    node: Any  # a host, router or switch: the classes of `model.topology` stand on these
+    name: str | None = None
+    addresses: tuple[Address | InterfaceAddress, ...] = ()
+    mac: str | None = None
+    dhcp: bool = False
+    vlan: int | None = None
+    unaddressed: bool = False
+
+    @property
+    def said(self) -> str:
+        """What would be written of its addresses: 'auto' where the lab chooses."""
+        if self.dhcp:
+            return "'dhcp'"
+        return one_or_list(self.addresses) if self.addresses or self.unaddressed else repr(AUTO)
+
+    def __repr__(self) -> str:
+        parts = [self.node.name]
+        parts += [f"vlan={self.vlan}"] if self.vlan else []
+        parts += [repr(self.name)] if self.name else []
+        parts += [repr([str(address) for address in self.addresses])] if self.addresses else []
+        return f"End({', '.join(parts)})"
+
+
+class LinkBase(Single):
+    """A cable between two nodes, or one VLAN of it."""
+
+    ends: tuple[End, ...]
+
+    @property
+    def trunk(self) -> tuple[int, ...]:
+        """The VLANs that it carries with tags, () where it is no trunk."""
+        raise NotImplementedError
+
+    @property
+    def attachments(self) -> Sequence[LinkBase]:
+        """What it is to the host or router at its end: itself, or each VLAN of a trunk."""
+        raise NotImplementedError
+
+    def end(self, node: NodeBase) -> End:
+        """Return this link's end at `node`; raises `NoSuchNode` if it has none."""
+        for end in self.ends:
+            if end.node is node:
+                return end
+        raise NoSuchNode(f"{self!r} has no end at {shown(getattr(node, 'name', node))}")
+
+    def peer(self, node: NodeBase) -> End:
+        """Return the end that is not at `node`; raises `NoSuchNode` if none is."""
+        return self.ends[1] if self.end(node) is self.ends[0] else self.ends[0]
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """The names of the nodes at its ends."""
+        return self.ends[0].node.name, self.ends[1].node.name

@@ -1,0 +1,1104 @@
+"""The declarations a lab is made of: hosts, routers, switches, links, NAT.
+
+All of it is plain data that is checked the moment it is built and has no
+effect on the machine: no process, no interface, no file.  What can only be
+seen in the whole lab, such as two hosts of one name, is checked by
+`planning.planner` instead.  Two declarations are equal only if they are the
+same object.
+
+>>> home = Switch("home", subnet="192.168.1.0/24")
+>>> h1, modem = Host("h1"), Router("modem")
+>>> Link(home, h1, address="192.168.1.11")
+Link(home, h1, address='192.168.1.11')
+
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from playground.errors import TopologyError
+from playground.model.addresses import Address, InterfaceAddress, Network
+from playground.model.firewall import Firewall
+from playground.model.impairment import NO_IMPAIRMENT, Impairment
+from playground.model.limits import Limits, make_limits
+from playground.model.nat import Translating, Translation
+from playground.model.notation import (
+    AUTO,
+    WITH_PREFIX,
+    OneOrMore,
+    bare,
+    check_bool,
+    check_loopback,
+    check_mac,
+    check_mtus,
+    check_pair,
+    check_services,
+    check_subnets,
+    check_usable,
+    direct_addresses,
+    is_auto,
+    is_empty,
+    is_host_route,
+    kind_of,
+    one_or_list,
+    parse_address,
+    refuse_other_family,
+    several,
+)
+from playground.model.parts import (
+    End,
+    LinkBase,
+    Listener,
+    MachineBase,
+    SwitchBase,
+    next_serial,
+    taken_or_undone,
+)
+from playground.model.policy_routing import Steering
+from playground.model.routing import (
+    OspfLink,
+    check_as_number,
+    check_frr,
+    check_ospf_link,
+    check_redistribute,
+    check_routing,
+)
+from playground.model.services import RoutingDaemon, ServiceSettings
+from playground.model.switches import PLAIN, Mirror, SwitchSettings
+from playground.model.vlans import NO_VLANS, Carried, check_number, check_numbers, listed
+
+
+class Machine(Steering, MachineBase):
+    """A node that runs as a container of its own: a host or a router.
+
+    ``declared_services`` holds the settings of the services it offers;
+    ``services`` (an operation) controls those that run.  ``limits`` is what it
+    may take of the machine; what runs already keeps what it was started with.
+    ``firewall`` is what it lets in, out and through, ``loopback`` the addresses that it has
+    on its loopback interface beside 127.0.0.1.
+
+    """
+
+    def __init__(
+        self,
+        name: str,
+        services: Iterable[str | ServiceSettings] = (),
+        *,
+        memory_mb: int | None = None,
+        cpus: float | None = None,
+        processes: int | None = None,
+        sysctls: Mapping[str, object] | None = None,
+        loopback: OneOrMore = None,
+    ) -> None:
+        super().__init__(name)
+        self._begin_steering(sysctls)
+        self.loopback = check_loopback(f"{type(self).__name__.lower()} {self.name}", loopback)
+        self.declared_services = check_services(self.name, services)
+        self.limits: Limits = make_limits(self.name, memory_mb, cpus, processes)
+        own = ("input", "output")
+        chains = ("forward", *own) if isinstance(self, Router) else own
+        self.firewall = self._make_firewall(chains)
+
+    def _make_firewall(self, chains: Sequence[str]) -> Firewall:
+        return Firewall(self, chains)
+
+    @property
+    def cards(self) -> list[Link]:
+        """What each of its interfaces belongs to, in the order in which a plan has them."""
+        return [part for link in self.links for part in dict.fromkeys((link, *link.attachments))]
+
+    def _options(self) -> list[str]:
+        # Their names alone: settings may hold whole web sites.
+        services = [settings.service for settings in self.declared_services]
+        limits = [
+            f"{name}={value!r}"
+            for name, value in dataclasses.asdict(self.limits).items()
+            if value is not None
+        ]
+        sysctls = [f"sysctls={self.own_sysctls}"] * bool(self.own_sysctls)
+        own = [f"loopback={one_or_list(self.loopback)}"] * bool(self.loopback)
+        return [f"services={services}"] * bool(services) + limits + sysctls + own
+
+
+class Host(Machine):
+    """A machine that runs programs and forwards nothing for others.
+
+    The name is a host name (RFC 1123); one with dots has its first label for a
+    short name too.  ``services`` lists what it offers, by name or as settings
+    such as ``HTTP(files="site/")``.
+
+    ``memory_mb`` limits the memory of all its processes together, in units of
+    2**20 bytes: one that needs more is killed.  ``cpus`` limits their processor
+    time, 0.5 to half of one processor.  Both have no limit where nothing is
+    said.  ``processes`` limits how many processes and threads there may be; by
+    default 4096, so that a fork bomb stays in its host.  ``sysctls`` are settings of
+    its kernel's networking, by the names of sysctl(8).
+
+    ``loopback`` is an address of its own, "10.10.10.1/32", or several, of IPv6 too: they
+    are on its interface lo, and reached by whichever of its links there is a way.
+
+    Raises `TopologyError` for a bad name, an unknown service, or a limit that
+    nothing could run in.
+
+    >>> Host("www.example.com", services=["http"])
+    Host('www.example.com', services=['http'])
+    >>> Host("h1", memory_mb=64, cpus=0.5, processes=100)
+    Host('h1', memory_mb=64, cpus=0.5, processes=100)
+
+    """
+
+    def __repr__(self) -> str:
+        return f"Host({', '.join([repr(self.name), *self._options()])})"
+
+
+def _lines(text: str) -> str:
+    count = len(text.splitlines())
+    return f"{count} line{'s' * (count != 1)}"
+
+
+class Router(Translating, Machine):
+    """A machine that forwards what others send to each other.
+
+    With ``routing="static"`` it gets routes to all that it should reach; with
+    ``routing=None`` only to the networks it is linked to, and the rest is left
+    to whoever sits down at it.  With "ospf", "rip" or "bgp" it finds its routes
+    by that protocol, spoken by FRR with fast timers, together with the neighbours
+    that speak the same; a route to where nobody speaks it is static, and told to
+    the others.  Nothing is told through a link that it masquerades through.  The
+    ways of IPv6 are found by OSPFv3, RIPng, or BGP over IPv6, where links have it.
+
+    ``as_number`` is its autonomous system's for BGP; without one it is a system
+    of its own.  Routers of one system that are linked find each other by OSPF.
+    ``redistribute`` names whose routes, found elsewhere, its protocol tells the others of:
+    "kernel" (static routes: those of the lab, and those made by hand with ip-route(8)),
+    "connected", "static" (those of FRR's own staticd), "ospf", "rip", "bgp".  By default it is
+    "kernel" for a router that the lab has given a static route to where none of its
+    neighbours leads, and nothing for others; ``redistribute=()`` is nothing in any case.
+
+    ``ospf_links`` and ``bgp_links`` hold what `ospf` and `bgp` have said of links, ``nat`` its
+    NAT declarations, in order.  The limits, and ``loopback``, are those of a `Host`: its
+    protocol tells the others of a router's loopback addresses, takes the first of IPv4 for the
+    router's name (router id), and speaks from them to BGP routers of its own system.
+
+    ``frr`` is a whole configuration in FRR's own words (https://docs.frrouting.org), a text or
+    the `Path` of a file such as ``frr.conf``: several protocols, static routes, addresses.  It
+    is read at once.  All daemons that its lines need are started, each a service of the router
+    (``services["ospf"]``), beside zebra and staticd ("frr"), and nobody else gives the router
+    routes: its ``routing`` is None.  `Lab.start` raises `TopologyError` for a line that FRR
+    refuses, and returns once the daemons were told all; it does not wait for what they find.
+    The addresses of links are the lab's: give `Link` those that stand in the text.
+
+    >>> modem = Router("modem")
+    >>> modem.masquerade(uplink)
+    >>> Router("r1", routing="bgp", as_number=64512)
+    Router('r1', routing='bgp', as_number=64512)
+    >>> Router("r2", routing="ospf", loopback="10.10.10.2/32")
+    Router('r2', loopback='10.10.10.2/32', routing='ospf')
+    >>> Router("r3", frr="router bgp 65003\\n neighbor 10.0.1.1 remote-as 65001\\n")
+    Router('r3', frr=<2 lines>)
+
+    """
+
+    def __init__(
+        self,
+        name: str,
+        services: Iterable[str | ServiceSettings] = (),
+        routing: str | None = "static",
+        *,
+        as_number: int | None = None,
+        redistribute: str | Sequence[str] | None = None,
+        memory_mb: int | None = None,
+        cpus: float | None = None,
+        processes: int | None = None,
+        sysctls: Mapping[str, object] | None = None,
+        loopback: OneOrMore = None,
+        frr: str | os.PathLike[str] | None = None,
+    ) -> None:
+        super().__init__(
+            name,
+            services,
+            memory_mb=memory_mb,
+            cpus=cpus,
+            processes=processes,
+            sysctls=sysctls,
+            loopback=loopback,
+        )
+        self.frr = check_frr(self.name, frr, routing, as_number)
+        # Of the lab's own routes the kernel would prefer each to what a protocol finds.
+        self.routing = check_routing(self.name, None if frr is not None else routing)
+        self.as_number = check_as_number(self.name, self.routing, as_number)
+        self.redistribute = check_redistribute(self.name, self.routing, redistribute)
+        self._refuse_own_daemon()
+        self.bgp_links: dict[Link, bool] = {}
+        self.ospf_links: dict[Link, OspfLink] = {}
+        self.nat: list[Translation] = []
+
+    def ospf(self, link: Link, *, cost: int | None = None, area: int | str | None = None) -> None:
+        """Say what one of this router's links is to OSPF.
+
+        ``cost`` is what it costs to go out through the link, from 1 to 65535; 10
+        where nothing is said.  ``area`` is the area that the link lies in, by
+        default 0, the backbone; it is enough that one router of a network says it.
+        Saying it again changes it.  In a lab that runs it is done at once, and this returns
+        when all have converged again; for another area the router's daemon starts anew.
+
+        Raises `TopologyError` if the link is not one of this router's, or the
+        router does not speak OSPF; nothing has changed then.
+
+        >>> r1.ospf(slow, cost=100)
+
+        """
+        self._check_own(link, "ospf")
+        if self.routing != "ospf":
+            raise TopologyError(
+                f"router {self.name} does not speak OSPF: its routing is {self.routing!r}; "
+                f'declare it with routing="ospf"'
+            )
+        said = check_ospf_link(self.name, cost, area)
+        before = self.ospf_links
+        known = before.get(link, OspfLink())
+        cost = said.cost if said.cost is not None else known.cost
+
+        def undo() -> None:
+            self.ospf_links = before
+
+        with taken_or_undone(self.listener, undo):
+            self.ospf_links = before | {link: OspfLink(cost, said.area or known.area)}
+
+    def bgp(self, link: Link, *, announce: bool) -> None:
+        """Say whether this router tells others of the network of one of its links by BGP.
+
+        By default it tells of its networks, as `network` lines usually do: those left out
+        that are nothing but a link between systems, with addresses that somebody has given
+        (``subnet`` or ``addresses`` of the `Link`).  Who is farther away need not reach such
+        a link; but packets that the router itself sends by it carry an address there, to which
+        only its neighbours have a way (`ping -I` with another address of the router's).  So a
+        network that the lab has numbered is told of, and all reach all; and a
+        router that has no other network, nor a loopback address, tells of its links in any
+        case, or nobody could reach it.
+
+        Saying it again changes it, in a lab that runs at once; the router's daemon starts
+        anew.  Raises `TopologyError` if the link is not one of this router's, or the router
+        does not speak BGP; nothing has changed then.
+
+        >>> r1.bgp(between, announce=True)
+
+        """
+        self._check_own(link, "bgp")
+        if self.routing != "bgp":
+            raise TopologyError(
+                f"router {self.name} does not speak BGP: its routing is {self.routing!r}; "
+                f'declare it with routing="bgp"'
+            )
+        check_bool(f"router {self.name}", "announce", announce)
+        before = self.bgp_links
+
+        def undo() -> None:
+            self.bgp_links = before
+
+        with taken_or_undone(self.listener, undo):
+            self.bgp_links = before | {link: announce}
+
+    def _refuse_own_daemon(self) -> None:
+        for settings in self.declared_services:
+            if self.frr is not None and isinstance(settings, RoutingDaemon):
+                raise TopologyError(
+                    f"router {self.name}: frr= starts all daemons that its lines need, and the "
+                    f"service {settings.service!r} would be told twice; leave the service out"
+                )
+            if settings.service == self.routing:
+                raise TopologyError(
+                    f"router {self.name} has routing={self.routing!r} and the service of that "
+                    f"name; leave the service out, or write routing=None to set it up by hand"
+                )
+
+    def __repr__(self) -> str:
+        routing = [] if self.routing == "static" else [f"routing={self.routing!r}"]
+        routing += [f"as_number={self.as_number}"] if self.as_number else []
+        if self.redistribute is not None:
+            routing += [f"redistribute={list(self.redistribute)}"]
+        if self.frr is not None:
+            routing = [f"frr=<{_lines(self.frr)}>"]
+        return f"Router({', '.join([repr(self.name), *self._options(), *routing])})"
+
+
+class Switch(SwitchBase):
+    """A switch: all that is linked to it, or to switches linked to it, is one network.
+
+    ``subnet`` is that network's address range, one for each family at most;
+    without it the lab chooses a /24.  The other arguments are those of
+    `model.switches.SwitchSettings`: how long it remembers addresses, whether it
+    is a hub, and with ``stp`` whether it speaks the spanning tree protocol, without
+    which switches may not be linked in a loop.
+
+    With ``vlans`` it is several switches in one (IEEE 802.1Q): each VLAN is a network of
+    its own, in which others are only by a router.  Give their numbers, or their numbers
+    with a subnet for each, None where the lab shall choose; every link then says with
+    ``vlan`` or ``trunk`` what it carries.  Switches linked by a trunk share its VLANs.
+
+    Raises `TopologyError` for a bad name, a range with host bits set, or settings
+    that cannot be.
+
+    >>> Switch("home", subnet=["192.168.1.0/24", "2001:db8:1::/64"])
+    Switch('home', subnet=['192.168.1.0/24', '2001:db8:1::/64'])
+    >>> Switch("office", vlans={10: "192.168.10.0/24", 20: None})
+    Switch('office', vlans={10: '192.168.10.0/24', 20: None})
+
+    """
+
+    def __init__(
+        self,
+        name: str,
+        subnet: OneOrMore = None,
+        *,
+        vlans: Mapping[int, OneOrMore] | Iterable[int] | None = None,
+        ageing_s: float | None = None,
+        stp: bool = False,
+        priority: int = PLAIN.priority,
+        forward_delay_s: float = PLAIN.forward_delay_s,
+        hub: bool = False,
+    ) -> None:
+        super().__init__(name)
+        here = f"switch {self.name}"
+        self.subnets = check_subnets(here, subnet)
+        if vlans is not None and self.subnets:
+            raise TopologyError(
+                f"{here}: with vlans= each VLAN has a subnet of its own; write it there, as in "
+                f'vlans={{10: "{self.subnets[0]}"}}, and leave subnet= out'
+            )
+        self._vlans = _check_vlans(here, vlans)
+        self._mirror: Mirror | None = None
+        self._settings = SwitchSettings(ageing_s, stp, priority, forward_delay_s, hub)
+
+    @property
+    def settings(self) -> SwitchSettings:
+        """How it learns, and whether it keeps loops open."""
+        return self._settings
+
+    @property
+    def mirrored(self) -> Mirror | None:
+        """What `mirror` has said; None without."""
+        return self._mirror
+
+    @property
+    def vlans(self) -> Mapping[int, tuple[Network, ...]]:
+        """The numbers of its VLANs in order, and the subnets given to each; {} for none."""
+        return MappingProxyType(self._vlans)
+
+    @property
+    def places(self) -> list[Place]:
+        """What on it is one network: each VLAN, or without any all of it."""
+        return [(self, number) for number in self._vlans] or [(self, None)]
+
+    def add_vlan(self, number: int, subnet: OneOrMore = None) -> None:
+        """Give a switch with VLANs one more; links can carry it from then on.
+
+        In a running lab too: a trunk declared with ``trunk=True`` carries it with the next
+        `Lab.start`.  Raises `TopologyError` for a number that is none, or known already.
+
+        >>> office.add_vlan(30, subnet="192.168.30.0/24")
+        >>> Link(office, printer, vlan=30)
+
+        """
+        here = f"switch {self.name}"
+        if not self._vlans:
+            raise TopologyError(
+                f"{here} tells no VLANs apart; declare it with them: Switch({self.name!r}, "
+                f"vlans=({number!r}, ...))"
+            )
+        if check_number(here, number) in self._vlans:
+            raise TopologyError(f"{here} has VLAN {number} already; choose another number")
+        known = {**self._vlans, number: check_subnets(f"{here}, VLAN {number}", subnet)}
+        self._vlans = dict(sorted(known.items()))
+
+    def subnets_of(self, vlan: int | None) -> tuple[Network, ...]:
+        """Return the subnets given to one of its VLANs, or to all of it."""
+        if vlan is not None:
+            check_number(repr(self), vlan)
+        return self.subnets if vlan is None else self._vlans.get(vlan, ())
+
+    def refuse_loop(self, wanted: SwitchSettings) -> None:
+        before, self._settings = self._settings, wanted
+        try:
+            for sentence in storms([self]):
+                raise TopologyError(f"switch {self.name}: {sentence}")
+        finally:
+            self._settings = before
+
+    def __repr__(self) -> str:
+        subnet = [f"subnet={one_or_list(self.subnets)}"] if self.subnets else []
+        if self._vlans:
+            each = (f"{one}: {one_or_list(subnets)}" for one, subnets in self._vlans.items())
+            subnet = [f"vlans={{{', '.join(each)}}}"]
+        given = [f"{name}={value!r}" for name, value in self.settings.given().items()]
+        return f"Switch({', '.join([repr(self.name), *subnet, *given])})"
+
+
+# A node of any kind; `isinstance` understands it too.
+Node = Host | Router | Switch
+
+# Where a link is plugged in: a switch, and one of its VLANs if it has any.
+Place = tuple[Switch, int | None]
+
+
+class Link(LinkBase):
+    """A cable between two nodes, of which each may be a host, a router or a switch.
+
+    ``subnet`` is the address range of a link between two hosts or routers, and
+    ``addresses=(for a, for b)`` sets their addresses by hand.  At a switch the
+    range belongs to the switch, and ``address`` is that of the other end, or "dhcp" for
+    a host that shall ask a server of the service dhcp.  "auto", as if nothing was said, lets
+    the lab choose, and None is none: the interface is up and has no address until somebody
+    gives it one by hand (``addresses=(None, None)`` between two nodes).  A
+    /32 (or /128) on a link between two nodes makes it point-to-point: each end
+    gets a route to the other's address.  Addresses may be strings or sequences
+    of strings.
+
+    ``names`` and ``macs`` are (for a, for b), None where the lab shall choose.
+    ``mtu`` is in bytes, without a tag's four; a pair, (for a, for b), is a fault to find,
+    which ``Lab(strict=False)`` takes: an end drops what is longer than its own.  With
+    ``offload`` the interfaces put off checksums and segmentation as a real card does:
+    faster, but captures show the strange packets that come of it.
+
+    At a switch with VLANs the link carries ``vlan``, whose frames have no tag, or with
+    ``trunk`` several, all of them tagged: (10, 20), or True for all that the switch has
+    (both have, between two).  A trunk has no native VLAN: what comes without a tag is
+    dropped.  A host or router at a trunk has an interface for each VLAN (eth0.10,
+    eth0.20), so that one router may lead from each to the others: a "router on a stick".
+    Its ``address`` is then a mapping, {10: "192.168.10.1"}; ``link[10]`` is what it sees
+    of VLAN 10, a link for its firewall, NAT and routes.
+
+    ``ends`` holds the two `End` objects.  Raises `TopologyError` for anything
+    that cannot be; the nodes are then as they were.
+
+    >>> Link(isp, modem, addresses=("10.25.1.1/32", "10.25.1.65/16"), names=("eth1", "eth0"))
+    Link(isp, modem, addresses=('10.25.1.1/32', '10.25.1.65/16'), names=('eth1', 'eth0'))
+    >>> Link(office, gateway, trunk=(10, 20))
+    Link(office, gateway, trunk=(10, 20))
+    >>> Link(home, Host("h9"), address=None)
+    Link(home, h9, address=None)
+
+    """
+
+    _down: bool = False
+    _toward: tuple[Impairment, Impairment] = (NO_IMPAIRMENT, NO_IMPAIRMENT)
+
+    def __init__(
+        self,
+        a: Node,
+        b: Node,
+        *,
+        subnet: OneOrMore = None,
+        address: OneOrMore | Mapping[int, OneOrMore] = AUTO,
+        addresses: Sequence[OneOrMore] | None = AUTO,
+        names: Sequence[str | None] = (None, None),
+        macs: Sequence[str | None] = (None, None),
+        mtu: int | Sequence[int] = 1500,
+        offload: bool = False,
+        vlan: int | None = None,
+        trunk: Iterable[int] | bool | None = None,
+    ) -> None:
+        _check_ends(a, b)
+        here = f"link {a.name} - {b.name}"
+        names = check_pair(here, a, b, "names", names)
+        macs = check_pair(here, a, b, "macs", macs)
+        self.subnets: tuple[Network, ...] = ()
+        carried = _check_carried(here, a, b, vlan, trunk)
+        far = (Far(), Far())
+        if isinstance(a, Switch) or isinstance(b, Switch):
+            _refuse_on_switch(here, a, b, subnet, addresses, address, names, macs)
+            far = (_far(here, a, b, carried, address), _far(here, b, a, carried, address))
+        else:
+            if address == "dhcp":
+                _check_dhcp(here, a, b)
+            if not is_auto(address):
+                both = "None, None" if is_empty(address) else '"10.0.0.1/24", "10.0.0.2/24"'
+                raise TopologyError(
+                    f"{here}: address= is for a link to a switch; between two nodes write "
+                    f"addresses=({both})"
+                )
+            self.subnets = check_subnets(here, subnet)
+            given = direct_addresses(here, a, b, self.subnets, addresses)
+            said = (addresses,) * 2 if addresses is None or is_auto(addresses) else addresses
+            far = (
+                Far(given[0], unaddressed=is_empty(said[0])),
+                Far(given[1], unaddressed=is_empty(said[1])),
+            )
+        self.mtus = check_mtus(here, mtu)
+        self.mtu_bytes = max(self.mtus)
+        self.offload = check_bool(here, "offload", offload)
+        checked = (
+            *(
+                End(node, _check_interface(node, names[side]), mac=check_mac(node, macs[side]))
+                for side, node in enumerate((a, b))
+            ),
+        )
+        self.serial = next_serial()
+        self._carry(carried, checked, far)
+        # Nothing can fail from here on, so that a refused link leaves no trace.
+        a.links.append(self)
+        b.links.append(self)
+
+    def _carry(self, carried: Carried, ends: tuple[End, ...], far: tuple[Far, Far]) -> None:
+        """Take over what was checked: VLANs, and the addresses that the ends have in them."""
+        self.carried = carried
+        self.ends = (
+            *(
+                dataclasses.replace(
+                    end,
+                    addresses=there.addresses,
+                    dhcp=there.dhcp,
+                    unaddressed=there.unaddressed,
+                )
+                for end, there in zip(ends, far, strict=True)
+            ),
+        )
+        self._parts = {
+            number: self._make_part(number, addressed)
+            for there in far
+            for number, addressed in there.tagged.items()
+        }
+
+    @property
+    def is_down(self) -> bool:
+        """Whether `down` was said, and not `up` since."""
+        return self._down
+
+    @property
+    def declared_impairments(self) -> tuple[Impairment, Impairment]:
+        """What is to happen to frames toward the first end, and the second."""
+        return self._toward
+
+    def _make_part(self, vlan: int, far: Far) -> VlanLink:
+        return VlanLink(self, vlan, far)
+
+    @property
+    def listener(self) -> Listener | None:
+        """The lab that runs it; None for one that is only declared."""
+        return None
+
+    @property
+    def vlan(self) -> int | None:
+        """The one VLAN that it carries without a tag, None for a trunk and without VLANs."""
+        return self.carried.vlan
+
+    @property
+    def trunk(self) -> tuple[int, ...]:
+        """The VLANs that it carries with tags, () where it is no trunk."""
+        if self.carried.all:
+            return _common([end.node for end in self.ends if isinstance(end.node, Switch)])
+        return self.carried.trunk
+
+    @property
+    def attachments(self) -> tuple[Link, ...]:
+        """What it is to the host or router at its end: itself, or each VLAN of a trunk."""
+        if not self.trunk or all(isinstance(end.node, Switch) for end in self.ends):
+            return (self,)
+        return tuple(self[number] for number in self.trunk)
+
+    def __getitem__(self, vlan: int) -> VlanLink:
+        """Return one VLAN of a trunk to a host or router, as a link of its own.
+
+        Raises `TopologyError` if it carries no such VLAN there.
+
+        >>> gateway.firewall.drop(interface=trunk[20], destination=server)
+
+        """
+        if vlan not in self.trunk or all(isinstance(end.node, Switch) for end in self.ends):
+            has = f"only {listed(self.trunk)}" if self.trunk else "for it is no trunk"
+            raise TopologyError(f"{self!r} has no interface of VLAN {vlan!r}, {has}")
+        if vlan not in self._parts:
+            self._parts[vlan] = self._make_part(vlan, Far())
+        return self._parts[vlan]
+
+    def change(
+        self,
+        *,
+        vlan: int | None = None,
+        trunk: Iterable[int] | bool | None = None,
+        address: OneOrMore | Mapping[int, OneOrMore] = AUTO,
+    ) -> None:
+        """Put the link into another VLAN, or other ones: see `Link` for the arguments.
+
+        A host whose port is moved gets an address of the network that it is in then, the
+        one of ``address`` or one that the lab chooses; in a running lab routes
+        and names follow at once.  In the VLANs of a trunk that stay, addresses stay.
+        One that asks for its address by DHCP asks the server that is there.
+
+        Raises `TopologyError` for what cannot be, and `AgentError` if the kernel refuses;
+        all is then as it was.
+
+        >>> link.change(vlan=20)
+        >>> trunk.change(trunk=(10, 20, 30))
+
+        """
+        a, b = (end.node for end in self.ends)
+        here = f"link {a.name} - {b.name}"
+        before = self.carried, self.ends, self._parts
+        if vlan is not None and is_auto(address):
+            if any(end.dhcp for end in self.ends):
+                address = "dhcp"
+            elif any(end.unaddressed for end in self.ends):
+                address = None
+        with _left_out(self):
+            carried = _check_carried(here, a, b, vlan, trunk)
+            if not carried:
+                raise TopologyError(
+                    f"{here} leads to no switch with VLANs; there is none to change"
+                )
+            far = (_far(here, a, b, carried, address), _far(here, b, a, carried, address))
+
+        def undo() -> None:
+            self.carried, self.ends, self._parts = before
+
+        with taken_or_undone(self.listener, undo):
+            self._carry(carried, self.ends, far)
+            staying = {number: part for number, part in before[2].items() if number in self.trunk}
+            self._parts = staying | self._parts
+            for number, part in before[2].items():
+                if self._parts.get(number) is not part:
+                    refuse_in_use(part)
+
+    def __repr__(self) -> str:
+        a, b = self.ends
+        parts = [a.node.name, b.node.name]
+        if self.subnets:
+            parts.append(f"subnet={one_or_list(self.subnets)}")
+        switched = isinstance(a.node, Switch) or isinstance(b.node, Switch)
+        parts += [repr(self.carried)] if self.carried else []
+        tagged = {
+            number: end.said
+            for number, part in sorted(self._parts.items())
+            for end in part.ends
+            if end.said != repr(AUTO)
+        }
+        if tagged:
+            parts.append(f"address={{{', '.join(f'{n}: {item}' for n, item in tagged.items())}}}")
+        said = [end.said for end in (a, b) if end.said != repr(AUTO)]
+        if switched and said:
+            parts.append(f"address={said[0]}")
+        elif said:
+            parts.append(f"addresses=({a.said}, {b.said})")
+        if a.name or b.name:
+            parts.append(f"names=({a.name!r}, {b.name!r})")
+        if a.mac or b.mac:
+            parts.append(f"macs=({a.mac!r}, {b.mac!r})")
+        if self.mtus != (1500, 1500):
+            same = len(set(self.mtus)) == 1
+            parts.append(f"mtu={self.mtu_bytes if same else self.mtus}")
+        if self.offload:
+            parts.append("offload=True")
+        return f"Link({', '.join(parts)})"
+
+
+class VlanLink(Link):
+    """One VLAN of a trunk, as the host or router at its end sees it.
+
+    ``whole`` is the trunk.  It stands for its VLAN wherever rules, NAT and routes take a
+    link of a node; the cable is the trunk's, and so is what can be done to a cable.
+
+    """
+
+    def __init__(self, whole: Link, vlan: int, far: Far) -> None:
+        self.whole = whole
+        self.subnets = ()
+        self.mtus, self.mtu_bytes = whole.mtus, whole.mtu_bytes
+        self.offload, self.serial = whole.offload, whole.serial
+        self.carried, self._parts = Carried(vlan), {}
+        a, b = (
+            end
+            if isinstance(end.node, Switch)
+            else dataclasses.replace(
+                end,
+                name=None,
+                mac=None,
+                addresses=far.addresses,
+                dhcp=far.dhcp,
+                vlan=vlan,
+                unaddressed=far.unaddressed,
+            )
+            for end in whole.ends
+        )
+        self.ends = a, b
+
+    def change(self, **_: Any) -> None:
+        """Refused: what is changed is the whole trunk."""
+        raise self.refusal()
+
+    def refusal(self) -> TopologyError:
+        return TopologyError(
+            f"{self!r} has no cable of its own; say it to the whole trunk: {self.whole!r}"
+        )
+
+    def __repr__(self) -> str:
+        return f"{self.whole!r}[{self.vlan}]"
+
+
+# -- what is one network ----------------------------------------------------
+
+
+def strands(link: Link) -> Iterator[tuple[Link, tuple[Place, ...]]]:
+    """Yield for each network that a link is part of what stands for it, and its places.
+
+    >>> list(strands(Link(office, gateway, trunk=(10, 20))))[1]
+    (Link(office, gateway, trunk=(10, 20))[20], ((Switch('office', ...), 20),))
+
+    """
+    switches = [end.node for end in link.ends if isinstance(end.node, Switch)]
+    if not link.trunk:
+        yield link, tuple((switch, link.vlan if switch.vlans else None) for switch in switches)
+        return
+    for number in link.trunk:
+        strand = link if len(switches) == 2 else link[number]
+        yield strand, tuple((switch, number) for switch in switches)
+
+
+def reached(place: Place) -> list[Place]:
+    """Return this place and all others on switches that are one network with it."""
+    found = {place: None}
+    queue = [place]
+    for here in queue:
+        for link in here[0].links:
+            for _, places in strands(link):
+                if here in places:
+                    queue += [other for other in places if other not in found]
+                    found.update(dict.fromkeys(places))
+    return queue
+
+
+def storms(switches: Iterable[Switch]) -> Iterator[str]:
+    """Yield a sentence for each network in which broadcasts would go round for ever.
+
+    A spanning tree (IEEE 802.1D) opens the loops of those that speak it.  A hub passes its
+    messages on like all else, and remembers nothing that could be wrong when the tree
+    changes, so it may stand in a loop with others, though hubs alone may form none.
+
+    """
+    seen: set[Place] = set()
+    for place in (place for switch in switches for place in switch.places):
+        if place in seen:
+            continue
+        network = reached(place)
+        seen.update(network)
+        cables = {
+            (link, ends)
+            for switch, _ in network
+            for link in switch.links
+            for _, ends in strands(link)
+            if len(ends) == 2 and ends[0] in network
+        }
+        if len(cables) < len(network):
+            continue
+        *names, last = dict.fromkeys(switch.name for switch, _ in network)
+        about = f"the switches {', '.join(names) or last} and {last} are linked in a loop in "
+        about += "which broadcasts go round for ever"
+        deaf = dict.fromkeys(
+            switch.name for switch, _ in network if not (switch.settings.stp or switch.settings.hub)
+        )
+        if deaf:
+            yield f"{about}; leave a link out, or declare {', '.join(deaf)} with stp=True"
+            continue
+        hubs = {end for end in network if end[0].settings.hub}
+        between = [ends for _, ends in cables if hubs.issuperset(ends)]
+        if ring := _ring(between):
+            yield (
+                f"{about}; leave a link between the hubs {', '.join(ring)} out, or declare one of "
+                f"them as a switch, with stp=True in place of hub=True"
+            )
+
+
+def _ring(cables: Iterable[tuple[Place, ...]]) -> list[str]:
+    """Return the names of those that the first cable joins which joins what is joined already."""
+    groups: dict[Place, set[Place]] = {}
+    for a, b in cables:
+        one, other = groups.setdefault(a, {a}), groups.setdefault(b, {b})
+        if one is other:
+            return sorted(switch.name for switch, _ in one)
+        one |= other
+        groups.update(dict.fromkeys(other, one))
+    return []
+
+
+def refuse_in_use(link: Link) -> None:
+    """Raise `TopologyError` while NAT or firewall rules of its nodes speak of a link."""
+    for node in (end.node for end in link.ends):
+        if isinstance(node, Router) and any(item.link is link for item in node.nat):
+            raise TopologyError(
+                f"{link!r} cannot be removed while {node.name} translates addresses on it: take "
+                f"that back first with {node.name}.untranslate(), which takes items of its nat"
+            )
+        if isinstance(node, Machine) and any(
+            link in (*rule.interfaces, *rule.out_interfaces) for rule in node.firewall
+        ):
+            raise TopologyError(
+                f"{link!r} cannot be removed while rules of {node.name}.firewall speak of it: "
+                f"take them away first with {node.name}.firewall.remove()"
+            )
+
+
+@contextmanager
+def _left_out(link: Link) -> Iterator[None]:
+    """Look at the nodes of a link as if it were not there."""
+    nodes = [end.node for end in link.ends]
+    before = [list(node.links) for node in nodes]
+    for node in nodes:
+        node.links.remove(link)
+    try:
+        yield
+    finally:
+        for node, links in zip(nodes, before, strict=True):
+            node.links[:] = links
+
+
+# -- VLANs ------------------------------------------------------------------
+
+
+def _check_vlans(
+    here: str, vlans: Mapping[int, OneOrMore] | Iterable[int] | None
+) -> dict[int, tuple[Network, ...]]:
+    if vlans is None:
+        return {}
+    numbers = check_numbers(f"{here}: vlans={vlans!r}", vlans)
+    subnets = vlans if isinstance(vlans, Mapping) else {}
+    return {one: check_subnets(f"{here}, VLAN {one}", subnets.get(one)) for one in numbers}
+
+
+def _common(switches: Sequence[Switch]) -> tuple[int, ...]:
+    """Return the VLANs that all these switches have."""
+    return tuple(one for one in switches[0].vlans if all(one in item.vlans for item in switches))
+
+
+def _check_carried(
+    here: str, a: Node, b: Node, vlan: object, trunk: Iterable[int] | bool | None
+) -> Carried:
+    """Return what a link between these two is to carry."""
+    switches = [node for node in (a, b) if isinstance(node, Switch)]
+    knowing = [switch for switch in switches if switch.vlans]
+    said = vlan is not None or trunk not in (None, False)
+    if not knowing:
+        if said and switches:
+            raise TopologyError(
+                f"{here}: switch {switches[0].name} tells no VLANs apart; declare it with them: "
+                f"Switch({switches[0].name!r}, vlans=(10, 20))"
+            )
+        if said:
+            raise TopologyError(
+                f"{here}: VLANs are told apart by a switch; link both nodes to one with vlans="
+            )
+        return NO_VLANS
+    if not said:
+        first = next(iter(knowing[0].vlans))
+        raise TopologyError(
+            f"{here}: switch {knowing[0].name} has the VLANs {listed(knowing[0].vlans)}; say what "
+            f"the link carries: vlan={first}, or trunk={tuple(knowing[0].vlans)}"
+        )
+    if vlan is not None and trunk not in (None, False):
+        raise TopologyError(
+            f"{here}: an access port is in one VLAN, a trunk has tags for all it carries; leave "
+            f"out vlan= or trunk="
+        )
+    if vlan is not None:
+        carried = Carried(vlan=check_number(f"{here}: vlan", vlan))
+        wanted: tuple[int, ...] = (check_number(here, vlan),)
+    elif trunk is True:
+        carried, wanted = Carried(all=True), _common(knowing)
+    else:
+        wanted = check_numbers(f"{here}: trunk={trunk!r}", trunk)
+        carried = Carried(trunk=wanted)
+    if vlan is None and len(knowing) < len(switches):
+        [plain] = [switch for switch in switches if not switch.vlans]
+        raise TopologyError(
+            f"{here}: switch {plain.name} tells no VLANs apart and could not read the tags of a "
+            f"trunk; write vlan=, or declare it with vlans="
+        )
+    if not wanted:
+        raise TopologyError(
+            f"{here}: the two have no VLAN in common: {a.name} has {listed(knowing[0].vlans)}, "
+            f"{b.name} has {listed(knowing[1].vlans)}"
+        )
+    for switch in knowing:
+        for number in wanted:
+            if number not in switch.vlans:
+                raise TopologyError(
+                    f"{here}: switch {switch.name} has no VLAN {number}, only "
+                    f"{listed(switch.vlans)}; add it: {switch.name}.add_vlan({number})"
+                )
+    return carried
+
+
+@dataclass(frozen=True)
+class Far:
+    """The addresses of one end of a link; at a trunk those in each VLAN."""
+
+    addresses: tuple[Address | InterfaceAddress, ...] = ()
+    dhcp: bool = False
+    tagged: Mapping[int, Far] = field(default_factory=dict)
+    unaddressed: bool = False
+
+
+def _far(
+    here: str,
+    node: Node,
+    other: Node,
+    carried: Carried,
+    address: OneOrMore | Mapping[int, OneOrMore],
+) -> Far:
+    """Return the checked addresses of `node`'s end of a link to a switch."""
+    if isinstance(node, Switch) or not isinstance(other, Switch):
+        return Far()
+    if carried.vlan is not None or not carried:
+        if isinstance(address, Mapping):
+            raise TopologyError(f"{here}: address={address!r} names VLANs, and this is no trunk")
+        return _far_in(here, node, other, carried.vlan, address)
+    if is_auto(address):
+        return Far()
+    numbers = carried.trunk or tuple(other.vlans)
+    if is_empty(address):
+        return Far(tagged={number: Far(unaddressed=True) for number in numbers})
+    if not isinstance(address, Mapping):
+        raise TopologyError(
+            f"{here}: a trunk has an address in each VLAN; write which, as in "
+            f"address={{{numbers[0]}: {address!r}}}"
+        )
+    for number in address:
+        if number not in numbers:
+            raise TopologyError(
+                f"{here}: address= names VLAN {number!r}, and the trunk carries {listed(numbers)}"
+            )
+    return Far(
+        tagged={
+            number: _far_in(f"{here}, VLAN {number}", node, other, number, item)
+            for number, item in address.items()
+        }
+    )
+
+
+def _far_in(here: str, node: Node, switch: Switch, vlan: int | None, address: OneOrMore) -> Far:
+    if isinstance(address, str) and address == "dhcp":
+        _check_dhcp(here, node, switch)
+        return Far(dhcp=True)
+    if is_auto(address) or is_empty(address):
+        return Far(unaddressed=is_empty(address))
+    return Far(_switch_addresses(here, node, switch, vlan, address))
+
+
+def _switch_addresses(
+    here: str, node: Node, other: Switch, vlan: int | None, address: OneOrMore
+) -> tuple[Address | InterfaceAddress, ...]:
+    here = f"{here}, for {node.name}"
+    subnets = other.subnets_of(vlan)
+    whose = f"switch {other.name}" if vlan is None else f"VLAN {vlan} of switch {other.name}"
+    found = tuple(parse_address(here, item) for item in several(address))
+    for position, item in enumerate(found):
+        if is_host_route(item):
+            raise TopologyError(
+                f"{here}: address {item} makes a point-to-point link, which a switch is not; "
+                f"write {bare(item)}, or link the two nodes directly"
+            )
+        if bare(item) in [bare(before) for before in found[:position]]:
+            raise TopologyError(f"{here}: address {bare(item)} is given twice")
+        for subnet in subnets:
+            if subnet.version == item.version and not isinstance(item, WITH_PREFIX):
+                check_usable(here, item, subnet)
+        refuse_other_family(here, item, subnets, whose)
+    return found
+
+
+# -- the ends of a link -----------------------------------------------------
+
+
+def _check_ends(a: Node, b: Node) -> None:
+    for node in (a, b):
+        if not isinstance(node, Node):
+            raise TopologyError(
+                f"a Link joins two nodes, and {node!r} is {kind_of(node)}; "
+                f"give it a Host, a Router or a Switch"
+            )
+    if a is b:
+        raise TopologyError(
+            f"link {a.name} - {b.name}: both ends are the same node; link it to another one"
+        )
+
+
+def _refuse_on_switch(
+    here: str,
+    a: Node,
+    b: Node,
+    subnet: object,
+    addresses: object,
+    address: object,
+    names: Sequence[str | None],
+    macs: Sequence[str | None],
+) -> None:
+    switch, node = (a, b) if isinstance(a, Switch) else (b, a)
+    if subnet is not None:
+        assert isinstance(switch, Switch)
+        where = f"vlans={{...: {subnet!r}}}" if switch.vlans else f"subnet={subnet!r}"
+        raise TopologyError(
+            f"{here}: the subnet belongs to the switch; write Switch({switch.name!r}, {where})"
+        )
+    if not is_auto(addresses):
+        raise TopologyError(
+            f"{here}: a switch has no address; write address= for {node.name} alone"
+        )
+    if not is_auto(address) and isinstance(node, Switch):
+        raise TopologyError(f"{here}: a switch has no address; leave address= out")
+    for end, name, mac in zip((a, b), names, macs, strict=True):
+        if not isinstance(end, Switch):
+            continue
+        for argument, value in (("names", name), ("macs", mac)):
+            if value is not None:
+                raise TopologyError(
+                    f"{here}: {argument} gives {value!r} to the switch {end.name}, whose ports "
+                    f"the lab names by itself; write None in its place"
+                )
+
+
+def _check_dhcp(here: str, a: Node, b: Node) -> None:
+    kinds = {kind for kind in (Switch, Host) for node in (a, b) if isinstance(node, kind)}
+    if kinds != {Switch, Host}:
+        raise TopologyError(
+            f'{here}: address="dhcp" is for a host at a switch; give this link\'s ends '
+            f"addresses, or leave them to the lab"
+        )
+
+
+# IFNAMSIZ in linux/if.h is 16, with the NUL at the end.
+IFNAME_LENGTH = 15
+_IFNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+# "lo" is there already; the others are directories beside the interfaces in
+# /proc/sys/net/ipv4/conf.
+RESERVED_IFNAMES = ("lo", "all", "default")
+
+
+def _check_interface(node: Node, name: object) -> str | None:
+    if name is None:
+        return None
+    here = f"{node.name}: interface name {name!r}"
+    if not isinstance(name, str):
+        raise TopologyError(f'{here} is {kind_of(name)}; write a string, such as "eth1"')
+    if len(name) > IFNAME_LENGTH:
+        raise TopologyError(
+            f"{here} has {len(name)} characters, and Linux allows {IFNAME_LENGTH}; shorten it"
+        )
+    if not _IFNAME.fullmatch(name):
+        # The kernel's dev_valid_name() refuses "/", ":", white space, "." and "..";
+        # the rest would trouble nft and sysctl.
+        raise TopologyError(
+            f"{here} cannot be used; it is made of letters, digits, dots, hyphens and "
+            f'underscores and begins with a letter or digit, such as "eth1"'
+        )
+    if name in RESERVED_IFNAMES:
+        raise TopologyError(f'{here} has a meaning of its own in Linux; choose one such as "eth1"')
+    for link in node.links:
+        if link.end(node).name == name:
+            raise TopologyError(f"{here} is used twice: {link!r} has it already; choose another")
+    return name

@@ -1,0 +1,1 @@
+"""All that can be done with the parts of a running lab."""

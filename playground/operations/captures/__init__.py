@@ -1,0 +1,1 @@
+"""Packets: captured, taken apart, shown as tables and ladders, saved."""

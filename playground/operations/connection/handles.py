@@ -1,0 +1,384 @@
+"""What a running node hangs on: the seams between its operations and its lab.
+
+`lab.lab.Lab` attaches a `LiveNode` to every host and router it has
+started and takes it away again when it stops; every operation goes through
+it.  Only shapes live here: three protocols and one dataclass.
+
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections import deque
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from playground.errors import AgentError, AgentGone
+
+if TYPE_CHECKING:
+    from playground.model.impairment import Impairment
+    from playground.planning.plan import NodePlan, Plan
+    from playground.planning.plan_parts import SwitchPlan, WirePlan
+
+
+# Of what was started on a node, so much is kept in mind.
+_JOBS_KNOWN = 8
+
+
+class Process(Protocol):
+    """A command that runs on a node, as `Agent.spawn` returns it.
+
+    Reading is for one thread a stream; everything else may be called from any
+    thread.  All times are in seconds, ``None`` is no limit.
+
+    """
+
+    @property
+    def closed(self) -> bool:
+        """Whether the command has ended and both its streams were read."""
+
+    def read_stdout(self, timeout_s: float | None = None) -> bytes:
+        """Return the next bytes as they come, ``b""`` at the end.
+
+        Raises `TimeoutError` when none came in time.
+
+        """
+
+    def read_stderr(self, timeout_s: float | None = None) -> bytes:
+        """Return the next bytes of the error stream, likewise."""
+
+    def write(self, data: bytes, timeout_s: float | None = None) -> None:
+        """Send bytes to the command's input, and wait until it has taken them.
+
+        Raises `TimeoutError` when it has not taken them in time.
+
+        """
+
+    def close_stdin(self) -> None:
+        """Tell the command that its input has ended."""
+
+    def wait(self, timeout_s: float | None = None) -> int:
+        """Return the exit status, ``-N`` for signal N, as `subprocess` does.
+
+        Raises `TimeoutError` when the command has not ended in time.
+
+        """
+
+    def communicate(
+        self,
+        input: bytes | None = None,  # noqa: A002 - as subprocess has it
+        timeout_s: float | None = None,
+        limit_bytes: int | None = None,
+    ) -> tuple[bytes, bytes]:
+        """Send all of ``input``, close it, return both streams to their end.
+
+        Raises `TimeoutError` when the command has not ended in time, and loses
+        nothing then: called once more it returns what was read before as well.
+        Raises `BufferError`, likewise, when it printed more than ``limit_bytes``.
+
+        """
+
+    def signal(self, signum: int) -> None:
+        """Send a signal to the command's whole process group."""
+
+    def resize(self, columns: int, lines: int) -> None:
+        """Tell the command the new size of its terminal."""
+
+
+class Agent(Protocol):
+    """The agent of a lab, as `connection.client.Client` speaks with it."""
+
+    def call(self, op: str, /, **args: Any) -> Any:
+        """Carry out one operation of the agent and return its result.
+
+        Raises `AgentError` when it failed, `AgentGone` when nobody is there.
+
+        """
+
+    def spawn(
+        self,
+        pid: int,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: str | None = None,
+        user: str | None = None,
+        stdin: bool = False,
+        tty: tuple[int, int] | None = None,
+        merge_stderr: bool = False,
+        limit_s: float | None = None,
+    ) -> Process:
+        """Start a command in the container whose init is ``pid``.
+
+        Returns once the command was exec'd; an `AgentError` whose ``errno`` is
+        ``ENOENT`` says that there is no such command, ``ETIMEDOUT`` that it did not
+        run after ``limit_s`` seconds, or 30.  Without ``stdin`` its
+        input is /dev/null.
+
+        """
+
+    def ready_sockets(self) -> str | None:
+        """Make `open_socket` possible; return why it is not, None if it is."""
+
+    def open_socket(self, pid: int, family: int, kind: int, protocol: int) -> int:
+        """Return the descriptor of a new socket in the node whose init is ``pid``.
+
+        Raises `OSError` as socket(2) does there, `AgentGone` when nobody is there.
+
+        """
+
+    def start_job(self, op: str, /, **args: Any) -> Process:
+        """Carry out an operation of the agent that starts a job; raises as `call`."""
+
+
+@runtime_checkable
+class Node(Protocol):
+    """A host or router, as far as its operations need to know it."""
+
+    @property
+    def name(self) -> str:
+        """The full name."""
+
+    @property
+    def short(self) -> str:
+        """The first label of the name."""
+
+    def running(self) -> LiveNode:
+        """Return the live handle; raises `NotRunning` when there is none."""
+
+
+class LabHandle(Protocol):
+    """What the operations on a node may ask of its lab."""
+
+    @property
+    def name(self) -> str:
+        """The lab's name."""
+
+    @property
+    def id(self) -> str:
+        """What the lab is called among all labs of its engine."""
+
+    @property
+    def strict(self) -> bool:
+        """Whether it refuses what may be a mistake."""
+
+    @property
+    def users(self) -> Mapping[str, str]:
+        """The ordinary users and their passwords."""
+
+    @property
+    def root_password(self) -> str:
+        """The password of root, on every node."""
+
+    @property
+    def ca_certificate(self) -> str:
+        """The certificate (PEM) of the authority that every host trusts."""
+
+    @property
+    def private_key(self) -> str:
+        """The lab's own ssh key that opens every node, as OpenSSH PEM text."""
+
+    def __contains__(self, item: object) -> bool:
+        """Tell whether a node is of this lab, or a name that of one."""
+
+    def resolve_name(self, target: Node | str) -> str:
+        """Return the name or address by which a node is to be reached.
+
+        A node gives its full name, text is returned as it is.
+
+        """
+
+    def node(self, name: str) -> Node:
+        """Return the node with this full or short name; else `LookupError`."""
+
+    def host_key(self, name: str) -> str:
+        """Return the ssh host key of a node: ``"ssh-ed25519 AAAA..."``."""
+
+    def change_rules(self, name: str) -> None:
+        """Replace the ruleset of a running node by what it is told now."""
+
+    def changing(self) -> AbstractContextManager[None]:
+        """Keep what is declared in this block from all others' eyes until it ends."""
+
+    def catch_up(self) -> None:
+        """Do what nodes were told about NAT or routes, unless more waits for `Lab.start`."""
+
+    def running_plan(self) -> Plan:
+        """Return the plan of what runs; raises `NotRunning` when nothing does."""
+
+    def amend(self, change: Callable[[Plan], Plan]) -> None:
+        """Take into the running lab's plan what was changed in the kernel already."""
+
+
+class Probe(Protocol):
+    """A question that a service answers when it is ready."""
+
+    @property
+    def port(self) -> int: ...
+
+    @property
+    def protocol(self) -> str: ...
+
+    @property
+    def tls(self) -> bool: ...
+
+    @property
+    def send(self) -> bytes | None: ...
+
+    @property
+    def expect(self) -> Any: ...
+
+
+class ServiceRow(Protocol):
+    """A row of `model.services.SERVICES`, as far as it is needed here."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def programs(self) -> tuple[str, ...]: ...
+
+    @property
+    def probes(self) -> Sequence[Probe]: ...
+
+    @property
+    def logs(self) -> tuple[str, ...]: ...
+
+
+@dataclass
+class LiveNode:
+    """The handle by which a running node is reached.
+
+    Without ``own_programs`` it has those of the machine, and no image.
+
+    ``pid`` is that of the container's init, as the agent sees it.  ``env`` is
+    added to the environment of every command.
+
+    """
+
+    pid: int
+    agent: Agent
+    lab: LabHandle
+    services: Mapping[str, ServiceRow] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
+    plan: NodePlan | None = None
+    own_programs: bool = True
+    # Held while a file is read, changed and written, so that no edit is lost.
+    editing: threading.RLock = field(default_factory=threading.RLock)
+    # What was started there last, for the errors of those who miss it.
+    jobs: deque[Any] = field(default_factory=lambda: deque(maxlen=_JOBS_KNOWN))
+
+
+class Plumbing(Protocol):
+    """What the links of one running lab are made of, in the words of the agent's requests."""
+
+    @property
+    def switches(self) -> Collection[str]:
+        """The names of all switches."""
+
+    def ends(self, wire: WirePlan) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        """Return both ends of a wire."""
+
+    def reopening(self, wire: WirePlan) -> Sequence[Mapping[str, Any]]:
+        """Return what the kernel has forgotten of the nodes at a wire that was down."""
+
+    def impairing(self, wire: WirePlan, wanted: WirePlan) -> Sequence[Mapping[str, Any]]:
+        """Return the directions that are to be impaired in another way."""
+
+
+@dataclass
+class LiveWire:
+    """The handle by which a link that is up is reached."""
+
+    agent: Agent
+    lab: LabHandle
+    wire: WirePlan
+    plumbing: Plumbing
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+    @property
+    def ends(self) -> list[Mapping[str, Any]]:
+        """Both ends, as the agent takes them."""
+        return list(self.plumbing.ends(self.wire))
+
+    def plug(self, up: bool) -> WirePlan:
+        """Plug the cable in or pull it out; return what the wire is then."""
+        cut = self.wire.cut(self.plumbing.switches)
+        planned = (self.wire.a, self.wire.b)
+        ends = [end for end, one in zip(self.ends, planned, strict=True) if one in cut]
+        nodes = self.plumbing.reopening(self.wire) if up else []
+        self.agent.call("link", ends=ends, up=up, nodes=nodes)
+        return dataclasses.replace(self.wire, up=up)
+
+    def impair(self, toward_a: Impairment, toward_b: Impairment, replace: bool = False) -> WirePlan:
+        """Change what happens to frames, in both directions or none; return the wire then.
+
+        With ``replace`` queues go that somebody has set by hand.
+
+        """
+        wanted = dataclasses.replace(
+            self.wire, toward_a=toward_a or None, toward_b=toward_b or None
+        )
+        before = self.wire
+        if replace:
+            before = dataclasses.replace(before, toward_a=None, toward_b=None)
+        directions = [
+            {**direction, "replace": replace}
+            for direction in self.plumbing.impairing(before, wanted)
+        ]
+        if directions:
+            try:
+                self.agent.call("impair", directions=directions)
+            except AgentGone:
+                raise
+            except AgentError as error:
+                raise self._named(error) from error
+        return wanted
+
+    def _named(self, error: AgentError) -> AgentError:
+        """Put nodes' names where the agent has but the numbers of their first processes."""
+        text = str(error)
+        for end, planned in zip(self.ends, (self.wire.a, self.wire.b), strict=True):
+            text = text.replace(f"in the node of pid {end['pid']}: ", f"{planned.node}: ")
+        return AgentError(text, error.op, error.errno, error.remote_traceback)
+
+    def settle(self, wire: WirePlan) -> None:
+        """Note what the link has become, here and in the lab's plan."""
+        old, self.wire = self.wire, wire
+
+        def change(plan: Plan) -> Plan:
+            return plan.with_wire(old, wire)
+
+        self.lab.amend(change)
+
+
+@dataclass
+class LiveSwitch:
+    """The handle by which a running switch is reached.
+
+    ``request`` returns what turns one switch into another, as the agent takes it.
+
+    """
+
+    agent: Agent
+    lab: LabHandle
+    plan: SwitchPlan
+    request: Callable[[SwitchPlan, SwitchPlan], Mapping[str, Any]]
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def change(self, new: SwitchPlan) -> None:
+        """Make the switch another, in the kernel and then in the lab's plan."""
+        old = self.plan
+        if new == old:
+            return
+        try:
+            self.agent.call("switch", bridges=[self.request(old, new)])
+        except AgentError:
+            with suppress(AgentError):
+                self.agent.call("switch", bridges=[self.request(new, old)])
+            raise
+        self.plan = new
+        self.lab.amend(lambda plan: plan.with_switch(new))

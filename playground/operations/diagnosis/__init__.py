@@ -1,0 +1,1 @@
+"""What a lab's kernels know, why a packet does not arrive, and checks of both."""

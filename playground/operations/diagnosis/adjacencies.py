@@ -1,0 +1,519 @@
+"""Why routers that should tell each other of routes do not: a decision over what daemons say.
+
+Pure.  `read_said` makes shapes of what FRR's daemons of one router have answered, and
+`find_troubles` compares the ends of each pair of neighbours that a plan has: what they say of
+each other's state, and the settings in which neighbours must agree.
+
+"""
+
+# RFC 2328: section 10.1 has a neighbour's states, 10.5 and 10.6 what must agree; RFC 5340 the
+# same for IPv6.  RFC 4271: section 8.2.2 has a session's states, 6.2 what OPEN is refused for.
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from playground.planning.plan import NodePlan, Plan
+from playground.planning.plan_parts import NeighbourPlan
+
+
+@dataclass(frozen=True)
+class OspfInterface:
+    """What a daemon says of OSPF on one interface; ``states`` are those of neighbours by id."""
+
+    area: str
+    hello_ms: int
+    dead_s: int
+    priority: int
+    mtu_bytes: int
+    network_type: str
+    passive: bool
+    prefix_length: int | None = None
+    states: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class BgpSession:
+    """What bgpd says of one neighbour; ``reason`` is why the last session has ended."""
+
+    state: str
+    as_number: int
+    own_as_number: int
+    reason: str = ""
+    shut_down: bool = False
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the daemons of one router say; None for one that does not answer.
+
+    ``lines`` are those of the configuration as it runs, ``unreachable`` the next hops of the
+    prefixes that bgpd knows and cannot use.
+
+    """
+
+    ospf: Mapping[str, OspfInterface] | None = None
+    ospf6: Mapping[str, OspfInterface] | None = None
+    bgp: Mapping[str, BgpSession] | None = None
+    rip: bool = False
+    ripng: bool = False
+    lines: tuple[str, ...] = ()
+    unreachable: Mapping[str, str] = field(default_factory=dict)
+
+    def router_id(self, protocol: str) -> str:
+        """Return the id by which its neighbours list it."""
+        begin = f" {protocol} router-id "
+        return next((line.removeprefix(begin) for line in self.lines if line.startswith(begin)), "")
+
+    def block(self, head: str) -> list[str]:
+        """Return the lines below one, such as those of an interface."""
+        found: list[str] = []
+        inside = False
+        for line in self.lines:
+            if not line.startswith(" "):
+                inside = line == head
+            elif inside:
+                found.append(line.strip())
+        return found
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Two routers that do not tell each other of routes, or not all: ``reason`` says why.
+
+    ``protocol`` is its name as people write it, ``state`` what the daemon of ``router`` says of
+    ``neighbour``, "" where nothing is known.  ``stopped`` is the one of the two whose
+    daemon does not run.
+
+    """
+
+    router: str
+    neighbour: str
+    protocol: str
+    state: str
+    reason: str
+    stopped: str = ""
+
+    def __str__(self) -> str:
+        state = f"{self.state} at {self.router}" if self.state else "no neighbour"
+        return (
+            f"{self.router} and {self.neighbour} do not speak {self.protocol} with each other "
+            f"({state}): {self.reason}"
+        )
+
+
+NAMES = {"ospf": "OSPF", "ospf6": "OSPFv3", "rip": "RIP", "ripng": "RIPng", "bgp": "BGP"}
+
+# What each daemon is asked, one command a time: the answers are JSON, one after the other.
+QUESTIONS: Mapping[str, tuple[str, ...]] = {
+    "ospf": ("show ip ospf interface json", "show ip ospf neighbor json"),
+    "ospf6": ("show ipv6 ospf6 interface json", "show ipv6 ospf6 neighbor json"),
+    "bgp": (
+        "show bgp neighbors json",
+        "show bgp ipv4 unicast json",
+        "show bgp ipv6 unicast json",
+    ),
+    "rip": ("show ip rip status",),
+    "ripng": ("show ipv6 ripng status",),
+}
+
+
+# -- what daemons say ---------------------------------------------------------
+
+
+def read_said(answers: Mapping[str, str | None], configuration: str) -> Said:
+    """Return what the daemons of one router say, from the text of their answers.
+
+    ``answers`` has, by the names of `QUESTIONS`, None for a daemon that does not answer.
+
+    """
+    bgp = _documents(answers.get("bgp"))
+    return Said(
+        ospf=_ospf(_documents(answers.get("ospf"))),
+        ospf6=_ospf6(_documents(answers.get("ospf6"))),
+        bgp=None if bgp is None else _sessions(bgp),
+        rip=answers.get("rip") is not None,
+        ripng=answers.get("ripng") is not None,
+        lines=tuple(line.rstrip() for line in configuration.splitlines()),
+        unreachable={} if bgp is None else _unreachable(bgp),
+    )
+
+
+def _documents(text: str | None) -> list[Mapping[str, Any]] | None:
+    """Return the JSON objects of a text, one after the other; what else stands there is left."""
+    if text is None:
+        return None
+    decoder, found, place = json.JSONDecoder(), [], text.find("{")
+    while place >= 0:
+        try:
+            document, end = decoder.raw_decode(text, place)
+        except ValueError:
+            break
+        found.append(document)
+        place = text.find("{", end)
+    return found
+
+
+def _ospf(said: Sequence[Mapping[str, Any]] | None) -> dict[str, OspfInterface] | None:
+    if not said:
+        return None
+    states: dict[str, dict[str, str]] = {}
+    for document in said[1:]:
+        for router_id, rows in document.get("neighbors", {}).items():
+            for row in rows:
+                interface = row.get("ifaceName", "").partition(":")[0]
+                states.setdefault(interface, {})[router_id] = row.get("nbrState", "")
+    return {
+        name: OspfInterface(
+            area=row.get("area", ""),
+            hello_ms=row.get("timerMsecs", 0),
+            dead_s=row.get("timerDeadSecs", 0),
+            priority=row.get("priority", 1),
+            mtu_bytes=row.get("mtuBytes", 0),
+            network_type=row.get("networkType", ""),
+            passive=row.get("timerPassiveIface", False),
+            prefix_length=row.get("ipAddressPrefixlen"),
+            states={key: state.partition("/")[0] for key, state in states.get(name, {}).items()},
+        )
+        for name, row in said[0].get("interfaces", {}).items()
+        if row.get("ospfEnabled")
+    }
+
+
+def _ospf6(said: Sequence[Mapping[str, Any]] | None) -> dict[str, OspfInterface] | None:
+    if not said:
+        return None
+    states: dict[str, dict[str, str]] = {}
+    for document in said[1:]:
+        for row in document.get("neighbors", ()):
+            interface = row.get("interfaceName", "")
+            states.setdefault(interface, {})[row.get("neighborId", "")] = row.get("state", "")
+    return {
+        name: OspfInterface(
+            area=row.get("areaId", ""),
+            hello_ms=1000 * row.get("timerIntervalsConfigHello", 0),
+            dead_s=row.get("timerIntervalsConfigDead", 0),
+            priority=row.get("priority", 1),
+            mtu_bytes=row.get("interfaceMtu", 0),
+            network_type=row.get("operatingAsType", ""),
+            passive=row.get("timerPassiveIface", False),
+            states=states.get(name, {}),
+        )
+        for name, row in said[0].items()
+        if isinstance(row, dict) and row.get("attachedToArea")
+    }
+
+
+def _sessions(said: Sequence[Mapping[str, Any]]) -> dict[str, BgpSession]:
+    return {
+        address: BgpSession(
+            state=row.get("bgpState", ""),
+            as_number=row.get("remoteAs", 0),
+            own_as_number=row.get("localAs", 0),
+            reason=row.get("lastNotificationReason") or row.get("lastResetDueTo", ""),
+            shut_down=row.get("adminShutDown", False),
+        )
+        for address, row in (said[0].items() if said else ())
+        if isinstance(row, dict) and "bgpState" in row
+    }
+
+
+def _unreachable(said: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    found = {}
+    for document in said[1:]:
+        for network, paths in document.get("routes", {}).items():
+            if paths and not any(path.get("valid") for path in paths):
+                hops = [hop.get("ip", "") for path in paths for hop in path.get("nexthops", ())]
+                found[network] = ", ".join(dict.fromkeys(hops))
+    return found
+
+
+# -- who does not speak with whom ----------------------------------------------
+
+
+def find_troubles(
+    plan: Plan, said: Mapping[str, Said], dead: Iterable[tuple[str, str]] = ()
+) -> list[Trouble]:
+    """Return the neighbours of a plan that do not tell each other of routes, each pair once.
+
+    ``dead`` are the ends (node and interface) of links that carry nothing, at which nobody
+    is to be looked for.
+
+    """
+    down = set(dead)
+    found: dict[tuple[str, frozenset[str]], Trouble] = {}
+    for node in plan.nodes:
+        for peer in (*_inner_neighbours(plan, node), *node.neighbours):
+            if {(node.name, peer.interface), (peer.node, peer.peer_interface)} & down:
+                continue
+            key = peer.protocol, frozenset((node.name, peer.node))
+            if key not in found and (trouble := _trouble(plan, node, peer, said)) is not None:
+                found[key] = trouble
+    for trouble in _inside_systems(plan, said):
+        found.setdefault(("bgp", frozenset((trouble.router, trouble.neighbour))), trouble)
+    return list(found.values())
+
+
+def _inner_neighbours(plan: Plan, node: NodePlan) -> Iterator[NeighbourPlan]:
+    """Yield the OSPF neighbours of a BGP router: those of its own system, whom OSPF finds."""
+    for peer in node.neighbours:
+        if peer.protocol == "bgp" and plan.node(peer.node).as_number == node.as_number:
+            inner = "ospf" if peer.address.version == 4 else "ospf6"
+            yield dataclasses.replace(peer, protocol=inner)
+
+
+def _trouble(
+    plan: Plan, node: NodePlan, peer: NeighbourPlan, said: Mapping[str, Said]
+) -> Trouble | None:
+    here, there = said.get(node.name, Said()), said.get(peer.node, Said())
+    protocol = peer.protocol
+    for name, one in ((node.name, here), (peer.node, there)):
+        if getattr(one, protocol) in (None, False):
+            reason = f"{protocol}d does not run on {name}"
+            return Trouble(node.name, peer.node, NAMES[protocol], "", reason, name)
+    if protocol in ("rip", "ripng"):
+        return _passwords(node, peer, here, there, f"ip {protocol} authentication", "")
+    if protocol == "bgp":
+        return _session(plan, node.name, peer.node, said)
+    return _ospf_trouble(plan, node, peer, said)
+
+
+def _ospf_trouble(
+    plan: Plan, node: NodePlan, peer: NeighbourPlan, said: Mapping[str, Said]
+) -> Trouble | None:
+    protocol = peer.protocol
+    here, there = said[node.name], said[peer.node]
+    a = getattr(here, protocol).get(peer.interface)
+    b = getattr(there, protocol).get(peer.peer_interface)
+
+    def trouble(state: str, reason: str) -> Trouble:
+        return Trouble(node.name, peer.node, NAMES[protocol], state, reason)
+
+    ends = f"on {peer.interface} of {node.name}, and {{}} on {peer.peer_interface} of {peer.node}"
+    for name, interface, one in (
+        (node.name, peer.interface, a),
+        (peer.node, peer.peer_interface, b),
+    ):
+        if one is None:
+            return trouble("", f"{interface} of {name} takes no part in {NAMES[protocol]}")
+        if one.passive:
+            return trouble("", f"{interface} of {name} is passive")
+    id_here, id_there = here.router_id(protocol), there.router_id(protocol)
+    state = a.states.get(id_there, "")
+    if len(a.states) == 1 and not id_there:
+        state = next(iter(a.states.values()))
+    if a.network_type != b.network_type:
+        reason = f"the network is {a.network_type} {ends.format(b.network_type)}"
+        return trouble(state, f"their network types differ: {reason}")
+    if state == "Full":
+        return None
+    if id_here and id_here == id_there:
+        return trouble(state, f"both have the router id {id_here}")
+    for words, mine, its in (
+        ("they are in different areas", a.area, b.area),
+        ("their hello intervals differ", f"{a.hello_ms} ms", f"{b.hello_ms} ms"),
+        ("their dead intervals differ", f"{a.dead_s} s", f"{b.dead_s} s"),
+        ("their masks differ", f"/{a.prefix_length}", f"/{b.prefix_length}"),
+    ):
+        if mine != its:
+            return trouble(state, f"{words}: {mine} {ends.format(its)}")
+    if (found := _passwords(node, peer, here, there, "ip ospf", state)) is not None:
+        return found
+    if state in ("ExStart", "Exchange") and a.mtu_bytes != b.mtu_bytes:
+        reason = f"{a.mtu_bytes} bytes {ends.format(f'{b.mtu_bytes} bytes')}"
+        return trouble(state, f"their MTUs differ: {reason}")
+    if state == "2-Way" or state == "Twoway":
+        all_zero = all(_priority(plan, said, *end) == 0 for end in _on_network(plan, node, peer))
+        if not all_zero:
+            return None  # neither is the designated router, RFC 2328 section 10.4
+        return trouble(
+            state, "all routers there have priority 0, so that none becomes the designated router"
+        )
+    if state == "Init":
+        return trouble(state, f"{node.name} hears {peer.node}, and is not heard by it")
+    if state:
+        return trouble(state, "they have not exchanged their databases")
+    return trouble(
+        "",
+        f"{node.name} hears nothing of {peer.node} on {peer.interface}; a firewall "
+        f"may drop {NAMES[protocol]}, IP protocol 89",
+    )
+
+
+def _on_network(plan: Plan, node: NodePlan, peer: NeighbourPlan) -> Iterator[tuple[str, str, str]]:
+    yield node.name, peer.interface, peer.protocol
+    for other in node.neighbours:
+        if (other.interface, other.protocol) == (peer.interface, peer.protocol):
+            yield other.node, other.peer_interface, other.protocol
+
+
+def _priority(
+    plan: Plan, said: Mapping[str, Said], node: str, interface: str, protocol: str
+) -> int:
+    there = getattr(said.get(node, Said()), protocol) or {}
+    return there[interface].priority if interface in there else 0
+
+
+def _passwords(
+    node: NodePlan, peer: NeighbourPlan, here: Said, there: Said, what: str, state: str
+) -> Trouble | None:
+    """Compare what two interfaces say of authentication."""
+
+    def lines(said: Said, interface: str) -> set[str]:
+        words = ("authentication", "message-digest-key")
+        own = [line for line in said.block(f"interface {interface}") if line.startswith(what)]
+        area = [line for line in said.block("router ospf") if line.startswith("area ")]
+        return {line for line in (*own, *area) if any(word in line for word in words)}
+
+    if lines(here, peer.interface) == lines(there, peer.peer_interface):
+        return None
+    reason = (
+        f"their passwords, or kinds of authentication, differ on {peer.interface} of {node.name} "
+        f"and {peer.peer_interface} of {peer.node}"
+    )
+    return Trouble(node.name, peer.node, NAMES[peer.protocol], state, reason)
+
+
+# -- BGP -----------------------------------------------------------------------
+
+
+def _inside_systems(plan: Plan, said: Mapping[str, Said]) -> Iterator[Trouble]:
+    """Yield the troubles of sessions between routers of one system that share no link."""
+    owners = plan.owners
+    for name, one in said.items():
+        for address in one.bgp or ():
+            other = owners.get(address)
+            if other is not None and (found := _session(plan, name, other, said)) is not None:
+                yield found
+
+
+def _session(plan: Plan, name: str, other: str, said: Mapping[str, Said]) -> Trouble | None:
+    owners = plan.owners
+    here = {a: s for a, s in (said[name].bgp or {}).items() if owners.get(a) == other}
+    there = {a: s for a, s in (said.get(other, Said()).bgp or {}).items() if owners.get(a) == name}
+
+    def trouble(state: str, reason: str) -> Trouble:
+        return Trouble(name, other, NAMES["bgp"], state, reason)
+
+    for one, mine, whom in ((name, here, other), (other, there, name)):
+        if not mine:
+            return trouble("", f"{one} has no `neighbor` with an address of {whom}")
+    broken = [(a, s) for a, s in here.items() if s.state != "Established"]
+    if not broken:
+        return None
+    address, session = broken[0]
+    # Each version of IP has a session of its own.
+    same = [its for one, its in there.items() if (":" in one) == (":" in address)]
+    back = (same or list(there.values()))[0]
+    for one, its, known in ((name, session, back), (other, back, session)):
+        if its.as_number != known.own_as_number:
+            whom = other if one == name else name
+            return trouble(
+                session.state,
+                f"{one} takes {whom} to be of AS {its.as_number}, and it is of AS "
+                f"{known.own_as_number}",
+            )
+    if session.shut_down or back.shut_down:
+        who = name if session.shut_down else other
+        return trouble(session.state, f"{who} has shut the session down (`neighbor ... shutdown`)")
+    passwords = [
+        {line.split(maxsplit=3)[3] for line in one.lines if _is_password(line, addresses)}
+        for one, addresses in ((said[name], here), (said[other], there))
+    ]
+    if passwords[0] != passwords[1]:
+        return trouble(session.state, "their passwords (`neighbor ... password`) differ")
+    if "NHT" in session.reason or "No path" in session.reason:
+        return trouble(session.state, f"{name} has no way to {address}, which {other} speaks from")
+    said_so = f" (bgpd says: {session.reason})" if session.reason else ""
+    return trouble(
+        session.state,
+        f"no connection to {address}, TCP port 179, comes about{said_so}; a firewall may drop it",
+    )
+
+
+def _is_password(line: str, addresses: Iterable[str]) -> bool:
+    words = line.split()
+    return (
+        words[:1] == ["neighbor"]
+        and words[1:2] != []
+        and words[1] in addresses
+        and words[2:3] == ["password"]
+    )
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What is known of a lab's routing protocols: ``troubles``, and what stands between others.
+
+    ``policies`` holds a neighbour that tells, one that hears, and the line of a policy
+    between them; ``cut`` the neighbours whose link carries nothing.
+
+    """
+
+    troubles: tuple[Trouble, ...] = ()
+    policies: tuple[tuple[str, str, str], ...] = ()
+    cut: tuple[tuple[str, str], ...] = ()
+
+
+def find(plan: Plan, said: Mapping[str, Said], dead: Iterable[tuple[str, str]] = ()) -> Findings:
+    """Return all that can be found; see `find_troubles` for ``dead``."""
+    down = set(dead)
+    pairs = dict.fromkeys((peer.node, node.name) for node in plan.nodes for peer in node.neighbours)
+    return Findings(
+        tuple(find_troubles(plan, said, down)),
+        tuple(
+            (*pair, line)
+            for pair in pairs
+            if (line := policy_between(plan, said, *pair)) is not None
+        ),
+        tuple(
+            dict.fromkeys(
+                (node.name, peer.node)
+                for node in plan.nodes
+                for peer in node.neighbours
+                if {(node.name, peer.interface), (peer.node, peer.peer_interface)} & down
+            )
+        ),
+    )
+
+
+# -- what policy hides -----------------------------------------------------------
+
+_POLICIES = ("prefix-list", "route-map", "filter-list", "distribute-list", "unsuppress-map")
+# What a router as a whole keeps to itself, or takes out of what it hears.
+_WHOLE = ("distribute-list", "aggregate-address", "ip protocol", "ipv6 protocol")
+_AREAS = ("stub", "nssa", "filter-list", "range")
+
+
+def policy_between(plan: Plan, said: Mapping[str, Said], teller: str, hearer: str) -> str | None:
+    """Return the line of a policy between two neighbours; None where there is none.
+
+    ``teller`` is the one that would tell the other of a route.  A policy is what somebody has
+    applied: to a session of BGP, in the direction of it, or to a whole router.
+
+    """
+    owners = plan.owners
+    for name, other, way in ((teller, hearer, "out"), (hearer, teller, "in")):
+        lines = said.get(name, Said()).lines
+        groups = {
+            words[3]
+            for line in lines
+            if (words := line.split())[:1] == ["neighbor"]
+            and words[2:3] == ["peer-group"]
+            and len(words) == 4
+            and owners.get(words[1]) == other
+        }
+        for line in lines:
+            words = line.split()
+            if words[:1] == ["neighbor"] and len(words) == 5 and words[2] in _POLICIES:
+                if words[4] == way and (owners.get(words[1]) == other or words[1] in groups):
+                    return f"{name}: {line.strip()}"
+            elif line.strip().startswith(_WHOLE) or (
+                words[:1] == ["area"] and any(word in words for word in _AREAS)
+            ):
+                return f"{name}: {line.strip()}"
+    return None

@@ -1,0 +1,403 @@
+"""`lab.check`: what should be true of a network, said so that a student can read it.
+
+Each check waits, up to a limit, for what it says, and explains what is wrong when it
+does not come true; a check that fails is a `CheckFailed`, which is an `AssertionError`.
+
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import time
+from collections.abc import Callable, Sequence
+from ipaddress import ip_address
+from typing import Any, Protocol, TypeVar
+
+from playground.errors import BadArgument, CheckFailed
+from playground.model.arguments import (
+    LONGEST_S,
+    check_iterable,
+    is_choice,
+    is_number,
+    is_port,
+    shown,
+)
+from playground.model.parts import NodeBase
+from playground.model.services import SERVICES, Probe
+from playground.operations.connection.commands import as_bytes, failed_jobs
+from playground.operations.connection.handles import Node
+from playground.operations.diagnosis import explain
+from playground.operations.diagnosis.explanation import CAUSES, Explanation
+from playground.operations.diagnosis.state import State
+from playground.operations.network import Host, Machine, Router, Switch
+
+T = TypeVar("T")
+
+# How long a check waits, unless it is told otherwise.
+WITHIN_S = 5.0
+# Between two looks: each of them is a packet, and some processor time.
+PAUSE_S = 0.1
+
+
+class CheckedLab(Protocol):
+    """A running lab, as far as checks ask it."""
+
+    @property
+    def name(self) -> str: ...
+
+    def __contains__(self, node: object) -> bool: ...
+
+    def __getitem__(self, name: str) -> Host | Router | Switch: ...
+
+    def explain(
+        self,
+        source: Host | Router | str,
+        target: Host | Router | str,
+        *,
+        port: int | None = None,
+        protocol: str | None = None,
+        version: int | None = None,
+    ) -> Explanation: ...
+
+    def state(self) -> State: ...
+
+
+class Checks:
+    """The checks of one running lab; see `Lab.check`.
+
+    Nodes may be given by name.  ``within_s`` is for how long each waits.  Raises
+    `BadArgument` for what is no question, `NotRunning`.
+
+    """
+
+    def __init__(self, lab: CheckedLab) -> None:
+        self._lab = lab
+
+    def reaches(
+        self,
+        source: Node | str,
+        target: Node | str,
+        *,
+        port: int | None = None,
+        protocol: str | None = None,
+        version: int | None = None,
+        within_s: float = WITHIN_S,
+    ) -> Explanation:
+        """Check that a packet arrives and is answered; the arguments are `Lab.explain`'s.
+
+        Returns the `Explanation`, which holds the path.
+
+        >>> lab.check.reaches(h1, www, port=80)
+
+        """
+
+        def look() -> Explanation:
+            return self._explain(source, target, port, protocol, version)
+
+        found = _wait(look, bool, within_s)
+        if not found:
+            raise CheckFailed(
+                f"{_asked(found)} should arrive and be answered, and is not.\n{_reasons(found)}"
+                + self._failed_there(target, found),
+                found,
+            )
+        return found
+
+    def does_not_reach(
+        self,
+        source: Node | str,
+        target: Node | str,
+        *,
+        port: int | None = None,
+        protocol: str | None = None,
+        version: int | None = None,
+        because: str | None = None,
+        within_s: float = WITHIN_S,
+    ) -> Explanation:
+        """Check that a packet is lost, or refused.
+
+        A server that was never started is not reached either: ``because`` says what
+        should be the cause, by a word of `diagnosis.explanation.CAUSES`.
+
+        >>> lab.check.does_not_reach(h4, h1, port=22, because="firewall")
+
+        """
+        if because is not None and not is_choice(because, CAUSES):
+            raise BadArgument(f"{shown(because)} is no cause; there are {', '.join(CAUSES)}")
+
+        def look() -> Explanation:
+            found = self._explain(source, target, port, protocol, version)
+            if (
+                found.cause == "name unknown" != because
+                and isinstance(target, str)
+                and target not in self._lab
+            ):
+                # It says nothing of the network.
+                raise BadArgument(
+                    f"{target!r} is no node of lab {self._lab.name}, and no name that "
+                    f"{self._name(source)} knows: is it spelt right? Where it is to be unknown, "
+                    'say because="name unknown"'
+                )
+            return found
+
+        def is_right(found: Explanation) -> bool:
+            return not found and because in (None, found.cause)
+
+        found = _wait(look, is_right, within_s)
+        if found:
+            ways = " - ".join(found.path)
+            raise CheckFailed(
+                f"{_asked(found)} should not get there, and is answered ({ways}).\n{found.steps}",
+                found,
+            )
+        if not is_right(found):
+            raise CheckFailed(
+                f"{_asked(found)} is lost, as it should be, but not because of {because}.\n"
+                f"{_reasons(found)}",
+                found,
+            )
+        return found
+
+    def path(
+        self,
+        source: Node | str,
+        target: Node | str,
+        through: Sequence[Node | str],
+        *,
+        port: int | None = None,
+        protocol: str | None = None,
+        version: int | None = None,
+        within_s: float = WITHIN_S,
+    ) -> Explanation:
+        """Check which nodes a packet passes, in their order.
+
+        ``through`` are nodes, names or addresses; both ends may stand in it or be left out.
+
+        >>> lab.check.path(h1, www, ["modemA", "isp", "backbone"])
+
+        """
+        if isinstance(through, str):
+            raise BadArgument(f'the nodes of a path are a list: write ["{through}"]')
+        wanted = [self._name(one) for one in check_iterable("through", through, '["isp"]')]
+
+        def look() -> Explanation:
+            return self._explain(source, target, port, protocol, version)
+
+        def fits(found: Explanation) -> bool:
+            return bool(found) and list(found.path) in (
+                wanted,
+                [found.path[0], *wanted],
+                [*wanted, found.path[-1]],
+                [found.path[0], *wanted, found.path[-1]],
+            )
+
+        found = _wait(look, fits, within_s)
+        if not fits(found):
+            should = f"should go through {', '.join(wanted) or 'nobody'}"
+            went = " - ".join(found.path)
+            was = f"went {went}" if found else "did not arrive"
+            raise CheckFailed(f"{_asked(found)} {should}, and {was}.\n{_reasons(found)}", found)
+        return found
+
+    def serves(
+        self,
+        node: Node | str,
+        service: str | int,
+        *,
+        contains: str | None = None,
+        client: Node | str | None = None,
+        page: str = "/",
+        send: str | bytes | None = None,
+        within_s: float = WITHIN_S,
+    ) -> None:
+        """Check that a service answers as it should, to another node or to its own.
+
+        ``service`` is one of those that a host can offer, such as "http", or the number of
+        a TCP port.  ``contains`` is text that its answer must hold: for "http" in ``page``,
+        headers included, for others in the answer to ``send``, or in what a server says
+        first.  Without it any real answer will do.  ``client`` is who asks, by default the
+        node itself, at its first address.
+
+        >>> lab.check.serves(www, "http", contains="Welcome", client=h1)
+
+        """
+        _check_within(within_s)
+        machine = self._machine(node)
+        asker = machine if client is None else self._machine(client)
+        probe = _probe(service, machine.name, contains, page, send)
+        address = self._address(asker, machine)
+        # First that it can be reached: nothing explains better why not.
+        if probe.protocol == "tcp":
+            version = ip_address(address).version
+            self.reaches(asker, machine, port=probe.port, version=version, within_s=within_s)
+        check = self._check(asker, address, probe)
+        failures = asker.running().agent.call("wait_ready", checks=[check], timeout_s=within_s)
+        if failures:
+            wanted = "" if contains is None else f" with {contains!r} in its answer"
+            raise CheckFailed(
+                f"{machine.name} should serve {service} to {asker.name}{wanted}, at {address} port "
+                f"{probe.port}, and does not: {failures[0]['message']}." + failed_jobs(machine)
+            )
+
+    def resolves(
+        self,
+        node: Node | str,
+        name: str,
+        address: Node | str | None = None,
+        *,
+        within_s: float = WITHIN_S,
+    ) -> str:
+        """Check that a name means something on a node, or this address; return its first.
+
+        ``address`` may be a node: then it is one of the node's.
+
+        >>> lab.check.resolves(h1, "www.example.com", "10.130.1.4")
+
+        """
+        machine = self._machine(node)
+        wanted = None if address is None else self._addresses(address)
+
+        def look() -> list[str]:
+            return explain.addresses(machine, name)
+
+        def is_right(found: list[str]) -> bool:
+            return bool(found) and (wanted is None or bool(set(found) & wanted))
+
+        found = _wait(look, is_right, within_s)
+        if not found:
+            facts = self._explain(machine, name, None, None, None)
+            raise CheckFailed(
+                f"{machine.name} should know the name {name}, and does not.\n{_reasons(facts)}",
+                facts,
+            )
+        if not is_right(found):
+            should = " or ".join(sorted(wanted or ()))
+            raise CheckFailed(
+                f"On {machine.name} {name} should mean {should}, and means {', '.join(found)}."
+            )
+        return found[0]
+
+    # ... what was meant
+
+    def _explain(
+        self,
+        source: Node | str,
+        target: Node | str,
+        port: int | None,
+        protocol: str | None,
+        version: int | None,
+    ) -> Explanation:
+        return self._lab.explain(
+            source,  # type: ignore[arg-type]
+            target,  # type: ignore[arg-type]
+            port=port,
+            protocol=protocol,
+            version=version,
+        )
+
+    def _failed_there(self, target: Node | str, found: Explanation) -> str:
+        """Return the last words of what was to be the server."""
+        node = self._lab[target] if isinstance(target, str) and target in self._lab else target
+        if found.cause != "server stopped" or not isinstance(node, Machine):
+            return ""
+        return failed_jobs(node)
+
+    def _machine(self, node: Node | str) -> Machine:
+        found = self._lab[node] if isinstance(node, str) else node
+        if not isinstance(found, Machine):
+            raise BadArgument(f"{node!r} is no host or router")
+        return found
+
+    def _name(self, node: Node | str) -> str:
+        """Return the full name of a node that may be given by an address."""
+        if not isinstance(node, str):
+            if not isinstance(node, NodeBase):
+                raise BadArgument(f"{shown(node)} is no node of lab {self._lab.name}")
+            return node.name
+        if node in self._lab:
+            return self._lab[node].name
+        for name, state in self._lab.state().nodes.items():
+            if any(one.ip == node for item in state.interfaces for one in item.addresses):
+                return name
+        raise BadArgument(f"{node!r} is no node of lab {self._lab.name}, and no address of one")
+
+    def _addresses(self, address: Node | str) -> set[str]:
+        if isinstance(address, str) and address not in self._lab:
+            try:
+                return {str(ip_address(address))}
+            except ValueError:
+                raise BadArgument(f"{address!r} is no address and no node") from None
+        interfaces = self._machine(address).interfaces.values()
+        return {str(one.ip) for item in interfaces for one in item.addresses}
+
+    def _address(self, asker: Machine, machine: Machine) -> str:
+        if asker is not machine:
+            found = explain.addresses(asker, machine.name)
+            if found:
+                return found[0]
+            self.reaches(asker, machine, within_s=0)  # and explain
+        own = machine.address
+        if own is None:
+            raise BadArgument(f"{machine.name} has no address")
+        return own
+
+    def _check(self, asker: Machine, address: str, probe: Probe) -> dict[str, Any]:
+        return {
+            "pid": asker.running().pid,
+            "node": asker.name,
+            "service": "",
+            "port": probe.port,
+            "protocol": probe.protocol,
+            "tls": probe.tls,
+            "send": None if probe.send is None else base64.b64encode(probe.send).decode(),
+            "expect": probe.expect,
+            "address": address,
+        }
+
+
+def _probe(
+    service: str | int, name: str, contains: str | None, page: str, send: str | bytes | None
+) -> Probe:
+    """Return the question to ask a service, and the answer that will do."""
+    asked = None if send is None else as_bytes("send", send)
+    wanted = None if contains is None else as_bytes("contains", contains)
+    expect = None if wanted is None else re.escape(wanted.decode("latin-1"))
+    if not isinstance(page, str) or not re.fullmatch(r"[!-~]+", page):
+        raise BadArgument(f"page={shown(page)} is no page; write for example page='/news.html'")
+    if is_port(service):
+        return Probe(service, send=asked, expect=expect or "")
+    if not is_choice(service, SERVICES):
+        known = ", ".join(SERVICES)
+        raise BadArgument(f"{shown(service)} is no service and no port; the services are {known}")
+    first = SERVICES[service].probes[0]
+    if service == "http" and asked is None and contains is not None:
+        head = f"GET {page} HTTP/1.0\r\nHost: {name}\r\nUser-Agent: playground\r\n\r\n"
+        asked = head.encode()
+    return first._replace(send=asked or first.send, expect=expect or first.expect)
+
+
+def _check_within(within_s: object) -> None:
+    if not is_number(within_s, 0, LONGEST_S):
+        raise BadArgument(f"within_s={shown(within_s)} is no number of seconds; write within_s=5")
+
+
+def _reasons(found: Explanation) -> str:
+    """Return what an explanation says, a line each."""
+    said = [] if found else [found.sentence, *([found.advice] if found.advice else []), ""]
+    return "\n".join([*said, str(found.steps)])
+
+
+def _asked(found: Explanation) -> str:
+    return f"A packet from {found.question}"
+
+
+def _wait(look: Callable[[], T], is_right: Callable[[T], bool], within_s: float) -> T:
+    """Look until it is right, or the time is over; return what was seen last."""
+    _check_within(within_s)
+    deadline = time.monotonic() + within_s
+    while True:
+        found = look()
+        if is_right(found) or time.monotonic() >= deadline:
+            return found
+        time.sleep(PAUSE_S)

@@ -1,0 +1,233 @@
+"""What can be wrong between two interfaces: cables, ports, switches, sizes.  Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from playground.operations.diagnosis.facts import packet_of
+from playground.operations.diagnosis.hop import Fault, Notes, variable
+from playground.operations.diagnosis.packet_trace import Neighbourly, Packet, Sighting
+from playground.operations.diagnosis.state import InterfaceState
+from playground.planning.plan_parts import WireEnd, WirePlan
+
+# Of an ARP request, in bytes.
+ARP_BYTES = 28
+
+
+class LinkFaults(Notes):
+    """Finds what kept a frame from its neighbour."""
+
+    def _interface(self, node: str, interface: InterfaceState) -> Fault | None:
+        """Return what is wrong with an interface that something should leave by."""
+        if not interface.up:
+            self.step(node, "link", f"{interface.name} is down", False)
+            wires = self.facts.wires.crossed((node, interface.name))
+            unplugged = next((w for w in wires.values() if w and not w[0][0].up), None)
+            if unplugged is not None:
+                return self._unplugged(unplugged[0])
+            return Fault(
+                node,
+                "interface down",
+                f"{node}'s interface {interface.name} is set down, and its way leads through it.",
+                f'Set it up: `{variable(node)}.run("ip link set {interface.name} up")`, and look '
+                f"whether its routes are still there: `{variable(node)}.routes()`.",
+            )
+        if not interface.carrier and interface.name != "lo":
+            self.step(node, "link", f"{interface.name} has no carrier", False)
+            for crossed in self.facts.wires.crossed((node, interface.name)).values():
+                if crossed:
+                    return self._unplugged(crossed[0])
+            return Fault(
+                node,
+                "link down",
+                f"{node}'s interface {interface.name} has no carrier: nothing is plugged in at "
+                f"the other end.",
+                "Plug something in at the other end.",
+            )
+        return None
+
+    def _unplugged(self, step: tuple[WirePlan, WireEnd, WireEnd]) -> Fault:
+        wire, here, there = step
+        switches = self.facts.plan.switch_names
+        if here.node in switches or there.node in switches or not wire.up:
+            node = there if here.node in switches else here
+            return Fault(
+                node.node,
+                "link down",
+                f"The link between {here.node} and {there.node} is down: the cable is pulled out.",
+                f"Plug it in again: `{self._link(wire)}.up()`.",
+            )
+        return Fault(
+            there.node,
+            "interface down",
+            f"{there.node}'s interface {there.interface}, at the other end of {here.node}'s "
+            f"{here.interface}, is set down.",
+            f'Set it up: `{variable(there.node)}.run("ip link set {there.interface} up")`.',
+        )
+
+    def _lost(self, left: Sighting, goal: tuple[str, str] | None) -> Fault:
+        """Return what happened to a frame that left an interface and did not arrive."""
+        facts = self.facts
+        start = (left.place, left.interface)
+        state = facts.states[left.place].interface(left.interface)
+        if state is not None and state.below and not facts.wires.knows(start):
+            start = (left.place, state.below)
+        segment = facts.wires.crossed(start)
+        if goal is None:
+            owners = self._by_mac(left.mac_destination)
+            goal = next((place for place in owners if place in segment), None)
+            if goal is None:
+                return self._stale(left, owners[0] if owners else None)
+        size = packet_of(left).size_bytes if isinstance(left.what, Packet) else ARP_BYTES
+        wires = segment.get(goal, ())
+        return self._broken(wires, size) or self._on_wire(left, goal, wires)
+
+    def _broken(
+        self, wires: Sequence[tuple[WirePlan, WireEnd, WireEnd]], size: int
+    ) -> Fault | None:
+        """Return what is wrong with the links from one interface to another, in that direction.
+
+        ``size`` is that of the packet, in bytes.
+
+        """
+        facts = self.facts
+        for step in wires:
+            if not step[0].up:
+                return self._unplugged(step)
+        if (fault := self._impaired(wires)) is not None:
+            return fault
+        for wire, here, there in wires:
+            ends = []
+            for end in (here, there):
+                if end.node in facts.states:
+                    interface = facts.states[end.node].interface(end.interface)
+                    if interface is None:
+                        continue
+                    ends.append((end.node, end.interface, interface.mtu_bytes))
+                    if (fault := self._interface(end.node, interface)) is not None:
+                        return fault
+                elif (port := facts.ports.get((end.node, end.interface))) is not None:
+                    fault = self._port(wire, here, there, end, port)
+                    if fault is not None:
+                        return fault
+            small = next(((name, mtu) for name, _, mtu in ends if mtu < size), None)
+            if small is not None:
+                self.step(small[0], "mtu", f"{small[1]} bytes, of which {size} came", False)
+                return Fault(
+                    small[0],
+                    "mtu",
+                    f"{small[0]} takes no frame of more than {small[1]} bytes on its link, and "
+                    f"this one has {size}: both ends of a link must have the same MTU.",
+                    "Give both ends the same MTU: "
+                    + " and ".join(
+                        f'`{variable(name)}.run("ip link set {port} mtu {size}")`'
+                        for name, port, mtu in ends
+                        if mtu < size
+                    )
+                    + ".",
+                )
+        return None
+
+    def _impaired(self, wires: Sequence[tuple[WirePlan, WireEnd, WireEnd]]) -> Fault | None:
+        """Return the fault of a link that was told to lose frames, in this direction.
+
+        What a link loses is lost before it leaves, and nobody sees it.
+
+        """
+        for wire, here, there in wires:
+            toward = wire.toward_b if there is wire.b else wire.toward_a
+            if toward is not None and toward.loss_percent:
+                self.step(here.node, "link", f"loses {toward.loss_percent:g} %", False)
+                return Fault(
+                    here.node,
+                    "loss",
+                    f"The link between {here.node} and {there.node} was told to lose "
+                    f"{toward.loss_percent:g} % of the frames toward {there.node}.",
+                    f"Take that away: `{self._link(wire)}.restore()`, or try again.",
+                )
+        return None
+
+    def _port(
+        self,
+        wire: WirePlan,
+        here: WireEnd,
+        there: WireEnd,
+        end: WireEnd,
+        port: tuple[str, bool],
+    ) -> Fault | None:
+        state, carrier = port
+        node = there.node if end is here else here.node
+        if not carrier:
+            self.step(end.node, "port", f"{end.interface} has no carrier", False)
+            return Fault(
+                node,
+                "link down",
+                f"{node} is not plugged in at {end.node}: the link between {node} and {end.node} "
+                f"is down.",
+                f"Plug it in again: `{self._link(wire)}.up()`.",
+            )
+        if state != "forwarding":
+            self.step(end.node, "port", f"{end.interface} is {state}", False)
+            return Fault(
+                end.node,
+                "switch",
+                f"The switch {end.node} does not pass frames on at its port to {node}: it is "
+                f"{state}.",
+                f"Look at `{variable(end.node)}.ports()`; a spanning tree may still be forming, or "
+                f"keep the port closed for good, where there is another way.",
+            )
+        return None
+
+    def _on_wire(
+        self,
+        left: Sighting,
+        goal: tuple[str, str],
+        wires: Sequence[tuple[WirePlan, WireEnd, WireEnd]],
+    ) -> Fault:
+        """Return which switch kept a frame, as far as it was seen."""
+        wanted = left.what
+        seen = {
+            (one.interface, one.way)
+            for one in self.facts.sightings
+            if one.place == "" and same_frame(one.what, wanted)
+        }
+        for (_, _, entered), (_, leaves, _) in pairwise(wires):
+            went_in = any(interface == entered.interface for interface, way in seen if way != "out")
+            went_out = (leaves.interface, "out") in seen
+            if went_in and not went_out:
+                self.step(
+                    entered.node, "switch", f"does not pass it on at {leaves.interface}", False
+                )
+                return Fault(
+                    entered.node,
+                    "switch",
+                    f"The frame came into the switch {entered.node} and did not leave it towards "
+                    f"{goal[0]}.",
+                    f"Look at `{variable(entered.node)}.table()`, at its ports "
+                    f"(`{variable(entered.node)}.ports()`), and at their VLANs.",
+                )
+        return Fault(
+            left.place,
+            "unknown",
+            f"The frame left {left.place} by {left.interface} and did not come to {goal[0]}.",
+            f"Capture on both ends: `{variable(left.place)}.capture()` and "
+            f"`{variable(goal[0])}.capture()`.",
+        )
+
+    def _stale(self, left: Sighting, goal: tuple[str, str] | None) -> Fault:
+        whose = f"that is {goal[0]}'s, elsewhere" if goal else "nobody has that"
+        self.step(left.place, "neighbour", f"{left.mac_destination}: {whose}", False)
+        return Fault(
+            left.place,
+            "stale neighbour",
+            f"{left.place} sends to the MAC address {left.mac_destination} at {left.interface}, "
+            f"and {whose}: what it remembers of its neighbour is wrong.",
+            f'Let it forget: `{variable(left.place)}.run("ip neigh flush all")`.',
+        )
+
+
+def same_frame(one: Packet | Neighbourly, other: Packet | Neighbourly) -> bool:
+    if isinstance(one, Neighbourly) or isinstance(other, Neighbourly):
+        return one == other
+    return (one.flow, one.sequence, one.ttl) == (other.flow, other.sequence, other.ttl)

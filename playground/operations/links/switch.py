@@ -1,0 +1,222 @@
+"""Everything that can be done to a switch, before its lab runs and while it does.
+
+`SwitchOperations` is what `operations.network.Switch` inherits.  As with links, a
+change is made in the kernel first where the lab runs, and stands as declared only
+if that has succeeded.
+
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from playground.display.tables import Table
+from playground.errors import NotRunning, TopologyError
+from playground.model.switches import Mirror
+from playground.model.topology import Switch
+
+if TYPE_CHECKING:
+    from playground.operations.connection.handles import LiveSwitch
+
+
+@dataclass(frozen=True)
+class LearnedAddress:
+    """A MAC address, the port that it was last seen at, and how long ago.
+
+    ``node`` is who hangs on that port: a host, a router or another switch.  ``vlan`` is
+    where it was seen, for the VLANs of a switch have a table each; None without any.
+
+    """
+
+    mac: str
+    port: str
+    node: str
+    vlan: int | None
+    age_s: float
+
+
+@dataclass(frozen=True)
+class SwitchPort:
+    """One port of a switch: ``state`` is what the spanning tree lets it do.
+
+    "forwarding" and "blocking" last; "listening" and "learning" are on the way; a port
+    that is down, or whose other end is, is "disabled".  ``cost`` is that of the way
+    through it.  Without the protocol a port is "forwarding" or "disabled".  Where the
+    switch has VLANs, ``vlan`` is that of an access port, and ``trunk`` holds those that
+    the port carries with tags.
+
+    """
+
+    port: str
+    node: str
+    vlan: int | None
+    trunk: tuple[int, ...]
+    state: str
+    carrier: bool
+    cost: int
+
+
+class SwitchOperations(Switch):
+    """The operations on a switch."""
+
+    _live: LiveSwitch | None = None
+
+    def change(
+        self,
+        *,
+        ageing_s: float | None = None,
+        stp: bool | None = None,
+        priority: int | None = None,
+        forward_delay_s: float | None = None,
+        hub: bool | None = None,
+    ) -> None:
+        """Change what a `Switch` was declared with; what is left out stays as it is.
+
+        Raises `TopologyError` for what cannot be, also if without ``stp`` there would
+        be a loop, and `AgentError` if the kernel refuses; all is then as it was.
+
+        >>> home.change(ageing_s=10)
+        >>> home.change(hub=True)       # every frame goes everywhere
+
+        """
+        given: dict[str, Any] = {
+            "ageing_s": ageing_s,
+            "stp": stp,
+            "priority": priority,
+            "forward_delay_s": forward_delay_s,
+            "hub": hub,
+        }
+        wanted = dataclasses.replace(
+            self._settings, **{name: value for name, value in given.items() if value is not None}
+        )
+        live = self._live
+        if live is not None and live.lab.strict:
+            self.refuse_loop(wanted)
+        if live is not None:
+            with live.lock:
+                live.change(dataclasses.replace(live.plan, settings=wanted))
+        self._settings = wanted
+
+    def mirror(self, *links: Any, to: Any) -> None:
+        """Copy frames to the port of a link, for whoever listens there.
+
+        With ``links`` copied is all that enters or leaves the switch by them; what goes
+        from one of them to another is then seen twice.  With none, what enters by any
+        other port is copied, and everything is seen once.  The listener's card must
+        be in promiscuous mode, as a capture's is.  It replaces what an earlier call has
+        said; links that come later are taken in by `Lab.start`.
+
+        Raises `TopologyError` for links that are not this switch's, `AgentError` if the
+        kernel refuses; all is then as it was.  Source: tc-mirred(8).
+
+        >>> home.mirror(to=sniffer_link)
+
+        """
+        for link in (*links, to):
+            if link not in self.links:
+                raise TopologyError(f"{self.name}: {link!r} is no link of this switch")
+        if to in links:
+            raise TopologyError(
+                f"{self.name}: {to!r} cannot be mirrored to itself; leave it out of the links"
+            )
+        self._set_mirror(Mirror(tuple(dict.fromkeys(links)), to))
+
+    def stop_mirroring(self) -> None:
+        """Take away what `mirror` has said."""
+        self._set_mirror(None)
+
+    def table(self) -> Table[LearnedAddress]:
+        """Return what the switch has learned, from the kernel: a row for each MAC address.
+
+        Raises `NotRunning` if its lab does not run.  Source: bridge(8), "bridge fdb".
+
+        >>> home.table()
+        mac                port     node  vlan  age_s
+        02:64:50:06:7b:40  h1-eth0  h1      10    1.2
+
+        """
+        live = self._running()
+        nodes = self._nodes()
+        rows = live.agent.call("learned", device=live.plan.device)
+        return Table(LearnedAddress(node=nodes.get(row["port"], ""), **row) for row in rows)
+
+    def ports(self) -> Table[SwitchPort]:
+        """Return the state and VLANs of each port, from the kernel, in the order of the links.
+
+        After them come those of what `plug` has joined, by the names of the containers.
+        Raises `NotRunning` if its lab does not run.
+
+        >>> [row.node for row in s3.ports() if row.state == "blocking"]
+        ['s2']
+
+        """
+        live = self._running()
+        nodes = self._nodes()
+        rows: dict[str, dict[str, Any]] = {}
+        for bridge in live.agent.call("switches", devices=[live.plan.device]):
+            for row in bridge["ports"]:
+                rows[row["port"]] = _both(rows.get(row["port"], row), row)
+        aliases = {port: row.pop("alias", "") for port, row in rows.items()}
+        nodes |= {port: _container(alias) for port, alias in aliases.items() if port not in nodes}
+        return Table(
+            SwitchPort(node=node, **rows[port] | {"trunk": tuple(rows[port]["trunk"])})
+            for port, node in nodes.items()
+            if port in rows
+        )
+
+    def as_shell(self) -> list[str]:
+        """Return the commands that make this switch of a plain bridge.
+
+        Raises `NotRunning` if its lab does not run.
+
+        """
+        return list(self._running().plan.as_shell())
+
+    # -- how ----------------------------------------------------------------
+
+    def _running(self) -> LiveSwitch:
+        if self._live is None:
+            raise NotRunning(f"switch {self.name} is in no running lab: start its lab first")
+        return self._live
+
+    def _nodes(self) -> dict[str, str]:
+        """Return who hangs on each port of the running switch."""
+        return {port: node for _, port, node in self._plugged()}
+
+    def _plugged(self) -> Iterator[tuple[Any, str, str]]:
+        for link in self.links:
+            if link._live is not None:
+                ends = (link._live.wire.a, link._live.wire.b)
+                here, there = ends if ends[0].node == self.name else ends[::-1]
+                yield link, here.interface, there.node
+
+    def _set_mirror(self, mirror: Mirror | None) -> None:
+        live = self._live
+        if live is not None:
+            with live.lock:
+                ports = {link: port for link, port, _ in self._plugged()}
+                plan = mirror.plan(ports) if mirror else None
+                live.change(dataclasses.replace(live.plan, mirror=plan))
+        self._mirror = mirror
+
+
+# What a port's state is where each VLAN has a bridge, and they differ: the first.
+_STATES = ("disabled", "blocking", "listening", "learning", "forwarding")
+
+
+def _container(alias: str) -> str:
+    """Return what `plug` has joined here, as it stands in the port's alias; "" if unknown."""
+    with suppress(ValueError, TypeError, KeyError):
+        return str(json.loads(alias)["plugged"])
+    return ""
+
+
+def _both(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Return what is known of one port in two VLANs."""
+    state = min(one["state"], other["state"], key=_STATES.index)
+    return {**one, "state": state, "trunk": sorted({*one["trunk"], *other["trunk"]})}

@@ -1,0 +1,70 @@
+"""The parts of a network as people use them: declared, and operated while their lab runs.
+
+Each class joins a declaration (`model.topology`) with what can be done to it in a
+running lab.  Whoever only looks at declarations takes them from there.
+
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from playground.model import topology
+from playground.model.parts import Listener
+from playground.operations.links.link import LinkOperations
+from playground.operations.links.switch import SwitchOperations
+from playground.operations.nodes.firewall import RunningFirewall
+from playground.operations.nodes.node import NodeOperations
+
+
+class Machine(NodeOperations, topology.Machine):
+    """A host or a router."""
+
+    firewall: RunningFirewall
+
+    def _make_firewall(self, chains: Sequence[str]) -> RunningFirewall:
+        return RunningFirewall(self, chains)
+
+    @property
+    def listener(self) -> Listener | None:
+        """The lab that runs it; None for one that is only declared."""
+        return None if self._live is None else self._live.lab
+
+
+class Host(Machine, topology.Host):
+    __doc__ = topology.Host.__doc__
+
+
+class Router(Machine, topology.Router):
+    __doc__ = topology.Router.__doc__
+    firewall: RunningFirewall
+
+
+class Switch(SwitchOperations):
+    __doc__ = topology.Switch.__doc__
+
+
+class Link(LinkOperations):
+    __doc__ = topology.Link.__doc__
+
+    def _make_part(self, vlan: int, far: topology.Far) -> VlanLink:
+        return VlanLink(self, vlan, far)
+
+    @property
+    def listener(self) -> Listener | None:
+        """The lab that runs it; None for one that is only declared."""
+        return None if self._live is None else self._live.lab
+
+
+class VlanLink(Link, topology.VlanLink):
+    __doc__ = topology.VlanLink.__doc__
+
+    def _running(self) -> Any:
+        raise self.refusal()
+
+    def _apply(self, change: Any) -> None:
+        raise self.refusal()
+
+
+Node = Host | Router | Switch

@@ -1,0 +1,125 @@
+"""Ask the network from a node: ping and traceroute."""
+
+from __future__ import annotations
+
+from playground.errors import BadArgument, CommandFailed
+from playground.model.arguments import check_seconds, is_choice, is_whole, shown
+from playground.operations.connection.commands import failure, run
+from playground.operations.connection.handles import Node
+from playground.operations.connection.results import (
+    Ping,
+    Result,
+    Traceroute,
+    parse_ping,
+    parse_traceroute,
+)
+
+# Of what such a program prints, which is some kilobytes.
+_OUTPUT_LIMIT_MB = 1.0
+
+_METHODS = {"udp": [], "icmp": ["-I"], "tcp": ["-T"]}
+
+
+def ping(
+    node: Node, target: Node | str, *, count: int, interval_s: float, timeout_s: float
+) -> Ping:
+    """Send echo requests; see `NodeOperations.ping`."""
+    _check_whole("count", count)
+    check_seconds("interval_s", interval_s, needed=True)
+    check_seconds("timeout_s", timeout_s, needed=True)
+    name = _name(node, target)
+    command = ["ping", "-n", "-c", str(count), "-i", f"{interval_s:g}", "-W", f"{timeout_s:g}"]
+    result = run(
+        node,
+        [*command, "--", name],
+        check=False,
+        output_limit_mb=_OUTPUT_LIMIT_MB,
+        # ping itself ends after the last packet and its wait; the rest is slack.
+        timeout_s=count * (interval_s + timeout_s) + 15,
+    )
+    # ping(8): 0 some reply, 1 no reply, 2 another error, of which no route is
+    # a finding, and the others are not.
+    found = parse_ping(name, result.stdout, result.stderr, interval_s)
+    if result.returncode in (0, 1) or "nreachable" in found.problem:
+        return found
+    if _names_a_node(node, target) and _is_unknown(result):
+        # Behind NAT or in another VLAN: a finding as it is for its address, where nobody answers.
+        return Ping(name, 0, 0, problem=f"{node.name} does not know the name {name!r}")
+    raise _unknown_or_failed(node, name, result)
+
+
+def traceroute(
+    node: Node,
+    target: Node | str,
+    *,
+    max_hops: int,
+    timeout_s: float,
+    method: str,
+) -> Traceroute:
+    """Find the machines on the way; see `NodeOperations.traceroute`."""
+    _check_whole("max_hops", max_hops)
+    check_seconds("timeout_s", timeout_s, needed=True)
+    if not is_choice(method, _METHODS):
+        raise BadArgument(f"traceroute has the methods {', '.join(_METHODS)}, not {shown(method)}")
+    name = _name(node, target)
+    # -q 1: one probe a hop; they go out 16 at a time, so that silence costs once.
+    result = run(
+        node,
+        [
+            "traceroute",
+            "-n",
+            "-q",
+            "1",
+            "-w",
+            f"{timeout_s:g}",
+            "-m",
+            str(max_hops),
+            *_METHODS[method],
+            name,
+        ],
+        check=False,
+        output_limit_mb=_OUTPUT_LIMIT_MB,
+        timeout_s=max_hops * timeout_s + 15,
+    )
+    if result.returncode == 0:
+        return parse_traceroute(name, result.stdout)
+    if "nreachable" in result.stderr:  # no route at all: nobody was passed
+        return Traceroute(name, (), reached=False)
+    if _names_a_node(node, target) and _is_unknown(result):
+        return Traceroute(name, (), reached=False)
+    raise _unknown_or_failed(node, name, result)
+
+
+def _name(node: Node, target: Node | str) -> str:
+    if not isinstance(target, (str, Node)):
+        raise BadArgument(f"{target!r} is no host, name or address to send to")
+    name = node.running().lab.resolve_name(target)
+    if not name or name.startswith("-"):
+        raise BadArgument(f"{target!r} is no name or address")
+    return name
+
+
+def _names_a_node(node: Node, target: Node | str) -> bool:
+    """Tell whether somebody of the node's own lab is meant, and not a name with a slip in it."""
+    return isinstance(target, Node) or target in node.running().lab
+
+
+def _is_unknown(result: Result) -> bool:
+    # The resolver's words, gai_strerror(3).
+    words = ("not known", "No address associated", "failure in name resolution")
+    return any(said in result.stderr for said in words)
+
+
+def _unknown_or_failed(node: Node, name: str, result: Result) -> CommandFailed:
+    if _is_unknown(result):
+        return CommandFailed(
+            f"{node.name} does not know the name {name!r}: dict({node.name}.hosts) shows what it "
+            "knows",
+            result,
+        )
+    return CommandFailed(failure(node, result), result)
+
+
+def _check_whole(name: str, value: object) -> None:
+    if not is_whole(value, 1, 255):
+        raise BadArgument(f"{name}={shown(value)} is no whole number from 1 to 255; write {name}=3")

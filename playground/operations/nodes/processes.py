@@ -1,0 +1,57 @@
+"""What runs on a node, as its kernel says: rows of `RunningProcess`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from playground.display.tables import Table
+from playground.operations.connection.handles import Node
+
+# proc_pid_stat(5), "state".
+STATES = {
+    "R": "running",
+    "S": "sleeping",
+    "D": "waiting",
+    "Z": "ended",
+    "T": "stopped",
+    "t": "traced",
+    "X": "ended",
+    "I": "idle",
+}
+
+
+@dataclass(frozen=True)
+class RunningProcess:
+    """One process of a node.
+
+    ``pid`` and ``parent`` are numbers as the node sees them, ``parent`` 0 for what was
+    begun from outside, as its first process and what `run` starts.  ``memory_mb`` is
+    what it has in memory now, ``cpu_s`` the processor time that it has taken.  An
+    "ended" one waits for its parent to ask how (a zombie).
+
+    """
+
+    pid: int
+    parent: int
+    user: str
+    state: str
+    memory_mb: float
+    cpu_s: float
+    command: str
+
+
+def processes(node: Node) -> Table[RunningProcess]:
+    """Read a node's processes; see `NodeOperations.processes`."""
+    live = node.running()
+    return Table(
+        RunningProcess(
+            pid=row["pid"],
+            parent=row["parent"],
+            user=row["user"],
+            state=STATES.get(row["state"], row["state"]),
+            memory_mb=round(row["memory_bytes"] / 2**20, 2),
+            cpu_s=row["cpu_s"],
+            command=row["command"],
+        )
+        for row in live.agent.call("processes", pid=live.pid)
+    )

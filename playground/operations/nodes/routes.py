@@ -1,0 +1,74 @@
+"""The routes that a node has, as its kernel says: rows of `Route`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+from playground.display.tables import Table
+from playground.operations.connection.handles import Node
+from playground.planning.route_rows import PolicyRule, Route
+
+# linux/rtnetlink.h, and /etc/iproute2/rt_protos.
+PROTOCOLS = {
+    1: "redirect",
+    2: "kernel",
+    3: "boot",
+    4: "static",
+    9: "ra",
+    11: "zebra",
+    16: "dhcp",
+    186: "bgp",
+    187: "isis",
+    188: "ospf",
+    189: "rip",
+    190: "ripng",
+    196: "static",
+}
+KINDS = {1: "unicast", 2: "local", 5: "multicast", 6: "blackhole", 7: "unreachable", 8: "prohibit"}
+TABLES = {253: "default", 254: "main", 255: "local"}
+
+
+def policy_rules(node: Node) -> Table[PolicyRule]:
+    """Read a node's rules of policy routing; see `NodeOperations.policy_rules`."""
+    live = node.running()
+    rows = live.agent.call("policy_rules", pid=live.pid)
+    return Table(PolicyRule(**row) for row in rows)
+
+
+def routes(node: Node) -> Table[Route]:
+    """Read a node's routes; see `NodeOperations.routes`."""
+    live = node.running()
+    [rows] = live.agent.call("routes", pids=[live.pid])
+    return Table(with_hops([read_route(row) for row in rows]))
+
+
+def with_hops(routes: Sequence[Route]) -> Iterator[Route]:
+    """Yield routes that know of the other paths of the same route."""
+    paths: dict[tuple[object, ...], list[str]] = {}
+    for route in routes:
+        paths.setdefault(_place(route), []).append(" ".join(route.hop()))
+    for route in routes:
+        yield replace(route, hops=tuple(paths[_place(route)]))
+
+
+def _place(route: Route) -> tuple[object, ...]:
+    return route.destination, route.metric, route.table, route.kind, route.protocol
+
+
+def read_route(row: Mapping[str, Any]) -> Route:
+    """Return a row of the agent's as a `Route`."""
+    return Route(
+        destination=ip_network(row["destination"]),
+        via=None if row["via"] is None else ip_address(row["via"]),
+        # IPv6 keeps a loopback interface for what goes nowhere.
+        interface=row["interface"] if KINDS.get(row["kind"]) == "unicast" else None,
+        metric=row["metric"],
+        protocol=PROTOCOLS.get(row["protocol"], str(row["protocol"])),
+        kind=KINDS.get(row["kind"], str(row["kind"])),
+        table=TABLES.get(row["table"], str(row["table"])),
+        source=row["source"],
+        weight=row["weight"],
+    )

@@ -1,0 +1,92 @@
+"""FRR's own terminal: `vtysh` on a router that has routing daemons."""
+
+from __future__ import annotations
+
+import re
+
+from playground.errors import BadArgument, CommandFailed
+from playground.model.frr_lines import lines_needing
+from playground.model.services import FRR_TERMINALS, ROUTING
+from playground.operations.connection.commands import run
+from playground.operations.connection.handles import LiveNode, Node
+from playground.operations.connection.results import Result
+
+# Of a command that the daemon does not know, or understands only half.
+_COMPLAINTS = ("% Unknown command", "% Ambiguous command", "% Command incomplete")
+
+# How long mgmtd and staticd, which start last, are waited for.
+_LATE_S = 5.0
+
+
+def vtysh(node: Node, commands: tuple[str, ...]) -> str:
+    """Give commands to vtysh(1) in one session; see `NodeOperations.vtysh`."""
+    if not commands or not all(isinstance(command, str) for command in commands):
+        raise BadArgument(
+            f'vtysh takes commands of FRR as text, such as "show ip route", not {commands!r}'
+        )
+    live = node.running()
+    if not any(name in ROUTING for name in live.services):
+        raise BadArgument(
+            f"{node.name} has no routing daemon to speak to: declare it with "
+            f'routing="ospf", "rip" or "bgp", or with such a service'
+        )
+    lines = [line for command in commands for line in command.splitlines() if line.strip()]
+    if lines and re.match(r"\s*conf", lines[0]):
+        _refuse_idle(node, live, lines)
+        _await_late(node, live)
+    argv = ["vtysh", "-E"]
+    for line in lines:
+        argv += ["-c", line]
+    shown = ["vtysh", *(word for line in lines for word in ("-c", line))]
+    result = run(node, argv, check=False, shown=shown)
+    said, done = _without_echo(result.stdout, lines)
+    if result.returncode or any(words in said for words in _COMPLAINTS):
+        raise _failed(
+            node, Result(result.args, result.returncode, said, result.stderr), lines, done
+        )
+    return said
+
+
+def _refuse_idle(node: Node, live: LiveNode, lines: list[str]) -> None:
+    """Refuse what vtysh takes, and no daemon that runs carries out."""
+    for line in lines_needing("\n".join(lines)):
+        if line.service not in live.services:
+            program = next(iter(ROUTING[line.service].programs))
+            raise BadArgument(
+                f"vtysh: {line.text!r} would have no effect, for {program} does not run on "
+                f'{node.name}; declare its service "{line.service}" too.  No line was told'
+            )
+
+
+def _await_late(node: Node, live: LiveNode) -> None:
+    """Wait for those that keep the settings of zebra, unless somebody has stopped them."""
+    checks = [
+        {"pid": live.pid, "node": node.name, "service": "frr", "port": port, "expect": "."}
+        for port in FRR_TERMINALS.values()
+    ]
+    live.agent.call("wait_ready", checks=checks, timeout_s=_LATE_S)
+
+
+def _without_echo(stdout: str, lines: list[str]) -> tuple[str, int]:
+    """Return what was said without the commands in it, and how many were begun.
+
+    With -E, vtysh shows each before what is said to it, after its prompt.
+
+    """
+    said: list[str] = []
+    done = 0
+    for row in stdout.splitlines(keepends=True):
+        if done < len(lines) and re.fullmatch(rf"\S*[#>] {re.escape(lines[done])}\s*", row):
+            done += 1
+        else:
+            said.append(row)
+    return "".join(said), done
+
+
+def _failed(node: Node, result: Result, lines: list[str], done: int) -> CommandFailed:
+    number = max(done, 1)
+    where = f"line {number} of {len(lines)}, " if len(lines) > 1 else ""
+    before = "; the lines before it were carried out" if number > 1 else ""
+    return CommandFailed(
+        f"vtysh of {node.name} refused {where}{lines[number - 1]!r}{before}", result
+    )

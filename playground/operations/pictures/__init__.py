@@ -1,0 +1,1 @@
+"""A network as a tree of text, and as a drawing."""

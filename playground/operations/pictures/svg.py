@@ -1,0 +1,312 @@
+"""A diagram that has been laid out, as SVG.
+
+Pure.  The SVG stands alone, its text can be selected, and everything tells more
+in a tooltip (``<title>``).  Its colours are variables: it follows the page or the notebook
+that it stands in, and else what the reader prefers, light or dark.
+
+"""
+
+from __future__ import annotations
+
+import html
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, pairwise
+
+from playground.display import svg_colours
+from playground.operations.pictures.diagram import (
+    ARROW_PX,
+    CARD_PADDING_PX,
+    ICON_PX,
+    LABEL_PADDING_PX,
+    NAME_PX,
+    ROW_PX,
+    SMALL_PX,
+    Cable,
+    Card,
+    Diagram,
+    Region,
+    name_width,
+)
+from playground.operations.pictures.layout import REGION_PX, Layout, Point
+
+_MARGIN_PX = 26
+
+THEMES: Mapping[str, Mapping[str, str]] = {
+    "light": {
+        "paper": "#ffffff",
+        "ink": "#1f2933",
+        "soft": "#52606d",
+        "cable": "#7b8794",
+        "host": "#f5f7fa",
+        "host-edge": "#748ba2",
+        "router": "#e3f0ff",
+        "router-edge": "#2f6fb7",
+        "nat": "#fff1dc",
+        "nat-edge": "#c2680c",
+        "switch": "#e2f5ec",
+        "switch-edge": "#24855f",
+        "down": "#c81e1e",
+        "impaired": "#a16207",
+        "region": "#f4e3ff",
+        "region-edge": "#b58bd1",
+    },
+    "dark": {
+        "paper": "#111418",
+        "ink": "#e6ebf0",
+        "soft": "#a3b0bd",
+        "cable": "#7d8b99",
+        "host": "#232a32",
+        "host-edge": "#6b7f93",
+        "router": "#182f4a",
+        "router-edge": "#6aa9ee",
+        "nat": "#42300f",
+        "nat-edge": "#eba44d",
+        "switch": "#133a2c",
+        "switch-edge": "#56c596",
+        "down": "#ff7b72",
+        "impaired": "#e3b341",
+        "region": "#2c2138",
+        "region-edge": "#7d5a9c",
+    },
+}
+
+_MONOSPACED = '"DejaVu Sans Mono",Menlo,Consolas,"Liberation Mono",monospace'
+_SANS = 'Helvetica,Arial,"Liberation Sans",sans-serif'
+
+_STYLE = (
+    f".pg-name{{font:600 {NAME_PX}px {_SANS};fill:var(--pg-ink)}}\n"
+    f".pg-small{{font:{SMALL_PX}px {_MONOSPACED};fill:var(--pg-soft)}}"
+    """
+.pg-label .pg-small{fill:var(--pg-ink)}
+.pg-label rect{fill:var(--pg-paper);stroke:var(--pg-cable);stroke-opacity:.45}
+.pg-label polygon{fill:var(--pg-soft)}
+.pg-cable path{fill:none;stroke:var(--pg-cable);stroke-width:1.5}
+.pg-host .pg-body{fill:var(--pg-host);stroke:var(--pg-host-edge)}
+.pg-router .pg-body{fill:var(--pg-router);stroke:var(--pg-router-edge)}
+.pg-nat .pg-body{fill:var(--pg-nat);stroke:var(--pg-nat-edge)}
+.pg-switch .pg-body{fill:var(--pg-switch);stroke:var(--pg-switch-edge)}
+.pg-body{stroke-width:1.5}
+.pg-icon{fill:none;stroke:var(--pg-ink);stroke-width:1.3;stroke-linecap:round;stroke-linejoin:round}
+.pg-down path{stroke:var(--pg-down);stroke-dasharray:2 5}
+.pg-down .pg-note{fill:var(--pg-down);font-weight:bold}
+.pg-blocked path{stroke-dasharray:5 5}
+.pg-blocked .pg-note{font-style:italic}
+.pg-impaired path{stroke:var(--pg-impaired);stroke-dasharray:8 4}
+.pg-impaired .pg-note{fill:var(--pg-impaired);font-weight:bold}
+.pg-region{stroke-linejoin:round}
+.pg-outer{stroke:var(--pg-region-edge);fill:var(--pg-region-edge)}
+.pg-inner{stroke:var(--pg-region);fill:var(--pg-region)}
+"""
+)
+
+
+def _style(theme: str) -> str:
+    if theme in THEMES:
+        # Plain colours: programs that turn SVG into other things know no variables.
+        return re.sub(r"var\(--pg-([\w-]+)\)", lambda found: THEMES[theme][found[1]], _STYLE)
+    light, dark = (
+        {f"pg-{name}": colour for name, colour in THEMES[which].items()}
+        for which in ("light", "dark")
+    )
+    return svg_colours.style("pg", light, dark) + _STYLE
+
+
+def draw_svg(diagram: Diagram, layout: Layout, theme: str = "auto") -> str:
+    """Return the picture as SVG; ``theme`` is "auto", "light" or "dark".
+
+    With "auto" the background is transparent, and colours follow the reader.
+
+    """
+    width, height = layout.width + 2 * _MARGIN_PX, layout.height + 2 * _MARGIN_PX
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="pg" width="{width:.0f}" '
+        f'height="{height:.0f}" viewBox="{-_MARGIN_PX} {-_MARGIN_PX} {width:.0f} {height:.0f}" '
+        f'role="img">',
+        f"<title>{html.escape(diagram.title)}</title>",
+        f"<style>{_style(theme)}</style>",
+    ]
+    if theme in THEMES:
+        parts.append(
+            f'<rect x="{-_MARGIN_PX}" y="{-_MARGIN_PX}" width="{width:.0f}" '
+            f'height="{height:.0f}" fill="{THEMES[theme]["paper"]}"/>'
+        )
+    parts += _regions(diagram, layout)
+    parts += chain.from_iterable(
+        _cable(cable, way) for cable, way in zip(diagram.cables, layout.ways, strict=True)
+    )
+    for card in diagram.cards:
+        parts += _card(card, layout.cards[card.name])
+    for cable, where in zip(diagram.cables, layout.labels, strict=True):
+        if where is not None:
+            parts += _label(cable, where, layout.cards)
+    return "\n".join([*parts, "</svg>\n"])
+
+
+def _path(points: Iterable[Point]) -> str:
+    first, *rest = [f"{x:.1f} {y:.1f}" for x, y in points]
+    return f"M{first}C{' '.join(rest)}"
+
+
+def _points(points: Iterable[Point]) -> str:
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+
+
+def _cable(cable: Cable, way: Iterable[Point]) -> Iterator[str]:
+    yield (
+        f'<g class="pg-cable pg-{cable.state}"><title>{html.escape(cable.tooltip)}</title>'
+        f'<path d="{_path(way)}"/></g>'
+    )
+
+
+def _card(card: Card, where: Point) -> Iterator[str]:
+    width, height = card.size
+    left, top = where[0] - width / 2, where[1] - height / 2
+    yield f'<g class="pg-{card.kind}"><title>{html.escape(card.tooltip)}</title>'
+    yield _body(card.kind, left, top, width, height)
+    # An icon and the name, together in the middle.
+    x = where[0] - (ICON_PX + 6 + name_width(card.name)) / 2
+    y = top + CARD_PADDING_PX + ROW_PX - 5
+    yield _icon(card.kind, x, y - 11)
+    name = html.escape(card.name)
+    yield f'<text class="pg-name" x="{x + ICON_PX + 6:.1f}" y="{y:.1f}">{name}</text>'
+    for number, note in enumerate(card.notes, start=1):
+        yield (
+            f'<text class="pg-small" x="{where[0]:.1f}" y="{y + number * ROW_PX:.1f}" '
+            f'text-anchor="middle">{html.escape(note)}</text>'
+        )
+    yield "</g>"
+
+
+def _body(kind: str, left: float, top: float, width: float, height: float) -> str:
+    if kind == "nat":
+        right, bottom, middle, tip = left + width, top + height, top + height / 2, 14
+        points = [(left, middle), (left + tip, top), (right - tip, top), (right, middle)]
+        points += [(right - tip, bottom), (left + tip, bottom)]
+        return f'<polygon class="pg-body" points="{_points(points)}"/>'
+    radius = {"host": 6, "router": min(height / 2, 22)}.get(kind, 0)
+    return (
+        f'<rect class="pg-body" x="{left:.1f}" y="{top:.1f}" width="{width:.1f}" '
+        f'height="{height:.1f}" rx="{radius:.1f}"/>'
+    )
+
+
+# In a square of 18 by 14 pixels each.
+_ICONS = {
+    "host": "M1 1h14v9h-14zM8 10v3M4.5 13h7",
+    "router": "M8 .5a6.5 6.5 0 1 1 0 13a6.5 6.5 0 1 1 0-13M8 3v8M4 7h8"
+    "M6.5 4.5l1.5-1.5l1.5 1.5M6.5 9.5l1.5 1.5l1.5-1.5",
+    "nat": "M1 1h14v12h-14zM1 5h14M1 9h14M6 1v4M11 5v4M6 9v4",
+    "switch": "M3 4h11l-2.5-2.5M14 4l-2.5 2.5M13 10h-11l2.5-2.5M2 10l2.5 2.5",
+}
+
+
+def _icon(kind: str, x: float, y: float) -> str:
+    return f'<path class="pg-icon" transform="translate({x:.1f} {y:.1f})" d="{_ICONS[kind]}"/>'
+
+
+def _label(cable: Cable, where: Point, cards: Mapping[str, Point]) -> Iterator[str]:
+    width, height = cable.size
+    left, top = where[0] - width / 2, where[1] - height / 2
+    rows = list(cable.rows)
+    # What belongs to the upper end stands above, and where both are as high the left one's.
+    a, b = cards[cable.a], cards[cable.b]
+    toward = {"a": _direction(b, a), "b": _direction(a, b)}
+    if toward["a"] in "down right":
+        rows.reverse()
+    yield f'<g class="pg-label pg-{cable.state}"><title>{html.escape(cable.tooltip)}</title>'
+    yield f'<rect x="{left:.1f}" y="{top:.1f}" width="{width:.1f}" height="{height:.1f}" rx="5"/>'
+    for index, (end, text) in enumerate(rows):
+        y = top + 2 + ROW_PX * index + 11
+        if cable.two_ended and end:
+            yield _arrow(toward[end], left + LABEL_PADDING_PX + 4, y - 4)
+            place = f'x="{left + LABEL_PADDING_PX + ARROW_PX:.1f}"'
+        else:
+            place = f'x="{where[0]:.1f}" text-anchor="middle"'
+        note = " pg-note" if not end else ""
+        yield f'<text class="pg-small{note}" {place} y="{y:.1f}">{html.escape(text)}</text>'
+    yield "</g>"
+
+
+def _direction(here: Point, there: Point) -> str:
+    across, along = there[0] - here[0], there[1] - here[1]
+    if abs(across) > 2 * abs(along):
+        return "right" if across > 0 else "left"
+    return "down" if along > 0 else "up"
+
+
+def _arrow(direction: str, x: float, y: float) -> str:
+    turn = {"up": 0, "right": 90, "down": 180, "left": 270}[direction]
+    return (
+        f'<polygon transform="translate({x:.1f} {y:.1f}) rotate({turn})" points="0,-3.5 4,3 -4,3"/>'
+    )
+
+
+def _regions(diagram: Diagram, layout: Layout) -> Iterator[str]:
+    """Shade each realm."""
+    for region in diagram.regions:
+        shapes = _shapes(region, diagram, layout)
+        yield f'<g class="pg-region"><title>{html.escape(region.tooltip)}</title>'
+        # Twice: the larger one's edge is what shows around the smaller one.
+        for shade, beyond in (("outer", REGION_PX), ("inner", REGION_PX - 1.5)):
+            yield f'<g class="pg-{shade}" stroke-width="{2 * beyond}">'
+            for shape in shapes:
+                yield f'<polygon points="{_points(shape)}"/>'
+            yield "</g>"
+        yield "</g>"
+
+
+def _shapes(region: Region, diagram: Diagram, layout: Layout) -> list[list[Point]]:
+    """Return one shape round a realm, or where others stand within that, one for each cable."""
+    boxes = {card.name: _corners(layout.cards[card.name], card.size) for card in diagram.cards}
+    labels = [
+        [] if where is None else _corners(where, cable.size)
+        for cable, where in zip(diagram.cables, layout.labels, strict=True)
+    ]
+    own = [boxes[name] for name in region.nodes] + [labels[number] for number in region.cables]
+    others = [box for name, box in boxes.items() if name not in region.nodes]
+    others += [box for number, box in enumerate(labels) if number not in region.cables]
+    whole = _hull(chain.from_iterable(own))
+    if not any(_holds(whole, corner) for corner in chain.from_iterable(others)):
+        return [whole]
+    shapes = [boxes[name] for name in region.nodes]
+    for number in region.cables:
+        a, b = (boxes[name] for name in (diagram.cables[number].a, diagram.cables[number].b))
+        label = labels[number]
+        shapes += [_hull(a + label), _hull(label + b)] if label else [_hull(a + b)]
+    return shapes
+
+
+def _holds(hull: Sequence[Point], point: Point) -> bool:
+    """Tell whether a point lies in a convex shape, or as near as its edge is wide."""
+    x, y = point
+    for (ax, ay), (bx, by) in pairwise([*hull, hull[0]]):
+        beside = ((bx - ax) * (y - ay) - (by - ay) * (x - ax)) / math.hypot(bx - ax, by - ay)
+        if beside < -REGION_PX:
+            return False
+    return True
+
+
+def _corners(middle: Point, size: tuple[float, float]) -> list[Point]:
+    (x, y), (width, height) = middle, size
+    return [
+        (x + across * width / 2, y + along * height / 2)
+        for across, along in ((-1, -1), (1, -1), (1, 1), (-1, 1))
+    ]
+
+
+def _hull(points: Iterable[Point]) -> list[Point]:
+    """Return the convex hull of points, by the method of Andrew (1979)."""
+    ordered = sorted(set(points))
+    halves: list[list[Point]] = []
+    for way in (ordered, ordered[::-1]):
+        half: list[Point] = []
+        for x, y in way:
+            while len(half) > 1 and (half[-1][0] - half[-2][0]) * (y - half[-2][1]) <= (
+                half[-1][1] - half[-2][1]
+            ) * (x - half[-2][0]):
+                half.pop()
+            half.append((x, y))
+        halves.append(half[:-1])
+    return halves[0] + halves[1]

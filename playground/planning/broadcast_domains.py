@@ -1,0 +1,97 @@
+"""Broadcast domains of a plan: which interfaces and switches are one network.
+
+What `planning.segments` finds of declarations, found of a plan: wires, ports and
+the VLANs that they carry.
+
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from playground.model.vlans import PortPlan
+from playground.planning.plan import Plan
+from playground.planning.plan_parts import WireEnd, WirePlan
+
+# A node's interface, or a switch and the number of a VLAN, "" for one without any.
+Member = tuple[str, str]
+
+
+def find_domains(plan: Plan, wires: Iterable[WirePlan] | None = None) -> list[list[Member]]:
+    """Return what is one network, each in the order of the wires (all, or those given).
+
+    >>> find_domains(plan)
+    [[('office', '10'), ('h1', 'eth0'), ('gateway', 'eth0.10')], [('office', '20'), ...]]
+
+    """
+    groups: dict[Member, list[Member]] = {}
+    for _, members in joins(plan, wires):
+        one, other = (groups.setdefault(member, [member]) for member in members)
+        if one is not other:
+            one += other
+            for member in other:
+                groups[member] = one
+    return list({id(group): group for group in groups.values()}.values())
+
+
+def joins(
+    plan: Plan, wires: Iterable[WirePlan] | None = None
+) -> Iterator[tuple[WirePlan, tuple[Member, Member]]]:
+    """Yield what each wire makes one network, its ends in order: a pair for each VLAN."""
+    look = _Look(plan)
+    for wire in plan.wires if wires is None else wires:
+        ports = look.port(wire.a), look.port(wire.b)
+        tags = next((port.trunk for port in ports if port and port.trunk), (None,))
+        for tag in tags:
+            yield wire, (look.member(wire.a, ports[0], tag), look.member(wire.b, ports[1], tag))
+
+
+class _Look:
+    def __init__(self, plan: Plan) -> None:
+        self._switches = plan.switch_names
+        self._ports = ports_at(plan)
+        self._tagged = {
+            (node.name, item.parent, item.vlan): item.name
+            for node in plan.nodes
+            for item in node.interfaces
+            if item.vlan is not None
+        }
+
+    def port(self, end: WireEnd) -> PortPlan | None:
+        return self._ports.get(end)
+
+    def member(self, end: WireEnd, port: PortPlan | None, tag: int | None) -> Member:
+        if end.node in self._switches:
+            vlan = tag or (port.vlan if port else None)
+            return end.node, "" if vlan is None else str(vlan)
+        return end.node, end.interface if tag is None else self._tagged[
+            end.node, end.interface, tag
+        ]
+
+
+def ports_at(plan: Plan) -> dict[WireEnd, PortPlan]:
+    """Return the ports of switches with VLANs, by the ends of the wires that are in them."""
+    return {
+        WireEnd(switch.name, port.port): port for switch in plan.switches for port in switch.ports
+    }
+
+
+def vlan_subnets(plan: Plan) -> dict[str, list[str]]:
+    """Return for each switch with VLANs these and their subnets."""
+    networks = {
+        (node.name, interface.name): [str(address.network) for address in interface.addresses]
+        for node in plan.nodes
+        for interface in node.interfaces
+    }
+    found: dict[tuple[str, str], list[str]] = {}
+    for domain in find_domains(plan):
+        subnets = dict.fromkeys(one for member in domain for one in networks.get(member, ()))
+        found.update((member, list(subnets)) for member in domain)
+    return {
+        switch.name: [
+            " ".join([f"{vlan}:", *found.get((switch.name, str(vlan)), ["-"])])
+            for vlan in switch.vlans
+        ]
+        for switch in plan.switches
+        if switch.vlans
+    }

@@ -1,0 +1,271 @@
+"""What must happen to turn one plan into another, as data.
+
+`compare` looks at two plans and says which nodes, bridges and wires come,
+and what changes inside the nodes that stay.  The first start of a lab is
+the change from no plan; undoing a step is the change back.  Nothing here
+touches a machine.
+
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from playground.model.addresses import InterfaceAddress
+from playground.model.policy_routing import sysctl_parts
+from playground.planning.nft import NO_RULES
+from playground.planning.plan import NodePlan, Plan
+from playground.planning.plan_parts import (
+    InterfacePlan,
+    OwnRoutePlan,
+    OwnRulePlan,
+    RoutePlan,
+    SwitchPlan,
+    WirePlan,
+)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class NodeChange:
+    """What changes in the network of one node, new or not.
+
+    ``addresses_remove`` are pairs of interface and address, ``interfaces_remove``
+    interfaces with a VLAN.  ``ruleset`` is None where the node's rules stay as they are.
+
+    """
+
+    node: str
+    interfaces: tuple[InterfacePlan, ...]
+    addresses_remove: tuple[tuple[str, InterfaceAddress], ...]
+    routes_add: tuple[RoutePlan, ...]
+    routes_remove: tuple[RoutePlan, ...]
+    sysctls: tuple[tuple[str, str], ...]
+    ruleset: str | None
+    own_routes_add: tuple[OwnRoutePlan, ...] = ()
+    own_routes_remove: tuple[OwnRoutePlan, ...] = ()
+    own_rules_add: tuple[OwnRulePlan, ...] = ()
+    own_rules_remove: tuple[OwnRulePlan, ...] = ()
+    interfaces_remove: tuple[InterfacePlan, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Tell whether anything changes."""
+        return bool(
+            self.interfaces
+            or self.addresses_remove
+            or self.routes_add
+            or self.routes_remove
+            or self.sysctls
+            or self.ruleset is not None
+            or self.own_routes_add
+            or self.own_routes_remove
+            or self.own_rules_add
+            or self.own_rules_remove
+            or self.interfaces_remove
+        )
+
+
+@dataclass(frozen=True)
+class WireChange:
+    """A wire that stays, or comes, and is to be another than it is then."""
+
+    old: WirePlan
+    new: WirePlan
+
+
+@dataclass(frozen=True)
+class SwitchChange:
+    """A switch that stays, or comes, and is to be another than it is then."""
+
+    old: SwitchPlan
+    new: SwitchPlan
+
+    def __bool__(self) -> bool:
+        """Tell whether there is anything to do: ports that come are plugged in with their wire."""
+        same = (self.old.settings, self.old.mirror) == (self.new.settings, self.new.mirror)
+        return not same or bool(self.old.moved(self.new))
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What one plan has more than another; empty tuples where there is nothing.
+
+    ``wires_change`` holds new wires too that begin down or impaired, and
+    ``switches_change`` new switches that mirror ports, or put ports into other VLANs.
+
+    """
+
+    nodes: tuple[NodePlan, ...]
+    bridges: tuple[str, ...]
+    wires: tuple[WirePlan, ...]
+    inside: tuple[NodeChange, ...]
+    wires_remove: tuple[WirePlan, ...] = ()
+    wires_change: tuple[WireChange, ...] = ()
+    switches_change: tuple[SwitchChange, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Tell whether there is anything to do."""
+        return bool(
+            self.nodes
+            or self.bridges
+            or self.wires
+            or self.inside
+            or self.wires_remove
+            or self.wires_change
+            or self.switches_change
+        )
+
+
+def compare(old: Plan | None, new: Plan) -> Changes:
+    """Return what turns the network of `old` into that of `new`.
+
+    `old` is None for a lab that is not started.  ``nodes``, ``bridges`` and
+    ``wires`` are those to be made, ``wires_remove`` those whose link was taken out.
+    Routes by an end that is set down are in neither network.  ``inside`` is what
+    changes in the nodes of `new`, and leads back too: ``compare(new, old).inside``
+    undoes it.
+
+    >>> bool(compare(plan, plan))
+    False
+
+    """
+    old_nodes = {node.name: node for node in old.nodes} if old else {}
+    old_bridges = {switch.device for switch in old.switches} if old else set()
+    old_wires = {wire.pair: wire for wire in old.wires} if old else {}
+    pairs = {wire.pair for wire in new.wires}
+    closed = closed_ends(old) if old else frozenset()
+    closing = closed_ends(new)
+    inside = (
+        _inside(_open(was, closed) if was else None, _open(node, closing))
+        for node in new.nodes
+        for was in [old_nodes.get(node.name)]
+    )
+    changing = (WireChange(old_wires.get(wire.pair) or _plain(wire), wire) for wire in new.wires)
+    old_switches = {switch.name: switch for switch in old.switches} if old else {}
+    switching = (
+        SwitchChange(old_switches.get(item.name) or dataclasses.replace(item, mirror=None), item)
+        for item in new.switches
+    )
+    return Changes(
+        nodes=tuple(node for node in new.nodes if node.name not in old_nodes),
+        bridges=tuple(switch.device for switch in new.switches if switch.device not in old_bridges),
+        wires=tuple(wire for wire in new.wires if wire.pair not in old_wires),
+        inside=tuple(change for change in inside if change),
+        wires_remove=tuple(wire for pair, wire in old_wires.items() if pair not in pairs),
+        wires_change=tuple(change for change in changing if change.old != change.new),
+        switches_change=tuple(change for change in switching if change),
+    )
+
+
+def closed_ends(plan: Plan) -> frozenset[tuple[str, str]]:
+    """Return node and interface of all ends that are set down, switches' left out."""
+    return frozenset(
+        (end.node, end.interface)
+        for wire in plan.wires
+        if not wire.up
+        for end in wire.cut(plan.switch_names)
+        if end.node not in plan.switch_names
+    )
+
+
+def reopened(plan: Plan, wire: WirePlan) -> list[NodeChange]:
+    """Return what the kernel has forgotten of the nodes at a wire that was down."""
+    changes = []
+    for end in wire.cut(plan.switch_names):
+        if end.node in plan.switch_names:
+            continue
+        node = plan.node(end.node)
+        routes = tuple(route for route in node.routes if route.interface == end.interface)
+        interfaces = tuple(item for item in node.interfaces if item.name == end.interface)
+        own = tuple(
+            route
+            for route in node.own_routes
+            if any(hop.interface == end.interface for hop in route.hops)
+        )
+        changes.append(
+            NodeChange(node.name, interfaces, (), routes, (), (), None, own_routes_add=own)
+        )
+    return changes
+
+
+def _plain(wire: WirePlan) -> WirePlan:
+    """Return a wire as it is when it was made."""
+    return dataclasses.replace(wire, up=True, toward_a=None, toward_b=None)
+
+
+def _open(node: NodePlan, closed: Collection[tuple[str, str]]) -> NodePlan:
+    """Return a node without its routes by ends that are set down."""
+    if not any(name == node.name for name, _ in closed):
+        return node
+    routes = tuple(item for item in node.routes if (node.name, item.interface) not in closed)
+    own = []
+    for route in node.own_routes:
+        hops = tuple(hop for hop in route.hops if (node.name, hop.interface) not in closed)
+        if hops or not route.hops:
+            own.append(dataclasses.replace(route, hops=hops))
+    return dataclasses.replace(node, routes=routes, own_routes=tuple(own))
+
+
+def _inside(old: NodePlan | None, new: NodePlan) -> NodeChange:
+    if old is None:
+        return NodeChange(
+            new.name,
+            new.interfaces,
+            (),
+            new.routes,
+            (),
+            new.sysctls,
+            new.ruleset or None,
+            own_routes_add=new.own_routes,
+            own_rules_add=new.own_rules,
+        )
+    there = {interface.name: interface for interface in new.interfaces}
+    return NodeChange(
+        node=new.name,
+        interfaces=tuple(item for item in new.interfaces if item not in old.interfaces),
+        addresses_remove=tuple(
+            (interface.name, address)
+            for interface in old.interfaces
+            # What goes with its wire takes its addresses along.
+            if interface.name in there
+            for address in interface.addresses
+            if address not in there[interface.name].addresses
+        ),
+        routes_add=_more(old.routes, new.routes),
+        routes_remove=tuple(
+            route for route in _more(new.routes, old.routes) if route.interface in there
+        ),
+        sysctls=_settings(old, new),
+        ruleset=None if new.ruleset == old.ruleset else new.ruleset or NO_RULES,
+        own_routes_add=_more(old.own_routes, new.own_routes),
+        own_routes_remove=_more(new.own_routes, old.own_routes),
+        own_rules_add=_more(old.own_rules, new.own_rules),
+        own_rules_remove=_more(new.own_rules, old.own_rules),
+        interfaces_remove=tuple(
+            item for item in old.interfaces if item.vlan is not None and item.name not in there
+        ),
+    )
+
+
+def _settings(old: NodePlan, new: NodePlan) -> tuple[tuple[str, str], ...]:
+    """Return the sysctls that are new, and those of interfaces that are told anything.
+
+    Such an interface is made quiet once more, after which its settings have to be said again.
+
+    """
+    told = {item.name for item in new.interfaces if item not in old.interfaces}
+    return tuple(
+        item
+        for item in new.sysctls
+        if item not in old.sysctls or told.intersection(sysctl_parts(item[0])[3:4])
+    )
+
+
+def _more(old: Sequence[T], new: Sequence[T]) -> tuple[T, ...]:
+    """Return what is in `new` and not in `old`."""
+    known = set(old)
+    return tuple(item for item in new if item not in known)

@@ -1,0 +1,252 @@
+"""The plan: all that `Lab.start` will make, as frozen data.
+
+A plan holds names, never process ids, and is the same for the same
+declarations on every run.  It prints as JSON and is compared whole in tests.
+Only the shapes live here; `planning.planner` decides what goes into them.
+
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from playground.display.tables import Table, Tabular
+from playground.errors import NoSuchNode
+from playground.model.addresses import Address, InterfaceAddress
+from playground.model.arguments import shown
+from playground.model.limits import NO_LIMITS, Limits
+from playground.model.services import ServiceSettings
+from playground.planning.plan_parts import (
+    NO_FILTERS,
+    AnnouncementPlan,
+    FilterPlan,
+    HostsEntry,
+    InterfacePlan,
+    NatPlan,
+    NeighbourPlan,
+    OwnRoutePlan,
+    OwnRulePlan,
+    RecordPlan,
+    RoutePlan,
+    SwitchPlan,
+    WirePlan,
+)
+
+
+@dataclass(frozen=True)
+class NodePlan:
+    """One host or router: what runs in it, its interfaces, routes and names.
+
+    ``sysctls`` stand in the order in which they are to be written, ``routes``
+    in one in which they can be added.  ``records`` is the zone that a host with
+    the dns service serves: its own view of the lab.  ``limits`` is what it may
+    take of the machine.  ``as_number`` is that of the system of a router that speaks BGP,
+    ``ruleset`` what ``nat`` and ``filters`` come to.
+
+    """
+
+    name: str
+    short: str
+    kind: str  # "host" or "router"
+    services: tuple[ServiceSettings, ...]
+    interfaces: tuple[InterfacePlan, ...]
+    routes: tuple[RoutePlan, ...]
+    sysctls: tuple[tuple[str, str], ...]
+    ruleset: str  # nft(8) commands, "" for none
+    hosts: tuple[HostsEntry, ...]
+    nameservers: tuple[Address, ...]
+    search: tuple[str, ...]
+    records: tuple[RecordPlan, ...] = ()
+    limits: Limits = NO_LIMITS
+    neighbours: tuple[NeighbourPlan, ...] = ()
+    announced: tuple[AnnouncementPlan, ...] = ()
+    as_number: int | None = None
+    own_routes: tuple[OwnRoutePlan, ...] = ()
+    own_rules: tuple[OwnRulePlan, ...] = ()
+    nat: NatPlan | None = None
+    filters: FilterPlan = NO_FILTERS
+
+    def as_shell(self) -> str:
+        """Return the commands that set up this node's network, as typed on the node itself.
+
+        >>> print(lab.plan().node("h1").as_shell())
+        ip link set dev lo up
+        ...
+        ip route replace default via 192.168.1.1 dev eth0
+
+        """
+        from playground.planning.shell_script import node_as_shell
+
+        return node_as_shell(self)
+
+
+@dataclass(frozen=True)
+class PlanRow:
+    """One interface of a plan as a row, with whose it is; ``interface`` is None without any."""
+
+    node: str
+    kind: str
+    interface: str | None
+    addresses: tuple[InterfaceAddress, ...]
+    segment: str | None
+    services: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Plan(Tabular):
+    """All of a lab.  Nodes, switches and wires stand in the order declared.
+
+    ``records`` is the zone of the first host with the dns service.  One that is not
+    ``strict`` takes what may be a mistake, and ``warnings`` says of what.  It shows as a
+    table of all interfaces; `to_json` shows everything.
+
+    """
+
+    lab: str
+    ipv6: bool
+    nodes: tuple[NodePlan, ...]
+    switches: tuple[SwitchPlan, ...]
+    wires: tuple[WirePlan, ...]
+    records: tuple[RecordPlan, ...]
+    strict: bool = True
+    warnings: tuple[str, ...] = ()
+
+    def node(self, name: str) -> NodePlan:
+        """Return the plan of the node with this full or short name, in any case.
+
+        Raises `NoSuchNode`, which is a `KeyError`, if there is none.
+
+        """
+        try:
+            # RFC 4343: names are compared without case.
+            return self._by_name[name if name in self._by_name else name.lower()]
+        except (KeyError, TypeError, AttributeError):  # the latter two: no name of anything
+            raise NoSuchNode(f"the plan has no machine {shown(name)}") from None
+
+    @cached_property
+    def switch_names(self) -> frozenset[str]:
+        """The names of all switches."""
+        return frozenset(switch.name for switch in self.switches)
+
+    @cached_property
+    def owners(self) -> dict[str, str]:
+        """The node that has each address; of one that several realms use, the last."""
+        return {
+            str(address.ip): node.name
+            for node in self.nodes
+            for interface in node.interfaces
+            for address in interface.addresses
+        }
+
+    def table(self) -> Table[PlanRow]:
+        """Return a row for each interface of each node."""
+        return Table(
+            PlanRow(
+                node.name,
+                node.kind,
+                interface.name if interface else None,
+                interface.addresses if interface else (),
+                interface.segment if interface else None,
+                tuple(settings.service for settings in node.services),
+            )
+            for node in self.nodes
+            for interface in node.interfaces or (None,)
+        )
+
+    def __repr__(self) -> str:
+        return f"<Plan of {self.lab}>\n{self.table()!r}"
+
+    def with_wire(self, old: WirePlan, new: WirePlan) -> Plan:
+        """Return this plan with one wire, this very object, changed."""
+        wires = tuple(new if wire is old else wire for wire in self.wires)
+        return dataclasses.replace(self, wires=wires)
+
+    def without_wire(self, wire: WirePlan) -> Plan:
+        """Return this plan without one wire, this very object, and the interfaces at its ends.
+
+        What is planned next on its base gives another link between the same nodes none
+        of the names and addresses of this one.
+
+        """
+        gone = {(end.node, end.interface) for end in (wire.a, wire.b)}
+        nodes = tuple(
+            dataclasses.replace(
+                node,
+                interfaces=tuple(
+                    i
+                    for i in node.interfaces
+                    if not {(node.name, i.name), (node.name, i.parent)} & gone
+                ),
+            )
+            for node in self.nodes
+        )
+        wires = tuple(one for one in self.wires if one is not wire)
+        return dataclasses.replace(self, nodes=nodes, wires=wires)
+
+    def with_switch(self, new: SwitchPlan) -> Plan:
+        """Return this plan with the switch of this name changed."""
+        switches = tuple(new if one.name == new.name else one for one in self.switches)
+        return dataclasses.replace(self, switches=switches)
+
+    @cached_property
+    def _by_name(self) -> dict[str, NodePlan]:
+        found: dict[str, NodePlan] = {}
+        for node in self.nodes:
+            found.setdefault(node.name, node)
+            found.setdefault(node.short, node)
+        for name, node in tuple(found.items()):
+            found.setdefault(name.lower(), node)
+        return found
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the plan as dicts, lists and strings, ready for `json`.
+
+        What several nodes share, such as their ``hosts``, is one list in it too.
+
+        """
+        return _plain(self, {})  # type: ignore[no-any-return]
+
+    def as_shell(self) -> str:
+        """Return the commands that make this network by hand: a script of sh(1), to be run as root.
+
+        Every node is a network namespace of ip-netns(8), every switch a bridge; a plain
+        machine with iproute2, procps and, for firewalls and NAT, nftables is enough.  What
+        programs do is no part of it: services, routing daemons, DHCP.
+
+        >>> print(lab.plan().as_shell())
+        #!/bin/sh
+        ...
+        ip netns add h1
+        ip netns add h2
+        ...
+
+        """
+        from playground.planning.shell_script import as_shell
+
+        return as_shell(self)
+
+    def to_json(self) -> str:
+        """Return the plan as indented JSON text."""
+        return json.dumps(self.to_data(), indent=2)
+
+
+def _plain(value: Any, done: dict[int, Any]) -> Any:
+    """Return a value as plain data; ``done`` holds the tuples already made lists, by id."""
+    if value is None or isinstance(value, (str, bool, int, float)):
+        return value
+    if isinstance(value, tuple):
+        if id(value) not in done:
+            done[id(value)] = [_plain(item, done) for item in value]
+        return done[id(value)]
+    if dataclasses.is_dataclass(value):
+        fields = dataclasses.fields(value)
+        return {field.name: _plain(getattr(value, field.name), done) for field in fields}
+    if isinstance(value, dict):
+        return {key: _plain(item, done) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item, done) for item in value]
+    return str(value)

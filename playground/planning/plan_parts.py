@@ -1,0 +1,332 @@
+"""Shapes of the parts of a plan: interfaces, routes, rules, switches, wires, as frozen data."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from playground.display.tables import Table, Tabular
+from playground.model.addresses import Address, InterfaceAddress, Network
+from playground.model.impairment import Impairment
+from playground.model.switches import PLAIN, MirrorPlan, SwitchSettings
+from playground.model.vlans import PortPlan
+
+# What Linux calls the interface that leads to nobody else.
+LOOPBACK = "lo"
+
+
+# Of a resolv.conf, for whoever reads it.
+NO_NAME_SERVER = "# This lab has no name server: /etc/hosts has every name.\n"
+
+
+@dataclass(frozen=True)
+class InterfacePlan:
+    """One network interface inside a host or router.
+
+    ``segment`` names what it is plugged into: the switch, or the two nodes of
+    the link.  With ``dhcp`` it asks a server for its IPv4 address.  One with a ``vlan``
+    stands upon ``parent``, and its frames leave by that with the VLAN's tag.
+
+    """
+
+    name: str
+    mac: str
+    addresses: tuple[InterfaceAddress, ...]
+    mtu_bytes: int
+    offload: bool
+    segment: str
+    dhcp: bool = False
+    vlan: int | None = None
+    parent: str | None = None
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether it leads to nobody else, and holds addresses of the node's own."""
+        return self.name == LOOPBACK
+
+    def as_shell(self) -> str:
+        """Return the command that makes an interface with a ``vlan`` (ip-link(8))."""
+        return f"ip link add link {self.parent} name {self.name} type vlan id {self.vlan}"
+
+
+class Interfaces(dict[str, InterfacePlan], Tabular):
+    """The interfaces of one node by name; a table of them in a notebook, and as text."""
+
+    def table(self) -> Table[InterfacePlan]:
+        """Return a row for each interface."""
+        return Table(self.values())
+
+    def __repr__(self) -> str:
+        return repr(self.table())
+
+
+@dataclass(frozen=True)
+class RoutePlan:
+    """One static route; ``via`` is None for an address on the link itself."""
+
+    destination: Network
+    via: Address | None
+    interface: str
+
+
+@dataclass(frozen=True)
+class HostsEntry:
+    """One line of /etc/hosts: an address and the names that mean it."""
+
+    address: Address
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class UplinkPlan:
+    """One interface out of which a router translates addresses.
+
+    ``address`` is the one that packets get, None for the interface's own.
+    ``kind`` is "port-restricted", "full-cone" or "symmetric" (RFC 3489 section 5).
+
+    """
+
+    interface: str
+    address: Address | None = None
+    kind: str = "port-restricted"
+
+
+@dataclass(frozen=True)
+class ForwardPlan:
+    """One forward as addresses: what comes to ``addresses`` at ``port`` goes ``to``."""
+
+    interface: str
+    addresses: tuple[Address, ...]
+    protocol: str
+    port: int
+    to: Address
+    to_port: int
+
+
+@dataclass(frozen=True)
+class PairPlan:
+    """One-to-one NAT: the address ``outside`` stands for ``inside``, both ways."""
+
+    interface: str
+    outside: Address
+    inside: Address
+
+
+@dataclass(frozen=True)
+class NatPlan:
+    """How a router translates; ``helpers`` are those of nf_conntrack, such as "ftp"."""
+
+    uplinks: tuple[UplinkPlan, ...]
+    forwards: tuple[ForwardPlan, ...] = ()
+    one_to_one: tuple[PairPlan, ...] = ()
+    helpers: tuple[str, ...] = ("ftp",)
+
+    @property
+    def opens(self) -> bool:
+        """Tell whether anything that begins outside is let in."""
+        cone = any(uplink.kind == "full-cone" for uplink in self.uplinks)
+        return bool(self.forwards or self.one_to_one or cone)
+
+
+@dataclass(frozen=True)
+class RulePlan:
+    """One firewall rule with addresses for names, in nft(8)'s words, a line a family."""
+
+    number: int
+    chain: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DefaultPlan:
+    """What becomes in a chain of what no rule has taken, and of known connections."""
+
+    chain: str
+    verdict: str
+    established: bool = True
+
+
+@dataclass(frozen=True)
+class FilterPlan:
+    """A node's firewall: rules in their order, a default for some chains."""
+
+    rules: tuple[RulePlan, ...] = ()
+    defaults: tuple[DefaultPlan, ...] = ()
+
+    def default(self, chain: str) -> DefaultPlan | None:
+        """Return the default of a chain; None where nothing was said."""
+        return next((item for item in self.defaults if item.chain == chain), None)
+
+
+NO_FILTERS = FilterPlan()
+
+
+@dataclass(frozen=True)
+class NeighbourPlan:
+    """Another router that a router's daemon speaks to through one of its interfaces.
+
+    ``interface`` is the router's own, ``peer_interface`` and ``address`` are the
+    other's.  ``cost`` is that of going there, in the protocol's own measure: OSPF's
+    cost, RIP's hops, BGP's systems passed.
+
+    """
+
+    protocol: str
+    interface: str
+    node: str
+    peer_interface: str
+    address: Address
+    cost: int
+
+
+@dataclass(frozen=True)
+class AnnouncementPlan:
+    """A prefix that a router's daemon tells others of.
+
+    ``interface`` is the one that it is on, None for what a static route leads to.
+
+    """
+
+    network: Network
+    interface: str | None
+    cost: int
+
+
+@dataclass(frozen=True)
+class HopPlan:
+    """One way of a route by hand; ``via`` is None for the link itself."""
+
+    via: Address | None
+    interface: str
+
+
+@dataclass(frozen=True)
+class OwnRoutePlan:
+    """One route that was said by hand; several ``hops`` share what is sent.
+
+    ``kind`` and ``table`` are those of ip-route(8), the table as a number.
+
+    """
+
+    destination: Network
+    hops: tuple[HopPlan, ...]
+    metric: int | None
+    kind: str
+    table: int
+
+
+@dataclass(frozen=True)
+class OwnRulePlan:
+    """One rule of policy routing, ip-rule(8), for one family."""
+
+    family: int
+    priority: int
+    source: Network | None
+    destination: Network | None
+    interface: str | None
+    mark: int | None
+    table: int
+
+
+@dataclass(frozen=True)
+class SwitchPlan:
+    """One switch: a bridge called ``device`` in the lab's own namespace.
+
+    ``ports`` are those of one with VLANs, in the order of its links.
+
+    """
+
+    name: str
+    device: str
+    settings: SwitchSettings = PLAIN
+    mirror: MirrorPlan | None = None
+    vlans: tuple[int, ...] = ()
+    ports: tuple[PortPlan, ...] = ()
+
+    def moved(self, new: SwitchPlan) -> tuple[PortPlan, ...]:
+        """Return the ports that are there in both plans, and carry other VLANs in the new one."""
+        before = {item.port: item for item in self.ports}
+        return tuple(item for item in new.ports if before.get(item.port, item) != item)
+
+    def as_shell(self) -> tuple[str, ...]:
+        """Return the commands that make such a switch of a plain bridge."""
+        lines = [self.settings.as_shell(self.device)] if self.settings != PLAIN else []
+        if self.vlans:
+            # Without a default every port would be in VLAN 1 too.
+            filtering = "vlan_filtering 1 vlan_default_pvid 0"
+            lines.append(f"ip link set dev {self.device} type bridge {filtering}")
+        lines += [line for port in self.ports for line in port.as_shell()]
+        return (*lines, *(self.mirror.as_shell() if self.mirror else ()))
+
+
+@dataclass(frozen=True)
+class WireEnd:
+    """One end of a veth pair.
+
+    On a host or router ``interface`` is the name seen inside it; on a switch it
+    is the port's name in the lab's own namespace.
+
+    """
+
+    node: str
+    interface: str
+
+
+@dataclass(frozen=True)
+class WirePlan:
+    """One veth pair, whether it is plugged in, and what happens to frames toward an end."""
+
+    a: WireEnd
+    b: WireEnd
+    mtu_bytes: int
+    offload: bool
+    up: bool = True
+    toward_a: Impairment | None = None
+    toward_b: Impairment | None = None
+    mtus: tuple[int, int] | None = None
+
+    @property
+    def both_mtus(self) -> tuple[int, int]:
+        """The MTU of each end; ``mtus`` is None where they are the same."""
+        return self.mtus or (self.mtu_bytes, self.mtu_bytes)
+
+    @property
+    def pair(self) -> tuple[WireEnd, WireEnd, tuple[int, int], bool]:
+        """What it is made of; all else may change while it is there."""
+        return self.a, self.b, self.both_mtus, self.offload
+
+    def end_at(self, node: str, interface: str) -> WireEnd | None:
+        """Return the end that is this interface; None: neither is."""
+        return next((end for end in (self.a, self.b) if end == WireEnd(node, interface)), None)
+
+    def cut(self, switches: Collection[str]) -> tuple[WireEnd, ...]:
+        """Return the ends that are set down where it is unplugged: at a switch, or both.
+
+        A host at a switch so keeps its addresses and routes, as with a real cable.
+
+        """
+        return tuple(end for end in (self.a, self.b) if end.node in switches) or (self.a, self.b)
+
+    def as_shell(
+        self, switches: Collection[str], by: Sequence[Sequence[str]] = ((), ())
+    ) -> tuple[str, ...]:
+        """Return the commands that change a plain pair into this one, each after its place."""
+        lines = []
+        if not self.up:
+            cut = self.cut(switches)
+            lines += [f"{end.node}: ip link set dev {end.interface} down" for end in cut]
+        toward = ((self.toward_a, self.b), (self.toward_b, self.a))
+        for (impairment, leaves), ways in zip(toward, by, strict=True):
+            if impairment:
+                shown = impairment.as_done(leaves.interface, ways, self.mtu_bytes)
+                lines += [f"{leaves.node}: {line}" for line in shown]
+        return tuple(lines)
+
+
+@dataclass(frozen=True)
+class RecordPlan:
+    """One DNS record, as in a zone file: owner, type, data (RFC 1035)."""
+
+    name: str
+    type: str
+    data: str

@@ -1,0 +1,390 @@
+"""From declarations to a plan: all that a lab will be, decided before it is made.
+
+`make_plan` puts together what the pure rooms decide (segments, addresses,
+realms, routes, NAT, names) and checks what can only be seen in the whole.
+
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from playground.errors import TopologyError
+from playground.model.addresses import InterfaceAddress, Network
+from playground.model.parts import End
+from playground.model.policy_routing import routes_of, sysctl_key, sysctl_parts
+from playground.model.services import ServiceSettings, frr_services, refuse_idle_lines
+from playground.model.topology import Link, Machine, Node, Router, Switch, storms
+from playground.model.vlans import PortPlan
+from playground.planning import dhcp
+from playground.planning.addressing import Addressing, assign
+from playground.planning.doubts import Doubts
+from playground.planning.firewall import find_nat, with_rules
+from playground.planning.interface_names import Wiring, choose_names
+from playground.planning.loopbacks import check_loopbacks, loopback_interface, reserved
+from playground.planning.names import Names, find_names
+from playground.planning.nat_realms import check_forwards, check_realms, find_realms
+from playground.planning.plan import NodePlan, Plan
+from playground.planning.plan_parts import (
+    InterfacePlan,
+    NatPlan,
+    OwnRoutePlan,
+    RoutePlan,
+    SwitchPlan,
+    WireEnd,
+    WirePlan,
+)
+from playground.planning.routing.policy_routes import find_own_routes, find_own_rules
+from playground.planning.routing.routing_daemons import Daemons, find_daemons
+from playground.planning.routing.static_routes import find_routes
+from playground.planning.segments import Segment, collect, find_segments, link_name, links_of
+
+# RFC 8200 section 5: every link that carries IPv6 takes this many octets.
+IPV6_MTU_BYTES = 1280
+
+# BR_MAX_PORTS of net/bridge/br_private.h is 1024, and port 0 is none.
+BRIDGE_PORTS = 1023
+
+
+def make_plan(
+    nodes: Iterable[Node],
+    *,
+    lab: str = "lab",
+    ipv6: bool = False,
+    previous: Plan | None = None,
+    strict: bool = True,
+) -> Plan:
+    """Plan the lab made of these nodes and all that are linked to them.
+
+    ``lab`` is the lab's name, which MAC addresses are derived from.  With
+    ``ipv6`` every segment gets an IPv6 subnet; those set by hand work in any
+    case.  ``previous`` is the plan of the lab as it runs: whatever has a name,
+    an address or a MAC in it keeps them, and what was declared since is fitted
+    in.  The same declarations give an equal plan on every run.  Without ``strict`` what
+    may be a fault that is meant (see `planning.doubts`) is among the plan's warnings.
+
+    Raises `TopologyError` if this cannot become a network; nothing is changed
+    in either case.
+
+    >>> make_plan([home]).node("h1").interfaces[0].addresses
+    (IPv4Interface('192.168.1.2/24'),)
+
+    """
+    found = collect(nodes)
+    doubts = Doubts(strict)
+    _check_ports(found)
+    for sentence in storms(node for node in found if isinstance(node, Switch)):
+        doubts.say(sentence)
+    links = links_of(found)
+    machines = [node for node in found if isinstance(node, Machine)]
+    segments = find_segments(found)
+    wiring = choose_names(found, links, lab=lab, previous=previous)
+    realms = find_realms(segments)
+    earlier = _earlier_addresses(machines, wiring)
+    addressing = assign(
+        segments,
+        ipv6=ipv6,
+        earlier=earlier,
+        wanted=dhcp.wanted(segments),
+        reserved=reserved(machines),
+        doubts=doubts,
+    )
+    _check_mtus(segments, addressing)
+    for link in links:
+        if len(set(link.mtus)) > 1:
+            (a, b), (one, other) = (end.node.name for end in link.ends), link.mtus
+            doubts.say(
+                f"link {a} - {b}: the MTU is {one} bytes at {a} and {other} at {b}, where the "
+                f"longer frames of the other are lost; give both the same"
+            )
+    check_realms(realms, addressing, doubts)
+    check_forwards(realms, addressing)
+    check_loopbacks(machines, realms, addressing)
+    routes = find_routes(machines, realms, addressing, wiring.names)
+    daemons = find_daemons(machines, realms, addressing, wiring, routes)
+    hidden = {machine: daemons[machine].hidden for machine in daemons}
+    names = find_names(machines, realms, addressing, hidden)
+    planned = [
+        _node(
+            machine,
+            addressing,
+            realms.segment_of,
+            wiring,
+            routes[machine],
+            names[machine],
+            daemons.get(machine),
+            find_own_routes(machine, realms, addressing, wiring.names),
+            find_nat(machine, realms, addressing, wiring.names)
+            if isinstance(machine, Router)
+            else None,
+        )
+        for machine in machines
+    ]
+    if not strict:
+        planned = [_without_far_gateways(node, doubts) for node in planned]
+    plan = Plan(
+        lab=lab,
+        ipv6=ipv6,
+        nodes=tuple(planned),
+        switches=tuple(_switch(node, wiring) for node in found if isinstance(node, Switch)),
+        wires=tuple(_wire(link, wiring) for link in links),
+        records=next((node.records for node in planned if node.records), ()),
+        strict=strict,
+        warnings=tuple(doubts.said),
+    )
+    dhcp.check(plan)
+    # Rules name nodes and links, whose addresses and interfaces are known only now.
+    return with_rules(plan, machines)
+
+
+def _earlier_addresses(
+    machines: Iterable[Machine], wiring: Wiring
+) -> dict[End, tuple[InterfaceAddress, ...]]:
+    """Return the addresses that stay: an interface that was moved to a VLAN has none."""
+    return {
+        end: interface.addresses
+        for machine in machines
+        for link in machine.attachments
+        for end in [link.end(machine)]
+        if (interface := wiring.earlier.get(end)) and interface.segment == link_name(link)
+    }
+
+
+def _own_settings(machine: Machine, daemons: Daemons | None) -> tuple[ServiceSettings, ...]:
+    declared = {settings.service for settings in machine.declared_services}
+    for settings in daemons.settings if daemons else ():
+        if settings.service in declared:
+            routing = machine.routing if isinstance(machine, Router) else None
+            raise TopologyError(
+                f'{machine.name}: routing="{routing}" has the lab write the settings of '
+                f"{settings.service!r}, and that service is declared too; leave it out of services"
+            )
+    return daemons.settings if daemons else ()
+
+
+def _node(
+    machine: Machine,
+    addressing: Addressing,
+    segment_of: Mapping[End, Segment],
+    wiring: Wiring,
+    routes: Sequence[RoutePlan],
+    names: Names,
+    daemons: Daemons | None,
+    own_routes: tuple[OwnRoutePlan, ...],
+    nat: NatPlan | None,
+) -> NodePlan:
+    interfaces = tuple(
+        InterfacePlan(
+            name=wiring.names[end],
+            mac=wiring.macs[end],
+            # A trunk's own interface has none: they are in its VLANs.
+            addresses=addressing.addresses.get(end, ()),
+            mtu_bytes=link.mtus[link.ends.index(end)],
+            offload=link.offload,
+            segment=link_name(link),
+            dhcp=end.dhcp,
+            vlan=end.vlan,
+            parent=wiring.parents.get(end),
+        )
+        for link in machine.cards
+        for end in [link.end(machine)]
+    )
+    # Last, so that the others stand in the order of the node's links.
+    interfaces += (own,) if (own := loopback_interface(machine)) is not None else ()
+    is_router = isinstance(machine, Router)
+    ipv6 = any(address.version == 6 for address in machine.loopback) or any(
+        addressing.speaks(segment, 6)
+        for link in machine.attachments
+        if (segment := segment_of.get(link.end(machine)))
+    )
+    routes = daemons.routes if daemons else routes
+    by_hand = routes_of(machine.own_routes)
+    services = (*machine.declared_services, *_own_settings(machine, daemons))
+    if isinstance(machine, Router) and machine.frr is not None:
+        services += frr_services(machine.frr)
+    refuse_idle_lines(machine.name, services)
+    return NodePlan(
+        name=machine.name,
+        short=machine.short,
+        kind="router" if is_router else "host",
+        services=services,
+        interfaces=interfaces,
+        routes=tuple(route for route in routes if route.destination not in by_hand),
+        sysctls=_sysctls(machine, interfaces, ipv6),
+        ruleset="",
+        hosts=names.hosts,
+        nameservers=names.nameservers,
+        search=(),
+        records=names.records,
+        limits=machine.limits,
+        nat=nat,
+        own_routes=own_routes,
+        own_rules=find_own_rules(machine, addressing, wiring.names),
+        neighbours=daemons.neighbours if daemons else (),
+        announced=daemons.announced if daemons else (),
+        as_number=daemons.as_number if daemons else None,
+    )
+
+
+def _without_far_gateways(node: NodePlan, doubts: Doubts) -> NodePlan:
+    """Leave out the routes that a kernel refuses: by a gateway outside the node's own networks."""
+    near: dict[str, list[Network]] = {}
+    for item in node.interfaces:
+        near.setdefault(item.name, []).extend(address.network for address in item.addresses)
+    for route in node.routes:
+        if route.via is None:
+            near.setdefault(route.interface, []).append(route.destination)
+    kept = []
+    for route in node.routes:
+        if route.via is None or any(route.via in network for network in near[route.interface]):
+            kept.append(route)
+        else:
+            doubts.say(
+                f"{node.name} has no route to {route.destination}: the gateway {route.via} lies "
+                f"outside the networks that it has at {route.interface}"
+            )
+    return dataclasses.replace(node, routes=tuple(kept))
+
+
+def _switch(switch: Switch, wiring: Wiring) -> SwitchPlan:
+    ports = {link: wiring.names[link.end(switch)] for link in switch.links}
+    mirror = switch.mirrored.plan(ports) if switch.mirrored else None
+    carried = [PortPlan(port, link.vlan, link.trunk) for link, port in ports.items()]
+    return SwitchPlan(
+        switch.name,
+        wiring.devices[switch],
+        switch.settings,
+        mirror,
+        tuple(switch.vlans),
+        tuple(carried) if switch.vlans else (),
+    )
+
+
+def _wire(link: Link, wiring: Wiring) -> WirePlan:
+    a, b = (WireEnd(end.node.name, wiring.names[end]) for end in link.ends)
+    up, (toward_a, toward_b) = not link.is_down, link.declared_impairments
+    mtus = link.mtus if len(set(link.mtus)) > 1 else None
+    return WirePlan(
+        a, b, link.mtu_bytes, link.offload, up, toward_a or None, toward_b or None, mtus
+    )
+
+
+def _sysctls(
+    machine: Machine, interfaces: Sequence[InterfacePlan], ipv6: bool
+) -> tuple[tuple[str, str], ...]:
+    """Return a node's settings, in the order in which they are to be written.
+
+    What was declared wins over what the lab would say: of an interface, and of "all" or
+    "default" wherever nothing is said of the interface itself.
+
+    """
+    own = machine.own_sysctls
+    names = [item.name for item in interfaces]
+    ipv6 = ipv6 or any(
+        own.get(_key(6, name, "disable_ipv6")) == "0" for name in ("all", "default", *names)
+    )
+    found = dict(_quiet(names, isinstance(machine, Router), ipv6))
+    for key, value in own.items():
+        family, name, setting = _of_interface(key)
+        for interface in names:
+            # Linux asks for "default" only where an interface is made, and these exist already.
+            # Of "all" it makes something else with each setting (ip-sysctl), and nothing of ours.
+            key = sysctl_key("net", family, "conf", interface, setting)
+            everywhere = sysctl_key("net", family, "conf", "all", setting)
+            if (name == "all" and key in found) or (name == "default" and everywhere not in own):
+                found[key] = value
+    found |= own
+    for item in interfaces:
+        for address in item.addresses:
+            key = _key(6, item.name, "disable_ipv6")
+            if address.version == 6 and "1" in (
+                found.get(key),
+                found[_key(6, "all", "disable_ipv6")],
+            ):
+                raise TopologyError(
+                    f"{machine.name}: its sysctls turn IPv6 off where {item.name} has the address "
+                    f"{address}; leave that setting out, or the address"
+                )
+    return tuple(found.items())
+
+
+def _of_interface(key: str) -> tuple[str, str, str]:
+    """Return family, interface and setting of a sysctl of interfaces, else nothing.
+
+    >>> _of_interface("net.ipv6.conf.eth0.accept_ra")
+    ('ipv6', 'eth0', 'accept_ra')
+
+    """
+    match sysctl_parts(key):
+        case "net", "ipv4" | "ipv6" as family, "conf", name, setting:
+            return family, name, setting
+    return "", "", ""
+
+
+def _quiet(interfaces: Sequence[str], is_router: bool, ipv6: bool) -> Iterator[tuple[str, str]]:
+    """Yield the lab's own settings of a node, in the order in which they are to be written.
+
+    A new network namespace takes its IPv4 settings from the machine it is on
+    (Documentation/networking/ip-sysctl, devconf_inherit_init_net), so that
+    what matters is said even where it is Linux's own default.
+
+    """
+    yield "net.ipv4.ip_forward", "1" if is_router else "0"
+    # Strict reverse path filtering (RFC 3704) would drop what comes by one of
+    # several ways; the larger of "all" and the interface's counts.
+    for name in ("all", "default", *interfaces):
+        yield _key(4, name, "rp_filter"), "0"
+    # One answer a second to one asker would put stars into a second traceroute.
+    yield "net.ipv4.icmp_ratelimit", "0"
+    if ipv6:
+        yield "net.ipv6.icmp.ratelimit", "0"
+        yield "net.ipv6.conf.all.forwarding", "1" if is_router else "0"
+        # An address set by hand survives its link going down, as in IPv4.
+        yield "net.ipv6.conf.all.keep_addr_on_down", "1"
+        for name in ("all", "default", *interfaces):
+            # A silent wire: nobody asks for routers or listens to them (RFC
+            # 4861), and nobody probes for the addresses the plan has checked
+            # (RFC 4862 section 5.4).
+            yield _key(6, name, "accept_ra"), "0"
+            yield _key(6, name, "router_solicitations"), "0"
+            yield _key(6, name, "accept_dad"), "0"
+            yield _key(6, name, "dad_transmits"), "0"
+    # Last, so that IPv6 wakes up with the settings above.
+    for name in ("all", "default"):
+        yield _key(6, name, "disable_ipv6"), "0" if ipv6 else "1"
+
+
+def _key(family: int, interface: str, setting: str) -> str:
+    """Return the name of an interface's setting.
+
+    >>> _key(4, "eth0", "rp_filter"), _key(4, "eth0.5", "rp_filter")
+    ('net.ipv4.conf.eth0.rp_filter', 'net/ipv4/conf/eth0.5/rp_filter')
+
+    """
+    return sysctl_key("net", f"ipv{family}", "conf", interface, setting)
+
+
+def _check_ports(nodes: Iterable[Node]) -> None:
+    for node in nodes:
+        if isinstance(node, Switch) and len(node.links) > BRIDGE_PORTS:
+            raise TopologyError(
+                f"{node.name} has {len(node.links):,} links, and a switch, a Linux bridge, takes "
+                f"{BRIDGE_PORTS:,}; link some of them to a second switch, and the two switches to "
+                f"each other"
+            )
+
+
+def _check_mtus(segments: Sequence[Segment], addressing: Addressing) -> None:
+    for segment in segments:
+        if not addressing.speaks(segment, 6):
+            continue
+        for link in segment.links:
+            if min(link.mtus) < IPV6_MTU_BYTES:
+                raise TopologyError(
+                    f"{link!r} carries IPv6, which needs an mtu of {IPV6_MTU_BYTES} bytes or more "
+                    f"(RFC 8200); raise it, or leave IPv6 out"
+                )
+
+
+__all__ = ["collect", "make_plan"]

@@ -1,0 +1,200 @@
+"""Rulesets: their text, and whether nft takes it where it is at hand."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from ipaddress import ip_address
+
+import pytest
+
+from playground.planning.nft import NO_RULES, as_shell, make_ruleset, rule_as_shell, rule_lines
+from playground.planning.plan_parts import (
+    DefaultPlan,
+    FilterPlan,
+    ForwardPlan,
+    NatPlan,
+    PairPlan,
+    RulePlan,
+    UplinkPlan,
+)
+
+INSIDE, OUTSIDE = ip_address("192.168.1.2"), ip_address("10.9.0.1")
+WEB = ForwardPlan("eth0", (OUTSIDE,), "tcp", 8080, INSIDE, 80)
+FTP = ForwardPlan("wan", (OUTSIDE, ip_address("10.9.0.2")), "tcp", 21, INSIDE, 2121)
+DNS = ForwardPlan("eth0", WEB.addresses, "udp", 53, INSIDE, 53)
+PAIR = PairPlan("eth0", ip_address("10.9.0.3"), INSIDE)
+
+
+def nat(
+    *uplinks: str,
+    forwards: tuple[ForwardPlan, ...] = (),
+    pairs: tuple[PairPlan, ...] = (),
+    helpers: tuple[str, ...] = ("ftp",),
+    kind: str = "port-restricted",
+    address: str | None = None,
+) -> NatPlan:
+    to = None if address is None else ip_address(address)
+    return NatPlan(tuple(UplinkPlan(name, to, kind) for name in uplinks), forwards, pairs, helpers)
+
+
+WEB_ONLY = FilterPlan(
+    (
+        RulePlan(1, "input", ('tcp dport 80 counter accept comment "1"',)),
+        RulePlan(
+            2,
+            "forward",
+            (
+                'ip saddr 10.0.0.2 counter drop comment "2 no"',
+                'ip6 saddr fd00::2 counter drop comment "2 no"',
+            ),
+        ),
+    ),
+    (DefaultPlan("input", "reject"),),
+)
+
+
+def test_masquerade() -> None:
+    assert make_ruleset(nat("eth0"), FilterPlan()) == (
+        """\
+table inet playground
+delete table inet playground
+table inet playground {
+	ct helper ftp {
+		type "ftp" protocol tcp;
+	}
+
+	chain helpers {
+		type filter hook prerouting priority filter; policy accept;
+		tcp dport 21 ct helper set "ftp"
+	}
+
+	chain prerouting {
+		type nat hook prerouting priority dstnat; policy accept;
+	}
+
+	chain postrouting {
+		type nat hook postrouting priority srcnat; policy accept;
+		oifname "eth0" meta nfproto ipv4 masquerade
+	}
+
+	chain forward {
+		type filter hook forward priority filter; policy accept;
+		ct state established,related counter accept comment "established"
+		iifname "eth0" counter drop comment "outside"
+	}
+}
+"""
+    )
+
+
+def test_filters() -> None:
+    assert make_ruleset(None, WEB_ONLY) == (
+        """\
+table inet playground
+delete table inet playground
+table inet playground {
+	chain input {
+		type filter hook input priority filter; policy drop;
+		iifname "lo" counter accept comment "loopback"
+		ct state established,related counter accept comment "established"
+		icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, \
+nd-neighbor-advert } counter accept comment "neighbours"
+		tcp dport 80 counter accept comment "1"
+		counter reject comment "default"
+	}
+
+	chain forward {
+		type filter hook forward priority filter; policy accept;
+		ct state established,related counter accept comment "established"
+		ip saddr 10.0.0.2 counter drop comment "2 no"
+		ip6 saddr fd00::2 counter drop comment "2 no"
+	}
+}
+"""
+    )
+
+
+def test_who_was_told_nothing_has_no_rules() -> None:
+    assert make_ruleset(None, FilterPlan()) == ""
+
+
+@pytest.mark.parametrize(
+    ("told", "rule"),
+    [
+        (nat("eth0", "wan"), 'oifname { "eth0", "wan" } meta nfproto ipv4 masquerade'),
+        (nat("eth0", "wan"), 'iifname { "eth0", "wan" } counter drop'),
+        (
+            nat("eth0", forwards=(WEB,)),
+            'iifname "eth0" ip daddr 10.9.0.1 tcp dport 8080 dnat ip to 192.168.1.2:80',
+        ),
+        (
+            nat("eth0", forwards=(WEB,)),
+            'iifname != "eth0" ip daddr 10.9.0.1 tcp dport 8080 meta mark set 0x70670001 '
+            "dnat ip to 192.168.1.2:80",
+        ),
+        (nat("eth0", forwards=(WEB,)), "meta mark 0x70670001 masquerade"),
+        (nat("eth0", forwards=(WEB,)), "ct status dnat counter accept"),
+        (nat("eth0", forwards=(DNS,)), "udp dport 53 dnat ip to 192.168.1.2:53"),
+        (nat("wan", forwards=(FTP,)), "ip daddr { 10.9.0.1, 10.9.0.2 } tcp dport 21"),
+        (nat("wan", forwards=(FTP,)), 'tcp dport { 21, 2121 } ct helper set "ftp"'),
+        (nat("wan", helpers=("ftp", "tftp")), 'udp dport 69 ct helper set "tftp"'),
+        (nat("wan", kind="symmetric"), 'oifname "wan" meta nfproto ipv4 masquerade fully-random'),
+        (nat("wan", address="10.9.0.2"), 'oifname "wan" meta nfproto ipv4 snat ip to 10.9.0.2'),
+        (nat("wan", kind="full-cone"), "dnat ip to udp dport map @cone0"),
+        (nat("eth0", pairs=(PAIR,)), 'oifname "eth0" ip saddr 192.168.1.2 snat ip to 10.9.0.3'),
+        (nat("eth0", pairs=(PAIR,)), 'iifname "eth0" ip daddr 10.9.0.3 dnat ip to 192.168.1.2'),
+    ],
+    ids=str,
+)
+def test_nat_rules(told: NatPlan, rule: str) -> None:
+    assert rule in make_ruleset(told, FilterPlan())
+
+
+def test_a_firewall_without_a_memory_lets_in_what_nat_has_translated() -> None:
+    filters = FilterPlan((), (DefaultPlan("forward", "accept", established=False),))
+    comments = [comment for comment, _ in rule_lines(filters, nat("eth0"), "forward")]
+    assert comments == ["answers", "outside", "default"]
+
+
+@pytest.mark.skipif(
+    os.environ.get("CI") != "true"
+    and (os.geteuid() != 0 or shutil.which("nft") is None or shutil.which("unshare") is None),
+    reason="needs root, nft and unshare; a lab's helper has them, and the tests there use them",
+)
+@pytest.mark.parametrize(
+    ("told", "filters"),
+    [
+        (nat("eth0"), FilterPlan()),
+        (nat("eth0", "wan-1.5_x", forwards=(WEB, DNS)), FilterPlan()),
+        (nat("wan", forwards=(FTP,)), FilterPlan()),
+        (nat("wan", kind="symmetric", helpers=("ftp", "tftp"), address="10.9.0.2"), WEB_ONLY),
+        (nat("wan", "eth0", kind="full-cone", pairs=(PAIR,)), WEB_ONLY),
+        (None, WEB_ONLY),
+    ],
+    ids=["masquerade", "two uplinks", "ftp", "symmetric", "cone", "filters"],
+)
+def test_nft_takes_it_and_loading_it_again_replaces_it(
+    told: NatPlan | None, filters: FilterPlan
+) -> None:
+    ruleset = make_ruleset(told, filters)
+    shell = "nft -f - && nft list ruleset > /dev/null"
+    for text in (ruleset, ruleset + ruleset, ruleset + NO_RULES):
+        done = subprocess.run(
+            ["unshare", "-n", "sh", "-c", shell],
+            input=text,
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_ruleset_and_a_rule_as_commands() -> None:
+    assert as_shell(NO_RULES).splitlines()[0] == "nft -f - <<'END'"
+    assert (
+        rule_as_shell("input", 'tcp dport 80 counter accept comment "1"')
+        == "nft 'add rule inet playground input tcp dport 80 counter accept comment \"1\"'"
+    )
+    assert rule_as_shell("input", 'drop comment "1 don\'t"').count("'\"'\"'") == 1
