@@ -358,7 +358,7 @@ class Lab(Single):
         from playground.operations.pictures.picture import picture_of
 
         plan, nodes = self.plan(), self.nodes
-        picture = picture_of(plan, nodes, self._client if self.running else None)
+        picture = picture_of(plan, nodes, self._client if self.running else None, self.running)
         if path is not None:
             picture.save(path, theme)
         return picture
@@ -376,7 +376,7 @@ class Lab(Single):
         try:
             picture = self.picture()
         except AgentError:  # how its links are nobody can tell; what there is, all the same
-            picture = picture_of(self.plan(), self.nodes, None)
+            picture = picture_of(self.plan(), self.nodes, None, self.running)
         return picture._repr_mimebundle_(include, exclude)
 
     # -- starting -----------------------------------------------------------

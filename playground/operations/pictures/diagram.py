@@ -114,10 +114,15 @@ class Cable:
 
 @dataclass(frozen=True)
 class Region:
-    """Nodes that share a NAT's inside, and the numbers of the cables between them."""
+    """Nodes that share a NAT's inside, and the numbers of the cables between them.
+
+    ``word`` stands on its shade.
+
+    """
 
     nodes: tuple[str, ...]
     cables: tuple[int, ...]
+    word: str
     tooltip: str
 
 
@@ -387,5 +392,6 @@ def _regions(plan: Plan, nodes: Iterable[Node]) -> Iterable[Region]:
         yield Region(
             tuple(name for name in names if name in planned),
             cables,
+            "behind NAT",
             f"behind the NAT of {exits}: these addresses mean nothing outside",
         )

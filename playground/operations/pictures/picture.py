@@ -47,9 +47,10 @@ class Picture:
 
     """
 
-    def __init__(self, plan: Plan, diagram: Diagram) -> None:
+    def __init__(self, plan: Plan, diagram: Diagram, running: bool) -> None:
         self._plan = plan
         self.diagram = diagram
+        self._running = running
 
     @cached_property
     def layout(self) -> Layout:
@@ -95,11 +96,13 @@ class Picture:
     def _repr_mimebundle_(
         self, include: Collection[str] | None = None, exclude: Collection[str] | None = None
     ) -> dict[str, Any]:
-        bundle = {"text/plain": str(self)}
+        # A cell says whether it runs; a file, which outlives that, does not.
+        state = "running" if self._running else "not running"
+        bundle = {"text/plain": f"{self}\n({state})"}
         # A terminal asks for text alone, and a notebook has text where nothing can draw.
         if include is None or "text/plain" not in include or len(include) > 1:
             try:
-                svg = self.svg()
+                svg = draw_svg(self.diagram, self.layout, "auto", self._running)
             except PlaygroundError as error:
                 plain = html.escape(f"{self}\n\n({error})")
                 bundle["text/html"] = f"<pre>{plain}</pre>"
@@ -138,10 +141,10 @@ def _converted(svg: str, kind: Literal["png", "pdf"]) -> bytes:
         return typst.compile(str(source), format=kind, ppi=float(_DOTS_PER_INCH))
 
 
-def picture_of(plan: Plan, nodes: Sequence[Node], agent: Agent | None) -> Picture:
-    """Return the picture of a plan; ``agent`` is that of its lab, if it runs."""
+def picture_of(plan: Plan, nodes: Sequence[Node], agent: Agent | None, running: bool) -> Picture:
+    """Return the picture of a plan; ``agent`` is that of its lab, if it can be asked."""
     seen = look(agent, nodes) if agent is not None else {}
-    return Picture(plan, make_diagram(plan, nodes, seen))
+    return Picture(plan, make_diagram(plan, nodes, seen), running)
 
 
 def look(agent: Agent, nodes: Sequence[Node]) -> Mapping[tuple[WireEnd, WireEnd], Seen]:

@@ -9,10 +9,9 @@ that it stands in, and else what the reader prefers, light or dark.
 from __future__ import annotations
 
 import html
-import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain, pairwise
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 
 from playground.display import svg_colours
 from playground.operations.pictures.diagram import (
@@ -26,10 +25,10 @@ from playground.operations.pictures.diagram import (
     Cable,
     Card,
     Diagram,
-    Region,
     name_width,
 )
 from playground.operations.pictures.layout import REGION_PX, Layout, Point
+from playground.operations.pictures.realm_shapes import places_of_words, shapes_of
 
 _MARGIN_PX = 26
 
@@ -98,6 +97,10 @@ _STYLE = (
 .pg-region{stroke-linejoin:round}
 .pg-outer{stroke:var(--pg-region-edge);fill:var(--pg-region-edge)}
 .pg-inner{stroke:var(--pg-region);fill:var(--pg-region)}
+.pg-word text{font-style:italic;stroke:var(--pg-region);stroke-width:3;paint-order:stroke}
+.pg-runs circle{fill:var(--pg-switch-edge)}
+.pg-runs text{fill:var(--pg-switch-edge);font-weight:bold}
+.pg-rests circle{fill:none;stroke:var(--pg-soft);stroke-width:1.5}
 """
 )
 
@@ -113,13 +116,18 @@ def _style(theme: str) -> str:
     return svg_colours.style("pg", light, dark) + _STYLE
 
 
-def draw_svg(diagram: Diagram, layout: Layout, theme: str = "auto") -> str:
+def draw_svg(
+    diagram: Diagram, layout: Layout, theme: str = "auto", running: bool | None = None
+) -> str:
     """Return the picture as SVG; ``theme`` is "auto", "light" or "dark".
 
-    With "auto" the background is transparent, and colours follow the reader.
+    With "auto" the background is transparent, and colours follow the reader.  ``running`` is
+    said below the picture unless it is None.
 
     """
     width, height = layout.width + 2 * _MARGIN_PX, layout.height + 2 * _MARGIN_PX
+    if running is not None:
+        height += ROW_PX
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="pg" width="{width:.0f}" '
         f'height="{height:.0f}" viewBox="{-_MARGIN_PX} {-_MARGIN_PX} {width:.0f} {height:.0f}" '
@@ -141,6 +149,9 @@ def draw_svg(diagram: Diagram, layout: Layout, theme: str = "auto") -> str:
     for cable, where in zip(diagram.cables, layout.labels, strict=True):
         if where is not None:
             parts += _label(cable, where, layout.cards)
+    parts += _words(diagram, layout)
+    if running is not None:
+        parts += _state(running, layout.height + _MARGIN_PX)
     return "\n".join([*parts, "</svg>\n"])
 
 
@@ -246,7 +257,7 @@ def _arrow(direction: str, x: float, y: float) -> str:
 def _regions(diagram: Diagram, layout: Layout) -> Iterator[str]:
     """Shade each realm."""
     for region in diagram.regions:
-        shapes = _shapes(region, diagram, layout)
+        shapes = shapes_of(region, diagram, layout)
         yield f'<g class="pg-region"><title>{html.escape(region.tooltip)}</title>'
         # Twice: the larger one's edge is what shows around the smaller one.
         for shade, beyond in (("outer", REGION_PX), ("inner", REGION_PX - 1.5)):
@@ -257,56 +268,18 @@ def _regions(diagram: Diagram, layout: Layout) -> Iterator[str]:
         yield "</g>"
 
 
-def _shapes(region: Region, diagram: Diagram, layout: Layout) -> list[list[Point]]:
-    """Return one shape round a realm, or where others stand within that, one for each cable."""
-    boxes = {card.name: _corners(layout.cards[card.name], card.size) for card in diagram.cards}
-    labels = [
-        [] if where is None else _corners(where, cable.size)
-        for cable, where in zip(diagram.cables, layout.labels, strict=True)
-    ]
-    own = [boxes[name] for name in region.nodes] + [labels[number] for number in region.cables]
-    others = [box for name, box in boxes.items() if name not in region.nodes]
-    others += [box for number, box in enumerate(labels) if number not in region.cables]
-    whole = _hull(chain.from_iterable(own))
-    if not any(_holds(whole, corner) for corner in chain.from_iterable(others)):
-        return [whole]
-    shapes = [boxes[name] for name in region.nodes]
-    for number in region.cables:
-        a, b = (boxes[name] for name in (diagram.cables[number].a, diagram.cables[number].b))
-        label = labels[number]
-        shapes += [_hull(a + label), _hull(label + b)] if label else [_hull(a + b)]
-    return shapes
+def _words(diagram: Diagram, layout: Layout) -> Iterator[str]:
+    """Say on each realm what its shade means."""
+    for region, (x, y) in zip(diagram.regions, places_of_words(diagram, layout), strict=True):
+        yield (
+            f'<g class="pg-word"><title>{html.escape(region.tooltip)}</title>'
+            f'<text class="pg-small" x="{x:.1f}" y="{y + 3.5:.1f}" '
+            f'text-anchor="middle">{html.escape(region.word)}</text></g>'
+        )
 
 
-def _holds(hull: Sequence[Point], point: Point) -> bool:
-    """Tell whether a point lies in a convex shape, or as near as its edge is wide."""
-    x, y = point
-    for (ax, ay), (bx, by) in pairwise([*hull, hull[0]]):
-        beside = ((bx - ax) * (y - ay) - (by - ay) * (x - ax)) / math.hypot(bx - ax, by - ay)
-        if beside < -REGION_PX:
-            return False
-    return True
-
-
-def _corners(middle: Point, size: tuple[float, float]) -> list[Point]:
-    (x, y), (width, height) = middle, size
-    return [
-        (x + across * width / 2, y + along * height / 2)
-        for across, along in ((-1, -1), (1, -1), (1, 1), (-1, 1))
-    ]
-
-
-def _hull(points: Iterable[Point]) -> list[Point]:
-    """Return the convex hull of points, by the method of Andrew (1979)."""
-    ordered = sorted(set(points))
-    halves: list[list[Point]] = []
-    for way in (ordered, ordered[::-1]):
-        half: list[Point] = []
-        for x, y in way:
-            while len(half) > 1 and (half[-1][0] - half[-2][0]) * (y - half[-2][1]) <= (
-                half[-1][1] - half[-2][1]
-            ) * (x - half[-2][0]):
-                half.pop()
-            half.append((x, y))
-        halves.append(half[:-1])
-    return halves[0] + halves[1]
+def _state(running: bool, top: float) -> Iterator[str]:
+    """Say below a picture whether what it shows runs."""
+    kind, words = ("runs", "running") if running else ("rests", "not running")
+    yield f'<g class="pg-{kind}"><circle cx="5" cy="{top:.1f}" r="4"/>'
+    yield f'<text class="pg-small" x="15" y="{top + 3.5:.1f}">{words}</text></g>'

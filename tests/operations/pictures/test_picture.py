@@ -27,7 +27,9 @@ def test_a_lab_that_is_declared_shows_itself(lab: Lab) -> None:
     assert shown["image/svg+xml"].startswith("<svg")
     assert "<svg" in shown["text/html"]
     assert "modemA" in shown["text/plain"]
-    assert str(lab) == shown["text/plain"] == str(lab.picture())
+    assert f"{lab}\n(not running)" == shown["text/plain"] == f"{lab.picture()}\n(not running)"
+    assert ">not running<" in shown["image/svg+xml"]
+    assert "running" not in lab.picture().svg()  # as it is saved
     assert "\n" not in repr(lab)
 
 
@@ -99,6 +101,7 @@ def test_a_running_lab_shows_how_its_links_are(
         cut.down()
         # Not by us: the picture shows what the kernel says.
         h1.run("ip link set dev eth0 down")
+        assert ">running<" in lab._repr_mimebundle_()["text/html"]
         cables = lab.picture().diagram.cables
         states = {(cable.a, cable.b, cable.note): cable.state for cable in cables}
         assert first.is_down is False

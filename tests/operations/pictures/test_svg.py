@@ -31,6 +31,7 @@ def test_all_names_and_addresses_are_text(name: str) -> None:
     wanted = [card.name for card in diagram.cards]
     wanted += [note for card in diagram.cards for note in card.notes]
     wanted += [row for cable in diagram.cables for _, row in cable.rows]
+    wanted += ["behind NAT" for _ in diagram.regions]
     assert sorted(texts) == sorted(wanted)
 
 
@@ -89,3 +90,12 @@ def test_text_can_be_read(theme: str) -> None:
     for note in ("down", "impaired"):
         assert contrast(note, "paper") > 4.5, note
     assert contrast("cable", "region") > 3
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_a_picture_says_whether_what_it_shows_runs(running: bool) -> None:
+    nodes = nodes_of("two hosts")
+    diagram = make_diagram(make_plan(nodes), nodes)
+    drawn = draw_svg(diagram, place(diagram, "igraph"), "auto", running)
+    assert (">running<" in drawn, ">not running<" in drawn) == (running, not running)
+    assert "running" not in svg("two hosts")
