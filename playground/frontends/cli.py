@@ -548,9 +548,27 @@ def plug(
         )
     place = Switch(new, subnet=subnet) if new is not None else to
     ways = {prefix: via or None for prefix, _, via in (text.partition("=") for text in routes)}
-    found = plugging.plug(_container(container), place, routes=ways, **how)
+    try:
+        found = plugging.plug(_container(container), place, routes=ways, **how)
+    except PlaygroundError as error:
+        raise Failure(_as_options(str(error), plug)) from error
     addresses = " ".join(found.addresses) or "no address"
     click.echo(f"{found.interface} of {container} is plugged into {found.to}: {addresses}")
+
+
+def _as_options(sentence: str, command: click.Command) -> str:
+    """Return a sentence about arguments in Python's words in those of the command's options.
+
+    >>> _as_options("or say trust_hosts=True", plug)
+    'or say --trust-hosts'
+
+    """
+    for option in command.params:
+        # What stands in brackets is Python that stays so, as Lab(engine="namespaces").
+        said = rf"(?<![\w(]){option.name}="
+        sentence = re.sub(rf"{said}True\b", option.opts[0], sentence)
+        sentence = re.sub(said, f"{option.opts[0]} ", sentence)
+    return sentence
 
 
 @main.command()
@@ -633,8 +651,10 @@ def _show_version(ctx: click.Context) -> None:
 def _program() -> str:
     """What the reader types to run this program: its name, or a path to it."""
     ours = Path(sys.argv[0])
-    if ours.name != "playground" or shutil.which("playground"):
+    if shutil.which("playground"):
         return "playground"
+    if ours.name != "playground":
+        return f"{sys.executable} -m playground"
     near = os.path.relpath(ours)
     return near if not near.startswith("..") else str(ours.absolute())
 

@@ -109,6 +109,23 @@ def test_what_contradicts_itself_is_said_in_words_of_the_line(arguments, words):
     assert words in " ".join(result.output.split())
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--vlan", "9999"], "--vlan 9999: a number from 1 to 4094"),
+        (["--mtu", "7"], "--mtu 7 is not between 68 and 65535"),
+    ],
+)
+def test_what_plug_refuses_is_said_in_options(arguments, words):
+    result = CliRunner().invoke(cli.main, ["plug", "web", "--to", "shop/home", *arguments])
+    assert result.exit_code == 1 and words in result.output
+
+
+def test_python_in_brackets_stays_python():
+    said = 'Use Lab(engine="namespaces"), or say trust_hosts=True'
+    assert cli._as_options(said, cli.plug) == 'Use Lab(engine="namespaces"), or say --trust-hosts'
+
+
 def records(*names, own=True):
     """Labs as an engine lists them: this user's, or another's."""
     owner = owners.own_name() if own else "somebody@elsewhere:1"

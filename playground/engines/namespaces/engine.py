@@ -32,6 +32,7 @@ from playground.engines.namespaces.privileges import (
     filter_refused,
     is_root,
     kernel_refused,
+    run_as_root,
     user_namespaces_refused,
 )
 from playground.engines.namespaces.rootfs import DEFAULT_PATH, RootFilesystem, machine_root
@@ -277,13 +278,13 @@ def _refuse_without_root(plan: Plan) -> None:
             names = ", ".join(settings.service for settings in node.services)
             raise EngineError(
                 f"{node.name} offers {names}, for which it needs an image, and an ordinary user "
-                "can run hosts without services only: run this as root, take the services away, "
+                f"can run hosts without services only: {run_as_root()}, take the services away, "
                 'or use a Docker engine, Lab(engine="docker")'
             )
         if node.limits:
             raise EngineError(
                 f"{node.name} has limits, and an ordinary user cannot have the kernel hold them: "
-                "run this as root, or take memory_mb, cpus and processes away"
+                f"{run_as_root()}, or take memory_mb, cpus and processes away"
             )
 
 

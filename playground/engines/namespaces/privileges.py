@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
+import shutil
+import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -102,7 +106,7 @@ def user_namespaces_refused(tried: bool = False) -> str:
             if Path("/proc/sys", setting.replace(".", "/")).read_text().strip() == bad:
                 return (
                     "an ordinary user may not make user namespaces on this machine: let root run "
-                    f"`sysctl -w {setting}={value}`, run this as root, or use a Docker engine"
+                    f"`sysctl -w {setting}={value}`, {run_as_root()}, or use a Docker engine"
                 )
     if tried:
         return (
@@ -110,3 +114,48 @@ def user_namespaces_refused(tried: bool = False) -> str:
             "sandbox, forbids it; run it outside of that, as root, or use a Docker engine"
         )
     return ""
+
+
+def run_as_root() -> str:
+    """Return "run this as root", with the command that does so for this program.
+
+    It keeps the virtual environment, whose folder is not in the path that sudo(8) sets.
+
+    >>> run_as_root()
+    'run this as root (`sudo /home/ann/.venv/bin/python lab.py`)'
+
+    """
+    command = command_as_root(
+        sys.executable, sys.orig_argv[1:], "ipykernel" in sys.modules, shutil.which("sudo") is None
+    )
+    return f"run this as root (`{command}`)" if command else "run this as root"
+
+
+def command_as_root(
+    executable: str, arguments: Sequence[str], in_notebook: bool, without_sudo: bool
+) -> str:
+    """Return the command that runs a program of Python's as root, "" where none is worth reading.
+
+    ``arguments`` are all that Python was started with.  A notebook runs where JupyterLab does.
+
+    >>> command_as_root("/venv/bin/python", ["lab.py"], False, without_sudo=True)
+    "su -c '/venv/bin/python lab.py'"
+
+    """
+    if not executable:
+        return ""
+    command = [executable, *arguments]
+    beside = os.path.dirname(executable)
+    if in_notebook:
+        command = [os.path.join(beside, "jupyter"), "lab", "--allow-root"]
+    elif len(command) > 1 and os.path.dirname(command[1]) == beside:
+        # A script that was installed beside Python starts it by its first line.
+        del command[0]
+    line = shlex.join(command)
+    if len(line) > _LONGEST_LINE or not line.isprintable():
+        return ""
+    return f"su -c {shlex.quote(line)}" if without_sudo else f"sudo {line}"
+
+
+# Who runs a program by `python -c` knows how.
+_LONGEST_LINE = 200

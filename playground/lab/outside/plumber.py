@@ -15,6 +15,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
 
+from playground.engines.namespaces.privileges import run_as_root
 from playground.engines.seam import Channel
 from playground.errors import AgentError, EngineError
 
@@ -56,7 +57,7 @@ class LocalPlumber:
         if os.geteuid() != 0:
             raise EngineError(
                 "to reach into the network of another container, or into this machine's, takes "
-                "root: run this as root"
+                f"root: {run_as_root()}"
             )
         limit_s = None if op == "wait" and request["timeout_s"] is None else _limit_s(request)
         argument = json.dumps({"op": op, **request})

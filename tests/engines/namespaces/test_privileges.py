@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
+import shutil
+import sys
 
 import pytest
 
@@ -11,6 +15,7 @@ from playground.engines.namespaces import privileges
 from playground.engines.namespaces.engine import NamespacesEngine
 from playground.errors import EngineError
 from playground.frontends import namespaces_doctor
+from playground.lab.outside.plumber import LocalPlumber
 
 
 @pytest.mark.parametrize(
@@ -80,3 +85,37 @@ def test_the_engine_and_the_doctor_tell_that_there_is_no_filter(
     (finding,) = namespaces_doctor.examine()
     assert finding.status == "fail"
     assert "no filter of system calls for riscv64" in finding.advice
+
+
+VENV = "/home/ann/.venv/bin"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "notebook", "command"),
+    [
+        (["lab.py", "a b"], False, f"{VENV}/python lab.py 'a b'"),
+        (["-m", "playground", "up"], False, f"{VENV}/python -m playground up"),
+        ([f"{VENV}/playground", "up", "lab.py"], False, f"{VENV}/playground up lab.py"),
+        ([], False, f"{VENV}/python"),
+        (["-m", "ipykernel_launcher"], True, f"{VENV}/jupyter lab --allow-root"),
+        (["-c", "import os\nprint()"], False, ""),
+        (["-c", "print() " * 50], False, ""),
+    ],
+)
+def test_what_is_run_as_root_keeps_its_virtual_environment(
+    arguments: list[str], notebook: bool, command: str
+) -> None:
+    said = privileges.command_as_root(f"{VENV}/python", arguments, notebook, without_sudo=False)
+    assert said == (f"sudo {command}" if command else "")
+    if command:
+        said = privileges.command_as_root(f"{VENV}/python", arguments, notebook, without_sudo=True)
+        assert shlex.split(said) == ["su", "-c", command]
+
+
+def test_what_needs_root_says_how_to_run_this_program_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(sys, "orig_argv", ["python3", "lab.py"])
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
+    with pytest.raises(EngineError, match=re.escape(f"(`sudo {sys.executable} lab.py`)")):
+        LocalPlumber().do("look", pid=1)
