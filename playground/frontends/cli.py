@@ -873,15 +873,29 @@ def _folder(lab_id: str) -> Path:
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", lab_id):
         raise BadArgument(f"{lab_id!r} is no id of a lab: nothing is kept under it")
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "playground" / lab_id
+    return _cache() / lab_id
+
+
+def _cache() -> Path:
+    """The folder of all labs' keys; raises `BadArgument` for a user without a home."""
+    if named := os.environ.get("XDG_CACHE_HOME"):
+        return Path(named) / "playground"
+    try:
+        return Path.home() / ".cache" / "playground"
+    except RuntimeError as error:
+        raise BadArgument(f"this user has no home folder: {_SAY_WHERE}") from error
+
+
+_SAY_WHERE = (
+    "set XDG_CACHE_HOME to a folder that you may write to, as in "
+    "`XDG_CACHE_HOME=/tmp/$USER playground ssh-config`"
+)
 
 
 def _forget_folders(running: set[str]) -> None:
     """Remove the keys of labs that are gone; they open nothing any more."""
-    top = _folder("x").parent
-    if top.is_dir():
-        for folder in top.iterdir():
+    with suppress(BadArgument, OSError):  # what cannot be read keeps none of ours
+        for folder in list(_cache().iterdir()):
             if folder.name not in running and (folder / "key").is_file():
                 shutil.rmtree(folder, ignore_errors=True)
 
@@ -891,20 +905,17 @@ def _ssh_config(lab: Lab) -> str:
     from playground.operations.network import Switch
 
     folder = _folder(lab.id)
+    nodes = [node for node in lab.nodes if not isinstance(node, Switch)]
+    keys = "".join(f"{node.name} {lab.host_key(node.name)}\n" for node in nodes)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _write_private(folder / "key", lab.private_key)
+        _write_private(folder / "known_hosts", keys)
     except OSError as error:
         raise BadArgument(
             f"the keys of lab {lab.name} cannot be kept in {folder.parent}: {error.strerror}; "
-            "set XDG_CACHE_HOME to a folder that you may write to, as in "
-            "`XDG_CACHE_HOME=/tmp/$USER playground ssh-config`"
+            f"{_SAY_WHERE}"
         ) from error
-    nodes = [node for node in lab.nodes if not isinstance(node, Switch)]
-    _write_private(folder / "key", lab.private_key)
-    _write_private(
-        folder / "known_hosts",
-        "".join(f"{node.name} {lab.host_key(node.name)}\n" for node in nodes),
-    )
     # -P: ssh is called in any folder, where a file random.py may lie.
     command = shlex.join([sys.executable, "-P", "-m", "playground", "proxy", "--lab", lab.id])
     blocks = [f"# The machines of lab {lab.name}, by `playground ssh-config`.\n"]

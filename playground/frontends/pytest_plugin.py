@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _OPTION = "--lab"
 _LIMIT = "--lab-timeout"
+_LONGEST_S = 86_400.0
 _MARKS = pytest.StashKey[dict[str, "_Mark"]]()
 
 
@@ -45,10 +46,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         _LIMIT,
         metavar="SECONDS",
-        type=float,
+        type=_seconds,
         default=60.0,
         help="how long that file may run before its tests fail; by default 60",
     )
+
+
+def _seconds(text: str) -> float:
+    # argparse says what a ValueError is of.
+    if not 0 < (seconds := float(text)) < _LONGEST_S:
+        raise ValueError(text)
+    return seconds
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -406,6 +406,18 @@ def test_a_home_that_cannot_be_written_is_said(up, tmp_path, monkeypatch):
     assert b"set XDG_CACHE_HOME to a folder" in done.stderr
 
 
+def test_who_has_no_home_takes_labs_down_and_is_told_of_ssh(listed, monkeypatch):
+    def no_home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", no_home)
+    listed(*records("shop"))
+    assert CliRunner().invoke(cli.main, ["-q", "down", "shop"]).exit_code == 0
+    with pytest.raises(BadArgument, match="set XDG_CACHE_HOME"):
+        cli._folder("shop")
+
+
 def test_a_machine_that_no_lab_has_is_named(up):
     done = playground("run", "nohost", "--", "true")
     assert done.returncode == 1

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from playground.engines.seam import Engine
+from playground.frontends.pytest_plugin import _seconds
 
 pytest_plugins = ["pytester"]
 
@@ -97,6 +98,12 @@ def test_what_cannot_become_a_network_is_said(
     result.stdout.fnmatch_lines([words, "*0 of 6"])
     assert "Traceback" not in result.stdout.str()
     assert "During handling" not in result.stdout.str()
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "nan", "inf", "soon"])
+def test_a_limit_is_a_number_of_seconds(limit: str) -> None:
+    with pytest.raises(ValueError):
+        _seconds(limit)
 
 
 def test_without_a_network_it_says_how_to_give_one(pytester: pytest.Pytester) -> None:
