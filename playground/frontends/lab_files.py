@@ -146,7 +146,7 @@ def _run(file: Path) -> dict[str, Any]:
         undo.enter_context(_found_first(str(top)))
         undo.enter_context(_set_aside(module.partition(".")[0]))
         undo.enter_context(_forgotten(top))
-        if file.name == "__init__.py":
+        if file.resolve().name == "__init__.py":
             # As a module of its own: what it imports would import it once more.
             __import__(module)
             return dict(vars(sys.modules[module]))
@@ -155,12 +155,13 @@ def _run(file: Path) -> dict[str, Any]:
 
 def _place_in_package(file: Path) -> tuple[Path | None, str]:
     """Return the folder above the outermost package that a file is in, and its name from there."""
-    folder = file.resolve().parent
-    names = [] if file.name == "__init__.py" else [file.stem]
+    file = file.resolve()
+    folder, is_package = file.parent, file.name == "__init__.py"
+    names = [] if is_package else [file.stem]
     while (folder / "__init__.py").is_file() and folder.name.isidentifier():
         names.insert(0, folder.name)
         folder = folder.parent
-    is_module = file.name == "__init__.py" or (len(names) > 1 and file.suffix == ".py")
+    is_module = is_package or (len(names) > 1 and file.suffix == ".py" and "." not in file.stem)
     # Whoever calls a folder as we are called cannot have it imported.
     if not names or not is_module or names[0] == "playground":
         return None, ""

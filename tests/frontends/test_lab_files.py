@@ -124,6 +124,15 @@ def test_a_folder_that_is_a_package_declares_a_lab(written: Write) -> None:
         load_lab(package, None)
 
 
+@pytest.mark.parametrize("name", ["lab.v2.py", "coffee-shop.py", "__main__.py"])
+def test_any_file_of_a_package_may_be_run(written: Write, name: str) -> None:
+    written("", "many/__init__.py")
+    path = written(HOME, f"many/{name}")
+    link = path.parent.parent / "elsewhere.py"
+    link.symlink_to(path)
+    assert len(load_lab(path, None).nodes) == len(load_lab(link, None).nodes) == 3
+
+
 def test_a_neighbour_is_imported_anew_each_time(written: Write) -> None:
     written(HOME, "neighbour_of_test_lab_files.py")
     path = written(
