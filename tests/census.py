@@ -1,4 +1,4 @@
-"""What labs without Docker could leave behind, counted.
+"""A census of what labs without Docker could leave behind.
 
 The kernel ends a lab with its processes, so what can be left is processes, what
 only a descriptor or a mount keeps alive, and control groups.  Processes are counted

@@ -1,4 +1,4 @@
-"""What chance allows: bounds that a true share breaks less than once in ten million times."""
+"""Bounds of chance, which a true share breaks less than once in ten million times."""
 
 from __future__ import annotations
 

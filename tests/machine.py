@@ -1,4 +1,4 @@
-"""What a lab must leave as it was: the machine's network, mounts, processes, groups."""
+"""The machine that a lab must leave as it was: network, mounts, processes, groups."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an advice tells to do can be done, and helps.
+"""Advice of the library can be followed, and helps.
 
 One lab; each test breaks one thing, does what `explain` advises until all is well, and
 finds that it is.  What errors show as code is held against what can be called.

@@ -1,4 +1,4 @@
-"""What becomes of packets: firewalls on hosts and routers of running labs."""
+"""Packets at firewalls, on hosts and routers of running labs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `import playground` gives, and what it leaves for later."""
+"""The names that `import playground` gives, and the modules that it leaves for later."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `link.impair` promises, measured: delay, jitter, loss, rate and the rest.
+"""Promises of `link.impair`, measured: delay, jitter, loss, rate and the rest.
 
 These are properties of a network, so each has a tolerance, which stands in `TABLE` and
 `TOLERANCES`.  What chance decides lies within bounds that are broken less than once

@@ -1,4 +1,4 @@
-"""What the tests see of the machine: what labs of ours would leave, and nothing of others."""
+"""The machine as the tests watch it: what labs of ours would leave, and nothing of others."""
 
 from __future__ import annotations
 

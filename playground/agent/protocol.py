@@ -1,4 +1,4 @@
-"""What goes over the line: requests, and errors as data."""
+"""Messages on the agent's line: requests, and errors as data."""
 
 from __future__ import annotations
 

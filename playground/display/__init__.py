@@ -1,1 +1,1 @@
-"""How things are shown to people: tables, plots, progress, text made safe to print."""
+"""Output for people: tables, plots, progress, text made safe to print."""

@@ -1,4 +1,4 @@
-"""How long steps are shown in a notebook: as one line, which is gone when they have ended.
+"""Progress of long steps in a notebook: one line, which is gone when they have ended.
 
 rich would draw there by way of ipywidgets, whose widget leaves an empty box in the cell,
 and "Output()" in the notebook when it is saved.

@@ -1,4 +1,4 @@
-"""What was sampled, as plots: the only room that imports matplotlib.
+"""Plots of samples: the only module that imports matplotlib.
 
 Each function draws on the axes that it is given, or on new ones, and returns them.  New
 ones are transparent, in colours that can be read on a light page and on a dark one.

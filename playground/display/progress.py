@@ -1,4 +1,4 @@
-"""How long steps are shown while they run: as a bar, as plain lines, or not at all.
+"""Progress of long steps: shown as a bar, as plain lines, or not at all.
 
 Whoever takes long opens a `step`, says how far it is, and leaves it; where that
 is shown is decided once, by `make_progress`.  In a notebook it is

@@ -1,4 +1,4 @@
-"""What is shown: text in which no character has an effect on where it is shown.
+"""Safe text: no character of it has an effect on where it is shown.
 
 A host chooses what its processes, files and messages are called, and a terminal obeys
 what it is sent: it moves its cursor, sets colours and titles, types answers (ECMA-48),

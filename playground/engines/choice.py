@@ -1,4 +1,4 @@
-"""Which engine runs a lab: Docker, or bare namespaces.
+"""The choice of the engine that runs a lab: Docker, or bare namespaces.
 
 What is asked for wins, then ``PLAYGROUND_ENGINE``; otherwise Docker where an
 engine answers, else bare namespaces of this machine.

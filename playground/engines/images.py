@@ -1,4 +1,4 @@
-"""Which container images a lab needs: directories, chains, tags.
+"""Container images that a lab needs: directories, chains, tags.
 
 An image is a directory with a Dockerfile that starts with ``ARG BASE`` and
 ``FROM ${BASE}``, put on another image.  A host with the services ftp and telnet

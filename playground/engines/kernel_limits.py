@@ -1,4 +1,4 @@
-"""What a lab needs of the kernel, against what the machine allows.
+"""Limits of the kernel: what a lab needs, against what the machine allows.
 
 Some of the kernel's tables are one for all network namespaces, or have a limit for
 each user; a large lab that meets one fails somewhere in the middle, in words that

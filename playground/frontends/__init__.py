@@ -1,1 +1,1 @@
-"""Where people come in: command line, notebooks, pytest, doctor, demo."""
+"""Ways in for people: command line, notebooks, pytest, doctor, demo."""

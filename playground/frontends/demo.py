@@ -1,4 +1,4 @@
-"""What ``playground demo`` shows: the Internet in miniature, and it answering.
+"""The demonstration, ``playground demo``: the Internet in miniature, and it answering.
 
 A host behind a home modem speaks each protocol with a server on the far side
 of the NAT, by the programs that a student would use; what is printed is an

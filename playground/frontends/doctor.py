@@ -1,4 +1,4 @@
-"""What this machine and its engine can do, and what will not work.
+"""The doctor: what this machine and its engine can do, and what will not work.
 
 `examine` looks at everything that a lab depends on and says what it found, as
 data; how that is shown is the command line's business.  It never raises for

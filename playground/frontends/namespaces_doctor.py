@@ -1,4 +1,4 @@
-"""What bare namespaces can do on this machine, for `playground doctor`.
+"""The doctor's look at bare namespaces on this machine, for `playground doctor`.
 
 As `frontends.doctor` does for Docker: everything that a lab depends on is looked
 at, a host is really made, and nothing is left behind.

@@ -1,4 +1,4 @@
-"""Whether routing daemons have found all there is to find, and how long that takes.
+"""Convergence: have routing daemons found all there is to find, and how long does it take?
 
 `unfinished` is a pure function: it walks the routers' tables as packets would, and
 compares with what a map of the links that carry frames says.  `wait_converged` asks

@@ -1,4 +1,4 @@
-"""What users say to FRR in its own words, read by FRR before and after its daemons run.
+"""Users' own lines for FRR, read by FRR before and after its daemons run.
 
 Before they start, vtysh(1) reads each text: it knows the grammar of all daemons, and needs
 none of them.  What only a daemon can refuse, such as a neighbour of an unknown group, is

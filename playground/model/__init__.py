@@ -1,1 +1,1 @@
-"""What a user declares: checked at once, pure, and knowing nothing that runs."""
+"""Declarations of a user: checked at once, pure, and knowing nothing that runs."""

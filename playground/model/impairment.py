@@ -1,4 +1,4 @@
-"""What a link does to the frames that pass it: `Impairment`.
+"""Impairments: what a link does to the frames that pass it.
 
 Delay, loss, a rate and so on in one direction of a link, checked when built; the
 tables that say how jitter is distributed; and tc(8) commands that do the same.

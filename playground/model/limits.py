@@ -1,4 +1,4 @@
-"""What a host may take of the machine: memory, processor time, processes.
+"""Limits of a host: the memory, processor time and processes that it may take of the machine.
 
 A limit is declared with a host, ``Host("h1", memory_mb=64)``, and the engine
 that runs it has the kernel hold it (cgroups(7)).  Only the numbers live here.

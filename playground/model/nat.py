@@ -1,4 +1,4 @@
-"""What a router may be told about address translation: `Translating`, its methods.
+"""Address translation that a router is told to do: `Translating`, its methods.
 
 A router that runs does at once what it is told, unless nodes or links were
 declared since the start: then `Lab.start` does all of it together.  Plain data

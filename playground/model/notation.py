@@ -1,4 +1,4 @@
-"""What people write of a network: names, subnets, addresses, MAC addresses, MTUs.
+"""Notation of networks: names, subnets, addresses, MAC addresses, MTUs.
 
 Each function checks one thing and returns it as it is meant, or raises
 `TopologyError` with a sentence that begins with ``here``, what it was written for.

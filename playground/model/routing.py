@@ -1,4 +1,4 @@
-"""What a router may say of its routing protocol: names, costs, areas, AS numbers.
+"""Settings of a router's routing protocol: names, costs, areas, AS numbers.
 
 Checked the moment it is said, like all declarations; what the daemons are told
 is `routing.routing_daemons`' to decide.

@@ -1,4 +1,4 @@
-"""What there is one of: a lab, its nodes and links, what runs on them.
+"""Objects of which there is one only: a lab, its nodes and links, what runs on them.
 
 A copy would hang on what it does not own: a machine's links know the machine, and a
 running lab stops what it has made, once.

@@ -1,4 +1,4 @@
-"""What a switch does with frames, as data: learning, spanning tree, mirroring.
+"""Settings of a switch, as data: learning, spanning tree, mirroring.
 
 Settings are checked when they are built; each can be had as the request that the
 agent sends to the kernel, and as the commands that do the same.

@@ -1,4 +1,4 @@
-"""Which addresses every end of every link has.
+"""Addresses of every end of every link.
 
 A segment without a subnet gets the next free /24 of 10.0.0.0/8, and where IPv6
 is asked for the next free /64 of 2001:db8::/48; within it routers come first,

@@ -1,4 +1,4 @@
-"""What must happen to turn one plan into another, as data.
+"""Differences: the steps that turn one plan into another, as data.
 
 `compare` looks at two plans and says which nodes, bridges and wires come,
 and what changes inside the nodes that stay.  The first start of a lab is

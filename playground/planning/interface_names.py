@@ -1,4 +1,4 @@
-"""What the ends of links are called, and their MAC addresses.
+"""Names of the ends of links, and their MAC addresses.
 
 Interface names on hosts and routers, the names of switch ports and bridges in
 the lab's own namespace, MAC addresses.  All are the same on every run for the

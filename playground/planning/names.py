@@ -1,4 +1,4 @@
-"""Which names every node knows, and the zone that a DNS host serves.
+"""Names that every node knows, and the zone that a DNS host serves.
 
 A node knows what it can reach, by the address by which it is reached from
 there.  Pure functions of the nodes, their addresses and the realms.

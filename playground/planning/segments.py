@@ -1,4 +1,4 @@
-"""Which links are one network: the segments of a lab.
+"""Segments of a lab: the links that are one network.
 
 A segment is a link between two hosts or routers, or all that hangs on
 connected switches, of those with VLANs in one VLAN: what a broadcast reaches.

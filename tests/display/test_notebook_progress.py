@@ -1,4 +1,4 @@
-"""What a notebook shows of long steps, with a display that writes down what it is told."""
+"""Progress in a notebook, with a display that writes down what it is told."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is saved on the user's own machine is there whole, or a sentence says why not."""
+"""Files on the user's own machine: saved whole, or a sentence says why not."""
 
 from __future__ import annotations
 

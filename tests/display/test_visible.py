@@ -1,4 +1,4 @@
-"""What is shown has no effect on the terminal or the page that shows it."""
+"""Shown text has no effect on the terminal or the page that shows it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which engine runs a lab, and which labs run on them all."""
+"""The choice of an engine, and the labs that run on all of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a lab needs of the kernel, and the sentence where the machine has less."""
+"""Limits of the kernel that a lab meets, and the sentence where the machine has less."""
 
 from __future__ import annotations
 

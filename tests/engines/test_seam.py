@@ -1,4 +1,4 @@
-"""What one engine can and another cannot: one table, in the code, the README and the tests."""
+"""Abilities of each engine: one table, in the code, the README and the tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the demonstration makes of what was said, and the demonstration itself."""
+"""The demonstration: its words read, and the whole of it run."""
 
 from __future__ import annotations
 

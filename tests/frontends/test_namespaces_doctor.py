@@ -1,4 +1,4 @@
-"""What the doctor says of bare namespaces."""
+"""The doctor's sentences on bare namespaces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a lab's secrets are good for: checked with ssl, ssh's formats and openssl's rules."""
+"""Secrets of a lab: checked with ssl, ssh's formats and openssl's rules."""
 
 from __future__ import annotations
 

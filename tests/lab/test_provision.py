@@ -1,4 +1,4 @@
-"""What each node of a plan gets, by the facts that a student would meet."""
+"""Provisions of each node of a plan, by the facts that a student would meet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a firewall may be told, and how it says no."""
+"""Firewalls as they are declared, and how they say no."""
 
 from __future__ import annotations
 

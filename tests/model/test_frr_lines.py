@@ -1,4 +1,4 @@
-"""Which daemons lines in FRR's words need, and what FRR said of those it refused."""
+"""Lines in FRR's words: the daemons that they need, and those that FRR refused."""
 
 from __future__ import annotations
 

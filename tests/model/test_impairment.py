@@ -1,4 +1,4 @@
-"""What a link may do to frames, as data and as commands."""
+"""Impairments of a link, as data and as commands."""
 
 from __future__ import annotations
 

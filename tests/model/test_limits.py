@@ -1,4 +1,4 @@
-"""What may be said of a host's limits, and that they hold."""
+"""Limits of a host: what may be said of them, and that they hold."""
 
 from __future__ import annotations
 

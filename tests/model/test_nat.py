@@ -1,4 +1,4 @@
-"""What a router may be told about NAT, and what then happens to packets."""
+"""Address translation as it is declared, and what it does to packets."""
 
 from __future__ import annotations
 

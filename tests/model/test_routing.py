@@ -1,4 +1,4 @@
-"""What routers say of their routing protocols: what is taken, what is refused."""
+"""Settings of routing protocols: what is taken, what is refused."""
 
 from __future__ import annotations
 

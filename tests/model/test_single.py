@@ -1,4 +1,4 @@
-"""Of a lab, a node, a link and a job there is one, and a change that is refused is none."""
+"""There is one of a lab, a node, a link and a job, and a refused change leaves each as it was."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What turns one plan into another."""
+"""Differences that turn one plan into another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is likely to be a mistake: refused, or taken with a warning by a lab that is not strict."""
+"""Likely mistakes: refused, or taken with a warning by a lab that is not strict."""
 
 from __future__ import annotations
 

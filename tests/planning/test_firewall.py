@@ -1,4 +1,4 @@
-"""What a node's firewall and NAT come to: rules with addresses, and rows of what was counted."""
+"""Plans of firewalls and NAT: rules with addresses, and rows of what was counted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who knows whom by which name and address, and what a DNS host serves."""
+"""Names and addresses that nodes know of each other, and what a DNS host serves."""
 
 from __future__ import annotations
 

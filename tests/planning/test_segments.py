@@ -1,4 +1,4 @@
-"""Which links are one network, and which nodes a lab takes along."""
+"""Segments: the links that are one network, and the nodes that a lab takes along."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which control groups a process is in, and how another joins them: cgroups(7)."""
+"""Control groups: the ones that a process is in, and how another joins them: cgroups(7)."""
 
 from __future__ import annotations
 

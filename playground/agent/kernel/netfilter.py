@@ -1,4 +1,4 @@
-"""What messages to the kernel's packet filter have in common: linux/netfilter/nfnetlink.h."""
+"""Messages to the kernel's packet filter, the parts that all share: linux/netfilter/nfnetlink.h."""
 
 from __future__ import annotations
 

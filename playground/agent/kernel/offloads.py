@@ -1,4 +1,4 @@
-"""What an interface leaves to hardware that a veth has not: ethtool(8)."""
+"""Offloads: work that an interface leaves to hardware, which a veth has not: ethtool(8)."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a node's network knows: addresses, routes, rules, connections, leases."""
+"""Network settings of a node: addresses, routes, rules, connections, leases."""

@@ -1,4 +1,4 @@
-"""What a DHCP client says and hears: RFC 2131, options RFC 2132."""
+"""Messages of a DHCP client, written and read: RFC 2131, options RFC 2132."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which way the kernel would send a packet, as `ip route get` asks it."""
+"""Route lookup: the way by which the kernel would send a packet, as `ip route get` asks it."""
 
 from __future__ import annotations
 

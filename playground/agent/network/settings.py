@@ -1,4 +1,4 @@
-"""What a node's network is told: addresses, routes, sysctls, links up and down."""
+"""Settings of a node's network, applied: addresses, routes, sysctls, links up and down."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What nodes call themselves: uts_namespaces(7)."""
+"""Host names of nodes: uts_namespaces(7)."""
 
 from __future__ import annotations
 

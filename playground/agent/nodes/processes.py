@@ -1,4 +1,4 @@
-"""What runs in a node, as rows: proc(5)."""
+"""Processes of a node, as rows: proc(5)."""
 
 from __future__ import annotations
 

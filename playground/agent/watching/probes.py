@@ -1,4 +1,4 @@
-"""What becomes of one packet, looked at in many places; for `diagnosis.verdict`."""
+"""The fate of one packet, watched in many places at once; for `diagnosis.verdict`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the kernel knows of each node's network, in one go; for `diagnosis.state`."""
+"""The kernel's view of each node's network, read in one go; for `diagnosis.state`."""
 
 from __future__ import annotations
 

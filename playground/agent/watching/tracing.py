@@ -1,4 +1,4 @@
-"""What each rule of a node decides of a packet: the traces of nftables."""
+"""Traces of nftables: what each rule of a node decides of a packet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes wrong between us and a Docker engine, as sentences for a student."""
+"""Errors of a Docker engine and of the way to it, as sentences for a student."""
 
 from __future__ import annotations
 

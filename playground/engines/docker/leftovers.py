@@ -1,4 +1,4 @@
-"""What a dead owner left at a Docker engine, removed: the work of a `Guardian`'s process."""
+"""Removal of what a dead owner left at a Docker engine: the work of a `Guardian`'s process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where keepers come from: a fork server of this program's, see `namespaces.fork_server`.
+"""Keepers, asked of this program's own fork server, see `namespaces.fork_server`.
 
 It is there as long as this program has a lab of bare namespaces, and half a second
 longer for the next one.  It ends with the program, however that ends.

@@ -1,4 +1,4 @@
-"""What hosts see of the machine's own root: layers that show the system and hide the rest.
+"""Layers over the machine's own root that show hosts the system and hide the rest.
 
 Hosts of a lab without services have the machine's root file system below their
 own changes.  Between the two lie two layers, made once a lab, in memory:

@@ -1,4 +1,4 @@
-"""What this process may do with namespaces, and what the kernel lacks for it.
+"""Privileges: what this process may do with namespaces, and what the kernel lacks for it.
 
 See capabilities(7), user_namespaces(7).
 

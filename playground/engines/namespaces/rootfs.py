@@ -1,4 +1,4 @@
-"""What a host's root is made of: directories, an environment, a first program.
+"""Parts of a host's root: directories, an environment, a first program.
 
 An engine without containers lays these directories over one another and puts a
 layer of the host's own on top, which takes all that the host writes.  Where

@@ -1,4 +1,4 @@
-"""Where the roots of hosts come from, for an engine without containers.
+"""Sources of the hosts' roots, for an engine without containers.
 
 `ImageRoots` finds the directories of an image, and makes images that are missing
 with what the machine has: a Docker engine that answers, else buildah.  Both build

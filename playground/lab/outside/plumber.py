@@ -1,4 +1,4 @@
-"""Who reaches out of labs: runs `outside.machine_side`, which does it.
+"""The plumber runs `outside.machine_side`, which reaches out of labs.
 
 As root on this machine it is a process of its own; for a Docker engine it is a
 short-lived container beside those of the engine, which sees their processes.

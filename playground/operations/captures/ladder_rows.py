@@ -1,4 +1,4 @@
-"""What a ladder shows: one `Rung` for each packet, from machine to machine.
+"""Rows of a ladder: one `Rung` for each packet, from machine to machine.
 
 Pure: packets and the addresses of a lab go in.  Seen at one machine, a packet goes from
 who sent it to whom it is for.  Seen at several, what was seen of it is put together

@@ -1,4 +1,4 @@
-"""What passes a link, and how TCP feels about it, sampled while a block runs.
+"""Samples of a link's traffic and of TCP's state, taken while a block runs.
 
 A thread asks the agent at even times.  What it has seen is rows first, a plot second.
 

@@ -1,4 +1,4 @@
-"""What TCP carried: the two directions of each connection, put together again.
+"""TCP streams: the two directions of each connection, put together again.
 
 Segments sent again count once, those out of order stand where they belong (RFC 9293
 section 3.10.7.4).  Pure: packets go in, bytes come out.

@@ -1,4 +1,4 @@
-"""What a running node hangs on: the seams between its operations and its lab.
+"""Handles of running nodes: the seams between a node's operations and its lab.
 
 `lab.lab.Lab` attaches a `LiveNode` to every host and router it has
 started and takes it away again when it stops; every operation goes through

@@ -1,4 +1,4 @@
-"""What commands on a node came to: `Result`, `Ping`, `Traceroute`.
+"""Results of commands on a node: `Result`, `Ping`, `Traceroute`.
 
 Pure: text that a program printed goes in, data comes out.
 

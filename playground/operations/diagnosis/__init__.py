@@ -1,1 +1,1 @@
-"""What a lab's kernels know, why a packet does not arrive, and checks of both."""
+"""Diagnosis: the state of a lab's kernels, why a packet does not arrive, and checks of both."""

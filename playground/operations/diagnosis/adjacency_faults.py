@@ -1,4 +1,4 @@
-"""What can be wrong where a routing protocol should have told a node of a way.  Pure."""
+"""Faults where a routing protocol should have told a node of a way.  Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What FRR's daemons say of their neighbours and settings, asked on many routers at once."""
+"""States of FRR's daemons: neighbours and settings, asked on many routers at once."""
 
 from __future__ import annotations
 

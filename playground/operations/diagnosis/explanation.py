@@ -1,4 +1,4 @@
-"""What `lab.explain` says: `Explanation`, its steps, and the causes that it knows."""
+"""The answer of `lab.explain`: `Explanation`, its steps, and the causes that it knows."""
 
 from __future__ import annotations
 

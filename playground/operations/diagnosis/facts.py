@@ -1,4 +1,4 @@
-"""What is known of one packet and of the lab around it, as frozen data: `Facts`.
+"""Facts of one packet and of the lab around it, as frozen data: `Facts`.
 
 Pure: shapes, what can be read off them, and which further questions kernels are to be
 asked (`looks`, `narrow_ways`).

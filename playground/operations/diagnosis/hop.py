@@ -1,4 +1,4 @@
-"""What a walk along a packet's way writes down, and the fault that it ends with.
+"""Notes of a walk along a packet's way, and the fault that it ends with.
 
 `Notes` hold the facts, the steps, and what has been passed; whatever finds faults
 (`link_faults`, `route_faults`, `server_faults`) adds to them.  Pure.

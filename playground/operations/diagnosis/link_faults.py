@@ -1,4 +1,4 @@
-"""What can be wrong between two interfaces: cables, ports, switches, sizes.  Pure."""
+"""Faults between two interfaces: cables, ports, switches, sizes.  Pure."""
 
 from __future__ import annotations
 

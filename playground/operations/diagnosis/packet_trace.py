@@ -1,4 +1,4 @@
-"""Where one packet was seen on its way: frames read, and which belong together.
+"""Sightings of one packet on its way: frames read, and which belong together.
 
 Pure: what goes in are the bytes that `probe` of the agent has seen at every node and
 switch, and what comes out says which of them are the packet that was sent, its

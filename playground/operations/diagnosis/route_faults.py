@@ -1,4 +1,4 @@
-"""What can be wrong with the way that a node chose: routes, masks, gateways, neighbours.  Pure."""
+"""Faults of the way that a node chose: routes, masks, gateways, neighbours.  Pure."""
 
 from __future__ import annotations
 

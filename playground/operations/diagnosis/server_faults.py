@@ -1,4 +1,4 @@
-"""What can be wrong where a packet arrives, or is thrown away: rules, sockets, answers.  Pure."""
+"""Faults where a packet arrives, or is thrown away: rules, sockets, answers.  Pure."""
 
 from __future__ import annotations
 

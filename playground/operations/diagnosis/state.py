@@ -1,4 +1,4 @@
-"""What the kernel knows of each node's network, as frozen data, and what changed since.
+"""The kernel's view of each node's network, as frozen data, and what changed since.
 
 `lab.state()` reads addresses, links, routes, policy rules, neighbours, listening
 sockets, connections, firewall rules and sysctls of all nodes in one request.

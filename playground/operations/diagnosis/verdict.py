@@ -1,4 +1,4 @@
-"""What became of a packet, and why: a decision over facts that were gathered.
+"""The verdict on a packet, and the reason: a decision over facts that were gathered.
 
 Pure.  `decide` walks from node to node by `Facts`: where the packet, its answer and the
 questions for neighbours were seen, what rules decided, what each kernel says of its

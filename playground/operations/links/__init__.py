@@ -1,1 +1,1 @@
-"""What can be done to links and switches, before their lab runs and while it does."""
+"""Operations on links and switches, before their lab runs and while it does."""

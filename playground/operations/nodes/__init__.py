@@ -1,1 +1,1 @@
-"""What can be done to a running host or router."""
+"""Operations on a running host or router."""

@@ -1,4 +1,4 @@
-"""What runs on a node, as its kernel says: rows of `RunningProcess`."""
+"""Processes of a node, as its kernel lists them: rows of `RunningProcess`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a picture of a lab shows: cards for its nodes, cables with labels, shaded realms.
+"""Contents of a lab's picture: cards for its nodes, cables with labels, shaded realms.
 
 Pure: a `Plan` and the realms that NAT divides it into go in, a `Diagram` comes out,
 in which everything has its size and nothing a place yet (`pictures.layout`).

@@ -1,4 +1,4 @@
-"""Where the cards and labels of a diagram stand: by graphviz, or by igraph without it.
+"""Places of the cards and labels of a diagram: by graphviz, or by igraph without it.
 
 Cards and labels alike are boxes of a known size, and a cable is two edges with its
 label between them, so that nothing can overlap: that is what layout programs are

@@ -1,4 +1,4 @@
-"""Which static routes every host and router has.
+"""Static routes of every host and router.
 
 Shortest paths by the number of routers passed; among equals the one declared
 first.  Pure functions of the segments, their addresses and the realms.

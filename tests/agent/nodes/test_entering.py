@@ -1,4 +1,4 @@
-"""What enters a node, and what it has there; as a container sees it, too."""
+"""Processes that enter a node, and what they have there; as a container sees it, too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What hosts see of the machine's own files: programs, and nothing of its people."""
+"""Hosts see the machine's own programs, and nothing of its people."""
 
 from __future__ import annotations
 

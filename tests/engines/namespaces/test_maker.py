@@ -1,4 +1,4 @@
-"""What a host made of namespaces is, and what its root can and cannot do."""
+"""Hosts made of namespaces, and what their roots can and cannot do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a process may do with namespaces."""
+"""Privileges of a process for namespaces."""
 
 from __future__ import annotations
 

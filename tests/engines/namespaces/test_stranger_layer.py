@@ -1,4 +1,4 @@
-"""What is closed on the machine is closed to hosts, whenever it came to be there."""
+"""Files closed on the machine are closed to hosts, whenever they came to be there."""
 
 from __future__ import annotations
 

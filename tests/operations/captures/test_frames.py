@@ -1,4 +1,4 @@
-"""Which machine has which address."""
+"""Machines, found by their addresses in frames."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a ladder shows of packets: from whom to whom, over which machines."""
+"""Rows of a ladder: from whom to whom, over which machines."""
 
 from __future__ import annotations
 

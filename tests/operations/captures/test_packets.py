@@ -1,4 +1,4 @@
-"""What can be done with captured packets."""
+"""Captured packets: read, chosen, shown, saved."""
 
 from __future__ import annotations
 

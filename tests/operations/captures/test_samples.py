@@ -1,4 +1,4 @@
-"""What passes a link and what TCP makes of it, sampled while a block runs."""
+"""Samples of links and of TCP's state, taken while a block runs."""
 
 from __future__ import annotations
 

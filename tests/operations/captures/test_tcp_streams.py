@@ -1,4 +1,4 @@
-"""What TCP carried, put together again."""
+"""TCP streams, put together again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What programs print, read back: ping and traceroute of Debian 13, signals, statuses."""
+"""Output of programs, read back: ping and traceroute of Debian 13, signals, statuses."""
 
 from __future__ import annotations
 

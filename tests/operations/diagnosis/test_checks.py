@@ -1,4 +1,4 @@
-"""What should be true of a network, and what students read where it is not."""
+"""Checks of a network, and what students read where one fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is broken in a network, and whether `explain` names it: on both engines.
+"""Broken networks, and whether `explain` names the fault: on both engines.
 
 One lab an engine; each test breaks one thing of it, asks, and mends it again.  What kernels
 alone decide, and kernels are the same on both, is in `test_explain_kernels`.

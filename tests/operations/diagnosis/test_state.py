@@ -1,4 +1,4 @@
-"""What kernels know of a lab's nodes, and what came and went between two looks."""
+"""The kernels' view of a lab's nodes, and what came and went between two looks."""
 
 from __future__ import annotations
 

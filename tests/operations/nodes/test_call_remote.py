@@ -1,4 +1,4 @@
-"""What crosses between a node and us, and what a hostile node cannot do with it."""
+"""Data between a node and us, and what a hostile node cannot do with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a firewall's log rules show."""
+"""Packets that a firewall's log rules show."""
 
 from __future__ import annotations
 

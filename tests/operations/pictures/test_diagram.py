@@ -1,4 +1,4 @@
-"""What a picture shows: cards, cables with their labels, realms."""
+"""Pictures: cards, cables with their labels, realms."""
 
 from __future__ import annotations
 
