@@ -83,29 +83,6 @@ def _enough(number: int) -> int:
 # that the agent keeps for the next.
 _HOST_PROCESSES = 3
 
-# Counted in the miniature Internet as it has come up, supervisors included.
-_SERVICE_PROCESSES = {
-    "ssh": 2,
-    "http": 3,
-    "smtp": 14,
-    "pop": 8,
-    "imap": 8,
-    "ftp": 2,
-    "telnet": 2,
-    "dns": 2,
-    "dhcp": 2,
-    "dhcp-relay": 2,
-    "ospf": 6,
-    "ospf6": 6,
-    "rip": 12,
-    "ripng": 12,
-    "bgp": 9,
-}
-
-# inotify(7): none of the services takes an instance while it waits for clients
-# (counted likewise); dovecot takes one for every reader who waits for mail.
-_SERVICE_INOTIFY = {"imap": 1}
-
 
 def _neighbours(family: int) -> Callable[[Plan], int]:
     def count(plan: Plan) -> int:
@@ -137,18 +114,19 @@ def _entries(node: NodePlan, family: int, with_router: Set[str]) -> int:
 
 
 def _processes(plan: Plan) -> int:
+    from playground.model.services import SERVICES
+
     return sum(
-        _HOST_PROCESSES
-        + sum(_SERVICE_PROCESSES.get(settings.service, 1) for settings in node.services)
+        _HOST_PROCESSES + sum(SERVICES[settings.service].processes for settings in node.services)
         for node in plan.nodes
     )
 
 
 def _inotify(plan: Plan) -> int:
+    from playground.model.services import SERVICES
+
     return sum(
-        _SERVICE_INOTIFY.get(settings.service, 0)
-        for node in plan.nodes
-        for settings in node.services
+        SERVICES[settings.service].inotify for node in plan.nodes for settings in node.services
     )
 
 

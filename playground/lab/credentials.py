@@ -19,6 +19,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, Any
 
 from playground.errors import BadArgument
+from playground.model.services import SERVICES
 
 # Of cryptography, certificates take 50 ms to import, and only a lab with TLS
 # needs them; ed25519 takes 10 ms, where a lab starts.
@@ -36,8 +37,9 @@ _VALID_DAYS = 397  # the longest that browsers take, CA/Browser Forum BR 6.3.2
 # useradd(8), Debian's default for --badname.
 _USER_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 
-# Accounts of the images; a lab's user of that name would take one over.
-_SYSTEM_NAMES = frozenset(
+# Accounts of the base image; a lab's user of that name would take one over.  Each
+# service adds its own, `ServiceRow.accounts`.
+_BASE_ACCOUNTS = frozenset(
     {
         "_apt",
         "adm",
@@ -47,12 +49,9 @@ _SYSTEM_NAMES = frozenset(
         "daemon",
         "dialout",
         "disk",
-        "dnsmasq",
-        "dovecot",
-        "dovenull",
-        "ftp",
         "games",
         "gnats",
+        "iperf3",
         "irc",
         "list",
         "lp",
@@ -61,11 +60,8 @@ _SYSTEM_NAMES = frozenset(
         "messagebus",
         "news",
         "nobody",
-        "postdrop",
-        "postfix",
         "proxy",
         "root",
-        "sasl",
         "shadow",
         "sshd",
         "ssl-cert",
@@ -227,8 +223,11 @@ def _check_user(name: object, password: object) -> None:
             f"{name!r} cannot be a user: a name has up to 32 lower case letters, digits, "
             "- and _, and begins with a letter"
         )
-    if name in _SYSTEM_NAMES:
-        raise BadArgument(f"the user {name!r} is there on every host already: choose another name")
+    if name in _BASE_ACCOUNTS or any(name in row.accounts for row in SERVICES.values()):
+        raise BadArgument(
+            f"the user {name!r} is there on every host already, or comes with a service: "
+            "choose another name"
+        )
     if not isinstance(password, str) or not password or re.search(r"[\0\r\n]", password):
         raise BadArgument(f"the password of {name!r} must be a text of one line, and not empty")
 

@@ -498,6 +498,11 @@ class ServiceRow(NamedTuple):
     logs: tuple[str, ...]
     configure: Callable[[Any, ServiceContext], tuple[File, ...]]
     tls: bool = False  # needs a certificate of the lab's authority
+    # What it takes of the machine, at least, once it answers: processes with their
+    # supervisors, and instances of inotify(7).  Counted in the miniature Internet.
+    processes: int = 1
+    inotify: int = 0
+    accounts: tuple[str, ...] = ()  # users and groups that its layer adds
 
 
 # ------------------------------------------------- from settings to files
@@ -795,15 +800,16 @@ class Routing(NamedTuple):
 
     settings: type[RoutingDaemon]
     programs: Mapping[str, int]
+    processes: int = 1  # as in `ServiceRow`
 
 
 ROUTING: dict[str, Routing] = {
     "frr": Routing(FRR, {}),
-    "ospf": Routing(OSPF, {"ospfd": 2604}),
-    "ospf6": Routing(OSPF6, {"ospf6d": 2606}),
-    "rip": Routing(RIP, {"ripd": 2602}),
-    "ripng": Routing(RIPng, {"ripngd": 2603}),
-    "bgp": Routing(BGP, {"bgpd": 2605}),
+    "ospf": Routing(OSPF, {"ospfd": 2604}, processes=6),
+    "ospf6": Routing(OSPF6, {"ospf6d": 2606}, processes=6),
+    "rip": Routing(RIP, {"ripd": 2602}, processes=12),
+    "ripng": Routing(RIPng, {"ripngd": 2603}, processes=12),
+    "bgp": Routing(BGP, {"bgpd": 2605}, processes=9),
     "isis": Routing(ISIS, {"isisd": 2608}),
     "openfabric": Routing(OpenFabric, {"fabricd": 2618}),
     "eigrp": Routing(EIGRP, {"eigrpd": 2613}),
@@ -858,6 +864,7 @@ SERVICES: dict[str, ServiceRow] = {
             probes=(Probe(22, expect=r"SSH-2\.0-"),),
             logs=("/var/log/sshd.log",),
             configure=_configure_nothing,
+            processes=2,
         ),
         ServiceRow(
             name="http",
@@ -872,6 +879,7 @@ SERVICES: dict[str, ServiceRow] = {
             logs=("/var/log/nginx/access.log", "/var/log/nginx/error.log"),
             configure=_configure_http,
             tls=True,
+            processes=3,
         ),
         ServiceRow(
             name="smtp",
@@ -887,6 +895,8 @@ SERVICES: dict[str, ServiceRow] = {
             logs=("/var/log/mail.log", "/var/log/saslauthd.log"),
             configure=_configure_smtp,
             tls=True,
+            processes=14,
+            accounts=("postdrop", "postfix", "sasl"),
         ),
         ServiceRow(
             name="pop",
@@ -898,6 +908,8 @@ SERVICES: dict[str, ServiceRow] = {
             logs=("/var/log/dovecot-pop.log",),
             configure=_configure_pop,
             tls=True,
+            processes=8,
+            accounts=("dovecot", "dovenull"),
         ),
         ServiceRow(
             name="imap",
@@ -909,6 +921,10 @@ SERVICES: dict[str, ServiceRow] = {
             logs=("/var/log/dovecot-imap.log",),
             configure=_configure_imap,
             tls=True,
+            processes=8,
+            # dovecot takes one for every reader who waits for mail.
+            inotify=1,
+            accounts=("dovecot", "dovenull"),
         ),
         ServiceRow(
             name="ftp",
@@ -920,6 +936,8 @@ SERVICES: dict[str, ServiceRow] = {
             logs=("/var/log/vsftpd.log",),
             configure=_configure_ftp,
             tls=True,
+            processes=2,
+            accounts=("ftp",),
         ),
         ServiceRow(
             name="telnet",
@@ -931,6 +949,7 @@ SERVICES: dict[str, ServiceRow] = {
             probes=(Probe(23, expect=r"\xff"),),
             logs=("/var/log/telnetd.log",),
             configure=_configure_nothing,
+            processes=2,
         ),
         ServiceRow(
             name="dns",
@@ -944,6 +963,8 @@ SERVICES: dict[str, ServiceRow] = {
             ),
             logs=("/var/log/dnsmasq.log",),
             configure=_configure_dns,
+            processes=2,
+            accounts=("dnsmasq",),
         ),
         *(
             # Who asks for an address is the probe: `Lab.start` waits for that.
@@ -956,6 +977,8 @@ SERVICES: dict[str, ServiceRow] = {
                 probes=(),
                 logs=(f"/var/log/{program}.log",),
                 configure=_configure_dhcp,
+                processes=2,
+                accounts=("dnsmasq",),
             )
             for name, settings, program in (
                 ("dhcp", DHCP, "dnsmasq-dhcp"),
@@ -977,8 +1000,10 @@ SERVICES: dict[str, ServiceRow] = {
                     f"/var/log/frr/{one}.log" for one in (*programs, *reversed(FRR_TERMINALS))
                 ),
                 configure=_configure_routing,
+                processes=processes,
+                accounts=("frr", "frrvty"),
             )
-            for name, (settings, programs) in ROUTING.items()
+            for name, (settings, programs, processes) in ROUTING.items()
         ),
     )
 }

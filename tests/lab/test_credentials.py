@@ -198,6 +198,8 @@ def test_no_secret_is_shown(credentials: Credentials) -> None:
     ("name", "password", "words"),
     [
         pytest.param("root", "x", "'root' is there on every host", id="root"),
+        pytest.param("iperf3", "x", "'iperf3' is there", id="of the base"),
+        pytest.param("frr", "x", "'frr' is there on every host", id="of a service"),
         pytest.param("www-data", "x", "'www-data' is there", id="system"),
         pytest.param("Ann", "x", "'Ann' cannot be a user", id="capital"),
         pytest.param("a b", "x", "'a b' cannot be a user", id="space"),
