@@ -50,9 +50,9 @@ def cache(tmp_path: Path) -> Path:
     return folder
 
 
-def fresh(cache: Path, command: str) -> subprocess.Popen[str]:
+def fresh(cache: Path, command: str, release: str = "tiny") -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [TOP / "scripts" / "fresh", "--cache", cache, "tiny", command],
+        [TOP / "scripts" / "fresh", "--cache", cache, release, command],
         env=dict(os.environ) | {"TMPDIR": str(cache.parent), "PIP_TIMEOUT": "17"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -83,6 +83,32 @@ def test_a_command_sees_the_clone_and_nothing_of_this_machine(cache: Path) -> No
     assert "timeout = 17" in lines
     assert "old" not in lines and "home" not in lines
     nothing_is_left(cache, process)
+
+
+def test_a_bare_debian_comes_the_way_that_apt_get_goes_here(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if shutil.which("apt-config") is None:
+        pytest.skip("no apt-config here, so no such ways")
+    settings = tmp_path / "programs" / "apt.conf"
+    settings.parent.mkdir()
+    settings.write_text('Acquire::http::Proxy "http://192.0.2.1:3142/";\nAcquire::Retries "7";\n')
+    # mmdebstrap without network: the root of the fixture, and what was asked.
+    stand_in = settings.parent / "mmdebstrap"
+    stand_in.write_text(
+        f'#!/bin/sh\nprintf "%s\\n" "$@" >{settings.parent}/asked\n'
+        f'for word; do case $word in */bare.tar.new) cp {cache}/tiny.tar "$word";; esac; done\n'
+    )
+    stand_in.chmod(0o755)
+    monkeypatch.setenv("APT_CONFIG", str(settings))
+    monkeypatch.setenv("PATH", f"{settings.parent}:{os.environ['PATH']}")
+    process = fresh(cache, "echo entered", release="bare")
+    shown, said = process.communicate(timeout=120)
+    assert (process.returncode, shown) == (0, "entered\n"), said
+    assert "E: " not in said
+    asked = (settings.parent / "asked").read_text().splitlines()
+    assert '--aptopt=Acquire::http::Proxy "http://192.0.2.1:3142/"' in asked
+    assert '--aptopt=Acquire::Retries "7"' in asked
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
