@@ -7,9 +7,10 @@ from ipaddress import ip_address
 
 from playground.model.addresses import Network
 from playground.operations.diagnosis.adjacencies import NAMES, Findings, Trouble
+from playground.operations.diagnosis.calls import variable
 from playground.operations.diagnosis.explanation import Step
 from playground.operations.diagnosis.facts import Facts
-from playground.operations.diagnosis.hop import Fault, variable
+from playground.operations.diagnosis.walk import Fault
 from playground.planning.plan import NodePlan
 
 # What a router's own terminal says of its neighbours, by the protocol.

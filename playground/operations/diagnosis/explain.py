@@ -1,4 +1,4 @@
-"""`lab.explain`: gather what there is to know of one packet, and let `explaining` decide.
+"""`lab.explain`: gather what there is to know of one packet, and let `verdict` decide.
 
 One packet is sent as a program would send it, and watched at every node and switch;
 then the kernels are asked for their tables, and which way they would have sent it.

@@ -7,9 +7,10 @@ asked (`looks`, `narrow_ways`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from ipaddress import ip_address
 from typing import NamedTuple
 
 from playground.operations.diagnosis.adjacencies import Findings
@@ -328,3 +329,64 @@ def packet_of(one: Sighting) -> Packet:
     """Return the packet of a sighting that is of one."""
     assert isinstance(one.what, Packet)
     return one.what
+
+
+# -- what stands where ---------------------------------------------------------
+
+
+def sightings_at(facts: Facts, role: str, node: str, way: str) -> list[Sighting]:
+    """Return where a node saw the probe or its answer go out, or come in."""
+    trail = facts.trail
+    seen = trail.probe if role == "probe" else trail.answer
+    return [one for one in seen if one.place == node and one.way == way]
+
+
+def hits_at(facts: Facts, role: str, node: str) -> Iterator[RuleHit]:
+    """Yield what the rules of a node decided about the probe or its answer."""
+    for hit in facts.hits:
+        if hit.node == node and role_of(facts, hit) == role:
+            yield hit
+
+
+def owners_of(facts: Facts, address: str) -> list[tuple[str, str]]:
+    """Return the nodes and interfaces that have an IP address."""
+    return [
+        (name, interface.name)
+        for name, state in facts.states.items()
+        for interface in state.interfaces
+        if any(one.ip == address for one in interface.addresses)
+    ]
+
+
+def interfaces_with(facts: Facts, mac: str) -> list[tuple[str, str]]:
+    """Return all interfaces with a MAC address: those of VLANs share that of their link."""
+    return [
+        (name, interface.name)
+        for name, state in facts.states.items()
+        for interface in state.interfaces
+        if interface.mac == mac and interface.name != "lo"
+    ]
+
+
+def address_at(facts: Facts, mac: str) -> str | None:
+    """Return an IP address of an interface with this MAC address."""
+    for node, name in interfaces_with(facts, mac):
+        state = facts.states[node].interface(name)
+        if state is not None and state.addresses:
+            return state.addresses[0].ip
+    return None
+
+
+def aimed_at(facts: Facts) -> str:
+    """Return the address that the packet was for, or the name if it has none."""
+    return facts.address or facts.question.target
+
+
+def planned_route(facts: Facts, node: str, destination: str) -> tuple[str | None, str] | None:
+    """Return gateway and interface that the plan has for a destination."""
+    address = ip_address(destination)
+    found = [route for route in facts.plan.node(node).routes if address in route.destination]
+    if not found:
+        return None
+    best = max(found, key=lambda route: route.destination.prefixlen)
+    return (str(best.via) if best.via else None), best.interface

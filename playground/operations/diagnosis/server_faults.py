@@ -1,4 +1,4 @@
-"""Faults where a packet arrives, or is thrown away: rules, sockets, answers.  Pure."""
+"""Faults where a packet arrives: wrong machine, no socket, no answer.  Pure."""
 
 from __future__ import annotations
 
@@ -6,240 +6,202 @@ from collections.abc import Iterable
 from ipaddress import ip_address
 
 from playground.model.services import SERVICES
-from playground.operations.diagnosis.facts import RuleHit, after_rules, look_back, packet_of
-from playground.operations.diagnosis.hop import Fault, endpoint, variable
+from playground.operations.diagnosis.calls import endpoint, forward_call, host_inside, variable
+from playground.operations.diagnosis.facts import (
+    Facts,
+    after_rules,
+    hits_at,
+    look_back,
+    packet_of,
+    sightings_at,
+)
+from playground.operations.diagnosis.filter_faults import filtered
+from playground.operations.diagnosis.link_faults import interface_fault
 from playground.operations.diagnosis.packet_trace import Packet, Sighting
-from playground.operations.diagnosis.route_faults import RouteFaults
+from playground.operations.diagnosis.route_faults import no_way_on
 from playground.operations.diagnosis.state import SocketState
+from playground.operations.diagnosis.walk import Fault, Walk, unknown
 
 
-class ServerFaults(RouteFaults):
-    """Finds why who got a packet did not answer, and which rule took it."""
-
-    def _at_target(self, node: str, came: Sighting | None) -> Fault | None:
-        facts, question = self.facts, self.facts.question
-        expected = facts.names.expected
-        translated = came is not None and packet_of(came).destination != facts.address
-        packet = packet_of(came) if came is not None else None
-        hit = after_rules(facts, "probe", node)
-        if hit is not None and packet is not None and hit.packet.source == packet.source:
-            translated = translated or hit.packet.destination != facts.address
-        if expected is not None and node != expected and not translated:
-            return Fault(
-                facts.question.source,
-                "wrong name",
-                f"The packet came to {node}, which is not {expected}: on {question.source} "
-                f"{question.target} means {facts.address}, which is {node}'s.",
-                f"Look at `dict({variable(question.source)}.hosts)` and at the name server's "
-                f"records.",
-            )
-        if question.port is None:
-            return self._pinged(node)
-        answers = [one for one in facts.trail.answer if (one.place, one.way) == (node, "out")]
-        refusing = [one for one in facts.trail.errors if (one.place, one.way) == (node, "out")]
-        refused = any(packet_of(one).is_refusal for one in (*answers, *refusing))
-        port = packet.destination_port if packet is not None else question.port
-        if hit is not None and translated:
-            port = hit.packet.destination_port
-        if refused or not (answers or facts.outcome.answered):
-            fault = self._socket(node, packet, port or question.port, refused)
-            if fault is not None:
-                return fault
-        else:
-            self._listens(node, port or question.port)
-        return None
-
-    def _pinged(self, node: str) -> Fault | None:
-        ignores = self.facts.states[node].sysctls.get("net.ipv4.icmp_echo_ignore_all") == "1"
-        answered = self.facts.outcome.answered or self._seen("answer", node, "out")
-        if ignores and not answered and ":" not in (self.facts.address or ""):
-            self.step(node, "echo", "icmp_echo_ignore_all is on", False)
-            return Fault(
-                node,
-                "ping ignored",
-                f"{node} got the echo request and does not answer any "
-                f"(net.ipv4.icmp_echo_ignore_all = 1).",
-                f'Let it answer: `{variable(node)}.sysctls["net.ipv4.icmp_echo_ignore_all"] = 0`.',
-            )
-        return None
-
-    def _listens(self, node: str, port: int) -> bool:
-        address = self.facts.address or ""
-        if self.last is not None:
-            address = packet_of(self.last).destination
-        for socket in self.facts.states[node].sockets:
-            same = (socket.protocol, socket.port) == (self.facts.question.protocol, port)
-            if same and takes(socket, address):
-                program = f" ({socket.program})" if socket.program else ""
-                self.step(node, "socket", f"listens on {endpoint(socket.address, port)}{program}")
-                return True
-        return False
-
-    def _socket(self, node: str, packet: Packet | None, port: int, refused: bool) -> Fault | None:
-        """Return what is wrong with the server; None if it is the way back."""
-        facts = self.facts
-        protocol = facts.question.protocol
-        here = [
-            one
-            for one in facts.states[node].sockets
-            if (one.protocol, one.port) == (protocol, port)
-        ]
-        service = self._service_at(node, port)
-        start = (
-            f'`{variable(node)}.services["{service}"].start()`'
-            if service
-            else f"start a server on {node} that listens on port {port}, for example "
-            f'`{variable(node)}.start("python3 -m http.server {port}")`'
-            if protocol == "tcp"
-            else f"start a server on {node} that listens on {protocol} port {port}"
+def not_served(walk: Walk, node: str, came: Sighting | None) -> Fault | None:
+    """Return why the node where a packet stayed does not serve it; None if it does."""
+    facts, question = walk.facts, walk.facts.question
+    expected = facts.names.expected
+    translated = came is not None and packet_of(came).destination != facts.address
+    packet = packet_of(came) if came is not None else None
+    hit = after_rules(facts, "probe", node)
+    if hit is not None and packet is not None and hit.packet.source == packet.source:
+        translated = translated or hit.packet.destination != facts.address
+    if expected is not None and node != expected and not translated:
+        return Fault(
+            facts.question.source,
+            "wrong name",
+            f"The packet came to {node}, which is not {expected}: on {question.source} "
+            f"{question.target} means {facts.address}, which is {node}'s.",
+            f"Look at `dict({variable(question.source)}.hosts)` and at the name server's records.",
         )
-        if not here:
-            self.step(node, "socket", f"nothing listens on {protocol} port {port}", False)
-            nat = facts.plan.node(node).nat
-            if nat is not None and service is None:
-                return Fault(
-                    node,
-                    "NAT",
-                    f"The packet came to {node} itself, where nothing listens on {protocol} port "
-                    f"{port}, and {node} has no forward of that port to a host inside.",
-                    f"Open it: {self._forward(node, port, self._inside(node), port)}.",
-                )
-            named = f" ({service})" if service else ""
-            return Fault(
-                node,
-                "server stopped",
-                f"The packet came to {node}, and nothing listens there on {protocol} port "
-                f"{port}{named}.",
-                f"Start it: {start}." if service else f"{start[0].upper()}{start[1:]}.",
-            )
-        wanted = packet.destination if packet is not None else facts.address or ""
-        fits = [one for one in here if takes(one, wanted)]
-        if not fits:
-            shown = ", ".join(endpoint(one.address, one.port) for one in here)
-            self.step(node, "socket", f"listens on {shown} only", False)
-            return Fault(
-                node,
-                "loopback only",
-                f"The server on {node} listens on {shown} only, and the packet was for "
-                f"{endpoint(wanted, port)}."
-                + (" Only programs on the same machine reach it." if on_loopback(here) else ""),
-                "Let it listen on 0.0.0.0 (all of its addresses), or on the one that is asked.",
-            )
-        if refused:
-            shown = endpoint(fits[0].address, port)
-            self.step(node, "socket", f"listens on {shown}, and refuses", False)
-            return Fault(
-                node,
-                "server stopped",
-                f"{node} refused the packet, though something listens on {shown}.",
-                f"Look whether it takes IPv{6 if ':' in wanted else 4}, and restart it.",
-            )
-        self._listens(node, port)
-        if facts.counted.get(node, {}).get("ListenOverflows"):
-            return Fault(
-                node,
-                "server busy",
-                f"The queue of the server on {node} is full: it does not take its connections.",
-                "Look at what it does; restart it.",
-            )
-        return None
+    if question.port is None:
+        return _ping_ignored(walk, node)
+    answers = [one for one in facts.trail.answer if (one.place, one.way) == (node, "out")]
+    refusing = [one for one in facts.trail.errors if (one.place, one.way) == (node, "out")]
+    refused = any(packet_of(one).is_refusal for one in (*answers, *refusing))
+    port = packet.destination_port if packet is not None else question.port
+    if hit is not None and translated:
+        port = hit.packet.destination_port
+    if refused or not (answers or facts.outcome.answered):
+        fault = _closed_to(walk, node, packet, port or question.port, refused)
+        if fault is not None:
+            return fault
+    else:
+        _note_listener(walk, node, port or question.port)
+    return None
 
-    def _service_at(self, node: str, port: int) -> str | None:
-        for settings in self.facts.plan.node(node).services:
-            if any(one.number == port for one in SERVICES[settings.service].ports):
-                return settings.service
-        return None
 
-    def _unanswered(self, target: str) -> Fault | None:
-        """Return why a node that got a packet sent no answer."""
-        facts = self.facts
-        if facts.outcome.answered:
-            return None  # within one machine, or faster than anybody could see
-        if self.last is None:
-            return self._unknown(target, "did not answer itself")
-        for hit in self._hits("answer", target):
-            if hit.verdict == "drop":
-                return self._filtered("answer", target, hit)
-        way = facts.ways.get(look_back(self.last))
-        if way is not None:
-            if way.errno is not None:
-                return self._no_way_on("answer", target, packet_of(self.last).source, way)
-            hop = way.via or packet_of(self.last).source
-            interface = facts.states[target].interface(way.interface)
-            if interface is not None:
-                fault = self._interface(target, interface)
-                if fault is not None:
-                    return fault
-            known = [
-                one
-                for one in facts.states[target].neighbours
-                if (one.interface, one.address) == (way.interface, hop)
-            ]
-            silent = any(one.mac is None for one in known)
-            if silent or (not known and facts.expects_answer):
-                self.path_back.append(target)
-                return self._no_way_on("answer", target, packet_of(self.last).source, way)
-        if facts.expects_answer and facts.question.protocol == "udp":
-            return Fault(
-                target,
-                "no answer",
-                f"The packet came to {target}, and the program that listens there has not "
-                f"answered.",
-                f"Look at the log of the server on {target}.",
-            )
-        if not facts.expects_answer:
-            self.step(target, "answer", "none came; with udp none has to")
-            return None
-        return self._unknown(target, "got the packet and sent no answer")
+def _ping_ignored(walk: Walk, node: str) -> Fault | None:
+    ignores = walk.facts.states[node].sysctls.get("net.ipv4.icmp_echo_ignore_all") == "1"
+    answered = walk.facts.outcome.answered or sightings_at(walk.facts, "answer", node, "out")
+    if ignores and not answered and ":" not in (walk.facts.address or ""):
+        walk.step(node, "echo", "icmp_echo_ignore_all is on", False)
+        return Fault(
+            node,
+            "ping ignored",
+            f"{node} got the echo request and does not answer any "
+            f"(net.ipv4.icmp_echo_ignore_all = 1).",
+            f'Let it answer: `{variable(node)}.sysctls["net.ipv4.icmp_echo_ignore_all"] = 0`.',
+        )
+    return None
 
-    def _filtered(self, role: str, node: str, hit: RuleHit) -> Fault:
-        facts = self.facts
-        self.step(node, "rule", f"{hit.place}: {hit.rule}", False)
-        answer = "The answer" if role == "answer" else "The packet"
-        port = facts.question.port or 80
-        if 'comment "outside"' in hit.rule:
+
+def _note_listener(walk: Walk, node: str, port: int) -> bool:
+    address = walk.facts.address or ""
+    if walk.last is not None:
+        address = packet_of(walk.last).destination
+    for socket in walk.facts.states[node].sockets:
+        same = (socket.protocol, socket.port) == (walk.facts.question.protocol, port)
+        if same and takes(socket, address):
+            program = f" ({socket.program})" if socket.program else ""
+            walk.step(node, "socket", f"listens on {endpoint(socket.address, port)}{program}")
+            return True
+    return False
+
+
+def _closed_to(
+    walk: Walk, node: str, packet: Packet | None, port: int, refused: bool
+) -> Fault | None:
+    """Return what is wrong with the server; None if it is the way back."""
+    facts = walk.facts
+    protocol = facts.question.protocol
+    here = [
+        one for one in facts.states[node].sockets if (one.protocol, one.port) == (protocol, port)
+    ]
+    service = _service_at(facts, node, port)
+    start = (
+        f'`{variable(node)}.services["{service}"].start()`'
+        if service
+        else f"start a server on {node} that listens on port {port}, for example "
+        f'`{variable(node)}.start("python3 -m http.server {port}")`'
+        if protocol == "tcp"
+        else f"start a server on {node} that listens on {protocol} port {port}"
+    )
+    if not here:
+        walk.step(node, "socket", f"nothing listens on {protocol} port {port}", False)
+        nat = facts.plan.node(node).nat
+        if nat is not None and service is None:
             return Fault(
                 node,
                 "NAT",
-                f"{answer} for {hit.packet.destination} stops at {node}, which translates "
-                f"addresses and lets nothing in that begins outside.",
-                f"Open a port: {self._forward(node, port, self._inside(node), port)}, then ask "
-                f"for {node}.",
+                f"The packet came to {node} itself, where nothing listens on {protocol} port "
+                f"{port}, and {node} has no forward of that port to a host inside.",
+                f"Open it: {forward_call(facts, node, port, host_inside(facts, node), port)}.",
             )
-        verb = "rejects" if "reject" in hit.rule else "drops"
-        what = (
-            f"its policy is drop ({hit.place})"
-            if hit.rule.startswith("policy")
-            else (f"the rule `{hit.rule}` of its chain {hit.place} {verb} it")
-        )
+        named = f" ({service})" if service else ""
         return Fault(
             node,
-            "firewall",
-            f"{answer} stops at the firewall of {node}: {what}.",
-            f"Look at `{variable(node)}.firewall.rules()` and "
-            f'`{variable(node)}.run("nft list ruleset")`, and let it pass: '
-            f"`{variable(node)}.firewall.accept({self._accepting()})`, before the rule that stops "
-            f"it.",
+            "server stopped",
+            f"The packet came to {node}, and nothing listens there on {protocol} port "
+            f"{port}{named}.",
+            f"Start it: {start}." if service else f"{start[0].upper()}{start[1:]}.",
         )
+    wanted = packet.destination if packet is not None else facts.address or ""
+    fits = [one for one in here if takes(one, wanted)]
+    if not fits:
+        shown = ", ".join(endpoint(one.address, one.port) for one in here)
+        walk.step(node, "socket", f"listens on {shown} only", False)
+        return Fault(
+            node,
+            "loopback only",
+            f"The server on {node} listens on {shown} only, and the packet was for "
+            f"{endpoint(wanted, port)}."
+            + (" Only programs on the same machine reach it." if on_loopback(here) else ""),
+            "Let it listen on 0.0.0.0 (all of its addresses), or on the one that is asked.",
+        )
+    if refused:
+        shown = endpoint(fits[0].address, port)
+        walk.step(node, "socket", f"listens on {shown}, and refuses", False)
+        return Fault(
+            node,
+            "server stopped",
+            f"{node} refused the packet, though something listens on {shown}.",
+            f"Look whether it takes IPv{6 if ':' in wanted else 4}, and restart it.",
+        )
+    _note_listener(walk, node, port)
+    if facts.counted.get(node, {}).get("ListenOverflows"):
+        return Fault(
+            node,
+            "server busy",
+            f"The queue of the server on {node} is full: it does not take its connections.",
+            "Look at what it does; restart it.",
+        )
+    return None
 
-    def _accepting(self) -> str:
-        question = self.facts.question
-        if question.port is None:
-            return f'protocol="{question.protocol}"'
-        return f'protocol="{question.protocol}", port={question.port}'
 
-    def _forbidden(self, role: str, node: str) -> Fault | None:
-        """Return the fault of a node that says so itself, where its rules say nothing."""
-        for one in self.facts.trail.errors:
-            packet = packet_of(one)
-            if packet.is_forbidding and one.place == node and one.way == "out":
-                return Fault(
-                    node,
-                    "firewall",
-                    f"The firewall of {node} rejects it, and says so: administratively prohibited.",
-                    f"Look at `{variable(node)}.firewall.rules()` and the rules of iptables there.",
-                )
+def _service_at(facts: Facts, node: str, port: int) -> str | None:
+    for settings in facts.plan.node(node).services:
+        if any(one.number == port for one in SERVICES[settings.service].ports):
+            return settings.service
+    return None
+
+
+def unanswered(walk: Walk, target: str) -> Fault | None:
+    """Return why a node that got a packet sent no answer."""
+    facts = walk.facts
+    if facts.outcome.answered:
+        return None  # within one machine, or faster than anybody could see
+    if walk.last is None:
+        return unknown(walk, target, "did not answer itself")
+    for hit in hits_at(facts, "answer", target):
+        if hit.verdict == "drop":
+            return filtered(walk, "answer", target, hit)
+    way = facts.ways.get(look_back(walk.last))
+    if way is not None:
+        if way.errno is not None:
+            return no_way_on(walk, "answer", target, packet_of(walk.last).source, way)
+        hop = way.via or packet_of(walk.last).source
+        interface = facts.states[target].interface(way.interface)
+        if interface is not None:
+            fault = interface_fault(walk, target, interface)
+            if fault is not None:
+                return fault
+        known = [
+            one
+            for one in facts.states[target].neighbours
+            if (one.interface, one.address) == (way.interface, hop)
+        ]
+        silent = any(one.mac is None for one in known)
+        if silent or (not known and facts.expects_answer):
+            walk.path_back.append(target)
+            return no_way_on(walk, "answer", target, packet_of(walk.last).source, way)
+    if facts.expects_answer and facts.question.protocol == "udp":
+        return Fault(
+            target,
+            "no answer",
+            f"The packet came to {target}, and the program that listens there has not answered.",
+            f"Look at the log of the server on {target}.",
+        )
+    if not facts.expects_answer:
+        walk.step(target, "answer", "none came; with udp none has to")
         return None
+    return unknown(walk, target, "got the packet and sent no answer")
 
 
 def takes(socket: SocketState, wanted: str) -> bool:
@@ -252,4 +214,5 @@ def takes(socket: SocketState, wanted: str) -> bool:
 
 
 def on_loopback(sockets: Iterable[SocketState]) -> bool:
+    """Tell whether sockets listen on loopback addresses only."""
     return all(ip_address(one.address).is_loopback for one in sockets)
