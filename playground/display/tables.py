@@ -227,9 +227,11 @@ def html_table(
             f"… {left_out} more rows …</td></tr>",
         )
     above = f'<p style="margin:0">{html.escape(caption)}</p>' if caption else ""
+    # A notebook cuts off what is wider than the page, unless it can be scrolled.
     return (
-        f"{above}<table><thead>{_narrow(_row(head, 'th', sides))}</thead>"
-        f"<tbody>{''.join(lines)}</tbody></table>"
+        f'{above}<div style="overflow-x:auto">'
+        f"<table><thead>{_narrow(_row(head, 'th', sides))}</thead>"
+        f"<tbody>{''.join(lines)}</tbody></table></div>"
     )
 
 

@@ -250,3 +250,8 @@ def test_a_plan_and_the_interfaces_of_a_node_are_tables() -> None:
     assert interfaces["eth0"].mtu_bytes == 1500
     assert interfaces.rows[0]["addresses"] == ["10.0.1.2/24"]
     assert repr(interfaces).splitlines()[0].startswith("name")
+
+
+def test_a_table_that_is_wider_than_the_page_can_be_scrolled() -> None:
+    page = html_table([{"a": 1}], "caption")
+    assert page.startswith('<p style="margin:0">caption</p><div style="overflow-x:auto"><table>')
