@@ -11,13 +11,15 @@ from __future__ import annotations
 import base64
 import contextlib
 import os
+import pickle
 import shlex
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -26,6 +28,8 @@ import pytest
 
 import playground
 from playground.agent.kernel import syscalls
+from playground.agent.links.links import new_veth, set_link, settle
+from playground.agent.links.netlink import Message, Netlink
 from playground.agent.watching.capture_filters import load_libpcap
 from playground.operations.connection.client import Client, SubprocessChannel
 
@@ -268,3 +272,47 @@ def says(server: Namespaces, client: Namespaces, address: str) -> bytes:
 
 def content(data: bytes) -> str:
     return base64.b64encode(data).decode()
+
+
+def apart(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function in a child process, which may enter any namespace; return what it does."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            try:
+                said = (True, function(*arguments))
+            except BaseException as error:
+                said = (False, error)
+            with open(writer, "wb") as file:
+                pickle.dump(said, file)
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with open(reader, "rb") as file:
+        packed = file.read()
+    os.waitpid(child, 0)
+    done, result = pickle.loads(packed)
+    if not done:
+        raise result
+    return result
+
+
+def read_message(kind: type, message: Message) -> Any:
+    """Read a message to the kernel by pyroute2, which shares no line with the agent."""
+    head = struct.pack("IHHII", 16 + len(message.body), message.kind, message.flags, 1, 0)
+    read = kind(head + message.body)
+    read.decode()
+    return read
+
+
+def cable(h: Namespaces, a: str = "e0", b: str = "e1") -> None:
+    """Put both ends of a cable into one node, and set them up."""
+    own = os.open(f"/proc/{h.pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    with h.network():
+        netlink = Netlink(None)
+        netlink.send([new_veth(end(None, a), end(None, b), 1500, own)])
+        netlink.send([set_link(name, up=True) for name in ("lo", a, b)])
+        settle(netlink)
+        netlink.close()
+    os.close(own)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from playground.operations.connection.client import Client
-from tests.support_agent import Namespaces, connect
+from tests.support_agent import Namespaces, cable, connect
 
 
 @pytest.fixture
@@ -31,3 +31,11 @@ def nodes() -> Iterator[tuple[Namespaces, Namespaces]]:
     """Two fresh nodes."""
     with Namespaces("h1") as h1, Namespaces("h2") as h2:
         yield h1, h2
+
+
+@pytest.fixture(scope="module")
+def wired() -> Iterator[Namespaces]:
+    """A node in which both ends of a cable are, e0 and e1."""
+    with Namespaces("h1") as h:
+        cable(h)
+        yield h
