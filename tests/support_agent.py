@@ -298,6 +298,11 @@ def apart(function: Callable[..., Any], *arguments: Any) -> Any:
     return result
 
 
+def wake_at_childrens_end() -> None:
+    """Have a handler for SIGCHLD, as the agent's loop has: those that it forks are woken by it."""
+    signal.signal(signal.SIGCHLD, lambda number, frame: None)
+
+
 def read_message(kind: type, message: Message) -> Any:
     """Read a message to the kernel by pyroute2, which shares no line with the agent."""
     head = struct.pack("IHHII", 16 + len(message.body), message.kind, message.flags, 1, 0)

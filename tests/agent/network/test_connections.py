@@ -7,7 +7,6 @@ import socket
 from playground.operations.connection.client import Client
 from tests.support_agent import Namespaces, needs_root, run
 
-
 # A rule that asks for the state of a connection, so that the kernel tracks them.
 TRACKING = """\
 table inet lab
