@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 
@@ -105,7 +106,7 @@ def test_services_need_root_and_the_refusal_comes_before_anything_is_made(
     assert failed.returncode == 1
     last = failed.stderr.strip().splitlines()[-1]
     assert last.startswith("playground.errors.EngineError: www offers http")
-    assert "run this as root" in last
+    assert re.search(r"run this as root \(`(sudo|su -c) .*script\.py", last)
 
 
 def test_limits_need_root(ordinary: Callable[..., subprocess.CompletedProcess[str]]) -> None:

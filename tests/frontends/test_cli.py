@@ -138,7 +138,12 @@ def listed(monkeypatch):
 
     def have(*labs):
         there = list(labs)
-        engine = SimpleNamespace(labs=lambda: list(there), stop=there.remove, close=lambda: None)
+        engine = SimpleNamespace(
+            labs=lambda: list(there),
+            stop=there.remove,
+            close=lambda: None,
+            find=lambda lab_id: next(one for one in there if one.id == lab_id),
+        )
         monkeypatch.setattr(cli, "_labs", lambda: engine)
         return there
 
@@ -184,6 +189,13 @@ def test_no_lab_is_missed_that_nobody_named(listed, arguments, words):
     result = CliRunner().invoke(cli.main, ["-q", *arguments])
     assert result.exit_code == 1
     assert words in result.output
+
+
+def test_ones_own_lab_is_meant_before_a_neighbours(listed):
+    listed(*records("theirs", own=False), *records("shop"))
+    assert cli._meant(cli._labs(), "h1", None).name == "shop"
+    there = listed(*records("theirs", own=False))
+    assert cli._meant(cli._labs(), "h1", None).name == there[0].name
 
 
 def test_labs_are_listed_for_programs(listed):
