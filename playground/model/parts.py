@@ -11,9 +11,9 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
-from playground.errors import NoSuchNode
+from playground.errors import NoSuchNode, TopologyError
 from playground.model.addresses import Address, InterfaceAddress
 from playground.model.arguments import shown
 from playground.model.notation import AUTO, check_name, one_or_list
@@ -71,17 +71,30 @@ class NodeBase(Single):
 
     """
 
-    name: str
     short: str
     links: list[Any]  # of `model.topology.Link`, which is built on this
 
     def __init__(self, name: str) -> None:
-        self.name = check_name(type(self).__name__, name)
+        self._name = check_name(type(self).__name__, name)
         self.short = self.name.partition(".")[0]
         # What it is found by: names are compared without case (RFC 4343).
         self.calls = frozenset((self.name.lower(), self.short.lower()))
         self.links = []
         self.serial = next_serial()
+
+    @property
+    def name(self) -> str:
+        """The full name, for as long as the node is there; `TopologyError` if it is set."""
+        return self._name
+
+    @name.setter
+    def name(self, name: object) -> NoReturn:
+        kind = type(self).__name__
+        raise TopologyError(
+            f"{kind.lower()} {self._name} keeps the name it was declared with, by which others "
+            f"know it: declare another, {kind}({shown(name)}); what a host calls itself is its "
+            "hostname"
+        )
 
     @property
     def listener(self) -> Listener | None:

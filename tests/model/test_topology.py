@@ -529,3 +529,13 @@ def test_a_port_forwarded_twice(bench: Bench) -> None:
 def test_an_end_is_plain_data(bench: Bench) -> None:
     end = End(bench.h1)
     assert (end.name, end.addresses, end.mac) == (None, (), None)
+
+
+@pytest.mark.parametrize("kind", [Host, Router, Switch])
+def test_a_node_keeps_its_name(kind: type[Node]) -> None:
+    node = kind("old")
+    with pytest.raises(
+        TopologyError, match=rf"old keeps the name.*declare .*{kind.__name__}\('new'\)"
+    ):
+        node.name = "new"
+    assert node.name == "old"
