@@ -247,15 +247,12 @@ class Lab(Single):
     def resolve_name(self, target: object) -> str:
         """Return the name or address that the machines of the lab know `target` by.
 
-        Raises `NoSuchNode` for a node of another lab, whose name may mean a node here.
+        Raises `NoSuchNode` for a node of another lab, whose name may mean a node here, and for
+        one that nothing links to this lab.
 
         """
-        other = _lab_of.get(target, _no_lab)() if isinstance(target, Node) else None
-        if other is not None and other.name != self.name:
-            raise NoSuchNode(
-                f"{target!r} is in lab {other.name}, and lab {self.name} does not reach it: "
-                f"name a machine of this one: {', '.join(node.name for node in self.nodes)}"
-            )
+        if isinstance(target, Node):
+            _refuse_stranger(self, target)
         return target if isinstance(target, str) else str(getattr(target, "name", target))
 
     def plan(self) -> Plan:
@@ -872,7 +869,7 @@ class Lab(Single):
         with self._lock:
             # Two nodes of one name, say: removing the second one's link is how to mend that.
             if link not in links_of(linked(self._given)):
-                raise TopologyError(f"{link!r} is no link of lab {self.name}")
+                raise _no_link(link, self)
             for part in (link, *link.attachments):
                 refuse_in_use(part)
             given, live = self._given, link._live
@@ -1364,6 +1361,28 @@ def _with_names(message: str, pids: Mapping[str, int]) -> str:
 def _slug(name: str) -> str:
     """Return the name as a container's name may begin: [a-zA-Z0-9][a-zA-Z0-9_.-]*."""
     return re.sub(r"[^a-zA-Z0-9_]+", "-", name).strip("-_").lower()[:30] or "lab"
+
+
+def _refuse_stranger(lab: Lab, node: Node) -> None:
+    """Raise `NoSuchNode` for a node that this lab cannot reach by its name."""
+    other = _lab_of.get(node, _no_lab)()
+    if other is not None and other.name != lab.name:
+        raise NoSuchNode(
+            f"{node!r} is in lab {other.name}, and lab {lab.name} does not reach it: "
+            f"name a machine of this one: {', '.join(node.name for node in lab.nodes)}"
+        )
+    if other is None and node.name not in lab:
+        raise NoSuchNode(
+            f"{node!r} is not in lab {lab.name}: link it to one of its machines, and call "
+            "lab.start()"
+        )
+
+
+def _no_link(thing: object, lab: Lab) -> TopologyError:
+    instead = ""
+    if isinstance(thing, Node) and thing.links:
+        instead = f"; a machine leaves when its links do, such as lab.remove({thing.links[0]!r})"
+    return TopologyError(f"{thing!r} is no link of lab {lab.name}{instead}")
 
 
 def _count(number: int, word: str) -> str:

@@ -61,8 +61,14 @@ def collect(nodes: Iterable[Node]) -> tuple[Node, ...]:
     given = tuple(nodes)
     for node in given:
         if not isinstance(node, Node):
+            instead = ""
+            if isinstance(node, (list, tuple)) and all(isinstance(one, Node) for one in node):
+                instead = f"; write Lab({', '.join(one.name for one in node)})"
+            elif isinstance(node, str):
+                instead = f"; a name for the lab is name={node!r}"
             raise TopologyError(
                 f"a lab is made of hosts, routers and switches, and {node!r} is none of them"
+                + instead
             )
     found = linked(given)
     if not any(isinstance(node, Machine) for node in found):

@@ -101,6 +101,15 @@ def test_a_node_of_another_lab_is_no_target() -> None:
     assert other.resolve_name(other_h2) == lab.resolve_name("h2") == "h2"
 
 
+def test_a_node_that_nobody_linked_is_no_target() -> None:
+    h1, h2 = pair()
+    lab = Lab(h1, name="first")
+    with pytest.raises(NoSuchNode, match=r"Host.'h3'. is not in lab first: link it"):
+        lab.resolve_name(Host("h3"))
+    # One that was declared again, in the same cell of a notebook, is known by its name.
+    assert lab.resolve_name(h2) == lab.resolve_name(Host("h2")) == "h2"
+
+
 def test_a_lab_declared_again_under_its_name_takes_over_its_nodes() -> None:
     h1, _ = pair()
     first = Lab(h1, name="same")

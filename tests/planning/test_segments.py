@@ -55,6 +55,8 @@ def test_what_hangs_on_connected_switches_is_one_segment() -> None:
         ([], "a lab needs at least one host or router"),
         ([Switch("s")], "a lab needs at least one host or router"),
         (["h1"], "a lab is made of hosts, routers and switches, and 'h1' is none of them"),
+        (["office"], "a name for the lab is name='office'"),
+        ([[Host("h1"), Host("h2")]], "is none of them; write Lab(h1, h2)"),
         ([Host("h1"), Host("h1")], "two nodes are called 'h1'; give each a name of its own"),
         ([Host("h1"), Router("H1")], "two nodes are called 'H1'"),
         ([Host("h1"), Switch("h1")], "two nodes are called 'h1'"),

@@ -332,6 +332,8 @@ def test_a_link_is_removed_before_the_start(small: Small) -> None:
     assert "www" in lab
     with pytest.raises(TopologyError, match="no link of lab"):
         lab.remove(small.uplink)
+    with pytest.raises(TopologyError, match=r"leaves .*lab\.remove\(Link\(home, h1\)\)"):
+        lab.remove(small.h1)  # type: ignore[arg-type]
 
 
 def test_a_link_goes_down_and_up_as_planned(engine: Engine, small: Small) -> None:
