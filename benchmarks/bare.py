@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from playground import Host, Lab, Link
-from playground.engines.kernel_limits import read_machine
+from playground.engines.kernel_limits import read_capacity
 from playground.examples import miniature_internet
 
 HOSTS = 12
@@ -302,7 +302,7 @@ def idle_host(results: Sequence[tuple[int, dict[str, Any], str]]) -> str:
 def neighbours_for(count: int) -> Iterator[str]:
     """Give the machine's table of neighbours room for so many hosts, and put it back."""
     setting = "net.ipv4.neigh.default.gc_thresh3"
-    there = read_machine().allowed.get(setting)
+    there = read_capacity().allowed.get(setting)
     wanted = 4 * count
     if there is None or there >= wanted or os.geteuid() != 0:
         yield ""

@@ -8,7 +8,7 @@ from typing import Any
 
 import dpkt
 
-from playground.operations.captures.frames import Directory, Frame, Owner, Place
+from playground.operations.captures.frames import CapturePoint, Directory, Frame, Owner
 from playground.operations.captures.packets import Packets
 
 H1, WWW, MODEM_IN, MODEM_OUT = "192.168.1.11", "203.0.113.2", "192.168.1.1", "203.0.113.1"
@@ -26,10 +26,10 @@ DIRECTORY = Directory(
     frozenset({"modem"}),
 )
 PLACES = (
-    Place("h1", "eth0", "home"),
-    Place("modem", "eth0", "home"),
-    Place("modem", "eth1", "modem--www"),
-    Place("www.example.com", "eth0", "modem--www"),
+    CapturePoint("h1", "eth0", "home"),
+    CapturePoint("modem", "eth0", "home"),
+    CapturePoint("modem", "eth1", "modem--www"),
+    CapturePoint("www.example.com", "eth0", "modem--www"),
 )
 
 
@@ -90,7 +90,7 @@ def arp(op: int, sender: str, target: str, **macs: str) -> bytes:
 
 
 def captured(
-    datas: Sequence[bytes], step_ms: float = 1, places: Sequence[Place] = PLACES[:1]
+    datas: Sequence[bytes], step_ms: float = 1, places: Sequence[CapturePoint] = PLACES[:1]
 ) -> Packets:
     """The packets of frames seen one after the other at the first place."""
     owner = MACS[H1]

@@ -12,7 +12,7 @@ from typing import Any
 from playground.agent.kernel.ids import has_all_ids
 from playground.agent.kernel.syscalls import PR_SET_DUMPABLE, prctl
 from playground.agent.line.kept_text import state_load
-from playground.agent.line.loop import Agent
+from playground.agent.line.loop import Loop
 from playground.agent.links.bridges import learned, switch, switches
 from playground.agent.links.impairments import impair, impaired
 from playground.agent.links.vlans import vlan_ways
@@ -40,21 +40,21 @@ from playground.agent.watching.states import states
 
 # Done by the loop itself, at once: name -> method(agent, request id, **args).
 OPS: dict[str, Callable[..., Any]] = {
-    "echo": Agent.echo,
-    "own": Agent.own,
-    "disown": Agent.disown,
-    "state_save": Agent.state_save,
-    "hash_passwords": Agent.hash_passwords,
-    "link": Agent.link,
-    "interfaces": Agent.interfaces,
-    "boot": Agent.boot,
-    "spawn": Agent.spawn,
-    "write": Agent.write,
-    "close_stdin": Agent.close_stdin,
-    "signal": Agent.signal,
-    "resize": Agent.resize,
-    "credit": Agent.credit,
-    "socket_line": Agent.take_line,
+    "echo": Loop.echo,
+    "own": Loop.own,
+    "disown": Loop.disown,
+    "state_save": Loop.state_save,
+    "hash_passwords": Loop.hash_passwords,
+    "link": Loop.link,
+    "interfaces": Loop.interfaces,
+    "boot": Loop.boot,
+    "spawn": Loop.spawn,
+    "write": Loop.write,
+    "close_stdin": Loop.close_stdin,
+    "signal": Loop.signal,
+    "resize": Loop.resize,
+    "credit": Loop.credit,
+    "socket_line": Loop.take_line,
     "capture": capture,
 }
 
@@ -114,7 +114,7 @@ def main(socket_line: int | None = None) -> None:
     if 0 <= soft < FILES_WANTED:
         most = FILES_WANTED if hard < 0 else min(FILES_WANTED, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-    agent = Agent(0, replies, OPS, WORK, socket_line)
+    agent = Loop(0, replies, OPS, WORK, socket_line)
     # Children share these pages until one side writes to them.
     gc.collect()
     gc.freeze()

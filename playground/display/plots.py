@@ -29,7 +29,7 @@ _LINES = ("#3b82c4", "#c77c11", "#2f9e62", "#a86fd0", "#c9538c", "#4f9aa8")
 _WRONG = "#e0483e"
 
 
-class Echo(Protocol):
+class PlottedEcho(Protocol):
     """One packet of a ping."""
 
     @property
@@ -46,7 +46,7 @@ class Pinged(Protocol):
     def target(self) -> str: ...
 
     @property
-    def echoes(self) -> Sequence[Echo]: ...
+    def echoes(self) -> Sequence[PlottedEcho]: ...
 
 
 class LinkPoint(Protocol):

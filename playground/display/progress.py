@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 
-class Step(Protocol):
+class ProgressStep(Protocol):
     """One step that runs now."""
 
     def advance(self, count: int = 1) -> None:
@@ -34,10 +34,10 @@ class Step(Protocol):
 class Progress(Protocol):
     """Something that shows steps.  Steps may be nested and come from any thread."""
 
-    def step(self, title: str, total: int | None = None) -> AbstractContextManager[Step]:
+    def step(self, title: str, total: int | None = None) -> AbstractContextManager[ProgressStep]:
         """Show a step while the block runs.
 
-        ``total`` is how many `Step.advance` make it whole, None if nobody can
+        ``total`` is how many `ProgressStep.advance` make it whole, None if nobody can
         tell.  A block that raises is shown as failed; the error passes.
 
         """
@@ -67,7 +67,7 @@ class Silent:
     """Shows nothing."""
 
     @contextmanager
-    def step(self, title: str, total: int | None = None) -> Iterator[Step]:
+    def step(self, title: str, total: int | None = None) -> Iterator[ProgressStep]:
         yield _NoStep()
 
 
@@ -96,7 +96,7 @@ class LineProgress:
         self._lock = threading.Lock()
 
     @contextmanager
-    def step(self, title: str, total: int | None = None) -> Iterator[Step]:
+    def step(self, title: str, total: int | None = None) -> Iterator[ProgressStep]:
         begin = time.monotonic()
         announce = threading.Timer(_SHORT_S, self._print, [f"{title} ..."])
         announce.daemon = True
@@ -136,7 +136,7 @@ class BarProgress:
         self._bars: Bars | None = None
 
     @contextmanager
-    def step(self, title: str, total: int | None = None) -> Iterator[Step]:
+    def step(self, title: str, total: int | None = None) -> Iterator[ProgressStep]:
         bars = self._enter()
         task = bars.add_task(title, total=total, note="")
         try:

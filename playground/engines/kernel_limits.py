@@ -3,7 +3,7 @@
 Some of the kernel's tables are one for all network namespaces, or have a limit for
 each user; a large lab that meets one fails somewhere in the middle, in words that
 name no cause.  `refusals` is a pure function of a plan and of what was read from the
-machine, which `read_machine` does; `check` is both, for the engine of this machine.
+machine, which `read_capacity` does; `check` is both, for the engine of this machine.
 
 The ports of one bridge are no setting: `planning.planner` counts them.
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from playground.planning.plan import NodePlan, Plan
 
 
-class Machine(NamedTuple):
+class KernelCapacity(NamedTuple):
     """What a machine's settings allow, and how much of it is in use, by their names.
 
     What is missing could not be read, and is no reason to refuse anything.
@@ -33,7 +33,7 @@ class Machine(NamedTuple):
     used: Mapping[str, int]
 
 
-class Wall(NamedTuple):
+class KernelLimit(NamedTuple):
     """One setting, for sysctl(8), and how much of it a plan needs at least."""
 
     setting: str
@@ -47,26 +47,26 @@ def check(plan: Plan) -> None:
     For labs on this very machine, before anything of them is made.
 
     """
-    if found := refusals(plan, read_machine()):
+    if found := refusals(plan, read_capacity()):
         raise EngineError("\n".join(found))
 
 
-def refusals(plan: Plan, machine: Machine) -> list[str]:
+def refusals(plan: Plan, machine: KernelCapacity) -> list[str]:
     """Return a sentence for everything of which the machine has too little.
 
     Each names what to raise, and to what.  Empty when there is room.
 
     """
     sentences = []
-    for wall in WALLS:
-        allowed = machine.allowed.get(wall.setting)
-        need, used = wall.need(plan), machine.used.get(wall.setting, 0)
+    for limit in KERNEL_LIMITS:
+        allowed = machine.allowed.get(limit.setting)
+        need, used = limit.need(plan), machine.used.get(limit.setting, 0)
         if allowed is None or need + used <= allowed:
             continue
         others = f", of which {used:,} are in use" if used else ""
         sentences.append(
-            f"this lab needs at least {need:,} {wall.what}, and this machine allows "
-            f"{allowed:,}{others}: let root run `sysctl -w {wall.setting}={_enough(need + used)}`"
+            f"this lab needs at least {need:,} {limit.what}, and this machine allows "
+            f"{allowed:,}{others}: let root run `sysctl -w {limit.setting}={_enough(need + used)}`"
         )
     return sentences
 
@@ -138,34 +138,37 @@ _KINDS = ("net", "mnt", "pid", "ipc", "uts", "cgroup")
 
 # neigh/default/gc_thresh3: arp(7).  kernel.*: proc_sys_kernel(5).  fs.inotify.*:
 # inotify(7).  user.*: namespaces(7).
-WALLS = (
-    Wall(
+KERNEL_LIMITS = (
+    KernelLimit(
         "net.ipv4.neigh.default.gc_thresh3",
         "entries of the kernel's table of IPv4 neighbours",
         _neighbours(4),
     ),
-    Wall(
+    KernelLimit(
         "net.ipv6.neigh.default.gc_thresh3",
         "entries of the kernel's table of IPv6 neighbours",
         _neighbours(6),
     ),
-    Wall("kernel.pid_max", "processes", _processes),
-    Wall("kernel.threads-max", "processes and threads", _processes),
-    Wall("fs.inotify.max_user_instances", "watchers of files (inotify)", _inotify),
-    *(Wall(f"user.max_{kind}_namespaces", f"{kind} namespaces", _namespaces) for kind in _KINDS),
+    KernelLimit("kernel.pid_max", "processes", _processes),
+    KernelLimit("kernel.threads-max", "processes and threads", _processes),
+    KernelLimit("fs.inotify.max_user_instances", "watchers of files (inotify)", _inotify),
+    *(
+        KernelLimit(f"user.max_{kind}_namespaces", f"{kind} namespaces", _namespaces)
+        for kind in _KINDS
+    ),
 )
 
 
 # -- what the machine has ----------------------------------------------------
 
 
-def read_machine(proc: Path = Path("/proc")) -> Machine:
+def read_capacity(proc: Path = Path("/proc")) -> KernelCapacity:
     """Read what this machine allows and what is in use of it, from proc(5)."""
     allowed: dict[str, int] = {}
-    for wall in WALLS:
+    for limit in KERNEL_LIMITS:
         with suppress(OSError, ValueError):
-            path = proc / "sys" / wall.setting.replace(".", "/")
-            allowed[wall.setting] = int(path.read_text())
+            path = proc / "sys" / limit.setting.replace(".", "/")
+            allowed[limit.setting] = int(path.read_text())
     used: dict[str, int] = {}
     with suppress(OSError, ValueError, IndexError):
         # "0.00 0.01 0.05 2/345 6789": of the threads there are, so many run.
@@ -176,4 +179,4 @@ def read_machine(proc: Path = Path("/proc")) -> Machine:
             # Each processor has a line, and the first number is that of the whole table.
             line = (proc / "net/stat" / table).read_text().splitlines()[1]
             used[f"net.ipv{family}.neigh.default.gc_thresh3"] = int(line.split()[0], 16)
-    return Machine(allowed, used)
+    return KernelCapacity(allowed, used)

@@ -20,7 +20,7 @@ from playground.operations.connection.commands import kill, start_process
 from playground.operations.connection.handles import Process
 from playground.operations.network import Machine
 from playground.operations.nodes import call
-from playground.operations.nodes.call import Echo
+from playground.operations.nodes.call import StreamCopy
 
 try:
     from IPython.core.error import UsageError
@@ -130,10 +130,13 @@ def show(process: Process) -> int:
 
     """
     # Short: what nobody has shown yet waits on the host.
-    arrived: Queue[tuple[Echo, bytes]] = Queue(_PIECES)
-    streams = {process.read_stdout: Echo(sys.stdout), process.read_stderr: Echo(sys.stderr)}
+    arrived: Queue[tuple[StreamCopy, bytes]] = Queue(_PIECES)
+    streams = {
+        process.read_stdout: StreamCopy(sys.stdout),
+        process.read_stderr: StreamCopy(sys.stderr),
+    }
 
-    def read(next_bytes: Callable[[], bytes], echo: Echo) -> None:
+    def read(next_bytes: Callable[[], bytes], echo: StreamCopy) -> None:
         data = b""
         try:
             while data := next_bytes():

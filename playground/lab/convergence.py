@@ -266,7 +266,7 @@ _UNICAST = 1
 # -- what the map says -------------------------------------------------------
 
 
-class _Domain:
+class _RoutingDomain:
     """Routers that tell each other of routes, by the wires that carry frames."""
 
     def __init__(self, routers: Sequence[NodePlan], alive: _Alive) -> None:
@@ -462,7 +462,7 @@ def _hops(tables: Tables, router: str, network: str) -> list[Hop]:
     return [(via or address, interface) for via, interface in found]
 
 
-def _domains(plan: Plan, carrying: Iterable[WirePlan]) -> Iterable[_Domain]:
+def _domains(plan: Plan, carrying: Iterable[WirePlan]) -> Iterable[_RoutingDomain]:
     """Yield the routers that were declared to tell each other of routes."""
     alive = _Alive(plan, carrying)
     for family in (4, 6):
@@ -478,7 +478,7 @@ def _domains(plan: Plan, carrying: Iterable[WirePlan]) -> Iterable[_Domain]:
                 for peer in dict.fromkeys(peer.node for peer in left[name].neighbours):
                     if peer in left and peer not in queue:
                         queue.append(peer)
-            yield _Domain([left.pop(name) for name in queue], alive)
+            yield _RoutingDomain([left.pop(name) for name in queue], alive)
 
 
 def _of_family(node: NodePlan, family: int) -> NodePlan:

@@ -22,7 +22,7 @@ from playground.engines.namespaces.labels import find_keeper
 from playground.errors import AgentError, BadArgument, LabNotFound, NoSuchNode
 from playground.lab.outside.places import (
     Container,
-    Place,
+    OutsideNamespace,
     about,
     find_place,
     is_docker,
@@ -275,7 +275,7 @@ def interfaces_of(container: Container) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Socket(Place):
+class Socket(OutsideNamespace):
     """A switch: a bridge, and where it is."""
 
     bridge: str = ""

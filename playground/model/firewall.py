@@ -22,7 +22,7 @@ from playground.model.addresses import Address, Network
 from playground.model.arguments import check_flag, check_several, is_choice, is_whole, shown
 from playground.model.parts import LinkBase, MachineBase, NodeBase, SwitchBase
 
-Place = str | Address | Network | MachineBase | SwitchBase
+RuleEnd = str | Address | Network | MachineBase | SwitchBase
 
 # A packet for this machine, through it, from it: netfilter's own names.
 CHAINS = ("input", "forward", "output")
@@ -42,8 +42,8 @@ _COMMENT = re.compile(r"[ !#-\[\]-~]{0,100}")
 class Match(TypedDict, total=False):
     """What a rule may be told, as `Firewall` describes it."""
 
-    source: Place | Sequence[Place] | None
-    destination: Place | Sequence[Place] | None
+    source: RuleEnd | Sequence[RuleEnd] | None
+    destination: RuleEnd | Sequence[RuleEnd] | None
     interface: LinkBase | SwitchBase | str | Sequence[LinkBase | SwitchBase | str] | None
     out_interface: LinkBase | SwitchBase | str | Sequence[LinkBase | SwitchBase | str] | None
     protocol: str | None

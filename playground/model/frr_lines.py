@@ -37,7 +37,7 @@ _BEGINNINGS = {
 _NEEDS = {name: re.compile(pattern) for name, pattern in _BEGINNINGS.items()}
 
 
-class Line(NamedTuple):
+class FrrLine(NamedTuple):
     """A line of a text, by its number from 1, and a service that it needs."""
 
     number: int
@@ -52,7 +52,7 @@ class Refusal(NamedTuple):
     reason: str
 
 
-def lines_needing(text: str) -> Iterator[Line]:
+def lines_needing(text: str) -> Iterator[FrrLine]:
     """Yield the lines of a text that need a service, once for each that they need.
 
     >>> [line.service for line in lines_needing("router bgp 1\\\\n neighbor 10.0.0.2 bfd")]
@@ -63,7 +63,7 @@ def lines_needing(text: str) -> Iterator[Line]:
         words = " ".join(line.split())
         for name, pattern in _NEEDS.items():
             if pattern.match(words):
-                yield Line(number, words, name)
+                yield FrrLine(number, words, name)
 
 
 def services_needed(text: str) -> tuple[str, ...]:

@@ -394,7 +394,7 @@ class Switch(SwitchBase):
         return MappingProxyType(self._vlans)
 
     @property
-    def places(self) -> list[Place]:
+    def places(self) -> list[Attachment]:
         """What on it is one network: each VLAN, or without any all of it."""
         return [(self, number) for number in self._vlans] or [(self, None)]
 
@@ -446,7 +446,7 @@ class Switch(SwitchBase):
 Node = Host | Router | Switch
 
 # Where a link is plugged in: a switch, and one of its VLANs if it has any.
-Place = tuple[Switch, int | None]
+Attachment = tuple[Switch, int | None]
 
 
 class Link(LinkBase):
@@ -745,7 +745,7 @@ class VlanLink(Link):
 # -- what is one network ----------------------------------------------------
 
 
-def strands(link: Link) -> Iterator[tuple[Link, tuple[Place, ...]]]:
+def strands(link: Link) -> Iterator[tuple[Link, tuple[Attachment, ...]]]:
     """Yield for each network that a link is part of what stands for it, and its places.
 
     >>> list(strands(Link(office, gateway, trunk=(10, 20))))[1]
@@ -761,7 +761,7 @@ def strands(link: Link) -> Iterator[tuple[Link, tuple[Place, ...]]]:
         yield strand, tuple((switch, number) for switch in switches)
 
 
-def reached(place: Place) -> list[Place]:
+def reached(place: Attachment) -> list[Attachment]:
     """Return this place and all others on switches that are one network with it."""
     found = {place: None}
     queue = [place]
@@ -782,7 +782,7 @@ def storms(switches: Iterable[Switch]) -> Iterator[str]:
     changes, so it may stand in a loop with others, though hubs alone may form none.
 
     """
-    seen: set[Place] = set()
+    seen: set[Attachment] = set()
     for place in (place for switch in switches for place in switch.places):
         if place in seen:
             continue
@@ -815,9 +815,9 @@ def storms(switches: Iterable[Switch]) -> Iterator[str]:
             )
 
 
-def _ring(cables: Iterable[tuple[Place, ...]]) -> list[str]:
+def _ring(cables: Iterable[tuple[Attachment, ...]]) -> list[str]:
     """Return the names of those that the first cable joins which joins what is joined already."""
-    groups: dict[Place, set[Place]] = {}
+    groups: dict[Attachment, set[Attachment]] = {}
     for a, b in cables:
         one, other = groups.setdefault(a, {a}), groups.setdefault(b, {b})
         if one is other:

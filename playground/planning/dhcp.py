@@ -28,7 +28,7 @@ POOL_ADDRESSES = 100
 
 
 @dataclass(frozen=True)
-class Place:
+class NodeInterface:
     """One interface of one node of a plan."""
 
     node: NodePlan
@@ -117,7 +117,7 @@ def server_lines(plan: Plan, node: NodePlan) -> tuple[str, ...]:
             lines += [
                 f"dhcp-relay={place.address.ip},{server}"
                 for interface in node.interfaces
-                for place in [Place(node, interface)]
+                for place in [NodeInterface(node, interface)]
                 if place.address is not None and server not in place.address.network
             ]
     if settings := _settings(node):
@@ -126,7 +126,7 @@ def server_lines(plan: Plan, node: NodePlan) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _network_lines(tag: str, settings: DHCP, places: Sequence[Place]) -> Iterator[str]:
+def _network_lines(tag: str, settings: DHCP, places: Sequence[NodeInterface]) -> Iterator[str]:
     addresses = [place.address for place in places if place.address is not None]
     network = addresses[0].network
     mask, lease = network.netmask, settings.lease_s
@@ -152,7 +152,7 @@ def _network_lines(tag: str, settings: DHCP, places: Sequence[Place]) -> Iterato
             yield f"dhcp-host={place.interface.mac},{place.address.ip},{place.node.short}"
 
 
-def _gateway(places: Sequence[Place]) -> IPv4Address | None:
+def _gateway(places: Sequence[NodeInterface]) -> IPv4Address | None:
     for place in places:
         for route in place.node.routes:
             default = route.destination.prefixlen == 0 and route.destination.version == 4
@@ -213,7 +213,7 @@ def _settings(node: NodePlan) -> DHCP | None:
     return next((item for item in node.services if isinstance(item, DHCP)), None)
 
 
-def _networks(plan: Plan, server: NodePlan) -> list[list[Place]]:
+def _networks(plan: Plan, server: NodePlan) -> list[list[NodeInterface]]:
     """Return the networks that a server serves: its own, and those relayed to it."""
     domains = _domains(plan)
     found = []
@@ -250,7 +250,7 @@ def _server_address(plan: Plan, relay: NodePlan, settings: DHCPRelay) -> IPv4Add
                 f"{relay.name} relays to {server.name}, which has no dhcp service; give it "
                 f'services=["dhcp"]'
             )
-        if own := [Place(server, item).address for item in server.interfaces]:
+        if own := [NodeInterface(server, item).address for item in server.interfaces]:
             for address in own:
                 if address is not None:
                     return address.ip
@@ -266,10 +266,10 @@ def _server_address(plan: Plan, relay: NodePlan, settings: DHCPRelay) -> IPv4Add
     return found
 
 
-def _domains(plan: Plan) -> list[list[Place]]:
+def _domains(plan: Plan) -> list[list[NodeInterface]]:
     """Return which interfaces of a plan are on one network, in the order of the wires."""
-    interfaces: Mapping[tuple[str, str], Place] = {
-        (node.name, interface.name): Place(node, interface)
+    interfaces: Mapping[tuple[str, str], NodeInterface] = {
+        (node.name, interface.name): NodeInterface(node, interface)
         for node in plan.nodes
         for interface in node.interfaces
     }

@@ -26,7 +26,7 @@ from playground.planning.segments import Segment
 NAMESERVERS_MAX = 3
 
 
-class Names(NamedTuple):
+class NodeNames(NamedTuple):
     """What one node knows: lines of /etc/hosts, whom to ask, what it serves."""
 
     hosts: tuple[HostsEntry, ...]
@@ -60,7 +60,7 @@ def find_names(
     realms: Realms,
     addressing: Addressing,
     hidden: Mapping[Machine, Collection[tuple[Link, int]]] = MappingProxyType({}),
-) -> dict[Machine, Names]:
+) -> dict[Machine, NodeNames]:
     """Return what names every host and router knows.
 
     Each has a line for every node that it can reach, in the order declared,
@@ -78,7 +78,7 @@ def find_names(
 
     """
     horizon = _Horizon(machines, realms, addressing, hidden)
-    found: dict[Machine, Names] = {}
+    found: dict[Machine, NodeNames] = {}
     servers = [machine for machine in machines if _dns(machine)]
     sights = {machine: horizon.sight(machine) for machine in machines}
     reaches = {machine: realms.reached_from(machine) for machine in machines}
@@ -98,7 +98,7 @@ def find_names(
             hosts = sight.lines
         else:
             hosts = (*_own(machine, seen), *sight.lines)
-        found[machine] = Names(
+        found[machine] = NodeNames(
             hosts=hosts,
             nameservers=tuple(
                 _first(seen[server]) for server in asked[:NAMESERVERS_MAX] if server in seen

@@ -23,7 +23,7 @@ from playground.planning.doubts import Doubts
 from playground.planning.firewall import find_nat, with_rules
 from playground.planning.interface_names import Wiring, choose_names
 from playground.planning.loopbacks import check_loopbacks, loopback_interface, reserved
-from playground.planning.names import Names, find_names
+from playground.planning.names import NodeNames, find_names
 from playground.planning.nat_realms import check_forwards, check_realms, find_realms
 from playground.planning.plan import NodePlan, Plan
 from playground.planning.plan_parts import (
@@ -169,7 +169,7 @@ def _node(
     segment_of: Mapping[End, Segment],
     wiring: Wiring,
     routes: Sequence[RoutePlan],
-    names: Names,
+    names: NodeNames,
     daemons: Daemons | None,
     own_routes: tuple[OwnRoutePlan, ...],
     nat: NatPlan | None,

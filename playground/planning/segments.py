@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from playground.errors import TopologyError
 from playground.model.parts import End
 from playground.model.topology import (
+    Attachment,
     Host,
     Link,
     Machine,
     Node,
-    Place,
     Router,
     Switch,
     reached,
@@ -39,7 +39,7 @@ class Segment:
 
     name: str
     links: tuple[Link, ...]
-    places: tuple[Place, ...]
+    places: tuple[Attachment, ...]
     ends: tuple[End, ...]
 
     @property
@@ -107,8 +107,8 @@ def find_segments(nodes: Sequence[Node]) -> tuple[Segment, ...]:
 
     """
     groups: dict[object, list[Link]] = {}
-    roots: dict[Place, Place] = {}
-    networks: dict[object, list[Place]] = {}
+    roots: dict[Attachment, Attachment] = {}
+    networks: dict[object, list[Attachment]] = {}
     for link in links_of(nodes):
         for strand, places in strands(link):
             if places and places[0] not in roots:
@@ -119,7 +119,7 @@ def find_segments(nodes: Sequence[Node]) -> tuple[Segment, ...]:
     return tuple(_segment(links, networks.get(key, [])) for key, links in groups.items())
 
 
-def _segment(links: Sequence[Link], network: Iterable[Place]) -> Segment:
+def _segment(links: Sequence[Link], network: Iterable[Attachment]) -> Segment:
     places = sorted(network, key=lambda place: (place[0].serial, place[1] or 0))
     ends = [end for link in links for end in link.ends]
     routers = [end for end in ends if isinstance(end.node, Router)]
@@ -128,7 +128,7 @@ def _segment(links: Sequence[Link], network: Iterable[Place]) -> Segment:
     return Segment(name, tuple(links), tuple(places), (*routers, *hosts))
 
 
-def place_name(place: Place) -> str:
+def place_name(place: Attachment) -> str:
     """Return what a switch, or one of its VLANs, is called as a network.
 
     No switch is called so, for the last part of a name is no number.

@@ -95,7 +95,7 @@ _OFFLOADS = "tx off sg off tso off gso off gro off"
 
 def as_shell(plan: WholePlan) -> str:
     """Return the script that makes a plan's network; see `Plan.as_shell`."""
-    places = _Places(plan)
+    places = _NamespaceNames(plan)
     parts = [_head(plan), *_spaces(plan, places), *_wires(plan, places)]
     for node in plan.nodes:
         parts += ["", *_node(node, places)]
@@ -113,7 +113,7 @@ def node_as_shell(node: PlannedNode) -> str:
     return "\n".join(_inside(node)) + "\n"
 
 
-class _Places:
+class _NamespaceNames:
     """The namespaces' names: those of nodes are short, and the bridges share one."""
 
     def __init__(self, plan: WholePlan) -> None:
@@ -158,7 +158,7 @@ def _head(plan: WholePlan) -> str:
 # -- what there is -----------------------------------------------------------
 
 
-def _spaces(plan: WholePlan, places: _Places) -> Iterator[str]:
+def _spaces(plan: WholePlan, places: _NamespaceNames) -> Iterator[str]:
     yield "# Each host and router is a network namespace"
     for node in plan.nodes:
         yield f"ip netns add {node.short}"
@@ -171,7 +171,7 @@ def _spaces(plan: WholePlan, places: _Places) -> Iterator[str]:
         yield from _switch(switch, places)
 
 
-def _switch(switch: SwitchPlan, places: _Places) -> Iterator[str]:
+def _switch(switch: SwitchPlan, places: _NamespaceNames) -> Iterator[str]:
     here = f"ip -n {places.switches}"
     yield (
         f"{here} link add {switch.device} type bridge forward_delay 0 mcast_snooping 0 "
@@ -187,7 +187,7 @@ def _silent(place: str, device: str) -> str:
     return _at(place, f"sysctl -qw net/ipv6/conf/{device}/disable_ipv6=1")
 
 
-def _wires(plan: WholePlan, places: _Places) -> Iterator[str]:
+def _wires(plan: WholePlan, places: _NamespaceNames) -> Iterator[str]:
     macs = {(node.name, item.name): item.mac for node in plan.nodes for item in node.interfaces}
 
     def end(wire: WirePlan, end: WireEnd) -> str:
@@ -220,7 +220,7 @@ def _wires(plan: WholePlan, places: _Places) -> Iterator[str]:
                 yield f"# {_at(places.of(item.node), command)}"
 
 
-def _condition(wire: WirePlan, plan: WholePlan, places: _Places) -> Iterator[str]:
+def _condition(wire: WirePlan, plan: WholePlan, places: _NamespaceNames) -> Iterator[str]:
     for line in wire.as_shell(plan.switch_names):
         node, _, command = line.partition(": ")
         yield _at(places.of(node), command)
@@ -229,7 +229,7 @@ def _condition(wire: WirePlan, plan: WholePlan, places: _Places) -> Iterator[str
 # -- inside a node -----------------------------------------------------------
 
 
-def _node(node: PlannedNode, places: _Places) -> Iterator[str]:
+def _node(node: PlannedNode, places: _NamespaceNames) -> Iterator[str]:
     # ip-netns(8) puts the files of /etc/netns in place of those of /etc.
     place = places.of(node.name)
     yield f"# -- {node.kind} {node.name} --"
@@ -348,7 +348,7 @@ def _at(place: str, command: str) -> str:
     return f"ip netns exec {place} {command}"
 
 
-def _end(plan: WholePlan, places: _Places) -> Iterable[str]:
+def _end(plan: WholePlan, places: _NamespaceNames) -> Iterable[str]:
     names = " ".join(places.all())
     return (
         "# To take it all away again:",

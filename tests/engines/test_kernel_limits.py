@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from playground.engines import kernel_limits
-from playground.engines.kernel_limits import Machine, check, read_machine, refusals
+from playground.engines.kernel_limits import KernelCapacity, check, read_capacity, refusals
 from playground.errors import EngineError
 from playground.operations.network import Host, Link, Router, Switch
 from playground.planning.plan import Plan
@@ -27,7 +27,7 @@ def star(count: int, *, router: bool = True, ipv6: bool = False) -> Plan:
 
 
 def needs(plan: Plan) -> dict[str, int]:
-    return {wall.setting: wall.need(plan) for wall in kernel_limits.WALLS}
+    return {limit.setting: limit.need(plan) for limit in kernel_limits.KERNEL_LIMITS}
 
 
 def test_each_host_and_its_router_know_each_other() -> None:
@@ -60,7 +60,7 @@ def test_every_host_has_namespaces_and_so_has_the_lab() -> None:
 
 
 def test_the_sentence_says_what_to_raise_and_to_what() -> None:
-    assert refusals(star(600), Machine({ARP: 1024}, {ARP: 7})) == [
+    assert refusals(star(600), KernelCapacity({ARP: 1024}, {ARP: 7})) == [
         "this lab needs at least 1,200 entries of the kernel's table of IPv4 neighbours, and this "
         "machine allows 1,024, of which 7 are in use: let root run "
         "`sysctl -w net.ipv4.neigh.default.gc_thresh3=2048`"
@@ -69,13 +69,13 @@ def test_the_sentence_says_what_to_raise_and_to_what() -> None:
 
 def test_there_is_room_up_to_the_last_one() -> None:
     plan = star(9, router=False)
-    assert refusals(plan, Machine({"user.max_net_namespaces": 10}, {})) == []
-    assert refusals(plan, Machine({"user.max_net_namespaces": 9}, {})) != []
+    assert refusals(plan, KernelCapacity({"user.max_net_namespaces": 10}, {})) == []
+    assert refusals(plan, KernelCapacity({"user.max_net_namespaces": 9}, {})) != []
 
 
 def test_what_cannot_be_read_refuses_nothing(tmp_path: Path) -> None:
-    assert read_machine(tmp_path) == Machine({}, {})
-    assert refusals(star(600), Machine({}, {})) == []
+    assert read_capacity(tmp_path) == KernelCapacity({}, {})
+    assert refusals(star(600), KernelCapacity({}, {})) == []
 
 
 def test_the_machine_is_read_from_proc(tmp_path: Path) -> None:
@@ -88,15 +88,15 @@ def test_the_machine_is_read_from_proc(tmp_path: Path) -> None:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    machine = read_machine(tmp_path)
+    machine = read_capacity(tmp_path)
     assert machine.allowed == {ARP: 1024, "kernel.pid_max": 32768}
     assert machine.used[ARP] == 31
     assert machine.used["kernel.pid_max"] == 345
 
 
 def test_all_that_is_wanting_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    machine = Machine({ARP: 10, "kernel.pid_max": 20}, {})
-    monkeypatch.setattr(kernel_limits, "read_machine", lambda: machine)
+    machine = KernelCapacity({ARP: 10, "kernel.pid_max": 20}, {})
+    monkeypatch.setattr(kernel_limits, "read_capacity", lambda: machine)
     with pytest.raises(EngineError, match=r"neighbours[^\n]*\n[^\n]* processes"):
         check(star(30))
 

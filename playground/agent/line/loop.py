@@ -54,7 +54,7 @@ _IDLE_LOOK_S = 5.0
 LATER = object()
 
 
-class Job:
+class AgentJob:
     """A command that runs in a node, and the pipes to it."""
 
     def __init__(self, number: int, request_id: Any) -> None:
@@ -76,7 +76,7 @@ class Job:
         self.exit_sent = False
 
 
-class Agent:
+class Loop:
     """The single-threaded loop: forking is safe, and nothing needs a lock."""
 
     def __init__(
@@ -95,11 +95,11 @@ class Agent:
         self.socket_line = None if socket_line is None else socket.socket(fileno=socket_line)
         self.selector = selectors.DefaultSelector()
         self.owned: dict[int, int] = {}  # process id: pidfd or -1
-        self.jobs: dict[int, Job] = {}
-        self.jobs_by_pid: dict[int, Job] = {}
+        self.jobs: dict[int, AgentJob] = {}
+        self.jobs_by_pid: dict[int, AgentJob] = {}
         self.workers: dict[int, Any] = {}  # process id: request id
         self.launches = Launches(self.selector, self._job_ended, self._launcher_lost)
-        self.starting: dict[int, Job] = {}
+        self.starting: dict[int, AgentJob] = {}
         self.look_at = 0.0
         self.job_count = 0
         self.incoming: list[bytes] = []
@@ -364,7 +364,7 @@ class Agent:
         limit_s: float | None = None,
     ) -> Any:
         command = Command(argv, env, cwd, user, tty)
-        job = Job(self.job_count + 1, request_id)
+        job = AgentJob(self.job_count + 1, request_id)
         limit_s = START_LIMIT_S if limit_s is None else min(limit_s, START_LIMIT_S)
         job.start_by = time.monotonic() + limit_s
         theirs: list[int] = []
@@ -408,7 +408,7 @@ class Agent:
         return LATER
 
     def _launch(
-        self, job: Job, pid: int, command: Command, stdio: tuple[int, int, int] | None
+        self, job: AgentJob, pid: int, command: Command, stdio: tuple[int, int, int] | None
     ) -> socket.socket | None:
         """Hand a command to a launcher; None if it needs a child of our own."""
         node = find_node(pid)
@@ -452,7 +452,7 @@ class Agent:
                 orphan.returncode = -signal.SIGKILL
                 self._finish(orphan)
 
-    def _give_up(self, job: Job, now: float) -> None:
+    def _give_up(self, job: AgentJob, now: float) -> None:
         """Say that a command has not begun in time, and kill the child that it would be."""
         if not job.given_up:
             job.given_up = True
@@ -465,7 +465,7 @@ class Agent:
             begun = [other.pid for other in self.jobs.values() if other.launcher is job.launcher]
             self.launches.kill_late(job.launcher, begun, now - job.start_by)
 
-    def started(self, job: Job) -> None:
+    def started(self, job: AgentJob) -> None:
         """Hear from a child whether its command runs, and tell the client."""
         assert job.channel is not None
         data, descriptors, _, _ = socket.recv_fds(job.channel, 1 << 16, 1)
@@ -507,13 +507,13 @@ class Agent:
         for name, fd in job.streams.items():
             self.selector.register(fd, selectors.EVENT_READ, self._reader(job, name))
 
-    def _reader(self, job: Job, name: str) -> Callable[[int, int], None]:
+    def _reader(self, job: AgentJob, name: str) -> Callable[[int, int], None]:
         def read(fd: int, events: int) -> None:
             self._read_output(job, name, CHUNK_BYTES)
 
         return read
 
-    def _read_output(self, job: Job, name: str, count: int) -> int:
+    def _read_output(self, job: AgentJob, name: str, count: int) -> int:
         """Read once from a job's pipe; returns the bytes read, 0 when it is empty."""
         fd = job.streams[name]
         try:
@@ -543,14 +543,14 @@ class Agent:
         with contextlib.suppress(KeyError):
             self.selector.unregister(fd)
 
-    def _close_stream(self, job: Job, name: str) -> None:
+    def _close_stream(self, job: AgentJob, name: str) -> None:
         fd = job.streams.pop(name)
         self._unwatch(fd)
         os.close(fd)
         if job.exit_sent and not job.streams:
             self.jobs.pop(job.number, None)
 
-    def _finish(self, job: Job) -> None:
+    def _finish(self, job: AgentJob) -> None:
         """Send what a job that has ended left in its pipes, then its exit."""
         while job.channel is not None:
             self.started(job)  # it was faster than our loop
@@ -569,13 +569,13 @@ class Agent:
         if not job.streams:
             self.jobs.pop(job.number, None)
 
-    def _resume(self, job: Job) -> None:
+    def _resume(self, job: AgentJob) -> None:
         if job.paused:
             job.paused = False
             for name, fd in job.streams.items():
                 self.selector.register(fd, selectors.EVENT_READ, self._reader(job, name))
 
-    def _forget(self, job: Job) -> None:
+    def _forget(self, job: AgentJob) -> None:
         self.jobs.pop(job.number, None)
         for fd in job.streams.values():
             os.close(fd)
@@ -584,7 +584,7 @@ class Agent:
             os.close(job.stdin)
             job.stdin = -1
 
-    def _job(self, number: int) -> Job | None:
+    def _job(self, number: int) -> AgentJob | None:
         """Find a job; None for one that has ended.  Raises LookupError otherwise."""
         if not isinstance(number, int) or not 0 < number <= self.job_count:
             raise LookupError(f"there never was a job {number!r}")
@@ -598,7 +598,7 @@ class Agent:
         self._queue_input(target, content, request_id)
         return LATER
 
-    def _queue_input(self, job: Job, content: bytes, request_id: Any) -> None:
+    def _queue_input(self, job: AgentJob, content: bytes, request_id: Any) -> None:
         job.pending.append((memoryview(content), request_id))
         if len(job.pending) == 1:
             self._write_input(job)
@@ -609,7 +609,7 @@ class Agent:
                     lambda fd, events: self._write_input(job, registered=True),
                 )
 
-    def _write_input(self, job: Job, registered: bool = False) -> None:
+    def _write_input(self, job: AgentJob, registered: bool = False) -> None:
         while job.pending:
             view, request_id = job.pending[0]
             try:
@@ -630,7 +630,7 @@ class Agent:
         if job.stdin_closing:
             self._close_stdin(job, "")
 
-    def _close_stdin(self, job: Job, reason: str) -> None:
+    def _close_stdin(self, job: AgentJob, reason: str) -> None:
         """Close a job's stdin; requests that wait for it get the reason."""
         if job.stdin < 0:
             return

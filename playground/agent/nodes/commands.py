@@ -29,7 +29,7 @@ from playground.agent.kernel.syscalls import (
 )
 from playground.agent.nodes.descriptors import keep_only
 from playground.agent.nodes.entering import (
-    Node,
+    NodeEntry,
     enter_namespaces,
     every_capability,
     find_node,
@@ -102,7 +102,7 @@ def start_in_node(
 
 
 def _become(
-    node: Node,
+    node: NodeEntry,
     command: Command,
     stdio: tuple[int, int, int] | None,
     channel: socket.socket,
@@ -181,7 +181,7 @@ def drop_from_bounding(surplus: int) -> None:
             checked(prctl(PR_CAPBSET_DROP, capability), "dropping a capability")
 
 
-def _drop_privileges(node: Node, uid: int, gid: int, groups: Sequence[int]) -> None:
+def _drop_privileges(node: NodeEntry, uid: int, gid: int, groups: Sequence[int]) -> None:
     """Keep of the helper's powers what the container has, and become the user."""
     if node.confined:
         confine()

@@ -123,7 +123,7 @@ def _has_own_users(pid: int) -> bool:
     return False
 
 
-class Node:
+class NodeEntry:
     """What has to be known of a container to enter it, read from /proc/PID.
 
     See proc(5).  Raises ProcessLookupError if the process has ended.
@@ -170,10 +170,10 @@ class Node:
             self.apparmor = ""  # EINVAL: the kernel runs no such security module
 
 
-_nodes: dict[int, tuple[Node, int]] = {}
+_nodes: dict[int, tuple[NodeEntry, int]] = {}
 
 
-def find_node(pid: int) -> Node:
+def find_node(pid: int) -> NodeEntry:
     """Return what is known of a container, reading it the first time.
 
     Raises ProcessLookupError if its first process has ended, also where another
@@ -192,9 +192,9 @@ def find_node(pid: int) -> Node:
     except ProcessLookupError:
         raise gone(pid) from None
     except OSError:
-        return Node(pid)  # before Linux 5.3: read anew each time
+        return NodeEntry(pid)  # before Linux 5.3: read anew each time
     try:
-        node = Node(pid)
+        node = NodeEntry(pid)
     except BaseException:
         os.close(handle)
         raise

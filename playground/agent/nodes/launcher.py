@@ -52,7 +52,7 @@ from playground.agent.kernel.syscalls import (
 from playground.agent.nodes.commands import drop_from_bounding, take_over_labels
 from playground.agent.nodes.descriptors import keep_only
 from playground.agent.nodes.entering import (
-    Node,
+    NodeEntry,
     enter_namespaces,
     every_capability,
     find_node,
@@ -66,7 +66,7 @@ from playground.agent.protocol import Request, describe
 class Profile:
     """What a process can give up only once: nodes alike share a mother of launchers."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: NodeEntry) -> None:
         self.bounding = node.bounding
         self.inheritable = node.inheritable
         self.groups = tuple(node.groups)
@@ -274,7 +274,7 @@ class _Launcher:
         self.jobs[pid] = request["job"]
         return pid
 
-    def _enter(self, node: Node) -> None:
+    def _enter(self, node: NodeEntry) -> None:
         namespace = open_namespace(node.pid, "pid")
         try:
             setns(namespace, CLONE_NEWPID)
@@ -284,7 +284,7 @@ class _Launcher:
         if node.own_users:
             self._settle(node)
 
-    def _settle(self, node: Node) -> None:
+    def _settle(self, node: NodeEntry) -> None:
         """Stay in the node, with nothing of what is outside; a process of it cannot see this."""
         # prctl(2): forgotten with a change of credentials.
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -310,7 +310,7 @@ class _Launcher:
             start_new_session=True,
         )
 
-    def _come_back(self, node: Node) -> None:
+    def _come_back(self, node: NodeEntry) -> None:
         try:
             setns(self.own["pid"], CLONE_NEWPID)
             for name, kind in reversed(node.namespaces):

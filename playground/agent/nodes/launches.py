@@ -11,7 +11,7 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 
-from playground.agent.nodes.entering import Node, has_ended
+from playground.agent.nodes.entering import NodeEntry, has_ended
 from playground.agent.nodes.launcher import LAUNCHER_IDLE_S, Profile, start_mother
 from playground.agent.protocol import Request
 
@@ -22,7 +22,7 @@ _HELD_LIMIT_S = 10.0
 class Launcher:
     """A launcher and what it has under way."""
 
-    def __init__(self, node: Node, line: socket.socket) -> None:
+    def __init__(self, node: NodeEntry, line: socket.socket) -> None:
         self.node_pid = node.pid
         try:
             self.node_handle = os.pidfd_open(node.pid)
@@ -53,7 +53,7 @@ class Launches:
         self.mother_pids: list[int] = []
         self._launchers: dict[int, Launcher] = {}  # by the node's first process
 
-    def prepare(self, node: Node) -> None:
+    def prepare(self, node: NodeEntry) -> None:
         """Have a mother for nodes like this one: her start takes 20 ms."""
         kind = Profile(node)
         if kind not in self._mothers:
@@ -70,7 +70,7 @@ class Launches:
         self._selector.unregister(line)
         line.close()
 
-    def send(self, node: Node, packet: bytes, descriptors: Sequence[int]) -> Launcher | None:
+    def send(self, node: NodeEntry, packet: bytes, descriptors: Sequence[int]) -> Launcher | None:
         """Send a request to a node's launcher; None if it takes no more.
 
         What comes of it is told by `started` and `over`.
@@ -90,7 +90,7 @@ class Launches:
         launcher.starting += 1
         return launcher
 
-    def _make(self, node: Node) -> Launcher:
+    def _make(self, node: NodeEntry) -> Launcher:
         self.prepare(node)
         here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         here.setblocking(False)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from playground.agent.nodes.regular_files import read_in_node
 
 
-class Account:
+class PasswdEntry:
     """A user of a node: numbers, home, shell and further groups."""
 
     def __init__(self, name: str, uid: int, gid: int, home: str, shell: str) -> None:
@@ -19,7 +19,7 @@ class Account:
         self.groups: list[int] = []
 
 
-def find_account(user: str) -> Account:
+def find_account(user: str) -> PasswdEntry:
     """Look up "name", "uid" or "uid:gid" in /etc/passwd and /etc/group.
 
     To be called inside the node.  The files are read here and not by the C
@@ -30,12 +30,12 @@ def find_account(user: str) -> Account:
     name, _, group = user.partition(":")
     for fields in colon_file("/etc/passwd", 7):
         if name in (fields[0], fields[2]):
-            account = Account(fields[0], int(fields[2]), int(fields[3]), fields[5], fields[6])
+            account = PasswdEntry(fields[0], int(fields[2]), int(fields[3]), fields[5], fields[6])
             break
     else:
         if not name.isdigit():
             raise LookupError(f"the node has no user {name!r}: its /etc/passwd does not name one")
-        account = Account(name, int(name), 0, "/", "/bin/sh")
+        account = PasswdEntry(name, int(name), 0, "/", "/bin/sh")
     if group:
         account.gid = find_group(group)
         account.groups = [account.gid]

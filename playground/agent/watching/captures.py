@@ -32,7 +32,7 @@ from playground.agent.kernel.syscalls import (
     prctl,
     setns,
 )
-from playground.agent.line.loop import LATER, Agent, Job
+from playground.agent.line.loop import LATER, AgentJob, Loop
 from playground.agent.links.filters import ETH_P_ALL, SO_ATTACH_FILTER
 from playground.agent.nodes.descriptors import keep_only
 from playground.agent.nodes.entering import enter_network
@@ -75,14 +75,14 @@ CAPTURE_END = -2
 
 
 def capture(
-    agent: Agent,
+    agent: Loop,
     request_id: Any,
     places: Sequence[Request],
     filter: str = "",  # noqa: A002 - as tcpdump's users call it
     snaplen_bytes: int = 1 << 18,
 ) -> Any:
     """Start a job that captures; see the protocol."""
-    job = Job(agent.job_count + 1, request_id)
+    job = AgentJob(agent.job_count + 1, request_id)
     job.channel, there = socket.socketpair()
     job.streams["stdout"], writer = os.pipe()
     with contextlib.suppress(OSError):  # an ordinary user has an allowance for pipes
@@ -122,7 +122,7 @@ def _become_capture(
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         try:
-            running = Capture(places, text, snaplen_bytes)
+            running = Recorder(places, text, snaplen_bytes)
         except Exception as error:
             channel.sendall(json.dumps(describe(error)).encode())
             return
@@ -132,7 +132,7 @@ def _become_capture(
         os._exit(0)
 
 
-class Capture:
+class Recorder:
     """What some interfaces send and take, handed on in the blocks of the kernel."""
 
     def __init__(self, places: Sequence[Request], text: str, snaplen_bytes: int) -> None:

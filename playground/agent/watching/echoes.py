@@ -70,7 +70,7 @@ class _Asked:
         }
 
 
-class _Sender:
+class _EchoSender:
     """A node that asks: its sockets, a line to its kernel, what it has asked."""
 
     def __init__(self, netlink: Netlink, targets: Sequence[str]) -> None:
@@ -197,9 +197,9 @@ def echo_all(
     nodes: Sequence[Request], count: int, interval_s: float, timeout_s: float
 ) -> list[list[Request]]:
     selector = selectors.DefaultSelector()
-    senders: list[_Sender] = []
+    senders: list[_EchoSender] = []
     for node, netlink in in_each(nodes):
-        sender = _Sender(netlink, node["targets"])
+        sender = _EchoSender(netlink, node["targets"])
         senders.append(sender)
         for family, opened in sender.sockets.items():
             selector.register(opened, selectors.EVENT_READ, (sender, family))

@@ -66,7 +66,7 @@ def probe(
     enter_network(pid)
     family, _ = packed_address(destination)
     raw = base64.b64decode(packet) if packet is not None else None
-    sender = _Sender(family, protocol, destination, port, base64.b64decode(payload), raw)
+    sender = _ProbeSender(family, protocol, destination, port, base64.b64decode(payload), raw)
     # What was refused at once has nothing more to say, and a socket without a peer is writable.
     if sender.socket is not None and not sender.over:
         selector.register(sender.socket, sender.event, -1)
@@ -123,7 +123,7 @@ def _is_opening(place: int, row: Request, known: set[tuple[int, int]]) -> bool:
     return key in known
 
 
-class _Sender:
+class _ProbeSender:
     """Sends one packet as a program would, and looks what comes of it."""
 
     def __init__(

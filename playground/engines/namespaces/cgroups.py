@@ -51,7 +51,7 @@ class Hierarchy(NamedTuple):
     folder: str
 
 
-class Setting(NamedTuple):
+class CgroupFile(NamedTuple):
     """What one file of a group is to hold; not every kernel has the optional ones."""
 
     file: str
@@ -127,33 +127,33 @@ def own_path(cgroup: str, controller: str, version: int) -> str:
     return ""
 
 
-def settings(limits: Limits, version: int) -> dict[str, list[Setting]]:
+def settings(limits: Limits, version: int) -> dict[str, list[CgroupFile]]:
     """Return {controller: what to write into its files}, in that order.
 
     >>> settings({"processes": 100}, 2)
-    {'pids': [Setting(file='pids.max', value='100', optional=False)]}
+    {'pids': [CgroupFile(file='pids.max', value='100', optional=False)]}
 
     """
-    wanted: dict[str, list[Setting]] = {}
+    wanted: dict[str, list[CgroupFile]] = {}
     if (memory_mb := limits.get("memory_mb")) is not None:
         size = str(int(memory_mb) << 20)
         # Swap is no way out.  Its files are missing where swap is not counted.
         if version == 1:
             # Memory and swap together, and never less than memory alone.
-            swap = Setting("memory.memsw.limit_in_bytes", size, optional=True)
-            wanted["memory"] = [Setting("memory.limit_in_bytes", size), swap]
+            swap = CgroupFile("memory.memsw.limit_in_bytes", size, optional=True)
+            wanted["memory"] = [CgroupFile("memory.limit_in_bytes", size), swap]
         else:
-            swap = Setting("memory.swap.max", "0", optional=True)
-            wanted["memory"] = [Setting("memory.max", size), swap]
+            swap = CgroupFile("memory.swap.max", "0", optional=True)
+            wanted["memory"] = [CgroupFile("memory.max", size), swap]
     if (cpus := limits.get("cpus")) is not None:
         quota = str(max(_MINIMUM_QUOTA_US, round(cpus * _PERIOD_US)))
         if version == 1:
-            period = Setting("cpu.cfs_period_us", str(_PERIOD_US))
-            wanted["cpu"] = [period, Setting("cpu.cfs_quota_us", quota)]
+            period = CgroupFile("cpu.cfs_period_us", str(_PERIOD_US))
+            wanted["cpu"] = [period, CgroupFile("cpu.cfs_quota_us", quota)]
         else:
-            wanted["cpu"] = [Setting("cpu.max", f"{quota} {_PERIOD_US}")]
+            wanted["cpu"] = [CgroupFile("cpu.max", f"{quota} {_PERIOD_US}")]
     if (processes := limits.get("processes")) is not None:
-        wanted["pids"] = [Setting("pids.max", str(int(processes)))]
+        wanted["pids"] = [CgroupFile("pids.max", str(int(processes)))]
     return wanted
 
 
@@ -338,7 +338,7 @@ def _hand_down(folder: str, controller: str) -> None:
         ) from None
 
 
-def _set(group: str, setting: Setting) -> None:
+def _set(group: str, setting: CgroupFile) -> None:
     file = f"{group}/{setting.file}"
     if setting.optional and not os.path.exists(file):
         return

@@ -745,7 +745,7 @@ def reach(
         with network_of(0) as netlink:
             without_ipv6(outside)
             if way_out is not None:
-                change = Change(outside, str(ipaddress.ip_interface(node_end).ip), through)
+                change = UplinkChange(outside, str(ipaddress.ip_interface(node_end).ip), through)
                 note["forwarding"] = change.note_forwarding(netlink)
                 _start_watch(change, detach)
             write_note(netlink, outside, {"playground": 1, "kind": "machine", **note})
@@ -848,7 +848,7 @@ insert rule ip filter FORWARD oifname "{outside}" counter accept
 """
 
 
-class Change:
+class UplinkChange:
     """What an uplink changes on the machine, made and undone in its network namespace.
 
     Forwarding is switched on for the uplink's own interface and for the ways out
@@ -951,7 +951,7 @@ def uplinks() -> set[str]:
 _WATCH = "@playground-uplink/"
 
 
-def _start_watch(change: Change, detach: bool) -> None:
+def _start_watch(change: UplinkChange, detach: bool) -> None:
     """Have a process undo the change when its interface has gone.
 
     It listens at a socket, whose connections end when all is as it was.  Where it
@@ -976,7 +976,7 @@ def _start_watch(change: Change, detach: bool) -> None:
                 os._exit(0)
 
 
-def _watch(change: Change, door: int, events: socket.socket) -> None:
+def _watch(change: UplinkChange, door: int, events: socket.socket) -> None:
     """Wait, with nothing open that anybody else could wait for, until the interface goes."""
     _let_go_but({door, events.fileno()})
     while _is_there(change.outside):
@@ -998,7 +998,7 @@ def release(outside: str, pid: int) -> None:
             with contextlib.suppress(ConnectionResetError):
                 door.recv(1)
         else:
-            Change(outside, "", []).undo()
+            UplinkChange(outside, "", []).undo()
     with contextlib.suppress(OSError), network_of(pid):  # it may have gone
         nft("delete table ip playground_uplink")
 

@@ -23,7 +23,7 @@ Container = str | int | Host | Router
 
 
 @dataclass(frozen=True)
-class Place:
+class OutsideNamespace:
     """A network namespace: of a process, as ``docker`` counts or else this machine.
 
     ``reaches_peers`` is whether its root may change every network that a link joins it
@@ -38,13 +38,13 @@ class Place:
     reaches_peers: bool = False
 
 
-def find_place(container: Container) -> Place:
+def find_place(container: Container) -> OutsideNamespace:
     if isinstance(container, bool) or not isinstance(container, (str, int, Machine)):
         raise BadArgument(
             f"{container!r} is no container: give a host that runs, a name, or a process id"
         )
     if isinstance(container, int):
-        return Place(f"process {container}", container, container)
+        return OutsideNamespace(f"process {container}", container, container)
     if isinstance(container, Machine):
         return find_host(container.running().lab.id, container.name)
     lab_name, slash, host = container.partition("/")
@@ -73,7 +73,7 @@ def find_place(container: Container) -> Place:
     )
 
 
-def find_host(lab: str, host: str) -> Place:
+def find_host(lab: str, host: str) -> OutsideNamespace:
     with closing(RunningLabs()) as labs:
         engine, record = labs.find(lab)
         for name in record.nodes:
@@ -86,10 +86,10 @@ def find_host(lab: str, host: str) -> Place:
         if is_docker(engine):
             place = on_docker(engine, name, handle, f"{record.id}.{name}")
             return replace(place, reaches_peers=True)
-        return Place(name, handle, find_nodes(record.id)[name][0])
+        return OutsideNamespace(name, handle, find_nodes(record.id)[name][0])
 
 
-def _docker_container(name: str) -> Place | None:
+def _docker_container(name: str) -> OutsideNamespace | None:
     """Look for a container of Docker's; None where there is no such one, or no Docker."""
     from playground.engines.docker.engine import DockerEngine
 
@@ -105,12 +105,12 @@ def is_docker(engine: Engine) -> bool:
     return not (engine.url or "").startswith("namespaces:")
 
 
-def on_docker(engine: Any, name: str, handle: str, container: str) -> Place:
+def on_docker(engine: Any, name: str, handle: str, container: str) -> OutsideNamespace:
     found = engine.container(container)
     if found is None:
         raise NoSuchNode(f"Docker runs no container {container}")
     identity, pid = found
-    return Place(name, handle, pid, None if _is_here(identity, pid) else engine)
+    return OutsideNamespace(name, handle, pid, None if _is_here(identity, pid) else engine)
 
 
 def _is_here(identity: str, pid: int) -> bool:
@@ -127,7 +127,7 @@ def _is_here(identity: str, pid: int) -> bool:
         return False
 
 
-def refuse_strangers(place: Place, trust_hosts: bool) -> None:
+def refuse_strangers(place: OutsideNamespace, trust_hosts: bool) -> None:
     """Raise `BadArgument` where a link with the machine would lay it open to a host."""
     if place.reaches_peers and not trust_hosts:
         raise BadArgument(
@@ -138,7 +138,7 @@ def refuse_strangers(place: Place, trust_hosts: bool) -> None:
         )
 
 
-def plumber_for(*places: Place) -> Plumber:
+def plumber_for(*places: OutsideNamespace) -> Plumber:
     engines = [place.docker for place in places]
     if not any(engines):
         return LocalPlumber()
@@ -150,7 +150,7 @@ def plumber_for(*places: Place) -> Plumber:
 
 
 @contextmanager
-def about(place: Place) -> Iterator[None]:
+def about(place: OutsideNamespace) -> Iterator[None]:
     """Say of which container an error is."""
     try:
         yield

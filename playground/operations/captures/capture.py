@@ -31,13 +31,13 @@ from playground.errors import (
     PlaygroundError,
 )
 from playground.model.arguments import LONGEST_S, is_number, is_whole, shown
-from playground.operations.captures.frames import Directory, Frame, Place
+from playground.operations.captures.frames import CapturePoint, Directory, Frame
 from playground.operations.captures.packets import Packets, in_time
 from playground.operations.connection.commands import kill
 from playground.operations.connection.handles import Agent, LabHandle, Process
 
 if TYPE_CHECKING:
-    from playground.operations.captures.dissect import Packet
+    from playground.operations.captures.dissect import CapturedPacket
     from playground.planning.plan_parts import InterfacePlan
 
 # As long as nobody says otherwise: no forgotten capture is to fill the memory.
@@ -81,7 +81,7 @@ class Capture(Packets):
     def __init__(
         self,
         agent: Agent,
-        places: Sequence[tuple[Place, Mapping[str, Any]]],
+        places: Sequence[tuple[CapturePoint, Mapping[str, Any]]],
         directory: Callable[[], Directory],
         *,
         filter: str = "",  # noqa: A002 - as tcpdump's users call it
@@ -282,7 +282,7 @@ class Capture(Packets):
 
     # -- as they come -------------------------------------------------------
 
-    def __iter__(self) -> Iterator[Packet]:
+    def __iter__(self) -> Iterator[CapturedPacket]:
         if not self.running:
             return super().__iter__()
         from playground.operations.captures.dissect import Dissector
@@ -391,7 +391,7 @@ def at_ends(
     places = []
     for end in ends:
         name = (end["node"], end["interface"])
-        places.append((Place(*name, segments.get(name, "")), end))
+        places.append((CapturePoint(*name, segments.get(name, "")), end))
     return Capture(agent, places, lambda: Directory.of(lab.running_plan()), **options)
 
 

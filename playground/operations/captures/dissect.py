@@ -1,4 +1,4 @@
-"""Frames made readable: `Packet`, and the `Dissector` that makes them.
+"""Frames made readable: `CapturedPacket`, and the `Dissector` that makes them.
 
 dpkt takes the headers apart.  Here is what goes over several packets of a conversation
 (relative sequence numbers, retransmissions, a TLS record in two segments) and the words,
@@ -20,7 +20,7 @@ from typing import Any
 import dpkt
 
 from playground.operations.captures import dns_words, protocol_words
-from playground.operations.captures.frames import RAW_IP, Frame, Place
+from playground.operations.captures.frames import RAW_IP, CapturePoint, Frame
 from playground.operations.captures.protocol_words import Tunnelled
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"
@@ -82,7 +82,7 @@ def _upper(data: bytes) -> tuple[int, bytes]:
     return protocol, data[at:end]
 
 
-def _decode(place: Place, data: bytes) -> Any:
+def _decode(place: CapturePoint, data: bytes) -> Any:
     if place.link_type != RAW_IP:
         return dpkt.ethernet.Ethernet(data)
     return (dpkt.ip6.IP6 if data[:1] >= b"\x60" else dpkt.ip.IP)(data)
@@ -96,7 +96,7 @@ class Seconds(float):
 
 
 @dataclass(slots=True, eq=False)
-class Packet:
+class CapturedPacket:
     """One packet, as it was seen at one place.
 
     The columns of a table come first.  ``time_s`` is since the capture's first packet, or
@@ -118,7 +118,7 @@ class Packet:
     length_bytes: int
     info: str
     frame: Frame = field(repr=False)
-    place: Place = field(repr=False)
+    place: CapturePoint = field(repr=False)
     source_mac: str = field(repr=False, default="")
     destination_mac: str = field(repr=False, default="")
     source_port: int | None = field(repr=False, default=None)
@@ -131,7 +131,7 @@ class Packet:
     mark: str = field(repr=False, default="")
     vlan: int | None = field(repr=False, default=None)
     app_info: str = field(repr=False, default="")
-    inner: Packet | None = field(repr=False, default=None)
+    inner: CapturedPacket | None = field(repr=False, default=None)
     _decoded: Any = field(repr=False, default=None)
 
     @property
@@ -205,7 +205,7 @@ class Dissector:
 
     """
 
-    def __init__(self, places: Sequence[Place], tunnels: int = _TUNNELS) -> None:
+    def __init__(self, places: Sequence[CapturePoint], tunnels: int = _TUNNELS) -> None:
         self._places = places
         # How many tunnels may be in each other, and who reads what is in each.
         self._tunnels = tunnels
@@ -217,13 +217,13 @@ class Dissector:
         self._first_seq: dict[tuple[Any, ...], int] = {}
         self._addresses: dict[bytes, str] = {}
 
-    def read(self, frame: Frame) -> Packet:
+    def read(self, frame: Frame) -> CapturedPacket:
         """Return the next packet."""
         if not self._count:
             self._first_ns = frame.time_ns
         self._count += 1
         place = self._places[frame.place]
-        packet = Packet(
+        packet = CapturedPacket(
             self._count,
             Seconds((frame.time_ns - self._first_ns) / 1e9),
             self._names[frame.place],
@@ -248,7 +248,7 @@ class Dissector:
 
     # -- the layers ---------------------------------------------------------
 
-    def _ethernet(self, packet: Packet, data: bytes) -> None:
+    def _ethernet(self, packet: CapturedPacket, data: bytes) -> None:
         packet.source = packet.source_mac = self._mac(data[6:12])
         packet.destination = packet.destination_mac = self._mac(data[:6])
         if data[12:14] == b"\x08\x00":
@@ -267,7 +267,7 @@ class Dissector:
         else:
             packet.protocol, packet.info = _other_frame(frame, data)
 
-    def _network(self, packet: Packet, data: bytes) -> None:
+    def _network(self, packet: CapturedPacket, data: bytes) -> None:
         four = data[:1] < b"\x60"
         if len(data) < (20 if four else 40):
             packet.protocol = "IPv4" if four else "IPv6"
@@ -304,7 +304,7 @@ class Dissector:
             with suppress(*_UNFIT):
                 self._carried(packet, protocol, payload)
 
-    def _carried(self, packet: Packet, protocol: int, payload: bytes) -> None:
+    def _carried(self, packet: CapturedPacket, protocol: int, payload: bytes) -> None:
         """Say what IP carries where that is neither TCP nor UDP nor ICMP."""
         if protocol == 2:
             packet.protocol, packet.info = protocol_words.igmp(payload)
@@ -319,7 +319,7 @@ class Dissector:
         elif protocol == 47:
             self._tunnel(packet, protocol_words.gre(payload))
 
-    def _udp(self, packet: Packet, udp: Any) -> None:
+    def _udp(self, packet: CapturedPacket, udp: Any) -> None:
         _udp(packet, udp)
         if udp.dport in _VXLAN_PORTS and packet.payload:
             with suppress(*_UNFIT):
@@ -327,7 +327,7 @@ class Dissector:
                 self._tunnel(packet, protocol_words.vxlan(packet.payload))
                 packet.app_info = packet.info
 
-    def _tunnel(self, packet: Packet, tunnel: Tunnelled) -> None:
+    def _tunnel(self, packet: CapturedPacket, tunnel: Tunnelled) -> None:
         """Say what is in a tunnel's packet, as if that had been captured by itself."""
         if tunnel.inside not in ("ip", "frame") or not self._tunnels:
             said = f"{tunnel.inside}, {len(tunnel.data)} bytes"
@@ -347,7 +347,7 @@ class Dissector:
             said = f"{inner.protocol} {inner.source} → {inner.destination} {inner.info}"
         packet.info = f"{tunnel.title}: {said}" if tunnel.title else said
 
-    def _tcp(self, packet: Packet, tcp: Any) -> None:
+    def _tcp(self, packet: CapturedPacket, tcp: Any) -> None:
         flags = tcp.flags & 0x3F
         payload = packet.payload = bytes(tcp.data)
         # What a capture cut off was sent all the same: the IP header knows.
@@ -498,7 +498,7 @@ _LINES = {21: "FTP", 25: "SMTP", 587: "SMTP", 110: "POP", 143: "IMAP"}
 _METHODS = (b"GET ", b"POST ", b"PUT ", b"HEAD ", b"DELETE ", b"OPTIONS ", b"PATCH ", b"CONNECT ")
 
 
-def _stream(packet: Packet, payload: bytes, mine: _Direction) -> None:
+def _stream(packet: CapturedPacket, payload: bytes, mine: _Direction) -> None:
     ports = (packet.source_port, packet.destination_port)
     if mine.more or (payload[0] in dpkt.ssl.RECORD_TYPES and payload[1:2] == b"\x03"):
         _tls(packet, payload, mine)
@@ -545,7 +545,7 @@ def _telnet(payload: bytes) -> str:
     return f"data {text!r}"
 
 
-def _tls(packet: Packet, payload: bytes, mine: _Direction) -> None:
+def _tls(packet: CapturedPacket, payload: bytes, mine: _Direction) -> None:
     """Name the TLS records of a segment; one that is not complete is named where it ends."""
     names: list[str] = []
     packet.protocol = "TLS"
@@ -651,7 +651,7 @@ _UDP_NAMES = {
 _VXLAN_PORTS = (4789, 8472)
 
 
-def _udp(packet: Packet, udp: Any) -> None:
+def _udp(packet: CapturedPacket, udp: Any) -> None:
     packet.transport = "UDP"
     packet.source_port, packet.destination_port = udp.sport, udp.dport
     payload = packet.payload = bytes(udp.data)

@@ -22,7 +22,7 @@ _NO_MAC = "00:00:00:00:00:00"
 
 
 @dataclass(frozen=True)
-class Place:
+class CapturePoint:
     """Where frames were seen: an interface of a machine; ``segment`` is its network."""
 
     node: str

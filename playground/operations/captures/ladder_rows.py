@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 
 import dpkt
 
-from playground.operations.captures.dissect import BROADCAST, Packet
-from playground.operations.captures.frames import Directory, Place
+from playground.operations.captures.dissect import BROADCAST, CapturedPacket
+from playground.operations.captures.frames import CapturePoint, Directory
 
 # To everybody on the segment.
 EVERYBODY = "*"
@@ -49,8 +49,8 @@ class Rung:
 
 
 def rungs(
-    packets: Sequence[Packet],
-    places: Sequence[Place],
+    packets: Sequence[CapturedPacket],
+    places: Sequence[CapturePoint],
     directory: Directory,
     *,
     hops: bool,
@@ -83,7 +83,7 @@ def rungs(
 # -- seen at one place -------------------------------------------------------
 
 
-def _between_ends(packet: Packet, directory: Directory) -> Rung:
+def _between_ends(packet: CapturedPacket, directory: Directory) -> Rung:
     segment = packet.place.segment
     if packet.place.interface == "lo":
         return _rung(packet, (packet.place.node, packet.place.node))
@@ -100,7 +100,7 @@ def _between_ends(packet: Packet, directory: Directory) -> Rung:
     return _rung(packet, (source, destination))
 
 
-def _sender(packet: Packet, directory: Directory) -> str:
+def _sender(packet: CapturedPacket, directory: Directory) -> str:
     owner = directory.owner(packet.source_mac)
     if packet.source == packet.source_mac or packet.source in ("0.0.0.0", "::"):
         return owner.node if owner else packet.source_mac
@@ -108,7 +108,7 @@ def _sender(packet: Packet, directory: Directory) -> str:
     return node or packet.source
 
 
-def _is_for_many(packet: Packet) -> bool:
+def _is_for_many(packet: CapturedPacket) -> bool:
     """Whether it is a broadcast or a multicast: the lowest bit of the first byte."""
     return bool(packet.destination_mac) and int(packet.destination_mac[:2], 16) & 1 == 1
 
@@ -117,7 +117,7 @@ def _ip(packed: bytes) -> str:
     return ".".join(map(str, packed))
 
 
-def _rung(packet: Packet, path: tuple[str, ...], **more: object) -> Rung:
+def _rung(packet: CapturedPacket, path: tuple[str, ...], **more: object) -> Rung:
     title, detail = _words(packet)
     if packet.vlan is not None:
         detail = f"{detail}, VLAN {packet.vlan}" if detail else f"VLAN {packet.vlan}"
@@ -135,7 +135,7 @@ def _rung(packet: Packet, path: tuple[str, ...], **more: object) -> Rung:
     return Rung(**(values | more))  # type: ignore[arg-type]
 
 
-def _words(packet: Packet) -> tuple[str, str]:
+def _words(packet: CapturedPacket) -> tuple[str, str]:
     """Return what stands above an arrow, and below it."""
     ports = f"{packet.source_port} → {packet.destination_port}"
     if packet.transport == "TCP":
@@ -167,7 +167,7 @@ def _words(packet: Packet) -> tuple[str, str]:
 class _Hop:
     """One frame on one segment: from a machine to another, or to all."""
 
-    packet: Packet
+    packet: CapturedPacket
     sender: str
     receiver: str | None  # None: for many
     heard: list[str] = field(default_factory=list)
@@ -177,7 +177,7 @@ class _Hop:
         return self.receiver in self.heard
 
 
-def _hops(packets: Iterable[Packet], directory: Directory) -> Iterator[_Hop]:
+def _hops(packets: Iterable[CapturedPacket], directory: Directory) -> Iterator[_Hop]:
     """Join the frame that left with the same one that came; in the order of leaving."""
     hops: list[_Hop] = []
     alike: dict[bytes, list[_Hop]] = {}
@@ -209,7 +209,7 @@ def _hops(packets: Iterable[Packet], directory: Directory) -> Iterator[_Hop]:
     return iter(hops)
 
 
-def _receiver(packet: Packet, directory: Directory) -> str | None:
+def _receiver(packet: CapturedPacket, directory: Directory) -> str | None:
     if _is_for_many(packet):
         return None
     if owner := directory.owner(packet.destination_mac):
@@ -225,7 +225,7 @@ class _Way:
 
     hops: list[_Hop]
 
-    def rung(self, places: Sequence[Place], directory: Directory, lossless: bool) -> Rung:
+    def rung(self, places: Sequence[CapturePoint], directory: Directory, lossless: bool) -> Rung:
         first, last = self.hops[0], self.hops[-1]
         if last.receiver is None:
             heard = tuple(name for name in directory.nodes if name in last.heard)
@@ -262,7 +262,9 @@ class _Way:
                 yield after.sender, f"data becomes {after.packet.app_info or 'other'}"
 
 
-def _is_watched(packet: Packet, places: Sequence[Place], directory: Directory) -> bool:
+def _is_watched(
+    packet: CapturedPacket, places: Sequence[CapturePoint], directory: Directory
+) -> bool:
     """Whether the interface that a packet is for is one of those captured at."""
     owner = directory.owner(packet.destination_mac)
     if owner is None:
@@ -271,14 +273,14 @@ def _is_watched(packet: Packet, places: Sequence[Place], directory: Directory) -
     return any((place.node, place.interface) == (owner.node, wire) for place in places)
 
 
-def _is_for_another(packet: Packet, node: str, directory: Directory) -> bool:
+def _is_for_another(packet: CapturedPacket, node: str, directory: Directory) -> bool:
     """Whether a packet that came to a router is for a machine that is known, and not this."""
     destination = directory.node(packet.destination, packet.place.segment)
     own = packet.destination in directory.addresses(node)
     return packet.network is not None and destination is not None and not own
 
 
-def _end(packet: Packet, what: str) -> tuple[str, ...]:
+def _end(packet: CapturedPacket, what: str) -> tuple[str, ...]:
     port = getattr(packet, f"{what}_port")
     return getattr(packet, what), "" if port is None else str(port)
 
@@ -317,7 +319,7 @@ def _join(hops: Iterable[_Hop], directory: Directory) -> list[_Way]:
     return ways
 
 
-def _signs(packet: Packet) -> Iterator[Hashable]:
+def _signs(packet: CapturedPacket) -> Iterator[Hashable]:
     """Yield by what a packet is known again behind a router, the surest first."""
     content = _content(packet)
     if content is None:
@@ -331,7 +333,7 @@ def _signs(packet: Packet) -> Iterator[Hashable]:
         yield number, packet.flags, "from", packet.source, packet.source_port
 
 
-def _content(packet: Packet) -> Hashable:
+def _content(packet: CapturedPacket) -> Hashable:
     """Return what routers and NAT leave as it is; None for what they do not forward."""
     ip = packet.network
     if not isinstance(ip, (dpkt.ip.IP, dpkt.ip6.IP6)):

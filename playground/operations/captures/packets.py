@@ -17,17 +17,17 @@ from typing import TYPE_CHECKING, Any, overload
 from playground.display.tables import Table, Tabular, html_table
 from playground.display.user_files import write_file
 from playground.errors import BadArgument, PlaygroundError
-from playground.operations.captures.frames import RAW_IP, Directory, Frame, Place
+from playground.operations.captures.frames import RAW_IP, CapturePoint, Directory, Frame
 
 if TYPE_CHECKING:
     import os
 
-    from playground.operations.captures.dissect import Packet
+    from playground.operations.captures.dissect import CapturedPacket
     from playground.operations.captures.ladder import Ladder
     from playground.operations.captures.tcp_streams import Stream
 
 
-class Packets(Tabular, Sequence["Packet"]):
+class Packets(Tabular, Sequence["CapturedPacket"]):
     """Packets in the order of their times; an index gives one, a slice `Packets` again.
 
     ``directory`` gives machines their names in a `ladder`.
@@ -36,7 +36,7 @@ class Packets(Tabular, Sequence["Packet"]):
 
     def __init__(
         self,
-        places: Sequence[Place],
+        places: Sequence[CapturePoint],
         frames: Iterable[Frame] = (),
         directory: Directory | None = None,
         dropped: Sequence[int] = (),
@@ -45,13 +45,13 @@ class Packets(Tabular, Sequence["Packet"]):
         self._frames = list(frames)
         self._directory = directory or Directory()
         self._dropped = list(dropped) or [0] * len(self._places)
-        self._decoded: list[Packet] = []
+        self._decoded: list[CapturedPacket] = []
         self._sorted: list[Frame] = []
 
     # -- what there is ------------------------------------------------------
 
     @property
-    def places(self) -> tuple[Place, ...]:
+    def places(self) -> tuple[CapturePoint, ...]:
         """The interfaces at which was captured."""
         return self._places
 
@@ -73,18 +73,18 @@ class Packets(Tabular, Sequence["Packet"]):
         return len(self._frames)
 
     @overload
-    def __getitem__(self, index: int) -> Packet: ...
+    def __getitem__(self, index: int) -> CapturedPacket: ...
     @overload
     def __getitem__(self, index: slice) -> Packets: ...
-    def __getitem__(self, index: int | slice) -> Packet | Packets:
+    def __getitem__(self, index: int | slice) -> CapturedPacket | Packets:
         if isinstance(index, slice):
             return self._some(self._all()[index])
         return self._all()[index]
 
-    def __iter__(self) -> Iterator[Packet]:
+    def __iter__(self) -> Iterator[CapturedPacket]:
         return iter([*self._all()])
 
-    def only(self, wanted: Callable[[Packet], bool] | str) -> Packets:
+    def only(self, wanted: Callable[[CapturedPacket], bool] | str) -> Packets:
         """Return those of a protocol, or for which a function is true.
 
         >>> packets.only("DNS")
@@ -100,7 +100,7 @@ class Packets(Tabular, Sequence["Packet"]):
 
     # -- what they look like ------------------------------------------------
 
-    def table(self) -> Table[Packet]:
+    def table(self) -> Table[CapturedPacket]:
         """Return a row a packet, with the columns of Wireshark's list.
 
         >>> packets.table()
@@ -260,7 +260,7 @@ class Packets(Tabular, Sequence["Packet"]):
     def _as_they_come(self) -> Iterator[Frame]:
         return iter(self._in_order())
 
-    def _all(self) -> list[Packet]:
+    def _all(self) -> list[CapturedPacket]:
         frames = self._in_order()
         if len(self._decoded) != len(frames):
             from playground.operations.captures.dissect import Dissector
@@ -269,7 +269,7 @@ class Packets(Tabular, Sequence["Packet"]):
             self._decoded = [read(frame) for frame in frames]
         return self._decoded
 
-    def _some(self, packets: list[Packet]) -> Packets:
+    def _some(self, packets: list[CapturedPacket]) -> Packets:
         """Return a part, whose packets stay as they were read among all."""
         frames = [packet.frame for packet in packets]
         part = Packets(self._places, frames, self._directory, self._dropped)

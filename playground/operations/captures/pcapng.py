@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 
-from playground.operations.captures.frames import Frame, Place
+from playground.operations.captures.frames import CapturePoint, Frame
 
 _SECTION = 0x0A0D0D0A
 _INTERFACE = 1
@@ -26,7 +26,7 @@ _INBOUND, _OUTBOUND = 1, 2
 
 
 def write_pcapng(
-    places: Sequence[Place], frames: Iterable[Frame], dropped: Sequence[int] = ()
+    places: Sequence[CapturePoint], frames: Iterable[Frame], dropped: Sequence[int] = ()
 ) -> Iterator[bytes]:
     """Yield the bytes of a pcapng file.
 

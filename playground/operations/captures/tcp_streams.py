@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from playground.operations.captures.dissect import Packet
+from playground.operations.captures.dissect import CapturedPacket
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +54,7 @@ class Stream:
         return "\n".join(lines)
 
 
-def follow(packets: Iterable[Packet]) -> Iterator[Stream]:
+def follow(packets: Iterable[CapturedPacket]) -> Iterator[Stream]:
     """Yield the TCP connections among packets, in the order in which they began.
 
     One that was seen at several places is taken from the first of them.  Where NAT
@@ -93,7 +93,7 @@ class _Connection:
         self.turns: list[tuple[bool, list[bytes]]] = []
         self.halves = {True: _Half(), False: _Half()}
 
-    def take(self, packet: Packet, from_client: bool) -> None:
+    def take(self, packet: CapturedPacket, from_client: bool) -> None:
         self.ended = self.ended or "FIN" in packet.flags or "RST" in packet.flags
         if packet.payload and packet.seq is not None:
             for data in self.halves[from_client].take(packet.seq, packet.payload):

@@ -1,7 +1,7 @@
 """The client of the agent, over any line of bytes.
 
 `Client` speaks the protocol that the docstring of `playground.agent` lays down.
-It knows nothing of containers: what carries the bytes is a `Channel`, from the
+It knows nothing of containers: what carries the bytes is a `ByteLine`, from the
 engine, or a `SubprocessChannel` where the agent is a process of this machine.
 
 """
@@ -43,7 +43,7 @@ CREDIT_BYTES = 1 << 20
 KILL_LIMIT_S = 10.0
 
 
-class Channel(Protocol):
+class ByteLine(Protocol):
     """A line of bytes to an agent; reading blocks, ``b""`` is its end.
 
     A channel may also have ``stderr_tail() -> str``: what the agent printed last, and
@@ -103,13 +103,13 @@ class Client:
 
     """
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: ByteLine) -> None:
         self._channel = channel
         self._lock = threading.Lock()
         self._writing = threading.Lock()
         self._socket_line_making = threading.Lock()
         self._pending: dict[int, _Pending] = {}
-        self._processes: dict[int, Process] = {}
+        self._processes: dict[int, AgentProcess] = {}
         self._count = 0
         self._gone: AgentGone | None = None
         self._closed = False
@@ -181,7 +181,7 @@ class Client:
         tty: tuple[int, int] | None = None,
         merge_stderr: bool = False,
         limit_s: float | None = None,
-    ) -> Process:
+    ) -> AgentProcess:
         """Start a command in the container whose first process is ``pid``.
 
         Returns when the command runs.  Raises `AgentError` when it cannot be
@@ -204,18 +204,18 @@ class Client:
         }
         return self.start_job("spawn", **args)
 
-    def start_job(self, op: str, /, **args: Any) -> Process:
+    def start_job(self, op: str, /, **args: Any) -> AgentProcess:
         """Carry out an operation that starts a job, such as ``spawn``; return the job.
 
         Raises as `call`.
 
         """
-        made: list[Process] = []
+        made: list[AgentProcess] = []
 
         def adopt(result: Any) -> None:
             # In the reader's thread: the events that follow find the process.
             if not isinstance(result, AgentError):
-                process = Process(self, result["job"], result["pid"])
+                process = AgentProcess(self, result["job"], result["pid"])
                 made.append(process)
                 with self._lock:
                     self._processes[process.job] = process
@@ -383,7 +383,7 @@ class Client:
             process._lost(gone)
 
 
-class Process:
+class AgentProcess:
     """A command that runs on a node; made by `Client.spawn`.
 
     Reading is for one thread a stream; all else may be called from any thread.

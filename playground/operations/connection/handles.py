@@ -20,6 +20,7 @@ from playground.errors import AgentError, AgentGone
 
 if TYPE_CHECKING:
     from playground.model.impairment import Impairment
+    from playground.model.services import ServiceRow
     from playground.planning.plan import NodePlan, Plan
     from playground.planning.plan_parts import SwitchPlan, WirePlan
 
@@ -213,41 +214,6 @@ class LabHandle(Protocol):
         """Take into the running lab's plan what was changed in the kernel already."""
 
 
-class Probe(Protocol):
-    """A question that a service answers when it is ready."""
-
-    @property
-    def port(self) -> int: ...
-
-    @property
-    def protocol(self) -> str: ...
-
-    @property
-    def tls(self) -> bool: ...
-
-    @property
-    def send(self) -> bytes | None: ...
-
-    @property
-    def expect(self) -> Any: ...
-
-
-class ServiceRow(Protocol):
-    """A row of `model.services.SERVICES`, as far as it is needed here."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def programs(self) -> tuple[str, ...]: ...
-
-    @property
-    def probes(self) -> Sequence[Probe]: ...
-
-    @property
-    def logs(self) -> tuple[str, ...]: ...
-
-
 @dataclass
 class LiveNode:
     """The handle by which a running node is reached.
@@ -272,7 +238,7 @@ class LiveNode:
     jobs: deque[Any] = field(default_factory=lambda: deque(maxlen=_JOBS_KNOWN))
 
 
-class Plumbing(Protocol):
+class LinkRequests(Protocol):
     """What the links of one running lab are made of, in the words of the agent's requests."""
 
     @property
@@ -296,7 +262,7 @@ class LiveWire:
     agent: Agent
     lab: LabHandle
     wire: WirePlan
-    plumbing: Plumbing
+    plumbing: LinkRequests
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     @property

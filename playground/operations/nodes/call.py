@@ -256,7 +256,7 @@ class _Conversation:
         self._deadline = deadline
         self._limit_bytes = limit_bytes
         self._buffer = bytearray()
-        self._streams = {"o": Echo(sys.stdout), "e": Echo(sys.stderr)}
+        self._streams = {"o": StreamCopy(sys.stdout), "e": StreamCopy(sys.stderr)}
 
     @property
     def printed(self) -> tuple[bytes, bytes]:
@@ -297,7 +297,7 @@ class _Conversation:
 _KEPT_BYTES = 1 << 20
 
 
-class Echo:
+class StreamCopy:
     """Shows bytes on a text stream of ours, and keeps the last of them."""
 
     def __init__(self, stream: TextIO) -> None:

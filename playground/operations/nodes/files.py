@@ -162,7 +162,7 @@ def put(node: Node, local: str | os.PathLike[str], remote: str, *, timeout_s: fl
     try:
         try:
             with tarfile.open(
-                fileobj=_Sender(process, deadline),
+                fileobj=_InputWriter(process, deadline),
                 mode="w|",
                 format=tarfile.PAX_FORMAT,
                 bufsize=_PIECE_BYTES,
@@ -219,7 +219,7 @@ def _owned_by_root(member: tarfile.TarInfo) -> tarfile.TarInfo:
     return member
 
 
-class _Sender(io.RawIOBase):
+class _InputWriter(io.RawIOBase):
     """The writing end of a process's input, as tarfile wants it."""
 
     def __init__(self, process: Process, deadline: float | None) -> None:

@@ -20,9 +20,7 @@ from playground.operations.connection.handles import (
     LabHandle,
     LiveNode,
     Node,
-    Probe,
     Process,
-    ServiceRow,
 )
 from playground.operations.connection.results import Hop, Ping, Result, Traceroute
 from playground.operations.nodes import ping as probing
@@ -58,10 +56,8 @@ __all__ = [
     "Node",
     "NodeOperations",
     "Ping",
-    "Probe",
     "Process",
     "Result",
-    "ServiceRow",
     "Traceroute",
 ]
 

@@ -17,8 +17,9 @@ from playground.errors import (
     PlaygroundError,
     UnknownName,
 )
+from playground.model.services import ServiceRow
 from playground.operations.connection.commands import run
-from playground.operations.connection.handles import Node, ServiceRow
+from playground.operations.connection.handles import Node
 
 # Where the agent's `boot` has runit watch the programs.
 _SERVICE_DIRECTORY = "/run/service"

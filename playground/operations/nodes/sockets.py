@@ -52,20 +52,20 @@ _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 # -- Blocks ------------------------------------------------------------------
 
 
-class _Block:
+class _SocketsBlock:
     """One ``with node.sockets():`` under way; ``outer`` is the block around it."""
 
-    def __init__(self, node: Node, outer: _Block | None) -> None:
+    def __init__(self, node: Node, outer: _SocketsBlock | None) -> None:
         self.node = node
         self.outer = outer
         self.names = _Names(node)
         self.ended = False
 
 
-_entered: ContextVar[_Block | None] = ContextVar("playground_sockets", default=None)
+_entered: ContextVar[_SocketsBlock | None] = ContextVar("playground_sockets", default=None)
 
 
-def _current() -> _Block | None:
+def _current() -> _SocketsBlock | None:
     """The innermost block that this thread or task is in, of those that have not ended."""
     block = _entered.get()
     while block is not None and block.ended:
@@ -77,7 +77,7 @@ def _current() -> _Block | None:
 def sockets(node: Node) -> Iterator[Node]:
     """Have all sockets made in a block live on a node; see `NodeOperations.sockets`."""
     _ready(node)
-    block = _Block(node, _current())
+    block = _SocketsBlock(node, _current())
     with _changed():
         before = _entered.get()
         _entered.set(block)

@@ -170,13 +170,13 @@ def _explained(
 def _any_key_of_the_lab() -> Any:
     import paramiko
 
-    class Policy(paramiko.MissingHostKeyPolicy):  # type: ignore[misc]
+    class AnyHostKey(paramiko.MissingHostKeyPolicy):  # type: ignore[misc]
         """Accept the key of whoever answers: all of them are in the lab."""
 
         def missing_host_key(self, client: Any, hostname: str, key: Any) -> None:
             return
 
-    return Policy()
+    return AnyHostKey()
 
 
 class _Wire:

@@ -192,7 +192,7 @@ def _distances(neighbours: Sequence[Sequence[int]], start: int) -> dict[int, int
 
 
 @dataclass(frozen=True)
-class _Block:
+class _CardBlock:
     """A card and the leaves below it, in pairs of columns with an aisle in each, as one box.
 
     ``places`` are the middles of leaves from the block's corner.  Lines go down the
@@ -213,7 +213,7 @@ class _Block:
         return _straight([parent, (parent[0], across), (aisle, across), (aisle, leaf[1]), leaf])
 
 
-def _blocks(graph: _Graph) -> Iterator[tuple[int, _Block]]:
+def _blocks(graph: _Graph) -> Iterator[tuple[int, _CardBlock]]:
     """Yield the cards whose leaves are put together, each with its block."""
     labelled = {
         end
@@ -241,7 +241,10 @@ def _blocks(graph: _Graph) -> Iterator[tuple[int, _Block]]:
                 head + _GAP_PX + tall * row + (tall - _GAP_PX / 2) / 2,
             )
         rows = math.ceil(len(leaves) / (2 * pairs))
-        yield parent, _Block((width, head + _GAP_PX + tall * rows), head, places, tuple(middles))
+        yield (
+            parent,
+            _CardBlock((width, head + _GAP_PX + tall * rows), head, places, tuple(middles)),
+        )
 
 
 def _straight(points: Sequence[Point]) -> list[Point]:

@@ -13,8 +13,8 @@ import pytest
 
 from playground.engines.namespaces import cgroups
 from playground.engines.namespaces.cgroups import (
+    CgroupFile,
     Hierarchy,
-    Setting,
     find_points,
     lacking,
     own_folders,
@@ -146,22 +146,22 @@ def test_the_way_down_to_ones_own_group(
 def test_limits_for_version_1() -> None:
     assert settings({"memory_mb": 1024, "cpus": 0.5, "processes": 100}, 1) == {
         "memory": [
-            Setting("memory.limit_in_bytes", str(GIB)),
-            Setting("memory.memsw.limit_in_bytes", str(GIB), optional=True),
+            CgroupFile("memory.limit_in_bytes", str(GIB)),
+            CgroupFile("memory.memsw.limit_in_bytes", str(GIB), optional=True),
         ],
-        "cpu": [Setting("cpu.cfs_period_us", "100000"), Setting("cpu.cfs_quota_us", "50000")],
-        "pids": [Setting("pids.max", "100")],
+        "cpu": [CgroupFile("cpu.cfs_period_us", "100000"), CgroupFile("cpu.cfs_quota_us", "50000")],
+        "pids": [CgroupFile("pids.max", "100")],
     }
 
 
 def test_limits_for_version_2() -> None:
     assert settings({"memory_mb": 1024, "cpus": 2.0, "processes": 100}, 2) == {
         "memory": [
-            Setting("memory.max", str(GIB)),
-            Setting("memory.swap.max", "0", optional=True),
+            CgroupFile("memory.max", str(GIB)),
+            CgroupFile("memory.swap.max", "0", optional=True),
         ],
-        "cpu": [Setting("cpu.max", "200000 100000")],
-        "pids": [Setting("pids.max", "100")],
+        "cpu": [CgroupFile("cpu.max", "200000 100000")],
+        "pids": [CgroupFile("pids.max", "100")],
     }
 
 
@@ -172,7 +172,7 @@ def test_what_was_not_said_is_not_limited(version: int) -> None:
 
 
 def test_the_least_of_a_processor_is_what_the_kernel_takes() -> None:
-    assert settings({"cpus": 0.001}, 2) == {"cpu": [Setting("cpu.max", "1000 100000")]}
+    assert settings({"cpus": 0.001}, 2) == {"cpu": [CgroupFile("cpu.max", "1000 100000")]}
 
 
 def test_a_machine_that_lacks_a_controller_is_told_of() -> None:

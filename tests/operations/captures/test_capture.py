@@ -20,7 +20,7 @@ from playground.engines.seam import Engine
 from playground.errors import BadArgument, NotReady, NotRunning, TopologyError
 from playground.lab.lab import Lab
 from playground.operations.captures.capture import Capture, block_reader, with_addresses
-from playground.operations.captures.frames import Directory, Place
+from playground.operations.captures.frames import CapturePoint, Directory
 from playground.operations.connection.client import Client
 from playground.operations.connection.commands import Job
 from playground.operations.network import Host, Link, Router, Switch
@@ -303,7 +303,7 @@ def test_what_the_kernel_had_to_drop_is_counted() -> None:
         nodes = [node(h1.pid, "10.0.0.1/24"), node(h2.pid, "10.0.0.2/24")]
         agent.call("network", nodes=nodes)
         held = Held(agent)
-        place = Place("h1", "eth0")
+        place = CapturePoint("h1", "eth0")
         request = {"pid": h1.pid, "interface": "eth0"}
         capture = Capture(held, [(place, request)], Directory, filter="udp port 9")
         capture.start()
@@ -345,7 +345,7 @@ def test_a_vlan_tag_is_in_the_frame_and_a_filter_finds_it() -> None:
         agent.call("wire", bridges=[], veths=[veth(end(h1.pid, "eth0"), end(h2.pid, "eth0"))])
         nodes = [node(h1.pid, "10.0.0.1/24"), node(h2.pid, "10.0.0.2/24")]
         agent.call("network", nodes=nodes)
-        place = (Place("h2", "eth0"), {"pid": h2.pid, "interface": "eth0"})
+        place = (CapturePoint("h2", "eth0"), {"pid": h2.pid, "interface": "eth0"})
         tagged = b"\xff" * 6 + b"\x02" + bytes(5) + b"\x81\x00\x00\x0a\x08\x00" + bytes(46)
         with in_network(h1.pid):
             line = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
@@ -367,7 +367,7 @@ def test_an_interface_without_ethernet_is_captured_too() -> None:
         try:
             nodes = [node(h1.pid, "10.0.0.1/24", interface="tun0")]
             agent.call("network", nodes=nodes)
-            place = (Place("h1", "tun0"), {"pid": h1.pid, "interface": "tun0"})
+            place = (CapturePoint("h1", "tun0"), {"pid": h1.pid, "interface": "tun0"})
             with Capture(agent, [place], Directory, filter="udp port 9 or arp") as packets:
                 flood(h1.pid, 2, 100)
         finally:
@@ -386,7 +386,7 @@ def test_an_interface_that_is_down_is_waited_for_and_captured_again() -> None:
         nodes = [node(h1.pid, "10.0.0.1/24"), node(h2.pid, "10.0.0.2/24")]
         agent.call("network", nodes=nodes)
         before = signal.getsignal(signal.SIGTERM)
-        here = captures.Capture([{"pid": h2.pid, "interface": "eth0"}], "", 1 << 16)
+        here = captures.Recorder([{"pid": h2.pid, "interface": "eth0"}], "", 1 << 16)
         out = os.open("/dev/null", os.O_WRONLY)
         try:
             agent.call("link", ends=ends, up=False)
@@ -406,7 +406,7 @@ def test_an_interface_that_is_down_is_waited_for_and_captured_again() -> None:
 @needs_root
 def test_a_capture_that_was_killed_says_so() -> None:
     with Namespaces("h1") as h1, connect() as agent:
-        place = (Place("h1", "lo"), {"pid": h1.pid, "interface": "lo"})
+        place = (CapturePoint("h1", "lo"), {"pid": h1.pid, "interface": "lo"})
         packets = Capture(agent, [place], Directory).start()
         assert packets._process is not None
         packets._process.signal(signal.SIGKILL)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from playground.operations.captures.frames import RAW_IP, Frame, Place
+from playground.operations.captures.frames import RAW_IP, CapturePoint, Frame
 from playground.operations.captures.packets import Packets
 from playground.operations.captures.protocol_words import BY_PORT
 from tests.made import H1, MACS, MODEM_IN, WWW, arp, captured, ethernet, handshake, ip, tcp, udp
@@ -203,7 +203,10 @@ def test_ipv6_a_tag_and_a_fragment_are_told() -> None:
 
 
 def test_what_is_no_ethernet_and_what_is_cut_is_told() -> None:
-    place, frame = Place("h1", "wg0", link_type=RAW_IP), Frame(0, 0, True, 40, tcp("S", 1)[14:])
+    place, frame = (
+        CapturePoint("h1", "wg0", link_type=RAW_IP),
+        Frame(0, 0, True, 40, tcp("S", 1)[14:]),
+    )
     bare = Packets([place], [frame])
     assert bare[0].info.startswith("40000 → 80 [SYN]")
     cut = captured([tcp("S", 1)[:20], b"\x01\x02"])
@@ -214,7 +217,7 @@ def test_what_is_no_ethernet_and_what_is_cut_is_told() -> None:
 
 def test_the_length_of_what_was_cut_is_that_on_the_wire() -> None:
     whole = tcp("PA", 1, 1, b"x" * 1000, port=9)
-    (packet,) = Packets([Place("h1", "eth0")], [Frame(0, 0, True, len(whole), whole[:100])])
+    (packet,) = Packets([CapturePoint("h1", "eth0")], [Frame(0, 0, True, len(whole), whole[:100])])
     assert "Len=1000" in packet.info
 
 

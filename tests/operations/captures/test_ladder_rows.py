@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import dpkt
 
-from playground.operations.captures.frames import Frame, Place
+from playground.operations.captures.frames import CapturePoint, Frame
 from playground.operations.captures.ladder_rows import EVERYBODY, Rung, rungs
 from playground.operations.captures.packets import Packets
 from tests.made import (
@@ -46,7 +46,7 @@ def outside(number: int) -> bytes:
     return request(number, MODEM_OUT, WWW, (MODEM_OUT, WWW), ttl=63)
 
 
-def seen(*frames: tuple[int, bool, bytes], places: Sequence[Place] = PLACES) -> list[Rung]:
+def seen(*frames: tuple[int, bool, bytes], places: Sequence[CapturePoint] = PLACES) -> list[Rung]:
     """The rungs of frames that were seen (at a place, leaving or not), 1 ms apart."""
     packets = Packets(
         places,
@@ -202,7 +202,7 @@ def test_a_packet_for_a_router_itself_does_not_stop_there() -> None:
 
 def test_a_broadcast_tells_who_heard_it_and_a_switchs_guess_does_not_count() -> None:
     asked = arp(1, H1, MODEM_IN, to=EVERYONE)
-    h2 = Place("h2", "eth0", "home")
+    h2 = CapturePoint("h2", "eth0", "home")
     other = replace(DIRECTORY.owners[0], node="h2", mac="02:00:00:00:00:12", addresses=())
     directory = replace(DIRECTORY, owners=(*DIRECTORY.owners, other))
     frames = [
@@ -227,7 +227,7 @@ def test_what_a_stranger_sent_is_seen_where_it_arrives() -> None:
 
 
 def test_loopback_is_drawn_once() -> None:
-    lo = Place("h1", "lo")
+    lo = CapturePoint("h1", "lo")
     data = ethernet(ip(dpkt.icmp.ICMP(type=8, data=dpkt.icmp.ICMP.Echo()), "127.0.0.1"))
     packets = Packets([lo], [Frame(0, 0, True, 60, data), Frame(1, 0, False, 60, data)])
     (rung,) = rungs(list(packets), [lo], DIRECTORY, hops=False)

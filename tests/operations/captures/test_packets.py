@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from playground.errors import PlaygroundError
-from playground.operations.captures.frames import RAW_IP, Frame, Place
+from playground.operations.captures.frames import RAW_IP, CapturePoint, Frame
 from playground.operations.captures.packets import Packets
 from tests.made import DIRECTORY, PLACES, captured, handshake, tcp
 
@@ -69,7 +69,7 @@ def test_scapy_reads_both_versions_of_bare_ip() -> None:
     segment = handshake()[0][14:]
     six = b"\x60" + bytes(3) + b"\0\4\x3b\x40" + bytes(31) + b"\1" + b"data"
     frames = [Frame(number, 0, True, len(data), data) for number, data in enumerate([segment, six])]
-    found = Packets([Place("h1", "tun0", link_type=RAW_IP)], frames).scapy()
+    found = Packets([CapturePoint("h1", "tun0", link_type=RAW_IP)], frames).scapy()
     assert [packet.name for packet in found] == ["IP", "IPv6"]
 
 

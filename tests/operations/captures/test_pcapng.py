@@ -10,7 +10,7 @@ import dpkt
 import pytest
 
 from playground.errors import BadArgument
-from playground.operations.captures.frames import RAW_IP, Frame, Place
+from playground.operations.captures.frames import RAW_IP, CapturePoint, Frame
 from playground.operations.captures.packets import Packets
 from tests.made import PLACES, handshake
 
@@ -56,7 +56,7 @@ def test_pcap_is_read_by_others(tmp_path: Path) -> None:
 def test_what_cannot_be_saved_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadArgument, match=r"saved as \.pcapng or \.pcap"):
         Packets(PLACES, FRAMES).save(tmp_path / "x.txt")
-    mixed = Packets([PLACES[0], Place("h1", "wg0", link_type=RAW_IP)], FRAMES[:1])
+    mixed = Packets([PLACES[0], CapturePoint("h1", "wg0", link_type=RAW_IP)], FRAMES[:1])
     with pytest.raises(BadArgument, match="one type of link only"):
         mixed.save(tmp_path / "x.pcap")
     assert not list(tmp_path.iterdir())

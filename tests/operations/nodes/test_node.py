@@ -31,7 +31,7 @@ from playground.errors import (
     TransferFailed,
     UnknownName,
 )
-from playground.operations.connection.client import Process
+from playground.operations.connection.client import AgentProcess
 from playground.operations.nodes.node import Job, NodeOperations
 from tests.facts import get_page
 from tests.machine import first_process
@@ -784,7 +784,7 @@ def test_an_interrupt_is_one_line_in_a_notebook(h1: Host, monkeypatch: pytest.Mo
     def shown(operation: Callable[[], object], *names: str) -> list[str]:
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt) as caught:
             for name in names:
-                patch.setattr(Process, name, interrupted)
+                patch.setattr(AgentProcess, name, interrupted)
             operation()
         return caught.value._render_traceback_()  # type: ignore[attr-defined, no-any-return]
 
