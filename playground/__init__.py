@@ -146,9 +146,9 @@ def __getattr__(name: str) -> Any:
 
         return NamespacesEngine
     if name in ("plug", "plugged", "unplug", "wait_plugged"):
-        from playground.lab import plug as plugging
+        from playground.lab import plug
 
-        return getattr(plugging, name)
+        return getattr(plug, name)
     if name in __all__:
         # What declares and starts a lab: 0.2 s of processor time, which commands can save.
         from playground.lab import lab

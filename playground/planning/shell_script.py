@@ -15,8 +15,8 @@ from typing import Protocol
 
 from playground.model.addresses import Network
 from playground.model.services import ServiceSettings
+from playground.planning import nft
 from playground.planning.host_files import NamedNode, hosts_text, resolver_text
-from playground.planning.nft import as_shell as ruleset_as_shell
 from playground.planning.plan_parts import (
     HopPlan,
     InterfacePlan,
@@ -265,7 +265,7 @@ def _inside(node: PlannedNode) -> Iterator[str]:
     for rule in node.own_rules:
         yield rule_as_shell(rule)
     if node.ruleset:
-        yield ruleset_as_shell(node.ruleset)
+        yield nft.as_shell(node.ruleset)
 
 
 def route_as_shell(route: RoutePlan, others: Sequence[RoutePlan] = ()) -> str:

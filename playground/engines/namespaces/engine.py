@@ -26,8 +26,8 @@ from playground.display.progress import Progress, Silent
 from playground.engines import kernel_limits
 from playground.engines.images import Image, image_for
 from playground.engines.namespaces import cgroups
-from playground.engines.namespaces import labels as found_labels
 from playground.engines.namespaces.keeper_line import KeeperLine, Leash
+from playground.engines.namespaces.labels import belongs, find_keeper, find_labs, find_nodes
 from playground.engines.namespaces.privileges import (
     filter_refused,
     is_root,
@@ -165,9 +165,9 @@ class NamespacesEngine:
 
     def connect(self, lab_id: str) -> Channel:
         """Start one more agent in the lab, and return the line to it."""
-        keeper = found_labels.find_keeper(lab_id, own=True)
+        keeper = find_keeper(lab_id, own=True)
         if keeper is None:
-            whose = "another user's" if found_labels.find_keeper(lab_id) else "gone: it was stopped"
+            whose = "another user's" if find_keeper(lab_id) else "gone: it was stopped"
             raise EngineError(f"lab {lab_id} cannot be entered: it is {whose}")
         with _errors(f"entering lab {lab_id}"):
             line = KeeperLine(lab_id, environ={}, enter=keeper)
@@ -240,7 +240,7 @@ class NamespacesEngine:
 
     def pids(self, lab_id: str) -> dict[str, int]:
         """Return the process ids of a lab's hosts by name, as its agents count."""
-        return {name: pids[1] for name, pids in found_labels.find_nodes(lab_id).items()}
+        return {name: pids[1] for name, pids in find_nodes(lab_id).items()}
 
     def stop(self, lab_id: str, nodes: Sequence[str] | None = None) -> None:
         """End a lab, or some of its hosts; when it returns they are gone.
@@ -250,7 +250,7 @@ class NamespacesEngine:
         """
         if nodes is not None:
             with _errors(f"ending machines of lab {lab_id}"):
-                hosts = found_labels.find_nodes(lab_id)
+                hosts = find_nodes(lab_id)
                 _end(lab_id, [hosts[name][0] for name in nodes if name in hosts], signal.SIGKILL)
                 for name in nodes:
                     cgroups.remove_group(lab_id, name)
@@ -261,7 +261,7 @@ class NamespacesEngine:
             line.close()
         with _errors(f"ending lab {lab_id}"):
             try:
-                keeper = found_labels.find_keeper(lab_id)
+                keeper = find_keeper(lab_id)
                 if keeper is not None:
                     _end(lab_id, [keeper], signal.SIGTERM)
             finally:
@@ -269,7 +269,7 @@ class NamespacesEngine:
 
     def labs(self) -> list[LabRecord]:
         """Return the labs that run on this machine, of those that this user may see."""
-        return found_labels.find_labs()
+        return find_labs()
 
 
 def _refuse_without_root(plan: Plan) -> None:
@@ -304,7 +304,7 @@ def _sweep_cgroups() -> None:
     # In this order: a lab that has groups has had its labels before.
     if left := cgroups.lab_ids():
         # None but this user makes groups here, and none but this user's labs have any.
-        running = {record.id for record in found_labels.find_labs() if record.is_own}
+        running = {record.id for record in find_labs() if record.is_own}
         cgroups.sweep([lab for lab in left if lab not in running])
 
 
@@ -318,7 +318,7 @@ def _end(lab_id: str, pids: Iterable[int], signum: int) -> None:
                 handle = os.pidfd_open(pid)
                 handles.callback(os.close, handle)
                 # The number may have come to mean another process since it was found.
-                if found_labels.belongs(pid, lab_id):
+                if belongs(pid, lab_id):
                     poll.register(handle, select.POLLIN)
                     left.add(handle)
                     signal.pidfd_send_signal(handle, signum)

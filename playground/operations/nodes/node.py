@@ -23,7 +23,7 @@ from playground.operations.connection.handles import (
     Process,
 )
 from playground.operations.connection.results import Hop, Ping, Result, Traceroute
-from playground.operations.nodes import ping as probing
+from playground.operations.nodes import ping
 
 # A room that few scripts enter is imported by the door that leads to it: all of
 # them take as long as the rest of playground.
@@ -199,9 +199,9 @@ class NodeOperations:
         raised, are those of `run`; `TransferFailed` when there is no such file.
 
         """
-        from playground.operations.nodes import call as calling
+        from playground.operations.nodes import call
 
-        return calling.python(
+        return call.python(
             self,
             program,
             *arguments,
@@ -250,9 +250,9 @@ class NodeOperations:
         its way, and `CommandTimeout` after ``call_timeout_s`` seconds.
 
         """
-        from playground.operations.nodes import call as calling
+        from playground.operations.nodes import call
 
-        return calling.call(self, function, args, kwargs, call_timeout_s, call_result_limit_mb)
+        return call.call(self, function, args, kwargs, call_timeout_s, call_result_limit_mb)
 
     # Files
 
@@ -367,7 +367,7 @@ class NodeOperations:
         does not know, raises `CommandFailed`.
 
         """
-        return probing.ping(self, target, count=count, interval_s=interval_s, timeout_s=timeout_s)
+        return ping.ping(self, target, count=count, interval_s=interval_s, timeout_s=timeout_s)
 
     def traceroute(
         self,
@@ -390,9 +390,7 @@ class NodeOperations:
         little more than one.  Raises `CommandFailed` for an unknown name.
 
         """
-        return probing.traceroute(
-            self, target, max_hops=max_hops, timeout_s=timeout_s, method=method
-        )
+        return ping.traceroute(self, target, max_hops=max_hops, timeout_s=timeout_s, method=method)
 
     def capture(
         self,
@@ -487,9 +485,9 @@ class NodeOperations:
             10.0.2.0/24  10.0.6.1  eth2           20  ospf      unicast  main
 
         """
-        from playground.operations.nodes import routes as kernel_routes
+        from playground.operations.nodes import routes
 
-        return kernel_routes.routes(self)
+        return routes.routes(self)
 
     def watch_tcp(self, port: int | None = None, *, interval_s: float = 0.05) -> TcpSamples:
         """Sample this node's TCP connections while a block runs: windows, round trips.
@@ -520,9 +518,9 @@ class NodeOperations:
                  4      1000  192.168.2.0/24                                  100
 
         """
-        from playground.operations.nodes import routes as kernel_routes
+        from playground.operations.nodes import routes
 
-        return kernel_routes.policy_rules(self)
+        return routes.policy_rules(self)
 
     def as_shell(self) -> str:
         """Return the commands that would set up this node's network, typed on it by hand.
@@ -618,15 +616,15 @@ class NodeOperations:
         lab goes on calling the node by its declared name.
 
         """
-        from playground.operations.nodes import names as livehosts
+        from playground.operations.nodes import names
 
-        return livehosts.hostname(self)
+        return names.hostname(self)
 
     @hostname.setter
     def hostname(self, name: str) -> None:
-        from playground.operations.nodes import names as livehosts
+        from playground.operations.nodes import names
 
-        livehosts.set_hostname(self, name)
+        names.set_hostname(self, name)
 
     @property
     def nameservers(self) -> list[str]:
@@ -637,15 +635,15 @@ class NodeOperations:
             h1.nameservers = ["10.1.1.1"]
 
         """
-        from playground.operations.nodes import names as livehosts
+        from playground.operations.nodes import names
 
-        return livehosts.nameservers(self)
+        return names.nameservers(self)
 
     @nameservers.setter
     def nameservers(self, addresses: Iterable[str | IPv4Address | IPv6Address]) -> None:
-        from playground.operations.nodes import names as livehosts
+        from playground.operations.nodes import names
 
-        livehosts.set_nameservers(self, addresses)
+        names.set_nameservers(self, addresses)
 
     # Services and ways in
 
@@ -686,9 +684,9 @@ class NodeOperations:
         ``timeout_s`` seconds, or does not let the user in.
 
         """
-        from playground.operations.nodes import ssh as secure_shell
+        from playground.operations.nodes import ssh
 
-        return secure_shell.connect(self, to, user=user, password=password, timeout_s=timeout_s)
+        return ssh.connect(self, to, user=user, password=password, timeout_s=timeout_s)
 
     def sockets(self) -> AbstractContextManager[Node]:
         """Have every Python socket that is made in a ``with`` block live on this node.
