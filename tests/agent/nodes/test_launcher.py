@@ -9,7 +9,7 @@ import socket
 import time
 from typing import Any
 
-from playground.agent.nodes.entering import Node
+from playground.agent.nodes.entering import NodeEntry
 from playground.agent.nodes.launcher import LATE, Profile, start_mother
 from playground.agent.nodes.launches import start_request
 from tests.support_agent import Namespaces, apart, needs_root, wake_at_childrens_end
@@ -18,7 +18,7 @@ from tests.support_agent import Namespaces, apart, needs_root, wake_at_childrens
 def _launched(pid: int, argv: list[str], left_s: float) -> tuple[Any, Any]:
     """What a launcher answers to a request, and what it tells of the job's end."""
     wake_at_childrens_end()
-    mother, line = start_mother(Profile(Node(pid)))
+    mother, line = start_mother(Profile(NodeEntry(pid)))
     here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     socket.send_fds(line, [b"a launcher"], [there.fileno()])
     there.close()
@@ -64,8 +64,8 @@ def test_a_program_that_is_missing_is_explained(pair: tuple[Namespaces, Namespac
 
 @needs_root
 def test_nodes_alike_share_a_mother(pair: tuple[Namespaces, Namespaces]) -> None:
-    first, second = (Profile(Node(h.pid)) for h in pair)
+    first, second = (Profile(NodeEntry(h.pid)) for h in pair)
     assert first == second
     assert len({first, second}) == 1
     with Namespaces("h3", prefix=["setpriv", "--no-new-privs"]) as other:
-        assert Profile(Node(other.pid)) != first
+        assert Profile(NodeEntry(other.pid)) != first
