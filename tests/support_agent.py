@@ -30,6 +30,7 @@ import playground
 from playground.agent.kernel import syscalls
 from playground.agent.links.links import new_veth, set_link, settle
 from playground.agent.links.netlink import Message, Netlink
+from playground.agent.nodes.sysctls import disable_ipv6
 from playground.agent.watching.capture_filters import load_libpcap
 from playground.operations.connection.client import Client, SubprocessChannel
 
@@ -317,6 +318,8 @@ def cable(h: Namespaces, a: str = "e0", b: str = "e1") -> None:
     with h.network():
         netlink = Netlink(None)
         netlink.send([new_veth(end(None, a), end(None, b), 1500, own)])
+        for name in (a, b):
+            disable_ipv6(name)  # so that it is silent
         netlink.send([set_link(name, up=True) for name in ("lo", a, b)])
         settle(netlink)
         netlink.close()

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
+import pytest
+from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
+
+from playground.agent.links.bridges import GROUP_FORWARD_MASK, change_bridge, new_bridge
+from playground.agent.links.netlink import Message
 from playground.operations.connection.client import Client
-from tests.support_agent import Namespaces, end, needs_root, node, says, veth
+from tests.support_agent import Namespaces, end, needs_root, node, read_message, says, veth
 
 # What `model.switches.SwitchSettings` says of a plain switch.
 PLAIN_SWITCH = {
@@ -61,3 +67,33 @@ def test_a_bridge_tells_its_tree_and_where_its_ports_stand(
     deadline = time.monotonic() + 10
     while (row := agent.call("switches", devices=["lan"])[0])["ports"][0]["state"] != "forwarding":
         assert time.monotonic() < deadline, row
+
+
+def _options(message: Message) -> Any:
+    read = read_message(ifinfmsg, message)
+    information = read.get_attr("IFLA_LINKINFO")
+    assert information.get_attr("IFLA_INFO_KIND") == "bridge"
+    return information.get_attr("IFLA_INFO_DATA")
+
+
+def test_a_new_bridge_is_silent_and_passes_all_groups_that_it_may() -> None:
+    options = _options(new_bridge("lan"))
+    names = ("IFLA_BR_STP_STATE", "IFLA_BR_FORWARD_DELAY", "IFLA_BR_MCAST_SNOOPING")
+    assert [options.get_attr(name) for name in names] == [0, 0, 0]
+    assert options.get_attr("IFLA_BR_GROUP_FWD_MASK") == GROUP_FORWARD_MASK
+
+
+def test_settings_of_a_switch_as_another_library_reads_them() -> None:
+    options = _options(new_bridge("lan", {**PLAIN_SWITCH, "stp": True, "priority": 4096}))
+    names = ("STP_STATE", "PRIORITY", "AGEING_TIME", "HELLO_TIME", "MAX_AGE", "FORWARD_DELAY")
+    assert [options.get_attr(f"IFLA_BR_{name}") for name in names] == [1, 4096, 30000, 100, 600, 0]
+
+
+@pytest.mark.parametrize(("stp", "messages"), [(True, 1), (False, 2)])
+def test_a_bridge_leaves_its_tree_before_its_delay_is_none(stp: bool, messages: int) -> None:
+    told = change_bridge("lan", {**PLAIN_SWITCH, "stp": stp})
+    assert len(told) == messages
+    first = _options(told[0])
+    assert first.get_attr("IFLA_BR_STP_STATE") == stp
+    if not stp:
+        assert first.get_attr("IFLA_BR_FORWARD_DELAY") is None

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import errno
+import socket
 from typing import Any
 
+import pytest
+
+from playground.agent.watching.probes import probe
 from playground.operations.connection.client import Client
-from tests.support_agent import Namespaces, end, needs_root, node, veth
+from tests.support_agent import Namespaces, apart, end, needs_root, node, veth
 
 
 @needs_root
@@ -56,3 +61,40 @@ def test_a_packet_is_sent_and_seen_and_ways_are_found(
     [state] = agent.call("states", pids=[h2.pid])
     assert state["tables"] == [["inet", "t"]]
     assert "tcp dport 80 drop # handle" in state["ruleset"]
+
+
+def probed(h: Namespaces, protocol: int, port: int | None, payload: bytes = b"x") -> dict[str, Any]:
+    coded = base64.b64encode(payload).decode()
+    found = apart(probe, h.pid, [h.pid], protocol, "127.0.0.1", port, coded, None, 0.1, 1.0)
+    assert isinstance(found, dict)
+    return found
+
+
+@needs_root
+def test_an_echo_request_is_answered_and_seen(wired: Namespaces) -> None:
+    found = probed(wired, socket.IPPROTO_ICMP, None, b"look for me")
+    assert (found["outcome"]["answered"], found["outcome"]["errno"]) == (True, None)
+    frames = [base64.b64decode(data) for *_, data in found["frames"]]
+    kinds = [frame[34] for frame in frames if b"look for me" in frame]
+    assert {8, 0} <= set(kinds)  # echo request and reply
+
+
+@needs_root
+@pytest.mark.parametrize("protocol", [socket.IPPROTO_TCP, socket.IPPROTO_UDP])
+def test_a_port_where_nobody_listens_is_refused(wired: Namespaces, protocol: int) -> None:
+    outcome = probed(wired, protocol, 9)["outcome"]
+    assert (outcome["answered"], outcome["errno"]) == (False, errno.ECONNREFUSED)
+    assert outcome["source"] == "127.0.0.1"
+
+
+@needs_root
+def test_who_listens_sees_a_connection_that_ends_at_once(wired: Namespaces) -> None:
+    with wired.network():
+        server = socket.create_server(("127.0.0.1", 0))
+    with server:
+        found = probed(wired, socket.IPPROTO_TCP, server.getsockname()[1])
+    assert found["outcome"]["answered"]
+    flags = {base64.b64decode(data)[47] for *_, data in found["frames"]}
+    # Of TCP what begins and what ends a connection, and nothing else.
+    assert flags <= {0x02, 0x12, 0x04, 0x14}
+    assert {0x02, 0x12} <= flags

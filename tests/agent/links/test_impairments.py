@@ -1,0 +1,94 @@
+"""Links impaired: by which ways, read back, and a stranger's queue left alone."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from playground.agent.links.impairments import impair, impaired
+from tests.support_agent import Namespaces, apart, cable, needs_root
+
+PLAIN: dict[str, Any] = {
+    "delay_ms": 0.0,
+    "jitter_ms": 0.0,
+    "loss_percent": 0.0,
+    "duplicate_percent": 0.0,
+    "corrupt_percent": 0.0,
+    "reorder_percent": 0.0,
+    "queue_packets": 1000,
+    "queue_bytes": 1 << 20,
+    "burst_bytes": 3000,
+    "bursts": None,
+    "rate_mbit": None,
+}
+
+
+@pytest.fixture
+def h1() -> Iterator[Namespaces]:
+    with Namespaces("h1") as h:
+        cable(h)
+        yield h
+
+
+def direction(pid: int, wanted: dict[str, Any] | None, **more: Any) -> dict[str, Any]:
+    impairment = None if wanted is None else {**PLAIN, **wanted}
+    return {
+        "pid": pid,
+        "interface": "e0",
+        "impairment": impairment,
+        "before": None,
+        "watch": pid,
+        **more,
+    }
+
+
+def found(pid: int) -> dict[str, Any]:
+    [row] = apart(impaired, [{"pid": pid, "interface": "e0"}])
+    assert isinstance(row, dict)
+    return row
+
+
+@needs_root
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"loss_percent": 25.0},
+        {"rate_mbit": 2.0},
+        {"delay_ms": 50.0, "jitter_ms": 5.0},
+    ],
+    ids=["loss", "rate", "delay"],
+)
+def test_what_a_link_is_told_is_read_back_and_taken_away(
+    h1: Namespaces, wanted: dict[str, Any]
+) -> None:
+    [ways] = apart(impair, [direction(h1.pid, wanted)])
+    row = found(h1.pid)
+    # With netem by that alone; without it by what each needs.
+    assert row["by"] == ways != []
+    assert {name: row["settings"].get(name) for name in wanted} == wanted
+    assert apart(impair, [direction(h1.pid, None)]) == [[]]
+    assert found(h1.pid) == {"by": [], "settings": {}}
+
+
+@needs_root
+def test_a_queue_that_somebody_has_set_by_hand_stays(h1: Namespaces) -> None:
+    with h1.network():
+        subprocess.run(
+            ["tc", "qdisc", "replace", "dev", "e0", "root", "handle", "1:", "pfifo", "limit", "7"],
+            check=True,
+        )
+    with pytest.raises(FileExistsError, match=r"e0 has a queue .* by hand, pfifo"):
+        apart(impair, [direction(h1.pid, {"rate_mbit": 2.0})])
+    [ways] = apart(impair, [direction(h1.pid, {"rate_mbit": 2.0}, replace=True)])
+    assert ways
+
+
+@needs_root
+def test_where_one_end_fails_the_others_are_as_before(h1: Namespaces) -> None:
+    missing = direction(h1.pid, {"rate_mbit": 2.0}, interface="none")
+    with pytest.raises(OSError, match="there is no interface none"):
+        apart(impair, [direction(h1.pid, {"rate_mbit": 2.0}), missing])
+    assert found(h1.pid) == {"by": [], "settings": {}}

@@ -1,0 +1,55 @@
+"""Interfaces whose frames carry a tag: made in either way, and removed."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from playground.agent.links import tagging
+from playground.agent.links.links import index_or_none, interface_index, set_link
+from playground.agent.links.netlink import Netlink
+from playground.agent.links.tagging import hidden_name, make_tagged, remove_tagged
+from tests.support_agent import Namespaces, needs_root
+
+
+@needs_root
+@pytest.mark.parametrize("without", [False, True], ids=["the kernel's own", "programs"])
+def test_what_leaves_such_an_interface_has_its_tag(
+    wired: Namespaces, monkeypatch: pytest.MonkeyPatch, without: bool
+) -> None:
+    monkeypatch.setattr(tagging, "WITHOUT_KERNELS_OWN", without)
+    with wired.network():
+        netlink = Netlink(None)
+        for _ in range(2):  # one that is there already stays
+            make_tagged(netlink, "e0.10", "e0", 10, offload=False)
+        netlink.send([set_link("e0.10", up=True)])
+        receiver = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        receiver.bind(("e1", 3))
+        receiver.settimeout(5)
+        receiver.setsockopt(263, 8, 1)  # PACKET_AUXDATA
+        with receiver, socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender:
+            sender.bind(("e0.10", 0))
+            sender.send(b"\xff" * 6 + bytes(6) + b"\x88\xb5" + bytes(50))
+            while True:
+                data, extra, _, _ = receiver.recvmsg(200, 100)
+                if b"\x88\xb5" in data[:18]:
+                    break
+        # struct tpacket_auxdata: a tag stands there, not in the frame.
+        [auxiliary] = [value for level, kind, value in extra if (level, kind) == (263, 8)]
+        assert int.from_bytes(auxiliary[16:18], "little") == 10
+        hidden = hidden_name(interface_index("e0"), 10)
+        for _ in range(2):  # one that is gone already is no error
+            remove_tagged(netlink, "e0.10", "e0", 10)
+        assert index_or_none("e0.10") is None
+        assert index_or_none(hidden) is None
+        netlink.close()
+
+
+@needs_root
+def test_an_interface_upon_one_that_there_is_not(wired: Namespaces) -> None:
+    with wired.network():
+        netlink = Netlink(None)
+        with pytest.raises(OSError, match="there is no interface none"):
+            make_tagged(netlink, "none.10", "none", 10, offload=False)
+        netlink.close()
