@@ -194,6 +194,7 @@ def serve(line: socket.socket, lab: str) -> None:
     ]
     machine_view()
     thermal_folders()
+    not_for_hosts()
     while packet := line.recv(1 << 18):
         request = json.loads(packet)
         reply: dict[str, Any] = {"name": request["name"]}
@@ -473,7 +474,8 @@ def _protect() -> None:
     with contextlib.suppress(FileNotFoundError, PermissionError):  # CONFIG_SYSVIPC; a user's lab
         syscalls.write_text("/proc/sys/kernel/shmall", str(_SHARED_PAGES))
     writable = os.open(_WRITABLE, os.O_PATH | os.O_CLOEXEC)
-    for path in _READ_ONLY:
+    further = not_for_hosts()
+    for path in (*_READ_ONLY, *further.writable):
         if os.path.exists(path):
             mount(path, path, "", MS_BIND)
             mount("", path, "", MS_BIND | MS_REMOUNT | MS_RDONLY | flags)
@@ -483,12 +485,53 @@ def _protect() -> None:
         if os.path.exists(path):
             mount(path, path, "", MS_BIND)
             mount("", path, "", MS_BIND | MS_REMOUNT | MS_RDONLY | flags)
-    for path in _MASKED_FILES:
+    for path in (*_MASKED_FILES, *further.closed):
         if os.path.exists(path):
             mount("/dev/null", path, "", MS_BIND)
     for path in (*_MASKED_FOLDERS, *thermal_folders()):
         if os.path.isdir(path):
             mount("tmpfs", path, "tmpfs", flags | MS_RDONLY, "size=0k")
+
+
+class OfTheMachine(NamedTuple):
+    """Files of /proc that are the machine's: those closed to strangers, and writable ones."""
+
+    closed: tuple[str, ...]
+    writable: tuple[str, ...]
+
+
+@functools.cache
+def not_for_hosts(proc: str = "/proc") -> OfTheMachine:
+    """Return what the kernel would let a host read, or write, as a file of root's.
+
+    To many of its files the kernel asks for the user alone, and a host's root is the
+    machine's: which page of memory is used how (kpageflags), say, or which messages the
+    kernel writes (dynamic_debug).  Kernels differ in what they have, so it is looked up.
+
+    """
+    known = {*_READ_ONLY, *_MASKED_FILES, *_MASKED_FOLDERS}
+    closed, writable = [], []
+    for name in sorted(os.listdir(proc)):
+        path = f"{proc}/{name}"
+        if name.isdigit() or f"/proc/{name}" in known or os.path.islink(path):
+            continue
+        mode = os.stat(path).st_mode
+        if stat.S_ISDIR(mode):
+            if any(_is_writable(f"{path}/{inner}") for inner in os.listdir(path)):
+                writable.append(path)
+        elif not mode & stat.S_IROTH:
+            closed.append(path)
+        elif mode & _WRITE_BITS:
+            writable.append(path)
+    return OfTheMachine(tuple(closed), tuple(writable))
+
+
+_WRITE_BITS = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
+
+
+def _is_writable(path: str) -> bool:
+    mode = os.lstat(path).st_mode
+    return stat.S_ISREG(mode) and bool(mode & _WRITE_BITS)
 
 
 @functools.cache
