@@ -154,3 +154,59 @@ def test_what_is_no_networks_own_is_not_a_hosts_to_set(lab: Lab) -> None:
     said = lab["h1"].run(f"echo 1 > {setting}", check=False)
     assert "Read-only file system" in said.stderr
     assert lab["h1"].run("sysctl -qw net.ipv4.ip_forward=1").ok
+
+
+# Runs on a host: gives its first process another name and lab, in that process's memory.
+FORGE = """
+import os, re
+ours, others = "playground.node=h1\\0".encode(), "playground.node=h2\\0".encode()
+with open("/proc/1/maps") as maps:
+    low, high = re.search(r"(\\w+)-(\\w+) .*\\[stack]", maps.read()).groups()
+low, high = int(low, 16), int(high, 16)
+memory = os.open("/proc/1/mem", os.O_RDWR)
+at = os.pread(memory, high - low, low).find(ours)
+if at >= 0:
+    os.pwrite(memory, others, low + at)
+with open("/proc/1/environ", "rb") as file:
+    print("forged" if others in file.read() else "nothing to forge")
+"""
+
+
+def test_a_host_cannot_pass_for_another(engine: Engine) -> None:
+    """By its name it would be linked with the machine, or ended, in the other's place."""
+    h1, h2 = Host("h1"), Host("h2")
+    Link(h1, h2)
+    with Lab(h1, name=f"forged-{os.getpid()}", quiet=True) as lab:
+        before = engine.pids(lab.id)
+        assert before.keys() == {"h1", "h2"}
+        said = h1.python(FORGE).stdout.strip()
+        assert said == ("forged" if engine.url == "namespaces:" else "nothing to forge")
+        assert engine.pids(lab.id) == before
+        (record,) = (record for record in engine.labs() if record.id == lab.id)
+        assert record.nodes == ("h1", "h2")
+        with lab.machine(h2, trust_hosts=True) as link:
+            assert link.machine_interface
+            assert h2.run("ip -o link").stdout.count("\n") == 3
+            assert h1.run("ip -o link").stdout.count("\n") == 2
+        engine.stop(lab.id, ["h1"])
+        assert engine.pids(lab.id) == {"h2": before["h2"]}
+        assert h2.run("hostname").stdout == "h2\n"
+
+
+# Runs on a host: prints what of /proc is the machine's and may be written.
+WRITABLE = """
+import os, stat
+for name in os.listdir("/proc"):
+    path = f"/proc/{name}"
+    if name.isdigit() or os.path.islink(path) or name == "sys":
+        continue
+    for file in [f"{path}/{x}" for x in os.listdir(path)] if os.path.isdir(path) else [path]:
+        mode = os.stat(file).st_mode
+        if stat.S_ISREG(mode) and mode & 0o222 and not os.statvfs(file).f_flag & os.ST_RDONLY:
+            print(file)
+"""
+
+
+def test_no_file_of_the_kernels_is_written_from_a_host(lab: Lab) -> None:
+    """For some of them the kernel asks for root's number, and for no capability."""
+    assert lab["h1"].python(WRITABLE).stdout == ""

@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import os
 import struct
+import sys
 from collections.abc import Iterator
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -96,13 +97,18 @@ def capset(effective: int, permitted: int, inheritable: int) -> None:
     checked(libc.capset(header, data), "setting capabilities")
 
 
-def read_text(path: str) -> str:
-    """Return a file of the machine's own, of /proc and the like; see `read_in_node`."""
+def read_text(path: str, limit_bytes: int = sys.maxsize) -> str:
+    """Return a file of the machine's own, of /proc and the like; see `read_in_node`.
+
+    With ``limit_bytes``, for what a process may have put there, the beginning of it.
+
+    """
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         parts = []
-        while part := os.read(fd, 1 << 16):
+        while limit_bytes > 0 and (part := os.read(fd, min(limit_bytes, 1 << 16))):
             parts.append(part)
+            limit_bytes -= len(part)
     finally:
         os.close(fd)
     return b"".join(parts).decode("utf-8", "surrogateescape")

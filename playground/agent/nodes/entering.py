@@ -42,6 +42,9 @@ _NAMESPACES = (
     ("user", CLONE_NEWUSER),
 )
 
+# More no exec(2) takes; but a process may call all of its memory so: PR_SET_MM(2const).
+_ENVIRON_BYTES = 8 << 20
+
 # So many are remembered, for each has a handle, and of files may be open usually 1024.
 NODES_KNOWN = 256
 
@@ -140,8 +143,8 @@ class NodeEntry:
             self.own_users = _has_own_users(pid)
             self.environ = dict(
                 entry.split("=", 1)
-                for entry in read_text(f"/proc/{pid}/environ").split("\0")
-                # Of bare namespaces these are the labels that they are found by.
+                for entry in read_text(f"/proc/{pid}/environ", _ENVIRON_BYTES).split("\0")
+                # Of bare namespaces these are labels, for who looks at a process list.
                 if "=" in entry and not entry.startswith("playground.")
             )
             self.cgroup_files = cgroup_files(

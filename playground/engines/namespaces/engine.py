@@ -18,7 +18,7 @@ import struct
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,7 @@ from playground.engines import kernel_limits
 from playground.engines.images import Image, image_for
 from playground.engines.namespaces import cgroups
 from playground.engines.namespaces.keeper_line import KeeperLine, Leash
-from playground.engines.namespaces.labels import belongs, find_keeper, find_labs, find_nodes
+from playground.engines.namespaces.labels import find_keeper, find_labs, find_nodes
 from playground.engines.namespaces.privileges import (
     filter_refused,
     is_root,
@@ -250,8 +250,7 @@ class NamespacesEngine:
         """
         if nodes is not None:
             with _errors(f"ending machines of lab {lab_id}"):
-                hosts = find_nodes(lab_id)
-                _end(lab_id, [hosts[name][0] for name in nodes if name in hosts], signal.SIGKILL)
+                _end(lab_id, lambda: _first_processes(lab_id, nodes), signal.SIGKILL)
                 for name in nodes:
                     cgroups.remove_group(lab_id, name)
             return
@@ -261,9 +260,7 @@ class NamespacesEngine:
             line.close()
         with _errors(f"ending lab {lab_id}"):
             try:
-                keeper = find_keeper(lab_id)
-                if keeper is not None:
-                    _end(lab_id, [keeper], signal.SIGTERM)
+                _end(lab_id, lambda: _keepers(lab_id), signal.SIGTERM)
             finally:
                 cgroups.remove_lab(lab_id)  # a keeper that was killed has left them
 
@@ -308,20 +305,33 @@ def _sweep_cgroups() -> None:
         cgroups.sweep([lab for lab in left if lab not in running])
 
 
-def _end(lab_id: str, pids: Iterable[int], signum: int) -> None:
+def _first_processes(lab_id: str, names: Iterable[str]) -> set[int]:
+    hosts = find_nodes(lab_id)
+    return {hosts[name][0] for name in names if name in hosts}
+
+
+def _keepers(lab_id: str) -> set[int]:
+    keeper = find_keeper(lab_id)
+    return set() if keeper is None else {keeper}
+
+
+def _end(lab_id: str, find: Callable[[], set[int]], signum: int) -> None:
     """End processes of a lab that are no children of ours, and wait for their end."""
     poll = select.poll()
     with ExitStack() as handles:
         left = set()
-        for pid in pids:
+        opened = {}
+        for pid in find():
             with suppress(ProcessLookupError):
-                handle = os.pidfd_open(pid)
-                handles.callback(os.close, handle)
-                # The number may have come to mean another process since it was found.
-                if belongs(pid, lab_id):
-                    poll.register(handle, select.POLLIN)
-                    left.add(handle)
-                    signal.pidfd_send_signal(handle, signum)
+                opened[pid] = os.pidfd_open(pid)
+                handles.callback(os.close, opened[pid])
+        # A number may have come to mean another process since it was found.
+        for pid in find() if opened else ():
+            if pid in opened:
+                with suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(opened[pid], signum)
+                    poll.register(opened[pid], select.POLLIN)
+                    left.add(opened[pid])
         deadline = time.monotonic() + _STOP_LIMIT_S
         while left and (time_left_s := deadline - time.monotonic()) > 0:
             for fd, _ in poll.poll(time_left_s * 1000):

@@ -1,10 +1,10 @@
 """Labs of bare namespaces, found by the labels in their processes' environments.
 
 There is no file that could be left behind or be wrong: what runs is what /proc
-shows.  A keeper has the labels of its lab, ``lab.lab`` and the others of
-`engines.seam`, and a host's first process has ``lab.lab`` and
-``playground.node``.  A user sees the labs of those whose processes it may look
-into: its own, and root all of them.
+shows.  A keeper has the labels of its lab, those of `engines.seam`.  Which hosts a lab
+has is told by its makers, in `host_register`: what stands in the environment of a host's
+process is of the host's choice.  A user sees the labs of those whose processes it may
+look into: its own, and root all of them.
 
 See proc(5), pid_namespaces(7).
 
@@ -20,12 +20,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from playground.engines.seam import KEEP, LAB, MARK, NAME, NODE, OWNER, ROLE, LabRecord
+from playground.engines.namespaces import host_register
+from playground.engines.seam import KEEP, LAB, MARK, NAME, OWNER, ROLE, LabRecord
 
 KEEPER = "keeper"
 
 # Of a program that runs as its file's owner or group, inode(7).
 _SET_ID = stat.S_ISUID | stat.S_ISGID
+
+# More no exec(2) takes; but a process may call all of its memory so: PR_SET_MM(2const).
+_ENVIRON_BYTES = 8 << 20
 
 # What a lab's id is made of; control groups are called so too.
 _LAB_ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
@@ -33,26 +37,28 @@ _LAB_ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 
 @dataclass(frozen=True)
 class Found:
-    """A keeper or a host's first process: its number here, and its numbers further in.
+    """A keeper; ``uid`` is whose it is on this machine."""
 
-    ``pids`` go from this machine's process-id namespace inwards; a keeper has one.
-    ``uid`` is whose it is on this machine: what belongs to one lab is one user's.
-
-    """
-
-    pids: tuple[int, ...]
+    pid: int
     labels: Mapping[str, str]
     uid: int
 
 
-def processes(proc: Path = Path("/proc")) -> Iterator[Found]:
-    """Yield every keeper and every host's first process that may be looked at."""
+def keepers(proc: Path = Path("/proc")) -> Iterator[Found]:
+    """Yield every keeper that may be looked at.
+
+    Of what runs in any lab, or container, nothing is read.
+
+    """
     with os.scandir(proc) as entries:
         numbered = [entry for entry in entries if entry.name.isdigit()]
+    here = os.stat("/proc/self/ns/pid").st_ino
     for entry in numbered:
         try:
+            if os.stat(f"{entry.path}/ns/pid").st_ino != here:
+                continue
             with open(f"{entry.path}/environ", "rb", buffering=0) as file:
-                environ = file.read()
+                environ = file.read(_ENVIRON_BYTES)
             if b"playground.role=" not in environ:
                 continue
             labels = _labels(environ)
@@ -64,21 +70,10 @@ def processes(proc: Path = Path("/proc")) -> Iterator[Found]:
             continue  # it ended meanwhile, or is another user's
         if became:
             continue
-        # Whatever a host's processes put into their environment, none but its
-        # first is the first, and a keeper is in no lab.
-        depth = {KEEPER: 1, "node": 3}.get(labels.get(ROLE, ""))
-        is_first = len(pids) == 1 or pids[-1] == 1
-        if len(pids) == depth and is_first and _LAB_ID.fullmatch(labels.get(LAB, "")):
-            yield Found(pids, labels, uids[0])
-
-
-def belongs(pid: int, lab_id: str) -> bool:
-    """Whether this very process is a keeper or a first process of this lab."""
-    try:
-        environ = Path(f"/proc/{pid}/environ").read_bytes()
-    except OSError:
-        return False
-    return _labels(environ).get(LAB) == lab_id
+        # Whatever a host's processes put into their environment, a keeper is in no lab.
+        is_keeper = labels.get(ROLE) == KEEPER and len(pids) == 1
+        if is_keeper and _LAB_ID.fullmatch(labels.get(LAB, "")):
+            yield Found(pids[0], labels, uids[0])
 
 
 def _own_first(found: Found) -> tuple[bool, int]:
@@ -93,28 +88,25 @@ def find_keeper(lab_id: str, *, own: bool = False) -> int | None:
     start programs here may give them a keeper's labels.
 
     """
-    keepers = [
-        found
-        for found in processes()
-        if found.labels.get(ROLE) == KEEPER and found.labels.get(LAB) == lab_id
-    ]
-    keepers.sort(key=_own_first)
-    if not keepers or (own and keepers[0].uid != os.geteuid()):
+    found = min(
+        (keeper for keeper in keepers() if keeper.labels.get(LAB) == lab_id),
+        key=_own_first,
+        default=None,
+    )
+    if found is None or (own and found.uid != os.geteuid()):
         return None
-    return keepers[0].pids[0]
+    return found.pid
 
 
 def find_nodes(lab_id: str) -> dict[str, tuple[int, ...]]:
     """Return the process ids of each host of a lab: here, in the lab, in the host."""
-    there = list(processes())
-    keepers = [found for found in there if found.labels.get(ROLE) == KEEPER]
-    owners = {found.uid for found in keepers if found.labels.get(LAB) == lab_id}
-    owner = os.geteuid() if os.geteuid() in owners else min(owners, default=None)
-    return {
-        found.labels[NODE]: found.pids
-        for found in there
-        if found.labels.get(LAB) == lab_id and NODE in found.labels and found.uid == owner
-    }
+    keeper = find_keeper(lab_id)
+    if keeper is None:
+        return {}
+    names = {first: name for name, first in host_register.noted(keeper).items()}
+    if not names:
+        return {}
+    return {names[first]: pids for first, pids in host_register.running() if first in names}
 
 
 def find_labs() -> list[LabRecord]:
@@ -123,31 +115,26 @@ def find_labs() -> list[LabRecord]:
     Of those that bear one id this user's own is the lab, or one other's.
 
     """
-    keepers: dict[tuple[str, int], Found] = {}
-    nodes: dict[tuple[str, int], list[str]] = {}
-    for found in processes():
-        lab = found.labels.get(LAB, ""), found.uid
-        if found.labels.get(ROLE) == KEEPER:
-            keepers[lab] = found
-        else:
-            nodes.setdefault(lab, []).append(found.labels.get(NODE, ""))
-    chosen: dict[tuple[str, int], Found] = {}
-    for found in sorted(keepers.values(), key=_own_first):
-        lab_id = found.labels.get(LAB, "")
-        if not any(lab_id == other for other, _ in chosen):
-            chosen[lab_id, found.uid] = found
+    chosen: dict[str, Found] = {}
+    for found in sorted(keepers(), key=_own_first):
+        chosen.setdefault(found.labels[LAB], found)
+    there = {first for first, _ in host_register.running()} if chosen else set()
     records = [
         LabRecord(
-            id=lab[0],
+            id=lab_id,
             name=found.labels.get(NAME, ""),
             owner=found.labels.get(OWNER, ""),
-            nodes=tuple(sorted(nodes.get(lab, []))),
-            created=_started(found.pids[0]),
+            nodes=tuple(
+                sorted(
+                    name for name, first in host_register.noted(found.pid).items() if first in there
+                )
+            ),
+            created=_started(found.pid),
             keep=found.labels.get(KEEP) == "1",
             mark=found.labels.get(MARK, ""),
             uid=found.uid,
         )
-        for lab, found in chosen.items()
+        for lab_id, found in chosen.items()
     ]
     return sorted(records, key=lambda record: record.created)
 

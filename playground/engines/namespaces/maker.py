@@ -1,7 +1,7 @@
 """The maker: makes hosts out of namespaces, for the lab that it is in.
 
 A neighbour of `keeper`: standard library, `agent`, `machine_layer`,
-`stranger_layer`, `user_namespaces`, `cgroups`.  Several
+`stranger_layer`, `user_namespaces`, `host_register`, `cgroups`.  Several
 makers serve one socket of packets; one packet asks for one host::
 
     {"name", "hostname", "layers": [folder, ...] or null, "environ": {name: value},
@@ -40,7 +40,12 @@ from typing import Any, NamedTuple, NoReturn
 from playground.agent import protocol
 from playground.agent.kernel import control_groups, programs, seccomp, syscalls
 from playground.agent.nodes import descriptors
-from playground.engines.namespaces import machine_layer, stranger_layer, user_namespaces
+from playground.engines.namespaces import (
+    host_register,
+    machine_layer,
+    stranger_layer,
+    user_namespaces,
+)
 from playground.engines.namespaces.mounts import (
     MNT_DETACH,
     MS_BIND,
@@ -164,6 +169,7 @@ def prepare_lab() -> None:
     mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     mount("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
     os.makedirs(_PLACE)
+    host_register.make()
     if not in_user_namespace():
         _make_lab_devices()
 
@@ -243,6 +249,7 @@ def make_host(request: Request, lab: str, own: Sequence[tuple[int, int]]) -> int
             os.waitpid(child, 0)
             error = json.loads(said)
             raise OSError(error["errno"] or errno.EIO, f"{request['name']}: {error['message']}")
+        host_register.note(request["name"], child)
     except BaseException:
         if groups:
             _remove_cgroup(request, lab)

@@ -86,7 +86,10 @@ def find_host(lab: str, host: str) -> OutsideNamespace:
         if is_docker(engine):
             place = on_docker(engine, name, handle, f"{record.id}.{name}")
             return replace(place, reaches_peers=True)
-        return OutsideNamespace(name, handle, find_nodes(record.id)[name][0])
+        pids = find_nodes(record.id).get(name)
+        if pids is None:
+            raise NoSuchNode(f"{name} of lab {record.name} has ended")
+        return OutsideNamespace(name, handle, pids[0])
 
 
 def _docker_container(name: str) -> OutsideNamespace | None:

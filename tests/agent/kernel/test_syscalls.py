@@ -90,3 +90,7 @@ def test_only_a_file_that_is_there_is_written(tmp_path: Path) -> None:
     (tmp_path / "one").write_text("")
     write_text(f"{tmp_path}/one", "1")
     assert (tmp_path / "one").read_text() == "1"
+
+
+def test_of_a_file_without_end_the_beginning_is_read() -> None:
+    assert read_text("/dev/zero", 70_000) == "\0" * 70_000
