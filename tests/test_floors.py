@@ -192,3 +192,18 @@ def test_tests_stand_where_their_modules_do() -> None:
     for path in tests.rglob("test_*.py"):
         folder = path.parent.relative_to(tests)
         assert (PACKAGE / folder).is_dir(), f"there is no playground/{folder}"
+
+
+def test_a_test_that_is_named_is_there() -> None:
+    # tests/test_with_netem.py starts others by their names, on another kernel.
+    tests = TOP / "tests"
+    named = re.compile(r"\btests/[\w/]+\.py(?:::test_\w+)?")
+    missing = []
+    for path in tests.rglob("*.py"):
+        for name in named.findall(path.read_text()):
+            file, _, test = name.partition("::")
+            text = (TOP / file).read_text() if (TOP / file).is_file() else ""
+            # A template ends in an underscore, and its tests are named elsewhere.
+            if not text or f"def {test.rstrip('_')}" not in text:
+                missing.append(f"{path.name}: {name}")
+    assert missing == []

@@ -26,8 +26,9 @@ LIMIT_S = 480
 
 # Of both ways that a parameter has, the one with the kernel's own netem.
 AGENTS = "tests/test_impairing.py::test_{}[as the kernel can]"
-LINKS = "tests/test_link_operations.py::test_{}[namespaces]"
-VLANS = "tests/test_vlans.py::test_{}[namespaces]"
+LINKS = "tests/operations/links/test_link.py::test_{}[namespaces]"
+VLANS = "tests/model/test_vlans.py::test_{}[namespaces]"
+TAGS = "tests/model/test_vlans.py::test_{}[as the kernel can]"
 INSIDE = (
     "tests/test_measured_links.py",
     AGENTS.format("an_impairment_gives_way_to_the_next"),
@@ -35,12 +36,12 @@ INSIDE = (
     LINKS.format("an_impairment_of_the_declaration_is_there_from_the_start"),
     LINKS.format("toward_a_switch_and_from_it"),
     # That kernel has 8021q and bridges that filter too.
-    "tests/test_vlans.py::test_a_trunk_of_a_node_has_an_interface_for_each_vlan[as the kernel can]",
+    TAGS.format("a_trunk_of_a_node_has_an_interface_for_each_vlan"),
     VLANS.format("hosts_of_one_vlan_reach_each_other_and_no_others"),
     VLANS.format("frames_on_a_trunk_have_the_tag_of_their_vlan"),
     VLANS.format("ports_and_table_say_the_vlan"),
     VLANS.format("a_router_on_a_stick_leads_from_vlan_to_vlan"),
-    "tests/test_by_hand.py::test_an_office_made_by_hand_has_a_router_on_a_stick",
+    "tests/planning/test_shell_script.py::test_an_office_made_by_hand_has_a_router_on_a_stick",
 )
 
 

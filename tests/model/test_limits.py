@@ -136,7 +136,7 @@ def test_what_a_host_may_write_ends_before_its_memory(memory_mb: int | None) -> 
 def test_a_host_without_a_word_has_the_usual_number_of_processes(
     namespaces_engine: NamespacesEngine,
 ) -> None:
-    # On Docker: tests/test_docker_engine.py.
+    # On Docker: tests/engines/docker/test_engine.py.
     h1, h2 = Host("h1"), Host("h2")
     Link(h1, h2)
     with Lab(h1, quiet=True) as lab:

@@ -1,4 +1,4 @@
-"""A forked keeper has the environment of its lab; the rest is in `tests.test_forking`."""
+"""A forked keeper has the environment of its lab; test_fork_client.py has the rest."""
 
 from __future__ import annotations
 
