@@ -98,8 +98,7 @@ class Checks:
         found = _wait(look, bool, within_s)
         if not found:
             raise CheckFailed(
-                f"{_asked(found)} should arrive and be answered, and is not.\n{_reasons(found)}"
-                + self._failed_there(target, found),
+                f"{_asked(found)} should arrive and be answered, and is not.\n{_reasons(found)}",
                 found,
             )
         return found
@@ -295,13 +294,6 @@ class Checks:
             protocol=protocol,
             version=version,
         )
-
-    def _failed_there(self, target: Node | str, found: Explanation) -> str:
-        """Return the last words of what was to be the server."""
-        node = self._lab[target] if isinstance(target, str) and target in self._lab else target
-        if found.cause != "server stopped" or not isinstance(node, Machine):
-            return ""
-        return failed_jobs(node)
 
     def _machine(self, node: Node | str) -> Machine:
         found = self._lab[node] if isinstance(node, str) else node

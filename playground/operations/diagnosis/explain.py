@@ -97,7 +97,12 @@ def explain(
 ) -> Explanation:
     """Explain one packet; see `Lab.explain`."""
     question, node, expected = _question(lab, source, target, port, protocol, version)
-    return _Gathering(lab, agent, plan, pids, node).explain(question, expected, version)
+    found = _Gathering(lab, agent, plan, pids, node).explain(question, expected, version)
+    if found.cause == "server stopped":
+        # A server that died as it was started, say: why stands in what it printed last.
+        words = commands.failed_jobs(lab[found.node])  # type: ignore[arg-type]  # a machine
+        found = dataclasses.replace(found, sentence=found.sentence + words)
+    return found
 
 
 def addresses(node: Node, name: str) -> list[str]:

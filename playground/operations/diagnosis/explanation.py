@@ -99,4 +99,5 @@ class Explanation(Tabular):
 
 def _with_code(text: str) -> str:
     """Return HTML in which what stands between backticks looks like code."""
-    return re.sub("`([^`]+)`", r"<code>\1</code>", html.escape(visible(text)))
+    marked = re.sub("`([^`]+)`", r"<code>\1</code>", html.escape(visible(text)))
+    return marked.replace("\n", "<br>")

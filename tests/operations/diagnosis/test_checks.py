@@ -104,13 +104,15 @@ def test_a_server_that_died_at_once_says_why(lab: Lab) -> None:
     h1 = lab.node("h1")
     with h1.start("echo starting; echo 'no such folder' >&2; exit 3") as job:
         assert job.wait() == 3
+        said = "on h1 ended with exit status 3\n    no such folder"
         for fails in (
             lambda: lab.check.reaches("h1", "h1", port=8000, within_s=0),
             lambda: job.write("hello"),
         ):
             with pytest.raises(PlaygroundError) as failed:
                 fails()
-            assert str(failed.value).endswith("on h1 ended with exit status 3\n    no such folder")
+            assert said in str(failed.value)
+        assert said in lab.explain("h1", "h1", port=8000).sentence
         # And still it is there to be read.
         assert job.stderr.read() == "no such folder\n"
 
