@@ -1,4 +1,4 @@
-"""The agent's DHCP client: its messages.  What it does is in test_plugging.py."""
+"""The agent's DHCP client: its messages.  What it does is in tests/lab/test_plug.py."""
 
 from __future__ import annotations
 

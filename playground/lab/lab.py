@@ -1,7 +1,7 @@
 """The lab: starts what is declared, owns all that was made, and takes it down.
 
-`Lab` decides nothing about networks: `planning.make_plan` makes the plan,
-`changes.compare` says what is new in it, `applying` sends that to the agent, and
+`Lab` decides nothing about networks: `planning.planner.make_plan` makes the plan,
+`planning.difference.compare` says what is new in it, `lab.apply` sends that to the agent, and
 this module walks those steps and keeps the way back in one `ExitStack`.
 
 """
