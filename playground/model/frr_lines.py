@@ -55,7 +55,7 @@ class Refusal(NamedTuple):
 def lines_needing(text: str) -> Iterator[FrrLine]:
     """Yield the lines of a text that need a service, once for each that they need.
 
-    >>> [line.service for line in lines_needing("router bgp 1\\\\n neighbor 10.0.0.2 bfd")]
+    >>> [line.service for line in lines_needing("router bgp 1\\n neighbor 10.0.0.2 bfd")]
     ['bgp', 'bfd']
 
     """

@@ -197,7 +197,7 @@ class Router(Translating, Machine):
     The addresses of links are the lab's: give `Link` those that stand in the text.
 
     >>> modem = Router("modem")
-    >>> modem.masquerade(uplink)
+    >>> modem.masquerade(Link(isp, modem))
     >>> Router("r1", routing="bgp", as_number=64512)
     Router('r1', routing='bgp', as_number=64512)
     >>> Router("r2", routing="ospf", loopback="10.10.10.2/32")

@@ -396,7 +396,7 @@ def sizes_within(memory_mb: int | None) -> Sizes:
     starts in the host from then on.
 
     >>> sizes_within(64)
-    Sizes(disk_kb=24576, lab_kb=4096, shared_kb=3072, devices_kb=1024, files=8192, ...)
+    Sizes(disk_kb=23552, lab_kb=4096, shared_kb=4096, devices_kb=1024, files=8192, ...)
 
     """
     small = _LAB_KB, _SHARED_MEMORY_KB, _DEVICES_KB

@@ -140,7 +140,7 @@ def name_width(name: str) -> float:
     """Return about how wide a node's name is, in pixels; in Helvetica and Arial a little less.
 
     >>> round(name_width("www.example.com"))
-    113
+    124
 
     """
     return NAME_PX * sum(
@@ -186,7 +186,7 @@ def make_diagram(
     in the title, not at each.
 
     >>> make_diagram(lab.plan()).cards[0]
-    Card(name='h1', kind='host', notes=(), tooltip='h1, a host')
+    Card(name='h1', kind='host', notes=('eth0 192.168.1.2',), tooltip='h1, a host...')
 
     """
     everywhere = set.intersection(*(set(_services(node)) for node in plan.nodes))

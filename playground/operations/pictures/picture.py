@@ -42,7 +42,7 @@ class Picture:
     >>> picture = lab.picture()
     >>> picture.save("net.svg")
     >>> print(picture)                  # as text
-    modem          192.168.1.1  203.0.113.1   NAT
+    modem                eth0 192.168.1.1  eth1 203.0.113.1  NAT
     ...
 
     """

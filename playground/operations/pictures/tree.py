@@ -30,11 +30,11 @@ def draw(plan: Plan, width: int = 80) -> str:
     that was drawn first.  A link that is down, or impaired, is told where it hangs.
 
     >>> print(draw(lab.plan()))
-    modem          192.168.1.1  203.0.113.1   NAT
-    ├── [home]     192.168.1.0/24
-    │   ├── h1     192.168.1.2
-    │   ╰── h2     192.168.1.3
-    ╰── www        203.0.113.2                http
+    modem                eth0 192.168.1.1  eth1 203.0.113.1  NAT
+    ├── [home]           192.168.1.0/24
+    │   ├── h1           eth0 192.168.1.2
+    │   ╰── h2           eth0 192.168.1.3
+    ╰── www.example.com  eth0 203.0.113.2
 
     """
     width = max(width, _NARROWEST)
@@ -171,7 +171,7 @@ def subnets_of_switches(plan: Plan) -> dict[str, list[str]]:
     """Return what is in use on each switch: subnets, after the VLAN of each if it has any.
 
     >>> subnets_of_switches(lab.plan())
-    {'home': ['192.168.1.0/24'], 'office': ['10: 192.168.10.0/24', '20: 192.168.20.0/24']}
+    {..., 'home': ['192.168.1.0/24'], 'office': ['10: 192.168.10.0/24', '20: 192.168.20.0/24']}
 
     """
     return _subnets(plan.nodes) | vlan_subnets(plan)

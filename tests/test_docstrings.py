@@ -1,0 +1,297 @@
+"""The examples in docstrings are true: they run, on a lab where they need one.
+
+An example has the names of its module, those of the package, and those of a network that
+examples speak of: h1 and h2 at home, a modem that translates, www outside of it.  What an
+example does not show may be anything; what it shows is compared, but for what differs from
+run to run.
+
+"""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import io
+import pkgutil
+from collections.abc import Callable, Iterator
+from ipaddress import ip_address, ip_interface
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import playground
+from playground import Host, Lab, Link, Router, Switch
+from playground.engines.namespaces.engine import NamespacesEngine
+
+FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+OFFICE = """
+office = Switch("office", vlans={10: "192.168.10.0/24", 20: "192.168.20.0/24"})
+gateway, printer, server = Router("gateway"), Host("printer"), "192.168.10.3"
+trunk = Link(office, gateway, trunk=(10, 20))
+link = Link(office, Host("pc"), vlan=10)
+"""
+# What must be said before an example, as a docstring has no room for it.
+BEFORE = {
+    "display.tables.Table": """
+from dataclasses import dataclass
+@dataclass
+class Hop:
+    node: str
+    number: int
+""",
+    "model.topology.Link.__getitem__": OFFICE,
+    "model.topology.Link.change": OFFICE + "office.add_vlan(30)",
+    "model.topology.Switch.add_vlan": OFFICE,
+    "model.topology.strands": OFFICE,
+    "model.topology.Link": OFFICE + 'isp = Router("isp")',
+    "operations.network.Link": OFFICE + 'isp = Router("isp")',
+    "planning.segments.place_name": OFFICE,
+    "model.topology.Router": 'isp = Router("isp")',
+    "operations.network.Router": 'isp = Router("isp")',
+    "model.topology.Router.bgp": """
+r1, r2 = (Router(f"r{n}", routing="bgp", as_number=64511 + n) for n in (1, 2))
+between = Link(r1, r2)
+""",
+    "model.topology.Router.ospf": """
+r1, r2 = (Router(f"r{n}", routing="ospf") for n in (1, 2))
+slow = Link(r1, r2)
+""",
+    "model.nat.Translating.snat": 'isp, modem = Router("isp"), Router("modem")',
+    "model.nat.Translating.one_to_one": """
+uplink = Link(Router("isp"), modem, addresses=("10.9.0.1/24", ["10.9.0.2/24", "10.9.0.3/24"]))
+""",
+    "model.nat.Translating.untranslate": "modem.forward(uplink, port=8080, to=(h1, 80))",
+    "model.policy_routing.Steering.policy_rule": "slow_isp = '10.8.1.2'",
+    "operations.nodes.sysctls.Sysctls.as_shell": "h1.sysctls['net.ipv4.tcp_syncookies'] = 0",
+    "planning.nft.make_ruleset": "from playground.planning.plan_parts import *",
+    "planning.segments.collect": """
+home = Switch("home")
+Link(home, Host("h1")), Link(home, Host("h2"))
+""",
+    "operations.pictures.tree.subnets_of_switches": OFFICE
+    + """
+home = Switch("home", subnet="192.168.1.0/24")
+Link(home, gateway)
+lab = Lab(home, quiet=True)
+""",
+    "planning.broadcast_domains.find_domains": """
+office = Switch("office", vlans={10: "192.168.10.0/24", 20: "192.168.20.0/24"})
+h1, gateway = Host("h1"), Router("gateway")
+Link(office, h1, vlan=10), Link(office, gateway, trunk=(10, 20))
+plan = Lab(office, quiet=True).plan()
+""",
+    "planning.shell_script.own_route_as_shell": """
+r1, r2, r3 = (Router(f"r{n}") for n in (1, 2, 3))
+for n, other in ((1, r2), (2, r3)):
+    Link(r1, other, subnet=f"10.0.{n}.0/24")
+r1.route("10.9.0.0/16", via=[r2, r3])
+plan = Lab(r1, quiet=True).plan()
+""",
+    "lab.lab.Lab.uplink": "isp = modem",
+}
+
+# On a running lab; what these print is compared.
+LIVE = {
+    "lab.lab.Lab.as_shell",
+    "lab.lab.Lab.link",
+    "lab.lab.Lab.picture",
+    "operations.links.link.LinkOperations.down",
+    "operations.links.switch.SwitchOperations.change",
+    "operations.nodes.node.NodeOperations.as_shell",
+    "operations.nodes.node.NodeOperations.interfaces",
+    "operations.nodes.node.NodeOperations.traceroute",
+    "operations.pictures.picture.Picture",
+}
+# On a running lab, too, but what these print differs from run to run.
+VARIES = {
+    "lab.lab.Lab.capture",
+    "lab.lab.Lab.state",
+    "lab.lab.Lab.wait_converged",
+    "operations.diagnosis.all_pairs.PingAll",
+    "operations.links.link.LinkOperations.impair",
+    "operations.links.link.LinkOperations.impairments",
+    "operations.links.link.LinkOperations.statistics",
+    "operations.links.switch.SwitchOperations.table",
+    "operations.nodes.firewall.RunningFirewall.rules",
+    "operations.nodes.node.NodeOperations.connections",
+    "operations.nodes.node.NodeOperations.ping",
+    "operations.nodes.node.NodeOperations.policy_rules",
+    "operations.nodes.node.NodeOperations.processes",
+    "operations.nodes.node.NodeOperations.routes",
+}
+
+_DOCKER = "it needs a container of Docker that somebody else has started"
+_WHOLE = "it starts a network of its own, as tests/test_examples.py does"
+_PART = "it speaks of values that only a caller has: captured packets, facts, a socket"
+_HTTP = "it needs a web server, as tests/operations and tests/test_examples.py have"
+_MACHINE = "what it shows is of one machine"
+# Examples that cannot run here, and why.
+NOT_RUN = {
+    "display.tables.Table.rows": "it needs pandas, which nothing here installs",
+    "engines.docker.guardian.Guardian": _DOCKER,
+    "engines.namespaces.engine.NamespacesEngine": _WHOLE,
+    "engines.namespaces.privileges.run_as_root": _MACHINE,
+    "frontends.doctor.examine": _MACHINE,
+    "frontends.doctor.examine_all": _MACHINE,
+    "lab.lab.Lab": _WHOLE,
+    "lab.lab.Lab.at": _WHOLE,
+    "lab.lab.Lab.attach": _WHOLE,
+    "lab.lab.Lab.check": _HTTP,
+    "lab.lab.Lab.explain": _HTTP,
+    "lab.lab.Lab.machine": _HTTP,
+    "lab.lab.Lab.ping_all": "it ends the program",
+    "lab.lab.Lab.remove": "it takes a part of the lab away that other examples need",
+    "lab.lab.Lab.start": _WHOLE,
+    "lab.lab.Lab.uplink": "it leads to the Internet",
+    "lab.lab.Lab.warnings": "it needs a network with a mistake",
+    "operations.captures.capture.with_addresses": _PART,
+    "operations.captures.packets.Packets.only": _PART,
+    "operations.captures.packets.Packets.streams": _PART,
+    "operations.captures.packets.Packets.table": _PART,
+    "operations.connection.client.Client.begin": _PART,
+    "operations.connection.results.Ping.plot": "it needs matplotlib, an extra",
+    "operations.connection.threads.Beside": _PART,
+    "operations.diagnosis.checks.Checks.does_not_reach": _HTTP,
+    "operations.diagnosis.checks.Checks.path": "its routers are those of the miniature Internet",
+    "operations.diagnosis.checks.Checks.reaches": _HTTP,
+    "operations.diagnosis.checks.Checks.resolves": _HTTP,
+    "operations.diagnosis.checks.Checks.serves": _HTTP,
+    "operations.diagnosis.packet_trace.read_packet": _PART,
+    "operations.diagnosis.state.State.diff": _PART,
+    "operations.diagnosis.state.ruleset_lines": _PART,
+    "operations.diagnosis.verdict.decide": _PART,
+    "operations.links.link.LinkOperations.as_shell": "it needs a link that is down, and a trunk",
+    "operations.links.link.LinkOperations.capture": _HTTP,
+    "operations.links.switch.SwitchOperations.mirror": "it needs a link to whoever listens",
+    "operations.links.switch.SwitchOperations.ports": "it needs a loop of switches",
+    "operations.nodes.firewall.RuleRow.as_shell": _HTTP,
+    "operations.nodes.firewall.RunningFirewall.watch": _HTTP,
+    "operations.nodes.node.NodeOperations.forget": _HTTP,
+    "planning.route_rows.PolicyRule.as_shell": "it needs a router with a rule of its own, running",
+    "planning.route_rows.Route.as_shell": "it needs OSPF, running",
+    "planning.routing.frr.ospf_settings": _PART,
+    "puzzles.Puzzle": _WHOLE,
+}
+WHOLE_MODULES = {"examples": _WHOLE, "lab.plug": _DOCKER}
+
+
+def _examples() -> dict[str, doctest.DocTest]:
+    """Return all docstrings with examples, by their names below the package."""
+    found: dict[str, doctest.DocTest] = {}
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    for module in pkgutil.walk_packages(playground.__path__, "playground."):
+        for example in finder.find(importlib.import_module(module.name), module.name):
+            if example.examples:
+                found[example.name.removeprefix("playground.")] = example
+    return found
+
+
+EXAMPLES = _examples()
+
+
+def _reason(name: str) -> str:
+    """Why an example cannot run here; "" where it can."""
+    wholly = (why for module, why in WHOLE_MODULES.items() if name.startswith(f"{module}."))
+    return NOT_RUN.get(name) or next(wholly, "")
+
+
+DECLARED = [name for name in EXAMPLES if not _reason(name) and name not in LIVE | VARIES]
+
+
+class _Checker(doctest.OutputChecker):
+    """What an example does not show, or cannot know, may be anything."""
+
+    def __init__(self, exact: bool) -> None:
+        self.exact = exact
+
+    def check_output(self, want: str, got: str, optionflags: int) -> bool:
+        return not (want and self.exact) or super().check_output(want, got, optionflags)
+
+
+def run(name: str, network: dict[str, Any], exact: bool = True) -> str:
+    """Run an example beside these names; return what is wrong."""
+    example = EXAMPLES[name]
+    example.globs = {
+        **vars(playground),
+        "Path": Path,
+        "ip_address": ip_address,
+        "ip_interface": ip_interface,
+        **network,
+        **example.globs,
+    }
+    exec(BEFORE.get(name, ""), example.globs)
+    said = io.StringIO()
+    runner = doctest.DocTestRunner(_Checker(exact), verbose=False, optionflags=FLAGS)
+    runner.run(example, out=said.write, clear_globs=False)
+    return said.getvalue()
+
+
+def network() -> dict[str, Any]:
+    """Declare the network of the examples; return what its parts are called."""
+    home = Switch("home", subnet="192.168.1.0/24")
+    h1, h2, www = Host("h1"), Host("h2"), Host("www.example.com")
+    modem, r1, r2, r3 = (Router(name) for name in ("modem", "r1", "r2", "r3"))
+    for node in (modem, h1, h2):
+        Link(home, node)
+    uplink = Link(modem, www, subnet="203.0.113.0/24")
+    modem.masquerade(uplink)
+    middle, slow = Link(r1, r2), Link(r1, r3)
+    lab = Lab(home, name="docstrings", quiet=True, engine="namespaces")
+    return {
+        "home": home,
+        "h1": h1,
+        "h2": h2,
+        "www": www,
+        "modem": modem,
+        "router": modem,
+        "uplink": uplink,
+        "lab": lab,
+        "link": h1.links[0],
+        "plan": lab.plan(),
+        "r1": r1,
+        "r2": r2,
+        "r3": r3,
+        "middle": middle,
+        "slow": slow,
+    }
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_an_example_that_needs_no_lab(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(name, network()) == ""
+
+
+@pytest.fixture(scope="module")
+def running(
+    namespaces_engine: NamespacesEngine, keep_lab: Callable[[str], None]
+) -> Iterator[dict[str, Any]]:
+    """The network of the examples, running."""
+    parts = network()
+    with parts["lab"] as lab:
+        keep_lab(lab.id)
+        # A router that runs, for examples that read one.
+        yield parts | {"r1": parts["modem"]}
+
+
+@pytest.mark.parametrize("name", sorted(LIVE | VARIES))
+def test_an_example_on_a_running_lab(
+    name: str, running: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    try:
+        assert run(name, running, exact=name in LIVE) == ""
+    finally:
+        for link in (running["link"], running["uplink"]):
+            link.up()
+            link.restore()
+        running["h1"].run("ip route replace default via 192.168.1.1")
+
+
+def test_each_example_is_known() -> None:
+    assert (LIVE | VARIES | set(NOT_RUN) | set(BEFORE)) - set(EXAMPLES) == set()
+    assert not (LIVE | VARIES) & set(NOT_RUN)
