@@ -14,7 +14,7 @@ def test_a_fair_coin_thrown_ten_times() -> None:
     assert binomial_bounds(10, 0.5, alarm=12 / 1024) == (2, 8)
 
 
-@pytest.mark.parametrize("probability, bounds", [(0, (0, 0)), (1, (50, 50))])
+@pytest.mark.parametrize(("probability", "bounds"), [(0, (0, 0)), (1, (50, 50))])
 def test_what_is_certain_has_no_room(probability: float, bounds: tuple[int, int]) -> None:
     assert binomial_bounds(50, probability) == bounds
 

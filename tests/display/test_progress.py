@@ -1,3 +1,5 @@
+"""Progress of long steps: bars, plain lines, and silence."""
+
 from __future__ import annotations
 
 import io

@@ -1,3 +1,5 @@
+"""Images that a lab needs: layers, chains and tags."""
+
 from __future__ import annotations
 
 import io

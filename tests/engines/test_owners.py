@@ -1,3 +1,5 @@
+"""Owners of labs: processes, told from others that got their numbers."""
+
 from __future__ import annotations
 
 import os

@@ -1,3 +1,5 @@
+"""Findings of the doctor, and what it says to do."""
+
 from __future__ import annotations
 
 from typing import Any

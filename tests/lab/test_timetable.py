@@ -64,7 +64,7 @@ def test_a_row_says_what_will_be_called() -> None:
     ]
 
 
-@pytest.mark.parametrize("seconds, action", [(-1, print), ("5", print), (5, None)])
+@pytest.mark.parametrize(("seconds", "action"), [(-1, print), ("5", print), (5, None)])
 def test_what_cannot_be_planned(seconds: float, action: object) -> None:
     with pytest.raises(BadArgument, match="give"):
         Timetable().at(seconds, action)  # type: ignore[arg-type]

@@ -1,3 +1,5 @@
+"""Arguments of a wrong type or value, and the sentences that refuse them."""
+
 from __future__ import annotations
 
 import itertools

@@ -30,7 +30,7 @@ def test_nothing_said_is_nothing_done() -> None:
 
 
 @pytest.mark.parametrize(
-    "settings, words",
+    ("settings", "words"),
     [
         ({"delay_ms": -1}, "delay_ms=-1 cannot be; give a number of milliseconds from 0 to"),
         ({"delay_ms": True}, "delay_ms=True cannot be"),

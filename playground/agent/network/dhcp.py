@@ -135,8 +135,11 @@ def dhcp_lease(address: str, options: dict[int, bytes]) -> Request:
 
 
 def arp_request(mac: bytes, source: str, target: str) -> bytes:
-    """Build an ARP request: a probe where ``source`` is 0.0.0.0, an announcement where it is the
-    target (RFC 5227, sections 1.1 and 2.3).
+    """Build an ARP request.
+
+    It is a probe where ``source`` is 0.0.0.0, and an announcement where it is the target
+    (RFC 5227, sections 1.1 and 2.3).
+
     """
     return _ARP.pack(
         1,  # Ethernet

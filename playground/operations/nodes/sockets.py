@@ -354,7 +354,7 @@ _Function = Callable[..., Any]
 
 
 def _making(original: _Function) -> _Function:
-    def __init__(
+    def __init__(  # noqa: N807
         self: socket.socket,
         family: int = -1,
         type: int = -1,  # noqa: A002 - as the original has it

@@ -1,3 +1,5 @@
+"""The engine that runs the machines of a lab as containers of Docker."""
+
 from __future__ import annotations
 
 import dataclasses

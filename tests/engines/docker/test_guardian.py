@@ -1,3 +1,5 @@
+"""The guardian removes the containers of a lab whose owner was killed."""
+
 from __future__ import annotations
 
 import contextlib

@@ -1,3 +1,5 @@
+"""Parts of a host's root: directories, an environment, a first program."""
+
 from __future__ import annotations
 
 import pytest
