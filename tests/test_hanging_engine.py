@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from playground.engines.docker import engine as docker_engine
-from playground.engines.docker import http
+from playground.engines.docker import http, server
 from playground.engines.docker.engine import DockerEngine
 from playground.errors import EngineError
 from playground.frontends import doctor
@@ -30,8 +29,8 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "TIMEOUT_S", 2.0)
     monkeypatch.setattr(http, "_LOOK_TIMEOUT_S", 2.0)
     monkeypatch.setattr(http, "_HANGING_TIMEOUT_S", 0.2)
-    monkeypatch.setattr(docker_engine, "FIRST_TIMEOUT_S", 0.5)
-    monkeypatch.setattr(docker_engine, "_PROBE_S", 0.5)
+    monkeypatch.setattr(server, "FIRST_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(server, "_PROBE_S", 0.5)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ is the chain base, ftp, telnet.  A tag holds a hash of the contents of the whole
 chain, so that a change is rebuilt and nothing else, and two versions of
 playground on one machine never disturb each other.
 
-Only files are read here; `docker.engine` builds.
+Only files are read here; `docker.server_images` builds.
 
 """
 

@@ -22,9 +22,10 @@ from urllib.parse import quote
 
 from playground.display.progress import Progress
 from playground.engines import owners
-from playground.engines.docker.engine import MINIMUM_API, DockerEngine
+from playground.engines.docker.engine import DockerEngine
 from playground.engines.docker.errors import is_foreign, sentence
 from playground.engines.docker.http import Line, Refused, api_number, unix_stream
+from playground.engines.docker.server import MINIMUM_API
 from playground.engines.images import Image
 from playground.engines.namespaces.rootfs import RootFilesystem, image_root
 from playground.engines.seam import LabLabels

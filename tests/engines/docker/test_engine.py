@@ -66,7 +66,7 @@ def write_image(directory: Path, *lines: str, base: Image | None = None) -> Imag
 
 
 def containers(engine: DockerEngine, lab: LabLabels) -> list[str]:
-    return sorted(item["Names"][0] for item in engine._list(lab.id, everything=True))
+    return sorted(item["Names"][0] for item in engine._containers.listed(lab.id, everything=True))
 
 
 def nodes_of(image: Image, *names: str) -> list[NodeContainer]:
@@ -102,7 +102,7 @@ def test_a_build_that_fails_shows_its_log(engine: DockerEngine, tmp_path: Path) 
 def test_mmdebstrap_missing_is_said(engine: DockerEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(ImageError, match="install mmdebstrap"):
-        engine._make_base(Silent())
+        engine.images.make_base(Silent())
 
 
 @pytest.mark.parametrize("archive", ["", "half an archive"], ids=["nothing", "half"])
@@ -113,9 +113,11 @@ def test_half_a_base_gets_no_tag(
     program.write_text(f"#!/bin/sh\nprintf '{archive}'\necho 'E: no mirror' >&2\nexit 25\n")
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    monkeypatch.setattr("playground.engines.docker.engine.LOCAL_BASE", "playground/debian:never")
+    monkeypatch.setattr(
+        "playground.engines.docker.server_images.LOCAL_BASE", "playground/debian:never"
+    )
     with pytest.raises(ImageError, match="mmdebstrap could not make") as caught:
-        engine._make_base(Silent())
+        engine.images.make_base(Silent())
     assert "E: no mirror" in caught.value.log
     assert not engine.has_image("playground/debian:never")
     assert not engine.has_image("playground/debian:unfinished")
@@ -173,12 +175,12 @@ def test_else_debians_own_servers_are_used(tmp_path: Path, release: str, uri: st
 
 
 def inspect(engine: DockerEngine, tag: str) -> str:
-    with engine._line() as line:
+    with engine.server.line() as line:
         return str(line.request("GET", f"/images/{tag}/json")["Id"])
 
 
 def remove_images(engine: DockerEngine, *images: Image) -> None:
-    with engine._line() as line:
+    with engine.server.line() as line:
         for image in images:
             line.request("DELETE", f"/images/{image.tag}", {"force": 1})
 
@@ -208,7 +210,7 @@ def test_a_node_is_a_container_of_its_own(
 ) -> None:
     lab = new_lab()
     engine.start_nodes(lab, nodes_of(sleeper, "www.example.com"))
-    with engine._line() as line:
+    with engine.server.line() as line:
         found = line.request("GET", f"/containers/{lab.id}.www.example.com/json")
     assert found["Config"]["Hostname"] == "www"
     assert found["HostConfig"]["NetworkMode"] == "none"
@@ -233,7 +235,7 @@ def test_a_nodes_limits_are_the_engines(
     lab = new_lab()
     limits = Limits(memory_mb=64, cpus=0.5, processes=100)
     engine.start_nodes(lab, [NodeContainer("h1", "h1", sleeper.tag, limits=limits)])
-    with engine._line() as line:
+    with engine.server.line() as line:
         config = line.request("GET", f"/containers/{lab.id}.h1/json")["HostConfig"]
     assert config["PidsLimit"] == 100
     assert config["NanoCpus"] == 500_000_000
@@ -354,7 +356,7 @@ def test_stop_waits_for_a_removal_in_progress(
     lab = new_lab()
     names = [f"h{number}" for number in range(6)]
     engine.start_nodes(lab, nodes_of(sleeper, *names))
-    with engine._line() as line:
+    with engine.server.line() as line:
         for name in names:
             line.request("POST", f"/containers/{lab.id}.{name}/kill")
     engine.stop(lab.id)
@@ -690,7 +692,7 @@ def test_the_oldest_version_both_know_is_spoken(
         thread = threading.Thread(target=answer(version), args=(listener,))
         thread.start()
         engine = DockerEngine(f"unix://{tmp_path}/s")
-        assert engine._negotiated() == spoken
+        assert engine.server.negotiated() == spoken
         engine.close()
         thread.join(10)
 

@@ -23,18 +23,20 @@ CLONE = Path(__file__).resolve().parents[3]
 # An owner that is killed between the creation of its containers and their start.
 OWNER = """
 import os, signal, sys
-from playground.engines.docker import engine as rooms
+from playground.engines.docker.container_configs import node_config
+from playground.engines.docker.containers import create, start
+from playground.engines.docker.engine import DockerEngine
 from playground.engines.docker.guardian import Guardian
-from tests.slow_engine import SlowEngine
+from playground.engines.seam import LabLabels, NodeContainer
 
-lab = rooms.LabLabels(sys.argv[1], "test", "test@here:%d" % os.getpid())
+lab = LabLabels(sys.argv[1], "test", "test@here:%d" % os.getpid())
 guardian = Guardian.start(lab.id)
-engine = rooms.DockerEngine()
-with engine._line() as line:
+engine = DockerEngine()
+with engine.server.line() as line:
     for number in range(4):
-        node = rooms.NodeContainer(f"h{number}", f"h{number}", sys.argv[2])
-        rooms._create(line, f"{lab.id}.{node.name}", rooms._node_config(lab, node))
-    rooms._start(line, f"{lab.id}.h0")
+        node = NodeContainer(f"h{number}", f"h{number}", sys.argv[2])
+        create(line, f"{lab.id}.{node.name}", node_config(lab, node))
+    start(line, f"{lab.id}.h0")
     print("made", flush=True)
     {ending}
 """
@@ -88,7 +90,7 @@ def test_a_dead_owner_leaves_no_container(
     lab = new_lab()
     run_owner(lab, image, ending)
     begin = time.monotonic()
-    while engine._list(lab.id, everything=True):
+    while engine._containers.listed(lab.id, everything=True):
         assert time.monotonic() < begin + 30, "the containers are still there"
         time.sleep(0.01)
     print(f"gone {time.monotonic() - begin:.2f} s after the owner's end")
@@ -170,7 +172,7 @@ def test_a_guardian_that_was_released_removes_nothing(
 ) -> None:
     lab = new_lab()
     run_owner(lab, image, "guardian.release()")
-    assert len(engine._list(lab.id, everything=True)) == 4
+    assert len(engine._containers.listed(lab.id, everything=True)) == 4
 
 
 def test_a_guardian_goes_home_when_released() -> None:

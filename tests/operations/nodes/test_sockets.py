@@ -514,7 +514,7 @@ def test_a_lab_that_is_entered_by_another_line_hands_sockets_too(
 
 
 def test_who_may_speak_with_docker_needs_no_root(docker_engine: DockerEngine) -> None:
-    place = docker_engine._socket_path()
+    place = docker_engine.server.socket_path()
     if place is None:
         pytest.skip("the engine is reached by other means than a unix socket")
     with ordinary_user("docker", groups=[os.stat(place).st_gid]) as run:
