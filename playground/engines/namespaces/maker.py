@@ -138,6 +138,11 @@ _MASKED_FOLDERS = (
     "/proc/scsi",
     "/sys/firmware",
     "/sys/devices/virtual/powercap",
+    # Not moby's: root's alone, and for root the kernel takes a host's.  Serial numbers;
+    # what the kernel's memory is used for; a watch of what programs use.
+    "/sys/devices/virtual/dmi",
+    "/sys/kernel/slab",
+    "/sys/kernel/mm/damon",
 )
 # From how hot it is follows what its other programs do: GHSA-6fw5-f8r9-fgfm of moby.
 _THERMAL = re.compile(r"cpu\d+")
@@ -522,9 +527,13 @@ def not_for_hosts(proc: str = "/proc") -> OfTheMachine:
         path = f"{proc}/{name}"
         if name.isdigit() or f"/proc/{name}" in known or os.path.islink(path):
             continue
-        mode = os.stat(path).st_mode
+        try:
+            mode = os.stat(path).st_mode
+            inner = os.listdir(path) if stat.S_ISDIR(mode) else []
+        except OSError:
+            continue  # it went with its module, or is closed to this user and so to hosts
         if stat.S_ISDIR(mode):
-            if any(_is_writable(f"{path}/{inner}") for inner in os.listdir(path)):
+            if any(_is_writable(f"{path}/{name}") for name in inner):
                 writable.append(path)
         elif not mode & stat.S_IROTH:
             closed.append(path)
@@ -537,7 +546,10 @@ _WRITE_BITS = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
 def _is_writable(path: str) -> bool:
-    mode = os.lstat(path).st_mode
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError:
+        return False
     return stat.S_ISREG(mode) and bool(mode & _WRITE_BITS)
 
 

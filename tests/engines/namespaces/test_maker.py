@@ -331,6 +331,8 @@ def test_what_tells_of_the_machine_is_empty(h1: Host) -> None:
     heat = "cat /sys/devices/system/cpu/cpu*/thermal_throttle/*"
     assert output(h1, f"{heat} 2> /dev/null | wc -c") == "0"
     assert output(h1, "ls /sys/firmware /proc/scsi /proc/acpi 2> /dev/null | grep -v :") == ""
+    roots_alone = "/sys/devices/virtual/dmi /sys/kernel/slab /sys/kernel/mm/damon"
+    assert output(h1, f"ls -A {roots_alone} 2> /dev/null | grep -v :$") == ""
     refused(h1, "dmesg | grep . || exit 1")
     assert output(h1, "head -c 1 /proc/kmsg") == ""
 
