@@ -23,6 +23,7 @@ from playground.model.switches import PLAIN
 from playground.operations.connection.threads import each
 from playground.operations.nodes.node import Agent
 from playground.planning.difference import Changes, NodeChange, SwitchChange, WireChange, reopened
+from playground.planning.nft import loadable
 from playground.planning.plan import Plan
 from playground.planning.plan_parts import (
     OwnRoutePlan,
@@ -217,12 +218,13 @@ def configure(agent: Agent, pids: Pids, inside: Iterable[NodeChange]) -> None:
     changing = [change for change in inside if change.node in pids]
     if changing:
         agent.call("network", nodes=[_network(_unleased(change), pids) for change in changing])
-    rules = [change for change in changing if change.ruleset is not None]
-    if rules:
-        agent.call(
-            "firewall",
-            nodes=[{"pid": pids[change.node], "ruleset": change.ruleset} for change in rules],
-        )
+    loading = [
+        {"pid": pids[change.node], "ruleset": loadable(change.rules)}
+        for change in changing
+        if change.rules is not None
+    ]
+    if loading:
+        agent.call("firewall", nodes=loading)
 
 
 class UnplannedLease(NamedTuple):

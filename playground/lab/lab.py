@@ -61,7 +61,7 @@ from playground.operations.network import Host, Link, Node, Router, Switch
 from playground.planning.difference import Changes, compare
 from playground.planning.firewall import with_node_rules
 from playground.planning.interface_names import match
-from playground.planning.nft import NO_RULES
+from playground.planning.nft import loadable
 from playground.planning.plan import NodePlan, Plan
 from playground.planning.plan_parts import InterfacePlan
 from playground.planning.planner import collect, make_plan
@@ -620,9 +620,9 @@ class Lab(Single):
             changed = with_node_rules(plan, node)
             others = (changed if one.name == changed.name else one for one in plan.nodes)
             new = dataclasses.replace(plan, nodes=tuple(others))
-            if not plan.node(name).ruleset:  # else this machine can do it
+            if not plan.node(name).rules:  # else this machine can do it
                 self._engine.refuse(new)
-            request = {"pid": self._pids[changed.name], "ruleset": changed.ruleset or NO_RULES}
+            request = {"pid": self._pids[changed.name], "ruleset": loadable(changed.rules)}
             # nft takes longer for a thousand rules than writing down what they are.
             loaded = client.begin("firewall", nodes=[request])
             saved = self._saved(new)

@@ -31,7 +31,7 @@ from playground.planning.plan import NodePlan, Plan
 from playground.planning.plan_parts import NO_FILTERS, HostsEntry
 
 # The shape of the text; another number is another shape.
-FORMAT = 2
+FORMAT = 3
 
 
 class SavedLab(NamedTuple):
@@ -430,7 +430,7 @@ def _value(data: Any) -> Any:
 
 def _plan_data(plan: Plan) -> dict[str, Any]:
     # Rules follow from the declarations, which are saved as well.
-    bare = (dataclasses.replace(node, filters=NO_FILTERS, ruleset="") for node in plan.nodes)
+    bare = (dataclasses.replace(node, filters=NO_FILTERS) for node in plan.nodes)
     data = dataclasses.replace(plan, nodes=tuple(bare)).to_data()
     # Nodes share their lines of /etc/hosts: each set once, and its number with the nodes.
     lines: list[list[Any]] = []

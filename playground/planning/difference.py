@@ -16,13 +16,13 @@ from typing import TypeVar
 
 from playground.model.addresses import InterfaceAddress
 from playground.model.policy_routing import sysctl_parts
-from playground.planning.nft import NO_RULES
 from playground.planning.plan import NodePlan, Plan
 from playground.planning.plan_parts import (
     InterfacePlan,
     OwnRoutePlan,
     OwnRulePlan,
     RoutePlan,
+    RulesetPlan,
     SwitchPlan,
     WirePlan,
 )
@@ -35,7 +35,7 @@ class NodeChange:
     """What changes in the network of one node, new or not.
 
     ``addresses_remove`` are pairs of interface and address, ``interfaces_remove``
-    interfaces with a VLAN.  ``ruleset`` is None where the node's rules stay as they are.
+    interfaces with a VLAN.  ``rules`` is None where those of nft stay as they are.
 
     """
 
@@ -45,7 +45,7 @@ class NodeChange:
     routes_add: tuple[RoutePlan, ...]
     routes_remove: tuple[RoutePlan, ...]
     sysctls: tuple[tuple[str, str], ...]
-    ruleset: str | None
+    rules: RulesetPlan | None
     own_routes_add: tuple[OwnRoutePlan, ...] = ()
     own_routes_remove: tuple[OwnRoutePlan, ...] = ()
     own_rules_add: tuple[OwnRulePlan, ...] = ()
@@ -60,7 +60,7 @@ class NodeChange:
             or self.routes_add
             or self.routes_remove
             or self.sysctls
-            or self.ruleset is not None
+            or self.rules is not None
             or self.own_routes_add
             or self.own_routes_remove
             or self.own_rules_add
@@ -219,7 +219,7 @@ def _inside(old: NodePlan | None, new: NodePlan) -> NodeChange:
             new.routes,
             (),
             new.sysctls,
-            new.ruleset or None,
+            new.rules or None,
             own_routes_add=new.own_routes,
             own_rules_add=new.own_rules,
         )
@@ -240,7 +240,7 @@ def _inside(old: NodePlan | None, new: NodePlan) -> NodeChange:
             route for route in _more(new.routes, old.routes) if route.interface in there
         ),
         sysctls=_settings(old, new),
-        ruleset=None if new.ruleset == old.ruleset else new.ruleset or NO_RULES,
+        rules=None if new.rules == old.rules else new.rules,
         own_routes_add=_more(old.own_routes, new.own_routes),
         own_routes_remove=_more(new.own_routes, old.own_routes),
         own_rules_add=_more(old.own_rules, new.own_rules),

@@ -1,4 +1,4 @@
-"""From rules and NAT as declared to rules with addresses, and back from their counts.
+"""From rules and NAT as declared to rules with addresses.
 
 Pure: a node's firewall is resolved against the plan of the lab it is in, so
 that the same function serves before the start and in the running lab.
@@ -13,12 +13,11 @@ from typing import Any
 
 from playground.errors import TopologyError
 from playground.model.addresses import Address, Network
-from playground.model.firewall import PROTOCOLS_WITH_PORTS, Rule
+from playground.model.firewall import Rule
 from playground.model.parts import End, LinkBase
 from playground.model.topology import Link, Machine, Router, Switch, reached, strands
 from playground.planning.addressing import Addressing
 from playground.planning.nat_realms import Realms, forward_target
-from playground.planning.nft import LOG_GROUP, make_ruleset, nft_set, quoted
 from playground.planning.plan import NodePlan, Plan
 from playground.planning.plan_parts import (
     DefaultPlan,
@@ -27,6 +26,7 @@ from playground.planning.plan_parts import (
     InterfacePlan,
     NatPlan,
     PairPlan,
+    PortRange,
     RulePlan,
     UplinkPlan,
 )
@@ -93,7 +93,7 @@ def _check_own(
 
 
 def with_rules(plan: Plan, machines: Iterable[Machine]) -> Plan:
-    """Return a plan with the rulesets of these nodes in it.
+    """Return a plan with the firewalls of these nodes in it.
 
     Raises `TopologyError` for a rule about what is not in the plan.
 
@@ -101,7 +101,7 @@ def with_rules(plan: Plan, machines: Iterable[Machine]) -> Plan:
     changed = {
         machine.name: with_node_rules(plan, machine)
         for machine in machines
-        if machine.firewall or plan.node(machine.name).nat or plan.node(machine.name).ruleset
+        if machine.firewall or plan.node(machine.name).filters
     }
     if not changed:
         return plan
@@ -109,16 +109,14 @@ def with_rules(plan: Plan, machines: Iterable[Machine]) -> Plan:
 
 
 def with_node_rules(plan: Plan, machine: Machine) -> NodePlan:
-    """Return a node's part of the plan with its ruleset.
+    """Return a node's part of the plan with its firewall.
 
-    Of a plan that has a ruleset for the node, what it says of rules is kept: a
-    number is never given to another rule.
+    Rules that the plan has already are kept: a number is never given to another rule.
 
     """
     node = plan.node(machine.name)
     known = {rule.number: rule for rule in node.filters.rules}
-    filters = find_filters(machine, plan, known)
-    return replace(node, filters=filters, ruleset=make_ruleset(node.nat, filters))
+    return replace(node, filters=find_filters(machine, plan, known))
 
 
 def find_filters(
@@ -131,10 +129,7 @@ def find_filters(
     places = _Places(machine, plan)
     found = dict(known or {})
     return FilterPlan(
-        tuple(
-            found.get(rule.number) or RulePlan(rule.number, rule.chain, tuple(_lines(rule, places)))
-            for rule in policy.rules
-        ),
+        tuple(found.get(rule.number) or _resolved(rule, places) for rule in policy.rules),
         tuple(DefaultPlan(item.chain, item.verdict, item.established) for item in policy.defaults),
     )
 
@@ -215,117 +210,58 @@ def _addresses(plan: Plan, machine: Machine, link: Link) -> Sequence[Any]:
     return found.addresses if found is not None else ()
 
 
-def _lines(rule: Rule, places: _Places) -> Iterator[str]:
-    """Yield a rule in nft's words: a line, or one for each address family."""
-    sources = places.networks(rule, rule.sources)
-    destinations = places.networks(rule, rule.destinations)
-    sides = [{network.version for network in side} for side in (sources, destinations) if side]
-    families = [version for version in (4, 6) if all(version in side for side in sides)]
-    if not families:
+def _resolved(rule: Rule, places: _Places) -> RulePlan:
+    """Return a rule with addresses and names of interfaces."""
+    found = RulePlan(
+        rule.number,
+        rule.chain,
+        rule.verdict,
+        sources=_outermost(places.networks(rule, rule.sources)),
+        destinations=_outermost(places.networks(rule, rule.destinations)),
+        interfaces=tuple(dict.fromkeys(places.interfaces(rule, rule.interfaces))),
+        out_interfaces=tuple(dict.fromkeys(places.interfaces(rule, rule.out_interfaces))),
+        protocol=rule.protocol,
+        ports=_merged(rule.ports),
+        source_ports=_merged(rule.source_ports),
+        states=rule.states,
+        rate=rule.rate,
+        over=rule.over,
+        burst=rule.burst,
+        comment=rule.comment,
+        log_prefix=f"{places.machine.short} {rule.number}" if rule.verdict == "log" else "",
+    )
+    if not found.families:
         raise TopologyError(
             f"{places.here(rule)} fits no packet: its source is of one address family, and its "
             f"destination of the other"
         )
-    head = _interfaces_match(rule, places)
-    tail = [*_protocol_match(rule), *_state_and_rate(rule), "counter", *_verdict(rule, places)]
-    comment = f"{rule.number} {rule.comment}".strip()
-    if not sources and not destinations:
-        yield " ".join([*head, *tail, f'comment "{comment}"'])
-        return
-    for version in families:
-        match = [
-            f"{'ip' if version == 4 else 'ip6'} {way} {_network_set(side, version)}"
-            for way, side in (("saddr", sources), ("daddr", destinations))
-            if side
-        ]
-        yield " ".join([*head, *match, *tail, f'comment "{comment}"'])
-
-
-def _network_set(networks: Iterable[Network], version: int) -> str:
-    return nft_set(
-        # nft refuses ranges that overlap in one set, and one host more is a range.
-        str(network.network_address if network.prefixlen == network.max_prefixlen else network)
-        for network in _outermost([one for one in networks if one.version == version])
-    )
-
-
-def _outermost(networks: list[Any]) -> Iterator[Any]:
-    if len(networks) == 1:  # as most rules have it: an address takes 5 microseconds to sort
-        yield networks[0]
-        return
-    last = None
-    for network in sorted(set(networks), key=lambda n: (int(n.network_address), n.prefixlen)):
-        if last is None or not network.subnet_of(last):
-            yield network
-            last = network
-
-
-def _interfaces_match(rule: Rule, places: _Places) -> list[str]:
-    found = []
-    if rule.interfaces:
-        way = "oifname" if rule.chain == "output" else "iifname"
-        found.append(f"{way} {quoted(dict.fromkeys(places.interfaces(rule, rule.interfaces)))}")
-    if rule.out_interfaces:
-        names = dict.fromkeys(places.interfaces(rule, rule.out_interfaces))
-        found.append(f"oifname {quoted(names)}")
     return found
 
 
-def _protocol_match(rule: Rule) -> Iterator[str]:
-    ports = (("sport", rule.source_ports), ("dport", rule.ports))
-    if rule.protocol in PROTOCOLS_WITH_PORTS and (rule.ports or rule.source_ports):
-        for way, several in ports:
-            if several:
-                yield f"{rule.protocol} {way} {_port_set(several)}"
-    elif rule.ports or rule.source_ports:
-        yield "meta l4proto { tcp, udp }"
-        for way, several in ports:
-            if several:
-                yield f"th {way} {_port_set(several)}"
-    elif rule.protocol == "icmp":
-        yield "meta l4proto { icmp, ipv6-icmp }"
-    elif rule.protocol is not None:
-        # IANA's number, where nft has no name: OSPF, GRE and IGMP.
-        yield f"meta l4proto {_NUMBERS.get(rule.protocol, rule.protocol)}"
+def _outermost(networks: list[Any]) -> tuple[Network, ...]:
+    """Return networks without those within others: nft refuses ranges that overlap."""
+    if len(networks) < 2:  # as most rules have it: an address takes 5 microseconds to sort
+        return tuple(networks)
+    kept: list[Any] = []
+    for network in sorted(
+        set(networks), key=lambda n: (n.version, int(n.network_address), n.prefixlen)
+    ):
+        last = kept[-1] if kept else None
+        if last is None or last.version != network.version or not network.subnet_of(last):
+            kept.append(network)
+    return tuple(kept)
 
 
-_NUMBERS = {"igmp": "2", "gre": "47", "ospf": "89"}
-
-
-def _port_set(ports: Iterable[str]) -> str:
-    """Return ports as one set; what lies within a range or follows it is part of it."""
+def _merged(ports: Iterable[str]) -> tuple[PortRange, ...]:
+    """Return ports as ranges; what lies within one is part of it."""
     ranges = sorted(
         (int(first), int(last or first))
         for first, _, last in (item.partition("-") for item in ports)
     )
-    merged: list[tuple[int, int]] = []
+    merged: list[PortRange] = []
     for low, high in ranges:
         if merged and low <= merged[-1][1]:
             merged[-1] = (merged[-1][0], max(high, merged[-1][1]))
         else:
             merged.append((low, high))
-    return nft_set(str(low) if low == high else f"{low}-{high}" for low, high in merged)
-
-
-def _state_and_rate(rule: Rule) -> Iterator[str]:
-    if rule.states:
-        yield f"ct state {','.join(rule.states)}"
-    burst = f" burst {rule.burst} packets" if rule.burst else ""
-    if rule.rate:
-        yield f"limit rate {rule.rate}{burst}"
-    if rule.over:
-        yield f"limit rate over {rule.over}{burst}"
-
-
-def _verdict(rule: Rule, places: _Places) -> Iterator[str]:
-    if rule.verdict == "log":
-        yield f'log prefix "{places.machine.short} {rule.number}" group {LOG_GROUP}'
-    elif rule.verdict == "reject" and rule.protocol == "tcp":
-        # Where a rule does not say how it knows, nft asks for the protocol again.
-        yield (
-            "reject with tcp reset"
-            if rule.ports or rule.source_ports
-            else ("meta l4proto tcp reject with tcp reset")
-        )
-    else:
-        yield rule.verdict
+    return tuple(merged)

@@ -20,6 +20,7 @@ from playground.model.addresses import Address, InterfaceAddress
 from playground.model.arguments import shown
 from playground.model.limits import NO_LIMITS, Limits
 from playground.model.services import ServiceSettings
+from playground.planning.nft import make_ruleset
 from playground.planning.plan_parts import (
     NO_FILTERS,
     AnnouncementPlan,
@@ -32,6 +33,7 @@ from playground.planning.plan_parts import (
     OwnRulePlan,
     RecordPlan,
     RoutePlan,
+    RulesetPlan,
     SwitchPlan,
     WirePlan,
 )
@@ -45,7 +47,7 @@ class NodePlan:
     in one in which they can be added.  ``records`` is the zone that a host with
     the dns service serves: its own view of the lab.  ``limits`` is what it may
     take of the machine.  ``as_number`` is that of the system of a router that speaks BGP,
-    ``ruleset`` what ``nat`` and ``filters`` come to.
+    ``nat`` and ``filters`` how it translates and filters.
 
     """
 
@@ -56,7 +58,6 @@ class NodePlan:
     interfaces: tuple[InterfacePlan, ...]
     routes: tuple[RoutePlan, ...]
     sysctls: tuple[tuple[str, str], ...]
-    ruleset: str  # nft(8) commands, "" for none
     hosts: tuple[HostsEntry, ...]
     nameservers: tuple[Address, ...]
     search: tuple[str, ...]
@@ -69,6 +70,16 @@ class NodePlan:
     own_rules: tuple[OwnRulePlan, ...] = ()
     nat: NatPlan | None = None
     filters: FilterPlan = NO_FILTERS
+
+    @property
+    def rules(self) -> RulesetPlan:
+        """All that it translates and filters."""
+        return RulesetPlan(self.nat, self.filters)
+
+    @property
+    def ruleset(self) -> str:
+        """The same as nft(8) commands, made anew each time; "" for none."""
+        return make_ruleset(self.rules)
 
     def as_shell(self) -> str:
         """Return the commands that set up this node's network, as typed on the node itself.

@@ -128,13 +128,50 @@ class NatPlan:
         return bool(self.forwards or self.one_to_one or cone)
 
 
+PortRange = tuple[int, int]
+
+
 @dataclass(frozen=True)
 class RulePlan:
-    """One firewall rule with addresses for names, in nft(8)'s words, a line a family."""
+    """One firewall rule with addresses and interfaces for the nodes and links it names.
+
+    What is empty, or None, matches all.  No network of ``sources`` or of
+    ``destinations`` lies within another; ``ports`` and ``source_ports`` are pairs of
+    the first and the last port, which do not overlap.  ``log_prefix`` is what a "log"
+    rule puts before each packet.
+
+    """
 
     number: int
     chain: str
-    lines: tuple[str, ...]
+    verdict: str  # "accept", "drop", "reject" or "log"
+    sources: tuple[Network, ...] = ()
+    destinations: tuple[Network, ...] = ()
+    interfaces: tuple[str, ...] = ()
+    out_interfaces: tuple[str, ...] = ()
+    protocol: str | None = None
+    ports: tuple[PortRange, ...] = ()
+    source_ports: tuple[PortRange, ...] = ()
+    states: tuple[str, ...] = ()
+    rate: str | None = None
+    over: str | None = None
+    burst: int | None = None
+    comment: str = ""
+    log_prefix: str = ""
+
+    def __hash__(self) -> int:
+        # Enough to tell a node's rules apart: that of all fields takes ten times as long.
+        return hash((self.number, self.chain))
+
+    @property
+    def families(self) -> tuple[int, ...]:
+        """The versions of IP that its addresses leave: 4, 6, both or none."""
+        sides = [side for side in (self.sources, self.destinations) if side]
+        return tuple(
+            version
+            for version in (4, 6)
+            if all(any(network.version == version for network in side) for side in sides)
+        )
 
 
 @dataclass(frozen=True)
@@ -157,8 +194,22 @@ class FilterPlan:
         """Return the default of a chain; None where nothing was said."""
         return next((item for item in self.defaults if item.chain == chain), None)
 
+    def __bool__(self) -> bool:
+        return bool(self.rules or self.defaults)
+
 
 NO_FILTERS = FilterPlan()
+
+
+@dataclass(frozen=True)
+class RulesetPlan:
+    """All that one node translates and filters; false where it does neither."""
+
+    nat: NatPlan | None = None
+    filters: FilterPlan = NO_FILTERS
+
+    def __bool__(self) -> bool:
+        return self.nat is not None or bool(self.filters)
 
 
 @dataclass(frozen=True)

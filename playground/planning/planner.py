@@ -212,7 +212,6 @@ def _node(
         interfaces=interfaces,
         routes=tuple(route for route in routes if route.destination not in by_hand),
         sysctls=_sysctls(machine, interfaces, ipv6),
-        ruleset="",
         hosts=names.hosts,
         nameservers=names.nameservers,
         search=(),

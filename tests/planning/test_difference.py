@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from playground.operations.network import Host, Link, Router, Switch
 from playground.planning.difference import compare
-from playground.planning.nft import NO_RULES
+from playground.planning.nft import NO_RULES, loadable
+from playground.planning.plan_parts import RulesetPlan
 from playground.planning.planner import make_plan
 
 
@@ -60,7 +61,8 @@ def test_the_way_back_takes_out_of_the_nodes_what_came_in() -> None:
     Link(home, Host("h2"), address="2001:db8::5/64")
     after = make_plan((home,), previous=before)
     back = {change.node: change for change in compare(after, before).inside}
-    assert back["modem"].ruleset == NO_RULES  # an empty ruleset would change nothing
+    assert back["modem"].rules == RulesetPlan()
+    assert loadable(RulesetPlan()) == [NO_RULES]  # an empty ruleset would change nothing
     assert [str(address) for _, address in back["h1"].addresses_remove] == [
         str(address) for address in after.node("h1").interfaces[0].addresses if address.version == 6
     ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+import json
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
@@ -10,15 +11,15 @@ import pytest
 from playground.errors import TopologyError
 from playground.operations.network import Host, Link, Router, Switch
 from playground.operations.nodes.firewall import counted_rows
-from playground.planning.nft import make_ruleset
-from playground.planning.plan_parts import FilterPlan, ForwardPlan, NatPlan, UplinkPlan
+from playground.planning.nft import make_ruleset, rule_lines
+from playground.planning.plan_parts import ForwardPlan, NatPlan, RulePlan, RulesetPlan, UplinkPlan
 from playground.planning.planner import make_plan
 
 WEB = ForwardPlan("eth0", (ip_address("10.9.0.1"),), "tcp", 8080, ip_address("192.168.1.2"), 80)
 
 
 def masquerading(*uplinks: str, forwards: tuple[ForwardPlan, ...] = ()) -> str:
-    return make_ruleset(NatPlan(tuple(map(UplinkPlan, uplinks)), forwards), FilterPlan())
+    return make_ruleset(RulesetPlan(NatPlan(tuple(map(UplinkPlan, uplinks)), forwards)))
 
 
 # -- NAT ---------------------------------------------------------------------
@@ -66,8 +67,51 @@ def network() -> tuple[Switch, Host, Router, Router, Link]:
 
 
 def lines_of(node: Host | Router, ipv6: bool = False) -> list[str]:
-    plan = make_plan([node], ipv6=ipv6)
-    return [line for rule in plan.node(node.name).filters.rules for line in rule.lines]
+    rules = make_plan([node], ipv6=ipv6).node(node.name).rules
+    chains = ("input", "forward", "output")
+    return [line.text for chain in chains for line in rule_lines(rules, chain) if line.rule]
+
+
+def test_a_rule_of_a_plan_is_data() -> None:
+    home, h1, modem, isp, uplink = network()
+    several = ["10.0.0.1", "10.0.0.0/8", h1]
+    modem.firewall.log(
+        source=several,
+        destination=isp,
+        interface=home,
+        out_interface=uplink,
+        protocol="tcp",
+        port=[80, "20-25", "22-30"],
+        state="new",
+        rate="5/second",
+        comment="masquerade me",
+    )
+    plan = make_plan([modem])
+    assert plan.node("modem").filters.rules == (
+        RulePlan(
+            1,
+            "forward",
+            "log",
+            sources=(ip_network("10.0.0.0/8"),),
+            destinations=(ip_network("10.6.0.2"),),
+            interfaces=("eth0",),
+            out_interfaces=("wan",),
+            protocol="tcp",
+            ports=((20, 30), (80, 80)),
+            states=("new",),
+            rate="5/second",
+            comment="masquerade me",
+            log_prefix="modem 1",
+        ),
+    )
+    [node] = [one for one in json.loads(plan.to_json())["nodes"] if one["name"] == "modem"]
+    [rule] = node["filters"]["rules"]
+    assert (rule["sources"], rule["ports"], rule["verdict"]) == (
+        ["10.0.0.0/8"],
+        [[20, 30], [80, 80]],
+        "log",
+    )
+    assert "ruleset" not in node
 
 
 @pytest.mark.parametrize(

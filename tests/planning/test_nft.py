@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 import pytest
 
@@ -17,6 +17,7 @@ from playground.planning.plan_parts import (
     NatPlan,
     PairPlan,
     RulePlan,
+    RulesetPlan,
     UplinkPlan,
 )
 
@@ -41,14 +42,13 @@ def nat(
 
 WEB_ONLY = FilterPlan(
     (
-        RulePlan(1, "input", ('tcp dport 80 counter accept comment "1"',)),
+        RulePlan(1, "input", "accept", protocol="tcp", ports=((80, 80),)),
         RulePlan(
             2,
             "forward",
-            (
-                'ip saddr 10.0.0.2 counter drop comment "2 no"',
-                'ip6 saddr fd00::2 counter drop comment "2 no"',
-            ),
+            "drop",
+            sources=(ip_network("10.0.0.2"), ip_network("fd00::2")),
+            comment="no",
         ),
     ),
     (DefaultPlan("input", "reject"),),
@@ -56,7 +56,7 @@ WEB_ONLY = FilterPlan(
 
 
 def test_masquerade() -> None:
-    assert make_ruleset(nat("eth0"), FilterPlan()) == (
+    assert make_ruleset(RulesetPlan(nat("eth0"), FilterPlan())) == (
         """\
 table inet playground
 delete table inet playground
@@ -90,7 +90,7 @@ table inet playground {
 
 
 def test_filters() -> None:
-    assert make_ruleset(None, WEB_ONLY) == (
+    assert make_ruleset(RulesetPlan(None, WEB_ONLY)) == (
         """\
 table inet playground
 delete table inet playground
@@ -117,7 +117,7 @@ nd-neighbor-advert } counter accept comment "neighbours"
 
 
 def test_who_was_told_nothing_has_no_rules() -> None:
-    assert make_ruleset(None, FilterPlan()) == ""
+    assert make_ruleset(RulesetPlan(None, FilterPlan())) == ""
 
 
 @pytest.mark.parametrize(
@@ -149,12 +149,13 @@ def test_who_was_told_nothing_has_no_rules() -> None:
     ids=str,
 )
 def test_nat_rules(told: NatPlan, rule: str) -> None:
-    assert rule in make_ruleset(told, FilterPlan())
+    assert rule in make_ruleset(RulesetPlan(told, FilterPlan()))
 
 
 def test_a_firewall_without_a_memory_lets_in_what_nat_has_translated() -> None:
     filters = FilterPlan((), (DefaultPlan("forward", "accept", established=False),))
-    comments = [comment for comment, _ in rule_lines(filters, nat("eth0"), "forward")]
+    lines = rule_lines(RulesetPlan(nat("eth0"), filters), "forward")
+    comments = [line.comment for line in lines]
     assert comments == ["answers", "outside", "default"]
 
 
@@ -178,7 +179,7 @@ def test_a_firewall_without_a_memory_lets_in_what_nat_has_translated() -> None:
 def test_nft_takes_it_and_loading_it_again_replaces_it(
     told: NatPlan | None, filters: FilterPlan
 ) -> None:
-    ruleset = make_ruleset(told, filters)
+    ruleset = make_ruleset(RulesetPlan(told, filters))
     shell = "nft -f - && nft list ruleset > /dev/null"
     for text in (ruleset, ruleset + ruleset, ruleset + NO_RULES):
         done = subprocess.run(

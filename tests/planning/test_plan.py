@@ -57,7 +57,6 @@ def test_a_plan_is_json(plan: Plan) -> None:
         ],
         "routes": [],
         "sysctls": [list(item) for item in plan.node("h1").sysctls],
-        "ruleset": "",
         "neighbours": [],
         "announced": [],
         "as_number": None,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import signal
 import socket
 import struct
@@ -43,17 +42,14 @@ _COUNTER_PACKETS = struct.pack("HH", 12, 2)
 # NFTA_RULE_USERDATA, and in it libnftnl's type 0, a comment; its length follows.
 _COMMENT = struct.pack("H", 7) + b"\0"
 
-# Compiled when they are needed, which no start of an agent waits for.
-_CHAIN = r"\tchain (\w+) \{"
-_COUNTING = r'\bcounter\b(?= .*comment "([^"]*)"$)'
-
 
 def firewall(nodes: Sequence[Request]) -> None:
     running: list[tuple[Request, int, int]] = []
     try:
         for node in nodes:
             enter_network(node["pid"])
-            running.append((node, *start_nft(["-f", "-"], _counting_on(node["ruleset"]))))
+            text = _counting_on(node["ruleset"], node.get("table", "playground"))
+            running.append((node, *start_nft(["-f", "-"], text)))
         while running:
             node, process, output = running[0]
             status, said = ended_nft(process, output)
@@ -149,28 +145,23 @@ def _rule_counts(table: str) -> list[tuple[str, str, int, int]]:
     return found
 
 
-def _counting_on(ruleset: str) -> str:
-    """Return a ruleset whose counters begin where those that it replaces stand."""
-    table = re.match(r"table inet (\w+)\n", ruleset)
-    counted = _rule_counts(table[1]) if table else []
-    if not any(packets for _, _, packets, _ in counted):
-        return ruleset
+def _counting_on(ruleset: Sequence[str | Sequence[str]], table: str) -> str:
+    """Return a ruleset as text, whose counters begin where those that it replaces stand."""
     counts: dict[tuple[str, str], deque[tuple[int, int]]] = {}
-    for chain, comment, packets, size in counted:
-        # A rule may have a line for each address family.
-        counts.setdefault((chain, comment), deque()).append((packets, size))
-    lines = ruleset.split("\n")
-    chain = ""
-    for number, line in enumerate(lines):
-        if start := re.match(_CHAIN, line):
-            chain = start[1]
-        elif found := re.search(_COUNTING, line):
-            known = counts.get((chain, found[1]))
-            packets, size = known.popleft() if known else (0, 0)
-            if packets:
-                words = f"counter packets {packets} bytes {size}"
-                lines[number] = line[: found.start()] + words + line[found.end() :]
-    return "\n".join(lines)
+    if any(not isinstance(part, str) for part in ruleset):
+        for chain, comment, packets, size in _rule_counts(table):
+            # A rule may have a line for each address family.
+            counts.setdefault((chain, comment), deque()).append((packets, size))
+    text = []
+    for part in ruleset:
+        if isinstance(part, str):
+            text.append(part)
+            continue
+        chain, comment = part
+        known = counts.get((chain, comment))
+        packets, size = known.popleft() if known else (0, 0)
+        text.append(f"counter packets {packets} bytes {size}" if packets else "counter")
+    return "".join(text)
 
 
 def ruleset(pid: int) -> str:

@@ -103,7 +103,7 @@ class NamespacesEngine:
         for node in plan.nodes:
             if node.limits and (reason := cgroups.refusal(_as_dict(node.limits))):
                 raise EngineError(f"{node.name}: {reason}")
-        filtering = [node.name for node in plan.nodes if node.ruleset]
+        filtering = [node.name for node in plan.nodes if node.rules]
         if filtering and shutil.which("nft", path=DEFAULT_PATH) is None:
             raise EngineError(
                 f"{filtering[0]} translates addresses or filters packets, for which nft is needed: "

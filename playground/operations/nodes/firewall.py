@@ -143,27 +143,29 @@ def counted_rows(
         total[chain, comment] = (before[0] + packets, before[1] + size)
     rules = {rule.number: rule for rule in policy.rules}
     for chain in ("input", "forward", "output"):
-        grouped = itertools.groupby(
-            rule_lines(node.filters, node.nat, chain), key=lambda pair: pair[0]
-        )
+        grouped = itertools.groupby(rule_lines(node.rules, chain), key=lambda line: line.comment)
         for comment, group in grouped:
-            lines = tuple(line for _, line in group)
+            found = list(group)
+            rule, verdict = found[0].rule, found[0].verdict
+            lines = tuple(line.text for line in found)
             # What somebody has taken away by hand counts nothing.
             packets, size = total.get((chain, comment), (0, 0))
-            number, _, words = comment.partition(" ")
-            if number.isdigit() and int(number) in rules:
-                yield _row(rules[int(number)], packets, size, lines)
-                continue
-            verdict = next((word for word in _VERDICTS if f" {word} " in lines[0]), "log")
-            if number.isdigit():
-                # Taken away in a block that has not ended: the kernel has it still.
-                match = lines[0].partition(" counter ")[0]
-                yield RuleRow(int(number), chain, verdict, match, packets, size, words, nft=lines)
-            else:
+            if rule is None:
                 yield RuleRow(None, chain, verdict, WORDS[comment], packets, size, nft=lines)
-
-
-_VERDICTS = ("accept", "drop", "reject")
+            elif rule.number in rules:
+                yield _row(rules[rule.number], packets, size, lines)
+            else:
+                # Taken away in a block that has not ended: the kernel has it still.
+                yield RuleRow(
+                    rule.number,
+                    chain,
+                    verdict,
+                    found[0].match,
+                    packets,
+                    size,
+                    rule.comment,
+                    lines,
+                )
 
 
 def _row(rule: Rule, packets: int | None, size: int | None, lines: tuple[str, ...]) -> RuleRow:

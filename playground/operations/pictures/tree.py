@@ -158,7 +158,7 @@ class _Network:
         if name in self.switches:
             return []
         node = self.machines[name]
-        nat = ["NAT"] if "masquerade" in node.ruleset else []
+        nat = ["NAT"] if node.nat else []
         vlan = [f"VLAN {self._vlans[name]}"] if name in self._vlans else []
         return vlan + nat + [service for service in _services(node) if service != self.everywhere]
 

@@ -24,7 +24,7 @@ table inet lab {
 def test_connections_are_read_and_forgotten(agent: Client) -> None:
     with Namespaces("h1") as h1:
         agent.call("network", nodes=[{"pid": h1.pid}])
-        agent.call("firewall", nodes=[{"pid": h1.pid, "ruleset": TRACKING}])
+        agent.call("firewall", nodes=[{"pid": h1.pid, "ruleset": [TRACKING]}])
         run(agent, h1.pid, "ping -c 1 127.0.0.1")
         [row] = agent.call("connections", pid=h1.pid)
         assert (row["protocol"], row["source"], row["reply_source"]) == (

@@ -52,7 +52,7 @@ def test_a_packet_is_sent_and_seen_and_ways_are_found(
     assert refused["outcome"]["source"] == "10.0.0.1"
     # With rules, each tells what it decided; what made them tell is gone after that.
     rules = "table inet t { chain c { type filter hook input priority 0; tcp dport 80 drop; }; }"
-    agent.call("firewall", nodes=[{"pid": h2.pid, "ruleset": rules}])
+    agent.call("firewall", nodes=[{"pid": h2.pid, "ruleset": [rules]}])
     lost = probe(6, 80)
     assert (lost["outcome"]["answered"], lost["outcome"]["errno"]) == (False, None)
     assert any(

@@ -55,8 +55,8 @@ def test_what_listens_with_the_program_that_holds_it(wired: Namespaces) -> None:
 def test_rules_are_read_where_there_are_tables(wired: Namespaces) -> None:
     before = state(wired)
     assert (before["tables"], before["ruleset"]) == ([], "")
-    apart(firewall, [{"pid": wired.pid, "ruleset": "table inet lab { chain input { drop; }; }"}])
+    apart(firewall, [{"pid": wired.pid, "ruleset": ["table inet lab { chain input { drop; }; }"]}])
     found = state(wired)
     assert found["tables"] == [["inet", "lab"]]
     assert "drop # handle " in found["ruleset"]
-    apart(firewall, [{"pid": wired.pid, "ruleset": "delete table inet lab"}])
+    apart(firewall, [{"pid": wired.pid, "ruleset": ["delete table inet lab"]}])

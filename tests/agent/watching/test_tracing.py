@@ -21,7 +21,7 @@ table inet lab {
 
 def _traced(pid: int) -> tuple[list[Any], list[str], list[str]]:
     """Send two datagrams; return what was told of them, and the tables during it and after."""
-    firewall([{"pid": pid, "ruleset": RULES}])
+    firewall([{"pid": pid, "ruleset": [RULES]}])
     netlink = start_trace(pid)
     assert netlink is not None
     during = [name for _, name in filter_tables(pid)]

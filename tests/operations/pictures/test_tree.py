@@ -121,3 +121,15 @@ def test_ssh_is_named_where_only_some_machines_have_it():
     a, b = Host("a", services=["ssh"]), Host("b", services=["http"])
     Link(a, b)
     assert sum("ssh" in line for line in picture(a)) == 1
+
+
+def test_a_router_translates_by_what_it_was_told_and_not_by_a_comment() -> None:
+    modem, isp, www = Router("modem"), Router("isp"), Host("www")
+    uplink = Link(modem, isp, addresses=("203.0.113.1/24", "203.0.113.2/24"))
+    Link(isp, www)
+    modem.snat(uplink, to="203.0.113.1")
+    isp.firewall.drop(port=23, comment="masquerade me")
+    lines = picture(modem)
+    assert [line for line in lines if line.endswith("NAT")] == [
+        line for line in lines if "modem" in line
+    ]
