@@ -126,11 +126,12 @@ lease(clients: [{"pid", "interface", "watch": pid or null, "hostname": text or n
     renews it until the interface is gone or the process ``watch`` has ended.  LEASE is {"address":
     "10.1.1.7/24", "router", "nameservers", "domain", "server", "lease_s"}, null where
     nobody has given one in time.
-firewall(nodes: [{"pid", "ruleset"}]) -> null
-    Each ruleset is given to ``nft -f -`` in its node's network namespace.  An
-    empty text changes nothing: to take rules away, send what deletes them.  A rule
-    with a counter and a comment goes on from what one of the same chain and
-    comment has counted, in the table that the text names first.
+firewall(nodes: [{"pid", "ruleset": [text or [chain, comment]], "table": text = "playground"}])
+        -> null
+    Each ruleset is given to ``nft -f -`` in its node's network namespace, its texts
+    one after the other.  An empty text changes nothing: to take rules away, send what
+    deletes them.  A pair stands for a counter, which goes on from what a rule of that
+    chain and comment has counted in the table of the family inet.
 rule_counts(pid, table = "playground") -> [[chain, comment, packets, bytes]]
     What the rules of an inet table have counted, in their order.
 ruleset(pid) -> text
@@ -188,9 +189,12 @@ states(pids, with_connections = true) -> [{"interfaces": [{"name", "kind", "up",
         "neighbours": [{"interface", "address", "mac", "state"}],
         "sockets": [{"protocol", "address", "port", "program", "only_ipv6"}],
         "connections": as for connections, "sysctls": {name: text or null},
-        "tables": [[family, name]], "ruleset": as for ruleset, with handles}]
+        "tables": [[family, name]], "firewall": [{"family", "table", "chain", "handle",
+        "comment", "hook", "statements": ["match", "counter", "snat"], "text"}]}]
     What the kernel knows of each node's network, in one go: ``sockets`` are those that
-    listen, ``below`` is what a VLAN's interface stands on.
+    listen, ``below`` is what a VLAN's interface stands on.  ``firewall`` holds the rules of
+    nftables, what they do by the names of libnftables-json(5), and as nft writes them; a
+    row without a handle is about a chain or a set.
 ways(questions: [{"pid", "destination", "source", "interface", "mark", "protocol",
         "source_port", "port"}]) -> [WAY]
     Which way the kernel would send each packet (`ip route get`): one of its own, or with

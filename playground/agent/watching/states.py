@@ -21,7 +21,8 @@ from playground.agent.links.links import (
 from playground.agent.links.netlink import NLM_F_DUMP, Message, Netlink, attributes, read_number
 from playground.agent.network.addresses import IFA_ADDRESS, IFA_LOCAL, NDA_DST, RTM_GETADDR
 from playground.agent.network.connections import connections
-from playground.agent.network.firewall import ended_nft, filter_tables, start_nft
+from playground.agent.network.firewall import filter_tables
+from playground.agent.network.nft_listing import ended_listing, start_listing
 from playground.agent.network.policy_routing import policy_rules
 from playground.agent.network.routes import ADDRESS_BYTES, RTM_GETROUTE, route_rows
 from playground.agent.protocol import Request
@@ -72,10 +73,9 @@ def states(pids: Sequence[int], with_connections: bool = True) -> list[Request]:
             row["connections"] = _known_connections(pid)
         rows.append(row)
         if row["tables"]:
-            listing.append((row, *start_nft(["-a", "list", "ruleset"])))
-    for row, process, output in listing:
-        status, said = ended_nft(process, output)
-        row["ruleset"] = said if status == 0 else ""
+            listing.append((row, start_listing()))
+    for row, started in listing:
+        row["firewall"] = ended_listing(started)
     return rows
 
 
@@ -134,7 +134,7 @@ def _state(pid: int, programs: dict[int, str]) -> Request:
         "sockets": list(_sockets(programs)),
         "connections": [],
         "tables": filter_tables(pid),
-        "ruleset": "",
+        "firewall": [],
     }
 
 

@@ -49,7 +49,7 @@ from playground.operations.diagnosis.packet_trace import (
     read_frame,
     read_packet,
 )
-from playground.operations.diagnosis.state import State, numbered_rules, read_states
+from playground.operations.diagnosis.state import KernelRule, State, read_states
 from playground.operations.diagnosis.verdict import decide
 from playground.operations.network import Machine, Switch
 from playground.operations.network import Node as Declared
@@ -410,11 +410,11 @@ class _Gathering:
 
     def _hits(self, traces: Sequence[Mapping[str, Any]], state: State) -> list[RuleHit]:
         places = ["", *self.pids]
-        texts = {
-            (name, *place.split(" ")[-2:], handle): (place, text)
+        # A chain's own row has no handle, and neither has its policy.
+        rules = {
+            (name, rule.table, rule.chain, rule.handle): rule
             for name, node in state.nodes.items()
-            for handle, place, text in numbered_rules(node.ruleset)
-            if handle is not None
+            for rule in node.firewall
         }
         packets: dict[tuple[int, int], Packet] = {}
         found = []
@@ -426,17 +426,8 @@ class _Gathering:
             if key not in packets:
                 continue
             node = places[row["watch"]]
-            chain = f"{row['table']} {row['chain']}"
-            place, text = texts.get(
-                (node, row["table"], row["chain"], row["handle"]), (chain, "a rule")
-            )
-            verdict = ""
-            if row["type"] == "policy":
-                text = "policy drop"
-                verdict = "drop" if row["policy"] == _DROP else ""
-            elif row["handle"] is not None:
-                verdict = {_DROP: "drop", _ACCEPT: "accept"}.get(row["verdict"], "")
-            found.append(RuleHit(node, place, text, verdict, packets[key], row["mark"]))
+            known = rules.get((node, row["table"], row["chain"], row["handle"]))
+            found.append(_rule_hit(row, node, packets[key], known))
         return found
 
     def _asked(self, facts: Facts) -> Facts:
@@ -513,6 +504,32 @@ def _payload(question: Question) -> tuple[bytes, bool]:
                     return probe.send, True
         return secrets.token_bytes(_TOKEN_BYTES), False
     return secrets.token_bytes(_TOKEN_BYTES), True
+
+
+def _rule_hit(
+    row: Mapping[str, Any], node: str, packet: Packet, known: KernelRule | None
+) -> RuleHit:
+    place, text = f"{row['table']} {row['chain']}", "a rule"
+    if known is not None:
+        place, text = known.place, known.text
+    is_policy = row["type"] == "policy"
+    verdict = ""
+    if is_policy:
+        text = "policy drop"
+        verdict = "drop" if row["policy"] == _DROP else ""
+    elif row["handle"] is not None:
+        verdict = {_DROP: "drop", _ACCEPT: "accept"}.get(row["verdict"], "")
+    return RuleHit(
+        node,
+        place,
+        text,
+        verdict,
+        packet,
+        row["mark"],
+        hook=known.hook if known is not None else "",
+        known=None if is_policy else known,
+        is_policy=is_policy,
+    )
 
 
 def _traced_packet(headers: bytes) -> Packet | None:

@@ -16,8 +16,9 @@ from typing import NamedTuple
 from playground.operations.diagnosis.adjacencies import Findings
 from playground.operations.diagnosis.explanation import Explanation
 from playground.operations.diagnosis.packet_trace import Marks, Packet, Sighting, Trail
-from playground.operations.diagnosis.state import NodeState
+from playground.operations.diagnosis.state import KernelRule, NodeState
 from playground.planning.broadcast_domains import Member, joins
+from playground.planning.nft import OUTSIDE, TABLE
 from playground.planning.plan import Plan
 from playground.planning.plan_parts import WireEnd, WirePlan
 
@@ -71,7 +72,8 @@ class Outcome:
 class RuleHit:
     """What one rule, or the policy of a chain, decided about a packet.
 
-    ``verdict`` is "accept", "drop" or "" for a rule after which others follow.
+    ``verdict`` is "accept", "drop" or "" for a rule after which others follow.  ``known``
+    is the rule as the kernel has it, None for a policy and for a rule that has gone since.
 
     """
 
@@ -81,6 +83,19 @@ class RuleHit:
     verdict: str
     packet: Packet
     mark: int = 0
+    hook: str = ""
+    known: KernelRule | None = None
+    is_policy: bool = False
+
+    @property
+    def is_nat(self) -> bool:
+        """Tell whether it is the rule by which a router's NAT keeps out what begins outside."""
+        rule = self.known
+        return rule is not None and (rule.family, rule.table, rule.comment) == (
+            "inet",
+            TABLE,
+            OUTSIDE,
+        )
 
 
 class Look(NamedTuple):
@@ -281,7 +296,7 @@ def look_back(came: Sighting) -> Look:
 
 def after_rules(facts: Facts, role: str, node: str) -> RuleHit | None:
     hits = [hit for hit in facts.hits if hit.node == node and role_of(facts, hit) == role]
-    return next((hit for hit in reversed(hits) if "postrouting" not in hit.place), None)
+    return next((hit for hit in reversed(hits) if hit.hook != "postrouting"), None)
 
 
 def role_of(facts: Facts, hit: RuleHit) -> str | None:

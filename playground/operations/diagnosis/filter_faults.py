@@ -27,7 +27,7 @@ def filtered(walk: Walk, role: str, node: str, hit: RuleHit) -> Fault:
     walk.step(node, "rule", f"{hit.place}: {hit.rule}", False)
     answer = "The answer" if role == "answer" else "The packet"
     port = facts.question.port or 80
-    if 'comment "outside"' in hit.rule:
+    if hit.is_nat:
         opening = forward_call(facts, node, port, host_inside(facts, node), port)
         return Fault(
             node,
@@ -36,10 +36,11 @@ def filtered(walk: Walk, role: str, node: str, hit: RuleHit) -> Fault:
             f"addresses and lets nothing in that begins outside.",
             f"Open a port: {opening}, then ask for {node}.",
         )
-    verb = "rejects" if "reject" in hit.rule else "drops"
+    statements = hit.known.statements if hit.known is not None else ()
+    verb = "rejects" if "reject" in statements else "drops"
     what = (
         f"its policy is drop ({hit.place})"
-        if hit.rule.startswith("policy")
+        if hit.is_policy
         else (f"the rule `{hit.rule}` of its chain {hit.place} {verb} it")
     )
     return Fault(

@@ -132,7 +132,7 @@ def _note_passing(walk: Walk, role: str, node: str, came: Sighting | None, left:
 def _note_rules(walk: Walk, role: str, node: str, *, after_route: bool) -> None:
     """Write down which rules let it pass, before the node looked for a way or after."""
     for hit in hits_at(walk.facts, role, node):
-        if hit.verdict == "accept" and ("postrouting" in hit.place) == after_route:
+        if hit.verdict == "accept" and (hit.hook == "postrouting") == after_route:
             walk.step(node, "rule", f"{hit.place}: {hit.rule}")
 
 

@@ -85,6 +85,25 @@ def _note_listener(walk: Walk, node: str, port: int) -> bool:
     return False
 
 
+def _translates(facts: Facts, router: str) -> bool:
+    """Tell whether rules that somebody made by hand make a router translate."""
+    return facts.plan.node(router).kind == "router" and facts.states[router].translates
+
+
+def _translated_by_hand(facts: Facts, node: str, protocol: str, port: int) -> Fault:
+    rule = next(one for one in facts.states[node].firewall if one.hides)
+    return Fault(
+        node,
+        "NAT",
+        f"The packet came to {node} itself, where nothing listens on {protocol} port {port}: "
+        f"{node} translates addresses by the rule `{rule.text}` of {rule.place}, which was "
+        f"made by hand, and no rule leads that port to a host inside.",
+        f"Add a rule with dnat to a chain of {node} at the hook prerouting, or take the rule "
+        f"away and declare `{variable(node)}.masquerade(link)` and "
+        f"{forward_call(facts, node, port, host_inside(facts, node), port)}.",
+    )
+
+
 def _closed_to(
     walk: Walk, node: str, packet: Packet | None, port: int, refused: bool
 ) -> Fault | None:
@@ -105,8 +124,10 @@ def _closed_to(
     )
     if not here:
         walk.step(node, "socket", f"nothing listens on {protocol} port {port}", False)
-        nat = facts.plan.node(node).nat
-        if nat is not None and service is None:
+        planned = facts.plan.node(node)
+        if service is None and planned.nat is None and _translates(facts, node):
+            return _translated_by_hand(facts, node, protocol, port)
+        if service is None and planned.nat is not None:
             return Fault(
                 node,
                 "NAT",

@@ -8,7 +8,6 @@ sockets, connections, firewall rules and sysctls of all nodes in one request.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -77,9 +76,43 @@ class SocketState:
     only_ipv6: bool = False
 
 
+# The tables by which `lab.explain` follows a packet, for a moment: see `agent.tracing`.
+_TRACES = "playground_trace_"
+
+
+@dataclass(frozen=True)
+class KernelRule:
+    """One rule of nftables as the kernel has it; without ``handle``, what a chain or set is.
+
+    ``text`` is the rule as nft writes it, without counts, ``hook`` that of its chain, ""
+    where another chain leads to it.  ``statements`` says what the rule is made of, by the
+    names of libnftables-json(5): "match", "counter", "drop", "snat".
+
+    """
+
+    family: str
+    table: str
+    chain: str
+    text: str
+    handle: int | None = None
+    comment: str = ""
+    hook: str = ""
+    statements: tuple[str, ...] = ()
+
+    @property
+    def place(self) -> str:
+        """Where it stands: family, table and chain."""
+        return f"{self.family} {self.table} {self.chain}"
+
+    @property
+    def hides(self) -> bool:
+        """Tell whether it puts another source address into packets (RFC 3022)."""
+        return "snat" in self.statements or "masquerade" in self.statements
+
+
 @dataclass(frozen=True)
 class NodeState:
-    """All of one node; ``ruleset`` is the text of `nft -a list ruleset`."""
+    """All of one node; ``firewall`` holds all rules of nftables, ours and others'."""
 
     node: str
     interfaces: tuple[InterfaceState, ...] = ()
@@ -89,7 +122,12 @@ class NodeState:
     sockets: tuple[SocketState, ...] = ()
     connections: tuple[Connection, ...] = ()
     sysctls: Mapping[str, str | None] = field(default_factory=dict)
-    ruleset: str = ""
+    firewall: tuple[KernelRule, ...] = ()
+
+    @property
+    def translates(self) -> bool:
+        """Tell whether any of its rules translates the source of packets, whoever made it."""
+        return any(rule.hides for rule in self.firewall)
 
     def interface(self, name: str | None) -> InterfaceState | None:
         """Return the interface of this name."""
@@ -123,8 +161,8 @@ class NodeState:
             yield "socket", f"{socket.protocol} {_at(socket.address, socket.port)}{program}"
         for row in self.connections:
             yield "connection", _connection_line(row)
-        for line in ruleset_lines(self.ruleset):
-            yield "firewall", line
+        for one in self.firewall:
+            yield "firewall", f"{one.place}: {one.text}"
         for name, value in self.sysctls.items():
             if value is not None:
                 yield "sysctl", f"{name} = {value}"
@@ -222,42 +260,12 @@ def read_state(node: str, row: Mapping[str, Any]) -> NodeState:
         sockets=tuple(SocketState(**one) for one in row["sockets"]),
         connections=tuple(read_connection(one) for one in row["connections"]),
         sysctls=row["sysctls"],
-        ruleset=row["ruleset"],
+        firewall=tuple(
+            KernelRule(**one | {"statements": tuple(one["statements"])})
+            for one in row["firewall"]
+            if not one["table"].startswith(_TRACES)
+        ),
     )
-
-
-def ruleset_lines(text: str) -> Iterator[str]:
-    """Yield the rules of a ruleset, each with its chain, without counts and handles.
-
-    >>> list(ruleset_lines(text))
-    ['inet playground forward: ct state established counter accept']
-
-    """
-    for _, place, line in numbered_rules(text):
-        yield f"{place}: {line}"
-
-
-# The tables by which `lab.explain` follows a packet, for a moment: see `agent.tracing`.
-_TRACES = " playground_trace_"
-
-
-def numbered_rules(text: str) -> Iterator[tuple[int | None, str, str]]:
-    """Yield handle, place (family, table, chain) and text of each line in a ruleset."""
-    table, chain = "", ""
-    for line in text.splitlines():
-        words = line.strip()
-        handle = re.search(r" # handle (\d+)$", words)
-        number = int(handle[1]) if handle else None
-        words = re.sub(r" # handle \d+$", "", words)
-        if words.startswith("table "):
-            table, chain = words.removeprefix("table ").removesuffix(" {"), ""
-        elif words.endswith("{") and words.startswith(("chain ", "map ", "set ", "ct helper ")):
-            chain = words.removesuffix(" {").split()[-1]
-        elif words not in ("", "}") and _TRACES not in table:
-            plain = re.sub(r"\bcounter packets \d+ bytes \d+", "counter", words)
-            # What sets and maps hold by themselves comes and goes.
-            if not re.search(r"\bexpires\b", plain):
-                yield number, f"{table} {chain}".strip(), plain
 
 
 def _read_interface(row: Mapping[str, Any]) -> InterfaceState:

@@ -60,7 +60,10 @@ def test_a_packet_is_sent_and_seen_and_ways_are_found(
     )
     [state] = agent.call("states", pids=[h2.pid])
     assert state["tables"] == [["inet", "t"]]
-    assert "tcp dport 80 drop # handle" in state["ruleset"]
+    rule = state["firewall"][-1]
+    assert (rule["chain"], rule["hook"], rule["text"]) == ("c", "input", "tcp dport 80 drop")
+    assert rule["statements"] == ["match", "drop"]
+    assert rule["handle"] in [row["handle"] for row in lost["traces"]]
 
 
 def probed(h: Namespaces, protocol: int, port: int | None, payload: bytes = b"x") -> dict[str, Any]:

@@ -54,9 +54,10 @@ def test_what_listens_with_the_program_that_holds_it(wired: Namespaces) -> None:
 @needs_root
 def test_rules_are_read_where_there_are_tables(wired: Namespaces) -> None:
     before = state(wired)
-    assert (before["tables"], before["ruleset"]) == ([], "")
+    assert (before["tables"], before["firewall"]) == ([], [])
     apart(firewall, [{"pid": wired.pid, "ruleset": ["table inet lab { chain input { drop; }; }"]}])
     found = state(wired)
     assert found["tables"] == [["inet", "lab"]]
-    assert "drop # handle " in found["ruleset"]
+    [rule] = found["firewall"]
+    assert (rule["chain"], rule["text"], rule["statements"]) == ("input", "drop", ["drop"])
     apart(firewall, [{"pid": wired.pid, "ruleset": ["delete table inet lab"]}])

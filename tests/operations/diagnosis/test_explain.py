@@ -263,6 +263,28 @@ def test_an_inside_that_cannot_be_reached_from_outside(net: Net) -> None:
         assert_names(net.explain(net.core, str(inside.ip)), "modem", "NAT")
 
 
+def test_nat_made_by_hand_is_known_by_what_it_does(net: Net) -> None:
+    def table(chain: str, rule: str) -> str:
+        return f"nft 'table ip hand {{ chain c {{ type {chain}; {rule}; }}; }}'"
+
+    gone = "nft delete table ip hand"
+    address = net.core.interfaces["eth0"].addresses[0].ip
+    hides = table("nat hook postrouting priority 100", f'oifname "eth7" snat to {address}')
+    with changed(net.core, hides, gone):
+        found = net.explain(net.w1, net.core, port=8080)
+        assert_names(found, "core", "NAT", f"snat to {address}", "by hand")
+    named = table("filter hook input priority 0", 'accept comment "masquerade me snat"')
+    with changed(net.core, named, gone):
+        assert_names(net.explain(net.w1, net.core, port=8080), "core", "server stopped")
+
+
+def test_a_rule_is_not_what_its_comment_says(net: Net) -> None:
+    with rules(net.core, "forward", 'tcp dport 80 drop comment "outside"'):
+        assert_names(net.explain(net.w1, net.www), "core", "firewall", "drops it")
+    with rules(net.core, "forward", 'tcp dport 80 drop comment "reject"'):
+        assert_names(net.explain(net.w1, net.www), "core", "firewall", "drops it")
+
+
 def test_a_black_hole_for_large_packets(net: Net) -> None:
     """A router's next link takes less, and its rules drop what would tell so."""
     ends = [(net.core, "eth1"), (net.r2, "eth0")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -17,41 +18,34 @@ from playground.operations.diagnosis.state import (
     SocketState,
     State,
     StateRow,
-    numbered_rules,
-    ruleset_lines,
+    read_state,
 )
 from playground.operations.network import Host, Link, Router, Switch
 
-RULESET = """\
-table inet playground { # handle 3
-	chain forward { # handle 1
-		type filter hook forward priority filter; policy drop;
-		ct state established counter packets 7 bytes 420 accept comment "established" # handle 4
-		tcp dport 80 accept # handle 5
-	}
-	set seen { # handle 2
-		type ipv4_addr
-		elements = { 10.0.0.1 expires 4s }
-	}
-}
-"""
+
+def kernel_rule(text: str, *statements: str, **more: Any) -> dict[str, Any]:
+    row = {"family": "inet", "table": "hand", "chain": "post", "text": text, "handle": 4}
+    return row | {"comment": "", "hook": "postrouting", "statements": list(statements)} | more
 
 
-def test_a_ruleset_is_lines_without_what_is_counted() -> None:
-    assert list(ruleset_lines(RULESET)) == [
-        "inet playground forward: type filter hook forward priority filter; policy drop;",
-        'inet playground forward: ct state established counter accept comment "established"',
-        "inet playground forward: tcp dport 80 accept",
-        "inet playground seen: type ipv4_addr",
-    ]
-    numbers = [number for number, _, text in numbered_rules(RULESET) if "dport" in text]
-    assert numbers == [5]
+def node_state(*rules: dict[str, Any]) -> NodeState:
+    names = ("interfaces", "routes", "rules", "neighbours", "sockets", "connections")
+    return read_state("r1", {name: [] for name in names} | {"sysctls": {}, "firewall": rules})
+
+
+def test_who_translates_is_told_by_what_rules_do_and_not_by_their_words() -> None:
+    by_hand = node_state(kernel_rule("snat ip to 192.0.2.1", "match", "snat"))
+    assert by_hand.translates
+    assert node_state(kernel_rule("masquerade", "masquerade")).translates
+    named = 'counter accept comment "masquerade me"'
+    assert not node_state(kernel_rule(named, "counter", "accept", comment=named)).translates
+    assert list(by_hand.lines()) == [("firewall", "inet hand post: snat ip to 192.0.2.1")]
 
 
 def test_what_explain_watches_packets_by_is_no_rule() -> None:
-    chain = "chain output {\ntype filter hook output priority -350;\nmeta nftrace set 1\n}"
-    assert list(numbered_rules(f"table inet playground_trace_7 {{\n{chain}\n}}")) == []
-    assert len(list(numbered_rules(f"table inet of_a_student {{\n{chain}\n}}"))) == 2
+    row = kernel_rule("meta nftrace set 1", "mangle")
+    assert list(node_state(row | {"table": "playground_trace_7"}).lines()) == []
+    assert len(list(node_state(row | {"table": "of_a_student"}).lines())) == 1
 
 
 def test_a_state_is_compared_with_a_state() -> None:
