@@ -16,6 +16,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -52,9 +53,17 @@ def engine_of(item: pytest.Item) -> str | None:
     return None
 
 
+TESTS = Path(__file__).parent
+# Tests of pure functions, by where they stand: all of them take half a minute.
+QUICK = {"display", "model", "planning", "test_errors.py", "test_floors.py", "test_init.py"}
+
+
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
+        where = item.path.relative_to(TESTS).parts[0] if TESTS in item.path.parents else ""
+        if where in QUICK and not engine_of(item):
+            item.add_marker("quick")
         if name := engine_of(item):
             item.add_marker("engine")
             item.add_marker(name)
