@@ -160,7 +160,6 @@ NOT_RUN = {
     "operations.diagnosis.checks.Checks.serves": _HTTP,
     "operations.diagnosis.packet_trace.read_packet": _PART,
     "operations.diagnosis.state.State.diff": _PART,
-    "operations.diagnosis.state.ruleset_lines": _PART,
     "operations.diagnosis.verdict.decide": _PART,
     "operations.links.link.LinkOperations.as_shell": "it needs a link that is down, and a trunk",
     "operations.links.link.LinkOperations.capture": _HTTP,
