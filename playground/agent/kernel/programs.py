@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import Sequence
 
-# Of a container that has none, as execvp(3) of Debian has it.
+# The PATH of a container that sets none, as Debian's execvp(3) has it.
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 

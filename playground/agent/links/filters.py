@@ -47,9 +47,9 @@ TC_ACT_STOLEN = 4
 TC_ACT_UNSPEC = 0xFFFFFFFF
 ETH_P_ALL = 3
 
-# Of our filter among those that a user may have put there too.
+# The priority of our filter; a user may have put filters there too.
 FILTER_PRIORITY = 0x7067
-# Of a mirror's: after those, so that what is lost is in no copy.
+# A mirror's filter comes after those that lose frames: a lost frame is not copied.
 MIRROR_INFO = 0x706D << 16 | socket.htons(ETH_P_ALL)
 
 # linux/filter.h: what a filter reads beside the frame itself.

@@ -156,7 +156,7 @@ def read_netem(options: bytes) -> Request:
     model = attributes(parts.get(TCA_NETEM_LOSS, b"")).get(NETEM_LOSS_GE)
     if model is not None:
         begin, end = (percent(value) for value in struct.unpack_from("2I", model))
-        # Whoever sets both to nothing by hand has what never begins.
+        # Where somebody set both to 0 by hand, no burst of losses ever begins.
         found["loss_percent"] = round(begin / (begin + end) * 100, 4) if begin else 0.0
         found["loss_correlation"] = round(100 - begin - end, 4) if begin else 0.0
     rate = number(TCA_NETEM_RATE64, "Q", number(TCA_NETEM_RATE, "I", 0))

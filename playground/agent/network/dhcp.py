@@ -22,7 +22,7 @@ DHCP_REQUESTED, DHCP_LEASE, DHCP_KIND, DHCP_SERVER, DHCP_WANTED, DHCP_CLIENT = (
     61,
 )
 DHCP_END = 255
-# Of a lease that never ends, 0xffffffff, too.
+# The longest lease that is kept, also for one that never ends (0xffffffff).
 DHCP_LONGEST_S = 7 * 24 * 3600.0
 
 ARP_REQUEST = 1

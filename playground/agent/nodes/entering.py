@@ -112,7 +112,7 @@ def _has_own_users(pid: int) -> bool:
     with contextlib.suppress(KeyError):  # a kernel without user namespaces
         if os.stat(f"/proc/{pid}/ns/user").st_ino == own_namespaces()["user"]:
             return False
-        # Of a process further inside, the file gives the numbers as they are here.
+        # For a process further inside, the file gives the numbers as they are here.
         rows = [line.split() for line in read_text(f"/proc/{pid}/uid_map").splitlines()]
         same = all(inside == here for inside, here, _ in rows)
         if not same or sum(int(count) for *_, count in rows) != count_ids():

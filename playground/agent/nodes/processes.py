@@ -9,7 +9,7 @@ from playground.agent.nodes.entering import inside
 from playground.agent.nodes.users import colon_file
 from playground.agent.protocol import Request
 
-# Of a file of /proc: a command may have some megabytes of words.
+# At most so much of a file of /proc is read: a command may have megabytes of words.
 _MOST_BYTES = 32 << 10
 
 

@@ -6,10 +6,10 @@ import errno
 import os
 import stat
 
-# Of a node's file, what read_file takes into memory at most.
+# At most so much of a node's file does read_file take into memory.
 READ_LIMIT_BYTES = 64 << 20
 
-# Of what is read in a node for the agent's own use: its accounts, and /etc/skel.
+# At most so much is read in a node for the agent's own use: accounts, and /etc/skel.
 OWN_READ_LIMIT_BYTES = 1 << 20
 
 NOT_REGULAR = "it is no regular file"

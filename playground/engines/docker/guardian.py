@@ -74,7 +74,7 @@ class Guardian:
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
         assert process.stdin is not None
-        # Of a guardian that reads nothing nobody waits for.
+        # Nobody waits for a guardian that does not read.
         os.set_blocking(process.stdin.fileno(), False)
 
     @classmethod

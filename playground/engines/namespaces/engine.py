@@ -72,7 +72,7 @@ class NamespacesEngine:
         self._plain_root = plain_root
         self._roots = ImageRoots()
         self._lock = threading.Lock()
-        # Of a lab that is kept or attached more than one; the last has the makers.
+        # A lab that is kept or attached has several lines; the last one has the makers.
         self._labs: dict[str, list[KeeperLine]] = {}
 
     def __repr__(self) -> str:

@@ -124,7 +124,7 @@ class Forks:
         self._lock = threading.RLock()
         self._server: ForkServer | None = None
         self._timer: threading.Timer | None = None
-        # Whose lines are open: who is dropped is none any more.
+        # The labs whose lines are open; one that the collector takes is no user any more.
         self._users: weakref.WeakSet[object] = weakref.WeakSet()
 
     @property
