@@ -1,4 +1,4 @@
-"""What messages to the kernel's packet filter have in common."""
+"""Messages to the kernel's packet filter, the parts that all share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What interfaces leave to hardware, turned off."""
+"""Offloads of interfaces, turned off."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a DHCP client says and hears, beside another library's reading of it."""
+"""Messages of a DHCP client, beside another library's reading of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which way the kernel would send a packet."""
+"""Route lookup: the way by which the kernel would send a packet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which descriptors a fresh child keeps."""
+"""Descriptors that a fresh child keeps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What nodes call themselves."""
+"""Host names of nodes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What runs in a node, as rows."""
+"""Processes of a node, as rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of one packet, looked at in many places."""
+"""The fate of one packet, looked at in many places."""
 
 from __future__ import annotations
 

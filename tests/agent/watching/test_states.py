@@ -1,4 +1,4 @@
-"""What the kernel knows of a node's network, in one go."""
+"""The kernel's view of a node's network, read in one go."""
 
 from __future__ import annotations
 

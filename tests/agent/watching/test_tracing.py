@@ -1,4 +1,4 @@
-"""What each rule decides of a packet, told by nftables."""
+"""Traces of nftables: what each rule decides of a packet."""
 
 from __future__ import annotations
 
