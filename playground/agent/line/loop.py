@@ -250,9 +250,9 @@ class Loop:
                     signal.pidfd_send_signal(handle, signal.SIGKILL)
                 else:
                     os.kill(pid, signal.SIGKILL)
-        for job in self.jobs.values():
+        for group in filter(None, (job.pid for job in self.jobs.values())):  # 0 would be ours
             with contextlib.suppress(OSError):
-                os.killpg(job.pid, signal.SIGKILL)
+                os.killpg(group, signal.SIGKILL)
         for pid in [*self.workers, *self.launches.mother_pids]:
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
