@@ -110,6 +110,10 @@ def test_a_defaultdict_arrives_as_a_dict() -> None:
     assert crossed(collections.defaultdict(list, a=[1])) == {"a": [1]}
 
 
+# The module's name, however pytest came to it.
+HERE = __name__.removeprefix("tests.")
+
+
 class Own:
     pass
 
@@ -123,11 +127,11 @@ def nested() -> list[Any]:
 @pytest.mark.parametrize(
     ("value", "sentence"),
     [
-        (Own(), "a value of type test_far_end.Own cannot travel"),
-        ([{"x": (Own(),)}], "a value of type test_far_end.Own cannot travel"),
+        (Own(), f"a value of type {HERE}.Own cannot travel"),
+        ([{"x": (Own(),)}], f"a value of type {HERE}.Own cannot travel"),
         (nested(), "a list that contains itself cannot travel"),
         (open, "a value of type builtins.builtin_function_or_method cannot travel"),
-        (collections.namedtuple("P", "x")(1), "a value of type test_far_end.P cannot travel"),
+        (collections.namedtuple("P", "x")(1), f"a value of type {HERE}.P cannot travel"),
     ],
     ids=["own-class", "deep-inside", "loop", "function", "namedtuple"],
 )
