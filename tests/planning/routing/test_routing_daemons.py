@@ -544,11 +544,17 @@ def test_what_vtysh_is_told_takes_effect(pair: Router) -> None:
     pair.vtysh(*tell, "interface eth0", "no ipv6 nd suppress-ra")
     wait = "until ip route | grep -q 10.99 && ip route | grep -q 10.98; do sleep 0.05; done"
     pair.run(f"{wait}; until ip addr show lo | grep -q 10.10.10.1; do sleep 0.05; done")
-    # Where mgmtd runs, zebra does not try without end to tell it of what happens.
-    [before] = [row.cpu_s for row in pair.processes() if "frr/zebra" in row.command]
-    pair.run("sleep 1")
-    [after] = [row.cpu_s for row in pair.processes() if "frr/zebra" in row.command]
-    assert after - before < 0.03
+    # Where mgmtd runs, zebra does not try without end to tell it of what happens: that took
+    # 0.06 s of each second.  It comes to rest when all is done, on a busy machine later.
+    assert any(zebra_in_a_second(pair) < 0.03 for _ in range(10))
+
+
+def zebra_in_a_second(router: Router) -> float:
+    """Return how much processor time zebra takes in one second."""
+    [before] = [row.cpu_s for row in router.processes() if "frr/zebra" in row.command]
+    router.run("sleep 1")
+    [after] = [row.cpu_s for row in router.processes() if "frr/zebra" in row.command]
+    return after - before
 
 
 def test_vtysh_names_the_line_that_failed(pair: Router) -> None:
