@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 from playground.errors import BadArgument, CommandFailed
 from playground.model.frr_lines import lines_needing
@@ -16,6 +17,11 @@ _COMPLAINTS = ("% Unknown command", "% Ambiguous command", "% Command incomplete
 
 # How long mgmtd and staticd, which start last, are waited for.
 _LATE_S = 5.0
+
+# What mgmtd says while it still hands on what an earlier session has told: for a moment.
+_BUSY = "could not lock running DS"
+_BUSY_S = 5.0
+_PAUSE_S = 0.1
 
 
 def vtysh(node: Node, commands: tuple[str, ...]) -> str:
@@ -38,7 +44,12 @@ def vtysh(node: Node, commands: tuple[str, ...]) -> str:
     for line in lines:
         argv += ["-c", line]
     shown = ["vtysh", *(word for line in lines for word in ("-c", line))]
-    result = run(node, argv, check=False, shown=shown)
+    deadline = time.monotonic() + _BUSY_S
+    # Settings that are told a second time are what they were after the first.
+    while _BUSY in (result := run(node, argv, check=False, shown=shown)).stdout:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(_PAUSE_S)
     said, done = _without_echo(result.stdout, lines)
     if result.returncode or any(words in said for words in _COMPLAINTS):
         raise _failed(

@@ -557,6 +557,13 @@ def zebra_in_a_second(router: Router) -> float:
     return after - before
 
 
+def test_many_sessions_of_vtysh_one_after_the_other_are_all_carried_out(pair: Router) -> None:
+    for number in range(8):
+        pair.vtysh("configure terminal", f"ip route 10.90.{number}.0/24 blackhole")
+    told = pair.vtysh("show running-config")
+    assert all(f"ip route 10.90.{number}.0/24 blackhole" in told for number in range(8))
+
+
 def test_vtysh_names_the_line_that_failed(pair: Router) -> None:
     tell = ("configure terminal", "interface eth0")
     with pytest.raises(
