@@ -65,7 +65,7 @@ def keepers(proc: Path = Path("/proc")) -> Iterator[Found]:
             status = Path(entry.path, "status").read_text()
             pids, uids = _numbers(status, "NSpid"), _numbers(status, "Uid")
             # Another user may start a program that becomes root, with any environment.
-            became = len(set(uids)) > 1 or os.stat(f"{entry.path}/exe").st_mode & _SET_ID
+            became = len(set(uids)) > 1 or _starts_as_its_owner(f"{entry.path}/exe")
         except OSError:
             continue  # it ended meanwhile, or is another user's
         if became:
@@ -74,6 +74,18 @@ def keepers(proc: Path = Path("/proc")) -> Iterator[Found]:
         is_keeper = labels.get(ROLE) == KEEPER and len(pids) == 1
         if is_keeper and _LAB_ID.fullmatch(labels.get(LAB, "")):
             yield Found(pids[0], labels, uids[0])
+
+
+def _starts_as_its_owner(program: str) -> bool:
+    """Whether a program may have become another user by its mode; see execve(2).
+
+    What keepers run from has no name in a file system, so nobody else can start it; but a
+    host that has come by it may change its mode.
+
+    """
+    if os.readlink(program).startswith("/memfd:"):
+        return False
+    return bool(os.stat(program).st_mode & _SET_ID)
 
 
 def _own_first(found: Found) -> tuple[bool, int]:

@@ -576,7 +576,7 @@ except OSError as error:
 
 
 def test_a_host_gets_no_file_of_the_machine_by_what_its_commands_are_started_from(
-    h1: Host,
+    h1: Host, lab: Lab
 ) -> None:
     before = os.stat(os.path.realpath(sys.executable))
     h1.write("/usr/local/bin/thief", THIEF, mode=0o755)
@@ -591,6 +591,8 @@ def test_a_host_gets_no_file_of_the_machine_by_what_its_commands_are_started_fro
         before.st_ctime_ns,
     )
     assert h1.run("hostname").stdout == "h1\n"
+    # Whatever mode it has given to that, its lab is found, and all of this program's.
+    assert "h1" in labels.find_nodes(lab.id)
 
 
 @pytest.mark.parametrize("family", [38, 40, 44])  # AF_ALG, AF_VSOCK, AF_XDP
