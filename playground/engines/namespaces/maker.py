@@ -31,6 +31,7 @@ import json
 import operator
 import os
 import re
+import select
 import signal
 import socket
 import stat
@@ -300,6 +301,8 @@ def _become_host(
     try:
         # Half made, it must not outlive who is to tell of it.
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
+        if _nobody_reads(report):  # it died before that
+            os._exit(127)
         os.setsid()
         os.umask(0)
         # Before the namespace: the group it is in becomes its root.
@@ -336,6 +339,13 @@ def _become_host(
         os.write(report, json.dumps(protocol.describe(error, with_traceback=False)).encode())
     finally:
         os._exit(127)
+
+
+def _nobody_reads(pipe: int) -> bool:
+    """Whether the other end of a pipe is closed: poll(2), POLLERR."""
+    poll = select.poll()
+    poll.register(pipe, 0)
+    return bool(poll.poll(0))
 
 
 def _make_root(request: Request) -> None:

@@ -38,6 +38,11 @@ _OWNERS = range(0x7000_0000, 0x7FFF_0000)
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.clone.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p]
+_libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p]
+
+# linux/ptrace.h
+_PTRACE_SEIZE = 0x4206
+_PTRACE_O_EXITKILL = 1 << 20
 
 
 @contextlib.contextmanager
@@ -50,6 +55,9 @@ def made_with_network() -> Iterator[tuple[int, int]]:
     """
     with contextlib.ExitStack() as undo:
         pid = _start_process()
+        # It runs nothing that could ask for its parent's death (prctl(2)), and must not outlive
+        # a maker that is killed.  Where tracing is forbidden, it ends with the lab.
+        _libc.ptrace(_PTRACE_SEIZE, pid, None, _PTRACE_O_EXITKILL)
         # It ends while others go on, and is taken leave of when that costs no wait.
         undo.callback(os.waitpid, pid, 0)
         try:
