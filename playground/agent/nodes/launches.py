@@ -105,7 +105,10 @@ class Launches:
         return launcher
 
     def _said(self, launcher: Launcher) -> None:
-        packet = launcher.line.recv(4096)
+        try:
+            packet = launcher.line.recv(4096)
+        except ConnectionError:  # it was killed with a request unread: unix(7)
+            packet = b""
         if not packet:
             # It was killed; the next command gets a new one.
             self._lose(launcher)

@@ -6,6 +6,7 @@ import errno
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -320,6 +321,20 @@ def test_launcher_that_is_killed(agent: Client, node: Namespaces) -> None:
         assert process.wait(20) == -signal.SIGKILL
         on = agent.spawn(node.pid, ["echo", "on"])
         assert on.communicate(timeout_s=20) == (b"on\n", b"")
+
+
+@needs_root
+def test_launcher_that_is_killed_with_a_request_unread(agent: Client, node: Namespaces) -> None:
+    agent.spawn(node.pid, ["true"]).communicate(timeout_s=20)
+    [mother] = children(agent.hello()["pid"])
+    [launcher] = children(mother)
+    os.kill(launcher, signal.SIGSTOP)
+    killer = threading.Timer(0.3, os.kill, (launcher, signal.SIGKILL))
+    killer.start()
+    with pytest.raises(AgentError, match="try it once more"):
+        agent.spawn(node.pid, ["sleep", "1000"])
+    killer.join()
+    assert agent.spawn(node.pid, ["echo", "on"]).communicate(timeout_s=20) == (b"on\n", b"")
 
 
 @needs_root
