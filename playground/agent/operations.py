@@ -11,10 +11,12 @@ from typing import Any
 
 from playground.agent.kernel.ids import has_all_ids
 from playground.agent.kernel.syscalls import PR_SET_DUMPABLE, prctl
-from playground.agent.line.kept_text import state_load
+from playground.agent.line.job_table import Jobs
+from playground.agent.line.kept_text import state_load, state_save
 from playground.agent.line.loop import Loop
 from playground.agent.links.bridges import learned, switch, switches
 from playground.agent.links.impairments import impair, impaired
+from playground.agent.links.links import interfaces
 from playground.agent.links.vlans import vlan_ways
 from playground.agent.links.wiring import unwire, wire
 from playground.agent.network.addresses import forget_neighbours
@@ -24,8 +26,8 @@ from playground.agent.network.leases import lease
 from playground.agent.network.policy_routing import policy_rules
 from playground.agent.network.route_lookup import ways
 from playground.agent.network.routes import routes
-from playground.agent.network.settings import network
-from playground.agent.nodes.accounts import accounts, furnish
+from playground.agent.network.settings import link, network
+from playground.agent.nodes.accounts import accounts, furnish, hash_passwords
 from playground.agent.nodes.descriptors import FILES_LIMITS, FILES_WANTED
 from playground.agent.nodes.files import files, read_file
 from playground.agent.nodes.hostnames import hostname
@@ -38,23 +40,35 @@ from playground.agent.watching.readiness import wait_ready
 from playground.agent.watching.samples import sample
 from playground.agent.watching.states import states
 
+
+def _at_once(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return an operation that needs nothing of the agent's."""
+    return lambda agent, request_id, **arguments: function(**arguments)
+
+
+def _of_a_job(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return an operation on a job that runs."""
+    return lambda agent, request_id, **arguments: method(agent.jobs, **arguments)
+
+
 # Done by the loop itself, at once: name -> method(agent, request id, **args).
 OPS: dict[str, Callable[..., Any]] = {
-    "echo": Loop.echo,
+    "echo": lambda agent, request_id, value: value,
     "own": Loop.own,
-    "disown": Loop.disown,
-    "state_save": Loop.state_save,
-    "hash_passwords": Loop.hash_passwords,
-    "link": Loop.link,
-    "interfaces": Loop.interfaces,
+    "disown": lambda agent, request_id: agent.nodes.disown(),
+    # A worker would take longer to fork than these four take.
+    "state_save": _at_once(state_save),
+    "hash_passwords": _at_once(hash_passwords),
+    "link": _at_once(link),
+    "interfaces": _at_once(interfaces),
     "boot": Loop.boot,
     "spawn": Loop.spawn,
     "write": Loop.write,
-    "close_stdin": Loop.close_stdin,
-    "signal": Loop.signal,
-    "resize": Loop.resize,
-    "credit": Loop.credit,
-    "socket_line": Loop.take_line,
+    "close_stdin": _of_a_job(Jobs.close_stdin),
+    "signal": _of_a_job(Jobs.signal),
+    "resize": _of_a_job(Jobs.resize),
+    "credit": _of_a_job(Jobs.credit),
+    "socket_line": lambda agent, request_id, **where: agent.sockets.take(where),
     "capture": capture,
 }
 

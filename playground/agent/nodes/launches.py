@@ -65,6 +65,11 @@ class Launches:
                 line, selectors.EVENT_READ, lambda fd, events: self._forget_mother(kind)
             )
 
+    def kill_mothers(self) -> None:
+        for pid in self.mother_pids:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+
     def _forget_mother(self, kind: Profile) -> None:
         line = self._mothers.pop(kind)
         self._selector.unregister(line)

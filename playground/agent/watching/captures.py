@@ -15,7 +15,6 @@ import json
 import os
 import resource
 import select
-import selectors
 import signal
 import socket
 import struct
@@ -32,7 +31,7 @@ from playground.agent.kernel.syscalls import (
     prctl,
     setns,
 )
-from playground.agent.line.loop import LATER, AgentJob, Loop
+from playground.agent.line.loop import LATER, Loop
 from playground.agent.links.filters import ETH_P_ALL, SO_ATTACH_FILTER
 from playground.agent.nodes.descriptors import keep_only
 from playground.agent.nodes.entering import enter_network
@@ -82,7 +81,7 @@ def capture(
     snaplen_bytes: int = 1 << 18,
 ) -> Any:
     """Start a job that captures; see the protocol."""
-    job = AgentJob(agent.job_count + 1, request_id)
+    job = agent.jobs.new(request_id)
     job.channel, there = socket.socketpair()
     job.streams["stdout"], writer = os.pipe()
     with contextlib.suppress(OSError):  # an ordinary user has an allowance for pipes
@@ -99,12 +98,7 @@ def capture(
         there.close()
         os.close(writer)
     os.set_blocking(job.streams["stdout"], False)
-    agent.job_count += 1
-    agent.jobs[job.number] = job
-    agent.jobs_by_pid[job.pid] = job
-    agent.selector.register(
-        job.channel, selectors.EVENT_READ, lambda fd, events: agent.started(job)
-    )
+    agent.jobs.add(job)
     return LATER
 
 

@@ -103,7 +103,7 @@ def test_reply_of_a_worker_that_is_killed() -> None:
 
 def test_operation_without_end_is_given_up() -> None:
     program = (
-        "import time; from playground.agent.line import loop; loop.WORK_LIMIT_S = 0.2; "
+        "import time; from playground.agent.line import worker; worker.WORK_LIMIT_S = 0.2; "
         "operations.WORK['sleep'] = lambda: time.sleep(1000)"
     )
     with (
