@@ -40,8 +40,13 @@ def copy_clone(place: Path) -> None:
 
 
 def make_environment(place: Path) -> Path:
-    """Make a virtual environment to which this one lends its packages; return its python."""
-    venv.create(place / "venv", with_pip=True)
+    """Make a virtual environment to which this one lends its packages; return its python.
+
+    Pip and setuptools are lent too: those that Python brings are older, and may build no wheel
+    without a package of that name.
+
+    """
+    venv.create(place / "venv", with_pip=False)
     (site,) = (place / "venv" / "lib").glob("python*/site-packages")
     (site / "lent.pth").write_text(sysconfig.get_path("purelib") + "\n")
     return place / "venv" / "bin" / "python"
