@@ -23,7 +23,9 @@ import pytest
 from playground.engines.seam import Engine
 
 TOP = Path(__file__).resolve().parents[1]
-PAGES = (TOP / "README.md", *sorted(TOP.glob("docs/**/*.md")), TOP / "notebooks" / "README.md")
+# Those of docs/how-to run in tests/test_how_to.py, all in one process.
+DOCS = (page for page in sorted(TOP.glob("docs/**/*.md")) if page.parent.name != "how-to")
+PAGES = (TOP / "README.md", *DOCS, TOP / "notebooks" / "README.md")
 
 # Blocks that go on inside the last `with` block of another.
 TOGETHER = {

@@ -81,6 +81,11 @@ def test_it_finds_its_images_and_its_agent_and_they_are_those_of_the_clone(elsew
     assert run([python, "-c", program], elsewhere) == run([sys.executable, "-c", program], TOP)
 
 
+def test_it_brings_the_pages_that_help_shows(elsewhere: Path) -> None:
+    shown = run([elsewhere / "venv" / "bin" / "playground", "help", "vlan"], elsewhere)
+    assert shown.startswith("# How do I make a switch with VLANs?")
+
+
 def test_a_program_beside_a_clone_finds_the_package_and_not_the_clones_folder(
     tmp_path: Path,
 ) -> None:

@@ -629,6 +629,29 @@ def _container(name: str) -> str | int:
     return int(name) if name.isdigit() and len(name) < 8 else name
 
 
+@main.command("help")
+@click.argument("topic", nargs=-1)
+def show_help(topic: tuple[str, ...]) -> None:
+    """Show the how-to page about TOPIC, or the list of all pages.
+
+    TOPIC is a word, or a question in your own words: `playground help vlan`,
+    `playground help slow link`. The pages come with the package: no network is needed.
+
+    """
+    from playground.display.how_to import Overview, help_page
+
+    page = help_page(" ".join(topic))
+    if isinstance(page, Overview):
+        click.echo(f"{page!r}\n\nOne of them: playground help {page.pages[0].name}")
+    elif sys.stdout.isatty():
+        from rich.console import Console
+        from rich.markdown import Markdown
+
+        Console().print(Markdown(page.markdown))
+    else:
+        click.echo(page.markdown.rstrip("\n"))
+
+
 @main.command()
 @click.pass_context
 def version(ctx: click.Context) -> None:

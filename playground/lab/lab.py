@@ -23,6 +23,7 @@ from ipaddress import IPv4Interface
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
+from playground.display.how_to import help_page
 from playground.display.progress import make_progress
 from playground.display.tables import Table
 from playground.engines import owners
@@ -1006,6 +1007,9 @@ class Lab(Single):
                 timeout_s=timeout_s,
                 version=version,
             )
+
+    # `lab.help("vlan")` is the page about it, `lab.help()` the list.
+    help = staticmethod(help_page)
 
     @property
     def check(self) -> Checks:

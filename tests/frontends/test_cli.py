@@ -485,3 +485,17 @@ def test_no_password_is_shown_where_nobody_can_log_in(
         said = capsys.readouterr().out
         assert "shell alone" in said
         assert "password" not in said and lab.root_password not in said
+
+
+def test_help_prints_the_page_about_a_topic_and_lists_all():
+    shown = CliRunner().invoke(cli.main, ["help", "slow", "link"])
+    assert shown.output.startswith("# How do I make a slow link?\n")
+    assert "link.impair(delay_ms=20)" in shown.output and shown.exit_code == 0
+    listed = CliRunner().invoke(cli.main, ["help"]).output
+    assert "vlans" in listed and "One of them: playground help " in listed
+
+
+def test_help_says_what_comes_near_where_no_page_fits():
+    shown = CliRunner().invoke(cli.main, ["help", "vlasn"])
+    assert shown.exit_code == 1
+    assert "did you mean 'vlan'" in shown.output

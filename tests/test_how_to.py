@@ -1,0 +1,65 @@
+"""The how-to pages: each block of Python runs as it stands there, on bare namespaces.
+
+The blocks of a page are one program, in their order.  A comment behind or below a ``print``
+is what it prints, where ``...`` stands for anything.  A block whose first line is a comment
+with the name of a file (``# client.py``) is that file, and lies beside the program.  A block
+of ``console`` that begins with ``$`` is a command of a terminal, and is not run.
+
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from playground.display import how_to
+from playground.display.how_to import Page
+from playground.engines.namespaces.engine import NamespacesEngine
+from tests.test_documents import holds, promised
+
+PAGES = how_to.all_pages()
+
+
+def blocks(page: Page) -> list[str]:
+    """Return the blocks of Python of a page."""
+    return re.findall(r"^```python\n(.*?)^```$", page.text, re.M | re.S)
+
+
+def run(page: Page, place: Path) -> str:
+    """Run a page's blocks in this process, in a folder of their own; return what they print."""
+    # As a module of its own: what h1.call(...) sends is looked up in it.
+    names: dict[str, object] = {"__name__": "__how_to__"}
+    out = io.StringIO()
+    with contextlib.chdir(place), contextlib.redirect_stdout(out):
+        for number, block in enumerate(blocks(page), 1):
+            if file := re.match(r"# ([\w.-]+\.\w+)\n", block):
+                Path(file[1]).write_text(block)
+                continue
+            source = place / f"{page.name}-{number}.py"
+            source.write_text(block)  # for a traceback, and for what looks for a function's source
+            exec(compile(block, str(source), "exec"), names)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_page_does_what_it_says(
+    page: Page,
+    tmp_path: Path,
+    namespaces_engine: NamespacesEngine,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    before = set(sys.modules)
+    try:
+        shown = run(page, tmp_path)
+    finally:
+        for name in set(sys.modules) - before:
+            if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
+                del sys.modules[name]
+    for wanted in promised("\n".join(blocks(page))):
+        assert holds(shown, wanted), f"{wanted!r} is not in:\n{shown}"
