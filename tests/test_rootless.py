@@ -211,7 +211,7 @@ with Lab(h1, engine="namespaces", quiet=True) as lab:
     link.down()
     print(*[cable.state for cable in lab.picture().diagram.cables])
 """).stdout
-    assert said.splitlines() == ["sleep infinity", "True []", "down"]
+    assert said.splitlines() == ["/run/playground/pause", "True []", "down"]
 
 
 @needs_libpcap

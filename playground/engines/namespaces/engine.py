@@ -222,7 +222,7 @@ class NamespacesEngine:
             "hostname": node.hostname,
             "layers": None if node.image is None else list(root.layers),
             "environ": environ,
-            "command": list(root.command) or ["sleep", "infinity"],
+            "command": list(root.command),
             "cwd": root.cwd,
             "capabilities": list(node.cap_add),
             "limits": _default_limits() | _as_dict(node.limits),

@@ -1,11 +1,11 @@
 """The maker: makes hosts out of namespaces, for the lab that it is in.
 
 A neighbour of `keeper`: standard library, `agent`, `machine_layer`,
-`stranger_layer`, `user_namespaces`, `host_register`, `cgroups`.  Several
+`stranger_layer`, `user_namespaces`, `host_register`, `pause`, `cgroups`.  Several
 makers serve one socket of packets; one packet asks for one host::
 
     {"name", "hostname", "layers": [folder, ...] or null, "environ": {name: value},
-     "command": [...], "cwd", "capabilities": ["NET_ADMIN"],
+     "command": [...] or [], "cwd", "capabilities": ["NET_ADMIN"],
      "limits": {"memory_mb", "cpus", "processes"} or null}
 
 and one comes back, ``{"name", "pid"}`` or ``{"name", "error"}`` as the agent
@@ -15,7 +15,9 @@ processes count.  With the end of the line the maker ends; its hosts go on.
 A host's root is an overlay: ``layers`` are folders, uppermost first, that stay as
 they are (null: the machine's own root, see `machine_layer`); what the host writes
 goes into memory of its own, at most `DISK_LIMIT_MB`.  /proc, /sys and /dev are its
-own, and no device file in its root can be used.
+own, and no device file in its root can be used.  Whatever the layers of a stranger's
+image have in the places of these, links that lead out of it for instance, is replaced.
+Without a ``command`` the first process is `pause`, which needs nothing of the root.
 
 See mount(2), pivot_root(2), proc(5), capabilities(7).
 
@@ -44,6 +46,8 @@ from playground.agent.nodes import descriptors
 from playground.engines.namespaces import (
     host_register,
     machine_layer,
+    mounts,
+    pause,
     stranger_layer,
     user_namespaces,
 )
@@ -152,6 +156,9 @@ _READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sysrq-trigger", "/pro
 # The network's settings are the host's own; but for these, which are all networks'.
 _WRITABLE = "/proc/sys/net"
 _OF_ALL_NETWORKS = ("/proc/sys/net/netfilter/nf_hooks_lwtunnel",)
+
+# mount(2) takes a page of options, of which an overlay's other ones have the rest.
+_ROOM_FOR_LAYERS = 3500
 
 # Where a host's root is put together, in the lab's own /run; each host sees
 # another file system there, for each has a mount namespace of its own.
@@ -318,6 +325,9 @@ def _become_host(
         _make_root(request)
         socket.sethostname(request["hostname"])
         os.umask(0o022)
+        # As Docker does: an image may name a folder that it does not have.
+        with contextlib.suppress(FileExistsError):
+            os.makedirs(request["cwd"], exist_ok=True)
         os.chdir(request["cwd"])
         syscalls.setns(user, syscalls.CLONE_NEWUSER)
         # The kernel forgets it with a change of credentials: prctl(2).
@@ -334,7 +344,7 @@ def _become_host(
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         give_up_capabilities(capability_mask(request["capabilities"]))
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, 0)
-        programs.execute(request["command"], environ)
+        programs.execute(request["command"] or [pause.PAUSE], environ)
     except BaseException as error:
         os.write(report, json.dumps(protocol.describe(error, with_traceback=False)).encode())
     finally:
@@ -378,10 +388,13 @@ def _make_root(request: Request) -> None:
             os.mkdir(f"{_PLACE}/{folder}", mode)
             mount(f"{_PLACE}/{folder}", folder, "", MS_BIND)
         os.mkdir("run/lock", 0o1777)
-    os.makedirs("run/playground", 0o755, exist_ok=True)
+    for folder in ("dev", "proc", "sys", "run", "run/playground"):
+        _make_folder(folder)
     # For what a lab makes for its hosts, as on Docker: see playground.lab.provision.
     options = _memory(sizes.lab_kb, 0o755, sizes.files_of_parts)
     mount("tmpfs", "run/playground", "tmpfs", MS_NOSUID | MS_NODEV, options)
+    if not request["command"]:
+        pause.write()
     mount("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     mount("sysfs", "sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY)
     _make_devices(sizes)
@@ -390,6 +403,22 @@ def _make_root(request: Request) -> None:
     syscalls.checked(_libc.umount2(b".", MNT_DETACH), "leaving the machine's root")
     os.chdir("/")
     _protect()
+
+
+def _make_folder(path: str) -> None:
+    """Make sure that a path of the root to be is a folder, for a mount.
+
+    The root is no process's root yet: a link that an image has there would lead to the
+    machine's files.
+
+    """
+    try:
+        if stat.S_ISDIR(os.lstat(path).st_mode):
+            return
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+    os.mkdir(path, 0o755)
 
 
 class Sizes(NamedTuple):
@@ -437,12 +466,13 @@ def _mode(folder: str) -> int:
 
 
 def _overlay(target: str, layers: Sequence[str], upper: str, work: str) -> None:
-    options = overlay_options(layers) + f",upperdir={upper},workdir={work}"
+    own = f",upperdir={upper},workdir={work}"
     if in_user_namespace():
         # Without root its notes are in other attributes: overlayfs.rst.
-        options += ",userxattr"
+        own += ",userxattr"
     # nodev: a host may make device files (CAP_MKNOD), but use none.
-    mount("overlay", target, "overlay", MS_NODEV, options)
+    with mounts.short_names(layers, _ROOM_FOR_LAYERS) as lower:
+        mount("overlay", target, "overlay", MS_NODEV, overlay_options(lower) + own)
 
 
 @functools.cache

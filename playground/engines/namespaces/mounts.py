@@ -6,9 +6,10 @@ A neighbour of `maker`: standard library only, and no import of ours.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 # sys/mount.h
 MS_RDONLY = 1
@@ -57,3 +58,27 @@ def overlay_options(layers: Sequence[str]) -> str:
     """
     lower = ":".join(layer.replace("\\", "\\\\").replace(":", "\\:") for layer in layers)
     return f"lowerdir={lower}"
+
+
+@contextlib.contextmanager
+def short_names(layers: Sequence[str], limit_bytes: int) -> Iterator[list[str]]:
+    """Yield names of these folders for `overlay_options` that need at most so many bytes.
+
+    An image may have 127 layers (moby's maximum), whose paths are together longer than what
+    mount(2) takes.  Within the block they are numbers of descriptors, and the working
+    directory is where those are names: /proc/self/fd.
+
+    """
+    if len(overlay_options(layers).encode()) <= limit_bytes:
+        yield list(layers)
+        return
+    with contextlib.ExitStack() as undo:
+        here = os.open(".", os.O_PATH | os.O_CLOEXEC)
+        undo.callback(os.close, here)
+        undo.callback(os.fchdir, here)
+        opened = []
+        for layer in layers:
+            opened.append(os.open(layer, os.O_PATH | os.O_CLOEXEC))
+            undo.callback(os.close, opened[-1])
+        os.chdir("/proc/self/fd")
+        yield list(map(str, opened))

@@ -463,7 +463,7 @@ class NodeOperations:
 
             >>> www.processes()
             pid  parent  user  state     memory_mb  cpu_s  command
-              1       0  root  sleeping       0.45   0.01  sleep infinity
+              1       0  root  sleeping       0.45   0.01  /run/playground/pause
             ...
 
         What the agent keeps there to start commands is left out.  Source: proc(5).

@@ -272,11 +272,11 @@ def empty(namespaces_engine: NamespacesEngine) -> Iterator[LabLabels]:
             "a machine could not be made: h2: No such file or directory: /no/such/layer",
         ),
         (
-            RootFilesystem(("/",), (), ("sleep", "1000"), "/no/such/folder"),
-            "a machine could not be made: h2: No such file or directory: /no/such/folder",
+            RootFilesystem(("/",), (), ("sleep", "1000"), "/etc/passwd"),
+            "a machine could not be made: h2: Not a directory: /etc/passwd",
         ),
     ],
-    ids=["no such command", "no program", "no such layer", "no such folder"],
+    ids=["no such command", "no program", "no such layer", "no folder"],
 )
 def test_a_host_that_cannot_be_made_is_named_and_none_is_left(
     namespaces_engine: NamespacesEngine,

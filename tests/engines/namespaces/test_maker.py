@@ -528,7 +528,7 @@ print(os.path.exists("/etc/passwd"), os.path.exists({str(mark)!r}))
 # A program that looks into all processes that it sees, for as long as it may.
 SPY = """
 import os
-own = os.statvfs("/").f_fsid
+own = {os.statvfs(path).f_fsid for path in ("/", "/run/playground")}
 seen, foreign, looks = 0, set(), 0
 while not os.path.exists("/tmp/enough"):
     looks += 1
@@ -539,7 +539,7 @@ while not os.path.exists("/tmp/enough"):
             except OSError:
                 continue
             seen += 1
-            if found != own:
+            if found not in own:
                 foreign.add(name)
     if looks == 1:
         print("looking", flush=True)
