@@ -11,13 +11,15 @@ they differ.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from playground.display.progress import Progress
 from playground.engines import owners
 from playground.engines.images import Image
+from playground.errors import EngineError
+from playground.model.containers import PLAIN_CONTAINER, ContainerSettings
 from playground.model.limits import NO_LIMITS, Limits
 
 if TYPE_CHECKING:
@@ -61,7 +63,8 @@ class NodeContainer:
 
     ``image`` is a tag; None where `Engine.image_for` wants none.
 
-    An engine that cannot hold its ``limits`` refuses it before anything is made.
+    An engine that cannot hold its ``limits``, or do what its ``settings`` say, refuses it
+    before anything is made.
 
     """
 
@@ -70,6 +73,7 @@ class NodeContainer:
     image: str | None
     cap_add: tuple[str, ...] = ("NET_ADMIN",)
     limits: Limits = NO_LIMITS
+    settings: ContainerSettings = PLAIN_CONTAINER
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,22 @@ class LabRecord:
     def is_stale(self) -> bool:
         """Whether its program has ended, and it should have ended with it."""
         return not self.keep and owners.is_gone(self.owner, self.mark)
+
+
+def refuse_settings(plan: Plan, engine: str, able: Collection[str]) -> None:
+    """Raise `EngineError` where a node was told what an engine cannot do.
+
+    ``able`` are the fields of `ContainerSettings` that it does as they say.
+
+    """
+    for node in plan.nodes:
+        for name, value in node.container.said().items():
+            if name not in able:
+                word = value.kind if name == "source" else name
+                raise EngineError(
+                    f"{node.name}: {engine} cannot do what {word} says; leave it out, or choose "
+                    "another engine"
+                )
 
 
 class Channel(Protocol):

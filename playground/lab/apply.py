@@ -255,7 +255,7 @@ def lease(
             "pid": pids[change.node],
             "interface": item.name,
             "watch": pids[change.node],
-            "hostname": plan.node(change.node).short,
+            "hostname": plan.node(change.node).hostname,
             # Routes are the plan's, as those of all others.
             "gateway": False,
             "planned": [str(address) for address in item.addresses],

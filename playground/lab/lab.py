@@ -1311,7 +1311,14 @@ def _containers(
 ) -> list[NodeContainer]:
     tags = {name: image.tag if image else None for name, image in images.items()}
     return [
-        NodeContainer(node.name, node.short, tags[node.name], limits=node.limits) for node in nodes
+        NodeContainer(
+            node.name,
+            node.hostname,
+            tags[node.name],
+            limits=node.limits,
+            settings=node.container,
+        )
+        for node in nodes
     ]
 
 

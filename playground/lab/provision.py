@@ -160,7 +160,7 @@ def _rows(node: NodePlan) -> list[ServiceRow]:
 
 def _identity(node: NodePlan, hosts: HostsTexts) -> tuple[File, ...]:
     return (
-        File("/etc/hostname", f"{node.short}\n".encode()),
+        File("/etc/hostname", f"{node.hostname}\n".encode()),
         File("/etc/hosts", hosts.of(node)),
         File("/etc/resolv.conf", resolver_text(node).encode()),
     )

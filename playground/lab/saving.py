@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from playground.errors import PlaygroundError
 from playground.lab.credentials import Credentials
 from playground.model.addresses import Address, InterfaceAddress, Network
+from playground.model.containers import PLAIN_CONTAINER, ContainerSettings, file_content
 from playground.model.firewall import Default, Policy, Rule
 from playground.model.nat import Masquerade, OneToOne, Translation
 from playground.model.notation import AUTO
@@ -173,6 +174,7 @@ def _node_data(node: Node) -> dict[str, Any]:
         }
     data["services"] = [_settings_data(settings) for settings in node.declared_services]
     data["limits"] = dataclasses.asdict(node.limits)
+    data["container"] = _container_data(node.container)
     data["sysctls"] = node.own_sysctls
     data["loopback"] = [str(address) for address in node.loopback]
     if isinstance(node, Router):
@@ -189,6 +191,13 @@ def _node(data: Mapping[str, Any]) -> Node:
             vlans={number: subnets or None for number, subnets in data.get("vlans", ())} or None,
             **data.get("settings", {}),
         )
+    node = _machine(data)
+    # Not by its arguments: what they name need not be there any more, or not on this machine.
+    node.container = _container(data.get("container", {}))
+    return node
+
+
+def _machine(data: Mapping[str, Any]) -> Host | Router:
     services = [_settings(item) for item in data["services"]]
     # A lab of before there were any has none.
     limits = data.get("limits", {}) | {
@@ -387,6 +396,31 @@ def _steer(data: Mapping[str, Any], nodes: Mapping[str, Node], links: list[LinkB
     machine.route(said.pop("destination"), via, **said)
 
 
+# -- containers --------------------------------------------------------------
+
+
+def _container_data(container: ContainerSettings) -> dict[str, Any]:
+    """Return what was said of a container; its files are saved with their contents."""
+    data = dataclasses.asdict(container)
+    said = {name: data[name] for name in container.said()}
+    if container.files:
+        said["files"] = [
+            [place, base64.b64encode(file_content(content)).decode()]
+            for place, content in container.files
+        ]
+    return said
+
+
+def _container(data: Mapping[str, Any]) -> ContainerSettings:
+    if not data:
+        return PLAIN_CONTAINER
+    import cattrs  # only here: a lab that nobody attaches to does without
+
+    converter = cattrs.Converter()
+    converter.register_structure_hook(bytes | Path, lambda text, _: base64.b64decode(text))
+    return converter.structure(data, ContainerSettings)
+
+
 # -- settings of services ----------------------------------------------------
 
 
@@ -437,6 +471,7 @@ def _plan_data(plan: Plan) -> dict[str, Any]:
     numbers: dict[int, int] = {}
     for node, node_data in zip(plan.nodes, data["nodes"], strict=True):
         node_data["services"] = [_settings_data(settings) for settings in node.services]
+        node_data["container"] = _container_data(node.container)
         if id(node.hosts) not in numbers:
             numbers[id(node.hosts)] = len(lines)
             lines.append(node_data["hosts"])
@@ -458,6 +493,7 @@ def _plan(data: Mapping[str, Any]) -> Plan:
         Network | None, lambda text, _: None if text is None else ip_network(text)
     )
     converter.register_structure_hook(ServiceSettings, lambda item, _: _settings(item))
+    converter.register_structure_hook(ContainerSettings, lambda item, _: _container(item))
     lines = converter.structure(data["hosts"], tuple[tuple[HostsEntry, ...], ...])
     nodes = [
         dataclasses.replace(

@@ -22,10 +22,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Unpack
 
 from playground.errors import TopologyError
 from playground.model.addresses import Address, InterfaceAddress, Network
+from playground.model.container_arguments import ContainerArguments, make_container
+from playground.model.containers import ContainerSettings
 from playground.model.firewall import Firewall
 from playground.model.impairment import NO_IMPAIRMENT, Impairment
 from playground.model.limits import Limits, make_limits
@@ -83,7 +85,8 @@ class Machine(Steering, MachineBase):
     ``services`` (an operation) controls those that run.  ``limits`` is what it
     may take of the machine; what runs already keeps what it was started with.
     ``firewall`` is what it lets in, out and through, ``loopback`` the addresses that it has
-    on its loopback interface beside 127.0.0.1.
+    on its loopback interface beside 127.0.0.1.  ``container`` is what it was told of image,
+    command, environment and their like: `model.containers`.
 
     """
 
@@ -97,12 +100,16 @@ class Machine(Steering, MachineBase):
         processes: int | None = None,
         sysctls: Mapping[str, object] | None = None,
         loopback: OneOrMore = None,
+        **container: Unpack[ContainerArguments],
     ) -> None:
         super().__init__(name)
         self._begin_steering(sysctls)
         self.loopback = check_loopback(f"{type(self).__name__.lower()} {self.name}", loopback)
         self.declared_services = check_services(self.name, services)
         self.limits: Limits = make_limits(self.name, memory_mb, cpus, processes)
+        self.container: ContainerSettings = make_container(
+            type(self).__name__, self.name, container
+        )
         own = ("input", "output")
         chains = ("forward", *own) if isinstance(self, Router) else own
         self.firewall = self._make_firewall(chains)
@@ -125,7 +132,8 @@ class Machine(Steering, MachineBase):
         ]
         sysctls = [f"sysctls={self.own_sysctls}"] * bool(self.own_sysctls)
         own = [f"loopback={one_or_list(self.loopback)}"] * bool(self.loopback)
-        return [f"services={services}"] * bool(services) + limits + sysctls + own
+        said = [f"services={services}"] * bool(services) + limits + sysctls + own
+        return said + self.container.options()
 
 
 class Host(Machine):
@@ -145,13 +153,22 @@ class Host(Machine):
     ``loopback`` is an address of its own, "10.10.10.1/32", or several, of IPv6 too: they
     are on its interface lo, and reached by whichever of its links there is a way.
 
-    Raises `TopologyError` for a bad name, an unknown service, or a limit that
-    nothing could run in.
+    ``image`` is a container image of your own, by its name ("postgres:17") or as the `Path` of
+    an archive that `docker save` has written; ``build`` is a directory with a Dockerfile, or a
+    Dockerfile's text.  The image's ENTRYPOINT, CMD, ENV, USER, WORKDIR and HEALTHCHECK hold
+    unless ``entrypoint``, ``command``, ``env``, ``user``, ``workdir`` or ``healthcheck`` say
+    otherwise; its program starts when the network is there.  All other keyword arguments are
+    those of `docker run` that make sense in a lab: `model.container_arguments`.
+
+    Raises `TopologyError` for a bad name, an unknown service, a limit that
+    nothing could run in, or an argument that makes no sense in a lab.
 
     >>> Host("www.example.com", services=["http"])
     Host('www.example.com', services=['http'])
     >>> Host("h1", memory_mb=64, cpus=0.5, processes=100)
     Host('h1', memory_mb=64, cpus=0.5, processes=100)
+    >>> Host("db", image="postgres:17", env={"POSTGRES_PASSWORD": "secret"})
+    Host('db', image='postgres:17', env={'POSTGRES_PASSWORD': 'secret'})
 
     """
 
@@ -184,7 +201,8 @@ class Router(Translating, Machine):
     neighbours leads, and nothing for others; ``redistribute=()`` is nothing in any case.
 
     ``ospf_links`` and ``bgp_links`` hold what `ospf` and `bgp` have said of links, ``nat`` its
-    NAT declarations, in order.  The limits, and ``loopback``, are those of a `Host`: its
+    NAT declarations, in order.  The limits, ``image`` and its like, and ``loopback`` are those
+    of a `Host`: its
     protocol tells the others of a router's loopback addresses, takes the first of IPv4 for the
     router's name (router id), and speaks from them to BGP routers of its own system.
 
@@ -221,6 +239,7 @@ class Router(Translating, Machine):
         sysctls: Mapping[str, object] | None = None,
         loopback: OneOrMore = None,
         frr: str | os.PathLike[str] | None = None,
+        **container: Unpack[ContainerArguments],
     ) -> None:
         super().__init__(
             name,
@@ -230,6 +249,7 @@ class Router(Translating, Machine):
             processes=processes,
             sysctls=sysctls,
             loopback=loopback,
+            **container,
         )
         self.frr = check_frr(self.name, frr, routing, as_number)
         # Of the lab's own routes the kernel would prefer each to what a protocol finds.

@@ -14,6 +14,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from playground.errors import TopologyError
 from playground.model.addresses import InterfaceAddress
 from playground.model.policy_routing import sysctl_parts
 from playground.planning.plan import NodePlan, Plan
@@ -159,6 +160,24 @@ def compare(old: Plan | None, new: Plan) -> Changes:
         wires_change=tuple(change for change in changing if change.old != change.new),
         switches_change=tuple(change for change in switching if change),
     )
+
+
+def refuse_other_containers(old: Plan | None, new: Plan) -> None:
+    """Raise `TopologyError` where a node that runs is to have another container.
+
+    An image, a command or a volume is chosen when a container is made, and never after.
+
+    """
+    running = {node.name: node.container for node in old.nodes} if old else {}
+    for node in new.nodes:
+        was = running.get(node.name, node.container)
+        if was != node.container:
+            now, before = node.container.said(), was.said()
+            names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+            raise TopologyError(
+                f"{node.name} runs already, and its {', '.join(names)} cannot change while it "
+                "does: stop the lab and start it again, or remove the node and declare another"
+            )
 
 
 def closed_ends(plan: Plan) -> frozenset[tuple[str, str]]:

@@ -19,6 +19,9 @@ class NamedNode(Protocol):
     def short(self) -> str: ...
 
     @property
+    def hostname(self) -> str: ...
+
+    @property
     def hosts(self) -> tuple[HostsEntry, ...]: ...
 
     @property
@@ -48,11 +51,10 @@ class HostsTexts:
             names = frozenset(name for entry in node.hosts for name in entry.names)
             self._known[place] = ("\n".join(lines) + "\n").encode(), names
         text, known = self._known[place]
-        if node.short in known:
-            return text
         # sudo and others look up the host's own name.
-        own = dict.fromkeys((node.name, node.short))
-        return text + f"127.0.1.1 {' '.join(own)}\n".encode()
+        own = [node.name, node.short] if node.short not in known else []
+        own += [node.hostname] if node.hostname not in known else []
+        return text + f"127.0.1.1 {' '.join(dict.fromkeys(own))}\n".encode() if own else text
 
 
 def resolver_text(node: NamedNode) -> str:

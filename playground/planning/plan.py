@@ -18,6 +18,7 @@ from playground.display.tables import Table, Tabular
 from playground.errors import NoSuchNode
 from playground.model.addresses import Address, InterfaceAddress
 from playground.model.arguments import shown
+from playground.model.containers import PLAIN_CONTAINER, ContainerSettings
 from playground.model.limits import NO_LIMITS, Limits
 from playground.model.services import ServiceSettings
 from playground.planning.nft import make_ruleset
@@ -47,7 +48,8 @@ class NodePlan:
     in one in which they can be added.  ``records`` is the zone that a host with
     the dns service serves: its own view of the lab.  ``limits`` is what it may
     take of the machine.  ``as_number`` is that of the system of a router that speaks BGP,
-    ``nat`` and ``filters`` how it translates and filters.
+    ``nat`` and ``filters`` how it translates and filters.  ``container`` is what it was told
+    of image, command, environment and their like.
 
     """
 
@@ -70,6 +72,12 @@ class NodePlan:
     own_rules: tuple[OwnRulePlan, ...] = ()
     nat: NatPlan | None = None
     filters: FilterPlan = NO_FILTERS
+    container: ContainerSettings = PLAIN_CONTAINER
+
+    @property
+    def hostname(self) -> str:
+        """What it calls itself: its short name, unless something else was said."""
+        return self.container.hostname or self.short
 
     @property
     def rules(self) -> RulesetPlan:
@@ -249,10 +257,14 @@ def _plain(value: Any, done: dict[int, Any]) -> Any:
     """Return a value as plain data; ``done`` holds the tuples already made lists, by id."""
     if value is None or isinstance(value, (str, bool, int, float)):
         return value
+    if isinstance(value, bytes):
+        return f"<{len(value)} bytes>"
     if isinstance(value, tuple):
         if id(value) not in done:
             done[id(value)] = [_plain(item, done) for item in value]
         return done[id(value)]
+    if isinstance(value, ContainerSettings):
+        return _plain(value.said(), done)
     if dataclasses.is_dataclass(value):
         fields = dataclasses.fields(value)
         return {field.name: _plain(getattr(value, field.name), done) for field in fields}

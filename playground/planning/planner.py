@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from ipaddress import ip_address
 
 from playground.errors import TopologyError
 from playground.model.addresses import InterfaceAddress, Network
@@ -19,6 +20,7 @@ from playground.model.topology import Link, Machine, Node, Router, Switch, storm
 from playground.model.vlans import PortPlan
 from playground.planning import dhcp
 from playground.planning.addressing import Addressing, assign
+from playground.planning.difference import refuse_other_containers
 from playground.planning.doubts import Doubts
 from playground.planning.firewall import find_nat, with_rules
 from playground.planning.interface_names import Wiring, choose_names
@@ -27,6 +29,7 @@ from playground.planning.names import NodeNames, find_names
 from playground.planning.nat_realms import check_forwards, check_realms, find_realms
 from playground.planning.plan import NodePlan, Plan
 from playground.planning.plan_parts import (
+    HostsEntry,
     InterfacePlan,
     NatPlan,
     OwnRoutePlan,
@@ -134,6 +137,7 @@ def make_plan(
         warnings=tuple(doubts.said),
     )
     dhcp.check(plan)
+    refuse_other_containers(previous, plan)
     # Rules name nodes and links, whose addresses and interfaces are known only now.
     return with_rules(plan, machines)
 
@@ -212,11 +216,13 @@ def _node(
         interfaces=interfaces,
         routes=tuple(route for route in routes if route.destination not in by_hand),
         sysctls=_sysctls(machine, interfaces, ipv6),
-        hosts=names.hosts,
-        nameservers=names.nameservers,
+        # Nodes share their lines, and their texts with them, where nothing was said.
+        hosts=(*names.hosts, *extra) if (extra := _extra_hosts(machine)) else names.hosts,
+        nameservers=tuple(map(ip_address, machine.container.dns)) or names.nameservers,
         search=(),
         records=names.records,
         limits=machine.limits,
+        container=machine.container,
         nat=nat,
         own_routes=own_routes,
         own_rules=find_own_rules(machine, addressing, wiring.names),
@@ -224,6 +230,12 @@ def _node(
         announced=daemons.announced if daemons else (),
         as_number=daemons.as_number if daemons else None,
     )
+
+
+def _extra_hosts(machine: Machine) -> list[HostsEntry]:
+    return [
+        HostsEntry(ip_address(address), (name,)) for name, address in machine.container.extra_hosts
+    ]
 
 
 def _without_far_gateways(node: NodePlan, doubts: Doubts) -> NodePlan:

@@ -13,7 +13,9 @@ import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
+from playground.display.visible import visible
 from playground.model.addresses import Network
+from playground.model.containers import ContainerSettings
 from playground.model.services import ServiceSettings
 from playground.planning import nft
 from playground.planning.host_files import NamedNode, hosts_text, resolver_text
@@ -54,6 +56,9 @@ class PlannedNode(NamedNode, Protocol):
 
     @property
     def services(self) -> Sequence[ServiceSettings]: ...
+
+    @property
+    def container(self) -> ContainerSettings: ...
 
     @property
     def ruleset(self) -> str: ...
@@ -236,6 +241,9 @@ def _node(node: PlannedNode, places: _NamespaceNames) -> Iterator[str]:
     if node.services:
         names = ", ".join(dict.fromkeys(item.service for item in node.services))
         yield f"# What programs do is no part of this: {names}"
+    if said := node.container.options():
+        words = visible(", ".join(said))
+        yield f"# Nor is its container, of which was said: {words}"
     for line in _inside(node):
         yield _at(place, line)
     yield f"mkdir -p /etc/netns/{place}"

@@ -69,6 +69,7 @@ def test_a_plan_is_json(plan: Plan) -> None:
         "limits": {"memory_mb": 64, "cpus": 0.5, "processes": None},
         "nat": None,
         "filters": {"rules": [], "defaults": []},
+        "container": {},
     }
     assert data["wires"][0] == {
         "a": {"node": "lan", "interface": "h1-eth0"},

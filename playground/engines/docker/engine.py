@@ -20,11 +20,22 @@ from playground.engines.docker.guardian import Guardian
 from playground.engines.docker.server import USUAL_SOCKET, Server
 from playground.engines.docker.server_images import ServerImages
 from playground.engines.images import Image, helper_image, image_for
-from playground.engines.seam import Channel, Guard, LabLabels, LabRecord, NodeContainer
+from playground.engines.seam import (
+    Channel,
+    Guard,
+    LabLabels,
+    LabRecord,
+    NodeContainer,
+    refuse_settings,
+)
 from playground.errors import EngineError
 
 if TYPE_CHECKING:
     from playground.planning.plan import Plan
+
+
+# Of what a container is told (`ContainerSettings`), what is done here as it says.
+_ABLE = frozenset({"hostname", "dns", "extra_hosts"})
 
 
 class DockerEngine:
@@ -86,6 +97,7 @@ class DockerEngine:
         An engine on this machine shares its kernel; of another's nothing is known here.
 
         """
+        refuse_settings(plan, "Docker", _ABLE)
         if self.server.socket_path() == USUAL_SOCKET:
             kernel_limits.check(plan)
 

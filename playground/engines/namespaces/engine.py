@@ -37,7 +37,13 @@ from playground.engines.namespaces.privileges import (
 )
 from playground.engines.namespaces.rootfs import DEFAULT_PATH, RootFilesystem, machine_root
 from playground.engines.namespaces.roots import ImageRoots
-from playground.engines.seam import Channel, LabLabels, LabRecord, NodeContainer
+from playground.engines.seam import (
+    Channel,
+    LabLabels,
+    LabRecord,
+    NodeContainer,
+    refuse_settings,
+)
 from playground.errors import EngineError, NodeDied
 from playground.model.limits import DEFAULT_PROCESSES, Limits
 
@@ -48,6 +54,10 @@ if TYPE_CHECKING:
 _STOP_LIMIT_S = 30.0
 
 URL = "namespaces:"
+
+
+# Of what a container is told (`ContainerSettings`), what is done here as it says.
+_ABLE = frozenset({"hostname", "dns", "extra_hosts"})
 
 
 class NamespacesEngine:
@@ -98,6 +108,7 @@ class NamespacesEngine:
     def refuse(self, plan: Plan) -> None:
         """Raise `EngineError` for what this machine, or this user, cannot make of a plan."""
         self.check()
+        refuse_settings(plan, "the engine of bare namespaces", _ABLE)
         if not is_root():
             _refuse_without_root(plan)
         for node in plan.nodes:

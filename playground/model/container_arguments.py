@@ -1,0 +1,630 @@
+"""Arguments of `Host` and `Router` about containers: those of `docker run` that make sense here.
+
+`make_container` checks each at once and makes `ContainerSettings` of them.
+
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from ipaddress import ip_address
+from pathlib import Path, PurePosixPath
+from typing import Any, TypedDict
+
+from playground.errors import TopologyError
+from playground.model.arguments import (
+    check_path,
+    is_choice,
+    is_list,
+    is_number,
+    is_port,
+    is_whole,
+    shown,
+)
+from playground.model.containers import (
+    PLAIN_CONTAINER,
+    ContainerSettings,
+    ImageSource,
+    PublishedPort,
+    RestartPolicy,
+    Ulimit,
+    VolumeMount,
+)
+from playground.model.notation import check_name
+
+# A command as a line, taken apart as a shell does it, or its words.
+CommandLine = str | Sequence[str]
+
+# Ports to publish: 80, "53/udp", "8080:80", several of these, or {8080: 80}.
+Published = int | str | Sequence[int | str] | Mapping[int | str, int | str]
+
+
+class ContainerArguments(TypedDict, total=False):
+    """The keyword arguments of `Host` and `Router` that say what runs in it, and on what.
+
+    ``image`` is a reference such as "postgres:17", or the `Path` of an archive that `docker
+    save` has written.  ``build`` is a directory with a Dockerfile, or a Dockerfile's text.
+    ``command`` and ``entrypoint`` stand in place of the image's own.
+
+    """
+
+    image: str | os.PathLike[str] | None
+    build: str | os.PathLike[str] | None
+    command: CommandLine | None
+    entrypoint: CommandLine | None
+    env: Mapping[str, object] | None
+    user: str | int | None
+    workdir: str | os.PathLike[str] | None
+    healthcheck: CommandLine | bool | None
+    restart: str | None
+    init: bool | None
+    stop_timeout_s: float | None
+    hostname: str | None
+    dns: str | Sequence[str] | None
+    extra_hosts: Mapping[str, str | Sequence[str]] | None
+    volumes: Mapping[str | os.PathLike[str], str] | None
+    files: Mapping[str, str | bytes | os.PathLike[str]] | None
+    packages: str | Sequence[str] | None
+    programs: Mapping[str, CommandLine] | None
+    publish: Published | None
+    cap_add: str | Sequence[str] | None
+    devices: str | Sequence[str] | None
+    shm_mb: int | None
+    ulimits: Mapping[str, int | Sequence[int]] | None
+    labels: Mapping[str, str] | None
+    read_only: bool | None
+
+
+def make_container(
+    kind: str, name: str, arguments: Mapping[str, Any] | ContainerArguments
+) -> ContainerSettings:
+    """Return what was said of a node's container, if it can be.
+
+    Raises `TopologyError` for what cannot be, or makes no sense in a lab, and `TypeError`,
+    as Python does, for a keyword that nobody knows.
+
+    >>> make_container("Host", "db", {"image": "postgres:17", "user": 70})
+    ContainerSettings(source=image='postgres:17', ..., user='70', ...)
+
+    """
+    if not arguments:
+        return PLAIN_CONTAINER
+    for keyword in arguments:
+        if keyword in _INSTEAD:
+            raise TopologyError(f"{name}: {keyword}= makes no sense in a lab: {_INSTEAD[keyword]}")
+        if keyword not in ContainerArguments.__annotations__:
+            raise TypeError(f"{kind}() got an unexpected keyword argument {keyword!r}")
+    said = {keyword: value for keyword, value in arguments.items() if value is not None}
+    if "image" in said and "build" in said:
+        raise TopologyError(
+            f"{name}: image= and build= both say where its image comes from; leave one out"
+        )
+    found: dict[str, Any] = {}
+    for keyword, value in said.items():
+        field = "source" if keyword in ("image", "build") else keyword
+        found[field] = _CHECKS[keyword](f"{name}: {keyword}", value)
+    return ContainerSettings(**found)
+
+
+# -- where the image comes from -----------------------------------------------
+
+# Reference of the distribution project: an optional registry, lower-case names, a tag or digest.
+_REFERENCE = re.compile(
+    r"(?:(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]+)?/)?"
+    r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*"
+    r"(?::\w[\w.-]{0,127})?(?:@[a-z0-9+._-]+:[0-9a-fA-F]{32,})?",
+    re.ASCII,
+)
+
+
+def is_reference(value: object) -> bool:
+    """Whether it is an image's reference: [REGISTRY/]NAME[:TAG][@DIGEST]."""
+    return isinstance(value, str) and len(value) <= 512 and bool(_REFERENCE.fullmatch(value))
+
+
+def _image(here: str, value: object) -> ImageSource:
+    if isinstance(value, os.PathLike):
+        path = _path(here, value, 'image=Path("web.tar")')
+        if not path.exists():
+            raise TopologyError(
+                f"{here}: there is no archive {path}; write one with `docker save -o {path.name} "
+                "NAME`, or give the image's name as a string"
+            )
+        return ImageSource("archive", str(path))
+    if not is_reference(value):
+        archive = isinstance(value, str) and Path(value).is_file()
+        advice = (
+            f"for a saved archive write image=Path({value!r})"
+            if archive
+            else 'write one such as "postgres:17", in lower case, or "registry.example.com/web:1"'
+        )
+        raise TopologyError(f"{here}={shown(value)} is no image's name; {advice}")
+    return ImageSource("reference", str(value))
+
+
+def _build(here: str, value: object) -> ImageSource:
+    if isinstance(value, str) and (
+        "\n" in value or value.split(maxsplit=1)[:1] in (["FROM"], ["from"])
+    ):
+        if not re.search(r"^\s*FROM\s+\S", value, re.IGNORECASE | re.MULTILINE):
+            raise TopologyError(
+                f"{here} is the text of a Dockerfile without a FROM, the image that it begins "
+                'with; write one, as in "FROM debian:trixie-slim"'
+            )
+        return ImageSource("dockerfile", value)
+    path = _path(here, value, 'build="server/"')
+    if not path.is_dir():
+        raise TopologyError(
+            f"{here}={shown(value)} is no directory; give one that has a Dockerfile, or the text "
+            "of a Dockerfile"
+        )
+    if not (path / "Dockerfile").is_file():
+        raise TopologyError(f"{here}={shown(value)} has no Dockerfile; write {path / 'Dockerfile'}")
+    return ImageSource("directory", str(path))
+
+
+def _path(here: str, value: object, example: str) -> Path:
+    try:
+        path = check_path(value, example).expanduser()
+        return Path(os.path.abspath(path))
+    except (ValueError, RuntimeError, OSError) as error:
+        raise TopologyError(f"{here}: {error}") from None
+
+
+# -- what runs in it ----------------------------------------------------------
+
+
+def check_command(here: str, value: object) -> tuple[str, ...]:
+    """Return the words of a command; a line is taken apart as a shell would.
+
+    >>> check_command("h1: command", "python3 -m http.server 80")
+    ('python3', '-m', 'http.server', '80')
+
+    """
+    if isinstance(value, str):
+        try:
+            words = shlex.split(value)
+        except ValueError as error:
+            raise TopologyError(f"{here}={shown(value)}: {error}; close the quotes") from None
+    elif is_list(value) and not isinstance(value, (set, frozenset)):
+        words = list(value)
+    else:
+        words = []
+    if not words or not all(isinstance(word, str) and "\0" not in word for word in words):
+        raise TopologyError(
+            f"{here}={shown(value)} is no command; write a line such as "
+            '"python3 -m http.server 80", or its words'
+        )
+    return tuple(words)
+
+
+def _healthcheck(here: str, value: object) -> tuple[str, ...]:
+    if value is False:
+        return ("NONE",)
+    if value is True:
+        raise TopologyError(
+            f"{here}=True: that of the image holds already; write a command, or False for none"
+        )
+    if isinstance(value, str) and value.strip():
+        return ("CMD-SHELL", value)
+    return ("CMD", *check_command(here, value))
+
+
+# A variable's name holds no "=" and no NUL; environ(7).
+_VARIABLE = re.compile(r"[^=\0]+")
+
+
+def _env(here: str, value: object) -> tuple[tuple[str, str], ...]:
+    found = []
+    for key, item in _mapping(here, value, '{"POSTGRES_PASSWORD": "secret"}').items():
+        if not isinstance(key, str) or not _VARIABLE.fullmatch(key):
+            raise TopologyError(f"{here}: {shown(key)} is no name of a variable, such as LANG")
+        if not isinstance(item, (str, int, float)) or "\0" in str(item):
+            raise TopologyError(f"{here}: {key}={shown(item)} is no text; write a string")
+        found.append((key, str(item)))
+    return tuple(found)
+
+
+_USER = re.compile(r"[\w.][\w.$-]*(:[\w.][\w.$-]*)?", re.ASCII)
+
+
+def _user(here: str, value: object) -> str:
+    if is_whole(value, 0, 2**32 - 2):
+        return str(value)
+    if not isinstance(value, str) or not _USER.fullmatch(value):
+        raise TopologyError(
+            f'{here}={shown(value)} is no user; write a name or a number, or both as in "app:app", '
+            '"1000:1000"'
+        )
+    return value
+
+
+def _inside(here: str, value: object, what: str) -> str:
+    """Return an absolute path inside of a host, without what a path can do without."""
+    text = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(text, str) or not text.startswith("/") or "\0" in text:
+        raise TopologyError(f"{here}: {shown(value)} is no path in the host; {what}")
+    parts = PurePosixPath(text).parts
+    if ".." in parts:
+        raise TopologyError(f"{here}: {shown(value)} leads back by ..; write where it ends")
+    return str(PurePosixPath("/", *parts[1:]))
+
+
+def _workdir(here: str, value: object) -> str:
+    return _inside(here, value, 'it begins with /, as "/srv"')
+
+
+def _restart(here: str, value: object) -> RestartPolicy:
+    when, _, most = value.partition(":") if isinstance(value, str) else ("", "", "")
+    counts = not most or (when == "on-failure" and most.isascii() and most.isdecimal())
+    if when not in ("no", "on-failure", "always", "unless-stopped") or not counts:
+        raise TopologyError(
+            f'{here}={shown(value)} is none of "no", "on-failure", "on-failure:3", "always" and '
+            '"unless-stopped"; write one'
+        )
+    return RestartPolicy(when, int(most) if most else None)
+
+
+def _init(here: str, value: object) -> bool:
+    if _flag(here, value):
+        return True
+    raise TopologyError(
+        f"{here}=False: the first process of every host is a small init that waits for the "
+        "network, and the image's program comes after it; leave it out"
+    )
+
+
+def _stop_timeout(here: str, value: object) -> float:
+    if not is_number(value, 0, 3600):
+        raise TopologyError(f"{here}={shown(value)} is no number of seconds; write 10")
+    return float(value)
+
+
+_PROGRAM = re.compile(r"[a-zA-Z0-9][\w.-]{0,62}", re.ASCII)
+
+
+def _programs(here: str, value: object) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    found = []
+    for key, item in _mapping(here, value, '{"api": "python3 /srv/api.py"}').items():
+        if not isinstance(key, str) or not _PROGRAM.fullmatch(key):
+            raise TopologyError(
+                f"{here}: {shown(key)} is no program's name; it is made of letters, digits, dots, "
+                'hyphens and underscores, such as "api"'
+            )
+        if key == "main":
+            raise TopologyError(
+                f'{here}: "main" is the program of command= or of the image; choose another name'
+            )
+        found.append((key, check_command(f"{here}: {key}", item)))
+    return tuple(found)
+
+
+# Debian Policy section 5.6.7: names of packages; a version may follow as apt-get takes it.
+_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+(=[A-Za-z0-9.+:~-]+)?")
+
+
+def _packages(here: str, value: object) -> tuple[str, ...]:
+    found = _words(here, value, 'packages=["redis-server"]')
+    for item in found:
+        if not _PACKAGE.fullmatch(item):
+            raise TopologyError(
+                f"{here}: {shown(item)} is no name of a Debian package; it is made of lower-case "
+                'letters, digits, "+", "-" and ".", such as "redis-server"'
+            )
+    return tuple(sorted(dict.fromkeys(found)))
+
+
+# -- what it is called, and who it knows --------------------------------------
+
+
+def _hostname(here: str, value: object) -> str:
+    try:
+        return check_name("hostname", value)
+    except TopologyError as error:
+        raise TopologyError(f"{here}: {error}") from None
+
+
+def _dns(here: str, value: object) -> tuple[str, ...]:
+    return tuple(_address(here, item) for item in _words(here, value, 'dns="10.1.1.1"'))
+
+
+def _address(here: str, value: object) -> str:
+    try:
+        return str(ip_address(value if isinstance(value, str) else ""))
+    except ValueError:
+        raise TopologyError(
+            f'{here}: {shown(value)} is no address; write one such as "10.0.5.7"'
+        ) from None
+
+
+def _extra_hosts(here: str, value: object) -> tuple[tuple[str, str], ...]:
+    found = []
+    for name, addresses in _mapping(here, value, '{"printer": "192.168.1.50"}').items():
+        try:
+            check_name("host", name)
+        except TopologyError as error:
+            raise TopologyError(f"{here}: {error}") from None
+        for item in _words(f"{here}: {name}", addresses, f'{{"{name}": "192.168.1.50"}}'):
+            found.append((name, _address(f"{here}: {name}", item)))
+    return tuple(found)
+
+
+# -- what it shares with this machine -----------------------------------------
+
+
+def _volumes(here: str, value: object) -> tuple[VolumeMount, ...]:
+    found: list[VolumeMount] = []
+    for source, said in _mapping(here, value, '{"site/": "/var/www/html"}').items():
+        path = _path(here, source, '"site/"')
+        if not path.exists():
+            raise TopologyError(f"{here}: there is no {path}; make it first, or mend the path")
+        text = said if isinstance(said, str) else ""
+        target, _, mode = text.partition(":")
+        if mode not in ("", "ro", "rw"):
+            raise TopologyError(
+                f'{here}: {shown(said)} ends with {mode!r}; write ":rw" for what the host may '
+                "change, and nothing for what it may only read"
+            )
+        target = _inside(here, target or said, 'write as in {"site/": "/var/www/html"}')
+        if target == "/":
+            raise TopologyError(f"{here}: {path} cannot stand in place of a host's whole root")
+        if any(target == other.target for other in found):
+            raise TopologyError(f"{here}: two would stand at {target}; choose another place")
+        # A link that was named is followed here, once, and never again.
+        found.append(VolumeMount(str(path.resolve()), target, mode != "rw"))
+    return tuple(found)
+
+
+def _files(here: str, value: object) -> tuple[tuple[str, bytes | Path], ...]:
+    found: list[tuple[str, bytes | Path]] = []
+    for place, content in _mapping(here, value, '{"/srv/api.py": Path("api.py")}').items():
+        target = _inside(here, place, 'write as in {"/srv/api.py": Path("api.py")}')
+        if isinstance(content, str):
+            found.append((target, content.encode()))
+        elif isinstance(content, (bytes, bytearray)):
+            found.append((target, bytes(content)))
+        elif isinstance(content, os.PathLike):
+            path = _path(here, content, '{"/srv/api.py": Path("api.py")}')
+            if not path.is_file():
+                raise TopologyError(f"{here}: there is no file {path} for {target}")
+            found.append((target, path))
+        else:
+            raise TopologyError(
+                f"{here}: {shown(content)} is no content of {target}; write a text, bytes or the "
+                "Path of a file"
+            )
+    return tuple(found)
+
+
+_PORT = re.compile(
+    r"(?:(?:(?P<address>\[[0-9a-fA-F:.]+\]|[0-9.]+):)?(?P<local>[0-9]{0,5}):)?"
+    r"(?P<port>[0-9]{1,5})(?:/(?P<protocol>tcp|udp))?"
+)
+
+
+def _publish(here: str, value: object) -> tuple[PublishedPort, ...]:
+    if isinstance(value, Mapping):
+        items = [f"{local}:{port}" for local, port in value.items()]
+    else:
+        items = [str(item) for item in (value if is_list(value) else (value,))]
+    found = [check_published(here, item) for item in items]
+    if not found:
+        raise TopologyError(f"{here}={shown(value)} is empty; leave it out")
+    return tuple(dict.fromkeys(found))
+
+
+def check_published(here: str, item: object) -> PublishedPort:
+    """Return a port to publish: [[ADDRESS:]PORT HERE:]PORT THERE[/PROTOCOL], as docker run has it.
+
+    >>> check_published("www: publish", "8080:80")
+    PublishedPort(port=80, protocol='tcp', local_port=8080, local_address=None)
+
+    """
+    match = _PORT.fullmatch(str(item))
+    ports = [int(match[name]) for name in ("port", "local") if match[name]] if match else [0]
+    if match is None or not all(map(is_port, ports)):
+        raise TopologyError(
+            f'{here}: {shown(item)} is no port; write 80, "53/udp", or {{8080: 80}} for port 80 '
+            "of the host at port 8080 here"
+        )
+    address = match["address"] and _address(here, match["address"].strip("[]"))
+    local = int(match["local"]) if match["local"] else None
+    return PublishedPort(ports[0], match["protocol"] or "tcp", local, address)
+
+
+# -- what it may do, and take -------------------------------------------------
+
+# capabilities(7).  Those of Docker's default list and NET_ADMIN every host has; the second
+# row reaches no farther than the host; whoever has another one may have the machine.
+_HELD = (
+    *("AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_ADMIN"),
+    *("NET_BIND_SERVICE", "NET_RAW", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"),
+)
+_HARMLESS = ("IPC_LOCK", "IPC_OWNER", "LEASE", "NET_BROADCAST", "SYS_NICE", "SYS_PTRACE")
+
+
+def _cap_add(here: str, value: object) -> tuple[str, ...]:
+    found = []
+    for item in _words(here, value, 'cap_add="SYS_NICE"'):
+        name = item.upper().removeprefix("CAP_")
+        if name not in (*_HELD, *_HARMLESS):
+            raise TopologyError(
+                f"{here}: a host cannot have {shown(item)}, for the machine would be its own "
+                f"then, or there is no such capability; it may have {', '.join(_HARMLESS)}, and "
+                "has NET_ADMIN and NET_RAW already"
+            )
+        if name in _HARMLESS:
+            found.append(name)
+    return tuple(sorted(dict.fromkeys(found)))
+
+
+# Devices that reach nothing but what their opener has: a tunnel, a file system of its own,
+# a source of random bytes.
+HARMLESS_DEVICES = ("/dev/fuse", "/dev/hwrng", "/dev/net/tun", "/dev/ppp")
+
+
+def _devices(here: str, value: object) -> tuple[str, ...]:
+    found = []
+    for item in _words(here, value, 'devices="/dev/net/tun"'):
+        source = _inside(here, item.partition(":")[0], 'it begins with /dev/, as "/dev/net/tun"')
+        if not source.startswith("/dev/") or ":" in item:
+            raise TopologyError(
+                f"{here}: {shown(item)} is no device of the machine under the same name in the "
+                'host; write it as "/dev/net/tun"'
+            )
+        if source not in HARMLESS_DEVICES:
+            raise TopologyError(
+                f"{here}: a host with {source} could reach what is the machine's; it may have "
+                f"{', '.join(HARMLESS_DEVICES)}"
+            )
+        found.append(source)
+    return tuple(dict.fromkeys(found))
+
+
+def _shm(here: str, value: object) -> int:
+    if not is_whole(value, 1, 2**20):
+        raise TopologyError(f"{here}={shown(value)} is no whole number of megabytes; write 64")
+    return value
+
+
+# As `docker run --ulimit` names the limits of getrlimit(2).
+_ULIMITS = (
+    *("core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc"),
+    *("rss", "rtprio", "rttime", "sigpending", "stack"),
+)
+
+
+def _ulimits(here: str, value: object) -> tuple[Ulimit, ...]:
+    found = []
+    for name, said in _mapping(here, value, '{"nofile": 1024}').items():
+        if not is_choice(name, _ULIMITS):
+            raise TopologyError(
+                f"{here}: there is no limit {shown(name)}; there are {', '.join(_ULIMITS)}"
+            )
+        pair = tuple(said) if isinstance(said, (list, tuple)) else (said, said)
+        if len(pair) != 2 or not all(is_whole(item, -1, 2**63 - 1) for item in pair):
+            raise TopologyError(
+                f"{here}: {name}={shown(said)} is neither a whole number nor (soft, hard), such "
+                "as 1024 or (1024, 4096); -1 is no limit"
+            )
+        soft, hard = pair
+        if hard != -1 and (soft == -1 or soft > hard):
+            raise TopologyError(
+                f"{here}: {name}={shown(said)} has a soft limit above its hard one; turn them"
+            )
+        found.append(Ulimit(name, soft, hard))
+    return tuple(found)
+
+
+def _labels(here: str, value: object) -> tuple[tuple[str, str], ...]:
+    found = []
+    for key, item in _mapping(here, value, '{"course": "networks"}').items():
+        if not isinstance(key, str) or not key or not isinstance(item, str):
+            raise TopologyError(f"{here}: {shown(key)}: {shown(item)} are no two strings")
+        if key.split(".")[0] == "playground":
+            raise TopologyError(
+                f"{here}: a label {key!r} would be taken for one of playground's own; choose "
+                "another name"
+            )
+        found.append((key, item))
+    return tuple(found)
+
+
+def _flag(here: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TopologyError(f"{here}={shown(value)} is neither True nor False; write one")
+    return value
+
+
+# -- shapes -------------------------------------------------------------------
+
+
+def _mapping(here: str, value: object, example: str) -> Mapping[Any, Any]:
+    if not isinstance(value, Mapping) or not value:
+        raise TopologyError(
+            f"{here}={shown(value)} maps nothing to anything; write for example {example}"
+        )
+    return value
+
+
+def _words(here: str, value: object, example: str) -> tuple[str, ...]:
+    """Return one or several strings as a tuple."""
+    items = tuple(value) if is_list(value) else (value,)
+    if not items or not all(isinstance(item, str) and item for item in items):
+        raise TopologyError(
+            f"{here}={shown(value)} is neither a string nor a list of them; write for example "
+            f"{example}"
+        )
+    return items
+
+
+_CHECKS = {
+    "image": _image,
+    "build": _build,
+    "command": check_command,
+    "entrypoint": check_command,
+    "env": _env,
+    "user": _user,
+    "workdir": _workdir,
+    "healthcheck": _healthcheck,
+    "restart": _restart,
+    "init": _init,
+    "stop_timeout_s": _stop_timeout,
+    "hostname": _hostname,
+    "dns": _dns,
+    "extra_hosts": _extra_hosts,
+    "volumes": _volumes,
+    "files": _files,
+    "packages": _packages,
+    "programs": _programs,
+    "publish": _publish,
+    "cap_add": _cap_add,
+    "devices": _devices,
+    "shm_mb": _shm,
+    "ulimits": _ulimits,
+    "labels": _labels,
+    "read_only": _flag,
+}
+
+# Words of `docker run`, of compose files and of docker-py that say elsewhere, or never, what
+# they say here.
+_LINKS = "networks are made of links, as in Link(switch, host)"
+_INSTEAD = {
+    **dict.fromkeys(("network", "networks", "network_mode", "net"), _LINKS),
+    **dict.fromkeys(("mac_address", "mac"), "write macs= at the Link"),
+    **dict.fromkeys(("ip", "ip6", "address"), "write address= at the Link"),
+    "links": _LINKS,
+    "privileged": "whoever has all rights has the machine; name what is needed in cap_add=",
+    **dict.fromkeys(
+        ("pid", "pid_mode", "ipc", "ipc_mode", "uts", "userns", "userns_mode", "cgroupns"),
+        "a host's processes, names and users are its own, and nobody else's",
+    ),
+    **dict.fromkeys(("cgroup_parent", "runtime", "isolation"), "the engine's affair; leave it out"),
+    **dict.fromkeys(
+        ("security_opt", "cap_drop"),
+        "hosts of a lab are all held alike; leave it out, or say less in cap_add=",
+    ),
+    **dict.fromkeys(
+        ("detach", "rm", "remove", "auto_remove", "tty", "stdin_open", "interactive"),
+        "a host lives and goes with its lab; leave it out",
+    ),
+    **dict.fromkeys(
+        ("ports", "expose"),
+        "ports of a host are open to its neighbours at once; "
+        "write publish= for one that this machine shall reach",
+    ),
+    **dict.fromkeys(("environment", "env_file"), "write env={...}"),
+    "working_dir": "write workdir=",
+    "mem_limit": "write memory_mb=",
+    "memory": "write memory_mb=",
+    "pids_limit": "write processes=",
+    "shm_size": "write shm_mb=",
+    **dict.fromkeys(("volume", "mounts", "volumes_from"), "write volumes={...}"),
+    "tmpfs": "a host may write wherever its user may; leave it out",
+    "add_host": "write extra_hosts={...}",
+    "stop_grace_period": "write stop_timeout_s=",
+    "platform": "an image runs where its platform is the machine's; leave it out",
+}

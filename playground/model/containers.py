@@ -1,0 +1,197 @@
+"""Containers of a user's own, as data: image, command, environment, files, and their like.
+
+`Host` and `Router` keep as `ContainerSettings` what `model.container_arguments` made of their
+keyword arguments.  Whether an image can be had is known only when the lab starts.
+
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from playground.errors import TopologyError
+
+
+@dataclass(frozen=True)
+class ImageSource:
+    """Where an image comes from: a reference, an archive, a directory or a Dockerfile's text."""
+
+    kind: str  # "reference", "archive", "directory" or "dockerfile"
+    value: str
+
+    @property
+    def title(self) -> str:
+        """What a sentence calls the image."""
+        match self.kind:
+            case "reference":
+                return f"the image {self.value}"
+            case "archive":
+                return f"the image saved in {self.value}"
+            case "directory":
+                return f"the image of {self.value}"
+        return "the image of its Dockerfile"
+
+    def __repr__(self) -> str:
+        match self.kind:
+            case "reference":
+                return f"image={self.value!r}"
+            case "archive":
+                return f"image=Path({self.value!r})"
+            case "directory":
+                return f"build={self.value!r}"
+        count = len(self.value.splitlines())
+        return f"build=<{count} line{'s' * (count != 1)}>"
+
+
+@dataclass(frozen=True)
+class RestartPolicy:
+    """When a program that ended is started again: `docker run --restart`.
+
+    ``when`` is "no", "on-failure", "always" or "unless-stopped"; ``most`` is how many times
+    at most, None for any number.
+
+    """
+
+    when: str = "no"
+    most: int | None = None
+
+    def __str__(self) -> str:
+        return self.when if self.most is None else f"{self.when}:{self.most}"
+
+
+@dataclass(frozen=True)
+class VolumeMount:
+    """A file or folder of this machine, shown in a host; both paths are absolute."""
+
+    source: str
+    target: str
+    read_only: bool = True
+
+
+@dataclass(frozen=True)
+class PublishedPort:
+    """A port of a host that this machine shall reach; None where any port, or loopback, will do."""
+
+    port: int
+    protocol: str = "tcp"
+    local_port: int | None = None
+    local_address: str | None = None
+
+
+@dataclass(frozen=True)
+class Ulimit:
+    """One limit of setrlimit(2) by its name in `docker run --ulimit`; -1 is no limit."""
+
+    name: str
+    soft: int
+    hard: int
+
+
+@dataclass(frozen=True)
+class ContainerSettings:
+    """What a host or router is told of its container; see `container_arguments`.
+
+    Whatever was not said is None, or empty, and then the image's own word holds.
+    ``healthcheck`` is as in an image: ("CMD", ...), ("CMD-SHELL", line) or ("NONE",).
+
+    """
+
+    source: ImageSource | None = None
+    command: tuple[str, ...] | None = None
+    entrypoint: tuple[str, ...] | None = None
+    env: tuple[tuple[str, str], ...] = ()
+    user: str | None = None
+    workdir: str | None = None
+    healthcheck: tuple[str, ...] | None = None
+    restart: RestartPolicy | None = None
+    init: bool | None = None
+    stop_timeout_s: float | None = None
+    hostname: str | None = None
+    dns: tuple[str, ...] = ()
+    extra_hosts: tuple[tuple[str, str], ...] = ()
+    volumes: tuple[VolumeMount, ...] = ()
+    files: tuple[tuple[str, bytes | Path], ...] = ()
+    packages: tuple[str, ...] = ()
+    programs: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    publish: tuple[PublishedPort, ...] = ()
+    cap_add: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+    shm_mb: int | None = None
+    ulimits: tuple[Ulimit, ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
+    read_only: bool = False
+
+    def __bool__(self) -> bool:
+        """Tell whether anything was said."""
+        return self != PLAIN_CONTAINER
+
+    def said(self) -> dict[str, Any]:
+        """Return the fields that say anything, by name."""
+        fields = dataclasses.fields(self)
+        return {
+            field.name: value
+            for field in fields
+            if (value := getattr(self, field.name)) != field.default
+        }
+
+    def options(self) -> list[str]:
+        """Return what was said as arguments, for a repr; long things are counted."""
+        return [_option(name, value) for name, value in self.said().items()]
+
+
+PLAIN_CONTAINER = ContainerSettings()
+
+
+def file_content(content: bytes | Path) -> bytes:
+    """Return what a file of ``files`` is to hold; one of this machine is read now."""
+    if isinstance(content, bytes):
+        return content
+    try:
+        return content.read_bytes()
+    except OSError as error:
+        raise TopologyError(f"{content} cannot be read: {error.strerror or error}") from error
+
+
+def _option(name: str, value: Any) -> str:
+    match name:
+        case "source":
+            return repr(value)
+        case "restart":
+            return f"restart={str(value)!r}"
+        case "env" | "labels":
+            return f"{name}={dict(value)!r}"
+        case "files":
+            return f"files=<{', '.join(place for place, _ in value)}>"
+        case "volumes":
+            pairs = {item.source: item.target + ("" if item.read_only else ":rw") for item in value}
+            return f"volumes={pairs!r}"
+        case "programs":
+            return f"programs={ {key: shlex.join(words) for key, words in value}!r}"
+        case "ulimits":
+            return f"ulimits={ {item.name: (item.soft, item.hard) for item in value}!r}"
+        case "publish":
+            return f"publish={[_port_words(item) for item in value]!r}"
+        case "command" | "entrypoint":
+            return f"{name}={shlex.join(value)!r}"
+        case "healthcheck":
+            return f"healthcheck={value[-1] if value[0] == 'CMD-SHELL' else list(value[1:])!r}"
+        case "extra_hosts":
+            found: dict[str, list[str]] = {}
+            for key, address in value:
+                found.setdefault(key, []).append(address)
+            return f"extra_hosts={found!r}"
+    return f"{name}={list(value) if isinstance(value, tuple) else value!r}"
+
+
+def _port_words(port: PublishedPort) -> int | str:
+    local = "" if port.local_port is None else f"{port.local_port}:"
+    if port.local_address is not None:
+        brackets = "[{}]" if ":" in port.local_address else "{}"
+        local = f"{brackets.format(port.local_address)}:{local or ':'}"
+    if not local and port.protocol == "tcp":
+        return port.port
+    return f"{local}{port.port}" + ("" if port.protocol == "tcp" else f"/{port.protocol}")
