@@ -89,14 +89,14 @@ for n, other in ((1, r2), (2, r3)):
 r1.route("10.9.0.0/16", via=[r2, r3])
 plan = Lab(r1, quiet=True).plan()
 """,
-    "lab.lab.Lab.uplink": "isp = modem",
+    "lab.methods.reaching.uplink": "isp = modem",
 }
 
 # On a running lab; what these print is compared.
 LIVE = {
-    "lab.lab.Lab.as_shell",
-    "lab.lab.Lab.link",
-    "lab.lab.Lab.picture",
+    "lab.methods.showing.as_shell",
+    "lab.methods.asking.link",
+    "lab.methods.showing.picture",
     "operations.links.link.LinkOperations.down",
     "operations.links.switch.SwitchOperations.change",
     "operations.nodes.node.NodeOperations.as_shell",
@@ -106,9 +106,9 @@ LIVE = {
 }
 # On a running lab, too, but what these print differs from run to run.
 VARIES = {
-    "lab.lab.Lab.capture",
-    "lab.lab.Lab.state",
-    "lab.lab.Lab.wait_converged",
+    "lab.methods.asking.capture",
+    "lab.methods.asking.state",
+    "lab.methods.asking.wait_converged",
     "operations.diagnosis.all_pairs.PingAll",
     "operations.links.link.LinkOperations.impair",
     "operations.links.link.LinkOperations.impairments",
@@ -139,12 +139,12 @@ NOT_RUN = {
     "lab.lab.Lab.at": _WHOLE,
     "lab.lab.Lab.attach": _WHOLE,
     "lab.lab.Lab.check": _HTTP,
-    "lab.lab.Lab.explain": _HTTP,
-    "lab.lab.Lab.machine": _HTTP,
-    "lab.lab.Lab.ping_all": "it ends the program",
-    "lab.lab.Lab.remove": "it takes a part of the lab away that other examples need",
-    "lab.lab.Lab.start": _WHOLE,
-    "lab.lab.Lab.uplink": "it leads to the Internet",
+    "lab.methods.asking.explain": _HTTP,
+    "lab.methods.reaching.machine": _HTTP,
+    "lab.methods.asking.ping_all": "it ends the program",
+    "lab.methods.live_changes.remove": "it takes a part of the lab away that other examples need",
+    "lab.methods.starting.start": _WHOLE,
+    "lab.methods.reaching.uplink": "it leads to the Internet",
     "lab.lab.Lab.warnings": "it needs a network with a mistake",
     "operations.captures.capture.with_addresses": _PART,
     "operations.captures.packets.Packets.only": _PART,
@@ -217,8 +217,8 @@ def run(name: str, network: dict[str, Any], exact: bool = True) -> str:
         "Path": Path,
         "ip_address": ip_address,
         "ip_interface": ip_interface,
-        **network,
         **example.globs,
+        **network,
     }
     exec(BEFORE.get(name, ""), example.globs)
     said = io.StringIO()

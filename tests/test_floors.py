@@ -35,7 +35,6 @@ MOST_LINES = 300
 
 # Classes that are still longer, and their lines: ceilings that may only sink.
 LONG_CLASSES = {
-    "lab.lab.Lab": 1189,
     "operations.captures.capture.Capture": 302,
     "operations.nodes.node.NodeOperations": 698,
 }

@@ -218,9 +218,9 @@ def test_a_lab_whose_agent_has_gone_saves_nothing_and_says_nothing(engine: Engin
     h1, _ = pair()
     with Lab(h1, quiet=True) as lab:
         h1.links[0].down()
-        saving = lab._saving
-        assert saving is not None and lab._client is not None
-        lab._client.close()
+        saving = lab._state.saving
+        assert saving is not None and lab._state.client is not None
+        lab._state.client.close()
         saving.join(10)  # what it raises, pytest tells of
         assert not saving.is_alive()
 
@@ -537,7 +537,7 @@ def test_a_service_that_does_not_answer_is_named_with_its_log(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
 
-    monkeypatch.setattr("playground.lab.lab.READY_TIMEOUT_S", 2.0)
+    monkeypatch.setattr("playground.lab.methods.starting.READY_TIMEOUT_S", 2.0)
     www = Host("www", services=["http"])
     call = Client.call
 

@@ -142,7 +142,7 @@ def modem(cafe: Lab) -> Iterator[Router]:
     yield modem
     modem.firewall.clear()
     modem.untranslate()
-    assert not compare(cafe._plan, cafe.plan())
+    assert not compare(cafe.running_plan(), cafe.plan())
     modem.forget()
 
 

@@ -43,13 +43,13 @@ def test_nothing_keeps_a_lab_from_its_end(monkeypatch: pytest.MonkeyPatch) -> No
     Link(h1, h2)
     lab = Lab(h1, quiet=True)
     ended = []
-    lab._lasting = ExitStack()
-    lab._lasting.callback(ended.append, "the lab")
+    lab._state.lasting = ExitStack()
+    lab._state.lasting.callback(ended.append, "the lab")
 
     def fails(*arguments: object) -> None:
         raise RuntimeError("what was declared is odd")
 
-    monkeypatch.setattr(lab, "_restore", fails)
+    monkeypatch.setattr("playground.lab.methods.stopping.restore", fails)
     with pytest.raises(RuntimeError, match="is odd"):
         lab.stop()
     assert ended == ["the lab"]

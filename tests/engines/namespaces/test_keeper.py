@@ -358,7 +358,7 @@ def test_a_lab_is_gone_at_once_with_what_holds_it(lab: Lab, victim: Callable[[La
         "the line to the lab's agent is closed: the lab was stopped, or its helper has died; "
         "lab.stop() and lab.start() bring it back"
     )
-    assert NAME not in [record.name for record in lab._engine.labs()]
+    assert NAME not in [record.name for record in lab._state.engine.labs()]
     lab.stop()
     lab.start()
     assert_can_ping(node(lab, "h1"), "h2")
@@ -410,7 +410,7 @@ def test_an_interrupt_while_hosts_are_added_leaves_the_lab_as_it_was(
     monkeypatch.setattr(progress._NoStep, "advance", interrupt)
     with pytest.raises(KeyboardInterrupt):
         lab.start()
-    assert lab._engine.pids(lab.id).keys() == {"h1", "h2"}
+    assert lab._state.engine.pids(lab.id).keys() == {"h1", "h2"}
     # A host's first process that was killed may lie there until its maker has ended.
     wait_until(lambda: before.issuperset(pid for pid in family() if not has_ended(pid)))
     monkeypatch.undo()

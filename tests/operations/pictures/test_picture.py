@@ -126,8 +126,8 @@ def test_a_running_lab_shows_how_its_links_are(
         assert after[frozenset(("h1", "r1"))] == "down"
         assert after[frozenset(("r2", "s1"))] == "up"
         # Without its agent nobody can tell; a notebook shows what was declared.
-        assert lab._client is not None
-        lab._client.close()
+        assert lab._state.client is not None
+        lab._state.client.close()
         with pytest.raises(AgentGone):
             lab.picture()
         assert ">r1</text>" in lab._repr_mimebundle_()["text/html"]

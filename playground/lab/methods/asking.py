@@ -1,0 +1,270 @@
+"""Questions to a lab: what its network does, and what there is in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from playground.errors import BadArgument
+from playground.lab import convergence, spanning_tree
+from playground.lab.registry import refuse_stranger
+from playground.lab.state import LabObject
+from playground.model.arguments import shown
+from playground.model.parts import NodeBase
+from playground.operations.network import Host, Link, Node, Router
+from playground.planning.interface_names import match
+from playground.planning.plan import Plan
+
+if TYPE_CHECKING:
+    from playground.operations.captures.capture import Capture
+    from playground.operations.diagnosis.all_pairs import PingAll
+    from playground.operations.diagnosis.explanation import Explanation
+    from playground.operations.diagnosis.state import State
+
+
+def explain(
+    lab: LabObject,
+    source: Host | Router | str,
+    target: Host | Router | str,
+    *,
+    port: int | None = None,
+    protocol: str | None = None,
+    version: int | None = None,
+) -> Explanation:
+    """Send one packet, watch it on its way, and explain what became of it.
+
+    Of TCP with a ``port`` (a connection is opened, and reset at once), of
+    ``protocol="udp"``, or an echo request ("icmp", without a port).  It is followed
+    from node to node by what every kernel says: the name, routes, neighbours,
+    rules that it met, translations, the server's socket, and the way of the answer.
+    Where a link on the way takes less than its ends, large packets are sent too.
+    The `Explanation` is true if all is well, and names the ``node`` and the
+    ``cause`` otherwise, with a ``sentence`` and an ``advice``; ``steps`` is a table.
+
+    A name means what it means on the source; with ``version`` 4 or 6 its first
+    address of that family.  A packet counts as lost 0.3 s after anything was last seen
+    of it (longer where links delay).  Rules are watched by a table
+    ``playground_trace_...`` in nodes that have any, for as long as that takes.
+
+    Raises `NotRunning`, `NoSuchNode`, `NodeDied`, and `BadArgument` for what is no question.
+
+    >>> lab.explain(h1, www, port=80)
+    h1 to www, tcp port 80: no, no route back at www
+    The packet came to www, and its answer goes nowhere: ...
+
+    """
+    state = lab._state
+    from playground.operations.diagnosis.explain import explain
+
+    client = state.agent()
+    with state.lock:
+        plan, pids = state.plan, dict(state.pids)
+    assert plan is not None  # there is an agent
+    with state.naming_the_dead():
+        return explain(
+            lab,
+            client,
+            plan,
+            pids,
+            source,
+            target,
+            port=port,
+            protocol=protocol,
+            version=version,
+        )
+
+
+def ping_all(
+    lab: LabObject,
+    *nodes: Host | Router | str,
+    count: int = 1,
+    interval_s: float = 0.2,
+    timeout_s: float = 1,
+    version: int | None = None,
+) -> PingAll:
+    """Let every host send echo requests to every other, and return who was reached.
+
+    Of the ``nodes`` given, or of all hosts.  Each is asked by the address that the sender
+    has for its name, or by its first one; with ``version`` 4 or 6 by one of that family.
+    ``count`` requests go out every ``interval_s`` seconds, and the last reply is waited for
+    ``timeout_s`` seconds.  All pairs are asked beside each other, by one process, so that
+    sixty hosts (3,540 pairs) take seconds.  `PingAll` is true when all were reached; it
+    shows as a matrix, and gives a row for each pair.  What is not reached raises nothing.
+
+    Raises `NotRunning`, `NoSuchNode`, `NodeDied`, and `BadArgument` for what is no number.
+
+    >>> sys.exit(not lab.ping_all().all_reached)
+
+    """
+    state = lab._state
+    from playground.operations.diagnosis.all_pairs import ping_all
+
+    client = state.agent()
+    asked = nodes or tuple(node for node in lab.nodes if isinstance(node, Host))
+    names = dict.fromkeys(state.node(resolve_name(lab, item)).name for item in asked)
+    with state.lock:
+        plan, pids = state.running_plan(), dict(state.pids)
+    with state.naming_the_dead():
+        return ping_all(
+            client,
+            plan,
+            pids,
+            [name for name in names if name in pids],
+            count=count,
+            interval_s=interval_s,
+            timeout_s=timeout_s,
+            version=version,
+        )
+
+
+def state(lab: LabObject) -> State:
+    """Return what the kernel knows of every node's network now, as frozen data.
+
+    Links, addresses, routes, policy rules, neighbours, listening sockets,
+    connections and NAT, firewall rules and some sysctls; counters and ages are left
+    out.  It shows as a table, ``state["h1"]`` is one node's, and ``diff`` says what came
+    and went since another:
+
+    >>> before = lab.state()
+    >>> h1.run("ip route del default")
+    >>> lab.state().diff(before)
+    change  node  kind   entry
+    -       h1    route  default via 192.168.1.1 dev eth1 proto static
+
+    """
+    state = lab._state
+    from playground.operations.diagnosis.state import read_states
+
+    client = state.agent()
+    with state.lock:
+        pids = dict(state.pids)
+    with state.naming_the_dead():
+        return read_states(client, pids)
+
+
+def capture(
+    lab: LabObject,
+    *,
+    filter: str = "",  # noqa: A002 - as tcpdump's users call it
+    snaplen_bytes: int = 1 << 18,
+    limit_packets: int | None = None,
+    limit_bytes: int | None = None,
+    limit_s: float | None = None,
+) -> Capture:
+    """Return a `Capture` at every interface of every host and router, to be used by ``with``.
+
+    Each packet says where it was seen; on its way through the lab one packet is seen
+    many times, and ``packets.ladder()`` puts that together again.  The arguments are
+    those of `NodeOperations.capture`.
+
+    >>> with lab.capture(filter="icmp or arp") as packets:
+    ...     h1.ping(www)
+    >>> packets.ladder()
+
+    """
+    state = lab._state
+    from playground.operations.captures.capture import at_ends, is_upon_another
+
+    plan = state.running_plan()
+    ends = [
+        {"node": node.name, "interface": interface.name, "pid": state.pids[node.name]}
+        for node in plan.nodes
+        if node.name in state.pids
+        for interface in node.interfaces
+        if not is_upon_another(interface)
+    ]
+    return at_ends(
+        state.agent(),
+        lab,
+        ends,
+        filter=filter,
+        snaplen_bytes=snaplen_bytes,
+        limit_packets=limit_packets,
+        limit_bytes=limit_bytes,
+        limit_s=limit_s,
+    )
+
+
+def wait_converged(lab: LabObject, timeout_s: float = 60) -> float:
+    """Wait until the routers' protocols have found all ways; return the seconds it took.
+
+    They are done when each of them sends to every network that the links which
+    are up lead to, by the cheapest way that its protocol knows, and has
+    forgotten the others.  Before that the switches with ``stp`` agree on their tree.
+    A link that is up and loses every packet is no failure
+    that this can see before the protocols do.  Without STP, OSPF, RIP or BGP it
+    returns 0.0 at once.
+
+    Raises `NotReady`, which says what is missing, after ``timeout_s`` seconds.
+
+    >>> link.down()
+    >>> lab.wait_converged()
+    0.31
+
+    """
+    state = lab._state
+    client = state.agent()
+    with state.lock:
+        plan, pids = state.plan, dict(state.pids)
+    assert plan is not None  # there is an agent
+    trees_s = spanning_tree.wait_settled(client, plan, timeout_s)
+    return trees_s + convergence.wait_converged(client, plan, pids, timeout_s)
+
+
+def link(lab: LabObject, a: Node | str, b: Node | str, *, interface: str | None = None) -> Link:
+    """Return the link between two nodes; of several, that at an ``interface`` of the first.
+
+    Raises `NoSuchNode` for a name that no node has, and `BadArgument` where there is
+    no such link, or more than one.
+
+    >>> lab.link("h1", "home").down()
+
+    """
+    state = lab._state
+    for item in (a, b):
+        if not isinstance(item, (str, NodeBase)):
+            raise BadArgument(f"{shown(item)} is no node, and no name of one")
+    first, second = (state.find(item) if isinstance(item, str) else item for item in (a, b))
+    found = [link for link in state.links if {end.node for end in link.ends} == {first, second}]
+    if interface is not None:
+        wires = match(state.links, state.planned())
+        found = [link for link in found if wires[link].end_at(first.name, interface)]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        where = f" at its interface {interface}" if interface is not None else ""
+        near = ", ".join(link.peer(first).node.name for link in first.links) or "nobody"
+        raise BadArgument(
+            f"{first.name} has no link to {second.name}{where}; it is linked to {near}"
+        )
+    raise BadArgument(
+        f"there are {len(found)} links between {first.name} and {second.name}: give "
+        f"interface=, the name of {first.name}'s interface"
+    )
+
+
+def resolve_name(lab: LabObject, target: object) -> str:
+    """Return the name or address that the machines of the lab know `target` by.
+
+    Raises `NoSuchNode` for a node of another lab, whose name may mean a node here, and for
+    one that nothing links to this lab.
+
+    """
+    if isinstance(target, Node):
+        refuse_stranger(lab, target)
+    return target if isinstance(target, str) else str(getattr(target, "name", target))
+
+
+def host_key(lab: LabObject, node: str) -> str:
+    """Return the public SSH host key of the node with this full name."""
+    state = lab._state
+    return state.credentials.host_key(state.find(node).name)[1]
+
+
+def node(lab: LabObject, name: str) -> Host | Router:
+    """Return the host or router with this full or short name; else `NoSuchNode`."""
+    return lab._state.node(name)
+
+
+def running_plan(lab: LabObject) -> Plan:
+    """Return the plan of what runs; raises `NotRunning` when nothing does."""
+    return lab._state.running_plan()

@@ -1,0 +1,84 @@
+"""A lab as people see it: a picture, a tree of text, commands of a shell."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
+
+from playground.errors import AgentError
+from playground.lab.state import LabObject
+from playground.operations.network import Host, Router, Switch
+
+if TYPE_CHECKING:
+    from playground.operations.pictures.picture import Picture
+
+
+def picture(
+    lab: LabObject, path: str | os.PathLike[str] | None = None, *, theme: str = "auto"
+) -> Picture:
+    """Return a picture of the network, and write it to a file if one is named.
+
+    A notebook shows it (and shows it for the lab itself too), ``print`` writes it as
+    text.  A file's name ends in .svg, .png or .pdf; ``theme`` is "light", "dark" or
+    "auto", which follows the reader.  In a running lab, links are drawn as the
+    kernel says that they are: down, impaired, blocked by a spanning tree.
+
+    Raises `PlaygroundError` where a package is missing that a file needs
+    (it says which), `BadArgument` for another kind of file.
+
+    >>> lab.picture("net.svg")
+
+    """
+    state = lab._state
+    from playground.operations.pictures.picture import picture_of
+
+    plan, nodes = state.planned(), lab.nodes
+    picture = picture_of(plan, nodes, state.client if lab.running else None, lab.running)
+    if path is not None:
+        picture.save(path, theme)
+    return picture
+
+
+def as_shell(lab: LabObject) -> str:
+    """Return the commands that make this lab's network by hand: those of `Plan.as_shell`.
+
+    >>> Path("network.sh").write_text(lab.as_shell())  # then: sudo sh network.sh
+
+    """
+    return lab._state.planned().as_shell()
+
+
+def as_text(lab: LabObject) -> str:
+    from playground.operations.pictures.tree import draw
+
+    return draw(lab._state.planned())
+
+
+def as_mimebundle(
+    lab: LabObject, include: Collection[str] | None = None, exclude: Collection[str] | None = None
+) -> dict[str, Any]:
+    from playground.operations.pictures.picture import picture_of
+
+    try:
+        shown = picture(lab)
+    except AgentError:  # how its links are nobody can tell; what there is, all the same
+        shown = picture_of(lab._state.planned(), lab.nodes, None, lab.running)
+    return shown._repr_mimebundle_(include, exclude)
+
+
+def in_a_line(lab: LabObject) -> str:
+    nodes = lab.nodes
+    counts = [
+        _count(sum(isinstance(node, kind) for node in nodes), word)
+        for kind, word in ((Host, "host"), (Router, "router"), (Switch, "switch"))
+    ]
+    state = "running" if lab.running else "not running"
+    return f"<Lab {lab.name}: {', '.join(filter(None, counts))}; {state}>"
+
+
+def _count(number: int, word: str) -> str:
+    if not number:
+        return ""
+    plural = "es" if word.endswith("ch") else "s"
+    return f"{number} {word}{plural if number != 1 else ''}"

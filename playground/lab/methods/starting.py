@@ -1,0 +1,346 @@
+"""The start of a lab, and of what was declared since: made, wired, furnished, waited for.
+
+It decides nothing about networks: `planning.planner.make_plan` makes the plan,
+`planning.difference.compare` says what is new in it, `lab.apply` sends that to the agent, and
+this module walks those steps and keeps the way back in one `ExitStack`.
+
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import secrets
+import warnings
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import TypeVar
+
+from playground.engines import owners
+from playground.engines.images import Image
+from playground.engines.seam import Engine, Guard, LabLabels, NodeContainer
+from playground.errors import AgentError, AgentGone, NotReady, PlaygroundError
+from playground.lab import apply, convergence, frr_texts, spanning_tree
+from playground.lab.node_handles import attach_nodes, detach_nodes, restore
+from playground.lab.provision import Check, provision
+from playground.lab.registry import replace_older, runs, take_nodes
+from playground.lab.state import LabObject, LabState
+from playground.model.notation import check_bool
+from playground.model.services import SERVICES
+from playground.operations.connection.client import Client
+from playground.operations.connection.threads import Beside
+from playground.planning.difference import Changes, compare
+from playground.planning.plan import NodePlan, Plan
+
+L = TypeVar("L", bound=LabObject)
+
+# A service that has not answered by then never will: the slowest, a mail
+# server, takes under a second on an idle machine of 2 cores.
+READY_TIMEOUT_S = 60.0
+
+
+def start(lab: L, *, converge: bool | None = None) -> L:
+    """Bring up all that is declared and not yet running; return the lab.
+
+    When it returns, every link carries traffic, every name resolves and
+    every service answers.  On a running lab it brings up the nodes and
+    links that were declared since and leaves the rest alone.
+
+    Where routers speak OSPF, RIP or BGP it waits until they have found all ways,
+    as `wait_converged`.  With ``converge=False`` it does not: for a network that is
+    broken on purpose, or one to be watched while it converges.  By default
+    it does what ``Lab(converge=...)`` says.
+
+    Raises `TopologyError` before anything is made, `EngineError` if the
+    engine cannot do it, `NotReady` if a service does not answer, or routing
+    finds no way where there should be one.  After
+    any failure, and after an interrupt, nothing is left of what this call
+    made.
+
+    >>> lab.start(converge=False)
+
+    """
+    state = lab._state
+    if converge is not None:
+        check_bool(f"lab {lab.name}", "converge", converge)
+    with state.lock:
+        take_nodes(lab)
+        plan = state.planned()
+        if state.converge if converge is None else converge:
+            convergence.refuse_split(plan)
+        state.engine.refuse(plan)
+        images = state.images(plan)
+        if state.running:
+            extend(lab, plan, images, converge)
+        else:
+            _begin(lab, plan, images, converge)
+    return lab
+
+
+def _begin(
+    lab: LabObject, plan: Plan, images: Mapping[str, Image | None], converge: bool | None
+) -> None:
+    state = lab._state
+    replace_older(lab)
+    if state.named or state.keep:
+        _refuse_kept(lab)
+    state.engine.ensure_images(_distinct(images), state.progress)
+    state.id = f"{_slug(lab.name)}-{secrets.token_hex(3)}"
+    state.labels = LabLabels(state.id, lab.name, owners.own_name(), state.keep, owners.own_mark())
+    step = state.progress.step(f"starting lab {lab.name}")
+    with step, ExitStack() as lasting, ExitStack() as undo:
+        if state.own_engine:
+            lasting.callback(state.engine.close)
+        guard = state.engine.guard(state.labels)
+        lasting.callback(_take_down, state.engine, state.id, guard)
+        undo.callback(_let_go, lab)
+        containers = _containers(plan.nodes, images)
+        # The agent's interpreter starts while the hosts do.
+        with Beside(_start_agent, state, lasting) as helper:
+            pids = state.engine.start_nodes(state.labels, containers, state.progress)
+            state.client = helper.result()
+        with _blaming(lab, containers, pids):
+            _bring_up(lab, undo, plan, compare(None, plan), pids, converge)
+        if state.keep:
+            guard.release()
+        has_started(lab, lasting.pop_all())
+        if not state.keep:
+            # Neither end refers to this object, or it would never be dropped.
+            end = (state.client.close, guard.abandon)
+            state.forget = weakref.finalize(lab, _abandoned, repr(lab), os.getpid(), *end)
+            # At the end of the program the line closes by itself.
+            state.forget.atexit = False
+        undo.pop_all()
+
+
+def has_started(lab: LabObject, lasting: ExitStack) -> None:
+    """Note that a lab runs, and what takes it down."""
+    state = lab._state
+    state.process_id = os.getpid()
+    state.lasting = lasting
+    state.timetable.begin()
+    runs(lab)
+
+
+def _start_agent(state: LabState, lasting: ExitStack) -> Client:
+    client = Client(state.engine.start_helper(state.labels))
+    lasting.callback(client.close)
+    client.hello(READY_TIMEOUT_S)
+    hash_passwords(state, client)
+    return client
+
+
+def hash_passwords(state: LabState, client: Client) -> None:
+    """Let the agent hash the passwords that accounts are made with."""
+    credentials = state.credentials
+    passwords = [credentials.root_password, *credentials.users.values()]
+    state.hashes = apply.hash_passwords(client, passwords)
+
+
+def _refuse_kept(lab: LabObject) -> None:
+    """Refuse a name that a lab has which was meant to stay."""
+    for record in lab._state.engine.labs():
+        if record.keep and record.name == lab.name and not record.is_strange:
+            raise PlaygroundError(
+                f"a lab named {lab.name!r} is kept running already: enter it with "
+                f"Lab.attach({lab.name!r}), or take it down first with "
+                f"`playground down {lab.name}`"
+            )
+
+
+@contextmanager
+def _blaming(
+    lab: LabObject, containers: Sequence[NodeContainer], pids: Mapping[str, int]
+) -> Iterator[None]:
+    """Name the node that the agent's error is of; raise `NodeDied` where it has ended."""
+    state = lab._state
+    try:
+        yield
+    except AgentError as error:
+        if error.errno == errno.ESRCH:
+            state.engine.refuse_dead(state.labels, containers)
+        message = _with_names(str(error), pids)
+        if isinstance(error, AgentGone) or message == str(error):
+            raise
+        raise AgentError(message, error.op, error.errno, error.remote_traceback) from error
+
+
+def extend(
+    lab: LabObject, plan: Plan, images: Mapping[str, Image | None], converge: bool | None = None
+) -> None:
+    """Turn what runs into what a plan says; where that fails, all is as it was."""
+    state = lab._state
+    change = compare(state.plan, plan)
+    state.refuse_dead()
+    state.engine.ensure_images(_distinct(images), state.progress)
+    containers = _containers(change.nodes, images)
+    new = [container.name for container in containers]
+    with state.progress.step(f"adding to lab {lab.name}"), ExitStack() as undo:
+        pids = dict(state.pids)
+        if new:
+            undo.callback(state.engine.stop, state.id, new)
+            pids |= state.engine.start_nodes(state.labels, containers, state.progress)
+        with _blaming(lab, containers, pids):
+            _bring_up(lab, undo, plan, change, pids, converge)
+        undo.pop_all()
+
+
+def _bring_up(
+    lab: LabObject,
+    undo: ExitStack,
+    plan: Plan,
+    change: Changes,
+    pids: dict[str, int],
+    converge: bool | None,
+) -> None:
+    """Wire, configure and furnish what `change` adds; `undo` gets the way back."""
+    state = lab._state
+    client = state.agent()
+    old_plan, old_provisions, old_pids = state.plan, state.provisions, state.pids
+    provisions = provision(plan, state.credentials)
+    # Both plans know the ends of wires that stay; only one, those that come or go.
+    plumbing = apply.Plumbing(lambda: plan, pids)
+    gone = apply.Plumbing(lambda: old_plan or plan, pids)
+    if not state.keep:
+        client.call("own", pids=[pids[node.name] for node in change.nodes])
+    if old_plan is not None:
+        back = compare(plan, old_plan)
+        undo.callback(apply.lease, client, old_pids, old_plan, back.inside)
+        undo.callback(apply.start_programs, client, old_pids, old_provisions, provisions)
+        undo.callback(apply.furnish, client, old_pids, old_provisions, provisions, {})
+        undo.callback(apply.switch, client, back.switches_change)
+        undo.callback(apply.rewire, client, gone, back.wires_change)
+        undo.callback(apply.configure, client, old_pids, back.inside)
+        undo.callback(apply.plug_in, client, gone, back.wires_change)
+        undo.callback(apply.unwire, client, old_pids, plan, change)
+    with Beside(
+        apply.furnish, client, pids, provisions, old_provisions, state.hashes
+    ) as furnishing:
+        apply.wire(client, pids, plan, change)
+        apply.plug_in(client, plumbing, change.wires_change)
+        apply.remove(client, gone, change.wires_remove)
+        if change.wires_remove and old_plan is not None:
+            undo.callback(apply.wire, client, old_pids, old_plan, back)
+            apply.forget(client, pids, old_plan, change.wires_remove)
+        apply.configure(client, pids, change.inside)
+        apply.rewire(client, plumbing, change.wires_change)
+        apply.switch(client, change.switches_change)
+        furnishing.result()
+    texts = frr_texts.new_texts(provisions, old_provisions)
+    frr_texts.check_texts(client, pids, texts)
+    checks = apply.start_programs(client, pids, provisions, old_provisions)
+    undo.callback(restore, lab, old_plan, old_provisions, old_pids)
+    state.plan, state.provisions, state.pids = plan, provisions, pids
+    attach_nodes(lab, plan, pids)
+    spanning_tree.wait_settled(client, plan, READY_TIMEOUT_S)
+    unplanned = apply.lease(client, pids, plan, change.inside)
+    _wait_ready(lab, checks)
+    frr_texts.wait_told(client, pids, texts, provisions, READY_TIMEOUT_S)
+    _accept(lab, unplanned)
+    waits = state.converge if converge is None else converge
+    if waits and _concerns_routing(plan, change, checks):
+        convergence.wait_converged(client, plan, pids, READY_TIMEOUT_S)
+    client.call("state_save", data=state.saved(plan))
+
+
+def _accept(lab: LabObject, unplanned: Iterable[apply.UnplannedLease]) -> None:
+    """Show the addresses that others gave than was planned, and ask their name servers."""
+    state = lab._state
+    for found in unplanned:
+        planned = state.node(found.node)
+        state.leased[found.node, found.interface] = found.address
+        live = planned.running()
+        if live.plan is not None:
+            live.plan = state.as_leased(live.plan)
+        said = f"{found.node} was given {found.address} by DHCP from {found.server}, unplanned"
+        with state.progress.step(said):
+            pass
+        if found.nameservers:
+            planned.nameservers = list(found.nameservers)
+
+
+def _wait_ready(lab: LabObject, checks: Sequence[Check]) -> None:
+    """Wait until every service has given a real answer."""
+    state = lab._state
+    failures = apply.wait_ready(state.agent(), state.pids, checks, READY_TIMEOUT_S)
+    if not failures:
+        return
+    first = failures[0]
+    sentences = [
+        f"{failure['service']} on {failure['node']} did not answer on port "
+        f"{failure['port']} within {READY_TIMEOUT_S:g} s: {failure['message']}"
+        for failure in failures
+    ]
+    row = SERVICES[first["service"]]
+    # What a program says that ends at once is in its supervisor's log.
+    logs = (*row.logs, "/run/playground/boot.log")
+    log = apply.read_log(state.agent(), state.pids[first["node"]], logs)
+    raise NotReady("\n".join(sentences) + (f"\nits log ends:\n{log}" if log else ""))
+
+
+def _let_go(lab: LabObject) -> None:
+    lab._state.client = None
+    detach_nodes(lab)
+
+
+def _abandoned(name: str, process_id: int, *ends: Callable[[], None]) -> None:
+    if os.getpid() != process_id:
+        return  # a fork of the program that the lab belongs to
+    warnings.warn(
+        f"{name} was dropped without stop(): use `with lab:`, or stop it",
+        ResourceWarning,
+        stacklevel=2,
+    )
+    for end in ends:
+        end()
+
+
+def _concerns_routing(plan: Plan, change: Changes, checks: Sequence[Check]) -> bool:
+    """Tell whether routers that speak a protocol have something new to find."""
+    changed = {item.node for item in change.inside} | {check.node for check in checks}
+    return any(node.name in changed for node in convergence.speakers(plan))
+
+
+def _containers(
+    nodes: Iterable[NodePlan], images: Mapping[str, Image | None]
+) -> list[NodeContainer]:
+    tags = {name: image.tag if image else None for name, image in images.items()}
+    return [
+        NodeContainer(
+            node.name,
+            node.hostname,
+            tags[node.name],
+            limits=node.limits,
+            settings=node.container,
+        )
+        for node in nodes
+    ]
+
+
+def _distinct(images: Mapping[str, Image | None]) -> list[Image]:
+    return [image for image in dict.fromkeys(images.values()) if image is not None]
+
+
+def _take_down(engine: Engine, lab_id: str, guard: Guard) -> None:
+    """Remove all of a lab; where that fails, its guard goes on trying."""
+    try:
+        engine.stop(lab_id)
+    except BaseException:
+        guard.abandon()
+        raise
+    guard.release()
+
+
+def _with_names(message: str, pids: Mapping[str, int]) -> str:
+    """Put nodes' names where the agent has but the numbers of their first processes."""
+    names = {pid: name for name, pid in pids.items()}
+    return re.sub(
+        r"the node of pid (\d+)", lambda found: names.get(int(found[1]), found[0]), message
+    )
+
+
+def _slug(name: str) -> str:
+    """Return the name as a container's name may begin: [a-zA-Z0-9][a-zA-Z0-9_.-]*."""
+    return re.sub(r"[^a-zA-Z0-9_]+", "-", name).strip("-_").lower()[:30] or "lab"
