@@ -47,7 +47,7 @@ def firewall(row: Callable[..., object], runs: int) -> Iterator[object]:
                 rules.clear()
                 for number in range(RULES):
                     rules.drop(source=f"10.{turn}.{number // 250}.{number % 250}")
-                # What is declared is one thing, to make it hold another.
+                # To declare something is one thing, to make it hold another.
                 begin = time.perf_counter()
             ours.append(time.perf_counter() - begin)
             text = lab.plan().node("h1").ruleset

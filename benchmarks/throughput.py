@@ -57,7 +57,7 @@ at most 1500 bytes and with its checksum.
 {rows}
 """
 
-# What both hosts' processes are, and the address to send to.
+# The process ids of both hosts, and the address to send to.
 Ends = tuple[int, int, str]
 
 

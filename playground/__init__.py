@@ -150,7 +150,7 @@ def __getattr__(name: str) -> Any:
 
         return getattr(plug, name)
     if name in __all__:
-        # What declares and starts a lab: 0.2 s of processor time, which commands can save.
+        # Modules that declare and start a lab: 0.2 s of processor time, which commands can save.
         from playground.lab import lab
         from playground.model import services
         from playground.operations import network

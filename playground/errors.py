@@ -54,7 +54,7 @@ class Finished(Protocol):
 
 
 class Explained(Protocol):
-    """What became of a packet, as an error tells it; the `Explanation` has more."""
+    """The fate of a packet, as an error tells it; the `Explanation` has more."""
 
     @property
     def cause(self) -> str: ...
@@ -272,7 +272,7 @@ def _tail(title: str, text: str) -> str:
 
 
 class LabWarning(UserWarning):
-    """What a lab that is not strict takes, though it is likely to be a mistake.
+    """A warning about a likely mistake, which a lab that is not strict accepts.
 
     Duplicate addresses and subnets, masks that differ, loops of switches that speak no
     spanning tree.

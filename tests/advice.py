@@ -18,7 +18,7 @@ def codes(advice: str) -> list[str]:
 
 
 def namespace(lab: Lab) -> dict[str, Any]:
-    """What somebody who made a lab calls its nodes."""
+    """The names by which somebody who made a lab calls its nodes."""
     import playground
 
     names: dict[str, Any] = dict(vars(playground))

@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Census:
-    """What there is: compared before a lab and after it."""
+    """A count of all there is: compared before a lab and after it."""
 
     processes: tuple[str, ...]
     networks: int
@@ -65,7 +65,7 @@ def wait_for_fork_server() -> None:
 def take(prefix: str) -> Census:
     """Count what is of labs whose ids begin with this, and all that comes of this process."""
     bury()
-    # What earlier tests let go of may still wait for its end.
+    # Processes of earlier tests may still wait for their end.
     gc.collect()
     family = descendants(os.getpid())
     return Census(

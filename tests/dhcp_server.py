@@ -21,7 +21,7 @@ from playground.agent.network.dhcp import (
 
 ETH_P_IP = 0x0800
 Options = Sequence[tuple[int, bytes]]
-# What the server hears, as a kind and options; what it says, as a kind, an address and options.
+# Messages to the server: a kind and options; from it: a kind, an address and options.
 Says = Callable[[int, dict[int, bytes]], tuple[int, str, Options] | None]
 
 

@@ -115,7 +115,7 @@ class Arrival:
 
 @dataclass(frozen=True)
 class Train:
-    """What came of ``sent`` frames of ``length`` bytes, in the order of their arrival."""
+    """The arrivals of ``sent`` frames of ``length`` bytes, in their order."""
 
     sent: int
     length: int

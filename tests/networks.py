@@ -83,7 +83,7 @@ class Simulation:
         """Return the way of a packet, after its answer has come back too."""
         way = self.send(start, to)
         source = self._source(start, to)
-        # What leaves through an uplink carries the router's address from there.
+        # A packet that leaves through an uplink carries the router's address from there.
         begin, end = 0, len(way) - 1
         passed = [
             position

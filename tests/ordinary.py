@@ -104,7 +104,7 @@ def _readable(folder: Path) -> tuple[str, list[str]]:
 
 
 def _version(interpreter: str) -> str:
-    """What version an ordinary user finds this interpreter to be, "" for none."""
+    """The version that an ordinary user finds this interpreter to be, "" for none."""
     code = "import sys; print(sys.version_info[:2])"
     try:
         said = subprocess.run(

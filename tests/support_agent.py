@@ -213,7 +213,7 @@ def veth(
     return {"a": a, "b": b, "mtu_bytes": mtu_bytes, "offload": offload}
 
 
-# What a lab without IPv6 sets in each node.
+# A lab without IPv6 sets these in each node.
 NO_IPV6 = {
     "net.ipv6.conf.all.disable_ipv6": "1",
     "net.ipv6.conf.default.disable_ipv6": "1",
@@ -238,7 +238,7 @@ COMMANDS = (
 
 
 def run(agent: Client, pid: int, script: str, **options: Any) -> str:
-    """What a shell script prints on a node; it must succeed."""
+    """The output of a shell script on a node; it must succeed."""
     process = agent.spawn(pid, ["sh", "-c", script], **options)
     out, err = process.communicate(timeout_s=20)
     assert (process.wait(20), err) == (0, b"")
@@ -258,7 +258,7 @@ def plug(agent: Client, h1: Namespaces, h2: Namespaces, offload: bool = False) -
 
 
 def says(server: Namespaces, client: Namespaces, address: str) -> bytes:
-    """What arrives of a datagram sent from one node to another."""
+    """The bytes that arrive of a datagram sent from one node to another."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with contextlib.ExitStack() as stack:
         with server.network():

@@ -113,7 +113,7 @@ def test_an_advice_that_is_followed_helps(
     breaks(net)
     found = net.explain(net.w1, net.www)
     assert found.cause == cause, found
-    # What one thing had hidden may come to light by its cure.
+    # The cure of one fault may bring another to light.
     for _ in range(4):
         assert codes(found.advice), found
         follow(found, net.lab)
@@ -197,7 +197,7 @@ def _plain(text: ast.expr) -> str:
 
 
 def callables() -> dict[str, list[Any]]:
-    """What users can call, by name: what the package exports, and methods of what it does."""
+    """All that users can call, by name: the package's exports, and their methods."""
     found: dict[str, list[Any]] = {}
     owners = [getattr(playground, name) for name in playground.__all__]
     for path in sorted(Path(playground.__file__).parent.glob("*.py")):

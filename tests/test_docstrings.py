@@ -32,7 +32,7 @@ gateway, printer, server = Router("gateway"), Host("printer"), "192.168.10.3"
 trunk = Link(office, gateway, trunk=(10, 20))
 link = Link(office, Host("pc"), vlan=10)
 """
-# What must be said before an example, as a docstring has no room for it.
+# Lines to run before an example, as a docstring has no room for them.
 BEFORE = {
     "display.tables.Table": """
 from dataclasses import dataclass
@@ -200,7 +200,7 @@ DECLARED = [name for name in EXAMPLES if not _reason(name) and name not in LIVE 
 
 
 class _Checker(doctest.OutputChecker):
-    """What an example does not show, or cannot know, may be anything."""
+    """Compares output: where an example shows none, or cannot know it, it may be anything."""
 
     def __init__(self, exact: bool) -> None:
         self.exact = exact

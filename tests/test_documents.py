@@ -60,7 +60,7 @@ def run(command: list[str], place: Path, status: int = 0) -> str:
 
 
 def promised(block: str) -> list[str]:
-    """What a block says that it prints, in its order."""
+    """The output that a block promises, in its order."""
     return re.findall(r"^ *print\(.*\)(?:  |\n *)# (\S.*)$", block, re.M)
 
 

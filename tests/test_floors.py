@@ -103,7 +103,7 @@ def test_a_module_imports_only_what_stands_below_it_or_beside_it(module: str) ->
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
     graph = {name: set(imported(path)) - {name, ""} for name, path in modules().items()}
-    # What imports nothing that is left cannot be in a circle.
+    # A module that imports nothing that is left cannot be in a circle.
     while free := [name for name, needs in graph.items() if not needs & graph.keys()]:
         for name in free:
             del graph[name]

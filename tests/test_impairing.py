@@ -93,7 +93,7 @@ def test_what_the_filter_tells_is_what_it_was_told() -> None:
 
 
 class Clock:
-    """What a relay of these settings does with frames, without any interface."""
+    """The fate of frames in a relay of these settings, without any interface."""
 
     def __init__(self, **settings: Any) -> None:
         self.relay = relay.Relay(-1, -1, -1, Impairment(**settings).request(1500))
@@ -180,7 +180,7 @@ class Pair:
             yield sender, receiver
 
     def impaired(self, declared: Impairment) -> Impairment:
-        """What the kernel tells of it."""
+        """The kernel's settings of it."""
         [answer] = self.agent.call("impaired", ends=[end(self.h1.pid, "eth0")])
         return declared.as_read(answer["settings"])
 

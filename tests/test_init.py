@@ -60,7 +60,7 @@ def test_a_script_does_not_wait_for_what_it_does_not_use() -> None:
     assert there & HEAVY == set()
 
 
-# What a command of the command line can do without: it takes 0.4 s of processor time.
+# A command of the command line does without these: they take 0.4 s of processor time.
 ROOMS_OF_LABS = {
     "playground.lab",
     "playground.planning.plan",

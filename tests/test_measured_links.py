@@ -241,7 +241,7 @@ def queued_at(rate_mbit: float, frames: int) -> list[Fact]:
 
 @dataclass(frozen=True)
 class Row:
-    """What is said to `impair`, what does it where there is no netem, and what is then true."""
+    """Arguments of `impair`, what does it where there is no netem, and the facts to measure."""
 
     said: dict[str, Any]
     without_netem: tuple[str, ...]
@@ -422,7 +422,7 @@ def test_the_command_that_is_shown_does_the_same(pair: Pair, said: dict[str, Any
     before = pair.link.impairments
     shown = [line.split(": ", 1) for line in pair.link.as_shell()]
     for node in (pair.h1, pair.h2):
-        # What is set stays set, unless it is named; so it is made anew.
+        # Settings stay unless they are named; so it is made anew.
         node.run("tc qdisc del dev eth0 root; tc filter del dev eth0 egress", check=False)
         for command in (line for name, line in shown if name == node.name):
             node.run(command)
@@ -448,7 +448,7 @@ def test_a_queue_that_was_set_by_hand_stays(pair: Pair) -> None:
 
 
 def ping(pair: Pair, count: int) -> Train:
-    """What ping(8) says of so many echo requests; both ways together are one delay."""
+    """ping(8)'s report of so many echo requests; both ways together are one delay."""
     said = pair.h1.run(f"ping -n -c {count} -i 0.003 -W 1 {pair.h2.address}").stdout
     found = re.findall(r"icmp_seq=(\d+) .* time=([\d.]+) ms", said)
     arrivals = tuple(Arrival(int(number) - 1, 0, float(ms), 0) for number, ms in found)

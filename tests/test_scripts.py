@@ -39,10 +39,10 @@ def clone(tmp_path):
     return tmp_path
 
 
-# What of a machine's programs scripts/setup looks for.
+# The programs of a machine that scripts/setup looks for.
 LOOKED_FOR = (*namespaces_doctor.TOOLS, "unshare", "buildah", "mmdebstrap")
 LOOKED_FOR += ("mn", "brctl", "ovs-testcontroller")
-# What it uses itself.
+# The programs that it uses itself.
 USED = ("bash", "cat", "cut", "dirname", "echo", "env", "flock", "grep", "id", "mktemp", "rm")
 USED += ("sed", "sh", "sha256sum", "tail", "true")
 # Where it looks in any case, so that what is there cannot be taken away here.

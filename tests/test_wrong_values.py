@@ -105,7 +105,7 @@ def _try(
     wrong: Any,
     good: Mapping[str, Any],
 ) -> str:
-    # What a default says is right.
+    # A default is right.
     if wrong is None and tried.default is None:
         return ""
     function = make()
@@ -144,7 +144,7 @@ def _try(
     return ""
 
 
-# What would wait longer than a test should.
+# These would wait longer than a test should.
 QUICK = {"within_s": 0, "count": 1, "max_hops": 2, "timeout_s": 2, "call_timeout_s": 5}
 
 # Of what is public by its name: what this cannot try, and why.

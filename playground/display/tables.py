@@ -72,7 +72,7 @@ class Table(tuple[T, ...]):
 
 
 class Tabular:
-    """What shows as a table in a notebook, and gives its rows."""
+    """An object that shows as a table in a notebook, and gives its rows."""
 
     def table(self) -> Table[Any]:
         """Return what is listed, as a `Table`."""
@@ -132,8 +132,8 @@ def room_of(stream: TextIO | None) -> int | None:
 
 # Between two columns.
 _GAP = "  "
-# What would take more lines than these beside the other columns, or have words of theirs
-# broken, stands beneath them.
+# A column stands beneath the others if it would take more lines than these beside them, or
+# have words broken.
 _LINES = 3
 _INDENT = " " * 4
 # No column gets narrower; then lines are longer than their room.

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from playground.errors import ImageError
 
-# What the lowest image of every chain stands on: the first of these that the
+# The lowest image of every chain stands on one of these: the first that the
 # engine has or can get.  The second is made here, where no registry is reached.
 PUBLIC_BASE = "debian:trixie-slim"
 LOCAL_BASE = "playground/debian:trixie"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class KernelCapacity(NamedTuple):
-    """What a machine's settings allow, and how much of it is in use, by their names.
+    """The limits that a machine's settings have, and how much of each is in use, by their names.
 
     What is missing could not be read, and is no reason to refuse anything.
 

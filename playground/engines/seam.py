@@ -33,7 +33,7 @@ MARK = "playground.mark"
 
 @dataclass(frozen=True)
 class LabLabels:
-    """What is written on every container of a lab.
+    """The labels of every container of a lab.
 
     ``owner`` and ``mark`` say which process it belongs to: `engines.owners`.
 
@@ -145,7 +145,7 @@ class Channel(Protocol):
 
 
 class Guard(Protocol):
-    """What ends a lab whose owner is killed before an agent watches over it."""
+    """It ends a lab whose owner is killed before an agent watches over it."""
 
     def release(self) -> None:
         """Stand down: the lab was stopped, or is to outlive its owner.  May be repeated."""
@@ -155,7 +155,7 @@ class Guard(Protocol):
 
 
 class Engine(Protocol):
-    """What a lab needs of an engine.
+    """An engine, as a lab needs it.
 
     `guard` comes first of a new lab, then `start_helper` and `start_nodes`, which
     may be called at once from two threads.

@@ -329,7 +329,7 @@ def _print_labs(records: Iterable[LabRecord]) -> None:
 
 
 def _as_data(record: LabRecord) -> dict[str, Any]:
-    """What is known of a lab, for programs."""
+    """The facts of a lab, for programs."""
     return {
         "name": record.name,
         "id": record.id,
@@ -564,7 +564,7 @@ def _as_options(sentence: str, command: click.Command) -> str:
 
     """
     for option in command.params:
-        # What stands in brackets is Python that stays so, as Lab(engine="namespaces").
+        # Words in brackets are Python and stay so, as Lab(engine="namespaces").
         said = rf"(?<![\w(]){option.name}="
         sentence = re.sub(rf"{said}True\b", option.opts[0], sentence)
         sentence = re.sub(said, f"{option.opts[0]} ", sentence)
@@ -672,7 +672,7 @@ def _show_version(ctx: click.Context) -> None:
 
 
 def _program() -> str:
-    """What the reader types to run this program: its name, or a path to it."""
+    """The words by which the reader runs this program: its name, or a path to it."""
     ours = Path(sys.argv[0])
     if shutil.which("playground"):
         return "playground"
@@ -872,7 +872,7 @@ def _copy(process: Process, read: Callable[[], bytes], descriptor: int) -> None:
             while view:
                 view = view[os.write(descriptor, view) :]
     except BrokenPipeError:
-        # What the kernel would do to a command whose reader has gone.
+        # The kernel would do so to a command whose reader has gone.
         process.signal(signal.SIGPIPE)
         while read():
             pass

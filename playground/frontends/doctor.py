@@ -414,7 +414,7 @@ def _kernel(tried: Mapping[str, Any], described: Mapping[str, Any]) -> Iterator[
 
 
 def _looked_up(release: str) -> dict[str, str | None]:
-    """What this machine's kernel was configured with; nothing if it is not the engine's."""
+    """The configuration of this machine's kernel; empty if the engine runs on another."""
     if release != platform.release():
         return {}
     text = _kernel_configuration(release)
@@ -562,7 +562,7 @@ def _limits(tried: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _own_limits(described: Mapping[str, Any]) -> dict[str, int]:
-    """What the first network namespace alone shows, where that is this program's."""
+    """The facts that only the first network namespace shows, where that is this program's."""
     if described["info"].get("KernelVersion") != platform.release():
         return {}
     try:

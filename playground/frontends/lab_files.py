@@ -117,7 +117,7 @@ def _globals_of(file: Path, say: Callable[[str], object], limit_s: float | None)
 
 
 def _refuse_binary(file: Path) -> None:
-    # What is no regular file can be read only once.
+    # A file that is not regular can be read only once.
     if file.is_file():
         with file.open("rb") as opened:
             if b"\0" in opened.read(1 << 16):

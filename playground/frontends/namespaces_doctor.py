@@ -114,7 +114,7 @@ _VLANS = "run as root, or load or install the module 8021q, on a kernel with VLA
 _NETEM = "load or install the module sch_netem, where exact delays matter"
 
 
-# What a lab uses of the machine's own programs: the package of each, and what for.
+# The programs of the machine that a lab uses: the package of each, and its purpose.
 # scripts/setup installs them all.
 TOOLS = {
     "ip": ("iproute2", "looking at addresses and routes on hosts without services"),

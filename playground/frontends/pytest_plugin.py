@@ -27,7 +27,7 @@ _MARKS = pytest.StashKey[dict[str, "_Mark"]]()
 
 
 class _Mark:
-    """What one test was worth, and what became of it."""
+    """The points of one test, and its outcome."""
 
     def __init__(self, title: str, points: float) -> None:
         self.title = title

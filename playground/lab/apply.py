@@ -51,7 +51,7 @@ def wire(agent: Agent, pids: Pids, plan: Plan, change: Changes) -> None:
             "wire",
             bridges=[
                 {"device": item.device}
-                # What a plain bridge is told is the agent's own affair.
+                # The settings of a plain bridge are the agent's own affair.
                 | ({"settings": item.settings.request()} if item.settings != PLAIN else {})
                 | ({"vlans": True} if item.vlans else {})
                 for item in plan.switches
@@ -81,7 +81,7 @@ def unwire(agent: Agent, pids: Pids, plan: Plan, change: Changes) -> None:
 
 
 class Plumbing:
-    """What the links of one running lab are made of, in the words of the agent's requests.
+    """The wires of one running lab, in the words of the agent's requests.
 
     ``plan`` returns the plan as it is at the time.
 

@@ -306,8 +306,8 @@ class _RoutingDomain:
     ) -> Iterable[Complaint]:
         text = str(network)
         cheapest = self._cheapest(announced)
-        # What static routes tell of may be reached by ways that the map does not show; so
-        # are the addresses of point-to-point links, which OSPF takes for unnumbered.
+        # Networks announced from static routes may be reached by ways that the map does not show,
+        # as are the addresses of point-to-point links, which OSPF takes for unnumbered.
         inside = all(item.interface is not None for item in announced.values())
         exact = inside and network.prefixlen < network.max_prefixlen
         # Who is on a network needs nobody to lead there, though others announce it.

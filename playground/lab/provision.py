@@ -108,7 +108,7 @@ def provision(plan: Plan, credentials: Credentials) -> dict[str, NodeProvision]:
     known_hosts = _known_hosts(plan, credentials)
     users = _users(credentials)
     mail = _mail_domains(plan)
-    # What many nodes have is made once, and is the same object for all of them.
+    # Files that many nodes have are made once: all of them share the same object.
     trust = _trust(plan, credentials)
     hosts = HostsTexts()
     return {

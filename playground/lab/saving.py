@@ -36,7 +36,7 @@ FORMAT = 3
 
 
 class SavedLab(NamedTuple):
-    """What was saved of a running lab."""
+    """The parts of a running lab that were saved."""
 
     nodes: tuple[Node, ...]
     ipv6: bool
@@ -316,7 +316,7 @@ def _policy_data(policy: Policy, links: list[LinkBase]) -> dict[str, Any]:
         "rules": [
             {
                 name: _match_data(value, links)
-                # What says nothing is left out: a node may have thousands of rules.
+                # Empty fields are left out: a node may have thousands of rules.
                 for name, value in vars(rule).items()
                 if value and name != "firewall"
             }

@@ -92,7 +92,7 @@ class PlannedRow:
 
 
 class Timetable:
-    """What is planned, against a clock that begins with `begin` and ends with `end`."""
+    """Planned events, against a clock that begins with `begin` and ends with `end`."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

@@ -40,7 +40,7 @@ _COMMENT = re.compile(r"[ !#-\[\]-~]{0,100}")
 
 
 class Match(TypedDict, total=False):
-    """What a rule may be told, as `Firewall` describes it."""
+    """The arguments of a rule, as `Firewall` describes them."""
 
     source: RuleEnd | Sequence[RuleEnd] | None
     destination: RuleEnd | Sequence[RuleEnd] | None
@@ -93,7 +93,7 @@ class Rule:
 
     @property
     def match(self) -> str:
-        """What the rule asks of a packet, in words; "all" where it asks nothing.
+        """The rule's conditions in words; "all" where it has none.
 
         >>> router.firewall.drop(source=home, protocol="tcp", port=25).match
         'from home, tcp, port 25'
@@ -128,7 +128,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Default:
-    """What becomes of a packet that no rule has taken, and of those of known connections."""
+    """A chain's default: its verdict on packets that no rule took, and on known connections."""
 
     chain: str
     verdict: str
@@ -156,7 +156,7 @@ class Policy:
 
 
 class Firewall:
-    """What a host or router lets in, out and through; ``node.firewall``.
+    """The firewall of a host or router: whom it lets in, out and through; ``node.firewall``.
 
     Rules are tried in the order told, and the first that fits decides; the rest
     meet the chain's `default`, which is to accept.  A host's rules are about

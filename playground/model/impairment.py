@@ -21,7 +21,7 @@ from playground.model.arguments import is_number, shown
 # How jitter may be spread around the delay: tc-netem(8), "DISTRIBUTION".
 DISTRIBUTIONS = ("uniform", "normal", "pareto")
 
-# What netem keeps where nothing is said (tc-netem(8), "limit").
+# netem's default queue (tc-netem(8), "limit").
 QUEUE_PACKETS = 1000
 
 # For doctor, of a kernel that has none.
@@ -31,7 +31,7 @@ WITHOUT_NETEM = (
     "rate by tbf"
 )
 
-# What tbf may hold back at a time: an Ethernet frame of the usual size must always
+# tbf may hold back so much at a time: an Ethernet frame of the usual size must always
 # fit, and a timer that fires 250 times a second must find enough to send.
 BURST_S = 0.004
 BURST_FRAMES = 2
@@ -58,7 +58,7 @@ def _check_number(name: str, value: object, least: float, most: float, unit: str
 
 @dataclass(frozen=True)
 class Impairment:
-    """What happens to frames in one direction of a link; nothing, by default.
+    """The impairments of frames in one direction of a link; none, by default.
 
     ``delay_ms`` is what each takes longer, ``jitter_ms`` by how much that varies
     (half the width of a "uniform" ``distribution``, the standard deviation of a

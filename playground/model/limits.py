@@ -33,7 +33,7 @@ MINIMUM_CPUS = 0.01
 
 @dataclass(frozen=True)
 class Limits:
-    """What a host may take at most; None where nothing was said.
+    """The most that a host may take; None where no limit was set.
 
     ``memory_mb`` is in units of 2**20 bytes and counts all that its processes
     have in memory, files that they write into memory too: those in /run and,

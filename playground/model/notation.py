@@ -32,7 +32,7 @@ WITH_PREFIX = (IPv4Interface, IPv6Interface)
 # Where the lab shall choose, since None is none: "no address" has to be sayable.
 AUTO = "auto"
 
-# What a caller may write for "one or more": a string, an object, or several.
+# A caller writes "one or more" as a string, an object, or several of them.
 OneOrMore = str | Address | InterfaceAddress | Network | Sequence[Any] | None
 
 
@@ -48,7 +48,7 @@ class Named(Protocol):
 # RFC 952 and RFC 1123 section 2.1: letters, digits and hyphens, the first and
 # the last of them no hyphen; RFC 1035 section 2.3.4: 63 octets at most.
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
-# What inet_aton(3) takes for an address: ping 10 means 0.0.0.10.
+# inet_aton(3) takes such numbers for addresses: ping 10 means 0.0.0.10.
 _NUMBER = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
 # RFC 1035 section 2.3.4 allows 255 octets on the wire, which is 253 written.
 _NAME_LENGTH = 253

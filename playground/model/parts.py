@@ -64,7 +64,7 @@ def taken_or_undone(listener: Listener | None, undo: Callable[[], None]) -> Iter
 
 
 class NodeBase(Single):
-    """What hosts, routers and switches have in common: a name and links.
+    """The common part of hosts, routers and switches: a name and links.
 
     ``name`` is the full name, ``short`` its first label, ``links`` the links
     in the order they were declared.
@@ -77,7 +77,7 @@ class NodeBase(Single):
     def __init__(self, name: str) -> None:
         self._name = check_name(type(self).__name__, name)
         self.short = self.name.partition(".")[0]
-        # What it is found by: names are compared without case (RFC 4343).
+        # It is found by these: names are compared without case (RFC 4343).
         self.calls = frozenset((self.name.lower(), self.short.lower()))
         self.links = []
         self.serial = next_serial()
@@ -107,7 +107,7 @@ class MachineBase(NodeBase):
 
     @property
     def attachments(self) -> list[Any]:
-        """What connects it to networks, in order: its links, of a trunk each VLAN as one."""
+        """Its connections to networks, in order: its links, and of a trunk each VLAN."""
         return [part for link in self.links for part in link.attachments]
 
 
@@ -138,7 +138,7 @@ class End:
 
     @property
     def said(self) -> str:
-        """What would be written of its addresses: 'auto' where the lab chooses."""
+        """Its addresses as somebody would write them: 'auto' where the lab chooses."""
         if self.dhcp:
             return "'dhcp'"
         return one_or_list(self.addresses) if self.addresses or self.unaddressed else repr(AUTO)
@@ -163,7 +163,7 @@ class LinkBase(Single):
 
     @property
     def attachments(self) -> Sequence[LinkBase]:
-        """What it is to the host or router at its end: itself, or each VLAN of a trunk."""
+        """Its parts, as the host or router at its end has them: itself, or each VLAN of a trunk."""
         raise NotImplementedError
 
     def end(self, node: NodeBase) -> End:

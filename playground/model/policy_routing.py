@@ -69,7 +69,7 @@ class OwnRule:
 
 
 class Steering(MachineBase):
-    """What hosts and routers are told by hand about where packets go.
+    """Routes and rules that hosts and routers are given by hand.
 
     ``own_routes`` and ``own_rules`` hold it in order, ``own_sysctls`` the settings.
 

@@ -21,8 +21,7 @@ DYNAMIC = ("ospf", "rip", "bgp")
 # Whose routes a router can tell its neighbours of, in FRR's words.
 REDISTRIBUTED = ("connected", "kernel", "static", *DYNAMIC)
 
-# What FRR takes where nothing is said: a link of 10 Gbit/s against the reference
-# bandwidth of 100 Gbit/s.
+# FRR's default: a link of 10 Gbit/s against the reference bandwidth of 100 Gbit/s.
 OSPF_COST = 10
 BACKBONE = "0.0.0.0"
 
@@ -38,7 +37,7 @@ _AS_TRANS = 23456
 
 @dataclass(frozen=True)
 class OspfLink:
-    """What a router says of one link to OSPF; None for what it leaves open.
+    """A router's settings of OSPF for one link; None where it sets none.
 
     ``cost`` is what the way out through this link costs, ``area`` the area
     that it lies in, as a dotted number.

@@ -43,7 +43,7 @@ _MOST_FILES_BYTES = 64 * 1024 * 1024
 
 @dataclass(frozen=True)
 class ServiceSettings:
-    """What every service's settings have: the name of their row in `SERVICES`.
+    """The common part of all services' settings: the name of their row in `SERVICES`.
 
     ``service`` is readable on the class as well: ``HTTP.service == "http"``.
 
@@ -466,7 +466,7 @@ class Probe(NamedTuple):
 
 @dataclass(frozen=True)
 class ServiceContext:
-    """What a service may know of its host and lab to write its files.
+    """The facts of its host and lab from which a service writes its files.
 
     ``users`` maps the lab's users to their uids (the gid is the same number).
     ``mail_domains`` are those whose mail this host keeps; ``mail_routes`` maps
@@ -498,7 +498,7 @@ class ServiceRow(NamedTuple):
     logs: tuple[str, ...]
     configure: Callable[[Any, ServiceContext], tuple[File, ...]]
     tls: bool = False  # needs a certificate of the lab's authority
-    # What it takes of the machine, at least, once it answers: processes with their
+    # It takes at least this of the machine, once it answers: processes with their
     # supervisors, and instances of inotify(7).  Counted in the miniature Internet.
     processes: int = 1
     inotify: int = 0
@@ -733,7 +733,7 @@ def _wire_name(name: str) -> bytes:
     return b"".join(bytes((len(x),)) + x.encode("ascii") for x in labels) + b"\0"
 
 
-# What users say to FRR, each text of theirs as it is; the image's `tell` reads them there.
+# Users' own texts for FRR, each as it is; the image's `tell` reads them there.
 FRR_TEXTS = "/etc/frr/texts"
 
 

@@ -18,7 +18,7 @@ class Single:
     __slots__ = ()
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
-        # What copy and pickle both ask, object.__reduce_ex__.
+        # Both copy and pickle call this (object.__reduce_ex__).
         raise BadArgument(
             f"{self!r} cannot be copied or pickled, for there is one of it: declare another, "
             "or hand its name on, by which lab[name] finds it, in another process too "

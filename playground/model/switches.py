@@ -160,7 +160,7 @@ PLAIN = SwitchSettings()
 
 @dataclass(frozen=True)
 class Mirror:
-    """What a switch mirrors: all that passes ``links``, or enters any link, goes ``to`` one."""
+    """The mirror of a switch: frames that pass ``links``, or enter any link, go ``to`` one too."""
 
     links: tuple[Any, ...]
     to: Any

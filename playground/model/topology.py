@@ -119,7 +119,7 @@ class Machine(Steering, MachineBase):
 
     @property
     def cards(self) -> list[Link]:
-        """What each of its interfaces belongs to, in the order in which a plan has them."""
+        """The link or VLAN of each of its interfaces, in the order in which a plan has them."""
         return [part for link in self.links for part in dict.fromkeys((link, *link.attachments))]
 
     def _options(self) -> list[str]:
@@ -405,7 +405,7 @@ class Switch(SwitchBase):
 
     @property
     def mirrored(self) -> Mirror | None:
-        """What `mirror` has said; None without."""
+        """The mirror that `mirror` has set; None without one."""
         return self._mirror
 
     @property
@@ -415,7 +415,7 @@ class Switch(SwitchBase):
 
     @property
     def places(self) -> list[Attachment]:
-        """What on it is one network: each VLAN, or without any all of it."""
+        """The networks on it: each VLAN, or the whole switch where it has none."""
         return [(self, number) for number in self._vlans] or [(self, None)]
 
     def add_vlan(self, number: int, subnet: OneOrMore = None) -> None:
@@ -594,7 +594,7 @@ class Link(LinkBase):
 
     @property
     def declared_impairments(self) -> tuple[Impairment, Impairment]:
-        """What is to happen to frames toward the first end, and the second."""
+        """The impairments of frames toward the first end, and toward the second."""
         return self._toward
 
     def _make_part(self, vlan: int, far: Far) -> VlanLink:
@@ -619,7 +619,7 @@ class Link(LinkBase):
 
     @property
     def attachments(self) -> tuple[Link, ...]:
-        """What it is to the host or router at its end: itself, or each VLAN of a trunk."""
+        """Its parts, as the host or router at its end has them: itself, or each VLAN of a trunk."""
         if not self.trunk or all(isinstance(end.node, Switch) for end in self.ends):
             return (self,)
         return tuple(self[number] for number in self.trunk)

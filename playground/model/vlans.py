@@ -82,7 +82,7 @@ def listed(numbers: Iterable[int]) -> str:
 
 @dataclass(frozen=True)
 class Carried:
-    """What a link to a switch with VLANs carries.
+    """The VLANs that a link to a switch carries.
 
     Either ``vlan``, whose frames have no tag, or the VLANs of ``trunk`` with tags, or
     with ``all`` those that the switches at both ends have.  All others carry nothing

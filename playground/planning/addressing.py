@@ -117,7 +117,7 @@ def assign(
 
 
 class _Given(NamedTuple):
-    """What was set by hand, or earlier, on one segment in one family."""
+    """The addresses set by hand, or earlier, on one segment in one family."""
 
     subnet: Network | None
     point_to_point: bool

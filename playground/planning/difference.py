@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class NodeChange:
-    """What changes in the network of one node, new or not.
+    """The changes to the network of one node, new or not.
 
     ``addresses_remove`` are pairs of interface and address, ``interfaces_remove``
     interfaces with a VLAN.  ``rules`` is None where those of nft stay as they are.
@@ -93,7 +93,7 @@ class SwitchChange:
 
 @dataclass(frozen=True)
 class Changes:
-    """What one plan has more than another; empty tuples where there is nothing.
+    """All that one plan has and another has not; empty tuples where that is nothing.
 
     ``wires_change`` holds new wires too that begin down or impaired, and
     ``switches_change`` new switches that mirror ports, or put ports into other VLANs.
@@ -249,7 +249,7 @@ def _inside(old: NodePlan | None, new: NodePlan) -> NodeChange:
         addresses_remove=tuple(
             (interface.name, address)
             for interface in old.interfaces
-            # What goes with its wire takes its addresses along.
+            # An interface that goes with its wire takes its addresses along.
             if interface.name in there
             for address in interface.addresses
             if address not in there[interface.name].addresses

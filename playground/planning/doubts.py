@@ -11,7 +11,7 @@ from playground.errors import TopologyError
 
 
 class Doubts:
-    """What is said of a plan that works badly, if at all.
+    """A warning about a plan that works badly, if at all.
 
     With ``strict`` the first doubt is raised as a `TopologyError`; otherwise they
     gather in ``said``, each once, in the order in which they were found.

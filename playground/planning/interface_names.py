@@ -232,7 +232,7 @@ def _choose_macs(
     ends = [end for link in links for end in link.ends if isinstance(end.node, Machine)]
     macs: dict[End, str] = {}
     owners: dict[str, End] = {}
-    # What is fixed comes first, so that what is derived can keep clear of it.
+    # Fixed addresses come first, so that derived ones can keep clear of them.
     for end in sorted(ends, key=lambda end: (end not in earlier, end.mac is None)):
         attempt = 0
         mac = earlier[end].mac if end in earlier else end.mac

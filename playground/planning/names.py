@@ -27,7 +27,7 @@ NAMESERVERS_MAX = 3
 
 
 class NodeNames(NamedTuple):
-    """What one node knows: lines of /etc/hosts, whom to ask, what it serves."""
+    """The names that one node knows: lines of /etc/hosts, whom it asks, and those it serves."""
 
     hosts: tuple[HostsEntry, ...]
     nameservers: tuple[Address, ...]
@@ -44,7 +44,7 @@ class _Seen:
 
 @dataclass(frozen=True, eq=False)
 class _Sight:
-    """What all those see who stand at the same place, and the lines of it all.
+    """The view of all nodes that stand at the same place, and its lines.
 
     One object for all of them: in a lab of a thousand hosts, a thousand lines
     each would be a million.

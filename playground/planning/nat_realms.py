@@ -216,7 +216,7 @@ def check_realms(realms: Realms, addressing: Addressing, doubts: Doubts | None =
 
 
 class _Range(NamedTuple):
-    """What is used on a segment, first and last address as numbers."""
+    """The range in use on a segment: first and last address as numbers."""
 
     first: int
     last: int

@@ -28,7 +28,7 @@ from playground.planning.plan_parts import (
 
 TABLE = "playground"
 
-# What takes away all rules of ours: declared first, so that it is there to delete.
+# This takes all our rules away: the table is declared first, so that there is one to delete.
 NO_RULES = f"table inet {TABLE}\ndelete table inet {TABLE}\n"
 # Marks, within the router only, the first packet of a connection from inside
 # to a forwarded port, from one netfilter hook to the next.
@@ -41,7 +41,7 @@ HELPERS = {"ftp": ("tcp", 21), "tftp": ("udp", 69)}
 # RFC 4787 REQ-5 wants a UDP mapping to last 5 minutes.
 CONE_S = 300
 
-# What rules that nobody told have for a comment, and what they take, in words.
+# The comments of rules that follow from others, and in words the packets that they take.
 ESTABLISHED = "established"
 OUTSIDE = "outside"
 WORDS = {
@@ -84,12 +84,12 @@ class FilterLine:
 
     @property
     def before(self) -> str:
-        """What stands before the counter."""
+        """The text before the counter."""
         return f"{self.match} " if self.match else ""
 
     @property
     def after(self) -> str:
-        """What stands after the counter."""
+        """The text after the counter."""
         return f' {self.action or self.verdict} comment "{self.comment}"'
 
 

@@ -11,7 +11,7 @@ from playground.model.impairment import Impairment
 from playground.model.switches import PLAIN, MirrorPlan, SwitchSettings
 from playground.model.vlans import PortPlan
 
-# What Linux calls the interface that leads to nobody else.
+# Linux's name of the interface that leads to nobody else.
 LOOPBACK = "lo"
 
 
@@ -176,7 +176,7 @@ class RulePlan:
 
 @dataclass(frozen=True)
 class DefaultPlan:
-    """What becomes in a chain of what no rule has taken, and of known connections."""
+    """A chain's default: its verdict on packets that no rule took, and on known connections."""
 
     chain: str
     verdict: str
@@ -343,7 +343,7 @@ class WirePlan:
 
     @property
     def pair(self) -> tuple[WireEnd, WireEnd, tuple[int, int], bool]:
-        """What it is made of; all else may change while it is there."""
+        """The parts that stay as long as it is there; all else may change."""
         return self.a, self.b, self.both_mtus, self.offload
 
     def end_at(self, node: str, interface: str) -> WireEnd | None:

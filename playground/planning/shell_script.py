@@ -94,7 +94,7 @@ _SWITCHES = "switches"
 # IEEE 802.1Q table 8-1: what a bridge keeps to itself, such as LLDP; a cable passes it.
 _FORWARDED = "0xfff8"
 
-# What a network card would do for its host: checksums, segments cut and put together.
+# The work that a network card takes off its host: checksums, cutting and joining segments.
 _OFFLOADS = "tx off sg off tso off gso off gro off"
 
 

@@ -104,7 +104,7 @@ def test_a_plot_of_its_own_can_be_read_on_a_light_page_and_on_a_dark_one() -> No
     from matplotlib_inline import backend_inline
 
     ax = plots.congestion_window(TCP)
-    # What JupyterLab is asked to put below it: nothing.
+    # JupyterLab is asked to put nothing below it.
     assert not backend_inline._fetch_figure_metadata(ax.get_figure())
     drawn = io.BytesIO()
     ax.get_figure().savefig(drawn)

@@ -93,7 +93,7 @@ RENDERINGS: dict[str, Callable[[], str]] = {
 }
 
 
-# What shows itself in a notebook: above, in test_hostile.py, or of declared names alone.
+# All that shows itself in a notebook: above, in test_hostile.py, or of declared names alone.
 HTML = {
     "Table", "Tabular", "Result", "Ping", "Traceroute", "Explanation",
     "Services", "Packets", "PingAll", "TerminalLink",

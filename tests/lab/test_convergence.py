@@ -216,6 +216,6 @@ def test_islands_with_a_static_router_between_them() -> None:
     Link(b, Host("h1"), subnet="10.4.0.0/24")
     plan = make_plan([a])
     tables = best_tables(plan, plan.wires)
-    # What the static router leads to is told by the router beside it.
+    # The router beside the static one announces the networks that it leads to.
     assert {"10.3.0.0/24", "10.4.0.0/24"} <= set(tables["a"])
     assert unfinished(plan, plan.wires, tables) == []

@@ -206,7 +206,7 @@ def test_lines_that_frr_refuses_keep_a_lab_from_starting(engine: Engine) -> None
     with pytest.raises(TopologyError, match=r"r1: FRR refuses .* frr= text: line 3, 'netwrok 10"):
         lab.start()
     assert not lab.running
-    # What only the daemon can refuse, it refuses when it is told.
+    # A text that only the daemon can refuse is refused when it is told.
     text = "interface eth0\n ip ospf area 0\nrouter ospf\n network 10.0.0.0/8 area 0\n"
     two = Router("r2", services=[OSPF(text)], routing=None)
     Link(two, Host("h2"))

@@ -345,7 +345,7 @@ def state_of(interface: str) -> dict:
 
 @pytest.fixture
 def used(outside: str) -> dict:
-    """What the machine's interface is like: up, with addresses."""
+    """The state of the machine's interface: up, with addresses."""
     for command in (
         "link set {}x up",
         "link set {} mtu 1300 up",

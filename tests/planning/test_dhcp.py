@@ -222,7 +222,7 @@ NOBODY, EVERYBODY = "0.0.0.0", "255.255.255.255"
 
 
 def heard(job: Job) -> list[Any]:
-    """What the server by hand hears next: kind, from, to, own address, address asked, server."""
+    """The server's next message: kind, from, to, own address, address asked, server."""
     line = job.stdout.readline()
     assert line, job.stderr.read()
     found: list[Any] = json.loads(line)
@@ -251,7 +251,7 @@ def test_a_client_follows_the_rfc_with_a_server_that_nobody_planned(engine: Engi
         given = "192.168.1.66"
         assert heard(job) == [REQUEST, NOBODY, EVERYBODY, NOBODY, given, True]
 
-        # What nobody planned is what the client has.
+        # The client's address is one that nobody planned.
         assert client.address == given
         assert f"{given}/24" in client.run("ip -4 addr show dev eth0").stdout
         assert client.nameservers == [own]

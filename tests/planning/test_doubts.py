@@ -168,7 +168,7 @@ def test_the_classic_fault_runs_and_is_found(engine: Engine) -> None:
         assert lab["far"].interfaces["eth0"].mtu_bytes == 1400
         assert not client.run("ping -c 2 -i 0.1 -W 1 -s 1450 -M do far", check=False).ok
         assert client.run("ping -c 1 -W 5 -s 1300 -M do far").ok
-        # What its mask hides goes by the router, and comes back straight.
+        # Packets to hosts that its mask hides go by the router, and come back straight.
         assert client.traceroute(server).hops[0] == "200.2.0.1"
         # And who was given no address takes one by hand.
         assert spare.address is None

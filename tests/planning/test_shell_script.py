@@ -27,7 +27,7 @@ shift
 exec "$@"
 """
 
-# What a kernel says of one node, as JSON, a line each; then its ruleset.
+# A kernel's answers about one node, as JSON, a line each; then its ruleset.
 LOOK = """
 ip -j address
 for family in -4 -6; do ip $family -j route show table all; ip $family -j rule; done

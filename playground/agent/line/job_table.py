@@ -94,7 +94,7 @@ class Jobs:
 
     def kill(self) -> None:
         """Kill all of them, with what they have started."""
-        # What its launcher has not begun has no number yet, and 0 would mean us.
+        # A job that its launcher has not begun has no number yet, and 0 would mean us.
         for group in filter(None, (job.pid for job in self._jobs.values())):
             with contextlib.suppress(OSError):
                 os.killpg(group, signal.SIGKILL)

@@ -25,7 +25,7 @@ from playground.agent.protocol import PROTOCOL, Request, describe
 _LATE_LOOK_S = 0.25
 _IDLE_LOOK_S = 5.0
 
-# What an operation returns whose reply comes later.
+# An operation returns this if its reply comes later.
 LATER = object()
 
 
@@ -41,7 +41,7 @@ class Loop:
         socket_line: int | None = None,
     ) -> None:
         self.requests = requests
-        # What is done here at once, and what by a worker: name to function.
+        # The operations done here at once, and those done by a worker: name to function.
         self.ops = ops
         self.by_worker = work
         self.selector = selectors.DefaultSelector()

@@ -53,7 +53,7 @@ class SocketRequests:
                     request["pid"], request["family"], request["type"], request["protocol"]
                 )
             except (OSError, OverflowError, TypeError) as error:
-                # What the kernel refuses, and what is no number of the kernel's at all.
+                # The kernel has refused it, or it is no number of the kernel's at all.
                 answer["error"] = describe(error)
                 self._line.send(json.dumps(answer).encode(), socket.MSG_DONTWAIT)
                 return

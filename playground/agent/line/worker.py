@@ -25,7 +25,7 @@ from playground.agent.protocol import Request, describe
 # Limit of operations that wait for nothing but the kernel and a file system.
 WORK_LIMIT_S = 60.0
 
-# What one operation may reply: more than what a client can use, and what it can bear.
+# The largest reply of one operation: more than a client can use, and no more than it can bear.
 REPLY_LIMIT_BYTES = 128 << 20
 _TOO_LONG = (
     f"the answer has more than {REPLY_LIMIT_BYTES >> 20} MiB: something on a node has made very "

@@ -60,7 +60,7 @@ BRIDGE_VLAN_INFO_PVID = 2
 BRIDGE_VLAN_INFO_UNTAGGED = 4
 AF_BRIDGE = 7
 
-# What a bridge of one VLAN has of the one that bears the switch's name: times, whether it
+# The settings that a bridge of one VLAN shares with the switch's own: times, whether it
 # speaks STP, priority, the groups that it passes, and no snooping (linux/if_link.h).
 COPIED_OPTIONS = (1, 2, 3, 4, 5, 6, 9, 23)
 

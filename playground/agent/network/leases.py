@@ -56,7 +56,7 @@ SIOCGIFFLAGS = 0x8913
 SIOCGIFHWADDR = 0x8927
 IFF_RUNNING = 0x40
 
-# What is asked again when nobody has answered: after 4 s, 8, 16 ..., each a second more or
+# An unanswered question is asked again: after 4 s, 8, 16 ..., each a second more or
 # less by chance (RFC 2131, 4.1).
 DHCP_FIRST_WAIT_S, DHCP_LONGEST_WAIT_S = 4.0, 64.0
 # How often an offer is asked for, or the lease of before, until it is given up.

@@ -16,7 +16,7 @@ from playground.agent.protocol import Request
 
 Listing = tuple[tuple[int, int], tuple[int, int]]
 
-# What counts, and so changes by itself: of named counters and quotas.
+# The counts of named counters and quotas, which change by themselves.
 _VOLATILE = ("packets", "bytes", "used")
 _NAMES = ("family", "table", "name", "handle", "elem", "comment", *_VOLATILE)
 

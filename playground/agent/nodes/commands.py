@@ -42,7 +42,7 @@ from playground.agent.protocol import describe
 
 
 class Command:
-    """What a child process is to become."""
+    """The settings of a child process."""
 
     def __init__(
         self,

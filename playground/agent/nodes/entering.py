@@ -127,7 +127,7 @@ def _has_own_users(pid: int) -> bool:
 
 
 class NodeEntry:
-    """What has to be known of a container to enter it, read from /proc/PID.
+    """The facts by which a container is entered, read from /proc/PID.
 
     See proc(5).  Raises ProcessLookupError if the process has ended.
 

@@ -64,7 +64,7 @@ from playground.agent.protocol import Request, describe
 
 
 class Profile:
-    """What a process can give up only once: nodes alike share a mother of launchers."""
+    """Privileges that a process gives up only once: nodes alike share a mother of launchers."""
 
     def __init__(self, node: NodeEntry) -> None:
         self.bounding = node.bounding
@@ -193,7 +193,7 @@ def _give_up(kind: Profile) -> None:
     drop_from_bounding(own_bounding() & ~kind.bounding)
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
     become_group(0, kind.groups)
-    # What it permits itself is not inherited over the exec: that takes the
+    # Its permitted set is not inherited over the exec: that takes the
     # bounding and the inheritable set only.
     held = permitted_capabilities()
     capset(held, held, kind.inheritable)

@@ -45,8 +45,8 @@ class Launches:
         lost: Callable[[Launcher], None],
     ) -> None:
         self._selector = selector
-        # What is told that a job has ended, by its number and with its returncode, and
-        # that nobody can tell any more how those of a launcher do.
+        # The first is called when a job has ended, with its number and its returncode, the
+        # second when nobody can tell any more how the jobs of a launcher do.
         self._ended = ended
         self._lost = lost
         self._mothers: dict[Profile, socket.socket] = {}

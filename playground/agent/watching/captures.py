@@ -127,7 +127,7 @@ def _become_capture(
 
 
 class Recorder:
-    """What some interfaces send and take, handed on in the blocks of the kernel."""
+    """The frames that some interfaces send and receive, handed on in the blocks of the kernel."""
 
     def __init__(self, places: Sequence[Request], text: str, snaplen_bytes: int) -> None:
         self.ending = False
@@ -168,7 +168,7 @@ class Recorder:
         until = time.monotonic() + CAPTURE_LINGER_S
         while self._round(out, CAPTURE_QUIET_S) and time.monotonic() < until:
             pass
-        # What the kernel has counted until now is handed on, however full its block.
+        # All that the kernel has counted until now is handed on, however full its block.
         for ring in self.rings:
             ring.count()
         until = time.monotonic() + 1

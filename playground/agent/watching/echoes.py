@@ -47,7 +47,7 @@ _PAYLOAD = bytes(range(56))  # as many bytes as ping(8) sends
 # were not there before are taken out again, after so many pairs.
 FEW = 256
 TOGETHER = 128
-# What is quiet for so long while others wait may be answered later.
+# Whoever is quiet for so long while others wait may be answered later.
 QUIET_S = 0.1
 
 
@@ -104,7 +104,7 @@ class _EchoSender:
             self.sockets[family].sendto(data, (asked.address, 0))
         except OSError as error:
             del asked.waiting[self.number]
-            # What has no way there, or is kept back by the node's own rules, was not sent.
+            # A request without a route, or kept back by the node's own rules, was not sent.
             asked.sent -= 1
             asked.problem = {"errno": error.errno, "message": error.strerror}
 

@@ -67,7 +67,7 @@ def probe(
     family, _ = packed_address(destination)
     raw = base64.b64decode(packet) if packet is not None else None
     sender = _ProbeSender(family, protocol, destination, port, base64.b64decode(payload), raw)
-    # What was refused at once has nothing more to say, and a socket without a peer is writable.
+    # A probe refused at once has nothing more to say, and a socket without a peer is writable.
     if sender.socket is not None and not sender.over:
         selector.register(sender.socket, sender.event, -1)
     begin = last = time.monotonic()

@@ -18,7 +18,7 @@ AGENT_COMMAND = (
     "from playground.agent import operations; operations.main()",
 )
 
-# What the agent needs beyond Docker's default capabilities: namespaces, netlink
+# The agent needs these beyond Docker's default capabilities: namespaces, netlink
 # and nft, other processes' /proc, signals to all.  Not --privileged, which
 # fails on machines that lack any capability at all.
 _HELPER_CAPABILITIES = ("SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE", "SYS_CHROOT", "NET_RAW", "KILL")
@@ -135,7 +135,7 @@ def helper_config(lab: LabLabels, image: str) -> dict[str, Any]:
 
 
 def plumber_config(image: str, command: Sequence[str], machine_network: bool) -> dict[str, Any]:
-    """What a helper is, for one command and without a lab."""
+    """The configuration of a helper for one command, without a lab."""
     config = helper_config(LabLabels("", "", "", keep=True), image)
     network = {"NetworkMode": "host"} if machine_network else {}
     return config | {

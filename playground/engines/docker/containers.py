@@ -26,7 +26,7 @@ from playground.errors import EngineError
 
 _STOP_TIMEOUT_S = 30.0
 
-# What a lab's id is made of, and a container's name may begin with.
+# The letters of a lab's id, with which a container's name may begin.
 _LAB_ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 
 

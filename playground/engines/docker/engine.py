@@ -58,7 +58,7 @@ class DockerEngine:
 
     @property
     def url(self) -> str | None:
-        """What was given when the engine was made; None: what the environment says."""
+        """The address given when the engine was made; None: the environment has it."""
         return self.server.url
 
     def close(self) -> None:

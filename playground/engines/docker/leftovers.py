@@ -12,10 +12,10 @@ from playground.errors import EngineError
 # Leftovers come for a moment still: what the engine had begun when the owner
 # died.  After this long without any there are no more, unless one is known to come.
 _QUIET_S = 1.0
-# What the owner asked for and the engine has not answered may take it as long as it
+# A request of the owner's that the engine has not answered may take as long as it
 # takes, on a slow disk say; an engine that hangs may be started again.
 _LIMIT_S = 600.0
-# What was asked for when the owner died may never have reached the engine.  This is
+# A request made when the owner died may never have reached the engine.  This is
 # twice what the owner itself would have waited for.
 _COMING_LIMIT_S = 2 * TIMEOUT_S
 # Between two looks: often at first, and then as is no burden to an engine in need.

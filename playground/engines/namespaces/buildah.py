@@ -441,7 +441,7 @@ def _room(place: Path) -> Iterator[None]:
 
 
 def _read_list(path: Path) -> list[dict[str, Any]]:
-    """What a list of the store holds; nothing where there is none yet."""
+    """The entries of a list of the store; none where there is no list yet."""
     try:
         # The store replaces its lists as a whole: never half of one is seen.
         listed: list[dict[str, Any]] = json.loads(path.read_bytes()) or []

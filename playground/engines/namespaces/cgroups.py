@@ -30,7 +30,7 @@ TOP = "playground"
 # Control group files, such as "tasks", stand among a lab's groups.
 _PREFIX = "host."
 
-# What is left in a group may be on its way out by itself: commands whose node
+# Processes left in a group may be on their way out by themselves: commands whose node
 # has ended, and the agent's launcher, which serves other nodes as well.
 GRACE_S = 2.0
 # Killed processes are gone in milliseconds, on a busy machine in seconds.
@@ -52,7 +52,7 @@ class Hierarchy(NamedTuple):
 
 
 class CgroupFile(NamedTuple):
-    """What one file of a group is to hold; not every kernel has the optional ones."""
+    """The text of one file of a group; not every kernel has the optional ones."""
 
     file: str
     value: str

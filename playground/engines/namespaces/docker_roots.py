@@ -31,7 +31,7 @@ from playground.engines.namespaces.rootfs import RootFilesystem, image_root
 from playground.engines.seam import LabLabels
 from playground.errors import EngineError, ImageError, PlaygroundError
 
-# What `docker info` says of engines whose files belong to other users than in
+# `docker info` says this of engines whose files belong to other users than in
 # the container: "Docker security" and "Isolate containers with a user namespace"
 # on docs.docker.com.
 _SHIFTED = ("name=userns", "name=rootless")

@@ -298,7 +298,7 @@ def _refuse_without_root(plan: Plan) -> None:
 
 @functools.cache
 def _default_limits() -> dict[str, Any]:
-    """What holds for every host: a fork bomb is to end in it, where it can be held there."""
+    """The limits of every host: a fork bomb is to end in it, where it can be held there."""
     limits = {"processes": DEFAULT_PROCESSES}
     return limits if is_root() and cgroups.refusal(limits) is None else {}
 

@@ -163,7 +163,7 @@ class Forks:
                     server.ask(packet, descriptors)
                     return server
                 self._drop()
-            # What a packet holds is more than what goes into the environment.
+            # A packet holds more than goes into the environment.
             self._server = ForkServer(max(_ROOM_BYTES, len(packet)))
             with suppress(OSError):  # its last words say why
                 self._server.ask(packet, descriptors)

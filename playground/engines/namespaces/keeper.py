@@ -193,7 +193,7 @@ def _be_first(settings: Settings, leash: socket.socket) -> None:
     _start_makers(settings, leash)
     say(leash, {"ready": True})
     if settings["keep"]:
-        # What is left of the lab's owner's: nothing.
+        # Nothing of the lab's owner's is left.
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         null = os.open("/dev/null", os.O_RDWR)
         for target in range(3):

@@ -38,7 +38,7 @@ _UNDER_WAY = 16
 
 
 class Leash:
-    """What holds a lab to its owner: when it is let go of, the lab ends."""
+    """The line that holds a lab to its owner: when the owner lets go, the lab ends."""
 
     def __init__(self, line: KeeperLine) -> None:
         self._line = line

@@ -31,7 +31,7 @@ _SET_ID = stat.S_ISUID | stat.S_ISGID
 # More no exec(2) takes; but a process may call all of its memory so: PR_SET_MM(2const).
 _ENVIRON_BYTES = 8 << 20
 
-# What a lab's id is made of; control groups are called so too.
+# The letters of a lab's id; control groups are called so too.
 _LAB_ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 
 

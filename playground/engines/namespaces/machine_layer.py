@@ -36,7 +36,7 @@ from typing import NamedTuple
 PLACE = "/run/playground/machine"
 LAYERS = (f"{PLACE}/fresh", f"{PLACE}/hidden")
 
-# What of / belongs to a system: folders, or links to them.  /nix and /gnu are the
+# The folders of / that belong to a system, or links to them.  /nix and /gnu are the
 # stores of NixOS and Guix.
 _SYSTEM = re.compile(r"bin|sbin|lib(\d+|x32|o32|exec)?|usr|etc|var|opt|nix|gnu")
 
@@ -62,7 +62,7 @@ _ANEW_IN_VAR = {
     "/var/tmp": 0o1777,
 }
 
-# What programs look up in /var: which packages and alternatives there are, pages of
+# Programs look these up in /var: which packages and alternatives there are, pages of
 # the manual, fonts, authorities (openSUSE), formats of TeX, words, keyboards, MIBs.
 _LOOKED_UP = {
     "/var/lib": (
@@ -378,7 +378,7 @@ def _put_in_place(made: _Layers) -> None:
         with contextlib.suppress(OSError):
             if os.lstat(made.root + path).st_mode & 0o005 == 0o001:
                 made.copy(path)
-    # What a lab changes: without root it could not change the machine's.
+    # A lab changes these: without root it could not change the machine's.
     made.file("/etc/.pwd.lock", "", 0o600)
     if os.path.lexists(made.root + "/etc/sudoers"):
         made.file("/etc/sudoers", SUDOERS, 0o440)

@@ -65,7 +65,7 @@ from playground.engines.namespaces.mounts import (
     overlay_options,
 )
 
-# What a host may write in all.  It is memory: one host must not take all that the
+# The most that a host may write in all.  It is memory: one host must not take all that the
 # machine has.  The small parts are file systems of their own, so that a full disk
 # keeps no lab from giving its hosts keys (a thousand hosts' are 100 kB).
 DISK_LIMIT_MB = 1024
@@ -77,7 +77,7 @@ _DEVICES_KB = 1 << 10
 _FILES = 1 << 17
 _FILES_OF_PARTS = 1 << 12
 
-# What is in segments of shm_overview(7)'s elder, shmget(2), is in no file system: pages of
+# Segments of shmget(2), the elder of shm_overview(7), are in no file system: pages of
 # 4 kB, as many as in /dev/shm.
 _SHARED_PAGES = _SHARED_MEMORY_KB // 4
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-# What Docker gives a container whose image says nothing of PATH.  See
+# Docker gives this to a container whose image sets no PATH.  See
 # DefaultPathEnvUnix in daemon/pkg/oci/defaults.go of moby.
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 

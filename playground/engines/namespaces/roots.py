@@ -133,7 +133,7 @@ class ImageRoots:
         return self._store / "roots" / f"{quote(tag, safe='')}.json"
 
     def _recall(self, tag: str) -> RootFilesystem | None:
-        """What is remembered of an image, if it is all still there."""
+        """The remembered root of an image, if all of it is still there."""
         try:
             said = json.loads(self._record(tag).read_bytes())
             root = RootFilesystem(

@@ -31,7 +31,7 @@ _CLONE_VM = 0x100
 
 _STACK_BYTES = 1 << 16
 
-# What a user may have of the kernel (inotify(7), say) is counted for who owns a user
+# The kernel counts a user's share of it (of inotify(7), say) for the owner of a user
 # namespace as well.  So each has an owner of its own, from numbers that systemd's
 # docs/UIDS-GIDS.md lists as free.
 _OWNERS = range(0x7000_0000, 0x7FFF_0000)

@@ -806,7 +806,7 @@ def _ways_out(netlink: Netlink, wanted: Sequence[str]) -> list[str]:
     return list(found)
 
 
-# What leaves the lab by this router has its one address: the machine knows no other.
+# Packets that leave the lab by this router have its one address: the machine knows no other.
 _NODE_RULES = """\
 table ip playground_uplink {{
   chain postrouting {{
@@ -849,7 +849,7 @@ insert rule ip filter FORWARD oifname "{outside}" counter accept
 
 
 class UplinkChange:
-    """What an uplink changes on the machine, made and undone in its network namespace.
+    """The changes of an uplink to the machine, made and undone in its network namespace.
 
     Forwarding is switched on for the uplink's own interface and for the ways out
     alone, not for the machine; where it is on already nothing is changed.

@@ -19,7 +19,7 @@ from playground.engines.namespaces.privileges import run_as_root
 from playground.engines.seam import Channel
 from playground.errors import AgentError, EngineError
 
-# What waits for nothing but the kernel.
+# The limit of requests that wait for nothing but the kernel.
 _LIMIT_S = 60.0
 
 # As in `namespaces.engine`: without the package's own __init__.
@@ -39,7 +39,7 @@ exec(compile({source!r}, "machine_side.py", "exec"))
 main()
 """
 
-# What is done in the machine's own network namespace: operations, and kinds of `plug`.
+# These are done in the machine's own network namespace: operations, and kinds of `plug`.
 _ON_MACHINE = ("reach", "release", "unplug", "macvlan", "physical", "dummy")
 
 
@@ -82,7 +82,7 @@ class LocalPlumber:
 
 
 class Containers(Protocol):
-    """What a Docker engine has for us."""
+    """The facts of a Docker engine that we need."""
 
     def open_plumber(self, command: list[str], machine_network: bool) -> Channel: ...
 

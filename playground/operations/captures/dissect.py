@@ -43,7 +43,7 @@ _TLS_KEPT_BYTES = 1 << 16
 _LINE_CHARACTERS = 100
 
 
-# What comes from the network may be anything, and dpkt raises what its authors did not
+# Bytes from the network may be anything, and dpkt raises errors that its authors did not
 # think of (TypeError, KeyError, UnboundLocalError): whatever it is, the packet is shown.
 _UNFIT = (Exception,)
 
@@ -350,7 +350,7 @@ class Dissector:
     def _tcp(self, packet: CapturedPacket, tcp: Any) -> None:
         flags = tcp.flags & 0x3F
         payload = packet.payload = bytes(tcp.data)
-        # What a capture cut off was sent all the same: the IP header knows.
+        # Bytes that a capture cut off were sent all the same: the IP header knows.
         length = len(payload) + packet.frame.length_bytes - len(packet.frame.data)
         packet.source_port, packet.destination_port = tcp.sport, tcp.dport
         packet.transport, packet.flags = "TCP", _FLAG_TEXTS[flags]

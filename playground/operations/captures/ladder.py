@@ -220,7 +220,7 @@ class Ladder:
             before_ns = rung.time_ns
             if gap_s >= GAP_S:
                 yield gap_s
-            # What NAT does to a connection is told once; later a mark is enough.
+            # The translation of a connection is told once; later a mark is enough.
             fresh = [change for change in rung.changes if change not in told]
             told.update(fresh)
             yield from self._straight(rung, tuple(f"{node}: {what}" for node, what in fresh))

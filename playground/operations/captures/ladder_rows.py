@@ -192,7 +192,7 @@ def _hops(packets: Iterable[CapturedPacket], directory: Directory) -> Iterator[_
             continue
         if not _is_for_many(packet) and _receiver(packet, directory) not in (here, None):
             continue  # a switch that did not know better sent it to all
-        # What left last, of those that did not come here yet: an earlier one was lost.
+        # The one that left last, of those that did not come here yet: an earlier one was lost.
         waiting = (
             hop for hop in reversed(alike.get(key, ())) if here not in [hop.sender, *hop.heard]
         )

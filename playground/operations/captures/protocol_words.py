@@ -319,7 +319,7 @@ BY_PORT: dict[int, tuple[str, Callable[[bytes], str]]] = {
 
 
 class Tunnelled(NamedTuple):
-    """What a tunnel's header says, the kind of what is in it, and its bytes.
+    """A tunnel's header in words, the kind of its content, and that content's bytes.
 
     ``inside`` is "frame" for Ethernet, "ip" for IPv4 and IPv6, or another protocol's name.
 

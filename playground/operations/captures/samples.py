@@ -44,7 +44,7 @@ _NO_THRESHOLD = 0x7FFFFFFF
 
 @dataclass(frozen=True)
 class LinkSample:
-    """What passed a link in one direction since the sample before.
+    """The traffic of a link in one direction since the sample before.
 
     ``time_s`` is in seconds since the first sample.  ``mbit_per_s`` counts Ethernet
     frames, ``dropped`` those that a full queue has lost.  ``queue_packets`` and
@@ -148,7 +148,7 @@ class Samples(Tabular, Generic[Row]):
     def _go_on(self) -> None:
         due = time.monotonic()
         while True:
-            # What was late does not make the next ones early.
+            # A late sample does not make the next ones early.
             due = max(due + self._interval_s, time.monotonic())
             if self._ended.wait(due - time.monotonic()):
                 return
@@ -160,7 +160,7 @@ class Samples(Tabular, Generic[Row]):
 
 
 class LinkSamples(Samples[LinkSample]):
-    """What passes a link; see `LinkOperations.watch`."""
+    """The traffic of a link; see `LinkOperations.watch`."""
 
     def plot(self, what: str = "throughput", ax: Axes | None = None) -> Axes:
         """Plot "throughput" or "queue" over time, a line for each direction.
@@ -212,7 +212,7 @@ def link_samples(
 ) -> list[LinkSample]:
     """Return what passed toward each end between two looks, of whose ends ``names`` are."""
     rows = []
-    # What goes toward one end leaves at the other.
+    # Frames toward one end leave at the other.
     for toward, here in ((names[0], 1), (names[1], 0)):
         old, new = last["interfaces"][here], now["interfaces"][here]
         sent, passed_s = new["tx_bytes"] - old["tx_bytes"], new["time_s"] - old["time_s"]

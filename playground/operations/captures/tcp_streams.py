@@ -36,12 +36,12 @@ class Stream:
 
     @property
     def sent_text(self) -> str:
-        """What the client has sent, read as UTF-8; other bytes are shown as �."""
+        """The client's bytes, read as UTF-8; other bytes are shown as �."""
         return self.sent.decode("utf-8", "replace")
 
     @property
     def received_text(self) -> str:
-        """What the client has received, likewise."""
+        """The server's bytes, likewise."""
         return self.received.decode("utf-8", "replace")
 
     def __str__(self) -> str:
@@ -139,7 +139,7 @@ class _Half:
             self.next = 1 if seq <= 1 << 31 else seq
         if len(payload) > len(self._waiting.get(seq, b"")):
             self._waiting[seq] = payload
-        # What is ahead waits, and all that waits is not looked at again for each of them.
+        # A segment that is ahead waits, and is not looked at again for each that comes.
         if self._distance(seq) <= 0:
             for waiting in self._in_order():
                 if self._distance(waiting) > 0:

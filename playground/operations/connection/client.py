@@ -400,7 +400,7 @@ class AgentProcess:
         self._consumed = 0
         self._returncode: int | None = None
         self._gone: AgentGone | None = None
-        # What `communicate` has read and sent, which a second call goes on with.
+        # The output that `communicate` has read; a second call goes on from there.
         self._kept: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
         self._unsent: memoryview | None = None
         self._under_way = 0

@@ -43,7 +43,7 @@ _TOLD_TO_END = (-signals.SIGTERM, -signals.SIGKILL, -signals.SIGINT)
 # How much of what it printed an error shows.
 _LAST_LINES = 10
 
-# What a command may print on both streams together, unless it is told otherwise: more
+# The most that a command may print on both streams, unless a caller says otherwise: more
 # than anybody reads, and as text and bytes little of a machine's memory.
 OUTPUT_LIMIT_MB = 64.0
 

@@ -152,7 +152,7 @@ class Node(Protocol):
 
 
 class LabHandle(Protocol):
-    """What the operations on a node may ask of its lab."""
+    """A lab, as the operations on a node need it."""
 
     @property
     def name(self) -> str:
@@ -160,7 +160,7 @@ class LabHandle(Protocol):
 
     @property
     def id(self) -> str:
-        """What the lab is called among all labs of its engine."""
+        """The lab's name among all labs of its engine."""
 
     @property
     def strict(self) -> bool:
@@ -234,12 +234,12 @@ class LiveNode:
     own_programs: bool = True
     # Held while a file is read, changed and written, so that no edit is lost.
     editing: threading.RLock = field(default_factory=threading.RLock)
-    # What was started there last, for the errors of those who miss it.
+    # The jobs started there last, for the errors of those who miss one.
     jobs: deque[Any] = field(default_factory=lambda: deque(maxlen=_JOBS_KNOWN))
 
 
 class LinkRequests(Protocol):
-    """What the links of one running lab are made of, in the words of the agent's requests."""
+    """The wires of one running lab, in the words of the agent's requests."""
 
     @property
     def switches(self) -> Collection[str]:

@@ -83,7 +83,7 @@ class Result(Tabular):
         return Table([ResultRow(command, self.returncode, self.stdout, self.stderr)])
 
     def _repr_html_(self) -> str:
-        # What it printed in columns would be too narrow beside each other.
+        # Columns of such long lines would be too narrow beside each other.
         [row] = self.rows
         streams = [
             {"stream": name, "text": row[name].rstrip("\n")}
@@ -195,7 +195,7 @@ class Echo:
 
 @dataclass(frozen=True, repr=False)
 class Ping(Tabular):
-    """What a ping found.
+    """The result of a ping.
 
     It is true when at least one reply came back, so that ``if h1.ping(www):``
     reads as it should; ``ping.lost == 0`` asks for all of them.  ``sent`` and

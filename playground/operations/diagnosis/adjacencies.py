@@ -23,7 +23,7 @@ from playground.planning.plan_parts import NeighbourPlan
 
 @dataclass(frozen=True)
 class OspfInterface:
-    """What a daemon says of OSPF on one interface; ``states`` are those of neighbours by id."""
+    """A daemon's report of OSPF on one interface; ``states`` are those of neighbours by id."""
 
     area: str
     hello_ms: int
@@ -38,7 +38,7 @@ class OspfInterface:
 
 @dataclass(frozen=True)
 class BgpSession:
-    """What bgpd says of one neighbour; ``reason`` is why the last session has ended."""
+    """bgpd's report of one neighbour; ``reason`` is why the last session has ended."""
 
     state: str
     as_number: int
@@ -49,7 +49,7 @@ class BgpSession:
 
 @dataclass(frozen=True)
 class Said:
-    """What the daemons of one router say; None for one that does not answer.
+    """The reports of one router's daemons; None for one that does not answer.
 
     ``lines`` are those of the configuration as it runs, ``unreachable`` the next hops of the
     prefixes that bgpd knows and cannot use.
@@ -108,7 +108,7 @@ class Trouble:
 
 NAMES = {"ospf": "OSPF", "ospf6": "OSPFv3", "rip": "RIP", "ripng": "RIPng", "bgp": "BGP"}
 
-# What each daemon is asked, one command a time: the answers are JSON, one after the other.
+# The questions for each daemon, one command a time: the answers are JSON, in their order.
 QUESTIONS: Mapping[str, tuple[str, ...]] = {
     "ospf": ("show ip ospf interface json", "show ip ospf neighbor json"),
     "ospf6": ("show ipv6 ospf6 interface json", "show ipv6 ospf6 neighbor json"),
@@ -447,7 +447,7 @@ def _is_password(line: str, addresses: Iterable[str]) -> bool:
 
 @dataclass(frozen=True)
 class Findings:
-    """What is known of a lab's routing protocols: ``troubles``, and what stands between others.
+    """The state of a lab's routing protocols: ``troubles``, and the sessions between others.
 
     ``policies`` holds a neighbour that tells, one that hears, and the line of a policy
     between them; ``cut`` the neighbours whose link carries nothing.
@@ -484,7 +484,7 @@ def find(plan: Plan, said: Mapping[str, Said], dead: Iterable[tuple[str, str]] =
 # -- what policy hides -----------------------------------------------------------
 
 _POLICIES = ("prefix-list", "route-map", "filter-list", "distribute-list", "unsuppress-map")
-# What a router as a whole keeps to itself, or takes out of what it hears.
+# Commands by which a whole router keeps routes to itself, or drops some that it hears.
 _WHOLE = ("distribute-list", "aggregate-address", "ip protocol", "ipv6 protocol")
 _AREAS = ("stub", "nssa", "filter-list", "range")
 

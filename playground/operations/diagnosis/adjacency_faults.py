@@ -13,7 +13,7 @@ from playground.operations.diagnosis.facts import Facts
 from playground.operations.diagnosis.walk import Fault
 from playground.planning.plan import NodePlan
 
-# What a router's own terminal says of its neighbours, by the protocol.
+# The command by which a router's own terminal shows its neighbours, by the protocol.
 _LOOK = {
     "OSPF": "show ip ospf neighbor",
     "OSPFv3": "show ipv6 ospf6 neighbor",

@@ -23,7 +23,7 @@ from playground.planning.plan import NodePlan, Plan
 # Of more machines than these a line a machine is shown in text, and not a square.
 _WIDE = 12
 
-# What ping(8) says of errors, by version, type and code (RFC 792, RFC 4443); else by type.
+# ping(8)'s words for errors, by version, type and code (RFC 792, RFC 4443); else by type.
 _ERRORS = {
     (4, 3, 0): "Destination Net Unreachable",
     (4, 3, 1): "Destination Host Unreachable",

@@ -65,14 +65,14 @@ from playground.planning.segments import find_segments
 QUIET_S = 0.3
 # Of packets that a link may lose, as it was told to.
 ATTEMPTS = 4
-# What does not answer by itself gets this, and so is known again.
+# A probe that is not answered by itself carries this, and so is known again.
 _TOKEN_BYTES = 24
 # linux/netfilter.h
 _DROP, _ACCEPT = 0, 1
 
 
 class LabOfNodes(Protocol):
-    """What this needs of a lab."""
+    """A lab, as `explain` needs it."""
 
     @property
     def nodes(self) -> tuple[Declared, ...]:
@@ -188,7 +188,7 @@ def _refuse(text: str, question: Question, plan: Plan) -> None:
 
 
 class _Gathering:
-    """What was asked of one lab, and how it is asked."""
+    """A question to one lab, and the means to ask it."""
 
     def __init__(
         self, lab: LabOfNodes, agent: Agent, plan: Plan, pids: Mapping[str, int], node: Machine

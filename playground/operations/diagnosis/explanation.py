@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from playground.display.tables import Table, Tabular
 from playground.display.visible import visible
 
-# What can be the cause, and what that means.
+# Each possible cause, and its meaning.
 CAUSES = {
     "name unknown": "the name means nothing to the node that asks",
     "wrong name": "the name means the address of another machine",
@@ -56,7 +56,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Explanation(Tabular):
-    """What became of a packet: ``ok``, or ``node`` and ``cause`` where it stopped.
+    """The fate of a packet: ``ok``, or ``node`` and ``cause`` where it stopped.
 
     ``cause`` is a key of `CAUSES`, "" if all is well; ``sentence`` says it for this
     network, ``advice`` what to do next.  ``path`` holds the nodes that the packet

@@ -25,7 +25,7 @@ from playground.planning.plan_parts import WireEnd, WirePlan
 
 @dataclass(frozen=True)
 class Question:
-    """What was asked: from where, to whom, and as which packet."""
+    """The question: from where, to whom, and as which packet."""
 
     source: str
     target: str
@@ -39,7 +39,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Names:
-    """What a target's name meant on the source: ``addresses`` in the order of getaddrinfo(3).
+    """A target's name as the source resolved it: ``addresses`` in the order of getaddrinfo(3).
 
     ``by`` says who told: "/etc/hosts", "DNS" or "" for an address.  ``expected`` is the
     node of the lab that was meant, if one was, and ``behind`` the router whose NAT hides
@@ -59,7 +59,7 @@ class Names:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a program on the source saw of it."""
+    """The outcome that a program on the source saw."""
 
     answered: bool
     errno: int | None = None
@@ -70,7 +70,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class RuleHit:
-    """What one rule, or the policy of a chain, decided about a packet.
+    """The decision of one rule, or of a chain's policy, about a packet.
 
     ``verdict`` is "accept", "drop" or "" for a rule after which others follow.  ``known``
     is the rule as the kernel has it, None for a policy and for a rule that has gone since.
@@ -142,7 +142,7 @@ class Way:
 
 @dataclass(frozen=True)
 class Large:
-    """What became of a packet as large as TCP would send it, from one end to the other.
+    """The fate of a packet as large as TCP would send it, from one end to the other.
 
     ``told`` says that the sender heard of the way's smaller MTU, or knew it before.
 
@@ -272,7 +272,7 @@ def look_on(facts: Facts, role: str, came: Sighting) -> Look:
     packet = came.what
     assert isinstance(packet, Packet)
     after = after_rules(facts, role, came.place)
-    # What a rule has translated goes by its new address.
+    # A packet that a rule has translated goes by its new address.
     to = after.packet if after else packet
     destination = to.destination if to.source == packet.source else packet.destination
     port = to.destination_port if destination != packet.destination else packet.destination_port

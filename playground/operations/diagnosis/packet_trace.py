@@ -43,7 +43,7 @@ _SYN, _RST, _ACK = 0x02, 0x04, 0x10
 
 @dataclass(frozen=True)
 class Packet:
-    """What the headers of an IP packet say; ``quoted`` is what an ICMP error is about.
+    """The headers of an IP packet; ``quoted`` is the packet that an ICMP error is about.
 
     ``kind`` and ``code`` are those of ICMP, ``mss_bytes`` is the option of a TCP SYN,
     ``next_mtu_bytes`` what an error "too big" tells.

@@ -57,7 +57,7 @@ class InterfaceState:
 
 @dataclass(frozen=True)
 class NeighbourState:
-    """What a node knows of an address on its link; ``mac`` is None where nobody answered."""
+    """A node's neighbour on a link; ``mac`` is None where nobody answered."""
 
     interface: str
     address: str
@@ -189,7 +189,7 @@ class Change:
 
 @dataclass(frozen=True)
 class State(Tabular):
-    """What the kernel knew of each node at one moment.
+    """The kernel's state of each node at one moment.
 
     ``state["h1"]`` is a `NodeState`; it shows as a table, a line a row, whose rows are
     ``state.rows``.

@@ -53,7 +53,7 @@ class InterfaceStatistics:
 
 @dataclass(frozen=True)
 class ImpairedDirection:
-    """What happens to frames on their way to a node, and what in the kernel does it.
+    """The impairment of frames on their way to a node, and the part of the kernel that does it.
 
     ``impairment`` is what was declared, and in a running lab what the kernel tells (but for
     the distribution of jitter, which netem does not tell).
@@ -75,7 +75,7 @@ class LinkOperations(Link):
 
     @property
     def impairments(self) -> Table[ImpairedDirection]:
-        """What impairs each direction: one row for each that is impaired.
+        """The impairments of each direction: one row for each that is impaired.
 
         >>> link.impair(delay_ms=20, toward=h1)
         >>> link.impairments

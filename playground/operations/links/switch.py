@@ -205,7 +205,7 @@ class SwitchOperations(Switch):
         self._mirror = mirror
 
 
-# What a port's state is where each VLAN has a bridge, and they differ: the first.
+# The state of a port where each VLAN has a bridge, and they differ, is the first of these.
 _STATES = ("disabled", "blocking", "listening", "learning", "forwarding")
 
 

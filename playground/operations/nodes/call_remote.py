@@ -77,7 +77,7 @@ EXCEPTION_MODULES = (
     "zlib",
 )
 
-# What rebuilds a value of each type, and the arguments for it.
+# The function that rebuilds a value of each type, and its arguments.
 CLASSES: dict[str, tuple[str, Callable[[Any], list[Any]]]] = {
     "datetime.datetime": ("datetime.datetime.fromisoformat", lambda value: [value.isoformat()]),
     "datetime.date": ("datetime.date.fromisoformat", lambda value: [value.isoformat()]),
@@ -337,7 +337,7 @@ def decode_exception(data: dict[str, Any]) -> Exception:
     return error
 
 
-# What follows runs on the node only.
+# The rest runs on the node only.
 
 
 def main(request_text: bytes) -> None:

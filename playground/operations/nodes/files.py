@@ -60,7 +60,7 @@ _PIECE_BYTES = 256 * 1024
 # Of a program that was told all, or of one that was killed.
 _END_LIMIT_S = 10.0
 
-# What opens a pipe waits for its other end.
+# A program that opens a pipe waits for its other end.
 _NO_PIPE = '[ -p "$1" ] && { echo ": it is a pipe and no file" >&2; exit 1; }\n'
 
 
@@ -327,7 +327,7 @@ def get(
     return target
 
 
-# What the received thing is called inside its archive, whatever its own name.
+# The name of the received thing inside its archive, whatever its own name.
 _INSIDE = "received"
 
 

@@ -148,7 +148,7 @@ def counted_rows(
             found = list(group)
             rule, verdict = found[0].rule, found[0].verdict
             lines = tuple(line.text for line in found)
-            # What somebody has taken away by hand counts nothing.
+            # A rule that somebody has taken away by hand counts nothing.
             packets, size = total.get((chain, comment), (0, 0))
             if rule is None:
                 yield RuleRow(None, chain, verdict, WORDS[comment], packets, size, nft=lines)

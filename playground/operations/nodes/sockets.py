@@ -45,7 +45,7 @@ _LOOK_UP_LIMIT_S = 65.0
 _ANSWER_BYTES = 1 << 20
 
 
-# What requests, and curl, take for the system's authorities.
+# requests and curl look here for the system's authorities.
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
@@ -200,7 +200,7 @@ for line in sys.stdin:
 
 
 class _Names:
-    """What looks names up on a node: programs there that answer one question at a time.
+    """The resolvers of a node: programs there that answer one question at a time.
 
     They are started when they are needed, and kept for the next question.
 
@@ -377,7 +377,7 @@ def _making(original: _Function) -> _Function:
 
 
 def _defaults(family: int, kind: int, protocol: int) -> tuple[int, int, int]:
-    """What a socket is whose maker has left these out."""
+    """The family, type and protocol of a socket whose maker has left them out."""
     return (
         socket.AF_INET if family == -1 else family,
         socket.SOCK_STREAM if kind == -1 else kind,

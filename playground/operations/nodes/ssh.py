@@ -17,7 +17,7 @@ _PORT = 22
 # How long the node's end of a connection may leave unread what it is sent.
 _SEND_LIMIT_S = 60.0
 
-# What every server says first, RFC 4253, section 4.2.
+# Every server says this first, RFC 4253, section 4.2.
 _BANNER = r"^SSH-2\.0-"
 
 
@@ -80,7 +80,7 @@ def _target(node: Node, live: LiveNode, to: Node | str | None) -> Node | None:
         return None
 
 
-# What nc does, for hosts with this machine's own programs, where it is missing.
+# A stand-in for nc, for hosts with this machine's own programs, where it is missing.
 _LIKE_NC = """
 import os, socket, sys, threading
 try:

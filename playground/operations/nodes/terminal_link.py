@@ -29,7 +29,7 @@ _SERVER_LIMIT_S = 5.0
 
 
 class TerminalLink:
-    """What leads to a terminal on a host: in JupyterLab a button, elsewhere a command line."""
+    """The way to a terminal on a host: in JupyterLab a button, elsewhere a command line."""
 
     def __init__(self, node: Node, user: str | None = None) -> None:
         lab = node.running().lab

@@ -18,7 +18,7 @@ _COMPLAINTS = ("% Unknown command", "% Ambiguous command", "% Command incomplete
 # How long mgmtd and staticd, which start last, are waited for.
 _LATE_S = 5.0
 
-# What mgmtd says while it still hands on what an earlier session has told: for a moment.
+# mgmtd says this for a moment, while it still hands on the settings of an earlier session.
 _BUSY = "could not lock running DS"
 _BUSY_S = 5.0
 _PAUSE_S = 0.1

@@ -204,7 +204,7 @@ def make_diagram(
         if end.node in nodes_by_name:
             return _end_rows(nodes_by_name[end.node], end.interface)
         far = nodes_by_name.get(other.node)
-        # What a port carries stands in the card of a host that has nothing else.
+        # The VLANs of a port stand in the card of a host that has nothing else.
         if far is not None and _is_alone(far):
             return ()
         return _port_rows(ports.get(end))

@@ -28,10 +28,10 @@ Point = tuple[float, float]
 # there is no beside and below.
 _GAP_PX, _RANK_PX, _LINE_PX = 22.0, 30.0, 14.0
 
-# What a shaded realm reaches beyond its cards.
+# The margin of a shaded realm around its cards.
 REGION_PX = 14.0
 
-# What is seen at a time of a notebook on a usual screen, in pixels.
+# The visible part of a notebook on a usual screen, in pixels.
 _PAGE = 900.0, 650.0
 
 # Where there are so many boxes, lines go round them; where there are more they run straight,

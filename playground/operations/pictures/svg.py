@@ -221,7 +221,7 @@ def _label(cable: Cable, where: Point, cards: Mapping[str, Point]) -> Iterator[s
     width, height = cable.size
     left, top = where[0] - width / 2, where[1] - height / 2
     rows = list(cable.rows)
-    # What belongs to the upper end stands above, and where both are as high the left one's.
+    # The upper end's words stand above, and where both are as high the left one's.
     a, b = cards[cable.a], cards[cable.b]
     toward = {"a": _direction(b, a), "b": _direction(a, b)}
     if toward["a"] in "down right":

@@ -53,7 +53,7 @@ class BgpPeer(NamedTuple):
 
 
 class BgpFamily(NamedTuple):
-    """What BGP does for one version of IP: ``networks`` are those it tells as its own.
+    """BGP's settings for one version of IP: it announces ``networks`` as its own.
 
     With ``default`` it tells the others of a default route, and ``redistribute`` names
     whose other routes it tells them of.

@@ -37,7 +37,7 @@ from playground.planning.segments import Segment
 
 @dataclass(frozen=True)
 class Daemons:
-    """What a router with routing daemons has: their settings, and what they do.
+    """The routing daemons of a router: their settings, and the routes they spread.
 
     ``routes`` are the static routes that it keeps: those that no neighbour tells it.
     ``hidden`` are the links, each with a version of IP, whose networks it tells nobody of.
@@ -109,7 +109,7 @@ def _daemons(router: Router, domains: Sequence[_Domain], routes: Sequence[RouteP
 
 @dataclass(frozen=True)
 class _Part:
-    """What a router's daemons do for one version of IP; ``bgp`` is its part of BGP's settings."""
+    """A router's daemons for one version of IP; ``bgp`` is its part of BGP's settings."""
 
     routes: tuple[RoutePlan, ...]
     settings: tuple[ServiceSettings, ...] = ()
@@ -245,7 +245,7 @@ class _Domain:
         if router.redistribute is not None and "kernel" not in router.redistribute:
             told = []
         redistribute = self._redistributed(router, told)
-        # What masquerades is the way out for all that is behind it.
+        # A router that masquerades is the way out for all behind it.
         default = any(not network.prefixlen for network in told) or (
             self.family == 4 and bool(router.uplinks)
         )
@@ -417,7 +417,7 @@ def _numbered_by_hand(segment: Segment, family: int) -> bool:
     return any(item.version == family for item in given)
 
 
-# What finds the ways of IPv6 beside each protocol of IPv4; BGP does both.
+# The protocol for IPv6 beside each protocol for IPv4; BGP does both.
 _IPV6 = {"ospf": "ospf6", "rip": "ripng", "bgp": "bgp"}
 
 

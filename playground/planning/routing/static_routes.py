@@ -106,7 +106,7 @@ _Hop = tuple[Segment, Machine | None]
 
 @dataclass
 class _Paths:
-    """What a breadth-first search found: for each vertex, when and by which hop."""
+    """The result of a breadth-first search: when it reached each vertex, and by which hop."""
 
     found: dict[object, tuple[int, _Hop]] = field(default_factory=dict)
 

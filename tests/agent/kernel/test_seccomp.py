@@ -26,7 +26,7 @@ NEW_USER = syscalls.CLONE_NEWUSER
 
 
 def verdict(machine: str, architecture: int, number: int, argument: int = 0) -> int:
-    """What the kernel would make of a system call (Documentation/networking/filter)."""
+    """The kernel's verdict on a system call (Documentation/networking/filter)."""
     data = struct.pack("=IIQQ", number, architecture, 0, argument)
     program, at, accumulator = seccomp.filter_program(machine), 0, 0
     while True:

@@ -83,6 +83,6 @@ def test_who_starts_a_job_and_with_which_pipes(
     merge: bool,
     started: tuple[bool, bool, list[str], bool] | None,
 ) -> None:
-    # What is longer than a packet needs a child of the agent's own as well.
+    # Input longer than a packet needs a child of the agent's own as well.
     expected = started or (False, True, ["stderr", "stdout"], False)
     assert apart(_started, pair[0].pid, options, stdin, merge) == expected

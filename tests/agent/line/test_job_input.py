@@ -13,7 +13,7 @@ from tests.support_line import Line
 
 
 class Command:
-    """What a command has of its stdin, and the agent's end of that."""
+    """A command's stdin, and the agent's end of it."""
 
     def __init__(self, line: Line) -> None:
         self.stdin = JobInput(line.selector, line.replies)

@@ -160,7 +160,7 @@ def test_more_nodes_than_the_usual_limit_of_open_files() -> None:
         with connect() as agent, contextlib.ExitStack() as stack, Namespaces("h1") as h1:
             nodes = [stack.enter_context(subprocess.Popen(["sleep", "60"])) for _ in range(150)]
             assert agent.call("own", pids=[node.pid for node in nodes]) == []
-            # What runs in a node has the limits that the engine gave.
+            # Programs in a node have the limits that the engine gave.
             assert run(agent, h1.pid, "ulimit -Sn").strip() == "100"
             agent.close()
             assert {node.wait() for node in nodes} == {-signal.SIGKILL}

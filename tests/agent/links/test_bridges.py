@@ -13,7 +13,7 @@ from playground.agent.links.netlink import Message
 from playground.operations.connection.client import Client
 from tests.support_agent import Namespaces, end, needs_root, node, read_message, says, veth
 
-# What `model.switches.SwitchSettings` says of a plain switch.
+# The settings that `model.switches.SwitchSettings` gives a plain switch.
 PLAIN_SWITCH = {
     "stp": False,
     "ageing": 30000,

@@ -31,7 +31,7 @@ LONG = 0xFFFFFFFF
 
 
 def verdict(program: Sequence[Instruction], beside: dict[int, int]) -> int:
-    """What a program of these few instructions returns; ``beside`` is what it may load."""
+    """The result of a program of these few instructions; ``beside`` is what it may load."""
     at = accumulator = 0
     while True:
         code, true, false, operand = program[at]

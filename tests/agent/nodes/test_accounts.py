@@ -93,7 +93,7 @@ def test_accounts_that_are_not_to_be_read(
         agent.spawn(h1.pid, ["true"], user="bob")
     with pytest.raises(AgentError, match=expected):
         agent.call("accounts", nodes=[{"pid": h1.pid, "users": [BOB]}])
-    # What needs no account goes on.
+    # A program that needs no account goes on.
     assert run(agent, h1.pid, "echo here") == "here\n"
 
 

@@ -16,7 +16,7 @@ from tests.support_agent import Namespaces, apart, needs_root, wake_at_childrens
 
 
 def _launched(pid: int, argv: list[str], left_s: float) -> tuple[Any, Any]:
-    """What a launcher answers to a request, and what it tells of the job's end."""
+    """A launcher's answer to a request, and its message of the job's end."""
     wake_at_childrens_end()
     mother, line = start_mother(Profile(NodeEntry(pid)))
     here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

@@ -69,7 +69,7 @@ def test_what_a_ring_has_not_room_for_is_counted_as_dropped(wired: Namespaces) -
 def test_an_interface_that_there_is_not(wired: Namespaces) -> None:
     own = os.open("/proc/self/ns/net", os.O_RDONLY)
     with pytest.raises(OSError, match="No such device"):
-        # What it has opened by then goes with the process.
+        # The files that it has opened by then go with the process.
         apart(open_rings, [end(wired.pid, "none")], PROGRAMS, CAPTURE_LEAST_BLOCKS, own)
     os.close(own)
 

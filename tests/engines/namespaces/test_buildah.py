@@ -135,7 +135,7 @@ def image(tmp_path: Path) -> Callable[..., Image]:
 
 
 def read(layers: tuple[str, ...], path: str) -> str:
-    """What a file holds where the directories are laid over one another."""
+    """The content of a file where the directories are laid over one another."""
     for layer in layers:
         if (Path(layer) / path).exists():
             return (Path(layer) / path).read_text()

@@ -24,7 +24,7 @@ from playground.engines.namespaces.cgroups import (
 )
 from tests.support_agent import needs_root
 
-# What /proc/self/mountinfo says on machines of each kind.
+# Lines of /proc/self/mountinfo on machines of each kind.
 VERSION_2 = """\
 22 28 0:20 / /sys rw,nosuid shared:7 - sysfs sysfs rw
 27 22 0:23 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate,memory_recursiveprot

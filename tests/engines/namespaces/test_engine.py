@@ -161,7 +161,7 @@ def test_a_kept_lab_is_entered_extended_and_stopped_by_others(
     try:
         assert (record.nodes, record.keep) == (("h1", "h2"), True)
         assert run(EXTENDED) == "from the first program\n1 1\n"
-        # What it needs goes on, and what served the programs has ended with them.
+        # Its own processes go on, and those that served the programs have ended with them.
         census.bury()
         wait_until(lambda: len(descendants(os.getpid())), 5, "keeper, first process, three hosts")
         assert run(STOPPED) == "h1 h2 h3 home 1\n"

@@ -328,7 +328,7 @@ def seen(
     mounts: dict[str, str],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Seen:
-    """What a host sees, of each machine, in each way to put its root together."""
+    """The files that a host sees, of each machine, in each way to put its root together."""
     place = tmp_path_factory.mktemp("machine")
     build(place / "root", machine)
     return look(place, request.param, mounts)

@@ -673,7 +673,7 @@ def test_all_that_a_host_can_write_has_a_limit_and_the_sum_is_what_is_said(h1: H
         if kind in WITHOUT_FILES:
             continue
         assert kind in ("overlay", "tmpfs"), f"{place} is a {kind}: what limits it?"
-        # What an overlay says of its size is that of where changes go to.
+        # The size of an overlay is that of the place to which changes go.
         assert 0 < size <= maker.DISK_LIMIT_MB << 20, f"{place} has no limit"
         assert 0 < files <= 1 << 17, f"{place} may have any number of files"
         if kind == "tmpfs":

@@ -337,7 +337,7 @@ def test_whatever_comes_is_a_packet_that_is_listed_and_drawn(
     check_everything_shows([bytes(changed)[:length], data])
 
 
-# What begins an Ethernet frame, so that chance comes to the layers behind it.
+# The beginning of an Ethernet frame, so that chance comes to the layers behind it.
 HEADS = [
     b"",
     *(bytes(12) + bytes.fromhex(kind) for kind in ("0800", "86dd", "0806", "8100000a0800", "0026")),

@@ -232,7 +232,7 @@ def test_timeout_kills_the_whole_group(agent: Client, node: Namespaces) -> None:
         process.communicate(timeout_s=0.2)
     wait_for(lambda: members(group) == [])
     assert process.wait(20) == -signal.SIGKILL
-    # What it had printed is not lost.
+    # Its output so far is not lost.
     assert process.communicate(timeout_s=20)[0].strip().isdigit()
 
 

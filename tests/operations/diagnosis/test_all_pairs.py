@@ -113,6 +113,6 @@ def test_all_pairs_of_sixty_hosts_are_asked_in_seconds() -> None:
             assert len(found.pairs) == 60 * 59
             # 2 s on a busy machine; one after the other, a program a pair, more than a minute.
             assert took_s < 20
-        # What was not known before is not known now.
+        # Neighbours that were not known before are not known now.
         neighbours = lab.node("h1").run("cat /proc/net/arp").stdout
         assert len(re.findall("eth0", neighbours)) < 10

@@ -242,7 +242,7 @@ def test_a_firewall_with_rules_that_count_nothing(
 ) -> None:
     with rules(net.lab.node(node), hook, rule):
         assert_names(net.explain(net.w1, net.www), node, "firewall", rule, whose)
-    # What told of it is gone.
+    # The announcement of it is gone.
     assert "playground_trace" not in net.lab.node(node).run("nft list tables").stdout
 
 

@@ -715,7 +715,7 @@ def test_a_node_that_died_is_told(engine: Engine) -> None:
         h1.run("true")
 
 
-# What a user can get wrong is a sentence of ours, before anything runs.
+# A user's mistake gets a sentence of ours, before anything runs.
 WRONG = {
     "run(5)": lambda h: h.run(5),
     "run(None)": lambda h: h.run(None),

@@ -362,7 +362,7 @@ def test_numbers_need_nobody_to_look_them_up(h1: Host) -> None:
         assert block.names._idle == []
 
 
-# What is affected, and what is not
+# Affected sockets, and others
 
 
 def origin(line: socket.socket) -> str:

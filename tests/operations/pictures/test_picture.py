@@ -110,7 +110,7 @@ def test_a_running_lab_shows_how_its_links_are(
         assert states.pop(("r1", "r2", "down")) == "down"
         # One link of the three between the switches would close the loop.
         assert sorted(states.values()) == ["blocked", "up", "up", "up"]
-        # What is declared and not started yet is shown as declared.
+        # A node declared and not started yet is shown as declared.
         new = Host("h9")
         Link(r1, new).down()
         assert [cable.state for cable in lab.picture().diagram.cables if cable.b == "h9"] == [

@@ -30,7 +30,7 @@ def lines_of(node: NodePlan, kind: type[RoutingDaemon] = OSPF) -> list[str]:
 
 
 def block(node: NodePlan, interface: str) -> list[str]:
-    """What OSPF is told of one interface."""
+    """OSPF's settings of one interface."""
     lines = lines_of(node)
     begin = lines.index(f"interface {interface}") + 1
     rest = [*lines[begin:], "interface"]
@@ -85,7 +85,7 @@ def test_whose_routes_a_router_tells_of_is_its_choice() -> None:
     said = [line for line in lines_of(plan.node("a")) if "redistribute" in line]
     assert said == ["redistribute connected", "redistribute rip"]
     assert "redistribute ripng" in lines_of(plan.node("a"), OSPF6)
-    # What b does not tell of, nobody waits for.
+    # Nobody waits for networks that b does not announce.
     assert not [line for line in lines_of(plan.node("b")) if "redistribute" in line]
     assert "10.3.0.0/24" not in {str(item.network) for item in plan.node("b").announced}
 
