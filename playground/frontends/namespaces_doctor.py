@@ -18,9 +18,9 @@ from playground.engines import owners
 from playground.engines.images import built_layers, image_for
 from playground.engines.namespaces import cgroups
 from playground.engines.namespaces.engine import NamespacesEngine
+from playground.engines.namespaces.images.rootfs import DEFAULT_PATH
+from playground.engines.namespaces.images.roots import ImageRoots
 from playground.engines.namespaces.privileges import is_root
-from playground.engines.namespaces.rootfs import DEFAULT_PATH
-from playground.engines.namespaces.roots import ImageRoots
 from playground.engines.seam import LabLabels, NodeContainer
 from playground.errors import AgentError, EngineError, ImageError
 from playground.frontends.finding import Finding

@@ -26,6 +26,8 @@ from playground.display.progress import Progress, Silent
 from playground.engines import kernel_limits
 from playground.engines.images import Image, image_for
 from playground.engines.namespaces import cgroups
+from playground.engines.namespaces.images.rootfs import DEFAULT_PATH, RootFilesystem, machine_root
+from playground.engines.namespaces.images.roots import ImageRoots
 from playground.engines.namespaces.keeper_line import KeeperLine, Leash
 from playground.engines.namespaces.labels import find_keeper, find_labs, find_nodes
 from playground.engines.namespaces.privileges import (
@@ -35,8 +37,6 @@ from playground.engines.namespaces.privileges import (
     run_as_root,
     user_namespaces_refused,
 )
-from playground.engines.namespaces.rootfs import DEFAULT_PATH, RootFilesystem, machine_root
-from playground.engines.namespaces.roots import ImageRoots
 from playground.engines.seam import (
     Channel,
     LabLabels,

@@ -5,9 +5,6 @@ so that images that others made with buildah or podman are never touched, and wh
 an interrupted build left there can only be ours.  The layers of an image are
 plain directories in it, which are used where they lie.
 
-Every buildah runs in a mount namespace and a pid namespace of its own: when it
-is killed, its mounts and the processes of the build are gone too.
-
 """
 
 from __future__ import annotations
@@ -18,16 +15,9 @@ import io
 import json
 import os
 import re
-import resource
-import select
 import shutil
-import signal
-import subprocess
 import tarfile
-import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +25,16 @@ from playground.display.progress import Progress
 from playground.engines.debian_base import bootstrap, mmdebstrap_command
 from playground.engines.docker.errors import build_failed
 from playground.engines.images import LOCAL_BASE, PUBLIC_BASE, Image
-from playground.engines.namespaces.rootfs import DEFAULT_PATH, RootFilesystem, image_root
+from playground.engines.namespaces.images.buildah_runs import (
+    BuildahRun,
+    Done,
+    known_reason,
+    room,
+    ulimits,
+)
+from playground.engines.namespaces.images.rootfs import DEFAULT_PATH, RootFilesystem, image_root
 from playground.errors import ImageError
 
-# apt may be silent for as long as a mirror is slow.
-_BUILD_TIMEOUT_S = 1800.0
 # A registry that has not begun to answer by then is not reached from here.
 _REGISTRY_S = 15.0
 _PULL_TIMEOUT_S = 600.0
@@ -61,7 +56,7 @@ class Buildah:
     """The images in one store, and the means to build more.
 
     ``place`` is the directory of all that buildah writes; it is made at the
-    first build.  Only one process at a time may build; see `namespaces.roots`.
+    first build.  Only one process at a time may build; see `namespaces.images.roots`.
 
     """
 
@@ -137,7 +132,7 @@ class Buildah:
             return
         refuse_missing_programs()
         self._clear()
-        tools = _Tools(self._place, self._driver(lock), lock)
+        tools = BuildahRun(self._place, self._driver(lock), lock)
         self._clear(tools)
         try:
             base = self._base(tools, progress) if any(i.base is None for i in missing) else ""
@@ -154,21 +149,21 @@ class Buildah:
         for driver in _DRIVERS:
             if (self._graph / f"{driver}-images").is_dir():
                 return driver
-            done = _Tools(self._place, driver, lock).run(["info"])
+            done = BuildahRun(self._place, driver, lock).run(["info"])
             if done.status == 0:
                 return driver
             log += done.log
         raise ImageError(f"buildah cannot store images in {self._graph}; it says so below", log)
 
-    def _build(self, tools: _Tools, image: Image, base: str, progress: Progress) -> None:
+    def _build(self, tools: BuildahRun, image: Image, base: str, progress: Progress) -> None:
         with (
             progress.step(f"building image {image.layer}") as step,
             tools.folder() as context,
         ):
-            with _room(self._place):
+            with room(self._place):
                 _unpack(image.context(), context)
             arguments = [
-                *("build", "--isolation", "chroot", "--pull-never", *_ulimits()),
+                *("build", "--isolation", "chroot", "--pull-never", *ulimits()),
                 *("--build-arg", f"BASE={stored_name(base)}"),
                 *("--label", f"playground.image={image.layer}"),
                 *("--tag", stored_name(image.tag), str(context)),
@@ -177,7 +172,7 @@ class Buildah:
         if done.status != 0 or self.find(image.tag) is None:
             raise _failed(image, done, self._place)
 
-    def _base(self, tools: _Tools, progress: Progress) -> str:
+    def _base(self, tools: BuildahRun, progress: Progress) -> str:
         """Return the name of a Debian to build on; get or make it if need be."""
         for tag in (PUBLIC_BASE, LOCAL_BASE):
             if self.find(tag) is not None:
@@ -191,7 +186,7 @@ class Buildah:
         self._make_base(tools, progress)
         return LOCAL_BASE
 
-    def _make_base(self, tools: _Tools, progress: Progress) -> None:
+    def _make_base(self, tools: BuildahRun, progress: Progress) -> None:
         """Make a Debian with mmdebstrap; a Debian mirror is enough."""
         if shutil.which("mmdebstrap") is None:
             raise ImageError(
@@ -205,20 +200,20 @@ class Buildah:
         ):
             with (
                 bootstrap(mmdebstrap_command(""), step.note) as archive,
-                _room(self._place),
+                room(self._place),
                 open(context / "debian.tar", "wb") as file,
             ):
                 for piece in archive:
                     file.write(piece)
             (context / "Dockerfile").write_text(_DEBIAN_DOCKERFILE)
             arguments = ["build", "--isolation", "chroot", "--tag", stored_name(LOCAL_BASE)]
-            done = tools.run([*arguments, *_ulimits(), str(context)], step.note)
+            done = tools.run([*arguments, *ulimits(), str(context)], step.note)
         if done.status != 0 or self.find(LOCAL_BASE) is None:
-            if reason := _known_reason(done.log, self._place):
+            if reason := known_reason(done.log, self._place):
                 raise ImageError(reason, done.log)
             raise ImageError("buildah could not load the Debian base", done.log)
 
-    def _clear(self, tools: _Tools | None = None) -> None:
+    def _clear(self, tools: BuildahRun | None = None) -> None:
         """Remove what an interrupted build left: containers and temporary files."""
         if tools is None:
             shutil.rmtree(self._place / "tmp", ignore_errors=True)
@@ -268,176 +263,13 @@ def _unpack(archive: bytes, folder: Path) -> None:
             path.chmod(member.mode)
 
 
-# -- running it ---------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Done:
-    """How a buildah ended, and all that it printed."""
-
-    status: int
-    log: str
-
-
-@dataclass(frozen=True)
-class _Tools:
-    """buildah with its store: where, stored how, holding which lock."""
-
-    place: Path
-    driver: str
-    lock: int
-
-    @contextlib.contextmanager
-    def folder(self) -> Iterator[Path]:
-        """A directory for as long as the block runs, beside the store."""
-        top = self.place / "tmp"
-        top.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=top) as folder:
-            yield Path(folder)
-
-    def run(
-        self,
-        arguments: Sequence[str],
-        note: Callable[[str], None] = lambda line: None,
-        limit_s: float = _BUILD_TIMEOUT_S,
-        answer_s: float | None = None,
-    ) -> _Done:
-        """Run one command of buildah to its end.
-
-        At the limit, and after an interrupt, it and all that it started is
-        killed and awaited.  ``answer_s`` is how long it may wait for a registry
-        to say anything at all.
-
-        """
-        # A fresh run root each time: it counts mounts, which a killed buildah
-        # takes with it while the count would stay.
-        with self.folder() as run_root:
-            command = [
-                *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"),
-                *("buildah", "--root", str(self.place / "storage"), "--runroot", str(run_root)),
-                *("--storage-driver", self.driver, *arguments),
-            ]
-            # In a session of its own: Ctrl-C is for us, and we end it.
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                env=_environment(run_root),
-                pass_fds=(self.lock,),
-                start_new_session=True,
-            )
-            try:
-                log = _follow(process, note, limit_s, answer_s)
-            except BaseException:
-                _kill(process)
-                raise
-            status = process.wait()
-            return _Done(status, log)
-
-
-def _follow(
-    process: subprocess.Popen[bytes],
-    note: Callable[[str], None],
-    limit_s: float,
-    answer_s: float | None,
-) -> str:
-    """Read what a process prints until it closes its output; return it all.
-
-    Kills it at the limit, and says so in what is returned.
-
-    """
-    assert process.stdout is not None
-    output = process.stdout.fileno()
-    log = ""
-    begin = time.monotonic()
-    while True:
-        # containers/image says one of these when a registry has answered.
-        waiting = answer_s is not None and not re.search("Copying|signatures", log)
-        limit = answer_s if waiting and answer_s is not None else limit_s
-        left = begin + limit - time.monotonic()
-        if left <= 0 or not select.select([output], [], [], left)[0]:
-            _kill(process)
-            return log + f"\nError: it was not done after {limit:g} s and was stopped\n"
-        if not (piece := os.read(output, 65536)):
-            process.stdout.close()
-            return log
-        log += piece.decode(errors="replace")
-        if line := log.rstrip().rpartition("\n")[2].strip():
-            note(line)
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """Kill buildah with all that it runs: it is the first process of a pid namespace."""
-    # unshare(1) passes its own death on (--kill-child), but no other signal.
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert process.stdout is not None
-    # The pipe is closed by the last process of the build, which makes sure
-    # that none is left.
-    with process.stdout as output:
-        deadline = time.monotonic() + 10
-        while select.select([output], [], [], max(0.0, deadline - time.monotonic()))[0]:
-            if not os.read(output.fileno(), 65536):
-                break
-
-
-def _environment(temporary: Path) -> dict[str, str]:
-    """Ours, without what would lead buildah to another store or another isolation."""
-    other = ("STORAGE_", "BUILDAH_", "CONTAINERS_STORAGE_")
-    kept = {name: text for name, text in os.environ.items() if not name.startswith(other)}
-    # Layers pass through here while they are stored: beside the store there is room.
-    return kept | {"LC_ALL": "C.UTF-8", "TMPDIR": str(temporary)}
-
-
-def _failed(image: Image, done: _Done, place: Path) -> Exception:
-    if reason := _known_reason(done.log, place):
+def _failed(image: Image, done: Done, place: Path) -> Exception:
+    if reason := known_reason(done.log, place):
         return ImageError(reason, done.log)
     errors = re.findall(r"^(?:Error|error): (.+)$", done.log, re.M)
     # 'building at STEP "RUN the whole of a long command": what went wrong'
     reason = errors[-1].rpartition('": ')[2] if errors else f"buildah ended with {done.status}"
     return build_failed(image, reason, done.log)
-
-
-def _known_reason(log: str, place: Path) -> str | None:
-    """Say what a build lacked where that is not the Dockerfile's affair; else None."""
-    end = log[-4000:].lower()
-    if "no space left on device" in end:
-        return _no_space(place)
-    if 'could not find "netavark"' in end:
-        return (
-            "buildah builds nothing without netavark, which its package only recommends: run "
-            "`apt-get install netavark`, or scripts/setup --engine namespaces, and try again"
-        )
-    return None
-
-
-def _ulimits() -> Iterator[str]:
-    """Options that leave a build the limits that this process has.
-
-    Without them buildah (1.39, not 1.28) raises both to 1,048,576, as root does who has
-    CAP_SYS_RESOURCE; the root of a container mostly lacks it, and a build would
-    end with "setting RLIMIT_NOFILE: operation not permitted".
-
-    """
-    for name, limit in (("nofile", resource.RLIMIT_NOFILE), ("nproc", resource.RLIMIT_NPROC)):
-        hard = resource.getrlimit(limit)[1]
-        # docker/go-units, ulimit.go: -1 is no limit.
-        number = -1 if hard == resource.RLIM_INFINITY else hard
-        yield from ("--ulimit", f"{name}={number}:{number}")
-
-
-def _no_space(place: Path) -> str:
-    return f"no space is left for images in {place}; `df -h {place}` shows what there is"
-
-
-@contextlib.contextmanager
-def _room(place: Path) -> Iterator[None]:
-    """Turn a full disk into a sentence."""
-    try:
-        yield
-    except OSError as error:
-        raise ImageError(f"{_no_space(place)} ({error})") from error
 
 
 def _read_list(path: Path) -> list[dict[str, Any]]:

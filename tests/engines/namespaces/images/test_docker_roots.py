@@ -14,8 +14,8 @@ import pytest
 from playground.display.progress import Silent
 from playground.engines.docker.engine import DockerEngine
 from playground.engines.images import image_for
-from playground.engines.namespaces import docker_roots
-from playground.engines.namespaces.docker_roots import DockerRoots
+from playground.engines.namespaces.images import docker_roots
+from playground.engines.namespaces.images.docker_roots import DockerRoots
 from playground.errors import ImageError
 
 SMALL = "playground/small-root:test"

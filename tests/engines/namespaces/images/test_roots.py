@@ -13,8 +13,8 @@ import pytest
 
 from playground.display.progress import Progress, Silent
 from playground.engines.images import Image, make_image
-from playground.engines.namespaces.rootfs import RootFilesystem
-from playground.engines.namespaces.roots import ImageRoots
+from playground.engines.namespaces.images.rootfs import RootFilesystem
+from playground.engines.namespaces.images.roots import ImageRoots
 from playground.errors import ImageError
 
 NOWHERE = "unix:///nowhere/docker.sock"
@@ -215,10 +215,11 @@ def test_a_remembered_image_needs_neither_docker_nor_buildah(
     roots.find(image.tag)
     program = (
         "import sys; from pathlib import Path;"
-        "from playground.engines.namespaces.roots import ImageRoots;"
+        "from playground.engines.namespaces.images.roots import ImageRoots;"
         "print(ImageRoots(Path(sys.argv[1])).find(sys.argv[2]).cwd);"
         "print([name for name in sys.modules if name in"
-        " ('docker', 'playground.engines.docker.engine', 'playground.engines.namespaces.buildah')])"
+        " ('docker', 'playground.engines.docker.engine',"
+        " 'playground.engines.namespaces.images.buildah')])"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, tmp_path / "store", image.tag],

@@ -21,12 +21,12 @@ from urllib.parse import quote, unquote
 
 from playground.display.progress import Progress
 from playground.engines.images import Image
-from playground.engines.namespaces.rootfs import RootFilesystem
+from playground.engines.namespaces.images.rootfs import RootFilesystem
 from playground.errors import ImageError
 
 if TYPE_CHECKING:
-    from playground.engines.namespaces.buildah import Buildah
-    from playground.engines.namespaces.docker_roots import DockerRoots
+    from playground.engines.namespaces.images.buildah import Buildah
+    from playground.engines.namespaces.images.docker_roots import DockerRoots
 
 # All that is ever written on the machine, and only for hosts with services.
 STORE = Path("/var/lib/playground")
@@ -118,12 +118,12 @@ class ImageRoots:
     # Imported here: a lab whose images are remembered needs neither.
 
     def _buildah(self) -> Buildah:
-        from playground.engines.namespaces.buildah import Buildah
+        from playground.engines.namespaces.images.buildah import Buildah
 
         return Buildah(self._store / "buildah")
 
     def _docker(self) -> DockerRoots:
-        from playground.engines.namespaces.docker_roots import DockerRoots
+        from playground.engines.namespaces.images.docker_roots import DockerRoots
 
         return DockerRoots(self._store / "exported")
 

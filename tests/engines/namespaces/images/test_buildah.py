@@ -21,9 +21,9 @@ import pytest
 
 from playground.display.progress import Silent
 from playground.engines.images import LOCAL_BASE, Image, helper_image, make_image
-from playground.engines.namespaces import buildah
-from playground.engines.namespaces.buildah import Buildah, stored_name
-from playground.engines.namespaces.roots import ImageRoots
+from playground.engines.namespaces.images import buildah, buildah_runs
+from playground.engines.namespaces.images.buildah import Buildah, stored_name
+from playground.engines.namespaces.images.roots import ImageRoots
 from playground.errors import ImageError
 
 NOWHERE = "unix:///nowhere/docker.sock"
@@ -274,7 +274,7 @@ def test_a_build_at_its_limit_is_ended(
 ) -> None:
     roots = ImageRoots(place)
     roots.ensure([image("quick", "RUN mkdir /quick")], Silent())
-    monkeypatch.setattr(buildah._Tools.run, "__defaults__", (lambda line: None, 1.0, None))
+    monkeypatch.setattr(buildah_runs.BuildahRun.run, "__defaults__", (lambda line: None, 1.0, None))
     with pytest.raises(ImageError, match="not done after 1 s"):
         roots.ensure([image("slow", "RUN sleep 732")], Silent())
     assert processes("sleep 732") == []
@@ -289,7 +289,7 @@ import os, signal, sys
 from pathlib import Path
 from playground.engines.images import make_image
 from playground.display.progress import Silent
-from playground.engines.namespaces.roots import ImageRoots
+from playground.engines.namespaces.images.roots import ImageRoots
 
 class Step:
     def note(self, text):
@@ -324,7 +324,7 @@ ImageRoots(Path(sys.argv[1])).ensure([make_image(Path(sys.argv[2]))], Kill())
     ids=["full", "failed", "killed", "no netavark"],
 )
 def test_what_buildah_says_becomes_a_sentence(image, log: str, sentence: str) -> None:  # type: ignore[no-untyped-def]
-    done = buildah._Done(137, log)
+    done = buildah_runs.Done(137, log)
     assert sentence in str(buildah._failed(image("bad"), done, Path("/store")))
 
 

@@ -1,0 +1,186 @@
+"""Running buildah: a command with its store, its limits of time, and why one failed.
+
+Every buildah runs in a mount namespace and a pid namespace of its own: when it
+is killed, its mounts and the processes of the build are gone too.
+
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import resource
+import select
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from playground.errors import ImageError
+
+# apt may be silent for as long as a mirror is slow.
+BUILD_TIMEOUT_S = 1800.0
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a buildah ended, and all that it printed."""
+
+    status: int
+    log: str
+
+
+@dataclass(frozen=True)
+class BuildahRun:
+    """buildah with its store: where, stored how, holding which lock."""
+
+    place: Path
+    driver: str
+    lock: int
+
+    @contextlib.contextmanager
+    def folder(self) -> Iterator[Path]:
+        """A directory for as long as the block runs, beside the store."""
+        top = self.place / "tmp"
+        top.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=top) as folder:
+            yield Path(folder)
+
+    def run(
+        self,
+        arguments: Sequence[str],
+        note: Callable[[str], None] = lambda line: None,
+        limit_s: float = BUILD_TIMEOUT_S,
+        answer_s: float | None = None,
+    ) -> Done:
+        """Run one command of buildah to its end.
+
+        At the limit, and after an interrupt, it and all that it started is
+        killed and awaited.  ``answer_s`` is how long it may wait for a registry
+        to say anything at all.
+
+        """
+        # A fresh run root each time: it counts mounts, which a killed buildah
+        # takes with it while the count would stay.
+        with self.folder() as run_root:
+            command = [
+                *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"),
+                *("buildah", "--root", str(self.place / "storage"), "--runroot", str(run_root)),
+                *("--storage-driver", self.driver, *arguments),
+            ]
+            # In a session of its own: Ctrl-C is for us, and we end it.
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env=_environment(run_root),
+                pass_fds=(self.lock,),
+                start_new_session=True,
+            )
+            try:
+                log = _follow(process, note, limit_s, answer_s)
+            except BaseException:
+                _kill(process)
+                raise
+            status = process.wait()
+            return Done(status, log)
+
+
+def _follow(
+    process: subprocess.Popen[bytes],
+    note: Callable[[str], None],
+    limit_s: float,
+    answer_s: float | None,
+) -> str:
+    """Read what a process prints until it closes its output; return it all.
+
+    Kills it at the limit, and says so in what is returned.
+
+    """
+    assert process.stdout is not None
+    output = process.stdout.fileno()
+    log = ""
+    begin = time.monotonic()
+    while True:
+        # containers/image says one of these when a registry has answered.
+        waiting = answer_s is not None and not re.search("Copying|signatures", log)
+        limit = answer_s if waiting and answer_s is not None else limit_s
+        left = begin + limit - time.monotonic()
+        if left <= 0 or not select.select([output], [], [], left)[0]:
+            _kill(process)
+            return log + f"\nError: it was not done after {limit:g} s and was stopped\n"
+        if not (piece := os.read(output, 65536)):
+            process.stdout.close()
+            return log
+        log += piece.decode(errors="replace")
+        if line := log.rstrip().rpartition("\n")[2].strip():
+            note(line)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill buildah with all that it runs: it is the first process of a pid namespace."""
+    # unshare(1) passes its own death on (--kill-child), but no other signal.
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert process.stdout is not None
+    # The pipe is closed by the last process of the build, which makes sure
+    # that none is left.
+    with process.stdout as output:
+        deadline = time.monotonic() + 10
+        while select.select([output], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            if not os.read(output.fileno(), 65536):
+                break
+
+
+def _environment(temporary: Path) -> dict[str, str]:
+    """Ours, without what would lead buildah to another store or another isolation."""
+    other = ("STORAGE_", "BUILDAH_", "CONTAINERS_STORAGE_")
+    kept = {name: text for name, text in os.environ.items() if not name.startswith(other)}
+    # Layers pass through here while they are stored: beside the store there is room.
+    return kept | {"LC_ALL": "C.UTF-8", "TMPDIR": str(temporary)}
+
+
+def known_reason(log: str, place: Path) -> str | None:
+    """Say what a build lacked where that is not the Dockerfile's affair; else None."""
+    end = log[-4000:].lower()
+    if "no space left on device" in end:
+        return _no_space(place)
+    if 'could not find "netavark"' in end:
+        return (
+            "buildah builds nothing without netavark, which its package only recommends: run "
+            "`apt-get install netavark`, or scripts/setup --engine namespaces, and try again"
+        )
+    return None
+
+
+def ulimits() -> Iterator[str]:
+    """Options that leave a build the limits that this process has.
+
+    Without them buildah (1.39, not 1.28) raises both to 1,048,576, as root does who has
+    CAP_SYS_RESOURCE; the root of a container mostly lacks it, and a build would
+    end with "setting RLIMIT_NOFILE: operation not permitted".
+
+    """
+    for name, limit in (("nofile", resource.RLIMIT_NOFILE), ("nproc", resource.RLIMIT_NPROC)):
+        hard = resource.getrlimit(limit)[1]
+        # docker/go-units, ulimit.go: -1 is no limit.
+        number = -1 if hard == resource.RLIM_INFINITY else hard
+        yield from ("--ulimit", f"{name}={number}:{number}")
+
+
+def _no_space(place: Path) -> str:
+    return f"no space is left for images in {place}; `df -h {place}` shows what there is"
+
+
+@contextlib.contextmanager
+def room(place: Path) -> Iterator[None]:
+    """Turn a full disk into a sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise ImageError(f"{_no_space(place)} ({error})") from error
