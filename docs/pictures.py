@@ -16,6 +16,7 @@ PICTURES = {
     "ospf-rings": examples.ospf_rings,
     "autonomous-systems": examples.autonomous_systems,
     "office-vlans": examples.office_vlans,
+    "small-office": examples.small_office,
 }
 
 

@@ -1,4 +1,4 @@
-"""The examples of README and docs run as they stand there, and print what they say.
+"""The examples of README run as they stand there, and print what they say.
 
 `scripts/fresh` runs these on a bare Debian, after the commands that README names.
 A block of Python is a program; a comment behind or below a ``print`` is what it
@@ -23,9 +23,8 @@ import pytest
 from playground.engines.seam import Engine
 
 TOP = Path(__file__).resolve().parents[1]
-# Those of docs/how-to run in tests/test_how_to.py, all in one process.
-DOCS = (page for page in sorted(TOP.glob("docs/**/*.md")) if page.parent.name != "how-to")
-PAGES = (TOP / "README.md", *DOCS, TOP / "notebooks" / "README.md")
+# Those of docs/ run in tests/test_how_to.py, all in one process.
+PAGES = (TOP / "README.md", TOP / "notebooks" / "README.md")
 
 # Blocks that go on inside the last `with` block of another.
 TOGETHER = {

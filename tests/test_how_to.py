@@ -1,4 +1,4 @@
-"""The how-to pages: each block of Python runs as it stands there, on bare namespaces.
+"""The pages of docs/: each block of Python runs as it stands there, on bare namespaces.
 
 The blocks of a page are one program, in their order.  A comment behind or below a ``print``
 is what it prints, where ``...`` stands for anything.  A block whose first line is a comment
@@ -17,38 +17,42 @@ from pathlib import Path
 
 import pytest
 
-from playground.display import how_to
-from playground.display.how_to import Page
 from playground.engines.namespaces.engine import NamespacesEngine
 from tests.test_documents import holds, promised
 
-PAGES = how_to.all_pages()
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+# Whatever stands in docs/, by its name without the ending: how-to/vlans, tutorial.
+PAGES = {
+    str(path.relative_to(DOCS).with_suffix("")): path.read_text()
+    for path in sorted(DOCS.glob("**/*.md"))
+    if "```python" in path.read_text()
+}
 
 
-def blocks(page: Page) -> list[str]:
+def blocks(text: str) -> list[str]:
     """Return the blocks of Python of a page."""
-    return re.findall(r"^```python\n(.*?)^```$", page.text, re.M | re.S)
+    return re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S)
 
 
-def run(page: Page, place: Path) -> str:
+def run(text: str, place: Path) -> str:
     """Run a page's blocks in this process, in a folder of their own; return what they print."""
     # As a module of its own: what h1.call(...) sends is looked up in it.
     names: dict[str, object] = {"__name__": "__how_to__"}
     out = io.StringIO()
     with contextlib.chdir(place), contextlib.redirect_stdout(out):
-        for number, block in enumerate(blocks(page), 1):
+        for number, block in enumerate(blocks(text), 1):
             if file := re.match(r"# ([\w.-]+\.\w+)\n", block):
                 Path(file[1]).write_text(block)
                 continue
-            source = place / f"{page.name}-{number}.py"
+            source = place / f"block-{number}.py"
             source.write_text(block)  # for a traceback, and for what looks for a function's source
             exec(compile(block, str(source), "exec"), names)
     return out.getvalue()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES)
 def test_a_page_does_what_it_says(
-    page: Page,
+    page: str,
     tmp_path: Path,
     namespaces_engine: NamespacesEngine,
     monkeypatch: pytest.MonkeyPatch,
@@ -56,10 +60,10 @@ def test_a_page_does_what_it_says(
     monkeypatch.syspath_prepend(tmp_path)
     before = set(sys.modules)
     try:
-        shown = run(page, tmp_path)
+        shown = run(PAGES[page], tmp_path)
     finally:
         for name in set(sys.modules) - before:
             if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
                 del sys.modules[name]
-    for wanted in promised("\n".join(blocks(page))):
+    for wanted in promised("\n".join(blocks(PAGES[page]))):
         assert holds(shown, wanted), f"{wanted!r} is not in:\n{shown}"
