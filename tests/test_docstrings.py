@@ -101,7 +101,7 @@ LIVE = {
     "operations.links.switch.SwitchOperations.change",
     "operations.nodes.node.NodeOperations.as_shell",
     "operations.nodes.node.NodeOperations.interfaces",
-    "operations.nodes.node.NodeOperations.traceroute",
+    "operations.nodes.ping.traceroute",
     "operations.pictures.picture.Picture",
 }
 # On a running lab, too, but what these print differs from run to run.
@@ -115,11 +115,11 @@ VARIES = {
     "operations.links.link.LinkOperations.statistics",
     "operations.links.switch.SwitchOperations.table",
     "operations.nodes.firewall.RunningFirewall.rules",
-    "operations.nodes.node.NodeOperations.connections",
-    "operations.nodes.node.NodeOperations.ping",
-    "operations.nodes.node.NodeOperations.policy_rules",
-    "operations.nodes.node.NodeOperations.processes",
-    "operations.nodes.node.NodeOperations.routes",
+    "operations.nodes.connections.connections",
+    "operations.nodes.ping.ping",
+    "operations.nodes.routes.policy_rules",
+    "operations.nodes.processes.processes",
+    "operations.nodes.routes.routes",
 }
 
 _DOCKER = "it needs a container of Docker that somebody else has started"
@@ -167,7 +167,7 @@ NOT_RUN = {
     "operations.links.switch.SwitchOperations.ports": "it needs a loop of switches",
     "operations.nodes.firewall.RuleRow.as_shell": _HTTP,
     "operations.nodes.firewall.RunningFirewall.watch": _HTTP,
-    "operations.nodes.node.NodeOperations.forget": _HTTP,
+    "operations.nodes.connections.forget": _HTTP,
     "planning.route_rows.PolicyRule.as_shell": "it needs a router with a rule of its own, running",
     "planning.route_rows.Route.as_shell": "it needs OSPF, running",
     "planning.routing.frr.ospf_settings": _PART,

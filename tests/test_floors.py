@@ -34,10 +34,7 @@ MOST_ENTRIES = 12
 MOST_LINES = 300
 
 # Classes that are still longer, and their lines: ceilings that may only sink.
-LONG_CLASSES = {
-    "operations.captures.capture.Capture": 302,
-    "operations.nodes.node.NodeOperations": 698,
-}
+LONG_CLASSES: dict[str, int] = {}
 
 
 def floors() -> list[str]:

@@ -9,9 +9,7 @@ line a row, and in a notebook as a table.  What is more than a table, such as a
 from __future__ import annotations
 
 import dataclasses
-import html
 import re
-import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
@@ -127,6 +125,9 @@ def room_of(stream: TextIO | None) -> int | None:
     """Return how many characters a line of a terminal has, None for what is none."""
     if stream is None or not stream.isatty():
         return None
+    # It brings three compressors.
+    import shutil
+
     return shutil.get_terminal_size().columns
 
 
@@ -214,7 +215,7 @@ def html_table(
     """
     caption = visible(caption)
     if not rows:
-        return f"<p>{html.escape(': '.join(filter(None, (caption, nothing))))}</p>"
+        return f"<p>{_escaped(': '.join(filter(None, (caption, nothing))))}</p>"
     shown, left_out = _shown(rows)
     head = list(rows[0])
     # A notebook aligns all cells to the right, unless told otherwise.
@@ -226,7 +227,7 @@ def html_table(
             f'<tr><td colspan="{len(head)}" style="text-align:center">'
             f"… {left_out} more rows …</td></tr>",
         )
-    above = f'<p style="margin:0">{html.escape(caption)}</p>' if caption else ""
+    above = f'<p style="margin:0">{_escaped(caption)}</p>' if caption else ""
     # A notebook cuts off what is wider than the page, unless it can be scrolled.
     return (
         f'{above}<div style="overflow-x:auto">'
@@ -279,9 +280,16 @@ def _narrow(head: str) -> str:
     return re.sub("_(?=[a-z]{4})", "_<wbr>", head)
 
 
+def _escaped(text: str) -> str:
+    # It brings all names of characters, and tables in a terminal need none.
+    import html
+
+    return html.escape(text)
+
+
 def _html(text: str) -> str:
     """Return text as HTML; what has several lines keeps them, and its spaces."""
-    escaped = html.escape(text)
+    escaped = _escaped(text)
     if "\n" not in text:
         return escaped
     # As wide as its lines, and scrolled where that is too wide or too high.

@@ -20,8 +20,8 @@ from playground.errors import AgentError, NotReady
 from playground.lab.provision import Check, NodeProvision
 from playground.model.services import DHCP, DHCPRelay, File
 from playground.model.switches import PLAIN
+from playground.operations.connection.handles import Agent
 from playground.operations.connection.threads import each
-from playground.operations.nodes.node import Agent
 from playground.planning.difference import Changes, NodeChange, SwitchChange, WireChange, reopened
 from playground.planning.nft import loadable
 from playground.planning.plan import Plan

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from playground.errors import NotReady
-from playground.operations.nodes.node import Agent
+from playground.operations.connection.handles import Agent
 from playground.planning.broadcast_domains import find_domains
 from playground.planning.plan import Plan
 from playground.planning.plan_parts import WirePlan

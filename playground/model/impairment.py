@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -291,6 +290,9 @@ def delay_table(distribution: str) -> tuple[int, ...]:
 
     """
     if distribution == "normal":
+        # It brings decimal, fractions and random, which few scripts need.
+        import statistics
+
         normal = statistics.NormalDist()
         values = (normal.inv_cdf((i + 0.5) / TABLE_LENGTH) for i in range(TABLE_LENGTH))
     else:

@@ -20,7 +20,7 @@ from playground.model.arguments import (
     is_whole,
     shown,
 )
-from playground.operations.nodes import files
+from playground.operations.nodes import archives
 
 
 class Unshowable:
@@ -103,5 +103,5 @@ def test_a_time_that_no_file_can_have_is_left_out(tmp_path, mtime):
     member = tarfile.TarInfo("x")
     member.mtime = mtime
     (tmp_path / "x").touch()
-    files._keep_time(tmp_path / "x", member, follow=True)
+    archives._keep_time(tmp_path / "x", member, follow=True)
     assert (tmp_path / "x").stat().st_mtime > 1e9

@@ -186,7 +186,7 @@ class Server:
     @contextmanager
     def client(self, timeout_s: float) -> Iterator[Any]:
         """A docker-py client for its own requests, of the version negotiated."""
-        from playground.operations.nodes.sockets import on_this_machine
+        from playground.operations.connection.host_sockets import on_this_machine
 
         with on_this_machine():
             api = self._new_client(timeout_s, self.negotiated())
@@ -223,7 +223,7 @@ class Server:
         """Open a connection; to a unix socket without docker-py, whose import takes 0.35 s."""
         if path := self.socket_path():
             return unix_stream(path)
-        from playground.operations.nodes.sockets import on_this_machine
+        from playground.operations.connection.host_sockets import on_this_machine
 
         with on_this_machine():
             return dial(self._shared_client())

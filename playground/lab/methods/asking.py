@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from playground.errors import BadArgument
 from playground.lab import convergence, spanning_tree
@@ -10,6 +10,11 @@ from playground.lab.registry import refuse_stranger
 from playground.lab.state import LabObject
 from playground.model.arguments import shown
 from playground.model.parts import NodeBase
+from playground.operations.captures.places import (
+    CaptureOptions,
+    at_ends,
+    is_upon_another,
+)
 from playground.operations.network import Host, Link, Node, Router
 from playground.planning.interface_names import match
 from playground.planning.plan import Plan
@@ -143,18 +148,13 @@ def state(lab: LabObject) -> State:
 
 def capture(
     lab: LabObject,
-    *,
-    filter: str = "",  # noqa: A002 - as tcpdump's users call it
-    snaplen_bytes: int = 1 << 18,
-    limit_packets: int | None = None,
-    limit_bytes: int | None = None,
-    limit_s: float | None = None,
+    **options: Unpack[CaptureOptions],
 ) -> Capture:
     """Return a `Capture` at every interface of every host and router, to be used by ``with``.
 
     Each packet says where it was seen; on its way through the lab one packet is seen
-    many times, and ``packets.ladder()`` puts that together again.  The arguments are
-    those of `NodeOperations.capture`.
+    many times, and ``packets.ladder()`` puts that together again.  The options are
+    those of `Host.capture`: "filter", "snaplen_bytes" and the limits.
 
     >>> with lab.capture(filter="icmp or arp") as packets:
     ...     h1.ping(www)
@@ -162,8 +162,6 @@ def capture(
 
     """
     state = lab._state
-    from playground.operations.captures.capture import at_ends, is_upon_another
-
     plan = state.running_plan()
     ends = [
         {"node": node.name, "interface": interface.name, "pid": state.pids[node.name]}
@@ -172,16 +170,7 @@ def capture(
         for interface in node.interfaces
         if not is_upon_another(interface)
     ]
-    return at_ends(
-        state.agent(),
-        lab,
-        ends,
-        filter=filter,
-        snaplen_bytes=snaplen_bytes,
-        limit_packets=limit_packets,
-        limit_bytes=limit_bytes,
-        limit_s=limit_s,
-    )
+    return at_ends(state.agent(), lab, ends, **options)
 
 
 def wait_converged(lab: LabObject, timeout_s: float = 60) -> float:

@@ -34,11 +34,10 @@ from playground.model.arguments import LONGEST_S, is_number, is_whole, shown
 from playground.operations.captures.frames import CapturePoint, Directory, Frame
 from playground.operations.captures.packets import Packets, in_time
 from playground.operations.connection.commands import kill
-from playground.operations.connection.handles import Agent, LabHandle, Process
+from playground.operations.connection.handles import Agent, Process
 
 if TYPE_CHECKING:
     from playground.operations.captures.dissect import CapturedPacket
-    from playground.planning.plan_parts import InterfacePlan
 
 # As long as nobody says otherwise: no forgotten capture is to fill the memory.
 USUAL_LIMIT_BYTES = 256 << 20
@@ -90,18 +89,7 @@ class Capture(Packets):
         limit_bytes: int | None = None,
         limit_s: float | None = None,
     ) -> None:
-        if not isinstance(filter, str) or "\0" in filter:
-            raise BadArgument(f'filter={filter!r} is no text such as "tcp port 80"')
-        _check_count("snaplen_bytes", snaplen_bytes)
-        if snaplen_bytes > USUAL_SNAPLEN_BYTES:
-            raise BadArgument(
-                f"snaplen_bytes={snaplen_bytes!r}: no packet has more than {USUAL_SNAPLEN_BYTES}"
-            )
-        for name, value in (("limit_packets", limit_packets), ("limit_bytes", limit_bytes)):
-            if value is not None:
-                _check_count(name, value)
-        if limit_s is not None and not (is_number(limit_s, 0, LONGEST_S) and limit_s):
-            raise BadArgument(f"limit_s={shown(limit_s)} has to be a number of seconds above 0")
+        _check_options(filter, snaplen_bytes, limit_packets, limit_bytes, limit_s)
         super().__init__([place for place, _ in places], directory=directory())
         self._look_up = directory
         self.filter = filter
@@ -370,29 +358,25 @@ class Capture(Packets):
         process.signal(signal.SIGTERM)
 
 
-def is_upon_another(interface: InterfacePlan) -> bool:
-    """Whether its frames leave by another interface, where they are seen with their tag.
-
-    Those of a loopback interface leave by none.
-
-    """
-    return interface.parent is not None or interface.is_loopback
-
-
-def at_ends(
-    agent: Agent, lab: LabHandle, ends: Sequence[Mapping[str, Any]], **options: Any
-) -> Capture:
-    """Return a capture at interfaces, each {"node", "interface", "pid"}."""
-    segments = {
-        (node.name, interface.name): interface.segment
-        for node in lab.running_plan().nodes
-        for interface in node.interfaces
-    }
-    places = []
-    for end in ends:
-        name = (end["node"], end["interface"])
-        places.append((CapturePoint(*name, segments.get(name, "")), end))
-    return Capture(agent, places, lambda: Directory.of(lab.running_plan()), **options)
+def _check_options(
+    filter: str,  # noqa: A002 - as tcpdump's users call it
+    snaplen_bytes: int,
+    limit_packets: int | None,
+    limit_bytes: int | None,
+    limit_s: float | None,
+) -> None:
+    if not isinstance(filter, str) or "\0" in filter:
+        raise BadArgument(f'filter={filter!r} is no text such as "tcp port 80"')
+    _check_count("snaplen_bytes", snaplen_bytes)
+    if snaplen_bytes > USUAL_SNAPLEN_BYTES:
+        raise BadArgument(
+            f"snaplen_bytes={snaplen_bytes!r}: no packet has more than {USUAL_SNAPLEN_BYTES}"
+        )
+    for name, value in (("limit_packets", limit_packets), ("limit_bytes", limit_bytes)):
+        if value is not None:
+            _check_count(name, value)
+    if limit_s is not None and not (is_number(limit_s, 0, LONGEST_S) and limit_s):
+        raise BadArgument(f"limit_s={shown(limit_s)} has to be a number of seconds above 0")
 
 
 def _check_count(name: str, value: int) -> None:

@@ -177,7 +177,7 @@ class LinkSamples(Samples[LinkSample]):
 
 
 class TcpSamples(Samples[TcpSample]):
-    """TCP connections of a host; see `NodeOperations.watch_tcp`."""
+    """TCP connections of a host; see `Host.watch_tcp`."""
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Plot the congestion window over time, and the slow-start threshold, dashed.
@@ -231,7 +231,7 @@ def link_samples(
 
 
 def watch_tcp(agent: Agent, pid: int, port: int | None, interval_s: float) -> TcpSamples:
-    """Return the samples of a node's connections; see `NodeOperations.watch_tcp`."""
+    """Return the samples of a node's connections; see `Host.watch_tcp`."""
     if port is not None and (
         isinstance(port, bool) or not isinstance(port, int) or not 1 <= port <= 65535
     ):

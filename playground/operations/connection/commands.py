@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import Self, TypedDict, Unpack
 
 from playground.errors import (
     AgentError,
@@ -32,6 +32,15 @@ from playground.operations.connection.handles import Node, Process
 from playground.operations.connection.results import Result, command_text, failure_sentence
 
 Command = str | Sequence[str]
+
+
+class Surroundings(TypedDict, total=False):
+    """What a command finds around it: variables added, its directory, whose rights it has."""
+
+    env: Mapping[str, str] | None
+    cwd: str | None
+    user: str | None
+
 
 # How long a killed command may take to be gone: the kernel needs milliseconds,
 # a machine with more labs than cores perhaps a second.
@@ -59,14 +68,56 @@ def run(
     cwd: str | None = None,
     user: str | None = None,
     output_limit_mb: float | None = OUTPUT_LIMIT_MB,
-    shown: Command | None = None,
 ) -> Result:
-    """Run a command to its end; see `NodeOperations.run`.
+    r"""Run a command to its end and return its `Result`.
 
-    ``shown`` takes the command's place in the result and in what is raised.
+    Text is a line for ``sh -c``, with pipes and ``$VARIABLES``; a list is
+    executed as it is, without a shell::
+
+        h1.run("ip route | grep default").stdout
+        h1.run(["grep", "two words", "/etc/motd"], check=False).returncode
+
+    The command has the node's own environment with ``env`` added, starts
+    in the node's working directory or in ``cwd``, and runs as root or as
+    ``user``.  ``input`` is what it reads; without it there is nothing to
+    read.  Its two output streams are kept apart.
+
+    Raises `CommandFailed`, which holds the `Result`, when the exit status
+    is not zero, unless ``check=False``; a command that is not there has the
+    status 127.  Raises `CommandTimeout` after ``timeout_s`` seconds
+    (``None``: no limit): the command and all that it started was killed
+    then, and what it had printed is in the error's ``result``; likewise
+    `TooMuchOutput` when it printed more than ``output_limit_mb`` on both
+    streams together, of which the beginning is kept.  Raises
+    `NodeDied` when the node's container has ended.
 
     """
-    shown = command if shown is None else shown
+    return run_shown(
+        node,
+        command,
+        command,
+        check=check,
+        timeout_s=timeout_s,
+        input=input,
+        output_limit_mb=output_limit_mb,
+        env=env,
+        cwd=cwd,
+        user=user,
+    )
+
+
+def run_shown(
+    node: Node,
+    command: Command,
+    shown: Command,
+    *,
+    check: bool,
+    timeout_s: float | None = 30,
+    input: str | bytes | None = None,  # noqa: A002 - as subprocess has it
+    output_limit_mb: float | None = OUTPUT_LIMIT_MB,
+    **surroundings: Unpack[Surroundings],
+) -> Result:
+    """Run a command as `run` does; its result and its errors show it as ``shown``."""
     check_seconds("timeout_s", timeout_s)
     limit_bytes = megabytes("output_limit_mb", output_limit_mb)
     data = _input(input)
@@ -75,12 +126,10 @@ def run(
         process = _spawn(
             node,
             command,
-            env=env,
-            cwd=cwd,
-            user=user,
             stdin=data is not None,
             limit_s=timeout_s,
             shown=shown,
+            **surroundings,
         )
     except _NoSuchCommand as missing:
         result = Result.from_bytes(shown, missing.returncode, b"", str(missing).encode())
@@ -229,15 +278,13 @@ def start_process(
     node: Node,
     command: Command,
     *,
-    env: Mapping[str, str] | None = None,
-    cwd: str | None = None,
-    user: str | None = None,
     stdin: bool = False,
     tty: tuple[int, int] | None = None,
+    **surroundings: Unpack[Surroundings],
 ) -> Process:
     """Start a command, or raise `CommandFailed` when there is no such command."""
     try:
-        return _spawn(node, command, env=env, cwd=cwd, user=user, stdin=stdin, tty=tty)
+        return _spawn(node, command, stdin=stdin, tty=tty, **surroundings)
     except _NoSuchCommand as missing:
         result = Result.from_bytes(command, missing.returncode, b"", str(missing).encode())
         raise CommandFailed(failure(node, result), result) from None
@@ -703,7 +750,20 @@ def start(
     cwd: str | None = None,
     user: str | None = None,
 ) -> Job:
-    """Start a command and return its `Job`; see `NodeOperations.start`."""
+    """Start a command that goes on, and return its `Job`.
+
+    The command runs when this returns.  ``job.stdout`` and ``job.stderr``
+    give lines as they come::
+
+        with www.start("tail -f /var/log/nginx/access.log") as log:
+            h1.run("curl -s http://www.example.com/")
+            print(log.stdout.readline())
+
+    The end of the ``with`` block ends the command; without a block,
+    ``job.stop()`` or the end of the lab does.  Raises `CommandFailed` when
+    a command given as a list is not there.
+
+    """
     process = start_process(node, command, env=env, cwd=cwd, user=user, stdin=True)
     job = Job(node, command, process)
     node.running().jobs.append(job)

@@ -265,9 +265,7 @@ class _Gathering:
             pass
         known = tuple(addresses(self.node, target))
         try:
-            text = files.read(self.node, "/etc/hosts", timeout_s=10, limit_mb=1).decode(
-                "utf-8", "replace"
-            )
+            text = files.read(self.node, "/etc/hosts", timeout_s=10, limit_mb=1)
             servers = tuple(livehosts.nameservers(self.node))
         except PlaygroundError:
             text, servers = "", ()

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from playground.display.tables import Table
 from playground.errors import NotRunning, TopologyError
 from playground.model.impairment import NO_IMPAIRMENT, Impairment
 from playground.model.topology import Link
+from playground.operations.captures.places import CaptureOptions, at_ends
 from playground.operations.connection.handles import LiveNode, LiveSwitch, LiveWire
 
 if TYPE_CHECKING:
@@ -205,26 +206,20 @@ class LinkOperations(Link):
     def capture(
         self,
         *,
-        filter: str = "",  # noqa: A002 - as tcpdump's users call it
         at: Any = None,
-        snaplen_bytes: int = 1 << 18,
-        limit_packets: int | None = None,
-        limit_bytes: int | None = None,
-        limit_s: float | None = None,
+        **options: Unpack[CaptureOptions],
     ) -> Capture:
         """Return a `Capture` of what passes the link, in both directions, to be used by ``with``.
 
         Packets are seen at the first of its ends that is a host or router, or ``at`` one of
-        its nodes: as they leave there, and as they come.  The other arguments are those of
-        `NodeOperations.capture`, and so is what is raised.
+        its nodes: as they leave there, and as they come.  The options are those of
+        `Host.capture`, "filter", "snaplen_bytes" and the limits, and so is what is raised.
 
         >>> with link.capture(filter="tcp port 80") as packets:
         ...     h1.run("curl -s http://www.example.com/")
         >>> packets.table()
 
         """
-        from playground.operations.captures.capture import at_ends
-
         live = self._running()
         planned = (live.wire.a, live.wire.b)
         if at is not None:
@@ -234,16 +229,7 @@ class LinkOperations(Link):
             side = next((n for n, end in enumerate(planned) if end.node not in switches), 0)
         end = {"node": planned[side].node, "interface": planned[side].interface}
         end["pid"] = live.ends[side]["pid"]
-        return at_ends(
-            live.agent,
-            live.lab,
-            [end],
-            filter=filter,
-            snaplen_bytes=snaplen_bytes,
-            limit_packets=limit_packets,
-            limit_bytes=limit_bytes,
-            limit_s=limit_s,
-        )
+        return at_ends(live.agent, live.lab, [end], **options)
 
     def watch(self, interval_s: float = 0.1) -> LinkSamples:
         """Sample what passes the link while a block runs: throughput, queues, losses.

@@ -40,15 +40,13 @@ from playground.operations.connection.commands import (
     failure,
     kill,
     megabytes,
-    run,
+    run_shown,
     start_process,
     time_left,
     time_limit,
 )
 from playground.operations.connection.handles import Node, Process
 from playground.operations.connection.results import Result
-from playground.operations.nodes import call_remote
-from playground.operations.nodes.call_source import PLAIN_DATA, Shipment
 
 # Reads the far end's text and a request from standard input, to the byte: the
 # rest of the input is the script's own.
@@ -90,14 +88,28 @@ def python(
     user: str | None = None,
     output_limit_mb: float | None = OUTPUT_LIMIT_MB,
 ) -> Result:
-    """Run a script by the node's python3; see `NodeOperations.python`."""
+    """Run a script by the node's own python3 and return its `Result`.
+
+    ``program`` is the path of a file here, or source text; ``arguments``
+    become its ``sys.argv[1:]``, a node among them its name::
+
+        h1.python("client.py", www, 80)
+        h1.python("import socket; print(socket.gethostname())")
+
+    The file itself stays here: nothing is left on the node, and modules
+    beside it are not found there (`put` them first).  A traceback shows the
+    name and the lines of the file.  The other arguments, and what is
+    raised, are those of `run`; `TransferFailed` when there is no such file.
+
+    """
     name, source = _script(program)
     words = [item.name if isinstance(item, Node) else str(item) for item in arguments]
     request = {"kind": "script", "name": name, "source": source, "arguments": words}
     data = b"" if input is None else as_bytes("input", input)
-    return run(
+    return run_shown(
         node,
         ["python3", "-c", _BOOTSTRAP],
+        ("python3", name, *words),
         check=check,
         timeout_s=timeout_s,
         input=_prelude(request) + data,
@@ -105,7 +117,6 @@ def python(
         cwd=cwd,
         user=user,
         output_limit_mb=output_limit_mb,
-        shown=("python3", name, *words),
     )
 
 
@@ -173,6 +184,8 @@ def _prelude(request: dict[str, Any]) -> bytes:
 
 @functools.cache
 def _far_end_text() -> bytes:
+    from playground.operations.nodes import call_remote
+
     # It asks the module's loader where there is no such file, as in a zip file.
     return "".join(linecache.getlines(call_remote.__file__, vars(call_remote))).encode()
 
@@ -180,14 +193,43 @@ def _far_end_text() -> bytes:
 def call(
     node: Node,
     function: Callable[..., Any],
-    args: tuple[Any, ...],
-    kwargs: Mapping[str, Any],
-    timeout_s: float | None,
-    limit_mb: float | None,
+    /,
+    *args: Any,
+    call_timeout_s: float | None = 60,
+    call_result_limit_mb: float | None = 32,
+    **kwargs: Any,
 ) -> Any:
-    """Call a function on a node; see `NodeOperations.call`."""
-    check_seconds("call_timeout_s", timeout_s)
-    limit_bytes = megabytes("call_result_limit_mb", limit_mb)
+    """Call a function on the node: its value comes back, its exception is raised here.
+
+    ::
+
+        def fetch(host, port=80):
+            with socket.create_connection((host, port)) as connection:
+                connection.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
+                return connection.recv(1000)
+
+        h1.call(fetch, "www", port=80)
+
+    The function crosses as source: any ``def`` or ``lambda`` of a file or
+    of a notebook's cell, ``async`` too, without decorators.  What it uses
+    of its surroundings crosses with it: imported modules are imported
+    there, other functions follow, variables go by value.  Arguments, values
+    and results are plain data: numbers, text, bytes, lists, tuples, sets,
+    dicts, dates, decimals, addresses, paths, exceptions; a node among the
+    arguments arrives as its name.  What the function prints is shown here
+    as it comes.
+
+    An exception of Python's own library is raised here as it was there,
+    with the node's traceback as a note; any other as `CallFailed`.  Raises
+    `BadArgument` for what cannot cross, before anything runs, `CallFailed`
+    for a result that cannot or that takes more than ``call_result_limit_mb`` on
+    its way, and `CommandTimeout` after ``call_timeout_s`` seconds.
+
+    """
+    from playground.operations.nodes.call_source import Shipment
+
+    check_seconds("call_timeout_s", call_timeout_s)
+    limit_bytes = megabytes("call_result_limit_mb", call_result_limit_mb)
     while isinstance(function, functools.partial):
         args, kwargs = (*function.args, *args), {**function.keywords, **kwargs}
         function = function.func
@@ -214,7 +256,7 @@ def call(
         "functions": shipment.functions,
     }
     process = start_process(node, ["python3", "-c", _BOOTSTRAP], stdin=True)
-    deadline = time_limit(timeout_s)
+    deadline = time_limit(call_timeout_s)
     conversation = _Conversation(process, deadline, limit_bytes)
     try:
         process.write(_prelude(request), time_left(deadline))
@@ -223,13 +265,13 @@ def call(
     except BufferError:
         kill(process)
         raise CallFailed(
-            f"{title} on {node.name} sent back more than {limit_mb:g} MB; allow it more with "
-            "call_result_limit_mb=..., or write it to a file there and get() that"
+            f"{title} on {node.name} sent back more than {call_result_limit_mb:g} MB; allow it "
+            "more with call_result_limit_mb=..., or write it to a file there and get() that"
         ) from None
     except TimeoutError:
         kill(process)
         raise CommandTimeout(
-            f"{title} on {node.name} had not returned after {timeout_s:g} s and was killed; "
+            f"{title} on {node.name} had not returned after {call_timeout_s:g} s and was killed; "
             "allow it more with call_timeout_s=...",
             Result.from_bytes(title, -signals.SIGKILL, *conversation.printed),
         ) from None
@@ -334,6 +376,8 @@ def _ended_early(node: Node, title: str, process: Process) -> Exception:
 
 def _delivered(node: Node, title: str, outcome: bytes, deadline: float | None) -> Any:
     """Return the value of an outcome, or raise its exception."""
+    from playground.operations.nodes import call_remote
+
     # The node is not trusted: whatever it sent becomes data or a CallFailed.
     try:
         data = json.loads(outcome)
@@ -364,6 +408,9 @@ def _missing_module(node: Node) -> str:
 
 
 def _failure(node: Node, title: str, data: dict[str, Any]) -> Exception:
+    from playground.operations.nodes import call_remote
+    from playground.operations.nodes.call_source import PLAIN_DATA
+
     if "unsendable" in data:
         return CallFailed(
             f"{title} on {node.name} returned what cannot cross: {data['unsendable']}; {PLAIN_DATA}"

@@ -1,4 +1,4 @@
-"""The program in a node's python3 that serves `NodeOperations.call` and ``python``.
+"""The program in a node's python3 that serves `Host.call` and ``python``.
 
 This file is imported by the library for `encode` and `decode`, and its text is
 sent to the node, where `main` runs: so it uses the standard library only and

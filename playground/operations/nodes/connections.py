@@ -6,13 +6,16 @@ Rows of the kernel's connection tracking (conntrack), read through the agent.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from playground.display.tables import Table
 from playground.errors import BadArgument
 from playground.operations.connection.handles import Node
+
+if TYPE_CHECKING:
+    from playground.operations.captures.samples import TcpSamples
 
 # IANA's protocol numbers, by the names that firewall rules know.
 _PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 47: "gre", 58: "icmp", 132: "sctp", 33: "dccp"}
@@ -57,13 +60,30 @@ class Connection:
 
 
 def connections(node: Node) -> Table[Connection]:
-    """Return the connections of a node as rows; see `NodeOperations.connections`."""
+    """Return the connections that this node keeps in mind, as rows.
+
+    These are what NAT and a firewall's "established" go by (conntrack): the
+    packets of a connection as they came, and those of its answers.  A
+    node keeps none in mind that neither translates nor filters.
+
+    >>> modem.connections()
+    protocol  source        source_port  destination  ...  state
+    tcp       192.168.1.11        40312  10.25.1.1    ...  ESTABLISHED
+
+    """
     live = node.running()
     return Table(read_connection(row) for row in live.agent.call("connections", pid=live.pid))
 
 
-def forget(node: Node, wanted: Iterable[Connection]) -> int:
-    """Make a node forget connections; see `NodeOperations.forget`."""
+def forget(node: Node, *wanted: Connection) -> int:
+    """Forget these rows of `connections`, or all; return how many.
+
+    What a NAT has forgotten does not find back: the next packet from inside
+    begins anew, perhaps with another port, and one from outside is dropped.
+
+    >>> modem.forget(modem.connections()[0])
+
+    """
     live = node.running()
     chosen = list(wanted)
     for item in chosen:
@@ -73,6 +93,26 @@ def forget(node: Node, wanted: Iterable[Connection]) -> int:
             )
     rows = [dict(item.raw) for item in chosen] or None
     return int(live.agent.call("forget", pid=live.pid, connections=rows))
+
+
+def watch_tcp(node: Node, port: int | None = None, *, interval_s: float = 0.05) -> TcpSamples:
+    """Sample this node's TCP connections while a block runs: windows, round trips.
+
+    A row for each connection every ``interval_s`` seconds, of those with ``port`` at
+    either end if one is given, and a plot of their congestion windows::
+
+        with h1.watch_tcp(port=5201) as samples:
+            h1.run("iperf3 -c www -t 3")
+        samples.plot()
+
+    The numbers are those of ``ss -ti``, tcp(7).  Raises `AgentError` on a kernel that
+    does not tell them (CONFIG_INET_TCP_DIAG).
+
+    """
+    from playground.operations.captures import samples
+
+    live = node.running()
+    return samples.watch_tcp(live.agent, live.pid, port, interval_s)
 
 
 def read_connection(row: Mapping[str, Any]) -> Connection:

@@ -167,12 +167,11 @@ def _address(address: str | IPv4Address | IPv6Address) -> IPv4Address | IPv6Addr
 
 
 def _read(node: Node, path: str) -> str:
-    content = files.read(node, path, timeout_s=_LIMIT_S, limit_mb=_LIMIT_MB)
-    return content.decode("utf-8", "replace")
+    return files.read(node, path, timeout_s=_LIMIT_S, limit_mb=_LIMIT_MB)
 
 
 def _write(node: Node, path: str, content: str) -> None:
-    files.write(node, path, content, mode=None, append=False, timeout_s=_LIMIT_S)
+    files.write(node, path, content, timeout_s=_LIMIT_S)
 
 
 def hostname(node: Node) -> str:
@@ -181,7 +180,7 @@ def hostname(node: Node) -> str:
 
 
 def set_hostname(node: Node, name: str) -> None:
-    """Rename a running node; see `NodeOperations.hostname`."""
+    """Rename a running node."""
     if not isinstance(name, str) or not _is_host_name(name):
         raise BadArgument(
             f"{name!r} is no host name: letters, digits and hyphens, at most 63 between dots "

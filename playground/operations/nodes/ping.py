@@ -21,9 +21,28 @@ _METHODS = {"udp": [], "icmp": ["-I"], "tcp": ["-T"]}
 
 
 def ping(
-    node: Node, target: Node | str, *, count: int, interval_s: float, timeout_s: float
+    node: Node,
+    target: Node | str,
+    *,
+    count: int = 3,
+    interval_s: float = 0.2,
+    timeout_s: float = 1,
 ) -> Ping:
-    """Send echo requests; see `NodeOperations.ping`."""
+    """Send echo requests to a node, name or address and return a `Ping`.
+
+    ``count`` packets go out every ``interval_s`` seconds, and each reply
+    is waited for ``timeout_s`` seconds.  The `Ping` is true when a reply
+    came::
+
+        >>> h1.ping(www)
+        Ping(sent=3, received=3, rtt_ms=0.093)
+
+    No reply, and no route, are findings and raise nothing, and so is a machine of the
+    lab that the node knows no name of (behind NAT, in another VLAN): a `Ping` with nothing
+    received, and ``problem`` says why.  A name that nobody in the lab has, and that the node
+    does not know, raises `CommandFailed`.
+
+    """
     _check_whole("count", count)
     check_seconds("interval_s", interval_s, needed=True)
     check_seconds("timeout_s", timeout_s, needed=True)
@@ -52,11 +71,23 @@ def traceroute(
     node: Node,
     target: Node | str,
     *,
-    max_hops: int,
-    timeout_s: float,
-    method: str,
+    max_hops: int = 30,
+    timeout_s: float = 1,
+    method: str = "udp",
 ) -> Traceroute:
-    """Find the machines on the way; see `NodeOperations.traceroute`."""
+    """Find the machines that a packet passes on its way to ``target``.
+
+    ::
+
+        >>> h1.traceroute(www).hops
+        ['192.168.1.1', '203.0.113.2']
+
+    ``method`` is what the probes are: "udp", "icmp" (as Windows does it)
+    or "tcp" to port 80, of which a firewall may let one through and not
+    another.  A silent machine costs ``timeout_s`` seconds, and many cost
+    little more than one.  Raises `CommandFailed` for an unknown name.
+
+    """
     _check_whole("max_hops", max_hops)
     check_seconds("timeout_s", timeout_s, needed=True)
     if not is_choice(method, _METHODS):

@@ -41,7 +41,18 @@ class RunningProcess:
 
 
 def processes(node: Node) -> Table[RunningProcess]:
-    """Read a node's processes; see `NodeOperations.processes`."""
+    """Return what runs on this node, as its kernel says: a row for each process.
+
+    ::
+
+        >>> www.processes()
+        pid  parent  user  state     memory_mb  cpu_s  command
+          1       0  root  sleeping       0.45   0.01  /run/playground/pause
+        ...
+
+    What the agent keeps there to start commands is left out.  Source: proc(5).
+
+    """
     live = node.running()
     return Table(
         RunningProcess(

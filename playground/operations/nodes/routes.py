@@ -32,14 +32,32 @@ TABLES = {253: "default", 254: "main", 255: "local"}
 
 
 def policy_rules(node: Node) -> Table[PolicyRule]:
-    """Read a node's rules of policy routing; see `NodeOperations.policy_rules`."""
+    """Return the kernel's rules of policy routing, without its own three.
+
+    ::
+
+        >>> r1.policy_rules()
+        family  priority  source          destination  interface  mark  table
+             4      1000  192.168.2.0/24                                  100
+
+    """
     live = node.running()
     rows = live.agent.call("policy_rules", pid=live.pid)
     return Table(PolicyRule(**row) for row in rows)
 
 
 def routes(node: Node) -> Table[Route]:
-    """Read a node's routes; see `NodeOperations.routes`."""
+    """Return the routes that the kernel has, of all tables but its own addresses'.
+
+    A row a next hop, so that equal-cost paths are several rows::
+
+        >>> r1.routes()
+        destination  via       interface  metric  protocol  kind     table
+        10.0.1.0/24            eth0               kernel    unicast  main
+        10.0.2.0/24  10.0.3.2  eth1           20  ospf      unicast  main
+        10.0.2.0/24  10.0.6.1  eth2           20  ospf      unicast  main
+
+    """
     live = node.running()
     [rows] = live.agent.call("routes", pids=[live.pid])
     return Table(with_hops([read_route(row) for row in rows]))

@@ -21,10 +21,29 @@ _SEND_LIMIT_S = 60.0
 _BANNER = r"^SSH-2\.0-"
 
 
-def connect(
-    node: Node, to: Node | str | None, *, user: str, password: str | None, timeout_s: float
+def ssh(
+    node: Node,
+    to: Node | str | None = None,
+    *,
+    user: str = "root",
+    password: str | None = None,
+    timeout_s: float = 15,
 ) -> paramiko.SSHClient:
-    """Return a client connected from one node to another; see `NodeOperations.ssh`."""
+    """Return a `paramiko.SSHClient` that travelled from this node to another.
+
+    Its packets leave this node as any program's would, so NAT, firewalls
+    and a ``link.down()`` on the way count.  Without ``to`` it enters this
+    node itself.  The lab's key opens the door, or ``password`` if given;
+    the server's host key is checked.  A server that was not declared
+    is started on the target.  Close the client, or use ``with``::
+
+        with h1.ssh(to=www, user="student") as client:
+            _, stdout, _ = client.exec_command("hostname")
+
+    Raises a `PlaygroundError` when the target cannot be reached within
+    ``timeout_s`` seconds, or does not let the user in.
+
+    """
     # Not at the top: paramiko takes longer to import than all of playground.
     import paramiko
 

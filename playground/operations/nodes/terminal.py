@@ -11,15 +11,23 @@ import threading
 import tty
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from playground.errors import AgentError, PlaygroundError
 from playground.operations.connection.commands import Command, kill, start_process
 from playground.operations.connection.handles import Node, Process
 
+if TYPE_CHECKING:
+    from playground.operations.nodes.terminal_link import TerminalLink
 
-def shell(node: Node, command: Command | None, *, user: str | None) -> int:
-    """Hand the terminal to a command on a node; see `NodeOperations.shell`."""
+
+def shell(node: Node, command: Command | None = None, *, user: str | None = None) -> int:
+    """Open a shell, or another interactive command, in this terminal.
+
+    Returns its exit status when it ends (Ctrl-D, ``exit``).  Raises
+    `PlaygroundError` where there is no terminal, as in a notebook.
+
+    """
     node.running()
     if not _is_terminal():
         raise PlaygroundError(
@@ -40,6 +48,20 @@ def shell(node: Node, command: Command | None, *, user: str | None) -> int:
     except BaseException:
         kill(process)
         raise
+
+
+def terminal(node: Node, *, user: str | None = None) -> TerminalLink:
+    """Return what opens a terminal on this node from a notebook.
+
+    In JupyterLab it is a button, which opens a terminal of JupyterLab's own in
+    which a shell of the node runs, also from another machine's browser; elsewhere it
+    says what to type in a terminal.  Needs ipykernel.  The terminal
+    ends with the shell, or with the lab.
+
+    """
+    from playground.operations.nodes.terminal_link import TerminalLink
+
+    return TerminalLink(node, user)
 
 
 def _is_terminal() -> bool:

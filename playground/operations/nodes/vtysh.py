@@ -8,7 +8,7 @@ import time
 from playground.errors import BadArgument, CommandFailed
 from playground.model.frr_lines import lines_needing
 from playground.model.services import FRR_TERMINALS, ROUTING
-from playground.operations.connection.commands import run
+from playground.operations.connection.commands import run_shown
 from playground.operations.connection.handles import LiveNode, Node
 from playground.operations.connection.results import Result
 
@@ -24,8 +24,20 @@ _BUSY_S = 5.0
 _PAUSE_S = 0.1
 
 
-def vtysh(node: Node, commands: tuple[str, ...]) -> str:
-    """Give commands to vtysh(1) in one session; see `NodeOperations.vtysh`."""
+def vtysh(node: Node, *commands: str) -> str:
+    """Give commands to FRR's terminal, in one session, and return what it says.
+
+    ::
+
+        print(r1.vtysh("show ip ospf neighbor"))
+        r1.vtysh("configure terminal", "interface eth1", "ip ospf cost 100")
+
+    What is changed so lasts as long as the lab; ``ip route`` and what else is zebra's or
+    staticd's too.  Raises `CommandFailed` with the line that FRR refused, and carries out
+    none after it.  Raises `BadArgument` on a node without routing daemons, and, before
+    anything is done, for a line whose daemon does not run on the node.
+
+    """
     if not commands or not all(isinstance(command, str) for command in commands):
         raise BadArgument(
             f'vtysh takes commands of FRR as text, such as "show ip route", not {commands!r}'
@@ -46,7 +58,7 @@ def vtysh(node: Node, commands: tuple[str, ...]) -> str:
     shown = ["vtysh", *(word for line in lines for word in ("-c", line))]
     deadline = time.monotonic() + _BUSY_S
     # Settings that are told a second time are what they were after the first.
-    while _BUSY in (result := run(node, argv, check=False, shown=shown)).stdout:
+    while _BUSY in (result := run_shown(node, argv, shown, check=False)).stdout:
         if time.monotonic() > deadline:
             break
         time.sleep(_PAUSE_S)

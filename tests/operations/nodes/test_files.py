@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from playground.operations.nodes.files import _move, _receive, _Room
+from playground.operations.nodes.archives import Room, move, receive
 
 Entry = tuple[str, dict[str, object]]
 
@@ -40,7 +40,7 @@ def archive(entries: Iterable[Entry]) -> io.BytesIO:
 def received(tmp_path: Path, *entries: Entry) -> tuple[str, Path]:
     root = tmp_path / "place" / "received"
     root.parent.mkdir()
-    return _receive(archive(entries), root, _Room(None)), root  # type: ignore[arg-type]
+    return receive(archive(entries), root, Room(None)), root  # type: ignore[arg-type]
 
 
 DIRECTORY = ("received", {"type": tarfile.DIRTYPE, "mode": 0o750})
@@ -134,12 +134,12 @@ def test_a_file_that_comes_twice_does_not_write_through_the_first(tmp_path: Path
 
 def test_an_archive_that_breaks_off_is_told(tmp_path: Path) -> None:
     whole = archive([("received", {"content": b"x" * 100_000})]).getvalue()
-    problem = _receive(io.BytesIO(whole[:60_000]), tmp_path / "received", _Room(None))  # type: ignore[arg-type]
+    problem = receive(io.BytesIO(whole[:60_000]), tmp_path / "received", Room(None))  # type: ignore[arg-type]
     assert problem.startswith("what came is no whole archive")
 
 
 def test_no_archive_at_all_is_left_to_the_command_to_explain(tmp_path: Path) -> None:
-    assert _receive(io.BytesIO(b""), tmp_path / "received", _Room(None)) == ""  # type: ignore[arg-type]
+    assert receive(io.BytesIO(b""), tmp_path / "received", Room(None)) == ""  # type: ignore[arg-type]
     assert not (tmp_path / "received").exists()
 
 
@@ -170,7 +170,7 @@ def test_no_link_is_made_below_a_link(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="left out.*: a/b"):
         root = tmp_path / "place" / "received"
         entries = [DIRECTORY, ("received/d", {"type": tarfile.DIRTYPE, "mode": 0o755})]
-        problem = _receive(archive([*entries, link("a", "d"), link("a/b", "x")]), root, _Room(None))  # type: ignore[arg-type]
+        problem = receive(archive([*entries, link("a", "d"), link("a/b", "x")]), root, Room(None))  # type: ignore[arg-type]
     assert problem == ""
     assert list((root / "d").iterdir()) == []
 
@@ -183,7 +183,7 @@ def test_a_second_copy_does_not_enter_a_link_of_the_first(tmp_path: Path) -> Non
     victim.mkdir()
     (target / "g").symlink_to(victim)
     with pytest.raises(OSError, match="nothing is written through links"):
-        _move(source, target)
+        move(source, target)
     assert list(victim.iterdir()) == []
 
 
@@ -203,14 +203,14 @@ def test_an_archive_takes_no_more_room_here_than_it_may(tmp_path: Path) -> None:
     packed.seek(0)
     root = tmp_path / "received"
     with pytest.raises(OSError, match="takes more than 1 MB; allow it more with limit_mb="):
-        _receive(packed, root, _Room(1_000_000))  # type: ignore[arg-type]
+        receive(packed, root, Room(1_000_000))  # type: ignore[arg-type]
     root.unlink()
     folder: Entry = ("received", {"type": tarfile.DIRTYPE})
     many: list[Entry] = [(f"received/{number}", {}) for number in range(300)]
     with pytest.raises(OSError, match="takes more than 1 MB"):
-        _receive(archive([folder, *many]), root, _Room(1_000_000))  # type: ignore[arg-type]
+        receive(archive([folder, *many]), root, Room(1_000_000))  # type: ignore[arg-type]
     long = archive([folder, ("received/" + "x" * (2 << 20), {})])
     other = tmp_path / "other"
     other.mkdir()
-    problem = _receive(long, other / "received", _Room(None))  # type: ignore[arg-type]
+    problem = receive(long, other / "received", Room(None))  # type: ignore[arg-type]
     assert "attributes of more than 1 MiB" in problem

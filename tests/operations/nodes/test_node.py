@@ -32,7 +32,8 @@ from playground.errors import (
     UnknownName,
 )
 from playground.operations.connection.client import AgentProcess
-from playground.operations.nodes.node import Job, NodeOperations
+from playground.operations.connection.commands import Job
+from playground.operations.nodes.node import NodeOperations
 from tests.facts import get_page
 from tests.machine import first_process
 
