@@ -260,6 +260,14 @@ socket_line(boot_id, pid, pid_namespace, descriptor) -> text or null
     that was started with such a descriptor needs no request.
     Each packet of the client's is {"id", "pid", "family", "type", "protocol"}, numbers as
     in socket(2); the answer is {"id"} with the socket beside it, or {"id", "error"}.
+    Or it is {"id", "pid", "publish": PUBLISHED} with a socket beside it that is bound on the
+    client's machine, and the answer is {"id"}, or with an "error": a process carries what
+    comes by it to a port of the node's until that has ended, or `unpublish`.
+published() -> [PUBLISHED]
+    Which ports are carried to nodes of this lab: {"key": text, "protocol": "tcp" or "udp",
+    "port": the node's} and whatever else the client said of each.
+unpublish(keys: [text]) -> null
+    Carry no more; whom it connects is cut off.  One that has ended is no error.
 credit(job, bytes) -> null
     The client has consumed so many bytes of a job's output.  With 4 MiB not yet
     consumed the agent reads no more from that job, until it ends.

@@ -33,6 +33,7 @@ from playground.agent.nodes.files import files, read_file
 from playground.agent.nodes.hostnames import hostname
 from playground.agent.nodes.processes import processes
 from playground.agent.nodes.sysctls import sysctls
+from playground.agent.ports.register import published, unpublish
 from playground.agent.watching.captures import capture
 from playground.agent.watching.echoes import echo_all
 from playground.agent.watching.probes import probe
@@ -106,6 +107,8 @@ WORK: dict[str, Callable[..., Any]] = {
     "probe": probe,
     "echo_all": echo_all,
     "sample": sample,
+    "published": published,
+    "unpublish": unpublish,
 }
 
 

@@ -11,7 +11,7 @@ they differ.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -112,7 +112,11 @@ class LabRecord:
         return not self.keep and owners.is_gone(self.owner, self.mark)
 
 
-def refuse_settings(plan: Plan, engine: str, able: Collection[str]) -> None:
+# Of what a container is told, what a lab does by itself, whatever its engine is.
+_DONE_BY_LABS = frozenset({"publish"})
+
+
+def refuse_settings(plan: Plan, engine: str, able: frozenset[str]) -> None:
     """Raise `EngineError` where a node was told what an engine cannot do.
 
     ``able`` are the fields of `ContainerSettings` that it does as they say.
@@ -120,7 +124,7 @@ def refuse_settings(plan: Plan, engine: str, able: Collection[str]) -> None:
     """
     for node in plan.nodes:
         for name, value in node.container.said().items():
-            if name not in able:
+            if name not in able | _DONE_BY_LABS:
                 word = value.kind if name == "source" else name
                 raise EngineError(
                     f"{node.name}: {engine} cannot do what {word} says; leave it out, or choose "

@@ -19,6 +19,7 @@ from playground.lab.methods import (
     asking,
     attaching,
     live_changes,
+    publishing,
     reaching,
     showing,
     starting,
@@ -289,3 +290,5 @@ class Lab(Single):
 
     machine = reaching.machine
     uplink = reaching.uplink
+    publish = publishing.publish
+    published = property(publishing.published)

@@ -1,14 +1,21 @@
-"""The line on which the library asks for sockets that live in a node."""
+"""The line on which descriptors go between the library and nodes, to and fro.
+
+The library asks for sockets that live in a node, or sends one that listens on its own
+machine, from which a carrier is to carry to a node.
+
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import selectors
 import socket
 from typing import Any
 
 from playground.agent.nodes.sockets import open_socket, take_descriptor
-from playground.agent.protocol import describe
+from playground.agent.ports.carrier import start_carrier
+from playground.agent.protocol import Request, describe
 
 
 class SocketRequests:
@@ -40,26 +47,39 @@ class SocketRequests:
             self._line = None
 
     def _hand_socket(self, fd: int, events: int) -> None:
-        """Answer a packet of the client's with a socket that lives in a node."""
+        """Answer a packet of the client's, perhaps with a socket that lives in a node."""
         assert self._line is not None
         try:
-            packet = self._line.recv(4096)
+            packet, descriptors, _, _ = socket.recv_fds(self._line, 4096, 1)
             if not packet:
                 raise ConnectionError
-            request = json.loads(packet)
-            answer = {"id": request["id"]}
             try:
-                made = open_socket(
-                    request["pid"], request["family"], request["type"], request["protocol"]
-                )
-            except (OSError, OverflowError, TypeError) as error:
-                # The kernel has refused it, or it is no number of the kernel's at all.
-                answer["error"] = describe(error)
-                self._line.send(json.dumps(answer).encode(), socket.MSG_DONTWAIT)
-                return
-            with made:
-                content = [json.dumps(answer).encode()]
-                socket.send_fds(self._line, content, [made.fileno()], socket.MSG_DONTWAIT)
+                self._answer(json.loads(packet), descriptors)
+            finally:
+                for descriptor in descriptors:
+                    os.close(descriptor)
         except (OSError, ValueError, KeyError):
             # It is closed, or what comes is none of the client's own.
             self._drop()
+
+    def _answer(self, request: Request, descriptors: list[int]) -> None:
+        assert self._line is not None
+        answer = {"id": request["id"]}
+        try:
+            if "publish" in request:
+                start_carrier(descriptors[0], request["pid"], request["publish"])
+                made = None
+            else:
+                made = open_socket(
+                    request["pid"], request["family"], request["type"], request["protocol"]
+                )
+        except (OSError, OverflowError, TypeError, IndexError) as error:
+            # What the kernel refuses, and what is no number of the kernel's at all.
+            answer["error"] = describe(error)
+            made = None
+        content = json.dumps(answer).encode()
+        if made is None:
+            self._line.send(content, socket.MSG_DONTWAIT)
+            return
+        with made:
+            socket.send_fds(self._line, [content], [made.fileno()], socket.MSG_DONTWAIT)

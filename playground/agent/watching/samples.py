@@ -24,9 +24,9 @@ from playground.agent.links.netlink import (
     text_attribute,
 )
 from playground.agent.links.queues import RTM_GETQDISC, TC_H_ROOT, queue_body
+from playground.agent.network.listening import NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY, TCP_LISTEN
 from playground.agent.network.routes import ADDRESS_BYTES
 from playground.agent.protocol import Request
-from playground.agent.watching.states import NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY, TCP_LISTEN
 
 # linux/rtnetlink.h, linux/gen_stats.h: struct gnet_stats_queue
 TCA_STATS2 = 7

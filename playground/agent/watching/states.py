@@ -22,6 +22,7 @@ from playground.agent.links.netlink import NLM_F_DUMP, Message, Netlink, attribu
 from playground.agent.network.addresses import IFA_ADDRESS, IFA_LOCAL, NDA_DST, RTM_GETADDR
 from playground.agent.network.connections import connections
 from playground.agent.network.firewall import filter_tables
+from playground.agent.network.listening import listening_sockets
 from playground.agent.network.nft_listing import ended_listing, start_listing
 from playground.agent.network.policy_routing import policy_rules
 from playground.agent.network.routes import ADDRESS_BYTES, RTM_GETROUTE, route_rows
@@ -43,12 +44,6 @@ IFA_F_TENTATIVE = 0x40
 IFA_F_DADFAILED = 0x08
 IFA_FLAGS = 8
 IFLA_LINK = 5
-# linux/sock_diag.h, inet_diag.h, net/tcp_states.h; what waits for datagrams is closed.
-NETLINK_SOCK_DIAG = 4
-SOCK_DIAG_BY_FAMILY = 20
-INET_DIAG_SKV6ONLY = 11
-TCP_CLOSE = 7
-TCP_LISTEN = 10
 _ASKED_SYSCTLS = (
     "net.ipv4.ip_forward",
     "net.ipv6.conf.all.forwarding",
@@ -131,7 +126,7 @@ def _state(pid: int, programs: dict[int, str]) -> Request:
     netlink.close()
     return found_state | {
         "rules": policy_rules(pid),
-        "sockets": list(_sockets(programs)),
+        "sockets": list(listening_sockets(programs)),
         "connections": [],
         "tables": filter_tables(pid),
         "firewall": [],
@@ -164,66 +159,6 @@ def _neighbours(netlink: Netlink, names: dict[int, str]) -> Iterator[Request]:
                 "mac": found[NDA_LLADDR].hex(":") if NDA_LLADDR in found else None,
                 "state": NUD_STATES.get(state, "none"),
             }
-
-
-def _sockets(programs: dict[int, str]) -> Iterator[Request]:
-    """Yield what listens in the present network namespace, by sock_diag(7).
-
-    /proc/net/tcp would go through all connections of the machine, of any namespace.
-
-    """
-    netlink = Netlink(None, NETLINK_SOCK_DIAG)
-    for protocol, number, states_ in (("tcp", 6, 1 << TCP_LISTEN), ("udp", 17, 1 << TCP_CLOSE)):
-        for family in ADDRESS_BYTES:
-            body = struct.pack("BBBxI48x", family, number, 0, states_)
-            try:
-                answers = netlink.ask(
-                    Message(SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, body, "list sockets")
-                )
-            except OSError:
-                yield from _proc_sockets(protocol, family, programs)
-                continue
-            for answer in answers:
-                # struct inet_diag_msg
-                port, peer = struct.unpack_from(">HH", answer, 4)
-                if peer == 0:
-                    only = attributes(answer[72:]).get(INET_DIAG_SKV6ONLY, b"\0")
-                    yield {
-                        "protocol": protocol,
-                        "address": socket.inet_ntop(family, answer[8 : 8 + ADDRESS_BYTES[family]]),
-                        "port": port,
-                        "program": programs.get(struct.unpack_from("I", answer, 68)[0]),
-                        "only_ipv6": only[0] == 1,
-                    }
-    netlink.close()
-
-
-def _proc_sockets(protocol: str, family: int, programs: dict[int, str]) -> Iterator[Request]:
-    """Yield the same from /proc/net/tcp (proc_net_tcp.txt): some kernels lack tcp_diag."""
-    name = protocol + ("6" if family == socket.AF_INET6 else "")
-    state = f"{TCP_LISTEN if protocol == 'tcp' else TCP_CLOSE:02X}"
-    try:
-        lines = read_text(f"/proc/thread-self/net/{name}").splitlines()[1:]
-    except OSError:
-        return
-    for line in lines:
-        words = line.split()
-        address, port = words[1].split(":")
-        if words[3] == state and int(words[2].rpartition(":")[2], 16) == 0:
-            yield {
-                "protocol": protocol,
-                "address": _proc_address(address),
-                "port": int(port, 16),
-                "program": programs.get(int(words[9])),
-                "only_ipv6": False,
-            }
-
-
-def _proc_address(digits: str) -> str:
-    """Read an address as /proc/net/tcp has it: words of 32 bits in the machine's order."""
-    words = [int(digits[start : start + 8], 16) for start in range(0, len(digits), 8)]
-    packed = struct.pack(f"{len(words)}I", *words)
-    return socket.inet_ntop(socket.AF_INET if len(words) == 1 else socket.AF_INET6, packed)
 
 
 def _programs(pids: Sequence[int]) -> dict[int, str]:

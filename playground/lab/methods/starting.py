@@ -23,6 +23,7 @@ from playground.engines.images import Image
 from playground.engines.seam import Engine, Guard, LabLabels, NodeContainer
 from playground.errors import AgentError, AgentGone, NotReady, PlaygroundError
 from playground.lab import apply, convergence, frr_texts, spanning_tree
+from playground.lab.methods.publishing import publish_declared
 from playground.lab.node_handles import attach_nodes, detach_nodes, restore
 from playground.lab.provision import Check, provision
 from playground.lab.registry import replace_older, runs, take_nodes
@@ -242,6 +243,7 @@ def _bring_up(
     waits = state.converge if converge is None else converge
     if waits and _concerns_routing(plan, change, checks):
         convergence.wait_converged(client, plan, pids, READY_TIMEOUT_S)
+    publish_declared(lab, change.nodes, undo)
     client.call("state_save", data=state.saved(plan))
 
 

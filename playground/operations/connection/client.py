@@ -14,6 +14,7 @@ import errno
 import json
 import os
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -257,6 +258,16 @@ class Client:
         self._refuse_fork("socket")
         assert self._socket_line is not None
         return self._socket_line.open(pid, family, kind, protocol)
+
+    def publish(self, pid: int, row: dict[str, Any], listener: socket.socket) -> None:
+        """Have what comes by a bound socket carried to a node's port; raises as `open_socket`.
+
+        After `ready_sockets` has returned None.  ``row`` stands in the protocol.
+
+        """
+        self._refuse_fork("publish")
+        assert self._socket_line is not None
+        self._socket_line.publish(pid, row, listener)
 
     def close(self) -> None:
         """Close the line; the agent ends, and all that it owns.  May be repeated."""

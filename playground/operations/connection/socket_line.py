@@ -52,18 +52,27 @@ class SocketLine:
         when the line is closed.
 
         """
+        request = {"pid": pid, "family": family, "type": kind, "protocol": protocol}
+        descriptor = self._ask(request)
+        assert descriptor is not None
+        return descriptor
+
+    def publish(self, pid: int, row: dict[str, Any], listener: socket.socket) -> None:
+        """Have a process carry what comes by a socket to a node; raises as `open` does.
+
+        The socket is the caller's to close.
+
+        """
+        self._ask({"pid": pid, "publish": row}, listener.fileno())
+
+    def _ask(self, question: dict[str, Any], given: int | None = None) -> int | None:
+        """Return the descriptor that comes with the answer, None where none does."""
         with self._lock:
             number = next(self._numbers)
-            request = {
-                "id": number,
-                "pid": pid,
-                "family": family,
-                "type": kind,
-                "protocol": protocol,
-            }
+            content = [json.dumps({"id": number, **question}).encode()]
             try:
                 self._line.settimeout(_LIMIT_S)
-                self._line.send(json.dumps(request).encode())
+                socket.send_fds(self._line, content, [] if given is None else [given])
                 while True:
                     answer, descriptor = self._answer()
                     if answer["id"] == number:
@@ -78,8 +87,7 @@ class SocketLine:
                 ) from None
             except OSError:
                 raise AgentGone(_GONE) from None
-        if descriptor is None:
-            error = answer["error"]
+        if error := answer.get("error"):
             raise OSError(error["errno"] or errno.EINVAL, error["message"])
         return descriptor
 

@@ -1,0 +1,1 @@
+"""Published ports: bytes carried between the outside and what listens on a node."""

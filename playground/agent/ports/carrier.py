@@ -1,0 +1,139 @@
+"""The carrier: a process that stands in a node's network and carries bytes to it.
+
+It is given a socket that listens on the machine of the library, and opens the connections
+to the node's port itself.  It ends with the node's first process, or when it is told so.
+
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import resource
+import signal
+import socket
+from collections.abc import Sequence
+
+from playground.agent.nodes.entering import enter_network, forget_nodes, refuse_own
+from playground.agent.ports.datagrams import Datagrams
+from playground.agent.ports.dialling import NodeNetwork, Target, dial
+from playground.agent.ports.pairs import Pair, reset
+from playground.agent.ports.polling import READ, Poller
+from playground.agent.ports.register import Register, open_register
+from playground.agent.protocol import Request
+
+_ACCEPTED_AT_ONCE = 64
+
+
+def start_carrier(listener: int, pid: int, row: Request) -> None:
+    """Start the carrier of one published port.
+
+    ``row`` has ``key``, a name of its own, ``protocol`` ("tcp" or "udp") and ``port``, the
+    node's; what else it has is told to whoever asks.  The listener stays the caller's.
+
+    """
+    refuse_own(pid)
+    register = open_register(row["key"])
+    try:
+        handle = os.pidfd_open(pid)
+        try:
+            if os.fork() == 0:
+                _become_carrier(listener, pid, handle, register, row)
+        finally:
+            os.close(handle)
+    finally:
+        register.close()
+
+
+def _become_carrier(
+    listener: int, pid: int, handle: int, register: socket.socket, row: Request
+) -> None:
+    """Carry, in this fresh child, until the end."""
+    try:
+        os.setsid()
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGCHLD, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+        keep_these([listener, handle, register.fileno()])
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        gc.disable()
+        enter_network(pid)
+        poller = Poller()
+        poller.watch(_Handle(handle), READ, lambda events: poller.stop())
+        Register(poller, register, row)
+        with socket.socket(fileno=listener) as sock:
+            sock.setblocking(False)
+            target = Target(NodeNetwork(None), row["protocol"], row["port"])
+            if row["protocol"] == "tcp":
+                TcpListener(poller, sock, target)
+            else:
+                Datagrams(poller, sock, target)
+            poller.run()
+    finally:
+        os._exit(0)
+
+
+class _Handle:
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def fileno(self) -> int:
+        return self._fd
+
+
+def keep_these(kept: Sequence[int]) -> None:
+    """Close all descriptors but these, and have the first three lead nowhere."""
+    forget_nodes()
+    floor = 3
+    for fd in sorted(kept):
+        os.closerange(floor, fd)
+        floor = fd + 1
+    os.closerange(floor, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    null = os.open("/dev/null", os.O_RDWR)
+    for fd in range(3):
+        os.dup2(null, fd)
+    os.close(null)
+
+
+class TcpListener:
+    """A listening TCP socket, from which connections go to a node's port."""
+
+    def __init__(self, poller: Poller, listener: socket.socket, target: Target) -> None:
+        self._poller = poller
+        self._listener = listener
+        self._target = target
+        self._pairs: set[Pair] = set()
+        self._watch()
+
+    def _watch(self) -> None:
+        self._poller.watch(self._listener, READ, self._called)
+
+    def _called(self, events: int) -> None:
+        for _ in range(_ACCEPTED_AT_ONCE):
+            try:
+                caller, _ = self._listener.accept()
+            except (BlockingIOError, ConnectionError):
+                return
+            except OSError:
+                # No more descriptors: whoever calls waits until a connection ends.
+                if self._pairs:
+                    self._poller.watch(self._listener, 0, self._called)
+                return
+            self._connect(caller)
+
+    def _connect(self, caller: socket.socket) -> None:
+        def connected(made: socket.socket | None) -> None:
+            if made is None:
+                reset(caller)  # as a port where nobody listens does
+                return
+            self._pairs.add(Pair(self._poller, caller, made, self._over))
+
+        with contextlib.suppress(OSError):
+            caller.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        dial(self._poller, self._target, connected)
+
+    def _over(self, pair: Pair) -> None:
+        self._pairs.discard(pair)
+        self._watch()

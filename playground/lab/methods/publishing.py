@@ -1,0 +1,76 @@
+"""Ports of hosts at ports of the user's own machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from playground.errors import NotRunning
+from playground.lab.state import LabObject
+from playground.model.published_ports import port_to_publish
+from playground.operations.network import Host, Router
+from playground.planning.plan import NodePlan
+
+if TYPE_CHECKING:
+    from playground.lab.outside.published_ports import PublishedAddress
+
+
+def publish(
+    lab: LabObject,
+    node: Host | Router | str,
+    port: int | str,
+    *,
+    local_port: int | None = None,
+    listen: str | None = None,
+    scheme: str | None = None,
+) -> PublishedAddress:
+    """Offer a port of a host at a port of this machine, at once; return its address.
+
+    ``port`` is the host's, 80 or "53/udp".  ``local_port`` is this machine's, by default one
+    that is free.  It is offered to programs of this machine alone, unless ``listen`` is
+    another of its addresses: "0.0.0.0" or "::" means all, and then everybody who reaches
+    this machine reaches the host.  The address is a URL, and a link in a notebook;
+    ``scheme`` is how it begins, by default "http", "https" or "ssh" for ports that are known
+    for it, and else "tcp" or "udp".  Its ``close()`` ends it, and so does the end of the lab.
+
+    Connections are made inside the host, to the host itself: a server at its loopback
+    address is reached too, and takes whoever calls for a program of the host's.  Nothing
+    is changed of the machine's network, and no root is needed.
+
+    Raises `BadArgument`, `EngineError` where the port cannot be had, `NotRunning`.
+
+    >>> lab.publish(www, 80)
+    'http://127.0.0.1:49153/'
+
+    """
+    from playground.lab.outside.published_ports import offer
+
+    wanted = port_to_publish(port, local_port, listen)
+    name = lab.node(lab.resolve_name(node)).name
+    state = lab._state
+    with state.lock:
+        state.agent()
+        if name not in state.pids:
+            raise NotRunning(f"{name} is not running yet: call lab.start() first")
+        return offer(state.agent, name, state.pids[name], wanted, scheme)
+
+
+def published(lab: LabObject) -> list[PublishedAddress]:
+    """The addresses of all ports that are published of this lab, whoever did that."""
+    from playground.lab.outside.published_ports import offered
+
+    return offered(lab._state.agent)
+
+
+def publish_declared(lab: LabObject, nodes: Iterable[NodePlan], undo: ExitStack) -> None:
+    """Offer what new nodes were declared with: ``Host(publish=80)``."""
+    state = lab._state
+    for node in nodes:
+        for wanted in node.container.publish:
+            from playground.lab.outside.published_ports import offer
+
+            address = offer(state.agent, node.name, state.pids[node.name], wanted)
+            undo.callback(address.close)
+            with state.progress.step(f"{address} is {address.words}"):
+                pass

@@ -1,0 +1,178 @@
+"""Published ports: what listens on a host, offered at a port of the user's own machine.
+
+The socket that listens is opened here, by this program and as its user, so that no more
+can be offered than the user may offer.  Where the lab's nodes run under the same kernel it
+is handed to the agent, and a process beside the nodes carries (`agent.ports.carrier`).
+
+"""
+
+from __future__ import annotations
+
+import errno
+import secrets
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from ipaddress import ip_address
+from typing import Any
+
+from playground.errors import AgentGone, EngineError, NotRunning
+from playground.model.containers import PublishedPort
+from playground.model.published_ports import LOOPBACK, published_url
+from playground.operations.connection.client import Client
+from playground.operations.connection.host_sockets import on_this_machine
+
+# Connections that wait to be accepted: as many as the kernel lets there be, listen(2).
+_BACKLOG = 4096
+
+
+class PublishedAddress(str):
+    """The address at which this machine offers a port of a host, as text: a URL.
+
+    ``port`` and ``address`` are this machine's, ``node`` is the host's name and
+    ``node_port`` its port; `close` ends it, and so does the end of a ``with`` block.
+
+    >>> with lab.publish(www, 80) as page:
+    ...     print(urllib.request.urlopen(page).status)
+    200
+
+    """
+
+    node: str
+    node_port: int
+    protocol: str
+    port: int
+    address: str
+    _close: Callable[[], None]
+
+    @classmethod
+    def of_row(cls, row: dict[str, Any], close: Callable[[], None]) -> PublishedAddress:
+        """Make one of what its carrier tells."""
+        made = cls(row["url"])
+        made.node, made.node_port, made.protocol = row["node"], row["port"], row["protocol"]
+        made.port, made.address = row["local_port"], row["listen"]
+        made._close = close
+        return made
+
+    @property
+    def url(self) -> str:
+        """The same as plain text."""
+        return str.__str__(self)
+
+    def close(self) -> None:
+        """Offer it no more; whom it connects is cut off.  May be repeated."""
+        self._close()
+
+    def __enter__(self) -> PublishedAddress:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (str, (self.url,))  # elsewhere it can be read, and closed by nobody
+
+    def _repr_html_(self) -> str:
+        import html
+
+        words = html.escape(self.words)
+        if not self.startswith("http"):
+            return f"<code>{html.escape(self)}</code> {words}"
+        url = html.escape(self, quote=True)
+        return f'<a href="{url}" target="_blank" rel="noopener">{url}</a> {words}'
+
+    @property
+    def words(self) -> str:
+        """What it is, in words."""
+        said = f"port {self.node_port} of {self.node}"
+        if not ip_address(self.address).is_loopback:
+            said += ", open to everybody who reaches this machine"
+        return said
+
+
+def offer(
+    agent: Callable[[], Client],
+    node: str,
+    pid: int,
+    wanted: PublishedPort,
+    scheme: str | None = None,
+) -> PublishedAddress:
+    """Offer a port of a running node at once; nothing listens after an error.
+
+    ``agent`` returns the line to its lab's agent, or raises `NotRunning`.
+
+    """
+    published_url(wanted, 1, scheme)  # refused before anything is done
+    client = agent()
+    refused = client.ready_sockets()
+    if refused is not None:
+        raise EngineError(f"no port of {node} can be published: {refused}")
+    with on_this_machine(), _listening(wanted) as listener:
+        address, local_port = listener.getsockname()[:2]
+        row = {
+            "key": secrets.token_hex(8),
+            "node": node,
+            "port": wanted.port,
+            "protocol": wanted.protocol,
+            "listen": address,
+            "local_port": local_port,
+            "url": published_url(wanted, local_port, scheme),
+        }
+        client.publish(pid, row, listener)
+    return _address(agent, row)
+
+
+def offered(agent: Callable[[], Client]) -> list[PublishedAddress]:
+    """Return what is published of a lab, whoever did that."""
+    rows = agent().call("published")
+    return [_address(agent, row) for row in sorted(rows, key=lambda row: str(row["url"]))]
+
+
+def _address(agent: Callable[[], Client], row: dict[str, Any]) -> PublishedAddress:
+    def close() -> None:
+        # With the lab all that was carried has ended.
+        with suppress(AgentGone, NotRunning):
+            agent().call("unpublish", keys=[row["key"]])
+
+    return PublishedAddress.of_row(row, close)
+
+
+def _listening(wanted: PublishedPort) -> socket.socket:
+    """Return a socket that is bound, and for TCP listens, where it is wanted."""
+    listen = wanted.local_address or LOOPBACK
+    family = socket.AF_INET6 if ":" in listen else socket.AF_INET
+    kind = socket.SOCK_STREAM if wanted.protocol == "tcp" else socket.SOCK_DGRAM
+    try:
+        made = socket.socket(family, kind)
+        try:
+            if kind == socket.SOCK_STREAM:
+                # The port of an earlier lab is free at once: socket(7).
+                made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            made.bind((listen, wanted.local_port or 0))
+            if kind == socket.SOCK_STREAM:
+                made.listen(_BACKLOG)
+        except BaseException:
+            made.close()
+            raise
+    except OSError as error:
+        raise EngineError(_sentence(error, wanted, listen)) from error
+    return made
+
+
+def _sentence(error: OSError, wanted: PublishedPort, listen: str) -> str:
+    what = f"port {wanted.port} of a host cannot be published at"
+    here = f"{what} port {wanted.local_port} of {listen}: "
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"{here}another program has it. Choose another local port, or leave it out to have "
+            "one that is free"
+        )
+    if error.errno in (errno.EACCES, errno.EPERM):
+        above = 8000 + (wanted.local_port or 0)
+        return f"{here}ports below 1024 are root's. Choose one above, such as {above}"
+    if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+        return (
+            f"{what} {listen}: this machine has no such address. Leave listen= out, or write "
+            '"0.0.0.0" for all that it has'
+        )
+    return f"{here}{error.strerror}"

@@ -1,0 +1,56 @@
+"""Ports to be published, and the URLs that they get."""
+
+from __future__ import annotations
+
+import pytest
+
+from playground.errors import BadArgument
+from playground.model.containers import PublishedPort
+from playground.model.published_ports import port_to_publish, published_url
+
+
+@pytest.mark.parametrize(
+    ("wanted", "scheme", "url"),
+    [
+        (PublishedPort(80), None, "http://127.0.0.1:4711/"),
+        (PublishedPort(443), None, "https://127.0.0.1:4711/"),
+        (PublishedPort(22), None, "ssh://127.0.0.1:4711"),
+        (PublishedPort(5432), None, "tcp://127.0.0.1:4711"),
+        (PublishedPort(53, "udp"), None, "udp://127.0.0.1:4711"),
+        (PublishedPort(9000), "http", "http://127.0.0.1:4711/"),
+        (PublishedPort(80, local_address="0.0.0.0"), None, "http://127.0.0.1:4711/"),
+        (PublishedPort(80, local_address="::"), None, "http://[::1]:4711/"),
+        (PublishedPort(80, local_address="192.0.2.1"), None, "http://192.0.2.1:4711/"),
+    ],
+    ids=repr,
+)
+def test_the_url_of_a_published_port(wanted: PublishedPort, scheme: str | None, url: str) -> None:
+    assert published_url(wanted, 4711, scheme) == url
+
+
+@pytest.mark.parametrize("scheme", ["java script:", "", 5])
+def test_a_scheme_that_begins_no_url_is_refused(scheme: object) -> None:
+    with pytest.raises(BadArgument, match="begins no URL"):
+        published_url(PublishedPort(80), 4711, scheme)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"port": 0}, "no port"),
+        ({"port": True}, "no port"),
+        ({"port": "8080:80"}, "no port"),
+        ({"port": "80/sctp"}, "no port"),
+        ({"port": "\N{SUPERSCRIPT TWO}"}, "no port"),
+        ({"port": None}, "no port"),
+        ({"port": 80, "local_port": 70000}, "no port of this machine"),
+        ({"port": 80, "listen": "everywhere"}, "no address of this machine"),
+        ({"port": 80, "listen": 0}, "no address of this machine"),
+    ],
+    ids=repr,
+)
+def test_what_cannot_be_published_is_refused_in_words(
+    arguments: dict[str, object], words: str
+) -> None:
+    with pytest.raises(BadArgument, match=words):
+        port_to_publish(**arguments)
