@@ -63,6 +63,7 @@ OPS: dict[str, Callable[..., Any]] = {
     "link": _at_once(link),
     "interfaces": _at_once(interfaces),
     "boot": Loop.boot,
+    "programs": Loop.programs,
     "spawn": Loop.spawn,
     "write": Loop.write,
     "close_stdin": _of_a_job(Jobs.close_stdin),

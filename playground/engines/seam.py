@@ -113,7 +113,12 @@ class LabRecord:
 
 
 # Of what a container is told, what a lab does by itself, whatever its engine is.
-_DONE_BY_LABS = frozenset({"publish"})
+_DONE_BY_LABS = frozenset(
+    {
+        *("command", "entrypoint", "healthcheck", "restart", "init", "stop_timeout_s"),
+        *("hostname", "dns", "extra_hosts", "publish"),
+    }
+)
 
 
 def refuse_settings(plan: Plan, engine: str, able: frozenset[str]) -> None:

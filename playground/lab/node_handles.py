@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
-from playground.lab import apply
+from playground.lab import apply, programs
 from playground.lab.provision import NodeProvision
 from playground.lab.state import LabObject
 from playground.model.services import SERVICES
@@ -19,6 +19,7 @@ from playground.planning.segments import linked, links_of
 def attach_nodes(lab: LabObject, plan: Plan, pids: Mapping[str, int]) -> None:
     """Give each node, switch and link of a plan the handle by which its operations reach it."""
     state = lab._state
+    own = programs.known(state.agent(), plan, pids)
     plain_have_image = state.engine.image_for(frozenset()) is not None
     for node in lab.nodes:
         # A node that was declared since, and is not started, is in no plan.
@@ -32,6 +33,7 @@ def attach_nodes(lab: LabObject, plan: Plan, pids: Mapping[str, int]) -> None:
             services={
                 item.service: SERVICES[item.service] for item in plan.node(node.name).services
             },
+            programs=own.get(node.name, {}),
             plan=state.as_leased(plan.node(node.name)),
             own_programs=plain_have_image or bool(offered),
         )

@@ -10,6 +10,7 @@ from typing import Any
 from playground.agent.line.replies import Replies
 from playground.agent.nodes.boot import boot_program
 from playground.agent.nodes.commands import Command, start_in_node
+from playground.agent.nodes.entering import find_node
 from playground.agent.protocol import Request, describe
 
 
@@ -27,7 +28,10 @@ def boot(
             replies.send({"id": request_id, "result": None})
 
     def watch(node: Request) -> None:
-        command = Command(["runsv", "/run/service/"], prepare=boot_program(node["programs"]))
+        # Whoever else the node's own programs belong to, these are root's.
+        user = "0" if find_node(node["pid"]).uid else None
+        prepare = boot_program(node["programs"])
+        command = Command(["runsv", "/run/service/"], user=user, prepare=prepare)
         _, channel = start_in_node(node["pid"], command, None)
         waiting.add(channel.fileno())
 

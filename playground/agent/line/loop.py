@@ -15,6 +15,7 @@ from typing import Any
 from playground.agent.line.booting import boot
 from playground.agent.line.job_table import Jobs
 from playground.agent.line.owned_nodes import OwnedNodes
+from playground.agent.line.program_requests import programs
 from playground.agent.line.replies import Replies
 from playground.agent.line.socket_requests import SocketRequests
 from playground.agent.line.worker import Workers
@@ -178,6 +179,10 @@ class Loop:
 
     def write(self, request_id: Any, job: int, data: str) -> Any:
         self.jobs.write(request_id, job, data)
+        return LATER
+
+    def programs(self, request_id: Any, **request: Any) -> Any:
+        programs(self.selector, self.replies, request_id, request)
         return LATER
 
     def boot(self, request_id: Any, nodes: Sequence[Request]) -> Any:

@@ -11,7 +11,7 @@ import socket
 from collections.abc import Callable, Sequence
 
 from playground.agent.kernel.control_groups import join_cgroups
-from playground.agent.kernel.ids import ROOT_ALONE, become_group, has_all_ids
+from playground.agent.kernel.ids import ROOT_ALONE, become_group, give_to, has_all_ids
 from playground.agent.kernel.programs import change_directory, execute, heed_signals
 from playground.agent.kernel.seccomp import confine
 from playground.agent.kernel.syscalls import (
@@ -52,6 +52,7 @@ class Command:
         user: str | None = None,
         tty: Sequence[int] | None = None,
         prepare: Callable[[], str | None] | None = None,
+        own_stdio: bool = False,
     ) -> None:
         if not argv or not all(isinstance(word, str) for word in argv):
             raise TypeError("argv must be a list of words, the command's name first")
@@ -65,6 +66,9 @@ class Command:
         # Called inside the node before the command is run; returns the last word
         # of the command, or None if nothing is to be run after all.
         self.prepare = prepare
+        # Whether its pipes are to be its user's: /dev/stdout is opened anew by name then,
+        # as programs do that log there.
+        self.own_stdio = own_stdio
 
 
 def start_in_node(
@@ -147,6 +151,10 @@ def _become(
             if word is None:
                 os._exit(0)
             command.argv[-1] += word
+        if command.own_stdio:
+            with contextlib.suppress(OSError):
+                for fd in (1, 2):
+                    give_to(fd, uid, gid)
         _drop_privileges(node, uid, gid, groups)
         heed_signals()
         signal.pthread_sigmask(signal.SIG_SETMASK, [])

@@ -7,6 +7,7 @@ from typing import Any
 
 from playground.engines import owners
 from playground.engines.seam import MARK, OWNER, LabLabels, NodeContainer
+from playground.model.containers import ContainerSettings
 from playground.model.limits import DEFAULT_PROCESSES, Limits
 
 # -I: nothing of the helper's environment or directories gets in the way.
@@ -57,19 +58,45 @@ PLUMBER = "playground.plumber"
 
 
 def node_config(lab: LabLabels, node: NodeContainer) -> dict[str, Any]:
+    said = node.settings
+    shm_kb = said.shm_mb << 10 if said.shm_mb else _share_kb(node.limits, 64 << 10)
     return {
         "Image": node.image,
         "Hostname": node.hostname,
-        "Labels": lab.as_labels("node", node.name),
+        # Ours last: no other may take their place.
+        "Labels": dict(said.labels) | lab.as_labels("node", node.name),
+        **_process_config(said),
         "HostConfig": {
             **_HOST_CONFIG,
-            "CapAdd": list(node.cap_add),
+            "CapAdd": [*node.cap_add, *said.cap_add],
             **_limits_config(node.limits),
             "ReadonlyPaths": list(_READ_ONLY),
             # For what a lab makes for its nodes: see playground.lab.provision.
             "Tmpfs": {"/run/playground": f"mode=755,size={_share_kb(node.limits, 16 << 10)}k"},
-            "ShmSize": _share_kb(node.limits, 64 << 10) << 10,
+            "ShmSize": shm_kb << 10,
+            **_resources_config(said),
         },
+    }
+
+
+def _process_config(said: ContainerSettings) -> dict[str, Any]:
+    """Return what the first process gets, and from it all that runs there."""
+    return {
+        **({"Env": [f"{name}={value}" for name, value in said.env]} if said.env else {}),
+        **({"User": said.user} if said.user else {}),
+        **({"WorkingDir": said.workdir} if said.workdir else {}),
+    }
+
+
+def _resources_config(said: ContainerSettings) -> dict[str, Any]:
+    ulimits = [{"Name": item.name, "Soft": item.soft, "Hard": item.hard} for item in said.ulimits]
+    devices = [
+        {"PathOnHost": path, "PathInContainer": path, "CgroupPermissions": "rwm"}
+        for path in said.devices
+    ]
+    return {
+        **({"Ulimits": ulimits} if ulimits else {}),
+        **({"Devices": devices} if devices else {}),
     }
 
 

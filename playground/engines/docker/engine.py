@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 # Of what a container is told (`ContainerSettings`), what is done here as it says.
-_ABLE = frozenset({"hostname", "dns", "extra_hosts"})
+_ABLE = frozenset({"env", "user", "workdir", "cap_add", "devices", "shm_mb", "ulimits", "labels"})
 
 
 class DockerEngine:

@@ -57,7 +57,7 @@ URL = "namespaces:"
 
 
 # Of what a container is told (`ContainerSettings`), what is done here as it says.
-_ABLE = frozenset({"hostname", "dns", "extra_hosts"})
+_ABLE: frozenset[str] = frozenset()
 
 
 class NamespacesEngine:

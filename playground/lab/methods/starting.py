@@ -22,7 +22,7 @@ from playground.engines import owners
 from playground.engines.images import Image
 from playground.engines.seam import Engine, Guard, LabLabels, NodeContainer
 from playground.errors import AgentError, AgentGone, NotReady, PlaygroundError
-from playground.lab import apply, convergence, frr_texts, spanning_tree
+from playground.lab import apply, convergence, frr_texts, programs, spanning_tree
 from playground.lab.methods.publishing import publish_declared
 from playground.lab.node_handles import attach_nodes, detach_nodes, restore
 from playground.lab.provision import Check, provision
@@ -237,7 +237,12 @@ def _bring_up(
     attach_nodes(lab, plan, pids)
     spanning_tree.wait_settled(client, plan, READY_TIMEOUT_S)
     unplanned = apply.lease(client, pids, plan, change.inside)
+    own = programs.programs_of(change.nodes, {})
+    programs.start(client, pids, own)
+    if own:
+        attach_nodes(lab, plan, pids)
     _wait_ready(lab, checks)
+    programs.wait_ready(state.node, own)
     frr_texts.wait_told(client, pids, texts, provisions, READY_TIMEOUT_S)
     _accept(lab, unplanned)
     waits = state.converge if converge is None else converge

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from playground.model.services import ServiceRow
     from playground.planning.plan import NodePlan, Plan
     from playground.planning.plan_parts import SwitchPlan, WirePlan
+    from playground.planning.program_plans import ProgramPlan
 
 
 # Of what was started on a node, so much is kept in mind.
@@ -229,6 +230,7 @@ class LiveNode:
     agent: Agent
     lab: LabHandle
     services: Mapping[str, ServiceRow] = field(default_factory=dict)
+    programs: Mapping[str, ProgramPlan] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     plan: NodePlan | None = None
     own_programs: bool = True

@@ -20,6 +20,7 @@ from playground.errors import (
 from playground.model.services import ServiceRow
 from playground.operations.connection.commands import run
 from playground.operations.connection.handles import Node
+from playground.operations.programs.program import Program
 
 # Where the agent's `boot` has runit watch the programs.
 _SERVICE_DIRECTORY = "/run/service"
@@ -41,8 +42,10 @@ class ServiceStatus:
     programs: tuple[str, ...]
 
 
-class Services(Mapping[str, "Service"], Tabular):
-    """The services that a node was declared with, by name.
+class Services(Mapping[str, "Service | Program"], Tabular):
+    """The services that a node was declared with, and its own programs, by name.
+
+    The program of its image, or of ``command``, is called "main".
 
     ::
 
@@ -55,20 +58,24 @@ class Services(Mapping[str, "Service"], Tabular):
     def __init__(self, node: Node) -> None:
         self._node = node
 
-    def __getitem__(self, name: str) -> Service:
-        rows = self._node.running().services
+    def __getitem__(self, name: str) -> Service | Program:
+        live = self._node.running()
+        rows = live.services
+        if name not in rows and name in live.programs:
+            return Program(self._node, live.programs[name])
         if name not in rows:
-            known = ", ".join(rows) or "none"
+            known = ", ".join(self) or "none"
             raise UnknownName(
                 f"{self._node.name} has no service {name!r}; it was declared with: {known}"
             )
         return Service(self._node, rows[name])
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._node.running().services)
+        live = self._node.running()
+        return iter(dict.fromkeys((*live.services, *live.programs)))
 
     def __len__(self) -> int:
-        return len(self._node.running().services)
+        return len(list(iter(self)))
 
     def table(self) -> Table[ServiceStatus]:
         """Return a row for each service: whether it runs, its ports and programs."""
@@ -76,8 +83,8 @@ class Services(Mapping[str, "Service"], Tabular):
             ServiceStatus(
                 name,
                 service.status(),
-                tuple(sorted({probe.port for probe in service._row.probes})),
-                service._row.programs,
+                service.ports,
+                service.programs,
             )
             for name, service in self.items()
         )
@@ -108,6 +115,16 @@ class Service:
         self.node = node.name
         self._node = node
         self._row = row
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """The ports that it answers on."""
+        return tuple(sorted({probe.port for probe in self._row.probes}))
+
+    @property
+    def programs(self) -> tuple[str, ...]:
+        """The names of its programs, as runit knows them."""
+        return self._row.programs
 
     def __repr__(self) -> str:
         try:

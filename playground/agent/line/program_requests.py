@@ -1,0 +1,52 @@
+"""Requests about the users' programs of nodes, handed to the lab's supervisor."""
+
+from __future__ import annotations
+
+import errno
+import json
+import selectors
+from typing import Any
+
+from playground.agent.line.replies import Replies
+from playground.agent.nodes.supervisor import ask, fork_supervisor
+from playground.agent.protocol import Request, describe
+
+
+def programs(
+    selector: selectors.BaseSelector, replies: Replies, request_id: Any, request: Request
+) -> None:
+    """Send a request to the supervisor, which is forked if there is none; reply when it does."""
+    try:
+        line = ask(request)
+    except (FileNotFoundError, ConnectionError):
+        if request["do"] == "list":
+            replies.send({"id": request_id, "result": []})
+            return
+        fork_supervisor()
+        line = ask(request)
+    line.setblocking(False)
+    parts: list[bytes] = []
+
+    def answered(fd: int, events: int) -> None:
+        try:
+            part = line.recv(1 << 16)
+        except BlockingIOError:
+            return
+        except OSError:
+            part = b""
+        parts.append(part)
+        if not part:
+            selector.unregister(line)
+            line.close()
+            replies.send({"id": request_id, **_reply(b"".join(parts))})
+
+    selector.register(line, selectors.EVENT_READ, answered)
+
+
+def _reply(text: bytes) -> Request:
+    try:
+        reply: Request = json.loads(text)
+    except ValueError:
+        ended = ConnectionError(errno.EPIPE, "the supervisor of the lab's programs has ended")
+        return {"error": describe(ended, with_traceback=False)}
+    return reply

@@ -1,0 +1,1 @@
+"""Programs of the user's own that run on a node: controlled, and their logs read."""

@@ -1,0 +1,215 @@
+"""Programs of the user's own that run on a node: look, stop, start, read their logs."""
+
+from __future__ import annotations
+
+import base64
+import signal
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from playground.errors import (
+    AgentError,
+    BadArgument,
+    CommandTimeout,
+    NotReady,
+    PlaygroundError,
+    TooMuchOutput,
+)
+from playground.model.arguments import is_whole, shown
+from playground.operations.connection.commands import run
+from playground.operations.connection.handles import Node
+from playground.planning.program_plans import ProgramPlan
+
+# A program that ends so soon has not begun its work: most that fail do so at once.
+_AT_ONCE_S = 0.25
+
+# How often one that is not well yet is asked again, whatever its image says of the time
+# between two looks at one that is.
+_ASK_AGAIN_S = 0.2
+
+_TAIL_LINES = 20
+
+
+class Program:
+    """A program of a running node: the image's own, that of ``command``, or one of ``programs``.
+
+    ``name`` is its name, "main" for the first two, ``node`` that of where it runs.  It is
+    started again as the node's ``restart`` says; what it prints is its `log`.
+
+    ::
+
+        db.services["main"].status()      # "running"
+        db.services["main"].log(lines=5)
+        db.services["main"].restart()
+
+    """
+
+    def __init__(self, node: Node, plan: ProgramPlan) -> None:
+        self.name = plan.name
+        self.node = node.name
+        self._node = node
+        self._plan = plan
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """The ports that it answers on: nobody has said any."""
+        return ()
+
+    @property
+    def programs(self) -> tuple[str, ...]:
+        """Itself, in the words of a `Service`, which may have several."""
+        return (self.name,)
+
+    def __repr__(self) -> str:
+        try:
+            status = self.status()
+        except PlaygroundError:  # a repr never fails; the lab is down, or the node has died
+            status = "not to be reached"
+        return f"<program {self.name} of {self.node}: {status}>"
+
+    def status(self) -> str:
+        """Return "running", "restarting", "stopped", or how it ended: "ended with status 1"."""
+        return status_words(self._ask("status"))
+
+    @property
+    def running(self) -> bool:
+        """Whether it runs."""
+        return bool(self._ask("status")["running"])
+
+    def stop(self) -> None:
+        """Stop the program: send its signal, and kill it if it does not end in time.
+
+        The signal is SIGTERM where the image names no other, the time 10 seconds where
+        ``stop_timeout_s`` says nothing.  It stays down until `start`.
+
+        """
+        self._ask("stop")
+
+    def start(self) -> None:
+        """Start the program; it is well when this returns, as far as it says so itself.
+
+        Does nothing to one that runs.  Raises `NotReady`, with the end of its log, where it
+        ends at once with another status than 0, or its healthcheck does not succeed.
+
+        """
+        refuse_failure(self._node, self._plan, self._ask("begin"))
+        self.wait_ready()
+
+    def restart(self) -> None:
+        """Stop the program and start it again."""
+        self.stop()
+        self.start()
+
+    def wait_ready(self, timeout_s: float | None = None) -> None:
+        """Wait until its healthcheck succeeds; without one, until it has not ended at once.
+
+        Raises `NotReady`, with the end of its log, after ``timeout_s`` seconds, by default
+        after as many as the healthcheck's own words allow.
+
+        """
+        check = self._plan.healthcheck
+        limit_s = timeout_s or (check.limit_s if check else 0.0)
+        deadline = time.monotonic() + limit_s
+        problem = ""
+        while True:
+            status = self._ask("status")
+            refuse_failure(self._node, self._plan, status)
+            if check is None or not (status["running"] or status["restarting"]):
+                left_s = _AT_ONCE_S - (status["seconds"] or 0.0)
+                if not status["running"] or left_s <= 0:
+                    return
+                time.sleep(min(0.02, left_s))
+                continue
+            problem = self._problem(check.argv, check.timeout_s) if status["running"] else problem
+            if not problem and status["running"]:
+                return
+            if time.monotonic() > deadline:
+                raise NotReady(
+                    f"{_title(self._node, self._plan)} was not well within {limit_s:g} s: its "
+                    f"healthcheck {problem}" + log_tail(self.log(_TAIL_LINES))
+                )
+            time.sleep(min(check.interval_s, _ASK_AGAIN_S))
+
+    def _problem(self, argv: tuple[str, ...], timeout_s: float) -> str:
+        """Run the healthcheck once; return what is wrong, "" if nothing is."""
+        try:
+            result = run(self._node, argv, check=False, timeout_s=timeout_s)
+        except CommandTimeout:
+            return f"took longer than {timeout_s:g} s"
+        except TooMuchOutput:
+            return "printed more than anybody reads"
+        if result.returncode == 0:
+            return ""
+        said = " ".join((result.stdout + result.stderr).split())
+        return f"ended with status {result.returncode}" + (f": {said[:300]}" if said else "")
+
+    def log(self, lines: int | None = None) -> str:
+        """Return what the program has printed, of all its runs, or the last ``lines`` of it.
+
+        The last mebibyte is kept.  Raises `BadArgument` for no number of lines.
+
+        """
+        if lines is not None and not is_whole(lines, 0, 10**9):
+            raise BadArgument(f"lines={shown(lines)} is no whole number, 0 or more; write lines=20")
+        live = self._node.running()
+        answer = live.agent.call("programs", do="log", pid=live.pid, name=self.name)
+        text = base64.b64decode(answer).decode(errors="replace")
+        if lines is None:
+            return text
+        return "".join(text.splitlines(keepends=True)[-lines:] if lines else [])
+
+    def _ask(self, do: str) -> Mapping[str, Any]:
+        live = self._node.running()
+        [status] = live.agent.call("programs", do=do, pid=live.pid, name=self.name)
+        found: Mapping[str, Any] = status
+        return found
+
+
+def status_words(status: Mapping[str, Any]) -> str:
+    """Return what the agent says of a program in a word or a few."""
+    if status["running"]:
+        return "running"
+    if status["restarting"]:
+        return "restarting"
+    if status["stopped"]:
+        return "stopped"
+    return _end_words(status)
+
+
+def _end_words(status: Mapping[str, Any]) -> str:
+    if status["error"]:
+        return f"not started: {status['error']['message']}"
+    returncode = status["returncode"]
+    if returncode is None:
+        return "not started"
+    if returncode < 0:
+        try:
+            return f"killed by {signal.Signals(-returncode).name}"
+        except ValueError:
+            return f"killed by signal {-returncode}"
+    return f"ended with status {returncode}"
+
+
+def refuse_failure(node: Node, plan: ProgramPlan, status: Mapping[str, Any]) -> None:
+    """Raise `NotReady` for a program that could not be started, or has failed."""
+    failed = status["error"] or status["returncode"] not in (None, 0)
+    if status["running"] or status["restarting"] or status["stopped"] or not failed:
+        return
+    try:
+        log = Program(node, plan).log(_TAIL_LINES)
+    except AgentError:
+        log = ""
+    raise NotReady(f"{_title(node, plan)} {_end_words(status)}{log_tail(log)}")
+
+
+def log_tail(log: str) -> str:
+    """Return the last lines of a log as an error shows them; "" for none."""
+    tail = "".join(f"\n    {line}" for line in log.splitlines()[-_TAIL_LINES:])
+    return f"\n  the end of its log:{tail}" if tail else ""
+
+
+def _title(node: Node, plan: ProgramPlan) -> str:
+    words = " ".join(plan.argv)
+    short = words if len(words) <= 60 else f"{words[:57]}..."
+    return f"the program {plan.name} of {node.name} ({short})"

@@ -1,0 +1,176 @@
+"""Programs of the user's own on a node: what an image says, what was declared, what is run.
+
+The main program of a node is that of its image, or of ``command``; which words of the two
+hold is decided here, as `docker run` has it.
+
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from playground.model.containers import ContainerSettings, RestartPolicy
+
+MAIN = "main"
+
+NEVER_AGAIN = RestartPolicy()
+
+
+@dataclass(frozen=True)
+class Healthcheck:
+    """How a program says that it is well: a command whose status is 0 then.
+
+    ``argv`` runs in the node.  Where it fails it is run again after ``interval_s``; what
+    fails in the first ``start_period_s`` does not count, and after ``retries`` failures in
+    a row the program is not well.
+
+    """
+
+    # Defaults are those of the Dockerfile's HEALTHCHECK.
+    argv: tuple[str, ...]
+    interval_s: float = 30.0
+    timeout_s: float = 30.0
+    start_period_s: float = 0.0
+    retries: int = 3
+
+    @property
+    def limit_s(self) -> float:
+        """How long after its start a program may still become well, by these words."""
+        return self.start_period_s + self.retries * (self.interval_s + self.timeout_s)
+
+
+@dataclass(frozen=True)
+class ImageConfig:
+    """What an image says of its container: see the OCI image specification, config.md.
+
+    ``shell`` is what a line is given to; ``ports`` are those that it exposes, as "80/tcp".
+
+    """
+
+    entrypoint: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    env: tuple[tuple[str, str], ...] = ()
+    user: str = ""
+    workdir: str = ""
+    healthcheck: Healthcheck | None = None
+    stop_signal: str = ""
+    shell: tuple[str, ...] = ("/bin/sh", "-c")
+    ports: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ProgramPlan:
+    """One program of a node; what is None is the container's own."""
+
+    name: str
+    argv: tuple[str, ...]
+    env: tuple[tuple[str, str], ...] = ()
+    cwd: str | None = None
+    user: str | None = None
+    restart: RestartPolicy = NEVER_AGAIN
+    stop_signal: str = ""
+    stop_timeout_s: float | None = None
+    healthcheck: Healthcheck | None = None
+
+    def request(self, pid: int) -> dict[str, Any]:
+        """Return the program as the agent's ``programs`` operation takes it."""
+        return {
+            "pid": pid,
+            "name": self.name,
+            "argv": list(self.argv),
+            "env": dict(self.env) or None,
+            "cwd": self.cwd,
+            "user": self.user,
+            "restart": vars(self.restart),
+            "stop_signal": signal_number(self.stop_signal),
+            "stop_timeout_s": self.stop_timeout_s,
+            "healthcheck": vars(self.healthcheck) if self.healthcheck else None,
+        }
+
+    @classmethod
+    def from_request(cls, data: Mapping[str, Any]) -> ProgramPlan:
+        """Return what a request was made of, as far as a client has to know it."""
+        check = data["healthcheck"]
+        return cls(
+            data["name"],
+            tuple(data["argv"]),
+            restart=RestartPolicy(**data["restart"]),
+            stop_timeout_s=data["stop_timeout_s"],
+            healthcheck=check and Healthcheck(**check | {"argv": tuple(check["argv"])}),
+        )
+
+
+def main_program(settings: ContainerSettings, image: ImageConfig | None) -> ProgramPlan | None:
+    """Return the program of an image, or of ``command``; None where neither names one.
+
+    As for `docker run`, an entrypoint that was declared takes the image's command away too.
+
+    >>> main_program(Host("h1", command="sleep 9").container, None).argv
+    ('sleep', '9')
+
+    """
+    said = image or ImageConfig()
+    if settings.entrypoint is not None:
+        argv = (*settings.entrypoint, *(settings.command or ()))
+    else:
+        command = said.command if settings.command is None else settings.command
+        argv = (*said.entrypoint, *command)
+    if not argv:
+        return None
+    return ProgramPlan(
+        MAIN,
+        argv,
+        restart=settings.restart or NEVER_AGAIN,
+        stop_signal=said.stop_signal,
+        stop_timeout_s=settings.stop_timeout_s,
+        healthcheck=_healthcheck(settings.healthcheck, said),
+    )
+
+
+def _healthcheck(declared: tuple[str, ...] | None, image: ImageConfig) -> Healthcheck | None:
+    return image.healthcheck if declared is None else make_healthcheck(declared, image.shell)
+
+
+def make_healthcheck(
+    test: tuple[str, ...],
+    shell: tuple[str, ...] = ("/bin/sh", "-c"),
+    **times: Any,
+) -> Healthcheck | None:
+    """Return the check that an image's words mean: ("CMD", ...), ("CMD-SHELL", line), ("NONE",).
+
+    >>> make_healthcheck(("CMD-SHELL", "curl -f localhost")).argv
+    ('/bin/sh', '-c', 'curl -f localhost')
+
+    """
+    match test:
+        case ("CMD", *argv) if argv:
+            return Healthcheck(tuple(argv), **times)
+        case ("CMD-SHELL", line):
+            return Healthcheck((*shell, line), **times)
+    return None
+
+
+def signal_number(name: str) -> int | None:
+    """Return the number of a signal that an image names: "SIGQUIT", "QUIT", "3", "SIGRTMIN+3".
+
+    None for nothing, and for what is none; SIGTERM is sent then.
+
+    """
+    import signal
+
+    text = name.upper().removeprefix("SIG")
+    if text.isdecimal():
+        return int(text) if 0 < int(text) <= signal.NSIG else None
+    for base in ("RTMIN", "RTMAX"):
+        sign = -1 if base == "RTMAX" else 1
+        _, found, rest = text.partition(base)
+        offset = rest.lstrip("+-")
+        if found and (not rest or offset.isdecimal()):
+            return int(signal.Signals[f"SIG{base}"]) + sign * int(offset or 0)
+    try:
+        return int(signal.Signals[f"SIG{text}"])
+    except KeyError:
+        return None

@@ -1,0 +1,121 @@
+"""Programs of the user's own on hosts: begun when the network is there, controlled, waited for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from playground import Host, Lab, Link, Switch
+from playground.engines.seam import Engine
+from playground.errors import BadArgument, NotReady
+from playground.operations.programs.program import Program
+from playground.planning.program_plans import Healthcheck
+
+# Says what its network is when it begins, then waits to be told to end.
+WATCHED = "trap 'echo told to end; exit 0' TERM; ip -o addr show eth0; while :; do sleep 0.1; done"
+
+
+@pytest.fixture(scope="module")
+def lab(engine: Engine, keep_lab: Callable[[str], None]) -> Iterator[Lab]:
+    lan = Switch("lan", subnet="10.7.0.0/24")
+    for name, line, said in (
+        ("watched", WATCHED, {}),
+        ("faithful", "echo run; sleep 0.05; exit 3", {"restart": "always"}),
+        ("brief", "echo done; echo besides >&2", {}),
+        ("stubborn", "trap '' TERM; while :; do sleep 0.1; done", {"stop_timeout_s": 0.1}),
+        ("slow", "sleep 0.5; touch /tmp/well; sleep 999", {"healthcheck": "test -e /tmp/well"}),
+    ):
+        Link(lan, Host(name, command=["sh", "-c", line], **said))
+    with Lab(lan, name="programs", quiet=True) as lab:
+        keep_lab(lab.id)
+        yield lab
+
+
+def main(lab: Lab, name: str) -> Program:
+    found = lab.node(name).services["main"]
+    assert isinstance(found, Program)
+    return found
+
+
+def test_a_program_begins_when_its_host_has_its_addresses(lab: Lab) -> None:
+    assert str(lab.node("watched").address) in main(lab, "watched").log()
+
+
+def test_a_program_is_stopped_and_started(lab: Lab) -> None:
+    program = main(lab, "watched")
+    assert program.status() == "running"
+    program.stop()
+    assert program.status() == "stopped"
+    assert program.log().endswith("told to end\n")
+    program.start()
+    program.start()  # it runs
+    assert program.running
+    program.restart()
+    assert program.log().count("told to end") == 2
+    assert repr(program) == "<program main of watched: running>"
+
+
+def test_who_does_not_end_when_told_is_killed(lab: Lab) -> None:
+    program = main(lab, "stubborn")
+    program.stop()
+    assert program.status() == "stopped"
+
+
+def test_a_program_that_ends_is_started_again(lab: Lab) -> None:
+    program = main(lab, "faithful")
+    deadline = time.monotonic() + 20
+    while program.log().count("run") < 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert program.status() in ("running", "restarting")
+
+
+def test_a_program_may_have_done_its_work(lab: Lab) -> None:
+    program = main(lab, "brief")
+    assert program.status() == "ended with status 0"
+    assert program.log() == "done\nbesides\n"
+    assert program.log(lines=1) == "besides\n"
+    assert program.log(lines=0) == ""
+    with pytest.raises(BadArgument, match="no whole number"):
+        program.log(lines=-1)
+
+
+def test_the_start_waits_until_a_healthcheck_succeeds(lab: Lab) -> None:
+    assert lab.node("slow").run("test -e /tmp/well").returncode == 0
+
+
+def test_programs_are_among_the_services(lab: Lab) -> None:
+    services = lab.node("watched").services
+    assert list(services) == ["main"]
+    [row] = services.table()
+    assert (row.service, row.ports, row.programs) == ("main", (), ("main",))
+    assert "main" not in Host("h9", command="x").services.__repr__()
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        (
+            {"command": ["sh", "-c", "echo no database; exit 3"]},
+            r"main of h1 \(sh -c echo no database; exit 3\) ended with status 3\n.*its log:\n"
+            r"    no database",
+        ),
+        ({"command": "nosuch"}, "main of h1 .* not started: there is no program 'nosuch'"),
+        (
+            {"command": "sleep 999", "healthcheck": "echo ill; exit 1"},
+            "was not well within .* its healthcheck ended with status 1: ill",
+        ),
+    ],
+    ids=["fails", "missing", "ill"],
+)
+def test_a_program_that_fails_ends_the_start(
+    engine: Engine, said: dict[str, Any], sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Healthcheck, "limit_s", 0.5)
+    h1 = Host("h1", **said)
+    Link(h1, Host("h2"))
+    with pytest.raises(NotReady, match=sentence), Lab(h1, name="failing", quiet=True):
+        pass
