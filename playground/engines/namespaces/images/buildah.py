@@ -9,17 +9,12 @@ plain directories in it, which are used where they lie.
 
 from __future__ import annotations
 
-import base64
-import contextlib
 import io
-import json
-import os
 import re
 import shutil
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from playground.display.progress import Progress
 from playground.engines.debian_base import bootstrap, mmdebstrap_command
@@ -28,21 +23,18 @@ from playground.engines.images import LOCAL_BASE, PUBLIC_BASE, Image
 from playground.engines.namespaces.images.buildah_runs import (
     BuildahRun,
     Done,
+    buildah_for,
     known_reason,
     room,
     ulimits,
 )
+from playground.engines.namespaces.images.image_store import ImageStore
 from playground.engines.namespaces.images.rootfs import DEFAULT_PATH, RootFilesystem, image_root
 from playground.errors import ImageError
 
 # A registry that has not begun to answer by then is not reached from here.
 _REGISTRY_S = 15.0
 _PULL_TIMEOUT_S = 600.0
-
-# overlay wants a file system that may lie on top (not overlay itself, which a
-# container's root mostly is); vfs works anywhere, with a whole copy a layer.
-# See storage(5) of containers-storage.
-_DRIVERS = ("overlay", "vfs")
 
 _DEBIAN_DOCKERFILE = f"""\
 FROM scratch
@@ -62,7 +54,7 @@ class Buildah:
 
     def __init__(self, place: Path) -> None:
         self._place = place
-        self._graph = place / "storage"
+        self._store = ImageStore(place / "storage")
 
     def __repr__(self) -> str:
         return f"Buildah({str(self._place)!r})"
@@ -75,45 +67,12 @@ class Buildah:
         Reads the store's own files, which takes no program and no time.
 
         """
-        for driver in _DRIVERS:
-            for image in _read_list(self._graph / f"{driver}-images" / "images.json"):
-                if stored_name(tag) in (image.get("names") or ()):
-                    layers = self._layers(driver, image["layer"])
-                    # Somebody may have removed some of it: then it is built anew.
-                    with contextlib.suppress(OSError):
-                        if all(map(os.path.isdir, layers)):
-                            return image_root(layers, self._config(driver, image["id"]))
-        return None
+        stored = self._store.find(stored_name(tag))
+        return image_root(stored.layers, stored.config) if stored else None
 
     def tags(self) -> list[str]:
         """Return the tags of the images of ours in the store."""
-        return [
-            name.removeprefix("localhost/")
-            for driver in _DRIVERS
-            for image in _read_list(self._graph / f"{driver}-images" / "images.json")
-            for name in image.get("names") or ()
-        ]
-
-    def _layers(self, driver: str, top: str) -> list[str]:
-        """The directories of a layer and of all below it."""
-        if driver == "vfs":
-            return [str(self._graph / "vfs" / "dir" / top)]
-        listed = _read_list(self._graph / f"{driver}-layers" / "layers.json")
-        parents = {layer["id"]: layer.get("parent") for layer in listed}
-        layers = []
-        here: str | None = top
-        while here:
-            layers.append(str(self._graph / driver / here / "diff"))
-            here = parents.get(here)
-        return layers
-
-    def _config(self, driver: str, image_id: str) -> dict[str, Any]:
-        # A file's name is its key in base64: makeBigDataBaseName in images.go of
-        # https://github.com/containers/storage.
-        key = base64.standard_b64encode(f"sha256:{image_id}".encode()).decode()
-        path = self._graph / f"{driver}-images" / image_id / f"={key}"
-        config: dict[str, Any] = json.loads(path.read_bytes()).get("config") or {}
-        return config
+        return [name.removeprefix("localhost/") for name in self._store.names()]
 
     # -- what is made --------------------------------------------------------
 
@@ -131,29 +90,10 @@ class Buildah:
         if not missing:
             return
         refuse_missing_programs()
-        self._clear()
-        tools = BuildahRun(self._place, self._driver(lock), lock)
-        self._clear(tools)
-        try:
+        with buildah_for(self._store, lock) as tools:
             base = self._base(tools, progress) if any(i.base is None for i in missing) else ""
             for image in missing:
                 self._build(tools, image, image.base.tag if image.base else base, progress)
-        except BaseException:
-            self._clear(tools)
-            raise
-        # A container of a build that did all but end: none is ever of use.
-        self._clear(tools)
-
-    def _driver(self, lock: int) -> str:
-        log = ""
-        for driver in _DRIVERS:
-            if (self._graph / f"{driver}-images").is_dir():
-                return driver
-            done = BuildahRun(self._place, driver, lock).run(["info"])
-            if done.status == 0:
-                return driver
-            log += done.log
-        raise ImageError(f"buildah cannot store images in {self._graph}; it says so below", log)
 
     def _build(self, tools: BuildahRun, image: Image, base: str, progress: Progress) -> None:
         with (
@@ -213,15 +153,6 @@ class Buildah:
                 raise ImageError(reason, done.log)
             raise ImageError("buildah could not load the Debian base", done.log)
 
-    def _clear(self, tools: BuildahRun | None = None) -> None:
-        """Remove what an interrupted build left: containers and temporary files."""
-        if tools is None:
-            shutil.rmtree(self._place / "tmp", ignore_errors=True)
-            return
-        containers = self._graph / f"{tools.driver}-containers"
-        if any(_read_list(containers / f"{name}containers.json") for name in ("", "volatile-")):
-            tools.run(["rm", "--all"])
-
 
 def stored_name(tag: str) -> str:
     """The name that an image has in the store, where no short names are.
@@ -270,13 +201,3 @@ def _failed(image: Image, done: Done, place: Path) -> Exception:
     # 'building at STEP "RUN the whole of a long command": what went wrong'
     reason = errors[-1].rpartition('": ')[2] if errors else f"buildah ended with {done.status}"
     return build_failed(image, reason, done.log)
-
-
-def _read_list(path: Path) -> list[dict[str, Any]]:
-    """The entries of a list of the store; none where there is no list yet."""
-    try:
-        # The store replaces its lists as a whole: never half of one is seen.
-        listed: list[dict[str, Any]] = json.loads(path.read_bytes()) or []
-    except FileNotFoundError:
-        return []
-    return listed

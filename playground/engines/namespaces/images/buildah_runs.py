@@ -12,6 +12,7 @@ import os
 import re
 import resource
 import select
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -20,6 +21,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from playground.engines.namespaces.images import image_store
+from playground.engines.namespaces.images.image_store import ImageStore
 from playground.errors import ImageError
 
 # apt may be silent for as long as a mirror is slow.
@@ -34,21 +37,60 @@ class Done:
     log: str
 
 
+@contextlib.contextmanager
+def buildah_for(store: ImageStore, lock: int) -> Iterator[BuildahRun]:
+    """Yield what runs buildah on a store; what an interrupted build leaves there is removed.
+
+    ``lock`` is the descriptor of a lock that buildah holds as well.  Raises `ImageError` where
+    buildah can store nothing there.
+
+    """
+    shutil.rmtree(store.graph.parent / "tmp", ignore_errors=True)
+    run = BuildahRun(store, _driver(store, lock), lock)
+    run.remove_containers()
+    try:
+        yield run
+    finally:
+        # A container of a build that did all but end: none is ever of use.
+        run.remove_containers()
+
+
+def _driver(store: ImageStore, lock: int) -> str:
+    if (known := store.driver()) is not None:
+        return known
+    log = ""
+    for driver in image_store.DRIVERS:
+        done = BuildahRun(store, driver, lock).run(["info"])
+        if done.status == 0:
+            return driver
+        log += done.log
+    raise ImageError(f"buildah cannot store images in {store.graph}; it says so below", log)
+
+
 @dataclass(frozen=True)
 class BuildahRun:
     """buildah with its store: where, stored how, holding which lock."""
 
-    place: Path
+    store: ImageStore
     driver: str
     lock: int
+
+    def remove_containers(self) -> None:
+        if self.store.has_containers(self.driver):
+            self.run(["rm", "--all"])
 
     @contextlib.contextmanager
     def folder(self) -> Iterator[Path]:
         """A directory for as long as the block runs, beside the store."""
-        top = self.place / "tmp"
+        top = self.store.graph.parent / "tmp"
         top.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=top) as folder:
             yield Path(folder)
+
+    def _shared(self) -> Iterator[str]:
+        shared = self.store.shared
+        if shared is not None and (shared / f"{self.driver}-images").is_dir():
+            yield from ("--storage-opt", f"additionalimagestore={shared}")
 
     def run(
         self,
@@ -69,8 +111,8 @@ class BuildahRun:
         with self.folder() as run_root:
             command = [
                 *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"),
-                *("buildah", "--root", str(self.place / "storage"), "--runroot", str(run_root)),
-                *("--storage-driver", self.driver, *arguments),
+                *("buildah", "--root", str(self.store.graph), "--runroot", str(run_root)),
+                *("--storage-driver", self.driver, *self._shared(), *arguments),
             ]
             # In a session of its own: Ctrl-C is for us, and we end it.
             process = subprocess.Popen(

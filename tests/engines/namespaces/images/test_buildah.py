@@ -21,7 +21,7 @@ import pytest
 
 from playground.display.progress import Silent
 from playground.engines.images import LOCAL_BASE, Image, helper_image, make_image
-from playground.engines.namespaces.images import buildah, buildah_runs
+from playground.engines.namespaces.images import buildah, buildah_runs, image_store
 from playground.engines.namespaces.images.buildah import Buildah, stored_name
 from playground.engines.namespaces.images.roots import ImageRoots
 from playground.errors import ImageError
@@ -99,7 +99,7 @@ def left_over(place: Path) -> dict[str, Any]:
     temporary = place / "tmp"
     names = [
         name
-        for image in buildah._read_list(graph / "overlay-images" / "images.json")
+        for image in image_store.read_list(graph / "overlay-images" / "images.json")
         for name in image["names"]
     ]
     mine = Buildah(place)
@@ -176,7 +176,7 @@ def test_where_overlay_cannot_lie_a_layer_is_a_whole_copy(
     image,  # type: ignore[no-untyped-def]
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(buildah, "_DRIVERS", ("vfs",))
+    monkeypatch.setattr(image_store, "DRIVERS", ("vfs",))
     lower = image("lower", "COPY page /page", page="hello")
     upper = image("upper", "RUN cat /page /page >/twice", base=lower)
     roots = ImageRoots(place)
