@@ -120,7 +120,7 @@ class BuildahRun:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                env=_environment(run_root),
+                env=_environment(run_root) | _registries(run_root),
                 pass_fds=(self.lock,),
                 start_new_session=True,
             )
@@ -185,6 +185,24 @@ def _environment(temporary: Path) -> dict[str, str]:
     kept = {name: text for name, text in os.environ.items() if not name.startswith(other)}
     # Layers pass through here while they are stored: beside the store there is room.
     return kept | {"LC_ALL": "C.UTF-8", "TMPDIR": str(temporary)}
+
+
+def _registries(folder: Path) -> dict[str, str]:
+    """Have a Dockerfile's short names mean Docker's, where this machine gives them no meaning.
+
+    See containers-registries.conf(5): the machine's own file holds, and its drop-ins.
+
+    """
+    own = Path.home() / ".config/containers/registries.conf"
+    known = own if own.is_file() else Path("/etc/containers/registries.conf")
+    if "CONTAINERS_REGISTRIES_CONF" in os.environ:
+        return {}
+    text = known.read_text(errors="replace") if known.is_file() else ""
+    if re.search(r"^\s*unqualified-search-registries\s*=", text, re.M):
+        return {}
+    path = folder / "registries.conf"
+    path.write_text(f'unqualified-search-registries = ["docker.io"]\n{text}')
+    return {"CONTAINERS_REGISTRIES_CONF": str(path)}
 
 
 def known_reason(log: str, place: Path) -> str | None:

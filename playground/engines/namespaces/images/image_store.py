@@ -66,9 +66,10 @@ class ImageStore:
                         return StoredImage(image["id"], names, tuple(layers), said)
         return None
 
-    def names(self) -> list[str]:
-        """Return the names of all images."""
-        return [name for _, image in self._images() for name in image.get("names") or ()]
+    def names(self) -> dict[str, str]:
+        """Return the names of all images, and whose id each is."""
+        images = [image for _, image in self._images()]
+        return {name: image["id"] for image in images for name in image.get("names") or ()}
 
     def driver(self) -> str | None:
         """Return how layers are stored here; None where nothing is yet."""

@@ -1,0 +1,285 @@
+"""Images of users' own, in a store of their own: pulled, loaded or built by buildah.
+
+They are kept apart from ours: an archive may call its image by any name, and in our store it
+would be what our images are built on.  What they are built on may be ours.
+
+"""
+
+from __future__ import annotations
+
+import bz2
+import contextlib
+import gzip
+import hashlib
+import lzma
+import os
+import re
+import shutil
+import stat
+import tarfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from playground.display.progress import Progress
+from playground.engines.namespaces.images.buildah import refuse_missing_programs
+from playground.engines.namespaces.images.buildah_runs import (
+    BuildahRun,
+    Done,
+    buildah_for,
+    known_reason,
+    room,
+    ulimits,
+)
+from playground.engines.namespaces.images.image_store import ImageStore, StoredImage
+from playground.engines.pull_errors import is_loopback, machine_kind, pull_sentence, whole_name
+from playground.errors import ImageError
+from playground.model.containers import ImageSource
+
+# A registry that has not begun to answer by then is not reached from here.
+_REGISTRY_S = 15.0
+_PULL_TIMEOUT_S = 1800.0
+
+# In the store, what comes from no registry is called by a digest of what it was made from.
+_OWN_NAMES = "localhost/playground-user"
+
+# How `docker save` may have been packed: the file's first bytes.
+_PACKED: dict[bytes, type[gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile]] = {
+    b"\x1f\x8b": gzip.GzipFile,
+    b"BZh": bz2.BZ2File,
+    b"\xfd7zXZ\x00": lzma.LZMAFile,
+}
+
+
+class UserImages:
+    """The users' images in a store of their own, and the means to get more.
+
+    ``place`` is the folder of all that buildah writes for it, ``shared`` the store of ours.
+
+    """
+
+    def __init__(self, place: Path, shared: Path | None = None) -> None:
+        self._store = ImageStore(place / "storage", shared)
+
+    def __repr__(self) -> str:
+        return f"UserImages({str(self._store.graph.parent)!r})"
+
+    def find(self, source: ImageSource) -> StoredImage | None:
+        """Return an image that is there, and is still what its source would give.
+
+        A name is looked up and not asked of its registry again, as `docker run` does; an
+        archive or a folder that has changed since is not there.
+
+        """
+        return self._store.find(_name(source))
+
+    def ensure(self, source: ImageSource, progress: Progress, lock: int) -> StoredImage:
+        """Return an image, pulled, loaded or built if it is not there.
+
+        ``lock`` is the descriptor of a lock that buildah holds as well.  Raises `ImageError`;
+        then nothing is left of it.
+
+        """
+        if (found := self.find(source)) is not None:
+            return found
+        refuse_missing_programs()
+        doing = {"reference": "pulling", "archive": "loading"}.get(source.kind, "building")
+        get = {"reference": self._pull, "archive": self._load}.get(source.kind, self._build)
+        with buildah_for(self._store, lock) as tools:
+            with progress.step(f"{doing} {source.title}") as step:
+                get(tools, source, step.note)
+            found = self.find(source)
+            if found is None:
+                raise ImageError(f"buildah gives nothing for {source.title}: try again")
+            if reason := wrong_machine(found, source.title):
+                tools.run(["rmi", "--force", found.id])
+                raise ImageError(reason)
+        return found
+
+    # -- ways to get one -------------------------------------------------------
+
+    def _pull(self, tools: BuildahRun, source: ImageSource, note: Callable[[str], None]) -> None:
+        name = whole_name(source.value)
+        # Docker takes HTTP from this machine's own registries without a word; so do we.
+        insecure = ["--tls-verify=false"] if is_loopback(source.value) else []
+        with contextlib.suppress(_GivenUp):
+            done = tools.run(
+                ["pull", *insecure, name], _until_refused(note), _PULL_TIMEOUT_S, _REGISTRY_S
+            )
+            if done.status == 0:
+                return
+            self._fail(done, pull_sentence(source.value, done.log, _own_kind()))
+        raise ImageError(pull_sentence(source.value, "connection refused", _own_kind()))
+
+    def _load(self, tools: BuildahRun, source: ImageSource, note: Callable[[str], None]) -> None:
+        before = self._store.names()
+        with tools.folder() as folder, room(folder):
+            kind, path = _archive(Path(source.value), folder)
+            # By a path without ":", which would begin an image's name.
+            (folder / "image").symlink_to(path)
+            done = tools.run(["pull", "--quiet", f"{kind}:{folder / 'image'}"], note)
+        if done.status != 0:
+            self._fail(done, f"{source.value} holds no image that can be loaded; {_ARCHIVES}")
+        ids = set(re.findall(r"^(?:sha256:)?([0-9a-f]{64})$", done.log, re.M))
+        if len(ids) != 1:
+            raise ImageError(
+                f"{source.value} holds {len(ids)} images: save the one alone, `docker save -o "
+                "image.tar NAME`"
+            )
+        self._name_loaded(tools, ids.pop(), _name(source), before)
+
+    def _name_loaded(
+        self, tools: BuildahRun, image: str, name: str, before: Mapping[str, str]
+    ) -> None:
+        """Give an image its name of ours, and no name that its archive has for it.
+
+        It could be called as an image that was pulled before, and take its place.
+
+        """
+        done = tools.run(["tag", image, name])
+        if done.status != 0:
+            raise ImageError("buildah could not name an image that it has loaded", done.log)
+        for other, now in self._store.names().items():
+            if now == image and other != name and before.get(other) != image:
+                tools.run(["rmi", other])  # no more than the name: it has ours too
+                if other in before:
+                    tools.run(["tag", before[other], other])
+
+    def _build(self, tools: BuildahRun, source: ImageSource, note: Callable[[str], None]) -> None:
+        with contextlib.ExitStack() as undo:
+            folder = Path(source.value)
+            if source.kind == "dockerfile":
+                folder = undo.enter_context(tools.folder())
+                with room(folder):
+                    (folder / "Dockerfile").write_text(source.value)
+            # OCI's own format has no HEALTHCHECK and no SHELL.
+            options = ["--isolation", "chroot", "--layers", "--format", "docker"]
+            options += [*ulimits(), *_proxies(), "--tag", _name(source)]
+            done = tools.run(["build", *options, str(folder)], note)
+        if done.status != 0:
+            errors = re.findall(r"^(?:Error|error): (.+)$", done.log, re.M)
+            # It prints its own data after some of its sentences.
+            reason = errors[-1].partition(" &imagebuilder.")[0] if errors else "buildah failed"
+            if pulled := re.search(r"docker://(\S+?): ", reason):
+                reason = pull_sentence(pulled[1], reason, _own_kind())
+            self._fail(done, f"{source.title} could not be built: {reason}")
+
+    def _fail(self, done: Done, sentence: str) -> None:
+        place = self._store.graph.parent
+        raise ImageError(known_reason(done.log, place) or sentence, done.log)
+
+
+_ARCHIVES = (
+    "write one with `docker save -o image.tar NAME`, or `buildah push NAME oci-archive:image.tar`"
+)
+
+
+class _GivenUp(Exception):
+    """The registry refuses connections: buildah would try for six seconds more."""
+
+
+def _until_refused(note: Callable[[str], None]) -> Callable[[str], None]:
+    def look(line: str) -> None:
+        if "Failed, retrying" in line and "connection refused" in line:
+            raise _GivenUp
+        note(line)
+
+    return look
+
+
+def _own_kind() -> str:
+    return machine_kind(os.uname().machine)
+
+
+def wrong_machine(image: StoredImage, title: str) -> str | None:
+    """Return a sentence for an image whose programs this machine cannot run, else None."""
+    system, kind = image.said.get("os", "linux"), image.said.get("architecture", "")
+    if system != "linux":
+        return f"{title} is for {system}, and hosts are of Linux: take another image"
+    if kind and kind != _own_kind():
+        return (
+            f"{title} is for machines of another kind ({kind}; this one is {_own_kind()}): take "
+            "one that is for this, or build it here with build="
+        )
+    return None
+
+
+# -- names --------------------------------------------------------------------------------
+
+
+def _name(source: ImageSource) -> str:
+    """Return what the store calls the image of a source as it is now."""
+    if source.kind == "reference":
+        return whole_name(source.value)
+    return f"{_OWN_NAMES}:{_digest(source)}"
+
+
+def _digest(source: ImageSource) -> str:
+    """Return a digest of all that says whether an archive or a folder has changed.
+
+    Of files their sizes and times stand for their contents, which may be gigabytes; steps of a
+    build are remembered by contents beside that.
+
+    """
+    digest = hashlib.sha256(f"{source.kind}\n{source.value}\n".encode())
+    if source.kind != "dockerfile":
+        top = Path(source.value)
+        try:
+            for path in [top, *sorted(top.rglob("*"))] if top.is_dir() else [top]:
+                found = path.lstat()
+                link = os.readlink(path) if stat.S_ISLNK(found.st_mode) else ""
+                # What is in a folder is listed by itself.
+                written = 0 if stat.S_ISDIR(found.st_mode) else found.st_mtime_ns
+                size = 0 if stat.S_ISDIR(found.st_mode) else found.st_size
+                row = (str(path), found.st_mode, size, written, link)
+                digest.update(f"{row}\n".encode("utf-8", "surrogateescape"))
+        except OSError as error:
+            raise ImageError(
+                f"{error.filename or top} cannot be read: {error.strerror or error}"
+            ) from error
+    return digest.hexdigest()[:24]
+
+
+def _proxies() -> Iterator[str]:
+    """Options that tell a build the proxies by which a mirror is reached from here."""
+    for name in ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy"):
+        if value := os.environ.get(name) or os.environ.get(name.upper()):
+            yield from ("--build-arg", f"{name}={value}")
+
+
+# -- archives ---------------------------------------------------------------------------------
+
+
+def _archive(path: Path, folder: Path) -> tuple[str, Path]:
+    """Return buildah's name for what an archive is, and where it lies, unpacked if need be."""
+    if path.is_dir():
+        if not (path / "index.json").is_file():
+            raise ImageError(f"{path} is no folder of an image (it has no index.json); {_ARCHIVES}")
+        # As a folder it would be called by its path, which need not be a name.
+        with tarfile.open(folder / "layout.tar", "w") as tar:
+            tar.add(path, ".")
+        return "oci-archive", folder / "layout.tar"
+    try:
+        with open(path, "rb") as file:
+            start = file.read(6)
+        for magic, unpack in _PACKED.items():
+            if start.startswith(magic):
+                packed, path = path, folder / "unpacked"
+                with unpack(packed) as content, open(path, "wb") as target:
+                    shutil.copyfileobj(content, target, 1 << 20)
+        names = _names_in(path)
+    except (EOFError, lzma.LZMAError, gzip.BadGzipFile) as error:
+        raise ImageError(f"{path} is damaged: {error}; {_ARCHIVES}") from error
+    # `docker save` writes both since version 25: its own has the image's names.
+    if "manifest.json" in names:
+        return "docker-archive", path
+    if "index.json" in names:
+        return "oci-archive", path
+    raise ImageError(f"{path} holds no image: it has no manifest.json, nor index.json; {_ARCHIVES}")
+
+
+def _names_in(path: Path) -> set[str]:
+    try:
+        with tarfile.open(path) as tar:
+            return {member.name.removeprefix("./") for member in tar}
+    except (tarfile.TarError, EOFError) as error:
+        raise ImageError(f"{path} is damaged, or no archive of tar; {_ARCHIVES}") from error

@@ -1,0 +1,258 @@
+"""Images of users without Docker: from a registry, an archive, a folder, a Dockerfile's text."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from playground.display.progress import Silent
+from playground.engines.namespaces.images.image_store import ImageStore, StoredImage
+from playground.engines.namespaces.images.user_images import UserImages
+from playground.engines.pull_errors import machine_kind
+from playground.errors import ImageError
+from playground.model.containers import ImageSource
+from tests.registry import NAME, PASSWORD, running_registry, there_is_one
+
+DOCKERFILE = """\
+FROM scratch
+COPY busybox /bin/busybox
+ENV COLOUR=green
+USER 1000
+WORKDIR /srv
+VOLUME /data
+HEALTHCHECK --interval=2s CMD ["/bin/busybox", "true"]
+CMD ["/bin/busybox", "sleep", "1000"]
+"""
+OTHER = "arm64" if machine_kind(os.uname().machine) == "amd64" else "amd64"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _can_be_tried() -> None:
+    missing = [name for name in ("buildah", "busybox") if shutil.which(name) is None]
+    missing += ["docker-registry"] * (not there_is_one())
+    reason = f"there is no {' and no '.join(missing)} here" if missing else ""
+    if os.geteuid() != 0:
+        reason = "buildah keeps what others own, which takes root"
+    if reason and os.environ.get("CI") == "true":
+        pytest.fail(f"CI has to try users' images, but {reason}")
+    if reason:
+        pytest.skip(reason)
+
+
+class Place:
+    """A store, and what tests get images from."""
+
+    def __init__(self, top: Path) -> None:
+        self.top = top
+        self.images = UserImages(top / "user")
+        self.lock = os.open(top / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
+        self.address = ""
+        self.guarded = ""
+        self.context = top / "server"
+        self.context.mkdir()
+        shutil.copy(str(shutil.which("busybox")), self.context / "busybox")
+        (self.context / "Dockerfile").write_text(DOCKERFILE)
+
+    def ensure(self, kind: str, value: str | Path) -> StoredImage:
+        return self.images.ensure(ImageSource(kind, str(value)), Silent(), self.lock)
+
+    def refusal(self, kind: str, value: str | Path) -> str:
+        before = self.ids()
+        with pytest.raises(ImageError) as caught:
+            self.ensure(kind, value)
+        assert self.ids() == before, "something is left of it"
+        return str(caught.value)
+
+    def ids(self) -> set[str]:
+        return set(ImageStore(self.top / "user/storage").names().values())
+
+    def buildah(self, *words: str | Path) -> None:
+        store = ["--root", self.top / "else", "--runroot", self.top / "run"]
+        subprocess.run(
+            ["buildah", *store, *words], check=True, capture_output=True, timeout=120,
+            env=os.environ | {"STORAGE_DRIVER": "overlay", "LC_ALL": "C.UTF-8"},
+        )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """A registry with an image for this machine, and one for others; archives of the first."""
+    top = tmp_path_factory.mktemp("users-images")
+    place = Place(top)
+    with running_registry(top) as place.address, running_registry(top, with_login=True) as guarded:
+        place.guarded = guarded
+        build = ["build", "--isolation", "chroot", "--format", "docker"]
+        place.buildah(*build, "--tag", "localhost/own", place.context)
+        place.buildah(*build, "--arch", OTHER, "--tag", "localhost/others", place.context)
+        push = ["push", "--tls-verify=false"]
+        place.buildah(*push, "localhost/own", f"docker://{place.address}/web:1")
+        place.buildah(*push, "localhost/others", f"docker://{place.address}/others:1")
+        place.buildah("manifest", "create", "localhost/list")
+        others = f"docker://{place.address}/others:1"
+        place.buildah("manifest", "add", "--tls-verify=false", "localhost/list", others)
+        place.buildah(
+            *("manifest", "push", "--all", "--tls-verify=false", "localhost/list"),
+            f"docker://{place.address}/list:1",
+        )
+        place.buildah(
+            "push", "localhost/own", f"docker-archive:{top}/docker.tar:debian:trixie-slim"
+        )
+        place.buildah("push", "localhost/own", f"oci-archive:{top}/oci.tar")
+        place.buildah("push", "localhost/own", f"oci:{top}/layout")
+        yield place
+
+
+def check_words(image: StoredImage) -> None:
+    """What the Dockerfile says is what the image says."""
+    config = image.config
+    assert config["Cmd"] == ["/bin/busybox", "sleep", "1000"]
+    assert "COLOUR=green" in config["Env"]
+    assert (config["User"], config["WorkingDir"], config["Volumes"]) == (
+        "1000",
+        "/srv",
+        {"/data": {}},
+    )
+    assert (Path(image.layers[-1]) / "bin/busybox").is_file()
+
+
+def test_an_image_comes_from_a_registry_once(place: Place) -> None:
+    name = f"{place.address}/web:1"
+    image = place.ensure("reference", name)
+    check_words(image)
+    assert image.config["Healthcheck"]["Test"] == ["CMD", "/bin/busybox", "true"]
+    found = place.images.find(ImageSource("reference", name))
+    assert found == image
+
+
+def test_a_registry_may_want_a_login(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Docker's own credentials are used, where they are and as they are."""
+    name = f"{place.guarded}/web:1"
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    monkeypatch.setenv("HOME", str(place.top))
+    assert "only to who has logged in" in place.refusal("reference", name)
+    (place.top / ".docker").mkdir()
+    entry = {"auth": base64.b64encode(f"{NAME}:{PASSWORD}".encode()).decode()}
+    config = {"auths": {place.guarded: entry}}
+    (place.top / ".docker/config.json").write_text(json.dumps(config))
+    check_words(place.ensure("reference", name))
+
+
+def test_what_a_registry_lacks_is_said(place: Place) -> None:
+    for name in ("nothing", "web:2"):
+        assert "has no image" in place.refusal("reference", f"{place.address}/{name}")
+    said = place.refusal("reference", "127.0.0.1:9/web")
+    assert "the registry 127.0.0.1:9 of the image 127.0.0.1:9/web is not reached from here" in said
+    assert "image=Path(" in said
+
+
+def test_an_image_for_other_machines_is_refused(place: Place) -> None:
+    assert "is not for machines of this kind" in place.refusal(
+        "reference", f"{place.address}/list:1"
+    )
+    assert f"({OTHER};" in place.refusal("reference", f"{place.address}/others:1")
+
+
+@pytest.mark.parametrize("name", ["docker.tar", "oci.tar", "layout", "docker.tar.gz"])
+def test_an_image_comes_from_an_archive(place: Place, name: str) -> None:
+    path = place.top / name
+    if name.endswith(".gz"):
+        path.write_bytes(gzip.compress((place.top / "docker.tar").read_bytes(), 1))
+    check_words(place.ensure("archive", path))
+
+
+def test_an_archive_takes_no_name(place: Place) -> None:
+    """It calls its image debian:trixie-slim, on which others are built."""
+    before = ImageStore(place.top / "user/storage").names()
+    path = place.top / "called.tar"
+    shutil.copy(place.top / "docker.tar", path)
+    place.ensure("archive", path)
+    after = ImageStore(place.top / "user/storage").names()
+    assert len(after) == len(before) + 1
+    assert not [name for name in after if "debian" in name]
+
+
+def test_an_archive_that_was_written_anew_is_loaded_anew(place: Place) -> None:
+    path = place.top / "changing.tar"
+    shutil.copy(place.top / "docker.tar", path)
+    place.ensure("archive", path)
+    os.utime(path, (1, 1))
+    assert place.images.find(ImageSource("archive", str(path))) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"no archive", "is damaged, or no archive of tar; write one with `docker save"),
+        (gzip.compress(b"no archive"), "is damaged, or no archive of tar"),
+        (gzip.compress(os.urandom(5000))[:2000], "is damaged"),
+    ],
+    ids=["text", "packed text", "half of it"],
+)
+def test_what_is_no_archive_is_refused(place: Place, content: bytes, sentence: str) -> None:
+    path = place.top / "broken.tar"
+    path.write_bytes(content)
+    assert sentence in place.refusal("archive", path)
+
+
+def test_an_image_is_built_from_a_folder_and_again_when_that_changes(place: Place) -> None:
+    image = place.ensure("directory", place.context)
+    check_words(image)
+    assert image.config["Healthcheck"]["Interval"] == 2_000_000_000
+    assert place.ensure("directory", place.context) == image
+    (place.context / "Dockerfile").write_text(DOCKERFILE + "ENV MORE=1\n")
+    try:
+        assert "MORE=1" in place.ensure("directory", place.context).config["Env"]
+    finally:
+        (place.context / "Dockerfile").write_text(DOCKERFILE)
+
+
+def test_an_image_is_built_from_a_text(place: Place) -> None:
+    image = place.ensure("dockerfile", f"FROM {built(place)}\nLABEL owner=me\n")
+    check_words(image)
+    assert image.config["Labels"]["owner"] == "me"
+
+
+def built(place: Place) -> str:
+    """A name of the folder's image in the store."""
+    image = place.ensure("directory", place.context)
+    return next(name for name in image.names if name.startswith("localhost/"))
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("FROM scratch\nNONSENSE x\n", 'STEP "NONSENSE ": Build error: Unknown instruction'),
+        ("FROM scratch\nCOPY nothing /\n", "nothing"),
+        ("FROM 127.0.0.1:9/base\n", "the registry 127.0.0.1:9 of the image 127.0.0.1:9/base"),
+    ],
+)
+def test_a_build_that_fails_says_at_which_step(place: Place, text: str, sentence: str) -> None:
+    said = place.refusal("dockerfile", text)
+    assert said.startswith("the image of its Dockerfile could not be built: ")
+    assert sentence in said
+
+
+def test_it_may_stand_on_an_image_of_ours(place: Place) -> None:
+    """Found in the other store, whose layers are used where they lie."""
+    other = UserImages(place.top / "other", place.top / "user/storage")
+    name = built(place)
+    image = other.ensure(
+        ImageSource("dockerfile", f"FROM {name}\nENV MORE=1\n"), Silent(), place.lock
+    )
+    check_words(image)
+    assert Path(image.layers[-1]).is_relative_to(place.top / "user/storage")
+
+
+def test_nothing_is_left_but_images(place: Place) -> None:
+    place.ensure("directory", place.context)
+    assert not list((place.top / "user/tmp").glob("*"))
+    assert not ImageStore(place.top / "user/storage").has_containers("overlay")
+    assert str(place.top) not in Path("/proc/self/mountinfo").read_text()
