@@ -28,7 +28,7 @@ PAGES = (TOP / "README.md", TOP / "notebooks" / "README.md")
 
 # Blocks that go on inside the last `with` block of another.
 TOGETHER = {
-    "README.md: See what went over the wire": "README.md: A first network",
+    "README.md: For a student: see it, and ask why": "README.md: A first network",
 }
 
 
@@ -83,7 +83,7 @@ def the_page_is_marked(place: Path) -> None:
     """An exercise, and what is said of a student whose page lacks a word."""
     student = BLOCKS["README.md: A first network"].partition("with Lab")[0]
     (place / "student.py").write_text(student)
-    exercise = BLOCKS["README.md: What is wrong, and is it right?, 2"]
+    exercise = BLOCKS["README.md: For a teacher: exercises that mark themselves"]
     (place / "exercise_test.py").write_text(exercise)
     pytest_and_lab = [sys.executable, "-m", "pytest", "--lab", "student.py"]
     shown = run([*pytest_and_lab, "exercise_test.py"], place, status=1)
@@ -110,14 +110,14 @@ def the_fault_is_explained(place: Path) -> None:
         options = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
         raise SystemExit(doctest.DocTestRunner(optionflags=options).run(test).failed)
     """
-    (place / "block").write_text(BLOCKS["README.md: What is wrong, and is it right?"])
+    (place / "block").write_text(BLOCKS["README.md: For a student: see it, and ask why, 2"])
     run([sys.executable, "-c", textwrap.dedent(program)], place)
 
 
 # Blocks that are no program of their own, and what runs them.
 SPECIAL: dict[str, Callable[[Path], None]] = {
-    "README.md: What is wrong, and is it right?": the_fault_is_explained,
-    "README.md: What is wrong, and is it right?, 2": the_page_is_marked,
+    "README.md: For a student: see it, and ask why, 2": the_fault_is_explained,
+    "README.md: For a teacher: exercises that mark themselves": the_page_is_marked,
 }
 
 

@@ -225,7 +225,7 @@ class Difference:
         return reason or (self.namespaces if engine == "rootless" else "")
 
 
-# The README has the same table, and tests skip by it alone.
+# docs/engines.md has the same table, and tests skip by it alone.
 WHAT_ONE_CANNOT = (
     Difference(
         "run without a daemon",
@@ -299,7 +299,7 @@ WHAT_ONE_CANNOT = (
 
 
 def table_of_differences() -> str:
-    """Return `WHAT_ONE_CANNOT` as the README has it: "yes", or why not."""
+    """Return `WHAT_ONE_CANNOT` as docs/engines.md has it: "yes", or why not."""
     lines = [
         "| can it ... | `docker` | `namespaces` | `namespaces`, without root |",
         "|---|---|---|---|",

@@ -1,4 +1,4 @@
-"""Abilities of each engine: one table, in the code, the README and the tests."""
+"""Abilities of each engine: one table, in the code, the documentation and the tests."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import pytest
 from playground.engines.choice import NAMES
 from playground.engines.seam import WHAT_ONE_CANNOT, Difference, table_of_differences
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "engines.md"
 
 
-def test_the_readme_has_the_table() -> None:
-    assert table_of_differences() in README.read_text()
+def test_the_documentation_has_the_table() -> None:
+    assert table_of_differences() in PAGE.read_text()
 
 
 @pytest.mark.parametrize("row", WHAT_ONE_CANNOT, ids=lambda row: row.what)

@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from playground import Host, Lab, Link
+from playground.display.how_to import help_page
 from playground.engines import owners
 from playground.engines.namespaces.engine import NamespacesEngine
 from playground.engines.seam import LabRecord
@@ -207,9 +208,9 @@ def test_labs_are_listed_for_programs(listed):
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_a_shell_gets_what_completes_words_as_the_readme_says(shell):
-    readme = (Path(cli.__file__).parents[2] / "README.md").read_text()
-    assert "_PLAYGROUND_COMPLETE=bash_source playground" in readme
+def test_a_shell_gets_what_completes_words_as_the_page_says(shell):
+    page = help_page("tab-completion").text
+    assert f"{shell}_source" in page and "_PLAYGROUND_COMPLETE=bash_source playground" in page
     source = CliRunner().invoke(
         cli.main, prog_name="playground", env={"_PLAYGROUND_COMPLETE": f"{shell}_source"}
     )
