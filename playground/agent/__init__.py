@@ -272,6 +272,9 @@ socket_line(boot_id, pid, pid_namespace, descriptor) -> text or null
     Or it is {"id", "pid", "publish": PUBLISHED} with a socket beside it that is bound on the
     client's machine, and the answer is {"id"}, or with an "error": a process carries what
     comes by it to a port of the node's until that has ended, or `unpublish`.
+carry() -> null
+    From this reply on the line carries connections to nodes, as `agent.ports.streams` lays it
+    down, and no more requests.  Its end ends the agent.
 published() -> [PUBLISHED]
     Which ports are carried to nodes of this lab: {"key": text, "protocol": "tcp" or "udp",
     "port": the node's} and whatever else the client said of each.

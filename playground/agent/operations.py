@@ -64,6 +64,7 @@ OPS: dict[str, Callable[..., Any]] = {
     "interfaces": _at_once(interfaces),
     "boot": Loop.boot,
     "programs": Loop.programs,
+    "carry": Loop.carry,
     "spawn": Loop.spawn,
     "write": Loop.write,
     "close_stdin": _of_a_job(Jobs.close_stdin),

@@ -17,7 +17,7 @@ import weakref
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from ipaddress import IPv4Interface
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from playground.display.progress import make_progress
 from playground.engines.choice import check_name, choose
@@ -43,6 +43,9 @@ from playground.operations.network import Host, Link, Node, Router, Switch
 from playground.planning.plan import NodePlan, Plan
 from playground.planning.plan_parts import InterfacePlan
 from playground.planning.planner import collect, make_plan
+
+if TYPE_CHECKING:
+    from playground.lab.outside.published_ports import PublishedPorts
 
 
 class LabObject(LabHandle, Protocol):
@@ -126,6 +129,7 @@ class LabState:
         self.leased: dict[tuple[str, str], IPv4Interface] = {}
         self.hashes: dict[str, str] = {}
         self.saving: threading.Timer | None = None
+        self.ports: PublishedPorts | None = None
         self.forget: weakref.finalize[..., Any] | None = None
 
     @property

@@ -20,6 +20,7 @@ from playground.agent.line.replies import Replies
 from playground.agent.line.socket_requests import SocketRequests
 from playground.agent.line.worker import Workers
 from playground.agent.nodes.entering import find_node
+from playground.agent.ports.far_end import carry_streams
 from playground.agent.protocol import PROTOCOL, Request, describe
 
 # How often the loop looks for commands that are late, and launchers without work.
@@ -183,6 +184,14 @@ class Loop:
 
     def programs(self, request_id: Any, **request: Any) -> Any:
         programs(self.selector, self.replies, request_id, request)
+        return LATER
+
+    def carry(self, request_id: Any) -> Any:
+        """Turn this line into one of `ports.streams`, to its end."""
+        self.replies.send({"id": request_id, "result": None})
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        carry_streams(self.requests, self.replies.fd)
+        self._ending = True
         return LATER
 
     def boot(self, request_id: Any, nodes: Sequence[Request]) -> Any:

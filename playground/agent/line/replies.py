@@ -17,7 +17,7 @@ class Replies:
         os.set_blocking(fd, False)
         self.broken = False
         self._selector = selector
-        self._fd = fd
+        self.fd = fd
         self._outgoing: deque[memoryview] = deque()
 
     def send(self, message: Request) -> None:
@@ -26,14 +26,14 @@ class Replies:
     def send_line(self, line: bytes) -> None:
         self._outgoing.append(memoryview(line))
         if len(self._outgoing) == 1:
-            self._flush(self._fd, 0)
+            self._flush(self.fd, 0)
             if self._outgoing:
-                self._selector.register(self._fd, selectors.EVENT_WRITE, self._flush)
+                self._selector.register(self.fd, selectors.EVENT_WRITE, self._flush)
 
     def _flush(self, fd: int, events: int) -> None:
         while self._outgoing:
             try:
-                written = os.write(self._fd, self._outgoing[0])
+                written = os.write(self.fd, self._outgoing[0])
             except BlockingIOError:
                 return
             except OSError:

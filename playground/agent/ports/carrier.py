@@ -19,7 +19,7 @@ from playground.agent.nodes.entering import enter_network, forget_nodes, refuse_
 from playground.agent.ports.datagrams import Datagrams
 from playground.agent.ports.dialling import NodeNetwork, Target, dial
 from playground.agent.ports.pairs import Pair, reset
-from playground.agent.ports.polling import READ, Poller
+from playground.agent.ports.polling import READ, Handle, Poller
 from playground.agent.ports.register import Register, open_register
 from playground.agent.protocol import Request
 
@@ -61,7 +61,7 @@ def _become_carrier(
         gc.disable()
         enter_network(pid)
         poller = Poller()
-        poller.watch(_Handle(handle), READ, lambda events: poller.stop())
+        poller.watch(Handle(handle), READ, lambda events: poller.stop())
         Register(poller, register, row)
         with socket.socket(fileno=listener) as sock:
             sock.setblocking(False)
@@ -73,14 +73,6 @@ def _become_carrier(
             poller.run()
     finally:
         os._exit(0)
-
-
-class _Handle:
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-
-    def fileno(self) -> int:
-        return self._fd
 
 
 def keep_these(kept: Sequence[int]) -> None:

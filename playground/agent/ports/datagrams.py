@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
-from typing import Any
+from typing import Any, Protocol
 
 from playground.agent.ports.dialling import Target
 from playground.agent.ports.polling import READ, Poller
@@ -21,10 +21,22 @@ MOST_SENDERS = 1000
 _AT_ONCE = 64
 
 
-class _Sender:
+class Answering(Protocol):
+    """Who hands on the answers that come for a sender."""
+
+    @property
+    def poller(self) -> Poller: ...
+
+    @property
+    def target(self) -> Target: ...
+
+    def answer(self, data: bytes, address: Any) -> None: ...
+
+
+class Sender:
     """One who sends datagrams, and its socket inside the node."""
 
-    def __init__(self, datagrams: Datagrams, address: Any) -> None:
+    def __init__(self, datagrams: Answering, address: Any) -> None:
         self.address = address
         self.heard_at = time.monotonic()
         self._datagrams = datagrams
@@ -98,7 +110,7 @@ class Datagrams:
         self.poller = poller
         self.target = target
         self._listener = listener
-        self._senders: dict[Any, _Sender] = {}
+        self._senders: dict[Any, Sender] = {}
         poller.watch(listener, READ, self._arrived)
 
     def _arrived(self, events: int) -> None:
@@ -110,7 +122,7 @@ class Datagrams:
             sender = self._senders.get(address)
             if sender is None or sender.has_nobody:
                 self._make_room()
-                sender = self._senders[address] = _Sender(self, address)
+                sender = self._senders[address] = Sender(self, address)
             sender.send(data)
 
     def answer(self, data: bytes, address: Any) -> None:

@@ -16,6 +16,16 @@ class HasDescriptor(Protocol):
     def fileno(self) -> int: ...
 
 
+class Handle:
+    """A bare descriptor, which is somebody else's."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def fileno(self) -> int:
+        return self._fd
+
+
 class Poller:
     """An epoll(7) with a function for each descriptor; ``run`` until somebody says `stop`."""
 

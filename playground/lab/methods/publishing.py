@@ -7,13 +7,13 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from playground.errors import NotRunning
-from playground.lab.state import LabObject
+from playground.lab.state import LabObject, LabState
 from playground.model.published_ports import port_to_publish
 from playground.operations.network import Host, Router
 from playground.planning.plan import NodePlan
 
 if TYPE_CHECKING:
-    from playground.lab.outside.published_ports import PublishedAddress
+    from playground.lab.outside.published_ports import PublishedAddress, PublishedPorts
 
 
 def publish(
@@ -44,8 +44,6 @@ def publish(
     'http://127.0.0.1:49153/'
 
     """
-    from playground.lab.outside.published_ports import offer
-
     wanted = port_to_publish(port, local_port, listen)
     name = lab.node(lab.resolve_name(node)).name
     state = lab._state
@@ -53,14 +51,12 @@ def publish(
         state.agent()
         if name not in state.pids:
             raise NotRunning(f"{name} is not running yet: call lab.start() first")
-        return offer(state.agent, name, state.pids[name], wanted, scheme)
+        return _ports(state).publish(name, state.pids[name], wanted, scheme)
 
 
 def published(lab: LabObject) -> list[PublishedAddress]:
     """The addresses of all ports that are published of this lab, whoever did that."""
-    from playground.lab.outside.published_ports import offered
-
-    return offered(lab._state.agent)
+    return _ports(lab._state).all()
 
 
 def publish_declared(lab: LabObject, nodes: Iterable[NodePlan], undo: ExitStack) -> None:
@@ -68,9 +64,15 @@ def publish_declared(lab: LabObject, nodes: Iterable[NodePlan], undo: ExitStack)
     state = lab._state
     for node in nodes:
         for wanted in node.container.publish:
-            from playground.lab.outside.published_ports import offer
-
-            address = offer(state.agent, node.name, state.pids[node.name], wanted)
+            address = _ports(state).publish(node.name, state.pids[node.name], wanted)
             undo.callback(address.close)
             with state.progress.step(f"{address} is {address.words}"):
                 pass
+
+
+def _ports(state: LabState) -> PublishedPorts:
+    if state.ports is None:
+        from playground.lab.outside.published_ports import PublishedPorts
+
+        state.ports = PublishedPorts(state.agent, lambda: state.engine.connect(state.id))
+    return state.ports

@@ -67,6 +67,9 @@ def _ended(lab: LabObject) -> ExitStack | None:
         if state.saving is not None:
             state.saving.cancel()
             state.saving = None
+        if state.ports is not None:
+            state.ports.close()
+            state.ports = None
         if state.forget is not None:
             state.forget.detach()
         runs_no_more(lab)

@@ -3,6 +3,7 @@
 The socket that listens is opened here, by this program and as its user, so that no more
 can be offered than the user may offer.  Where the lab's nodes run under the same kernel it
 is handed to the agent, and a process beside the nodes carries (`agent.ports.carrier`).
+Elsewhere this program carries itself, over a line of its own (`port_tunnel`).
 
 """
 
@@ -14,13 +15,17 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 from ipaddress import ip_address
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from playground.engines.seam import Channel
 from playground.errors import AgentGone, EngineError, NotRunning
 from playground.model.containers import PublishedPort
 from playground.model.published_ports import LOOPBACK, published_url
 from playground.operations.connection.client import Client
 from playground.operations.connection.host_sockets import on_this_machine
+
+if TYPE_CHECKING:
+    from playground.lab.outside.port_tunnel import PortTunnel
 
 # Connections that wait to be accepted: as many as the kernel lets there be, listen(2).
 _BACKLOG = 4096
@@ -43,14 +48,19 @@ class PublishedAddress(str):
     protocol: str
     port: int
     address: str
+    # Whether this very program carries, and it ends with it.
+    carried_here: bool
     _close: Callable[[], None]
 
     @classmethod
-    def of_row(cls, row: dict[str, Any], close: Callable[[], None]) -> PublishedAddress:
+    def of_row(
+        cls, row: dict[str, Any], close: Callable[[], None], carried_here: bool = False
+    ) -> PublishedAddress:
         """Make one of what its carrier tells."""
         made = cls(row["url"])
         made.node, made.node_port, made.protocol = row["node"], row["port"], row["protocol"]
         made.port, made.address = row["local_port"], row["listen"]
+        made.carried_here = carried_here
         made._close = close
         return made
 
@@ -87,54 +97,85 @@ class PublishedAddress(str):
         said = f"port {self.node_port} of {self.node}"
         if not ip_address(self.address).is_loopback:
             said += ", open to everybody who reaches this machine"
+        if self.carried_here:
+            said += ", carried to the engine's machine while this program runs"
         return said
 
 
-def offer(
-    agent: Callable[[], Client],
-    node: str,
-    pid: int,
-    wanted: PublishedPort,
-    scheme: str | None = None,
-) -> PublishedAddress:
-    """Offer a port of a running node at once; nothing listens after an error.
+class PublishedPorts:
+    """The published ports of one lab.
 
-    ``agent`` returns the line to its lab's agent, or raises `NotRunning`.
+    ``agent`` returns the line to its agent, or raises `NotRunning`; ``connect`` starts
+    another agent and returns the bare line to that.
 
     """
-    published_url(wanted, 1, scheme)  # refused before anything is done
-    client = agent()
-    refused = client.ready_sockets()
-    if refused is not None:
-        raise EngineError(f"no port of {node} can be published: {refused}")
-    with on_this_machine(), _listening(wanted) as listener:
-        address, local_port = listener.getsockname()[:2]
-        row = {
-            "key": secrets.token_hex(8),
-            "node": node,
-            "port": wanted.port,
-            "protocol": wanted.protocol,
-            "listen": address,
-            "local_port": local_port,
-            "url": published_url(wanted, local_port, scheme),
-        }
-        client.publish(pid, row, listener)
-    return _address(agent, row)
 
+    def __init__(self, agent: Callable[[], Client], connect: Callable[[], Channel]) -> None:
+        self._agent = agent
+        self._connect = connect
+        self._tunnel: PortTunnel | None = None
 
-def offered(agent: Callable[[], Client]) -> list[PublishedAddress]:
-    """Return what is published of a lab, whoever did that."""
-    rows = agent().call("published")
-    return [_address(agent, row) for row in sorted(rows, key=lambda row: str(row["url"]))]
+    def publish(
+        self, node: str, pid: int, wanted: PublishedPort, scheme: str | None = None
+    ) -> PublishedAddress:
+        """Offer a port of a running node at once; nothing listens after an error."""
+        published_url(wanted, 1, scheme)  # refused before anything is done
+        client = self._agent()
+        is_elsewhere = client.ready_sockets() is not None
+        with on_this_machine():
+            listener = _listening(wanted)
+        try:
+            address, local_port = listener.getsockname()[:2]
+            row = {
+                "key": secrets.token_hex(8),
+                "node": node,
+                "port": wanted.port,
+                "protocol": wanted.protocol,
+                "listen": address,
+                "local_port": local_port,
+                "url": published_url(wanted, local_port, scheme),
+            }
+            if is_elsewhere:
+                self._ready_tunnel().publish(pid, row, listener)
+            else:
+                client.publish(pid, row, listener)
+                listener.close()
+        except BaseException:
+            listener.close()
+            raise
+        return self._address(row, is_elsewhere)
 
+    def all(self) -> list[PublishedAddress]:
+        """Return what is published of the lab: by anybody, or over a line by this program."""
+        here = self._tunnel.rows if self._tunnel is not None else []
+        found = [self._address(row, True) for row in here]
+        found += [self._address(row) for row in self._agent().call("published")]
+        return sorted(found)
 
-def _address(agent: Callable[[], Client], row: dict[str, Any]) -> PublishedAddress:
-    def close() -> None:
-        # With the lab all that was carried has ended.
-        with suppress(AgentGone, NotRunning):
-            agent().call("unpublish", keys=[row["key"]])
+    def close(self) -> None:
+        """End what this program carries itself.  May be repeated."""
+        if self._tunnel is not None:
+            self._tunnel.close()
+            self._tunnel = None
 
-    return PublishedAddress.of_row(row, close)
+    def _ready_tunnel(self) -> PortTunnel:
+        from playground.lab.outside.port_tunnel import PortTunnel
+
+        if self._tunnel is None or self._tunnel.is_closed:
+            self._tunnel = PortTunnel(self._connect())
+        return self._tunnel
+
+    def _address(self, row: dict[str, Any], carried_here: bool = False) -> PublishedAddress:
+        def close() -> None:
+            if carried_here:
+                if self._tunnel is not None:
+                    self._tunnel.unpublish(row["key"])
+                return
+            # With the lab all that was carried has ended.
+            with suppress(AgentGone, NotRunning):
+                self._agent().call("unpublish", keys=[row["key"]])
+
+        return PublishedAddress.of_row(row, close, carried_here)
 
 
 def _listening(wanted: PublishedPort) -> socket.socket:

@@ -18,6 +18,7 @@ from playground import Host, Lab, Link
 from playground.engines.seam import Engine
 from playground.errors import BadArgument, EngineError, NoSuchNode, NotRunning
 from playground.lab.outside.published_ports import PublishedAddress
+from playground.operations.connection.client import Client
 
 SERVERS = """
 import socket, socketserver, threading, http.server
@@ -74,6 +75,14 @@ def lab(engine: Engine, keep_lab) -> Iterator[Lab]:
         yield made
 
 
+@pytest.fixture(params=["handed over", "over a line"])
+def road(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Have sockets handed to the agent, or carried over a line as to an engine elsewhere."""
+    if request.param == "over a line":
+        monkeypatch.setattr(Client, "ready_sockets", lambda self: "the engine is elsewhere")
+    return str(request.param)
+
+
 def connect(place: PublishedAddress) -> socket.socket:
     return socket.create_connection((place.address, place.port), 20)
 
@@ -104,13 +113,13 @@ def test_what_a_host_was_declared_with_is_there_from_the_start(lab: Lab) -> None
 
 
 @pytest.mark.parametrize("port", [7, 8, 6], ids=["all addresses", "its own alone", "::1 alone"])
-def test_a_server_is_reached_wherever_it_listens(lab: Lab, port: int) -> None:
+def test_a_server_is_reached_wherever_it_listens(lab: Lab, road: str, port: int) -> None:
     with lab.publish("www", port) as place:
         assert echoed(place)
 
 
 @pytest.mark.parametrize("listen", ["127.0.0.1", "::1"])
-def test_datagrams_come_back_to_who_asked(lab: Lab, listen: str) -> None:
+def test_datagrams_come_back_to_who_asked(lab: Lab, road: str, listen: str) -> None:
     family = socket.AF_INET6 if ":" in listen else socket.AF_INET
     with lab.publish("www", "7/udp", listen=listen) as place:
         assert place.startswith("udp://")
@@ -122,7 +131,18 @@ def test_datagrams_come_back_to_who_asked(lab: Lab, listen: str) -> None:
                 assert line.recv(100) == word
 
 
-def test_what_was_said_to_its_end_is_still_answered(lab: Lab) -> None:
+def test_over_a_line_this_program_carries(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Client, "ready_sockets", lambda self: "the engine is elsewhere")
+    with lab.publish("www", 80) as page:
+        assert urllib.request.urlopen(page, timeout=20).read() == b"from www"
+        assert page in lab.published
+        assert "while this program runs" in page.words
+    assert page not in lab.published
+    with pytest.raises(ConnectionRefusedError):
+        connect(page)
+
+
+def test_what_was_said_to_its_end_is_still_answered(lab: Lab, road: str) -> None:
     with lab.publish("www", 9) as place, connect(place) as line:
         for _ in range(64):
             line.sendall(bytes(1 << 20))
@@ -130,7 +150,7 @@ def test_what_was_said_to_its_end_is_still_answered(lab: Lab) -> None:
         assert line.recv(100) == b"%d" % (64 << 20)
 
 
-def test_five_hundred_connections_at_once(lab: Lab) -> None:
+def test_five_hundred_connections_at_once(lab: Lab, road: str) -> None:
     with lab.publish("www", 7) as place:
         lines = [connect(place) for _ in range(500)]
         for number, line in enumerate(lines):
@@ -141,7 +161,7 @@ def test_five_hundred_connections_at_once(lab: Lab) -> None:
     assert answers == [b"%03d" % number for number in range(500)]
 
 
-def test_closing_it_cuts_off_whom_it_connects(lab: Lab) -> None:
+def test_closing_it_cuts_off_whom_it_connects(lab: Lab, road: str) -> None:
     place = lab.publish("www", 7)
     with connect(place) as line:
         line.sendall(b"x")
@@ -153,7 +173,7 @@ def test_closing_it_cuts_off_whom_it_connects(lab: Lab) -> None:
             raise ConnectionResetError
 
 
-def test_where_nobody_listens_who_calls_is_told(lab: Lab) -> None:
+def test_where_nobody_listens_who_calls_is_told(lab: Lab, road: str) -> None:
     with lab.publish("www", 1234) as place, pytest.raises(ConnectionResetError):
         echoed(place)
 
