@@ -9,6 +9,7 @@ what needs any, ``docker`` and ``namespaces`` for what needs the one.
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
 import secrets
@@ -26,17 +27,29 @@ from playground.engines.docker.engine import DockerEngine
 from playground.engines.namespaces.engine import NamespacesEngine
 from playground.engines.seam import WHAT_ONE_CANNOT, Engine, LabLabels, LabRecord
 from playground.errors import EngineError
-from tests import machine
+from tests import machine, workers
 
 # How long what a dead owner left may take to disappear: the guardian looks for
 # a second after the last it saw.
 PATIENCE_S = 10.0
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Mark our labs; heed Ctrl-C, which some tests send themselves, also after a shell's `&`."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    machine.mark_labs()
+    machine.mark_labs(workers.is_worker(config))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Hand a file's tests on one engine to one worker; pytest calls this where xdist is."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduler(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return workers.scope(nodeid)
+
+    return Scheduler(config, log)
 
 
 # -- which engine ------------------------------------------------------------
@@ -72,7 +85,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Set PLAYGROUND_ENGINE for a test and its fixtures of any scope."""
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as stack:
+        if workers.is_worker(item.config):
+            alone = item.get_closest_marker("alone") is not None
+            stack.enter_context(workers.turn(alone))
         if name := engine_of(item):
             patch.setenv(VARIABLE, name)
         else:

@@ -81,7 +81,7 @@ def _may_go(name: str, one: Any) -> bool:
     return name in ("mounts", "rules") or "pg_" in str(one)
 
 
-def mark_labs() -> None:
+def mark_labs(is_worker: bool = False) -> None:
     """Let all labs that this program's tests start, in whatever program, be told from others.
 
     The name of a user that getpass.getuser() finds is part of a lab's owner.  By it
@@ -89,8 +89,9 @@ def mark_labs() -> None:
 
     """
     user = os.environ.get("LOGNAME", "")
-    if MARK not in user:
-        os.environ["LOGNAME"] = f"{getpass.getuser()}{MARK}{os.getpid()}"
+    if MARK not in user or is_worker:
+        name = getpass.getuser().partition(MARK)[0]
+        os.environ["LOGNAME"] = f"{name}{MARK}{os.getpid()}"
 
 
 def children() -> set[int]:
@@ -234,7 +235,7 @@ def _json(*command: str) -> list[dict[str, Any]]:
 
 
 def _output(*command: str) -> str:
-    """What a command prints; nothing where it is missing or needs root (in CI: fail)."""
+    """The output of a command; "" where it is missing or needs root (in CI: fail)."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     except FileNotFoundError:

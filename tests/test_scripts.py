@@ -236,8 +236,37 @@ def test_mininet_is_installed_only_when_it_is_asked_for(clone, machine):
     assert installed(clone) == {"mininet", "openvswitch-testcontroller"} | bridge_utils
 
 
+@pytest.mark.parametrize(("status", "tools"), [(0, ["uv"]), (1, ["uv", "pip"])], ids=["uv", "pip"])
+def test_uv_installs_where_it_can_and_else_pip(clone, machine, status, tools):
+    path = machine(says={"uv": ""})
+    (Path(path) / "uv").write_text(f"#!/bin/sh\nexit {status}\n")
+    (clone / ".venv" / "installed-from").unlink()
+    python = clone / ".venv" / "bin" / "python"
+    python.write_text("#!/bin/sh\n")
+    done = setup(clone, "--without-engine", "true", PATH=path)
+    assert done.returncode == 0, done.stderr
+    assert re.findall(r"into .venv with (\w+)", done.stderr) == tools
+    assert setup(clone, "--without-engine", "true", PATH=path).stderr == ""
+
+
+@pytest.mark.parametrize("wrong", ["ruff", "codespell", "mypy", "python", None])
+def test_a_check_fails_if_a_part_of_it_does(clone, wrong):
+    shutil.copy(TOP / "scripts" / "check", clone / "scripts")
+    (clone / "scripts" / "setup").write_text("#!/bin/sh\n")
+    for name in ("ruff", "codespell", "mypy", "python"):
+        program = clone / ".venv" / "bin" / name
+        program.write_text(f"#!/bin/sh\necho {name} speaks\nexit {int(name == wrong)}\n")
+        program.chmod(0o755)
+    done = subprocess.run(
+        [clone / "scripts" / "check"], capture_output=True, text=True, timeout=20, check=False
+    )
+    assert done.returncode == (wrong is not None)
+    assert f"{wrong or 'mypy'} speaks\n" in done.stdout
+
+
 DEMO = [".venv/bin/playground", "demo"]
 BENCH = [".venv/bin/python", "benchmarks/measure.py"]
+TESTS = ["--engine", "both", "--if-possible", "--for-tests", ".venv/bin/python", "-m", "pytest"]
 
 
 @pytest.mark.parametrize(
@@ -248,6 +277,12 @@ BENCH = [".venv/bin/python", "benchmarks/measure.py"]
         (["demo", "--keep", "--engine=namespaces"], ["--engine=namespaces", *DEMO, "--keep"]),
         (["bench", "--runs", "3"], ["--engine", "both", *BENCH, "--runs", "3"]),
         (["bench", "--mininet"], ["--engine", "both", "--mininet", *BENCH]),
+        (["test"], [*TESTS, "--numprocesses", "2"]),
+        (["test", "tests/lab", "-x"], [*TESTS, "tests/lab", "-x"]),
+        (
+            ["test", "--coverage"],
+            [*TESTS, "--cov", "--cov-report=term:skip-covered", "--numprocesses", "2"],
+        ),
     ],
     ids=" ".join,
 )
