@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from playground.engines.namespaces.engine import NamespacesEngine
     from playground.lab.lab import Lab
     from playground.lab.plug import plug, plugged, unplug, wait_plugged
+    from playground.model.own_service import Service
     from playground.model.services import (
         BFD,
         BGP,
@@ -115,6 +116,7 @@ __all__ = [
     "PlaygroundError",
     "RIPng",
     "Router",
+    "Service",
     "Switch",
     "Telnet",
     "TooMuchOutput",
@@ -152,11 +154,13 @@ def __getattr__(name: str) -> Any:
     if name in __all__:
         # Modules that declare and start a lab: 0.2 s of processor time, which commands can save.
         from playground.lab import lab
-        from playground.model import services
+        from playground.model import own_service, services
         from playground.operations import network
         from playground.planning import plan
 
-        room = next(room for room in (network, services, plan, lab) if name in vars(room))
+        room = next(
+            room for room in (network, services, own_service, plan, lab) if name in vars(room)
+        )
         value = globals()[name] = vars(room)[name]
         return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

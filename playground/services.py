@@ -7,6 +7,7 @@ The classes themselves, and the table of all services, live in `playground.model
 
 """
 
+from playground.model.own_service import Service
 from playground.model.services import (
     BFD,
     BGP,
@@ -56,5 +57,6 @@ __all__ = [
     "VRRP",
     "DHCPRelay",
     "RIPng",
+    "Service",
     "Telnet",
 ]

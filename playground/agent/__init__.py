@@ -181,9 +181,11 @@ programs(do, ...) -> [STATUS] (of list: [{"pid", "request"}], of log: base64)
     is none.  A log is the last 1 MiB that the program has printed.
 wait_ready(checks: [{"pid", "node", "service", "port", "protocol": "tcp" or "udp",
         "tls": bool, "send": base64 or null, "expect": regular expression or null,
-        "address": "127.0.0.1"}], timeout_s) -> [{"node", "service", "port", "message"}]
+        "address": "127.0.0.1", "authority": PEM or null}], timeout_s)
+        -> [{"node", "service", "port", "message"}]
     Ask each service, from inside its node, until it answers with bytes that the
-    expression (read as latin-1) is found in.  The list holds those that did
+    expression (read as latin-1) is found in.  With an authority its certificate
+    must be signed by that, for the node's name.  The list holds those that did
     not; it is empty when all is well.
 sample(ends: [END], pids) -> {"time_s", "interfaces": [{"time_s", "tx_bytes", "tx_packets",
         "dropped", "queue_packets", "queue_bytes"}], "connections": [[{"state": number, "source",

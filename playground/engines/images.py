@@ -35,14 +35,16 @@ class Image:
 
     ``base`` is None for the lowest image of a chain, which stands on Debian.
     ``extra`` are files from elsewhere that belong to the build too, as pairs of
-    their name there and their path here.
+    their name there and their path here, or their content.  ``packages`` are those of Debian
+    that it adds.
 
     """
 
     tag: str
     directory: Path
     base: Image | None = None
-    extra: tuple[tuple[str, Path], ...] = ()
+    extra: tuple[tuple[str, Path | bytes], ...] = ()
+    packages: tuple[str, ...] = ()
 
     @property
     def chain(self) -> tuple[Image, ...]:
@@ -53,6 +55,11 @@ class Image:
     def layer(self) -> str:
         """The name of the directory, as students and progress bars see it."""
         return self.directory.name
+
+    @property
+    def title(self) -> str:
+        """What a sentence and a progress bar call the image."""
+        return f"of {', '.join(self.packages)}" if self.packages else self.layer
 
     def context(self) -> bytes:
         """Return all files of the build as an uncompressed tar archive.
@@ -67,7 +74,7 @@ class Image:
         archive = io.BytesIO()
         with tarfile.open(fileobj=archive, mode="w", format=tarfile.PAX_FORMAT) as tar:
             for name, path in _files(self.directory, dict(self.extra)):
-                content = path.read_bytes()
+                content = _content(path)
                 member = tarfile.TarInfo(name)
                 member.size = len(content)
                 member.mode = 0o755 if _executable(path) else 0o644
@@ -92,7 +99,8 @@ def images_directory() -> Path:
 def make_image(
     directory: Path,
     base: Image | None = None,
-    extra: Mapping[str, Path] | None = None,
+    extra: Mapping[str, Path | bytes] | None = None,
+    packages: tuple[str, ...] = (),
 ) -> Image:
     """Return the image of a directory on a base, with the tag that its content has.
 
@@ -106,32 +114,40 @@ def make_image(
     # The base's tag stands for all the content below.
     digest = hashlib.sha256((base.tag if base else "").encode())
     for name, path in _files(directory, files):
-        content = path.read_bytes()
+        content = _content(path)
         digest.update(f"\n{name} {_executable(path)} {len(content)}\n".encode())
         digest.update(content)
     name = "-".join([*layers, directory.name])
     tag = f"playground/{name}:{digest.hexdigest()[:_DIGEST_LENGTH]}"
-    return Image(tag, directory, base, tuple(sorted(files.items())))
+    return Image(tag, directory, base, tuple(sorted(files.items())), packages)
 
 
-def image_for(services: Iterable[str]) -> Image:
-    """Return the image of a host that offers these services.
+def image_for(services: Iterable[str], packages: Iterable[str] = ()) -> Image:
+    """Return the image of a host that offers these services, and has these packages of Debian.
 
     Services come in any order and any number of times; an image's layers stand
     in the order of `model.services.SERVICES`, so that hosts share as many
-    as they can.  No services at all give the base.  Raises `KeyError` for a
-    name that is no service's.
+    as they can.  No services at all give the base, and so do those of a user's own.
 
     """
     from playground.model.services import SERVICES
 
-    wanted = {SERVICES[name].layer for name in services}
+    wanted = {SERVICES[name].layer for name in services if name in SERVICES}
     top = images_directory()
     image = make_image(top / "base")
     for layer in _layers():
         if layer in wanted:
             image = make_image(top / layer, image)
-    return image
+    return with_packages(image, packages)
+
+
+def with_packages(image: Image, packages: Iterable[str]) -> Image:
+    """Return an image with packages of Debian on it; the same ones in any order are one image."""
+    names = tuple(sorted(set(packages)))
+    if not names:
+        return image
+    listed = {"packages": "".join(f"{name}\n" for name in names).encode()}
+    return make_image(images_directory() / "packages", image, listed, names)
 
 
 def helper_image() -> Image:
@@ -191,16 +207,22 @@ def _layers() -> list[str]:
     return list(dict.fromkeys(row.layer for row in SERVICES.values() if row.layer))
 
 
-def _files(directory: Path, extra: Mapping[str, Path]) -> Iterator[tuple[str, Path]]:
+def _files(
+    directory: Path, extra: Mapping[str, Path | bytes]
+) -> Iterator[tuple[str, Path | bytes]]:
     """Every file of a build by its name there, sorted, byte code left out."""
-    found = {
+    found: dict[str, Path | bytes] = {
         path.relative_to(directory).as_posix(): path
         for path in directory.rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    found |= extra
+    found |= dict(extra)
     yield from sorted(found.items())
 
 
-def _executable(path: Path) -> bool:
-    return bool(path.stat().st_mode & 0o100)
+def _content(source: Path | bytes) -> bytes:
+    return source if isinstance(source, bytes) else source.read_bytes()
+
+
+def _executable(path: Path | bytes) -> bool:
+    return isinstance(path, Path) and bool(path.stat().st_mode & 0o100)

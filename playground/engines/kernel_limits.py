@@ -114,20 +114,14 @@ def _entries(node: NodePlan, family: int, with_router: Set[str]) -> int:
 
 
 def _processes(plan: Plan) -> int:
-    from playground.model.services import SERVICES
-
     return sum(
-        _HOST_PROCESSES + sum(SERVICES[settings.service].processes for settings in node.services)
+        _HOST_PROCESSES + sum(settings.row.processes for settings in node.services)
         for node in plan.nodes
     )
 
 
 def _inotify(plan: Plan) -> int:
-    from playground.model.services import SERVICES
-
-    return sum(
-        SERVICES[settings.service].inotify for node in plan.nodes for settings in node.services
-    )
+    return sum(settings.row.inotify for node in plan.nodes for settings in node.services)
 
 
 def _namespaces(plan: Plan) -> int:

@@ -116,7 +116,7 @@ class LabRecord:
 _DONE_BY_LABS = frozenset(
     {
         *("command", "entrypoint", "healthcheck", "restart", "init", "stop_timeout_s"),
-        *("hostname", "dns", "extra_hosts", "publish"),
+        *("hostname", "dns", "extra_hosts", "publish", "programs"),
     }
 )
 
@@ -179,7 +179,9 @@ class Engine(Protocol):
     def refuse(self, plan: Plan) -> None:
         """Raise `EngineError` for what cannot be made here of a plan; makes nothing."""
 
-    def image_for(self, services: frozenset[str]) -> Image | None: ...
+    def image_for(
+        self, services: frozenset[str], packages: tuple[str, ...] = ()
+    ) -> Image | None: ...
 
     def ensure_images(self, images: Sequence[Image], progress: Progress) -> None: ...
 

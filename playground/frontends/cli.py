@@ -219,15 +219,19 @@ def build(quiet: bool, file: Path | None) -> None:
     from playground.model.services import SERVICES
 
     if file is None:
-        services = [frozenset(), *(frozenset([name]) for name in SERVICES)]
+        needs: list[tuple[frozenset[str], tuple[str, ...]]]
+        needs = [(frozenset(), ()), *((frozenset([name]), ()) for name in SERVICES)]
     else:
         from playground.frontends.lab_files import load_lab
 
         plan = load_lab(file, None, quiet=quiet, say=_sayer(quiet)).plan()
-        services = [frozenset(item.service for item in node.services) for node in plan.nodes]
+        needs = [
+            (frozenset(item.service for item in node.services), node.packages)
+            for node in plan.nodes
+        ]
     engine = choose()
     engine.check()
-    images = dict.fromkeys(engine.image_for(names) for names in services)
+    images = dict.fromkeys(engine.image_for(*needed) for needed in needs)
     wanted = [image for image in images if image is not None]
     engine.ensure_images(wanted, make_progress(quiet))
     for image in wanted:

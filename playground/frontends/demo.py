@@ -72,8 +72,10 @@ def show(*, keep: bool = False, quiet: bool = False, program: str = "playground"
     lab = miniature_internet(quiet=quiet, engine=engine)
     lab.keep = keep
     plan = lab.plan()
-    services = {frozenset(item.service for item in node.services) for node in plan.nodes}
-    images = [image for names in services if (image := engine.image_for(names)) is not None]
+    needs = {
+        (frozenset(item.service for item in node.services), node.packages) for node in plan.nodes
+    }
+    images = [image for needed in needs if (image := engine.image_for(*needed)) is not None]
     with _timed(times, "building images"):
         engine.check()
         engine.ensure_images(images, make_progress(quiet))

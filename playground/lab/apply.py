@@ -410,9 +410,9 @@ def wait_ready(
     agent: Agent, pids: Pids, checks: Sequence[Check], timeout_s: float
 ) -> list[dict[str, Any]]:
     """Wait until every service answers; return those that did not in time."""
-    if not checks:
+    requests = [check.request(pids[check.node]) for check in checks if check.probe]
+    if not requests:
         return []
-    requests = [check.request(pids[check.node]) for check in checks]
     failures: list[dict[str, Any]] = agent.call("wait_ready", checks=requests, timeout_s=timeout_s)
     return failures
 

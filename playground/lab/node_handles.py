@@ -8,7 +8,6 @@ from typing import cast
 from playground.lab import apply, programs
 from playground.lab.provision import NodeProvision
 from playground.lab.state import LabObject
-from playground.model.services import SERVICES
 from playground.operations.connection.handles import LiveNode, LiveSwitch, LiveWire
 from playground.operations.network import Link, Node, Switch
 from playground.planning.interface_names import match
@@ -30,12 +29,10 @@ def attach_nodes(lab: LabObject, plan: Plan, pids: Mapping[str, int]) -> None:
             pid=pids[node.name],
             agent=state.agent(),
             lab=lab,
-            services={
-                item.service: SERVICES[item.service] for item in plan.node(node.name).services
-            },
+            services={item.service: item.row for item in offered},
             programs=own.get(node.name, {}),
             plan=state.as_leased(plan.node(node.name)),
-            own_programs=plain_have_image or bool(offered),
+            own_programs=plain_have_image or bool(offered) or bool(plan.node(node.name).packages),
         )
 
     plumbing = apply.Plumbing(lambda: state.plan or plan, pids)

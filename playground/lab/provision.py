@@ -63,14 +63,20 @@ class Account(NamedTuple):
 
 
 class Check(NamedTuple):
-    """One question whose answer says that a service of a node is ready."""
+    """One question whose answer says that a service of a node is ready.
+
+    Without a ``probe`` it is a user's own, which says itself how that is seen:
+    `operations.nodes.services`.
+
+    """
 
     node: str
     service: str
-    probe: Probe
+    probe: Probe | None
 
     def request(self, pid: int) -> dict[str, Any]:
         """Return the check as the agent's ``wait_ready`` operation takes it."""
+        assert self.probe is not None
         send = self.probe.send
         return {
             "pid": pid,
@@ -143,16 +149,18 @@ def _checks(node: NodePlan) -> tuple[Check, ...]:
     # Services may share programs, as those of routing share zebra: each port is asked once.
     first: dict[Probe, Check] = {}
     for row in _rows(node):
-        for probe in row.probes:
+        for probe in () if row.readiness else row.probes:
             first.setdefault(probe, Check(node.name, row.name, probe))
-    return tuple(first.values())
+    own = (Check(node.name, row.name, None) for row in _rows(node) if row.readiness)
+    return (*first.values(), *own)
 
 
 def _rows(node: NodePlan) -> list[ServiceRow]:
     if not node.services:
         return []
     wanted = {settings.service for settings in node.services}
-    return [row for name, row in SERVICES.items() if name in wanted]
+    ours = [row for name, row in SERVICES.items() if name in wanted]
+    return ours + [settings.row for settings in node.services if settings.is_own]
 
 
 # ------------------------------------------------------------ who it is

@@ -23,9 +23,10 @@ from playground.model.containers import PLAIN_CONTAINER, ContainerSettings, file
 from playground.model.firewall import Default, Policy, Rule
 from playground.model.nat import Masquerade, OneToOne, Translation
 from playground.model.notation import AUTO
+from playground.model.own_service import Service
 from playground.model.parts import End, LinkBase
 from playground.model.policy_routing import OwnRoute, OwnRule
-from playground.model.services import SERVICES, ServiceSettings, with_contents
+from playground.model.services import SERVICES, ServiceSettings
 from playground.operations.network import Host, Link, Machine, Node, Router, Switch
 from playground.planning.firewall import with_rules
 from playground.planning.plan import NodePlan, Plan
@@ -425,9 +426,10 @@ def _container(data: Mapping[str, Any]) -> ContainerSettings:
 
 
 def _settings_data(settings: ServiceSettings) -> dict[str, Any]:
-    whole = with_contents(settings)
+    whole = settings.with_contents()
     return {
         "service": whole.service,
+        **({"own": True} if whole.is_own else {}),
         "settings": {
             field.name: _value_data(getattr(whole, field.name))
             for field in dataclasses.fields(whole)
@@ -437,7 +439,7 @@ def _settings_data(settings: ServiceSettings) -> dict[str, Any]:
 
 
 def _settings(data: Mapping[str, Any]) -> ServiceSettings:
-    kind = SERVICES[data["service"]].settings
+    kind = Service if data.get("own") else SERVICES[data["service"]].settings
     return kind(**{name: _value(value) for name, value in data["settings"].items()})
 
 

@@ -210,12 +210,12 @@ class LabState:
 
     def images(self, plan: Plan) -> dict[str, Image | None]:
         """Return the image of each node, None where it has the machine's own programs."""
-        services = {
-            node.name: frozenset(settings.service for settings in node.services)
+        needs = {
+            node.name: (frozenset(settings.service for settings in node.services), node.packages)
             for node in plan.nodes
         }
-        images = {wanted: self.engine.image_for(wanted) for wanted in set(services.values())}
-        return {name: images[wanted] for name, wanted in services.items()}
+        images = {wanted: self.engine.image_for(*wanted) for wanted in set(needs.values())}
+        return {name: images[wanted] for name, wanted in needs.items()}
 
     def refuse_dead(self) -> None:
         """Refuse to add to a lab of which a machine has died."""

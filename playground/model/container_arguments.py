@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
@@ -201,6 +202,30 @@ def check_command(here: str, value: object) -> tuple[str, ...]:
     return tuple(words)
 
 
+# What means something to a shell, quotes apart: POSIX, Shell Command Language.
+_SHELL = re.compile(r"[|&;<>()$`\\*?\[\]#~%!{}\n]|^\s*\w+=")
+_BUILTIN = {".", "cd", "eval", "exec", "export", "set", "trap", "ulimit", "umask", "wait"}
+
+
+def shell_words(here: str, command: object) -> tuple[str, ...]:
+    """Return the words of a command; a line is a shell's, as for `Host.run`, where it needs one.
+
+    >>> shell_words("h1: command", "python3 -m http.server 80")
+    ('python3', '-m', 'http.server', '80')
+    >>> shell_words("h1: command", "migrate && serve")
+    ('/bin/sh', '-c', 'migrate && serve')
+
+    """
+    if not isinstance(command, str) or not command.strip() or "\0" in command:
+        return check_command(here, command)
+    if not _SHELL.search(command):
+        with contextlib.suppress(ValueError):  # an open quote: the shell says where
+            words = tuple(shlex.split(command))
+            if words[0] not in _BUILTIN:
+                return words
+    return ("/bin/sh", "-c", command)
+
+
 def _healthcheck(here: str, value: object) -> tuple[str, ...]:
     if value is False:
         return ("NONE",)
@@ -217,7 +242,8 @@ def _healthcheck(here: str, value: object) -> tuple[str, ...]:
 _VARIABLE = re.compile(r"[^=\0]+")
 
 
-def _env(here: str, value: object) -> tuple[tuple[str, str], ...]:
+def check_env(here: str, value: object) -> tuple[tuple[str, str], ...]:
+    """Return variables of the environment, as pairs of texts."""
     found = []
     for key, item in _mapping(here, value, '{"POSTGRES_PASSWORD": "secret"}').items():
         if not isinstance(key, str) or not _VARIABLE.fullmatch(key):
@@ -231,7 +257,8 @@ def _env(here: str, value: object) -> tuple[tuple[str, str], ...]:
 _USER = re.compile(r"[\w.][\w.$-]*(:[\w.][\w.$-]*)?", re.ASCII)
 
 
-def _user(here: str, value: object) -> str:
+def check_user(here: str, value: object) -> str:
+    """Return the user that a program runs as: a name or a number, or both."""
     if is_whole(value, 0, 2**32 - 2):
         return str(value)
     if not isinstance(value, str) or not _USER.fullmatch(value):
@@ -242,7 +269,7 @@ def _user(here: str, value: object) -> str:
     return value
 
 
-def _inside(here: str, value: object, what: str) -> str:
+def check_place(here: str, value: object, what: str) -> str:
     """Return an absolute path inside of a host, without what a path can do without."""
     text = os.fspath(value) if isinstance(value, os.PathLike) else value
     if not isinstance(text, str) or not text.startswith("/") or "\0" in text:
@@ -254,7 +281,7 @@ def _inside(here: str, value: object, what: str) -> str:
 
 
 def _workdir(here: str, value: object) -> str:
-    return _inside(here, value, 'it begins with /, as "/srv"')
+    return check_place(here, value, 'it begins with /, as "/srv"')
 
 
 def _restart(here: str, value: object) -> RestartPolicy:
@@ -298,7 +325,7 @@ def _programs(here: str, value: object) -> tuple[tuple[str, tuple[str, ...]], ..
             raise TopologyError(
                 f'{here}: "main" is the program of command= or of the image; choose another name'
             )
-        found.append((key, check_command(f"{here}: {key}", item)))
+        found.append((key, shell_words(f"{here}: {key}", item)))
     return tuple(found)
 
 
@@ -306,7 +333,8 @@ def _programs(here: str, value: object) -> tuple[tuple[str, tuple[str, ...]], ..
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+(=[A-Za-z0-9.+:~-]+)?")
 
 
-def _packages(here: str, value: object) -> tuple[str, ...]:
+def check_packages(here: str, value: object) -> tuple[str, ...]:
+    """Return names of Debian packages, sorted; what can be none never reaches a shell."""
     found = _words(here, value, 'packages=["redis-server"]')
     for item in found:
         if not _PACKAGE.fullmatch(item):
@@ -368,7 +396,7 @@ def _volumes(here: str, value: object) -> tuple[VolumeMount, ...]:
                 f'{here}: {shown(said)} ends with {mode!r}; write ":rw" for what the host may '
                 "change, and nothing for what it may only read"
             )
-        target = _inside(here, target or said, 'write as in {"site/": "/var/www/html"}')
+        target = check_place(here, target or said, 'write as in {"site/": "/var/www/html"}')
         if target == "/":
             raise TopologyError(f"{here}: {path} cannot stand in place of a host's whole root")
         if any(target == other.target for other in found):
@@ -381,7 +409,7 @@ def _volumes(here: str, value: object) -> tuple[VolumeMount, ...]:
 def _files(here: str, value: object) -> tuple[tuple[str, bytes | Path], ...]:
     found: list[tuple[str, bytes | Path]] = []
     for place, content in _mapping(here, value, '{"/srv/api.py": Path("api.py")}').items():
-        target = _inside(here, place, 'write as in {"/srv/api.py": Path("api.py")}')
+        target = check_place(here, place, 'write as in {"/srv/api.py": Path("api.py")}')
         if isinstance(content, str):
             found.append((target, content.encode()))
         elif isinstance(content, (bytes, bytearray)):
@@ -469,7 +497,9 @@ HARMLESS_DEVICES = ("/dev/fuse", "/dev/hwrng", "/dev/net/tun", "/dev/ppp")
 def _devices(here: str, value: object) -> tuple[str, ...]:
     found = []
     for item in _words(here, value, 'devices="/dev/net/tun"'):
-        source = _inside(here, item.partition(":")[0], 'it begins with /dev/, as "/dev/net/tun"')
+        source = check_place(
+            here, item.partition(":")[0], 'it begins with /dev/, as "/dev/net/tun"'
+        )
         if not source.startswith("/dev/") or ":" in item:
             raise TopologyError(
                 f"{here}: {shown(item)} is no device of the machine under the same name in the "
@@ -566,8 +596,8 @@ _CHECKS = {
     "build": _build,
     "command": check_command,
     "entrypoint": check_command,
-    "env": _env,
-    "user": _user,
+    "env": check_env,
+    "user": check_user,
     "workdir": _workdir,
     "healthcheck": _healthcheck,
     "restart": _restart,
@@ -578,7 +608,7 @@ _CHECKS = {
     "extra_hosts": _extra_hosts,
     "volumes": _volumes,
     "files": _files,
-    "packages": _packages,
+    "packages": check_packages,
     "programs": _programs,
     "publish": _publish,
     "cap_add": _cap_add,

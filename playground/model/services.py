@@ -1,6 +1,6 @@
 """The services that a host can offer: their settings, and one table of rows.
 
-A service is a row of `SERVICES`, not a class of its own: which image layer it
+A service of ours is a row of `SERVICES`, not a class of its own: which image layer it
 needs, which programs run it, on which ports it answers and what a real answer
 looks like, where its logs are, and a function that turns its settings into
 configuration files.  Settings are frozen dataclasses, validated when they are
@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from playground.errors import TopologyError
 from playground.model.arguments import check_iterable, check_mapping, shown
 from playground.model.frr_lines import lines_needing, services_needed
+from playground.model.plugins.entry_points import load_plugin, plugin_names, source_of
 
 # email takes 10 ms to import, and only mailboxes need it.
 if TYPE_CHECKING:
@@ -50,6 +51,28 @@ class ServiceSettings:
     """
 
     service: str = field(default="", init=False, repr=False)
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is a user's own, and no row of `SERVICES`."""
+        return False
+
+    @property
+    def row(self) -> ServiceRow:
+        """What the rest of playground knows about the service."""
+        return SERVICES[self.service]
+
+    def with_contents(self) -> ServiceSettings:
+        """Return the same settings with the contents of a directory in its place.
+
+        So they mean the same on another day or another machine.  Raises
+        `TopologyError` if the directory cannot be read.
+
+        """
+        files = getattr(self, "files", None)
+        if not isinstance(files, Path):
+            return self
+        return dataclasses.replace(self, files=_read_files(files))  # type: ignore[call-arg]
 
 
 @dataclass(frozen=True)
@@ -486,6 +509,18 @@ class ServiceContext:
     dhcp: tuple[str, ...] = ()
 
 
+class Readiness(NamedTuple):
+    """What tells that a program of a user's is ready, beside an answer on its port.
+
+    ``command`` runs on the host until it succeeds, ``function`` is called here with the host
+    until it returns something true.  Without either, one that has no port must not end at once.
+
+    """
+
+    command: tuple[str, ...] = ()
+    function: Callable[[Any], object] | None = None
+
+
 class ServiceRow(NamedTuple):
     """All that the rest of playground knows about one service."""
 
@@ -503,6 +538,8 @@ class ServiceRow(NamedTuple):
     processes: int = 1
     inotify: int = 0
     accounts: tuple[str, ...] = ()  # users and groups that its layer adds
+    packages: tuple[str, ...] = ()  # of Debian, in a layer of their own
+    readiness: Readiness | None = None  # of a user's own service: when it is ready
 
 
 # ------------------------------------------------- from settings to files
@@ -1017,26 +1054,29 @@ def service(value: str | ServiceSettings) -> ServiceSettings:
 
     """
     if isinstance(value, ServiceSettings):
-        if value.service in SERVICES:
+        if value.service in SERVICES or value.is_own:
             return value
     elif isinstance(value, str) and value in SERVICES:
         return SERVICES[value].settings()
     elif isinstance(value, type) and issubclass(value, ServiceSettings):
         raise TopologyError(f"{value.__name__} is a class: write {value.__name__}() instead")
-    known = ", ".join(SERVICES)
-    raise TopologyError(f"there is no service {value!r}: choose from {known}")
-
-
-def with_contents(settings: ServiceSettings) -> ServiceSettings:
-    """Return the same settings with the contents of a directory in its place.
-
-    So they mean the same on another day or another machine.  Raises
-    `TopologyError` if the directory cannot be read.
-
-    """
-    if isinstance(settings, (HTTP, FTP)) and isinstance(settings.files, Path):
-        return dataclasses.replace(settings, files=_read_files(settings.files))
-    return settings
+    elif isinstance(value, str):
+        added = load_plugin(value)
+        if isinstance(added, ServiceSettings) and added.service == value:
+            return service(added)
+        if added is not None:
+            raise TopologyError(
+                f"the service {value!r} comes from {source_of(value)}, which gives {shown(added)} "
+                f"instead of a Service({value!r}, ...); mend or uninstall it"
+            )
+    added_names = plugin_names()
+    known = ", ".join(dict.fromkeys((*SERVICES, *added_names)))
+    shadows = "".join(
+        f"; {source_of(name)} adds {name!r}, which is playground's own and stays so"
+        for name in added_names
+        if name in SERVICES
+    )
+    raise TopologyError(f"there is no service {value!r}: choose from {known}{shadows}")
 
 
 def mail_domain(settings: SMTP, host: str) -> str:

@@ -55,6 +55,7 @@ from playground.model.notation import (
     refuse_other_family,
     several,
 )
+from playground.model.own_service import as_services
 from playground.model.parts import (
     End,
     LinkBase,
@@ -105,11 +106,13 @@ class Machine(Steering, MachineBase):
         super().__init__(name)
         self._begin_steering(sysctls)
         self.loopback = check_loopback(f"{type(self).__name__.lower()} {self.name}", loopback)
-        self.declared_services = check_services(self.name, services)
         self.limits: Limits = make_limits(self.name, memory_mb, cpus, processes)
         self.container: ContainerSettings = make_container(
             type(self).__name__, self.name, container
         )
+        declared = check_services(self.name, services)
+        programs = as_services(self.name, self.container.programs)
+        self.declared_services = check_services(self.name, (*declared, *programs))
         own = ("input", "output")
         chains = ("forward", *own) if isinstance(self, Router) else own
         self.firewall = self._make_firewall(chains)
@@ -124,7 +127,9 @@ class Machine(Steering, MachineBase):
 
     def _options(self) -> list[str]:
         # Their names alone: settings may hold whole web sites.
-        services = [settings.service for settings in self.declared_services]
+        programs = dict(self.container.programs)
+        declared = [settings.service for settings in self.declared_services]
+        services = [name for name in declared if name not in programs]
         limits = [
             f"{name}={value!r}"
             for name, value in dataclasses.asdict(self.limits).items()

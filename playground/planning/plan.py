@@ -75,6 +75,12 @@ class NodePlan:
     container: ContainerSettings = PLAIN_CONTAINER
 
     @property
+    def packages(self) -> tuple[str, ...]:
+        """Packages of Debian that it needs for itself and for its services, sorted."""
+        needed = {name for settings in self.services for name in settings.row.packages}
+        return tuple(sorted(needed | {*self.container.packages}))
+
+    @property
     def hostname(self) -> str:
         """What it calls itself: its short name, unless something else was said."""
         return self.container.hostname or self.short

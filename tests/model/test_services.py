@@ -36,7 +36,6 @@ from playground.model.services import (
     Telnet,
     mail_domain,
     service,
-    with_contents,
 )
 
 CONTEXT = ServiceContext(name="www.example.com", short="www", users={"student": 1000, "ann": 1001})
@@ -228,7 +227,7 @@ def test_files_of_a_directory(
     (tmp_path / "site" / "index.html").write_text("two")  # read when the lab starts
     expected = {f"{top}/index.html": b"two", f"{top}/deep/x.bin": b"\xff"}
     assert {path: item.content for path, item in files_of(settings).items()} == expected
-    whole = with_contents(settings)
+    whole = settings.with_contents()
     (tmp_path / "site" / "index.html").unlink()
     assert {path: item.content for path, item in files_of(whole).items()} == expected
 

@@ -99,11 +99,15 @@ def _ask_stream(
         if check.get("tls"):
             import ssl
 
-            # Whether the certificate is right is for real clients to judge.
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-            connection = stack.enter_context(context.wrap_socket(connection))
+            if authority := check.get("authority"):
+                context.load_verify_locations(cadata=authority)
+            else:
+                # Whether the certificate is right is for real clients to judge.
+                context.check_hostname = False
+                context.verify_mode = ssl.CERT_NONE
+            name = check["node"] if authority else None
+            connection = stack.enter_context(context.wrap_socket(connection, server_hostname=name))
         if question:
             connection.sendall(question)
         answer = b""

@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 
 
 # Of what a container is told (`ContainerSettings`), what is done here as it says.
-_ABLE = frozenset({"env", "user", "workdir", "cap_add", "devices", "shm_mb", "ulimits", "labels"})
+_ABLE = frozenset(
+    {"env", "user", "workdir", "cap_add", "devices", "shm_mb", "ulimits", "labels", "packages"}
+)
 
 
 class DockerEngine:
@@ -101,9 +103,9 @@ class DockerEngine:
         if self.server.socket_path() == USUAL_SOCKET:
             kernel_limits.check(plan)
 
-    def image_for(self, services: frozenset[str]) -> Image:
+    def image_for(self, services: frozenset[str], packages: tuple[str, ...] = ()) -> Image:
         """Return the image of a host with these services."""
-        return image_for(services)
+        return image_for(services, packages)
 
     def ensure_images(self, images: Sequence[Image], progress: Progress | None = None) -> None:
         """Build the images that are missing, and the helper's; see `build_images`."""

@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 import http.client
+import re
 from collections.abc import Iterator, Sequence
 
 from playground.engines.docker.http import Refused
 from playground.engines.images import Image
 from playground.errors import EngineError, ImageError
 
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+# What apt-get(8) says of a name or a version that it does not know.
+_UNKNOWN_PACKAGE = re.compile(
+    r"^(?:.*\s)?E: (?:Unable to locate package (?=\S)|Package '(?=.*has no installation)"
+    r"|Version '.*' for '(?=.*was not found))([^\s']+)",
+    re.MULTILINE,
+)
+
 
 def build_failed(image: Image, error: str, log: str) -> EngineError:
     if "no space left on device" in (error + log[-4000:]).lower():
         return EngineError(NO_SPACE)
+    if image.packages and (unknown := _UNKNOWN_PACKAGE.findall(_COLOURS.sub("", log))):
+        names = ", ".join(dict.fromkeys(unknown))
+        return ImageError(
+            f"Debian has no package {names} for the image {image.base.tag if image.base else ''}; "
+            "look for its name at https://packages.debian.org, and whether this release has it",
+            log,
+        )
     return ImageError(
-        f"image {image.layer} could not be built from {image.directory}: {error.strip()}; "
+        f"image {image.title} could not be built from {image.directory}: {error.strip()}; "
         "if a download failed, look at the network and try again",
         log,
     )

@@ -74,8 +74,8 @@ class ServerImages:
         error = ""
         context = io.BytesIO(image.context())
         with (
-            progress.step(f"building image {image.layer}") as step,
-            self._server.errors(f"building image {image.layer}"),
+            progress.step(f"building image {image.title}") as step,
+            self._server.errors(f"building image {image.title}"),
             self._server.client(_BUILD_TIMEOUT_S) as api,
         ):
             stream = api.build(

@@ -57,7 +57,7 @@ URL = "namespaces:"
 
 
 # Of what a container is told (`ContainerSettings`), what is done here as it says.
-_ABLE: frozenset[str] = frozenset()
+_ABLE: frozenset[str] = frozenset({"packages"})
 
 
 class NamespacesEngine:
@@ -132,9 +132,11 @@ class NamespacesEngine:
 
     # -- images --------------------------------------------------------------
 
-    def image_for(self, services: frozenset[str]) -> Image | None:
+    def image_for(self, services: frozenset[str], packages: tuple[str, ...] = ()) -> Image | None:
         """Return the image below a host with these services; None: the machine's own root."""
-        return None if not services and self._plain_root == "machine" else image_for(services)
+        if not services and not packages and self._plain_root == "machine":
+            return None
+        return image_for(services, packages)
 
     def ensure_images(self, images: Sequence[Image], progress: Progress | None = None) -> None:
         """Make what is below the hosts, where it is missing.
@@ -288,6 +290,11 @@ def _refuse_without_root(plan: Plan) -> None:
                 f"{node.name} offers {names}, for which it needs an image, and an ordinary user "
                 f"can run hosts without services only: {run_as_root()}, take the services away, "
                 'or use a Docker engine, Lab(engine="docker")'
+            )
+        if node.packages:
+            raise EngineError(
+                f"{node.name} has packages of Debian, for which it needs an image, and an ordinary "
+                f"user cannot have one: {run_as_root()}, or take packages away"
             )
         if node.limits:
             raise EngineError(

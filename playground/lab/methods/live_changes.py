@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 from playground.errors import TopologyError
 from playground.lab.keeping import save_soon
+from playground.lab.methods.link_removal import taken_out
 from playground.lab.methods.starting import extend
 from playground.lab.state import LabObject
-from playground.model.link_removal import taken_out
 from playground.model.topology import refuse_in_use
 from playground.operations.network import Link, Node
 from playground.planning.difference import compare

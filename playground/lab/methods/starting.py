@@ -29,9 +29,8 @@ from playground.lab.provision import Check, provision
 from playground.lab.registry import replace_older, runs, take_nodes
 from playground.lab.state import LabObject, LabState
 from playground.model.notation import check_bool
-from playground.model.services import SERVICES
 from playground.operations.connection.client import Client
-from playground.operations.connection.threads import Beside
+from playground.operations.connection.threads import Beside, each
 from playground.planning.difference import Changes, compare
 from playground.planning.plan import NodePlan, Plan
 
@@ -273,6 +272,8 @@ def _wait_ready(lab: LabObject, checks: Sequence[Check]) -> None:
     state = lab._state
     failures = apply.wait_ready(state.agent(), state.pids, checks, READY_TIMEOUT_S)
     if not failures:
+        own = [check for check in checks if check.probe is None]
+        each(lambda one: _wait_own(lab, one), own)
         return
     first = failures[0]
     sentences = [
@@ -280,11 +281,17 @@ def _wait_ready(lab: LabObject, checks: Sequence[Check]) -> None:
         f"{failure['port']} within {READY_TIMEOUT_S:g} s: {failure['message']}"
         for failure in failures
     ]
-    row = SERVICES[first["service"]]
+    row = lab.node(first["node"]).running().services[first["service"]]
     # What a program says that ends at once is in its supervisor's log.
     logs = (*row.logs, "/run/playground/boot.log")
     log = apply.read_log(state.agent(), state.pids[first["node"]], logs)
     raise NotReady("\n".join(sentences) + (f"\nits log ends:\n{log}" if log else ""))
+
+
+def _wait_own(lab: LabObject, check: Check) -> None:
+    from playground.operations.nodes.services import Services
+
+    Services(lab.node(check.node))[check.service].wait_ready(READY_TIMEOUT_S)
 
 
 def _let_go(lab: LabObject) -> None:

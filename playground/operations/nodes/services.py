@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import html
 import time
 from collections.abc import Iterator, Mapping
@@ -20,6 +19,7 @@ from playground.errors import (
 from playground.model.services import ServiceRow
 from playground.operations.connection.commands import run
 from playground.operations.connection.handles import Node
+from playground.operations.programs import readiness
 from playground.operations.programs.program import Program
 
 # Where the agent's `boot` has runit watch the programs.
@@ -28,13 +28,16 @@ _SERVICE_DIRECTORY = "/run/service"
 # How long a service may take to stop: postfix finishes what it delivers.
 _STOP_LIMIT_S = 10.0
 
+# A program of a user's may heed no SIGTERM: `docker stop` kills after as long.
+_KILL_AFTER_S = 5.0
+
 # How often it is looked at meanwhile.
 _POLL_S = 0.02
 
 
 @dataclass(frozen=True)
 class ServiceStatus:
-    """A service of a running node as a row; ``status`` is what `Service.status` says."""
+    """A service of a running node as a row; ``status`` is what `RunningService.status` says."""
 
     service: str
     status: str
@@ -42,7 +45,7 @@ class ServiceStatus:
     programs: tuple[str, ...]
 
 
-class Services(Mapping[str, "Service | Program"], Tabular):
+class Services(Mapping[str, "RunningService | Program"], Tabular):
     """The services that a node was declared with, and its own programs, by name.
 
     The program of its image, or of ``command``, is called "main".
@@ -58,7 +61,7 @@ class Services(Mapping[str, "Service | Program"], Tabular):
     def __init__(self, node: Node) -> None:
         self._node = node
 
-    def __getitem__(self, name: str) -> Service | Program:
+    def __getitem__(self, name: str) -> RunningService | Program:
         live = self._node.running()
         rows = live.services
         if name not in rows and name in live.programs:
@@ -68,7 +71,7 @@ class Services(Mapping[str, "Service | Program"], Tabular):
             raise UnknownName(
                 f"{self._node.name} has no service {name!r}; it was declared with: {known}"
             )
-        return Service(self._node, rows[name])
+        return RunningService(self._node, rows[name])
 
     def __iter__(self) -> Iterator[str]:
         live = self._node.running()
@@ -103,7 +106,7 @@ class Services(Mapping[str, "Service | Program"], Tabular):
         return f"<services of {self._node.name}: {names}>"
 
 
-class Service:
+class RunningService:
     """One service of a running node, whose programs runit's sv(8) controls.
 
     ``name`` is the service's, ``node`` that of where it runs.
@@ -159,6 +162,12 @@ class Service:
         answer = self._sv("status", program)
         return answer.startswith("run:")
 
+    def _is_down(self, program: str) -> bool:
+        # One that has just ended is left alone for a second, orders too: until then sv, which
+        # reads what was ordered before, would take a later "up" for done ("want up").
+        answer = self._sv("status", program)
+        return answer.startswith("down:") and "want up" not in answer
+
     def _own(self) -> list[str]:
         """Return the programs that no other service here has; those of routing share zebra."""
         others = [row for row in self._node.running().services.values() if row is not self._row]
@@ -169,7 +178,7 @@ class Service:
         """Return the programs that other services of the node need to go on."""
         needed: set[str] = set()
         for name in self._node.running().services:
-            other = Service(self._node, self._node.running().services[name])
+            other = RunningService(self._node, self._node.running().services[name])
             # One without a program of its own, as zebra's alone, goes on with what it shares.
             own = other._own() or other._row.programs
             if name != self.name and any(self._runs(program) for program in own):
@@ -203,7 +212,11 @@ class Service:
         for program in reversed([item for item in self._row.programs if item not in needed]):
             # sv's own stop waits as well, but looks only every 0.42 s.
             self._sv("down", program)
-            while self._runs(program):
+            late = time.monotonic() + _KILL_AFTER_S
+            while not self._is_down(program):
+                if self._row.readiness is not None and time.monotonic() > late:
+                    self._sv("kill", program)
+                    late += 1.0
                 self._pause(deadline, f"{program} still runs")
         # The program has ended, but what it had started may take a moment.
         ports = sorted({probe.port for probe in self._row.probes} - going)
@@ -232,6 +245,8 @@ class Service:
         log, when it does not answer within 20 seconds.
 
         """
+        if self._row.readiness is not None and not self.running:
+            readiness.forget_endings(self._node, self.name)
         for program in self._row.programs:
             self._sv("up", program)
         self.wait_ready()
@@ -247,32 +262,31 @@ class Service:
     def wait_ready(self, timeout_s: float = 20) -> None:
         """Wait until the service gives a real answer on each of its ports.
 
-        Raises `NotReady`, with the end of its log, after ``timeout_s`` seconds.
+        Raises `NotReady`, with the end of its log, after ``timeout_s`` seconds, and for a
+        program of your own as soon as it has ended so often that it never will.
 
         """
-        live = self._node.running()
-        checks = [
-            {
-                "pid": live.pid,
-                "node": self.node,
-                "service": self.name,
-                "port": probe.port,
-                "protocol": probe.protocol,
-                "tls": probe.tls,
-                "send": None if probe.send is None else base64.b64encode(probe.send).decode(),
-                "expect": probe.expect,
-            }
-            for probe in self._row.probes
-        ]
-        failures = live.agent.call("wait_ready", checks=checks, timeout_s=timeout_s)
-        if failures:
-            first = failures[0]
+        try:
+            if self._row.readiness is not None:
+                readiness.wait_own(self._node, self._row, timeout_s)
+                return
+            live = self._node.running()
+            failures = live.agent.call(
+                "wait_ready",
+                checks=readiness.requests(self._node, self._row),
+                timeout_s=timeout_s,
+            )
+            if failures:
+                first = failures[0]
+                raise NotReady(
+                    f"{self.name} of {self.node} did not answer on port {first['port']} "
+                    f"within {timeout_s:g} s: {first['message']}"
+                )
+        except NotReady as error:
             tail = "".join(f"\n    {line}" for line in self.log(lines=10).splitlines())
             raise NotReady(
-                f"{self.name} of {self.node} did not answer on port {first['port']} "
-                f"within {timeout_s:g} s: {first['message']}"
-                + (f"\n  the end of its log:{tail}" if tail else "")
-            )
+                f"{error}\n  the end of its log:{tail}" if tail else str(error)
+            ) from None
 
     def log(self, lines: int | None = None) -> str:
         """Return what the service has logged, or the last ``lines`` of each log file.

@@ -97,7 +97,7 @@ class Buildah:
 
     def _build(self, tools: BuildahRun, image: Image, base: str, progress: Progress) -> None:
         with (
-            progress.step(f"building image {image.layer}") as step,
+            progress.step(f"building image {image.title}") as step,
             tools.folder() as context,
         ):
             with room(self._place):

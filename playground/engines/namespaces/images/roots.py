@@ -63,7 +63,7 @@ class ImageRoots:
             return
         if os.geteuid() != 0:
             raise ImageError(
-                f"image {missing[0].layer} is needed, and hosts with images need root without "
+                f"image {missing[0].title} is needed, and hosts with images need root without "
                 'Docker: run this with sudo, or use Lab(engine="docker")'
             )
         with self._lock(progress) as lock:

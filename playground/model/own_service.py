@@ -1,0 +1,416 @@
+"""A program of a user's own as a service of a host: its settings, and its row.
+
+Supervised by runit as ours are: what `Service` writes on a host is /etc/sv/NAME.
+
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from playground.errors import TopologyError
+from playground.model.arguments import check_flag, check_mapping, is_port, shown
+from playground.model.container_arguments import (
+    check_env,
+    check_packages,
+    check_place,
+    check_user,
+    shell_words,
+)
+from playground.model.services import (
+    ROUTING,
+    SERVICES,
+    File,
+    Port,
+    Probe,
+    Readiness,
+    ServiceContext,
+    ServiceRow,
+    ServiceSettings,
+)
+
+Command = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+Ready = str | Sequence[str] | Callable[[Any], object]
+
+# What its supervisor notes of a program that ended unasked: a line for each time, with
+# the exit status (-1 after a signal) and the signal's number.
+ENDED = "/run/playground/ended"
+# That an end was asked for.
+_ASKED = "/run/playground/asked"
+LOG = "/var/log/programs/{name}.log"
+
+# Where a server finds its certificate, its key, and the authority that signed it.
+TLS_FILES = {
+    "TLS_CERT_FILE": "/etc/playground/tls/cert.pem",
+    "TLS_KEY_FILE": "/etc/playground/tls/key.pem",
+    "TLS_CA_FILE": "/run/playground/ca.pem",
+}
+
+_MOST_FILES_BYTES = 64 * 1024 * 1024
+
+_NAME = re.compile(r"[a-zA-Z0-9][\w.-]{0,62}", re.ASCII)
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class Service(ServiceSettings):
+    """A program of your own that runs on a host as a service, in all respects like ours.
+
+    ``command`` is what runs, in the foreground: text is a line for ``sh -c``, a list is run
+    as it is.  It is started once the network is wired and the files are there, and again
+    whenever it ends.  What it prints is its log, /var/log/programs/NAME.log.
+
+    ``port`` is where it listens, by TCP, or with ``protocol="udp"`` by UDP.  A lab has started
+    when it is ready: ``ready`` is "http" (it answers a request), "tcp" (it takes a connection;
+    the default where a TCP port is known), a command, as text or list, that is run on
+    the host until it succeeds, or a function that is called with the host until it returns
+    something true.  Without ready and port, it must not end at once.
+
+    ``files`` maps absolute paths on the host to texts, to bytes, or to a `Path` of this machine,
+    whose file or folder is read when the lab starts.  What begins with ``#!`` may be executed.
+    ``packages`` are those of Debian that it needs.  It runs in the folder ``workdir`` as
+    ``user``, root by default, with PATH, HOME, LANG, PORT and all of ``env``.  With ``tls`` it
+    gets a certificate for all names and addresses of its host, signed by the lab's authority:
+    TLS_CERT_FILE, TLS_KEY_FILE and TLS_CA_FILE are set to the paths, and "tcp" and "http"
+    begin with TLS and check who answers.
+
+    Raises `TopologyError` for what cannot be.
+
+    >>> api = Service("api", "python3 /srv/api.py", port=8000, files={"/srv/api.py": source})
+    >>> Host("app", services=["ssh", api])
+
+    """
+
+    name: str
+    command: Command
+    port: int | None = field(default=None, kw_only=True)
+    protocol: str = field(default="tcp", kw_only=True)
+    ready: Ready | None = field(default=None, kw_only=True)
+    tls: bool = field(default=False, kw_only=True)
+    files: Mapping[str, str | bytes | os.PathLike[str]] = field(
+        default_factory=dict, kw_only=True, hash=False
+    )
+    packages: Sequence[str] = field(default=(), kw_only=True)
+    env: Mapping[str, str] = field(default_factory=dict, kw_only=True, hash=False)
+    user: str | None = field(default=None, kw_only=True)
+    workdir: str = field(default="/", kw_only=True)
+
+    def __post_init__(self) -> None:
+        here = check_service_name(self.name)
+        checked = {
+            "service": self.name,
+            "command": _check_command(f"{here}: command", self.command),
+            "files": _check_files(here, self.files),
+            "packages": check_packages(f"{here}: packages", self.packages) if self.packages else (),
+            "env": _check_env(here, self.env),
+            "user": None if self.user is None else check_user(f"{here}: user", self.user),
+            "workdir": check_place(f"{here}: workdir", self.workdir, 'it begins with /, as "/srv"'),
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+        check_flag(f"{here}: tls", self.tls, TopologyError)
+        _check_port(here, self.port, self.protocol)
+        object.__setattr__(self, "ready", self._check_ready(here))
+
+    def _check_ready(self, here: str) -> Ready | None:
+        ready = self.ready
+        if callable(ready):
+            return ready
+        asked = ready is None or ready in ("tcp", "http")
+        if self.tls and (self.protocol != "tcp" or self.port is None):
+            raise TopologyError(
+                f"{here}: tls=True needs the TCP port that it listens on; add port="
+            )
+        if not asked:
+            try:
+                return _check_command(f"{here}: ready", ready)
+            except TopologyError:
+                raise TopologyError(
+                    f'{here}: ready={shown(ready)} is neither "http" nor "tcp" nor a command nor '
+                    'a function; write for example ready="http"'
+                ) from None
+        if ready is not None and (self.port is None or self.protocol != "tcp"):
+            raise TopologyError(
+                f"{here}: ready={ready!r} asks a TCP port, and none is said; add for example "
+                "port=8000"
+            )
+        return ready
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is a user's own: it is."""
+        return True
+
+    @property
+    def row(self) -> ServiceRow:
+        """What the rest of playground knows about the service."""
+        probes: tuple[Probe, ...] = ()
+        readiness = Readiness()
+        if callable(self.ready):
+            readiness = Readiness(function=self.ready)
+        elif self.ready not in (None, "tcp", "http"):
+            readiness = Readiness(command=shell_words("", self.ready))
+        elif self.port is not None and self.protocol == "tcp":
+            question = _http_request(self.port) if self.ready == "http" else None
+            expect = r"^HTTP/1\." if question else ""
+            probes = (Probe(self.port, tls=self.tls, send=question, expect=expect),)
+        return ServiceRow(
+            name=self.name,
+            settings=Service,
+            layer=None,
+            programs=(self.name,),
+            ports=(Port(self.port, self.protocol, self.tls),) if self.port else (),
+            probes=probes,
+            logs=(LOG.format(name=self.name),),
+            configure=_configure,
+            tls=self.tls,
+            processes=2,
+            packages=tuple(self.packages),
+            readiness=readiness,
+        )
+
+    def with_contents(self) -> Service:
+        """Return the same with the contents of this machine's files in their place.
+
+        A function that says whether it is ready is of this program alone, and left out.
+
+        """
+        said = None if callable(self.ready) else self.ready
+        return dataclasses.replace(self, files=_read(self.name, self.files), ready=said)
+
+    def __repr__(self) -> str:
+        said = [repr(self.name), repr(self.command)]
+        for item in dataclasses.fields(self):
+            value = getattr(self, item.name)
+            if not item.kw_only or value in (None, (), {}, False) or value == item.default:
+                continue
+            # Their names alone: they may hold whole programs.
+            said.append(f"{item.name}={sorted(value) if item.name == 'files' else value!r}")
+        return f"Service({', '.join(said)})"
+
+
+def as_services(here: str, programs: Iterable[tuple[str, tuple[str, ...]]]) -> tuple[Service, ...]:
+    """Return the services that ``programs={"api": "python3 /srv/api.py"}`` declares."""
+    try:
+        return tuple(Service(name, command) for name, command in programs)
+    except TopologyError as error:
+        raise TopologyError(f"{here}: {error}") from None
+
+
+# ------------------------------------------------------------- on the host
+
+
+def _configure(settings: Service, context: ServiceContext) -> tuple[File, ...]:
+    name, top = settings.name, f"/etc/sv/{settings.name}"
+    words = {"name": name, "log": LOG.format(name=name), "ended": ENDED, "asked": _ASKED}
+    # runsv(8) reads these anew each time, so no supervisor has to be told.
+    own: list[File] = [
+        File(f"{top}/run", _run_script(settings).encode(), 0o700),
+        File(f"{top}/finish", _FINISH.format(**words).encode(), 0o700),
+        File(f"{top}/control/t", _STOP.format(**words).encode(), 0o700),
+        File(f"{top}/control/k", _KILL.encode(), 0o700),
+    ]
+    for path, content in _read(name, settings.files).items():
+        own.append(File(path, content, 0o755 if content.startswith(b"#!") else 0o644))
+    return tuple(own)
+
+
+# "-P" of chpst(8): a process group of its own, which is stopped as a whole.
+_RUN = """\
+#!/bin/sh
+mkdir -p /var/log/programs
+exec >>{log} 2>&1
+{exports}
+cd {workdir} || exit 1
+command -v {program} >/dev/null || {{ echo there is no program {program} here; exit 127; }}
+exec chpst -P {drop}{command}
+"""
+
+# setpriv(1) wants the group's name, which need not be the user's.
+_DROP = """\
+set -- "$(id -g {user})" "$(getent passwd {user} | cut -d: -f6)"
+{group}[ -n "$1" ] || {{ echo there is no user {user} here; exit 1; }}
+export HOME="$2"
+"""
+
+# A key is its user's alone.
+_KEY = """\
+install -D -o {user} -m 400 {key} {own} || exit 1
+export TLS_KEY_FILE={own}
+"""
+
+# runsv(8): the exit status, or -1, and the low byte of waitpid(2)'s.
+_FINISH = """\
+#!/bin/sh
+exec >>{log} 2>&1
+if [ -e {asked}/{name} ]; then rm -f {asked}/{name}; exit 0; fi
+if [ "$1" = -1 ]; then how="by signal $2"; else how="with exit status $1"; fi
+echo "-- {name} ended $how; it is started again --"
+mkdir -p {ended}
+echo "$how" >>{ended}/{name}
+"""
+
+# What it has started ends with it: they are in its process group.
+_STOP = """\
+#!/bin/sh
+mkdir -p {asked}
+: >{asked}/{name}
+kill -TERM "-$(cat supervise/pid)"
+"""
+
+_KILL = """\
+#!/bin/sh
+kill -KILL "-$(cat supervise/pid)"
+"""
+
+
+def _run_script(settings: Service) -> str:
+    env = {"LANG": "C.UTF-8"}
+    # Python holds back what it prints into a file, and a log is to be read at once.
+    env["PYTHONUNBUFFERED"] = "1"
+    if settings.port is not None:
+        env["PORT"] = str(settings.port)
+    if settings.tls:
+        env |= TLS_FILES
+    env |= settings.env
+    exports = "\n".join(f"export {name}={shlex.quote(value)}" for name, value in env.items())
+    words = shell_words("", settings.command)
+    drop = ""
+    if settings.user is None:
+        exports = f"export HOME=/root\n{exports}"
+    else:
+        name, _, said = settings.user.partition(":")
+        user = shlex.quote(name)
+        group = f'shift; set -- {shlex.quote(said)} "$@"\n' if said else ""
+        exports = _DROP.format(user=user, group=group) + exports
+        if settings.tls:
+            own = f"/run/playground/tls/{settings.name}.pem"
+            exports += "\n" + _KEY.format(user=user, key=TLS_FILES["TLS_KEY_FILE"], own=own)
+        drop = f'setpriv --reuid {user} --regid "$1" --init-groups -- '
+    return _RUN.format(
+        log=LOG.format(name=settings.name),
+        exports=exports,
+        workdir=shlex.quote(settings.workdir),
+        drop=drop,
+        program=shlex.quote(words[0]),
+        command=shlex.join(words),
+    )
+
+
+def _http_request(port: int) -> bytes:
+    return (
+        f"GET / HTTP/1.1\r\nHost: localhost:{port}\r\nUser-Agent: playground-probe\r\n"
+        "Connection: close\r\n\r\n"
+    ).encode()
+
+
+def _read(name: str, files: Mapping[str, str | bytes | os.PathLike[str]]) -> dict[str, bytes]:
+    """Return what is written on a host, by absolute path; folders are read here."""
+    found: dict[str, bytes] = {}
+    for place, content in files.items():
+        if isinstance(content, bytes):
+            found[place] = content
+            continue
+        assert isinstance(content, Path)  # made so by _check_files
+        try:
+            if content.is_dir():
+                for path in sorted(content.rglob("*")):
+                    if path.is_file():
+                        found[f"{place}/{path.relative_to(content).as_posix()}"] = path.read_bytes()
+            else:
+                found[place] = content.read_bytes()
+        except OSError as exc:
+            raise TopologyError(
+                f"service {name}: cannot read {exc.filename} for its files: {exc.strerror}"
+            ) from exc
+        if sum(map(len, found.values())) > _MOST_FILES_BYTES:
+            raise TopologyError(
+                f"service {name}: its files come to more than {_MOST_FILES_BYTES >> 20} MiB; give "
+                "fewer, and copy large ones in with host.put() once the lab runs"
+            )
+    return found
+
+
+# ------------------------------------------------------------------ checks
+
+
+def check_service_name(name: object) -> str:
+    """Return how errors call a service of a user's own; refuse a name that it cannot have."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise TopologyError(
+            f"{shown(name)} cannot be the name of a service: it is made of letters, digits, dots, "
+            'hyphens and underscores; write for example "api"'
+        )
+    if name == "main":
+        raise TopologyError('"main" is the program of an image; choose another name, such as "api"')
+    ours = {program for row in SERVICES.values() for program in row.programs}
+    if name in SERVICES or name in ours or name in ROUTING:
+        raise TopologyError(
+            f"{name!r} is a service or a program of playground's own; give yours another name, "
+            f'such as "my-{name}"'
+        )
+    return f"service {name}"
+
+
+def _check_command(here: str, command: object) -> str | tuple[str, ...]:
+    if isinstance(command, os.PathLike):
+        command = [command]
+    if isinstance(command, (list, tuple)):
+        command = [os.fspath(word) if isinstance(word, os.PathLike) else word for word in command]
+    words = shell_words(here, command)
+    return command if isinstance(command, str) else words
+
+
+def _check_env(here: str, env: object) -> dict[str, str]:
+    # A script says them, so that what a shell takes for no name cannot be one.
+    given = check_mapping(f"{here}: env", env, '{"DEBUG": "1"}', TopologyError)
+    found = dict(check_env(f"{here}: env", given)) if given else {}
+    for name in found:
+        if not _VARIABLE.fullmatch(name):
+            raise TopologyError(
+                f"{here}: env: {shown(name)} is no name of a variable; write for example "
+                '{"DEBUG": "1"}'
+            )
+    return found
+
+
+def _check_port(here: str, port: object, protocol: object) -> None:
+    if port is not None and not is_port(port):
+        raise TopologyError(f"{here}: port={shown(port)} is no port; write for example port=8000")
+    if protocol not in ("tcp", "udp"):
+        raise TopologyError(f'{here}: protocol={shown(protocol)} is neither "tcp" nor "udp"')
+
+
+def _check_files(here: str, files: object) -> dict[str, bytes | Path]:
+    example = '{"/srv/api.py": Path("api.py")}'
+    given = check_mapping(f"{here}: files", files, example, TopologyError)
+    checked: dict[str, bytes | Path] = {}
+    for place, content in given.items():
+        path = check_place(f"{here}: files", place, f"write as in {example}")
+        if path == "/":
+            raise TopologyError(f"{here}: files: / is the root of the host; name a file in it")
+        if isinstance(content, str):
+            checked[path] = content.encode()
+        elif isinstance(content, (bytes, bytearray, memoryview)):
+            checked[path] = bytes(content)
+        elif isinstance(content, os.PathLike):
+            local = Path(content).absolute()
+            if not local.exists():
+                raise TopologyError(
+                    f"{here}: files: {local} does not exist; write text as it is, and a Path of "
+                    f"what is there, as in {example}"
+                )
+            checked[path] = local
+        else:
+            raise TopologyError(
+                f"{here}: files: {path} must be text, bytes, or a Path of this machine, not "
+                f"{shown(content)}"
+            )
+    return checked

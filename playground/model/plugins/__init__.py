@@ -1,0 +1,1 @@
+"""Declarations that other packages add."""

@@ -1,0 +1,148 @@
+"""A user's own service: what is refused at once, and what its host gets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from playground import HTTP, Host, Service, TopologyError
+from playground.model.services import File, Port, Probe, ServiceContext
+
+CONTEXT = ServiceContext("app.example.com", "app")
+
+
+def files_of(service: Service) -> dict[str, File]:
+    return {file.path: file for file in service.row.configure(service, CONTEXT)}
+
+
+def script(service: Service) -> str:
+    return files_of(service)[f"/etc/sv/{service.name}/run"].content.decode()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"name": "My API"}, "cannot be the name of a service"),
+        ({"name": "../evil"}, "cannot be the name of a service"),
+        ({"name": "http"}, "of playground's own"),
+        ({"name": "nginx"}, 'another name, such as "my-nginx"'),
+        ({"command": ""}, "is no command"),
+        ({"command": []}, "is no command"),
+        ({"command": ["python3", 3]}, "is no command"),
+        ({"command": {"python3"}}, "is no command"),
+        ({"command": "a\0b"}, "is no command"),
+        ({"port": 0}, "is no port"),
+        ({"port": "80"}, "is no port"),
+        ({"port": True}, "is no port"),
+        ({"port": 53, "protocol": "icmp"}, 'neither "tcp" nor "udp"'),
+        ({"ready": "http"}, "asks a TCP port"),
+        ({"ready": "tcp", "port": 53, "protocol": "udp"}, "asks a TCP port"),
+        ({"ready": 5}, "neither"),
+        ({"ready": []}, "neither"),
+        ({"tls": True}, "needs the TCP port"),
+        ({"tls": "yes", "port": 443}, "neither True nor False"),
+        ({"files": "/srv/api.py"}, "maps nothing"),
+        ({"files": {"api.py": ""}}, "is no path in the host"),
+        ({"files": {"/srv/../etc/passwd": ""}}, "leads back by .."),
+        ({"files": {"/": ""}}, "root of the host"),
+        ({"files": {"/srv/api.py": Path("/no/such/file")}}, "does not exist"),
+        ({"files": {"/srv/api.py": 5}}, "must be text, bytes, or a Path"),
+        ({"packages": ["redis; reboot"]}, "is no name of a Debian package"),
+        ({"env": {"A-B": "1"}}, "is no name of a variable"),
+        ({"packages": ["-o", "Dir=/"]}, "is no name of a Debian package"),
+        ({"packages": ["redis\nreboot"]}, "is no name of a Debian package"),
+        ({"env": {"A B": "1"}}, "is no name of a variable"),
+        ({"env": {"A": None}}, "is no text"),
+        ({"user": "a b"}, "is no user"),
+        ({"user": True}, "is no user"),
+        ({"workdir": "srv"}, "is no path in the host"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_what_cannot_be_is_refused_at_once(arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(TopologyError) as caught:
+        Service(**{"name": "api", "command": "true"} | arguments)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("command", "executed"),
+    [
+        ("python3 -m http.server 80", "python3 -m http.server 80"),
+        ("python3 'my api.py'", "python3 'my api.py'"),
+        (["echo", "$HOME; reboot"], "echo '$HOME; reboot'"),
+        ("a && b", "/bin/sh -c 'a && b'"),
+        ("A=1 b", "/bin/sh -c 'A=1 b'"),
+        ("exec a", "/bin/sh -c 'exec a'"),
+        ("echo 'open", "/bin/sh -c 'echo '\"'\"'open'"),
+    ],
+)
+def test_text_is_for_a_shell_where_it_needs_one(command: Any, executed: str) -> None:
+    assert script(Service("api", command)).endswith(f"\nexec chpst -P {executed}\n")
+
+
+def test_what_was_said_is_quoted_for_its_script() -> None:
+    text = script(Service("api", "x", env={"A": "$(reboot)'\n"}, workdir="/a b", user="nobody"))
+    assert "export A='$(reboot)'\"'\"'\n'\n" in text
+    assert "cd '/a b' ||" in text
+    assert "setpriv --reuid nobody" in text
+
+
+def test_a_port_is_in_the_environment_and_so_are_the_places_of_a_certificate() -> None:
+    text = script(Service("api", "x", port=8443, tls=True, ready="http", env={"PORT": "1"}))
+    assert "export TLS_CERT_FILE=/etc/playground/tls/cert.pem\n" in text
+    assert "export PORT=1\n" in text
+
+
+def test_ready_is_what_its_port_answers() -> None:
+    row = Service("api", "x", port=8000).row
+    assert row.ports == (Port(8000),)
+    assert row.probes == (Probe(8000),)
+    assert Service("api", "x", port=53, protocol="udp").row.probes == ()
+    (asked,) = Service("api", "x", port=443, ready="http", tls=True).row.probes
+    assert asked.tls
+    assert asked.send is not None
+    assert asked.send.startswith(b"GET / HTTP/1.1\r\n")
+    readiness = Service("api", "x", port=8000, ready="curl -f localhost:8000").row.readiness
+    assert readiness is not None
+    assert readiness.command == ("curl", "-f", "localhost:8000")
+
+
+def test_files_are_texts_or_those_of_this_machine(tmp_path: Path) -> None:
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "one.py").write_text("1")
+    (tmp_path / "main").write_bytes(b"#!/bin/sh\n")
+    service = Service("api", "x", files={"/srv/a": "text", "/srv/app": tmp_path})
+    files = files_of(service)
+    assert files["/srv/a"].content == b"text"
+    assert files["/srv/app/lib/one.py"].mode == 0o644
+    assert files["/srv/app/main"].mode == 0o755
+    whole = service.with_contents()
+    (tmp_path / "main").unlink()
+    assert files_of(whole) == files
+
+
+def test_repr_names_its_files() -> None:
+    service = Service("api", "python3 /srv/api.py", port=80, files={"/srv/api.py": "secret"})
+    assert repr(service) == "Service('api', 'python3 /srv/api.py', port=80, files=['/srv/api.py'])"
+    assert repr(Host("h", services=["ssh", service])) == "Host('h', services=['ssh', 'api'])"
+
+
+def test_programs_are_services_that_say_no_more() -> None:
+    host = Host("h1", programs={"api": "python3 /srv/api.py", "b": ["echo", "b"]})
+    assert host.declared_services == (
+        Service("api", ["python3", "/srv/api.py"]),
+        Service("b", ["echo", "b"]),
+    )
+    assert repr(host) == "Host('h1', programs={'api': 'python3 /srv/api.py', 'b': 'echo b'})"
+    with pytest.raises(TopologyError, match="h1: 'nginx' is a service or a program of playground"):
+        Host("h1", programs={"nginx": "x"})
+    with pytest.raises(TopologyError, match="h1: service 'api' is listed twice"):
+        Host("h1", services=[Service("api", "x")], programs={"api": "x"})
+
+
+def test_a_host_has_one_service_of_a_name() -> None:
+    with pytest.raises(TopologyError, match="'api' is listed twice"):
+        Host("h1", services=[Service("api", "x"), HTTP(), Service("api", "y")])

@@ -1,0 +1,162 @@
+"""Programs of a user's own run as services: started, ready, controlled, and started again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from playground import Host, Lab, Link, NotReady, Service, Switch
+from playground.engines.seam import Engine
+from playground.operations.nodes import services
+
+API = """\
+import http.server, os, ssl
+server = http.server.HTTPServer(("", int(os.environ["PORT"])), http.server.SimpleHTTPRequestHandler)
+if "TLS_CERT_FILE" in os.environ:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(os.environ["TLS_CERT_FILE"], os.environ["TLS_KEY_FILE"])
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+print("begins as", os.getuid(), "in", os.getcwd(), "with", os.environ.get("GREETING"))
+server.serve_forever()
+"""
+FILES = {"/srv/api.py": API, "/srv/index.html": "hello\n"}
+MOODY = "#!/bin/sh\ntouch /run/up\nexec sleep 1000\n"
+COMMAND = "python3 /srv/api.py"
+
+
+def is_written(host: Host) -> bool:
+    return host.run("test -s /var/log/programs/tick.log", check=False).returncode == 0
+
+
+@pytest.fixture(scope="module")
+def lab(engine: Engine, keep_lab: Callable[[str], None]) -> Iterator[Lab]:
+    lan = Switch("lan")
+    offered = [
+        Service(
+            "api",
+            COMMAND,
+            port=8000,
+            ready="http",
+            files=FILES,
+            workdir="/srv",
+            user="student",
+            env={"GREETING": "good morning"},
+        ),
+        Service("safe", [*COMMAND.split()], port=8443, tls=True, user="nobody", workdir="/srv"),
+        Service("tick", "while :; do date; sleep 0.1; done", ready=is_written),
+        Service("moody", "/srv/moody", files={"/srv/moody": MOODY}),
+        Service("served", "/srv/moody", port=9, ready="test -e /run/up"),
+        Service("deaf", "trap '' TERM; while :; do sleep 0.1; done", ready="true"),
+    ]
+    Link(lan, Host("app", services=offered))
+    Link(lan, Host("h1"))
+    with Lab(lan, name="own-services", quiet=True) as lab:
+        keep_lab(lab.id)
+        yield lab
+
+
+def get(lab: Lab, url: str) -> str:
+    return lab.node("h1").run(f"curl -sS --max-time 5 {url}", check=False).stdout
+
+
+def test_it_answers_as_soon_as_the_lab_has_started(lab: Lab) -> None:
+    assert get(lab, "http://app:8000/") == "hello\n"
+
+
+def test_its_certificate_is_one_that_every_host_trusts(lab: Lab) -> None:
+    assert get(lab, "https://app:8443/") == "hello\n"
+
+
+def test_it_runs_as_its_user_in_its_folder_with_its_environment(lab: Lab) -> None:
+    log = lab.node("app").services["api"].log()
+    assert "begins as 1000 in /srv with good morning\n" in log
+
+
+def test_it_is_in_the_table_with_its_port(lab: Lab) -> None:
+    rows = {row.service: row for row in lab.node("app").services.table()}
+    assert rows.keys() == {"api", "safe", "tick", "moody", "served", "deaf"}
+    assert rows["api"].ports == (8000,)
+    assert {row.status for row in rows.values()} == {"running"}
+
+
+def test_one_that_ends_is_started_again_and_its_log_says_so(lab: Lab) -> None:
+    app = lab.node("app")
+    app.run("pkill -KILL -u student python3")
+    app.services["api"].wait_ready()
+    assert get(lab, "http://app:8000/") == "hello\n"
+    log = app.services["api"].log()
+    assert "-- api ended by signal 9; it is started again --\n" in log
+
+
+def test_a_stop_ends_all_that_it_has_started(lab: Lab) -> None:
+    app = lab.node("app")
+    tick = app.services["tick"]
+    tick.stop()
+    assert tick.status() == "stopped"
+    assert "date" not in str(app.processes())
+    tick.start()
+    assert tick.running
+    assert "ended" not in tick.log()
+
+
+def test_a_program_that_heeds_no_signal_is_killed(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services, "_KILL_AFTER_S", 0.5)
+    deaf = lab.node("app").services["deaf"]
+    deaf.stop()
+    assert deaf.status() == "stopped"
+
+
+def test_explain_knows_whose_port_it_is(lab: Lab) -> None:
+    app = lab.node("app")
+    app.services["api"].stop()
+    found = lab.explain(lab.node("h1"), app, port=8000)
+    assert "nothing listens there on tcp port 8000 (api)" in found.sentence
+    assert 'app.services["api"].start()' in found.advice
+    app.services["api"].start()
+    assert lab.explain(lab.node("h1"), app, port=8000)
+
+
+@pytest.mark.parametrize(
+    ("name", "program", "words"),
+    [
+        ("moody", "echo no; exit 3", "moody of app ended at once, with exit status 3.*log:.*no"),
+        ("served", "exec no-such", "served of app ended at once, with exit status 127.*no-such"),
+        ("served", "echo no; exit 3", "ended at once, with exit status 3, 3 times by now.*no"),
+    ],
+    ids=["no port", "no program", "no end of endings"],
+)
+def test_one_that_ends_at_once_is_told_with_its_log(
+    lab: Lab, name: str, program: str, words: str
+) -> None:
+    app = lab.node("app")
+    app.run("cat >/srv/moody; rm -f /run/up", input=f"#!/bin/sh\n{program}\n")
+    with pytest.raises(NotReady) as caught:
+        app.services[name].restart()
+    assert re.search(words, str(caught.value), re.DOTALL)
+
+
+def test_a_lab_with_one_that_ends_at_once_does_not_start(lab: Lab) -> None:
+    bad = Service("bad", ["no-such-program"], port=9, user="nobody")
+    wrong = Switch("wrong")
+    Link(wrong, Host("h2", services=[bad]))
+    with pytest.raises(NotReady, match="there is no program no-such-program here"):
+        Lab(wrong, name="wrong-services", quiet=True).start()
+
+
+def test_a_service_comes_with_a_host_that_comes_later(lab: Lab) -> None:
+    late = Host("late", services=[Service("late", COMMAND, port=80, files=FILES, workdir="/srv")])
+    Link(lab["lan"], late)
+    lab.start()
+    assert get(lab, "http://late/") == "hello\n"
+
+
+def test_who_attaches_controls_it_too(lab: Lab) -> None:
+    with Lab.attach(lab.name) as other:
+        api = other.node("app").services["api"]
+        assert api.running
+        api.restart()
+        assert "begins as 1000" in api.log()
