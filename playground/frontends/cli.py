@@ -393,6 +393,69 @@ def shell(ctx: click.Context, lab_name: str | None, user: str | None, host: str)
         ctx.exit(_exit_status(_machine(lab, host).shell(user=user)))
 
 
+@main.command()
+@engine_option
+@lab_option
+@click.argument("host", required=False, shell_complete=_complete_host)
+@click.argument("port", required=False)
+@click.option("--local-port", "-l", type=int, metavar="PORT", help="This machine's; else any.")
+@click.option(
+    "--listen",
+    metavar="ADDRESS",
+    help="This machine's address; 0.0.0.0 lets everybody in who reaches this machine.",
+)
+@click.option("--close", is_flag=True, help="Offer it no more; without PORT, none of HOST.")
+@click.option("--list", "show", is_flag=True, help="List what is published of the lab.")
+def publish(
+    lab_name: str | None,
+    host: str | None,
+    port: str | None,
+    local_port: int | None,
+    listen: str | None,
+    close: bool,
+    show: bool,
+) -> None:
+    """Offer PORT of HOST at a port of this machine, and print its address.
+
+    \b
+    playground publish www 80
+    playground publish ns 53/udp --local-port 5353
+
+    Programs of this machine alone reach it, unless --listen says otherwise. It ends with the lab.
+    """
+    from playground.display.tables import room_of, text_table
+    from playground.frontends import ports
+
+    if show == (host is not None) or (host and not port and not close):
+        raise click.UsageError("say which HOST and PORT, or --list alone")
+    with _attached(host, lab_name) as lab:
+        if host is None:
+            click.echo(text_table(ports.rows(lab), room_of(sys.stdout)))
+        elif close:
+            ports.end(lab, host, port, click.echo)
+        else:
+            assert port is not None
+            ports.publish(lab, host, port, local_port, listen, click.echo)
+
+
+@main.command("open")
+@engine_option
+@lab_option
+@host_argument
+@click.argument("port", required=False)
+def open_page(lab_name: str | None, host: str, port: str | None) -> None:
+    """Open the web page of HOST in a browser.
+
+    Offers the port at one of this machine, if that is not done yet. Without PORT it is the one
+    at which HOST listens, of those that are usual for web pages. Where there is no browser the
+    address is printed.
+    """
+    from playground.frontends import ports
+
+    with _attached(host, lab_name) as lab:
+        ports.open_browser(lab, host, port, click.echo)
+
+
 @main.command("ssh-config")
 @engine_option
 @lab_option
