@@ -149,18 +149,21 @@ processes(pid) -> [{"pid", "parent", "user", "state", "memory_bytes", "cpu_s", "
     letter, ``user`` a name where the node's /etc/passwd has one.  The agent's own
     launchers, which are away in a node for moments, are no part of it.
 files(nodes: [{"pid", "files": [{"path", "content": base64 or number, "mode": 0o644,
-        "uid": 0, "gid": 0, "append": false}]}], contents: [base64] = []) -> null
+        "uid": 0, "gid": 0, "append": false, "optional": false}]}], contents: [base64] = [])
+        -> null
     A content that many files have stands once in contents, its number in them.
     Write files as seen from inside the node; missing folders are made.  What
     exists is written in place, never renamed over: /etc/hosts is a bind mount.
-    uid and gid may be names, from the node's own /etc/passwd and /etc/group.
+    uid and gid may be names, from the node's own /etc/passwd and /etc/group.  One that is
+    optional is left out where it cannot be written, or there is nothing to append to.
 read_file(pid, path, tail_bytes = null) -> base64
     A regular file's content; with tail_bytes no more than its last so many
     bytes.  What is no regular file is an OSError with EISDIR or EINVAL, and one
     of more than 64 MiB, of which no tail is asked for, one with EFBIG.
 accounts(nodes: [{"pid", "users": [{"name", "password_hash": text or null, "uid",
-        "groups": [...], "shell"}]}]) -> null
+        "groups": [...], "shell"}], "strange": false}]) -> null
     Add or change users; a home is made from /etc/skel.  For root only the hash counts.
+    In a strange image that is done as far as it has the files, and room for them.
 furnish(nodes: [{"pid", "users": as for accounts, "files": as for files}], contents) -> null
     Both in one request, a node's accounts before its files.
 hash_passwords(passwords: [text]) -> [text]

@@ -19,8 +19,9 @@ from playground.display.progress import Progress
 from playground.engines import owners
 from playground.engines.images import Image
 from playground.errors import EngineError
-from playground.model.containers import PLAIN_CONTAINER, ContainerSettings
+from playground.model.containers import PLAIN_CONTAINER, ContainerSettings, ImageSource
 from playground.model.limits import NO_LIMITS, Limits
+from playground.planning.program_plans import ImageConfig
 
 if TYPE_CHECKING:
     from playground.planning.plan import Plan
@@ -58,10 +59,33 @@ class LabLabels:
 
 
 @dataclass(frozen=True)
+class WantedImage:
+    """An image of the user's, and the layers of services and packages that are to stand on it."""
+
+    source: ImageSource
+    services: frozenset[str] = frozenset()
+    packages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class OwnImage:
+    """An image of the user's as an engine makes nodes of it, and what the image itself says.
+
+    Of its user, directory and environment the engine makes those of the node's first
+    process; its program is started later, by the agent.
+
+    """
+
+    tag: str
+    config: ImageConfig
+
+
+@dataclass(frozen=True)
 class NodeContainer:
     """One host or router as an engine makes it.
 
-    ``image`` is a tag; None where `Engine.image_for` wants none.
+    ``image`` is a tag; None where `Engine.image_for` wants none.  ``own_image`` is what stands
+    in its place where the user named an image.
 
     An engine that cannot hold its ``limits``, or do what its ``settings`` say, refuses it
     before anything is made.
@@ -74,6 +98,7 @@ class NodeContainer:
     cap_add: tuple[str, ...] = ("NET_ADMIN",)
     limits: Limits = NO_LIMITS
     settings: ContainerSettings = PLAIN_CONTAINER
+    own_image: OwnImage | None = None
 
 
 @dataclass(frozen=True)
@@ -184,6 +209,9 @@ class Engine(Protocol):
     ) -> Image | None: ...
 
     def ensure_images(self, images: Sequence[Image], progress: Progress) -> None: ...
+
+    def own_image(self, here: str, wanted: WantedImage, progress: Progress) -> OwnImage:
+        """Get an image of the user's; ``here`` is the node that wants it, for `ImageError`."""
 
     def guard(self, lab: LabLabels) -> Guard: ...
 

@@ -350,7 +350,10 @@ def furnish(
                 for file, content in _contents(agent, pids, name, wanted, present)
             ]
             if users or files:
-                nodes.append({"pid": pids[name], "users": users, "files": files})
+                strange = wanted[name].strange
+                nodes.append(
+                    {"pid": pids[name], "users": users, "files": files, "strange": strange}
+                )
         if nodes:
             encoded = [base64.b64encode(content).decode() for content in contents]
             agent.call("furnish", nodes=nodes, contents=encoded)
@@ -486,6 +489,7 @@ def _file(file: File, content: int) -> dict[str, Any]:
         "uid": file.uid,
         "gid": file.gid,
         "append": file.append,
+        "optional": file.optional,
     }
 
 

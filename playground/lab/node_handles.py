@@ -11,7 +11,7 @@ from playground.lab.state import LabObject
 from playground.operations.connection.handles import LiveNode, LiveSwitch, LiveWire
 from playground.operations.network import Link, Node, Switch
 from playground.planning.interface_names import match
-from playground.planning.plan import Plan
+from playground.planning.plan import NodePlan, Plan
 from playground.planning.segments import linked, links_of
 
 
@@ -32,7 +32,7 @@ def attach_nodes(lab: LabObject, plan: Plan, pids: Mapping[str, int]) -> None:
             services={item.service: item.row for item in offered},
             programs=own.get(node.name, {}),
             plan=state.as_leased(plan.node(node.name)),
-            own_programs=plain_have_image or bool(offered) or bool(plan.node(node.name).packages),
+            own_programs=plain_have_image or bool(offered) or _has_own_image(plan.node(node.name)),
         )
 
     plumbing = apply.Plumbing(lambda: state.plan or plan, pids)
@@ -44,6 +44,11 @@ def attach_nodes(lab: LabObject, plan: Plan, pids: Mapping[str, int]) -> None:
         if isinstance(node, Switch) and node.name in switches:
             live = LiveSwitch(state.agent(), lab, switches[node.name], apply.switch_request)
             node._live = live
+
+
+def _has_own_image(node: NodePlan) -> bool:
+    """Whether a node has an image in any case: the user's, or packages upon ours."""
+    return node.container.source is not None or bool(node.packages)
 
 
 def detach_nodes(lab: LabObject) -> None:

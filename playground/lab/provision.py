@@ -102,6 +102,8 @@ class NodeProvision(NamedTuple):
     users: tuple[Account, ...]
     programs: tuple[str, ...]
     checks: tuple[Check, ...]
+    # Whether its image is the user's alone, and may lack what ours have.
+    strange: bool = False
 
 
 def provision(plan: Plan, credentials: Credentials) -> dict[str, NodeProvision]:
@@ -120,9 +122,12 @@ def provision(plan: Plan, credentials: Credentials) -> dict[str, NodeProvision]:
     return {
         node.name: NodeProvision(
             files=(
-                *_identity(node, hosts),
-                *trust,
-                *_secure_shell(node, credentials, known_hosts, users),
+                *_where_it_can_be(
+                    node,
+                    *_identity(node, hosts),
+                    *trust,
+                    *_secure_shell(node, credentials, known_hosts, users),
+                ),
                 *_service_files(node, plan, credentials, mail, users),
             ),
             users=users,
@@ -130,9 +135,20 @@ def provision(plan: Plan, credentials: Credentials) -> dict[str, NodeProvision]:
                 dict.fromkeys(program for row in _rows(node) for program in row.programs)
             ),
             checks=_checks(node),
+            strange=_is_strange(node),
         )
         for node in plan.nodes
     }
+
+
+def _is_strange(node: NodePlan) -> bool:
+    # Where services are, our base is below them.
+    return node.container.source is not None and not node.services
+
+
+def _where_it_can_be(node: NodePlan, *files: File) -> Iterable[File]:
+    """Return files of the lab's own; an image of the user's may have no place for them."""
+    return (file._replace(optional=True) for file in files) if _is_strange(node) else files
 
 
 def _users(credentials: Credentials) -> tuple[Account, ...]:

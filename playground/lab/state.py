@@ -213,6 +213,7 @@ class LabState:
         needs = {
             node.name: (frozenset(settings.service for settings in node.services), node.packages)
             for node in plan.nodes
+            if node.container.source is None
         }
         images = {wanted: self.engine.image_for(*wanted) for wanted in set(needs.values())}
         return {name: images[wanted] for name, wanted in needs.items()}

@@ -451,6 +451,7 @@ class File(NamedTuple):
 
     ``programs`` read it when they start, and are started anew when it changes, unless
     ``live`` returns a command that tells them: it is given the old content and the new.
+    One that is ``optional`` is left out where a host has no place for it.
 
     """
 
@@ -462,6 +463,7 @@ class File(NamedTuple):
     append: bool = False
     programs: tuple[str, ...] = ()
     live: Callable[[bytes, bytes], list[str] | None] | None = None
+    optional: bool = False
 
 
 class Port(NamedTuple):

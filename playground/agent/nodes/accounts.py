@@ -25,8 +25,11 @@ PASSWORD_LOCK_POLL_S = 0.02
 def accounts(nodes: Sequence[Request]) -> None:
     days = str(int(time.time()) // 86400)
     for node in nodes:
-        with inside(node["pid"]), _password_lock():
-            _change_accounts(node["users"], days)
+        with inside(node["pid"]):
+            if node.get("strange") and not os.path.isfile("/etc/passwd"):
+                continue  # an image without users
+            with _password_lock():
+                _change_accounts(node["users"], days, bool(node.get("strange")))
 
 
 def furnish(nodes: Sequence[Request], contents: Sequence[str] = ()) -> None:
@@ -67,10 +70,17 @@ def _locked(fd: int) -> bool:
     return True
 
 
-def _change_accounts(users: Sequence[Request], days: str) -> None:
-    passwd = _rows("/etc/passwd")
-    shadow = _rows("/etc/shadow")
-    group = _rows("/etc/group")
+def _change_accounts(users: Sequence[Request], days: str, strange: bool) -> None:
+    """Add or change users; in a strange image only as far as it has room for them."""
+    tables = {
+        path: _rows(path)
+        for path in ("/etc/group", "/etc/passwd", "/etc/shadow")
+        if not strange or os.path.isfile(path)
+    }
+    passwd, shadow = tables["/etc/passwd"], tables.get("/etc/shadow", [])
+    group = tables.get("/etc/group", [])
+    if strange:
+        users = [user for user in users if _has_room(user, passwd)]
     for user in users:
         name = user["name"]
         if name == "root":
@@ -82,6 +92,8 @@ def _change_accounts(users: Sequence[Request], days: str) -> None:
             if row[2:3] == [str(uid)] and row[0] != name:
                 raise ValueError(f"the user id {uid} for {name!r} is that of {row[0]!r} already")
         shell = user.get("shell") or "/bin/bash"
+        if strange and not os.path.exists(shell):
+            shell = "/bin/sh"
         home = f"/home/{name}"
         _put(passwd, [name, "x", str(uid), str(uid), "", home, shell])
         # shadow(5): "!" matches no password.
@@ -95,13 +107,21 @@ def _change_accounts(users: Sequence[Request], days: str) -> None:
                     row[3] = ",".join([*members, *([name] if name not in members else [])])
                     break
             else:
+                if strange:
+                    continue
                 raise LookupError(f"the node has no group {wanted!r} for the user {name!r}")
-    _save("/etc/group", group)
-    _save("/etc/passwd", passwd)
-    _save("/etc/shadow", shadow)
+    for path, rows in tables.items():
+        _save(path, rows)
     for user in users:
         if user["name"] != "root":
             _make_home(f"/home/{user['name']}", int(user["uid"]))
+
+
+def _has_room(user: Request, passwd: Sequence[Sequence[str]]) -> bool:
+    """Whether a strange image has not given the user's name or number to somebody else."""
+    if user["name"] == "root":
+        return True
+    return not any(row[0] == user["name"] or row[2:3] == [str(user["uid"])] for row in passwd)
 
 
 def _rows(path: str) -> list[list[str]]:

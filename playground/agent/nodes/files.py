@@ -29,6 +29,8 @@ def files(nodes: Sequence[Request], contents: Sequence[str] = ()) -> None:
                 try:
                     _write_file(entry, content)
                 except OSError as error:
+                    if entry.get("optional"):
+                        continue
                     raise type(error)(
                         error.errno,
                         f"cannot write {entry['path']} in the node of pid {node['pid']}: "
@@ -40,10 +42,12 @@ def _write_file(entry: Request, content: bytes) -> None:
     path = entry["path"]
     if not path.startswith("/"):
         raise OSError(errno.EINVAL, "the path must begin with /")
+    append = entry.get("append", False)
+    if append and entry.get("optional") and not os.path.isfile(path):
+        return  # nobody reads it there
     folder = path.rpartition("/")[0]
     if folder and not os.path.isdir(folder):
         os.makedirs(folder, 0o755, exist_ok=True)
-    append = entry.get("append", False)
     fd = open_regular(path, os.O_APPEND if append else 0)
     try:
         if not append:

@@ -9,6 +9,7 @@ from playground.engines import owners
 from playground.engines.seam import MARK, OWNER, LabLabels, NodeContainer
 from playground.model.containers import ContainerSettings
 from playground.model.limits import DEFAULT_PROCESSES, Limits
+from playground.planning.program_plans import ImageConfig
 
 # -I: nothing of the helper's environment or directories gets in the way.
 AGENT_COMMAND = (
@@ -18,6 +19,9 @@ AGENT_COMMAND = (
     "import sys; sys.path.insert(0, '/usr/local/lib/playground'); "
     "from playground.agent import operations; operations.main()",
 )
+
+# Where containers of a user's image have their first program: `engines.pause`.
+FIRST_PROGRAM = "/.playground/pause"
 
 # The agent needs these beyond Docker's default capabilities: namespaces, netlink
 # and nft, other processes' /proc, signals to all.  Not --privileged, which
@@ -61,10 +65,11 @@ def node_config(lab: LabLabels, node: NodeContainer) -> dict[str, Any]:
     said = node.settings
     shm_kb = said.shm_mb << 10 if said.shm_mb else _share_kb(node.limits, 64 << 10)
     return {
-        "Image": node.image,
+        "Image": node.own_image.tag if node.own_image else node.image,
         "Hostname": node.hostname,
         # Ours last: no other may take their place.
         "Labels": dict(said.labels) | lab.as_labels("node", node.name),
+        **(_own_image_config(node.own_image.config) if node.own_image else {}),
         **_process_config(said),
         "HostConfig": {
             **_HOST_CONFIG,
@@ -76,6 +81,19 @@ def node_config(lab: LabLabels, node: NodeContainer) -> dict[str, Any]:
             "ShmSize": shm_kb << 10,
             **_resources_config(said),
         },
+    }
+
+
+def _own_image_config(image: ImageConfig) -> dict[str, Any]:
+    """Return what makes a container wait: our first program in place of the image's own."""
+    return {
+        "Entrypoint": [FIRST_PROGRAM],
+        "Cmd": [],
+        # Those of layers upon it are others.
+        "User": image.user,
+        "WorkingDir": image.workdir,
+        # `operations.programs` asks; the engine would ask what has not begun yet.
+        "Healthcheck": {"Test": ["NONE"]},
     }
 
 

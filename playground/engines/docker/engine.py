@@ -26,6 +26,8 @@ from playground.engines.seam import (
     LabLabels,
     LabRecord,
     NodeContainer,
+    OwnImage,
+    WantedImage,
     refuse_settings,
 )
 from playground.errors import EngineError
@@ -36,7 +38,10 @@ if TYPE_CHECKING:
 
 # Of what a container is told (`ContainerSettings`), what is done here as it says.
 _ABLE = frozenset(
-    {"env", "user", "workdir", "cap_add", "devices", "shm_mb", "ulimits", "labels", "packages"}
+    {
+        *("source", "packages", "env", "user", "workdir"),
+        *("cap_add", "devices", "shm_mb", "ulimits", "labels"),
+    }
 )
 
 
@@ -110,6 +115,17 @@ class DockerEngine:
     def ensure_images(self, images: Sequence[Image], progress: Progress | None = None) -> None:
         """Build the images that are missing, and the helper's; see `build_images`."""
         self.images.build((helper_image(), *images), progress)
+
+    def own_image(self, here: str, wanted: WantedImage, progress: Progress) -> OwnImage:
+        """Return an image of the user's as containers are made of it; get it if need be.
+
+        It is looked for at the engine first, then at its registry, with the credentials of
+        `docker login`.  ``here`` is the node that wants it, for what is raised: `ImageError`.
+
+        """
+        from playground.engines.docker.own_images import OwnImages
+
+        return OwnImages(self.server, self.images).ready(here, wanted, progress)
 
     def build_images(self, images: Sequence[Image], progress: Progress | None = None) -> None:
         """Build the images that are missing, lowest layers first.

@@ -19,7 +19,7 @@ from playground.engines.images import LOCAL_BASE, PUBLIC_BASE, Image
 from playground.errors import ImageError
 
 # apt may be silent for as long as a mirror is slow.
-_BUILD_TIMEOUT_S = 1800.0
+BUILD_TIMEOUT_S = 1800.0
 # A registry that has said nothing for this long is not reached from here.
 _SILENCE_S = 15.0
 
@@ -49,7 +49,7 @@ class ServerImages:
         show: Progress = progress or Silent()
         base = self._base(show) if any(image.base is None for image in missing) else ""
         for image in missing:
-            self._build_one(image, image.base.tag if image.base else base, show)
+            self.build_one(image, image.base.tag if image.base else base, show)
 
     def has(self, tag: str) -> bool:
         """Whether the engine has an image of this tag."""
@@ -69,20 +69,21 @@ class ServerImages:
             found = line.request("GET", "/images/json", query)
         return [tag for image in found for tag in image.get("RepoTags") or ()]
 
-    def _build_one(self, image: Image, base: str, progress: Progress) -> None:
+    def build_one(self, image: Image, base: str, progress: Progress) -> None:
+        """Build one image on another that is there; raises `ImageError` with the build's log."""
         log: list[str] = []
         error = ""
         context = io.BytesIO(image.context())
         with (
             progress.step(f"building image {image.title}") as step,
             self._server.errors(f"building image {image.title}"),
-            self._server.client(_BUILD_TIMEOUT_S) as api,
+            self._server.client(BUILD_TIMEOUT_S) as api,
         ):
             stream = api.build(
                 fileobj=context,
                 custom_context=True,
                 tag=image.tag,
-                buildargs={"BASE": base, **_proxies()},
+                buildargs={"BASE": base, **proxies()},
                 labels={"playground.image": image.layer},
                 rm=True,
                 forcerm=True,
@@ -145,7 +146,7 @@ class ServerImages:
         repository, _, tag = LOCAL_BASE.partition(":")
         with (
             self._server.errors("loading the Debian base"),
-            self._server.client(_BUILD_TIMEOUT_S) as api,
+            self._server.client(BUILD_TIMEOUT_S) as api,
             progress.step("making a Debian base with mmdebstrap") as step,
         ):
             command = mmdebstrap_command(api.version().get("Arch", ""))
@@ -163,7 +164,7 @@ class ServerImages:
                     api.remove_image(unfinished)
 
 
-def _proxies() -> dict[str, str]:
+def proxies() -> dict[str, str]:
     """The proxies that a build must use to reach a mirror from here."""
     names = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy")
     found = {name: os.environ.get(name) or os.environ.get(name.upper()) for name in names}

@@ -42,6 +42,8 @@ from playground.engines.seam import (
     LabLabels,
     LabRecord,
     NodeContainer,
+    OwnImage,
+    WantedImage,
     refuse_settings,
 )
 from playground.errors import EngineError, NodeDied
@@ -197,6 +199,10 @@ class NamespacesEngine:
             if lab_id not in self._labs:
                 raise EngineError(f"lab {lab_id} was not started, nor attached, by this program")
             return self._labs[lab_id][-1]
+
+    def own_image(self, here: str, wanted: WantedImage, progress: Progress) -> OwnImage:
+        """Refuse an image of the user's."""
+        raise EngineError(f"{here}: {wanted.source.title} cannot be used by this engine yet")
 
     def start_nodes(
         self,

@@ -43,11 +43,11 @@ from typing import Any, NamedTuple, NoReturn
 from playground.agent import protocol
 from playground.agent.kernel import control_groups, programs, seccomp, syscalls
 from playground.agent.nodes import descriptors
+from playground.engines import pause
 from playground.engines.namespaces import (
     host_register,
     machine_layer,
     mounts,
-    pause,
     stranger_layer,
     user_namespaces,
 )

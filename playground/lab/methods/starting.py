@@ -20,7 +20,14 @@ from typing import TypeVar
 
 from playground.engines import owners
 from playground.engines.images import Image
-from playground.engines.seam import Engine, Guard, LabLabels, NodeContainer
+from playground.engines.seam import (
+    Engine,
+    Guard,
+    LabLabels,
+    NodeContainer,
+    OwnImage,
+    WantedImage,
+)
 from playground.errors import AgentError, AgentGone, NotReady, PlaygroundError
 from playground.lab import apply, convergence, frr_texts, programs, spanning_tree
 from playground.lab.methods.publishing import publish_declared
@@ -87,6 +94,7 @@ def _begin(
     if state.named or state.keep:
         _refuse_kept(lab)
     state.engine.ensure_images(_distinct(images), state.progress)
+    own = _own_images(state, plan.nodes)
     state.id = f"{_slug(lab.name)}-{secrets.token_hex(3)}"
     state.labels = LabLabels(state.id, lab.name, owners.own_name(), state.keep, owners.own_mark())
     step = state.progress.step(f"starting lab {lab.name}")
@@ -96,13 +104,13 @@ def _begin(
         guard = state.engine.guard(state.labels)
         lasting.callback(_take_down, state.engine, state.id, guard)
         undo.callback(_let_go, lab)
-        containers = _containers(plan.nodes, images)
+        containers = _containers(plan.nodes, images, own)
         # The agent's interpreter starts while the hosts do.
         with Beside(_start_agent, state, lasting) as helper:
             pids = state.engine.start_nodes(state.labels, containers, state.progress)
             state.client = helper.result()
         with _blaming(lab, containers, pids):
-            _bring_up(lab, undo, plan, compare(None, plan), pids, converge)
+            _bring_up(lab, undo, plan, compare(None, plan), pids, converge, own)
         if state.keep:
             guard.release()
         has_started(lab, lasting.pop_all())
@@ -175,7 +183,8 @@ def extend(
     change = compare(state.plan, plan)
     state.refuse_dead()
     state.engine.ensure_images(_distinct(images), state.progress)
-    containers = _containers(change.nodes, images)
+    own = _own_images(state, change.nodes)
+    containers = _containers(change.nodes, images, own)
     new = [container.name for container in containers]
     with state.progress.step(f"adding to lab {lab.name}"), ExitStack() as undo:
         pids = dict(state.pids)
@@ -183,7 +192,7 @@ def extend(
             undo.callback(state.engine.stop, state.id, new)
             pids |= state.engine.start_nodes(state.labels, containers, state.progress)
         with _blaming(lab, containers, pids):
-            _bring_up(lab, undo, plan, change, pids, converge)
+            _bring_up(lab, undo, plan, change, pids, converge, own)
         undo.pop_all()
 
 
@@ -194,6 +203,7 @@ def _bring_up(
     change: Changes,
     pids: dict[str, int],
     converge: bool | None,
+    own_images: Mapping[str, OwnImage],
 ) -> None:
     """Wire, configure and furnish what `change` adds; `undo` gets the way back."""
     state = lab._state
@@ -236,7 +246,8 @@ def _bring_up(
     attach_nodes(lab, plan, pids)
     spanning_tree.wait_settled(client, plan, READY_TIMEOUT_S)
     unplanned = apply.lease(client, pids, plan, change.inside)
-    own = programs.programs_of(change.nodes, {})
+    configs = {name: image.config for name, image in own_images.items()}
+    own = programs.programs_of(change.nodes, configs)
     programs.start(client, pids, own)
     if own:
         attach_nodes(lab, plan, pids)
@@ -317,17 +328,35 @@ def _concerns_routing(plan: Plan, change: Changes, checks: Sequence[Check]) -> b
     return any(node.name in changed for node in convergence.speakers(plan))
 
 
+def _own_images(state: LabState, nodes: Iterable[NodePlan]) -> dict[str, OwnImage]:
+    """Get the images that the user named for nodes, each once, and return them by node."""
+    found: dict[WantedImage, OwnImage] = {}
+    by_node = {}
+    for node in nodes:
+        if node.container.source is None:
+            continue
+        services = frozenset(settings.service for settings in node.services)
+        wanted = WantedImage(node.container.source, services, node.packages)
+        if wanted not in found:
+            found[wanted] = state.engine.own_image(node.name, wanted, state.progress)
+        by_node[node.name] = found[wanted]
+    return by_node
+
+
 def _containers(
-    nodes: Iterable[NodePlan], images: Mapping[str, Image | None]
+    nodes: Iterable[NodePlan],
+    images: Mapping[str, Image | None],
+    own: Mapping[str, OwnImage],
 ) -> list[NodeContainer]:
     tags = {name: image.tag if image else None for name, image in images.items()}
     return [
         NodeContainer(
             node.name,
             node.hostname,
-            tags[node.name],
+            tags.get(node.name),
             limits=node.limits,
             settings=node.container,
+            own_image=own.get(node.name),
         )
         for node in nodes
     ]

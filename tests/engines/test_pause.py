@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from playground.agent.kernel import seccomp
-from playground.engines.namespaces import pause
+from playground.engines import pause
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])

@@ -1,0 +1,454 @@
+"""Images of the user's own at a Docker server: found, pulled, loaded, built, and made ready.
+
+A container of a lab waits for its network before its image's program begins.  So its first
+process is a small one of ours, `engines.pause`, put beside the image's files once for all
+its containers; the agent starts the image's program later, in the words of its config.
+
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import http.client
+import io
+import os
+import tarfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from playground.display.progress import Progress, ProgressStep
+from playground.engines import owners, pause
+from playground.engines.docker.container_configs import FIRST_PROGRAM
+from playground.engines.docker.errors import own_build_failed, pull_failed
+from playground.engines.docker.http import Line, Refused
+from playground.engines.docker.server import Server
+from playground.engines.docker.server_images import BUILD_TIMEOUT_S, ServerImages, proxies
+from playground.engines.images import image_for
+from playground.engines.seam import MARK, OWNER, OwnImage, WantedImage
+from playground.errors import EngineError, ImageError
+from playground.model.containers import ImageSource
+from playground.planning.program_plans import ImageConfig, make_healthcheck
+
+# Names in uname(2) of what images call their architecture (GOARCH).
+_MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
+
+# As `docker history` would say it.
+_COMMENT = "made ready by playground"
+
+_DIGEST_LENGTH = 16
+
+_NANOSECONDS = 1e9
+
+
+class OwnImages:
+    """The images at a Docker server that are not of playground."""
+
+    def __init__(self, server: Server, images: ServerImages) -> None:
+        self._server = server
+        self._images = images
+        self._architecture = ""
+
+    def ready(self, here: str, wanted: WantedImage, progress: Progress) -> OwnImage:
+        """Return an image as containers are made of it; get or build it if need be.
+
+        ``here`` is the node that wants it, for what is raised: `ImageError`, `EngineError`.
+
+        """
+        found = self._find(here, wanted.source, progress)
+        self._refuse_other_platform(here, wanted.source, found)
+        config = image_config(found.get("Config") or {})
+        base = str(found["Id"])
+        if wanted.services or wanted.packages:
+            base = self._with_layers(here, wanted, base, progress)
+        return OwnImage(self._with_first_program(base, progress), config)
+
+    # ... the image itself
+
+    def _find(self, here: str, source: ImageSource, progress: Progress) -> dict[str, Any]:
+        """Return what the engine says of an image, once it is there."""
+        match source.kind:
+            case "reference":
+                return self._inspect(source.value) or self._pull(here, source.value, progress)
+            case "archive":
+                return self._load(here, Path(source.value), progress)
+            case "directory":
+                return self._build(here, source, directory_context(source.value), progress)
+        return self._build(here, source, dockerfile_context(source.value), progress)
+
+    def _inspect(self, name: str) -> dict[str, Any] | None:
+        with self._server.errors(f"looking for image {name}"), self._server.line() as line:
+            try:
+                found: dict[str, Any] = line.request("GET", f"/images/{name}/json")
+            except Refused as refusal:
+                if refusal.status != http.client.NOT_FOUND:
+                    raise
+                return None
+        return found
+
+    def _pull(self, here: str, name: str, progress: Progress) -> dict[str, Any]:
+        import docker.errors
+
+        error = ""
+        with (
+            progress.step(f"pulling {name}") as step,
+            self._server.errors(f"pulling {name}"),
+            self._server.client(BUILD_TIMEOUT_S) as api,
+        ):
+            try:
+                sizes: dict[str, tuple[int, int]] = {}
+                for item in api.pull(name, stream=True, decode=True):
+                    _note_pull(step, item, sizes)
+                    error = item.get("error", error)
+            except docker.errors.APIError as refusal:
+                error = str(refusal.explanation or refusal)
+            if error:
+                raise pull_failed(here, name, error)
+        return self._there(here, name)
+
+    def _there(self, here: str, name: str) -> dict[str, Any]:
+        found = self._inspect(name)
+        if found is None:
+            raise ImageError(f"{here}: the image {name} is gone again; try once more")
+        return found
+
+    def _load(self, here: str, archive: Path, progress: Progress) -> dict[str, Any]:
+        tag = f"playground/archive:{_archive_digest(here, archive)}"
+        if (known := self._inspect(tag)) is not None:
+            return known
+        import docker.errors
+
+        with (
+            progress.step(f"loading {archive.name}"),
+            self._server.errors(f"loading {archive}"),
+            self._server.client(BUILD_TIMEOUT_S) as api,
+        ):
+            try:
+                with archive.open("rb") as file:
+                    said = [
+                        str(item.get("stream") or item.get("error") or "")
+                        for item in api.load_image(file)
+                    ]
+            except docker.errors.APIError as refusal:
+                said = [str(refusal.explanation or refusal)]
+            names = _loaded_names(said)
+            if len(names) != 1:
+                raise _not_one_image(here, archive, names, " ".join("".join(said).split()))
+            repository, _, version = tag.partition(":")
+            api.tag(names[0], repository, version)
+        return self._there(here, tag)
+
+    def _build(
+        self, here: str, source: ImageSource, context: bytes, progress: Progress
+    ) -> dict[str, Any]:
+        tag = f"playground/build:{hashlib.sha256(context).hexdigest()[:_DIGEST_LENGTH]}"
+        if (known := self._inspect(tag)) is not None:
+            return known
+        log: list[str] = []
+        error = ""
+        with (
+            progress.step(f"building {source.title}") as step,
+            self._server.errors(f"building {source.title}"),
+            self._server.client(BUILD_TIMEOUT_S) as api,
+        ):
+            stream = api.build(
+                fileobj=io.BytesIO(context),
+                custom_context=True,
+                tag=tag,
+                buildargs=proxies(),
+                rm=True,
+                forcerm=True,
+                decode=True,
+            )
+            for item in stream:
+                log.append(item.get("stream") or item.get("status") or "")
+                if line := log[-1].strip():
+                    step.note(line)
+                error = item.get("error", error)
+        if error:
+            raise own_build_failed(here, source.title, error, "".join(log))
+        return self._there(here, tag)
+
+    def _refuse_other_platform(
+        self, here: str, source: ImageSource, found: Mapping[str, Any]
+    ) -> None:
+        system, processor = found.get("Os", "linux"), found.get("Architecture", "")
+        if not self._architecture:
+            with self._server.errors("asking for its processor"), self._server.line() as line:
+                self._architecture = str(line.request("GET", "/version").get("Arch", ""))
+        if system != "linux" or processor not in ("", self._architecture):
+            raise ImageError(
+                f"{here}: {source.title} is for {system} on {processor}, and the engine runs "
+                f"Linux on {self._architecture}; take the image that was built for "
+                f"{self._architecture}"
+            )
+
+    # ... and what is put on it
+
+    def _with_layers(self, here: str, wanted: WantedImage, base: str, progress: Progress) -> str:
+        """Return a user's image with layers of ours on it; refuse what is no Debian."""
+        name = _system_name(self._read(base, "/etc/os-release", "/usr/lib/os-release"))
+        if name is None or not {"debian", "ubuntu"}.intersection(name):
+            layers = [
+                f"{word} ({', '.join(names)})"
+                for word, names in (
+                    ("services", sorted(wanted.services)),
+                    ("packages", wanted.packages),
+                )
+                if names
+            ]
+            system = f"is {name[0]}" if name else "says nothing of its system"
+            raise ImageError(
+                f"{here}: {wanted.source.title} {system}, and {' and '.join(layers)} are programs "
+                "of Debian: take an image of Debian or Ubuntu, or leave them out and start "
+                "programs of the image with command= or programs="
+            )
+        # Whoever the image's program runs as, packages are installed by root.
+        below = self._changed(base, "own-root", {"User": "0"}, {}, progress)
+        chain = image_for(wanted.services, wanted.packages).chain
+        # Packages alone need nothing of our base.
+        for image in chain if wanted.services else chain[-1:]:
+            digest = hashlib.sha256(f"{below} {image.tag}".encode()).hexdigest()
+            tag = f"playground/own-{image.layer}:{digest[:_DIGEST_LENGTH]}"
+            if self._inspect(tag) is None:
+                self._images.build_one(dataclasses.replace(image, tag=tag), below, progress)
+            below = tag
+        return below
+
+    def _with_first_program(self, base: str, progress: Progress) -> str:
+        machine = _MACHINES.get(self._architecture, "")
+        try:
+            program = pause.program(machine)
+        except KeyError:
+            raise EngineError(
+                f"images of your own run on {' and '.join(sorted(_MACHINES))}, and this engine's "
+                f"processor is of another kind, {self._architecture}"
+            ) from None
+        return self._changed(base, "own", {}, {FIRST_PROGRAM: program}, progress)
+
+    def _changed(
+        self,
+        base: str,
+        kind: str,
+        config: Mapping[str, Any],
+        files: Mapping[str, bytes],
+        progress: Progress,
+    ) -> str:
+        """Return an image that is another with some files and settings more.
+
+        Not by a build, which would do what the image has ONBUILD, and needs its shell.
+
+        """
+        identity = self._inspect(base)
+        digest = hashlib.sha256(str(identity and identity["Id"]).encode())
+        for path, content in files.items():
+            digest.update(path.encode() + b"\n" + content)
+        tag = digest.hexdigest()[:_DIGEST_LENGTH]
+        name = f"playground/{kind}:{tag}"
+        if self._inspect(name) is not None:
+            return name
+        with (
+            self._server.errors("making an image ready"),
+            self._server.client(BUILD_TIMEOUT_S) as api,
+            self._server.line() as line,
+        ):
+            container = _unstarted(line, base)
+            try:
+                if files:
+                    api.put_archive(container, "/", _archive(files))
+                api.commit(
+                    container,
+                    repository=f"playground/{kind}",
+                    tag=tag,
+                    message=_COMMENT,
+                    conf=config,
+                )
+            finally:
+                line.request("DELETE", f"/containers/{container}", {"force": 1, "v": 1})
+        return name
+
+    def _read(self, image: str, *paths: str) -> str:
+        """Return the text of the first of these files that an image has; "" for none."""
+        import docker.errors
+
+        with (
+            self._server.errors("looking into an image"),
+            self._server.client(BUILD_TIMEOUT_S) as api,
+            self._server.line() as line,
+        ):
+            container = _unstarted(line, image)
+            try:
+                for path in paths:
+                    try:
+                        stream, _ = api.get_archive(container, path)
+                    except docker.errors.NotFound:
+                        continue
+                    if text := _only_file(b"".join(stream)):
+                        return text
+            finally:
+                line.request("DELETE", f"/containers/{container}", {"force": 1, "v": 1})
+        return ""
+
+
+def image_config(data: Mapping[str, Any]) -> ImageConfig:
+    """Return an image's config as the engine tells it.
+
+    >>> image_config({"Cmd": ["sh"], "Env": ["LANG=C"]}).command
+    ('sh',)
+
+    """
+    shell = tuple(data.get("Shell") or ("/bin/sh", "-c"))
+    check = data.get("Healthcheck") or {}
+    times = {
+        "interval_s": check.get("Interval"),
+        "timeout_s": check.get("Timeout"),
+        "start_period_s": check.get("StartPeriod"),
+    }
+    said: dict[str, Any] = {name: value / _NANOSECONDS for name, value in times.items() if value}
+    if check.get("Retries"):
+        said["retries"] = int(check["Retries"])
+    env = [item.partition("=") for item in data.get("Env") or ()]
+    return ImageConfig(
+        entrypoint=tuple(data.get("Entrypoint") or ()),
+        command=tuple(data.get("Cmd") or ()),
+        env=tuple((name, value) for name, _, value in env),
+        user=data.get("User") or "",
+        workdir=data.get("WorkingDir") or "",
+        healthcheck=make_healthcheck(tuple(check.get("Test") or ()), shell, **said),
+        stop_signal=data.get("StopSignal") or "",
+        shell=shell,
+        ports=tuple(sorted(data.get("ExposedPorts") or ())),
+        volumes=tuple(sorted(data.get("Volumes") or ())),
+    )
+
+
+# -- contexts of builds --------------------------------------------------------
+
+
+def directory_context(directory: str) -> bytes:
+    """Return what a builder gets of a directory: all but what its .dockerignore names.
+
+    The same files make the same archive, so that its digest says whether it was built.
+
+    """
+    from docker.utils.build import exclude_paths
+
+    root = Path(directory)
+    ignored = root / ".dockerignore"
+    patterns = []
+    if ignored.is_file():
+        lines = ignored.read_text(errors="replace").splitlines()
+        patterns = [line.strip() for line in lines if line.strip() and line[0] != "#"]
+    names = exclude_paths(str(root), patterns, dockerfile="Dockerfile")
+    return _context((name, root / name) for name in sorted(names))
+
+
+def dockerfile_context(text: str) -> bytes:
+    return _archive({"/Dockerfile": text.encode()}, mode=0o644)
+
+
+def _context(files: Iterable[tuple[str, Path]]) -> bytes:
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for name, path in files:
+            member = tar.gettarinfo(str(path), arcname=name)
+            if member is None:
+                continue  # a socket, which no image can hold
+            member.mtime, member.uid, member.gid = 0, 0, 0
+            member.uname = member.gname = ""
+            if member.isreg():
+                # As git has it: a umask is no difference.
+                member.mode = 0o755 if member.mode & 0o100 else 0o644
+                with path.open("rb") as file:
+                    tar.addfile(member, file)
+            else:
+                tar.addfile(member)
+    return archive.getvalue()
+
+
+def _archive(files: Mapping[str, bytes], mode: int = 0o755) -> bytes:
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for path, content in files.items():
+            folder = os.path.dirname(path).lstrip("/")
+            if folder:
+                member = tarfile.TarInfo(folder)
+                member.type, member.mode = tarfile.DIRTYPE, 0o755
+                tar.addfile(member)
+            member = tarfile.TarInfo(path.lstrip("/"))
+            member.size, member.mode = len(content), mode
+            tar.addfile(member, io.BytesIO(content))
+    return archive.getvalue()
+
+
+def _only_file(archive: bytes) -> str:
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        for member in tar:
+            if member.isreg() and (file := tar.extractfile(member)) is not None:
+                return file.read(1 << 16).decode(errors="replace")
+    return ""
+
+
+def _unstarted(line: Line, image: str) -> str:
+    """Create a container that is never started, for what is in its image; return its id."""
+    body = {
+        "Image": image,
+        "Entrypoint": [FIRST_PROGRAM],
+        "Labels": {OWNER: owners.own_name(), MARK: owners.own_mark()},
+        "HostConfig": {"NetworkMode": "none"},
+    }
+    return str(line.request("POST", "/containers/create", body=body)["Id"])
+
+
+# -- what was said ---------------------------------------------------------------
+
+
+def _system_name(os_release: str) -> list[str] | None:
+    """Return the system's id and those that it is like, of os-release(5); None without one."""
+    rows = dict(line.split("=", 1) for line in os_release.splitlines() if "=" in line)
+    names = [rows.get(key, "").strip("\"' ") for key in ("ID", "ID_LIKE")]
+    found = [name for text in names for name in text.split()]
+    return found or None
+
+
+def _archive_digest(here: str, archive: Path) -> str:
+    try:
+        found = archive.stat()
+    except OSError as error:
+        raise ImageError(
+            f"{here}: the archive {archive} cannot be read: {error.strerror}"
+        ) from None
+    text = f"{archive} {found.st_size} {found.st_mtime_ns} {found.st_ino}"
+    return hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH]
+
+
+def _loaded_names(said: Iterable[str]) -> list[str]:
+    """Return what `docker load` says that it has loaded."""
+    lines = [line for text in said for line in text.splitlines()]
+    found = [line.partition(": ")[2].strip() for line in lines if line.startswith("Loaded image")]
+    return [name for name in found if name]
+
+
+def _not_one_image(here: str, archive: Path, names: list[str], said: str) -> ImageError:
+    if names:
+        return ImageError(
+            f"{here}: {archive} holds {len(names)} images ({', '.join(names)}); save the one that "
+            f"is meant: docker save -o {archive.name} {names[0]}"
+        )
+    return ImageError(
+        f"{here}: {archive} is no image that this engine can load ({said or 'it says nothing'}); "
+        f"write it with `docker save -o {archive.name} NAME`"
+    )
+
+
+def _note_pull(
+    step: ProgressStep, item: Mapping[str, Any], sizes: dict[str, tuple[int, int]]
+) -> None:
+    detail = item.get("progressDetail") or {}
+    if item.get("status") == "Downloading" and detail.get("total"):
+        sizes[str(item.get("id"))] = (int(detail.get("current", 0)), int(detail["total"]))
+        done, total = (sum(pair[place] for pair in sizes.values()) / 1e6 for place in (0, 1))
+        step.note(f"{done:.1f} of {total:.1f} MB")
+    else:
+        step.note(str(item.get("status", "")))
