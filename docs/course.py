@@ -13,6 +13,7 @@ import json
 import os
 import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ def as_page(path: Path) -> str:
         if "solution" in cell["metadata"].get("tags", ()):
             parts.append('??? success "An answer"\n\n' + _indented(code))
             continue
-        parts += [code, *(_shown(output) for output in cell.get("outputs", ()))]
+        parts += [code, *map(_shown, _joined(cell.get("outputs", ())))]
     name = path.name
     parts.append(f"---\n\nThis page is the notebook `notebooks/{name}`: open it, and change it.")
     return "\n\n".join(filter(None, parts)) + "\n"
@@ -82,6 +83,17 @@ def _links(text: str) -> str:
     return re.sub(r"\(([\w-]+)\.ipynb\)", r"(\1.md)", text)
 
 
+def _joined(outputs: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return outputs with what was printed in one piece, and without empty ones."""
+    joined: list[dict[str, Any]] = []
+    for output in outputs:
+        if output["output_type"] == "stream" and joined and "text" in joined[-1]:
+            joined[-1] = {**output, "text": [*joined[-1]["text"], *output["text"]]}
+        else:
+            joined.append(output)
+    return joined
+
+
 def _shown(output: dict[str, Any]) -> str:
     data = output.get("data", {})
     if output["output_type"] == "stream":
@@ -90,7 +102,7 @@ def _shown(output: dict[str, Any]) -> str:
         if kind in data:
             # One line: Markdown takes an empty one for the end of HTML.
             text = re.sub(r"\s*\n\s*", " ", "".join(data[kind]))
-            return f'<div class="cell-output">{text}</div>'
+            return f'<div class="cell-output">{text}</div>' if text.strip() else ""
     if "image/png" in data:
         png = "".join(data["image/png"]).replace("\n", "")
         assert base64.b64decode(png)

@@ -59,11 +59,23 @@ def _expanded(item: Any) -> Any:
     return _folder(item) if item.endswith("/") else item
 
 
-def _folder(name: str) -> list[str]:
+def _folder(name: str) -> list[Any]:
+    if name == "how-to/":
+        return _questions()
     names = {f"{name}{path.name}" for path in (TOP / "docs" / name).glob("*.md")}
     if name == "course/":
         names |= {f"course/{path.stem}.md" for path in course.notebooks()} | {"course/index.md"}
     return sorted(names, key=lambda page: (not page.endswith("/index.md"), page))
+
+
+def _questions() -> list[Any]:
+    """Return the how-to pages below the headings that their list has."""
+    filled = _list_of_pages((TOP / "docs" / "how-to" / "index.md").read_text())
+    groups: list[Any] = ["how-to/index.md"]
+    for part in filled.split("\n## ")[1:]:
+        pages = [f"how-to/{page}" for page in re.findall(r"\]\(([\w.-]+\.md)\)", part)]
+        groups.append({part.partition("\n")[0]: pages})
+    return groups
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -176,8 +188,8 @@ def _gallery() -> str:
         title, _, text = inspect.getdoc(make).partition("\n")
         nodes = getattr(examples, f"{name}_nodes", make)
         parts.append(
-            f"## {name.replace('_', ' ').capitalize()}\n\n"
-            f"{title.removeprefix('Return ').capitalize()}\n{_without_examples(text)}\n\n"
+            f"## {_as_heading(name)}\n\n"
+            f"{_with_capital(title.removeprefix('Return '))}\n{_without_examples(text)}\n\n"
             f"![{name.replace('_', ' ')}](pictures/{name.replace('_', '-')}.svg)\n\n"
             f"```py\nfrom playground.examples import {name}\n\n"
             f"with {name}() as lab:\n    print(lab)\n```\n\n"
@@ -186,6 +198,15 @@ def _gallery() -> str:
             + "\n"
         )
     return "\n".join(parts)
+
+
+def _as_heading(name: str) -> str:
+    words = {"ospf": "OSPF", "bgp": "BGP", "vlans": "VLANs", "internet": "Internet"}
+    return _with_capital(" ".join(words.get(word, word) for word in name.split("_")))
+
+
+def _with_capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _without_examples(text: str) -> str:
