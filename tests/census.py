@@ -162,7 +162,7 @@ def _state(pid: int) -> str:
 def _stat(pid: int) -> list[str]:
     try:
         # The name in parentheses may hold anything: proc_pid_stat(5).
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:
         return []
 

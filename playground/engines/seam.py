@@ -301,6 +301,11 @@ WHAT_ONE_CANNOT = (
         rootless="All hosts are this user's, and share what the kernel gives a user.",
     ),
     Difference(
+        "give a host the capabilities IPC_LOCK, IPC_OWNER, LEASE and SYS_NICE",
+        namespaces="The kernel asks for them in the machine's own user namespace, and each host "
+        "has one of its own.",
+    ),
+    Difference(
         "tell what a machine that died had printed",
         namespaces="Its first process prints nowhere.",
     ),

@@ -93,6 +93,8 @@ def _launch(
         return None
     if "HOME" not in node.environ and "HOME" not in command.env:
         return None
+    if node.resource_limits:
+        return None  # they would be the launcher's own
     if node.memory_is_limited:
         # Of all in the group a launcher may be the largest, and the kernel
         # would kill it for what another needs, and other nodes' jobs with it.

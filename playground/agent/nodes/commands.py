@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from playground.agent.kernel.control_groups import join_cgroups
 from playground.agent.kernel.ids import ROOT_ALONE, become_group, give_to, has_all_ids
 from playground.agent.kernel.programs import change_directory, execute, heed_signals
+from playground.agent.kernel.resource_limits import set_limits
 from playground.agent.kernel.seccomp import confine
 from playground.agent.kernel.syscalls import (
     CLONE_NEWPID,
@@ -129,6 +130,7 @@ def _become(
         os.setsid()
         join_cgroups(node.cgroup_files)
         take_over_labels(node.oom_score_adj, node.apparmor)
+        set_limits(node.resource_limits)  # in a user namespace none could be raised
         enter_namespaces(node.pid, node.namespaces)
         environ = {**node.environ}
         if command.user is None:

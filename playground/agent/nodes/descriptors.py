@@ -12,14 +12,15 @@ FILES_LIMITS = resource.getrlimit(resource.RLIMIT_NOFILE)
 FILES_WANTED = 1 << 16
 
 
-def keep_only(fd: int) -> None:
+def keep_only(fd: int, files: tuple[int, int] = FILES_LIMITS) -> None:
     """Close, in a fresh child, all descriptors but this one and the first three.
 
     Among them are other commands' pipes, which would not end while it has them.
-    Its limit of open files is what the engine gave.
+    Its limit of open files, soft and hard, is what the engine gave, or what is given.
 
     """
     forget_nodes()
     os.closerange(3, fd)
-    os.closerange(fd + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
-    resource.setrlimit(resource.RLIMIT_NOFILE, FILES_LIMITS)
+    # The limit may have been lowered since some were opened.
+    os.closerange(fd + 1, max(FILES_WANTED, resource.getrlimit(resource.RLIMIT_NOFILE)[0]))
+    resource.setrlimit(resource.RLIMIT_NOFILE, files)

@@ -17,6 +17,7 @@ from playground.agent.kernel.control_groups import (
     parse_cgroups,
 )
 from playground.agent.kernel.ids import count_ids
+from playground.agent.kernel.resource_limits import other_limits
 from playground.agent.kernel.seccomp import CONFINE_ALL
 from playground.agent.kernel.syscalls import (
     CLONE_NEWCGROUP,
@@ -157,6 +158,7 @@ class NodeEntry:
                 and os.stat(f"/proc/{pid}/ns/{name}").st_ino != own_namespaces()[name]
             ]
             self.oom_score_adj = read_text(f"/proc/{pid}/oom_score_adj").strip()
+            self.resource_limits = other_limits(read_text(f"/proc/{pid}/limits"))
         except (FileNotFoundError, ProcessLookupError):
             raise gone(pid) from None
         self.inheritable = int(status["CapInh"], 16)

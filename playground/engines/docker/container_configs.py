@@ -69,7 +69,7 @@ def node_config(lab: LabLabels, node: NodeContainer) -> dict[str, Any]:
         "Hostname": node.hostname,
         # Ours last: no other may take their place.
         "Labels": dict(said.labels) | lab.as_labels("node", node.name),
-        **(_own_image_config(node.own_image.config) if node.own_image else {}),
+        **(_own_image_config(node.own_image.config) if node.own_image else _staying(said)),
         **_process_config(said),
         "HostConfig": {
             **_HOST_CONFIG,
@@ -95,6 +95,16 @@ def _own_image_config(image: ImageConfig) -> dict[str, Any]:
         # `operations.programs` asks; the engine would ask what has not begun yet.
         "Healthcheck": {"Test": ["NONE"]},
     }
+
+
+def _staying(said: ContainerSettings) -> dict[str, Any]:
+    """Return a first process that stays in its working directory, as catatonit does not.
+
+    SIGCHLD stays ignored over an exec: the kernel reaps what has no parent.
+
+    """
+    stays = ["sh", "-c", "trap '' CHLD; exec sleep infinity"]
+    return {"Entrypoint": stays, "Cmd": []} if said.workdir else {}
 
 
 def _process_config(said: ContainerSettings) -> dict[str, Any]:

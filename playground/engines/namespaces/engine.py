@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import functools
 import os
+import resource
 import select
 import shutil
 import signal
@@ -22,6 +23,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from playground.agent.kernel import syscalls
 from playground.display.progress import Progress, Silent
 from playground.engines import kernel_limits
 from playground.engines.images import Image, image_for
@@ -47,6 +49,7 @@ from playground.engines.seam import (
     refuse_settings,
 )
 from playground.errors import EngineError, NodeDied
+from playground.model.containers import ContainerSettings
 from playground.model.limits import DEFAULT_PROCESSES, Limits
 
 if TYPE_CHECKING:
@@ -59,7 +62,12 @@ URL = "namespaces:"
 
 
 # Of what a container is told (`ContainerSettings`), what is done here as it says.
-_ABLE: frozenset[str] = frozenset({"packages"})
+_ABLE = frozenset(
+    {"env", "user", "workdir", "cap_add", "devices", "shm_mb", "ulimits", "labels", "packages"}
+)
+
+# The kernel asks for these in the machine's own user namespace, and each host has one of its own.
+_POWERLESS = frozenset({"IPC_LOCK", "IPC_OWNER", "LEASE", "SYS_NICE"})
 
 
 class NamespacesEngine:
@@ -114,6 +122,7 @@ class NamespacesEngine:
         if not is_root():
             _refuse_without_root(plan)
         for node in plan.nodes:
+            _refuse_powers(node.name, node.container)
             if node.limits and (reason := cgroups.refusal(_as_dict(node.limits))):
                 raise EngineError(f"{node.name}: {reason}")
         filtering = [node.name for node in plan.nodes if node.rules]
@@ -230,21 +239,30 @@ class NamespacesEngine:
         return {node.name: pids[node.name] for node in nodes}
 
     def _request(self, node: NodeContainer, root: RootFilesystem) -> dict[str, Any]:
+        said = node.settings
         environ = {
             "PATH": DEFAULT_PATH,
-            "HOME": "/root",
+            # Of another user's the agent knows where that is.
+            **({} if said.user else {"HOME": "/root"}),
             "HOSTNAME": node.hostname,
             **dict(root.environ),
+            **dict(said.env),
+            **{f"playground.label.{name}": value for name, value in said.labels},
         }
         return {
             "name": node.name,
             "hostname": node.hostname,
             "layers": None if node.image is None else list(root.layers),
             "environ": environ,
-            "command": list(root.command),
-            "cwd": root.cwd,
-            "capabilities": list(node.cap_add),
+            # catatonit, which is the first program of our images, leaves the working directory.
+            "command": [] if said.workdir else list(root.command),
+            "cwd": said.workdir or root.cwd,
+            "capabilities": [*node.cap_add, *said.cap_add],
             "limits": _default_limits() | _as_dict(node.limits),
+            "user": said.user or "",
+            "shm_mb": said.shm_mb,
+            "devices": list(said.devices),
+            "ulimits": [(_limit_number(item.name), item.soft, item.hard) for item in said.ulimits],
         }
 
     def refuse_dead(self, lab: LabLabels, nodes: Sequence[NodeContainer]) -> None:
@@ -286,6 +304,39 @@ class NamespacesEngine:
     def labs(self) -> list[LabRecord]:
         """Return the labs that run on this machine, of those that this user may see."""
         return find_labs()
+
+
+# The one of Linux that Python's module does not name: asm-generic/resource.h.
+_RLIMIT_LOCKS = 10
+
+# linux/capability.h
+_CAP_SYS_RESOURCE = 24
+
+
+def _limit_number(name: str) -> int:
+    number: int = getattr(resource, f"RLIMIT_{name.upper()}", _RLIMIT_LOCKS)
+    return number
+
+
+def _refuse_powers(name: str, said: ContainerSettings) -> None:
+    """Raise `EngineError` for a capability that would be none here, a device that is not here."""
+    if powerless := sorted(_POWERLESS.intersection(said.cap_add)):
+        raise EngineError(
+            f"{name}: cap_add={powerless[0]!r} gives a host of bare namespaces nothing, for the "
+            "kernel asks for it in the machine's own user namespace: leave it out, or use a Docker "
+            'engine, Lab(engine="docker")'
+        )
+    for item in said.ulimits:
+        usual = resource.getrlimit(_limit_number(item.name))[1]
+        more = usual != -1 and (item.hard == -1 or item.hard > usual)
+        if more and not syscalls.permitted_capabilities() >> _CAP_SYS_RESOURCE & 1:
+            raise EngineError(
+                f"{name}: ulimits={{{item.name!r}: {item.hard}}} is more than this program may "
+                f"give: its own limit is {usual} (`ulimit -H`), and it has no CAP_SYS_RESOURCE"
+            )
+    for device in said.devices:
+        if not os.path.exists(device):
+            raise EngineError(f"{name}: devices={device!r} is not on this machine: leave it out")
 
 
 def _refuse_without_root(plan: Plan) -> None:

@@ -6,7 +6,8 @@ makers serve one socket of packets; one packet asks for one host::
 
     {"name", "hostname", "layers": [folder, ...] or null, "environ": {name: value},
      "command": [...] or [], "cwd", "capabilities": ["NET_ADMIN"],
-     "limits": {"memory_mb", "cpus", "processes"} or null}
+     "limits": {"memory_mb", "cpus", "processes"} or null, "user": name or "",
+     "shm_mb": number or null, "devices": ["/dev/net/tun"], "ulimits": [[number, soft, hard]]}
 
 and one comes back, ``{"name", "pid"}`` or ``{"name", "error"}`` as the agent
 writes errors.  The pid is that of the host's first process as the lab's
@@ -33,6 +34,7 @@ import json
 import operator
 import os
 import re
+import resource
 import select
 import signal
 import socket
@@ -42,7 +44,9 @@ from typing import Any, NamedTuple, NoReturn
 
 from playground.agent import protocol
 from playground.agent.kernel import control_groups, programs, seccomp, syscalls
+from playground.agent.kernel.ids import become_group
 from playground.agent.nodes import descriptors
+from playground.agent.nodes.users import find_account
 from playground.engines import pause
 from playground.engines.namespaces import (
     host_register,
@@ -114,7 +118,9 @@ _CAPABILITIES = {
     "AUDIT_WRITE": 29,
     "SETFCAP": 31,
 }
-_FURTHER_CAPABILITIES = {"NET_ADMIN": 12, "SYS_PTRACE": 19, "SYS_NICE": 23, "SYS_TIME": 25}
+# Of the others that a container may be given most are the machine's to the kernel, which asks
+# for them in its first user namespace (capable(), kernel/capability.c): a host has another.
+_FURTHER_CAPABILITIES = {"NET_BROADCAST": 11, "NET_ADMIN": 12, "SYS_PTRACE": 19}
 
 # Their numbers are Documentation/admin-guide/devices.txt of the kernel.
 _DEVICES = {
@@ -125,6 +131,9 @@ _DEVICES = {
     "urandom": (1, 9),
     "tty": (5, 0),
 }
+
+# A host that asks for one has it, if the machine does.  What they reach is their opener's.
+_FURTHER_DEVICES = ("/dev/fuse", "/dev/hwrng", "/dev/net/tun", "/dev/ppp")
 
 # As moby has them (daemon/pkg/oci/defaults.go), and the addresses of the kernel's own
 # memory: what tells of the machine, and what would change it.
@@ -195,6 +204,14 @@ def _make_lab_devices() -> None:
         path = f"{_LAB_DEVICES}/{name}"
         os.mknod(path, stat.S_IFCHR, os.makedev(*numbers))
         os.chmod(path, 0o666)
+    for device in _FURTHER_DEVICES:
+        with contextlib.suppress(OSError):
+            found = os.stat(device)
+            if stat.S_ISCHR(found.st_mode):
+                path = _LAB_DEVICES + device.removeprefix("/dev")
+                os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
+                os.mknod(path, stat.S_IFCHR, found.st_rdev)
+                os.chmod(path, stat.S_IMODE(found.st_mode))
     # Wherever they are bound to, nobody changes them: a device may be written all the same.
     mount("", _LAB_DEVICES, "", MS_REMOUNT | MS_RDONLY | flags)
 
@@ -329,6 +346,14 @@ def _become_host(
         with contextlib.suppress(FileExistsError):
             os.makedirs(request["cwd"], exist_ok=True)
         os.chdir(request["cwd"])
+        # In a user namespace none could be raised.
+        files = descriptors.FILES_LIMITS
+        for number, soft, hard in request["ulimits"]:
+            if number == resource.RLIMIT_NOFILE:
+                files = (soft, hard)
+                # Not yet the soft one, up to which descriptors are closed below.
+                soft = min(hard, max(soft, resource.getrlimit(number)[0])) if hard != -1 else soft
+            resource.setrlimit(number, (soft, hard))
         syscalls.setns(user, syscalls.CLONE_NEWUSER)
         # The kernel forgets it with a change of credentials: prctl(2).
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -337,12 +362,16 @@ def _become_host(
         null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
         for target in range(3):
             os.dup2(null, target)
-        descriptors.keep_only(report)
+        descriptors.keep_only(report, files)
         os.set_inheritable(report, False)
         programs.heed_signals()
         # Ignored, so that the kernel reaps what is left without a parent.
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        account = find_account(request["user"]) if request["user"] else None
         give_up_capabilities(capability_mask(request["capabilities"]))
+        if account is not None:
+            become_group(account.gid, account.groups)
+            os.setresuid(account.uid, account.uid, account.uid)
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, 0)
         programs.execute(request["command"] or [pause.PAUSE], environ)
     except BaseException as error:
@@ -362,6 +391,8 @@ def _make_root(request: Request) -> None:
     """Put the host's file system together and make it this process's root."""
     root = f"{_PLACE}/root"
     sizes = sizes_within((request.get("limits") or {}).get("memory_mb"))
+    if request["shm_mb"]:
+        sizes = sizes._replace(shared_kb=request["shm_mb"] << 10)
     options = _memory(sizes.disk_kb, 0o755, sizes.files)
     mount("tmpfs", _PLACE, "tmpfs", MS_NOSUID | MS_NODEV, options)
     os.mkdir(root)
@@ -397,7 +428,7 @@ def _make_root(request: Request) -> None:
         pause.write()
     mount("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     mount("sysfs", "sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY)
-    _make_devices(sizes)
+    _make_devices(sizes, request["devices"])
     # pivot_root(2), "pivot_root(".", ".")".
     syscalls.checked(_libc.pivot_root(b".", b"."), "changing the root")
     syscalls.checked(_libc.umount2(b".", MNT_DETACH), "leaving the machine's root")
@@ -489,7 +520,7 @@ def in_user_namespace() -> bool:
     return syscalls.read_text("/proc/self/uid_map").split() != ["0", "0", "4294967295"]
 
 
-def _make_devices(sizes: Sizes) -> None:
+def _make_devices(sizes: Sizes, further: Sequence[str]) -> None:
     """Fill the host's /dev: harmless devices, and terminals of its own."""
     # nodev on the folder, not on what is bound into it: a device file that the
     # host makes here is of no use to it.
@@ -498,7 +529,8 @@ def _make_devices(sizes: Sizes) -> None:
     mount("tmpfs", "dev", "tmpfs", MS_NOSUID | MS_NODEV, options)
     # In a user namespace no device can be made; nor can the machine's be changed.
     source = "/dev" if in_user_namespace() else _LAB_DEVICES
-    for name in _DEVICES:
+    for name in (*_DEVICES, *(path.removeprefix("/dev/") for path in further)):
+        os.makedirs(os.path.dirname(f"dev/{name}"), 0o755, exist_ok=True)
         os.close(os.open(f"dev/{name}", os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o666))
         mount(f"{source}/{name}", f"dev/{name}", "", MS_BIND)
     for folder in ("pts", "shm", "mqueue"):
