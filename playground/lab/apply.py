@@ -11,7 +11,8 @@ from __future__ import annotations
 import base64
 import contextlib
 import dataclasses
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from functools import cached_property
 from ipaddress import IPv4Interface
 from typing import Any, NamedTuple
@@ -22,7 +23,7 @@ from playground.model.services import DHCP, DHCPRelay, File
 from playground.model.switches import PLAIN
 from playground.operations.connection.handles import Agent
 from playground.operations.connection.threads import each
-from playground.planning.difference import Changes, NodeChange, SwitchChange, WireChange, reopened
+from playground.planning.difference import Changes, NodeChange, SwitchChange, WireChange
 from playground.planning.nft import loadable
 from playground.planning.plan import Plan
 from playground.planning.plan_parts import (
@@ -33,11 +34,45 @@ from playground.planning.plan_parts import (
     WireEnd,
     WirePlan,
 )
+from playground.planning.plan_steps import PlanStep
 
 Pids = Mapping[str, int]
 
 # A server answers in milliseconds; a relayed one waits for routes that are found.
 LEASE_TIMEOUT_S = 20.0
+
+
+def carry_out(
+    agent: Agent, step: PlanStep, plumbing: Plumbing, before: Plumbing, undo: ExitStack
+) -> None:
+    """Turn the network of one plan into that of the next: wires, switches, what is inside nodes.
+
+    ``plumbing`` is that of the plan after the step, ``before`` that of the one before it.
+    ``undo`` gets what puts all back, however far it came.
+
+    """
+    change, pids, old_pids = step.change, plumbing.pids, before.pids
+    old_plan = step.before
+    if old_plan is not None:
+        undo.callback(lambda: switch(agent, step.back.switches_change))
+        undo.callback(lambda: rewire(agent, before, step.back.wires_change))
+        undo.callback(lambda: configure(agent, old_pids, step.back.inside))
+        undo.callback(lambda: plug_in(agent, before, step.back.wires_change))
+        undo.callback(unwire, agent, old_pids, step.after, change)
+    wire(agent, pids, step.after, change)
+    inside = change.inside
+    if change.wires_remove:
+        plug_in(agent, plumbing, change.wires_change)
+        remove(agent, before, change.wires_remove)
+        if old_plan is not None:
+            undo.callback(lambda: wire(agent, old_pids, old_plan, step.back))
+            forget(agent, pids, old_plan, change.wires_remove)
+        set_up(agent, pids, inside)
+    elif not plug_in(agent, plumbing, change.wires_change, inside):
+        set_up(agent, pids, inside)
+    load_rules(agent, pids, inside)
+    rewire(agent, plumbing, change.wires_change)
+    switch(agent, change.switches_change)
 
 
 def wire(agent: Agent, pids: Pids, plan: Plan, change: Changes) -> None:
@@ -67,6 +102,8 @@ def unwire(agent: Agent, pids: Pids, plan: Plan, change: Changes) -> None:
     What is gone already, with a node that has died for instance, is passed over.
 
     """
+    if not (change.bridges or change.wires):
+        return
     ports = _Ports(plan)
     agent.call(
         "unwire",
@@ -81,19 +118,15 @@ def unwire(agent: Agent, pids: Pids, plan: Plan, change: Changes) -> None:
 
 
 class Plumbing:
-    """The wires of one running lab, in the words of the agent's requests.
+    """The wires of one running lab, in the words of the agent's requests."""
 
-    ``plan`` returns the plan as it is at the time.
-
-    """
-
-    def __init__(self, plan: Callable[[], Plan], pids: Pids) -> None:
+    def __init__(self, plan: Plan, pids: Pids) -> None:
         self._plan = plan
-        self._pids = pids
+        self.pids = pids
 
     @cached_property
     def _ports(self) -> _Ports:
-        return _Ports(self._plan())
+        return _Ports(self._plan)
 
     @property
     def switches(self) -> Collection[str]:
@@ -102,18 +135,17 @@ class Plumbing:
 
     def ends(self, wire: WirePlan) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return both ends of a wire."""
-        return self._ports.end(wire.a, self._pids), self._ports.end(wire.b, self._pids)
+        return self._ports.end(wire.a, self.pids), self._ports.end(wire.b, self.pids)
 
     def cut(self, wire: WirePlan) -> list[dict[str, Any]]:
         """Return the ends that are set down where the cable is pulled."""
-        return [self._ports.end(end, self._pids) for end in wire.cut(self.switches)]
+        return [self._ports.end(end, self.pids) for end in wire.cut(self.switches)]
 
-    def reopening(self, wire: WirePlan) -> list[dict[str, Any]]:
-        """Return what the kernel has forgotten of the nodes at a wire that was down."""
-        return [_network(change, self._pids) for change in reopened(self._plan(), wire)]
-
-    def impairing(self, wire: WirePlan, wanted: WirePlan) -> list[dict[str, Any]]:
+    def impairing(self, change: WireChange) -> list[dict[str, Any]]:
         """Return the directions that are to be impaired in another way, where they leave."""
+        wire, wanted = change.old, change.new
+        if change.replace_queues:
+            wire = dataclasses.replace(wire, toward_a=None, toward_b=None)
         ends = self.ends(wire)
         return [
             {
@@ -123,6 +155,7 @@ class Plumbing:
                 "watch": leaves["pid"] or arrives["pid"],
                 "impairment": new.request(wanted.mtu_bytes) if new else None,
                 "before": old.request(wanted.mtu_bytes) if old else None,
+                "replace": change.replace_queues,
             }
             for leaves, arrives, new, old in (
                 (ends[1], ends[0], wanted.toward_a, wire.toward_a),
@@ -133,26 +166,39 @@ class Plumbing:
 
     def there(self, wire: WirePlan) -> bool:
         """Tell whether nodes at both ends run."""
-        return all(end.node in self._pids or end.node in self.switches for end in (wire.a, wire.b))
+        return all(end.node in self.pids or end.node in self.switches for end in (wire.a, wire.b))
 
 
-def plug_in(agent: Agent, plumbing: Plumbing, changes: Iterable[WireChange]) -> None:
-    """Plug in again what is to be up; addresses and routes come by `configure`."""
-    _plug(agent, plumbing, changes, up=True)
+def plug_in(
+    agent: Agent,
+    plumbing: Plumbing,
+    changes: Iterable[WireChange],
+    inside: Sequence[NodeChange] = (),
+) -> bool:
+    """Plug in again what is to be up, and set up what is ``inside`` nodes in the same request.
+
+    Returns whether there was anything to plug in; where not, nothing is set up either.
+
+    """
+    return _plug(agent, plumbing, changes, True, inside)
 
 
 def rewire(agent: Agent, plumbing: Plumbing, changes: Iterable[WireChange]) -> None:
     """Impair wires that are there, or leave them alone, and unplug what is to be down."""
     changes = [change for change in changes if plumbing.there(change.old)]
-    directions = [
-        direction for change in changes for direction in plumbing.impairing(change.old, change.new)
-    ]
+    directions = [direction for change in changes for direction in plumbing.impairing(change)]
     if directions:
         agent.call("impair", directions=directions)
-    _plug(agent, plumbing, changes, up=False)
+    _plug(agent, plumbing, changes, False)
 
 
-def _plug(agent: Agent, plumbing: Plumbing, changes: Iterable[WireChange], up: bool) -> None:
+def _plug(
+    agent: Agent,
+    plumbing: Plumbing,
+    changes: Iterable[WireChange],
+    up: bool,
+    inside: Sequence[NodeChange] = (),
+) -> bool:
     ends = [
         end
         for change in changes
@@ -160,7 +206,8 @@ def _plug(agent: Agent, plumbing: Plumbing, changes: Iterable[WireChange], up: b
         for end in plumbing.cut(change.old)
     ]
     if ends:
-        agent.call("link", ends=ends, up=up)
+        agent.call("link", ends=ends, up=up, nodes=_networks(inside, plumbing.pids))
+    return bool(ends)
 
 
 def switch(agent: Agent, changes: Iterable[SwitchChange]) -> None:
@@ -215,13 +262,32 @@ def forget(agent: Agent, pids: Pids, plan: Plan, wires: Iterable[WirePlan]) -> N
 
 def configure(agent: Agent, pids: Pids, inside: Iterable[NodeChange]) -> None:
     """Set addresses, routes, sysctls and rules inside the nodes."""
-    changing = [change for change in inside if change.node in pids]
-    if changing:
-        agent.call("network", nodes=[_network(_unleased(change), pids) for change in changing])
+    inside = list(inside)
+    set_up(agent, pids, inside)
+    load_rules(agent, pids, inside)
+
+
+def set_up(agent: Agent, pids: Pids, inside: Iterable[NodeChange]) -> None:
+    """Set addresses, routes and sysctls inside the nodes."""
+    if nodes := _networks(inside, pids):
+        agent.call("network", nodes=nodes)
+
+
+def _networks(inside: Iterable[NodeChange], pids: Pids) -> list[dict[str, Any]]:
+    """Return what changes in nodes that run, but for their rules."""
+    return [
+        _network(_unleased(change), pids)
+        for change in inside
+        if change.node in pids and change.in_network
+    ]
+
+
+def load_rules(agent: Agent, pids: Pids, inside: Iterable[NodeChange]) -> None:
+    """Let nft have the rules of nodes in which they change."""
     loading = [
         {"pid": pids[change.node], "ruleset": loadable(change.rules)}
-        for change in changing
-        if change.rules is not None
+        for change in inside
+        if change.rules is not None and change.node in pids
     ]
     if loading:
         agent.call("firewall", nodes=loading)

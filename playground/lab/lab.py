@@ -200,7 +200,8 @@ class Lab(Single):
     changing = live_changes.changing
     change_rules = live_changes.change_rules
     catch_up = live_changes.catch_up
-    amend = live_changes.amend
+    change_wire = live_changes.change_wire
+    change_switch = live_changes.change_switch
 
     def __enter__(self) -> Self:
         return self.start()

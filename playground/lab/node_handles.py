@@ -7,11 +7,12 @@ from typing import cast
 
 from playground.lab import apply, programs
 from playground.lab.provision import NodeProvision
-from playground.lab.state import LabObject
+from playground.lab.state import LabObject, LabState
 from playground.operations.connection.handles import LiveNode, LiveSwitch, LiveWire
 from playground.operations.network import Link, Node, Switch
 from playground.planning.interface_names import match
 from playground.planning.plan import NodePlan, Plan
+from playground.planning.plan_steps import PlanStep
 from playground.planning.segments import linked, links_of
 
 
@@ -35,14 +36,14 @@ def attach_nodes(lab: LabObject, plan: Plan, pids: Mapping[str, int]) -> None:
             own_programs=plain_have_image or bool(offered) or _has_own_image(plan.node(node.name)),
         )
 
-    plumbing = apply.Plumbing(lambda: state.plan or plan, pids)
+    state.plumbing = plumbing = apply.Plumbing(plan, pids)
     for link, wire in match(state.links, plan).items():
         assert isinstance(link, Link)
         link._live = LiveWire(state.agent(), lab, wire, plumbing)
     switches = {switch.name: switch for switch in plan.switches}
     for node in lab.nodes:
         if isinstance(node, Switch) and node.name in switches:
-            live = LiveSwitch(state.agent(), lab, switches[node.name], apply.switch_request)
+            live = LiveSwitch(state.agent(), lab, switches[node.name])
             node._live = live
 
 
@@ -60,6 +61,27 @@ def detach_nodes(lab: LabObject) -> None:
         link._live = None
     for node in nodes:
         node._live = None
+
+
+def settle(state: LabState, step: PlanStep) -> None:
+    """Let handles know what has become of the few things that a step has changed."""
+    state.plan = step.after
+    change = step.change
+    for wire in change.wires_change:
+        ends = (state.find(wire.new.a.node), state.find(wire.new.b.node))
+        # A switch may have hundreds of links.
+        for link in min((end.links for end in ends), key=len):
+            if link._live is not None and link._live.wire is wire.old:
+                link._live.wire = wire.new
+    for switch in change.switches_change:
+        node = state.find(switch.new.name)
+        assert isinstance(node, Switch)
+        if node._live is not None:
+            node._live.plan = switch.new
+    for inside in change.inside:
+        if inside.rules is None:
+            continue
+        state.node(inside.node).running().plan = state.as_leased(step.after.node(inside.node))
 
 
 def restore(

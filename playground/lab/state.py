@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import os
+import re
 import sys
 import threading
 import warnings
@@ -17,7 +18,7 @@ import weakref
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from ipaddress import IPv4Interface
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, cast
 
 from playground.display.progress import make_progress
 from playground.engines.choice import check_name, choose
@@ -25,6 +26,7 @@ from playground.engines.images import Image
 from playground.engines.seam import Engine, LabLabels
 from playground.errors import (
     AgentError,
+    AgentGone,
     LabWarning,
     NodeDied,
     NoSuchNode,
@@ -32,6 +34,7 @@ from playground.errors import (
     TopologyError,
 )
 from playground.lab import saving
+from playground.lab.apply import Plumbing
 from playground.lab.credentials import Credentials
 from playground.lab.provision import NodeProvision
 from playground.lab.timetable import Timetable
@@ -123,6 +126,7 @@ class LabState:
         self.lasting: ExitStack | None = None
         self.client: Client | None = None
         self.plan: Plan | None = None
+        self.plumbing: Plumbing | None = None
         self.provisions: dict[str, NodeProvision] = {}
         self.pids: dict[str, int] = {}
         # Of interfaces that others gave an address than was planned.
@@ -250,6 +254,15 @@ class LabState:
                 self.refuse_dead()
             raise
 
+    @contextmanager
+    def naming_nodes(self) -> Iterator[None]:
+        """Name the node that the agent's error is of; raise `NodeDied` where it is gone."""
+        try:
+            with self.naming_the_dead():
+                yield
+        except AgentError as error:
+            raise_with_names(error, self.pids)
+
     def agent(self) -> Client:
         """Return the line to the agent; raises `NotRunning` when there is none."""
         if self.client is None:
@@ -275,6 +288,17 @@ def _callers_level() -> int:
         frame = frame.f_back
         level += 1
     return level
+
+
+def raise_with_names(error: AgentError, pids: Mapping[str, int]) -> NoReturn:
+    """Raise an error of the agent, with names of nodes for the numbers of their processes."""
+    names = {pid: name for name, pid in pids.items()}
+    message = re.sub(
+        r"the node of pid (\d+)", lambda found: names.get(int(found[1]), found[0]), str(error)
+    )
+    if isinstance(error, AgentGone) or message == str(error):
+        raise error
+    raise AgentError(message, error.op, error.errno, error.remote_traceback) from error
 
 
 def _check_name(name: str | None) -> str:

@@ -36,7 +36,8 @@ class NodeChange:
     """The changes to the network of one node, new or not.
 
     ``addresses_remove`` are pairs of interface and address, ``interfaces_remove``
-    interfaces with a VLAN.  ``rules`` is None where those of nft stay as they are.
+    interfaces with a VLAN.  ``rules`` is None where those of nft stay as they are;
+    ``rules_before`` are those that are loaded, of a node that runs.
 
     """
 
@@ -52,16 +53,21 @@ class NodeChange:
     own_rules_add: tuple[OwnRulePlan, ...] = ()
     own_rules_remove: tuple[OwnRulePlan, ...] = ()
     interfaces_remove: tuple[InterfacePlan, ...] = ()
+    rules_before: RulesetPlan | None = None
 
     def __bool__(self) -> bool:
         """Tell whether anything changes."""
+        return self.rules is not None or self.in_network
+
+    @property
+    def in_network(self) -> bool:
+        """Whether anything but its rules changes."""
         return bool(
             self.interfaces
             or self.addresses_remove
             or self.routes_add
             or self.routes_remove
             or self.sysctls
-            or self.rules is not None
             or self.own_routes_add
             or self.own_routes_remove
             or self.own_rules_add
@@ -72,10 +78,15 @@ class NodeChange:
 
 @dataclass(frozen=True)
 class WireChange:
-    """A wire that stays, or comes, and is to be another than it is then."""
+    """A wire that stays, or comes, and is to be another than it is then.
+
+    With ``replace_queues`` those that somebody has set by hand go, and ours are set anew.
+
+    """
 
     old: WirePlan
     new: WirePlan
+    replace_queues: bool = False
 
 
 @dataclass(frozen=True)
@@ -205,10 +216,20 @@ def reopened(plan: Plan, wire: WirePlan) -> list[NodeChange]:
             for route in node.own_routes
             if any(hop.interface == end.interface for hop in route.hops)
         )
+        # An interface that is told its addresses is made quiet, and its settings are lost.
+        told = {item.name for item in interfaces}
+        sysctls = tuple(
+            item for item in node.sysctls if told.intersection(sysctl_parts(item[0])[3:4])
+        )
         changes.append(
-            NodeChange(node.name, interfaces, (), routes, (), (), None, own_routes_add=own)
+            NodeChange(node.name, interfaces, (), routes, (), sysctls, None, own_routes_add=own)
         )
     return changes
+
+
+def rules_change(old: NodePlan, new: NodePlan) -> NodeChange:
+    """Return the change of a node in which only its rules are others."""
+    return NodeChange(new.name, (), (), (), (), (), new.rules, rules_before=old.rules)
 
 
 def _plain(wire: WirePlan) -> WirePlan:
@@ -267,6 +288,7 @@ def _inside(old: NodePlan | None, new: NodePlan) -> NodeChange:
         interfaces_remove=tuple(
             item for item in old.interfaces if item.vlan is not None and item.name not in there
         ),
+        rules_before=old.rules,
     )
 
 

@@ -188,7 +188,7 @@ class Plan(Tabular):
     def with_wire(self, old: WirePlan, new: WirePlan) -> Plan:
         """Return this plan with one wire, this very object, changed."""
         wires = tuple(new if wire is old else wire for wire in self.wires)
-        return dataclasses.replace(self, wires=wires)
+        return self._with(wires=wires)
 
     def without_wire(self, wire: WirePlan) -> Plan:
         """Return this plan without one wire, this very object, and the interfaces at its ends.
@@ -215,7 +215,19 @@ class Plan(Tabular):
     def with_switch(self, new: SwitchPlan) -> Plan:
         """Return this plan with the switch of this name changed."""
         switches = tuple(new if one.name == new.name else one for one in self.switches)
-        return dataclasses.replace(self, switches=switches)
+        return self._with(switches=switches)
+
+    def _with(self, **parts: Any) -> Plan:
+        """Return this plan with other wires or switches between the same nodes.
+
+        What was looked up in it once is not looked up again: a lab may have a thousand nodes.
+
+        """
+        changed = dataclasses.replace(self, **parts)
+        for name in ("_by_name", "switch_names", "owners"):
+            if name in self.__dict__:
+                changed.__dict__[name] = self.__dict__[name]
+        return changed
 
     @cached_property
     def _by_name(self) -> dict[str, NodePlan]:

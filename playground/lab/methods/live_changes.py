@@ -1,22 +1,29 @@
-"""Changes of a lab that runs: rules, routes and NAT that nodes were told of, links taken out."""
+"""Changes of a lab that runs, all by one road: a step to a new plan, carried out, committed.
+
+`docs/architecture/live-changes.md` shows the road.
+
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any
 
-from playground.errors import TopologyError
+from playground.errors import AgentError, TopologyError
+from playground.lab import apply
 from playground.lab.keeping import save_soon
 from playground.lab.methods.link_removal import taken_out
 from playground.lab.methods.starting import extend
+from playground.lab.node_handles import settle
 from playground.lab.state import LabObject
+from playground.model.impairment import Impairment
 from playground.model.topology import refuse_in_use
+from playground.operations.connection.handles import LiveSwitch, LiveWire
 from playground.operations.network import Link, Node
-from playground.planning.difference import compare
 from playground.planning.firewall import with_node_rules
-from playground.planning.nft import loadable
-from playground.planning.plan import Plan
+from playground.planning.plan_steps import PlanStep, plan_step, rules_step, switch_step, wire_step
 from playground.planning.segments import linked, links_of
 
 
@@ -28,6 +35,63 @@ def changing(lab: LabObject) -> Iterator[None]:
         yield
 
 
+def take(lab: LabObject, step: PlanStep) -> None:
+    """Carry a step out in the running lab, and commit it; where that fails all is as it was.
+
+    A step of a few things between nodes that stay: `starting.extend` takes all others.
+
+    """
+    state = lab._state
+    client, plumbing, undo = state.agent(), state.plumbing, ExitStack()
+    assert plumbing is not None  # there is an agent
+    try:
+        with state.naming_nodes():
+            apply.carry_out(client, step, plumbing, plumbing, undo)
+    except BaseException as error:
+        # A whole one that the agent has refused has done nothing; Ctrl-C may come too late.
+        if not (step.whole and isinstance(error, AgentError)):
+            with suppress(AgentError):
+                undo.close()
+        raise
+    undo.pop_all()
+    settle(state, step)
+    save_soon(state)
+
+
+def change_wire(
+    lab: LabObject,
+    live: LiveWire,
+    *,
+    up: bool | None = None,
+    toward: tuple[Impairment | None, Impairment | None] | None = None,
+    replace_queues: bool = False,
+) -> None:
+    """Plug a link in or out, or impair its directions, toward its first end and its second.
+
+    With ``replace_queues`` queues go that somebody has set by hand.
+
+    """
+    state = lab._state
+    with state.lock:
+        plan, old = state.running_plan(), live.wire
+        new = old
+        if up is not None:
+            new = dataclasses.replace(new, up=up)
+        if toward is not None:
+            new = dataclasses.replace(new, toward_a=toward[0], toward_b=toward[1])
+        if new != old or replace_queues:
+            take(lab, wire_step(plan, old, new, replace_queues=replace_queues))
+
+
+def change_switch(lab: LabObject, live: LiveSwitch, **said: Any) -> None:
+    """Change what a `SwitchPlan` says of a running switch: its ``settings``, its ``mirror``."""
+    state = lab._state
+    with state.lock:
+        plan, new = state.running_plan(), dataclasses.replace(live.plan, **said)
+        if new != live.plan:
+            take(lab, switch_step(plan, live.plan, new))
+
+
 def change_rules(lab: LabObject, name: str) -> None:
     """Replace the ruleset of a running node by what its firewall is told now.
 
@@ -36,42 +100,21 @@ def change_rules(lab: LabObject, name: str) -> None:
     """
     state = lab._state
     with state.lock:
-        client, plan = state.agent(), state.plan
-        assert plan is not None
-        node = state.node(name)
-        changed = with_node_rules(plan, node)
-        others = (changed if one.name == changed.name else one for one in plan.nodes)
-        new = dataclasses.replace(plan, nodes=tuple(others))
+        plan = state.running_plan()
+        step = rules_step(plan, with_node_rules(plan, state.node(name)))
         if not plan.node(name).rules:  # else this machine can do it
-            state.engine.refuse(new)
-        request = {"pid": state.pids[changed.name], "ruleset": loadable(changed.rules)}
-        # nft takes longer for a thousand rules than writing down what they are.
-        loaded = client.begin("firewall", nodes=[request])
-        saved = state.saved(new)
-        loaded()
-        state.plan = new
-        node.running().plan = changed
-        client.call("state_save", data=saved)
+            state.engine.refuse(step.after)
+        take(lab, step)
 
 
 def catch_up(lab: LabObject) -> None:
     """Do at once what nodes were told since, unless more waits for `start`."""
     state = lab._state
     with state.lock:
-        plan = state.planned()
-        change = compare(state.plan, plan)
-        if not (change.nodes or change.bridges or change.wires):
-            state.engine.refuse(plan)
-            extend(lab, plan, state.images(plan))
-
-
-def amend(lab: LabObject, change: Callable[[Plan], Plan]) -> None:
-    """Take into the plan what was changed in the kernel, and save it a little later."""
-    state = lab._state
-    with state.lock:
-        if state.plan is not None:
-            state.plan = change(state.plan)
-            save_soon(state)
+        step = plan_step(state.plan, state.planned())
+        if not (step.change.nodes or step.change.bridges or step.change.wires):
+            state.engine.refuse(step.after)
+            extend(lab, step, state.images(step.after))
 
 
 def remove(lab: LabObject, link: Link) -> None:
@@ -107,7 +150,7 @@ def remove(lab: LabObject, link: Link) -> None:
                     base = state.plan.without_wire(live.wire)
                     plan = state.make_plan(base)
                     state.engine.refuse(plan)
-                    extend(lab, plan, state.images(plan))
+                    extend(lab, plan_step(state.plan, plan), state.images(plan))
         except BaseException:
             state.given = given
             raise

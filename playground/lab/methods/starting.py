@@ -28,18 +28,19 @@ from playground.engines.seam import (
     OwnImage,
     WantedImage,
 )
-from playground.errors import AgentError, AgentGone, NotReady, PlaygroundError
+from playground.errors import AgentError, NotReady, PlaygroundError
 from playground.lab import apply, convergence, frr_texts, programs, spanning_tree
 from playground.lab.methods.publishing import publish_declared
 from playground.lab.node_handles import attach_nodes, detach_nodes, restore
 from playground.lab.provision import Check, provision
 from playground.lab.registry import replace_older, runs, take_nodes
-from playground.lab.state import LabObject, LabState
+from playground.lab.state import LabObject, LabState, raise_with_names
 from playground.model.notation import check_bool
 from playground.operations.connection.client import Client
 from playground.operations.connection.threads import Beside, each
-from playground.planning.difference import Changes, compare
+from playground.planning.difference import Changes
 from playground.planning.plan import NodePlan, Plan
+from playground.planning.plan_steps import PlanStep, plan_step
 
 L = TypeVar("L", bound=LabObject)
 
@@ -80,7 +81,7 @@ def start(lab: L, *, converge: bool | None = None) -> L:
         state.engine.refuse(plan)
         images = state.images(plan)
         if state.running:
-            extend(lab, plan, images, converge)
+            extend(lab, plan_step(state.plan, plan), images, converge)
         else:
             _begin(lab, plan, images, converge)
     return lab
@@ -110,7 +111,7 @@ def _begin(
             pids = state.engine.start_nodes(state.labels, containers, state.progress)
             state.client = helper.result()
         with _blaming(lab, containers, pids):
-            _bring_up(lab, undo, plan, compare(None, plan), pids, converge, own)
+            _bring_up(lab, undo, plan_step(None, plan), pids, converge, own)
         if state.keep:
             guard.release()
         has_started(lab, lasting.pop_all())
@@ -169,22 +170,18 @@ def _blaming(
     except AgentError as error:
         if error.errno == errno.ESRCH:
             state.engine.refuse_dead(state.labels, containers)
-        message = _with_names(str(error), pids)
-        if isinstance(error, AgentGone) or message == str(error):
-            raise
-        raise AgentError(message, error.op, error.errno, error.remote_traceback) from error
+        raise_with_names(error, pids)
 
 
 def extend(
-    lab: LabObject, plan: Plan, images: Mapping[str, Image | None], converge: bool | None = None
+    lab: LabObject, step: PlanStep, images: Mapping[str, Image | None], converge: bool | None = None
 ) -> None:
     """Turn what runs into what a plan says; where that fails, all is as it was."""
     state = lab._state
-    change = compare(state.plan, plan)
     state.refuse_dead()
     state.engine.ensure_images(_distinct(images), state.progress)
-    own = _own_images(state, change.nodes)
-    containers = _containers(change.nodes, images, own)
+    own = _own_images(state, step.change.nodes)
+    containers = _containers(step.change.nodes, images, own)
     new = [container.name for container in containers]
     with state.progress.step(f"adding to lab {lab.name}"), ExitStack() as undo:
         pids = dict(state.pids)
@@ -192,51 +189,35 @@ def extend(
             undo.callback(state.engine.stop, state.id, new)
             pids |= state.engine.start_nodes(state.labels, containers, state.progress)
         with _blaming(lab, containers, pids):
-            _bring_up(lab, undo, plan, change, pids, converge, own)
+            _bring_up(lab, undo, step, pids, converge, own)
         undo.pop_all()
 
 
 def _bring_up(
     lab: LabObject,
     undo: ExitStack,
-    plan: Plan,
-    change: Changes,
+    step: PlanStep,
     pids: dict[str, int],
     converge: bool | None,
     own_images: Mapping[str, OwnImage],
 ) -> None:
-    """Wire, configure and furnish what `change` adds; `undo` gets the way back."""
+    """Carry out a step, and furnish nodes; `undo` gets the way back."""
     state = lab._state
-    client = state.agent()
+    client, plan, change = state.agent(), step.after, step.change
     old_plan, old_provisions, old_pids = state.plan, state.provisions, state.pids
     provisions = provision(plan, state.credentials)
-    # Both plans know the ends of wires that stay; only one, those that come or go.
-    plumbing = apply.Plumbing(lambda: plan, pids)
-    gone = apply.Plumbing(lambda: old_plan or plan, pids)
+    plumbing = apply.Plumbing(plan, pids)
+    before = apply.Plumbing(old_plan or plan, old_pids)
     if not state.keep:
         client.call("own", pids=[pids[node.name] for node in change.nodes])
     if old_plan is not None:
-        back = compare(plan, old_plan)
-        undo.callback(apply.lease, client, old_pids, old_plan, back.inside)
+        undo.callback(lambda: apply.lease(client, old_pids, old_plan, step.back.inside))
         undo.callback(apply.start_programs, client, old_pids, old_provisions, provisions)
         undo.callback(apply.furnish, client, old_pids, old_provisions, provisions, {})
-        undo.callback(apply.switch, client, back.switches_change)
-        undo.callback(apply.rewire, client, gone, back.wires_change)
-        undo.callback(apply.configure, client, old_pids, back.inside)
-        undo.callback(apply.plug_in, client, gone, back.wires_change)
-        undo.callback(apply.unwire, client, old_pids, plan, change)
     with Beside(
         apply.furnish, client, pids, provisions, old_provisions, state.hashes
     ) as furnishing:
-        apply.wire(client, pids, plan, change)
-        apply.plug_in(client, plumbing, change.wires_change)
-        apply.remove(client, gone, change.wires_remove)
-        if change.wires_remove and old_plan is not None:
-            undo.callback(apply.wire, client, old_pids, old_plan, back)
-            apply.forget(client, pids, old_plan, change.wires_remove)
-        apply.configure(client, pids, change.inside)
-        apply.rewire(client, plumbing, change.wires_change)
-        apply.switch(client, change.switches_change)
+        apply.carry_out(client, step, plumbing, before, undo)
         furnishing.result()
     texts = frr_texts.new_texts(provisions, old_provisions)
     frr_texts.check_texts(client, pids, texts)
@@ -374,14 +355,6 @@ def _take_down(engine: Engine, lab_id: str, guard: Guard) -> None:
         guard.abandon()
         raise
     guard.release()
-
-
-def _with_names(message: str, pids: Mapping[str, int]) -> str:
-    """Put nodes' names where the agent has but the numbers of their first processes."""
-    names = {pid: name for name, pid in pids.items()}
-    return re.sub(
-        r"the node of pid (\d+)", lambda found: names.get(int(found[1]), found[0]), message
-    )
 
 
 def _slug(name: str) -> str:

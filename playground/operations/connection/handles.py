@@ -8,15 +8,12 @@ it.  Only shapes live here: three protocols and one dataclass.
 
 from __future__ import annotations
 
-import dataclasses
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
-
-from playground.errors import AgentError, AgentGone
 
 if TYPE_CHECKING:
     from playground.model.impairment import Impairment
@@ -211,8 +208,18 @@ class LabHandle(Protocol):
     def running_plan(self) -> Plan:
         """Return the plan of what runs; raises `NotRunning` when nothing does."""
 
-    def amend(self, change: Callable[[Plan], Plan]) -> None:
-        """Take into the running lab's plan what was changed in the kernel already."""
+    def change_wire(
+        self,
+        live: LiveWire,
+        *,
+        up: bool | None = None,
+        toward: tuple[Impairment | None, Impairment | None] | None = None,
+        replace_queues: bool = False,
+    ) -> None:
+        """Plug a link in or out, or impair its directions, toward its first end and its second."""
+
+    def change_switch(self, live: LiveSwitch, **said: Any) -> None:
+        """Change what a `SwitchPlan` says of a running switch."""
 
 
 @dataclass
@@ -250,103 +257,26 @@ class LinkRequests(Protocol):
     def ends(self, wire: WirePlan) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         """Return both ends of a wire."""
 
-    def reopening(self, wire: WirePlan) -> Sequence[Mapping[str, Any]]:
-        """Return what the kernel has forgotten of the nodes at a wire that was down."""
-
-    def impairing(self, wire: WirePlan, wanted: WirePlan) -> Sequence[Mapping[str, Any]]:
-        """Return the directions that are to be impaired in another way."""
-
 
 @dataclass
 class LiveWire:
-    """The handle by which a link that is up is reached."""
+    """The handle by which a link that is up is reached; ``wire`` is what the lab's plan has."""
 
     agent: Agent
     lab: LabHandle
     wire: WirePlan
     plumbing: LinkRequests
-    lock: threading.RLock = field(default_factory=threading.RLock)
 
     @property
     def ends(self) -> list[Mapping[str, Any]]:
         """Both ends, as the agent takes them."""
         return list(self.plumbing.ends(self.wire))
 
-    def plug(self, up: bool) -> WirePlan:
-        """Plug the cable in or pull it out; return what the wire is then."""
-        cut = self.wire.cut(self.plumbing.switches)
-        planned = (self.wire.a, self.wire.b)
-        ends = [end for end, one in zip(self.ends, planned, strict=True) if one in cut]
-        nodes = self.plumbing.reopening(self.wire) if up else []
-        self.agent.call("link", ends=ends, up=up, nodes=nodes)
-        return dataclasses.replace(self.wire, up=up)
-
-    def impair(self, toward_a: Impairment, toward_b: Impairment, replace: bool = False) -> WirePlan:
-        """Change what happens to frames, in both directions or none; return the wire then.
-
-        With ``replace`` queues go that somebody has set by hand.
-
-        """
-        wanted = dataclasses.replace(
-            self.wire, toward_a=toward_a or None, toward_b=toward_b or None
-        )
-        before = self.wire
-        if replace:
-            before = dataclasses.replace(before, toward_a=None, toward_b=None)
-        directions = [
-            {**direction, "replace": replace}
-            for direction in self.plumbing.impairing(before, wanted)
-        ]
-        if directions:
-            try:
-                self.agent.call("impair", directions=directions)
-            except AgentGone:
-                raise
-            except AgentError as error:
-                raise self._named(error) from error
-        return wanted
-
-    def _named(self, error: AgentError) -> AgentError:
-        """Put nodes' names where the agent has but the numbers of their first processes."""
-        text = str(error)
-        for end, planned in zip(self.ends, (self.wire.a, self.wire.b), strict=True):
-            text = text.replace(f"in the node of pid {end['pid']}: ", f"{planned.node}: ")
-        return AgentError(text, error.op, error.errno, error.remote_traceback)
-
-    def settle(self, wire: WirePlan) -> None:
-        """Note what the link has become, here and in the lab's plan."""
-        old, self.wire = self.wire, wire
-
-        def change(plan: Plan) -> Plan:
-            return plan.with_wire(old, wire)
-
-        self.lab.amend(change)
-
 
 @dataclass
 class LiveSwitch:
-    """The handle by which a running switch is reached.
-
-    ``request`` returns what turns one switch into another, as the agent takes it.
-
-    """
+    """The handle by which a running switch is reached; ``plan`` is what the lab's plan has."""
 
     agent: Agent
     lab: LabHandle
     plan: SwitchPlan
-    request: Callable[[SwitchPlan, SwitchPlan], Mapping[str, Any]]
-    lock: threading.RLock = field(default_factory=threading.RLock)
-
-    def change(self, new: SwitchPlan) -> None:
-        """Make the switch another, in the kernel and then in the lab's plan."""
-        old = self.plan
-        if new == old:
-            return
-        try:
-            self.agent.call("switch", bridges=[self.request(old, new)])
-        except AgentError:
-            with suppress(AgentError):
-                self.agent.call("switch", bridges=[self.request(new, old)])
-            raise
-        self.plan = new
-        self.lab.amend(lambda plan: plan.with_switch(new))

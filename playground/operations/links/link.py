@@ -1,14 +1,15 @@
 """Everything that can be done to a link, before its lab runs and while it does.
 
 `LinkOperations` is what `operations.network.Link` inherits.  Each change is a
-declaration; where the link is up in a running lab it is made there first, in one
-request of the agent, and stands as declared only if that has succeeded.
+declaration; where the link is up in a running lab the lab makes it there first, in one
+request of the agent, and it stands as declared only if that has succeeded.
 
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -22,7 +23,6 @@ from playground.operations.connection.handles import LiveNode, LiveSwitch, LiveW
 if TYPE_CHECKING:
     from playground.operations.captures.capture import Capture
     from playground.operations.captures.samples import LinkSamples
-    from playground.planning.plan_parts import WirePlan
 
 
 @dataclass(frozen=True)
@@ -289,16 +289,29 @@ class LinkOperations(Link):
             raise NotRunning(f"{self!r} is not up in a running lab: start its lab first")
         return self._live
 
+    @contextmanager
+    def _changing(self) -> Iterator[LiveWire | None]:
+        """Let nobody else change what runs, and what is declared of it, in this block."""
+        live = self._live
+        with nullcontext() if live is None else live.lab.changing():
+            yield live
+
     def _set(self, up: bool) -> None:
-        self._apply(lambda live: live.plug(up))
-        self._down = not up
+        with self._changing() as live:
+            if live is not None:
+                live.lab.change_wire(live, up=up)
+            self._down = not up
 
     def _impair(self, wanted: Impairment, toward: Any, replace: bool = False) -> None:
         sides = self._sides(toward)
-        first, second = (wanted if side in sides else now for side, now in enumerate(self._toward))
-
-        self._apply(lambda live: live.impair(first, second, replace))
-        self._toward = (first, second)
+        with self._changing() as live:
+            first, second = (
+                wanted if side in sides else now for side, now in enumerate(self._toward)
+            )
+            if live is not None:
+                both = (first or None, second or None)
+                live.lab.change_wire(live, toward=both, replace_queues=replace)
+            self._toward = (first, second)
 
     def _sides(self, toward: Any, argument: str = "toward") -> tuple[int, ...]:
         if toward is None:
@@ -311,10 +324,3 @@ class LinkOperations(Link):
                 f"{names[1]}, or leave it out"
             )
         return (names.index(name),)
-
-    def _apply(self, change: Callable[[LiveWire], WirePlan]) -> None:
-        """Change the running link, and tell its lab; nothing is to do for another."""
-        live = self._live
-        if live is not None:
-            with live.lock:
-                live.settle(change(live))

@@ -98,8 +98,7 @@ class SwitchOperations(Switch):
         if live is not None and live.lab.strict:
             self.refuse_loop(wanted)
         if live is not None:
-            with live.lock:
-                live.change(dataclasses.replace(live.plan, settings=wanted))
+            live.lab.change_switch(live, settings=wanted)
         self._settings = wanted
 
     def mirror(self, *links: Any, to: Any) -> None:
@@ -198,10 +197,9 @@ class SwitchOperations(Switch):
     def _set_mirror(self, mirror: Mirror | None) -> None:
         live = self._live
         if live is not None:
-            with live.lock:
-                ports = {link: port for link, port, _ in self._plugged()}
-                plan = mirror.plan(ports) if mirror else None
-                live.change(dataclasses.replace(live.plan, mirror=plan))
+            ports = {link: port for link, port, _ in self._plugged()}
+            plan = mirror.plan(ports) if mirror else None
+            live.lab.change_switch(live, mirror=plan)
         self._mirror = mirror
 
 

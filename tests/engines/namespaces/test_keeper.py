@@ -93,10 +93,14 @@ STARTER = """
     from playground.engines.namespaces import keeper_line
     from playground.engines.namespaces import engine as namespaces_engine
     from playground.operations.connection import client as remote
-    from playground.lab import lab as lab_room
+    from playground.lab import lab as lab_room, node_handles, registry, state as lab_state
+    from playground.lab.methods import attaching, starting, stopping
     from playground.examples import miniature_internet
 
-    ROOMS = (applying, lab_room, forking, keeper_line, namespaces_engine, remote)
+    ROOMS = (
+        applying, lab_room, lab_state, registry, node_handles, attaching, starting, stopping,
+        forking, keeper_line, namespaces_engine, remote,
+    )
     FILES = [room.__file__ for room in ROOMS]
     calls = 0
 
@@ -175,9 +179,13 @@ INTERRUPTED = """
     from playground.engines.namespaces import keeper_line
     from playground.engines.namespaces import engine as namespaces_engine
     from playground.operations.connection import client as remote
-    from playground.lab import lab as lab_room
+    from playground.lab import lab as lab_room, node_handles, registry, state as lab_state
+    from playground.lab.methods import attaching, starting, stopping
 
-    ROOMS = (applying, lab_room, forking, keeper_line, namespaces_engine, remote)
+    ROOMS = (
+        applying, lab_room, lab_state, registry, node_handles, attaching, starting, stopping,
+        forking, keeper_line, namespaces_engine, remote,
+    )
     FILES = [room.__file__ for room in ROOMS]
     calls = 0
 

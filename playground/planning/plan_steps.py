@@ -1,0 +1,87 @@
+"""Steps from one plan to the next: what every change of a running lab is.
+
+`plan_step` compares two whole plans.  `wire_step`, `switch_step` and `rules_step` know what is
+another and look at nothing else, for a change that is made often; they say the same.
+
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from functools import cached_property
+
+from playground.planning.difference import (
+    Changes,
+    SwitchChange,
+    WireChange,
+    compare,
+    reopened,
+    rules_change,
+)
+from playground.planning.plan import NodePlan, Plan
+from playground.planning.plan_parts import SwitchPlan, WirePlan
+
+
+@dataclass(frozen=True)
+class PlanStep:
+    """A plan, the next one, and what turns the network of one into that of the other.
+
+    ``before`` is None where nothing runs yet.  One that is ``whole`` is a single request that
+    the agent carries out wholly or not at all.
+
+    """
+
+    before: Plan | None
+    after: Plan
+    change: Changes
+    whole: bool = False
+
+    @cached_property
+    def back(self) -> Changes:
+        """What undoes it; only after a step between two plans."""
+        assert self.before is not None
+        return compare(self.after, self.before)
+
+
+def plan_step(before: Plan | None, after: Plan) -> PlanStep:
+    """Return the step between two plans, whatever differs."""
+    return PlanStep(before, after, compare(before, after))
+
+
+def wire_step(
+    plan: Plan, old: WirePlan, new: WirePlan, *, replace_queues: bool = False
+) -> PlanStep:
+    """Return the step in which one wire, this very object, is plugged or impaired otherwise.
+
+    What the kernel forgets by itself where an interface is set down, it is not told to forget.
+    With ``replace_queues`` both directions are set anew, also where somebody has set a queue
+    by hand.
+
+    """
+    after = plan.with_wire(old, new)
+    opened = reopened(after, new) if new.up and not old.up else []
+    change = Changes(
+        (), (), (), tuple(opened), wires_change=(WireChange(old, new, replace_queues),)
+    )
+    return PlanStep(plan, after, change, whole=old.up == new.up or _unimpaired(old, new))
+
+
+def _unimpaired(old: WirePlan, new: WirePlan) -> bool:
+    return (old.toward_a, old.toward_b) == (new.toward_a, new.toward_b)
+
+
+def switch_step(plan: Plan, old: SwitchPlan, new: SwitchPlan) -> PlanStep:
+    """Return the step in which one switch becomes another."""
+    found = SwitchChange(old, new)
+    change = Changes((), (), (), (), switches_change=(found,) if found else ())
+    return PlanStep(plan, plan.with_switch(new), change)
+
+
+def rules_step(plan: Plan, node: NodePlan) -> PlanStep:
+    """Return the step in which a node filters by other rules, and nothing else is another."""
+    old = plan.node(node.name)
+    inside = () if node.rules == old.rules else (rules_change(old, node),)
+    nodes = tuple(node if one is old else one for one in plan.nodes)
+    after = dataclasses.replace(plan, nodes=nodes)
+    return PlanStep(plan, after, Changes((), (), (), inside), whole=True)
