@@ -234,8 +234,9 @@ echo_all(nodes: [{"pid", "targets": [address]}], count, interval_s, timeout_s)
     PROBLEM says why no reply came: {"errno", "message"} of what could not be sent, or the error
     of ICMP {"from", "version": 4 or 6, "type", "code"}.  Where there are many pairs, the
     neighbours that were not known before are forgotten.
-state_save(data: text) -> null ; state_load() -> text or null
-    One text kept in the helper, for a client that comes later.
+state_save(data: text) -> null ; state_changes() -> null ; state_load(wait_s = 0) -> text or null
+    One text kept in the helper, for a client that comes later.  Who loads it waits, at most
+    so long, while another text is announced and not saved yet.
 spawn(pid, argv, env = null, cwd = null, user = null, stdin = false, tty = null,
         merge_stderr = false, limit_s = 30) -> {"job": number, "pid": number}
     Start a command in a node with what the container has: all namespaces, root,

@@ -12,7 +12,7 @@ from typing import Any
 from playground.agent.kernel.ids import has_all_ids
 from playground.agent.kernel.syscalls import PR_SET_DUMPABLE, prctl
 from playground.agent.line.job_table import Jobs
-from playground.agent.line.kept_text import state_load, state_save
+from playground.agent.line.kept_text import state_changes, state_load, state_save
 from playground.agent.line.loop import Loop
 from playground.agent.links.bridges import learned, switch, switches
 from playground.agent.links.impairments import impair, impaired
@@ -57,8 +57,9 @@ OPS: dict[str, Callable[..., Any]] = {
     "echo": lambda agent, request_id, value: value,
     "own": Loop.own,
     "disown": lambda agent, request_id: agent.nodes.disown(),
-    # A worker would take longer to fork than these four take.
+    # A worker would take longer to fork than these take.
     "state_save": _at_once(state_save),
+    "state_changes": _at_once(state_changes),
     "hash_passwords": _at_once(hash_passwords),
     "link": _at_once(link),
     "interfaces": _at_once(interfaces),

@@ -16,8 +16,11 @@ def save_soon(state: LabState) -> None:
     """Write the lab down a little later, once for all that is changed until then."""
     # Writing it takes longer than most changes do, and one may follow another.
     if state.saving is None:
+        # Who attaches meanwhile waits for it; whether this was taken down nobody needs to know.
+        state.agent().begin("state_changes")
         state.saving = threading.Timer(SAVE_AFTER_S, _save_if_there, (state,))
-        state.saving.daemon = True
+        # The end of the program waits for it where the lab goes on.
+        state.saving.daemon = not state.keep
         state.saving.start()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 # Where state_save puts its text.  An agent outside a helper container, which
 # has no /run of its own, is told another place.
@@ -16,9 +17,23 @@ def state_save(data: str) -> None:
     with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(data)
     os.rename(temporary, STATE_PATH)
+    if os.path.exists(_mark()):
+        os.unlink(_mark())
 
 
-def state_load() -> str | None:
+def state_changes() -> None:
+    os.makedirs(os.path.dirname(STATE_PATH), 0o700, exist_ok=True)
+    os.close(os.open(_mark(), os.O_WRONLY | os.O_CREAT, 0o600))
+
+
+def _mark() -> str:
+    return f"{STATE_PATH}.changes"
+
+
+def state_load(wait_s: float = 0) -> str | None:
+    end = time.monotonic() + wait_s
+    while os.path.exists(_mark()) and time.monotonic() < end:
+        time.sleep(0.01)
     try:
         with open(STATE_PATH) as file:
             return file.read()

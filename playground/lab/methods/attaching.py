@@ -16,6 +16,10 @@ from playground.lab.provision import provision
 from playground.lab.state import LabObject
 from playground.operations.connection.client import Client
 
+# Who changes a lab writes it down a moment later; on a busy machine that takes longer, and
+# who was killed meanwhile never does.
+SAVED_WITHIN_S = 3.0
+
 L = TypeVar("L", bound=LabObject)
 
 
@@ -26,7 +30,7 @@ def attach(declare: Callable[..., L], name: str, *, engine: Engine | str | None,
         client = Client(found.connect(record.id))
         line.callback(client.close)
         client.hello(READY_TIMEOUT_S)
-        data = client.call("state_load")
+        data = client.call("state_load", wait_s=SAVED_WITHIN_S)
         if data is None:
             raise LabNotFound(f"lab {name!r} is still starting: try again when it is up")
         saved = saving.load(data)

@@ -294,7 +294,8 @@ class LinkOperations(Link):
         """Let nobody else change what runs, and what is declared of it, in this block."""
         live = self._live
         with nullcontext() if live is None else live.lab.changing():
-            yield live
+            # A lab that has grown meanwhile has given it another handle.
+            yield self._live
 
     def _set(self, up: bool) -> None:
         with self._changing() as live:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -94,12 +94,12 @@ class SwitchOperations(Switch):
         wanted = dataclasses.replace(
             self._settings, **{name: value for name, value in given.items() if value is not None}
         )
-        live = self._live
-        if live is not None and live.lab.strict:
-            self.refuse_loop(wanted)
-        if live is not None:
-            live.lab.change_switch(live, settings=wanted)
-        self._settings = wanted
+        with self._changing() as live:
+            if live is not None:
+                if live.lab.strict:
+                    self.refuse_loop(wanted)
+                live.lab.change_switch(live, settings=wanted)
+            self._settings = wanted
 
     def mirror(self, *links: Any, to: Any) -> None:
         """Copy frames to the port of a link, for whoever listens there.
@@ -194,13 +194,20 @@ class SwitchOperations(Switch):
                 here, there = ends if ends[0].node == self.name else ends[::-1]
                 yield link, here.interface, there.node
 
-    def _set_mirror(self, mirror: Mirror | None) -> None:
+    @contextmanager
+    def _changing(self) -> Iterator[LiveSwitch | None]:
+        """Let nobody else change what runs, and what is declared of it, in this block."""
         live = self._live
-        if live is not None:
-            ports = {link: port for link, port, _ in self._plugged()}
-            plan = mirror.plan(ports) if mirror else None
-            live.lab.change_switch(live, mirror=plan)
-        self._mirror = mirror
+        with nullcontext() if live is None else live.lab.changing():
+            # A lab that has grown meanwhile has given it another handle.
+            yield self._live
+
+    def _set_mirror(self, mirror: Mirror | None) -> None:
+        with self._changing() as live:
+            if live is not None:
+                ports = {link: port for link, port, _ in self._plugged()}
+                live.lab.change_switch(live, mirror=mirror.plan(ports) if mirror else None)
+            self._mirror = mirror
 
 
 # The state of a port where each VLAN has a bridge, and they differ, is the first of these.

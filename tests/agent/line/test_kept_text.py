@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -27,3 +29,20 @@ def test_the_last_text_is_kept_for_root_alone(place: Path) -> None:
     assert place.stat().st_mode & 0o777 == 0o600
     assert place.parent.stat().st_mode & 0o777 == 0o700
     assert [path.name for path in place.parent.iterdir()] == [place.name]
+
+
+def test_who_loads_a_text_waits_for_the_one_that_is_announced(place: Path) -> None:
+    kept_text.state_save("before")
+    kept_text.state_changes()
+    saving = threading.Timer(0.05, kept_text.state_save, ("after",))
+    saving.start()
+    assert kept_text.state_load(wait_s=20) == "after"
+    saving.join()
+
+
+def test_a_text_that_is_announced_and_never_comes_is_not_waited_for_long(place: Path) -> None:
+    kept_text.state_save("before")
+    kept_text.state_changes()
+    begin = time.monotonic()
+    assert kept_text.state_load(wait_s=0.05) == "before"
+    assert time.monotonic() - begin >= 0.05
