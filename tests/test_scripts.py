@@ -16,7 +16,18 @@ import pytest
 from playground.frontends import namespaces_doctor
 
 TOP = Path(__file__).resolve().parents[1]
-SCRIPTS = ("setup", "demo", "test", "check", "bench", "notebooks", "with-netem", "fresh")
+SCRIPTS = (
+    "setup",
+    "demo",
+    "test",
+    "check",
+    "bench",
+    "notebooks",
+    "with-netem",
+    "fresh",
+    "docs",
+    "release",
+)
 
 # RFC 863, discard: nobody runs it on a loopback address any more.
 NOWHERE = "tcp://127.0.0.1:9"

@@ -118,6 +118,12 @@ def test_advice_to_install_names_packages_that_we_know() -> None:
     assert not [text for text in texts if re.search(r"\binstall\b[^\n]{0,9}\bplayground\[", text)]
 
 
+def test_a_version_is_the_same_wherever_it_is_told() -> None:
+    version = metadata.version("network-playground")
+    assert f"\nversion: {version}\n" in (TOP / "CITATION.cff").read_text()
+    assert f"\n## {version}" in (TOP / "CHANGELOG.md").read_text()
+
+
 @pytest.mark.parametrize("wanted", metadata.requires("network-playground") or [])
 def test_what_it_says_it_needs_is_what_these_tests_ran_with(wanted: str) -> None:
     requirement = Requirement(wanted)
