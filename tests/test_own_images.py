@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from playground import Host, ImageError, Lab, Link, NotReady, Router, Switch
+from playground import (
+    CommandFailed,
+    Host,
+    ImageError,
+    Lab,
+    Link,
+    NotReady,
+    PlaygroundError,
+    Router,
+    Switch,
+    TransferFailed,
+)
 from playground.engines.docker.engine import DockerEngine
 from playground.engines.seam import Engine
 
@@ -126,6 +139,63 @@ def test_a_host_of_an_image_is_reached_and_reaches_others(lab: Lab) -> None:
     assert lab.node("h1").ping("static").received == 3
     assert lab.explain("h1", "static", port=8080)
     assert lab.ping_all()
+
+
+def test_an_image_without_programs_can_be_asked_all_that_its_kernel_knows(lab: Lab) -> None:
+    static = lab.node("static")
+    assert static.ping("h1").received == 3
+    assert static.ping("10.8.0.99", count=1, timeout_s=0.2).received == 0
+    assert list(static.interfaces) == ["eth0"]
+    assert static.routes()
+    assert any(row.command.startswith("/bin/busybox httpd") for row in static.processes())
+    assert static.sysctls["net.ipv4.ip_forward"] == "0"
+    assert lab.explain("static", "h1", port=9).cause == "server stopped"
+    with static.sockets(), socket.socket() as probe:
+        assert probe.connect_ex((str(lab.node("h1").address), 9)) == errno.ECONNREFUSED
+    link = static.links[0]
+    with link.capture() as packets:
+        static.ping("h1", count=1)
+    assert len(packets) >= 2
+
+
+def test_what_an_image_lacks_is_said(lab: Lab) -> None:
+    static = lab.node("static")
+    with pytest.raises(CommandFailed, match=r"image of static has no shell, .*as a list"):
+        static.run("ls /")
+    for call in (lambda: static.traceroute("h1"), lambda: static.python("print()")):
+        with pytest.raises(CommandFailed, match=r"no command '.*' on static, whose image lacks it"):
+            call()
+    with pytest.raises(PlaygroundError, match="static offers no ssh: it has an image of its own"):
+        lab.node("h1").ssh(to=static)
+
+
+def test_files_of_an_image_without_programs(lab: Lab, tmp_path: Path) -> None:
+    static = lab.node("static")
+    (tmp_path / "page.html").write_text("<p>hello")
+    (tmp_path / "page.html").chmod(0o640)
+    assert static.put(tmp_path / "page.html", "/srv/www/") == "/srv/www/page.html"
+    assert static.run(["/bin/busybox", "stat", "-c", "%a", "/srv/www/page.html"]).stdout == "640\n"
+    static.write("/srv/www/new/page.html", "<p>new")
+    static.write("/srv/www/new/page.html", "er", append=True)
+    assert lab.node("h1").run("curl -s http://static:8080/new/page.html").stdout == "<p>newer"
+    got = static.get("/srv/www/new/page.html", tmp_path / "got.html")
+    assert got.read_text() == "<p>newer"
+    assert static.read("/srv/www/new/page.html") == "<p>newer"
+    with pytest.raises(TransferFailed, match="/nowhere on static cannot be read: No such file"):
+        static.read("/nowhere")
+    with pytest.raises(CommandFailed, match="has no shell"):
+        static.get("/srv/www", tmp_path)
+
+
+def test_names_of_an_image_without_programs(lab: Lab) -> None:
+    static = lab.node("static")
+    assert static.hosts["h1"] == str(lab.node("h1").address)
+    static.hosts["printer"] = "10.8.0.1"
+    assert static.ping("printer", count=1)
+    static.nameservers = ["10.8.0.9"]
+    assert static.nameservers == ["10.8.0.9"]
+    static.hostname = "renamed"
+    assert static.hostname == "renamed"
 
 
 def test_a_program_that_ends_at_once_is_told_of(engine: Engine, folder: Path) -> None:

@@ -153,9 +153,12 @@ files(nodes: [{"pid", "files": [{"path", "content": base64 or number, "mode": 0o
         -> null
     A content that many files have stands once in contents, its number in them.
     Write files as seen from inside the node; missing folders are made.  What
-    exists is written in place, never renamed over: /etc/hosts is a bind mount.
+    exists is written in place, never renamed over: /etc/hosts is a bind mount.  With mode
+    null it keeps its mode and owner.
     uid and gid may be names, from the node's own /etc/passwd and /etc/group.  One that is
     optional is left out where it cannot be written, or there is nothing to append to.
+file_kind(pid, path) -> "file", "directory" or ""
+    What is there, "" for what is not, or is neither.
 read_file(pid, path, tail_bytes = null) -> base64
     A regular file's content; with tail_bytes no more than its last so many
     bytes.  What is no regular file is an OSError with EISDIR or EINVAL, and one
@@ -168,7 +171,7 @@ furnish(nodes: [{"pid", "users": as for accounts, "files": as for files}], conte
     Both in one request, a node's accounts before its files.
 hash_passwords(passwords: [text]) -> [text]
     SHA-512 hashes, as crypt(5) writes them.
-hostname(nodes: [{"pid", "hostname"}]) -> null
+hostname(nodes: [{"pid", "hostname"}]) -> null ; hostname_of(pid) -> text
 boot(nodes: [{"pid", "programs": ["sshd"]}]) -> null
     Link each /etc/sv/NAME into /run/service and start ``runsv /run/service/NAME``,
     if it does not run yet, with all that the container has (see spawn).  It

@@ -29,8 +29,8 @@ from playground.agent.network.routes import routes
 from playground.agent.network.settings import link, network
 from playground.agent.nodes.accounts import accounts, furnish, hash_passwords
 from playground.agent.nodes.descriptors import FILES_LIMITS, FILES_WANTED
-from playground.agent.nodes.files import files, read_file
-from playground.agent.nodes.hostnames import hostname
+from playground.agent.nodes.files import file_kind, files, read_file
+from playground.agent.nodes.hostnames import hostname, hostname_of
 from playground.agent.nodes.processes import processes
 from playground.agent.nodes.sysctls import sysctls
 from playground.agent.ports.register import published, unpublish
@@ -100,8 +100,10 @@ WORK: dict[str, Callable[..., Any]] = {
     "files": files,
     "furnish": furnish,
     "read_file": read_file,
+    "file_kind": file_kind,
     "accounts": accounts,
     "hostname": hostname,
+    "hostname_of": hostname_of,
     "wait_ready": wait_ready,
     "lease": lease,
     "state_load": state_load,

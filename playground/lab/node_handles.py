@@ -33,6 +33,7 @@ def attach_nodes(lab: LabObject, plan: Plan, pids: Mapping[str, int]) -> None:
             services={item.service: item.row for item in offered},
             programs=own.get(node.name, {}),
             plan=state.as_leased(plan.node(node.name)),
+            strange=plan.node(node.name).container.source is not None and not offered,
             own_programs=plain_have_image or bool(offered) or _has_own_image(plan.node(node.name)),
         )
 

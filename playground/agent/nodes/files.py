@@ -48,21 +48,35 @@ def _write_file(entry: Request, content: bytes) -> None:
     folder = path.rpartition("/")[0]
     if folder and not os.path.isdir(folder):
         os.makedirs(folder, 0o755, exist_ok=True)
+    there = os.path.exists(path)
     fd = open_regular(path, os.O_APPEND if append else 0)
     try:
         if not append:
             os.ftruncate(fd, 0)
         write_all(fd, content)
         uid, gid = entry.get("uid", 0), entry.get("gid", 0)
-        give_to(
-            fd,
-            find_account(uid).uid if isinstance(uid, str) else uid,
-            find_group(gid) if isinstance(gid, str) else gid,
-        )
+        if not there or entry.get("mode", 0o644) is not None:
+            give_to(
+                fd,
+                find_account(uid).uid if isinstance(uid, str) else uid,
+                find_group(gid) if isinstance(gid, str) else gid,
+            )
         # After the change of owner, which clears set-user-id bits.
-        os.fchmod(fd, entry.get("mode", 0o644))
+        mode = entry.get("mode", 0o644)
+        if mode is not None:
+            os.fchmod(fd, mode)
+        elif not there:
+            os.fchmod(fd, 0o644)
     finally:
         os.close(fd)
+
+
+def file_kind(pid: int, path: str) -> str:
+    """Return "file" or "directory", or "" for what is not there, or is neither."""
+    with inside(pid):
+        if os.path.isdir(path):
+            return "directory"
+        return "file" if os.path.isfile(path) else ""
 
 
 def read_file(pid: int, path: str, tail_bytes: int | None = None) -> str:

@@ -17,3 +17,10 @@ def hostname(nodes: Sequence[Request]) -> None:
         setns(fd, CLONE_NEWUTS)
         os.close(fd)
         socket.sethostname(node["hostname"])
+
+
+def hostname_of(pid: int) -> str:
+    fd = open_namespace(pid, "uts")
+    setns(fd, CLONE_NEWUTS)
+    os.close(fd)
+    return socket.gethostname()

@@ -167,6 +167,7 @@ def failure(node: Node, result: Result) -> str:
         result,
         memory_mb=live.plan.limits.memory_mb if live and live.plan else None,
         own_programs=live is None or live.own_programs,
+        strange=live is not None and live.strange,
     )
 
 
@@ -266,7 +267,7 @@ def _spawn(
             raise died(node) from error
         if any(given is not None and repr(given) in str(error) for given in (cwd, user)):
             raise BadArgument(f"{command_text(command)!r} on {node.name}: {error}") from error
-        if error.errno == errno.ENOENT and not isinstance(command, str):
+        if error.errno == errno.ENOENT and (live.strange or not isinstance(command, str)):
             # 127 and 126: POSIX.1-2017, Shell Command Language, 2.8.2.
             raise _NoSuchCommand(f"{argv[0]}: not found\n", 127) from error
         if error.errno == errno.EACCES:

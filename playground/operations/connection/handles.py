@@ -226,7 +226,8 @@ class LabHandle(Protocol):
 class LiveNode:
     """The handle by which a running node is reached.
 
-    Without ``own_programs`` it has those of the machine, and no image.
+    Without ``own_programs`` it has those of the machine, and no image.  One that is
+    ``strange`` has an image of the user's alone, which may have no programs at all.
 
     ``pid`` is that of the container's init, as the agent sees it.  ``env`` is
     added to the environment of every command.
@@ -241,6 +242,7 @@ class LiveNode:
     env: Mapping[str, str] = field(default_factory=dict)
     plan: NodePlan | None = None
     own_programs: bool = True
+    strange: bool = False
     # Held while a file is read, changed and written, so that no edit is lost.
     editing: threading.RLock = field(default_factory=threading.RLock)
     # The jobs started there last, for the errors of those who miss one.

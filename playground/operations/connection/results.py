@@ -128,12 +128,17 @@ def command_text(command: str | Sequence[str]) -> str:
 
 
 def failure_sentence(
-    node: str, result: Result, memory_mb: int | None = None, own_programs: bool = True
+    node: str,
+    result: Result,
+    memory_mb: int | None = None,
+    own_programs: bool = True,
+    strange: bool = False,
 ) -> str:
     """Say how a command whose exit status is not zero ended.
 
     ``memory_mb`` is the node's limit, which the kernel keeps by SIGKILL; without
-    ``own_programs`` the node has those of the machine that it runs on.
+    ``own_programs`` the node has those of the machine that it runs on; a ``strange`` one has
+    those of an image of the user's.
 
     >>> failure_sentence("h1", Result("false", 1, "", ""))
     "'false' on h1 ended with exit status 1"
@@ -142,6 +147,13 @@ def failure_sentence(
     command = command_text(result.args)
     if result.returncode == 127:
         missing = _missing_command(result)
+        if missing == "/bin/sh" and strange:
+            return (
+                f"the image of {node} has no shell, /bin/sh: write a command as a list of its "
+                'words, such as ["/bin/server", "--help"]'
+            )
+        if missing and strange:
+            return f"there is no command {missing!r} on {node}, whose image lacks it"
         if missing:
             return f"there is no command {missing!r} on {node}" + (
                 ""

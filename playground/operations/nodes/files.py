@@ -23,6 +23,7 @@ from playground.model.arguments import (
     is_whole,
     shown,
 )
+from playground.operations.connection import agent_files
 from playground.operations.connection.commands import (
     as_bytes,
     end_by,
@@ -78,6 +79,9 @@ def write(
         raise BadArgument(
             f"mode={shown(mode)} is no set of permissions (chmod(2)); write for example mode=0o644"
         )
+    if node.running().strange:
+        agent_files.write(node, path, data, mode, append)
+        return
     if mode is not None:
         script += f' && chmod {mode:o} -- "$1"'
     try:
@@ -105,7 +109,9 @@ def read_bytes(
 ) -> bytes:
     """Return a file of the node to the byte; the arguments and errors are those of `read`."""
     path = _checked_path(path)
-    megabytes("limit_mb", limit_mb)
+    limit_bytes = megabytes("limit_mb", limit_mb)
+    if node.running().strange:
+        return agent_files.read(node, path, limit_bytes)
     script = _NO_PIPE + 'exec cat -- "$1"'
     try:
         found = run(
@@ -175,6 +181,8 @@ def put(
     source, remote = Path(_checked_path(local)), _checked_path(remote)
     if not _is_there(source):
         raise TransferFailed(f"there is no file or directory {os.fspath(local)!r:.200} here to put")
+    if node.running().strange and source.is_file():
+        return agent_files.put(node, source, remote)
     target = _remote_target(node, source, remote)
     directory, name = posixpath.split(target)
     extract = ["tar", "-x", "-p", "--no-same-owner", "-f", "-", "-C", directory or "."]
@@ -268,6 +276,8 @@ def get(
         target = _local_target(name, local)
     except OSError as error:
         raise TransferFailed(f"{remote} of {node.name} cannot be written here: {error}") from error
+    if node.running().strange and agent_files.get(node, remote, target):
+        return target
     directory = posixpath.dirname(remote.rstrip("/")) or "."
     # As with -H of cp, the thing itself is followed if it is a link.  posix, for
     # times to the nanosecond; S, for the targets of symbolic links to stay.

@@ -176,6 +176,10 @@ def _write(node: Node, path: str, content: str) -> None:
 
 def hostname(node: Node) -> str:
     """Return the node's name as its own kernel says it."""
+    live = node.running()
+    if live.strange:
+        # The file says to each reader the name of where that reader is.
+        return str(live.agent.call("hostname_of", pid=live.pid))
     return _read(node, "/proc/sys/kernel/hostname").strip()
 
 

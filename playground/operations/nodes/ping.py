@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
+from playground.display.tables import Table
 from playground.errors import BadArgument, CommandFailed
 from playground.model.arguments import check_seconds, is_choice, is_whole, shown
 from playground.operations.connection.commands import failure, run
 from playground.operations.connection.handles import Node
 from playground.operations.connection.results import (
+    Echo,
     Ping,
     Result,
     Traceroute,
     parse_ping,
     parse_traceroute,
 )
+from playground.operations.nodes.names import HostsFile
 
 # Of what such a program prints, which is some kilobytes.
 _OUTPUT_LIMIT_MB = 1.0
@@ -47,6 +52,8 @@ def ping(
     check_seconds("interval_s", interval_s, needed=True)
     check_seconds("timeout_s", timeout_s, needed=True)
     name = _name(node, target)
+    if node.running().strange:
+        return _asked_by_agent(node, name, count, interval_s, timeout_s)
     command = ["ping", "-n", "-c", str(count), "-i", f"{interval_s:g}", "-W", f"{timeout_s:g}"]
     result = run(
         node,
@@ -65,6 +72,36 @@ def ping(
         # Behind NAT or in another VLAN: a finding as it is for its address, where nobody answers.
         return Ping(name, 0, 0, problem=f"{node.name} does not know the name {name!r}")
     raise _unknown_or_failed(node, name, result)
+
+
+def _asked_by_agent(node: Node, name: str, count: int, interval_s: float, timeout_s: float) -> Ping:
+    """Let the agent ping for a node whose image may have no such program, or another one."""
+    live = node.running()
+    address = _address(node, name)
+    if not address:
+        return Ping(name, 0, 0, problem=f"{node.name} does not know the name {name!r}")
+    [[answer]] = live.agent.call(
+        "echo_all",
+        nodes=[{"pid": live.pid, "targets": [address]}],
+        count=count,
+        interval_s=interval_s,
+        timeout_s=timeout_s,
+    )
+    said = answer["problem"]
+    problem = "" if not said else said.get("message") or f"unreachable, says {said['from']}"
+    times = tuple(answer["rtts_ms"])
+    # Of several that were lost nobody says here which.
+    echoes = enumerate(times, start=1) if len(times) == answer["sent"] else ()
+    rows = (Echo(number, round((number - 1) * interval_s, 6), rtt) for number, rtt in echoes)
+    return Ping(name, answer["sent"], len(times), times, problem, Table(rows))
+
+
+def _address(node: Node, name: str) -> str:
+    """Return the address that a name means by the node's own /etc/hosts; "" for none."""
+    try:
+        return str(ip_address(name))
+    except ValueError:
+        return HostsFile(node).get(name, "")
 
 
 def traceroute(
@@ -109,6 +146,8 @@ def traceroute(
             name,
         ],
         check=False,
+        # The user of an image may send no probes.
+        user="0" if node.running().strange else None,
         output_limit_mb=_OUTPUT_LIMIT_MB,
         timeout_s=max_hops * timeout_s + 15,
     )

@@ -15,4 +15,5 @@ def test_hostnames(agent: Client, nodes: tuple[Namespaces, Namespaces]) -> None:
     entries = [{"pid": h.pid, "hostname": name} for h, name in zip(nodes, names, strict=True)]
     agent.call("hostname", nodes=entries)
     assert [run(agent, h.pid, "hostname").strip() for h in nodes] == names
+    assert [agent.call("hostname_of", pid=h.pid) for h in nodes] == names
     assert socket.gethostname() == machine
