@@ -141,7 +141,7 @@ class LabRecord:
 _DONE_BY_LABS = frozenset(
     {
         *("command", "entrypoint", "healthcheck", "restart", "init", "stop_timeout_s"),
-        *("hostname", "dns", "extra_hosts", "publish", "programs"),
+        *("hostname", "dns", "extra_hosts", "publish", "programs", "files"),
     }
 )
 
@@ -198,6 +198,10 @@ class Engine(Protocol):
 
     @property
     def url(self) -> str | None: ...
+
+    @property
+    def has_our_files(self) -> bool:
+        """Whether it can show files of this machine in hosts."""
 
     def check(self) -> None: ...
 

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from playground.lab.credentials import Credentials
+from playground.lab.user_files import user_files
 from playground.model.addresses import Address
 from playground.model.services import (
     SERVICES,
@@ -106,8 +107,12 @@ class NodeProvision(NamedTuple):
     strange: bool = False
 
 
-def provision(plan: Plan, credentials: Credentials) -> dict[str, NodeProvision]:
+def provision(
+    plan: Plan, credentials: Credentials, copies_volumes: bool = False
+) -> dict[str, NodeProvision]:
     """Return what each node of a plan gets, by the node's full name.
+
+    With ``copies_volumes`` what is in volumes is written, for the engine cannot show them.
 
     Raises `TopologyError` where a service's settings do not fit the lab: a
     mailbox of somebody who is no user, files that cannot be read.
@@ -129,6 +134,7 @@ def provision(plan: Plan, credentials: Credentials) -> dict[str, NodeProvision]:
                     *_secure_shell(node, credentials, known_hosts, users),
                 ),
                 *_service_files(node, plan, credentials, mail, users),
+                *user_files(node, copies_volumes),
             ),
             users=users,
             programs=tuple(

@@ -177,7 +177,7 @@ class LabState:
         for sentence in plan.warnings:
             if sentence not in self._warned:
                 self._warned.add(sentence)
-                warnings.warn(sentence, LabWarning, stacklevel=_callers_level())
+                warnings.warn(sentence, LabWarning, stacklevel=callers_level())
         return plan
 
     def find(self, name: str) -> Node:
@@ -280,7 +280,7 @@ class LabState:
         return saving.save(self.nodes, plan, self.credentials, self.converge)
 
 
-def _callers_level() -> int:
+def callers_level() -> int:
     """Return how far up, from its caller, the first frame is that is none of ours."""
     frame = sys._getframe(1)
     level = 1

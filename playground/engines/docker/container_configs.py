@@ -7,7 +7,7 @@ from typing import Any
 
 from playground.engines import owners
 from playground.engines.seam import MARK, OWNER, LabLabels, NodeContainer
-from playground.model.containers import ContainerSettings
+from playground.model.containers import ContainerSettings, VolumeMount
 from playground.model.limits import DEFAULT_PROCESSES, Limits
 from playground.planning.program_plans import ImageConfig
 
@@ -61,7 +61,8 @@ _HOST_CONFIG = {
 PLUMBER = "playground.plumber"
 
 
-def node_config(lab: LabLabels, node: NodeContainer) -> dict[str, Any]:
+def node_config(lab: LabLabels, node: NodeContainer, shows_files: bool = True) -> dict[str, Any]:
+    """Return what the engine is told of a node; without ``shows_files`` of no volumes."""
     said = node.settings
     shm_kb = said.shm_mb << 10 if said.shm_mb else _share_kb(node.limits, 64 << 10)
     return {
@@ -80,6 +81,7 @@ def node_config(lab: LabLabels, node: NodeContainer) -> dict[str, Any]:
             "Tmpfs": {"/run/playground": f"mode=755,size={_share_kb(node.limits, 16 << 10)}k"},
             "ShmSize": shm_kb << 10,
             **_resources_config(said),
+            **({"Mounts": [_mount(item) for item in said.volumes]} if shows_files else {}),
         },
     }
 
@@ -125,6 +127,21 @@ def _resources_config(said: ContainerSettings) -> dict[str, Any]:
     return {
         **({"Ulimits": ulimits} if ulimits else {}),
         **({"Devices": devices} if devices else {}),
+    }
+
+
+def _mount(volume: VolumeMount) -> dict[str, Any]:
+    """Return a volume as the engine binds it, and of file systems below it none.
+
+    Those would be writable whatever is said: docker run --mount, "bind-nonrecursive".
+
+    """
+    return {
+        "Type": "bind",
+        "Source": volume.source,
+        "Target": volume.target,
+        "ReadOnly": volume.read_only,
+        "BindOptions": {"NonRecursive": True},
     }
 
 

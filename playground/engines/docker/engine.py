@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 # Of what a container is told (`ContainerSettings`), what is done here as it says.
 _ABLE = frozenset(
     {
-        *("source", "packages", "env", "user", "workdir"),
+        *("source", "packages", "env", "user", "workdir", "volumes"),
         *("cap_add", "devices", "shm_mb", "ulimits", "labels"),
     }
 )
@@ -97,6 +97,11 @@ class DockerEngine:
 
         """
         return self.server.describe()
+
+    @property
+    def has_our_files(self) -> bool:
+        """Whether it is on this machine, as far as its address says."""
+        return self.server.has_our_files
 
     def refuse(self, plan: Plan) -> None:
         """Raise `EngineError` for what the engine cannot make of a plan.

@@ -28,6 +28,7 @@ def start_nodes(
 
     """
     show: Progress = progress or Silent()
+    shows_files = containers.server.has_our_files
     made: list[str] = []
     pids: dict[str, int] = {}
 
@@ -36,7 +37,7 @@ def start_nodes(
         # Noted first: a create whose answer is lost may have made it.
         made.append(name)
         try:
-            containers.create(line, lab, name, node_config(lab, node))
+            containers.create(line, lab, name, node_config(lab, node, shows_files))
         except Refused as refusal:
             if refusal.status == http.client.CONFLICT:
                 made.remove(name)  # it is somebody else's
@@ -79,8 +80,9 @@ def _death(containers: LabContainers, lab: LabLabels, node: NodeContainer) -> No
 
     """
     log, status = "", None
+    config = node_config(lab, node, containers.server.has_our_files)
     try:
-        status, log = containers.run_once(f"{node.name}._again", node_config(lab, node), lab, 5.0)
+        status, log = containers.run_once(f"{node.name}._again", config, lab, 5.0)
     except Refused as refusal:
         log = refusal.message
     what = f" with status {status}" if status is not None else ""

@@ -235,6 +235,11 @@ class Server:
             return None if _has_context() else USUAL_SOCKET
         return "/" + url.removeprefix("unix://").lstrip("/") if url.startswith("unix://") else None
 
+    @property
+    def has_our_files(self) -> bool:
+        """Whether the engine is on this machine, as far as its address says."""
+        return self.socket_path() is not None
+
     def _where(self) -> str:
         if path := self.socket_path():
             return f"unix://{path}"

@@ -63,7 +63,10 @@ URL = "namespaces:"
 
 # Of what a container is told (`ContainerSettings`), what is done here as it says.
 _ABLE = frozenset(
-    {"env", "user", "workdir", "cap_add", "devices", "shm_mb", "ulimits", "labels", "packages"}
+    {
+        *("packages", "env", "user", "workdir", "volumes"),
+        *("cap_add", "devices", "shm_mb", "ulimits", "labels"),
+    }
 )
 
 # The kernel asks for these in the machine's own user namespace, and each host has one of its own.
@@ -114,6 +117,8 @@ class NamespacesEngine:
         )
         if reason:
             raise EngineError(reason)
+
+    has_our_files = True
 
     def refuse(self, plan: Plan) -> None:
         """Raise `EngineError` for what this machine, or this user, cannot make of a plan."""
@@ -258,6 +263,7 @@ class NamespacesEngine:
             "command": [] if said.workdir else list(root.command),
             "cwd": said.workdir or root.cwd,
             "capabilities": [*node.cap_add, *said.cap_add],
+            "volumes": [vars(volume) for volume in said.volumes],
             "limits": _default_limits() | _as_dict(node.limits),
             "user": said.user or "",
             "shm_mb": said.shm_mb,

@@ -54,6 +54,7 @@ from playground.engines.namespaces import (
     mounts,
     stranger_layer,
     user_namespaces,
+    volumes,
 )
 from playground.engines.namespaces.mounts import (
     MNT_DETACH,
@@ -429,8 +430,10 @@ def _make_root(request: Request) -> None:
     mount("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     mount("sysfs", "sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY)
     _make_devices(sizes, request["devices"])
+    opened = volumes.open_volumes(request.get("volumes") or ())
     # pivot_root(2), "pivot_root(".", ".")".
     syscalls.checked(_libc.pivot_root(b".", b"."), "changing the root")
+    volumes.show_volumes(opened)
     syscalls.checked(_libc.umount2(b".", MNT_DETACH), "leaving the machine's root")
     os.chdir("/")
     _protect()

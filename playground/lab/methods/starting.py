@@ -28,13 +28,14 @@ from playground.engines.seam import (
     OwnImage,
     WantedImage,
 )
-from playground.errors import AgentError, NotReady, PlaygroundError
+from playground.errors import AgentError, LabWarning, NotReady, PlaygroundError
 from playground.lab import apply, convergence, frr_texts, programs, spanning_tree
 from playground.lab.methods.publishing import publish_declared
 from playground.lab.node_handles import attach_nodes, detach_nodes, restore
 from playground.lab.provision import Check, provision
 from playground.lab.registry import replace_older, runs, take_nodes
-from playground.lab.state import LabObject, LabState, raise_with_names
+from playground.lab.state import LabObject, LabState, callers_level, raise_with_names
+from playground.lab.user_files import copy_warnings
 from playground.model.notation import check_bool
 from playground.operations.connection.client import Client
 from playground.operations.connection.threads import Beside, each
@@ -79,12 +80,22 @@ def start(lab: L, *, converge: bool | None = None) -> L:
         if state.converge if converge is None else converge:
             convergence.refuse_split(plan)
         state.engine.refuse(plan)
+        _warn_of_copies(state, plan)
         images = state.images(plan)
         if state.running:
             extend(lab, plan_step(state.plan, plan), images, converge)
         else:
             _begin(lab, plan, images, converge)
     return lab
+
+
+def _warn_of_copies(state: LabState, plan: Plan) -> None:
+    """Say which volumes of new nodes are copied, for the engine is elsewhere."""
+    if not any(node.container.volumes for node in plan.nodes) or state.engine.has_our_files:
+        return
+    there = {node.name for node in state.plan.nodes} if state.plan else set()
+    for sentence in copy_warnings(node for node in plan.nodes if node.name not in there):
+        warnings.warn(sentence, LabWarning, stacklevel=callers_level())
 
 
 def _begin(
@@ -205,7 +216,7 @@ def _bring_up(
     state = lab._state
     client, plan, change = state.agent(), step.after, step.change
     old_plan, old_provisions, old_pids = state.plan, state.provisions, state.pids
-    provisions = provision(plan, state.credentials)
+    provisions = provision(plan, state.credentials, not state.engine.has_our_files)
     plumbing = apply.Plumbing(plan, pids)
     before = apply.Plumbing(old_plan or plan, old_pids)
     if not state.keep:

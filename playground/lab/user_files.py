@@ -1,0 +1,80 @@
+"""Files of the user's own for a host, as `Host(files=, volumes=)` names them.
+
+``files`` are written before the programs start.  ``volumes`` are shown by the engine; where
+that has no files of this machine, what is in them is written like files.
+
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from playground.errors import TopologyError
+from playground.model.containers import VolumeMount, file_content
+from playground.model.services import File
+from playground.planning.plan import NodePlan
+
+# All of it is in memory on its way.
+COPIED_MB = 64
+
+
+def user_files(node: NodePlan, copies_volumes: bool = False) -> tuple[File, ...]:
+    """Return what is to be written on a node; reads files of this machine.
+
+    Raises `TopologyError` for what cannot be read, or is too large to be copied.
+
+    """
+    found = []
+    for place, content in node.container.files:
+        found.append(File(place, file_content(content), _mode(content)))
+    if copies_volumes:
+        for volume in node.container.volumes:
+            found += _copied(node.name, volume)
+    return tuple(found)
+
+
+def copy_warnings(nodes: Iterable[NodePlan]) -> Iterator[str]:
+    """Yield what is to be said where volumes are copied."""
+    for node in nodes:
+        for volume in node.container.volumes:
+            back = "" if volume.read_only else ", and what the host changes is not brought back"
+            yield (
+                f"{node.name}: {volume.source} is copied to {volume.target}, for the engine is "
+                f"not on this machine: later edits are not seen there{back}"
+            )
+
+
+def _mode(content: bytes | Path) -> int:
+    """Return the mode of a file: a script may be run, one of this machine as it may here."""
+    if isinstance(content, Path):
+        return 0o644 | (stat.S_IMODE(content.stat().st_mode) & 0o111)
+    return 0o755 if content.startswith(b"#!") else 0o644
+
+
+def _copied(name: str, volume: VolumeMount) -> Iterator[File]:
+    room = COPIED_MB << 20
+    for path, target in _regular_files(Path(volume.source), volume.target):
+        room -= path.stat().st_size
+        if room < 0:
+            raise TopologyError(
+                f"{name}: {volume.source} has more than {COPIED_MB} MiB, and would have to be "
+                "copied, for the engine is not on this machine: name a smaller folder, or put "
+                "it into the image"
+            )
+        yield File(target, file_content(path), _mode(path))
+
+
+def _regular_files(source: Path, target: str) -> Iterator[tuple[Path, str]]:
+    """Yield each file of a folder, and its place; links in it are left out."""
+    if source.is_file():
+        yield source, target
+        return
+    for folder, folders, names in os.walk(source):
+        folders.sort()
+        for name in sorted(names):
+            path = Path(folder, name)
+            if stat.S_ISREG(path.lstat().st_mode):
+                yield path, f"{target}/{path.relative_to(source)}"

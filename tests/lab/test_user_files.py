@@ -1,0 +1,165 @@
+"""Files and folders of the user's own in a host."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from playground import Host, Lab, Link
+from playground.engines.docker.engine import DockerEngine
+from playground.engines.docker.server import Server
+from playground.engines.namespaces.engine import NamespacesEngine
+from playground.engines.seam import Engine
+from playground.errors import EngineError, LabWarning, TopologyError
+from playground.lab import user_files as room
+from playground.lab.user_files import copy_warnings, user_files
+from playground.planning.plan import NodePlan
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this machine, with a link out of it, and a link to that folder."""
+    top = tmp_path_factory.mktemp("mine")
+    top.chmod(0o755)
+    site = top / "site"
+    site.mkdir()
+    (site / "index.html").write_text("first\n")
+    (site / "below").mkdir()
+    (site / "below" / "run.sh").write_text("#!/bin/sh\necho ran\n")
+    (site / "below" / "run.sh").chmod(0o755)
+    (top / "secret").write_text("secret\n")
+    (site / "out").symlink_to(top / "secret")
+    (top / "link").symlink_to(site)
+    (top / "shared").mkdir()
+    (top / "app.conf").write_text("conf\n")
+    return top
+
+
+def host(place: Path) -> Host:
+    made = Host(
+        "www",
+        volumes={
+            place / "link": "/var/www/html",
+            place / "shared": "/srv/deep/shared:rw",
+            place / "app.conf": "/etc/app.conf",
+        },
+        files={
+            "/srv/hello": "#!/bin/sh\necho hello\n",
+            "/srv/conf": place / "app.conf",
+            "/srv/bytes": b"\xff",
+        },
+    )
+    Link(made, Host("client"))
+    return made
+
+
+@pytest.fixture(scope="module")
+def www(engine: Engine, keep_lab, place: Path) -> Iterator[Host]:
+    with Lab(host(place), name=f"user-files-{os.getpid()}", quiet=True) as lab:
+        keep_lab(lab.id)
+        yield lab["www"]
+
+
+def test_an_edit_is_seen_at_once(www: Host, place: Path) -> None:
+    page = place / "site" / "index.html"
+    assert www.run("cat /var/www/html/index.html").stdout == "first\n"
+    page.write_text("second\n")
+    try:
+        assert www.run("cat /var/www/html/index.html").stdout == "second\n"
+    finally:
+        page.write_text("first\n")
+    assert www.run("cat /etc/app.conf").stdout == "conf\n"
+
+
+def test_a_host_changes_only_what_it_may(www: Host, place: Path) -> None:
+    for change in ("echo x > /var/www/html/index.html", "rm /etc/app.conf", "echo > /etc/app.conf"):
+        assert www.run(["sh", "-c", change], check=False).returncode != 0
+    again = "mount -o remount,bind,rw /var/www/html; echo x > /var/www/html/index.html"
+    assert www.run(["sh", "-c", again], check=False).returncode != 0
+    assert (place / "site" / "index.html").read_text() == "first\n"
+    www.run("sh -c 'echo from www > /srv/deep/shared/said'")
+    assert (place / "shared" / "said").read_text() == "from www\n"
+    assert www.run("stat -c %a /srv/deep").stdout == "755\n"
+
+
+def test_a_volume_shows_no_more_than_was_named(www: Host) -> None:
+    # The link leads to a file of the host's, which has none of that name.
+    assert www.run("cat /var/www/html/out", check=False).returncode != 0
+    www.run("ln -sf /etc/hostname /srv/deep/shared/here")
+    assert www.run("cat /srv/deep/shared/here").stdout == "www\n"
+
+
+def test_no_device_of_the_host_s_making_opens_in_a_volume(www: Host) -> None:
+    made = "mknod /srv/deep/shared/disk b 254 0 && head -c 1 /srv/deep/shared/disk"
+    assert www.run(["sh", "-c", made], check=False).returncode != 0
+    www.run("rm -f /srv/deep/shared/disk")
+
+
+def test_files_are_there_before_programs_start(www: Host, tmp_path: Path) -> None:
+    assert www.run("/srv/hello").stdout == "hello\n"
+    assert www.run("cat /srv/conf").stdout == "conf\n"
+    www.get("/srv/bytes", tmp_path)
+    assert (tmp_path / "bytes").read_bytes() == b"\xff"
+
+
+def test_the_volume_of_a_folder_that_became_a_link_is_refused(
+    namespaces_engine: NamespacesEngine, tmp_path: Path
+) -> None:
+    tmp_path.chmod(0o755)
+    (tmp_path / "site").mkdir()
+    www = Host("www", volumes={tmp_path / "site": "/srv/site"})
+    Link(www, Host("client"))
+    (tmp_path / "site").rmdir()
+    (tmp_path / "site").symlink_to("/etc")
+    name = f"user-files-link-{os.getpid()}"
+    lab = Lab(www, name=name, quiet=True, engine=namespaces_engine)
+    with pytest.raises(EngineError, match="was replaced by a link"):
+        lab.start()
+
+
+# -- where the engine is elsewhere ---------------------------------------------
+
+
+def planned(place: Path) -> NodePlan:
+    return Lab(host(place), engine="namespaces", quiet=True).plan().node("www")
+
+
+def test_what_is_copied_is_in_files_and_said(place: Path) -> None:
+    found = {file.path: file for file in user_files(planned(place), copies_volumes=True)}
+    assert found["/var/www/html/index.html"].content == b"first\n"
+    assert (found["/var/www/html/below/run.sh"].mode, found["/srv/conf"].mode) == (0o755, 0o644)
+    assert found["/etc/app.conf"].content == b"conf\n"
+    assert "/var/www/html/out" not in found
+    first, second, third = copy_warnings([planned(place)])
+    assert first == (
+        f"www: {place / 'site'} is copied to /var/www/html, for the engine is not on this machine: "
+        "later edits are not seen there"
+    )
+    assert "is not brought back" in second and "is not brought back" not in third
+
+
+def test_what_is_not_copied_is_the_engines_affair(place: Path) -> None:
+    paths = [file.path for file in user_files(planned(place))]
+    assert paths == ["/srv/hello", "/srv/conf", "/srv/bytes"]
+
+
+def test_too_much_to_copy_is_refused(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "COPIED_MB", 0)
+    with pytest.raises(TopologyError, match="name a smaller folder"):
+        user_files(planned(place), copies_volumes=True)
+
+
+def test_an_engine_elsewhere_gets_copies(
+    docker_engine: DockerEngine, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Server, "has_our_files", False)
+    lab = Lab(host(place), name=f"user-files-copied-{os.getpid()}", quiet=True, engine="docker")
+    with pytest.warns(LabWarning) as said:
+        lab.start()
+    assert "is copied to /var/www/html" in str(said[0].message)
+    with lab:
+        assert lab["www"].run("cat /var/www/html/index.html").stdout == "first\n"
+        assert lab["www"].run("/var/www/html/below/run.sh").stdout == "ran\n"
