@@ -24,7 +24,7 @@ from playground.model.switches import PLAIN
 from playground.operations.connection.handles import Agent
 from playground.operations.connection.threads import each
 from playground.planning.difference import Changes, NodeChange, SwitchChange, WireChange
-from playground.planning.nft import loadable
+from playground.planning.nft import find_edit, loadable
 from playground.planning.plan import Plan
 from playground.planning.plan_parts import (
     OwnRoutePlan,
@@ -283,14 +283,34 @@ def _networks(inside: Iterable[NodeChange], pids: Pids) -> list[dict[str, Any]]:
 
 
 def load_rules(agent: Agent, pids: Pids, inside: Iterable[NodeChange]) -> None:
-    """Let nft have the rules of nodes in which they change."""
-    loading = [
-        {"pid": pids[change.node], "ruleset": loadable(change.rules)}
+    """Let nft have the rules of nodes in which they change.
+
+    A few rules are edited, where the kernel has those that they are to be among; all are
+    loaded anew where somebody has changed them by hand.
+
+    """
+    loading = {
+        pids[change.node]: change
         for change in inside
         if change.rules is not None and change.node in pids
-    ]
+    }
     if loading:
-        agent.call("firewall", nodes=loading)
+        nodes = [{"pid": pid, **_rules_request(change)} for pid, change in loading.items()]
+        others = agent.call("firewall", nodes=nodes)
+        if others:
+            whole = [{"pid": pid, **_ruleset_request(loading[pid])} for pid in others]
+            agent.call("firewall", nodes=whole)
+
+
+def _rules_request(change: NodeChange) -> dict[str, Any]:
+    assert change.rules is not None
+    edit = find_edit(change.rules_before, change.rules) if change.rules_before else None
+    return _ruleset_request(change) if edit is None else {"edit": dataclasses.asdict(edit)}
+
+
+def _ruleset_request(change: NodeChange) -> dict[str, Any]:
+    assert change.rules is not None
+    return {"ruleset": loadable(change.rules)}
 
 
 class UnplannedLease(NamedTuple):

@@ -11,7 +11,8 @@ kernel's counts find back to what was declared.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -35,6 +36,7 @@ NO_RULES = f"table inet {TABLE}\ndelete table inet {TABLE}\n"
 HAIRPIN_MARK = "0x70670001"
 # Where logged packets go, nfnetlink_log's group (the kernel's own log is the machine's).
 LOG_GROUP = 7067
+CHAINS = ("input", "forward", "output")
 # IANA's ports for FTP's control connection, to which a data connection is "related",
 # and for TFTP, whose server answers from a port of its own (RFC 1350 section 4).
 HELPERS = {"ftp": ("tcp", 21), "tftp": ("udp", 69)}
@@ -123,6 +125,75 @@ def loadable(rules: RulesetPlan) -> list[str | Counter]:
     return [*found, "".join(text)] if found or text else [NO_RULES]
 
 
+class Insertion(NamedTuple):
+    """A rule that is new in a chain: before that with another comment, or at the end."""
+
+    chain: str
+    before: str | None
+    text: str
+
+
+@dataclass(frozen=True)
+class RulesetEdit:
+    """How few rules of a ruleset that is loaded become others.
+
+    ``known`` has a checksum for each chain whose rules count, of their comments: only where
+    the kernel has those rules, in that order, may it be edited.
+
+    """
+
+    known: Mapping[str, int]
+    remove: tuple[Counter, ...]
+    insert: tuple[Insertion, ...]
+
+
+# With more of them nft is as fast with the whole ruleset.
+MOST_EDITED = 100
+
+
+def find_edit(old: RulesetPlan, new: RulesetPlan) -> RulesetEdit | None:
+    """Return what makes one ruleset another, None where all of it is to be loaded.
+
+    That is so where more differs than some rules of chains that are there: translations,
+    defaults, the order of rules.
+
+    """
+    if old.nat != new.nat or old.filters.defaults != new.filters.defaults:
+        return None
+    known: dict[str, int] = {}
+    remove: list[Counter] = []
+    insert: list[Insertion] = []
+    for chain in CHAINS:
+        there, wanted = rule_lines(old, chain), rule_lines(new, chain)
+        if bool(there) != bool(wanted):
+            return None
+        if there:
+            known[chain] = comments_checksum(line.comment for line in there)
+        first, last = _where_they_differ(there, wanted)
+        gone = dict.fromkeys(line.comment for line in there[first : len(there) - last])
+        come = wanted[first : len(wanted) - last]
+        if not gone.keys().isdisjoint(line.comment for line in come):
+            return None
+        before = wanted[len(wanted) - last].comment if last else None
+        remove += [Counter(chain, comment) for comment in gone]
+        insert += [Insertion(chain, before, line.text) for line in come]
+    few = len(remove) + len(insert) <= MOST_EDITED
+    return RulesetEdit(known, tuple(remove), tuple(insert)) if few and known else None
+
+
+def _where_they_differ(one: Sequence[object], other: Sequence[object]) -> tuple[int, int]:
+    """Return how many items are the same at the beginning, and of the others at the end."""
+    most = min(len(one), len(other))
+    first = next((n for n in range(most) if one[n] != other[n]), most)
+    last = next((n for n in range(most - first) if one[-1 - n] != other[-1 - n]), most - first)
+    return first, last
+
+
+def comments_checksum(comments: Iterable[str]) -> int:
+    """Return what tells one sequence of rules from another; the agent's is the same."""
+    return zlib.crc32("\n".join(comments).encode())
+
+
 def _parts(rules: RulesetPlan) -> Iterator[str | Counter]:
     if not rules:
         return
@@ -132,7 +203,7 @@ def _parts(rules: RulesetPlan) -> Iterator[str | Counter]:
     for block in _nat_chains(rules.nat) if rules.nat is not None else ():
         yield blank + "\n".join(block) + "\n"
         blank = "\n"
-    for chain in ("input", "forward", "output"):
+    for chain in CHAINS:
         lines, policy = _filter_lines(chain, rules)
         if not lines:
             continue

@@ -5,11 +5,23 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from dataclasses import replace
 from ipaddress import ip_address, ip_network
 
 import pytest
 
-from playground.planning.nft import NO_RULES, as_shell, make_ruleset, rule_as_shell, rule_lines
+from playground.planning.nft import (
+    MOST_EDITED,
+    NO_RULES,
+    Counter,
+    Insertion,
+    as_shell,
+    comments_checksum,
+    find_edit,
+    make_ruleset,
+    rule_as_shell,
+    rule_lines,
+)
 from playground.planning.plan_parts import (
     DefaultPlan,
     FilterPlan,
@@ -199,3 +211,94 @@ def test_a_ruleset_and_a_rule_as_commands() -> None:
         == "nft 'add rule inet playground input tcp dport 80 counter accept comment \"1\"'"
     )
     assert rule_as_shell("input", 'drop comment "1 don\'t"').count("'\"'\"'") == 1
+
+
+# -- editing what is loaded ----------------------------------------------------
+
+
+def port(number: int, chain: str = "input") -> RulePlan:
+    return RulePlan(number, chain, "drop", protocol="tcp", ports=((number, number),))
+
+
+def some(*rules: RulePlan, told: NatPlan | None = None, default: str = "") -> RulesetPlan:
+    defaults = (DefaultPlan("input", default),) if default else ()
+    return RulesetPlan(told, FilterPlan(rules, defaults))
+
+
+def test_a_rule_at_the_end_is_added_and_one_before_others_inserted() -> None:
+    old = some(port(1), port(2))
+    three = 'tcp dport 3 counter drop comment "3"'
+    for new, before in (((1, 2, 3), None), ((1, 3, 2), "2"), ((3, 1, 2), "1")):
+        edit = find_edit(old, some(*map(port, new)))
+        assert edit is not None
+        assert edit.insert == (Insertion("input", before, three),)
+        assert edit.remove == ()
+
+
+def test_a_rule_stands_before_the_default() -> None:
+    edit = find_edit(some(port(1), default="drop"), some(port(1), port(2), default="drop"))
+    assert edit is not None
+    assert [item.before for item in edit.insert] == ["default"]
+    known = ["loopback", "established", "neighbours", "1", "default"]
+    assert edit.known == {"input": comments_checksum(known)}
+
+
+def test_a_rule_of_both_families_is_two_rules_with_one_comment() -> None:
+    both = RulePlan(2, "input", "drop", sources=(ip_network("10.0.0.2"), ip_network("fd00::2")))
+    edit = find_edit(some(port(1)), some(port(1), both))
+    assert edit is not None
+    assert [item.text for item in edit.insert] == [
+        'ip saddr 10.0.0.2 counter drop comment "2"',
+        'ip6 saddr fd00::2 counter drop comment "2"',
+    ]
+    back = find_edit(some(port(1), both), some(port(1)))
+    assert back is not None
+    assert back.remove == (Counter("input", "2"),)
+
+
+def test_rules_of_two_chains_are_edited_at_once() -> None:
+    old = some(port(1), port(2, "output"))
+    edit = find_edit(old, some(port(2, "output"), port(3, "output"), port(4)))
+    assert edit is not None
+    assert edit.remove == (Counter("input", "1"),)
+    assert [(item.chain, item.before) for item in edit.insert] == [
+        ("input", None),
+        ("output", None),
+    ]
+    assert edit.known.keys() == {"input", "output"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (some(), some(port(1))),
+        (some(port(1)), some()),
+        (some(port(1)), some(port(1), port(2, "output"))),
+        (some(port(1)), some(port(1), default="drop")),
+        (some(port(1)), some(port(1), told=nat("eth0"))),
+        (some(port(1), port(2)), some(port(2), port(1))),
+        (some(port(1)), some(replace(port(1), verdict="accept"))),
+        (some(port(1)), some(port(1), *map(port, range(2, MOST_EDITED + 3)))),
+    ],
+    ids=[
+        "a first rule",
+        "the last one",
+        "another chain",
+        "a default",
+        "NAT",
+        "another order",
+        "a rule that says something else",
+        "many rules",
+    ],
+)
+def test_all_is_loaded_where_more_differs(old: RulesetPlan, new: RulesetPlan) -> None:
+    assert find_edit(old, new) is None
+
+
+def test_nothing_is_edited_between_a_ruleset_and_itself() -> None:
+    edit = find_edit(WEB_AND_NAT, WEB_AND_NAT)
+    assert edit is not None
+    assert (edit.remove, edit.insert) == ((), ())
+
+
+WEB_AND_NAT = RulesetPlan(nat("eth0"), WEB_ONLY)

@@ -7,8 +7,10 @@ import os
 import signal
 import socket
 import struct
+import zlib
 from collections import deque
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from playground.agent.kernel.netfilter import (
     NETLINK_NETFILTER,
@@ -43,12 +45,21 @@ _COUNTER_PACKETS = struct.pack("HH", 12, 2)
 _COMMENT = struct.pack("H", 7) + b"\0"
 
 
-def firewall(nodes: Sequence[Request]) -> None:
+def firewall(nodes: Sequence[Request]) -> list[int]:
     running: list[tuple[Request, int, int]] = []
+    others: list[int] = []
     try:
         for node in nodes:
             enter_network(node["pid"])
-            text = _counting_on(node["ruleset"], node.get("table", "playground"))
+            table = node.get("table", "playground")
+            if "edit" in node:
+                found = _edited(node["edit"], table)
+                if found is None:
+                    others.append(node["pid"])
+                    continue
+                text = found
+            else:
+                text = _counting_on(node["ruleset"], table)
             running.append((node, *start_nft(["-f", "-"], text)))
         while running:
             node, process, output = running[0]
@@ -63,6 +74,7 @@ def firewall(nodes: Sequence[Request]) -> None:
         for _, process, _ in running:
             os.kill(process, signal.SIGKILL)
             os.waitpid(process, 0)
+    return others
 
 
 def start_nft(arguments: Sequence[str], text: str = "") -> tuple[int, int]:
@@ -104,13 +116,23 @@ def ended_nft(process: int, output: int) -> tuple[int, str]:
         return os.waitstatus_to_exitcode(status), said.read().decode("utf-8", "replace")
 
 
+class CountingRule(NamedTuple):
+    """A rule of an inet table that counts, as the kernel has it."""
+
+    chain: str
+    comment: str
+    packets: int
+    size_bytes: int
+    handle: int
+
+
 def rule_counts(pid: int, table: str = "playground") -> list[tuple[str, str, int, int]]:
     enter_network(pid)
-    return _rule_counts(table)
+    return [rule[:4] for rule in _counting_rules(table)]
 
 
-def _rule_counts(table: str) -> list[tuple[str, str, int, int]]:
-    """Read what the rules of a table of the present network namespace have counted."""
+def _counting_rules(table: str) -> list[CountingRule]:
+    """Read the rules of a table of the present network namespace, with what they have counted."""
     netlink = Netlink(None, NETLINK_NETFILTER)
     body = netfilter_body(NFPROTO_INET, text_attribute(NFTA_RULE_TABLE, table))
     try:
@@ -134,12 +156,16 @@ def _rule_counts(table: str) -> list[tuple[str, str, int, int]]:
         size = rule.index(_COUNTER_BYTES, counter + len(_COUNTER)) + 4
         packets = rule.index(_COUNTER_PACKETS, size + 8) + 4
         comment = rule.rfind(_COMMENT, packets)
+        end = rule.index(b"\0", chain)
+        # Attributes begin where a number can be divided by 4.
+        handle = (end + 4) // 4 * 4 + 4
         found.append(
-            (
-                rule[chain : rule.index(b"\0", chain)].decode(),
+            CountingRule(
+                rule[chain:end].decode(),
                 rule[comment + 4 :].rstrip(b"\0").decode() if comment > 0 else "",
                 big_endian(rule[packets : packets + 8]),
                 big_endian(rule[size : size + 8]),
+                big_endian(rule[handle : handle + 8]),
             )
         )
     return found
@@ -149,7 +175,7 @@ def _counting_on(ruleset: Sequence[str | Sequence[str]], table: str) -> str:
     """Return a ruleset as text, whose counters begin where those that it replaces stand."""
     counts: dict[tuple[str, str], deque[tuple[int, int]]] = {}
     if any(not isinstance(part, str) for part in ruleset):
-        for chain, comment, packets, size in _rule_counts(table):
+        for chain, comment, packets, size, _ in _counting_rules(table):
             # A rule may have a line for each address family.
             counts.setdefault((chain, comment), deque()).append((packets, size))
     text = []
@@ -162,6 +188,30 @@ def _counting_on(ruleset: Sequence[str | Sequence[str]], table: str) -> str:
         packets, size = known.popleft() if known else (0, 0)
         text.append(f"counter packets {packets} bytes {size}" if packets else "counter")
     return "".join(text)
+
+
+def _edited(edit: Request, table: str) -> str | None:
+    """Return commands that edit a ruleset, None where other rules are there than are known."""
+    comments: dict[str, list[str]] = {}
+    handles: dict[tuple[str, str], list[int]] = {}
+    for rule in _counting_rules(table):
+        comments.setdefault(rule.chain, []).append(rule.comment)
+        handles.setdefault((rule.chain, rule.comment), []).append(rule.handle)
+    there = {chain: zlib.crc32("\n".join(several).encode()) for chain, several in comments.items()}
+    if there != edit["known"]:
+        return None
+    commands = [
+        f"delete rule inet {table} {chain} handle {handle}"
+        for chain, comment in edit["remove"]
+        for handle in handles[chain, comment]
+    ]
+    for chain, before, text in edit["insert"]:
+        if before is None:
+            commands.append(f"add rule inet {table} {chain} {text}")
+        else:
+            handle = handles[chain, before][0]
+            commands.append(f"insert rule inet {table} {chain} handle {handle} {text}")
+    return "\n".join(commands) + "\n"
 
 
 def ruleset(pid: int) -> str:

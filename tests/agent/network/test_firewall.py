@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import Any
 
 import pytest
@@ -66,3 +67,48 @@ def test_counters_go_on_when_a_ruleset_is_replaced(agent: Client) -> None:
         agent.call("firewall", nodes=[{"pid": h1.pid, **counting("2 others")}])
         assert [row[2] for row in agent.call("rule_counts", pid=h1.pid, table="lab")] == [0, 0, 0]
         assert 'comment "2 others"' in agent.call("ruleset", pid=h1.pid)
+
+
+def checksum(*comments: str) -> int:
+    return zlib.crc32("\n".join(comments).encode())
+
+
+@needs_root
+def test_a_few_rules_are_edited_where_those_are_there_that_are_known(agent: Client) -> None:
+    with Namespaces("h1") as h1:
+        agent.call("network", nodes=[{"pid": h1.pid}])
+        assert agent.call("firewall", nodes=[{"pid": h1.pid, **counting("1 counter")}]) == []
+        run(agent, h1.pid, "ping -c 1 127.0.0.1")
+
+        def edit(known: int, remove: list[str], insert: list[tuple[str | None, str]]) -> Any:
+            said = {
+                "known": {"output": known},
+                "remove": [["output", comment] for comment in remove],
+                "insert": [["output", *item] for item in insert],
+            }
+            return agent.call("firewall", nodes=[{"pid": h1.pid, "edit": said, "table": "lab"}])
+
+        def there() -> list[list[Any]]:
+            return [row[1:3] for row in agent.call("rule_counts", pid=h1.pid, table="lab")]
+
+        loaded = checksum("1 counter", "1 counter", "default")
+        new = [("default", 'counter comment "2"'), ("default", 'counter comment "longer 3"')]
+        assert edit(loaded, [], [*new, (None, 'counter comment "4"')]) == []
+        assert there() == [
+            ["1 counter", 2],
+            ["1 counter", 0],
+            ["2", 0],
+            ["longer 3", 0],
+            ["default", 0],
+            ["4", 0],
+        ]
+        # Others are there than those that were loaded first.
+        before = there()
+        assert edit(loaded, ["default"], []) == [h1.pid]
+        assert there() == before
+        now = checksum(*(comment for comment, _ in before))
+        assert edit(now, ["1 counter", "longer 3"], []) == []
+        assert [comment for comment, _ in there()] == ["2", "default", "4"]
+        with pytest.raises(AgentError, match=r"(?s)nft refused the rules.*syntax error"):
+            edit(checksum("2", "default", "4"), ["2"], [(None, "nonsense")])
+        assert [comment for comment, _ in there()] == ["2", "default", "4"]

@@ -106,6 +106,38 @@ def test_a_link_of_a_lab_that_has_ended_is_declared_and_no_more(namespaces_engin
         live.lab.change_wire(live, up=True)
 
 
+def test_rules_told_one_by_one_are_those_that_are_loaded_at_once(road: Lab) -> None:
+    r1 = road.node("r1")
+    wall = r1.firewall
+    wall.default("accept", chain="forward")
+    first, second = wall.drop(port=1), wall.drop(source="10.9.0.0/16", port=2)
+    wall.drop(source=["10.8.0.1", "fd00::8"], before=second, comment="both families")
+    wall.log(before=first)
+    wall.reject(port=3, chain="input")
+    second.remove()
+    edited = r1.run(["nft", "-s", "list", "ruleset"]).stdout
+    assert "both families" in edited
+    r1.run(["nft", "-f", "-"], input=road.running_plan().node("r1").ruleset)
+    assert r1.run(["nft", "-s", "list", "ruleset"]).stdout == edited
+    wall.clear()
+
+
+def test_a_rule_taken_away_by_hand_is_back_with_the_next_that_is_told(road: Lab) -> None:
+    h1 = road.node("h1")
+    h1.firewall.drop(port=1, chain="input")
+    kept = h1.firewall.drop(port=2, chain="input")
+    h1.firewall.accept(protocol="icmp", before=1)
+    h1.ping("h2", count=1)
+    before = h1.firewall.rules()
+    h1.run(["nft", "flush", "chain", "inet", "playground", "input"])
+    kept.remove()
+    assert [row.number for row in h1.firewall.rules()] == [
+        row.number for row in before if row.number != kept.number
+    ]
+    assert "dport 1 " in h1.firewall.ruleset()
+    h1.firewall.clear()
+
+
 KEPT = """
     from playground import Host, Lab, Link
     h1 = Host("h1")
