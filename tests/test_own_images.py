@@ -22,7 +22,6 @@ from playground import (
     Switch,
     TransferFailed,
 )
-from playground.engines.docker.engine import DockerEngine
 from playground.engines.seam import Engine
 
 # Of one static program alone: no shell, no C library, no folders.
@@ -58,6 +57,8 @@ CMD ["/bin/busybox", "sh", "-c", "echo there is no database; exit 4"]
 
 def write(folder: Path, dockerfile: str) -> Path:
     """Write a directory to build from, with a static program in it."""
+    if folder.is_dir():
+        return folder
     folder.mkdir()
     shutil.copy("/bin/busybox", folder / "busybox")
     (folder / "etc").mkdir()
@@ -70,11 +71,6 @@ def write(folder: Path, dockerfile: str) -> Path:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("images")
-
-
-@pytest.fixture(scope="module")
-def engine(docker_engine: DockerEngine) -> Engine:
-    return docker_engine
 
 
 @pytest.fixture(scope="module")

@@ -25,11 +25,10 @@ from playground.engines.docker.errors import own_build_failed, pull_failed
 from playground.engines.docker.http import Line, Refused
 from playground.engines.docker.server import Server
 from playground.engines.docker.server_images import BUILD_TIMEOUT_S, ServerImages, proxies
-from playground.engines.images import image_for
+from playground.engines.image_words import image_config, refuse_other_systems, wanted_layers
 from playground.engines.seam import MARK, OWNER, OwnImage, WantedImage
 from playground.errors import EngineError, ImageError
 from playground.model.containers import ImageSource
-from playground.planning.program_plans import ImageConfig, make_healthcheck
 
 # Names in uname(2) of what images call their architecture (GOARCH).
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
@@ -38,8 +37,6 @@ _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 _COMMENT = "made ready by playground"
 
 _DIGEST_LENGTH = 16
-
-_NANOSECONDS = 1e9
 
 
 class OwnImages:
@@ -188,27 +185,11 @@ class OwnImages:
 
     def _with_layers(self, here: str, wanted: WantedImage, base: str, progress: Progress) -> str:
         """Return a user's image with layers of ours on it; refuse what is no Debian."""
-        name = _system_name(self._read(base, "/etc/os-release", "/usr/lib/os-release"))
-        if name is None or not {"debian", "ubuntu"}.intersection(name):
-            layers = [
-                f"{word} ({', '.join(names)})"
-                for word, names in (
-                    ("services", sorted(wanted.services)),
-                    ("packages", wanted.packages),
-                )
-                if names
-            ]
-            system = f"is {name[0]}" if name else "says nothing of its system"
-            raise ImageError(
-                f"{here}: {wanted.source.title} {system}, and {' and '.join(layers)} are programs "
-                "of Debian: take an image of Debian or Ubuntu, or leave them out and start "
-                "programs of the image with command= or programs="
-            )
+        text = self._read(base, "/etc/os-release", "/usr/lib/os-release")
+        refuse_other_systems(here, wanted, text)
         # Whoever the image's program runs as, packages are installed by root.
         below = self._changed(base, "own-root", {"User": "0"}, {}, progress)
-        chain = image_for(wanted.services, wanted.packages).chain
-        # Packages alone need nothing of our base.
-        for image in chain if wanted.services else chain[-1:]:
+        for image in wanted_layers(wanted):
             digest = hashlib.sha256(f"{below} {image.tag}".encode()).hexdigest()
             tag = f"playground/own-{image.layer}:{digest[:_DIGEST_LENGTH]}"
             if self._inspect(tag) is None:
@@ -291,38 +272,6 @@ class OwnImages:
         return ""
 
 
-def image_config(data: Mapping[str, Any]) -> ImageConfig:
-    """Return an image's config as the engine tells it.
-
-    >>> image_config({"Cmd": ["sh"], "Env": ["LANG=C"]}).command
-    ('sh',)
-
-    """
-    shell = tuple(data.get("Shell") or ("/bin/sh", "-c"))
-    check = data.get("Healthcheck") or {}
-    times = {
-        "interval_s": check.get("Interval"),
-        "timeout_s": check.get("Timeout"),
-        "start_period_s": check.get("StartPeriod"),
-    }
-    said: dict[str, Any] = {name: value / _NANOSECONDS for name, value in times.items() if value}
-    if check.get("Retries"):
-        said["retries"] = int(check["Retries"])
-    env = [item.partition("=") for item in data.get("Env") or ()]
-    return ImageConfig(
-        entrypoint=tuple(data.get("Entrypoint") or ()),
-        command=tuple(data.get("Cmd") or ()),
-        env=tuple((name, value) for name, _, value in env),
-        user=data.get("User") or "",
-        workdir=data.get("WorkingDir") or "",
-        healthcheck=make_healthcheck(tuple(check.get("Test") or ()), shell, **said),
-        stop_signal=data.get("StopSignal") or "",
-        shell=shell,
-        ports=tuple(sorted(data.get("ExposedPorts") or ())),
-        volumes=tuple(sorted(data.get("Volumes") or ())),
-    )
-
-
 # -- contexts of builds --------------------------------------------------------
 
 
@@ -402,14 +351,6 @@ def _unstarted(line: Line, image: str) -> str:
 
 
 # -- what was said ---------------------------------------------------------------
-
-
-def _system_name(os_release: str) -> list[str] | None:
-    """Return the system's id and those that it is like, of os-release(5); None without one."""
-    rows = dict(line.split("=", 1) for line in os_release.splitlines() if "=" in line)
-    names = [rows.get(key, "").strip("\"' ") for key in ("ID", "ID_LIKE")]
-    found = [name for text in names for name in text.split()]
-    return found or None
 
 
 def _archive_digest(here: str, archive: Path) -> str:

@@ -51,6 +51,7 @@ from playground.engines.seam import (
 from playground.errors import EngineError, NodeDied
 from playground.model.containers import ContainerSettings
 from playground.model.limits import DEFAULT_PROCESSES, Limits
+from playground.planning.program_plans import ImageConfig
 
 if TYPE_CHECKING:
     from playground.planning.plan import Plan
@@ -64,7 +65,7 @@ URL = "namespaces:"
 # Of what a container is told (`ContainerSettings`), what is done here as it says.
 _ABLE = frozenset(
     {
-        *("packages", "env", "user", "workdir", "volumes"),
+        *("source", "packages", "env", "user", "workdir", "volumes"),
         *("cap_add", "devices", "shm_mb", "ulimits", "labels"),
     }
 )
@@ -164,6 +165,15 @@ class NamespacesEngine:
         if images:
             self._roots.ensure(images, progress or Silent())
 
+    def own_image(self, here: str, wanted: WantedImage, progress: Progress) -> OwnImage:
+        """Return an image of the user's, pulled, loaded or built if it is not there.
+
+        By a Docker engine of this machine if one answers, else by buildah.  ``here`` is the
+        node that wants it, for what is raised: `ImageError`.
+
+        """
+        return self._roots.own_image(here, wanted, progress)
+
     def _root(self, tag: str | None) -> RootFilesystem:
         return machine_root() if tag is None else self._roots.find(tag)
 
@@ -214,10 +224,6 @@ class NamespacesEngine:
                 raise EngineError(f"lab {lab_id} was not started, nor attached, by this program")
             return self._labs[lab_id][-1]
 
-    def own_image(self, here: str, wanted: WantedImage, progress: Progress) -> OwnImage:
-        """Refuse an image of the user's."""
-        raise EngineError(f"{here}: {wanted.source.title} cannot be used by this engine yet")
-
     def start_nodes(
         self,
         lab: LabLabels,
@@ -230,10 +236,11 @@ class NamespacesEngine:
 
         """
         show: Progress = progress or Silent()
-        roots = {tag: self._root(tag) for tag in {node.image for node in nodes}}
+        tags = {node.name: node.own_image.tag if node.own_image else node.image for node in nodes}
+        roots = {tag: self._root(tag) for tag in set(tags.values())}
         line = self._line(lab.id)
         line.ready()
-        requests = [self._request(node, roots[node.image]) for node in nodes]
+        requests = [self._request(node, roots[tags[node.name]]) for node in nodes]
         with show.step("starting the machines", total=len(nodes)) as step:
             try:
                 pids = line.make(requests, step.advance)
@@ -245,27 +252,32 @@ class NamespacesEngine:
 
     def _request(self, node: NodeContainer, root: RootFilesystem) -> dict[str, Any]:
         said = node.settings
+        image = node.own_image.config if node.own_image else ImageConfig()
+        user = said.user or image.user
+        cwd = said.workdir or image.workdir
         environ = {
             "PATH": DEFAULT_PATH,
-            # Of another user's the agent knows where that is.
-            **({} if said.user else {"HOME": "/root"}),
+            # Of others the agent knows where that is.
+            **({} if user or node.own_image else {"HOME": "/root"}),
             "HOSTNAME": node.hostname,
-            **dict(root.environ),
+            **dict(image.env if node.own_image else root.environ),
             **dict(said.env),
             **{f"playground.label.{name}": value for name, value in said.labels},
         }
+        # catatonit, which is the first program of our images, leaves the working directory;
+        # and that of a user's image waits for its network.
+        waits = cwd or node.own_image
         return {
             "name": node.name,
             "hostname": node.hostname,
-            "layers": None if node.image is None else list(root.layers),
+            "layers": list(root.layers) if node.image or node.own_image else None,
             "environ": environ,
-            # catatonit, which is the first program of our images, leaves the working directory.
-            "command": [] if said.workdir else list(root.command),
-            "cwd": said.workdir or root.cwd,
+            "command": [] if waits else list(root.command),
+            "cwd": cwd or root.cwd,
             "capabilities": [*node.cap_add, *said.cap_add],
             "volumes": [vars(volume) for volume in said.volumes],
             "limits": _default_limits() | _as_dict(node.limits),
-            "user": said.user or "",
+            "user": user,
             "shm_mb": said.shm_mb,
             "devices": list(said.devices),
             "ulimits": [(_limit_number(item.name), item.soft, item.hard) for item in said.ulimits],

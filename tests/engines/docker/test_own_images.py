@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from playground.engines.docker.errors import pull_failed
-from playground.engines.docker.own_images import directory_context, image_config
+from playground.engines.docker.own_images import directory_context
+from playground.engines.image_words import image_config
 from playground.planning.program_plans import Healthcheck, ImageConfig
 
 

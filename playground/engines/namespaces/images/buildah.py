@@ -101,7 +101,7 @@ class Buildah:
             tools.folder() as context,
         ):
             with room(self._place):
-                _unpack(image.context(), context)
+                unpack(image.context(), context)
             arguments = [
                 *("build", "--isolation", "chroot", "--pull-never", *ulimits()),
                 *("--build-arg", f"BASE={stored_name(base)}"),
@@ -180,7 +180,7 @@ def refuse_missing_programs() -> None:
         )
 
 
-def _unpack(archive: bytes, folder: Path) -> None:
+def unpack(archive: bytes, folder: Path) -> None:
     """Write the files of an `Image.context` into a folder."""
     # Python 3.11.2, which Debian 12 has, knows no extractall(filter=), and others
     # warn without it.

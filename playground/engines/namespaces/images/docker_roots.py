@@ -28,7 +28,7 @@ from playground.engines.docker.http import Line, Refused, api_number, unix_strea
 from playground.engines.docker.server import MINIMUM_API
 from playground.engines.images import Image
 from playground.engines.namespaces.images.rootfs import RootFilesystem, image_root
-from playground.engines.seam import LabLabels
+from playground.engines.seam import LabLabels, OwnImage, WantedImage
 from playground.errors import EngineError, ImageError, PlaygroundError
 
 # `docker info` says this of engines whose files belong to other users than in
@@ -100,6 +100,13 @@ class DockerRoots:
         return {
             image.tag: self.find(image.tag) or self._export(image.tag, progress) for image in images
         }
+
+    def own_image(
+        self, here: str, wanted: WantedImage, progress: Progress
+    ) -> tuple[OwnImage, RootFilesystem]:
+        """Return an image of the user's as the engine has it, or gets it, and its root."""
+        own = self._engine.own_image(here, wanted, progress)
+        return own, self.find(own.tag) or self._export(own.tag, progress)
 
     def _inspect(self, tag: str) -> dict[str, Any] | None:
         with self._errors(f"looking for image {tag}"), self._line() as line:

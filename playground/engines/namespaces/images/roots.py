@@ -22,11 +22,13 @@ from urllib.parse import quote, unquote
 from playground.display.progress import Progress
 from playground.engines.images import Image
 from playground.engines.namespaces.images.rootfs import RootFilesystem
+from playground.engines.seam import OwnImage, WantedImage
 from playground.errors import ImageError
 
 if TYPE_CHECKING:
     from playground.engines.namespaces.images.buildah import Buildah
     from playground.engines.namespaces.images.docker_roots import DockerRoots
+    from playground.engines.namespaces.images.user_images import UserImages
 
 # All that is ever written on the machine, and only for hosts with services.
 STORE = Path("/var/lib/playground")
@@ -71,6 +73,28 @@ class ImageRoots:
             missing = [image for image in missing if self._look(image.tag) is None]
             if missing:
                 self._make(missing, progress, lock)
+
+    def own_image(self, here: str, wanted: WantedImage, progress: Progress) -> OwnImage:
+        """Return an image of the user's, of which `find` knows the root from then on.
+
+        It is got by a Docker engine of this machine if one answers, else by buildah.  ``here``
+        is the node that wants it, for what is raised: `ImageError`, as by `ensure`.
+
+        """
+        if os.geteuid() != 0:
+            raise ImageError(
+                f"{here}: {wanted.source.title} has files of several owners, which only root can "
+                'give: run this with sudo, or use Lab(engine="docker")'
+            )
+        docker = self._docker()
+        if docker.answers():
+            own, root = docker.own_image(here, wanted, progress)
+            self._remember(own.tag, root)
+            return own
+        with self._lock(progress) as lock:
+            own, root = self._user_images().own_image(here, wanted, progress, lock)
+        self._remember(own.tag, root)
+        return own
 
     def find(self, tag: str) -> RootFilesystem:
         """Return the root of an image that is there.
@@ -121,6 +145,11 @@ class ImageRoots:
         from playground.engines.namespaces.images.buildah import Buildah
 
         return Buildah(self._store / "buildah")
+
+    def _user_images(self) -> UserImages:
+        from playground.engines.namespaces.images.user_images import UserImages
+
+        return UserImages(self._store / "user", self._store / "buildah" / "storage")
 
     def _docker(self) -> DockerRoots:
         from playground.engines.namespaces.images.docker_roots import DockerRoots

@@ -17,11 +17,13 @@ import re
 import shutil
 import stat
 import tarfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from playground.display.progress import Progress
-from playground.engines.namespaces.images.buildah import refuse_missing_programs
+from playground.engines.image_words import image_config, refuse_other_systems, wanted_layers
+from playground.engines.images import Image
+from playground.engines.namespaces.images.buildah import refuse_missing_programs, unpack
 from playground.engines.namespaces.images.buildah_runs import (
     BuildahRun,
     Done,
@@ -31,7 +33,9 @@ from playground.engines.namespaces.images.buildah_runs import (
     ulimits,
 )
 from playground.engines.namespaces.images.image_store import ImageStore, StoredImage
+from playground.engines.namespaces.images.rootfs import RootFilesystem, image_root
 from playground.engines.pull_errors import is_loopback, machine_kind, pull_sentence, whole_name
+from playground.engines.seam import OwnImage, WantedImage
 from playground.errors import ImageError
 from playground.model.containers import ImageSource
 
@@ -62,6 +66,27 @@ class UserImages:
 
     def __repr__(self) -> str:
         return f"UserImages({str(self._store.graph.parent)!r})"
+
+    def own_image(
+        self, here: str, wanted: WantedImage, progress: Progress, lock: int
+    ) -> tuple[OwnImage, RootFilesystem]:
+        """Return an image and its root, with our layers on it where any are wanted.
+
+        ``here`` is the node that wants it, for `ImageError`; else as `ensure`.
+
+        """
+        try:
+            image = self.ensure(wanted.source, progress, lock)
+            config = image_config(image.config)
+            if layers := wanted_layers(wanted):
+                refuse_other_systems(here, wanted, os_release(image))
+                image = self.with_layers(image, layers, progress, lock)
+        except ImageError as error:
+            message = str(error.args[0])
+            if message.startswith(f"{here}: "):
+                raise
+            raise ImageError(f"{here}: {message}", error.log) from error
+        return OwnImage(image.id, config), image_root(image.layers, image.config)
 
     def find(self, source: ImageSource) -> StoredImage | None:
         """Return an image that is there, and is still what its source would give.
@@ -94,6 +119,48 @@ class UserImages:
                 tools.run(["rmi", "--force", found.id])
                 raise ImageError(reason)
         return found
+
+    def with_layers(
+        self, below: StoredImage, images: Sequence[Image], progress: Progress, lock: int
+    ) -> StoredImage:
+        """Return an image with layers of ours on it, the lowest first; see `ensure`."""
+        top, name = below, f"localhost/{below.id}"
+        with buildah_for(self._store, lock) as tools:
+            for image in images:
+                digest = hashlib.sha256(f"{top.id} {image.tag}".encode()).hexdigest()[:24]
+                name = f"{_OWN_NAMES}-{image.layer}:{digest}"
+                found = self._store.find(name)
+                if found is None:
+                    with progress.step(f"building image {image.layer}") as step:
+                        self._add_layer(tools, top, image, name, step.note)
+                    found = self._store.find(name)
+                if found is None:
+                    raise ImageError(
+                        f"buildah gives nothing for the layer {image.layer}: try again"
+                    )
+                top = found
+        return top
+
+    def _add_layer(
+        self,
+        tools: BuildahRun,
+        below: StoredImage,
+        image: Image,
+        name: str,
+        note: Callable[[str], None],
+    ) -> None:
+        with tools.folder() as folder:
+            with room(folder):
+                unpack(image.context(), folder)
+                # Packages are installed by root, whoever the image's program runs as.
+                path = folder / "Dockerfile"
+                text = path.read_text().replace("FROM ${BASE}\n", "FROM ${BASE}\nUSER 0\n", 1)
+                path.write_text(text)
+            options = ["--isolation", "chroot", "--pull-never", *ulimits(), *_proxies()]
+            options += ["--build-arg", f"BASE={below.id}", "--tag", name]
+            done = tools.run(["build", *options, str(folder)], note)
+        if done.status != 0:
+            self._fail(done, f"the layer {image.layer} could not be built on this image")
 
     # -- ways to get one -------------------------------------------------------
 
@@ -283,3 +350,29 @@ def _names_in(path: Path) -> set[str]:
             return {member.name.removeprefix("./") for member in tar}
     except (tarfile.TarError, EOFError) as error:
         raise ImageError(f"{path} is damaged, or no archive of tar; {_ARCHIVES}") from error
+
+
+# -- what an image is --------------------------------------------------------------------------
+
+# Of usual systems 400 bytes; whoever made the image may have put anything there.
+_OS_RELEASE_BYTES = 1 << 16
+
+
+def os_release(image: StoredImage) -> str:
+    """Return the os-release(5) of an image; "" where it has none.
+
+    The folders of an image are a stranger's: no link in them is followed.
+
+    """
+    for layer in image.layers:
+        with contextlib.suppress(OSError):
+            here = layer
+            for name in ("usr", "lib"):
+                here = f"{here}/{name}"
+                if not stat.S_ISDIR(os.lstat(here).st_mode):
+                    return ""
+            if not stat.S_ISREG(os.lstat(f"{here}/os-release").st_mode):
+                return ""
+            with open(f"{here}/os-release", errors="replace") as file:
+                return file.read(_OS_RELEASE_BYTES)
+    return ""

@@ -13,9 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from playground import Host, Lab, Link
 from playground.display.progress import Silent
+from playground.engines.namespaces.engine import NamespacesEngine
 from playground.engines.namespaces.images.image_store import ImageStore, StoredImage
-from playground.engines.namespaces.images.user_images import UserImages
+from playground.engines.namespaces.images.roots import ImageRoots
+from playground.engines.namespaces.images.user_images import UserImages, os_release
 from playground.engines.pull_errors import machine_kind
 from playground.errors import ImageError
 from playground.model.containers import ImageSource
@@ -256,3 +259,42 @@ def test_nothing_is_left_but_images(place: Place) -> None:
     assert not list((place.top / "user/tmp").glob("*"))
     assert not ImageStore(place.top / "user/storage").has_containers("overlay")
     assert str(place.top) not in Path("/proc/self/mountinfo").read_text()
+
+
+def test_a_lab_needs_no_docker_for_an_image(
+    place: Place, namespaces_engine: NamespacesEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The image's words hold for what runs in a host of it, as on Docker."""
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    engine = NamespacesEngine()
+    monkeypatch.setattr(engine, "_roots", ImageRoots(place.top / "whole"))
+    h1, h2 = Host("h1", image=place.top / "docker.tar"), Host("h2")
+    Link(h1, h2)
+    with Lab(h1, name="images-of-users", engine=engine, quiet=True):
+        assert h1.run(["busybox", "id", "-u"]).stdout == "1000\n"
+        assert h1.run(["busybox", "pwd"]).stdout == "/srv\n"
+        assert "COLOUR=green" in h1.run(["busybox", "env"]).stdout
+        main = [row for row in h1.processes() if row.command == "/bin/busybox sleep 1000"]
+        assert [row.user for row in main] == ["1000"]
+        assert h1.run(["busybox", "id", "-u"], user="0").stdout == "0\n"
+
+
+def test_the_words_of_a_system_are_read_and_no_link_followed(tmp_path: Path) -> None:
+    layers = [tmp_path / name for name in ("top", "middle", "bottom")]
+    for layer in layers:
+        (layer / "usr/lib").mkdir(parents=True)
+    (layers[2] / "usr/lib/os-release").write_text("ID=below\n")
+    image = StoredImage("", (), tuple(map(str, layers)), {})
+    assert os_release(image) == "ID=below\n"
+    (layers[1] / "usr/lib/os-release").write_text("ID=debian\n")
+    assert os_release(image) == "ID=debian\n"
+    secret = tmp_path / "secret"
+    secret.write_text("ID=the-machines\n")
+    (layers[0] / "usr/lib/os-release").symlink_to(secret)
+    assert os_release(image) == ""
+    (layers[0] / "usr/lib/os-release").unlink()
+    os.mkfifo(layers[0] / "usr/lib/os-release")
+    assert os_release(image) == ""
+    shutil.rmtree(layers[0] / "usr/lib")
+    (layers[0] / "usr/lib").symlink_to(tmp_path)
+    assert os_release(image) == ""

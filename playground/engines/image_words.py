@@ -1,0 +1,86 @@
+"""Words of an image about itself: how its program is run, and what system it is of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from playground.engines.images import Image, image_for
+from playground.engines.seam import WantedImage
+from playground.errors import ImageError
+from playground.planning.program_plans import ImageConfig, make_healthcheck
+
+_NANOSECONDS = 1e9
+
+
+def image_config(data: Mapping[str, Any]) -> ImageConfig:
+    """Return an image's config as the engine tells it.
+
+    >>> image_config({"Cmd": ["sh"], "Env": ["LANG=C"]}).command
+    ('sh',)
+
+    """
+    shell = tuple(data.get("Shell") or ("/bin/sh", "-c"))
+    check = data.get("Healthcheck") or {}
+    times = {
+        "interval_s": check.get("Interval"),
+        "timeout_s": check.get("Timeout"),
+        "start_period_s": check.get("StartPeriod"),
+    }
+    said: dict[str, Any] = {name: value / _NANOSECONDS for name, value in times.items() if value}
+    if check.get("Retries"):
+        said["retries"] = int(check["Retries"])
+    env = [item.partition("=") for item in data.get("Env") or ()]
+    return ImageConfig(
+        entrypoint=tuple(data.get("Entrypoint") or ()),
+        command=tuple(data.get("Cmd") or ()),
+        env=tuple((name, value) for name, _, value in env),
+        user=data.get("User") or "",
+        workdir=data.get("WorkingDir") or "",
+        healthcheck=make_healthcheck(tuple(check.get("Test") or ()), shell, **said),
+        stop_signal=data.get("StopSignal") or "",
+        shell=shell,
+        ports=tuple(sorted(data.get("ExposedPorts") or ())),
+        volumes=tuple(sorted(data.get("Volumes") or ())),
+    )
+
+
+def wanted_layers(wanted: WantedImage) -> tuple[Image, ...]:
+    """Return the layers of ours that are to stand on a user's image, the lowest first."""
+    if not wanted.services and not wanted.packages:
+        return ()
+    chain = image_for(wanted.services, wanted.packages).chain
+    # Packages alone need nothing of our base.
+    return chain if wanted.services else chain[-1:]
+
+
+def refuse_other_systems(here: str, wanted: WantedImage, os_release: str) -> None:
+    """Raise `ImageError` for an image that our layers cannot stand on, by its os-release(5).
+
+    ``here`` is the node that wants it.
+
+    """
+    name = _system_name(os_release)
+    if name is None or not {"debian", "ubuntu"}.intersection(name):
+        layers = [
+            f"{word} ({', '.join(names)})"
+            for word, names in (
+                ("services", sorted(wanted.services)),
+                ("packages", wanted.packages),
+            )
+            if names
+        ]
+        system = f"is {name[0]}" if name else "says nothing of its system"
+        raise ImageError(
+            f"{here}: {wanted.source.title} {system}, and {' and '.join(layers)} are programs "
+            "of Debian: take an image of Debian or Ubuntu, or leave them out and start "
+            "programs of the image with command= or programs="
+        )
+
+
+def _system_name(os_release: str) -> list[str] | None:
+    """Return the system's id and those that it is like, of os-release(5); None without one."""
+    rows = dict(line.split("=", 1) for line in os_release.splitlines() if "=" in line)
+    names = [rows.get(key, "").strip("\"' ") for key in ("ID", "ID_LIKE")]
+    found = [name for text in names for name in text.split()]
+    return found or None
