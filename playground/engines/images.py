@@ -127,12 +127,13 @@ def image_for(services: Iterable[str], packages: Iterable[str] = ()) -> Image:
 
     Services come in any order and any number of times; an image's layers stand
     in the order of `model.services.SERVICES`, so that hosts share as many
-    as they can.  No services at all give the base, and so do those of a user's own.
+    as they can.  No services at all give the base.  Raises `KeyError` for a
+    name that is no service's.
 
     """
     from playground.model.services import SERVICES
 
-    wanted = {SERVICES[name].layer for name in services if name in SERVICES}
+    wanted = {SERVICES[name].layer for name in services}
     top = images_directory()
     image = make_image(top / "base")
     for layer in _layers():

@@ -225,10 +225,7 @@ def build(quiet: bool, file: Path | None) -> None:
         from playground.frontends.lab_files import load_lab
 
         plan = load_lab(file, None, quiet=quiet, say=_sayer(quiet)).plan()
-        needs = [
-            (frozenset(item.service for item in node.services), node.packages)
-            for node in plan.nodes
-        ]
+        needs = [(node.daemons, node.packages) for node in plan.nodes]
     engine = choose()
     engine.check()
     images = dict.fromkeys(engine.image_for(*needed) for needed in needs)

@@ -72,9 +72,7 @@ def show(*, keep: bool = False, quiet: bool = False, program: str = "playground"
     lab = miniature_internet(quiet=quiet, engine=engine)
     lab.keep = keep
     plan = lab.plan()
-    needs = {
-        (frozenset(item.service for item in node.services), node.packages) for node in plan.nodes
-    }
+    needs = {(node.daemons, node.packages) for node in plan.nodes}
     images = [image for needed in needs if (image := engine.image_for(*needed)) is not None]
     with _timed(times, "building images"):
         engine.check()

@@ -487,7 +487,10 @@ def start_programs(
             for program in file.programs
             if program not in started.get(name, ())
         }
-        if programs:
+        supervised = programs.difference(wanted[name].programs)
+        if supervised:
+            _restart_supervised(agent, pids[name], sorted(supervised))
+        if programs := programs - supervised:
             # try-restart leaves alone what somebody has stopped: sv(8).
             _control(agent, pids[name], "try-restart", sorted(programs))
         if changed:
@@ -611,6 +614,15 @@ def _control(agent: Agent, pid: int, action: str, programs: Sequence[str]) -> No
             f"the programs {', '.join(programs)} of a host were told to {action}, and sv(8) there "
             f"did not end within {_TOLD_LIMIT_S:g} s: is it that of the image?"
         ) from None
+
+
+def _restart_supervised(agent: Agent, pid: int, programs: Sequence[str]) -> None:
+    """Start a user's own programs anew, of those that run."""
+    for name in programs:
+        [status] = agent.call("programs", do="status", pid=pid, name=name)
+        if status["running"]:
+            for do in ("stop", "begin"):
+                agent.call("programs", do=do, pid=pid, name=name)
 
 
 def _files(node: NodeProvision | None) -> tuple[File, ...]:

@@ -25,16 +25,16 @@ def attach_nodes(lab: LabObject, plan: Plan, pids: Mapping[str, int]) -> None:
         # A node that was declared since, and is not started, is in no plan.
         if isinstance(node, Switch) or node.name not in pids:
             continue
-        offered = plan.node(node.name).services
+        planned = plan.node(node.name)
         node._live = LiveNode(
             pid=pids[node.name],
             agent=state.agent(),
             lab=lab,
-            services={item.service: item.row for item in offered},
+            services={item.service: item.row for item in planned.services},
             programs=own.get(node.name, {}),
             plan=state.as_leased(plan.node(node.name)),
-            strange=plan.node(node.name).container.source is not None and not offered,
-            own_programs=plain_have_image or bool(offered) or _has_own_image(plan.node(node.name)),
+            strange=planned.container.source is not None and not planned.daemons,
+            own_programs=plain_have_image or bool(planned.daemons) or _has_own_image(planned),
         )
 
     state.plumbing = plumbing = apply.Plumbing(plan, pids)

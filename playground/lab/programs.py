@@ -4,18 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from playground.model.own_service import Service
+from playground.model.services import ServiceSettings
 from playground.operations.connection.handles import Agent, Node
+from playground.operations.connection.threads import each
+from playground.operations.programs.own_service import OwnService
 from playground.operations.programs.program import Program
 from playground.planning.plan import NodePlan, Plan
-from playground.planning.program_plans import ImageConfig, ProgramPlan, main_program
+from playground.planning.program_plans import (
+    ALWAYS_AGAIN,
+    ImageConfig,
+    ProgramPlan,
+    main_program,
+)
 
 Programs = Mapping[str, Sequence[ProgramPlan]]
 
 
 def programs_of(nodes: Iterable[NodePlan], images: Mapping[str, ImageConfig | None]) -> Programs:
     """Return the programs of each node that has any, the main one first."""
-    found = {node.name: main_program(node.container, images.get(node.name)) for node in nodes}
-    return {name: (program,) for name, program in found.items() if program is not None}
+    found = {}
+    for node in nodes:
+        main = main_program(node.container, images.get(node.name))
+        own = service_programs(node.services)
+        if main is not None or own:
+            found[node.name] = (*([main] if main is not None else ()), *own)
+    return found
+
+
+def service_programs(services: Iterable[ServiceSettings]) -> tuple[ProgramPlan, ...]:
+    """Return the programs of the services that are a user's own; each is started again always."""
+    return tuple(
+        ProgramPlan(
+            item.name,
+            item.words,
+            env=tuple(item.environment.items()),
+            cwd=item.workdir,
+            user=item.user,
+            restart=ALWAYS_AGAIN,
+        )
+        for item in services
+        if isinstance(item, Service)
+    )
 
 
 def start(agent: Agent, pids: Mapping[str, int], programs: Programs) -> None:
@@ -42,11 +72,24 @@ def known(agent: Agent, plan: Plan, pids: Mapping[str, int]) -> dict[str, dict[s
 def may_have(node: NodePlan) -> bool:
     """Whether a node may have programs of the user's own."""
     said = node.container
-    return bool(said.source or said.command or said.entrypoint or said.programs)
+    own = any(settings.is_own for settings in node.services)
+    return bool(said.source or said.command or said.entrypoint or own)
 
 
-def wait_ready(nodes: Callable[[str], Node], programs: Programs) -> None:
+def wait_ready(nodes: Callable[[str], Node], plan: Plan, programs: Programs) -> None:
     """Wait until each program is well, or has not ended at once; raises `NotReady`."""
-    for name, some in programs.items():
-        for program in some:
+    rows = {
+        (node.name, item.service): item.row
+        for node in plan.nodes
+        for item in node.services
+        if item.is_own
+    }
+
+    def wait(one: tuple[str, ProgramPlan]) -> None:
+        name, program = one
+        if (name, program.name) in rows:
+            OwnService(nodes(name), program, rows[name, program.name]).wait_begun()
+        else:
             Program(nodes(name), program).wait_ready()
+
+    each(wait, [(name, program) for name, some in programs.items() for program in some])

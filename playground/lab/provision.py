@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from playground.lab.credentials import Credentials
 from playground.lab.user_files import user_files
 from playground.model.addresses import Address
+from playground.model.own_service import TLS_FILES, Service
 from playground.model.services import (
     SERVICES,
     SMTP,
@@ -149,7 +150,7 @@ def provision(
 
 def _is_strange(node: NodePlan) -> bool:
     # Where services are, our base is below them.
-    return node.container.source is not None and not node.services
+    return node.container.source is not None and not node.daemons
 
 
 def _where_it_can_be(node: NodePlan, *files: File) -> Iterable[File]:
@@ -264,7 +265,10 @@ def _service_files(
         return ()
     files: list[File] = []
     if any(row.tls for row in rows):
-        readers = tuple(program for row in rows if row.tls for program in row.programs)
+        # A user's own is a program itself, that the lab's supervisor runs.
+        readers = tuple(
+            program for row in rows if row.tls for program in row.programs or (row.name,)
+        )
         files += [
             file._replace(programs=readers)
             for file in _certificate(node, plan, credentials, mail.get(node.name, ()))
@@ -285,6 +289,13 @@ def _service_files(
         by_mx=bool(node.nameservers),
         dhcp=server_lines(plan, node),
     )
+    files += [
+        key._replace(path=item.key_file, mode=0o400, uid=item.user.partition(":")[0])
+        for item in node.services
+        if isinstance(item, Service) and item.tls and item.user is not None
+        for key in files
+        if key.path == TLS_FILES["TLS_KEY_FILE"]
+    ]
     for row in rows:
         files += [
             file if file.programs else file._replace(programs=row.programs)

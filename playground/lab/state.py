@@ -215,7 +215,7 @@ class LabState:
     def images(self, plan: Plan) -> dict[str, Image | None]:
         """Return the image of each node, None where it has the machine's own programs."""
         needs = {
-            node.name: (frozenset(settings.service for settings in node.services), node.packages)
+            node.name: (node.daemons, node.packages)
             for node in plan.nodes
             if node.container.source is None
         }

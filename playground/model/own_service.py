@@ -1,6 +1,6 @@
 """A program of a user's own as a service of a host: its settings, and its row.
 
-Supervised by runit as ours are: what `Service` writes on a host is /etc/sv/NAME.
+The lab's supervisor runs it, which needs nothing of the host: so it runs on any image.
 
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,13 +38,6 @@ from playground.model.services import (
 Command = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 Ready = str | Sequence[str] | Callable[[Any], object]
 
-# What its supervisor notes of a program that ended unasked: a line for each time, with
-# the exit status (-1 after a signal) and the signal's number.
-ENDED = "/run/playground/ended"
-# That an end was asked for.
-_ASKED = "/run/playground/asked"
-LOG = "/var/log/programs/{name}.log"
-
 # Where a server finds its certificate, its key, and the authority that signed it.
 TLS_FILES = {
     "TLS_CERT_FILE": "/etc/playground/tls/cert.pem",
@@ -65,7 +57,7 @@ class Service(ServiceSettings):
 
     ``command`` is what runs, in the foreground: text is a line for ``sh -c``, a list is run
     as it is.  It is started once the network is wired and the files are there, and again
-    whenever it ends.  What it prints is its log, /var/log/programs/NAME.log.
+    whenever it ends.  What it prints is its log.
 
     ``port`` is where it listens, by TCP, or with ``protocol="udp"`` by UDP.  A lab has started
     when it is ready: ``ready`` is "http" (it answers a request), "tcp" (it takes a connection;
@@ -76,7 +68,7 @@ class Service(ServiceSettings):
     ``files`` maps absolute paths on the host to texts, to bytes, or to a `Path` of this machine,
     whose file or folder is read when the lab starts.  What begins with ``#!`` may be executed.
     ``packages`` are those of Debian that it needs.  It runs in the folder ``workdir`` as
-    ``user``, root by default, with PATH, HOME, LANG, PORT and all of ``env``.  With ``tls`` it
+    ``user``, root where nobody has said another, with PORT and all of ``env``.  With ``tls`` it
     gets a certificate for all names and addresses of its host, signed by the lab's authority:
     TLS_CERT_FILE, TLS_KEY_FILE and TLS_CA_FILE are set to the paths, and "tcp" and "http"
     begin with TLS and check who answers.
@@ -165,16 +157,38 @@ class Service(ServiceSettings):
             name=self.name,
             settings=Service,
             layer=None,
-            programs=(self.name,),
+            programs=(),
             ports=(Port(self.port, self.protocol, self.tls),) if self.port else (),
             probes=probes,
-            logs=(LOG.format(name=self.name),),
+            logs=(),
             configure=_configure,
             tls=self.tls,
-            processes=2,
+            processes=1,
             packages=tuple(self.packages),
             readiness=readiness,
         )
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What is executed, and its arguments."""
+        return shell_words("command", self.command)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables that it has beside those of its host."""
+        # Python holds back what it prints into a pipe, and a log is to be read at once.
+        found = {"PYTHONUNBUFFERED": "1"}
+        if self.port is not None:
+            found["PORT"] = str(self.port)
+        if self.tls:
+            found |= TLS_FILES | {"TLS_KEY_FILE": self.key_file}
+        return found | dict(self.env)
+
+    @property
+    def key_file(self) -> str:
+        """Where its key is: its user's alone, if it has one."""
+        own = f"/etc/playground/tls/{self.name}.pem"
+        return TLS_FILES["TLS_KEY_FILE"] if self.user is None else own
 
     def with_contents(self) -> Service:
         """Return the same with the contents of this machine's files in their place.
@@ -208,99 +222,9 @@ def as_services(here: str, programs: Iterable[tuple[str, tuple[str, ...]]]) -> t
 
 
 def _configure(settings: Service, context: ServiceContext) -> tuple[File, ...]:
-    name, top = settings.name, f"/etc/sv/{settings.name}"
-    words = {"name": name, "log": LOG.format(name=name), "ended": ENDED, "asked": _ASKED}
-    # runsv(8) reads these anew each time, so no supervisor has to be told.
-    own: list[File] = [
-        File(f"{top}/run", _run_script(settings).encode(), 0o700),
-        File(f"{top}/finish", _FINISH.format(**words).encode(), 0o700),
-        File(f"{top}/control/t", _STOP.format(**words).encode(), 0o700),
-        File(f"{top}/control/k", _KILL.encode(), 0o700),
-    ]
-    for path, content in _read(name, settings.files).items():
-        own.append(File(path, content, 0o755 if content.startswith(b"#!") else 0o644))
-    return tuple(own)
-
-
-# "-P" of chpst(8): a process group of its own, which is stopped as a whole.
-_RUN = """\
-#!/bin/sh
-mkdir -p /var/log/programs
-exec >>{log} 2>&1
-{exports}
-cd {workdir} || exit 1
-command -v {program} >/dev/null || {{ echo there is no program {program} here; exit 127; }}
-exec chpst -P {drop}{command}
-"""
-
-# setpriv(1) wants the group's name, which need not be the user's.
-_DROP = """\
-set -- "$(id -g {user})" "$(getent passwd {user} | cut -d: -f6)"
-{group}[ -n "$1" ] || {{ echo there is no user {user} here; exit 1; }}
-export HOME="$2"
-"""
-
-# A key is its user's alone.
-_KEY = """\
-install -D -o {user} -m 400 {key} {own} || exit 1
-export TLS_KEY_FILE={own}
-"""
-
-# runsv(8): the exit status, or -1, and the low byte of waitpid(2)'s.
-_FINISH = """\
-#!/bin/sh
-exec >>{log} 2>&1
-if [ -e {asked}/{name} ]; then rm -f {asked}/{name}; exit 0; fi
-if [ "$1" = -1 ]; then how="by signal $2"; else how="with exit status $1"; fi
-echo "-- {name} ended $how; it is started again --"
-mkdir -p {ended}
-echo "$how" >>{ended}/{name}
-"""
-
-# What it has started ends with it: they are in its process group.
-_STOP = """\
-#!/bin/sh
-mkdir -p {asked}
-: >{asked}/{name}
-kill -TERM "-$(cat supervise/pid)"
-"""
-
-_KILL = """\
-#!/bin/sh
-kill -KILL "-$(cat supervise/pid)"
-"""
-
-
-def _run_script(settings: Service) -> str:
-    env = {"LANG": "C.UTF-8"}
-    # Python holds back what it prints into a file, and a log is to be read at once.
-    env["PYTHONUNBUFFERED"] = "1"
-    if settings.port is not None:
-        env["PORT"] = str(settings.port)
-    if settings.tls:
-        env |= TLS_FILES
-    env |= settings.env
-    exports = "\n".join(f"export {name}={shlex.quote(value)}" for name, value in env.items())
-    words = shell_words("", settings.command)
-    drop = ""
-    if settings.user is None:
-        exports = f"export HOME=/root\n{exports}"
-    else:
-        name, _, said = settings.user.partition(":")
-        user = shlex.quote(name)
-        group = f'shift; set -- {shlex.quote(said)} "$@"\n' if said else ""
-        exports = _DROP.format(user=user, group=group) + exports
-        if settings.tls:
-            own = f"/run/playground/tls/{settings.name}.pem"
-            exports += "\n" + _KEY.format(user=user, key=TLS_FILES["TLS_KEY_FILE"], own=own)
-        drop = f'setpriv --reuid {user} --regid "$1" --init-groups -- '
-    return _RUN.format(
-        log=LOG.format(name=settings.name),
-        exports=exports,
-        workdir=shlex.quote(settings.workdir),
-        drop=drop,
-        program=shlex.quote(words[0]),
-        command=shlex.join(words),
+    return tuple(
+        File(path, content, 0o755 if content.startswith(b"#!") else 0o644)
+        for path, content in _read(settings.name, settings.files).items()
     )
 
 

@@ -458,7 +458,7 @@ class File(NamedTuple):
     path: str
     content: bytes
     mode: int = 0o644
-    uid: int = 0
+    uid: int | str = 0  # or a name, from the host's own /etc/passwd
     gid: int = 0
     append: bool = False
     programs: tuple[str, ...] = ()

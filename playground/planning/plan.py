@@ -75,6 +75,11 @@ class NodePlan:
     container: ContainerSettings = PLAIN_CONTAINER
 
     @property
+    def daemons(self) -> frozenset[str]:
+        """Names of its services that are ours, whose daemons an image brings."""
+        return frozenset(item.service for item in self.services if not item.is_own)
+
+    @property
     def packages(self) -> tuple[str, ...]:
         """Packages of Debian that it needs for itself and for its services, sorted."""
         needed = {name for settings in self.services for name in settings.row.packages}

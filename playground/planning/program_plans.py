@@ -16,6 +16,7 @@ from playground.model.containers import ContainerSettings, RestartPolicy
 MAIN = "main"
 
 NEVER_AGAIN = RestartPolicy()
+ALWAYS_AGAIN = RestartPolicy("always")
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from playground import HTTP, Host, Service, TopologyError
+from playground.lab.programs import service_programs
 from playground.model.services import File, Port, Probe, ServiceContext
 
 CONTEXT = ServiceContext("app.example.com", "app")
@@ -15,10 +16,6 @@ CONTEXT = ServiceContext("app.example.com", "app")
 
 def files_of(service: Service) -> dict[str, File]:
     return {file.path: file for file in service.row.configure(service, CONTEXT)}
-
-
-def script(service: Service) -> str:
-    return files_of(service)[f"/etc/sv/{service.name}/run"].content.decode()
 
 
 @pytest.mark.parametrize(
@@ -68,32 +65,44 @@ def test_what_cannot_be_is_refused_at_once(arguments: dict[str, Any], words: str
 
 
 @pytest.mark.parametrize(
-    ("command", "executed"),
+    ("command", "words"),
     [
-        ("python3 -m http.server 80", "python3 -m http.server 80"),
-        ("python3 'my api.py'", "python3 'my api.py'"),
-        (["echo", "$HOME; reboot"], "echo '$HOME; reboot'"),
-        ("a && b", "/bin/sh -c 'a && b'"),
-        ("A=1 b", "/bin/sh -c 'A=1 b'"),
-        ("exec a", "/bin/sh -c 'exec a'"),
-        ("echo 'open", "/bin/sh -c 'echo '\"'\"'open'"),
+        ("python3 -m http.server 80", ("python3", "-m", "http.server", "80")),
+        ("python3 'my api.py'", ("python3", "my api.py")),
+        (["echo", "$HOME; reboot"], ("echo", "$HOME; reboot")),
+        (Path("/srv/api"), ("/srv/api",)),
+        ("a && b", ("/bin/sh", "-c", "a && b")),
+        ("A=1 b", ("/bin/sh", "-c", "A=1 b")),
+        ("exec a", ("/bin/sh", "-c", "exec a")),
+        ("echo 'open", ("/bin/sh", "-c", "echo 'open")),
     ],
+    ids=str,
 )
-def test_text_is_for_a_shell_where_it_needs_one(command: Any, executed: str) -> None:
-    assert script(Service("api", command)).endswith(f"\nexec chpst -P {executed}\n")
-
-
-def test_what_was_said_is_quoted_for_its_script() -> None:
-    text = script(Service("api", "x", env={"A": "$(reboot)'\n"}, workdir="/a b", user="nobody"))
-    assert "export A='$(reboot)'\"'\"'\n'\n" in text
-    assert "cd '/a b' ||" in text
-    assert "setpriv --reuid nobody" in text
+def test_text_is_for_a_shell_where_it_needs_one(command: Any, words: tuple[str, ...]) -> None:
+    assert Service("api", command).words == words
 
 
 def test_a_port_is_in_the_environment_and_so_are_the_places_of_a_certificate() -> None:
-    text = script(Service("api", "x", port=8443, tls=True, ready="http", env={"PORT": "1"}))
-    assert "export TLS_CERT_FILE=/etc/playground/tls/cert.pem\n" in text
-    assert "export PORT=1\n" in text
+    said = {"port": 8443, "tls": True, "ready": "http"}
+    found = Service("api", "x", **said, env={"PORT": 1}).environment
+    assert found["TLS_CERT_FILE"] == "/etc/playground/tls/cert.pem"
+    assert found["TLS_KEY_FILE"] == "/etc/playground/tls/key.pem"
+    assert found["PORT"] == "1"
+    own = Service("api", "x", **said, user="app:app").environment
+    assert own["TLS_KEY_FILE"] == "/etc/playground/tls/api.pem"
+
+
+def test_it_is_a_program_that_is_started_again_always() -> None:
+    service = Service("api", "a b", user="app", workdir="/srv", env={"A": "b"})
+    (program,) = service_programs(Host("h1", services=["ssh", service]).declared_services)
+    assert (program.name, program.argv, program.cwd, program.user) == (
+        "api",
+        ("a", "b"),
+        "/srv",
+        "app",
+    )
+    assert dict(program.env)["A"] == "b"
+    assert str(program.restart) == "always"
 
 
 def test_ready_is_what_its_port_answers() -> None:

@@ -87,6 +87,7 @@ class SupervisedProgram:
         self.pause_s = _FIRST_PAUSE_S
         self.restarts = 0
         self.returncode: int | None = None
+        self.last_returncode: int | None = None  # of the run before, too
         self.error: Request | None = None
         # Who is told when it runs, or does not.
         self.waiting: list[Asked] = []
@@ -115,6 +116,8 @@ class SupervisedProgram:
             "stopped": self.stopped,
             "pid": self.pid,
             "returncode": self.returncode,
+            "last_returncode": self.last_returncode,
+            "state": process_state(self.pid) if self.pid else None,
             "restarts": self.restarts,
             "seconds": time.monotonic() - self.begun_at if self.begun_at else None,
             "error": self.error,
@@ -379,13 +382,15 @@ class Supervisor:
                 self._started(program)
         self._close_channel(program)
         program.pid, program.kill_at = 0, None
-        program.returncode = returncode
+        program.returncode = program.last_returncode = returncode
         now = time.monotonic()
         if program.error is not None:
             program.wanted = False
         elif program.wanted and program.restarts_after(returncode):
             if now - program.begun_at > _LONG_RUN_S:
                 program.pause_s = _FIRST_PAUSE_S
+            how = f"by signal {-returncode}" if returncode < 0 else f"with status {returncode}"
+            program.output.add(f"-- {program.name} ended {how} and is started again --\n".encode())
             program.restart_at = now + program.pause_s
             program.pause_s = min(_LONGEST_PAUSE_S, 2 * program.pause_s)
         else:
@@ -400,6 +405,14 @@ class Supervisor:
             if program.restart_at is not None and now >= program.restart_at:
                 program.restarts += 1
                 self._start(program)
+
+
+def process_state(pid: int) -> str | None:
+    """Return the state of a process, in the letter of proc_pid_stat(5); None if it is gone."""
+    with contextlib.suppress(OSError, IndexError), open(f"/proc/{pid}/stat", "rb") as file:
+        # The name stands in parentheses, and may hold some itself.
+        return file.read().rpartition(b")")[2].split()[0].decode()
+    return None
 
 
 def receive(line: socket.socket) -> bytes:

@@ -359,8 +359,8 @@ def _refuse_powers(name: str, said: ContainerSettings) -> None:
 
 def _refuse_without_root(plan: Plan) -> None:
     for node in plan.nodes:
-        if node.services:
-            names = ", ".join(settings.service for settings in node.services)
+        if node.daemons:
+            names = ", ".join(sorted(node.daemons))
             raise EngineError(
                 f"{node.name} offers {names}, for which it needs an image, and an ordinary user "
                 f"can run hosts without services only: {run_as_root()}, take the services away, "

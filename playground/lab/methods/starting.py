@@ -39,6 +39,7 @@ from playground.lab.user_files import copy_warnings
 from playground.model.notation import check_bool
 from playground.operations.connection.client import Client
 from playground.operations.connection.threads import Beside, each
+from playground.operations.programs.own_service import OwnService
 from playground.planning.difference import Changes
 from playground.planning.plan import NodePlan, Plan
 from playground.planning.plan_steps import PlanStep, plan_step
@@ -244,7 +245,7 @@ def _bring_up(
     if own:
         attach_nodes(lab, plan, pids)
     _wait_ready(lab, checks)
-    programs.wait_ready(state.node, own)
+    programs.wait_ready(state.node, plan, own)
     frr_texts.wait_told(client, pids, texts, provisions, READY_TIMEOUT_S)
     _accept(lab, unplanned)
     waits = state.converge if converge is None else converge
@@ -292,9 +293,9 @@ def _wait_ready(lab: LabObject, checks: Sequence[Check]) -> None:
 
 
 def _wait_own(lab: LabObject, check: Check) -> None:
-    from playground.operations.nodes.services import Services
-
-    Services(lab.node(check.node))[check.service].wait_ready(READY_TIMEOUT_S)
+    live = lab.node(check.node).running()
+    row, program = live.services[check.service], live.programs[check.service]
+    OwnService(lab.node(check.node), program, row).wait_ready(READY_TIMEOUT_S)
 
 
 def _let_go(lab: LabObject) -> None:
@@ -327,8 +328,7 @@ def _own_images(state: LabState, nodes: Iterable[NodePlan]) -> dict[str, OwnImag
     for node in nodes:
         if node.container.source is None:
             continue
-        services = frozenset(settings.service for settings in node.services)
-        wanted = WantedImage(node.container.source, services, node.packages)
+        wanted = WantedImage(node.container.source, node.daemons, node.packages)
         if wanted not in found:
             found[wanted] = state.engine.own_image(node.name, wanted, state.progress)
         by_node[node.name] = found[wanted]

@@ -19,7 +19,7 @@ from playground.errors import (
 from playground.model.services import ServiceRow
 from playground.operations.connection.commands import run
 from playground.operations.connection.handles import Node
-from playground.operations.programs import readiness
+from playground.operations.programs.own_service import OwnService, probe_request
 from playground.operations.programs.program import Program
 
 # Where the agent's `boot` has runit watch the programs.
@@ -27,9 +27,6 @@ _SERVICE_DIRECTORY = "/run/service"
 
 # How long a service may take to stop: postfix finishes what it delivers.
 _STOP_LIMIT_S = 10.0
-
-# A program of a user's may heed no SIGTERM: `docker stop` kills after as long.
-_KILL_AFTER_S = 5.0
 
 # How often it is looked at meanwhile.
 _POLL_S = 0.02
@@ -64,8 +61,10 @@ class Services(Mapping[str, "RunningService | Program"], Tabular):
     def __getitem__(self, name: str) -> RunningService | Program:
         live = self._node.running()
         rows = live.services
-        if name not in rows and name in live.programs:
-            return Program(self._node, live.programs[name])
+        if name in live.programs:
+            plan = live.programs[name]
+            own = name in rows
+            return OwnService(self._node, plan, rows[name]) if own else Program(self._node, plan)
         if name not in rows:
             known = ", ".join(self) or "none"
             raise UnknownName(
@@ -212,11 +211,7 @@ class RunningService:
         for program in reversed([item for item in self._row.programs if item not in needed]):
             # sv's own stop waits as well, but looks only every 0.42 s.
             self._sv("down", program)
-            late = time.monotonic() + _KILL_AFTER_S
             while not self._is_down(program):
-                if self._row.readiness is not None and time.monotonic() > late:
-                    self._sv("kill", program)
-                    late += 1.0
                 self._pause(deadline, f"{program} still runs")
         # The program has ended, but what it had started may take a moment.
         ports = sorted({probe.port for probe in self._row.probes} - going)
@@ -245,8 +240,6 @@ class RunningService:
         log, when it does not answer within 20 seconds.
 
         """
-        if self._row.readiness is not None and not self.running:
-            readiness.forget_endings(self._node, self.name)
         for program in self._row.programs:
             self._sv("up", program)
         self.wait_ready()
@@ -262,18 +255,14 @@ class RunningService:
     def wait_ready(self, timeout_s: float = 20) -> None:
         """Wait until the service gives a real answer on each of its ports.
 
-        Raises `NotReady`, with the end of its log, after ``timeout_s`` seconds, and for a
-        program of your own as soon as it has ended so often that it never will.
+        Raises `NotReady`, with the end of its log, after ``timeout_s`` seconds.
 
         """
         try:
-            if self._row.readiness is not None:
-                readiness.wait_own(self._node, self._row, timeout_s)
-                return
             live = self._node.running()
             failures = live.agent.call(
                 "wait_ready",
-                checks=readiness.requests(self._node, self._row),
+                checks=[probe_request(self._node, self.name, probe) for probe in self._row.probes],
                 timeout_s=timeout_s,
             )
             if failures:

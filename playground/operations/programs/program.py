@@ -174,10 +174,11 @@ def status_words(status: Mapping[str, Any]) -> str:
         return "restarting"
     if status["stopped"]:
         return "stopped"
-    return _end_words(status)
+    return end_words(status)
 
 
-def _end_words(status: Mapping[str, Any]) -> str:
+def end_words(status: Mapping[str, Any]) -> str:
+    """Return how a program has ended, or why it was not started."""
     if status["error"]:
         return f"not started: {status['error']['message']}"
     returncode = status["returncode"]
@@ -200,7 +201,7 @@ def refuse_failure(node: Node, plan: ProgramPlan, status: Mapping[str, Any]) -> 
         log = Program(node, plan).log(_TAIL_LINES)
     except AgentError:
         log = ""
-    raise NotReady(f"{_title(node, plan)} {_end_words(status)}{log_tail(log)}")
+    raise NotReady(f"{_title(node, plan)} {end_words(status)}{log_tail(log)}")
 
 
 def log_tail(log: str) -> str:
