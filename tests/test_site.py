@@ -129,6 +129,7 @@ def search(site: Path) -> SiteSearch:
         ("in pytest of my project", "how-to/pytest/"),
         ("a slow link", "how-to/slow-link/"),
         ("why does it not work", "how-to/why-not/"),
+        ("my own image", "how-to/own-image/"),
     ],
 )
 def test_a_newcomers_question_is_answered_within_the_first_results(
