@@ -45,6 +45,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Hand a file's tests on one engine to one worker; pytest calls this where xdist is."""
     from xdist.scheduler import LoadScopeScheduling
 
+    config.option.loadscopereorder = False  # it would put the groups of most tests first
+
     class Scheduler(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             return workers.scope(nodeid)
@@ -72,7 +74,10 @@ QUICK = {"display", "model", "planning", "test_errors.py", "test_floors.py", "te
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if workers.is_worker(config):
+        # Those that take long come first, so that both workers end at once.
+        items.sort(key=lambda item: engine_of(item) is None)
     for item in items:
         where = item.path.relative_to(TESTS).parts[0] if TESTS in item.path.parents else ""
         if where in QUICK and not engine_of(item):

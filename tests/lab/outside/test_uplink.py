@@ -29,6 +29,9 @@ from playground.operations.network import Host, Link, Router, Switch
 from playground.planning.planner import make_plan
 from tests import machine
 
+# It changes the machine's own: ways out, rules, forwarding.
+pytestmark = pytest.mark.alone
+
 OUT = f"pgo{os.getpid()}"
 INSIDE, OUTSIDE = "198.51.100.1", "198.51.100.2"
 
