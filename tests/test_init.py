@@ -28,6 +28,7 @@ HEAVY = {
     "playground.engines.docker.engine",
     "playground.operations.diagnosis.explain",
     "playground.operations.connection.host_sockets",
+    "pyroute2",
     "requests",
     "rich",
     "ssl",

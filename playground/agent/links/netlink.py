@@ -1,7 +1,8 @@
 """Netlink: messages to the kernel, and what it answers; netlink(7).
 
-Written out here: importing pyroute2 takes 0.4 s of processor time, and a
-process that has imported it takes 3.0 ms to fork and reap instead of 0.7 ms.
+Written out here, since pyroute2 (0.9.7) takes 469 microseconds to encode a veth pair
+instead of 4, 11.7 ms to read 100 routes instead of 1.2, and 99 to 140 ms to be imported:
+docs/architecture/decisions.md has the table.
 
 """
 

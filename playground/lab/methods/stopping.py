@@ -25,7 +25,7 @@ def stop(lab: LabObject) -> None:
         return
     state = lab._state
     with state.lock:
-        moved = returning.held(state.pids.values())
+        moved = returning.held(state.id)
         lasting = _ended(lab)
         if lasting is not None:
             with state.progress.step(f"stopping lab {lab.name}"), ExitStack() as way_down:

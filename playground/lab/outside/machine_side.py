@@ -1,10 +1,11 @@
 """Plumbing that reaches out of labs: into any container, and into the machine itself.
 
-A script of the standard library and the agent's modules, run by `outside.plumber` as root in
-the machine's process-id namespace, and for what concerns the machine in its network
-namespace: as a process of its own, or on Docker in a container.  It is started with
-one argument, a JSON object with ``op`` and what that takes; it prints one line, the
-reply, ``{"result": ...}`` or ``{"error": ...}`` as the agent writes errors.
+A script of the standard library, pyroute2 and the agent's modules, run by
+`outside.plumber` as root in the machine's process-id namespace, and for what concerns
+the machine in its network namespace: as a process of its own, or on Docker in a
+container.  It is started with one argument, a JSON object with ``op`` and what that
+takes; it prints one line, the reply, ``{"result": ...}`` or ``{"error": ...}`` as the
+agent writes errors.
 
 ``pid`` is any process in the network namespace meant, ``0`` the machine's own.
 
@@ -15,7 +16,7 @@ plug(pid, interface, mac, addresses, routes, gateway, mtu_bytes, offload, kind, 
     Give a container an interface (null: the first free ethN).  ``kind`` is "switch":
     a veth pair whose other end is ``port`` in the namespace of the process ``of``,
     on ``bridge`` there, with ``vlan`` an access port of that one, and with the name
-    ``container`` in its alias; "macvlan" or
+    ``container`` ("LAB/NODE" of a lab's) in its alias; "macvlan" or
     "physical": of the machine's interface ``of``; "dummy".  ``dhcp`` is null or
     {"hostname", "timeout_s"}: an address is asked for, and a process stays that
     renews it.  For "physical" one stays that gives the interface back when the container
@@ -53,76 +54,35 @@ import os
 import select
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
+from pyroute2.iproute.linux import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
+
 from playground.agent.kernel.offloads import Offloads
 from playground.agent.kernel.syscalls import CLONE_NEWNET, prctl, read_text, setns
-from playground.agent.links.links import (
-    IFF_UP,
-    IFLA_ADDRESS,
-    IFLA_IFALIAS,
-    IFLA_IFNAME,
-    IFLA_INFO_DATA,
-    IFLA_INFO_KIND,
-    IFLA_LINKINFO,
-    IFLA_MTU,
-    IFLA_NET_NS_FD,
-    RTM_GETLINK,
-    RTM_NEWLINK,
-    delete_link,
-    interface_index,
-    link_body,
-    new_veth,
-    set_link,
-)
-from playground.agent.links.netlink import (
-    NLA_F_NESTED,
-    NLM_F_CREATE,
-    NLM_F_DUMP,
-    NLM_F_EXCL,
-    RTMGRP_LINK,
-    Message,
-    Netlink,
-    attribute,
-    attributes,
-    text_attribute,
-)
-from playground.agent.links.tagging import IFLA_LINK
+from playground.agent.links.links import interface_index
+from playground.agent.links.netlink import Netlink
 from playground.agent.links.vlans import carry
-from playground.agent.network.addresses import (
-    IFA_ADDRESS,
-    IFA_LOCAL,
-    RT_SCOPE_LINK,
-    RTM_GETADDR,
-    new_address,
-    packed_address,
-)
 from playground.agent.network.leases import lease
-from playground.agent.network.routes import (
-    RT_TABLE_MAIN,
-    RTA_DST,
-    RTA_GATEWAY,
-    RTA_OIF,
-    RTA_PRIORITY,
-    RTM_GETROUTE,
-    RTM_NEWROUTE,
-    RTN_UNICAST,
-    route,
-)
 from playground.agent.nodes.sysctls import read_sysctl, write_sysctl
 from playground.agent.protocol import Request, describe
 
-# linux/prctl.h, linux/if_link.h, linux/rtnetlink.h; what the agent does not need.
+# linux/prctl.h, linux/if.h, linux/if_addr.h, linux/rtnetlink.h
 PR_SET_CHILD_SUBREAPER = 36
-IFLA_MACVLAN_MODE = 1
-MACVLAN_MODE_BRIDGE = 4
+IFF_UP = 1
 IFF_LOWER_UP = 1 << 16
-IFALIAS_LENGTH = 255
+IFA_F_NODAD = 2
+RTMGRP_LINK = 1
+RT_SCOPE_UNIVERSE, RT_SCOPE_LINK = 0, 253
+RT_TABLE_MAIN = 254
+RTN_UNICAST = 1
+# IFALIASZ, less the NUL that it ends in.
+IFALIAS_LENGTH = 254
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -193,21 +153,29 @@ def machine_networks() -> set[int]:
 
 
 @contextlib.contextmanager
-def network_of(pid: int) -> Iterator[Netlink]:
+def network_of(pid: int) -> Iterator[IPRoute]:
     """Be in a process's network namespace, with a line to the kernel there."""
     own = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     there = open_network(pid)
     try:
         setns(there, CLONE_NEWNET)
-        netlink = Netlink(None)
         try:
-            yield netlink
+            with IPRoute() as network:
+                yield network
         finally:
-            netlink.close()
             setns(own, CLONE_NEWNET)
     finally:
         os.close(own)
         os.close(there)
+
+
+@contextlib.contextmanager
+def refusals(purpose: str) -> Iterator[None]:
+    """Say of a request that the kernel refuses what it was for; raises OSError."""
+    try:
+        yield
+    except NetlinkError as error:
+        raise OSError(error.code, f"cannot {purpose}: {error.args[1]}") from None
 
 
 def quiet(interface: str) -> None:
@@ -226,68 +194,54 @@ def without_ipv6(interface: str) -> None:
 
 
 def look(pid: int) -> list[Request]:
-    with network_of(pid) as netlink:
-        return list(interfaces(netlink))
+    with network_of(pid) as network:
+        return list(interfaces(network))
 
 
-def interfaces(netlink: Netlink) -> Iterator[Request]:
+def interfaces(network: IPRoute) -> Iterator[Request]:
     addresses: dict[int, list[str]] = {}
-    question = Message(RTM_GETADDR, NLM_F_DUMP, bytes(8), "look at the addresses")
-    for body in netlink.ask(question):
-        family, length, _, scope, index = struct.unpack_from("BBBBI", body)
-        found = attributes(body[8:])
+    for row in network.get_addr():
         # Of a point-to-point address IFA_ADDRESS is the other end's.
-        packed = found.get(IFA_LOCAL) or found[IFA_ADDRESS]
-        if scope != RT_SCOPE_LINK:
-            text = f"{socket.inet_ntop(family, packed)}/{length}"
-            addresses.setdefault(index, []).append(text)
-    question = Message(RTM_GETLINK, NLM_F_DUMP, link_body(), "look at the interfaces")
-    for body in netlink.ask(question):
-        index, flags = struct.unpack_from("iI", body, 4)
-        found = attributes(body[16:])
+        address = row.get_attr("IFA_LOCAL") or row.get_attr("IFA_ADDRESS")
+        if row["scope"] != RT_SCOPE_LINK:
+            addresses.setdefault(row["index"], []).append(f"{address}/{row['prefixlen']}")
+    for row in network.get_links():
         yield {
-            "index": index,
-            "name": found[IFLA_IFNAME].rstrip(b"\0").decode(),
-            "mac": found.get(IFLA_ADDRESS, b"").hex(":"),
-            "up": bool(flags & IFF_UP),
-            "carrier": bool(flags & IFF_LOWER_UP),
-            "mtu_bytes": struct.unpack("I", found[IFLA_MTU])[0],
-            "addresses": addresses.get(index, []),
-            "plugged": read_note(found.get(IFLA_IFALIAS, b"")),
+            "index": row["index"],
+            "name": row.get_attr("IFLA_IFNAME"),
+            "mac": row.get_attr("IFLA_ADDRESS") or "",
+            "up": bool(row["flags"] & IFF_UP),
+            "carrier": bool(row["flags"] & IFF_LOWER_UP),
+            "mtu_bytes": row.get_attr("IFLA_MTU"),
+            "addresses": addresses.get(row["index"], []),
+            "plugged": read_note(row.get_attr("IFLA_IFALIAS")),
         }
 
 
-def read_note(alias: bytes) -> Request | None:
+def read_note(alias: str | None) -> Request | None:
     """Return what `plug` has written into an interface's alias; None: nothing."""
     with contextlib.suppress(ValueError):
-        note = json.loads(alias.rstrip(b"\0") or b"null")
+        note = json.loads(alias or "null")
         if isinstance(note, dict) and "playground" in note:
             return note
     return None
 
 
-def default_routes(netlink: Netlink, family: int) -> list[Request]:
+def default_routes(network: IPRoute, family: int) -> list[Request]:
     """Return the default routes of the main table: {"via", "interface"}, the preferred first."""
-    header = struct.pack("BBBBBBBBI", family, 0, 0, 0, 0, 0, 0, 0, 0)
-    question = Message(RTM_GETROUTE, NLM_F_DUMP, header, "look at the routes")
     found = []
-    for body in netlink.ask(question):
-        _, length, _, _, table, _, _, kind = struct.unpack_from("BBBBBBBB", body)
-        values = attributes(body[12:])
-        if length or table != RT_TABLE_MAIN or kind != RTN_UNICAST:
+    for row in network.get_routes(family=family):
+        index = row.get_attr("RTA_OIF")
+        is_main = (row["table"], row["type"]) == (RT_TABLE_MAIN, RTN_UNICAST)
+        if row["dst_len"] or not is_main or index is None:
             continue
-        if RTA_OIF not in values:
-            continue
-        via = values.get(RTA_GATEWAY)
-        (index,) = struct.unpack("i", values[RTA_OIF])
-        metric = struct.unpack("I", values.get(RTA_PRIORITY, bytes(4)))[0]
         entry = {
             "destination": "0.0.0.0/0" if family == socket.AF_INET else "::/0",
-            "via": socket.inet_ntop(family, via) if via else None,
+            "via": row.get_attr("RTA_GATEWAY"),
             "interface": socket.if_indextoname(index),
         }
-        found.append((metric, entry))
-    return [entry for _, entry in sorted(found, key=lambda row: row[0])]
+        found.append((row.get_attr("RTA_PRIORITY") or 0, entry))
+    return [entry for _, entry in sorted(found, key=lambda item: item[0])]
 
 
 # -- Plugging ----------------------------------------------------------------
@@ -311,8 +265,8 @@ def plug(
     vlan: int | None,
     container: str = "",
 ) -> Request:
-    with network_of(pid) as netlink:
-        there = {row["name"]: row for row in interfaces(netlink)}
+    with network_of(pid) as network:
+        there = {row["name"]: row for row in interfaces(network)}
         name = interface or next(
             f"eth{number}" for number in range(len(there) + 1) if f"eth{number}" not in there
         )
@@ -320,9 +274,9 @@ def plug(
             raise FileExistsError(errno.EEXIST, f"it has an interface {name} already")
         replaced = []
         if gateway:
-            family, _ = packed_address(gateway)
             # That of no metric is the one that a new one takes the place of.
-            replaced = default_routes(netlink, family)[:1]
+            family = socket.AF_INET6 if ":" in gateway else socket.AF_INET
+            replaced = default_routes(network, family)[:1]
     note = {"playground": 1, "kind": kind, **note}
     if replaced:
         note["default"] = replaced[0]
@@ -330,26 +284,28 @@ def plug(
     try:
         if kind == "switch":
             _make_veth(pid, name, mac, mtu_bytes or 1500, offload, of, bridge, port, undo)
-            with network_of(of) as netlink:
-                write_note(netlink, str(port), {"playground": 1, "plugged": container})
+            with network_of(of) as network:
+                write_note(network, str(port), {"playground": 1, "plugged": container})
             if vlan is not None:
-                with network_of(of) as netlink:
-                    carry(netlink, str(bridge), str(port), {"vlan": vlan, "trunk": []}, offload)
+                with network_of(of):
+                    wanted = {"vlan": vlan, "trunk": []}
+                    # A lab's switch, which is the agent's work.
+                    carry(Netlink(None), str(bridge), str(port), wanted, offload)
         elif kind == "physical":
-            _move_in(pid, name, of, note, undo)
+            _move_in(pid, name, of, str(container), note, undo)
         else:
             _make_upon(pid, name, kind, of, mtu_bytes, undo)
-        with network_of(pid) as netlink:
+        with network_of(pid) as network:
             if kind != "switch":
-                _adjust(netlink, name, mac, mtu_bytes)
-            write_note(netlink, name, note)
+                _adjust(network, name, mac, mtu_bytes)
+            write_note(network, name, note)
             if replaced:
                 undo.append(lambda: _put_back_default(pid, replaced[0]))
-            _configure(netlink, name, addresses, routes, gateway)
+            _configure(network, name, addresses, routes, gateway)
         if dhcp is not None:
             _lease(pid, name, dhcp)
-        with network_of(pid) as netlink:
-            row = next(row for row in interfaces(netlink) if row["name"] == name)
+        with network_of(pid) as network:
+            row = next(row for row in interfaces(network) if row["name"] == name)
     except BaseException:
         for step in reversed(undo):
             with contextlib.suppress(OSError):
@@ -360,8 +316,8 @@ def plug(
 
 def _lease(pid: int, name: str, dhcp: Request) -> None:
     """Get an address by DHCP; the default route too, where there is none yet."""
-    with network_of(pid) as netlink:
-        first = not default_routes(netlink, socket.AF_INET)
+    with network_of(pid) as network:
+        first = not default_routes(network, socket.AF_INET)
     client = {"pid": pid, "interface": name, "watch": pid, "gateway": first, **dhcp}
     timeout_s = client.pop("timeout_s")
     if lease([client], timeout_s) == [None]:
@@ -385,21 +341,36 @@ def _make_veth(
 ) -> None:
     inside = open_network(pid)
     try:
-        with network_of(of) as netlink:
+        with network_of(of) as network:
             master = interface_index(str(bridge))
-            a = {"pid": None, "interface": port}
-            b = {"pid": pid, "interface": name, "mac": mac}
-            netlink.send([new_veth(a, b, mtu_bytes, inside)])
+            make_veth(network, str(port), name, inside, mtu_bytes, mac)
             undo.append(lambda: _delete(of, str(port)))
             if not offload:
                 Offloads().off(str(port))
             without_ipv6(str(port))
-            netlink.send([set_link(str(port), up=True, master=master)])
+            with refusals(f"put {port} on {bridge}"):
+                network.link("set", index=interface_index(str(port)), state="up", master=master)
         if not offload:
             with network_of(pid):
                 Offloads().off(name)
     finally:
         os.close(inside)
+
+
+def make_veth(
+    network: IPRoute,
+    name: str,
+    peer: str,
+    peer_namespace: int,
+    mtu_bytes: int,
+    peer_mac: str | None = None,
+) -> None:
+    """Make a veth pair, one end here; each is made where it is to be, and never seen elsewhere."""
+    far = {"ifname": peer, "net_ns_fd": peer_namespace, "mtu": mtu_bytes}
+    if peer_mac:
+        far["address"] = peer_mac
+    with refusals(f"make the link from {name} to {peer}"):
+        network.link("add", ifname=name, kind="veth", mtu=mtu_bytes, peer=far)
 
 
 def _make_upon(
@@ -413,19 +384,13 @@ def _make_upon(
     """Make a macvlan of one of the machine's interfaces, or a dummy, inside."""
     inside = open_network(pid)
     try:
-        info = text_attribute(IFLA_INFO_KIND, kind)
-        body = link_body() + text_attribute(IFLA_IFNAME, name)
-        body += attribute(IFLA_NET_NS_FD, struct.pack("I", inside))
+        wanted: dict[str, Any] = {"ifname": name, "kind": kind, "net_ns_fd": inside}
         if kind == "macvlan":
-            mode = attribute(IFLA_MACVLAN_MODE, struct.pack("I", MACVLAN_MODE_BRIDGE))
-            info += attribute(IFLA_INFO_DATA | NLA_F_NESTED, mode)
-            body += attribute(IFLA_LINK, struct.pack("I", interface_index(of)))
-        body += attribute(IFLA_LINKINFO | NLA_F_NESTED, info)
-        flags = NLM_F_CREATE | NLM_F_EXCL
-        message = Message(RTM_NEWLINK, flags, body, f"make the {kind} {name}")
-        with network_of(0) as netlink:
+            wanted |= {"link": interface_index(of), "macvlan_mode": "bridge"}
+        with network_of(0) as network:
             try:
-                netlink.send([message])
+                with refusals(f"make the {kind} {name}"):
+                    network.link("add", **wanted)
             except OSError as error:
                 if error.errno == errno.EOPNOTSUPP:
                     raise OSError(
@@ -439,14 +404,21 @@ def _make_upon(
         os.close(inside)
 
 
-def _move_in(pid: int, name: str, of: str, note: Request, undo: list[Callable[[], None]]) -> None:
+def _move_in(
+    pid: int,
+    name: str,
+    of: str,
+    container: str,
+    note: Request,
+    undo: list[Callable[[], None]],
+) -> None:
     """Move one of the machine's interfaces into a container, under another name."""
-    with network_of(0) as netlink:
-        row = next((row for row in interfaces(netlink) if row["name"] == of), None)
+    with network_of(0) as network:
+        row = next((row for row in interfaces(network) if row["name"] == of), None)
         if row is None:
             raise OSError(errno.ENODEV, f"the machine has no interface {of}")
         families = (socket.AF_INET, socket.AF_INET6)
-        ways = [entry for family in families for entry in default_routes(netlink, family)]
+        ways = [entry for family in families for entry in default_routes(network, family)]
         if any(entry["interface"] == of for entry in ways):
             raise OSError(
                 errno.EBUSY,
@@ -456,22 +428,20 @@ def _move_in(pid: int, name: str, of: str, note: Request, undo: list[Callable[[]
         note["was"]["addresses"] = row["addresses"]
         inside = open_network(pid)
         try:
-            netlink.send([set_link(of, up=False)])
-            undo.append(lambda: _raise_again(row))
-            body = struct.pack("BxHiII", 0, 0, row["index"], 0, 0)
-            body += attribute(IFLA_NET_NS_FD, struct.pack("I", inside))
-            body += text_attribute(IFLA_IFNAME, name)
-            purpose = f"move {of} into the container as {name}"
-            netlink.send([Message(RTM_NEWLINK, 0, body, purpose)])
+            index = row["index"]
+            with refusals(f"move {of} into the container as {name}"):
+                network.link("set", index=index, state="down")
+                undo.append(lambda: _raise_again(row))
+                network.link("set", index=index, net_ns_fd=inside, ifname=name)
         finally:
             os.close(inside)
     undo[:] = [lambda: _move_back(pid, name, note["was"])]
-    _start_holding(pid, name, note["was"])
+    _start_holding(pid, name, container, note["was"])
 
 
 def _raise_again(row: Request) -> None:
-    with network_of(0) as netlink:
-        _restore_interface(netlink, {**row, "mtu": row["mtu_bytes"]})
+    with network_of(0) as network:
+        _restore_interface(network, {**row, "mtu": row["mtu_bytes"]})
 
 
 def _move_back(pid: int, name: str, was: Request) -> None:
@@ -479,35 +449,35 @@ def _move_back(pid: int, name: str, was: Request) -> None:
     outside = open_network(0)
     try:
         called = _free_name(was["name"])
-        with network_of(pid) as netlink:
-            _hand_over(netlink, interface_index(name), name, outside, called)
+        with network_of(pid) as network:
+            _hand_over(network, interface_index(name), name, outside, called)
     finally:
         os.close(outside)
-    with network_of(0) as netlink:
-        _restore_interface(netlink, {**was, "name": called})
+    with network_of(0) as network:
+        _restore_interface(network, {**was, "name": called})
 
 
-def _hand_over(netlink: Netlink, index: int, name: str, outside: int, called: str) -> None:
+def _hand_over(network: IPRoute, index: int, name: str, outside: int, called: str) -> None:
     """Move an interface into the machine's namespace, under a name that is free there.
 
     Were it taken, the interface would be there under the name that it has, and the kernel say
     that it failed.
 
     """
-    write_note(netlink, name, None)
-    netlink.send([set_link(name, up=False)])
-    body = struct.pack("BxHiII", 0, 0, index, 0, 0)
-    body += attribute(IFLA_NET_NS_FD, struct.pack("I", outside))
-    body += text_attribute(IFLA_IFNAME, called)
-    purpose = f"give {name} back to the machine as {called}"
-    netlink.send([Message(RTM_NEWLINK, 0, body, purpose)])
+    write_note(network, name, None, index)
+    with refusals(f"give {name} back to the machine as {called}"):
+        network.link("set", index=index, state="down")
+        network.link("set", index=index, net_ns_fd=outside, ifname=called)
 
 
 # An abstract socket that is there for as long as an interface may have to come back.
 _HELD = "@playground-physical/"
 
+# unix(7): the whole name has 107 bytes.
+_HELD_LAB_LENGTH = 50
 
-def _start_holding(pid: int, name: str, was: Request) -> None:
+
+def _start_holding(pid: int, name: str, container: str, was: Request) -> None:
     """Have a process give the interface back when the container ends, however that comes about.
 
     With a network namespace the kernel moves cards to the machine, under whatever name they
@@ -525,7 +495,8 @@ def _start_holding(pid: int, name: str, was: Request) -> None:
     ):
         index = interface_index(name)
         # Of the machine's namespace, in which it was opened (unix(7)).
-        door.bind(f"\0{_HELD[1:]}{pid}/{name}")
+        lab = container.partition("/")[0][:_HELD_LAB_LENGTH]
+        door.bind(f"\0{_HELD[1:]}{lab}/{pid}/{name}")
         door.listen()
         if os.fork():
             os.close(inside)
@@ -562,12 +533,12 @@ def _is_numbered(index: int) -> bool:
 
 def _give_back(index: int, machine: int, was: Request) -> None:
     """Move an interface of the present namespace to the machine's; leave both as they were."""
-    netlink = Netlink(None)
+    inside = IPRoute()
     # Whoever was root there may have called it something else.
     name = socket.if_indextoname(index)
     setns(machine, CLONE_NEWNET)
-    outside, called = Netlink(None), _free_name(was["name"])
-    _hand_over(netlink, index, name, machine, called)
+    outside, called = IPRoute(), _free_name(was["name"])
+    _hand_over(inside, index, name, machine, called)
     _restore_interface(outside, {**was, "name": called})
 
 
@@ -591,75 +562,116 @@ def _let_go_but(kept: set[int]) -> None:
                 os.close(int(text))
 
 
-def _restore_interface(netlink: Netlink, was: Request) -> None:
+def _restore_interface(network: IPRoute, was: Request) -> None:
     name = was["name"]
-    _adjust(netlink, name, was["mac"], was["mtu"])
+    _adjust(network, name, was["mac"], was["mtu"])
     if was["up"]:
-        netlink.send([set_link(name, up=True)])
-    index = interface_index(name)
-    netlink.send([new_address(name, index, text) for text in was["addresses"]])
+        set_up(network, name)
+    for text in was["addresses"]:
+        give_address(network, name, text)
 
 
-def _adjust(netlink: Netlink, name: str, mac: str | None, mtu_bytes: int | None) -> None:
-    body = link_body() + text_attribute(IFLA_IFNAME, name)
-    if mac:
-        body += attribute(IFLA_ADDRESS, bytes.fromhex(mac.replace(":", "")))
+def _adjust(network: IPRoute, name: str, mac: str | None, mtu_bytes: int | None) -> None:
+    wanted: dict[str, Any] = {"address": mac} if mac else {}
     if mtu_bytes:
-        body += attribute(IFLA_MTU, struct.pack("I", mtu_bytes))
-    purpose = f"set the MAC address {mac} and the MTU {mtu_bytes} of {name}"
-    netlink.send([Message(RTM_NEWLINK, 0, body, purpose)])
+        wanted["mtu"] = mtu_bytes
+    if wanted:
+        with refusals(f"set the MAC address {mac} and the MTU {mtu_bytes} of {name}"):
+            network.link("set", index=interface_index(name), **wanted)
 
 
-def write_note(netlink: Netlink, name: str, note: Request | None) -> None:
-    text = json.dumps(note, separators=(",", ":")).encode() if note else b""
+def set_up(network: IPRoute, name: str) -> None:
+    with refusals(f"set the interface {name} up"):
+        network.link("set", index=interface_index(name), state="up")
+
+
+def give_address(network: IPRoute, name: str, text: str) -> None:
+    """Give an interface an address such as "10.0.0.1/24"."""
+    interface = ipaddress.ip_interface(text)
+    wanted: dict[str, Any] = {"address": str(interface.ip), "mask": interface.network.prefixlen}
+    if interface.version == 6:
+        # RFC 4862 5.4 would keep the address out of use for a second.
+        wanted["flags"] = IFA_F_NODAD
+    elif interface.network.prefixlen <= 30:
+        wanted["broadcast"] = str(interface.network.broadcast_address)
+    with refusals(f"give {name} the address {text}"):
+        network.addr("replace", index=interface_index(name), **wanted)
+
+
+def add_route(network: IPRoute, entry: Request) -> None:
+    """Make a route {"destination", "via", "interface"}, in place of one that is there."""
+    destination, via, name = entry["destination"], entry["via"], entry["interface"]
+    is_ipv6 = ":" in destination
+    wanted = {"gateway": via} if via is not None else {}
+    by = f" via {via}" if via is not None else ""
+    with refusals(f"add the route to {destination}{by} on {name}"):
+        network.route(
+            "replace",
+            family=socket.AF_INET6 if is_ipv6 else socket.AF_INET,
+            dst=destination,
+            oif=interface_index(name),
+            scope=RT_SCOPE_UNIVERSE if is_ipv6 or via is not None else RT_SCOPE_LINK,
+            **wanted,
+        )
+
+
+def write_note(network: IPRoute, name: str, note: Request | None, index: int | None = None) -> None:
+    """Write into an interface's alias what is to be remembered of it.
+
+    Its ``index`` is needed where this process is in another namespace than it.
+
+    """
+    text = json.dumps(note, separators=(",", ":")) if note else ""
     if len(text) > IFALIAS_LENGTH:
         raise OSError(
             errno.EMSGSIZE,
             f"{name}: there is no room to remember all that is to be put back "
             f"({len(text)} bytes of {IFALIAS_LENGTH}): take addresses away from it first",
         )
-    body = link_body() + text_attribute(IFLA_IFNAME, name)
-    # Without an end of its own: an empty one removes the alias.
-    body += attribute(IFLA_IFALIAS, text)
-    netlink.send([Message(RTM_NEWLINK, 0, body, f"write the alias of {name}")])
+    with refusals(f"write the alias of {name}"):
+        network.link("set", index=index or interface_index(name), ifalias=text)
 
 
 def _configure(
-    netlink: Netlink,
+    network: IPRoute,
     name: str,
     addresses: Sequence[str],
     routes: Sequence[Request],
     gateway: str | None,
 ) -> None:
-    index = interface_index(name)
     quiet(name)
     if any(":" in text for text in addresses):
         write_sysctl(f"net/ipv6/conf/{name}/disable_ipv6", "0")
-    netlink.send([new_address(name, index, text) for text in addresses])
-    netlink.send([set_link(name, up=True)])
+    for text in addresses:
+        give_address(network, name, text)
+    set_up(network, name)
     entries = [{**entry, "interface": name} for entry in routes]
     if gateway:
         everything = "::/0" if ":" in gateway else "0.0.0.0/0"
         entries.append({"destination": everything, "via": gateway, "interface": name})
     # Those on the link first: they lead to the gateways of the others.
-    entries.sort(key=lambda entry: entry["via"] is not None)
-    netlink.send([route(RTM_NEWROUTE, entry, index) for entry in entries])
+    for entry in sorted(entries, key=lambda entry: entry["via"] is not None):
+        add_route(network, entry)
 
 
 def _delete(pid: int, name: str) -> None:
-    with network_of(pid) as netlink:
-        netlink.send([delete_link(name)])
+    with network_of(pid) as network:
+        delete(network, name)
+
+
+def delete(network: IPRoute, name: str) -> None:
+    with refusals(f"remove the interface {name}"):
+        network.link("del", index=interface_index(name))
 
 
 def _put_back_default(pid: int, entry: Request) -> None:
-    with network_of(pid) as netlink:
-        index = interface_index(entry["interface"])
-        netlink.send([route(RTM_NEWROUTE, entry, index)])
+    with network_of(pid) as network:
+        add_route(network, entry)
 
 
 def unplug(pid: int, interface: str) -> None:
-    with network_of(pid) as netlink:
-        row = next((row for row in interfaces(netlink) if row["name"] == interface), None)
+    with network_of(pid) as network:
+        row = next((row for row in interfaces(network) if row["name"] == interface), None)
     if row is None:
         raise OSError(errno.ENODEV, f"it has no interface {interface}")
     note = row["plugged"]
@@ -676,9 +688,9 @@ def unplug(pid: int, interface: str) -> None:
 
 def wait(pid: int, interface: str, timeout_s: float | None) -> bool:
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
-    with network_of(pid) as netlink, link_events() as events:
+    with network_of(pid) as network, link_events() as events:
         while True:
-            for row in interfaces(netlink):
+            for row in interfaces(network):
                 if row["name"] == interface and row["up"] and row["carrier"]:
                     return True
             left = None if deadline is None else deadline - time.monotonic()
@@ -720,43 +732,40 @@ def reach(
     detach: bool,
     note: Request,
 ) -> Request:
-    with network_of(pid) as netlink:
-        if any(row["name"] == inside for row in interfaces(netlink)):
+    with network_of(pid) as network:
+        if any(row["name"] == inside for row in interfaces(network)):
             raise FileExistsError(errno.EEXIST, f"it has an interface {inside} already")
-        known = networks(netlink)
-        if way_out is not None and (there := default_routes(netlink, socket.AF_INET)):
+        known = networks(network)
+        if way_out is not None and (there := default_routes(network, socket.AF_INET)):
             raise FileExistsError(
                 errno.EEXIST,
                 f"it has a default route already, by its {there[0]['interface']}",
             )
-    with network_of(0) as netlink:
-        known += networks(netlink)
-        through = [] if way_out is None else _ways_out(netlink, way_out["through"])
+    with network_of(0) as network:
+        known += networks(network)
+        through = [] if way_out is None else _ways_out(network, way_out["through"])
     machine_end, node_end = _unused(addresses, known)
     place = open_network(pid)
     try:
-        with network_of(0) as netlink:
-            a = {"pid": None, "interface": outside}
-            b = {"pid": pid, "interface": inside}
-            netlink.send([new_veth(a, b, 1500, place)])
+        with network_of(0) as network:
+            make_veth(network, outside, inside, place, 1500)
     finally:
         os.close(place)  # held, it would hold the link
     try:
-        with network_of(0) as netlink:
+        with network_of(0) as network:
             without_ipv6(outside)
             if way_out is not None:
                 change = UplinkChange(outside, str(ipaddress.ip_interface(node_end).ip), through)
-                note["forwarding"] = change.note_forwarding(netlink)
+                note["forwarding"] = change.note_forwarding(network)
                 _start_watch(change, detach)
-            write_note(netlink, outside, {"playground": 1, "kind": "machine", **note})
-            index = interface_index(outside)
-            netlink.send([new_address(outside, index, machine_end)])
-            netlink.send([set_link(outside, up=True)])
+            write_note(network, outside, {"playground": 1, "kind": "machine", **note})
+            give_address(network, outside, machine_end)
+            set_up(network, outside)
             if way_out is not None:
                 change.make()
-        with network_of(pid) as netlink:
+        with network_of(pid) as network:
             gateway = str(ipaddress.ip_interface(machine_end).ip) if way_out else None
-            _configure(netlink, inside, [node_end], [], gateway)
+            _configure(network, inside, [node_end], [], gateway)
             if way_out is not None:
                 nft(_NODE_RULES.format(inside=inside))
     except BaseException:
@@ -778,26 +787,22 @@ def _unused(pairs: Sequence[tuple[str, str]], known: Sequence[Any]) -> tuple[str
     )
 
 
-def networks(netlink: Netlink) -> list[Any]:
+def networks(network: IPRoute) -> list[Any]:
     """Return all IPv4 networks that routes of the present namespace lead to, but the default."""
-    header = struct.pack("BBBBBBBBI", socket.AF_INET, 0, 0, 0, 0, 0, 0, 0, 0)
-    question = Message(RTM_GETROUTE, NLM_F_DUMP, header, "look at the routes")
-    found = []
-    for body in netlink.ask(question):
-        length = body[1]
-        packed = attributes(body[12:]).get(RTA_DST)
-        if length and packed:
-            found.append(ipaddress.ip_network((packed, length), strict=False))
-    return found
+    return [
+        ipaddress.ip_network(f"{row.get_attr('RTA_DST')}/{row['dst_len']}", strict=False)
+        for row in network.get_routes(family=socket.AF_INET)
+        if row["dst_len"]
+    ]
 
 
-def _ways_out(netlink: Netlink, wanted: Sequence[str]) -> list[str]:
+def _ways_out(network: IPRoute, wanted: Sequence[str]) -> list[str]:
     """Return the devices of the machine to go out by."""
     for name in wanted:
         interface_index(name)
     if wanted:
         return list(wanted)
-    found = dict.fromkeys(row["interface"] for row in default_routes(netlink, socket.AF_INET))
+    found = dict.fromkeys(row["interface"] for row in default_routes(network, socket.AF_INET))
     if not found:
         raise OSError(
             errno.ENETUNREACH,
@@ -862,15 +867,16 @@ class UplinkChange:
         self.through = through
         self.forwarding: list[str] = []
 
-    def note_forwarding(self, netlink: Netlink) -> list[str]:
+    def note_forwarding(self, network: IPRoute) -> list[str]:
         """Look for which devices forwarding is to be switched off in the end.
 
         What another uplink has switched on counts too: the last one puts it back.
 
         """
         off = [name for name in self.through if not _forwards(name)]
-        notes = [row["plugged"] or {} for row in interfaces(netlink)]
-        off += [name for note in notes for name in note.get("forwarding", [])]
+        notes = [row["plugged"] or {} for row in interfaces(network)]
+        noted = (name for note in notes for name in note.get("forwarding", []))
+        off += [name for name in noted if _is_there(name)]
         self.forwarding = list(dict.fromkeys(off))
         return self.forwarding
 
@@ -990,10 +996,11 @@ def _is_there(interface: str) -> bool:
 
 
 def release(outside: str, pid: int) -> None:
-    with network_of(0) as netlink, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door:
+    with network_of(0) as network, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door:
         door.settimeout(_RELEASE_LIMIT_S)
         watched = door.connect_ex("\0" + (_WATCH + outside)[1:]) == 0
-        netlink.attempt([delete_link(outside)])
+        with contextlib.suppress(OSError):  # it may have gone
+            delete(network, outside)
         if watched:
             with contextlib.suppress(ConnectionResetError):
                 door.recv(1)

@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 from contextlib import closing
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,9 +23,20 @@ from playground.errors import AgentError, EngineError
 # The limit of requests that wait for nothing but the kernel.
 _LIMIT_S = 60.0
 
-# As in `namespaces.engine`: without the package's own __init__.
-_START = """
-import sys, types
+# pyroute2 without its own __init__, which imports all that it has: 0.09 s instead of 0.14.
+_PYROUTE2 = """
+import importlib.util, sys, types
+found = importlib.util.find_spec("pyroute2")
+package = sys.modules["pyroute2"] = types.ModuleType("pyroute2")
+package.__path__ = found.submodule_search_locations
+"""
+
+# As in `namespaces.engine`: without the package's own __init__.  Of all that is installed
+# beside this package it may import pyroute2.
+_START = f"""
+import sys
+sys.path.append(sys.argv[2])
+{_PYROUTE2}
 package = sys.modules["playground"] = types.ModuleType("playground")
 package.__path__ = [sys.argv[1]]
 from playground.lab.outside import machine_side
@@ -32,10 +44,10 @@ machine_side.main()
 """
 
 # In a container of the helper's image, which has the agent but not the script.
-_START_IN_CONTAINER = """
-import sys
+_START_IN_CONTAINER = f"""
+{_PYROUTE2}
 sys.path.insert(0, "/usr/local/lib/playground")
-exec(compile({source!r}, "machine_side.py", "exec"))
+exec(compile({{source!r}}, "machine_side.py", "exec"))
 main()
 """
 
@@ -66,7 +78,7 @@ class LocalPlumber:
         alive, held = os.pipe()
         try:
             done = subprocess.run(
-                [sys.executable, "-I", "-S", "-c", _START, here, argument],
+                [sys.executable, "-I", "-S", "-c", _START, here, _folder_of("pyroute2"), argument],
                 stdin=alive,
                 capture_output=True,
                 timeout=limit_s,
@@ -79,6 +91,17 @@ class LocalPlumber:
             os.close(alive)
             os.close(held)
         return _result(op, done.stdout, done.stderr.decode(errors="replace"))
+
+
+def _folder_of(package: str) -> str:
+    """Return the folder that a package is installed in, without importing it."""
+    found = find_spec(package)
+    if found is None or found.origin is None:
+        raise EngineError(
+            f"the package {package} is missing, which reaches into the network of the machine: "
+            f"pip install {package}"
+        )
+    return str(Path(found.origin).parents[1])
 
 
 class Containers(Protocol):

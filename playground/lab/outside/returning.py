@@ -14,13 +14,14 @@ from pathlib import Path
 
 # As in `outside.machine_side`, which imports nothing of ours but the agent's.
 HELD = "@playground-physical/"
+HELD_LAB_LENGTH = 50
 
 # It takes milliseconds; who waits longer than this waits for a process that was stopped.
 _LIMIT_S = 5.0
 
 
-def held(pids: Collection[int]) -> list[str]:
-    """Return the names of the sockets of those that hold interfaces for these first processes.
+def held(lab_id: str) -> list[str]:
+    """Return the names of the sockets of those that hold interfaces of hosts of a lab.
 
     None from another machine, or from another network namespace than the engine's.
 
@@ -29,8 +30,7 @@ def held(pids: Collection[int]) -> list[str]:
     with suppress(OSError):
         for line in Path("/proc/net/unix").read_text(errors="replace").splitlines():
             name = line.rpartition(" ")[2]
-            owner = name.removeprefix(HELD).partition("/")[0]
-            if name.startswith(HELD) and owner.isdecimal() and int(owner) in pids:
+            if name.startswith(f"{HELD}{lab_id[:HELD_LAB_LENGTH]}/"):
                 found.append(name)
     return found
 
