@@ -7,6 +7,7 @@ Part of ``scripts/bench``; `measure.py` puts it on the page.
 from __future__ import annotations
 
 import os
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 
@@ -37,11 +38,11 @@ def section(row: Callable[..., object], runs: int, say: Callable[[str], None]) -
 
 
 def firewall(row: Callable[..., object], runs: int) -> Iterator[object]:
-    """Replace a thousand rules by others, and add one, against nft itself."""
+    """Replace a thousand rules by others, against nft itself."""
     h1, h2 = Host("h1"), Host("h2")
     Link(h1, h2)
     with Lab(h1, engine="namespaces", quiet=True) as lab:
-        ours, theirs, one = [], [], []
+        ours, theirs = [], []
         for turn in range(runs + 1):
             with h1.firewall.together() as rules:
                 rules.clear()
@@ -51,19 +52,13 @@ def firewall(row: Callable[..., object], runs: int) -> Iterator[object]:
                 begin = time.perf_counter()
             ours.append(time.perf_counter() - begin)
             text = lab.plan().node("h1").ruleset
-            theirs.append(by_nft(h1, text))
-            begin = time.perf_counter()
-            h1.firewall.accept(port=80).remove()
-            one.append((time.perf_counter() - begin) / 2)
+            theirs.append(by_nft(text))
         # The first has nothing to replace.
         yield row(
-            f"{RULES:,} addresses to drop replaced by others / `nft -f` in the same host",
+            f"{RULES:,} addresses to drop replaced by others / `nft -f`",
             ours[1:],
             theirs[1:],
             "50 ms",
-        )
-        yield row(
-            f"one rule more, or less, beside {RULES:,} / `nft -f` of all", one[1:], theirs[1:], ""
         )
 
 
@@ -91,9 +86,13 @@ def explanations(row: Callable[..., object], runs: int) -> Iterator[object]:
             )
 
 
-def by_nft(host: Host, text: str) -> float:
-    """Load a ruleset with nft in the host itself; return how long it took."""
-    host.run(["true"])  # starts what starts commands there
+def by_nft(text: str) -> float:
+    """Load a ruleset with nft in a network namespace of its own; return how long it took.
+
+    In a host it would not do: to the kernel a host's root is nobody who may send messages that
+    are longer than others, and nft sends a ruleset as one.
+
+    """
     begin = time.perf_counter()
-    host.run(["nft", "-f", "-"], input=text)
+    subprocess.run(["unshare", "--net", "nft", "-f", "-"], input=text, text=True, check=True)
     return time.perf_counter() - begin

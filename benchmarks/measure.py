@@ -25,6 +25,7 @@ import bare
 import captures
 import links
 import live
+import live_changes
 import page
 import pictures
 import routing
@@ -330,6 +331,7 @@ def main() -> None:
     if options.engine != "docker":
         parts["Bare namespaces"] = lambda: bare.section(Row, runs, say)
         parts["Live"] = lambda: live.section(Row, runs, say)
+        parts["Live changes"] = lambda: live_changes.section(say)
         if os.geteuid() == 0:
             parts["TCP throughput"] = lambda: throughput.section(runs, say)
             parts["Links"] = lambda: links.section(say)
