@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from playground.errors import TopologyError
 from playground.model.own_service import Service
 from playground.model.services import ServiceSettings
 from playground.operations.connection.handles import Agent, Node
@@ -46,6 +47,38 @@ def service_programs(services: Iterable[ServiceSettings]) -> tuple[ProgramPlan, 
         for item in services
         if isinstance(item, Service)
     )
+
+
+def waves(nodes: Iterable[NodePlan], programs: Programs) -> list[Programs]:
+    """Return programs in the order in which they begin: each wave when those before are well.
+
+    That is what ``Host(after=...)`` says.  Raises `TopologyError` for a name that no host has,
+    or where hosts wait for each other.
+
+    """
+    waiting = {node.name: _names(nodes, node) for node in nodes}
+    found: list[Programs] = []
+    while waiting:
+        wave = [name for name, others in waiting.items() if not others & waiting.keys()]
+        if not wave:
+            raise TopologyError(f"{', '.join(waiting)} wait for each other: mend their after=")
+        for name in wave:
+            del waiting[name]
+        if some := {name: programs[name] for name in wave if name in programs}:
+            found.append(some)
+    return found
+
+
+def _names(nodes: Iterable[NodePlan], node: NodePlan) -> set[str]:
+    """Return the full names of those that a node's programs wait for."""
+    called = {word: other.name for other in nodes for word in (other.name, other.short)}
+    for name in node.container.after:
+        if name.lower() not in called:
+            raise TopologyError(
+                f"{node.name}: after={name!r} is no host of this lab; it has "
+                f"{', '.join(other.name for other in nodes)}"
+            )
+    return {called[name.lower()] for name in node.container.after}
 
 
 def start(agent: Agent, pids: Mapping[str, int], programs: Programs) -> None:

@@ -48,7 +48,8 @@ class ContainerArguments(TypedDict, total=False):
 
     ``image`` is a reference such as "postgres:17", or the `Path` of an archive that `docker
     save` has written.  ``build`` is a directory with a Dockerfile, or a Dockerfile's text.
-    ``command`` and ``entrypoint`` stand in place of the image's own.
+    ``command`` and ``entrypoint`` stand in place of the image's own.  ``after`` names hosts
+    whose programs are well (their healthcheck says so) before this one's begin.
 
     """
 
@@ -71,6 +72,7 @@ class ContainerArguments(TypedDict, total=False):
     packages: str | Sequence[str] | None
     programs: Mapping[str, CommandLine] | None
     publish: Published | None
+    after: str | Sequence[str] | None
     cap_add: str | Sequence[str] | None
     devices: str | Sequence[str] | None
     shm_mb: int | None
@@ -463,6 +465,10 @@ def check_published(here: str, item: object) -> PublishedPort:
     return PublishedPort(ports[0], match["protocol"] or "tcp", local, address)
 
 
+def _after(here: str, value: object) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(_words(here, value, 'after=["db"]')))
+
+
 # -- what it may do, and take -------------------------------------------------
 
 # capabilities(7).  Those of Docker's default list and NET_ADMIN every host has; the second
@@ -611,6 +617,7 @@ _CHECKS = {
     "packages": check_packages,
     "programs": _programs,
     "publish": _publish,
+    "after": _after,
     "cap_add": _cap_add,
     "devices": _devices,
     "shm_mb": _shm,

@@ -118,6 +118,8 @@ class ContainerSettings:
     packages: tuple[str, ...] = ()
     programs: tuple[tuple[str, tuple[str, ...]], ...] = ()
     publish: tuple[PublishedPort, ...] = ()
+    # Hosts whose programs are well before its own begin.
+    after: tuple[str, ...] = ()
     cap_add: tuple[str, ...] = ()
     devices: tuple[str, ...] = ()
     shm_mb: int | None = None

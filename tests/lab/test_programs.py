@@ -10,12 +10,16 @@ import pytest
 
 from playground import Host, Lab, Link, Switch
 from playground.engines.seam import Engine
-from playground.errors import BadArgument, NotReady
+from playground.errors import BadArgument, NotReady, TopologyError
+from playground.lab.programs import programs_of, waves
 from playground.operations.programs.program import Program
+from playground.planning.plan import NodePlan
 from playground.planning.program_plans import Healthcheck
 
 # Says what its network is when it begins, then waits to be told to end.
 WATCHED = "trap 'echo told to end; exit 0' TERM; ip -o addr show eth0; while :; do sleep 0.1; done"
+
+SLOW = "sleep 0.5; date +%s.%N; touch /tmp/well; sleep 999"
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +30,8 @@ def lab(engine: Engine, keep_lab: Callable[[str], None]) -> Iterator[Lab]:
         ("faithful", "echo run; sleep 0.05; exit 3", {"restart": "always"}),
         ("brief", "echo done; echo besides >&2", {}),
         ("stubborn", "trap '' TERM; while :; do sleep 0.1; done", {"stop_timeout_s": 0.1}),
-        ("slow", "sleep 0.5; touch /tmp/well; sleep 999", {"healthcheck": "test -e /tmp/well"}),
+        ("slow", SLOW, {"healthcheck": "test -e /tmp/well"}),
+        ("patient", "date +%s.%N", {"after": "slow"}),
     ):
         Link(lan, Host(name, command=["sh", "-c", line], **said))
     with Lab(lan, name="programs", quiet=True) as lab:
@@ -119,3 +124,37 @@ def test_a_program_that_fails_ends_the_start(
     Link(h1, Host("h2"))
     with pytest.raises(NotReady, match=sentence), Lab(h1, name="failing", quiet=True):
         pass
+
+
+def test_a_program_begins_when_the_one_that_it_waits_for_is_well(lab: Lab) -> None:
+    well, begun = (float(main(lab, name).log()) for name in ("slow", "patient"))
+    assert well < begun
+
+
+def chain(**after: Any) -> list[NodePlan]:
+    lan = Switch("lan")
+    for name in ("a", "b.example", "c"):
+        Link(lan, Host(name, command="true", after=after.get(name[0])))
+    return list(Lab(lan, quiet=True, engine="namespaces").plan().nodes)
+
+
+@pytest.mark.parametrize(
+    ("after", "order"),
+    [
+        ({}, [["a", "b.example", "c"]]),
+        ({"a": "b"}, [["b.example", "c"], ["a"]]),
+        ({"a": ["B.example", "c"], "c": "b"}, [["b.example"], ["c"], ["a"]]),
+    ],
+)
+def test_programs_begin_in_waves(after: dict[str, Any], order: list[list[str]]) -> None:
+    nodes = chain(**after)
+    assert [list(wave) for wave in waves(nodes, programs_of(nodes, {}))] == order
+
+
+@pytest.mark.parametrize(
+    ("after", "words"),
+    [({"a": "b", "b": "a"}, "wait for each other"), ({"a": "z"}, "'z' is no host of this lab")],
+)
+def test_what_would_never_begin_is_refused(after: dict[str, Any], words: str) -> None:
+    with pytest.raises(TopologyError, match=words):
+        waves(chain(**after), {})

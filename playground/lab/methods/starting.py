@@ -81,6 +81,7 @@ def start(lab: L, *, converge: bool | None = None) -> L:
         if state.converge if converge is None else converge:
             convergence.refuse_split(plan)
         state.engine.refuse(plan)
+        programs.waves(plan.nodes, {})  # refused before anything is made
         _warn_of_copies(state, plan)
         images = state.images(plan)
         if state.running:
@@ -241,11 +242,16 @@ def _bring_up(
     unplanned = apply.lease(client, pids, plan, change.inside)
     configs = {name: image.config for name, image in own_images.items()}
     own = programs.programs_of(change.nodes, configs)
-    programs.start(client, pids, own)
-    if own:
+    first, *later = programs.waves(plan.nodes, own) or [{}]
+    programs.start(client, pids, first)
+    if first:
         attach_nodes(lab, plan, pids)
     _wait_ready(lab, checks)
-    programs.wait_ready(state.node, plan, own)
+    programs.wait_ready(state.node, plan, first)
+    for wave in later:
+        programs.start(client, pids, wave)
+        attach_nodes(lab, plan, pids)
+        programs.wait_ready(state.node, plan, wave)
     frr_texts.wait_told(client, pids, texts, provisions, READY_TIMEOUT_S)
     _accept(lab, unplanned)
     waits = state.converge if converge is None else converge
