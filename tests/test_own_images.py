@@ -22,6 +22,8 @@ from playground import (
     Switch,
     TransferFailed,
 )
+from playground.display.progress import Silent
+from playground.engines.images import image_for
 from playground.engines.seam import Engine
 
 # Of one static program alone: no shell, no C library, no folders.
@@ -210,6 +212,38 @@ def test_services_stand_on_debian_alone(engine: Engine, folder: Path) -> None:
     with (
         pytest.raises(ImageError, match=r"h1: .*says nothing of its system, and services \(http\)"),
         Lab(h1, name="strange", quiet=True, engine=engine),
+    ):
+        pass
+
+
+def test_services_stand_beside_the_program_of_a_debian_image(engine: Engine) -> None:
+    # Of Debian with what a web server needs, so that nothing has to be installed.
+    debian = image_for(["http"])
+    engine.ensure_images([debian], Silent())
+    web = Host(
+        "web",
+        build=f"FROM {debian.tag}\nRUN useradd -u 1500 app\nUSER app\nWORKDIR /tmp\nENTRYPOINT []\n"
+        'CMD ["python3", "-m", "http.server", "8000"]\n',
+        services=["http"],
+    )
+    h1 = Host("h1")
+    Link(web, h1)
+    with Lab(web, name="debian", quiet=True, engine=engine):
+        for place in ("http://web/", "http://web:8000/"):
+            assert h1.run(f"curl -s -o /dev/null -w '%{{http_code}}' {place}").stdout == "200"
+        assert list(web.services) == ["http", "main"]
+        web.services["http"].restart()
+        assert web.services["http"].status() == "running"
+        web.hosts["printer"] = "10.8.0.1"
+        assert web.run("id -un; pwd; grep -c printer /etc/hosts").stdout == "app\n/tmp\n1\n"
+
+
+def test_an_image_to_be_built_upon_is_refused(engine: Engine) -> None:
+    h1 = Host("h1", build="FROM scratch\nONBUILD COPY nowhere /\nLABEL a=b\n")
+    Link(h1, Host("h2"))
+    with (
+        pytest.raises(ImageError, match=r"h1: .* is made to be built upon \(ONBUILD\)"),
+        Lab(h1, name="onbuild", quiet=True, engine=engine),
     ):
         pass
 

@@ -592,7 +592,7 @@ def _told(agent: Agent, pid: int, old: File | None, new: File) -> bool:
     argv = new.live(old.content, new.content) if old and new.live else None
     if argv is None:
         return False
-    process = agent.spawn(pid, argv)
+    process = agent.spawn(pid, argv, user="0")
     try:
         process.communicate(timeout_s=_TOLD_LIMIT_S, limit_bytes=_TOLD_BYTES)
         return process.wait(0) == 0
@@ -608,7 +608,9 @@ def _without(programs: Sequence[str], node: NodeProvision | None) -> tuple[str, 
 def _control(agent: Agent, pid: int, action: str, programs: Sequence[str]) -> None:
     argv = ["sv", "-w", "10", action, *(f"/run/service/{name}" for name in programs)]
     try:
-        agent.spawn(pid, argv).communicate(timeout_s=_TOLD_LIMIT_S, limit_bytes=_TOLD_BYTES)
+        agent.spawn(pid, argv, user="0").communicate(
+            timeout_s=_TOLD_LIMIT_S, limit_bytes=_TOLD_BYTES
+        )
     except (TimeoutError, BufferError):
         raise NotReady(
             f"the programs {', '.join(programs)} of a host were told to {action}, and sv(8) there "

@@ -33,7 +33,7 @@ def attach_nodes(lab: LabObject, plan: Plan, pids: Mapping[str, int]) -> None:
             services={item.service: item.row for item in planned.services},
             programs=own.get(node.name, {}),
             plan=state.as_leased(plan.node(node.name)),
-            strange=planned.container.source is not None and not planned.daemons,
+            strange=planned.container.source is not None,
             own_programs=plain_have_image or bool(planned.daemons) or _has_own_image(planned),
         )
 

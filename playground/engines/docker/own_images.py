@@ -33,9 +33,6 @@ from playground.model.containers import ImageSource
 # Names in uname(2) of what images call their architecture (GOARCH).
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 
-# As `docker history` would say it.
-_COMMENT = "made ready by playground"
-
 _DIGEST_LENGTH = 16
 
 
@@ -55,6 +52,11 @@ class OwnImages:
         """
         found = self._find(here, wanted.source, progress)
         self._refuse_other_platform(here, wanted.source, found)
+        if (found.get("Config") or {}).get("OnBuild"):
+            raise ImageError(
+                f"{here}: {wanted.source.title} is made to be built upon (ONBUILD): write a "
+                "Dockerfile that begins with it, and give its directory as build="
+            )
         config = image_config(found.get("Config") or {})
         base = str(found["Id"])
         if wanted.services or wanted.packages:
@@ -142,29 +144,9 @@ class OwnImages:
         tag = f"playground/build:{hashlib.sha256(context).hexdigest()[:_DIGEST_LENGTH]}"
         if (known := self._inspect(tag)) is not None:
             return known
-        log: list[str] = []
-        error = ""
-        with (
-            progress.step(f"building {source.title}") as step,
-            self._server.errors(f"building {source.title}"),
-            self._server.client(BUILD_TIMEOUT_S) as api,
-        ):
-            stream = api.build(
-                fileobj=io.BytesIO(context),
-                custom_context=True,
-                tag=tag,
-                buildargs=proxies(),
-                rm=True,
-                forcerm=True,
-                decode=True,
-            )
-            for item in stream:
-                log.append(item.get("stream") or item.get("status") or "")
-                if line := log[-1].strip():
-                    step.note(line)
-                error = item.get("error", error)
+        error, log = self._built(f"building {source.title}", context, tag, progress)
         if error:
-            raise own_build_failed(here, source.title, error, "".join(log))
+            raise own_build_failed(here, source.title, error, log)
         return self._there(here, tag)
 
     def _refuse_other_platform(
@@ -188,14 +170,24 @@ class OwnImages:
         text = self._read(base, "/etc/os-release", "/usr/lib/os-release")
         refuse_other_systems(here, wanted, text)
         # Whoever the image's program runs as, packages are installed by root.
-        below = self._changed(base, "own-root", {"User": "0"}, {}, progress)
+        below = self._changed(base, "own-root", "USER 0", {}, progress)
         for image in wanted_layers(wanted):
+            if self._stands_on(base, image.tag):
+                continue  # whoever built it began with ours
             digest = hashlib.sha256(f"{below} {image.tag}".encode()).hexdigest()
             tag = f"playground/own-{image.layer}:{digest[:_DIGEST_LENGTH]}"
             if self._inspect(tag) is None:
                 self._images.build_one(dataclasses.replace(image, tag=tag), below, progress)
             below = tag
         return below
+
+    def _stands_on(self, image: str, below: str) -> bool:
+        """Whether an image was built upon another, one of ours that may not be there."""
+        upper, lower = self._inspect(image), self._inspect(below)
+        if upper is None or lower is None:
+            return False
+        layers = lower["RootFS"].get("Layers") or []
+        return bool(layers) and (upper["RootFS"].get("Layers") or [])[: len(layers)] == layers
 
     def _with_first_program(self, base: str, progress: Progress) -> str:
         machine = _MACHINES.get(self._architecture, "")
@@ -206,48 +198,51 @@ class OwnImages:
                 f"images of your own run on {' and '.join(sorted(_MACHINES))}, and this engine's "
                 f"processor is of another kind, {self._architecture}"
             ) from None
-        return self._changed(base, "own", {}, {FIRST_PROGRAM: program}, progress)
+        return self._changed(
+            base, "own", f"COPY pause {FIRST_PROGRAM}", {"/pause": program}, progress
+        )
 
     def _changed(
-        self,
-        base: str,
-        kind: str,
-        config: Mapping[str, Any],
-        files: Mapping[str, bytes],
-        progress: Progress,
+        self, base: str, kind: str, dockerfile: str, files: Mapping[str, bytes], progress: Progress
     ) -> str:
-        """Return an image that is another with some files and settings more.
-
-        Not by a build, which would do what the image has ONBUILD, and needs its shell.
-
-        """
+        """Return an image that is another and what a Dockerfile adds, built once."""
         identity = self._inspect(base)
-        digest = hashlib.sha256(str(identity and identity["Id"]).encode())
-        for path, content in files.items():
-            digest.update(path.encode() + b"\n" + content)
-        tag = digest.hexdigest()[:_DIGEST_LENGTH]
-        name = f"playground/{kind}:{tag}"
-        if self._inspect(name) is not None:
-            return name
-        with (
-            self._server.errors("making an image ready"),
-            self._server.client(BUILD_TIMEOUT_S) as api,
-            self._server.line() as line,
-        ):
-            container = _unstarted(line, base)
-            try:
-                if files:
-                    api.put_archive(container, "/", _archive(files))
-                api.commit(
-                    container,
-                    repository=f"playground/{kind}",
-                    tag=tag,
-                    message=_COMMENT,
-                    conf=config,
-                )
-            finally:
-                line.request("DELETE", f"/containers/{container}", {"force": 1, "v": 1})
+        digest = hashlib.sha256(f"{identity and identity['Id']} {dockerfile}".encode())
+        for content in files.values():
+            digest.update(content)
+        name = f"playground/{kind}:{digest.hexdigest()[:_DIGEST_LENGTH]}"
+        if self._inspect(name) is None:
+            text = f"FROM {base}\n{dockerfile}\n"
+            context = _archive({"/Dockerfile": text.encode(), **files})
+            if error := self._built("making an image ready", context, name, progress)[0]:
+                raise ImageError(f"an image could not be made ready: {error.strip()}")
         return name
+
+    def _built(self, title: str, context: bytes, tag: str, progress: Progress) -> tuple[str, str]:
+        """Let the engine build; return what it says is wrong, "" for nothing, and its log."""
+        log: list[str] = []
+        error = ""
+        with (
+            progress.step(title) as step,
+            self._server.errors(title),
+            self._server.client(BUILD_TIMEOUT_S) as api,
+        ):
+            stream = api.build(
+                fileobj=io.BytesIO(context),
+                custom_context=True,
+                tag=tag,
+                buildargs=proxies(),
+                rm=True,
+                forcerm=True,
+                decode=True,
+            )
+            # Read to the end, after an error too: else the connection stays open.
+            for item in stream:
+                log.append(item.get("stream") or item.get("status") or "")
+                if line := log[-1].strip():
+                    step.note(line)
+                error = item.get("error", error)
+        return error, "".join(log)
 
     def _read(self, image: str, *paths: str) -> str:
         """Return the text of the first of these files that an image has; "" for none."""

@@ -227,7 +227,7 @@ class LiveNode:
     """The handle by which a running node is reached.
 
     Without ``own_programs`` it has those of the machine, and no image.  One that is
-    ``strange`` has an image of the user's alone, which may have no programs at all.
+    ``strange`` has an image of the user's, which may have no programs at all.
 
     ``pid`` is that of the container's init, as the agent sees it.  ``env`` is
     added to the environment of every command.

@@ -79,7 +79,7 @@ def write(
         raise BadArgument(
             f"mode={shown(mode)} is no set of permissions (chmod(2)); write for example mode=0o644"
         )
-    if node.running().strange:
+    if _by_agent(node):
         agent_files.write(node, path, data, mode, append)
         return
     if mode is not None:
@@ -110,7 +110,7 @@ def read_bytes(
     """Return a file of the node to the byte; the arguments and errors are those of `read`."""
     path = _checked_path(path)
     limit_bytes = megabytes("limit_mb", limit_mb)
-    if node.running().strange:
+    if _by_agent(node):
         return agent_files.read(node, path, limit_bytes)
     script = _NO_PIPE + 'exec cat -- "$1"'
     try:
@@ -130,6 +130,12 @@ def read_bytes(
         ) from error
     except CommandFailed as error:
         raise _failed(f"{path} on {node.name} cannot be read", error.result) from error
+
+
+def _by_agent(node: Node) -> bool:
+    """Whether programs of the node cannot be relied on, or are not root's."""
+    live = node.running()
+    return live.strange or bool(live.plan and live.plan.container.user)
 
 
 def _checked_path(path: object) -> str:
@@ -181,7 +187,7 @@ def put(
     source, remote = Path(_checked_path(local)), _checked_path(remote)
     if not _is_there(source):
         raise TransferFailed(f"there is no file or directory {os.fspath(local)!r:.200} here to put")
-    if node.running().strange and source.is_file():
+    if _by_agent(node) and source.is_file():
         return agent_files.put(node, source, remote)
     target = _remote_target(node, source, remote)
     directory, name = posixpath.split(target)
@@ -276,7 +282,7 @@ def get(
         target = _local_target(name, local)
     except OSError as error:
         raise TransferFailed(f"{remote} of {node.name} cannot be written here: {error}") from error
-    if node.running().strange and agent_files.get(node, remote, target):
+    if _by_agent(node) and agent_files.get(node, remote, target):
         return target
     directory = posixpath.dirname(remote.rstrip("/")) or "."
     # As with -H of cp, the thing itself is followed if it is a link.  posix, for

@@ -177,7 +177,7 @@ def _write(node: Node, path: str, content: str) -> None:
 def hostname(node: Node) -> str:
     """Return the node's name as its own kernel says it."""
     live = node.running()
-    if live.strange:
+    if live.strange or (live.plan and live.plan.container.user):
         # The file says to each reader the name of where that reader is.
         return str(live.agent.call("hostname_of", pid=live.pid))
     return _read(node, "/proc/sys/kernel/hostname").strip()

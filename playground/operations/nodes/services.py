@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from playground.display.tables import Table, Tabular
@@ -19,6 +19,7 @@ from playground.errors import (
 from playground.model.services import ServiceRow
 from playground.operations.connection.commands import run
 from playground.operations.connection.handles import Node
+from playground.operations.connection.results import Result
 from playground.operations.programs.own_service import OwnService, probe_request
 from playground.operations.programs.program import Program
 
@@ -185,7 +186,9 @@ class RunningService:
         return needed
 
     def _sv(self, command: str, program: str) -> str:
-        result = run(self._node, ["sv", command, f"{_SERVICE_DIRECTORY}/{program}"], check=False)
+        result = _as_root(
+            self._node, ["sv", command, f"{_SERVICE_DIRECTORY}/{program}"], check=False
+        )
         if result.returncode != 0 and command != "status":
             raise CommandFailed(
                 f"the program {program} of {self.node} cannot be sent {command!r}", result
@@ -229,7 +232,7 @@ class RunningService:
         if not ports:
             return []
         expression = " or ".join(f"sport = :{port}" for port in ports)
-        lines = run(self._node, ["ss", "-Hlntu", expression]).stdout.splitlines()
+        lines = _as_root(self._node, ["ss", "-Hlntu", expression]).stdout.splitlines()
         # Columns: protocol, state, two queues, local address:port, ...
         return [int(line.split()[4].rpartition(":")[2]) for line in lines]
 
@@ -245,7 +248,7 @@ class RunningService:
         self.wait_ready()
         if "zebra" in self._row.programs:
             # Until what the user says in FRR's own words was told again (playground.lab.frr_texts).
-            run(self._node, ["/usr/lib/frr/told", *self._row.programs])
+            _as_root(self._node, ["/usr/lib/frr/told", *self._row.programs])
 
     def restart(self) -> None:
         """Stop the service and start it again."""
@@ -293,4 +296,11 @@ class RunningService:
             'n=$1; shift; for f; do shift; [ -f "$f" ] && set -- "$@" "$f"; done\n'
             '[ $# -gt 0 ] && exec tail -n "$n" -- "$@" || true'
         )
-        return run(self._node, ["/bin/sh", "-c", script, "sh", count, *self._row.logs]).stdout
+        return _as_root(self._node, ["/bin/sh", "-c", script, "sh", count, *self._row.logs]).stdout
+
+
+def _as_root(node: Node, argv: Sequence[str], *, check: bool = True) -> Result:
+    """Run a program of root's, on a node whose commands may be another user's."""
+    said = plan.container if (plan := node.running().plan) else None
+    others = said is not None and (said.source is not None or said.user is not None)
+    return run(node, argv, check=check, user="0" if others else None)

@@ -132,7 +132,7 @@ def _offer_ssh(target: Node) -> None:
     live = target.running()
     if "ssh" in live.services:
         return
-    if live.strange:
+    if live.strange and not live.services:
         raise PlaygroundError(
             f"{target.name} offers no ssh: it has an image of its own, which has no server of the "
             f'lab\'s; where the image is Debian or Ubuntu, declare it with services=["ssh"]'

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import hashlib
+import io
+import json
+import os
+import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
+import docker.errors
 import pytest
 
+from playground.display.progress import Silent
+from playground.engines.docker.engine import DockerEngine
 from playground.engines.docker.errors import pull_failed
 from playground.engines.docker.own_images import directory_context
 from playground.engines.image_words import image_config
+from playground.engines.seam import OwnImage, WantedImage
+from playground.errors import ImageError
+from playground.model.containers import ImageSource
 from playground.planning.program_plans import Healthcheck, ImageConfig
+from tests.registry import NAME, PASSWORD, running_registry, there_is_one
 
 
 def test_an_image_that_says_nothing() -> None:
@@ -113,3 +127,123 @@ def test_a_directory_is_built_anew_when_what_counts_has_changed(tmp_path: Path) 
 )
 def test_what_is_said_where_an_image_cannot_be_pulled(name: str, error: str, sentence: str) -> None:
     assert sentence in str(pull_failed("h1", name, error))
+
+
+# -- at an engine ---------------------------------------------------------------
+
+
+def saved_image(path: Path, architecture: str = "amd64", names: tuple[str, ...] = ()) -> Path:
+    """Write an archive as `docker save` does, of images with one file each."""
+    files: dict[str, bytes] = {}
+    manifest = []
+    for number, name in enumerate(names or ("",)):
+        layer = io.BytesIO()
+        with tarfile.open(fileobj=layer, mode="w") as tar:
+            member = tarfile.TarInfo("greeting")
+            content = f"{path} {number}".encode()
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+        files[f"{number}/layer.tar"] = layer.getvalue()
+        config = {
+            "architecture": architecture,
+            "os": "linux",
+            "config": {"Cmd": ["/greeting"], "Env": ["LANG=C"]},
+            "rootfs": {
+                "type": "layers",
+                "diff_ids": [f"sha256:{hashlib.sha256(layer.getvalue()).hexdigest()}"],
+            },
+        }
+        files[f"{number}.json"] = json.dumps(config).encode()
+        manifest.append(
+            {
+                "Config": f"{number}.json",
+                "RepoTags": [name] if name else None,
+                "Layers": [f"{number}/layer.tar"],
+            }
+        )
+    files["manifest.json"] = json.dumps(manifest).encode()
+    with tarfile.open(path, "w") as tar:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return path
+
+
+class Place:
+    """An engine, and what its images are called."""
+
+    def __init__(self, engine: DockerEngine) -> None:
+        self.engine = engine
+        self.made: set[str] = set()
+
+    def get(self, image: str | Path) -> OwnImage:
+        kind = "archive" if isinstance(image, Path) else "reference"
+        wanted = WantedImage(ImageSource(kind, str(image)))
+        found = self.engine.own_image("h1", wanted, Silent())
+        self.made |= {found.tag} | ({image} if isinstance(image, str) else set())
+        return found
+
+    def refusal(self, image: str | Path) -> str:
+        with pytest.raises(ImageError) as caught:
+            self.get(image)
+        return str(caught.value)
+
+    def remove(self, *names: str) -> None:
+        with self.engine.server.client(60) as api:
+            for name in names:
+                with contextlib.suppress(docker.errors.APIError):
+                    api.remove_image(name, force=True)
+
+
+@pytest.fixture
+def place(docker_engine: DockerEngine) -> Iterator[Place]:
+    place = Place(docker_engine)
+    yield place
+    place.remove(*place.made)
+
+
+def test_an_image_comes_out_of_an_archive(place: Place, tmp_path: Path) -> None:
+    image = place.get(saved_image(tmp_path / "web.tar"))
+    assert image.config.command == ("/greeting",)
+    assert image.config.env == (("LANG", "C"),)
+    assert place.get(tmp_path / "web.tar") == image, "it is not loaded twice"
+    other = place.get(saved_image(tmp_path / "other.tar"))
+    assert other.tag != image.tag
+
+
+def test_archives_that_are_refused(place: Place, tmp_path: Path) -> None:
+    two = saved_image(tmp_path / "two.tar", names=("playground/one:1", "playground/two:1"))
+    place.made |= {"playground/one:1", "playground/two:1"}
+    assert "two.tar holds 2 images (playground/one:1, playground/two:1)" in place.refusal(two)
+    (tmp_path / "text.tar").write_text("no archive")
+    assert "text.tar is no image that this engine can load" in place.refusal(tmp_path / "text.tar")
+    strange = place.refusal(saved_image(tmp_path / "strange.tar", architecture="s390x"))
+    assert "is for linux on s390x, and the engine runs Linux on" in strange
+
+
+def test_an_image_is_pulled_with_the_user_s_login(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not there_is_one():
+        if os.environ.get("CI") == "true":
+            pytest.fail("CI has to try a registry, but docker-registry is not installed")
+        pytest.skip("there is no docker-registry here")
+    local = place.get(saved_image(tmp_path / "web.tar")).tag
+    with running_registry(tmp_path, with_login=True) as address:
+        name = f"{address}/web:1"
+        token = base64.b64encode(f"{NAME}:{PASSWORD}".encode()).decode()
+        (tmp_path / "config.json").write_text(json.dumps({"auths": {address: {"auth": token}}}))
+        monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+        with place.engine.server.client(60) as api:
+            api.tag(local, f"{address}/web", "1")
+            assert "error" not in api.push(f"{address}/web", "1")
+        place.remove(name)
+        assert place.get(name).config.command == ("/greeting",)
+        place.remove(name)
+        assert f"{address} has no image {address}/web:2; look at the spelling" in place.refusal(
+            f"{address}/web:2"
+        )
+        monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "nowhere"))
+        assert f"run `docker login {address}` and try again" in place.refusal(name)
+    assert f"does not reach {address}" in place.refusal(name)
