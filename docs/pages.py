@@ -98,6 +98,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     for source, target in ELSEWHERE.items():
         if where == target:
             markdown = _links_from(markdown, posixpath.dirname(source), where)
+    if where == "course/index.md":
+        markdown = re.sub(r"`([\w-]+)\.ipynb`", r"[\1](\1.md)", markdown)
     if where.startswith("architecture/"):
         markdown = _links_from(markdown, "docs/architecture", where)
     if where.startswith("how-to/"):

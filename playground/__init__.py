@@ -37,6 +37,7 @@ from playground.errors import (
 )
 
 if TYPE_CHECKING:
+    from playground.display import how_to
     from playground.engines.docker.engine import DockerEngine
     from playground.engines.namespaces.engine import NamespacesEngine
     from playground.lab.lab import Lab
@@ -69,6 +70,8 @@ if TYPE_CHECKING:
     )
     from playground.operations.network import Host, Link, Router, Switch
     from playground.planning.plan import Plan
+
+    help = how_to.help_page  # noqa: A001
 
 __all__ = [
     "BFD",
@@ -143,6 +146,10 @@ def __getattr__(name: str) -> Any:
         from playground.engines.docker.engine import DockerEngine
 
         return DockerEngine
+    if name == "help":  # not in __all__: `import *` leaves Python's own
+        from playground.display.how_to import help_page
+
+        return help_page
     if name == "NamespacesEngine":
         from playground.engines.namespaces.engine import NamespacesEngine
 

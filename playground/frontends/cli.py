@@ -711,7 +711,8 @@ def show_help(topic: tuple[str, ...]) -> None:
         from rich.console import Console
         from rich.markdown import Markdown
 
-        Console().print(Markdown(page.markdown))
+        # In the terminal's own colours: it may be light or dark.
+        Console().print(Markdown(page.markdown, code_theme="ansi_dark"))
     else:
         click.echo(page.markdown.rstrip("\n"))
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+import playground
+from playground import Lab
 from playground.display.how_to import Overview, Page, all_pages, help_page, ranked, read_page
 from playground.errors import UnknownName
 
@@ -46,6 +48,11 @@ def test_a_topic_leads_to_its_page(topic: str, name: str) -> None:
     page = help_page(topic)
     assert isinstance(page, Page)
     assert page.name == name
+
+
+def test_the_package_has_it_and_a_star_leaves_pythons_own() -> None:
+    assert playground.help is Lab.help is help_page
+    assert "help" not in playground.__all__
 
 
 def test_no_topic_lists_all_pages() -> None:
