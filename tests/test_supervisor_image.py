@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from playground import Host, Lab, Link
+from playground import CommandFailed, Host, Lab, Link, NotReady, UnknownName
 from playground.engines.seam import Engine
 from tests.supervisor import supervisor_folder
 
@@ -63,3 +63,47 @@ def test_the_servers_are_children_of_the_images_own_supervisor(lab: Lab) -> None
 def test_it_is_begun_once_its_network_is_there(lab: Lab) -> None:
     """So it may listen on its own address; and `explain` knows who does."""
     assert lab.explain("h1", "web", port=80)
+
+
+def test_its_programs_are_among_the_services(lab: Lab) -> None:
+    services = lab.node("web").services
+    assert list(services) == ["main", "apache2", "sshd"]
+    assert {row.status for row in services.table()} == {"running"}
+    with pytest.raises(UnknownName, match="main, apache2, sshd"):
+        services["nginx"]
+
+
+def test_one_of_its_programs_is_stopped_and_started(lab: Lab) -> None:
+    apache = lab.node("web").services["apache2"]
+    apache.stop()
+    apache.stop()
+    assert apache.status() == "stopped"
+    assert not lab.explain("h1", "web", port=80)
+    apache.start()
+    assert apache.running
+    assert first_words(lab, 80, b"GET / HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200 OK")
+
+
+def test_one_that_supervisord_gives_up_is_told_with_its_log(lab: Lab) -> None:
+    web = lab.node("web")
+    web.run(
+        "cat >/etc/supervisor/conf.d/bad.conf; supervisorctl update",
+        input="[program:bad]\ncommand=/bin/sh -c 'echo no luck; exit 3'\nstartretries=0\n",
+    )
+    bad = web.services["bad"]
+    with pytest.raises(NotReady, match=r"bad of web .*\n  the end of its log:\n    no luck"):
+        bad.restart()
+    assert bad.status() == "failed"
+    assert set(bad.log().splitlines()) == {"no luck"}
+    assert bad.log(lines=1) == "no luck\n"
+
+
+def test_one_without_a_socket_says_what_it_lacks(lab: Lab) -> None:
+    web = lab.node("web")
+    web.run("mv /run/supervisor.sock /run/away")
+    try:
+        with pytest.raises(CommandFailed, match=r"let its configuration have \[unix_http_server\]"):
+            web.services["apache2"].status()
+        assert list(web.services) == ["main"]
+    finally:
+        web.run("mv /run/away /run/supervisor.sock")

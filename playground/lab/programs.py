@@ -9,6 +9,7 @@ from playground.model.own_service import Service
 from playground.model.services import ServiceSettings
 from playground.operations.connection.handles import Agent, Node
 from playground.operations.connection.threads import each
+from playground.operations.programs import supervisord
 from playground.operations.programs.own_service import OwnService
 from playground.operations.programs.program import Program
 from playground.planning.plan import NodePlan, Plan
@@ -124,5 +125,7 @@ def wait_ready(nodes: Callable[[str], Node], plan: Plan, programs: Programs) -> 
             OwnService(nodes(name), program, rows[name, program.name]).wait_begun()
         else:
             Program(nodes(name), program).wait_ready()
+            if foreign := supervisord.find(nodes(name)):
+                foreign.wait_settled()
 
     each(wait, [(name, program) for name, some in programs.items() for program in some])

@@ -20,8 +20,10 @@ from playground.model.services import ServiceRow
 from playground.operations.connection.commands import run
 from playground.operations.connection.handles import Node
 from playground.operations.connection.results import Result
+from playground.operations.programs import supervisord
 from playground.operations.programs.own_service import OwnService, probe_request
 from playground.operations.programs.program import Program
+from playground.operations.programs.supervisord import SupervisordProgram
 
 # Where the agent's `boot` has runit watch the programs.
 _SERVICE_DIRECTORY = "/run/service"
@@ -43,10 +45,11 @@ class ServiceStatus:
     programs: tuple[str, ...]
 
 
-class Services(Mapping[str, "RunningService | Program"], Tabular):
+class Services(Mapping[str, "RunningService | Program | SupervisordProgram"], Tabular):
     """The services that a node was declared with, and its own programs, by name.
 
-    The program of its image, or of ``command``, is called "main".
+    The program of its image, or of ``command``, is called "main".  Where that is a supervisord,
+    its programs are there too.
 
     ::
 
@@ -59,7 +62,7 @@ class Services(Mapping[str, "RunningService | Program"], Tabular):
     def __init__(self, node: Node) -> None:
         self._node = node
 
-    def __getitem__(self, name: str) -> RunningService | Program:
+    def __getitem__(self, name: str) -> RunningService | Program | SupervisordProgram:
         live = self._node.running()
         rows = live.services
         if name in live.programs:
@@ -67,6 +70,8 @@ class Services(Mapping[str, "RunningService | Program"], Tabular):
             own = name in rows
             return OwnService(self._node, plan, rows[name]) if own else Program(self._node, plan)
         if name not in rows:
+            if program := supervisord.programs(self._node).get(name):
+                return program
             known = ", ".join(self) or "none"
             raise UnknownName(
                 f"{self._node.name} has no service {name!r}; it was declared with: {known}"
@@ -75,7 +80,11 @@ class Services(Mapping[str, "RunningService | Program"], Tabular):
 
     def __iter__(self) -> Iterator[str]:
         live = self._node.running()
-        return iter(dict.fromkeys((*live.services, *live.programs)))
+        try:
+            others = supervisord.programs(self._node)
+        except CommandFailed:  # asking for one of its programs says why
+            others = {}
+        return iter(dict.fromkeys((*live.services, *live.programs, *others)))
 
     def __len__(self) -> int:
         return len(list(iter(self)))

@@ -1,0 +1,235 @@
+"""Programs of a supervisord that runs in an image of the user's: controlled as ours are.
+
+It is asked by its own supervisorctl, in the node and with the configuration that it was given:
+so its socket, its password and its groups are its own affair.
+
+"""
+
+# https://supervisord.org/running.html, https://supervisord.org/subprocess.html
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+
+from playground.errors import BadArgument, CommandFailed, NotReady
+from playground.model.arguments import is_whole, shown
+from playground.operations.connection.commands import run
+from playground.operations.connection.handles import Node
+from playground.operations.connection.results import Result
+from playground.operations.programs.program import log_tail
+
+# What its states are in words of ours; the others stay as they are, in small letters.
+_WORDS = {"EXITED": "ended", "BACKOFF": "restarting", "FATAL": "failed"}
+_ON_THE_WAY = ("STARTING", "BACKOFF", "STOPPING")
+
+# It looks at its programs once a second, and counts one as running after another.
+_READY_TIMEOUT_S = 30.0
+_PAUSE_S = 0.1
+
+_COMMAND_TIMEOUT_S = 60.0
+_LOG_BYTES = 1 << 20
+_TAIL_LINES = 10
+
+_ROW = re.compile(r"^(?P<name>\S+)\s+(?P<state>[A-Z]+)(?:\s+(?P<said>.*))?$", re.MULTILINE)
+_CONFIGURATION = re.compile(r"\s(?:-c|--configuration)(?:\s+|=)?(\S+)")
+_PROGRAM = re.compile(r"(?:^|\s)(\S*)supervisord(?=\s|$)")
+
+
+class Supervisord:
+    """A supervisord of a running node; ``control`` is the command that asks it."""
+
+    def __init__(self, node: Node, control: tuple[str, ...]) -> None:
+        self._node = node
+        self._control = control
+
+    def ask(self, *words: str) -> Result:
+        """Run supervisorctl(1); its status says more than that all is well."""
+        return run(self._node, [*self._control, *words], check=False, timeout_s=_COMMAND_TIMEOUT_S)
+
+    def states(self) -> dict[str, tuple[str, str]]:
+        """Return the state of each program in its words, and what it says of that.
+
+        Raises `CommandFailed` where it does not answer, with what to write into its
+        configuration.
+
+        """
+        result = self.ask("status")
+        found = {
+            row["name"]: (row["state"], row["said"] or "") for row in _ROW.finditer(result.stdout)
+        }
+        # 3 is the status for "not all of them run", as of init scripts.
+        if result.returncode not in (0, 3):
+            raise CommandFailed(
+                f"the supervisord of {self._node.name} cannot be asked: "
+                f"{' '.join((result.stdout + result.stderr).split())[:300]}; let its "
+                "configuration have [unix_http_server], [supervisorctl] and "
+                "[rpcinterface:supervisor], as that of Debian's package has",
+                result,
+            )
+        return found
+
+    def wait_settled(self, timeout_s: float = _READY_TIMEOUT_S) -> None:
+        """Wait until its programs run, or have failed; raises `NotReady` for the latter."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            problem = ""
+            try:
+                states = self.states()
+            except CommandFailed as error:  # its socket comes a moment after it
+                states, problem = {}, str(error)
+            for name, (state, said) in states.items():
+                if state == "FATAL":
+                    log = SupervisordProgram(self._node, self, name).log(_TAIL_LINES)
+                    raise NotReady(
+                        f"{name}, a program of the supervisord of {self._node.name}, failed: "
+                        f"{said}{log_tail(log)}"
+                    )
+                if state in _ON_THE_WAY:
+                    problem = f"{name} is {state.lower()}"
+            if not problem:
+                return
+            if time.monotonic() > deadline:
+                raise NotReady(
+                    f"the supervisord of {self._node.name} has not started its programs within "
+                    f"{timeout_s:g} s: {problem}"
+                )
+            time.sleep(_PAUSE_S)
+
+
+class SupervisordProgram:
+    """One program of a supervisord, by the name that it has there ("group:name", of a group)."""
+
+    def __init__(self, node: Node, supervisord: Supervisord, name: str) -> None:
+        self.name = name
+        self.node = node.name
+        self._node = node
+        self._supervisord = supervisord
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """The ports that it answers on: supervisord knows of none."""
+        return ()
+
+    @property
+    def programs(self) -> tuple[str, ...]:
+        """Itself, in the words of a service of ours, which may have several."""
+        return (self.name,)
+
+    def __repr__(self) -> str:
+        return f"<program {self.name} of the supervisord of {self.node}>"
+
+    def _state(self) -> tuple[str, str]:
+        return self._supervisord.states().get(self.name, ("UNKNOWN", ""))
+
+    def status(self) -> str:
+        """Return "running", "stopped", "starting", "restarting", "ended" or "failed"."""
+        state, _ = self._state()
+        return _WORDS.get(state, state.lower())
+
+    @property
+    def running(self) -> bool:
+        """Whether it runs."""
+        return self._state()[0] == "RUNNING"
+
+    def stop(self) -> None:
+        """Stop the program, with the signal and the patience of its configuration."""
+        self._do("stop", "not running")
+
+    def start(self) -> None:
+        """Start the program; it runs when this returns, for as long as ``startsecs`` says.
+
+        Does nothing to one that runs.  Raises `NotReady`, with the end of its log, where
+        supervisord gave it up.
+
+        """
+        self._do("start", "already started")
+        self.wait_ready()
+
+    def restart(self) -> None:
+        """Stop the program and start it again."""
+        self.stop()
+        self.start()
+
+    def wait_ready(self, timeout_s: float = _READY_TIMEOUT_S) -> None:
+        """Wait until it is past its start; raises `NotReady`, with the end of its log."""
+        deadline = time.monotonic() + timeout_s
+        while (state := self._state()[0]) in _ON_THE_WAY and time.monotonic() < deadline:
+            time.sleep(_PAUSE_S)
+        if state not in ("RUNNING", "EXITED"):
+            raise self._failed(f"is {self.status()}")
+
+    def log(self, lines: int | None = None) -> str:
+        """Return the last mebibyte that it has printed, or the last ``lines``.
+
+        What it prints to its standard error comes after the rest.  Raises `BadArgument` for
+        no number of lines, and `CommandFailed` where its configuration has no log of it.
+
+        """
+        if lines is not None and not is_whole(lines, 0, 10**9):
+            raise BadArgument(f"lines={shown(lines)} is no whole number, 0 or more; write lines=20")
+        text, refusals = "", []
+        for stream in ("stdout", "stderr"):
+            result = self._supervisord.ask("tail", f"-{_LOG_BYTES}", self.name, stream)
+            # "apache2: ERROR (no log file)": of stderr, too, where it is in the other's.
+            if re.match(rf"{re.escape(self.name)}: ERROR \(", result.stdout):
+                refusals.append(result)
+            else:
+                text += result.stdout.removesuffix("\n")  # which it has added
+        if len(refusals) == 2:
+            raise CommandFailed(
+                f"supervisord has no log of {self.name} on {self.node} "
+                f"({refusals[0].stdout.strip()}); what goes to /dev/stdout is in "
+                f'services["main"].log()',
+                refusals[0],
+            )
+        if lines is None:
+            return text
+        return "".join(text.splitlines(keepends=True)[-lines:] if lines else [])
+
+    def _do(self, what: str, harmless: str) -> None:
+        result = self._supervisord.ask(what, self.name)
+        if "ERROR" in result.stdout and harmless not in result.stdout:
+            raise self._failed(f"cannot be told to {what}: {result.stdout.strip()}")
+
+    def _failed(self, what: str) -> NotReady:
+        try:
+            log = self.log(_TAIL_LINES)
+        except CommandFailed:
+            log = ""
+        return NotReady(f"{self.name} of {self.node} {what}{log_tail(log)}")
+
+
+def find(node: Node) -> Supervisord | None:
+    """Return the supervisord that runs on a node with an image of the user's; None without."""
+    live = node.running()
+    if live.plan is None or live.plan.container.source is None:
+        return None
+    for row in live.agent.call("processes", pid=live.pid):
+        if control := control_of(row["command"]):
+            return Supervisord(node, control)
+    return None
+
+
+def control_of(command: str) -> tuple[str, ...] | None:
+    """Return what asks the supervisord that was started so; None for another command.
+
+    >>> control_of("/usr/bin/python3 /usr/bin/supervisord -n -c /srv/s.conf")
+    ('/usr/bin/supervisorctl', '-c', '/srv/s.conf')
+    >>> control_of("vi supervisord.conf")
+
+    """
+    found = _PROGRAM.search(command)
+    if found is None:
+        return None
+    said = _CONFIGURATION.search(command, found.end())
+    return (f"{found[1]}supervisorctl", *(("-c", said[1]) if said else ()))
+
+
+def programs(node: Node) -> Mapping[str, SupervisordProgram]:
+    """Return the programs of a node's supervisord by name; none where there is none."""
+    supervisord = find(node)
+    if supervisord is None:
+        return {}
+    return {name: SupervisordProgram(node, supervisord, name) for name in supervisord.states()}
