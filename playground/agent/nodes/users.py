@@ -24,11 +24,12 @@ def find_account(user: str) -> PasswdEntry:
 
     To be called inside the node.  The files are read here and not by the C
     library, which would load the node's own name-service modules into a process
-    that still has the helper's powers.  Raises LookupError.
+    that still has the helper's powers.  Raises LookupError, and OSError for files that cannot
+    be read; a number needs none.
 
     """
     name, _, group = user.partition(":")
-    for fields in colon_file("/etc/passwd", 7):
+    for fields in _rows("/etc/passwd", 7, name):
         if name in (fields[0], fields[2]):
             account = PasswdEntry(fields[0], int(fields[2]), int(fields[3]), fields[5], fields[6])
             break
@@ -43,19 +44,29 @@ def find_account(user: str) -> PasswdEntry:
         account.groups = [account.gid]
         account.groups += [
             int(fields[2])
-            for fields in colon_file("/etc/group", 4)
+            for fields in _rows("/etc/group", 4, name)
             if account.name in fields[3].split(",")
         ]
     return account
 
 
 def find_group(group: str) -> int:
-    for fields in colon_file("/etc/group", 4):
+    for fields in _rows("/etc/group", 4, group):
         if group in (fields[0], fields[2]):
             return int(fields[2])
     if not group.isdigit():
         raise LookupError(f"the node has no group {group!r}: its /etc/group does not name one")
     return int(group)
+
+
+def _rows(path: str, count: int, wanted: str) -> list[list[str]]:
+    """Return what a file says; nothing where it cannot be read, and a number is wanted."""
+    try:
+        return list(colon_file(path, count))
+    except OSError:
+        if wanted.isdigit():
+            return []
+        raise
 
 
 def colon_file(path: str, count: int) -> Iterator[list[str]]:

@@ -1,0 +1,119 @@
+"""Images made to get out: what is in them is their hosts' own affair, and reaches no machine."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tarfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from playground import Host, Lab, Link, Switch
+from playground.engines import pause
+from playground.engines.namespaces.images.roots import STORE
+from playground.engines.seam import Engine
+from playground.errors import PlaygroundError
+from tests.image_archive import busybox, device, fifo, link, program, write_archive
+
+# Where something is mounted or written when a host is made.
+PLACES = ("etc", "home", "tmp", "root")
+
+SLEEP = {"Entrypoint": ["/bin/busybox", "sleep", "1000"], "User": "1000:1000"}
+
+
+@pytest.fixture(scope="module")
+def outside(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of the machine's that links of images lead to."""
+    return tmp_path_factory.mktemp("outside")
+
+
+@pytest.fixture(scope="module")
+def lab(
+    engine: Engine,
+    outside: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    keep_lab: Callable[[str], None],
+) -> Iterator[Lab]:
+    place = tmp_path_factory.mktemp("archives")
+    links = [link(name, str(outside)) for name in PLACES]
+    climbing = link("up", "../" * 40 + str(outside).lstrip("/"))
+    kinds = (tarfile.BLKTYPE, (254, 0)), (tarfile.CHRTYPE, (1, 1))
+    devices = [device(f"device{number}", *kind) for number, kind in enumerate(kinds)]
+    powerful = pause.program(os.uname().machine)
+    many = [[link(f"step{number}", "/")] for number in range(60)]
+    lan = Switch("lan", subnet="10.9.0.0/24")
+    Link(lan, Host("h1"))
+    for name, layers in {
+        "links": [[busybox(), climbing, *links]],
+        "devices": [[busybox(), program("bin/powerful", powerful, 0o6755), *devices]],
+        "layers": [[busybox()], *many],
+    }.items():
+        Link(lan, Host(name, image=write_archive(place / f"{name}.tar", layers, SLEEP)))
+    with Lab(lan, name="hostile-images", quiet=True) as lab:
+        keep_lab(lab.id)
+        yield lab
+
+
+@pytest.mark.parametrize("name", ["links", "devices", "layers"])
+def test_it_is_a_host_as_others_are(lab: Lab, name: str) -> None:
+    assert lab.node("h1").ping(lab.node(name)).received == 3
+    assert lab.node(name).services["main"].status() == "running"
+
+
+def test_no_link_of_an_image_leads_to_the_machine(lab: Lab, outside: Path) -> None:
+    host = lab.node("links")
+    for path in ("/etc/hosts", "/tmp/file", "/up/file", "/home/student/file"):
+        with contextlib.suppress(PlaygroundError):
+            host.write(path, "written into a host")
+    assert list(outside.iterdir()) == []
+    (outside / "mark").write_text("the machine's")
+    try:
+        for path in ("/etc/mark", "/up/mark"):
+            result = host.run(["/bin/busybox", "cat", path], user="0", check=False)
+            assert (result.returncode, result.stdout) == (1, "")
+            with pytest.raises(PlaygroundError):
+                host.read(path)
+    finally:
+        (outside / "mark").unlink()
+
+
+def test_no_device_file_of_an_image_is_of_use(lab: Lab) -> None:
+    for number in range(2):
+        command = ["/bin/busybox", "head", "-c", "1", f"/device{number}"]
+        result = lab.node("devices").run(command, user="0", check=False)
+        assert result.returncode == 1
+        assert "ermitted" in result.stderr or "denied" in result.stderr
+
+
+def test_a_set_user_id_program_is_root_of_its_host_alone(lab: Lab) -> None:
+    host = lab.node("devices")
+    with host.start(["/bin/powerful"]):
+        (row,) = (row for row in host.processes() if row.command == "/bin/powerful")
+        status = host.read(f"/proc/{row.pid}/status")
+    rows = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    assert rows["Uid"].split()[:2] == ["1000", "0"]
+    # Docker's default capabilities and NET_ADMIN, as of any host.
+    assert int(rows["CapEff"], 16) == 0xA80435FB
+
+
+def test_nobody_else_on_the_machine_runs_it(namespaces_engine: Engine) -> None:
+    """Images have programs with the set-user-ID bit, years old some day."""
+    assert STORE.stat().st_mode & 0o077 == 0
+
+
+def test_pipes_in_the_places_of_files_hold_nobody_up(
+    namespaces_engine: Engine, tmp_path: Path
+) -> None:
+    """Docker's own runtime waits for who writes into its /etc/passwd."""
+    places = [fifo(f"etc/{name}") for name in ("passwd", "group", "shadow", "hosts", "resolv.conf")]
+    archive = write_archive(tmp_path / "pipes.tar", [[busybox(), *places]], SLEEP)
+    h1, h2 = Host("h1", image=archive), Host("h2")
+    Link(h1, h2)
+    with Lab(h1, name="hostile-pipes", engine=namespaces_engine, quiet=True):
+        assert h2.ping(h1).received == 3
+        said = h1.run(["/bin/busybox", "grep", "Uid", "/proc/self/status"]).stdout
+        assert said.split()[1] == "1000"
+        with pytest.raises(PlaygroundError, match="it is no regular file"):
+            h1.run(["/bin/busybox", "true"], user="somebody")
