@@ -7,13 +7,16 @@ knows nothing of what runs: a lab that runs it is a `Listener`, which is told of
 
 from __future__ import annotations
 
+import difflib
+import functools
+import inspect
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Protocol
 
-from playground.errors import NoSuchNode, TopologyError
+from playground.errors import BadArgument, NoSuchNode, TopologyError
 from playground.model.addresses import Address, InterfaceAddress
 from playground.model.arguments import shown
 from playground.model.notation import AUTO, check_name, one_or_list
@@ -63,7 +66,53 @@ def taken_or_undone(listener: Listener | None, undo: Callable[[], None]) -> Iter
             raise
 
 
-class NodeBase(Single):
+class Part(Single):
+    """A node or a link: an attribute that it has not cannot be set.
+
+    ``fixed`` are those that keep the value of the declaration.  Names that begin with an
+    underscore are free.
+
+    """
+
+    fixed: ClassVar[frozenset[str]] = frozenset()
+
+    if not TYPE_CHECKING:  # which would take it for a leave to set any name
+
+        def __setattr__(self, name: str, value: object) -> None:
+            kind = type(self)
+            known = name.startswith("_") or name in settable(kind)
+            if known and not (name in kind.fixed and name in vars(self)):
+                object.__setattr__(self, name, value)
+            else:
+                raise BadArgument(f"{self!r} {_refusal(kind, name)}")
+
+
+@functools.cache
+def settable(kind: type) -> frozenset[str]:
+    """Return the attributes that a kind of node or link has and that can be set."""
+    names: set[str] = set()
+    for base in reversed(kind.__mro__):
+        names |= set(inspect.get_annotations(base))
+        for name, value in vars(base).items():
+            if isinstance(value, property):
+                (names.discard if value.fset is None else names.add)(name)
+    return frozenset(names)
+
+
+def _refusal(kind: Any, name: str) -> str:
+    """Tell why an attribute cannot be set, and what somebody may have meant."""
+    given = [word for word in inspect.signature(kind).parameters if word != "container"]
+    own = [word for word in settable(kind) - kind.fixed if not word.startswith("_")]
+    if name in kind.fixed or name in given:
+        [*near] = difflib.get_close_matches(name, given, n=1, cutoff=0.5)
+        how = f": give {kind.__name__} its {near[0]}= where it is declared" if near else ""
+        return f"keeps the {name} that it was declared with{how}"
+    [*near] = difflib.get_close_matches(name, sorted({*own, *given}), n=1)
+    hint = f": did you mean {near[0]!r}?" if near else "."
+    return f"has no {name!r} to set{hint} A name of your own begins with an underscore"
+
+
+class NodeBase(Part):
     """The common part of hosts, routers and switches: a name and links.
 
     ``name`` is the full name, ``short`` its first label, ``links`` the links
@@ -73,6 +122,9 @@ class NodeBase(Single):
 
     short: str
     links: list[Any]  # of `model.topology.Link`, which is built on this
+    calls: frozenset[str]
+    serial: int
+    fixed = frozenset({"short", "calls", "serial"})
 
     def __init__(self, name: str) -> None:
         self._name = check_name(type(self).__name__, name)
@@ -151,8 +203,10 @@ class End:
         return f"End({', '.join(parts)})"
 
 
-class LinkBase(Single):
+class LinkBase(Part):
     """A cable between two nodes, or one VLAN of it."""
+
+    fixed = frozenset({"mtu_bytes", "mtus", "offload", "serial"})
 
     ends: tuple[End, ...]
 

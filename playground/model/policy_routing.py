@@ -75,10 +75,14 @@ class Steering(MachineBase):
 
     """
 
+    own_routes: list[OwnRoute]
+    own_rules: list[OwnRule]
+    own_sysctls: dict[str, str]
+
     def _begin_steering(self, sysctls: Mapping[str, object] | None) -> None:
-        self.own_routes: list[OwnRoute] = []
-        self.own_rules: list[OwnRule] = []
-        self.own_sysctls: dict[str, str] = {}
+        self.own_routes = []
+        self.own_rules = []
+        self.own_sysctls = {}
         given = {} if sysctls is None else sysctls
         example = 'sysctls={"net.ipv4.ip_forward": 1}'
         for name, value in check_mapping(

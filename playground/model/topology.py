@@ -31,7 +31,7 @@ from playground.model.containers import ContainerSettings
 from playground.model.firewall import Firewall
 from playground.model.impairment import NO_IMPAIRMENT, Impairment
 from playground.model.limits import Limits, make_limits
-from playground.model.nat import Translating, Translation
+from playground.model.nat import Translating
 from playground.model.notation import (
     AUTO,
     WITH_PREFIX,
@@ -91,6 +91,13 @@ class Machine(Steering, MachineBase):
 
     """
 
+    loopback: tuple[InterfaceAddress, ...]
+    declared_services: tuple[ServiceSettings, ...]
+    limits: Limits
+    container: ContainerSettings
+    firewall: Firewall
+    fixed = MachineBase.fixed | {"loopback", "firewall"}
+
     def __init__(
         self,
         name: str,
@@ -106,10 +113,8 @@ class Machine(Steering, MachineBase):
         super().__init__(name)
         self._begin_steering(sysctls)
         self.loopback = check_loopback(f"{type(self).__name__.lower()} {self.name}", loopback)
-        self.limits: Limits = make_limits(self.name, memory_mb, cpus, processes)
-        self.container: ContainerSettings = make_container(
-            type(self).__name__, self.name, container
-        )
+        self.limits = make_limits(self.name, memory_mb, cpus, processes)
+        self.container = make_container(type(self).__name__, self.name, container)
         declared = check_services(self.name, services)
         programs = as_services(self.name, self.container.programs)
         self.declared_services = check_services(self.name, (*declared, *programs))
@@ -230,6 +235,14 @@ class Router(Translating, Machine):
 
     """
 
+    frr: str | None
+    routing: str | None
+    as_number: int | None
+    redistribute: tuple[str, ...] | None
+    bgp_links: dict[Link, bool]
+    ospf_links: dict[Link, OspfLink]
+    fixed = Machine.fixed | {"frr", "routing", "as_number", "redistribute"}
+
     def __init__(
         self,
         name: str,
@@ -262,9 +275,9 @@ class Router(Translating, Machine):
         self.as_number = check_as_number(self.name, self.routing, as_number)
         self.redistribute = check_redistribute(self.name, self.routing, redistribute)
         self._refuse_own_daemon()
-        self.bgp_links: dict[Link, bool] = {}
-        self.ospf_links: dict[Link, OspfLink] = {}
-        self.nat: list[Translation] = []
+        self.bgp_links = {}
+        self.ospf_links = {}
+        self.nat = []
 
     def ospf(self, link: Link, *, cost: int | None = None, area: int | str | None = None) -> None:
         """Say what one of this router's links is to OSPF.
@@ -378,6 +391,8 @@ class Switch(SwitchBase):
     Switch('office', vlans={10: '192.168.10.0/24', 20: None})
 
     """
+
+    subnets: tuple[Network, ...]
 
     def __init__(
         self,
@@ -513,6 +528,12 @@ class Link(LinkBase):
 
     """
 
+    subnets: tuple[Network, ...]
+    mtus: tuple[int, int]
+    mtu_bytes: int
+    offload: bool
+    serial: int
+    carried: Carried
     _down: bool = False
     _toward: tuple[Impairment, Impairment] = (NO_IMPAIRMENT, NO_IMPAIRMENT)
 
@@ -535,7 +556,7 @@ class Link(LinkBase):
         here = f"link {a.name} - {b.name}"
         names = check_pair(here, a, b, "names", names)
         macs = check_pair(here, a, b, "macs", macs)
-        self.subnets: tuple[Network, ...] = ()
+        self.subnets = ()
         carried = _check_carried(here, a, b, vlan, trunk)
         far = (Far(), Far())
         if isinstance(a, Switch) or isinstance(b, Switch):
@@ -731,6 +752,8 @@ class VlanLink(Link):
     link of a node; the cable is the trunk's, and so is what can be done to a cable.
 
     """
+
+    whole: Link
 
     def __init__(self, whole: Link, vlan: int, far: Far) -> None:
         self.whole = whole
