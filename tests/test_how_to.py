@@ -17,7 +17,6 @@ from pathlib import Path
 
 import pytest
 
-from playground.engines.docker.engine import DockerEngine
 from playground.engines.namespaces.engine import NamespacesEngine
 from tests.test_documents import holds, promised
 
@@ -28,8 +27,6 @@ PAGES = {
     for path in sorted(DOCS.glob("**/*.md"))
     if "```python" in path.read_text()
 }
-# Those that need containers.
-ON_DOCKER = {"how-to/own-image"}
 
 
 def blocks(text: str) -> list[str]:
@@ -53,25 +50,13 @@ def run(text: str, place: Path) -> str:
     return out.getvalue()
 
 
-@pytest.mark.parametrize("page", sorted(PAGES.keys() - ON_DOCKER))
+@pytest.mark.parametrize("page", PAGES)
 def test_a_page_does_what_it_says(
     page: str,
     tmp_path: Path,
     namespaces_engine: NamespacesEngine,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    check(page, tmp_path, monkeypatch)
-
-
-@pytest.mark.parametrize("page", sorted(ON_DOCKER))
-def test_a_page_does_what_it_says_on_docker(
-    page: str, tmp_path: Path, docker_engine: DockerEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    check(page, tmp_path, monkeypatch)
-
-
-def check(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run a page's blocks, and look for each promise in what they print."""
     monkeypatch.syspath_prepend(tmp_path)
     before = set(sys.modules)
     try:
