@@ -84,6 +84,7 @@ def lab(engine: Engine, folder: Path, keep_lab: Callable[[str], None]) -> Iterat
     Link(lan, Host("small", build=small))
     # Without a command of its own an image's host is there for what is started on it.
     Link(lan, Router("idle", build=static, entrypoint="/bin/busybox true", env={"GREETING": "hi"}))
+    Link(lan, Host("still", build=static, read_only=True))
     with Lab(lan, name="own", quiet=True, engine=engine) as lab:
         keep_lab(lab.id)
         yield lab
@@ -194,6 +195,36 @@ def test_names_of_an_image_without_programs(lab: Lab) -> None:
     assert static.nameservers == ["10.8.0.9"]
     static.hostname = "renamed"
     assert static.hostname == "renamed"
+
+
+def test_a_root_is_read_only_where_that_was_said(lab: Lab) -> None:
+    still = lab.node("still")
+    words = ["/bin/busybox", "sh", "-c", "echo > /srv/www/page"]
+    assert still.run(words, user="0", check=False).stderr.endswith("Read-only file system\n")
+    assert still.run(["/bin/busybox", "touch", "/dev/shm/page"]).returncode == 0
+    still.hosts["printer"] = "10.8.0.1"
+    with pytest.raises(TransferFailed, match="Read-only file system"):
+        still.write("/srv/www/page", "")
+
+
+def test_a_program_is_given_time_where_that_was_said(
+    engine: Engine, folder: Path, tmp_path: Path
+) -> None:
+    script = "trap 'sleep 0.2; echo saved > /data/state; exit 0' USR1; while :; do sleep 0.1; done"
+    (tmp_path / "data").mkdir(mode=0o777)
+    (tmp_path / "data").chmod(0o777)
+    db = Host(
+        "db",
+        build=folder / "small",
+        command=["/bin/sh", "-c", script],
+        healthcheck=False,
+        stop_timeout_s=10,
+        volumes={tmp_path / "data": "/data:rw"},
+    )
+    Link(db, Host("h1"))
+    with Lab(db, name="gentle", quiet=True, engine=engine):
+        pass
+    assert (tmp_path / "data" / "state").read_text() == "saved\n"
 
 
 def test_a_program_that_ends_at_once_is_told_of(engine: Engine, folder: Path) -> None:

@@ -168,6 +168,8 @@ read_file(pid, path, tail_bytes = null) -> base64
     A regular file's content; with tail_bytes no more than its last so many
     bytes.  What is no regular file is an OSError with EISDIR or EINVAL, and one
     of more than 64 MiB, of which no tail is asked for, one with EFBIG.
+read_only(pids) -> null
+    Let nobody write to the root of these nodes any more; what is mounted in it stays as it is.
 accounts(nodes: [{"pid", "users": [{"name", "password_hash": text or null, "uid",
         "groups": [...], "shell"}], "strange": false}]) -> null
     Add or change users; a home is made from /etc/skel.  For root only the hash counts.

@@ -32,6 +32,7 @@ from playground.agent.nodes.descriptors import FILES_LIMITS, FILES_WANTED
 from playground.agent.nodes.files import file_kind, files, read_file
 from playground.agent.nodes.hostnames import hostname, hostname_of
 from playground.agent.nodes.processes import processes
+from playground.agent.nodes.read_only import read_only
 from playground.agent.nodes.sysctls import sysctls
 from playground.agent.ports.register import published, unpublish
 from playground.agent.watching.captures import capture
@@ -100,6 +101,7 @@ WORK: dict[str, Callable[..., Any]] = {
     "files": files,
     "furnish": furnish,
     "read_file": read_file,
+    "read_only": read_only,
     "file_kind": file_kind,
     "accounts": accounts,
     "hostname": hostname,

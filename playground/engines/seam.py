@@ -141,7 +141,7 @@ class LabRecord:
 _DONE_BY_LABS = frozenset(
     {
         *("command", "entrypoint", "healthcheck", "restart", "init", "stop_timeout_s"),
-        *("hostname", "dns", "extra_hosts", "publish", "programs", "files", "after"),
+        *("read_only", "hostname", "dns", "extra_hosts", "publish", "programs", "files", "after"),
     }
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from playground.errors import TopologyError
 from playground.model.own_service import Service
@@ -82,6 +83,27 @@ def _names(nodes: Iterable[NodePlan], node: NodePlan) -> set[str]:
     return {called[name.lower()] for name in node.container.after}
 
 
+def protect(agent: Agent, pids: Mapping[str, int], nodes: Iterable[NodePlan]) -> None:
+    """Make roots read-only that were declared so, when all is written that has to be."""
+    if held := [pids[node.name] for node in nodes if node.container.read_only]:
+        agent.call("read_only", pids=held)
+
+
+def stop_gently(agent: Agent, pids: Mapping[str, int], nodes: Iterable[NodePlan]) -> None:
+    """Let programs end that were given time for it: those of hosts with ``stop_timeout_s``."""
+    given = [node for node in nodes if node.container.stop_timeout_s is not None]
+
+    def stop(item: Mapping[str, Any]) -> None:
+        agent.call("programs", do="stop", pid=item["pid"], name=item["request"]["name"])
+
+    each(stop, _listed(agent, [pids[node.name] for node in given if node.name in pids]))
+
+
+def _listed(agent: Agent, pids: Sequence[int]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = agent.call("programs", do="list", pids=pids) if pids else []
+    return found
+
+
 def start(agent: Agent, pids: Mapping[str, int], programs: Programs) -> None:
     """Start programs, all at once; what came of each is asked by `wait_ready`."""
     if programs:
@@ -96,10 +118,9 @@ def known(agent: Agent, plan: Plan, pids: Mapping[str, int]) -> dict[str, dict[s
     """Return by node and name the programs that a lab's supervisor knows."""
     names = {pids[node.name]: node.name for node in plan.nodes if may_have(node)}
     found: dict[str, dict[str, ProgramPlan]] = {}
-    if names:
-        for item in agent.call("programs", do="list", pids=list(names)):
-            program = ProgramPlan.from_request(item["request"])
-            found.setdefault(names[item["pid"]], {})[program.name] = program
+    for item in _listed(agent, list(names)):
+        program = ProgramPlan.from_request(item["request"])
+        found.setdefault(names[item["pid"]], {})[program.name] = program
     return found
 
 

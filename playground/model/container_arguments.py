@@ -307,8 +307,9 @@ def _init(here: str, value: object) -> bool:
 
 
 def _stop_timeout(here: str, value: object) -> float:
-    if not is_number(value, 0, 3600):
-        raise TopologyError(f"{here}={shown(value)} is no number of seconds; write 10")
+    # A request of a lab's waits two minutes, connection.client.
+    if not is_number(value, 0, 100):
+        raise TopologyError(f"{here}={shown(value)} is no number of seconds, 100 at most; write 10")
     return float(value)
 
 

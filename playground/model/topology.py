@@ -118,6 +118,11 @@ class Machine(Steering, MachineBase):
         declared = check_services(self.name, services)
         programs = as_services(self.name, self.container.programs)
         self.declared_services = check_services(self.name, (*declared, *programs))
+        if self.container.read_only and self.declared_services:
+            raise TopologyError(
+                f"{self.name}: the programs of services write logs and states, and read_only= "
+                "leaves no place for them; leave one of the two out"
+            )
         own = ("input", "output")
         chains = ("forward", *own) if isinstance(self, Router) else own
         self.firewall = self._make_firewall(chains)

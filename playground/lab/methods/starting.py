@@ -240,6 +240,7 @@ def _bring_up(
     attach_nodes(lab, plan, pids)
     spanning_tree.wait_settled(client, plan, READY_TIMEOUT_S)
     unplanned = apply.lease(client, pids, plan, change.inside)
+    programs.protect(client, pids, change.nodes)
     configs = {name: image.config for name, image in own_images.items()}
     own = programs.programs_of(change.nodes, configs)
     first, *later = programs.waves(plan.nodes, own) or [{}]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
-from playground.errors import PlaygroundError
+from playground.errors import AgentError, PlaygroundError
+from playground.lab import programs
 from playground.lab.keeping import save_state
 from playground.lab.node_handles import restore
 from playground.lab.outside import returning
 from playground.lab.registry import runs_no_more
-from playground.lab.state import LabObject
+from playground.lab.state import LabObject, LabState
 
 
 def stop(lab: LabObject) -> None:
@@ -26,6 +27,7 @@ def stop(lab: LabObject) -> None:
     state = lab._state
     with state.lock:
         moved = returning.held(state.id)
+        _stop_gently(state)
         lasting = _ended(lab)
         if lasting is not None:
             with state.progress.step(f"stopping lab {lab.name}"), ExitStack() as way_down:
@@ -55,6 +57,13 @@ def detach(lab: LabObject) -> None:
             client.close()
             if state.own_engine:
                 state.engine.close()
+
+
+def _stop_gently(state: LabState) -> None:
+    """Let the programs end that were given time; what does not is ended with its host."""
+    if state.client is not None and state.plan is not None:
+        with suppress(AgentError):
+            programs.stop_gently(state.client, state.pids, state.plan.nodes)
 
 
 def _ended(lab: LabObject) -> ExitStack | None:
