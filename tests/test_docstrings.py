@@ -148,6 +148,7 @@ NOT_RUN = {
     "lab.methods.reaching.uplink": "it leads to the Internet",
     "lab.lab.Lab.warnings": "it needs a network with a mistake",
     "operations.captures.capture.with_addresses": _PART,
+    "formats.compose.from_compose": "it needs a compose file, and images of others",
     "lab.outside.published_ports.PublishedAddress": _HTTP,
     "operations.captures.packets.Packets.only": _PART,
     "operations.captures.packets.Packets.streams": _PART,

@@ -1,0 +1,1 @@
+"""Lab files of other tools, read and written."""

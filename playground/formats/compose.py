@@ -1,0 +1,155 @@
+"""Compose files as labs: services become hosts, networks become switches."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from playground.engines.seam import Engine
+from playground.errors import LabWarning, TopologyError
+from playground.formats.compose_file import ComposeFile, read_compose
+from playground.formats.compose_services import host_arguments, host_name
+from playground.lab.lab import Lab
+from playground.operations.network import Host, Link, Switch
+
+_DEFAULT = "default"
+
+
+def from_compose(
+    path: str | os.PathLike[str] = "compose.yaml",
+    *,
+    name: str | None = None,
+    profiles: Collection[str] = (),
+    environment: Mapping[str, str] | None = None,
+    engine: Engine | str | None = None,
+    quiet: bool = False,
+) -> Lab:
+    """Return a lab, not yet started, of what a compose file declares.
+
+    ``path`` is a file, or a folder with one.  Each service is a host, each network a switch,
+    that of services which name none is called "default".  Ports are published at 127.0.0.1
+    unless the file names an address.  Programs of a service begin when those that it depends
+    on are well.  Folders of volumes are those of this machine, named volumes end with the lab.
+    ``profiles`` are those to be heeded, ``environment`` is where variables come from, by
+    default this program's environment and ``.env`` beside the file.
+
+    What a lab does not do is told by a `LabWarning`, with file and line.  Raises
+    `TopologyError` for what is no compose file, or would become something else.  Needs
+    ``pip install 'network-playground[compose]'``.
+
+    >>> with from_compose("compose.yaml") as lab:
+    ...     print(lab["web"].run("wget -qO- http://api:8000/"))
+
+    """
+    file = read_compose(path, environment)
+    _choose(file, profiles)
+    hosts = {service: _host(file, service) for service in file.data["services"]}
+    switches = _switches(file, {host.name for host in hosts.values()})
+    for service, host in hosts.items():
+        for network, said in _networks_of(file, service).items():
+            _link(file, service, host, switches, network, said or {})
+    for section in ("volumes", "configs", "secrets"):
+        for key, said in (file.data.get(section) or {}).items():
+            if section == "volumes" and said:
+                file.leave_out((section, key), "is an ordinary folder of its host")
+    if file.left_out:
+        warnings.warn(
+            f"{file.path} has what a lab does not do:\n" + "\n".join(file.left_out),
+            LabWarning,
+            stacklevel=2,
+        )
+    linked = [switch for switch in switches.values() if switch.links]
+    lab_name = name or file.data.get("name") or file.path.absolute().parent.name or "compose"
+    return Lab(*linked, *hosts.values(), name=lab_name, engine=engine, quiet=quiet)
+
+
+def _choose(file: ComposeFile, profiles: Collection[str]) -> None:
+    """Leave services out whose profiles nobody asked for."""
+    for service, said in [*file.data["services"].items()]:
+        wanted = (said or {}).get("profiles") or []
+        if wanted and not {*wanted, "*"} & {*profiles}:
+            del file.data["services"][service]
+    if not file.data["services"]:
+        raise TopologyError(f"{file.path}: no service is left; name profiles=, one of the file's")
+
+
+def _host(file: ComposeFile, service: str) -> Host:
+    arguments = host_arguments(file, service)
+    name = host_name(service)
+    if name != service:
+        file.leave_out(("services", service), f"is called {name}, as RFC 1123 has names of hosts")
+    try:
+        return Host(name, **arguments)
+    except TopologyError as error:
+        raise TopologyError(f"{file.at('services', service)}: {error}") from error
+
+
+def _switches(file: ComposeFile, taken: Collection[str]) -> dict[str, Switch]:
+    found: dict[str, Switch] = {}
+    names = set(taken)
+    for network, said in {_DEFAULT: None, **(file.data.get("networks") or {})}.items():
+        name = host_name(network)
+        while name in names:
+            name += "-net"
+        names.add(name)
+        try:
+            found[network] = Switch(name, subnet=_subnet(file, network, said or {}))
+        except TopologyError as error:
+            raise TopologyError(f"{file.at('networks', network)}: {error}") from error
+    return found
+
+
+def _subnet(file: ComposeFile, network: str, said: Mapping[str, Any]) -> str | None:
+    # No lab has a way out, and none of its networks is seen from outside.
+    for field, value in said.items():
+        fine = field in ("ipam", "internal", "attachable", "name", "labels") or value is None
+        if not fine and (field, value) != ("driver", "bridge") and not field.startswith("x-"):
+            file.leave_out(("networks", network, field), "is not done: it is a switch")
+    configs = (said.get("ipam") or {}).get("config") or []
+    subnets = [config["subnet"] for config in configs if config.get("subnet")]
+    fours = [subnet for subnet in subnets if ":" not in subnet]
+    chosen: str | None = (fours or subnets or [None])[0]
+    for number, config in enumerate(configs):
+        place = ("networks", network, "ipam", "config", number)
+        if config.get("subnet") not in (None, chosen):
+            file.leave_out(place, "is not done: a switch has one range of addresses")
+        for field in sorted(set(config) - {"subnet"}):
+            file.leave_out((*place, field), "is not done")
+    return chosen
+
+
+def _networks_of(file: ComposeFile, service: str) -> dict[str, Any]:
+    said = file.data["services"][service] or {}
+    mode = said.get("network_mode")
+    if mode == "none":
+        return {}
+    if mode not in (None, "bridge"):
+        raise TopologyError(
+            f"{file.at('services', service, 'network_mode')}: network_mode {mode} is not done: "
+            "a host of a lab has a network of its own; name networks instead"
+        )
+    networks = said.get("networks")
+    if not networks:
+        return {_DEFAULT: None}
+    return dict(networks) if isinstance(networks, Mapping) else dict.fromkeys(networks)
+
+
+def _link(
+    file: ComposeFile,
+    service: str,
+    host: Host,
+    switches: Mapping[str, Switch],
+    network: str,
+    said: Mapping[str, Any],
+) -> None:
+    place = ("services", service, "networks", network)
+    for field in said:
+        if field not in ("ipv4_address", "priority", "gw_priority"):
+            file.leave_out((*place, field), "is not done")
+    try:
+        given = said.get("ipv4_address")
+        Link(switches[network], host, **({"address": given} if given else {}))
+    except TopologyError as error:
+        raise TopologyError(f"{file.at(*place)}: {error}") from error

@@ -1,0 +1,215 @@
+"""A compose file as checked data: read, its variables put in, each part with its line.
+
+What may stand in such a file is checked by the package compose-spec, ``.env`` and ``env_file``
+are read by python-dotenv.  See https://github.com/compose-spec/compose-spec/blob/main/spec.md.
+
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from playground.errors import TopologyError
+from playground.formats.yaml_lines import Place, read_yaml
+
+EXTRA = "compose"
+
+# As the specification names them, in the order in which they are looked for.
+_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
+
+
+@dataclass
+class ComposeFile:
+    """What a compose file says; ``left_out`` is what of it nobody does, with file and line."""
+
+    path: Path
+    data: dict[str, Any]
+    lines: Mapping[Place, int]
+    environment: Mapping[str, str]
+    left_out: list[str] = field(default_factory=list)
+
+    @property
+    def folder(self) -> Path:
+        """Where its relative paths begin."""
+        return self.path.parent
+
+    def at(self, *place: str | int) -> str:
+        """Return file and line of a part, or of the nearest around it."""
+        while place and place not in self.lines:
+            place = place[:-1]
+        return f"{self.path}:{self.lines.get(place, 1)}"
+
+    def leave_out(self, place: Place, why: str) -> None:
+        """Note that a part is not done."""
+        self.left_out.append(f"{self.at(*place)}: {'.'.join(map(str, place))} {why}")
+
+
+def read_compose(
+    path: str | os.PathLike[str], environment: Mapping[str, str] | None = None
+) -> ComposeFile:
+    """Read a compose file, or that of a folder; raises `TopologyError` for what is none.
+
+    Variables come from ``environment``, by default this program's, and then from ``.env``
+    beside the file.
+
+    """
+    found = _find(Path(path))
+    data, lines = read_yaml(found, EXTRA)
+    if not isinstance(data, dict) or not isinstance(data.get("services"), dict):
+        raise TopologyError(f"{found}: this is no compose file: it has no services")
+    variables = read_variables(found.parent / ".env") if (found.parent / ".env").is_file() else {}
+    variables |= os.environ if environment is None else environment
+    file = ComposeFile(found, data, lines, variables)
+    for name in ("include", "extends"):
+        _refuse_more_files(file, name)
+    file.data = _checked(file, _filled(file, data, ()))
+    return file
+
+
+def _find(path: Path) -> Path:
+    if not path.is_dir():
+        return path
+    for name in _NAMES:
+        if (path / name).is_file():
+            return path / name
+    raise TopologyError(f"there is no compose file in {path}: it would be called {_NAMES[0]}")
+
+
+def _refuse_more_files(file: ComposeFile, name: str) -> None:
+    places: list[Place] = [(name,)] if name in file.data else []
+    places += [
+        ("services", service, name)
+        for service, said in file.data["services"].items()
+        if isinstance(said, dict) and name in said
+    ]
+    if places:
+        raise TopologyError(
+            f"{file.at(*places[0])}: {name} is not read; write what it leads to into this file, "
+            "as `docker compose config` prints it"
+        )
+
+
+def read_variables(path: Path) -> dict[str, str]:
+    """Return the variables of an env file, without those that have no value."""
+    try:
+        import dotenv
+    except ImportError:
+        raise missing("python-dotenv") from None
+    try:
+        found = dotenv.dotenv_values(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise TopologyError(f"{path} cannot be read: {error}") from error
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def missing(package: str) -> TopologyError:
+    """Return the error for who has not installed what reads compose files."""
+    return TopologyError(
+        f"compose files are read with {package}, which is not installed: pip install "
+        f"'network-playground[{EXTRA}]'"
+    )
+
+
+# -- variables -----------------------------------------------------------------
+
+# "Interpolation" of the specification; a default may hold variables itself.
+_VARIABLE = re.compile(
+    r"\$(?:(?P<escaped>\$)|(?P<bare>[A-Za-z_]\w*)"
+    r"|\{(?P<name>[A-Za-z_]\w*)(?:(?P<rule>:?[-?+])(?P<word>(?:[^{}]|\{[^{}]*\})*))?\}|(?P<odd>))"
+)
+
+
+def _filled(file: ComposeFile, value: Any, place: Place) -> Any:
+    """Return data with variables put in."""
+    if isinstance(value, dict):
+        return {key: _filled(file, item, (*place, str(key))) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_filled(file, item, (*place, number)) for number, item in enumerate(value)]
+    return fill(file, value, place) if isinstance(value, str) else value
+
+
+def fill(file: ComposeFile, text: str, place: Place) -> str:
+    """Return a text with variables put in; raises `TopologyError` for one that must be set."""
+
+    def replace(match: re.Match[str]) -> str:
+        if match["escaped"]:
+            return "$"
+        name = match["bare"] or match["name"]
+        if name is None:
+            raise TopologyError(
+                f"{file.at(*place)}: {text!r} has a $ that begins no variable; write $$ for one $"
+            )
+        rule, word = match["rule"] or "", match["word"] or ""
+        value = file.environment.get(name)
+        is_set = bool(value) if rule.startswith(":") else value is not None
+        if rule.endswith("-"):
+            return value if is_set and value is not None else fill(file, word, place)
+        if rule.endswith("+"):
+            return fill(file, word, place) if is_set else ""
+        if rule.endswith("?") and not is_set:
+            raise TopologyError(f"{file.at(*place)}: ${name} must be set: {word or 'it is not'}")
+        if value is None:
+            file.leave_out(place, f"names ${name}, which is not set, and is empty there")
+        return value or ""
+
+    return _VARIABLE.sub(replace, text)
+
+
+# -- what may stand there ------------------------------------------------------
+
+
+def _checked(file: ComposeFile, data: dict[str, Any]) -> dict[str, Any]:
+    """Return the data as compose-spec writes it down, if it is a compose file's."""
+    try:
+        import compose_spec
+    except ImportError:
+        raise missing("compose-spec") from None
+    networks = data.get("networks") or {}
+    services = {name: _simplified(said) for name, said in data["services"].items()}
+    try:
+        whole = {**data, "services": services, "networks": {"default": None, **networks}}
+        spec = compose_spec.PyCompose.from_json(json.dumps(whole, default=str))
+        spec.validate()
+        found: dict[str, Any] = spec.to_dict()
+    except (ValueError, TypeError) as error:
+        words = re.findall(r"`([^`]+)`", str(error))
+        near = [place for place in file.lines if place and str(place[-1]) in words]
+        # Where it stands in what was handed over is no line of the file.
+        reason = re.sub(r" at line \d+ column \d+$", "", str(error))
+        raise TopologyError(f"{file.at(*(near[-1] if near else ()))}: {reason}") from error
+    for name, said in data["services"].items():
+        for key in set(said or {}) & set(found["services"][name]) & _KEPT:
+            found["services"][name][key] = said[key]
+    return found
+
+
+# What the specification allows and compose-spec 0.2 does not: these are simpler for the check.
+_KEPT = {"restart", "extra_hosts"}
+_TRIES = re.compile(r"on-failure:\d+")
+_GATEWAY = "host-gateway"
+# RFC 5737: an address for documentation.
+_ANY_ADDRESS = "192.0.2.1"
+
+
+def _simplified(said: Any) -> Any:
+    """Return a service as compose-spec can check it: without counts, and with addresses alone."""
+    if not isinstance(said, dict):
+        return said
+    found = dict(said)
+    if _TRIES.fullmatch(str(said.get("restart"))):
+        found["restart"] = "on-failure"
+    hosts = said.get("extra_hosts")
+    if isinstance(hosts, dict):
+        found["extra_hosts"] = {
+            name: _ANY_ADDRESS if address == _GATEWAY else address
+            for name, address in hosts.items()
+        }
+    elif isinstance(hosts, list):
+        found["extra_hosts"] = [str(item).replace(_GATEWAY, _ANY_ADDRESS) for item in hosts]
+    return found

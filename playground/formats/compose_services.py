@@ -1,0 +1,389 @@
+"""A service of a compose file in the words of `Host`.
+
+Each field has a row in `_FIELDS`, a function that puts what it says into the host's
+arguments; what has none is left out, and that is said.
+
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from playground.errors import TopologyError
+from playground.formats.compose_file import ComposeFile, missing, read_variables
+from playground.formats.yaml_lines import Place
+
+
+class ServiceWords:
+    """One service on its way to the arguments of a host."""
+
+    def __init__(self, file: ComposeFile, name: str) -> None:
+        self.file = file
+        self.name = name
+        self.said: Mapping[str, Any] = file.data["services"][name] or {}
+        self.arguments: dict[str, Any] = {}
+
+    def place(self, *further: str | int) -> Place:
+        return ("services", self.name, *further)
+
+    def leave_out(self, further: Iterable[str | int], why: str) -> None:
+        self.file.leave_out(self.place(*further), why)
+
+    def refuse(self, further: Iterable[str | int], why: str) -> TopologyError:
+        return TopologyError(f"{self.file.at(*self.place(*further))}: {why}")
+
+
+def host_arguments(file: ComposeFile, name: str) -> dict[str, Any]:
+    """Return the keyword arguments of the host that a service is.
+
+    Raises `TopologyError` where a host would be another thing than the service.
+
+    """
+    words = ServiceWords(file, name)
+    for field, value in words.said.items():
+        if field in _FIELDS and value is not None:
+            _FIELDS[field](words, value)
+        elif field not in _ELSEWHERE and field not in _FIELDS and not field.startswith("x-"):
+            words.leave_out([field], _WHY.get(field, "is not done in a lab"))
+    return words.arguments
+
+
+def host_name(service: str) -> str:
+    """Return what a service is called as a host: RFC 1123 knows no underscores."""
+    return re.sub(r"[^a-z0-9.-]+", "-", service.lower()).strip("-.") or "service"
+
+
+# -- the fields -------------------------------------------------------------------
+
+
+def _as(argument: str) -> Callable[[ServiceWords, Any], None]:
+    """Return what hands a value on as it is."""
+
+    def put(words: ServiceWords, value: Any) -> None:
+        words.arguments[argument] = value
+
+    return put
+
+
+def _build(words: ServiceWords, value: Any) -> None:
+    said = {"context": value} if isinstance(value, str) else dict(value)
+    inline, context = said.pop("dockerfile_inline", None), said.pop("context", ".")
+    name = said.pop("dockerfile", "Dockerfile")
+    if name not in ("Dockerfile", "./Dockerfile"):
+        raise words.refuse(
+            ["build", "dockerfile"],
+            f"{name} is not built; call it Dockerfile, in a folder of its own",
+        )
+    if "target" in said:
+        raise words.refuse(["build", "target"], "a stage alone is not built; make it the last")
+    for field in said:
+        words.leave_out(["build", field], "is not handed to the builder")
+    words.arguments["build"] = inline if inline is not None else words.file.folder / context
+    words.arguments.pop("image", None)
+
+
+def _image(words: ServiceWords, value: Any) -> None:
+    # Beside a build it is only what the result is called.
+    if "build" not in words.said:
+        words.arguments["image"] = value
+
+
+def _environment(words: ServiceWords, value: Any) -> None:
+    found = words.arguments.setdefault("env", {})
+    pairs = value.items() if isinstance(value, Mapping) else (_pair(item) for item in value)
+    for name, text in pairs:
+        if text is None:
+            text = words.file.environment.get(name)
+        if text is not None:
+            found[name] = str(text).lower() if isinstance(text, bool) else str(text)
+
+
+def _pair(item: str) -> tuple[str, str | None]:
+    name, equals, text = item.partition("=")
+    return name, text if equals else None
+
+
+def _env_file(words: ServiceWords, value: Any) -> None:
+    # What `environment` says counts more, wherever it stands.
+    for number, item in enumerate(value if isinstance(value, list) else [value]):
+        said = item if isinstance(item, Mapping) else {"path": item}
+        path = words.file.folder / said["path"]
+        if not path.is_file():
+            if said.get("required", True):
+                raise words.refuse(["env_file", number], f"there is no file {path}")
+            continue
+        for name, text in read_variables(path).items():
+            words.arguments.setdefault("env", {})[name] = text
+    if words.said.get("environment"):
+        _environment(words, words.said["environment"])
+
+
+_PORT = re.compile(
+    r"(?:(?:(?P<address>\[[^]]+\]|[0-9.]+):)?(?:(?P<local>\d+)(?:-(?P<local_end>\d+))?)?:)?"
+    r"(?P<port>\d+)(?:-(?P<end>\d+))?(?:/(?P<protocol>tcp|udp))?"
+)
+
+
+def _ports(words: ServiceWords, value: Any) -> None:
+    found: list[str] = []
+    for number, item in enumerate(value):
+        text = _port_text(item) if isinstance(item, Mapping) else str(item)
+        match = _PORT.fullmatch(text)
+        if match is None:
+            words.leave_out(["ports", number], f"is no port that can be published: {text}")
+            continue
+        address = f"{match['address']}:" if match["address"] else ""
+        protocol = f"/{match['protocol']}" if match["protocol"] else ""
+        first, last = int(match["port"]), int(match["end"] or match["port"])
+        local = int(match["local"]) if match["local"] else None
+        count = last - first + 1
+        ends_at = int(match["local_end"] or 0)
+        if local is not None and ends_at and ends_at - local + 1 != count:
+            words.leave_out(["ports", number], "has ranges of two lengths")
+            continue
+        for step in range(count):
+            here = "" if local is None else str(local + step)
+            before = f"{address}{here}:" if address or here else ""
+            found.append(f"{before}{first + step}{protocol}")
+    if found:
+        words.arguments["publish"] = found
+
+
+def _port_text(item: Mapping[str, Any]) -> str:
+    """Return the long syntax of a port in the short one."""
+    address, local = item.get("host_ip"), item.get("published")
+    before = f"{local or ''}:" if address or local else ""
+    if address:
+        before = (f"[{address}]:" if ":" in address else f"{address}:") + before
+    return f"{before}{item['target']}/{item.get('protocol', 'tcp')}"
+
+
+def _volumes(words: ServiceWords, value: Any) -> None:
+    for number, item in enumerate(value):
+        said = item if isinstance(item, Mapping) else _volume_words(str(item))
+        source, kind = said.get("source"), said.get("type")
+        if kind == "bind" and source:
+            path = (words.file.folder / Path(source).expanduser()).absolute()
+            key = str(path)
+            found = words.arguments.setdefault("volumes", {})
+            while key in found:  # the same folder at two places
+                key += "/."
+            found[key] = said["target"] + ("" if said.get("read_only") else ":rw")
+        elif kind == "volume" and source and _users(words.file, source) > 1:
+            words.leave_out(
+                ["volumes", number], "is not shared: each host has its own folder there"
+            )
+        elif kind == "volume":
+            if source:
+                words.leave_out(["volumes", number], "is kept no longer than the lab")
+        else:
+            words.leave_out(["volumes", number], f"is no folder of this machine ({kind})")
+
+
+def _volume_words(text: str) -> dict[str, Any]:
+    """Take the short syntax apart: [SOURCE:]TARGET[:MODE]."""
+    source, _, rest = text.partition(":")
+    if not rest:
+        return {"type": "volume", "target": text}
+    target, _, mode = rest.partition(":")
+    kind = "bind" if source[0] in "./~" else "volume"
+    return {"type": kind, "source": source, "target": target, "read_only": "ro" in mode.split(",")}
+
+
+def _users(file: ComposeFile, volume: str) -> int:
+    count = 0
+    for said in file.data["services"].values():
+        items = (said or {}).get("volumes") or ()
+        parts = (item if isinstance(item, Mapping) else _volume_words(str(item)) for item in items)
+        count += any(part.get("source") == volume for part in parts)
+    return count
+
+
+def _mounted(section: str, folder: str) -> Callable[[ServiceWords, Any], None]:
+    """Return what writes configs or secrets, which are files of this machine or texts."""
+
+    def put(words: ServiceWords, value: Any) -> None:
+        for number, item in enumerate(value):
+            said = item if isinstance(item, Mapping) else {"source": item}
+            name = said["source"]
+            defined = (words.file.data.get(section) or {}).get(name) or {}
+            target = said.get("target") or name
+            place = target if target.startswith("/") else f"{folder}{target}"
+            files = words.arguments.setdefault("files", {})
+            if "file" in defined:
+                files[place] = words.file.folder / defined["file"]
+            elif "content" in defined:
+                files[place] = defined["content"]
+            elif "environment" in defined:
+                files[place] = words.file.environment.get(defined["environment"], "")
+            else:
+                words.leave_out([section, number], f"is defined nowhere that can be read: {name}")
+
+    return put
+
+
+def _healthcheck(words: ServiceWords, value: Any) -> None:
+    test = value.get("test")
+    if value.get("disable") or test == ["NONE"]:
+        words.arguments["healthcheck"] = False
+    elif isinstance(test, list):
+        kind, *rest = test
+        words.arguments["healthcheck"] = rest[0] if kind == "CMD-SHELL" else rest
+    elif test is not None:
+        words.arguments["healthcheck"] = test
+    for field in value:
+        if field not in ("test", "disable"):
+            words.leave_out(["healthcheck", field], "is not heeded: it is asked until it succeeds")
+
+
+def _depends_on(words: ServiceWords, value: Any) -> None:
+    said = value if isinstance(value, Mapping) else dict.fromkeys(value)
+    for name, how in said.items():
+        if name not in words.file.data["services"]:
+            continue  # of a profile that was not asked for
+        words.arguments.setdefault("after", []).append(host_name(name))
+        if (how or {}).get("condition") == "service_completed_successfully":
+            words.leave_out(["depends_on", name], "is waited for until it has begun, not ended")
+
+
+def _split(item: str) -> tuple[str, str]:
+    name, _, address = item.replace("=", ":", 1).partition(":")
+    return name, address
+
+
+def _extra_hosts(words: ServiceWords, value: Any) -> None:
+    pairs = value.items() if isinstance(value, Mapping) else (_split(item) for item in value)
+    found = {}
+    for name, address in pairs:
+        if address == "host-gateway":
+            words.leave_out(["extra_hosts", name], "leads to this machine, which no lab reaches")
+        else:
+            found[name] = address
+    if found:
+        words.arguments["extra_hosts"] = found
+
+
+def _seconds(argument: str) -> Callable[[ServiceWords, Any], None]:
+    def put(words: ServiceWords, value: Any) -> None:
+        try:
+            import compose_spec
+        except ImportError:
+            raise missing("compose-spec") from None
+        words.arguments[argument] = compose_spec.parse_duration(str(value))
+
+    return put
+
+
+_UNITS = {"": 0, "b": 0, "k": 10, "kb": 10, "m": 20, "mb": 20, "g": 30, "gb": 30}
+
+
+def _megabytes(argument: str) -> Callable[[ServiceWords, Any], None]:
+    def put(words: ServiceWords, value: Any) -> None:
+        match = re.fullmatch(r"([\d.]+)([kmg]?b?)", str(value).lower())
+        if match is None:
+            raise words.refuse([], f"{value!r} is no size; write for example 64m")
+        size = float(match[1]) * (1 << _UNITS[match[2]])
+        words.arguments[argument] = max(1, round(size / (1 << 20)))
+
+    return put
+
+
+def _number(argument: str) -> Callable[[ServiceWords, Any], None]:
+    def put(words: ServiceWords, value: Any) -> None:
+        words.arguments[argument] = float(value) if argument == "cpus" else int(value)
+
+    return put
+
+
+def _deploy(words: ServiceWords, value: Any) -> None:
+    said = dict(value)
+    resources = dict(said.pop("resources", None) or {})
+    limits = dict(resources.pop("limits", None) or {})
+    for field, argument, put in (
+        ("cpus", "cpus", _number("cpus")),
+        ("memory", "memory_mb", _megabytes("memory_mb")),
+        ("pids", "processes", _number("processes")),
+    ):
+        found = limits.pop(field, None)
+        if found is not None and argument not in words.arguments:
+            put(words, found)
+    if said.pop("replicas", 1) != 1:
+        words.leave_out(["deploy", "replicas"], "is one: a service is one host")
+    for field in limits:
+        words.leave_out(["deploy", "resources", "limits", field], "is not done in a lab")
+    for field in resources:
+        words.leave_out(["deploy", "resources", field], "is not done in a lab")
+    for field in said:
+        words.leave_out(["deploy", field], "is not done in a lab")
+
+
+def _ulimits(words: ServiceWords, value: Any) -> None:
+    words.arguments["ulimits"] = {
+        name: (said["soft"], said["hard"]) if isinstance(said, Mapping) else said
+        for name, said in value.items()
+    }
+
+
+def _labels(words: ServiceWords, value: Any) -> None:
+    pairs = value.items() if isinstance(value, Mapping) else (_pair(item) for item in value)
+    words.arguments["labels"] = {name: "" if x is None else str(x) for name, x in pairs}
+
+
+def _devices(words: ServiceWords, value: Any) -> None:
+    found = []
+    for number, item in enumerate(value):
+        source, _, target = str(item).partition(":")
+        if target.partition(":")[0] not in ("", source):
+            words.leave_out(["devices", number], "has another name within, which is not done")
+        else:
+            found.append(source)
+    if found:
+        words.arguments["devices"] = found
+
+
+_FIELDS: dict[str, Callable[[ServiceWords, Any], None]] = {
+    "build": _build,
+    "cap_add": _as("cap_add"),
+    "command": _as("command"),
+    "configs": _mounted("configs", "/"),
+    "cpus": _number("cpus"),
+    "depends_on": _depends_on,
+    "deploy": _deploy,
+    "devices": _devices,
+    "dns": _as("dns"),
+    "entrypoint": _as("entrypoint"),
+    "env_file": _env_file,
+    "environment": _environment,
+    "extra_hosts": _extra_hosts,
+    "healthcheck": _healthcheck,
+    "hostname": _as("hostname"),
+    "image": _image,
+    "init": _as("init"),
+    "labels": _labels,
+    "mem_limit": _megabytes("memory_mb"),
+    "pids_limit": _number("processes"),
+    "ports": _ports,
+    "read_only": _as("read_only"),
+    "restart": _as("restart"),
+    "secrets": _mounted("secrets", "/run/secrets/"),
+    "shm_size": _megabytes("shm_mb"),
+    "stop_grace_period": _seconds("stop_timeout_s"),
+    "ulimits": _ulimits,
+    "user": _as("user"),
+    "volumes": _volumes,
+    "working_dir": _as("workdir"),
+}
+
+# What is read where networks are made, or says nothing that a lab would do otherwise.
+_ELSEWHERE = {"networks", "network_mode", "profiles", "expose", "stdin_open", "tty"}
+
+_WHY = {
+    "privileged": "is not done: whoever has all rights has the machine; name some in cap_add",
+    "container_name": "is not done: a host is called as its service",
+    "links": "is not done: hosts of a network know each other by name",
+    "logging": "is not done: what a program prints is its log",
+    "network_mode": "is not done",
+}

@@ -1,0 +1,85 @@
+"""Compose files read: variables, lines, and what is none."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from playground.errors import TopologyError
+from playground.formats.compose_file import ComposeFile, fill, read_compose
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def write(text: str, name: str = "compose.yaml") -> Path:
+        path = tmp_path / name
+        path.write_text(textwrap.dedent(text))
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("text", "filled"),
+    [
+        ("$A-$B", "one-"),
+        ("${A}", "one"),
+        ("$$A", "$A"),
+        ("${B:-two}/${B-two}", "two/"),
+        ("${C-three}", "three"),
+        ("${C:-${A}}", "one"),
+        ("${A:+set}${B:+set}${B+set}", "setset"),
+        ("${C:-}", ""),
+    ],
+)
+def test_variables_are_put_in_as_the_specification_says(text: str, filled: str) -> None:
+    file = ComposeFile(Path("compose.yaml"), {}, {}, {"A": "one", "B": ""})
+    assert fill(file, text, ()) == filled
+    assert file.left_out == []
+
+
+def test_a_variable_that_nobody_set_is_told(write: Write) -> None:
+    file = read_compose(write("services:\n  a:\n    image: x\n    command: $WHO"), {})
+    assert file.left_out == [
+        f"{file.path}:4: services.a.command names $WHO, which is not set, and is empty there"
+    ]
+
+
+def test_a_file_beside_it_sets_variables(write: Write) -> None:
+    path = write("services:\n  a:\n    image: x:${TAG}\n    user: ${WHO:?say who}")
+    write("TAG=7\nWHO=nobody\n", ".env")
+    file = read_compose(path.parent, {"WHO": "me"})
+    assert file.data["services"]["a"] == {"image": "x:7", "user": "me"}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("services: [", r":1: this is no YAML"),
+        ("a: 1", "it has no services"),
+        ("services: {a: {image: '${X:?say it}'}}", r":1: \$X must be set: say it"),
+        ("services: {a: {image: 'x$'}}", r"write \$\$ for one"),
+        ("services:\n  a:\n    image: x\n    prts: [80]", r":4: .*prts"),
+        ("services:\n  a:\n    image: x\n    networks: [nope]", r"nope"),
+        ("services:\n  a:\n    extends: b", r":3: extends is not read"),
+        ("include: [b.yaml]\nservices: {a: {image: x}}", r":1: include is not read"),
+    ],
+    ids=range(8),
+)
+def test_what_is_no_compose_file_is_refused_with_its_line(
+    write: Write, text: str, words: str
+) -> None:
+    with pytest.raises(TopologyError, match=words):
+        read_compose(write(text), {})
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TopologyError, match="cannot be read: No such file"):
+        read_compose(tmp_path / "compose.yaml")
+    with pytest.raises(TopologyError, match="there is no compose file in"):
+        read_compose(tmp_path)
