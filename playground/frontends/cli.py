@@ -42,8 +42,7 @@ if TYPE_CHECKING:
     from playground.engines.choice import RunningLabs
     from playground.engines.seam import Engine, LabRecord
     from playground.lab.lab import Lab
-    from playground.operations.connection.client import Client
-    from playground.operations.connection.handles import Agent, Process
+    from playground.operations.connection.client import AgentProcess, Client
     from playground.operations.network import Machine
 
 # As shells have it: 127 is a command that is not there (POSIX, Shell Command
@@ -894,7 +893,7 @@ def _print_json(data: Any) -> None:
 # -- a process whose streams are ours ----------------------------------------
 
 
-def _run_through(agent: Agent, pid: int, argv: Sequence[str], user: str | None) -> int:
+def _run_through(agent: Client, pid: int, argv: Sequence[str], user: str | None) -> int:
     """Run a command with our own streams as its own; return our exit status."""
     try:
         process = agent.spawn(pid, argv, user=user, stdin=True)
@@ -920,7 +919,7 @@ def _run_through(agent: Agent, pid: int, argv: Sequence[str], user: str | None) 
         raise
 
 
-def _feed(process: Process) -> None:
+def _feed(process: AgentProcess) -> None:
     try:
         while data := os.read(0, 65536):
             process.write(data)
@@ -930,7 +929,7 @@ def _feed(process: Process) -> None:
         return
 
 
-def _copy(process: Process, read: Callable[[], bytes], descriptor: int) -> None:
+def _copy(process: AgentProcess, read: Callable[[], bytes], descriptor: int) -> None:
     try:
         while data := read():
             view = memoryview(data)

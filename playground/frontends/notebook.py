@@ -16,8 +16,8 @@ from typing import Any, NoReturn
 
 from playground.errors import AgentError, PlaygroundError
 from playground.lab.lab import Lab
+from playground.operations.connection.client import AgentProcess
 from playground.operations.connection.commands import kill, start_process
-from playground.operations.connection.handles import Process
 from playground.operations.network import Machine
 from playground.operations.nodes import call
 from playground.operations.nodes.call import StreamCopy
@@ -123,7 +123,7 @@ def _parsed(line: str, is_line: bool) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
-def show(process: Process) -> int:
+def show(process: AgentProcess) -> int:
     """Show what a process prints, as it comes, to its end; return its exit status.
 
     An interrupt kills it, and all that it started.

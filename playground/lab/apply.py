@@ -21,7 +21,7 @@ from playground.errors import AgentError, NotReady
 from playground.lab.provision import Check, NodeProvision
 from playground.model.services import DHCP, DHCPRelay, File
 from playground.model.switches import PLAIN
-from playground.operations.connection.handles import Agent
+from playground.operations.connection.client import Client
 from playground.operations.connection.threads import each
 from playground.planning.difference import Changes, NodeChange, SwitchChange, WireChange
 from playground.planning.nft import find_edit, loadable
@@ -43,7 +43,7 @@ LEASE_TIMEOUT_S = 20.0
 
 
 def carry_out(
-    agent: Agent, step: PlanStep, plumbing: Plumbing, before: Plumbing, undo: ExitStack
+    agent: Client, step: PlanStep, plumbing: Plumbing, before: Plumbing, undo: ExitStack
 ) -> None:
     """Turn the network of one plan into that of the next: wires, switches, what is inside nodes.
 
@@ -75,7 +75,7 @@ def carry_out(
     switch(agent, change.switches_change)
 
 
-def wire(agent: Agent, pids: Pids, plan: Plan, change: Changes) -> None:
+def wire(agent: Client, pids: Pids, plan: Plan, change: Changes) -> None:
     """Make the bridges and veth pairs that `change` adds.
 
     All or nothing: what a failing request made is gone when the error comes.
@@ -96,7 +96,7 @@ def wire(agent: Agent, pids: Pids, plan: Plan, change: Changes) -> None:
         )
 
 
-def unwire(agent: Agent, pids: Pids, plan: Plan, change: Changes) -> None:
+def unwire(agent: Client, pids: Pids, plan: Plan, change: Changes) -> None:
     """Remove again the bridges and veth pairs that `change` adds.
 
     What is gone already, with a node that has died for instance, is passed over.
@@ -170,7 +170,7 @@ class Plumbing:
 
 
 def plug_in(
-    agent: Agent,
+    agent: Client,
     plumbing: Plumbing,
     changes: Iterable[WireChange],
     inside: Sequence[NodeChange] = (),
@@ -183,7 +183,7 @@ def plug_in(
     return _plug(agent, plumbing, changes, True, inside)
 
 
-def rewire(agent: Agent, plumbing: Plumbing, changes: Iterable[WireChange]) -> None:
+def rewire(agent: Client, plumbing: Plumbing, changes: Iterable[WireChange]) -> None:
     """Impair wires that are there, or leave them alone, and unplug what is to be down."""
     changes = [change for change in changes if plumbing.there(change.old)]
     directions = [direction for change in changes for direction in plumbing.impairing(change)]
@@ -193,7 +193,7 @@ def rewire(agent: Agent, plumbing: Plumbing, changes: Iterable[WireChange]) -> N
 
 
 def _plug(
-    agent: Agent,
+    agent: Client,
     plumbing: Plumbing,
     changes: Iterable[WireChange],
     up: bool,
@@ -210,7 +210,7 @@ def _plug(
     return bool(ends)
 
 
-def switch(agent: Agent, changes: Iterable[SwitchChange]) -> None:
+def switch(agent: Client, changes: Iterable[SwitchChange]) -> None:
     """Change how switches learn, keep loops open, tell VLANs apart and mirror ports."""
     if requests := [switch_request(change.old, change.new) for change in changes]:
         agent.call("switch", bridges=requests)
@@ -228,7 +228,7 @@ def switch_request(old: SwitchPlan, new: SwitchPlan) -> dict[str, Any]:
     }
 
 
-def remove(agent: Agent, plumbing: Plumbing, wires: Iterable[WirePlan]) -> None:
+def remove(agent: Client, plumbing: Plumbing, wires: Iterable[WirePlan]) -> None:
     """Take away wires; one that is gone already is passed over."""
     # Both, for at each may be what stands upon it; the second is gone with the first.
     ends = [end for wire in wires if plumbing.there(wire) for end in plumbing.ends(wire)]
@@ -236,7 +236,7 @@ def remove(agent: Agent, plumbing: Plumbing, wires: Iterable[WirePlan]) -> None:
         agent.call("unwire", veths=ends)
 
 
-def forget(agent: Agent, pids: Pids, plan: Plan, wires: Iterable[WirePlan]) -> None:
+def forget(agent: Client, pids: Pids, plan: Plan, wires: Iterable[WirePlan]) -> None:
     """Let others forget the MAC addresses at wires of a plan that are gone.
 
     Who gets the address next would wait up to a minute for it (RFC 4861 section 6.3.2,
@@ -260,14 +260,14 @@ def forget(agent: Agent, pids: Pids, plan: Plan, wires: Iterable[WirePlan]) -> N
         agent.call("forget_neighbours", nodes=nodes)
 
 
-def configure(agent: Agent, pids: Pids, inside: Iterable[NodeChange]) -> None:
+def configure(agent: Client, pids: Pids, inside: Iterable[NodeChange]) -> None:
     """Set addresses, routes, sysctls and rules inside the nodes."""
     inside = list(inside)
     set_up(agent, pids, inside)
     load_rules(agent, pids, inside)
 
 
-def set_up(agent: Agent, pids: Pids, inside: Iterable[NodeChange]) -> None:
+def set_up(agent: Client, pids: Pids, inside: Iterable[NodeChange]) -> None:
     """Set addresses, routes and sysctls inside the nodes."""
     if nodes := _networks(inside, pids):
         agent.call("network", nodes=nodes)
@@ -282,7 +282,7 @@ def _networks(inside: Iterable[NodeChange], pids: Pids) -> list[dict[str, Any]]:
     ]
 
 
-def load_rules(agent: Agent, pids: Pids, inside: Iterable[NodeChange]) -> None:
+def load_rules(agent: Client, pids: Pids, inside: Iterable[NodeChange]) -> None:
     """Let nft have the rules of nodes in which they change.
 
     A few rules are edited, where the kernel has those that they are to be among; all are
@@ -324,7 +324,7 @@ class UnplannedLease(NamedTuple):
 
 
 def lease(
-    agent: Agent, pids: Pids, plan: Plan, inside: Iterable[NodeChange]
+    agent: Client, pids: Pids, plan: Plan, inside: Iterable[NodeChange]
 ) -> list[UnplannedLease]:
     """Let the hosts that are to ask for their addresses do so, then add their routes.
 
@@ -411,7 +411,7 @@ def _unleased(change: NodeChange, those: Collection[tuple[str, str]] | None = No
 
 
 def furnish(
-    agent: Agent,
+    agent: Client,
     pids: Pids,
     wanted: Mapping[str, NodeProvision],
     present: Mapping[str, NodeProvision],
@@ -450,7 +450,7 @@ def furnish(
 
 
 def start_programs(
-    agent: Agent,
+    agent: Client,
     pids: Pids,
     wanted: Mapping[str, NodeProvision],
     present: Mapping[str, NodeProvision],
@@ -499,7 +499,7 @@ def start_programs(
 
 
 def wait_ready(
-    agent: Agent, pids: Pids, checks: Sequence[Check], timeout_s: float
+    agent: Client, pids: Pids, checks: Sequence[Check], timeout_s: float
 ) -> list[dict[str, Any]]:
     """Wait until every service answers; return those that did not in time."""
     requests = [check.request(pids[check.node]) for check in checks if check.probe]
@@ -509,13 +509,13 @@ def wait_ready(
     return failures
 
 
-def hash_passwords(agent: Agent, passwords: Iterable[str]) -> dict[str, str]:
+def hash_passwords(agent: Client, passwords: Iterable[str]) -> dict[str, str]:
     """Return what stands for each password in shadow(5)."""
     ordered = sorted(set(passwords))
     return dict(zip(ordered, agent.call("hash_passwords", passwords=ordered), strict=True))
 
 
-def read_log(agent: Agent, pid: int, paths: Iterable[str]) -> str:
+def read_log(agent: Client, pid: int, paths: Iterable[str]) -> str:
     """Return the last lines of a service's logs, for an error's text."""
     lines: list[str] = []
     for path in paths:
@@ -534,7 +534,7 @@ def _changed(
 
 
 def _contents(
-    agent: Agent,
+    agent: Client,
     pids: Pids,
     name: str,
     wanted: Mapping[str, NodeProvision],
@@ -587,7 +587,7 @@ _TOLD_LIMIT_S = 30.0
 _TOLD_BYTES = 1 << 20
 
 
-def _told(agent: Agent, pid: int, old: File | None, new: File) -> bool:
+def _told(agent: Client, pid: int, old: File | None, new: File) -> bool:
     """Tell the programs that run of a file that has changed, if they can be told."""
     argv = new.live(old.content, new.content) if old and new.live else None
     if argv is None:
@@ -605,7 +605,7 @@ def _without(programs: Sequence[str], node: NodeProvision | None) -> tuple[str, 
     return tuple(program for program in programs if program not in others)
 
 
-def _control(agent: Agent, pid: int, action: str, programs: Sequence[str]) -> None:
+def _control(agent: Client, pid: int, action: str, programs: Sequence[str]) -> None:
     argv = ["sv", "-w", "10", action, *(f"/run/service/{name}" for name in programs)]
     try:
         agent.spawn(pid, argv, user="0").communicate(
@@ -618,7 +618,7 @@ def _control(agent: Agent, pid: int, action: str, programs: Sequence[str]) -> No
         ) from None
 
 
-def _restart_supervised(agent: Agent, pid: int, programs: Sequence[str]) -> None:
+def _restart_supervised(agent: Client, pid: int, programs: Sequence[str]) -> None:
     """Start a user's own programs anew, of those that run."""
     for name in programs:
         [status] = agent.call("programs", do="status", pid=pid, name=name)

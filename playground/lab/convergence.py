@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from playground.errors import NotReady, TopologyError
 from playground.model.addresses import Network
-from playground.operations.connection.handles import Agent
+from playground.operations.connection.client import Client
 from playground.operations.diagnosis.adjacencies import Said, find_troubles, policy_between
 from playground.operations.diagnosis.daemon_states import ask_daemons
 from playground.planning.broadcast_domains import find_domains
@@ -75,7 +75,7 @@ def unfinished(plan: Plan, carrying: Iterable[WirePlan], tables: Tables) -> list
     return found
 
 
-def wait_converged(agent: Agent, plan: Plan, pids: Mapping[str, int], timeout_s: float) -> float:
+def wait_converged(agent: Client, plan: Plan, pids: Mapping[str, int], timeout_s: float) -> float:
     """Wait until nothing is unfinished; return how many seconds that took.
 
     What is missing where somebody has applied a policy, such as a prefix list, to each session
@@ -229,7 +229,7 @@ def _sentence(complaints: Sequence[Complaint], timeout_s: float, reasons: Sequen
 
 
 def _look(
-    agent: Agent, plan: Plan, pids: Mapping[str, int], routers: Sequence[NodePlan]
+    agent: Client, plan: Plan, pids: Mapping[str, int], routers: Sequence[NodePlan]
 ) -> tuple[Any, Any]:
     devices = {switch.name for switch in plan.switches}
     ends = [

@@ -16,7 +16,7 @@ from playground.errors import NotReady, TopologyError
 from playground.lab.provision import NodeProvision
 from playground.model.frr_lines import Refusal, refusals
 from playground.model.services import FRR_TEXTS, ROUTING, File
-from playground.operations.connection.handles import Agent, Process
+from playground.operations.connection.client import AgentProcess, Client
 
 # Reading a text without any daemon takes vtysh 15 ms, and 0.4 s for ten thousand lines.
 _READ_LIMIT_S = 30.0
@@ -39,7 +39,7 @@ def new_texts(
     return found
 
 
-def check_texts(agent: Agent, pids: Mapping[str, int], texts: Mapping[str, list[File]]) -> None:
+def check_texts(agent: Client, pids: Mapping[str, int], texts: Mapping[str, list[File]]) -> None:
     """Let FRR read the texts of nodes on which nothing runs yet.
 
     Raises `TopologyError` with the lines that it refuses.
@@ -55,7 +55,7 @@ def check_texts(agent: Agent, pids: Mapping[str, int], texts: Mapping[str, list[
 
 
 def wait_told(
-    agent: Agent,
+    agent: Client,
     pids: Mapping[str, int],
     texts: Mapping[str, list[File]],
     wanted: Mapping[str, NodeProvision],
@@ -84,7 +84,7 @@ def wait_told(
             _refuse(name, file, refusals(parts.get(file.path, ())))
 
 
-def _output(name: str, process: Process, limit_s: float) -> list[str]:
+def _output(name: str, process: AgentProcess, limit_s: float) -> list[str]:
     try:
         said, _ = process.communicate(timeout_s=limit_s)
     except TimeoutError:

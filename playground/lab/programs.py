@@ -8,7 +8,8 @@ from typing import Any
 from playground.errors import TopologyError
 from playground.model.own_service import Service
 from playground.model.services import ServiceSettings
-from playground.operations.connection.handles import Agent, Node
+from playground.operations.connection.client import Client
+from playground.operations.connection.handles import Node
 from playground.operations.connection.threads import each
 from playground.operations.programs import supervisord
 from playground.operations.programs.own_service import OwnService
@@ -83,13 +84,13 @@ def _names(nodes: Iterable[NodePlan], node: NodePlan) -> set[str]:
     return {called[name.lower()] for name in node.container.after}
 
 
-def protect(agent: Agent, pids: Mapping[str, int], nodes: Iterable[NodePlan]) -> None:
+def protect(agent: Client, pids: Mapping[str, int], nodes: Iterable[NodePlan]) -> None:
     """Make roots read-only that were declared so, when all is written that has to be."""
     if held := [pids[node.name] for node in nodes if node.container.read_only]:
         agent.call("read_only", pids=held)
 
 
-def stop_gently(agent: Agent, pids: Mapping[str, int], nodes: Iterable[NodePlan]) -> None:
+def stop_gently(agent: Client, pids: Mapping[str, int], nodes: Iterable[NodePlan]) -> None:
     """Let programs end that were given time for it: those of hosts with ``stop_timeout_s``."""
     given = [node for node in nodes if node.container.stop_timeout_s is not None]
 
@@ -99,12 +100,12 @@ def stop_gently(agent: Agent, pids: Mapping[str, int], nodes: Iterable[NodePlan]
     each(stop, _listed(agent, [pids[node.name] for node in given if node.name in pids]))
 
 
-def _listed(agent: Agent, pids: Sequence[int]) -> list[dict[str, Any]]:
+def _listed(agent: Client, pids: Sequence[int]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = agent.call("programs", do="list", pids=pids) if pids else []
     return found
 
 
-def start(agent: Agent, pids: Mapping[str, int], programs: Programs) -> None:
+def start(agent: Client, pids: Mapping[str, int], programs: Programs) -> None:
     """Start programs, all at once; what came of each is asked by `wait_ready`."""
     if programs:
         agent.call(
@@ -114,7 +115,7 @@ def start(agent: Agent, pids: Mapping[str, int], programs: Programs) -> None:
         )
 
 
-def known(agent: Agent, plan: Plan, pids: Mapping[str, int]) -> dict[str, dict[str, ProgramPlan]]:
+def known(agent: Client, plan: Plan, pids: Mapping[str, int]) -> dict[str, dict[str, ProgramPlan]]:
     """Return by node and name the programs that a lab's supervisor knows."""
     names = {pids[node.name]: node.name for node in plan.nodes if may_have(node)}
     found: dict[str, dict[str, ProgramPlan]] = {}

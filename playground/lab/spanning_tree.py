@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from playground.errors import NotReady
-from playground.operations.connection.handles import Agent
+from playground.operations.connection.client import Client
 from playground.planning.broadcast_domains import find_domains
 from playground.planning.plan import Plan
 from playground.planning.plan_parts import WirePlan
@@ -21,7 +21,7 @@ from playground.planning.plan_parts import WirePlan
 _PAUSE_S = 0.05
 
 
-def wait_settled(agent: Agent, plan: Plan, timeout_s: float) -> float:
+def wait_settled(agent: Client, plan: Plan, timeout_s: float) -> float:
     """Wait until every port passes frames or is blocked; return how many seconds it took.
 
     Raises `NotReady`, which says what is missing, after ``timeout_s`` seconds.  Without

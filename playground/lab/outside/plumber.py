@@ -14,11 +14,13 @@ import sys
 from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from playground.engines.namespaces.privileges import run_as_root
-from playground.engines.seam import Channel
 from playground.errors import AgentError, EngineError
+
+if TYPE_CHECKING:
+    from playground.engines.docker.engine import DockerEngine
 
 # The limit of requests that wait for nothing but the kernel.
 _LIMIT_S = 60.0
@@ -104,14 +106,6 @@ def _folder_of(package: str) -> str:
     return str(Path(found.origin).parents[1])
 
 
-class Containers(Protocol):
-    """The facts of a Docker engine that we need."""
-
-    def open_plumber(self, command: list[str], machine_network: bool) -> Channel: ...
-
-    def close(self) -> None: ...
-
-
 class DockerPlumber:
     """Does it in a container of a Docker engine.
 
@@ -119,7 +113,7 @@ class DockerPlumber:
 
     """
 
-    def __init__(self, engine: Containers) -> None:
+    def __init__(self, engine: DockerEngine) -> None:
         self._engine = engine
 
     def do(self, op: str, **request: Any) -> Any:

@@ -12,12 +12,12 @@ import hashlib
 import itertools
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, ip_network
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from playground.errors import AgentError, BadArgument, NotRunning
 from playground.lab.outside.places import about, find_host, plumber_for, refuse_strangers
 from playground.lab.outside.plumber import DockerPlumber
-from playground.operations.connection.handles import Node
+from playground.operations.connection.handles import LabHandle
 from playground.operations.network import Host, Router
 from playground.planning.plan import Plan
 from playground.planning.plan_parts import RoutePlan
@@ -27,20 +27,6 @@ POOL = IPv4Network("198.18.0.0/15")
 _CANDIDATES = 64
 
 EVERYTHING = IPv4Network("0.0.0.0/0")
-
-
-class ReachingLab(Protocol):
-    """A running lab, as far as its links with the machine ask it."""
-
-    @property
-    def id(self) -> str: ...
-
-    @property
-    def name(self) -> str: ...
-
-    def plan(self) -> Plan: ...
-
-    def node(self, name: str) -> Node: ...
 
 
 class MachineLink:
@@ -54,7 +40,7 @@ class MachineLink:
 
     def __init__(
         self,
-        lab: ReachingLab,
+        lab: LabHandle,
         node: Host | Router,
         subnet: str | None,
         through: Sequence[str] | None,
@@ -75,7 +61,7 @@ class MachineLink:
         digest = hashlib.sha256(f"{lab.id}\0{node.name}\0{self.interface}".encode()).hexdigest()
         # No node's and no switch's name has an underscore.
         self.machine_interface = f"pg_{digest[:10]}"
-        plan = lab.plan()
+        plan = lab.running_plan()
         with about(place):
             made = self._plumber.do(
                 "reach",

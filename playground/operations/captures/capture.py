@@ -33,8 +33,8 @@ from playground.errors import (
 from playground.model.arguments import LONGEST_S, is_number, is_whole, shown
 from playground.operations.captures.frames import CapturePoint, Directory, Frame
 from playground.operations.captures.packets import Packets, in_time
+from playground.operations.connection.client import AgentProcess, Client
 from playground.operations.connection.commands import kill
-from playground.operations.connection.handles import Agent, Process
 
 if TYPE_CHECKING:
     from playground.operations.captures.dissect import CapturedPacket
@@ -79,7 +79,7 @@ class Capture(Packets):
 
     def __init__(
         self,
-        agent: Agent,
+        agent: Client,
         places: Sequence[tuple[CapturePoint, Mapping[str, Any]]],
         directory: Callable[[], Directory],
         *,
@@ -97,7 +97,7 @@ class Capture(Packets):
         self._requests = [{"pid": end["pid"], "interface": end["interface"]} for _, end in places]
         self._snaplen_bytes = snaplen_bytes
         self._limits = (limit_packets, limit_bytes, limit_s)
-        self._process: Process | None = None
+        self._process: AgentProcess | None = None
         self._thread: threading.Thread | None = None
         self._news = threading.Condition()
         self._version = 0
@@ -126,7 +126,7 @@ class Capture(Packets):
             raise
         return self
 
-    def _asked(self) -> Process:
+    def _asked(self) -> AgentProcess:
         """Have the agent capture; what it refuses is said in words of who has asked."""
         try:
             return self._agent.start_job(
@@ -155,7 +155,7 @@ class Capture(Packets):
                 raise PlaygroundError(str(error)) from None
             raise
 
-    def _begin(self, process: Process) -> None:
+    def _begin(self, process: AgentProcess) -> None:
         """Forget what was captured before, and read what comes from now on."""
         records = _records(process, lambda: None if self._ended_by else self._deadline)
         try:
@@ -299,7 +299,7 @@ class Capture(Packets):
 
     # -- the thread that reads ----------------------------------------------
 
-    def _read(self, process: Process, records: Records, read_block: ReadBlock) -> None:
+    def _read(self, process: AgentProcess, records: Records, read_block: ReadBlock) -> None:
         ended_by = "a failure of the agent"
         try:
             for number, payload in records:
@@ -318,7 +318,7 @@ class Capture(Packets):
                 self._tell()
 
     def _take(
-        self, process: Process, number: int | None, payload: Any, read_block: ReadBlock
+        self, process: AgentProcess, number: int | None, payload: Any, read_block: ReadBlock
     ) -> None:
         """Take one record; end the capture where a limit is reached."""
         limit_packets, limit_bytes, limit_s = self._limits
@@ -350,7 +350,7 @@ class Capture(Packets):
         self._version += 1
         self._news.notify_all()
 
-    def _end_by(self, process: Process, reason: str) -> None:
+    def _end_by(self, process: AgentProcess, reason: str) -> None:
         with self._news:
             self._ended_by = reason
             self._over = True
@@ -384,7 +384,7 @@ def _check_count(name: str, value: int) -> None:
         raise BadArgument(f"{name}={shown(value)} has to be a whole number above 0")
 
 
-def _records(process: Process, deadline: Callable[[], float | None]) -> Records:
+def _records(process: AgentProcess, deadline: Callable[[], float | None]) -> Records:
     """Yield what a capture sends: its head, then places and blocks; None at the deadline."""
     buffer = bytearray()
     while b"\n" not in buffer:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from playground.errors import BadArgument
 from playground.model.arguments import shown
-from playground.operations.connection.handles import Agent, LabHandle, Node
+from playground.operations.connection.client import Client
+from playground.operations.connection.handles import LabHandle, Node
 
 if TYPE_CHECKING:
     from playground.operations.captures.capture import Capture
@@ -86,7 +87,7 @@ def is_upon_another(interface: InterfacePlan) -> bool:
 
 
 def at_ends(
-    agent: Agent,
+    agent: Client,
     lab: LabHandle,
     ends: Iterable[Mapping[str, Any]],
     **options: Unpack[CaptureOptions],

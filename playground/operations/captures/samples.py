@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from playground.display.tables import Table, Tabular
 from playground.errors import BadArgument, PlaygroundError
-from playground.operations.connection.handles import Agent
+from playground.operations.connection.client import Client
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -192,7 +192,7 @@ class TcpSamples(Samples[TcpSample]):
 
 
 def watch_link(
-    agent: Agent, ends: Sequence[Mapping[str, Any]], names: Sequence[str], interval_s: float
+    agent: Client, ends: Sequence[Mapping[str, Any]], names: Sequence[str], interval_s: float
 ) -> LinkSamples:
     """Return the samples of a link whose ends are these, at nodes of these names."""
     before: dict[str, Any] = {}
@@ -230,7 +230,7 @@ def link_samples(
     return rows
 
 
-def watch_tcp(agent: Agent, pid: int, port: int | None, interval_s: float) -> TcpSamples:
+def watch_tcp(agent: Client, pid: int, port: int | None, interval_s: float) -> TcpSamples:
     """Return the samples of a node's connections; see `Host.watch_tcp`."""
     if port is not None and (
         isinstance(port, bool) or not isinstance(port, int) or not 1 <= port <= 65535

@@ -28,7 +28,8 @@ from playground.errors import (
 )
 from playground.model.arguments import LONGEST_S, check_seconds, is_number, is_whole, shown
 from playground.model.single import Single
-from playground.operations.connection.handles import Node, Process
+from playground.operations.connection.client import AgentProcess
+from playground.operations.connection.handles import Node
 from playground.operations.connection.results import Result, command_text, failure_sentence
 
 Command = str | Sequence[str]
@@ -172,7 +173,7 @@ def failure(node: Node, result: Result) -> str:
 
 
 def _timed_out(
-    node: Node, command: Command, process: Process, timeout_s: float | None
+    node: Node, command: Command, process: AgentProcess, timeout_s: float | None
 ) -> CommandTimeout:
     stdout = stderr = b""
     kill(process)
@@ -188,7 +189,7 @@ def _timed_out(
 
 
 def _too_much(
-    node: Node, command: Command, process: Process, limit_mb: float | None
+    node: Node, command: Command, process: AgentProcess, limit_mb: float | None
 ) -> TooMuchOutput:
     stdout = stderr = b""
     with suppress(TimeoutError):
@@ -209,13 +210,13 @@ def _late(node: Node, command: Command, limit_s: float | None) -> CommandTimeout
     )
 
 
-def kill(process: Process) -> None:
+def kill(process: AgentProcess) -> None:
     """Kill a process and all that it started, if it still runs."""
     with suppress(AgentError):  # the lab is down, and the process with it
         process.signal(signals.SIGKILL)
 
 
-def end_by(error: BaseException, process: Process, node: Node) -> None:
+def end_by(error: BaseException, process: AgentProcess, node: Node) -> None:
     """Kill a process because of an error, an interrupt perhaps."""
     kill(process)
     show_in_one_line(error, f"what ran on {node.name} was ended")
@@ -240,8 +241,8 @@ def _spawn(
     tty: tuple[int, int] | None = None,
     limit_s: float | None = None,
     shown: Command | None = None,
-) -> Process:
-    """Start a command and return its `Process`; ``str`` goes through sh."""
+) -> AgentProcess:
+    """Start a command and return its `AgentProcess`; ``str`` goes through sh."""
     live = node.running()
     argv = _argv(command)
     added = _environment(env)
@@ -282,7 +283,7 @@ def start_process(
     stdin: bool = False,
     tty: tuple[int, int] | None = None,
     **surroundings: Unpack[Surroundings],
-) -> Process:
+) -> AgentProcess:
     """Start a command, or raise `CommandFailed` when there is no such command."""
     try:
         return _spawn(node, command, stdin=stdin, tty=tty, **surroundings)
@@ -577,7 +578,7 @@ class Job(Single):
 
     """
 
-    def __init__(self, node: Node, args: Command, process: Process) -> None:
+    def __init__(self, node: Node, args: Command, process: AgentProcess) -> None:
         self.args = args if isinstance(args, str) else tuple(args)
         self.node = node.name
         self.stdout = Lines(self, "stdout")

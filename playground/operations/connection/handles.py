@@ -2,7 +2,7 @@
 
 `lab.lab.Lab` attaches a `LiveNode` to every host and router it has
 started and takes it away again when it stops; every operation goes through
-it.  Only shapes live here: three protocols and one dataclass.
+it.  Only shapes live here.
 
 """
 
@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from playground.operations.connection.client import Client
 
 if TYPE_CHECKING:
     from playground.model.impairment import Impairment
@@ -25,112 +27,6 @@ if TYPE_CHECKING:
 
 # Of what was started on a node, so much is kept in mind.
 _JOBS_KNOWN = 8
-
-
-class Process(Protocol):
-    """A command that runs on a node, as `Agent.spawn` returns it.
-
-    Reading is for one thread a stream; everything else may be called from any
-    thread.  All times are in seconds, ``None`` is no limit.
-
-    """
-
-    @property
-    def closed(self) -> bool:
-        """Whether the command has ended and both its streams were read."""
-
-    def read_stdout(self, timeout_s: float | None = None) -> bytes:
-        """Return the next bytes as they come, ``b""`` at the end.
-
-        Raises `TimeoutError` when none came in time.
-
-        """
-
-    def read_stderr(self, timeout_s: float | None = None) -> bytes:
-        """Return the next bytes of the error stream, likewise."""
-
-    def write(self, data: bytes, timeout_s: float | None = None) -> None:
-        """Send bytes to the command's input, and wait until it has taken them.
-
-        Raises `TimeoutError` when it has not taken them in time.
-
-        """
-
-    def close_stdin(self) -> None:
-        """Tell the command that its input has ended."""
-
-    def wait(self, timeout_s: float | None = None) -> int:
-        """Return the exit status, ``-N`` for signal N, as `subprocess` does.
-
-        Raises `TimeoutError` when the command has not ended in time.
-
-        """
-
-    def communicate(
-        self,
-        input: bytes | None = None,  # noqa: A002 - as subprocess has it
-        timeout_s: float | None = None,
-        limit_bytes: int | None = None,
-    ) -> tuple[bytes, bytes]:
-        """Send all of ``input``, close it, return both streams to their end.
-
-        Raises `TimeoutError` when the command has not ended in time, and loses
-        nothing then: called once more it returns what was read before as well.
-        Raises `BufferError`, likewise, when it printed more than ``limit_bytes``.
-
-        """
-
-    def signal(self, signum: int) -> None:
-        """Send a signal to the command's whole process group."""
-
-    def resize(self, columns: int, lines: int) -> None:
-        """Tell the command the new size of its terminal."""
-
-
-class Agent(Protocol):
-    """The agent of a lab, as `connection.client.Client` speaks with it."""
-
-    def call(self, op: str, /, **args: Any) -> Any:
-        """Carry out one operation of the agent and return its result.
-
-        Raises `AgentError` when it failed, `AgentGone` when nobody is there.
-
-        """
-
-    def spawn(
-        self,
-        pid: int,
-        argv: Sequence[str],
-        *,
-        env: Mapping[str, str] | None = None,
-        cwd: str | None = None,
-        user: str | None = None,
-        stdin: bool = False,
-        tty: tuple[int, int] | None = None,
-        merge_stderr: bool = False,
-        limit_s: float | None = None,
-    ) -> Process:
-        """Start a command in the container whose init is ``pid``.
-
-        Returns once the command was exec'd; an `AgentError` whose ``errno`` is
-        ``ENOENT`` says that there is no such command, ``ETIMEDOUT`` that it did not
-        run after ``limit_s`` seconds, or 30.  Without ``stdin`` its
-        input is /dev/null.
-
-        """
-
-    def ready_sockets(self) -> str | None:
-        """Make `open_socket` possible; return why it is not, None if it is."""
-
-    def open_socket(self, pid: int, family: int, kind: int, protocol: int) -> int:
-        """Return the descriptor of a new socket in the node whose init is ``pid``.
-
-        Raises `OSError` as socket(2) does there, `AgentGone` when nobody is there.
-
-        """
-
-    def start_job(self, op: str, /, **args: Any) -> Process:
-        """Carry out an operation of the agent that starts a job; raises as `call`."""
 
 
 @runtime_checkable
@@ -235,7 +131,7 @@ class LiveNode:
     """
 
     pid: int
-    agent: Agent
+    agent: Client
     lab: LabHandle
     services: Mapping[str, ServiceRow] = field(default_factory=dict)
     programs: Mapping[str, ProgramPlan] = field(default_factory=dict)
@@ -264,7 +160,7 @@ class LinkRequests(Protocol):
 class LiveWire:
     """The handle by which a link that is up is reached; ``wire`` is what the lab's plan has."""
 
-    agent: Agent
+    agent: Client
     lab: LabHandle
     wire: WirePlan
     plumbing: LinkRequests
@@ -279,6 +175,6 @@ class LiveWire:
 class LiveSwitch:
     """The handle by which a running switch is reached; ``plan`` is what the lab's plan has."""
 
-    agent: Agent
+    agent: Client
     lab: LabHandle
     plan: SwitchPlan

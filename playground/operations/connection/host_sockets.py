@@ -31,8 +31,9 @@ from typing import Any, NamedTuple
 
 from playground.errors import AgentGone, BadArgument, EngineError, NotReady, PlaygroundError
 from playground.model.arguments import is_whole, shown
+from playground.operations.connection.client import AgentProcess
 from playground.operations.connection.commands import kill, start_process, time_left, time_limit
-from playground.operations.connection.handles import Node, Process
+from playground.operations.connection.handles import Node
 
 # Local whatever the network: unix(7), and those of the kernel or of a hypervisor.
 _LOCAL_FAMILIES = {
@@ -209,7 +210,7 @@ class _Names:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._lock = threading.Lock()
-        self._idle: list[Process] = []
+        self._idle: list[AgentProcess] = []
         self._closed = False
 
     def ask(self, name: str, *arguments: Any) -> Any:
@@ -268,7 +269,7 @@ class _Names:
             kill(process)
 
 
-def _asked(process: Process, question: bytes) -> Any:
+def _asked(process: AgentProcess, question: bytes) -> Any:
     deadline = time_limit(_LOOK_UP_LIMIT_S)
     process.write(question, time_left(deadline))
     heard = bytearray()

@@ -17,7 +17,7 @@ from playground.display.tables import Table, Tabular
 from playground.display.visible import visible
 from playground.errors import BadArgument
 from playground.model.arguments import check_seconds
-from playground.operations.connection.handles import Agent
+from playground.operations.connection.client import Client
 from playground.planning.plan import NodePlan, Plan
 
 # Of more machines than these a line a machine is shown in text, and not a square.
@@ -182,7 +182,7 @@ def _cell(pair: PingedPair | None) -> tuple[str, str]:
 
 
 def ping_all(
-    agent: Agent,
+    agent: Client,
     plan: Plan,
     pids: Mapping[str, int],
     names: Sequence[str],

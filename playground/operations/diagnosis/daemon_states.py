@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 from playground.errors import AgentError
-from playground.operations.connection.handles import Agent, Process
+from playground.operations.connection.client import AgentProcess, Client
 from playground.operations.diagnosis.adjacencies import QUESTIONS, Said, read_said
 from playground.planning.plan import NodePlan
 
@@ -16,14 +16,14 @@ _LIMIT_BYTES = 16 << 20
 
 
 def ask_daemons(
-    agent: Agent, nodes: Iterable[NodePlan], pids: Mapping[str, int]
+    agent: Client, nodes: Iterable[NodePlan], pids: Mapping[str, int]
 ) -> dict[str, Said]:
     """Return what the daemons of routers say, by the routers' names.
 
     A daemon that does not run, or not answer within 10 s, is left out of what its router says.
 
     """
-    asked: list[tuple[str, str, Process]] = []
+    asked: list[tuple[str, str, AgentProcess]] = []
     names = []
     for node in nodes:
         names.append(node.name)
@@ -44,7 +44,7 @@ def _commands(questions: Iterable[str]) -> list[str]:
     return [word for question in questions for word in ("-c", question)]
 
 
-def _answer(process: Process) -> str | None:
+def _answer(process: AgentProcess) -> str | None:
     try:
         stdout, _ = process.communicate(None, _LIMIT_S, _LIMIT_BYTES)
         failed = process.wait(_LIMIT_S)

@@ -17,7 +17,8 @@ from typing import Any, Protocol
 from playground.errors import BadArgument, PlaygroundError
 from playground.model.services import SERVICES
 from playground.operations.connection import commands
-from playground.operations.connection.handles import Agent, Node
+from playground.operations.connection.client import Client
+from playground.operations.connection.handles import Node
 from playground.operations.diagnosis.adjacencies import Findings, find
 from playground.operations.diagnosis.daemon_states import ask_daemons
 from playground.operations.diagnosis.explanation import Explanation
@@ -85,7 +86,7 @@ class LabOfNodes(Protocol):
 
 def explain(
     lab: LabOfNodes,
-    agent: Agent,
+    agent: Client,
     plan: Plan,
     pids: Mapping[str, int],
     source: Node | str,
@@ -191,7 +192,7 @@ class _Gathering:
     """A question to one lab, and the means to ask it."""
 
     def __init__(
-        self, lab: LabOfNodes, agent: Agent, plan: Plan, pids: Mapping[str, int], node: Machine
+        self, lab: LabOfNodes, agent: Client, plan: Plan, pids: Mapping[str, int], node: Machine
     ) -> None:
         self.lab = lab
         self.agent = agent

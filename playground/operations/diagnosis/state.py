@@ -15,7 +15,7 @@ from typing import Any
 
 from playground.display.tables import Table, Tabular
 from playground.errors import BadArgument
-from playground.operations.connection.handles import Agent
+from playground.operations.connection.client import Client
 from playground.operations.nodes.connections import Connection, read_connection
 from playground.operations.nodes.routes import read_route
 from playground.planning.route_rows import PolicyRule, Route
@@ -243,7 +243,7 @@ class State(Tabular):
         return Table(found)
 
 
-def read_states(agent: Agent, pids: Mapping[str, int], *, with_connections: bool = True) -> State:
+def read_states(agent: Client, pids: Mapping[str, int], *, with_connections: bool = True) -> State:
     """Read the state of these nodes, by name, in one request; connections take the longest."""
     rows = agent.call("states", pids=list(pids.values()), with_connections=with_connections)
     return State({name: read_state(name, row) for name, row in zip(pids, rows, strict=True)})

@@ -19,8 +19,8 @@ from typing import IO
 
 from playground.display.visible import visible
 from playground.model.arguments import is_number
+from playground.operations.connection.client import AgentProcess
 from playground.operations.connection.commands import time_left
-from playground.operations.connection.handles import Process
 
 # Of one message to the agent: large enough that its cost is small beside the
 # copying, small enough that other threads' requests get a turn.
@@ -33,7 +33,7 @@ _HEAD_BYTES = 1 << 20
 _BLOCK_BYTES = 4096
 
 
-def pack(process: Process, deadline: float | None, source: Path, name: str) -> None:
+def pack(process: AgentProcess, deadline: float | None, source: Path, name: str) -> None:
     """Send a file or directory to a process's input, as an archive of one thing called ``name``.
 
     All of it is root's there.
@@ -58,7 +58,7 @@ def _owned_by_root(member: tarfile.TarInfo) -> tarfile.TarInfo:
 class _InputWriter(io.RawIOBase):
     """The writing end of a process's input, as tarfile wants it."""
 
-    def __init__(self, process: Process, deadline: float | None) -> None:
+    def __init__(self, process: AgentProcess, deadline: float | None) -> None:
         self._process = process
         self._deadline = deadline
 
@@ -76,7 +76,7 @@ class _InputWriter(io.RawIOBase):
 class _OutputReader(io.RawIOBase):
     """The reading end of a process's output, as tarfile wants it."""
 
-    def __init__(self, process: Process, deadline: float | None) -> None:
+    def __init__(self, process: AgentProcess, deadline: float | None) -> None:
         self._process = process
         self._deadline = deadline
         self._rest = b""
@@ -126,7 +126,7 @@ class _Member(tarfile.TarInfo):
         return super()._proc_member(archive)  # type: ignore[misc,no-any-return]
 
 
-def unpack(process: Process, deadline: float | None, root: Path, room: Room) -> str:
+def unpack(process: AgentProcess, deadline: float | None, root: Path, room: Room) -> str:
     """Unpack what a process prints; see `receive`."""
     return receive(_OutputReader(process, deadline), root, room)
 

@@ -32,6 +32,7 @@ from playground.errors import (
     TransferFailed,
 )
 from playground.model.arguments import check_seconds, shown
+from playground.operations.connection.client import AgentProcess
 from playground.operations.connection.commands import (
     OUTPUT_LIMIT_MB,
     as_bytes,
@@ -45,7 +46,7 @@ from playground.operations.connection.commands import (
     time_left,
     time_limit,
 )
-from playground.operations.connection.handles import Node, Process
+from playground.operations.connection.handles import Node
 from playground.operations.connection.results import Result
 
 # Reads the far end's text and a request from standard input, to the byte: the
@@ -122,7 +123,7 @@ def python(
 
 def start_cell(
     node: Node, source: str, *, cwd: str | None = None, user: str | None = None
-) -> Process:
+) -> AgentProcess:
     """Start what a notebook's cell holds by the node's python3; what it prints comes at once."""
     request = {
         "kind": "script",
@@ -293,7 +294,9 @@ def _named(value: Any) -> Any:
 class _Conversation:
     """The frames that `far_end` sends while a function runs."""
 
-    def __init__(self, process: Process, deadline: float | None, limit_bytes: int | None) -> None:
+    def __init__(
+        self, process: AgentProcess, deadline: float | None, limit_bytes: int | None
+    ) -> None:
         self._process = process
         self._deadline = deadline
         self._limit_bytes = limit_bytes
@@ -354,7 +357,7 @@ class StreamCopy:
         self._stream.flush()
 
 
-def _ended_early(node: Node, title: str, process: Process) -> Exception:
+def _ended_early(node: Node, title: str, process: AgentProcess) -> Exception:
     kill(process)
     stdout = stderr = b""
     returncode = -signals.SIGKILL

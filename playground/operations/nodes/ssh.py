@@ -6,8 +6,9 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from playground.errors import AgentError, CommandFailed, NotReady, PlaygroundError
+from playground.operations.connection.client import AgentProcess
 from playground.operations.connection.commands import kill, start_process
-from playground.operations.connection.handles import LiveNode, Node, Process
+from playground.operations.connection.handles import LiveNode, Node
 
 if TYPE_CHECKING:
     import paramiko
@@ -119,7 +120,7 @@ while data := line.recv(65536):
 """
 
 
-def _connector(node: Node, address: str) -> Process:
+def _connector(node: Node, address: str) -> AgentProcess:
     """Start the node's end of the connection, which speaks on its standard streams."""
     try:
         return start_process(node, ["nc", "-v", address, str(_PORT)], stdin=True)
@@ -206,7 +207,7 @@ def _any_key_of_the_lab() -> Any:
 class _Wire:
     """A process's two streams, with as much of a socket as paramiko needs."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: AgentProcess) -> None:
         self._process = process
         self._timeout_s: float | None = None
         self._rest = b""

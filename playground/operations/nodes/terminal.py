@@ -14,8 +14,9 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from playground.errors import AgentError, PlaygroundError
+from playground.operations.connection.client import AgentProcess
 from playground.operations.connection.commands import Command, kill, start_process
-from playground.operations.connection.handles import Node, Process
+from playground.operations.connection.handles import Node
 
 if TYPE_CHECKING:
     from playground.operations.nodes.terminal_link import TerminalLink
@@ -72,7 +73,7 @@ def _is_terminal() -> bool:
         return False
 
 
-def _attend(process: Process) -> int:
+def _attend(process: AgentProcess) -> int:
     """Carry keys one way and output the other until the command ends."""
     sys.stdout.flush()
     # Written to from elsewhere to wake the loop below: "e" the command has
@@ -102,7 +103,7 @@ def _attend(process: Process) -> int:
             os.close(waking)
 
 
-def _forward(process: Process, waking: int) -> None:
+def _forward(process: AgentProcess, waking: int) -> None:
     """Send keys and window sizes to the command until it has ended."""
     while True:
         ready, _, _ = select.select([0, waking], [], [])

@@ -18,7 +18,8 @@ from typing import Any, Literal
 from playground.display.user_files import write_file
 from playground.errors import AgentError, AgentGone, BadArgument, PlaygroundError
 from playground.model.arguments import check_path
-from playground.operations.connection.handles import Agent, LiveSwitch, LiveWire
+from playground.operations.connection.client import Client
+from playground.operations.connection.handles import LiveSwitch, LiveWire
 from playground.operations.network import Link, Node
 from playground.operations.pictures.diagram import Diagram, Seen, make_diagram
 from playground.operations.pictures.layout import Layout, place
@@ -141,13 +142,13 @@ def _converted(svg: str, kind: Literal["png", "pdf"]) -> bytes:
         return typst.compile(str(source), format=kind, ppi=float(_DOTS_PER_INCH))
 
 
-def picture_of(plan: Plan, nodes: Sequence[Node], agent: Agent | None, running: bool) -> Picture:
+def picture_of(plan: Plan, nodes: Sequence[Node], agent: Client | None, running: bool) -> Picture:
     """Return the picture of a plan; ``agent`` is that of its lab, if it can be asked."""
     seen = look(agent, nodes) if agent is not None else {}
     return Picture(plan, make_diagram(plan, nodes, seen), running)
 
 
-def look(agent: Agent, nodes: Sequence[Node]) -> Mapping[tuple[WireEnd, WireEnd], Seen]:
+def look(agent: Client, nodes: Sequence[Node]) -> Mapping[tuple[WireEnd, WireEnd], Seen]:
     """Ask the kernel how the links of these nodes are, in three requests at most.
 
     The links of a machine that has died are down; to tell, each is asked for alone.
@@ -180,7 +181,7 @@ def _live(link: Link) -> LiveWire:
 
 
 def _ask(
-    agent: Agent, links: Sequence[Link], blocked: Collection[WireEnd]
+    agent: Client, links: Sequence[Link], blocked: Collection[WireEnd]
 ) -> dict[tuple[WireEnd, WireEnd], Seen]:
     ends = [end for link in links for end in _live(link).ends]
     # Frames toward an end are impaired where they leave the other.
@@ -204,7 +205,7 @@ def _ask(
     return seen
 
 
-def _blocked(agent: Agent, nodes: Sequence[Node]) -> set[WireEnd]:
+def _blocked(agent: Client, nodes: Sequence[Node]) -> set[WireEnd]:
     """Return the ports that spanning trees keep closed."""
     switches = [
         (node.name, live.plan.device)
