@@ -28,6 +28,7 @@ import live
 import live_changes
 import page
 import pictures
+import ports
 import routing
 import sockets
 import throughput
@@ -341,6 +342,7 @@ def main() -> None:
         engines = ("namespaces", "docker") if options.engine == "both" else (options.engine,)
         parts["Routing protocols"] = lambda: routing.section(engines, runs, say)
         parts["Sockets of hosts"] = lambda: sockets.section(engines, runs, say)
+        parts["Published ports"] = lambda: ports.section(engines, runs, say)
         parts["Captures"] = lambda: captures.section(engines, runs, say)
     parts["Pictures"] = lambda: pictures.section(runs, say)
     parts["Planning"] = lambda: planning_section(runs, say)

@@ -10,7 +10,7 @@ from playground.errors import NotRunning
 from playground.lab.state import LabObject, LabState
 from playground.model.published_ports import port_to_publish
 from playground.operations.network import Host, Router
-from playground.planning.plan import NodePlan
+from playground.planning.plan import NodePlan, Plan
 
 if TYPE_CHECKING:
     from playground.lab.outside.published_ports import PublishedAddress, PublishedPorts
@@ -57,6 +57,17 @@ def publish(
 def published(lab: LabObject) -> list[PublishedAddress]:
     """The addresses of all ports that are published of this lab, whoever did that."""
     return _ports(lab._state).all()
+
+
+def refuse_taken(state: LabState, plan: Plan) -> None:
+    """Raise `EngineError` where new nodes want a port of this machine that cannot be had."""
+    there = {node.name for node in state.plan.nodes} if state.plan else set()
+    new = [node for node in plan.nodes if node.name not in there]
+    wanted = [(node.name, port) for node in new for port in node.container.publish]
+    if wanted:
+        from playground.lab.outside import published_ports
+
+        published_ports.refuse_taken(wanted)
 
 
 def publish_declared(lab: LabObject, nodes: Iterable[NodePlan], undo: ExitStack) -> None:

@@ -30,7 +30,7 @@ from playground.engines.seam import (
 )
 from playground.errors import AgentError, LabWarning, NotReady, PlaygroundError
 from playground.lab import apply, convergence, frr_texts, programs, spanning_tree
-from playground.lab.methods.publishing import publish_declared
+from playground.lab.methods.publishing import publish_declared, refuse_taken
 from playground.lab.node_handles import attach_nodes, detach_nodes, restore
 from playground.lab.provision import Check, provision
 from playground.lab.registry import replace_older, runs, take_nodes
@@ -82,6 +82,7 @@ def start(lab: L, *, converge: bool | None = None) -> L:
             convergence.refuse_split(plan)
         state.engine.refuse(plan)
         programs.waves(plan.nodes, {})  # refused before anything is made
+        refuse_taken(state, plan)
         _warn_of_copies(state, plan)
         images = state.images(plan)
         if state.running:

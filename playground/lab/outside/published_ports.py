@@ -12,8 +12,8 @@ from __future__ import annotations
 import errno
 import secrets
 import socket
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack, suppress
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
@@ -176,6 +176,27 @@ class PublishedPorts:
                 self._agent().call("unpublish", keys=[row["key"]])
 
         return PublishedAddress.of_row(row, close, carried_here)
+
+
+def refuse_taken(wanted: Iterable[tuple[str, PublishedPort]]) -> None:
+    """Raise `EngineError` where a port of this machine cannot be had, or two want the same.
+
+    ``wanted`` are names of nodes with ports that they are to be published at.
+
+    """
+    owners: dict[tuple[str, str, int], str] = {}
+    with ExitStack() as held, on_this_machine():
+        for node, port in wanted:
+            if port.local_port is None:
+                continue
+            place = (port.local_address or LOOPBACK, port.protocol, port.local_port)
+            other = owners.setdefault(place, node)
+            if other != node:
+                raise EngineError(
+                    f"{other} and {node} are both to be published at port {port.local_port} of "
+                    "this machine: choose another for one of them"
+                )
+            held.enter_context(_listening(port))
 
 
 def _listening(wanted: PublishedPort) -> socket.socket:
