@@ -45,6 +45,15 @@ def image_config(data: Mapping[str, Any]) -> ImageConfig:
     )
 
 
+def refuse_onbuild(here: str, wanted: WantedImage, config: Mapping[str, Any]) -> None:
+    """Raise `ImageError` for an image that is to be built upon first: ONBUILD of a Dockerfile."""
+    if config.get("OnBuild"):
+        raise ImageError(
+            f"{here}: {wanted.source.title} is made to be built upon (ONBUILD): write a "
+            "Dockerfile that begins with it, and give its directory as build="
+        )
+
+
 def wanted_layers(wanted: WantedImage) -> tuple[Image, ...]:
     """Return the layers of ours that are to stand on a user's image, the lowest first."""
     if not wanted.services and not wanted.packages:

@@ -15,7 +15,7 @@ _REASONS = (
     (
         r"no image found in (image index|manifest list)|no matching manifest|"
         r"does not match the (expected|specified) platform",
-        "{name} is not for machines of this kind ({us}), says {where}: look for a tag that is, or "
+        "{name} is not for machines of this kind{us}, says {where}: look for a tag that is, or "
         "build it here with build=",
     ),
     (
@@ -56,20 +56,20 @@ _REASONS = (
 )  # fmt: skip
 
 
-def pull_sentence(reference: str, said: str, machine: str) -> str:
+def pull_sentence(reference: str, said: str, machine: str = "") -> str:
     """Return why an image could not be pulled, and what to do.
 
     ``said`` is what the registry, or who asked it, printed; ``machine`` is this machine's kind
-    as images name it, "amd64".
+    as images name it, "amd64", where it is known.
 
-    >>> pull_sentence("web:2", "manifest unknown", "amd64")
+    >>> pull_sentence("web:2", "manifest unknown")
     'docker.io has no image web:2: look at how its name and its tag are written'
 
     """
     where = registry(reference)
     for pattern, sentence in _REASONS:
         if re.search(pattern, said.lower()):
-            return sentence.format(name=reference, where=where, us=machine)
+            return sentence.format(name=reference, where=where, us=machine and f" ({machine})")
     last = said.strip().rpartition("\n")[2].removeprefix("Error: ")
     return f"the image {reference} could not be pulled from {where}: {last or 'nothing was said'}"
 

@@ -318,6 +318,10 @@ WHAT_ONE_CANNOT = (
         rootless="They need an image, and an image's files have owners that only root can give.",
     ),
     Difference(
+        "make hosts of images of your own",
+        rootless="An image's files have owners that only root can give.",
+    ),
+    Difference(
         "run commands as another user than root",
         rootless="Only where newuidmap is installed and /etc/subuid gives the user a range.",
     ),

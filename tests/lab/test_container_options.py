@@ -30,6 +30,7 @@ def lab(engine: Engine, keep_lab: Callable[[str], None]) -> Iterator[Lab]:
             extra_hosts={"printer": "192.0.2.9"},
         ),
         Host("served", user="www-data"),
+        Host("closed", read_only=True),
     ):
         Link(lan, host)
     with Lab(lan, name="container-options", quiet=True) as lab:
@@ -94,6 +95,18 @@ def test_limits_of_getrlimit_hold_for_what_runs(lab: Lab) -> None:
     assert said(lab, "told", command).split() == ["512", "1024", "0"]
     assert said(lab, "told", command, user="www-data").split() == ["512", "1024", "0"]
     assert said(lab, "plain", "ulimit -Hn") != "1024"
+
+
+def test_a_host_may_be_closed_to_all_that_writes(lab: Lab) -> None:
+    """Its names are known all the same, and what is in memory is written."""
+    closed = lab.node("closed")
+    for path in ("/etc/passwd", "/new", "/root/new"):
+        result = closed.run(f"echo >> {path}", check=False)
+        assert "Read-only file system" in result.stderr
+    assert closed.run("echo > /dev/shm/new && getent hosts told").returncode == 0
+    closed.hosts["printer"] = "192.0.2.9"
+    assert "192.0.2.9" in said(lab, "closed", "getent hosts printer")
+    assert closed.ping("told").received == 3
 
 
 def test_a_power_that_would_be_none_is_refused(namespaces_engine: Engine) -> None:

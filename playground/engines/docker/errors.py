@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from playground.engines.docker.http import Refused
 from playground.engines.images import Image
+from playground.engines.pull_errors import pull_sentence
 from playground.errors import EngineError, ImageError
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -46,42 +47,9 @@ def own_build_failed(here: str, title: str, error: str, log: str) -> EngineError
 
 def pull_failed(here: str, name: str, error: str) -> EngineError:
     """Say why an image was not pulled, in the words of registries and of the engine."""
-    lower = error.lower()
-    if "no space left on device" in lower:
+    if "no space left on device" in error.lower():
         return EngineError(NO_SPACE)
-    registry = _registry(name)
-    if "no matching manifest" in lower or "does not match the specified platform" in lower:
-        sentence = f"there is an image {name}, but none for the processor of this engine"
-        advice = "take another tag, or build it here with build="
-    elif "no basic auth" in lower or "unauthorized" in lower or "authentication required" in lower:
-        sentence = f"{registry} gives the image {name} to those alone who have logged in"
-        advice = f"run `docker login{'' if registry == _HUB else ' ' + registry}` and try again"
-    elif any(words in lower for words in ("access denied", "denied:", "repository does not exist")):
-        sentence = f"{registry} has no image {name}, or gives it to those alone who have logged in"
-        advice = "look at the spelling, or run `docker login`"
-    elif any(words in lower for words in ("manifest unknown", "not found", "name unknown")):
-        sentence = f"{registry} has no image {name}"
-        advice = "look at the spelling of its name and its tag"
-    elif "toomanyrequests" in lower or "rate limit" in lower:
-        sentence = f"{registry} gives no more images to this address for a while"
-        advice = "run `docker login`, or wait"
-    else:
-        sentence = f"the engine has no image {name} and does not reach {registry}"
-        advice = (
-            "look at its network, or bring the image as an archive: image=Path(...), written by "
-            "`docker save`"
-        )
-    return ImageError(f"{here}: {sentence}; {advice}. The engine says: {error.strip()}")
-
-
-_HUB = "docker.io"
-
-
-def _registry(name: str) -> str:
-    """Return the registry that an image's name leads to: the first part if it is a host."""
-    first, slash, _ = name.partition("/")
-    is_host = bool(slash) and ("." in first or ":" in first or first == "localhost")
-    return first if is_host else _HUB
+    return ImageError(f"{here}: {pull_sentence(name, error)}")
 
 
 NO_SPACE = (

@@ -25,7 +25,12 @@ from playground.engines.docker.errors import own_build_failed, pull_failed
 from playground.engines.docker.http import Line, Refused
 from playground.engines.docker.server import Server
 from playground.engines.docker.server_images import BUILD_TIMEOUT_S, ServerImages, proxies
-from playground.engines.image_words import image_config, refuse_other_systems, wanted_layers
+from playground.engines.image_words import (
+    image_config,
+    refuse_onbuild,
+    refuse_other_systems,
+    wanted_layers,
+)
 from playground.engines.seam import MARK, OWNER, OwnImage, WantedImage
 from playground.errors import EngineError, ImageError
 from playground.model.containers import ImageSource
@@ -52,11 +57,7 @@ class OwnImages:
         """
         found = self._find(here, wanted.source, progress)
         self._refuse_other_platform(here, wanted.source, found)
-        if (found.get("Config") or {}).get("OnBuild"):
-            raise ImageError(
-                f"{here}: {wanted.source.title} is made to be built upon (ONBUILD): write a "
-                "Dockerfile that begins with it, and give its directory as build="
-            )
+        refuse_onbuild(here, wanted, found.get("Config") or {})
         config = image_config(found.get("Config") or {})
         base = str(found["Id"])
         if wanted.services or wanted.packages:

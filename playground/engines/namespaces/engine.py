@@ -366,6 +366,12 @@ def _refuse_without_root(plan: Plan) -> None:
                 f"can run hosts without services only: {run_as_root()}, take the services away, "
                 'or use a Docker engine, Lab(engine="docker")'
             )
+        if node.container.source:
+            raise EngineError(
+                f"{node.name}: {node.container.source.title} has files of several owners, which an "
+                f"ordinary user cannot give: {run_as_root()}, or use a Docker engine, "
+                'Lab(engine="docker")'
+            )
         if node.packages:
             raise EngineError(
                 f"{node.name} has packages of Debian, for which it needs an image, and an ordinary "

@@ -398,7 +398,7 @@ def _make_root(request: Request) -> None:
     mount("tmpfs", _PLACE, "tmpfs", MS_NOSUID | MS_NODEV, options)
     os.mkdir(root)
     plain = request["layers"] is None
-    view = machine_view() if plain else machine_layer.View({"/": request["layers"]}, {})
+    view = machine_view() if plain else _view_of_layers(request["layers"])
     if "/" not in view.overlays:
         mount(root, root, "", MS_BIND)
         for folder in ("dev", "proc", "sys", "run", "tmp"):
@@ -437,6 +437,11 @@ def _make_root(request: Request) -> None:
     syscalls.checked(_libc.umount2(b".", MNT_DETACH), "leaving the machine's root")
     os.chdir("/")
     _protect()
+
+
+def _view_of_layers(layers: Sequence[str]) -> machine_layer.View:
+    # An image without any files has no layers; its root is made as one in pieces is.
+    return machine_layer.View({"/": list(layers)} if layers else {}, {})
 
 
 def _make_folder(path: str) -> None:

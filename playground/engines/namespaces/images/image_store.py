@@ -57,7 +57,8 @@ class ImageStore:
         """Return an image by its whole name or id; None if it, or a part of it, is not there."""
         for driver, image in self._images():
             if name_or_id == image["id"] or name_or_id in (image.get("names") or ()):
-                layers = self._layers(driver, image["layer"])
+                # One without files has no layer.
+                layers = self._layers(driver, image["layer"]) if "layer" in image else []
                 # Somebody may have removed some of it: then it is made anew.
                 with contextlib.suppress(OSError):
                     if all(map(os.path.isdir, layers)):

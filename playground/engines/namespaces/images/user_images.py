@@ -21,7 +21,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from playground.display.progress import Progress
-from playground.engines.image_words import image_config, refuse_other_systems, wanted_layers
+from playground.engines.image_words import (
+    image_config,
+    refuse_onbuild,
+    refuse_other_systems,
+    wanted_layers,
+)
 from playground.engines.images import Image
 from playground.engines.namespaces.images.buildah import refuse_missing_programs, unpack
 from playground.engines.namespaces.images.buildah_runs import (
@@ -77,6 +82,7 @@ class UserImages:
         """
         try:
             image = self.ensure(wanted.source, progress, lock)
+            refuse_onbuild(here, wanted, image.config)
             config = image_config(image.config)
             if layers := wanted_layers(wanted):
                 refuse_other_systems(here, wanted, os_release(image))
@@ -174,7 +180,8 @@ class UserImages:
             )
             if done.status == 0:
                 return
-            self._fail(done, pull_sentence(source.value, done.log, _own_kind()))
+            reason = known_reason(done.log, self._store.graph.parent)
+            raise ImageError(reason or pull_sentence(source.value, done.log, _own_kind()))
         raise ImageError(pull_sentence(source.value, "connection refused", _own_kind()))
 
     def _load(self, tools: BuildahRun, source: ImageSource, note: Callable[[str], None]) -> None:
