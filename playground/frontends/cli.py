@@ -192,9 +192,9 @@ def demo(quiet: bool, keep: bool) -> None:
     behind a home modem speak HTTP, HTTPS, SMTP, POP, IMAP, FTP, Telnet, SSH and DNS with
     the others. Leaves nothing behind, unless --keep is given.
     """
-    from playground.frontends import demo as demonstration
+    from playground.frontends.demo import show
 
-    demonstration.show(keep=keep, quiet=quiet, program=_program())
+    show(keep=keep, quiet=quiet, program=_program())
 
 
 @main.command()
@@ -243,10 +243,10 @@ def doctor(as_json: bool) -> None:
     Checks both engines and their versions, the kernel and free disk space, and says what to do
     about what is missing. The exit status is 1 if anything will keep labs from working.
     """
-    from playground.frontends import doctor as room
+    from playground.frontends.doctor import examine_all
 
     marks = {"ok": ("ok", "green"), "warn": ("!!", "yellow"), "fail": ("NO", "red")}
-    findings = room.examine_all()
+    findings = examine_all()
     width = max((len(finding.name) for finding in findings), default=0)
     indent = " " * (width + 6)
     columns = max(shutil.get_terminal_size().columns, len(indent) + 30)

@@ -16,7 +16,6 @@ import pytest
 from playground.engines.images import image_for
 from playground.engines.seam import Engine
 from playground.errors import AgentError, BadArgument, NoSuchNode, PlaygroundError
-from playground.lab import plug as plugging
 from playground.lab.lab import Lab
 from playground.lab.outside import places
 from playground.lab.plug import plug, plugged, unplug, wait_plugged
@@ -262,7 +261,6 @@ def test_the_command_line_does_the_same(two):
 WAITING = """
 import sys
 from playground.lab.outside import places
-from playground.lab import plug as plugging
 from playground.frontends.cli import main
 if sys.argv.pop(1) == "container":
     places._is_here = lambda identity, pid: False
@@ -477,7 +475,7 @@ def test_an_address_comes_by_dhcp_and_is_renewed(two, dhcp_server):
 
 
 def test_without_a_server_nothing_is_left(two, monkeypatch):
-    monkeypatch.setattr(plugging, "DHCP_LIMIT_S", 0.5)
+    monkeypatch.setattr("playground.lab.plug.DHCP_LIMIT_S", 0.5)
     before = interfaces(two.stranger)
     with pytest.raises(AgentError, match="nobody has given eth1 an address"):
         plug(two.stranger, to=two.home, dhcp=True)

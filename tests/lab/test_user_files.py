@@ -14,7 +14,6 @@ from playground.engines.docker.server import Server
 from playground.engines.namespaces.engine import NamespacesEngine
 from playground.engines.seam import Engine
 from playground.errors import EngineError, LabWarning, TopologyError
-from playground.lab import user_files as room
 from playground.lab.user_files import copy_warnings, user_files
 from playground.planning.plan import NodePlan
 
@@ -147,7 +146,7 @@ def test_what_is_not_copied_is_the_engines_affair(place: Path) -> None:
 
 
 def test_too_much_to_copy_is_refused(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "COPIED_MB", 0)
+    monkeypatch.setattr("playground.lab.user_files.COPIED_MB", 0)
     with pytest.raises(TopologyError, match="name a smaller folder"):
         user_files(planned(place), copies_volumes=True)
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from playground.display.progress import Progress
 from playground.engines import kernel_limits
 from playground.engines.docker import helpers
-from playground.engines.docker import nodes as node_starts
 from playground.engines.docker.containers import LabContainers
 from playground.engines.docker.guardian import Guardian
+from playground.engines.docker.nodes import refuse_dead, start_nodes
 from playground.engines.docker.server import USUAL_SOCKET, Server
 from playground.engines.docker.server_images import ServerImages
 from playground.engines.images import Image, helper_image, image_for
@@ -209,7 +209,7 @@ class DockerEngine:
         containers is left.
 
         """
-        return node_starts.start_nodes(self._containers, lab, nodes, progress)
+        return start_nodes(self._containers, lab, nodes, progress)
 
     def refuse_dead(self, lab: LabLabels, nodes: Sequence[NodeContainer]) -> None:
         """Raise `NodeDied`, with what it printed, if one of these nodes has ended.
@@ -218,7 +218,7 @@ class DockerEngine:
         that lives a moment longer is found by asking again when a node fails.
 
         """
-        node_starts.refuse_dead(self._containers, lab, nodes)
+        refuse_dead(self._containers, lab, nodes)
 
     def try_in_helper(self, image: Image, code: str, timeout_s: float = 20.0) -> str:
         """Run Python source in a helper container of its own; return what it prints.

@@ -55,7 +55,7 @@ from playground.operations.diagnosis.verdict import decide
 from playground.operations.network import Machine, Switch
 from playground.operations.network import Node as Declared
 from playground.operations.nodes import files
-from playground.operations.nodes import names as livehosts
+from playground.operations.nodes.names import entries, nameservers
 from playground.operations.nodes.routes import KINDS, PROTOCOLS
 from playground.planning.nat_realms import find_realms
 from playground.planning.plan import Plan
@@ -267,13 +267,11 @@ class _Gathering:
         known = tuple(addresses(self.node, target))
         try:
             text = files.read(self.node, "/etc/hosts", timeout_s=10, limit_mb=1)
-            servers = tuple(livehosts.nameservers(self.node))
+            servers = tuple(nameservers(self.node))
         except PlaygroundError:
             text, servers = "", ()
         in_file = [
-            address
-            for address, names in livehosts.entries(text)
-            if target.lower() in map(str.lower, names)
+            address for address, names in entries(text) if target.lower() in map(str.lower, names)
         ]
         written = bool(in_file)
         # getaddrinfo(3) leaves out the family of which a node has no address (AI_ADDRCONFIG);

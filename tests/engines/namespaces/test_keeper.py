@@ -88,18 +88,18 @@ def spread(calls: int, count: int) -> list[int]:
 STARTER = """
     import os, signal, sys, threading
     from playground import Host, Lab, Link
-    from playground.lab import apply as applying
-    from playground.engines.namespaces import fork_client as forking
+    from playground.lab import apply
+    from playground.engines.namespaces import fork_client
     from playground.engines.namespaces import keeper_line
-    from playground.engines.namespaces import engine as namespaces_engine
-    from playground.operations.connection import client as remote
-    from playground.lab import lab as lab_room, node_handles, registry, state as lab_state
+    from playground.engines.namespaces import engine
+    from playground.operations.connection import client
+    from playground.lab import lab as lab_module, node_handles, registry, state
     from playground.lab.methods import attaching, starting, stopping
     from playground.examples import miniature_internet
 
     ROOMS = (
-        applying, lab_room, lab_state, registry, node_handles, attaching, starting, stopping,
-        forking, keeper_line, namespaces_engine, remote,
+        apply, lab_module, state, registry, node_handles, attaching, starting, stopping,
+        fork_client, keeper_line, engine, client,
     )
     FILES = [room.__file__ for room in ROOMS]
     calls = 0
@@ -174,17 +174,17 @@ def family() -> list[int]:
 INTERRUPTED = """
     import os, signal, sys, threading, time
     from playground import Host, Lab, Link
-    from playground.lab import apply as applying
-    from playground.engines.namespaces import fork_client as forking
+    from playground.lab import apply
+    from playground.engines.namespaces import fork_client
     from playground.engines.namespaces import keeper_line
-    from playground.engines.namespaces import engine as namespaces_engine
-    from playground.operations.connection import client as remote
-    from playground.lab import lab as lab_room, node_handles, registry, state as lab_state
+    from playground.engines.namespaces import engine
+    from playground.operations.connection import client
+    from playground.lab import lab as lab_module, node_handles, registry, state
     from playground.lab.methods import attaching, starting, stopping
 
     ROOMS = (
-        applying, lab_room, lab_state, registry, node_handles, attaching, starting, stopping,
-        forking, keeper_line, namespaces_engine, remote,
+        apply, lab_module, state, registry, node_handles, attaching, starting, stopping,
+        fork_client, keeper_line, engine, client,
     )
     FILES = [room.__file__ for room in ROOMS]
     calls = 0
