@@ -24,7 +24,7 @@ from playground.model.firewall import Default, Policy, Rule
 from playground.model.nat import Masquerade, OneToOne, Translation
 from playground.model.notation import AUTO
 from playground.model.own_service import Service
-from playground.model.parts import End, LinkBase
+from playground.model.parts import End, LinkBase, MachineBase
 from playground.model.policy_routing import OwnRoute, OwnRule
 from playground.model.services import SERVICES, ServiceSettings
 from playground.operations.network import Host, Link, Machine, Node, Router, Switch
@@ -375,13 +375,19 @@ def _own_route_data(route: OwnRoute, links: list[LinkBase]) -> dict[str, Any]:
 def _own_rule_data(rule: OwnRule, links: list[LinkBase]) -> dict[str, Any]:
     return {
         "node": rule.node.name,
-        "source": None if rule.source is None else str(rule.source),
-        "destination": None if rule.destination is None else str(rule.destination),
+        "source": _place_data(rule.source),
+        "destination": _place_data(rule.destination),
         "link": None if rule.link is None else links.index(rule.link),
         "mark": rule.mark,
         "priority": rule.priority,
         "table": rule.table,
     }
+
+
+def _place_data(place: Network | MachineBase | None) -> Any:
+    if isinstance(place, MachineBase):
+        return {"node": place.name}
+    return None if place is None else str(place)
 
 
 def _steer(data: Mapping[str, Any], nodes: Mapping[str, Node], links: list[LinkBase]) -> None:
@@ -390,6 +396,9 @@ def _steer(data: Mapping[str, Any], nodes: Mapping[str, Node], links: list[LinkB
     assert isinstance(machine, Machine)
     said["link"] = None if said["link"] is None else links[said["link"]]
     if "via" not in said:
+        for name in ("source", "destination"):
+            if isinstance(said[name], dict):
+                said[name] = nodes[said[name]["node"]]
         machine.policy_rule(**said)
         return
     vias = said.pop("via")

@@ -16,7 +16,7 @@ from typing import Any
 from playground.errors import TopologyError
 from playground.model.addresses import Address, Network
 from playground.model.arguments import check_mapping, is_whole, shown
-from playground.model.parts import LinkBase, MachineBase, taken_or_undone
+from playground.model.parts import LinkBase, MachineBase, SwitchBase, taken_or_undone
 
 KINDS = ("unicast", "blackhole", "unreachable", "prohibit")
 
@@ -52,13 +52,17 @@ class OwnRoute:
 
 @dataclass(frozen=True, eq=False)
 class OwnRule:
-    """A rule of policy routing that a node was told; `remove` takes it back."""
+    """A rule of policy routing that a node was told; `remove` takes it back.
+
+    ``source`` and ``destination`` are ranges of addresses; a host or router stands for its own.
+
+    """
 
     node: Steering
     priority: int
     table: int
-    source: Network | None
-    destination: Network | None
+    source: Network | MachineBase | None
+    destination: Network | MachineBase | None
     link: LinkBase | None
     mark: int | None
 
@@ -147,8 +151,8 @@ class Steering(MachineBase):
         self,
         *,
         table: int,
-        source: str | Network | None = None,
-        destination: str | Network | None = None,
+        source: str | Network | MachineBase | None = None,
+        destination: str | Network | MachineBase | None = None,
         link: LinkBase | None = None,
         mark: int | None = None,
         priority: int | None = None,
@@ -156,13 +160,15 @@ class Steering(MachineBase):
         """Let some packets be routed by another table than "main".
 
         Those from ``source``, to ``destination``, that came in by ``link``, that the
-        firewall has given ``mark``; all that is said must be true.  Rules are asked
+        firewall has given ``mark``; all that is said must be true.  A host or router as
+        ``source`` or ``destination`` stands for all its addresses.  Rules are asked
         in the order of their ``priority``, the lowest first: by default that in
         which they were declared, from 1000 on.  Raises `TopologyError` for what
         cannot be.
 
         >>> r1.route("default", via=slow_isp, table=100)
         >>> r1.policy_rule(source="192.168.2.0/24", table=100)
+        >>> r1.policy_rule(source=h1, table=100)
 
         """
         here = f"{self.name}: policy rule for table {table}"
@@ -174,8 +180,9 @@ class Steering(MachineBase):
         _check_link(here, self, link)
         _check_number(here, "mark", mark, range(1, 2**32))
         _check_number(here, "priority", priority, range(1, 32766))
-        ranges = [None if item is None else _network(here, item) for item in (source, destination)]
-        if len({item.version for item in ranges if item is not None}) > 1:
+        ranges = [None if item is None else _place(here, item) for item in (source, destination)]
+        known = [item for item in ranges if isinstance(item, IPv4Network | IPv6Network)]
+        if len({item.version for item in known}) > 1:
             raise TopologyError(f"{here}: source and destination are of different families")
         if priority is None:
             taken = {rule.priority for rule in self.own_rules}
@@ -276,6 +283,15 @@ def _network(here: str, item: object) -> Network:
         raise TopologyError(
             f'{here}: {item!r} is no range of addresses; write one as in "10.9.0.0/16"'
         ) from None
+
+
+def _place(here: str, item: object) -> Network | MachineBase:
+    if isinstance(item, SwitchBase):
+        raise TopologyError(
+            f"{here}: {item.name} is a switch, which sends nothing itself; give the range of its "
+            'network, as in "10.9.0.0/16", or a host'
+        )
+    return item if isinstance(item, MachineBase) else _network(here, item)
 
 
 def _check_link(here: str, node: Any, link: object) -> None:

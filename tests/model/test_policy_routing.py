@@ -12,7 +12,7 @@ from playground.errors import AgentError, TopologyError, UnknownName
 from playground.lab import saving
 from playground.lab.credentials import Credentials
 from playground.lab.lab import Lab
-from playground.operations.network import Host, Link, Machine, Router
+from playground.operations.network import Host, Link, Machine, Router, Switch
 from playground.planning.plan import NodePlan
 from playground.planning.planner import make_plan
 from playground.planning.shell_script import own_route_as_shell
@@ -92,6 +92,25 @@ def test_a_rule_says_which_packets_go_by_another_table(pair: tuple[Router, Route
     assert len(a.own_rules) == 1
 
 
+def test_a_host_in_a_rule_stands_for_its_addresses(pair: tuple[Router, Router, Link]) -> None:
+    a, b, _ = pair
+    h1 = b.links[1].peer(b).node
+    a.policy_rule(source=h1, destination=b, table=100)
+    assert [(str(r.source), str(r.destination)) for r in make_plan([a]).node("a").own_rules] == [
+        ("10.2.0.2/32", "10.1.0.2/32"),
+        ("10.2.0.2/32", "10.2.0.1/32"),
+    ]
+    families = make_plan([a], ipv6=True).node("a").own_rules
+    assert all(r.source.version == r.destination.version == r.family for r in families)
+
+
+def test_a_rule_names_no_host_of_another_lab(pair: tuple[Router, Router, Link]) -> None:
+    a, _, _ = pair
+    a.policy_rule(source=Host("stranger"), table=100)
+    with pytest.raises(TopologyError, match="table 100 names stranger, which has no address"):
+        make_plan([a])
+
+
 def test_sysctls_are_part_of_the_plan() -> None:
     h1 = Host("h1", sysctls={"net.ipv4.tcp_ecn": 1})
     h1.sysctls["net.ipv4.ip_default_ttl"] = 33
@@ -109,6 +128,7 @@ def test_what_was_said_by_hand_is_saved(pair: tuple[Router, Router, Link]) -> No
     a, b, link = pair
     a.route("10.7.0.0/16", via=[b, "10.1.0.9"], link=link, table=100)
     a.policy_rule(source="10.2.0.0/24", table=100, link=link)
+    a.policy_rule(source=b.links[1].peer(b).node, table=101)
     b.sysctls["net.ipv4.tcp_ecn"] = 1
     plan = make_plan([a])
     nodes = [a, *(link.peer(a).node for link in a.links), b.links[1].peer(b).node]
@@ -134,6 +154,7 @@ STRANGER = Link(Host("x"), Host("y"))
         (lambda h: h.route("10.9.0.0/16", via="10.1.0.1", table=254), "is Linux's own"),
         (lambda h: h.policy_rule(table=100), "must say which packets"),
         (lambda h: h.policy_rule(table=None, mark=1), "must say which packets"),
+        (lambda h: h.policy_rule(table=100, source=Switch("office")), "office is a switch"),
         (lambda h: h.policy_rule(table=100, mark=1, priority=0), "no whole number from 1"),
         (
             lambda h: h.policy_rule(table=100, source="10.0.0.0/8", destination="2001:db8::/32"),

@@ -8,9 +8,11 @@ interfaces, links become interfaces.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_network
+from typing import Any
 
 from playground.errors import TopologyError
-from playground.model.addresses import Address
+from playground.model.addresses import Address, Network
 from playground.model.parts import End, LinkBase, MachineBase
 from playground.model.policy_routing import OwnRoute, OwnRule
 from playground.model.topology import Machine
@@ -47,7 +49,11 @@ def find_own_routes(
 def find_own_rules(
     machine: Machine, addressing: Addressing, names: Mapping[End, str]
 ) -> tuple[OwnRulePlan, ...]:
-    """Return a node's policy rules; one without addresses is a rule of each family."""
+    """Return a node's policy rules; one without addresses is a rule of each family.
+
+    Raises `TopologyError` where a rule names a node that has no addresses here.
+
+    """
     ends = [link.end(machine) for link in machine.attachments]
     versions: set[int] = {a.version for end in ends for a in addressing.addresses[end]}
     spoken = sorted(versions) or [4]
@@ -55,20 +61,37 @@ def find_own_rules(
         OwnRulePlan(
             family,
             rule.priority,
-            rule.source,
-            rule.destination,
+            source,
+            destination,
             names[rule.link.end(machine)] if rule.link else None,
             rule.mark,
             rule.table,
         )
         for rule in machine.own_rules
-        for family in _families(rule, spoken)
+        for source in _ranges(rule, rule.source, addressing)
+        for destination in _ranges(rule, rule.destination, addressing)
+        for family in _families(source, destination, spoken)
     )
 
 
-def _families(rule: OwnRule, spoken: list[int]) -> list[int]:
-    said = rule.source or rule.destination
-    return [said.version] if said else spoken
+def _ranges(rule: OwnRule, item: Any, addressing: Addressing) -> list[Network | None]:
+    if not isinstance(item, Machine):
+        return [item]
+    ends = [link.end(item) for link in item.attachments]
+    found = [address for end in ends for address in addressing.addresses.get(end, ())]
+    found += item.loopback if found else ()
+    if not found:
+        raise TopologyError(
+            f"{rule.node.name}: policy rule for table {rule.table} names {item.name}, which has no "
+            "address in this lab; link it to the others"
+        )
+    return list(dict.fromkeys(ip_network(address.ip) for address in found))
+
+
+def _families(source: Network | None, destination: Network | None, spoken: list[int]) -> list[int]:
+    """Return the families of one rule; none where it would be of two, which no packet is."""
+    said = {item.version for item in (source, destination) if item is not None}
+    return list(said) if len(said) == 1 else [] if said else spoken
 
 
 class _Finder:
