@@ -45,7 +45,8 @@ def load_lab(
 
     Of a folder that is a package its ``__init__.py`` is run.  Takes the `Lab` that a
     global name of it holds, or, if there is none, makes one of all hosts, routers and
-    switches that its global names hold.  With ``name`` it takes the lab of that name.
+    switches that its global names hold; without a name of its own it is called as the file is.
+    With ``name`` it takes the lab of that name.
 
     ``say`` is told, in a sentence, that the file still runs after some seconds, and
     that it started its lab itself.  With ``limit_s`` it is ended after so many seconds.
@@ -80,6 +81,7 @@ def _choose(values: list[Any], file: Path, name: str | None, quiet: bool) -> Lab
         names = ", ".join(lab.name for lab in labs)
         raise TopologyError(f"{file} makes more than one lab: choose one of {names} with --lab")
     if labs:
+        _name_after(labs[0], file)
         return labs[0]
     nodes = [value for value in _flat(values) if isinstance(value, Host | Router | Switch)]
     if not nodes:
@@ -87,6 +89,12 @@ def _choose(values: list[Any], file: Path, name: str | None, quiet: bool) -> Lab
             f"{file} makes no lab: write `lab = Lab(...)` in it, or declare hosts, at its top level"
         )
     return Lab(*dict.fromkeys(nodes), name=file.stem, quiet=quiet)
+
+
+def _name_after(lab: Lab, file: Path) -> None:
+    """Give a lab without a name its file's, as one made of a file's hosts has it."""
+    if not (lab._state.named or lab.id):
+        lab._state.take_name(file.stem)
 
 
 def _globals_of(file: Path, say: Callable[[str], object], limit_s: float | None) -> list[Any]:

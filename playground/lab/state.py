@@ -99,8 +99,7 @@ class LabState:
         converge: bool,
         strict: bool,
     ) -> None:
-        self.name = _check_name(name)
-        self.named = name is not None
+        self.take_name(name)
         self.ipv6 = ipv6
         self.converge = check_bool(f"lab {self.name}", "converge", converge)
         self.strict = check_bool(f"lab {self.name}", "strict", strict)
@@ -135,6 +134,11 @@ class LabState:
         self.saving: threading.Timer | None = None
         self.ports: PublishedPorts | None = None
         self.forget: weakref.finalize[..., Any] | None = None
+
+    def take_name(self, name: str | None) -> None:
+        """Call the lab so; None is "lab", of which there may be several."""
+        self.name = _check_name(name)
+        self.named = name is not None
 
     @property
     def running(self) -> bool:

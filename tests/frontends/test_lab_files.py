@@ -50,6 +50,11 @@ def test_a_files_lab_is_taken_as_it_is(written: Write) -> None:
     assert (lab.name, lab.ipv6) == ("shop", True)
 
 
+def test_a_files_lab_without_a_name_has_the_files(written: Write) -> None:
+    path = written(HOME + "lab = Lab(home)\n", "student.py")
+    assert load_lab(path, None).name == "student"
+
+
 def test_what_stands_under_main_is_left_out(written: Write) -> None:
     path = written(HOME + "if __name__ == '__main__':\n    raise SystemExit('started')\n")
     assert load_lab(path, None).name == "lab"
