@@ -157,7 +157,8 @@ files(nodes: [{"pid", "files": [{"path", "content": base64 or number, "mode": 0o
         "uid": 0, "gid": 0, "append": false, "optional": false}]}], contents: [base64] = [])
         -> null
     A content that many files have stands once in contents, its number in them.
-    Write files as seen from inside the node; missing folders are made.  What
+    Write files as seen from inside the node; missing folders are made, and of a path that
+    ends with a slash nothing else.  What
     exists is written in place, never renamed over: /etc/hosts is a bind mount.  With mode
     null it keeps its mode and owner.
     uid and gid may be names, from the node's own /etc/passwd and /etc/group.  One that is

@@ -56,7 +56,10 @@ def _mode(content: bytes | Path) -> int:
 
 def _copied(name: str, volume: VolumeMount) -> Iterator[File]:
     room = COPIED_MB << 20
-    for path, target in _regular_files(Path(volume.source), volume.target):
+    for path, target in _parts(Path(volume.source), volume.target):
+        if path is None:
+            yield File(f"{target}/", b"")
+            continue
         room -= path.stat().st_size
         if room < 0:
             raise TopologyError(
@@ -67,13 +70,19 @@ def _copied(name: str, volume: VolumeMount) -> Iterator[File]:
         yield File(target, file_content(path), _mode(path))
 
 
-def _regular_files(source: Path, target: str) -> Iterator[tuple[Path, str]]:
-    """Yield each file of a folder, and its place; links in it are left out."""
+def _parts(source: Path, target: str) -> Iterator[tuple[Path | None, str]]:
+    """Yield each file of a folder, and its place; None and a folder's place for an empty one.
+
+    Links in it are left out.
+
+    """
     if source.is_file():
         yield source, target
         return
     for folder, folders, names in os.walk(source):
         folders.sort()
+        if not folders and not names:
+            yield None, os.path.normpath(f"{target}/{Path(folder).relative_to(source)}")
         for name in sorted(names):
             path = Path(folder, name)
             if stat.S_ISREG(path.lstat().st_mode):

@@ -33,6 +33,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (site / "out").symlink_to(top / "secret")
     (top / "link").symlink_to(site)
     (top / "shared").mkdir()
+    (top / "empty").mkdir()
     (top / "app.conf").write_text("conf\n")
     return top
 
@@ -44,6 +45,7 @@ def host(place: Path) -> Host:
             place / "link": "/var/www/html",
             place / "shared": "/srv/deep/shared:rw",
             place / "app.conf": "/etc/app.conf",
+            place / "empty": "/srv/deep/empty",
         },
         files={
             "/srv/hello": "#!/bin/sh\necho hello\n",
@@ -132,7 +134,8 @@ def test_what_is_copied_is_in_files_and_said(place: Path) -> None:
     assert (found["/var/www/html/below/run.sh"].mode, found["/srv/conf"].mode) == (0o755, 0o644)
     assert found["/etc/app.conf"].content == b"conf\n"
     assert "/var/www/html/out" not in found
-    first, second, third = copy_warnings([planned(place)])
+    assert found["/srv/deep/empty/"].content == b""
+    first, second, third, _ = copy_warnings([planned(place)])
     assert first == (
         f"www: {place / 'site'} is copied to /var/www/html, for the engine is not on this machine: "
         "later edits are not seen there"
@@ -162,3 +165,4 @@ def test_an_engine_elsewhere_gets_copies(
     with lab:
         assert lab["www"].run("cat /var/www/html/index.html").stdout == "first\n"
         assert lab["www"].run("/var/www/html/below/run.sh").stdout == "ran\n"
+        assert lab["www"].run("ls -d /srv/deep/empty").stdout == "/srv/deep/empty\n"

@@ -48,6 +48,8 @@ def _write_file(entry: Request, content: bytes) -> None:
     folder = path.rpartition("/")[0]
     if folder and not os.path.isdir(folder):
         os.makedirs(folder, 0o755, exist_ok=True)
+    if path.endswith("/"):
+        return  # it was to be there, and no more
     there = os.path.exists(path)
     fd = open_regular(path, os.O_APPEND if append else 0)
     try:
