@@ -26,6 +26,7 @@ import captures
 import links
 import live
 import live_changes
+import own_images
 import page
 import pictures
 import ports
@@ -147,12 +148,16 @@ def star(count: int) -> Lab:
 
 
 def up_and_down(
-    client: docker.APIClient, make: Callable[[], Lab], runs: int, say: Callable[[str], None]
+    client: docker.APIClient,
+    make: Callable[[], Lab],
+    runs: int,
+    say: Callable[[str], None],
+    images: Sequence[str] = (),
 ) -> tuple[list[float], list[float], list[float], list[float]]:
-    """Return our ups and downs, and those of as many bare containers."""
+    """Return our ups and downs, and those of as many bare containers, of the same images."""
     ours_up, ours_down, bare_up, bare_down = [], [], [], []
     nodes = make().plan().nodes
-    tags = [image_for(item.service for item in node.services).tag for node in nodes]
+    tags = images or [image_for(item.service for item in node.services).tag for node in nodes]
 
     def ours() -> None:
         lab = make()
@@ -338,6 +343,7 @@ def main() -> None:
             parts["Links"] = lambda: links.section(say)
     if client is not None:
         parts["Docker"] = lambda: on_docker(client, runs, say)
+        parts["Your own images"] = lambda: own_images.section(Row, up_and_down, client, runs, say)
     if os.geteuid() == 0 or options.engine == "docker":
         engines = ("namespaces", "docker") if options.engine == "both" else (options.engine,)
         parts["Routing protocols"] = lambda: routing.section(engines, runs, say)

@@ -37,13 +37,16 @@ ENTRYPOINT ["/bin/busybox"]
 CMD ["httpd", "-f", "-v", "-p", "8080"]
 """
 
-# A small system: users by name, a shell, a check of its health.
-SMALL = """
+# A small system: users by name, and a shell.
+SYSTEM = """
 FROM scratch
 COPY busybox /bin/busybox
 COPY etc /etc
 RUN ["/bin/busybox", "sh", "-c", "/bin/busybox --install /bin; mkdir -m 1777 /tmp"]
-USER app
+"""
+
+# One with a user, a check of its health and a signal of its own.
+SMALL = f"""{SYSTEM}USER app
 HEALTHCHECK --interval=1s CMD test -e /tmp/well
 STOPSIGNAL SIGUSR1
 CMD trap 'echo stopped by its own signal; exit 0' USR1; ip addr show eth0; id -un; \
@@ -117,6 +120,15 @@ def test_a_program_begins_when_its_host_has_its_addresses(lab: Lab) -> None:
 
 def test_the_start_waits_until_the_image_is_well(lab: Lab) -> None:
     assert lab.node("small").run("test -e /tmp/well").returncode == 0
+
+
+def test_the_start_waits_until_the_image_listens(engine: Engine, folder: Path) -> None:
+    slow = "sleep 0.6; exec httpd -f -p 81 -h /"
+    web = Host("web", build=write(folder / "slow", f"{SYSTEM}EXPOSE 81 82\nCMD {slow}\n"))
+    h1 = Host("h1")
+    Link(web, h1)
+    with Lab(web, name="listening", quiet=True, engine=engine):
+        assert h1.run("curl -s -o /dev/null http://web:81/bin/busybox").returncode == 0
 
 
 def test_a_program_is_stopped_by_its_own_signal(lab: Lab) -> None:

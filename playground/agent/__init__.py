@@ -188,11 +188,13 @@ programs(do, ...) -> [STATUS] (of list: [{"pid", "request"}], of log: base64)
     Ask the lab's supervisor, which outlives the agent, about the users' programs.  ``do`` is
     "start" with programs: [{"pid", "name", "argv", "env", "cwd", "user", "restart": {"when":
     "no", "on-failure", "always" or "unless-stopped", "most": number or null}, "stop_signal",
-    "stop_timeout_s"}], all but the first three may be left out; "list" with pids; "begin",
+    "stop_timeout_s"}], all but the first three may be left out; "list" with pids; "states" with
+    programs: [[pid, name]]; "begin",
     "stop", "status" or "log" with pid and name.  Start, begin and stop reply when it is done,
     or cannot be.  STATUS is {"name", "running", "restarting", "stopped": by request, "pid",
-    "returncode", "restarts", "seconds", "error"}, where pid is 0 and the error null if there
-    is none.  A log is the last 1 MiB that the program has printed.
+    "command": what runs now, "ports": TCP ports on which somebody there listens, "returncode",
+    "restarts", "seconds", "error"}, where pid is 0 and the error null if there is none.  A log
+    is the last 1 MiB that the program has printed.
 wait_ready(checks: [{"pid", "node", "service", "port", "protocol": "tcp" or "udp",
         "tls": bool, "send": base64 or null, "expect": regular expression or null,
         "address": "127.0.0.1", "authority": PEM or null}], timeout_s)

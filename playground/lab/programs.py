@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from playground.operations.connection.handles import Node
 from playground.operations.connection.threads import each
 from playground.operations.programs import supervisord
 from playground.operations.programs.own_service import OwnService
-from playground.operations.programs.program import Program
+from playground.operations.programs.program import Program, has_begun, refuse_failure
 from playground.planning.plan import NodePlan, Plan
 from playground.planning.program_plans import (
     ALWAYS_AGAIN,
@@ -132,7 +133,13 @@ def may_have(node: NodePlan) -> bool:
     return bool(said.source or said.command or said.entrypoint or own)
 
 
-def wait_ready(nodes: Callable[[str], Node], plan: Plan, programs: Programs) -> None:
+def wait_ready(
+    agent: Client,
+    pids: Mapping[str, int],
+    nodes: Callable[[str], Node],
+    plan: Plan,
+    programs: Programs,
+) -> None:
     """Wait until each program is well, or has not ended at once; raises `NotReady`."""
     rows = {
         (node.name, item.service): item.row
@@ -147,7 +154,40 @@ def wait_ready(nodes: Callable[[str], Node], plan: Plan, programs: Programs) -> 
             OwnService(nodes(name), program, rows[name, program.name]).wait_begun()
         else:
             Program(nodes(name), program).wait_ready()
-            if foreign := supervisord.find(nodes(name)):
-                foreign.wait_settled()
 
-    each(wait, [(name, program) for name, some in programs.items() for program in some])
+    several = [(name, program) for name, some in programs.items() for program in some]
+    silent = [
+        (name, program)
+        for name, program in several
+        if (name, program.name) not in rows and program.healthcheck is None
+    ]
+    _wait_begun(agent, pids, nodes, silent)
+    each(wait, [one for one in several if one not in silent])
+
+
+def _wait_begun(
+    agent: Client,
+    pids: Mapping[str, int],
+    nodes: Callable[[str], Node],
+    waiting: Sequence[tuple[str, ProgramPlan]],
+) -> None:
+    """Wait for programs that say nothing of their health: one request for all of them."""
+    while waiting:
+        asked = [[pids[name], program.name] for name, program in waiting]
+        left = []
+        states = agent.call("programs", do="states", programs=asked)
+        for (name, program), status in zip(waiting, states, strict=True):
+            refuse_failure(nodes(name), program, status)
+            if not has_begun(program, status):
+                left.append((name, program))
+            elif supervisord.control_of(status["command"]) and (
+                foreign := supervisord.find(nodes(name))
+            ):
+                foreign.wait_settled()
+        waiting = left
+        if waiting:
+            time.sleep(_LOOK_AGAIN_S)
+
+
+# How often programs are looked at that have just begun.
+_LOOK_AGAIN_S = 0.02

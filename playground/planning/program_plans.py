@@ -75,6 +75,8 @@ class ProgramPlan:
     stop_signal: str = ""
     stop_timeout_s: float | None = None
     healthcheck: Healthcheck | None = None
+    # TCP ports that its image exposes, of which it will listen on some.
+    ports: tuple[int, ...] = ()
 
     def request(self, pid: int) -> dict[str, Any]:
         """Return the program as the agent's ``programs`` operation takes it."""
@@ -89,6 +91,7 @@ class ProgramPlan:
             "stop_signal": signal_number(self.stop_signal),
             "stop_timeout_s": self.stop_timeout_s,
             "healthcheck": vars(self.healthcheck) if self.healthcheck else None,
+            "ports": list(self.ports),
         }
 
     @classmethod
@@ -101,6 +104,7 @@ class ProgramPlan:
             restart=RestartPolicy(**data["restart"]),
             stop_timeout_s=data["stop_timeout_s"],
             healthcheck=check and Healthcheck(**check | {"argv": tuple(check["argv"])}),
+            ports=tuple(data.get("ports", ())),
         )
 
 
@@ -128,7 +132,20 @@ def main_program(settings: ContainerSettings, image: ImageConfig | None) -> Prog
         stop_signal=said.stop_signal,
         stop_timeout_s=settings.stop_timeout_s,
         healthcheck=_healthcheck(settings.healthcheck, said),
+        # Another command may be another program.
+        ports=() if settings.command or settings.entrypoint else _tcp_ports(said.ports),
     )
+
+
+def _tcp_ports(exposed: tuple[str, ...]) -> tuple[int, ...]:
+    """Return the TCP ports among those that an image exposes.
+
+    >>> _tcp_ports(("53/udp", "80/tcp"))
+    (80,)
+
+    """
+    pairs = (item.partition("/") for item in exposed)
+    return tuple(int(port) for port, _, kind in pairs if kind in ("", "tcp") and port.isdecimal())
 
 
 def _healthcheck(declared: tuple[str, ...] | None, image: ImageConfig) -> Healthcheck | None:

@@ -66,6 +66,16 @@ def test_which_healthcheck_holds(said: Any, argv: tuple[str, ...] | None) -> Non
     assert (program.healthcheck and program.healthcheck.argv) == argv
 
 
+@pytest.mark.parametrize(("said", "ports"), [({}, (80,)), ({"command": "other"}, ())], ids=repr)
+def test_ports_are_those_of_the_image_s_own_program(
+    said: dict[str, Any], ports: tuple[int, ...]
+) -> None:
+    image = ImageConfig(command=("serve",), ports=("53/udp", "80/tcp"))
+    program = main_program(Host("h1", **said).container, image)
+    assert program is not None
+    assert program.ports == ports
+
+
 def test_a_healthcheck_says_how_long_it_may_fail() -> None:
     check = make_healthcheck(("CMD", "x"), interval_s=2, timeout_s=1, start_period_s=5, retries=4)
     assert check is not None
@@ -74,7 +84,11 @@ def test_a_healthcheck_says_how_long_it_may_fail() -> None:
 
 def test_a_program_comes_back_from_its_request() -> None:
     program = ProgramPlan(
-        "main", ("a",), restart=RestartPolicy("always"), healthcheck=Healthcheck(("b",))
+        "main",
+        ("a",),
+        restart=RestartPolicy("always"),
+        healthcheck=Healthcheck(("b",)),
+        ports=(80,),
     )
     assert ProgramPlan.from_request(program.request(7)) == program
 

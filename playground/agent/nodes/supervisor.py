@@ -24,7 +24,7 @@ import time
 from collections import deque
 from typing import Any, NoReturn
 
-from playground.agent.kernel.syscalls import PR_SET_PDEATHSIG, prctl
+from playground.agent.kernel.syscalls import PR_SET_PDEATHSIG, prctl, read_text
 from playground.agent.nodes.commands import Command, start_in_node
 from playground.agent.nodes.descriptors import keep_only
 from playground.agent.nodes.entering import find_node, gone
@@ -115,6 +115,8 @@ class SupervisedProgram:
             "restarting": self.restart_at is not None,
             "stopped": self.stopped,
             "pid": self.pid,
+            "ports": ports_of(self.pid) if self.pid and self.channel is None else [],
+            "command": command_of(self.pid) if self.pid and self.channel is None else "",
             "returncode": self.returncode,
             "last_returncode": self.last_returncode,
             "state": process_state(self.pid) if self.pid else None,
@@ -133,6 +135,26 @@ class SupervisedProgram:
                 most = policy.get("most")
                 return returncode != 0 and (most is None or self.restarts < most)
         return False
+
+
+def command_of(pid: int) -> str:
+    """Return what a process was started as, its words with blanks between: proc_pid_cmdline(5)."""
+    with contextlib.suppress(OSError):
+        return read_text(f"/proc/{pid}/cmdline", 4096).replace("\0", " ").strip()
+    return ""
+
+
+def ports_of(pid: int) -> list[int]:
+    """Return the TCP ports on which anybody listens in the network that a process is in."""
+    found = set()
+    for name in ("tcp", "tcp6"):
+        with contextlib.suppress(OSError):
+            for line in read_text(f"/proc/{pid}/net/{name}").splitlines()[1:]:
+                # proc_net_tcp.rst: address:port, and TCP_LISTEN of net/tcp_states.h.
+                _, local, _, state, *_ = line.split()
+                if state == "0A":
+                    found.add(int(local.rpartition(":")[2], 16))
+    return sorted(found)
 
 
 class Asked:
@@ -214,6 +236,9 @@ class Supervisor:
         if do == "list":
             found = [item for item in self._programs.values() if item.node_pid in request["pids"]]
             return {"result": [{"pid": one.node_pid, "request": one.request} for one in found]}
+        if do == "states":
+            wanted = [self._find(pid, name) for pid, name in request["programs"]]
+            return {"result": [program.status() for program in wanted]}
         program = self._find(request["pid"], request["name"])
         if do == "status":
             return {"result": [program.status()]}

@@ -24,6 +24,11 @@ from playground.planning.program_plans import ProgramPlan
 # A program that ends so soon has not begun its work: most that fail do so at once.
 _AT_ONCE_S = 0.25
 
+# How long one may take until it listens on a port that its image exposes; an image may
+# expose what nobody uses.
+_LISTEN_LIMIT_S = 20.0
+_LOOK_AGAIN_S = 0.02
+
 # How often one that is not well yet is asked again, whatever its image says of the time
 # between two looks at one that is.
 _ASK_AGAIN_S = 0.2
@@ -104,6 +109,7 @@ class Program:
     def wait_ready(self, timeout_s: float | None = None) -> None:
         """Wait until its healthcheck succeeds; without one, until it has not ended at once.
 
+        Of an image that exposes TCP ports: until it listens on one, for 20 seconds at most.
         Raises `NotReady`, with the end of its log, after ``timeout_s`` seconds, by default
         after as many as the healthcheck's own words allow.
 
@@ -116,10 +122,9 @@ class Program:
             status = self._ask("status")
             refuse_failure(self._node, self._plan, status)
             if check is None or not (status["running"] or status["restarting"]):
-                left_s = _AT_ONCE_S - (status["seconds"] or 0.0)
-                if not status["running"] or left_s <= 0:
+                if has_begun(self._plan, status):
                     return
-                time.sleep(min(0.02, left_s))
+                time.sleep(_LOOK_AGAIN_S)
                 continue
             problem = self._problem(check.argv, check.timeout_s) if status["running"] else problem
             if not problem and status["running"]:
@@ -164,6 +169,20 @@ class Program:
         [status] = live.agent.call("programs", do=do, pid=live.pid, name=self.name)
         found: Mapping[str, Any] = status
         return found
+
+
+def has_begun(plan: ProgramPlan, status: Mapping[str, Any]) -> bool:
+    """Whether a program that says nothing of its health is at its work, or has done it.
+
+    One that listens is: on a port that its image exposes, where that exposes any.
+
+    """
+    if not status["running"]:
+        return True
+    if plan.ports:
+        begun = bool(set(plan.ports).intersection(status["ports"]))
+        return begun or status["seconds"] > _LISTEN_LIMIT_S
+    return bool(status["ports"]) or status["seconds"] > _AT_ONCE_S
 
 
 def status_words(status: Mapping[str, Any]) -> str:
