@@ -117,3 +117,22 @@ def test_pipes_in_the_places_of_files_hold_nobody_up(
         assert said.split()[1] == "1000"
         with pytest.raises(PlaygroundError, match="it is no regular file"):
             h1.run(["/bin/busybox", "true"], user="somebody")
+
+
+def test_no_volume_of_an_image_shows_what_is_hidden(
+    namespaces_engine: Engine, tmp_path: Path
+) -> None:
+    """What covers files of /proc is mounted there: shown a second time it would cover nothing."""
+    config = SLEEP | {"Volumes": {"/linked": {}, "/kept": {}, "/../kept/below": {}}}
+    archive = write_archive(
+        tmp_path / "volumes.tar", [[busybox(), link("linked", "/proc")]], config
+    )
+    h1, h2 = Host("h1", image=archive, read_only=True), Host("h2")
+    Link(h1, h2)
+    with Lab(h1, name="hostile-volumes", engine=namespaces_engine, quiet=True):
+        for path in ("/proc/interrupts", "/linked/interrupts"):
+            assert h1.run(["/bin/busybox", "cat", path], user="0").stdout == ""
+        for path in ("/kept/new", "/kept/below/new"):
+            assert h1.run(["/bin/busybox", "touch", path], user="0").returncode == 0
+        refused = h1.run(["/bin/busybox", "touch", "/new"], user="0", check=False)
+        assert "Read-only file system" in refused.stderr

@@ -32,6 +32,7 @@ FROM scratch
 COPY busybox /bin/busybox
 ENV GREETING=hello
 WORKDIR /srv/www
+VOLUME /srv/kept
 USER 65534:65534
 ENTRYPOINT ["/bin/busybox"]
 CMD ["httpd", "-f", "-v", "-p", "8080"]
@@ -214,6 +215,8 @@ def test_a_root_is_read_only_where_that_was_said(lab: Lab) -> None:
     words = ["/bin/busybox", "sh", "-c", "echo > /srv/www/page"]
     assert still.run(words, user="0", check=False).stderr.endswith("Read-only file system\n")
     assert still.run(["/bin/busybox", "touch", "/dev/shm/page"]).returncode == 0
+    # A VOLUME of the image's is no part of it.
+    assert still.run(["/bin/busybox", "touch", "/srv/kept/page"], user="0").returncode == 0
     still.hosts["printer"] = "10.8.0.1"
     with pytest.raises(TransferFailed, match="Read-only file system"):
         still.write("/srv/www/page", "")

@@ -6,7 +6,7 @@ import contextlib
 import os
 
 from playground.agent.nodes.entering import inside
-from playground.agent.nodes.users import colon_file
+from playground.agent.nodes.users import user_names
 from playground.agent.protocol import Request
 
 # At most so much of a file of /proc is read: a command may have megabytes of words.
@@ -22,7 +22,7 @@ def processes(pid: int) -> list[Request]:
             if os.readlink(f"/proc/{name}/ns/pid") == own:
                 found.append(_process(name))
     with inside(pid):
-        users = {fields[2]: fields[0] for fields in reversed([*colon_file("/etc/passwd", 7)])}
+        users = user_names()
     for row in found:
         row["user"] = users.get(row["user"], row["user"])
     return sorted(found, key=lambda row: row["pid"])

@@ -275,6 +275,7 @@ class NamespacesEngine:
             "command": [] if waits else list(root.command),
             "cwd": cwd or root.cwd,
             "capabilities": [*node.cap_add, *said.cap_add],
+            "written": list(image.volumes) if said.read_only else [],
             "volumes": [vars(volume) for volume in said.volumes],
             "limits": _default_limits() | _as_dict(node.limits),
             "user": user,

@@ -7,7 +7,8 @@ makers serve one socket of packets; one packet asks for one host::
     {"name", "hostname", "layers": [folder, ...] or null, "environ": {name: value},
      "command": [...] or [], "cwd", "capabilities": ["NET_ADMIN"],
      "limits": {"memory_mb", "cpus", "processes"} or null, "user": name or "",
-     "shm_mb": number or null, "devices": ["/dev/net/tun"], "ulimits": [[number, soft, hard]]}
+     "shm_mb": number or null, "devices": ["/dev/net/tun"], "ulimits": [[number, soft, hard]],
+     "written": [folder that stays open when the root is closed]}
 
 and one comes back, ``{"name", "pid"}`` or ``{"name", "error"}`` as the agent
 writes errors.  The pid is that of the host's first process as the lab's
@@ -436,7 +437,22 @@ def _make_root(request: Request) -> None:
     volumes.show_volumes(opened)
     syscalls.checked(_libc.umount2(b".", MNT_DETACH), "leaving the machine's root")
     os.chdir("/")
+    _make_mounts(request["written"])
     _protect()
+
+
+def _make_mounts(paths: Sequence[str]) -> None:
+    """Make folders mounts of their own, which stay open when the root is closed: VOLUME.
+
+    Of the kernel's file systems none is shown a second time, without what is hidden in it.
+
+    """
+    for path in paths:
+        with contextlib.suppress(FileExistsError, NotADirectoryError):
+            os.makedirs(path, 0o755, exist_ok=True)
+            real = os.path.realpath(path)
+            if real.split("/")[1] not in ("", "dev", "proc", "run", "sys"):
+                mount(real, real, "", MS_BIND)
 
 
 def _view_of_layers(layers: Sequence[str]) -> machine_layer.View:
