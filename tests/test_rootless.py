@@ -200,6 +200,31 @@ with Lab(lan, quiet=True):
     assert done.stdout.split() == ["True"] * 3 + ["[False,", "False]"]
 
 
+def test_an_ordinary_users_ports_folders_and_files(
+    ordinary: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    said = ordinary(
+        """
+import os, tempfile, urllib.request
+from pathlib import Path
+mine = Path(tempfile.mkdtemp())
+(mine / "site").mkdir()
+(mine / "site" / "index.html").write_text("mine")
+(mine / "shared").mkdir()
+volumes = {mine / "site": "/srv/site", mine / "shared": "/srv/shared:rw"}
+www = Host("www", volumes=volumes, files={"/root/said": "hello"}, publish=8000)
+Link(www, Host("client"))
+with Lab(www, quiet=True, engine="namespaces") as lab:
+    next(iter(www.start("python3 -u -m http.server 8000 -d /srv/site").stdout))
+    print(urllib.request.urlopen(lab.published[0], timeout=20).read())
+    www.run("cp /root/said /srv/shared/")
+    said = mine / "shared" / "said"
+    print(said.read_text(), said.stat().st_uid == os.getuid())
+"""
+    )
+    assert said.stdout.splitlines() == ["b'mine'", "hello True"]
+
+
 def test_an_ordinary_users_python_sockets_live_on_a_host(
     ordinary: Callable[..., subprocess.CompletedProcess[str]],
 ) -> None:

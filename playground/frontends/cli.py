@@ -277,7 +277,7 @@ def up(quiet: bool, file: Path, lab_name: str | None) -> None:
     The file is run as Python, except for what stands under `if __name__ == "__main__":`.
     It should make one Lab, or only hosts, routers and switches: then the lab is named after the
     file. With --lab, one of several labs in it. Of a folder that is a package, its
-    __init__.py is run.
+    __init__.py is run. A compose file (.yaml, .yml) makes a lab of its services.
     """
     from playground.frontends.lab_files import load_lab
 

@@ -55,6 +55,14 @@ def test_a_files_lab_without_a_name_has_the_files(written: Write) -> None:
     assert load_lab(path, None).name == "student"
 
 
+def test_a_compose_file_makes_a_lab_of_its_services(written: Write) -> None:
+    path = written("name: shop\nservices: {web: {image: x}, db: {image: x}}\n", "compose.yaml")
+    lab = load_lab(path, None, quiet=True)
+    assert lab.name == "shop"
+    assert {node.name for node in lab} == {"default", "web", "db"}
+    assert load_lab(path, "other", quiet=True).name == "other"
+
+
 def test_what_stands_under_main_is_left_out(written: Write) -> None:
     path = written(HOME + "if __name__ == '__main__':\n    raise SystemExit('started')\n")
     assert load_lab(path, None).name == "lab"
