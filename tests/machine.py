@@ -19,7 +19,7 @@ from playground.engines.docker.engine import DockerEngine
 from playground.engines.namespaces import cgroups
 from playground.engines.namespaces.fork_client import forks
 from playground.engines.namespaces.labels import find_labs, find_nodes
-from playground.engines.seam import LAB, OWNER, Engine
+from playground.engines.seam import LAB, OWNER, Engine, LabRecord
 from playground.errors import EngineError
 
 # In the name of the user to whom labs of a session of tests belong: `mark_labs`.
@@ -138,6 +138,11 @@ def labs_with_remains() -> set[str]:
             if OWNER in labels:
                 owners[labels[LAB]] = labels[OWNER]
     return {lab for lab in found if not is_elsewhere(owners.get(lab, ""))}
+
+
+def ours(records: Iterable[LabRecord]) -> list[LabRecord]:
+    """Return the labs of these tests among all of an engine."""
+    return [record for record in records if not is_elsewhere(record.owner)]
 
 
 def is_elsewhere(owner: str) -> bool:

@@ -13,22 +13,17 @@ from playground.engines.namespaces.engine import NamespacesEngine
 from playground.engines.namespaces.images.rootfs import RootFilesystem
 from playground.engines.namespaces.images.roots import ImageRoots
 from playground.engines.namespaces.privileges import is_root
-from playground.engines.seam import LabRecord
 from playground.errors import EngineError
 from playground.frontends import namespaces_doctor
 from tests import machine
 
 
-def ours() -> list[LabRecord]:
-    return [lab for lab in labels.find_labs() if not machine.is_elsewhere(lab.owner)]
-
-
 def test_a_machine_that_can_make_a_host_is_healthy_and_keeps_nothing_of_it() -> None:
-    before = ours()
+    before = machine.ours(labels.find_labs())
     found = {finding.name: finding for finding in namespaces_doctor.examine()}
     assert found["namespaces"].status == "ok", found["namespaces"]
     assert "a host was made and removed" in found["namespaces"].detail
-    assert ours() == before
+    assert machine.ours(labels.find_labs()) == before
     # By which way links are impaired was tried, and there is always one.
     ways = found["impaired links"]
     assert ("netem impairs links" in ways.detail) == (ways.status == "ok")

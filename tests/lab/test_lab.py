@@ -36,12 +36,12 @@ from playground.engines.docker.engine import DockerEngine
 from playground.engines.seam import Channel, Engine
 from playground.operations.connection.client import Client
 from tests.facts import assert_can_ping, assert_path, get_page
-from tests.machine import first_process
+from tests.machine import first_process, ours
 
 
 def labs_named(engine: Engine, name: str) -> list[str]:
     """Return the ids of the labs of that name: others may run beside this test's."""
-    return [record.id for record in engine.labs() if record.name == name]
+    return [record.id for record in ours(engine.labs()) if record.name == name]
 
 
 def pair() -> tuple[Host, Host]:
