@@ -6,6 +6,7 @@ import socket
 import struct
 from collections.abc import Sequence
 
+from playground.agent.network.ip_packets import carried
 from playground.agent.protocol import Request
 
 DHCP_SERVER_PORT, DHCP_CLIENT_PORT = 67, 68
@@ -89,11 +90,11 @@ def internet_checksum(data: bytes) -> int:
 
 def read_dhcp(packet: bytes, transaction: int) -> tuple[int, str, dict[int, bytes]] | None:
     """Read an IP packet: kind, address given and options; None for what is no answer to us."""
-    if len(packet) < 28 or packet[0] >> 4 != 4 or packet[9] != socket.IPPROTO_UDP:
+    protocol, datagram = carried(packet) or (0, b"")
+    if protocol != socket.IPPROTO_UDP:
         return None
-    begin = (packet[0] & 15) * 4
-    payload = packet[begin + 8 :]
-    if packet[begin : begin + 4] != struct.pack("!HH", DHCP_SERVER_PORT, DHCP_CLIENT_PORT):
+    payload = datagram[8:]
+    if datagram[:4] != struct.pack("!HH", DHCP_SERVER_PORT, DHCP_CLIENT_PORT):
         return None
     if len(payload) < 240 or payload[0] != 2:
         return None

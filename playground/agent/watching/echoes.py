@@ -27,6 +27,7 @@ from playground.agent.links.netlink import (
 )
 from playground.agent.network.addresses import NDA_DST, RTM_DELNEIGH, packed_address
 from playground.agent.network.dhcp import internet_checksum
+from playground.agent.network.ip_packets import carried
 from playground.agent.protocol import Request
 from playground.agent.watching.probes import SO_TIMESTAMPNS
 from playground.agent.watching.tracing import SO_RCVBUFFORCE
@@ -123,14 +124,15 @@ class _EchoSender:
         _, reply, errors = _TYPES[family]
         four = family == socket.AF_INET
         if four:
-            data = data[(data[0] & 15) * 4 :]
+            found = carried(data)
+            data = found[1] if found is not None else b""
         if len(data) < 8:
             return False
         kind, code = data[0], data[1]
         quoted = data
         if kind in errors:
-            inner = data[8:]
-            quoted = inner[(inner[0] & 15) * 4 if four and inner else 40 :]
+            inner = carried(data[8:])
+            quoted = inner[1] if inner is not None else b""
         elif kind != reply:
             return False
         if len(quoted) < 8:

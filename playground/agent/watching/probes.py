@@ -21,6 +21,7 @@ from playground.agent.links.netlink import BATCH
 from playground.agent.network.addresses import packed_address
 from playground.agent.network.dhcp import internet_checksum
 from playground.agent.network.firewall import filter_tables
+from playground.agent.network.ip_packets import carried
 from playground.agent.nodes.entering import enter_network
 from playground.agent.protocol import Request
 from playground.agent.watching.tracing import SO_RCVBUFFORCE, read_traces, start_trace
@@ -205,8 +206,9 @@ class _ProbeSender:
         if self.protocol == socket.IPPROTO_UDP:
             self.answered = self.over = True
         elif data.endswith(self.payload):
-            start = (data[0] & 15) * 4 if self.protocol == socket.IPPROTO_ICMP else 0
-            self.answered = self.over = data[start] in (0, 129)
+            # A raw socket of IPv4 gives the IP header too.
+            found = carried(data) if self.protocol == socket.IPPROTO_ICMP else (0, data)
+            self.answered = self.over = found is not None and found[1][:1] in (b"\0", b"\x81")
 
     def outcome(self) -> Request:
         source, port = self.source or (None, None)

@@ -19,6 +19,7 @@ from typing import Any
 
 import dpkt
 
+from playground.agent.network.ip_packets import carried
 from playground.operations.captures import dns_words, protocol_words
 from playground.operations.captures.frames import RAW_IP, CapturePoint, Frame
 from playground.operations.captures.protocol_words import Tunnelled
@@ -67,19 +68,10 @@ def _upper(data: bytes) -> tuple[int, bytes]:
     Not dpkt's, which writes anew what it has read, and fails where it has read nothing sensible.
 
     """
-    if data[:1] < b"\x60":
-        length = int.from_bytes(data[2:4], "big")
-        end = length if length >= 20 else len(data)  # 0: by an offload; else padding behind it
-        return data[9], data[(data[0] & 15) * 4 : end]
-    protocol, at = data[6], 40
-    end = 40 + int.from_bytes(data[4:6], "big")
-    end = end if end > 40 else len(data)
-    # RFC 8200, section 4: hop-by-hop, routing, destination options, fragment; RFC 4302.
-    while protocol in (0, 43, 44, 51, 60) and at + 2 <= min(end, len(data)):
-        length = data[at + 1]
-        size = 8 if protocol == 44 else (length + 2) * 4 if protocol == 51 else (length + 1) * 8
-        protocol, at = data[at], at + size
-    return protocol, data[at:end]
+    found = carried(data)
+    if found is None:
+        raise ValueError("no IP packet")
+    return found
 
 
 def _decode(place: CapturePoint, data: bytes) -> Any:

@@ -6,7 +6,7 @@ answer, an error about either, or the question who has an address (ARP, neighbou
 discovery).  Addresses and ports may change on the way (NAT); a TCP sequence number,
 an echo's payload and a datagram's do not.
 
-Headers are read here and not by dpkt, which refuses what is cut off: an ICMP error may
+Headers are read by ourselves and not by dpkt, which refuses what is cut off: an ICMP error may
 quote no more than eight bytes of TCP (RFC 792).
 
 """
@@ -20,6 +20,8 @@ import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
+
+from playground.agent.network.ip_packets import carried, ends
 
 ICMP, TCP, UDP, ICMPV6 = 1, 6, 17, 58
 NUMBERS = {"icmp": ICMP, "tcp": TCP, "udp": UDP}
@@ -273,17 +275,15 @@ def read_packet(data: bytes) -> Packet | None:
     80
 
     """
-    if len(data) >= 20 and data[0] >> 4 == 4:
-        size, ttl, protocol = struct.unpack_from(">H4xBB", data, 2)
-        source, destination = (str(ip_address(data[at : at + 4])) for at in (12, 16))
-        rest = data[(data[0] & 15) * 4 : size]
-    elif len(data) >= 40 and data[0] >> 4 == 6:
-        size, protocol, ttl = struct.unpack_from(">HBB", data, 4)
-        size += 40
-        source, destination = (str(ip_address(data[at : at + 16])) for at in (8, 24))
-        rest = data[40:size]
-    else:
+    found, sides = carried(data), ends(data)
+    if found is None or sides is None:
         return None
+    (protocol, rest), (source, destination) = found, sides
+    if data[0] >> 4 == 4:
+        size, ttl = struct.unpack_from(">H4xB", data, 2)
+    else:
+        length, ttl = struct.unpack_from(">HxB", data, 4)
+        size = 40 + length
     if protocol == TCP and len(rest) >= 8:
         ports = struct.unpack_from(">HHI", rest)
         acknowledged, length, flags = 0, 20, 0

@@ -8,11 +8,12 @@ A small script of Python runs on the node and listens where the kernel sends wha
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
+from playground.agent.network.ip_packets import carried, ends
 from playground.errors import PlaygroundError
 from playground.planning.nft import LOG_GROUP
 
@@ -53,24 +54,12 @@ def device(data):
 
 def row(found):
     packet = found.get(9, b"")
-    six = packet[:1] and packet[0] >> 4 == 6
-    start = 40 if six else (packet[0] & 15) * 4 if packet else 0
-    protocol = packet[6 if six else 9] if len(packet) >= 20 else None
-    family, first, size = (socket.AF_INET6, 8, 16) if six else (socket.AF_INET, 12, 4)
-    sides = [packet[first + n * size : first + (n + 1) * size] for n in (0, 1)]
-    ports = [None, None]
-    if protocol in (6, 17, 33, 132, 136) and len(packet) >= start + 4:
-        ports = struct.unpack_from(">HH", packet, start)
     return {
         "prefix": found.get(10, b"").rstrip(b"\0").decode(),
         "interface": device(found.get(4)),
         "out_interface": device(found.get(5)),
-        "protocol": protocol,
-        "source": socket.inet_ntop(family, sides[0]) if len(sides[1]) == size else None,
-        "source_port": ports[0],
-        "destination": socket.inet_ntop(family, sides[1]) if len(sides[1]) == size else None,
-        "destination_port": ports[1],
         "bytes": len(packet),
+        "packet": packet[:256].hex(),
     }
 
 group = int(sys.argv[1])
@@ -90,6 +79,10 @@ while True:
 
 # IANA's numbers, by the names that rules know.
 _PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 47: "gre", 58: "icmp", 89: "ospf", 132: "sctp"}
+
+
+# TCP, UDP, DCCP, SCTP, UDP-Lite.
+_WITH_PORTS = (6, 17, 33, 132, 136)
 
 
 @dataclass(frozen=True)
@@ -176,9 +169,23 @@ class Watch:
         self.close()
 
 
-def read_logged(row: dict[str, object]) -> Logged:
+def read_logged(row: Mapping[str, Any]) -> Logged:
     """Make a row of a line that the node has printed."""
-    prefix, protocol = str(row.pop("prefix")), row.pop("protocol")
-    rule = prefix.rpartition(" ")[2]
-    name = _PROTOCOLS.get(protocol, str(protocol)) if isinstance(protocol, int) else "unknown"
-    return Logged(rule=int(rule) if rule.isdigit() else 0, protocol=name, **row)  # type: ignore[arg-type]
+    rule = str(row["prefix"]).rpartition(" ")[2]
+    packet = bytes.fromhex(row["packet"])
+    protocol, data = carried(packet) or (None, b"")
+    source, destination = ends(packet) or (None, None)
+    ports: tuple[int | None, int | None] = (None, None)
+    if protocol in _WITH_PORTS and len(data) >= 4:
+        ports = (int.from_bytes(data[:2], "big"), int.from_bytes(data[2:4], "big"))
+    return Logged(
+        rule=int(rule) if rule.isdigit() else 0,
+        interface=row["interface"],
+        out_interface=row["out_interface"],
+        protocol="unknown" if protocol is None else _PROTOCOLS.get(protocol, str(protocol)),
+        source=source or "",
+        source_port=ports[0],
+        destination=destination or "",
+        destination_port=ports[1],
+        bytes=row["bytes"],
+    )

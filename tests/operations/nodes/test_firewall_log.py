@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 import pytest
 
 from playground.engines.seam import Engine
@@ -13,16 +15,13 @@ from tests.traffic import ask, serve
 
 
 def test_a_line_is_a_row() -> None:
+    packet = bytes.fromhex("6000000000203aff") + ip_address("fe80::1").packed
     row = {
         "prefix": "modem 12",
         "interface": "eth0",
         "out_interface": None,
-        "protocol": 58,
-        "source": "fe80::1",
-        "source_port": None,
-        "destination": "ff02::1",
-        "destination_port": None,
         "bytes": 72,
+        "packet": (packet + ip_address("ff02::1").packed + bytes(32)).hex(),
     }
     assert read_logged(row) == Logged(
         12, "eth0", None, "icmp", "fe80::1", None, "ff02::1", None, 72
