@@ -54,11 +54,7 @@ def carry_out(
     change, pids, old_pids = step.change, plumbing.pids, before.pids
     old_plan = step.before
     if old_plan is not None:
-        undo.callback(lambda: switch(agent, step.back.switches_change))
-        undo.callback(lambda: rewire(agent, before, step.back.wires_change))
-        undo.callback(lambda: configure(agent, old_pids, step.back.inside))
-        undo.callback(lambda: plug_in(agent, before, step.back.wires_change))
-        undo.callback(unwire, agent, old_pids, step.after, change)
+        undo.callback(_carry_back, agent, step, before)
     wire(agent, pids, step.after, change)
     inside = change.inside
     if change.wires_remove:
@@ -73,6 +69,18 @@ def carry_out(
     load_rules(agent, pids, inside)
     rewire(agent, plumbing, change.wires_change)
     switch(agent, change.switches_change)
+
+
+def _carry_back(agent: Client, step: PlanStep, before: Plumbing) -> None:
+    """Put back what `carry_out` may have done to nodes and wires that were there."""
+    back = step.back
+    # Each is tried; what is new goes first, and gives its names and routes free.
+    with ExitStack() as undo:
+        undo.callback(switch, agent, back.switches_change)
+        undo.callback(rewire, agent, before, back.wires_change)
+        undo.callback(configure, agent, before.pids, back.inside)
+        undo.callback(plug_in, agent, before, back.wires_change)
+        undo.callback(unwire, agent, before.pids, step.after, step.change)
 
 
 def wire(agent: Client, pids: Pids, plan: Plan, change: Changes) -> None:
@@ -146,6 +154,8 @@ class Plumbing:
         wire, wanted = change.old, change.new
         if change.replace_queues:
             wire = dataclasses.replace(wire, toward_a=None, toward_b=None)
+        if (wire.toward_a, wire.toward_b) == (wanted.toward_a, wanted.toward_b):
+            return []
         ends = self.ends(wire)
         return [
             {

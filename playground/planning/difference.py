@@ -217,9 +217,11 @@ def reopened(plan: Plan, wire: WirePlan) -> list[NodeChange]:
             if any(hop.interface == end.interface for hop in route.hops)
         )
         # An interface that is told its addresses is made quiet, and its settings are lost.
-        told = {item.name for item in interfaces}
         sysctls = tuple(
-            item for item in node.sysctls if told.intersection(sysctl_parts(item[0])[3:4])
+            item
+            for item in node.sysctls
+            # Seldom is one of an interface: the others are not taken apart.
+            if end.interface in item[0] and sysctl_parts(item[0])[3:4] == [end.interface]
         )
         changes.append(
             NodeChange(node.name, interfaces, (), routes, (), sysctls, None, own_routes_add=own)
