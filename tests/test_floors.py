@@ -8,6 +8,7 @@ An import counts wherever it stands: at the top of a module, in a function, and 
 from __future__ import annotations
 
 import ast
+import configparser
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -161,6 +162,14 @@ def test_folders_hold_no_code_of_their_own() -> None:
     for path in PACKAGE.rglob("__init__.py"):
         body = ast.parse(path.read_text()).body
         assert path.parent == PACKAGE or [type(node) for node in body] == [ast.Expr], path
+
+
+def test_every_folder_goes_into_the_wheel() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(TOP / "setup.cfg")
+    said = {name for name in setup["options"]["packages"].split() if "._" not in name}
+    there = {path.parent.relative_to(TOP) for path in PACKAGE.rglob("__init__.py")}
+    assert said == {".".join(path.parts) for path in there if "_images" not in path.parts}
 
 
 def test_only_modules_about_docker_import_docker() -> None:

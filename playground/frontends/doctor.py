@@ -102,7 +102,16 @@ def examine(engine: DockerEngine | None = None) -> list[Finding]:
 
 # -- this Python ---------------------------------------------------------------
 
-_PACKAGES = ("cattrs", "click", "cryptography", "docker", "paramiko", "rich")
+_PACKAGES = (
+    "cattrs",
+    "click",
+    "cryptography",
+    "docker",
+    "dpkt",
+    "paramiko",
+    "pyroute2",
+    "rich",
+)
 
 
 def _python() -> Iterator[Finding]:
