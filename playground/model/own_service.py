@@ -141,6 +141,11 @@ class Service(ServiceSettings):
         return True
 
     @property
+    def label(self) -> str:
+        """What a picture calls it: its name, and its port if it has one."""
+        return self.name if self.port is None else f"{self.name}:{self.port}"
+
+    @property
     def row(self) -> ServiceRow:
         """What the rest of playground knows about the service."""
         probes: tuple[Probe, ...] = ()

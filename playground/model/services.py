@@ -58,6 +58,11 @@ class ServiceSettings:
         return False
 
     @property
+    def label(self) -> str:
+        """What a picture calls it."""
+        return self.service
+
+    @property
     def row(self) -> ServiceRow:
         """What the rest of playground knows about the service."""
         return SERVICES[self.service]

@@ -212,11 +212,11 @@ class Checks:
     ) -> None:
         """Check that a service answers as it should, to another node or to its own.
 
-        ``service`` is one of those that a host can offer, such as "http", or the number of
-        a TCP port.  ``contains`` is text that its answer must hold: for "http" in ``page``,
-        headers included, for others in the answer to ``send``, or in what a server says
-        first.  Without it any real answer will do.  ``client`` is who asks, by default the
-        node itself, at its first address.
+        ``service`` is one of those that a host can offer, such as "http", a `Service` of its
+        own by name, or the number of a TCP port.  ``contains`` is text that its answer must
+        hold: for "http" in ``page``, headers included, for others in the answer to ``send``,
+        or in what a server says first.  Without it any real answer will do.  ``client`` is who
+        asks, by default the node itself, at its first address.
 
         >>> lab.check.serves(www, "http", contains="Welcome", client=h1)
 
@@ -224,7 +224,7 @@ class Checks:
         _check_within(within_s)
         machine = self._machine(node)
         asker = machine if client is None else self._machine(client)
-        probe = _probe(service, machine.name, contains, page, send)
+        probe = _probe(service, machine, contains, page, send)
         address = self._address(asker, machine)
         # First that it can be reached: nothing explains better why not.
         if probe.protocol == "tcp":
@@ -349,7 +349,7 @@ class Checks:
 
 
 def _probe(
-    service: str | int, name: str, contains: str | None, page: str, send: str | bytes | None
+    service: str | int, machine: Machine, contains: str | None, page: str, send: str | bytes | None
 ) -> Probe:
     """Return the question to ask a service, and the answer that will do."""
     asked = None if send is None else as_bytes("send", send)
@@ -359,11 +359,19 @@ def _probe(
         raise BadArgument(f"page={shown(page)} is no page; write for example page='/news.html'")
     if is_port(service):
         return Probe(service, send=asked, expect=expect or "")
-    if not is_choice(service, SERVICES):
-        known = ", ".join(SERVICES)
+    own = {item.service: item.row for item in machine.declared_services if item.is_own}
+    rows = SERVICES | own
+    if not is_choice(service, rows):
+        known = ", ".join(rows)
         raise BadArgument(f"{shown(service)} is no service and no port; the services are {known}")
-    first = SERVICES[service].probes[0]
-    if service == "http" and asked is None and contains is not None:
+    row = rows[service]
+    # One of the user's own may be ready by other words than an answer on its port.
+    ports = [Probe(port.number, port.protocol, port.tls) for port in row.ports]
+    if not (first := next(iter((*row.probes, *ports)), None)):
+        raise BadArgument(f"{service} of {machine.name} has no port that could be asked")
+    is_http = service == "http" or (first.send or b"").startswith(b"GET /")
+    if is_http and asked is None and contains is not None:
+        name = machine.name
         head = f"GET {page} HTTP/1.0\r\nHost: {name}\r\nUser-Agent: playground\r\n\r\n"
         asked = head.encode()
     return first._replace(send=asked or first.send, expect=expect or first.expect)

@@ -226,7 +226,7 @@ def make_diagram(
 
 
 def _services(node: NodePlan) -> list[str]:
-    return [settings.service for settings in node.services]
+    return [settings.label for settings in node.services]
 
 
 def _is_alone(node: NodePlan) -> bool:

@@ -164,7 +164,7 @@ class _Network:
 
 
 def _services(node: NodePlan) -> list[str]:
-    return [settings.service for settings in node.services]
+    return [settings.label for settings in node.services]
 
 
 def subnets_of_switches(plan: Plan) -> dict[str, list[str]]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from playground import Host, Lab, Link, NotReady, Service, Switch
+from playground import BadArgument, Host, Lab, Link, NotReady, Service, Switch
 from playground.engines.seam import Engine
 
 API = """\
@@ -70,6 +70,20 @@ def test_its_certificate_is_one_that_every_host_trusts(lab: Lab) -> None:
 def test_it_runs_as_its_user_in_its_folder_with_its_environment(lab: Lab) -> None:
     log = lab.node("app").services["api"].log()
     assert "begins as 1000 in /srv with good morning\n" in log
+
+
+def test_it_is_in_the_picture_with_its_port(lab: Lab) -> None:
+    assert "api:8000, safe:8443, tick" in str(lab)
+
+
+def test_it_is_checked_by_its_name(lab: Lab) -> None:
+    lab.check.serves("app", "api", client="h1", contains="hello")
+    lab.check.serves("app", "safe", client="h1")
+    lab.check.serves("app", "api", contains="404", page="/nothing")
+    with pytest.raises(BadArgument, match="tick of app has no port"):
+        lab.check.serves("app", "tick")
+    with pytest.raises(BadArgument, match=r"the services are .*, api, safe, tick"):
+        lab.check.serves("app", "ipa")
 
 
 def test_it_is_in_the_table_with_its_port(lab: Lab) -> None:
