@@ -157,6 +157,8 @@ LEFT_OUT = {
     "with_wire": "is for a plan that is changed by the library",
     "stop": "ends what the others need",
     "detach": "ends what the others need",
+    "change_wire": "is how links change what runs, and has their handle",
+    "change_switch": "is how switches change what runs, and has their handle",
     "start": "has a test of its own, with fresh labs",
 }
 
@@ -264,7 +266,12 @@ CLASSES = [
 @pytest.mark.parametrize("name", CLASSES)
 def test_a_declaration_with_a_wrong_value_is_refused_in_a_sentence(name):
     cls = getattr(playground, name)
-    good = {"name": lambda: "n1", "a": lambda: Host("a"), "b": lambda: Host("b")}
+    good = {
+        "name": lambda: "n1",
+        "a": lambda: Host("a"),
+        "b": lambda: Host("b"),
+        "command": lambda: ["true"],
+    }
     complain(try_each(name, lambda: cls, good))
 
 

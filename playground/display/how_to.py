@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from playground.errors import UnknownName
+from playground.errors import BadArgument, UnknownName
 
 FOLDER = Path(__file__).resolve().parents[1] / "_how_to"
 # The list of all pages, which is for the site: here `overview` says the same.
@@ -89,12 +89,15 @@ def help_page(topic: str = "") -> Page | Overview:
     ``topic`` is a page's name ("vlans"), one of its tags ("trunk"), or a question in your own
     words ("how do I slow a link down?").  Without it you get the list of all pages.
 
-    Raises `UnknownName` where no page has any of these words; it names what comes near.
+    Raises `BadArgument` for what is no text, `UnknownName` where no page has any
+    of these words; it names what comes near.
 
     >>> help_page("trunk").name
     'vlans'
 
     """
+    if not isinstance(topic, str):
+        raise BadArgument(f'{type(topic).__name__} is no topic: write a word or two, help("vlan")')
     pages = all_pages()
     if not topic.strip():
         return Overview(pages)

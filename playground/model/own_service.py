@@ -100,7 +100,9 @@ class Service(ServiceSettings):
             "service": self.name,
             "command": _check_command(f"{here}: command", self.command),
             "files": _check_files(here, self.files),
-            "packages": check_packages(f"{here}: packages", self.packages) if self.packages else (),
+            "packages": ()
+            if self.packages in ((), [])
+            else check_packages(f"{here}: packages", self.packages),
             "env": _check_env(here, self.env),
             "user": None if self.user is None else check_user(f"{here}: user", self.user),
             "workdir": check_place(f"{here}: workdir", self.workdir, 'it begins with /, as "/srv"'),
