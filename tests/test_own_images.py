@@ -84,7 +84,8 @@ def lab(engine: Engine, folder: Path, keep_lab: Callable[[str], None]) -> Iterat
     static, small = write(folder / "static", STATIC), write(folder / "small", SMALL)
     lan = Switch("lan", subnet="10.8.0.0/24")
     Link(lan, Host("h1"))
-    Link(lan, Host("static", build=static))
+    second = {"second": "/bin/busybox httpd -f -p 9090"}
+    Link(lan, Host("static", build=static, programs=second))
     Link(lan, Host("small", build=small))
     # Without a command of its own an image's host is there for what is started on it.
     Link(lan, Router("idle", build=static, entrypoint="/bin/busybox true", env={"GREETING": "hi"}))
@@ -98,6 +99,14 @@ def test_a_server_without_a_system_answers_its_neighbours(lab: Lab) -> None:
     answer = lab.node("h1").run("curl -si http://static:8080/nothing").stdout
     assert answer.startswith("HTTP/1.1 404")
     assert "response:404" in lab.node("static").services["main"].log()
+
+
+def test_a_program_of_the_user_s_runs_beside_that_of_the_image(lab: Lab) -> None:
+    assert lab.node("h1").run("curl -si http://static:9090/nothing").stdout.startswith("HTTP/1.1")
+    services = lab.node("static").services
+    assert list(services) == ["second", "main"]
+    services["second"].stop()
+    assert [services[name].status() for name in services] == ["stopped", "running"]
 
 
 def test_what_an_image_says_holds_for_all_that_runs_there(lab: Lab) -> None:

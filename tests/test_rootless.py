@@ -231,6 +231,19 @@ def test_an_ordinary_users_python_sockets_live_on_a_host(
     assert ordinary(USES_SOCKETS).stdout.split() == ["10.9.0.2", "SOCK_RAW"]
 
 
+def test_an_ordinary_users_own_services_need_no_image(
+    ordinary: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    said = ordinary("""
+web = Service("web", "python3 -m http.server 80", port=80, ready="http", workdir="/root")
+h1, h2 = Host("h1", services=[web], files={"/root/page": "hello"}), Host("h2")
+Link(h1, h2)
+with Lab(h1, engine="namespaces", quiet=True):
+    print(h2.run("curl -s http://h1/page").stdout, h1.services["web"].status())
+""").stdout
+    assert said == "hello running\n"
+
+
 def test_what_runs_and_what_passes_is_seen_without_root(
     ordinary: Callable[..., subprocess.CompletedProcess[str]],
 ) -> None:

@@ -133,7 +133,7 @@ def _offer_ssh(target: Node) -> None:
     live = target.running()
     if "ssh" in live.services:
         return
-    if live.strange and not live.services:
+    if live.strange and all(row.readiness is not None for row in live.services.values()):
         raise PlaygroundError(
             f"{target.name} offers no ssh: it has an image of its own, which has no server of the "
             f'lab\'s; where the image is Debian or Ubuntu, declare it with services=["ssh"]'
