@@ -96,7 +96,7 @@ RENDERINGS: dict[str, Callable[[], str]] = {
 # All that shows itself in a notebook: above, in test_hostile.py, or of declared names alone.
 HTML = {
     "Table", "Tabular", "Result", "Ping", "Traceroute", "Explanation",
-    "Services", "Packets", "PingAll", "TerminalLink",
+    "Services", "Packets", "PingAll", "TerminalLink", "PublishedAddress",
 }  # fmt: skip
 
 
