@@ -62,7 +62,7 @@ class OwnImages:
         base = str(found["Id"])
         if wanted.services or wanted.packages:
             base = self._with_layers(here, wanted, base, progress)
-        return OwnImage(self._with_first_program(base, progress), config)
+        return OwnImage(self._with_first_program(here, base, progress), config)
 
     # ... the image itself
 
@@ -171,7 +171,7 @@ class OwnImages:
         text = self._read(base, "/etc/os-release", "/usr/lib/os-release")
         refuse_other_systems(here, wanted, text)
         # Whoever the image's program runs as, packages are installed by root.
-        below = self._changed(base, "own-root", "USER 0", {}, progress)
+        below = self._changed(here, base, "own-root", "USER 0", {}, progress)
         for image in wanted_layers(wanted):
             if self._stands_on(base, image.tag):
                 continue  # whoever built it began with ours
@@ -190,7 +190,7 @@ class OwnImages:
         layers = lower["RootFS"].get("Layers") or []
         return bool(layers) and (upper["RootFS"].get("Layers") or [])[: len(layers)] == layers
 
-    def _with_first_program(self, base: str, progress: Progress) -> str:
+    def _with_first_program(self, here: str, base: str, progress: Progress) -> str:
         machine = _MACHINES.get(self._architecture, "")
         try:
             program = pause.program(machine)
@@ -200,11 +200,17 @@ class OwnImages:
                 f"processor is of another kind, {self._architecture}"
             ) from None
         return self._changed(
-            base, "own", f"COPY pause {FIRST_PROGRAM}", {"/pause": program}, progress
+            here, base, "own", f"COPY pause {FIRST_PROGRAM}", {"/pause": program}, progress
         )
 
     def _changed(
-        self, base: str, kind: str, dockerfile: str, files: Mapping[str, bytes], progress: Progress
+        self,
+        here: str,
+        base: str,
+        kind: str,
+        dockerfile: str,
+        files: Mapping[str, bytes],
+        progress: Progress,
     ) -> str:
         """Return an image that is another and what a Dockerfile adds, built once."""
         identity = self._inspect(base)
@@ -213,6 +219,7 @@ class OwnImages:
             digest.update(content)
         name = f"playground/{kind}:{digest.hexdigest()[:_DIGEST_LENGTH]}"
         if self._inspect(name) is None:
+            self._refuse_pipes(here, base)
             text = f"FROM {base}\n{dockerfile}\n"
             context = _archive({"/Dockerfile": text.encode(), **files})
             if error := self._built("making an image ready", context, name, progress)[0]:
@@ -244,6 +251,28 @@ class OwnImages:
                     step.note(line)
                 error = item.get("error", error)
         return error, "".join(log)
+
+    def _refuse_pipes(self, here: str, base: str) -> None:
+        """Refuse an image whose lists of users are no files: the engine would wait for ever.
+
+        It opens them to look up the image's user, and cannot remove a container meanwhile.
+
+        """
+        with (
+            self._server.errors("looking into an image"),
+            self._server.client(BUILD_TIMEOUT_S) as api,
+            self._server.line() as line,
+        ):
+            container = _unstarted(line, base)
+            try:
+                for path in ("/etc/passwd", "/etc/group"):
+                    if _kind(api, container, path):
+                        raise ImageError(
+                            f"{here}: {path} of its image is no file that lists users, and the "
+                            "engine would wait for it; mend the image"
+                        )
+            finally:
+                line.request("DELETE", f"/containers/{container}", {"force": 1, "v": 1})
 
     def _read(self, image: str, *paths: str) -> str:
         """Return the text of the first of these files that an image has; "" for none."""
@@ -333,6 +362,28 @@ def _only_file(archive: bytes) -> str:
             if member.isreg() and (file := tar.extractfile(member)) is not None:
                 return file.read(1 << 16).decode(errors="replace")
     return ""
+
+
+# Bits of Go's fs.FileMode: a symbolic link, and all that say that something is no file.
+_GO_SYMLINK = 1 << 27
+_GO_TYPES = 1 << 31 | _GO_SYMLINK | 1 << 26 | 1 << 25 | 1 << 24 | 1 << 21 | 1 << 19
+_MOST_LINKS = 8
+
+
+def _kind(api: Any, container: str, path: str) -> int:
+    """Return the bits of what a path leads to in a container, 0 for a file and for nothing."""
+    import docker.errors
+
+    for _ in range(_MOST_LINKS):
+        try:
+            stream, found = api.get_archive(container, path)
+        except docker.errors.NotFound:
+            return 0
+        stream.close()
+        if not found["mode"] & _GO_SYMLINK:
+            return int(found["mode"]) & _GO_TYPES
+        path = found["linkTarget"]
+    return _GO_SYMLINK
 
 
 def _unstarted(line: Line, image: str) -> str:
