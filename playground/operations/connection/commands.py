@@ -92,6 +92,9 @@ def run(
     streams together, of which the beginning is kept.  Raises
     `NodeDied` when the node's container has ended.
 
+    Processes that it leaves in the background (a daemon, ``server &``) go on after it, as at
+    a terminal, until they or the lab end; the ``processes`` of a `Host` limit their number.
+
     """
     return run_shown(
         node,
