@@ -41,6 +41,17 @@ class Hop:
     node: str
     number: int
 """,
+    "engines.namespaces.engine.NamespacesEngine": """
+h1, h2 = Host("h1"), Host("h2")
+Link(h1, h2)
+""",
+    "lab.lab.Lab.warnings": """
+import warnings
+warnings.simplefilter("ignore")
+home = Switch("home", subnet="192.168.1.0/24")
+Link(home, Host("h1"), address="192.168.1.11"), Link(home, Host("h2"), address="192.168.1.11")
+""",
+    "model.own_service.Service": "source = 'print()'",
     "model.topology.Link.__getitem__": OFFICE,
     "model.topology.Link.change": OFFICE + "office.add_vlan(30)",
     "model.topology.Switch.add_vlan": OFFICE,
@@ -64,6 +75,14 @@ uplink = Link(Router("isp"), modem, addresses=("10.9.0.1/24", ["10.9.0.2/24", "1
 """,
     "model.nat.Translating.untranslate": "modem.forward(uplink, port=8080, to=(h1, 80))",
     "model.policy_routing.Steering.policy_rule": "slow_isp = '10.8.1.2'",
+    "operations.connection.threads.Beside": """
+fetch, url, do_something_else = len, "http://www.example.com/", list
+""",
+    "operations.diagnosis.packet_trace.read_packet": """
+import dpkt
+segment = bytes(dpkt.ip.IP(p=6, data=dpkt.tcp.TCP(sport=40000, dport=80)))
+""",
+    "planning.routing.frr.ospf_settings": "address = ip_address('10.0.1.1')",
     "operations.nodes.sysctls.Sysctls.as_shell": "h1.sysctls['net.ipv4.tcp_syncookies'] = 0",
     "planning.nft.make_ruleset": "from playground.planning.plan_parts import *",
     "planning.segments.collect": """
@@ -92,8 +111,42 @@ plan = Lab(r1, quiet=True).plan()
     "lab.methods.reaching.uplink": "isp = modem",
 }
 
+PACKETS = """
+with h1.links[0].capture() as packets:
+    h1.run("curl -s http://www.example.com/")
+"""
+# Likewise, on a running lab.
+BEFORE_LIVE = {
+    "lab.lab.Lab.check": "h4 = h2; h1.firewall.drop(source=h2, port=22, protocol='tcp')",
+    "lab.methods.asking.ping_all": """
+class sys:
+    exit = list().append
+""",
+    "lab.outside.published_ports.PublishedAddress": "import urllib.request",
+    "operations.captures.packets.Packets.only": PACKETS,
+    "operations.captures.packets.Packets.streams": PACKETS,
+    "operations.captures.packets.Packets.table": PACKETS,
+    "operations.connection.client.Client.begin": """
+agent, do_something_else = lab._state.client, list
+""",
+    "operations.diagnosis.checks.Checks.does_not_reach": """
+h4 = h2
+h1.firewall.drop(source=h2, port=22, protocol="tcp")
+""",
+    "operations.diagnosis.state.State.diff": """
+before = lab.state()
+h1.run("ip route del default")
+""",
+    "operations.nodes.connections.forget": "h1.run('curl -s http://www.example.com/')",
+    "operations.nodes.firewall.RuleRow.as_shell": "modem.firewall.drop(protocol='tcp', port=25)",
+    "planning.route_rows.PolicyRule.as_shell": "r1.policy_rule(source='192.168.2.0/24', table=100)",
+}
+
 # On a running lab; what these print is compared.
 LIVE = {
+    "lab.outside.published_ports.PublishedAddress",
+    "operations.connection.client.Client.begin",
+    "planning.route_rows.PolicyRule.as_shell",
     "lab.methods.showing.as_shell",
     "lab.methods.asking.link",
     "lab.methods.showing.picture",
@@ -106,6 +159,24 @@ LIVE = {
 }
 # On a running lab, too, but what these print differs from run to run.
 VARIES = {
+    "lab.lab.Lab.check",
+    "lab.methods.asking.explain",
+    "lab.methods.asking.ping_all",
+    "lab.methods.starting.start",
+    "operations.captures.packets.Packets.only",
+    "operations.captures.packets.Packets.streams",
+    "operations.captures.packets.Packets.table",
+    "operations.diagnosis.checks.Checks.does_not_reach",
+    "operations.diagnosis.checks.Checks.path",
+    "operations.diagnosis.checks.Checks.reaches",
+    "operations.diagnosis.checks.Checks.resolves",
+    "operations.diagnosis.checks.Checks.serves",
+    "operations.diagnosis.state.State.diff",
+    "operations.links.link.LinkOperations.capture",
+    "operations.nodes.connections.forget",
+    "operations.nodes.firewall.RuleRow.as_shell",
+    "operations.nodes.firewall.RunningFirewall.watch",
+    "planning.route_rows.Route.as_shell",
     "lab.methods.publishing.publish",
     "lab.methods.asking.capture",
     "lab.methods.asking.state",
@@ -126,54 +197,28 @@ VARIES = {
 _DOCKER = "it needs a container of Docker that somebody else has started"
 _WHOLE = "it starts a network of its own, as tests/test_examples.py does"
 _PART = "it speaks of values that only a caller has: captured packets, facts, a socket"
-_HTTP = "it needs a web server, as tests/operations and tests/test_examples.py have"
 _MACHINE = "what it shows is of one machine"
 # Examples that cannot run here, and why.
 NOT_RUN = {
     "display.tables.Table.rows": "it needs pandas, which nothing here installs",
     "engines.docker.guardian.Guardian": _DOCKER,
-    "engines.namespaces.engine.NamespacesEngine": _WHOLE,
     "engines.namespaces.privileges.run_as_root": _MACHINE,
     "frontends.doctor.examine": _MACHINE,
     "frontends.doctor.examine_all": _MACHINE,
     "lab.lab.Lab": _WHOLE,
     "lab.lab.Lab.at": _WHOLE,
     "lab.lab.Lab.attach": _WHOLE,
-    "lab.lab.Lab.check": _HTTP,
-    "lab.methods.asking.explain": _HTTP,
-    "lab.methods.reaching.machine": _HTTP,
-    "lab.methods.asking.ping_all": "it ends the program",
+    "lab.methods.reaching.machine": "it changes the machine, as tests/lab/outside do",
     "lab.methods.live_changes.remove": "it takes a part of the lab away that other examples need",
-    "lab.methods.starting.start": _WHOLE,
     "lab.methods.reaching.uplink": "it leads to the Internet",
-    "lab.lab.Lab.warnings": "it needs a network with a mistake",
+    "model.plugins.entry_points.source_of": "its package is somebody else's",
     "operations.captures.capture.with_addresses": _PART,
     "formats.compose.from_compose": "it needs a compose file, and images of others",
-    "lab.outside.published_ports.PublishedAddress": _HTTP,
-    "operations.captures.packets.Packets.only": _PART,
-    "operations.captures.packets.Packets.streams": _PART,
-    "operations.captures.packets.Packets.table": _PART,
-    "operations.connection.client.Client.begin": _PART,
-    "operations.connection.results.Ping.plot": "it needs matplotlib, an extra",
-    "operations.connection.threads.Beside": _PART,
-    "operations.diagnosis.checks.Checks.does_not_reach": _HTTP,
-    "operations.diagnosis.checks.Checks.path": "its routers are those of the miniature Internet",
-    "operations.diagnosis.checks.Checks.reaches": _HTTP,
-    "operations.diagnosis.checks.Checks.resolves": _HTTP,
-    "operations.diagnosis.checks.Checks.serves": _HTTP,
-    "operations.diagnosis.packet_trace.read_packet": _PART,
-    "operations.diagnosis.state.State.diff": _PART,
+    "operations.connection.results.Ping.plot": "it pings for ten seconds",
     "operations.diagnosis.verdict.decide": _PART,
     "operations.links.link.LinkOperations.as_shell": "it needs a link that is down, and a trunk",
-    "operations.links.link.LinkOperations.capture": _HTTP,
     "operations.links.switch.SwitchOperations.mirror": "it needs a link to whoever listens",
     "operations.links.switch.SwitchOperations.ports": "it needs a loop of switches",
-    "operations.nodes.firewall.RuleRow.as_shell": _HTTP,
-    "operations.nodes.firewall.RunningFirewall.watch": _HTTP,
-    "operations.nodes.connections.forget": _HTTP,
-    "planning.route_rows.PolicyRule.as_shell": "it needs a router with a rule of its own, running",
-    "planning.route_rows.Route.as_shell": "it needs OSPF, running",
-    "planning.routing.frr.ospf_settings": _PART,
     "puzzles.Puzzle": _WHOLE,
 }
 WHOLE_MODULES = {"examples": _WHOLE, "lab.plug": _DOCKER}
@@ -223,7 +268,7 @@ def run(name: str, network: dict[str, Any], exact: bool = True) -> str:
         **example.globs,
         **network,
     }
-    exec(BEFORE.get(name, ""), example.globs)
+    exec(BEFORE.get(name, "") or BEFORE_LIVE.get(name, ""), example.globs)
     said = io.StringIO()
     runner = doctest.DocTestRunner(_Checker(exact), verbose=False, optionflags=FLAGS)
     runner.run(example, out=said.write, clear_globs=False)
@@ -276,6 +321,9 @@ def running(
     parts = network()
     with parts["lab"] as lab:
         keep_lab(lab.id)
+        www = parts["www"]
+        www.write("/srv/index.html", "Welcome")
+        www.start("python3 -u -m http.server 80 --directory /srv").stdout.readline()
         # A router that runs, for examples that read one.
         yield parts | {"r1": parts["modem"]}
 
@@ -292,8 +340,12 @@ def test_an_example_on_a_running_lab(
             link.up()
             link.restore()
         running["h1"].run("ip route replace default via 192.168.1.1")
+        for node in (running["h1"], running["modem"]):
+            node.firewall.clear()
+            for rule in list(node.own_rules):
+                rule.remove()
 
 
 def test_each_example_is_known() -> None:
-    assert (LIVE | VARIES | set(NOT_RUN) | set(BEFORE)) - set(EXAMPLES) == set()
+    assert (LIVE | VARIES | set(NOT_RUN) | set(BEFORE) | set(BEFORE_LIVE)) - set(EXAMPLES) == set()
     assert not (LIVE | VARIES) & set(NOT_RUN)

@@ -270,7 +270,7 @@ class Lab(Single):
 
     @property
     def check(self) -> Checks:
-        """What should be true of this network, checked: for exercises, and for tests.
+        """Checks of what should be true of this network: for exercises, and for tests.
 
         ``reaches``, ``does_not_reach``, ``path``, ``serves``, ``resolves``: each waits up to
         ``within_s`` seconds, and raises `CheckFailed`, an `AssertionError`, which explains
@@ -280,7 +280,7 @@ class Lab(Single):
         >>> lab.check.does_not_reach(h4, h1, port=22)
         >>> lab.check.path(h1, www, ["modem"])
         >>> lab.check.serves(www, "http", contains="Welcome", client=h1)
-        >>> lab.check.resolves(h1, "www.example.com", "10.130.1.4")
+        >>> lab.check.resolves(h1, "www.example.com", "203.0.113.2")
 
         """
         from playground.operations.diagnosis.checks import Checks

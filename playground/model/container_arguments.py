@@ -204,7 +204,7 @@ def check_command(here: str, value: object) -> tuple[str, ...]:
     return tuple(words)
 
 
-# What means something to a shell, quotes apart: POSIX, Shell Command Language.
+# Signs that mean something to a shell, quotes apart: POSIX, Shell Command Language.
 _SHELL = re.compile(r"[|&;<>()$`\\*?\[\]#~%!{}\n]|^\s*\w+=")
 _BUILTIN = {".", "cd", "eval", "exec", "export", "set", "trap", "ulimit", "umask", "wait"}
 

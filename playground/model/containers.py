@@ -25,7 +25,7 @@ class ImageSource:
 
     @property
     def title(self) -> str:
-        """What a sentence calls the image."""
+        """The image's name in a sentence."""
         match self.kind:
             case "reference":
                 return f"the image {self.value}"
@@ -93,7 +93,7 @@ class Ulimit:
 
 @dataclass(frozen=True)
 class ContainerSettings:
-    """What a host or router is told of its container; see `container_arguments`.
+    """The settings of a host's or router's container; see `container_arguments`.
 
     Whatever was not said is None, or empty, and then the image's own word holds.
     ``healthcheck`` is as in an image: ("CMD", ...), ("CMD-SHELL", line) or ("NONE",).

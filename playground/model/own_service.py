@@ -149,7 +149,7 @@ class Service(ServiceSettings):
 
     @property
     def row(self) -> ServiceRow:
-        """What the rest of playground knows about the service."""
+        """The service as the rest of playground knows it."""
         probes: tuple[Probe, ...] = ()
         readiness = Readiness()
         if callable(self.ready):
@@ -177,7 +177,7 @@ class Service(ServiceSettings):
 
     @property
     def words(self) -> tuple[str, ...]:
-        """What is executed, and its arguments."""
+        """The program and its arguments."""
         return shell_words("command", self.command)
 
     @property

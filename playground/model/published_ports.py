@@ -12,7 +12,7 @@ from playground.model.containers import PublishedPort
 
 LOOPBACK = "127.0.0.1"
 
-# What a browser is for, and where ssh(1) is at home; all else is bare TCP or UDP.
+# Ports for a browser, and for ssh(1); all others are bare TCP or UDP.
 _SCHEMES = {
     **dict.fromkeys((80, 3000, 5000, 8000, 8008, 8080, 8888), "http"),
     **dict.fromkeys((443, 8443), "https"),

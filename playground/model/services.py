@@ -64,7 +64,7 @@ class ServiceSettings:
 
     @property
     def row(self) -> ServiceRow:
-        """What the rest of playground knows about the service."""
+        """The service as the rest of playground knows it."""
         return SERVICES[self.service]
 
     def with_contents(self) -> ServiceSettings:
@@ -517,7 +517,7 @@ class ServiceContext:
 
 
 class Readiness(NamedTuple):
-    """What tells that a program of a user's is ready, beside an answer on its port.
+    """The sign that a program of a user's is ready, beside an answer on its port.
 
     ``command`` runs on the host until it succeeds, ``function`` is called here with the host
     until it returns something true.  Without either, one that has no port must not end at once.

@@ -87,7 +87,7 @@ class NodePlan:
 
     @property
     def hostname(self) -> str:
-        """What it calls itself: its short name, unless something else was said."""
+        """Its own host name: its short name, unless another was given."""
         return self.container.hostname or self.short
 
     @property

@@ -44,7 +44,7 @@ class Healthcheck:
 
 @dataclass(frozen=True)
 class ImageConfig:
-    """What an image says of its container: see the OCI image specification, config.md.
+    """The settings of an image for its container: see the OCI image specification, config.md.
 
     ``shell`` is what a line is given to; ``ports`` are those that it exposes, as "80/tcp".
 

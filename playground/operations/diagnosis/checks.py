@@ -173,7 +173,7 @@ class Checks:
 
         ``through`` are nodes, names or addresses; both ends may stand in it or be left out.
 
-        >>> lab.check.path(h1, www, ["modemA", "isp", "backbone"])
+        >>> lab.check.path(h1, www, ["modem"])
 
         """
         if isinstance(through, str):
@@ -251,7 +251,7 @@ class Checks:
 
         ``address`` may be a node: then it is one of the node's.
 
-        >>> lab.check.resolves(h1, "www.example.com", "10.130.1.4")
+        >>> lab.check.resolves(h1, "www.example.com", "203.0.113.2")
 
         """
         machine = self._machine(node)
