@@ -122,7 +122,7 @@ def test_pipes_in_the_places_of_files_hold_nobody_up(
 def test_no_volume_of_an_image_shows_what_is_hidden(
     namespaces_engine: Engine, tmp_path: Path
 ) -> None:
-    """What covers files of /proc is mounted there: shown a second time it would cover nothing."""
+    """Covers of files of /proc are mounted there: shown a second time they would cover nothing."""
     config = SLEEP | {"Volumes": {"/linked": {}, "/kept": {}, "/../kept/below": {}}}
     archive = write_archive(
         tmp_path / "volumes.tar", [[busybox(), link("linked", "/proc")]], config

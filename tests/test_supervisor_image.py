@@ -28,7 +28,7 @@ def lab(
 
 
 def first_words(lab: Lab, port: int, send: bytes = b"") -> bytes:
-    """What a server of web says first to a client on h1."""
+    """The first words of a server of web to a client on h1."""
     import socket
 
     deadline = time.monotonic() + PATIENCE_S

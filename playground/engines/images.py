@@ -58,7 +58,7 @@ class Image:
 
     @property
     def title(self) -> str:
-        """What a sentence and a progress bar call the image."""
+        """The image's name in sentences and in a progress bar."""
         return f"of {', '.join(self.packages)}" if self.packages else self.layer
 
     def context(self) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-# What each looks like, in lower case; the first that is found is the reason.  `{name}` is the
+# The words of each, in lower case; the first that is found is the reason.  `{name}` is the
 # image, `{where}` its registry, `{us}` this machine's kind.
 _REASONS = (
     (

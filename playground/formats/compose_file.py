@@ -26,7 +26,7 @@ _NAMES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.
 
 @dataclass
 class ComposeFile:
-    """What a compose file says; ``left_out`` is what of it nobody does, with file and line."""
+    """A compose file; ``left_out`` are its keys that nobody heeds, with file and line."""
 
     path: Path
     data: dict[str, Any]
@@ -189,7 +189,7 @@ def _checked(file: ComposeFile, data: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-# What the specification allows and compose-spec 0.2 does not: these are simpler for the check.
+# The specification allows these and compose-spec 0.2 does not: they are simpler for the check.
 _KEPT = {"restart", "extra_hosts"}
 _TRIES = re.compile(r"on-failure:\d+")
 _GATEWAY = "host-gateway"

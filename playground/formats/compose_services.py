@@ -107,7 +107,7 @@ def _pair(item: str) -> tuple[str, str | None]:
 
 
 def _env_file(words: ServiceWords, value: Any) -> None:
-    # What `environment` says counts more, wherever it stands.
+    # Values of `environment` count more, wherever it stands.
     for number, item in enumerate(value if isinstance(value, list) else [value]):
         said = item if isinstance(item, Mapping) else {"path": item}
         path = words.file.folder / said["path"]
@@ -377,7 +377,7 @@ _FIELDS: dict[str, Callable[[ServiceWords, Any], None]] = {
     "working_dir": _as("workdir"),
 }
 
-# What is read where networks are made, or says nothing that a lab would do otherwise.
+# Keys that are read where networks are made, or that change nothing in a lab.
 _ELSEWHERE = {"networks", "network_mode", "profiles", "expose", "stdin_open", "tty"}
 
 _WHY = {

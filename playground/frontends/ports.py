@@ -1,4 +1,4 @@
-"""What the commands `playground publish` and `playground open` do with ports of hosts."""
+"""The commands `playground publish` and `playground open`, for ports of hosts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a lab is, written down beside its agent, for `Lab.attach` in another process."""
+"""A lab written down beside its agent, for `Lab.attach` in another process."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ class Lab(Single):
 
     @property
     def id(self) -> str:
-        """What it is called among all labs of its engine; "" until it was started."""
+        """Its name among all labs of its engine; "" until it was started."""
         return self._state.id
 
     @property
@@ -145,7 +145,7 @@ class Lab(Single):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a lab with ``strict=False`` has taken, a sentence each; () if nothing is odd.
+        """The oddities that a lab with ``strict=False`` accepted, a sentence each; () without any.
 
         >>> Lab(home, strict=False).warnings
         ('home: address 192.168.1.11 is given to h1 and to h2; choose another for one of them',)
@@ -255,7 +255,7 @@ class Lab(Single):
 
     @property
     def timetable(self) -> Table[PlannedRow]:
-        """What `at` has planned, in the order of their times, and what became of it."""
+        """The events that `at` has planned, in the order of their times, and their outcomes."""
         return self._state.timetable.rows()
 
     # -- questions ----------------------------------------------------------

@@ -56,7 +56,7 @@ def _has_own_image(node: NodePlan) -> bool:
 def detach_nodes(lab: LabObject) -> None:
     """Take all handles away."""
     lab._state.leased.clear()
-    # What was declared since may be wrong, and must not keep the lab from its end.
+    # Declarations made since may be wrong, and must not keep the lab from its end.
     nodes = cast(tuple[Node, ...], linked(lab._state.given))
     for link in cast(tuple[Link, ...], links_of(nodes)):
         link._live = None

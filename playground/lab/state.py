@@ -79,7 +79,7 @@ class LabObject(LabHandle, Protocol):
 
 
 class LabState:
-    """What a lab was told, and all that it has while it runs.
+    """A lab's settings, and all that it has while it runs.
 
     ``plan``, ``pids`` and ``provisions`` are those of what runs, ``client`` is the line to its
     agent and ``lasting`` the way down; while nothing runs they are None or empty.
@@ -192,7 +192,7 @@ class LabState:
         """
         if not isinstance(name, str):
             raise NoSuchNode(f"{shown(name)} is no name of a machine: write for example lab['h1']")
-        # What is linked stays linked: only a name that is new needs another look.
+        # Linked nodes stay linked: only a name that is new needs another look.
         key = name.lower() if isinstance(name, str) else name
         if key not in self._by_name:
             for node in self.nodes:
@@ -210,7 +210,7 @@ class LabState:
 
     @property
     def engine(self) -> Engine:
-        """What runs the nodes."""
+        """The engine that runs the nodes."""
         # Looked for when it is needed: building a lab touches nothing.
         if self._found_engine is None:
             self._found_engine = choose(self.asked_engine)

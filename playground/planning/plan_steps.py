@@ -39,7 +39,7 @@ class PlanStep:
 
     @cached_property
     def back(self) -> Changes:
-        """What undoes it; only after a step between two plans."""
+        """The step that undoes it; only after a step between two plans."""
         assert self.before is not None
         return compare(self.after, self.before)
 

@@ -1,4 +1,4 @@
-"""What registries say, in sentences for a student; and what references mean."""
+"""Errors of registries, in sentences for a student; and the meaning of references."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `docker run` takes, said of a host: it means the same on both engines."""
+"""Options of `docker run`, given to a host: they mean the same on both engines."""
 
 from __future__ import annotations
 

@@ -205,7 +205,7 @@ def test_what_was_said_comes_back_through_pickle_and_saving(tmp_path: Path) -> N
     assert pickle.loads(pickle.dumps(host.container)) == host.container
     credentials = Credentials.make({"ann": "secret"})
     text = save(lab.nodes, plan, credentials)
-    # What it names need not be there any more when somebody attaches to the lab.
+    # The files that it names need not be there any more when somebody attaches to the lab.
     (tmp_path / "api.py").unlink()
     again = load(text)
     kept = again.plan.node("api").container

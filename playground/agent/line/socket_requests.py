@@ -74,7 +74,7 @@ class SocketRequests:
                     request["pid"], request["family"], request["type"], request["protocol"]
                 )
         except (OSError, OverflowError, TypeError, IndexError) as error:
-            # What the kernel refuses, and what is no number of the kernel's at all.
+            # The kernel has refused it, or it is no number of the kernel's at all.
             answer["error"] = describe(error)
             made = None
         content = json.dumps(answer).encode()

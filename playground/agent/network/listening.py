@@ -1,4 +1,4 @@
-"""What listens in a network namespace, by the kernel's own list of sockets."""
+"""Listening sockets of a network namespace, by the kernel's own list."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ from playground.agent.protocol import Request, describe
 # In the helper, or in a lab's own mounts: a place that no node sees.
 SOCKET_PATH = "/run/playground/programs"
 
-# What is kept of all that a program has printed.
+# The most that is kept of a program's output.
 LOG_BYTES = 1 << 20
 
 # Docker's waiting times before a restart: twice as long each time, and anew after a run of
@@ -392,7 +392,7 @@ class Supervisor:
                 return
             for program in self._programs.values():
                 if program.pid == found.si_pid:
-                    # What it has left in its process group goes with it, before the
+                    # Processes left in its process group go with it, before the
                     # number can come to mean another.
                     with contextlib.suppress(OSError):
                         os.killpg(program.pid, signal.SIGKILL)

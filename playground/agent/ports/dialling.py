@@ -32,7 +32,7 @@ _SYN_RETRIES = 2
 
 
 class NodeNetwork:
-    """What can be opened in one node, by whoever stands inside its network or outside."""
+    """Sockets that can be opened in one node, from inside its network or from outside."""
 
     def __init__(self, pid: int | None) -> None:
         self._pid = pid

@@ -13,7 +13,7 @@ from playground.errors import EngineError, ImageError
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
-# What apt-get(8) says of a name or a version that it does not know.
+# apt-get(8)'s words for a name or a version that it does not know.
 _UNKNOWN_PACKAGE = re.compile(
     r"^(?:.*\s)?E: (?:Unable to locate package (?=\S)|Package '(?=.*has no installation)"
     r"|Version '.*' for '(?=.*was not found))([^\s']+)",

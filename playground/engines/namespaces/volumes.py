@@ -24,7 +24,7 @@ from playground.engines.namespaces.mounts import (
     mount,
 )
 
-# What a mount has of these may not be taken away in a user namespace: mount_namespaces(7).
+# Of these a mount in a user namespace keeps those that it has: mount_namespaces(7).
 _KEPT = {
     os.ST_NOEXEC: 8,  # MS_NOEXEC
     os.ST_NOATIME: 1024,

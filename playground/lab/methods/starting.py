@@ -294,7 +294,7 @@ def _wait_ready(lab: LabObject, checks: Sequence[Check]) -> None:
         for failure in failures
     ]
     row = lab.node(first["node"]).running().services[first["service"]]
-    # What a program says that ends at once is in its supervisor's log.
+    # The last words of a program that ends at once are in its supervisor's log.
     logs = (*row.logs, "/run/playground/boot.log")
     log = apply.read_log(state.agent(), state.pids[first["node"]], logs)
     raise NotReady("\n".join(sentences) + (f"\nits log ends:\n{log}" if log else ""))

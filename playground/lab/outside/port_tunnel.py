@@ -53,7 +53,7 @@ class PortTunnel:
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """What each of its published ports is."""
+        """The address of each of its published ports."""
         return [row for row, _ in [*self._ports.values()]]
 
     def publish(self, pid: int, row: dict[str, Any], listener: socket.socket) -> None:

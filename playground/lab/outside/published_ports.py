@@ -93,7 +93,7 @@ class PublishedAddress(str):
 
     @property
     def words(self) -> str:
-        """What it is, in words."""
+        """The published port, in words."""
         said = f"port {self.node_port} of {self.node}"
         if not ip_address(self.address).is_loopback:
             said += ", open to everybody who reaches this machine"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class CaptureOptions(TypedDict, total=False):
-    """What a capture may be told, wherever it looks; `at_node` says it."""
+    """The arguments of a capture, wherever it looks; `at_node` describes them."""
 
     filter: str
     snaplen_bytes: int

@@ -36,7 +36,7 @@ Command = str | Sequence[str]
 
 
 class Surroundings(TypedDict, total=False):
-    """What a command finds around it: variables added, its directory, whose rights it has."""
+    """The surroundings of a command: variables added, its directory, whose rights it has."""
 
     env: Mapping[str, str] | None
     cwd: str | None

@@ -27,7 +27,7 @@ from playground.operations.nodes import (
     vtysh,
 )
 
-# What few scripts use is imported when it is asked for, as all of it takes as long as the
+# Modules that few scripts use are imported when they are asked for, as all take as long as the
 # rest of playground.  The modules above do likewise with what they need.
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address

@@ -20,7 +20,7 @@ from playground.operations.connection.handles import Node
 from playground.operations.connection.results import Result
 from playground.operations.programs.program import log_tail
 
-# What its states are in words of ours; the others stay as they are, in small letters.
+# Its states in words of ours; the others stay as they are, in small letters.
 _WORDS = {"EXITED": "ended", "BACKOFF": "restarting", "FATAL": "failed"}
 _ON_THE_WAY = ("STARTING", "BACKOFF", "STOPPING")
 

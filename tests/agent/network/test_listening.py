@@ -1,4 +1,4 @@
-"""What listens in a network namespace."""
+"""Listening sockets of a network namespace."""
 
 from __future__ import annotations
 

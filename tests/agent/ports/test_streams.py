@@ -123,5 +123,5 @@ def test_the_end_of_the_line_ends_all(ends: Ends) -> None:
             with pytest.raises(ConnectionResetError):
                 one.recv(1)
         assert ends.over.wait(10)
-        # What is sent into it now goes nowhere, and is no error.
+        # Bytes sent into it now go nowhere, and are no error.
         ends.running.get(lambda: ends.near.send(DATA, 1, b"late"))

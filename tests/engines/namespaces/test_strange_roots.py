@@ -85,7 +85,7 @@ def test_links_in_the_places_of_mounts_lead_nowhere(
     assert list(outside.iterdir()) == []
     for name in ("dev", "proc", "sys", "run"):
         assert h1.run(["busybox", "readlink", f"/{name}"], check=False).returncode == 1
-    # What hides the machine is where it hides something.
+    # A cover lies where there is something of the machine to hide.
     assert h1.run(["busybox", "cat", "/proc/interrupts"]).stdout == ""
     assert h1.run(["busybox", "test", "-c", "/dev/null"], check=False).returncode == 0
     assert os.readlink(trap / "proc") == str(outside), "the image itself was changed"

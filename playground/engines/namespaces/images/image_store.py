@@ -38,7 +38,7 @@ class StoredImage:
 
     @property
     def config(self) -> dict[str, Any]:
-        """What it says of how its program is run; empty where it says nothing."""
+        """Its settings of how its program is run; empty where it has none."""
         return self.said.get("config") or {}
 
 
@@ -116,7 +116,7 @@ class ImageStore:
 
 
 def read_list(path: Path) -> list[dict[str, Any]]:
-    """What a list of the store holds; nothing where there is none yet."""
+    """The entries of a list of the store; none where there is no list yet."""
     try:
         # The store replaces its lists as a whole: never half of one is seen.
         listed: list[dict[str, Any]] = json.loads(path.read_bytes()) or []

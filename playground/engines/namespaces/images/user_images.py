@@ -301,7 +301,7 @@ def _digest(source: ImageSource) -> str:
             for path in [top, *sorted(top.rglob("*"))] if top.is_dir() else [top]:
                 found = path.lstat()
                 link = os.readlink(path) if stat.S_ISLNK(found.st_mode) else ""
-                # What is in a folder is listed by itself.
+                # The content of a folder is listed by itself.
                 written = 0 if stat.S_ISDIR(found.st_mode) else found.st_mtime_ns
                 size = 0 if stat.S_ISDIR(found.st_mode) else found.st_size
                 row = (str(path), found.st_mode, size, written, link)

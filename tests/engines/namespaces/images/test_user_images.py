@@ -114,7 +114,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 
 def check_words(image: StoredImage) -> None:
-    """What the Dockerfile says is what the image says."""
+    """The image says the same as its Dockerfile."""
     config = image.config
     assert config["Cmd"] == ["/bin/busybox", "sleep", "1000"]
     assert "COLOUR=green" in config["Env"]
