@@ -75,8 +75,9 @@ class Service(ServiceSettings):
 
     Raises `TopologyError` for what cannot be.
 
-    >>> api = Service("api", "python3 /srv/api.py", port=8000, files={"/srv/api.py": source})
+    >>> api = Service("api", "python3 -m http.server 8000", port=8000, ready="http")
     >>> Host("app", services=["ssh", api])
+    Host('app', services=['ssh', 'api'])
 
     """
 

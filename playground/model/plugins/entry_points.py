@@ -58,12 +58,7 @@ def load_plugin(name: str) -> object | None:
 
 
 def source_of(name: str) -> str:
-    """Return which package adds a service, for an error's text.
-
-    >>> source_of("mqtt")
-    'playground-mqtt (playground_mqtt:MQTT)'
-
-    """
+    """Return which package adds a service, as in "playground-mqtt (playground_mqtt:MQTT)"."""
     return _listed(entry for entry in _entries() if entry.name == name)
 
 
