@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from playground.display import how_to
     from playground.engines.docker.engine import DockerEngine
     from playground.engines.namespaces.engine import NamespacesEngine
-    from playground.formats.compose import from_compose
+    from playground.lab.formats.compose import from_compose
     from playground.lab.lab import Lab
     from playground.lab.plug import plug, plugged, unplug, wait_plugged
     from playground.model.own_service import Service
@@ -157,7 +157,7 @@ def __getattr__(name: str) -> Any:
 
         return NamespacesEngine
     if name == "from_compose":
-        from playground.formats.compose import from_compose
+        from playground.lab.formats.compose import from_compose
 
         return from_compose
     if name in ("plug", "plugged", "unplug", "wait_plugged"):

@@ -31,7 +31,7 @@ DECLARED_AND_JOINED = {"Host", "Link", "Machine", "Router", "Switch", "VlanLink"
 
 MOST_EXCEPTIONS = 5
 MOST_MODULES = 20
-MOST_ENTRIES = 13
+MOST_ENTRIES = 12
 MOST_LINES = 300
 
 # Classes that are still longer, and their lines: ceilings that may only sink.

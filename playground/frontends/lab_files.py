@@ -57,7 +57,7 @@ def load_lab(
 
     """
     if path.suffix in (".yaml", ".yml"):
-        from playground.formats.compose import from_compose
+        from playground.lab.formats.compose import from_compose
 
         return from_compose(path, name=name, quiet=quiet)
     file = path / "__init__.py" if path.is_dir() else path

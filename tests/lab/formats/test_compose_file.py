@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from playground.errors import TopologyError
-from playground.formats.compose_file import ComposeFile, fill, read_compose
+from playground.lab.formats.compose_file import ComposeFile, fill, read_compose
 
 Write = Callable[..., Path]
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from playground.errors import TopologyError
-from playground.formats.yaml_lines import Place, read_yaml
+from playground.lab.formats.yaml_lines import Place, read_yaml
 
 EXTRA = "compose"
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from playground.engines.seam import Engine
 from playground.errors import LabWarning, TopologyError
-from playground.formats.compose_file import ComposeFile, read_compose
-from playground.formats.compose_services import host_arguments, host_name
+from playground.lab.formats.compose_file import ComposeFile, read_compose
+from playground.lab.formats.compose_services import host_arguments, host_name
 from playground.lab.lab import Lab
 from playground.operations.network import Host, Link, Switch
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from playground.errors import TopologyError
-from playground.formats.compose_file import ComposeFile, missing, read_variables
-from playground.formats.yaml_lines import Place
+from playground.lab.formats.compose_file import ComposeFile, missing, read_variables
+from playground.lab.formats.yaml_lines import Place
 
 
 class ServiceWords:

@@ -15,7 +15,7 @@ from playground import Host, Lab, LabWarning, Switch, from_compose
 from playground.engines.seam import Engine
 from playground.errors import TopologyError
 from playground.model.containers import ContainerSettings
-from tests.formats.test_compose_file import Write, write
+from tests.lab.formats.test_compose_file import Write, write
 from tests.test_own_images import write as write_image
 
 __all__ = ["write"]
