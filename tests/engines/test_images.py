@@ -148,7 +148,8 @@ def test_a_wheel_is_whole(tmp_path: Path) -> None:
     """Built away from the clone, unpacked anywhere: every file of every image is in it."""
     source = tmp_path / "source"
     source.mkdir()
-    for name in ("playground", "images", "setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+    metadata = ("setup.cfg", "pyproject.toml", "README.md", "LICENSE")
+    for name in ("playground", "images", "docs", *metadata):
         if (CLONE / name).exists():
             subprocess.run(["cp", "-R", str(CLONE / name), str(source)], check=True)
     (source / "README.md").touch()
