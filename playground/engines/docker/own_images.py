@@ -288,6 +288,8 @@ class OwnImages:
             container = _unstarted(line, image)
             try:
                 for path in paths:
+                    if _kind(api, container, path):
+                        continue  # a pipe, for one
                     try:
                         stream, _ = api.get_archive(container, path)
                     except docker.errors.NotFound:
