@@ -77,12 +77,15 @@ def write(folder: Path, dockerfile: str) -> Path:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("images")
+    folder = tmp_path_factory.mktemp("images")
+    write(folder / "static", STATIC)
+    write(folder / "small", SMALL)
+    return folder
 
 
 @pytest.fixture(scope="module")
 def lab(engine: Engine, folder: Path, keep_lab: Callable[[str], None]) -> Iterator[Lab]:
-    static, small = write(folder / "static", STATIC), write(folder / "small", SMALL)
+    static, small = folder / "static", folder / "small"
     lan = Switch("lan", subnet="10.8.0.0/24")
     Link(lan, Host("h1"))
     second = {"second": "/bin/busybox httpd -f -p 9090"}
