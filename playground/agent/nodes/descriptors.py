@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+from collections.abc import Collection
 
 from playground.agent.nodes.entering import forget_nodes
 
@@ -12,15 +13,18 @@ FILES_LIMITS = resource.getrlimit(resource.RLIMIT_NOFILE)
 FILES_WANTED = 1 << 16
 
 
-def keep_only(fd: int, files: tuple[int, int] = FILES_LIMITS) -> None:
-    """Close, in a fresh child, all descriptors but this one and the first three.
+def keep_only(kept: int | Collection[int], files: tuple[int, int] = FILES_LIMITS) -> None:
+    """Close, in a fresh child, all descriptors but this one, or these, and the first three.
 
     Among them are other commands' pipes, which would not end while it has them.
     Its limit of open files, soft and hard, is what the engine gave, or what is given.
 
     """
     forget_nodes()
-    os.closerange(3, fd)
+    floor = 3
+    for fd in sorted([kept] if isinstance(kept, int) else kept):
+        os.closerange(floor, fd)
+        floor = max(floor, fd + 1)
     # The limit may have been lowered since some were opened.
-    os.closerange(fd + 1, max(FILES_WANTED, resource.getrlimit(resource.RLIMIT_NOFILE)[0]))
+    os.closerange(floor, max(FILES_WANTED, resource.getrlimit(resource.RLIMIT_NOFILE)[0]))
     resource.setrlimit(resource.RLIMIT_NOFILE, files)

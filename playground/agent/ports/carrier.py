@@ -13,9 +13,9 @@ import os
 import resource
 import signal
 import socket
-from collections.abc import Sequence
 
-from playground.agent.nodes.entering import enter_network, forget_nodes, refuse_own
+from playground.agent.nodes.descriptors import keep_only
+from playground.agent.nodes.entering import enter_network, refuse_own
 from playground.agent.ports.datagrams import Datagrams
 from playground.agent.ports.dialling import NodeNetwork, Target, dial
 from playground.agent.ports.pairs import Pair, reset
@@ -55,9 +55,11 @@ def _become_carrier(
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGCHLD, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
-        keep_these([listener, handle, register.fileno()])
+        null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+        for standard in range(3):
+            os.dup2(null, standard)
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        keep_only([listener, handle, register.fileno()], (most, most))
         gc.disable()
         enter_network(pid)
         poller = Poller()
@@ -73,20 +75,6 @@ def _become_carrier(
             poller.run()
     finally:
         os._exit(0)
-
-
-def keep_these(kept: Sequence[int]) -> None:
-    """Close all descriptors but these, and have the first three lead nowhere."""
-    forget_nodes()
-    floor = 3
-    for fd in sorted(kept):
-        os.closerange(floor, fd)
-        floor = fd + 1
-    os.closerange(floor, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
-    null = os.open("/dev/null", os.O_RDWR)
-    for fd in range(3):
-        os.dup2(null, fd)
-    os.close(null)
 
 
 class TcpListener:
