@@ -51,7 +51,8 @@ class Pair:
         for connection in (a, b):
             connection.setblocking(False)
         first, second = self._sides
-        self._calls = (
+        # They lead back here: without `_end` only the collector of garbage would free it all.
+        self._calls: tuple[Callable[[int], None], ...] = (
             lambda events: self._ready(first, second, events),
             lambda events: self._ready(second, first, events),
         )
@@ -110,4 +111,5 @@ class Pair:
     def _end(self) -> None:
         for side in self._sides:
             self._poller.forget(side.connection)
+        self._calls = ()
         self._over(self)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import threading
+import weakref
 
 import pytest
 
@@ -82,3 +84,25 @@ def test_a_connection_that_is_broken_off_breaks_the_other(joined: Joined) -> Non
     with pytest.raises(ConnectionResetError):
         joined.client.recv(10)
     assert joined.over.wait(10)
+
+
+@pytest.mark.parametrize("ends", ["both", "broken off"])
+def test_nothing_is_left_of_a_pair_though_no_garbage_is_collected(
+    running: Running, ends: str
+) -> None:
+    client, a = connection()
+    b, server = connection()
+    over = threading.Event()
+    gc.disable()
+    try:
+        pair = running.get(lambda: weakref.ref(Pair(running.poller, a, b, lambda pair: over.set())))
+        assert pair() is not None
+        if ends == "broken off":
+            reset(client)
+        client.close()
+        server.close()
+        assert over.wait(10)
+        running.get(lambda: None)  # it is out of its last call
+        assert pair() is None
+    finally:
+        gc.enable()
