@@ -16,14 +16,13 @@ import socket
 
 from playground.agent.nodes.descriptors import keep_only
 from playground.agent.nodes.entering import enter_network, refuse_own
+from playground.agent.ports.accepting import Acceptor
 from playground.agent.ports.datagrams import Datagrams
 from playground.agent.ports.dialling import NodeNetwork, Target, dial
 from playground.agent.ports.pairs import Pair, reset
 from playground.agent.ports.polling import READ, Handle, Poller
 from playground.agent.ports.register import Register, open_register
 from playground.agent.protocol import Request
-
-_ACCEPTED_AT_ONCE = 64
 
 
 def start_carrier(listener: int, pid: int, row: Request) -> None:
@@ -82,38 +81,28 @@ class TcpListener:
 
     def __init__(self, poller: Poller, listener: socket.socket, target: Target) -> None:
         self._poller = poller
-        self._listener = listener
         self._target = target
         self._pairs: set[Pair] = set()
-        self._watch()
-
-    def _watch(self) -> None:
-        self._poller.watch(self._listener, READ, self._called)
-
-    def _called(self, events: int) -> None:
-        for _ in range(_ACCEPTED_AT_ONCE):
-            try:
-                caller, _ = self._listener.accept()
-            except (BlockingIOError, ConnectionError):
-                return
-            except OSError:
-                # No more descriptors: whoever calls waits until a connection ends.
-                if self._pairs:
-                    self._poller.watch(self._listener, 0, self._called)
-                return
-            self._connect(caller)
+        # Callers whose other side is not there yet.
+        self._dialling = 0
+        self._acceptor = Acceptor(
+            poller, listener, self._connect, lambda: bool(self._pairs or self._dialling)
+        )
 
     def _connect(self, caller: socket.socket) -> None:
         def connected(made: socket.socket | None) -> None:
+            self._dialling -= 1
             if made is None:
                 reset(caller)  # as a port where nobody listens does
+                self._acceptor.one_left()
                 return
             self._pairs.add(Pair(self._poller, caller, made, self._over))
 
         with contextlib.suppress(OSError):
             caller.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._dialling += 1
         dial(self._poller, self._target, connected)
 
     def _over(self, pair: Pair) -> None:
         self._pairs.discard(pair)
-        self._watch()
+        self._acceptor.one_left()

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from playground.agent.ports.accepting import Acceptor
 from playground.agent.ports.datagrams import DATAGRAM_BYTES, MOST_SENDERS, SILENT_S
 from playground.agent.ports.polling import READ, Poller
 from playground.agent.ports.streams import DATA, OPEN, RESET, StreamLine, TcpStream
@@ -193,23 +194,24 @@ class _TcpPort:
         self._listener = listener
         self._wanted = wanted
         self._streams: set[TcpStream] = set()
-        tunnel.poller.watch(listener, READ, self._called)
+        self._acceptor = Acceptor(
+            tunnel.poller, listener, self._called, lambda: bool(self._streams)
+        )
 
-    def _called(self, events: int) -> None:
-        for _ in range(_AT_ONCE):
-            try:
-                caller, _ = self._listener.accept()
-            except OSError:
-                return
-            with suppress(OSError):
-                caller.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            line, number = self._tunnel.line, self._tunnel.open(self._wanted)
-            stream = TcpStream(line, number, over=self._streams.discard)
-            self._streams.add(stream)
-            stream.attach(caller)
+    def _called(self, caller: socket.socket) -> None:
+        with suppress(OSError):
+            caller.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        line, number = self._tunnel.line, self._tunnel.open(self._wanted)
+        stream = TcpStream(line, number, over=self._over)
+        self._streams.add(stream)
+        stream.attach(caller)
+
+    def _over(self, stream: TcpStream) -> None:
+        self._streams.discard(stream)
+        self._acceptor.one_left()
 
     def close(self) -> None:
-        self._tunnel.poller.forget(self._listener)
+        self._acceptor.close()
         self._listener.close()
         for stream in [*self._streams]:
             stream.fail()
