@@ -8,7 +8,9 @@ to the node's port itself.  It ends with the node's first process, or when it is
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
+import json
 import os
 import resource
 import signal
@@ -22,58 +24,88 @@ from playground.agent.ports.dialling import NodeNetwork, Target, dial
 from playground.agent.ports.pairs import Pair, reset
 from playground.agent.ports.polling import READ, Handle, Poller
 from playground.agent.ports.register import Register, open_register
-from playground.agent.protocol import Request
+from playground.agent.protocol import Request, describe
+
+_READY = b"ready"
 
 
 def start_carrier(listener: int, pid: int, row: Request) -> None:
-    """Start the carrier of one published port.
+    """Start the carrier of one published port; raises `OSError` where it cannot carry.
 
     ``row`` has ``key``, a name of its own, ``protocol`` ("tcp" or "udp") and ``port``, the
     node's; what else it has is told to whoever asks.  The listener stays the caller's.
 
     """
     refuse_own(pid)
-    register = open_register(row["key"])
-    try:
+    with contextlib.ExitStack() as held:
+        register = held.enter_context(open_register(row["key"]))
         handle = os.pidfd_open(pid)
-        try:
-            if os.fork() == 0:
-                _become_carrier(listener, pid, handle, register, row)
-        finally:
-            os.close(handle)
-    finally:
-        register.close()
+        held.callback(os.close, handle)
+        reader, writer = os.pipe2(os.O_CLOEXEC)
+        word = held.enter_context(open(reader, "rb"))
+        child = os.fork()
+        if child == 0:
+            _become_carrier(listener, pid, handle, register, row, writer)
+        os.close(writer)
+        said = word.read()
+    if said != _READY:
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(child, 0)
+        raise _told(said)
+
+
+def _told(said: bytes) -> OSError:
+    """Return the error that a carrier has ended with, by its last words."""
+    if not said:
+        return OSError(errno.ECHILD, "the process that carries the port was killed as it began")
+    error = json.loads(said)
+    return OSError(error["errno"] or errno.EINVAL, error["message"])
 
 
 def _become_carrier(
-    listener: int, pid: int, handle: int, register: socket.socket, row: Request
+    listener: int, pid: int, handle: int, register: socket.socket, row: Request, writer: int
 ) -> None:
-    """Carry, in this fresh child, until the end."""
+    """Carry, in this fresh child, until the end; say first whether that can be."""
     try:
-        os.setsid()
-        signal.set_wakeup_fd(-1)
-        for number in (signal.SIGCHLD, signal.SIGTERM):
-            signal.signal(number, signal.SIG_DFL)
-        null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
-        for standard in range(3):
-            os.dup2(null, standard)
-        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        keep_only([listener, handle, register.fileno()], (most, most))
-        gc.disable()
-        enter_network(pid)
-        poller = Poller()
-        poller.watch(Handle(handle), READ, lambda events: poller.stop())
-        Register(poller, register, row)
-        with socket.socket(fileno=listener) as sock:
-            sock.setblocking(False)
-            target = Target(NodeNetwork(None), row["protocol"], row["port"])
-            if row["protocol"] == "tcp":
-                TcpListener(poller, sock, target)
-            else:
-                Datagrams(poller, sock, target)
+        try:
+            poller, sock = _ready_to_carry(listener, pid, handle, register, row, writer)
+        except BaseException as error:
+            os.write(writer, json.dumps(describe(error, with_traceback=False)).encode())
+            raise
+        os.write(writer, _READY)
+        os.close(writer)
+        with sock:
             poller.run()
     finally:
         os._exit(0)
+
+
+def _ready_to_carry(
+    listener: int, pid: int, handle: int, register: socket.socket, row: Request, writer: int
+) -> tuple[Poller, socket.socket]:
+    """Go into the node's network, and watch the socket that listens."""
+    os.setsid()
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGCHLD, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+    for standard in range(3):
+        os.dup2(null, standard)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    keep_only([listener, handle, register.fileno(), writer], (most, most))
+    gc.disable()
+    enter_network(pid)
+    poller = Poller()
+    poller.watch(Handle(handle), READ, lambda events: poller.stop())
+    Register(poller, register, row)
+    sock = socket.socket(fileno=listener)
+    sock.setblocking(False)
+    target = Target(NodeNetwork(None), row["protocol"], row["port"])
+    if row["protocol"] == "tcp":
+        TcpListener(poller, sock, target)
+    else:
+        Datagrams(poller, sock, target)
+    return poller, sock
 
 
 class TcpListener:
@@ -96,7 +128,11 @@ class TcpListener:
                 reset(caller)  # as a port where nobody listens does
                 self._acceptor.one_left()
                 return
-            self._pairs.add(Pair(self._poller, caller, made, self._over))
+            try:
+                self._pairs.add(Pair(self._poller, caller, made, self._over))
+            except OSError:  # epoll_ctl(2): the machine has no more memory for it, or room
+                reset(caller)
+                reset(made)
 
         with contextlib.suppress(OSError):
             caller.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

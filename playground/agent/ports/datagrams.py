@@ -75,11 +75,12 @@ class Sender:
                 made, number = self._datagrams.target.open(place)
             except OSError:
                 continue
-            if number == 0:
-                self._socket = made
-                self._place = place
-                self._datagrams.poller.watch(made, READ, self._answered)
-                return
+            with contextlib.suppress(OSError):  # the poller has no more room
+                if number == 0:
+                    self._datagrams.poller.watch(made, READ, self._answered)
+                    self._socket = made
+                    self._place = place
+                    return
             made.close()
 
     def _answered(self, events: int) -> None:

@@ -137,7 +137,11 @@ class _Attempts:
             except OSError:  # a kernel without IPv6; or no more descriptors
                 continue
             if number == errno.EINPROGRESS:
-                self._wait(made, place)
+                try:
+                    self._wait(made, place)
+                except OSError:  # no more room in the poller
+                    made.close()
+                    continue
                 return
             if number == 0:
                 self._done(made, place)

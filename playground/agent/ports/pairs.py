@@ -56,7 +56,13 @@ class Pair:
             lambda events: self._ready(first, second, events),
             lambda events: self._ready(second, first, events),
         )
-        self._watch()
+        try:
+            self._watch()
+        except OSError:
+            for connection in (a, b):
+                poller.forget(connection)
+            self._calls = ()
+            raise
 
     def _watch(self) -> None:
         first, second = self._sides
@@ -70,6 +76,19 @@ class Pair:
 
     def _ready(self, side: _Side, other: _Side, events: int) -> None:
         try:
+            self._carry(side, other, events)
+            if not (side.shut and other.shut):
+                self._watch()
+                return
+        except OSError:
+            self.break_off()
+            return
+        self._end()
+        for one in self._sides:
+            one.connection.close()
+
+    def _carry(self, side: _Side, other: _Side, events: int) -> None:
+        try:
             if side.waiting and events & ~READ:
                 side.waiting = side.waiting[side.connection.send(side.waiting) :]
             if not side.ended and not other.waiting and events & ~WRITE:
@@ -80,15 +99,6 @@ class Pair:
                     one.connection.shutdown(socket.SHUT_WR)
         except BlockingIOError:
             pass
-        except OSError:
-            self.break_off()
-            return
-        if side.shut and other.shut:
-            self._end()
-            for one in self._sides:
-                one.connection.close()
-            return
-        self._watch()
 
     def _read(self, side: _Side, other: _Side) -> None:
         count = side.connection.recv_into(_BUFFER)

@@ -38,6 +38,7 @@ class Poller:
         """Call a function with what happened, at each of these events; 0 watches no more.
 
         The kernel tells of a connection that broke whatever is asked for; only with 0 not.
+        Raises `OSError` where it has no more room.
 
         """
         fd = what.fileno()
@@ -46,11 +47,12 @@ class Poller:
             if before is not None:
                 self.forget(what)
             return
-        self._calls[fd] = (events, call)
+        # What the kernel refuses is not watched: epoll_ctl(2).
         if before is None:
             self._epoll.register(fd, events)
         elif before[0] != events:
             self._epoll.modify(fd, events)
+        self._calls[fd] = (events, call)
 
     def forget(self, what: HasDescriptor) -> None:
         """Watch it no more: before it is closed.  May be repeated."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import secrets
 import socket
 from pathlib import Path
 
 import pytest
 
+from playground.agent.ports import carrier
 from playground.operations.connection.client import Client
 from tests.support_agent import Namespaces, needs_root
 
@@ -73,3 +75,20 @@ def test_it_ends_with_its_node(agent: Client) -> None:
 def test_of_the_machine_itself_nothing_is_carried(agent: Client) -> None:
     with pytest.raises(ProcessLookupError):
         publish(agent, int(Path("/proc/self").readlink().name))
+
+
+def test_what_keeps_it_from_carrying_is_an_error_of_who_asked(
+    pair: tuple[Namespaces, Namespaces], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(pid: int) -> None:
+        raise PermissionError(errno.EPERM, "not into this network")
+
+    monkeypatch.setattr(carrier, "enter_network", refused)
+    key = secrets.token_hex(8)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        with pytest.raises(PermissionError, match="not into this network"):
+            row = {"key": key, "protocol": "tcp", "port": 80}
+            carrier.start_carrier(listener.fileno(), pair[0].pid, row)
+        address = listener.getsockname()
+    with pytest.raises(ConnectionRefusedError):
+        heard(address)
