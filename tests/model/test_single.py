@@ -38,7 +38,13 @@ def test_what_there_is_one_of_is_not_copied(kind: str, doing: Callable[[Any], An
         doing(parts()[kind])
 
 
-def test_nothing_keeps_a_lab_from_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+@pytest.mark.parametrize(
+    "step", ["_stop_gently", "returning.wait_returned", "runs_no_more", "restore"]
+)
+def test_nothing_keeps_a_lab_from_its_end(
+    monkeypatch: pytest.MonkeyPatch, step: str, error: type[BaseException]
+) -> None:
     h1, h2 = Host("h1"), Host("h2")
     Link(h1, h2)
     lab = Lab(h1, quiet=True)
@@ -47,10 +53,11 @@ def test_nothing_keeps_a_lab_from_its_end(monkeypatch: pytest.MonkeyPatch) -> No
     lab._state.lasting.callback(ended.append, "the lab")
 
     def fails(*arguments: object) -> None:
-        raise RuntimeError("what was declared is odd")
+        assert lab.running == (step == "_stop_gently"), "it runs while its programs end"
+        raise error("what was declared is odd")
 
-    monkeypatch.setattr("playground.lab.methods.stopping.restore", fails)
-    with pytest.raises(RuntimeError, match="is odd"):
+    monkeypatch.setattr(f"playground.lab.methods.stopping.{step}", fails)
+    with pytest.raises(error, match="is odd"):
         lab.stop()
     assert ended == ["the lab"]
     assert not lab.running

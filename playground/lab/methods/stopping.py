@@ -18,21 +18,22 @@ def stop(lab: LabObject) -> None:
     """Take the lab down: hosts, links, files, all that was made.
 
     Stopping a lab that does not run does nothing, and so does a fork of the
-    program that started it, whose lab it is not.  Every step is tried, and the
-    first error raised at the end.
+    program that started it, whose lab it is not.  Every step is tried, after an
+    error and after an interrupt (Ctrl-C) too, and the last error raised at the end.
 
     """
     if os.getpid() != lab._state.process_id:
         return
     state = lab._state
-    with state.lock:
-        moved = returning.held(state.id)
-        _stop_gently(state)
-        lasting = _ended(lab)
+    with state.lock, ExitStack() as way_down:
+        if (lasting := state.lasting) is not None:
+            way_down.callback(returning.wait_returned, returning.held(state.id))
+            way_down.push(lasting)
+        _let_go(lab, way_down)
+        way_down.callback(_stop_gently, state)
         if lasting is not None:
-            with state.progress.step(f"stopping lab {lab.name}"), ExitStack() as way_down:
-                way_down.callback(returning.wait_returned, moved)
-                way_down.push(lasting)
+            with state.progress.step(f"stopping lab {lab.name}"):
+                way_down.close()
 
 
 def detach(lab: LabObject) -> None:
@@ -48,15 +49,16 @@ def detach(lab: LabObject) -> None:
                 f"lab {lab.name} would not outlive this program: "
                 "declare it with Lab(..., keep=True), or stop() it"
             )
-        client = state.client
         if state.saving is not None:
             save_state(state)
-        lasting = _ended(lab)
-        if lasting is not None and client is not None:
-            lasting.pop_all()
-            client.close()
-            if state.own_engine:
-                state.engine.close()
+        with ExitStack() as way_out:
+            if state.lasting is not None and state.client is not None:
+                # What takes the lab down is not called, but these.
+                if state.own_engine:
+                    way_out.callback(state.engine.close)
+                way_out.callback(state.client.close)
+                way_out.callback(state.lasting.pop_all)
+            _let_go(lab, way_out)
 
 
 def _stop_gently(state: LabState) -> None:
@@ -66,32 +68,26 @@ def _stop_gently(state: LabState) -> None:
             programs.stop_gently(state.client, state.pids, state.plan.nodes)
 
 
-def _ended(lab: LabObject) -> ExitStack | None:
-    """Let go of all that runs; return the way down, None if nothing runs."""
+def _let_go(lab: LabObject, way_down: ExitStack) -> None:
+    """Put on the way down that nothing of a lab runs for this program any more.
+
+    Each is a step of its own: an error of one, or an interrupt (Ctrl-C), keeps no other.
+
+    """
     state = lab._state
-    lasting, state.lasting = state.lasting, None
-    try:
-        if lasting is not None:
-            state.timetable.end()
-        if state.saving is not None:
-            state.saving.cancel()
-            state.saving = None
-        if state.ports is not None:
-            state.ports.close()
-            state.ports = None
-        if state.forget is not None:
-            state.forget.detach()
-        runs_no_more(lab)
-        if lasting is not None:
-            state.client = None
-            restore(lab, None, {}, {})
-    except Exception as error:
-        if lasting is None:
-            raise
-        # Nothing of what was declared keeps a lab from its end.
-        lasting.callback(_raise, error)
-    return lasting
+    if lab.running:
+        way_down.callback(restore, lab, None, {}, {})
+    way_down.callback(runs_no_more, lab)
+    if state.forget is not None:
+        way_down.callback(state.forget.detach)
+    if state.ports is not None:
+        way_down.callback(state.ports.close)
+    if state.saving is not None:
+        way_down.callback(state.saving.cancel)
+    if lab.running:
+        way_down.callback(state.timetable.end)
+    way_down.callback(_forget, state)
 
 
-def _raise(error: Exception) -> None:
-    raise error
+def _forget(state: LabState) -> None:
+    state.lasting = state.client = state.ports = state.saving = None
