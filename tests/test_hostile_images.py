@@ -103,6 +103,34 @@ def test_nobody_else_on_the_machine_runs_it(namespaces_engine: Engine) -> None:
     assert STORE.stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.parametrize("climb", ["/..", "../..", ""])
+def test_no_target_of_a_volume_leads_to_the_machine(
+    engine: Engine, outside: Path, tmp_path: Path, climb: str
+) -> None:
+    """By links of an image, and by one that a host left in a volume that it could write."""
+    beyond = climb and climb + "/.." * 20
+    shared, file = tmp_path / "shared", tmp_path / "one"
+    shared.mkdir()
+    file.write_text("of a file")
+    (shared / "planted").symlink_to(f"{beyond}{outside}/planted")
+    links = [link(name, f"{beyond}{outside}/{name}") for name in ("folder", "file", "deep")]
+    archive = write_archive(tmp_path / "targets.tar", [[busybox(), *links]], SLEEP)
+    folders = ("/folder", "/deep/er/down", "/srv/planted/nested")
+    shown = {shared: "/srv:rw", file: "/file"}
+    for number, place in enumerate(folders):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "inner").write_text(place)
+        shown[folder] = place
+    h1 = Host("h1", image=archive, volumes=shown)
+    with Lab(h1, name="hostile-targets", engine=engine, quiet=True):
+        assert h1.run(["/bin/busybox", "cat", "/file"], user="0").stdout == "of a file"
+        for place in folders:
+            read = h1.run(["/bin/busybox", "cat", f"{place}/inner"], user="0")
+            assert read.stdout == place
+    assert list(outside.iterdir()) == []
+
+
 def test_pipes_in_the_places_of_files_hold_nobody_up(
     namespaces_engine: Engine, tmp_path: Path
 ) -> None:

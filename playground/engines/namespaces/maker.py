@@ -1,6 +1,6 @@
 """The maker: makes hosts out of namespaces, for the lab that it is in.
 
-A neighbour of `keeper`: standard library, `agent`, `machine_layer`,
+A neighbour of `keeper`: standard library, `agent`, `machine_layer`, `places`, `volumes`,
 `stranger_layer`, `user_namespaces`, `host_register`, `pause`, `cgroups`.  Several
 makers serve one socket of packets; one packet asks for one host::
 
@@ -70,6 +70,7 @@ from playground.engines.namespaces.mounts import (
     mount,
     overlay_options,
 )
+from playground.engines.namespaces.places import made_place
 
 # The most that a host may write in all.  It is memory: one host must not take all that the
 # machine has.  The small parts are file systems of their own, so that a full disk
@@ -174,6 +175,9 @@ _ROOM_FOR_LAYERS = 3500
 # Where a host's root is put together, in the lab's own /run; each host sees
 # another file system there, for each has a mount namespace of its own.
 _PLACE = "/run/playground/node"
+
+# In a host's root, of that root's own memory: where its volumes wait for it.
+_HELD = "/run/playground/volumes"
 
 # The hosts' device files.  The machine's own would be changed by a chmod in a host.
 _LAB_DEVICES = "/run/playground/dev"
@@ -345,9 +349,8 @@ def _become_host(
         socket.sethostname(request["hostname"])
         os.umask(0o022)
         # As Docker does: an image may name a folder that it does not have.
-        with contextlib.suppress(FileExistsError):
-            os.makedirs(request["cwd"], exist_ok=True)
-        os.chdir(request["cwd"])
+        with made_place(request["cwd"]) as folder:
+            os.fchdir(folder.descriptor)
         # In a user namespace none could be raised.
         files = descriptors.FILES_LIMITS
         for number, soft, hard in request["ulimits"]:
@@ -431,12 +434,13 @@ def _make_root(request: Request) -> None:
     mount("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     mount("sysfs", "sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY)
     _make_devices(sizes, request["devices"])
-    opened = volumes.open_volumes(request.get("volumes") or ())
+    held = volumes.hold_volumes(request.get("volumes") or (), _HELD.lstrip("/"))
     # pivot_root(2), "pivot_root(".", ".")".
     syscalls.checked(_libc.pivot_root(b".", b"."), "changing the root")
-    volumes.show_volumes(opened)
+    # No path is walked before: the machine's root is on top, and "/.." leads to it.
     syscalls.checked(_libc.umount2(b".", MNT_DETACH), "leaving the machine's root")
     os.chdir("/")
+    volumes.show_volumes(held, _HELD)
     _make_mounts(request["written"])
     _protect()
 
@@ -448,11 +452,9 @@ def _make_mounts(paths: Sequence[str]) -> None:
 
     """
     for path in paths:
-        with contextlib.suppress(FileExistsError, NotADirectoryError):
-            os.makedirs(path, 0o755, exist_ok=True)
-            real = os.path.realpath(path)
-            if real.split("/")[1] not in ("", "dev", "proc", "run", "sys"):
-                mount(real, real, "", MS_BIND)
+        with contextlib.suppress(NotADirectoryError), made_place(path) as place:
+            if place.path.split("/")[1] not in ("", "dev", "proc", "run", "sys"):
+                mount(place.name, place.name, "", MS_BIND)
 
 
 def _view_of_layers(layers: Sequence[str]) -> machine_layer.View:

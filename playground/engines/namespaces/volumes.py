@@ -1,9 +1,10 @@
 """Volumes: files and folders of the machine, bound into a host's root.
 
-A neighbour of `maker`: standard library only, and `mounts`.
+A neighbour of `maker`: standard library, `mounts` and `places`.
 
-A volume is opened while the machine's root is still there, and bound when the host's root
-is in its place, so that links on the way to where it is to be seen lead within the host.
+A volume is bound to a place of ours while the machine's root is still there, and moved to
+where it is to be seen when that root is gone: links on the way there are the host's.  For as long
+as the machine's root is stacked on the host's, as pivot_root(2) leaves it, "/.." is the machine's.
 
 """
 
@@ -12,17 +13,19 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from playground.engines.namespaces.mounts import (
     MS_BIND,
+    MS_MOVE,
     MS_NODEV,
     MS_NOSUID,
     MS_RDONLY,
     MS_REMOUNT,
     mount,
 )
+from playground.engines.namespaces.places import made_place
 
 # Of these a mount in a user namespace keeps those that it has: mount_namespaces(7).
 _KEPT = {
@@ -34,25 +37,49 @@ _KEPT = {
 }
 
 
-class OpenVolume(NamedTuple):
-    """A file or folder that was found, and where it is to be seen."""
+# Later steps of the maker need them: /proc/self/fd, the first program.
+_NOT_TO_BE_HIDDEN = ("/proc/", "/run/playground/")
 
-    descriptor: int
+
+class HeldVolume(NamedTuple):
+    """A volume that is mounted where nobody looks for it yet."""
+
+    holder: str
+    folder: bool
+    source: str
     target: str
-    read_only: bool
 
 
-def open_volumes(wanted: Iterable[Mapping[str, Any]]) -> list[OpenVolume]:
-    """Open what is to be shown: {"source", "target", "read_only"}, both paths absolute.
+def hold_volumes(wanted: Iterable[Mapping[str, Any]], place: str) -> list[HeldVolume]:
+    """Bind what is to be shown into a fresh folder ``place`` of the root to be.
 
-    A source has no links on its way: those that it had were followed when it was named.
-    Raises OSError where it has one now, or is gone.
+    Each is {"source", "target", "read_only"}, both paths absolute.  A source has no links on
+    its way: those that it had were followed when it was named.  Raises OSError where it has
+    one now, or is gone.  Of a folder no other file system is shown that is mounted below it;
+    devices and set-user-id programs in it are of no use to a host.  No descriptor stays
+    open: from one a link of the host's could climb into the machine's folders.
 
     """
-    return [
-        OpenVolume(_open_without_links(item["source"]), item["target"], item["read_only"])
-        for item in wanted
-    ]
+    held = []
+    for number, item in enumerate(wanted):
+        holder = f"{place}/{number}"
+        found = _open_without_links(item["source"])
+        try:
+            folder = stat.S_ISDIR(os.fstat(found).st_mode)
+            if folder:
+                os.makedirs(holder, 0o700)
+            else:
+                os.makedirs(place, 0o700, exist_ok=True)
+                os.close(os.open(holder, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC))
+            mount(f"/proc/self/fd/{found}", holder, "", MS_BIND)
+        finally:
+            os.close(found)
+        flags = MS_NOSUID | MS_NODEV | (MS_RDONLY if item["read_only"] else 0)
+        had = os.statvfs(holder).f_flag
+        flags |= sum(meant for bit, meant in _KEPT.items() if had & bit)
+        mount("", holder, "", MS_REMOUNT | MS_BIND | flags)
+        held.append(HeldVolume("/" + holder, folder, item["source"], item["target"]))
+    return held
 
 
 def _open_without_links(path: str) -> int:
@@ -71,31 +98,25 @@ def _open_without_links(path: str) -> int:
     return found
 
 
-def show_volumes(opened: Iterable[OpenVolume]) -> None:
-    """Bind what was opened into the root that this process has now, and close it.
+def show_volumes(held: Sequence[HeldVolume], place: str) -> None:
+    """Move what is held in ``place`` to where the host is to see it, and remove ``place``.
 
-    Folders on the way are made.  Of a folder no other file system is shown that is mounted
-    below it; devices and set-user-id programs in it are of no use to a host.
+    To be called when nothing but the host's root can be reached.  Folders on the way are made.
+    Raises OSError where a target leads to what the host needs, or to another kind of file.
 
     """
-    for volume in opened:
-        before = os.umask(0o022)
+    for volume in held:
         try:
-            _make_place(volume)
-        finally:
-            os.umask(before)
-        source = f"/proc/self/fd/{volume.descriptor}"
-        mount(source, volume.target, "", MS_BIND)
-        flags = MS_NOSUID | MS_NODEV | (MS_RDONLY if volume.read_only else 0)
-        had = os.statvfs(volume.target).f_flag
-        flags |= sum(meant for bit, meant in _KEPT.items() if had & bit)
-        mount("", volume.target, "", MS_REMOUNT | MS_BIND | flags)
-        os.close(volume.descriptor)
-
-
-def _make_place(volume: OpenVolume) -> None:
-    if stat.S_ISDIR(os.fstat(volume.descriptor).st_mode):
-        os.makedirs(volume.target, 0o755, exist_ok=True)
-        return
-    os.makedirs(os.path.dirname(volume.target), 0o755, exist_ok=True)
-    os.close(os.open(volume.target, os.O_CREAT | os.O_RDONLY | os.O_CLOEXEC, 0o644))
+            with made_place(volume.target, folder=volume.folder) as target:
+                if f"{target.path}/".startswith(_NOT_TO_BE_HIDDEN):
+                    raise OSError(errno.EPERM, f"it would hide the host's {target.path}")
+                if not volume.folder and stat.S_ISDIR(os.fstat(target.descriptor).st_mode):
+                    raise IsADirectoryError(errno.EISDIR, f"{target.path} is a folder there")
+                mount(volume.holder, target.name, "", MS_MOVE)
+        except OSError as error:
+            raise OSError(
+                error.errno, f"{volume.source} cannot stand at {volume.target}: {error.strerror}"
+            ) from None
+        (os.rmdir if volume.folder else os.unlink)(volume.holder)
+    if held:
+        os.rmdir(place)
