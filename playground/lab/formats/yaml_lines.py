@@ -11,12 +11,15 @@ from playground.errors import TopologyError
 # Where something stands in a document: ("services", "web", "ports", 0).
 Place = tuple[str | int, ...]
 
+# A file of a hundred services has some 5,000.
+_MOST_PARTS = 100_000
+
 
 def read_yaml(path: Path, extra: str) -> tuple[Any, dict[Place, int]]:
     """Return what is in a file, and the line of each part, from 1 on.
 
     ``extra`` is what installs PyYAML, for who lacks it.  Raises `TopologyError` for what
-    cannot be read.
+    cannot be read, and for more than 100,000 parts with all aliases written out.
 
     """
     try:
@@ -33,12 +36,43 @@ def read_yaml(path: Path, extra: str) -> tuple[Any, dict[Place, int]]:
         raise TopologyError(f"{path} cannot be read: {reason}") from error
     try:
         node = yaml.compose(text, yaml.SafeLoader)
+        _refuse_bomb(path, node)
         return yaml.safe_load(text), dict(_lines(node, ()))
+    except TopologyError:  # a ValueError too
+        raise
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f":{mark.line + 1}" if mark is not None else ""
         reason = getattr(error, "problem", None) or type(error).__name__
         raise TopologyError(f"{path}{where}: this is no YAML: {reason}") from error
+
+
+def _refuse_bomb(path: Path, node: Any) -> None:
+    """Raise `TopologyError` where aliases of aliases would make a file endless.
+
+    Each alias is read as what its anchor stands for: nine in each of nine lines are 9^9 parts.
+
+    """
+    for part, size in _sizes(node, {}):
+        if size > _MOST_PARTS:
+            raise TopologyError(
+                f"{path}:{part.start_mark.line + 1}: what begins here has more than "
+                f"{_MOST_PARTS:,} parts with all its aliases (*name) written out; write fewer "
+                "aliases of what has aliases itself"
+            )
+
+
+def _sizes(node: Any, known: dict[int, int]) -> Iterator[tuple[Any, int]]:
+    """Yield each part of a document once, inner ones first, and of how many parts it is made."""
+    if node is None or id(node) in known:
+        return
+    known[id(node)] = 1  # what an anchor within itself counts
+    value = node.value if isinstance(node.value, list) else ()
+    inner = [part for item in value for part in (item if isinstance(item, tuple) else (item,))]
+    for part in inner:
+        yield from _sizes(part, known)
+    known[id(node)] = 1 + sum(known[id(part)] for part in inner)
+    yield node, known[id(node)]
 
 
 def _lines(node: Any, place: Place, seen: frozenset[int] = frozenset()) -> Iterator[Any]:

@@ -1,0 +1,36 @@
+"""YAML that is more than it looks like."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from playground.errors import TopologyError
+from playground.lab.formats.yaml_lines import read_yaml
+
+SEQUENCES = "x0: &x0 [a, a, a, a, a, a, a, a, a]\n" + "".join(
+    f"x{n}: &x{n} [{', '.join([f'*x{n - 1}'] * 9)}]\n" for n in range(1, 9)
+)
+MERGES = "x0: &x0 {a: 1}\n" + "".join(
+    f"x{n}: &x{n} {{<<: [{', '.join([f'*x{n - 1}'] * 9)}]}}\n" for n in range(1, 9)
+)
+
+
+@pytest.mark.parametrize("text", [SEQUENCES, MERGES, SEQUENCES + "? *x8\n: x\n"])
+def test_aliases_of_aliases_are_not_written_out(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "compose.yaml"
+    file.write_text(text)
+    begun = time.process_time()
+    with pytest.raises(TopologyError, match=r"compose\.yaml:[56]: .* more than 100,000 parts"):
+        read_yaml(file, "compose")
+    assert time.process_time() - begun < 2
+
+
+def test_aliases_are_read_as_what_they_stand_for(tmp_path: Path) -> None:
+    file = tmp_path / "compose.yaml"
+    file.write_text("a: &a [1, 2]\nb:\n  c: *a\n  d: &d {e: *a}\n  f: {<<: *d}\n")
+    data, lines = read_yaml(file, "compose")
+    assert data["b"] == {"c": [1, 2], "d": {"e": [1, 2]}, "f": {"e": [1, 2]}}
+    assert lines["b", "d"] == 4
