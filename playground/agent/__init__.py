@@ -290,7 +290,8 @@ socket_line(boot_id, pid, pid_namespace, descriptor) -> text or null
     in socket(2); the answer is {"id"} with the socket beside it, or {"id", "error"}.
     Or it is {"id", "pid", "publish": PUBLISHED} with a socket beside it that is bound on the
     client's machine, and the answer is {"id"}, or with an "error": a process carries what
-    comes by it to a port of the node's until that has ended, or `unpublish`.
+    comes by it to a port of the node's until that has ended, or `unpublish`, which may also
+    be asked for here: {"id", "unpublish": key}.
 carry() -> null
     From this reply on the line carries connections to nodes, as `agent.ports.streams` lays it
     down, and no more requests.  Its end ends the agent.

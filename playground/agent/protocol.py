@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 PROTOCOL = 1
@@ -27,3 +28,8 @@ def describe(error: BaseException, with_traceback: bool = True) -> Request:
         "message": message or type(error).__name__,
         "traceback": text,
     }
+
+
+def os_error(described: Request) -> OSError:
+    """Return what the protocol has written as an error of the kernel's."""
+    return OSError(described["errno"] or errno.EINVAL, described["message"])

@@ -15,6 +15,7 @@ from typing import Any
 
 from playground.agent.nodes.sockets import open_socket, take_descriptor
 from playground.agent.ports.carrier import start_carrier
+from playground.agent.ports.register import unpublish
 from playground.agent.protocol import Request, describe
 
 
@@ -66,9 +67,11 @@ class SocketRequests:
         assert self._line is not None
         answer = {"id": request["id"]}
         try:
+            made = None
             if "publish" in request:
                 start_carrier(descriptors[0], request["pid"], request["publish"])
-                made = None
+            elif "unpublish" in request:
+                unpublish([request["unpublish"]])
             else:
                 made = open_socket(
                     request["pid"], request["family"], request["type"], request["protocol"]

@@ -24,7 +24,7 @@ from playground.agent.ports.dialling import NodeNetwork, Target, dial
 from playground.agent.ports.pairs import Pair, reset
 from playground.agent.ports.polling import READ, Handle, Poller
 from playground.agent.ports.register import Register, open_register
-from playground.agent.protocol import Request, describe
+from playground.agent.protocol import Request, describe, os_error
 
 _READY = b"ready"
 
@@ -58,8 +58,7 @@ def _told(said: bytes) -> OSError:
     """Return the error that a carrier has ended with, by its last words."""
     if not said:
         return OSError(errno.ECHILD, "the process that carries the port was killed as it began")
-    error = json.loads(said)
-    return OSError(error["errno"] or errno.EINVAL, error["message"])
+    return os_error(json.loads(said))
 
 
 def _become_carrier(

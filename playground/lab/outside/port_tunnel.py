@@ -15,7 +15,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any
 
 from playground.agent.ports.accepting import Acceptor
@@ -27,6 +27,7 @@ from playground.errors import AgentGone, EngineError
 
 _AT_ONCE = 64
 _BUFFER_BYTES = 1 << 20
+_END_LIMIT_S = 5.0
 _GONE = "the line that carries published ports is closed: the lab was stopped, or has died"
 
 
@@ -49,8 +50,12 @@ class PortTunnel:
         self._numbers = itertools.count(1)
         self._ports: dict[str, tuple[dict[str, Any], Callable[[], None]]] = {}
         self._closed = False
-        for work in (self._copy_in, self._copy_out, self._carry):
-            threading.Thread(target=work, name="playground ports", daemon=True).start()
+        self._carrying, *copying = (
+            threading.Thread(target=work, name="playground ports", daemon=True)
+            for work in (self._carry, self._copy_in, self._copy_out)
+        )
+        for thread in (self._carrying, *copying):
+            thread.start()
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -58,20 +63,24 @@ class PortTunnel:
         return [row for row, _ in [*self._ports.values()]]
 
     def publish(self, pid: int, row: dict[str, Any], listener: socket.socket) -> None:
-        """Carry what comes by a bound socket, which is the tunnel's from now on."""
-        listener.setblocking(False)
+        """Carry what comes by a bound socket, which stays the caller's; after an error nothing."""
+        own = listener.dup()
+        own.setblocking(False)
         wanted = {"pid": pid, "protocol": row["protocol"], "port": row["port"]}
         kind = _TcpPort if row["protocol"] == "tcp" else _UdpPort
 
         def begin() -> None:
-            self._ports[row["key"]] = row, kind(self, listener, json.dumps(wanted).encode()).close
+            self._ports[row["key"]] = row, kind(self, own, json.dumps(wanted).encode()).close
 
-        self._do(begin)
+        try:
+            self._do(begin)
+        except BaseException:
+            self.unpublish(row["key"])
+            own.close()
+            raise
 
-    def unpublish(self, key: str) -> bool:
-        """Carry no more for a port; whether it was one of this tunnel's."""
-        if key not in self._ports:
-            return False
+    def unpublish(self, key: str) -> None:
+        """Carry no more for a port; one that has ended is no error."""
 
         def end() -> None:
             _, close = self._ports.pop(key, (None, lambda: None))
@@ -79,7 +88,6 @@ class PortTunnel:
 
         with suppress(AgentGone):
             self._do(end)
-        return True
 
     def open(self, wanted: bytes) -> int:
         """Begin a stream; return its number."""
@@ -100,6 +108,7 @@ class PortTunnel:
         """End all that it carries.  May be repeated."""
         with suppress(AgentGone):
             self._do(self.line.close)
+        self._carrying.join(_END_LIMIT_S)
 
     def _do(self, call: Callable[[], None]) -> None:
         """Do something in the thread that carries, and wait until it is done."""
@@ -136,16 +145,15 @@ class PortTunnel:
         try:
             self._poller.run()
         finally:
-            for _, close in [*self._ports.values()]:
-                close()
-            self._ports.clear()
-            self.line.close()
+            # First, for whoever waits for this thread.
             self._closed = True
-            self._ours.close()
-            self._poller.close()
-            self._bell.close()
-            self._heard.close()
-            self._channel.close()
+            with ExitStack() as ends:
+                for end in (self._channel, self._heard, self._bell, self._poller, self._ours):
+                    ends.callback(end.close)
+                ends.callback(self.line.close)
+                for _, close in [*self._ports.values()]:
+                    ends.callback(close)
+                self._ports.clear()
 
     def _copy_in(self) -> None:
         with suppress(OSError):

@@ -124,7 +124,8 @@ class PublishedPorts:
         is_elsewhere = client.ready_sockets() is not None
         with on_this_machine():
             listener = _listening(wanted)
-        try:
+        # Who carries has a copy of its own, and gives that up after an error.
+        with listener:
             address, local_port = listener.getsockname()[:2]
             row = {
                 "key": secrets.token_hex(8),
@@ -135,14 +136,15 @@ class PublishedPorts:
                 "local_port": local_port,
                 "url": published_url(wanted, local_port, scheme),
             }
-            if is_elsewhere:
-                self._ready_tunnel().publish(pid, row, listener)
-            else:
-                client.publish(pid, row, listener)
-                listener.close()
-        except BaseException:
-            listener.close()
-            raise
+            try:
+                if is_elsewhere:
+                    self._ready_tunnel().publish(pid, row, listener)
+                else:
+                    client.publish(pid, row, listener)
+            except OSError as error:
+                raise EngineError(
+                    f"port {wanted.port} of {node} cannot be published: {error.strerror}"
+                ) from error
         return self._address(row, is_elsewhere)
 
     def all(self) -> list[PublishedAddress]:

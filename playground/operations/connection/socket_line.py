@@ -12,7 +12,6 @@ What goes over it is laid down in the docstring of `playground.agent`.
 
 from __future__ import annotations
 
-import errno
 import itertools
 import json
 import os
@@ -23,6 +22,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from playground.agent.protocol import os_error
 from playground.errors import AgentError, AgentGone
 
 # The agent opens a socket in less than a millisecond.
@@ -60,10 +60,18 @@ class SocketLine:
     def publish(self, pid: int, row: dict[str, Any], listener: socket.socket) -> None:
         """Have a process carry what comes by a socket to a node; raises as `open` does.
 
-        The socket is the caller's to close.
+        The socket is the caller's to close.  After an error, or an interrupt, nothing is carried.
 
         """
-        self._ask({"pid": pid, "publish": row}, listener.fileno())
+        try:
+            self._ask({"pid": pid, "publish": row}, listener.fileno())
+        except OSError:
+            raise  # the agent's own word that it carries nothing
+        except BaseException:
+            # By the same line, so that it comes after what was asked for.
+            with suppress(AgentError, OSError):
+                self._ask({"unpublish": row["key"]})
+            raise
 
     def _ask(self, question: dict[str, Any], given: int | None = None) -> int | None:
         """Return the descriptor that comes with the answer, None where none does."""
@@ -88,7 +96,7 @@ class SocketLine:
             except OSError:
                 raise AgentGone(_GONE) from None
         if error := answer.get("error"):
-            raise OSError(error["errno"] or errno.EINVAL, error["message"])
+            raise os_error(error)
         return descriptor
 
     def _answer(self) -> tuple[dict[str, Any], int | None]:

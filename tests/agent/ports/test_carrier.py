@@ -6,11 +6,13 @@ import errno
 import secrets
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from playground.agent.ports import carrier
 from playground.operations.connection.client import Client
+from playground.operations.connection.socket_line import SocketLine
 from tests.support_agent import Namespaces, needs_root
 
 pytestmark = needs_root
@@ -75,6 +77,22 @@ def test_it_ends_with_its_node(agent: Client) -> None:
 def test_of_the_machine_itself_nothing_is_carried(agent: Client) -> None:
     with pytest.raises(ProcessLookupError):
         publish(agent, int(Path("/proc/self").readlink().name))
+
+
+def test_an_interrupt_leaves_nothing_that_carries(
+    agent: Client, pair: tuple[Namespaces, Namespaces], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = SocketLine._answer
+
+    def interrupted(line: SocketLine) -> Any:
+        monkeypatch.setattr(SocketLine, "_answer", answer)
+        raise KeyboardInterrupt
+
+    assert agent.ready_sockets() is None
+    monkeypatch.setattr(SocketLine, "_answer", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        publish(agent, pair[0].pid)
+    assert agent.call("published") == []
 
 
 def test_what_keeps_it_from_carrying_is_an_error_of_who_asked(
