@@ -63,7 +63,7 @@ class VlanLink(Link, topology.VlanLink):
     def _running(self) -> Any:
         raise self.refusal()
 
-    def _apply(self, change: Any) -> None:
+    def _changing(self) -> Any:
         raise self.refusal()
 
 
