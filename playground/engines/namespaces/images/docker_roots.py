@@ -98,15 +98,12 @@ class DockerRoots:
         """
         self._engine.build_images(images, progress)
         return {
-            image.tag: self.find(image.tag) or self._export(image.tag, progress) for image in images
+            image.tag: self.find(image.tag) or self.export(image.tag, progress) for image in images
         }
 
-    def own_image(
-        self, here: str, wanted: WantedImage, progress: Progress
-    ) -> tuple[OwnImage, RootFilesystem]:
-        """Return an image of the user's as the engine has it, or gets it, and its root."""
-        own = self._engine.own_image(here, wanted, progress)
-        return own, self.find(own.tag) or self._export(own.tag, progress)
+    def own_image(self, here: str, wanted: WantedImage, progress: Progress) -> OwnImage:
+        """Return an image of the user's as the engine has it, or gets it."""
+        return self._engine.own_image(here, wanted, progress)
 
     def _inspect(self, tag: str) -> dict[str, Any] | None:
         with self._errors(f"looking for image {tag}"), self._line() as line:
@@ -118,8 +115,12 @@ class DockerRoots:
                 return None
         return inspected
 
-    def _export(self, tag: str, progress: Progress) -> RootFilesystem:
-        """Copy an image into a directory of ours.
+    def export(self, tag: str, progress: Progress) -> RootFilesystem:
+        """Copy an image into a directory of ours, unless there is its copy; return its root.
+
+        Labs that run may stand on that copy: it is never taken away.  Tags of ours name
+        contents, so it cannot be of another image.  One caller at a time, of all programs:
+        they would write into the same place.
 
         The engine exports containers only, so one is made, which never runs; it
         has the labels of a lab, by which `playground.sweep` finds it.
@@ -136,14 +137,15 @@ class DockerRoots:
         body = {"Image": tag, "Cmd": ["true"], "Labels": lab.as_labels("export")}
         self._place.mkdir(mode=0o700, parents=True, exist_ok=True)
         final = self._place / quote(tag, safe="")
+        if final.is_dir():
+            return image_root([str(final)], inspected.get("Config") or {})
         partial_copy = final.with_name(final.name + ".partial")
         with (
             progress.step(f"taking image {tag} out of Docker"),
             self._errors(f"taking out image {tag}"),
             self._line() as line,
         ):
-            for directory in (partial_copy, final):
-                shutil.rmtree(directory, ignore_errors=True)
+            shutil.rmtree(partial_copy, ignore_errors=True)
             partial_copy.mkdir(mode=0o755)
             try:
                 made = line.request("POST", "/containers/create", {"name": lab.id}, body)

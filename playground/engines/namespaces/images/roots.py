@@ -88,8 +88,11 @@ class ImageRoots:
             )
         docker = self._docker()
         if docker.answers():
-            own, root = docker.own_image(here, wanted, progress)
-            self._remember(own.tag, root)
+            own = docker.own_image(here, wanted, progress)
+            # The tag names the contents, so a root that is remembered is the image's.
+            if self._recall(own.tag) is None:
+                root = docker.find(own.tag) or self._exported(docker, own.tag, progress)
+                self._remember(own.tag, root)
             return own
         with self._lock(progress) as lock:
             own, root = self._user_images().own_image(here, wanted, progress, lock)
@@ -138,6 +141,11 @@ class ImageRoots:
         self._buildah().ensure(images, progress, lock)
         for image in images:
             self._look(image.tag)
+
+    def _exported(self, docker: DockerRoots, tag: str, progress: Progress) -> RootFilesystem:
+        with self._lock(progress):
+            # Another program may have exported it while we waited.
+            return self._recall(tag) or docker.export(tag, progress)
 
     # Imported here: a lab whose images are remembered needs neither.
 

@@ -71,7 +71,7 @@ def test_a_root_lies_where_the_engine_keeps_it_or_is_copied_out(
 ) -> None:
     need_root()
     roots = DockerRoots(tmp_path, docker_engine)
-    found = roots.find(small_image) or roots._export(small_image, Silent())
+    found = roots.find(small_image) or roots.export(small_image, Silent())
     check_small(found.layers)
     assert dict(found.environ)["PAGE"] == "/srv/page"
     assert (found.command, found.cwd) == (("cat",), "/srv")
@@ -98,9 +98,12 @@ def test_an_image_that_does_not_lie_there_is_copied_out_and_no_container_stays(
         monkeypatch.setattr(docker_roots, "_layers", lambda inspected: [])
     before = {record.id for record in docker_engine.labs()}
     assert roots.find(small_image) is None
-    found = roots._export(small_image, Silent())
+    found = roots.export(small_image, Silent())
     check_small(found.layers)
     assert (dict(found.environ)["PAGE"], found.command) == ("/srv/page", ("cat",))
+    (Path(found.layers[0]) / "srv" / "page").write_text("a lab stands on it")
+    assert roots.export(small_image, Silent()) == found
+    assert (Path(found.layers[0]) / "srv" / "page").read_text() == "a lab stands on it"
     assert [path.name for path in tmp_path.iterdir()] == ["playground%2Fsmall-root%3Atest"]
     exported = {record.id for record in machine.ours(docker_engine.labs())} - before
     assert not [lab for lab in exported if lab.startswith("export-")]
@@ -119,7 +122,7 @@ def test_half_a_copy_is_taken_away(
 
     monkeypatch.setattr(roots, "_unpack", broken)
     with pytest.raises(KeyboardInterrupt):
-        roots._export(small_image, Silent())
+        roots.export(small_image, Silent())
     assert list(tmp_path.iterdir()) == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -15,7 +16,10 @@ from playground.display.progress import Progress, Silent
 from playground.engines.images import Image, make_image
 from playground.engines.namespaces.images.rootfs import RootFilesystem
 from playground.engines.namespaces.images.roots import ImageRoots
+from playground.engines.seam import OwnImage, WantedImage
 from playground.errors import ImageError
+from playground.model.containers import ImageSource
+from playground.planning.program_plans import ImageConfig
 
 NOWHERE = "unix:///nowhere/docker.sock"
 
@@ -41,6 +45,9 @@ class Source:
     ) -> dict[str, RootFilesystem]:
         self.made += [image.tag for image in images]
         return {tag: root for tag, root in self.roots.items() if tag in self.made}
+
+    def own_image(self, here: str, wanted: WantedImage, progress: Progress) -> OwnImage:
+        return OwnImage(wanted.source.value, ImageConfig())
 
 
 @pytest.fixture
@@ -171,6 +178,27 @@ def test_of_two_at_once_one_builds_and_the_other_finds(
     ImageRoots(tmp_path / "store").ensure([image], Watching())
     first.join(20)
     assert docker.made == [image.tag]
+
+
+def test_an_image_of_the_user_s_is_copied_out_of_docker_once_by_one_at_a_time(
+    roots: ImageRoots,
+    tmp_path: Path,
+    docker: Source,
+    layered: RootFilesystem,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def export(tag: str, progress: Progress) -> RootFilesystem:
+        with open(tmp_path / "store" / "lock") as lock, pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        docker.made.append(tag)
+        return layered
+
+    monkeypatch.setattr(docker, "export", export, raising=False)
+    wanted = WantedImage(ImageSource("reference", "playground/own:1"))
+    for mine in (roots, roots, ImageRoots(tmp_path / "store")):
+        assert mine.own_image("h1", wanted, Silent()).tag == "playground/own:1"
+        assert mine.find("playground/own:1") == layered
+    assert docker.made == ["playground/own:1"]
 
 
 def test_only_root_gets_images(
