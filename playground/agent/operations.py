@@ -28,7 +28,7 @@ from playground.agent.network.route_lookup import ways
 from playground.agent.network.routes import routes
 from playground.agent.network.settings import link, network
 from playground.agent.nodes.accounts import accounts, furnish, hash_passwords
-from playground.agent.nodes.descriptors import FILES_LIMITS, FILES_WANTED
+from playground.agent.nodes.descriptors import many_files
 from playground.agent.nodes.files import file_kind, files, read_file
 from playground.agent.nodes.hostnames import hostname, hostname_of
 from playground.agent.nodes.processes import processes
@@ -134,10 +134,7 @@ def main(socket_line: int | None = None) -> None:
             with contextlib.suppress(OSError):
                 os.set_inheritable(int(name), False)
     # A handle for each node that it owns: usual limits, 1024, are for fewer nodes.
-    soft, hard = FILES_LIMITS
-    if 0 <= soft < FILES_WANTED:
-        most = FILES_WANTED if hard < 0 else min(FILES_WANTED, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, many_files())
     agent = Loop(0, replies, OPS, WORK, socket_line)
     # Children share these pages until one side writes to them.
     gc.collect()

@@ -8,7 +8,7 @@ import selectors
 from typing import Any
 
 from playground.agent.line.replies import Replies
-from playground.agent.nodes.supervisor import ask, fork_supervisor
+from playground.agent.nodes.supervisor import ask, fork_supervisor, last_words
 from playground.agent.protocol import Request, describe
 
 
@@ -21,6 +21,9 @@ def programs(
     except (FileNotFoundError, ConnectionError):
         if request["do"] == "list":
             replies.send({"id": request_id, "result": []})
+            return
+        if request["do"] != "start" and last_words():
+            replies.send({"id": request_id, "error": _ended()})
             return
         fork_supervisor()
         line = ask(request)
@@ -47,6 +50,14 @@ def _reply(text: bytes) -> Request:
     try:
         reply: Request = json.loads(text)
     except ValueError:
-        ended = ConnectionError(errno.EPIPE, "the supervisor of the lab's programs has ended")
-        return {"error": describe(ended, with_traceback=False)}
+        return {"error": _ended()}
     return reply
+
+
+def _ended() -> Request:
+    said = last_words()
+    sentence = "the supervisor of the lab's programs has ended"
+    if said:
+        sentence += f", and with it what it knew of them: {said.strip().splitlines()[-1]}"
+    ended = ConnectionError(errno.EPIPE, sentence)
+    return describe(ended, with_traceback=False) | {"traceback": said}

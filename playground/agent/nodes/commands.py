@@ -83,26 +83,26 @@ def start_in_node(
 
     """
     node = find_node(pid)
-    namespace = open_namespace(pid, "pid")
-    own_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
-    here, there = socket.socketpair()
-    try:
-        # Only processes forked after this are inside (pid_namespaces(7)): the
-        # agent itself stays where it is.
-        setns(namespace, CLONE_NEWPID)
+    with contextlib.ExitStack() as stack:
+        namespace = open_namespace(pid, "pid")
+        stack.callback(os.close, namespace)
+        own_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+        stack.callback(os.close, own_namespace)
+        here, there = socket.socketpair()
+        stack.callback(there.close)
         try:
-            child = os.fork()
-            if child == 0:
-                _become(node, command, stdio, there)
-        finally:
-            setns(own_namespace, CLONE_NEWPID)
-    except BaseException:
-        here.close()
-        raise
-    finally:
-        os.close(namespace)
-        os.close(own_namespace)
-        there.close()
+            # Only processes forked after this are inside (pid_namespaces(7)): the
+            # agent itself stays where it is.
+            setns(namespace, CLONE_NEWPID)
+            try:
+                child = os.fork()
+                if child == 0:
+                    _become(node, command, stdio, there)
+            finally:
+                setns(own_namespace, CLONE_NEWPID)
+        except BaseException:
+            here.close()
+            raise
     return child, here
 
 

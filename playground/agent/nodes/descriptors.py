@@ -28,3 +28,11 @@ def keep_only(kept: int | Collection[int], files: tuple[int, int] = FILES_LIMITS
     # The limit may have been lowered since some were opened.
     os.closerange(floor, max(FILES_WANTED, resource.getrlimit(resource.RLIMIT_NOFILE)[0]))
     resource.setrlimit(resource.RLIMIT_NOFILE, files)
+
+
+def many_files() -> tuple[int, int]:
+    """Return limits of open files, soft and hard, for who has some of each node."""
+    soft, hard = FILES_LIMITS
+    if 0 <= soft < FILES_WANTED:
+        soft = FILES_WANTED if hard < 0 else min(FILES_WANTED, hard)
+    return soft, hard

@@ -15,23 +15,33 @@ from __future__ import annotations
 import base64
 import contextlib
 import errno
+import functools
 import json
 import os
 import selectors
 import signal
 import socket
 import time
+import traceback
 from collections import deque
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from playground.agent.kernel.syscalls import PR_SET_PDEATHSIG, prctl, read_text
 from playground.agent.nodes.commands import Command, start_in_node
-from playground.agent.nodes.descriptors import keep_only
+from playground.agent.nodes.descriptors import keep_only, many_files
 from playground.agent.nodes.entering import find_node, gone
 from playground.agent.protocol import Request, describe
 
 # In the helper, or in a lab's own mounts: a place that no node sees.
 SOCKET_PATH = "/run/playground/programs"
+
+# Beside it: the traceback of what last went wrong in a supervisor.
+_LAST_WORDS = ".error"
+_LAST_WORDS_BYTES = 1 << 14
+
+# A listener without a free descriptor for who calls is not looked at for so long.
+_ACCEPT_PAUSE_S = 0.1
 
 # The most that is kept of a program's output.
 LOG_BYTES = 1 << 20
@@ -168,7 +178,11 @@ class Asked:
         """Answer if all has been done; returns whether it was."""
         if not all(program.settled for program in self.programs):
             return False
-        send(self.line, {"result": [program.status() for program in self.programs]})
+        try:
+            answer: Request = {"result": [program.status() for program in self.programs]}
+        except Exception as error:
+            answer = {"error": describe(error)}
+        send(self.line, answer)
         return True
 
 
@@ -181,6 +195,7 @@ class Supervisor:
         self._programs: dict[tuple[int, str], SupervisedProgram] = {}
         self._nodes: dict[int, int] = {}  # first process: pidfd
         self._asked: list[Asked] = []
+        self._accept_at: float | None = None
 
     def serve(self) -> None:
         """Serve until the last node with a program is gone."""
@@ -190,14 +205,17 @@ class Supervisor:
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
         signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
         self._selector.register(wake, selectors.EVENT_READ, self._reap)
-        self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
+        self._listen()
         idle_since = time.monotonic()
         while self._nodes or time.monotonic() - idle_since < _START_LIMIT_S:
             if self._nodes:
                 idle_since = time.monotonic()
             for key, events in self._selector.select(self._patience()):
                 if self._selector.get_map().get(key.fd) is key:
-                    key.data(key.fd, events)
+                    try:
+                        key.data(key.fd, events)
+                    except Exception as error:
+                        write_last_words(error)
             self._do_what_is_due()
             self._asked = [asked for asked in self._asked if not asked.answer()]
 
@@ -208,22 +226,46 @@ class Supervisor:
             for at in (program.restart_at, program.kill_at)
             if at is not None
         ]
+        if self._accept_at is not None:
+            due.append(self._accept_at)
         return max(0.0, min([*due, time.monotonic() + _START_LIMIT_S]) - time.monotonic())
+
+    def _guarded(self, program: SupervisedProgram, do: Callable[[], None]) -> None:
+        """Do something for a program; an error in that ends this program alone."""
+        try:
+            do()
+        except Exception as error:
+            write_last_words(error)
+            if program.pid:
+                self._kill(program)
+            self._failed(program, describe(error))
+            self._close(program)
 
     # ... requests
 
+    def _listen(self) -> None:
+        self._accept_at = None
+        self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
+
     def _accept(self, fd: int, events: int) -> None:
-        with contextlib.suppress(OSError):
+        try:
             line, _ = self._listener.accept()
-            # It is an agent's, which has written all of it already.
-            line.settimeout(5.0)
-            try:
-                request = json.loads(receive(line))
-                answer = self._answer(request, line)
-            except Exception as error:
-                answer = {"error": describe(error)}
-            if answer is not None:
-                send(line, answer)
+        except (BlockingIOError, ConnectionError):
+            return
+        except OSError:
+            # No more descriptors: who calls waits, and the loop does not spin.
+            self._selector.unregister(self._listener)
+            self._accept_at = time.monotonic() + _ACCEPT_PAUSE_S
+            return
+        # It is an agent's, which has written all of it already.
+        line.settimeout(5.0)
+        try:
+            request = json.loads(receive(line))
+            answer = self._answer(request, line)
+        except Exception as error:
+            answer = {"error": describe(error)}
+        if answer is not None:
+            send(line, answer)
 
     def _answer(self, request: Request, line: socket.socket) -> Request | None:
         do = request["do"]
@@ -267,10 +309,14 @@ class Supervisor:
         if program.node_pid not in self._nodes:
             find_node(program.node_pid)
             handle = os.pidfd_open(program.node_pid)
+            try:
+                self._selector.register(
+                    handle, selectors.EVENT_READ, lambda fd, events: self._ended(program.node_pid)
+                )
+            except BaseException:
+                os.close(handle)
+                raise
             self._nodes[program.node_pid] = handle
-            self._selector.register(
-                handle, selectors.EVENT_READ, lambda fd, events: self._ended(program.node_pid)
-            )
         self._programs[program.node_pid, program.name] = program
         return program
 
@@ -283,9 +329,7 @@ class Supervisor:
             program = self._programs.pop(key)
             program.wanted, program.restart_at, program.pid = False, None, 0
             program.error = describe(gone(node_pid), with_traceback=False)
-            self._close_channel(program)
-            for fd in program.pipes:
-                self._close_pipe(fd)
+            self._close(program)
 
     # ... starting
 
@@ -293,7 +337,7 @@ class Supervisor:
         program.wanted, program.stopped = True, False
         program.pause_s = _FIRST_PAUSE_S
         if program.pid == 0:
-            self._start(program)
+            self._guarded(program, lambda: self._start(program))
         elif program.channel is None:
             program.kill_at = None
 
@@ -302,27 +346,20 @@ class Supervisor:
         program.begun_at = time.monotonic()
         while len(program.pipes) > _OLD_PIPES:
             self._close_pipe(program.pipes.pop(0))
-        reader, writer = os.pipe()
-        null = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
         try:
-            program.pid, program.channel = start_in_node(
-                program.node_pid, program.command(), (null, writer, writer)
-            )
+            program.pid, program.channel, reader = _begin(program)
         except OSError as error:
-            os.close(reader)
             self._failed(program, describe(error, with_traceback=False))
             return
-        finally:
-            os.close(writer)
-            os.close(null)
-        os.set_blocking(reader, False)
         program.pipes.append(reader)
+        os.set_blocking(reader, False)
         program.kill_at = program.begun_at + _START_LIMIT_S
+        self._watch(program, reader, lambda: self._read(program, reader))
+        self._watch(program, program.channel.fileno(), lambda: self._started(program))
+
+    def _watch(self, program: SupervisedProgram, fd: int, do: Callable[[], None]) -> None:
         self._selector.register(
-            reader, selectors.EVENT_READ, lambda fd, events: self._read(program, fd)
-        )
-        self._selector.register(
-            program.channel, selectors.EVENT_READ, lambda fd, events: self._started(program)
+            fd, selectors.EVENT_READ, lambda fd, events: self._guarded(program, do)
         )
 
     def _started(self, program: SupervisedProgram) -> None:
@@ -338,13 +375,20 @@ class Supervisor:
 
     def _close_channel(self, program: SupervisedProgram) -> None:
         if program.channel is not None:
-            self._selector.unregister(program.channel)
+            with contextlib.suppress(KeyError):  # it was not watched yet
+                self._selector.unregister(program.channel)
             program.channel.close()
             program.channel = None
 
+    def _close(self, program: SupervisedProgram) -> None:
+        """Close all that leads to a program."""
+        self._close_channel(program)
+        while program.pipes:
+            self._close_pipe(program.pipes.pop())
+
     def _failed(self, program: SupervisedProgram, error: Request) -> None:
         program.error = error
-        program.pid = 0
+        program.pid, program.kill_at = 0, None
         program.wanted = False
 
     def _read(self, program: SupervisedProgram, fd: int) -> None:
@@ -356,7 +400,8 @@ class Supervisor:
                 self._close_pipe(fd)
 
     def _close_pipe(self, fd: int) -> None:
-        self._selector.unregister(fd)
+        with contextlib.suppress(KeyError):  # it was not watched yet
+            self._selector.unregister(fd)
         os.close(fd)
 
     # ... ending
@@ -397,9 +442,10 @@ class Supervisor:
                     with contextlib.suppress(OSError):
                         os.killpg(program.pid, signal.SIGKILL)
             _, status = os.waitpid(found.si_pid, 0)
-            for program in self._programs.values():
+            returncode = os.waitstatus_to_exitcode(status)
+            for program in [*self._programs.values()]:
                 if program.pid == found.si_pid:
-                    self._over(program, os.waitstatus_to_exitcode(status))
+                    self._guarded(program, functools.partial(self._over, program, returncode))
 
     def _over(self, program: SupervisedProgram, returncode: int) -> None:
         if program.channel is not None:
@@ -423,13 +469,32 @@ class Supervisor:
 
     def _do_what_is_due(self) -> None:
         now = time.monotonic()
+        if self._accept_at is not None and now >= self._accept_at:
+            self._listen()
         for program in [*self._programs.values()]:
             if program.kill_at is not None and now >= program.kill_at:
                 program.kill_at = None
                 self._kill(program)
             if program.restart_at is not None and now >= program.restart_at:
                 program.restarts += 1
-                self._start(program)
+                self._guarded(program, functools.partial(self._start, program))
+
+
+def _begin(program: SupervisedProgram) -> tuple[int, socket.socket, int]:
+    """Start a program; return its process, the line that says so, and the pipe of its output."""
+    made: list[int] = []
+    try:
+        made += os.pipe()
+        made.append(os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC))
+        reader, writer, null = made
+        child, channel = start_in_node(program.node_pid, program.command(), (null, writer, writer))
+    except BaseException:
+        for fd in made:
+            os.close(fd)
+        raise
+    os.close(writer)
+    os.close(null)
+    return child, channel, reader
 
 
 def process_state(pid: int) -> str | None:
@@ -458,6 +523,25 @@ def send(line: socket.socket, message: Request) -> None:
         line.sendall(json.dumps(message).encode())
 
 
+def write_last_words(error: BaseException) -> None:
+    """Write down what went wrong here, in place of what did before; where there is no room, not."""
+    text = "".join(traceback.format_exception(error)).encode(errors="replace")
+    with contextlib.suppress(OSError):
+        fd = os.open(SOCKET_PATH + _LAST_WORDS, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.ftruncate(fd, 0)
+            os.write(fd, text[-_LAST_WORDS_BYTES:])
+        finally:
+            os.close(fd)
+
+
+def last_words() -> str:
+    """Return the traceback of what last went wrong in this lab's supervisor, "" for nothing."""
+    with contextlib.suppress(OSError):
+        return read_text(SOCKET_PATH + _LAST_WORDS, _LAST_WORDS_BYTES)
+    return ""
+
+
 def fork_supervisor() -> None:
     """Fork the supervisor of this lab; afterwards its socket takes requests."""
     os.makedirs(os.path.dirname(SOCKET_PATH), 0o700, exist_ok=True)
@@ -482,11 +566,14 @@ def _become_supervisor(listener: socket.socket) -> NoReturn:
         null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
         for target in range(3):
             os.dup2(null, target)
-        keep_only(listener.fileno())
+        keep_only(listener.fileno(), many_files())
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
         listener.setblocking(False)
         Supervisor(listener).serve()
+    except BaseException as error:
+        write_last_words(error)
+        os._exit(1)
     finally:
         os._exit(0)
 

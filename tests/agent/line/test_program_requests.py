@@ -45,3 +45,17 @@ def test_a_supervisor_that_dies_is_an_error_and_not_silence(place: str) -> None:
     assert "has ended" in json.loads(os.read(reader, 4096))["error"]["message"]
     os.close(reader)
     os.close(writer)
+
+
+def test_why_a_supervisor_ended_is_told_and_no_fresh_one_takes_its_place(place: str) -> None:
+    supervisor.write_last_words(KeyError("CapInh"))
+    reader, writer = os.pipe()
+    with selectors.DefaultSelector() as selector:
+        programs(selector, Replies(selector, writer), 1, {"do": "log", "pid": 1, "name": "x"})
+    error = json.loads(os.read(reader, 4096))["error"]
+    assert error["message"].endswith(
+        "has ended, and with it what it knew of them: KeyError: 'CapInh'"
+    )
+    assert not os.path.exists(place)
+    os.close(reader)
+    os.close(writer)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from playground.agent.nodes.supervisor import LOG_BYTES, Output, SupervisedProgram
+from playground.agent.nodes import supervisor
+from playground.agent.nodes.supervisor import LOG_BYTES, Output, SupervisedProgram, Supervisor
 
 
 def program(**request: Any) -> SupervisedProgram:
@@ -60,3 +66,42 @@ def test_a_program_is_settled_when_it_is_as_it_should_be() -> None:
 def test_what_is_no_command_is_refused() -> None:
     with pytest.raises(TypeError, match="argv must be a list of words"):
         program(argv=[])
+
+
+@pytest.fixture
+def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Supervisor]:
+    """A supervisor whose loop a test turns by hand."""
+    monkeypatch.setattr(supervisor, "SOCKET_PATH", str(tmp_path / "programs"))
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(supervisor.SOCKET_PATH)
+        listener.listen()
+        listener.setblocking(False)
+        yield Supervisor(listener)
+
+
+def test_a_restart_without_a_free_descriptor_ends_no_other_program(
+    started: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_pipe() -> tuple[int, int]:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    one = program()
+    monkeypatch.setattr(os, "pipe", no_pipe)
+    started._want(one)
+    assert one.settled
+    assert one.status()["error"]["message"] == "Too many open files"
+
+
+def test_what_fails_for_one_program_is_told_of_it_and_written_down(
+    started: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def strange(*arguments: Any) -> tuple[int, socket.socket]:
+        raise KeyError("CapInh")
+
+    monkeypatch.setattr(supervisor, "start_in_node", strange)
+    before = os.listdir("/proc/self/fd")
+    one = program()
+    started._want(one)
+    assert one.status()["error"]["type"] == "KeyError"
+    assert supervisor.last_words().endswith("KeyError: 'CapInh'\n")
+    assert os.listdir("/proc/self/fd") == before
