@@ -445,14 +445,17 @@ class Supervisor:
             returncode = os.waitstatus_to_exitcode(status)
             for program in [*self._programs.values()]:
                 if program.pid == found.si_pid:
+                    # Given back: whatever is done now, nothing is sent to this number.
+                    program.pid = 0
                     self._guarded(program, functools.partial(self._over, program, returncode))
 
     def _over(self, program: SupervisedProgram, returncode: int) -> None:
+        """Take note that a program has ended, whose number may be another's already."""
         if program.channel is not None:
             with contextlib.suppress(OSError):
                 self._started(program)
         self._close_channel(program)
-        program.pid, program.kill_at = 0, None
+        program.kill_at = None
         program.returncode = program.last_returncode = returncode
         now = time.monotonic()
         if program.error is not None:

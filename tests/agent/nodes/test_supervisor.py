@@ -105,3 +105,43 @@ def test_what_fails_for_one_program_is_told_of_it_and_written_down(
     assert one.status()["error"]["type"] == "KeyError"
     assert supervisor.last_words().endswith("KeyError: 'CapInh'\n")
     assert os.listdir("/proc/self/fd") == before
+
+
+def test_nothing_is_sent_to_the_number_of_a_program_that_is_over(
+    started: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[tuple[int, int]] = []
+    child = os.posix_spawnp("true", ["true"], os.environ)
+    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+    channel, other = socket.socketpair()
+
+    def start(*arguments: Any) -> tuple[int, socket.socket]:
+        return child, channel
+
+    monkeypatch.setattr(supervisor, "start_in_node", start)
+    one = program()
+    started._programs[1, "main"] = one
+    started._want(one)
+    other.close()  # it has begun, says its line
+    started._stop(one)  # which was asked for before that was read
+    waitpid = os.waitpid
+
+    def given_back(pid: int, options: int) -> tuple[int, int]:
+        answer = waitpid(pid, options)
+        monkeypatch.setattr(os, "kill", lambda *words: sent.append(words))
+        return answer
+
+    monkeypatch.setattr(os, "waitpid", given_back)
+    waitid = os.waitid
+
+    def of_this_child(*words: int) -> Any:
+        return waitid(os.P_PID, child, words[2])
+
+    monkeypatch.setattr(os, "waitid", of_this_child)
+    reader, writer = os.pipe()
+    os.close(writer)
+    started._reap(reader, 0)
+    os.close(reader)
+    assert sent == []
+    assert one.settled
+    assert one.returncode == 0
