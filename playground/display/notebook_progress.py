@@ -17,6 +17,8 @@ from typing import Any
 
 from IPython.display import DisplayHandle
 
+from playground.display.visible import visible_line
+
 # A step shorter than this is not worth a line: nobody waited for it.
 SHORT_S = 0.5
 
@@ -26,7 +28,7 @@ REFRESH_S = 0.25
 
 class _Step:
     def __init__(self, title: str, total: int | None) -> None:
-        self.title = title
+        self.title = visible_line(title)
         self.total = total
         self.done = 0
         self.noted = ""
@@ -35,7 +37,7 @@ class _Step:
         self.done += count
 
     def note(self, text: str) -> None:
-        self.noted = " ".join(text.split())[:80]
+        self.noted = visible_line(text)[:80]
 
 
 class NotebookProgress:

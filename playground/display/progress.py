@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Protocol, TextIO
 
+from playground.display.visible import visible_line
+
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
@@ -97,6 +99,7 @@ class LineProgress:
 
     @contextmanager
     def step(self, title: str, total: int | None = None) -> Iterator[ProgressStep]:
+        title = visible_line(title)
         begin = time.monotonic()
         announce = threading.Timer(_SHORT_S, self._print, [f"{title} ..."])
         announce.daemon = True
@@ -138,7 +141,7 @@ class BarProgress:
     @contextmanager
     def step(self, title: str, total: int | None = None) -> Iterator[ProgressStep]:
         bars = self._enter()
-        task = bars.add_task(title, total=total, note="")
+        task = bars.add_task(visible_line(title), total=total, note="")
         try:
             yield _BarStep(bars, task)
         finally:
@@ -187,7 +190,7 @@ class _BarStep:
 
     def note(self, text: str) -> None:
         # One line's worth: a bar that wraps scrolls the terminal.
-        self._bars.update(self._task, note=" ".join(text.split())[:48])
+        self._bars.update(self._task, note=visible_line(text)[:48])
 
 
 def _in_notebook() -> bool:

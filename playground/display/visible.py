@@ -29,6 +29,16 @@ def visible(text: str) -> str:
     return _HIDDEN.sub(_written, text)
 
 
+def visible_line(text: str) -> str:
+    r"""Return text on one line, and as `visible` has it.
+
+    >>> print(visible_line("Get:1\n  libc6\x1b[0m"))
+    Get:1 libc6\x1b[0m
+
+    """
+    return visible(" ".join(text.split()))
+
+
 def _written(match: re.Match[str]) -> str:
     character = match[0]
     return "\\r" if character == "\r" else repr(character)[1:-1]

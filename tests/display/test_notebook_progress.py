@@ -57,11 +57,11 @@ def test_the_innermost_step_is_shown_and_in_the_end_nothing(
         outer.advance(2)
         cell.wait_for("starting <h1> 0 s")
         with progress.step("pulling debian") as inner:
-            inner.note("layer\n2 of 5")
-            cell.wait_for("pulling debian 0 s layer 2 of 5")
+            inner.note("layer\n2 of 5\x1b")
+            cell.wait_for("pulling debian 0 s layer 2 of 5\\x1b")
     html = [data["text/html"] for data in cell.shown]
     assert '<progress value="2" max="4"></progress> starting &lt;h1&gt; <small>0 s </small>' in html
-    assert "<progress></progress> pulling debian <small>0 s layer 2 of 5</small>" in html
+    assert "<progress></progress> pulling debian <small>0 s layer 2 of 5\\x1b</small>" in html
     assert cell.shown[-1] == {"text/html": "", "text/plain": ""}
 
 

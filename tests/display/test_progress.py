@@ -82,6 +82,24 @@ def test_a_bar_shows_title_and_note() -> None:
     assert progress._bars is None
 
 
+@pytest.mark.parametrize("kind", [BarProgress, LineProgress])
+def test_what_a_build_or_a_registry_says_has_no_effect_on_the_terminal(
+    kind: type[BarProgress | LineProgress], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("playground.display.progress._SHORT_S", 0.0)
+    file = Terminal()
+    progress = kind(file)
+    with progress.step("loading a\x1b]0;b.tar") as step:
+        step.note("Get:1\x1b[2J\u202e\rlibc6")
+        if isinstance(progress, BarProgress):
+            progress._bars.refresh()  # type: ignore[union-attr]
+            assert "Get:1\\x1b[2J\\u202e libc6" in file.getvalue()
+    assert "loading a\\x1b]0;b.tar" in file.getvalue()
+    assert "\x1b]0;" not in file.getvalue()
+    assert "\x1b[2J" not in file.getvalue()
+    assert "\u202e" not in file.getvalue()
+
+
 def test_steps_may_come_from_any_thread() -> None:
     progress = BarProgress(Terminal())
     threads = [threading.Thread(target=use, args=(progress,)) for _ in range(4)]
