@@ -213,7 +213,7 @@ NOT_RUN = {
     "lab.methods.reaching.uplink": "it leads to the Internet",
     "model.plugins.entry_points.source_of": "its package is somebody else's",
     "operations.captures.capture.with_addresses": _PART,
-    "formats.compose.from_compose": "it needs a compose file, and images of others",
+    "lab.formats.compose.from_compose": "it needs a compose file, and images of others",
     "operations.connection.results.Ping.plot": "it pings for ten seconds",
     "operations.diagnosis.verdict.decide": _PART,
     "operations.links.link.LinkOperations.as_shell": "it needs a link that is down, and a trunk",

@@ -22,6 +22,7 @@ from typing import Any
 
 from playground.display.progress import Progress, ProgressStep
 from playground.engines import owners, pause
+from playground.engines.docker.build_turns import build_turn
 from playground.engines.docker.container_configs import FIRST_PROGRAM
 from playground.engines.docker.errors import own_build_failed, pull_failed
 from playground.engines.docker.http import Line, Refused
@@ -236,6 +237,7 @@ class OwnImages:
             progress.step(title) as step,
             self._server.errors(title),
             self._server.client(BUILD_TIMEOUT_S) as api,
+            build_turn(self._server.socket_path(), step.note),
         ):
             stream = api.build(
                 fileobj=io.BytesIO(context),

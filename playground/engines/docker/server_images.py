@@ -12,6 +12,7 @@ from contextlib import suppress
 
 from playground.display.progress import Progress, Silent
 from playground.engines.debian_base import bootstrap, mmdebstrap_command
+from playground.engines.docker.build_turns import build_turn
 from playground.engines.docker.errors import build_failed
 from playground.engines.docker.http import Refused
 from playground.engines.docker.server import Server
@@ -78,6 +79,7 @@ class ServerImages:
             progress.step(f"building image {image.title}") as step,
             self._server.errors(f"building image {image.title}"),
             self._server.client(BUILD_TIMEOUT_S) as api,
+            build_turn(self._server.socket_path(), step.note),
         ):
             stream = api.build(
                 fileobj=context,
