@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from playground.engines.images import Image, image_for
 from playground.engines.seam import WantedImage
 from playground.errors import ImageError
-from playground.planning.program_plans import ImageConfig, make_healthcheck
+from playground.planning.program_plans import MOST_HEALTH_S, ImageConfig, make_healthcheck
 
 _NANOSECONDS = 1e9
+# Go's time.Duration, which holds these, is an int64.
+_MOST_NANOSECONDS = 1 << 63
+_MOST_RETRIES = 1000
 
 
 def image_config(data: Mapping[str, Any]) -> ImageConfig:
@@ -27,9 +30,13 @@ def image_config(data: Mapping[str, Any]) -> ImageConfig:
         "timeout_s": check.get("Timeout"),
         "start_period_s": check.get("StartPeriod"),
     }
-    said: dict[str, Any] = {name: value / _NANOSECONDS for name, value in times.items() if value}
-    if check.get("Retries"):
-        said["retries"] = int(check["Retries"])
+    said: dict[str, Any] = {
+        name: min(value / _NANOSECONDS, MOST_HEALTH_S)
+        for name, value in times.items()
+        if _is_number(value)
+    }
+    if _is_number(retries := check.get("Retries")):
+        said["retries"] = min(int(retries), _MOST_RETRIES)
     env = [item.partition("=") for item in data.get("Env") or ()]
     return ImageConfig(
         entrypoint=tuple(data.get("Entrypoint") or ()),
@@ -43,6 +50,11 @@ def image_config(data: Mapping[str, Any]) -> ImageConfig:
         ports=tuple(sorted(data.get("ExposedPorts") or ())),
         volumes=tuple(sorted(data.get("Volumes") or ())),
     )
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    """Whether this says something: an image's own config may hold any JSON."""
+    return isinstance(value, int | float) and 0 < value < _MOST_NANOSECONDS
 
 
 def refuse_onbuild(here: str, wanted: WantedImage, config: Mapping[str, Any]) -> None:

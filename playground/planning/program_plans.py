@@ -7,6 +7,7 @@ hold is decided here, as `docker run` has it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,9 @@ MAIN = "main"
 NEVER_AGAIN = RestartPolicy()
 ALWAYS_AGAIN = RestartPolicy("always")
 
+# Large databases ask for some 300 s.
+MOST_HEALTH_S = 600.0
+
 
 @dataclass(frozen=True)
 class Healthcheck:
@@ -25,7 +29,8 @@ class Healthcheck:
 
     ``argv`` runs in the node.  Where it fails it is run again after ``interval_s``; what
     fails in the first ``start_period_s`` does not count, and after ``retries`` failures in
-    a row the program is not well.
+    a row the program is not well.  However long its words allow, `start` waits ten minutes at
+    most: `limit_s`.
 
     """
 
@@ -38,8 +43,13 @@ class Healthcheck:
 
     @property
     def limit_s(self) -> float:
-        """How long after its start a program may still become well, by these words."""
-        return self.start_period_s + self.retries * (self.interval_s + self.timeout_s)
+        """How long after its start a program may still become well, by these words.
+
+        At most `MOST_HEALTH_S`: whoever made an image must not hold up who tries it.
+
+        """
+        said = self.start_period_s + self.retries * (self.interval_s + self.timeout_s)
+        return min(said, MOST_HEALTH_S)
 
 
 @dataclass(frozen=True)
@@ -145,7 +155,13 @@ def _tcp_ports(exposed: tuple[str, ...]) -> tuple[int, ...]:
 
     """
     pairs = (item.partition("/") for item in exposed)
-    return tuple(int(port) for port, _, kind in pairs if kind in ("", "tcp") and port.isdecimal())
+    found = (_number(port) for port, _, kind in pairs if kind in ("", "tcp"))
+    return tuple(port for port in found if port is not None and 0 < port < 1 << 16)
+
+
+def _number(text: str) -> int | None:
+    """Return a number of at most five digits, else None; int() refuses very long ones."""
+    return int(text) if re.fullmatch("[0-9]{1,5}", text) else None
 
 
 def _healthcheck(declared: tuple[str, ...] | None, image: ImageConfig) -> Healthcheck | None:
@@ -180,14 +196,12 @@ def signal_number(name: str) -> int | None:
     import signal
 
     text = name.upper().removeprefix("SIG")
-    if text.isdecimal():
-        return int(text) if 0 < int(text) <= signal.NSIG else None
-    for base in ("RTMIN", "RTMAX"):
-        sign = -1 if base == "RTMAX" else 1
-        _, found, rest = text.partition(base)
-        offset = rest.lstrip("+-")
-        if found and (not rest or offset.isdecimal()):
-            return int(signal.Signals[f"SIG{base}"]) + sign * int(offset or 0)
+    if (number := _number(text)) is not None:
+        return number if 0 < number < signal.NSIG else None
+    if beside := re.fullmatch(r"(RTMIN|RTMAX)(?:([+-])([0-9]{1,2}))?", text):
+        base, sign, offset = beside.groups()
+        number = int(signal.Signals[f"SIG{base}"]) + int(f"{sign or '+'}{offset or 0}")
+        return number if signal.SIGRTMIN <= number <= signal.SIGRTMAX else None
     try:
         return int(signal.Signals[f"SIG{text}"])
     except KeyError:

@@ -105,8 +105,28 @@ def test_a_program_comes_back_from_its_request() -> None:
         ("NOSUCH", None),
         ("999", None),
         ("RTMIN+x", None),
+        ("SIGRTMAX-1", signal.SIGRTMAX - 1),
+        ("SIGRTMIN-1", None),
+        ("SIGRTMIN+99", None),
+        ("SIGRTMIN+99999", None),
+        ("9" * 5000, None),
+        ("65", None),
+        ("\u0663", None),
     ],
     ids=repr,
 )
 def test_signals_by_the_names_that_images_use(name: str, number: int | None) -> None:
     assert signal_number(name) == number
+
+
+def test_ports_that_are_none_are_not_waited_for() -> None:
+    exposed = ("9" * 5000 + "/tcp", "0/tcp", "65536", "\u0663/tcp", "80-90/tcp", "443/tcp")
+    program = main_program(Host("h1").container, ImageConfig(("/entry",), ports=exposed))
+    assert program is not None
+    assert program.ports == (443,)
+
+
+def test_no_image_holds_a_start_up_for_longer_than_ten_minutes() -> None:
+    assert Healthcheck(("/check",), interval_s=5, timeout_s=3, retries=10).limit_s == 80
+    assert Healthcheck(("/check",), start_period_s=1e9).limit_s == 600
+    assert Healthcheck(("/check",), retries=10**9).limit_s == 600

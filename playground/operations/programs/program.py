@@ -34,6 +34,7 @@ _LOOK_AGAIN_S = 0.02
 _ASK_AGAIN_S = 0.2
 
 _TAIL_LINES = 20
+_TAIL_CHARACTERS = 500
 
 
 class Program:
@@ -111,7 +112,7 @@ class Program:
 
         Of an image that exposes TCP ports: until it listens on one, for 20 seconds at most.
         Raises `NotReady`, with the end of its log, after ``timeout_s`` seconds, by default
-        after as many as the healthcheck's own words allow.
+        after as many as the healthcheck's own words allow, ten minutes at most.
 
         """
         check = self._plan.healthcheck
@@ -126,7 +127,9 @@ class Program:
                     return
                 time.sleep(_LOOK_AGAIN_S)
                 continue
-            problem = self._problem(check.argv, check.timeout_s) if status["running"] else problem
+            if status["running"]:
+                left_s = max(deadline - time.monotonic(), _LOOK_AGAIN_S)
+                problem = self._problem(check.argv, min(check.timeout_s, left_s))
             if not problem and status["running"]:
                 return
             if time.monotonic() > deadline:
@@ -225,7 +228,8 @@ def refuse_failure(node: Node, plan: ProgramPlan, status: Mapping[str, Any]) -> 
 
 def log_tail(log: str) -> str:
     """Return the last lines of a log as an error shows them; "" for none."""
-    tail = "".join(f"\n    {line}" for line in log.splitlines()[-_TAIL_LINES:])
+    lines = (line[:_TAIL_CHARACTERS] for line in log.splitlines()[-_TAIL_LINES:])
+    tail = "".join(f"\n    {line}" for line in lines)
     return f"\n  the end of its log:{tail}" if tail else ""
 
 

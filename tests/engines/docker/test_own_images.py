@@ -32,6 +32,13 @@ def test_an_image_that_says_nothing() -> None:
     assert image_config({"Cmd": None, "Env": None, "Healthcheck": None}) == ImageConfig()
 
 
+@pytest.mark.parametrize("number", [-1, 10**30, "5s", [], None])
+def test_numbers_of_an_image_that_are_none_count_for_nothing(number: object) -> None:
+    said = dict.fromkeys(("Interval", "Timeout", "StartPeriod", "Retries"), number)
+    config = image_config({"Healthcheck": {"Test": ["CMD", "true"], **said}})
+    assert config.healthcheck == Healthcheck(("true",))
+
+
 def test_what_an_image_says() -> None:
     config = image_config(
         {
