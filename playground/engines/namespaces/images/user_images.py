@@ -13,6 +13,7 @@ import gzip
 import hashlib
 import lzma
 import os
+import posixpath
 import re
 import shutil
 import stat
@@ -47,12 +48,15 @@ from playground.model.containers import ImageSource
 # A registry that has not begun to answer by then is not reached from here.
 _REGISTRY_S = 15.0
 _PULL_TIMEOUT_S = 1800.0
+# From one place of the disk to another.
+_LOAD_TIMEOUT_S = 600.0
 
 # In the store, what comes from no registry is called by a digest of what it was made from.
 _OWN_NAMES = "localhost/playground-user"
 
 # How `docker save` may have been packed: the file's first bytes.
-_PACKED: dict[bytes, type[gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile]] = {
+_Unpacked = gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile
+_PACKED: dict[bytes, type[_Unpacked]] = {
     b"\x1f\x8b": gzip.GzipFile,
     b"BZh": bz2.BZ2File,
     b"\xfd7zXZ\x00": lzma.LZMAFile,
@@ -190,7 +194,8 @@ class UserImages:
             kind, path = _archive(Path(source.value), folder)
             # By a path without ":", which would begin an image's name.
             (folder / "image").symlink_to(path)
-            done = tools.run(["pull", "--quiet", f"{kind}:{folder / 'image'}"], note)
+            pull = ["pull", "--quiet", f"{kind}:{folder / 'image'}"]
+            done = tools.run(pull, note, _LOAD_TIMEOUT_S)
         if done.status != 0:
             self._fail(done, f"{source.value} holds no image that can be loaded; {_ARCHIVES}")
         ids = set(re.findall(r"^(?:sha256:)?([0-9a-f]{64})$", done.log, re.M))
@@ -322,6 +327,12 @@ def _proxies() -> Iterator[str]:
 
 # -- archives ---------------------------------------------------------------------------------
 
+# Images of desktops or of CUDA have up to 10 GiB.
+_MOST_UNPACKED = 32 << 30
+_ROOM_LEFT = 1 << 30
+
+_USUAL_KINDS = (*tarfile.REGULAR_TYPES, tarfile.DIRTYPE)
+
 
 def _archive(path: Path, folder: Path) -> tuple[str, Path]:
     """Return buildah's name for what an archive is, and where it lies, unpacked if need be."""
@@ -332,31 +343,71 @@ def _archive(path: Path, folder: Path) -> tuple[str, Path]:
         with tarfile.open(folder / "layout.tar", "w") as tar:
             tar.add(path, ".")
         return "oci-archive", folder / "layout.tar"
+    if not path.is_file():
+        raise ImageError(f"{path} is no file; {_ARCHIVES}")
     try:
         with open(path, "rb") as file:
             start = file.read(6)
         for magic, unpack in _PACKED.items():
             if start.startswith(magic):
                 packed, path = path, folder / "unpacked"
-                with unpack(packed) as content, open(path, "wb") as target:
-                    shutil.copyfileobj(content, target, 1 << 20)
-        names = _names_in(path)
+                with unpack(packed) as content:
+                    _write_unpacked(packed, content, path)
+        kinds = _kinds_in(path)
     except (EOFError, lzma.LZMAError, gzip.BadGzipFile) as error:
         raise ImageError(f"{path} is damaged: {error}; {_ARCHIVES}") from error
     # `docker save` writes both since version 25: its own has the image's names.
-    if "manifest.json" in names:
+    if "manifest.json" in kinds:
+        _refuse_strange_files(path, {"manifest.json": kinds["manifest.json"]})
         return "docker-archive", path
-    if "index.json" in names:
+    if "index.json" in kinds:
+        # buildah unpacks the whole of it, and reads what is there as files.
+        _refuse_strange_files(path, kinds)
         return "oci-archive", path
     raise ImageError(f"{path} holds no image: it has no manifest.json, nor index.json; {_ARCHIVES}")
 
 
-def _names_in(path: Path) -> set[str]:
+def _write_unpacked(packed: Path, content: _Unpacked, target: Path) -> None:
+    """Unpack a file; raise `ImageError` before it takes the room that the machine needs.
+
+    A packed file of a megabyte may hold a gigabyte of zeros.
+
+    """
+    limit_bytes = min(_MOST_UNPACKED, shutil.disk_usage(target.parent).free - _ROOM_LEFT)
+    written = 0
+    with open(target, "wb") as file:
+        while piece := content.read(1 << 20):
+            written += len(piece)
+            if written > limit_bytes:
+                raise ImageError(
+                    f"{packed} is unpacked more than {max(limit_bytes, 0) >> 20} MiB, more than "
+                    "there is room for: free some, or take a smaller image"
+                )
+            file.write(piece)
+
+
+def _kinds_in(path: Path) -> dict[str, bytes]:
+    """Return what an archive holds, each with its type as tar(5) has it; the strangest of two."""
+    kinds: dict[str, bytes] = {}
     try:
         with tarfile.open(path) as tar:
-            return {member.name.removeprefix("./") for member in tar}
+            for member in tar:
+                name = posixpath.normpath(member.name)
+                if kinds.get(name, tarfile.REGTYPE) in _USUAL_KINDS:
+                    kinds[name] = member.type
     except (tarfile.TarError, EOFError) as error:
         raise ImageError(f"{path} is damaged, or no archive of tar; {_ARCHIVES}") from error
+    return kinds
+
+
+def _refuse_strange_files(path: Path, kinds: Mapping[str, bytes]) -> None:
+    """Raise `ImageError` for a pipe, which would never end, or a link, to /dev/zero say."""
+    for name, kind in kinds.items():
+        if kind not in _USUAL_KINDS:
+            raise ImageError(
+                f"{path} holds {name!r}, which is no file or folder, as no image's archive does; "
+                f"{_ARCHIVES}"
+            )
 
 
 # -- what an image is --------------------------------------------------------------------------

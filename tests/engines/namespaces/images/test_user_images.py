@@ -8,7 +8,8 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+import tarfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,12 +17,14 @@ import pytest
 from playground import Host, Lab, Link
 from playground.display.progress import Silent
 from playground.engines.namespaces.engine import NamespacesEngine
+from playground.engines.namespaces.images import user_images
 from playground.engines.namespaces.images.image_store import ImageStore, StoredImage
 from playground.engines.namespaces.images.roots import ImageRoots
 from playground.engines.namespaces.images.user_images import UserImages, os_release
 from playground.engines.pull_errors import machine_kind
 from playground.errors import ImageError
 from playground.model.containers import ImageSource
+from tests.image_archive import fifo, link
 from tests.registry import NAME, PASSWORD, running_registry, there_is_one
 
 DOCKERFILE = """\
@@ -203,6 +206,27 @@ def test_what_is_no_archive_is_refused(place: Place, content: bytes, sentence: s
     path = place.top / "broken.tar"
     path.write_bytes(content)
     assert sentence in place.refusal("archive", path)
+
+
+def test_an_archive_that_unpacks_to_too_much_is_refused(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(user_images, "_MOST_UNPACKED", 3 << 20)
+    path = place.top / "bomb.tar"
+    path.write_bytes(gzip.compress(bytes(4 << 20), 1))
+    assert "is unpacked more than 3 MiB" in place.refusal("archive", path)
+
+
+@pytest.mark.parametrize("name", ["index.json", "./blobs/../index.json", "oci-layout", "blobs/x"])
+@pytest.mark.parametrize("strange", [fifo, lambda name: link(name, "/dev/zero")])
+def test_a_pipe_or_a_link_in_an_archive_holds_nobody_up(
+    place: Place, name: str, strange: Callable[[str], tarfile.TarInfo]
+) -> None:
+    path = place.top / "strange.tar"
+    with tarfile.open(path, "w") as tar:
+        for member in (tarfile.TarInfo("index.json"), strange(name)):
+            tar.addfile(member)
+    assert "which is no file or folder" in place.refusal("archive", path)
 
 
 def test_an_image_is_built_from_a_folder_and_again_when_that_changes(place: Place) -> None:
