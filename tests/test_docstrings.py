@@ -211,7 +211,6 @@ NOT_RUN = {
     "lab.methods.reaching.machine": "it changes the machine, as tests/lab/outside do",
     "lab.methods.live_changes.remove": "it takes a part of the lab away that other examples need",
     "lab.methods.reaching.uplink": "it leads to the Internet",
-    "model.plugins.entry_points.source_of": "its package is somebody else's",
     "operations.captures.capture.with_addresses": _PART,
     "lab.formats.compose.from_compose": "it needs a compose file, and images of others",
     "operations.connection.results.Ping.plot": "it pings for ten seconds",
