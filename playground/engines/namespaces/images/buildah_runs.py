@@ -184,7 +184,25 @@ def _environment(temporary: Path) -> dict[str, str]:
     other = ("STORAGE_", "BUILDAH_", "CONTAINERS_STORAGE_")
     kept = {name: text for name, text in os.environ.items() if not name.startswith(other)}
     # Layers pass through here while they are stored: beside the store there is room.
-    return kept | {"LC_ALL": "C.UTF-8", "TMPDIR": str(temporary)}
+    return kept | _proxies() | {"LC_ALL": "C.UTF-8", "TMPDIR": str(temporary)}
+
+
+def _proxies() -> dict[str, str]:
+    """The proxies by which a mirror is reached from here."""
+    names = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy")
+    found = {name: os.environ.get(name) or os.environ.get(name.upper()) for name in names}
+    return {name: value for name, value in found.items() if value}
+
+
+def proxy_arguments() -> Iterator[str]:
+    """Options that tell a build the proxies: no more than their names.
+
+    buildah takes the values out of its environment.  They may hold passwords, and whoever
+    is on the machine can read what a program was called with.
+
+    """
+    for name in _proxies():
+        yield from ("--build-arg", name)
 
 
 def _registries(folder: Path) -> dict[str, str]:

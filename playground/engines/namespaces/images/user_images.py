@@ -18,7 +18,7 @@ import re
 import shutil
 import stat
 import tarfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from playground.display.progress import Progress
@@ -35,6 +35,7 @@ from playground.engines.namespaces.images.buildah_runs import (
     Done,
     buildah_for,
     known_reason,
+    proxy_arguments,
     room,
     ulimits,
 )
@@ -166,7 +167,7 @@ class UserImages:
                 path = folder / "Dockerfile"
                 text = path.read_text().replace("FROM ${BASE}\n", "FROM ${BASE}\nUSER 0\n", 1)
                 path.write_text(text)
-            options = ["--isolation", "chroot", "--pull-never", *ulimits(), *_proxies()]
+            options = ["--isolation", "chroot", "--pull-never", *ulimits(), *proxy_arguments()]
             options += ["--build-arg", f"BASE={below.id}", "--tag", name]
             done = tools.run(["build", *options, str(folder)], note)
         if done.status != 0:
@@ -232,7 +233,7 @@ class UserImages:
                     (folder / "Dockerfile").write_text(source.value)
             # OCI's own format has no HEALTHCHECK and no SHELL.
             options = ["--isolation", "chroot", "--layers", "--format", "docker"]
-            options += [*ulimits(), *_proxies(), "--tag", _name(source)]
+            options += [*ulimits(), *proxy_arguments(), "--tag", _name(source)]
             done = tools.run(["build", *options, str(folder)], note)
         if done.status != 0:
             errors = re.findall(r"^(?:Error|error): (.+)$", done.log, re.M)
@@ -316,13 +317,6 @@ def _digest(source: ImageSource) -> str:
                 f"{error.filename or top} cannot be read: {error.strerror or error}"
             ) from error
     return digest.hexdigest()[:24]
-
-
-def _proxies() -> Iterator[str]:
-    """Options that tell a build the proxies by which a mirror is reached from here."""
-    for name in ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy"):
-        if value := os.environ.get(name) or os.environ.get(name.upper()):
-            yield from ("--build-arg", f"{name}={value}")
 
 
 # -- archives ---------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from playground import Host, Lab, Link
 from playground.display.progress import Silent
 from playground.engines.namespaces.engine import NamespacesEngine
 from playground.engines.namespaces.images import user_images
+from playground.engines.namespaces.images.buildah_runs import proxy_arguments
 from playground.engines.namespaces.images.image_store import ImageStore, StoredImage
 from playground.engines.namespaces.images.roots import ImageRoots
 from playground.engines.namespaces.images.user_images import UserImages, os_release
@@ -245,6 +246,19 @@ def test_an_image_is_built_from_a_text(place: Place) -> None:
     image = place.ensure("dockerfile", f"FROM {built(place)}\nLABEL owner=me\n")
     check_words(image)
     assert image.config["Labels"]["owner"] == "me"
+
+
+def test_a_build_knows_a_proxy_whose_password_is_in_no_command_line(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FTP_PROXY", "http://me:secret@proxy.example.com:3128")
+    monkeypatch.delenv("ftp_proxy", raising=False)
+    words = list(proxy_arguments())
+    assert "ftp_proxy" in words
+    assert "secret" not in " ".join(words)
+    text = f"FROM {built(place)}\nARG ftp_proxy\nLABEL by=$ftp_proxy\n"
+    image = place.ensure("dockerfile", text)
+    assert image.config["Labels"]["by"] == "http://me:secret@proxy.example.com:3128"
 
 
 def built(place: Place) -> str:
