@@ -13,6 +13,7 @@ Only files are read here; `docker.server_images` builds.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -184,21 +185,45 @@ def built_layers(tags: Iterable[str]) -> set[str]:
     ['base', 'http']
 
     """
-    top = images_directory()
-    found = set()
+    found: set[str] = set()
     for tag in tags:
-        layers = tag.partition("/")[2].partition(":")[0].split("-")
-        if layers == ["helper"]:
-            image = helper_image()
-        elif layers[0] == "base" and set(layers[1:]) <= set(_layers()):
-            image = make_image(top / "base")
-            for layer in layers[1:]:
-                image = make_image(top / layer, image)
-        else:
-            continue
-        if image.tag == tag:
-            found.update(layers)
+        if (image := image_of_tag(tag)) is not None:
+            found.update(below.layer for below in image.chain)
     return found
+
+
+def image_of_tag(tag: str) -> Image | None:
+    """Return the image of ours that has this tag now, None for another's and for an older one."""
+    top = images_directory()
+    name, _, _ = tag.removeprefix("playground/").partition(":")
+    layers = name.split("-")
+    if layers == ["helper"]:
+        image = helper_image()
+    elif layers[0] == "base" and set(layers[1:]) <= set(_layers()):
+        image = make_image(top / "base")
+        for layer in layers[1:]:
+            image = make_image(top / layer, image)
+    else:
+        return None
+    return image if image.tag == tag else None
+
+
+# Dockerfile reference, "FROM": options, then the name.
+_FROM = re.compile(r"^[ \t]*FROM[ \t]+(?:--\S+[ \t]+)*(\S+)", re.IGNORECASE | re.MULTILINE)
+
+
+def images_below(dockerfile: str) -> tuple[Image, ...]:
+    """Return the images of ours that a Dockerfile builds on by name.
+
+    >>> [image.layer for image in images_below(f"FROM {image_for(['http']).tag} AS web")]
+    ['http']
+    >>> images_below("FROM debian:trixie-slim")
+    ()
+
+    """
+    names = (name.removeprefix("localhost/") for name in _FROM.findall(dockerfile))
+    found = (image_of_tag(name) for name in names)
+    return tuple(dict.fromkeys(image for image in found if image is not None))
 
 
 def _layers() -> list[str]:

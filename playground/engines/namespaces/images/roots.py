@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 from playground.display.progress import Progress
-from playground.engines.images import Image
+from playground.engines.images import Image, images_below
 from playground.engines.namespaces.images.rootfs import RootFilesystem
 from playground.engines.seam import OwnImage, WantedImage
 from playground.errors import ImageError
+from playground.model.containers import ImageSource
 
 if TYPE_CHECKING:
     from playground.engines.namespaces.images.buildah import Buildah
@@ -95,6 +96,9 @@ class ImageRoots:
                 self._remember(own.tag, root)
             return own
         with self._lock(progress) as lock:
+            # They may be remembered from a Docker that is gone, whose images buildah cannot read.
+            if below := _images_of_ours(wanted.source):
+                self._buildah().ensure(below, progress, lock)
             own, root = self._user_images().own_image(here, wanted, progress, lock)
         self._remember(own.tag, root)
         return own
@@ -235,6 +239,20 @@ class ImageRoots:
             raise ImageError(
                 f"images are kept in {self._store}, which cannot be written: {error}"
             ) from error
+
+
+def _images_of_ours(source: ImageSource) -> tuple[Image, ...]:
+    """Return those that have to be there before a user's image is got."""
+    if source.kind == "reference":
+        return images_below(f"FROM {source.value}")
+    if source.kind == "dockerfile":
+        return images_below(source.value)
+    # Where it cannot be read, buildah says so.
+    with contextlib.suppress(OSError):
+        file = Path(source.value) / "Dockerfile"
+        if source.kind == "directory" and file.is_file():
+            return images_below(file.read_text(errors="replace"))
+    return ()
 
 
 def _locked(lock: int) -> bool:

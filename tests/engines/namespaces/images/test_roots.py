@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from playground.display.progress import Progress, Silent
-from playground.engines.images import Image, make_image
+from playground.engines.images import Image, image_for, make_image
 from playground.engines.namespaces.images.rootfs import RootFilesystem
 from playground.engines.namespaces.images.roots import ImageRoots
 from playground.engines.seam import OwnImage, WantedImage
@@ -48,6 +48,18 @@ class Source:
 
     def own_image(self, here: str, wanted: WantedImage, progress: Progress) -> OwnImage:
         return OwnImage(wanted.source.value, ImageConfig())
+
+
+class UsersImages:
+    """Stands for what gets a user's image by buildah."""
+
+    def __init__(self, root: RootFilesystem) -> None:
+        self.root = root
+
+    def own_image(
+        self, here: str, wanted: WantedImage, progress: Progress, lock: int
+    ) -> tuple[OwnImage, RootFilesystem]:
+        return OwnImage("own", ImageConfig()), self.root
 
 
 @pytest.fixture
@@ -199,6 +211,31 @@ def test_an_image_of_the_user_s_is_copied_out_of_docker_once_by_one_at_a_time(
         assert mine.own_image("h1", wanted, Silent()).tag == "playground/own:1"
         assert mine.find("playground/own:1") == layered
     assert docker.made == ["playground/own:1"]
+
+
+@pytest.mark.parametrize("kind", ["reference", "dockerfile", "directory", "archive"])
+def test_what_a_user_s_image_stands_on_is_there_without_docker(
+    roots: ImageRoots,
+    docker: Source,
+    buildah: Source,
+    layered: RootFilesystem,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+) -> None:
+    """That our base is remembered from Docker is of no use to a build by buildah."""
+    base = image_for(())
+    docker.answering = False
+    docker.roots[base.tag] = layered
+    assert roots.find(base.tag) == layered
+    users = UsersImages(layered)
+    monkeypatch.setattr(ImageRoots, "_user_images", lambda self: users)
+    text = f"FROM debian AS a\nFROM --platform=linux/amd64 localhost/{base.tag} AS b\n"
+    (tmp_path / "Dockerfile").write_text(text)
+    value = {"reference": base.tag, "dockerfile": text, "directory": str(tmp_path)}
+    source = ImageSource(kind, value.get(kind, "image.tar"))
+    roots.own_image("h1", WantedImage(source), Silent())
+    assert buildah.made == ([] if kind == "archive" else [base.tag])
 
 
 def test_only_root_gets_images(
