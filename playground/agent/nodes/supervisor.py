@@ -45,6 +45,7 @@ _ACCEPT_PAUSE_S = 0.1
 
 # The most that is kept of a program's output.
 LOG_BYTES = 1 << 20
+_PART_BYTES = 1 << 16
 
 # Docker's waiting times before a restart: twice as long each time, and anew after a run of
 # ten seconds (daemon of moby, restartmanager).
@@ -63,11 +64,15 @@ class Output:
     """The last of what a program has printed, on both streams."""
 
     def __init__(self) -> None:
-        self._parts: deque[bytes] = deque()
+        self._parts: deque[bytearray] = deque()
         self._size = 0
 
     def add(self, data: bytes) -> None:
-        self._parts.append(data)
+        # A part has a price of its own, and who prints by the byte would have a million.
+        if self._parts and len(self._parts[-1]) + len(data) <= _PART_BYTES:
+            self._parts[-1] += data
+        else:
+            self._parts.append(bytearray(data))
         self._size += len(data)
         while self._size - len(self._parts[0]) >= LOG_BYTES:
             self._size -= len(self._parts.popleft())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,19 @@ def test_the_last_of_a_log_is_kept() -> None:
     assert len(content) == LOG_BYTES
     assert content[-1] == 39
     assert b"first" not in content
+
+
+def test_a_log_in_small_pieces_takes_no_more_memory() -> None:
+    output = Output()
+    tracemalloc.start()
+    try:
+        for number in range(50_000):
+            output.add(b"%d\n" % (number % 10))
+        used, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert used < 300_000  # of 100,000 that are kept
+    assert output.content()[-6:] == b"7\n8\n9\n"
 
 
 @pytest.mark.parametrize(
