@@ -149,9 +149,11 @@ connections(pid) -> [CONNECTION]
     "mark", "packets", "bytes" (null where the kernel does not count), "helper"}.
 forget(pid, connections: [CONNECTION] or null) -> number
     Take these out of a node's connection tracking, or all; how many were there.
-processes(pid) -> [{"pid", "parent", "user", "state", "memory_bytes", "cpu_s", "command"}]
+processes(pid) -> [{"pid", "parent", "user", "state", "memory_bytes", "cpu_s", "command",
+        "executable"}]
     What runs in a node, by the numbers that it has there; ``state`` is the kernel's
-    letter, ``user`` a name where the node's /etc/passwd has one.  The agent's own
+    letter, ``user`` a name where the node's /etc/passwd has one, ``executable`` the file
+    that the kernel runs, "" where that is not to be seen.  The agent's own
     launchers, which are away in a node for moments, are no part of it.
 files(nodes: [{"pid", "files": [{"path", "content": base64 or number, "mode": 0o644,
         "uid": 0, "gid": 0, "append": false, "optional": false}]}], contents: [base64] = [])

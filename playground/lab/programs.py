@@ -180,7 +180,7 @@ def _wait_begun(
             refuse_failure(nodes(name), program, status)
             if not has_begun(program, status):
                 left.append((name, program))
-            elif supervisord.control_of(status["command"]) and (
+            elif supervisord.is_supervisord(status["command"]) and (
                 foreign := supervisord.find(nodes(name))
             ):
                 foreign.wait_settled()

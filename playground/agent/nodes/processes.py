@@ -48,7 +48,15 @@ def _process(number: str) -> Request:
         "cpu_s": ticks / os.sysconf("SC_CLK_TCK"),
         # A process of the kernel, or one that has ended, has no words.
         "command": words.rstrip("\0").replace("\0", " ") or f"[{name}]",
+        "executable": _executable(number),
     }
+
+
+def _executable(number: str) -> str:
+    """Return what a process executes, whatever it calls itself; "" where that is not to be seen."""
+    with contextlib.suppress(OSError):
+        return os.readlink(f"/proc/{number}/exe")
+    return ""
 
 
 def _number_inside(parent: str, said: dict[str, str]) -> int:

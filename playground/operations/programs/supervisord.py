@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from playground.errors import BadArgument, CommandFailed, NotReady
 from playground.model.arguments import is_whole, shown
@@ -34,19 +35,28 @@ _TAIL_LINES = 10
 
 _ROW = re.compile(r"^(?P<name>\S+)\s+(?P<state>[A-Z]+)(?:\s+(?P<said>.*))?$", re.MULTILINE)
 _CONFIGURATION = re.compile(r"\s(?:-c|--configuration)(?:\s+|=)?(\S+)")
-_PROGRAM = re.compile(r"(?:^|\s)(\S*)supervisord(?=\s|$)")
+# Started by its own name, or by that of Python and perhaps options.
+_PROGRAM = re.compile(r"(?:\S*python[\d.]*\s+(?:-\w+\s+)*)?(\S*)supervisord(?=\s|$)")
+_EXECUTABLE = re.compile(r"supervisord|python[\d.]*")
 
 
 class Supervisord:
-    """A supervisord of a running node; ``control`` is the command that asks it."""
+    """A supervisord of a running node; ``control`` asks it, as the user that it runs as."""
 
-    def __init__(self, node: Node, control: tuple[str, ...]) -> None:
+    def __init__(self, node: Node, control: tuple[str, ...], user: str) -> None:
         self._node = node
         self._control = control
+        self._user = user
 
     def ask(self, *words: str) -> Result:
         """Run supervisorctl(1); its status says more than that all is well."""
-        return run(self._node, [*self._control, *words], check=False, timeout_s=_COMMAND_TIMEOUT_S)
+        return run(
+            self._node,
+            [*self._control, *words],
+            check=False,
+            timeout_s=_COMMAND_TIMEOUT_S,
+            user=self._user,
+        )
 
     def states(self) -> dict[str, tuple[str, str]]:
         """Return the state of each program in its words, and what it says of that.
@@ -206,25 +216,44 @@ def find(node: Node) -> Supervisord | None:
     live = node.running()
     if live.plan is None or live.plan.container.source is None:
         return None
-    for row in live.agent.call("processes", pid=live.pid):
-        if control := control_of(row["command"]):
-            return Supervisord(node, control)
+    rows = live.agent.call("processes", pid=live.pid)
+    if found := control_of(rows):
+        control, user = found
+        return Supervisord(node, control, user)
     return None
 
 
-def control_of(command: str) -> tuple[str, ...] | None:
-    """Return what asks the supervisord that was started so; None for another command.
+def control_of(rows: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], str] | None:
+    """Return what asks the supervisord that is among processes, and its user; None without one.
 
-    >>> control_of("/usr/bin/python3 /usr/bin/supervisord -n -c /srv/s.conf")
-    ('/usr/bin/supervisorctl', '-c', '/srv/s.conf')
-    >>> control_of("vi supervisord.conf")
+    Anybody on the node may call a process of theirs supervisord, and what lies beside it is
+    run: so it is run as the user who started that, and one of root or of the node's first
+    process goes before.
+
+    >>> first = {"pid": 1, "user": "root", "command": "init", "executable": "/sbin/init"}
+    >>> own = {"pid": 7, "user": "root", "executable": "/usr/bin/python3.11"}
+    >>> own["command"] = "/usr/bin/python3 /usr/bin/supervisord -n -c /srv/s.conf"
+    >>> control_of([first, own])
+    (('/usr/bin/supervisorctl', '-c', '/srv/s.conf'), 'root')
+    >>> control_of([first, {**own, "user": "student"}])[1]
+    'student'
 
     """
-    found = _PROGRAM.search(command)
-    if found is None:
-        return None
-    said = _CONFIGURATION.search(command, found.end())
-    return (f"{found[1]}supervisorctl", *(("-c", said[1]) if said else ()))
+    trusted = {"root", *(row["user"] for row in rows if row["pid"] == 1)}
+    for row in sorted(rows, key=lambda row: row["user"] not in trusted):
+        # Its command is what a process says of itself, and sudo(8) is of root at once.
+        if not _EXECUTABLE.fullmatch(row["executable"].rpartition("/")[2]):
+            continue
+        if program := _PROGRAM.match(row["command"]):
+            said = _CONFIGURATION.search(row["command"], program.end())
+            words = (f"{program[1]}supervisorctl", *(("-c", said[1]) if said else ()))
+            return words, row["user"]
+    return None
+
+
+def is_supervisord(command: str) -> bool:
+    """Whether a process of our own that was started so may be a supervisord."""
+    return _PROGRAM.match(command) is not None
 
 
 def programs(node: Node) -> Mapping[str, SupervisordProgram]:

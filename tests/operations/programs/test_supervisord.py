@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from playground.operations.programs.supervisord import control_of
+
+FIRST = {"pid": 1, "user": "root", "command": "init", "executable": "/sbin/init"}
+
+
+def process(command: str, user: str = "root", executable: str = "/usr/bin/python3.11") -> Any:
+    return {"pid": 7, "user": user, "command": command, "executable": executable}
 
 
 @pytest.mark.parametrize(
@@ -13,12 +21,35 @@ from playground.operations.programs.supervisord import control_of
         ("/usr/bin/python3 /usr/bin/supervisord", ("/usr/bin/supervisorctl",)),
         ("supervisord -n", ("supervisorctl",)),
         ("python3 supervisord -n -c /s.conf", ("supervisorctl", "-c", "/s.conf")),
+        ("python3 -u supervisord", ("supervisorctl",)),
         ("/v/bin/supervisord --configuration=/s", ("/v/bin/supervisorctl", "-c", "/s")),
-        ("less /etc/supervisor/supervisord.conf", None),
-        ("supervisorctl status", None),
     ],
 )
 def test_who_asks_a_supervisord_asks_the_one_that_runs(
-    command: str, control: tuple[str, ...] | None
+    command: str, control: tuple[str, ...]
 ) -> None:
-    assert control_of(command) == control
+    assert control_of([FIRST, process(command)]) == (control, "root")
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        process("less /etc/supervisor/supervisord.conf"),
+        process("supervisorctl status"),
+        process("python3 /srv/look.py /tmp/x/supervisord"),
+        process("/tmp/x/supervisord", executable="/usr/bin/sudo"),
+        process("/tmp/x/supervisord", executable=""),
+    ],
+    ids=repr,
+)
+def test_what_calls_itself_supervisord_is_not_asked(row: Any) -> None:
+    assert control_of([FIRST, row]) is None
+
+
+@pytest.mark.parametrize("first", ["root", "app"])
+def test_what_a_user_calls_supervisord_is_asked_last_and_as_that_user(first: str) -> None:
+    strange = process("/tmp/x/supervisord", "student", "/tmp/x/python3")
+    own = process("/usr/bin/python3 /usr/bin/supervisord", first)
+    begun = FIRST | {"user": first}
+    assert control_of([begun, strange, own]) == (("/usr/bin/supervisorctl",), first)
+    assert control_of([begun, strange]) == (("/tmp/x/supervisorctl",), "student")
