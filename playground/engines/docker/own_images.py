@@ -279,9 +279,7 @@ class OwnImages:
                 line.request("DELETE", f"/containers/{container}", {"force": 1, "v": 1})
 
     def _read(self, image: str, *paths: str) -> str:
-        """Return the text of the first of these files that an image has; "" for none."""
-        import docker.errors
-
+        """Return the beginning of the first of these files that an image has; "" for none."""
         with (
             self._server.errors("looking into an image"),
             self._server.client(BUILD_TIMEOUT_S) as api,
@@ -292,11 +290,7 @@ class OwnImages:
                 for path in paths:
                     if _kind(api, container, path):
                         continue  # a pipe, for one
-                    try:
-                        stream, _ = api.get_archive(container, path)
-                    except docker.errors.NotFound:
-                        continue
-                    if text := _only_file(b"".join(stream)):
+                    if text := _only_file(_beginning(api, container, path)):
                         return text
             finally:
                 line.request("DELETE", f"/containers/{container}", {"force": 1, "v": 1})
@@ -362,11 +356,36 @@ def _archive(files: Mapping[str, bytes], mode: int = 0o755) -> bytes:
     return archive.getvalue()
 
 
+# An os-release of usual systems has 400 bytes; whoever made an image may have put a sparse
+# file of a terabyte there.
+_READ_BYTES = 1 << 16
+
+
+def _beginning(api: Any, container: str, path: str) -> bytes:
+    """Return the beginning of what the engine packs of a path in a container; b"" for nothing."""
+    found = b""
+    with api.get(_place(api, container), params={"path": path}, stream=True) as answer:
+        if answer.status_code == http.client.NOT_FOUND:
+            return found
+        answer.raise_for_status()
+        # As much again for what the archive says of the file.
+        for piece in answer.iter_content(1 << 14):
+            found += piece
+            if len(found) >= 2 * _READ_BYTES:
+                break
+    return found
+
+
 def _only_file(archive: bytes) -> str:
-    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-        for member in tar:
-            if member.isreg() and (file := tar.extractfile(member)) is not None:
-                return file.read(1 << 16).decode(errors="replace")
+    """Return the beginning of the file in an archive, which may break off; "" for no file."""
+    try:
+        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+            member = tar.next()
+            if member is not None and member.isreg():
+                file = tar.extractfile(member)
+                return file.read(_READ_BYTES).decode(errors="replace") if file else ""
+    except tarfile.TarError:
+        pass  # empty, or its header alone is longer than what is read of it
     return ""
 
 
@@ -376,13 +395,17 @@ _GO_TYPES = 1 << 31 | _GO_SYMLINK | 1 << 26 | 1 << 25 | 1 << 24 | 1 << 21 | 1 <<
 _MOST_LINKS = 8
 
 
+def _place(api: Any, container: str) -> str:
+    return f"{api.base_url}/v{api.api_version}/containers/{container}/archive"
+
+
 def _kind(api: Any, container: str, path: str) -> int:
     """Return the bits of what a path leads to in a container, 0 for a file and for nothing.
 
     Only HEAD is asked for: to GET a pipe, the engine would open it, and wait.
 
     """
-    place = f"{api.base_url}/v{api.api_version}/containers/{container}/archive"
+    place = _place(api, container)
     for _ in range(_MOST_LINKS):
         answer = api.head(place, params={"path": path})
         said = answer.headers.get("X-Docker-Container-Path-Stat")

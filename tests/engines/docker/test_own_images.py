@@ -11,6 +11,7 @@ import os
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import docker.errors
 import pytest
@@ -18,12 +19,18 @@ import pytest
 from playground.display.progress import Silent
 from playground.engines.docker.engine import DockerEngine
 from playground.engines.docker.errors import pull_failed
-from playground.engines.docker.own_images import directory_context
+from playground.engines.docker.own_images import (
+    OwnImages,
+    _beginning,
+    _only_file,
+    directory_context,
+)
 from playground.engines.image_words import image_config
 from playground.engines.seam import OwnImage, WantedImage
 from playground.errors import ImageError
 from playground.model.containers import ImageSource
 from playground.planning.program_plans import Healthcheck, ImageConfig
+from tests.image_archive import program, write_archive
 from tests.registry import NAME, PASSWORD, running_registry, there_is_one
 
 
@@ -227,6 +234,54 @@ def test_archives_that_are_refused(place: Place, tmp_path: Path) -> None:
     assert "text.tar is no image that this engine can load" in place.refusal(tmp_path / "text.tar")
     strange = place.refusal(saved_image(tmp_path / "strange.tar", architecture="s390x"))
     assert "is for linux on s390x, and the engine runs Linux on" in strange
+
+
+class Endless:
+    """An engine's answer that packs a sparse file of a terabyte."""
+
+    status_code = 200
+
+    def __enter__(self) -> Endless:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.closed = True
+
+    def raise_for_status(self) -> None:
+        pass
+
+    def iter_content(self, size: int) -> Iterator[bytes]:
+        member = tarfile.TarInfo("os-release")
+        member.size = 1 << 40
+        yield member.tobuf(tarfile.GNU_FORMAT) + b"ID=debian\n"
+        for _ in range(1000):
+            yield bytes(size)
+        pytest.fail("it reads on")
+
+
+def test_of_a_file_without_end_the_beginning_is_read() -> None:
+    answer = Endless()
+    api = SimpleNamespace(
+        base_url="http+docker://x", api_version="1.41", get=lambda *a, **k: answer
+    )
+    text = _only_file(_beginning(api, "c", "/etc/os-release"))
+    assert text.startswith("ID=debian\n")
+    assert len(text) == 1 << 16
+    assert answer.closed
+
+
+@pytest.mark.parametrize("archive", [b"", b"x" * 700, bytes(100)])
+def test_what_packs_no_file_has_no_text(archive: bytes) -> None:
+    assert _only_file(archive) == ""
+
+
+def test_the_engine_lets_go_of_a_file_that_is_read_in_part(place: Place, tmp_path: Path) -> None:
+    release = program("etc/os-release", b"ID=debian\n" + bytes(8 << 20))
+    tag = place.get(write_archive(tmp_path / "large.tar", [[release]], {"Cmd": ["/x"]})).tag
+    images = OwnImages(place.engine.server, place.engine.images)
+    text = images._read(tag, "/etc/os-release")
+    assert text.startswith("ID=debian\n")
+    assert len(text) == 1 << 16
 
 
 def test_an_image_is_pulled_with_the_user_s_login(
