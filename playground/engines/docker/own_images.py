@@ -22,6 +22,7 @@ from typing import Any
 
 from playground.display.progress import Progress, ProgressStep
 from playground.engines import owners, pause
+from playground.engines.build_log import BuildLog
 from playground.engines.docker.build_turns import build_turn
 from playground.engines.docker.container_configs import FIRST_PROGRAM
 from playground.engines.docker.errors import own_build_failed, pull_failed
@@ -231,7 +232,7 @@ class OwnImages:
 
     def _built(self, title: str, context: bytes, tag: str, progress: Progress) -> tuple[str, str]:
         """Let the engine build; return what it says is wrong, "" for nothing, and its log."""
-        log: list[str] = []
+        log = BuildLog()
         error = ""
         with (
             progress.step(title) as step,
@@ -250,11 +251,12 @@ class OwnImages:
             )
             # Read to the end, after an error too: else the connection stays open.
             for item in stream:
-                log.append(item.get("stream") or item.get("status") or "")
-                if line := log[-1].strip():
+                said = item.get("stream") or item.get("status") or ""
+                log.add(said)
+                if line := said.strip():
                     step.note(line)
                 error = item.get("error", error)
-        return error, "".join(log)
+        return error, log.text()
 
     def _refuse_pipes(self, here: str, base: str) -> None:
         """Refuse an image whose lists of users are no files: the engine would wait for ever.

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from playground.display.progress import Progress, Silent
+from playground.engines.build_log import BuildLog
 from playground.engines.debian_base import bootstrap, mmdebstrap_command
 from playground.engines.docker.build_turns import build_turn
 from playground.engines.docker.errors import build_failed
@@ -72,7 +73,7 @@ class ServerImages:
 
     def build_one(self, image: Image, base: str, progress: Progress) -> None:
         """Build one image on another that is there; raises `ImageError` with the build's log."""
-        log: list[str] = []
+        log = BuildLog()
         error = ""
         context = io.BytesIO(image.context())
         with (
@@ -93,12 +94,13 @@ class ServerImages:
             )
             # Read to the end, after an error too: else the connection stays open.
             for item in stream:
-                log.append(item.get("stream") or item.get("status") or "")
-                if line := log[-1].strip():
+                said = item.get("stream") or item.get("status") or ""
+                log.add(said)
+                if line := said.strip():
                     step.note(line)
                 error = item.get("error", error)
         if error:
-            raise build_failed(image, error, "".join(log))
+            raise build_failed(image, error, log.text())
 
     def _base(self, progress: Progress) -> str:
         """Return the tag of a Debian to build on; get or make it if need be."""

@@ -7,6 +7,7 @@ is killed, its mounts and the processes of the build are gone too.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
 import re
@@ -21,6 +22,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from playground.engines.build_log import BuildLog
 from playground.engines.namespaces.images import image_store
 from playground.engines.namespaces.images.image_store import ImageStore
 from playground.errors import ImageError
@@ -28,10 +30,13 @@ from playground.errors import ImageError
 # apt may be silent for as long as a mirror is slow.
 BUILD_TIMEOUT_S = 1800.0
 
+# Words that are looked for in its output may come in two pieces.
+_ANSWER_LENGTH = len("signatures")
+
 
 @dataclass(frozen=True)
 class Done:
-    """How a buildah ended, and all that it printed."""
+    """How a buildah ended, and the end of what it printed."""
 
     status: int
     log: str
@@ -139,28 +144,35 @@ def _follow(
     limit_s: float,
     answer_s: float | None,
 ) -> str:
-    """Read what a process prints until it closes its output; return it all.
+    """Read what a process prints until it closes its output; return the end of it.
 
     Kills it at the limit, and says so in what is returned.
 
     """
     assert process.stdout is not None
     output = process.stdout.fileno()
-    log = ""
+    log = BuildLog()
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    waiting = answer_s is not None
+    recent = ""
     begin = time.monotonic()
     while True:
-        # containers/image says one of these when a registry has answered.
-        waiting = answer_s is not None and not re.search("Copying|signatures", log)
         limit = answer_s if waiting and answer_s is not None else limit_s
         left = begin + limit - time.monotonic()
         if left <= 0 or not select.select([output], [], [], left)[0]:
             _kill(process)
-            return log + f"\nError: it was not done after {limit:g} s and was stopped\n"
+            log.add(f"\nError: it was not done after {limit:g} s and was stopped\n")
+            return log.text()
         if not (piece := os.read(output, 65536)):
             process.stdout.close()
-            return log
-        log += piece.decode(errors="replace")
-        if line := log.rstrip().rpartition("\n")[2].strip():
+            return log.text()
+        text = decoder.decode(piece)
+        log.add(text)
+        # containers/image says one of these when a registry has answered.
+        recent = recent[-_ANSWER_LENGTH:] + text
+        if waiting and re.search("Copying|signatures", recent):
+            waiting = False
+        if line := log.line:
             note(line)
 
 

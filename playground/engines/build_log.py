@@ -1,0 +1,44 @@
+"""What a build prints: its end is kept, however much there is."""
+
+from __future__ import annotations
+
+import io
+
+# The most that is kept, in characters: nobody reads more, and `RUN yes` prints gigabytes.
+LOG_LENGTH = 1 << 20
+
+_LINE_LENGTH = 4096
+
+
+class BuildLog:
+    """The end of a build's output, and its last line while it comes.
+
+    >>> log = BuildLog()
+    >>> log.add("one\\ntw")
+    >>> log.add("o\\n\\n")
+    >>> log.line, log.text()
+    ('two', 'one\\ntwo\\n\\n')
+
+    """
+
+    def __init__(self) -> None:
+        self._before = ""
+        self._now = io.StringIO()
+        self._end = ""
+
+    def add(self, text: str) -> None:
+        """Take the next of the output; a piece may end within a line."""
+        if self._now.tell() >= LOG_LENGTH:
+            self._before = self._now.getvalue()
+            self._now = io.StringIO()
+        self._now.write(text)
+        self._end = (self._end + text)[-_LINE_LENGTH:]
+
+    @property
+    def line(self) -> str:
+        """The last line that is not empty, as far as it has come; its end, of a long one."""
+        return self._end.rstrip().rpartition("\n")[2].strip()
+
+    def text(self) -> str:
+        """Return the last `LOG_LENGTH` characters of the output, or all."""
+        return (self._before + self._now.getvalue())[-LOG_LENGTH:]
