@@ -7,6 +7,7 @@ import errno
 import functools
 import os
 import select
+import time
 from collections.abc import Iterator, Sequence
 
 from playground.agent.kernel.control_groups import (
@@ -127,6 +128,24 @@ def _has_own_users(pid: int) -> bool:
     return False
 
 
+def _environ_of_program(pid: int) -> list[str]:
+    """Return the environment of a node's first program, entry by entry.
+
+    A container has started for Docker a moment before runc executes its program; until then the
+    process has runc's own environment.  Waits for the program, a second at most: a host may
+    choose such names too.
+
+    """
+    # runc names all that it hands to its own init so: libcontainer/container_linux.go.
+    mark = "_LIBCONTAINER_"
+    by = time.monotonic() + 1
+    while True:
+        entries = read_text(f"/proc/{pid}/environ", _ENVIRON_BYTES).split("\0")
+        if not any(entry.startswith(mark) for entry in entries) or time.monotonic() > by:
+            return entries
+        time.sleep(0.001)
+
+
 class NodeEntry:
     """The facts by which a container is entered, read from /proc/PID.
 
@@ -141,10 +160,12 @@ class NodeEntry:
             if status["State"].startswith(("Z", "X")):
                 raise gone(pid)
             refuse_own(pid)
+            environ = _environ_of_program(pid)
+            status = read_status(pid)
             self.own_users = _has_own_users(pid)
             self.environ = dict(
                 entry.split("=", 1)
-                for entry in read_text(f"/proc/{pid}/environ", _ENVIRON_BYTES).split("\0")
+                for entry in environ
                 # Of bare namespaces these are labels, for who looks at a process list.
                 if "=" in entry and not entry.startswith("playground.")
             )

@@ -7,6 +7,7 @@ import errno
 import os
 import secrets
 import signal
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,13 +17,14 @@ import pytest
 
 from playground.agent.kernel import control_groups
 from playground.agent.kernel.programs import DEFAULT_PATH
+from playground.agent.nodes import entering
 from playground.engines.docker.engine import DockerEngine
 from playground.engines.images import helper_image
 from playground.engines.namespaces import cgroups
 from playground.engines.seam import LabLabels, NodeContainer
 from playground.errors import AgentError
 from playground.operations.connection.client import Client
-from tests.support_agent import Namespaces, connect, end, needs_root, run
+from tests.support_agent import Namespaces, connect, end, needs_root, run, wait_for
 
 
 @needs_root
@@ -49,6 +51,21 @@ def test_agent_stays_where_it_is(agent: Client, pair: tuple[Namespaces, Namespac
         agent.spawn(pair[0].pid, ["nosuch"])
     agent.call("files", nodes=[])
     assert places() == before
+
+
+@needs_root
+def test_a_container_is_entered_when_its_program_has_begun() -> None:
+    """Until then its first process is runc's own, with runc's environment."""
+    script = "sleep 0.2; exec env -i NODE=h1 sleep 1000"
+    started = {**os.environ, "_LIBCONTAINER_INITPIPE": "3", "GOMAXPROCS": "2"}
+    command = ["unshare", "--pid", "--fork", "--kill-child", "sh", "-c", script]
+    with subprocess.Popen(command, env=started) as unshare:
+        try:
+            children = Path(f"/proc/{unshare.pid}/task/{unshare.pid}/children")
+            wait_for(lambda: children.read_text())
+            assert entering.NodeEntry(int(children.read_text())).environ == {"NODE": "h1"}
+        finally:
+            unshare.kill()
 
 
 @needs_root
