@@ -131,6 +131,35 @@ def test_no_target_of_a_volume_leads_to_the_machine(
     assert list(outside.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("target", "reason"),
+    [
+        ("/kernel/sys", "it would hide the host's /proc/sys"),
+        ("/file/below", "Not a directory: /file"),
+        ("/bin", "/bin is a folder there"),
+    ],
+)
+def test_a_volume_that_cannot_stand_where_it_is_to_is_named(
+    namespaces_engine: Engine, tmp_path: Path, target: str, reason: str
+) -> None:
+    shown = tmp_path / "shown"
+    shown.mkdir()
+    if target == "/bin":
+        shown.rmdir()
+        shown.write_text("")
+    entries = [busybox(), program("file", b""), link("kernel", "/proc")]
+    archive = write_archive(tmp_path / "taken.tar", [entries], SLEEP)
+    lab = Lab(
+        Host("h1", image=archive, volumes={shown: target}),
+        name="hostile-taken",
+        engine=namespaces_engine,
+        quiet=True,
+    )
+    with pytest.raises(PlaygroundError) as caught, lab:
+        pass
+    assert f"{shown} cannot stand at {target}: {reason}" in str(caught.value)
+
+
 def test_pipes_in_the_places_of_files_hold_nobody_up(
     namespaces_engine: Engine, tmp_path: Path
 ) -> None:

@@ -67,7 +67,7 @@ def made_place(path: str, folder: bool = True, root: str = "/") -> Iterator[Plac
                     os.close(found)
                 links += 1
                 if links > _LINKS:
-                    raise OSError(errno.ELOOP, f"{path}: {os.strerror(errno.ELOOP)}")
+                    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
                 if to.startswith("/"):
                     while names:
                         names.pop()
@@ -77,7 +77,8 @@ def made_place(path: str, folder: bool = True, root: str = "/") -> Iterator[Plac
             opened.append(found)
             names.append(part)
             if not stat.S_ISDIR(mode) and (folder or any(parts)):
-                raise NotADirectoryError(errno.ENOTDIR, f"{path}: /{'/'.join(names)} is no folder")
+                file = f"/{'/'.join(names)}"
+                raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), file)
         yield Place(opened[-1], "/" + "/".join(names))
     finally:
         for descriptor in opened:

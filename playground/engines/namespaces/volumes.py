@@ -114,8 +114,9 @@ def show_volumes(held: Sequence[HeldVolume], place: str) -> None:
                     raise IsADirectoryError(errno.EISDIR, f"{target.path} is a folder there")
                 mount(volume.holder, target.name, "", MS_MOVE)
         except OSError as error:
+            reason = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
             raise OSError(
-                error.errno, f"{volume.source} cannot stand at {volume.target}: {error.strerror}"
+                error.errno, f"{volume.source} cannot stand at {volume.target}: {reason}"
             ) from None
         (os.rmdir if volume.folder else os.unlink)(volume.holder)
     if held:
