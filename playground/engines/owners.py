@@ -15,6 +15,8 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 
+from playground.agent.kernel.process_stat import process_stat
+
 
 def user() -> str:
     """Return the name of who runs this program."""
@@ -37,7 +39,7 @@ def own_mark() -> str:
 
     """
     with suppress(OSError):
-        return " ".join((*_place(), str(_started(os.getpid()))))
+        return " ".join((*_place(), str(process_stat(os.getpid()).started_ticks)))
     return ""
 
 
@@ -77,7 +79,7 @@ def is_gone(name: str, mark: str = "") -> bool:
         pass  # it is there, or no process can be
     if len(words) == 4:
         with suppress(OSError):  # hidden (hidepid in proc(5)), or ended just now
-            return str(_started(int(number))) != words[3]
+            return str(process_stat(int(number)).started_ticks) != words[3]
     return False
 
 
@@ -91,8 +93,3 @@ def _place() -> tuple[str, str, str]:
     machine = hashlib.sha256(b"playground" + identity.strip()).hexdigest()[:16]
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     return machine, boot, str(os.stat("/proc/self/ns/pid").st_ino)
-
-
-def _started(pid: int) -> int:
-    # The name in parentheses may hold anything: proc_pid_stat(5).
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])

@@ -11,6 +11,7 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 
+from playground.agent.kernel.process_stat import process_stat
 from playground.agent.nodes.entering import NodeEntry, has_ended
 from playground.agent.nodes.launcher import LAUNCHER_IDLE_S, Profile, start_mother
 from playground.agent.protocol import Request
@@ -172,12 +173,11 @@ class Launches:
 
 
 def _children(parent: int) -> list[int]:
-    """Return the processes whose parent this is: proc_pid_stat(5)."""
+    """Return the processes whose parent this is."""
     found = []
     for name in filter(str.isdigit, os.listdir("/proc")):
-        with contextlib.suppress(OSError, IndexError), open(f"/proc/{name}/stat", "rb") as file:
-            # The name stands in parentheses, and may hold some itself.
-            if int(file.read().rpartition(b")")[2].split()[1]) == parent:
+        with contextlib.suppress(OSError):
+            if process_stat(name).parent == parent:
                 found.append(int(name))
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 
+from playground.agent.kernel.process_stat import process_stat
 from playground.agent.nodes.entering import inside
 from playground.agent.nodes.users import user_names
 from playground.agent.protocol import Request
@@ -30,24 +31,19 @@ def processes(pid: int) -> list[Request]:
 
 def _process(number: str) -> Request:
     """Read proc_pid_status(5), proc_pid_stat(5) and proc_pid_cmdline(5)."""
-    status, stat, words = (
-        _text_of(f"/proc/{number}/{name}") for name in ("status", "stat", "cmdline")
-    )
+    status, words = (_text_of(f"/proc/{number}/{name}") for name in ("status", "cmdline"))
+    stat = process_stat(number)
     said = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
-    # The name stands in parentheses, and may hold some itself.
-    name, _, rest = stat.partition("(")[2].rpartition(")")
-    fields = rest.split()
-    ticks = int(fields[11]) + int(fields[12])
     return {
         # As seen from each namespace that it is in, the node's own last.
         "pid": int(said["NSpid"].split()[-1]),
-        "parent": _number_inside(fields[1], said),
+        "parent": _number_inside(stat.parent, said),
         "user": said["Uid"].split()[0],
-        "state": fields[0],
+        "state": stat.state,
         "memory_bytes": int(said.get("VmRSS", "0 kB").split()[0]) * 1024,
-        "cpu_s": ticks / os.sysconf("SC_CLK_TCK"),
+        "cpu_s": stat.cpu_s,
         # A process of the kernel, or one that has ended, has no words.
-        "command": words.rstrip("\0").replace("\0", " ") or f"[{name}]",
+        "command": words.rstrip("\0").replace("\0", " ") or f"[{stat.name}]",
         "executable": _executable(number),
     }
 
@@ -59,7 +55,7 @@ def _executable(number: str) -> str:
     return ""
 
 
-def _number_inside(parent: str, said: dict[str, str]) -> int:
+def _number_inside(parent: int, said: dict[str, str]) -> int:
     """Return a parent's number in its child's innermost namespace, 0 for one outside."""
     with contextlib.suppress(OSError):
         for line in _text_of(f"/proc/{parent}/status").splitlines():

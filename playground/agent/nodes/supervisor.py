@@ -27,6 +27,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from playground.agent.kernel.process_stat import process_stat
 from playground.agent.kernel.syscalls import PR_SET_PDEATHSIG, prctl, read_text
 from playground.agent.nodes.commands import Command, start_in_node
 from playground.agent.nodes.descriptors import keep_only, many_files
@@ -506,10 +507,9 @@ def _begin(program: SupervisedProgram) -> tuple[int, socket.socket, int]:
 
 
 def process_state(pid: int) -> str | None:
-    """Return the state of a process, in the letter of proc_pid_stat(5); None if it is gone."""
-    with contextlib.suppress(OSError, IndexError), open(f"/proc/{pid}/stat", "rb") as file:
-        # The name stands in parentheses, and may hold some itself.
-        return file.read().rpartition(b")")[2].split()[0].decode()
+    """Return the state of a process as one letter; None if it is gone."""
+    with contextlib.suppress(OSError):
+        return process_stat(pid).state
     return None
 
 

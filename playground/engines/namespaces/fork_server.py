@@ -29,7 +29,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from playground.agent.kernel.syscalls import read_text
+from playground.agent.kernel.process_stat import process_stat
 from playground.engines.namespaces import keeper
 
 # Packets are labels and numbers of descriptors.
@@ -106,10 +106,7 @@ def write_environment(environ: Mapping[str, str]) -> None:
     """
     os.environ.clear()
     os.environ.update(environ)
-    # proc_pid_stat(5): env_start and env_end are the fields 50 and 51; the second, in
-    # parentheses, may hold spaces.
-    fields = read_text("/proc/self/stat").rpartition(")")[2].split()
-    start, end = int(fields[47]), int(fields[48])
+    start, end = process_stat("self").environment
     block = b"".join(os.fsencode(f"{name}={value}") + b"\0" for name, value in environ.items())
     if len(block) > end - start:
         raise ValueError("the labels of the lab are too long: give it a shorter name")

@@ -20,6 +20,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from playground.agent.kernel.process_stat import process_stat
 from playground.engines.namespaces import host_register
 from playground.engines.seam import KEEP, LAB, MARK, NAME, OWNER, ROLE, LabRecord
 
@@ -169,8 +170,7 @@ def _numbers(status: str, name: str) -> tuple[int, ...]:
 def _started(pid: int) -> float:
     """Return when a process was started, in seconds since 1970; 0 if it has ended."""
     try:
-        # The name in parentheses may hold anything: proc_pid_stat(5).
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ticks = process_stat(pid).started_ticks
         boot = next(
             int(line.split()[1])
             for line in Path("/proc/stat").read_text().splitlines()
@@ -178,4 +178,4 @@ def _started(pid: int) -> float:
         )
     except (OSError, StopIteration):
         return 0.0
-    return boot + int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    return boot + ticks / os.sysconf("SC_CLK_TCK")
