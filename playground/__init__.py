@@ -43,8 +43,9 @@ if TYPE_CHECKING:
     from playground.lab.formats.compose import from_compose
     from playground.lab.lab import Lab
     from playground.lab.plug import plug, plugged, unplug, wait_plugged
-    from playground.model.own_service import Service
-    from playground.model.services import (
+    from playground.operations.network import Host, Link, Router, Switch
+    from playground.planning.plan import Plan
+    from playground.services import (
         BFD,
         BGP,
         DHCP,
@@ -67,10 +68,9 @@ if TYPE_CHECKING:
         VRRP,
         DHCPRelay,
         RIPng,
+        Service,
         Telnet,
     )
-    from playground.operations.network import Host, Link, Router, Switch
-    from playground.planning.plan import Plan
 
     help = how_to.help_page  # noqa: A001
 
@@ -166,14 +166,12 @@ def __getattr__(name: str) -> Any:
         return getattr(plug, name)
     if name in __all__:
         # Modules that declare and start a lab: 0.2 s of processor time, which commands can save.
+        from playground import services
         from playground.lab import lab
-        from playground.model import own_service, services
         from playground.operations import network
         from playground.planning import plan
 
-        room = next(
-            room for room in (network, services, own_service, plan, lab) if name in vars(room)
-        )
+        room = next(room for room in (network, services, plan, lab) if name in vars(room))
         value = globals()[name] = vars(room)[name]
         return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,7 +12,9 @@ from email.message import EmailMessage
 from typing import Any
 
 from playground.lab.lab import Lab
-from playground.model.services import FTP, HTTP, IMAP
+from playground.model.services.ftp import FTP
+from playground.model.services.http import HTTP
+from playground.model.services.mail import IMAP
 from playground.operations.network import Host, Link, Node, Router, Switch
 
 _WEB_SITE = {

@@ -2,37 +2,33 @@
 
     from playground.services import OSPF
 
-The classes themselves, and the table of all services, live in `playground.model.services`;
+The classes themselves live in the folder `playground.model.services`, beside the table of all;
 `from playground import OSPF` is the shorter way to the same class.
 
 """
 
 from playground.model.own_service import Service
-from playground.model.services import (
+from playground.model.services.dhcp import DHCP, DHCPRelay
+from playground.model.services.dns import DNS
+from playground.model.services.frr import (
     BFD,
     BGP,
-    DHCP,
-    DNS,
     EIGRP,
     FRR,
-    FTP,
-    HTTP,
-    IMAP,
     ISIS,
     LDP,
     OSPF,
     OSPF6,
     PIM,
     PIM6,
-    POP,
     RIP,
-    SMTP,
-    SSH,
     VRRP,
-    DHCPRelay,
     RIPng,
-    Telnet,
 )
+from playground.model.services.ftp import FTP
+from playground.model.services.http import HTTP
+from playground.model.services.mail import IMAP, POP, SMTP
+from playground.model.services.shells import SSH, Telnet
 
 __all__ = [
     "BFD",

@@ -13,7 +13,7 @@ from playground.examples import (
     office_vlans_nodes,
     ospf_rings,
 )
-from playground.model.services import IMAP
+from playground.model.services.mail import IMAP
 from playground.operations.network import Router
 from playground.planning.plan import NodePlan, Plan
 from playground.planning.planner import make_plan

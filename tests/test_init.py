@@ -67,7 +67,7 @@ def test_a_script_does_not_wait_for_what_it_does_not_use() -> None:
 ROOMS_OF_LABS = {
     "playground.lab",
     "playground.planning.plan",
-    "playground.model.services",
+    "playground.model.services.table",
     "playground.model.topology",
 }
 

@@ -127,12 +127,12 @@ def image_for(services: Iterable[str], packages: Iterable[str] = ()) -> Image:
     """Return the image of a host that offers these services, and has these packages of Debian.
 
     Services come in any order and any number of times; an image's layers stand
-    in the order of `model.services.SERVICES`, so that hosts share as many
+    in the order of `model.services.table.SERVICES`, so that hosts share as many
     as they can.  No services at all give the base.  Raises `KeyError` for a
     name that is no service's.
 
     """
-    from playground.model.services import SERVICES
+    from playground.model.services.table import SERVICES
 
     wanted = {SERVICES[name].layer for name in services}
     top = images_directory()
@@ -166,7 +166,7 @@ def helper_image() -> Image:
 
 def all_images() -> tuple[Image, ...]:
     """Return the helper, the base and each service's layer on the base."""
-    from playground.model.services import SERVICES
+    from playground.model.services.table import SERVICES
 
     services = [name for name, row in SERVICES.items() if row.layer]
     images = (helper_image(), image_for(()), *(image_for([name]) for name in services))
@@ -228,7 +228,7 @@ def images_below(dockerfile: str) -> tuple[Image, ...]:
 
 def _layers() -> list[str]:
     """The layers of all services, each once, in the order of the table."""
-    from playground.model.services import SERVICES
+    from playground.model.services.table import SERVICES
 
     return list(dict.fromkeys(row.layer for row in SERVICES.values() if row.layer))
 

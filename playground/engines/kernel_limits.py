@@ -114,14 +114,18 @@ def _entries(node: NodePlan, family: int, with_router: Set[str]) -> int:
 
 
 def _processes(plan: Plan) -> int:
+    from playground.model.services.table import row_of
+
     return sum(
-        _HOST_PROCESSES + sum(settings.row.processes for settings in node.services)
+        _HOST_PROCESSES + sum(row_of(settings).processes for settings in node.services)
         for node in plan.nodes
     )
 
 
 def _inotify(plan: Plan) -> int:
-    return sum(settings.row.inotify for node in plan.nodes for settings in node.services)
+    from playground.model.services.table import row_of
+
+    return sum(row_of(settings).inotify for node in plan.nodes for settings in node.services)
 
 
 def _namespaces(plan: Plan) -> int:

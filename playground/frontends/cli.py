@@ -215,7 +215,7 @@ def build(quiet: bool, file: Path | None) -> None:
     """
     from playground.display.progress import make_progress
     from playground.engines.choice import choose
-    from playground.model.services import SERVICES
+    from playground.model.services.table import SERVICES
 
     if file is None:
         needs: list[tuple[frozenset[str], tuple[str, ...]]]

@@ -25,7 +25,7 @@ from playground.engines.seam import LabLabels, NodeContainer
 from playground.errors import AgentError, EngineError, ImageError
 from playground.frontends.finding import Finding
 from playground.model.impairment import WITHOUT_NETEM, Impairment
-from playground.model.services import SERVICES
+from playground.model.services.table import SERVICES
 from playground.model.vlans import WITHOUT_8021Q, WITHOUT_FILTERING
 from playground.operations.connection.client import Client
 

@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 
 from playground.errors import AgentError, NotReady
 from playground.lab.provision import Check, NodeProvision
-from playground.model.services import DHCP, DHCPRelay, File
+from playground.model.services.dhcp import DHCP, DHCPRelay
+from playground.model.services.settings import File
 from playground.model.switches import PLAIN
 from playground.operations.connection.client import Client
 from playground.operations.connection.threads import each

@@ -19,7 +19,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, Any
 
 from playground.errors import BadArgument
-from playground.model.services import SERVICES
+from playground.model.services.table import SERVICES
 
 # Of cryptography, certificates take 50 ms to import, and only a lab with TLS
 # needs them; ed25519 takes 10 ms, where a lab starts.

@@ -14,8 +14,9 @@ from collections.abc import Iterable, Mapping
 
 from playground.errors import NotReady, TopologyError
 from playground.lab.provision import NodeProvision
-from playground.model.frr_lines import Refusal, refusals
-from playground.model.services import FRR_TEXTS, ROUTING, File
+from playground.model.services.frr import FRR_TEXTS, ROUTING
+from playground.model.services.frr_daemon_of_line import Refusal, refusals
+from playground.model.services.settings import File
 from playground.operations.connection.client import AgentProcess, Client
 
 # Reading a text without any daemon takes vtysh 15 ms, and 0.4 s for ten thousand lines.

@@ -8,6 +8,7 @@ from typing import cast
 from playground.lab import apply, programs
 from playground.lab.provision import NodeProvision
 from playground.lab.state import LabObject, LabState
+from playground.model.services.table import row_of
 from playground.operations.connection.handles import LiveNode, LiveSwitch, LiveWire
 from playground.operations.network import Link, Node, Switch
 from playground.planning.interface_names import match
@@ -30,7 +31,7 @@ def attach_nodes(lab: LabObject, plan: Plan, pids: Mapping[str, int]) -> None:
             pid=pids[node.name],
             agent=state.agent(),
             lab=lab,
-            services={item.service: item.row for item in planned.services},
+            services={item.service: row_of(item) for item in planned.services},
             programs=own.get(node.name, {}),
             plan=state.as_leased(plan.node(node.name)),
             strange=planned.container.source is not None,

@@ -8,7 +8,8 @@ from typing import Any
 
 from playground.errors import TopologyError
 from playground.model.own_service import Service
-from playground.model.services import ServiceSettings
+from playground.model.services.settings import ServiceSettings
+from playground.model.services.table import row_of
 from playground.operations.connection.client import Client
 from playground.operations.connection.handles import Node
 from playground.operations.connection.threads import each
@@ -142,7 +143,7 @@ def wait_ready(
 ) -> None:
     """Wait until each program is well, or has not ended at once; raises `NotReady`."""
     rows = {
-        (node.name, item.service): item.row
+        (node.name, item.service): row_of(item)
         for node in plan.nodes
         for item in node.services
         if item.is_own

@@ -17,16 +17,15 @@ from playground.lab.credentials import Credentials
 from playground.lab.user_files import user_files
 from playground.model.addresses import Address
 from playground.model.own_service import TLS_FILES, Service
-from playground.model.services import (
-    SERVICES,
-    SMTP,
+from playground.model.services.mail import SMTP, mail_domain
+from playground.model.services.settings import (
     File,
     Probe,
     ServiceContext,
     ServiceRow,
     ServiceSettings,
-    mail_domain,
 )
+from playground.model.services.table import SERVICES, row_of
 from playground.planning.dhcp import server_lines
 from playground.planning.host_files import HostsTexts, resolver_text
 from playground.planning.plan import NodePlan, Plan
@@ -183,7 +182,7 @@ def _rows(node: NodePlan) -> list[ServiceRow]:
         return []
     wanted = {settings.service for settings in node.services}
     ours = [row for name, row in SERVICES.items() if name in wanted]
-    return ours + [settings.row for settings in node.services if settings.is_own]
+    return ours + [row_of(settings) for settings in node.services if settings.is_own]
 
 
 # ------------------------------------------------------------ who it is

@@ -26,7 +26,8 @@ from playground.model.notation import AUTO
 from playground.model.own_service import Service
 from playground.model.parts import End, LinkBase, MachineBase
 from playground.model.policy_routing import OwnRoute, OwnRule
-from playground.model.services import SERVICES, ServiceSettings
+from playground.model.services.settings import ServiceSettings
+from playground.model.services.table import SERVICES
 from playground.operations.network import Host, Link, Machine, Node, Router, Switch
 from playground.planning.firewall import with_rules
 from playground.planning.plan import NodePlan, Plan

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from playground.errors import TopologyError
 from playground.model.containers import VolumeMount, file_content
-from playground.model.services import File
+from playground.model.services.settings import File
 from playground.planning.plan import NodePlan
 
 # All of it is in memory on its way.

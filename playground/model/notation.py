@@ -24,7 +24,8 @@ from typing import Any, Protocol
 
 from playground.errors import TopologyError
 from playground.model.addresses import Address, InterfaceAddress, Network
-from playground.model.services import ServiceSettings, service
+from playground.model.services.settings import ServiceSettings
+from playground.model.services.table import service
 
 # An interface class is a subclass of its address class: this tells them apart.
 WITH_PREFIX = (IPv4Interface, IPv6Interface)

@@ -23,9 +23,8 @@ from playground.model.container_arguments import (
     check_user,
     shell_words,
 )
-from playground.model.services import (
-    ROUTING,
-    SERVICES,
+from playground.model.services.frr import ROUTING
+from playground.model.services.settings import (
     File,
     Port,
     Probe,
@@ -34,6 +33,7 @@ from playground.model.services import (
     ServiceRow,
     ServiceSettings,
 )
+from playground.model.services.table import SERVICES
 
 Command = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 Ready = str | Sequence[str] | Callable[[Any], object]
@@ -149,8 +149,8 @@ class Service(ServiceSettings):
         return self.name if self.port is None else f"{self.name}:{self.port}"
 
     @property
-    def row(self) -> ServiceRow:
-        """The service as the rest of playground knows it."""
+    def own_row(self) -> ServiceRow:
+        """The service as the rest of playground knows it: a row as our own have one."""
         probes: tuple[Probe, ...] = ()
         readiness = Readiness()
         if callable(self.ready):

@@ -74,7 +74,8 @@ from playground.model.routing import (
     check_redistribute,
     check_routing,
 )
-from playground.model.services import RoutingDaemon, ServiceSettings
+from playground.model.services.frr import RoutingDaemon
+from playground.model.services.settings import ServiceSettings
 from playground.model.switches import PLAIN, Mirror, SwitchSettings
 from playground.model.vlans import NO_VLANS, Carried, check_number, check_numbers, listed
 

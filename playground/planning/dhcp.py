@@ -15,7 +15,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network, ip_address
 from playground.errors import TopologyError
 from playground.model.addresses import Network
 from playground.model.parts import End
-from playground.model.services import DHCP, DHCPRelay
+from playground.model.services.dhcp import DHCP, DHCPRelay
 from playground.model.topology import Machine
 from playground.planning.addressing import declared_subnet
 from playground.planning.broadcast_domains import find_domains

@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 from playground.model.addresses import Address
 from playground.model.notation import bare
-from playground.model.services import DNS, SMTP, mail_domain
+from playground.model.services.dns import DNS
+from playground.model.services.mail import SMTP, mail_domain
 from playground.model.topology import Link, Machine, Node
 from playground.planning.addressing import FAMILIES, Addressing
 from playground.planning.nat_realms import Realm, Realms

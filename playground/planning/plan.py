@@ -20,7 +20,8 @@ from playground.model.addresses import Address, InterfaceAddress
 from playground.model.arguments import shown
 from playground.model.containers import PLAIN_CONTAINER, ContainerSettings
 from playground.model.limits import NO_LIMITS, Limits
-from playground.model.services import ServiceSettings
+from playground.model.services.settings import ServiceSettings
+from playground.model.services.table import row_of
 from playground.planning.nft import make_ruleset
 from playground.planning.plan_parts import (
     NO_FILTERS,
@@ -82,7 +83,7 @@ class NodePlan:
     @property
     def packages(self) -> tuple[str, ...]:
         """Packages of Debian that it needs for itself and for its services, sorted."""
-        needed = {name for settings in self.services for name in settings.row.packages}
+        needed = {name for settings in self.services for name in row_of(settings).packages}
         return tuple(sorted(needed | {*self.container.packages}))
 
     @property

@@ -15,7 +15,8 @@ from playground.errors import TopologyError
 from playground.model.addresses import InterfaceAddress, Network
 from playground.model.parts import End
 from playground.model.policy_routing import routes_of, sysctl_key, sysctl_parts
-from playground.model.services import ServiceSettings, frr_services, refuse_idle_lines
+from playground.model.services.frr import frr_services, refuse_idle_lines
+from playground.model.services.settings import ServiceSettings
 from playground.model.topology import Link, Machine, Node, Router, Switch, storms
 from playground.model.vlans import PortPlan
 from playground.planning import dhcp

@@ -13,8 +13,8 @@ import pytest
 from playground.engines.seam import Engine
 from playground.errors import TopologyError
 from playground.lab.lab import Lab
-from playground.model.frr_lines import services_needed
-from playground.model.services import BGP, FRR, FRR_TERMINALS, OSPF, RIP, ROUTING
+from playground.model.services.frr import BGP, FRR, FRR_TERMINALS, OSPF, RIP, ROUTING
+from playground.model.services.frr_daemon_of_line import services_needed
 from playground.operations.network import Host, Link, Router
 from playground.planning.planner import make_plan
 from tests.facts import assert_can_ping

@@ -12,7 +12,11 @@ from playground.engines.images import images_directory
 from playground.errors import TopologyError
 from playground.lab.credentials import CA_HASH, Credentials
 from playground.lab.provision import Account, NodeProvision, provision
-from playground.model.services import DNS, HTTP, IMAP, SERVICES, SMTP, File
+from playground.model.services.dns import DNS
+from playground.model.services.http import HTTP
+from playground.model.services.mail import IMAP, SMTP
+from playground.model.services.settings import File
+from playground.model.services.table import SERVICES
 from playground.operations.network import Host, Link, Switch
 from playground.planning.plan import Plan
 from playground.planning.planner import make_plan

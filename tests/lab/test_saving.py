@@ -13,7 +13,10 @@ from playground.examples import miniature_internet_nodes
 from playground.lab.credentials import Credentials
 from playground.lab.provision import provision
 from playground.lab.saving import load, save
-from playground.model.services import DNS, FTP, HTTP, IMAP, SMTP
+from playground.model.services.dns import DNS
+from playground.model.services.ftp import FTP
+from playground.model.services.http import HTTP
+from playground.model.services.mail import IMAP, SMTP
 from playground.operations.network import Host, Link, Node, Router, Switch
 from playground.planning.planner import collect, make_plan
 

@@ -9,13 +9,13 @@ import pytest
 
 from playground import HTTP, Host, Service, TopologyError
 from playground.lab.programs import service_programs
-from playground.model.services import File, Port, Probe, ServiceContext
+from playground.model.services.settings import File, Port, Probe, ServiceContext
 
 CONTEXT = ServiceContext("app.example.com", "app")
 
 
 def files_of(service: Service) -> dict[str, File]:
-    return {file.path: file for file in service.row.configure(service, CONTEXT)}
+    return {file.path: file for file in service.own_row.configure(service, CONTEXT)}
 
 
 @pytest.mark.parametrize(
@@ -106,15 +106,15 @@ def test_it_is_a_program_that_is_started_again_always() -> None:
 
 
 def test_ready_is_what_its_port_answers() -> None:
-    row = Service("api", "x", port=8000).row
+    row = Service("api", "x", port=8000).own_row
     assert row.ports == (Port(8000),)
     assert row.probes == (Probe(8000),)
-    assert Service("api", "x", port=53, protocol="udp").row.probes == ()
-    (asked,) = Service("api", "x", port=443, ready="http", tls=True).row.probes
+    assert Service("api", "x", port=53, protocol="udp").own_row.probes == ()
+    (asked,) = Service("api", "x", port=443, ready="http", tls=True).own_row.probes
     assert asked.tls
     assert asked.send is not None
     assert asked.send.startswith(b"GET / HTTP/1.1\r\n")
-    readiness = Service("api", "x", port=8000, ready="curl -f localhost:8000").row.readiness
+    readiness = Service("api", "x", port=8000, ready="curl -f localhost:8000").own_row.readiness
     assert readiness is not None
     assert readiness.command == ("curl", "-f", "localhost:8000")
 

@@ -9,7 +9,8 @@ import pytest
 
 from playground.errors import TopologyError
 from playground.model.limits import NO_LIMITS, Limits
-from playground.model.services import FTP, HTTP
+from playground.model.services.ftp import FTP
+from playground.model.services.http import HTTP
 from playground.model.topology import End
 from playground.operations.network import Host, Link, Machine, Node, Router, Switch
 

@@ -11,7 +11,7 @@ import pytest
 from playground.engines.seam import Engine
 from playground.errors import NotReady, TopologyError
 from playground.lab.lab import Lab
-from playground.model.services import DHCP, DHCPRelay
+from playground.model.services.dhcp import DHCP, DHCPRelay
 from playground.operations.connection.commands import Job
 from playground.operations.network import Host, Link, Router, Switch
 from playground.planning.dhcp import server_lines

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from playground.model.services import DNS, SMTP
+from playground.model.services.dns import DNS
+from playground.model.services.mail import SMTP
 from playground.operations.network import Host, Link, Router, Switch
 from playground.planning.plan import Plan
 from playground.planning.planner import make_plan

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from playground.model.services import HTTP
+from playground.model.services.http import HTTP
 from playground.operations.network import Host, Link, Switch
 from playground.planning.plan import Plan
 from playground.planning.planner import make_plan

@@ -19,7 +19,7 @@ from playground.operations.connection.client import Client
 
 if TYPE_CHECKING:
     from playground.model.impairment import Impairment
-    from playground.model.services import ServiceRow
+    from playground.model.services.settings import ServiceRow
     from playground.planning.plan import NodePlan, Plan
     from playground.planning.plan_parts import SwitchPlan, WirePlan
     from playground.planning.program_plans import ProgramPlan

@@ -24,7 +24,8 @@ from playground.model.arguments import (
     shown,
 )
 from playground.model.parts import NodeBase
-from playground.model.services import SERVICES, Probe
+from playground.model.services.settings import Probe
+from playground.model.services.table import SERVICES, row_of
 from playground.operations.connection.commands import as_bytes, failed_jobs
 from playground.operations.connection.handles import Node
 from playground.operations.diagnosis import explain
@@ -359,7 +360,7 @@ def _probe(
         raise BadArgument(f"page={shown(page)} is no page; write for example page='/news.html'")
     if is_port(service):
         return Probe(service, send=asked, expect=expect or "")
-    own = {item.service: item.row for item in machine.declared_services if item.is_own}
+    own = {item.service: row_of(item) for item in machine.declared_services if item.is_own}
     rows = SERVICES | own
     if not is_choice(service, rows):
         known = ", ".join(rows)

@@ -15,7 +15,7 @@ from ipaddress import IPv6Address, ip_address
 from typing import Any, Protocol
 
 from playground.errors import BadArgument, PlaygroundError
-from playground.model.services import SERVICES
+from playground.model.services.table import SERVICES
 from playground.operations.connection import commands
 from playground.operations.connection.client import Client
 from playground.operations.connection.handles import Node

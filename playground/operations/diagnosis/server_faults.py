@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import ip_address
 
+from playground.model.services.table import row_of
 from playground.operations.diagnosis.calls import endpoint, forward_call, host_inside, variable
 from playground.operations.diagnosis.facts import (
     Facts,
@@ -177,7 +178,7 @@ def _closed_to(
 
 def _service_at(facts: Facts, node: str, port: int) -> str | None:
     for settings in facts.plan.node(node).services:
-        if any(one.number == port for one in settings.row.ports):
+        if any(one.number == port for one in row_of(settings).ports):
             return settings.service
     return None
 

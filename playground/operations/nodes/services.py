@@ -16,7 +16,7 @@ from playground.errors import (
     PlaygroundError,
     UnknownName,
 )
-from playground.model.services import ServiceRow
+from playground.model.services.settings import ServiceRow
 from playground.operations.connection.commands import run
 from playground.operations.connection.handles import Node
 from playground.operations.connection.results import Result

@@ -6,8 +6,8 @@ import re
 import time
 
 from playground.errors import BadArgument, CommandFailed
-from playground.model.frr_lines import lines_needing
-from playground.model.services import FRR_TERMINALS, ROUTING
+from playground.model.services.frr import FRR_TERMINALS, ROUTING
+from playground.model.services.frr_daemon_of_line import lines_needing
 from playground.operations.connection.commands import run_shown
 from playground.operations.connection.handles import LiveNode, Node
 from playground.operations.connection.results import Result

@@ -15,7 +15,7 @@ from typing import Any
 
 from playground.errors import CommandTimeout, NotReady, TooMuchOutput
 from playground.model.own_service import TLS_FILES
-from playground.model.services import Probe, ServiceRow
+from playground.model.services.settings import Probe, ServiceRow
 from playground.operations.connection.commands import run
 from playground.operations.connection.handles import Node
 from playground.operations.programs.program import Program, end_words, log_tail, refuse_failure

@@ -15,7 +15,9 @@ from itertools import count
 from playground.errors import TopologyError
 from playground.model.addresses import Address, InterfaceAddress, Network
 from playground.model.routing import BACKBONE, DYNAMIC, FIRST_PRIVATE_AS, OSPF_COST
-from playground.model.services import BGP, OSPF, OSPF6, RIP, SERVICES, RIPng, ServiceSettings
+from playground.model.services.frr import BGP, OSPF, OSPF6, RIP, RIPng
+from playground.model.services.settings import ServiceSettings
+from playground.model.services.table import SERVICES
 from playground.model.topology import Link, Machine, Router
 from playground.planning.addressing import FAMILIES, Addressing
 from playground.planning.interface_names import Wiring, link_local

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from playground import Host, Service, TopologyError
+from playground.model.services.table import row_of
 
 PYPROJECT = """\
 [build-system]
@@ -129,7 +130,7 @@ def test_two_packages_with_one_name_are_named(site: Path) -> None:
 def test_a_package_cannot_take_the_place_of_ours(site: Path) -> None:
     add(site, "my-http", "http = mine:HTTP")
     (settings,) = Host("h", services=["http"]).declared_services
-    assert settings.row.programs == ("nginx",)
+    assert row_of(settings).programs == ("nginx",)
     with pytest.raises(TopologyError) as caught:
         Host("h", services=["htp"])
     assert "my-http (mine:HTTP) adds 'http', which is playground's own" in str(caught.value)

@@ -31,7 +31,7 @@ from playground import Host, Lab, Link, Switch
 from playground.engines.docker.engine import DockerEngine
 from playground.engines.seam import Engine
 from playground.errors import EngineError, NotRunning
-from playground.model.services import SMTP
+from playground.model.services.mail import SMTP
 from playground.operations.connection import host_sockets as sockets
 from tests.ordinary import USES_SOCKETS, ordinary_user
 

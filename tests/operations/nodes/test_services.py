@@ -9,7 +9,7 @@ import pytest
 
 from playground import BadArgument, Host, Lab, Link, Switch
 from playground.engines.seam import Engine
-from playground.model.services import SERVICES
+from playground.model.services.table import SERVICES
 
 # In the groups of the miniature Internet, whose images are there anyway.
 HOSTS = {

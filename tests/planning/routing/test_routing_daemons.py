@@ -14,7 +14,7 @@ from playground.engines.seam import Engine
 from playground.errors import BadArgument, CommandFailed, TopologyError
 from playground.lab.convergence import unfinished
 from playground.lab.lab import Lab
-from playground.model.services import BGP, OSPF, OSPF6, RIP, RoutingDaemon
+from playground.model.services.frr import BGP, OSPF, OSPF6, RIP, RoutingDaemon
 from playground.operations.network import Host, Link, Router, Switch
 from playground.planning.interface_names import link_local
 from playground.planning.plan import NodePlan, Plan

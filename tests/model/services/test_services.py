@@ -13,30 +13,21 @@ import pytest
 
 from playground.engines.images import images_directory
 from playground.errors import TopologyError
-from playground.model.services import (
-    BGP,
-    DHCP,
-    DNS,
-    FTP,
-    HTTP,
-    IMAP,
-    OSPF,
-    POP,
-    RIP,
-    ROUTING,
-    SERVICES,
-    SMTP,
-    SSH,
-    DHCPRelay,
+from playground.model.services.dhcp import DHCP, DHCPRelay
+from playground.model.services.dns import DNS
+from playground.model.services.frr import BGP, OSPF, RIP, ROUTING
+from playground.model.services.ftp import FTP
+from playground.model.services.http import HTTP
+from playground.model.services.mail import IMAP, POP, SMTP, mail_domain
+from playground.model.services.settings import (
     File,
     Port,
     ServiceContext,
     ServiceRow,
     ServiceSettings,
-    Telnet,
-    mail_domain,
-    service,
 )
+from playground.model.services.shells import SSH, Telnet
+from playground.model.services.table import SERVICES, service
 
 CONTEXT = ServiceContext(name="www.example.com", short="www", users={"student": 1000, "ann": 1001})
 

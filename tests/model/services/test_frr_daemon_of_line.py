@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from playground.model.frr_lines import Refusal, lines_needing, refusals, services_needed
+from playground.model.services.frr_daemon_of_line import (
+    Refusal,
+    lines_needing,
+    refusals,
+    services_needed,
+)
 
 CONF = """\
 frr version 10.3

@@ -1,0 +1,101 @@
+"""Files that a service serves: a directory of this machine, or texts and bytes by name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from playground.errors import TopologyError
+from playground.model.arguments import shown
+
+Files = str | os.PathLike[str] | Mapping[str, str | bytes]
+
+# All of it travels to the host in one request when the lab starts.
+_MOST_FILES_BYTES = 64 * 1024 * 1024
+
+
+def checked_files(who: str, files: Files | None) -> Path | dict[str, bytes] | None:
+    if files is None:
+        return None
+    if isinstance(files, (str, os.PathLike)):
+        directory = Path(files)
+        try:
+            missing = not directory.is_dir()
+            what = "is not a directory" if directory.exists() else "does not exist"
+        except (OSError, ValueError):  # longer than any name, for one
+            missing, what = True, "can be no directory"
+        if missing:
+            raise TopologyError(
+                f"{who}(files={shown(str(files))}): {str(directory.absolute())[:200]} {what}; "
+                "give a directory, or a mapping of names to texts"
+            )
+        return directory.absolute()
+    if not isinstance(files, Mapping):
+        raise TopologyError(
+            f"{who}(files=...) takes a directory or a mapping of names to texts, not {files!r}"
+        )
+    checked: dict[str, bytes] = {}
+    for name, content in files.items():
+        relative = _checked_file_name(who, name)
+        if isinstance(content, str):
+            checked[relative] = content.encode()
+        elif isinstance(content, (bytes, bytearray, memoryview)):
+            checked[relative] = bytes(content)
+        else:
+            raise TopologyError(
+                f"{who}: the content of {name!r} must be text or bytes, not {content!r}"
+            )
+    for name in checked:
+        for folder in map(str, Path(name).parents):
+            if folder in checked:
+                raise TopologyError(
+                    f"{who}: {folder!r} cannot be a file and the directory of {name!r} as well; "
+                    "give one of them another name"
+                )
+    _check_size(who, sum(map(len, checked.values())))
+    return checked
+
+
+def _checked_file_name(who: str, name: object) -> str:
+    if not isinstance(name, str) or "\0" in name:
+        raise TopologyError(f"{who}: {name!r} cannot be the name of a file")
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    if not parts or ".." in parts or name.endswith("/"):
+        raise TopologyError(
+            f"{who}: {name!r} cannot be the name of a file in the server's directory; "
+            'write for example "docs/index.html"'
+        )
+    return "/".join(parts)
+
+
+def read_files(files: object) -> dict[str, bytes] | None:
+    if files is None or isinstance(files, dict):
+        return files
+    assert isinstance(files, Path)  # made so by checked_files
+    found: dict[str, bytes] = {}
+    size = 0
+    try:
+        for folder, folders, names in os.walk(files):
+            folders.sort()
+            for name in sorted(names):
+                path = Path(folder, name)
+                if path.is_file():
+                    size += path.stat().st_size
+                    _check_size(str(files), size)
+                    found[path.relative_to(files).as_posix()] = path.read_bytes()
+    except OSError as exc:
+        raise TopologyError(
+            f"cannot read the files to serve from {files}: {exc.strerror} ({exc.filename})"
+        ) from exc
+    if not files.is_dir():
+        raise TopologyError(f"the directory to serve, {files}, is gone")
+    return found
+
+
+def _check_size(who: str, size_bytes: int) -> None:
+    if size_bytes > _MOST_FILES_BYTES:
+        raise TopologyError(
+            f"{who}: the files to serve come to more than {_MOST_FILES_BYTES >> 20} MiB; "
+            "serve fewer, and copy large ones in with host.put() once the lab runs"
+        )

@@ -1,0 +1,75 @@
+"""The table of all services that a host can offer, by their names."""
+
+from __future__ import annotations
+
+from playground.errors import TopologyError
+from playground.model.arguments import shown
+from playground.model.plugins.entry_points import load_plugin, plugin_names, source_of
+from playground.model.services.dhcp import DHCP_ROWS
+from playground.model.services.dns import DNS_ROW
+from playground.model.services.frr import FRR_ROWS
+from playground.model.services.ftp import FTP_ROW
+from playground.model.services.http import HTTP_ROW
+from playground.model.services.mail import IMAP_ROW, POP_ROW, SMTP_ROW
+from playground.model.services.settings import ServiceRow, ServiceSettings
+from playground.model.services.shells import SSH_ROW, TELNET_ROW
+
+# The order is also the order in which image layers are put on one another.
+SERVICES: dict[str, ServiceRow] = {
+    row.name: row
+    for row in (
+        SSH_ROW,
+        HTTP_ROW,
+        SMTP_ROW,
+        POP_ROW,
+        IMAP_ROW,
+        FTP_ROW,
+        TELNET_ROW,
+        DNS_ROW,
+        *DHCP_ROWS,
+        *FRR_ROWS,
+    )
+}
+
+
+def row_of(settings: ServiceSettings) -> ServiceRow:
+    """Return the service as the rest of playground knows it.
+
+    >>> row_of(service("http")).programs
+    ('nginx',)
+
+    """
+    return settings.own_row or SERVICES[settings.service]
+
+
+def service(value: str | ServiceSettings) -> ServiceSettings:
+    """Return the settings that a name stands for; settings pass unchanged.
+
+    ``service("http") == HTTP()``.  Raises `TopologyError`, with the names that
+    there are, for anything else.
+
+    """
+    if isinstance(value, ServiceSettings):
+        if value.service in SERVICES or value.is_own:
+            return value
+    elif isinstance(value, str) and value in SERVICES:
+        return SERVICES[value].settings()
+    elif isinstance(value, type) and issubclass(value, ServiceSettings):
+        raise TopologyError(f"{value.__name__} is a class: write {value.__name__}() instead")
+    elif isinstance(value, str):
+        added = load_plugin(value)
+        if isinstance(added, ServiceSettings) and added.service == value:
+            return service(added)
+        if added is not None:
+            raise TopologyError(
+                f"the service {value!r} comes from {source_of(value)}, which gives {shown(added)} "
+                f"instead of a Service({value!r}, ...); mend or uninstall it"
+            )
+    added_names = plugin_names()
+    known = ", ".join(dict.fromkeys((*SERVICES, *added_names)))
+    shadows = "".join(
+        f"; {source_of(name)} adds {name!r}, which is playground's own and stays so"
+        for name in added_names
+        if name in SERVICES
+    )
+    raise TopologyError(f"there is no service {value!r}: choose from {known}{shadows}")
