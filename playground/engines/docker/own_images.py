@@ -23,6 +23,7 @@ from typing import Any
 from playground.display.progress import Progress, ProgressStep
 from playground.engines import owners, pause
 from playground.engines.build_log import BuildLog
+from playground.engines.docker.archive_names import archive_names
 from playground.engines.docker.build_turns import build_turn
 from playground.engines.docker.container_configs import FIRST_PROGRAM
 from playground.engines.docker.errors import own_build_failed, pull_failed
@@ -123,25 +124,56 @@ class OwnImages:
             return known
         import docker.errors
 
+        names = archive_names(here, archive)
+        said: list[str] = []
         with (
-            progress.step(f"loading {archive.name}"),
+            progress.step(f"loading {archive.name}") as step,
             self._server.errors(f"loading {archive}"),
             self._server.client(BUILD_TIMEOUT_S) as api,
+            # No build stands on a name while it is the archive's, and no other archive has it.
+            build_turn(self._server.socket_path(), step.note),
         ):
+            before = self._names()
             try:
-                with archive.open("rb") as file:
-                    said = [
-                        str(item.get("stream") or item.get("error") or "")
-                        for item in api.load_image(file)
-                    ]
-            except docker.errors.APIError as refusal:
-                said = [str(refusal.explanation or refusal)]
-            names = _loaded_names(said)
-            if len(names) != 1:
-                raise _not_one_image(here, archive, names, " ".join("".join(said).split()))
-            repository, _, version = tag.partition(":")
-            api.tag(names[0], repository, version)
+                try:
+                    with archive.open("rb") as file:
+                        for item in api.load_image(file):
+                            said.append(str(item.get("stream") or item.get("error") or ""))
+                except docker.errors.APIError as refusal:
+                    said.append(str(refusal.explanation or refusal))
+                loaded = _loaded_names(said)
+                found = {name: self._inspect(name) or {"Id": name} for name in loaded}
+                ids = {str(image["Id"]) for image in found.values()}
+                if len(ids) != 1:
+                    text = " ".join("".join(said).split())
+                    raise _not_one_image(here, archive, loaded, text)
+                repository, _, version = tag.partition(":")
+                api.tag(ids.pop(), repository, version)
+            finally:
+                self._put_back(api, names | set(_loaded_names(said)), before)
         return self._there(here, tag)
+
+    def _names(self) -> dict[str, str]:
+        """Return the images of the engine by name."""
+        with self._server.errors("looking at the images"), self._server.line() as line:
+            images = line.request("GET", "/images/json")
+        return {name: str(image["Id"]) for image in images for name in image.get("RepoTags") or ()}
+
+    def _put_back(self, api: Any, names: Iterable[str], before: Mapping[str, str]) -> None:
+        """Give names back to the images that had them, and take away those that none had.
+
+        An archive may call its image as one that was pulled, and take its place for all.
+
+        """
+        now = self._names()
+        for name in names:
+            if now.get(name) == before.get(name):
+                continue
+            if name in before:
+                repository, _, version = name.rpartition(":")
+                api.tag(before[name], repository, version)
+            else:
+                api.remove_image(name, noprune=True)
 
     def _build(
         self, here: str, source: ImageSource, context: bytes, progress: Progress
@@ -449,7 +481,8 @@ def _loaded_names(said: Iterable[str]) -> list[str]:
     """Return what `docker load` says that it has loaded."""
     lines = [line for text in said for line in text.splitlines()]
     found = [line.partition(": ")[2].strip() for line in lines if line.startswith("Loaded image")]
-    return [name for name in found if name]
+    # Podman says all names of an image in one line.
+    return [name for names in found for name in names.split(",") if name]
 
 
 def _not_one_image(here: str, archive: Path, names: list[str], said: str) -> ImageError:

@@ -17,6 +17,7 @@ import docker.errors
 import pytest
 
 from playground.display.progress import Silent
+from playground.engines.docker.archive_names import archive_names
 from playground.engines.docker.engine import DockerEngine
 from playground.engines.docker.errors import pull_failed
 from playground.engines.docker.own_images import (
@@ -30,7 +31,7 @@ from playground.engines.seam import OwnImage, WantedImage
 from playground.errors import ImageError
 from playground.model.containers import ImageSource
 from playground.planning.program_plans import Healthcheck, ImageConfig
-from tests.image_archive import program, write_archive
+from tests.image_archive import link, program, write_archive
 from tests.registry import NAME, PASSWORD, running_registry, there_is_one
 
 
@@ -147,7 +148,7 @@ def test_what_is_said_where_an_image_cannot_be_pulled(name: str, error: str, sen
 
 
 def saved_image(path: Path, architecture: str = "amd64", names: tuple[str, ...] = ()) -> Path:
-    """Write an archive as `docker save` does, of images with one file each."""
+    """Write an archive as `docker save` does, of images with one file each, and these names."""
     files: dict[str, bytes] = {}
     manifest = []
     for number, name in enumerate(names or ("",)):
@@ -171,7 +172,7 @@ def saved_image(path: Path, architecture: str = "amd64", names: tuple[str, ...] 
         manifest.append(
             {
                 "Config": f"{number}.json",
-                "RepoTags": [name] if name else None,
+                "RepoTags": name.split() or None,
                 "Layers": [f"{number}/layer.tar"],
             }
         )
@@ -203,6 +204,9 @@ class Place:
             self.get(image)
         return str(caught.value)
 
+    def names(self) -> dict[str, str]:
+        return OwnImages(self.engine.server, self.engine.images)._names()
+
     def remove(self, *names: str) -> None:
         with self.engine.server.client(60) as api:
             for name in names:
@@ -227,13 +231,54 @@ def test_an_image_comes_out_of_an_archive(place: Place, tmp_path: Path) -> None:
 
 
 def test_archives_that_are_refused(place: Place, tmp_path: Path) -> None:
-    two = saved_image(tmp_path / "two.tar", names=("playground/one:1", "playground/two:1"))
-    place.made |= {"playground/one:1", "playground/two:1"}
-    assert "two.tar holds 2 images (playground/one:1, playground/two:1)" in place.refusal(two)
+    names = ("parts.example.com/one:1", "parts.example.com/two:1")
+    two = saved_image(tmp_path / "two.tar", names=names)
+    assert f"two.tar holds 2 images ({', '.join(names)})" in place.refusal(two)
+    assert not place.names().keys() & set(names), "nothing is left of them"
     (tmp_path / "text.tar").write_text("no archive")
     assert "text.tar is no image that this engine can load" in place.refusal(tmp_path / "text.tar")
     strange = place.refusal(saved_image(tmp_path / "strange.tar", architecture="s390x"))
     assert "is for linux on s390x, and the engine runs Linux on" in strange
+
+
+def test_an_archive_takes_no_name(place: Place, tmp_path: Path) -> None:
+    first = place.get(saved_image(tmp_path / "first.tar"))
+    free, taken = "parts.example.com/free:1", "parts.example.com/taken:1"
+    with place.engine.server.client(60) as api:
+        api.tag(first.tag, "parts.example.com/taken", "1")
+    place.made.add(taken)
+    before = place.names()[taken]
+    second = place.get(saved_image(tmp_path / "second.tar", names=(f"{free} {taken}",)))
+    assert second.tag != first.tag
+    assert place.names()[taken] == before
+    assert free not in place.names()
+
+
+@pytest.mark.parametrize("name", ["playground/base:0123456789ab", "docker.io/playground/x:1"])
+@pytest.mark.parametrize("listed", ["manifest.json", "./index.json", "a/../repositories"])
+def test_an_archive_that_takes_a_name_of_ours_is_refused_unread(
+    tmp_path: Path, name: str, listed: str
+) -> None:
+    repository, _, version = name.rpartition(":")
+    said = {
+        "manifest.json": [{"RepoTags": None}, {"RepoTags": ["web:1", name]}],
+        "./index.json": {"manifests": [{"annotations": {"io.containerd.image.name": name}}]},
+        "a/../repositories": {repository: {version: "0" * 64}},
+    }
+    with tarfile.open(tmp_path / "web.tar.gz", "w:gz") as tar:
+        for text in (json.dumps(said[listed]), "[]"):  # twice: the engine takes the last
+            member = tarfile.TarInfo(listed)
+            member.size = len(text)
+            tar.addfile(member, io.BytesIO(text.encode()))
+    with pytest.raises(ImageError, match=r"h1: .* calls its image playground/"):
+        archive_names("h1", tmp_path / "web.tar.gz")
+
+
+def test_names_are_in_no_link_of_an_archive(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "web.tar", "w") as tar:
+        tar.addfile(link("manifest.json", "other.json"))
+    with pytest.raises(ImageError, match=r"manifest.json in .* is no list of an image's names"):
+        archive_names("h1", tmp_path / "web.tar")
 
 
 class Endless:
