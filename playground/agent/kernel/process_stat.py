@@ -37,7 +37,8 @@ def parse_stat(text: str) -> ProcessStat:
     if len(fields) < 52:
         raise ProcessLookupError(errno.ESRCH, "the process has ended")
     return ProcessStat(
-        name=name,
+        # Any bytes but NUL, and a reader is to print it.
+        name=name.encode("utf-8", "surrogateescape").decode("utf-8", "replace"),
         state=fields[3],
         parent=int(fields[4]),
         cpu_s=(int(fields[14]) + int(fields[15])) / os.sysconf("SC_CLK_TCK"),

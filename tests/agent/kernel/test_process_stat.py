@@ -26,6 +26,11 @@ def test_a_name_may_hold_anything(name: str) -> None:
     assert (found.started_ticks, found.environment) == (22, (50, 51))
 
 
+def test_a_name_that_is_no_text_can_be_printed() -> None:
+    numbers = " ".join(map(str, range(5, 53)))
+    assert parse_stat(f"7 (a\udcff) S 1 {numbers}").name.encode() == "a\ufffd".encode()
+
+
 def test_one_that_has_ended_is_not_there() -> None:
     with pytest.raises(ProcessLookupError):
         parse_stat("")
