@@ -8,7 +8,7 @@ import selectors
 from typing import Any
 
 from playground.agent.line.replies import Replies
-from playground.agent.nodes.supervisor import ask, fork_supervisor, last_words
+from playground.agent.line.supervisor import ask, fork_supervisor, last_words
 from playground.agent.protocol import Request, describe
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from playground.agent.kernel.syscalls import read_text
 from playground.agent.links.netlink import NLM_F_DUMP, Message, Netlink, attributes
 from playground.agent.network.routes import ADDRESS_BYTES
+from playground.agent.nodes.entering import in_network
 from playground.agent.protocol import Request
 
 # linux/sock_diag.h, inet_diag.h, net/tcp_states.h; what waits for datagrams is closed.
@@ -19,7 +21,19 @@ TCP_CLOSE = 7
 TCP_LISTEN = 10
 
 
-def listening_sockets(programs: Mapping[int, str]) -> Iterator[Request]:
+_PROTOCOLS = {"tcp": (6, 1 << TCP_LISTEN), "udp": (17, 1 << TCP_CLOSE)}
+
+
+def tcp_ports(pid: int) -> list[int]:
+    """Return the TCP ports on which anybody listens in a node; none where it has ended."""
+    with contextlib.suppress(OSError), in_network(pid):
+        return sorted({row["port"] for row in listening_sockets({}, ["tcp"])})
+    return []
+
+
+def listening_sockets(
+    programs: Mapping[int, str], protocols: Iterable[str] = _PROTOCOLS
+) -> Iterator[Request]:
     """Yield what listens in the present network namespace, by sock_diag(7).
 
     ``programs`` are the names of programs by the inode numbers of their sockets.
@@ -28,7 +42,8 @@ def listening_sockets(programs: Mapping[int, str]) -> Iterator[Request]:
 
     """
     netlink = Netlink(None, NETLINK_SOCK_DIAG)
-    for protocol, number, states_ in (("tcp", 6, 1 << TCP_LISTEN), ("udp", 17, 1 << TCP_CLOSE)):
+    for protocol in protocols:
+        number, states_ = _PROTOCOLS[protocol]
         for family in ADDRESS_BYTES:
             body = struct.pack("BBBxI48x", family, number, 0, states_)
             try:

@@ -9,8 +9,8 @@ import itertools
 import os
 import socket
 
-from playground.agent.kernel.syscalls import CLONE_NEWNET, libc, read_text, setns
-from playground.agent.nodes.entering import enter_network, read_status
+from playground.agent.kernel.syscalls import libc, read_text
+from playground.agent.nodes.entering import in_network, read_status
 
 # asm-generic/unistd.h: the same on every architecture that Docker runs on.
 SYS_PIDFD_GETFD = 438
@@ -22,13 +22,8 @@ _REFUSED = "the engine may not reach this program, as where it runs without root
 
 def open_socket(pid: int, family: int, kind: int, protocol: int) -> socket.socket:
     """Open a socket in a node's network namespace, where it stays wherever it goes."""
-    own = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        enter_network(pid)
+    with in_network(pid):
         return socket.socket(family, kind, protocol)
-    finally:
-        setns(own, CLONE_NEWNET)
-        os.close(own)
 
 
 def take_descriptor(boot_id: str, pid: int, pid_namespace: int, descriptor: int) -> int | str:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from playground.agent.line import supervisor
 from playground.agent.line.program_requests import programs
 from playground.agent.line.replies import Replies
-from playground.agent.nodes import supervisor
 
 
 @pytest.fixture

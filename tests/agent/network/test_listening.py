@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import socket
 
-from playground.agent.network.listening import _proc_sockets, listening_sockets
+from playground.agent.network.listening import _proc_sockets, listening_sockets, tcp_ports
+from playground.agent.nodes.sockets import open_socket
+from tests.support_agent import Namespaces, needs_root
 
 
 def test_both_ways_to_ask_the_kernel_find_the_same() -> None:
@@ -25,3 +28,26 @@ def test_both_ways_to_ask_the_kernel_find_the_same() -> None:
         ]
         for rows in (by_netlink, by_proc):
             assert wanted <= {(row["protocol"], row["address"], row["port"]) for row in rows}
+
+
+@needs_root
+def test_the_tcp_ports_of_a_node_are_known_from_outside(
+    pair: tuple[Namespaces, Namespaces],
+) -> None:
+    h1, h2 = pair
+    before = os.stat("/proc/self/ns/net").st_ino
+    with (
+        open_socket(h1.pid, socket.AF_INET, socket.SOCK_STREAM, 0) as tcp,
+        open_socket(h1.pid, socket.AF_INET6, socket.SOCK_STREAM, 0) as tcp6,
+        open_socket(h1.pid, socket.AF_INET, socket.SOCK_DGRAM, 0) as udp,
+    ):
+        tcp.bind(("0.0.0.0", 80))
+        tcp.listen()
+        tcp6.bind(("::", 443))
+        tcp6.listen()
+        udp.bind(("0.0.0.0", 53))
+        assert tcp_ports(h1.pid) == [80, 443]
+        assert tcp_ports(h2.pid) == []
+    assert tcp_ports(h1.pid) == []
+    assert os.stat("/proc/self/ns/net").st_ino == before
+    assert tcp_ports(os.getpid()) == []  # no node

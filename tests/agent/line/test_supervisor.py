@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from playground.agent.nodes import supervisor
-from playground.agent.nodes.supervisor import LOG_BYTES, Output, SupervisedProgram, Supervisor
+from playground.agent.line import supervisor
+from playground.agent.line.supervisor import LOG_BYTES, Output, SupervisedProgram, Supervisor
 
 
 def program(**request: Any) -> SupervisedProgram:

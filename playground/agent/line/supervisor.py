@@ -29,6 +29,7 @@ from typing import Any, NoReturn
 
 from playground.agent.kernel.process_stat import process_stat
 from playground.agent.kernel.syscalls import PR_SET_PDEATHSIG, prctl, read_text
+from playground.agent.network.listening import tcp_ports
 from playground.agent.nodes.commands import Command, start_in_node
 from playground.agent.nodes.descriptors import keep_only, many_files
 from playground.agent.nodes.entering import find_node, gone
@@ -131,7 +132,7 @@ class SupervisedProgram:
             "restarting": self.restart_at is not None,
             "stopped": self.stopped,
             "pid": self.pid,
-            "ports": ports_of(self.pid) if self.pid and self.channel is None else [],
+            "ports": tcp_ports(self.pid) if self.pid and self.channel is None else [],
             "command": command_of(self.pid) if self.pid and self.channel is None else "",
             "returncode": self.returncode,
             "last_returncode": self.last_returncode,
@@ -158,19 +159,6 @@ def command_of(pid: int) -> str:
     with contextlib.suppress(OSError):
         return read_text(f"/proc/{pid}/cmdline", 4096).replace("\0", " ").strip()
     return ""
-
-
-def ports_of(pid: int) -> list[int]:
-    """Return the TCP ports on which anybody listens in the network that a process is in."""
-    found = set()
-    for name in ("tcp", "tcp6"):
-        with contextlib.suppress(OSError):
-            for line in read_text(f"/proc/{pid}/net/{name}").splitlines()[1:]:
-                # proc_net_tcp.rst: address:port, and TCP_LISTEN of net/tcp_states.h.
-                _, local, _, state, *_ = line.split()
-                if state == "0A":
-                    found.add(int(local.rpartition(":")[2], 16))
-    return sorted(found)
 
 
 class Asked:
