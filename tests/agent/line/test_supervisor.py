@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import selectors
+import signal
 import socket
 import tracemalloc
 from collections.abc import Iterator
@@ -159,3 +161,43 @@ def test_nothing_is_sent_to_the_number_of_a_program_that_is_over(
     assert sent == []
     assert one.settled
     assert one.returncode == 0
+
+
+def test_who_calls_where_no_descriptor_is_free_waits_and_nothing_spins(
+    started: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(listener: socket.socket) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    started._listen()
+    with socket.socket(socket.AF_UNIX) as caller:
+        caller.connect(supervisor.SOCKET_PATH)
+        with monkeypatch.context() as patch:
+            patch.setattr(socket.socket, "accept", refused)
+            started._accept(started._listener.fileno(), 0)
+        assert started._selector.select(0) == []
+        assert 0 < started._patience() < 1
+        started._accept_at = 0.0
+        started._do_what_is_due()
+        assert len(started._selector.select(0)) == 1
+
+
+def test_what_fails_in_the_loop_ends_it_for_nobody(
+    started: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def strange(fd: int, events: int) -> None:
+        started._selector.unregister(fd)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(supervisor, "_START_LIMIT_S", 0.05)
+    monkeypatch.setattr(signal, "set_wakeup_fd", lambda fd, **words: -1)
+    before = signal.getsignal(signal.SIGCHLD)
+    here, there = socket.socketpair()
+    with here, there:
+        there.send(b"x")
+        started._selector.register(here, selectors.EVENT_READ, strange)
+        try:
+            started.serve()  # to its end, as no node has a program
+        finally:
+            signal.signal(signal.SIGCHLD, before)
+    assert "ZeroDivisionError" in supervisor.last_words()
