@@ -17,8 +17,8 @@ from typing import TypeAlias
 
 from playground.agent.kernel.syscalls import CLONE_NEWNET, setns
 from playground.agent.network.listening import listening_sockets
-from playground.agent.nodes.entering import enter_network
-from playground.agent.ports.polling import WRITE, Poller
+from playground.agent.nodes.entering import gone, has_ended, open_namespace
+from playground.agent.ports.polling import WRITE, Handle, Poller
 
 Place: TypeAlias = tuple[socket.AddressFamily, str]
 
@@ -32,20 +32,50 @@ _SYN_RETRIES = 2
 
 
 class NodeNetwork:
-    """Sockets that can be opened in one node, from inside its network or from outside."""
+    """Sockets that can be opened in one node, from inside its network or from outside.
+
+    With the number of the node's first process it is entered for each, by a handle of that
+    network's: the number may be another process's one day.  With None one is there already.
+
+    """
 
     def __init__(self, pid: int | None) -> None:
-        self._pid = pid
+        self._fd: int | None = None
+        self._process: int | None = None
+        if pid is not None:
+            process = os.pidfd_open(pid)
+            try:
+                fd = open_namespace(pid, "net")
+                if has_ended(pid, process):  # then the network may be whose the number is now
+                    os.close(fd)
+                    raise gone(pid)
+            except BaseException:
+                os.close(process)
+                raise
+            self._fd, self._process = fd, process
+
+    @property
+    def process(self) -> Handle:
+        """What can be read from once the node's first process has ended."""
+        assert self._process is not None
+        return Handle(self._process)
+
+    def close(self) -> None:
+        """Let go of it: from now on nothing is opened in it.  May be repeated."""
+        if self._process is not None and self._fd is not None:
+            os.close(self._fd)
+            os.close(self._process)
+            self._fd, self._process = -1, None
 
     @contextlib.contextmanager
     def entered(self) -> Iterator[None]:
-        """Be in the node's network within the block; with ``pid`` None one is there already."""
-        if self._pid is None:
+        """Be in the node's network within the block."""
+        if self._fd is None:
             yield
             return
         own = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         try:
-            enter_network(self._pid)
+            setns(self._fd, CLONE_NEWNET)
             try:
                 yield
             finally:

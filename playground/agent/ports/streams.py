@@ -4,10 +4,13 @@ Both ends of such a line run this.  A frame is a kind, the number of a stream, a
 (one byte, and two numbers of four, the most significant byte first) and so much data:
 
 ====== =====================================================================
-open   begin a stream; the data is JSON, {"pid", "protocol", "port"}
+open   begin a stream; the data is JSON, {"of": the number of a port's stream}, or for a
+       port {"pid", "protocol", "port"}: it is answered with data, and lasts as long as
+       the node whose first process has this number, or until it is reset
 data   bytes of a TCP stream, or one datagram
 end    this side has said all, and hears on
-reset  the stream is broken off, or nobody is there
+reset  the stream is broken off, or nobody is there; for a port that cannot be, the data
+       is an error as the protocol writes it
 credit the data is a number of four bytes: so much of what came was taken
 ====== =====================================================================
 

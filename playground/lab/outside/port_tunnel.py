@@ -22,12 +22,14 @@ from playground.agent.ports.accepting import Acceptor
 from playground.agent.ports.datagrams import DATAGRAM_BYTES, MOST_SENDERS, SILENT_S
 from playground.agent.ports.polling import READ, Poller
 from playground.agent.ports.streams import DATA, OPEN, RESET, StreamLine, TcpStream
+from playground.agent.protocol import os_error
 from playground.engines.seam import Channel
 from playground.errors import AgentGone, EngineError
 
 _AT_ONCE = 64
 _BUFFER_BYTES = 1 << 20
 _END_LIMIT_S = 5.0
+_ANSWER_LIMIT_S = 20.0
 _GONE = "the line that carries published ports is closed: the lab was stopped, or has died"
 
 
@@ -68,32 +70,43 @@ class PortTunnel:
         own.setblocking(False)
         wanted = {"pid": pid, "protocol": row["protocol"], "port": row["port"]}
         kind = _TcpPort if row["protocol"] == "tcp" else _UdpPort
+        key, node = row["key"], _DistantPort(self.line, lambda: self._end(row["key"]))
 
         def begin() -> None:
-            self._ports[row["key"]] = row, kind(self, own, json.dumps(wanted).encode()).close
+            node.number = self.open(wanted)
+            self.line.add(node.number, node)
+            port = kind(self, own, node.number)
+            self._ports[key] = row, port.close
 
         try:
             self._do(begin)
+            self._wait(node.answered)
+            if node.error is not None:
+                raise node.error
         except BaseException:
-            self.unpublish(row["key"])
+            self.unpublish(key)
             own.close()
             raise
 
     def unpublish(self, key: str) -> None:
         """Carry no more for a port; one that has ended is no error."""
-
-        def end() -> None:
-            _, close = self._ports.pop(key, (None, lambda: None))
-            close()
-
         with suppress(AgentGone):
-            self._do(end)
+            self._do(lambda: self._end(key))
 
-    def open(self, wanted: bytes) -> int:
+    def _end(self, key: str) -> None:
+        _, close = self._ports.pop(key, (None, lambda: None))
+        close()
+
+    def open(self, wanted: dict[str, Any]) -> int:
         """Begin a stream; return its number."""
         number = next(self._numbers)
-        self.line.send(OPEN, number, wanted)
+        self.line.send(OPEN, number, json.dumps(wanted).encode())
         return number
+
+    def let_go(self, number: int) -> None:
+        """End the stream of a node's port."""
+        self.line.forget(number)
+        self.line.send(RESET, number)
 
     @property
     def is_closed(self) -> bool:
@@ -107,7 +120,7 @@ class PortTunnel:
     def close(self) -> None:
         """End all that it carries.  May be repeated."""
         with suppress(AgentGone):
-            self._do(self.line.close)
+            self._do(self._poller.stop)
         self._carrying.join(_END_LIMIT_S)
 
     def _do(self, call: Callable[[], None]) -> None:
@@ -126,11 +139,20 @@ class PortTunnel:
         self._asked.put(work)
         with suppress(OSError):
             self._bell.send(b"x")
+        self._wait(done)
+        if errors:
+            raise errors[0]
+
+    def _wait(self, done: threading.Event) -> None:
+        deadline = time.monotonic() + _ANSWER_LIMIT_S
         while not done.wait(0.1):
             if self._closed and not done.is_set():
                 raise AgentGone(_GONE)
-        if errors:
-            raise errors[0]
+            if time.monotonic() > deadline:
+                raise EngineError(
+                    f"the engine's machine has not answered within {_ANSWER_LIMIT_S:g} s that a "
+                    "port is published: it may be overloaded; publish it again"
+                )
 
     def _rung(self, events: int) -> None:
         self._heard.recv(1 << 10)
@@ -194,13 +216,40 @@ def _next_line(channel: Channel, heard: bytes) -> tuple[bytes, bytes]:
     return line, rest
 
 
+class _DistantPort:
+    """A port as the node has it: the other end says whether it can be, and when it ends."""
+
+    def __init__(self, line: StreamLine, ended: Callable[[], None]) -> None:
+        self._line = line
+        self._ended = ended
+        self.number = 0
+        self.answered = threading.Event()
+        self.error: Exception | None = None
+
+    def frame(self, kind: int, data: bytes) -> None:
+        if kind == DATA:
+            self.answered.set()
+        elif kind == RESET:
+            self.error = os_error(json.loads(data)) if data else AgentGone(_GONE)
+            self.break_off()
+
+    def go_on(self) -> None:
+        """Nothing waits here."""
+
+    def break_off(self) -> None:
+        self.error = self.error or AgentGone(_GONE)
+        self._line.forget(self.number)
+        self._ended()
+        self.answered.set()
+
+
 class _TcpPort:
     """A socket that listens, and a stream for each connection to it."""
 
-    def __init__(self, tunnel: PortTunnel, listener: socket.socket, wanted: bytes) -> None:
+    def __init__(self, tunnel: PortTunnel, listener: socket.socket, of: int) -> None:
         self._tunnel = tunnel
         self._listener = listener
-        self._wanted = wanted
+        self._of = of
         self._streams: set[TcpStream] = set()
         self._acceptor = Acceptor(
             tunnel.poller, listener, self._called, lambda: bool(self._streams)
@@ -209,7 +258,7 @@ class _TcpPort:
     def _called(self, caller: socket.socket) -> None:
         with suppress(OSError):
             caller.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        line, number = self._tunnel.line, self._tunnel.open(self._wanted)
+        line, number = self._tunnel.line, self._tunnel.open({"of": self._of})
         stream = TcpStream(line, number, over=self._over)
         self._streams.add(stream)
         stream.attach(caller)
@@ -223,15 +272,16 @@ class _TcpPort:
         self._listener.close()
         for stream in [*self._streams]:
             stream.fail()
+        self._tunnel.let_go(self._of)
 
 
 class _UdpPort:
     """A socket for datagrams, and a stream for each who sends some."""
 
-    def __init__(self, tunnel: PortTunnel, listener: socket.socket, wanted: bytes) -> None:
+    def __init__(self, tunnel: PortTunnel, listener: socket.socket, of: int) -> None:
         self.tunnel = tunnel
         self.listener = listener
-        self._wanted = wanted
+        self._of = of
         self._senders: dict[Any, _UdpSender] = {}
         tunnel.poller.watch(listener, READ, self._arrived)
 
@@ -244,7 +294,7 @@ class _UdpPort:
             sender = self._senders.get(address)
             if sender is None or sender.is_over:
                 self._make_room()
-                number = self.tunnel.open(self._wanted)
+                number = self.tunnel.open({"of": self._of})
                 sender = self._senders[address] = _UdpSender(self, number, address)
             sender.send(data)
 
@@ -261,6 +311,7 @@ class _UdpPort:
         for sender in self._senders.values():
             sender.end()
         self.listener.close()
+        self.tunnel.let_go(self._of)
 
 
 class _UdpSender:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import socket
 import struct
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -36,9 +38,12 @@ class Near:
     def send(self, kind: int, number: int, data: bytes = b"") -> None:
         self.channel.write(struct.pack(">BLL", kind, number, len(data)) + data)
 
-    def open(self, number: int, pid: int, protocol: str, port: int) -> None:
+    def port(self, number: int, pid: int, protocol: str, port: int) -> None:
         wanted = {"pid": pid, "protocol": protocol, "port": port}
         self.send(OPEN, number, json.dumps(wanted).encode())
+
+    def open(self, number: int, of: int) -> None:
+        self.send(OPEN, number, json.dumps({"of": of}).encode())
 
     def frame(self) -> tuple[int, int, bytes]:
         while (
@@ -71,7 +76,9 @@ def test_a_stream_leads_to_the_nodes_own_port(
         datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         datagrams.bind(("0.0.0.0", 0))
     with server, datagrams:
-        near.open(1, node.pid, "tcp", server.getsockname()[1])
+        near.port(9, node.pid, "tcp", server.getsockname()[1])
+        assert near.frame() == (DATA, 9, b"")
+        near.open(1, of=9)
         near.send(DATA, 1, b"question")
         near.send(END, 1)
         line, _ = server.accept()
@@ -80,7 +87,9 @@ def test_a_stream_leads_to_the_nodes_own_port(
             assert line.recv(100) == b""
             line.sendall(b"answer")
         assert [near.frame(), near.frame()] == [(DATA, 1, b"answer"), (END, 1, b"")]
-        near.open(2, node.pid, "udp", datagrams.getsockname()[1])
+        near.port(8, node.pid, "udp", datagrams.getsockname()[1])
+        assert near.frame() == (DATA, 8, b"")
+        near.open(2, of=8)
         near.send(DATA, 2, b"hello")
         data, caller = datagrams.recvfrom(100)
         datagrams.sendto(data + b"!", caller)
@@ -90,7 +99,22 @@ def test_a_stream_leads_to_the_nodes_own_port(
 def test_where_nobody_is_the_stream_is_reset(
     near: Near, pair: tuple[Namespaces, Namespaces]
 ) -> None:
-    near.open(1, pair[1].pid, "tcp", 4)
+    near.port(9, pair[1].pid, "tcp", 4)
+    assert near.frame() == (DATA, 9, b"")
+    near.open(1, of=9)
     assert near.frame() == (RESET, 1, b"")
-    near.open(2, 2**22 + 1, "tcp", 4)
-    assert near.frame() == (RESET, 2, b"")
+    near.port(8, 2**22 + 1, "tcp", 4)
+    kind, number, error = near.frame()
+    assert (kind, number, json.loads(error)["errno"]) == (RESET, 8, errno.ESRCH)
+    near.port(7, int(Path("/proc/self").readlink().name), "tcp", 4)
+    assert near.frame()[:2] == (RESET, 7)
+
+
+def test_a_port_ends_with_its_node(near: Near) -> None:
+    with Namespaces("h1") as node:
+        near.port(9, node.pid, "tcp", 4)
+        assert near.frame() == (DATA, 9, b"")
+    assert near.frame() == (RESET, 9, b"")
+    # Whoever has the number now is not dialled.
+    near.open(1, of=9)
+    assert near.frame() == (RESET, 1, b"")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from playground.agent.ports.streams import DATA, OPEN, RESET
 from playground.errors import AgentGone
 from playground.lab.outside import port_tunnel
 from playground.lab.outside.port_tunnel import PortTunnel
@@ -29,6 +31,9 @@ class Far:
 
     def write(self, data: bytes) -> None:
         self._near.sendall(data)
+        if data[0] == OPEN:  # as if each port could be
+            _, number, _ = struct.unpack_from(">BLL", data)
+            self.end.sendall(struct.pack(">BLL", DATA, number, 0))
 
     def stderr_tail(self) -> str:
         return ""
@@ -57,6 +62,8 @@ def is_offered(address: tuple[str, int]) -> bool:
         socket.create_connection(address, 10).close()
     except ConnectionRefusedError:
         return False
+    except ConnectionResetError:
+        return True  # it ends at this moment
     return True
 
 
@@ -96,3 +103,20 @@ def test_its_end_comes_though_a_part_of_it_fails(
     assert tunnel.is_closed
     with pytest.raises(AgentGone):
         tunnel.publish(1, ROW, listener)
+
+
+def test_a_port_ends_when_the_other_end_says_that_its_node_has(
+    far: Far, listener: socket.socket
+) -> None:
+    tunnel = PortTunnel(far)
+    tunnel.publish(1, ROW, listener)
+    address = listener.getsockname()
+    listener.close()
+    assert [row["key"] for row in tunnel.rows] == ["k"]
+    assert is_offered(address)
+    far.end.sendall(struct.pack(">BLL", RESET, 1, 0))
+    for _ in range(1000):
+        if not is_offered(address):
+            break
+    assert tunnel.rows == []
+    tunnel.close()
