@@ -15,7 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from playground.display.svg_colours import style
+from playground.display.colours import LADDER_COLOURS, themed_css
 from playground.display.user_files import write_file
 from playground.errors import BadArgument
 from playground.operations.captures.dissect import MISSING, OUT_OF_ORDER, RETRANSMISSION
@@ -47,44 +47,6 @@ _GAP_HEIGHT = 30
 _NARROWEST, _WIDEST, _WHOLE = 170, 470, 1000
 _TITLE_LINES, _DETAIL_LINES = 2, 3
 
-_LIGHT = {
-    "paper": "#ffffff",
-    "edge": "#d9e0e6",
-    "ink": "#1f2933",
-    "soft": "#52606d",
-    "life": "#c3ccd5",
-    "host": "#f1f4f8",
-    "host-edge": "#829ab1",
-    "router": "#e3f0ff",
-    "router-edge": "#2f6fb7",
-    "tcp": "#3e4c59",
-    "app": "#18794e",
-    "tls": "#7c3aad",
-    "dns": "#0e6fb3",
-    "arp": "#0b7285",
-    "icmp": "#b1367f",
-    "dhcp": "#9a5b00",
-    "bad": "#c81e1e",
-}
-_DARK = {
-    "paper": "#111418",
-    "edge": "#2b333b",
-    "ink": "#e6ebf0",
-    "soft": "#a3b0bd",
-    "life": "#46525e",
-    "host": "#232a32",
-    "host-edge": "#6b7f93",
-    "router": "#182f4a",
-    "router-edge": "#6aa9ee",
-    "tcp": "#b8c4cf",
-    "app": "#56c596",
-    "tls": "#c79bea",
-    "dns": "#6cb6f5",
-    "arp": "#4fc3d4",
-    "icmp": "#f08bc4",
-    "dhcp": "#e3b341",
-    "bad": "#ff7b72",
-}
 _COLOURS = {
     "TCP": "tcp",
     "UDP": "tcp",
@@ -321,7 +283,7 @@ def _svg(ladder: Ladder) -> Iterator[str]:
         f'<svg xmlns="http://www.w3.org/2000/svg" class="ladder" width="{width:.0f}" '
         f'height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}" role="img">'
     )
-    yield f"<title>{title}</title><style>{style('ladder', _LIGHT, _DARK)}{_CSS}</style>"
+    yield f"<title>{title}</title><style>{themed_css('ladder', LADDER_COLOURS)}{_CSS}</style>"
     yield (
         f'<rect x=".5" y=".5" width="{width - 1:.0f}" height="{height - 1:.0f}" rx="8" '
         'fill="var(--paper)" stroke="var(--edge)"/>'

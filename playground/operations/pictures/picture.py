@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from playground.display.colours import PICTURE_COLOURS
 from playground.display.user_files import write_file
 from playground.errors import AgentError, AgentGone, BadArgument, PlaygroundError
 from playground.model.arguments import check_path
@@ -23,7 +24,7 @@ from playground.operations.connection.handles import LiveSwitch, LiveWire
 from playground.operations.network import Link, Node
 from playground.operations.pictures.diagram import Diagram, Seen, make_diagram
 from playground.operations.pictures.layout import Layout, place
-from playground.operations.pictures.svg import THEMES, draw_svg
+from playground.operations.pictures.svg import draw_svg
 from playground.operations.pictures.tree import draw
 from playground.planning.plan import Plan
 from playground.planning.plan_parts import WireEnd
@@ -64,7 +65,7 @@ class Picture:
         Raises `PlaygroundError` where no package for pictures is installed.
 
         """
-        if theme not in ("auto", *THEMES):
+        if theme not in ("auto", *PICTURE_COLOURS):
             raise BadArgument(f'theme={theme!r} is none: say "auto", "light" or "dark"')
         return draw_svg(self.diagram, self.layout, theme)
 

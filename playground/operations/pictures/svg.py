@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 
-from playground.display import svg_colours
+from playground.display.colours import PICTURE_COLOURS, themed_css
 from playground.operations.pictures.diagram import (
     ARROW_PX,
     CARD_PADDING_PX,
@@ -31,45 +31,6 @@ from playground.operations.pictures.layout import REGION_PX, Layout, Point
 from playground.operations.pictures.realm_shapes import places_of_words, shapes_of
 
 _MARGIN_PX = 26
-
-THEMES: Mapping[str, Mapping[str, str]] = {
-    "light": {
-        "paper": "#ffffff",
-        "ink": "#1f2933",
-        "soft": "#52606d",
-        "cable": "#7b8794",
-        "host": "#f5f7fa",
-        "host-edge": "#748ba2",
-        "router": "#e3f0ff",
-        "router-edge": "#2f6fb7",
-        "nat": "#fff1dc",
-        "nat-edge": "#c2680c",
-        "switch": "#e2f5ec",
-        "switch-edge": "#24855f",
-        "down": "#c81e1e",
-        "impaired": "#a16207",
-        "region": "#f4e3ff",
-        "region-edge": "#b58bd1",
-    },
-    "dark": {
-        "paper": "#111418",
-        "ink": "#e6ebf0",
-        "soft": "#a3b0bd",
-        "cable": "#7d8b99",
-        "host": "#232a32",
-        "host-edge": "#6b7f93",
-        "router": "#182f4a",
-        "router-edge": "#6aa9ee",
-        "nat": "#42300f",
-        "nat-edge": "#eba44d",
-        "switch": "#133a2c",
-        "switch-edge": "#56c596",
-        "down": "#ff7b72",
-        "impaired": "#e3b341",
-        "region": "#2c2138",
-        "region-edge": "#7d5a9c",
-    },
-}
 
 _MONOSPACED = '"DejaVu Sans Mono",Menlo,Consolas,"Liberation Mono",monospace'
 _SANS = 'Helvetica,Arial,"Liberation Sans",sans-serif'
@@ -106,14 +67,15 @@ _STYLE = (
 
 
 def _style(theme: str) -> str:
-    if theme in THEMES:
+    if theme in PICTURE_COLOURS:
         # Plain colours: programs that turn SVG into other things know no variables.
-        return re.sub(r"var\(--pg-([\w-]+)\)", lambda found: THEMES[theme][found[1]], _STYLE)
-    light, dark = (
-        {f"pg-{name}": colour for name, colour in THEMES[which].items()}
-        for which in ("light", "dark")
-    )
-    return svg_colours.style("pg", light, dark) + _STYLE
+        plain = PICTURE_COLOURS[theme]
+        return re.sub(r"var\(--pg-([\w-]+)\)", lambda found: plain[found[1]], _STYLE)
+    named = {
+        which: {f"pg-{name}": colour for name, colour in colours.items()}
+        for which, colours in PICTURE_COLOURS.items()
+    }
+    return themed_css("pg", named) + _STYLE
 
 
 def draw_svg(
@@ -135,10 +97,10 @@ def draw_svg(
         f"<title>{html.escape(diagram.title)}</title>",
         f"<style>{_style(theme)}</style>",
     ]
-    if theme in THEMES:
+    if theme in PICTURE_COLOURS:
         parts.append(
             f'<rect x="{-_MARGIN_PX}" y="{-_MARGIN_PX}" width="{width:.0f}" '
-            f'height="{height:.0f}" fill="{THEMES[theme]["paper"]}"/>'
+            f'height="{height:.0f}" fill="{PICTURE_COLOURS[theme]["paper"]}"/>'
         )
     parts += _regions(diagram, layout)
     parts += chain.from_iterable(

@@ -7,9 +7,10 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
+from playground.display.colours import PICTURE_COLOURS
 from playground.operations.pictures.diagram import make_diagram
 from playground.operations.pictures.layout import place
-from playground.operations.pictures.svg import THEMES, draw_svg
+from playground.operations.pictures.svg import draw_svg
 from playground.planning.planner import make_plan
 from tests.topologies import TOPOLOGIES, nodes_of
 
@@ -57,11 +58,11 @@ def test_colours_follow_the_reader() -> None:
     assert "prefers-color-scheme:dark" in auto
     assert "[data-jp-theme-light=false] .pg" in auto
     # Programs that convert SVG know no variables.
-    for theme, colours in THEMES.items():
+    for theme, colours in PICTURE_COLOURS.items():
         text = svg("two hosts", theme)
         assert "var(" not in text
         assert f'fill="{colours["paper"]}"' in text
-    assert THEMES["light"].keys() == THEMES["dark"].keys()
+    assert PICTURE_COLOURS["light"].keys() == PICTURE_COLOURS["dark"].keys()
 
 
 def luminance(colour: str) -> float:
@@ -73,10 +74,10 @@ def luminance(colour: str) -> float:
     return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
-@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("theme", PICTURE_COLOURS)
 def test_text_can_be_read(theme: str) -> None:
     # WCAG 2.1, 1.4.3: 4.5 to 1 for text, and 3 to 1 for lines and shapes (1.4.11).
-    colours = THEMES[theme]
+    colours = PICTURE_COLOURS[theme]
 
     def contrast(one: str, other: str) -> float:
         low, high = sorted((luminance(colours[one]), luminance(colours[other])))
