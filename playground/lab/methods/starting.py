@@ -29,7 +29,7 @@ from playground.engines.seam import (
     WantedImage,
 )
 from playground.errors import AgentError, LabWarning, NotReady, PlaygroundError
-from playground.lab import apply, convergence, frr_texts, programs, spanning_tree
+from playground.lab import apply, convergence, frr_refusals, programs, spanning_tree
 from playground.lab.methods.publishing import publish_declared, refuse_taken
 from playground.lab.node_handles import attach_nodes, detach_nodes, restore
 from playground.lab.provision import Check, provision
@@ -233,8 +233,8 @@ def _bring_up(
     ) as furnishing:
         apply.carry_out(client, step, plumbing, before, undo)
         furnishing.result()
-    texts = frr_texts.new_texts(provisions, old_provisions)
-    frr_texts.check_texts(client, pids, texts)
+    texts = frr_refusals.new_texts(provisions, old_provisions)
+    frr_refusals.check_texts(client, pids, texts)
     checks = apply.start_programs(client, pids, provisions, old_provisions)
     undo.callback(restore, lab, old_plan, old_provisions, old_pids)
     state.plan, state.provisions, state.pids = plan, provisions, pids
@@ -254,7 +254,7 @@ def _bring_up(
         programs.start(client, pids, wave)
         attach_nodes(lab, plan, pids)
         programs.wait_ready(client, pids, state.node, plan, wave)
-    frr_texts.wait_told(client, pids, texts, provisions, READY_TIMEOUT_S)
+    frr_refusals.wait_told(client, pids, texts, provisions, READY_TIMEOUT_S)
     _accept(lab, unplanned)
     waits = state.converge if converge is None else converge
     if waits and _concerns_routing(plan, change, checks):

@@ -1,4 +1,4 @@
-"""Lines in FRR's words: which of its daemons each needs, and what FRR refused of a text.
+"""Which of FRR's daemons a line in its words is for.
 
 Pure functions.  What a line means is FRR's to say; here stands only who has to run for it
 to have an effect, since vtysh(1) passes over a line whose daemon does not run.
@@ -8,7 +8,7 @@ to have an effect, since vtysh(1) passes over a line whose daemon does not run.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 # Services by how their lines begin, without the spaces before them (https://docs.frrouting.org).
@@ -45,13 +45,6 @@ class FrrLine(NamedTuple):
     service: str
 
 
-class Refusal(NamedTuple):
-    """A line that FRR refused, by its number from 1, with what it said about it."""
-
-    number: int
-    reason: str
-
-
 def lines_needing(text: str) -> Iterator[FrrLine]:
     """Yield the lines of a text that need a service, once for each that they need.
 
@@ -69,32 +62,3 @@ def lines_needing(text: str) -> Iterator[FrrLine]:
 def services_needed(text: str) -> tuple[str, ...]:
     """Return the services that a text needs, each once, in the order of their lines."""
     return tuple(dict.fromkeys(line.service for line in lines_needing(text)))
-
-
-# As vtysh -C and vtysh -f say it (FRR 10.3, vtysh_config_from_file).
-_REFUSED = re.compile(
-    r"line (\d+): (?:% (?P<parser>[\w ]+)\[\d+\]|Failure to communicate\[\d+\] to (?P<who>\w+)|"
-    r"(?P<other>.*?)(?:\[\d+\])?)(?:[,:].*)?"
-)
-
-
-def refusals(said: Iterable[str]) -> list[Refusal]:
-    """Return what vtysh(1) complains of, each line once, in the order of the text.
-
-    A daemon's own words come on the lines before vtysh's own about it; "== " begins what
-    another has said.
-
-    """
-    found: dict[int, Refusal] = {}
-    words: list[str] = []
-    for line in said:
-        if match := _REFUSED.fullmatch(line.strip()):
-            reason = (match["parser"] or "").lower() or " ".join(words) or match["other"]
-            reason = reason or f"{match['who']} refuses it"
-            found.setdefault(int(match[1]), Refusal(int(match[1]), reason))
-            words = []
-        elif line.startswith("== "):
-            words = []
-        elif line.strip():
-            words.append(line.strip().removeprefix("%").strip())
-    return [found[number] for number in sorted(found)]

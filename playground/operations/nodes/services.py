@@ -256,7 +256,7 @@ class RunningService:
             self._sv("up", program)
         self.wait_ready()
         if "zebra" in self._row.programs:
-            # Until what the user says in FRR's own words was told again (playground.lab.frr_texts).
+            # Until what the user says in FRR's own words was told again (playground.lab.frr_refusals).
             _as_root(self._node, ["/usr/lib/frr/told", *self._row.programs])
 
     def restart(self) -> None:

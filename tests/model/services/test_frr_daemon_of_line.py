@@ -1,15 +1,10 @@
-"""Lines in FRR's words: the daemons that they need, and those that FRR refused."""
+"""Lines in FRR's words: the daemons that they need."""
 
 from __future__ import annotations
 
 import pytest
 
-from playground.model.services.frr_daemon_of_line import (
-    Refusal,
-    lines_needing,
-    refusals,
-    services_needed,
-)
+from playground.model.services.frr_daemon_of_line import lines_needing, services_needed
 
 CONF = """\
 frr version 10.3
@@ -71,23 +66,3 @@ def test_a_text_needs_the_daemons_of_its_lines() -> None:
 )
 def test_a_line_needs(line: str, needed: tuple[str, ...]) -> None:
     assert services_needed(line) == needed
-
-
-def test_what_vtysh_complains_of() -> None:
-    said = [
-        "line 14: % Unknown command[43]:  netwrok 10.9.0.0/16 area 0",
-        "Please remove all ip ospf area x.x.x.x commands first.",
-        "line 13: Failure to communicate[13] to ospfd, line:  network 10.0.0.0/8 area 0",
-        "MGMTD: something that was no refusal",
-        "== /etc/frr/texts/ospf.conf",
-        "line 14: % Unknown command[43]:  netwrok 10.9.0.0/16 area 0",
-        "line 20: % Command incomplete[4]: ip route",
-        "line 21: Failure to communicate[13] to bgpd, line: neighbor 1.2.3.4 activate",
-        "Configuration file[/etc/frr/frr.conf] processing failure: 2",
-    ]
-    assert refusals(said) == [
-        Refusal(13, "Please remove all ip ospf area x.x.x.x commands first."),
-        Refusal(14, "unknown command"),
-        Refusal(20, "command incomplete"),
-        Refusal(21, "bgpd refuses it"),
-    ]

@@ -12,6 +12,7 @@ import pytest
 
 from playground.engines.seam import Engine
 from playground.errors import TopologyError
+from playground.lab.frr_refusals import Refusal, refusals
 from playground.lab.lab import Lab
 from playground.model.services.frr import BGP, FRR, FRR_TERMINALS, OSPF, RIP, ROUTING
 from playground.model.services.frr_daemon_of_line import services_needed
@@ -281,3 +282,23 @@ def test_it_is_known_who_has_to_run_for_a_line(whole: Router) -> None:
     }
     # zebra has "delay" too, among what traffic engineering knows of a link.
     assert unknown - {"delay (1-16777215)"} == set()
+
+
+def test_what_vtysh_complains_of() -> None:
+    said = [
+        "line 14: % Unknown command[43]:  netwrok 10.9.0.0/16 area 0",
+        "Please remove all ip ospf area x.x.x.x commands first.",
+        "line 13: Failure to communicate[13] to ospfd, line:  network 10.0.0.0/8 area 0",
+        "MGMTD: something that was no refusal",
+        "== /etc/frr/texts/ospf.conf",
+        "line 14: % Unknown command[43]:  netwrok 10.9.0.0/16 area 0",
+        "line 20: % Command incomplete[4]: ip route",
+        "line 21: Failure to communicate[13] to bgpd, line: neighbor 1.2.3.4 activate",
+        "Configuration file[/etc/frr/frr.conf] processing failure: 2",
+    ]
+    assert refusals(said) == [
+        Refusal(13, "Please remove all ip ospf area x.x.x.x commands first."),
+        Refusal(14, "unknown command"),
+        Refusal(20, "command incomplete"),
+        Refusal(21, "bgpd refuses it"),
+    ]

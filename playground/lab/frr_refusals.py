@@ -1,4 +1,4 @@
-"""Users' own lines for FRR, read by FRR before and after its daemons run.
+"""What FRR refuses of users' own lines, as its own check of the text says it.
 
 Before they start, vtysh(1) reads each text: it knows the grammar of all daemons, and needs
 none of them.  What only a daemon can refuse, such as a neighbour of an unknown group, is
@@ -9,13 +9,14 @@ found when it was told, by what the image's `tell` has written down.
 from __future__ import annotations
 
 import contextlib
+import re
 import signal
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from playground.errors import NotReady, TopologyError
 from playground.lab.provision import NodeProvision
 from playground.model.services.frr import FRR_TEXTS, ROUTING
-from playground.model.services.frr_daemon_of_line import Refusal, refusals
 from playground.model.services.settings import File
 from playground.operations.connection.client import AgentProcess, Client
 
@@ -23,6 +24,13 @@ from playground.operations.connection.client import AgentProcess, Client
 _READ_LIMIT_S = 30.0
 
 _MOST_NAMED = 5
+
+
+class Refusal(NamedTuple):
+    """A line that FRR refused, by its number from 1, with what it said about it."""
+
+    number: int
+    reason: str
 
 
 def new_texts(
@@ -83,6 +91,35 @@ def wait_told(
         parts = _by_text(_output(name, process, timeout_s))
         for file in texts[name]:
             _refuse(name, file, refusals(parts.get(file.path, ())))
+
+
+# As vtysh -C and vtysh -f say it (FRR 10.3, vtysh_config_from_file).
+_REFUSED = re.compile(
+    r"line (\d+): (?:% (?P<parser>[\w ]+)\[\d+\]|Failure to communicate\[\d+\] to (?P<who>\w+)|"
+    r"(?P<other>.*?)(?:\[\d+\])?)(?:[,:].*)?"
+)
+
+
+def refusals(said: Iterable[str]) -> list[Refusal]:
+    """Return what vtysh(1) complains of, each line once, in the order of the text.
+
+    A daemon's own words come on the lines before vtysh's own about it; "== " begins what
+    another has said.
+
+    """
+    found: dict[int, Refusal] = {}
+    words: list[str] = []
+    for line in said:
+        if match := _REFUSED.fullmatch(line.strip()):
+            reason = (match["parser"] or "").lower() or " ".join(words) or match["other"]
+            reason = reason or f"{match['who']} refuses it"
+            found.setdefault(int(match[1]), Refusal(int(match[1]), reason))
+            words = []
+        elif line.startswith("== "):
+            words = []
+        elif line.strip():
+            words.append(line.strip().removeprefix("%").strip())
+    return [found[number] for number in sorted(found)]
 
 
 def _output(name: str, process: AgentProcess, limit_s: float) -> list[str]:
