@@ -213,7 +213,7 @@ NOT_RUN = {
     "lab.methods.reaching.uplink": "it leads to the Internet",
     "operations.captures.capture.with_addresses": _PART,
     "lab.formats.compose.from_compose": "it needs a compose file, and images of others",
-    "operations.connection.results.Ping.plot": "it pings for ten seconds",
+    "operations.nodes.ping.Ping.plot": "it pings for ten seconds",
     "operations.diagnosis.verdict.decide": _PART,
     "operations.links.link.LinkOperations.as_shell": "it needs a link that is down, and a trunk",
     "operations.links.switch.SwitchOperations.mirror": "it needs a link to whoever listens",

@@ -9,7 +9,7 @@ import pytest
 import playground
 from playground import errors
 from playground.errors import CommandFailed, ImageError, LabWarning, NoSuchNode, PlaygroundError
-from playground.operations.connection.results import Result
+from playground.operations.connection.command_results import Result
 
 ALL = [
     kind

@@ -12,7 +12,7 @@ from playground.display import plots
 from playground.display.tables import Table
 from playground.errors import BadArgument, PlaygroundError
 from playground.operations.captures.samples import LinkSample, LinkSamples, TcpSample
-from playground.operations.connection.results import Echo, Ping
+from playground.operations.nodes.ping import Echo, Ping
 
 ECHOES = Table([Echo(1, 0.0, 1.0), Echo(2, 0.2, None), Echo(3, 0.4, 2.0)])
 PING = Ping("www", 3, 2, (1.0, 2.0), "", ECHOES)

@@ -11,14 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from playground.display.tables import Table, html_table, text_table
-from playground.operations.connection.results import (
-    Ping,
-    Result,
-    Traceroute,
-    parse_ping,
-    parse_traceroute,
-)
+from playground.operations.connection.command_results import Result
 from playground.operations.network import Host, Link
+from playground.operations.nodes.ping import Ping, Traceroute, parse_ping, parse_traceroute
 from playground.planning.plan_parts import Interfaces
 from playground.planning.planner import make_plan
 

@@ -16,9 +16,10 @@ from playground.display.tables import Table, html_table
 from playground.display.visible import visible
 from playground.errors import CommandFailed, PlaygroundError
 from playground.operations.captures.tcp_streams import Stream
-from playground.operations.connection.results import Hop, Ping, Result, Traceroute
+from playground.operations.connection.command_results import Result
 from playground.operations.diagnosis.all_pairs import PingAll, PingedPair
 from playground.operations.diagnosis.explanation import Explanation, Step
+from playground.operations.nodes.ping import Hop, Ping, Traceroute
 from tests.facts import HOSTILE, has_effect
 
 

@@ -33,6 +33,7 @@ from playground.errors import (
 )
 from playground.model.arguments import check_seconds, shown
 from playground.operations.connection.client import AgentProcess
+from playground.operations.connection.command_results import Result
 from playground.operations.connection.commands import (
     OUTPUT_LIMIT_MB,
     as_bytes,
@@ -47,7 +48,6 @@ from playground.operations.connection.commands import (
     time_limit,
 )
 from playground.operations.connection.handles import Node
-from playground.operations.connection.results import Result
 
 # Reads the far end's text and a request from standard input, to the byte: the
 # rest of the input is the script's own.

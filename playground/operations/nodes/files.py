@@ -24,6 +24,7 @@ from playground.model.arguments import (
     shown,
 )
 from playground.operations.connection import agent_files
+from playground.operations.connection.command_results import Result
 from playground.operations.connection.commands import (
     as_bytes,
     end_by,
@@ -36,7 +37,6 @@ from playground.operations.connection.commands import (
     time_limit,
 )
 from playground.operations.connection.handles import Node
-from playground.operations.connection.results import Result
 
 # The name of the received thing inside its archive, whatever its own name.
 _INSIDE = "received"

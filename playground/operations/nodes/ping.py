@@ -1,28 +1,250 @@
-"""Ask the network from a node: ping and traceroute."""
+"""Ask the network from a node: ping and traceroute, and their results, `Ping` and `Traceroute`."""
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass, field
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 
-from playground.display.tables import Table
+from playground.display.tables import Table, Tabular, html_table
 from playground.errors import BadArgument, CommandFailed
 from playground.model.arguments import check_seconds, is_choice, is_whole, shown
+from playground.operations.connection.command_results import Result
 from playground.operations.connection.commands import failure, run
 from playground.operations.connection.handles import Node
-from playground.operations.connection.results import (
-    Echo,
-    Ping,
-    Result,
-    Traceroute,
-    parse_ping,
-    parse_traceroute,
-)
 from playground.operations.nodes.names import HostsFile
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Of a line of ping's or traceroute's.
+_LINE_CHARACTERS = 300
 
 # Of what such a program prints, which is some kilobytes.
 _OUTPUT_LIMIT_MB = 1.0
 
 _METHODS = {"udp": [], "icmp": ["-I"], "tcp": ["-T"]}
+
+
+@dataclass(frozen=True)
+class Echo:
+    """One echo request of a ping: its number, when it was sent, and what came back.
+
+    ``sent_s`` is in seconds since the first, by the interval that was asked for.
+    ``rtt_ms`` is None for one that was lost, and so is ``ttl``, the hops that its
+    reply might still have gone.
+
+    """
+
+    sequence: int
+    sent_s: float
+    rtt_ms: float | None
+    ttl: int | None = None
+
+
+@dataclass(frozen=True, repr=False)
+class Ping(Tabular):
+    """The result of a ping.
+
+    It is true when at least one reply came back, so that ``if h1.ping(www):``
+    reads as it should; ``ping.lost == 0`` asks for all of them.  ``sent`` and
+    ``received`` count packets, and ``sent`` is 0 when the node had no route to
+    send them by.  ``times_ms`` has the round trip of each reply in the order
+    they came, ``rtt_ms`` their mean or ``None``.  ``problem`` is what the node
+    or a router on the way said when there was no reply, "" when nobody said
+    anything.  ``echoes`` has an `Echo` for each packet, and ``rows`` the same as dicts.
+
+    """
+
+    target: str
+    sent: int
+    received: int
+    times_ms: tuple[float, ...] = ()
+    problem: str = ""
+    echoes: Table[Echo] = field(default=Table(), compare=False)
+
+    @property
+    def lost(self) -> int:
+        """How many packets came to nothing."""
+        return max(0, self.sent - self.received)
+
+    @property
+    def rtt_ms(self) -> float | None:
+        """The mean round trip in milliseconds; ``None`` without a reply."""
+        if not self.times_ms:
+            return None
+        return round(sum(self.times_ms) / len(self.times_ms), 3)
+
+    def table(self) -> Table[Echo]:
+        """Return a row for each packet that was sent."""
+        return self.echoes
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Plot the round trips over time, and mark what was lost; return the axes.
+
+        Raises `PlaygroundError` where matplotlib is not installed:
+        ``pip install matplotlib``.
+
+        >>> h1.ping(www, count=50).plot()
+
+        """
+        from playground.display import plots
+
+        return plots.rtt(self, ax)
+
+    def _repr_html_(self) -> str:
+        mean = f", {self.rtt_ms} ms on average" if self.rtt_ms is not None else ""
+        problem = f": {self.problem}" if self.problem else ""
+        counts = f"{self.received} of {self.sent} came back"
+        return html_table(self.rows, f"ping {self.target}: {counts}{mean}{problem}")
+
+    def __bool__(self) -> bool:
+        return self.received > 0
+
+    def __repr__(self) -> str:
+        problem = f", problem={self.problem!r}" if self.problem else ""
+        return f"Ping(sent={self.sent}, received={self.received}, rtt_ms={self.rtt_ms}{problem})"
+
+
+_REPLY = re.compile(
+    r"^\d+ bytes from .*icmp_seq=(\d+)(?: ttl=(\d+))?.* time[=<]([\d.]+) ms(?!.*\(DUP!\))", re.M
+)
+
+
+def parse_ping(target: str, text: str, errors: str = "", interval_s: float = 1) -> Ping:
+    """Read what ping(8) of iputils printed with ``-n``.
+
+    ``text`` is its output and ``errors`` its error stream.  Packets were sent every
+    ``interval_s`` seconds.
+
+    """
+    text, errors = _short_lines(text), _short_lines(errors)
+    counts = re.search(r"^(\d+) packets transmitted, (\d+)(?: packets)? received", text, re.M)
+    sent, received = (int(counts[1]), int(counts[2])) if counts else (0, 0)
+    # A duplicate is a second answer to one request; ping does not count it either.
+    replies = [
+        (int(sequence), float(time), int(ttl) if ttl else None)
+        for sequence, ttl, time in _REPLY.findall(text)
+    ]
+    known = {sequence: (rtt_ms, ttl) for sequence, rtt_ms, ttl in replies}
+    echoes = Table(
+        Echo(number, round((number - 1) * interval_s, 6), *known.get(number, (None, None)))
+        for number in range(1, sent + 1)
+    )
+    times = tuple(rtt_ms for _, rtt_ms, _ in replies)
+    problem = "" if received else _problem(text, errors)
+    return Ping(target, sent, received, times, problem, echoes)
+
+
+def _short_lines(text: str) -> str:
+    """Cut off what no such program prints: a search in it may take longer than its length."""
+    return "\n".join(line[:_LINE_CHARACTERS] for line in text.splitlines())
+
+
+def _problem(text: str, errors: str) -> str:
+    said = re.search(r"^From (\S+?):? icmp_seq=\d+ (.+)$", text, re.M)
+    if said:
+        return f"{said[2]}, says {said[1]}"
+    for line in errors.splitlines():
+        words = re.sub(r"^ping6?: (?:connect: |sendmsg: )?", "", line.strip())
+        if words and "source address" not in words:
+            return words
+    return ""
+
+
+@dataclass(frozen=True, repr=False)
+class Hop:
+    """One step of a route: who answered, and after how long.
+
+    ``address`` and ``rtt_ms`` are ``None`` for a machine that stayed silent.
+    ``note`` is traceroute's mark, "!H" for "host unreachable" and the like.
+
+    """
+
+    address: str | None
+    rtt_ms: float | None = None
+    note: str = ""
+
+    def __repr__(self) -> str:
+        if self.address is None:
+            return "Hop(None)"
+        note = f", note={self.note!r}" if self.note else ""
+        return f"Hop({self.address!r}, rtt_ms={self.rtt_ms}{note})"
+
+
+@dataclass(frozen=True)
+class HopRow:
+    """One step of a route as a row of a table; ``number`` is its TTL."""
+
+    number: int
+    address: str | None
+    rtt_ms: float | None
+    note: str
+
+
+@dataclass(frozen=True, repr=False)
+class Traceroute(Tabular):
+    """The machines that a packet passes on its way.
+
+    ``hops`` has their addresses in order, the target's last, with ``None`` for
+    a machine that stayed silent between two that answered; silent ones after
+    the last answer are left out.  ``details`` has a `Hop` for each.
+    ``reached`` says whether the target itself answered.
+
+    """
+
+    target: str
+    details: tuple[Hop, ...]
+    reached: bool
+
+    @property
+    def hops(self) -> list[str | None]:
+        """The addresses, first hop first."""
+        return [hop.address for hop in self.details]
+
+    @property
+    def rtts_ms(self) -> list[float | None]:
+        """The round trip to each hop in milliseconds."""
+        return [hop.rtt_ms for hop in self.details]
+
+    def table(self) -> Table[HopRow]:
+        """Return a row for each machine on the way."""
+        return Table(
+            HopRow(number, hop.address, hop.rtt_ms, hop.note)
+            for number, hop in enumerate(self.details, start=1)
+        )
+
+    def _repr_html_(self) -> str:
+        end = "reached" if self.reached else "not reached"
+        return html_table(self.rows, f"traceroute {self.target}: {end}")
+
+    def __bool__(self) -> bool:
+        return self.reached
+
+    def __repr__(self) -> str:
+        return f"Traceroute({self.target!r}, hops={self.hops}, reached={self.reached})"
+
+
+def parse_traceroute(target: str, text: str) -> Traceroute:
+    """Read what traceroute(8) printed with ``-n -q 1``."""
+    text = _short_lines(text)
+    header = re.search(r"^traceroute to .*?\(([^)\s]+)\)", text, re.M)
+    destination = header[1] if header else ""
+    hops = []
+    for line in text.splitlines():
+        match = re.match(r"\s*\d+\s+(?:\*|(\S+)\s+([\d.]+) ms\s*(\S.*)?)", line)
+        if match:
+            rtt_ms = float(match[2]) if match[2] else None
+            hops.append(Hop(match[1], rtt_ms, (match[3] or "").strip()))
+    while hops and hops[-1].address is None:
+        hops.pop()
+    # A mark such as !H means that this machine answered, but only to say that
+    # it cannot deliver; "!X" from the target itself is still the target.
+    reached = bool(hops) and hops[-1].address == destination
+    if reached and hops[-1].note.startswith(("!H", "!N")):
+        reached = False
+    return Traceroute(target, tuple(hops), reached)
 
 
 def ping(

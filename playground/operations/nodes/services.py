@@ -17,9 +17,9 @@ from playground.errors import (
     UnknownName,
 )
 from playground.model.services.settings import ServiceRow
+from playground.operations.connection.command_results import Result
 from playground.operations.connection.commands import run
 from playground.operations.connection.handles import Node
-from playground.operations.connection.results import Result
 from playground.operations.programs import supervisord
 from playground.operations.programs.own_service import OwnService, probe_request
 from playground.operations.programs.program import Program
@@ -256,7 +256,7 @@ class RunningService:
             self._sv("up", program)
         self.wait_ready()
         if "zebra" in self._row.programs:
-            # Until what the user says in FRR's own words was told again (playground.lab.frr_refusals).
+            # Until what the user says in FRR's own words was told again (lab.frr_refusals).
             _as_root(self._node, ["/usr/lib/frr/told", *self._row.programs])
 
     def restart(self) -> None:

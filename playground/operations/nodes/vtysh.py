@@ -8,9 +8,9 @@ import time
 from playground.errors import BadArgument, CommandFailed
 from playground.model.services.frr import FRR_TERMINALS, ROUTING
 from playground.model.services.frr_daemon_of_line import lines_needing
+from playground.operations.connection.command_results import Result
 from playground.operations.connection.commands import run_shown
 from playground.operations.connection.handles import LiveNode, Node
-from playground.operations.connection.results import Result
 
 # Of a command that the daemon does not know, or understands only half.
 _COMPLAINTS = ("% Unknown command", "% Ambiguous command", "% Command incomplete")

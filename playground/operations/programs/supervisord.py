@@ -16,9 +16,9 @@ from typing import Any
 
 from playground.errors import BadArgument, CommandFailed, NotReady
 from playground.model.arguments import is_whole, shown
+from playground.operations.connection.command_results import Result
 from playground.operations.connection.commands import run
 from playground.operations.connection.handles import Node
-from playground.operations.connection.results import Result
 from playground.operations.programs.program import log_tail
 
 # Its states in words of ours; the others stay as they are, in small letters.
