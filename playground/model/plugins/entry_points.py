@@ -50,7 +50,8 @@ def load_plugin(name: str) -> object | None:
     try:
         loaded: object = entry.load()
         return loaded() if callable(loaded) else loaded
-    except Exception as error:  # whatever a package of somebody else's raises
+    # Whatever a package of somebody else's raises; its sys.exit() ends no program of the user's.
+    except (Exception, SystemExit) as error:
         raise TopologyError(
             f"the service {name!r} comes from {_listed([entry])}, which cannot be loaded: "
             f"{type(error).__name__}: {error}; mend or uninstall it"

@@ -98,6 +98,8 @@ def test_names_of_ours_load_nothing(installed: Path) -> None:
         ("raise RuntimeError('no luck')", "cannot be loaded: RuntimeError: no luck; mend or"),
         ("import no_such_module", "cannot be loaded: ModuleNotFoundError"),
         ("", "cannot be loaded: AttributeError"),
+        ("raise SystemExit('no luck')", "cannot be loaded: SystemExit: no luck; mend or"),
+        ("def BROKER(): exit(3)", "cannot be loaded: SystemExit: 3; mend or"),
         ("def BROKER(): return 5", "which gives 5 instead of a Service('coap', ...)"),
         (
             "from playground import Service\nBROKER = Service('mqtt', 'x')",
