@@ -240,8 +240,12 @@ def _healthcheck(here: str, value: object) -> tuple[str, ...]:
     return ("CMD", *check_command(here, value))
 
 
+# A control character: a line break in a name or a path is a mistake, and breaks whatever lists
+# them by lines.
+_CONTROL = re.compile(r"[\0-\x1f\x7f]")
+
 # A variable's name holds no "=" and no NUL; environ(7).
-_VARIABLE = re.compile(r"[^=\0]+")
+_VARIABLE = re.compile(r"[^=\0-\x1f\x7f]+")
 
 
 def check_env(here: str, value: object) -> tuple[tuple[str, str], ...]:
@@ -276,6 +280,11 @@ def check_place(here: str, value: object, what: str) -> str:
     text = os.fspath(value) if isinstance(value, os.PathLike) else value
     if not isinstance(text, str) or not text.startswith("/") or "\0" in text:
         raise TopologyError(f"{here}: {shown(value)} is no path in the host; {what}")
+    if _CONTROL.search(text):
+        raise TopologyError(
+            f"{here}: {shown(value)} has a line break or another control character in it; leave it "
+            "out"
+        )
     parts = PurePosixPath(text).parts
     if ".." in parts:
         raise TopologyError(f"{here}: {shown(value)} leads back by ..; write where it ends")
@@ -386,6 +395,10 @@ def _extra_hosts(here: str, value: object) -> tuple[tuple[str, str], ...]:
 # -- what it shares with this machine -----------------------------------------
 
 
+# What a host cannot do without: its processes, and what `lab.provision` writes for it.
+_NOT_TO_BE_HIDDEN = ("/proc/", "/run/playground/")
+
+
 def _volumes(here: str, value: object) -> tuple[VolumeMount, ...]:
     found: list[VolumeMount] = []
     for source, said in _mapping(here, value, '{"site/": "/var/www/html"}').items():
@@ -402,6 +415,11 @@ def _volumes(here: str, value: object) -> tuple[VolumeMount, ...]:
         target = check_place(here, target or said, 'write as in {"site/": "/var/www/html"}')
         if target == "/":
             raise TopologyError(f"{here}: {path} cannot stand in place of a host's whole root")
+        if f"{target}/".startswith(_NOT_TO_BE_HIDDEN):
+            raise TopologyError(
+                f"{here}: {path} cannot stand at {target}, where a host finds its own processes "
+                "and what its lab keeps for it; choose another place"
+            )
         if any(target == other.target for other in found):
             raise TopologyError(f"{here}: two would stand at {target}; choose another place")
         # A link that was named is followed here, once, and never again.
