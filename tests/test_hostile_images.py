@@ -131,6 +131,23 @@ def test_no_target_of_a_volume_leads_to_the_machine(
     assert list(outside.iterdir()) == []
 
 
+def test_no_target_leads_by_a_descriptor_of_the_maker_to_the_machine(
+    namespaces_engine: Engine, outside: Path, tmp_path: Path
+) -> None:
+    """/proc is there already, and whoever follows its links has folders of the machine open."""
+    numbers = range(10, 18)
+    links = [link(str(n), f"/proc/self/fd/{n}{'/..' * 20}{outside}") for n in numbers]
+    archive = write_archive(tmp_path / "descriptors.tar", [[busybox(), *links]], SLEEP)
+    (tmp_path / "shown").mkdir()
+    for number in numbers:
+        h1 = Host("h1", image=archive, volumes={tmp_path / "shown": f"/{number}/planted"})
+        lab = Lab(h1, name="hostile-descriptors", engine=namespaces_engine, quiet=True)
+        # Some lead to nothing where folders can be made.
+        with contextlib.suppress(PlaygroundError), lab:
+            pass
+    assert list(outside.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("target", "reason"),
     [
@@ -165,10 +182,12 @@ def test_pipes_in_the_places_of_files_hold_nobody_up(
 ) -> None:
     """Docker's own runtime waits for who writes into its /etc/passwd."""
     places = [fifo(f"etc/{name}") for name in ("passwd", "group", "shadow", "hosts", "resolv.conf")]
-    archive = write_archive(tmp_path / "pipes.tar", [[busybox(), *places]], SLEEP)
-    h1, h2 = Host("h1", image=archive), Host("h2")
+    archive = write_archive(tmp_path / "pipes.tar", [[busybox(), fifo("pipe"), *places]], SLEEP)
+    (tmp_path / "shown").write_text("no pipe")
+    h1, h2 = Host("h1", image=archive, volumes={tmp_path / "shown": "/pipe"}), Host("h2")
     Link(h1, h2)
     with Lab(h1, name="hostile-pipes", engine=namespaces_engine, quiet=True):
+        assert h1.run(["/bin/busybox", "cat", "/pipe"], user="0").stdout == "no pipe"
         assert h2.ping(h1).received == 3
         said = h1.run(["/bin/busybox", "grep", "Uid", "/proc/self/status"]).stdout
         assert said.split()[1] == "1000"
