@@ -127,13 +127,16 @@ def provision(
     return {
         node.name: NodeProvision(
             files=(
-                *_where_it_can_be(
+                *_beside_volumes(
                     node,
-                    *_identity(node, hosts),
-                    *trust,
-                    *_secure_shell(node, credentials, known_hosts, users),
+                    *_where_it_can_be(
+                        node,
+                        *_identity(node, hosts),
+                        *trust,
+                        *_secure_shell(node, credentials, known_hosts, users),
+                    ),
+                    *_service_files(node, plan, credentials, mail, users),
                 ),
-                *_service_files(node, plan, credentials, mail, users),
                 *user_files(node, copies_volumes),
             ),
             users=users,
@@ -155,6 +158,11 @@ def _is_strange(node: NodePlan) -> bool:
 def _where_it_can_be(node: NodePlan, *files: File) -> Iterable[File]:
     """Return files of the lab's own; an image of the user's may have no place for them."""
     return (file._replace(optional=True) for file in files) if _is_strange(node) else files
+
+
+def _beside_volumes(node: NodePlan, *files: File) -> Iterable[File]:
+    """Return files of the lab's own but those in a volume, where the user's stand instead."""
+    return (file for file in files if node.container.volume_at(file.path) is None)
 
 
 def _users(credentials: Credentials) -> tuple[Account, ...]:

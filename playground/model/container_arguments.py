@@ -109,7 +109,14 @@ def make_container(
     for keyword, value in said.items():
         field = "source" if keyword in ("image", "build") else keyword
         found[field] = _CHECKS[keyword](f"{name}: {keyword}", value)
-    return ContainerSettings(**found)
+    settings = ContainerSettings(**found)
+    for place, _ in settings.files:
+        if volume := settings.volume_at(place):
+            raise TopologyError(
+                f"{name}: files: {place} would be written into {volume.source}, which volumes= "
+                f"shows at {volume.target}; put the file there yourself, or write it elsewhere"
+            )
+    return settings
 
 
 # -- where the image comes from -----------------------------------------------
@@ -431,6 +438,17 @@ def _files(here: str, value: object) -> tuple[tuple[str, bytes | Path], ...]:
     found: list[tuple[str, bytes | Path]] = []
     for place, content in _mapping(here, value, '{"/srv/api.py": Path("api.py")}').items():
         target = check_place(here, place, 'write as in {"/srv/api.py": Path("api.py")}')
+        if os.fspath(place).endswith("/"):
+            raise TopologyError(
+                f"{here}: {shown(place)} names a folder; write the name of a file, as "
+                f'"{target.rstrip("/")}/NAME"'
+            )
+        if target in _OF_THE_LAB:
+            raise TopologyError(
+                f"{here}: {target} is written by the lab, with every name that the host needs; "
+                f"{_OF_THE_LAB[target]}"
+            )
+        _refuse_overlap(here, target, [other for other, _ in found])
         if isinstance(content, str):
             found.append((target, content.encode()))
         elif isinstance(content, (bytes, bytearray)):
@@ -446,6 +464,26 @@ def _files(here: str, value: object) -> tuple[tuple[str, bytes | Path], ...]:
                 "Path of a file"
             )
     return tuple(found)
+
+
+# Whose names neighbours, services and diagnosis count on.
+_OF_THE_LAB = {
+    "/etc/hosts": "write extra_hosts={...} for further ones",
+    "/etc/hostname": "write hostname=",
+    "/etc/resolv.conf": "write dns=",
+}
+
+
+def _refuse_overlap(here: str, target: str, others: Sequence[str]) -> None:
+    for other in others:
+        if target == other:
+            raise TopologyError(f"{here}: two would stand at {target}; leave one out")
+        for upper, lower in ((target, other), (other, target)):
+            if lower.startswith(f"{upper}/"):
+                raise TopologyError(
+                    f"{here}: {upper} cannot be a file and the folder of {lower} as well; give "
+                    "one of them another name"
+                )
 
 
 _PORT = re.compile(

@@ -131,6 +131,18 @@ class ContainerSettings:
         """Tell whether anything was said."""
         return self != PLAIN_CONTAINER
 
+    def volume_at(self, path: str) -> VolumeMount | None:
+        """Return the volume whose place this path is, or lies below; None for none.
+
+        >>> ContainerSettings(volumes=(VolumeMount("/me/d", "/srv"),)).volume_at("/srv/x").source
+        '/me/d'
+
+        """
+        for volume in self.volumes:
+            if path.rstrip("/") == volume.target or path.startswith(f"{volume.target}/"):
+                return volume
+        return None
+
     def said(self) -> dict[str, Any]:
         """Return the fields that say anything, by name."""
         fields = dataclasses.fields(self)

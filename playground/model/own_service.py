@@ -23,7 +23,9 @@ from playground.model.container_arguments import (
     check_user,
     shell_words,
 )
+from playground.model.containers import ContainerSettings
 from playground.model.services.frr import ROUTING
+from playground.model.services.served_files import places_of
 from playground.model.services.settings import (
     File,
     Port,
@@ -198,6 +200,14 @@ class Service(ServiceSettings):
         own = f"/etc/playground/tls/{self.name}.pem"
         return TLS_FILES["TLS_KEY_FILE"] if self.user is None else own
 
+    @property
+    def own_places(self) -> list[str]:
+        found = []
+        for place, content in self.files.items():
+            folder = isinstance(content, Path) and content.is_dir()
+            found += places_of(place, content) if folder else [place]
+        return found
+
     def with_contents(self) -> Service:
         """Return the same with the contents of this machine's files in their place.
 
@@ -224,6 +234,20 @@ def as_services(here: str, programs: Iterable[tuple[str, tuple[str, ...]]]) -> t
         return tuple(Service(name, command) for name, command in programs)
     except TopologyError as error:
         raise TopologyError(f"{here}: {error}") from None
+
+
+def refuse_two_owners(
+    here: str, container: ContainerSettings, services: Iterable[ServiceSettings]
+) -> None:
+    """Raise `TopologyError` for files of a service in a place that a volume shows already."""
+    for settings in services if container.volumes else ():
+        for place in settings.own_places:
+            if volume := container.volume_at(place):
+                raise TopologyError(
+                    f"{here}: {place} of the service {settings.service} would be written into "
+                    f"{volume.source}, which volumes= shows at {volume.target}; put the file "
+                    "there yourself, or leave one of the two out"
+                )
 
 
 # ------------------------------------------------------------- on the host

@@ -55,7 +55,7 @@ from playground.model.notation import (
     refuse_other_family,
     several,
 )
-from playground.model.own_service import as_services
+from playground.model.own_service import as_services, refuse_two_owners
 from playground.model.parts import (
     End,
     LinkBase,
@@ -119,6 +119,7 @@ class Machine(Steering, MachineBase):
         declared = check_services(self.name, services)
         programs = as_services(self.name, self.container.programs)
         self.declared_services = check_services(self.name, (*declared, *programs))
+        refuse_two_owners(self.name, self.container, self.declared_services)
         if self.container.read_only and self.declared_services:
             raise TopologyError(
                 f"{self.name}: the programs of services write logs and states, and read_only= "

@@ -15,6 +15,9 @@ from playground.engines.namespaces.engine import NamespacesEngine
 from playground.engines.seam import Engine
 from playground.errors import EngineError, LabWarning, TopologyError
 from playground.lab.user_files import copy_warnings, user_files
+from playground.model.own_service import Service
+from playground.model.services.http import HTTP
+from playground.model.services.settings import ServiceSettings
 from playground.planning.plan import NodePlan
 
 
@@ -35,17 +38,21 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (top / "shared").mkdir()
     (top / "empty").mkdir()
     (top / "app.conf").write_text("conf\n")
+    (top / "ftp").mkdir()
+    (top / "ftp" / "README.txt").write_text("mine\n")
     return top
 
 
 def host(place: Path) -> Host:
     made = Host(
         "www",
+        ["http", "ftp"],
         volumes={
             place / "link": "/var/www/html",
             place / "shared": "/srv/deep/shared:rw",
             place / "app.conf": "/etc/app.conf",
             place / "empty": "/srv/deep/empty",
+            place / "ftp": "/srv/ftp:rw",
         },
         files={
             "/srv/hello": "#!/bin/sh\necho hello\n",
@@ -62,6 +69,42 @@ def www(engine: Engine, keep_lab, place: Path) -> Iterator[Host]:
     with Lab(host(place), name=f"user-files-{os.getpid()}", quiet=True) as lab:
         keep_lab(lab.id)
         yield lab["www"]
+
+
+def test_a_folder_of_the_users_is_the_whole_site(www: Host) -> None:
+    assert www.run("curl -s http://localhost/").stdout == "first\n"
+    assert www.run("curl -s http://localhost/below/run.sh").stdout.startswith("#!/bin/sh")
+
+
+def test_the_lab_writes_nothing_of_its_own_into_a_volume(www: Host, place: Path) -> None:
+    assert (place / "ftp" / "README.txt").read_text() == "mine\n"
+    assert os.listdir(place / "ftp") == ["README.txt"]
+    assert www.run("cat /srv/ftp/README.txt").stdout == "mine\n"
+
+
+@pytest.mark.parametrize(
+    "service",
+    [
+        HTTP(files={"index.html": "of the lab"}),
+        Service("api", "sleep 9", files={"/var/www/html/api.py": "of the lab"}),
+    ],
+)
+def test_a_place_with_two_owners_is_refused(service: ServiceSettings, place: Path) -> None:
+    with pytest.raises(TopologyError, match=r"www: /var/www/html/.* would be written into .*/site"):
+        Host("www", [service], volumes={place / "site": "/var/www/html:rw"})
+    Host("www", [service], volumes={place / "site": "/var/www/html2:rw"})
+
+
+def test_a_served_folder_is_looked_at_as_well(place: Path) -> None:
+    below = {place / "empty": "/var/www/html/below"}
+    with pytest.raises(TopologyError, match=r"html/below/run.sh of the service http would be"):
+        Host("www", [HTTP(files=place / "site")], volumes=below)
+    Host("www", [HTTP(files=place / "shared")], volumes=below)
+
+
+def test_a_file_in_a_volume_is_refused(place: Path) -> None:
+    with pytest.raises(TopologyError, match=r"www: files: /srv/a would be written into .*/site"):
+        Host("www", volumes={place / "site": "/srv"}, files={"/srv/a": "text"})
 
 
 def test_an_edit_is_seen_at_once(www: Host, place: Path) -> None:
@@ -135,7 +178,7 @@ def test_what_is_copied_is_in_files_and_said(place: Path) -> None:
     assert found["/etc/app.conf"].content == b"conf\n"
     assert "/var/www/html/out" not in found
     assert found["/srv/deep/empty/"].content == b""
-    first, second, third, _ = copy_warnings([planned(place)])
+    first, second, third, *_ = copy_warnings([planned(place)])
     assert first == (
         f"www: {place / 'site'} is copied to /var/www/html, for the engine is not on this machine: "
         "later edits are not seen there"

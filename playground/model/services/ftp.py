@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from playground.model.services.served_files import Files, checked_files, read_files
+from playground.model.services.served_files import Files, checked_files, places_of, read_files
 from playground.model.services.settings import (
     File,
     Port,
@@ -14,6 +14,9 @@ from playground.model.services.settings import (
     ServiceSettings,
     set_field,
 )
+
+# Where the image's server looks.
+_ROOT = "/srv/ftp"
 
 
 @dataclass(frozen=True)
@@ -31,12 +34,16 @@ class FTP(ServiceSettings):
     def __post_init__(self) -> None:
         set_field(self, "files", checked_files("FTP", self.files))
 
+    @property
+    def own_places(self) -> list[str]:
+        return places_of(_ROOT, self.files)
+
 
 def _configure_ftp(settings: FTP, context: ServiceContext) -> tuple[File, ...]:
     files = read_files(settings.files)
     if files is None:
         files = {"README.txt": f"This is the file server {context.name}.\n".encode()}
-    return tuple(File(f"/srv/ftp/{name}", content) for name, content in files.items())
+    return tuple(File(f"{_ROOT}/{name}", content) for name, content in files.items())
 
 
 FTP_ROW = ServiceRow(

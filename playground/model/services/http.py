@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from playground.model.services.served_files import Files, checked_files, read_files
+from playground.model.services.served_files import Files, checked_files, places_of, read_files
 from playground.model.services.settings import (
     File,
     Port,
@@ -14,6 +14,9 @@ from playground.model.services.settings import (
     ServiceSettings,
     set_field,
 )
+
+# Where the image's server looks.
+_ROOT = "/var/www/html"
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,10 @@ class HTTP(ServiceSettings):
     def __post_init__(self) -> None:
         set_field(self, "files", checked_files("HTTP", self.files))
 
+    @property
+    def own_places(self) -> list[str]:
+        return places_of(_ROOT, self.files)
+
 
 def _configure_http(settings: HTTP, context: ServiceContext) -> tuple[File, ...]:
     files = read_files(settings.files)
@@ -47,7 +54,7 @@ def _configure_http(settings: HTTP, context: ServiceContext) -> tuple[File, ...]
             f"<h1>{name}</h1>\n<p>A web server of the lab.</p></html>\n"
         )
         files = {"index.html": page.encode()}
-    return tuple(File(f"/var/www/html/{name}", content) for name, content in files.items())
+    return tuple(File(f"{_ROOT}/{name}", content) for name, content in files.items())
 
 
 _HTTP_REQUEST = b"HEAD / HTTP/1.0\r\nUser-Agent: playground-probe\r\n\r\n"

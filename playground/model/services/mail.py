@@ -51,6 +51,10 @@ class SMTP(ServiceSettings):
             set_field(self, "domain", self.domain.lower().rstrip("."))
         set_field(self, "mailboxes", _checked_mailboxes("SMTP", self.mailboxes))
 
+    @property
+    def own_places(self) -> list[str]:
+        return [_maildir(user) for user in self.mailboxes or ()]
+
 
 @dataclass(frozen=True)
 class POP(ServiceSettings):
@@ -66,6 +70,10 @@ class POP(ServiceSettings):
     def __post_init__(self) -> None:
         set_field(self, "mailboxes", _checked_mailboxes("POP", self.mailboxes))
 
+    @property
+    def own_places(self) -> list[str]:
+        return [_maildir(user) for user in self.mailboxes or ()]
+
 
 @dataclass(frozen=True)
 class IMAP(ServiceSettings):
@@ -80,6 +88,10 @@ class IMAP(ServiceSettings):
 
     def __post_init__(self) -> None:
         set_field(self, "mailboxes", _checked_mailboxes("IMAP", self.mailboxes))
+
+    @property
+    def own_places(self) -> list[str]:
+        return [_maildir(user) for user in self.mailboxes or ()]
 
 
 def mail_domain(settings: SMTP, host: str) -> str:
@@ -232,6 +244,10 @@ def _configure_imap(settings: IMAP, context: ServiceContext) -> tuple[File, ...]
     return _mailbox_files("imap", settings.mailboxes, context)
 
 
+def _maildir(user: str) -> str:
+    return f"/home/{user}/Maildir/new"
+
+
 def _mailbox_files(
     origin: str, mailboxes: Mailboxes | None, context: ServiceContext
 ) -> tuple[File, ...]:
@@ -248,7 +264,7 @@ def _mailbox_files(
             assert isinstance(message, bytes)  # made so by _checked_mailboxes
             # https://cr.yp.to/proto/maildir.html: any name unique in the directory;
             # mail readers sort by its first number, a time.
-            path = f"/home/{user}/Maildir/new/{1_000_000_000 + number}.{origin}.{context.short}"
+            path = f"{_maildir(user)}/{1_000_000_000 + number}.{origin}.{context.short}"
             files.append(File(path, message, 0o600, uid, uid))
     return tuple(files)
 

@@ -69,6 +69,19 @@ def _checked_file_name(who: str, name: object) -> str:
     return "/".join(parts)
 
 
+def places_of(folder: str, files: object) -> list[str]:
+    """Return where files lie on a host that a service serves from a folder there.
+
+    >>> places_of("/srv/ftp", {"a.txt": b""})
+    ['/srv/ftp/a.txt']
+
+    """
+    if isinstance(files, Path):
+        found = (path.relative_to(files) for path in files.rglob("*") if path.is_file())
+        return [f"{folder}/{path.as_posix()}" for path in found]
+    return [f"{folder}/{name}" for name in files] if isinstance(files, Mapping) else []
+
+
 def read_files(files: object) -> dict[str, bytes] | None:
     if files is None or isinstance(files, dict):
         return files

@@ -10,7 +10,7 @@ validated when they are built.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -42,6 +42,11 @@ class ServiceSettings:
     def label(self) -> str:
         """What a picture calls it."""
         return self.service
+
+    @property
+    def own_places(self) -> Iterable[str]:
+        """The paths on the host of the files that the user named for it; folders are read."""
+        return ()
 
     def with_contents(self) -> ServiceSettings:
         """Return the same settings with the contents of a directory in its place.
