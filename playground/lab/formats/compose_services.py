@@ -92,13 +92,15 @@ def _image(words: ServiceWords, value: Any) -> None:
 
 
 def _environment(words: ServiceWords, value: Any) -> None:
-    found = words.arguments.setdefault("env", {})
+    found = words.arguments.pop("env", {})
     pairs = value.items() if isinstance(value, Mapping) else (_pair(item) for item in value)
     for name, text in pairs:
         if text is None:
             text = words.file.environment.get(name)
         if text is not None:
             found[name] = str(text).lower() if isinstance(text, bool) else str(text)
+    if found:
+        words.arguments["env"] = found
 
 
 def _pair(item: str) -> tuple[str, str | None]:

@@ -74,6 +74,10 @@ def test_a_field_of_a_service_is_one_of_a_host(
         assert any(found.startswith(option) for found in options[1:]), options
 
 
+def test_variables_that_nobody_has_set_are_none(write: Write) -> None:
+    assert container(write("services: {a: {image: x, environment: [A]}}")).env == ()
+
+
 def test_limits_are_the_hosts(write: Write) -> None:
     text = "{image: x, mem_limit: 1g, deploy: {resources: {limits: {cpus: '0.5', pids: 99}}}}"
     limits = lab_of(write(f"services: {{a: {text}}}"))["a"].limits
