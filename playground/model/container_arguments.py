@@ -48,8 +48,9 @@ class ContainerArguments(TypedDict, total=False):
 
     ``image`` is a reference such as "postgres:17", or the `Path` of an archive that `docker
     save` has written.  ``build`` is a directory with a Dockerfile, or a Dockerfile's text.
-    ``command`` and ``entrypoint`` stand in place of the image's own.  ``after`` names hosts
-    whose programs are well (their healthcheck says so) before this one's begin.
+    ``command`` and ``entrypoint`` stand in place of the image's own, which [] or "" takes
+    away.  ``after`` names hosts whose programs are well (their healthcheck says so) before
+    this one's begin.
 
     """
 
@@ -209,6 +210,11 @@ def check_command(here: str, value: object) -> tuple[str, ...]:
             '"python3 -m http.server 80", or its words'
         )
     return tuple(words)
+
+
+def _cleared_or_command(here: str, value: object) -> tuple[str, ...]:
+    """Return the words of a command; none, [] or "", take the image's own away."""
+    return () if value in ("", [], ()) else check_command(here, value)
 
 
 # Signs that mean something to a shell, quotes apart: POSIX, Shell Command Language.
@@ -657,8 +663,8 @@ def _words(here: str, value: object, example: str) -> tuple[str, ...]:
 _CHECKS = {
     "image": _image,
     "build": _build,
-    "command": check_command,
-    "entrypoint": check_command,
+    "command": _cleared_or_command,
+    "entrypoint": _cleared_or_command,
     "env": check_env,
     "user": check_user,
     "workdir": _workdir,

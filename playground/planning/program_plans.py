@@ -143,7 +143,9 @@ def main_program(settings: ContainerSettings, image: ImageConfig | None) -> Prog
         stop_timeout_s=settings.stop_timeout_s,
         healthcheck=_healthcheck(settings.healthcheck, said),
         # Another command may be another program.
-        ports=() if settings.command or settings.entrypoint else _tcp_ports(said.ports),
+        ports=_tcp_ports(said.ports)
+        if settings.command is None and settings.entrypoint is None
+        else (),
     )
 
 

@@ -115,7 +115,7 @@ def test_volumes_are_read_only_unless_said(tmp_path: Path) -> None:
         ({"build": "/proc"}, "has no Dockerfile; write /proc/Dockerfile"),
         ({"build": "RUN true\nRUN false"}, "without a FROM"),
         ({"build": 5}, "is no path"),
-        ({"command": ""}, "is no command; write a line"),
+        ({"command": " "}, "is no command; write a line"),
         ({"command": "a 'b"}, "close the quotes"),
         ({"command": [1]}, "is no command"),
         ({"command": {"a"}}, "is no command"),

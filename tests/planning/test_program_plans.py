@@ -33,9 +33,11 @@ IMAGE = ImageConfig(
         ({}, "/entry serve -v"),
         ({"command": "other"}, "/entry other"),
         ({"entrypoint": "sh"}, "sh"),
+        ({"entrypoint": [], "command": "sh x"}, "sh x"),
+        ({"command": []}, "/entry"),
         ({"entrypoint": "sh -c", "command": "x"}, "sh -c x"),
     ],
-    ids=["image", "command", "entrypoint", "both"],
+    ids=["image", "command", "entrypoint", "no-entrypoint", "no-command", "both"],
 )
 def test_which_words_make_the_main_program(said: dict[str, Any], argv: str) -> None:
     program = main_program(Host("h1", **said).container, IMAGE)

@@ -37,6 +37,9 @@ def container(path: Path) -> ContainerSettings:
     [
         ("command: sh -c 'echo hi'", "command=\"sh -c 'echo hi'\""),
         ("entrypoint: [/bin/sh, -c]", "entrypoint='/bin/sh -c'"),
+        ("entrypoint: []", "entrypoint=''"),
+        ("entrypoint: ''", "entrypoint=''"),
+        ("command: []", "command=''"),
         ("environment: {A: 1, B: 'x y'}", "env={'A': '1', 'B': 'x y'}"),
         ("environment: [A=1, NOT_SET]", "env={'A': '1'}"),
         ("working_dir: /srv", "workdir='/srv'"),
