@@ -44,6 +44,7 @@ def from_compose(
 
     """
     file = read_compose(path, environment)
+    _refuse_unknown(file)
     _choose(file, profiles)
     hosts = {service: _host(file, service) for service in file.data["services"]}
     switches = _switches(file, {host.name for host in hosts.values()})
@@ -65,6 +66,27 @@ def from_compose(
     return Lab(*linked, *hosts.values(), name=lab_name, engine=engine, quiet=quiet)
 
 
+def _refuse_unknown(file: ComposeFile) -> None:
+    """Refuse services that no image can be had for, or that depend on one that is not there."""
+    for service, said in file.data["services"].items():
+        said = said or {}
+        if not said.get("image") and not said.get("build"):
+            raise TopologyError(
+                f"{file.at('services', service)}: {service} has neither an image nor a build; "
+                "write one"
+            )
+        others = said.get("depends_on") or ()
+        for name in others:
+            how = others[name] if isinstance(others, Mapping) else None
+            needed = (how or {}).get("required", True)
+            if needed and name not in file.data["services"]:
+                there = ", ".join(file.data["services"])
+                raise TopologyError(
+                    f"{file.at('services', service, 'depends_on')}: {service} depends on {name}, "
+                    f"which is no service of this file; it has {there}"
+                )
+
+
 def _choose(file: ComposeFile, profiles: Collection[str]) -> None:
     """Leave services out whose profiles nobody asked for."""
     for service, said in [*file.data["services"].items()]:
@@ -79,7 +101,11 @@ def _host(file: ComposeFile, service: str) -> Host:
     arguments = host_arguments(file, service)
     name = host_name(service)
     if name != service:
-        file.leave_out(("services", service), f"is called {name}, as RFC 1123 has names of hosts")
+        file.leave_out(
+            ("services", service),
+            f"is called {name}, as RFC 1123 has names of hosts: its neighbours find it by that "
+            f"name, and not by {service}",
+        )
     try:
         return Host(name, **arguments)
     except TopologyError as error:

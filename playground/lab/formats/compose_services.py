@@ -346,6 +346,15 @@ def _devices(words: ServiceWords, value: Any) -> None:
         words.arguments["devices"] = found
 
 
+def _privileged(words: ServiceWords, value: Any) -> None:
+    if value is not False:
+        raise words.refuse(
+            ["privileged"],
+            "privileged is not done: whoever has all rights has the machine; name what is "
+            "needed in cap_add",
+        )
+
+
 _FIELDS: dict[str, Callable[[ServiceWords, Any], None]] = {
     "build": _build,
     "cap_add": _as("cap_add"),
@@ -368,6 +377,7 @@ _FIELDS: dict[str, Callable[[ServiceWords, Any], None]] = {
     "mem_limit": _megabytes("memory_mb"),
     "pids_limit": _number("processes"),
     "ports": _ports,
+    "privileged": _privileged,
     "read_only": _as("read_only"),
     "restart": _as("restart"),
     "secrets": _mounted("secrets", "/run/secrets/"),
@@ -383,7 +393,6 @@ _FIELDS: dict[str, Callable[[ServiceWords, Any], None]] = {
 _ELSEWHERE = {"networks", "network_mode", "profiles", "expose", "stdin_open", "tty"}
 
 _WHY = {
-    "privileged": "is not done: whoever has all rights has the machine; name some in cap_add",
     "container_name": "is not done: a host is called as its service",
     "links": "is not done: hosts of a network know each other by name",
     "logging": "is not done: what a program prints is its log",

@@ -157,7 +157,7 @@ def test_networks_are_switches(write: Write) -> None:
 def test_names_that_hosts_cannot_have_are_changed_and_told(write: Write) -> None:
     services = "services: {my_db: {image: x}, net: {image: x, networks: [net]}}"
     path = write(f"{services}\nnetworks: {{net: }}")
-    with pytest.warns(LabWarning, match=r":1: services.my_db is called my-db"):
+    with pytest.warns(LabWarning, match=r":1: services.my_db is called my-db.* not by my_db"):
         lab = lab_of(path)
     assert {node.name: type(node) for node in lab.nodes} == {
         "my-db": Host,
@@ -179,7 +179,7 @@ def test_nothing_is_dropped_in_silence(write: Write) -> None:
         services:
           a:
             image: x
-            privileged: true
+            pid: host
             logging: {driver: none}
             ports: ["80:80/sctp"]
             volumes: [data:/data]
@@ -202,7 +202,7 @@ def test_nothing_is_dropped_in_silence(write: Write) -> None:
     lines = str(said.message).splitlines()[1:]
     found = {line.partition(": ")[2].split(" ")[0]: line.split(":")[1] for line in lines}
     assert found == {
-        "services.a.privileged": "5",
+        "services.a.pid": "5",
         "services.a.logging": "6",
         "services.a.ports.0": "7",
         "services.a.volumes.0": "8",
@@ -221,6 +221,9 @@ def test_nothing_is_dropped_in_silence(write: Write) -> None:
         ("{image: x, network_mode: host}", ":1: network_mode host is not done"),
         ("{build: {context: ., target: one}}", ":1: a stage alone is not built"),
         ("{build: {context: ., dockerfile: Other}}", ":1: Other is not built"),
+        ("{}", ":1: a has neither an image nor a build"),
+        ("{image: x, depends_on: [zz]}", ":1: a depends on zz, which is no service"),
+        ("{image: x, privileged: true}", ":1: privileged is not done"),
         ("{image: x, cap_add: [SYS_ADMIN]}", ":1: a: cap_add"),
         ("{image: x, volumes: ['./none:/x']}", ":1: a: volumes: there is no"),
     ],
