@@ -7,6 +7,7 @@ are read by python-dotenv.  See https://github.com/compose-spec/compose-spec/blo
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import re
@@ -182,11 +183,36 @@ def _checked(file: ComposeFile, data: dict[str, Any]) -> dict[str, Any]:
         near = [place for place in file.lines if place and str(place[-1]) in words]
         # Where it stands in what was handed over is no line of the file.
         reason = re.sub(r" at line \d+ column \d+$", "", str(error))
+        reason = re.sub(r"extension key `([^`]+)` does not start.*", _unknown, reason)
         raise TopologyError(f"{file.at(*(near[-1] if near else ()))}: {reason}") from error
     for name, said in data["services"].items():
         for key in set(said or {}) & set(found["services"][name]) & _KEPT:
             found["services"][name][key] = said[key]
     return found
+
+
+# Keys of a service and of its parts, and of the file itself, as the specification has them.
+_KEYS = (
+    *("services", "networks", "volumes", "configs", "secrets", "name", "version", "include"),
+    *("build", "image", "command", "entrypoint", "environment", "env_file", "ports", "expose"),
+    *("healthcheck", "depends_on", "hostname", "container_name", "user", "working_dir", "dns"),
+    *("cap_add", "cap_drop", "extra_hosts", "restart", "init", "deploy", "profiles", "labels"),
+    *("network_mode", "privileged", "read_only", "devices", "ulimits", "shm_size", "tmpfs"),
+    *("mem_limit", "pids_limit", "cpus", "stop_grace_period", "stop_signal", "logging", "links"),
+    *("tty", "stdin_open", "sysctls", "platform", "pull_policy", "security_opt", "domainname"),
+    *("test", "interval", "timeout", "retries", "start_period", "disable"),
+    *("context", "dockerfile", "dockerfile_inline", "args", "target"),
+    *("ipam", "driver", "driver_opts", "internal", "external", "attachable", "enable_ipv6"),
+    *("ipv4_address", "ipv6_address", "aliases", "priority"),
+    *("source", "published", "protocol", "host_ip", "condition", "required", "limits"),
+)
+
+
+def _unknown(match: re.Match[str]) -> str:
+    """Return what is wrong with a key that the specification has not."""
+    near = difflib.get_close_matches(match[1], _KEYS, n=1)
+    hint = f"; did you mean {near[0]}?" if near else "."
+    return f"compose files know no {match[1]}{hint} A key of your own begins with x-"
 
 
 # The specification allows these and compose-spec 0.2 does not: they are simpler for the check.

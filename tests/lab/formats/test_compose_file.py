@@ -64,12 +64,13 @@ def test_a_file_beside_it_sets_variables(write: Write) -> None:
         ("a: 1", "it has no services"),
         ("services: {a: {image: '${X:?say it}'}}", r":1: \$X must be set: say it"),
         ("services: {a: {image: 'x$'}}", r"write \$\$ for one"),
-        ("services:\n  a:\n    image: x\n    prts: [80]", r":4: .*prts"),
+        ("services:\n  a:\n    image: x\n    prts: [80]", r":4: .*did you mean ports"),
+        ("services: {a: {image: x}}\nzzzz: 1", r":2: compose files know no zzzz. A key"),
         ("services:\n  a:\n    image: x\n    networks: [nope]", r"nope"),
         ("services:\n  a:\n    extends: b", r":3: extends is not read"),
         ("include: [b.yaml]\nservices: {a: {image: x}}", r":1: include is not read"),
     ],
-    ids=range(8),
+    ids=range(9),
 )
 def test_what_is_no_compose_file_is_refused_with_its_line(
     write: Write, text: str, words: str
