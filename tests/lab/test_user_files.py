@@ -11,7 +11,6 @@ import pytest
 from playground import Host, Lab, Link
 from playground.engines.docker.engine import DockerEngine
 from playground.engines.docker.server import Server
-from playground.engines.namespaces.engine import NamespacesEngine
 from playground.engines.seam import Engine
 from playground.errors import EngineError, LabWarning, TopologyError
 from playground.lab.user_files import copy_warnings, user_files
@@ -149,18 +148,20 @@ def test_files_are_there_before_programs_start(www: Host, tmp_path: Path) -> Non
     assert (tmp_path / "bytes").read_bytes() == b"\xff"
 
 
+@pytest.mark.parametrize("replaced", ["site", "site/pages"])
 def test_the_volume_of_a_folder_that_became_a_link_is_refused(
-    namespaces_engine: NamespacesEngine, tmp_path: Path
+    engine: Engine, tmp_path: Path, replaced: str
 ) -> None:
+    """As another host's root may do that to a folder below its own writable volume."""
     tmp_path.chmod(0o755)
-    (tmp_path / "site").mkdir()
-    www = Host("www", volumes={tmp_path / "site": "/srv/site"})
+    pages = tmp_path / "site" / "pages"
+    pages.mkdir(parents=True)
+    www = Host("www", volumes={pages: "/srv/pages"})
     Link(www, Host("client"))
-    (tmp_path / "site").rmdir()
-    (tmp_path / "site").symlink_to("/etc")
-    name = f"user-files-link-{os.getpid()}"
-    lab = Lab(www, name=name, quiet=True, engine=namespaces_engine)
-    with pytest.raises(EngineError, match="was replaced by a link"):
+    (tmp_path / replaced).rename(tmp_path / "away")
+    (tmp_path / replaced).symlink_to(tmp_path / "away")
+    lab = Lab(www, name=f"user-files-link-{os.getpid()}", quiet=True, engine=engine)
+    with pytest.raises(EngineError, match=r"www: .*the volume .* was replaced by a link"):
         lab.start()
 
 

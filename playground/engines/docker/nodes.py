@@ -10,7 +10,8 @@ from playground.engines.docker.container_configs import container_name, node_con
 from playground.engines.docker.containers import LabContainers, start
 from playground.engines.docker.http import Line, Refused
 from playground.engines.seam import NODE, LabLabels, NodeContainer
-from playground.errors import NodeDied
+from playground.engines.volume_sources import refuse_links
+from playground.errors import EngineError, NodeDied
 
 
 def start_nodes(
@@ -42,6 +43,8 @@ def start_nodes(
             if refusal.status == http.client.CONFLICT:
                 made.remove(name)  # it is somebody else's
             raise
+        if shows_files:
+            _refuse_replaced(node)
         pids[node.name] = start(line, name)
         step.advance()
 
@@ -56,6 +59,22 @@ def start_nodes(
             containers.remove(made)
             raise
     return {node.name: pids[node.name] for node in nodes}
+
+
+def _refuse_replaced(node: NodeContainer) -> None:
+    """Raise `EngineError` for a volume whose path has got a link since it was named.
+
+    The engine follows links, and does so when a container starts: this is looked at just
+    before.  What changes in between is not seen.
+
+    """
+    for volume in node.settings.volumes:
+        try:
+            refuse_links(volume.source)
+        except OSError as error:
+            raise EngineError(
+                f"{node.name}: {error.strerror}; make it what it was, or declare the host anew"
+            ) from error
 
 
 def refuse_dead(containers: LabContainers, lab: LabLabels, nodes: Sequence[NodeContainer]) -> None:
@@ -80,6 +99,8 @@ def _death(containers: LabContainers, lab: LabLabels, node: NodeContainer) -> No
 
     """
     log, status = "", None
+    if containers.server.has_our_files:
+        _refuse_replaced(node)
     config = node_config(lab, node, containers.server.has_our_files)
     try:
         status, log = containers.run_once(f"{node.name}._again", config, lab, 5.0)

@@ -1,6 +1,6 @@
 """Volumes: files and folders of the machine, bound into a host's root.
 
-A neighbour of `maker`: standard library, `mounts` and `places`.
+A neighbour of `maker`: standard library, `mounts`, `places` and `engines.volume_sources`.
 
 A volume is bound to a place of ours while the machine's root is still there, and moved to
 where it is to be seen when that root is gone: links on the way there are the host's.  For as long
@@ -26,6 +26,7 @@ from playground.engines.namespaces.mounts import (
     mount,
 )
 from playground.engines.namespaces.places import made_place
+from playground.engines.volume_sources import open_without_links
 
 # Of these a mount in a user namespace keeps those that it has: mount_namespaces(7).
 _KEPT = {
@@ -63,7 +64,7 @@ def hold_volumes(wanted: Iterable[Mapping[str, Any]], place: str) -> list[HeldVo
     held = []
     for number, item in enumerate(wanted):
         holder = f"{place}/{number}"
-        found = _open_without_links(item["source"])
+        found = open_without_links(item["source"])
         try:
             folder = stat.S_ISDIR(os.fstat(found).st_mode)
             if folder:
@@ -80,22 +81,6 @@ def hold_volumes(wanted: Iterable[Mapping[str, Any]], place: str) -> list[HeldVo
         mount("", holder, "", MS_REMOUNT | MS_BIND | flags)
         held.append(HeldVolume("/" + holder, folder, item["source"], item["target"]))
     return held
-
-
-def _open_without_links(path: str) -> int:
-    found = os.open("/", os.O_PATH | os.O_CLOEXEC)
-    for part in filter(None, path.split("/")):
-        above = found
-        try:
-            found = os.open(part, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=above)
-        except OSError as error:
-            raise OSError(error.errno, f"the volume {path}: {error.strerror}") from None
-        finally:
-            os.close(above)
-        if stat.S_ISLNK(os.fstat(found).st_mode):
-            os.close(found)
-            raise OSError(errno.ELOOP, f"the volume {path} was replaced by a link")
-    return found
 
 
 def show_volumes(held: Sequence[HeldVolume], place: str) -> None:
