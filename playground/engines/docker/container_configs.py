@@ -75,6 +75,7 @@ def node_config(lab: LabLabels, node: NodeContainer, shows_files: bool = True) -
         "HostConfig": {
             **_HOST_CONFIG,
             "CapAdd": [*node.cap_add, *said.cap_add],
+            "CapDrop": _dropped(said) if shows_files else [],
             **_limits_config(node.limits),
             "ReadonlyPaths": list(_READ_ONLY),
             # For what a lab makes for its nodes: see playground.lab.provision.
@@ -128,6 +129,16 @@ def _resources_config(said: ContainerSettings) -> dict[str, Any]:
         **({"Ulimits": ulimits} if ulimits else {}),
         **({"Devices": devices} if devices else {}),
     }
+
+
+def _dropped(said: ContainerSettings) -> list[str]:
+    """Return what a container has less than others: a device file that it leaves is the machine's.
+
+    >>> _dropped(ContainerSettings(volumes=(VolumeMount("/srv", "/srv", read_only=False),)))
+    ['MKNOD']
+
+    """
+    return [] if all(volume.read_only for volume in said.volumes) else ["MKNOD"]
 
 
 def _mount(volume: VolumeMount) -> dict[str, Any]:
