@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 
 from playground import Host, Lab, Link, Switch
 from playground.engines import pause
-from playground.engines.namespaces.images.roots import STORE
+from playground.engines.namespaces.engine import NamespacesEngine
+from playground.engines.namespaces.images.roots import STORE, ImageRoots
 from playground.engines.seam import Engine
 from playground.errors import PlaygroundError
 from tests.image_archive import busybox, device, fifo, link, program, write_archive
@@ -135,7 +137,7 @@ def test_no_target_leads_by_a_descriptor_of_the_maker_to_the_machine(
     namespaces_engine: Engine, outside: Path, tmp_path: Path
 ) -> None:
     """/proc is there already, and whoever follows its links has folders of the machine open."""
-    numbers = range(10, 18)
+    numbers = range(12, 17)
     links = [link(str(n), f"/proc/self/fd/{n}{'/..' * 20}{outside}") for n in numbers]
     archive = write_archive(tmp_path / "descriptors.tar", [[busybox(), *links]], SLEEP)
     (tmp_path / "shown").mkdir()
@@ -178,15 +180,22 @@ def test_a_volume_that_cannot_stand_where_it_is_to_is_named(
 
 
 def test_pipes_in_the_places_of_files_hold_nobody_up(
-    namespaces_engine: Engine, tmp_path: Path
+    namespaces_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Docker's own runtime waits for who writes into its /etc/passwd."""
+    """Docker's own runtime would wait for who writes into its /etc/passwd: it is left out."""
+    if shutil.which("buildah") is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("CI has to try images without Docker, but there is no buildah")
+        pytest.skip("there is no buildah here")
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    engine = NamespacesEngine()
+    monkeypatch.setattr(engine, "_roots", ImageRoots(tmp_path / "store"))
     places = [fifo(f"etc/{name}") for name in ("passwd", "group", "shadow", "hosts", "resolv.conf")]
     archive = write_archive(tmp_path / "pipes.tar", [[busybox(), fifo("pipe"), *places]], SLEEP)
     (tmp_path / "shown").write_text("no pipe")
     h1, h2 = Host("h1", image=archive, volumes={tmp_path / "shown": "/pipe"}), Host("h2")
     Link(h1, h2)
-    with Lab(h1, name="hostile-pipes", engine=namespaces_engine, quiet=True):
+    with Lab(h1, name="hostile-pipes", engine=engine, quiet=True):
         assert h1.run(["/bin/busybox", "cat", "/pipe"], user="0").stdout == "no pipe"
         assert h2.ping(h1).received == 3
         said = h1.run(["/bin/busybox", "grep", "Uid", "/proc/self/status"]).stdout
