@@ -11,6 +11,9 @@ from collections.abc import Sequence
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
+# The most of a command's name that an error shows.
+_NAME_CHARACTERS = 200
+
 # Python ignores the first two, nohup(1) the third, and a shell whose jobs are not
 # controlled INT and QUIT for what it runs beside itself.
 _OFTEN_IGNORED = (
@@ -70,7 +73,7 @@ def explain_exec(error: OSError, argv: Sequence[str], environ: dict[str, str]) -
     To be called inside the node.
 
     """
-    name = argv[0]
+    name = argv[0] if len(argv[0]) <= _NAME_CHARACTERS else argv[0][:_NAME_CHARACTERS] + "..."
     there = [place for place in places(argv, environ) if os.path.exists(place)]
     if error.errno == errno.EACCES:
         place = there[0] if there else name
@@ -92,5 +95,5 @@ def explain_exec(error: OSError, argv: Sequence[str], environ: dict[str, str]) -
             f"{there[0]} on the node names an interpreter that does not exist there: "
             "look at its first line",
         )
-    path = "" if "/" in name else f" (its PATH is {environ.get('PATH', DEFAULT_PATH)})"
+    path = "" if "/" in argv[0] else f" (its PATH is {environ.get('PATH', DEFAULT_PATH)})"
     return FileNotFoundError(errno.ENOENT, f"there is no program {name!r} on the node{path}")

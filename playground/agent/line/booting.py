@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import selectors
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +10,7 @@ from playground.agent.line.replies import Replies
 from playground.agent.nodes.boot import boot_program
 from playground.agent.nodes.commands import Command, start_in_node
 from playground.agent.nodes.entering import find_node
-from playground.agent.protocol import Request, describe
+from playground.agent.protocol import Request, describe, described
 
 
 def boot(
@@ -37,7 +36,7 @@ def boot(
 
         def started(fd: int, events: int) -> None:
             if data := channel.recv(1 << 16):
-                errors.append(json.loads(data))
+                errors.append(described(data))
                 return
             selector.unregister(fd)
             channel.close()

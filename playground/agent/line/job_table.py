@@ -22,7 +22,7 @@ from playground.agent.nodes.commands import Command
 from playground.agent.nodes.launcher import LATE
 from playground.agent.nodes.launches import Launcher, Launches
 from playground.agent.nodes.terminals import set_window
-from playground.agent.protocol import describe
+from playground.agent.protocol import describe, described
 
 # Bytes of a job's output that may be under way, unconsumed, before the agent
 # stops reading: enough for any usual answer, small beside the machine.
@@ -172,7 +172,7 @@ class Jobs:
         if data or job.given_up:
             self._forget(job)
             if not job.given_up:
-                self._replies.send({"id": job.request_id, "error": json.loads(data)})
+                self._replies.send({"id": job.request_id, "error": described(data)})
             return
         self._replies.send({"id": job.request_id, "result": {"job": job.number, "pid": job.pid}})
         for name, fd in job.streams.items():

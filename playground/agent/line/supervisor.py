@@ -33,7 +33,7 @@ from playground.agent.network.listening import tcp_ports
 from playground.agent.nodes.commands import Command, start_in_node
 from playground.agent.nodes.descriptors import keep_only, many_files
 from playground.agent.nodes.entering import find_node, gone
-from playground.agent.protocol import Request, describe
+from playground.agent.protocol import Request, describe, described
 
 # In the helper, or in a lab's own mounts: a place that no node sees.
 SOCKET_PATH = "/run/playground/programs"
@@ -60,6 +60,9 @@ _START_LIMIT_S, _STOP_LIMIT_S = 30.0, 10.0
 _OLD_PIPES = 4
 
 _REQUEST_BYTES = 8 << 20
+
+# The most that is heard of a program that does not begin; `describe` says less.
+_WORD_BYTES = 1 << 18
 
 
 class Output:
@@ -95,6 +98,7 @@ class SupervisedProgram:
         self.output = Output()
         self.pid = 0
         self.channel: socket.socket | None = None
+        self.heard = bytearray()  # on it
         self.pipes: list[int] = []
         self.wanted = False
         self.stopped = False
@@ -117,6 +121,23 @@ class SupervisedProgram:
             self.request.get("user"),
             own_stdio=True,
         )
+
+    def hear_start(self, known: bool = False) -> bool:
+        """Hear how its start goes; returns whether that is known, for an error `error` is set.
+
+        End of file says that it has begun, and an error comes in parts before that; ``known``
+        says that nothing more will come.
+
+        """
+        assert self.channel is not None
+        with contextlib.suppress(BlockingIOError):
+            while len(self.heard) <= _WORD_BYTES and (part := self.channel.recv(1 << 16)):
+                self.heard += part
+            known = True
+        if known and self.heard:
+            self.error = described(self.heard)
+            self.wanted = False
+        return known
 
     @property
     def settled(self) -> bool:
@@ -347,6 +368,8 @@ class Supervisor:
             return
         program.pipes.append(reader)
         os.set_blocking(reader, False)
+        program.channel.setblocking(False)
+        program.heard.clear()
         program.kill_at = program.begun_at + _START_LIMIT_S
         self._watch(program, reader, lambda: self._read(program, reader))
         self._watch(program, program.channel.fileno(), lambda: self._started(program))
@@ -357,15 +380,11 @@ class Supervisor:
         )
 
     def _started(self, program: SupervisedProgram) -> None:
-        assert program.channel is not None
-        data = program.channel.recv(1 << 16)
-        self._close_channel(program)
-        program.kill_at = None
-        if data:
-            program.error = json.loads(data)
-            program.wanted = False
-        elif not program.wanted:
-            self._stop(program)
+        if program.hear_start():
+            self._close_channel(program)
+            program.kill_at = None
+            if program.error is None and not program.wanted:
+                self._stop(program)
 
     def _close_channel(self, program: SupervisedProgram) -> None:
         if program.channel is not None:
@@ -447,7 +466,7 @@ class Supervisor:
         """Take note that a program has ended, whose number may be another's already."""
         if program.channel is not None:
             with contextlib.suppress(OSError):
-                self._started(program)
+                program.hear_start(known=True)
         self._close_channel(program)
         program.kill_at = None
         program.returncode = program.last_returncode = returncode

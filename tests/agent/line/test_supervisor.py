@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import selectors
 import signal
@@ -16,6 +17,7 @@ import pytest
 
 from playground.agent.line import supervisor
 from playground.agent.line.supervisor import LOG_BYTES, Output, SupervisedProgram, Supervisor
+from playground.agent.protocol import describe
 
 
 def program(**request: Any) -> SupervisedProgram:
@@ -201,3 +203,42 @@ def test_what_fails_in_the_loop_ends_it_for_nobody(
         finally:
             signal.signal(signal.SIGCHLD, before)
     assert "ZeroDivisionError" in supervisor.last_words()
+
+
+@pytest.mark.parametrize("closed", [True, False], ids=["end of file", "process over"])
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        (
+            json.dumps(describe(OSError(0, "\N{SNOWMAN}" * 100_000), False)),
+            "\N{SNOWMAN}" * 4000 + "...",
+        ),
+        ("[" * 100_000, "what it said of its start cannot be read"),
+        ('{"message": 7}', "what it said of its start cannot be read"),
+        ('{"message": "half', "what it said of its start cannot be read"),
+    ],
+    ids=["long", "deep", "odd", "half"],
+)
+def test_whatever_a_start_says_is_an_error_of_that_program(
+    started: Supervisor, monkeypatch: pytest.MonkeyPatch, said: str, message: str, closed: bool
+) -> None:
+    channel, other = socket.socketpair()
+
+    def begun(*arguments: Any) -> tuple[int, socket.socket]:
+        return 2**22 + 1, channel  # more than any process has
+
+    monkeypatch.setattr(supervisor, "start_in_node", begun)
+    one = program()
+    started._want(one)
+    for begin in range(0, len(said), 1 << 15):  # in parts, as the kernel likes
+        other.sendall(said[begin : begin + (1 << 15)].encode())
+        started._started(one)
+    assert one.error is None
+    if closed:
+        other.close()
+        started._started(one)
+    else:
+        started._over(one, 127)
+        other.close()
+    assert one.status()["error"]["message"] == message
+    started._close(one)
