@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from ipaddress import ip_address
 
 from playground.errors import BadArgument, TopologyError
 from playground.model.arguments import is_port, shown
 from playground.model.container_arguments import check_published
 from playground.model.containers import PublishedPort
+from playground.model.own_service import Service
 
 LOOPBACK = "127.0.0.1"
 
@@ -75,3 +77,20 @@ def published_url(wanted: PublishedPort, local_port: int, scheme: str | None = N
         address = ip_address("::1" if address.version == 6 else LOOPBACK)
     host = f"[{address}]" if address.version == 6 else str(address)
     return f"{scheme}://{host}:{local_port}" + ("/" if scheme.startswith("http") else "")
+
+
+def service_scheme(services: Iterable[object], wanted: PublishedPort) -> str | None:
+    """Return how the URL of a port begins by what a host's services say of it, if any does.
+
+    >>> service_scheme([Service("api", "serve", port=9000, ready="http")], PublishedPort(9000))
+    'http'
+
+    """
+    for service in services:
+        if (
+            isinstance(service, Service)
+            and service.ready == "http"
+            and (service.port, service.protocol) == (wanted.port, wanted.protocol)
+        ):
+            return "https" if service.tls else "http"
+    return None

@@ -6,7 +6,8 @@ import pytest
 
 from playground.errors import BadArgument
 from playground.model.containers import PublishedPort
-from playground.model.published_ports import port_to_publish, published_url
+from playground.model.own_service import Service
+from playground.model.published_ports import port_to_publish, published_url, service_scheme
 
 
 @pytest.mark.parametrize(
@@ -54,3 +55,26 @@ def test_what_cannot_be_published_is_refused_in_words(
 ) -> None:
     with pytest.raises(BadArgument, match=words):
         port_to_publish(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "scheme"),
+    [
+        (PublishedPort(9000), "http"),
+        (PublishedPort(9001), "https"),
+        (PublishedPort(9002), None),
+        (PublishedPort(9000, "udp"), None),
+        (PublishedPort(5432), None),
+    ],
+    ids=repr,
+)
+def test_a_service_that_answers_requests_is_published_as_a_page(
+    wanted: PublishedPort, scheme: str | None
+) -> None:
+    services = [
+        Service("page", "serve", port=9000, ready="http"),
+        Service("safe", "serve", port=9001, ready="http", tls=True),
+        Service("bare", "serve", port=9002),
+        Service("silent", "serve"),
+    ]
+    assert service_scheme(services, wanted) == scheme

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from playground.errors import NotRunning
 from playground.lab.state import LabObject, LabState
-from playground.model.published_ports import port_to_publish
+from playground.model.containers import PublishedPort
+from playground.model.published_ports import port_to_publish, service_scheme
+from playground.model.topology import Machine
 from playground.operations.network import Host, Router
 from playground.planning.plan import NodePlan, Plan
 
@@ -31,8 +33,9 @@ def publish(
     that is free.  It is offered to programs of this machine alone, unless ``listen`` is
     another of its addresses: "0.0.0.0" or "::" means all, and then everybody who reaches
     this machine reaches the host.  The address is a URL, and a link in a notebook;
-    ``scheme`` is how it begins, by default "http", "https" or "ssh" for ports that are known
-    for it, and else "tcp" or "udp".  Its ``close()`` ends it, and so does the end of the lab.
+    ``scheme`` is how it begins, by default what a `Service` of the host's says of the port,
+    "http", "https" or "ssh" for ports that are known for it, and else "tcp" or "udp".  Its
+    ``close()`` ends it, and so does the end of the lab.
 
     Connections are made inside the host, to the host itself: a server at its loopback
     address is reached too, and takes whoever calls for a program of the host's.  Nothing
@@ -46,6 +49,8 @@ def publish(
     """
     wanted = port_to_publish(port, local_port, listen)
     name = lab.node(lab.resolve_name(node)).name
+    if scheme is None:
+        scheme = _scheme(lab, name, wanted)
     state = lab._state
     with state.lock:
         state.agent()
@@ -75,10 +80,16 @@ def publish_declared(lab: LabObject, nodes: Iterable[NodePlan], undo: ExitStack)
     state = lab._state
     for node in nodes:
         for wanted in node.container.publish:
-            address = _ports(state).publish(node.name, state.pids[node.name], wanted)
+            scheme = _scheme(lab, node.name, wanted)
+            address = _ports(state).publish(node.name, state.pids[node.name], wanted, scheme)
             undo.callback(address.close)
             with state.progress.step(f"{address} is {address.words}"):
                 pass
+
+
+def _scheme(lab: LabObject, name: str, wanted: PublishedPort) -> str | None:
+    node = lab.node(name)
+    return service_scheme(node.declared_services, wanted) if isinstance(node, Machine) else None
 
 
 def _ports(state: LabState) -> PublishedPorts:
