@@ -94,3 +94,22 @@ def service_scheme(services: Iterable[object], wanted: PublishedPort) -> str | N
         ):
             return "https" if service.tls else "http"
     return None
+
+
+def overlap(a: PublishedPort, b: PublishedPort) -> bool:
+    """Whether two ports of this machine cannot both be had.
+
+    0.0.0.0 is all IPv4 addresses, and :: all addresses of both kinds: ipv6(7).
+
+    >>> overlap(PublishedPort(80, "tcp", 8080, "0.0.0.0"), PublishedPort(81, "tcp", 8080))
+    True
+
+    """
+    if a.local_port is None or (a.protocol, a.local_port) != (b.protocol, b.local_port):
+        return False
+    one, other = (ip_address(port.local_address or LOOPBACK) for port in (a, b))
+    return (
+        one == other
+        or (one.is_unspecified and one.version >= other.version)
+        or (other.is_unspecified and other.version >= one.version)
+    )

@@ -7,7 +7,7 @@ import pytest
 from playground.errors import BadArgument
 from playground.model.containers import PublishedPort
 from playground.model.own_service import Service
-from playground.model.published_ports import port_to_publish, published_url, service_scheme
+from playground.model.published_ports import overlap, port_to_publish, published_url, service_scheme
 
 
 @pytest.mark.parametrize(
@@ -78,3 +78,25 @@ def test_a_service_that_answers_requests_is_published_as_a_page(
         Service("silent", "serve"),
     ]
     assert service_scheme(services, wanted) == scheme
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "both"),
+    [
+        (None, None, True),
+        ("0.0.0.0", None, True),
+        ("0.0.0.0", "::1", False),
+        ("::", None, True),
+        ("::", "0.0.0.0", True),
+        ("127.0.0.2", None, False),
+        ("::1", None, False),
+    ],
+)
+def test_one_port_of_this_machine_is_had_once(
+    one: str | None, other: str | None, both: bool
+) -> None:
+    a, b = PublishedPort(80, "tcp", 8080, one), PublishedPort(81, "tcp", 8080, other)
+    assert overlap(a, b) is overlap(b, a) is both
+    assert not overlap(a, PublishedPort(81, "udp", 8080, other))
+    assert not overlap(a, PublishedPort(81, "tcp", 8081, other))
+    assert not overlap(PublishedPort(80), PublishedPort(80))

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from playground.engines.seam import Channel
 from playground.errors import AgentGone, EngineError, NotRunning
 from playground.model.containers import PublishedPort
-from playground.model.published_ports import LOOPBACK, published_url
+from playground.model.published_ports import LOOPBACK, overlap, published_url
 from playground.operations.connection.client import Client
 from playground.operations.connection.host_sockets import on_this_machine
 
@@ -186,18 +186,19 @@ def refuse_taken(wanted: Iterable[tuple[str, PublishedPort]]) -> None:
     ``wanted`` are names of nodes with ports that they are to be published at.
 
     """
-    owners: dict[tuple[str, str, int], str] = {}
+    earlier: list[tuple[str, PublishedPort]] = []
     with ExitStack() as held, on_this_machine():
         for node, port in wanted:
             if port.local_port is None:
                 continue
-            place = (port.local_address or LOOPBACK, port.protocol, port.local_port)
-            other = owners.setdefault(place, node)
-            if other != node:
-                raise EngineError(
-                    f"{other} and {node} are both to be published at port {port.local_port} of "
-                    "this machine: choose another for one of them"
-                )
+            for other, its_port in earlier:
+                if overlap(port, its_port):
+                    who = f"{other} and {node} are both" if other != node else f"{node} is twice"
+                    raise EngineError(
+                        f"{who} to be published at port {port.local_port} of this machine: choose "
+                        "another for one of them"
+                    )
+            earlier.append((node, port))
             held.enter_context(_listening(port))
 
 

@@ -17,7 +17,8 @@ import pytest
 from playground import Host, Lab, Link
 from playground.engines.seam import Engine
 from playground.errors import BadArgument, EngineError, NoSuchNode, NotRunning
-from playground.lab.outside.published_ports import PublishedAddress
+from playground.lab.outside.published_ports import PublishedAddress, refuse_taken
+from playground.model.containers import PublishedPort
 from playground.operations.connection.client import Client
 
 SERVERS = """
@@ -205,6 +206,17 @@ def test_ports_that_cannot_be_had_are_refused_before_anything_is_made(engine: En
     with pytest.raises(EngineError, match=f"are both to be published at port {taken}"):
         Lab(www, name=name, quiet=True).start()
     assert name not in {record.name for record in engine.labs()}
+
+
+@pytest.mark.parametrize("other", ["www", "api"])
+def test_ports_that_overlap_are_refused_by_who_wants_them(other: str) -> None:
+    wanted = [
+        ("www", PublishedPort(80, "tcp", 47211)),
+        (other, PublishedPort(81, "tcp", 47211, "0.0.0.0")),
+    ]
+    who = "www is twice" if other == "www" else "www and api are both"
+    with pytest.raises(EngineError, match=f"^{who} to be published at port 47211"):
+        refuse_taken(wanted)
 
 
 def test_only_this_machine_reaches_it_unless_asked(lab: Lab) -> None:
