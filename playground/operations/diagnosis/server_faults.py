@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
 
 from playground.model.services.table import row_of
@@ -114,9 +114,12 @@ def _closed_to(
         one for one in facts.states[node].sockets if (one.protocol, one.port) == (protocol, port)
     ]
     service = _service_at(facts, node, port)
+    own = _own_programs(facts, node)
     start = (
         f'`{variable(node)}.services["{service}"].start()`'
         if service
+        else _start_own(node, own)
+        if own
         else f"start a server on {node} that listens on port {port}, for example "
         f'`{variable(node)}.start("python3 -m http.server {port}")`'
         if protocol == "tcp"
@@ -181,6 +184,22 @@ def _service_at(facts: Facts, node: str, port: int) -> str | None:
         if any(one.number == port for one in row_of(settings).ports):
             return settings.service
     return None
+
+
+def _own_programs(facts: Facts, node: str) -> list[str]:
+    """Return the names of the programs that an image or the user has put on a node."""
+    said = facts.plan.node(node).container
+    main = ["main"] if said.source or said.command or said.entrypoint else []
+    return [*main, *(name for name, _ in said.programs)]
+
+
+def _start_own(node: str, programs: Sequence[str]) -> str:
+    calls = [f'{variable(node)}.services["{name}"]' for name in programs]
+    starts = " or ".join(f"`{call}.start()`" for call in calls)
+    return (
+        f"start the program that shall listen there: {starts}; `{calls[0]}.log()` says how it "
+        "ended, or where it listens instead"
+    )
 
 
 def unanswered(walk: Walk, target: str) -> Fault | None:

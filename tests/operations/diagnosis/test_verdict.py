@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from playground.model.container_arguments import make_container
 from playground.operations.diagnosis.explanation import CAUSES
 from playground.operations.diagnosis.facts import (
     Facts,
@@ -230,6 +231,25 @@ def test_a_server_that_refuses_and_why(plan: Plan) -> None:
             dataclasses.replace(there, states={**there.states, "www": NodeState("www")})
         ).advice
     )
+
+
+def test_a_stopped_program_of_an_image_is_what_is_to_be_started(plan: Plan) -> None:
+    container = make_container("Host", "www", {"image": "nginx", "programs": {"api": "serve"}})
+    nodes = tuple(
+        dataclasses.replace(node, services=(), container=container) if node.name == "www" else node
+        for node in plan.nodes
+    )
+    there = facts(
+        dataclasses.replace(plan, nodes=nodes),
+        sightings=tuple(walked(*THERE)),
+        ways={"h1": ON, "www": OWN},
+    )
+    www = dataclasses.replace(there.states["www"], sockets=())
+    found = decide(dataclasses.replace(there, states={**there.states, "www": www}))
+    assert found.cause == "server stopped"
+    assert found.advice.startswith("Start the program that shall listen there: ")
+    for call in ('services["main"].start()` or', 'services["api"].start()`;', '["main"].log()'):
+        assert call in found.advice
 
 
 def test_kernels_are_asked_where_the_packet_was_seen(plan: Plan) -> None:
