@@ -127,6 +127,11 @@ class OwnService(Program):
             try:
                 ready, problem = readiness.function(self._node), ""
             except Exception as error:
+                if _is_slip(error, self._node):
+                    raise self._not_ready(
+                        "can never be ready: its function raises "
+                        f"{type(error).__name__}: {error}; mend ready="
+                    ) from error
                 ready, problem = False, f": it raises {type(error).__name__}: {error}"
             return None if ready else f"is not ready, says its function{problem},"
         if readiness.command:
@@ -137,6 +142,11 @@ class OwnService(Program):
             if result.returncode == 0:
                 return None
             said = "".join(f": {line}" for line in (result.stdout + result.stderr).split("\n")[:1])
+            if result.returncode in _HOPELESS:
+                raise self._not_ready(
+                    "can never be ready: its command cannot be run "
+                    f"(exit status {result.returncode}{said}); mend ready="
+                )
             return f"is not ready, says its command (exit status {result.returncode}{said}),"
         return self._silent_port(min(_SLICE_S, left_s)) if self._row.probes else None
 
@@ -163,6 +173,20 @@ class OwnService(Program):
         if self._row.tls and "WRONG_VERSION_NUMBER" in said:
             said = "it speaks no TLS; have it load what TLS_CERT_FILE and TLS_KEY_FILE name"
         return f"did not answer on port {failures[0]['port']} ({said})"
+
+
+def _is_slip(error: Exception, node: Node) -> bool:
+    """Whether a function that raised this has a mistake that no server's answer mends.
+
+    What a half-ready server answers may well raise a ValueError or KeyError, and a None where
+    a match was hoped for an AttributeError or TypeError: these may be gone at the next look.
+
+    """
+    if isinstance(error, AttributeError):
+        return error.obj is node
+    if isinstance(error, TypeError):  # raised by the call itself: it takes no host
+        return error.__traceback__ is not None and error.__traceback__.tb_next is None
+    return isinstance(error, (NameError, ImportError, ZeroDivisionError, SyntaxError))
 
 
 def probe_request(node: Node, service: str, probe: Probe) -> dict[str, Any]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from playground import BadArgument, Host, Lab, Link, NotReady, Service, Switch
 from playground.engines.seam import Engine
+from playground.operations.programs.own_service import OwnService
 
 API = """\
 import http.server, os, ssl
@@ -140,6 +142,30 @@ def test_one_that_ends_at_once_is_told_with_its_log(
     with pytest.raises(NotReady) as caught:
         app.services[name].restart()
     assert re.search(words, str(caught.value), re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("slip", "tick of app can never be ready: its command cannot be run.*mend ready="),
+        ("divided", "can never be ready: its function raises ZeroDivisionError: .*mend ready="),
+        ("misspelt", "can never be ready: its function raises AttributeError: .*rnu"),
+        ("hostless", "can never be ready: its function raises TypeError: "),
+    ],
+)
+def test_a_slip_in_ready_is_told_at_once(lab: Lab, name: str, words: str) -> None:
+    ready: dict[str, Any] = {
+        "slip": "htpp",
+        "divided": lambda host: 1 / 0,
+        "misspelt": lambda host: host.rnu("true"),
+        "hostless": lambda: True,
+    }
+    service = Service(name, "sleep 1000", ready=ready[name])
+    app = lab.node("app")
+    tick = app.services["tick"]
+    assert isinstance(tick, OwnService)
+    with pytest.raises(NotReady, match=words):
+        OwnService(app, tick._plan, service.own_row).wait_ready(timeout_s=30)
 
 
 def test_a_lab_with_one_that_ends_at_once_does_not_start(lab: Lab) -> None:
