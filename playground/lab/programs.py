@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from playground.display.progress import Progress
 from playground.errors import TopologyError
 from playground.model.own_service import Service
 from playground.model.services.settings import ServiceSettings
@@ -140,6 +141,7 @@ def wait_ready(
     nodes: Callable[[str], Node],
     plan: Plan,
     programs: Programs,
+    progress: Progress,
 ) -> None:
     """Wait until each program is well, or has not ended at once; raises `NotReady`."""
     rows = {
@@ -154,7 +156,8 @@ def wait_ready(
         if (name, program.name) in rows:
             OwnService(nodes(name), program, rows[name, program.name]).wait_begun()
         else:
-            Program(nodes(name), program).wait_ready()
+            with progress.step(f"waiting for the healthcheck of {program.name} of {name}"):
+                Program(nodes(name), program).wait_ready()
 
     several = [(name, program) for name, some in programs.items() for program in some]
     silent = [

@@ -144,6 +144,16 @@ def _image(here: str, value: object) -> ImageSource:
                 f"{here}: there is no archive {path}; write one with `docker save -o {path.name} "
                 "NAME`, or give the image's name as a string"
             )
+        if path.is_dir() and not (path / "oci-layout").is_file():
+            instead = (
+                f"build={path.name!r} builds the image of its Dockerfile"
+                if (path / "Dockerfile").is_file()
+                else "for a folder with a Dockerfile write build="
+            )
+            raise TopologyError(
+                f"{here}: {path} is a folder without an image in it (the OCI's have a file "
+                f"oci-layout); name an archive of `docker save`; {instead}"
+            )
         return ImageSource("archive", str(path))
     if not is_reference(value):
         archive = isinstance(value, str) and Path(value).is_file()

@@ -51,6 +51,18 @@ class Healthcheck:
         said = self.start_period_s + self.retries * (self.interval_s + self.timeout_s)
         return min(said, MOST_HEALTH_S)
 
+    def failures_due(self, failing_s: float) -> int:
+        """Return how many failures in a row these words count where it has failed for so long.
+
+        ``failing_s`` is counted from the end of ``start_period_s``.  `start` asks more often
+        than each ``interval_s``, to see at once what is well, and that must not count more.
+
+        >>> Healthcheck(("/check",), interval_s=30.0).failures_due(65.0)
+        2
+
+        """
+        return int(failing_s / max(self.interval_s, 0.001))
+
 
 @dataclass(frozen=True)
 class ImageConfig:

@@ -111,7 +111,7 @@ def test_programs_are_among_the_services(lab: Lab) -> None:
         ({"command": "nosuch"}, "main of h1 .* not started: there is no program 'nosuch'"),
         (
             {"command": "sleep 999", "healthcheck": "echo ill; exit 1"},
-            "was not well within .* its healthcheck ended with status 1: ill",
+            r"was not well within [0-9.]+ s: its healthcheck ended with status 1: ill",
         ),
     ],
     ids=["fails", "missing", "ill"],
@@ -119,7 +119,8 @@ def test_programs_are_among_the_services(lab: Lab) -> None:
 def test_a_program_that_fails_ends_the_start(
     engine: Engine, said: dict[str, Any], sentence: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Healthcheck, "limit_s", 0.5)
+    due = Healthcheck.failures_due  # three failures, one each 30 s; here each 0.3 s
+    monkeypatch.setattr(Healthcheck, "failures_due", lambda self, s: due(self, s * 100))
     h1 = Host("h1", **said)
     Link(h1, Host("h2"))
     with pytest.raises(NotReady, match=sentence), Lab(h1, name="failing", quiet=True):

@@ -473,6 +473,11 @@ def _archive_digest(here: str, archive: Path) -> str:
         raise ImageError(
             f"{here}: the archive {archive} cannot be read: {error.strerror}"
         ) from None
+    if stat.S_ISDIR(found.st_mode):
+        raise ImageError(
+            f"{here}: Docker takes archives alone, and {archive} is a folder: pack it, `tar -C "
+            f'{archive} -cf image.tar .`, and give image=Path("image.tar")'
+        )
     text = f"{archive} {found.st_size} {found.st_mtime_ns} {found.st_ino}"
     return hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH]
 

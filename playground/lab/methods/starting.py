@@ -249,11 +249,11 @@ def _bring_up(
     if first:
         attach_nodes(lab, plan, pids)
     _wait_ready(lab, checks)
-    programs.wait_ready(client, pids, state.node, plan, first)
+    programs.wait_ready(client, pids, state.node, plan, first, state.progress)
     for wave in later:
         programs.start(client, pids, wave)
         attach_nodes(lab, plan, pids)
-        programs.wait_ready(client, pids, state.node, plan, wave)
+        programs.wait_ready(client, pids, state.node, plan, wave, state.progress)
     frr_refusals.wait_told(client, pids, texts, provisions, READY_TIMEOUT_S)
     _accept(lab, unplanned)
     waits = state.converge if converge is None else converge

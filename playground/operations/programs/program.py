@@ -117,7 +117,9 @@ class Program:
         """
         check = self._plan.healthcheck
         limit_s = timeout_s or (check.limit_s if check else 0.0)
-        deadline = time.monotonic() + limit_s
+        begin = time.monotonic()
+        deadline = begin + limit_s
+        failing_since = begin + (check.start_period_s if check else 0.0)
         problem = ""
         while True:
             status = self._ask("status")
@@ -132,10 +134,12 @@ class Program:
                 problem = self._problem(check.argv, min(check.timeout_s, left_s))
             if not problem and status["running"]:
                 return
-            if time.monotonic() > deadline:
+            now = time.monotonic()
+            ill = timeout_s is None and check.failures_due(now - failing_since) >= check.retries
+            if ill or now > deadline:
                 raise NotReady(
-                    f"{_title(self._node, self._plan)} was not well within {limit_s:g} s: its "
-                    f"healthcheck {problem}" + log_tail(self.log(_TAIL_LINES))
+                    f"{_title(self._node, self._plan)} was not well within {now - begin:.3g} s: "
+                    f"its healthcheck {problem}" + log_tail(self.log(_TAIL_LINES))
                 )
             time.sleep(min(check.interval_s, _ASK_AGAIN_S))
 
