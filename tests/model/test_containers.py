@@ -110,7 +110,10 @@ def test_volumes_are_read_only_unless_said(tmp_path: Path) -> None:
         ({"image": "a b"}, "is no image's name"),
         ({"image": 5}, "is no image's name"),
         ({"image": Path("/nowhere.tar")}, "there is no archive /nowhere.tar"),
-        ({"image": Path("/proc")}, r"h1: image: /proc is a folder without an image in it .* build="),
+        (
+            {"image": Path("/proc")},
+            r"image: /proc is a folder without an image in it .* build=",
+        ),
         ({"image": "a", "build": "FROM scratch"}, "both say where its image comes from"),
         ({"build": "/nowhere"}, "is no directory; give one that has a Dockerfile"),
         ({"build": "/proc"}, "has no Dockerfile; write /proc/Dockerfile"),

@@ -15,6 +15,7 @@ import http.client
 import io
 import json
 import os
+import stat
 import tarfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path

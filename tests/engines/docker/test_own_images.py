@@ -237,6 +237,8 @@ def test_archives_that_are_refused(place: Place, tmp_path: Path) -> None:
     assert not place.names().keys() & set(names), "nothing is left of them"
     (tmp_path / "text.tar").write_text("no archive")
     assert "text.tar is no image that this engine can load" in place.refusal(tmp_path / "text.tar")
+    (tmp_path / "layout").mkdir()
+    assert "layout is a folder: pack it, `tar -C" in place.refusal(tmp_path / "layout")
     strange = place.refusal(saved_image(tmp_path / "strange.tar", architecture="s390x"))
     assert "is for linux on s390x, and the engine runs Linux on" in strange
 
