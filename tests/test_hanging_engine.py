@@ -13,6 +13,7 @@ import pytest
 
 from playground.engines.docker import http, server
 from playground.engines.docker.engine import DockerEngine
+from playground.engines.namespaces.images.docker_roots import DockerRoots
 from playground.errors import EngineError
 from playground.frontends import doctor
 from playground.lab.lab import Lab
@@ -53,6 +54,13 @@ def test_a_lab_does_not_wait_for_ever(mute):
         lab.start()
     assert took_s(begin) < 10
     assert not lab.running
+
+
+def test_bare_namespaces_keep_why_it_was_left_out(mute, tmp_path):
+    roots = DockerRoots(tmp_path, DockerEngine(mute))
+    assert not roots.answers() and HANGS in roots.silence
+    nobody = DockerRoots(tmp_path, DockerEngine(f"unix://{tmp_path}/nobody.sock"))
+    assert not nobody.answers() and not nobody.silence
 
 
 def test_everything_that_is_asked_of_it_ends(mute):

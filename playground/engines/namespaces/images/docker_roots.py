@@ -53,6 +53,8 @@ class DockerRoots:
         self._shifted = False
         self._version = MINIMUM_API
         self._socket: str | None = None
+        # Why an engine that is there did not answer; "" for none that is there.
+        self.silence = ""
 
     def __repr__(self) -> str:
         return f"DockerRoots({str(self._place)!r})"
@@ -72,7 +74,9 @@ class DockerRoots:
             return ""
         try:
             said = self._engine.describe()
-        except EngineError:
+        except EngineError as error:
+            if "did not answer in time" in str(error):
+                self.silence = str(error)
             return ""
         if not said["url"].startswith("unix://"):
             return ""

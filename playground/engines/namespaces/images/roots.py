@@ -95,7 +95,7 @@ class ImageRoots:
                 root = docker.find(own.tag) or self._exported(docker, own.tag, progress)
                 self._remember(own.tag, root)
             return own
-        with self._lock(progress) as lock:
+        with _naming_silence(docker), self._lock(progress) as lock:
             # They may be remembered from a Docker that is gone, whose images buildah cannot read.
             if below := _images_of_ours(wanted.source):
                 self._buildah().ensure(below, progress, lock)
@@ -142,7 +142,8 @@ class ImageRoots:
             for tag, root in docker.ensure(images, progress).items():
                 self._remember(tag, root)
             return
-        self._buildah().ensure(images, progress, lock)
+        with _naming_silence(docker):
+            self._buildah().ensure(images, progress, lock)
         for image in images:
             self._look(image.tag)
 
@@ -239,6 +240,20 @@ class ImageRoots:
             raise ImageError(
                 f"images are kept in {self._store}, which cannot be written: {error}"
             ) from error
+
+
+@contextlib.contextmanager
+def _naming_silence(docker: DockerRoots) -> Iterator[None]:
+    """Say of a failure that Docker, which may have the image, was not asked, and why."""
+    try:
+        yield
+    except ImageError as error:
+        if not docker.silence:
+            raise
+        raise ImageError(
+            f"{error.args[0]}; Docker, which may have it, was left out: {docker.silence}",
+            error.log,
+        ) from error
 
 
 def _images_of_ours(source: ImageSource) -> tuple[Image, ...]:

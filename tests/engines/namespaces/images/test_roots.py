@@ -27,6 +27,8 @@ NOWHERE = "unix:///nowhere/docker.sock"
 class Source:
     """Stands for Docker and for buildah: roots that are there, and what was asked of it."""
 
+    silence = ""
+
     def __init__(self, answering: bool = True) -> None:
         self.roots: dict[str, RootFilesystem] = {}
         self.asked: list[str] = []
@@ -236,6 +238,23 @@ def test_what_a_user_s_image_stands_on_is_there_without_docker(
     source = ImageSource(kind, value.get(kind, "image.tar"))
     roots.own_image("h1", WantedImage(source), Silent())
     assert buildah.made == ([] if kind == "archive" else [base.tag])
+
+
+def test_a_docker_that_hangs_is_named_where_buildah_fails(
+    roots: ImageRoots, docker: Source, image: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ImageError("docker.io is not reached", "its log")
+
+    monkeypatch.setattr(Source, "ensure", fail)
+    docker.answering = False
+    with pytest.raises(ImageError, match="is not reached") as plain:
+        roots.ensure([image], Silent())
+    assert plain.value.args == ("docker.io is not reached",)
+    docker.silence = "the container engine did not answer in time"
+    with pytest.raises(ImageError, match="Docker, which may have it, was left out: ") as caught:
+        roots.ensure([image], Silent())
+    assert "did not answer in time" in str(caught.value) and caught.value.log == "its log"
 
 
 def test_only_root_gets_images(
