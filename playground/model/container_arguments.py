@@ -446,8 +446,35 @@ def _volumes(here: str, value: object) -> tuple[VolumeMount, ...]:
         if any(target == other.target for other in found):
             raise TopologyError(f"{here}: two would stand at {target}; choose another place")
         # A link that was named is followed here, once, and never again.
-        found.append(VolumeMount(str(path.resolve()), target, mode != "rw"))
+        place, links_in = _followed(here, path)
+        found.append(VolumeMount(place, target, mode != "rw", links_in))
     return tuple(found)
+
+
+# The kernel gives up after as many: path_resolution(7).
+_MOST_LINKS = 40
+
+
+def _followed(here: str, path: Path) -> tuple[str, tuple[str, ...]]:
+    """Return where an absolute path leads without links, and the folders of those on the way."""
+    place, links_in = "/", []
+    parts = list(reversed(path.parts[1:]))
+    while parts:
+        part = parts.pop()
+        if part == "..":
+            place = os.path.dirname(place)
+            continue
+        found = os.path.join(place, part)
+        if not os.path.islink(found):
+            place = found
+            continue
+        links_in.append(place)
+        if len(links_in) > _MOST_LINKS:
+            raise TopologyError(f"{here}: {path} goes by too many links; name where it ends")
+        target = PurePosixPath(os.readlink(found))
+        parts += reversed(target.parts[target.is_absolute() :])
+        place = "/" if target.is_absolute() else place
+    return place, tuple(links_in)
 
 
 def _files(here: str, value: object) -> tuple[tuple[str, bytes | Path], ...]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -65,11 +66,17 @@ class RestartPolicy:
 
 @dataclass(frozen=True)
 class VolumeMount:
-    """A file or folder of this machine, shown in a host; both paths are absolute."""
+    """A file or folder of this machine, shown in a host; both paths are absolute.
+
+    ``links_in`` are the folders of links that were followed on the way to the source, which
+    itself goes through none.
+
+    """
 
     source: str
     target: str
     read_only: bool = True
+    links_in: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -158,6 +165,36 @@ class ContainerSettings:
 
 
 PLAIN_CONTAINER = ContainerSettings()
+
+
+def refuse_strange_links(containers: Mapping[str, ContainerSettings]) -> None:
+    """Raise `TopologyError` for a volume named by way of a link that a host may have made.
+
+    Such a link stands in what is a writable volume of the same lab, and leads out of it.
+    ``containers`` are those of all hosts, by name.
+
+    """
+    writable = [
+        (name, volume.source)
+        for name, container in containers.items()
+        for volume in container.volumes
+        if not volume.read_only
+    ]
+    for name, container in containers.items():
+        for volume in container.volumes:
+            for owner, folder in writable:
+                if _is_in(volume.source, folder):
+                    continue
+                if any(_is_in(place, folder) for place in volume.links_in):
+                    raise TopologyError(
+                        f"{name}: volumes: the way to {volume.source} goes by a link in {folder}, "
+                        f"where {owner} may make links to whatever this machine has; name the "
+                        "path that it leads to, if that is what you meant"
+                    )
+
+
+def _is_in(path: str, folder: str) -> bool:
+    return f"{path}/".startswith(f"{folder.rstrip('/')}/")
 
 
 def file_content(content: bytes | Path) -> bytes:

@@ -13,6 +13,7 @@ from ipaddress import ip_address
 
 from playground.errors import TopologyError
 from playground.model.addresses import InterfaceAddress, Network
+from playground.model.containers import refuse_strange_links
 from playground.model.parts import End
 from playground.model.policy_routing import routes_of, sysctl_key, sysctl_parts
 from playground.model.services.frr import frr_services, refuse_idle_lines
@@ -139,6 +140,7 @@ def make_plan(
     )
     dhcp.check(plan)
     refuse_other_containers(previous, plan)
+    refuse_strange_links({node.name: node.container for node in plan.nodes})
     # Rules name nodes and links, whose addresses and interfaces are known only now.
     return with_rules(plan, machines)
 

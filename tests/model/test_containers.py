@@ -103,6 +103,37 @@ def test_volumes_are_read_only_unless_said(tmp_path: Path) -> None:
     )
 
 
+def test_links_on_the_way_to_a_volume_are_followed_and_kept(tmp_path: Path) -> None:
+    real = tmp_path / "a" / "real"
+    real.mkdir(parents=True)
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "far").symlink_to(tmp_path / "near")
+    (tmp_path / "near").symlink_to("b/../a")
+    (volume,) = container(volumes={tmp_path / "b" / "far" / "real": "/v"}).volumes
+    assert volume.source == str(real)
+    assert volume.links_in == (str(tmp_path / "b"), str(tmp_path))
+
+
+@pytest.mark.parametrize("target", ["/etc", "../other"])
+def test_no_volume_goes_by_a_link_that_a_host_may_have_made(tmp_path: Path, target: str) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "data" / "conf").mkdir(parents=True)
+    (tmp_path / "data" / "here").symlink_to("conf")
+    (tmp_path / "data" / "away").symlink_to(target)
+
+    def plan(mode: str, shown: str) -> Any:
+        h1 = Host("h1", volumes={tmp_path / "data": f"/data{mode}"})
+        h2 = Host("h2", volumes={tmp_path / "data" / shown: "/conf"})
+        Link(h1, h2)
+        return Lab(h1).plan()
+
+    plan(":rw", "conf")
+    plan(":rw", "here")
+    plan("", "away")
+    with pytest.raises(TopologyError, match=r"^h2: volumes: .* link in .*/data, where h1 may"):
+        plan(":rw", "away")
+
+
 @pytest.mark.parametrize(
     ("said", "sentence"),
     [
