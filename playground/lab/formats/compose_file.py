@@ -8,6 +8,7 @@ are read by python-dotenv.  See https://github.com/compose-spec/compose-spec/blo
 from __future__ import annotations
 
 import difflib
+import io
 import json
 import os
 import re
@@ -18,6 +19,7 @@ from typing import Any
 
 from playground.errors import TopologyError
 from playground.lab.formats.yaml_lines import Place, read_yaml
+from playground.model.arguments import shown
 
 EXTRA = "compose"
 
@@ -34,6 +36,10 @@ class ComposeFile:
     lines: Mapping[Place, int]
     environment: Mapping[str, str]
     left_out: list[str] = field(default_factory=list)
+    room: _Room = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self.room = _Room(str(self.path))
 
     @property
     def folder(self) -> Path:
@@ -100,13 +106,47 @@ def read_variables(path: Path) -> dict[str, str]:
     """Return the variables of an env file, without those that have no value."""
     try:
         import dotenv
+        from dotenv.variables import parse_variables
     except ImportError:
         raise missing("python-dotenv") from None
     try:
-        found = dotenv.dotenv_values(path)
+        with path.open(encoding="utf-8") as file:
+            text = file.read(_MOST_CHARACTERS + 1)
+        room = _Room(str(path))
+        room.take(text)
+        said = dotenv.dotenv_values(stream=io.StringIO(text), interpolate=False)
     except (OSError, UnicodeDecodeError) as error:
         raise TopologyError(f"{path} cannot be read: {error}") from error
-    return {name: value for name, value in found.items() if value is not None}
+    found: dict[str, str] = {}
+    for name, value in said.items():
+        if value is not None:
+            # As dotenv_values does it, which puts no bound to variables made of variables.
+            env = {**os.environ, **found}
+            atoms = parse_variables(value)
+            found[name] = "".join(room.take(atom.resolve(env)) for atom in atoms)
+    return found
+
+
+# A thousand times what such files hold.
+_MOST_CHARACTERS = 4 << 20
+
+
+class _Room:
+    """How much the variables of one file may still bring: variables of variables grow fast."""
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+        self._left = _MOST_CHARACTERS
+
+    def take(self, text: str) -> str:
+        """Return the text if there is room for it; raises `TopologyError` if not."""
+        self._left -= len(text)
+        if self._left < 0:
+            raise TopologyError(
+                f"{self._where} comes to more than {_MOST_CHARACTERS:,} characters with its "
+                "variables written out; let none stand for so many others"
+            )
+        return text
 
 
 def missing(package: str) -> TopologyError:
@@ -144,20 +184,23 @@ def fill(file: ComposeFile, text: str, place: Place) -> str:
         name = match["bare"] or match["name"]
         if name is None:
             raise TopologyError(
-                f"{file.at(*place)}: {text!r} has a $ that begins no variable; write $$ for one $"
+                f"{file.at(*place)}: {shown(text)} has a $ that begins no variable; "
+                "write $$ for one $"
             )
         rule, word = match["rule"] or "", match["word"] or ""
         value = file.environment.get(name)
         is_set = bool(value) if rule.startswith(":") else value is not None
         if rule.endswith("-"):
-            return value if is_set and value is not None else fill(file, word, place)
+            return (
+                file.room.take(value) if is_set and value is not None else fill(file, word, place)
+            )
         if rule.endswith("+"):
             return fill(file, word, place) if is_set else ""
         if rule.endswith("?") and not is_set:
             raise TopologyError(f"{file.at(*place)}: ${name} must be set: {word or 'it is not'}")
         if value is None:
             file.leave_out(place, f"names ${name}, which is not set, and is empty there")
-        return value or ""
+        return file.room.take(value or "")
 
     return _VARIABLE.sub(replace, text)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from playground.errors import TopologyError
-from playground.lab.formats.compose_file import ComposeFile, fill, read_compose
+from playground.lab.formats.compose_file import ComposeFile, fill, read_compose, read_variables
 
 Write = Callable[..., Path]
 
@@ -84,3 +84,33 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         read_compose(tmp_path / "compose.yaml")
     with pytest.raises(TopologyError, match="there is no compose file in"):
         read_compose(tmp_path)
+
+
+def test_variables_of_variables_do_not_grow_without_end(write: Write) -> None:
+    path = write("services:\n  a:\n    image: busybox:${A29}\n")
+    rows = ["A0=xxxxxxxxxx", *(f"A{n}=" + f"${{A{n - 1}}}" * 10 for n in range(1, 30))]
+    write("\n".join(rows), ".env")
+    with pytest.raises(TopologyError, match=r"\.env comes to more than 4,194,304 characters"):
+        read_compose(path, {})
+
+
+def test_variables_of_a_file_do_not_grow_it_without_end(write: Write) -> None:
+    path = write("services:\n  a:\n    image: " + "${A}" * 50)
+    with pytest.raises(TopologyError, match=r"compose\.yaml comes to more than"):
+        read_compose(path, {"A": "x" * 100_000})
+
+
+def test_a_variable_of_an_env_file_may_name_those_above_it(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLAYGROUND_TEST_OUTSIDE", "out")
+    monkeypatch.setenv("B", "not this")
+    path = write("A=1\nB=${A}2\nC=${B}${D:-4}${PLAYGROUND_TEST_OUTSIDE}\nE='$A'\nF\n", ".env")
+    assert read_variables(path) == {"A": "1", "B": "12", "C": "124out", "E": "$A"}
+
+
+def test_a_text_that_cannot_be_is_shown_in_short() -> None:
+    file = ComposeFile(Path("compose.yaml"), {}, {}, {})
+    with pytest.raises(TopologyError, match="begins no variable") as refusal:
+        fill(file, "x" * 100_000 + "$(", ())
+    assert len(str(refusal.value)) < 300
