@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from playground.errors import BadArgument, CommandFailed, NotReady
+from playground.errors import BadArgument, CommandFailed, NotReady, TooMuchOutput
 from playground.model.arguments import is_whole, shown
 from playground.operations.connection.command_results import Result
 from playground.operations.connection.commands import run
@@ -31,6 +31,8 @@ _PAUSE_S = 0.1
 
 _COMMAND_TIMEOUT_S = 60.0
 _LOG_BYTES = 1 << 20
+# A thousand programs have 0.1 MB of states; a log is asked for by its size.
+_ANSWER_MB = 2.0
 _TAIL_LINES = 10
 
 _ROW = re.compile(r"^(?P<name>\S+)\s+(?P<state>[A-Z]+)(?:\s+(?P<said>.*))?$", re.MULTILINE)
@@ -49,12 +51,27 @@ class Supervisord:
         self._user = user
 
     def ask(self, *words: str) -> Result:
-        """Run supervisorctl(1); its status says more than that all is well."""
+        """Run supervisorctl(1); its status says more than that all is well.
+
+        Raises `NotReady` for one that says more than any that is well.
+
+        """
+        try:
+            return self._run(words)
+        except TooMuchOutput:
+            # What it has printed is kept by nobody: it may be the same row for ever.
+            raise NotReady(
+                f"{self._control[0]} on {self._node.name} printed more than {_ANSWER_MB:g} MB when "
+                f"it was asked for {words[0]}, and was killed: it is no supervisorctl that works"
+            ) from None
+
+    def _run(self, words: Sequence[str]) -> Result:
         return run(
             self._node,
             [*self._control, *words],
             check=False,
             timeout_s=_COMMAND_TIMEOUT_S,
+            output_limit_mb=_ANSWER_MB,
             user=self._user,
         )
 
@@ -67,7 +84,10 @@ class Supervisord:
         """
         result = self.ask("status")
         found = {
-            row["name"]: (row["state"], row["said"] or "") for row in _ROW.finditer(result.stdout)
+            row["name"]: (row["state"], row["said"] or "")
+            for row in _ROW.finditer(result.stdout)
+            # Others than supervisord itself would choose names that act on a terminal.
+            if row["name"].isprintable()
         }
         # 3 is the status for "not all of them run", as of init scripts.
         if result.returncode not in (0, 3):
