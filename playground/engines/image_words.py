@@ -8,16 +8,18 @@ from typing import Any, TypeGuard
 from playground.engines.images import Image, image_for
 from playground.engines.seam import WantedImage
 from playground.errors import ImageError
+from playground.model.exec_limits import MOST_PATH_BYTES, refusal, size_bytes
 from playground.planning.program_plans import MOST_HEALTH_S, ImageConfig, make_healthcheck
 
 _NANOSECONDS = 1e9
 # Go's time.Duration, which holds these, is an int64.
 _MOST_NANOSECONDS = 1 << 63
 _MOST_RETRIES = 1000
+_MOST_USER_CHARACTERS = 256
 
 
 def image_config(data: Mapping[str, Any]) -> ImageConfig:
-    """Return an image's config as the engine tells it.
+    """Return an image's config as the engine tells it; raises `ImageError` for one that cannot be.
 
     >>> image_config({"Cmd": ["sh"], "Env": ["LANG=C"]}).command
     ('sh',)
@@ -38,7 +40,7 @@ def image_config(data: Mapping[str, Any]) -> ImageConfig:
     if _is_number(retries := check.get("Retries")):
         said["retries"] = min(int(retries), _MOST_RETRIES)
     env = [item.partition("=") for item in data.get("Env") or ()]
-    return ImageConfig(
+    found = ImageConfig(
         entrypoint=tuple(data.get("Entrypoint") or ()),
         command=tuple(data.get("Cmd") or ()),
         env=tuple((name, value) for name, _, value in env),
@@ -50,6 +52,34 @@ def image_config(data: Mapping[str, Any]) -> ImageConfig:
         ports=tuple(sorted(data.get("ExposedPorts") or ())),
         volumes=tuple(sorted(data.get("Volumes") or ())),
     )
+    _refuse_words(found)
+    return found
+
+
+def _refuse_words(said: ImageConfig) -> None:
+    """Raise `ImageError` for words that the kernel does not take, by what a Dockerfile says."""
+    env = [f"{name}={value}" for name, value in said.env]
+    check = said.healthcheck.argv if said.healthcheck else ()
+    places = (said.workdir, *said.volumes)
+    for what, words in {
+        "ENTRYPOINT": said.entrypoint,
+        "CMD": said.command,
+        "ENV": env,
+        "HEALTHCHECK": check,
+        "USER": (said.user,),
+        "WORKDIR or VOLUME": places,
+    }.items():
+        why = refusal(words)
+        if any("\0" in word for word in words):
+            why = "has a NUL character in it, which ends a text for the kernel"
+        elif what == "ENV" and any(word.startswith("=") for word in words):
+            why = "has a variable without a name"
+        elif what == "USER" and len(said.user) > _MOST_USER_CHARACTERS:
+            why = f"is longer than {_MOST_USER_CHARACTERS} characters"
+        elif words is places and max(map(size_bytes, places)) > MOST_PATH_BYTES:
+            why = f"is longer than a path can be: {MOST_PATH_BYTES} bytes"
+        if why:
+            raise ImageError(f"the {what} of its image {why}; mend the image")
 
 
 def _is_number(value: object) -> TypeGuard[float]:

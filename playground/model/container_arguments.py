@@ -34,6 +34,7 @@ from playground.model.containers import (
     Ulimit,
     VolumeMount,
 )
+from playground.model.exec_limits import MOST_PATH_BYTES, refusal, size_bytes
 from playground.model.notation import check_name
 
 # A command as a line, taken apart as a shell does it, or its words.
@@ -219,7 +220,13 @@ def check_command(here: str, value: object) -> tuple[str, ...]:
             f"{here}={shown(value)} is no command; write a line such as "
             '"python3 -m http.server 80", or its words'
         )
+    _refuse_long(here, words)
     return tuple(words)
+
+
+def _refuse_long(here: str, words: Sequence[str]) -> None:
+    if why := refusal(words):
+        raise TopologyError(f"{here} {why}; put it into a file, with files=, and name that")
 
 
 def _cleared_or_command(here: str, value: object) -> tuple[str, ...]:
@@ -247,7 +254,9 @@ def shell_words(here: str, command: object) -> tuple[str, ...]:
         with contextlib.suppress(ValueError):  # an open quote: the shell says where
             words = tuple(shlex.split(command))
             if words[0] not in _BUILTIN:
+                _refuse_long(here, words)
                 return words
+    _refuse_long(here, [command])
     return ("/bin/sh", "-c", command)
 
 
@@ -259,6 +268,7 @@ def _healthcheck(here: str, value: object) -> tuple[str, ...]:
             f"{here}=True: that of the image holds already; write a command, or False for none"
         )
     if isinstance(value, str) and value.strip():
+        _refuse_long(here, [value])
         return ("CMD-SHELL", value)
     return ("CMD", *check_command(here, value))
 
@@ -280,6 +290,7 @@ def check_env(here: str, value: object) -> tuple[tuple[str, str], ...]:
         if not isinstance(item, (str, int, float)) or "\0" in str(item):
             raise TopologyError(f"{here}: {key}={shown(item)} is no text; write a string")
         found.append((key, str(item)))
+    _refuse_long(here, [f"{name}={text}" for name, text in found])
     return tuple(found)
 
 
@@ -290,7 +301,7 @@ def check_user(here: str, value: object) -> str:
     """Return the user that a program runs as: a name or a number, or both."""
     if is_whole(value, 0, 2**32 - 2):
         return str(value)
-    if not isinstance(value, str) or not _USER.fullmatch(value):
+    if not isinstance(value, str) or len(value) > 256 or not _USER.fullmatch(value):
         raise TopologyError(
             f'{here}={shown(value)} is no user; write a name or a number, or both as in "app:app", '
             '"1000:1000"'
@@ -303,6 +314,8 @@ def check_place(here: str, value: object, what: str) -> str:
     text = os.fspath(value) if isinstance(value, os.PathLike) else value
     if not isinstance(text, str) or not text.startswith("/") or "\0" in text:
         raise TopologyError(f"{here}: {shown(value)} is no path in the host; {what}")
+    if size_bytes(text) > MOST_PATH_BYTES:
+        raise TopologyError(f"{here}: {shown(value)} is longer than a path can be: 4095 bytes")
     if _CONTROL.search(text):
         raise TopologyError(
             f"{here}: {shown(value)} has a line break or another control character in it; leave it "

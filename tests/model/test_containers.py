@@ -289,3 +289,21 @@ def test_what_runs_keeps_its_container() -> None:
     refuse_other_containers(plan(image="a"), plan(image="a"))
     with pytest.raises(TopologyError, match="h1 runs already, and its source cannot change"):
         refuse_other_containers(plan(image="a"), plan(image="b"))
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ({"command": ["/" + "a" * 200_000]}, "h1: command has a word of 200,001 bytes"),
+        ({"entrypoint": ["x" * 100_000] * 11}, "h1: entrypoint has 1,100,000 bytes in all"),
+        ({"healthcheck": "x" * 200_000}, "h1: healthcheck has a word of"),
+        ({"env": {"A": "x" * 131_070}}, "h1: env has a word of 131,072 bytes"),
+        ({"user": "u" * 257}, "is no user"),
+        ({"workdir": "/a" * 20_000}, "is longer than a path can be"),
+    ],
+    ids=range(6),
+)
+def test_what_is_longer_than_the_kernel_takes_is_refused(said: dict[str, Any], why: str) -> None:
+    with pytest.raises(TopologyError, match=why) as refusal:
+        Host("h1", **said)
+    assert len(str(refusal.value)) < 300

@@ -64,7 +64,10 @@ class OwnImages:
         found = self._find(here, wanted.source, progress)
         self._refuse_other_platform(here, wanted.source, found)
         refuse_onbuild(here, wanted, found.get("Config") or {})
-        config = image_config(found.get("Config") or {})
+        try:
+            config = image_config(found.get("Config") or {})
+        except ImageError as error:
+            raise ImageError(f"{here}: {error.args[0]}") from None
         base = str(found["Id"])
         if wanted.services or wanted.packages:
             base = self._with_layers(here, wanted, base, progress)

@@ -12,6 +12,7 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import docker.errors
 import pytest
@@ -45,6 +46,27 @@ def test_numbers_of_an_image_that_are_none_count_for_nothing(number: object) -> 
     said = dict.fromkeys(("Interval", "Timeout", "StartPeriod", "Retries"), number)
     config = image_config({"Healthcheck": {"Test": ["CMD", "true"], **said}})
     assert config.healthcheck == Healthcheck(("true",))
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (
+            {"Entrypoint": ["/" + "a" * 200_000]},
+            "the ENTRYPOINT of its image has a word of 200,001",
+        ),
+        ({"Cmd": ["a\0b"]}, "the CMD of its image has a NUL"),
+        ({"Env": ["A=b\0c"]}, "the ENV of its image has a NUL"),
+        ({"Env": ["=c"]}, "the ENV of its image has a variable without a name"),
+        ({"User": "u" * 100_000}, "the USER of its image is longer than 256"),
+        ({"WorkingDir": "/a" * 20_000}, "the WORKDIR or VOLUME of its image is longer than a path"),
+    ],
+    ids=["entrypoint", "NUL", "NUL in ENV", "no name", "user", "workdir"],
+)
+def test_words_of_an_image_that_no_kernel_takes_are_refused(said: dict[str, Any], why: str) -> None:
+    with pytest.raises(ImageError, match=why) as refusal:
+        image_config(said)
+    assert len(str(refusal.value)) < 200
 
 
 def test_what_an_image_says() -> None:
