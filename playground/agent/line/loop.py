@@ -20,7 +20,7 @@ from playground.agent.line.replies import Replies
 from playground.agent.line.socket_requests import SocketRequests
 from playground.agent.line.worker import Workers
 from playground.agent.nodes.entering import find_node
-from playground.agent.ports.far_end import carry_streams
+from playground.agent.ports.node_streams import carry_streams
 from playground.agent.protocol import PROTOCOL, Request, describe
 
 # How often the loop looks for commands that are late, and launchers without work.

@@ -17,11 +17,11 @@ from playground.agent.protocol import Request, describe
 def carry_streams(reader: int, writer: int) -> None:
     """Connect each stream that is opened to the node that it names, until the line ends."""
     poller = Poller()
-    FarEnd(poller, reader, writer)
+    NodeStreams(poller, reader, writer)
     poller.run()
 
 
-class FarEnd:
+class NodeStreams:
     """Ports of nodes, and connections to them, one for each stream."""
 
     def __init__(self, poller: Poller, reader: int, writer: int) -> None:
