@@ -26,8 +26,8 @@ from playground.lab.outside.places import (
     about,
     find_place,
     is_docker,
+    machine_access_for,
     on_docker,
-    plumber_for,
     refuse_strangers,
 )
 from playground.model.addresses import InterfaceAddress
@@ -169,18 +169,16 @@ def plug(
     if to is None:
         if macvlan is not None:
             refuse_strangers(place, trust_hosts)
-        into, plumber = of or kind, plumber_for(place)
+        into, access = of or kind, machine_access_for(place)
         request["addresses"] = [_address(text) for text in texts]
     else:
         socket = _find_switch(to, vlan)
-        into, plumber = socket.name, plumber_for(place, socket)
+        into, access = socket.name, machine_access_for(place, socket)
         request |= {"of": socket.pid, "bridge": socket.bridge}
         request["port"] = f"plug_{secrets.token_hex(4)}"
         request["addresses"] = [socket.address(text) for text in texts]
     with about(place):
-        row = plumber.do(
-            "plug", pid=place.pid, note={"to": into}, container=place.handle, **request
-        )
+        row = access.do("plug", pid=place.pid, note={"to": into}, container=place.handle, **request)
     return Plugged(place.handle, row["interface"], into, row["mac"], tuple(row["addresses"]))
 
 
@@ -197,9 +195,9 @@ def unplug(container: Container, interface: str | None = None) -> None:
 
     """
     place = find_place(container)
-    plumber = plumber_for(place)
+    access = machine_access_for(place)
     with about(place):
-        ours = [row["name"] for row in plumber.do("look", pid=place.pid) if row["plugged"]]
+        ours = [row["name"] for row in access.do("look", pid=place.pid) if row["plugged"]]
     if interface is None and len(ours) == 1:
         interface = ours[0]
     if interface not in ours:
@@ -207,7 +205,7 @@ def unplug(container: Container, interface: str | None = None) -> None:
         raise BadArgument(f"{what}: of what it has, {', '.join(ours) or 'nothing'} was plugged in")
     with about(place):
         try:
-            plumber.do("unplug", pid=place.pid, interface=interface)
+            access.do("unplug", pid=place.pid, interface=interface)
         except AgentError as error:
             # It went meanwhile, with the lab at its other end.
             if error.errno != errno.ENODEV:
@@ -224,7 +222,7 @@ def plugged(container: Container) -> Table[Plugged]:
     """
     place = find_place(container)
     with about(place):
-        rows = plumber_for(place).do("look", pid=place.pid)
+        rows = machine_access_for(place).do("look", pid=place.pid)
     return Table(
         Plugged(
             place.handle, row["name"], row["plugged"]["to"], row["mac"], tuple(row["addresses"])
@@ -248,7 +246,7 @@ def wait_plugged(
     """
     place = find_place(container)
     with about(place):
-        found: bool = plumber_for(place).do(
+        found: bool = machine_access_for(place).do(
             "wait", pid=place.pid, interface=interface, timeout_s=timeout_s
         )
     return found
@@ -263,7 +261,7 @@ def interfaces_of(container: Container) -> list[str]:
     """
     place = find_place(container)
     with about(place):
-        rows = plumber_for(place).do("look", pid=place.pid)
+        rows = machine_access_for(place).do("look", pid=place.pid)
     return [
         row["name"] + ("" if row["up"] and row["carrier"] else " (down)")
         for row in rows

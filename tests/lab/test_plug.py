@@ -272,7 +272,7 @@ main(["wait", *sys.argv[1:]])
 def test_who_waits_says_for_what_and_leaves_nothing_when_it_is_killed(docker_engine, where):
     def helpers() -> set[str]:
         if where == "container":
-            query = ["docker", "ps", "-aq", "--filter", "label=playground.plumber"]
+            query = ["docker", "ps", "-aq", "--filter", "label=playground.machine-access"]
             return set(subprocess.run(query, capture_output=True, text=True).stdout.split())
         script = ["pgrep", "-f", f'"op": "wait".*"pid": {pid}[,}}].*"eth7"']
         return set(subprocess.run(script, capture_output=True, text=True).stdout.split())

@@ -58,7 +58,7 @@ _HOST_CONFIG = {
 }
 
 # The label of a helper container that belongs to no lab.
-PLUMBER = "playground.plumber"
+MACHINE_ACCESS = "playground.machine-access"
 
 
 def node_config(lab: LabLabels, node: NodeContainer, shows_files: bool = True) -> dict[str, Any]:
@@ -217,7 +217,9 @@ def helper_config(lab: LabLabels, image: str) -> dict[str, Any]:
     }
 
 
-def plumber_config(image: str, command: Sequence[str], machine_network: bool) -> dict[str, Any]:
+def machine_access_config(
+    image: str, command: Sequence[str], machine_network: bool
+) -> dict[str, Any]:
     """The configuration of a helper for one command, without a lab."""
     config = helper_config(LabLabels("", "", "", keep=True), image)
     network = {"NetworkMode": "host"} if machine_network else {}
@@ -231,7 +233,7 @@ def plumber_config(image: str, command: Sequence[str], machine_network: bool) ->
         "AttachStderr": True,
         # No lab's, but found when its program is gone: `DockerEngine.sweep`.
         "Labels": {
-            PLUMBER: "1",
+            MACHINE_ACCESS: "1",
             OWNER: owners.own_name(),
             MARK: owners.own_mark(),
         },

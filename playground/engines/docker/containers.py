@@ -17,7 +17,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from playground.engines import owners
-from playground.engines.docker.container_configs import PLUMBER, container_name
+from playground.engines.docker.container_configs import MACHINE_ACCESS, container_name
 from playground.engines.docker.guardian import Guardian
 from playground.engines.docker.http import TIMEOUT_S, Line, Refused
 from playground.engines.docker.server import Server
@@ -264,5 +264,5 @@ def _is_stale(item: Mapping[str, Any]) -> bool:
     """Whether a container, as it is listed, should have gone with its program."""
     labels = item["Labels"]
     # A helper container may stay for what it has made, but not where it never ran.
-    stays = labels.get(KEEP) == "1" or (PLUMBER in labels and item["State"] != "created")
+    stays = labels.get(KEEP) == "1" or (MACHINE_ACCESS in labels and item["State"] != "created")
     return not stays and owners.is_gone(labels.get(OWNER, ""), labels[MARK])

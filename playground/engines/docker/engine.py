@@ -230,7 +230,7 @@ class DockerEngine:
         """
         return helpers.try_in_helper(self._containers, image, code, timeout_s)
 
-    def open_plumber(self, command: Sequence[str], machine_network: bool) -> Channel:
+    def open_machine_access(self, command: Sequence[str], machine_network: bool) -> Channel:
         """Run a command with a helper's powers, in a container that goes with its end.
 
         Returns the line to it.  With ``machine_network`` it is in the network of the
@@ -238,7 +238,7 @@ class DockerEngine:
 
         """
         self.ensure_images([])
-        return helpers.open_plumber(self._containers, command, machine_network)
+        return helpers.open_machine_access(self._containers, command, machine_network)
 
     def pids(self, lab_id: str) -> dict[str, int]:
         """Return the process ids of the nodes of a lab that run, by their names."""

@@ -11,7 +11,7 @@ from playground.engines.docker.container_configs import (
     AGENT_COMMAND,
     container_name,
     helper_config,
-    plumber_config,
+    machine_access_config,
 )
 from playground.engines.docker.containers import LabContainers, create, start
 from playground.engines.docker.http import Line
@@ -70,7 +70,7 @@ def connect(server: Server, lab_id: str) -> Channel:
         return server.open_channel(upgrade)
 
 
-def open_plumber(
+def open_machine_access(
     containers: LabContainers, command: Sequence[str], machine_network: bool
 ) -> Channel:
     """Run a command with a helper's powers, in a container that goes with its end.
@@ -79,8 +79,8 @@ def open_plumber(
     engine's machine, else in one of its own.
 
     """
-    config = plumber_config(helper_image().tag, command, machine_network)
-    name = f"playground-plumber-{secrets.token_hex(4)}"
+    config = machine_access_config(helper_image().tag, command, machine_network)
+    name = f"playground-machine-access-{secrets.token_hex(4)}"
     with containers.server.errors("starting a helper container"), containers.server.line() as line:
         container = create(line, name, config)
         try:

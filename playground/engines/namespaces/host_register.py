@@ -1,7 +1,7 @@
 """The register of a lab's hosts: which process is the first of which, as the makers say.
 
 A host's root may write into the memory of its first process, and so into the environment
-that /proc shows of it.  What a host is called must not come from there: the plumber would
+that /proc shows of it.  What a host is called must not come from there: who is root would
 link another host with the machine than the one asked for.  So the makers note each host in
 the lab's own /run, which no host sees, and which ends with the lab: a link that is called
 as the host, and leads to "PID:INODE", the number of its first process as the lab counts,

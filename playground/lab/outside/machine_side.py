@@ -1,7 +1,7 @@
 """Plumbing that reaches out of labs: into any container, and into the machine itself.
 
 A script of the standard library, pyroute2 and the agent's modules, run by
-`outside.plumber` as root in the machine's process-id namespace, and for what concerns
+`outside.machine_access` as root in the machine's process-id namespace, and for what concerns
 the machine in its network namespace: as a process of its own, or on Docker in a
 container.  It is started with one argument, a JSON object with ``op`` and what that
 takes; it prints one line, the reply, ``{"result": ...}`` or ``{"error": ...}`` as the

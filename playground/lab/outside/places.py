@@ -13,7 +13,11 @@ from playground.engines.choice import RunningLabs
 from playground.engines.namespaces.labels import find_nodes
 from playground.engines.seam import Engine
 from playground.errors import AgentError, BadArgument, NoSuchNode
-from playground.lab.outside.plumber import DockerPlumber, LocalPlumber, Plumber
+from playground.lab.outside.machine_access import (
+    DockerMachineAccess,
+    LocalMachineAccess,
+    MachineAccess,
+)
 from playground.operations.network import Host, Machine, Router
 
 if TYPE_CHECKING:
@@ -141,15 +145,15 @@ def refuse_strangers(place: OutsideNamespace, trust_hosts: bool) -> None:
         )
 
 
-def plumber_for(*places: OutsideNamespace) -> Plumber:
+def machine_access_for(*places: OutsideNamespace) -> MachineAccess:
     engines = [place.docker for place in places]
     if not any(engines):
-        return LocalPlumber()
+        return LocalMachineAccess()
     if not all(engines):
         names = " and ".join(place.name for place in places)
         raise BadArgument(f"{names} are not both Docker's, and to join them takes root")
     assert engines[0] is not None
-    return DockerPlumber(engines[0])
+    return DockerMachineAccess(engines[0])
 
 
 @contextmanager

@@ -15,8 +15,8 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network, ip_network
 from typing import Any, Self
 
 from playground.errors import AgentError, BadArgument, NotRunning
-from playground.lab.outside.places import about, find_host, plumber_for, refuse_strangers
-from playground.lab.outside.plumber import DockerPlumber
+from playground.lab.outside.machine_access import DockerMachineAccess
+from playground.lab.outside.places import about, find_host, machine_access_for, refuse_strangers
 from playground.operations.connection.handles import LabHandle
 from playground.operations.network import Host, Router
 from playground.planning.plan import Plan
@@ -56,21 +56,21 @@ class MachineLink:
             raise BadArgument(f"{node.name} is no machine of lab {lab.name}")
         place = find_host(lab.id, node.name)
         refuse_strangers(place, trust_hosts)
-        self._plumber = plumber_for(place)
+        self._access = machine_access_for(place)
         self._pid = place.pid
         digest = hashlib.sha256(f"{lab.id}\0{node.name}\0{self.interface}".encode()).hexdigest()
         # No node's and no switch's name has an underscore.
         self.machine_interface = f"pg_{digest[:10]}"
         plan = lab.running_plan()
         with about(place):
-            made = self._plumber.do(
+            made = self._access.do(
                 "reach",
                 pid=self._pid,
                 inside=self.interface,
                 outside=self.machine_interface,
                 addresses=_pairs(plan, digest, subnet),
                 way_out=None if through is None else {"through": list(through)},
-                detach=not isinstance(self._plumber, DockerPlumber),
+                detach=not isinstance(self._access, DockerMachineAccess),
                 note={"to": f"{lab.id}/{node.name}"},
             )
         self.machine_address, self.address = map(IPv4Interface, made["addresses"])
@@ -106,7 +106,7 @@ class MachineLink:
         self._removed = True
         with contextlib.suppress(AgentError, NotRunning):  # what is gone has no routes
             self._change_routes("routes_remove")
-        self._plumber.do("release", outside=self.machine_interface, pid=self._pid)
+        self._access.do("release", outside=self.machine_interface, pid=self._pid)
 
     def _lead_there(self, plan: Plan) -> None:
         """Give a default route to those who have none and know the way to the router."""

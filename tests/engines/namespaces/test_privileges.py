@@ -15,7 +15,7 @@ from playground.engines.namespaces import privileges
 from playground.engines.namespaces.engine import NamespacesEngine
 from playground.errors import EngineError
 from playground.frontends import namespaces_doctor
-from playground.lab.outside.plumber import LocalPlumber
+from playground.lab.outside.machine_access import LocalMachineAccess
 
 
 @pytest.mark.parametrize(
@@ -118,4 +118,4 @@ def test_what_needs_root_says_how_to_run_this_program_so(monkeypatch: pytest.Mon
     monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
     monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
     with pytest.raises(EngineError, match=re.escape(f"(`sudo {sys.executable} lab.py`)")):
-        LocalPlumber().do("look", pid=1)
+        LocalMachineAccess().do("look", pid=1)

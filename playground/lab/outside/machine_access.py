@@ -1,4 +1,4 @@
-"""The plumber runs `outside.machine_side`, which reaches out of labs.
+"""Access to the machine: who runs `outside.machine_side`, which reaches out of labs.
 
 As root on this machine it is a process of its own; for a Docker engine it is a
 short-lived container beside those of the engine, which sees their processes.
@@ -57,14 +57,14 @@ main()
 _ON_MACHINE = ("reach", "release", "unplug", "macvlan", "physical", "dummy")
 
 
-class Plumber(Protocol):
+class MachineAccess(Protocol):
     """Whoever can do what `outside.machine_side` describes."""
 
     def do(self, op: str, **request: Any) -> Any:
         """Do it and return its result; raises `AgentError` with the reason."""
 
 
-class LocalPlumber:
+class LocalMachineAccess:
     """Does it in a process of this machine; needs root."""
 
     def do(self, op: str, **request: Any) -> Any:
@@ -106,7 +106,7 @@ def _folder_of(package: str) -> str:
     return str(Path(found.origin).parents[1])
 
 
-class DockerPlumber:
+class DockerMachineAccess:
     """Does it in a container of a Docker engine.
 
     Only for what concerns the machine's own network the container is in it.
@@ -125,7 +125,7 @@ class DockerPlumber:
         said = b""
         with (
             closing(self._engine),
-            closing(self._engine.open_plumber(command, machine_network)) as channel,
+            closing(self._engine.open_machine_access(command, machine_network)) as channel,
         ):
             while not said.endswith(b"\n") and (more := channel.read(1 << 16)):
                 said += more
