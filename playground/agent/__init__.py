@@ -224,7 +224,7 @@ states(pids, with_connections = true) -> [{"interfaces": [{"name", "kind", "up",
     listen, ``below`` is what a VLAN's interface stands on.  ``firewall`` holds the rules of
     nftables, what they do by the names of libnftables-json(5), and as nft writes them; a
     row without a handle is about a chain or a set.
-ways(questions: [{"pid", "destination", "source", "interface", "mark", "protocol",
+look_up_routes(questions: [{"pid", "destination", "source", "interface", "mark", "protocol",
         "source_port", "port"}]) -> [WAY]
     Which way the kernel would send each packet (`ip route get`): one of its own, or with
     ``interface`` one that came in by it.  All but pid and destination may be null.  WAY is

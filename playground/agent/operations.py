@@ -24,7 +24,7 @@ from playground.agent.network.connections import connections, forget
 from playground.agent.network.firewall import firewall, rule_counts, ruleset
 from playground.agent.network.leases import lease
 from playground.agent.network.policy_routing import policy_rules
-from playground.agent.network.route_lookup import ways
+from playground.agent.network.route_lookup import look_up_routes
 from playground.agent.network.routes import routes
 from playground.agent.network.settings import link, network
 from playground.agent.nodes.accounts import accounts, furnish, hash_passwords
@@ -110,7 +110,7 @@ WORK: dict[str, Callable[..., Any]] = {
     "lease": lease,
     "state_load": state_load,
     "states": states,
-    "ways": ways,
+    "look_up_routes": look_up_routes,
     "probe": probe,
     "echo_all": echo_all,
     "sample": sample,

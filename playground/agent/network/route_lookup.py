@@ -40,7 +40,7 @@ RTM_F_LOOKUP_TABLE = 0x1000
 RTM_F_FIB_MATCH = 0x2000
 
 
-def ways(questions: Sequence[Request]) -> list[Request]:
+def look_up_routes(questions: Sequence[Request]) -> list[Request]:
     return [_way(question, netlink) for question, netlink in in_each(questions)]
 
 

@@ -430,7 +430,7 @@ class _Gathering:
     def _asked(self, facts: Facts) -> Facts:
         """Ask the kernels which way they would send it, and the switches for their ports."""
         wanted = [look for look in looks(facts) if look.node in self.pids]
-        rows = self.agent.call("ways", questions=[self._look(look) for look in wanted])
+        rows = self.agent.call("look_up_routes", questions=[self._look(look) for look in wanted])
         devices = {switch.device: switch.name for switch in self.plan.switches}
         trees = self.agent.call("switches", devices=list(devices)) if devices else []
         ports = {

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from playground.agent.network.route_lookup import ways
+from playground.agent.network.route_lookup import look_up_routes
 from playground.agent.network.settings import network
 from tests.support_agent import Namespaces, apart, cable, needs_root, node
 
@@ -44,14 +44,14 @@ def question(pid: int, destination: str, **more: Any) -> dict[str, Any]:
 def test_the_way_of_a_packet(
     h1: Namespaces, destination: str, via: str | None, interface: str, prefix: str
 ) -> None:
-    [way] = apart(ways, [question(h1.pid, destination)])
+    [way] = apart(look_up_routes, [question(h1.pid, destination)])
     assert (way["errno"], way["via"], way["interface"]) == (None, via, interface)
     assert (way["prefix"], way["source"]) == (prefix, "10.0.0.1")
 
 
 @needs_root
 def test_a_packet_without_a_way(h1: Namespaces) -> None:
-    [way] = apart(ways, [question(h1.pid, "203.0.113.5")])
+    [way] = apart(look_up_routes, [question(h1.pid, "203.0.113.5")])
     assert way == {"errno": errno.ENETUNREACH, "message": "Network is unreachable"}
 
 
@@ -59,6 +59,6 @@ def test_a_packet_without_a_way(h1: Namespaces) -> None:
 def test_a_packet_with_ports_has_the_same_way(h1: Namespaces) -> None:
     more = {"protocol": socket.IPPROTO_TCP, "source_port": 40000, "port": 80}
     plain, with_ports = apart(
-        ways, [question(h1.pid, "10.9.3.4"), question(h1.pid, "10.9.3.4", **more)]
+        look_up_routes, [question(h1.pid, "10.9.3.4"), question(h1.pid, "10.9.3.4", **more)]
     )
     assert plain == with_ports

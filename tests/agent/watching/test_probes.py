@@ -26,7 +26,7 @@ def test_a_packet_is_sent_and_seen_and_ways_are_found(
     question = {"pid": h1.pid, "source": None, "interface": None, "mark": 0, "protocol": None}
     question |= {"source_port": None, "port": None}
     there, nowhere = agent.call(
-        "ways",
+        "look_up_routes",
         questions=[question | {"destination": to} for to in ("10.9.1.1", "10.8.1.1")],
     )
     assert (there["via"], there["interface"], there["prefix"]) == (
