@@ -1,4 +1,4 @@
-"""Words of an image about itself: how its program is run, and what system it is of."""
+"""An image's own configuration: how its program is run, and what system it is of."""
 
 from __future__ import annotations
 

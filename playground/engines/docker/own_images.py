@@ -31,7 +31,7 @@ from playground.engines.docker.errors import own_build_failed, pull_failed
 from playground.engines.docker.http import Line, Refused
 from playground.engines.docker.server import Server
 from playground.engines.docker.server_images import BUILD_TIMEOUT_S, ServerImages, proxies
-from playground.engines.image_words import (
+from playground.engines.image_config import (
     image_config,
     refuse_onbuild,
     refuse_other_systems,

@@ -27,7 +27,7 @@ from playground.engines.docker.own_images import (
     _only_file,
     directory_context,
 )
-from playground.engines.image_words import image_config
+from playground.engines.image_config import image_config
 from playground.engines.seam import OwnImage, WantedImage
 from playground.errors import ImageError
 from playground.model.containers import ImageSource

@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from playground.display.progress import Progress
-from playground.engines.image_words import (
+from playground.engines.image_config import (
     image_config,
     refuse_onbuild,
     refuse_other_systems,
