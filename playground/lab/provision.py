@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from playground.lab.credentials import Credentials
-from playground.lab.user_files import user_files
+from playground.lab.declared_files import declared_files
 from playground.model.addresses import Address
 from playground.model.own_service import TLS_FILES, Service
 from playground.model.services.mail import SMTP, mail_domain
@@ -137,7 +137,7 @@ def provision(
                     ),
                     *_service_files(node, plan, credentials, mail, users),
                 ),
-                *user_files(node, copies_volumes),
+                *declared_files(node, copies_volumes),
             ),
             users=users,
             programs=tuple(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
 
-from playground.display.user_files import read_text
+from playground.display.local_files import read_text
 from playground.errors import TopologyError, TransferFailed
 
 # Those that a daemon speaks; the service of the same name runs it.

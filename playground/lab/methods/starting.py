@@ -30,12 +30,12 @@ from playground.engines.seam import (
 )
 from playground.errors import AgentError, LabWarning, NotReady, PlaygroundError
 from playground.lab import apply, convergence, frr_refusals, programs, spanning_tree
+from playground.lab.declared_files import copy_warnings
 from playground.lab.methods.publishing import publish_declared, refuse_taken
 from playground.lab.node_handles import attach_nodes, detach_nodes, restore
 from playground.lab.provision import Check, provision
 from playground.lab.registry import replace_older, runs, take_nodes
 from playground.lab.state import LabObject, LabState, callers_level, raise_with_names
-from playground.lab.user_files import copy_warnings
 from playground.model.notation import check_bool
 from playground.operations.connection.client import Client
 from playground.operations.connection.threads import Beside, each

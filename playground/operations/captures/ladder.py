@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from playground.display.colours import LADDER_COLOURS, themed_css
-from playground.display.user_files import write_file
+from playground.display.local_files import write_file
 from playground.errors import BadArgument
 from playground.operations.captures.dissect import MISSING, OUT_OF_ORDER, RETRANSMISSION
 from playground.operations.captures.frames import Directory

@@ -14,8 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
+from playground.display.local_files import write_file
 from playground.display.tables import Table, Tabular, html_table
-from playground.display.user_files import write_file
 from playground.errors import BadArgument, PlaygroundError
 from playground.operations.captures.frames import RAW_IP, CapturePoint, Directory, Frame
 

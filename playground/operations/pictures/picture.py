@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from playground.display.colours import PICTURE_COLOURS
-from playground.display.user_files import write_file
+from playground.display.local_files import write_file
 from playground.errors import AgentError, AgentGone, BadArgument, PlaygroundError
 from playground.model.arguments import check_path
 from playground.operations.connection.client import Client

@@ -13,7 +13,7 @@ from playground.engines.docker.engine import DockerEngine
 from playground.engines.docker.server import Server
 from playground.engines.seam import Engine
 from playground.errors import EngineError, LabWarning, TopologyError
-from playground.lab.user_files import copy_warnings, user_files
+from playground.lab.declared_files import copy_warnings, declared_files
 from playground.model.own_service import Service
 from playground.model.services.http import HTTP
 from playground.model.services.settings import ServiceSettings
@@ -173,7 +173,7 @@ def planned(place: Path) -> NodePlan:
 
 
 def test_what_is_copied_is_in_files_and_said(place: Path) -> None:
-    found = {file.path: file for file in user_files(planned(place), copies_volumes=True)}
+    found = {file.path: file for file in declared_files(planned(place), copies_volumes=True)}
     assert found["/var/www/html/index.html"].content == b"first\n"
     assert (found["/var/www/html/below/run.sh"].mode, found["/srv/conf"].mode) == (0o755, 0o644)
     assert found["/etc/app.conf"].content == b"conf\n"
@@ -188,14 +188,14 @@ def test_what_is_copied_is_in_files_and_said(place: Path) -> None:
 
 
 def test_what_is_not_copied_is_the_engines_affair(place: Path) -> None:
-    paths = [file.path for file in user_files(planned(place))]
+    paths = [file.path for file in declared_files(planned(place))]
     assert paths == ["/srv/hello", "/srv/conf", "/srv/bytes"]
 
 
 def test_too_much_to_copy_is_refused(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("playground.lab.user_files.COPIED_MB", 0)
+    monkeypatch.setattr("playground.lab.declared_files.COPIED_MB", 0)
     with pytest.raises(TopologyError, match="name a smaller folder"):
-        user_files(planned(place), copies_volumes=True)
+        declared_files(planned(place), copies_volumes=True)
 
 
 def test_an_engine_elsewhere_gets_copies(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from playground import PlaygroundError, TransferFailed
-from playground.display.user_files import write_file
+from playground.display.local_files import write_file
 
 
 def test_a_file_is_written(tmp_path: Path) -> None:

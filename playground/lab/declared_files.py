@@ -1,4 +1,4 @@
-"""Files of the user's own for a host, as `Host(files=, volumes=)` names them.
+"""Files declared for a host, as `Host(files=, volumes=)` names them.
 
 ``files`` are written before the programs start.  ``volumes`` are shown by the engine; where
 that has no files of this machine, what is in them is written like files.
@@ -21,7 +21,7 @@ from playground.planning.plan import NodePlan
 COPIED_MB = 64
 
 
-def user_files(node: NodePlan, copies_volumes: bool = False) -> tuple[File, ...]:
+def declared_files(node: NodePlan, copies_volumes: bool = False) -> tuple[File, ...]:
     """Return what is to be written on a node; reads files of this machine.
 
     Raises `TopologyError` for what cannot be read, or is too large to be copied.
