@@ -17,7 +17,7 @@ from playground.lab.formats.compose_file import ComposeFile, missing, read_varia
 from playground.lab.formats.yaml_lines import Place
 
 
-class ServiceWords:
+class ComposeService:
     """One service on its way to the arguments of a host."""
 
     def __init__(self, file: ComposeFile, name: str) -> None:
@@ -42,7 +42,7 @@ def host_arguments(file: ComposeFile, name: str) -> dict[str, Any]:
     Raises `TopologyError` where a host would be another thing than the service.
 
     """
-    words = ServiceWords(file, name)
+    words = ComposeService(file, name)
     for field, value in words.said.items():
         if field in _FIELDS and value is not None:
             _FIELDS[field](words, value)
@@ -59,16 +59,16 @@ def host_name(service: str) -> str:
 # -- the fields -------------------------------------------------------------------
 
 
-def _as(argument: str) -> Callable[[ServiceWords, Any], None]:
+def _as(argument: str) -> Callable[[ComposeService, Any], None]:
     """Return what hands a value on as it is."""
 
-    def put(words: ServiceWords, value: Any) -> None:
+    def put(words: ComposeService, value: Any) -> None:
         words.arguments[argument] = value
 
     return put
 
 
-def _build(words: ServiceWords, value: Any) -> None:
+def _build(words: ComposeService, value: Any) -> None:
     said = {"context": value} if isinstance(value, str) else dict(value)
     inline, context = said.pop("dockerfile_inline", None), said.pop("context", ".")
     name = said.pop("dockerfile", "Dockerfile")
@@ -85,13 +85,13 @@ def _build(words: ServiceWords, value: Any) -> None:
     words.arguments.pop("image", None)
 
 
-def _image(words: ServiceWords, value: Any) -> None:
+def _image(words: ComposeService, value: Any) -> None:
     # Beside a build it is only what the result is called.
     if "build" not in words.said:
         words.arguments["image"] = value
 
 
-def _environment(words: ServiceWords, value: Any) -> None:
+def _environment(words: ComposeService, value: Any) -> None:
     found = words.arguments.pop("env", {})
     pairs = value.items() if isinstance(value, Mapping) else (_pair(item) for item in value)
     for name, text in pairs:
@@ -108,7 +108,7 @@ def _pair(item: str) -> tuple[str, str | None]:
     return name, text if equals else None
 
 
-def _env_file(words: ServiceWords, value: Any) -> None:
+def _env_file(words: ComposeService, value: Any) -> None:
     # Values of `environment` count more, wherever it stands.
     for number, item in enumerate(value if isinstance(value, list) else [value]):
         said = item if isinstance(item, Mapping) else {"path": item}
@@ -129,7 +129,7 @@ _PORT = re.compile(
 )
 
 
-def _ports(words: ServiceWords, value: Any) -> None:
+def _ports(words: ComposeService, value: Any) -> None:
     found: list[str] = []
     for number, item in enumerate(value):
         text = _port_text(item) if isinstance(item, Mapping) else str(item)
@@ -163,7 +163,7 @@ def _port_text(item: Mapping[str, Any]) -> str:
     return f"{before}{item['target']}/{item.get('protocol', 'tcp')}"
 
 
-def _volumes(words: ServiceWords, value: Any) -> None:
+def _volumes(words: ComposeService, value: Any) -> None:
     for number, item in enumerate(value):
         said = item if isinstance(item, Mapping) else _volume_words(str(item))
         source, kind = said.get("source"), said.get("type")
@@ -204,10 +204,10 @@ def _users(file: ComposeFile, volume: str) -> int:
     return count
 
 
-def _mounted(section: str, folder: str) -> Callable[[ServiceWords, Any], None]:
+def _mounted(section: str, folder: str) -> Callable[[ComposeService, Any], None]:
     """Return what writes configs or secrets, which are files of this machine or texts."""
 
-    def put(words: ServiceWords, value: Any) -> None:
+    def put(words: ComposeService, value: Any) -> None:
         for number, item in enumerate(value):
             said = item if isinstance(item, Mapping) else {"source": item}
             name = said["source"]
@@ -227,7 +227,7 @@ def _mounted(section: str, folder: str) -> Callable[[ServiceWords, Any], None]:
     return put
 
 
-def _healthcheck(words: ServiceWords, value: Any) -> None:
+def _healthcheck(words: ComposeService, value: Any) -> None:
     test = value.get("test")
     if value.get("disable") or test == ["NONE"]:
         words.arguments["healthcheck"] = False
@@ -241,7 +241,7 @@ def _healthcheck(words: ServiceWords, value: Any) -> None:
             words.leave_out(["healthcheck", field], "is not heeded: it is asked until it succeeds")
 
 
-def _depends_on(words: ServiceWords, value: Any) -> None:
+def _depends_on(words: ComposeService, value: Any) -> None:
     said = value if isinstance(value, Mapping) else dict.fromkeys(value)
     for name, how in said.items():
         if name not in words.file.data["services"]:
@@ -256,7 +256,7 @@ def _split(item: str) -> tuple[str, str]:
     return name, address
 
 
-def _extra_hosts(words: ServiceWords, value: Any) -> None:
+def _extra_hosts(words: ComposeService, value: Any) -> None:
     pairs = value.items() if isinstance(value, Mapping) else (_split(item) for item in value)
     found = {}
     for name, address in pairs:
@@ -268,8 +268,8 @@ def _extra_hosts(words: ServiceWords, value: Any) -> None:
         words.arguments["extra_hosts"] = found
 
 
-def _seconds(argument: str) -> Callable[[ServiceWords, Any], None]:
-    def put(words: ServiceWords, value: Any) -> None:
+def _seconds(argument: str) -> Callable[[ComposeService, Any], None]:
+    def put(words: ComposeService, value: Any) -> None:
         try:
             import compose_spec
         except ImportError:
@@ -282,8 +282,8 @@ def _seconds(argument: str) -> Callable[[ServiceWords, Any], None]:
 _UNITS = {"": 0, "b": 0, "k": 10, "kb": 10, "m": 20, "mb": 20, "g": 30, "gb": 30}
 
 
-def _megabytes(argument: str) -> Callable[[ServiceWords, Any], None]:
-    def put(words: ServiceWords, value: Any) -> None:
+def _megabytes(argument: str) -> Callable[[ComposeService, Any], None]:
+    def put(words: ComposeService, value: Any) -> None:
         match = re.fullmatch(r"([\d.]+)([kmg]?b?)", str(value).lower())
         if match is None:
             raise words.refuse([], f"{value!r} is no size; write for example 64m")
@@ -293,14 +293,14 @@ def _megabytes(argument: str) -> Callable[[ServiceWords, Any], None]:
     return put
 
 
-def _number(argument: str) -> Callable[[ServiceWords, Any], None]:
-    def put(words: ServiceWords, value: Any) -> None:
+def _number(argument: str) -> Callable[[ComposeService, Any], None]:
+    def put(words: ComposeService, value: Any) -> None:
         words.arguments[argument] = float(value) if argument == "cpus" else int(value)
 
     return put
 
 
-def _deploy(words: ServiceWords, value: Any) -> None:
+def _deploy(words: ComposeService, value: Any) -> None:
     said = dict(value)
     resources = dict(said.pop("resources", None) or {})
     limits = dict(resources.pop("limits", None) or {})
@@ -322,19 +322,19 @@ def _deploy(words: ServiceWords, value: Any) -> None:
         words.leave_out(["deploy", field], "is not done in a lab")
 
 
-def _ulimits(words: ServiceWords, value: Any) -> None:
+def _ulimits(words: ComposeService, value: Any) -> None:
     words.arguments["ulimits"] = {
         name: (said["soft"], said["hard"]) if isinstance(said, Mapping) else said
         for name, said in value.items()
     }
 
 
-def _labels(words: ServiceWords, value: Any) -> None:
+def _labels(words: ComposeService, value: Any) -> None:
     pairs = value.items() if isinstance(value, Mapping) else (_pair(item) for item in value)
     words.arguments["labels"] = {name: "" if x is None else str(x) for name, x in pairs}
 
 
-def _devices(words: ServiceWords, value: Any) -> None:
+def _devices(words: ComposeService, value: Any) -> None:
     found = []
     for number, item in enumerate(value):
         source, _, target = str(item).partition(":")
@@ -346,7 +346,7 @@ def _devices(words: ServiceWords, value: Any) -> None:
         words.arguments["devices"] = found
 
 
-def _privileged(words: ServiceWords, value: Any) -> None:
+def _privileged(words: ComposeService, value: Any) -> None:
     if value is not False:
         raise words.refuse(
             ["privileged"],
@@ -355,7 +355,7 @@ def _privileged(words: ServiceWords, value: Any) -> None:
         )
 
 
-_FIELDS: dict[str, Callable[[ServiceWords, Any], None]] = {
+_FIELDS: dict[str, Callable[[ComposeService, Any], None]] = {
     "build": _build,
     "cap_add": _as("cap_add"),
     "command": _as("command"),
