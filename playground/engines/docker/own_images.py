@@ -268,6 +268,8 @@ class OwnImages:
 
     def _built(self, title: str, context: bytes, tag: str, progress: Progress) -> tuple[str, str]:
         """Let the engine build; return what it says is wrong, "" for nothing, and its log."""
+        import docker.errors
+
         log = BuildLog()
         error = ""
         with (
@@ -276,22 +278,29 @@ class OwnImages:
             self._server.client(BUILD_TIMEOUT_S) as api,
             build_turn(self._server.socket_path(), step.note),
         ):
-            stream = api.build(
-                fileobj=io.BytesIO(context),
-                custom_context=True,
-                tag=tag,
-                buildargs=proxies(),
-                rm=True,
-                forcerm=True,
-                decode=True,
-            )
-            # Read to the end, after an error too: else the connection stays open.
-            for item in stream:
-                said = item.get("stream") or item.get("status") or ""
-                log.add(said)
-                if line := said.strip():
-                    step.note(line)
-                error = item.get("error", error)
+            try:
+                stream = api.build(
+                    fileobj=io.BytesIO(context),
+                    custom_context=True,
+                    tag=tag,
+                    buildargs=proxies(),
+                    rm=True,
+                    forcerm=True,
+                    decode=True,
+                )
+                # Read to the end, after an error too: else the connection stays open.
+                for item in stream:
+                    said = item.get("stream") or item.get("status") or ""
+                    log.add(said)
+                    if line := said.strip():
+                        step.note(line)
+                    error = item.get("error", error)
+            # What is no Dockerfile is refused before anything is built.
+            except docker.errors.APIError as refusal:
+                if not refusal.is_client_error():
+                    raise
+                error = str(refusal.explanation or refusal)
+                log.add(f"{error}\n")
         return error, log.text()
 
     def _refuse_pipes(self, here: str, base: str) -> None:
