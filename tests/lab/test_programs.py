@@ -10,7 +10,7 @@ import pytest
 
 from playground import Host, Lab, Link, Switch
 from playground.engines.seam import Engine
-from playground.errors import BadArgument, NotReady, TopologyError
+from playground.errors import BadArgument, EngineError, NotReady, TopologyError
 from playground.lab.programs import programs_of, waves
 from playground.operations.programs.program import Program
 from playground.planning.plan import NodePlan
@@ -124,6 +124,14 @@ def test_a_program_that_fails_ends_the_start(
     h1 = Host("h1", **said)
     Link(h1, Host("h2"))
     with pytest.raises(NotReady, match=sentence), Lab(h1, name="failing", quiet=True):
+        pass
+
+
+def test_a_user_whom_the_image_has_not_is_told_with_the_host(engine: Engine) -> None:
+    h1 = Host("h1", user="nosuch", command="sleep 999")
+    Link(h1, Host("h2"))
+    words = "h1: .* has no user 'nosuch': its /etc/passwd does not name one"
+    with pytest.raises(EngineError, match=words), Lab(h1, name="accountless", quiet=True):
         pass
 
 

@@ -38,6 +38,23 @@ def build_failed(image: Image, error: str, log: str) -> EngineError:
     )
 
 
+def no_account(node: str, message: str) -> EngineError | None:
+    """Say which user or group a container's image has not, if that is why it did not start."""
+    found = _NO_ACCOUNT.search(message)
+    if found is None:
+        return None
+    kind, name = found.groups()
+    file = "/etc/passwd" if kind == "user" else "/etc/group"
+    return EngineError(
+        f"{node}: its image has no {kind} {name!r}: its {file} does not name one; mend user=, or "
+        "give a number"
+    )
+
+
+# runc's words, which Docker passes on.
+_NO_ACCOUNT = re.compile(r"unable to find (user|group) ([^\s:]+)")
+
+
 def own_build_failed(here: str, title: str, error: str, log: str) -> EngineError:
     """Say why an image of the user's could not be built."""
     if "no space left on device" in (error + log[-4000:]).lower():

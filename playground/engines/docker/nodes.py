@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from playground.display.progress import Progress, Silent
 from playground.engines.docker.container_configs import container_name, node_config
 from playground.engines.docker.containers import LabContainers, start
+from playground.engines.docker.errors import no_account
 from playground.engines.docker.http import Line, Refused
 from playground.engines.seam import NODE, LabLabels, NodeContainer
 from playground.engines.volume_sources import refuse_links
@@ -45,7 +46,10 @@ def start_nodes(
             raise
         if shows_files:
             _refuse_replaced(node)
-        pids[node.name] = start(line, name)
+        try:
+            pids[node.name] = start(line, name)
+        except Refused as refusal:
+            raise no_account(node.name, refusal.message) or refusal from refusal
         step.advance()
 
     with (
