@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 
 from playground.engines.seam import Engine
+from playground.model.container_arguments import ContainerArguments
 
 TOP = Path(__file__).resolve().parents[1]
 # Those of docs/ run in tests/test_how_to.py, all in one process.
@@ -144,3 +145,9 @@ def test_an_example_prints_what_it_says(name: str, tmp_path: Path, engine: Engin
 @pytest.mark.parametrize("name", SPECIAL)
 def test_an_example_of_another_kind(name: str, tmp_path: Path, engine: Engine) -> None:
     SPECIAL[name](tmp_path)
+
+
+def test_the_reference_lists_every_keyword_of_a_container() -> None:
+    page = (TOP / "docs" / "reference" / "nodes.md").read_text()
+    listed = re.findall(r"^\| `(\w+)` \| \S", page, re.MULTILINE)
+    assert listed == list(ContainerArguments.__annotations__)

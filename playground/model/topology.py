@@ -175,7 +175,8 @@ class Host(Machine):
     Dockerfile's text.  The image's ENTRYPOINT, CMD, ENV, USER, WORKDIR and HEALTHCHECK hold
     unless ``entrypoint``, ``command``, ``env``, ``user``, ``workdir`` or ``healthcheck`` say
     otherwise; its program starts when the network is there.  All other keyword arguments are
-    those of `docker run` that make sense in a lab: `model.container_arguments`.
+    those of `docker run` that make sense in a lab: `ContainerArguments`, and the table of
+    docs/reference/nodes.md.
 
     Raises `TopologyError` for a bad name, an unknown service, a limit that
     nothing could run in, or an argument that makes no sense in a lab.
