@@ -50,8 +50,9 @@ class ContainerArguments(TypedDict, total=False):
     ``image`` is a reference such as "postgres:17", or the `Path` of an archive that `docker
     save` has written.  ``build`` is a directory with a Dockerfile, or a Dockerfile's text.
     ``command`` and ``entrypoint`` stand in place of the image's own, which [] or "" takes
-    away.  ``after`` names hosts whose programs are well (their healthcheck says so) before
-    this one's begin.
+    away; no shell reads their lines, as with `docker run`, but those of ``programs``.
+    ``after`` names hosts whose programs are well (their healthcheck says so) before this
+    one's begin.
 
     """
 
@@ -231,7 +232,23 @@ def _refuse_long(here: str, words: Sequence[str]) -> None:
 
 def _cleared_or_command(here: str, value: object) -> tuple[str, ...]:
     """Return the words of a command; none, [] or "", take the image's own away."""
-    return () if value in ("", [], ()) else check_command(here, value)
+    if value in ("", [], ()):
+        return ()
+    words = check_command(here, value)
+    if isinstance(value, str) and (
+        signs := _OF_A_SHELL.intersection(_QUOTED.sub("_", value).split())
+    ):
+        raise TopologyError(
+            f"{here}={shown(value)}: no shell reads this line, as with `docker run`, and "
+            f"{sorted(signs)[0]} would be a word for the program; write the shell too, as in "
+            f'["sh", "-c", {shown(value)}], or a line of programs=, which has one'
+        )
+    return words
+
+
+# Words that mean something to a shell alone, and what keeps a shell from reading them.
+_OF_A_SHELL = frozenset(("&&", "||", "|", "&", ";", ">", ">>", "<", "2>", "2>&1"))
+_QUOTED = re.compile(r"\\.|'[^']*'|\"(?:\\.|[^\"\\])*\"", re.DOTALL)
 
 
 # Signs that mean something to a shell, quotes apart: POSIX, Shell Command Language.

@@ -152,6 +152,8 @@ def test_no_volume_goes_by_a_link_that_a_host_may_have_made(tmp_path: Path, targ
         ({"build": 5}, "is no path"),
         ({"command": " "}, "is no command; write a line"),
         ({"command": "a 'b"}, "close the quotes"),
+        ({"command": "a b && c"}, r"no shell reads this line.* && would be a word"),
+        ({"entrypoint": "a >/x | b"}, r"no shell reads this line.* \| would be a word"),
         ({"command": [1]}, "is no command"),
         ({"command": {"a"}}, "is no command"),
         ({"env": ["A=b"]}, "maps nothing to anything; write for example"),
