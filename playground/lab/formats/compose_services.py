@@ -204,6 +204,17 @@ def _users(file: ComposeFile, volume: str) -> int:
     return count
 
 
+def _read_only(words: ComposeService, value: Any) -> None:
+    items = words.said.get("volumes") or ()
+    parts = (item if isinstance(item, Mapping) else _volume_words(str(item)) for item in items)
+    if value and (words.said.get("tmpfs") or any(part.get("type") != "bind" for part in parts)):
+        words.leave_out(
+            ["read_only"], "is not done: its tmpfs and volumes could not be written to either"
+        )
+    else:
+        words.arguments["read_only"] = value
+
+
 def _mounted(section: str, folder: str) -> Callable[[ComposeService, Any], None]:
     """Return what writes configs or secrets, which are files of this machine or texts."""
 
@@ -378,7 +389,7 @@ _FIELDS: dict[str, Callable[[ComposeService, Any], None]] = {
     "pids_limit": _number("processes"),
     "ports": _ports,
     "privileged": _privileged,
-    "read_only": _as("read_only"),
+    "read_only": _read_only,
     "restart": _as("restart"),
     "secrets": _mounted("secrets", "/run/secrets/"),
     "shm_size": _megabytes("shm_mb"),

@@ -81,6 +81,15 @@ def test_variables_that_nobody_has_set_are_none(write: Write) -> None:
     assert container(write("services: {a: {image: x, environment: [A]}}")).env == ()
 
 
+@pytest.mark.parametrize("place", ["tmpfs: /tmp", "volumes: [data:/var/lib/x]", "volumes: [/srv]"])
+def test_what_a_service_writes_to_can_be_written_to(write: Write, place: str) -> None:
+    path = write(
+        f"services:\n  a:\n    image: x\n    read_only: true\n    {place}\nvolumes: {{data: }}"
+    )
+    with pytest.warns(LabWarning, match=r":4: services\.a\.read_only is not done"):
+        assert not lab_of(path)["a"].container.read_only
+
+
 def test_limits_are_the_hosts(write: Write) -> None:
     text = "{image: x, mem_limit: 1g, deploy: {resources: {limits: {cpus: '0.5', pids: 99}}}}"
     limits = lab_of(write(f"services: {{a: {text}}}"))["a"].limits
