@@ -70,6 +70,7 @@ def read_compose(
     data, lines = read_yaml(found, EXTRA)
     if not isinstance(data, dict) or not isinstance(data.get("services"), dict):
         raise TopologyError(f"{found}: this is no compose file: it has no services")
+    data["services"] = {str(name): said for name, said in data["services"].items()}
     variables = read_variables(found.parent / ".env") if (found.parent / ".env").is_file() else {}
     variables |= os.environ if environment is None else environment
     file = ComposeFile(found, data, lines, variables)
@@ -160,9 +161,12 @@ def missing(package: str) -> TopologyError:
 # -- variables -----------------------------------------------------------------
 
 # "Interpolation" of the specification; a default may hold variables itself.
+_WORD = r"[^{}]*"
+for _ in range(5):  # so deep they may stand within each other
+    _WORD = rf"(?:[^{{}}]|\{{{_WORD}\}})*"
 _VARIABLE = re.compile(
     r"\$(?:(?P<escaped>\$)|(?P<bare>[A-Za-z_]\w*)"
-    r"|\{(?P<name>[A-Za-z_]\w*)(?:(?P<rule>:?[-?+])(?P<word>(?:[^{}]|\{[^{}]*\})*))?\}|(?P<odd>))"
+    rf"|\{{(?P<name>[A-Za-z_]\w*)(?:(?P<rule>:?[-?+])(?P<word>{_WORD}))?\}}|(?P<odd>))"
 )
 
 
@@ -222,16 +226,35 @@ def _checked(file: ComposeFile, data: dict[str, Any]) -> dict[str, Any]:
         spec.validate()
         found: dict[str, Any] = spec.to_dict()
     except (ValueError, TypeError) as error:
-        words = re.findall(r"`([^`]+)`", str(error))
-        near = [place for place in file.lines if place and str(place[-1]) in words]
+        place, told = _wrong_field(services) or ((), error)
+        words = re.findall(r"`([^`]+)`", str(told))
+        below = [part for part in file.lines if part and part[: len(place)] == place]
+        near = [part for part in below if str(part[-1]) in words] or [place]
         # Where it stands in what was handed over is no line of the file.
-        reason = re.sub(r" at line \d+ column \d+$", "", str(error))
+        reason = re.sub(r" at line \d+ column \d+$", "", str(told))
         reason = re.sub(r"extension key `([^`]+)` does not start.*", _unknown, reason)
-        raise TopologyError(f"{file.at(*(near[-1] if near else ()))}: {reason}") from error
+        where = f"{'.'.join(map(str, place))}: " if place else ""
+        raise TopologyError(f"{file.at(*near[-1])}: {where}{reason}") from error
+    # A name such as 1 comes back as a number.
+    found["services"] = {str(name): said for name, said in found["services"].items()}
     for name, said in data["services"].items():
         for key in set(said or {}) & set(found["services"][name]) & _KEPT:
             found["services"][name][key] = said[key]
     return found
+
+
+def _wrong_field(services: dict[str, Any]) -> tuple[Place, Exception] | None:
+    """Return which field of which service cannot be read by itself, and why; None for none."""
+    import compose_spec
+
+    for name, said in services.items():
+        for key, value in said.items() if isinstance(said, dict) else ():
+            alone = {"services": {name: {"image": "x", key: value}}}
+            try:
+                compose_spec.PyCompose.from_json(json.dumps(alone, default=str))
+            except (ValueError, TypeError) as error:
+                return ("services", name, key), error
+    return None
 
 
 # Keys of a service and of its parts, and of the file itself, as the specification has them.

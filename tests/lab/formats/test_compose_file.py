@@ -33,6 +33,7 @@ def write(tmp_path: Path) -> Write:
         ("${B:-two}/${B-two}", "two/"),
         ("${C-three}", "three"),
         ("${C:-${A}}", "one"),
+        ("${C:-${B:-${A}}}", "one"),
         ("${A:+set}${B:+set}${B+set}", "setset"),
         ("${C:-}", ""),
     ],
@@ -68,15 +69,21 @@ def test_a_file_beside_it_sets_variables(write: Write) -> None:
         ("services: {a: {image: x}}\nzzzz: 1", r":2: compose files know no zzzz. A key"),
         ("services:\n  a:\n    image: x\n    networks: [nope]", r"nope"),
         ("services:\n  a:\n    extends: b", r":3: extends is not read"),
+        ("services:\n  a:\n    image: x\n    cpus: abc", r":4: services\.a\.cpus: .*float"),
         ("include: [b.yaml]\nservices: {a: {image: x}}", r":1: include is not read"),
     ],
-    ids=range(9),
+    ids=range(10),
 )
 def test_what_is_no_compose_file_is_refused_with_its_line(
     write: Write, text: str, words: str
 ) -> None:
     with pytest.raises(TopologyError, match=words):
         read_compose(write(text), {})
+
+
+def test_a_service_may_be_called_by_a_number(write: Write) -> None:
+    file = read_compose(write("services:\n  1:\n    image: x\n    restart: on-failure:3"), {})
+    assert file.data["services"]["1"]["restart"] == "on-failure:3"
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
