@@ -116,6 +116,11 @@ class Machine(Steering, MachineBase):
         self.loopback = check_loopback(f"{type(self).__name__.lower()} {self.name}", loopback)
         self.limits = make_limits(self.name, memory_mb, cpus, processes)
         self.container = make_container(type(self).__name__, self.name, container)
+        if self.calls & {other.lower() for other in self.container.after}:
+            raise TopologyError(
+                f"{self.name}: after={list(self.container.after)} names {self.name} itself, "
+                "which would wait for ever; leave it out"
+            )
         declared = check_services(self.name, services)
         programs = as_services(self.name, self.container.programs)
         self.declared_services = check_services(self.name, (*declared, *programs))

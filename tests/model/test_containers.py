@@ -228,6 +228,11 @@ def test_a_keyword_that_nobody_knows_is_refused_as_python_does() -> None:
         container(imagine="x")
 
 
+def test_a_host_that_waits_for_itself_is_refused() -> None:
+    with pytest.raises(TopologyError, match="h1 itself"):
+        container(after=["b", "H1"])
+
+
 def test_it_shows_what_was_said() -> None:
     host = Host("db", image="postgres:17", env={"A": "b"}, command="a 'b c'", publish={8080: 80})
     assert repr(host) == (
