@@ -265,13 +265,13 @@ def test_archives_that_are_refused(place: Place, tmp_path: Path) -> None:
     assert "is for linux on s390x, and the engine runs Linux on" in strange
 
 
-@pytest.mark.parametrize("text", ["FROM scratch\nRUNN x\n", ""], ids=["misspelt", "empty"])
+@pytest.mark.parametrize("text", ["FROM scratch\nSTART x\n", ""], ids=["misspelt", "empty"])
 def test_what_is_no_dockerfile_is_refused_with_a_log(
     docker_engine: DockerEngine, tmp_path: Path, text: str
 ) -> None:
     (tmp_path / "Dockerfile").write_text(text)
     wanted = WantedImage(ImageSource("directory", str(tmp_path)))
-    with pytest.raises(ImageError, match=r"Dockerfile|dockerfile|RUNN") as caught:
+    with pytest.raises(ImageError, match=r"Dockerfile|dockerfile|START") as caught:
         docker_engine.own_image("h1", wanted, Silent())
     assert str(caught.value).startswith("h1: ") and caught.value.log
 
