@@ -306,6 +306,21 @@ def test_setup_is_told_which_engine_and_what_else(clone, called, told):
     assert done.stdout.split() == told
 
 
+@pytest.mark.parametrize(
+    ("first", "again", "code"),
+    [(0, 0, 0), (1, 0, 0), (1, 1, 1), (1, 5, 5), (2, 0, 2), (3, 0, 3)],
+    ids=["all passed", "passed alone", "failed twice", "none again", "Ctrl-C", "pytest's fault"],
+)
+def test_what_fails_beside_others_runs_again_alone(clone, first, again, code):
+    shutil.copy(TOP / "scripts" / "test", clone / "scripts")
+    case = f'case "$*" in *--last-failed*) exit {again};; *) exit {first};; esac\n'
+    (clone / "scripts" / "setup").write_text(f'#!/bin/sh\necho "$@"\n{case}')
+    done = subprocess.run([clone / "scripts" / "test"], capture_output=True, text=True, timeout=20)
+    assert done.returncode == code
+    assert done.stdout.count("--numprocesses 2\n") == 1
+    assert done.stdout.count("--last-failed ") == (first == 1)
+
+
 def test_without_docker_tests_go_on_with_the_other_engine(clone, machine):
     options = ("--engine", "both", "--if-possible")
     done = setup(clone, *options, "echo", "reached", DOCKER_HOST=NOWHERE, PATH=machine())
