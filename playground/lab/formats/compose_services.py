@@ -176,11 +176,15 @@ def _volumes(words: ComposeService, value: Any) -> None:
             found[key] = said["target"] + ("" if said.get("read_only") else ":rw")
         elif kind == "volume" and source and _users(words.file, source) > 1:
             words.leave_out(
-                ["volumes", number], "is not shared: each host has its own folder there"
+                ["volumes", number],
+                "is not shared: each host has the folder that its image has there, or none",
             )
         elif kind == "volume":
             if source:
-                words.leave_out(["volumes", number], "is kept no longer than the lab")
+                words.leave_out(
+                    ["volumes", number],
+                    "is the folder that its image has there, or none, and ends with the lab",
+                )
         else:
             words.leave_out(["volumes", number], f"is no folder of this machine ({kind})")
 
