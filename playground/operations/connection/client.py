@@ -686,10 +686,12 @@ class PipeChannel:
 
     def stderr_tail(self) -> str:
         """Return the last 4 kB that the agent printed to its standard error."""
-        if not self._stderr.closed:
-            size = self._stderr.seek(0, 2)
-            self._stderr.seek(max(0, size - 4096))
-            self._tail = self._stderr.read().decode("utf-8", "replace")
+        # The reader asks for it while whoever closes the line may close the file.
+        with self._closing:
+            if not self._stderr.closed:
+                size = self._stderr.seek(0, 2)
+                self._stderr.seek(max(0, size - 4096))
+                self._tail = self._stderr.read().decode("utf-8", "replace")
         return self._tail
 
     def forget(self) -> None:
@@ -707,7 +709,7 @@ class PipeChannel:
             # Else the reader closes it, which must not lose its descriptor.
             if not self._has_reader:
                 self._stdout.close()
-        self._stderr.close()
+            self._stderr.close()
 
     def _wait(self) -> None:
         """Wait until the agent has ended, where that is a child of this process."""

@@ -7,14 +7,16 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from playground.errors import AgentError, AgentGone
-from playground.operations.connection.client import Client, SubprocessChannel
+from playground.operations.connection.client import Client, PipeChannel, SubprocessChannel
 from tests.support_agent import Namespaces, agent_argv, connect, needs_root, wait_for
 
 
@@ -414,3 +416,42 @@ def test_subprocess_channel_leaves_no_process() -> None:
         client.hello(20)
         assert exists(channel.pid)
     assert not exists(channel.pid)
+
+
+def test_the_last_words_of_an_agent_are_read_while_another_thread_closes_the_line() -> None:
+    channel, ends = PipeChannel.make()
+    for end in ends:
+        end.close()
+    reads = threading.Event()
+
+    class Slow:
+        """A file of which a reader holds the position for a moment."""
+
+        closed = False
+
+        def seek(self, *_: int) -> int:
+            if not reads.is_set():
+                reads.set()
+                time.sleep(0.2)  # the other thread closes meanwhile
+            if self.closed:
+                raise ValueError("I/O operation on closed file")
+            return 0
+
+        def read(self) -> bytes:
+            return b"words"
+
+        def close(self) -> None:
+            self.closed = True
+            file.close()
+
+    channel.stderr_tail()
+    file, channel._stderr = channel._stderr, cast(Any, Slow())
+    channel._tail = "words"
+    said: list[str] = []
+    reader = threading.Thread(target=lambda: said.append(channel.stderr_tail()))
+    reader.start()
+    assert reads.wait(10)
+    channel.close()
+    reader.join()
+    assert said == ["words"]
+    assert channel.stderr_tail() == "words"
