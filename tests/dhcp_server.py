@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import dpkt
 
-from playground.agent.network.dhcp import (
+from playground.agent.network.dhcp_messages import (
     DHCP_CLIENT_PORT,
     DHCP_END,
     DHCP_KIND,

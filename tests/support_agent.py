@@ -28,7 +28,7 @@ import pytest
 
 import playground
 from playground.agent.kernel import syscalls
-from playground.agent.links.links import new_veth, set_link, settle
+from playground.agent.links.interfaces import new_veth, set_link, settle
 from playground.agent.links.netlink import Message, Netlink
 from playground.agent.nodes.sysctls import disable_ipv6
 from playground.agent.watching.capture_filters import load_libpcap

@@ -8,7 +8,7 @@ import struct
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playground.agent.network.dhcp import (
+from playground.agent.network.dhcp_messages import (
     DHCP_ACK,
     DHCP_KIND,
     DHCP_MAGIC,

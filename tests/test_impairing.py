@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from playground.agent.links import filters, netlink, queues, relay
+from playground.agent.links import filters, netem, netlink, relay
 from playground.errors import AgentError
 from playground.model.impairment import NO_IMPAIRMENT, Impairment
 from playground.operations.connection.client import Client
@@ -44,7 +44,7 @@ TC_BURSTS = """
 
 
 def options(impairment: Impairment) -> bytes:
-    return queues.netem_options(impairment.request(1500))
+    return netem.netem_options(impairment.request(1500))
 
 
 def test_netem_is_told_what_tc_tells_it() -> None:
@@ -53,15 +53,15 @@ def test_netem_is_told_what_tc_tells_it() -> None:
     found = netlink.attributes(ours[24:])
     assert found.items() >= netlink.attributes(theirs[24:]).items()
     # Newer kernels take these instead of the coarser ones before.
-    assert struct.unpack("q", found[queues.TCA_NETEM_LATENCY64]) == (50_000_000,)
-    assert struct.unpack("q", found[queues.TCA_NETEM_JITTER64]) == (10_000_000,)
+    assert struct.unpack("q", found[netem.TCA_NETEM_LATENCY64]) == (50_000_000,)
+    assert struct.unpack("q", found[netem.TCA_NETEM_JITTER64]) == (10_000_000,)
 
 
 def test_netem_is_told_of_bursts_as_tc_tells_it() -> None:
     ours = options(Impairment(loss_percent=2, loss_correlation=50))
     theirs = bytes.fromhex(TC_BURSTS)
     assert ours[:24] == theirs[:24]
-    loss = queues.TCA_NETEM_LOSS
+    loss = netem.TCA_NETEM_LOSS
     assert netlink.attributes(ours[24:])[loss] == netlink.attributes(theirs[24:])[loss]
 
 
@@ -69,7 +69,7 @@ def test_netem_gets_a_table_for_jitter_that_is_not_uniform() -> None:
     found = netlink.attributes(
         options(Impairment(delay_ms=5, jitter_ms=2, distribution="normal"))[24:]
     )
-    assert len(found[queues.TCA_NETEM_DELAY_DIST]) == 2 * 4096
+    assert len(found[netem.TCA_NETEM_DELAY_DIST]) == 2 * 4096
 
 
 def test_what_netem_tells_is_what_it_was_told() -> None:
@@ -79,7 +79,7 @@ def test_what_netem_tells_is_what_it_was_told() -> None:
         Impairment(delay_ms=0.5, jitter_ms=0.25, distribution="normal"),
         Impairment(rate_mbit=40_000),
     ):
-        assert impairment.as_read(queues.read_netem(options(impairment))) == impairment
+        assert impairment.as_read(netem.read_netem(options(impairment))) == impairment
 
 
 def test_what_the_filter_tells_is_what_it_was_told() -> None:

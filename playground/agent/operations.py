@@ -14,19 +14,19 @@ from playground.agent.kernel.syscalls import PR_SET_DUMPABLE, prctl
 from playground.agent.line.job_table import Jobs
 from playground.agent.line.kept_text import state_changes, state_load, state_save
 from playground.agent.line.loop import Loop
+from playground.agent.links.bridge_vlans import vlan_ways
 from playground.agent.links.bridges import learned, switch, switches
 from playground.agent.links.impairments import impair, impaired
-from playground.agent.links.links import interfaces
-from playground.agent.links.vlans import vlan_ways
+from playground.agent.links.interfaces import interfaces
 from playground.agent.links.wiring import unwire, wire
 from playground.agent.network.addresses import forget_neighbours
+from playground.agent.network.applied_settings import link, network
 from playground.agent.network.connections import connections, forget
-from playground.agent.network.firewall import firewall, rule_counts, ruleset
-from playground.agent.network.leases import lease
+from playground.agent.network.dhcp_client import lease
+from playground.agent.network.nft_rulesets import firewall, rule_counts, ruleset
 from playground.agent.network.policy_routing import policy_rules
 from playground.agent.network.route_lookup import look_up_routes
 from playground.agent.network.routes import routes
-from playground.agent.network.settings import link, network
 from playground.agent.nodes.accounts import accounts, furnish, hash_passwords
 from playground.agent.nodes.descriptors import many_files
 from playground.agent.nodes.files import file_kind, files, read_file

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from playground.agent.links import vlans as agents_vlans
+from playground.agent.links import bridge_vlans as agents_vlans
 from playground.display.tables import Table
 from playground.engines.namespaces.engine import NamespacesEngine
 from playground.engines.seam import Engine

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from playground.agent.line.replies import Replies
-from playground.agent.nodes.boot import boot_program
 from playground.agent.nodes.commands import Command, start_in_node
 from playground.agent.nodes.entering import find_node
+from playground.agent.nodes.runsv import boot_program
 from playground.agent.protocol import Request, describe, described
 
 

@@ -10,7 +10,7 @@ from playground.agent.line.job_input import JobInput
 from playground.agent.nodes.commands import Command, start_in_node
 from playground.agent.nodes.entering import find_node
 from playground.agent.nodes.launcher import LAUNCH_BYTES
-from playground.agent.nodes.launches import Launcher, Launches, start_request
+from playground.agent.nodes.launcher_clients import Launcher, Launches, start_request
 
 
 class AgentJob:

@@ -20,7 +20,7 @@ from playground.agent.line.job_input import READS_NO_MORE, JobInput
 from playground.agent.line.replies import Replies
 from playground.agent.nodes.commands import Command
 from playground.agent.nodes.launcher import LATE
-from playground.agent.nodes.launches import Launcher, Launches
+from playground.agent.nodes.launcher_clients import Launcher, Launches
 from playground.agent.nodes.terminals import set_window
 from playground.agent.protocol import describe, described
 

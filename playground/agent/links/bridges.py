@@ -8,6 +8,15 @@ import struct
 import sys
 from collections.abc import Mapping, Sequence
 
+from playground.agent.links.bridge_vlans import (
+    AF_BRIDGE,
+    IFLA_BR_VLAN_FILTERING,
+    bridges_of,
+    carry,
+    port_row,
+    read_ports,
+    trunk_of,
+)
 from playground.agent.links.filters import (
     MIRROR_INFO,
     RTM_DELTFILTER,
@@ -15,7 +24,7 @@ from playground.agent.links.filters import (
     TC_H_CLSACT_INGRESS,
     mirror_messages,
 )
-from playground.agent.links.links import (
+from playground.agent.links.interfaces import (
     IFLA_CARRIER,
     IFLA_IFALIAS,
     IFLA_IFNAME,
@@ -43,15 +52,6 @@ from playground.agent.links.netlink import (
     text_attribute,
 )
 from playground.agent.links.queues import queue_body
-from playground.agent.links.vlans import (
-    AF_BRIDGE,
-    IFLA_BR_VLAN_FILTERING,
-    bridges_of,
-    carry,
-    port_row,
-    read_ports,
-    trunk_of,
-)
 from playground.agent.protocol import Request
 
 # linux/rtnetlink.h, linux/if_link.h

@@ -7,6 +7,7 @@ import struct
 from collections.abc import Sequence
 
 from playground.agent.kernel.seccomp import Instruction
+from playground.agent.links.netem import percent, share
 from playground.agent.links.netlink import (
     NLA_F_NESTED,
     NLM_F_CREATE,
@@ -15,14 +16,7 @@ from playground.agent.links.netlink import (
     attribute,
     text_attribute,
 )
-from playground.agent.links.queues import (
-    RTM_NEWQDISC,
-    TCA_KIND,
-    TCA_OPTIONS,
-    percent,
-    queue_body,
-    share,
-)
+from playground.agent.links.queues import RTM_NEWQDISC, TCA_KIND, TCA_OPTIONS, queue_body
 
 # linux/rtnetlink.h, linux/pkt_sched.h, linux/pkt_cls.h, linux/tc_act/tc_mirred.h
 RTM_NEWTFILTER = 44

@@ -23,7 +23,8 @@ from playground.agent.links.filters import (
     losing,
     read_losing,
 )
-from playground.agent.links.links import delete_link, index_or_none, interface_index
+from playground.agent.links.interfaces import delete_link, index_or_none, interface_index
+from playground.agent.links.netem import netem_options, read_netem
 from playground.agent.links.netlink import (
     NLM_F_ECHO,
     Message,
@@ -36,22 +37,22 @@ from playground.agent.links.netlink import (
 )
 from playground.agent.links.queues import (
     OWN_HANDLE,
-    READ_QUEUE,
     RTM_GETQDISC,
     TC_H_ROOT,
     TCA_KIND,
     TCA_OPTIONS,
     delete_queue,
-    netem_options,
     new_queue,
-    new_rate,
     queue_body,
 )
 from playground.agent.links.relay import needs_relay, relay_settings, start_relay, tap_names
+from playground.agent.links.tbf import new_rate, read_tbf
 from playground.agent.protocol import Request
 
 # Which ways an end may be impaired; PLAYGROUND_IMPAIR=relay leaves netem out.
 WITHOUT_NETEM = os.environ.get("PLAYGROUND_IMPAIR") == "relay"
+
+_READ_QUEUE = {"netem": read_netem, "tbf": read_tbf}
 
 
 def impair(directions: Sequence[Request]) -> list[list[str]]:
@@ -143,9 +144,9 @@ def impaired(ends: Sequence[Request]) -> list[Request]:
         for answer in _answers(netlink, question):
             parts = attributes(answer[20:])
             kind = parts[TCA_KIND].rstrip(b"\0").decode()
-            if kind in READ_QUEUE:
+            if kind in _READ_QUEUE:
                 ways.append(kind)
-                settings |= READ_QUEUE[kind](parts[TCA_OPTIONS])
+                settings |= _READ_QUEUE[kind](parts[TCA_OPTIONS])
         taps = [tap for tap in tap_names(index) if index_or_none(tap) is not None]
         if taps:
             ways.append("relay")

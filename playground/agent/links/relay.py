@@ -23,7 +23,7 @@ import time
 
 from playground.agent.kernel.syscalls import prctl
 from playground.agent.links.filters import filter_messages, unmarked
-from playground.agent.links.links import (
+from playground.agent.links.interfaces import (
     IFF_UP,
     IFLA_IFALIAS,
     IFLA_IFNAME,

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 from playground.agent.kernel.offloads import Offloads
 from playground.agent.kernel.syscalls import CLONE_NEWNET, setns
+from playground.agent.links.bridge_vlans import carry, delete_parts, filter_vlans
 from playground.agent.links.bridges import new_bridge
-from playground.agent.links.links import delete_link, interface_index, new_veth, set_link
+from playground.agent.links.interfaces import delete_link, interface_index, new_veth, set_link
 from playground.agent.links.netlink import Message, Netlink, refusal
-from playground.agent.links.vlans import carry, delete_parts, filter_vlans
 from playground.agent.nodes.entering import open_namespace
 from playground.agent.nodes.sysctls import disable_ipv6
 from playground.agent.protocol import Request

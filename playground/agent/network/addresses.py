@@ -7,7 +7,7 @@ import socket
 import struct
 from collections.abc import Sequence
 
-from playground.agent.links.links import index_or_none
+from playground.agent.links.interfaces import index_or_none
 from playground.agent.links.netlink import (
     NLM_F_CREATE,
     NLM_F_DUMP,

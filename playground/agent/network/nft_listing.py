@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from playground.agent.network.firewall import ended_nft, start_nft
+from playground.agent.network.nft_rulesets import ended_nft, start_nft
 from playground.agent.protocol import Request
 
 Listing = tuple[tuple[int, int], tuple[int, int]]

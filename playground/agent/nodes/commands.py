@@ -11,8 +11,8 @@ import socket
 from collections.abc import Callable, Sequence
 
 from playground.agent.kernel.control_groups import join_cgroups
+from playground.agent.kernel.execvpe import change_directory, execute, heed_signals
 from playground.agent.kernel.ids import ROOT_ALONE, become_group, give_to, has_all_ids
-from playground.agent.kernel.programs import change_directory, execute, heed_signals
 from playground.agent.kernel.resource_limits import set_limits
 from playground.agent.kernel.seccomp import confine
 from playground.agent.kernel.syscalls import (

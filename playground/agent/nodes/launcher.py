@@ -35,8 +35,8 @@ from playground.agent.kernel.control_groups import (
     join_cgroups,
     own_cgroups,
 )
+from playground.agent.kernel.execvpe import change_directory, explain_exec, places
 from playground.agent.kernel.ids import become_group
-from playground.agent.kernel.programs import change_directory, explain_exec, places
 from playground.agent.kernel.seccomp import confine
 from playground.agent.kernel.syscalls import (
     CLONE_NEWPID,

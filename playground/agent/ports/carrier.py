@@ -19,9 +19,9 @@ import socket
 from playground.agent.nodes.descriptors import keep_only
 from playground.agent.nodes.entering import enter_network, refuse_own
 from playground.agent.ports.accepting import Acceptor
+from playground.agent.ports.connection_pairs import Pair, reset
 from playground.agent.ports.datagrams import Datagrams
 from playground.agent.ports.dialling import NodeNetwork, Target, dial
-from playground.agent.ports.pairs import Pair, reset
 from playground.agent.ports.polling import READ, Handle, Poller
 from playground.agent.ports.register import Register, open_register
 from playground.agent.protocol import Request, describe, os_error

@@ -31,7 +31,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-from playground.agent.ports.pairs import CHUNK_BYTES, reset
+from playground.agent.ports.connection_pairs import CHUNK_BYTES, reset
 from playground.agent.ports.polling import READ, WRITE, Handle, Poller
 from playground.agent.protocol import Request
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from playground.agent.kernel.syscalls import CLONE_NEWNET, checked, libc
 from playground.agent.links.filters import BPF_RET_K
-from playground.agent.links.links import IFF_UP
+from playground.agent.links.interfaces import IFF_UP
 
 # www.tcpdump.org/linktypes.html
 LINKTYPE_ETHERNET = 1

@@ -26,7 +26,7 @@ from playground.agent.links.netlink import (
     in_each,
 )
 from playground.agent.network.addresses import NDA_DST, RTM_DELNEIGH, packed_address
-from playground.agent.network.dhcp import internet_checksum
+from playground.agent.network.dhcp_messages import internet_checksum
 from playground.agent.network.ip_packets import carried
 from playground.agent.protocol import Request
 from playground.agent.watching.probes import SO_TIMESTAMPNS

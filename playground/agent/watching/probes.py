@@ -19,9 +19,9 @@ from playground.agent.kernel.syscalls import CLONE_NEWNET, read_text, setns
 from playground.agent.links.filters import BPF_JMP_JEQ_K, BPF_RET_K, ETH_P_ALL, SO_ATTACH_FILTER
 from playground.agent.links.netlink import BATCH
 from playground.agent.network.addresses import packed_address
-from playground.agent.network.dhcp import internet_checksum
-from playground.agent.network.firewall import filter_tables
+from playground.agent.network.dhcp_messages import internet_checksum
 from playground.agent.network.ip_packets import carried
+from playground.agent.network.nft_rulesets import filter_tables
 from playground.agent.nodes.entering import enter_network
 from playground.agent.protocol import Request
 from playground.agent.watching.tracing import SO_RCVBUFFORCE, read_traces, start_trace

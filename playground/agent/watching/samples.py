@@ -7,7 +7,7 @@ import struct
 import time
 from collections.abc import Iterator, Sequence
 
-from playground.agent.links.links import (
+from playground.agent.links.interfaces import (
     IFLA_IFNAME,
     RTM_GETLINK,
     interface_index,

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from playground.agent.kernel.syscalls import read_text
 from playground.agent.links.bridges import NDA_LLADDR, RTM_GETNEIGH
-from playground.agent.links.links import (
+from playground.agent.links.interfaces import (
     IFLA_INFO_KIND,
     IFLA_LINKINFO,
     IFLA_MASTER,
@@ -21,9 +21,9 @@ from playground.agent.links.links import (
 from playground.agent.links.netlink import NLM_F_DUMP, Message, Netlink, attributes, read_number
 from playground.agent.network.addresses import IFA_ADDRESS, IFA_LOCAL, NDA_DST, RTM_GETADDR
 from playground.agent.network.connections import connections
-from playground.agent.network.firewall import filter_tables
 from playground.agent.network.listening import listening_sockets
 from playground.agent.network.nft_listing import ended_listing, start_listing
+from playground.agent.network.nft_rulesets import filter_tables
 from playground.agent.network.policy_routing import policy_rules
 from playground.agent.network.routes import ADDRESS_BYTES, RTM_GETROUTE, route_rows
 from playground.agent.protocol import Request

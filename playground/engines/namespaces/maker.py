@@ -44,7 +44,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from playground.agent import protocol
-from playground.agent.kernel import control_groups, programs, seccomp, syscalls
+from playground.agent.kernel import control_groups, execvpe, seccomp, syscalls
 from playground.agent.kernel.ids import become_group
 from playground.agent.nodes import descriptors
 from playground.agent.nodes.users import find_account
@@ -369,7 +369,7 @@ def _become_host(
             os.dup2(null, target)
         descriptors.keep_only(report, files)
         os.set_inheritable(report, False)
-        programs.heed_signals()
+        execvpe.heed_signals()
         # Ignored, so that the kernel reaps what is left without a parent.
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         account = find_account(request["user"]) if request["user"] else None
@@ -378,7 +378,7 @@ def _become_host(
             become_group(account.gid, account.groups)
             os.setresuid(account.uid, account.uid, account.uid)
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, 0)
-        programs.execute(request["command"] or [pause.PAUSE], environ)
+        execvpe.execute(request["command"] or [pause.PAUSE], environ)
     except BaseException as error:
         os.write(report, json.dumps(protocol.describe(error, with_traceback=False)).encode())
     finally:

@@ -65,10 +65,10 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from playground.agent.kernel.offloads import Offloads
 from playground.agent.kernel.syscalls import CLONE_NEWNET, prctl, read_text, setns
-from playground.agent.links.links import interface_index
+from playground.agent.links.bridge_vlans import carry
+from playground.agent.links.interfaces import interface_index
 from playground.agent.links.netlink import Netlink
-from playground.agent.links.vlans import carry
-from playground.agent.network.leases import lease
+from playground.agent.network.dhcp_client import lease
 from playground.agent.nodes.sysctls import read_sysctl, write_sysctl
 from playground.agent.protocol import Request, describe
 

@@ -11,7 +11,7 @@ import pytest
 from playground.agent.line.job import AgentJob, start_job
 from playground.agent.line.job_input import JobInput
 from playground.agent.nodes.commands import Command
-from playground.agent.nodes.launches import Launches
+from playground.agent.nodes.launcher_clients import Launches
 from tests.support_agent import Namespaces, apart, needs_root, wake_at_childrens_end
 from tests.support_line import Line, open_files
 

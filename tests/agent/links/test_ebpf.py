@@ -7,7 +7,7 @@ import os
 import pytest
 
 from playground.agent.links import ebpf
-from playground.agent.links.links import interface_index
+from playground.agent.links.interfaces import interface_index
 from playground.agent.links.netlink import Netlink
 from tests.support_agent import Namespaces, apart, needs_root
 

@@ -23,7 +23,7 @@ from playground.agent.links.filters import (
     read_losing,
     unmarked,
 )
-from playground.agent.links.links import interface_index
+from playground.agent.links.interfaces import interface_index
 from playground.agent.links.netlink import Netlink
 from tests.support_agent import Namespaces, needs_root
 

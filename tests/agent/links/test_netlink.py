@@ -8,7 +8,7 @@ import struct
 
 import pytest
 
-from playground.agent.links import links
+from playground.agent.links import interfaces
 from playground.agent.links.netlink import (
     BATCH,
     NLA_F_NESTED,
@@ -28,7 +28,7 @@ from playground.agent.links.netlink import (
 )
 from tests.support_agent import Namespaces, end, needs_root
 
-LIST = Message(links.RTM_GETLINK, NLM_F_DUMP, links.link_body(), "list the interfaces")
+LIST = Message(interfaces.RTM_GETLINK, NLM_F_DUMP, interfaces.link_body(), "list the interfaces")
 
 
 class _LateSocket:
@@ -51,7 +51,7 @@ def test_acknowledgements_that_come_late_are_not_taken_for_others() -> None:
     line = Netlink.__new__(Netlink)
     line.socket = _LateSocket()  # type: ignore[assignment]
     line.sequence = 2
-    messages = [links.delete_link("eth0"), links.delete_link("eth1")]
+    messages = [interfaces.delete_link("eth0"), interfaces.delete_link("eth1")]
     assert [number for _, number, _ in line.attempt(messages)] == [3, 4]
 
 
@@ -78,7 +78,7 @@ def test_text_and_numbers_are_read() -> None:
 
 
 def test_a_refusal_is_a_sentence_with_the_kernels_reason() -> None:
-    message = links.set_link("eth0", up=True)
+    message = interfaces.set_link("eth0", up=True)
     assert refusal(message, errno.EPERM, "").strerror == (
         "cannot set the interface eth0 up: Operation not permitted"
     )
@@ -92,13 +92,13 @@ def test_more_messages_than_one_call_takes_are_each_answered(wired: Namespaces) 
     with wired.network():
         netlink = Netlink(None)
         names = ["e0" if number % 2 else "none" for number in range(2 * BATCH + 3)]
-        results = netlink.attempt([links.set_link(name, up=True) for name in names])
+        results = netlink.attempt([interfaces.set_link(name, up=True) for name in names])
         assert [number for _, number, _ in results] == [
             0 if name == "e0" else errno.ENODEV for name in names
         ]
         with pytest.raises(OSError, match="cannot remove the interface none: No such device"):
-            netlink.send([links.delete_link("none")])
-        attempt(netlink, links.delete_link("none"), errno.ENODEV)
+            netlink.send([interfaces.delete_link("none")])
+        attempt(netlink, interfaces.delete_link("none"), errno.ENODEV)
         netlink.close()
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from playground.agent.network.applied_settings import network
 from playground.agent.network.route_lookup import look_up_routes
-from playground.agent.network.settings import network
 from tests.support_agent import Namespaces, apart, cable, needs_root, node
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
+from playground.agent.links.bridge_vlans import AF_BRIDGE
 from playground.agent.links.netlink import attribute, attributes
-from playground.agent.links.vlans import AF_BRIDGE
 from playground.agent.network.addresses import RT_SCOPE_LINK, RT_SCOPE_NOWHERE, RT_SCOPE_UNIVERSE
 from playground.agent.network.routes import (
     RT_TABLE_LOCAL,

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from playground.agent.kernel import control_groups
-from playground.agent.kernel.programs import DEFAULT_PATH
+from playground.agent.kernel.execvpe import DEFAULT_PATH
 from playground.agent.nodes import entering
 from playground.engines.docker.engine import DockerEngine
 from playground.engines.images import helper_image

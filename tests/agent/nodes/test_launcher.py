@@ -11,7 +11,7 @@ from typing import Any
 
 from playground.agent.nodes.entering import NodeEntry
 from playground.agent.nodes.launcher import LATE, Profile, start_mother
-from playground.agent.nodes.launches import start_request
+from playground.agent.nodes.launcher_clients import start_request
 from tests.support_agent import Namespaces, apart, needs_root, wake_at_childrens_end
 
 

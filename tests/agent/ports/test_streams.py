@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from playground.agent.ports.pairs import reset
+from playground.agent.ports.connection_pairs import reset
 from playground.agent.ports.streams import (
     DATA,
     OPEN,
@@ -17,7 +17,7 @@ from playground.agent.ports.streams import (
     TcpStream,
 )
 from tests.agent.ports.running import Running
-from tests.agent.ports.test_pairs import connection, read_all
+from tests.agent.ports.test_connection_pairs import connection, read_all
 
 
 class Ends:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from typing import Any
 
-from playground.agent.network.settings import network
+from playground.agent.network.applied_settings import network
 from playground.agent.watching.echoes import echo_all
 from tests.support_agent import Namespaces, apart, needs_root, node
 

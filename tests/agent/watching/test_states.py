@@ -6,8 +6,8 @@ import contextlib
 import socket
 from typing import Any
 
-from playground.agent.network.firewall import firewall
-from playground.agent.network.settings import network
+from playground.agent.network.applied_settings import network
+from playground.agent.network.nft_rulesets import firewall
 from playground.agent.watching.states import states
 from tests.support_agent import Namespaces, apart, needs_root, node
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from playground.agent.network.firewall import filter_tables, firewall
+from playground.agent.network.nft_rulesets import filter_tables, firewall
 from playground.agent.watching.tracing import TRACE_TABLES, read_traces, start_trace
 from tests.support_agent import Namespaces, apart, needs_root
 

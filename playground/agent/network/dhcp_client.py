@@ -24,10 +24,10 @@ import time
 from collections.abc import Iterator, Sequence
 
 from playground.agent.kernel.syscalls import PR_SET_PDEATHSIG, prctl, read_text
-from playground.agent.links.links import RTM_NEWLINK, index_or_none, interface_index, set_link
+from playground.agent.links.interfaces import RTM_NEWLINK, index_or_none, interface_index, set_link
 from playground.agent.links.netlink import RTMGRP_LINK, Netlink, events_of
 from playground.agent.network.addresses import delete_address, has_address, new_address
-from playground.agent.network.dhcp import (
+from playground.agent.network.dhcp_messages import (
     DHCP_ACK,
     DHCP_CLIENT_PORT,
     DHCP_DECLINE,

@@ -16,7 +16,7 @@ import struct
 
 from playground.agent.kernel.offloads import Offloads
 from playground.agent.links import ebpf
-from playground.agent.links.links import (
+from playground.agent.links.interfaces import (
     IFLA_IFALIAS,
     IFLA_IFNAME,
     IFLA_INFO_DATA,

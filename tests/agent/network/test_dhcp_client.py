@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from playground.agent.links.netlink import Netlink
-from playground.agent.network import leases
+from playground.agent.network import dhcp_client
 from playground.agent.network.addresses import delete_address, has_address, new_address
-from playground.agent.network.dhcp import (
+from playground.agent.network.dhcp_client import DhcpClient, NodeGone, apply_lease, keep_lease
+from playground.agent.network.dhcp_messages import (
     DHCP_ACK,
     DHCP_DECLINE,
     DHCP_DISCOVER,
@@ -26,7 +27,6 @@ from playground.agent.network.dhcp import (
     DHCP_ROUTER,
     DHCP_SERVER,
 )
-from playground.agent.network.leases import DhcpClient, NodeGone, apply_lease, keep_lease
 from playground.agent.network.routes import routes
 from tests.dhcp_server import Options, serving
 from tests.support_agent import Namespaces, needs_root
@@ -189,5 +189,5 @@ def test_a_lease_whose_address_was_taken_away_is_kept_no_longer(wired: Namespace
 def test_servers_that_start_with_the_lab_are_waited_for(
     wired: Namespaces, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leases, "DHCP_SERVER_UP_S", 0.05)
-    assert leases.lease([], 1.0, servers=[wired.pid]) == []
+    monkeypatch.setattr(dhcp_client, "DHCP_SERVER_UP_S", 0.05)
+    assert dhcp_client.lease([], 1.0, servers=[wired.pid]) == []

@@ -10,7 +10,7 @@ import time
 
 from playground.agent.nodes.entering import find_node
 from playground.agent.nodes.launcher import LAUNCHER_IDLE_S
-from playground.agent.nodes.launches import Launcher, Launches, start_request
+from playground.agent.nodes.launcher_clients import Launcher, Launches, start_request
 from tests.support_agent import Namespaces, apart, needs_root, wake_at_childrens_end
 
 

@@ -6,10 +6,10 @@ import socket
 
 import pytest
 
-from playground.agent.links import tagging
-from playground.agent.links.links import index_or_none, interface_index, set_link
+from playground.agent.links import tagged_interfaces
+from playground.agent.links.interfaces import index_or_none, interface_index, set_link
 from playground.agent.links.netlink import Netlink
-from playground.agent.links.tagging import hidden_name, make_tagged, remove_tagged
+from playground.agent.links.tagged_interfaces import hidden_name, make_tagged, remove_tagged
 from tests.support_agent import Namespaces, needs_root
 
 
@@ -18,7 +18,7 @@ from tests.support_agent import Namespaces, needs_root
 def test_what_leaves_such_an_interface_has_its_tag(
     wired: Namespaces, monkeypatch: pytest.MonkeyPatch, without: bool
 ) -> None:
-    monkeypatch.setattr(tagging, "WITHOUT_KERNELS_OWN", without)
+    monkeypatch.setattr(tagged_interfaces, "WITHOUT_KERNELS_OWN", without)
     with wired.network():
         netlink = Netlink(None)
         for _ in range(2):  # one that is there already stays

@@ -9,7 +9,7 @@ from typing import Any
 import dpkt
 import pytest
 
-from playground.agent.network.dhcp import (
+from playground.agent.network.dhcp_messages import (
     DHCP_ACK,
     DHCP_DISCOVER,
     DHCP_DNS,

@@ -8,11 +8,8 @@ from typing import Any
 import pytest
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 
-from playground.agent.links import tagging, vlans
-from playground.agent.links.bridges import new_bridge, switches
-from playground.agent.links.links import delete_link, index_or_none, interface_index
-from playground.agent.links.netlink import Message, Netlink
-from playground.agent.links.vlans import (
+from playground.agent.links import bridge_vlans, tagged_interfaces
+from playground.agent.links.bridge_vlans import (
     BRIDGE_VLAN_INFO_PVID,
     BRIDGE_VLAN_INFO_UNTAGGED,
     RTM_SETLINK,
@@ -27,6 +24,9 @@ from playground.agent.links.vlans import (
     trunk_of,
     vlans_body,
 )
+from playground.agent.links.bridges import new_bridge, switches
+from playground.agent.links.interfaces import delete_link, index_or_none, interface_index
+from playground.agent.links.netlink import Message, Netlink
 from tests.support_agent import Namespaces, needs_root, read_message
 
 UNTAGGED = BRIDGE_VLAN_INFO_PVID | BRIDGE_VLAN_INFO_UNTAGGED
@@ -48,7 +48,7 @@ def test_which_vlans_a_port_carries(flags: dict[int, int], expected: dict[str, A
 def test_vlans_of_a_port_as_another_library_reads_them() -> None:
     body = vlans_body(5, {10: UNTAGGED, 20: 0})
     read = read_message(ifinfmsg, Message(RTM_SETLINK, 0, body, "put a port into VLANs"))
-    assert (read["family"], read["index"]) == (vlans.AF_BRIDGE, 5)
+    assert (read["family"], read["index"]) == (bridge_vlans.AF_BRIDGE, 5)
     rows = read.get_attr("IFLA_AF_SPEC").get_attrs("IFLA_BRIDGE_VLAN_INFO")
     assert [(row["flags"], row["vid"]) for row in rows] == [(UNTAGGED, 10), (0, 20)]
 
@@ -67,7 +67,7 @@ def switch(
 ) -> Iterator[Netlink]:
     """A switch "lan" in the present network namespace, beside the cable's ends."""
     without = request.param != "the kernel's own"
-    for module in (vlans, tagging):
+    for module in (bridge_vlans, tagged_interfaces):
         monkeypatch.setattr(module, "WITHOUT_KERNELS_OWN", without)
     with wired.network():
         netlink = Netlink(None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 
-from playground.agent.links.links import (
+from playground.agent.links.interfaces import (
     IFF_UP,
     STATISTICS,
     index_or_none,

@@ -3,7 +3,7 @@
 Where the kernel's bridges filter VLANs, a switch is one bridge that does.  Elsewhere it
 is a bridge for each VLAN, beside the one that bears its name and has no ports: an
 access port is a port of one of them, and upon a trunk there is for each VLAN an interface
-with its tag (see `links.tagging`) that is a port of the VLAN's bridge.
+with its tag (see `links.tagged_interfaces`) that is a port of the VLAN's bridge.
 
 """
 
@@ -16,7 +16,7 @@ import struct
 from collections.abc import Iterable, Iterator
 
 from playground.agent.kernel.syscalls import CLONE_NEWNET, unshare
-from playground.agent.links.links import (
+from playground.agent.links.interfaces import (
     IFLA_ADDRESS,
     IFLA_IFNAME,
     IFLA_INFO_DATA,
@@ -44,7 +44,7 @@ from playground.agent.links.netlink import (
     each_attribute,
     text_attribute,
 )
-from playground.agent.links.tagging import WITHOUT_KERNELS_OWN, make_tagged, remove_tagged
+from playground.agent.links.tagged_interfaces import WITHOUT_KERNELS_OWN, make_tagged, remove_tagged
 from playground.agent.nodes.sysctls import disable_ipv6
 from playground.agent.protocol import Request
 

@@ -6,10 +6,10 @@ import contextlib
 import errno
 from collections.abc import Sequence
 
-from playground.agent.links.links import index_or_none, interface_index, set_link, settle
+from playground.agent.links.bridge_vlans import standing_upon
+from playground.agent.links.interfaces import index_or_none, interface_index, set_link, settle
 from playground.agent.links.netlink import Netlink, refusal, sockets_to
-from playground.agent.links.tagging import make_tagged, remove_tagged
-from playground.agent.links.vlans import standing_upon
+from playground.agent.links.tagged_interfaces import make_tagged, remove_tagged
 from playground.agent.network.addresses import (
     delete_address,
     new_address,

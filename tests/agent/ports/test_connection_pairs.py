@@ -9,7 +9,7 @@ import weakref
 
 import pytest
 
-from playground.agent.ports.pairs import Pair, reset
+from playground.agent.ports.connection_pairs import Pair, reset
 from tests.agent.ports.running import Running
 
 

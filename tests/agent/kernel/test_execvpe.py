@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from playground.agent.kernel.programs import (
+from playground.agent.kernel.execvpe import (
     DEFAULT_PATH,
     change_directory,
     execute,
