@@ -7,7 +7,7 @@ The classes themselves live in the folder `playground.model.services`, beside th
 
 """
 
-from playground.model.own_service import Service
+from playground.model.containers.own_service import Service
 from playground.model.services.dhcp import DHCP, DHCPRelay
 from playground.model.services.dns import DNS
 from playground.model.services.frr import (

@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 from playground.engines.seam import Engine
-from playground.model.container_arguments import ContainerArguments
+from playground.model.containers.arguments import ContainerArguments
 
 TOP = Path(__file__).resolve().parents[1]
 # Those of docs/ run in tests/test_how_to.py, all in one process.

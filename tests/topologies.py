@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from playground import Host, Link, Router, Switch, examples
 from playground.operations.network import Node
-from playground.planning.segments import collect
+from playground.planning.addresses.segments import collect
 
 
 def two_hosts() -> Node:

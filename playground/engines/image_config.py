@@ -8,7 +8,7 @@ from typing import Any, TypeGuard
 from playground.engines.images import Image, image_for
 from playground.engines.seam import WantedImage
 from playground.errors import ImageError
-from playground.model.exec_limits import MOST_PATH_BYTES, refusal, size_bytes
+from playground.model.containers.exec_limits import MOST_PATH_BYTES, refusal, size_bytes
 from playground.planning.program_plans import MOST_HEALTH_S, ImageConfig, make_healthcheck
 
 _NANOSECONDS = 1e9

@@ -19,8 +19,8 @@ from playground.display.progress import Progress
 from playground.engines import owners
 from playground.engines.images import Image
 from playground.errors import EngineError
-from playground.model.containers import PLAIN_CONTAINER, ContainerSettings, ImageSource
-from playground.model.limits import NO_LIMITS, Limits
+from playground.model.containers.container import PLAIN_CONTAINER, ContainerSettings, ImageSource
+from playground.model.containers.limits import NO_LIMITS, Limits
 from playground.planning.program_plans import ImageConfig
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from playground.errors import TopologyError
-from playground.model.containers import VolumeMount, file_content
+from playground.model.containers.container import VolumeMount, file_content
 from playground.model.services.settings import File
 from playground.planning.plan import NodePlan
 

@@ -11,10 +11,10 @@ from playground.lab.state import LabObject, LabState
 from playground.model.services.table import row_of
 from playground.operations.connection.handles import LiveNode, LiveSwitch, LiveWire
 from playground.operations.network import Link, Node, Switch
+from playground.planning.addresses.segments import linked, links_of
 from playground.planning.interface_names import match
 from playground.planning.plan import NodePlan, Plan
 from playground.planning.plan_steps import PlanStep
-from playground.planning.segments import linked, links_of
 
 
 def attach_nodes(lab: LabObject, plan: Plan, pids: Mapping[str, int]) -> None:

@@ -33,10 +33,10 @@ from playground.lab.outside.places import (
 from playground.model.addresses import InterfaceAddress
 from playground.model.vlans import listed
 from playground.operations.network import Host, Link, Machine, Switch
+from playground.planning.addresses.segments import collect
 from playground.planning.broadcast_domains import find_domains
 from playground.planning.plan import Plan
 from playground.planning.plan_parts import SwitchPlan
-from playground.planning.segments import collect
 
 if TYPE_CHECKING:
     from playground.lab.lab import Lab

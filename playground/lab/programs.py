@@ -8,7 +8,7 @@ from typing import Any
 
 from playground.display.progress import Progress
 from playground.errors import TopologyError
-from playground.model.own_service import Service
+from playground.model.containers.own_service import Service
 from playground.model.services.settings import ServiceSettings
 from playground.model.services.table import row_of
 from playground.operations.connection.client import Client

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from playground.lab.credentials import Credentials
 from playground.lab.declared_files import declared_files
 from playground.model.addresses import Address
-from playground.model.own_service import TLS_FILES, Service
+from playground.model.containers.own_service import TLS_FILES, Service
 from playground.model.services.mail import SMTP, mail_domain
 from playground.model.services.settings import (
     File,

@@ -19,11 +19,11 @@ from typing import Any, NamedTuple
 from playground.errors import PlaygroundError
 from playground.lab.credentials import Credentials
 from playground.model.addresses import Address, InterfaceAddress, Network
-from playground.model.containers import PLAIN_CONTAINER, ContainerSettings, file_content
+from playground.model.containers.container import PLAIN_CONTAINER, ContainerSettings, file_content
+from playground.model.containers.own_service import Service
 from playground.model.firewall import Default, Policy, Rule
 from playground.model.nat import Masquerade, OneToOne, Translation
 from playground.model.notation import AUTO
-from playground.model.own_service import Service
 from playground.model.parts import End, LinkBase, MachineBase
 from playground.model.policy_routing import OwnRoute, OwnRule
 from playground.model.services.settings import ServiceSettings

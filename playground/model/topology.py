@@ -26,11 +26,12 @@ from typing import Any, Unpack
 
 from playground.errors import TopologyError
 from playground.model.addresses import Address, InterfaceAddress, Network
-from playground.model.container_arguments import ContainerArguments, make_container
-from playground.model.containers import ContainerSettings
+from playground.model.containers.arguments import ContainerArguments, make_container
+from playground.model.containers.container import ContainerSettings
+from playground.model.containers.limits import Limits, make_limits
+from playground.model.containers.own_service import as_services, refuse_two_owners
 from playground.model.firewall import Firewall
 from playground.model.impairment import NO_IMPAIRMENT, Impairment
-from playground.model.limits import Limits, make_limits
 from playground.model.nat import Translating
 from playground.model.notation import (
     AUTO,
@@ -55,7 +56,6 @@ from playground.model.notation import (
     refuse_other_family,
     several,
 )
-from playground.model.own_service import as_services, refuse_two_owners
 from playground.model.parts import (
     End,
     LinkBase,
@@ -88,7 +88,7 @@ class Machine(Steering, MachineBase):
     may take of the machine; what runs already keeps what it was started with.
     ``firewall`` is what it lets in, out and through, ``loopback`` the addresses that it has
     on its loopback interface beside 127.0.0.1.  ``container`` is what it was told of image,
-    command, environment and their like: `model.containers`.
+    command, environment and their like: `containers.container`.
 
     """
 

@@ -1,6 +1,6 @@
 """Broadcast domains of a plan: which interfaces and switches are one network.
 
-What `planning.segments` finds of declarations, found of a plan: wires, ports and
+What `addresses.segments` finds of declarations, found of a plan: wires, ports and
 the VLANs that they carry.
 
 """

@@ -17,11 +17,11 @@ from playground.model.addresses import Network
 from playground.model.parts import End
 from playground.model.services.dhcp import DHCP, DHCPRelay
 from playground.model.topology import Machine
-from playground.planning.addressing import declared_subnet
+from playground.planning.addresses.addressing import declared_subnet
+from playground.planning.addresses.segments import Segment
 from playground.planning.broadcast_domains import find_domains
 from playground.planning.plan import NodePlan, Plan
 from playground.planning.plan_parts import InterfacePlan
-from playground.planning.segments import Segment
 
 # Of a pool that nobody has set: as many as a home router's has.
 POOL_ADDRESSES = 100

@@ -16,8 +16,8 @@ from playground.model.addresses import Address, Network
 from playground.model.firewall import Rule
 from playground.model.parts import End, LinkBase
 from playground.model.topology import Link, Machine, Router, Switch, reached, strands
-from playground.planning.addressing import Addressing
-from playground.planning.nat_realms import Realms, forward_target
+from playground.planning.addresses.addressing import Addressing
+from playground.planning.addresses.nat_realms import Realms, forward_target
 from playground.planning.plan import NodePlan, Plan
 from playground.planning.plan_parts import (
     DefaultPlan,

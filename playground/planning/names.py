@@ -18,10 +18,10 @@ from playground.model.notation import bare
 from playground.model.services.dns import DNS
 from playground.model.services.mail import SMTP, mail_domain
 from playground.model.topology import Link, Machine, Node
-from playground.planning.addressing import FAMILIES, Addressing
-from playground.planning.nat_realms import Realm, Realms
+from playground.planning.addresses.addressing import FAMILIES, Addressing
+from playground.planning.addresses.nat_realms import Realm, Realms
+from playground.planning.addresses.segments import Segment
 from playground.planning.plan_parts import HostsEntry, RecordPlan
-from playground.planning.segments import Segment
 
 # MAXNS of resolv.conf(5): more are not asked.
 NAMESERVERS_MAX = 3

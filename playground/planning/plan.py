@@ -18,8 +18,8 @@ from playground.display.tables import Table, Tabular
 from playground.errors import NoSuchNode
 from playground.model.addresses import Address, InterfaceAddress
 from playground.model.arguments import shown
-from playground.model.containers import PLAIN_CONTAINER, ContainerSettings
-from playground.model.limits import NO_LIMITS, Limits
+from playground.model.containers.container import PLAIN_CONTAINER, ContainerSettings
+from playground.model.containers.limits import NO_LIMITS, Limits
 from playground.model.services.settings import ServiceSettings
 from playground.model.services.table import row_of
 from playground.planning.nft import make_ruleset

@@ -13,7 +13,7 @@ from ipaddress import ip_address
 
 from playground.errors import TopologyError
 from playground.model.addresses import InterfaceAddress, Network
-from playground.model.containers import refuse_strange_links
+from playground.model.containers.container import refuse_strange_links
 from playground.model.parts import End
 from playground.model.policy_routing import routes_of, sysctl_key, sysctl_parts
 from playground.model.services.frr import frr_services, refuse_idle_lines
@@ -21,14 +21,21 @@ from playground.model.services.settings import ServiceSettings
 from playground.model.topology import Link, Machine, Node, Router, Switch, storms
 from playground.model.vlans import PortPlan
 from playground.planning import dhcp
-from playground.planning.addressing import Addressing, assign
+from playground.planning.addresses.addressing import Addressing, assign
+from playground.planning.addresses.loopbacks import check_loopbacks, loopback_interface, reserved
+from playground.planning.addresses.nat_realms import check_forwards, check_realms, find_realms
+from playground.planning.addresses.segments import (
+    Segment,
+    collect,
+    find_segments,
+    link_name,
+    links_of,
+)
+from playground.planning.addresses.tolerated_faults import Doubts
 from playground.planning.difference import refuse_other_containers
-from playground.planning.doubts import Doubts
 from playground.planning.firewall import find_nat, with_rules
 from playground.planning.interface_names import Wiring, choose_names
-from playground.planning.loopbacks import check_loopbacks, loopback_interface, reserved
 from playground.planning.names import NodeNames, find_names
-from playground.planning.nat_realms import check_forwards, check_realms, find_realms
 from playground.planning.plan import NodePlan, Plan
 from playground.planning.plan_parts import (
     HostsEntry,
@@ -43,7 +50,6 @@ from playground.planning.plan_parts import (
 from playground.planning.routing.policy_routes import find_own_routes, find_own_rules
 from playground.planning.routing.routing_daemons import Daemons, find_daemons
 from playground.planning.routing.static_routes import find_routes
-from playground.planning.segments import Segment, collect, find_segments, link_name, links_of
 
 # RFC 8200 section 5: every link that carries IPv6 takes this many octets.
 IPV6_MTU_BYTES = 1280
@@ -67,7 +73,7 @@ def make_plan(
     case.  ``previous`` is the plan of the lab as it runs: whatever has a name,
     an address or a MAC in it keeps them, and what was declared since is fitted
     in.  The same declarations give an equal plan on every run.  Without ``strict`` what
-    may be a fault that is meant (see `planning.doubts`) is among the plan's warnings.
+    may be a fault that is meant (see `addresses.tolerated_faults`) is among the plan's warnings.
 
     Raises `TopologyError` if this cannot become a network; nothing is changed
     in either case.

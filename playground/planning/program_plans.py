@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from playground.model.containers import ContainerSettings, RestartPolicy
+from playground.model.containers.container import ContainerSettings, RestartPolicy
 
 MAIN = "main"
 

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from playground.display.visible import visible
 from playground.model.addresses import Network
-from playground.model.containers import ContainerSettings
+from playground.model.containers.container import ContainerSettings
 from playground.model.services.settings import ServiceSettings
 from playground.planning import nft
 from playground.planning.host_files import NamedNode, hosts_text, resolver_text

@@ -14,7 +14,7 @@ from playground.engines.docker.server import Server
 from playground.engines.seam import Engine
 from playground.errors import EngineError, LabWarning, TopologyError
 from playground.lab.declared_files import copy_warnings, declared_files
-from playground.model.own_service import Service
+from playground.model.containers.own_service import Service
 from playground.model.services.http import HTTP
 from playground.model.services.settings import ServiceSettings
 from playground.planning.plan import NodePlan

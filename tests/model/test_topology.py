@@ -8,7 +8,7 @@ from ipaddress import ip_address, ip_interface, ip_network
 import pytest
 
 from playground.errors import TopologyError
-from playground.model.limits import NO_LIMITS, Limits
+from playground.model.containers.limits import NO_LIMITS, Limits
 from playground.model.services.ftp import FTP
 from playground.model.services.http import HTTP
 from playground.model.topology import End

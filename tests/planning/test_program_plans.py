@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from playground import Host
-from playground.model.containers import RestartPolicy
+from playground.model.containers.container import RestartPolicy
 from playground.planning.program_plans import (
     Healthcheck,
     ImageConfig,

@@ -7,8 +7,8 @@ from typing import Any
 
 from playground.engines import owners
 from playground.engines.seam import MARK, OWNER, LabLabels, NodeContainer
-from playground.model.containers import ContainerSettings, VolumeMount
-from playground.model.limits import DEFAULT_PROCESSES, Limits
+from playground.model.containers.container import ContainerSettings, VolumeMount
+from playground.model.containers.limits import DEFAULT_PROCESSES, Limits
 from playground.planning.program_plans import ImageConfig
 
 # -I: nothing of the helper's environment or directories gets in the way.

@@ -39,7 +39,7 @@ from playground.engines.image_config import (
 )
 from playground.engines.seam import MARK, OWNER, OwnImage, WantedImage
 from playground.errors import EngineError, ImageError
-from playground.model.containers import ImageSource
+from playground.model.containers.container import ImageSource
 
 # Names in uname(2) of what images call their architecture (GOARCH).
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}

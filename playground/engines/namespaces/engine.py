@@ -49,8 +49,8 @@ from playground.engines.seam import (
     refuse_settings,
 )
 from playground.errors import EngineError, NodeDied
-from playground.model.containers import ContainerSettings
-from playground.model.limits import DEFAULT_PROCESSES, Limits
+from playground.model.containers.container import ContainerSettings
+from playground.model.containers.limits import DEFAULT_PROCESSES, Limits
 from playground.planning.program_plans import ImageConfig
 
 if TYPE_CHECKING:

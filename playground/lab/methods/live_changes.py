@@ -22,9 +22,9 @@ from playground.model.impairment import Impairment
 from playground.model.topology import refuse_in_use
 from playground.operations.connection.handles import LiveSwitch, LiveWire
 from playground.operations.network import Link, Node
+from playground.planning.addresses.segments import linked, links_of
 from playground.planning.firewall import with_node_rules
 from playground.planning.plan_steps import PlanStep, plan_step, rules_step, switch_step, wire_step
-from playground.planning.segments import linked, links_of
 
 
 @contextmanager

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from playground.errors import NotRunning
 from playground.lab.state import LabObject, LabState
-from playground.model.containers import PublishedPort
-from playground.model.published_ports import port_to_publish, service_scheme
+from playground.model.containers.container import PublishedPort
+from playground.model.containers.ports_to_publish import port_to_publish, service_scheme
 from playground.model.topology import Machine
 from playground.operations.network import Host, Router
 from playground.planning.plan import NodePlan, Plan

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from playground.engines.seam import Channel
 from playground.errors import AgentGone, EngineError, NotRunning
-from playground.model.containers import PublishedPort
-from playground.model.published_ports import LOOPBACK, overlap, published_url
+from playground.model.containers.container import PublishedPort
+from playground.model.containers.ports_to_publish import LOOPBACK, overlap, published_url
 from playground.operations.connection.client import Client
 from playground.operations.connection.host_sockets import on_this_machine
 

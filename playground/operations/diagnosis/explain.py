@@ -57,9 +57,9 @@ from playground.operations.network import Node as Declared
 from playground.operations.nodes import files
 from playground.operations.nodes.names import entries, nameservers
 from playground.operations.nodes.routes import KINDS, PROTOCOLS
-from playground.planning.nat_realms import find_realms
+from playground.planning.addresses.nat_realms import find_realms
+from playground.planning.addresses.segments import find_segments
 from playground.planning.plan import Plan
-from playground.planning.segments import find_segments
 
 # How long nothing more may be seen before a packet is taken for lost: far more than
 # kernels need to pass it on, less than they wait before they repeat it (1 s).

@@ -15,11 +15,11 @@ from playground.model.impairment import Impairment
 from playground.model.vlans import PortPlan
 from playground.operations.network import Machine, Node, Router
 from playground.operations.pictures.tree import access_vlans, subnets_of_switches
+from playground.planning.addresses.nat_realms import find_realms
+from playground.planning.addresses.segments import find_segments
 from playground.planning.broadcast_domains import ports_at
-from playground.planning.nat_realms import find_realms
 from playground.planning.plan import NodePlan, Plan
 from playground.planning.plan_parts import InterfacePlan, SwitchPlan, WireEnd, WirePlan
-from playground.planning.segments import find_segments
 
 # Sizes in pixels.  Every letter of the usual monospaced fonts is 0.6 em wide.  Names are
 # shown in a bold sans-serif: widths as in Helvetica's, of narrow and wide letters apart.
@@ -363,7 +363,7 @@ def _words(impairment: Impairment) -> str:
 
 
 def _regions(plan: Plan, nodes: Iterable[Node]) -> Iterable[Region]:
-    """Yield the insides of NAT routers, as `planning.nat_realms` finds them."""
+    """Yield the insides of NAT routers, as `addresses.nat_realms` finds them."""
     nodes = tuple(nodes)
     planned = {node.name for node in plan.nodes} | plan.switch_names
     if not any(isinstance(node, Router) and node.uplinks for node in nodes):

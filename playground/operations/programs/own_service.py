@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from playground.errors import CommandTimeout, NotReady, TooMuchOutput
-from playground.model.own_service import TLS_FILES
+from playground.model.containers.own_service import TLS_FILES
 from playground.model.services.settings import Probe, ServiceRow
 from playground.operations.connection.commands import run
 from playground.operations.connection.handles import Node

@@ -16,8 +16,8 @@ from playground.model.addresses import Address, Network
 from playground.model.parts import End, LinkBase, MachineBase
 from playground.model.policy_routing import OwnRoute, OwnRule
 from playground.model.topology import Machine
-from playground.planning.addressing import Addressing
-from playground.planning.nat_realms import Realms
+from playground.planning.addresses.addressing import Addressing
+from playground.planning.addresses.nat_realms import Realms
 from playground.planning.plan_parts import HopPlan, OwnRoutePlan, OwnRulePlan
 
 _MAIN = 254

@@ -19,9 +19,10 @@ from playground.model.services.frr import BGP, OSPF, OSPF6, RIP, RIPng
 from playground.model.services.settings import ServiceSettings
 from playground.model.services.table import SERVICES
 from playground.model.topology import Link, Machine, Router
-from playground.planning.addressing import FAMILIES, Addressing
+from playground.planning.addresses.addressing import FAMILIES, Addressing
+from playground.planning.addresses.nat_realms import Realms, inner_links
+from playground.planning.addresses.segments import Segment
 from playground.planning.interface_names import Wiring, link_local
-from playground.planning.nat_realms import Realms, inner_links
 from playground.planning.plan_parts import LOOPBACK, AnnouncementPlan, NeighbourPlan, RoutePlan
 from playground.planning.routing.frr import (
     BgpFamily,
@@ -34,7 +35,6 @@ from playground.planning.routing.frr import (
     rip_settings,
     ripng_settings,
 )
-from playground.planning.segments import Segment
 
 
 @dataclass(frozen=True)

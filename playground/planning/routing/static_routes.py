@@ -20,11 +20,11 @@ from playground.model.addresses import Address, Network
 from playground.model.notation import is_host_route
 from playground.model.parts import End, LinkBase
 from playground.model.topology import Host, Machine, Router
-from playground.planning.addressing import FAMILIES, Addressing
-from playground.planning.loopbacks import by_realm
-from playground.planning.nat_realms import Realm, Realms, inner_links
+from playground.planning.addresses.addressing import FAMILIES, Addressing
+from playground.planning.addresses.loopbacks import by_realm
+from playground.planning.addresses.nat_realms import Realm, Realms, inner_links
+from playground.planning.addresses.segments import Segment
 from playground.planning.plan_parts import RoutePlan
-from playground.planning.segments import Segment
 
 DEFAULTS: dict[int, Network] = {4: IPv4Network("0.0.0.0/0"), 6: IPv6Network("::/0")}
 

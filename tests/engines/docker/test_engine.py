@@ -31,7 +31,7 @@ from playground.engines.seam import Channel, LabLabels, NodeContainer
 from playground.errors import EngineError, ImageError, NodeDied
 from playground.examples import coffee_shop
 from playground.lab.lab import Lab
-from playground.model.limits import DEFAULT_PROCESSES, Limits
+from playground.model.containers.limits import DEFAULT_PROCESSES, Limits
 
 NewLab = Callable[[], LabLabels]
 

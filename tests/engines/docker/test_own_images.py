@@ -30,7 +30,7 @@ from playground.engines.docker.own_images import (
 from playground.engines.image_config import image_config
 from playground.engines.seam import OwnImage, WantedImage
 from playground.errors import ImageError
-from playground.model.containers import ImageSource
+from playground.model.containers.container import ImageSource
 from playground.planning.program_plans import Healthcheck, ImageConfig
 from tests.image_archive import link, program, write_archive
 from tests.registry import NAME, PASSWORD, running_registry, there_is_one

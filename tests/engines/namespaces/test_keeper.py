@@ -19,7 +19,7 @@ from playground.display import progress
 from playground.engines.namespaces import keeper_line, labels
 from playground.engines.namespaces.engine import NamespacesEngine
 from playground.engines.seam import LabLabels, NodeContainer
-from playground.model.limits import Limits
+from playground.model.containers.limits import Limits
 from tests import census
 from tests.census import children, descendants, has_ended, wait_until
 from tests.facts import assert_can_ping

@@ -14,7 +14,7 @@ import pytest
 from playground import Host, Lab, LabWarning, Switch, from_compose
 from playground.engines.seam import Engine
 from playground.errors import TopologyError
-from playground.model.containers import ContainerSettings
+from playground.model.containers.container import ContainerSettings
 from tests.lab.formats.test_compose_file import Write, write
 from tests.test_own_images import write as write_image
 

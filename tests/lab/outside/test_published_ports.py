@@ -18,7 +18,7 @@ from playground import Host, Lab, Link
 from playground.engines.seam import Engine
 from playground.errors import BadArgument, EngineError, NoSuchNode, NotRunning
 from playground.lab.outside.published_ports import PublishedAddress, refuse_taken
-from playground.model.containers import PublishedPort
+from playground.model.containers.container import PublishedPort
 from playground.operations.connection.client import Client
 
 SERVERS = """

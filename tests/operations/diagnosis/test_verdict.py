@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from playground.model.container_arguments import make_container
+from playground.model.containers.arguments import make_container
 from playground.operations.diagnosis.explanation import CAUSES
 from playground.operations.diagnosis.facts import (
     Facts,

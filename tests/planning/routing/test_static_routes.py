@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 
 from playground.operations.network import Host, Link, Node, Router, Switch
-from playground.planning.addressing import assign
-from playground.planning.nat_realms import find_realms
+from playground.planning.addresses.addressing import assign
+from playground.planning.addresses.nat_realms import find_realms
+from playground.planning.addresses.segments import find_segments
 from playground.planning.plan import Plan
 from playground.planning.planner import make_plan
-from playground.planning.segments import find_segments
 from tests.networks import Lost, nat_networks, plain_networks, simulate
 
 

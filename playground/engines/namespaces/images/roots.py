@@ -24,7 +24,7 @@ from playground.engines.images import Image, images_below
 from playground.engines.namespaces.images.rootfs import RootFilesystem
 from playground.engines.seam import OwnImage, WantedImage
 from playground.errors import ImageError
-from playground.model.containers import ImageSource
+from playground.model.containers.container import ImageSource
 
 if TYPE_CHECKING:
     from playground.engines.namespaces.images.buildah import Buildah

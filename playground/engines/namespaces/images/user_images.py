@@ -44,7 +44,7 @@ from playground.engines.namespaces.images.rootfs import RootFilesystem, image_ro
 from playground.engines.pull_errors import is_loopback, machine_kind, pull_sentence, whole_name
 from playground.engines.seam import OwnImage, WantedImage
 from playground.errors import ImageError
-from playground.model.containers import ImageSource
+from playground.model.containers.container import ImageSource
 
 # A registry that has not begun to answer by then is not reached from here.
 _REGISTRY_S = 15.0

@@ -18,7 +18,7 @@ from playground.engines.namespaces.images.rootfs import RootFilesystem
 from playground.engines.namespaces.images.roots import ImageRoots
 from playground.engines.seam import OwnImage, WantedImage
 from playground.errors import ImageError
-from playground.model.containers import ImageSource
+from playground.model.containers.container import ImageSource
 from playground.planning.program_plans import ImageConfig
 
 NOWHERE = "unix:///nowhere/docker.sock"

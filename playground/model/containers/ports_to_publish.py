@@ -8,9 +8,9 @@ from ipaddress import ip_address
 
 from playground.errors import BadArgument, TopologyError
 from playground.model.arguments import is_port, shown
-from playground.model.container_arguments import check_published
-from playground.model.containers import PublishedPort
-from playground.model.own_service import Service
+from playground.model.containers.arguments import check_published
+from playground.model.containers.container import PublishedPort
+from playground.model.containers.own_service import Service
 
 LOOPBACK = "127.0.0.1"
 

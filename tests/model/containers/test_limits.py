@@ -13,7 +13,7 @@ from playground.engines.namespaces import cgroups, maker
 from playground.engines.namespaces.engine import NamespacesEngine
 from playground.engines.seam import Engine
 from playground.errors import TopologyError
-from playground.model.limits import DEFAULT_PROCESSES, NO_LIMITS, Limits, make_limits
+from playground.model.containers.limits import DEFAULT_PROCESSES, NO_LIMITS, Limits, make_limits
 
 
 def test_nothing_said_is_no_limit() -> None:

@@ -16,14 +16,14 @@ from typing import Any
 
 from playground.errors import TopologyError
 from playground.model.arguments import check_flag, check_mapping, is_port, shown
-from playground.model.container_arguments import (
+from playground.model.containers.arguments import (
     check_env,
     check_packages,
     check_place,
     check_user,
     shell_words,
 )
-from playground.model.containers import ContainerSettings
+from playground.model.containers.container import ContainerSettings
 from playground.model.services.frr import ROUTING
 from playground.model.services.served_files import places_of
 from playground.model.services.settings import (

@@ -6,9 +6,9 @@ import pytest
 
 from playground.errors import TopologyError
 from playground.operations.network import Host, Link, Node, Router, Switch
-from playground.planning.nat_realms import find_realms
+from playground.planning.addresses.nat_realms import find_realms
+from playground.planning.addresses.segments import collect, find_segments
 from playground.planning.planner import make_plan
-from playground.planning.segments import collect, find_segments
 
 
 def realms_of(start: Node) -> list[list[str]]:

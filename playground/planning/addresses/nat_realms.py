@@ -22,9 +22,9 @@ from playground.model.addresses import InterfaceAddress, Network
 from playground.model.nat import Forward, OneToOne
 from playground.model.parts import End, LinkBase
 from playground.model.topology import Host, Link, Machine, Node, Router
-from playground.planning.addressing import Addressing
-from playground.planning.doubts import Doubts
-from playground.planning.segments import Segment
+from playground.planning.addresses.addressing import Addressing
+from playground.planning.addresses.segments import Segment
+from playground.planning.addresses.tolerated_faults import Doubts
 
 T = TypeVar("T")
 

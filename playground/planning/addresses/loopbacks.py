@@ -13,8 +13,8 @@ from ipaddress import ip_network
 from playground.errors import TopologyError
 from playground.model.addresses import InterfaceAddress, Network
 from playground.model.topology import Machine
-from playground.planning.addressing import Addressing
-from playground.planning.nat_realms import Realm, Realms
+from playground.planning.addresses.addressing import Addressing
+from playground.planning.addresses.nat_realms import Realm, Realms
 from playground.planning.plan_parts import LOOPBACK, InterfacePlan
 
 # drivers/net/loopback.c

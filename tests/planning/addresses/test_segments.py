@@ -6,7 +6,7 @@ import pytest
 
 from playground.errors import TopologyError
 from playground.operations.network import Host, Link, Router, Switch
-from playground.planning.segments import collect, find_segments, links_of
+from playground.planning.addresses.segments import collect, find_segments, links_of
 
 
 def test_collect_takes_all_that_is_linked_in_the_order_declared() -> None:

@@ -17,8 +17,8 @@ from playground.errors import TopologyError
 from playground.model.addresses import Address, InterfaceAddress, Network
 from playground.model.notation import WITH_PREFIX, bare, check_usable, is_host_route, subnet_of
 from playground.model.parts import End
-from playground.planning.doubts import Doubts
-from playground.planning.segments import Segment
+from playground.planning.addresses.segments import Segment
+from playground.planning.addresses.tolerated_faults import Doubts
 
 # RFC 1918: for private use.  10.0.0.0/24 stays free, so that the first segment
 # has a 1 in it.

@@ -12,7 +12,7 @@ from playground import Host, Lab, Link, Router
 from playground.errors import TopologyError
 from playground.lab.credentials import Credentials
 from playground.lab.saving import load, save
-from playground.model.containers import (
+from playground.model.containers.container import (
     PLAIN_CONTAINER,
     ContainerSettings,
     ImageSource,

@@ -1,6 +1,6 @@
 """Containers of a user's own, as data: image, command, environment, files, and their like.
 
-`Host` and `Router` keep as `ContainerSettings` what `model.container_arguments` made of their
+`Host` and `Router` keep as `ContainerSettings` what `containers.arguments` made of their
 keyword arguments.  Whether an image can be had is known only when the lab starts.
 
 """
@@ -100,7 +100,7 @@ class Ulimit:
 
 @dataclass(frozen=True)
 class ContainerSettings:
-    """The settings of a host's or router's container; see `container_arguments`.
+    """The settings of a host's or router's container; see `containers.arguments`.
 
     Whatever was not said is None, or empty, and then the image's own word holds.
     ``healthcheck`` is as in an image: ("CMD", ...), ("CMD-SHELL", line) or ("NONE",).

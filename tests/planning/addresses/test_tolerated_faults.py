@@ -13,7 +13,7 @@ from playground.lab import saving
 from playground.lab.credentials import Credentials
 from playground.lab.lab import Lab
 from playground.operations.network import Host, Link, Node, Router, Switch
-from playground.planning.doubts import Doubts
+from playground.planning.addresses.tolerated_faults import Doubts
 from playground.planning.planner import make_plan
 from tests.facts import assert_can_ping
 

@@ -5,9 +5,14 @@ from __future__ import annotations
 import pytest
 
 from playground.errors import BadArgument
-from playground.model.containers import PublishedPort
-from playground.model.own_service import Service
-from playground.model.published_ports import overlap, port_to_publish, published_url, service_scheme
+from playground.model.containers.container import PublishedPort
+from playground.model.containers.own_service import Service
+from playground.model.containers.ports_to_publish import (
+    overlap,
+    port_to_publish,
+    published_url,
+    service_scheme,
+)
 
 
 @pytest.mark.parametrize(

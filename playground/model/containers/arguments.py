@@ -25,7 +25,7 @@ from playground.model.arguments import (
     is_whole,
     shown,
 )
-from playground.model.containers import (
+from playground.model.containers.container import (
     PLAIN_CONTAINER,
     ContainerSettings,
     ImageSource,
@@ -34,7 +34,7 @@ from playground.model.containers import (
     Ulimit,
     VolumeMount,
 )
-from playground.model.exec_limits import MOST_PATH_BYTES, refusal, size_bytes
+from playground.model.containers.exec_limits import MOST_PATH_BYTES, refusal, size_bytes
 from playground.model.notation import check_name
 
 # A command as a line, taken apart as a shell does it, or its words.

@@ -1,0 +1,1 @@
+"""What a host runs and may take of the machine: image, programs, limits, capabilities."""

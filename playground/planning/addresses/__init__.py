@@ -1,0 +1,1 @@
+"""Which links are one network, who has which address there, and what NAT divides."""
