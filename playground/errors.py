@@ -34,7 +34,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from playground.display.visible import visible
+from playground.display.safe_text import visible
 
 
 class Finished(Protocol):

@@ -51,14 +51,14 @@ warnings.simplefilter("ignore")
 home = Switch("home", subnet="192.168.1.0/24")
 Link(home, Host("h1"), address="192.168.1.11"), Link(home, Host("h2"), address="192.168.1.11")
 """,
-    "model.own_service.Service": "source = 'print()'",
+    "model.containers.own_service.Service": "source = 'print()'",
     "model.topology.Link.__getitem__": OFFICE,
     "model.topology.Link.change": OFFICE + "office.add_vlan(30)",
     "model.topology.Switch.add_vlan": OFFICE,
     "model.topology.strands": OFFICE,
     "model.topology.Link": OFFICE + 'isp = Router("isp")',
     "operations.network.Link": OFFICE + 'isp = Router("isp")',
-    "planning.segments.place_name": OFFICE,
+    "planning.addresses.segments.place_name": OFFICE,
     "model.topology.Router": 'isp = Router("isp")',
     "operations.network.Router": 'isp = Router("isp")',
     "model.topology.Router.bgp": """
@@ -85,7 +85,7 @@ segment = bytes(dpkt.ip.IP(p=6, data=dpkt.tcp.TCP(sport=40000, dport=80)))
     "planning.routing.frr.ospf_settings": "address = ip_address('10.0.1.1')",
     "operations.nodes.sysctls.Sysctls.as_shell": "h1.sysctls['net.ipv4.tcp_syncookies'] = 0",
     "planning.nft.make_ruleset": "from playground.planning.plan_parts import *",
-    "planning.segments.collect": """
+    "planning.addresses.segments.collect": """
 home = Switch("home")
 Link(home, Host("h1")), Link(home, Host("h2"))
 """,
@@ -108,7 +108,7 @@ for n, other in ((1, r2), (2, r3)):
 r1.route("10.9.0.0/16", via=[r2, r3])
 plan = Lab(r1, quiet=True).plan()
 """,
-    "lab.methods.reaching.uplink": "isp = modem",
+    "lab.methods.machine_links.uplink": "isp = modem",
 }
 
 PACKETS = """
@@ -133,12 +133,14 @@ agent, do_something_else = lab._state.client, list
 h4 = h2
 h1.firewall.drop(source=h2, port=22, protocol="tcp")
 """,
-    "operations.diagnosis.state.State.diff": """
+    "operations.diagnosis.network_state.State.diff": """
 before = lab.state()
 h1.run("ip route del default")
 """,
     "operations.nodes.connections.forget": "h1.run('curl -s http://www.example.com/')",
-    "operations.nodes.firewall.RuleRow.as_shell": "modem.firewall.drop(protocol='tcp', port=25)",
+    "operations.nodes.firewall_counters.RuleRow.as_shell": """
+modem.firewall.drop(protocol='tcp', port=25)
+""",
     "planning.route_rows.PolicyRule.as_shell": "r1.policy_rule(source='192.168.2.0/24', table=100)",
 }
 
@@ -171,11 +173,11 @@ VARIES = {
     "operations.diagnosis.checks.Checks.reaches",
     "operations.diagnosis.checks.Checks.resolves",
     "operations.diagnosis.checks.Checks.serves",
-    "operations.diagnosis.state.State.diff",
+    "operations.diagnosis.network_state.State.diff",
     "operations.links.link.LinkOperations.capture",
     "operations.nodes.connections.forget",
-    "operations.nodes.firewall.RuleRow.as_shell",
-    "operations.nodes.firewall.RunningFirewall.watch",
+    "operations.nodes.firewall_counters.RuleRow.as_shell",
+    "operations.nodes.firewall_counters.RunningFirewall.watch",
     "planning.route_rows.Route.as_shell",
     "lab.methods.publishing.publish",
     "lab.methods.asking.capture",
@@ -186,7 +188,7 @@ VARIES = {
     "operations.links.link.LinkOperations.impairments",
     "operations.links.link.LinkOperations.statistics",
     "operations.links.switch.SwitchOperations.table",
-    "operations.nodes.firewall.RunningFirewall.rules",
+    "operations.nodes.firewall_counters.RunningFirewall.rules",
     "operations.nodes.connections.connections",
     "operations.nodes.ping.ping",
     "operations.nodes.routes.policy_rules",
@@ -208,9 +210,9 @@ NOT_RUN = {
     "lab.lab.Lab": _WHOLE,
     "lab.lab.Lab.at": _WHOLE,
     "lab.lab.Lab.attach": _WHOLE,
-    "lab.methods.reaching.machine": "it changes the machine, as tests/lab/outside do",
+    "lab.methods.machine_links.machine": "it changes the machine, as tests/lab/outside do",
     "lab.methods.live_changes.remove": "it takes a part of the lab away that other examples need",
-    "lab.methods.reaching.uplink": "it leads to the Internet",
+    "lab.methods.machine_links.uplink": "it leads to the Internet",
     "operations.captures.capture.with_addresses": _PART,
     "lab.formats.compose.from_compose": "it needs a compose file, and images of others",
     "operations.nodes.ping.Ping.plot": "it pings for ten seconds",

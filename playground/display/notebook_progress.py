@@ -17,7 +17,7 @@ from typing import Any
 
 from IPython.display import DisplayHandle
 
-from playground.display.visible import visible_line
+from playground.display.safe_text import visible_line
 
 # A step shorter than this is not worth a line: nobody waited for it.
 SHORT_S = 0.5

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from playground.display.visible import visible_line
+from playground.display.safe_text import visible_line
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any, SupportsIndex, TextIO, TypeVar, overload
 
-from playground.display.visible import visible
+from playground.display.safe_text import visible
 
 T = TypeVar("T")
 

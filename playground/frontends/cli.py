@@ -420,18 +420,18 @@ def publish(
     Programs of this machine alone reach it, unless --listen says otherwise. It ends with the lab.
     """
     from playground.display.tables import room_of, text_table
-    from playground.frontends import ports
+    from playground.frontends import port_commands
 
     if show == (host is not None) or (host and not port and not close):
         raise click.UsageError("say which HOST and PORT, or --list alone")
     with _attached(host, lab_name) as lab:
         if host is None:
-            click.echo(text_table(ports.rows(lab), room_of(sys.stdout)))
+            click.echo(text_table(port_commands.rows(lab), room_of(sys.stdout)))
         elif close:
-            ports.end(lab, host, port, click.echo)
+            port_commands.end(lab, host, port, click.echo)
         else:
             assert port is not None
-            ports.publish(lab, host, port, local_port, listen, click.echo)
+            port_commands.publish(lab, host, port, local_port, listen, click.echo)
 
 
 @main.command("open")
@@ -446,10 +446,10 @@ def open_page(lab_name: str | None, host: str, port: str | None) -> None:
     at which HOST listens, of those that are usual for web pages. Where there is no browser the
     address is printed.
     """
-    from playground.frontends import ports
+    from playground.frontends import port_commands
 
     with _attached(host, lab_name) as lab:
-        ports.open_browser(lab, host, port, click.echo)
+        port_commands.open_browser(lab, host, port, click.echo)
 
 
 @main.command("ssh-config")

@@ -33,7 +33,7 @@ from playground.engines.images import (
 )
 from playground.errors import EngineError, ImageError
 from playground.frontends import namespaces_doctor
-from playground.frontends.finding import Finding
+from playground.frontends.doctor_finding import Finding
 from playground.model.impairment import WITHOUT_NETEM
 from playground.model.vlans import WITHOUT_8021Q, WITHOUT_FILTERING
 

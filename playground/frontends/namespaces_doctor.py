@@ -23,7 +23,7 @@ from playground.engines.namespaces.images.roots import ImageRoots
 from playground.engines.namespaces.privileges import is_root
 from playground.engines.seam import LabLabels, NodeContainer
 from playground.errors import AgentError, EngineError, ImageError
-from playground.frontends.finding import Finding
+from playground.frontends.doctor_finding import Finding
 from playground.model.impairment import WITHOUT_NETEM, Impairment
 from playground.model.services.table import SERVICES
 from playground.model.vlans import WITHOUT_8021Q, WITHOUT_FILTERING

@@ -15,21 +15,21 @@ from typing import TYPE_CHECKING, Any, Self
 from playground.display.how_to import help_page
 from playground.display.tables import Table
 from playground.engines.seam import Engine
+from playground.lab.labs_of_this_process import take_nodes
 from playground.lab.methods import (
     asking,
     attaching,
     live_changes,
+    machine_links,
     publishing,
-    reaching,
     showing,
     starting,
     stopping,
 )
 from playground.lab.methods.binding import Told, name_methods
-from playground.lab.registry import take_nodes
 from playground.lab.state import LabState
 from playground.lab.timetable import Planned, PlannedRow
-from playground.model.single import Single
+from playground.model.uncopyable import Single
 from playground.operations.network import Link, Node
 from playground.planning.plan import Plan
 
@@ -289,7 +289,7 @@ class Lab(Single):
 
     # -- the machine itself -------------------------------------------------
 
-    machine = reaching.machine
-    uplink = reaching.uplink
+    machine = machine_links.machine
+    uplink = machine_links.uplink
     publish = publishing.publish
     published = property(publishing.published)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
-from playground.lab import apply, programs
+from playground.lab import apply, program_starts
 from playground.lab.provision import NodeProvision
 from playground.lab.state import LabObject, LabState
 from playground.model.services.table import row_of
@@ -20,7 +20,7 @@ from playground.planning.plan_steps import PlanStep
 def attach_nodes(lab: LabObject, plan: Plan, pids: Mapping[str, int]) -> None:
     """Give each node, switch and link of a plan the handle by which its operations reach it."""
     state = lab._state
-    own = programs.known(state.agent(), plan, pids)
+    own = program_starts.known(state.agent(), plan, pids)
     plain_have_image = state.engine.image_for(frozenset()) is not None
     for node in lab.nodes:
         # A node that was declared since, and is not started, is in no plan.

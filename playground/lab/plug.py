@@ -20,7 +20,7 @@ from playground.display.tables import Table
 from playground.engines.choice import RunningLabs
 from playground.engines.namespaces.labels import find_keeper
 from playground.errors import AgentError, BadArgument, LabNotFound, NoSuchNode
-from playground.lab.outside.places import (
+from playground.lab.outside.container_namespaces import (
     Container,
     OutsideNamespace,
     about,

@@ -26,7 +26,7 @@ from playground.model.services.settings import (
     ServiceSettings,
 )
 from playground.model.services.table import SERVICES, row_of
-from playground.planning.dhcp import server_lines
+from playground.planning.dhcp_networks import server_lines
 from playground.planning.host_files import HostsTexts, resolver_text
 from playground.planning.plan import NodePlan, Plan
 from playground.planning.plan_parts import RecordPlan

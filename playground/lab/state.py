@@ -33,7 +33,7 @@ from playground.errors import (
     NotRunning,
     TopologyError,
 )
-from playground.lab import saving
+from playground.lab import lab_as_json
 from playground.lab.apply import Plumbing
 from playground.lab.credentials import Credentials
 from playground.lab.provision import NodeProvision
@@ -281,7 +281,7 @@ class LabState:
 
     def saved(self, plan: Plan) -> str:
         """Return all that `Lab.attach` needs to know, with this plan."""
-        return saving.save(self.nodes, plan, self.credentials, self.converge)
+        return lab_as_json.save(self.nodes, plan, self.credentials, self.converge)
 
 
 def callers_level() -> int:

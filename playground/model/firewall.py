@@ -3,7 +3,7 @@
 A `Firewall` belongs to a host or a router and is reached as ``node.firewall``.
 What it is told before the lab starts is part of the plan, and what it is told
 afterwards is done at once, by the same call.  Nothing here knows nft: to resolve
-names and write rulesets is the work of `planning.firewall`.
+names and write rulesets is the work of `planning.rules_and_nat`.
 
 """
 

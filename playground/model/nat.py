@@ -2,7 +2,7 @@
 
 A router that runs does at once what it is told, unless nodes or links were
 declared since the start: then `Lab.start` does all of it together.  Plain data
-and checks; `planning.firewall` makes rules of it.
+and checks; `planning.rules_and_nat` makes rules of it.
 
 """
 

@@ -20,7 +20,7 @@ from playground.errors import BadArgument, NoSuchNode, TopologyError
 from playground.model.addresses import Address, InterfaceAddress
 from playground.model.arguments import shown
 from playground.model.notation import AUTO, check_name, one_or_list
-from playground.model.single import Single
+from playground.model.uncopyable import Single
 
 # Declarations are numbered as they are made, so that "in the order declared"
 # means the same from whichever node a lab is collected.

@@ -14,7 +14,7 @@ from playground.model import topology
 from playground.model.parts import Listener
 from playground.operations.links.link import LinkOperations
 from playground.operations.links.switch import SwitchOperations
-from playground.operations.nodes.firewall import RunningFirewall
+from playground.operations.nodes.firewall_counters import RunningFirewall
 from playground.operations.nodes.node import NodeOperations
 
 

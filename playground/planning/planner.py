@@ -20,7 +20,7 @@ from playground.model.services.frr import frr_services, refuse_idle_lines
 from playground.model.services.settings import ServiceSettings
 from playground.model.topology import Link, Machine, Node, Router, Switch, storms
 from playground.model.vlans import PortPlan
-from playground.planning import dhcp
+from playground.planning import dhcp_networks
 from playground.planning.addresses.addressing import Addressing, assign
 from playground.planning.addresses.loopbacks import check_loopbacks, loopback_interface, reserved
 from playground.planning.addresses.nat_realms import check_forwards, check_realms, find_realms
@@ -33,7 +33,6 @@ from playground.planning.addresses.segments import (
 )
 from playground.planning.addresses.tolerated_faults import Doubts
 from playground.planning.difference import refuse_other_containers
-from playground.planning.firewall import find_nat, with_rules
 from playground.planning.interface_names import Wiring, choose_names
 from playground.planning.names import NodeNames, find_names
 from playground.planning.plan import NodePlan, Plan
@@ -50,6 +49,7 @@ from playground.planning.plan_parts import (
 from playground.planning.routing.policy_routes import find_own_routes, find_own_rules
 from playground.planning.routing.routing_daemons import Daemons, find_daemons
 from playground.planning.routing.static_routes import find_routes
+from playground.planning.rules_and_nat import find_nat, with_rules
 
 # RFC 8200 section 5: every link that carries IPv6 takes this many octets.
 IPV6_MTU_BYTES = 1280
@@ -97,7 +97,7 @@ def make_plan(
         segments,
         ipv6=ipv6,
         earlier=earlier,
-        wanted=dhcp.wanted(segments),
+        wanted=dhcp_networks.wanted(segments),
         reserved=reserved(machines),
         doubts=doubts,
     )
@@ -144,7 +144,7 @@ def make_plan(
         strict=strict,
         warnings=tuple(doubts.said),
     )
-    dhcp.check(plan)
+    dhcp_networks.check(plan)
     refuse_other_containers(previous, plan)
     refuse_strange_links({node.name: node.container for node in plan.nodes})
     # Rules name nodes and links, whose addresses and interfaces are known only now.

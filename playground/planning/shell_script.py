@@ -13,7 +13,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
-from playground.display.visible import visible
+from playground.display.safe_text import visible
 from playground.model.addresses import Network
 from playground.model.containers.container import ContainerSettings
 from playground.model.services.settings import ServiceSettings

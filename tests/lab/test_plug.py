@@ -17,7 +17,7 @@ from playground.engines.images import image_for
 from playground.engines.seam import Engine
 from playground.errors import AgentError, BadArgument, NoSuchNode, PlaygroundError
 from playground.lab.lab import Lab
-from playground.lab.outside import places
+from playground.lab.outside import container_namespaces
 from playground.lab.plug import plug, plugged, unplug, wait_plugged
 from playground.operations.network import Host, Link, Switch
 from tests import machine
@@ -227,7 +227,7 @@ def test_a_container_that_is_not_ours_is_plugged_in(docker_engine):
 
 
 def test_a_container_on_the_engine_does_it_where_this_process_cannot(docker_engine, monkeypatch):
-    monkeypatch.setattr(places, "_is_here", lambda identity, pid: False)
+    monkeypatch.setattr(container_namespaces, "_is_here", lambda identity, pid: False)
     home, h1, a, b = Switch("home", subnet=SUBNET), Host("h1"), Host("a"), Host("b")
     Link(home, h1, address="192.168.1.11")
     Link(a, b)

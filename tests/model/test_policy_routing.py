@@ -9,7 +9,7 @@ import pytest
 
 from playground.engines.seam import Engine
 from playground.errors import AgentError, TopologyError, UnknownName
-from playground.lab import saving
+from playground.lab import lab_as_json
 from playground.lab.credentials import Credentials
 from playground.lab.lab import Lab
 from playground.operations.network import Host, Link, Machine, Router, Switch
@@ -132,7 +132,7 @@ def test_what_was_said_by_hand_is_saved(pair: tuple[Router, Router, Link]) -> No
     b.sysctls["net.ipv4.tcp_ecn"] = 1
     plan = make_plan([a])
     nodes = [a, *(link.peer(a).node for link in a.links), b.links[1].peer(b).node]
-    loaded = saving.load(saving.save(nodes, plan, Credentials.make(None)))
+    loaded = lab_as_json.load(lab_as_json.save(nodes, plan, Credentials.make(None)))
     assert loaded.plan == plan
     assert make_plan(loaded.nodes) == make_plan([a])
 

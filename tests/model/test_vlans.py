@@ -21,8 +21,8 @@ from playground.engines.seam import Engine
 from playground.errors import BadArgument, NotRunning, TopologyError
 from playground.lab.credentials import Credentials
 from playground.lab.lab import Lab
+from playground.lab.lab_as_json import load, save
 from playground.lab.plug import plug
-from playground.lab.saving import load, save
 from playground.lab.spanning_tree import unsettled
 from playground.model.vlans import PortPlan
 from playground.operations.links.switch import SwitchPort

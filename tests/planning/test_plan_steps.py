@@ -11,11 +11,11 @@ from playground.model.impairment import Impairment
 from playground.model.switches import SwitchSettings
 from playground.operations.network import Host, Link, Router, Switch
 from playground.planning.difference import Changes, compare
-from playground.planning.firewall import with_node_rules
 from playground.planning.plan import Plan
 from playground.planning.plan_parts import WirePlan
 from playground.planning.plan_steps import PlanStep, plan_step, rules_step, switch_step, wire_step
 from playground.planning.planner import make_plan
+from playground.planning.rules_and_nat import with_node_rules
 
 ACCEPT_RA = "net.ipv6.conf.eth0.accept_ra"
 

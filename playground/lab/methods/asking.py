@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Unpack
 
 from playground.errors import BadArgument
 from playground.lab import convergence, spanning_tree
-from playground.lab.registry import refuse_stranger
+from playground.lab.labs_of_this_process import refuse_stranger
 from playground.lab.state import LabObject
 from playground.model.arguments import shown
 from playground.model.parts import NodeBase
-from playground.operations.captures.places import (
+from playground.operations.captures.capture_points import (
     CaptureOptions,
     at_ends,
     is_upon_another,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from playground.operations.captures.capture import Capture
     from playground.operations.diagnosis.all_pairs import PingAll
     from playground.operations.diagnosis.explanation import Explanation
-    from playground.operations.diagnosis.state import State
+    from playground.operations.diagnosis.network_state import State
 
 
 def explain(
@@ -137,7 +137,7 @@ def state(lab: LabObject) -> State:
 
     """
     state = lab._state
-    from playground.operations.diagnosis.state import read_states
+    from playground.operations.diagnosis.network_state import read_states
 
     client = state.agent()
     with state.lock:

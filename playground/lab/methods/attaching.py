@@ -9,7 +9,7 @@ from typing import TypeVar
 from playground.engines.choice import RunningLabs
 from playground.engines.seam import Engine, LabLabels
 from playground.errors import LabNotFound
-from playground.lab import saving
+from playground.lab import lab_as_json
 from playground.lab.methods.starting import READY_TIMEOUT_S, has_started, hash_passwords
 from playground.lab.node_handles import attach_nodes
 from playground.lab.provision import provision
@@ -33,7 +33,7 @@ def attach(declare: Callable[..., L], name: str, *, engine: Engine | str | None,
         data = client.call("state_load", wait_s=SAVED_WITHIN_S)
         if data is None:
             raise LabNotFound(f"lab {name!r} is still starting: try again when it is up")
-        saved = saving.load(data)
+        saved = lab_as_json.load(data)
         lab = declare(
             *saved.nodes,
             name=record.name,

@@ -13,18 +13,18 @@ from typing import Any
 
 from playground.errors import AgentError, TopologyError
 from playground.lab import apply
-from playground.lab.keeping import save_soon
 from playground.lab.methods.link_removal import taken_out
 from playground.lab.methods.starting import extend
 from playground.lab.node_handles import settle
+from playground.lab.saving_for_attach import save_soon
 from playground.lab.state import LabObject
 from playground.model.impairment import Impairment
 from playground.model.topology import refuse_in_use
 from playground.operations.connection.handles import LiveSwitch, LiveWire
 from playground.operations.network import Link, Node
 from playground.planning.addresses.segments import linked, links_of
-from playground.planning.firewall import with_node_rules
 from playground.planning.plan_steps import PlanStep, plan_step, rules_step, switch_step, wire_step
+from playground.planning.rules_and_nat import with_node_rules
 
 
 @contextmanager

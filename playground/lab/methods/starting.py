@@ -29,12 +29,12 @@ from playground.engines.seam import (
     WantedImage,
 )
 from playground.errors import AgentError, LabWarning, NotReady, PlaygroundError
-from playground.lab import apply, convergence, frr_refusals, programs, spanning_tree
+from playground.lab import apply, convergence, frr_refusals, program_starts, spanning_tree
 from playground.lab.declared_files import copy_warnings
+from playground.lab.labs_of_this_process import replace_older, runs, take_nodes
 from playground.lab.methods.publishing import publish_declared, refuse_taken
 from playground.lab.node_handles import attach_nodes, detach_nodes, restore
 from playground.lab.provision import Check, provision
-from playground.lab.registry import replace_older, runs, take_nodes
 from playground.lab.state import LabObject, LabState, callers_level, raise_with_names
 from playground.model.notation import check_bool
 from playground.operations.connection.client import Client
@@ -81,7 +81,7 @@ def start(lab: L, *, converge: bool | None = None) -> L:
         if state.converge if converge is None else converge:
             convergence.refuse_split(plan)
         state.engine.refuse(plan)
-        programs.waves(plan.nodes, {})  # refused before anything is made
+        program_starts.waves(plan.nodes, {})  # refused before anything is made
         refuse_taken(state, plan)
         _warn_of_copies(state, plan)
         images = state.images(plan)
@@ -241,19 +241,19 @@ def _bring_up(
     attach_nodes(lab, plan, pids)
     spanning_tree.wait_settled(client, plan, READY_TIMEOUT_S)
     unplanned = apply.lease(client, pids, plan, change.inside)
-    programs.protect(client, pids, change.nodes)
+    program_starts.protect(client, pids, change.nodes)
     configs = {name: image.config for name, image in own_images.items()}
-    own = programs.programs_of(change.nodes, configs)
-    first, *later = programs.waves(plan.nodes, own) or [{}]
-    programs.start(client, pids, first)
+    own = program_starts.programs_of(change.nodes, configs)
+    first, *later = program_starts.waves(plan.nodes, own) or [{}]
+    program_starts.start(client, pids, first)
     if first:
         attach_nodes(lab, plan, pids)
     _wait_ready(lab, checks)
-    programs.wait_ready(client, pids, state.node, plan, first, state.progress)
+    program_starts.wait_ready(client, pids, state.node, plan, first, state.progress)
     for wave in later:
-        programs.start(client, pids, wave)
+        program_starts.start(client, pids, wave)
         attach_nodes(lab, plan, pids)
-        programs.wait_ready(client, pids, state.node, plan, wave, state.progress)
+        program_starts.wait_ready(client, pids, state.node, plan, wave, state.progress)
     frr_refusals.wait_told(client, pids, texts, provisions, READY_TIMEOUT_S)
     _accept(lab, unplanned)
     waits = state.converge if converge is None else converge

@@ -6,11 +6,11 @@ import os
 from contextlib import ExitStack, suppress
 
 from playground.errors import AgentError, PlaygroundError
-from playground.lab import programs
-from playground.lab.keeping import save_state
+from playground.lab import program_starts
+from playground.lab.labs_of_this_process import runs_no_more
 from playground.lab.node_handles import restore
-from playground.lab.outside import returning
-from playground.lab.registry import runs_no_more
+from playground.lab.outside import returning_interfaces
+from playground.lab.saving_for_attach import save_state
 from playground.lab.state import LabObject, LabState
 
 
@@ -27,7 +27,9 @@ def stop(lab: LabObject) -> None:
     state = lab._state
     with state.lock, ExitStack() as way_down:
         if (lasting := state.lasting) is not None:
-            way_down.callback(returning.wait_returned, returning.held(state.id))
+            way_down.callback(
+                returning_interfaces.wait_returned, returning_interfaces.held(state.id)
+            )
             way_down.push(lasting)
         _let_go(lab, way_down)
         way_down.callback(_stop_gently, state)
@@ -65,7 +67,7 @@ def _stop_gently(state: LabState) -> None:
     """Let the programs end that were given time; what does not is ended with its host."""
     if state.client is not None and state.plan is not None:
         with suppress(AgentError):
-            programs.stop_gently(state.client, state.pids, state.plan.nodes)
+            program_starts.stop_gently(state.client, state.pids, state.plan.nodes)
 
 
 def _let_go(lab: LabObject, way_down: ExitStack) -> None:

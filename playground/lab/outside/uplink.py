@@ -15,8 +15,13 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network, ip_network
 from typing import Any, Self
 
 from playground.errors import AgentError, BadArgument, NotRunning
+from playground.lab.outside.container_namespaces import (
+    about,
+    find_host,
+    machine_access_for,
+    refuse_strangers,
+)
 from playground.lab.outside.machine_access import DockerMachineAccess
-from playground.lab.outside.places import about, find_host, machine_access_for, refuse_strangers
 from playground.operations.connection.handles import LabHandle
 from playground.operations.network import Host, Router
 from playground.planning.plan import Plan

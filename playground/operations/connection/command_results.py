@@ -12,8 +12,8 @@ import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from playground.display.safe_text import visible
 from playground.display.tables import Table, Tabular, html_table
-from playground.display.visible import visible
 
 # How much of each stream a repr shows: two lines of a terminal.
 _REPR_CHARACTERS = 160

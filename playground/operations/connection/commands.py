@@ -27,7 +27,7 @@ from playground.errors import (
     show_in_one_line,
 )
 from playground.model.arguments import LONGEST_S, check_seconds, is_number, is_whole, shown
-from playground.model.single import Single
+from playground.model.uncopyable import Single
 from playground.operations.connection.client import AgentProcess
 from playground.operations.connection.command_results import Result, command_text, failure_sentence
 from playground.operations.connection.handles import Node

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 from playground.model.addresses import Network
 from playground.operations.diagnosis.adjacencies import NAMES, Findings, Trouble
-from playground.operations.diagnosis.calls import variable
+from playground.operations.diagnosis.advised_calls import variable
 from playground.operations.diagnosis.explanation import Step
 from playground.operations.diagnosis.facts import Facts
 from playground.operations.diagnosis.walk import Fault

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any
 
+from playground.display.safe_text import visible
 from playground.display.tables import Table, Tabular
-from playground.display.visible import visible
 from playground.errors import BadArgument
 from playground.model.arguments import check_seconds
 from playground.operations.connection.client import Client

@@ -30,7 +30,7 @@ from playground.operations.connection.commands import as_bytes, failed_jobs
 from playground.operations.connection.handles import Node
 from playground.operations.diagnosis import explain
 from playground.operations.diagnosis.explanation import CAUSES, Explanation
-from playground.operations.diagnosis.state import State
+from playground.operations.diagnosis.network_state import State
 from playground.operations.network import Host, Machine, Router, Switch
 
 T = TypeVar("T")

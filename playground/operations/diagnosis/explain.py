@@ -34,6 +34,7 @@ from playground.operations.diagnosis.facts import (
     looks,
     narrow_ways,
 )
+from playground.operations.diagnosis.network_state import KernelRule, State, read_states
 from playground.operations.diagnosis.packet_trace import (
     ICMP,
     ICMPV6,
@@ -50,7 +51,6 @@ from playground.operations.diagnosis.packet_trace import (
     read_frame,
     read_packet,
 )
-from playground.operations.diagnosis.state import KernelRule, State, read_states
 from playground.operations.diagnosis.verdict import decide
 from playground.operations.network import Machine, Switch
 from playground.operations.network import Node as Declared

@@ -6,8 +6,8 @@ import html
 import re
 from dataclasses import dataclass, field
 
+from playground.display.safe_text import visible
 from playground.display.tables import Table, Tabular
-from playground.display.visible import visible
 
 # Each possible cause, and its meaning.
 CAUSES = {

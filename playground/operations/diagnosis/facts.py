@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 from playground.operations.diagnosis.adjacencies import Findings
 from playground.operations.diagnosis.explanation import Explanation
+from playground.operations.diagnosis.network_state import KernelRule, NodeState
 from playground.operations.diagnosis.packet_trace import Marks, Packet, Sighting, Trail
-from playground.operations.diagnosis.state import KernelRule, NodeState
 from playground.planning.broadcast_domains import Member, joins
 from playground.planning.nft import OUTSIDE, TABLE
 from playground.planning.plan import Plan

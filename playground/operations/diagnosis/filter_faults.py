@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from playground.operations.diagnosis.calls import accept_call, forward_call, host_inside, variable
+from playground.operations.diagnosis.advised_calls import (
+    accept_call,
+    forward_call,
+    host_inside,
+    variable,
+)
 from playground.operations.diagnosis.facts import Facts, RuleHit, packet_of
 from playground.operations.diagnosis.walk import Fault, Walk
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from ipaddress import ip_address
 
 from playground.operations.diagnosis.address_faults import link_local_only
-from playground.operations.diagnosis.calls import endpoint, variable
+from playground.operations.diagnosis.advised_calls import endpoint, variable
 from playground.operations.diagnosis.facts import (
     Facts,
     Way,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from playground.operations.diagnosis.address_faults import duplicate_address, wrong_mask
-from playground.operations.diagnosis.calls import variable
+from playground.operations.diagnosis.advised_calls import variable
 from playground.operations.diagnosis.facts import Facts, Way, aimed_at, owners_of, packet_of
 from playground.operations.diagnosis.filter_faults import behind_nat
 from playground.operations.diagnosis.link_faults import (

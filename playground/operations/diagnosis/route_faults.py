@@ -13,7 +13,7 @@ from playground.operations.diagnosis.address_faults import (
     wrong_mask,
 )
 from playground.operations.diagnosis.adjacency_faults import unheard
-from playground.operations.diagnosis.calls import route_call, variable
+from playground.operations.diagnosis.advised_calls import route_call, variable
 from playground.operations.diagnosis.facts import Facts, Way, owners_of, planned_route
 from playground.operations.diagnosis.link_faults import interface_fault
 from playground.operations.diagnosis.neighbour_faults import silent_neighbour

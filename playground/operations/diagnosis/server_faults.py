@@ -6,7 +6,12 @@ from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
 
 from playground.model.services.table import row_of
-from playground.operations.diagnosis.calls import endpoint, forward_call, host_inside, variable
+from playground.operations.diagnosis.advised_calls import (
+    endpoint,
+    forward_call,
+    host_inside,
+    variable,
+)
 from playground.operations.diagnosis.facts import (
     Facts,
     after_rules,
@@ -17,9 +22,9 @@ from playground.operations.diagnosis.facts import (
 )
 from playground.operations.diagnosis.filter_faults import filtered
 from playground.operations.diagnosis.link_faults import interface_fault
+from playground.operations.diagnosis.network_state import SocketState
 from playground.operations.diagnosis.packet_trace import Packet, Sighting
 from playground.operations.diagnosis.route_faults import no_way_on
-from playground.operations.diagnosis.state import SocketState
 from playground.operations.diagnosis.walk import Fault, Walk, unknown
 
 

@@ -16,7 +16,7 @@ import errno
 from playground.display.tables import Table
 from playground.model.vlans import listed
 from playground.operations.diagnosis.address_faults import doubled
-from playground.operations.diagnosis.calls import variable
+from playground.operations.diagnosis.advised_calls import variable
 from playground.operations.diagnosis.explanation import Explanation
 from playground.operations.diagnosis.facts import Facts
 from playground.operations.diagnosis.filter_faults import behind_nat

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from playground.operations.diagnosis.calls import variable
+from playground.operations.diagnosis.advised_calls import variable
 from playground.operations.diagnosis.explanation import Step
 from playground.operations.diagnosis.facts import Facts
 from playground.operations.diagnosis.packet_trace import Sighting

@@ -17,7 +17,7 @@ from playground.display.tables import Table
 from playground.errors import NotRunning, TopologyError
 from playground.model.impairment import NO_IMPAIRMENT, Impairment
 from playground.model.topology import Link
-from playground.operations.captures.places import CaptureOptions, at_ends
+from playground.operations.captures.capture_points import CaptureOptions, at_ends
 from playground.operations.connection.handles import LiveNode, LiveSwitch, LiveWire
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ import warnings
 from pathlib import Path
 from typing import IO
 
-from playground.display.visible import visible
+from playground.display.safe_text import visible
 from playground.model.arguments import is_number
 from playground.operations.connection.client import AgentProcess
 from playground.operations.connection.commands import time_left

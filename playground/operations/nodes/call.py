@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
-from playground.display.visible import visible
+from playground.display.safe_text import visible
 from playground.errors import (
     AgentGone,
     BadArgument,

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from playground.errors import NotRunning
-from playground.operations.captures import places
+from playground.operations.captures import capture_points
 from playground.operations.connection import commands
 from playground.operations.connection.handles import LiveNode
 from playground.operations.nodes import (
@@ -77,7 +77,7 @@ class NodeOperations:
 
     traceroute = ping.traceroute
     ping = ping.ping
-    capture = places.at_node
+    capture = capture_points.at_node
     watch_tcp = connections.watch_tcp
     forget = connections.forget
     connections = connections.connections

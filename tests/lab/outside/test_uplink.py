@@ -23,7 +23,7 @@ from playground.engines.seam import Engine
 from playground.errors import AgentError, BadArgument, NotRunning
 from playground.lab import plug
 from playground.lab.lab import Lab
-from playground.lab.outside import places
+from playground.lab.outside import container_namespaces
 from playground.lab.outside.uplink import ways_to
 from playground.operations.network import Host, Link, Router, Switch
 from playground.planning.planner import make_plan
@@ -231,7 +231,7 @@ def test_what_cannot_be_a_way_out_is_refused_and_changes_nothing(home, outside):
 def test_a_container_of_the_engine_does_it_where_this_process_cannot(
     docker_engine, outside, monkeypatch
 ):
-    monkeypatch.setattr(places, "_is_here", lambda identity, pid: False)
+    monkeypatch.setattr(container_namespaces, "_is_here", lambda identity, pid: False)
     a, b = Router("a"), Router("b")
     Link(a, b)
     before = machine.state()

@@ -11,7 +11,7 @@ import pytest
 from playground import Host, Lab, Link, Router
 from playground.errors import TopologyError
 from playground.lab.credentials import Credentials
-from playground.lab.saving import load, save
+from playground.lab.lab_as_json import load, save
 from playground.model.containers.container import (
     PLAIN_CONTAINER,
     ContainerSettings,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from playground import HTTP, Host, Service, TopologyError
-from playground.lab.programs import service_programs
+from playground.lab.program_starts import service_programs
 from playground.model.services.settings import File, Port, Probe, ServiceContext
 
 CONTEXT = ServiceContext("app.example.com", "app")

@@ -10,7 +10,7 @@ from playground.operations.diagnosis.adjacencies import Findings, Trouble
 from playground.operations.diagnosis.adjacency_faults import unheard
 from playground.operations.diagnosis.explanation import CAUSES
 from playground.operations.diagnosis.facts import Facts, Names, Question
-from playground.operations.diagnosis.state import NodeState
+from playground.operations.diagnosis.network_state import NodeState
 from playground.operations.network import Host, Link, Router
 from playground.planning.plan import Plan
 from playground.planning.planner import make_plan

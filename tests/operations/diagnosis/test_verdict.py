@@ -22,6 +22,12 @@ from playground.operations.diagnosis.facts import (
     looks,
     narrow_ways,
 )
+from playground.operations.diagnosis.network_state import (
+    AddressState,
+    InterfaceState,
+    NodeState,
+    SocketState,
+)
 from playground.operations.diagnosis.packet_trace import (
     ICMP,
     TCP,
@@ -29,12 +35,6 @@ from playground.operations.diagnosis.packet_trace import (
     Neighbourly,
     Packet,
     Sighting,
-)
-from playground.operations.diagnosis.state import (
-    AddressState,
-    InterfaceState,
-    NodeState,
-    SocketState,
 )
 from playground.operations.diagnosis.verdict import decide
 from playground.operations.network import Host, Link, Router, Switch

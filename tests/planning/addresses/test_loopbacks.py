@@ -12,7 +12,7 @@ from playground.engines.seam import Engine
 from playground.errors import TopologyError
 from playground.lab.credentials import Credentials
 from playground.lab.lab import Lab
-from playground.lab.saving import load, save
+from playground.lab.lab_as_json import load, save
 from playground.model.services.frr import BGP, OSPF
 from playground.operations.network import Host, Link, Router, Switch
 from playground.planning.planner import make_plan

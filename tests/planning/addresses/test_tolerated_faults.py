@@ -9,7 +9,7 @@ import pytest
 
 from playground.engines.seam import Engine
 from playground.errors import LabWarning, TopologyError
-from playground.lab import saving
+from playground.lab import lab_as_json
 from playground.lab.credentials import Credentials
 from playground.lab.lab import Lab
 from playground.operations.network import Host, Link, Node, Router, Switch
@@ -116,7 +116,7 @@ def test_each_warning_is_given_once_and_saved_with_the_lab() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         plan = lab.plan()
-    saved = saving.load(saving.save(lab.nodes, plan, Credentials.make({})))
+    saved = lab_as_json.load(lab_as_json.save(lab.nodes, plan, Credentials.make({})))
     assert not saved.plan.strict
     assert saved.plan.warnings == lab.warnings != ()
 

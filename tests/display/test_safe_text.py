@@ -12,8 +12,8 @@ import pytest
 
 import playground
 from playground import errors
+from playground.display.safe_text import visible
 from playground.display.tables import Table, html_table
-from playground.display.visible import visible
 from playground.errors import CommandFailed, PlaygroundError
 from playground.operations.captures.tcp_streams import Stream
 from playground.operations.connection.command_results import Result

@@ -11,8 +11,8 @@ import pytest
 from playground.errors import PlaygroundError
 from playground.examples import miniature_internet_nodes
 from playground.lab.credentials import Credentials
+from playground.lab.lab_as_json import load, save
 from playground.lab.provision import provision
-from playground.lab.saving import load, save
 from playground.model.services.dns import DNS
 from playground.model.services.ftp import FTP
 from playground.model.services.http import HTTP

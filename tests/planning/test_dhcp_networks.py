@@ -14,7 +14,7 @@ from playground.lab.lab import Lab
 from playground.model.services.dhcp import DHCP, DHCPRelay
 from playground.operations.connection.commands import Job
 from playground.operations.network import Host, Link, Router, Switch
-from playground.planning.dhcp import server_lines
+from playground.planning.dhcp_networks import server_lines
 from playground.planning.difference import compare
 from playground.planning.planner import make_plan
 from tests.advice import check_advice, follow

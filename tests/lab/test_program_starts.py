@@ -11,7 +11,7 @@ import pytest
 from playground import Host, Lab, Link, Switch
 from playground.engines.seam import Engine
 from playground.errors import BadArgument, EngineError, NotReady, TopologyError
-from playground.lab.programs import programs_of, waves
+from playground.lab.program_starts import programs_of, waves
 from playground.operations.programs.program import Program
 from playground.planning.plan import NodePlan
 from playground.planning.program_plans import Healthcheck

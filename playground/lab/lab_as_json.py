@@ -29,9 +29,9 @@ from playground.model.policy_routing import OwnRoute, OwnRule
 from playground.model.services.settings import ServiceSettings
 from playground.model.services.table import SERVICES
 from playground.operations.network import Host, Link, Machine, Node, Router, Switch
-from playground.planning.firewall import with_rules
 from playground.planning.plan import NodePlan, Plan
 from playground.planning.plan_parts import NO_FILTERS, HostsEntry
+from playground.planning.rules_and_nat import with_rules
 
 # The shape of the text; another number is another shape.
 FORMAT = 3
