@@ -28,7 +28,7 @@ MARK = "+tests-"
 # A kernel that is booted for tests alone (scripts/with-netem) takes all with it when it ends.
 THROWN_AWAY = os.environ.get("PLAYGROUND_TESTS_ON") == "netem"
 
-# Where a host's root is put together (`namespaces.maker`), as it would look if that were
+# Where a host's root is put together (`namespaces.host_maker`), as it would look if that were
 # done in the machine's own mount namespace: the top of a system, and its kernel's folders.
 _OUR_MOUNTS = re.compile(
     r"/|/(bin|boot|dev|etc|home|lib|lib64|media|mnt|opt|proc|root|run|sbin|srv|sys|tmp|usr|var)"

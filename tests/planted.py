@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 
-from playground.engines.namespaces import maker
+from playground.engines.namespaces.filesystems import mounts
 
 # {path: (mode, what it says)}: whether a host is to see it.  Each folder is one that
 # every machine has, and a file system of its own.
@@ -32,9 +32,9 @@ def plant() -> None:
     """Leave for a mount namespace of this process's own, and mount the files there."""
     if ctypes.CDLL(None, use_errno=True).unshare(0x20000) != 0:  # CLONE_NEWNS, sched.h
         raise OSError(ctypes.get_errno(), "no mount namespace can be made")
-    maker.mount("", "/", "", maker.MS_REC | maker.MS_PRIVATE)
+    mounts.mount("", "/", "", mounts.MS_REC | mounts.MS_PRIVATE)
     for folder in {os.path.dirname(path) for path in FILES}:
-        maker.mount("tmpfs", folder, "tmpfs", 0, "mode=755")
+        mounts.mount("tmpfs", folder, "tmpfs", 0, "mode=755")
     for path, (mode, text) in FILES.items():
         with open(path, "x", encoding="ascii") as file:
             file.write(text)

@@ -14,7 +14,7 @@ import pytest
 from playground import Host, Lab, Link, Switch
 from playground.engines import pause
 from playground.engines.namespaces.engine import NamespacesEngine
-from playground.engines.namespaces.images.roots import STORE, ImageRoots
+from playground.engines.namespaces.images.image_roots import STORE, ImageRoots
 from playground.engines.seam import Engine
 from playground.errors import PlaygroundError
 from tests.image_archive import busybox, device, fifo, link, program, write_archive

@@ -5,7 +5,7 @@ a few instructions of the processor in an ELF file of 200 bytes, see elf(5).  Th
 it in 0.15 ms where `sleep infinity`, which loads a C library, takes 0.7 ms.  What comes to
 be its child, as all do in a host whose parents are gone, it lets the kernel take leave of.
 
-A neighbour of `namespaces.maker`: standard library only.
+A neighbour of `namespaces.host_maker`: standard library only.
 
 """
 

@@ -19,6 +19,7 @@ from playground.display.progress import Progress
 from playground.engines import owners
 from playground.engines.images import Image
 from playground.errors import EngineError
+from playground.model.containers.capabilities import OF_EVERY_HOST
 from playground.model.containers.container import PLAIN_CONTAINER, ContainerSettings, ImageSource
 from playground.model.containers.limits import NO_LIMITS, Limits
 from playground.planning.program_plans import ImageConfig
@@ -95,7 +96,7 @@ class NodeContainer:
     name: str
     hostname: str
     image: str | None
-    cap_add: tuple[str, ...] = ("NET_ADMIN",)
+    cap_add: tuple[str, ...] = tuple(OF_EVERY_HOST)
     limits: Limits = NO_LIMITS
     settings: ContainerSettings = PLAIN_CONTAINER
     own_image: OwnImage | None = None

@@ -2,7 +2,7 @@
 
 Links that a path has when a host is declared are followed there, once.  One that has come
 since may be another's work, of a host's root with a writable volume for example, and leads
-where nobody has named.  Only the standard library: `namespaces.volumes` runs beside hosts.
+where nobody has named.  Only the standard library: `filesystems.volumes` runs beside hosts.
 
 """
 

@@ -18,8 +18,8 @@ from playground.engines import owners
 from playground.engines.images import built_layers, image_for
 from playground.engines.namespaces import cgroups
 from playground.engines.namespaces.engine import NamespacesEngine
-from playground.engines.namespaces.images.rootfs import DEFAULT_PATH
-from playground.engines.namespaces.images.roots import ImageRoots
+from playground.engines.namespaces.filesystems.root_filesystem import DEFAULT_PATH
+from playground.engines.namespaces.images.image_roots import ImageRoots
 from playground.engines.namespaces.privileges import is_root
 from playground.engines.seam import LabLabels, NodeContainer
 from playground.errors import AgentError, EngineError, ImageError

@@ -10,8 +10,8 @@ import pytest
 from playground.engines.images import image_for
 from playground.engines.namespaces import labels
 from playground.engines.namespaces.engine import NamespacesEngine
-from playground.engines.namespaces.images.rootfs import RootFilesystem
-from playground.engines.namespaces.images.roots import ImageRoots
+from playground.engines.namespaces.filesystems.root_filesystem import RootFilesystem
+from playground.engines.namespaces.images.image_roots import ImageRoots
 from playground.engines.namespaces.privileges import is_root
 from playground.errors import EngineError
 from playground.frontends import namespaces_doctor

@@ -28,8 +28,12 @@ from playground.display.progress import Progress, Silent
 from playground.engines import kernel_limits
 from playground.engines.images import Image, image_for
 from playground.engines.namespaces import cgroups
-from playground.engines.namespaces.images.rootfs import DEFAULT_PATH, RootFilesystem, machine_root
-from playground.engines.namespaces.images.roots import ImageRoots
+from playground.engines.namespaces.filesystems.root_filesystem import (
+    DEFAULT_PATH,
+    RootFilesystem,
+    machine_root,
+)
+from playground.engines.namespaces.images.image_roots import ImageRoots
 from playground.engines.namespaces.keeper_line import KeeperLine, Leash
 from playground.engines.namespaces.labels import find_keeper, find_labs, find_nodes
 from playground.engines.namespaces.privileges import (
@@ -49,6 +53,7 @@ from playground.engines.seam import (
     refuse_settings,
 )
 from playground.errors import EngineError, NodeDied
+from playground.model.containers.capabilities import OF_THE_MACHINE
 from playground.model.containers.container import ContainerSettings
 from playground.model.containers.limits import DEFAULT_PROCESSES, Limits
 from playground.planning.program_plans import ImageConfig
@@ -69,9 +74,6 @@ _ABLE = frozenset(
         *("cap_add", "devices", "shm_mb", "ulimits", "labels"),
     }
 )
-
-# The kernel asks for these in the machine's own user namespace, and each host has one of its own.
-_POWERLESS = frozenset({"IPC_LOCK", "IPC_OWNER", "LEASE", "SYS_NICE"})
 
 
 class NamespacesEngine:
@@ -339,7 +341,7 @@ def _limit_number(name: str) -> int:
 
 def _refuse_powers(name: str, said: ContainerSettings) -> None:
     """Raise `EngineError` for a capability that would be none here, a device that is not here."""
-    if powerless := sorted(_POWERLESS.intersection(said.cap_add)):
+    if powerless := sorted(OF_THE_MACHINE.intersection(said.cap_add)):
         raise EngineError(
             f"{name}: cap_add={powerless[0]!r} gives a host of bare namespaces nothing, for the "
             "kernel asks for it in the machine's own user namespace: leave it out, or use a Docker "

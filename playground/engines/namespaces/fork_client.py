@@ -21,7 +21,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from playground.engines.namespaces.images.rootfs import DEFAULT_PATH
+from playground.engines.namespaces.filesystems.root_filesystem import DEFAULT_PATH
 
 # How long it waits for the next lab once there is none.
 LINGER_S = 0.5

@@ -7,7 +7,7 @@ the lab's own /run, which no host sees, and which ends with the lab: a link that
 as the host, and leads to "PID:INODE", the number of its first process as the lab counts,
 and that of its process-id namespace.
 
-A neighbour of `maker` and `labels`: standard library only, and no import of ours.  See
+A neighbour of `host_maker` and `labels`: standard library only, and no import of ours.  See
 pid_namespaces(7), ioctl_ns(2).
 
 """

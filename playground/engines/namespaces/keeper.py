@@ -8,7 +8,7 @@ Two processes hold a lab::
     keeper   outside: waits, and cleans up what is no process
       agent  the first process in the lab's process-id namespace, alone in the
              lab's network namespace, where its bridges live
-        maker, maker ...   make hosts, see `namespaces.maker`
+        maker, maker ...   make hosts, see `namespaces.host_maker`
         the hosts
 
 When the agent ends, for whatever reason, the kernel kills every process of the
@@ -50,7 +50,9 @@ from typing import Any, NoReturn
 from playground.agent import operations, protocol
 from playground.agent.kernel import syscalls
 from playground.agent.nodes import descriptors
-from playground.engines.namespaces import cgroups, machine_layer, maker, stranger_layer
+from playground.engines.namespaces import cgroups, host_maker
+from playground.engines.namespaces.filesystems import machine_layer, stranger_layer
+from playground.engines.namespaces.filesystems.mounts import in_user_namespace
 
 # Not of control groups: those of the hosts are found by the machine's own paths.
 _LAB_NAMESPACES = (
@@ -185,9 +187,9 @@ def _be_first(settings: Settings, leash: socket.socket) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if settings["owner"] is not None:
         os.close(settings["owner"])
-    maker.prepare_lab()
+    host_maker.prepare_lab()
     machine_layer.make()
-    if not maker.in_user_namespace():
+    if not in_user_namespace():
         stranger_layer.show(machine_layer.whole_view().overlays)
     socket.sethostname(settings["lab"][:64])
     _start_makers(settings, leash)
@@ -216,7 +218,7 @@ def _start_makers(settings: Settings, leash: socket.socket) -> None:
                 null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
                 os.dup2(null, 0)
                 os.dup2(null, 1)
-                maker.serve(socket.socket(fileno=settings["maker"]), settings["lab"])
+                host_maker.serve(socket.socket(fileno=settings["maker"]), settings["lab"])
             finally:
                 os._exit(0)
     os.close(settings["maker"])

@@ -1,6 +1,6 @@
 """The lines to a lab's keeper: the leash that holds the lab, the makers, the agent.
 
-The library's end of what the docstrings of `namespaces.keeper` and `namespaces.maker`
+The library's end of what the docstrings of `namespaces.keeper` and `namespaces.host_maker`
 lay down.
 
 """

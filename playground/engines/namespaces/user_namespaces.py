@@ -9,7 +9,7 @@ has no rights in those that own others.
 Users and groups have the same numbers inside and outside: files, set-user-ID programs
 and capabilities of files are as they were.
 
-A neighbour of `maker`: standard library and `agent` only.  See user_namespaces(7).
+A neighbour of `host_maker`: standard library and `agent` only.  See user_namespaces(7).
 
 """
 

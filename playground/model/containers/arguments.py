@@ -25,6 +25,12 @@ from playground.model.arguments import (
     is_whole,
     shown,
 )
+from playground.model.containers.capabilities import (
+    DOCKERS_DEFAULT,
+    HARMLESS_DEVICES,
+    OF_EVERY_HOST,
+    ON_REQUEST,
+)
 from playground.model.containers.container import (
     PLAIN_CONTAINER,
     ContainerSettings,
@@ -601,33 +607,20 @@ def _after(here: str, value: object) -> tuple[str, ...]:
 
 # -- what it may do, and take -------------------------------------------------
 
-# capabilities(7).  Those of Docker's default list and NET_ADMIN every host has; the second
-# row reaches no farther than the host; whoever has another one may have the machine.
-_HELD = (
-    *("AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_ADMIN"),
-    *("NET_BIND_SERVICE", "NET_RAW", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"),
-)
-_HARMLESS = ("IPC_LOCK", "IPC_OWNER", "LEASE", "NET_BROADCAST", "SYS_NICE", "SYS_PTRACE")
-
 
 def _cap_add(here: str, value: object) -> tuple[str, ...]:
     found = []
     for item in _words(here, value, 'cap_add="SYS_NICE"'):
         name = item.upper().removeprefix("CAP_")
-        if name not in (*_HELD, *_HARMLESS):
+        if name not in DOCKERS_DEFAULT | OF_EVERY_HOST | ON_REQUEST:
             raise TopologyError(
                 f"{here}: a host cannot have {shown(item)}, for the machine would be its own "
-                f"then, or there is no such capability; it may have {', '.join(_HARMLESS)}, and "
+                f"then, or there is no such capability; it may have {', '.join(ON_REQUEST)}, and "
                 "has NET_ADMIN and NET_RAW already"
             )
-        if name in _HARMLESS:
+        if name in ON_REQUEST:
             found.append(name)
     return tuple(sorted(dict.fromkeys(found)))
-
-
-# Devices that reach nothing but what their opener has: a tunnel, a file system of its own,
-# a source of random bytes.
-HARMLESS_DEVICES = ("/dev/fuse", "/dev/hwrng", "/dev/net/tun", "/dev/ppp")
 
 
 def _devices(here: str, value: object) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ import pytest
 from playground import EngineError, Host, Lab, LabNotFound, Link
 from playground.engines.namespaces import fork_client, keeper_line, labels
 from playground.engines.namespaces.engine import NamespacesEngine
-from playground.engines.namespaces.images.rootfs import RootFilesystem
+from playground.engines.namespaces.filesystems.root_filesystem import RootFilesystem
 from playground.engines.seam import LabLabels, NodeContainer
 from tests import census
 from tests.census import children, descendants, wait_until

@@ -12,7 +12,7 @@ import pytest
 from playground import Host, Lab, Link
 from playground.engines.images import Image
 from playground.engines.namespaces.engine import NamespacesEngine
-from playground.engines.namespaces.images.rootfs import RootFilesystem
+from playground.engines.namespaces.filesystems.root_filesystem import RootFilesystem
 
 
 class RootsEngine(NamespacesEngine):

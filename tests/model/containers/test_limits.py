@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from playground import CommandFailed, Host, Lab, Link
-from playground.engines.namespaces import cgroups, maker
+from playground.engines.namespaces import cgroups
 from playground.engines.namespaces.engine import NamespacesEngine
+from playground.engines.namespaces.filesystems import disk_limits
 from playground.engines.seam import Engine
 from playground.errors import TopologyError
 from playground.model.containers.limits import DEFAULT_PROCESSES, NO_LIMITS, Limits, make_limits
@@ -124,9 +125,9 @@ def test_files_in_memory_are_not_the_end_of_their_host(neighbours: tuple[Host, H
 
 @pytest.mark.parametrize("memory_mb", [6, 64, 1000, 1 << 20, None])
 def test_what_a_host_may_write_ends_before_its_memory(memory_mb: int | None) -> None:
-    sizes = maker.sizes_within(memory_mb)
+    sizes = disk_limits.sizes_within(memory_mb)
     whole_kb = sizes.disk_kb + sizes.lab_kb + sizes.shared_kb + sizes.devices_kb
-    assert whole_kb <= maker.DISK_LIMIT_MB << 10
+    assert whole_kb <= disk_limits.DISK_LIMIT_MB << 10
     assert min(sizes) > 64
     if memory_mb is not None:
         assert whole_kb <= memory_mb << 9

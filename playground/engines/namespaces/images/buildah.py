@@ -20,6 +20,11 @@ from playground.display.progress import Progress
 from playground.engines.debian_base import bootstrap, mmdebstrap_command
 from playground.engines.docker.errors import build_failed
 from playground.engines.images import LOCAL_BASE, PUBLIC_BASE, Image
+from playground.engines.namespaces.filesystems.root_filesystem import (
+    DEFAULT_PATH,
+    RootFilesystem,
+    image_root,
+)
 from playground.engines.namespaces.images.buildah_runs import (
     BuildahRun,
     Done,
@@ -29,7 +34,6 @@ from playground.engines.namespaces.images.buildah_runs import (
     ulimits,
 )
 from playground.engines.namespaces.images.image_store import ImageStore
-from playground.engines.namespaces.images.rootfs import DEFAULT_PATH, RootFilesystem, image_root
 from playground.errors import ImageError
 
 # A registry that has not begun to answer by then is not reached from here.
@@ -48,7 +52,7 @@ class Buildah:
     """The images in one store, and the means to build more.
 
     ``place`` is the directory of all that buildah writes; it is made at the
-    first build.  Only one process at a time may build; see `namespaces.images.roots`.
+    first build.  Only one process at a time may build; see `images.image_roots`.
 
     """
 

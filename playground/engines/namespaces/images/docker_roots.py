@@ -27,7 +27,7 @@ from playground.engines.docker.errors import is_foreign, sentence
 from playground.engines.docker.http import Line, Refused, api_number, unix_stream
 from playground.engines.docker.server import MINIMUM_API
 from playground.engines.images import Image
-from playground.engines.namespaces.images.rootfs import RootFilesystem, image_root
+from playground.engines.namespaces.filesystems.root_filesystem import RootFilesystem, image_root
 from playground.engines.seam import LabLabels, OwnImage, WantedImage
 from playground.errors import EngineError, ImageError, PlaygroundError
 

@@ -29,6 +29,7 @@ from playground.engines.image_config import (
     wanted_layers,
 )
 from playground.engines.images import Image
+from playground.engines.namespaces.filesystems.root_filesystem import RootFilesystem, image_root
 from playground.engines.namespaces.images.buildah import refuse_missing_programs, unpack
 from playground.engines.namespaces.images.buildah_runs import (
     BuildahRun,
@@ -40,7 +41,6 @@ from playground.engines.namespaces.images.buildah_runs import (
     ulimits,
 )
 from playground.engines.namespaces.images.image_store import ImageStore, StoredImage
-from playground.engines.namespaces.images.rootfs import RootFilesystem, image_root
 from playground.engines.pull_errors import is_loopback, machine_kind, pull_sentence, whole_name
 from playground.engines.seam import OwnImage, WantedImage
 from playground.errors import ImageError

@@ -23,7 +23,7 @@ from playground.display.progress import Silent
 from playground.engines.images import LOCAL_BASE, Image, helper_image, make_image
 from playground.engines.namespaces.images import buildah, buildah_runs, image_store
 from playground.engines.namespaces.images.buildah import Buildah, stored_name
-from playground.engines.namespaces.images.roots import ImageRoots
+from playground.engines.namespaces.images.image_roots import ImageRoots
 from playground.errors import ImageError
 
 NOWHERE = "unix:///nowhere/docker.sock"
@@ -289,7 +289,7 @@ import os, signal, sys
 from pathlib import Path
 from playground.engines.images import make_image
 from playground.display.progress import Silent
-from playground.engines.namespaces.images.roots import ImageRoots
+from playground.engines.namespaces.images.image_roots import ImageRoots
 
 class Step:
     def note(self, text):

@@ -19,8 +19,8 @@ from playground.display.progress import Silent
 from playground.engines.namespaces.engine import NamespacesEngine
 from playground.engines.namespaces.images import user_images
 from playground.engines.namespaces.images.buildah_runs import proxy_arguments
+from playground.engines.namespaces.images.image_roots import ImageRoots
 from playground.engines.namespaces.images.image_store import ImageStore, StoredImage
-from playground.engines.namespaces.images.roots import ImageRoots
 from playground.engines.namespaces.images.user_images import UserImages, os_release
 from playground.engines.pull_errors import machine_kind
 from playground.errors import ImageError

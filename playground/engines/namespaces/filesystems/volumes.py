@@ -1,6 +1,7 @@
 """Volumes: files and folders of the machine, bound into a host's root.
 
-A neighbour of `maker`: standard library, `mounts`, `places` and `engines.volume_sources`.
+A neighbour of `host_maker`: standard library, `mounts`, `paths_in_root` and
+`engines.volume_sources`.
 
 A volume is bound to a place of ours while the machine's root is still there, and moved to
 where it is to be seen when that root is gone: links on the way there are the host's.  For as long
@@ -16,7 +17,7 @@ import stat
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from playground.engines.namespaces.mounts import (
+from playground.engines.namespaces.filesystems.mounts import (
     MS_BIND,
     MS_MOVE,
     MS_NODEV,
@@ -25,7 +26,7 @@ from playground.engines.namespaces.mounts import (
     MS_REMOUNT,
     mount,
 )
-from playground.engines.namespaces.places import made_place
+from playground.engines.namespaces.filesystems.paths_in_root import made_place
 from playground.engines.volume_sources import open_without_links
 
 # Of these a mount in a user namespace keeps those that it has: mount_namespaces(7).

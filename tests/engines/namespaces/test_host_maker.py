@@ -21,8 +21,9 @@ import pytest
 
 from playground import CommandFailed, Host, Lab, Link
 from playground.agent.kernel import seccomp
-from playground.engines.namespaces import labels, maker
+from playground.engines.namespaces import host_maker, labels
 from playground.engines.namespaces.engine import NamespacesEngine
+from playground.engines.namespaces.filesystems import disk_limits
 from tests.facts import assert_can_ping
 from tests.planted import LAB, SHOWN, plant
 
@@ -33,20 +34,6 @@ NAMESPACES = ("net", "mnt", "uts", "pid", "ipc", "cgroup", "user")
 
 # Where the root of a host may make files, device files among them.
 FOLDERS = ("/", "/dev", "/dev/shm", "/tmp", "/run", "/run/playground", "/var/lib", "/root")
-
-
-# -- the mask of capabilities ---------------------------------------------------------
-
-
-def test_hosts_have_dockers_capabilities_and_no_others() -> None:
-    assert maker.capability_mask([]) == 0xA80425FB  # CapEff in any container
-    assert maker.capability_mask(["NET_ADMIN"]) == CAPABILITIES
-
-
-@pytest.mark.parametrize("name", ["SYS_ADMIN", "SYS_MODULE", "SYS_RAWIO", "net_admin", ""])
-def test_what_would_let_a_host_out_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match=f"^a host cannot have the capability {name}$"):
-        maker.capability_mask([name])
 
 
 # -- no filter of system calls --------------------------------------------------------
@@ -67,13 +54,13 @@ def test_without_a_filter_no_host_is_made(
         return -1
 
     monkeypatch.setattr(seccomp, "prctl", prctl)
-    monkeypatch.setattr(maker.os, "uname", lambda: types.SimpleNamespace(machine=machine))
+    monkeypatch.setattr(host_maker.os, "uname", lambda: types.SimpleNamespace(machine=machine))
     here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with here, there:
         for name in ("h1", "h2"):
             here.send(json.dumps({"name": name}).encode())
         here.shutdown(socket.SHUT_WR)
-        maker.serve(there, "lab")
+        host_maker.serve(there, "lab")
         for name in ("h1", "h2"):
             reply = json.loads(here.recv(1 << 16))
             assert reply["name"] == name
@@ -337,23 +324,6 @@ def test_what_tells_of_the_machine_is_empty(h1: Host) -> None:
     assert output(h1, "head -c 1 /proc/kmsg") == ""
 
 
-def test_what_moby_hides_is_hidden() -> None:
-    """DefaultLinuxSpec of its daemon/pkg/oci/defaults.go, but for what kernels no longer have."""
-    assert set(maker._MASKED_FILES) | set(maker._MASKED_FOLDERS) >= {
-        "/proc/acpi",
-        "/proc/asound",
-        "/proc/interrupts",
-        "/proc/kcore",
-        "/proc/keys",
-        "/proc/latency_stats",
-        "/proc/sched_debug",
-        "/proc/scsi",
-        "/proc/timer_list",
-        "/sys/devices/virtual/powercap",
-        "/sys/firmware",
-    }
-
-
 def test_of_proc_a_host_reads_and_writes_what_a_stranger_may(h1: Host) -> None:
     """To the kernel its root is the machine's, where no capability is asked for."""
     look = """
@@ -374,30 +344,6 @@ for name in os.listdir("/proc"):
     assert h1.python(look).stdout == ""
     assert (
         output(h1, "head -c 8 /proc/kpageflags /proc/kpagecount 2> /dev/null | grep -a -v =") == ""
-    )
-
-
-def test_what_a_kernel_has_more_in_proc_is_looked_up(tmp_path: Path) -> None:
-    for name, mode in (("kpageflags", 0o400), ("mtrr", 0o644), ("stat", 0o444), ("keys", 0o400)):
-        (tmp_path / name).touch(mode)
-        (tmp_path / name).chmod(mode)
-    for folder, mode in (("dynamic_debug", 0o644), ("tty", 0o444), ("17", 0o644)):
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / "file").touch(mode)
-    (tmp_path / "self").symlink_to("17")
-    assert maker.not_for_hosts(str(tmp_path)) == (
-        (f"{tmp_path}/kpageflags",),
-        (f"{tmp_path}/dynamic_debug", f"{tmp_path}/mtrr"),
-    )
-
-
-def test_how_hot_each_processor_was_is_hidden(tmp_path: Path) -> None:
-    for folder in ("cpu0/thermal_throttle", "cpu1/cache", "cpu12/thermal_throttle", "cpufreq"):
-        (tmp_path / folder).mkdir(parents=True)
-    (tmp_path / "online").touch()
-    assert maker.thermal_folders(str(tmp_path)) == (
-        f"{tmp_path}/cpu0/thermal_throttle",
-        f"{tmp_path}/cpu12/thermal_throttle",
     )
 
 
@@ -674,7 +620,7 @@ def test_all_that_a_host_can_write_has_a_limit_and_the_sum_is_what_is_said(h1: H
             continue
         assert kind in ("overlay", "tmpfs"), f"{place} is a {kind}: what limits it?"
         # The size of an overlay is that of the place to which changes go.
-        assert 0 < size <= maker.DISK_LIMIT_MB << 20, f"{place} has no limit"
+        assert 0 < size <= disk_limits.DISK_LIMIT_MB << 20, f"{place} has no limit"
         assert 0 < files <= 1 << 17, f"{place} may have any number of files"
         if kind == "tmpfs":
             assert any(option.startswith("size=") for option in options), place
@@ -684,7 +630,7 @@ def test_all_that_a_host_can_write_has_a_limit_and_the_sum_is_what_is_said(h1: H
         sizes["disk" if size > 500 << 20 else device] = size >> 20
     assert {"/", "/dev", "/dev/shm", "/run/playground"} <= places
     assert len(sizes) == 4
-    assert sum(sizes.values()) <= maker.DISK_LIMIT_MB
+    assert sum(sizes.values()) <= disk_limits.DISK_LIMIT_MB
 
 
 def test_a_disk_is_full_wherever_it_is_filled(h1: Host) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from playground.engines.namespaces.places import made_place
+from playground.engines.namespaces.filesystems.paths_in_root import made_place
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from playground.engines.namespaces.machine_layer import (
+from playground.engines.namespaces.filesystems.machine_layer import (
     files_and_dns,
     locked,
     locked_groups,
@@ -223,8 +223,8 @@ MOUNTS = {
 # does, and prints all that is in it.  A user namespace has no more than one id here.
 LOOK = """
 import ctypes, json, os, stat, sys
-from playground.engines.namespaces import machine_layer
-from playground.engines.namespaces import maker
+from playground.engines.namespaces.filesystems import machine_layer
+from playground.engines.namespaces.filesystems import mounts as mounting
 
 place, in_pieces, mounts = json.loads(sys.argv[1])
 root, host, layers = f"{place}/root", f"{place}/host", (f"{place}/fresh", f"{place}/hidden")
@@ -240,9 +240,9 @@ def leave(flags):
 
 os.umask(0o077)
 leave(CLONE_NEWNS if os.geteuid() == 0 else CLONE_NEWNS | CLONE_NEWUSER)
-maker.mount("", "/", "", maker.MS_REC | maker.MS_PRIVATE)
+mounting.mount("", "/", "", mounting.MS_REC | mounting.MS_PRIVATE)
 for point, text in mounts.items():
-    maker.mount("tmpfs", root + point, "tmpfs", 0, "mode=755")
+    mounting.mount("tmpfs", root + point, "tmpfs", 0, "mode=755")
     with open(f"{root}{point}/mounted", "w") as file:
         file.write(text)
     os.chmod(file.name, 0o644)
@@ -251,7 +251,7 @@ if in_pieces:
 machine_layer.make(root, layers, in_pieces)
 view = (machine_layer.view_in_pieces if in_pieces else machine_layer.whole_view)(root, layers)
 
-maker.mount("tmpfs", host, "tmpfs", 0, "mode=755")
+mounting.mount("tmpfs", host, "tmpfs", 0, "mode=755")
 os.umask(0)
 os.mkdir(f"{host}/root")
 for number, (folder, lower) in enumerate(view.overlays.items()):
@@ -262,7 +262,7 @@ for number, (folder, lower) in enumerate(view.overlays.items()):
         os.mkdir(upper, stat.S_IMODE(os.stat(lower[0]).st_mode))
         os.mkdir(work)
         options = f"lowerdir={':'.join(lower)},upperdir={upper},workdir={work}"
-        maker.mount("overlay", target, "overlay", 0, options + ",userxattr" * in_pieces)
+        mounting.mount("overlay", target, "overlay", 0, options + ",userxattr" * in_pieces)
 for link, target in view.links.items():
     os.symlink(target, f"{host}/root{link}")
 

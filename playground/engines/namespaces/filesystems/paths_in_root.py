@@ -1,6 +1,6 @@
 """Places in a host's root: found part by part, so that no link leads out of it.
 
-A neighbour of `maker`: standard library only.
+A neighbour of `host_maker`: standard library only.
 
 A host's files are strangers': a link in them may climb ("../../.."), lead to nothing, or name
 a descriptor of who follows it (/proc/self/fd/3, whose ".." are the machine's folders).  So the

@@ -32,6 +32,8 @@ import stat
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from playground.engines.namespaces.filesystems.mounts import in_user_namespace
+
 # In the lab's own /run.
 PLACE = "/run/playground/machine"
 LAYERS = (f"{PLACE}/fresh", f"{PLACE}/hidden")
@@ -236,11 +238,6 @@ def _mountinfo() -> str:
         return file.read()
 
 
-def _in_user_namespace() -> bool:
-    with open("/proc/self/uid_map", encoding="ascii") as file:
-        return file.read().split() != ["0", "0", "4294967295"]
-
-
 # -- What the layers hold -----------------------------------------------------
 
 
@@ -267,7 +264,7 @@ def make(root: str = "", layers: tuple[str, str] = LAYERS, in_pieces: bool | Non
         if name.startswith("ssh_host_"):
             made.white_out(f"/etc/ssh/{name}")
     _put_in_place(made)
-    if _in_user_namespace() if in_pieces is None else in_pieces:
+    if in_user_namespace() if in_pieces is None else in_pieces:
         _copy_files_beside_mounts(made)
 
 

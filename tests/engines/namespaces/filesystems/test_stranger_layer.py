@@ -70,9 +70,9 @@ def test_packages_can_be_installed_all_the_same(namespaces_engine: NamespacesEng
 # host whose root reads what is closed and what is open.
 LOOK = """
 import ctypes, json, os, sys
-from playground.engines.namespaces import machine_layer
-from playground.engines.namespaces import mounts
-from playground.engines.namespaces import stranger_layer
+from playground.engines.namespaces.filesystems import machine_layer
+from playground.engines.namespaces.filesystems import mounts
+from playground.engines.namespaces.filesystems import stranger_layer
 
 place, deep = json.loads(sys.argv[1])
 libc = ctypes.CDLL(None)

@@ -1,6 +1,6 @@
 """Mounting: mount(2), its flags, and the options of an overlay.
 
-A neighbour of `maker`: standard library only, and no import of ours.
+A neighbour of `host_maker`: standard library only, and no import of ours.
 
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import os
 from collections.abc import Iterator, Sequence
 
@@ -83,3 +84,10 @@ def short_names(layers: Sequence[str], limit_bytes: int) -> Iterator[list[str]]:
             undo.callback(os.close, opened[-1])
         os.chdir("/proc/self/fd")
         yield list(map(str, opened))
+
+
+@functools.cache
+def in_user_namespace() -> bool:
+    """Whether this lab is an ordinary user's, who may mount less; looked at once."""
+    with open("/proc/self/uid_map", encoding="ascii") as file:
+        return file.read().split() != ["0", "0", "4294967295"]

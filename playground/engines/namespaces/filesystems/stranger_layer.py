@@ -11,7 +11,7 @@ In a user namespace this is so without it: its root is a stranger on the machine
 the machine's own root is an overlay (in a container, say) the kernel has no room for two
 more above it (FILESYSTEM_MAX_STACK_DEPTH); there hosts have the layers as they are.
 
-A neighbour of `maker`: standard library, `agent`, `machine_layer` and `mounts`.
+A neighbour of `host_maker`: standard library, `agent`, `machine_layer` and `mounts`.
 
 """
 
@@ -23,7 +23,7 @@ import os
 from collections.abc import Iterator, Mapping
 
 from playground.agent.kernel import syscalls
-from playground.engines.namespaces import machine_layer, mounts
+from playground.engines.namespaces.filesystems import machine_layer, mounts
 
 # In the lab's own /run: a folder for each file system of the machine's.
 _PLACE = "/run/playground/shown"

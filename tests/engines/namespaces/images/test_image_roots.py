@@ -14,8 +14,8 @@ import pytest
 
 from playground.display.progress import Progress, Silent
 from playground.engines.images import Image, image_for, make_image
-from playground.engines.namespaces.images.rootfs import RootFilesystem
-from playground.engines.namespaces.images.roots import ImageRoots
+from playground.engines.namespaces.filesystems.root_filesystem import RootFilesystem
+from playground.engines.namespaces.images.image_roots import ImageRoots
 from playground.engines.seam import OwnImage, WantedImage
 from playground.errors import ImageError
 from playground.model.containers.container import ImageSource
@@ -299,7 +299,7 @@ def test_a_remembered_image_needs_neither_docker_nor_buildah(
     roots.find(image.tag)
     program = (
         "import sys; from pathlib import Path;"
-        "from playground.engines.namespaces.images.roots import ImageRoots;"
+        "from playground.engines.namespaces.images.image_roots import ImageRoots;"
         "print(ImageRoots(Path(sys.argv[1])).find(sys.argv[2]).cwd);"
         "print([name for name in sys.modules if name in"
         " ('docker', 'playground.engines.docker.engine',"

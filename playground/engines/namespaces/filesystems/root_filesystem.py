@@ -2,7 +2,7 @@
 
 An engine without containers lays these directories over one another and puts a
 layer of the host's own on top, which takes all that the host writes.  Where
-they come from is for `namespaces.images.roots` to say.
+they come from is for `images.image_roots` to say.
 
 """
 

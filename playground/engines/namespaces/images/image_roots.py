@@ -21,7 +21,7 @@ from urllib.parse import quote, unquote
 
 from playground.display.progress import Progress
 from playground.engines.images import Image, images_below
-from playground.engines.namespaces.images.rootfs import RootFilesystem
+from playground.engines.namespaces.filesystems.root_filesystem import RootFilesystem
 from playground.engines.seam import OwnImage, WantedImage
 from playground.errors import ImageError
 from playground.model.containers.container import ImageSource

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from playground.engines.namespaces.images.rootfs import DEFAULT_PATH, image_root, machine_root
+from playground.engines.namespaces.filesystems.root_filesystem import (
+    DEFAULT_PATH,
+    image_root,
+    machine_root,
+)
 
 
 def test_the_machines_root_is_one_directory_and_leaves_the_program_to_the_engine() -> None:
