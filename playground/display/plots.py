@@ -13,11 +13,19 @@ from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Protocol
 
-from playground.display.colours import PLOT_LIGHTER, PLOT_LINES, PLOT_TEXT, PLOT_WRONG
 from playground.errors import PlaygroundError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+# Graphics want a contrast of 3:1 (WCAG 2.1, 1.4.11): on white and on #111111, JupyterLab's dark
+# ground, each of these has 3.2:1 or more, and the text 3.9:1.
+_TEXT = "#7b7b7b"
+# Of the ticks of y.  Where all ticks are darker than the middle, or lighter, matplotlib-inline asks
+# JupyterLab to put a transparent figure on white, or on black.
+_LIGHTER = "#808080"
+_LINES = ("#3b82c4", "#c77c11", "#2f9e62", "#a86fd0", "#c9538c", "#4f9aa8")
+_WRONG = "#e0483e"
 
 
 class PlottedEcho(Protocol):
@@ -93,15 +101,15 @@ def _axes(ax: Axes | None, title: str, across: str, up: str) -> Axes:
         figure, ax = pyplot.subplots(figsize=(7, 3.2), layout="constrained")
         figure.patch.set_alpha(0)
         ax.patch.set_alpha(0)
-        ax.set_prop_cycle(color=PLOT_LINES)
-        ax.tick_params(colors=PLOT_TEXT)
-        ax.tick_params("y", colors=PLOT_LIGHTER)
+        ax.set_prop_cycle(color=_LINES)
+        ax.tick_params(colors=_TEXT)
+        ax.tick_params("y", colors=_LIGHTER)
         for spine in ax.spines.values():
-            spine.set_color(PLOT_TEXT)
+            spine.set_color(_TEXT)
     heading = ax.set_title(title, loc="left", fontsize="medium")
     for text in (heading, ax.set_xlabel(across), ax.set_ylabel(up)):
         if own:
-            text.set_color(PLOT_TEXT)
+            text.set_color(_TEXT)
     ax.grid(visible=True, alpha=0.3)
     ax.spines[["top", "right"]].set_visible(False)
     # A notebook shows each new figure below its cell: the axes as a value of the cell say no more.
@@ -127,7 +135,7 @@ def rtt(ping: Pinged, ax: Axes | None = None) -> Axes:
     ax.plot([echo.sent_s for echo in ping.echoes], times_ms, ".-", label="came back")
     lost = [echo.sent_s for echo in ping.echoes if echo.rtt_ms is None]
     if lost:
-        ax.plot(lost, [0] * len(lost), "x", color=PLOT_WRONG, clip_on=False, label="lost", zorder=3)
+        ax.plot(lost, [0] * len(lost), "x", color=_WRONG, clip_on=False, label="lost", zorder=3)
     return _finished(ax)
 
 
@@ -157,7 +165,7 @@ def queue(samples: Sequence[LinkPoint], ax: Axes | None = None) -> Axes:
         dropped = [(s.time_s, s.queue_packets) for s in own if s.dropped]
         if dropped:
             ax.plot(
-                *zip(*dropped, strict=True), "x", color=PLOT_WRONG, label=f"dropped toward {toward}"
+                *zip(*dropped, strict=True), "x", color=_WRONG, label=f"dropped toward {toward}"
             )
     return _finished(ax)
 
@@ -192,12 +200,12 @@ def congestion_window(samples: Sequence[TcpPoint], ax: Axes | None = None) -> Ax
             if new.retransmitted > old.retransmitted
         ]
         if again:
-            ax.plot(*zip(*again, strict=True), "x", color=PLOT_WRONG, label="retransmitted")
+            ax.plot(*zip(*again, strict=True), "x", color=_WRONG, label="retransmitted")
     return _finished(ax)
 
 
 def _colour(number: int) -> str:
-    return PLOT_LINES[number % len(PLOT_LINES)]
+    return _LINES[number % len(_LINES)]
 
 
 def _distinct(names: Iterable[str]) -> list[str]:

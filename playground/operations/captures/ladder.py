@@ -15,11 +15,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from playground.display.colours import LADDER_COLOURS, themed_css
 from playground.display.local_files import write_file
+from playground.display.svg_themes import themed_css
 from playground.errors import BadArgument
 from playground.operations.captures.dissect import MISSING, OUT_OF_ORDER, RETRANSMISSION
 from playground.operations.captures.frames import Directory
+from playground.operations.captures.ladder_colours import LADDER_COLOURS
 from playground.operations.captures.ladder_rows import EVERYBODY, Rung
 
 if TYPE_CHECKING:

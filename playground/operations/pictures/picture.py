@@ -15,13 +15,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from playground.display.colours import PICTURE_COLOURS
 from playground.display.local_files import write_file
 from playground.errors import AgentError, AgentGone, BadArgument, PlaygroundError
 from playground.model.arguments import check_path
 from playground.operations.connection.client import Client
 from playground.operations.connection.handles import LiveSwitch, LiveWire
 from playground.operations.network import Link, Node
+from playground.operations.pictures.colours import PICTURE_COLOURS
 from playground.operations.pictures.diagram import Diagram, Seen, make_diagram
 from playground.operations.pictures.layout import Layout, place
 from playground.operations.pictures.svg import draw_svg

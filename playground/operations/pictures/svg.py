@@ -13,7 +13,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 
-from playground.display.colours import PICTURE_COLOURS, themed_css
+from playground.display.svg_themes import themed_css
+from playground.operations.pictures.colours import PICTURE_COLOURS
 from playground.operations.pictures.diagram import (
     ARROW_PX,
     CARD_PADDING_PX,

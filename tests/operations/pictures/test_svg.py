@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from playground.display.colours import PICTURE_COLOURS
+from playground.operations.pictures.colours import PICTURE_COLOURS
 from playground.operations.pictures.diagram import make_diagram
 from playground.operations.pictures.layout import place
 from playground.operations.pictures.svg import draw_svg
