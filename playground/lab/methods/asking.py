@@ -16,6 +16,7 @@ from playground.operations.captures.capture_points import (
     is_upon_another,
 )
 from playground.operations.network import Host, Link, Node, Router
+from playground.operations.programs.ready_timeout import READY_TIMEOUT_S
 from playground.planning.interface_names import match
 from playground.planning.plan import Plan
 
@@ -173,7 +174,7 @@ def capture(
     return at_ends(state.agent(), lab, ends, **options)
 
 
-def wait_converged(lab: LabObject, timeout_s: float = 60) -> float:
+def wait_converged(lab: LabObject, timeout_s: float = READY_TIMEOUT_S) -> float:
     """Wait until the routers' protocols have found all ways; return the seconds it took.
 
     They are done when each of them sends to every network that the links which
@@ -183,7 +184,8 @@ def wait_converged(lab: LabObject, timeout_s: float = 60) -> float:
     that this can see before the protocols do.  Without STP, OSPF, RIP or BGP it
     returns 0.0 at once.
 
-    Raises `NotReady`, which says what is missing, after ``timeout_s`` seconds.
+    Raises `NotReady`, which says what is missing, after ``timeout_s`` seconds, by default
+    a minute.
 
     >>> link.down()
     >>> lab.wait_converged()

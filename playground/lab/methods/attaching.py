@@ -10,11 +10,12 @@ from playground.engines.choice import RunningLabs
 from playground.engines.seam import Engine, LabLabels
 from playground.errors import LabNotFound
 from playground.lab import lab_as_json
-from playground.lab.methods.starting import READY_TIMEOUT_S, has_started, hash_passwords
+from playground.lab.methods.starting import has_started, hash_passwords
 from playground.lab.node_handles import attach_nodes
 from playground.lab.provision import provision
 from playground.lab.state import LabObject
 from playground.operations.connection.client import Client
+from playground.operations.programs.ready_timeout import READY_TIMEOUT_S
 
 # Who changes a lab writes it down a moment later; on a busy machine that takes longer, and
 # who was killed meanwhile never does.

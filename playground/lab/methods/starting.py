@@ -40,15 +40,12 @@ from playground.model.notation import check_bool
 from playground.operations.connection.client import Client
 from playground.operations.connection.threads import Beside, each
 from playground.operations.programs.own_service import OwnService
+from playground.operations.programs.ready_timeout import READY_TIMEOUT_S
 from playground.planning.difference import Changes
 from playground.planning.plan import NodePlan, Plan
 from playground.planning.plan_steps import PlanStep, plan_step
 
 L = TypeVar("L", bound=LabObject)
-
-# A service that has not answered by then never will: the slowest, a mail
-# server, takes under a second on an idle machine of 2 cores.
-READY_TIMEOUT_S = 60.0
 
 
 def start(lab: L, *, converge: bool | None = None) -> L:

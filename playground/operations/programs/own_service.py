@@ -19,10 +19,8 @@ from playground.model.services.settings import Probe, ServiceRow
 from playground.operations.connection.commands import run
 from playground.operations.connection.handles import Node
 from playground.operations.programs.program import Program, end_words, log_tail, refuse_failure
+from playground.operations.programs.ready_timeout import READY_TIMEOUT_S
 from playground.planning.program_plans import ProgramPlan
-
-# It answers by then, or never will: as for services of ours.
-_READY_TIMEOUT_S = 60.0
 
 # One that says nothing of its readiness is up once it has slept for so long, and not ended;
 # one that never sleeps, after the second.
@@ -69,7 +67,7 @@ class OwnService(Program):
         before = self._ask("status")
         status = self._ask("begin")
         refuse_failure(self._node, self._plan, status)
-        self._wait(_READY_TIMEOUT_S, before["restarts"])
+        self._wait(READY_TIMEOUT_S, before["restarts"])
 
     def wait_ready(self, timeout_s: float | None = None) -> None:
         """Wait until it is ready, as ``Service(ready=...)`` says.
@@ -78,10 +76,10 @@ class OwnService(Program):
         minute, or as soon as it has ended so often that it never will be.
 
         """
-        limit_s = _READY_TIMEOUT_S if timeout_s is None else timeout_s
+        limit_s = READY_TIMEOUT_S if timeout_s is None else timeout_s
         self._wait(limit_s, self._ask("status")["restarts"])
 
-    def wait_begun(self, timeout_s: float = _READY_TIMEOUT_S) -> None:
+    def wait_begun(self, timeout_s: float = READY_TIMEOUT_S) -> None:
         """Wait as `wait_ready`, for one that has just been started for the first time."""
         self._wait(timeout_s, 0)
 

@@ -26,7 +26,7 @@ _WORDS = {"EXITED": "ended", "BACKOFF": "restarting", "FATAL": "failed"}
 _ON_THE_WAY = ("STARTING", "BACKOFF", "STOPPING")
 
 # It looks at its programs once a second, and counts one as running after another.
-_READY_TIMEOUT_S = 30.0
+_SETTLED_TIMEOUT_S = 30.0
 _PAUSE_S = 0.1
 
 _COMMAND_TIMEOUT_S = 60.0
@@ -100,7 +100,7 @@ class Supervisord:
             )
         return found
 
-    def wait_settled(self, timeout_s: float = _READY_TIMEOUT_S) -> None:
+    def wait_settled(self, timeout_s: float = _SETTLED_TIMEOUT_S) -> None:
         """Wait until its programs run, or have failed; raises `NotReady` for the latter."""
         deadline = time.monotonic() + timeout_s
         while True:
@@ -182,7 +182,7 @@ class SupervisordProgram:
         self.stop()
         self.start()
 
-    def wait_ready(self, timeout_s: float = _READY_TIMEOUT_S) -> None:
+    def wait_ready(self, timeout_s: float = _SETTLED_TIMEOUT_S) -> None:
         """Wait until it is past its start; raises `NotReady`, with the end of its log."""
         deadline = time.monotonic() + timeout_s
         while (state := self._state()[0]) in _ON_THE_WAY and time.monotonic() < deadline:
