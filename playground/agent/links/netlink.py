@@ -15,7 +15,7 @@ import struct
 from collections.abc import Iterator, Sequence
 
 from playground.agent.kernel.syscalls import CLONE_NEWNET, setns
-from playground.agent.nodes.entering import enter_network
+from playground.agent.nodes.entering import coming_back, enter_network
 from playground.agent.protocol import Request
 
 # linux/netlink.h, linux/rtnetlink.h
@@ -225,19 +225,14 @@ def attempt(netlink: Netlink, message: Message, *harmless: int) -> None:
 @contextlib.contextmanager
 def sockets_to(ends: Sequence[Request]) -> Iterator[list[Netlink]]:
     """Open a socket to each end's namespace; in the end be where this was before."""
-    own = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    sockets: list[Netlink] = []
-    try:
+    with coming_back() as own, contextlib.ExitStack() as opened:
+        sockets = []
         for end in ends:
             setns(own, CLONE_NEWNET)
             sockets.append(Netlink(end["pid"]))
+            opened.callback(sockets[-1].close)
         setns(own, CLONE_NEWNET)
         yield sockets
-    finally:
-        setns(own, CLONE_NEWNET)
-        os.close(own)
-        for netlink in sockets:
-            netlink.close()
 
 
 def in_each(ends: Sequence[Request]) -> Iterator[tuple[Request, Netlink]]:
@@ -246,14 +241,10 @@ def in_each(ends: Sequence[Request]) -> Iterator[tuple[Request, Netlink]]:
     Sockets close with the process, and so does its stay there: for workers.
 
     """
-    own = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    try:
+    with coming_back() as own:
         for end in ends:
             setns(own, CLONE_NEWNET)
             yield end, Netlink(end["pid"])
-    finally:
-        setns(own, CLONE_NEWNET)
-        os.close(own)
 
 
 def read_number(found: dict[int, bytes], kind: int) -> int | None:

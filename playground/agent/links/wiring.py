@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from collections.abc import Sequence
@@ -12,57 +13,55 @@ from playground.agent.links.bridge_vlans import carry, delete_parts, filter_vlan
 from playground.agent.links.bridges import new_bridge
 from playground.agent.links.interfaces import delete_link, interface_index, new_veth, set_link
 from playground.agent.links.netlink import Message, Netlink, refusal
-from playground.agent.nodes.entering import open_namespace
+from playground.agent.nodes.entering import coming_back, open_namespace
 from playground.agent.nodes.sysctls import disable_ipv6
 from playground.agent.protocol import Request
 
 
 def wire(bridges: Sequence[Request], veths: Sequence[Request]) -> None:
-    sockets: dict[int | None, Netlink] = {}
-    namespaces: dict[int | None, int] = {}
     made: list[tuple[int | None, str]] = []
-    own = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    namespaces[None] = own
-    sockets[None] = Netlink(None)
-    try:
-        for end in (end for veth in veths for end in (veth["a"], veth["b"])):
-            pid = end["pid"]
-            if pid not in sockets:
-                namespaces[pid] = open_namespace(pid, "net")
-                setns(namespaces[pid], CLONE_NEWNET)
-                sockets[pid] = Netlink(None)
-        setns(own, CLONE_NEWNET)
-        _make(
-            sockets[None],
-            None,
-            [(new_bridge(row["device"], row.get("settings")), row["device"]) for row in bridges],
-            made,
-        )
-        for row in bridges:
-            if row.get("vlans"):
-                filter_vlans(sockets[None], row["device"])
-        groups: dict[int | None, list[tuple[Message, str]]] = {}
-        for veth in veths:
-            a, b = veth["a"], veth["b"]
-            message = new_veth(a, b, veth["mtu_bytes"], namespaces[b["pid"]])
-            groups.setdefault(a["pid"], []).append((message, a["interface"]))
-        for pid, group in groups.items():
-            _make(sockets[pid], pid, group, made)
-        _turn_offloads_off(veths, namespaces)
-        setns(own, CLONE_NEWNET)
-        _raise_bridges(sockets[None], bridges, veths)
-    except BaseException:
-        setns(own, CLONE_NEWNET)
-        delete_parts(sockets[None], [name for pid, name in made if pid is None])
-        for pid, name in reversed(made):
-            sockets[pid].attempt([delete_link(name)])
-        raise
-    finally:
-        setns(own, CLONE_NEWNET)
-        for netlink in sockets.values():
-            netlink.close()
-        for fd in namespaces.values():
-            os.close(fd)
+    with coming_back() as own, contextlib.ExitStack() as opened:
+        namespaces: dict[int | None, int] = {None: own}
+        sockets: dict[int | None, Netlink] = {None: Netlink(None)}
+        opened.callback(sockets[None].close)
+        try:
+            for end in (end for veth in veths for end in (veth["a"], veth["b"])):
+                pid = end["pid"]
+                if pid not in sockets:
+                    namespaces[pid] = open_namespace(pid, "net")
+                    opened.callback(os.close, namespaces[pid])
+                    setns(namespaces[pid], CLONE_NEWNET)
+                    sockets[pid] = Netlink(None)
+                    opened.callback(sockets[pid].close)
+            setns(own, CLONE_NEWNET)
+            _make(
+                sockets[None],
+                None,
+                [
+                    (new_bridge(row["device"], row.get("settings")), row["device"])
+                    for row in bridges
+                ],
+                made,
+            )
+            for row in bridges:
+                if row.get("vlans"):
+                    filter_vlans(sockets[None], row["device"])
+            groups: dict[int | None, list[tuple[Message, str]]] = {}
+            for veth in veths:
+                a, b = veth["a"], veth["b"]
+                message = new_veth(a, b, veth["mtu_bytes"], namespaces[b["pid"]])
+                groups.setdefault(a["pid"], []).append((message, a["interface"]))
+            for pid, group in groups.items():
+                _make(sockets[pid], pid, group, made)
+            _turn_offloads_off(veths, namespaces)
+            setns(own, CLONE_NEWNET)
+            _raise_bridges(sockets[None], bridges, veths)
+        except BaseException:
+            setns(own, CLONE_NEWNET)
+            delete_parts(sockets[None], [name for pid, name in made if pid is None])
+            for pid, name in reversed(made):
+                sockets[pid].attempt([delete_link(name)])
+            raise
 
 
 def _make(
@@ -120,20 +119,19 @@ def _raise_bridges(netlink: Netlink, bridges: Sequence[Request], veths: Sequence
 
 
 def unwire(veths: Sequence[Request], bridges: Sequence[Request] = ()) -> None:
-    own = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     everything = [(end["pid"], end["interface"]) for end in veths]
     everything += [(None, row["device"]) for row in bridges]
     inner = Netlink(None)
     delete_parts(inner, [name for pid, name in everything if pid is None])
     inner.close()
-    for pid, name in everything:
-        setns(own, CLONE_NEWNET)
-        try:
-            netlink = Netlink(pid)
-        except ProcessLookupError:
-            continue  # its interfaces went with it
-        [(message, number, reason)] = netlink.attempt([delete_link(name)])
-        netlink.close()
-        if number not in (0, errno.ENODEV):
-            raise refusal(message, number, reason)
-    os.close(own)
+    with coming_back() as own:
+        for pid, name in everything:
+            setns(own, CLONE_NEWNET)
+            try:
+                netlink = Netlink(pid)
+            except ProcessLookupError:
+                continue  # its interfaces went with it
+            [(message, number, reason)] = netlink.attempt([delete_link(name)])
+            netlink.close()
+            if number not in (0, errno.ENODEV):
+                raise refusal(message, number, reason)

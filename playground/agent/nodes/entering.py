@@ -311,11 +311,23 @@ def enter_network(pid: int) -> None:
 @contextlib.contextmanager
 def in_network(pid: int) -> Iterator[None]:
     """Be in a node's network within the block, with the files and all else of here."""
+    with coming_back():
+        enter_network(pid)
+        yield
+
+
+@contextlib.contextmanager
+def coming_back() -> Iterator[int]:
+    """Be in this network again after the block, whichever the block has entered.
+
+    The block gets a descriptor of this network, by which it may come back earlier.
+
+    """
+    # The way back has to be open before another is taken.
     own = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
-        enter_network(pid)
         try:
-            yield
+            yield own
         finally:
             setns(own, CLONE_NEWNET)
     finally:

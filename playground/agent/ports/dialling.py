@@ -17,7 +17,7 @@ from typing import TypeAlias
 
 from playground.agent.kernel.syscalls import CLONE_NEWNET, setns
 from playground.agent.network.listening import listening_sockets
-from playground.agent.nodes.entering import gone, has_ended, open_namespace
+from playground.agent.nodes.entering import coming_back, gone, has_ended, open_namespace
 from playground.agent.ports.polling import WRITE, Handle, Poller
 
 Place: TypeAlias = tuple[socket.AddressFamily, str]
@@ -73,15 +73,9 @@ class NodeNetwork:
         if self._fd is None:
             yield
             return
-        own = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-        try:
+        with coming_back():
             setns(self._fd, CLONE_NEWNET)
-            try:
-                yield
-            finally:
-                setns(own, CLONE_NEWNET)
-        finally:
-            os.close(own)
+            yield
 
     def open(self, family: int, kind: int) -> socket.socket:
         with self.entered():

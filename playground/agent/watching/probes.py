@@ -15,14 +15,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from playground.agent.kernel.seccomp import Instruction
-from playground.agent.kernel.syscalls import CLONE_NEWNET, read_text, setns
+from playground.agent.kernel.syscalls import read_text
 from playground.agent.links.filters import BPF_JMP_JEQ_K, BPF_RET_K, ETH_P_ALL, SO_ATTACH_FILTER
 from playground.agent.links.netlink import BATCH
 from playground.agent.network.addresses import packed_address
 from playground.agent.network.dhcp_messages import internet_checksum
 from playground.agent.network.ip_packets import carried
 from playground.agent.network.nft_rulesets import filter_tables
-from playground.agent.nodes.entering import enter_network
+from playground.agent.nodes.entering import coming_back, enter_network
 from playground.agent.protocol import Request
 from playground.agent.watching.tracing import SO_RCVBUFFORCE, read_traces, start_trace
 
@@ -229,8 +229,7 @@ class _Place:
     """A network namespace that is watched: its frames, its rules, its counters."""
 
     def __init__(self, pid: int | None, protocol: int, opening: bool) -> None:
-        own = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-        try:
+        with coming_back():
             if pid is not None:
                 enter_network(pid)
             self.before = _counters()
@@ -240,9 +239,6 @@ class _Place:
             self.counters = [
                 os.open(f"/proc/thread-self/net/{name}", os.O_RDONLY) for name, _ in _COUNTED
             ]
-        finally:
-            setns(own, CLONE_NEWNET)
-            os.close(own)
         self.sockets = [self.packets, *([self.tracing.socket] if self.tracing else [])]
 
     def _prepare(self, protocol: int, opening: bool) -> None:
