@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import http.client
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from playground.engines.docker.http import Refused
 from playground.engines.images import Image
 from playground.engines.pull_errors import pull_sentence
-from playground.errors import EngineError, ImageError
+from playground.errors import EngineError, ImageError, PlaygroundError
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -93,6 +94,23 @@ def is_foreign(error: Exception) -> bool:
         | EOFError
         | OSError,
     )
+
+
+@contextmanager
+def engine_errors(doing: str, where: Callable[[], str]) -> Iterator[None]:
+    """Turn every other library's error into an `EngineError` with a sentence.
+
+    ``where`` returns the engine's address; it is asked only where something went wrong.
+
+    """
+    try:
+        yield
+    except PlaygroundError:
+        raise
+    except Exception as error:
+        if not is_foreign(error):
+            raise
+        raise EngineError(sentence(error, doing, where())) from error
 
 
 def sentence(error: Exception, doing: str, where: str) -> str:

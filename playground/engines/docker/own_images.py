@@ -23,14 +23,15 @@ from typing import Any
 
 from playground.display.progress import Progress, ProgressStep
 from playground.engines import owners, pause
-from playground.engines.build_log import BuildLog
+from playground.engines.build_environment import BUILD_TIMEOUT_S
 from playground.engines.docker.archive_names import archive_names
 from playground.engines.docker.build_turns import build_turn
+from playground.engines.docker.builds import run_build
 from playground.engines.docker.container_configs import FIRST_PROGRAM
 from playground.engines.docker.errors import own_build_failed, pull_failed
 from playground.engines.docker.http import Line, Refused
 from playground.engines.docker.server import Server
-from playground.engines.docker.server_images import BUILD_TIMEOUT_S, ServerImages, proxies
+from playground.engines.docker.server_images import ServerImages
 from playground.engines.image_config import (
     image_config,
     refuse_onbuild,
@@ -185,7 +186,7 @@ class OwnImages:
         tag = f"playground/build:{hashlib.sha256(context).hexdigest()[:_DIGEST_LENGTH]}"
         if (known := self._inspect(tag)) is not None:
             return known
-        error, log = self._built(f"building {source.title}", context, tag, progress)
+        error, log = run_build(self._server, f"building {source.title}", context, tag, progress)
         if error:
             raise own_build_failed(here, source.title, error, log)
         return self._there(here, tag)
@@ -262,46 +263,10 @@ class OwnImages:
             self._refuse_pipes(here, base)
             text = f"FROM {base}\n{dockerfile}\n"
             context = _archive({"/Dockerfile": text.encode(), **files})
-            if error := self._built("making an image ready", context, name, progress)[0]:
-                raise ImageError(f"an image could not be made ready: {error.strip()}")
+            built = run_build(self._server, "making an image ready", context, name, progress)
+            if built.error:
+                raise ImageError(f"an image could not be made ready: {built.error.strip()}")
         return name
-
-    def _built(self, title: str, context: bytes, tag: str, progress: Progress) -> tuple[str, str]:
-        """Let the engine build; return what it says is wrong, "" for nothing, and its log."""
-        import docker.errors
-
-        log = BuildLog()
-        error = ""
-        with (
-            progress.step(title) as step,
-            self._server.errors(title),
-            self._server.client(BUILD_TIMEOUT_S) as api,
-            build_turn(self._server.socket_path(), step.note),
-        ):
-            try:
-                stream = api.build(
-                    fileobj=io.BytesIO(context),
-                    custom_context=True,
-                    tag=tag,
-                    buildargs=proxies(),
-                    rm=True,
-                    forcerm=True,
-                    decode=True,
-                )
-                # Read to the end, after an error too: else the connection stays open.
-                for item in stream:
-                    said = item.get("stream") or item.get("status") or ""
-                    log.add(said)
-                    if line := said.strip():
-                        step.note(line)
-                    error = item.get("error", error)
-            # What is no Dockerfile is refused before anything is built.
-            except docker.errors.APIError as refusal:
-                if not refusal.is_client_error():
-                    raise
-                error = str(refusal.explanation or refusal)
-                log.add(f"{error}\n")
-        return error, log.text()
 
     def _refuse_pipes(self, here: str, base: str) -> None:
         """Refuse an image whose lists of users are no files: the engine would wait for ever.

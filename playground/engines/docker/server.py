@@ -12,12 +12,12 @@ import http.client
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from playground.engines.docker.errors import is_foreign, sentence
+from playground.engines.docker.errors import engine_errors, is_foreign
 from playground.engines.docker.http import (
     FIRST_TIMEOUT_S,
     TIMEOUT_S,
@@ -30,7 +30,7 @@ from playground.engines.docker.http import (
     unix_stream,
 )
 from playground.engines.seam import Channel
-from playground.errors import EngineError, PlaygroundError
+from playground.errors import EngineError
 
 # API 1.41 came with Docker 20.10, the first with the cgroup namespace mode.
 MINIMUM_API = "1.41"
@@ -248,17 +248,9 @@ class Server:
     def _over_ssh(self) -> bool:
         return self._where().startswith("ssh://")
 
-    @contextmanager
-    def errors(self, doing: str) -> Iterator[None]:
+    def errors(self, doing: str) -> AbstractContextManager[None]:
         """Turn every other library's error into an `EngineError` with a sentence."""
-        try:
-            yield
-        except PlaygroundError:
-            raise
-        except Exception as error:
-            if not is_foreign(error):
-                raise
-            raise EngineError(sentence(error, doing, self._where_or_so())) from error
+        return engine_errors(doing, self._where_or_so)
 
     def _where_or_so(self) -> str:
         """Where the engine is, also where its settings are the very mistake."""

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import http.client
-import io
 import json
-import os
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 
 from playground.display.progress import Progress, Silent
-from playground.engines.build_log import BuildLog
+from playground.engines.build_environment import BUILD_TIMEOUT_S
 from playground.engines.debian_base import bootstrap, mmdebstrap_command
-from playground.engines.docker.build_turns import build_turn
+from playground.engines.docker.builds import run_build
 from playground.engines.docker.errors import build_failed
 from playground.engines.docker.http import Refused
 from playground.engines.docker.server import Server
 from playground.engines.images import LOCAL_BASE, PUBLIC_BASE, Image
 from playground.errors import ImageError
 
-# apt may be silent for as long as a mirror is slow.
-BUILD_TIMEOUT_S = 1800.0
 # A registry that has said nothing for this long is not reached from here.
 _SILENCE_S = 15.0
 
@@ -73,34 +69,17 @@ class ServerImages:
 
     def build_one(self, image: Image, base: str, progress: Progress) -> None:
         """Build one image on another that is there; raises `ImageError` with the build's log."""
-        log = BuildLog()
-        error = ""
-        context = io.BytesIO(image.context())
-        with (
-            progress.step(f"building image {image.title}") as step,
-            self._server.errors(f"building image {image.title}"),
-            self._server.client(BUILD_TIMEOUT_S) as api,
-            build_turn(self._server.socket_path(), step.note),
-        ):
-            stream = api.build(
-                fileobj=context,
-                custom_context=True,
-                tag=image.tag,
-                buildargs={"BASE": base, **proxies()},
-                labels={"playground.image": image.layer},
-                rm=True,
-                forcerm=True,
-                decode=True,
-            )
-            # Read to the end, after an error too: else the connection stays open.
-            for item in stream:
-                said = item.get("stream") or item.get("status") or ""
-                log.add(said)
-                if line := said.strip():
-                    step.note(line)
-                error = item.get("error", error)
-        if error:
-            raise build_failed(image, error, log.text())
+        built = run_build(
+            self._server,
+            f"building image {image.title}",
+            image.context(),
+            image.tag,
+            progress,
+            arguments={"BASE": base},
+            labels={"playground.image": image.layer},
+        )
+        if built.error:
+            raise build_failed(image, built.error, built.log)
 
     def _base(self, progress: Progress) -> str:
         """Return the tag of a Debian to build on; get or make it if need be."""
@@ -166,10 +145,3 @@ class ServerImages:
             finally:
                 with suppress(docker.errors.NotFound):
                     api.remove_image(unfinished)
-
-
-def proxies() -> dict[str, str]:
-    """The proxies that a build must use to reach a mirror from here."""
-    names = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy")
-    found = {name: os.environ.get(name) or os.environ.get(name.upper()) for name in names}
-    return {name: value for name, value in found.items() if value}

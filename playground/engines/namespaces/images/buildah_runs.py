@@ -22,13 +22,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from playground.engines.build_environment import BUILD_TIMEOUT_S, proxies
 from playground.engines.build_log import BuildLog
 from playground.engines.namespaces.images import image_store
 from playground.engines.namespaces.images.image_store import ImageStore
 from playground.errors import ImageError
-
-# apt may be silent for as long as a mirror is slow.
-BUILD_TIMEOUT_S = 1800.0
 
 # Words that are looked for in its output may come in two pieces.
 _ANSWER_LENGTH = len("signatures")
@@ -196,14 +194,7 @@ def _environment(temporary: Path) -> dict[str, str]:
     other = ("STORAGE_", "BUILDAH_", "CONTAINERS_STORAGE_")
     kept = {name: text for name, text in os.environ.items() if not name.startswith(other)}
     # Layers pass through here while they are stored: beside the store there is room.
-    return kept | _proxies() | {"LC_ALL": "C.UTF-8", "TMPDIR": str(temporary)}
-
-
-def _proxies() -> dict[str, str]:
-    """The proxies by which a mirror is reached from here."""
-    names = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy")
-    found = {name: os.environ.get(name) or os.environ.get(name.upper()) for name in names}
-    return {name: value for name, value in found.items() if value}
+    return kept | proxies() | {"LC_ALL": "C.UTF-8", "TMPDIR": str(temporary)}
 
 
 def proxy_arguments() -> Iterator[str]:
@@ -213,7 +204,7 @@ def proxy_arguments() -> Iterator[str]:
     is on the machine can read what a program was called with.
 
     """
-    for name in _proxies():
+    for name in proxies():
         yield from ("--build-arg", name)
 
 

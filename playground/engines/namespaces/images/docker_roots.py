@@ -14,8 +14,8 @@ import secrets
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -23,13 +23,13 @@ from urllib.parse import quote
 from playground.display.progress import Progress
 from playground.engines import owners
 from playground.engines.docker.engine import DockerEngine
-from playground.engines.docker.errors import is_foreign, sentence
+from playground.engines.docker.errors import engine_errors
 from playground.engines.docker.http import Line, Refused, api_number, unix_stream
 from playground.engines.docker.server import MINIMUM_API
 from playground.engines.images import Image
 from playground.engines.namespaces.filesystems.root_filesystem import RootFilesystem, image_root
 from playground.engines.seam import LabLabels, OwnImage, WantedImage
-from playground.errors import EngineError, ImageError, PlaygroundError
+from playground.errors import EngineError, ImageError
 
 # `docker info` says this of engines whose files belong to other users than in
 # the container: "Docker security" and "Isolate containers with a user namespace"
@@ -197,16 +197,8 @@ class DockerRoots:
         stream.settimeout(_COPY_TIMEOUT_S)
         return stream
 
-    @contextmanager
-    def _errors(self, doing: str) -> Iterator[None]:
-        try:
-            yield
-        except PlaygroundError:
-            raise
-        except Exception as error:
-            if not is_foreign(error):
-                raise
-            raise EngineError(sentence(error, doing, f"unix://{self._socket}")) from error
+    def _errors(self, doing: str) -> AbstractContextManager[None]:
+        return engine_errors(doing, lambda: f"unix://{self._socket}")
 
 
 def _layers(inspected: Mapping[str, Any]) -> list[str]:
