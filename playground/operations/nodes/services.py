@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from playground.display.tables import Table, Tabular
 from playground.errors import (
-    BadArgument,
     CommandFailed,
     NotReady,
     NotRunning,
@@ -21,6 +20,7 @@ from playground.operations.connection.command_results import Result
 from playground.operations.connection.commands import run
 from playground.operations.connection.handles import Node
 from playground.operations.programs import supervisord
+from playground.operations.programs.log_lines import check_lines
 from playground.operations.programs.own_service import OwnService, probe_request
 from playground.operations.programs.program import Program
 from playground.operations.programs.supervisord import SupervisordProgram
@@ -297,8 +297,7 @@ class RunningService:
         those of mail do, share their log.  Raises `BadArgument` for no number of lines.
 
         """
-        if lines is not None and (type(lines) is not int or lines < 0):
-            raise BadArgument(f"lines={lines!r} is no whole number, 0 or more; write lines=20")
+        check_lines(lines)
         # +1: from the first line on.
         count = "+1" if lines is None else str(lines)
         script = (

@@ -10,15 +10,15 @@ from typing import Any
 
 from playground.errors import (
     AgentError,
-    BadArgument,
     CommandTimeout,
     NotReady,
     PlaygroundError,
     TooMuchOutput,
 )
-from playground.model.arguments import is_whole, shown
 from playground.operations.connection.commands import run
 from playground.operations.connection.handles import Node
+from playground.operations.programs.log_lines import check_lines, last_lines
+from playground.operations.programs.single_program import SingleProgram
 from playground.planning.program_plans import ProgramPlan
 
 # A program that ends so soon has not begun its work: most that fail do so at once.
@@ -37,7 +37,7 @@ _TAIL_LINES = 20
 _TAIL_CHARACTERS = 500
 
 
-class Program:
+class Program(SingleProgram):
     """A program of a running node: the image's own, that of ``command``, or one of ``programs``.
 
     ``name`` is its name, "main" for the first two, ``node`` that of where it runs.  It is
@@ -52,20 +52,8 @@ class Program:
     """
 
     def __init__(self, node: Node, plan: ProgramPlan) -> None:
-        self.name = plan.name
-        self.node = node.name
-        self._node = node
+        super().__init__(node, plan.name)
         self._plan = plan
-
-    @property
-    def ports(self) -> tuple[int, ...]:
-        """The ports that it answers on: nobody has said any."""
-        return ()
-
-    @property
-    def programs(self) -> tuple[str, ...]:
-        """Itself, in the words of a `Service`, which may have several."""
-        return (self.name,)
 
     def __repr__(self) -> str:
         try:
@@ -101,11 +89,6 @@ class Program:
         """
         refuse_failure(self._node, self._plan, self._ask("begin"))
         self.wait_ready()
-
-    def restart(self) -> None:
-        """Stop the program and start it again."""
-        self.stop()
-        self.start()
 
     def wait_ready(self, timeout_s: float | None = None) -> None:
         """Wait until its healthcheck succeeds; without one, until it has not ended at once.
@@ -162,14 +145,10 @@ class Program:
         The last mebibyte is kept.  Raises `BadArgument` for no number of lines.
 
         """
-        if lines is not None and not is_whole(lines, 0, 10**9):
-            raise BadArgument(f"lines={shown(lines)} is no whole number, 0 or more; write lines=20")
+        check_lines(lines)
         live = self._node.running()
         answer = live.agent.call("programs", do="log", pid=live.pid, name=self.name)
-        text = base64.b64decode(answer).decode(errors="replace")
-        if lines is None:
-            return text
-        return "".join(text.splitlines(keepends=True)[-lines:] if lines else [])
+        return last_lines(base64.b64decode(answer).decode(errors="replace"), lines)
 
     def _ask(self, do: str) -> Mapping[str, Any]:
         live = self._node.running()

@@ -14,12 +14,13 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from playground.errors import BadArgument, CommandFailed, NotReady, TooMuchOutput
-from playground.model.arguments import is_whole, shown
+from playground.errors import CommandFailed, NotReady, TooMuchOutput
 from playground.operations.connection.command_results import Result
 from playground.operations.connection.commands import run
 from playground.operations.connection.handles import Node
+from playground.operations.programs.log_lines import check_lines, last_lines
 from playground.operations.programs.program import log_tail
+from playground.operations.programs.single_program import SingleProgram
 
 # Its states in words of ours; the others stay as they are, in small letters.
 _WORDS = {"EXITED": "ended", "BACKOFF": "restarting", "FATAL": "failed"}
@@ -128,24 +129,12 @@ class Supervisord:
             time.sleep(_PAUSE_S)
 
 
-class SupervisordProgram:
+class SupervisordProgram(SingleProgram):
     """One program of a supervisord, by the name that it has there ("group:name", of a group)."""
 
     def __init__(self, node: Node, supervisord: Supervisord, name: str) -> None:
-        self.name = name
-        self.node = node.name
-        self._node = node
+        super().__init__(node, name)
         self._supervisord = supervisord
-
-    @property
-    def ports(self) -> tuple[int, ...]:
-        """The ports that it answers on: supervisord knows of none."""
-        return ()
-
-    @property
-    def programs(self) -> tuple[str, ...]:
-        """Itself, in the words of a service of ours, which may have several."""
-        return (self.name,)
 
     def __repr__(self) -> str:
         return f"<program {self.name} of the supervisord of {self.node}>"
@@ -177,11 +166,6 @@ class SupervisordProgram:
         self._do("start", "already started")
         self.wait_ready()
 
-    def restart(self) -> None:
-        """Stop the program and start it again."""
-        self.stop()
-        self.start()
-
     def wait_ready(self, timeout_s: float = _SETTLED_TIMEOUT_S) -> None:
         """Wait until it is past its start; raises `NotReady`, with the end of its log."""
         deadline = time.monotonic() + timeout_s
@@ -197,8 +181,7 @@ class SupervisordProgram:
         no number of lines, and `CommandFailed` where its configuration has no log of it.
 
         """
-        if lines is not None and not is_whole(lines, 0, 10**9):
-            raise BadArgument(f"lines={shown(lines)} is no whole number, 0 or more; write lines=20")
+        check_lines(lines)
         text, refusals = "", []
         for stream in ("stdout", "stderr"):
             result = self._supervisord.ask("tail", f"-{_LOG_BYTES}", self.name, stream)
@@ -214,9 +197,7 @@ class SupervisordProgram:
                 f'services["main"].log()',
                 refusals[0],
             )
-        if lines is None:
-            return text
-        return "".join(text.splitlines(keepends=True)[-lines:] if lines else [])
+        return last_lines(text, lines)
 
     def _do(self, what: str, harmless: str) -> None:
         result = self._supervisord.ask(what, self.name)
