@@ -285,11 +285,15 @@ def _nat_data(router: Router, rule: Translation, links: list[LinkBase]) -> dict[
             "kind": rule.kind,
             "helpers": list(rule.helpers),
             "to": None if rule.address is None else str(rule.address),
+            "ports": None if rule.ports is None else f"{rule.ports[0]}-{rule.ports[1]}",
+            "clamp_mss": rule.clamp_mss,
         }
     data["host"] = rule.host.name
     if isinstance(rule, OneToOne):
         return data | {"address": str(rule.address)}
-    return data | {"port": rule.port, "to_port": rule.to_port, "protocol": rule.protocol}
+    port = rule.port if rule.last_port is None else rule.words
+    forward = {"port": port, "to_port": rule.to_port, "protocol": rule.protocol}
+    return data | forward | {"hairpin": rule.hairpin}
 
 
 def _declare_nat(data: Mapping[str, Any], nodes: Mapping[str, Node], links: list[LinkBase]) -> None:
@@ -297,7 +301,8 @@ def _declare_nat(data: Mapping[str, Any], nodes: Mapping[str, Node], links: list
     assert isinstance(router, Router)
     if "host" not in data:
         # A lab of an earlier version says no more than that it masquerades.
-        how = {name: data[name] for name in ("kind", "helpers") if name in data}
+        known = ("kind", "helpers", "ports", "clamp_mss")
+        how = {name: data[name] for name in known if name in data}
         if data.get("to") is None:
             router.masquerade(link, **how)
         else:
@@ -308,7 +313,13 @@ def _declare_nat(data: Mapping[str, Any], nodes: Mapping[str, Node], links: list
     if "address" in data:
         router.one_to_one(link, address=data["address"], to=host)
         return
-    router.forward(link, port=data["port"], to=(host, data["to_port"]), protocol=data["protocol"])
+    router.forward(
+        link,
+        port=data["port"],
+        to=(host, data["to_port"]),
+        protocol=data["protocol"],
+        hairpin=data.get("hairpin", True),
+    )
 
 
 def _policy_data(policy: Policy, links: list[LinkBase]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ and checks; `planning.rules_and_nat` makes rules of it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
@@ -34,7 +35,9 @@ class Masquerade:
     """A router's word to hide what lies behind it from what `link` leads to.
 
     ``address`` is what packets get for a source, None for the router's own
-    there; ``kind`` how ports are chosen; ``helpers`` which protocols are read.
+    there; ``kind`` how ports are chosen; ``helpers`` which protocols are read;
+    ``ports`` the first and the last port that it may choose, None for any;
+    ``clamp_mss`` whether TCP is told of segments that fit the way outside.
 
     """
 
@@ -42,17 +45,36 @@ class Masquerade:
     address: IPv4Address | None = None
     kind: str = "port-restricted"
     helpers: tuple[str, ...] = ("ftp",)
+    ports: tuple[int, int] | None = None
+    clamp_mss: bool = False
 
 
 @dataclass(frozen=True)
 class Forward:
-    """A router's word to hand a port of its address on `link` to a host inside."""
+    """A router's word to hand a port of its address on `link` to a host inside.
+
+    With ``last_port`` it is a range of ports that keep their numbers; ``hairpin`` says
+    whether those inside come in by the outside address too.
+
+    """
 
     link: LinkBase
     port: int
     host: MachineBase
     to_port: int
     protocol: str
+    last_port: int | None = None
+    hairpin: bool = True
+
+    @property
+    def ports(self) -> range:
+        """All ports outside that it takes."""
+        return range(self.port, (self.last_port or self.port) + 1)
+
+    @property
+    def words(self) -> str:
+        """Its ports as one writes them: "80", or "8000-8010"."""
+        return str(self.port) if self.last_port is None else f"{self.port}-{self.last_port}"
 
 
 @dataclass(frozen=True)
@@ -74,7 +96,13 @@ class Translating(MachineBase):
     nat: list[Translation]
 
     def masquerade(
-        self, link: LinkBase, *, kind: str = "port-restricted", helpers: Sequence[str] = ("ftp",)
+        self,
+        link: LinkBase,
+        *,
+        kind: str = "port-restricted",
+        helpers: Sequence[str] = ("ftp",),
+        ports: str | None = None,
+        clamp_mss: bool = False,
     ) -> None:
         """Hide all that lies behind this router from what `link` leads to.
 
@@ -94,15 +122,23 @@ class Translating(MachineBase):
         their data, and are read and translated: "ftp" and "tftp", at their usual
         ports.
 
+        ``ports="20000-29999"`` is the range that ports outside are taken from, as where
+        several customers share an address (RFC 6888, RFC 7422); what has no ports, such as
+        a ping, is translated all the same.  With ``clamp_mss`` TCP connections
+        that pass learn a segment size which fits the smallest MTU of the way that
+        this router knows (RFC 4459 section 3.2): where a link has a smaller MTU
+        than a host's own, and "fragmentation needed" is lost, they work all the same.
+
         Raises `TopologyError` if the link is not one of this router's.
 
         >>> modem.masquerade(uplink)
         >>> modem.masquerade(uplink, kind="symmetric", helpers=["ftp", "tftp"])
+        >>> modem.masquerade(uplink, ports="20000-29999", clamp_mss=True)
 
         """
         self._check_own(link, "masquerade")
         here = f"router {self.name}: masquerade()"
-        self._hide(Masquerade(link, None, _check_kind(here, kind), _check_helpers(here, helpers)))
+        self._hide(_masquerade(here, link, None, kind, helpers, ports, clamp_mss))
 
     def snat(
         self,
@@ -111,6 +147,8 @@ class Translating(MachineBase):
         to: str | IPv4Address,
         kind: str = "port-restricted",
         helpers: Sequence[str] = ("ftp",),
+        ports: str | None = None,
+        clamp_mss: bool = False,
     ) -> None:
         """Do as `masquerade` does, with the source address `to`.
 
@@ -127,46 +165,54 @@ class Translating(MachineBase):
         address = _check_address(here, "to", to)
         if kind == "full-cone":
             raise TopologyError(f'{here}: kind="full-cone" goes with masquerade() alone')
-        self._hide(
-            Masquerade(link, address, _check_kind(here, kind), _check_helpers(here, helpers))
-        )
+        self._hide(_masquerade(here, link, address, kind, helpers, ports, clamp_mss))
 
     def forward(
         self,
         link: LinkBase,
         *,
-        port: int,
+        port: int | str,
         to: MachineBase | tuple[MachineBase, int],
         protocol: str = "tcp",
+        hairpin: bool = True,
     ) -> None:
         """Let connections to one of this router's ports through to a host inside.
 
         What comes to this router's address on `link` at ``port`` goes on
-        ``to=(host, port)``, or ``to=host`` for the same port there; from inside as
-        well (hairpin).  The protocol is "tcp" or "udp".  Raises `TopologyError`
-        if the link is not this router's, or the port is taken by another forward.
+        ``to=(host, port)``, or ``to=host`` for the same port there.  ``port`` may be a
+        range such as "8000-8010", whose ports keep their numbers.  The protocol is
+        "tcp" or "udp".
+
+        From inside, the router's address outside leads to that host as well (RFC 4787
+        section 6, hairpinning); with ``hairpin=False``, as many home routers do it, it does not.
+
+        Raises `TopologyError` if the link is not this router's, or a port is taken by
+        another forward.
 
         >>> modem.forward(uplink, port=8080, to=(h1, 80))
+        >>> modem.forward(uplink, port="6000-6010", to=h1, protocol="udp", hairpin=False)
 
         """
         self._check_own(link, "forward")
-        host, to_port = _check_target(self.name, to, port)
-        _check_port(f"router {self.name}: port", port)
+        first, last = _check_ports(f"router {self.name}: port", port)
+        host, to_port = _check_target(self.name, to, first)
         _check_port(f"router {self.name}: the port in to=", to_port)
+        if first != last and to_port != first:
+            raise TopologyError(
+                f"router {self.name}: the ports {port} keep their numbers; write to={host.name}, "
+                "or forward each port that gets another number by itself"
+            )
         if protocol not in ("tcp", "udp"):
             raise TopologyError(
                 f'router {self.name}: protocol={protocol!r} cannot be forwarded; use "tcp" or "udp"'
             )
-        declared = Forward(link, port, host, to_port, protocol)
-        for other in self.forwards:
-            if other == declared:
-                return
-            if (other.link, other.port, other.protocol) == (link, port, protocol):
-                raise TopologyError(
-                    f"router {self.name}: {protocol} port {port} is forwarded to "
-                    f"{other.host.name} already; choose another port"
-                )
-        self._translate([*self.nat, declared])
+        check_flag(f"router {self.name}: forward(): hairpin", hairpin, TopologyError)
+        declared = Forward(
+            link, first, host, to_port, protocol, None if first == last else last, hairpin
+        )
+        if declared not in self.forwards:
+            _refuse_taken(self.name, declared, self.forwards)
+            self._translate([*self.nat, declared])
 
     def one_to_one(self, link: LinkBase, *, address: str | IPv4Address, to: MachineBase) -> None:
         """Let one of this router's addresses on `link` stand for a host inside, both ways.
@@ -235,7 +281,7 @@ class Translating(MachineBase):
         """
         check_flag(f"router {self.name}: zones(): nat", nat, TopologyError)
         found = {
-            name: self._zone(name, several)
+            name: _zone(self, name, several)
             for name, several in (("inside", inside), ("outside", outside), ("dmz", dmz))
         }
         links = [link for zone in found.values() for link in zone]
@@ -250,43 +296,11 @@ class Translating(MachineBase):
                 if link not in self.uplinks:
                     self.masquerade(link)
             with self.firewall.together():
-                self._policy(found["inside"], found["outside"], found["dmz"])
+                _set_policy(self.firewall, found["inside"], found["outside"], found["dmz"])
         except BaseException:
             if self.nat != before:
                 self._translate(before)
             raise
-
-    def _policy(
-        self, inside: Sequence[LinkBase], outside: Sequence[LinkBase], dmz: Sequence[LinkBase]
-    ) -> None:
-        firewall = self.firewall
-        firewall.default("drop")
-        firewall.default("drop", chain="input")
-        firewall.accept(interface=inside, comment="inside may go anywhere")
-        if dmz:
-            firewall.accept(interface=outside, out_interface=dmz, comment="into the dmz")
-            firewall.accept(interface=dmz, out_interface=outside, comment="out of the dmz")
-        firewall.accept(chain="input", interface=inside, comment="the router itself")
-        firewall.accept(chain="input", protocol="icmp", comment="pings and errors")
-
-    def _zone(self, argument: str, several: Any) -> tuple[LinkBase, ...]:
-        here = f"router {self.name}: zones(): {argument}"
-        if several is None and argument != "dmz":
-            raise TopologyError(f"{here}=None: say which links or switches are {argument}")
-        found: list[LinkBase] = []
-        for item in check_several(here, several, TopologyError):
-            if isinstance(item, SwitchBase):
-                links = links_to(self.attachments, item)
-            else:
-                mine = isinstance(item, LinkBase) and item in (*self.links, *self.attachments)
-                links = list(item.attachments) if mine else []
-            if not links:
-                raise TopologyError(
-                    f"router {self.name}: zones({argument}={shown(item)}) is neither a link of "
-                    f"this router nor a switch that it is linked to"
-                )
-            found += links
-        return tuple(found)
 
     # -- what was told ------------------------------------------------------
 
@@ -354,7 +368,78 @@ class Translating(MachineBase):
             )
 
 
+# -- zones -------------------------------------------------------------------
+
+
+def _set_policy(
+    firewall: Firewall,
+    inside: Sequence[LinkBase],
+    outside: Sequence[LinkBase],
+    dmz: Sequence[LinkBase],
+) -> None:
+    firewall.default("drop")
+    firewall.default("drop", chain="input")
+    firewall.accept(interface=inside, comment="inside may go anywhere")
+    if dmz:
+        firewall.accept(interface=outside, out_interface=dmz, comment="into the dmz")
+        firewall.accept(interface=dmz, out_interface=outside, comment="out of the dmz")
+    firewall.accept(chain="input", interface=inside, comment="the router itself")
+    firewall.accept(chain="input", protocol="icmp", comment="pings and errors")
+
+
+def _zone(router: MachineBase, argument: str, several: Any) -> tuple[LinkBase, ...]:
+    here = f"router {router.name}: zones(): {argument}"
+    if several is None and argument != "dmz":
+        raise TopologyError(f"{here}=None: say which links or switches are {argument}")
+    found: list[LinkBase] = []
+    for item in check_several(here, several, TopologyError):
+        if isinstance(item, SwitchBase):
+            links = links_to(router.attachments, item)
+        else:
+            mine = isinstance(item, LinkBase) and item in (*router.links, *router.attachments)
+            links = list(item.attachments) if mine else []
+        if not links:
+            raise TopologyError(
+                f"router {router.name}: zones({argument}={shown(item)}) is neither a link of "
+                f"this router nor a switch that it is linked to"
+            )
+        found += links
+    return tuple(found)
+
+
 # -- arguments ---------------------------------------------------------------
+
+
+def _masquerade(
+    here: str,
+    link: LinkBase,
+    address: IPv4Address | None,
+    kind: object,
+    helpers: Sequence[str],
+    ports: object,
+    clamp_mss: bool,
+) -> Masquerade:
+    """Return the word to hide what lies behind a router, its arguments checked."""
+    check_flag(f"{here}: clamp_mss", clamp_mss, TopologyError)
+    chosen = None if ports is None else _check_ports(f"{here}: ports", ports)
+    if chosen is not None and kind == "full-cone":
+        raise TopologyError(
+            f'{here}: kind="full-cone" keeps the ports that hosts inside use; leave ports= out'
+        )
+    return Masquerade(
+        link, address, _check_kind(here, kind), _check_helpers(here, helpers), chosen, clamp_mss
+    )
+
+
+def _refuse_taken(router: str, declared: Forward, others: Sequence[Forward]) -> None:
+    for other in others:
+        same = (other.link, other.protocol) == (declared.link, declared.protocol)
+        first = max(other.ports.start, declared.ports.start)
+        if same and first < min(other.ports.stop, declared.ports.stop):
+            raise TopologyError(
+                f"router {router}: {declared.protocol} port {first} is forwarded to "
+                f"{other.host.name} already; choose another port"
+            )
 
 
 def _words(value: object) -> str:
@@ -373,6 +458,24 @@ def _check_port(here: str, port: object) -> None:
             f"{here} is {shown(port)}, which is no number between 1 and 65535; "
             "choose one such as 8080"
         )
+
+
+def _check_ports(here: str, value: object) -> tuple[int, int]:
+    """Return the first and the last port of a number, or of a range such as "8000-8010"."""
+    match = (
+        re.fullmatch(r"(\d{1,5})-(\d{1,5})", value, re.ASCII) if isinstance(value, str) else None
+    )
+    if match is None:
+        _check_port(here, value)
+        assert isinstance(value, int)
+        return value, value
+    first, last = int(match[1]), int(match[2])
+    if not 1 <= first <= last <= 65535:
+        raise TopologyError(
+            f"{here} is {shown(value)}, which is no range of ports between 1 and 65535; write the "
+            'lower one first, as in "8000-8010"'
+        )
+    return first, last
 
 
 def _check_target(router: str, to: object, port: int) -> tuple[MachineBase, int]:

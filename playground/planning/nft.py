@@ -441,11 +441,17 @@ def _nat_chains(nat: NatPlan) -> Iterator[list[str]]:
         f'oifname "{pair.interface}" ip saddr {pair.inside} snat ip to {pair.outside}'
         for pair in nat.one_to_one
     ]
-    for words, names in _masquerades(nat).items():
-        outgoing.append(f"oifname {_quoted(names)} meta nfproto ipv4 {words}")
+    for (match, words), names in _masquerades(nat).items():
+        outgoing.append(f"oifname {_quoted(names)} meta nfproto ipv4 {match}{words}")
     if nat.forwards or nat.one_to_one:
         outgoing.append(f"meta mark {HAIRPIN_MARK} masquerade")
     yield _chain("postrouting", "nat hook postrouting priority srcnat", outgoing)
+    clamped = [uplink.interface for uplink in nat.uplinks if uplink.clamp_mss]
+    if clamped:
+        # The kernel takes the smaller of the MTUs of the way there and of the way back.
+        clamp = "tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu"
+        lines = [f"{way} {_quoted(clamped)} {clamp}" for way in ("iifname", "oifname")]
+        yield _chain("clamp_mss", "filter hook forward priority mangle", lines)
     if cones:
         # After the translation, so that the port is the one seen outside.
         yield _chain(
@@ -459,14 +465,19 @@ def _nat_chains(nat: NatPlan) -> Iterator[list[str]]:
         )
 
 
-def _masquerades(nat: NatPlan) -> dict[str, list[str]]:
-    """Return how interfaces translate what leaves, and which of them do it so."""
-    found: dict[str, list[str]] = {}
+def _masquerades(nat: NatPlan) -> dict[tuple[str, str], list[str]]:
+    """Return how interfaces translate what leaves (a match and words), and which do it so."""
+    found: dict[tuple[str, str], list[str]] = {}
     for uplink in nat.uplinks:
         words = "masquerade" if uplink.address is None else f"snat ip to {uplink.address}"
         # nft(8): the port is drawn anew for each connection.
-        words += " fully-random" if uplink.kind == "symmetric" else ""
-        found.setdefault(words, []).append(uplink.interface)
+        end = " fully-random" if uplink.kind == "symmetric" else ""
+        if uplink.ports is not None:
+            to = " to " if uplink.address is None else ""
+            ported = f"{words}{to}:{uplink.ports[0]}-{uplink.ports[1]}{end}"
+            place = "meta l4proto { tcp, udp } ", ported
+            found.setdefault(place, []).append(uplink.interface)
+        found.setdefault(("", words + end), []).append(uplink.interface)
     return found
 
 
@@ -485,7 +496,9 @@ def _helpers(nat: NatPlan) -> Iterator[list[str]]:
         yield [f"\tct helper {name} {{", f'\t\ttype "{name}" protocol {protocol};', "\t}"]
         # A forward from that port to another is the same protocol.
         ports = [port]
-        ports += [f.to_port for f in nat.forwards if (f.protocol, f.port) == (protocol, port)]
+        ports += [
+            f.to_port for f in nat.forwards if f.takes(protocol, port) and f.last_port is None
+        ]
         several = _set(map(str, dict.fromkeys(ports)))
         rules.append(f'{protocol} dport {several} ct helper set "{name}"')
     if rules:
@@ -494,12 +507,15 @@ def _helpers(nat: NatPlan) -> Iterator[list[str]]:
 
 def _destination(forward: ForwardPlan) -> list[str]:
     """Return the rules of one forward: for what comes from inside, and from outside."""
-    to = f"{forward.to}:{forward.to_port}"
-    addresses = _set(map(str, forward.addresses))
-    match = f"ip daddr {addresses} {forward.protocol} dport {forward.port}"
-    return [
+    one = forward.last_port is None
+    # Ports of a range keep their numbers.
+    to = f"{forward.to}:{forward.to_port}" if one else str(forward.to)
+    ports = str(forward.port) if one else f"{forward.port}-{forward.last_port}"
+    match = f"ip daddr {_set(map(str, forward.addresses))} {forward.protocol} dport {ports}"
+    rules = [f'iifname "{forward.interface}" {match} dnat ip to {to}']
+    if forward.hairpin:
         # Its answers must come back through the router, to be translated back:
         # so the router puts itself in the place of the host that asks.
-        f'iifname != "{forward.interface}" {match} meta mark set {HAIRPIN_MARK} dnat ip to {to}',
-        f'iifname "{forward.interface}" {match} dnat ip to {to}',
-    ]
+        inside = f'iifname != "{forward.interface}" {match} meta mark set {HAIRPIN_MARK}'
+        rules.insert(0, f"{inside} dnat ip to {to}")
+    return rules

@@ -82,18 +82,26 @@ class UplinkPlan:
     """One interface out of which a router translates addresses.
 
     ``address`` is the one that packets get, None for the interface's own.
-    ``kind`` is "port-restricted", "full-cone" or "symmetric" (RFC 3489 section 5).
+    ``kind`` is "port-restricted", "full-cone" or "symmetric" (RFC 3489 section 5),
+    ``ports`` the first and last port that it may choose.  With ``clamp_mss`` TCP learns
+    segments that fit the smallest MTU of the way.
 
     """
 
     interface: str
     address: Address | None = None
     kind: str = "port-restricted"
+    ports: tuple[int, int] | None = None
+    clamp_mss: bool = False
 
 
 @dataclass(frozen=True)
 class ForwardPlan:
-    """One forward as addresses: what comes to ``addresses`` at ``port`` goes ``to``."""
+    """One forward as addresses: what comes to ``addresses`` at ``port`` goes ``to``.
+
+    With ``last_port`` all ports of a range do, and keep their numbers.
+
+    """
 
     interface: str
     addresses: tuple[Address, ...]
@@ -101,6 +109,12 @@ class ForwardPlan:
     port: int
     to: Address
     to_port: int
+    last_port: int | None = None
+    hairpin: bool = True
+
+    def takes(self, protocol: str, port: int) -> bool:
+        """Tell whether a port outside is this forward's."""
+        return self.protocol == protocol and self.port <= port <= (self.last_port or self.port)
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,8 @@ def find_nat(
                     forward.port,
                     target.ip,
                     forward.to_port,
+                    forward.last_port,
+                    forward.hairpin,
                 )
             )
     for pair in router.pairs:
@@ -71,7 +73,7 @@ def find_nat(
         end = item.link.end(router)
         if item.address is not None:
             _check_own(router, end, item.address, "snat", addressing)
-        uplinks.append(UplinkPlan(names[end], item.address, item.kind))
+        uplinks.append(UplinkPlan(names[end], item.address, item.kind, item.ports, item.clamp_mss))
         helpers += [name for name in item.helpers if name not in helpers]
     return NatPlan(tuple(uplinks), tuple(forwards), tuple(pairs), tuple(helpers))
 

@@ -56,6 +56,9 @@ def test_what_was_told_can_be_taken_back() -> None:
         ("masquerade", {"helpers": "ftp"}, "helpers is a list"),
         ("snat", {"to": "2001:db8::1"}, "is no IPv4 address"),
         ("snat", {"to": "10.9.0.3", "kind": "full-cone"}, "goes with masquerade"),
+        ("masquerade", {"ports": "9-8"}, "which is no range of ports"),
+        ("masquerade", {"ports": "1000-2000", "kind": "full-cone"}, "leave ports= out"),
+        ("masquerade", {"clamp_mss": "yes"}, "clamp_mss"),
         ("one_to_one", {"address": "10.9.0.3", "to": "h1"}, "is no host and port"),
     ],
     ids=str,
@@ -66,6 +69,35 @@ def test_what_cannot_be_is_refused(method: str, arguments: dict[str, Any], sente
         getattr(modem, method)(uplink, **arguments)
     assert sentence in str(refused.value)
     assert modem.nat == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"port": "8000-7000"}, "write the lower one first"),
+        ({"port": "8000-70000"}, "no range of ports"),
+        ({"port": "http"}, "which is no number between 1 and 65535"),
+        ({"port": 8000, "hairpin": 1}, "hairpin"),
+        ({"port": "90-99"}, "tcp port 95 is forwarded to h1 already"),
+    ],
+    ids=str,
+)
+def test_a_forward_that_cannot_be_is_refused(arguments: dict[str, Any], sentence: str) -> None:
+    _, h1, modem, uplink = office()
+    modem.forward(uplink, port="95-105", to=h1)
+    with pytest.raises(TopologyError) as refused:
+        modem.forward(uplink, to=h1, **arguments)
+    assert sentence in str(refused.value)
+    assert [item.words for item in modem.forwards] == ["95-105"]
+
+
+def test_ports_of_a_range_keep_their_numbers() -> None:
+    _, h1, modem, uplink = office()
+    with pytest.raises(TopologyError, match="keep their numbers; write to=h1"):
+        modem.forward(uplink, port="8000-8010", to=(h1, 9000))
+    modem.forward(uplink, port="8000-8010", to=h1)
+    modem.forward(uplink, port="8000-8010", to=h1)  # said again, it is the same
+    assert modem.forwards[0].ports == range(8000, 8011)
 
 
 @pytest.mark.parametrize("method", ["snat", "one_to_one"])
@@ -124,7 +156,7 @@ def cafe(engine: Engine) -> Iterator[Lab]:
     for number in (11, 12):
         Link(home, Host(f"h{number - 10}"), address=f"192.168.1.{number}")
     outside = ["10.9.0.2/24", "10.9.0.3/24", "10.9.0.4/24"]
-    Link(isp, modem, addresses=("10.9.0.1/24", outside))
+    Link(isp, modem, addresses=("10.9.0.1/24", outside), mtu=1400)
     Link(isp, Host("a"), addresses=("10.1.0.1/24", "10.1.0.2/24"))
     Link(isp, Host("b"), addresses=("10.2.0.1/24", "10.2.0.2/24"))
     with Lab(home, quiet=True) as lab:
@@ -164,6 +196,52 @@ def test_a_forward_is_there_at_once_and_gone_at_once(cafe: Lab, modem: Router) -
     assert ask(h2, "10.9.0.2", 8080).startswith("192.168.1.1 ")  # hairpin
     modem.untranslate(*modem.forwards)
     assert ask(a, "10.9.0.2", 8080) == "refused"
+
+
+def test_without_hairpin_a_forward_is_for_those_outside(cafe: Lab, modem: Router) -> None:
+    h1, h2, a = cafe.node("h1"), cafe.node("h2"), cafe.node("a")
+    modem.forward(modem.links[1], port="80-81", to=h1, hairpin=False)
+    assert ask(a, "10.9.0.2", 80).startswith(A)
+    assert ask(h2, "10.9.0.2", 80) == "refused"
+    why = cafe.explain(h2, "10.9.0.2", port=80)
+    assert (why.cause, why.node) == ("NAT", "modem")
+    assert "hairpin=False" in why.sentence
+    assert ask(h2, "192.168.1.11", 80).startswith("192.168.1.12 ")
+
+
+def test_a_range_of_ports_comes_in_with_its_numbers(cafe: Lab, modem: Router) -> None:
+    h1, a = cafe.node("h1"), cafe.node("a")
+    modem.forward(modem.links[1], port="8000-8002", to=h1)
+    with serve(h1, 8001):
+        assert ask(a, "10.9.0.2", 8001).startswith(A)
+        assert ask(a, "10.9.0.2", 8000) == "refused"
+        assert ask(a, "10.9.0.2", 8003) == "refused"
+
+
+def test_what_leaves_takes_a_port_of_the_range(cafe: Lab, modem: Router) -> None:
+    modem.masquerade(modem.links[1], ports="30000-30001")
+    a, h1 = cafe.node("a"), cafe.node("h1")
+    seen = {ask(h1, A, 80) for _ in range(2)}
+    assert seen <= {"10.9.0.2 30000", "10.9.0.2 30001"}
+    assert_can_ping(h1, A)
+    assert ask(a, "10.9.0.2", 30000) == "refused"
+
+
+def segment_bytes(address: str) -> int:
+    """Return the segment size (RFC 9293, MSS) that a connection to port 80 has."""
+    import socket
+
+    with socket.create_connection((address, 80), timeout=10) as line:
+        return line.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG)
+
+
+def test_a_clamped_segment_fits_the_uplink(cafe: Lab, modem: Router) -> None:
+    a, h1 = cafe.node("a"), cafe.node("h1")
+    assert h1.call(segment_bytes, A) == 1448  # 1460 without the option of timestamps
+    modem.masquerade(modem.links[1], clamp_mss=True)
+    assert h1.call(segment_bytes, A) == 1348
+    modem.forward(modem.links[1], port=80, to=h1)
+    assert a.call(segment_bytes, "10.9.0.2") == 1348
 
 
 def test_a_rule_keeps_somebody_from_a_forwarded_port(cafe: Lab, modem: Router) -> None:

@@ -37,6 +37,7 @@ INSIDE, OUTSIDE = ip_address("192.168.1.2"), ip_address("10.9.0.1")
 WEB = ForwardPlan("eth0", (OUTSIDE,), "tcp", 8080, INSIDE, 80)
 FTP = ForwardPlan("wan", (OUTSIDE, ip_address("10.9.0.2")), "tcp", 21, INSIDE, 2121)
 DNS = ForwardPlan("eth0", WEB.addresses, "udp", 53, INSIDE, 53)
+RANGE = replace(WEB, last_port=8090, hairpin=False)
 PAIR = PairPlan("eth0", ip_address("10.9.0.3"), INSIDE)
 
 
@@ -47,9 +48,12 @@ def nat(
     helpers: tuple[str, ...] = ("ftp",),
     kind: str = "port-restricted",
     address: str | None = None,
+    ports: tuple[int, int] | None = None,
+    clamp_mss: bool = False,
 ) -> NatPlan:
     to = None if address is None else ip_address(address)
-    return NatPlan(tuple(UplinkPlan(name, to, kind) for name in uplinks), forwards, pairs, helpers)
+    plans = tuple(UplinkPlan(name, to, kind, ports, clamp_mss) for name in uplinks)
+    return NatPlan(plans, forwards, pairs, helpers)
 
 
 WEB_ONLY = FilterPlan(
@@ -154,6 +158,23 @@ def test_who_was_told_nothing_has_no_rules() -> None:
         (nat("wan", helpers=("ftp", "tftp")), 'udp dport 69 ct helper set "tftp"'),
         (nat("wan", kind="symmetric"), 'oifname "wan" meta nfproto ipv4 masquerade fully-random'),
         (nat("wan", address="10.9.0.2"), 'oifname "wan" meta nfproto ipv4 snat ip to 10.9.0.2'),
+        (
+            nat("eth0", forwards=(RANGE,)),
+            'iifname "eth0" ip daddr 10.9.0.1 tcp dport 8080-8090 dnat ip to 192.168.1.2',
+        ),
+        (
+            nat("wan", ports=(1024, 2047)),
+            'oifname "wan" meta nfproto ipv4 meta l4proto { tcp, udp } masquerade to :1024-2047',
+        ),
+        (nat("wan", ports=(1024, 2047)), 'oifname "wan" meta nfproto ipv4 masquerade\n'),
+        (
+            nat("wan", ports=(1, 2), address="10.9.0.2", kind="symmetric"),
+            "snat ip to 10.9.0.2:1-2 fully-random",
+        ),
+        (
+            nat("wan", clamp_mss=True),
+            'oifname "wan" tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu',
+        ),
         (nat("wan", kind="full-cone"), "dnat ip to udp dport map @cone0"),
         (nat("eth0", pairs=(PAIR,)), 'oifname "eth0" ip saddr 192.168.1.2 snat ip to 10.9.0.3'),
         (nat("eth0", pairs=(PAIR,)), 'iifname "eth0" ip daddr 10.9.0.3 dnat ip to 192.168.1.2'),
@@ -171,6 +192,11 @@ def test_a_firewall_without_a_memory_lets_in_what_nat_has_translated() -> None:
     assert comments == ["answers", "outside", "default"]
 
 
+def test_without_hairpin_nothing_is_translated_for_those_inside() -> None:
+    ruleset = make_ruleset(RulesetPlan(nat("eth0", forwards=(RANGE,)), FilterPlan()))
+    assert 'iifname != "eth0"' not in ruleset
+
+
 @pytest.mark.skipif(
     os.environ.get("CI") != "true"
     and (os.geteuid() != 0 or shutil.which("nft") is None or shutil.which("unshare") is None),
@@ -181,12 +207,13 @@ def test_a_firewall_without_a_memory_lets_in_what_nat_has_translated() -> None:
     [
         (nat("eth0"), FilterPlan()),
         (nat("eth0", "wan-1.5_x", forwards=(WEB, DNS)), FilterPlan()),
-        (nat("wan", forwards=(FTP,)), FilterPlan()),
+        (nat("wan", forwards=(FTP, RANGE)), FilterPlan()),
+        (nat("wan", "eth0", ports=(1024, 2047), clamp_mss=True), WEB_ONLY),
         (nat("wan", kind="symmetric", helpers=("ftp", "tftp"), address="10.9.0.2"), WEB_ONLY),
         (nat("wan", "eth0", kind="full-cone", pairs=(PAIR,)), WEB_ONLY),
         (None, WEB_ONLY),
     ],
-    ids=["masquerade", "two uplinks", "ftp", "symmetric", "cone", "filters"],
+    ids=["masquerade", "two uplinks", "ftp", "ports", "symmetric", "cone", "filters"],
 )
 def test_nft_takes_it_and_loading_it_again_replaces_it(
     told: NatPlan | None, filters: FilterPlan

@@ -26,6 +26,7 @@ from playground.operations.diagnosis.network_state import SocketState
 from playground.operations.diagnosis.packet_trace import Packet, Sighting
 from playground.operations.diagnosis.route_faults import no_way_on
 from playground.operations.diagnosis.walk import Fault, Walk, unknown
+from playground.planning.plan_parts import ForwardPlan
 
 
 def not_served(walk: Walk, node: str, came: Sighting | None) -> Fault | None:
@@ -136,6 +137,9 @@ def _closed_to(
         if service is None and planned.nat is None and _translates(facts, node):
             return _translated_by_hand(facts, node, protocol, port)
         if service is None and planned.nat is not None:
+            open_outside = [one for one in planned.nat.forwards if one.takes(protocol, port)]
+            if open_outside and not open_outside[0].hairpin:
+                return _no_hairpin(node, port, open_outside[0])
             return Fault(
                 node,
                 "NAT",
@@ -182,6 +186,18 @@ def _closed_to(
             "Look at what it does; restart it.",
         )
     return None
+
+
+def _no_hairpin(node: str, port: int, forward: ForwardPlan) -> Fault:
+    to_port = forward.to_port if forward.last_port is None else port
+    return Fault(
+        node,
+        "NAT",
+        f"{node} forwards port {port} to {forward.to} for what comes from outside alone "
+        f"(hairpin=False), and the packet came from inside, for the address outside.",
+        f"Ask for {endpoint(str(forward.to), to_port)}, as it is called inside, or forward the "
+        "port with hairpin=True.",
+    )
 
 
 def _service_at(facts: Facts, node: str, port: int) -> str | None:

@@ -324,7 +324,7 @@ def check_forwards(realms: Realms, addressing: Addressing) -> None:
     for router in routers:
         inward: list[Forward | OneToOne] = [*router.forwards, *router.pairs]
         for forward in inward:
-            what = f"port {forward.port}" if isinstance(forward, Forward) else str(forward.address)
+            what = f"port {forward.words}" if isinstance(forward, Forward) else str(forward.address)
             here = f"router {router.name}: {what} is forwarded to {forward.host.name}"
             if forward.link not in router.uplinks:
                 raise TopologyError(
