@@ -27,6 +27,7 @@ SCRIPTS = (
     "fresh",
     "docs",
     "release",
+    "swarm",
 )
 
 # RFC 863, discard: nobody runs it on a loopback address any more.
