@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from playground.errors import BadArgument
+from playground.model.records import dataclass
 from playground.operations.diagnosis.explanation import Explanation
 from playground.operations.network import Link, Machine
 

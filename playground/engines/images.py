@@ -15,10 +15,10 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from playground.errors import ImageError
+from playground.model.records import dataclass
 
 # The lowest image of every chain stands on one of these: the first that the
 # engine has or can get.  The second is made here, where no registry is reached.

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from playground.display.progress import Progress
@@ -22,6 +21,7 @@ from playground.errors import EngineError
 from playground.model.containers.capabilities import OF_EVERY_HOST
 from playground.model.containers.container import PLAIN_CONTAINER, ContainerSettings, ImageSource
 from playground.model.containers.limits import NO_LIMITS, Limits
+from playground.model.records import dataclass
 from playground.planning.program_plans import ImageConfig
 
 if TYPE_CHECKING:

@@ -14,12 +14,12 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import click
 
 from playground.errors import PlaygroundError
 from playground.lab.lab import Lab
+from playground.model.records import dataclass
 from playground.operations.network import Machine
 from playground.operations.pictures.tree import draw
 

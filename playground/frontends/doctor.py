@@ -18,7 +18,6 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +34,7 @@ from playground.errors import EngineError, ImageError
 from playground.frontends import namespaces_doctor
 from playground.frontends.doctor_finding import Finding
 from playground.model.impairment import WITHOUT_NETEM
+from playground.model.records import dataclass
 from playground.model.vlans import WITHOUT_8021Q, WITHOUT_FILTERING
 
 

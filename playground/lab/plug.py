@@ -12,7 +12,6 @@ import re
 import secrets
 from collections.abc import Iterable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from ipaddress import ip_address, ip_interface, ip_network
 from typing import TYPE_CHECKING, Any, Self
 
@@ -31,6 +30,7 @@ from playground.lab.outside.container_namespaces import (
     refuse_strangers,
 )
 from playground.model.addresses import InterfaceAddress
+from playground.model.records import dataclass
 from playground.model.vlans import listed
 from playground.operations.network import Host, Link, Machine, Switch
 from playground.planning.addresses.segments import collect

@@ -13,12 +13,12 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from playground.display.tables import Table
 from playground.errors import BadArgument, NotReady
 from playground.model.arguments import LONGEST_S, is_number, shown
+from playground.model.records import dataclass
 
 
 class Planned:

@@ -13,7 +13,7 @@ import contextlib
 import re
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import Any, TypedDict, Unpack
 
@@ -21,6 +21,7 @@ from playground.errors import TopologyError
 from playground.model.addresses import Address, Network
 from playground.model.arguments import check_flag, check_several, is_choice, is_whole, shown
 from playground.model.parts import LinkBase, MachineBase, NodeBase, SwitchBase
+from playground.model.records import dataclass
 
 RuleEnd = str | Address | Network | MachineBase | SwitchBase
 

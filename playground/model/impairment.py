@@ -11,11 +11,11 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from playground.errors import TopologyError
 from playground.model.arguments import is_number, shown
+from playground.model.records import dataclass
 
 # How jitter may be spread around the delay: tc-netem(8), "DISTRIBUTION".
 DISTRIBUTIONS = ("uniform", "normal", "pareto")

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -25,6 +24,7 @@ from playground.model.arguments import (
 )
 from playground.model.firewall import Firewall, links_to
 from playground.model.parts import LinkBase, MachineBase, SwitchBase, taken_or_undone
+from playground.model.records import dataclass
 
 KINDS = ("port-restricted", "full-cone", "symmetric")
 HELPERS = ("ftp", "tftp")

@@ -13,13 +13,13 @@ import inspect
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Protocol
 
 from playground.errors import BadArgument, NoSuchNode, TopologyError
 from playground.model.addresses import Address, InterfaceAddress
 from playground.model.arguments import shown
 from playground.model.notation import AUTO, check_name, one_or_list
+from playground.model.records import dataclass
 from playground.model.uncopyable import Single
 
 # Declarations are numbered as they are made, so that "in the order declared"

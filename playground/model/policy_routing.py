@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
 
@@ -17,6 +16,7 @@ from playground.errors import TopologyError
 from playground.model.addresses import Address, Network
 from playground.model.arguments import check_mapping, is_whole, shown
 from playground.model.parts import LinkBase, MachineBase, SwitchBase, taken_or_undone
+from playground.model.records import dataclass
 
 KINDS = ("unicast", "blackhole", "unreachable", "prohibit")
 

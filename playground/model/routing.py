@@ -8,12 +8,12 @@ is `routing.routing_daemons`' to decide.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
 
 from playground.display.local_files import read_text
 from playground.errors import TopologyError, TransferFailed
+from playground.model.records import dataclass
 
 # Those that a daemon speaks; the service of the same name runs it.
 DYNAMIC = ("ospf", "rip", "bgp")

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from playground.errors import TopologyError
 from playground.model.arguments import is_number, shown
+from playground.model.records import dataclass
 
 # IEEE 802.1D-1998 table 8-3: hello time 1 to 10 s, maximum age 6 to 40 s, forward delay
 # 4 to 30 s; the kernel takes a forward delay of 2 s too (net/bridge/br_private.h).

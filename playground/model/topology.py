@@ -20,7 +20,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import Any, Unpack
 
@@ -66,6 +66,7 @@ from playground.model.parts import (
     taken_or_undone,
 )
 from playground.model.policy_routing import Steering
+from playground.model.records import dataclass
 from playground.model.routing import (
     OspfLink,
     check_as_number,

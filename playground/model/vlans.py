@@ -8,10 +8,10 @@ A frame on a trunk carries the number of its VLAN in a tag of four octets (IEEE
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from playground.errors import TopologyError
+from playground.model.records import dataclass
 
 # How VLANs are told apart on kernels that lack something, for those who ask what works.
 WITHOUT_8021Q = "small programs (eBPF) put tags of VLANs on frames and take them off"

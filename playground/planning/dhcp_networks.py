@@ -9,12 +9,12 @@ for it, by its MAC address, and the host asks for it as a real one does.  Pure f
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, ip_address
 
 from playground.errors import TopologyError
 from playground.model.addresses import Network
 from playground.model.parts import End
+from playground.model.records import dataclass
 from playground.model.services.dhcp import DHCP, DHCPRelay
 from playground.model.topology import Machine
 from playground.planning.addresses.addressing import declared_subnet

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 from playground.errors import TopologyError
 from playground.model.addresses import InterfaceAddress
 from playground.model.policy_routing import sysctl_parts
+from playground.model.records import dataclass
 from playground.planning.plan import NodePlan, Plan
 from playground.planning.plan_parts import (
     InterfacePlan,

@@ -11,11 +11,12 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import IPv6Address
 
 from playground.errors import TopologyError
 from playground.model.parts import End
+from playground.model.records import dataclass
 from playground.model.topology import IFNAME_LENGTH, RESERVED_IFNAMES, Link, Machine, Node, Switch
 from playground.planning.plan import Plan
 from playground.planning.plan_parts import InterfacePlan, WirePlan

@@ -8,13 +8,13 @@ there.  Pure functions of the nodes, their addresses and the realms.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 from types import MappingProxyType
 from typing import NamedTuple
 
 from playground.model.addresses import Address
 from playground.model.notation import bare
+from playground.model.records import dataclass
 from playground.model.services.dns import DNS
 from playground.model.services.mail import SMTP, mail_domain
 from playground.model.topology import Link, Machine, Node

@@ -13,12 +13,12 @@ from __future__ import annotations
 import shlex
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
 from playground.model.addresses import Network
 from playground.model.firewall import PROTOCOLS_WITH_PORTS
+from playground.model.records import dataclass
 from playground.planning.plan_parts import (
     ForwardPlan,
     NatPlan,

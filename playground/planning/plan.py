@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -20,6 +19,7 @@ from playground.model.addresses import Address, InterfaceAddress
 from playground.model.arguments import shown
 from playground.model.containers.container import PLAIN_CONTAINER, ContainerSettings
 from playground.model.containers.limits import NO_LIMITS, Limits
+from playground.model.records import dataclass
 from playground.model.services.settings import ServiceSettings
 from playground.model.services.table import row_of
 from playground.planning.nft import make_ruleset

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 from playground.display.tables import Table, Tabular
 from playground.model.addresses import Address, InterfaceAddress, Network
 from playground.model.impairment import Impairment
+from playground.model.records import dataclass
 from playground.model.switches import PLAIN, MirrorPlan, SwitchSettings
 from playground.model.vlans import PortPlan
 

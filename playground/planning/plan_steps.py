@@ -8,9 +8,9 @@ another and look at nothing else, for a change that is made often; they say the 
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 from functools import cached_property
 
+from playground.model.records import dataclass
 from playground.planning.difference import (
     Changes,
     SwitchChange,

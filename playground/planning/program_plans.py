@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from playground.model.containers.container import ContainerSettings, RestartPolicy
+from playground.model.records import dataclass
 
 MAIN = "main"
 

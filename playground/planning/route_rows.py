@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+from playground.model.records import dataclass
 
 
 def gateway_words(family: int, via: IPv4Address | IPv6Address | None) -> list[str]:

@@ -40,7 +40,7 @@ def test_what_there_is_one_of_is_not_copied(kind: str, doing: Callable[[Any], An
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 @pytest.mark.parametrize(
-    "step", ["_stop_gently", "returning.wait_returned", "runs_no_more", "restore"]
+    "step", ["_stop_gently", "returning_interfaces.wait_returned", "runs_no_more", "restore"]
 )
 def test_nothing_keeps_a_lab_from_its_end(
     monkeypatch: pytest.MonkeyPatch, step: str, error: type[BaseException]

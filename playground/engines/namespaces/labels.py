@@ -17,12 +17,12 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from playground.agent.kernel.process_stat import process_stat
 from playground.engines.namespaces import host_register
 from playground.engines.seam import KEEP, LAB, MARK, NAME, OWNER, ROLE, LabRecord
+from playground.model.records import dataclass
 
 KEEPER = "keeper"
 

@@ -13,13 +13,14 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from playground.errors import TopologyError
 from playground.lab.formats.yaml_lines import Place, read_yaml
 from playground.model.arguments import shown
+from playground.model.records import dataclass
 
 EXTRA = "compose"
 

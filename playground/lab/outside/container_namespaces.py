@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from playground.lab.outside.machine_access import (
     LocalMachineAccess,
     MachineAccess,
 )
+from playground.model.records import dataclass
 from playground.operations.network import Host, Machine, Router
 
 if TYPE_CHECKING:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import dataclasses
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from playground.errors import TopologyError
+from playground.model.records import dataclass
 
 
 @dataclass(frozen=True)

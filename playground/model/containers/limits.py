@@ -7,10 +7,9 @@ that runs it has the kernel hold it (cgroups(7)).  Only the numbers live here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from playground.errors import TopologyError
 from playground.model.arguments import is_number, is_whole, shown
+from playground.model.records import dataclass
 
 # Where nothing is said: far more than any service of ours starts (a mail server
 # some 30), and few enough that a fork bomb ends in its host.  Linux gives a

@@ -10,7 +10,7 @@ import dataclasses
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from playground.model.containers.arguments import (
     shell_words,
 )
 from playground.model.containers.container import ContainerSettings
+from playground.model.records import dataclass
 from playground.model.services.frr import ROUTING
 from playground.model.services.served_files import places_of
 from playground.model.services.settings import (

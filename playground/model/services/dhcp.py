@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import IPv4Address
 from typing import Any
 
 from playground.errors import TopologyError
 from playground.model.arguments import check_mapping, shown
+from playground.model.records import dataclass
 from playground.model.services.settings import (
     File,
     ServiceContext,

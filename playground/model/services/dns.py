@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from playground.errors import TopologyError
 from playground.model.arguments import check_iterable
+from playground.model.records import dataclass
 from playground.model.services.domains import DOMAIN, check_domain
 from playground.model.services.settings import (
     File,

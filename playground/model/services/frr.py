@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
 
 from playground.errors import TopologyError
+from playground.model.records import dataclass
 from playground.model.services.frr_daemon_of_line import lines_needing, services_needed
 from playground.model.services.settings import (
     File,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from playground.model.records import dataclass
 from playground.model.services.served_files import Files, checked_files, places_of, read_files
 from playground.model.services.settings import (
     File,

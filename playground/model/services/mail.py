@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from playground.errors import TopologyError
+from playground.model.records import dataclass
 from playground.model.services.domains import check_domain
 from playground.model.services.settings import (
     File,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from playground.model.records import dataclass
 from playground.model.services.settings import (
     Port,
     Probe,

@@ -13,13 +13,14 @@ import socket
 import struct
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import dpkt
 
 from playground.agent.network.ip_packets import carried
+from playground.model.records import dataclass
 from playground.operations.captures import dns_words, protocol_words
 from playground.operations.captures.frames import RAW_IP, CapturePoint, Frame
 from playground.operations.captures.protocol_words import Tunnelled

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
 from ipaddress import ip_address
+
+from playground.model.records import dataclass
 
 # www.iana.org/assignments/dns-parameters
 TYPES = {

@@ -8,10 +8,11 @@ machines of a lab by their addresses, for those who draw or list frames.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import NamedTuple
 
+from playground.model.records import dataclass
 from playground.planning.plan import Plan
 
 # www.tcpdump.org/linktypes.html

@@ -10,7 +10,6 @@ from __future__ import annotations
 import html
 import textwrap
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 from playground.display.local_files import write_file
 from playground.display.svg_themes import themed_css
 from playground.errors import BadArgument
+from playground.model.records import dataclass
 from playground.operations.captures.dissect import MISSING, OUT_OF_ORDER, RETRANSMISSION
 from playground.operations.captures.frames import Directory
 from playground.operations.captures.ladder_colours import LADDER_COLOURS

@@ -12,10 +12,11 @@ from __future__ import annotations
 import dataclasses
 from collections import deque
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import dpkt
 
+from playground.model.records import dataclass
 from playground.operations.captures.dissect import BROADCAST, CapturedPacket
 from playground.operations.captures.frames import CapturePoint, Directory
 

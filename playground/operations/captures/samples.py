@@ -9,12 +9,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from playground.display.tables import Table, Tabular
 from playground.errors import BadArgument, PlaygroundError
+from playground.model.records import dataclass
 from playground.operations.connection.client import Client
 
 if TYPE_CHECKING:

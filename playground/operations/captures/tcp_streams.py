@@ -8,8 +8,9 @@ section 3.10.7.4).  Pure: packets go in, bytes come out.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from playground.model.records import dataclass
 from playground.operations.captures.dissect import CapturedPacket
 
 

@@ -10,10 +10,11 @@ import re
 import shlex
 import signal
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from playground.display.safe_text import visible
 from playground.display.tables import Table, Tabular, html_table
+from playground.model.records import dataclass
 
 # How much of each stream a repr shows: two lines of a terminal.
 _REPR_CHARACTERS = 160

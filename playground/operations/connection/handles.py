@@ -12,9 +12,10 @@ import threading
 from collections import deque
 from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from playground.model.records import dataclass
 from playground.operations.connection.client import Client
 
 if TYPE_CHECKING:

@@ -14,9 +14,10 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from playground.model.records import dataclass
 from playground.planning.plan import NodePlan, Plan
 from playground.planning.plan_parts import NeighbourPlan
 

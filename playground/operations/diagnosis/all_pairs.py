@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import ip_address
 from typing import Any
 
@@ -17,6 +17,7 @@ from playground.display.safe_text import visible
 from playground.display.tables import Table, Tabular
 from playground.errors import BadArgument
 from playground.model.arguments import check_seconds
+from playground.model.records import dataclass
 from playground.operations.connection.client import Client
 from playground.planning.plan import NodePlan, Plan
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import html
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from playground.display.safe_text import visible
 from playground.display.tables import Table, Tabular
+from playground.model.records import dataclass
 
 # Each possible cause, and its meaning.
 CAUSES = {

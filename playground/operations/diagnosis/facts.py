@@ -8,11 +8,12 @@ asked (`looks`, `narrow_ways`).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from ipaddress import ip_address
 from typing import NamedTuple
 
+from playground.model.records import dataclass
 from playground.operations.diagnosis.adjacencies import Findings
 from playground.operations.diagnosis.explanation import Explanation
 from playground.operations.diagnosis.network_state import KernelRule, NodeState

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from playground.display.tables import Table, Tabular
 from playground.errors import BadArgument
+from playground.model.records import dataclass
 from playground.operations.connection.client import Client
 from playground.operations.nodes.connections import Connection, read_connection
 from playground.operations.nodes.routes import read_route

@@ -18,10 +18,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from ipaddress import ip_address
 
 from playground.agent.network.ip_packets import carried, ends
+from playground.model.records import dataclass
 
 ICMP, TCP, UDP, ICMPV6 = 1, 6, 17, 58
 NUMBERS = {"icmp": ICMP, "tcp": TCP, "udp": UDP}

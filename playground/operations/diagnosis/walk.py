@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from playground.model.records import dataclass
 from playground.operations.diagnosis.advised_calls import variable
 from playground.operations.diagnosis.explanation import Step
 from playground.operations.diagnosis.facts import Facts

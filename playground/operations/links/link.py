@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Unpack
 
 from playground.display.tables import Table
 from playground.errors import NotRunning, TopologyError
 from playground.model.impairment import NO_IMPAIRMENT, Impairment
+from playground.model.records import dataclass
 from playground.model.topology import Link
 from playground.operations.captures.capture_points import CaptureOptions, at_ends
 from playground.operations.connection.handles import LiveNode, LiveSwitch, LiveWire

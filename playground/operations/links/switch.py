@@ -12,11 +12,11 @@ import dataclasses
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from playground.display.tables import Table
 from playground.errors import NotRunning, TopologyError
+from playground.model.records import dataclass
 from playground.model.switches import Mirror
 from playground.model.topology import Switch
 

@@ -7,11 +7,12 @@ Rows of the kernel's connection tracking (conntrack), read through the agent.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from playground.display.tables import Table
 from playground.errors import BadArgument
+from playground.model.records import dataclass
 from playground.operations.connection.handles import Node
 
 if TYPE_CHECKING:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from playground.display.tables import Table, Tabular
 from playground.errors import NotRunning
 from playground.model.firewall import Firewall, Policy, Rule
+from playground.model.records import dataclass
 from playground.operations.connection.handles import LiveNode
 from playground.operations.nodes.firewall_log import Watch
 from playground.planning.nft import WORDS, as_shell, rule_as_shell, rule_lines

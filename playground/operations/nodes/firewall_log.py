@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from playground.agent.network.ip_packets import carried, ends
 from playground.errors import PlaygroundError
+from playground.model.records import dataclass
 from playground.planning.nft import LOG_GROUP
 
 if TYPE_CHECKING:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, MutableMapping
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from playground.display.tables import Table, Tabular
 from playground.errors import BadArgument, PlaygroundError, TransferFailed, UnknownName
 from playground.model.arguments import check_iterable, shown
+from playground.model.records import dataclass
 from playground.operations.connection.handles import Node
 from playground.operations.nodes import files
 from playground.planning.plan_parts import NO_NAME_SERVER

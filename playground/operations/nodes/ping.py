@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from playground.display.tables import Table, Tabular, html_table
 from playground.errors import BadArgument, CommandFailed
 from playground.model.arguments import check_seconds, is_choice, is_whole, shown
+from playground.model.records import dataclass
 from playground.operations.connection.command_results import Result
 from playground.operations.connection.commands import failure, run
 from playground.operations.connection.handles import Node

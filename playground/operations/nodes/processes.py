@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from playground.display.tables import Table
+from playground.model.records import dataclass
 from playground.operations.connection.handles import Node
 
 # proc_pid_stat(5), "state".

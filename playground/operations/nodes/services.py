@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from playground.display.tables import Table, Tabular
 from playground.errors import (
@@ -15,6 +14,7 @@ from playground.errors import (
     PlaygroundError,
     UnknownName,
 )
+from playground.model.records import dataclass
 from playground.model.services.settings import ServiceRow
 from playground.operations.connection.command_results import Result
 from playground.operations.connection.commands import run

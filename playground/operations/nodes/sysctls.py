@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from playground.display.tables import Table, Tabular
 from playground.errors import UnknownName
 from playground.model.policy_routing import check_sysctl, sysctl_key, sysctl_parts
+from playground.model.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ in which everything has its size and nothing a place yet (`pictures.layout`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from playground.model.impairment import Impairment
+from playground.model.records import dataclass
 from playground.model.vlans import PortPlan
 from playground.operations.network import Machine, Node, Router
 from playground.operations.pictures.tree import access_vlans, subnets_of_switches

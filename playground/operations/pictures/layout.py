@@ -16,10 +16,10 @@ import statistics
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import combinations, pairwise
 
 from playground.errors import PlaygroundError
+from playground.model.records import dataclass
 from playground.operations.pictures.diagram import Diagram
 
 Point = tuple[float, float]

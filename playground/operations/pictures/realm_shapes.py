@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain, pairwise
 
+from playground.model.records import dataclass
 from playground.operations.pictures.diagram import ROW_PX, Diagram, Region, text_width
 from playground.operations.pictures.layout import REGION_PX, Layout, Point
 

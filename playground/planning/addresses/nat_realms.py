@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple, TypeVar
 
@@ -21,6 +20,7 @@ from playground.errors import TopologyError
 from playground.model.addresses import InterfaceAddress, Network
 from playground.model.nat import Forward, OneToOne
 from playground.model.parts import End, LinkBase
+from playground.model.records import dataclass
 from playground.model.topology import Host, Link, Machine, Node, Router
 from playground.planning.addresses.addressing import Addressing
 from playground.planning.addresses.segments import Segment

@@ -10,10 +10,10 @@ functions of the declarations.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from playground.errors import TopologyError
 from playground.model.parts import End
+from playground.model.records import dataclass
 from playground.model.topology import (
     Attachment,
     Host,

@@ -8,12 +8,12 @@ that the plan has for them; `routing.frr` makes text of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from itertools import count
 
 from playground.errors import TopologyError
 from playground.model.addresses import Address, InterfaceAddress, Network
+from playground.model.records import dataclass
 from playground.model.routing import BACKBONE, DYNAMIC, FIRST_PRIVATE_AS, OSPF_COST
 from playground.model.services.frr import BGP, OSPF, OSPF6, RIP, RIPng
 from playground.model.services.settings import ServiceSettings

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
 from playground.model.addresses import Address, Network
 from playground.model.notation import is_host_route
 from playground.model.parts import End, LinkBase
+from playground.model.records import dataclass
 from playground.model.topology import Host, Machine, Router
 from playground.planning.addresses.addressing import FAMILIES, Addressing
 from playground.planning.addresses.loopbacks import by_realm

@@ -9,8 +9,9 @@ they come from is for `images.image_roots` to say.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from playground.model.records import dataclass
 
 # Docker gives this to a container whose image sets no PATH.  See
 # DefaultPathEnvUnix in daemon/pkg/oci/defaults.go of moby.

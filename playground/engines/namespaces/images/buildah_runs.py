@@ -19,7 +19,6 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from playground.engines.build_environment import BUILD_TIMEOUT_S, proxies
@@ -27,6 +26,7 @@ from playground.engines.build_log import BuildLog
 from playground.engines.namespaces.images import image_store
 from playground.engines.namespaces.images.image_store import ImageStore
 from playground.errors import ImageError
+from playground.model.records import dataclass
 
 # Words that are looked for in its output may come in two pieces.
 _ANSWER_LENGTH = len("signatures")

@@ -12,9 +12,10 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from playground.model.records import dataclass
 
 # overlay wants a file system that may lie on top (not overlay itself, which a
 # container's root mostly is); vfs works anywhere, with a whole copy a layer.
