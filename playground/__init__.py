@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from playground.lab.formats.compose import from_compose
     from playground.lab.lab import Lab
     from playground.lab.plug import plug, plugged, unplug, wait_plugged
+    from playground.model.ipv6.slaac import SLAAC
     from playground.operations.network import Host, Link, Router, Switch
     from playground.planning.plan import Plan
     from playground.services import (
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
         VRRP,
         DHCPRelay,
         RIPng,
+        RouterAdvertisements,
         Service,
         Telnet,
     )
@@ -92,6 +94,7 @@ __all__ = [
     "PIM6",
     "POP",
     "RIP",
+    "SLAAC",
     "SMTP",
     "SSH",
     "VRRP",
@@ -120,6 +123,7 @@ __all__ = [
     "PlaygroundError",
     "RIPng",
     "Router",
+    "RouterAdvertisements",
     "Service",
     "Switch",
     "Telnet",
@@ -168,10 +172,12 @@ def __getattr__(name: str) -> Any:
         # Modules that declare and start a lab: 0.2 s of processor time, which commands can save.
         from playground import services
         from playground.lab import lab
+        from playground.model.ipv6 import slaac
         from playground.operations import network
         from playground.planning import plan
 
-        room = next(room for room in (network, services, plan, lab) if name in vars(room))
+        rooms = (network, services, slaac, plan, lab)
+        room = next(room for room in rooms if name in vars(room))
         value = globals()[name] = vars(room)[name]
         return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -28,6 +28,7 @@ from playground.model.services.frr import (
 from playground.model.services.ftp import FTP
 from playground.model.services.http import HTTP
 from playground.model.services.mail import IMAP, POP, SMTP
+from playground.model.services.radvd import RouterAdvertisements
 from playground.model.services.shells import SSH, Telnet
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "VRRP",
     "DHCPRelay",
     "RIPng",
+    "RouterAdvertisements",
     "Service",
     "Telnet",
 ]

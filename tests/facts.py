@@ -17,6 +17,12 @@ def assert_cannot_ping(node: Node, target: Node | str) -> None:
     assert result.received == 0, f"{node.name} got an answer from {target}: {result}"
 
 
+def wait_on(node: Node, command: str) -> None:
+    """Run a shell's command on a node again and again until it succeeds, 20 s at most."""
+    again = f"for i in $(seq 200); do {command} && exit; sleep 0.1; done; exit 1"
+    node.run(["sh", "-c", again])
+
+
 def assert_path(node: Node, target: Node | str, *addresses: str) -> None:
     """Assert which routers' addresses a traceroute from `node` to `target` shows."""
     hops = node.traceroute(target).hops

@@ -73,6 +73,11 @@ slow = Link(r1, r2)
     "model.nat.Translating.one_to_one": """
 uplink = Link(Router("isp"), modem, addresses=("10.9.0.1/24", ["10.9.0.2/24", "10.9.0.3/24"]))
 """,
+    "model.ipv6.advertising.Advertising.advertise": "lan = Link(home, r1)",
+    "model.ipv6.advertising.Advertising.stop_advertising": """
+lan = Link(home, r1)
+r1.advertise(lan)
+""",
     "model.nat.Translating.untranslate": "modem.forward(uplink, port=8080, to=(h1, 80))",
     "model.policy_routing.Steering.policy_rule": "slow_isp = '10.8.1.2'",
     "operations.connection.threads.Beside": """

@@ -126,6 +126,10 @@ lease(clients: [{"pid", "interface", "watch": pid or null, "hostname": text or n
     renews it until the interface is gone or the process ``watch`` has ended.  LEASE is {"address":
     "10.1.1.7/24", "router", "nameservers", "domain", "server", "lease_s"}, null where
     nobody has given one in time.
+autoconfigured(interfaces: [{"pid", "interface", "addresses"}], timeout_s)
+        -> [{"ready", "addresses", "refused", "heard", "managed", "other"}]
+    Wait until each interface has the IPv6 addresses, or has found one of its own taken.
+    ``heard`` is whether a router was, the next two what it said of DHCPv6 (RFC 4861).
 firewall(nodes: [{"pid", "ruleset": [text or [chain, comment]], "table": text = "playground"}])
         -> [pid]
     Each ruleset is given to ``nft -f -`` in its node's network namespace, its texts

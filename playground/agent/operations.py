@@ -21,6 +21,7 @@ from playground.agent.links.interfaces import interfaces
 from playground.agent.links.wiring import unwire, wire
 from playground.agent.network.addresses import forget_neighbours
 from playground.agent.network.applied_settings import link, network
+from playground.agent.network.autoconfiguration import autoconfigured
 from playground.agent.network.connections import connections, forget
 from playground.agent.network.dhcp_client import lease
 from playground.agent.network.nft_rulesets import firewall, rule_counts, ruleset
@@ -108,6 +109,7 @@ WORK: dict[str, Callable[..., Any]] = {
     "hostname_of": hostname_of,
     "wait_ready": wait_ready,
     "lease": lease,
+    "autoconfigured": autoconfigured,
     "state_load": state_load,
     "states": states,
     "look_up_routes": look_up_routes,

@@ -18,6 +18,7 @@ from ipaddress import IPv4Interface
 from typing import Any, NamedTuple
 
 from playground.errors import AgentError, NotReady
+from playground.lab.autoconfigured import without_autoconfigured
 from playground.lab.provision import Check, NodeProvision
 from playground.model.services.dhcp import DHCP, DHCPRelay
 from playground.model.services.settings import File
@@ -395,6 +396,7 @@ def _unleased(change: NodeChange, those: Collection[tuple[str, str]] | None = No
     Of all interfaces that ask, or of ``those``, each with its node's name.
 
     """
+    change = without_autoconfigured(change)
     asking = {
         item.name
         for item in change.interfaces

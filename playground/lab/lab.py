@@ -46,7 +46,8 @@ class Lab(Single):
     derived from; a second lab of the same name in the same process replaces
     the first when it starts.  ``users`` maps user names to passwords (by
     default one user, ``student``, with a password made for the lab).  With
-    ``ipv6`` every segment gets a /64 too.  ``keep`` makes a lab that outlives
+    ``ipv6`` every segment gets a /64 too; with ``ipv6="slaac"`` routers advertise it, and hosts
+    make their addresses of it (RFC 4862).  ``keep`` makes a lab that outlives
     this program, until it is stopped.  ``engine`` is what runs the hosts:
     "docker", "namespaces" (this machine's kernel alone), or an engine; by default
     what PLAYGROUND_ENGINE says, else the Docker engine that DOCKER_HOST or the
@@ -72,7 +73,7 @@ class Lab(Single):
         *nodes: Node,
         name: str | None = None,
         users: Mapping[str, str] | None = None,
-        ipv6: bool = False,
+        ipv6: bool | str = False,
         keep: bool = False,
         engine: Engine | str | None = None,
         quiet: bool = False,
@@ -96,7 +97,7 @@ class Lab(Single):
     # -- what it was told ---------------------------------------------------
 
     name = Told[str]()
-    ipv6 = Told[bool]()
+    ipv6 = Told[bool | str]()
     keep = Told[bool]()
     converge = Told[bool]()
     strict = Told[bool]()

@@ -12,7 +12,7 @@ import base64
 import dataclasses
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from ipaddress import ip_address, ip_interface, ip_network
+from ipaddress import IPv6Address, IPv6Network, ip_address, ip_interface, ip_network
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +22,8 @@ from playground.model.addresses import Address, InterfaceAddress, Network
 from playground.model.containers.container import PLAIN_CONTAINER, ContainerSettings, file_content
 from playground.model.containers.own_service import Service
 from playground.model.firewall import Default, Policy, Rule
+from playground.model.ipv6.advertising import advertisement_arguments, advertisement_data
+from playground.model.ipv6.slaac import SLAAC
 from playground.model.nat import Masquerade, OneToOne, Translation
 from playground.model.notation import AUTO
 from playground.model.parts import End, LinkBase, MachineBase
@@ -41,7 +43,7 @@ class SavedLab(NamedTuple):
     """The parts of a running lab that were saved."""
 
     nodes: tuple[Node, ...]
-    ipv6: bool
+    ipv6: bool | str
     plan: Plan
     credentials: Credentials
     converge: bool = True
@@ -97,6 +99,12 @@ def save(nodes: Iterable[Node], plan: Plan, credentials: Credentials, converge: 
             if isinstance(node, Router)
             for link, said in node.ospf_links.items()
         ],
+        "advertised": [
+            {"router": node.name, "link": named.index(link), **advertisement_data(said)}
+            for node in nodes
+            if isinstance(node, Router)
+            for link, said in node.advertised.items()
+        ],
         "bgp": [
             {"router": node.name, "link": named.index(link), "announce": announce}
             for node in nodes
@@ -150,6 +158,10 @@ def _load(data: Mapping[str, Any]) -> SavedLab:
         router = nodes[item["router"]]
         assert isinstance(router, Router)
         router.bgp(links[item["link"]], announce=item["announce"])
+    for item in data.get("advertised", ()):
+        router = nodes[item["router"]]
+        assert isinstance(router, Router)
+        router.advertise(links[item["link"]], **advertisement_arguments(item, nodes))
     machines = [node for node in nodes.values() if isinstance(node, Machine)]
     plan = with_rules(_plan(data["plan"]), machines)
     credentials = Credentials.from_data(data["credentials"])
@@ -228,11 +240,10 @@ def _link_data(link: Link) -> dict[str, Any]:
         "macs": [end.mac for end in link.ends],
         "mtu": list(link.mtus),
         "offload": link.offload,
-        "dhcp": any(end.dhcp for end in link.ends),
         "vlan": link.vlan,
         "trunk": link.carried.all or list(link.trunk),
         "tagged": [
-            [part.vlan, "dhcp" if end.dhcp else _addresses_data(end)]
+            [part.vlan, _addresses_data(end)]
             for part in link.attachments
             for end in part.ends
             if end.vlan is not None
@@ -242,13 +253,16 @@ def _link_data(link: Link) -> dict[str, Any]:
     }
 
 
-def _addresses_data(end: End) -> list[str] | None:
+def _addresses_data(end: End) -> list[Any] | None:
     """Return an end's addresses; [] where the lab chooses, None where there are none."""
-    return None if end.unaddressed else [str(address) for address in end.addresses]
+    words = [vars(one) if isinstance(one, SLAAC) else one for one in end.automatic.words]
+    return None if end.unaddressed else words + [str(address) for address in end.addresses]
 
 
 def _said(data: Any) -> Any:
-    return AUTO if data == [] else data
+    if not isinstance(data, list):
+        return data
+    return [SLAAC(**one) if isinstance(one, dict) else one for one in data] or AUTO
 
 
 def _link(data: Mapping[str, Any], nodes: Mapping[str, Node]) -> Link:
@@ -258,7 +272,7 @@ def _link(data: Mapping[str, Any], nodes: Mapping[str, Node]) -> Link:
     if isinstance(a, Switch) or isinstance(b, Switch):
         tagged = {number: _said(item) for number, item in data.get("tagged", ())}
         own = second if isinstance(a, Switch) else first
-        where["address"] = "dhcp" if data.get("dhcp") else tagged or own
+        where["address"] = tagged or own
         where |= {"vlan": data.get("vlan"), "trunk": data.get("trunk") or None}
     else:
         where["addresses"] = (first, second)
@@ -515,6 +529,9 @@ def _plan(data: Mapping[str, Any]) -> Plan:
     converter.register_structure_hook(
         Network | None, lambda text, _: None if text is None else ip_network(text)
     )
+    for kind in (IPv6Address, IPv6Network):
+        converter.register_structure_hook(kind, lambda text, kind: kind(text))
+    converter.register_structure_hook(bool | str, lambda value, _: value)
     converter.register_structure_hook(ServiceSettings, lambda item, _: _settings(item))
     converter.register_structure_hook(ContainerSettings, lambda item, _: _container(item))
     lines = converter.structure(data["hosts"], tuple[tuple[HostsEntry, ...], ...])

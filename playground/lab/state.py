@@ -92,7 +92,7 @@ class LabState:
         *,
         name: str | None,
         users: Mapping[str, str] | None,
-        ipv6: bool,
+        ipv6: bool | str,
         keep: bool,
         engine: Engine | str | None,
         quiet: bool,
@@ -100,7 +100,7 @@ class LabState:
         strict: bool,
     ) -> None:
         self.take_name(name)
-        self.ipv6 = ipv6
+        self.ipv6 = _check_ipv6(self.name, ipv6)
         self.converge = check_bool(f"lab {self.name}", "converge", converge)
         self.strict = check_bool(f"lab {self.name}", "strict", strict)
         self.keep = keep
@@ -303,6 +303,16 @@ def raise_with_names(error: AgentError, pids: Mapping[str, int]) -> NoReturn:
     if isinstance(error, AgentGone) or message == str(error):
         raise error
     raise AgentError(message, error.op, error.errno, error.remote_traceback) from error
+
+
+def _check_ipv6(name: str, ipv6: object) -> bool | str:
+    if ipv6 == "slaac":
+        return "slaac"
+    if isinstance(ipv6, bool):
+        return ipv6
+    raise TopologyError(
+        f'lab {name}: ipv6={shown(ipv6)} is none of True, False and "slaac"; write one'
+    )
 
 
 def _check_name(name: str | None) -> str:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Protocol
 from playground.errors import BadArgument, NoSuchNode, TopologyError
 from playground.model.addresses import Address, InterfaceAddress
 from playground.model.arguments import shown
+from playground.model.ipv6.slaac import BY_HAND, Automatic
 from playground.model.notation import AUTO, check_name, one_or_list
 from playground.model.records import dataclass
 from playground.model.uncopyable import Single
@@ -173,8 +174,8 @@ class End:
 
     ``name`` and ``mac`` are None where the lab shall choose.  ``addresses``
     holds addresses with their prefix (`IPv4Interface`, `IPv6Interface`) or,
-    where only the segment's subnet says how long that is, without.  With
-    ``dhcp`` the node asks a server for its IPv4 address; with ``unaddressed`` it has none
+    where only the segment's subnet says how long that is, without.  ``automatic`` is what it
+    gets from others, ``dhcp`` whether its IPv4 address; with ``unaddressed`` it has none
     and shall get none.  ``vlan`` is set where frames are tagged with it: an interface of its
     own upon that of the trunk.
 
@@ -184,15 +185,21 @@ class End:
     name: str | None = None
     addresses: tuple[Address | InterfaceAddress, ...] = ()
     mac: str | None = None
-    dhcp: bool = False
+    automatic: Automatic = BY_HAND
     vlan: int | None = None
     unaddressed: bool = False
 
     @property
+    def dhcp(self) -> bool:
+        """Whether it asks a server for its IPv4 address."""
+        return self.automatic.dhcp
+
+    @property
     def said(self) -> str:
         """Its addresses as somebody would write them: 'auto' where the lab chooses."""
-        if self.dhcp:
-            return "'dhcp'"
+        if words := self.automatic.words:
+            said = [*words, *map(str, self.addresses)]
+            return repr(said[0] if len(said) == 1 else said)
         return one_or_list(self.addresses) if self.addresses or self.unaddressed else repr(AUTO)
 
     def __repr__(self) -> str:

@@ -32,6 +32,8 @@ from playground.model.containers.limits import Limits, make_limits
 from playground.model.containers.own_service import as_services, refuse_two_owners
 from playground.model.firewall import Firewall
 from playground.model.impairment import NO_IMPAIRMENT, Impairment
+from playground.model.ipv6.advertising import Advertising
+from playground.model.ipv6.slaac import BY_HAND, Automatic, refuse_both, split_automatic
 from playground.model.nat import Translating
 from playground.model.notation import (
     AUTO,
@@ -205,7 +207,7 @@ def _lines(text: str) -> str:
     return f"{count} line{'s' * (count != 1)}"
 
 
-class Router(Translating, Machine):
+class Router(Translating, Advertising, Machine):
     """A machine that forwards what others send to each other.
 
     With ``routing="static"`` it gets routes to all that it should reach; with
@@ -224,9 +226,9 @@ class Router(Translating, Machine):
     "kernel" for a router that the lab has given a static route to where none of its
     neighbours leads, and nothing for others; ``redistribute=()`` is nothing in any case.
 
-    ``ospf_links`` and ``bgp_links`` hold what `ospf` and `bgp` have said of links, ``nat`` its
-    NAT declarations, in order.  The limits, ``image`` and its like, and ``loopback`` are those
-    of a `Host`: its
+    ``ospf_links`` and ``bgp_links`` hold what `ospf` and `bgp` have said of links,
+    ``advertised`` what `advertise` has, ``nat`` its NAT declarations, in order.  The limits,
+    ``image`` and its like, and ``loopback`` are those of a `Host`: its
     protocol tells the others of a router's loopback addresses, takes the first of IPv4 for the
     router's name (router id), and speaks from them to BGP routers of its own system.
 
@@ -292,6 +294,7 @@ class Router(Translating, Machine):
         self.bgp_links = {}
         self.ospf_links = {}
         self.nat = []
+        self.advertised = {}
 
     def ospf(self, link: Link, *, cost: int | None = None, area: int | str | None = None) -> None:
         """Say what one of this router's links is to OSPF.
@@ -509,7 +512,9 @@ class Link(LinkBase):
     ``subnet`` is the address range of a link between two hosts or routers, and
     ``addresses=(for a, for b)`` sets their addresses by hand.  At a switch the
     range belongs to the switch, and ``address`` is that of the other end, or "dhcp" for
-    a host that shall ask a server of the service dhcp.  "auto", as if nothing was said, lets
+    a host that shall ask a server of the service dhcp.  With "slaac" an end makes its IPv6
+    address itself, of what a router there advertises (`SLAAC`); ["dhcp", "slaac"] is for
+    both families.  "auto", as if nothing was said, lets
     the lab choose, and None is none: the interface is up and has no address until somebody
     gives it one by hand (``addresses=(None, None)`` between two nodes).  A
     /32 (or /128) on a link between two nodes makes it point-to-point: each end
@@ -586,11 +591,14 @@ class Link(LinkBase):
                     f"addresses=({both})"
                 )
             self.subnets = check_subnets(here, subnet)
+            automatic, addresses = _split_sides(here, (a, b), addresses)
             given = direct_addresses(here, a, b, self.subnets, addresses)
             said = (addresses,) * 2 if addresses is None or is_auto(addresses) else addresses
+            for one, items in zip(automatic, given, strict=True):
+                refuse_both(here, one, items)
             far = (
-                Far(given[0], unaddressed=is_empty(said[0])),
-                Far(given[1], unaddressed=is_empty(said[1])),
+                Far(given[0], automatic[0], unaddressed=is_empty(said[0])),
+                Far(given[1], automatic[1], unaddressed=is_empty(said[1])),
             )
         self.mtus = check_mtus(here, mtu)
         self.mtu_bytes = max(self.mtus)
@@ -615,7 +623,7 @@ class Link(LinkBase):
                 dataclasses.replace(
                     end,
                     addresses=there.addresses,
-                    dhcp=there.dhcp,
+                    automatic=there.automatic,
                     unaddressed=there.unaddressed,
                 )
                 for end, there in zip(ends, far, strict=True)
@@ -704,8 +712,8 @@ class Link(LinkBase):
         here = f"link {a.name} - {b.name}"
         before = self.carried, self.ends, self._parts
         if vlan is not None and is_auto(address):
-            if any(end.dhcp for end in self.ends):
-                address = "dhcp"
+            if words := [word for end in self.ends for word in end.automatic.words]:
+                address = words
             elif any(end.unaddressed for end in self.ends):
                 address = None
         with _left_out(self):
@@ -783,7 +791,7 @@ class VlanLink(Link):
                 name=None,
                 mac=None,
                 addresses=far.addresses,
-                dhcp=far.dhcp,
+                automatic=far.automatic,
                 vlan=vlan,
                 unaddressed=far.unaddressed,
             )
@@ -1001,7 +1009,7 @@ class Far:
     """The addresses of one end of a link; at a trunk those in each VLAN."""
 
     addresses: tuple[Address | InterfaceAddress, ...] = ()
-    dhcp: bool = False
+    automatic: Automatic = BY_HAND
     tagged: Mapping[int, Far] = field(default_factory=dict)
     unaddressed: bool = False
 
@@ -1044,12 +1052,28 @@ def _far(
 
 
 def _far_in(here: str, node: Node, switch: Switch, vlan: int | None, address: OneOrMore) -> Far:
-    if isinstance(address, str) and address == "dhcp":
+    automatic, address = split_automatic(here, address)
+    if automatic.dhcp:
         _check_dhcp(here, node, switch)
-        return Far(dhcp=True)
     if is_auto(address) or is_empty(address):
-        return Far(unaddressed=is_empty(address))
-    return Far(_switch_addresses(here, node, switch, vlan, address))
+        return Far(automatic=automatic, unaddressed=is_empty(address))
+    found = _switch_addresses(here, node, switch, vlan, address)
+    refuse_both(here, automatic, found)
+    return Far(found, automatic)
+
+
+def _split_sides(
+    here: str, nodes: tuple[Node, Node], addresses: Sequence[OneOrMore] | None
+) -> tuple[list[Automatic], Sequence[OneOrMore] | None]:
+    """Return how both ends of a link between two nodes get addresses from others, and the rest."""
+    if isinstance(addresses, str) or not isinstance(addresses, Sequence) or len(addresses) != 2:
+        return [BY_HAND, BY_HAND], addresses
+    split = [split_automatic(here, item) for item in addresses]
+    if not any(automatic for automatic, _ in split):
+        return [BY_HAND, BY_HAND], addresses
+    if any(automatic.dhcp for automatic, _ in split):
+        _check_dhcp(here, *nodes)
+    return [automatic for automatic, _ in split], [rest for _, rest in split]
 
 
 def _switch_addresses(

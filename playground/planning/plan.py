@@ -25,6 +25,7 @@ from playground.model.services.table import row_of
 from playground.planning.nft import make_ruleset
 from playground.planning.plan_parts import (
     NO_FILTERS,
+    AdvertisementPlan,
     AnnouncementPlan,
     FilterPlan,
     HostsEntry,
@@ -50,7 +51,8 @@ class NodePlan:
     the dns service serves: its own view of the lab.  ``limits`` is what it may
     take of the machine.  ``as_number`` is that of the system of a router that speaks BGP,
     ``nat`` and ``filters`` how it translates and filters.  ``container`` is what it was told
-    of image, command, environment and their like.
+    of image, command, environment and their like, ``advertisements`` what a router tells of
+    itself to IPv6.
 
     """
 
@@ -74,6 +76,7 @@ class NodePlan:
     nat: NatPlan | None = None
     filters: FilterPlan = NO_FILTERS
     container: ContainerSettings = PLAIN_CONTAINER
+    advertisements: tuple[AdvertisementPlan, ...] = ()
 
     @property
     def daemons(self) -> frozenset[str]:
@@ -138,7 +141,7 @@ class Plan(Tabular):
     """
 
     lab: str
-    ipv6: bool
+    ipv6: bool | str
     nodes: tuple[NodePlan, ...]
     switches: tuple[SwitchPlan, ...]
     wires: tuple[WirePlan, ...]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from ipaddress import IPv6Address, IPv6Network
 
 from playground.display.tables import Table, Tabular
 from playground.model.addresses import Address, InterfaceAddress, Network
 from playground.model.impairment import Impairment
+from playground.model.ipv6.slaac import SLAAC
 from playground.model.records import dataclass
 from playground.model.switches import PLAIN, MirrorPlan, SwitchSettings
 from playground.model.vlans import PortPlan
@@ -24,7 +26,8 @@ class InterfacePlan:
     """One network interface inside a host or router.
 
     ``segment`` names what it is plugged into: the switch, or the two nodes of
-    the link.  With ``dhcp`` it asks a server for its IPv4 address.  One with a ``vlan``
+    the link.  With ``dhcp`` it asks a server for its IPv4 address, with ``slaac`` it makes its
+    IPv6 address of what a router tells it.  One with a ``vlan``
     stands upon ``parent``, and its frames leave by that with the VLAN's tag.
 
     """
@@ -38,6 +41,13 @@ class InterfacePlan:
     dhcp: bool = False
     vlan: int | None = None
     parent: str | None = None
+    slaac: SLAAC | None = None
+    dhcpv6: bool = False
+
+    @property
+    def of_others(self) -> bool:
+        """Whether its IPv6 addresses, and its ways by IPv6, come from others."""
+        return self.slaac is not None or self.dhcpv6
 
     @property
     def is_loopback(self) -> bool:
@@ -67,6 +77,21 @@ class RoutePlan:
     destination: Network
     via: Address | None
     interface: str
+
+
+@dataclass(frozen=True)
+class AdvertisementPlan:
+    """The advertisement of a router on one of its interfaces (RFC 4861 section 4.2)."""
+
+    interface: str
+    prefixes: tuple[IPv6Network, ...]
+    managed: bool = False
+    other: bool = False
+    autonomous: bool = True
+    lifetime_s: int = 1800
+    rdnss: tuple[IPv6Address, ...] = ()
+    dnssl: tuple[str, ...] = ()
+    preference: str = "medium"
 
 
 @dataclass(frozen=True)

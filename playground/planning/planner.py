@@ -14,6 +14,7 @@ from ipaddress import ip_address
 from playground.errors import TopologyError
 from playground.model.addresses import InterfaceAddress, Network
 from playground.model.containers.container import refuse_strange_links
+from playground.model.ipv6.slaac import BY_HAND, Automatic
 from playground.model.parts import End
 from playground.model.policy_routing import routes_of, sysctl_key, sysctl_parts
 from playground.model.services.frr import frr_services, refuse_idle_lines
@@ -34,9 +35,18 @@ from playground.planning.addresses.segments import (
 from playground.planning.addresses.tolerated_faults import Doubts
 from playground.planning.difference import refuse_other_containers
 from playground.planning.interface_names import Wiring, choose_names
+from playground.planning.ipv6.advertisements import find_advertisements, refuse_late, services_of
+from playground.planning.ipv6.autoconfigured import (
+    check,
+    find_automatic,
+    identifiers,
+    interface_settings,
+    speaking,
+)
 from playground.planning.names import NodeNames, find_names
 from playground.planning.plan import NodePlan, Plan
 from playground.planning.plan_parts import (
+    AdvertisementPlan,
     HostsEntry,
     InterfacePlan,
     NatPlan,
@@ -62,18 +72,19 @@ def make_plan(
     nodes: Iterable[Node],
     *,
     lab: str = "lab",
-    ipv6: bool = False,
+    ipv6: bool | str = False,
     previous: Plan | None = None,
     strict: bool = True,
 ) -> Plan:
     """Plan the lab made of these nodes and all that are linked to them.
 
     ``lab`` is the lab's name, which MAC addresses are derived from.  With
-    ``ipv6`` every segment gets an IPv6 subnet; those set by hand work in any
-    case.  ``previous`` is the plan of the lab as it runs: whatever has a name,
-    an address or a MAC in it keeps them, and what was declared since is fitted
-    in.  The same declarations give an equal plan on every run.  Without ``strict`` what
-    may be a fault that is meant (see `addresses.tolerated_faults`) is among the plan's warnings.
+    ``ipv6`` every segment gets an IPv6 subnet, and with "slaac" hosts make their addresses
+    themselves; those set by hand work in any case.  ``previous`` is the plan of the lab as it
+    runs: whatever has a name, an address or a MAC in it keeps them, and what was declared
+    since is fitted in.  The same declarations give an equal plan on every run.  Without
+    ``strict`` what may be a fault that is meant (see `planning.tolerated_faults`) is among the
+    plan's warnings.
 
     Raises `TopologyError` if this cannot become a network; nothing is changed
     in either case.
@@ -93,12 +104,16 @@ def make_plan(
     wiring = choose_names(found, links, lab=lab, previous=previous)
     realms = find_realms(segments)
     earlier = _earlier_addresses(machines, wiring)
+    everywhere = ipv6 == "slaac"
+    automatic = find_automatic(segments, everywhere)
     addressing = assign(
         segments,
-        ipv6=ipv6,
+        ipv6=bool(ipv6),
         earlier=earlier,
         wanted=dhcp_networks.wanted(segments),
         reserved=reserved(machines),
+        speaking=speaking(segments, automatic),
+        identifiers=identifiers(automatic, wiring, lab),
         doubts=doubts,
     )
     _check_mtus(segments, addressing)
@@ -116,6 +131,10 @@ def make_plan(
     daemons = find_daemons(machines, realms, addressing, wiring, routes)
     hidden = {machine: daemons[machine].hidden for machine in daemons}
     names = find_names(machines, realms, addressing, hidden)
+    nameservers = {machine: names[machine].nameservers for machine in machines}
+    advertised = find_advertisements(
+        segments, addressing, wiring.names, automatic, everywhere, nameservers
+    )
     planned = [
         _node(
             machine,
@@ -129,6 +148,9 @@ def make_plan(
             find_nat(machine, realms, addressing, wiring.names)
             if isinstance(machine, Router)
             else None,
+            automatic,
+            advertised.get(machine, ()),
+            lab,
         )
         for machine in machines
     ]
@@ -142,9 +164,11 @@ def make_plan(
         wires=tuple(_wire(link, wiring) for link in links),
         records=next((node.records for node in planned if node.records), ()),
         strict=strict,
-        warnings=tuple(doubts.said),
     )
     dhcp_networks.check(plan)
+    check(plan, doubts)
+    plan = dataclasses.replace(plan, warnings=tuple(doubts.said))
+    refuse_late(previous, plan.nodes)
     refuse_other_containers(previous, plan)
     refuse_strange_links({node.name: node.container for node in plan.nodes})
     # Rules name nodes and links, whose addresses and interfaces are known only now.
@@ -186,6 +210,9 @@ def _node(
     daemons: Daemons | None,
     own_routes: tuple[OwnRoutePlan, ...],
     nat: NatPlan | None,
+    automatic: Mapping[End, Automatic],
+    advertisements: tuple[AdvertisementPlan, ...],
+    lab: str,
 ) -> NodePlan:
     interfaces = tuple(
         InterfacePlan(
@@ -199,6 +226,8 @@ def _node(
             dhcp=end.dhcp,
             vlan=end.vlan,
             parent=wiring.parents.get(end),
+            slaac=automatic.get(end, BY_HAND).slaac,
+            dhcpv6=automatic.get(end, BY_HAND).dhcpv6,
         )
         for link in machine.cards
         for end in [link.end(machine)]
@@ -216,6 +245,8 @@ def _node(
     services = (*machine.declared_services, *_own_settings(machine, daemons))
     if isinstance(machine, Router) and machine.frr is not None:
         services += frr_services(machine.frr)
+    services += services_of(advertisements)
+    _refuse_twice(machine.name, services)
     refuse_idle_lines(machine.name, services)
     return NodePlan(
         name=machine.name,
@@ -224,7 +255,7 @@ def _node(
         services=services,
         interfaces=interfaces,
         routes=tuple(route for route in routes if route.destination not in by_hand),
-        sysctls=_sysctls(machine, interfaces, ipv6),
+        sysctls=_sysctls(machine, interfaces, ipv6, lab),
         # Nodes share their lines, and their texts with them, where nothing was said.
         hosts=(*names.hosts, *extra) if (extra := _extra_hosts(machine)) else names.hosts,
         nameservers=tuple(map(ip_address, machine.container.dns)) or names.nameservers,
@@ -238,7 +269,16 @@ def _node(
         neighbours=daemons.neighbours if daemons else (),
         announced=daemons.announced if daemons else (),
         as_number=daemons.as_number if daemons else None,
+        advertisements=advertisements,
     )
+
+
+def _refuse_twice(name: str, services: Sequence[ServiceSettings]) -> None:
+    if sum(item.service == "radvd" for item in services) > 1:
+        raise TopologyError(
+            f"{name}: advertise() writes the settings of radvd, and that service is declared too; "
+            "leave one of the two out"
+        )
 
 
 def _extra_hosts(machine: Machine) -> list[HostsEntry]:
@@ -291,7 +331,7 @@ def _wire(link: Link, wiring: Wiring) -> WirePlan:
 
 
 def _sysctls(
-    machine: Machine, interfaces: Sequence[InterfacePlan], ipv6: bool
+    machine: Machine, interfaces: Sequence[InterfacePlan], ipv6: bool, lab: str
 ) -> tuple[tuple[str, str], ...]:
     """Return a node's settings, in the order in which they are to be written.
 
@@ -305,6 +345,10 @@ def _sysctls(
         own.get(_key(6, name, "disable_ipv6")) == "0" for name in ("all", "default", *names)
     )
     found = dict(_quiet(names, isinstance(machine, Router), ipv6))
+    for item in interfaces:
+        if item.of_others:
+            told = interface_settings(lab, machine.name, item, isinstance(machine, Router))
+            found |= {_key(6, item.name, setting): value for setting, value in told}
     for key, value in own.items():
         family, name, setting = _of_interface(key)
         for interface in names:

@@ -244,6 +244,8 @@ def _node(node: PlannedNode, places: _NamespaceNames) -> Iterator[str]:
     if said := node.container.options():
         words = visible(", ".join(said))
         yield f"# Nor is its container, of which was said: {words}"
+    if own := [item.name for item in node.interfaces if item.of_others]:
+        yield f"# IPv6 addresses that routers lead to in a lab are given by hand: {', '.join(own)}"
     for line in _inside(node):
         yield _at(place, line)
     yield f"mkdir -p /etc/netns/{place}"

@@ -53,6 +53,8 @@ def test_a_plan_is_json(plan: Plan) -> None:
                 "dhcp": False,
                 "vlan": None,
                 "parent": None,
+                "slaac": None,
+                "dhcpv6": False,
             }
         ],
         "routes": [],
@@ -70,6 +72,7 @@ def test_a_plan_is_json(plan: Plan) -> None:
         "nat": None,
         "filters": {"rules": [], "defaults": []},
         "container": {},
+        "advertisements": [],
     }
     assert data["wires"][0] == {
         "a": {"node": "lan", "interface": "h1-eth0"},

@@ -20,6 +20,7 @@ from playground.agent.links.interfaces import (
 )
 from playground.agent.links.netlink import NLM_F_DUMP, Message, Netlink, attributes, read_number
 from playground.agent.network.addresses import IFA_ADDRESS, IFA_LOCAL, NDA_DST, RTM_GETADDR
+from playground.agent.network.autoconfiguration import heard_of_routers
 from playground.agent.network.connections import connections
 from playground.agent.network.listening import listening_sockets
 from playground.agent.network.nft_listing import ended_listing, start_listing
@@ -56,6 +57,7 @@ _PER_INTERFACE = (
     "net/ipv4/conf/{}/rp_filter",
     "net/ipv6/conf/{}/disable_ipv6",
     "net/ipv6/conf/{}/forwarding",
+    "net/ipv6/conf/{}/accept_ra",
 )
 
 
@@ -95,6 +97,7 @@ def _state(pid: int, programs: dict[int, str]) -> Request:
             "addresses": [],
         }
         row["settings"] = _interface_settings(row["name"])
+        row["settings"]["ipv6.heard"] = heard_of_routers(answer)
         interfaces_[index] = row
     for answer in netlink.ask(
         Message(RTM_GETADDR, NLM_F_DUMP, struct.pack("BBBBi", 0, 0, 0, 0, 0), "list addresses")

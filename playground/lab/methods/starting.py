@@ -30,6 +30,7 @@ from playground.engines.seam import (
 )
 from playground.errors import AgentError, LabWarning, NotReady, PlaygroundError
 from playground.lab import apply, convergence, frr_refusals, program_starts, spanning_tree
+from playground.lab.autoconfigured import wait_autoconfigured
 from playground.lab.declared_files import copy_warnings
 from playground.lab.labs_of_this_process import replace_older, runs, take_nodes
 from playground.lab.methods.publishing import publish_declared, refuse_taken
@@ -238,6 +239,7 @@ def _bring_up(
     attach_nodes(lab, plan, pids)
     spanning_tree.wait_settled(client, plan, READY_TIMEOUT_S)
     unplanned = apply.lease(client, pids, plan, change.inside)
+    wait_autoconfigured(client, pids, plan, change.inside)
     program_starts.protect(client, pids, change.nodes)
     configs = {name: image.config for name, image in own_images.items()}
     own = program_starts.programs_of(change.nodes, configs)

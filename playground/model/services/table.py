@@ -11,6 +11,7 @@ from playground.model.services.frr import FRR_ROWS
 from playground.model.services.ftp import FTP_ROW
 from playground.model.services.http import HTTP_ROW
 from playground.model.services.mail import IMAP_ROW, POP_ROW, SMTP_ROW
+from playground.model.services.radvd import RADVD_ROW
 from playground.model.services.settings import ServiceRow, ServiceSettings
 from playground.model.services.shells import SSH_ROW, TELNET_ROW
 
@@ -27,6 +28,7 @@ SERVICES: dict[str, ServiceRow] = {
         TELNET_ROW,
         DNS_ROW,
         *DHCP_ROWS,
+        RADVD_ROW,
         *FRR_ROWS,
     )
 }

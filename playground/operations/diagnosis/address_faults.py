@@ -7,6 +7,7 @@ from ipaddress import ip_address, ip_interface
 
 from playground.operations.diagnosis.advised_calls import readdress_call, variable
 from playground.operations.diagnosis.facts import Facts, owners_of, packet_of, planned_route
+from playground.operations.diagnosis.ipv6.autoconfiguration import unconfigured
 from playground.operations.diagnosis.packet_trace import Packet
 from playground.operations.diagnosis.walk import Fault, Walk
 
@@ -156,6 +157,8 @@ def link_local_only(walk: Walk, node: str, packet: Packet) -> Fault:
         for one in interface.addresses:
             if one.refused:
                 return duplicate_address(walk, node, one.ip, owners_of(walk.facts, one.ip))
+    if (fault := unadvertised(walk.facts, node, packet.version)) is not None:
+        return fault
     return Fault(
         node,
         "no address",
@@ -163,6 +166,17 @@ def link_local_only(walk: Walk, node: str, packet: Packet) -> Fault:
         f"has no other IPv{packet.version} address.",
         how_to_address(walk.facts, node, packet.version),
     )
+
+
+def unadvertised(facts: Facts, node: str, version: int, has_address: bool = False) -> Fault | None:
+    """Return the fault of a node that waits for a router's word and has not got it."""
+    for interface in facts.plan.node(node).interfaces if version == 6 else ():
+        state = facts.states[node].interface(interface.name)
+        settings = state.settings if state is not None else {}
+        found = unconfigured(facts.plan, node, interface, settings, has_address, variable)
+        if found is not None:
+            return Fault(node, *found)
+    return None
 
 
 def how_to_address(facts: Facts, node: str, version: int) -> str:

@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from playground.operations.diagnosis.address_faults import (
     duplicate_address,
     how_to_address,
+    unadvertised,
     wrong_mask,
 )
 from playground.operations.diagnosis.adjacency_faults import unheard
@@ -90,6 +91,8 @@ def no_route(walk: Walk, node: str, destination: str, role: str, back: bool = Fa
     refused = [one.ip for one in owned if one.refused]
     if refused and len(refused) == len(owned):
         return duplicate_address(walk, node, refused[0], owners_of(facts, refused[0]))
+    if (fault := unadvertised(facts, node, version, bool(owned))) is not None:
+        return fault
     if not owned:
         return Fault(
             node,

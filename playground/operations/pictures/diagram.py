@@ -252,6 +252,7 @@ def _node_card(node: NodePlan, everywhere: set[str], vlan: int | None) -> Card:
     lines = [f"{node.name}, {what}"]
     lines += [
         f"{item.name}: {', '.join(map(str, item.addresses)) or 'no address'}, {item.mac}"
+        + (", by SLAAC" if item.slaac else "")
         for item in _linked(node)
     ]
     lines += [

@@ -9,7 +9,7 @@ functions from segments to addresses.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Interface, IPv6Network
 from typing import NamedTuple
 
@@ -57,6 +57,8 @@ def assign(
     earlier: Mapping[End, Sequence[InterfaceAddress]] | None = None,
     wanted: Mapping[End, IPv4Address] | None = None,
     reserved: Sequence[Network] = (),
+    speaking: Collection[Segment] = (),
+    identifiers: Mapping[End, Callable[[Network], int]] | None = None,
     doubts: Doubts | None = None,
 ) -> Addressing:
     """Choose the addresses of every end.
@@ -69,6 +71,8 @@ def assign(
     where possible (2001:db8:0:12::/64 beside 10.0.12.0/24), and hosts have the
     same number in both.  ``earlier`` holds addresses that must stay, ``wanted`` those
     that are taken where they are free, ``reserved`` what lies in no subnet that is chosen.
+    Segments of ``speaking`` get IPv6 in any case.  ``identifiers`` tell the number that an end
+    has by itself in an IPv6 subnet.
 
     Raises `TopologyError` for a subnet that is full, and an address outside its subnet.
     An address given to two ends, and two subnets on one segment, are ``doubts``; the
@@ -93,8 +97,8 @@ def assign(
     for segment in segments:
         if not any((segment, family) in subnets for family in FAMILIES) and _addressed(segment):
             subnets[segment, 4] = _next_ipv4(spare, segment)
-    if ipv6:
-        _number_ipv6(segments, subnets, taken)
+    if ipv6 or speaking:
+        _number_ipv6([item for item in segments if ipv6 or item in speaking], subnets, taken)
     addresses: dict[End, dict[int, tuple[InterfaceAddress, ...]]] = {
         end: {} for segment in segments for end in segment.ends
     }
@@ -105,9 +109,13 @@ def assign(
             subnet = subnets[segment, family]
             if family == 6:
                 numbers = _same_numbers(segment, subnets, addresses)
+                if subnet is not None and identifiers:
+                    own = (end for end in segment.ends if end in identifiers)
+                    numbers |= {end: identifiers[end](subnet) for end in own}
             else:
                 numbers = _numbers(segment, subnet, wanted or {})
-            filled = _fill(segment, given[segment, family], subnet, numbers, doubts)
+            by_itself = identifiers.keys() if identifiers and family == 6 else ()
+            filled = _fill(segment, given[segment, family], subnet, numbers, doubts, by_itself)
             for end, chosen in filled.items():
                 addresses[end][family] = chosen
     return Addressing(
@@ -331,8 +339,13 @@ def _fill(
     subnet: Network | None,
     wanted: Mapping[End, int],
     doubts: Doubts,
+    by_itself: Collection[End] = (),
 ) -> dict[End, tuple[InterfaceAddress, ...]]:
-    """Return the addresses of every end of a segment in one family."""
+    """Return the addresses of every end of a segment in one family.
+
+    Ends that make theirs ``by_itself`` get what they want, though another should have it.
+
+    """
     taken: dict[int, End] = {}
     for end, items in given.fixed.items():
         for item in items:
@@ -361,6 +374,15 @@ def _fill(
             )
             continue
         number = wanted.get(end)
+        if number is not None and end in by_itself and number < size:
+            other = taken.setdefault(base + number, end)
+            chosen[end] = (_in(subnet, base + number),)
+            if other is not end:
+                doubts.say(
+                    f"{segment.name}: {end.node.name} makes the address {chosen[end][0].ip} "
+                    f"itself, and {other.node.name} has it; choose another for {other.node.name}"
+                )
+            continue
         if number is None or number >= size or base + number in taken:
             number = next(free, None)
         if number is None:

@@ -61,6 +61,8 @@ def test_the_ports_that_everybody_expects() -> None:
         # Ports 67 and 68 answer nobody who has an address: hosts that ask are the probe.
         "dhcp": [],
         "dhcp-relay": [],
+        # ICMPv6 has none: a host that waits for its address is the probe.
+        "radvd": [],
         # Of the daemons' own terminals, for nobody but the router itself.
         "frr": [(2601, "tcp", False)],
         **{

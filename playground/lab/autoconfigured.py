@@ -1,0 +1,91 @@
+"""Addresses that interfaces make of what routers advertise: left to the kernel, then waited for."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from playground.errors import NotReady
+from playground.operations.connection.client import Client
+from playground.planning.difference import NodeChange
+from playground.planning.ipv6.autoconfigured import expected
+from playground.planning.plan import Plan
+
+# A router is heard within a second of its daemon's start, and after one more an address has
+# been tried (RFC 4862 section 5.4); the rest is for machines that have much else to do.
+AUTOCONFIGURED_TIMEOUT_S = 30.0
+
+
+def without_autoconfigured(change: NodeChange) -> NodeChange:
+    """Return a change without the IPv6 addresses and ways that come of advertisements."""
+    names = {item.name for item in change.interfaces if item.of_others}
+    if not names:
+        return change
+    interfaces = tuple(
+        dataclasses.replace(item, addresses=tuple(a for a in item.addresses if a.version == 4))
+        if item.name in names
+        else item
+        for item in change.interfaces
+    )
+    routes = tuple(
+        route
+        for route in change.routes_add
+        if route.interface not in names or route.destination.version == 4
+    )
+    return dataclasses.replace(change, interfaces=interfaces, routes_add=routes)
+
+
+def wait_autoconfigured(
+    agent: Client, pids: Mapping[str, int], plan: Plan, inside: Iterable[NodeChange]
+) -> None:
+    """Wait until interfaces that are new have the addresses that are advertised to them.
+
+    An address is there when nobody was found who has it (duplicate address detection).  Raises
+    `NotReady` with the cause where it does not come.
+
+    """
+    new = {
+        (change.node, item.name) for change in inside for item in change.interfaces if item.slaac
+    }
+    if not new:
+        return
+    waiting = {place: items for place, items in expected(plan).items() if place in new}
+    # One whose cable is out hears nobody.
+    down = {
+        (end.node, end.interface) for wire in plan.wires if not wire.up for end in (wire.a, wire.b)
+    }
+    waiting = {place: items for place, items in waiting.items() if place not in down}
+    answers = agent.call(
+        "autoconfigured",
+        interfaces=[
+            {"pid": pids[node], "interface": name, "addresses": [str(item.ip) for item in items]}
+            for (node, name), items in waiting.items()
+        ],
+        timeout_s=AUTOCONFIGURED_TIMEOUT_S,
+    )
+    for ((node, name), items), answer in zip(waiting.items(), answers, strict=True):
+        if not answer["ready"]:
+            raise NotReady(_cause(node, name, ", ".join(map(str, items)), answer))
+
+
+def _cause(node: str, interface: str, wanted: str, answer: Mapping[str, Any]) -> str:
+    """Return why an interface has not the address that was to come."""
+    if answer["refused"]:
+        return (
+            f"{node} made the address {', '.join(answer['refused'])} on {interface}, and found "
+            "that another has it already (duplicate address detection, RFC 4862 section 5.4): "
+            "give one of the two another MAC address, or an address by hand"
+        )
+    if not answer["heard"]:
+        return (
+            f"{node} heard no router advertisement on {interface} within "
+            f"{AUTOCONFIGURED_TIMEOUT_S:g} s, of which it was to make {wanted}: look at "
+            "/var/log/radvd.log on the router, and whether anything drops ICMPv6 on the way"
+        )
+    there = ", ".join(answer["addresses"]) or "none"
+    return (
+        f"{node} heard a router on {interface}, and has not made {wanted} of what it said (it has "
+        f"{there}): look at /var/log/radvd.log on the router, and at "
+        f"sysctl net.ipv6.conf.{interface} on {node}"
+    )

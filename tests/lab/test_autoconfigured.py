@@ -1,0 +1,100 @@
+"""Hosts that get their IPv6 address from a router: facts of a network that runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from playground.engines.seam import Engine
+from playground.errors import LabWarning, NotReady
+from playground.lab.lab import Lab
+from playground.model.ipv6.slaac import SLAAC
+from playground.operations.network import Host, Link, Router, Switch
+from tests.facts import assert_can_ping, wait_on
+
+
+class Campus:
+    """Two networks with SLAAC at one router, and a host by hand."""
+
+    def __init__(self) -> None:
+        self.home = Switch("home", subnet=["10.3.0.0/24", "2001:db8:3::/64"])
+        self.away = Switch("away", subnet="2001:db8:4::/64")
+        self.r1 = Router("r1")
+        self.h1, self.h2, self.h3 = Host("h1"), Host("h2"), Host("h3")
+        self.lan = Link(self.home, self.r1)
+        self.far = Link(self.away, self.r1)
+        Link(self.home, self.h1, address="slaac")
+        Link(self.home, self.h2)
+        Link(self.away, self.h3, address=SLAAC(identifier="stable", temporary=True))
+        self.r1.advertise(self.lan, dnssl="lab.example", preference="high")
+        self.r1.advertise(self.far)
+
+
+@pytest.fixture(scope="module")
+def campus(engine: Engine) -> Iterator[Campus]:
+    it = Campus()
+    with Lab(it.home, name="six-campus", engine=engine, quiet=True):
+        yield it
+
+
+def test_a_host_has_the_planned_address_when_the_start_returns(campus: Campus) -> None:
+    said = campus.h1.run("ip -6 address show dev eth0 scope global").stdout
+    planned = [item for item in campus.h1.interfaces["eth0"].addresses if item.version == 6]
+    assert str(planned[0]) in said
+    assert "dynamic" in said
+    assert "tentative" not in said
+
+
+def test_its_way_out_is_the_router_that_it_has_heard(campus: Campus) -> None:
+    way = campus.h1.run("ip -6 route show default").stdout
+    assert "proto ra" in way
+    assert "via fe80:" in way
+    assert "pref high" in way
+    assert_can_ping(campus.h1, "h3")
+    assert_can_ping(campus.h3, "h2")
+
+
+def test_a_stable_address_is_planned_and_a_temporary_one_is_spoken_from(campus: Campus) -> None:
+    said = campus.h3.run("ip -6 address show dev eth0 scope global").stdout
+    assert str(campus.h3.interfaces["eth0"].addresses[0]) in said
+    assert "stable-privacy" in said
+    assert "temporary" in said
+
+
+def test_who_did_not_ask_for_it_does_not_listen(campus: Campus) -> None:
+    assert "proto ra" not in campus.h2.run("ip -6 route").stdout
+
+
+def test_what_a_router_tells_changes_at_once(campus: Campus) -> None:
+    campus.r1.advertise(campus.lan, dnssl="lab.example", lifetime_s=0)
+    wait_on(campus.h1, "! ip -6 route | grep -q ^default")
+    campus.r1.advertise(campus.lan, dnssl="lab.example", preference="high")
+    wait_on(campus.h1, "ip -6 route | grep -q ^default")
+
+
+def test_a_host_that_comes_later_hears_the_router_too(namespaces_engine: Engine) -> None:
+    home, r1 = Switch("home", subnet="2001:db8:3::/64"), Router("r1")
+    h1, h2 = Host("h1"), Host("h2")
+    r1.advertise(Link(home, r1))
+    Link(home, h1, address="slaac")
+    with Lab(home, name="six-later", engine=namespaces_engine, quiet=True) as lab:
+        Link(home, h2, address="slaac")
+        lab.start()
+        assert "dynamic" in h2.run("ip -6 address show scope global").stdout
+        assert_can_ping(h2, h1)
+
+
+def test_a_start_names_the_address_that_another_has(namespaces_engine: Engine) -> None:
+    home, r1 = Switch("home", subnet="2001:db8:3::/64"), Router("r1")
+    h1, h2 = Host("h1"), Host("h2")
+    r1.advertise(Link(home, r1))
+    link = Link(home, h1, address="slaac", macs=(None, "02:00:00:00:00:01"))
+    Link(home, h2, address="2001:db8:3:0:0:ff:fe00:1")
+    with (
+        pytest.warns(LabWarning, match="h1 makes the address 2001:db8:3::ff:fe00:1 itself, and h2"),
+        pytest.raises(NotReady, match=r"h1 made the address 2001:db8:3::ff:fe00:1 on eth0, and"),
+        Lab(home, name="six-taken", engine=namespaces_engine, quiet=True, strict=False),
+    ):
+        pass
+    assert link in home.links
