@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from playground.lab.lab import Lab
     from playground.lab.plug import plug, plugged, unplug, wait_plugged
     from playground.model.ipv6.slaac import SLAAC
+    from playground.model.routing.policy import Deny, Permit, PrefixList, RouteMap
     from playground.operations.network import Host, Link, Router, Switch
     from playground.planning.plan import Plan
     from playground.services import (
@@ -106,6 +107,7 @@ __all__ = [
     "CommandFailed",
     "CommandTimeout",
     "DHCPRelay",
+    "Deny",
     "DockerEngine",
     "EngineError",
     "Host",
@@ -119,9 +121,12 @@ __all__ = [
     "NodeDied",
     "NotReady",
     "NotRunning",
+    "Permit",
     "Plan",
     "PlaygroundError",
+    "PrefixList",
     "RIPng",
+    "RouteMap",
     "Router",
     "RouterAdvertisements",
     "Service",
@@ -173,10 +178,11 @@ def __getattr__(name: str) -> Any:
         from playground import services
         from playground.lab import lab
         from playground.model.ipv6 import slaac
+        from playground.model.routing import policy
         from playground.operations import network
         from playground.planning import plan
 
-        rooms = (network, services, slaac, plan, lab)
+        rooms = (network, services, slaac, policy, plan, lab)
         room = next(room for room in rooms if name in vars(room))
         value = globals()[name] = vars(room)[name]
         return value

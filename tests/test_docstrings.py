@@ -61,14 +61,24 @@ Link(home, Host("h1"), address="192.168.1.11"), Link(home, Host("h2"), address="
     "planning.addresses.segments.place_name": OFFICE,
     "model.topology.Router": 'isp = Router("isp")',
     "operations.network.Router": 'isp = Router("isp")',
-    "model.topology.Router.bgp": """
+    **dict.fromkeys(
+        (f"model.routing.bgp.SpeakingBgp.{name}" for name in ("bgp", "bgp_peer", "bgp_options")),
+        """
 r1, r2 = (Router(f"r{n}", routing="bgp", as_number=64511 + n) for n in (1, 2))
 between = Link(r1, r2)
+isp, customer, leaf = r1, r2, r2
+from playground import Permit, RouteMap
 """,
-    "model.topology.Router.ospf": """
+    ),
+    **dict.fromkeys(
+        (f"model.routing.ospf.SpeakingOspf.{name}" for name in ("ospf", "ospf_area")),
+        """
 r1, r2 = (Router(f"r{n}", routing="ospf") for n in (1, 2))
-slow = Link(r1, r2)
+slow, lan = Link(r1, r2), Link(r1, Switch("lan"))
+border = r1
 """,
+    ),
+    "planning.routing.bgp_routes.apply_policy": "from playground import Permit, RouteMap",
     "model.nat.Translating.snat": 'isp, modem = Router("isp"), Router("modem")',
     "model.nat.Translating.one_to_one": """
 uplink = Link(Router("isp"), modem, addresses=("10.9.0.1/24", ["10.9.0.2/24", "10.9.0.3/24"]))

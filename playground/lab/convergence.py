@@ -13,10 +13,12 @@ import dataclasses
 import heapq
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from ipaddress import ip_network
 from typing import Any, NamedTuple
 
 from playground.errors import NotReady, TopologyError
 from playground.model.addresses import Network
+from playground.model.routing.policy import covers
 from playground.operations.connection.client import Client
 from playground.operations.diagnosis.adjacencies import Said, find_troubles, policy_between
 from playground.operations.diagnosis.daemon_states import ask_daemons
@@ -277,6 +279,7 @@ class _RoutingDomain:
         self.towards: dict[str, list[tuple[str, int]]] = {}
         self.prefixes: dict[Network, dict[str, AnnouncementPlan]] = {}
         self._on: dict[Network, set[str]] = {}
+        self._covered = {node.name: set(map(str, node.covered)) for node in routers if node.covered}
         own: dict[tuple[str, str | None], list[str]] = {}
         for node in routers:
             for item in node.announced:
@@ -310,6 +313,7 @@ class _RoutingDomain:
         # as are the addresses of point-to-point links, which OSPF takes for unnumbered.
         inside = all(item.interface is not None for item in announced.values())
         exact = inside and network.prefixlen < network.max_prefixlen
+        exact = exact and not any(network in node.withheld for node in self.routers)
         # Who is on a network needs nobody to lead there, though others announce it.
         on = self._on.get(network, set())
         walked: dict[str, int | None] = {name: cheapest.get(name) for name in on}
@@ -325,7 +329,7 @@ class _RoutingDomain:
                     # The kernel forgets at once, ospfd only within a second: a link that
                     # came back before would never get these routes again (seen in FRR 10.3).
                     yield Complaint(name, text, f"may not have given up {text} yet", False)
-            elif name not in announced and name not in on:
+            elif name not in announced and name not in on and network not in node.withheld:
                 cost = self._walk(name, text, announced, tables, walked)
                 if cost is None:
                     yield Complaint(name, text, f"has no way to {text} yet")
@@ -392,7 +396,7 @@ class _RoutingDomain:
         }
         found = {
             (interface, self.next.get((name, interface, via), ("",))[0])
-            for via, interface in _hops(tables, name, network)
+            for via, interface in self._hops(tables, name, network)
         }
         return best != found
 
@@ -410,6 +414,20 @@ class _RoutingDomain:
                 if other not in best:
                     heapq.heappush(queue, (cost + more, other))
         return best
+
+    def _hops(self, tables: Tables, router: str, network: str) -> list[Hop]:
+        """Return a router's next hops; on a point-to-point link the other end is its own gateway.
+
+        Where it hears of a network only in a greater one, that leads to it.
+
+        """
+        found = tables[router].get(network, ())
+        if not found and network in self._covered.get(router, ()):
+            found = _longest(tables[router], network)
+        address, _, length = network.partition("/")
+        if length not in ("32", "128"):
+            return list(found)
+        return [(via or address, interface) for via, interface in found]
 
     def _walk(
         self,
@@ -430,13 +448,24 @@ class _RoutingDomain:
             return walked[name]
         walked[name] = None  # whoever comes by here again has walked in a ring
         costs: set[int | None] = set()
-        for via, interface in _hops(tables, name, network):
+        for via, interface in self._hops(tables, name, network):
             hop = self.next.get((name, interface, via))
             rest = None if hop is None else self._walk(hop[0], network, announced, tables, walked)
             costs.add(None if hop is None or rest is None else hop[1] + rest)
         if costs and None not in costs:
             walked[name] = max(cost for cost in costs if cost is not None)
         return walked[name]
+
+
+def _longest(table: Mapping[str, Sequence[Hop]], network: str) -> Sequence[Hop]:
+    """Return the next hops of the longest prefix of a table that has a network in it."""
+    wanted, best = ip_network(network), -1
+    found: Sequence[Hop] = ()
+    for text, hops in table.items():
+        prefix = ip_network(text)
+        if covers(prefix, wanted) and prefix.prefixlen > best:
+            best, found = prefix.prefixlen, hops
+    return found
 
 
 def _reached(
@@ -451,15 +480,6 @@ def _reached(
                 found[other] = None
                 queue.append(other)
     return set(found)
-
-
-def _hops(tables: Tables, router: str, network: str) -> list[Hop]:
-    """Return a router's next hops; on a point-to-point link the other end is its own gateway."""
-    found = tables[router].get(network, ())
-    address, _, length = network.partition("/")
-    if length not in ("32", "128"):
-        return list(found)
-    return [(via or address, interface) for via, interface in found]
 
 
 def _domains(plan: Plan, carrying: Iterable[WirePlan]) -> Iterable[_RoutingDomain]:

@@ -18,6 +18,12 @@ from typing import Any, NamedTuple
 
 from playground.errors import PlaygroundError
 from playground.lab.credentials import Credentials
+from playground.lab.saved_routing import (
+    declare_routing,
+    redistribution,
+    redistribution_data,
+    routing_data,
+)
 from playground.model.addresses import Address, InterfaceAddress, Network
 from playground.model.containers.container import PLAIN_CONTAINER, ContainerSettings, file_content
 from playground.model.containers.own_service import Service
@@ -36,7 +42,7 @@ from playground.planning.plan_parts import NO_FILTERS, HostsEntry
 from playground.planning.rules_and_nat import with_rules
 
 # The shape of the text; another number is another shape.
-FORMAT = 3
+FORMAT = 4
 
 
 class SavedLab(NamedTuple):
@@ -93,24 +99,13 @@ def save(nodes: Iterable[Node], plan: Plan, credentials: Credentials, converge: 
             for node in nodes
             if isinstance(node, Switch) and node.mirrored
         ],
-        "ospf": [
-            {"router": node.name, "link": named.index(link), "cost": said.cost, "area": said.area}
-            for node in nodes
-            if isinstance(node, Router)
-            for link, said in node.ospf_links.items()
-        ],
         "advertised": [
             {"router": node.name, "link": named.index(link), **advertisement_data(said)}
             for node in nodes
             if isinstance(node, Router)
             for link, said in node.advertised.items()
         ],
-        "bgp": [
-            {"router": node.name, "link": named.index(link), "announce": announce}
-            for node in nodes
-            if isinstance(node, Router)
-            for link, announce in node.bgp_links.items()
-        ],
+        "routing": routing_data(nodes, named),
     }
     return json.dumps(data)
 
@@ -150,14 +145,7 @@ def _load(data: Mapping[str, Any]) -> SavedLab:
         switch = nodes[item["switch"]]
         assert isinstance(switch, Switch)
         switch.mirror(*(links[number] for number in item["links"]), to=links[item["to"]])
-    for item in data.get("ospf", ()):
-        router = nodes[item["router"]]
-        assert isinstance(router, Router)
-        router.ospf(links[item["link"]], cost=item["cost"], area=item["area"])
-    for item in data.get("bgp", ()):
-        router = nodes[item["router"]]
-        assert isinstance(router, Router)
-        router.bgp(links[item["link"]], announce=item["announce"])
+    declare_routing(data["routing"], nodes, links)
     for item in data.get("advertised", ()):
         router = nodes[item["router"]]
         assert isinstance(router, Router)
@@ -193,7 +181,7 @@ def _node_data(node: Node) -> dict[str, Any]:
     data["loopback"] = [str(address) for address in node.loopback]
     if isinstance(node, Router):
         data |= {"routing": node.routing, "as_number": node.as_number, "frr": node.frr}
-        data["redistribute"] = node.redistribute
+        data["redistribute"] = redistribution_data(node)
     return data
 
 
@@ -224,7 +212,7 @@ def _machine(data: Mapping[str, Any]) -> Host | Router:
             services,
             data["routing"],
             as_number=data.get("as_number"),
-            redistribute=data.get("redistribute"),
+            redistribute=redistribution(data.get("redistribute")),
             frr=data.get("frr"),
             **limits,
         )

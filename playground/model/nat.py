@@ -350,23 +350,6 @@ class Translating(MachineBase):
         with taken_or_undone(self.listener, undo):
             self.nat = nat
 
-    def _check_own(self, link: object, what: str) -> None:
-        if not isinstance(link, LinkBase):
-            raise TopologyError(
-                f"router {self.name}: {what}() takes a Link, not {_words(link)}; keep the link: "
-                f"uplink = Link({self.name}, ...)"
-            )
-        if link in self.links and link not in self.attachments:
-            raise TopologyError(
-                f"router {self.name} cannot {what} through the whole of {link!r}: say which VLAN, "
-                f"as in link[{link.trunk[0]}]"
-            )
-        if link not in self.attachments:
-            raise TopologyError(
-                f"router {self.name} cannot {what} through {link!r}: that is not one of its "
-                f"links; give it a link that was made with {self.name}"
-            )
-
 
 # -- zones -------------------------------------------------------------------
 
@@ -440,16 +423,6 @@ def _refuse_taken(router: str, declared: Forward, others: Sequence[Forward]) -> 
                 f"router {router}: {declared.protocol} port {first} is forwarded to "
                 f"{other.host.name} already; choose another port"
             )
-
-
-def _words(value: object) -> str:
-    kind = type(value).__name__
-    name = getattr(value, "name", None)
-    return (
-        f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
-        if name is None
-        else f"the {kind.lower()} {name}"
-    )
 
 
 def _check_port(here: str, port: object) -> None:

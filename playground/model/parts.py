@@ -163,6 +163,24 @@ class MachineBase(NodeBase):
         """Its connections to networks, in order: its links, and of a trunk each VLAN."""
         return [part for link in self.links for part in link.attachments]
 
+    def _check_own(self, link: object, what: str) -> None:
+        """Refuse for a method ``what`` all but a link, or a VLAN of a trunk, of this node's own."""
+        if not isinstance(link, LinkBase):
+            raise TopologyError(
+                f"router {self.name}: {what}() takes a Link, not {_words(link)}; keep the link: "
+                f"uplink = Link({self.name}, ...)"
+            )
+        if link in self.links and link not in self.attachments:
+            raise TopologyError(
+                f"router {self.name} cannot {what} through the whole of {link!r}: say which VLAN, "
+                f"as in link[{link.trunk[0]}]"
+            )
+        if link not in self.attachments:
+            raise TopologyError(
+                f"router {self.name} cannot {what} through {link!r}: that is not one of its "
+                f"links; give it a link that was made with {self.name}"
+            )
+
 
 class SwitchBase(NodeBase):
     """A node that joins links to one network."""
@@ -242,3 +260,13 @@ class LinkBase(Part):
     def names(self) -> tuple[str, str]:
         """The names of the nodes at its ends."""
         return self.ends[0].node.name, self.ends[1].node.name
+
+
+def _words(value: object) -> str:
+    kind = type(value).__name__
+    name = getattr(value, "name", None)
+    return (
+        f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+        if name is None
+        else f"the {kind.lower()} {name}"
+    )

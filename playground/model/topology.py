@@ -69,11 +69,12 @@ from playground.model.parts import (
 )
 from playground.model.policy_routing import Steering
 from playground.model.records import dataclass
-from playground.model.routing import (
-    OspfLink,
+from playground.model.routing.bgp import BgpOptions, SpeakingBgp
+from playground.model.routing.ospf import SpeakingOspf
+from playground.model.routing.policy import RouteMap, RoutePolicy
+from playground.model.routing.protocols import (
     check_as_number,
     check_frr,
-    check_ospf_link,
     check_redistribute,
     check_routing,
 )
@@ -207,7 +208,7 @@ def _lines(text: str) -> str:
     return f"{count} line{'s' * (count != 1)}"
 
 
-class Router(Translating, Advertising, Machine):
+class Router(SpeakingOspf, SpeakingBgp, Translating, Advertising, Machine):
     """A machine that forwards what others send to each other.
 
     With ``routing="static"`` it gets routes to all that it should reach; with
@@ -225,9 +226,12 @@ class Router(Translating, Advertising, Machine):
     "connected", "static" (those of FRR's own staticd), "ospf", "rip", "bgp".  By default it is
     "kernel" for a router that the lab has given a static route to where none of its
     neighbours leads, and nothing for others; ``redistribute=()`` is nothing in any case.
+    A mapping gives each a policy: ``redistribute={"kernel": PrefixList("some", "10.0.0.0/8 le
+    24")}`` tells of what passes it (None: of all), a `RouteMap` changes it too.
 
-    ``ospf_links`` and ``bgp_links`` hold what `ospf` and `bgp` have said of links,
-    ``advertised`` what `advertise` has, ``nat`` its NAT declarations, in order.  The limits,
+    What `ospf`, `ospf_area`, `bgp`, `bgp_peer` and `bgp_options` have said can be read back:
+    ``ospf_links``, ``ospf_areas``, ``bgp_links``, ``bgp_peers``, ``bgp_router``; ``advertised``
+    holds what `advertise` has said, ``nat`` the NAT declarations, in order.  The limits,
     ``image`` and its like, and ``loopback`` are those of a `Host`: its
     protocol tells the others of a router's loopback addresses, takes the first of IPv4 for the
     router's name (router id), and speaks from them to BGP routers of its own system.
@@ -255,9 +259,14 @@ class Router(Translating, Advertising, Machine):
     routing: str | None
     as_number: int | None
     redistribute: tuple[str, ...] | None
-    bgp_links: dict[Link, bool]
-    ospf_links: dict[Link, OspfLink]
-    fixed = Machine.fixed | {"frr", "routing", "as_number", "redistribute"}
+    redistribute_maps: Mapping[str, RouteMap]
+    fixed = Machine.fixed | {
+        "frr",
+        "routing",
+        "as_number",
+        "redistribute",
+        "redistribute_maps",
+    }
 
     def __init__(
         self,
@@ -266,7 +275,7 @@ class Router(Translating, Advertising, Machine):
         routing: str | None = "static",
         *,
         as_number: int | None = None,
-        redistribute: str | Sequence[str] | None = None,
+        redistribute: str | Sequence[str] | Mapping[str, RoutePolicy | None] | None = None,
         memory_mb: int | None = None,
         cpus: float | None = None,
         processes: int | None = None,
@@ -289,78 +298,14 @@ class Router(Translating, Advertising, Machine):
         # Of the lab's own routes the kernel would prefer each to what a protocol finds.
         self.routing = check_routing(self.name, None if frr is not None else routing)
         self.as_number = check_as_number(self.name, self.routing, as_number)
-        self.redistribute = check_redistribute(self.name, self.routing, redistribute)
+        self.redistribute, self.redistribute_maps = check_redistribute(
+            self.name, self.routing, redistribute
+        )
         self._refuse_own_daemon()
-        self.bgp_links = {}
-        self.ospf_links = {}
+        self.bgp_links, self.bgp_peers, self.bgp_router = {}, {}, BgpOptions()
+        self.ospf_links, self.ospf_areas = {}, {}
         self.nat = []
         self.advertised = {}
-
-    def ospf(self, link: Link, *, cost: int | None = None, area: int | str | None = None) -> None:
-        """Say what one of this router's links is to OSPF.
-
-        ``cost`` is what it costs to go out through the link, from 1 to 65535; 10
-        where nothing is said.  ``area`` is the area that the link lies in, by
-        default 0, the backbone; it is enough that one router of a network says it.
-        Saying it again changes it.  In a lab that runs it is done at once, and this returns
-        when all have converged again; for another area the router's daemon starts anew.
-
-        Raises `TopologyError` if the link is not one of this router's, or the
-        router does not speak OSPF; nothing has changed then.
-
-        >>> r1.ospf(slow, cost=100)
-
-        """
-        self._check_own(link, "ospf")
-        if self.routing != "ospf":
-            raise TopologyError(
-                f"router {self.name} does not speak OSPF: its routing is {self.routing!r}; "
-                f'declare it with routing="ospf"'
-            )
-        said = check_ospf_link(self.name, cost, area)
-        before = self.ospf_links
-        known = before.get(link, OspfLink())
-        cost = said.cost if said.cost is not None else known.cost
-
-        def undo() -> None:
-            self.ospf_links = before
-
-        with taken_or_undone(self.listener, undo):
-            self.ospf_links = before | {link: OspfLink(cost, said.area or known.area)}
-
-    def bgp(self, link: Link, *, announce: bool) -> None:
-        """Say whether this router tells others of the network of one of its links by BGP.
-
-        By default it tells of its networks, as `network` lines usually do: those left out
-        that are nothing but a link between systems, with addresses that somebody has given
-        (``subnet`` or ``addresses`` of the `Link`).  Who is farther away need not reach such
-        a link; but packets that the router itself sends by it carry an address there, to which
-        only its neighbours have a way (`ping -I` with another address of the router's).  So a
-        network that the lab has numbered is told of, and all reach all; and a
-        router that has no other network, nor a loopback address, tells of its links in any
-        case, or nobody could reach it.
-
-        Saying it again changes it, in a lab that runs at once; the router's daemon starts
-        anew.  Raises `TopologyError` if the link is not one of this router's, or the router
-        does not speak BGP; nothing has changed then.
-
-        >>> r1.bgp(between, announce=True)
-
-        """
-        self._check_own(link, "bgp")
-        if self.routing != "bgp":
-            raise TopologyError(
-                f"router {self.name} does not speak BGP: its routing is {self.routing!r}; "
-                f'declare it with routing="bgp"'
-            )
-        check_bool(f"router {self.name}", "announce", announce)
-        before = self.bgp_links
-
-        def undo() -> None:
-            self.bgp_links = before
-
-        with taken_or_undone(self.listener, undo):
-            self.bgp_links = before | {link: announce}
 
     def _refuse_own_daemon(self) -> None:
         for settings in self.declared_services:
@@ -379,7 +324,9 @@ class Router(Translating, Advertising, Machine):
         routing = [] if self.routing == "static" else [f"routing={self.routing!r}"]
         routing += [f"as_number={self.as_number}"] if self.as_number else []
         if self.redistribute is not None:
-            routing += [f"redistribute={list(self.redistribute)}"]
+            maps = self.redistribute_maps
+            said = {word: maps.get(word) for word in self.redistribute}
+            routing += [f"redistribute={said if maps else list(self.redistribute)}"]
         if self.frr is not None:
             routing = [f"frr=<{_lines(self.frr)}>"]
         return f"Router({', '.join([repr(self.name), *self._options(), *routing])})"

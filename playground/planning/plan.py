@@ -15,7 +15,7 @@ from typing import Any
 
 from playground.display.tables import Table, Tabular
 from playground.errors import NoSuchNode
-from playground.model.addresses import Address, InterfaceAddress
+from playground.model.addresses import Address, InterfaceAddress, Network
 from playground.model.arguments import shown
 from playground.model.containers.container import PLAIN_CONTAINER, ContainerSettings
 from playground.model.containers.limits import NO_LIMITS, Limits
@@ -52,7 +52,8 @@ class NodePlan:
     take of the machine.  ``as_number`` is that of the system of a router that speaks BGP,
     ``nat`` and ``filters`` how it translates and filters.  ``container`` is what it was told
     of image, command, environment and their like, ``advertisements`` what a router tells of
-    itself to IPv6.
+    itself to IPv6.  ``covered`` are networks that a protocol tells it of only as a part of
+    greater ones, ``withheld`` those that policies keep from it.
 
     """
 
@@ -77,6 +78,8 @@ class NodePlan:
     filters: FilterPlan = NO_FILTERS
     container: ContainerSettings = PLAIN_CONTAINER
     advertisements: tuple[AdvertisementPlan, ...] = ()
+    covered: tuple[Network, ...] = ()
+    withheld: tuple[Network, ...] = ()
 
     @property
     def daemons(self) -> frozenset[str]:

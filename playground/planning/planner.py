@@ -128,7 +128,7 @@ def make_plan(
     check_forwards(realms, addressing)
     check_loopbacks(machines, realms, addressing)
     routes = find_routes(machines, realms, addressing, wiring.names)
-    daemons = find_daemons(machines, realms, addressing, wiring, routes)
+    daemons = find_daemons(machines, realms, addressing, wiring, routes, doubts)
     hidden = {machine: daemons[machine].hidden for machine in daemons}
     names = find_names(machines, realms, addressing, hidden)
     nameservers = {machine: names[machine].nameservers for machine in machines}
@@ -270,6 +270,8 @@ def _node(
         announced=daemons.announced if daemons else (),
         as_number=daemons.as_number if daemons else None,
         advertisements=advertisements,
+        covered=daemons.covered if daemons else (),
+        withheld=daemons.withheld if daemons else (),
     )
 
 

@@ -8,6 +8,7 @@ from playground.planning.routing.frr import (
     BgpFamily,
     BgpPeer,
     OspfPort,
+    Redistribution,
     RipPort,
     bgp_settings,
     ospf6_settings,
@@ -17,6 +18,7 @@ from playground.planning.routing.frr import (
 )
 
 ME = ip_address("10.0.1.1")
+KERNEL = (Redistribution("kernel"),)
 
 
 RIP_PORTS = [RipPort("eth0", False), RipPort("eth1", True)]
@@ -27,7 +29,7 @@ def test_ospf() -> None:
         OspfPort("eth0", "0.0.0.0", 10, passive=False, point_to_point=True),
         OspfPort("eth1", "0.0.0.1", 100, passive=True, point_to_point=False),
     ]
-    assert ospf_settings(ME, ports, default=True, redistribute=("kernel",)) == (
+    assert ospf_settings(ME, ports, default=True, redistribute=KERNEL) == (
         "router ospf\n"
         " ospf router-id 10.0.1.1\n"
         " timers throttle lsa all 0\n"
@@ -52,7 +54,9 @@ def test_ospf() -> None:
 
 
 def test_rip() -> None:
-    assert rip_settings(RIP_PORTS, default=False, redistribute=["kernel", "bgp"]) == (
+    assert rip_settings(
+        RIP_PORTS, default=False, redistribute=[*KERNEL, Redistribution("bgp")]
+    ) == (
         "router rip\n"
         " version 2\n"
         " network eth0\n"
@@ -69,7 +73,9 @@ def test_ospf_for_ipv6() -> None:
         OspfPort("eth0", "0.0.0.0", 10, passive=False, point_to_point=True),
         OspfPort("eth1", "0.0.0.1", 100, passive=True, point_to_point=False),
     ]
-    assert ospf6_settings(ME, ports, default=True, redistribute=("kernel", "ripng")) == (
+    assert ospf6_settings(
+        ME, ports, default=True, redistribute=(*KERNEL, Redistribution("ripng"))
+    ) == (
         "router ospf6\n"
         " ospf6 router-id 10.0.1.1\n"
         " timers lsa min-arrival 0\n"
@@ -112,7 +118,7 @@ def test_bgp_has_sessions_for_each_family() -> None:
     apart = BgpPeer(ip_address("10.7.0.1"), 64513, on_subnet=False)
     six = BgpPeer(ip_address("2001:db8::2"), 64513)
     families = [
-        BgpFamily(4, (ip_network("10.0.1.0/24"),), (inside, apart), True, ("kernel",)),
+        BgpFamily(4, (ip_network("10.0.1.0/24"),), (inside, apart), True, KERNEL),
         BgpFamily(6, (ip_network("2001:db8::/64"),), (six,)),
     ]
     assert bgp_settings(64512, ME, families) == (

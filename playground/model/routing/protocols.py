@@ -1,29 +1,25 @@
-"""Settings of a router's routing protocol: names, costs, areas, AS numbers.
+"""The routing protocol of a router: its name, its AS number, whose routes it tells of.
 
 Checked the moment it is said, like all declarations; what the daemons are told
-is `routing.routing_daemons`' to decide.
+is `planning.routing`'s to decide.
 
 """
 
 from __future__ import annotations
 
 import os
-from ipaddress import AddressValueError, IPv4Address
+from collections.abc import Mapping
 from pathlib import Path
 
 from playground.display.local_files import read_text
 from playground.errors import TopologyError, TransferFailed
-from playground.model.records import dataclass
+from playground.model.routing.policy import RouteMap, as_route_map, check_policy
 
 # Those that a daemon speaks; the service of the same name runs it.
 DYNAMIC = ("ospf", "rip", "bgp")
 
 # Whose routes a router can tell its neighbours of, in FRR's words.
 REDISTRIBUTED = ("connected", "kernel", "static", *DYNAMIC)
-
-# FRR's default: a link of 10 Gbit/s against the reference bandwidth of 100 Gbit/s.
-OSPF_COST = 10
-BACKBONE = "0.0.0.0"
 
 # Of what a router may be told in FRR's words: a full BGP policy has some 100 kB.
 _MOST_FRR_BYTES = 4 << 20
@@ -33,19 +29,6 @@ FIRST_PRIVATE_AS = 64512
 # RFC 7607 keeps 0, RFC 7300 the last, RFC 4893 section 3 the stand-in AS_TRANS.
 _LAST_AS = 2**32 - 2
 _AS_TRANS = 23456
-
-
-@dataclass(frozen=True)
-class OspfLink:
-    """A router's settings of OSPF for one link; None where it sets none.
-
-    ``cost`` is what the way out through this link costs, ``area`` the area
-    that it lies in, as a dotted number.
-
-    """
-
-    cost: int | None = None
-    area: str | None = None
 
 
 def check_routing(router: str, routing: object) -> str | None:
@@ -81,10 +64,16 @@ def check_as_number(router: str, routing: str | None, number: object) -> int | N
     return number
 
 
-def check_redistribute(router: str, routing: str | None, value: object) -> tuple[str, ...] | None:
-    """Return whose routes a router tells its neighbours of; None where the lab shall choose."""
+def check_redistribute(
+    router: str, routing: str | None, value: object
+) -> tuple[tuple[str, ...] | None, dict[str, RouteMap]]:
+    """Return whose routes a router tells its neighbours of, and by which policies.
+
+    None where the lab shall choose.
+
+    """
     if value is None:
-        return None
+        return None, {}
     if routing not in DYNAMIC:
         raise TopologyError(
             f"router {router}: redistribute={value!r} is for a routing protocol, and this "
@@ -93,37 +82,16 @@ def check_redistribute(router: str, routing: str | None, value: object) -> tuple
         )
     known = [word for word in REDISTRIBUTED if word != routing]
     given = [value] if isinstance(value, str) else value
-    if not isinstance(given, (list, tuple)) or not all(word in known for word in given):
+    if not isinstance(given, (list, tuple, Mapping)) or not all(word in known for word in given):
         raise TopologyError(
             f"router {router}: redistribute={value!r} is not known; name what its neighbours shall "
             f"hear of too, one or more of {', '.join(map(repr, known))}, or () for nothing"
         )
-    return tuple(dict.fromkeys(given))
-
-
-def check_ospf_link(router: str, cost: object, area: object) -> OspfLink:
-    """Return what a router says of one of its links to OSPF, checked."""
-    if cost is not None and (
-        isinstance(cost, bool) or not isinstance(cost, int) or not 1 <= cost <= 65535
-    ):
-        raise TopologyError(
-            f"router {router}: cost={cost!r} is no OSPF cost, which is a whole number from 1 to "
-            f"65535 (RFC 2328); {OSPF_COST} is what a link costs where nothing is said"
-        )
-    return OspfLink(cost, None if area is None else _area(router, area))
-
-
-def _area(router: str, area: object) -> str:
-    try:
-        if isinstance(area, bool) or not isinstance(area, (int, str)):
-            raise ValueError
-        number = int(area) if isinstance(area, str) and area.isdecimal() else area
-        return str(IPv4Address(number))
-    except (AddressValueError, ValueError):
-        raise TopologyError(
-            f"router {router}: area={area!r} is no OSPF area; write a number such as 1, or the "
-            f'same with dots, "0.0.0.1"'
-        ) from None
+    maps = {}
+    for word, policy in given.items() if isinstance(given, Mapping) else ():
+        if check_policy(f"router {router}: redistribute", word, policy) is not None:
+            maps[word] = as_route_map(policy)
+    return tuple(dict.fromkeys(given)), maps
 
 
 def check_frr(router: str, frr: object, routing: object, as_number: object) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from playground.errors import TopologyError
-from playground.model.routing import OspfLink
+from playground.model.routing.ospf import OspfLink
 from playground.operations.network import Link, Router, Switch
 
 

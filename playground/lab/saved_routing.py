@@ -1,0 +1,101 @@
+"""Routing protocols of a lab as data that JSON can hold, and back."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from playground.model.parts import LinkBase, NodeBase
+from playground.model.routing.policy import Clause, Deny, Permit, PrefixList, RouteMap
+from playground.model.topology import Router
+
+
+def routing_data(nodes: Iterable[NodeBase], links: Sequence[LinkBase]) -> list[dict[str, Any]]:
+    """Return what routers were told of their protocols; a link is its number among ``links``."""
+    return [
+        {
+            "router": node.name,
+            "ospf": [[links.index(link), vars(said)] for link, said in node.ospf_links.items()],
+            "areas": [[area, _data(said)] for area, said in node.ospf_areas.items()],
+            "bgp": [[links.index(link), announce] for link, announce in node.bgp_links.items()],
+            "peers": [[other.name, _data(said)] for other, said in node.bgp_peers.items()],
+            "options": _data(node.bgp_router),
+        }
+        for node in nodes
+        if isinstance(node, Router)
+    ]
+
+
+def declare_routing(
+    data: Iterable[Mapping[str, Any]], nodes: Mapping[str, NodeBase], links: Sequence[LinkBase]
+) -> None:
+    """Tell routers what `routing_data` says."""
+    for item in data:
+        router = nodes[item["router"]]
+        assert isinstance(router, Router)
+        for number, said in item["ospf"]:
+            router.ospf(links[number], **said)
+        for area, said in item["areas"]:
+            router.ospf_area(area, **_arguments(said))
+        for number, announce in item["bgp"]:
+            router.bgp(links[number], announce=announce)
+        for name, said in item["peers"]:
+            other = nodes[name]
+            assert isinstance(other, Router)
+            router.bgp_peer(other, **_arguments(said))
+        if router.routing == "bgp":
+            router.bgp_options(**_arguments(item["options"]))
+
+
+def redistribution_data(router: Router) -> Any:
+    """Return a router's ``redistribute=`` as data."""
+    if router.redistribute is None:
+        return None
+    maps = router.redistribute_maps
+    return [[word, _value(maps.get(word))] for word in router.redistribute]
+
+
+def redistribution(data: Any) -> Any:
+    """Return what `redistribution_data` has made data of."""
+    if data is None:
+        return None
+    policies = {word: _policy(item) for word, item in data}
+    return policies if any(policies.values()) else tuple(policies)
+
+
+def _data(settings: Any) -> dict[str, Any]:
+    return {
+        field.name: _value(getattr(settings, field.name)) for field in dataclasses.fields(settings)
+    }
+
+
+def _arguments(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _policy(value) for name, value in data.items()}
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, PrefixList):
+        return {"prefix_list": value.name, "lines": list(map(str, value.rules))}
+    if isinstance(value, RouteMap):
+        return {"route_map": value.name, "clauses": [_clause(one) for one in value.clauses]}
+    if isinstance(value, tuple):
+        return [item if isinstance(item, (str, int)) else str(item) for item in value]
+    return value
+
+
+def _clause(clause: Clause) -> dict[str, Any]:
+    said = {name: _value(value) for name, value in vars(clause).items()}
+    return {"permit": clause.permit, "said": said}
+
+
+def _policy(data: Any) -> Any:
+    if not isinstance(data, dict):
+        return data
+    if "prefix_list" in data:
+        return PrefixList(data["prefix_list"], *data["lines"])
+    clauses = []
+    for item in data["clauses"]:
+        said = {name: _policy(value) for name, value in item["said"].items()}
+        clauses.append(Permit(**said) if item["permit"] else Deny(**said))
+    return RouteMap(data["route_map"], *clauses)

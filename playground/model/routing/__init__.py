@@ -1,0 +1,1 @@
+"""Routing protocols of a router: links, areas, sessions and policies as data."""

@@ -1,0 +1,73 @@
+"""Ports: links through which routers speak a protocol, and the names that routers go by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv6Address, ip_network
+
+from playground.model.addresses import Address, InterfaceAddress, Network
+from playground.model.records import dataclass
+from playground.model.topology import Link, Router
+from playground.planning.addresses.addressing import Addressing
+from playground.planning.addresses.nat_realms import Realms, inner_links
+from playground.planning.addresses.segments import Segment
+from playground.planning.interface_names import Wiring, link_local
+
+
+@dataclass(frozen=True)
+class SpeakingPort:
+    """A link through which a router speaks its protocol.
+
+    ``network`` is None where the link is point-to-point with addresses of its own;
+    ``link_local`` is what the interface is called by its neighbours in IPv6.
+
+    """
+
+    router: Router
+    link: Link
+    segment: Segment
+    interface: str
+    address: Address
+    network: Network | None
+    link_local: IPv6Address
+
+    @property
+    def prefix(self) -> Network:
+        return self.network or ip_network(self.address)
+
+
+def ports_of(
+    router: Router, realms: Realms, addressing: Addressing, wiring: Wiring, family: int
+) -> Iterator[SpeakingPort]:
+    """Yield the ports of a router for one version of IP, in the order of its links."""
+    for link in inner_links(router):
+        end = link.end(router)
+        segment = realms.segment_of[end]
+        for address in addressing.of(end, family)[:1]:
+            network = addressing.subnets[segment, family]
+            own = link_local(wiring.macs[end])
+            yield SpeakingPort(router, link, segment, wiring.names[end], address.ip, network, own)
+
+
+def choose_router_id(
+    router: Router, realms: Realms, addressing: Addressing, wiring: Wiring
+) -> IPv4Address:
+    """Return a number of 32 bits of a router's own, an address of IPv4 where it has one."""
+    for own in router.loopback:
+        if own.version == 4:
+            return IPv4Address(own.ip)
+    for port in ports_of(router, realms, addressing, wiring, 4):
+        return IPv4Address(port.address)
+    # Without IPv4 it is the end of a MAC address, of which no two are the same.
+    mac = wiring.macs[router.links[0].end(router)]
+    return IPv4Address(bytes.fromhex(mac.replace(":", ""))[-4:])
+
+
+def numbered_by_hand(segment: Segment, family: int) -> bool:
+    """Whether somebody has chosen the addresses of a segment."""
+    given: list[Network | Address | InterfaceAddress] = [
+        *(subnet for switch, vlan in segment.places for subnet in switch.subnets_of(vlan)),
+        *(subnet for link in segment.links for subnet in link.subnets),
+        *(address for end in segment.ends for address in end.addresses),
+    ]
+    return any(item.version == family for item in given)

@@ -1,0 +1,58 @@
+"""What routers were told of their protocols comes back as it was said."""
+
+from __future__ import annotations
+
+import json
+
+from playground.lab.saved_routing import (
+    declare_routing,
+    redistribution,
+    redistribution_data,
+    routing_data,
+)
+from playground.model.routing.policy import Deny, Permit, PrefixList, RouteMap
+from playground.operations.network import Link, Router
+
+
+def network() -> tuple[list[Router], list[Link]]:
+    a, b = Router("a", routing="ospf", redistribute={"static": None}), Router("b", routing="ospf")
+    c, d = Router("c", routing="bgp"), Router("d", routing="bgp")
+    return [a, b, c, d], [Link(a, b), Link(c, d)]
+
+
+def test_all_that_can_be_said_is_saved() -> None:
+    routers, links = network()
+    a, _, c, d = routers
+    a.ospf(links[0], cost=5, area=1, priority=0, password="secret", hello_s=2, bfd_ms=50)
+    shown = PrefixList("shown", "deny 10.1.9.0/24", "10.1.0.0/16 le 24")
+    a.ospf_area(1, kind="nssa", ranges=["10.1.0.0/16"], send=shown, default_cost=9)
+    c.bgp(links[1], announce=True)
+    policy = RouteMap(
+        "some",
+        Deny(prefixes=shown, community=["1:1", "no-export"]),
+        Permit(prefixes="10.0.0.0/8", as_path="^2_", set_local_preference=9, prepend=2),
+    )
+    c.bgp_peer(d, receive=policy, send=shown, default=policy, hold_s=9, allow_own_as=1)
+    d.bgp_options(aggregates=["10.0.0.0/8"], paths=4, graceful_restart=True, summary_only=False)
+    data = json.loads(json.dumps(routing_data(routers, links)))
+    again, its_links = network()
+    declare_routing(data, {router.name: router for router in again}, its_links)
+    assert again[0].ospf_links == {its_links[0]: a.ospf_links[links[0]]}
+    assert again[0].ospf_areas == a.ospf_areas
+    assert again[2].bgp_links == {its_links[1]: True}
+    assert again[2].bgp_peers == {again[3]: c.bgp_peers[d]}
+    assert again[3].bgp_router == d.bgp_router
+    assert routing_data(again, its_links) == routing_data(routers, links)
+
+
+def test_redistribution_is_saved_with_its_policies() -> None:
+    some = PrefixList("some", "10.0.0.0/8")
+    for said in (None, (), ["kernel", "static"], {"kernel": some, "static": None}):
+        router = Router("r", routing="ospf", redistribute=said)
+        data = json.loads(json.dumps(redistribution_data(router)))
+        again = Router("r", routing="ospf", redistribute=redistribution(data))
+        assert (again.redistribute, again.redistribute_maps) == (
+            router.redistribute,
+            router.redistribute_maps,
+        )
+        assert repr(again) == repr(router)
