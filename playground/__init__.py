@@ -73,6 +73,7 @@ if TYPE_CHECKING:
         RouterAdvertisements,
         Service,
         Telnet,
+        Volume,
     )
 
     help = how_to.help_page  # noqa: A001
@@ -136,6 +137,7 @@ __all__ = [
     "TopologyError",
     "TransferFailed",
     "UnknownName",
+    "Volume",
     "from_compose",
     "plug",
     "plugged",

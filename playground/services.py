@@ -7,6 +7,7 @@ The classes themselves live in the folder `playground.model.services`, beside th
 
 """
 
+from playground.model.containers.container import Volume
 from playground.model.containers.own_service import Service
 from playground.model.services.dhcp import DHCP, DHCPRelay
 from playground.model.services.dns import DNS
@@ -57,4 +58,5 @@ __all__ = [
     "RouterAdvertisements",
     "Service",
     "Telnet",
+    "Volume",
 ]

@@ -282,7 +282,7 @@ def test_services_stand_beside_the_program_of_a_debian_image(engine: Engine) -> 
     web = Host(
         "web",
         build=f"FROM {debian.tag}\nRUN useradd -u 1500 app\nUSER app\nWORKDIR /tmp\nENTRYPOINT []\n"
-        'CMD ["python3", "-m", "http.server", "8000"]\n',
+        'EXPOSE 8000\nCMD ["python3", "-m", "http.server", "8000"]\n',
         services=["http"],
     )
     h1 = Host("h1")

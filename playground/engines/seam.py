@@ -19,7 +19,8 @@ from playground.engines import owners
 from playground.engines.images import Image
 from playground.errors import EngineError
 from playground.model.containers.capabilities import OF_EVERY_HOST
-from playground.model.containers.container import PLAIN_CONTAINER, ContainerSettings, ImageSource
+from playground.model.containers.container import PLAIN_CONTAINER, ContainerSettings
+from playground.model.containers.image_sources import ImageSource
 from playground.model.containers.limits import NO_LIMITS, Limits
 from playground.model.records import dataclass
 from playground.planning.program_plans import ImageConfig
@@ -142,7 +143,9 @@ class LabRecord:
 _DONE_BY_LABS = frozenset(
     {
         *("command", "entrypoint", "healthcheck", "restart", "init", "stop_timeout_s"),
-        *("read_only", "hostname", "dns", "extra_hosts", "publish", "programs", "files", "after"),
+        *("health_interval_s", "health_timeout_s", "health_start_period_s", "health_retries"),
+        *("read_only", "hostname", "aliases", "dns", "extra_hosts", "publish", "programs"),
+        *("files", "after", "after_end"),
     }
 )
 

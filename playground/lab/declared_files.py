@@ -32,7 +32,7 @@ def declared_files(node: NodePlan, copies_volumes: bool = False) -> tuple[File, 
         found.append(File(place, file_content(content), _mode(content)))
     if copies_volumes:
         for volume in node.container.volumes:
-            found += _copied(node.name, volume)
+            found += [] if volume.shared else _copied(node.name, volume)
     return tuple(found)
 
 
@@ -40,6 +40,8 @@ def copy_warnings(nodes: Iterable[NodePlan]) -> Iterator[str]:
     """Yield what is to be said where volumes are copied."""
     for node in nodes:
         for volume in node.container.volumes:
+            if volume.shared:
+                continue
             back = "" if volume.read_only else ", and what the host changes is not brought back"
             yield (
                 f"{node.name}: {volume.source} is copied to {volume.target}, for the engine is "

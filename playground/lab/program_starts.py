@@ -16,10 +16,16 @@ from playground.operations.connection.handles import Node
 from playground.operations.connection.threads import each
 from playground.operations.programs import supervisord
 from playground.operations.programs.own_service import OwnService
-from playground.operations.programs.program import Program, has_begun, refuse_failure
+from playground.operations.programs.program import (
+    Program,
+    ended_words,
+    has_begun,
+    refuse_failure,
+)
 from playground.planning.plan import NodePlan, Plan
 from playground.planning.program_plans import (
     ALWAYS_AGAIN,
+    MAIN,
     ImageConfig,
     ProgramPlan,
     main_program,
@@ -78,13 +84,13 @@ def waves(nodes: Iterable[NodePlan], programs: Programs) -> list[Programs]:
 def _names(nodes: Iterable[NodePlan], node: NodePlan) -> set[str]:
     """Return the full names of those that a node's programs wait for."""
     called = {word: other.name for other in nodes for word in (other.name, other.short)}
-    for name in node.container.after:
+    for name in node.container.waits_for:
         if name.lower() not in called:
             raise TopologyError(
                 f"{node.name}: after={name!r} is no host of this lab; it has "
                 f"{', '.join(other.name for other in nodes)}"
             )
-    return {called[name.lower()] for name in node.container.after}
+    return {called[name.lower()] for name in node.container.waits_for}
 
 
 def protect(agent: Client, pids: Mapping[str, int], nodes: Iterable[NodePlan]) -> None:
@@ -143,7 +149,11 @@ def wait_ready(
     programs: Programs,
     progress: Progress,
 ) -> None:
-    """Wait until each program is well, or has not ended at once; raises `NotReady`."""
+    """Wait until each program is well, or has not ended at once; raises `NotReady`.
+
+    One whose end others wait for (``after={"migrate": "ended"}``) has to end, with status 0.
+
+    """
     rows = {
         (node.name, item.service): row_of(item)
         for node in plan.nodes
@@ -165,8 +175,24 @@ def wait_ready(
         for name, program in several
         if (name, program.name) not in rows and program.healthcheck is None
     ]
-    _wait_begun(agent, pids, nodes, silent)
+    _wait_begun(agent, pids, nodes, silent, progress)
     each(wait, [one for one in several if one not in silent])
+    _wait_ended(nodes, [one for one in several if one[0] in _to_end(plan)], progress)
+
+
+def _to_end(plan: Plan) -> set[str]:
+    """Return the full names of the hosts whose programs others want to have ended."""
+    words = {name.lower() for node in plan.nodes for name in node.container.after_end}
+    return {node.name for node in plan.nodes if words & {node.name.lower(), node.short.lower()}}
+
+
+def _wait_ended(
+    nodes: Callable[[str], Node], several: Sequence[tuple[str, ProgramPlan]], progress: Progress
+) -> None:
+    for name, program in several:
+        if program.name == MAIN:
+            with progress.step(f"waiting for the end of {program.name} of {name}"):
+                Program(nodes(name), program).wait_ended()
 
 
 def _wait_begun(
@@ -174,8 +200,14 @@ def _wait_begun(
     pids: Mapping[str, int],
     nodes: Callable[[str], Node],
     waiting: Sequence[tuple[str, ProgramPlan]],
+    progress: Progress,
 ) -> None:
-    """Wait for programs that say nothing of their health: one request for all of them."""
+    """Wait for programs that say nothing of their health: one request for all of them.
+
+    One that has ended with status 0 has done its work, and that is said: whoever meant a
+    server may have started one that goes into the background, or a shell that reads nothing.
+
+    """
     while waiting:
         asked = [[pids[name], program.name] for name, program in waiting]
         left = []
@@ -184,6 +216,9 @@ def _wait_begun(
             refuse_failure(nodes(name), program, status)
             if not has_begun(program, status):
                 left.append((name, program))
+            elif not status["running"] and status["returncode"] == 0:
+                with progress.step(f"{name}: {ended_words(program)}"):
+                    pass
             elif supervisord.is_supervisord(status["command"]) and (
                 foreign := supervisord.find(nodes(name))
             ):

@@ -120,9 +120,9 @@ class Machine(Steering, MachineBase):
         self.loopback = check_loopback(f"{type(self).__name__.lower()} {self.name}", loopback)
         self.limits = make_limits(self.name, memory_mb, cpus, processes)
         self.container = make_container(type(self).__name__, self.name, container)
-        if self.calls & {other.lower() for other in self.container.after}:
+        if self.calls & {other.lower() for other in self.container.waits_for}:
             raise TopologyError(
-                f"{self.name}: after={list(self.container.after)} names {self.name} itself, "
+                f"{self.name}: after={list(self.container.waits_for)} names {self.name} itself, "
                 "which would wait for ever; leave it out"
             )
         declared = check_services(self.name, services)

@@ -217,7 +217,7 @@ def _lines(
     addressing: Addressing,
     hidden: Collection[tuple[Link, int]] = (),
 ) -> tuple[HostsEntry, ...]:
-    names = _both(machine)
+    names = _called(machine)
     lines = []
     for family in FAMILIES:
         seen = [link for link in links if (link, family) not in hidden]
@@ -235,11 +235,12 @@ def _own(machine: Machine, seen: Mapping[Machine, _Seen]) -> tuple[HostsEntry, .
     """Return a node's lines for itself; as Debian has it where it has no address."""
     if machine in seen and seen[machine].entries:
         return seen[machine].entries
-    return (HostsEntry(IPv4Address("127.0.1.1"), _both(machine)),)
+    return (HostsEntry(IPv4Address("127.0.1.1"), _called(machine)),)
 
 
-def _both(machine: Machine) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((machine.name, machine.short)))
+def _called(machine: Machine) -> tuple[str, ...]:
+    """Return the names of a node: the full one, the short one, and what else it is called."""
+    return tuple(dict.fromkeys((machine.name, machine.short, *machine.container.aliases)))
 
 
 # -- DNS --------------------------------------------------------------------

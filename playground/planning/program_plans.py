@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from playground.model.containers.container import ContainerSettings, RestartPolicy
@@ -153,7 +154,7 @@ def main_program(settings: ContainerSettings, image: ImageConfig | None) -> Prog
         restart=settings.restart or NEVER_AGAIN,
         stop_signal=said.stop_signal,
         stop_timeout_s=settings.stop_timeout_s,
-        healthcheck=_healthcheck(settings.healthcheck, said),
+        healthcheck=_healthcheck(settings, said),
         # Another command may be another program.
         ports=_tcp_ports(said.ports)
         if settings.command is None and settings.entrypoint is None
@@ -178,8 +179,18 @@ def _number(text: str) -> int | None:
     return int(text) if re.fullmatch("[0-9]{1,5}", text) else None
 
 
-def _healthcheck(declared: tuple[str, ...] | None, image: ImageConfig) -> Healthcheck | None:
-    return image.healthcheck if declared is None else make_healthcheck(declared, image.shell)
+def _healthcheck(said: ContainerSettings, image: ImageConfig) -> Healthcheck | None:
+    found = image.healthcheck
+    if said.healthcheck is not None:
+        found = make_healthcheck(said.healthcheck, image.shell)
+    times = {
+        "interval_s": said.health_interval_s,
+        "timeout_s": said.health_timeout_s,
+        "start_period_s": said.health_start_period_s,
+        "retries": said.health_retries,
+    }
+    changed: dict[str, Any] = {name: value for name, value in times.items() if value is not None}
+    return replace(found, **changed) if found and changed else found
 
 
 def make_healthcheck(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -11,6 +12,27 @@ from playground.engines.build_environment import BUILD_TIMEOUT_S, proxies
 from playground.engines.build_log import BuildLog
 from playground.engines.docker.build_turns import build_turn
 from playground.engines.docker.server import Server
+from playground.model.records import dataclass
+
+_DIGEST_LENGTH = 16
+
+
+@dataclass(frozen=True)
+class BuildContext:
+    """What a builder gets: an archive, the Dockerfile's name in it, a stage, values of ARGs."""
+
+    archive: bytes
+    dockerfile: str = "Dockerfile"
+    target: str = ""
+    args: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """Tells this context from others: of the same words the same image was built."""
+        found = hashlib.sha256(self.archive)
+        if (self.dockerfile, self.target, self.args) != ("Dockerfile", "", ()):
+            found.update(repr((self.dockerfile, self.target, self.args)).encode())
+        return found.hexdigest()[:_DIGEST_LENGTH]
 
 
 class Built(NamedTuple):
@@ -23,16 +45,15 @@ class Built(NamedTuple):
 def run_build(
     server: Server,
     title: str,
-    context: bytes,
+    context: BuildContext,
     tag: str,
     progress: Progress,
     *,
-    arguments: Mapping[str, str] | None = None,
     labels: Mapping[str, str] | None = None,
 ) -> Built:
     """Let the engine build an archive with a Dockerfile; ``title`` is shown meanwhile.
 
-    ``arguments`` are those of ``ARG``, to which the proxies of this machine are added.  A
+    To the values of the context's ARGs the proxies of this machine are added.  A
     Dockerfile that the engine refuses before it builds is a complaint like any other;
     `EngineError` is raised where the engine itself fails.
 
@@ -49,10 +70,12 @@ def run_build(
     ):
         try:
             stream = api.build(
-                fileobj=io.BytesIO(context),
+                fileobj=io.BytesIO(context.archive),
                 custom_context=True,
                 tag=tag,
-                buildargs={**(arguments or {}), **proxies()},
+                dockerfile=context.dockerfile,
+                target=context.target or None,
+                buildargs={**proxies(), **dict(context.args)},
                 labels=dict(labels or {}),
                 rm=True,
                 forcerm=True,

@@ -62,8 +62,9 @@ MACHINE_ACCESS = "playground.machine-access"
 
 
 def node_config(lab: LabLabels, node: NodeContainer, shows_files: bool = True) -> dict[str, Any]:
-    """Return what the engine is told of a node; without ``shows_files`` of no volumes."""
+    """Return what the engine is told of a node; without ``shows_files`` of no folders."""
     said = node.settings
+    volumes = [item for item in said.volumes if shows_files or item.shared]
     shm_kb = said.shm_mb << 10 if said.shm_mb else _share_kb(node.limits, 64 << 10)
     return {
         "Image": node.own_image.tag if node.own_image else node.image,
@@ -75,14 +76,14 @@ def node_config(lab: LabLabels, node: NodeContainer, shows_files: bool = True) -
         "HostConfig": {
             **_HOST_CONFIG,
             "CapAdd": [*node.cap_add, *said.cap_add],
-            "CapDrop": _dropped(said) if shows_files else [],
+            "CapDrop": _dropped(volumes),
             **_limits_config(node.limits),
             "ReadonlyPaths": list(_READ_ONLY),
             # For what a lab makes for its nodes: see playground.lab.provision.
             "Tmpfs": {"/run/playground": f"mode=755,size={_share_kb(node.limits, 16 << 10)}k"},
             "ShmSize": shm_kb << 10,
             **_resources_config(said),
-            **({"Mounts": [_mount(item) for item in said.volumes]} if shows_files else {}),
+            "Mounts": [_mount(lab, item) for item in volumes],
         },
     }
 
@@ -131,27 +132,35 @@ def _resources_config(said: ContainerSettings) -> dict[str, Any]:
     }
 
 
-def _dropped(said: ContainerSettings) -> list[str]:
+def _dropped(volumes: Sequence[VolumeMount]) -> list[str]:
     """Return what a container has less than others: a device file that it leaves is the machine's.
 
-    >>> _dropped(ContainerSettings(volumes=(VolumeMount("/srv", "/srv", read_only=False),)))
+    >>> _dropped([VolumeMount("/srv", "/srv", read_only=False)])
     ['MKNOD']
 
     """
-    return [] if all(volume.read_only for volume in said.volumes) else ["MKNOD"]
+    return [] if all(volume.read_only for volume in volumes) else ["MKNOD"]
 
 
-def _mount(volume: VolumeMount) -> dict[str, Any]:
+def _mount(lab: LabLabels, volume: VolumeMount) -> dict[str, Any]:
     """Return a volume as the engine binds it, and of file systems below it none.
 
-    Those would be writable whatever is said: docker run --mount, "bind-nonrecursive".
+    Those would be writable whatever is said: docker run --mount, "bind-nonrecursive".  One that
+    hosts share the engine makes for the first of them.
 
     """
+    common = {"Target": volume.target, "ReadOnly": volume.read_only}
+    if volume.shared:
+        return {
+            "Type": "volume",
+            "Source": container_name(lab.id, volume.source),
+            **common,
+            "VolumeOptions": {"Labels": lab.as_labels("volume")},
+        }
     return {
         "Type": "bind",
         "Source": volume.source,
-        "Target": volume.target,
-        "ReadOnly": volume.read_only,
+        **common,
         "BindOptions": {"NonRecursive": True},
     }
 

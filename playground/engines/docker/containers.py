@@ -20,6 +20,7 @@ from playground.engines import owners
 from playground.engines.docker.container_configs import MACHINE_ACCESS, container_name
 from playground.engines.docker.guardian import Guardian
 from playground.engines.docker.http import TIMEOUT_S, Line, Refused
+from playground.engines.docker.lab_volumes import remove_volumes, sweep_volumes
 from playground.engines.docker.server import Server
 from playground.engines.seam import KEEP, LAB, MARK, NAME, NODE, OWNER, LabLabels, LabRecord
 from playground.errors import EngineError
@@ -140,6 +141,7 @@ class LabContainers:
                 listed = line.request("GET", "/containers/json", query)
             stale = [item["Id"] for item in listed if _is_stale(item)]
             self.remove(stale)
+        sweep_volumes(self.server)
 
     def stop(self, lab_id: str, nodes: Sequence[str] | None = None) -> None:
         """Remove the containers of a lab, or only those of some of its nodes.
@@ -157,6 +159,8 @@ class LabContainers:
                     if nodes is None or item["Labels"].get(NODE) in nodes
                 ]
             )
+        if nodes is None:
+            remove_volumes(self.server, lab_id)
 
     def remove(self, containers: Sequence[str]) -> None:
         """Remove containers by name or id, all of them, and wait until they are gone."""

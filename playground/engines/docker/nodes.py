@@ -73,6 +73,8 @@ def _refuse_replaced(node: NodeContainer) -> None:
 
     """
     for volume in node.settings.volumes:
+        if volume.shared:
+            continue
         try:
             refuse_links(volume.source)
         except OSError as error:

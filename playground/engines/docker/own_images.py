@@ -14,7 +14,6 @@ import hashlib
 import http.client
 import io
 import json
-import os
 import stat
 import tarfile
 from collections.abc import Iterable, Mapping
@@ -25,8 +24,9 @@ from playground.display.progress import Progress, ProgressStep
 from playground.engines import owners, pause
 from playground.engines.build_environment import BUILD_TIMEOUT_S
 from playground.engines.docker.archive_names import archive_names
+from playground.engines.docker.build_contexts import build_context, files_archive
 from playground.engines.docker.build_turns import build_turn
-from playground.engines.docker.builds import run_build
+from playground.engines.docker.builds import BuildContext, run_build
 from playground.engines.docker.container_configs import FIRST_PROGRAM
 from playground.engines.docker.errors import own_build_failed, pull_failed
 from playground.engines.docker.http import Line, Refused
@@ -40,7 +40,7 @@ from playground.engines.image_config import (
 )
 from playground.engines.seam import MARK, OWNER, OwnImage, WantedImage
 from playground.errors import EngineError, ImageError
-from playground.model.containers.container import ImageSource
+from playground.model.containers.image_sources import ImageSource
 
 # Names in uname(2) of what images call their architecture (GOARCH).
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
@@ -83,9 +83,7 @@ class OwnImages:
                 return self._inspect(source.value) or self._pull(here, source.value, progress)
             case "archive":
                 return self._load(here, Path(source.value), progress)
-            case "directory":
-                return self._build(here, source, directory_context(source.value), progress)
-        return self._build(here, source, dockerfile_context(source.value), progress)
+        return self._build(here, source, progress)
 
     def _inspect(self, name: str) -> dict[str, Any] | None:
         with self._server.errors(f"looking for image {name}"), self._server.line() as line:
@@ -180,10 +178,9 @@ class OwnImages:
             else:
                 api.remove_image(name, noprune=True)
 
-    def _build(
-        self, here: str, source: ImageSource, context: bytes, progress: Progress
-    ) -> dict[str, Any]:
-        tag = f"playground/build:{hashlib.sha256(context).hexdigest()[:_DIGEST_LENGTH]}"
+    def _build(self, here: str, source: ImageSource, progress: Progress) -> dict[str, Any]:
+        context = _context(here, source)
+        tag = f"playground/build:{context.digest}"
         if (known := self._inspect(tag)) is not None:
             return known
         error, log = run_build(self._server, f"building {source.title}", context, tag, progress)
@@ -262,7 +259,7 @@ class OwnImages:
         if self._inspect(name) is None:
             self._refuse_pipes(here, base)
             text = f"FROM {base}\n{dockerfile}\n"
-            context = _archive({"/Dockerfile": text.encode(), **files})
+            context = BuildContext(files_archive({"/Dockerfile": text.encode(), **files}))
             built = run_build(self._server, "making an image ready", context, name, progress)
             if built.error:
                 raise ImageError(f"an image could not be made ready: {built.error.strip()}")
@@ -309,64 +306,16 @@ class OwnImages:
         return ""
 
 
-# -- contexts of builds --------------------------------------------------------
+def _context(here: str, source: ImageSource) -> BuildContext:
+    try:
+        return build_context(source)
+    except OSError as error:
+        place = error.filename or source.value
+        reason = error.strerror or str(error)
+        raise ImageError(f"{here}: {place} cannot be read: {reason}") from error
 
 
-def directory_context(directory: str) -> bytes:
-    """Return what a builder gets of a directory: all but what its .dockerignore names.
-
-    The same files make the same archive, so that its digest says whether it was built.
-
-    """
-    from docker.utils.build import exclude_paths
-
-    root = Path(directory)
-    ignored = root / ".dockerignore"
-    patterns = []
-    if ignored.is_file():
-        lines = ignored.read_text(errors="replace").splitlines()
-        patterns = [line.strip() for line in lines if line.strip() and line[0] != "#"]
-    names = exclude_paths(str(root), patterns, dockerfile="Dockerfile")
-    return _context((name, root / name) for name in sorted(names))
-
-
-def dockerfile_context(text: str) -> bytes:
-    return _archive({"/Dockerfile": text.encode()}, mode=0o644)
-
-
-def _context(files: Iterable[tuple[str, Path]]) -> bytes:
-    archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w", format=tarfile.PAX_FORMAT) as tar:
-        for name, path in files:
-            member = tar.gettarinfo(str(path), arcname=name)
-            if member is None:
-                continue  # a socket, which no image can hold
-            member.mtime, member.uid, member.gid = 0, 0, 0
-            member.uname = member.gname = ""
-            if member.isreg():
-                # As git has it: a umask is no difference.
-                member.mode = 0o755 if member.mode & 0o100 else 0o644
-                with path.open("rb") as file:
-                    tar.addfile(member, file)
-            else:
-                tar.addfile(member)
-    return archive.getvalue()
-
-
-def _archive(files: Mapping[str, bytes], mode: int = 0o755) -> bytes:
-    archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w", format=tarfile.PAX_FORMAT) as tar:
-        for path, content in files.items():
-            folder = os.path.dirname(path).lstrip("/")
-            if folder:
-                member = tarfile.TarInfo(folder)
-                member.type, member.mode = tarfile.DIRTYPE, 0o755
-                tar.addfile(member)
-            member = tarfile.TarInfo(path.lstrip("/"))
-            member.size, member.mode = len(content), mode
-            tar.addfile(member, io.BytesIO(content))
-    return archive.getvalue()
-
+# -- files of an image --------------------------------------------------------
 
 # An os-release of usual systems has 400 bytes; whoever made an image may have put a sparse
 # file of a terabyte there.

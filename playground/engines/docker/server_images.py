@@ -11,7 +11,7 @@ from contextlib import suppress
 from playground.display.progress import Progress, Silent
 from playground.engines.build_environment import BUILD_TIMEOUT_S
 from playground.engines.debian_base import bootstrap, mmdebstrap_command
-from playground.engines.docker.builds import run_build
+from playground.engines.docker.builds import BuildContext, run_build
 from playground.engines.docker.errors import build_failed
 from playground.engines.docker.http import Refused
 from playground.engines.docker.server import Server
@@ -72,10 +72,9 @@ class ServerImages:
         built = run_build(
             self._server,
             f"building image {image.title}",
-            image.context(),
+            BuildContext(image.context(), args=(("BASE", base),)),
             image.tag,
             progress,
-            arguments={"BASE": base},
             labels={"playground.image": image.layer},
         )
         if built.error:

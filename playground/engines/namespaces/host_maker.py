@@ -58,6 +58,7 @@ from playground.engines.namespaces.filesystems.mounts import (
     mount,
 )
 from playground.engines.namespaces.filesystems.paths_in_root import made_place
+from playground.engines.namespaces.filesystems.shared_volumes import make_shared
 from playground.model.containers.capabilities import OF_EVERY_HOST, capability_mask
 
 # Without that of users, which would lead nowhere back: see `namespaces.user_namespaces`.
@@ -134,6 +135,7 @@ def make_host(request: Request, lab: str, own: Sequence[tuple[int, int]]) -> int
     nothing is left of the host.
 
     """
+    make_shared(request.get("volumes") or ())
     reader, writer = os.pipe()
     groups = _make_cgroup(request, lab)
     try:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from playground.engines.seam import Engine
 from playground.errors import LabWarning, TopologyError
-from playground.lab.formats.compose_file import ComposeFile, read_compose
+from playground.lab.formats.compose_file import ComposeFile, Paths, read_compose
 from playground.lab.formats.compose_services import host_arguments, host_name
 from playground.lab.lab import Lab
 from playground.operations.network import Host, Link, Switch
@@ -18,7 +17,7 @@ _DEFAULT = "default"
 
 
 def from_compose(
-    path: str | os.PathLike[str] = "compose.yaml",
+    path: Paths = "compose.yaml",
     *,
     name: str | None = None,
     profiles: Collection[str] = (),
@@ -28,10 +27,12 @@ def from_compose(
 ) -> Lab:
     """Return a lab, not yet started, of what a compose file declares.
 
-    ``path`` is a file, or a folder with one.  Each service is a host, each network a switch,
+    ``path`` is a file, or several, each upon those before it, or a folder, whose
+    compose.override.yaml counts too.  Each service is a host, each network a switch,
     that of services which name none is called "default".  Ports are published at 127.0.0.1
     unless the file names an address.  Programs of a service begin when those that it depends
-    on are well.  Folders of volumes are those of this machine, named volumes end with the lab.
+    on are well.  Folders of volumes are those of this machine; named volumes are shared by the
+    services that name them, and end with the lab.
     ``profiles`` are those to be heeded, ``environment`` is where variables come from, by
     default this program's environment and ``.env`` beside the file.
 
@@ -46,15 +47,13 @@ def from_compose(
     file = read_compose(path, environment)
     _refuse_unknown(file)
     _choose(file, profiles)
-    hosts = {service: _host(file, service) for service in file.data["services"]}
+    aliases = _aliases(file)
+    hosts = {service: _host(file, service, aliases[service]) for service in file.data["services"]}
     switches = _switches(file, {host.name for host in hosts.values()})
     for service, host in hosts.items():
         for network, said in _networks_of(file, service).items():
             _link(file, service, host, switches, network, said or {})
-    for section in ("volumes", "configs", "secrets"):
-        for key, said in (file.data.get(section) or {}).items():
-            if section == "volumes" and said:
-                file.leave_out((section, key), "is an ordinary folder of its host")
+    _note_volumes(file)
     if file.left_out:
         warnings.warn(
             f"{file.path} has what a lab does not do:\n" + "\n".join(file.left_out),
@@ -97,19 +96,59 @@ def _choose(file: ComposeFile, profiles: Collection[str]) -> None:
         raise TopologyError(f"{file.path}: no service is left; name profiles=, one of the file's")
 
 
-def _host(file: ComposeFile, service: str) -> Host:
+def _host(file: ComposeFile, service: str, aliases: Collection[str]) -> Host:
     arguments = host_arguments(file, service)
     name = host_name(service)
-    if name != service:
+    if name != service.lower():
         file.leave_out(
             ("services", service),
-            f"is called {name}, as RFC 1123 has names of hosts: its neighbours find it by that "
-            f"name, and not by {service}",
+            f"is the host {name}, as RFC 1123 has names of hosts; its neighbours find it by "
+            "either name",
         )
+    if aliases:
+        arguments["aliases"] = [*aliases]
     try:
         return Host(name, **arguments)
     except TopologyError as error:
         raise TopologyError(f"{file.at('services', service)}: {error}") from error
+
+
+def _aliases(file: ComposeFile) -> dict[str, list[str]]:
+    """Return by which further names each service is known; a name stands for one alone."""
+    services = file.data["services"]
+    owners = {host_name(service): service for service in services}
+    found: dict[str, list[str]] = {service: [] for service in services}
+
+    def note(service: str, alias: str, *place: str | int) -> None:
+        owner = owners.setdefault(alias.lower(), service)
+        if owner != service:
+            file.leave_out(("services", *place), f"is not done: {alias} is {owner} already")
+        elif alias.lower() != host_name(service) and alias not in found[service]:
+            found[service].append(alias)
+
+    for service, said in services.items():
+        note(service, service, service)
+        said = said or {}
+        if name := said.get("container_name"):
+            note(service, name, service, "container_name")
+        for network, words in _networks_of(file, service).items():
+            for number, alias in enumerate((words or {}).get("aliases") or ()):
+                note(service, alias, service, "networks", network, "aliases", number)
+        for number, link in enumerate(said.get("links") or ()):
+            other, _, alias = str(link).partition(":")
+            if alias and other in services:
+                note(other, alias, service, "links", number)
+    return found
+
+
+def _note_volumes(file: ComposeFile) -> None:
+    """Say of which named volumes more is said than a folder of the lab can be."""
+    for key, said in (file.data.get("volumes") or {}).items():
+        for field, value in (said or {}).items():
+            if field == "external" and value:
+                file.leave_out(("volumes", key), "is a new folder of this lab, and empty")
+            elif field in ("driver", "driver_opts") and value not in ("local", {}, None):
+                file.leave_out(("volumes", key, field), "is not done: it is a folder of the lab")
 
 
 def _switches(file: ComposeFile, taken: Collection[str]) -> dict[str, Switch]:
@@ -172,7 +211,7 @@ def _link(
 ) -> None:
     place = ("services", service, "networks", network)
     for field in said:
-        if field not in ("ipv4_address", "priority", "gw_priority"):
+        if field not in ("ipv4_address", "aliases", "priority", "gw_priority"):
             file.leave_out((*place, field), "is not done")
     try:
         given = said.get("ipv4_address")

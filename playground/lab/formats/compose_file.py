@@ -1,4 +1,4 @@
-"""A compose file as checked data: read, its variables put in, each part with its line.
+"""Compose files as checked data: read, variables put in, put together, each part with its line.
 
 What may stand in such a file is checked by the package compose-spec, ``.env`` and ``env_file``
 are read by python-dotenv.  See https://github.com/compose-spec/compose-spec/blob/main/spec.md.
@@ -12,12 +12,20 @@ import io
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from playground.errors import TopologyError
+from playground.lab.formats.compose_merge import (
+    SECTIONS,
+    absolute,
+    merged_files,
+    merged_lines,
+    merged_services,
+    rooted,
+)
 from playground.lab.formats.yaml_lines import Place, read_yaml
 from playground.model.arguments import shown
 from playground.model.records import dataclass
@@ -34,7 +42,7 @@ class ComposeFile:
 
     path: Path
     data: dict[str, Any]
-    lines: Mapping[Place, int]
+    lines: dict[Place, str]
     environment: Mapping[str, str]
     left_out: list[str] = field(default_factory=list)
     room: _Room = field(init=False, repr=False, compare=False)
@@ -51,57 +59,179 @@ class ComposeFile:
         """Return file and line of a part, or of the nearest around it."""
         while place and place not in self.lines:
             place = place[:-1]
-        return f"{self.path}:{self.lines.get(place, 1)}"
+        return self.lines.get(place, f"{self.path}:1")
+
+    def add(self, other: ComposeFile) -> None:
+        """Put another file upon this one: `docker compose -f THIS -f OTHER`."""
+        self.data = merged_files(self.data, other.data)
+        self.lines = merged_lines(self.lines, other.lines)
+        self.left_out += other.left_out
 
     def leave_out(self, place: Place, why: str) -> None:
         """Note that a part is not done."""
         self.left_out.append(f"{self.at(*place)}: {'.'.join(map(str, place))} {why}")
 
 
-def read_compose(
-    path: str | os.PathLike[str], environment: Mapping[str, str] | None = None
-) -> ComposeFile:
+Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+
+
+def read_compose(path: Paths, environment: Mapping[str, str] | None = None) -> ComposeFile:
     """Read a compose file, or that of a folder; raises `TopologyError` for what is none.
 
-    Variables come from ``environment``, by default this program's, and then from ``.env``
-    beside the file.
+    Of several files each is read upon those before it.  Beside that of a folder its
+    compose.override.yaml is read, where there is one.  ``include`` and ``extends`` are
+    followed.  Variables come from ``environment``, by default this program's, and then from
+    ``.env`` beside the first file.
 
     """
-    found = _find(Path(path))
-    data, lines = read_yaml(found, EXTRA)
-    if not isinstance(data, dict) or not isinstance(data.get("services"), dict):
-        raise TopologyError(f"{found}: this is no compose file: it has no services")
-    data["services"] = {str(name): said for name, said in data["services"].items()}
-    variables = read_variables(found.parent / ".env") if (found.parent / ".env").is_file() else {}
-    variables |= os.environ if environment is None else environment
-    file = ComposeFile(found, data, lines, variables)
-    for name in ("include", "extends"):
-        _refuse_more_files(file, name)
-    file.data = _checked(file, _filled(file, data, ()))
+    given = [path] if isinstance(path, (str, os.PathLike)) else [*path]
+    if not given:
+        raise TopologyError('no compose file is named; write for example "compose.yaml"')
+    paths = [found for one in given for found in _find(Path(one))]
+    file = _read(paths, os.environ if environment is None else environment, ())
+    if not isinstance(file.data.get("services"), dict):
+        raise TopologyError(f"{paths[0]}: this is no compose file: it has no services")
+    _extend(file)
+    file.data = _checked(file, file.data)
     return file
 
 
-def _find(path: Path) -> Path:
+def _find(path: Path) -> list[Path]:
     if not path.is_dir():
-        return path
+        return [path]
     for name in _NAMES:
         if (path / name).is_file():
-            return path / name
+            stem, _, ending = name.partition(".")
+            others = [path / f"{stem}.override.{kind}" for kind in (ending, "yml", "yaml")]
+            return [path / name, *[other for other in others if other.is_file()][:1]]
     raise TopologyError(f"there is no compose file in {path}: it would be called {_NAMES[0]}")
 
 
-def _refuse_more_files(file: ComposeFile, name: str) -> None:
-    places: list[Place] = [(name,)] if name in file.data else []
-    places += [
-        ("services", service, name)
-        for service, said in file.data["services"].items()
-        if isinstance(said, dict) and name in said
-    ]
-    if places:
-        raise TopologyError(
-            f"{file.at(*places[0])}: {name} is not read; write what it leads to into this file, "
-            "as `docker compose config` prints it"
+# As many files may lead from one to the next: more are a mistake.
+_MOST_FILES = 50
+
+
+def _read(
+    paths: Sequence[Path],
+    environment: Mapping[str, str],
+    through: tuple[Path, ...],
+    folder: Path | None = None,
+    env_files: Sequence[Path] | None = None,
+) -> ComposeFile:
+    """Return files, each upon those before it, with what they include, and variables put in.
+
+    Paths in the files begin at ``folder``, by default that of the first, where ``.env`` lies
+    too unless ``env_files`` are others.  ``through`` are the files that led here.
+
+    """
+    _refuse_circle(paths[0], through)
+    folder = folder or paths[0].parent
+    variables: dict[str, str] = {}
+    for env_file in [folder / ".env"] if env_files is None else env_files:
+        if env_file.is_file():
+            variables |= read_variables(env_file)
+    variables |= environment
+    found = ComposeFile(paths[0], {}, {}, variables)
+    for path in paths:
+        data, lines = read_yaml(path, EXTRA)
+        if not isinstance(data, dict):
+            raise TopologyError(f"{path}: this is no compose file: it has no services")
+        if isinstance(services := data.get("services"), dict):
+            data["services"] = {str(name): said for name, said in services.items()}
+        one = ComposeFile(
+            path, data, {place: f"{path}:{n}" for place, n in lines.items()}, variables
         )
+        one.room = found.room
+        one.data = rooted(_filled(one, data, ()), folder)
+        found.add(one)
+        for number, said in enumerate(one.data.pop("include", None) or ()):
+            found.data.pop("include", None)
+            _include(found, one, said, ("include", number), (*through, path))
+    return found
+
+
+def _refuse_circle(path: Path, through: tuple[Path, ...]) -> None:
+    if path in through or len(through) > _MOST_FILES:
+        way = " -> ".join(map(str, (*through[-3:], path)))
+        raise TopologyError(f"{path}: files lead to each other without end ({way}); mend that")
+
+
+def _include(
+    whole: ComposeFile, file: ComposeFile, said: Any, place: Place, through: tuple[Path, ...]
+) -> None:
+    """Add what a file includes; raises `TopologyError` for names that are there already."""
+    words = said if isinstance(said, dict) else {"path": said}
+    given = [Path(absolute(str(one), file.folder)) for one in _listed(words.get("path"))]
+    if not given:
+        raise TopologyError(f"{file.at(*place)}: include names no path; write one")
+    for one in given:
+        if not one.is_file():
+            raise TopologyError(f"{file.at(*place)}: there is no file {one}")
+    folder = words.get("project_directory")
+    env_files = [Path(absolute(str(one), file.folder)) for one in _listed(words.get("env_file"))]
+    inner = _read(
+        given,
+        file.environment,
+        through,
+        Path(absolute(str(folder), file.folder)) if folder else None,
+        env_files or None,
+    )
+    for section in SECTIONS:
+        there, more = whole.data.get(section) or {}, inner.data.get(section) or {}
+        for name in more:
+            if name in there and there[name] != more[name]:
+                raise TopologyError(
+                    f"{file.at(*place)}: {inner.path} has {section}.{name} too; give one of them "
+                    "another name"
+                )
+        whole.data[section] = {**there, **more}
+    whole.lines = {**inner.lines, **whole.lines}
+    whole.left_out += inner.left_out
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def _extend(file: ComposeFile) -> None:
+    """Put in the place of each service with ``extends`` what the two come to."""
+    for name in file.data["services"]:
+        file.data["services"][name] = _extended(file, file, name, ())
+
+
+def _extended(
+    whole: ComposeFile, file: ComposeFile, name: str, through: tuple[tuple[Path, str], ...]
+) -> Any:
+    """Return a service of a file; lines of what it extends are noted in ``whole``."""
+    said = file.data["services"][name]
+    place = ("services", name, "extends")
+    if not isinstance(said, dict) or said.get("extends") is None:
+        return said
+    words = said["extends"] if isinstance(said["extends"], dict) else {"service": said["extends"]}
+    if (file.path, name) in through or len(through) > _MOST_FILES:
+        raise TopologyError(f"{file.at(*place)}: services extend each other without end; mend that")
+    other, service = file, str(words.get("service"))
+    if words.get("file") is not None:
+        path = Path(absolute(str(words["file"]), file.folder))
+        if not path.is_file():
+            raise TopologyError(f"{file.at(*place)}: there is no file {path}")
+        if path.absolute() != file.path.absolute():
+            other = _read([path], file.environment, ())
+            whole.left_out += other.left_out
+    there = other.data.get("services") or {}
+    if service not in there:
+        raise TopologyError(
+            f"{file.at(*place)}: {service} is no service of {other.path}; it has "
+            f"{', '.join(there) or 'none'}"
+        )
+    below = _extended(whole, other, service, (*through, (file.path, name)))
+    lines = {
+        ("services", name, *known[2:]): where
+        for known, where in other.lines.items()
+        if known[:2] == ("services", service)
+    }
+    whole.lines = merged_lines(lines, whole.lines)
+    return merged_services(below, {key: item for key, item in said.items() if key != "extends"})
 
 
 def read_variables(path: Path) -> dict[str, str]:

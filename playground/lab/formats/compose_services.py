@@ -8,6 +8,7 @@ arguments; what has none is left out, and that is said.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from typing import Any
 from playground.errors import TopologyError
 from playground.lab.formats.compose_file import ComposeFile, missing, read_variables
 from playground.lab.formats.yaml_lines import Place
+from playground.model.arguments import shown
+from playground.model.containers.container import Volume
 
 
 class ComposeService:
@@ -68,20 +71,37 @@ def _as(argument: str) -> Callable[[ComposeService, Any], None]:
     return put
 
 
+def _command(argument: str) -> Callable[[ComposeService, Any], None]:
+    """Return what takes a line apart: no shell reads the lines of compose files."""
+
+    def put(words: ComposeService, value: Any) -> None:
+        try:
+            words.arguments[argument] = shlex.split(value) if isinstance(value, str) else value
+        except ValueError as error:
+            raise words.refuse([argument], f"{shown(value)}: {error}; close the quotes") from None
+
+    return put
+
+
 def _build(words: ComposeService, value: Any) -> None:
     said = {"context": value} if isinstance(value, str) else dict(value)
     inline, context = said.pop("dockerfile_inline", None), said.pop("context", ".")
-    name = said.pop("dockerfile", "Dockerfile")
-    if name not in ("Dockerfile", "./Dockerfile"):
+    if "://" in context or context.startswith("git@"):
         raise words.refuse(
-            ["build", "dockerfile"],
-            f"{name} is not built; call it Dockerfile, in a folder of its own",
+            ["build", "context"], f"{context} is not fetched; fetch it, and name its folder"
         )
-    if "target" in said:
-        raise words.refuse(["build", "target"], "a stage alone is not built; make it the last")
+    words.arguments["build"] = words.file.folder / context
+    named = said.pop("dockerfile", None)
+    if inline is not None:
+        words.arguments["dockerfile"] = f"{inline}\n"
+    elif named is not None:
+        words.arguments["dockerfile"] = named
+    if (target := said.pop("target", None)) is not None:
+        words.arguments["build_target"] = target
+    if args := _variables(words, said.pop("args", None) or {}):
+        words.arguments["build_args"] = args
     for field in said:
         words.leave_out(["build", field], "is not handed to the builder")
-    words.arguments["build"] = inline if inline is not None else words.file.folder / context
     words.arguments.pop("image", None)
 
 
@@ -92,15 +112,21 @@ def _image(words: ComposeService, value: Any) -> None:
 
 
 def _environment(words: ComposeService, value: Any) -> None:
-    found = words.arguments.pop("env", {})
-    pairs = value.items() if isinstance(value, Mapping) else (_pair(item) for item in value)
+    found = words.arguments.pop("env", {}) | _variables(words, value)
+    if found:
+        words.arguments["env"] = found
+
+
+def _variables(words: ComposeService, value: Any) -> dict[str, str]:
+    """Return variables by name; those that are only named are what this program has for them."""
+    found = {}
+    pairs = value.items() if isinstance(value, Mapping) else (_pair(str(item)) for item in value)
     for name, text in pairs:
         if text is None:
             text = words.file.environment.get(name)
         if text is not None:
             found[name] = str(text).lower() if isinstance(text, bool) else str(text)
-    if found:
-        words.arguments["env"] = found
+    return found
 
 
 def _pair(item: str) -> tuple[str, str | None]:
@@ -165,28 +191,47 @@ def _port_text(item: Mapping[str, Any]) -> str:
 
 def _volumes(words: ComposeService, value: Any) -> None:
     for number, item in enumerate(value):
-        said = item if isinstance(item, Mapping) else _volume_words(str(item))
+        short = not isinstance(item, Mapping)
+        said = _volume_words(str(item)) if short else item
         source, kind = said.get("source"), said.get("type")
+        mode = ":ro" if said.get("read_only") else ":rw"
         if kind == "bind" and source:
             path = (words.file.folder / Path(source).expanduser()).absolute()
-            key = str(path)
-            found = words.arguments.setdefault("volumes", {})
-            while key in found:  # the same folder at two places
-                key += "/."
-            found[key] = said["target"] + ("" if said.get("read_only") else ":rw")
-        elif kind == "volume" and source and _users(words.file, source) > 1:
-            words.leave_out(
-                ["volumes", number],
-                "is not shared: each host has the folder that its image has there, or none",
-            )
-        elif kind == "volume":
-            if source:
+            if path.name == "docker.sock":
                 words.leave_out(
-                    ["volumes", number],
-                    "is the folder that its image has there, or none, and ends with the lab",
+                    ["volumes", number], "is not shown: who has the engine's socket has the machine"
                 )
+            elif path.exists() or not (short or (said.get("bind") or {}).get("create_host_path")):
+                _show(words, str(path), said["target"] + mode)
+            else:
+                words.leave_out(
+                    ["volumes", number], "is not there: an empty folder of the lab stands for it"
+                )
+                _show(words, _unnamed(words), said["target"] + mode)
+        elif kind == "volume":
+            for field in sorted(said.get("volume") or {}):
+                words.leave_out(["volumes", number, "volume", field], "is not done")
+            shared = Volume(volume_name(source)) if source else _unnamed(words)
+            _show(words, shared, said["target"] + mode)
+        elif kind == "tmpfs":
+            _show(words, _unnamed(words), said["target"] + mode)
         else:
             words.leave_out(["volumes", number], f"is no folder of this machine ({kind})")
+
+
+def _show(words: ComposeService, source: str | Volume, place: str) -> None:
+    words.arguments.setdefault("volumes", {}).setdefault(source, []).append(place)
+
+
+def volume_name(name: str) -> str:
+    """Return what a volume of a compose file is called in a lab."""
+    return re.sub(r"[^\w.-]", "-", name).lstrip("_.-")[:64] or "volume"
+
+
+def _unnamed(words: ComposeService) -> Volume:
+    """Return a volume of this service alone."""
+    count = sum(isinstance(source, Volume) for source in words.arguments.get("volumes", {}))
+    return Volume(volume_name(f"{words.name}.own{count + 1}"))
 
 
 def _volume_words(text: str) -> dict[str, Any]:
@@ -199,24 +244,12 @@ def _volume_words(text: str) -> dict[str, Any]:
     return {"type": kind, "source": source, "target": target, "read_only": "ro" in mode.split(",")}
 
 
-def _users(file: ComposeFile, volume: str) -> int:
-    count = 0
-    for said in file.data["services"].values():
-        items = (said or {}).get("volumes") or ()
-        parts = (item if isinstance(item, Mapping) else _volume_words(str(item)) for item in items)
-        count += any(part.get("source") == volume for part in parts)
-    return count
-
-
-def _read_only(words: ComposeService, value: Any) -> None:
-    items = words.said.get("volumes") or ()
-    parts = (item if isinstance(item, Mapping) else _volume_words(str(item)) for item in items)
-    if value and (words.said.get("tmpfs") or any(part.get("type") != "bind" for part in parts)):
-        words.leave_out(
-            ["read_only"], "is not done: its tmpfs and volumes could not be written to either"
-        )
-    else:
-        words.arguments["read_only"] = value
+def _tmpfs(words: ComposeService, value: Any) -> None:
+    for number, item in enumerate(value if isinstance(value, list) else [value]):
+        target, _, options = str(item).partition(":")
+        if options:
+            words.leave_out(["tmpfs", number], "is as large as any folder of the lab's")
+        _show(words, _unnamed(words), target)
 
 
 def _mounted(section: str, folder: str) -> Callable[[ComposeService, Any], None]:
@@ -251,19 +284,26 @@ def _healthcheck(words: ComposeService, value: Any) -> None:
         words.arguments["healthcheck"] = rest[0] if kind == "CMD-SHELL" else rest
     elif test is not None:
         words.arguments["healthcheck"] = test
+    for field, put in _HEALTH.items():
+        if value.get(field) is not None:
+            put(words, value[field])
     for field in value:
-        if field not in ("test", "disable"):
-            words.leave_out(["healthcheck", field], "is not heeded: it is asked until it succeeds")
+        if field not in ("test", "disable", *_HEALTH):
+            words.leave_out(["healthcheck", field], "is not heeded: it is asked each 0.2 s at most")
 
 
 def _depends_on(words: ComposeService, value: Any) -> None:
     said = value if isinstance(value, Mapping) else dict.fromkeys(value)
+    found: dict[str, str] = {}
     for name, how in said.items():
         if name not in words.file.data["services"]:
             continue  # of a profile that was not asked for
-        words.arguments.setdefault("after", []).append(host_name(name))
-        if (how or {}).get("condition") == "service_completed_successfully":
-            words.leave_out(["depends_on", name], "is waited for until it has begun, not ended")
+        ended = (how or {}).get("condition") == "service_completed_successfully"
+        found[host_name(name)] = "ended" if ended else "well"
+        if (how or {}).get("restart"):
+            words.leave_out(["depends_on", name, "restart"], "is not done in a lab")
+    if found:
+        words.arguments["after"] = found
 
 
 def _split(item: str) -> tuple[str, str]:
@@ -337,6 +377,15 @@ def _deploy(words: ComposeService, value: Any) -> None:
         words.leave_out(["deploy", field], "is not done in a lab")
 
 
+def _sysctls(words: ComposeService, value: Any) -> None:
+    pairs = value.items() if isinstance(value, Mapping) else (_pair(str(item)) for item in value)
+    for name, text in pairs:
+        if name.startswith("net."):
+            words.arguments.setdefault("sysctls", {})[name] = text
+        else:
+            words.leave_out(["sysctls", name], "is none of a host's network, and not set")
+
+
 def _ulimits(words: ComposeService, value: Any) -> None:
     words.arguments["ulimits"] = {
         name: (said["soft"], said["hard"]) if isinstance(said, Mapping) else said
@@ -370,17 +419,24 @@ def _privileged(words: ComposeService, value: Any) -> None:
         )
 
 
+_HEALTH: dict[str, Callable[[ComposeService, Any], None]] = {
+    "interval": _seconds("health_interval_s"),
+    "timeout": _seconds("health_timeout_s"),
+    "start_period": _seconds("health_start_period_s"),
+    "retries": _number("health_retries"),
+}
+
 _FIELDS: dict[str, Callable[[ComposeService, Any], None]] = {
     "build": _build,
     "cap_add": _as("cap_add"),
-    "command": _as("command"),
+    "command": _command("command"),
     "configs": _mounted("configs", "/"),
     "cpus": _number("cpus"),
     "depends_on": _depends_on,
     "deploy": _deploy,
     "devices": _devices,
     "dns": _as("dns"),
-    "entrypoint": _as("entrypoint"),
+    "entrypoint": _command("entrypoint"),
     "env_file": _env_file,
     "environment": _environment,
     "extra_hosts": _extra_hosts,
@@ -393,11 +449,13 @@ _FIELDS: dict[str, Callable[[ComposeService, Any], None]] = {
     "pids_limit": _number("processes"),
     "ports": _ports,
     "privileged": _privileged,
-    "read_only": _read_only,
+    "read_only": _as("read_only"),
     "restart": _as("restart"),
     "secrets": _mounted("secrets", "/run/secrets/"),
     "shm_size": _megabytes("shm_mb"),
     "stop_grace_period": _seconds("stop_timeout_s"),
+    "sysctls": _sysctls,
+    "tmpfs": _tmpfs,
     "ulimits": _ulimits,
     "user": _as("user"),
     "volumes": _volumes,
@@ -405,11 +463,17 @@ _FIELDS: dict[str, Callable[[ComposeService, Any], None]] = {
 }
 
 # Keys that are read where networks are made, or that change nothing in a lab.
-_ELSEWHERE = {"networks", "network_mode", "profiles", "expose", "stdin_open", "tty"}
+_ELSEWHERE = {
+    *("networks", "network_mode", "profiles", "expose", "stdin_open", "tty"),
+    *("container_name", "links", "attach"),
+}
 
 _WHY = {
-    "container_name": "is not done: a host is called as its service",
-    "links": "is not done: hosts of a network know each other by name",
+    "cap_drop": "is not done: hosts of a lab are all held alike",
+    "security_opt": "is not done: hosts of a lab are all held alike",
+    "platform": "is not heeded: an image has to be of this machine's",
+    "pull_policy": "is not heeded: an image is pulled where it is not there",
+    "scale": "is not done: a service is one host",
     "logging": "is not done: what a program prints is its log",
     "network_mode": "is not done",
 }

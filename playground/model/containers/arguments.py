@@ -17,7 +17,6 @@ from typing import Any, TypedDict
 
 from playground.errors import TopologyError
 from playground.model.arguments import (
-    check_path,
     is_choice,
     is_list,
     is_number,
@@ -34,13 +33,14 @@ from playground.model.containers.capabilities import (
 from playground.model.containers.container import (
     PLAIN_CONTAINER,
     ContainerSettings,
-    ImageSource,
     PublishedPort,
     RestartPolicy,
     Ulimit,
+    Volume,
     VolumeMount,
 )
 from playground.model.containers.exec_limits import MOST_PATH_BYTES, refusal, size_bytes
+from playground.model.containers.image_sources import absolute_path, check_build, check_image
 from playground.model.notation import check_name
 
 # A command as a line, taken apart as a shell does it, or its words.
@@ -54,40 +54,54 @@ class ContainerArguments(TypedDict, total=False):
     """The keyword arguments of `Host` and `Router` that say what runs in it, and on what.
 
     ``image`` is a reference such as "postgres:17", or the `Path` of an archive that `docker
-    save` has written.  ``build`` is a directory with a Dockerfile, or a Dockerfile's text.
+    save` has written.  ``build`` is a directory with a Dockerfile, or a Dockerfile's text;
+    ``dockerfile`` names another file than "Dockerfile", seen from that directory,
+    ``build_target`` the stage to be built, and ``build_args`` what its ARGs are.
     ``command`` and ``entrypoint`` stand in place of the image's own, which [] or "" takes
-    away; no shell reads their lines, as with `docker run`, but those of ``programs``.
+    away; no shell reads their lines, as with `docker run`.  Those of ``programs``, and of a
+    ``command`` without an image, a shell reads where they need one ("app > log").
     ``after`` names hosts whose programs are well (their healthcheck says so) before this
-    one's begin.
+    one's begin; {"migrate": "ended"} waits for the end of one, with status 0.
 
     """
 
     image: str | os.PathLike[str] | None
     build: str | os.PathLike[str] | None
+    dockerfile: str | os.PathLike[str] | None
+    build_target: str | int | None
+    build_args: Mapping[str, object] | None
     command: CommandLine | None
     entrypoint: CommandLine | None
     env: Mapping[str, object] | None
     user: str | int | None
     workdir: str | os.PathLike[str] | None
     healthcheck: CommandLine | bool | None
+    health_interval_s: float | None
+    health_timeout_s: float | None
+    health_start_period_s: float | None
+    health_retries: int | None
     restart: str | None
     init: bool | None
     stop_timeout_s: float | None
     hostname: str | None
+    aliases: str | Sequence[str] | None
     dns: str | Sequence[str] | None
     extra_hosts: Mapping[str, str | Sequence[str]] | None
-    volumes: Mapping[str | os.PathLike[str], str] | None
+    volumes: Mapping[str | os.PathLike[str] | Volume, str | Sequence[str]] | None
     files: Mapping[str, str | bytes | os.PathLike[str]] | None
     packages: str | Sequence[str] | None
     programs: Mapping[str, CommandLine] | None
     publish: Published | None
-    after: str | Sequence[str] | None
+    after: str | Sequence[str] | Mapping[str, str] | None
     cap_add: str | Sequence[str] | None
     devices: str | Sequence[str] | None
     shm_mb: int | None
     ulimits: Mapping[str, int | Sequence[int]] | None
     labels: Mapping[str, str] | None
     read_only: bool | None
+
+
+_OF_BUILD = ("dockerfile", "build_target", "build_args")
 
 
 def make_container(
@@ -115,92 +129,33 @@ def make_container(
             f"{name}: image= and build= both say where its image comes from; leave one out"
         )
     found: dict[str, Any] = {}
+    of_build = {keyword: said.pop(keyword) for keyword in _OF_BUILD if keyword in said}
+    if "build" in said:
+        found["source"] = check_build(name, said.pop("build"), **of_build)
+    elif of_build:
+        raise TopologyError(
+            f"{name}: {next(iter(of_build))}= says how an image is built, and there is no build=; "
+            "name the directory with the Dockerfile"
+        )
+    # A host of ours has a shell for certain.
+    check = _words_of_image if "image" in said or "source" in found else shell_words
+    for keyword in ("command", "entrypoint"):
+        if keyword in said:
+            value = said.pop(keyword)
+            cleared = value in ("", [], ())
+            found[keyword] = () if cleared else check(f"{name}: {keyword}", value)
     for keyword, value in said.items():
-        field = "source" if keyword in ("image", "build") else keyword
+        field = "source" if keyword == "image" else keyword
         found[field] = _CHECKS[keyword](f"{name}: {keyword}", value)
+    found |= dict(zip(("after", "after_end"), found.get("after", ((), ())), strict=True))
     settings = ContainerSettings(**found)
     for place, _ in settings.files:
         if volume := settings.volume_at(place):
             raise TopologyError(
-                f"{name}: files: {place} would be written into {volume.source}, which volumes= "
+                f"{name}: files: {place} would be written into {volume.title}, which volumes= "
                 f"shows at {volume.target}; put the file there yourself, or write it elsewhere"
             )
     return settings
-
-
-# -- where the image comes from -----------------------------------------------
-
-# Reference of the distribution project: an optional registry, lower-case names, a tag or digest.
-_REFERENCE = re.compile(
-    r"(?:(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]+)?/)?"
-    r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*"
-    r"(?::\w[\w.-]{0,127})?(?:@[a-z0-9+._-]+:[0-9a-fA-F]{32,})?",
-    re.ASCII,
-)
-
-
-def is_reference(value: object) -> bool:
-    """Whether it is an image's reference: [REGISTRY/]NAME[:TAG][@DIGEST]."""
-    return isinstance(value, str) and len(value) <= 512 and bool(_REFERENCE.fullmatch(value))
-
-
-def _image(here: str, value: object) -> ImageSource:
-    if isinstance(value, os.PathLike):
-        path = _path(here, value, 'image=Path("web.tar")')
-        if not path.exists():
-            raise TopologyError(
-                f"{here}: there is no archive {path}; write one with `docker save -o {path.name} "
-                "NAME`, or give the image's name as a string"
-            )
-        if path.is_dir() and not (path / "oci-layout").is_file():
-            instead = (
-                f"build={path.name!r} builds the image of its Dockerfile"
-                if (path / "Dockerfile").is_file()
-                else "for a folder with a Dockerfile write build="
-            )
-            raise TopologyError(
-                f"{here}: {path} is a folder without an image in it (the OCI's have a file "
-                f"oci-layout); name an archive of `docker save`; {instead}"
-            )
-        return ImageSource("archive", str(path))
-    if not is_reference(value):
-        archive = isinstance(value, str) and Path(value).is_file()
-        advice = (
-            f"for a saved archive write image=Path({value!r})"
-            if archive
-            else 'write one such as "postgres:17", in lower case, or "registry.example.com/web:1"'
-        )
-        raise TopologyError(f"{here}={shown(value)} is no image's name; {advice}")
-    return ImageSource("reference", str(value))
-
-
-def _build(here: str, value: object) -> ImageSource:
-    if isinstance(value, str) and (
-        "\n" in value or value.split(maxsplit=1)[:1] in (["FROM"], ["from"])
-    ):
-        if not re.search(r"^\s*FROM\s+\S", value, re.IGNORECASE | re.MULTILINE):
-            raise TopologyError(
-                f"{here} is the text of a Dockerfile without a FROM, the image that it begins "
-                'with; write one, as in "FROM debian:trixie-slim"'
-            )
-        return ImageSource("dockerfile", value)
-    path = _path(here, value, 'build="server/"')
-    if not path.is_dir():
-        raise TopologyError(
-            f"{here}={shown(value)} is no directory; give one that has a Dockerfile, or the text "
-            "of a Dockerfile"
-        )
-    if not (path / "Dockerfile").is_file():
-        raise TopologyError(f"{here}={shown(value)} has no Dockerfile; write {path / 'Dockerfile'}")
-    return ImageSource("directory", str(path))
-
-
-def _path(here: str, value: object, example: str) -> Path:
-    try:
-        path = check_path(value, example).expanduser()
-        return Path(os.path.abspath(path))
-    except (ValueError, RuntimeError, OSError) as error:
-        raise TopologyError(f"{here}: {error}") from None
 
 
 # -- what runs in it ----------------------------------------------------------
@@ -236,24 +191,20 @@ def _refuse_long(here: str, words: Sequence[str]) -> None:
         raise TopologyError(f"{here} {why}; put it into a file, with files=, and name that")
 
 
-def _cleared_or_command(here: str, value: object) -> tuple[str, ...]:
-    """Return the words of a command; none, [] or "", take the image's own away."""
-    if value in ("", [], ()):
-        return ()
+def _words_of_image(here: str, value: object) -> tuple[str, ...]:
+    """Return the words of a command in an image, which need not have a shell to read a line."""
     words = check_command(here, value)
-    if isinstance(value, str) and (
-        signs := _OF_A_SHELL.intersection(_QUOTED.sub("_", value).split())
-    ):
+    if isinstance(value, str) and (sign := _OF_A_SHELL.search(_QUOTED.sub("_", value))):
         raise TopologyError(
             f"{here}={shown(value)}: no shell reads this line, as with `docker run`, and "
-            f"{sorted(signs)[0]} would be a word for the program; write the shell too, as in "
-            f'["sh", "-c", {shown(value)}], or a line of programs=, which has one'
+            f"{sign[0].strip()} would be part of a word for the program; write the shell too, as "
+            f'in ["sh", "-c", {shown(value)}], or put what is meant as it stands into quotes'
         )
     return words
 
 
-# Words that mean something to a shell alone, and what keeps a shell from reading them.
-_OF_A_SHELL = frozenset(("&&", "||", "|", "&", ";", ">", ">>", "<", "2>", "2>&1"))
+# What means something to a shell alone, and what keeps a shell from reading it.
+_OF_A_SHELL = re.compile(r"&&|\|\||>>|2>|[|&;<>()$`*?\[\]]|^\s*\w+=|(?:^|\s)~")
 _QUOTED = re.compile(r"\\.|'[^']*'|\"(?:\\.|[^\"\\])*\"", re.DOTALL)
 
 
@@ -315,6 +266,18 @@ def check_env(here: str, value: object) -> tuple[tuple[str, str], ...]:
         found.append((key, str(item)))
     _refuse_long(here, [f"{name}={text}" for name, text in found])
     return tuple(found)
+
+
+def _seconds_of_check(here: str, value: object) -> float:
+    if not is_number(value, 0, 3600):
+        raise TopologyError(f"{here}={shown(value)} is no number of seconds up to 3600; write 5")
+    return float(value)
+
+
+def _retries(here: str, value: object) -> int:
+    if not is_whole(value, 1, 1000):
+        raise TopologyError(f"{here}={shown(value)} is no number of failures in a row; write 3")
+    return value
 
 
 _USER = re.compile(r"[\w.][\w.$-]*(:[\w.][\w.$-]*)?", re.ASCII)
@@ -426,6 +389,21 @@ def _hostname(here: str, value: object) -> str:
         raise TopologyError(f"{here}: {error}") from None
 
 
+# Underscores too: names of services in compose files have them, and hosts(5) does not mind.
+_ALIAS = re.compile(r"[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_])?", re.ASCII | re.IGNORECASE)
+
+
+def _aliases(here: str, value: object) -> tuple[str, ...]:
+    found = _words(here, value, 'aliases=["database"]')
+    for item in found:
+        if not _ALIAS.fullmatch(item) or item.split(".")[-1].isdecimal():
+            raise TopologyError(
+                f"{here}: {shown(item)} is no name of a host; it is made of letters, digits, "
+                'dots, hyphens and underscores, such as "database"'
+            )
+    return tuple(dict.fromkeys(found))
+
+
 def _dns(here: str, value: object) -> tuple[str, ...]:
     return tuple(_address(here, item) for item in _words(here, value, 'dns="10.1.1.1"'))
 
@@ -461,30 +439,53 @@ _NOT_TO_BE_HIDDEN = ("/proc/", "/run/playground/")
 def _volumes(here: str, value: object) -> tuple[VolumeMount, ...]:
     found: list[VolumeMount] = []
     for source, said in _mapping(here, value, '{"site/": "/var/www/html"}').items():
-        path = _path(here, source, '"site/"')
-        if not path.exists():
-            raise TopologyError(f"{here}: there is no {path}; make it first, or mend the path")
-        text = said if isinstance(said, str) else ""
-        target, _, mode = text.partition(":")
-        if mode not in ("", "ro", "rw"):
-            raise TopologyError(
-                f'{here}: {shown(said)} ends with {mode!r}; write ":rw" for what the host may '
-                "change, and nothing for what it may only read"
-            )
-        target = check_place(here, target or said, 'write as in {"site/": "/var/www/html"}')
-        if target == "/":
-            raise TopologyError(f"{here}: {path} cannot stand in place of a host's whole root")
-        if f"{target}/".startswith(_NOT_TO_BE_HIDDEN):
-            raise TopologyError(
-                f"{here}: {path} cannot stand at {target}, where a host finds its own processes "
-                "and what its lab keeps for it; choose another place"
-            )
-        if any(target == other.target for other in found):
-            raise TopologyError(f"{here}: two would stand at {target}; choose another place")
-        # A link that was named is followed here, once, and never again.
-        place, links_in = _followed(here, path)
-        found.append(VolumeMount(place, target, mode != "rw", links_in))
+        for place in said if isinstance(said, (list, tuple)) and said else (said,):
+            volume = _volume(here, source, place)
+            if any(volume.target == other.target for other in found):
+                raise TopologyError(
+                    f"{here}: two would stand at {volume.target}; choose another place"
+                )
+            found.append(volume)
     return tuple(found)
+
+
+def _volume(here: str, source: object, said: object) -> VolumeMount:
+    if isinstance(source, Volume):
+        target, mode = _target_and_mode(here, f"the volume {source.name}", said)
+        return VolumeMount(source.name, target, mode == "ro", shared=True)
+    path = absolute_path(here, source, '"site/"')
+    if not path.exists():
+        shared = isinstance(source, str) and re.fullmatch(r"[\w.-]+", source)
+        hint = (
+            f"; a folder that hosts share and that ends with the lab is Volume({source!r})"
+            if shared
+            else ""
+        )
+        raise TopologyError(f"{here}: there is no {path}; make it first, or mend the path{hint}")
+    target, mode = _target_and_mode(here, str(path), said)
+    # A link that was named is followed here, once, and never again.
+    place, links_in = _followed(here, path)
+    return VolumeMount(place, target, mode != "rw", links_in)
+
+
+def _target_and_mode(here: str, what: str, said: object) -> tuple[str, str]:
+    """Return where a volume is to stand, and "ro", "rw" or "" for what was not said."""
+    text = said if isinstance(said, str) else ""
+    target, _, mode = text.partition(":")
+    if mode not in ("", "ro", "rw"):
+        raise TopologyError(
+            f'{here}: {shown(said)} ends with {mode!r}; write ":rw" for what the host may '
+            'change, and ":ro" for what it may only read'
+        )
+    target = check_place(here, target or said, 'write as in {"site/": "/var/www/html"}')
+    if target == "/":
+        raise TopologyError(f"{here}: {what} cannot stand in place of a host's whole root")
+    if f"{target}/".startswith(_NOT_TO_BE_HIDDEN):
+        raise TopologyError(
+            f"{here}: {what} cannot stand at {target}, where a host finds its own processes "
+            "and what its lab keeps for it; choose another place"
+        )
+    return target, mode
 
 
 # The kernel gives up after as many: path_resolution(7).
@@ -533,7 +534,7 @@ def _files(here: str, value: object) -> tuple[tuple[str, bytes | Path], ...]:
         elif isinstance(content, (bytes, bytearray)):
             found.append((target, bytes(content)))
         elif isinstance(content, os.PathLike):
-            path = _path(here, content, '{"/srv/api.py": Path("api.py")}')
+            path = absolute_path(here, content, '{"/srv/api.py": Path("api.py")}')
             if not path.is_file():
                 raise TopologyError(f"{here}: there is no file {path} for {target}")
             found.append((target, path))
@@ -601,8 +602,18 @@ def check_published(here: str, item: object) -> PublishedPort:
     return PublishedPort(ports[0], match["protocol"] or "tcp", local, address)
 
 
-def _after(here: str, value: object) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(_words(here, value, 'after=["db"]')))
+def _after(here: str, value: object) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the hosts to be well before, and those to have ended."""
+    if not isinstance(value, Mapping):
+        return tuple(dict.fromkeys(_words(here, value, 'after=["db"]'))), ()
+    for name, state in value.items():
+        if state not in ("well", "ended"):
+            raise TopologyError(
+                f'{here}: {shown(name)}: {shown(state)} is neither "well" nor "ended"; write one'
+            )
+    names = _words(here, [*value], 'after={"migrate": "ended"}')
+    well, ended = ([name for name in names if value[name] == x] for x in ("well", "ended"))
+    return tuple(well), tuple(ended)
 
 
 # -- what it may do, and take -------------------------------------------------
@@ -721,18 +732,20 @@ def _words(here: str, value: object, example: str) -> tuple[str, ...]:
 
 
 _CHECKS = {
-    "image": _image,
-    "build": _build,
-    "command": _cleared_or_command,
-    "entrypoint": _cleared_or_command,
+    "image": check_image,
     "env": check_env,
     "user": check_user,
     "workdir": _workdir,
     "healthcheck": _healthcheck,
+    "health_interval_s": _seconds_of_check,
+    "health_timeout_s": _seconds_of_check,
+    "health_start_period_s": _seconds_of_check,
+    "health_retries": _retries,
     "restart": _restart,
     "init": _init,
     "stop_timeout_s": _stop_timeout,
     "hostname": _hostname,
+    "aliases": _aliases,
     "dns": _dns,
     "extra_hosts": _extra_hosts,
     "volumes": _volumes,
@@ -777,6 +790,12 @@ _INSTEAD = {
         "write publish= for one that this machine shall reach",
     ),
     **dict.fromkeys(("environment", "env_file"), "write env={...}"),
+    **dict.fromkeys(("network_alias", "alias", "container_name"), "write aliases=[...]"),
+    "depends_on": "write after=[...]",
+    "health_cmd": "write healthcheck=",
+    "health_start_period": "write health_start_period_s=",
+    "health_interval": "write health_interval_s=",
+    "health_timeout": "write health_timeout_s=",
     "working_dir": "write workdir=",
     "mem_limit": "write memory_mb=",
     "memory": "write memory_mb=",
@@ -786,5 +805,7 @@ _INSTEAD = {
     "tmpfs": "a host may write wherever its user may; leave it out",
     "add_host": "write extra_hosts={...}",
     "stop_grace_period": "write stop_timeout_s=",
+    **dict.fromkeys(("buildargs", "args"), "write build_args={...}, beside build="),
+    "target": "write build_target=, beside build=",
     "platform": "an image runs where its platform is the machine's; leave it out",
 }

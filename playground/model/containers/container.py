@@ -8,6 +8,7 @@ keyword arguments.  Whether an image can be had is known only when the lab start
 from __future__ import annotations
 
 import dataclasses
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import field
@@ -15,38 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from playground.errors import TopologyError
+from playground.model.arguments import shown
+from playground.model.containers.image_sources import ImageSource
 from playground.model.records import dataclass
-
-
-@dataclass(frozen=True)
-class ImageSource:
-    """Where an image comes from: a reference, an archive, a directory or a Dockerfile's text."""
-
-    kind: str  # "reference", "archive", "directory" or "dockerfile"
-    value: str
-
-    @property
-    def title(self) -> str:
-        """The image's name in a sentence."""
-        match self.kind:
-            case "reference":
-                return f"the image {self.value}"
-            case "archive":
-                return f"the image saved in {self.value}"
-            case "directory":
-                return f"the image of {self.value}"
-        return "the image of its Dockerfile"
-
-    def __repr__(self) -> str:
-        match self.kind:
-            case "reference":
-                return f"image={self.value!r}"
-            case "archive":
-                return f"image=Path({self.value!r})"
-            case "directory":
-                return f"build={self.value!r}"
-        count = len(self.value.splitlines())
-        return f"build=<{count} line{'s' * (count != 1)}>"
 
 
 @dataclass(frozen=True)
@@ -65,12 +37,40 @@ class RestartPolicy:
         return self.when if self.most is None else f"{self.when}:{self.most}"
 
 
+# As Docker has them: RestrictedNameChars of moby, daemon/names.
+_VOLUME_NAME = re.compile(r"[a-zA-Z0-9][\w.-]{0,63}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A folder that hosts of a lab share: made for the lab, and gone with it.
+
+    It begins with what the image of the first host that may write has at that place, as a
+    named volume of Docker does.  Hosts may change it, unless the place ends with ":ro".
+    Raises `TopologyError` for what is no name.
+
+    >>> uploads = Volume("uploads")
+    >>> www = Host("www", volumes={uploads: "/srv/uploads"})
+    >>> scanner = Host("scanner", volumes={uploads: "/uploads:ro"})
+
+    """
+
+    name: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not _VOLUME_NAME.fullmatch(self.name):
+            raise TopologyError(
+                f"{shown(self.name)} cannot be a volume's name: it is made of letters, digits, "
+                'dots, hyphens and underscores; write for example Volume("data")'
+            )
+
+
 @dataclass(frozen=True)
 class VolumeMount:
     """A file or folder of this machine, shown in a host; both paths are absolute.
 
-    ``links_in`` are the folders of links that were followed on the way to the source, which
-    itself goes through none.
+    Of what hosts share (`Volume`) the source is the name.  ``links_in`` are the folders of
+    links that were followed on the way to the source, which itself goes through none.
 
     """
 
@@ -78,6 +78,18 @@ class VolumeMount:
     target: str
     read_only: bool = True
     links_in: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    shared: bool = False
+
+    @property
+    def words(self) -> str:
+        """How it was declared, for a repr."""
+        mode = ":ro" if self.shared else ":rw"
+        return self.target + (mode if self.shared == self.read_only else "")
+
+    @property
+    def title(self) -> str:
+        """How a sentence calls it."""
+        return f"the volume {self.source}" if self.shared else self.source
 
 
 @dataclass(frozen=True)
@@ -115,10 +127,15 @@ class ContainerSettings:
     user: str | None = None
     workdir: str | None = None
     healthcheck: tuple[str, ...] | None = None
+    health_interval_s: float | None = None
+    health_timeout_s: float | None = None
+    health_start_period_s: float | None = None
+    health_retries: int | None = None
     restart: RestartPolicy | None = None
     init: bool | None = None
     stop_timeout_s: float | None = None
     hostname: str | None = None
+    aliases: tuple[str, ...] = ()
     dns: tuple[str, ...] = ()
     extra_hosts: tuple[tuple[str, str], ...] = ()
     volumes: tuple[VolumeMount, ...] = ()
@@ -126,8 +143,9 @@ class ContainerSettings:
     packages: tuple[str, ...] = ()
     programs: tuple[tuple[str, tuple[str, ...]], ...] = ()
     publish: tuple[PublishedPort, ...] = ()
-    # Hosts whose programs are well before its own begin.
+    # Hosts whose programs are well, and those whose programs have ended, before its own begin.
     after: tuple[str, ...] = ()
+    after_end: tuple[str, ...] = ()
     cap_add: tuple[str, ...] = ()
     devices: tuple[str, ...] = ()
     shm_mb: int | None = None
@@ -138,6 +156,11 @@ class ContainerSettings:
     def __bool__(self) -> bool:
         """Tell whether anything was said."""
         return self != PLAIN_CONTAINER
+
+    @property
+    def waits_for(self) -> tuple[str, ...]:
+        """All hosts that its programs wait for."""
+        return (*self.after, *self.after_end)
 
     def volume_at(self, path: str) -> VolumeMount | None:
         """Return the volume whose place this path is, or lies below; None for none.
@@ -179,12 +202,12 @@ def refuse_strange_links(containers: Mapping[str, ContainerSettings]) -> None:
         (name, volume.source)
         for name, container in containers.items()
         for volume in container.volumes
-        if not volume.read_only
+        if not volume.read_only and not volume.shared
     ]
     for name, container in containers.items():
         for volume in container.volumes:
             for owner, folder in writable:
-                if _is_in(volume.source, folder):
+                if volume.shared or _is_in(volume.source, folder):
                     continue
                 if any(_is_in(place, folder) for place in volume.links_in):
                     raise TopologyError(
@@ -219,14 +242,23 @@ def _option(name: str, value: Any) -> str:
         case "files":
             return f"files=<{', '.join(place for place, _ in value)}>"
         case "volumes":
-            pairs = {item.source: item.target + ("" if item.read_only else ":rw") for item in value}
-            return f"volumes={pairs!r}"
+            places: dict[str, list[str]] = {}
+            for item in value:
+                source = f"Volume({item.source!r})" if item.shared else repr(item.source)
+                places.setdefault(source, []).append(item.words)
+            pairs = [
+                f"{source}: {(words[0] if len(words) == 1 else words)!r}"
+                for source, words in places.items()
+            ]
+            return f"volumes={{{', '.join(pairs)}}}"
         case "programs":
             return f"programs={ {key: shlex.join(words) for key, words in value}!r}"
         case "ulimits":
             return f"ulimits={ {item.name: (item.soft, item.hard) for item in value}!r}"
         case "publish":
             return f"publish={[_port_words(item) for item in value]!r}"
+        case "after_end":
+            return f"after={dict.fromkeys(value, 'ended')!r}"
         case "command" | "entrypoint":
             return f"{name}={shlex.join(value)!r}"
         case "healthcheck":

@@ -246,7 +246,7 @@ def refuse_two_owners(
             if volume := container.volume_at(place):
                 raise TopologyError(
                     f"{here}: {place} of the service {settings.service} would be written into "
-                    f"{volume.source}, which volumes= shows at {volume.target}; put the file "
+                    f"{volume.title}, which volumes= shows at {volume.target}; put the file "
                     "there yourself, or leave one of the two out"
                 )
 

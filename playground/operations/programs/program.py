@@ -19,7 +19,7 @@ from playground.operations.connection.commands import run
 from playground.operations.connection.handles import Node
 from playground.operations.programs.log_lines import check_lines, last_lines
 from playground.operations.programs.single_program import SingleProgram
-from playground.planning.program_plans import ProgramPlan
+from playground.planning.program_plans import MOST_HEALTH_S, ProgramPlan
 
 # A program that ends so soon has not begun its work: most that fail do so at once.
 _AT_ONCE_S = 0.25
@@ -107,24 +107,49 @@ class Program(SingleProgram):
         while True:
             status = self._ask("status")
             refuse_failure(self._node, self._plan, status)
-            if check is None or not (status["running"] or status["restarting"]):
+            if check is None or status["stopped"]:
                 if has_begun(self._plan, status):
                     return
                 time.sleep(_LOOK_AGAIN_S)
                 continue
-            if status["running"]:
+            # One that has ended with status 0 may have left a daemon behind, which is asked too.
+            if not status["restarting"]:
                 left_s = max(deadline - time.monotonic(), _LOOK_AGAIN_S)
                 problem = self._problem(check.argv, min(check.timeout_s, left_s))
-            if not problem and status["running"]:
-                return
+                if not problem:
+                    return
             now = time.monotonic()
-            ill = timeout_s is None and check.failures_due(now - failing_since) >= check.retries
+            failures = check.failures_due(now - failing_since)
+            ill = timeout_s is None and failures >= check.retries
             if ill or now > deadline:
+                ended = "" if status["running"] else f" {status_words(status)}, and"
+                times = f" ({failures} times in a row, as often as it may)" if ill else ""
                 raise NotReady(
-                    f"{_title(self._node, self._plan)} was not well within {now - begin:.3g} s: "
-                    f"its healthcheck {problem}" + log_tail(self.log(_TAIL_LINES))
+                    f"{_title(self._node, self._plan)}{ended} was not well within "
+                    f"{now - begin:.3g} s: its healthcheck {problem}{times}"
+                    + log_tail(self.log(_TAIL_LINES))
                 )
             time.sleep(min(check.interval_s, _ASK_AGAIN_S))
+
+    def wait_ended(self, timeout_s: float = MOST_HEALTH_S) -> None:
+        """Wait until it has done its work: ended with status 0.
+
+        Raises `NotReady`, with the end of its log, where it ends otherwise, or not within
+        ``timeout_s`` seconds, by default ten minutes.
+
+        """
+        deadline = time.monotonic() + timeout_s
+        while True:
+            status = self._ask("status")
+            refuse_failure(self._node, self._plan, status)
+            if not (status["running"] or status["restarting"]):
+                return
+            if time.monotonic() > deadline:
+                raise NotReady(
+                    f"{_title(self._node, self._plan)} has not ended within {timeout_s:g} s, and "
+                    "others wait for its end" + log_tail(self.log(_TAIL_LINES))
+                )
+            time.sleep(_LOOK_AGAIN_S * 5)
 
     def _problem(self, argv: tuple[str, ...], timeout_s: float) -> str:
         """Run the healthcheck once; return what is wrong, "" if nothing is."""
@@ -197,6 +222,20 @@ def end_words(status: Mapping[str, Any]) -> str:
     return f"ended with status {returncode}"
 
 
+def ended_words(plan: ProgramPlan) -> str:
+    """Return what is said of a program that has ended with status 0 while its lab starts.
+
+    >>> ended_words(ProgramPlan("main", ("bash",)))
+    'its program main (bash) has ended with status 0: it has done its work, and is not started ...'
+
+    """
+    return (
+        f"its program {plan.name} ({_short(plan)}) has ended with status 0: it has done its work, "
+        'and is not started again (a server stays in the foreground; restart="always" starts it '
+        "again)"
+    )
+
+
 def refuse_failure(node: Node, plan: ProgramPlan, status: Mapping[str, Any]) -> None:
     """Raise `NotReady` for a program that could not be started, or has failed."""
     failed = status["error"] or status["returncode"] not in (None, 0)
@@ -217,6 +256,9 @@ def log_tail(log: str) -> str:
 
 
 def _title(node: Node, plan: ProgramPlan) -> str:
+    return f"the program {plan.name} of {node.name} ({_short(plan)})"
+
+
+def _short(plan: ProgramPlan) -> str:
     words = " ".join(plan.argv)
-    short = words if len(words) <= 60 else f"{words[:57]}..."
-    return f"the program {plan.name} of {node.name} ({short})"
+    return words if len(words) <= 60 else f"{words[:57]}..."

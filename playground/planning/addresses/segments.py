@@ -152,7 +152,8 @@ def link_name(link: Link) -> str:
 def _refuse_same_names(nodes: Iterable[Node]) -> None:
     # RFC 4343: upper and lower case are the same in a name.
     owners: dict[str, Node] = {}
-    for node in nodes:
+    known = [*nodes]
+    for node in known:
         for name in dict.fromkeys((node.name.lower(), node.short.lower())):
             other = owners.setdefault(name, node)
             if other is node:
@@ -166,3 +167,11 @@ def _refuse_same_names(nodes: Iterable[Node]) -> None:
                 f"{other.name} and {node.name} would both answer to the name {name!r}; "
                 f"choose names that differ in what stands before the first dot"
             )
+    for node in known:
+        for alias in node.container.aliases if isinstance(node, Machine) else ():
+            other = owners.setdefault(alias.lower(), node)
+            if other is not node:
+                raise TopologyError(
+                    f"{node.name}: aliases: {other.name} answers to {alias!r} already; give one "
+                    "of them another name"
+                )

@@ -19,18 +19,18 @@ import pytest
 
 from playground.display.progress import Silent
 from playground.engines.docker.archive_names import archive_names
+from playground.engines.docker.build_contexts import directory_context
 from playground.engines.docker.engine import DockerEngine
 from playground.engines.docker.errors import pull_failed
 from playground.engines.docker.own_images import (
     OwnImages,
     _beginning,
     _only_file,
-    directory_context,
 )
 from playground.engines.image_config import image_config
 from playground.engines.seam import OwnImage, WantedImage
 from playground.errors import ImageError
-from playground.model.containers.container import ImageSource
+from playground.model.containers.image_sources import ImageSource
 from playground.planning.program_plans import Healthcheck, ImageConfig
 from tests.image_archive import link, program, write_archive
 from tests.registry import NAME, PASSWORD, running_registry, there_is_one

@@ -56,6 +56,21 @@ def container(path: Path) -> ContainerSettings:
         ("healthcheck: {test: curl localhost}", "healthcheck='curl localhost'"),
         ("healthcheck: {test: [CMD, 'true', x]}", "healthcheck=['true', 'x']"),
         ("healthcheck: {disable: true}", "healthcheck=[]"),
+        ("healthcheck: {test: x, interval: 1m30s}", "health_interval_s=90.0"),
+        ("healthcheck: {start_period: 10s}", "health_start_period_s=10.0"),
+        ("healthcheck: {timeout: 500ms}", "health_timeout_s=0.5"),
+        ("healthcheck: {retries: 5}", "health_retries=5"),
+        ("command: echo $$HOME > x", "command=\"echo '$HOME' '>' x\""),
+        ("container_name: other_name", "aliases=['other_name']"),
+        ("networks: {default: {aliases: [www, a]}}", "aliases=['www']"),
+        ("sysctls: [net.ipv4.ip_default_ttl=9]", None),
+        ("volumes: [data:/var/lib/x]", "volumes={Volume('data'): '/var/lib/x'}"),
+        (
+            "volumes: [data:/x:ro, 'data:/y']\nvolumes: {data: }",
+            "volumes={Volume('data'): ['/x:ro', '/y']}",
+        ),
+        ("volumes: [/srv]", "volumes={Volume('a.own1'): '/srv'}"),
+        ("tmpfs: /tmp", "volumes={Volume('a.own1'): '/tmp'}"),
         ("extra_hosts: ['db:192.0.2.1']", "extra_hosts={'db': ['192.0.2.1']}"),
         ("dns: 192.0.2.1", "dns=['192.0.2.1']"),
         ("cap_add: [NET_ADMIN]", None),
@@ -81,13 +96,81 @@ def test_variables_that_nobody_has_set_are_none(write: Write) -> None:
     assert container(write("services: {a: {image: x, environment: [A]}}")).env == ()
 
 
-@pytest.mark.parametrize("place", ["tmpfs: /tmp", "volumes: [data:/var/lib/x]", "volumes: [/srv]"])
-def test_what_a_service_writes_to_can_be_written_to(write: Write, place: str) -> None:
+def test_a_folder_that_is_not_there_is_one_of_the_lab(write: Write) -> None:
+    path = write("services:\n  a:\n    image: x\n    volumes: [./none:/x, ./none/docker.sock:/y]")
+    with pytest.warns(LabWarning) as told:
+        volumes = lab_of(path)["a"].container.volumes
+    assert [(item.target, item.shared) for item in volumes] == [("/x", True)]
+    assert ":4: services.a.volumes.0 is not there: an empty folder" in str(told[0].message)
+    assert ":4: services.a.volumes.1 is not shown: who has the engine's" in str(told[0].message)
+
+
+def test_volumes_from_elsewhere_are_new_ones_and_told(write: Write) -> None:
     path = write(
-        f"services:\n  a:\n    image: x\n    read_only: true\n    {place}\nvolumes: {{data: }}"
+        """
+        services: {a: {image: x, volumes: [data:/x]}}
+        volumes:
+          data: {external: true}
+          far: {driver: nfs}
+          near: {driver: local}
+        """
     )
-    with pytest.warns(LabWarning, match=r":4: services\.a\.read_only is not done"):
-        assert not lab_of(path)["a"].container.read_only
+    with pytest.warns(LabWarning) as told:
+        lab_of(path)
+    lines = str(told[0].message).splitlines()[1:]
+    assert [line.split(":", 1)[1] for line in lines] == [
+        "4: volumes.data is a new folder of this lab, and empty",
+        "5: volumes.far.driver is not done: it is a folder of the lab",
+    ]
+
+
+def test_what_is_built_and_how(write: Write, tmp_path: Path) -> None:
+    (tmp_path / "app").mkdir()
+    write("FROM scratch AS one", "app/Dockerfile.dev")
+    path = write(
+        """
+        services:
+          a:
+            build: {context: app, dockerfile: Dockerfile.dev, target: one, args: [A=1, B, NONE]}
+          b: {build: {context: ., dockerfile_inline: "FROM scratch"}}
+        """
+    )
+    lab = from_compose(path, environment={"B": "2"}, engine="namespaces", quiet=True)
+    source = lab["a"].container.source
+    assert source is not None
+    assert source.dockerfile_path == tmp_path / "app" / "Dockerfile.dev"
+    assert (source.target, source.args) == ("one", (("A", "1"), ("B", "2")))
+    assert lab["b"].container.source.dockerfile_text == "FROM scratch\n"
+
+
+def test_who_waits_for_the_end_of_another(write: Write) -> None:
+    path = write(
+        """
+        services:
+          a:
+            image: x
+            depends_on:
+              b: {condition: service_completed_successfully}
+              c: {condition: service_started}
+          b: {image: x}
+          c: {image: x}
+        """
+    )
+    said = container(path)
+    assert (said.after, said.after_end) == (("c",), ("b",))
+
+
+def test_a_name_stands_for_one_host_alone(write: Write) -> None:
+    path = write(
+        """
+        services:
+          a: {image: x, container_name: b}
+          b: {image: x, links: ["a:first"]}
+        """
+    )
+    with pytest.warns(LabWarning, match=r":3: services\.a\.container_name is not done: b is b"):
+        lab = lab_of(path)
+    assert lab["a"].container.aliases == ("first",)
 
 
 def test_limits_are_the_hosts(write: Write) -> None:
@@ -166,8 +249,9 @@ def test_networks_are_switches(write: Write) -> None:
 def test_names_that_hosts_cannot_have_are_changed_and_told(write: Write) -> None:
     services = "services: {my_db: {image: x}, net: {image: x, networks: [net]}}"
     path = write(f"{services}\nnetworks: {{net: }}")
-    with pytest.warns(LabWarning, match=r":1: services.my_db is called my-db.* not by my_db"):
+    with pytest.warns(LabWarning, match=r":1: services.my_db is the host my-db.* either name"):
         lab = lab_of(path)
+    assert lab["my-db"].container.aliases == ("my_db",)
     assert {node.name: type(node) for node in lab.nodes} == {
         "my-db": Host,
         "net": Host,
@@ -194,8 +278,8 @@ def test_nothing_is_dropped_in_silence(write: Write) -> None:
             volumes: [data:/data]
             healthcheck:
               test: "true"
-              interval: 5s
-            networks: {net: {aliases: [www]}}
+              start_interval: 5s
+            networks: {net: {link_local_ips: [169.254.7.7]}}
             deploy: {replicas: 3}
             extra_hosts: ["up:host-gateway"]
             x-own: anything
@@ -214,9 +298,8 @@ def test_nothing_is_dropped_in_silence(write: Write) -> None:
         "services.a.pid": "5",
         "services.a.logging": "6",
         "services.a.ports.0": "7",
-        "services.a.volumes.0": "8",
-        "services.a.healthcheck.interval": "11",
-        "services.a.networks.net.aliases": "12",
+        "services.a.healthcheck.start_interval": "11",
+        "services.a.networks.net.link_local_ips": "12",
         "services.a.deploy.replicas": "13",
         "services.a.extra_hosts.up": "14",
         "networks.net.driver": "18",
@@ -228,13 +311,17 @@ def test_nothing_is_dropped_in_silence(write: Write) -> None:
     ("service", "words"),
     [
         ("{image: x, network_mode: host}", ":1: network_mode host is not done"),
-        ("{build: {context: ., target: one}}", ":1: a stage alone is not built"),
-        ("{build: {context: ., dockerfile: Other}}", ":1: Other is not built"),
+        ("{build: {context: ., dockerfile: Other}}", ":1: a: dockerfile='Other': there is no file"),
+        ("{build: 'https://example.com/a.git'}", ":1: https://example.com/a.git is not fetched"),
+        ("{image: x, command: a 'b}", ":1: .*close the quotes"),
         ("{}", ":1: a has neither an image nor a build"),
         ("{image: x, depends_on: [zz]}", ":1: a depends on zz, which is no service"),
         ("{image: x, privileged: true}", ":1: privileged is not done"),
         ("{image: x, cap_add: [SYS_ADMIN]}", ":1: a: cap_add"),
-        ("{image: x, volumes: ['./none:/x']}", ":1: a: volumes: there is no"),
+        (
+            "{image: x, volumes: [{type: bind, source: ./none, target: /x}]}",
+            ":1: a: volumes: there is no",
+        ),
     ],
 )
 def test_what_would_become_another_thing_is_refused(write: Write, service: str, words: str) -> None:

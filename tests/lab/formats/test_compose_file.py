@@ -68,11 +68,14 @@ def test_a_file_beside_it_sets_variables(write: Write) -> None:
         ("services:\n  a:\n    image: x\n    prts: [80]", r":4: .*did you mean ports"),
         ("services: {a: {image: x}}\nzzzz: 1", r":2: compose files know no zzzz. A key"),
         ("services:\n  a:\n    image: x\n    networks: [nope]", r"nope"),
-        ("services:\n  a:\n    extends: b", r":3: extends is not read"),
+        ("services:\n  a:\n    extends: b", r":3: b is no service of .*; it has a"),
+        ("services:\n  a: {extends: b}\n  b: {extends: a}", r":[23]: services extend each other"),
+        ("services:\n  a: {extends: {file: no.yaml, service: b}}", r":2: there is no file .*no.y"),
         ("services:\n  a:\n    image: x\n    cpus: abc", r":4: services\.a\.cpus: .*float"),
-        ("include: [b.yaml]\nservices: {a: {image: x}}", r":1: include is not read"),
+        ("include: [b.yaml]\nservices: {a: {image: x}}", r":1: there is no file .*b\.yaml"),
+        ("include: [compose.yaml]\nservices: {a: {image: x}}", r"to each other without end"),
     ],
-    ids=range(10),
+    ids=range(13),
 )
 def test_what_is_no_compose_file_is_refused_with_its_line(
     write: Write, text: str, words: str
@@ -121,3 +124,87 @@ def test_a_text_that_cannot_be_is_shown_in_short() -> None:
     with pytest.raises(TopologyError, match="begins no variable") as refusal:
         fill(file, "x" * 100_000 + "$(", ())
     assert len(str(refusal.value)) < 300
+
+
+def test_a_service_extends_others_of_this_file_and_of_another(write: Write, tmp_path: Path) -> None:
+    (tmp_path / "common").mkdir()
+    write(
+        """
+        services:
+          base:
+            image: x:${TAG}
+            env_file: base.env
+            environment: [A=1, B=2]
+            volumes: ["./data:/data"]
+          middle: {extends: base, command: middle}
+        """,
+        "common/common.yaml",
+    )
+    path = write(
+        """
+        services:
+          own: {image: y, ports: ["80"]}
+          a:
+            extends: {file: common/common.yaml, service: middle}
+            environment: {B: 3}
+          b: {extends: {service: own}, ports: ["90"]}
+        """
+    )
+    services = read_compose(path, {"TAG": "7"}).data["services"]
+    folder = tmp_path / "common"
+    assert services["a"]["image"] == "x:7"
+    assert services["a"]["command"] == "middle"
+    assert services["a"]["environment"] == {"A": "1", "B": 3}
+    assert services["a"]["env_file"] == [f"{folder}/base.env"]
+    assert services["b"]["image"] == "y"
+    assert len(services["b"]["ports"]) == 2
+    assert "extends" not in services["a"]
+
+
+def test_lines_of_what_is_extended_are_those_of_its_file(write: Write) -> None:
+    write("services:\n  base:\n    image: x\n    pid: host", "common.yaml")
+    path = write("services:\n  a:\n    extends: {file: common.yaml, service: base}")
+    file = read_compose(path, {})
+    assert file.at("services", "a", "pid") == f"{path.parent / 'common.yaml'}:4"
+    assert file.at("services", "a") == f"{path}:2"
+
+
+def test_files_that_are_included_have_folders_and_variables_of_their_own(
+    write: Write, tmp_path: Path
+) -> None:
+    (tmp_path / "part").mkdir()
+    write("services: {db: {image: 'x:${TAG}', build: .}}\nnetworks: {back: }", "part/compose.yaml")
+    write("TAG=9", "part/.env")
+    write("services: {c: {image: z}}", "more.yaml")
+    write("services: {c: {command: over}}", "over.yaml")
+    path = write(
+        """
+        include:
+          - part/compose.yaml
+          - path: [more.yaml, over.yaml]
+        services: {a: {image: y, networks: [back], depends_on: [db]}}
+        """
+    )
+    file = read_compose(path, {})
+    services = file.data["services"]
+    assert set(services) == {"a", "db", "c"}
+    assert services["db"]["image"] == "x:9"
+    assert services["db"]["build"] in (str(tmp_path / "part"), {"context": str(tmp_path / "part")})
+    assert services["c"]["command"] == "over"
+    write("services: {a: {image: other}}", "more.yaml")
+    with pytest.raises(TopologyError, match=r":4: .*more\.yaml has services\.a too"):
+        read_compose(path, {})
+
+
+def test_a_folder_s_override_counts_and_so_do_several_files(write: Write, tmp_path: Path) -> None:
+    path = write("services: {a: {image: x, command: one, ports: ['80']}}")
+    other = write("services: {a: {command: [two]}, b: {image: y}}", "compose.override.yaml")
+    merged = {"image": "x", "command": ["two"], "ports": ["80"]}
+    for paths in (tmp_path, [path, other]):
+        services = read_compose(paths, {}).data["services"]
+        found = services["a"]
+        assert {**found, "ports": [str(port) for port in found["ports"]]} == merged
+        assert set(services) == {"a", "b"}
+    assert read_compose(path, {}).data["services"]["a"]["command"] == "one"
+    with pytest.raises(TopologyError, match="no compose file is named"):
+        read_compose([], {})

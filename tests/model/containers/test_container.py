@@ -15,14 +15,16 @@ from playground.lab.lab_as_json import load, save
 from playground.model.containers.container import (
     PLAIN_CONTAINER,
     ContainerSettings,
-    ImageSource,
     PublishedPort,
     RestartPolicy,
     Ulimit,
+    Volume,
     VolumeMount,
 )
+from playground.model.containers.image_sources import ImageSource
 from playground.planning.difference import refuse_other_containers
 from playground.planning.host_files import hosts_text, resolver_text
+from playground.planning.program_plans import Healthcheck, ImageConfig, main_program
 
 
 def container(**said: Any) -> ContainerSettings:
@@ -103,6 +105,59 @@ def test_volumes_are_read_only_unless_said(tmp_path: Path) -> None:
     )
 
 
+def test_a_volume_that_hosts_share_may_be_written_unless_said(tmp_path: Path) -> None:
+    said = container(volumes={Volume("data"): ["/a", "/b:ro"], tmp_path: ["/c", "/d:rw"]})
+    assert said.volumes == (
+        VolumeMount("data", "/a", read_only=False, shared=True),
+        VolumeMount("data", "/b", shared=True),
+        VolumeMount(str(tmp_path), "/c"),
+        VolumeMount(str(tmp_path), "/d", read_only=False),
+    )
+    places = f"{{Volume('data'): ['/a', '/b:ro'], {str(tmp_path)!r}: ['/c', '/d:rw']}}"
+    assert said.options() == [f"volumes={places}"]
+    for name in ("", "a/b", ".", "-a", "a" * 65, 5):
+        with pytest.raises(TopologyError, match="cannot be a volume's name"):
+            Volume(name)  # type: ignore[arg-type]
+    with pytest.raises(TopologyError, match=r"two would stand at /a"):
+        container(volumes={Volume("data"): "/a", Volume("other"): "/a"})
+    with pytest.raises(TopologyError, match=r"that ends with the lab is Volume\('nodata'\)"):
+        container(volumes={"nodata": "/a"})
+    with pytest.raises(TopologyError, match="would be written into the volume data"):
+        container(volumes={Volume("data"): "/srv"}, files={"/srv/a": "text"})
+
+
+def test_further_names_of_a_host_are_known_to_its_neighbours() -> None:
+    h1, h2 = Host("h1", aliases=["my_db", "db.internal"]), Host("h2")
+    Link(h1, h2, subnet="10.5.0.0/24")
+    lines = hosts_text(Lab(h1).plan().node("h2")).splitlines()
+    assert "10.5.0.1 h1 my_db db.internal" in lines
+    for name in ("a b", "-x", "1.2.3.4", ""):
+        with pytest.raises(TopologyError, match="aliases"):
+            Host("h3", aliases=[name])
+    Link(h2, Host("h3", aliases="H1"))
+    with pytest.raises(TopologyError, match="h3: aliases: h1 answers to 'H1' already"):
+        Lab(h1).plan()
+
+
+def test_patience_of_a_healthcheck_stands_in_place_of_the_image_s() -> None:
+    image = ImageConfig(command=("serve",), healthcheck=Healthcheck(("check",), interval_s=9.0))
+    plan = main_program(container(image="x", health_retries=2, health_timeout_s=1), image)
+    assert plan is not None
+    assert plan.healthcheck == Healthcheck(("check",), interval_s=9.0, timeout_s=1.0, retries=2)
+    said = container(image="x", healthcheck=["ask"], health_interval_s=0.5, health_start_period_s=4)
+    plan = main_program(said, image)
+    assert plan is not None
+    assert plan.healthcheck == Healthcheck(("ask",), interval_s=0.5, start_period_s=4.0)
+
+
+def test_a_host_of_ours_has_a_shell_for_lines_that_need_one() -> None:
+    line = "python3 app.py > log"
+    assert container(command=line).command == ("/bin/sh", "-c", line)
+    assert container(command="sleep 9").command == ("sleep", "9")
+    assert container(image="x", command="sh -c 'app > log'").command == ("sh", "-c", "app > log")
+    assert container(image="x", command="nginx -g 'daemon off;'").command is not None
+
+
 def test_links_on_the_way_to_a_volume_are_followed_and_kept(tmp_path: Path) -> None:
     real = tmp_path / "a" / "real"
     real.mkdir(parents=True)
@@ -151,9 +206,16 @@ def test_no_volume_goes_by_a_link_that_a_host_may_have_made(tmp_path: Path, targ
         ({"build": "RUN true\nRUN false"}, "without a FROM"),
         ({"build": 5}, "is no path"),
         ({"command": " "}, "is no command; write a line"),
-        ({"command": "a 'b"}, "close the quotes"),
-        ({"command": "a b && c"}, r"no shell reads this line.* && would be a word"),
-        ({"entrypoint": "a >/x | b"}, r"no shell reads this line.* \| would be a word"),
+        ({"image": "x", "command": "a 'b"}, "close the quotes"),
+        ({"image": "x", "command": "a b && c"}, r"no shell reads this line.* && would be part"),
+        ({"image": "x", "command": "a b >log"}, r"no shell reads this line.* > would be part"),
+        ({"image": "x", "command": "a $HOME"}, r"no shell reads this line.* \$ would be part"),
+        ({"image": "x", "command": "A=1 b"}, r"no shell reads this line.* A= would be part"),
+        ({"image": "x", "entrypoint": "a | b"}, r"no shell reads this line.* \| would be part"),
+        ({"build_args": {"A": "1"}}, "build_args= says how an image is built, and there is no"),
+        ({"after": {"db": "soon"}}, "'db': 'soon' is neither"),
+        ({"health_retries": 0}, "is no number of failures in a row"),
+        ({"health_interval_s": "5s"}, "is no number of seconds up to 3600"),
         ({"command": [1]}, "is no command"),
         ({"command": {"a"}}, "is no command"),
         ({"env": ["A=b"]}, "maps nothing to anything; write for example"),

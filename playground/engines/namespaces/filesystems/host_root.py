@@ -98,7 +98,8 @@ def make_root(request: dict[str, Any]) -> None:
     mount("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     mount("sysfs", "sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY)
     make_devices(sizes, request["devices"])
-    held = volumes.hold_volumes(request.get("volumes") or (), _HELD.lstrip("/"))
+    wanted = request.get("volumes") or ()
+    held = volumes.hold_volumes(wanted, _HELD.lstrip("/"), of_image=not plain)
     # pivot_root(2), "pivot_root(".", ".")".
     syscalls.checked(_libc.pivot_root(b".", b"."), "changing the root")
     # No path is walked before: the machine's root is on top, and "/.." leads to it.

@@ -24,7 +24,7 @@ from playground.engines.images import Image, images_below
 from playground.engines.namespaces.filesystems.root_filesystem import RootFilesystem
 from playground.engines.seam import OwnImage, WantedImage
 from playground.errors import ImageError
-from playground.model.containers.container import ImageSource
+from playground.model.containers.image_sources import ImageSource
 
 if TYPE_CHECKING:
     from playground.engines.namespaces.images.buildah import Buildah
@@ -260,11 +260,11 @@ def _images_of_ours(source: ImageSource) -> tuple[Image, ...]:
     """Return those that have to be there before a user's image is got."""
     if source.kind == "reference":
         return images_below(f"FROM {source.value}")
-    if source.kind == "dockerfile":
-        return images_below(source.value)
+    if (text := source.dockerfile_text) is not None:
+        return images_below(text)
     # Where it cannot be read, buildah says so.
     with contextlib.suppress(OSError):
-        file = Path(source.value) / "Dockerfile"
+        file = source.dockerfile_path
         if source.kind == "directory" and file.is_file():
             return images_below(file.read_text(errors="replace"))
     return ()

@@ -44,7 +44,7 @@ from playground.engines.namespaces.images.image_store import ImageStore, StoredI
 from playground.engines.pull_errors import is_loopback, machine_kind, pull_sentence, whole_name
 from playground.engines.seam import OwnImage, WantedImage
 from playground.errors import ImageError
-from playground.model.containers.container import ImageSource
+from playground.model.containers.image_sources import ImageSource
 
 # A registry that has not begun to answer by then is not reached from here.
 _REGISTRY_S = 15.0
@@ -226,14 +226,22 @@ class UserImages:
 
     def _build(self, tools: BuildahRun, source: ImageSource, note: Callable[[str], None]) -> None:
         with contextlib.ExitStack() as undo:
-            folder = Path(source.value)
-            if source.kind == "dockerfile":
-                folder = undo.enter_context(tools.folder())
-                with room(folder):
-                    (folder / "Dockerfile").write_text(source.value)
+            folder, text = Path(source.value), source.dockerfile_text
+            dockerfile = source.dockerfile_path
+            if text is not None:
+                own = undo.enter_context(tools.folder())
+                dockerfile = own / "Dockerfile"
+                with room(own):
+                    dockerfile.write_text(text)
+                if source.kind == "dockerfile":
+                    folder = own
             # OCI's own format has no HEALTHCHECK and no SHELL.
             options = ["--isolation", "chroot", "--layers", "--format", "docker"]
             options += [*ulimits(), *proxy_arguments(), "--tag", _name(source)]
+            options += ["--file", str(dockerfile)]
+            options += ["--target", source.target] if source.target else []
+            for name, value in source.args:
+                options += ["--build-arg", f"{name}={value}"]
             done = tools.run(["build", *options, str(folder)], note)
         if done.status != 0:
             errors = re.findall(r"^(?:Error|error): (.+)$", done.log, re.M)
@@ -301,10 +309,15 @@ def _digest(source: ImageSource) -> str:
 
     """
     digest = hashlib.sha256(f"{source.kind}\n{source.value}\n".encode())
+    if source.dockerfile or source.target or source.args:
+        digest.update(f"{source.dockerfile}\n{source.target}\n{source.args}\n".encode())
     if source.kind != "dockerfile":
         top = Path(source.value)
+        # A Dockerfile may stand beside its directory.
+        others = [Path(source.dockerfile)] if source.dockerfile.startswith("/") else []
         try:
-            for path in [top, *sorted(top.rglob("*"))] if top.is_dir() else [top]:
+            paths = [top, *sorted(top.rglob("*"))] if top.is_dir() else [top]
+            for path in [*paths, *others]:
                 found = path.lstat()
                 link = os.readlink(path) if stat.S_ISLNK(found.st_mode) else ""
                 # The content of a folder is listed by itself.

@@ -18,7 +18,7 @@ from playground.engines.namespaces.filesystems.root_filesystem import RootFilesy
 from playground.engines.namespaces.images.image_roots import ImageRoots
 from playground.engines.seam import OwnImage, WantedImage
 from playground.errors import ImageError
-from playground.model.containers.container import ImageSource
+from playground.model.containers.image_sources import ImageSource
 from playground.planning.program_plans import ImageConfig
 
 NOWHERE = "unix:///nowhere/docker.sock"

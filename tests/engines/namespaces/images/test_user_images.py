@@ -24,7 +24,7 @@ from playground.engines.namespaces.images.image_store import ImageStore, StoredI
 from playground.engines.namespaces.images.user_images import UserImages, os_release
 from playground.engines.pull_errors import machine_kind
 from playground.errors import ImageError
-from playground.model.containers.container import ImageSource
+from playground.model.containers.image_sources import ImageSource
 from tests.image_archive import fifo, link
 from tests.registry import NAME, PASSWORD, running_registry, there_is_one
 
