@@ -39,6 +39,7 @@ def test_the_demonstration_runs_to_its_end(engine, capsys):
     demo.show(quiet=True)
     said = capsys.readouterr().out
     assert "FAILED" not in said
+    assert not re.search("^> .*(PASS|AUTH)", said, re.MULTILINE)  # they end with a password
     assert all(f"── {exchange.protocol} " in said for exchange in EXCHANGES)
     assert "[homeA]" in said and "NAT" in said
     # Each exchange has lines to show, below its heading and its command.
