@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from playground.errors import BadArgument
 from playground.model.records import dataclass
-from playground.operations.diagnosis.explanation import Explanation
+from playground.operations.diagnosis.evidence.explanation import Explanation
 from playground.operations.network import Link, Machine
 
 if TYPE_CHECKING:

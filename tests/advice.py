@@ -9,7 +9,7 @@ import subprocess
 from typing import Any
 
 from playground.lab.lab import Lab
-from playground.operations.diagnosis.explanation import Explanation
+from playground.operations.diagnosis.evidence.explanation import Explanation
 
 
 def codes(advice: str) -> list[str]:

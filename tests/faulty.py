@@ -15,7 +15,7 @@ from typing import Any
 
 from playground.engines.seam import Engine
 from playground.lab.lab import Lab
-from playground.operations.diagnosis.explanation import CAUSES, Explanation
+from playground.operations.diagnosis.evidence.explanation import CAUSES, Explanation
 from playground.operations.network import Host, Link, Machine, Router, Switch
 from tests.advice import check_advice
 

@@ -93,13 +93,13 @@ r1.advertise(lan)
     "operations.connection.threads.Beside": """
 fetch, url, do_something_else = len, "http://www.example.com/", list
 """,
-    "operations.diagnosis.packet_trace.read_packet": """
+    "operations.diagnosis.evidence.packet_trace.read_packet": """
 import dpkt
 segment = bytes(dpkt.ip.IP(p=6, data=dpkt.tcp.TCP(sport=40000, dport=80)))
 """,
     "planning.routing.frr.ospf_settings": "address = ip_address('10.0.1.1')",
     "operations.nodes.sysctls.Sysctls.as_shell": "h1.sysctls['net.ipv4.tcp_syncookies'] = 0",
-    "planning.nft.make_ruleset": "from playground.planning.plan_parts import *",
+    "planning.nft_text.make_ruleset": "from playground.planning.plan_parts import *",
     "planning.addresses.segments.collect": """
 home = Switch("home")
 Link(home, Host("h1")), Link(home, Host("h2"))
@@ -148,7 +148,7 @@ agent, do_something_else = lab._state.client, list
 h4 = h2
 h1.firewall.drop(source=h2, port=22, protocol="tcp")
 """,
-    "operations.diagnosis.network_state.State.diff": """
+    "operations.diagnosis.evidence.network_state.State.diff": """
 before = lab.state()
 h1.run("ip route del default")
 """,
@@ -188,7 +188,7 @@ VARIES = {
     "operations.diagnosis.checks.Checks.reaches",
     "operations.diagnosis.checks.Checks.resolves",
     "operations.diagnosis.checks.Checks.serves",
-    "operations.diagnosis.network_state.State.diff",
+    "operations.diagnosis.evidence.network_state.State.diff",
     "operations.links.link.LinkOperations.capture",
     "operations.nodes.connections.forget",
     "operations.nodes.firewall_counters.RuleRow.as_shell",

@@ -210,7 +210,7 @@ def test_what_nft_refuses_leaves_all_as_it_was(town: Lab, monkeypatch: pytest.Mo
     kept = router.firewall.drop(protocol="udp")
     before = router.firewall.ruleset()
     with monkeypatch.context() as broken, pytest.raises(AgentError, match="nft refused"):
-        broken.setattr("playground.planning.nft._action", lambda rule: "nonsense")
+        broken.setattr("playground.planning.nft_text._action", lambda rule: "nonsense")
         router.firewall.accept(source=h1)
     assert router.firewall.declared == (kept,)
     assert router.firewall.ruleset() == before

@@ -26,7 +26,7 @@ from playground.model.switches import PLAIN
 from playground.operations.connection.client import Client
 from playground.operations.connection.threads import each
 from playground.planning.difference import Changes, NodeChange, SwitchChange, WireChange
-from playground.planning.nft import find_edit, loadable
+from playground.planning.nft_text import find_edit, loadable
 from playground.planning.plan import Plan
 from playground.planning.plan_parts import (
     OwnRoutePlan,

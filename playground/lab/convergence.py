@@ -20,8 +20,8 @@ from playground.errors import NotReady, TopologyError
 from playground.model.addresses import Network
 from playground.model.routing.policy import covers
 from playground.operations.connection.client import Client
-from playground.operations.diagnosis.adjacencies import Said, find_troubles, policy_between
-from playground.operations.diagnosis.daemon_states import ask_daemons
+from playground.operations.diagnosis.evidence.adjacencies import Said, find_troubles, policy_between
+from playground.operations.diagnosis.evidence.daemon_states import ask_daemons
 from playground.planning.broadcast_domains import find_domains
 from playground.planning.plan import NodePlan, Plan
 from playground.planning.plan_parts import LOOPBACK, AnnouncementPlan, WirePlan

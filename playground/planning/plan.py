@@ -22,7 +22,7 @@ from playground.model.containers.limits import NO_LIMITS, Limits
 from playground.model.records import dataclass
 from playground.model.services.settings import ServiceSettings
 from playground.model.services.table import row_of
-from playground.planning.nft import make_ruleset
+from playground.planning.nft_text import make_ruleset
 from playground.planning.plan_parts import (
     NO_FILTERS,
     AdvertisementPlan,

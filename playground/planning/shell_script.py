@@ -17,7 +17,7 @@ from playground.display.safe_text import visible
 from playground.model.addresses import Network
 from playground.model.containers.container import ContainerSettings
 from playground.model.services.settings import ServiceSettings
-from playground.planning import nft
+from playground.planning import nft_text
 from playground.planning.host_files import NamedNode, hosts_text, resolver_text
 from playground.planning.plan_parts import (
     HopPlan,
@@ -275,7 +275,7 @@ def _inside(node: PlannedNode) -> Iterator[str]:
     for rule in node.own_rules:
         yield rule_as_shell(rule)
     if node.ruleset:
-        yield nft.as_shell(node.ruleset)
+        yield nft_text.as_shell(node.ruleset)
 
 
 def route_as_shell(route: RoutePlan, others: Sequence[RoutePlan] = ()) -> str:

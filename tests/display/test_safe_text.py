@@ -18,7 +18,7 @@ from playground.errors import CommandFailed, PlaygroundError
 from playground.operations.captures.tcp_streams import Stream
 from playground.operations.connection.command_results import Result
 from playground.operations.diagnosis.all_pairs import PingAll, PingedPair
-from playground.operations.diagnosis.explanation import Explanation, Step
+from playground.operations.diagnosis.evidence.explanation import Explanation, Step
 from playground.operations.nodes.ping import Hop, Ping, Traceroute
 from tests.facts import HOSTILE, has_effect
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playground.operations.network import Host, Link, Router, Switch
 from playground.planning.difference import compare
-from playground.planning.nft import NO_RULES, loadable
+from playground.planning.nft_text import NO_RULES, loadable
 from playground.planning.plan_parts import RulesetPlan
 from playground.planning.planner import make_plan
 

@@ -11,7 +11,7 @@ import pytest
 from playground.errors import TopologyError
 from playground.operations.network import Host, Link, Router, Switch
 from playground.operations.nodes.firewall_counters import counted_rows
-from playground.planning.nft import make_ruleset, rule_lines
+from playground.planning.nft_text import make_ruleset, rule_lines
 from playground.planning.plan_parts import ForwardPlan, NatPlan, RulePlan, RulesetPlan, UplinkPlan
 from playground.planning.planner import make_plan
 

@@ -1,4 +1,4 @@
-"""The fate of one packet, watched in many places at once; for `diagnosis.verdict`."""
+"""The fate of one packet, watched in many places at once; for `faults`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The kernel's view of each node's network, read in one go; for `diagnosis.network_state`."""
+"""The kernel's view of each node's network, read in one go; for `evidence.network_state`."""
 
 from __future__ import annotations
 

@@ -23,8 +23,8 @@ from playground.planning.plan import Plan
 if TYPE_CHECKING:
     from playground.operations.captures.capture import Capture
     from playground.operations.diagnosis.all_pairs import PingAll
-    from playground.operations.diagnosis.explanation import Explanation
-    from playground.operations.diagnosis.network_state import State
+    from playground.operations.diagnosis.evidence.explanation import Explanation
+    from playground.operations.diagnosis.evidence.network_state import State
 
 
 def explain(
@@ -138,7 +138,7 @@ def state(lab: LabObject) -> State:
 
     """
     state = lab._state
-    from playground.operations.diagnosis.network_state import read_states
+    from playground.operations.diagnosis.evidence.network_state import read_states
 
     client = state.agent()
     with state.lock:

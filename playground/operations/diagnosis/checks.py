@@ -29,8 +29,8 @@ from playground.model.services.table import SERVICES, row_of
 from playground.operations.connection.commands import as_bytes, failed_jobs
 from playground.operations.connection.handles import Node
 from playground.operations.diagnosis import explain
-from playground.operations.diagnosis.explanation import CAUSES, Explanation
-from playground.operations.diagnosis.network_state import State
+from playground.operations.diagnosis.evidence.explanation import CAUSES, Explanation
+from playground.operations.diagnosis.evidence.network_state import State
 from playground.operations.network import Host, Machine, Router, Switch
 
 T = TypeVar("T")
@@ -118,7 +118,7 @@ class Checks:
         """Check that a packet is lost, or refused.
 
         A server that was never started is not reached either: ``because`` says what
-        should be the cause, by a word of `diagnosis.explanation.CAUSES`.
+        should be the cause, by a word of `evidence.explanation.CAUSES`.
 
         >>> lab.check.does_not_reach(h4, h1, port=22, because="firewall")
 

@@ -19,10 +19,10 @@ from playground.model.services.table import SERVICES
 from playground.operations.connection import commands
 from playground.operations.connection.client import Client
 from playground.operations.connection.handles import Node
-from playground.operations.diagnosis.adjacencies import Findings, find
-from playground.operations.diagnosis.daemon_states import ask_daemons
-from playground.operations.diagnosis.explanation import Explanation
-from playground.operations.diagnosis.facts import (
+from playground.operations.diagnosis.evidence.adjacencies import Findings, find
+from playground.operations.diagnosis.evidence.daemon_states import ask_daemons
+from playground.operations.diagnosis.evidence.explanation import Explanation
+from playground.operations.diagnosis.evidence.facts import (
     Facts,
     Large,
     Look,
@@ -34,8 +34,8 @@ from playground.operations.diagnosis.facts import (
     looks,
     narrow_ways,
 )
-from playground.operations.diagnosis.network_state import KernelRule, State, read_states
-from playground.operations.diagnosis.packet_trace import (
+from playground.operations.diagnosis.evidence.network_state import KernelRule, State, read_states
+from playground.operations.diagnosis.evidence.packet_trace import (
     ICMP,
     ICMPV6,
     NUMBERS,

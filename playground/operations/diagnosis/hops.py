@@ -12,9 +12,7 @@ import errno
 from collections.abc import Sequence
 from ipaddress import ip_address
 
-from playground.operations.diagnosis.address_faults import link_local_only
-from playground.operations.diagnosis.advised_calls import endpoint, variable
-from playground.operations.diagnosis.facts import (
+from playground.operations.diagnosis.evidence.facts import (
     Facts,
     Way,
     address_at,
@@ -25,10 +23,12 @@ from playground.operations.diagnosis.facts import (
     packet_of,
     sightings_at,
 )
-from playground.operations.diagnosis.filter_faults import filtered, said_forbidden
-from playground.operations.diagnosis.link_faults import lost_frame
-from playground.operations.diagnosis.packet_trace import Sighting
-from playground.operations.diagnosis.route_faults import (
+from playground.operations.diagnosis.evidence.packet_trace import Sighting
+from playground.operations.diagnosis.faults.address_faults import link_local_only
+from playground.operations.diagnosis.faults.advised_calls import endpoint, variable
+from playground.operations.diagnosis.faults.filter_faults import filtered, said_forbidden
+from playground.operations.diagnosis.faults.link_faults import lost_frame
+from playground.operations.diagnosis.faults.route_faults import (
     forwards,
     no_route,
     no_way_on,
@@ -36,7 +36,7 @@ from playground.operations.diagnosis.route_faults import (
     own_routes,
     routing_loop,
 )
-from playground.operations.diagnosis.walk import Fault, Walk, unknown
+from playground.operations.diagnosis.faults.walk import Fault, Walk, unknown
 
 
 def follow(

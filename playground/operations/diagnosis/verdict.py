@@ -15,15 +15,15 @@ import errno
 
 from playground.display.tables import Table
 from playground.model.vlans import listed
-from playground.operations.diagnosis.address_faults import doubled
-from playground.operations.diagnosis.advised_calls import variable
-from playground.operations.diagnosis.explanation import Explanation
-from playground.operations.diagnosis.facts import Facts
-from playground.operations.diagnosis.filter_faults import behind_nat
+from playground.operations.diagnosis.evidence.explanation import Explanation
+from playground.operations.diagnosis.evidence.facts import Facts
+from playground.operations.diagnosis.faults.address_faults import doubled
+from playground.operations.diagnosis.faults.advised_calls import variable
+from playground.operations.diagnosis.faults.filter_faults import behind_nat
+from playground.operations.diagnosis.faults.link_faults import black_hole
+from playground.operations.diagnosis.faults.server_faults import not_served, unanswered
+from playground.operations.diagnosis.faults.walk import Fault, Walk
 from playground.operations.diagnosis.hops import follow
-from playground.operations.diagnosis.link_faults import black_hole
-from playground.operations.diagnosis.server_faults import not_served, unanswered
-from playground.operations.diagnosis.walk import Fault, Walk
 
 
 def decide(facts: Facts) -> Explanation:

@@ -17,7 +17,7 @@ from playground.model.firewall import Firewall, Policy, Rule
 from playground.model.records import dataclass
 from playground.operations.connection.handles import LiveNode
 from playground.operations.nodes.firewall_log import Watch
-from playground.planning.nft import WORDS, as_shell, rule_as_shell, rule_lines
+from playground.planning.nft_text import WORDS, as_shell, rule_as_shell, rule_lines
 from playground.planning.plan import NodePlan
 
 

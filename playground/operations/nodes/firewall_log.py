@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 from playground.agent.network.ip_packets import carried, ends
 from playground.errors import PlaygroundError
 from playground.model.records import dataclass
-from playground.planning.nft import LOG_GROUP
+from playground.planning.nft_text import LOG_GROUP
 
 if TYPE_CHECKING:
     from playground.operations.nodes.node import NodeOperations

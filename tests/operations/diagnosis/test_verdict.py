@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from playground.model.containers.arguments import make_container
-from playground.operations.diagnosis.explanation import CAUSES
-from playground.operations.diagnosis.facts import (
+from playground.operations.diagnosis.evidence.explanation import CAUSES
+from playground.operations.diagnosis.evidence.facts import (
     Facts,
     Look,
     Names,
@@ -22,13 +22,13 @@ from playground.operations.diagnosis.facts import (
     looks,
     narrow_ways,
 )
-from playground.operations.diagnosis.network_state import (
+from playground.operations.diagnosis.evidence.network_state import (
     AddressState,
     InterfaceState,
     NodeState,
     SocketState,
 )
-from playground.operations.diagnosis.packet_trace import (
+from playground.operations.diagnosis.evidence.packet_trace import (
     ICMP,
     TCP,
     Marks,

@@ -6,7 +6,7 @@ import pytest
 
 from playground.engines.seam import Engine
 from playground.lab.lab import Lab
-from playground.operations.diagnosis.advised_calls import variable
+from playground.operations.diagnosis.faults.advised_calls import variable
 from playground.operations.diagnosis.ipv6.autoconfiguration import unconfigured
 from playground.operations.network import Host, Link, Router, Switch
 from playground.planning.plan import Plan

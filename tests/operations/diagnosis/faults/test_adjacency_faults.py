@@ -6,11 +6,11 @@ from ipaddress import ip_network
 
 import pytest
 
-from playground.operations.diagnosis.adjacencies import Findings, Trouble
-from playground.operations.diagnosis.adjacency_faults import unheard
-from playground.operations.diagnosis.explanation import CAUSES
-from playground.operations.diagnosis.facts import Facts, Names, Question
-from playground.operations.diagnosis.network_state import NodeState
+from playground.operations.diagnosis.evidence.adjacencies import Findings, Trouble
+from playground.operations.diagnosis.evidence.explanation import CAUSES
+from playground.operations.diagnosis.evidence.facts import Facts, Names, Question
+from playground.operations.diagnosis.evidence.network_state import NodeState
+from playground.operations.diagnosis.faults.adjacency_faults import unheard
 from playground.operations.network import Host, Link, Router
 from playground.planning.plan import Plan
 from playground.planning.planner import make_plan

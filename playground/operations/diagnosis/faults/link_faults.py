@@ -6,11 +6,16 @@ import errno
 from collections.abc import Sequence
 from itertools import pairwise
 
-from playground.operations.diagnosis.advised_calls import link_call, variable
-from playground.operations.diagnosis.facts import Facts, Large, interfaces_with, packet_of
-from playground.operations.diagnosis.network_state import InterfaceState
-from playground.operations.diagnosis.packet_trace import Neighbourly, Packet, Sighting, Trail
-from playground.operations.diagnosis.walk import Fault, Walk
+from playground.operations.diagnosis.evidence.facts import Facts, Large, interfaces_with, packet_of
+from playground.operations.diagnosis.evidence.network_state import InterfaceState
+from playground.operations.diagnosis.evidence.packet_trace import (
+    Neighbourly,
+    Packet,
+    Sighting,
+    Trail,
+)
+from playground.operations.diagnosis.faults.advised_calls import link_call, variable
+from playground.operations.diagnosis.faults.walk import Fault, Walk
 from playground.planning.plan_parts import WireEnd, WirePlan
 
 # Of an ARP request, in bytes.

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from playground.operations.diagnosis.address_faults import duplicate_address, wrong_mask
-from playground.operations.diagnosis.advised_calls import variable
-from playground.operations.diagnosis.facts import Facts, Way, aimed_at, owners_of, packet_of
-from playground.operations.diagnosis.filter_faults import behind_nat
-from playground.operations.diagnosis.link_faults import (
+from playground.operations.diagnosis.evidence.facts import (
+    Facts,
+    Way,
+    aimed_at,
+    owners_of,
+    packet_of,
+)
+from playground.operations.diagnosis.evidence.packet_trace import Neighbourly
+from playground.operations.diagnosis.faults.address_faults import duplicate_address, wrong_mask
+from playground.operations.diagnosis.faults.advised_calls import variable
+from playground.operations.diagnosis.faults.filter_faults import behind_nat
+from playground.operations.diagnosis.faults.link_faults import (
     ARP_BYTES,
     broken_link,
     impaired_link,
     interface_fault,
     lost_frame,
 )
-from playground.operations.diagnosis.packet_trace import Neighbourly
-from playground.operations.diagnosis.walk import Fault, Walk, unknown
+from playground.operations.diagnosis.faults.walk import Fault, Walk, unknown
 
 
 def silent_neighbour(walk: Walk, node: str, interface: str, hop: str, way: Way) -> Fault:

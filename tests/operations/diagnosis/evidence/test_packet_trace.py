@@ -8,7 +8,7 @@ import struct
 import dpkt
 import pytest
 
-from playground.operations.diagnosis.packet_trace import (
+from playground.operations.diagnosis.evidence.packet_trace import (
     ICMP,
     ICMPV6,
     TCP,

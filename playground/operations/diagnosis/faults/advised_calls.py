@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
-from playground.operations.diagnosis.facts import Facts
+from playground.operations.diagnosis.evidence.facts import Facts
 from playground.planning.plan_parts import WirePlan
 
 

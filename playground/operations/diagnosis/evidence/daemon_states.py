@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from playground.errors import AgentError
 from playground.operations.connection.client import AgentProcess, Client
-from playground.operations.diagnosis.adjacencies import QUESTIONS, Said, read_said
+from playground.operations.diagnosis.evidence.adjacencies import QUESTIONS, Said, read_said
 from playground.planning.plan import NodePlan
 
 # A daemon that takes longer does not answer; what many routers say is small.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from playground.operations.diagnosis.advised_calls import (
+from playground.operations.diagnosis.evidence.facts import Facts, RuleHit, packet_of
+from playground.operations.diagnosis.faults.advised_calls import (
     accept_call,
     forward_call,
     host_inside,
     variable,
 )
-from playground.operations.diagnosis.facts import Facts, RuleHit, packet_of
-from playground.operations.diagnosis.walk import Fault, Walk
+from playground.operations.diagnosis.faults.walk import Fault, Walk
 
 
 def behind_nat(facts: Facts, target: str) -> Fault:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import field
 
 from playground.model.records import dataclass
-from playground.operations.diagnosis.advised_calls import variable
-from playground.operations.diagnosis.explanation import Step
-from playground.operations.diagnosis.facts import Facts
-from playground.operations.diagnosis.packet_trace import Sighting
+from playground.operations.diagnosis.evidence.explanation import Step
+from playground.operations.diagnosis.evidence.facts import Facts
+from playground.operations.diagnosis.evidence.packet_trace import Sighting
+from playground.operations.diagnosis.faults.advised_calls import variable
 
 
 @dataclass(frozen=True)

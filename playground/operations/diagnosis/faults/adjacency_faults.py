@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 from playground.model.addresses import Network
-from playground.operations.diagnosis.adjacencies import NAMES, Findings, Trouble
-from playground.operations.diagnosis.advised_calls import variable
-from playground.operations.diagnosis.explanation import Step
-from playground.operations.diagnosis.facts import Facts
-from playground.operations.diagnosis.walk import Fault
+from playground.operations.diagnosis.evidence.adjacencies import NAMES, Findings, Trouble
+from playground.operations.diagnosis.evidence.explanation import Step
+from playground.operations.diagnosis.evidence.facts import Facts
+from playground.operations.diagnosis.faults.advised_calls import variable
+from playground.operations.diagnosis.faults.walk import Fault
 from playground.planning.plan import NodePlan
 
 # The command by which a router's own terminal shows its neighbours, by the protocol.

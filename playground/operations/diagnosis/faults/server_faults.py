@@ -6,13 +6,7 @@ from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
 
 from playground.model.services.table import row_of
-from playground.operations.diagnosis.advised_calls import (
-    endpoint,
-    forward_call,
-    host_inside,
-    variable,
-)
-from playground.operations.diagnosis.facts import (
+from playground.operations.diagnosis.evidence.facts import (
     Facts,
     after_rules,
     hits_at,
@@ -20,12 +14,18 @@ from playground.operations.diagnosis.facts import (
     packet_of,
     sightings_at,
 )
-from playground.operations.diagnosis.filter_faults import filtered
-from playground.operations.diagnosis.link_faults import interface_fault
-from playground.operations.diagnosis.network_state import SocketState
-from playground.operations.diagnosis.packet_trace import Packet, Sighting
-from playground.operations.diagnosis.route_faults import no_way_on
-from playground.operations.diagnosis.walk import Fault, Walk, unknown
+from playground.operations.diagnosis.evidence.network_state import SocketState
+from playground.operations.diagnosis.evidence.packet_trace import Packet, Sighting
+from playground.operations.diagnosis.faults.advised_calls import (
+    endpoint,
+    forward_call,
+    host_inside,
+    variable,
+)
+from playground.operations.diagnosis.faults.filter_faults import filtered
+from playground.operations.diagnosis.faults.link_faults import interface_fault
+from playground.operations.diagnosis.faults.route_faults import no_way_on
+from playground.operations.diagnosis.faults.walk import Fault, Walk, unknown
 from playground.planning.plan_parts import ForwardPlan
 
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from ipaddress import ip_address, ip_interface
 
-from playground.operations.diagnosis.advised_calls import readdress_call, variable
-from playground.operations.diagnosis.facts import Facts, owners_of, packet_of, planned_route
+from playground.operations.diagnosis.evidence.facts import (
+    Facts,
+    owners_of,
+    packet_of,
+    planned_route,
+)
+from playground.operations.diagnosis.evidence.packet_trace import Packet
+from playground.operations.diagnosis.faults.advised_calls import readdress_call, variable
+from playground.operations.diagnosis.faults.walk import Fault, Walk
 from playground.operations.diagnosis.ipv6.autoconfiguration import unconfigured
-from playground.operations.diagnosis.packet_trace import Packet
-from playground.operations.diagnosis.walk import Fault, Walk
 
 
 def duplicate_address(

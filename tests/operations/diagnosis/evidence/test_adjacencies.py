@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from playground.operations.diagnosis.adjacencies import (
+from playground.operations.diagnosis.evidence.adjacencies import (
     BgpSession,
     OspfInterface,
     Said,

@@ -7,19 +7,19 @@ import errno
 from collections.abc import Sequence
 from ipaddress import ip_address
 
-from playground.operations.diagnosis.address_faults import (
+from playground.operations.diagnosis.evidence.facts import Facts, Way, owners_of, planned_route
+from playground.operations.diagnosis.evidence.packet_trace import Packet, Sighting
+from playground.operations.diagnosis.faults.address_faults import (
     duplicate_address,
     how_to_address,
     unadvertised,
     wrong_mask,
 )
-from playground.operations.diagnosis.adjacency_faults import unheard
-from playground.operations.diagnosis.advised_calls import route_call, variable
-from playground.operations.diagnosis.facts import Facts, Way, owners_of, planned_route
-from playground.operations.diagnosis.link_faults import interface_fault
-from playground.operations.diagnosis.neighbour_faults import silent_neighbour
-from playground.operations.diagnosis.packet_trace import Packet, Sighting
-from playground.operations.diagnosis.walk import Fault, Walk
+from playground.operations.diagnosis.faults.adjacency_faults import unheard
+from playground.operations.diagnosis.faults.advised_calls import route_call, variable
+from playground.operations.diagnosis.faults.link_faults import interface_fault
+from playground.operations.diagnosis.faults.neighbour_faults import silent_neighbour
+from playground.operations.diagnosis.faults.walk import Fault, Walk
 
 
 def no_way_on(walk: Walk, role: str, node: str, destination: str, way: Way) -> Fault:

@@ -10,7 +10,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from playground.planning.nft import (
+from playground.planning.nft_text import (
     MOST_EDITED,
     NO_RULES,
     Counter,

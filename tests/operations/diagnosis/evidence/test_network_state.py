@@ -10,7 +10,7 @@ import pytest
 from playground.engines.seam import Engine
 from playground.errors import BadArgument, NotRunning
 from playground.lab.lab import Lab
-from playground.operations.diagnosis.network_state import (
+from playground.operations.diagnosis.evidence.network_state import (
     AddressState,
     Change,
     InterfaceState,

@@ -14,12 +14,12 @@ from ipaddress import ip_address
 from typing import NamedTuple
 
 from playground.model.records import dataclass
-from playground.operations.diagnosis.adjacencies import Findings
-from playground.operations.diagnosis.explanation import Explanation
-from playground.operations.diagnosis.network_state import KernelRule, NodeState
-from playground.operations.diagnosis.packet_trace import Marks, Packet, Sighting, Trail
+from playground.operations.diagnosis.evidence.adjacencies import Findings
+from playground.operations.diagnosis.evidence.explanation import Explanation
+from playground.operations.diagnosis.evidence.network_state import KernelRule, NodeState
+from playground.operations.diagnosis.evidence.packet_trace import Marks, Packet, Sighting, Trail
 from playground.planning.broadcast_domains import Member, joins
-from playground.planning.nft import OUTSIDE, TABLE
+from playground.planning.nft_text import OUTSIDE, TABLE
 from playground.planning.plan import Plan
 from playground.planning.plan_parts import WireEnd, WirePlan
 

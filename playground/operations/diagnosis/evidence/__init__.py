@@ -1,0 +1,1 @@
+"""What was seen of a lab and of one packet, as frozen data."""

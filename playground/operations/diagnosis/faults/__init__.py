@@ -1,0 +1,1 @@
+"""Faults that the evidence shows: what is wrong, and which call mends it.  Pure."""
