@@ -6,7 +6,7 @@
  * the kernel panics. This library stands before the C library's ptrace: the rest, which nothing in
  * there uses, is set to what it was.
  *
- * scripts/with-netem builds and preloads it.
+ * scripts/second-kernel builds and preloads it.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

@@ -27,7 +27,7 @@ from playground.engines.docker.engine import DockerEngine
 from playground.engines.namespaces.engine import NamespacesEngine
 from playground.engines.seam import WHAT_ONE_CANNOT, Engine, LabLabels, LabRecord
 from playground.errors import EngineError
-from tests import machine, workers
+from tests import machine, second_kernel, workers
 
 # How long what a dead owner left may take to disappear: the guardian looks for
 # a second after the last it saw.
@@ -75,9 +75,9 @@ QUICK = {"display", "model", "planning", "test_errors.py", "test_floors.py", "te
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    second_kernel.choose(config, items)
     if workers.is_worker(config):
-        # Those that take long come first, so that both workers end at once.
-        items.sort(key=lambda item: engine_of(item) is None)
+        items.sort(key=_in_turn(items))
     for item in items:
         where = item.path.relative_to(TESTS).parts[0] if TESTS in item.path.parents else ""
         if where in QUICK and not engine_of(item):
@@ -85,6 +85,32 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if name := engine_of(item):
             item.add_marker("engine")
             item.add_marker(name)
+
+
+def _in_turn(items: list[pytest.Item]) -> Callable[[pytest.Item], tuple[bool, bool, bool]]:
+    """Return a key that puts first what takes long, so that both workers end at once.
+
+    The second kernel comes first of all, and late what has to be alone: it would wait for it.
+
+    """
+    waiting = {workers.scope(item.nodeid) for item in items if item.get_closest_marker("alone")}
+
+    def key(item: pytest.Item) -> tuple[bool, bool, bool]:
+        return (
+            item.path.name != "test_second_kernel.py",
+            engine_of(item) is None,
+            workers.scope(item.nodeid) in waiting,
+        )
+
+    return key
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say how many tests ran on the second kernel."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == second_kernel.MARK:
+                terminalreporter.write_line(f"second kernel: {value}")
 
 
 @pytest.hookimpl(wrapper=True)

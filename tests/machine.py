@@ -21,12 +21,13 @@ from playground.engines.namespaces.fork_client import forks
 from playground.engines.namespaces.labels import find_labs, find_nodes
 from playground.engines.seam import LAB, OWNER, Engine, LabRecord
 from playground.errors import EngineError
+from tests import second_kernel
 
 # In the name of the user to whom labs of a session of tests belong: `mark_labs`.
 MARK = "+tests-"
 
-# A kernel that is booted for tests alone (scripts/with-netem) takes all with it when it ends.
-THROWN_AWAY = os.environ.get("PLAYGROUND_TESTS_ON") == "netem"
+# A kernel that is booted for tests alone takes all with it when it ends.
+THROWN_AWAY = second_kernel.HERE
 
 # Where a host's root is put together (`namespaces.host_maker`), as it would look if that were
 # done in the machine's own mount namespace: the top of a system, and its kernel's folders.

@@ -205,7 +205,9 @@ class Pair:
 WITHOUT_NETEM = "from playground.agent.links import impairments; impairments.WITHOUT_NETEM = True"
 
 
-@pytest.fixture(params=["as the kernel can", "without netem"])
+@pytest.fixture(
+    params=[pytest.param("as the kernel can", marks=pytest.mark.second_kernel), "without netem"]
+)
 def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
     before = "" if request.param == "as the kernel can" else WITHOUT_NETEM
     with Namespaces("h1") as h1, Namespaces("h2") as h2, connect(before=before) as agent:

@@ -6,7 +6,7 @@ in ten million times (`tests.chance`).  What a busy machine spoils (somebody com
 be measured up to `ROUNDS` times, of which the best counts; what nothing excuses (a frame came
 too early, or out of order) fails in any of them.
 
-`tests/test_with_netem.py` runs all of this on a kernel that has netem.
+All of it runs on a second kernel too, which has netem.
 
 """
 
@@ -31,6 +31,8 @@ from tests.chance import binomial_bounds
 from tests.frames import Arrival, Tracks, Train, tracks
 from tests.machine import THROWN_AWAY
 from tests.traffic import iperf3_mbit, tcp_mbit
+
+pytestmark = pytest.mark.second_kernel
 
 # Set where the kernel is one that has netem: then nothing else will do.
 NETEM_IS_HERE = THROWN_AWAY

@@ -23,7 +23,7 @@ SCRIPTS = (
     "check",
     "bench",
     "notebooks",
-    "with-netem",
+    "second-kernel",
     "fresh",
     "docs",
     "release",

@@ -69,6 +69,9 @@ learned(device) -> [{"mac", "port", "vlan", "age_s"}]
 vlan_ways() -> ["8021q", "filtering"]
     Which ways there are here to tell VLANs apart: interfaces with tags are the kernel's
     own ("8021q") or work by "programs", and bridges do "filtering" or are one for each VLAN.
+kernel_lacks(trials: [[kind, name]]) -> [text or null]
+    Whether this kernel has each of these, null, or what it says of one that it lacks.  Kind is
+    "link" (of interfaces), "queue" or "mpls".
 unwire(veths: [END], bridges: [{"device"}] = []) -> null
     Remove these interfaces (the other end goes too) and bridges.  One that is
     gone already is no error.

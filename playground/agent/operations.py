@@ -18,6 +18,7 @@ from playground.agent.links.bridge_vlans import vlan_ways
 from playground.agent.links.bridges import learned, switch, switches
 from playground.agent.links.impairments import impair, impaired
 from playground.agent.links.interfaces import interfaces
+from playground.agent.links.kernel_features import kernel_lacks
 from playground.agent.links.wiring import unwire, wire
 from playground.agent.network.addresses import forget_neighbours
 from playground.agent.network.applied_settings import link, network
@@ -88,6 +89,7 @@ WORK: dict[str, Callable[..., Any]] = {
     "switches": switches,
     "learned": learned,
     "vlan_ways": vlan_ways,
+    "kernel_lacks": kernel_lacks,
     "routes": routes,
     "policy_rules": policy_rules,
     "sysctls": sysctls,

@@ -34,6 +34,7 @@ from playground.errors import EngineError, ImageError
 from playground.frontends import namespaces_doctor
 from playground.frontends.doctor_finding import Finding
 from playground.model.impairment import WITHOUT_NETEM
+from playground.model.kernel.features import FEATURES
 from playground.model.records import dataclass
 from playground.model.vlans import WITHOUT_8021Q, WITHOUT_FILTERING
 
@@ -228,10 +229,10 @@ def _cgroup(info: Mapping[str, Any]) -> Finding:
 
 # -- the kernel ----------------------------------------------------------------
 
-# Tried in a helper container, with what the helper has: python3 and nft.
+# Tried in a helper container, with what the helper has: python3, nft, and the agent's modules.
 # Prints a JSON object: for each feature null or the error, and some numbers.
 _TRIAL = r'''
-import ctypes, json, os, socket, struct, subprocess
+import ctypes, json, os, socket, struct, subprocess, sys
 
 found = {}
 
@@ -349,6 +350,14 @@ disk = os.statvfs("/")
 found["free_bytes"] = disk.f_bavail * disk.f_frsize
 found["pid_max"] = number("/proc/sys/kernel/pid_max")
 found["inotify"] = number("/proc/sys/fs/inotify/max_user_instances")
+
+def features(trials):
+    # Last, for this leaves the container's network.
+    sys.path.insert(0, "/usr/local/lib/playground")
+    from playground.agent.links.kernel_features import kernel_lacks
+    return kernel_lacks(trials)
+
+found["features"] = features(TRIALS)
 print(json.dumps(found))
 '''
 
@@ -378,7 +387,9 @@ _FEATURES = (
 
 def _try(engine: DockerEngine) -> tuple[dict[str, Any], list[Finding]]:
     try:
-        return json.loads(engine.try_in_helper(helper_image(), _TRIAL)), []
+        trials = json.dumps([row.trial for row in FEATURES.values()])
+        code = _TRIAL.replace("TRIALS", trials)
+        return json.loads(engine.try_in_helper(helper_image(), code)), []
     except (EngineError, ValueError) as error:
         advice = "look at the engine's own log; other containers of yours may start all the same"
         return {}, [
@@ -420,6 +431,10 @@ def _kernel(tried: Mapping[str, Any], described: Mapping[str, Any]) -> Iterator[
         )
     elif present := [f.name for f in _FEATURES if f.name in known and f.name not in lacking]:
         yield Finding("kernel", "ok", f"kernel {release} has {', '.join(present)} ({how})")
+    if "features" in tried:
+        yield namespaces_doctor.features_finding(
+            dict(zip(FEATURES, tried["features"], strict=True))
+        )
 
 
 def _looked_up(release: str) -> dict[str, str | None]:

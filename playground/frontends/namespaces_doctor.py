@@ -11,7 +11,7 @@ import contextlib
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from playground.agent.watching.capture_filters import load_libpcap
 from playground.engines import owners
@@ -25,6 +25,7 @@ from playground.engines.seam import LabLabels, NodeContainer
 from playground.errors import AgentError, EngineError, ImageError
 from playground.frontends.doctor_finding import Finding
 from playground.model.impairment import WITHOUT_NETEM, Impairment
+from playground.model.kernel.features import FEATURES, advice
 from playground.model.services.table import SERVICES
 from playground.model.vlans import WITHOUT_8021Q, WITHOUT_FILTERING
 from playground.operations.connection.client import Client
@@ -61,7 +62,7 @@ def _engine() -> Iterator[Finding]:
             took_ms = 1000 * (time.monotonic() - begin)
             with Client(engine.start_helper(lab)) as agent:
                 agent.hello()
-                ways = [_impair(agent), _vlans(agent)]
+                ways = [_impair(agent), _vlans(agent), _features(agent)]
         finally:
             engine.stop(lab.id)
             guard.release()
@@ -108,6 +109,24 @@ def _vlans(agent: Client) -> Finding:
         return Finding(name, "ok", "the kernel's own (8021q, VLAN filtering of bridges)")
     detail = f"work without some of the kernel's own: {'; '.join(lacking)}"
     return Finding(name, "ok", detail)
+
+
+def _features(agent: Client) -> Finding:
+    """Ask the kernel for all that some declaration needs."""
+    lacks = agent.call("kernel_lacks", trials=[row.trial for row in FEATURES.values()])
+    return features_finding(dict(zip(FEATURES, lacks, strict=True)))
+
+
+def features_finding(lacks: Mapping[str, str | None]) -> Finding:
+    """Say which features of `model.kernel.features` a kernel has; ``lacks`` says why not."""
+    name = "kernel modules"
+    lacking = [row for row in FEATURES.values() if lacks.get(row.name) is not None]
+    has = [row.name for row in FEATURES.values() if row not in lacking]
+    if not lacking:
+        return Finding(name, "ok", f"this kernel has {', '.join(has)}")
+    detail = f"this kernel has {', '.join(has) or 'none of them'}; it has "
+    detail += "; ".join(row.lacking() for row in lacking)
+    return Finding(name, "warn", detail, advice(row.name for row in lacking))
 
 
 _VLANS = "run as root, or load or install the module 8021q, on a kernel with VLAN filtering"

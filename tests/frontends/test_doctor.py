@@ -10,6 +10,7 @@ from playground.engines.docker.engine import DockerEngine
 from playground.engines.images import helper_image
 from playground.frontends import doctor
 from playground.frontends.doctor import Finding, examine
+from playground.model.kernel.features import FEATURES
 
 
 def described(**info: Any) -> dict[str, Any]:
@@ -88,6 +89,17 @@ def test_what_a_kernel_lacks_is_said_with_what_will_not_work() -> None:
     assert found["kernel"].detail == "kernel 6.1 has veth, nat (tried)"
 
 
+def test_modules_that_some_declaration_needs_are_named_with_what_to_do() -> None:
+    lacks = [None if name == "vxlan" else "Unknown device type" for name in FEATURES]
+    tried = {"veth": None, "features": lacks}
+    found = by_name(list(doctor._kernel(tried, described(KernelVersion="6.1"))))["kernel modules"]
+    assert (found.status, "has vxlan; it has no ip_gre" in found.detail) == ("warn", True)
+    assert "modprobe ip_gre ipip sit" in found.advice
+    tried["features"] = [None] * len(FEATURES)
+    found = by_name(list(doctor._kernel(tried, described(KernelVersion="6.1"))))["kernel modules"]
+    assert (found.status, found.advice) == ("ok", "")
+
+
 def test_a_kernel_elsewhere_that_was_not_tried_is_not_guessed() -> None:
     (finding,) = doctor._kernel({}, described(KernelVersion="0.1-elsewhere"))
     assert (finding.name, finding.status) == ("kernel", "warn")
@@ -128,6 +140,7 @@ def test_an_engine_that_runs_labs_is_healthy(docker_engine: DockerEngine) -> Non
     found = examine(docker_engine)
     assert [finding for finding in found if finding.status == "fail"] == []
     assert "(tried)" in by_name(found)["kernel"].detail
+    assert "this kernel has vxlan" in by_name(found)["kernel modules"].detail
     for finding in found:
         assert finding.detail
         assert finding.advice or finding.status == "ok"

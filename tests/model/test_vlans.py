@@ -1,7 +1,7 @@
 """VLANs: what may be declared, what is planned, and what goes where; on both engines.
 
-Those that run on the namespaces engine also run on a kernel that has 8021q and bridges that
-filter (see test_with_netem.py), for this machine's may have neither.
+Some also run on a second kernel that has 8021q and bridges that filter, for this machine's
+may have neither.
 
 """
 
@@ -361,6 +361,7 @@ def _address(node: Host | Router, interface: str = "eth0") -> Any:
     return node.interfaces[interface].addresses[0].ip
 
 
+@pytest.mark.second_kernel
 def test_hosts_of_one_vlan_reach_each_other_and_no_others(running: Running) -> None:
     office, _ = running
     assert_can_ping(office.pc1, office.pc2)
@@ -372,6 +373,7 @@ def test_hosts_of_one_vlan_reach_each_other_and_no_others(running: Running) -> N
     office.pc1.run(f"ip route del {there}")
 
 
+@pytest.mark.second_kernel
 def test_frames_on_a_trunk_have_the_tag_of_their_vlan(running: Running) -> None:
     office, _ = running
     with office.trunk.capture() as trunk, office.desk.capture() as desk:
@@ -387,6 +389,7 @@ def test_frames_on_a_trunk_have_the_tag_of_their_vlan(running: Running) -> None:
     assert {packet.vlan for packet in desk if packet.protocol == "ICMP"} == {None}
 
 
+@pytest.mark.second_kernel
 def test_ports_and_table_say_the_vlan(running: Running) -> None:
     office, _ = running
     assert_can_ping(office.pc1, office.pc2)
@@ -406,6 +409,7 @@ def test_ports_and_table_say_the_vlan(running: Running) -> None:
     ]
 
 
+@pytest.mark.second_kernel
 def test_a_router_on_a_stick_leads_from_vlan_to_vlan(running: Running) -> None:
     office, lab = running
     stick = office.put_a_router_on_a_stick()
@@ -540,7 +544,13 @@ PROGRAMS = "import os; os.environ['PLAYGROUND_VLANS'] = 'programs'"
 
 
 @needs_root
-@pytest.mark.parametrize("before", ["", PROGRAMS], ids=["as the kernel can", "by programs"])
+@pytest.mark.parametrize(
+    "before",
+    [
+        pytest.param("", id="as the kernel can", marks=pytest.mark.second_kernel),
+        pytest.param(PROGRAMS, id="by programs"),
+    ],
+)
 def test_a_trunk_of_a_node_has_an_interface_for_each_vlan(before: str) -> None:
     with Namespaces("h1") as h1, Namespaces("h2") as h2, connect(before=before) as agent:
         port = {"vlans": {"vlan": 10, "trunk": []}}, {"vlans": {"vlan": None, "trunk": [10, 20]}}

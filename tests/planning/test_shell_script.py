@@ -14,7 +14,7 @@ from playground import Host, Lab, Link, Plan, Router, Switch
 from playground.engines.namespaces.engine import NamespacesEngine
 from playground.examples import miniature_internet, office_vlans_nodes
 from playground.planning.planner import make_plan
-from tests.support_agent import connect, needs_root
+from tests.support_agent import needs_root
 
 # Mounts and network of its own, so that ip-netns(8) leaves nothing in /run and /etc.
 APART = """
@@ -161,12 +161,10 @@ def test_what_is_made_by_hand_pings_passes_routers_and_translates(
 
 
 @needs_root
+@pytest.mark.second_kernel("vlan")
 def test_an_office_made_by_hand_has_a_router_on_a_stick(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    with connect() as agent:
-        if not {"8021q", "filtering"} <= set(agent.call("vlan_ways")):
-            pytest.skip("this kernel has no VLANs of its own; that of test_with_netem.py has")
     trace = "for ttl in 1 2; do ip netns exec pc1 ping -n -c 1 -W 5 -t $ttl phone2; done"
     said = by_hand(tmp_path_factory, make_plan(office_vlans_nodes()), trace)
     assert "From 192.168.10.1" in said

@@ -196,6 +196,7 @@ def test_delay_is_in_the_direction_that_was_said(running: tuple[Small, Lab]) -> 
     assert ping.rtt_ms is not None and ping.rtt_ms < 30
 
 
+@pytest.mark.second_kernel
 def test_toward_a_switch_and_from_it(running: tuple[Small, Lab]) -> None:
     small, _ = running
     small.cable.impair(delay_ms=20)
@@ -220,6 +221,7 @@ def test_a_cable_that_was_pulled_out_is_as_slow_when_it_is_back(running: tuple[S
     assert ping.rtt_ms is not None and ping.rtt_ms >= 30
 
 
+@pytest.mark.second_kernel
 def test_an_impairment_of_the_declaration_is_there_from_the_start(
     engine: Engine, small: Small
 ) -> None:

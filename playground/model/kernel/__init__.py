@@ -1,0 +1,1 @@
+"""Features of a kernel that not every kernel has, and who needs them."""

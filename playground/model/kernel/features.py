@@ -1,0 +1,82 @@
+"""Features that a kernel may lack, the module that brings each, and what does not work without.
+
+This table is the one place that knows: a lab is refused by it before anything is made,
+`playground doctor` asks for all of it, and so do tests that need a feature.
+
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class KernelFeature:
+    """A feature by the ``name`` that the kernel itself has for it.
+
+    ``kind`` says how the kernel is asked for it: "link" for a kind of interface (ip-link(8)),
+    "queue" for a queueing discipline (tc(8)), "mpls" for that.
+    ``module`` is what modprobe(8) loads, ``option`` its name in a kernel's configuration, and
+    ``needed_for`` a few words on what a lab does with it.
+
+    """
+
+    name: str
+    kind: str
+    module: str
+    option: str
+    needed_for: str
+
+    @property
+    def trial(self) -> tuple[str, str]:
+        """What the agent tries: the kind, and the name to ask for."""
+        return self.kind, self.name
+
+    def lacking(self) -> str:
+        """Return what is wrong where a kernel lacks it, and what to do about it.
+
+        >>> FEATURES["gre"].lacking()
+        'no ip_gre (CONFIG_NET_IPGRE), which tunnels of kind "gre" are made by'
+
+        """
+        return f"no {self.module} ({self.option}), which {self.needed_for}"
+
+
+_ROWS = (
+    KernelFeature("vxlan", "link", "vxlan", "CONFIG_VXLAN", 'tunnels of kind "vxlan" are made by'),
+    KernelFeature("gre", "link", "ip_gre", "CONFIG_NET_IPGRE", 'tunnels of kind "gre" are made by'),
+    KernelFeature("ipip", "link", "ipip", "CONFIG_NET_IPIP", 'tunnels of kind "ipip" are made by'),
+    KernelFeature("sit", "link", "sit", "CONFIG_IPV6_SIT", 'tunnels of kind "sit" are made by'),
+    KernelFeature(
+        "wireguard",
+        "link",
+        "wireguard",
+        "CONFIG_WIREGUARD",
+        'tunnels of kind "wireguard" are made by; wireguard-go stands in for it',
+    ),
+    KernelFeature("vrf", "link", "vrf", "CONFIG_NET_VRF", "a router's VRFs are made by"),
+    KernelFeature("bond", "link", "bonding", "CONFIG_BONDING", "bonds are made by"),
+    KernelFeature("mpls", "mpls", "mpls_router", "CONFIG_MPLS_ROUTING", "labels of MPLS need"),
+    KernelFeature("vlan", "link", "8021q", "CONFIG_VLAN_8021Q", "VLANs upon VLANs (QinQ) need"),
+    KernelFeature("netem", "queue", "sch_netem", "CONFIG_NET_SCH_NETEM", "exact delays need"),
+)
+
+# By name, in the order in which they are shown.
+FEATURES = {row.name: row for row in _ROWS}
+
+_ADVICE = (
+    "load or install the modules as root, on the machine whose kernel it is: modprobe {modules} "
+    "(Ubuntu has them in linux-modules-extra-$(uname -r)), or use a machine with an ordinary "
+    "kernel of Debian's"
+)
+
+
+def advice(names: Iterable[str]) -> str:
+    """Return what to do where a kernel lacks these features.
+
+    >>> advice(["gre", "vrf"]).partition(" (")[0]
+    'load or install the modules as root, on the machine whose kernel it is: modprobe ip_gre vrf'
+
+    """
+    return _ADVICE.format(modules=" ".join(dict.fromkeys(FEATURES[name].module for name in names)))
