@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from playground.lab.plug import plug, plugged, unplug, wait_plugged
     from playground.model.ipv6.slaac import SLAAC
     from playground.model.routing.policy import Deny, Permit, PrefixList, RouteMap
-    from playground.operations.network import Host, Link, Router, Switch
+    from playground.operations.network import Host, Link, Router, Switch, Tunnel
     from playground.planning.plan import Plan
     from playground.services import (
         BFD,
@@ -136,6 +136,7 @@ __all__ = [
     "TooMuchOutput",
     "TopologyError",
     "TransferFailed",
+    "Tunnel",
     "UnknownName",
     "Volume",
     "from_compose",

@@ -86,7 +86,10 @@ network(nodes: [{"pid", "interfaces": [{"name", "addresses": ["192.168.1.11/24"]
     and {"family": 4 or 6, "priority", "source", "destination", "interface", "mark",
     "table"}; other values may be null.  They come last, and go first.
     An interface with a ``vlan`` also has ``parent``, upon which it is made where it is not
-    yet, and ``offload``; interfaces_remove: [{"name", "parent", "vlan"}] takes such away.
+    yet, and ``offload``.  One with a ``tunnel`` is made likewise: {"kind": "gre", "ipip", "sit"
+    or "vxlan", "local", "remote", "number": GRE's key or VXLAN's VNI or null, "port": UDP's or
+    null, "ttl", "mtu_bytes", "mac"}.  interfaces_remove: [{"name", "parent", "vlan"}] takes one
+    of a VLAN away.
     All but pid may be left out.  First routes_remove, then addresses_remove: one
     that is not there, or whose interface is not, is no error; with an address
     the kernel removes the routes that need it.  Then loopback up, sysctls,

@@ -29,6 +29,7 @@ from playground.planning.difference import Changes, NodeChange, SwitchChange, Wi
 from playground.planning.nft_text import find_edit, loadable
 from playground.planning.plan import Plan
 from playground.planning.plan_parts import (
+    InterfacePlan,
     OwnRoutePlan,
     OwnRulePlan,
     RoutePlan,
@@ -645,6 +646,7 @@ def _files(node: NodeProvision | None) -> tuple[File, ...]:
 
 
 def _veths(wires: Iterable[WirePlan], pids: Pids, ports: _Ports) -> list[dict[str, Any]]:
+    # The ends of a tunnel are made by their nodes, when these have addresses.
     return [
         {
             "a": ports.end(pair.a, pids) | ({"mtu_bytes": pair.mtus[0]} if pair.mtus else {}),
@@ -653,6 +655,7 @@ def _veths(wires: Iterable[WirePlan], pids: Pids, ports: _Ports) -> list[dict[st
             "offload": pair.offload,
         }
         for pair in wires
+        if pair.tunnel is None
     ]
 
 
@@ -684,11 +687,7 @@ def _network(change: NodeChange, pids: Pids) -> dict[str, Any]:
         "pid": pids[change.node],
         "interfaces": [
             {"name": item.name, "addresses": [str(address) for address in item.addresses]}
-            | (
-                {"parent": item.parent, "vlan": item.vlan, "offload": item.offload}
-                if item.vlan is not None
-                else {}
-            )
+            | _made(item)
             for item in change.interfaces
         ],
         "interfaces_remove": [
@@ -707,6 +706,16 @@ def _network(change: NodeChange, pids: Pids) -> dict[str, Any]:
         "rules_add": [_rule(rule) for rule in change.own_rules_add],
         "rules_remove": [_rule(rule) for rule in change.own_rules_remove],
     }
+
+
+def _made(item: InterfacePlan) -> dict[str, Any]:
+    """Return how a node makes an interface that no cable brings; {} for the others."""
+    if item.tunnel is not None:
+        tunnel = item.tunnel.request() | {"mtu_bytes": item.mtu_bytes, "mac": item.mac}
+        return {"tunnel": tunnel, "offload": item.offload}
+    if item.vlan is not None:
+        return {"parent": item.parent, "vlan": item.vlan, "offload": item.offload}
+    return {}
 
 
 def _own_route(route: OwnRoutePlan) -> dict[str, Any]:

@@ -25,18 +25,23 @@ from playground.lab.saved_routing import (
     routing_data,
 )
 from playground.model.addresses import Address, InterfaceAddress, Network
-from playground.model.containers.container import PLAIN_CONTAINER, ContainerSettings, file_content
+from playground.model.containers.container import (
+    PLAIN_CONTAINER,
+    ContainerSettings,
+    file_content,
+)
 from playground.model.containers.own_service import Service
 from playground.model.firewall import Default, Policy, Rule
 from playground.model.ipv6.advertising import advertisement_arguments, advertisement_data
 from playground.model.ipv6.slaac import SLAAC
+from playground.model.kernel.tunnels import KINDS
 from playground.model.nat import Masquerade, OneToOne, Translation
 from playground.model.notation import AUTO
 from playground.model.parts import End, LinkBase, MachineBase
 from playground.model.policy_routing import OwnRoute, OwnRule
 from playground.model.services.settings import ServiceSettings
 from playground.model.services.table import SERVICES
-from playground.operations.network import Host, Link, Machine, Node, Router, Switch
+from playground.operations.network import Host, Link, Machine, Node, Router, Switch, Tunnel
 from playground.planning.plan import NodePlan, Plan
 from playground.planning.plan_parts import NO_FILTERS, HostsEntry
 from playground.planning.rules_and_nat import with_rules
@@ -236,9 +241,21 @@ def _link_data(link: Link) -> dict[str, Any]:
             for end in part.ends
             if end.vlan is not None
         ],
+        "tunnel": _tunnel_data(link),
         "down": link.is_down,
         "toward": [impairment.settings() for impairment in link.declared_impairments],
     }
+
+
+def _tunnel_data(link: Link) -> dict[str, Any] | None:
+    settings = link.tunnel
+    if settings is None:
+        return None
+    data: dict[str, Any] = {"kind": settings.kind, "port": settings.port}
+    data["endpoints"] = [None if item is None else str(item) for item in settings.endpoints]
+    data["mtu"] = settings.mtu_bytes
+    word = KINDS[settings.kind].number
+    return data | ({word: settings.number} if word else {})
 
 
 def _addresses_data(end: End) -> list[Any] | None:
@@ -264,15 +281,12 @@ def _link(data: Mapping[str, Any], nodes: Mapping[str, Node]) -> Link:
         where |= {"vlan": data.get("vlan"), "trunk": data.get("trunk") or None}
     else:
         where["addresses"] = (first, second)
-    link = Link(
-        a,
-        b,
-        **where,
-        names=data["names"],
-        macs=data["macs"],
-        mtu=data["mtu"],
-        offload=data["offload"],
-    )
+    kind: type[Link] = Link
+    where["mtu"] = data["mtu"]
+    if tunnel := data.get("tunnel"):
+        kind = Tunnel
+        where |= tunnel
+    link = kind(a, b, **where, names=data["names"], macs=data["macs"], offload=data["offload"])
     if data.get("down"):
         link.down()
     for end, settings in zip(link.ends, data.get("toward", ()), strict=False):

@@ -34,6 +34,7 @@ from playground.model.firewall import Firewall
 from playground.model.impairment import NO_IMPAIRMENT, Impairment
 from playground.model.ipv6.advertising import Advertising
 from playground.model.ipv6.slaac import BY_HAND, Automatic, refuse_both, split_automatic
+from playground.model.kernel.tunnels import TunnelSettings
 from playground.model.nat import Translating
 from playground.model.notation import (
     AUTO,
@@ -502,6 +503,7 @@ class Link(LinkBase):
     carried: Carried
     _down: bool = False
     _toward: tuple[Impairment, Impairment] = (NO_IMPAIRMENT, NO_IMPAIRMENT)
+    _tunnel: TunnelSettings | None = None
 
     def __init__(
         self,
@@ -601,6 +603,16 @@ class Link(LinkBase):
         return None
 
     @property
+    def tunnel(self) -> TunnelSettings | None:
+        """What was said of a `Tunnel`; None for a cable."""
+        return self._tunnel
+
+    @property
+    def families(self) -> tuple[int, ...]:
+        """The versions of IP that it can carry."""
+        return (4, 6)
+
+    @property
     def vlan(self) -> int | None:
         """The one VLAN that it carries without a tag, None for a trunk and without VLANs."""
         return self.carried.vlan
@@ -683,6 +695,10 @@ class Link(LinkBase):
                     refuse_in_use(part)
 
     def __repr__(self) -> str:
+        return f"Link({', '.join(self._said())})"
+
+    def _said(self) -> list[str]:
+        """Return its arguments, as somebody would write them."""
         a, b = self.ends
         parts = [a.node.name, b.node.name]
         if self.subnets:
@@ -711,7 +727,7 @@ class Link(LinkBase):
             parts.append(f"mtu={self.mtu_bytes if same else self.mtus}")
         if self.offload:
             parts.append("offload=True")
-        return f"Link({', '.join(parts)})"
+        return parts
 
 
 class VlanLink(Link):

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from playground.model import topology
+from playground.model.links import tunnel
 from playground.model.parts import Listener
 from playground.operations.links.link import LinkOperations
 from playground.operations.links.switch import SwitchOperations
@@ -65,6 +66,10 @@ class VlanLink(Link, topology.VlanLink):
 
     def _changing(self) -> Any:
         raise self.refusal()
+
+
+class Tunnel(Link, tunnel.Tunnel):
+    __doc__ = tunnel.Tunnel.__doc__
 
 
 Node = Host | Router | Switch

@@ -15,6 +15,7 @@ from dataclasses import field
 from ipaddress import IPv6Address
 
 from playground.errors import TopologyError
+from playground.model.kernel.tunnels import KINDS
 from playground.model.parts import End
 from playground.model.records import dataclass
 from playground.model.topology import IFNAME_LENGTH, RESERVED_IFNAMES, Link, Machine, Node, Switch
@@ -47,9 +48,9 @@ def choose_names(
     """Name every interface, port and bridge, and give every interface its MAC.
 
     Interfaces are eth0, eth1 and so on in the order of a node's links, leaving
-    out those chosen by hand.  Bridges and ports are called after switch and
-    node as far as 15 characters reach, and by a hash where they do not.  VLAN 10 upon
-    eth0 is eth0.10, with the same MAC as eth0.  What
+    out those chosen by hand; those of tunnels are called after their kind.  Bridges and
+    ports are called after switch and node as far as 15 characters reach, and by a hash
+    where they do not.  VLAN 10 upon eth0 is eth0.10, with the same MAC as eth0.  What
     ``previous`` has named keeps its name and MAC.
 
     Raises `TopologyError` where a name chosen by hand is in use already since
@@ -110,12 +111,13 @@ def match(links: Iterable[Link], previous: Plan | None) -> dict[Link, WirePlan]:
     """Find each link's wire of the earlier plan: the same one between the same two nodes."""
     if previous is None:
         return {}
-    wires: dict[tuple[str, str], list[WirePlan]] = defaultdict(list)
+    wires: dict[tuple[str, str, str | None], list[WirePlan]] = defaultdict(list)
     for wire in reversed(previous.wires):
-        wires[wire.a.node, wire.b.node].append(wire)
+        wires[wire.a.node, wire.b.node, wire.tunnel].append(wire)
     found = {}
     for link in links:
-        waiting = wires[link.ends[0].node.name, link.ends[1].node.name]
+        kind = link.tunnel.kind if link.tunnel else None
+        waiting = wires[link.ends[0].node.name, link.ends[1].node.name, kind]
         if waiting:
             found[link] = waiting.pop()
     return found
@@ -141,13 +143,14 @@ def _name_interfaces(node: Machine, names: dict[End, str]) -> None:
             )
         names[end] = end.name
         used.add(end.name)
-    number = 0
-    for end in ends:
+    for link, end in zip(node.links, ends, strict=True):
         if end in names:
             continue
-        while f"eth{number}" in used:
+        kind = KINDS[link.tunnel.kind] if link.tunnel else None
+        prefix, number = (kind.prefix, kind.first) if kind else ("eth", 0)
+        while f"{prefix}{number}" in used:
             number += 1
-        names[end] = f"eth{number}"
+        names[end] = f"{prefix}{number}"
         used.add(names[end])
 
 
@@ -236,7 +239,7 @@ def _choose_macs(
     # Fixed addresses come first, so that derived ones can keep clear of them.
     for end in sorted(ends, key=lambda end: (end not in earlier, end.mac is None)):
         attempt = 0
-        mac = earlier[end].mac if end in earlier else end.mac
+        mac = earlier[end].mac or None if end in earlier else end.mac
         while mac is None or (end.mac is None and mac in owners):
             mac = derived_mac(lab, end.node.name, names[end], attempt)
             attempt += 1

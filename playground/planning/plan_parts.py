@@ -9,6 +9,7 @@ from playground.display.tables import Table, Tabular
 from playground.model.addresses import Address, InterfaceAddress, Network
 from playground.model.impairment import Impairment
 from playground.model.ipv6.slaac import SLAAC
+from playground.model.kernel.tunnels import TunnelEnd
 from playground.model.records import dataclass
 from playground.model.switches import PLAIN, MirrorPlan, SwitchSettings
 from playground.model.vlans import PortPlan
@@ -28,12 +29,13 @@ class InterfacePlan:
     ``segment`` names what it is plugged into: the switch, or the two nodes of
     the link.  With ``dhcp`` it asks a server for its IPv4 address, with ``slaac`` it makes its
     IPv6 address of what a router tells it.  One with a ``vlan``
-    stands upon ``parent``, and its frames leave by that with the VLAN's tag.
+    stands upon ``parent``, and its frames leave by that with the VLAN's tag.  What leaves by
+    one with a ``tunnel`` is put into packets to the tunnel's other end.
 
     """
 
     name: str
-    mac: str
+    mac: str  # "" where it carries bare packets
     addresses: tuple[InterfaceAddress, ...]
     mtu_bytes: int
     offload: bool
@@ -43,6 +45,7 @@ class InterfacePlan:
     parent: str | None = None
     slaac: SLAAC | None = None
     dhcpv6: bool = False
+    tunnel: TunnelEnd | None = None
 
     @property
     def of_others(self) -> bool:
@@ -54,9 +57,13 @@ class InterfacePlan:
         """Whether it leads to nobody else, and holds addresses of the node's own."""
         return self.name == LOOPBACK
 
-    def as_shell(self) -> str:
-        """Return the command that makes an interface with a ``vlan`` (ip-link(8))."""
-        return f"ip link add link {self.parent} name {self.name} type vlan id {self.vlan}"
+    def as_shell(self) -> tuple[str, ...]:
+        """Return the commands by which its node makes it (ip-link(8)); none for a cable's."""
+        if self.tunnel is not None:
+            return tuple(self.tunnel.as_shell(self.name, self.mtu_bytes, self.mac))
+        if self.vlan is not None:
+            return (f"ip link add link {self.parent} name {self.name} type vlan id {self.vlan}",)
+        return ()
 
 
 class Interfaces(dict[str, InterfacePlan], Tabular):
@@ -364,7 +371,11 @@ class WireEnd:
 
 @dataclass(frozen=True)
 class WirePlan:
-    """One veth pair, whether it is plugged in, and what happens to frames toward an end."""
+    """One link, whether it is plugged in, and what happens to frames toward an end.
+
+    It is a veth pair, or with ``tunnel`` the two ends of a tunnel of that kind.
+
+    """
 
     a: WireEnd
     b: WireEnd
@@ -374,6 +385,7 @@ class WirePlan:
     toward_a: Impairment | None = None
     toward_b: Impairment | None = None
     mtus: tuple[int, int] | None = None
+    tunnel: str | None = None
 
     @property
     def both_mtus(self) -> tuple[int, int]:
@@ -381,9 +393,9 @@ class WirePlan:
         return self.mtus or (self.mtu_bytes, self.mtu_bytes)
 
     @property
-    def pair(self) -> tuple[WireEnd, WireEnd, tuple[int, int], bool]:
+    def pair(self) -> tuple[WireEnd, WireEnd, tuple[int, int], bool, str | None]:
         """The parts that stay as long as it is there; all else may change."""
-        return self.a, self.b, self.both_mtus, self.offload
+        return self.a, self.b, self.both_mtus, self.offload, self.tunnel
 
     def end_at(self, node: str, interface: str) -> WireEnd | None:
         """Return the end that is this interface; None: neither is."""

@@ -43,6 +43,8 @@ from playground.planning.ipv6.autoconfigured import (
     interface_settings,
     speaking,
 )
+from playground.planning.links.tunnel_routes import with_endpoints
+from playground.planning.links.tunnels import TunnelPlan, find_tunnels
 from playground.planning.names import NodeNames, find_names
 from playground.planning.plan import NodePlan, Plan
 from playground.planning.plan_parts import (
@@ -116,7 +118,8 @@ def make_plan(
         identifiers=identifiers(automatic, wiring, lab),
         doubts=doubts,
     )
-    _check_mtus(segments, addressing)
+    tunnels = find_tunnels(links, segments, addressing, wiring.earlier)
+    _check_mtus(segments, addressing, tunnels)
     for link in links:
         if len(set(link.mtus)) > 1:
             (a, b), (one, other) = (end.node.name for end in link.ends), link.mtus
@@ -128,6 +131,7 @@ def make_plan(
     check_forwards(realms, addressing)
     check_loopbacks(machines, realms, addressing)
     routes = find_routes(machines, realms, addressing, wiring.names)
+    routes = with_endpoints(routes, tunnels, machines, realms, addressing, wiring.names)
     daemons = find_daemons(machines, realms, addressing, wiring, routes, doubts)
     hidden = {machine: daemons[machine].hidden for machine in daemons}
     names = find_names(machines, realms, addressing, hidden)
@@ -151,6 +155,7 @@ def make_plan(
             automatic,
             advertised.get(machine, ()),
             lab,
+            tunnels,
         )
         for machine in machines
     ]
@@ -161,7 +166,7 @@ def make_plan(
         ipv6=ipv6,
         nodes=tuple(planned),
         switches=tuple(_switch(node, wiring) for node in found if isinstance(node, Switch)),
-        wires=tuple(_wire(link, wiring) for link in links),
+        wires=tuple(_wire(link, wiring, tunnels.get(link)) for link in links),
         records=next((node.records for node in planned if node.records), ()),
         strict=strict,
     )
@@ -213,14 +218,15 @@ def _node(
     automatic: Mapping[End, Automatic],
     advertisements: tuple[AdvertisementPlan, ...],
     lab: str,
+    tunnels: Mapping[Link, TunnelPlan],
 ) -> NodePlan:
     interfaces = tuple(
         InterfacePlan(
             name=wiring.names[end],
-            mac=wiring.macs[end],
+            mac=wiring.macs[end] if tunnel is None or tunnel.ethernet else "",
             # A trunk's own interface has none: they are in its VLANs.
             addresses=addressing.addresses.get(end, ()),
-            mtu_bytes=link.mtus[link.ends.index(end)],
+            mtu_bytes=tunnel.mtu_bytes if tunnel else link.mtus[link.ends.index(end)],
             offload=link.offload,
             segment=link_name(link),
             dhcp=end.dhcp,
@@ -228,9 +234,10 @@ def _node(
             parent=wiring.parents.get(end),
             slaac=automatic.get(end, BY_HAND).slaac,
             dhcpv6=automatic.get(end, BY_HAND).dhcpv6,
+            tunnel=tunnel.ends[link.ends.index(end)] if tunnel else None,
         )
         for link in machine.cards
-        for end in [link.end(machine)]
+        for end, tunnel in [(link.end(machine), tunnels.get(link))]
     )
     # Last, so that the others stand in the order of the node's links.
     interfaces += (own,) if (own := loopback_interface(machine)) is not None else ()
@@ -323,12 +330,14 @@ def _switch(switch: Switch, wiring: Wiring) -> SwitchPlan:
     )
 
 
-def _wire(link: Link, wiring: Wiring) -> WirePlan:
+def _wire(link: Link, wiring: Wiring, tunnel: TunnelPlan | None) -> WirePlan:
     a, b = (WireEnd(end.node.name, wiring.names[end]) for end in link.ends)
     up, (toward_a, toward_b) = not link.is_down, link.declared_impairments
     mtus = link.mtus if len(set(link.mtus)) > 1 else None
+    mtu_bytes = tunnel.mtu_bytes if tunnel else link.mtu_bytes
+    kind = tunnel.ends[0].kind if tunnel else None
     return WirePlan(
-        a, b, link.mtu_bytes, link.offload, up, toward_a or None, toward_b or None, mtus
+        a, b, mtu_bytes, link.offload, up, toward_a or None, toward_b or None, mtus, kind
     )
 
 
@@ -441,12 +450,15 @@ def _check_ports(nodes: Iterable[Node]) -> None:
             )
 
 
-def _check_mtus(segments: Sequence[Segment], addressing: Addressing) -> None:
+def _check_mtus(
+    segments: Sequence[Segment], addressing: Addressing, tunnels: Mapping[Link, TunnelPlan]
+) -> None:
     for segment in segments:
         if not addressing.speaks(segment, 6):
             continue
         for link in segment.links:
-            if min(link.mtus) < IPV6_MTU_BYTES:
+            tunnel = tunnels.get(link)
+            if (tunnel.mtu_bytes if tunnel else min(link.mtus)) < IPV6_MTU_BYTES:
                 raise TopologyError(
                     f"{link!r} carries IPv6, which needs an mtu of {IPV6_MTU_BYTES} bytes or more "
                     f"(RFC 8200); raise it, or leave IPv6 out"

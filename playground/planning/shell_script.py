@@ -203,7 +203,8 @@ def _wires(plan: WholePlan, places: _NamespaceNames) -> Iterator[str]:
 
     yield ""
     yield "# Links are pairs of interfaces: what goes in at one comes out at the other"
-    for wire in plan.wires:
+    cables = [wire for wire in plan.wires if wire.tunnel is None]
+    for wire in cables:
         yield f"ip link add {end(wire, wire.a)} type veth peer name {end(wire, wire.b)}"
     if plan.switches:
         yield ""
@@ -216,7 +217,7 @@ def _wires(plan: WholePlan, places: _NamespaceNames) -> Iterator[str]:
     for switch in plan.switches:
         for line in switch.as_shell():
             yield _at(places.switches, line)
-    if plain := [wire for wire in plan.wires if not wire.offload]:
+    if plain := [wire for wire in cables if not wire.offload]:
         yield ""
         yield "# To see frames as they would be on a cable, with checksums and not above the MTU:"
         for wire in plain:
@@ -257,8 +258,7 @@ def _inside(node: PlannedNode) -> Iterator[str]:
     """Yield what is typed on the node itself, in the order in which it can be done."""
     yield "ip link set dev lo up"
     for item in node.interfaces:
-        if item.vlan is not None:
-            yield item.as_shell()
+        yield from item.as_shell()
     for name, value in node.sysctls:
         yield f"sysctl -qw {shlex.quote(f'{name}={value}')}"
     for item in node.interfaces:

@@ -180,6 +180,7 @@ def interface_row(answer: bytes) -> Request:
         "up": bool(flags & IFF_UP),
         "carrier": found.get(IFLA_CARRIER, b"\0")[0] == 1,
         "mtu_bytes": struct.unpack("I", found[IFLA_MTU])[0],
-        "mac": found[IFLA_ADDRESS].hex(":"),
+        # Of a tunnel that carries bare packets there is none, or an address of IP.
+        "mac": address.hex(":") if len(address := found.get(IFLA_ADDRESS, b"")) == 6 else "",
         "statistics": dict(zip(STATISTICS, counters, strict=True)),
     }

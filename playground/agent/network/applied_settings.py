@@ -10,6 +10,7 @@ from playground.agent.links.bridge_vlans import standing_upon
 from playground.agent.links.interfaces import index_or_none, interface_index, set_link, settle
 from playground.agent.links.netlink import Netlink, refusal, sockets_to
 from playground.agent.links.tagged_interfaces import make_tagged, remove_tagged
+from playground.agent.links.tunnels import make_tunnel
 from playground.agent.network.addresses import (
     delete_address,
     new_address,
@@ -68,6 +69,8 @@ def _configure(netlink: Netlink, node: Request) -> None:
     for entry in interfaces:
         if entry.get("vlan") is not None:
             make_tagged(netlink, entry["name"], entry["parent"], entry["vlan"], entry["offload"])
+        elif entry.get("tunnel") is not None:
+            make_tunnel(netlink, entry["name"], entry["tunnel"], entry["offload"])
     for interface in interfaces:
         quiet_ipv6(interface["name"])
     # After that, for what was declared wins.

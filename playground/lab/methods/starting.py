@@ -32,6 +32,7 @@ from playground.errors import AgentError, LabWarning, NotReady, PlaygroundError
 from playground.lab import apply, convergence, frr_refusals, program_starts, spanning_tree
 from playground.lab.autoconfigured import wait_autoconfigured
 from playground.lab.declared_files import copy_warnings
+from playground.lab.kernel_check import refuse_lacking
 from playground.lab.labs_of_this_process import replace_older, runs, take_nodes
 from playground.lab.methods.publishing import publish_declared, refuse_taken
 from playground.lab.node_handles import attach_nodes, detach_nodes, restore
@@ -43,6 +44,7 @@ from playground.operations.connection.threads import Beside, each
 from playground.operations.programs.own_service import OwnService
 from playground.operations.programs.ready_timeout import READY_TIMEOUT_S
 from playground.planning.difference import Changes
+from playground.planning.links.kernel_needs import kernel_needs
 from playground.planning.plan import NodePlan, Plan
 from playground.planning.plan_steps import PlanStep, plan_step
 
@@ -118,10 +120,15 @@ def _begin(
         lasting.callback(_take_down, state.engine, state.id, guard)
         undo.callback(_let_go, lab)
         containers = _containers(plan.nodes, images, own)
-        # The agent's interpreter starts while the hosts do.
-        with Beside(_start_agent, state, lasting) as helper:
+        if needs := kernel_needs(plan):
+            state.client = _start_agent(state, lasting)
+            refuse_lacking(state.client, needs)
             pids = state.engine.start_nodes(state.labels, containers, state.progress)
-            state.client = helper.result()
+        else:
+            # The agent's interpreter starts while the hosts do.
+            with Beside(_start_agent, state, lasting) as helper:
+                pids = state.engine.start_nodes(state.labels, containers, state.progress)
+                state.client = helper.result()
         with _blaming(lab, containers, pids):
             _bring_up(lab, undo, plan_step(None, plan), pids, converge, own)
         if state.keep:
@@ -191,6 +198,8 @@ def extend(
     """Turn what runs into what a plan says; where that fails, all is as it was."""
     state = lab._state
     state.refuse_dead()
+    if step.change.nodes or step.change.wires:
+        refuse_lacking(state.agent(), kernel_needs(step.after))
     state.engine.ensure_images(_distinct(images), state.progress)
     own = _own_images(state, step.change.nodes)
     containers = _containers(step.change.nodes, images, own)

@@ -8,7 +8,8 @@ This table is the one place that knows: a lab is refused by it before anything i
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from playground.model.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ from playground.model.routing.sessions import check_bfd, check_password
 
 # FRR's default: a link of 10 Gbit/s against the reference bandwidth of 100 Gbit/s.
 OSPF_COST = 10
+# A tunnel costs more than the way below it, which else would seem to lead through the tunnel.
+TUNNEL_COST = 1000
 BACKBONE = "0.0.0.0"
 
 # RFC 2328 section 3.6, RFC 3101; "totally" as most books call an area that hears of no other

@@ -235,7 +235,22 @@ class _Gathering:
         found = decide(facts)
         if found.cause in ("no route", "no route back") and self._speaks(found.node):
             return decide(dataclasses.replace(facts, findings=self._findings(facts)))
+        if found.cause == "tunnel":
+            return decide(dataclasses.replace(facts, below=self._below(found)))
         return found
+
+    def _below(self, found: Explanation) -> Explanation:
+        """Explain a packet of the network below the tunnel in which one was lost."""
+        entry = [step.found.split()[0] for step in found.steps if step.asked == "tunnel"][-1]
+        interfaces = self.plan.node(found.node).interfaces
+        [tunnel] = [item.tunnel for item in interfaces if item.name == entry and item.tunnel]
+        node = self.lab[found.node]
+        assert isinstance(node, Machine)
+        protocol = "icmp" if tunnel.port is None else "udp"
+        question = Question(node.name, str(tunnel.remote), protocol, tunnel.port)
+        return _Gathering(self.lab, self.agent, self.plan, self.pids, node).explain(
+            question, None, None
+        )
 
     # ... routing daemons
 

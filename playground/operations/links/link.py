@@ -254,10 +254,10 @@ class LinkOperations(Link):
     def as_shell(self) -> list[str]:
         """Return the commands that do to the kernel what was said of this link.
 
-        What `down` and `impair` have done, the VLANs of its ports, and the interfaces
-        that stand upon a trunk.  Each begins with where it is to be run.  Those of `impair`
-        are what was done here: by netem, or where the kernel has none by tbf and filters; what
-        a relay does is a comment.  Raises `NotRunning` as `statistics`.
+        What `down` and `impair` have done, the VLANs of its ports, the interfaces that
+        stand upon a trunk, and the ends of a tunnel.  Each begins with where it is to be run.
+        Those of `impair` are what was done here: by netem, or where the kernel has none by tbf
+        and filters; what a relay does is a comment.  Raises `NotRunning` as `statistics`.
 
         >>> link.as_shell()
         ['h1: ip link set dev eth0 down', 'h2: ip link set dev eth0 down']
@@ -278,8 +278,12 @@ class LinkOperations(Link):
                 found = (port for port in live.plan.ports if port.port == planned.interface)
                 lines += [f"{planned.node}: {line}" for port in found for line in port.as_shell()]
             elif isinstance(live, LiveNode) and live.plan is not None:
-                above = (one for one in live.plan.interfaces if one.parent == planned.interface)
-                lines += [f"{planned.node}: {one.as_shell()}" for one in above]
+                made = (
+                    one
+                    for one in live.plan.interfaces
+                    if planned.interface in (one.parent, one.name)
+                )
+                lines += [f"{planned.node}: {line}" for one in made for line in one.as_shell()]
         return lines
 
     # -- how ----------------------------------------------------------------

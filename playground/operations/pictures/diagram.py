@@ -73,7 +73,8 @@ class Cable:
 
     ``a`` and ``b`` are names of nodes, ``a_rows`` and ``b_rows`` what is written of
     their interfaces ("eth0 10.1.1.1"; of a switch's port the VLANs, if any), ``note`` what is
-    wrong with it.  ``state`` is "up", "down", "impaired" or "blocked" (by a spanning tree).
+    wrong with it, and the kind of a tunnel.  ``state`` is "up", "down", "impaired", "blocked"
+    (by a spanning tree), or "tunnel" for one that is up.
 
     """
 
@@ -324,6 +325,9 @@ def _cable(wire: WirePlan, seen: Seen, a_rows: tuple[str, ...], b_rows: tuple[st
     lines = [f"{wire.a.node} {wire.a.interface} — {wire.b.node} {wire.b.interface}"]
     lines += [f"toward {name}: {_words(impairment)}" for name, impairment in impaired]
     state, note = "up", ""
+    if wire.tunnel is not None:
+        state = "tunnel"
+        lines.append(f"a tunnel of kind {wire.tunnel}: the links below carry its packets")
     if not seen.up:
         state = note = "down"
         lines.append("down: no frame passes")
@@ -332,6 +336,7 @@ def _cable(wire: WirePlan, seen: Seen, a_rows: tuple[str, ...], b_rows: tuple[st
         lines.append(f"blocked by {seen.blocked}: it would close a ring of the spanning tree")
     elif impaired:
         state, note = "impaired", _impairment_note(impaired)
+    note = ", ".join(filter(None, (wire.tunnel, note)))
     return Cable(wire.a.node, wire.b.node, a_rows, b_rows, state, note, "\n".join(lines))
 
 

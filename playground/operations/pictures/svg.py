@@ -50,6 +50,8 @@ _STYLE = (
 .pg-switch .pg-body{fill:var(--pg-switch);stroke:var(--pg-switch-edge)}
 .pg-body{stroke-width:1.5}
 .pg-icon{fill:none;stroke:var(--pg-ink);stroke-width:1.3;stroke-linecap:round;stroke-linejoin:round}
+.pg-tunnel path{stroke-width:4;stroke-opacity:.45}
+.pg-tunnel .pg-note{font-style:italic}
 .pg-down path{stroke:var(--pg-down);stroke-dasharray:2 5}
 .pg-down .pg-note{fill:var(--pg-down);font-weight:bold}
 .pg-blocked path{stroke-dasharray:5 5}

@@ -60,7 +60,14 @@ class _Network:
             name: [] for name in (*self.machines, *self.switches)
         }
         self._between: dict[frozenset[str], list[WirePlan]] = {}
+        self._tunnels: dict[str, list[str]] = {}
         for wire in plan.wires:
+            if wire.tunnel is not None:
+                # No branch: the two hang together by cables already.
+                down = "" if wire.up else " (down)"
+                words = f"{wire.tunnel} tunnel to {wire.b.node}{down}"
+                self._tunnels.setdefault(wire.a.node, []).append(words)
+                continue
             self._between.setdefault(frozenset((wire.a.node, wire.b.node)), []).append(wire)
             self.neighbours[wire.a.node].append(wire.b.node)
             self.neighbours[wire.b.node].append(wire.a.node)
@@ -160,7 +167,8 @@ class _Network:
         node = self.machines[name]
         nat = ["NAT"] if node.nat else []
         vlan = [f"VLAN {self._vlans[name]}"] if name in self._vlans else []
-        return vlan + nat + [service for service in _services(node) if service != self.everywhere]
+        services = [service for service in _services(node) if service != self.everywhere]
+        return vlan + nat + services + self._tunnels.get(name, [])
 
 
 def _services(node: NodePlan) -> list[str]:

@@ -95,10 +95,20 @@ def assign(
     taken = [*reserved, *(network for found in given.values() for network in found.ranges())]
     spare = _free_ipv4(taken)
     for segment in segments:
-        if not any((segment, family) in subnets for family in FAMILIES) and _addressed(segment):
+        if (
+            not any((segment, family) in subnets for family in FAMILIES)
+            and 4 in segment.families
+            and _addressed(segment)
+        ):
             subnets[segment, 4] = _next_ipv4(spare, segment)
-    if ipv6 or speaking:
-        _number_ipv6([item for item in segments if ipv6 or item in speaking], subnets, taken)
+    numbered = [
+        item
+        for item in segments
+        # What carries no IPv4 has IPv6 in any case.
+        if 6 in item.families and (ipv6 or item in speaking or 4 not in item.families)
+    ]
+    if numbered:
+        _number_ipv6(numbered, subnets, taken)
     addresses: dict[End, dict[int, tuple[InterfaceAddress, ...]]] = {
         end: {} for segment in segments for end in segment.ends
     }

@@ -47,6 +47,13 @@ class Segment:
         """Its switches, each once."""
         return tuple(dict.fromkeys(switch for switch, _ in self.places))
 
+    @property
+    def families(self) -> tuple[int, ...]:
+        """The versions of IP that all of its links can carry."""
+        return tuple(
+            family for family in (4, 6) if all(family in link.families for link in self.links)
+        )
+
 
 def collect(nodes: Iterable[Node]) -> tuple[Node, ...]:
     """Return these nodes and all that are linked to them, in the order declared.

@@ -16,7 +16,7 @@ from playground.errors import TopologyError
 from playground.model.addresses import Address, Network
 from playground.model.records import dataclass
 from playground.model.routing.bgp import PeerSettings
-from playground.model.routing.ospf import BACKBONE, OSPF_COST, OspfLink
+from playground.model.routing.ospf import BACKBONE, OSPF_COST, TUNNEL_COST, OspfLink
 from playground.model.routing.protocols import DYNAMIC, FIRST_PRIVATE_AS
 from playground.model.services.frr import BFD, BGP, OSPF, OSPF6, RIP, RIPng
 from playground.model.services.settings import ServiceSettings
@@ -216,7 +216,8 @@ class _Domain:
         """Return what it costs to go out through a port, to another's or to its network."""
         if port.router.routing == "ospf":
             said = port.router.ospf_links.get(port.link)
-            return said.cost if said and said.cost else OSPF_COST
+            usual = OSPF_COST if port.link.tunnel is None else TUNNEL_COST
+            return said.cost if said and said.cost else usual
         if other is None:
             return 0
         return 0 if port.router.routing == "bgp" and self._is_inner(port, other) else 1

@@ -7,7 +7,7 @@ from ipaddress import ip_interface
 
 import pytest
 
-from playground import Host, Link, Router, Switch
+from playground import Host, Link, Router, Switch, Tunnel
 from playground.examples import office_vlans_nodes
 from playground.model.impairment import Impairment
 from playground.operations.pictures.diagram import Cable, Diagram, Seen, make_diagram
@@ -152,3 +152,15 @@ def test_cables_say_which_vlans_they_carry() -> None:
     notes = {card.name: card.notes for card in drawn.cards}
     assert notes["phone2"][1:] == ("VLAN 20",)
     assert notes["floor2"] == ("10: 192.168.10.0/24", "20: 192.168.20.0/24")
+
+
+def test_a_tunnel_is_drawn_apart_from_cables_with_its_kind() -> None:
+    a, b = Host("a"), Host("b")
+    Link(a, b)
+    tunnel = Tunnel(a, b, kind="vxlan")
+    [cable, drawn] = make_diagram(make_plan([a]), [a, b]).cables
+    assert (cable.state, cable.note, drawn.state, drawn.note) == ("up", "", "tunnel", "vxlan")
+    assert "the links below carry its packets" in drawn.tooltip
+    tunnel.down()
+    [_, drawn] = make_diagram(make_plan([a]), [a, b]).cables
+    assert (drawn.state, drawn.note) == ("down", "vxlan, down")

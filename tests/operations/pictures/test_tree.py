@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from playground.operations.network import Host, Link, Router, Switch
+from playground.operations.network import Host, Link, Router, Switch, Tunnel
 from playground.operations.pictures.tree import draw
 from playground.planning.planner import make_plan
 
@@ -133,3 +133,12 @@ def test_a_router_translates_by_what_it_was_told_and_not_by_a_comment() -> None:
     assert [line for line in lines if line.endswith("NAT")] == [
         line for line in lines if "modem" in line
     ]
+
+
+def test_a_tunnel_is_a_note_and_no_branch() -> None:
+    a, b = Host("a"), Host("b")
+    Link(a, b)
+    Tunnel(a, b, kind="vxlan")
+    first, second = draw(make_plan([a])).splitlines()[-2:]
+    assert "vxlan tunnel to b" in first
+    assert "+ link" not in first + second

@@ -40,6 +40,7 @@ CAUSES = {
     "NAT": "it lies behind a router that translates addresses and lets nothing in",
     "mtu": "large packets are lost, and nobody tells who sends them",
     "loss": "a link loses frames, as it was told to",
+    "tunnel": "what goes into a tunnel does not come out of it, though a way leads below it",
     "switch": "a switch does not pass it on",
     "ping ignored": "the node was told not to answer echo requests",
     "server stopped": "nothing listens on the port",

@@ -186,6 +186,7 @@ class Facts:
     expects_answer: bool = True
     large: tuple[Large, ...] = ()
     asking: Explanation | None = None
+    below: Explanation | None = None  # of the network below a tunnel
     findings: Findings | None = None
 
     @cached_property

@@ -87,7 +87,41 @@ def lost_frame(walk: Walk, left: Sighting, goal: tuple[str, str] | None) -> Faul
             return _stale_neighbour(walk, left, owners[0] if owners else None)
     size = packet_of(left).size_bytes if isinstance(left.what, Packet) else ARP_BYTES
     wires = segment.get(goal, ())
-    return broken_link(walk, wires, size) or _kept_by_switch(walk, left, goal, wires)
+    return (
+        broken_link(walk, wires, size)
+        or _lost_in_tunnel(walk, wires)
+        or _kept_by_switch(walk, left, goal, wires)
+    )
+
+
+def _lost_in_tunnel(walk: Walk, wires: Sequence[tuple[WirePlan, WireEnd, WireEnd]]) -> Fault | None:
+    """Return the fault of the network below a tunnel, by what was found of it in `Facts.below`."""
+    wire, here, there = next((step for step in wires if step[0].tunnel), (None, None, None))
+    if wire is None or here is None or there is None:
+        return None
+    planned = walk.facts.plan.node(here.node).interfaces
+    tunnel = next((item.tunnel for item in planned if item.name == here.interface), None)
+    assert tunnel is not None
+    walk.step(here.node, "tunnel", f"{here.interface} to {tunnel.remote}: nothing came out", False)
+    lost = (
+        f"What {here.node} sends into its tunnel {here.interface} to {there.node} does not come "
+        f"out there."
+    )
+    below = walk.facts.below
+    if below is not None and not below.ok and below.cause != "no answer":
+        walk.steps += below.steps
+        sentence = f"{lost} Below it, {below.sentence[:1].lower()}{below.sentence[1:]}"
+        return Fault(below.node, below.cause, sentence, below.advice)
+    command = f"ip -d link show {here.interface}"
+    other = f"ip -d link show {there.interface}"
+    return Fault(
+        here.node,
+        "tunnel",
+        f"{lost} The network below leads from {tunnel.local} to {tunnel.remote}, so the two ends "
+        f"do not agree, or something on the way drops packets of this kind ({tunnel.kind}).",
+        f'Compare both ends: `{variable(here.node)}.run("{command}")` and '
+        f'`{variable(there.node)}.run("{other}")`.',
+    )
 
 
 def broken_link(

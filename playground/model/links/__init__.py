@@ -1,0 +1,1 @@
+"""Links that run over others, or are made of several: tunnels."""

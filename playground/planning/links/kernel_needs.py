@@ -1,0 +1,44 @@
+"""Features of the kernel that a plan needs, and what of it needs each."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from playground.model.kernel.features import FEATURES, advice
+from playground.planning.plan import Plan
+
+
+def kernel_needs(plan: Plan) -> dict[str, list[str]]:
+    """Return the rows of `model.kernel.features` that a plan needs, each with who needs it.
+
+    Empty for a plan of cables and switches alone, for whom nobody asks the kernel anything.
+
+    """
+    found: dict[str, list[str]] = {}
+    for node in plan.nodes:
+        for item in node.interfaces:
+            if item.tunnel is not None:
+                found.setdefault(item.tunnel.kind, []).append(f"{item.name} of {node.name}")
+    return found
+
+
+def refusal(needs: Mapping[str, Sequence[str]], lacks: Collection[str]) -> str:
+    """Return in a sentence what a kernel lacks of what a plan needs; "" for nothing.
+
+    >>> refusal({"gre": ["gre1 of r1"]}, {"gre", "vrf"}).partition(" (")[0]
+    'gre1 of r1 cannot be made, for this kernel has no ip_gre'
+
+    """
+    missing = [name for name in needs if name in lacks]
+    if not missing:
+        return ""
+    parts = [
+        f"{', '.join(needs[name][:_SHOWN])}{' and others' * (len(needs[name]) > _SHOWN)} cannot "
+        f"be made, for this kernel has {FEATURES[name].lacking()}"
+        for name in missing
+    ]
+    return f"{'; '.join(parts)}: {advice(missing)}"
+
+
+# Enough to find the others by.
+_SHOWN = 3

@@ -1,0 +1,25 @@
+"""A lab whose kernel lacks something is refused with the module's name, before nodes are made."""
+
+from __future__ import annotations
+
+import pytest
+
+from playground.errors import EngineError
+from playground.lab.kernel_check import refuse_lacking
+
+
+class Agent:
+    """The line to an agent whose kernel has nothing."""
+
+    def call(self, name: str, trials: list[tuple[str, str]]) -> list[str]:
+        assert name == "kernel_lacks"
+        return ["Unknown device type" for _ in trials]
+
+
+def test_nobody_is_asked_where_nothing_is_needed() -> None:
+    refuse_lacking(None, {})
+
+
+def test_what_is_missing_is_named_with_what_to_do() -> None:
+    with pytest.raises(EngineError, match=r"r1's VRF .* no vrf \(CONFIG_NET_VRF\).*modprobe vrf"):
+        refuse_lacking(Agent(), {"vrf": ["r1's VRF blue"]})
