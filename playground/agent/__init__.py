@@ -136,6 +136,11 @@ autoconfigured(interfaces: [{"pid", "interface", "addresses"}], timeout_s)
         -> [{"ready", "addresses", "refused", "heard", "managed", "other"}]
     Wait until each interface has the IPv6 addresses, or has found one of its own taken.
     ``heard`` is whether a router was, the next two what it said of DHCPv6 (RFC 4861).
+name_servers(nodes: [{"pid", "watch": pid, "interfaces", "expected": [address]}], timeout_s)
+        -> [[address]]
+    Write into each node's resolv.conf the name servers and domains that routers tell of (RFC
+    8106), after these interfaces have asked; return those that were heard when all that are
+    ``expected`` were, or time is over.  A process goes on with it until ``watch`` has ended.
 firewall(nodes: [{"pid", "ruleset": [text or [chain, comment]], "table": text = "playground"}])
         -> [pid]
     Each ruleset is given to ``nft -f -`` in its node's network namespace, its texts

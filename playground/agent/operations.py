@@ -25,6 +25,7 @@ from playground.agent.network.applied_settings import link, network
 from playground.agent.network.autoconfiguration import autoconfigured
 from playground.agent.network.connections import connections, forget
 from playground.agent.network.dhcp_client import lease
+from playground.agent.network.name_servers import name_servers
 from playground.agent.network.nft_rulesets import firewall, rule_counts, ruleset
 from playground.agent.network.policy_routing import policy_rules
 from playground.agent.network.route_lookup import look_up_routes
@@ -112,6 +113,7 @@ WORK: dict[str, Callable[..., Any]] = {
     "wait_ready": wait_ready,
     "lease": lease,
     "autoconfigured": autoconfigured,
+    "name_servers": name_servers,
     "state_load": state_load,
     "states": states,
     "look_up_routes": look_up_routes,

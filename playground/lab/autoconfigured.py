@@ -9,7 +9,7 @@ from typing import Any
 from playground.errors import NotReady
 from playground.operations.connection.client import Client
 from playground.planning.difference import NodeChange
-from playground.planning.ipv6.autoconfigured import expected
+from playground.planning.ipv6.autoconfigured import expected, told_servers
 from playground.planning.plan import Plan
 
 # A router is heard within a second of its daemon's start, and after one more an address has
@@ -67,6 +67,45 @@ def wait_autoconfigured(
     for ((node, name), items), answer in zip(waiting.items(), answers, strict=True):
         if not answer["ready"]:
             raise NotReady(_cause(node, name, ", ".join(map(str, items)), answer))
+
+
+def follow_name_servers(
+    agent: Client, pids: Mapping[str, int], before: Plan | None, plan: Plan
+) -> None:
+    """Let nodes that listen to routers write the name servers that these tell of.
+
+    Of those that did not listen ``before``.  Raises `NotReady` where one is not heard of.
+
+    """
+    told = told_servers(plan) if _listening(plan) else {}
+    names = [name for name in told if before is None or name not in _listening(before)]
+    if not names:
+        return
+    answers = agent.call(
+        "name_servers",
+        nodes=[
+            {
+                "pid": pids[name],
+                "watch": pids[name],
+                "interfaces": [item.name for item in plan.node(name).interfaces if item.of_others],
+                # resolv.conf(5) has room for three.
+                "expected": told[name][:3],
+            }
+            for name in names
+        ],
+        timeout_s=AUTOCONFIGURED_TIMEOUT_S,
+    )
+    for name, heard in zip(names, answers, strict=True):
+        if missing := set(told[name][:3]).difference(heard):
+            raise NotReady(
+                f"{name} was to hear of the name server {', '.join(sorted(missing))} from its "
+                f"router (RDNSS, RFC 8106) and did not within {AUTOCONFIGURED_TIMEOUT_S:g} s: look "
+                "at /var/log/radvd.log on the router, and whether anything drops ICMPv6 on the way"
+            )
+
+
+def _listening(plan: Plan) -> set[str]:
+    return {node.name for node in plan.nodes if any(item.of_others for item in node.interfaces)}
 
 
 def _cause(node: str, interface: str, wanted: str, answer: Mapping[str, Any]) -> str:

@@ -27,7 +27,7 @@ class Campus:
         Link(self.home, self.h1, address="slaac")
         Link(self.home, self.h2)
         Link(self.away, self.h3, address=SLAAC(identifier="stable", temporary=True))
-        self.r1.advertise(self.lan, dnssl="lab.example", preference="high")
+        self.r1.advertise(self.lan, dnssl="lab.example", rdnss="2001:db8:3::53", preference="high")
         self.r1.advertise(self.far)
 
 
@@ -62,14 +62,21 @@ def test_a_stable_address_is_planned_and_a_temporary_one_is_spoken_from(campus: 
     assert "temporary" in said
 
 
+def test_the_name_server_of_which_the_router_tells_is_the_one_that_is_asked(campus: Campus) -> None:
+    lines = campus.h1.run("cat /etc/resolv.conf").stdout.splitlines()
+    assert lines[1:3] == ["search lab.example", "nameserver 2001:db8:3::53"]
+    assert "2001:db8:3::53" not in campus.h2.run("cat /etc/resolv.conf").stdout
+
+
 def test_who_did_not_ask_for_it_does_not_listen(campus: Campus) -> None:
     assert "proto ra" not in campus.h2.run("ip -6 route").stdout
 
 
 def test_what_a_router_tells_changes_at_once(campus: Campus) -> None:
-    campus.r1.advertise(campus.lan, dnssl="lab.example", lifetime_s=0)
+    campus.r1.advertise(campus.lan, rdnss="2001:db8:3::54", lifetime_s=0)
+    wait_on(campus.h1, "grep -q '^nameserver 2001:db8:3::54' /etc/resolv.conf")
     wait_on(campus.h1, "! ip -6 route | grep -q ^default")
-    campus.r1.advertise(campus.lan, dnssl="lab.example", preference="high")
+    campus.r1.advertise(campus.lan, rdnss="2001:db8:3::53", preference="high")
     wait_on(campus.h1, "ip -6 route | grep -q ^default")
 
 

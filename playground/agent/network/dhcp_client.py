@@ -23,7 +23,7 @@ import struct
 import time
 from collections.abc import Iterator, Sequence
 
-from playground.agent.kernel.syscalls import PR_SET_PDEATHSIG, prctl, read_text
+from playground.agent.kernel.syscalls import read_text
 from playground.agent.links.interfaces import RTM_NEWLINK, index_or_none, interface_index, set_link
 from playground.agent.links.netlink import RTMGRP_LINK, Netlink, events_of
 from playground.agent.network.addresses import delete_address, has_address, new_address
@@ -49,6 +49,7 @@ from playground.agent.network.dhcp_messages import (
     read_dhcp,
 )
 from playground.agent.network.routes import RTM_NEWROUTE, route
+from playground.agent.network.staying import stay
 from playground.agent.protocol import Request
 
 ETH_P_IP, ETH_P_ARP = 0x0800, 0x0806
@@ -333,19 +334,8 @@ def _lease_one(client: Request, deadline: float, writer: int) -> None:
         if keeping is None:
             return
         # Whoever asked waits for the end of this pipe.
-        if os.fork() != 0:
+        if not stay((handle, netlink.socket.fileno())):
             return
-        os.setsid()
-        prctl(PR_SET_PDEATHSIG, 0)
-        signal.signal(signal.SIGALRM, signal.SIG_IGN)
-        null = os.open("/dev/null", os.O_RDWR)
-        for fd in range(3):
-            os.dup2(null, fd)
-        kept = (handle, netlink.socket.fileno())
-        for name in os.listdir("/proc/self/fd"):
-            if int(name) > 2 and int(name) not in kept:
-                with contextlib.suppress(OSError):
-                    os.close(int(name))
         with contextlib.suppress(NodeGone):
             keep_lease(netlink, asking, keeping, client)
     finally:

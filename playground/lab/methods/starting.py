@@ -30,7 +30,7 @@ from playground.engines.seam import (
 )
 from playground.errors import AgentError, LabWarning, NotReady, PlaygroundError
 from playground.lab import apply, convergence, frr_refusals, program_starts, spanning_tree
-from playground.lab.autoconfigured import wait_autoconfigured
+from playground.lab.autoconfigured import follow_name_servers, wait_autoconfigured
 from playground.lab.declared_files import copy_warnings
 from playground.lab.kernel_check import refuse_lacking
 from playground.lab.labs_of_this_process import replace_older, runs, take_nodes
@@ -249,6 +249,7 @@ def _bring_up(
     spanning_tree.wait_settled(client, plan, READY_TIMEOUT_S)
     unplanned = apply.lease(client, pids, plan, change.inside)
     wait_autoconfigured(client, pids, plan, change.inside)
+    follow_name_servers(client, pids, old_plan, plan)
     program_starts.protect(client, pids, change.nodes)
     configs = {name: image.config for name, image in own_images.items()}
     own = program_starts.programs_of(change.nodes, configs)

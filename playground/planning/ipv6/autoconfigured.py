@@ -121,6 +121,18 @@ def expected(plan: Plan) -> dict[tuple[str, str], tuple[IPv6Interface, ...]]:
     return found
 
 
+def told_servers(plan: Plan) -> dict[str, tuple[str, ...]]:
+    """Return the name servers of which routers tell each node that listens to any."""
+    found: dict[str, dict[str, None]] = {}
+    for domain in find_domains(plan):
+        said = [str(one) for item in _advertised(plan, domain) for one in item.rdnss]
+        for name, port in domain:
+            interface = _interface(plan, name, port)
+            if interface is not None and interface.of_others:
+                found.setdefault(name, {}).update(dict.fromkeys(said))
+    return {name: tuple(servers) for name, servers in found.items()}
+
+
 def check(plan: Plan, doubts: Doubts) -> None:
     """Say which interfaces wait for a router that nobody is."""
     waiting = [
