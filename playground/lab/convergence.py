@@ -186,7 +186,7 @@ class _Reasons:
     def _policy(self, teller: str, hearer: str) -> str | None:
         if any({teller, hearer} == {one.router, one.neighbour} for one in self.troubles):
             return None
-        return policy_between(self._plan, self._said, teller, hearer)
+        return policy_between(self._plan, self._said, teller, hearer, declared=False)
 
     def all_hidden(self) -> bool:
         """Tell whether policies stand wherever what is missing could come in."""

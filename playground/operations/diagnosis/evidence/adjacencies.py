@@ -18,6 +18,7 @@ from dataclasses import field
 from typing import Any
 
 from playground.model.records import dataclass
+from playground.model.services.frr import RoutingDaemon
 from playground.planning.plan import NodePlan, Plan
 from playground.planning.plan_parts import NeighbourPlan
 
@@ -490,8 +491,12 @@ _WHOLE = ("distribute-list", "aggregate-address", "ip protocol", "ipv6 protocol"
 _AREAS = ("stub", "nssa", "filter-list", "range")
 
 
-def policy_between(plan: Plan, said: Mapping[str, Said], teller: str, hearer: str) -> str | None:
+def policy_between(
+    plan: Plan, said: Mapping[str, Said], teller: str, hearer: str, declared: bool = True
+) -> str | None:
     """Return the line of a policy between two neighbours; None where there is none.
+
+    Without ``declared`` those that the plan has are left out, of which it knows what they hide.
 
     ``teller`` is the one that would tell the other of a route.  A policy is what somebody has
     applied: to a session of BGP, in the direction of it, or to a whole router.
@@ -500,6 +505,9 @@ def policy_between(plan: Plan, said: Mapping[str, Said], teller: str, hearer: st
     owners = plan.owners
     for name, other, way in ((teller, hearer, "out"), (hearer, teller, "in")):
         lines = said.get(name, Said()).lines
+        if not declared:
+            own = _own_lines(plan.node(name))
+            lines = tuple(line for line in lines if line.strip() not in own)
         groups = {
             words[3]
             for line in lines
@@ -518,3 +526,13 @@ def policy_between(plan: Plan, said: Mapping[str, Said], teller: str, hearer: st
             ):
                 return f"{name}: {line.strip()}"
     return None
+
+
+def _own_lines(node: NodePlan) -> set[str]:
+    """Return the lines that a lab has given to a router's daemons itself."""
+    return {
+        line.strip()
+        for item in node.services
+        if isinstance(item, RoutingDaemon) and item.from_lab
+        for line in item.configuration.splitlines()
+    }
