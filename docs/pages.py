@@ -28,6 +28,7 @@ from docs import course
 from playground import examples
 from playground.display import how_to
 from playground.frontends.cli import main
+from playground.lab import examples as themed
 
 TOP = Path(__file__).resolve().parents[1]
 
@@ -175,7 +176,7 @@ def ready_labs() -> dict[str, Any]:
         name: function
         for name, function in vars(examples).items()
         if inspect.isfunction(function)
-        and function.__module__ == examples.__name__
+        and function.__module__.startswith((examples.__name__, themed.__name__))
         and not name.startswith("_")
         and inspect.signature(function).return_annotation in ("Lab", examples.Lab)
     }

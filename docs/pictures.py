@@ -15,6 +15,8 @@ PICTURES = {
     "coffee-shop": examples.coffee_shop,
     "ospf-rings": examples.ospf_rings,
     "autonomous-systems": examples.autonomous_systems,
+    "multi-area-ospf": examples.multi_area_ospf,
+    "customers-and-peers": examples.customers_and_peers,
     "office-vlans": examples.office_vlans,
     "small-office": examples.small_office,
 }

@@ -11,6 +11,18 @@ from collections.abc import Iterable, Mapping
 from email.message import EmailMessage
 from typing import Any
 
+from playground.lab.examples.routed_networks import (
+    customers_and_peers as customers_and_peers,
+)
+from playground.lab.examples.routed_networks import (
+    customers_and_peers_nodes as customers_and_peers_nodes,
+)
+from playground.lab.examples.routed_networks import (
+    multi_area_ospf as multi_area_ospf,
+)
+from playground.lab.examples.routed_networks import (
+    multi_area_ospf_nodes as multi_area_ospf_nodes,
+)
 from playground.lab.lab import Lab
 from playground.model.services.ftp import FTP
 from playground.model.services.http import HTTP

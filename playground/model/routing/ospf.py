@@ -154,7 +154,8 @@ class SpeakingOspf(MachineBase):
         agree: it is enough that one of them says it here, and the lab tells all.
 
         The rest is for a router on the border of the area.  ``ranges`` are networks that
-        others hear of in place of those in them.  ``send`` is a `PrefixList` of what others hear
+        others hear of in place of those in them (FRR tells a totally stubby area of them too,
+        at the same border).  ``send`` is a `PrefixList` of what others hear
         of the area, ``receive`` of what the area hears of others.  ``default_cost`` is the cost
         of the default route that it tells a stub area or an NSSA of, by default 1.
 

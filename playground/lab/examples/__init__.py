@@ -1,0 +1,1 @@
+"""Ready labs by theme, which `playground.examples` hands on."""
