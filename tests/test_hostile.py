@@ -19,7 +19,13 @@ import pytest
 
 from playground import Host, Lab, Link
 from playground.engines.seam import Engine
-from playground.errors import NotReady, PlaygroundError, TooMuchOutput, TransferFailed
+from playground.errors import (
+    CommandFailed,
+    NotReady,
+    PlaygroundError,
+    TooMuchOutput,
+    TransferFailed,
+)
 from tests.facts import HOSTILE, has_effect
 
 
@@ -155,6 +161,23 @@ def test_pipes_in_the_place_of_files(lab: Lab) -> None:
         h1.run("read pid </tmp/pid; kill $pid; rm /usr/local/sbin/cat")
         assert waiting.result(20) < 15
     assert h2.hosts["name"] == "10.0.0.9"
+
+
+def test_a_pipe_in_the_place_of_a_file_of_names_is_named_at_once(lab: Lab) -> None:
+    """The resolver would wait for its other end; an address needs no resolver."""
+    h1, h2 = lab["h1"], lab["h2"]
+    # /etc/hosts is a mount of its own on Docker, which nobody there can put a pipe over.
+    file = "/etc/nsswitch.conf"
+    h1.run(f"touch {file}; mv {file} /tmp/kept; mkfifo {file}")
+    try:
+        begun = time.monotonic()
+        for ask in (h1.ping, h1.traceroute):
+            with pytest.raises(CommandFailed, match=f"{file} is a pipe and no file"):
+                ask("h2")
+        assert time.monotonic() - begun < 5
+        assert h1.ping(h2.address, count=1)
+    finally:
+        h1.run(f"rm {file}; mv /tmp/kept {file}")
 
 
 def test_lies_about_names_run_nothing_here(lab: Lab, replaced: Callable[..., None]) -> None:

@@ -12,7 +12,7 @@ from playground.errors import BadArgument, CommandFailed
 from playground.model.arguments import check_seconds, is_choice, is_whole, shown
 from playground.model.records import dataclass
 from playground.operations.connection.command_results import Result
-from playground.operations.connection.commands import failure, run
+from playground.operations.connection.commands import failure, run_shown
 from playground.operations.connection.handles import Node
 from playground.operations.nodes.names import HostsFile
 
@@ -24,6 +24,14 @@ _LINE_CHARACTERS = 300
 
 # Of what such a program prints, which is some kilobytes.
 _OUTPUT_LIMIT_MB = 1.0
+
+# The resolver opens these, and would wait for a pipe's other end: nsswitch.conf(5), resolver(5).
+_NO_PIPES = """\
+for file in /etc/hosts /etc/resolv.conf /etc/nsswitch.conf /etc/host.conf /etc/gai.conf; do
+    [ ! -p $file ] || { echo "$file is a pipe and no file: no name can be looked up" >&2; exit 2; }
+done
+exec "$@"
+"""
 
 _METHODS = {"udp": [], "icmp": ["-I"], "tcp": ["-T"]}
 
@@ -278,11 +286,9 @@ def ping(
     if node.running().strange:
         return _asked_by_agent(node, name, count, interval_s, timeout_s)
     command = ["ping", "-n", "-c", str(count), "-i", f"{interval_s:g}", "-W", f"{timeout_s:g}"]
-    result = run(
+    result = _ask(
         node,
         [*command, "--", name],
-        check=False,
-        output_limit_mb=_OUTPUT_LIMIT_MB,
         # ping itself ends after the last packet and its wait; the rest is slack.
         timeout_s=count * (interval_s + timeout_s) + 15,
     )
@@ -354,7 +360,7 @@ def traceroute(
         raise BadArgument(f"traceroute has the methods {', '.join(_METHODS)}, not {shown(method)}")
     name = _name(node, target)
     # -q 1: one probe a hop; they go out 16 at a time, so that silence costs once.
-    result = run(
+    result = _ask(
         node,
         [
             "traceroute",
@@ -368,10 +374,6 @@ def traceroute(
             *_METHODS[method],
             name,
         ],
-        check=False,
-        # The user of an image may send no probes.
-        user="0" if node.running().strange else None,
-        output_limit_mb=_OUTPUT_LIMIT_MB,
         timeout_s=max_hops * timeout_s + 15,
     )
     if result.returncode == 0:
@@ -381,6 +383,32 @@ def traceroute(
     if _names_a_node(node, target) and _is_unknown(result):
         return Traceroute(name, (), reached=False)
     raise _unknown_or_failed(node, name, result)
+
+
+def _ask(node: Node, command: list[str], timeout_s: float) -> Result:
+    """Run a program that looks its last argument up, unless that would wait for a pipe."""
+    strange = node.running().strange
+    argv = command
+    if not strange and not _is_address(command[-1]):
+        argv = ["/bin/sh", "-c", _NO_PIPES, "sh", *command]
+    return run_shown(
+        node,
+        argv,
+        command,
+        check=False,
+        # The user of an image may send no probes.
+        user="0" if strange else None,
+        output_limit_mb=_OUTPUT_LIMIT_MB,
+        timeout_s=timeout_s,
+    )
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name.partition("%")[0])
+    except ValueError:
+        return False
+    return True
 
 
 def _name(node: Node, target: Node | str) -> str:
