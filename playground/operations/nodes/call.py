@@ -343,17 +343,31 @@ _KEPT_BYTES = 1 << 20
 
 
 class StreamCopy:
-    """Shows bytes on a text stream of ours, and keeps the last of them."""
+    """Shows bytes on a text stream of ours, and keeps the last of them.
+
+    A terminal, which would obey them, gets control characters made visible; a file, a pipe and
+    a notebook get what came.
+
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._decoder = getincrementaldecoder("utf-8")("replace")
+        self._at_terminal = stream.isatty()
+        self._held = ""  # a carriage return, until it is known what follows
         self.seen = bytearray()
 
     def write(self, data: bytes) -> None:
+        """Show what came, or, where it is empty, what was held back until the end."""
         self.seen += data
         del self.seen[:-_KEPT_BYTES]
-        self._stream.write(self._decoder.decode(data))
+        text = self._held + self._decoder.decode(data)
+        self._held = ""
+        if self._at_terminal:
+            if data and text.endswith("\r"):
+                text, self._held = text[:-1], "\r"
+            text = visible(text)
+        self._stream.write(text)
         self._stream.flush()
 
 
