@@ -412,7 +412,8 @@ class AgentProcess:
         self._returncode: int | None = None
         self._gone: AgentGone | None = None
         # The output that `communicate` has read; a second call goes on from there.
-        self._kept: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
+        # In one piece each: of many small ones the memory is not given back to the system.
+        self._kept = {"stdout": bytearray(), "stderr": bytearray()}
         self._unsent: memoryview | None = None
         self._under_way = 0
         self._room: int | None = None
@@ -512,7 +513,7 @@ class AgentProcess:
             with contextlib.suppress(TimeoutError):
                 self._exchange(time.monotonic() + KILL_LIMIT_S)
             raise
-        return b"".join(self._kept["stdout"]), b"".join(self._kept["stderr"])
+        return self._take("stdout"), self._take("stderr")
 
     def signal(self, signum: int) -> None:
         """Send a signal to the command's whole process group.
@@ -602,14 +603,19 @@ class AgentProcess:
         """Keep what there is room for; return whether that was all."""
         for data in arrived:
             if self._room is None:
-                self._kept[name].append(data)
+                self._kept[name] += data
                 continue
-            self._kept[name].append(data[: self._room])
+            self._kept[name] += data[: self._room]
             if len(data) > self._room:
                 self._room = 0
                 return False
             self._room -= len(data)
         return True
+
+    def _take(self, name: str) -> bytes:
+        """Hand out what was kept of a stream; it may be large, and is not kept any longer."""
+        kept, self._kept[name] = self._kept[name], bytearray()
+        return bytes(kept)
 
     def _news(self) -> bool:
         return self._ended() or any(self._arrived.values()) or self._may_send()

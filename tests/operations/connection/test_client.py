@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -83,7 +84,7 @@ def test_error_carries_the_remote_traceback(agent: Client) -> None:
 
 
 def test_unknown_operation_names_the_known(agent: Client) -> None:
-    with pytest.raises(AgentError, match=r"no operation 'fly'; there are accounts, boot"):
+    with pytest.raises(AgentError, match=r"no operation 'fly'; there are accounts, autoconfigured"):
         agent.call("fly")
 
 
@@ -173,6 +174,21 @@ def test_ten_million_random_bytes_both_ways(agent: Client, node: Namespaces) -> 
 
 
 @needs_root
+def test_output_is_in_memory_twice_at_most(agent: Client, node: Namespaces) -> None:
+    size = 24_000_000
+    process = agent.spawn(node.pid, ["head", "-c", str(size), "/dev/zero"])
+    tracemalloc.start()
+    try:
+        stdout, _ = process.communicate(timeout_s=60)
+        kept, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(stdout) == size
+    # What is under way comes to some megabytes.
+    assert kept < 1.1 * size
+    assert peak < 2.6 * size
+
+
 def test_twenty_threads_at_once(agent: Client, node: Namespaces) -> None:
     def run(number: int) -> bytes:
         data = os.urandom(300_000 + number)
