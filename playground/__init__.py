@@ -34,6 +34,7 @@ from playground.errors import (
     TopologyError,
     TransferFailed,
     UnknownName,
+    WrongCall,
 )
 
 if TYPE_CHECKING:
@@ -139,6 +140,7 @@ __all__ = [
     "Tunnel",
     "UnknownName",
     "Volume",
+    "WrongCall",
     "from_compose",
     "plug",
     "plugged",

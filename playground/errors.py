@@ -18,6 +18,7 @@
      |- CallFailed                      a called function's exception that cannot be rebuilt here
      |- TransferFailed (OSError)        a file could not be put, got, read or written
      |- BadArgument (ValueError)        an operation was given what it cannot use
+     |   '- WrongCall (TypeError)        it has no such argument, or needs one more
      |- UnknownName (KeyError)          a mapping of a node has no such key
      |- CheckFailed (AssertionError)    what `lab.check` was told is not so; holds the explanation
      '- NotReady (TimeoutError)         a wait that came to its limit; says for what
@@ -227,6 +228,10 @@ class TransferFailed(PlaygroundError, OSError):
 
 class BadArgument(PlaygroundError, ValueError):
     """An operation was given what it cannot use; nothing was done."""
+
+
+class WrongCall(BadArgument, TypeError):
+    """A function was called with an argument that it has not, or without one that it needs."""
 
 
 class UnknownName(PlaygroundError, KeyError):

@@ -7,6 +7,7 @@ The classes themselves live in the folder `playground.model.services`, beside th
 
 """
 
+from playground.model.arguments import tells_wrong_calls
 from playground.model.containers.container import Volume
 from playground.model.containers.own_service import Service
 from playground.model.services.dhcp import DHCP, DHCPRelay
@@ -60,3 +61,6 @@ __all__ = [
     "Telnet",
     "Volume",
 ]
+
+for _name in __all__:
+    tells_wrong_calls(globals()[_name])

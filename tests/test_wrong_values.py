@@ -1,8 +1,7 @@
 """Wrong values for every argument of the public API: a sentence, and never a wait without end.
 
 What there is to call is found by introspection, so that nothing new is left out.
-An argument may be wrong in two ways only: with a `PlaygroundError`, or, where Python itself
-finds that one is missing or not known, with its TypeError.
+An argument may be wrong in one way only: with a `PlaygroundError`.
 
 """
 
@@ -25,7 +24,7 @@ from typing import Any
 import pytest
 
 import playground
-from playground import Host, Lab, Link, PlaygroundError, Router, Switch
+from playground import Host, Lab, Link, PlaygroundError, Router, Switch, WrongCall
 from playground.model.arguments import shown
 
 # Far more than any of these calls takes where it is refused.
@@ -300,9 +299,36 @@ def walk(
     return found
 
 
+def misspelt(owner: str, thing: object) -> list[str]:
+    """Call all methods of a thing with a keyword that nobody knows."""
+    found = []
+    for method in methods(thing):
+        function = getattr(thing, method)
+        if any(
+            one.kind is one.VAR_KEYWORD for one in inspect.signature(function).parameters.values()
+        ):
+            continue  # of which some hand on what a user's function takes
+        try:
+            function(no_such_keyword=1)
+        except WrongCall as error:
+            if "no_such_keyword=" in str(error):
+                continue
+            found.append(f"{owner}.{method}: {error}")
+        except Exception as error:
+            found.append(f"{owner}.{method}: {type(error).__name__}: {error}")
+        else:
+            found.append(f"{owner}.{method} takes it")
+    return found
+
+
 DECLARED = [one for one in Network().things() if one not in ("job", "capture", "h1.hosts")]
 
 
 @pytest.mark.parametrize("owner", DECLARED)
 def test_what_is_declared_takes_no_wrong_value(owner):
     complain(walk(Network, owner, few_wrong_values))
+
+
+@pytest.mark.parametrize("owner", DECLARED)
+def test_what_is_declared_takes_no_misspelt_keyword(owner):
+    complain(misspelt(owner, Network().things()[owner]()))

@@ -29,6 +29,7 @@ from playground.lab.methods import (
 from playground.lab.methods.binding import Told, name_methods
 from playground.lab.state import LabState
 from playground.lab.timetable import Planned, PlannedRow
+from playground.model.arguments import tells_wrong_calls
 from playground.model.uncopyable import Single
 from playground.operations.network import Link, Node
 from playground.planning.plan import Plan
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from playground.operations.diagnosis.checks import Checks
 
 
+@tells_wrong_calls
 @name_methods
 class Lab(Single):
     """A network of hosts, routers and switches that can be started and stopped.

@@ -17,10 +17,11 @@ from typing import Any
 
 from playground.display.tables import Table
 from playground.errors import BadArgument, NotReady
-from playground.model.arguments import LONGEST_S, is_number, shown
+from playground.model.arguments import LONGEST_S, is_number, shown, tells_wrong_calls
 from playground.model.records import dataclass
 
 
+@tells_wrong_calls
 class Planned:
     """Something that is to be done once; `Timetable.at` returns it.
 

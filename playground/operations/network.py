@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from playground.model import topology
+from playground.model.arguments import tells_wrong_calls
 from playground.model.links import tunnel
 from playground.model.parts import Listener
 from playground.operations.links.link import LinkOperations
@@ -33,19 +34,23 @@ class Machine(NodeOperations, topology.Machine):
         return None if self._live is None else self._live.lab
 
 
+@tells_wrong_calls
 class Host(Machine, topology.Host):
     __doc__ = topology.Host.__doc__
 
 
+@tells_wrong_calls
 class Router(Machine, topology.Router):
     __doc__ = topology.Router.__doc__
     firewall: RunningFirewall
 
 
+@tells_wrong_calls
 class Switch(SwitchOperations):
     __doc__ = topology.Switch.__doc__
 
 
+@tells_wrong_calls
 class Link(LinkOperations):
     __doc__ = topology.Link.__doc__
 

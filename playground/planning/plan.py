@@ -16,7 +16,7 @@ from typing import Any
 from playground.display.tables import Table, Tabular
 from playground.errors import NoSuchNode
 from playground.model.addresses import Address, InterfaceAddress, Network
-from playground.model.arguments import shown
+from playground.model.arguments import shown, tells_wrong_calls
 from playground.model.containers.container import PLAIN_CONTAINER, ContainerSettings
 from playground.model.containers.limits import NO_LIMITS, Limits
 from playground.model.records import dataclass
@@ -133,6 +133,7 @@ class PlanRow:
     services: tuple[str, ...]
 
 
+@tells_wrong_calls
 @dataclass(frozen=True)
 class Plan(Tabular):
     """All of a lab.  Nodes, switches and wires stand in the order declared.

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import math
 import tarfile
 from ipaddress import ip_network
+from typing import Any
 
 import pytest
 
-from playground import BadArgument, Host, Link, Router, Switch, TopologyError
+import playground
+from playground import BadArgument, Host, Lab, Link, Router, Switch, TopologyError, WrongCall
 from playground.model.arguments import (
     check_iterable,
     check_path,
@@ -19,6 +22,8 @@ from playground.model.arguments import (
     is_number,
     is_whole,
     shown,
+    tells_wrong_call,
+    tells_wrong_calls,
 )
 from playground.operations.nodes import archives
 
@@ -105,3 +110,87 @@ def test_a_time_that_no_file_can_have_is_left_out(tmp_path, mtime):
     (tmp_path / "x").touch()
     archives._keep_time(tmp_path / "x", member, follow=True)
     assert (tmp_path / "x").stat().st_mtime > 1e9
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        ('Host("h1", imgae="nginx")', "Host() has no imgae=; did you mean image=?"),
+        ('Host("h1", service="ssh")', "Host() has no service=; did you mean services=?"),
+        ('Router("r1", rooting=None)', "Router() has no rooting=; did you mean routing=?"),
+        ('HTTP(file="site/")', "HTTP() has no file=; did you mean files=?"),
+        ('Service("api", "true", prot=80)', "Service() has no prot=; did you mean port=?"),
+        ('Lab(Host("h1"), Name="x")', "Lab() has no Name=; did you mean name=?"),
+        (
+            'Lab(Host("h1")).publish("h1", 80, localport=5)',
+            "Lab.publish() has no localport=; did you mean local_port=?",
+        ),
+        ('Host("h1").ping("h2", cuont=1)', "Host.ping() has no cuont=; did you mean count=?"),
+        (
+            'Host("h1").capture(filtre="icmp")',
+            "Host.capture() has no filtre=; did you mean filter=?",
+        ),
+        ('plug("web", routs={})', "plug() has no routs=; did you mean routes=?"),
+        ('Link(Host("a"), Host("b")).down(now=1)', "Link.down() has no now=; it takes none"),
+        ("Host()", "Host() needs name as well: write Host(name)"),
+        ('Link(Host("a"))', "Link() needs b as well: write Link(a, b)"),
+        (
+            'Router("r1").forward(Link(Host("a"), Host("b")), to="b")',
+            "Router.forward() needs port= as well: write forward(link, port=..., to=...)",
+        ),
+        (
+            'Host("h1", ["ssh"], 64)',
+            "Host() takes by place only name, services, and was given 3; say by name what else "
+            "you mean: memory_mb=",
+        ),
+        (
+            'Host("h1", name="h2")',
+            "Host() was given name twice, by place and as name=; leave one out",
+        ),
+    ],
+)
+def test_a_call_that_fits_nothing_is_refused_in_a_sentence(call: str, sentence: str) -> None:
+    with pytest.raises(WrongCall) as caught:
+        eval(call, {name: getattr(playground, name) for name in playground.__all__})
+    assert sentence in str(caught.value)
+    assert isinstance(caught.value, TypeError)
+    # Nothing of how it was found out stands above the sentence.
+    assert caught.value.__cause__ is caught.value.__context__ is None
+
+
+def test_editors_see_the_signature_that_is_written_down() -> None:
+    assert list(inspect.signature(Host).parameters)[:3] == ["name", "services", "memory_mb"]
+    assert list(inspect.signature(Host.ping).parameters)[:2] == ["node", "target"]
+    assert Lab.explain.__qualname__ == "Lab.explain"
+
+
+def add_one(value: Any) -> Any:
+    return value + 1
+
+
+def test_an_error_within_a_function_stays_what_it_is() -> None:
+    with pytest.raises(TypeError, match="concatenate") as caught:
+        tells_wrong_call(add_one)("x")
+    assert not isinstance(caught.value, WrongCall)
+
+
+def test_a_class_in_between_hides_nothing_of_its_siblings() -> None:
+    class Base:
+        def say(self, word: str) -> str:
+            return f"base {word}"
+
+    @tells_wrong_calls
+    class First(Base):
+        pass
+
+    class Second(Base):
+        def say(self, word: str) -> str:
+            return f"second {word}"
+
+    class Both(First, Second):
+        pass
+
+    assert First().say("a") == "base a"
+    assert Both().say(word="a") == "second a"
+    with pytest.raises(WrongCall, match=r"Both\.say\(\) has no wordd=; did you mean word="):
+        Both().say(wordd="a")  # type: ignore[call-arg]

@@ -11,11 +11,13 @@ from playground.errors import LabWarning, TopologyError
 from playground.lab.formats.compose_file import ComposeFile, Paths, read_compose
 from playground.lab.formats.compose_services import host_arguments, host_name
 from playground.lab.lab import Lab
+from playground.model.arguments import tells_wrong_call
 from playground.operations.network import Host, Link, Switch
 
 _DEFAULT = "default"
 
 
+@tells_wrong_call
 def from_compose(
     path: Paths = "compose.yaml",
     *,

@@ -30,7 +30,7 @@ from playground.errors import (
     NotRunning,
     PlaygroundError,
 )
-from playground.model.arguments import LONGEST_S, is_number, is_whole, shown
+from playground.model.arguments import LONGEST_S, is_number, is_whole, shown, tells_wrong_calls
 from playground.operations.captures.frames import CapturePoint, Directory, Frame
 from playground.operations.captures.packets import Packets, in_time
 from playground.operations.connection.client import AgentProcess, Client
@@ -65,6 +65,7 @@ Records = Iterator[tuple[int | None, Any]]
 ReadBlock = Callable[[bytes, int], list[Frame]]
 
 
+@tells_wrong_calls
 class Capture(Packets):
     """A capture that runs within its ``with`` block; the `Packets` in it stay.
 

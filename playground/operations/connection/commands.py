@@ -26,7 +26,14 @@ from playground.errors import (
     TooMuchOutput,
     show_in_one_line,
 )
-from playground.model.arguments import LONGEST_S, check_seconds, is_number, is_whole, shown
+from playground.model.arguments import (
+    LONGEST_S,
+    check_seconds,
+    is_number,
+    is_whole,
+    shown,
+    tells_wrong_calls,
+)
 from playground.model.uncopyable import Single
 from playground.operations.connection.client import AgentProcess
 from playground.operations.connection.command_results import Result, command_text, failure_sentence
@@ -405,6 +412,7 @@ def died(node: Node) -> NodeDied:
     )
 
 
+@tells_wrong_calls
 class Lines:
     """One stream of a `Job`, read line by line as the lines come.
 
@@ -567,6 +575,7 @@ def time_left(deadline: float | None) -> float | None:
     return None if deadline is None else max(0.0, deadline - time.monotonic())
 
 
+@tells_wrong_calls
 class Job(Single):
     """A command that goes on while you do something else.
 

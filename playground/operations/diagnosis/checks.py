@@ -22,6 +22,7 @@ from playground.model.arguments import (
     is_number,
     is_port,
     shown,
+    tells_wrong_calls,
 )
 from playground.model.parts import NodeBase
 from playground.model.services.settings import Probe
@@ -64,6 +65,7 @@ class CheckedLab(Protocol):
     def state(self) -> State: ...
 
 
+@tells_wrong_calls
 class Checks:
     """The checks of one running lab; see `Lab.check`.
 

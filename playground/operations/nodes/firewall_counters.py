@@ -13,6 +13,7 @@ from typing import Any
 
 from playground.display.tables import Table, Tabular
 from playground.errors import NotRunning
+from playground.model.arguments import tells_wrong_calls
 from playground.model.firewall import Firewall, Policy, Rule
 from playground.model.records import dataclass
 from playground.operations.connection.handles import LiveNode
@@ -51,6 +52,7 @@ class RuleRow:
         return "\n".join(rule_as_shell(self.chain, line) for line in self.nft)
 
 
+@tells_wrong_calls
 class RunningFirewall(Firewall, Tabular):
     """A firewall, of which the kernel can be asked."""
 

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from playground.display.tables import Table, Tabular
 from playground.errors import BadArgument, PlaygroundError, TransferFailed, UnknownName
-from playground.model.arguments import check_iterable, shown
+from playground.model.arguments import check_iterable, shown, tells_wrong_calls
 from playground.model.records import dataclass
 from playground.operations.connection.handles import Node
 from playground.operations.nodes import files
@@ -31,6 +31,7 @@ class HostsLine:
     names: tuple[str, ...]
 
 
+@tells_wrong_calls
 class HostsFile(MutableMapping[str, str], Tabular):
     """The node's live /etc/hosts, as a mapping from a name to its address.
 

@@ -14,6 +14,7 @@ from playground.errors import (
     PlaygroundError,
     UnknownName,
 )
+from playground.model.arguments import tells_wrong_calls
 from playground.model.records import dataclass
 from playground.model.services.settings import ServiceRow
 from playground.operations.connection.command_results import Result
@@ -45,6 +46,7 @@ class ServiceStatus:
     programs: tuple[str, ...]
 
 
+@tells_wrong_calls
 class Services(Mapping[str, "RunningService | Program | SupervisordProgram"], Tabular):
     """The services that a node was declared with, and its own programs, by name.
 
@@ -115,6 +117,7 @@ class Services(Mapping[str, "RunningService | Program | SupervisordProgram"], Ta
         return f"<services of {self._node.name}: {names}>"
 
 
+@tells_wrong_calls
 class RunningService:
     """One service of a running node, whose programs runit's sv(8) controls.
 

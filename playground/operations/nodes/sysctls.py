@@ -7,6 +7,7 @@ from typing import Any
 
 from playground.display.tables import Table, Tabular
 from playground.errors import UnknownName
+from playground.model.arguments import tells_wrong_calls
 from playground.model.policy_routing import check_sysctl, sysctl_key, sysctl_parts
 from playground.model.records import dataclass
 
@@ -19,6 +20,7 @@ class Setting:
     value: str
 
 
+@tells_wrong_calls
 class Sysctls(Tabular):
     """The settings of one node's network, by the names of sysctl(8).
 

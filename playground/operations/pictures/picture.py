@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from playground.display.local_files import write_file
 from playground.errors import AgentError, AgentGone, BadArgument, PlaygroundError
-from playground.model.arguments import check_path
+from playground.model.arguments import check_path, tells_wrong_calls
 from playground.operations.connection.client import Client
 from playground.operations.connection.handles import LiveSwitch, LiveWire
 from playground.operations.network import Link, Node
@@ -38,6 +38,7 @@ _SHRUNK = 0.6
 _KINDS = (".svg", ".png", ".pdf")
 
 
+@tells_wrong_calls
 class Picture:
     """A picture of a network; a notebook shows it.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from playground import Host, Lab, Link, Router
+from playground import Host, Lab, Link, Router, WrongCall
 from playground.errors import TopologyError
 from playground.lab.credentials import Credentials
 from playground.lab.lab_as_json import load, save
@@ -285,8 +285,8 @@ def test_what_cannot_be_is_refused_in_a_sentence(said: dict[str, Any], sentence:
         container(**said)
 
 
-def test_a_keyword_that_nobody_knows_is_refused_as_python_does() -> None:
-    with pytest.raises(TypeError, match=r"Host\(\) got an unexpected keyword argument 'imagine'"):
+def test_a_keyword_that_nobody_knows_is_refused_with_the_nearest() -> None:
+    with pytest.raises(WrongCall, match=r"Host\(\) has no imagine=; did you mean image="):
         container(imagine="x")
 
 
