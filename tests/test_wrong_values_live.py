@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from playground import plug, plugged, unplug, wait_plugged
 from playground.engines.namespaces.engine import NamespacesEngine
-from tests.test_wrong_values import Network, complain, few_wrong_values, try_each
+from tests.test_wrong_values import Network, complain, few_wrong_values, misspelt, try_each
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +29,54 @@ def test_what_is_done_to_a_host_takes_no_wrong_value(running):
         found += try_each(f"h1.{name}", lambda name=name: getattr(h1, name), good, few_wrong_values)
     complain(found)
     assert h1.run("echo hello").stdout == "hello\n"
+
+
+def test_what_runs_takes_no_misspelt_keyword(running):
+    found = []
+    for owner, thing in running.things().items():
+        found += misspelt(owner, thing())
+    complain(found)
+
+
+def test_what_runs_programs_on_a_host_takes_no_wrong_value(running, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where `get` puts what has a strange name
+    h1, found = running.h1, []
+    for name in ("run", "start", "python", "call", "get", "read_bytes", "traceroute", "vtysh"):
+        good = running.good("h1", name) | {"function": lambda: returning}
+        # What is called raises what it likes.
+        values = values_to_hand_on if name == "call" else some_wrong_values
+        found += try_each(f"h1.{name}", lambda name=name: getattr(h1, name), good, values)
+    complain(found)
+    assert h1.run("echo hello").stdout == "hello\n"
+
+
+def returning(*values: object, **named: object) -> object:
+    return [*values, named]
+
+
+def values_to_hand_on() -> Iterator[Any]:
+    return (value for value in some_wrong_values() if not callable(value))
+
+
+def test_what_is_asked_of_a_host_takes_no_wrong_value(running):
+    h1, found = running.h1, []
+    for name in ("connections", "forget", "policy_rules", "processes", "routes", "sockets"):
+        good = {"connections": list}
+        found += try_each(
+            f"h1.{name}", lambda name=name: getattr(h1, name), good, some_wrong_values
+        )
+    complain(found)
+
+
+def test_what_is_plugged_takes_no_wrong_value(running):
+    found = []
+    for function in (plug, unplug, plugged, wait_plugged):
+        good = {"container": lambda: running.h1}
+        found += try_each(
+            function.__name__, lambda function=function: function, good, some_wrong_values
+        )
+    complain(found)
+    assert running.h1.run("echo hello").stdout == "hello\n"
 
 
 def some_wrong_values() -> Iterator[Any]:

@@ -30,6 +30,7 @@ from playground.lab.outside.container_namespaces import (
     refuse_strangers,
 )
 from playground.model.addresses import InterfaceAddress
+from playground.model.arguments import check_seconds, shown, tells_wrong_call
 from playground.model.records import dataclass
 from playground.model.vlans import listed
 from playground.operations.network import Host, Link, Machine, Switch
@@ -72,6 +73,7 @@ class Plugged:
         self.unplug()
 
 
+@tells_wrong_call
 def plug(
     container: Container,
     to: Switch | str | None = None,
@@ -182,6 +184,7 @@ def plug(
     return Plugged(place.handle, row["interface"], into, row["mac"], tuple(row["addresses"]))
 
 
+@tells_wrong_call
 def unplug(container: Container, interface: str | None = None) -> None:
     """Take out again what `plug` has given to a container.
 
@@ -212,6 +215,7 @@ def unplug(container: Container, interface: str | None = None) -> None:
                 raise
 
 
+@tells_wrong_call
 def plugged(container: Container) -> Table[Plugged]:
     """Return what is plugged into a container, as rows read from the kernel.
 
@@ -232,6 +236,7 @@ def plugged(container: Container) -> Table[Plugged]:
     )
 
 
+@tells_wrong_call
 def wait_plugged(
     container: Container, interface: str = "eth1", timeout_s: float | None = None
 ) -> bool:
@@ -244,6 +249,8 @@ def wait_plugged(
     True
 
     """
+    check_seconds("timeout_s", timeout_s)
+    interface = _check_interface(interface) or "eth1"
     place = find_place(container)
     with about(place):
         found: bool = machine_access_for(place).do(
@@ -407,6 +414,12 @@ def _only_one(
         raise BadArgument(
             "say once what to plug it into: to=switch, macvlan=, physical= or dummy=True"
         )
+    for name, value in (("macvlan", macvlan), ("physical", physical)):
+        if value is not None and (not isinstance(value, str) or not value):
+            raise BadArgument(
+                f"{name}={shown(value)} is no interface of the machine; write for example "
+                f'{name}="eth0"'
+            )
     return given[0], macvlan or physical
 
 
@@ -434,9 +447,11 @@ def _route(destination: str, via: str | None) -> dict[str, str | None]:
 
 
 def _check_interface(name: str | None) -> str | None:
-    if name is not None and not re.fullmatch(r"[A-Za-z0-9_.-]{1,15}", name):
+    if name is not None and not (
+        isinstance(name, str) and re.fullmatch(r"[A-Za-z0-9_.-]{1,15}", name)
+    ):
         raise BadArgument(
-            f"{name!r} is no name for an interface: use at most 15 letters, digits and hyphens"
+            f"{shown(name)} is no name for an interface: use at most 15 letters, digits and hyphens"
         )
     return name
 

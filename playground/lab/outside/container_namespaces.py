@@ -18,6 +18,7 @@ from playground.lab.outside.machine_access import (
     LocalMachineAccess,
     MachineAccess,
 )
+from playground.model.arguments import shown
 from playground.model.records import dataclass
 from playground.operations.network import Host, Machine, Router
 
@@ -44,9 +45,10 @@ class OutsideNamespace:
 
 
 def find_place(container: Container) -> OutsideNamespace:
-    if isinstance(container, bool) or not isinstance(container, (str, int, Machine)):
+    named = isinstance(container, str) and container.isprintable() and 0 < len(container) < 256
+    if not named and (isinstance(container, bool) or not isinstance(container, (int, Machine))):
         raise BadArgument(
-            f"{container!r} is no container: give a host that runs, a name, or a process id"
+            f"{shown(container)} is no container: give a host that runs, a name, or a process id"
         )
     if isinstance(container, int):
         return OutsideNamespace(f"process {container}", container, container)
