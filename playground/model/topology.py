@@ -863,18 +863,25 @@ def _ring(cables: Iterable[tuple[Attachment, ...]]) -> list[str]:
 def refuse_in_use(link: Link) -> None:
     """Raise `TopologyError` while NAT or firewall rules of its nodes speak of a link."""
     for node in (end.node for end in link.ends):
-        if isinstance(node, Router) and any(item.link is link for item in node.nat):
-            raise TopologyError(
-                f"{link!r} cannot be removed while {node.name} translates addresses on it: take "
-                f"that back first with {node.name}.untranslate(), which takes items of its nat"
-            )
-        if isinstance(node, Machine) and any(
-            link in (*rule.interfaces, *rule.out_interfaces) for rule in node.firewall
-        ):
-            raise TopologyError(
-                f"{link!r} cannot be removed while rules of {node.name}.firewall speak of it: "
-                f"take them away first with {node.name}.firewall.remove()"
-            )
+        if isinstance(node, Router):
+            places = [place for place, item in enumerate(node.nat) if item.link is link]
+            if places:
+                items = ", ".join(f"{node.name}.nat[{place}]" for place in places)
+                raise TopologyError(
+                    f"{link!r} cannot be removed while {node.name} translates addresses on it: "
+                    f"take that back first with {node.name}.untranslate({items})"
+                )
+        if isinstance(node, Machine):
+            rules = [
+                str(rule.number)
+                for rule in node.firewall
+                if link in (*rule.interfaces, *rule.out_interfaces)
+            ]
+            if rules:
+                raise TopologyError(
+                    f"{link!r} cannot be removed while rules of {node.name}.firewall speak of it: "
+                    f"take them away first with {node.name}.firewall.remove({', '.join(rules)})"
+                )
 
 
 @contextmanager

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
@@ -121,7 +122,8 @@ def remove(lab: LabObject, link: Link) -> None:
     """Take a link out of the lab: its interfaces, and the ways that led over it.
 
     In a running lab it is gone at once, and routes lead where others lead; nodes that
-    hang on nothing else stay, and run on, but one that was never started goes with it.
+    hang on nothing else stay, and run on, but one that was never started goes with it.  So does,
+    before the start, one whose name another has.
     As `start` it brings up what was declared since.  The `Link` is of no more use: make
     another to link the nodes anew.
 
@@ -134,13 +136,19 @@ def remove(lab: LabObject, link: Link) -> None:
     state = lab._state
     with state.lock:
         # Two nodes of one name, say: removing the second one's link is how to mend that.
-        if link not in links_of(linked(state.given)):
+        nodes = linked(state.given)
+        if link not in links_of(nodes):
             raise _no_link(link, lab)
         for part in (link, *link.attachments):
             refuse_in_use(part)
         given, live = state.given, link._live
         # Its nodes stay, whatever they hang on then.
-        ends = [end.node for end in link.ends if not lab.running or end.node._live is not None]
+        called = Counter(node.name.lower() for node in nodes)
+        ends = [
+            end.node
+            for end in link.ends
+            if (end.node._live is not None if lab.running else called[end.node.name.lower()] == 1)
+        ]
         state.given = tuple(dict.fromkeys((*given, *ends)))
         try:
             with taken_out(link):
