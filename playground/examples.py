@@ -24,9 +24,11 @@ from playground.lab.examples.routed_networks import (
     multi_area_ospf_nodes as multi_area_ospf_nodes,
 )
 from playground.lab.lab import Lab
+from playground.model.services.dns import DNS
 from playground.model.services.ftp import FTP
 from playground.model.services.http import HTTP
 from playground.model.services.mail import IMAP
+from playground.model.services.resolver import Resolver
 from playground.operations.network import Host, Link, Node, Router, Switch
 
 _WEB_SITE = {
@@ -369,6 +371,64 @@ def small_office_nodes() -> tuple[Node, ...]:
     for server in (r2, www, db):
         Link(servers, server)
     return w1, w2, r1, core, r2, www, db, office, servers
+
+
+def dns_from_the_root(**options: Any) -> Lab:
+    """Return the tree of names: a root server, com, example.com on two servers, a resolver.
+
+    All zones are signed.  Further ``options`` are those of `Lab`.
+
+    >>> with dns_from_the_root() as lab:
+    ...     print(lab["client"].run("dig +short www.example.com"))
+    203.0.113.80
+
+    """
+    options.setdefault("name", "dns-from-the-root")
+    return Lab(*dns_from_the_root_nodes(), **options)
+
+
+def dns_from_the_root_nodes() -> tuple[Node, ...]:
+    """Return the declarations of name servers from the root down, and of those who ask.
+
+    ::
+
+        client ----.               .-- a.root-servers.net    .
+                  home -- core -- registries
+        resolver --'        |      '-- ns.nic.com            com.
+                            |
+                          site ---- ns1.example.com, ns2.example.com    example.com.
+                            '------ www.example.com
+
+    """
+    core = Router("core")
+    home = Switch("home", subnet="192.0.2.0/24")
+    registries = Switch("registries", subnet="198.51.100.0/24")
+    site = Switch("site", subnet="203.0.113.0/24")
+    for switch in (home, registries, site):
+        Link(switch, core)
+    records = [
+        ("example.com", "TXT", "names from the root"),
+        ("*.people.example.com", "CNAME", "www.example.com"),
+    ]
+    places: tuple[tuple[Switch, Host, int], ...] = (
+        (home, Host("resolver", services=[Resolver()]), 53),
+        (home, Host("client"), 10),
+        (registries, Host("a.root-servers.net", services=[DNS(zone=".", dnssec=True)]), 1),
+        (registries, Host("ns.nic.com", services=[DNS(zone="com.", dnssec=True)]), 30),
+        (
+            site,
+            Host(
+                "ns1.example.com",
+                services=[DNS(zone="example.com.", records=records, dnssec=True, ttl_s=300)],
+            ),
+            53,
+        ),
+        (site, Host("ns2.example.com", services=[DNS(secondary="example.com.")]), 54),
+        (site, Host("www.example.com", services=["http"]), 80),
+    )
+    for switch, host, number in places:
+        Link(switch, host, address=str(switch.subnets[0][number]))
+    return (core, *(host for _, host, _ in places))
 
 
 def _welcome(user: str) -> EmailMessage:

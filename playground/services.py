@@ -31,6 +31,7 @@ from playground.model.services.ftp import FTP
 from playground.model.services.http import HTTP
 from playground.model.services.mail import IMAP, POP, SMTP
 from playground.model.services.radvd import RouterAdvertisements
+from playground.model.services.resolver import Resolver
 from playground.model.services.shells import SSH, Telnet
 
 __all__ = [
@@ -56,6 +57,7 @@ __all__ = [
     "VRRP",
     "DHCPRelay",
     "RIPng",
+    "Resolver",
     "RouterAdvertisements",
     "Service",
     "Telnet",

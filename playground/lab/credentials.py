@@ -19,6 +19,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, Any
 
 from playground.errors import BadArgument
+from playground.lab.zone_keys import ZoneKeys, make_zone_keys
 from playground.model.services.table import SERVICES
 
 # Of cryptography, certificates take 50 ms to import, and only a lab with TLS
@@ -95,6 +96,7 @@ class Credentials:
         self._ssh_key: tuple[str, str] | None = None
         self._host_keys: dict[str, tuple[str, str]] = {}
         self._issued: dict[tuple[str, ...], tuple[str, str]] = {}
+        self._zone_keys: dict[str, ZoneKeys] = {}
         # A certificate is issued by the authority, made under the same lock.
         self._lock = threading.RLock()
 
@@ -172,6 +174,13 @@ class Credentials:
                 self._host_keys[node] = _make_ssh_key(node)
             return self._host_keys[node]
 
+    def zone_keys(self, zone: str) -> ZoneKeys:
+        """Return the keys that sign a zone of names, such as "example.com."."""
+        with self._lock:
+            if zone not in self._zone_keys:
+                self._zone_keys[zone] = make_zone_keys(zone)
+            return self._zone_keys[zone]
+
     def to_data(self) -> dict[str, Any]:
         """Return all of it as data for `json`; `from_data` is the way back.
 
@@ -186,6 +195,10 @@ class Credentials:
                 "ssh_key": self._ssh_key,
                 "host_keys": dict(self._host_keys),
                 "issued": list(self._issued.items()),
+                "zone_keys": {
+                    zone: [dict(keys.files), keys.ds_record]
+                    for zone, keys in self._zone_keys.items()
+                },
             }
 
     @classmethod
@@ -196,6 +209,7 @@ class Credentials:
         made._ssh_key = _pair(data["ssh_key"])
         made._host_keys = {node: (pair[0], pair[1]) for node, pair in data["host_keys"].items()}
         made._issued = {tuple(key): (pair[0], pair[1]) for key, pair in data["issued"]}
+        made._zone_keys = {zone: ZoneKeys(*keys) for zone, keys in data["zone_keys"].items()}
         return made
 
 

@@ -28,6 +28,7 @@ from playground.model.services.settings import (
 from playground.model.services.table import SERVICES, row_of
 from playground.planning.dhcp_networks import server_lines
 from playground.planning.host_files import HostsTexts, resolver_text
+from playground.planning.names.zone_texts import root_hints, served_zones, trust_anchors
 from playground.planning.plan import NodePlan, Plan
 from playground.planning.plan_parts import RecordPlan
 
@@ -188,9 +189,9 @@ def _checks(node: NodePlan) -> tuple[Check, ...]:
 def _rows(node: NodePlan) -> list[ServiceRow]:
     if not node.services:
         return []
-    wanted = {settings.service for settings in node.services}
-    ours = [row for name, row in SERVICES.items() if name in wanted]
-    return ours + [row_of(settings) for settings in node.services if settings.is_own]
+    ours = {item.service: row_of(item) for item in node.services if not item.is_own}
+    rows = [ours[name] for name in SERVICES if name in ours]
+    return rows + [row_of(settings) for settings in node.services if settings.is_own]
 
 
 # ------------------------------------------------------------ who it is
@@ -295,6 +296,9 @@ def _service_files(
         },
         by_mx=bool(node.nameservers),
         dhcp=server_lines(plan, node),
+        addresses=tuple(map(str, _addresses(node))),
+        peers={entry.names[0]: str(entry.address) for entry in node.peers},
+        **_tree(node, plan, credentials),
     )
     files += [
         key._replace(path=item.key_file, mode=0o400, uid=item.user.partition(":")[0])
@@ -309,6 +313,22 @@ def _service_files(
             for file in row.configure(_settings(node, row), context)
         ]
     return tuple(files)
+
+
+def _tree(node: NodePlan, plan: Plan, credentials: Credentials) -> dict[str, Any]:
+    """Return what a server of zones, or a resolver, is told of the lab's tree of names."""
+    if not plan.zones or not node.daemons & {"zones", "resolver"}:
+        return {}
+
+    def keys_of(zone: str) -> tuple[Mapping[str, str], list[str]]:
+        keys = credentials.zone_keys(zone)
+        return keys.files, [keys.ds_record]
+
+    return {
+        "zones": tuple(served_zones(plan, node, keys_of)),
+        "root_hints": root_hints(plan),
+        "trust_anchors": trust_anchors(plan, keys_of),
+    }
 
 
 def _settings(node: NodePlan, row: ServiceRow) -> ServiceSettings:
@@ -365,7 +385,8 @@ def _is_ours(
 
 def _records(plan: Plan) -> Iterable[RecordPlan]:
     """Every record of the lab, each once; name servers of several realms have their own."""
-    return dict.fromkeys(record for node in plan.nodes for record in (*plan.records, *node.records))
+    simple = (record for node in plan.nodes for record in (*plan.records, *node.records))
+    return dict.fromkeys((*simple, *(record for zone in plan.zones for record in zone.records)))
 
 
 def _bare(name: str) -> str:

@@ -24,8 +24,8 @@ from typing import Any, Protocol
 
 from playground.errors import TopologyError
 from playground.model.addresses import Address, InterfaceAddress, Network
-from playground.model.services.settings import ServiceSettings
-from playground.model.services.table import service
+from playground.model.services.settings import ServiceRow, ServiceSettings
+from playground.model.services.table import row_of, service
 
 # An interface class is a subclass of its address class: this tells them apart.
 WITH_PREFIX = (IPv4Interface, IPv6Interface)
@@ -101,8 +101,28 @@ def check_services(
                 f"{name}: service {found.service!r} is listed twice; list it once, "
                 f"with all its settings"
             )
+        _refuse_port_twice(name, found, settings)
         settings.append(found)
     return tuple(settings)
+
+
+def _refuse_port_twice(name: str, new: ServiceSettings, others: Iterable[ServiceSettings]) -> None:
+    """Refuse two services of ours that listen on one port, by programs of their own."""
+    row = row_of(new)
+    for other in () if new.is_own else others:
+        theirs = row_of(other)
+        if other.is_own or not set(row.programs).isdisjoint(theirs.programs):
+            continue
+        if shared := {*_ports(row)} & {*_ports(theirs)}:
+            number, protocol = min(shared)
+            raise TopologyError(
+                f"{name}: the services {other.service!r} and {new.service!r} both listen on "
+                f"{protocol} port {number}; give them to two hosts"
+            )
+
+
+def _ports(row: ServiceRow) -> Iterable[tuple[int, str]]:
+    return ((port.number, port.protocol) for port in row.ports)
 
 
 # -- subnets and addresses --------------------------------------------------

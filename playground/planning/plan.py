@@ -39,6 +39,7 @@ from playground.planning.plan_parts import (
     RulesetPlan,
     SwitchPlan,
     WirePlan,
+    ZonePlan,
 )
 
 
@@ -48,7 +49,8 @@ class NodePlan:
 
     ``sysctls`` stand in the order in which they are to be written, ``routes``
     in one in which they can be added.  ``records`` is the zone that a host with
-    the dns service serves: its own view of the lab.  ``limits`` is what it may
+    the dns service serves: its own view of the lab.  ``peers`` are nodes whose addresses its
+    services need.  ``limits`` is what it may
     take of the machine.  ``as_number`` is that of the system of a router that speaks BGP,
     ``nat`` and ``filters`` how it translates and filters.  ``container`` is what it was told
     of image, command, environment and their like, ``advertisements`` what a router tells of
@@ -80,6 +82,7 @@ class NodePlan:
     advertisements: tuple[AdvertisementPlan, ...] = ()
     covered: tuple[Network, ...] = ()
     withheld: tuple[Network, ...] = ()
+    peers: tuple[HostsEntry, ...] = ()
 
     @property
     def daemons(self) -> frozenset[str]:
@@ -138,7 +141,8 @@ class PlanRow:
 class Plan(Tabular):
     """All of a lab.  Nodes, switches and wires stand in the order declared.
 
-    ``records`` is the zone of the first host with the dns service.  One that is not
+    ``records`` is the zone of the first host with the dns service, ``zones`` the tree of those
+    that authoritative servers have, from the root down.  One that is not
     ``strict`` takes what may be a mistake, and ``warnings`` says of what.  It shows as a
     table of all interfaces; `to_json` shows everything.
 
@@ -152,6 +156,7 @@ class Plan(Tabular):
     records: tuple[RecordPlan, ...]
     strict: bool = True
     warnings: tuple[str, ...] = ()
+    zones: tuple[ZonePlan, ...] = ()
 
     def node(self, name: str) -> NodePlan:
         """Return the plan of the node with this full or short name, in any case.

@@ -432,3 +432,27 @@ class RecordPlan:
     name: str
     type: str
     data: str
+
+
+@dataclass(frozen=True)
+class ZonePlan:
+    """One zone of the lab's tree of names; ``name`` has its last dot, and is "." for the root.
+
+    ``primaries`` and ``secondaries`` are the nodes that serve it, ``servers`` the names in
+    its NS records, the first of them in its SOA.  ``records`` are all others, without their last
+    dots: of its own, and delegations with glue.  ``signed_below`` are the signed zones to which
+    a signed zone delegates.  ``serial`` grows by one whenever the zone changes.
+
+    """
+
+    name: str
+    primaries: tuple[str, ...]
+    secondaries: tuple[str, ...]
+    servers: tuple[str, ...]
+    records: tuple[RecordPlan, ...]
+    ttl_s: int = 3600
+    signed: bool = False
+    signed_below: tuple[str, ...] = ()
+    parent: str | None = None
+    transfer: bool = False
+    serial: int = 1

@@ -45,7 +45,9 @@ from playground.planning.ipv6.autoconfigured import (
 )
 from playground.planning.links.tunnel_routes import with_endpoints
 from playground.planning.links.tunnels import TunnelPlan, find_tunnels
-from playground.planning.names import NodeNames, find_names
+from playground.planning.names.host_names import NodeNames, find_names
+from playground.planning.names.sight import Horizon
+from playground.planning.names.zones import find_zones
 from playground.planning.plan import NodePlan, Plan
 from playground.planning.plan_parts import (
     AdvertisementPlan,
@@ -134,7 +136,11 @@ def make_plan(
     routes = with_endpoints(routes, tunnels, machines, realms, addressing, wiring.names)
     daemons = find_daemons(machines, realms, addressing, wiring, routes, doubts)
     hidden = {machine: daemons[machine].hidden for machine in daemons}
-    names = find_names(machines, realms, addressing, hidden)
+    horizon = Horizon(machines, realms, addressing, hidden)
+    zones = find_zones(
+        machines, lambda machine: horizon.sight(machine).seen, previous.zones if previous else ()
+    )
+    names = find_names(machines, realms, horizon, zones)
     nameservers = {machine: names[machine].nameservers for machine in machines}
     advertised = find_advertisements(
         segments, addressing, wiring.names, automatic, everywhere, nameservers
@@ -169,6 +175,7 @@ def make_plan(
         wires=tuple(_wire(link, wiring, tunnels.get(link)) for link in links),
         records=next((node.records for node in planned if node.records), ()),
         strict=strict,
+        zones=zones,
     )
     dhcp_networks.check(plan)
     check(plan, doubts)
@@ -268,6 +275,7 @@ def _node(
         nameservers=tuple(map(ip_address, machine.container.dns)) or names.nameservers,
         search=(),
         records=names.records,
+        peers=names.peers,
         limits=machine.limits,
         container=machine.container,
         nat=nat,

@@ -29,6 +29,7 @@ from playground.planning.plan_parts import (
     SwitchPlan,
     WireEnd,
     WirePlan,
+    ZonePlan,
 )
 from playground.planning.route_rows import PolicyRule, gateway_words
 
@@ -85,6 +86,9 @@ class WholePlan(Protocol):
     @property
     def switch_names(self) -> frozenset[str]: ...
 
+    @property
+    def zones(self) -> Sequence[ZonePlan]: ...
+
     def node(self, name: str) -> PlannedNode: ...
 
 
@@ -129,6 +133,12 @@ class _NamespaceNames:
             self.switches += "_"
         self.bridges = {switch.name: switch.device for switch in plan.switches}
         self._servers = [node for node in plan.nodes if node.records]
+        self._zones = [
+            f"{record.data} {record.name}\n"
+            for zone in plan.zones
+            for record in zone.records
+            if record.type in ("A", "AAAA")
+        ]
 
     def names(self, node: PlannedNode) -> str:
         """Return a node's /etc/hosts, with what its name server would say if one ran."""
@@ -142,6 +152,9 @@ class _NamespaceNames:
                     for record in server.records
                     if record.type in ("A", "AAAA")
                 ]
+        if self._zones and node.nameservers:
+            lines.append("# What the name servers would say\n")
+            lines += self._zones
         return "".join(dict.fromkeys(lines))
 
     def of(self, node: str) -> str:

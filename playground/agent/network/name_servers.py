@@ -80,7 +80,7 @@ def _follow(node: Request, deadline: float, writer: int) -> None:
         # Without an address of its own it would be taken for the kernel, which hears nothing.
         events.bind((0, 0))
         events.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, _RTNLGRP_ND_USEROPT)
-        resolver = Resolver(node["pid"], text)
+        resolver = ResolvConf(node["pid"], text)
         for name in node["interfaces"]:
             _solicit(name)
         wanted = set(node["expected"])
@@ -117,7 +117,7 @@ def _solicit(interface: str) -> None:
         line.sendto(_SOLICITATION, (_ALL_ROUTERS, 0, 0, index))
 
 
-def _hear(events: socket.socket, handle: int, resolver: Resolver, patience_s: float) -> bool:
+def _hear(events: socket.socket, handle: int, resolver: ResolvConf, patience_s: float) -> bool:
     """Wait for something, and write down what is new; False when the node has ended."""
     poll = select.poll()
     poll.register(events, select.POLLIN)
@@ -134,7 +134,7 @@ def _hear(events: socket.socket, handle: int, resolver: Resolver, patience_s: fl
     return True
 
 
-class Resolver:
+class ResolvConf:
     """The name servers and domains that a node has heard of, and until when they hold.
 
     ``text`` is what its resolv.conf said without them.

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Sequence
-from dataclasses import field
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from dataclasses import field, fields
 
 from playground.errors import TopologyError
-from playground.model.arguments import check_iterable
+from playground.model.arguments import check_flag, check_iterable, is_list, is_whole, shown
 from playground.model.records import dataclass
-from playground.model.services.domains import DOMAIN, check_domain
+from playground.model.services.dns_records import (
+    check_aliases,
+    checked_record,
+    checked_zone,
+    checked_zone_record,
+    lies_in,
+    question,
+    quoted,
+    wire_name,
+)
+from playground.model.services.domains import check_domain
 from playground.model.services.settings import (
     File,
     Port,
@@ -21,100 +29,144 @@ from playground.model.services.settings import (
     set_field,
 )
 
+_MOST_TTL_S = 2**31 - 1  # RFC 2181 section 8
+
 
 @dataclass(frozen=True)
 class DNS(ServiceSettings):
-    """A name server on port 53 that knows every name of the lab.
+    """A name server on port 53.
 
-    ``records`` adds more, each as owner, type and data in the form of a zone
-    file: ``DNS(records=[("example.com", "MX", "10 mail.example.com")])``.
-    Types: A AAAA CNAME MX NS PTR SRV TXT CAA.  Every other name does not exist.
-    Raises `TopologyError` for data that its type cannot have.
+    ``DNS()`` knows every name of the lab, and all hosts ask it.  ``records`` adds more, each
+    as owner, type and data in the form of a zone file:
+    ``DNS(records=[("example.com", "MX", "10 mail.example.com")])``, of the types A AAAA CNAME
+    MX NS PTR SRV TXT CAA.  Every other name does not exist.
+
+    ``DNS(zone="com.")`` is an authoritative server of one zone, or of several, in a tree as
+    the Internet has it (RFC 1034), from the root ``DNS(zone=".")`` down; hosts ask a
+    `Resolver`, which walks it.  A zone has the address of each host whose name lies in it and in
+    no zone below, a delegation with glue for each zone below, and ``records`` of any type,
+    wildcards too, which stand in place of what the lab would write.  ``secondary`` names zones
+    that this host fetches from their primary server (RFC 5936) and serves as well.
+
+    ``dnssec`` signs its zones by keys made for the lab (RFC 4033), and a signed zone above has
+    their DS records.  ``server`` is what NS records call this host, by default its name:
+    where several hosts share one address, one name.  ``transfer`` lets anybody fetch whole
+    zones, else only secondaries may.  ``ttl_s`` is how long its answers may be kept.
+
+    Raises `TopologyError` for data that its type cannot have, and for a record outside of its
+    zones.
+
+    >>> Host("ns.example.com", services=[DNS(zone="example.com.", dnssec=True)])
+    Host('ns.example.com', services=['zones'])
 
     """
 
     records: Sequence[tuple[str, str, str]] = ()
+    zone: str | Sequence[str] | None = None
+    secondary: str | Sequence[str] | None = None
+    server: str | None = None
+    dnssec: bool = False
+    transfer: bool = False
+    ttl_s: int = 3600
     service: str = field(default="dns", init=False, repr=False)
 
     def __post_init__(self) -> None:
         example = 'records=[("example.com", "MX", "10 mail.example.com")]'
         records = check_iterable("DNS: records", self.records, example, TopologyError)
-        set_field(self, "records", tuple(_checked_record(record) for record in records))
-        _check_aliases(self.records)
-
-
-_RECORD_TYPES = ("A", "AAAA", "CNAME", "MX", "NS", "PTR", "SRV", "TXT", "CAA")
-
-
-def _checked_record(record: object) -> tuple[str, str, str]:
-    if isinstance(record, (tuple, list)) and len(record) == 3:
-        name, kind, data = record
-    else:
-        raise TopologyError(
-            f"a DNS record is (name, type, data), such as ('example.com', 'MX', "
-            f"'10 mail.example.com'), not {record!r}"
-        )
-    kind = str(kind).upper()
-    if kind not in _RECORD_TYPES:
-        raise TopologyError(
-            f"DNS record {record!r}: the type must be one of {', '.join(_RECORD_TYPES)}"
-        )
-    if kind == "PTR" and isinstance(name, str):
-        with contextlib.suppress(ValueError):  # an address, as one would write it
-            name = ip_address(name).reverse_pointer
-    check_domain(name)
-    return name.lower().rstrip("."), kind, _checked_data(record, kind, str(data).strip())
-
-
-def _check_aliases(records: Iterable[tuple[str, str, str]]) -> None:
-    """Refuse CNAME records that lead in a circle: no name server loads them."""
-    aliases = {name: data for name, kind, data in records if kind == "CNAME"}
-    for first in aliases:
-        passed = [first]
-        while (following := aliases.get(passed[-1])) is not None:
-            if following in passed:
-                raise TopologyError(
-                    f"the CNAME records {' -> '.join((*passed, following))} lead in a circle; "
-                    "let the last one name a host"
-                )
-            passed.append(following)
-
-
-def _checked_data(record: object, kind: str, data: str) -> str:
-    if not data or "\n" in data or "\0" in data:
-        raise TopologyError(f"DNS record {record!r}: the data must be one line")
-    if kind in ("A", "AAAA"):
-        wanted = IPv4Address if kind == "A" else IPv6Address
-        try:
-            address = ip_address(data)
-        except ValueError:
-            address = None
-        if not isinstance(address, wanted):
-            version = 4 if kind == "A" else 6
-            raise TopologyError(f"DNS record {record!r}: the data must be an IPv{version} address")
-        return str(address)
-    if kind in ("TXT", "CAA"):
-        longest = 255  # of one character string, RFC 1035 section 3.3
-        if kind == "CAA" and len(data.split(None, 2)) != 3:
+        for name in ("zone", "secondary"):
+            set_field(self, name, _zones(f"DNS: {name}", getattr(self, name)))
+        check_flag("DNS: dnssec", self.dnssec, TopologyError)
+        check_flag("DNS: transfer", self.transfer, TopologyError)
+        if not is_whole(self.ttl_s, 0, _MOST_TTL_S):
             raise TopologyError(
-                f"DNS record {record!r}: the data must be like '0 issue \"ca.org\"'"
+                f"DNS: ttl_s={shown(self.ttl_s)} is no whole number of seconds; write ttl_s=300"
             )
-        if len(data.encode()) > longest:
-            raise TopologyError(f"DNS record {record!r}: the text is over {longest} bytes")
-        return data
-    numbers = {"MX": 1, "SRV": 3}.get(kind, 0)
-    fields = data.split()
-    if (
-        len(fields) != numbers + 1
-        or not all(x.isdecimal() and int(x) < 65536 for x in fields[:-1])
-        or not DOMAIN.fullmatch(fields[-1].lower().rstrip("."))
-    ):
-        shape = {"MX": "'10 mail.example.com'", "SRV": "'0 5 5060 sip.example.com'"}.get(
-            kind, "a domain name, such as 'www.example.com'"
-        )
-        raise TopologyError(f"DNS record {record!r}: the data must be like {shape}")
-    return " ".join((*fields[:-1], fields[-1].lower().rstrip(".")))
+        if self.zones or self.secondaries:
+            set_field(self, "service", "zones")
+            set_field(self, "records", tuple(self._zone_record(item) for item in records))
+            self._check_zones()
+        else:
+            said = [name for name in ("server", "dnssec", "transfer") if getattr(self, name)]
+            if said:
+                raise TopologyError(
+                    f"DNS: {said[0]}= is for a server of zones; write zone= as well, as in "
+                    'DNS(zone="example.com.")'
+                )
+            set_field(self, "records", tuple(checked_record(record) for record in records))
+        check_aliases(self.records)
 
+    @property
+    def zones(self) -> tuple[str, ...]:
+        """The zones whose primary server it is, each with its last dot; empty for a plain DNS()."""
+        return tuple(self.zone or ())
+
+    @property
+    def secondaries(self) -> tuple[str, ...]:
+        """The zones that it fetches from another."""
+        return tuple(self.secondary or ())
+
+    def zone_of(self, owner: str) -> str | None:
+        """Return which of its own zones a record with this owner is in: the deepest."""
+        found = [zone for zone in self.zones if lies_in(owner, zone)]
+        return max(
+            found, key=lambda zone: zone.rstrip(".").count(".") + (zone != "."), default=None
+        )
+
+    def fitted(self, row: ServiceRow) -> ServiceRow:
+        """Return the row with a question for each zone: an answer with authority (RFC 1035, AA)."""
+        probes = tuple(
+            Probe(53, "udp", send=question(zone, _SOA), expect=r"(?s)pg[\x84-\x87]\x00")
+            for zone in (*self.zones, *self.secondaries)
+        )
+        return row._replace(probes=probes) if probes else row
+
+    def __repr__(self) -> str:
+        default = {item.name: item.default for item in fields(self)}
+        said = [f"records={self.records!r}"]
+        said += [
+            f"{name}={getattr(self, name)!r}"
+            for name in ("zone", "secondary", "server", "dnssec", "transfer", "ttl_s")
+            if getattr(self, name) != default[name]
+        ]
+        return f"DNS({', '.join(said)})"
+
+    def _zone_record(self, record: object) -> tuple[str, str, str]:
+        checked = checked_zone_record(record)
+        if self.zone_of(checked[0]) is None:
+            mine = ", ".join(self.zones) or "none"
+            raise TopologyError(
+                f"DNS record {shown(record)} lies in none of this server's zones ({mine}); write "
+                'the whole name, as in "www.example.com"'
+            )
+        return checked
+
+    def _check_zones(self) -> None:
+        if self.server is not None:
+            check_domain(self.server)
+            set_field(self, "server", self.server.lower().rstrip("."))
+        for zone in self.zones:
+            if zone in self.secondaries:
+                raise TopologyError(
+                    f"DNS: {zone} is in zone= and in secondary=; a server is one or the other"
+                )
+        if self.dnssec and not self.zones:
+            raise TopologyError(
+                "DNS: dnssec=True signs the zones of a primary server, and this has none; write it "
+                "where zone= stands"
+            )
+
+
+def _zones(here: str, value: object) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    several = list(value) if is_list(value) else [value]
+    found = tuple(dict.fromkeys(checked_zone(here, item) for item in several))
+    if not found:
+        raise TopologyError(f"{here} is empty; name a zone, or leave it out")
+    return found
+
+
+_SOA = 6  # RFC 1035 section 3.2.2
 
 _DNSMASQ = """\
 # No resolv.conf, no /etc/hosts, nobody to ask: what stands here is all there is.
@@ -137,7 +189,7 @@ address=/#/
 
 def _configure_dns(settings: DNS, context: ServiceContext) -> tuple[File, ...]:
     records = dict.fromkeys((*context.records, *settings.records))
-    lines = _dnsmasq_lines(_checked_record(record) for record in records)
+    lines = _dnsmasq_lines(checked_record(record) for record in records)
     return (File("/etc/dnsmasq.conf", (_DNSMASQ + "".join(f"{x}\n" for x in lines)).encode()),)
 
 
@@ -156,30 +208,16 @@ def _dnsmasq_lines(records: Iterable[tuple[str, str, str]]) -> list[str]:
             preference, host = data.split()
             lines.append(f"mx-host={name},{host},{preference}")
         elif kind == "TXT":
-            lines.append(f"txt-record={name},{_quoted(data)}")
+            lines.append(f"txt-record={name},{quoted(data)}")
         elif kind == "SRV":
             priority, weight, port, host = data.split()
             lines.append(f"srv-host={name},{host},{port},{priority},{weight}")
         elif kind == "CAA":
             flags, tag, value = data.split(None, 2)
-            lines.append(f"caa-record={name},{flags},{tag},{_quoted(value)}")
+            lines.append(f"caa-record={name},{flags},{tag},{quoted(value)}")
         elif kind == "NS":
-            lines.append(f"dns-rr={name},2,{_wire_name(data).hex()}")
+            lines.append(f"dns-rr={name},2,{wire_name(data).hex()}")
     return lines
-
-
-def _quoted(data: str) -> str:
-    text = data.strip()
-    if len(text) >= 2 and text[0] == text[-1] == '"':
-        text = text[1:-1]
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
-
-
-def _wire_name(name: str) -> bytes:
-    # RFC 1035 section 3.1: each label after its length, then an empty label.
-    labels = [label for label in name.split(".") if label]
-    return b"".join(bytes((len(x),)) + x.encode("ascii") for x in labels) + b"\0"
 
 
 # A query for `playground. A`; any answer to it, "no such name" too, has our

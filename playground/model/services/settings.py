@@ -34,6 +34,15 @@ class ServiceSettings:
         """The row of a user's own service; None for one of ours, which `table` has."""
         return None
 
+    def fitted(self, row: ServiceRow) -> ServiceRow:
+        """Return the service's row as these settings have it: other ports, other questions."""
+        return row
+
+    @property
+    def peers(self) -> Iterable[str]:
+        """The names of other nodes whose addresses it needs."""
+        return ()
+
     @property
     def is_own(self) -> bool:
         """Whether it is a user's own, and no row of `table.SERVICES`."""
@@ -109,6 +118,23 @@ class Probe(NamedTuple):
     expect: str = ""
 
 
+class ServedZone(NamedTuple):
+    """A zone as a name server has it.
+
+    ``text`` is that of its file, None on a secondary, which has it from ``primaries``;
+    ``keys`` are files that sign it, by name.  ``secondaries`` may fetch it, and are told of
+    changes; with ``transfer`` anybody may.
+
+    """
+
+    name: str
+    text: str | None
+    primaries: tuple[str, ...] = ()
+    secondaries: tuple[str, ...] = ()
+    keys: tuple[tuple[str, str], ...] = ()
+    transfer: bool = False
+
+
 @dataclass(frozen=True)
 class ServiceContext:
     """The facts of its host and lab from which a service writes its files.
@@ -118,6 +144,9 @@ class ServiceContext:
     every other mail domain of the lab to its server and is empty where
     ``by_mx``: then the name server is asked.  ``records`` are the lab's own.
     ``dhcp`` holds the networks that it serves or relays, in dnsmasq's words.
+    ``addresses`` are the host's own, ``peers`` those of other nodes by name, as seen from it.
+    ``zones`` are those that it serves; ``root_hints`` and ``trust_anchors`` lines of zone files
+    with which a resolver begins.
 
     """
 
@@ -129,6 +158,11 @@ class ServiceContext:
     mail_routes: Mapping[str, str] = field(default_factory=dict)
     by_mx: bool = False
     dhcp: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+    peers: Mapping[str, str] = field(default_factory=dict)
+    zones: tuple[ServedZone, ...] = ()
+    root_hints: tuple[str, ...] = ()
+    trust_anchors: tuple[str, ...] = ()
 
 
 class Readiness(NamedTuple):

@@ -12,8 +12,10 @@ from playground.model.services.ftp import FTP_ROW
 from playground.model.services.http import HTTP_ROW
 from playground.model.services.mail import IMAP_ROW, POP_ROW, SMTP_ROW
 from playground.model.services.radvd import RADVD_ROW
+from playground.model.services.resolver import RESOLVER_ROW
 from playground.model.services.settings import ServiceRow, ServiceSettings
 from playground.model.services.shells import SSH_ROW, TELNET_ROW
+from playground.model.services.zones import ZONES_ROW
 
 # The order is also the order in which image layers are put on one another.
 SERVICES: dict[str, ServiceRow] = {
@@ -30,6 +32,8 @@ SERVICES: dict[str, ServiceRow] = {
         *DHCP_ROWS,
         RADVD_ROW,
         *FRR_ROWS,
+        ZONES_ROW,
+        RESOLVER_ROW,
     )
 }
 
@@ -41,7 +45,7 @@ def row_of(settings: ServiceSettings) -> ServiceRow:
     ('nginx',)
 
     """
-    return settings.own_row or SERVICES[settings.service]
+    return settings.own_row or settings.fitted(SERVICES[settings.service])
 
 
 def service(value: str | ServiceSettings) -> ServiceSettings:
@@ -55,7 +59,7 @@ def service(value: str | ServiceSettings) -> ServiceSettings:
         if value.service in SERVICES or value.is_own:
             return value
     elif isinstance(value, str) and value in SERVICES:
-        return SERVICES[value].settings()
+        return _by_name(value)
     elif isinstance(value, type) and issubclass(value, ServiceSettings):
         raise TopologyError(f"{value.__name__} is a class: write {value.__name__}() instead")
     elif isinstance(value, str):
@@ -75,3 +79,17 @@ def service(value: str | ServiceSettings) -> ServiceSettings:
         if name in SERVICES
     )
     raise TopologyError(f"there is no service {value!r}: choose from {known}{shadows}")
+
+
+def _by_name(name: str) -> ServiceSettings:
+    kind = SERVICES[name].settings
+    try:
+        made = kind()
+    except TypeError:  # it has settings that must be said
+        made = None
+    if made is None or made.service != name:
+        raise TopologyError(
+            f"the service {name!r} needs settings: see help({kind.__name__}), and write "
+            f"{kind.__name__}(...) instead of its name"
+        )
+    return made

@@ -20,10 +20,11 @@ from playground.model.services.settings import ServiceRow
 from playground.operations.connection.command_results import Result
 from playground.operations.connection.commands import run
 from playground.operations.connection.handles import Node
-from playground.operations.programs import supervisord
+from playground.operations.programs import resolver_cache, supervisord
 from playground.operations.programs.log_lines import check_lines
 from playground.operations.programs.own_service import OwnService, probe_request
 from playground.operations.programs.program import Program
+from playground.operations.programs.resolver_cache import CacheRow
 from playground.operations.programs.supervisord import SupervisordProgram
 
 # Where the agent's `boot` has runit watch the programs.
@@ -78,7 +79,8 @@ class Services(Mapping[str, "RunningService | Program | SupervisordProgram"], Ta
             raise UnknownName(
                 f"{self._node.name} has no service {name!r}; it was declared with: {known}"
             )
-        return RunningService(self._node, rows[name])
+        kind = RunningResolver if name == "resolver" else RunningService
+        return kind(self._node, rows[name])
 
     def __iter__(self) -> Iterator[str]:
         live = self._node.running()
@@ -308,6 +310,27 @@ class RunningService:
             '[ $# -gt 0 ] && exec tail -n "$n" -- "$@" || true'
         )
         return _as_root(self._node, ["/bin/sh", "-c", script, "sh", count, *self._row.logs]).stdout
+
+
+class RunningResolver(RunningService):
+    """A `Resolver` that runs: what every service has, and its cache."""
+
+    def cache(self, name: str | None = None) -> Table[CacheRow]:
+        """Return what it remembers, of one name alone or of all: a row for each record.
+
+        What it has learnt not to exist is there too, signatures are not.
+
+        ::
+
+            for row in resolver.services["resolver"].cache("www.example.com"):
+                print(row.type, row.data, row.ttl_s, row.security)
+
+        """
+        return resolver_cache.read_cache(self._node, name)
+
+    def flush(self, name: str | None = None) -> None:
+        """Let it forget a name and all below it, or everything."""
+        resolver_cache.flush_cache(self._node, name)
 
 
 def _as_root(node: Node, argv: Sequence[str], *, check: bool = True) -> Result:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 
-from playground.agent.network.name_servers import Resolver, read_options
+from playground.agent.network.name_servers import ResolvConf, read_options
 
 RDNSS, DNSSL = 25, 31
 
@@ -52,7 +52,7 @@ def test_nonsense_is_left_out() -> None:
 
 
 def test_a_resolver_has_room_for_a_few_and_forgets_what_has_run_out() -> None:
-    resolver = Resolver(0, "nameserver 10.0.0.1\n")
+    resolver = ResolvConf(0, "nameserver 10.0.0.1\n")
     assert resolver.render() == "nameserver 10.0.0.1\n"
     resolver.learn(message(rdnss(30, "2001:db8::1"), dnssl(30, b"lab.example")), 100.0)
     assert resolver.render() == (
