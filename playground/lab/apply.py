@@ -494,12 +494,14 @@ def start_programs(
             _control(agent, pids[name], "exit", gone)
         changed = [file for file in _changed(name, wanted, present) if file.programs]
         old = {file.path: file for file in _files(present[name])}
+        new_ones = set(started.get(name, ()))
         programs = {
             program
             for file in changed
-            if not _told(agent, pids[name], old.get(file.path), file)
+            if not new_ones.issuperset(file.programs)
+            and not _told(agent, pids[name], old.get(file.path), file)
             for program in file.programs
-            if program not in started.get(name, ())
+            if program not in new_ones
         }
         supervised = programs.difference(wanted[name].programs)
         if supervised:
@@ -603,7 +605,7 @@ _TOLD_BYTES = 1 << 20
 
 def _told(agent: Client, pid: int, old: File | None, new: File) -> bool:
     """Tell the programs that run of a file that has changed, if they can be told."""
-    argv = new.live(old.content, new.content) if old and new.live else None
+    argv = new.live(old.content if old else b"", new.content) if new.live else None
     if argv is None:
         return False
     process = agent.spawn(pid, argv, user="0")

@@ -25,6 +25,8 @@ _READ_LIMIT_S = 30.0
 
 _MOST_NAMED = 5
 
+_TEXT = "text in FRR's words (frr=, configure())"
+
 
 class Refusal(NamedTuple):
     """A line that FRR refused, by its number from 1, with what it said about it."""
@@ -165,6 +167,6 @@ def _refuse(name: str, file: File, refused: list[Refusal]) -> None:
     service = file.path.rpartition("/")[2].removesuffix(".conf")
     title = f"{ROUTING[service].settings.__name__}(configuration=...)"
     raise TopologyError(
-        f"{name}: FRR refuses lines of its {'frr= text' if service == 'frr' else title}: "
+        f"{name}: FRR refuses lines of its {_TEXT if service == 'frr' else title}: "
         f"{'; '.join(named)}{more}"
     )

@@ -21,6 +21,7 @@ def routing_data(nodes: Iterable[NodeBase], links: Sequence[LinkBase]) -> list[d
             "bgp": [[links.index(link), announce] for link, announce in node.bgp_links.items()],
             "peers": [[other.name, _data(said)] for other, said in node.bgp_peers.items()],
             "options": _data(node.bgp_router),
+            "lines": list(node.frr_lines),
         }
         for node in nodes
         if isinstance(node, Router)
@@ -46,6 +47,8 @@ def declare_routing(
             router.bgp_peer(other, **_arguments(said))
         if router.routing == "bgp":
             router.bgp_options(**_arguments(item["options"]))
+        for text in item["lines"]:
+            router.configure(text)
 
 
 def redistribution_data(router: Router) -> Any:

@@ -71,6 +71,7 @@ from playground.model.parts import (
 from playground.model.policy_routing import Steering
 from playground.model.records import dataclass
 from playground.model.routing.bgp import BgpOptions, SpeakingBgp
+from playground.model.routing.frr_lines import Configured
 from playground.model.routing.ospf import SpeakingOspf
 from playground.model.routing.policy import RouteMap, RoutePolicy
 from playground.model.routing.protocols import (
@@ -209,7 +210,7 @@ def _lines(text: str) -> str:
     return f"{count} line{'s' * (count != 1)}"
 
 
-class Router(SpeakingOspf, SpeakingBgp, Translating, Advertising, Machine):
+class Router(SpeakingOspf, SpeakingBgp, Configured, Translating, Advertising, Machine):
     """A machine that forwards what others send to each other.
 
     With ``routing="static"`` it gets routes to all that it should reach; with
@@ -232,7 +233,8 @@ class Router(SpeakingOspf, SpeakingBgp, Translating, Advertising, Machine):
 
     What `ospf`, `ospf_area`, `bgp`, `bgp_peer` and `bgp_options` have said can be read back:
     ``ospf_links``, ``ospf_areas``, ``bgp_links``, ``bgp_peers``, ``bgp_router``; ``advertised``
-    holds what `advertise` has said, ``nat`` the NAT declarations, in order.  The limits,
+    holds what `advertise` has said, ``frr_lines`` what `configure` has, ``nat`` the NAT
+    declarations, in order.  The limits,
     ``image`` and its like, and ``loopback`` are those of a `Host`: its
     protocol tells the others of a router's loopback addresses, takes the first of IPv4 for the
     router's name (router id), and speaks from them to BGP routers of its own system.
@@ -256,7 +258,6 @@ class Router(SpeakingOspf, SpeakingBgp, Translating, Advertising, Machine):
 
     """
 
-    frr: str | None
     routing: str | None
     as_number: int | None
     redistribute: tuple[str, ...] | None
@@ -305,6 +306,7 @@ class Router(SpeakingOspf, SpeakingBgp, Translating, Advertising, Machine):
         self._refuse_own_daemon()
         self.bgp_links, self.bgp_peers, self.bgp_router = {}, {}, BgpOptions()
         self.ospf_links, self.ospf_areas = {}, {}
+        self.frr_lines = ()
         self.nat = []
         self.advertised = {}
 

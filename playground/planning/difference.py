@@ -17,6 +17,7 @@ from playground.errors import TopologyError
 from playground.model.addresses import InterfaceAddress
 from playground.model.policy_routing import sysctl_parts
 from playground.model.records import dataclass
+from playground.model.services.frr import RoutingDaemon
 from playground.planning.plan import NodePlan, Plan
 from playground.planning.plan_parts import (
     InterfacePlan,
@@ -188,6 +189,25 @@ def refuse_other_containers(old: Plan | None, new: Plan) -> None:
             raise TopologyError(
                 f"{node.name} runs already, and its {', '.join(names)} cannot change while it "
                 "does: stop the lab and start it again, or remove the node and declare another"
+            )
+
+
+def refuse_late_frr(old: Plan | None, new: Plan) -> None:
+    """Raise `TopologyError` where a node that runs without FRR is to run it.
+
+    Its root was chosen when it was made.
+
+    """
+    running = {node.name: node for node in old.nodes} if old else {}
+    for node in new.nodes:
+        was = running.get(node.name, node)
+        before, now = (
+            any(isinstance(item, RoutingDaemon) for item in one.services) for one in (was, node)
+        )
+        if now and not before:
+            raise TopologyError(
+                f"{node.name} runs already, without FRR's daemons, which what it is told now "
+                f"needs: stop the lab, say it before the start, and start it again"
             )
 
 

@@ -33,7 +33,7 @@ from playground.planning.addresses.segments import (
     links_of,
 )
 from playground.planning.addresses.tolerated_faults import Doubts
-from playground.planning.difference import refuse_other_containers
+from playground.planning.difference import refuse_late_frr, refuse_other_containers
 from playground.planning.interface_names import Wiring, choose_names
 from playground.planning.ipv6.advertisements import find_advertisements, refuse_late, services_of
 from playground.planning.ipv6.autoconfigured import (
@@ -182,6 +182,7 @@ def make_plan(
     plan = dataclasses.replace(plan, warnings=tuple(doubts.said))
     refuse_late(previous, plan.nodes)
     refuse_other_containers(previous, plan)
+    refuse_late_frr(previous, plan)
     refuse_strange_links({node.name: node.container for node in plan.nodes})
     # Rules name nodes and links, whose addresses and interfaces are known only now.
     return with_rules(plan, machines)
@@ -257,8 +258,8 @@ def _node(
     routes = daemons.routes if daemons else routes
     by_hand = routes_of(machine.own_routes)
     services = (*machine.declared_services, *_own_settings(machine, daemons))
-    if isinstance(machine, Router) and machine.frr is not None:
-        services += frr_services(machine.frr)
+    if isinstance(machine, Router) and (text := machine.frr_text) is not None:
+        services = frr_services(text, services)
     services += services_of(advertisements)
     _refuse_twice(machine.name, services)
     refuse_idle_lines(machine.name, services)

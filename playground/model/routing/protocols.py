@@ -108,23 +108,32 @@ def check_frr(router: str, frr: object, routing: object, as_number: object) -> s
             f'router {router}: with frr= the number of its system stands there, as in "router bgp '
             f'{as_number}"; leave as_number out'
         )
-    if isinstance(frr, os.PathLike):
+    return read_frr(router, "frr=", frr)
+
+
+def read_frr(router: str, what: str, given: object) -> str:
+    """Return a text in FRR's words, read from its file where a path is given.
+
+    ``what`` is the argument that has it, as in "frr=".
+
+    """
+    if isinstance(given, os.PathLike):
         try:
-            text = read_text(Path(frr), _MOST_FRR_BYTES)
+            text = read_text(Path(given), _MOST_FRR_BYTES)
         except TransferFailed as error:
-            raise TopologyError(f"router {router}: frr=: {error}") from error
-    elif isinstance(frr, str):
-        text = frr
+            raise TopologyError(f"router {router}: {what}: {error}") from error
+    elif isinstance(given, str):
+        text = given
         if text.endswith((".conf", ".cfg", ".txt")) and len(text.split()) == 1:
             raise TopologyError(
-                f"router {router}: frr={text!r} is read as a line for FRR, and looks like a "
-                f"file's name; for the file write frr=Path({text!r})"
+                f"router {router}: {what}{text!r} is read as a line for FRR, and looks like a "
+                f"file's name; for the file write {what}Path({text!r})"
             )
     else:
         raise TopologyError(
-            f"router {router}: frr= is a text in FRR's own words or the Path of such a file, "
-            f"not {frr!r}"
+            f"router {router}: {what} is a text in FRR's own words or the Path of such a file, "
+            f"not {given!r}"
         )
     if len(text) > _MOST_FRR_BYTES or "\0" in text:
-        raise TopologyError(f"router {router}: what frr= has is no text that FRR could read")
+        raise TopologyError(f"router {router}: what {what} has is no text that FRR could read")
     return text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 from typing import NamedTuple
 
@@ -187,8 +187,31 @@ def _configure_routing(settings: RoutingDaemon, context: ServiceContext) -> tupl
         path = f"/etc/frr/{daemon}.conf"
         files.append(File(path, own, 0o640, programs=readers, live=_tell_daemon))
     if content and not settings.from_lab:
-        files.append(File(f"{FRR_TEXTS}/{settings.service}.conf", content, 0o640))
+        path = f"{FRR_TEXTS}/{settings.service}.conf"
+        files.append(File(path, content, 0o640, live=_tell_texts))
     return tuple(files)
+
+
+# The image's script that tells a daemon its texts when it starts, for all that run.
+_TELL_ALL = """
+for socket in /run/frr/*.vty; do
+    program=${socket##*/}
+    program=${program%.vty}
+    [ -d "/run/service/$program" ] || continue
+    rm -f "/run/frr/$program.told"
+    /usr/lib/frr/tell "$program" &
+done
+wait
+"""
+
+
+def _tell_texts(old: bytes, new: bytes) -> list[str] | None:
+    """Return the command by which daemons that run take a text to which lines were added.
+
+    None where lines were changed or left out: then they start anew.
+
+    """
+    return ["sh", "-c", _TELL_ALL] if new.startswith(old) else None
 
 
 _COSTS = (" ip ospf cost ", " ipv6 ospf6 cost ")
@@ -254,14 +277,23 @@ ROUTING: dict[str, Routing] = {
 }
 
 
-def frr_services(text: str) -> tuple[ServiceSettings, ...]:
+def frr_services(text: str, there: Sequence[ServiceSettings] = ()) -> tuple[ServiceSettings, ...]:
     """Return what a router runs that is told a text in FRR's words: zebra, and what it needs.
+
+    ``there`` are the services that it has anyway, which come first.
 
     >>> frr_services("router bgp 65001")
     (FRR(configuration='router bgp 65001'), BGP(configuration=''))
 
     """
-    return (FRR(text), *(ROUTING[name].settings() for name in services_needed(text)))
+    found = {settings.service: settings for settings in there}
+    before = found.get("frr")
+    if isinstance(before, FRR) and before.configuration:
+        text = before.configuration.rstrip("\n") + "\n" + text
+    found["frr"] = FRR(text)
+    for name in services_needed(text):
+        found.setdefault(name, ROUTING[name].settings())
+    return tuple(found.values())
 
 
 def refuse_idle_lines(machine: str, services: Iterable[ServiceSettings]) -> None:

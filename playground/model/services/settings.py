@@ -79,7 +79,8 @@ class File(NamedTuple):
     """A file inside a host, with the numeric owner that it has there.
 
     ``programs`` read it when they start, and are started anew when it changes, unless
-    ``live`` returns a command that tells them: it is given the old content and the new.
+    ``live`` returns a command that tells them: it is given the old content, b"" where the file
+    was not there, and the new.
     One that is ``optional`` is left out where a host has no place for it.
 
     """
