@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from playground.display.progress import Progress
-from playground.errors import TopologyError
+from playground.errors import LabWarning, TopologyError
+from playground.lab.state import callers_level
 from playground.model.containers.own_service import Service
 from playground.model.services.settings import ServiceSettings
 from playground.model.services.table import row_of
@@ -175,7 +177,8 @@ def wait_ready(
         for name, program in several
         if (name, program.name) not in rows and program.healthcheck is None
     ]
-    _wait_begun(agent, pids, nodes, silent, progress)
+    published = {node.name for node in plan.nodes if node.container.publish}
+    _wait_begun(agent, pids, nodes, silent, published)
     each(wait, [one for one in several if one not in silent])
     _wait_ended(nodes, [one for one in several if one[0] in _to_end(plan)], progress)
 
@@ -200,12 +203,12 @@ def _wait_begun(
     pids: Mapping[str, int],
     nodes: Callable[[str], Node],
     waiting: Sequence[tuple[str, ProgramPlan]],
-    progress: Progress,
+    published: Collection[str],
 ) -> None:
     """Wait for programs that say nothing of their health: one request for all of them.
 
-    One that has ended with status 0 has done its work, and that is said: whoever meant a
-    server may have started one that goes into the background, or a shell that reads nothing.
+    One that has ended with status 0 has done its work.  Where a server was meant, for ports
+    of the image or the host are to be reached, a `LabWarning` says that it has.
 
     """
     while waiting:
@@ -217,8 +220,9 @@ def _wait_begun(
             if not has_begun(program, status):
                 left.append((name, program))
             elif not status["running"] and status["returncode"] == 0:
-                with progress.step(f"{name}: {ended_words(program)}"):
-                    pass
+                if program.name == MAIN and (program.ports or name in published):
+                    said = f"{name}: {ended_words(program)}"
+                    warnings.warn(said, LabWarning, stacklevel=callers_level())
             elif supervisord.is_supervisord(status["command"]) and (
                 foreign := supervisord.find(nodes(name))
             ):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from playground import Host, Lab, Link, Switch
+from playground import Host, Lab, LabWarning, Link, Switch
 from playground.engines.seam import Engine
 from playground.errors import BadArgument, EngineError, NotReady, TopologyError
 from playground.lab.program_starts import programs_of, waves
@@ -18,6 +18,9 @@ from playground.planning.program_plans import Healthcheck
 
 # Says what its network is when it begins, then waits to be told to end.
 WATCHED = "trap 'echo told to end; exit 0' TERM; ip -o addr show eth0; while :; do sleep 0.1; done"
+
+# Leaves the foreground, and is well a moment after that.
+DAEMON = "setsid sh -c 'sleep 0.4; touch /tmp/up' & sleep 0.2"
 
 SLOW = "sleep 0.5; date +%s.%N; touch /tmp/well; sleep 999"
 
@@ -32,6 +35,9 @@ def lab(engine: Engine, keep_lab: Callable[[str], None]) -> Iterator[Lab]:
         ("stubborn", "trap '' TERM; while :; do sleep 0.1; done", {"stop_timeout_s": 0.1}),
         ("slow", SLOW, {"healthcheck": "test -e /tmp/well"}),
         ("patient", "date +%s.%N", {"after": "slow"}),
+        ("migrate", "sleep 0.5; date +%s.%N", {}),
+        ("later", "date +%s.%N; sleep 999", {"after": {"migrate": "ended"}}),
+        ("daemon", DAEMON, {"healthcheck": "test -e /tmp/up"}),
     ):
         Link(lan, Host(name, command=["sh", "-c", line], **said))
     with Lab(lan, name="programs", quiet=True) as lab:
@@ -100,6 +106,26 @@ def test_programs_are_among_the_services(lab: Lab) -> None:
     assert "main" not in Host("h9", command="x").services.__repr__()
 
 
+def test_a_program_begins_when_the_one_whose_end_it_waits_for_has_ended(lab: Lab) -> None:
+    assert main(lab, "migrate").status() == "ended with status 0"
+    assert float(main(lab, "later").log()) >= float(main(lab, "migrate").log())
+
+
+def test_a_healthcheck_is_asked_though_the_program_left_the_foreground(lab: Lab) -> None:
+    assert main(lab, "daemon").status() == "ended with status 0"
+    assert lab.node("daemon").run("test -e /tmp/up").returncode == 0
+
+
+def test_a_server_that_has_ended_is_told_of(namespaces_engine: Engine) -> None:
+    brief = Host("brief", command="true", publish=80)
+    Link(brief, Host("h2"))
+    words = r"brief: its program main \(true\) has ended with status 0: it has done its work"
+    lab = Lab(brief, name="told", engine=namespaces_engine, quiet=True)
+    with pytest.warns(LabWarning, match=words) as told, lab:
+        pass
+    assert told[0].filename == __file__
+
+
 @pytest.mark.parametrize(
     ("said", "sentence"),
     [
@@ -111,10 +137,14 @@ def test_programs_are_among_the_services(lab: Lab) -> None:
         ({"command": "nosuch"}, "main of h1 .* not started: there is no program 'nosuch'"),
         (
             {"command": "sleep 999", "healthcheck": "echo ill; exit 1"},
-            r"was not well within [0-9.]+ s: its healthcheck ended with status 1: ill",
+            r"was not well within [0-9.]+ s: its healthcheck ended with status 1: ill \(3 times",
+        ),
+        (
+            {"command": "true", "healthcheck": "exit 1"},
+            r"main of h1 \(true\) ended with status 0, and was not well within",
         ),
     ],
-    ids=["fails", "missing", "ill"],
+    ids=["fails", "missing", "ill", "left the foreground"],
 )
 def test_a_program_that_fails_ends_the_start(
     engine: Engine, said: dict[str, Any], sentence: str, monkeypatch: pytest.MonkeyPatch

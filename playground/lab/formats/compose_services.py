@@ -205,7 +205,7 @@ def _volumes(words: ComposeService, value: Any) -> None:
                 _show(words, str(path), said["target"] + mode)
             else:
                 words.leave_out(
-                    ["volumes", number], "is not there: an empty folder of the lab stands for it"
+                    ["volumes", number], "is not there: a folder of the lab stands for it"
                 )
                 _show(words, _unnamed(words), said["target"] + mode)
         elif kind == "volume":

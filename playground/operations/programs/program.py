@@ -33,6 +33,9 @@ _LOOK_AGAIN_S = 0.02
 # between two looks at one that is.
 _ASK_AGAIN_S = 0.2
 
+# What a program that has ended leaves behind is well by then, or was none.
+_LEFT_BEHIND_S = 5.0
+
 _TAIL_LINES = 20
 _TAIL_CHARACTERS = 500
 
@@ -103,7 +106,7 @@ class Program(SingleProgram):
         begin = time.monotonic()
         deadline = begin + limit_s
         failing_since = begin + (check.start_period_s if check else 0.0)
-        problem = ""
+        problem, has_ended = "", False
         while True:
             status = self._ask("status")
             refuse_failure(self._node, self._plan, status)
@@ -113,6 +116,9 @@ class Program(SingleProgram):
                 time.sleep(_LOOK_AGAIN_S)
                 continue
             # One that has ended with status 0 may have left a daemon behind, which is asked too.
+            if not (status["running"] or status["restarting"] or has_ended):
+                has_ended = True
+                deadline = min(deadline, time.monotonic() + _LEFT_BEHIND_S)
             if not status["restarting"]:
                 left_s = max(deadline - time.monotonic(), _LOOK_AGAIN_S)
                 problem = self._problem(check.argv, min(check.timeout_s, left_s))

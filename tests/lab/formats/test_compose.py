@@ -101,7 +101,7 @@ def test_a_folder_that_is_not_there_is_one_of_the_lab(write: Write) -> None:
     with pytest.warns(LabWarning) as told:
         volumes = lab_of(path)["a"].container.volumes
     assert [(item.target, item.shared) for item in volumes] == [("/x", True)]
-    assert ":4: services.a.volumes.0 is not there: an empty folder" in str(told[0].message)
+    assert ":4: services.a.volumes.0 is not there: a folder" in str(told[0].message)
     assert ":4: services.a.volumes.1 is not shown: who has the engine's" in str(told[0].message)
 
 
