@@ -167,7 +167,7 @@ def test_each_vlan_is_a_network_of_its_own(office: Office) -> None:
     assert [str(route.via) for route in plan.node("phone2").routes] == ["192.168.20.1"]
     whole, ten, twenty = plan.node("gateway").interfaces
     assert whole.mac == ten.mac == twenty.mac
-    assert ten.as_shell() == "ip link add link eth0 name eth0.10 type vlan id 10"
+    assert ten.as_shell() == ("ip link add link eth0 name eth0.10 type vlan id 10",)
     assert {"pc1", "phone2"} <= {name for row in plan.node("pc2").hosts for name in row.names}
     assert find_domains(plan)[0] == [
         ("first", "10"),

@@ -55,6 +55,7 @@ def test_a_plan_is_json(plan: Plan) -> None:
                 "parent": None,
                 "slaac": None,
                 "dhcpv6": False,
+                "tunnel": None,
             }
         ],
         "routes": [],
@@ -73,6 +74,8 @@ def test_a_plan_is_json(plan: Plan) -> None:
         "filters": {"rules": [], "defaults": []},
         "container": {},
         "advertisements": [],
+        "covered": [],
+        "withheld": [],
     }
     assert data["wires"][0] == {
         "a": {"node": "lan", "interface": "h1-eth0"},
@@ -83,6 +86,7 @@ def test_a_plan_is_json(plan: Plan) -> None:
         "toward_a": None,
         "toward_b": None,
         "mtus": None,
+        "tunnel": None,
     }
     assert data["records"][0] == {"name": "h1", "type": "A", "data": "10.5.0.1"}
     [switch] = data["switches"]
