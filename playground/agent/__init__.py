@@ -147,9 +147,10 @@ firewall(nodes: [{"pid", "ruleset": [text or [chain, comment]], "table": text = 
     one after the other.  An empty text changes nothing: to take rules away, send what
     deletes them.  A pair stands for a counter, which goes on from what a rule of that
     chain and comment has counted in the table of the family inet.
-    Instead of a ruleset "edit": {"known": {chain: checksum}, "remove": [[chain, comment]],
-    "insert": [[chain, comment or null, text]]} takes rules out of that table by their comments,
-    and puts others before one with a comment, or at the end.  ``known`` are the CRC-32 (zlib) of
+    Instead of a ruleset "edit": {"translations": text, "known": {chain: checksum}, "remove":
+    [[chain, comment]], "insert": [[chain, comment or null, text]]} gives nft that text, takes
+    rules out of that table by their comments, and puts others before one with a comment, or at
+    the end, all at once.  ``known`` are the CRC-32 (zlib) of
     the comments of each chain's rules that count, with a newline between two.  Where others are
     there, nothing is edited, and the answer has the node's pid.
 rule_counts(pid, table = "playground") -> [[chain, comment, packets, bytes]]

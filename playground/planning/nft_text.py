@@ -138,10 +138,12 @@ class RulesetEdit:
     """How few rules of a ruleset that is loaded become others.
 
     ``known`` has a checksum for each chain whose rules count, of their comments: only where
-    the kernel has those rules, in that order, may it be edited.
+    the kernel has those rules, in that order, may it be edited.  ``translations`` are commands
+    that put the chains of NAT in the place of those that differ.
 
     """
 
+    translations: str
     known: Mapping[str, int]
     remove: tuple[Counter, ...]
     insert: tuple[Insertion, ...]
@@ -154,11 +156,12 @@ MOST_EDITED = 100
 def find_edit(old: RulesetPlan, new: RulesetPlan) -> RulesetEdit | None:
     """Return what makes one ruleset another, None where all of it is to be loaded.
 
-    That is so where more differs than some rules of chains that are there: translations,
+    That is so where more differs than translations, and some rules of chains that are there:
     defaults, the order of rules.
 
     """
-    if old.nat != new.nat or old.filters.defaults != new.filters.defaults:
+    translations = _translations_edit(old.nat, new.nat)
+    if translations is None or old.filters.defaults != new.filters.defaults:
         return None
     known: dict[str, int] = {}
     remove: list[Counter] = []
@@ -178,7 +181,38 @@ def find_edit(old: RulesetPlan, new: RulesetPlan) -> RulesetEdit | None:
         remove += [Counter(chain, comment) for comment in gone]
         insert += [Insertion(chain, before, line.text) for line in come]
     few = len(remove) + len(insert) <= MOST_EDITED
-    return RulesetEdit(known, tuple(remove), tuple(insert)) if few and known else None
+    return RulesetEdit(translations, known, tuple(remove), tuple(insert)) if few and known else None
+
+
+def _translations_edit(old: NatPlan | None, new: NatPlan | None) -> str | None:
+    """Return commands that put chains of NAT in place of others, None where it takes more.
+
+    Their rules count nothing, so nothing is lost with those of a chain that differs.
+
+    """
+    if old == new:
+        return ""
+    before, after = (
+        {block[0]: block for block in (_nat_chains(nat) if nat is not None else ())}
+        for nat in (old, new)
+    )
+    changed = [head for head in before | after if before.get(head) != after.get(head)]
+    names = [head.split()[1] for head in changed]
+    # What a map holds would be lost, and a helper that a rule names cannot be taken away.
+    if not all(head.split()[0] == "chain" for head in changed):
+        return None
+    text = [
+        f"flush chain inet {TABLE} {name}"
+        for name, head in zip(names, changed, strict=True)
+        if head in before
+    ]
+    text += [
+        f"delete chain inet {TABLE} {name}"
+        for name, head in zip(names, changed, strict=True)
+        if head not in after
+    ]
+    blocks = [line for head in changed if head in after for line in after[head]]
+    return "\n".join([*text, f"table inet {TABLE} {{", *blocks, "}", ""])
 
 
 def _where_they_differ(one: Sequence[object], other: Sequence[object]) -> tuple[int, int]:

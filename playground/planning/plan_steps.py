@@ -43,6 +43,29 @@ class PlanStep:
         assert self.before is not None
         return compare(self.after, self.before)
 
+    @property
+    def within_nodes(self) -> bool:
+        """Whether only routes and rules of nodes that are there differ, and nothing else at all."""
+        if self.before is None:
+            return False
+        old, new = self.before, self.after
+        return (
+            [node.name for node in old.nodes] == [node.name for node in new.nodes]
+            and old == dataclasses.replace(new, nodes=old.nodes)
+            and all(map(_same_but_ways, old.nodes, new.nodes))
+        )
+
+
+def _same_but_ways(old: NodePlan, new: NodePlan) -> bool:
+    return old == dataclasses.replace(
+        new,
+        routes=old.routes,
+        own_routes=old.own_routes,
+        own_rules=old.own_rules,
+        nat=old.nat,
+        filters=old.filters,
+    )
+
 
 def plan_step(before: Plan | None, after: Plan) -> PlanStep:
     """Return the step between two plans, whatever differs."""

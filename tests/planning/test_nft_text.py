@@ -322,6 +322,41 @@ def test_all_is_loaded_where_more_differs(old: RulesetPlan, new: RulesetPlan) ->
     assert find_edit(old, new) is None
 
 
+FORWARD = ForwardPlan(
+    "eth0", (ip_address("203.0.113.1"),), "tcp", 8080, ip_address("192.168.1.11"), 80
+)
+
+
+def test_a_forward_replaces_the_chains_of_nat_and_leaves_the_rules() -> None:
+    old = some(port(1, "forward"), told=nat("eth0"))
+    edit = find_edit(old, some(port(1, "forward"), told=nat("eth0", forwards=(FORWARD,))))
+    assert edit is not None
+    assert edit.translations.splitlines()[:3] == [
+        "flush chain inet playground prerouting",
+        "flush chain inet playground postrouting",
+        "table inet playground {",
+    ]
+    assert "dnat ip to 192.168.1.11:80" in edit.translations
+    assert [item.text for item in edit.insert] == [
+        'ct status dnat counter accept comment "forwarded"'
+    ]
+    back = find_edit(some(told=nat("eth0", clamp_mss=True)), some(told=nat("eth0")))
+    assert back is not None
+    assert back.translations.splitlines()[:2] == [
+        "flush chain inet playground clamp_mss",
+        "delete chain inet playground clamp_mss",
+    ]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [nat("eth0", kind="full-cone"), nat("eth0", helpers=("ftp", "tftp"))],
+    ids=["a map, which would lose what it holds", "a helper"],
+)
+def test_nat_that_takes_more_than_chains_is_loaded_whole(other: NatPlan) -> None:
+    assert find_edit(some(told=nat("eth0")), some(told=other)) is None
+
+
 def test_nothing_is_edited_between_a_ruleset_and_itself() -> None:
     edit = find_edit(WEB_AND_NAT, WEB_AND_NAT)
     assert edit is not None

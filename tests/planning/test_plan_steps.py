@@ -146,3 +146,18 @@ def test_a_queue_set_by_hand_goes_only_where_it_is_said(town: Town) -> None:
         Changes((), (), (), ())
         == switch_step(town.plan, town.plan.switches[0], town.plan.switches[0]).change
     )
+
+
+def test_routes_rules_and_translations_are_within_nodes(town: Town) -> None:
+    town.modem.masquerade(town.uplink)
+    town.plan = town.planned()  # NAT takes away what others know of the home
+    town.modem.forward(town.uplink, port=8080, to=(town.h1, 80))
+    town.modem.route("198.51.100.0/24", via=town.h1)
+    town.modem.firewall.drop(port=25, protocol="tcp")
+    assert plan_step(town.plan, town.planned()).within_nodes
+
+
+def test_a_step_that_changes_more_than_routes_and_rules_is_not_within_nodes(town: Town) -> None:
+    assert not plan_step(None, town.plan).within_nodes
+    Link(town.home, Host("h2"))
+    assert not plan_step(town.plan, town.planned()).within_nodes

@@ -211,7 +211,7 @@ def _edited(edit: Request, table: str) -> str | None:
         else:
             handle = handles[chain, before][0]
             commands.append(f"insert rule inet {table} {chain} handle {handle} {text}")
-    return "\n".join(commands) + "\n"
+    return "\n".join([edit["translations"], *commands, ""])
 
 
 def ruleset(pid: int) -> str:

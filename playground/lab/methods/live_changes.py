@@ -13,10 +13,10 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from playground.errors import AgentError, TopologyError
-from playground.lab import apply
+from playground.lab import apply, convergence
 from playground.lab.methods.link_removal import taken_out
 from playground.lab.methods.starting import extend
-from playground.lab.node_handles import settle
+from playground.lab.node_handles import attach_nodes, settle
 from playground.lab.saving_for_attach import save_soon
 from playground.lab.state import LabObject
 from playground.model.impairment import Impairment
@@ -115,7 +115,29 @@ def catch_up(lab: LabObject) -> None:
         step = plan_step(state.plan, state.planned())
         if not (step.change.nodes or step.change.bridges or step.change.wires):
             state.engine.refuse(step.after)
-            extend(lab, step, state.images(step.after))
+            if step.within_nodes and not any(convergence.speakers(step.after)):
+                _take_within(lab, step)
+            else:
+                extend(lab, step, state.images(step.after))
+
+
+def _take_within(lab: LabObject, step: PlanStep) -> None:
+    """Carry out a step in which no file or program of a node has to change."""
+    state = lab._state
+    client, before, undo = state.agent(), state.plumbing, ExitStack()
+    assert before is not None  # there is an agent
+    try:
+        with state.naming_nodes():
+            plumbing = apply.Plumbing(step.after, state.pids)
+            apply.carry_out(client, step, plumbing, before, undo)
+    except BaseException:
+        with suppress(AgentError):
+            undo.close()
+        raise
+    undo.pop_all()
+    state.plan = step.after
+    attach_nodes(lab, step.after, state.pids)
+    save_soon(state)
 
 
 def remove(lab: LabObject, link: Link) -> None:

@@ -82,6 +82,7 @@ def test_a_few_rules_are_edited_where_those_are_there_that_are_known(agent: Clie
 
         def edit(known: int, remove: list[str], insert: list[tuple[str | None, str]]) -> Any:
             said = {
+                "translations": "",
                 "known": {"output": known},
                 "remove": [["output", comment] for comment in remove],
                 "insert": [["output", *item] for item in insert],

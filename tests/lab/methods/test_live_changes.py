@@ -122,6 +122,31 @@ def test_rules_told_one_by_one_are_those_that_are_loaded_at_once(road: Lab) -> N
     wall.clear()
 
 
+def test_translations_told_one_by_one_are_those_that_are_loaded_at_once(
+    namespaces_engine: Engine,
+) -> None:
+    h1, modem, www = Host("h1"), Router("modem"), Host("www")
+    Link(h1, modem)
+    uplink = Link(modem, www)
+    modem.masquerade(uplink)
+    pings = modem.firewall.accept(chain="forward", protocol="icmp")
+    with Lab(h1, name="road-nat", quiet=True, engine=namespaces_engine) as lab:
+        assert h1.ping(www, count=1).received == 1
+        counted = modem.firewall.rules()
+        modem.forward(uplink, port=8080, to=(h1, 80))
+        modem.route("198.51.100.0/24", via=www)
+        edited = modem.run(["nft", "-s", "list", "ruleset"]).stdout
+        assert "dnat" in edited
+        assert "198.51.100.0/24" in modem.run("ip route").stdout
+        # What the rules have counted is not lost with the chains beside them.
+        packets = {row.number: row.packets for row in modem.firewall.rules()}
+        assert packets[pings.number] == 1
+        assert packets[pings.number] == counted[0].packets
+        modem.run(["nft", "-f", "-"], input=lab.running_plan().node("modem").ruleset)
+        assert modem.run(["nft", "-s", "list", "ruleset"]).stdout == edited
+        assert h1.ping(www, count=1).received == 1
+
+
 def test_a_rule_taken_away_by_hand_is_back_with_the_next_that_is_told(road: Lab) -> None:
     h1 = road.node("h1")
     h1.firewall.drop(port=1, chain="input")
