@@ -11,6 +11,7 @@ from playground.model.arguments import tells_wrong_calls
 from playground.model.containers.container import Volume
 from playground.model.containers.own_service import Service
 from playground.model.services.dhcp import DHCP, DHCPRelay
+from playground.model.services.dhcpv6 import DHCPv6
 from playground.model.services.dns import DNS
 from playground.model.services.frr import (
     BFD,
@@ -56,6 +57,7 @@ __all__ = [
     "SSH",
     "VRRP",
     "DHCPRelay",
+    "DHCPv6",
     "RIPng",
     "Resolver",
     "RouterAdvertisements",

@@ -132,9 +132,10 @@ lease(clients: [{"pid", "interface", "watch": pid or null, "hostname": text or n
     renews it until the interface is gone or the process ``watch`` has ended.  LEASE is {"address":
     "10.1.1.7/24", "router", "nameservers", "domain", "server", "lease_s"}, null where
     nobody has given one in time.
-autoconfigured(interfaces: [{"pid", "interface", "addresses"}], timeout_s)
+autoconfigured(interfaces: [{"pid", "interface", "addresses", "servers"}], timeout_s)
         -> [{"ready", "addresses", "refused", "heard", "managed", "other"}]
-    Wait until each interface has the IPv6 addresses, or has found one of its own taken.
+    Wait until each interface has the IPv6 addresses, and its node's resolv.conf the name
+    servers, or it has found one of its own addresses taken; else "unserved" are those missing.
     ``heard`` is whether a router was, the next two what it said of DHCPv6 (RFC 4861).
 name_servers(nodes: [{"pid", "watch": pid, "interfaces", "expected": [address]}], timeout_s)
         -> [[address]]

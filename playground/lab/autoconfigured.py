@@ -9,8 +9,12 @@ from typing import Any
 from playground.errors import NotReady
 from playground.operations.connection.client import Client
 from playground.planning.difference import NodeChange
+from playground.planning.ipv6 import dhcpv6
 from playground.planning.ipv6.autoconfigured import expected, told_servers
 from playground.planning.plan import Plan
+
+# resolv.conf(5) has room for no more.
+MOST_SERVERS = 3
 
 # A router is heard within a second of its daemon's start, and after one more an address has
 # been tried (RFC 4862 section 5.4); the rest is for machines that have much else to do.
@@ -46,7 +50,10 @@ def wait_autoconfigured(
 
     """
     new = {
-        (change.node, item.name) for change in inside for item in change.interfaces if item.slaac
+        (change.node, item.name)
+        for change in inside
+        for item in change.interfaces
+        if item.of_others
     }
     if not new:
         return
@@ -56,17 +63,24 @@ def wait_autoconfigured(
         (end.node, end.interface) for wire in plan.wires if not wire.up for end in (wire.a, wire.b)
     }
     waiting = {place: items for place, items in waiting.items() if place not in down}
+    servers = dhcpv6.told_servers(plan)
     answers = agent.call(
         "autoconfigured",
         interfaces=[
-            {"pid": pids[node], "interface": name, "addresses": [str(item.ip) for item in items]}
+            {
+                "pid": pids[node],
+                "interface": name,
+                "addresses": [str(item.ip) for item in items],
+                "servers": servers.get(node, ())[:MOST_SERVERS],
+            }
             for (node, name), items in waiting.items()
         ],
         timeout_s=AUTOCONFIGURED_TIMEOUT_S,
     )
     for ((node, name), items), answer in zip(waiting.items(), answers, strict=True):
         if not answer["ready"]:
-            raise NotReady(_cause(node, name, ", ".join(map(str, items)), answer))
+            asks = _asks(plan, node, name)
+            raise NotReady(_cause(node, name, ", ".join(map(str, items)), answer, asks))
 
 
 def follow_name_servers(
@@ -78,7 +92,13 @@ def follow_name_servers(
 
     """
     told = told_servers(plan) if _listening(plan) else {}
-    names = [name for name in told if before is None or name not in _listening(before)]
+    # Where a server is asked as well, its client writes the file.
+    names = [
+        name
+        for name in told
+        if (before is None or name not in _listening(before))
+        and not any(item.dhcpv6 for item in plan.node(name).interfaces)
+    ]
     if not names:
         return
     answers = agent.call(
@@ -88,15 +108,14 @@ def follow_name_servers(
                 "pid": pids[name],
                 "watch": pids[name],
                 "interfaces": [item.name for item in plan.node(name).interfaces if item.of_others],
-                # resolv.conf(5) has room for three.
-                "expected": told[name][:3],
+                "expected": told[name][:MOST_SERVERS],
             }
             for name in names
         ],
         timeout_s=AUTOCONFIGURED_TIMEOUT_S,
     )
     for name, heard in zip(names, answers, strict=True):
-        if missing := set(told[name][:3]).difference(heard):
+        if missing := set(told[name][:MOST_SERVERS]).difference(heard):
             raise NotReady(
                 f"{name} was to hear of the name server {', '.join(sorted(missing))} from its "
                 f"router (RDNSS, RFC 8106) and did not within {AUTOCONFIGURED_TIMEOUT_S:g} s: look "
@@ -108,8 +127,19 @@ def _listening(plan: Plan) -> set[str]:
     return {node.name for node in plan.nodes if any(item.of_others for item in node.interfaces)}
 
 
-def _cause(node: str, interface: str, wanted: str, answer: Mapping[str, Any]) -> str:
-    """Return why an interface has not the address that was to come."""
+def _asks(plan: Plan, node: str, interface: str) -> bool:
+    """Tell whether an interface has its address from a DHCPv6 server."""
+    return any(
+        item.dhcpv6 and not item.slaac
+        for item in plan.node(node).interfaces
+        if item.name == interface
+    )
+
+
+def _cause(
+    node: str, interface: str, wanted: str, answer: Mapping[str, Any], asks: bool = False
+) -> str:
+    """Return why an interface has not the address that was to come; one that ``asks`` by DHCPv6."""
     if answer["refused"]:
         return (
             f"{node} made the address {', '.join(answer['refused'])} on {interface}, and found "
@@ -121,6 +151,14 @@ def _cause(node: str, interface: str, wanted: str, answer: Mapping[str, Any]) ->
             f"{node} heard no router advertisement on {interface} within "
             f"{AUTOCONFIGURED_TIMEOUT_S:g} s, of which it was to make {wanted}: look at "
             "/var/log/radvd.log on the router, and whether anything drops ICMPv6 on the way"
+        )
+    if asks or "unserved" in answer:
+        missing = ", ".join(answer.get("unserved", [])) or wanted
+        return (
+            f"{node} asked by DHCPv6 on {interface} and was not given {missing} within "
+            f"{AUTOCONFIGURED_TIMEOUT_S:g} s: look at /var/log/dhcpcd.log there and at "
+            "/var/log/dnsmasq-dhcpv6.log on the server, and whether anything on the way drops UDP "
+            "ports 546 and 547"
         )
     there = ", ".join(answer["addresses"]) or "none"
     return (

@@ -35,6 +35,7 @@ from playground.planning.addresses.segments import (
 from playground.planning.addresses.tolerated_faults import Doubts
 from playground.planning.difference import refuse_late_frr, refuse_other_containers
 from playground.planning.interface_names import Wiring, choose_names
+from playground.planning.ipv6 import dhcpv6
 from playground.planning.ipv6.advertisements import find_advertisements, refuse_late, services_of
 from playground.planning.ipv6.autoconfigured import (
     check,
@@ -117,7 +118,7 @@ def make_plan(
         wanted=dhcp_networks.wanted(segments),
         reserved=reserved(machines),
         speaking=speaking(segments, automatic),
-        identifiers=identifiers(automatic, wiring, lab),
+        identifiers=identifiers(automatic, wiring, lab) | dhcpv6.wanted(segments, automatic),
         doubts=doubts,
     )
     tunnels = find_tunnels(links, segments, addressing, wiring.earlier)
@@ -178,6 +179,7 @@ def make_plan(
         zones=zones,
     )
     dhcp_networks.check(plan)
+    dhcpv6.check(plan)
     check(plan, doubts)
     plan = dataclasses.replace(plan, warnings=tuple(doubts.said))
     refuse_late(previous, plan.nodes)
@@ -260,7 +262,7 @@ def _node(
     services = (*machine.declared_services, *_own_settings(machine, daemons))
     if isinstance(machine, Router) and (text := machine.frr_text) is not None:
         services = frr_services(text, services)
-    services += services_of(advertisements)
+    services += (*services_of(advertisements), *dhcpv6.client(interfaces))
     _refuse_twice(machine.name, services)
     refuse_idle_lines(machine.name, services)
     return NodePlan(

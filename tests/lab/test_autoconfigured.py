@@ -10,6 +10,7 @@ from playground.engines.seam import Engine
 from playground.errors import LabWarning, NotReady
 from playground.lab.lab import Lab
 from playground.model.ipv6.slaac import SLAAC
+from playground.model.services.dhcpv6 import DHCPv6
 from playground.operations.network import Host, Link, Router, Switch
 from tests.facts import assert_can_ping, wait_on
 
@@ -105,3 +106,38 @@ def test_a_start_names_the_address_that_another_has(namespaces_engine: Engine) -
     ):
         pass
     assert link in home.links
+
+
+class Office:
+    """Three networks at one router: with DHCPv6, and with SLAAC and DHCPv6 for the rest alone."""
+
+    def __init__(self) -> None:
+        self.hall = Switch("hall", subnet=["10.4.0.0/24", "2001:db8:a::/64"])
+        self.lab = Switch("lab", subnet="2001:db8:b::/64")
+        pool = ("2001:db8:a::100", "2001:db8:a::1ff")
+        self.r1 = Router("r1", services=[DHCPv6(pool=pool)])
+        self.info = Host("info", services=[DHCPv6(stateless=True)])
+        self.ns, self.h1, self.h2 = Host("ns", services=["dns"]), Host("h1"), Host("h2")
+        hall, lab = Link(self.hall, self.r1), Link(self.lab, self.r1)
+        Link(self.hall, self.ns)
+        Link(self.hall, self.h1, address="dhcpv6")
+        Link(self.lab, self.info)
+        Link(self.lab, self.h2, address=["slaac", "dhcpv6"])
+        self.r1.advertise(hall, managed=True, rdnss=())
+        self.r1.advertise(lab, other=True, rdnss=())
+
+
+def test_an_address_comes_from_a_server_and_the_way_from_a_router(engine: Engine) -> None:
+    it = Office()
+    with Lab(it.hall, name="six-office", engine=engine, quiet=True):
+        said = it.h1.run("ip -6 address show dev eth0 scope global").stdout
+        assert "2001:db8:a::100/128" in said
+        assert said.count("inet6") == 1  # it makes none of its own
+        assert "proto ra" in it.h1.run("ip -6 route show default").stdout
+        server = str(it.ns.interfaces["eth0"].addresses[1].ip)
+        assert it.h1.nameservers == [server]
+        # The other has made its address, and asked for the rest.
+        assert "2001:db8:b::/64" in str(it.h2.interfaces["eth0"].addresses[0].network)
+        assert it.h2.nameservers == [server]
+        assert_can_ping(it.h2, "h1")
+        assert_can_ping(it.ns, str(it.h2.interfaces["eth0"].addresses[0].ip))

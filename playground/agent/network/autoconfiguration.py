@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import socket
 import struct
@@ -20,6 +21,7 @@ from playground.agent.links.netlink import (
     text_attribute,
 )
 from playground.agent.network.addresses import IFA_ADDRESS, RTM_DELADDR, RTM_GETADDR
+from playground.agent.nodes.files import read_file
 from playground.agent.protocol import Request
 
 _POLL_S = 0.02
@@ -74,14 +76,30 @@ def _look(wanted: Request, line: Netlink, events: socket.socket) -> Request:
         elif not flags & _IFA_F_TENTATIVE:
             usable.append(address)
     flags = router_flags(answer)
+    ready = set(wanted["addresses"]) <= set(usable)
+    unserved = []
+    if ready and wanted["servers"]:
+        there = _name_servers(wanted["pid"])
+        unserved = [item for item in wanted["servers"] if item not in there]
     return {
-        "ready": set(wanted["addresses"]) <= set(usable),
+        "ready": ready and not unserved,
+        **({"unserved": unserved} if unserved else {}),
         "addresses": [item for item in usable if not item.startswith("fe80:")],
         "refused": refused,
         "heard": bool(flags & _IF_RA_RCVD),
         "managed": bool(flags & _IF_RA_MANAGED),
         "other": bool(flags & _IF_RA_OTHERCONF),
     }
+
+
+def _name_servers(pid: int) -> list[str]:
+    """Return whom a node asks for names."""
+    try:
+        text = base64.b64decode(read_file(pid, "/etc/resolv.conf")).decode(errors="replace")
+    except OSError:  # its client is just writing it anew
+        return []
+    lines = (line.split() for line in text.splitlines())
+    return [words[1] for words in lines if words[:1] == ["nameserver"] and len(words) > 1]
 
 
 def _taken_back(events: socket.socket) -> list[str]:

@@ -144,8 +144,9 @@ class ServiceContext:
     ``mail_domains`` are those whose mail this host keeps; ``mail_routes`` maps
     every other mail domain of the lab to its server and is empty where
     ``by_mx``: then the name server is asked.  ``records`` are the lab's own.
-    ``dhcp`` holds the networks that it serves or relays, in dnsmasq's words.
-    ``addresses`` are the host's own, ``peers`` those of other nodes by name, as seen from it.
+    ``dhcp`` holds the networks that it serves or relays, in dnsmasq's words, ``dhcpv6``
+    those of IPv6.  ``addresses`` are the host's own, ``peers`` those of other nodes by name, as
+    seen from it.
     ``zones`` are those that it serves; ``root_hints`` and ``trust_anchors`` lines of zone files
     with which a resolver begins.
 
@@ -164,6 +165,7 @@ class ServiceContext:
     zones: tuple[ServedZone, ...] = ()
     root_hints: tuple[str, ...] = ()
     trust_anchors: tuple[str, ...] = ()
+    dhcpv6: tuple[str, ...] = ()
 
 
 class Readiness(NamedTuple):

@@ -6,6 +6,7 @@ from playground.errors import TopologyError
 from playground.model.arguments import shown
 from playground.model.plugins.entry_points import load_plugin, plugin_names, source_of
 from playground.model.services.dhcp import DHCP_ROWS
+from playground.model.services.dhcpv6 import DHCPV6_ROWS
 from playground.model.services.dns import DNS_ROW
 from playground.model.services.frr import FRR_ROWS
 from playground.model.services.ftp import FTP_ROW
@@ -30,6 +31,7 @@ SERVICES: dict[str, ServiceRow] = {
         TELNET_ROW,
         DNS_ROW,
         *DHCP_ROWS,
+        *DHCPV6_ROWS,
         RADVD_ROW,
         *FRR_ROWS,
         ZONES_ROW,

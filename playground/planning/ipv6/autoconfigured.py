@@ -102,19 +102,20 @@ def interface_settings(
 
 
 def expected(plan: Plan) -> dict[tuple[str, str], tuple[IPv6Interface, ...]]:
-    """Return the addresses that interfaces will make of what is advertised to them."""
+    """Return the addresses that interfaces will get: of what is advertised, or by DHCPv6."""
     found = {}
     for domain in find_domains(plan):
         said = list(_advertised(plan, domain))
         prefixes = {prefix for item in said if item.autonomous for prefix in item.prefixes}
         for name, port in domain:
             interface = _interface(plan, name, port)
-            if interface is None or interface.slaac is None:
+            if interface is None or not interface.of_others:
                 continue
             addresses = tuple(
                 address
                 for address in interface.addresses
-                if isinstance(address, IPv6Interface) and address.network in prefixes
+                if isinstance(address, IPv6Interface)
+                and (interface.slaac is None or address.network in prefixes)
             )
             if addresses:
                 found[name, port] = addresses

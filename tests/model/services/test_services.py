@@ -61,6 +61,8 @@ def test_the_ports_that_everybody_expects() -> None:
         # Ports 67 and 68 answer nobody who has an address: hosts that ask are the probe.
         "dhcp": [],
         "dhcp-relay": [],
+        "dhcpv6": [],
+        "dhcpv6-client": [],
         # ICMPv6 has none: a host that waits for its address is the probe.
         "radvd": [],
         "zones": [(53, "udp", False), (53, "tcp", False)],

@@ -93,7 +93,8 @@ def wrong_mask(facts: Facts, node: str, interface: str | None, destination: str)
             own = ip_interface(state.address)
             if own.version != usual.version or own.network == usual or state.peer:
                 continue
-            if own.is_link_local:
+            # A DHCPv6 server gives one address and no network (RFC 8415 section 21.6).
+            if own.is_link_local or (own.version == 6 and own.network.prefixlen == 128):
                 continue
             gateway = ip_address(planned[0]) if planned and planned[0] else target
             if interface is None:
