@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Self
 
 from playground.engines.docker.http import Refused
+from playground.operations.connection.threads import start_child
 
 # Lines on the pipe: a container that is about to be asked for, one that has been
 # answered, and the end.
@@ -84,7 +85,7 @@ class Guardian:
         path = json.dumps([os.path.abspath(entry) for entry in sys.path])
         package = str(Path(__file__).resolve().parents[2])
         arguments = [str(os.getpid()), _DONE, path, lab_id, url or "", package]
-        process = subprocess.Popen(
+        process = start_child(
             [sys.executable, "-I", "-S", "-c", _WAIT, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,

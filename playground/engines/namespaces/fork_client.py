@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from playground.engines.namespaces.filesystems.root_filesystem import DEFAULT_PATH
+from playground.operations.connection.threads import start_child
 
 # How long it waits for the next lab once there is none.
 LINGER_S = 0.5
@@ -54,7 +55,7 @@ class ForkServer:
         owner = os.pidfd_open(os.getpid())
         try:
             settings = {"line": line.fileno(), "owner": owner, "interpreter": interpreter}
-            process = subprocess.Popen(
+            process = start_child(
                 [sys.executable, "-I", "-S", "-c", _START, here, json.dumps(settings)],
                 executable=f"/proc/self/fd/{interpreter}",
                 env={"PATH": DEFAULT_PATH, "LANG": "C.UTF-8", "ROOM": "." * room_bytes},

@@ -24,6 +24,7 @@ from typing import IO, Any, Protocol
 
 from playground.errors import AgentError, AgentGone
 from playground.operations.connection.socket_line import SocketLine, where_this_is
+from playground.operations.connection.threads import start_child
 
 PROTOCOL = 1
 
@@ -736,8 +737,8 @@ class SubprocessChannel(PipeChannel):
     def __init__(self, argv: Sequence[str]) -> None:
         stderr = os.fdopen(os.memfd_create("stderr"), "w+b")
         try:
-            self._process = subprocess.Popen(
-                list(argv),
+            self._process = start_child(
+                argv,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,

@@ -7,8 +7,9 @@ takes 5 ms, for its logging above all, and every script would wait for it.
 
 from __future__ import annotations
 
+import subprocess
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
@@ -32,20 +33,23 @@ class Beside(Generic[T]):
         self._error: BaseException | None = None
         self._gate = threading.Event()
         self._called_off = False
+        # Up to Python 3.12 `Thread.join` returns at once if one before was interrupted (bpo-45274).
+        self._done = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
     def _run(self) -> None:
         self._gate.wait()
-        if self._called_off:
-            return
         try:
-            self._result = self._function(*self._args)
+            if not self._called_off:
+                self._result = self._function(*self._args)
         except BaseException as error:
             self._error = error
+        finally:
+            self._done.set()
 
     def result(self) -> T:
         """Wait, and return what the function returned or raise what it raised."""
-        self._thread.join()
+        self._done.wait()
         if self._error is not None:
             raise self._error
         return self._result
@@ -62,7 +66,7 @@ class Beside(Generic[T]):
             self._called_off = not started
             self._gate.set()
             if started:
-                self._thread.join()
+                self._done.wait()
             raise
         return self
 
@@ -72,7 +76,12 @@ class Beside(Generic[T]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._thread.join()
+        try:
+            self._done.wait()
+            self._thread.join()
+        except BaseException:  # who leaves the block by an interrupt leaves nothing going on
+            self._done.wait()
+            raise
 
 
 def each(function: Callable[[A], T], items: Iterable[A]) -> list[T]:
@@ -84,3 +93,29 @@ def each(function: Callable[[A], T], items: Iterable[A]) -> list[T]:
     with ExitStack() as running:
         others = [running.enter_context(Beside(function, item)) for item in items]
     return [other.result() for other in others]
+
+
+def start_child(arguments: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
+    """Start a process as `subprocess.Popen` does; an interrupt (Ctrl-C) leaves none.
+
+    One that comes within `subprocess.Popen`, between fork and return, leaves a process that
+    nobody waits for: when it ends it is a zombie until this program does.  Python runs
+    handlers of signals in its first thread alone, so another one starts the process, and one
+    that was started for nobody is ended.
+
+    """
+    # https://docs.python.org/3/library/signal.html#signals-and-threads
+    started = Beside(lambda: subprocess.Popen(list(arguments), **options))
+    try:
+        with started:
+            pass
+        return started.result()
+    except BaseException:
+        # Whoever was interrupted has waited for its end, or called it off.
+        if process := getattr(started, "_result", None):
+            process.kill()
+            process.wait()
+            for pipe in (process.stdin, process.stdout, process.stderr):
+                if pipe is not None:
+                    pipe.close()
+        raise

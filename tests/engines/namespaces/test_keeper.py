@@ -93,12 +93,12 @@ STARTER = """
     from playground.engines.namespaces import keeper_line
     from playground.engines.namespaces import engine
     from playground.operations.connection import client
-    from playground.lab import lab as lab_module, node_handles, registry, state
+    from playground.lab import lab as lab_module, labs_of_this_process, node_handles, state
     from playground.lab.methods import attaching, starting, stopping
     from playground.examples import miniature_internet
 
     ROOMS = (
-        apply, lab_module, state, registry, node_handles, attaching, starting, stopping,
+        apply, lab_module, state, labs_of_this_process, node_handles, attaching, starting, stopping,
         fork_client, keeper_line, engine, client,
     )
     FILES = [room.__file__ for room in ROOMS]
@@ -179,11 +179,11 @@ INTERRUPTED = """
     from playground.engines.namespaces import keeper_line
     from playground.engines.namespaces import engine
     from playground.operations.connection import client
-    from playground.lab import lab as lab_module, node_handles, registry, state
+    from playground.lab import lab as lab_module, labs_of_this_process, node_handles, state
     from playground.lab.methods import attaching, starting, stopping
 
     ROOMS = (
-        apply, lab_module, state, registry, node_handles, attaching, starting, stopping,
+        apply, lab_module, state, labs_of_this_process, node_handles, attaching, starting, stopping,
         fork_client, keeper_line, engine, client,
     )
     FILES = [room.__file__ for room in ROOMS]

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import threading
+import time
+from pathlib import Path
 
 import pytest
 
-from playground.operations.connection.threads import Beside, each
+from playground.operations.connection.threads import Beside, each, start_child
 
 
 def test_both_run_at_once() -> None:
@@ -66,3 +72,40 @@ def test_an_interrupt_leaves_no_work_behind(monkeypatch: pytest.MonkeyPatch, beg
     other._thread.join(10)
     # Either all of it was done before the error came here, or nothing ever is.
     assert worked == ([1] if begun else [])
+
+
+def children() -> list[int]:
+    """The processes that this one has to wait for, zombies too."""
+    return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
+
+
+def test_a_process_that_was_started_for_nobody_is_ended() -> None:
+    """Ctrl-C comes at a hundred moments, of which some are between fork and exec."""
+    before = children()
+    interrupted = 0
+    for moment in range(100):
+        timer = threading.Timer(moment * 5e-5, os.kill, [os.getpid(), signal.SIGINT])
+        process: subprocess.Popen[bytes] | None = None
+        try:
+            timer.start()
+            process = start_child(["sleep", "600"], stdin=subprocess.PIPE)
+            timer.join()
+            time.sleep(0.001)
+        except KeyboardInterrupt:
+            interrupted += 1
+        finally:
+            timer.join()
+            if process is not None:
+                process.kill()
+                process.wait()
+                assert process.stdin is not None
+                process.stdin.close()
+        assert children() == before, f"at moment {moment}"
+    assert interrupted > 50
+
+
+def test_a_program_that_is_not_there_is_told_as_it_is() -> None:
+    with pytest.raises(FileNotFoundError):
+        start_child(["/no/such/program"])
+    with start_child([sys.executable, "-c", "print(1)"], stdout=subprocess.PIPE) as process:
+        assert process.communicate()[0] == b"1\n"
