@@ -28,9 +28,13 @@ from playground.model.services.frr import (
     VRRP,
     RIPng,
 )
-from playground.model.services.ftp import FTP
+from playground.model.services.ftp import FTP, TFTP
 from playground.model.services.http import HTTP
+from playground.model.services.ldap import LDAP
 from playground.model.services.mail import IMAP, POP, SMTP
+from playground.model.services.management import NTP, SNMP, Syslog
+from playground.model.services.mqtt import MQTT
+from playground.model.services.proxies import LoadBalancer, Proxy
 from playground.model.services.radvd import RouterAdvertisements
 from playground.model.services.resolver import Resolver
 from playground.model.services.shells import SSH, Telnet
@@ -46,7 +50,10 @@ __all__ = [
     "HTTP",
     "IMAP",
     "ISIS",
+    "LDAP",
     "LDP",
+    "MQTT",
+    "NTP",
     "OSPF",
     "OSPF6",
     "PIM",
@@ -54,14 +61,19 @@ __all__ = [
     "POP",
     "RIP",
     "SMTP",
+    "SNMP",
     "SSH",
+    "TFTP",
     "VRRP",
     "DHCPRelay",
     "DHCPv6",
+    "LoadBalancer",
+    "Proxy",
     "RIPng",
     "Resolver",
     "RouterAdvertisements",
     "Service",
+    "Syslog",
     "Telnet",
     "Volume",
 ]

@@ -216,11 +216,12 @@ programs(do, ...) -> [STATUS] (of list: [{"pid", "request"}], of log: base64)
     is the last 1 MiB that the program has printed.
 wait_ready(checks: [{"pid", "node", "service", "port", "protocol": "tcp" or "udp",
         "tls": bool, "send": base64 or null, "expect": regular expression or null,
-        "address": "127.0.0.1", "authority": PEM or null}], timeout_s)
+        "address": "127.0.0.1", "authority": PEM or null, "other_port": false}], timeout_s)
         -> [{"node", "service", "port", "message"}]
     Ask each service, from inside its node, until it answers with bytes that the
     expression (read as latin-1) is found in.  With an authority its certificate
-    must be signed by that, for the node's name.  The list holds those that did
+    must be signed by that, for the node's name.  With other_port the answer to a
+    datagram may come from another port, as TFTP's does.  The list holds those that did
     not; it is empty when all is well.
 sample(ends: [END], pids) -> {"time_s", "interfaces": [{"time_s", "tx_bytes", "tx_packets",
         "dropped", "queue_packets", "queue_bytes"}], "connections": [[{"state": number, "source",

@@ -130,8 +130,11 @@ def _ask_datagram(
     family, address = _address(check)
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
         probe.settimeout(limit_s)
-        probe.connect(address)
-        probe.send(question)
+        if check.get("other_port"):
+            probe.sendto(question, address)
+        else:
+            probe.connect(address)  # so that one who refuses is asked again at once
+            probe.send(question)
         try:
             answer = probe.recv(1 << 16)
         except TimeoutError:

@@ -10,6 +10,7 @@ from playground.model.arguments import check_flag, check_iterable, is_list, is_w
 from playground.model.records import dataclass
 from playground.model.services.dns_records import (
     check_aliases,
+    check_domain,
     checked_record,
     checked_zone,
     checked_zone_record,
@@ -18,7 +19,6 @@ from playground.model.services.dns_records import (
     quoted,
     wire_name,
 )
-from playground.model.services.domains import check_domain
 from playground.model.services.settings import (
     File,
     Port,

@@ -1,4 +1,4 @@
-"""Records of name servers: what a record may be, and how it is written."""
+"""Domain names and records of name servers: what they may be, and how they are written."""
 
 from __future__ import annotations
 
@@ -9,7 +9,23 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from playground.errors import TopologyError
 from playground.model.arguments import shown
-from playground.model.services.domains import DOMAIN, check_domain
+
+# Wider than a host's name (RFC 1123): owners such as _dmarc.
+DOMAIN = re.compile(
+    r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
+    r"(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*"
+)
+
+
+def check_domain(name: object) -> None:
+    if isinstance(name, str) and name.startswith("*"):
+        raise TopologyError(
+            f"{name!r} stands for many names (RFC 4592), which the lab's name server does not "
+            "serve: give each name a record"
+        )
+    if not isinstance(name, str) or not DOMAIN.fullmatch(name.lower().rstrip(".")):
+        raise TopologyError(f"{name!r} is no domain name: write for example 'example.com'")
+
 
 RECORD_TYPES = ("A", "AAAA", "CNAME", "MX", "NS", "PTR", "SRV", "TXT", "CAA")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from playground.errors import TopologyError
 from playground.model.records import dataclass
-from playground.model.services.domains import check_domain
+from playground.model.services.dns_records import check_domain
 from playground.model.services.settings import (
     File,
     Port,

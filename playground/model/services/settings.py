@@ -108,7 +108,8 @@ class Probe(NamedTuple):
     """A question to a port, and what a real answer to it looks like.
 
     ``send`` is what to say first (None: the server speaks first), ``expect``
-    a regular expression for the beginning of the answer, read as latin-1.
+    a regular expression for the beginning of the answer, read as latin-1.  With
+    ``other_port`` the answer to a datagram may come from another port.
 
     """
 
@@ -117,6 +118,7 @@ class Probe(NamedTuple):
     tls: bool = False
     send: bytes | None = None
     expect: str = ""
+    other_port: bool = False
 
 
 class ServedZone(NamedTuple):
@@ -148,7 +150,7 @@ class ServiceContext:
     those of IPv6.  ``addresses`` are the host's own, ``peers`` those of other nodes by name, as
     seen from it.
     ``zones`` are those that it serves; ``root_hints`` and ``trust_anchors`` lines of zone files
-    with which a resolver begins.
+    with which a resolver begins, ``zone_serials`` the state of each zone of the lab.
 
     """
 
@@ -166,6 +168,7 @@ class ServiceContext:
     root_hints: tuple[str, ...] = ()
     trust_anchors: tuple[str, ...] = ()
     dhcpv6: tuple[str, ...] = ()
+    zone_serials: tuple[str, ...] = ()
 
 
 class Readiness(NamedTuple):

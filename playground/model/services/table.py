@@ -9,9 +9,13 @@ from playground.model.services.dhcp import DHCP_ROWS
 from playground.model.services.dhcpv6 import DHCPV6_ROWS
 from playground.model.services.dns import DNS_ROW
 from playground.model.services.frr import FRR_ROWS
-from playground.model.services.ftp import FTP_ROW
+from playground.model.services.ftp import FTP_ROW, TFTP_ROW
 from playground.model.services.http import HTTP_ROW
+from playground.model.services.ldap import LDAP_ROW
 from playground.model.services.mail import IMAP_ROW, POP_ROW, SMTP_ROW
+from playground.model.services.management import MANAGEMENT_ROWS
+from playground.model.services.mqtt import MQTT_ROW
+from playground.model.services.proxies import BALANCER_ROW, PROXY_ROW
 from playground.model.services.radvd import RADVD_ROW
 from playground.model.services.resolver import RESOLVER_ROW
 from playground.model.services.settings import ServiceRow, ServiceSettings
@@ -36,6 +40,12 @@ SERVICES: dict[str, ServiceRow] = {
         *FRR_ROWS,
         ZONES_ROW,
         RESOLVER_ROW,
+        BALANCER_ROW,
+        PROXY_ROW,
+        *MANAGEMENT_ROWS,
+        LDAP_ROW,
+        TFTP_ROW,
+        MQTT_ROW,
     )
 }
 

@@ -347,6 +347,7 @@ class Checks:
             "tls": probe.tls,
             "send": None if probe.send is None else base64.b64encode(probe.send).decode(),
             "expect": probe.expect,
+            "other_port": probe.other_port,
             "address": address,
         }
 

@@ -20,7 +20,8 @@ from playground.model.services.settings import ServiceRow
 from playground.operations.connection.command_results import Result
 from playground.operations.connection.commands import run
 from playground.operations.connection.handles import Node
-from playground.operations.programs import resolver_cache, supervisord
+from playground.operations.programs import balanced_servers, resolver_cache, supervisord
+from playground.operations.programs.balanced_servers import BalancedServer
 from playground.operations.programs.log_lines import check_lines
 from playground.operations.programs.own_service import OwnService, probe_request
 from playground.operations.programs.program import Program
@@ -79,8 +80,7 @@ class Services(Mapping[str, "RunningService | Program | SupervisordProgram"], Ta
             raise UnknownName(
                 f"{self._node.name} has no service {name!r}; it was declared with: {known}"
             )
-        kind = RunningResolver if name == "resolver" else RunningService
-        return kind(self._node, rows[name])
+        return _KINDS.get(name, RunningService)(self._node, rows[name])
 
     def __iter__(self) -> Iterator[str]:
         live = self._node.running()
@@ -331,6 +331,37 @@ class RunningResolver(RunningService):
     def flush(self, name: str | None = None) -> None:
         """Let it forget a name and all below it, or everything."""
         resolver_cache.flush_cache(self._node, name)
+
+
+class RunningBalancer(RunningService):
+    """A `LoadBalancer` that runs: what every service has, and the servers behind it."""
+
+    def servers(self) -> Table[BalancedServer]:
+        """Return a row for each server: whether it is well, and what it has been given.
+
+        ::
+
+            for row in front.services["balancer"].servers():
+                print(row.name, row.status, row.total)
+
+        """
+        return balanced_servers.read_servers(self._node)
+
+    def set_state(self, server: str, state: str) -> None:
+        """Let a server take part ("ready"), get nothing new ("drain"), or nothing ("maint").
+
+        The server is named as in `servers`, with its port.  It stays so until it is told
+        otherwise, or the balancer starts anew.  Raises `BadArgument` for a server or a state
+        that there is not.
+
+        """
+        balanced_servers.set_state(self._node, server, state)
+
+
+_KINDS: Mapping[str, type[RunningService]] = {
+    "resolver": RunningResolver,
+    "balancer": RunningBalancer,
+}
 
 
 def _as_root(node: Node, argv: Sequence[str], *, check: bool = True) -> Result:

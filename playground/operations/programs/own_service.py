@@ -198,4 +198,5 @@ def probe_request(node: Node, service: str, probe: Probe) -> dict[str, Any]:
         "tls": probe.tls,
         "send": None if probe.send is None else base64.b64encode(probe.send).decode(),
         "expect": probe.expect,
+        "other_port": probe.other_port,
     }

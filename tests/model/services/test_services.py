@@ -67,6 +67,14 @@ def test_the_ports_that_everybody_expects() -> None:
         "radvd": [],
         "zones": [(53, "udp", False), (53, "tcp", False)],
         "resolver": [(53, "udp", False), (53, "tcp", False)],
+        "balancer": [(80, "tcp", False)],
+        "proxy": [(3128, "tcp", False)],
+        "ntp": [(123, "udp", False)],
+        "syslog": [(514, "udp", False), (514, "tcp", False)],
+        "snmp": [(161, "udp", False)],
+        "ldap": [(389, "tcp", False), (636, "tcp", True)],
+        "tftp": [(69, "udp", False)],
+        "mqtt": [(1883, "tcp", False), (8883, "tcp", True)],
         # Of the daemons' own terminals, for nobody but the router itself.
         "frr": [(2601, "tcp", False)],
         **{
@@ -94,8 +102,8 @@ def test_the_ports_that_everybody_expects() -> None:
     }
 
 
-# Servers that answer alike by UDP and TCP, or each as its settings say.
-ASKED_OTHERWISE = ("zones", "resolver")
+# Servers that answer alike by UDP and TCP, each as its settings say, or nobody.
+ASKED_OTHERWISE = ("zones", "resolver", "balancer", "snmp", "syslog")
 
 
 @pytest.mark.parametrize(
@@ -121,8 +129,13 @@ def test_every_port_is_asked_for_an_answer(row: ServiceRow) -> None:
         # Without a password, with one, or with "no login".
         *((name, b"Vty password is not set.\r\n", b"") for name in ROUTING),
         ("resolver", b"pg\x85\x80\0\1", b"pg\x01\x00"),
+        ("proxy", b"HTTP/1.1 400 Bad Request", b"HTTP/1.1 503"),
+        ("ntp", b"\x24\x03", b"\x23\x00"),
+        ("ldap", b"0\x0c\2\1\1\x61\7\x0a\1\0", b"0\x0c\2\1\1\x61\7\x0a\1\2"),
+        ("tftp", b"\0\5\0\1", b"\0\3\0\1"),
+        ("mqtt", b"\x20\2\0\0", b"\x20\2\0\5"),
     ],
-    ids=[name for name, row in SERVICES.items() if row.probes],
+    ids=str,
 )
 def test_an_answer_is_one_of_the_protocol(name: str, answer: bytes, silence: bytes) -> None:
     probe = SERVICES[name].probes[0]
@@ -140,8 +153,8 @@ def test_dns_over_tcp_has_its_length_first() -> None:
 
 @pytest.mark.parametrize("row", SERVICES.values(), ids=SERVICES)
 def test_every_program_is_in_its_image(row: ServiceRow) -> None:
-    if row.packages:
-        # Its script is one of its files, beside the packages.
+    if row.packages or row.name == "tftp":
+        # Its script is one of its files.
         return
     layer = images_directory() / (row.layer or "base")
     assert (layer / "Dockerfile").is_file()
