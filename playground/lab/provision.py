@@ -90,6 +90,7 @@ class Check(NamedTuple):
             "tls": self.probe.tls,
             "send": None if send is None else base64.b64encode(send).decode(),
             "expect": self.probe.expect,
+            "other_port": self.probe.other_port,
         }
 
 
@@ -330,6 +331,7 @@ def _tree(node: NodePlan, plan: Plan, credentials: Credentials) -> dict[str, Any
         "zones": tuple(served_zones(plan, node, keys_of)),
         "root_hints": root_hints(plan),
         "trust_anchors": trust_anchors(plan, keys_of),
+        "zone_serials": tuple(f"{zone.name} {zone.serial}" for zone in plan.zones),
     }
 
 

@@ -120,11 +120,17 @@ def _configure_resolver(settings: Resolver, context: ServiceContext) -> tuple[Fi
     files = [
         File("/etc/unbound/playground.conf", conf.encode()),
         File("/etc/unbound/root.hints", _lines(context.root_hints)),
+        File("/etc/unbound/serials", _lines(context.zone_serials), live=_forget),
         File("/etc/sv/unbound/run", _RUN.encode(), 0o755),
     ]
     if anchors:
         files.append(File("/etc/unbound/anchors", _lines(anchors)))
     return tuple(files)
+
+
+def _forget(old: bytes, new: bytes) -> list[str]:
+    """Return what lets it forget all: a zone has changed, as the lab has grown."""
+    return ["unbound-control", "-c", "/etc/unbound/playground.conf", "flush_zone", "."]
 
 
 def _word(flag: bool) -> str:

@@ -51,6 +51,8 @@ from playground.operations.diagnosis.evidence.packet_trace import (
     read_frame,
     read_packet,
 )
+from playground.operations.diagnosis.names.delegations import NameTree, follow
+from playground.operations.diagnosis.names.dig_replies import DnsReply, ask
 from playground.operations.diagnosis.verdict import decide
 from playground.operations.network import Machine, Switch
 from playground.operations.network import Node as Declared
@@ -59,6 +61,7 @@ from playground.operations.nodes.names import entries, nameservers
 from playground.operations.nodes.routes import KINDS, PROTOCOLS
 from playground.planning.addresses.nat_realms import find_realms
 from playground.planning.addresses.segments import find_segments
+from playground.planning.names.zone_texts import root_servers
 from playground.planning.plan import Plan
 
 # How long nothing more may be seen before a packet is taken for lost: far more than
@@ -222,7 +225,8 @@ class _Gathering:
             if not names.addresses and names.nameservers and names.behind is None:
                 server = Question(question.source, names.nameservers[0], "udp", 53)
                 asking = self.explain(server, None, None)
-                facts = dataclasses.replace(facts, asking=asking)
+                tree = _follow(self.lab, self.plan, facts, version) if asking.ok else None
+                facts = dataclasses.replace(facts, asking=asking, tree=tree)
             return decide(facts)
         for _ in range(ATTEMPTS if self.loses else 1):
             facts = self._sent(facts)
@@ -480,6 +484,22 @@ class _Gathering:
             number = seen["outcome"]["errno"]
             found.append(Large(role, sender, size, sightings, tuple(hits), marks, number))
         return found
+
+
+def _follow(lab: LabOfNodes, plan: Plan, facts: Facts, version: int | None) -> NameTree | None:
+    """Follow a name through the lab's zones, as the resolver that was asked would."""
+    resolver = facts.names.nameservers[0]
+    node = plan.owners.get(resolver)
+    if node is None or "resolver" not in plan.node(node).daemons:
+        return None
+    asker = lab[node]
+    assert isinstance(asker, Machine)
+
+    def ask_it(server: str, name: str, kind: str = "A", recursion: bool = False) -> DnsReply | None:
+        return ask(asker, server, name, kind, recursion)
+
+    kind = "AAAA" if version == 6 else "A"
+    return follow(ask_it, facts.question.target, resolver, root_servers(plan), kind)
 
 
 def _large_packet(facts: Facts, role: str, size: int) -> tuple[str, bytes, Marks] | None:

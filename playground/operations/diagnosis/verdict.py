@@ -21,6 +21,7 @@ from playground.operations.diagnosis.faults.address_faults import doubled
 from playground.operations.diagnosis.faults.advised_calls import variable
 from playground.operations.diagnosis.faults.filter_faults import behind_nat
 from playground.operations.diagnosis.faults.link_faults import black_hole
+from playground.operations.diagnosis.faults.name_faults import lost_in_tree
 from playground.operations.diagnosis.faults.server_faults import not_served, unanswered
 from playground.operations.diagnosis.faults.walk import Fault, Walk
 from playground.operations.diagnosis.hops import follow
@@ -93,6 +94,8 @@ def _unresolved(walk: Walk) -> Fault | None:
             f"{asking.sentence}",
             asking.advice,
         )
+    if facts.tree is not None and (lost := lost_in_tree(walk, facts.tree)) is not None:
+        return lost
     if names.planned is not None:
         return Fault(
             source,

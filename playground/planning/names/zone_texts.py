@@ -71,6 +71,12 @@ def _addresses(plan: Plan, nodes: Sequence[str]) -> tuple[str, ...]:
     )
 
 
+def root_servers(plan: Plan) -> tuple[tuple[str, str], ...]:
+    """Return the root servers, each with its name and an address."""
+    lines = (line.split("\t") for line in root_hints(plan))
+    return tuple((name, data) for name, kind, data in lines if kind in ("A", "AAAA"))
+
+
 def root_hints(plan: Plan) -> tuple[str, ...]:
     """Return the lines with which a resolver begins: the root servers and their addresses."""
     root = next((zone for zone in plan.zones if zone.name == "."), None)

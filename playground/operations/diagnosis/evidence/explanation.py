@@ -13,6 +13,11 @@ from playground.model.records import dataclass
 # Each possible cause, and its meaning.
 CAUSES = {
     "name unknown": "the name means nothing to the node that asks",
+    "lame delegation": "a zone names a server for one below that does not serve it",
+    "no glue": "a zone names a server for one below, and nobody knows its address",
+    "name server silent": "a server of a zone on the way to the name does not answer",
+    "bogus": "what the name means is not proved by the keys above it",
+    "stale name": "a resolver remembers what was so before",
     "wrong name": "the name means the address of another machine",
     "interface down": "the interface that leads there is set down",
     "link down": "a cable on the way is pulled out",

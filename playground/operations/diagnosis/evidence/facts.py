@@ -18,6 +18,7 @@ from playground.operations.diagnosis.evidence.adjacencies import Findings
 from playground.operations.diagnosis.evidence.explanation import Explanation
 from playground.operations.diagnosis.evidence.network_state import KernelRule, NodeState
 from playground.operations.diagnosis.evidence.packet_trace import Marks, Packet, Sighting, Trail
+from playground.operations.diagnosis.names.delegations import NameTree
 from playground.planning.broadcast_domains import Member, joins
 from playground.planning.nft_text import OUTSIDE, TABLE
 from playground.planning.plan import Plan
@@ -167,7 +168,8 @@ class Facts:
 
     ``address`` is the one that the packet was sent to, None if there is none.
     ``ports`` holds for each port of a switch whether it has a carrier, and its state;
-    ``findings`` what routing daemons say, None where they were not asked.
+    ``findings`` what routing daemons say, None where they were not asked, and ``tree`` what
+    name servers say likewise.
 
     """
 
@@ -186,6 +188,7 @@ class Facts:
     expects_answer: bool = True
     large: tuple[Large, ...] = ()
     asking: Explanation | None = None
+    tree: NameTree | None = None
     below: Explanation | None = None  # of the network below a tunnel
     findings: Findings | None = None
 
