@@ -190,6 +190,9 @@ read_file(pid, path, tail_bytes = null) -> base64
     of more than 64 MiB, of which no tail is asked for, one with EFBIG.
 read_only(pids) -> null
     Let nobody write to the root of these nodes any more; what is mounted in it stays as it is.
+volumes(pid, targets: [path, ...]) -> {"boot": text, "files": [[device, inode], ...]}
+    Let no set-user-id program and no device of these volumes have power; tell which files
+    stand there, and by which boot of a kernel they are counted.
 accounts(nodes: [{"pid", "users": [{"name", "password_hash": text or null, "uid",
         "groups": [...], "shell"}], "strange": false}]) -> null
     Add or change users; a home is made from /etc/skel.  For root only the hash counts.

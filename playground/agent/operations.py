@@ -37,6 +37,7 @@ from playground.agent.nodes.hostnames import hostname, hostname_of
 from playground.agent.nodes.processes import processes
 from playground.agent.nodes.read_only import read_only
 from playground.agent.nodes.sysctls import sysctls
+from playground.agent.nodes.volumes import volumes
 from playground.agent.ports.register import published, unpublish
 from playground.agent.watching.captures import capture
 from playground.agent.watching.echoes import echo_all
@@ -106,6 +107,7 @@ WORK: dict[str, Callable[..., Any]] = {
     "furnish": furnish,
     "read_file": read_file,
     "read_only": read_only,
+    "volumes": volumes,
     "file_kind": file_kind,
     "accounts": accounts,
     "hostname": hostname,

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from playground.errors import TopologyError
+from playground.engines.volume_sources import open_without_links
+from playground.errors import EngineError, TopologyError
 from playground.model.containers.container import VolumeMount, file_content
 from playground.model.services.settings import File
+from playground.operations.connection.client import Client
 from playground.planning.plan import NodePlan
 
 # All of it is in memory on its way.
@@ -47,6 +49,55 @@ def copy_warnings(nodes: Iterable[NodePlan]) -> Iterator[str]:
                 f"{node.name}: {volume.source} is copied to {volume.target}, for the engine is "
                 f"not on this machine: later edits are not seen there{back}"
             )
+
+
+def refuse_other_sources(
+    agent: Client, pids: Mapping[str, int], nodes: Iterable[NodePlan], shows_files: bool
+) -> None:
+    """Hold the volumes of nodes whose programs have not begun, and refuse what was not named.
+
+    An engine walks a path by itself when it starts a container, and who may write there can
+    have put another folder into its way.  What the node shows is compared with what stands at
+    the path now, where no link is followed.  An engine that has no files of this machine
+    (``shows_files``) shows what hosts share alone.  Raises `EngineError`.
+
+    """
+    for node in nodes:
+        shown = [item for item in node.container.volumes if shows_files or item.shared]
+        if not shown:
+            continue
+        targets = [volume.target for volume in shown]
+        answer = agent.call("volumes", pid=pids[node.name], targets=targets)
+        if answer["boot"] != _own_boot():
+            continue  # another machine's kernel counts other files
+        for volume, there in zip(shown, answer["files"], strict=True):
+            why = f"the engine shows something else than {volume.source}, which was replaced"
+            try:
+                same = volume.shared or _identity(volume.source) == tuple(there)
+            except OSError as error:
+                same, why = False, str(error.strerror)
+            if not same:
+                raise EngineError(
+                    f"{node.name}: at {volume.target} {why} while the host started; make it what "
+                    "it was, and try again (an engine in a container needs the folder at the same "
+                    "path as here)"
+                )
+
+
+def _identity(path: str) -> tuple[int, int]:
+    descriptor = open_without_links(path)
+    try:
+        found = os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
+    return found.st_dev, found.st_ino
+
+
+def _own_boot() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:  # no Linux: the engine has a kernel of its own
+        return ""
 
 
 def _mode(content: bytes | Path) -> int:

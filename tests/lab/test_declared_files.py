@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from playground import Host, Lab, Link
+from playground.engines.docker import containers, nodes
 from playground.engines.docker.engine import DockerEngine
 from playground.engines.docker.server import Server
 from playground.engines.seam import Engine
@@ -163,6 +165,50 @@ def test_the_volume_of_a_folder_that_became_a_link_is_refused(
     lab = Lab(www, name=f"user-files-link-{os.getpid()}", quiet=True, engine=engine)
     with pytest.raises(EngineError, match=r"www: .*the volume .* was replaced by a link"):
         lab.start()
+
+
+@pytest.mark.parametrize("back", [False, True], ids=["stays", "goes back"])
+def test_a_folder_that_is_replaced_while_docker_looks_is_refused(
+    docker_engine: DockerEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, back: bool
+) -> None:
+    """As root of another host, which runs and may write there, could do it."""
+    pages, away, secret = (tmp_path / name for name in ("pages", "away", "secret"))
+    pages.mkdir()
+    secret.mkdir()
+    www = Host("www", volumes={pages: "/srv/pages"})
+    Link(www, Host("client"))
+    start = containers.start
+
+    def replaced(line: Any, name: str) -> int:
+        pages.rename(away)
+        pages.symlink_to(secret)
+        try:
+            return start(line, name)
+        finally:
+            if back:
+                pages.unlink()
+                away.rename(pages)
+
+    monkeypatch.setattr(
+        nodes,
+        "start",
+        lambda line, name: (replaced if name.endswith(".www") else start)(line, name),
+    )
+    lab = Lab(www, name=f"user-files-race-{os.getpid()}", quiet=True, engine=docker_engine)
+    words = "shows something else than" if back else "was replaced by a link"
+    with pytest.raises(EngineError, match=f"www: at /srv/pages .*{words}"):
+        lab.start()
+
+
+def test_no_set_user_id_program_of_a_volume_has_power(
+    engine: Engine, www: Host, place: Path
+) -> None:
+    www.run(
+        "cp /bin/cat /srv/deep/shared/cat; chmod 4755 /srv/deep/shared/cat; echo top > /root/secret"
+    )
+    said = www.run("/srv/deep/shared/cat /root/secret", user="nobody", check=False)
+    assert "denied" in said.stderr
+    (place / "shared" / "cat").unlink()
 
 
 # -- where the engine is elsewhere ---------------------------------------------

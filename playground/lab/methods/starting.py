@@ -31,7 +31,7 @@ from playground.engines.seam import (
 from playground.errors import AgentError, LabWarning, NotReady, PlaygroundError
 from playground.lab import apply, convergence, frr_refusals, program_starts, spanning_tree
 from playground.lab.autoconfigured import follow_name_servers, wait_autoconfigured
-from playground.lab.declared_files import copy_warnings
+from playground.lab.declared_files import copy_warnings, refuse_other_sources
 from playground.lab.kernel_check import refuse_lacking
 from playground.lab.labs_of_this_process import replace_older, runs, take_nodes
 from playground.lab.methods.publishing import publish_declared, refuse_taken
@@ -231,6 +231,7 @@ def _bring_up(
     before = apply.Plumbing(old_plan or plan, old_pids)
     if not state.keep:
         client.call("own", pids=[pids[node.name] for node in change.nodes])
+    refuse_other_sources(client, pids, change.nodes, state.engine.has_our_files)
     if old_plan is not None:
         undo.callback(lambda: apply.lease(client, old_pids, old_plan, step.back.inside))
         undo.callback(apply.start_programs, client, old_pids, old_provisions, provisions)
