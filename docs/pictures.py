@@ -17,6 +17,7 @@ PICTURES = {
     "autonomous-systems": examples.autonomous_systems,
     "multi-area-ospf": examples.multi_area_ospf,
     "customers-and-peers": examples.customers_and_peers,
+    "dual-stack-campus": examples.dual_stack_campus,
     "office-vlans": examples.office_vlans,
     "small-office": examples.small_office,
 }

@@ -11,6 +11,10 @@ from collections.abc import Iterable, Mapping
 from email.message import EmailMessage
 from typing import Any
 
+from playground.lab.examples.ipv6_networks import dual_stack_campus as dual_stack_campus
+from playground.lab.examples.ipv6_networks import (
+    dual_stack_campus_nodes as dual_stack_campus_nodes,
+)
 from playground.lab.examples.routed_networks import (
     customers_and_peers as customers_and_peers,
 )

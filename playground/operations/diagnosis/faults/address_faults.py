@@ -179,6 +179,16 @@ def unadvertised(facts: Facts, node: str, version: int, has_address: bool = Fals
     for interface in facts.plan.node(node).interfaces if version == 6 else ():
         state = facts.states[node].interface(interface.name)
         settings = state.settings if state is not None else {}
+        for one in interface.addresses if interface.slaac and not has_address else ():
+            others = owners_of(facts, str(one.ip))
+            if one.version == 6 and others:
+                return Fault(
+                    node,
+                    "duplicate address",
+                    f"{node} makes the address {one.ip} on {interface.name}, and does not take it, "
+                    f"for {others[0][0]} has it already (duplicate address detection, RFC 4862).",
+                    f"Give {others[0][0]} another address, or {node} another MAC address.",
+                )
         found = unconfigured(facts.plan, node, interface, settings, has_address, variable)
         if found is not None:
             return Fault(node, *found)

@@ -64,6 +64,16 @@ def unconfigured(
             if told
             else f"Look at `{host}.routes()`, and at the routers of its link.",
         )
+    if interface.dhcpv6 and not interface.slaac:
+        servers = [one.name for one in plan.nodes if "dhcpv6" in one.daemons]
+        start = f'`{called(servers[0])}.services["dhcpv6"].start()`' if servers else "start it"
+        return Cause(
+            "no DHCPv6 server",
+            f"{node} has {lacks}: it asks by DHCPv6 on {name}, and no server has given it one.",
+            f"Let its server answer: {start}. What was said stands in "
+            f'`{host}.services["dhcpv6-client"].log()`, and whether UDP ports 546 and 547 are '
+            f"dropped in `{host}.firewall.rules()`.",
+        )
     if "managed" in heard:
         return Cause(
             "no DHCPv6 server",

@@ -46,6 +46,20 @@ def test_causes(
     assert unconfigured(plan, "r1", interface, {}, False, variable) is None
 
 
+def test_a_host_that_was_given_no_address_is_led_to_its_server() -> None:
+    home, r1, h1 = Switch("home", subnet="2001:db8:5::/64"), Router("r1"), Host("h1")
+    r1.advertise(Link(home, r1), managed=True)
+    Link(home, h1, address="dhcpv6")
+    Link(home, Host("keeper", services=["dhcpv6"]))
+    plan = make_plan([home])
+    [interface] = plan.node("h1").interfaces
+    read = {"ipv6.accept_ra": "1", "ipv6.heard": "router managed"}
+    found = unconfigured(plan, "h1", interface, read, False, variable)
+    assert found is not None
+    assert found.name == "no DHCPv6 server"
+    assert 'keeper.services["dhcpv6"].start()' in found.remedy
+
+
 def test_a_router_that_has_gone_silent_is_found(namespaces_engine: Engine) -> None:
     home, r1 = Switch("home", subnet="2001:db8:5::/64"), Router("r1")
     h1, far = Host("h1"), Host("far")
