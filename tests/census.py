@@ -25,6 +25,7 @@ import pytest
 
 from playground.engines.namespaces import cgroups
 from playground.engines.namespaces.fork_client import forks
+from tests import machine
 
 # linux/prctl.h
 PR_SET_CHILD_SUBREAPER = 36
@@ -71,7 +72,7 @@ def take(prefix: str) -> Census:
     return Census(
         processes=tuple(sorted(filter(None, map(_describe, family)))),
         networks=len({ns for pid in family if (ns := namespace(pid, "net"))}),
-        mounts=tuple(sorted(_mounts())),
+        mounts=tuple(sorted(f"{kind} at {point}" for point, kind in machine.mounts())),
         groups=tuple(lab for lab in cgroups.lab_ids() if lab.startswith(prefix)),
         descriptors=tuple(sorted(_descriptors())),
     )
@@ -173,14 +174,6 @@ def _describe(pid: int) -> str:
         return f"{pid} {_state(pid)} {command[:120]}"
     except OSError:
         return ""
-
-
-def _mounts() -> Iterator[str]:
-    """The machine's mounts, but for those of Docker, whose containers come and go."""
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        point = line.split(" ")[4]
-        if "docker" not in point and "containerd" not in point:
-            yield f"{point} {line.partition(' - ')[2]}"
 
 
 def _descriptors() -> Iterator[str]:

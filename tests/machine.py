@@ -55,7 +55,7 @@ def state() -> dict[str, Any]:
     and what stands where ours would.
 
     """
-    return {"mounts": _mounts(), **_network()}
+    return {"mounts": mounts(), **_network()}
 
 
 def changed(before: dict[str, Any]) -> dict[str, Any]:
@@ -155,7 +155,8 @@ def is_elsewhere(owner: str) -> bool:
     return pid.isdigit() and int(pid) != os.getpid() and Path(f"/proc/{pid}").exists()
 
 
-def _mounts() -> list[tuple[str, str]]:
+def mounts() -> list[tuple[str, str]]:
+    """The machine's mounts that could be ours: place and kind."""
     found = []
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         left, _, right = line.partition(" - ")
