@@ -1,7 +1,7 @@
 """Two connections made one: what comes by the one goes out by the other.
 
 Each direction ends by itself (half-close), nothing is read that the other side does not
-take (backpressure), and where one side breaks off the other is broken off too.
+take (backpressure), and where one side breaks off, or is gone, the other is broken off too.
 
 """
 
@@ -12,7 +12,8 @@ import socket
 import struct
 from collections.abc import Callable
 
-from playground.agent.ports.polling import READ, WRITE, Poller
+from playground.agent.ports.keepalive import keep_asking
+from playground.agent.ports.polling import BROKEN, READ, WRITE, Poller
 
 CHUNK_BYTES = 256 << 10
 _BUFFER = memoryview(bytearray(CHUNK_BYTES))
@@ -50,6 +51,7 @@ class Pair:
         self._sides = (_Side(a), _Side(b))
         for connection in (a, b):
             connection.setblocking(False)
+            keep_asking(connection)
         first, second = self._sides
         # They lead back here: without `_end` only the collector of garbage would free it all.
         self._calls: tuple[Callable[[int], None], ...] = (
@@ -72,10 +74,15 @@ class Pair:
                 wanted |= READ
             if side.waiting:
                 wanted |= WRITE
+            if side.ended and not side.shut:
+                wanted |= BROKEN
             self._poller.watch(side.connection, wanted, call)
 
     def _ready(self, side: _Side, other: _Side, events: int) -> None:
         try:
+            if side.ended and events & BROKEN:
+                self.break_off()
+                return
             self._carry(side, other, events)
             if not (side.shut and other.shut):
                 self._watch()

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 READ, WRITE = select.EPOLLIN, select.EPOLLOUT
+# That a connection broke; the kernel tells of it with others too: epoll_ctl(2).
+BROKEN = select.EPOLLERR
 
 
 class HasDescriptor(Protocol):

@@ -32,7 +32,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from playground.agent.ports.connection_pairs import CHUNK_BYTES, reset
-from playground.agent.ports.polling import READ, WRITE, Handle, Poller
+from playground.agent.ports.keepalive import keep_asking
+from playground.agent.ports.polling import BROKEN, READ, WRITE, Handle, Poller
 from playground.agent.protocol import Request
 
 _HEADER = struct.Struct(">BLL")
@@ -212,6 +213,7 @@ class TcpStream:
             return
         self._connection = connection
         connection.setblocking(False)
+        keep_asking(connection)
         self.go_on()
 
     def frame(self, kind: int, data: bytes) -> None:
@@ -244,6 +246,8 @@ class TcpStream:
         wanted = WRITE if self._waiting else 0
         if not self._ended and self._room > 0 and not self._line.is_full:
             wanted |= READ
+        if self._ended and not self._shut:
+            wanted |= BROKEN
         self._line.poller.watch(self._connection, wanted, self._ready)
 
     def _write(self, connection: socket.socket) -> None:
@@ -264,6 +268,9 @@ class TcpStream:
 
     def _ready(self, events: int) -> None:
         assert self._connection is not None
+        if self._ended and events & BROKEN:
+            self.fail()
+            return
         may_read = not self._ended and self._room > 0 and not self._line.is_full
         if may_read and events & ~WRITE:
             try:
