@@ -159,6 +159,7 @@ __all__ = [
     "TransferFailed",
     "Tunnel",
     "UnknownName",
+    "VirtualRouters",
     "Volume",
     "WrongCall",
     "from_compose",

@@ -37,6 +37,7 @@ from playground.model.services.mqtt import MQTT
 from playground.model.services.proxies import LoadBalancer, Proxy
 from playground.model.services.radvd import RouterAdvertisements
 from playground.model.services.resolver import Resolver
+from playground.model.services.routing.keepalived import VirtualRouters
 from playground.model.services.shells import SSH, Telnet
 
 __all__ = [
@@ -75,6 +76,7 @@ __all__ = [
     "Service",
     "Syslog",
     "Telnet",
+    "VirtualRouters",
     "Volume",
 ]
 

@@ -78,6 +78,9 @@ slow, lan = Link(r1, r2), Link(r1, Switch("lan"))
 border = r1
 """,
     ),
+    "model.routing.vrrp.SharingAddresses.vrrp": """
+lan, uplink = Link(home, r1), Link(r1, Router("r9"))
+""",
     "planning.routing.bgp_routes.apply_policy": "from playground import Permit, RouteMap",
     "model.nat.Translating.snat": 'isp, modem = Router("isp"), Router("modem")',
     "model.nat.Translating.one_to_one": """

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from playground.errors import PlaygroundError
 from playground.lab.credentials import Credentials
-from playground.lab.saved_routing import (
+from playground.lab.routing.saved_routing import (
     declare_routing,
     redistribution,
     redistribution_data,

@@ -80,6 +80,7 @@ from playground.model.routing.protocols import (
     check_redistribute,
     check_routing,
 )
+from playground.model.routing.vrrp import SharingAddresses
 from playground.model.services.frr import RoutingDaemon
 from playground.model.services.settings import ServiceSettings
 from playground.model.switches import PLAIN, Mirror, SwitchSettings
@@ -210,7 +211,9 @@ def _lines(text: str) -> str:
     return f"{count} line{'s' * (count != 1)}"
 
 
-class Router(SpeakingOspf, SpeakingBgp, Configured, Translating, Advertising, Machine):
+class Router(
+    SpeakingOspf, SpeakingBgp, Configured, SharingAddresses, Translating, Advertising, Machine
+):
     """A machine that forwards what others send to each other.
 
     With ``routing="static"`` it gets routes to all that it should reach; with
@@ -233,8 +236,8 @@ class Router(SpeakingOspf, SpeakingBgp, Configured, Translating, Advertising, Ma
 
     What `ospf`, `ospf_area`, `bgp`, `bgp_peer` and `bgp_options` have said can be read back:
     ``ospf_links``, ``ospf_areas``, ``bgp_links``, ``bgp_peers``, ``bgp_router``; ``advertised``
-    holds what `advertise` has said, ``frr_lines`` what `configure` has, ``nat`` the NAT
-    declarations, in order.  The limits,
+    holds what `advertise` has said, ``frr_lines`` what `configure` has, ``virtual_routers`` what
+    `vrrp` has, ``nat`` the NAT declarations, in order.  The limits,
     ``image`` and its like, and ``loopback`` are those of a `Host`: its
     protocol tells the others of a router's loopback addresses, takes the first of IPv4 for the
     router's name (router id), and speaks from them to BGP routers of its own system.
@@ -306,7 +309,7 @@ class Router(SpeakingOspf, SpeakingBgp, Configured, Translating, Advertising, Ma
         self._refuse_own_daemon()
         self.bgp_links, self.bgp_peers, self.bgp_router = {}, {}, BgpOptions()
         self.ospf_links, self.ospf_areas = {}, {}
-        self.frr_lines = ()
+        self.frr_lines, self.virtual_routers = (), ()
         self.nat = []
         self.advertised = {}
 

@@ -38,6 +38,7 @@ from playground.planning.plan_parts import (
     RoutePlan,
     RulesetPlan,
     SwitchPlan,
+    VirtualRouterPlan,
     WirePlan,
     ZonePlan,
 )
@@ -56,6 +57,7 @@ class NodePlan:
     of image, command, environment and their like, ``advertisements`` what a router tells of
     itself to IPv6.  ``covered`` are networks that a protocol tells it of only as a part of
     greater ones, ``withheld`` those that policies keep from it.
+    ``virtual_routers`` are addresses that it shares with others.
 
     """
 
@@ -82,6 +84,7 @@ class NodePlan:
     advertisements: tuple[AdvertisementPlan, ...] = ()
     covered: tuple[Network, ...] = ()
     withheld: tuple[Network, ...] = ()
+    virtual_routers: tuple[VirtualRouterPlan, ...] = ()
     peers: tuple[HostsEntry, ...] = ()
 
     @property

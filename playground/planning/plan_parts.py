@@ -277,6 +277,25 @@ class NeighbourPlan:
 
 
 @dataclass(frozen=True)
+class VirtualRouterPlan:
+    """An address that a router shares on one of its interfaces with others of its group.
+
+    ``track`` are other interfaces with what the priority loses while one carries nothing, None
+    where the router gives the address up then.
+
+    """
+
+    interface: str
+    group: int
+    address: InterfaceAddress
+    priority: int
+    preempt: bool
+    preempt_delay_s: float
+    interval_ms: int
+    track: tuple[tuple[str, int | None], ...] = ()
+
+
+@dataclass(frozen=True)
 class AnnouncementPlan:
     """A prefix that a router's daemon tells others of.
 

@@ -58,12 +58,15 @@ from playground.planning.plan_parts import (
     OwnRoutePlan,
     RoutePlan,
     SwitchPlan,
+    VirtualRouterPlan,
     WireEnd,
     WirePlan,
 )
+from playground.planning.routing import virtual_routers
 from playground.planning.routing.policy_routes import find_own_routes, find_own_rules
 from playground.planning.routing.routing_daemons import Daemons, find_daemons
 from playground.planning.routing.static_routes import find_routes
+from playground.planning.routing.virtual_routers import find_virtual_routers, through_virtual
 from playground.planning.rules_and_nat import find_nat, with_rules
 
 # RFC 8200 section 5: every link that carries IPv6 takes this many octets.
@@ -133,7 +136,9 @@ def make_plan(
     check_realms(realms, addressing, doubts)
     check_forwards(realms, addressing)
     check_loopbacks(machines, realms, addressing)
+    virtual = find_virtual_routers(machines, addressing, realms.segment_of, wiring.names)
     routes = find_routes(machines, realms, addressing, wiring.names)
+    routes = through_virtual(routes, addressing, realms.segment_of)
     routes = with_endpoints(routes, tunnels, machines, realms, addressing, wiring.names)
     daemons = find_daemons(machines, realms, addressing, wiring, routes, doubts)
     hidden = {machine: daemons[machine].hidden for machine in daemons}
@@ -163,6 +168,7 @@ def make_plan(
             advertised.get(machine, ()),
             lab,
             tunnels,
+            virtual.get(machine, ()),
         )
         for machine in machines
     ]
@@ -185,6 +191,7 @@ def make_plan(
     refuse_late(previous, plan.nodes)
     refuse_other_containers(previous, plan)
     refuse_late_frr(previous, plan)
+    virtual_routers.refuse_late(previous, plan.nodes)
     refuse_strange_links({node.name: node.container for node in plan.nodes})
     # Rules name nodes and links, whose addresses and interfaces are known only now.
     return with_rules(plan, machines)
@@ -229,6 +236,7 @@ def _node(
     advertisements: tuple[AdvertisementPlan, ...],
     lab: str,
     tunnels: Mapping[Link, TunnelPlan],
+    virtual: tuple[VirtualRouterPlan, ...],
 ) -> NodePlan:
     interfaces = tuple(
         InterfacePlan(
@@ -263,6 +271,7 @@ def _node(
     if isinstance(machine, Router) and (text := machine.frr_text) is not None:
         services = frr_services(text, services)
     services += (*services_of(advertisements), *dhcpv6.client(interfaces))
+    services += virtual_routers.services_of(virtual, machine.short)
     _refuse_twice(machine.name, services)
     refuse_idle_lines(machine.name, services)
     return NodePlan(
@@ -290,6 +299,7 @@ def _node(
         advertisements=advertisements,
         covered=daemons.covered if daemons else (),
         withheld=daemons.withheld if daemons else (),
+        virtual_routers=virtual,
     )
 
 

@@ -37,6 +37,7 @@ from playground.lab.labs_of_this_process import replace_older, runs, take_nodes
 from playground.lab.methods.publishing import publish_declared, refuse_taken
 from playground.lab.node_handles import attach_nodes, detach_nodes, restore
 from playground.lab.provision import Check, provision
+from playground.lab.routing.virtual_routers import wait_masters
 from playground.lab.state import LabObject, LabState, callers_level, raise_with_names
 from playground.model.notation import check_bool
 from playground.operations.connection.client import Client
@@ -266,6 +267,8 @@ def _bring_up(
         program_starts.wait_ready(client, pids, state.node, plan, wave, state.progress)
     frr_refusals.wait_told(client, pids, texts, provisions, READY_TIMEOUT_S)
     _accept(lab, unplanned)
+    changed = {check.node for check in checks} | {item.node for item in change.inside}
+    wait_masters(client, plan, pids, changed, READY_TIMEOUT_S)
     waits = state.converge if converge is None else converge
     if waits and _concerns_routing(plan, change, checks):
         convergence.wait_converged(client, plan, pids, READY_TIMEOUT_S)

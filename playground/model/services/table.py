@@ -18,6 +18,7 @@ from playground.model.services.mqtt import MQTT_ROW
 from playground.model.services.proxies import BALANCER_ROW, PROXY_ROW
 from playground.model.services.radvd import RADVD_ROW
 from playground.model.services.resolver import RESOLVER_ROW
+from playground.model.services.routing.keepalived import KEEPALIVED_ROW
 from playground.model.services.settings import ServiceRow, ServiceSettings
 from playground.model.services.shells import SSH_ROW, TELNET_ROW
 from playground.model.services.zones import ZONES_ROW
@@ -37,6 +38,7 @@ SERVICES: dict[str, ServiceRow] = {
         *DHCP_ROWS,
         *DHCPV6_ROWS,
         RADVD_ROW,
+        KEEPALIVED_ROW,
         *FRR_ROWS,
         ZONES_ROW,
         RESOLVER_ROW,

@@ -8,6 +8,7 @@ from typing import Any
 
 from playground.model.parts import LinkBase, NodeBase
 from playground.model.routing.policy import Clause, Deny, Permit, PrefixList, RouteMap
+from playground.model.routing.vrrp import VirtualRouter
 from playground.model.topology import Router
 
 
@@ -22,6 +23,7 @@ def routing_data(nodes: Iterable[NodeBase], links: Sequence[LinkBase]) -> list[d
             "peers": [[other.name, _data(said)] for other, said in node.bgp_peers.items()],
             "options": _data(node.bgp_router),
             "lines": list(node.frr_lines),
+            "shared": [_shared_data(one, links) for one in node.virtual_routers],
         }
         for node in nodes
         if isinstance(node, Router)
@@ -49,6 +51,26 @@ def declare_routing(
             router.bgp_options(**_arguments(item["options"]))
         for text in item["lines"]:
             router.configure(text)
+        for said in item["shared"]:
+            numbers = dict(said["track"])
+            track: Any = {links[number]: less for number, less in numbers.items() if less}
+            track = track or [links[number] for number in numbers]
+            router.vrrp(links[said["link"]], **(said["how"] | {"track": track}))
+
+
+def _shared_data(said: VirtualRouter, links: Sequence[LinkBase]) -> dict[str, Any]:
+    return {
+        "link": links.index(said.link),
+        "track": [[links.index(link), less] for link, less in said.track],
+        "how": {
+            "address": str(said.address),
+            "group": said.group,
+            "priority": said.priority,
+            "preempt": said.preempt,
+            "preempt_delay_s": said.preempt_delay_s,
+            "interval_ms": said.interval_ms,
+        },
+    }
 
 
 def redistribution_data(router: Router) -> Any:

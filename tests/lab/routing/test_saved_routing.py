@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from playground.lab.saved_routing import (
+from playground.lab.routing.saved_routing import (
     declare_routing,
     redistribution,
     redistribution_data,

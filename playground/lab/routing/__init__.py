@@ -1,0 +1,1 @@
+"""Routing of a lab that runs: saved, and waited for."""

@@ -1,0 +1,1 @@
+"""Daemons of routers that are no part of FRR."""
