@@ -260,10 +260,10 @@ def test_the_command_line_does_the_same(two):
 
 WAITING = """
 import sys
-from playground.lab.outside import places
+from playground.lab.outside import container_namespaces
 from playground.frontends.cli import main
 if sys.argv.pop(1) == "container":
-    places._is_here = lambda identity, pid: False
+    container_namespaces._is_here = lambda identity, pid: False
 main(["wait", *sys.argv[1:]])
 """
 
