@@ -24,10 +24,13 @@ import pytest
 
 from playground.engines.choice import NAMES, VARIABLE
 from playground.engines.docker.engine import DockerEngine
+from playground.engines.images import helper_image, image_for
 from playground.engines.namespaces.engine import NamespacesEngine
 from playground.engines.seam import WHAT_ONE_CANNOT, Engine, LabLabels, LabRecord
+from playground.engines.swarm.engine import SwarmEngine
 from playground.errors import EngineError
 from tests import machine, second_kernel, workers
+from tests.swarm_machines import SwarmOfTests, lacking, running_swarm
 
 # How long what a dead owner left may take to disappear: the guardian looks for
 # a second after the last it saw.
@@ -157,7 +160,34 @@ def namespaces_engine() -> Iterator[NamespacesEngine]:
     engine.close()
 
 
-@pytest.fixture(scope="module", params=NAMES)
+@pytest.fixture(scope="session")
+def swarm() -> Iterator[SwarmOfTests]:
+    """A Docker Swarm of three machines, all on this one, with the images of plain hosts."""
+    if os.geteuid() != 0 or lacking():
+        _do_without(f"a swarm of tests needs root, and the programs {' '.join(lacking())}")
+    images = [image_for(())]
+    with contextlib.closing(DockerEngine()) as docker:
+        _check(docker)
+        docker.ensure_images(images)
+    with running_swarm() as made:
+        made.load([image.tag for image in (helper_image(), *images)])
+        yield made
+
+
+@pytest.fixture(scope="session")
+def swarm_engine(swarm: SwarmOfTests) -> Iterator[SwarmEngine]:
+    """The engine of that swarm, whose registry all programs know meanwhile."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PLAYGROUND_REGISTRY", swarm.registry)
+        with contextlib.closing(SwarmEngine(swarm.manager.url)) as engine:
+            yield engine
+
+
+# A test that asks for this runs on each of them; `swarm_engine` has tests of its own.
+_EACH = ("docker", "namespaces")
+
+
+@pytest.fixture(scope="module", params=_EACH)
 def engine(request: pytest.FixtureRequest) -> Engine:
     """Each engine in turn, a module at a time."""
     found: Engine = request.getfixturevalue(f"{request.param}_engine")

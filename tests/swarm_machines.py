@@ -43,7 +43,9 @@ set -e
 name=$1; folder=$2; registry=$3; group=$4
 hostname "$name"
 mount -t tmpfs -o mode=755 tmpfs /run
-mkdir /run/lock
+mkdir /run/lock "$folder/data"
+# In memory: each engine unpacks the images anew, and all goes with the mount.
+mount -t tmpfs -o mode=711 tmpfs "$folder/data"
 n=0
 while ! ip link show eth0 >/dev/null 2>&1; do
     n=$((n + 1)); [ $n -lt 600 ] || exit 1
@@ -126,7 +128,6 @@ def lacking() -> list[str]:
 @contextlib.contextmanager
 def running_swarm(count: int = 3, folder: Path | None = None) -> Iterator[SwarmOfTests]:
     """Make machines that are one swarm; take them down whole in the end."""
-    # On a disk, not in memory: each engine unpacks the images anew.
     with (
         contextlib.ExitStack() as down,
         tempfile.TemporaryDirectory(prefix="playground-swarm-", dir=folder or "/var/tmp") as text,

@@ -44,6 +44,8 @@ own(pids) -> [pids]
     already, which is no error.
 disown() -> null
     Forget all of them.
+bare(pids) -> null
+    Take away the interfaces that these nodes came with, but the loopback.
 wire(bridges: [{"device", "settings": SWITCH or null, "vlans": bool = false}],
         veths: [{"a": END, "b": END, "mtu_bytes", "offload"}]) -> null
     An end may have an "mtu_bytes" of its own.
@@ -75,6 +77,18 @@ kernel_lacks(trials: [[kind, name]]) -> [text or null]
 unwire(veths: [END], bridges: [{"device"}] = []) -> null
     Remove these interfaces (the other end goes too) and bridges.  One that is
     gone already is no error.
+tunnel(underlay: pid, tunnels: [{"vni", "local", "remote", "port", "source_port", "mtu_bytes"}])
+        -> null
+    Join far ends, interfaces ``x`` and the VNI in six hexadecimal digits that `wire` has made
+    here, by VXLAN with those of the same name on another machine.  Packets leave by the network
+    of the process ``underlay``.  On a failure all that this call made is removed again.
+untunnel(vnis) -> null
+    Remove these tunnels, and the veth pairs of their far ends.  One that is gone is no error.
+far_ends() -> [{"interface", "up", "carrier"}] ; set_far_ends(up: [name], down: [name]) -> null
+watch_far_ends() -> null
+    From now on each change of a far end is told as an event "far_end" with a row of far_ends.
+interface_names() -> [name]
+    The interfaces of the agent's own network namespace.
 network(nodes: [{"pid", "interfaces": [{"name", "addresses": ["192.168.1.11/24"]}],
         "sysctls": {"net.ipv4.ip_forward": "1"}, "routes_add": [ROUTE],
         "routes_remove": [ROUTE], "addresses_remove": [{"interface": "eth0",

@@ -16,10 +16,12 @@ from playground.agent.line.kept_text import state_changes, state_load, state_sav
 from playground.agent.line.loop import Loop
 from playground.agent.links.bridge_vlans import vlan_ways
 from playground.agent.links.bridges import learned, switch, switches
+from playground.agent.links.far_ends import far_ends, interface_names, set_far_ends
 from playground.agent.links.impairments import impair, impaired
 from playground.agent.links.interfaces import interfaces
 from playground.agent.links.kernel_features import kernel_lacks
-from playground.agent.links.wiring import unwire, wire
+from playground.agent.links.vxlan import tunnel, untunnel
+from playground.agent.links.wiring import bare, unwire, wire
 from playground.agent.network.addresses import forget_neighbours
 from playground.agent.network.applied_settings import link, network
 from playground.agent.network.autoconfiguration import autoconfigured
@@ -68,6 +70,10 @@ OPS: dict[str, Callable[..., Any]] = {
     "hash_passwords": _at_once(hash_passwords),
     "link": _at_once(link),
     "interfaces": _at_once(interfaces),
+    "far_ends": _at_once(far_ends),
+    "set_far_ends": _at_once(set_far_ends),
+    "interface_names": _at_once(interface_names),
+    "watch_far_ends": Loop.watch_far_ends,
     "boot": Loop.boot,
     "programs": Loop.programs,
     "carry": Loop.carry,
@@ -83,8 +89,11 @@ OPS: dict[str, Callable[..., Any]] = {
 
 # Done by a forked worker: name -> function(**args).
 WORK: dict[str, Callable[..., Any]] = {
+    "bare": bare,
     "wire": wire,
     "unwire": unwire,
+    "tunnel": tunnel,
+    "untunnel": untunnel,
     "network": network,
     "forget_neighbours": forget_neighbours,
     "switch": switch,

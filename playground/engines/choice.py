@@ -16,7 +16,7 @@ from playground.model.arguments import is_choice, shown
 # Each engine is imported where it is used: a lab on one needs nothing of the other.
 
 VARIABLE = "PLAYGROUND_ENGINE"
-NAMES = ("docker", "namespaces")
+NAMES = ("docker", "namespaces", "swarm")
 
 
 def choose(engine: Engine | str | None = None) -> Engine:
@@ -43,7 +43,13 @@ def check_name(engine: object) -> None:
         raise EngineError(f"engine={shown(engine)} is no engine: it is {_CHOICE}")
 
 
-_CHOICE = "'docker' or 'namespaces'"
+def has_machines(engine: Engine | str | None) -> bool:
+    """Whether an engine, or the one that the environment names, has several machines."""
+    named = engine if engine is not None else os.environ.get(VARIABLE)
+    return named == "swarm" or hasattr(named, "place")
+
+
+_CHOICE = "'docker', 'namespaces' or 'swarm'"
 
 
 def _named(name: str) -> Engine:
@@ -51,6 +57,10 @@ def _named(name: str) -> Engine:
         from playground.engines.docker.engine import DockerEngine
 
         return DockerEngine()
+    if name == "swarm":
+        from playground.engines.swarm.engine import SwarmEngine
+
+        return SwarmEngine()
     from playground.engines.namespaces.engine import NamespacesEngine
 
     return NamespacesEngine()
@@ -84,7 +94,7 @@ class RunningLabs:
         if engine is not None or os.environ.get(VARIABLE):
             self._engines = [choose(engine)]
             return
-        names = NAMES if _docker_is_here() else ("namespaces",)
+        names = ("docker", "namespaces") if _docker_is_here() else ("namespaces",)
         self._engines = [_named(name) for name in names]
 
     def labs(self) -> list[LabRecord]:

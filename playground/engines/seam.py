@@ -89,6 +89,8 @@ class NodeContainer:
     ``image`` is a tag; None where `Engine.image_for` wants none.  ``own_image`` is what stands
     in its place where the user named an image.
 
+    ``machine`` is that of a swarm on which it is to run.
+
     An engine that cannot hold its ``limits``, or do what its ``settings`` say, refuses it
     before anything is made.
 
@@ -101,6 +103,7 @@ class NodeContainer:
     limits: Limits = NO_LIMITS
     settings: ContainerSettings = PLAIN_CONTAINER
     own_image: OwnImage | None = None
+    machine: str | None = None
 
 
 @dataclass(frozen=True)
@@ -200,6 +203,9 @@ class Engine(Protocol):
 
     """
 
+    # Whether its nodes come with interfaces, which are taken away before anything is wired.
+    nodes_have_interfaces: bool
+
     @property
     def url(self) -> str | None: ...
 
@@ -256,9 +262,10 @@ class Difference:
     docker: str = ""
     namespaces: str = ""
     rootless: str = ""
+    swarm: str = ""
 
     def reason(self, engine: str) -> str:
-        """Return why this engine ("docker", "namespaces", "rootless") cannot; "" if it can."""
+        """Return why this engine ("docker", "namespaces", "rootless", "swarm") cannot, or ""."""
         reason: str = getattr(self, engine)
         return reason or (self.namespaces if engine == "rootless" else "")
 
@@ -269,10 +276,12 @@ WHAT_ONE_CANNOT = (
         "run without a daemon",
         docker="A host is a container: Docker's daemon has to run, here or elsewhere, and to let "
         "this user in.",
+        swarm="Each machine of a swarm is a Docker engine, and one of them a manager.",
     ),
     Difference(
         "make hosts without an image",
         docker="Every container has an image, which is built or pulled before the first lab.",
+        swarm="Every task has an image, which its machine pulls from a registry.",
     ),
     Difference(
         "run on another machine, or on no Linux",
@@ -301,12 +310,14 @@ WHAT_ONE_CANNOT = (
         docker="All containers are in one user namespace, so root of a host may change each "
         "network that a link joins it to: its neighbours', and over `lab.machine` or `lab.uplink`, "
         "which ask for `trust_hosts=True`, the machine's.",
+        swarm="All hosts of a machine are in one user namespace, as on Docker.",
     ),
     Difference(
         "count what hosts take of the kernel apart from root's",
         docker="To the kernel root of a container is the machine's root: one host may take all "
         "inotify instances that root has.",
         rootless="All hosts are this user's, and share what the kernel gives a user.",
+        swarm="To the kernel root of a host is root of its machine, as on Docker.",
     ),
     Difference(
         "give a host the capabilities IPC_LOCK, IPC_OWNER, LEASE and SYS_NICE",
@@ -316,6 +327,7 @@ WHAT_ONE_CANNOT = (
     Difference(
         "tell what a machine that died had printed",
         namespaces="Its first process prints nowhere.",
+        swarm="Its log is on the machine that it ran on, and goes with it.",
     ),
     Difference(
         "offer services",
@@ -342,18 +354,47 @@ WHAT_ONE_CANNOT = (
         rootless="They are root's, who is not in the lab's user namespace. /root, /home, /tmp, "
         "/run and what a lab writes can be changed.",
     ),
+    Difference(
+        "open sockets of hosts in this program",
+        swarm="A socket cannot leave the kernel that it is of, and hosts run on other machines. "
+        "`host.call` and `host.python` run code there.",
+    ),
+    Difference(
+        "publish ports of hosts",
+        swarm="Not yet: connections do not pass from the manager to other machines.",
+    ),
+    Difference(
+        "capture or probe at several machines at once",
+        swarm="Not yet: each capture is on one machine, and `explain` does not send its probe "
+        "where the way leads over two.",
+    ),
+    Difference(
+        "show files of this machine in hosts",
+        swarm="They are copied: hosts run on other machines.",
+    ),
+    Difference(
+        "let root of a host change sysctls of its network",
+        swarm="A service cannot be told which paths of /proc may be written; "
+        "`Host(sysctls={...})` sets them.",
+    ),
+    Difference(
+        "plug a lab into this machine",
+        swarm="`lab.machine`, `lab.uplink` and `plug` work in the engine's own machine, and a "
+        "swarm has several.",
+    ),
 )
 
 
 def table_of_differences() -> str:
     """Return `WHAT_ONE_CANNOT` as docs/engines.md has it: "yes", or why not."""
     lines = [
-        "| can it ... | `docker` | `namespaces` | `namespaces`, without root |",
-        "|---|---|---|---|",
+        "| can it ... | `docker` | `namespaces` | `namespaces`, without root | `swarm` |",
+        "|---|---|---|---|---|",
     ]
     for row in WHAT_ONE_CANNOT:
-        cells = [row.reason(name) for name in ("docker", "namespaces", "rootless")]
-        if cells[2] == cells[1]:
-            cells[2] = "no" if cells[1] else ""
+        cells = [row.reason(name) for name in ("docker", "namespaces", "rootless", "swarm")]
+        for number, other in ((2, 1), (3, 0)):
+            if cells[number] == cells[other]:
+                cells[number] = "no" if cells[other] else ""
         lines.append("| " + " | ".join([row.what, *(cell or "yes" for cell in cells)]) + " |")
     return "\n".join(lines)

@@ -8,7 +8,7 @@ a line each.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -62,6 +62,9 @@ class Lab(Single):
     places, switches in a loop without a spanning tree.  A `LabWarning` tells of each, and
     `warnings` keeps them.
 
+    On a swarm it is on as few machines as it needs.  ``spread=3`` spreads it evenly over three,
+    ``spread=["m1", "m2"]`` over those; other engines have one machine, and pass over it.
+
     Building a `Lab` plans it and touches nothing on the machine; raises
     `TopologyError` if it cannot become a network.
 
@@ -81,6 +84,7 @@ class Lab(Single):
         quiet: bool = False,
         converge: bool = True,
         strict: bool = True,
+        spread: int | Sequence[str] | None = None,
     ) -> None:
         self._state = LabState(
             nodes,
@@ -92,9 +96,10 @@ class Lab(Single):
             quiet=quiet,
             converge=converge,
             strict=strict,
+            spread=spread,
         )
         take_nodes(self)
-        self.plan()
+        self._state.make_plan(None)
 
     # -- what it was told ---------------------------------------------------
 

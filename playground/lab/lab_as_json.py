@@ -181,6 +181,7 @@ def _node_data(node: Node) -> dict[str, Any]:
         }
     data["services"] = [_settings_data(settings) for settings in node.declared_services]
     data["limits"] = dataclasses.asdict(node.limits)
+    data["machine"] = node.machine
     data["container"] = _container_data(node.container)
     data["sysctls"] = node.own_sysctls
     data["loopback"] = [str(address) for address in node.loopback]
@@ -210,6 +211,7 @@ def _machine(data: Mapping[str, Any]) -> Host | Router:
     limits = data.get("limits", {}) | {
         "sysctls": data.get("sysctls"),
         "loopback": data.get("loopback"),
+        "machine": data.get("machine"),
     }
     if data["kind"] == "Router":
         return Router(

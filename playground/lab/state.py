@@ -21,7 +21,7 @@ from ipaddress import IPv4Interface
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, cast
 
 from playground.display.progress import make_progress
-from playground.engines.choice import check_name, choose
+from playground.engines.choice import check_name, choose, has_machines
 from playground.engines.images import Image
 from playground.engines.seam import Engine, LabLabels
 from playground.errors import (
@@ -43,6 +43,8 @@ from playground.model.notation import check_bool
 from playground.operations.connection.client import Client
 from playground.operations.connection.handles import LabHandle
 from playground.operations.network import Host, Link, Node, Router, Switch
+from playground.planning.placement.machines import check_spread
+from playground.planning.placement.shapes import Placement
 from playground.planning.plan import NodePlan, Plan
 from playground.planning.plan_parts import InterfacePlan
 from playground.planning.planner import collect, make_plan
@@ -98,11 +100,13 @@ class LabState:
         quiet: bool,
         converge: bool,
         strict: bool,
+        spread: object = None,
     ) -> None:
         self.take_name(name)
         self.ipv6 = _check_ipv6(self.name, ipv6)
         self.converge = check_bool(f"lab {self.name}", "converge", converge)
         self.strict = check_bool(f"lab {self.name}", "strict", strict)
+        self.spread = check_spread(f"lab {self.name}", spread)
         self.keep = keep
         self.given = tuple(given)
         check_name(engine)
@@ -170,7 +174,28 @@ class LabState:
         Once the lab runs, addresses that were given stay as they are.
 
         """
-        return self.make_plan(self.plan)
+        return self.placed(self.make_plan(self.plan))
+
+    def placed(self, plan: Plan) -> Plan:
+        """Return a plan with the machine of each node, where the engine has several.
+
+        Nodes that run stay where they are.
+
+        """
+        running = self.plan.placement if self.plan else None
+        if running is not None and {*running.machines} >= {*_placed_names(plan)}:
+            names = [*_placed_names(plan)]
+            places = tuple((name, running[name]) for name in names)
+            cut = tuple(
+                (wire.a.node, wire.b.node)
+                for wire in plan.wires
+                if running[wire.a.node] != running[wire.b.node]
+            )
+            return dataclasses.replace(plan, placement=Placement(places, cut))
+        if running is None and not has_machines(self.asked_engine):
+            return plan
+        found = self.engine.place(plan, self.spread, running)  # type: ignore[attr-defined]
+        return dataclasses.replace(plan, placement=found)
 
     def make_plan(self, previous: Plan | None) -> Plan:
         """Return a plan of what is declared, which keeps what another has given."""
@@ -313,6 +338,12 @@ def _check_ipv6(name: str, ipv6: object) -> bool | str:
     raise TopologyError(
         f'lab {name}: ipv6={shown(ipv6)} is none of True, False and "slaac"; write one'
     )
+
+
+def _placed_names(plan: Plan) -> Iterator[str]:
+    """Yield the names of all that is placed."""
+    yield from (node.name for node in plan.nodes)
+    yield from (one.name for one in plan.switches)
 
 
 def _check_name(name: str | None) -> str:

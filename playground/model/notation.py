@@ -24,6 +24,7 @@ from typing import Any, Protocol
 
 from playground.errors import TopologyError
 from playground.model.addresses import Address, InterfaceAddress, Network
+from playground.model.arguments import shown
 from playground.model.services.settings import ServiceRow, ServiceSettings
 from playground.model.services.table import row_of, service
 
@@ -52,7 +53,20 @@ _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 # inet_aton(3) takes such numbers for addresses: ping 10 means 0.0.0.10.
 _NUMBER = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
 # RFC 1035 section 2.3.4 allows 255 octets on the wire, which is 253 written.
+# What hostname(7) allows, and in any case what cannot be mistaken for another word of Swarm's.
+_MACHINE = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9_.-]{0,251}[a-zA-Z0-9])?")
+
 _NAME_LENGTH = 253
+
+
+def check_machine(here: str, machine: object) -> str | None:
+    """Return the name of a machine of a swarm, as `hostname` prints it there; None for any."""
+    if machine is None or (isinstance(machine, str) and _MACHINE.fullmatch(machine)):
+        return machine
+    raise TopologyError(
+        f"{here}: machine={shown(machine)} is no name of a machine: write its host name, as "
+        '`docker node ls` shows it: machine="m2"'
+    )
 
 
 def check_name(kind: str, name: object) -> str:

@@ -44,6 +44,7 @@ from playground.model.notation import (
     check_bool,
     check_loopback,
     check_mac,
+    check_machine,
     check_mtus,
     check_pair,
     check_services,
@@ -102,6 +103,7 @@ class Machine(Steering, MachineBase):
     loopback: tuple[InterfaceAddress, ...]
     declared_services: tuple[ServiceSettings, ...]
     limits: Limits
+    machine: str | None
     container: ContainerSettings
     firewall: Firewall
     fixed = MachineBase.fixed | {"loopback", "firewall"}
@@ -116,12 +118,14 @@ class Machine(Steering, MachineBase):
         processes: int | None = None,
         sysctls: Mapping[str, object] | None = None,
         loopback: OneOrMore = None,
+        machine: str | None = None,
         **container: Unpack[ContainerArguments],
     ) -> None:
         super().__init__(name)
         self._begin_steering(sysctls)
         self.loopback = check_loopback(f"{type(self).__name__.lower()} {self.name}", loopback)
         self.limits = make_limits(self.name, memory_mb, cpus, processes)
+        self.machine = check_machine(self.name, machine)
         self.container = make_container(type(self).__name__, self.name, container)
         if self.calls & {other.lower() for other in self.container.waits_for}:
             raise TopologyError(
@@ -161,6 +165,7 @@ class Machine(Steering, MachineBase):
         ]
         sysctls = [f"sysctls={self.own_sysctls}"] * bool(self.own_sysctls)
         own = [f"loopback={one_or_list(self.loopback)}"] * bool(self.loopback)
+        own += [f"machine={self.machine!r}"] * bool(self.machine)
         said = [f"services={services}"] * bool(services) + limits + sysctls + own
         return said + self.container.options()
 
@@ -181,6 +186,9 @@ class Host(Machine):
 
     ``loopback`` is an address of its own, "10.10.10.1/32", or several, of IPv6 too: they
     are on its interface lo, and reached by whichever of its links there is a way.
+
+    ``machine`` names the machine of a swarm on which it is to run; other engines have one, and
+    pass over it.
 
     ``image`` is a container image of your own, by its name ("postgres:17") or as the `Path` of
     an archive that `docker save` has written; ``build`` is a directory with a Dockerfile, or a
@@ -286,6 +294,7 @@ class Router(
         processes: int | None = None,
         sysctls: Mapping[str, object] | None = None,
         loopback: OneOrMore = None,
+        machine: str | None = None,
         frr: str | os.PathLike[str] | None = None,
         **container: Unpack[ContainerArguments],
     ) -> None:
@@ -297,6 +306,7 @@ class Router(
             processes=processes,
             sysctls=sysctls,
             loopback=loopback,
+            machine=machine,
             **container,
         )
         self.frr = check_frr(self.name, frr, routing, as_number)

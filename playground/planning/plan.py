@@ -23,6 +23,7 @@ from playground.model.records import dataclass
 from playground.model.services.settings import ServiceSettings
 from playground.model.services.table import row_of
 from playground.planning.nft_text import make_ruleset
+from playground.planning.placement.shapes import Placement
 from playground.planning.plan_parts import (
     NO_FILTERS,
     AdvertisementPlan,
@@ -58,6 +59,8 @@ class NodePlan:
     itself to IPv6.  ``covered`` are networks that a protocol tells it of only as a part of
     greater ones, ``withheld`` those that policies keep from it.
     ``virtual_routers`` are addresses that it shares with others.
+    greater ones, ``withheld`` those that policies keep from it.  ``machine`` is the
+    one of a swarm that it was told to run on.
 
     """
 
@@ -86,6 +89,7 @@ class NodePlan:
     withheld: tuple[Network, ...] = ()
     virtual_routers: tuple[VirtualRouterPlan, ...] = ()
     peers: tuple[HostsEntry, ...] = ()
+    machine: str | None = None
 
     @property
     def daemons(self) -> frozenset[str]:
@@ -146,7 +150,8 @@ class Plan(Tabular):
 
     ``records`` is the zone of the first host with the dns service, ``zones`` the tree of those
     that authoritative servers have, from the root down.  One that is not
-    ``strict`` takes what may be a mistake, and ``warnings`` says of what.  It shows as a
+    ``strict`` takes what may be a mistake, and ``warnings`` says of what.  ``placement`` is the
+    machine of each node, of a lab on a swarm.  It shows as a
     table of all interfaces; `to_json` shows everything.
 
     """
@@ -160,6 +165,7 @@ class Plan(Tabular):
     strict: bool = True
     warnings: tuple[str, ...] = ()
     zones: tuple[ZonePlan, ...] = ()
+    placement: Placement | None = None
 
     def node(self, name: str) -> NodePlan:
         """Return the plan of the node with this full or short name, in any case.

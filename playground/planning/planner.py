@@ -290,6 +290,7 @@ def _node(
         peers=names.peers,
         limits=machine.limits,
         container=machine.container,
+        machine=machine.machine,
         nat=nat,
         own_routes=own_routes,
         own_rules=find_own_rules(machine, addressing, wiring.names),

@@ -93,7 +93,8 @@ def test_an_empty_variable_asks_for_nothing(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_name_of_no_engine_is_refused_with_those_there_are(name: object) -> None:
     with pytest.raises(EngineError) as caught:
         check_name(name)
-    assert str(caught.value) == f"engine={name!r} is no engine: it is 'docker' or 'namespaces'"
+    known = "'docker', 'namespaces' or 'swarm'"
+    assert str(caught.value) == f"engine={name!r} is no engine: it is {known}"
 
 
 def test_a_variable_that_names_no_engine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,7 +102,7 @@ def test_a_variable_that_names_no_engine_is_refused(monkeypatch: pytest.MonkeyPa
     with pytest.raises(EngineError) as caught:
         choose()
     assert str(caught.value) == (
-        "PLAYGROUND_ENGINE=podman is no engine: it is 'docker' or 'namespaces'"
+        "PLAYGROUND_ENGINE=podman is no engine: it is 'docker', 'namespaces' or 'swarm'"
     )
 
 

@@ -19,6 +19,7 @@ from playground.agent.line.program_requests import programs
 from playground.agent.line.replies import Replies
 from playground.agent.line.socket_requests import SocketRequests
 from playground.agent.line.worker import Workers
+from playground.agent.links.far_ends import FarEndWatch
 from playground.agent.nodes.entering import find_node
 from playground.agent.ports.node_streams import carry_streams
 from playground.agent.protocol import PROTOCOL, Request, describe
@@ -193,6 +194,11 @@ class Loop:
         carry_streams(self.requests, self.replies.fd)
         self._ending = True
         return LATER
+
+    def watch_far_ends(self, request_id: Any) -> None:
+        """Tell of each change of a far end from now on."""
+        watch = FarEndWatch(lambda row: self.replies.send({"event": "far_end", **row}))
+        self.selector.register(watch.socket, selectors.EVENT_READ, watch.read)
 
     def boot(self, request_id: Any, nodes: Sequence[Request]) -> Any:
         boot(self.selector, self.replies, request_id, nodes)

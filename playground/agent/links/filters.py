@@ -106,7 +106,18 @@ def filter_messages(index: int, program: Sequence[Instruction], into: int | None
 
 def mirror_messages(index: int, hook: int, to: int) -> list[Message]:
     """Copy all that enters or leaves an interface to another; filters after it go on."""
-    mirred = struct.pack("IIiiiiI", 0, 0, -1, 0, 0, TCA_EGRESS_MIRROR, to)
+    return _mirred_messages(index, hook, to, -1, TCA_EGRESS_MIRROR, "mirror a port")
+
+
+def redirect_messages(index: int, hook: int, to: int) -> list[Message]:
+    """Let all that enters or leaves an interface leave by another instead."""
+    return _mirred_messages(index, hook, to, TC_ACT_STOLEN, TCA_EGRESS_REDIR, "join two interfaces")
+
+
+def _mirred_messages(
+    index: int, hook: int, to: int, verdict: int, kind: int, purpose: str
+) -> list[Message]:
+    mirred = struct.pack("IIiiiiI", 0, 0, verdict, 0, 0, kind, to)
     action = text_attribute(TCA_ACT_KIND, "mirred") + attribute(
         TCA_ACT_OPTIONS | NLA_F_NESTED, attribute(TCA_MIRRED_PARMS, mirred)
     )
@@ -125,7 +136,7 @@ def mirror_messages(index: int, hook: int, to: int) -> list[Message]:
     flags = NLM_F_CREATE | NLM_F_REPLACE
     return [
         Message(RTM_NEWQDISC, flags, clsact, "open the hooks of tc (clsact)"),
-        Message(RTM_NEWTFILTER, flags, body, "mirror a port (cls_bpf, act_mirred)"),
+        Message(RTM_NEWTFILTER, flags, body, f"{purpose} (cls_bpf, act_mirred)"),
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import socket
 from collections.abc import Sequence
 
 from playground.agent.kernel.offloads import Offloads
@@ -116,6 +117,22 @@ def _raise_bridges(netlink: Netlink, bridges: Sequence[Request], veths: Sequence
             if end.get("vlans"):
                 offload = veth.get("offload", False)
                 carry(netlink, end["bridge"], end["interface"], end["vlans"], offload)
+
+
+def bare(pids: Sequence[int]) -> None:
+    """Take away all interfaces that nodes came with, but the loopback."""
+    own = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    for pid in pids:
+        netlink = Netlink(pid)
+        names = [name for _, name in socket.if_nameindex() if name != "lo"]
+        results = netlink.attempt([delete_link(name) for name in names])
+        netlink.close()
+        setns(own, CLONE_NEWNET)
+        for message, number, reason in results:
+            # Some come with every namespace, where the kernel has their kind (tunl0).
+            if number not in (0, errno.ENODEV, errno.EOPNOTSUPP):
+                raise refusal(message, number, reason)
+    os.close(own)
 
 
 def unwire(veths: Sequence[Request], bridges: Sequence[Request] = ()) -> None:

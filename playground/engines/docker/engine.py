@@ -55,6 +55,8 @@ class DockerEngine:
 
     """
 
+    nodes_have_interfaces = False
+
     def __init__(self, url: str | None = None) -> None:
         self.server = Server(url)
         self.images = ServerImages(self.server)

@@ -27,13 +27,15 @@ from playground.operations.connection.threads import start_child
 # answered, and the end.
 _COMES, _CAME, _DONE = "+", "-", "done"
 
+_REMOVER = "playground.engines.docker.leftovers"
+
 # All that runs while the owner lives: no site-packages, no playground, no
 # docker; 15 ms to start.  The pipe's other end may be held by a fork of the
 # owner too, so where the system has pidfds (Linux 5.3, pidfd_open(2)) the owner
 # itself is watched as well.  What it wrote before it died is read first.
 _WAIT = """
 import json, os, select, sys
-owner, done, path, lab, url, package = sys.argv[1:]
+owner, done, path, lab, url, package, remover = sys.argv[1:]
 watched, text, coming = [0], "", set()
 try:
     watched.append(os.pidfd_open(int(owner)))
@@ -56,8 +58,8 @@ sys.path[:] = json.loads(path)
 # rest of the work, and the engine is all that is needed.
 module = sys.modules["playground"] = types.ModuleType("playground")
 module.__path__ = [package]
-from playground.engines.docker.leftovers import remove_leftovers
-remove_leftovers(lab, url or None, coming=coming)
+import importlib
+importlib.import_module(remover).remove_leftovers(lab, url or None, coming=coming)
 """
 
 
@@ -79,12 +81,12 @@ class Guardian:
         os.set_blocking(process.stdin.fileno(), False)
 
     @classmethod
-    def start(cls, lab_id: str, url: str | None = None) -> Self:
-        """Start watching; returns at once."""
+    def start(cls, lab_id: str, url: str | None = None, remover: str = _REMOVER) -> Self:
+        """Start watching; returns at once.  ``remover`` is the module that knows how to remove."""
         # An empty entry means the working directory, and the guardian leaves it.
         path = json.dumps([os.path.abspath(entry) for entry in sys.path])
         package = str(Path(__file__).resolve().parents[2])
-        arguments = [str(os.getpid()), _DONE, path, lab_id, url or "", package]
+        arguments = [str(os.getpid()), _DONE, path, lab_id, url or "", package, remover]
         process = start_child(
             [sys.executable, "-I", "-S", "-c", _WAIT, *arguments],
             stdin=subprocess.PIPE,

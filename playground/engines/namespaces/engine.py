@@ -89,6 +89,8 @@ class NamespacesEngine:
 
     """
 
+    nodes_have_interfaces = False
+
     def __init__(self, plain_root: str = "machine") -> None:
         if plain_root not in ("machine", "image"):
             raise EngineError(

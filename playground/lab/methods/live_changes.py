@@ -178,7 +178,7 @@ def remove(lab: LabObject, link: Link) -> None:
                     state.planned()
                 else:
                     base = state.plan.without_wire(live.wire)
-                    plan = state.make_plan(base)
+                    plan = state.placed(state.make_plan(base))
                     state.engine.refuse(plan)
                     extend(lab, plan_step(state.plan, plan), state.images(plan))
         except BaseException:

@@ -46,6 +46,7 @@ from playground.operations.programs.own_service import OwnService
 from playground.operations.programs.ready_timeout import READY_TIMEOUT_S
 from playground.planning.difference import Changes
 from playground.planning.links.kernel_needs import kernel_needs
+from playground.planning.placement.shapes import Placement
 from playground.planning.plan import NodePlan, Plan
 from playground.planning.plan_steps import PlanStep, plan_step
 
@@ -120,7 +121,7 @@ def _begin(
         guard = state.engine.guard(state.labels)
         lasting.callback(_take_down, state.engine, state.id, guard)
         undo.callback(_let_go, lab)
-        containers = _containers(plan.nodes, images, own)
+        containers = _containers(plan.nodes, images, own, plan.placement)
         if needs := kernel_needs(plan):
             state.client = _start_agent(state, lasting)
             refuse_lacking(state.client, needs)
@@ -203,7 +204,7 @@ def extend(
         refuse_lacking(state.agent(), kernel_needs(step.after))
     state.engine.ensure_images(_distinct(images), state.progress)
     own = _own_images(state, step.change.nodes)
-    containers = _containers(step.change.nodes, images, own)
+    containers = _containers(step.change.nodes, images, own, step.after.placement)
     new = [container.name for container in containers]
     with state.progress.step(f"adding to lab {lab.name}"), ExitStack() as undo:
         pids = dict(state.pids)
@@ -233,6 +234,8 @@ def _bring_up(
     if not state.keep:
         client.call("own", pids=[pids[node.name] for node in change.nodes])
     refuse_other_sources(client, pids, change.nodes, state.engine.has_our_files)
+    if state.engine.nodes_have_interfaces:
+        client.call("bare", pids=[pids[node.name] for node in change.nodes])
     if old_plan is not None:
         undo.callback(lambda: apply.lease(client, old_pids, old_plan, step.back.inside))
         undo.callback(apply.start_programs, client, old_pids, old_provisions, provisions)
@@ -360,6 +363,7 @@ def _containers(
     nodes: Iterable[NodePlan],
     images: Mapping[str, Image | None],
     own: Mapping[str, OwnImage],
+    placement: Placement | None,
 ) -> list[NodeContainer]:
     tags = {name: image.tag if image else None for name, image in images.items()}
     return [
@@ -370,6 +374,7 @@ def _containers(
             limits=node.limits,
             settings=node.container,
             own_image=own.get(node.name),
+            machine=placement[node.name] if placement else None,
         )
         for node in nodes
     ]

@@ -1,0 +1,1 @@
+"""Many agents as one: requests shared out among the machines of a swarm, and what crosses them."""

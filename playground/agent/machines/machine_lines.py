@@ -1,0 +1,144 @@
+"""Lines to the machines of a lab: their servers found and asked, their agents reached."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import ssl
+from collections.abc import Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+from playground.agent.machines.lines import ServerLine, dial
+from playground.agent.machines.numbers import machine_number
+from playground.agent.machines.tasks import RemoteError
+from playground.agent.protocol import Request
+
+# To start a container on a machine that has much to do.
+_HELPER_LIMIT_S = 60.0
+
+# As many machines are spoken with at once.
+_AT_ONCE = 32
+
+
+class MachineLine:
+    """One machine of the lab: what its server said of itself, and the line to its agent."""
+
+    def __init__(self, greeting: Request) -> None:
+        self.name = str(greeting["name"])
+        self.number = machine_number(greeting["id"])
+        self.address = str(greeting["address"])
+        self.underlay = int(greeting["underlay"])
+        self.line: ServerLine | None = None
+        self.hello: Request = {}
+        self.incoming: list[bytes] = []
+        self.gone = False
+
+    def death(self) -> RemoteError:
+        message = (
+            f"the machine {self.name} is gone, or cut off from the swarm: what ran there is dead; "
+            "lab.stop() and lab.start() bring the lab up on the machines that are left"
+        )
+        return _lost(message)
+
+
+class MachineServers:
+    """The servers of all machines: found by Swarm's own DNS, asked for greetings and lines."""
+
+    def __init__(self, service: str, context: ssl.SSLContext | None) -> None:
+        self._service = service
+        self._context = context
+        self.machines: dict[int, MachineLine] = {}
+
+    def discover(self) -> None:
+        """Ask all machines that there are for their names; who does not answer is left out."""
+        found = socket.getaddrinfo(f"tasks.{self._service}", None, socket.AF_INET)
+        addresses = {str(row[4][0]) for row in found}
+        known = {machine.address for machine in self.machines.values()}
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            for greeting in pool.map(self._greet, addresses - known):
+                if greeting is not None:
+                    machine = MachineLine(greeting)
+                    self.machines[machine.number] = machine
+
+    def _greet(self, address: str) -> Request | None:
+        try:
+            return self.ask(address, {"do": "greet"})
+        except (OSError, ValueError, RemoteError):
+            return None
+
+    def ask(self, address: str, request: Request) -> Request:
+        """Ask a machine's server; raises `RemoteError` for an error of its."""
+        line = dial(address, self._context, request)
+        try:
+            return _heard(line, request)
+        finally:
+            line.close()
+
+    def open(self, machine: MachineLine, request: Request) -> None:
+        """Open the line to a machine's agent, and hear its first words; it blocks."""
+        line = dial(machine.address, self._context, request)
+        try:
+            _heard(line, request)
+            machine.hello = line.hear(_HELPER_LIMIT_S)["hello"]
+            line.become_stream()
+        except BaseException:
+            line.close()
+            raise
+        machine.line = line
+
+    def named(self, name: str) -> MachineLine:
+        """Return a machine by its name; raises `RemoteError` where none of it answers."""
+        for machine in self.machines.values():
+            if machine.name == name:
+                return machine
+        raise _lost(f"the machine {name} does not answer: is it down, or cut off from the swarm?")
+
+    def numbered(self, number: int) -> MachineLine:
+        """Return a machine by its number; raises `RemoteError` where it is gone."""
+        if number not in self.machines:
+            self.discover()
+        machine = self.machines.get(number)
+        if machine is None:
+            raise _lost("a machine of the lab's is gone, or cut off from the swarm")
+        if machine.gone:
+            raise machine.death()
+        return machine
+
+    def open_all(
+        self, numbers: Collection[int], request: Request, optional: bool = False
+    ) -> list[MachineLine]:
+        """Open lines to the agents on machines; return those that have one.
+
+        With ``optional`` a machine whose server refuses is left out.
+
+        """
+
+        def open_one(number: int) -> None:
+            try:
+                self.open(self.numbered(number), request)
+            except RemoteError:
+                if not optional:
+                    raise
+
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            list(pool.map(open_one, numbers))
+        return [self.machines[number] for number in numbers if self.machines[number].line]
+
+    def tell(self, machines: Iterable[MachineLine], request: Request) -> None:
+        """Ask the servers of several machines for the same; raises the first `RemoteError`."""
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            list(pool.map(lambda machine: self.ask(machine.address, request), machines))
+
+
+def _lost(message: str) -> RemoteError:
+    return RemoteError({"type": "ConnectionError", "errno": errno.EHOSTDOWN, "message": message})
+
+
+def _heard(line: ServerLine, request: Request) -> Request:
+    greeting = line.hear(_HELPER_LIMIT_S)
+    if greeting is None:
+        raise ConnectionError("the machine's server closed the line")
+    if "error" in greeting:
+        message = f"on the machine {greeting['name']}: {greeting['error']}"
+        raise RemoteError({"type": "OSError", "errno": errno.EIO, "message": message})
+    return dict(greeting)

@@ -1,0 +1,247 @@
+"""A Docker Swarm as an engine: nodes are services on several machines, agents one on each.
+
+`manager` asks the swarm, `specs` is what it is told, `nodes` and `servers` are what is made there,
+`registry` brings images to the machines, and `placing` decides which node goes where.
+
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from playground.display.progress import Progress, Silent
+from playground.engines.docker.guardian import Guardian
+from playground.engines.docker.server import Server
+from playground.engines.docker.server_images import ServerImages
+from playground.engines.images import Image, helper_image, image_for
+from playground.engines.seam import (
+    KEEP,
+    LAB,
+    MARK,
+    NAME,
+    NODE,
+    OWNER,
+    Channel,
+    Guard,
+    LabLabels,
+    LabRecord,
+    NodeContainer,
+    OwnImage,
+    WantedImage,
+    refuse_settings,
+)
+from playground.engines.swarm.manager import Manager
+from playground.engines.swarm.nodes import processes, refuse_dead, start_nodes, tasks_by_node
+from playground.engines.swarm.placing import place_plan
+from playground.engines.swarm.registry import RegistryImages
+from playground.engines.swarm.servers import MachineService
+from playground.engines.swarm.specs import labels_of
+from playground.errors import EngineError
+from playground.planning.placement.machines import Spread
+from playground.planning.placement.shapes import Placement
+
+if TYPE_CHECKING:
+    from playground.planning.plan import Plan
+
+# Of what a container is told, what is done here as it says.
+_ABLE = frozenset(
+    {"source", "packages", "env", "user", "workdir", "cap_add", "shm_mb", "ulimits", "labels"}
+)
+
+
+class SwarmEngine:
+    """A Docker Swarm, reached by one of its managers.
+
+    ``url`` is what ``DOCKER_HOST`` may hold; None takes the environment's, as `DockerEngine`
+    does.  Nothing is opened until the first request.
+
+    """
+
+    # Of the engine's own bridge: a service cannot be without a network.
+    nodes_have_interfaces = True
+
+    def __init__(self, url: str | None = None) -> None:
+        self.server = Server(url)
+        self.manager = Manager(self.server)
+        self._service = MachineService(self.manager)
+        self._images = ServerImages(self.server)
+        self._registry = RegistryImages(self.server, self._images)
+
+    def __repr__(self) -> str:
+        return f"SwarmEngine({self.url!r})" if self.url else "SwarmEngine()"
+
+    @property
+    def url(self) -> str | None:
+        """The address given when the engine was made; None: the environment has it."""
+        return self.server.url
+
+    @property
+    def has_our_files(self) -> bool:
+        """Whether it can show files of this machine in hosts: those run anywhere."""
+        return False
+
+    def close(self) -> None:
+        """Close all connections.  The engine opens new ones when it is used again."""
+        self.server.close()
+
+    def check(self) -> None:
+        """Make sure that the engine answers, and is a manager of a swarm.
+
+        Raises `EngineError` with a sentence that says what to do.
+
+        """
+        with self.server.errors("asking the engine for its version"):
+            self.server.negotiate()
+        self.manager.check()
+
+    def refuse(self, plan: Plan) -> None:
+        """Raise `EngineError` for what a service cannot be told."""
+        refuse_settings(plan, "Docker Swarm", _ABLE)
+        for node in plan.nodes:
+            if node.container.publish:
+                raise EngineError(
+                    f"{node.name}: ports of hosts cannot be published from a swarm yet: leave "
+                    "publish= out, and run the client on a host of the lab"
+                )
+
+    def place(self, plan: Plan, spread: Spread, running: Placement | None) -> Placement:
+        """Return the machine of each node; those of ``running`` stay where they are."""
+        rooms = [machine.room for machine in self.manager.ready()]
+        return place_plan(plan, rooms, spread, running.machines if running else {})
+
+    def image_for(self, services: frozenset[str], packages: tuple[str, ...] = ()) -> Image:
+        """Return the image of a host with these services."""
+        return image_for(services, packages)
+
+    def ensure_images(self, images: Sequence[Image], progress: Progress | None = None) -> None:
+        """Bring images to where all machines get them, and have a server on each machine."""
+        show: Progress = progress or Silent()
+        self._registry.spread((helper_image(), *images), self._is_alone(), show)
+        self._service.ensure(self._helper(), show)
+
+    def _is_alone(self) -> bool:
+        return len(self.manager.ready()) == 1
+
+    def _helper(self) -> str:
+        return self._registry.name_of(helper_image().tag)
+
+    def own_image(self, here: str, wanted: WantedImage, progress: Progress) -> OwnImage:
+        """Return an image of the user's as the machines get it; see `DockerEngine.own_image`."""
+        from playground.engines.docker.own_images import OwnImages
+
+        found = OwnImages(self.server, self._images).ready(here, wanted, progress)
+        name = self._registry.spread_own(found.tag, self._is_alone(), progress)
+        return OwnImage(name, found.config)
+
+    def guard(self, lab: LabLabels) -> Guard:
+        """Start a process that removes the lab's services if this one is killed."""
+        guardian = Guardian.start(lab.id, self.url, "playground.engines.swarm.leftovers")
+        try:
+            with suppress(EngineError):  # this lab has no part in it
+                self.sweep()
+        except BaseException:
+            guardian.release()
+            raise
+        return guardian
+
+    def sweep(self) -> None:
+        """Remove what was made for programs of this machine that have ended."""
+        for record in self.labs():
+            if record.is_stale:
+                self.stop(record.id)
+
+    def start_helper(self, lab: LabLabels) -> Channel:
+        """Return the line to the lab's agents, which start where nodes of it are."""
+        return self._service.open(self._helper(), lab, [], new=True)
+
+    def connect(self, lab_id: str) -> Channel:
+        """Return one more line to the agents of a lab."""
+        self._registry.spread((helper_image(),), self._is_alone(), Silent())
+        labels = LabLabels(lab_id, "", "", keep=True)
+        return self._service.open(self._helper(), labels, [], new=False)
+
+    def start_nodes(
+        self, lab: LabLabels, nodes: Sequence[NodeContainer], progress: Progress | None = None
+    ) -> dict[str, int]:
+        """Start a service for each node; return the numbers of their first processes by name.
+
+        A number holds the machine and the process id there: `agent.machines.numbers`.
+
+        """
+        named = [self._with_image(node) for node in nodes]
+        return start_nodes(self.manager, lab, named, progress or Silent())
+
+    def _with_image(self, node: NodeContainer) -> NodeContainer:
+        import dataclasses
+
+        if node.image is None:
+            return node
+        return dataclasses.replace(node, image=self._registry.name_of(node.image))
+
+    def refuse_dead(self, lab: LabLabels, nodes: Sequence[NodeContainer]) -> None:
+        """Raise `NodeDied` if one of these nodes has ended, or its machine has."""
+        refuse_dead(self.manager, lab, nodes)
+
+    def open_machine_access(self, command: Sequence[str], machine_network: bool) -> Channel:
+        """Refuse to reach into a machine: a swarm has several."""
+        raise EngineError(
+            "a lab on a swarm cannot be plugged into a machine: which of them would it be? "
+            "start it on one, with Lab(engine='docker')"
+        )
+
+    def container(self, name: str) -> tuple[str, int] | None:
+        """Find none: containers of a swarm are on several machines."""
+        return None
+
+    def pids(self, lab_id: str) -> dict[str, int]:
+        """Return the numbers of the nodes of a lab that run, by their names."""
+        with self.server.errors(f"looking for the machines of lab {lab_id}"):
+            return processes(tasks_by_node(self.manager, lab_id))
+
+    def stop(self, lab_id: str, nodes: Sequence[str] | None = None) -> None:
+        """Remove the services of a lab, or of some of its nodes, and wait until they are gone."""
+        with self.server.errors(f"removing the services of lab {lab_id}"):
+            keeps = nodes is None and any(
+                labels_of(service).get(KEEP) == "1"
+                for service in self.manager.services(f"{LAB}={lab_id}")
+            )
+            self.manager.stop(lab_id, nodes, NODE)
+            if keeps:
+                self._registry.spread((helper_image(),), self._is_alone(), Silent())
+                self._service.stop(self._helper(), lab_id)
+
+    def labs(self) -> list[LabRecord]:
+        """Return the labs that the swarm has services of, oldest first."""
+        by_lab: dict[str, list[dict[str, Any]]] = {}
+        with self.server.errors("looking for labs"):
+            for service in self.manager.services(LAB):
+                by_lab.setdefault(labels_of(service)[LAB], []).append(service)
+        return sorted(map(_record, by_lab.values()), key=lambda record: record.created)
+
+
+def _record(services: list[dict[str, Any]]) -> LabRecord:
+    labels = labels_of(services[0])
+    nodes = {labels_of(service).get(NODE) for service in services}
+    return LabRecord(
+        id=labels[LAB],
+        name=labels.get(NAME, ""),
+        owner=labels.get(OWNER, ""),
+        nodes=tuple(sorted(node for node in nodes if node)),
+        created=min(_seconds(service["CreatedAt"]) for service in services),
+        keep=labels.get(KEEP) == "1",
+        mark=labels.get(MARK, ""),
+    )
+
+
+def _seconds(text: str) -> float:
+    """Return a time of the API's, whose fractions may have nine digits, in seconds since 1970.
+
+    >>> _seconds("1970-01-01T00:01:00.123456789Z")
+    60.123456
+
+    """
+    whole, _, rest = text.removesuffix("Z").partition(".")
+    return datetime.fromisoformat(f"{whole}.{(rest + '000000')[:6]}+00:00").timestamp()

@@ -1,0 +1,172 @@
+"""A manager of a swarm, asked over the line to its engine: machines, services, tasks."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from playground.engines.docker.http import Line, Refused
+from playground.engines.docker.server import Server
+from playground.engines.seam import LAB
+from playground.errors import EngineError
+from playground.planning.placement.shapes import Demand, MachineRoom
+
+# States of a task that come to nothing any more: api/types.proto of swarmkit.
+ENDED = frozenset({"complete", "shutdown", "failed", "rejected", "remove", "orphaned"})
+
+_STOP_LIMIT_S = 60.0
+_LOOK_S = 0.05
+
+# What a host without anything in it takes, and how many a machine is given at most: the
+# kernel's tables for neighbours and interfaces are made for about so many.
+HOST_MB = 24
+_MOST_HOSTS = 1000
+_MEMORY_SHARE = 0.9
+
+
+@dataclass(frozen=True)
+class SwarmNode:
+    """A machine as Swarm knows it."""
+
+    id: str
+    name: str
+    room: MachineRoom
+    is_ready: bool
+    is_manager: bool
+    address: str
+    engine_version: str
+
+
+class Manager:
+    """A manager; ``server`` is the way to its engine."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+
+    def check(self) -> str:
+        """Return what Swarm calls this machine; raises `EngineError` where it is no manager."""
+        with self.server.errors("asking the engine for its swarm"), self.server.line() as line:
+            found = line.request("GET", "/info")["Swarm"]
+        state = found.get("LocalNodeState")
+        if state != "active":
+            raise EngineError(
+                f"the engine is in no swarm (its state is {state}): make one with `docker swarm "
+                "init`, and let other machines join it with the command that this prints"
+            )
+        if not found.get("ControlAvailable"):
+            raise EngineError(
+                "the engine is a worker of its swarm, and only a manager takes orders: point "
+                "DOCKER_HOST at a manager, as in DOCKER_HOST=ssh://manager"
+            )
+        return str(found["NodeID"])
+
+    def machines(self) -> list[SwarmNode]:
+        """Return all machines of the swarm, in the order of their names."""
+        doing = "looking at the machines of the swarm"
+        with self.server.errors(doing), self.server.line() as line:
+            listed = line.request("GET", "/nodes")
+        return sorted(map(_machine, listed), key=lambda machine: machine.name)
+
+    def ready(self) -> list[SwarmNode]:
+        """Return the machines that take tasks."""
+        return [machine for machine in self.machines() if machine.is_ready]
+
+    def services(self, label: str) -> list[dict[str, Any]]:
+        """Return the services with a label, "name" or "name=value"."""
+        with self.server.line() as line:
+            found: list[dict[str, Any]] = line.request("GET", "/services", _labelled(label))
+        return found
+
+    def tasks(self, **narrowed: str) -> list[dict[str, Any]]:
+        """Return tasks, narrowed as the API's filters have it: ``label=``, ``service=``."""
+        query = {"filters": json.dumps({name: [value] for name, value in narrowed.items()})}
+        with self.server.line() as line:
+            found: list[dict[str, Any]] = line.request("GET", "/tasks", query)
+        return found
+
+    def remove(self, services: Sequence[str]) -> None:
+        """Remove services by id or name; what is gone already is passed over."""
+
+        def delete(line: Line, service: str) -> None:
+            try:
+                line.request("DELETE", f"/services/{service}")
+            except Refused as refusal:
+                if refusal.status != http.client.NOT_FOUND:
+                    raise
+
+        self.server.each(services, delete)
+
+    def stop(self, lab_id: str, nodes: Sequence[str] | None, node_label: str) -> None:
+        """Remove the services of a lab, or of some of its nodes; wait until all tasks are gone."""
+        label = f"{LAB}={lab_id}"
+        found = {
+            service["ID"]: service["Spec"]["Name"]
+            for service in self.services(label)
+            if nodes is None or service["Spec"]["Labels"].get(node_label) in nodes
+        }
+        if not found:
+            return
+        self.remove(list(found))
+        deadline = time.monotonic() + _STOP_LIMIT_S
+        # Of a machine that is down nobody says what became of its tasks.
+        down = {machine.id for machine in self.machines() if not machine.is_ready}
+        while left := [
+            task
+            for task in self.tasks(label=label)
+            if task["ServiceID"] in found and not has_ended(task) and task.get("NodeID") not in down
+        ]:
+            if time.monotonic() > deadline:
+                raise EngineError(
+                    f"{len(left)} tasks are still there after {_STOP_LIMIT_S:g} s; look at "
+                    "`docker service ls` on the manager, and at the engines' own logs"
+                )
+            time.sleep(_LOOK_S)
+
+
+def has_ended(task: Mapping[str, Any]) -> bool:
+    return task["Status"]["State"] in ENDED
+
+
+def process_of(task: Mapping[str, Any]) -> int:
+    """Return the process id of a task that runs, as its machine counts; else 0."""
+    if task["Status"]["State"] != "running":
+        return 0
+    return int((task["Status"].get("ContainerStatus") or {}).get("PID") or 0)
+
+
+def newest(tasks: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """Return the newest task of each service, by the service's id."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for task in sorted(tasks, key=lambda task: str(task["CreatedAt"])):
+        found[task["ServiceID"]] = task
+    return found
+
+
+def _labelled(label: str) -> dict[str, str]:
+    return {"filters": json.dumps({"label": [label]})}
+
+
+def _machine(node: Mapping[str, Any]) -> SwarmNode:
+    described = node["Description"]
+    name = str(described["Hostname"])
+    resources = described["Resources"]
+    memory_mb = resources.get("MemoryBytes", 0) / (1 << 20) * _MEMORY_SHARE
+    room = Demand(
+        min(_MOST_HOSTS, int(memory_mb // HOST_MB)),
+        memory_mb,
+        resources.get("NanoCPUs", 0) / 1e9,
+    )
+    ready = node["Status"]["State"] == "ready" and node["Spec"]["Availability"] == "active"
+    return SwarmNode(
+        id=str(node["ID"]),
+        name=name,
+        room=MachineRoom(name, room),
+        is_ready=ready,
+        is_manager=node["Spec"]["Role"] == "manager",
+        address=str(node["Status"].get("Addr", "")),
+        engine_version=str(described.get("Engine", {}).get("EngineVersion", "")),
+    )

@@ -1,0 +1,131 @@
+"""Nodes as services: created at once, waited for, and explained where one does not start."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from playground.agent.machines.numbers import global_pid, machine_number
+from playground.display.progress import Progress
+from playground.engines.docker.http import Line
+from playground.engines.seam import LAB, NODE, LabLabels, NodeContainer
+from playground.engines.swarm.manager import Manager, has_ended, newest, process_of
+from playground.engines.swarm.specs import node_spec
+from playground.errors import EngineError, NodeDied
+
+_START_LIMIT_S = 300.0
+# Between two looks at all tasks of a lab, which take the manager a millisecond each ten.
+_LOOK_S = 0.05
+
+
+def start_nodes(
+    manager: Manager, lab: LabLabels, nodes: Sequence[NodeContainer], progress: Progress
+) -> dict[str, int]:
+    """Create a service for each node; return the numbers of their processes when all run.
+
+    Raises `NodeDied` for one that ends at once, `EngineError` where Swarm refuses; what was
+    created is removed then.
+
+    """
+    ids = {machine.name: machine.id for machine in manager.machines()}
+    created: list[str] = []
+
+    def create(line: Line, node: NodeContainer) -> None:
+        assert node.machine is not None
+        spec = node_spec(lab, node, ids[node.machine])
+        created.append(spec["Name"])
+        line.request("POST", "/services/create", body=spec)
+
+    names = [node.name for node in nodes]
+    with (
+        progress.step("starting the machines", total=len(nodes)) as step,
+        manager.server.errors("starting the machines"),
+    ):
+        try:
+            manager.server.each(nodes, create)
+            deadline = time.monotonic() + _START_LIMIT_S
+            done = 0
+            while True:
+                tasks = tasks_by_node(manager, lab.id)
+                pids = processes(tasks)
+                running = [name for name in names if name in pids]
+                for _ in range(len(running) - done):
+                    step.advance()
+                done = max(done, len(running))
+                if len(running) == len(names):
+                    return {name: pids[name] for name in names}
+                _refuse_failed(names, tasks)
+                if time.monotonic() > deadline:
+                    raise EngineError(_late(names, pids, tasks))
+                time.sleep(_LOOK_S)
+        except BaseException:
+            manager.remove(created)
+            raise
+
+
+def tasks_by_node(manager: Manager, lab_id: str) -> dict[str, Mapping[str, Any]]:
+    """Return the newest task of each node of a lab, by the node's name."""
+    services = {
+        service["ID"]: service["Spec"]["Labels"].get(NODE)
+        for service in manager.services(f"{LAB}={lab_id}")
+    }
+    tasks = newest(manager.tasks(label=f"{LAB}={lab_id}"))
+    return {node: tasks[service] for service, node in services.items() if node and service in tasks}
+
+
+def processes(tasks: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
+    """Return the number of the first process of each node that runs, among all machines."""
+    return {
+        node: global_pid(machine_number(task["NodeID"]), pid)
+        for node, task in tasks.items()
+        if (pid := process_of(task))
+    }
+
+
+def refuse_dead(manager: Manager, lab: LabLabels, nodes: Sequence[NodeContainer]) -> None:
+    """Raise `NodeDied` if one of these nodes has ended, and say on which machine it was."""
+    with manager.server.errors("looking whether the machines run"):
+        tasks = tasks_by_node(manager, lab.id)
+        machines = {machine.id: machine for machine in manager.machines()}
+        for node in nodes:
+            task = tasks.get(node.name)
+            if task is None:
+                raise NodeDied(f"{node.name} is gone: somebody has removed its service")
+            machine = machines.get(task.get("NodeID", ""))
+            if machine is None or not machine.is_ready:
+                name = machine.name if machine else node.machine
+                raise NodeDied(
+                    f"{node.name} is dead: the machine {name}, on which it ran, is down or cut off "
+                    "from the swarm; lab.stop() and lab.start() bring the lab up on the others"
+                )
+            if has_ended(task):
+                raise NodeDied(_death(node.name, task))
+
+
+def _refuse_failed(names: Sequence[str], tasks: Mapping[str, Mapping[str, Any]]) -> None:
+    for name in names:
+        task = tasks.get(name)
+        if task is not None and has_ended(task):
+            raise NodeDied(_death(name, task))
+
+
+def _death(name: str, task: Mapping[str, Any]) -> str:
+    status = task["Status"]
+    said = status.get("Err") or status.get("Message") or status["State"]
+    return (
+        f"{name} ended as soon as it was started ({said}): the first program of its image must go "
+        "on running"
+    )
+
+
+def _late(
+    names: Sequence[str], pids: Mapping[str, int], tasks: Mapping[str, Mapping[str, Any]]
+) -> str:
+    waiting = [name for name in names if name not in pids]
+    status = tasks[waiting[0]]["Status"] if waiting[0] in tasks else {}
+    said = status.get("Err") or status.get("Message") or "no task yet"
+    return (
+        f"{len(waiting)} of {len(names)} machines have not started within {_START_LIMIT_S:g} s; of "
+        f"{waiting[0]} Swarm says: {said}"
+    )

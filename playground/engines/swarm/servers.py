@@ -1,0 +1,184 @@
+"""The servers on all machines: a global service started once, and lines through a manager."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import secrets
+import time
+from typing import Any
+
+from playground.display.progress import Progress
+from playground.engines.docker.container_configs import container_name, helper_config
+from playground.engines.docker.http import Line, Refused
+from playground.engines.docker.server import Server
+from playground.engines.seam import Channel, LabLabels
+from playground.engines.swarm.manager import Manager, has_ended
+from playground.engines.swarm.specs import (
+    NETWORK,
+    SECRET,
+    network_spec,
+    server_name,
+    server_spec,
+)
+from playground.errors import EngineError
+
+_START_LIMIT_S = 120.0
+_LOOK_S = 0.05
+_SECRET_BYTES = 32
+
+_COMMAND = (
+    "import sys; sys.path.insert(0, '/usr/local/lib/playground'); "
+    "from playground.agent.machines import switchboard; switchboard.main()"
+)
+
+
+class MachineService:
+    """The global service of one helper image: made where it is missing, and its lines."""
+
+    def __init__(self, manager: Manager) -> None:
+        self._manager = manager
+        self._server: Server = manager.server
+
+    def ensure(self, image: str, progress: Progress) -> None:
+        """Have a server run on every machine that takes tasks; ``image`` is the helper's.
+
+        What is there is used; two programs that begin at once make it once.
+
+        """
+        with self._server.errors("starting the servers on the machines"):
+            name = server_name(image)
+            if self._lacking(name) == []:
+                return
+            with progress.step("starting a server on each machine") as step:
+                network = self._network()
+                secret = self._secret()
+                self._create("/services/create", server_spec(image, secret, network))
+                self._wait(name, step.note)
+
+    def _lacking(self, name: str) -> list[str]:
+        """Return the machines without a server that runs."""
+        tasks = self._tasks(name)
+        running = {task["NodeID"] for task in tasks if task["Status"]["State"] == "running"}
+        return [one.name for one in self._manager.ready() if one.id not in running]
+
+    def _tasks(self, name: str) -> list[dict[str, Any]]:
+        try:
+            return self._manager.tasks(service=name)
+        except Refused as refusal:
+            if refusal.status == http.client.NOT_FOUND:
+                return []
+            raise
+
+    def _wait(self, name: str, note: Any) -> None:
+        deadline = time.monotonic() + _START_LIMIT_S
+        while lacking := self._lacking(name):
+            note(f"waiting for {', '.join(lacking)}")
+            if time.monotonic() > deadline:
+                errors = {
+                    task["Status"]["Err"] for task in self._tasks(name) if task["Status"].get("Err")
+                }
+                said = f": {'; '.join(sorted(errors))}" if errors else ""
+                raise EngineError(
+                    f"no server has started on {', '.join(lacking)} within "
+                    f"{_START_LIMIT_S:g} s{said}; look at `docker service ps {name}`"
+                )
+            time.sleep(_LOOK_S)
+
+    def _create(self, path: str, spec: dict[str, Any]) -> str:
+        """Create something that may be there; return its id, "" where it was."""
+        with self._server.line() as line:
+            try:
+                found = line.request("POST", path, body=spec)
+            except Refused as refusal:
+                if refusal.status != http.client.CONFLICT:
+                    raise
+                return ""
+        return str(found.get("ID") or found.get("Id") or "")
+
+    def _network(self) -> str:
+        with self._server.line() as line:
+            query = {"filters": json.dumps({"name": [NETWORK], "driver": ["overlay"]})}
+            for network in line.request("GET", "/networks", query):
+                if network["Name"] == NETWORK and network["Scope"] == "swarm":
+                    return str(network["Id"])
+        return self._create("/networks/create", network_spec())
+
+    def _secret(self) -> str:
+        made = self._create("/secrets/create", self._secret_spec())
+        if made:
+            return made
+        with self._server.line() as line:
+            query = {"filters": json.dumps({"name": [SECRET]})}
+            rows = line.request("GET", "/secrets", query)
+        return next(str(row["ID"]) for row in rows if row["Spec"]["Name"] == SECRET)
+
+    @staticmethod
+    def _secret_spec() -> dict[str, Any]:
+        # As text: a key of TLS may hold any byte, a file of it is easier to look at.
+        value = secrets.token_hex(_SECRET_BYTES).encode()
+        return {"Name": SECRET, "Data": base64.b64encode(value).decode(), "Labels": {}}
+
+    # -- lines --------------------------------------------------------------
+
+    def open(self, image: str, lab: LabLabels, machines: list[str], *, new: bool) -> Channel:
+        """Return the line to a lab's agents, of all machines as if they were one."""
+        config = helper_config(lab, image)
+        wanted = {
+            "do": "serve",
+            "lab": lab.id,
+            "name": container_name(lab.id),
+            "config": config,
+            "keep": lab.keep,
+            "service": server_name(image),
+            "machines": machines,
+            "new": new,
+        }
+        return self._switchboard(image, wanted)
+
+    def stop(self, image: str, lab_id: str) -> None:
+        """Have the servers remove a lab's helpers on all machines; waits until they have."""
+        wanted = {"do": "stop", "lab": lab_id, "service": server_name(image)}
+        channel = self._switchboard(image, wanted)
+        try:
+            while channel.read(4096):
+                pass
+        finally:
+            channel.close()
+
+    def _switchboard(self, image: str, wanted: dict[str, Any]) -> Channel:
+        here = self._manager.check()
+        with self._server.errors("reaching the machines of the swarm"):
+            container = next(
+                (
+                    task["Status"]["ContainerStatus"]["ContainerID"]
+                    for task in self._tasks(server_name(image))
+                    if task["NodeID"] == here
+                    and not has_ended(task)
+                    and task["Status"]["State"] == "running"
+                ),
+                None,
+            )
+            if container is None:
+                raise EngineError(
+                    "no server of playground runs on the manager: start a lab, which starts it"
+                )
+            config = {
+                "AttachStdin": True,
+                "AttachStdout": True,
+                "AttachStderr": True,
+                "Cmd": ["python3", "-I", "-c", _COMMAND],
+            }
+
+            def upgrade(line: Line) -> tuple[Any, bytes]:
+                made = line.request("POST", f"/containers/{container}/exec", body=config)["Id"]
+                return line.upgrade(f"/exec/{made}/start", {"Detach": False, "Tty": False})
+
+            channel = self._server.open_channel(upgrade)
+            try:
+                channel.write(json.dumps(wanted).encode() + b"\n")
+            except BaseException:
+                channel.close()
+                raise
+            return channel

@@ -1,0 +1,214 @@
+"""The switchboard: to the library one agent, behind it several machines."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+
+import pytest
+
+from playground.agent.machines.switchboard import Switchboard, first_line, whole_lines
+from playground.errors import AgentError
+from playground.operations.connection.client import Client
+from tests.support_agent import Namespaces, end, needs_root, node, run, says, veth, wait_for
+from tests.support_machines import M1, M2, AgentsHere, board, on
+
+
+@dataclass
+class TwoMachines:
+    """A switchboard over two machines, a node on each, and the client that speaks with it."""
+
+    servers: AgentsHere
+    client: Client
+    board: Switchboard
+    h1: Namespaces
+    h2: Namespaces
+
+    @property
+    def pids(self) -> tuple[int, int]:
+        return on(M1, self.h1), on(M2, self.h2)
+
+    def link(self) -> None:
+        """Make a link from the one to the other, with addresses."""
+        ends = [end(pid, "eth0") for pid in self.pids]
+        self.client.call("wire", bridges=[], veths=[veth(*ends)])
+        rows = [node(pid, f"10.0.0.{number}/24") for number, pid in enumerate(self.pids, 1)]
+        self.client.call("network", nodes=rows)
+
+    def carriers(self) -> list[bool]:
+        rows = self.client.call("interfaces", ends=[end(pid, "eth0") for pid in self.pids])
+        return [row["up"] and row["carrier"] for row in rows]
+
+
+@pytest.fixture(scope="module")
+def underlays() -> Iterator[tuple[Namespaces, Namespaces]]:
+    """The networks of two machines, on a cable."""
+    from tests.support_agent import connect
+
+    with Namespaces("m1") as m1, Namespaces("m2") as m2, connect() as agent:
+        agent.call("wire", bridges=[], veths=[veth(end(m1.pid, "eth0"), end(m2.pid, "eth0"))])
+        rows = [node(m.pid, f"198.18.0.{number}/24") for number, m in enumerate((m1, m2), 1)]
+        agent.call("network", nodes=rows)
+        yield m1, m2
+
+
+@pytest.fixture
+def two(
+    underlays: tuple[Namespaces, Namespaces], nodes: tuple[Namespaces, Namespaces]
+) -> Iterator[TwoMachines]:
+    with ExitStack() as stack:
+        servers = stack.enter_context(closing(AgentsHere(underlays)))
+        client, made = stack.enter_context(board(servers))
+        yield TwoMachines(servers, client, made, *nodes)
+
+
+@needs_root
+def test_it_greets_as_an_agent_and_answers_as_one(two: TwoMachines) -> None:
+    assert two.client.call("echo", value=[1, 2]) == [1, 2]
+    assert two.client.call("hash_passwords", passwords=["a"])[0].startswith("$6$")
+
+
+@needs_root
+def test_an_agent_is_started_where_the_first_node_of_a_machine_is(two: TwoMachines) -> None:
+    assert set(two.servers.processes) == {"m1"}
+    assert two.client.call("own", pids=list(two.pids)) == []
+    assert set(two.servers.processes) == {"m1", "m2"}
+
+
+@needs_root
+def test_a_command_runs_on_its_own_machine(two: TwoMachines) -> None:
+    one, other = two.pids
+    assert run(two.client, other, "hostname") == run(two.client, one, "hostname").replace("1", "2")
+    process = two.client.spawn(other, ["cat"], stdin=True)
+    assert process.communicate(b"over two machines", timeout_s=20)[0] == b"over two machines"
+
+
+@needs_root
+def test_a_link_leads_from_one_machine_to_the_other(two: TwoMachines) -> None:
+    two.link()
+    assert says(two.h2, two.h1, "10.0.0.2") == b"hello"
+    assert two.carriers() == [True, True]
+    [told] = two.servers.told
+    assert (told["do"], told["lab"], told["peers"]) == (
+        *("admit", "lab-1"),
+        ["198.18.0.1", "198.18.0.2"],
+    )
+
+
+@needs_root
+def test_a_switch_has_ports_on_both(two: TwoMachines) -> None:
+    one, other = two.pids
+    two.client.call(
+        "wire",
+        bridges=[{"device": "sw1", "machine": "m2"}],
+        veths=[
+            veth(end(None, "q1.0", "sw1"), end(one, "eth0")),
+            veth(end(None, "q1.1", "sw1"), end(other, "eth0")),
+        ],
+    )
+    rows = [node(pid, f"10.0.0.{number}/24") for number, pid in enumerate(two.pids, 1)]
+    two.client.call("network", nodes=rows)
+    assert says(two.h2, two.h1, "10.0.0.2") == b"hello"
+    learned = {row["port"] for row in two.client.call("learned", device="sw1")}
+    assert learned == {"q1.0", "q1.1"}
+    [switch] = two.client.call("switches", devices=["sw1"])
+    assert [row["state"] for row in switch["ports"]] == ["forwarding"] * 2
+    # Where the port is set down, the host on the other machine loses its carrier.
+    two.client.call("link", ends=[end(None, "q1.0", "sw1")], up=False)
+    assert two.carriers() == [False, True]
+    two.client.call("link", ends=[end(None, "q1.0", "sw1")], up=True)
+    assert two.carriers() == [True, True]
+
+
+@needs_root
+def test_who_pulls_the_cable_out_at_one_end_takes_the_carrier_of_the_other(
+    two: TwoMachines,
+) -> None:
+    two.link()
+    # On the node itself: no request of the library's.
+    with two.h1.network():
+        os.system("ip link set eth0 down")
+    wait_for(lambda: two.carriers() == [False, False])
+    with two.h1.network():
+        os.system("ip link set eth0 up")
+    wait_for(lambda: two.carriers() == [True, True])
+
+
+@needs_root
+def test_a_link_is_unwired_at_both_ends(two: TwoMachines) -> None:
+    two.link()
+    two.client.call("unwire", veths=[end(pid, "eth0") for pid in two.pids])
+    for pid in two.pids:
+        assert "eth0" not in run(two.client, pid, "ip -br link")
+    for number in (M1, M2):
+        line = two.board._servers.machines[number].line
+        assert line is not None
+    two.link()
+    assert says(two.h2, two.h1, "10.0.0.2") == b"hello"
+
+
+@needs_root
+def test_what_a_failing_request_made_is_gone_on_all_machines(two: TwoMachines) -> None:
+    one, other = two.pids
+    with pytest.raises(AgentError, match=rf"in the node of pid {other}"):
+        two.client.call(
+            "wire",
+            bridges=[],
+            veths=[
+                veth(end(one, "eth0"), end(other, "eth0")),
+                veth(end(one, "eth1"), end(other, "eth0")),
+            ],
+        )
+    for pid in two.pids:
+        assert "eth" not in run(two.client, pid, "ip -br link")
+
+
+@needs_root
+def test_a_port_that_another_lab_has_is_passed_over(two: TwoMachines) -> None:
+    two.servers.taken = set(range(20_000, 59_990))
+    with pytest.raises(AgentError, match="no port is free for the tunnels"):
+        two.client.call("wire", bridges=[], veths=[veth(*(end(pid, "eth0") for pid in two.pids))])
+
+
+@needs_root
+def test_a_machine_that_is_lost_is_named_and_the_other_goes_on(two: TwoMachines) -> None:
+    one, other = two.pids
+    two.client.call("own", pids=[one, other])
+    two.servers.processes["m2"].kill()
+    with pytest.raises(AgentError, match="the machine m2 is gone, or cut off from the swarm"):
+        for _ in range(50):
+            two.client.call("hostname_of", pid=other)
+    assert two.client.call("hostname_of", pid=one)
+
+
+@needs_root
+def test_what_cannot_be_done_over_machines_is_refused_in_a_sentence(two: TwoMachines) -> None:
+    one, other = two.pids
+    places = [{"pid": pid, "interface": "lo"} for pid in (one, other)]
+    with pytest.raises(AgentError, match="on several machines of the swarm"):
+        two.client.call("capture", places=places)
+    with pytest.raises(AgentError, match="cannot be published from a swarm yet"):
+        two.client.call("carry")
+    where = {"boot_id": "", "pid": 1, "pid_namespace": 1, "descriptor": 0}
+    assert "cannot leave the kernel" in two.client.call("socket_line", **where)
+
+
+def test_lines_come_whole_however_they_are_cut() -> None:
+    rest: list[bytes] = []
+    found = [
+        line for part in (b'{"a"', b": 1}\n\n{", b'}\n{"b"') for line in whole_lines(rest, part)
+    ]
+    assert found == [b'{"a": 1}', b"{}"]
+    assert b"".join(rest) == b'{"b"'
+
+
+def test_the_first_line_is_read_and_no_more() -> None:
+    reader, writer = os.pipe()
+    os.write(writer, b'{"lab": "x"}\n{"id": 1}\n')
+    assert first_line(reader) == {"lab": "x"}
+    assert os.read(reader, 100) == b'{"id": 1}\n'
+    os.close(writer)
+    assert first_line(reader) is None
+    os.close(reader)

@@ -1,0 +1,58 @@
+"""A manager, asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from playground.engines.docker.engine import DockerEngine
+from playground.engines.docker.server import Server
+from playground.engines.swarm.manager import Manager, _machine, has_ended, newest, process_of
+from playground.errors import EngineError
+
+
+def task(service: str, state: str, created: str = "2026-01-01", **status: Any) -> dict[str, Any]:
+    return {
+        "ServiceID": service,
+        "CreatedAt": created,
+        "Status": {"State": state, **status},
+    }
+
+
+def test_a_process_is_that_of_a_task_that_runs() -> None:
+    assert process_of(task("s", "running", ContainerStatus={"PID": 42})) == 42
+    assert process_of(task("s", "starting", ContainerStatus={"PID": 42})) == 0
+    assert process_of(task("s", "running")) == 0
+
+
+def test_of_several_tasks_of_a_service_the_newest_counts() -> None:
+    rows = [task("s", "running", "2026-01-02"), task("s", "failed", "2026-01-01")]
+    assert not has_ended(newest(rows)["s"])
+    assert has_ended(newest(rows[1:])["s"])
+
+
+def test_the_room_of_a_machine_follows_from_its_memory() -> None:
+    node = {
+        "ID": "id1",
+        "Spec": {"Availability": "active", "Role": "worker"},
+        "Status": {"State": "ready", "Addr": "192.0.2.1"},
+        "Description": {
+            "Hostname": "m2",
+            "Resources": {"NanoCPUs": 2_000_000_000, "MemoryBytes": 1 << 30},
+            "Engine": {"EngineVersion": "20.10.24"},
+        },
+    }
+    machine = _machine(node)
+    assert (machine.name, machine.is_ready, machine.is_manager) == ("m2", True, False)
+    assert machine.room.room.hosts == 38
+    assert machine.room.room.cpus == 2.0
+    assert not _machine(node | {"Spec": {"Availability": "drain", "Role": "worker"}}).is_ready
+    assert not _machine(node | {"Status": {"State": "down"}}).is_ready
+
+
+def test_an_engine_that_is_in_no_swarm_says_what_to_do(docker_engine: DockerEngine) -> None:
+    if docker_engine.describe()["info"]["Swarm"].get("LocalNodeState") == "active":
+        pytest.skip("this machine's own engine is in a swarm")
+    with pytest.raises(EngineError, match=r"in no swarm .* make one with `docker swarm init`"):
+        Manager(Server()).check()
