@@ -94,11 +94,17 @@ def whole_name(reference: str) -> str:
     >>> whole_name("postgres"), whole_name("team/web:2")
     ('docker.io/library/postgres:latest', 'docker.io/team/web:2')
 
+    Beside a digest a tag says nothing, and stores take no more than one of them.
+
     """
     where = registry(reference)
     rest = reference.removeprefix(f"{where}/")
     if where == "docker.io" and "/" not in rest:
         rest = f"library/{rest}"
+    name, at, digest = rest.partition("@")
+    if at:
+        path, slash, last = name.rpartition("/")
+        rest = f"{path}{slash}{last.partition(':')[0]}@{digest}"
     tagged = "@" in rest or ":" in rest.rpartition("/")[2]
     return f"{where}/{rest}" if tagged else f"{where}/{rest}:latest"
 

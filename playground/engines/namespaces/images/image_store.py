@@ -11,7 +11,7 @@ import base64
 import contextlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +55,14 @@ class ImageStore:
         self.shared = shared
 
     def find(self, name_or_id: str) -> StoredImage | None:
-        """Return an image by its whole name or id; None if it, or a part of it, is not there."""
+        """Return an image by its whole name or id; None if it, or a part of it, is not there.
+
+        One with a digest is what it is, whatever it is called.
+
+        """
         for driver, image in self._images():
-            if name_or_id == image["id"] or name_or_id in (image.get("names") or ()):
+            names = (image["id"], *(image.get("names") or ()))
+            if name_or_id in names or _digest(name_or_id) in _digests(image):
                 # One without files has no layer.
                 layers = self._layers(driver, image["layer"]) if "layer" in image else []
                 # Somebody may have removed some of it: then it is made anew.
@@ -114,6 +119,18 @@ class ImageStore:
         path = self.graph / f"{driver}-images" / image_id / f"={key}"
         said: dict[str, Any] = json.loads(path.read_bytes())
         return said
+
+
+def _digest(name: str) -> str:
+    """Return the digest in a name, "" for none."""
+    return name.partition("@")[2]
+
+
+def _digests(image: Mapping[str, Any]) -> set[str]:
+    """Return the digests of an image's manifests, of the list that it was chosen from too."""
+    kept = image.get("big-data-digests") or {}
+    found = {digest for key, digest in kept.items() if key.startswith("manifest")}
+    return {*found, *([image["digest"]] if image.get("digest") else [])}
 
 
 def read_list(path: Path) -> list[dict[str, Any]]:

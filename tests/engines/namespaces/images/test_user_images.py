@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import gzip
+import hashlib
 import json
 import os
 import shutil
 import subprocess
 import tarfile
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -114,7 +116,27 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         )
         place.buildah("push", "localhost/own", f"oci-archive:{top}/oci.tar")
         place.buildah("push", "localhost/own", f"oci:{top}/layout")
+        write_layout_of_two(top / "layout", top / "both")
         yield place
+
+
+def write_layout_of_two(layout: Path, both: Path) -> None:
+    """Write the image of a layout as one of several platforms: OCI's image-layout.md."""
+    shutil.copytree(layout, both)
+    (own,) = json.loads((layout / "index.json").read_text())["manifests"]
+    platforms = [
+        {**own, "digest": f"sha256:{'0' * 64}", "platform": {"os": "linux", "architecture": OTHER}},
+        {
+            **own,
+            "platform": {"os": "linux", "architecture": machine_kind(os.uname().machine)},
+        },
+    ]
+    kind = "application/vnd.oci.image.index.v1+json"
+    index = json.dumps({"schemaVersion": 2, "mediaType": kind, "manifests": platforms}).encode()
+    digest = hashlib.sha256(index).hexdigest()
+    (both / "blobs" / "sha256" / digest).write_bytes(index)
+    entry = {"mediaType": kind, "digest": f"sha256:{digest}", "size": len(index)}
+    (both / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [entry]}))
 
 
 def check_words(image: StoredImage) -> None:
@@ -167,7 +189,19 @@ def test_an_image_for_other_machines_is_refused(place: Place) -> None:
     assert f"({OTHER};" in place.refusal("reference", f"{place.address}/others:1")
 
 
-@pytest.mark.parametrize("name", ["docker.tar", "oci.tar", "layout", "docker.tar.gz"])
+def test_an_image_is_pulled_by_its_digest(place: Place) -> None:
+    accept = {"Accept": "application/vnd.docker.distribution.manifest.v2+json"}
+    url = f"http://{place.address}/v2/web/manifests/1"
+    with urllib.request.urlopen(urllib.request.Request(url, headers=accept), timeout=20) as page:
+        digest = page.headers["Docker-Content-Digest"]
+    image = place.ensure("reference", f"{place.address}/web@{digest}")
+    check_words(image)
+    assert place.ensure("reference", f"{place.address}/web:1@{digest}") == image
+    wrong = f"{place.address}/web@sha256:{'0' * 64}"
+    assert "has no image" in place.refusal("reference", wrong)
+
+
+@pytest.mark.parametrize("name", ["docker.tar", "oci.tar", "layout", "docker.tar.gz", "both"])
 def test_an_image_comes_from_an_archive(place: Place, name: str) -> None:
     path = place.top / name
     if name.endswith(".gz"):
@@ -240,6 +274,21 @@ def test_an_image_is_built_from_a_folder_and_again_when_that_changes(place: Plac
         assert "MORE=1" in place.ensure("directory", place.context).config["Env"]
     finally:
         (place.context / "Dockerfile").write_text(DOCKERFILE)
+
+
+def test_a_stage_of_another_dockerfile_is_built_with_its_args(place: Place) -> None:
+    text = "FROM scratch AS one\nARG WORD=no\nLABEL said=$WORD\nFROM one\nLABEL said=last\n"
+    beside = place.top / "Dockerfile.beside"
+    beside.write_text(text)
+    for dockerfile in (str(beside), text):
+        source = ImageSource(
+            "directory", str(place.context), dockerfile, "one", (("WORD", "hello"),)
+        )
+        image = place.images.ensure(source, Silent(), place.lock)
+        assert image.config["Labels"]["said"] == "hello"
+        assert place.images.find(source) == image
+    plain = ImageSource("dockerfile", text)
+    assert place.images.ensure(plain, Silent(), place.lock).config["Labels"]["said"] == "last"
 
 
 def test_an_image_is_built_from_a_text(place: Place) -> None:
