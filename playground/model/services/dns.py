@@ -86,7 +86,8 @@ class DNS(ServiceSettings):
             set_field(self, "records", tuple(self._zone_record(item) for item in records))
             self._check_zones()
         else:
-            said = [name for name in ("server", "dnssec", "transfer") if getattr(self, name)]
+            said = ["server"] if self.server is not None else []
+            said += [name for name in ("dnssec", "transfer") if getattr(self, name)]
             if said:
                 raise TopologyError(
                     f"DNS: {said[0]}= is for a server of zones; write zone= as well, as in "
