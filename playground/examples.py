@@ -27,6 +27,18 @@ from playground.lab.examples.routed_networks import (
 from playground.lab.examples.routed_networks import (
     multi_area_ospf_nodes as multi_area_ospf_nodes,
 )
+from playground.lab.examples.shared_addresses import (
+    balanced_site as balanced_site,
+)
+from playground.lab.examples.shared_addresses import (
+    balanced_site_nodes as balanced_site_nodes,
+)
+from playground.lab.examples.shared_addresses import (
+    carrier_grade_nat as carrier_grade_nat,
+)
+from playground.lab.examples.shared_addresses import (
+    carrier_grade_nat_nodes as carrier_grade_nat_nodes,
+)
 from playground.lab.lab import Lab
 from playground.model.services.dns import DNS
 from playground.model.services.ftp import FTP
