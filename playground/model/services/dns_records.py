@@ -43,10 +43,10 @@ ZONE_TYPES = frozenset(
 )
 
 # RFC 3597 section 5: any type by its number.
-_NUMBERED = re.compile(r"TYPE\d{1,5}", re.ASCII)
+_NUMBERED = r"TYPE\d{1,5}"
 
 # A line of a zone file, which ends where its quotes and brackets do not (RFC 1035 section 5.1).
-_FIELDS = re.compile(r'(?:"(?:[^"\\\n]|\\.)*"|[^\s"();\\]|\\.|[ \t])+')
+_FIELDS = r'(?:"(?:[^"\\\n]|\\.)*"|[^\s"();\\]|\\.|[ \t])+'
 
 _MOST_BYTES = 4096
 
@@ -144,12 +144,12 @@ def checked_zone_record(record: object) -> tuple[str, str, str]:
         owner = ("*." if wild else "") + bare.lower().rstrip(".")
     if kind in RECORD_TYPES:
         return owner, kind, _checked_data(record, kind, data)
-    if kind not in ZONE_TYPES and not _NUMBERED.fullmatch(kind):
+    if kind not in ZONE_TYPES and not re.fullmatch(_NUMBERED, kind, re.ASCII):
         raise TopologyError(
             f"DNS record {shown(record)}: {shown(kind)} is no type that a zone may hold; write one "
             'such as "A", "TXT" or "SSHFP", or a number as in "TYPE65280"'
         )
-    if not data or len(data.encode()) > _MOST_BYTES or not _FIELDS.fullmatch(data):
+    if not data or len(data.encode()) > _MOST_BYTES or not re.fullmatch(_FIELDS, data):
         raise TopologyError(
             f"DNS record {shown(record)}: the data must be one line of a zone file, its quotes "
             "closed, without brackets and semicolons"

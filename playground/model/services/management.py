@@ -20,7 +20,7 @@ from playground.model.services.settings import (
     set_field,
 )
 
-_NODE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?", re.ASCII)
+_NODE = r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?"
 
 
 def peer_names(here: str, value: object) -> tuple[str, ...]:
@@ -28,7 +28,7 @@ def peer_names(here: str, value: object) -> tuple[str, ...]:
     names = []
     for item in check_several(here, value, TopologyError):
         name = item if isinstance(item, str) else getattr(item, "name", None)
-        if not isinstance(name, str) or not _NODE.fullmatch(name):
+        if not isinstance(name, str) or not re.fullmatch(_NODE, name, re.ASCII):
             raise TopologyError(
                 f"{here}: {shown(item)} is no host; write the Host itself, or its name"
             )
@@ -206,8 +206,8 @@ SYSLOG_ROW = ServiceRow(
 
 # -- counters ------------------------------------------------------------------
 
-_COMMUNITY = re.compile(r"[\w.-]{1,32}", re.ASCII)
-_LINE = re.compile(r"[^\n\r\0]{0,200}")
+_COMMUNITY = r"[\w.-]{1,32}"
+_LINE = r"[^\n\r\0]{0,200}"
 
 
 @dataclass(frozen=True)
@@ -233,14 +233,14 @@ class SNMP(ServiceSettings):
             value = getattr(self, name)
             if name == "write" and value is None:
                 continue
-            if not isinstance(value, str) or not _COMMUNITY.fullmatch(value):
+            if not isinstance(value, str) or not re.fullmatch(_COMMUNITY, value, re.ASCII):
                 raise TopologyError(
                     f"SNMP: {name}={shown(value)} is no word of letters, digits, dots and hyphens; "
                     f'write {name}="secret"'
                 )
         for name in ("location", "contact"):
             value = getattr(self, name)
-            if not isinstance(value, str) or not _LINE.fullmatch(value):
+            if not isinstance(value, str) or not re.fullmatch(_LINE, value):
                 raise TopologyError(f"SNMP: {name}={shown(value)} is no line of text")
 
     def fitted(self, row: ServiceRow) -> ServiceRow:

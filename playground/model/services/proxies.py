@@ -32,9 +32,9 @@ from playground.model.services.settings import (
 BALANCES = ("roundrobin", "leastconn", "source")
 
 _MOST_SERVERS = 500
-_SERVER = re.compile(r"([A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?)(?::(\d{1,5}))?", re.ASCII)
+_SERVER = r"([A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?)(?::(\d{1,5}))?"
 # What may stand in a request without being quoted: RFC 3986 section 3.3.
-_PAGE = re.compile(r"/[\w.~!$&'()*+,;=:@%/?-]{0,200}", re.ASCII)
+_PAGE = r"/[\w.~!$&'()*+,;=:@%/?-]{0,200}"
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class LoadBalancer(ServiceSettings):
             set_field(self, "port", 443 if self.tls else 80)
         if not is_port(self.port):
             raise TopologyError(f"{here}: port={shown(self.port)} is no port; write port=8080")
-        if not isinstance(self.page, str) or not _PAGE.fullmatch(self.page):
+        if not isinstance(self.page, str) or not re.fullmatch(_PAGE, self.page, re.ASCII):
             raise TopologyError(f'{here}: page={shown(self.page)} is no page; write page="/health"')
         if not is_number(self.check_s, 0.1, 3600):
             raise TopologyError(
@@ -132,7 +132,7 @@ def _server(here: str, item: object, port: int) -> str:
     """Return a server as "name:port"."""
     host, its_port = item if isinstance(item, tuple) and len(item) == 2 else (item, port)
     name = host if isinstance(host, str) else getattr(host, "name", None)
-    match = _SERVER.fullmatch(name) if isinstance(name, str) else None
+    match = re.fullmatch(_SERVER, name, re.ASCII) if isinstance(name, str) else None
     if match is None:
         raise TopologyError(
             f"{here}: to= has {shown(item)}, which is no host; write the Host itself, "
