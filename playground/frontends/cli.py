@@ -219,7 +219,9 @@ def build(quiet: bool, file: Path | None) -> None:
 
     if file is None:
         needs: list[tuple[frozenset[str], tuple[str, ...]]]
-        needs = [(frozenset(), ()), *((frozenset([name]), ()) for name in SERVICES)]
+        # Hosts with several services that come as packages have images of their own.
+        own = [(frozenset([name]), tuple(sorted(row.packages))) for name, row in SERVICES.items()]
+        needs = [(frozenset(), ()), *own]
     else:
         from playground.frontends.lab_files import load_lab
 
