@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import secrets
+import time
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv6Address, ip_address
 from typing import Any, Protocol
@@ -67,6 +68,8 @@ from playground.planning.plan import Plan
 # How long nothing more may be seen before a packet is taken for lost: far more than
 # kernels need to pass it on, less than they wait before they repeat it (1 s).
 QUIET_S = 0.3
+# How long name servers are asked, all together, about one name.
+FOLLOW_S = 20.0
 # Of packets that a link may lose, as it was told to.
 ATTEMPTS = 4
 # A probe that is not answered by itself carries this, and so is known again.
