@@ -11,6 +11,12 @@ from collections.abc import Iterable, Mapping
 from email.message import EmailMessage
 from typing import Any
 
+from playground.lab.examples.anycast import (
+    anycast_dns as anycast_dns,
+)
+from playground.lab.examples.anycast import (
+    anycast_dns_nodes as anycast_dns_nodes,
+)
 from playground.lab.examples.ipv6_networks import dual_stack_campus as dual_stack_campus
 from playground.lab.examples.ipv6_networks import (
     dual_stack_campus_nodes as dual_stack_campus_nodes,

@@ -498,7 +498,12 @@ def _follow(lab: LabOfNodes, plan: Plan, facts: Facts, version: int | None) -> N
     asker = lab[node]
     assert isinstance(asker, Machine)
 
+    # Servers that are silent, or send round in a circle, cost no more than that.
+    end = time.monotonic() + FOLLOW_S
+
     def ask_it(server: str, name: str, kind: str = "A", recursion: bool = False) -> DnsReply | None:
+        if time.monotonic() > end:
+            return None
         return ask(asker, server, name, kind, recursion)
 
     kind = "AAAA" if version == 6 else "A"

@@ -12,7 +12,7 @@ from ipaddress import ip_network
 
 from playground.errors import TopologyError
 from playground.model.addresses import InterfaceAddress, Network
-from playground.model.topology import Machine
+from playground.model.topology import Machine, Router
 from playground.planning.addresses.addressing import Addressing
 from playground.planning.addresses.nat_realms import Realm, Realms
 from playground.planning.plan_parts import LOOPBACK, InterfacePlan
@@ -47,6 +47,9 @@ def home(machine: Machine, realms: Realms) -> Realm | None:
 def check_loopbacks(machines: Iterable[Machine], realms: Realms, addressing: Addressing) -> None:
     """Raise `TopologyError` where a loopback address is another's too.
 
+    Several may share one for anycast (RFC 4786), of which a routing protocol finds the
+    nearest: not the first of any of them, by which that protocol knows a router.
+
     Nor may it lie in the subnet of a network that can be reached from there: who is on that
     network would look for it there, in vain.
 
@@ -56,13 +59,21 @@ def check_loopbacks(machines: Iterable[Machine], realms: Realms, addressing: Add
         realm = home(machine, realms)
         for address in machine.loopback:
             other = seen.setdefault((realm, address), machine)
-            if other is not machine:
+            if other is not machine and not all(_is_anycast(m, address) for m in (machine, other)):
                 raise TopologyError(
                     f"{machine.name} and {other.name} both have the loopback address {address}; "
-                    f"choose another for one of them"
+                    "choose another for one of them. Routers that speak a protocol may share one "
+                    "(anycast), behind a first address that is each one's own"
                 )
             for near in realms.reach[realm] if realm is not None else ():
                 _refuse_used(machine, address, near, addressing)
+
+
+def _is_anycast(machine: Machine, address: InterfaceAddress) -> bool:
+    """Tell whether a node has an address of which a routing protocol tells others, as a second."""
+    same = [item for item in machine.loopback if item.version == address.version]
+    speaks = isinstance(machine, Router) and machine.routing not in (None, "static")
+    return speaks and same[0] != address
 
 
 def _refuse_used(

@@ -143,3 +143,19 @@ def test_everybody_reaches_them_by_whatever_finds_the_ways(engine: Engine) -> No
             "10.9.9.0/32",
             "2001:db8:9::/128",
         ]
+
+
+def test_routers_that_speak_may_share_an_address_that_is_not_their_first() -> None:
+    shared = "192.0.2.53/32"
+    a, b = (
+        Router(name, routing="ospf", loopback=[own, shared])
+        for name, own in (("a", "10.255.0.1/32"), ("b", "10.255.0.2/32"))
+    )
+    Link(a, b)
+    plan = make_plan([a])
+    for name in ("a", "b"):
+        assert [str(item) for item in plan.node(name).interfaces[-1].addresses][1] == shared
+    silent = Router("c", loopback=["10.255.0.3/32", shared])
+    Link(b, silent)
+    with pytest.raises(TopologyError, match=r"may share one \(anycast\)"):
+        make_plan([a])
