@@ -34,6 +34,9 @@ _short = reprlib.Repr()
 _short.maxstring = _short.maxother = 100
 _short.maxlong = 40
 
+# Of longer ones Python writes no digits: sys.set_int_max_str_digits, 4,300.
+_MOST_BITS = 14_000
+
 
 def shown(value: object) -> str:
     """Return a value as an error shows it: its repr, in one short line.
@@ -43,6 +46,8 @@ def shown(value: object) -> str:
 
     """
     try:
+        if isinstance(value, int) and value.bit_length() > _MOST_BITS:
+            return f"<{type(value).__name__}>"
         return _short.repr(value)
     except Exception:  # whatever a repr of somebody else's raises
         return f"<{type(value).__name__}>"

@@ -134,6 +134,7 @@ def test_a_lab_that_runs_tells_how_it_is_made(lab: Lab) -> None:
     assert lab.node("www").sysctls.as_shell() == ["sysctl -w net.ipv4.tcp_syncookies=0"]
 
 
+@needs_root
 def test_what_is_made_by_hand_pings_passes_routers_and_translates(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
