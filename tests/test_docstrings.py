@@ -175,6 +175,7 @@ LIVE = {
     "operations.nodes.node.NodeOperations.as_shell",
     "operations.nodes.node.NodeOperations.interfaces",
     "operations.nodes.ping.traceroute",
+    "operations.nodes.processes.kill_background",
     "operations.pictures.picture.Picture",
 }
 # On a running lab, too, but what these print differs from run to run.

@@ -316,6 +316,8 @@ write(job, data: base64) -> null
 close_stdin(job) -> null
 signal(job, signum) -> null
     To the whole process group; nothing happens to a job that has ended.
+kill_background(pid) -> count
+    Kill all processes of the node that are in the process group of a job which has ended.
 resize(job, columns, lines) -> null
 socket_line(boot_id, pid, pid_namespace, descriptor) -> text or null
     Take the client's descriptor, one end of a pair of SOCK_SEQPACKET sockets, by which

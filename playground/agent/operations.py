@@ -81,6 +81,7 @@ OPS: dict[str, Callable[..., Any]] = {
     "write": Loop.write,
     "close_stdin": _of_a_job(Jobs.close_stdin),
     "signal": _of_a_job(Jobs.signal),
+    "kill_background": _of_a_job(Jobs.kill_background),
     "resize": _of_a_job(Jobs.resize),
     "credit": _of_a_job(Jobs.credit),
     "socket_line": lambda agent, request_id, **where: agent.sockets.take(where),

@@ -15,6 +15,7 @@ class ProcessStat(NamedTuple):
     name: str
     state: str  # one letter
     parent: int
+    group: int
     cpu_s: float
     started_ticks: int  # of the clock, since the machine's boot
     environment: tuple[int, int]  # where it begins and ends; 0 for who may not know
@@ -41,6 +42,7 @@ def parse_stat(text: str) -> ProcessStat:
         name=name.encode("utf-8", "surrogateescape").decode("utf-8", "replace"),
         state=fields[3],
         parent=int(fields[4]),
+        group=int(fields[5]),
         cpu_s=(int(fields[14]) + int(fields[15])) / os.sysconf("SC_CLK_TCK"),
         started_ticks=int(fields[22]),
         environment=(int(fields[50]), int(fields[51])),

@@ -21,6 +21,7 @@ class AgentJob:
         self.request_id = request_id
         self.stdin = stdin
         self.pid = 0
+        self.node = 0  # the first process of the node that it runs in
         self.launcher: Launcher | None = None
         self.start_by = 0.0
         self.given_up = False
@@ -47,6 +48,7 @@ def start_job(
     What comes of it is told on the job's channel.  Nothing is left open after a failure.
 
     """
+    job.node = pid
     theirs: list[int] = []
     ours: list[int] = []
     try:

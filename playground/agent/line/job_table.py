@@ -17,6 +17,7 @@ from typing import Any
 
 from playground.agent.line.job import AgentJob, start_job
 from playground.agent.line.job_input import READS_NO_MORE, JobInput
+from playground.agent.line.left_behind import LeftBehind
 from playground.agent.line.replies import Replies
 from playground.agent.nodes.commands import Command
 from playground.agent.nodes.launcher import LATE
@@ -43,6 +44,7 @@ class Jobs:
         self._by_pid: dict[int, AgentJob] = {}
         self._starting: dict[int, AgentJob] = {}
         self._count = 0
+        self._left_behind = LeftBehind()
         self.launches = Launches(selector, self._ended, self._launcher_lost)
 
     # ... a job's life
@@ -184,6 +186,7 @@ class Jobs:
             self._started(job)  # it was faster than our loop
         if job.number not in self._jobs:
             return  # it could not be started, and that was said
+        self._left_behind.note(job.node, job.pid)
         self._resume(job)
         for name, fd in list(job.streams.items()):
             # No more than a pipe holds: a process left in the background may
@@ -281,6 +284,9 @@ class Jobs:
         if target is not None and target.pid:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(target.pid, signum)
+
+    def kill_background(self, pid: int) -> int:
+        return self._left_behind.kill(pid)
 
     def resize(self, job: int, columns: int, lines: int) -> None:
         target = self._find(job)

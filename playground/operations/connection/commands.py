@@ -100,7 +100,8 @@ def run(
     `NodeDied` when the node's container has ended.
 
     Processes that it leaves in the background (a daemon, ``server &``) go on after it, as at
-    a terminal, until they or the lab end; the ``processes`` of a `Host` limit their number.
+    a terminal, until they or the lab end, or ``h1.kill_background()`` ends them; the
+    ``processes`` of a `Host` limit their number.
 
     """
     return run_shown(
@@ -281,6 +282,14 @@ def _spawn(
         if error.errno == errno.ENOENT and (live.strange or not isinstance(command, str)):
             # 127 and 126: POSIX.1-2017, Shell Command Language, 2.8.2.
             raise _NoSuchCommand(f"{argv[0]}: not found\n", 127) from error
+        if error.errno == errno.EAGAIN:
+            raise AgentError(
+                f"{command_text(command)!r} could not begin on {node.name}, which has as many "
+                f"processes as it may have: {node.name}.kill_background() ends what commands have "
+                "left there, or allow it more with processes=",
+                error.op,
+                error.errno,
+            ) from error
         if error.errno == errno.EACCES:
             raise _NoSuchCommand(f"{argv[0]}: permission denied\n", 126) from error
         raise

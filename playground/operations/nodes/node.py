@@ -83,6 +83,7 @@ class NodeOperations:
     connections = connections.connections
     policy_rules = routes.policy_rules
     routes = routes.routes
+    kill_background = processes.kill_background
     processes = processes.processes
     vtysh = vtysh.vtysh
 

@@ -65,3 +65,23 @@ def processes(node: Node) -> Table[RunningProcess]:
         )
         for row in live.agent.call("processes", pid=live.pid)
     )
+
+
+def kill_background(node: Node) -> int:
+    """Kill what commands of this program have left running on the node; return how many.
+
+    A command of `run`, `start`, `python` or a cell may leave processes in the background,
+    which go on after it: a server that was meant to, or a fork bomb.  They are killed from
+    outside, so that it works where the node may start no process more.  Services, programs of
+    the lab, jobs that still run, and what has begun a session of its own (setsid(2)) go on.
+
+    ::
+
+        >>> h1.run("sleep 600 & sleep 700 &")
+        Result(args='sleep 600 & sleep 700 &', returncode=0, stdout='', stderr='')
+        >>> h1.kill_background()
+        2
+
+    """
+    live = node.running()
+    return int(live.agent.call("kill_background", pid=live.pid))

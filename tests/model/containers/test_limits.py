@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from playground.engines.namespaces import cgroups
 from playground.engines.namespaces.engine import NamespacesEngine
 from playground.engines.namespaces.filesystems import disk_limits
 from playground.engines.seam import Engine
-from playground.errors import TopologyError
+from playground.errors import AgentError, TopologyError
 from playground.model.containers.limits import DEFAULT_PROCESSES, NO_LIMITS, Limits, make_limits
 
 
@@ -97,6 +98,19 @@ def test_a_fork_bomb_ends_in_its_host(neighbours: tuple[Host, Host]) -> None:
         bomb.write("\n")
         bomb.wait(20)
     assert h1.run("echo whole again").stdout == "whole again\n"
+
+
+def test_what_a_bomb_left_is_ended_where_nothing_can_start(engine: Engine) -> None:
+    h1, h2 = Host("h1", processes=60), Host("h2")
+    Link(h1, h2)
+    with Lab(h1, name="bomb", engine=engine, quiet=True), ExitStack() as last:
+        h1.run("for i in $(seq 60); do sleep 600 & done", check=False)
+        with pytest.raises(AgentError, match=r"as many processes as it may .*h1\.kill_background"):
+            for _ in range(60):
+                last.enter_context(h1.start(["sleep", "600"]))
+        assert h1.kill_background() > 30
+        assert h1.run("echo whole again").stdout == "whole again\n"
+        assert (h1.kill_background(), h2.kill_background()) == (0, 0)
 
 
 @pytest.mark.parametrize("shape", ["exec", "shell"])
