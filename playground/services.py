@@ -34,6 +34,7 @@ from playground.model.services.ldap import LDAP
 from playground.model.services.mail import IMAP, POP, SMTP
 from playground.model.services.management import NTP, SNMP, Syslog
 from playground.model.services.mqtt import MQTT
+from playground.model.services.nat64 import DNS64
 from playground.model.services.proxies import LoadBalancer, Proxy
 from playground.model.services.radvd import RouterAdvertisements
 from playground.model.services.resolver import Resolver
@@ -45,6 +46,7 @@ __all__ = [
     "BGP",
     "DHCP",
     "DNS",
+    "DNS64",
     "EIGRP",
     "FRR",
     "FTP",

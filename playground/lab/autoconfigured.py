@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from playground.errors import NotReady
+from playground.errors import AgentError, NotReady
 from playground.operations.connection.client import Client
 from playground.planning.difference import NodeChange
 from playground.planning.ipv6 import dhcpv6
 from playground.planning.ipv6.autoconfigured import expected, told_servers
 from playground.planning.plan import Plan
+from playground.planning.plan_parts import NAT64_INTERFACE
 
 # resolv.conf(5) has room for no more.
 MOST_SERVERS = 3
@@ -121,6 +124,34 @@ def follow_name_servers(
                 f"router (RDNSS, RFC 8106) and did not within {AUTOCONFIGURED_TIMEOUT_S:g} s: look "
                 "at /var/log/radvd.log on the router, and whether anything drops ICMPv6 on the way"
             )
+
+
+def wait_translating(
+    agent: Client, pids: Mapping[str, int], plan: Plan, inside: Iterable[NodeChange]
+) -> None:
+    """Wait until the translators of routers with NAT64 take packets; raises `NotReady`."""
+    names = {change.node for change in inside}
+    waiting = [node.name for node in plan.nodes if node.name in names and "nat64" in node.daemons]
+    deadline = time.monotonic() + AUTOCONFIGURED_TIMEOUT_S
+    for name in waiting:
+        while not _carries(agent, pids[name]):
+            if time.monotonic() > deadline:
+                raise NotReady(
+                    f"{name} was to translate IPv6 to IPv4, and does not after "
+                    f"{AUTOCONFIGURED_TIMEOUT_S:g} s: look at /var/log/tayga.log there"
+                )
+            time.sleep(0.02)
+
+
+def _carries(agent: Client, pid: int) -> bool:
+    """Tell whether a program holds the other end of a translator's interface (tun.rst)."""
+    try:
+        [row] = agent.call("interfaces", ends=[{"pid": pid, "interface": NAT64_INTERFACE}])
+    except AgentError as error:
+        if error.errno != errno.ENODEV:
+            raise
+        return False
+    return bool(row["up"] and row["carrier"])
 
 
 def _listening(plan: Plan) -> set[str]:

@@ -104,6 +104,16 @@ def save(nodes: Iterable[Node], plan: Plan, credentials: Credentials, converge: 
             for node in nodes
             if isinstance(node, Switch) and node.mirrored
         ],
+        "nat64": [
+            {
+                "router": node.name,
+                "link": named.index(said.link),
+                "prefix": str(said.prefix),
+                "pool": str(said.pool),
+            }
+            for node in nodes
+            if isinstance(node, Router) and (said := node.translated64)
+        ],
         "advertised": [
             {"router": node.name, "link": named.index(link), **advertisement_data(said)}
             for node in nodes
@@ -151,6 +161,10 @@ def _load(data: Mapping[str, Any]) -> SavedLab:
         assert isinstance(switch, Switch)
         switch.mirror(*(links[number] for number in item["links"]), to=links[item["to"]])
     declare_routing(data["routing"], nodes, links)
+    for item in data.get("nat64", ()):
+        router = nodes[item["router"]]
+        assert isinstance(router, Router)
+        router.nat64(links[item["link"]], prefix=item["prefix"], pool=item["pool"])
     for item in data.get("advertised", ()):
         router = nodes[item["router"]]
         assert isinstance(router, Router)

@@ -222,6 +222,21 @@ def check_subnets(here: str, subnet: OneOrMore) -> tuple[Network, ...]:
     return tuple(subnets)
 
 
+def network_of(value: object) -> Network | None:
+    """Return the range that a text is, or a network itself; None for all else.
+
+    >>> network_of("2001:db8::/64"), network_of("home"), network_of(7)
+    (IPv6Network('2001:db8::/64'), None, None)
+
+    """
+    if isinstance(value, (IPv4Network, IPv6Network)):
+        return value
+    try:
+        return ip_network(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
 def _parse_subnet(here: str, item: Any) -> Network:
     if not isinstance(item, (str, IPv4Network, IPv6Network)):
         raise TopologyError(

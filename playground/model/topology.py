@@ -35,7 +35,7 @@ from playground.model.impairment import NO_IMPAIRMENT, Impairment
 from playground.model.ipv6.advertising import Advertising
 from playground.model.ipv6.slaac import BY_HAND, Automatic, refuse_both, split_automatic
 from playground.model.kernel.tunnels import TunnelSettings
-from playground.model.nat import Translating
+from playground.model.nat64 import Translating64
 from playground.model.notation import (
     AUTO,
     WITH_PREFIX,
@@ -220,7 +220,7 @@ def _lines(text: str) -> str:
 
 
 class Router(
-    SpeakingOspf, SpeakingBgp, Configured, SharingAddresses, Translating, Advertising, Machine
+    SpeakingOspf, SpeakingBgp, Configured, SharingAddresses, Translating64, Advertising, Machine
 ):
     """A machine that forwards what others send to each other.
 
@@ -322,6 +322,7 @@ class Router(
         self.frr_lines, self.virtual_routers = (), ()
         self.nat = []
         self.advertised = {}
+        self.translated64 = None
 
     def _refuse_own_daemon(self) -> None:
         for settings in self.declared_services:

@@ -18,6 +18,9 @@ from playground.model.vlans import PortPlan
 LOOPBACK = "lo"
 
 
+# Of a router that translates IPv6 to IPv4.
+NAT64_INTERFACE = "nat64"
+
 # Of a resolv.conf, for whoever reads it.
 NO_NAME_SERVER = "# This lab has no name server: /etc/hosts has every name.\n"
 

@@ -35,7 +35,7 @@ from playground.planning.addresses.segments import (
 from playground.planning.addresses.tolerated_faults import Doubts
 from playground.planning.difference import refuse_late_frr, refuse_other_containers
 from playground.planning.interface_names import Wiring, choose_names
-from playground.planning.ipv6 import dhcpv6
+from playground.planning.ipv6 import dhcpv6, nat64
 from playground.planning.ipv6.advertisements import find_advertisements, refuse_late, services_of
 from playground.planning.ipv6.autoconfigured import (
     check,
@@ -272,6 +272,7 @@ def _node(
         services = frr_services(text, services)
     services += (*services_of(advertisements), *dhcpv6.client(interfaces))
     services += virtual_routers.services_of(virtual, machine.short)
+    services += nat64.translator(machine, addressing)
     _refuse_twice(machine.name, services)
     refuse_idle_lines(machine.name, services)
     return NodePlan(
@@ -289,7 +290,7 @@ def _node(
         records=names.records,
         peers=names.peers,
         limits=machine.limits,
-        container=machine.container,
+        container=nat64.container_of(machine),
         machine=machine.machine,
         nat=nat,
         own_routes=own_routes,

@@ -30,7 +30,11 @@ from playground.engines.seam import (
 )
 from playground.errors import AgentError, LabWarning, NotReady, PlaygroundError
 from playground.lab import apply, convergence, frr_refusals, program_starts, spanning_tree
-from playground.lab.autoconfigured import follow_name_servers, wait_autoconfigured
+from playground.lab.autoconfigured import (
+    follow_name_servers,
+    wait_autoconfigured,
+    wait_translating,
+)
 from playground.lab.declared_files import copy_warnings, refuse_other_sources
 from playground.lab.kernel_check import refuse_lacking
 from playground.lab.labs_of_this_process import replace_older, runs, take_nodes
@@ -255,6 +259,7 @@ def _bring_up(
     unplanned = apply.lease(client, pids, plan, change.inside)
     wait_autoconfigured(client, pids, plan, change.inside)
     follow_name_servers(client, pids, old_plan, plan)
+    wait_translating(client, pids, plan, change.inside)
     program_starts.protect(client, pids, change.nodes)
     configs = {name: image.config for name, image in own_images.items()}
     own = program_starts.programs_of(change.nodes, configs)

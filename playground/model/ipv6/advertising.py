@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from ipaddress import IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import Any
 
 from playground.errors import TopologyError
 from playground.model.arguments import check_flag, is_choice, is_list, is_whole, shown
+from playground.model.notation import network_of
 from playground.model.parts import LinkBase, MachineBase, SwitchBase, taken_or_undone
 from playground.model.records import dataclass
 
@@ -154,9 +155,10 @@ class Advertising(MachineBase):
 
         """
         for link in links:
-            if link not in self.advertised:
+            if not isinstance(link, LinkBase) or link not in self.advertised:
                 raise TopologyError(
-                    f"router {self.name}: nothing is advertised on {link!r}; see its advertised"
+                    f"router {self.name}: nothing is advertised on {shown(link)}; see its "
+                    "advertised"
                 )
         gone = links or tuple(self.advertised)
         self._tell({link: said for link, said in self.advertised.items() if link not in gone})
@@ -195,10 +197,7 @@ def _check_prefixes(here: str, prefix: Any, autonomous: bool) -> tuple[IPv6Netwo
         return None
     found = []
     for item in prefix if is_list(prefix) else [prefix]:
-        try:
-            network = ip_network(item)
-        except (ValueError, TypeError):
-            network = None
+        network = network_of(item)
         if not isinstance(network, IPv6Network):
             raise TopologyError(
                 f"{here}: prefix={shown(item)} is no range of IPv6; write one as in "

@@ -15,6 +15,7 @@ from playground.model.services.ldap import LDAP_ROW
 from playground.model.services.mail import IMAP_ROW, POP_ROW, SMTP_ROW
 from playground.model.services.management import MANAGEMENT_ROWS
 from playground.model.services.mqtt import MQTT_ROW
+from playground.model.services.nat64 import NAT64_ROWS
 from playground.model.services.proxies import BALANCER_ROW, PROXY_ROW
 from playground.model.services.radvd import RADVD_ROW
 from playground.model.services.resolver import RESOLVER_ROW
@@ -39,6 +40,7 @@ SERVICES: dict[str, ServiceRow] = {
         *DHCPV6_ROWS,
         RADVD_ROW,
         KEEPALIVED_ROW,
+        *NAT64_ROWS,
         *FRR_ROWS,
         ZONES_ROW,
         RESOLVER_ROW,

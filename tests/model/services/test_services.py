@@ -65,6 +65,8 @@ def test_the_ports_that_everybody_expects() -> None:
         "dhcpv6-client": [],
         # ICMPv6 has none: a host that waits for its address is the probe.
         "radvd": [],
+        "nat64": [],
+        "dns64": [(53, "udp", False), (53, "tcp", False)],
         "zones": [(53, "udp", False), (53, "tcp", False)],
         "resolver": [(53, "udp", False), (53, "tcp", False)],
         "balancer": [(80, "tcp", False)],
