@@ -11,7 +11,6 @@ from playground.model.arguments import tells_wrong_calls
 from playground.model.containers.container import Volume
 from playground.model.containers.own_service import Service
 from playground.model.services.dhcp import DHCP, DHCPRelay
-from playground.model.services.dhcpv6 import DHCPv6
 from playground.model.services.dns import DNS
 from playground.model.services.frr import (
     BFD,
@@ -30,13 +29,15 @@ from playground.model.services.frr import (
 )
 from playground.model.services.ftp import FTP, TFTP
 from playground.model.services.http import HTTP
+from playground.model.services.ipv6.delegation import PrefixDelegation
+from playground.model.services.ipv6.dhcpv6 import DHCPv6
+from playground.model.services.ipv6.nat64 import DNS64
+from playground.model.services.ipv6.radvd import RouterAdvertisements
 from playground.model.services.ldap import LDAP
 from playground.model.services.mail import IMAP, POP, SMTP
 from playground.model.services.management import NTP, SNMP, Syslog
 from playground.model.services.mqtt import MQTT
-from playground.model.services.nat64 import DNS64
 from playground.model.services.proxies import LoadBalancer, Proxy
-from playground.model.services.radvd import RouterAdvertisements
 from playground.model.services.resolver import Resolver
 from playground.model.services.routing.keepalived import VirtualRouters
 from playground.model.services.shells import SSH, Telnet
@@ -71,6 +72,7 @@ __all__ = [
     "DHCPRelay",
     "DHCPv6",
     "LoadBalancer",
+    "PrefixDelegation",
     "Proxy",
     "RIPng",
     "Resolver",

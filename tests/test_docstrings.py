@@ -86,6 +86,7 @@ lan, uplink = Link(home, r1), Link(r1, Router("r9"))
     "model.nat.Translating.one_to_one": """
 uplink = Link(Router("isp"), modem, addresses=("10.9.0.1/24", ["10.9.0.2/24", "10.9.0.3/24"]))
 """,
+    "model.ipv6.requesting.Requesting.request_prefix": "lan = Link(home, modem)",
     "model.ipv6.advertising.Advertising.advertise": "lan = Link(home, r1)",
     "model.ipv6.advertising.Advertising.stop_advertising": """
 lan = Link(home, r1)

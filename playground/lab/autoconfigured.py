@@ -26,7 +26,7 @@ AUTOCONFIGURED_TIMEOUT_S = 30.0
 
 def without_autoconfigured(change: NodeChange) -> NodeChange:
     """Return a change without the IPv6 addresses and ways that come of advertisements."""
-    names = {item.name for item in change.interfaces if item.of_others}
+    names = {item.name for item in change.interfaces if item.of_others or item.delegated}
     if not names:
         return change
     interfaces = tuple(
@@ -56,7 +56,7 @@ def wait_autoconfigured(
         (change.node, item.name)
         for change in inside
         for item in change.interfaces
-        if item.of_others
+        if item.of_others or item.delegated
     }
     if not new:
         return
@@ -83,6 +83,8 @@ def wait_autoconfigured(
     for ((node, name), items), answer in zip(waiting.items(), answers, strict=True):
         if not answer["ready"]:
             asks = _asks(plan, node, name)
+            if any(item.name == name and item.delegated for item in plan.node(node).interfaces):
+                raise NotReady(_not_delegated(node, name, ", ".join(map(str, items))))
             raise NotReady(_cause(node, name, ", ".join(map(str, items)), answer, asks))
 
 
@@ -156,6 +158,14 @@ def _carries(agent: Client, pid: int) -> bool:
 
 def _listening(plan: Plan) -> set[str]:
     return {node.name for node in plan.nodes if any(item.of_others for item in node.interfaces)}
+
+
+def _not_delegated(node: str, interface: str, wanted: str) -> str:
+    return (
+        f"{node} asked for a prefix, and had not {wanted} of it on {interface} within "
+        f"{AUTOCONFIGURED_TIMEOUT_S:g} s: look at /var/log/dhcpcd.log there and at "
+        "/var/log/kea/kea-dhcp6.log on the router that delegates"
+    )
 
 
 def _asks(plan: Plan, node: str, interface: str) -> bool:

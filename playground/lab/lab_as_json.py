@@ -104,6 +104,16 @@ def save(nodes: Iterable[Node], plan: Plan, credentials: Credentials, converge: 
             for node in nodes
             if isinstance(node, Switch) and node.mirrored
         ],
+        "requested": [
+            {
+                "router": node.name,
+                "link": named.index(link),
+                "to": [named.index(one) for one in links_],
+            }
+            for node in nodes
+            if isinstance(node, Router)
+            for link, links_ in node.requested.items()
+        ],
         "nat64": [
             {
                 "router": node.name,
@@ -161,6 +171,10 @@ def _load(data: Mapping[str, Any]) -> SavedLab:
         assert isinstance(switch, Switch)
         switch.mirror(*(links[number] for number in item["links"]), to=links[item["to"]])
     declare_routing(data["routing"], nodes, links)
+    for item in data.get("requested", ()):
+        router = nodes[item["router"]]
+        assert isinstance(router, Router)
+        router.request_prefix(links[item["link"]], to=[links[one] for one in item["to"]])
     for item in data.get("nat64", ()):
         router = nodes[item["router"]]
         assert isinstance(router, Router)

@@ -28,7 +28,7 @@ from playground.model.services.settings import (
 from playground.model.services.table import SERVICES, row_of
 from playground.planning.dhcp_networks import server_lines
 from playground.planning.host_files import HostsTexts, resolver_text
-from playground.planning.ipv6 import dhcpv6
+from playground.planning.ipv6 import delegation, dhcpv6
 from playground.planning.names.zone_texts import root_hints, served_zones, trust_anchors
 from playground.planning.plan import NodePlan, Plan
 from playground.planning.plan_parts import RecordPlan
@@ -302,6 +302,7 @@ def _service_files(
         peers={entry.names[0]: str(entry.address) for entry in node.peers},
         **_tree(node, plan, credentials),
         dhcpv6=dhcpv6.server_lines(plan, node),
+        delegated=delegation.kea_text(plan, node),
     )
     files += [
         key._replace(path=item.key_file, mode=0o400, uid=item.user.partition(":")[0])

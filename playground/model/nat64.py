@@ -11,7 +11,7 @@ from playground.model.nat import Translating
 from playground.model.notation import network_of
 from playground.model.parts import LinkBase
 from playground.model.records import dataclass
-from playground.model.services.nat64 import NETWORK_PREFIX
+from playground.model.services.ipv6.nat64 import NETWORK_PREFIX
 
 # RFC 1918; a home's usual networks lie below it.
 POOL = IPv4Network("192.168.255.0/24")

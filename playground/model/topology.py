@@ -33,6 +33,7 @@ from playground.model.containers.own_service import as_services, refuse_two_owne
 from playground.model.firewall import Firewall
 from playground.model.impairment import NO_IMPAIRMENT, Impairment
 from playground.model.ipv6.advertising import Advertising
+from playground.model.ipv6.requesting import Requesting
 from playground.model.ipv6.slaac import BY_HAND, Automatic, refuse_both, split_automatic
 from playground.model.kernel.tunnels import TunnelSettings
 from playground.model.nat64 import Translating64
@@ -220,7 +221,14 @@ def _lines(text: str) -> str:
 
 
 class Router(
-    SpeakingOspf, SpeakingBgp, Configured, SharingAddresses, Translating64, Advertising, Machine
+    SpeakingOspf,
+    SpeakingBgp,
+    Configured,
+    SharingAddresses,
+    Translating64,
+    Advertising,
+    Requesting,
+    Machine,
 ):
     """A machine that forwards what others send to each other.
 
@@ -323,6 +331,7 @@ class Router(
         self.nat = []
         self.advertised = {}
         self.translated64 = None
+        self.requested = {}
 
     def _refuse_own_daemon(self) -> None:
         for settings in self.declared_services:

@@ -28,6 +28,7 @@ from playground.planning.plan_parts import (
     NO_FILTERS,
     AdvertisementPlan,
     AnnouncementPlan,
+    DelegationPlan,
     FilterPlan,
     HostsEntry,
     InterfacePlan,
@@ -56,7 +57,8 @@ class NodePlan:
     take of the machine.  ``as_number`` is that of the system of a router that speaks BGP,
     ``nat`` and ``filters`` how it translates and filters.  ``container`` is what it was told
     of image, command, environment and their like, ``advertisements`` what a router tells of
-    itself to IPv6.  ``covered`` are networks that a protocol tells it of only as a part of
+    itself to IPv6, ``delegations`` the prefixes that it asks for.
+    ``covered`` are networks that a protocol tells it of only as a part of
     greater ones, ``withheld`` those that policies keep from it.
     ``virtual_routers`` are addresses that it shares with others.
     greater ones, ``withheld`` those that policies keep from it.  ``machine`` is the
@@ -85,6 +87,7 @@ class NodePlan:
     filters: FilterPlan = NO_FILTERS
     container: ContainerSettings = PLAIN_CONTAINER
     advertisements: tuple[AdvertisementPlan, ...] = ()
+    delegations: tuple[DelegationPlan, ...] = ()
     covered: tuple[Network, ...] = ()
     withheld: tuple[Network, ...] = ()
     virtual_routers: tuple[VirtualRouterPlan, ...] = ()

@@ -31,7 +31,8 @@ class InterfacePlan:
 
     ``segment`` names what it is plugged into: the switch, or the two nodes of
     the link.  With ``dhcp`` it asks a server for its IPv4 address, with ``slaac`` it makes its
-    IPv6 address of what a router tells it.  One with a ``vlan``
+    IPv6 address of what a router tells it; one that is ``delegated`` has a part of the prefix
+    that its router is given.  One with a ``vlan``
     stands upon ``parent``, and its frames leave by that with the VLAN's tag.  What leaves by
     one with a ``tunnel`` is put into packets to the tunnel's other end.
 
@@ -48,6 +49,7 @@ class InterfacePlan:
     parent: str | None = None
     slaac: SLAAC | None = None
     dhcpv6: bool = False
+    delegated: bool = False
     tunnel: TunnelEnd | None = None
 
     @property
@@ -87,6 +89,24 @@ class RoutePlan:
     destination: Network
     via: Address | None
     interface: str
+
+
+@dataclass(frozen=True)
+class DelegatedLink:
+    """An interface with the part of a prefix that has this number, and its own number in it."""
+
+    interface: str
+    part: int
+    number: int
+
+
+@dataclass(frozen=True)
+class DelegationPlan:
+    """A prefix that a router asks for on ``interface``, and what it makes of it."""
+
+    interface: str
+    prefix: IPv6Network
+    to: tuple[DelegatedLink, ...]
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ from playground.planning.addresses.segments import (
 from playground.planning.addresses.tolerated_faults import Doubts
 from playground.planning.difference import refuse_late_frr, refuse_other_containers
 from playground.planning.interface_names import Wiring, choose_names
-from playground.planning.ipv6 import dhcpv6, nat64
+from playground.planning.ipv6 import delegation, dhcpv6, nat64
 from playground.planning.ipv6.advertisements import find_advertisements, refuse_late, services_of
 from playground.planning.ipv6.autoconfigured import (
     check,
@@ -113,6 +113,7 @@ def make_plan(
     realms = find_realms(segments)
     earlier = _earlier_addresses(machines, wiring)
     everywhere = ipv6 == "slaac"
+    delegations = delegation.find_delegations(segments)
     automatic = find_automatic(segments, everywhere)
     addressing = assign(
         segments,
@@ -121,6 +122,7 @@ def make_plan(
         wanted=dhcp_networks.wanted(segments),
         reserved=reserved(machines),
         speaking=speaking(segments, automatic),
+        delegated=delegation.subnets(delegations, segments),
         identifiers=identifiers(automatic, wiring, lab) | dhcpv6.wanted(segments, automatic),
         doubts=doubts,
     )
@@ -166,6 +168,7 @@ def make_plan(
             else None,
             automatic,
             advertised.get(machine, ()),
+            delegations,
             lab,
             tunnels,
             virtual.get(machine, ()),
@@ -234,6 +237,7 @@ def _node(
     nat: NatPlan | None,
     automatic: Mapping[End, Automatic],
     advertisements: tuple[AdvertisementPlan, ...],
+    delegations: Sequence[delegation.Delegation],
     lab: str,
     tunnels: Mapping[Link, TunnelPlan],
     virtual: tuple[VirtualRouterPlan, ...],
@@ -252,6 +256,7 @@ def _node(
             parent=wiring.parents.get(end),
             slaac=automatic.get(end, BY_HAND).slaac,
             dhcpv6=automatic.get(end, BY_HAND).dhcpv6,
+            delegated=any(end in item.parts for item in delegations),
             tunnel=tunnel.ends[link.ends.index(end)] if tunnel else None,
         )
         for link in machine.cards
@@ -270,7 +275,8 @@ def _node(
     services = (*machine.declared_services, *_own_settings(machine, daemons))
     if isinstance(machine, Router) and (text := machine.frr_text) is not None:
         services = frr_services(text, services)
-    services += (*services_of(advertisements), *dhcpv6.client(interfaces))
+    requested = delegation.plans(machine, delegations, addressing, wiring.names)
+    services += (*services_of(advertisements), *dhcpv6.client(interfaces, requested))
     services += virtual_routers.services_of(virtual, machine.short)
     services += nat64.translator(machine, addressing)
     _refuse_twice(machine.name, services)
@@ -299,6 +305,7 @@ def _node(
         announced=daemons.announced if daemons else (),
         as_number=daemons.as_number if daemons else None,
         advertisements=advertisements,
+        delegations=requested,
         covered=daemons.covered if daemons else (),
         withheld=daemons.withheld if daemons else (),
         virtual_routers=virtual,

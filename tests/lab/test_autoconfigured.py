@@ -10,7 +10,7 @@ from playground.engines.seam import Engine
 from playground.errors import LabWarning, NotReady
 from playground.lab.lab import Lab
 from playground.model.ipv6.slaac import SLAAC
-from playground.model.services.dhcpv6 import DHCPv6
+from playground.model.services.ipv6.dhcpv6 import DHCPv6
 from playground.operations.network import Host, Link, Router, Switch
 from tests.facts import assert_can_ping, wait_on
 

@@ -55,6 +55,7 @@ def test_a_plan_is_json(plan: Plan) -> None:
                 "parent": None,
                 "slaac": None,
                 "dhcpv6": False,
+                "delegated": False,
                 "tunnel": None,
             }
         ],
@@ -74,6 +75,7 @@ def test_a_plan_is_json(plan: Plan) -> None:
         "filters": {"rules": [], "defaults": []},
         "container": {},
         "advertisements": [],
+        "delegations": [],
         "covered": [],
         "withheld": [],
     }

@@ -7,7 +7,7 @@ from typing import Any
 from playground.lab.lab import Lab
 from playground.model.ipv6.slaac import SLAAC
 from playground.model.services.dhcp import DHCP
-from playground.model.services.dhcpv6 import DHCPv6
+from playground.model.services.ipv6.dhcpv6 import DHCPv6
 from playground.operations.network import Host, Link, Node, Router, Switch
 
 

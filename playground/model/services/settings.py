@@ -147,7 +147,8 @@ class ServiceContext:
     every other mail domain of the lab to its server and is empty where
     ``by_mx``: then the name server is asked.  ``records`` are the lab's own.
     ``dhcp`` holds the networks that it serves or relays, in dnsmasq's words, ``dhcpv6``
-    those of IPv6.  ``addresses`` are the host's own, ``peers`` those of other nodes by name, as
+    those of IPv6, ``delegated`` what Kea is told of prefixes.
+    ``addresses`` are the host's own, ``peers`` those of other nodes by name, as
     seen from it.
     ``zones`` are those that it serves; ``root_hints`` and ``trust_anchors`` lines of zone files
     with which a resolver begins, ``zone_serials`` the state of each zone of the lab.
@@ -168,6 +169,7 @@ class ServiceContext:
     root_hints: tuple[str, ...] = ()
     trust_anchors: tuple[str, ...] = ()
     dhcpv6: tuple[str, ...] = ()
+    delegated: str = ""
     zone_serials: tuple[str, ...] = ()
 
 

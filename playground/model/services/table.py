@@ -6,18 +6,19 @@ from playground.errors import TopologyError
 from playground.model.arguments import shown
 from playground.model.plugins.entry_points import load_plugin, plugin_names, source_of
 from playground.model.services.dhcp import DHCP_ROWS
-from playground.model.services.dhcpv6 import DHCPV6_ROWS
 from playground.model.services.dns import DNS_ROW
 from playground.model.services.frr import FRR_ROWS
 from playground.model.services.ftp import FTP_ROW, TFTP_ROW
 from playground.model.services.http import HTTP_ROW
+from playground.model.services.ipv6.delegation import DELEGATION_ROW
+from playground.model.services.ipv6.dhcpv6 import DHCPV6_ROWS
+from playground.model.services.ipv6.nat64 import NAT64_ROWS
+from playground.model.services.ipv6.radvd import RADVD_ROW
 from playground.model.services.ldap import LDAP_ROW
 from playground.model.services.mail import IMAP_ROW, POP_ROW, SMTP_ROW
 from playground.model.services.management import MANAGEMENT_ROWS
 from playground.model.services.mqtt import MQTT_ROW
-from playground.model.services.nat64 import NAT64_ROWS
 from playground.model.services.proxies import BALANCER_ROW, PROXY_ROW
-from playground.model.services.radvd import RADVD_ROW
 from playground.model.services.resolver import RESOLVER_ROW
 from playground.model.services.routing.keepalived import KEEPALIVED_ROW
 from playground.model.services.settings import ServiceRow, ServiceSettings
@@ -41,6 +42,7 @@ SERVICES: dict[str, ServiceRow] = {
         RADVD_ROW,
         KEEPALIVED_ROW,
         *NAT64_ROWS,
+        DELEGATION_ROW,
         *FRR_ROWS,
         ZONES_ROW,
         RESOLVER_ROW,

@@ -59,6 +59,7 @@ def assign(
     reserved: Sequence[Network] = (),
     speaking: Collection[Segment] = (),
     identifiers: Mapping[End, Callable[[Network], int]] | None = None,
+    delegated: Mapping[Segment, Network] | None = None,
     doubts: Doubts | None = None,
 ) -> Addressing:
     """Choose the addresses of every end.
@@ -72,7 +73,8 @@ def assign(
     same number in both.  ``earlier`` holds addresses that must stay, ``wanted`` those
     that are taken where they are free, ``reserved`` what lies in no subnet that is chosen.
     Segments of ``speaking`` get IPv6 in any case.  ``identifiers`` tell the number that an end
-    has by itself in an IPv6 subnet.
+    has by itself in an IPv6 subnet.  ``delegated`` are networks that segments have because a
+    router is given them.
 
     Raises `TopologyError` for a subnet that is full, and an address outside its subnet.
     An address given to two ends, and two subnets on one segment, are ``doubts``; the
@@ -92,7 +94,9 @@ def assign(
             subnets[segment, family] = None
         elif found.subnet:
             subnets[segment, family] = found.subnet
-    taken = [*reserved, *(network for found in given.values() for network in found.ranges())]
+    subnets |= {(segment, 6): network for segment, network in (delegated or {}).items()}
+    taken = [*reserved, *(delegated or {}).values()]
+    taken += (network for found in given.values() for network in found.ranges())
     spare = _free_ipv4(taken)
     for segment in segments:
         if (

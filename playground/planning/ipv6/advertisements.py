@@ -12,7 +12,7 @@ from playground.model.addresses import Address
 from playground.model.ipv6.advertising import INTERVAL_S, Advertisement
 from playground.model.ipv6.slaac import Automatic
 from playground.model.parts import End, MachineBase
-from playground.model.services.radvd import RouterAdvertisements
+from playground.model.services.ipv6.radvd import RouterAdvertisements
 from playground.model.topology import Machine, Router
 from playground.planning.addresses.addressing import Addressing
 from playground.planning.addresses.segments import Segment

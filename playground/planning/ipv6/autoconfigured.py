@@ -109,7 +109,7 @@ def expected(plan: Plan) -> dict[tuple[str, str], tuple[IPv6Interface, ...]]:
         prefixes = {prefix for item in said if item.autonomous for prefix in item.prefixes}
         for name, port in domain:
             interface = _interface(plan, name, port)
-            if interface is None or not interface.of_others:
+            if interface is None or not (interface.of_others or interface.delegated):
                 continue
             addresses = tuple(
                 address

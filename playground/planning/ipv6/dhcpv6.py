@@ -15,12 +15,12 @@ from playground.errors import TopologyError
 from playground.model.addresses import Network
 from playground.model.ipv6.slaac import Automatic
 from playground.model.parts import End
-from playground.model.services.dhcpv6 import DHCPv6, DHCPv6Client
+from playground.model.services.ipv6.dhcpv6 import DHCPv6, DHCPv6Client
 from playground.model.topology import Machine
 from playground.planning.addresses.segments import Segment
 from playground.planning.broadcast_domains import find_domains
 from playground.planning.plan import NodePlan, Plan
-from playground.planning.plan_parts import InterfacePlan
+from playground.planning.plan_parts import DelegationPlan, InterfacePlan
 
 # RFC 8415 section 11.4: of the MAC address, by which the server knows whose it is.
 _CLIENT = """\
@@ -61,15 +61,27 @@ def wanted(
     return {end: partial(_number, end, address) for end, address in chosen.items()}
 
 
-def client(interfaces: Sequence[InterfacePlan]) -> tuple[DHCPv6Client, ...]:
-    """Return the service that asks for the addresses of a node's interfaces; none if none ask."""
-    asking = [item for item in interfaces if item.dhcpv6]
+def client(
+    interfaces: Sequence[InterfacePlan], delegations: Sequence[DelegationPlan] = ()
+) -> tuple[DHCPv6Client, ...]:
+    """Return the service that asks for the addresses and the prefixes of a node; none if none."""
+    prefixes = {item.interface: item for item in delegations}
+    asking = [item for item in interfaces if item.dhcpv6 or item.name in prefixes]
     if not asking:
         return ()
-    lines = [f"allowinterfaces {' '.join(item.name for item in asking)}"]
+    given = [one.interface for item in delegations for one in item.to]
+    lines = [f"allowinterfaces {' '.join([*(item.name for item in asking), *given])}"]
+    if not any(item.dhcpv6 for item in asking):
+        lines += ["nohook resolv.conf"]
     for number, item in enumerate(asking, start=1):
-        # One that has made its address asks for the rest alone (RFC 8415 section 6.1).
-        lines += [f"interface {item.name}", "inform6" if item.slaac else f"ia_na {number}"]
+        lines += [f"interface {item.name}"]
+        if item.dhcpv6:
+            # One that has made its address asks for the rest alone (RFC 8415 section 6.1).
+            lines += ["inform6" if item.slaac else f"ia_na {number}"]
+        if item.name in prefixes:
+            # dhcpcd.conf(5): interface, which part of the prefix, its length, the own number.
+            parts = (f"{to.interface}/{to.part}/64/{to.number}" for to in prefixes[item.name].to)
+            lines += [f"ia_pd {100 + number} {' '.join(parts)}"]
     return (DHCPv6Client(_CLIENT + "".join(f"{line}\n" for line in lines)),)
 
 

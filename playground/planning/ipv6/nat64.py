@@ -7,7 +7,7 @@ import dataclasses
 from playground.errors import TopologyError
 from playground.model.addresses import Network
 from playground.model.containers.container import ContainerSettings
-from playground.model.services.nat64 import Tayga
+from playground.model.services.ipv6.nat64 import Tayga
 from playground.model.topology import Machine, Router
 from playground.planning.addresses.addressing import Addressing
 from playground.planning.plan_parts import NAT64_INTERFACE

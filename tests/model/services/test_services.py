@@ -65,6 +65,7 @@ def test_the_ports_that_everybody_expects() -> None:
         "dhcpv6-client": [],
         # ICMPv6 has none: a host that waits for its address is the probe.
         "radvd": [],
+        "prefix-delegation": [],
         "nat64": [],
         "dns64": [(53, "udp", False), (53, "tcp", False)],
         "zones": [(53, "udp", False), (53, "tcp", False)],
@@ -105,7 +106,7 @@ def test_the_ports_that_everybody_expects() -> None:
 
 
 # Servers that answer alike by UDP and TCP, each as its settings say, or nobody.
-ASKED_OTHERWISE = ("zones", "resolver", "balancer", "snmp", "syslog")
+ASKED_OTHERWISE = ("zones", "resolver", "dns64", "balancer", "snmp", "syslog")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 
 from playground.errors import TopologyError
-from playground.model.services.radvd import RouterAdvertisements
+from playground.model.services.ipv6.radvd import RouterAdvertisements
 from playground.operations.network import Host, Link, Router, Switch
 from playground.planning.ipv6.advertisements import radvd_text
 from playground.planning.plan_parts import AdvertisementPlan

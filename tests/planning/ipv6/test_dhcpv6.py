@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from playground.errors import TopologyError
-from playground.model.services.dhcpv6 import DHCPv6, DHCPv6Client
+from playground.model.services.ipv6.dhcpv6 import DHCPv6, DHCPv6Client
 from playground.operations.network import Host, Link, Router, Switch
 from playground.planning.ipv6.dhcpv6 import server_lines, told_servers
 from playground.planning.plan import Plan

@@ -10,7 +10,7 @@ from playground.lab import lab_as_json
 from playground.lab.credentials import Credentials
 from playground.lab.lab import Lab
 from playground.lab.provision import provision
-from playground.model.services.nat64 import DNS64
+from playground.model.services.ipv6.nat64 import DNS64
 from playground.operations.network import Host, Link, Router, Switch
 from playground.planning.planner import collect, make_plan
 from tests.facts import assert_can_ping, get_page

@@ -1,0 +1,1 @@
+"""Daemons of IPv6 as it configures itself: advertisements, DHCPv6, prefixes, NAT64."""
