@@ -31,7 +31,16 @@ from playground.engines.swarm.engine import SwarmEngine
 from playground.errors import EngineError
 from tests import machine, second_kernel, workers
 from tests.support_agent import needs_root
-from tests.swarm_machines import SwarmOfTests, lacking, running_swarm
+from tests.swarm_machines import (
+    HOME,
+    OUTSIDE,
+    RUNNING,
+    SwarmOfTests,
+    environment_of,
+    found_swarm,
+    lacking,
+    running_swarm,
+)
 
 # How long what a dead owner left may take to disappear: the guardian looks for
 # a second after the last it saw.
@@ -82,6 +91,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     second_kernel.choose(config, items)
     if workers.is_worker(config):
         items.sort(key=_in_turn(items))
+    _leave_out_swarm(config, items)
     for item in items:
         where = item.path.relative_to(TESTS).parts[0] if TESTS in item.path.parents else ""
         # What makes namespaces runs programs in them, which a machine may lack: ip, ping.
@@ -119,6 +129,21 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
                 terminalreporter.write_line(f"second kernel: {value}")
 
 
+def _leave_out_swarm(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave to the swarm what is marked for it: to start a lab there takes seconds."""
+    left = [
+        item
+        for item in items
+        if "callspec" in dir(item)
+        and item.callspec.params.get("engine") == "swarm"  # type: ignore[attr-defined]
+        and item.get_closest_marker("on_swarm") is None
+    ]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        gone = set(left)
+        items[:] = [item for item in items if item not in gone]
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Set PLAYGROUND_ENGINE for a test and its fixtures of any scope."""
@@ -128,6 +153,11 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
             stack.enter_context(workers.turn(alone))
         if name := engine_of(item):
             patch.setenv(VARIABLE, name)
+            if name == "swarm":
+                for variable, value in environment_of(HOME).items():
+                    patch.setenv(variable, value)
+                # One machine would be enough for any of these labs.
+                patch.setenv("PLAYGROUND_SPREAD", "3")
         else:
             patch.delenv(VARIABLE, raising=False)
         return (yield)
@@ -168,29 +198,26 @@ def swarm() -> Iterator[SwarmOfTests]:
     """A Docker Swarm of three machines, all on this one, with the images of plain hosts."""
     if os.geteuid() != 0 or lacking():
         _do_without(f"a swarm of tests needs root, and the programs {' '.join(lacking())}")
-    images = [image_for(())]
-    with contextlib.closing(DockerEngine()) as docker:
+    images = [image_for(()), image_for(["http"])]
+    with pytest.MonkeyPatch.context() as patch, contextlib.closing(DockerEngine()) as docker:
+        patch.delenv("DOCKER_HOST", raising=False)
+        if "DOCKER_HOST" in OUTSIDE:
+            patch.setenv("DOCKER_HOST", OUTSIDE["DOCKER_HOST"])
         _check(docker)
         docker.ensure_images(images)
-    with running_swarm() as made:
+    with contextlib.nullcontext(found_swarm(HOME)) if RUNNING else running_swarm() as made:
         made.load([image.tag for image in (helper_image(), *images)])
         yield made
 
 
 @pytest.fixture(scope="session")
 def swarm_engine(swarm: SwarmOfTests) -> Iterator[SwarmEngine]:
-    """The engine of that swarm, whose registry all programs know meanwhile."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PLAYGROUND_REGISTRY", swarm.registry)
-        with contextlib.closing(SwarmEngine(swarm.manager.url)) as engine:
-            yield engine
+    """The engine of that swarm; the environment leads to it too, while a test runs on it."""
+    with contextlib.closing(SwarmEngine(swarm.manager.url)) as engine:
+        yield engine
 
 
-# A test that asks for this runs on each of them; `swarm_engine` has tests of its own.
-_EACH = ("docker", "namespaces")
-
-
-@pytest.fixture(scope="module", params=_EACH)
+@pytest.fixture(scope="module", params=NAMES)
 def engine(request: pytest.FixtureRequest) -> Engine:
     """Each engine in turn, a module at a time."""
     found: Engine = request.getfixturevalue(f"{request.param}_engine")

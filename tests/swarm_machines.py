@@ -22,7 +22,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -35,6 +34,13 @@ _REGISTRY = f"{_NETWORK}.1:5000"
 _POOL = "198.19.0.0/16"
 
 _PATIENCE_S = 120.0
+
+# What leads to the machine's own engine, whatever a test is told meanwhile.
+OUTSIDE = dict(os.environ)
+
+# Where the swarm of these tests is; one that runs already may be used (`scripts/swarm`).
+RUNNING = os.environ.get("PLAYGROUND_TESTS_SWARM")
+HOME = Path(RUNNING or f"/var/tmp/playground-swarm-{os.getpid()}")
 
 # The first process of a machine: it has all of a dockerd's places in memory of its own, and
 # waits for the cable.  As the first of its process ids it takes all others with it.
@@ -100,22 +106,42 @@ class SwarmOfTests:
     @property
     def environment(self) -> dict[str, str]:
         """What leads a program to this swarm."""
-        return {
-            "DOCKER_HOST": self.manager.url,
-            "PLAYGROUND_ENGINE": "swarm",
-            "PLAYGROUND_REGISTRY": self.registry,
-        }
+        return environment_of(self.manager.folder.parent)
 
     def load(self, tags: Sequence[str]) -> None:
         """Give the manager images that the machine's own engine has."""
-        wanted = [tag for tag in tags if _has_image(tag)]
+        there = self.manager.docker("images", "--format", "{{.Repository}}:{{.Tag}}").split()
+        wanted = [tag for tag in tags if tag not in there and _has_image(tag)]
         if not wanted:
             return
         with subprocess.Popen(
-            ["docker", "save", *wanted], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            ["docker", "save", *wanted],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=OUTSIDE,
         ) as save:
             assert save.stdout is not None
             self.manager.docker("load", "--quiet", stdin=save.stdout.fileno())
+
+
+def environment_of(home: Path) -> dict[str, str]:
+    """Return what leads a program to the swarm in a folder."""
+    return {
+        "DOCKER_HOST": f"unix://{home}/m1/docker.sock",
+        "PLAYGROUND_ENGINE": "swarm",
+        "PLAYGROUND_REGISTRY": _REGISTRY,
+    }
+
+
+def found_swarm(home: Path) -> SwarmOfTests:
+    """Return a swarm that runs already."""
+    machines = []
+    for folder in sorted(home.glob("m[0-9]*")):
+        number = int(folder.name[1:])
+        first = int((folder / "process").read_text())
+        url = f"unix://{folder}/docker.sock"
+        machines.append(SwarmMachine(folder.name, url, f"{_NETWORK}.{number + 10}", first, folder))
+    return SwarmOfTests(tuple(machines), _REGISTRY)
 
 
 def lacking() -> list[str]:
@@ -126,13 +152,12 @@ def lacking() -> list[str]:
 
 
 @contextlib.contextmanager
-def running_swarm(count: int = 3, folder: Path | None = None) -> Iterator[SwarmOfTests]:
-    """Make machines that are one swarm; take them down whole in the end."""
-    with (
-        contextlib.ExitStack() as down,
-        tempfile.TemporaryDirectory(prefix="playground-swarm-", dir=folder or "/var/tmp") as text,
-    ):
-        top = Path(text)
+def running_swarm(count: int = 3, home: Path = HOME) -> Iterator[SwarmOfTests]:
+    """Make machines that are one swarm, in a new folder; take them down whole in the end."""
+    with contextlib.ExitStack() as down:
+        top = home
+        top.mkdir(0o700)
+        down.callback(shutil.rmtree, top)
         ground = down.enter_context(_process(_alone("--net", "sleep", "infinity")))
         inside = _first_of(ground)
         _in_network(inside, "ip", "link", "set", "lo", "up")
@@ -165,6 +190,7 @@ def _machine(number: int, top: Path, ground: int) -> Iterator[SwarmMachine]:
         _in_network(first, "ip", "link", "set", "lo", "up")
         _in_network(first, "ip", "address", "add", f"{address}/24", "dev", "eth0")
         _in_network(first, "ip", "link", "set", "eth0", "up")
+        (folder / "process").write_text(str(first))
         machine = SwarmMachine(name, f"unix://{folder}/docker.sock", address, first, folder)
         try:
             yield machine
@@ -273,7 +299,7 @@ def _remove_groups(group: str) -> None:
 
 
 def _has_image(tag: str) -> bool:
-    found = subprocess.run(["docker", "image", "inspect", tag], capture_output=True)
+    found = subprocess.run(["docker", "image", "inspect", tag], capture_output=True, env=OUTSIDE)
     return found.returncode == 0
 
 

@@ -16,7 +16,7 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> tuple[SwarmOfTests, list[
     if os.environ.get("CI") != "true" and (os.geteuid() != 0 or lacking()):
         pytest.skip(f"a swarm needs root, and: {' '.join(lacking())}")
     folder = tmp_path_factory.mktemp("swarm")
-    with running_swarm(2, folder) as swarm:
+    with running_swarm(2, folder / "swarm") as swarm:
         rows = swarm.manager.docker("node", "ls", "--format", "{{.Hostname}} {{.Status}}")
     return swarm, sorted(rows.splitlines()), folder
 

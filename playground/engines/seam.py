@@ -47,6 +47,8 @@ class LabLabels:
     owner: str
     keep: bool = False
     mark: str = ""
+    # Of a swarm, those that its nodes are on: no label, for each node has its own.
+    machines: tuple[str, ...] = ()
 
     def as_labels(self, role: str, node: str = "") -> dict[str, str]:
         labels = {

@@ -43,7 +43,7 @@ from playground.model.notation import check_bool
 from playground.operations.connection.client import Client
 from playground.operations.connection.handles import LabHandle
 from playground.operations.network import Host, Link, Node, Router, Switch
-from playground.planning.placement.machines import check_spread
+from playground.planning.placement.machines import check_spread, spread_of_environment
 from playground.planning.placement.shapes import Placement
 from playground.planning.plan import NodePlan, Plan
 from playground.planning.plan_parts import InterfacePlan
@@ -194,7 +194,8 @@ class LabState:
             return dataclasses.replace(plan, placement=Placement(places, cut))
         if running is None and not has_machines(self.asked_engine):
             return plan
-        found = self.engine.place(plan, self.spread, running)  # type: ignore[attr-defined]
+        spread = self.spread if self.spread is not None else spread_of_environment()
+        found = self.engine.place(plan, spread, running)  # type: ignore[attr-defined]
         return dataclasses.replace(plan, placement=found)
 
     def make_plan(self, previous: Plan | None) -> Plan:

@@ -60,8 +60,7 @@ class NodePlan:
     itself to IPv6, ``delegations`` the prefixes that it asks for.
     ``covered`` are networks that a protocol tells it of only as a part of
     greater ones, ``withheld`` those that policies keep from it.
-    ``virtual_routers`` are addresses that it shares with others.
-    greater ones, ``withheld`` those that policies keep from it.  ``machine`` is the
+    ``virtual_routers`` are addresses that it shares with others, ``machine`` is the
     one of a swarm that it was told to run on.
 
     """

@@ -154,8 +154,8 @@ class SwarmEngine:
                 self.stop(record.id)
 
     def start_helper(self, lab: LabLabels) -> Channel:
-        """Return the line to the lab's agents, which start where nodes of it are."""
-        return self._service.open(self._helper(), lab, [], new=True)
+        """Return the line to the lab's agents, one on each machine that nodes of it are on."""
+        return self._service.open(self._helper(), lab, list(lab.machines), new=True)
 
     def connect(self, lab_id: str) -> Channel:
         """Return one more line to the agents of a lab."""

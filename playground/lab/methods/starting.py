@@ -117,7 +117,9 @@ def _begin(
     state.engine.ensure_images(_distinct(images), state.progress)
     own = _own_images(state, plan.nodes)
     state.id = f"{_slug(lab.name)}-{secrets.token_hex(3)}"
-    state.labels = LabLabels(state.id, lab.name, owners.own_name(), state.keep, owners.own_mark())
+    machines = tuple(dict.fromkeys(plan.placement.machines.values())) if plan.placement else ()
+    own_name, mark = owners.own_name(), owners.own_mark()
+    state.labels = LabLabels(state.id, lab.name, own_name, state.keep, mark, machines)
     step = state.progress.step(f"starting lab {lab.name}")
     with step, ExitStack() as lasting, ExitStack() as undo:
         if state.own_engine:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 
 from playground.errors import TopologyError
@@ -12,6 +13,8 @@ from playground.planning.placement.shapes import Demand, MachineRoom, Piece
 Spread = int | tuple[str, ...] | None
 
 _MOST_MACHINES = 10_000
+
+VARIABLE = "PLAYGROUND_SPREAD"
 
 
 def check_spread(here: str, spread: object) -> Spread:
@@ -32,6 +35,14 @@ def check_spread(here: str, spread: object) -> Spread:
             'spread=3, or their names, as in spread=["m1", "m2"]'
         )
     return tuple(dict.fromkeys(names))
+
+
+def spread_of_environment() -> Spread:
+    """Return what ``PLAYGROUND_SPREAD`` says, "3" or "m1,m2", of labs that say nothing."""
+    said = os.environ.get(VARIABLE)
+    if not said:
+        return None
+    return check_spread(VARIABLE, int(said) if said.isdecimal() else said.split(","))
 
 
 def machines_for(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from playground.errors import TopologyError
-from playground.planning.placement.machines import check_spread, machines_for
+from playground.planning.placement.machines import check_spread, machines_for, spread_of_environment
 from playground.planning.placement.shapes import Demand, MachineRoom, Piece
 
 THREE = [MachineRoom(name, Demand(10, 1000, 4)) for name in ("m1", "m2", "m3")]
@@ -62,6 +62,17 @@ def test_what_cannot_be_is_refused_with_what_there_is(
 def test_what_names_no_machines_is_refused(spread: object) -> None:
     with pytest.raises(TopologyError, match=r"lab: spread=.* names no machines"):
         check_spread("lab", spread)
+
+
+def test_the_environment_speaks_for_labs_that_say_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for said, meant in (("3", 3), ("m1,m2", ("m1", "m2")), ("", None)):
+        monkeypatch.setenv("PLAYGROUND_SPREAD", said)
+        assert spread_of_environment() == meant
+    monkeypatch.setenv("PLAYGROUND_SPREAD", "0")
+    with pytest.raises(TopologyError, match="PLAYGROUND_SPREAD: spread=0 names no machines"):
+        spread_of_environment()
 
 
 def test_names_stand_once() -> None:
