@@ -51,7 +51,7 @@ from playground.model.services.ftp import FTP
 from playground.model.services.http import HTTP
 from playground.model.services.mail import IMAP
 from playground.model.services.resolver import Resolver
-from playground.operations.network import Host, Link, Node, Router, Switch
+from playground.operations.network import Host, Link, Node, Router, Switch, Tunnel
 
 _WEB_SITE = {
     "index.html": """\
@@ -259,6 +259,45 @@ def ospf_rings_nodes() -> tuple[Node, ...]:
     Link(outer[0], h1, subnet="192.168.1.0/24")
     Link(outer[5], h2, subnet="192.168.2.0/24")
     return (h1, h2, *inner, *outer)
+
+
+def site_to_site(**options: Any) -> Lab:
+    """Return two sites of one company that a tunnel of WireGuard joins through the Internet.
+
+    OSPF is spoken inside both sites and through the tunnel; the provider between them knows
+    nothing of their networks, and sees nothing but encrypted packets.  ``options`` are those
+    of `Lab`.
+
+    >>> with site_to_site() as lab:
+    ...     print(lab["desk"].traceroute("files").hops)
+    ...     print(lab["paris"].run("wg show").stdout)
+
+    """
+    options.setdefault("name", "site-to-site")
+    return Lab(*site_to_site_nodes(), **options)
+
+
+def site_to_site_nodes() -> tuple[Node, ...]:
+    """Return the declarations of two sites and the provider between them.
+
+    ::
+
+        desk - floor - paris --- isp --- rome - cellar - files
+                         \\__ wireguard __/
+
+    """
+    paris, rome = Router("paris", routing="ospf"), Router("rome", routing="ospf")
+    floor, cellar = Router("floor", routing="ospf"), Router("cellar", routing="ospf")
+    desk, files = Host("desk"), Host("files")
+    isp = Router("isp")
+    Link(desk, floor, subnet="10.1.1.0/24")
+    Link(floor, paris, subnet="10.1.0.0/30")
+    Link(files, cellar, subnet="10.2.1.0/24")
+    Link(cellar, rome, subnet="10.2.0.0/30")
+    for gateway, subnet in ((paris, "203.0.113.0/30"), (rome, "198.51.100.0/30")):
+        gateway.masquerade(Link(isp, gateway, subnet=subnet))
+    Tunnel(paris, rome, kind="wireguard", subnet="10.0.0.0/30")
+    return (desk, floor, paris, isp, rome, cellar, files)
 
 
 def autonomous_systems(**options: Any) -> Lab:

@@ -12,6 +12,7 @@ from playground.examples import (
     miniature_internet_nodes,
     office_vlans_nodes,
     ospf_rings,
+    site_to_site,
 )
 from playground.model.services.mail import IMAP
 from playground.operations.network import Router
@@ -183,6 +184,20 @@ def test_the_coffee_shop_is_open(engine: Engine) -> None:
 
 
 # -- routing protocols -------------------------------------------------------
+
+
+def test_two_sites_are_one_network_by_a_tunnel_and_the_provider_sees_no_word(
+    engine: Engine,
+) -> None:
+    with site_to_site(quiet=True) as lab:
+        desk, files = lab.node("desk"), lab.node("files")
+        uplink = lab.node("isp").links[0]
+        with uplink.capture(filter="udp port 51820") as packets:
+            assert_path(desk, files, "10.1.1.1", "10.1.0.2", "10.0.0.2", "10.2.0.1", "10.2.1.2")
+        assert len(packets) > 2
+        assert all(packet.protocol == "WireGuard" for packet in packets)
+        neighbours = lab.node("paris").vtysh("show ip ospf neighbor")
+        assert "10.0.0.2" in str(neighbours)
 
 
 def test_twenty_ospf_routers_find_the_fast_ring(engine: Engine) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from playground.engines.docker.engine import DockerEngine
 from playground.engines.namespaces.engine import NamespacesEngine
-from playground.errors import EngineError
+from playground.errors import EngineError, TopologyError
 from playground.lab.credentials import Credentials
 from playground.lab.lab import Lab
 from playground.lab.lab_as_json import load, save
@@ -141,8 +141,9 @@ def test_a_tunnel_is_made_and_removed_while_the_lab_runs(
         assert_cannot_ping(sites.h1, sites.h2)
 
 
-def test_it_is_there_on_docker_too(docker_engine: DockerEngine) -> None:
-    sites = Sites(kind="vxlan")
+@pytest.mark.parametrize("kind", ["vxlan", "wireguard"])
+def test_it_is_there_on_docker_too(docker_engine: DockerEngine, kind: str) -> None:
+    sites = Sites(kind=kind)
     with Lab(sites.r1, name="links-tunnels", quiet=True, engine=docker_engine):
         assert_path(sites.h1, sites.h2, "192.168.1.1", "10.9.0.2", "192.168.2.2")
 
@@ -158,6 +159,78 @@ def test_a_kernel_that_lacks_the_kind_is_named_with_the_module_and_nothing_is_le
     with pytest.raises(EngineError, match=r"vxlan0 of r1, .* no vxlan .CONFIG_VXLAN.*modprobe"):
         lab.start()
     assert not lab.running
+
+
+# -- WireGuard, by the kernel or by wireguard-go ---------------------------------
+
+
+@pytest.fixture(scope="module")
+def secret(namespaces_engine: NamespacesEngine, keep_lab: Callable[[str], None]) -> Iterator[Sites]:
+    sites = Sites(kind="wireguard")
+    with Lab(sites.r1, quiet=True, engine=namespaces_engine) as sites.lab:
+        keep_lab(sites.lab.id)
+        yield sites
+
+
+def test_what_is_inside_is_hidden_from_the_network_below(secret: Sites) -> None:
+    with secret.tunnel.capture() as inside, secret.cable.capture() as outside:
+        assert_path(secret.h1, secret.h2, "192.168.1.1", "10.9.0.2", "192.168.2.2")
+    assert "192.168.1.2" in {packet.source for packet in inside}
+    around = [packet for packet in outside if packet.destination == "203.0.113.6"]
+    assert around and {packet.protocol for packet in around} == {"WireGuard"}
+    assert secret.tunnel.statistics()[0].mtu_bytes == 1440
+
+
+def test_both_ends_show_each_other_and_no_private_key_leaves_its_node(secret: Sites) -> None:
+    one, other = (node.run("wg show wg0").stdout for node in (secret.r1, secret.r2))
+    assert "latest handshake" in one and "endpoint: 203.0.113.6:51820" in one
+    own, peer = (said.split("public key: ")[1].split()[0] for said in (one, other))
+    assert f"peer: {peer}" in one and f"peer: {own}" in other
+    keys = [node.read("/etc/wireguard/wg0.conf") for node in (secret.r1, secret.r2)]
+    assert len({key.split("PrivateKey = ")[1].split()[0] for key in keys}) == 2
+    assert "PrivateKey" not in secret.lab.plan().to_json()
+    assert secret.r1.run("stat -c %a /etc/wireguard/wg0.conf").stdout.strip() == "600"
+
+
+def test_a_secret_tunnel_goes_down_and_up_and_explains_itself(secret: Sites) -> None:
+    assert secret.lab.explain(secret.h1, secret.h2).ok
+    secret.tunnel.down()
+    assert_cannot_ping(secret.h1, secret.h2)
+    secret.tunnel.up()
+    assert_can_ping(secret.h1, secret.h2)
+    secret.isp.firewall.drop(protocol="udp", port=51820)
+    found = secret.lab.explain(secret.h1, secret.h2)
+    secret.isp.firewall.remove(*secret.isp.firewall)
+    assert (found.cause, found.node) == ("firewall", "isp"), found
+
+
+def test_a_laptop_behind_a_modem_joins_the_network_of_its_office(
+    namespaces_engine: NamespacesEngine,
+) -> None:
+    laptop, office, printer = Host("laptop"), Router("office"), Host("printer")
+    modem, isp = Router("modem"), Router("isp")
+    Link(laptop, modem, subnet="192.168.1.0/24")
+    modem.masquerade(Link(modem, isp, subnet="203.0.113.0/30"))
+    uplink = Link(isp, office, subnet="203.0.113.4/30")
+    Link(office, printer, subnet="10.5.0.0/24")
+    office.masquerade(uplink)
+    Tunnel(laptop, office, kind="wireguard", subnet="10.9.0.0/30")
+    with Lab(isp, quiet=True, engine=namespaces_engine):
+        # The office could not begin it, and yet may begin to speak as soon as the lab runs.
+        assert_can_ping(printer, "10.9.0.2")
+        assert_path(laptop, printer, "10.9.0.1", "10.5.0.2")
+        assert "persistent keepalive: every 25 seconds" in laptop.run("wg show").stdout
+
+
+def test_programs_of_a_tunnel_come_with_the_image_of_a_node(
+    namespaces_engine: NamespacesEngine,
+) -> None:
+    sites = Sites()
+    with Lab(sites.r1, quiet=True, engine=namespaces_engine) as lab:
+        tunnel = Tunnel(sites.r1, sites.r2, kind="wireguard")
+        with pytest.raises(TopologyError, match=r"r1 runs already, .* services=\["):
+            lab.start()
+        lab.remove(tunnel)
 
 
 # -- kinds that this kernel may lack -------------------------------------------

@@ -110,6 +110,7 @@ TOPOLOGIES: dict[str, Callable[[], Node | list[Node] | tuple[Node, ...]]] = {
     "two homes": two_homes,
     "ring of routers": lambda: ring(6),
     "20 OSPF routers": examples.ospf_rings_nodes,
+    "two sites and a tunnel": examples.site_to_site_nodes,
     "six autonomous systems": examples.autonomous_systems_nodes,
     "switches in a loop": switches_in_a_loop,
     "campus of 60": campus,

@@ -10,6 +10,7 @@ one without TLS does not wait for an authority.
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import threading
@@ -97,6 +98,7 @@ class Credentials:
         self._host_keys: dict[str, tuple[str, str]] = {}
         self._issued: dict[tuple[str, ...], tuple[str, str]] = {}
         self._zone_keys: dict[str, ZoneKeys] = {}
+        self._wireguard: dict[str, tuple[str, str]] = {}
         # A certificate is issued by the authority, made under the same lock.
         self._lock = threading.RLock()
 
@@ -181,6 +183,14 @@ class Credentials:
                 self._zone_keys[zone] = make_zone_keys(zone)
             return self._zone_keys[zone]
 
+    def wireguard_keys(self, node: str, interface: str) -> tuple[str, str]:
+        """Return the private and the public key of a tunnel's end, as wg(8) writes them."""
+        with self._lock:
+            place = f"{node} {interface}"
+            if place not in self._wireguard:
+                self._wireguard[place] = _make_wireguard_keys()
+            return self._wireguard[place]
+
     def to_data(self) -> dict[str, Any]:
         """Return all of it as data for `json`; `from_data` is the way back.
 
@@ -199,6 +209,7 @@ class Credentials:
                     zone: [dict(keys.files), keys.ds_record]
                     for zone, keys in self._zone_keys.items()
                 },
+                "wireguard": dict(self._wireguard),
             }
 
     @classmethod
@@ -208,6 +219,9 @@ class Credentials:
         made._authority = _pair(data["authority"])
         made._ssh_key = _pair(data["ssh_key"])
         made._host_keys = {node: (pair[0], pair[1]) for node, pair in data["host_keys"].items()}
+        made._wireguard = {
+            place: (pair[0], pair[1]) for place, pair in data.get("wireguard", {}).items()
+        }
         made._issued = {tuple(key): (pair[0], pair[1]) for key, pair in data["issued"]}
         made._zone_keys = {zone: ZoneKeys(*keys) for zone, keys in data["zone_keys"].items()}
         return made
@@ -247,6 +261,16 @@ def _check_user(name: object, password: object) -> None:
 
 
 # --------------------------------------------------------------------- keys
+
+
+def _make_wireguard_keys() -> tuple[str, str]:
+    # RFC 7748; only a lab with such a tunnel waits for the import.
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+    key = X25519PrivateKey.generate()
+    both = key.private_bytes_raw(), key.public_key().public_bytes_raw()
+    private, public = (base64.b64encode(item).decode() for item in both)
+    return private, public
 
 
 def _make_ssh_key(comment: str) -> tuple[str, str]:

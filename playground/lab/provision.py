@@ -29,6 +29,7 @@ from playground.model.services.table import SERVICES, row_of
 from playground.planning.dhcp_networks import server_lines
 from playground.planning.host_files import HostsTexts, resolver_text
 from playground.planning.ipv6 import delegation, dhcpv6
+from playground.planning.links.wireguard import wireguard_texts
 from playground.planning.names.zone_texts import root_hints, served_zones, trust_anchors
 from playground.planning.plan import NodePlan, Plan
 from playground.planning.plan_parts import RecordPlan
@@ -287,6 +288,7 @@ def _service_files(
     context = ServiceContext(
         name=node.name,
         short=node.short,
+        wireguard=tuple(wireguard_texts(plan, node, credentials.wireguard_keys)),
         users={user.name: user.uid for user in users if user.uid},
         records=tuple((record.name, record.type, record.data) for record in node.records),
         mail_domains=own,

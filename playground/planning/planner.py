@@ -44,6 +44,7 @@ from playground.planning.ipv6.autoconfigured import (
     interface_settings,
     speaking,
 )
+from playground.planning.links.programs import refuse_late_programs, with_tun, with_wireguard
 from playground.planning.links.tunnel_routes import with_endpoints
 from playground.planning.links.tunnels import TunnelPlan, find_tunnels
 from playground.planning.names.host_names import NodeNames, find_names
@@ -192,6 +193,7 @@ def make_plan(
     check(plan, doubts)
     plan = dataclasses.replace(plan, warnings=tuple(doubts.said))
     refuse_late(previous, plan.nodes)
+    refuse_late_programs(previous, plan)
     refuse_other_containers(previous, plan)
     refuse_late_frr(previous, plan)
     virtual_routers.refuse_late(previous, plan.nodes)
@@ -273,6 +275,8 @@ def _node(
     routes = daemons.routes if daemons else routes
     by_hand = routes_of(machine.own_routes)
     services = (*machine.declared_services, *_own_settings(machine, daemons))
+    if any(item.tunnel and item.tunnel.kind == "wireguard" for item in interfaces):
+        services = with_wireguard(services)
     if isinstance(machine, Router) and (text := machine.frr_text) is not None:
         services = frr_services(text, services)
     requested = delegation.plans(machine, delegations, addressing, wiring.names)
@@ -296,7 +300,7 @@ def _node(
         records=names.records,
         peers=names.peers,
         limits=machine.limits,
-        container=nat64.container_of(machine),
+        container=with_tun(nat64.container_of(machine), interfaces),
         machine=machine.machine,
         nat=nat,
         own_routes=own_routes,

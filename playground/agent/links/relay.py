@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import json
 import os
 import resource
 import select
 import signal
 import socket
-import stat
 import struct
 import time
 
@@ -35,14 +33,10 @@ from playground.agent.links.interfaces import (
     link_body,
 )
 from playground.agent.links.netlink import Message, Netlink, attribute, attributes, text_attribute
+from playground.agent.links.tun import IFF_TAP, open_tun
 from playground.agent.nodes.sysctls import disable_ipv6
 from playground.agent.protocol import Request
 
-# linux/if_tun.h
-TUNSETIFF = 0x400454CA
-IFF_TAP = 0x0002
-IFF_NO_PI = 0x1000
-TUN_DEVICE = (10, 200)  # Documentation/admin-guide/devices.txt
 SO_MARK = 36
 SO_SNDBUFFORCE = 32
 PR_SET_TIMERSLACK = 29
@@ -117,7 +111,7 @@ def relay_settings(netlink: Netlink, tap: str) -> Request:
 
 def open_tap(name: str) -> int:
     try:
-        tap = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
+        return open_tun(name, IFF_TAP)
     except PermissionError:
         raise PermissionError(
             errno.EACCES,
@@ -125,20 +119,6 @@ def open_tap(name: str) -> int:
             "which this user may not open /dev/net/tun: let root load the module sch_netem, or "
             "run `chmod 666 /dev/net/tun` (a rate or a loss alone need neither)",
         ) from None
-    except FileNotFoundError:
-        # A helper of Docker's may use it, and has no file for it.
-        path = f"/dev/playground-tun-{os.getpid()}"
-        os.mknod(path, stat.S_IFCHR | 0o600, os.makedev(*TUN_DEVICE))
-        try:
-            tap = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
-        finally:
-            os.unlink(path)
-    try:
-        fcntl.ioctl(tap, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TAP | IFF_NO_PI))
-    except BaseException:
-        os.close(tap)
-        raise
-    return tap
 
 
 def _detach_relay(tap: int, out: int, handle: int, wanted: Request) -> None:

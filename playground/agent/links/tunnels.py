@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import struct
 
@@ -25,8 +26,10 @@ from playground.agent.links.netlink import (
     Message,
     Netlink,
     attribute,
+    refusal,
     text_attribute,
 )
+from playground.agent.links.tun import make_lasting_tun
 from playground.agent.protocol import Request
 
 # linux/if_tunnel.h
@@ -60,7 +63,16 @@ def make_tunnel(netlink: Netlink, name: str, wanted: Request, offload: bool) -> 
     """
     if index_or_none(name) is not None:
         return
-    netlink.send([new_tunnel(name, wanted)])
+    [(message, number, reason)] = netlink.attempt([new_tunnel(name, wanted)])
+    if number == errno.EOPNOTSUPP and wanted["kind"] == "wireguard":
+        # wireguard-go serves it, started in the node when all else is there.
+        make_lasting_tun(name)
+        body = link_body() + text_attribute(IFLA_IFNAME, name)
+        body += attribute(IFLA_MTU, struct.pack("I", wanted["mtu_bytes"]))
+        message = Message(RTM_NEWLINK, 0, body, f"set the MTU of {name}")
+        [(message, number, reason)] = netlink.attempt([message])
+    if number:
+        raise refusal(message, number, reason)
     try:
         if not offload:
             Offloads().off(name)
@@ -72,7 +84,8 @@ def make_tunnel(netlink: Netlink, name: str, wanted: Request, offload: bool) -> 
 def new_tunnel(name: str, wanted: Request) -> Message:
     kind = wanted["kind"]
     information = text_attribute(IFLA_INFO_KIND, kind)
-    information += attribute(IFLA_INFO_DATA | NLA_F_NESTED, _OPTIONS[kind](wanted))
+    if kind != "wireguard":  # of which wg(8) tells all else
+        information += attribute(IFLA_INFO_DATA | NLA_F_NESTED, _OPTIONS[kind](wanted))
     body = link_body() + text_attribute(IFLA_IFNAME, name)
     body += attribute(IFLA_MTU, struct.pack("I", wanted["mtu_bytes"]))
     if kind == "vxlan":

@@ -31,11 +31,18 @@ SO_TIMESTAMPNS = 35
 # Of each frame, in bytes: headers, and in errors those that they quote.
 SNAP_BYTES = 256
 # linux/bpf_common.h
+BPF_LD_W_ABS = 0x20
 BPF_LD_H_ABS = 0x28
 BPF_LD_B_ABS = 0x30
 BPF_LD_B_IND = 0x50
 BPF_LDX_MSH = 0xB1
 BPF_JMP_JSET_K = 0x45
+# linux/filter.h: what is known of a packet beside its bytes.
+SKF_AD_PROTOCOL = 0xFFFFF000
+SKF_AD_HATYPE = 0xFFFFF000 + 28
+# linux/if_arp.h: interfaces whose packets come with a header of Ethernet.
+ARPHRD_ETHER, ARPHRD_LOOPBACK = 1, 772
+_WITH_FRAMES = (ARPHRD_ETHER, ARPHRD_LOOPBACK)
 # Of frames and of traces in one answer: in a lab where much is going on.
 MOST_SEEN = 4000
 # How long nothing more may come once it is known how it ended.
@@ -266,6 +273,9 @@ class _Place:
             stamp = next((item[2] for item in ancillary if item[1] == SO_TIMESTAMPNS), bytes(16))
             seconds, nanoseconds = struct.unpack("qq", stamp)
             when = seconds + nanoseconds / 1e9
+            if address[3] not in _WITH_FRAMES:
+                # An interface of bare packets, of a tunnel: as if it had MAC addresses of zeros.
+                data = bytes(12) + struct.pack(">H", address[1]) + data
             frames.append([address[0], address[2], when, base64.b64encode(data).decode()])
         return frames, []
 
@@ -310,10 +320,30 @@ def _watching(protocol: int, opening: bool) -> list[Instruction]:
             refuse,
         ]
 
-    # The flags are byte 13 of TCP's header, after 14 bytes of Ethernet and those of IP.
-    v4 = family(23, socket.IPPROTO_ICMP, [(BPF_LDX_MSH, 0, 0, 14), (BPF_LD_B_IND, 0, 0, 27)])
-    v6 = family(20, socket.IPPROTO_ICMPV6, [(BPF_LD_B_ABS, 0, 0, 67)])
+    # The flags are byte 13 of TCP's header, after the bytes of Ethernet and those of IP.
+    def both(ethernet: int) -> tuple[list[Instruction], list[Instruction]]:
+        flags4 = [(BPF_LDX_MSH, 0, 0, ethernet), (BPF_LD_B_IND, 0, 0, ethernet + 13)]
+        flags6 = [(BPF_LD_B_ABS, 0, 0, ethernet + 53)]
+        return (
+            family(ethernet + 9, socket.IPPROTO_ICMP, flags4),
+            family(ethernet + 6, socket.IPPROTO_ICMPV6, flags6),
+        )
+
+    v4, v6 = both(0)
+    bare = [
+        (BPF_LD_W_ABS, 0, 0, SKF_AD_PROTOCOL),
+        (BPF_JMP_JEQ_K, 2, 0, 0x0800),
+        (BPF_JMP_JEQ_K, 1 + len(v4), 0, 0x86DD),
+        refuse,
+        *v4,
+        *v6,
+    ]
+    v4, v6 = both(14)
     return [
+        (BPF_LD_W_ABS, 0, 0, SKF_AD_HATYPE),
+        (BPF_JMP_JEQ_K, 1 + len(bare), 0, ARPHRD_ETHER),
+        (BPF_JMP_JEQ_K, len(bare), 0, ARPHRD_LOOPBACK),
+        *bare,
         (BPF_LD_H_ABS, 0, 0, 12),  # the type of the frame
         (BPF_JMP_JEQ_K, 3, 0, 0x0806),
         (BPF_JMP_JEQ_K, 2, 0, 0x8100),

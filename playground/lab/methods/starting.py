@@ -36,8 +36,9 @@ from playground.lab.autoconfigured import (
     wait_translating,
 )
 from playground.lab.declared_files import copy_warnings, refuse_other_sources
-from playground.lab.kernel_check import refuse_lacking
 from playground.lab.labs_of_this_process import replace_older, runs, take_nodes
+from playground.lab.links.kernel_check import refuse_lacking
+from playground.lab.links.wireguard_handshakes import wait_for_handshakes
 from playground.lab.methods.publishing import publish_declared, refuse_taken
 from playground.lab.node_handles import attach_nodes, detach_nodes, restore
 from playground.lab.provision import Check, provision
@@ -270,6 +271,7 @@ def _bring_up(
     if first:
         attach_nodes(lab, plan, pids)
     _wait_ready(lab, checks)
+    wait_for_handshakes(client, pids, plan, change.inside, READY_TIMEOUT_S)
     program_starts.wait_ready(client, pids, state.node, plan, first, state.progress)
     for wave in later:
         program_starts.start(client, pids, wave)

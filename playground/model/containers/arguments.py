@@ -29,6 +29,7 @@ from playground.model.containers.capabilities import (
     HARMLESS_DEVICES,
     OF_EVERY_HOST,
     ON_REQUEST,
+    TUN,
 )
 from playground.model.containers.container import (
     PLAIN_CONTAINER,
@@ -95,6 +96,7 @@ class ContainerArguments(TypedDict, total=False):
     after: str | Sequence[str] | Mapping[str, str] | None
     cap_add: str | Sequence[str] | None
     devices: str | Sequence[str] | None
+    tun: bool | None
     shm_mb: int | None
     ulimits: Mapping[str, int | Sequence[int]] | None
     labels: Mapping[str, str] | None
@@ -148,6 +150,8 @@ def make_container(
         field = "source" if keyword == "image" else keyword
         found[field] = _CHECKS[keyword](f"{name}: {keyword}", value)
     found |= dict(zip(("after", "after_end"), found.get("after", ((), ())), strict=True))
+    if found.pop("tun", False):
+        found["devices"] = tuple(dict.fromkeys((*found.get("devices", ()), TUN)))
     settings = ContainerSettings(**found)
     for place, _ in settings.files:
         if volume := settings.volume_at(place):
@@ -756,6 +760,7 @@ _CHECKS = {
     "after": _after,
     "cap_add": _cap_add,
     "devices": _devices,
+    "tun": _flag,
     "shm_mb": _shm,
     "ulimits": _ulimits,
     "labels": _labels,

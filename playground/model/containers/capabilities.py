@@ -43,7 +43,8 @@ OF_THE_MACHINE = frozenset({"IPC_LOCK", "IPC_OWNER", "LEASE", "SYS_NICE"})
 
 # Devices that reach nothing but what their opener has: a tunnel, a file system of its own,
 # a source of random bytes.  A host that asks for one has it, if the machine does.
-HARMLESS_DEVICES = ("/dev/fuse", "/dev/hwrng", "/dev/net/tun", "/dev/ppp")
+TUN = "/dev/net/tun"
+HARMLESS_DEVICES = ("/dev/fuse", "/dev/hwrng", TUN, "/dev/ppp")
 
 
 def capability_mask(further: Iterable[str]) -> int:

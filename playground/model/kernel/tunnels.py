@@ -13,6 +13,7 @@ from typing import Any
 
 from playground.model.addresses import Address
 from playground.model.records import dataclass
+from playground.model.services.links.wireguard import WIREGUARD_FILES
 
 # Header lengths in bytes: RFC 791, RFC 8200, RFC 768.
 IPV4, IPV6, UDP, ETHERNET = 20, 40, 8, 14
@@ -78,8 +79,23 @@ KINDS = {
             numbers=range(1, 2**24),
             port=4789,
         ),
+        # A header of 16 bytes, and as much to know what is forged.
+        TunnelKind(
+            "wireguard",
+            (4, 6),
+            (4, 6),
+            UDP + 32,
+            "wg",
+            0,
+            "J. A. Donenfeld, WireGuard: Next Generation Kernel Network Tunnel, NDSS 2017",
+            port=51820,
+            passes_nat=True,
+        ),
     )
 }
+
+# How often a peer behind NAT says a word, so that the NAT goes on to know it: wg(8).
+KEEPALIVE_S = 25
 
 
 @dataclass(frozen=True)
@@ -99,13 +115,19 @@ class TunnelSettings:
 
 @dataclass(frozen=True)
 class TunnelEnd:
-    """One end of a tunnel: from which address of the network below to which, and how."""
+    """One end of a tunnel: from which address of the network below to which, and how.
+
+    ``remote`` is None where the other end is hidden by a NAT: it has to speak first, and with
+    ``keepalive`` does so again and again.
+
+    """
 
     kind: str
     local: Address
-    remote: Address
+    remote: Address | None
     number: int | None = None
     port: int | None = None
+    keepalive: bool = False
 
     @property
     def overhead_bytes(self) -> int:
@@ -115,7 +137,7 @@ class TunnelEnd:
         24
 
         """
-        outer = IPV4 if self.remote.version == 4 else IPV6
+        outer = IPV4 if self.local.version == 4 else IPV6
         key = 4 if self.kind == "gre" and self.number is not None else 0
         return outer + KINDS[self.kind].adds_bytes + key
 
@@ -124,7 +146,7 @@ class TunnelEnd:
         return {
             "kind": self.kind,
             "local": str(self.local),
-            "remote": str(self.remote),
+            "remote": None if self.remote is None else str(self.remote),
             "number": self.number,
             "port": self.port,
             "ttl": TTL,
@@ -142,6 +164,10 @@ class TunnelEnd:
         words = ["ip link add", name, "mtu", str(mtu_bytes)]
         words += ["address", mac] if kind.ethernet else []
         words += ["type", self.kind]
+        if self.kind == "wireguard":
+            yield " ".join(words)
+            yield f"wg setconf {name} {WIREGUARD_FILES}/{name}.conf"
+            return
         if self.number is not None:
             words += ["id" if kind.number == "vni" else "key", str(self.number)]
         words += ["local", str(self.local), "remote", str(self.remote)]

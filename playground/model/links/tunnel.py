@@ -38,15 +38,20 @@ class Tunnel(Link):
     * "ipip": carries IPv4 in IPv4, and nothing else (RFC 2003);
     * "sit": carries IPv6 in IPv4 (RFC 4213);
     * "vxlan": carries Ethernet frames in UDP, in IPv4 or IPv6; ``vni`` is its number, the
-      lab's next unless said, ``port`` the UDP port, 4789 unless said (RFC 7348).
+      lab's next unless said, ``port`` the UDP port, 4789 unless said (RFC 7348);
+    * "wireguard": carries IPv4 and IPv6, encrypted, in UDP, by keys that are made for the lab.
+      One end may be behind a router that masquerades; ``port`` is 51820 or the next that is
+      free, unless said.  The kernel does it, or where it cannot, wireguard-go; ``wg`` on both
+      nodes shows it (wg(8)).
 
     ``endpoints`` are the addresses between which packets pass below, (for a, for b); where
     one is None, the lab takes that of the interface by which the shortest way leads to the
-    other end.  ``mtu`` is that of the way below less what the kind adds, unless said: 1476
-    bytes for "gre" over Ethernet, 1480 for "ipip" and "sit", 1450 for "vxlan".  The addresses
-    of endpoints are reached by the network below in any case, never by a tunnel.
+    other end.  ``mtu`` is that of the way below less what the kind adds, unless said: over
+    Ethernet 1476 bytes for "gre", 1480 for "ipip" and "sit", 1450 for "vxlan", 1440 for
+    "wireguard".  The addresses of endpoints are reached by the network below in any case,
+    never by a tunnel.
 
-    Interfaces are called gre1, ipip1, sit1, vxlan0 and so on.  Where the kernel lacks the
+    Interfaces are called gre1, ipip1, sit1, vxlan0, wg0 and so on.  Where the kernel lacks the
     kind, `Lab.start` says which module it needs before anything is made.
 
     Raises `TopologyError` for what cannot be; the nodes are then as they were.
@@ -131,7 +136,7 @@ class Tunnel(Link):
         row = KINDS[settings.kind]
         if settings.number is not None:
             parts.append(f"{row.number}={settings.number}")
-        parts += [f"port={settings.port}"] if settings.port not in (None, row.port) else []
+        parts += [f"port={settings.port}"] if settings.port is not None else []
         parts += [f"mtu={settings.mtu_bytes}"] if settings.mtu_bytes is not None else []
         return f"Tunnel({', '.join(parts)})"
 
@@ -176,7 +181,7 @@ def _check_number(here: str, row: TunnelKind, key: object, vni: object) -> int |
 
 def _check_port(here: str, row: TunnelKind, port: object) -> int | None:
     if port is None:
-        return row.port
+        return None
     if row.port is None:
         raise TopologyError(
             f"{here}: a tunnel of kind {row.name!r} has no ports, for it is no UDP; leave port= out"

@@ -142,7 +142,8 @@ class ServedZone(NamedTuple):
 class ServiceContext:
     """The facts of its host and lab from which a service writes its files.
 
-    ``users`` maps the lab's users to their uids (the gid is the same number).
+    ``users`` maps the lab's users to their uids (the gid is the same number), ``wireguard``
+    are the interfaces of its tunnels, each with what wg(8) is told of it.
     ``mail_domains`` are those whose mail this host keeps; ``mail_routes`` maps
     every other mail domain of the lab to its server and is empty where
     ``by_mx``: then the name server is asked.  ``records`` are the lab's own.
@@ -158,6 +159,7 @@ class ServiceContext:
     name: str
     short: str
     users: Mapping[str, int] = field(default_factory=dict)
+    wireguard: tuple[tuple[str, str], ...] = ()
     records: tuple[tuple[str, str, str], ...] = ()
     mail_domains: tuple[str, ...] = ()
     mail_routes: Mapping[str, str] = field(default_factory=dict)

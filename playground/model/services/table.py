@@ -15,6 +15,7 @@ from playground.model.services.ipv6.dhcpv6 import DHCPV6_ROWS
 from playground.model.services.ipv6.nat64 import NAT64_ROWS
 from playground.model.services.ipv6.radvd import RADVD_ROW
 from playground.model.services.ldap import LDAP_ROW
+from playground.model.services.links.wireguard import WIREGUARD_ROW
 from playground.model.services.mail import IMAP_ROW, POP_ROW, SMTP_ROW
 from playground.model.services.management import MANAGEMENT_ROWS
 from playground.model.services.mqtt import MQTT_ROW
@@ -30,6 +31,7 @@ SERVICES: dict[str, ServiceRow] = {
     row.name: row
     for row in (
         SSH_ROW,
+        WIREGUARD_ROW,
         HTTP_ROW,
         SMTP_ROW,
         POP_ROW,

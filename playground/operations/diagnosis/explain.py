@@ -166,6 +166,20 @@ def _question(
     return Question(begin.name, text, protocol, port), begin, expected
 
 
+def _question_below(plan: Plan, found: Explanation) -> Question:
+    """Ask for a packet like those in which a tunnel's are, by the explanation of a lost one."""
+    entry = [step.found.split()[0] for step in found.steps if step.asked == "tunnel"][-1]
+    node = found.node
+    [tunnel] = [item.tunnel for item in plan.node(node).interfaces if item.name == entry]
+    assert tunnel is not None
+    goal = tunnel.remote
+    if goal is None:  # a NAT hides the other end, which reaches this one
+        [wire] = [wire for wire in plan.wires if wire.end_at(node, entry)]
+        node, goal = (wire.b if wire.a.node == node else wire.a).node, tunnel.local
+    protocol = "icmp" if tunnel.port is None else "udp"
+    return Question(node, str(goal), protocol, tunnel.port)
+
+
 def _refuse(text: str, question: Question, plan: Plan) -> None:
     """Refuse an address that is not that of one machine."""
     address = ip_address(text)
@@ -248,16 +262,11 @@ class _Gathering:
 
     def _below(self, found: Explanation) -> Explanation:
         """Explain a packet of the network below the tunnel in which one was lost."""
-        entry = [step.found.split()[0] for step in found.steps if step.asked == "tunnel"][-1]
-        interfaces = self.plan.node(found.node).interfaces
-        [tunnel] = [item.tunnel for item in interfaces if item.name == entry and item.tunnel]
-        node = self.lab[found.node]
+        question = _question_below(self.plan, found)
+        node = self.lab[question.source]
         assert isinstance(node, Machine)
-        protocol = "icmp" if tunnel.port is None else "udp"
-        question = Question(node.name, str(tunnel.remote), protocol, tunnel.port)
-        return _Gathering(self.lab, self.agent, self.plan, self.pids, node).explain(
-            question, None, None
-        )
+        below = _Gathering(self.lab, self.agent, self.plan, self.pids, node)
+        return below.explain(question, None, None)
 
     # ... routing daemons
 

@@ -38,6 +38,9 @@ from playground.operations.diagnosis.faults.route_faults import (
 )
 from playground.operations.diagnosis.faults.walk import Fault, Walk, unknown
 
+# Of a packet that an interface of bare packets takes: `agent.watching.probes`.
+NO_MAC = "00:00:00:00:00:00"
+
 
 def follow(
     walk: Walk, role: str, node: str, path: list[str]
@@ -126,7 +129,10 @@ def _note_passing(walk: Walk, role: str, node: str, came: Sighting | None, left:
                 walk.step(node, "nat", f"{what} {endpoint(*old)} becomes {endpoint(*new)}")
     walk.used[node, left.interface, hop] = None
     walk.hop = hop
-    walk.step(node, "neighbour", f"{hop} is {left.mac_destination} at {left.interface}")
+    if left.mac_destination == NO_MAC:
+        walk.step(node, "tunnel", f"{left.interface} takes it, to its other end")
+    else:
+        walk.step(node, "neighbour", f"{hop} is {left.mac_destination} at {left.interface}")
 
 
 def _note_rules(walk: Walk, role: str, node: str, *, after_route: bool) -> None:

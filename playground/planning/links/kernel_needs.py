@@ -17,7 +17,8 @@ def kernel_needs(plan: Plan) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for node in plan.nodes:
         for item in node.interfaces:
-            if item.tunnel is not None:
+            # wireguard-go stands in for the kernel's own.
+            if item.tunnel is not None and item.tunnel.kind != "wireguard":
                 found.setdefault(item.tunnel.kind, []).append(f"{item.name} of {node.name}")
     return found
 

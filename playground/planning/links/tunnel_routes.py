@@ -44,7 +44,9 @@ def with_endpoints(
         return routes
     bare = _without(addressing, tunnels)
     below = find_routes(machines, realms, bare, names)
-    endpoints = dict.fromkeys(end.remote for plan in tunnels.values() for end in plan.ends)
+    endpoints = dict.fromkeys(
+        end.remote for plan in tunnels.values() for end in plan.ends if end.remote is not None
+    )
     return {
         machine: (
             *_needed(machine, endpoints, found, below[machine], addressing, bare, names),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import count
 
 from playground.errors import TopologyError
 from playground.model.addresses import Address
@@ -49,8 +50,11 @@ def find_tunnels(
     if not tunnels:
         return {}
     below = NetworkBelow(segments, addressing)
-    numbers = _numbers(tunnels, earlier)
-    found = {link: _find(link, below, addressing, numbers.get(link), earlier) for link in tunnels}
+    numbers, ports = _numbers(tunnels, earlier), _ports(tunnels, earlier)
+    found = {
+        link: _find(link, below, addressing, numbers[link], ports[link], earlier)
+        for link in tunnels
+    }
     _refuse_alike(found)
     return found
 
@@ -77,11 +81,30 @@ def _numbers(
     return found
 
 
+def _ports(tunnels: Sequence[Link], earlier: Mapping[End, InterfacePlan]) -> dict[Link, int | None]:
+    """Return the UDP port of each tunnel: each of WireGuard's has one of its own in the lab."""
+    found: dict[Link, int | None] = {}
+    for link in tunnels:
+        before = earlier.get(link.ends[0])
+        settings, row = _settings(link), KINDS[_settings(link).kind]
+        usual = None if row.name == "wireguard" else row.port
+        found[link] = settings.port or usual
+        if before is not None and before.tunnel is not None:
+            found[link] = before.tunnel.port
+    taken = {port for link, port in found.items() if _settings(link).kind == "wireguard"}
+    free = (port for port in count(KINDS["wireguard"].port or 0) if port not in taken)
+    for link, port in found.items():
+        if port is None and _settings(link).kind == "wireguard":
+            found[link] = next(free)
+    return found
+
+
 def _find(
     link: Link,
     below: NetworkBelow,
     addressing: Addressing,
     number: int | None,
+    port: int | None,
     earlier: Mapping[End, InterfacePlan],
 ) -> TunnelPlan:
     before = [earlier.get(end) for end in link.ends]
@@ -95,19 +118,36 @@ def _find(
     for node, address in zip((a, b), settings.endpoints, strict=True):
         _check_own(here, node, address, addressing)
     there, back = _both_ways(here, a, b, settings, below)
+    way = there or back
+    assert way is not None
+    local, remote = (way.local, way.remote) if there else (way.remote, way.local)
+    hidden = there is None or back is None
     ends = (
-        TunnelEnd(settings.kind, there.local, there.remote, number, settings.port),
-        TunnelEnd(settings.kind, there.remote, there.local, number, settings.port),
+        _end(settings.kind, local, remote if there else None, number, port, hidden),
+        _end(settings.kind, remote, local if back else None, number, port, hidden),
     )
     overhead = ends[0].overhead_bytes
-    mtu_bytes = settings.mtu_bytes or min(there.mtu_bytes, back.mtu_bytes) - overhead
+    least = min(item.mtu_bytes for item in (there, back) if item is not None)
+    mtu_bytes = settings.mtu_bytes or least - overhead
     if mtu_bytes < _LEAST_BYTES:
         raise TopologyError(
-            f"{here}: the network below carries packets of {there.mtu_bytes} bytes, and kind "
+            f"{here}: the network below carries packets of {least} bytes, and kind "
             f"{settings.kind!r} adds {overhead} to each: nothing is left; make the links below "
             f"carry more"
         )
     return TunnelPlan(ends, mtu_bytes)
+
+
+def _end(
+    kind: str,
+    local: Address,
+    remote: Address | None,
+    number: int | None,
+    port: int | None,
+    hidden: bool,
+) -> TunnelEnd:
+    # Who can reach the other, and not the other way round, has to keep the NAT's way open.
+    return TunnelEnd(kind, local, remote, number, port, keepalive=hidden and remote is not None)
 
 
 def _check_own(here: str, node: Machine, address: Address | None, addressing: Addressing) -> None:
@@ -124,7 +164,8 @@ def _check_own(here: str, node: Machine, address: Address | None, addressing: Ad
 
 def _both_ways(
     here: str, a: Machine, b: Machine, settings: TunnelSettings, below: NetworkBelow
-) -> tuple[WayBelow, WayBelow]:
+) -> tuple[WayBelow | None, WayBelow | None]:
+    """Return the way there and the way back; where the kind passes NAT, one may be None."""
     local, remote = settings.endpoints
     wanted = next((item.version for item in settings.endpoints if item is not None), None)
     kind = KINDS[settings.kind]
@@ -133,16 +174,19 @@ def _both_ways(
         there = below.way(a, b, family, local=local, remote=remote)
         if there is None:
             back = below.way(b, a, family, local=remote, remote=local)
+            if back is not None and kind.passes_nat:
+                return None, back
             hidden = hidden or (back.masquerades if back else None)
             continue
         back = below.way(b, a, family, local=there.remote, remote=there.local)
-        if back is not None:
+        if back is not None or kind.passes_nat:
             return there, back
         hidden = hidden or there.masquerades
     if hidden is not None:
         raise TopologyError(
             f"{here}: {hidden.name} lies between, which masquerades, and a tunnel of kind "
-            f"{settings.kind!r} passes no NAT; end the tunnel at {hidden.name} itself"
+            f"{settings.kind!r} passes no NAT; end the tunnel at {hidden.name} itself, or choose "
+            f'kind="wireguard"'
         )
     versions = " or ".join(f"IPv{family}" for family in kind.below)
     raise TopologyError(
@@ -162,6 +206,8 @@ def _refuse_alike(found: Mapping[Link, TunnelPlan]) -> None:
                     continue
                 word = KINDS[tunnel.kind].number
                 advice = f"give each a {word}= of its own" if word else "leave one of them out"
+                if tunnel.kind == "wireguard":
+                    advice = "give each a port= of its own"
                 if word == "key":
                     advice = "give both a key= of its own"
                 raise TopologyError(
@@ -171,7 +217,9 @@ def _refuse_alike(found: Mapping[Link, TunnelPlan]) -> None:
 
 
 def _marks(node: Machine, end: TunnelEnd) -> Iterator[object]:
-    if end.kind == "vxlan":
+    if end.kind == "wireguard":
+        yield node, end.kind, end.port
+    elif end.kind == "vxlan":
         # drivers/net/vxlan: one device for each VNI at a port.
         yield node, end.kind, end.number, end.port
     else:

@@ -102,6 +102,7 @@ def test_the_ports_that_everybody_expects() -> None:
                 "segments": 2621,
             }.items()
         },
+        "wireguard": [],
     }
 
 

@@ -80,6 +80,8 @@ def lost_frame(walk: Walk, left: Sighting, goal: tuple[str, str] | None) -> Faul
     if state is not None and state.below and not facts.wires.knows(start):
         start = (left.place, state.below)
     segment = facts.wires.crossed(start)
+    if goal is None:  # in a tunnel nobody has a MAC address, and there is but one other end
+        goal = next((place for place, wires in segment.items() if _in_tunnel(wires)), None)
     if goal is None:
         owners = interfaces_with(facts, left.mac_destination)
         goal = next((place for place in owners if place in segment), None)
@@ -94,15 +96,20 @@ def lost_frame(walk: Walk, left: Sighting, goal: tuple[str, str] | None) -> Faul
     )
 
 
+def _in_tunnel(wires: Sequence[tuple[WirePlan, WireEnd, WireEnd]]) -> bool:
+    return any(wire.tunnel for wire, _, _ in wires)
+
+
 def _lost_in_tunnel(walk: Walk, wires: Sequence[tuple[WirePlan, WireEnd, WireEnd]]) -> Fault | None:
     """Return the fault of the network below a tunnel, by what was found of it in `Facts.below`."""
-    wire, here, there = next((step for step in wires if step[0].tunnel), (None, None, None))
-    if wire is None or here is None or there is None:
+    if not _in_tunnel(wires):
         return None
+    [(_, here, there)] = wires
     planned = walk.facts.plan.node(here.node).interfaces
     tunnel = next((item.tunnel for item in planned if item.name == here.interface), None)
     assert tunnel is not None
-    walk.step(here.node, "tunnel", f"{here.interface} to {tunnel.remote}: nothing came out", False)
+    found = f"{here.interface} to {there.node}: nothing came out"
+    walk.step(here.node, "tunnel", found, False)
     lost = (
         f"What {here.node} sends into its tunnel {here.interface} to {there.node} does not come "
         f"out there."
@@ -112,13 +119,13 @@ def _lost_in_tunnel(walk: Walk, wires: Sequence[tuple[WirePlan, WireEnd, WireEnd
         walk.steps += below.steps
         sentence = f"{lost} Below it, {below.sentence[:1].lower()}{below.sentence[1:]}"
         return Fault(below.node, below.cause, sentence, below.advice)
-    command = f"ip -d link show {here.interface}"
-    other = f"ip -d link show {there.interface}"
+    look = "wg show" if tunnel.kind == "wireguard" else "ip -d link show"
+    command, other = f"{look} {here.interface}", f"{look} {there.interface}"
     return Fault(
         here.node,
         "tunnel",
-        f"{lost} The network below leads from {tunnel.local} to {tunnel.remote}, so the two ends "
-        f"do not agree, or something on the way drops packets of this kind ({tunnel.kind}).",
+        f"{lost} The network below leads from one end to the other, so the two ends do not agree, "
+        f"or something on the way drops packets of this kind ({tunnel.kind}).",
         f'Compare both ends: `{variable(here.node)}.run("{command}")` and '
         f'`{variable(there.node)}.run("{other}")`.',
     )

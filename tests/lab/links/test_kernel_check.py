@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from playground.errors import EngineError
-from playground.lab.kernel_check import refuse_lacking
+from playground.lab.links.kernel_check import refuse_lacking
 
 
 class Agent:

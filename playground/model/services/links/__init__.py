@@ -1,0 +1,1 @@
+"""Services that a node runs for the links that it is at."""
