@@ -263,7 +263,8 @@ def _link_data(link: Link) -> dict[str, Any]:
         "macs": [end.mac for end in link.ends],
         "mtu": list(link.mtus),
         "offload": link.offload,
-        "vlan": link.vlan,
+        "vlan": None if link.trunk else link.vlan,
+        "native": link.vlan if link.trunk else None,
         "trunk": link.carried.all or list(link.trunk),
         "tagged": [
             [part.vlan, _addresses_data(end)]
@@ -307,8 +308,10 @@ def _link(data: Mapping[str, Any], nodes: Mapping[str, Node]) -> Link:
     if isinstance(a, Switch) or isinstance(b, Switch):
         tagged = {number: _said(item) for number, item in data.get("tagged", ())}
         own = second if isinstance(a, Switch) else first
+        if data.get("native") and own != AUTO:
+            tagged[data["native"]] = own
         where["address"] = tagged or own
-        where |= {"vlan": data.get("vlan"), "trunk": data.get("trunk") or None}
+        where |= {name: data.get(name) or None for name in ("vlan", "trunk", "native")}
     else:
         where["addresses"] = (first, second)
     kind: type[Link] = Link

@@ -502,9 +502,10 @@ class Link(LinkBase):
 
     At a switch with VLANs the link carries ``vlan``, whose frames have no tag, or with
     ``trunk`` several, all of them tagged: (10, 20), or True for all that the switch has
-    (both have, between two).  A trunk has no native VLAN: what comes without a tag is
-    dropped.  A host or router at a trunk has an interface for each VLAN (eth0.10,
-    eth0.20), so that one router may lead from each to the others: a "router on a stick".
+    (both have, between two).  What comes without a tag is dropped, unless ``native`` says in
+    which VLAN it is, whose frames then pass without one.  A host or router at a trunk has an
+    interface for each VLAN (eth0.10, eth0.20; eth0 itself for the native one), so that one
+    router may lead from each to the others: a "router on a stick".
     Its ``address`` is then a mapping, {10: "192.168.10.1"}; ``link[10]`` is what it sees
     of VLAN 10, a link for its firewall, NAT and routes.
 
@@ -544,13 +545,14 @@ class Link(LinkBase):
         offload: bool = False,
         vlan: int | None = None,
         trunk: Iterable[int] | bool | None = None,
+        native: int | None = None,
     ) -> None:
         _check_ends(a, b)
         here = f"link {a.name} - {b.name}"
         names = check_pair(here, a, b, "names", names)
         macs = check_pair(here, a, b, "macs", macs)
         self.subnets = ()
-        carried = _check_carried(here, a, b, vlan, trunk)
+        carried = _check_carried(here, a, b, vlan, trunk, native)
         far = (Far(), Far())
         if isinstance(a, Switch) or isinstance(b, Switch):
             _refuse_on_switch(here, a, b, subnet, addresses, address, names, macs)
@@ -639,14 +641,15 @@ class Link(LinkBase):
 
     @property
     def vlan(self) -> int | None:
-        """The one VLAN that it carries without a tag, None for a trunk and without VLANs."""
+        """The VLAN that it carries without a tag, of a trunk the native one; None for none."""
         return self.carried.vlan
 
     @property
     def trunk(self) -> tuple[int, ...]:
         """The VLANs that it carries with tags, () where it is no trunk."""
         if self.carried.all:
-            return _common([end.node for end in self.ends if isinstance(end.node, Switch)])
+            common = _common([end.node for end in self.ends if isinstance(end.node, Switch)])
+            return tuple(number for number in common if number != self.carried.vlan)
         return self.carried.trunk
 
     @property
@@ -654,9 +657,10 @@ class Link(LinkBase):
         """Its parts, as the host or router at its end has them: itself, or each VLAN of a trunk."""
         if not self.trunk or all(isinstance(end.node, Switch) for end in self.ends):
             return (self,)
-        return tuple(self[number] for number in self.trunk)
+        tagged = tuple(self[number] for number in self.trunk)
+        return tagged if self.vlan is None else (self, *tagged)
 
-    def __getitem__(self, vlan: int) -> VlanLink:
+    def __getitem__(self, vlan: int) -> Link:
         """Return one VLAN of a trunk to a host or router, as a link of its own.
 
         Raises `TopologyError` if it carries no such VLAN there.
@@ -664,6 +668,8 @@ class Link(LinkBase):
         >>> gateway.firewall.drop(interface=trunk[20], destination=server)
 
         """
+        if vlan == self.vlan and self.trunk:
+            return self  # the native one
         if vlan not in self.trunk or all(isinstance(end.node, Switch) for end in self.ends):
             has = f"only {listed(self.trunk)}" if self.trunk else "for it is no trunk"
             raise TopologyError(f"{self!r} has no interface of VLAN {vlan!r}, {has}")
@@ -676,6 +682,7 @@ class Link(LinkBase):
         *,
         vlan: int | None = None,
         trunk: Iterable[int] | bool | None = None,
+        native: int | None = None,
         address: OneOrMore | Mapping[int, OneOrMore] = AUTO,
     ) -> None:
         """Put the link into another VLAN, or other ones: see `Link` for the arguments.
@@ -701,7 +708,7 @@ class Link(LinkBase):
             elif any(end.unaddressed for end in self.ends):
                 address = None
         with _left_out(self):
-            carried = _check_carried(here, a, b, vlan, trunk)
+            carried = _check_carried(here, a, b, vlan, trunk, native)
             if not carried:
                 raise TopologyError(
                     f"{here} leads to no switch with VLANs; there is none to change"
@@ -736,12 +743,15 @@ class Link(LinkBase):
             for end in part.ends
             if end.said != repr(AUTO)
         }
+        if self.trunk and self.vlan is not None:
+            own = [(self.vlan, end.said) for end in (a, b) if end.said != repr(AUTO)]
+            tagged = dict(sorted([*own, *tagged.items()]))
         if tagged:
             parts.append(f"address={{{', '.join(f'{n}: {item}' for n, item in tagged.items())}}}")
         said = [end.said for end in (a, b) if end.said != repr(AUTO)]
-        if switched and said:
+        if switched and said and not self.trunk:
             parts.append(f"address={said[0]}")
-        elif said:
+        elif said and not switched:
             parts.append(f"addresses=({a.said}, {b.said})")
         if a.name or b.name:
             parts.append(f"names=({a.name!r}, {b.name!r})")
@@ -814,6 +824,8 @@ def strands(link: Link) -> Iterator[tuple[Link, tuple[Attachment, ...]]]:
     if not link.trunk:
         yield link, tuple((switch, link.vlan if switch.vlans else None) for switch in switches)
         return
+    if link.vlan is not None:
+        yield link, tuple((switch, link.vlan) for switch in switches)
     for number in link.trunk:
         strand = link if len(switches) == 2 else link[number]
         yield strand, tuple((switch, number) for switch in switches)
@@ -942,12 +954,17 @@ def _common(switches: Sequence[Switch]) -> tuple[int, ...]:
 
 
 def _check_carried(
-    here: str, a: Node, b: Node, vlan: object, trunk: Iterable[int] | bool | None
+    here: str,
+    a: Node,
+    b: Node,
+    vlan: object,
+    trunk: Iterable[int] | bool | None,
+    native: object,
 ) -> Carried:
     """Return what a link between these two is to carry."""
     switches = [node for node in (a, b) if isinstance(node, Switch)]
     knowing = [switch for switch in switches if switch.vlans]
-    said = vlan is not None or trunk not in (None, False)
+    said = vlan is not None or trunk not in (None, False) or native is not None
     if not knowing:
         if said and switches:
             raise TopologyError(
@@ -965,6 +982,11 @@ def _check_carried(
             f"{here}: switch {knowing[0].name} has the VLANs {listed(knowing[0].vlans)}; say what "
             f"the link carries: vlan={first}, or trunk={tuple(knowing[0].vlans)}"
         )
+    if native is not None and trunk in (None, False):
+        raise TopologyError(
+            f"{here}: native={native!r} is the VLAN of a trunk's frames without a tag, and this "
+            f"is no trunk; write vlan={native!r}, or trunk= beside it"
+        )
     if vlan is not None and trunk not in (None, False):
         raise TopologyError(
             f"{here}: an access port is in one VLAN, a trunk has tags for all it carries; leave "
@@ -973,11 +995,16 @@ def _check_carried(
     if vlan is not None:
         carried = Carried(vlan=check_number(f"{here}: vlan", vlan))
         wanted: tuple[int, ...] = (check_number(here, vlan),)
-    elif trunk is True:
-        carried, wanted = Carried(all=True), _common(knowing)
     else:
-        wanted = check_numbers(f"{here}: trunk={trunk!r}", trunk)
-        carried = Carried(trunk=wanted)
+        plain_vlan = None if native is None else check_number(f"{here}: native", native)
+        all_of_them = trunk is True
+        wanted = (
+            _common(knowing) if all_of_them else check_numbers(f"{here}: trunk={trunk!r}", trunk)
+        )
+        tagged = () if all_of_them else tuple(one for one in wanted if one != plain_vlan)
+        carried = Carried(plain_vlan, tagged, all_of_them)
+        if plain_vlan is not None:
+            wanted = (*wanted, plain_vlan)
     if vlan is None and len(knowing) < len(switches):
         [plain] = [switch for switch in switches if not switch.vlans]
         raise TopologyError(
@@ -1019,15 +1046,19 @@ def _far(
     """Return the checked addresses of `node`'s end of a link to a switch."""
     if isinstance(node, Switch) or not isinstance(other, Switch):
         return Far()
-    if carried.vlan is not None or not carried:
+    if not carried.tags:
         if isinstance(address, Mapping):
             raise TopologyError(f"{here}: address={address!r} names VLANs, and this is no trunk")
         return _far_in(here, node, other, carried.vlan, address)
     if is_auto(address):
         return Far()
-    numbers = carried.trunk or tuple(other.vlans)
+    native = carried.vlan
+    plain = () if native is None else (native,)
+    numbers = tuple(dict.fromkeys((*plain, *(carried.trunk or tuple(other.vlans)))))
     if is_empty(address):
-        return Far(tagged={number: Far(unaddressed=True) for number in numbers})
+        none = Far(unaddressed=True)
+        tagged = {number: none for number in numbers if number != native}
+        return Far(tagged=tagged, unaddressed=native is not None)
     if not isinstance(address, Mapping):
         raise TopologyError(
             f"{here}: a trunk has an address in each VLAN; write which, as in "
@@ -1038,12 +1069,12 @@ def _far(
             raise TopologyError(
                 f"{here}: address= names VLAN {number!r}, and the trunk carries {listed(numbers)}"
             )
-    return Far(
-        tagged={
-            number: _far_in(f"{here}, VLAN {number}", node, other, number, item)
-            for number, item in address.items()
-        }
-    )
+    found = {
+        number: _far_in(f"{here}, VLAN {number}", node, other, number, item)
+        for number, item in address.items()
+    }
+    own = found.pop(native, Far()) if native is not None else Far()
+    return dataclasses.replace(own, tagged=found)
 
 
 def _far_in(here: str, node: Node, switch: Switch, vlan: int | None, address: OneOrMore) -> Far:

@@ -23,7 +23,7 @@ NUMBERS = range(1, 4095)
 
 @dataclass(frozen=True)
 class PortPlan:
-    """A port of a switch with VLANs: untagged in ``vlan``, or tagged in those of ``trunk``."""
+    """A port of a switch with VLANs: untagged in ``vlan``, tagged in those of ``trunk``."""
 
     port: str
     vlan: int | None
@@ -84,9 +84,9 @@ def listed(numbers: Iterable[int]) -> str:
 class Carried:
     """The VLANs that a link to a switch carries.
 
-    Either ``vlan``, whose frames have no tag, or the VLANs of ``trunk`` with tags, or
-    with ``all`` those that the switches at both ends have.  All others carry nothing
-    of this kind.
+    Those of ``vlan`` have no tag, those of ``trunk`` have one, with ``all`` in all that the
+    switches at both ends have.  Where there are both, ``vlan`` is the trunk's native one.
+    All others carry nothing of this kind.
 
     """
 
@@ -99,9 +99,15 @@ class Carried:
         return self.vlan is not None or bool(self.trunk) or self.all
 
     def __repr__(self) -> str:
-        if self.vlan is not None:
+        if not self.tags:
             return f"vlan={self.vlan}"
-        return f"trunk={True if self.all else self.trunk}"
+        native = "" if self.vlan is None else f", native={self.vlan}"
+        return f"trunk={True if self.all else self.trunk}{native}"
+
+    @property
+    def tags(self) -> bool:
+        """Whether it is a trunk."""
+        return self.all or bool(self.trunk)
 
 
 NO_VLANS = Carried()

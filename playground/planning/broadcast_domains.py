@@ -41,7 +41,10 @@ def joins(
     look = _Look(plan)
     for wire in plan.wires if wires is None else wires:
         ports = look.port(wire.a), look.port(wire.b)
-        tags = next((port.trunk for port in ports if port and port.trunk), (None,))
+        trunk = next((port for port in ports if port and port.trunk), None)
+        tags: tuple[int | None, ...] = trunk.trunk if trunk else (None,)
+        if trunk and trunk.vlan is not None:
+            tags = (None, *tags)
         for tag in tags:
             yield wire, (look.member(wire.a, ports[0], tag), look.member(wire.b, ports[1], tag))
 

@@ -87,6 +87,9 @@ PLAIN = Switch("plain")
         (lambda: Link(FIRST, Host("h"), vlan="10"), "'10' is no number of a VLAN"),
         (lambda: Link(FIRST, Host("h"), vlan=10, trunk=(20,)), "leave out vlan= or trunk="),
         (lambda: Link(FIRST, Host("h"), trunk="all"), "write the numbers of VLANs"),
+        (lambda: Link(FIRST, Host("h"), native=10), "this is no trunk; write vlan=10"),
+        (lambda: Link(FIRST, Host("h"), trunk=(10,), native=30), "no VLAN 30, only 10 and 20"),
+        (lambda: Link(PLAIN, Host("h"), native=1), "switch plain tells no VLANs apart"),
         (lambda: Link(FIRST, PLAIN, trunk=True), "switch plain tells no VLANs apart and could not"),
         (lambda: Link(PLAIN, Host("h"), vlan=10), "declare it with them: Switch.'plain', vlans="),
         (lambda: Link(Host("h"), Host("i"), vlan=10), "VLANs are told apart by a switch"),
@@ -536,6 +539,66 @@ def test_a_loop_of_trunks_heals(namespaces_engine: NamespacesEngine) -> None:
         lab.wait_converged()
         assert_can_ping(pc1, pc2)
         assert_can_ping(phone1, phone2)
+
+
+# -- A native VLAN: frames without a tag on a trunk -----------------------------
+
+
+class Native:
+    """Two floors; a trunk carries VLAN 1 without a tag, and a router at it has one in it."""
+
+    def __init__(self) -> None:
+        self.first, self.second = (Switch(name, vlans=(1, 10)) for name in ("first", "second"))
+        self.trunk = Link(self.first, self.second, trunk=(10,), native=1)
+        self.gateway = Router("gateway")
+        self.stick = Link(self.second, self.gateway, trunk=True, native=1)
+        self.old, self.new, self.far = Host("old"), Host("new"), Host("far")
+        Link(self.first, self.old, vlan=1)
+        Link(self.first, self.new, vlan=10)
+        Link(self.second, self.far, vlan=1)
+
+
+def test_a_native_vlan_is_read_back_and_is_the_interface_itself() -> None:
+    native = Native()
+    assert repr(native.trunk) == "Link(first, second, trunk=(10,), native=1)"
+    assert repr(native.stick) == "Link(second, gateway, trunk=True, native=1)"
+    assert (native.stick.vlan, native.stick.trunk) == (1, (10,))
+    assert native.stick[1] is native.stick
+    plan = make_plan([native.first])
+    assert [item.name for item in plan.node("gateway").interfaces] == ["eth0", "eth0.10"]
+    assert all(item.addresses for item in plan.node("gateway").interfaces)
+    [port] = [port for port in plan.switches[0].ports if port.trunk]
+    assert list(port.as_shell()) == [
+        "bridge vlan add dev second-first vid 1 pvid untagged",
+        "bridge vlan add dev second-first vid 10",
+    ]
+    one = {("far", "eth0"), ("first", "1"), ("gateway", "eth0"), ("old", "eth0"), ("second", "1")}
+    assert one in [set(domain) for domain in find_domains(plan)]
+
+
+def test_a_native_vlan_has_an_address_of_its_own_and_survives_saving() -> None:
+    office, gateway = Switch("office", vlans={1: "10.1.0.0/24", 10: None}), Router("gateway")
+    link = Link(office, gateway, trunk=(10,), native=1, address={1: "10.1.0.99"})
+    assert repr(link) == "Link(office, gateway, trunk=(10,), native=1, address={1: '10.1.0.99'})"
+    plan = make_plan([office])
+    assert str(plan.node("gateway").interfaces[0].addresses[0]) == "10.1.0.99/24"
+    saved = load(save([office, gateway], plan, Credentials.make()))
+    assert repr(saved.nodes[0].links[0]) == repr(link)
+
+
+@pytest.mark.second_kernel
+def test_frames_of_the_native_vlan_pass_a_trunk_without_a_tag(
+    namespaces_engine: NamespacesEngine,
+) -> None:
+    native = Native()
+    with Lab(native.first, quiet=True, engine=namespaces_engine):
+        with native.stick.capture(filter="icmp or vlan") as packets:
+            assert_can_ping(native.old, native.far)
+            assert_can_ping(native.old, native.gateway)
+            way = (str(_address(node)) for node in (native.gateway, native.new))
+            assert_path(native.old, native.new, *way)
+        tags = {packet.vlan for packet in packets if packet.protocol == "ICMP"}
+        assert tags == {None, 10}
 
 
 # -- Both ways, whatever this kernel has ----------------------------------------

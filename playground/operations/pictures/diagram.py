@@ -310,10 +310,11 @@ def _port_rows(port: PortPlan | None) -> tuple[str, ...]:
     """Return what a port of a switch with VLANs carries."""
     if port is None:
         return ()
-    if port.vlan is not None:
+    if not port.trunk:
         return (f"VLAN {port.vlan}",)
     shown = ", ".join(map(str, port.trunk[:_MOST_ROWS]))
-    return (f"trunk {shown}" + (" …" if len(port.trunk) > _MOST_ROWS else ""),)
+    native = () if port.vlan is None else (f"native {port.vlan}",)
+    return (f"trunk {shown}" + (" …" if len(port.trunk) > _MOST_ROWS else ""), *native)
 
 
 def _cable(wire: WirePlan, seen: Seen, a_rows: tuple[str, ...], b_rows: tuple[str, ...]) -> Cable:

@@ -192,7 +192,7 @@ def access_vlans(plan: Plan) -> dict[str, int]:
         there.node: port.vlan
         for wire in plan.wires
         for here, there in ((wire.a, wire.b), (wire.b, wire.a))
-        if (port := ports.get(here)) is not None and port.vlan is not None
+        if (port := ports.get(here)) is not None and port.vlan is not None and not port.trunk
     }
 
 
