@@ -53,7 +53,8 @@ wire(bridges: [{"device", "settings": SWITCH or null, "vlans": bool = false}],
     are left down, so that no frame leaves them before `network` has set their
     sysctls.  On a failure all that this call made is removed again.  SWITCH is
     {"stp": bool, "ageing", "priority", "forward_delay", "hello_time", "max_age"}, times
-    in hundredths of a second; ageing 0 makes a hub.
+    in hundredths of a second; ageing 0 makes a hub.  With "igmp_snooping" what is for a group
+    goes to its members.
 switch(bridges: [{"device", "settings": SWITCH, "ports": [{"port", CARRIED}],
         "mirror": {"to", "entering": [port], "leaving": [port]} or null,
         "unmirror": [port]}]) -> null

@@ -36,7 +36,9 @@ class SwitchSettings:
     the one with the lowest ``priority`` (0 to 61440, in steps of 4096) is the root, and
     among equal ones the lowest MAC address decides.  A port waits twice
     ``forward_delay_s`` (2 to 30 seconds) before it passes
-    frames.  Raises `TopologyError` for anything else.
+    frames.  With ``igmp_snooping`` it listens to who joins which group (IGMP, MLD; RFC 4541),
+    asks for that itself, and sends what is for a group to its members alone, where others send
+    it to all.  Raises `TopologyError` for anything else.
 
     >>> SwitchSettings(stp=True, priority=4096)
     SwitchSettings(stp=True, priority=4096)
@@ -48,9 +50,10 @@ class SwitchSettings:
     priority: int = 32768
     forward_delay_s: float = FORWARD_DELAY_S
     hub: bool = False
+    igmp_snooping: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("stp", "hub"):
+        for name in ("stp", "hub", "igmp_snooping"):
             if not isinstance(getattr(self, name), bool):
                 raise TopologyError(f"{name}={getattr(self, name)!r} is neither True nor False")
         if self.ageing_s is not None:
@@ -66,6 +69,10 @@ class SwitchSettings:
             )
         if self.hub and self.stp:
             raise TopologyError("a hub knows of no spanning tree: leave out hub=True or stp=True")
+        if self.hub and self.igmp_snooping:
+            raise TopologyError(
+                "a hub sends every frame everywhere: leave out hub=True or igmp_snooping=True"
+            )
 
     @property
     def remembers_s(self) -> float:
@@ -96,6 +103,7 @@ class SwitchSettings:
             "forward_delay": round(self.forward_delay_s * 100) if self.stp else 0,
             "hello_time": HELLO_S * 100,
             "max_age": MAX_AGE_S * 100,
+            "igmp_snooping": self.igmp_snooping,
         }
 
     def as_shell(self, device: str) -> str:
@@ -112,6 +120,8 @@ class SwitchSettings:
                 f" {name} {wanted[name]}"
                 for name in ("priority", "forward_delay", "hello_time", "max_age")
             )
+        if self.igmp_snooping:
+            words += " mcast_snooping 1 mcast_querier 1"
         return f"ip link set dev {device} type bridge {words}"
 
     def __repr__(self) -> str:

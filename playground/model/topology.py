@@ -395,6 +395,7 @@ class Switch(SwitchBase):
         priority: int = PLAIN.priority,
         forward_delay_s: float = PLAIN.forward_delay_s,
         hub: bool = False,
+        igmp_snooping: bool = False,
     ) -> None:
         super().__init__(name)
         here = f"switch {self.name}"
@@ -406,7 +407,9 @@ class Switch(SwitchBase):
             )
         self._vlans = _check_vlans(here, vlans)
         self._mirror: Mirror | None = None
-        self._settings = SwitchSettings(ageing_s, stp, priority, forward_delay_s, hub)
+        self._settings = SwitchSettings(
+            ageing_s, stp, priority, forward_delay_s, hub, igmp_snooping
+        )
 
     @property
     def settings(self) -> SwitchSettings:

@@ -61,8 +61,8 @@ BRIDGE_VLAN_INFO_UNTAGGED = 4
 AF_BRIDGE = 7
 
 # The settings that a bridge of one VLAN shares with the switch's own: times, whether it
-# speaks STP, priority, the groups that it passes, and no snooping (linux/if_link.h).
-COPIED_OPTIONS = (1, 2, 3, 4, 5, 6, 9, 23)
+# speaks STP, priority, the groups that it passes, and snooping (linux/if_link.h).
+COPIED_OPTIONS = (1, 2, 3, 4, 5, 6, 9, 23, 25, 34)
 
 
 def filter_vlans(netlink: Netlink, bridge: str) -> None:

@@ -68,6 +68,8 @@ IFLA_BR_ROOT_ID = 10
 IFLA_BR_BRIDGE_ID = 11
 IFLA_BR_ROOT_PATH_COST = 13
 IFLA_BR_MCAST_SNOOPING = 23
+IFLA_BR_MCAST_QUERIER = 25
+IFLA_BR_MCAST_QUERY_RESPONSE_INTVL = 34
 IFLA_BRPORT_STATE = 1
 IFLA_BRPORT_COST = 3
 # linux/if_bridge.h, BR_STATE_*
@@ -85,6 +87,10 @@ NUD_PERMANENT = 0x80
 GROUP_FORWARD_MASK = 0xFFF8
 
 
+# RFC 2236 has 10 s, in which a lesson would see everything sent to everybody.
+RESPONSE = 100  # hundredths of a second
+
+
 def new_bridge(device: str, settings: Request | None = None) -> Message:
     options = (
         bridge_options(settings)
@@ -93,7 +99,8 @@ def new_bridge(device: str, settings: Request | None = None) -> Message:
         + attribute(IFLA_BR_STP_STATE, struct.pack("I", 0))
     )
     options += attribute(IFLA_BR_GROUP_FWD_MASK, struct.pack("H", GROUP_FORWARD_MASK))
-    options += attribute(IFLA_BR_MCAST_SNOOPING, struct.pack("B", 0))
+    if settings is None:
+        options += attribute(IFLA_BR_MCAST_SNOOPING, struct.pack("B", 0))
     body = _bridge_body(device, options)
     return Message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, body, f"make the bridge {device}")
 
@@ -119,6 +126,13 @@ def bridge_options(settings: Request) -> bytes:
         )
     )
     options += attribute(IFLA_BR_STP_STATE, struct.pack("I", settings["stp"]))
+    snooping = settings.get("igmp_snooping", False)
+    # It asks itself, for where no router of groups does nobody would tell; and answers are
+    # awaited so long before it believes that it knows the members.
+    options += attribute(IFLA_BR_MCAST_SNOOPING, struct.pack("B", snooping))
+    options += attribute(IFLA_BR_MCAST_QUERIER, struct.pack("B", snooping))
+    if snooping:
+        options += attribute(IFLA_BR_MCAST_QUERY_RESPONSE_INTVL, struct.pack("Q", RESPONSE))
     return options + attribute(IFLA_BR_PRIORITY, struct.pack("H", settings["priority"]))
 
 

@@ -74,6 +74,7 @@ class SwitchOperations(Switch):
         priority: int | None = None,
         forward_delay_s: float | None = None,
         hub: bool | None = None,
+        igmp_snooping: bool | None = None,
     ) -> None:
         """Change what a `Switch` was declared with; what is left out stays as it is.
 
@@ -90,6 +91,7 @@ class SwitchOperations(Switch):
             "priority": priority,
             "forward_delay_s": forward_delay_s,
             "hub": hub,
+            "igmp_snooping": igmp_snooping,
         }
         wanted = dataclasses.replace(
             self._settings, **{name: value for name, value in given.items() if value is not None}
