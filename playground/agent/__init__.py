@@ -56,6 +56,7 @@ wire(bridges: [{"device", "settings": SWITCH or null, "vlans": bool = false}],
     in hundredths of a second; ageing 0 makes a hub.  With "igmp_snooping" what is for a group
     goes to its members.
 switch(bridges: [{"device", "settings": SWITCH, "ports": [{"port", CARRIED}],
+        "port_settings": [{"port", "cost", "priority", "isolated": bool}] = [],
         "mirror": {"to", "entering": [port], "leaving": [port]} or null,
         "unmirror": [port]}]) -> null
     Change bridges that are there, and the VLANs of these ports.  Mirrors are taken from

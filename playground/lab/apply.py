@@ -237,6 +237,7 @@ def switch_request(old: SwitchPlan, new: SwitchPlan) -> dict[str, Any]:
         "device": new.device,
         "settings": new.settings.request(),
         "ports": [port.request() for port in old.moved(new)],
+        "port_settings": [port.request() for port in old.set_anew(new)],
         "unmirror": list(dict.fromkeys((*before.entering, *before.leaving))) if before else [],
         "mirror": new.mirror.request() if new.mirror else None,
     }

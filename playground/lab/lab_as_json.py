@@ -95,6 +95,12 @@ def save(nodes: Iterable[Node], plan: Plan, credentials: Credentials, converge: 
             if isinstance(node, Machine)
             for rule in node.own_rules
         ],
+        "ports": [
+            {"switch": node.name, "link": links.index(link), "settings": settings.given()}
+            for node in nodes
+            if isinstance(node, Switch)
+            for link, settings in node.port_settings.items()
+        ],
         "mirrors": [
             {
                 "switch": node.name,
@@ -166,6 +172,10 @@ def _load(data: Mapping[str, Any]) -> SavedLab:
         machine.firewall.policy = _policy(policy, machine, nodes, links)
     for item in (*data.get("own_routes", ()), *data.get("own_rules", ())):
         _steer(item, nodes, links)
+    for item in data.get("ports", ()):
+        switch = nodes[item["switch"]]
+        assert isinstance(switch, Switch)
+        switch.set_port(links[item["link"]], **item["settings"])
     for item in data.get("mirrors", ()):
         switch = nodes[item["switch"]]
         assert isinstance(switch, Switch)

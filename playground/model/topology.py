@@ -85,6 +85,7 @@ from playground.model.routing.protocols import (
 from playground.model.routing.vrrp import SharingAddresses
 from playground.model.services.frr import RoutingDaemon
 from playground.model.services.settings import ServiceSettings
+from playground.model.switch_ports import PortSettings
 from playground.model.switches import PLAIN, Mirror, SwitchSettings
 from playground.model.vlans import NO_VLANS, Carried, check_number, check_numbers, listed
 
@@ -407,6 +408,7 @@ class Switch(SwitchBase):
             )
         self._vlans = _check_vlans(here, vlans)
         self._mirror: Mirror | None = None
+        self._port_settings: dict[Link, PortSettings] = {}
         self._settings = SwitchSettings(
             ageing_s, stp, priority, forward_delay_s, hub, igmp_snooping
         )
@@ -415,6 +417,11 @@ class Switch(SwitchBase):
     def settings(self) -> SwitchSettings:
         """How it learns, and whether it keeps loops open."""
         return self._settings
+
+    @property
+    def port_settings(self) -> Mapping[Link, PortSettings]:
+        """What `set_port` has said of ports, by their links."""
+        return MappingProxyType(self._port_settings)
 
     @property
     def mirrored(self) -> Mirror | None:

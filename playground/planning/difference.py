@@ -100,7 +100,7 @@ class SwitchChange:
     def __bool__(self) -> bool:
         """Tell whether there is anything to do: ports that come are plugged in with their wire."""
         same = (self.old.settings, self.old.mirror) == (self.new.settings, self.new.mirror)
-        return not same or bool(self.old.moved(self.new))
+        return not same or bool(self.old.moved(self.new) or self.old.set_anew(self.new))
 
 
 @dataclass(frozen=True)
@@ -160,8 +160,7 @@ def compare(old: Plan | None, new: Plan) -> Changes:
     changing = (WireChange(old_wires.get(wire.pair) or _plain(wire), wire) for wire in new.wires)
     old_switches = {switch.name: switch for switch in old.switches} if old else {}
     switching = (
-        SwitchChange(old_switches.get(item.name) or dataclasses.replace(item, mirror=None), item)
-        for item in new.switches
+        SwitchChange(old_switches.get(item.name) or _just_made(item), item) for item in new.switches
     )
     return Changes(
         nodes=tuple(node for node in new.nodes if node.name not in old_nodes),
@@ -252,6 +251,11 @@ def reopened(plan: Plan, wire: WirePlan) -> list[NodeChange]:
 def rules_change(old: NodePlan, new: NodePlan) -> NodeChange:
     """Return the change of a node in which only its rules are others."""
     return NodeChange(new.name, (), (), (), (), (), new.rules, rules_before=old.rules)
+
+
+def _just_made(switch: SwitchPlan) -> SwitchPlan:
+    """Return a switch as it is when it was made."""
+    return dataclasses.replace(switch, mirror=None, port_settings=())
 
 
 def _plain(wire: WirePlan) -> WirePlan:

@@ -11,6 +11,7 @@ from playground.model.impairment import Impairment
 from playground.model.ipv6.slaac import SLAAC
 from playground.model.kernel.tunnels import TunnelEnd
 from playground.model.records import dataclass
+from playground.model.switch_ports import PortSettingsPlan
 from playground.model.switches import PLAIN, MirrorPlan, SwitchSettings
 from playground.model.vlans import PortPlan
 
@@ -381,6 +382,14 @@ class SwitchPlan:
     mirror: MirrorPlan | None = None
     vlans: tuple[int, ...] = ()
     ports: tuple[PortPlan, ...] = ()
+    port_settings: tuple[PortSettingsPlan, ...] = ()
+
+    def set_anew(self, new: SwitchPlan) -> tuple[PortSettingsPlan, ...]:
+        """Return the settings of ports that are others in the new plan, or usual ones again."""
+        there = {item.port: item for item in new.port_settings}
+        gone = (item for item in self.port_settings if item.port not in there)
+        usual = tuple(PortSettingsPlan(item.port) for item in gone)
+        return tuple(item for item in new.port_settings if item not in self.port_settings) + usual
 
     def moved(self, new: SwitchPlan) -> tuple[PortPlan, ...]:
         """Return the ports that are there in both plans, and carry other VLANs in the new one."""
@@ -395,6 +404,7 @@ class SwitchPlan:
             filtering = "vlan_filtering 1 vlan_default_pvid 0"
             lines.append(f"ip link set dev {self.device} type bridge {filtering}")
         lines += [line for port in self.ports for line in port.as_shell()]
+        lines += [line for port in self.port_settings for line in port.as_shell()]
         return (*lines, *(self.mirror.as_shell() if self.mirror else ()))
 
 

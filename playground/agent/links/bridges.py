@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from playground.agent.links.bridge_vlans import (
     AF_BRIDGE,
     IFLA_BR_VLAN_FILTERING,
+    RTM_SETLINK,
     bridges_of,
     carry,
     port_row,
@@ -71,6 +72,9 @@ IFLA_BR_MCAST_SNOOPING = 23
 IFLA_BR_MCAST_QUERIER = 25
 IFLA_BR_MCAST_QUERY_RESPONSE_INTVL = 34
 IFLA_BRPORT_STATE = 1
+IFLA_BRPORT_PRIORITY = 2
+IFLA_BRPORT_ISOLATED = 33
+IFLA_PROTINFO = 12
 IFLA_BRPORT_COST = 3
 # linux/if_bridge.h, BR_STATE_*
 PORT_STATES = ("disabled", "listening", "learning", "forwarding", "blocking")
@@ -155,6 +159,7 @@ def switch(bridges: Sequence[Request]) -> None:
             netlink.send(change_bridge(bridge, row["settings"]))
         for wanted in row.get("ports", []):
             carry(netlink, row["device"], wanted["port"], wanted)
+        netlink.send([set_port(wanted) for wanted in row.get("port_settings", [])])
         for port in row["unmirror"]:
             if (index := index_or_none(port)) is not None:
                 for hook in (TC_H_CLSACT_INGRESS, TC_H_CLSACT_EGRESS):
@@ -167,6 +172,19 @@ def switch(bridges: Sequence[Request]) -> None:
                 for port in row["mirror"][name]:
                     netlink.send(mirror_messages(interface_index(port), hook, to))
     netlink.close()
+
+
+def set_port(wanted: Request) -> Message:
+    """Give a port its place in the spanning tree, and isolate it from others that are."""
+    settings = (
+        attribute(IFLA_BRPORT_PRIORITY, struct.pack("H", wanted["priority"]))
+        + attribute(IFLA_BRPORT_COST, struct.pack("I", wanted["cost"]))
+        + attribute(IFLA_BRPORT_ISOLATED, struct.pack("B", wanted["isolated"]))
+    )
+    index = interface_index(wanted["port"])
+    body = struct.pack("BxHiII", AF_BRIDGE, 0, index, 0, 0)
+    body += attribute(IFLA_PROTINFO | NLA_F_NESTED, settings)
+    return Message(RTM_SETLINK, 0, body, f"set the port {wanted['port']}")
 
 
 def switches(devices: Sequence[str]) -> list[Request]:

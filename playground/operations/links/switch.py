@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 from playground.display.tables import Table
 from playground.errors import NotRunning, TopologyError
 from playground.model.records import dataclass
+from playground.model.switch_ports import PortSettings, PortSettingsPlan
 from playground.model.switches import Mirror
 from playground.model.topology import Switch
 
@@ -103,6 +104,39 @@ class SwitchOperations(Switch):
                 live.lab.change_switch(live, settings=wanted)
             self._settings = wanted
 
+    def set_port(
+        self,
+        link: Any,
+        *,
+        cost: int | None = None,
+        priority: int | None = None,
+        isolated: bool | None = None,
+    ) -> None:
+        """Say what the port is at which one of its links is plugged in.
+
+        The arguments are those of `model.switch_ports.PortSettings`: ``cost`` and ``priority``
+        in the spanning tree, and whether the port is ``isolated`` from others that are.  What is
+        left out stays as it was said.  In a running lab it is done at once.
+
+        Raises `TopologyError` for a link that is not this switch's, or a number that cannot be,
+        `AgentError` if the kernel refuses; all is then as it was.
+
+        >>> home.set_port(home.links[0], cost=100)
+        >>> for link in home.links[1:]:
+        ...     home.set_port(link, isolated=True)      # they see the way out, and nobody else
+
+        """
+        if link not in self.links:
+            raise TopologyError(f"{self.name}: {link!r} is no link of this switch")
+        said = self._port_settings.get(link, PortSettings()) | PortSettings(
+            cost, priority, isolated
+        )
+        with self._changing() as live:
+            wanted = {**self._port_settings, link: said}
+            if live is not None:
+                live.lab.change_switch(live, port_settings=self._planned_ports(live, wanted))
+            self._port_settings = wanted
+
     def mirror(self, *links: Any, to: Any) -> None:
         """Copy frames to the port of a link, for whoever listens there.
 
@@ -179,6 +213,21 @@ class SwitchOperations(Switch):
         return list(self._running().plan.as_shell())
 
     # -- how ----------------------------------------------------------------
+
+    def _planned_ports(
+        self, live: LiveSwitch, wanted: Mapping[Any, PortSettings]
+    ) -> tuple[PortSettingsPlan, ...]:
+        """Return settings by the names that ports have in the running lab."""
+        names = {}
+        for link in self.links:
+            if link._live is not None:
+                wire = link._live.wire
+                names[link] = (wire.a if wire.a.node == self.name else wire.b).interface
+        return tuple(
+            PortSettingsPlan.of(names[link], settings)
+            for link, settings in wanted.items()
+            if link in names
+        )
 
     def _running(self) -> LiveSwitch:
         if self._live is None:
