@@ -103,6 +103,12 @@ segment = bytes(dpkt.ip.IP(p=6, data=dpkt.tcp.TCP(sport=40000, dport=80)))
 """,
     "planning.routing.frr.ospf_settings": "address = ip_address('10.0.1.1')",
     "operations.nodes.sysctls.Sysctls.as_shell": "h1.sysctls['net.ipv4.tcp_syncookies'] = 0",
+    "operations.captures.capture.with_addresses": """
+from playground.operations.captures.frames import Directory
+there = playground.Switch("there", subnet="10.130.1.0/24")
+playground.Link(there, playground.Host("www"), address="10.130.1.4")
+directory = Directory.of(playground.Lab(there).plan())
+""",
     "planning.nft_text.make_ruleset": "from playground.planning.plan_parts import *",
     "planning.addresses.segments.collect": """
 home = Switch("home")
@@ -163,6 +169,41 @@ modem.firewall.drop(protocol='tcp', port=25)
     "planning.route_rows.PolicyRule.as_shell": "r1.policy_rule(source='192.168.2.0/24', table=100)",
 }
 
+# In networks of their own, which are gone when the example is done.
+OWN_NETWORK = {
+    "lab.lab.Lab": """
+home, h1 = Switch("home"), Host("h1")
+Link(home, h1)
+Link(home, Host("www"))
+""",
+    "lab.lab.Lab.attach": """
+kept = Lab(Host("h1"), name="coffee-shop", keep=True).start()
+""",
+    "lab.methods.live_changes.remove": """
+one, other = Host("one"), Host("other")
+uplink = Link(one, other)
+lab = Lab(one, name="less").start()
+""",
+    "operations.links.link.LinkOperations.as_shell": """
+h1, h2, floor = Host("h1"), Host("h2"), Switch("floor", vlans=(10, 20))
+link = Link(h1, h2)
+Link(floor, h2, vlan=10)
+trunk = Link(floor, Router("gateway"), trunk=(10, 20))
+lab = Lab(h1, name="cables").start()
+link.down()
+""",
+    "operations.links.switch.SwitchOperations.mirror": """
+home, sniffer = Switch("home"), Host("sniffer")
+Link(home, Host("h1"))
+sniffer_link = Link(home, sniffer)
+lab = Lab(home, name="mirrored").start()
+""",
+    "puzzles.Puzzle": """
+from playground.examples import small_office
+lab = small_office().start()
+""",
+}
+
 # On a running lab; what these print is compared.
 LIVE = {
     "lab.outside.published_ports.PublishedAddress",
@@ -185,6 +226,9 @@ VARIES = {
     "lab.methods.asking.explain",
     "lab.methods.asking.ping_all",
     "lab.methods.starting.start",
+    "engines.namespaces.privileges.run_as_root",
+    "frontends.doctor.examine",
+    "frontends.doctor.examine_all",
     "operations.captures.packets.Packets.only",
     "operations.captures.packets.Packets.streams",
     "operations.captures.packets.Packets.table",
@@ -218,29 +262,17 @@ VARIES = {
 
 _DOCKER = "it needs a container of Docker that somebody else has started"
 _WHOLE = "it starts a network of its own, as tests/test_examples.py does"
-_PART = "it speaks of values that only a caller has: captured packets, facts, a socket"
-_MACHINE = "what it shows is of one machine"
 # Examples that cannot run here, and why.
 NOT_RUN = {
+    "operations.links.switch.SwitchOperations.ports": "its spanning tree takes four seconds",
+    "operations.diagnosis.verdict.decide": "its facts are of a packet that a broken lab has lost",
+    "lab.lab.Lab.at": "it pings for twenty seconds",
+    "lab.formats.compose.from_compose": "it needs images that somebody else has made",
     "display.tables.Table.rows": "it needs pandas, which nothing here installs",
-    "engines.docker.guardian.Guardian": _DOCKER,
-    "engines.namespaces.privileges.run_as_root": _MACHINE,
-    "frontends.doctor.examine": _MACHINE,
-    "frontends.doctor.examine_all": _MACHINE,
-    "lab.lab.Lab": _WHOLE,
-    "lab.lab.Lab.at": _WHOLE,
-    "lab.lab.Lab.attach": _WHOLE,
+    "engines.docker.guardian.Guardian": "its block starts containers, as a lab on Docker does",
     "lab.methods.machine_links.machine": "it changes the machine, as tests/lab/outside do",
-    "lab.methods.live_changes.remove": "it takes a part of the lab away that other examples need",
     "lab.methods.machine_links.uplink": "it leads to the Internet",
-    "operations.captures.capture.with_addresses": _PART,
-    "lab.formats.compose.from_compose": "it needs a compose file, and images of others",
     "operations.nodes.ping.Ping.plot": "it pings for ten seconds",
-    "operations.diagnosis.verdict.decide": _PART,
-    "operations.links.link.LinkOperations.as_shell": "it needs a link that is down, and a trunk",
-    "operations.links.switch.SwitchOperations.mirror": "it needs a link to whoever listens",
-    "operations.links.switch.SwitchOperations.ports": "it needs a loop of switches",
-    "puzzles.Puzzle": _WHOLE,
 }
 WHOLE_MODULES = {"examples": _WHOLE, "lab.plug": _DOCKER}
 
@@ -265,7 +297,9 @@ def _reason(name: str) -> str:
     return NOT_RUN.get(name) or next(wholly, "")
 
 
-DECLARED = [name for name in EXAMPLES if not _reason(name) and name not in LIVE | VARIES]
+DECLARED = [
+    name for name in EXAMPLES if not _reason(name) and name not in LIVE | VARIES | set(OWN_NETWORK)
+]
 
 
 class _Checker(doctest.OutputChecker):
@@ -283,13 +317,15 @@ def run(name: str, network: dict[str, Any], exact: bool = True) -> str:
     example = EXAMPLES[name]
     example.globs = {
         **vars(playground),
+        "playground": playground,
         "Path": Path,
         "ip_address": ip_address,
         "ip_interface": ip_interface,
         **example.globs,
         **network,
     }
-    exec(BEFORE.get(name, "") or BEFORE_LIVE.get(name, ""), example.globs)
+    before = BEFORE.get(name) or BEFORE_LIVE.get(name) or OWN_NETWORK.get(name) or ""
+    exec(before, example.globs)
     said = io.StringIO()
     runner = doctest.DocTestRunner(_Checker(exact), verbose=False, optionflags=FLAGS)
     runner.run(example, out=said.write, clear_globs=False)
@@ -367,6 +403,23 @@ def test_an_example_on_a_running_lab(
                 rule.remove()
 
 
+@pytest.mark.parametrize("name", sorted(OWN_NETWORK))
+def test_an_example_in_a_network_of_its_own(
+    name: str,
+    namespaces_engine: NamespacesEngine,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PLAYGROUND_ENGINE", "namespaces")
+    try:
+        assert run(name, vars(playground)) == ""
+    finally:
+        for lab in EXAMPLES[name].globs.values():
+            if isinstance(lab, Lab) and lab.running:
+                lab.stop()
+
+
 def test_each_example_is_known() -> None:
-    assert (LIVE | VARIES | set(NOT_RUN) | set(BEFORE) | set(BEFORE_LIVE)) - set(EXAMPLES) == set()
+    assert (LIVE | VARIES | set(OWN_NETWORK) | set(NOT_RUN) | set(BEFORE) | set(BEFORE_LIVE)) - set(
+        EXAMPLES
+    ) == set()
     assert not (LIVE | VARIES) & set(NOT_RUN)
