@@ -141,3 +141,29 @@ def test_an_address_comes_from_a_server_and_the_way_from_a_router(engine: Engine
         assert it.h2.nameservers == [server]
         assert_can_ping(it.h2, "h1")
         assert_can_ping(it.ns, str(it.h2.interfaces["eth0"].addresses[0].ip))
+
+
+def test_a_lab_may_configure_itself_everywhere(namespaces_engine: Engine) -> None:
+    home, away, r1 = Switch("home"), Switch("away"), Router("r1")
+    h1, h2 = Host("h1", sysctls={"net.ipv6.conf.all.max_addresses": 8}), Host("h2")
+    for switch, host in ((home, h1), (away, h2)):
+        Link(switch, r1)
+        Link(switch, host)
+    with Lab(home, name="six-all", engine=namespaces_engine, quiet=True, ipv6="slaac"):
+        for host in (h1, h2):
+            assert "dynamic" in host.run("ip -6 address show scope global").stdout
+            assert "proto ra" in host.run("ip -6 route show default").stdout
+        assert_can_ping(h1, str(h2.interfaces["eth0"].addresses[1].ip))
+
+
+def test_a_secret_of_ones_own_may_be_written_short(namespaces_engine: Engine) -> None:
+    secret = {"net.ipv6.conf.eth0.stable_secret": "2001:db8::1"}
+    home, r1, h1 = (
+        Switch("home", subnet="2001:db8:3::/64"),
+        Router("r1"),
+        Host("h1", sysctls=secret),
+    )
+    Link(home, r1)
+    Link(home, h1)
+    with Lab(home, name="six-secret", engine=namespaces_engine, quiet=True):
+        assert h1.sysctls["net.ipv6.conf.eth0.stable_secret"].endswith(":0001")

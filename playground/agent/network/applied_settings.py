@@ -20,7 +20,7 @@ from playground.agent.network.addresses import (
 from playground.agent.network.policy_routing import steer, steer_back
 from playground.agent.network.routes import RTM_DELROUTE, RTM_NEWROUTE, route
 from playground.agent.nodes.entering import enter_network
-from playground.agent.nodes.sysctls import quiet_ipv6, read_sysctl, write_sysctl
+from playground.agent.nodes.sysctls import quiet_ipv6, read_sysctl, same_setting, write_sysctl
 from playground.agent.protocol import Request
 
 
@@ -50,7 +50,7 @@ def network(nodes: Sequence[Request]) -> None:
             enter_network(node["pid"])
             for name, wanted in node["sysctls"].items():
                 found = read_sysctl(name)
-                if found.split() != str(wanted).split():
+                if not same_setting(found, str(wanted)):
                     raise OSError(
                         errno.EIO,
                         f"in the node of pid {node['pid']}: the sysctl {name} is {found!r} "

@@ -25,6 +25,8 @@ from playground.agent.nodes.files import read_file
 from playground.agent.protocol import Request
 
 _POLL_S = 0.02
+# Of a resolv.conf, which a host may have made as large as it likes.
+_MOST_BYTES = 1 << 16
 
 # linux/if_addr.h
 _IFA_FLAGS = 8
@@ -95,10 +97,10 @@ def _look(wanted: Request, line: Netlink, events: socket.socket) -> Request:
 def _name_servers(pid: int) -> list[str]:
     """Return whom a node asks for names."""
     try:
-        text = base64.b64decode(read_file(pid, "/etc/resolv.conf")).decode(errors="replace")
+        said = base64.b64decode(read_file(pid, "/etc/resolv.conf", _MOST_BYTES))
     except OSError:  # its client is just writing it anew
         return []
-    lines = (line.split() for line in text.splitlines())
+    lines = (line.split() for line in said.decode(errors="replace").splitlines())
     return [words[1] for words in lines if words[:1] == ["nameserver"] and len(words) > 1]
 
 

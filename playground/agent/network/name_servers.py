@@ -39,6 +39,8 @@ _SOLICITATION = struct.pack("!BBHI", 133, 0, 0, 0)
 _ALL_ROUTERS = "ff02::2"
 
 _RESOLV_CONF = "/etc/resolv.conf"
+# A host may have made it as large as it likes.
+_MOST_BYTES = 1 << 16
 # MAXNS of resolv.conf(5), and its limit on what is searched before glibc 2.26.
 _MOST_SERVERS, _MOST_DOMAINS = 3, 6
 # More than any router tells; what else comes is not listened to until something runs out.
@@ -102,7 +104,7 @@ def _follow(node: Request, deadline: float, writer: int) -> None:
 
 def _read(pid: int) -> str:
     try:
-        return base64.b64decode(read_file(pid, _RESOLV_CONF)).decode(errors="replace")
+        return base64.b64decode(read_file(pid, _RESOLV_CONF, _MOST_BYTES)).decode(errors="replace")
     except FileNotFoundError:  # an image of the user's may have none
         return ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 from collections.abc import Sequence
 
 from playground.agent.kernel.syscalls import read_text, write_text
@@ -37,6 +38,18 @@ def _sysctl_path(name: str) -> str:
 def read_sysctl(name: str) -> str:
     """Read a sysctl of the present network namespace."""
     return read_text(_sysctl_path(name)).strip()
+
+
+def same_setting(found: str, wanted: str) -> bool:
+    """Tell whether a sysctl is what was written: words, or an IPv6 address in whatever form."""
+    if found.split() == wanted.split():
+        return True
+    try:
+        return socket.inet_pton(socket.AF_INET6, found) == socket.inet_pton(
+            socket.AF_INET6, wanted.strip()
+        )
+    except OSError:
+        return False
 
 
 def write_sysctl(name: str, value: str) -> None:

@@ -23,6 +23,7 @@ from playground.agent.network.ip_packets import carried
 from playground.model.records import dataclass
 from playground.operations.captures import dns_words, protocol_words
 from playground.operations.captures.frames import RAW_IP, CapturePoint, Frame
+from playground.operations.captures.ipv6_messages import advertisement_words, dhcpv6_words
 from playground.operations.captures.protocol_words import Tunnelled
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"
@@ -658,6 +659,8 @@ def _udp(packet: CapturedPacket, udp: Any) -> None:
                 packet.app_info = _dns(payload)
             elif 67 in ports or 68 in ports:
                 packet.protocol, packet.app_info = "DHCP", _dhcp(payload)
+            elif 546 in ports or 547 in ports:
+                packet.protocol, packet.app_info = "DHCPv6", dhcpv6_words(payload)
             elif 520 in ports:
                 message = dpkt.rip.RIP(payload)
                 kind = "Request" if message.cmd == dpkt.rip.REQUEST else "Response"
@@ -800,6 +803,8 @@ def _icmp6(icmp: Any) -> str:
     text = _ICMP6.get(icmp.type, f"type {icmp.type}, code {icmp.code}")
     if icmp.type in (135, 136) and len(body) >= 20:
         return f"{text} for {socket.inet_ntop(socket.AF_INET6, body[4:20])}"
+    if icmp.type == 134 and (words := advertisement_words(body)):
+        return f"{text}, {words}"
     if icmp.type == 2 and len(body) >= 4:
         return f"{text}, next MTU {int.from_bytes(body[:4], 'big')}"
     return text

@@ -59,6 +59,7 @@ _COLOURS = {
     "ICMP": "icmp",
     "ICMPv6": "icmp",
     "DHCP": "dhcp",
+    "DHCPv6": "dhcp",
 }
 _SANS = 'Helvetica,Arial,"Liberation Sans",sans-serif'
 _MONO = '"DejaVu Sans Mono",Menlo,Consolas,"Liberation Mono",monospace'

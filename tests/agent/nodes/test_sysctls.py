@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from playground.agent.nodes.sysctls import same_setting
 from playground.errors import AgentError
 from playground.operations.connection.client import Client
 from tests.support_agent import Namespaces, needs_root, run
@@ -53,3 +54,10 @@ def test_sysctl_that_does_not_stay_is_reported(agent: Client) -> None:
         agent.call("network", nodes=[{"pid": h1.pid, "sysctls": {"net.ipv4.ip_forward": "1"}}])
         with pytest.raises(AgentError, match=r"conf\.lo\.forwarding is '0' after '1' was written"):
             agent.call("network", nodes=[{"pid": h1.pid, "sysctls": sysctls}])
+
+
+def test_an_address_is_the_same_setting_in_any_form() -> None:
+    assert same_setting("4096\t87380", "4096 87380")
+    assert same_setting("2001:0db8:0000:0000:0000:0000:0000:0001", "2001:db8::1")
+    assert not same_setting("2001:db8::2", "2001:db8::1")
+    assert not same_setting("1", "2")
