@@ -128,7 +128,7 @@ def _try(
         with limited():
             result = function(*positional, **named)
             if isinstance(result, contextlib.AbstractContextManager) and not isinstance(
-                result, Lab
+                result, (Lab, Path)
             ):
                 with result:
                     pass
@@ -156,6 +156,7 @@ LEFT_OUT = {
     "with_wire": "is for a plan that is changed by the library",
     "stop": "ends what the others need",
     "detach": "ends what the others need",
+    "steer": "is how a node's routes, rules and sysctls change what runs, and has them checked",
     "change_wire": "is how links change what runs, and has their handle",
     "change_switch": "is how switches change what runs, and has their handle",
     "start": "has a test of its own, with fresh labs",

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from playground import plug, plugged, unplug, wait_plugged
+from playground import Host, plug, plugged, unplug, wait_plugged
 from playground.engines.namespaces.engine import NamespacesEngine
-from tests.test_wrong_values import Network, complain, few_wrong_values, misspelt, try_each
+from tests.test_wrong_values import (
+    Network,
+    complain,
+    few_wrong_values,
+    methods,
+    misspelt,
+    try_each,
+)
 
 
 @pytest.fixture(scope="module")
@@ -68,13 +76,52 @@ def test_what_is_asked_of_a_host_takes_no_wrong_value(running):
     complain(found)
 
 
+def one_of_each_kind() -> Iterator[Any]:
+    """Yield few: each that is not refused at once starts a process of root's."""
+    yield from (True, -1, math.nan, "", "a\0b", b"x", [None], object(), Host("stranger"))
+
+
 def test_what_is_plugged_takes_no_wrong_value(running):
     found = []
     for function in (plug, unplug, plugged, wait_plugged):
         good = {"container": lambda: running.h1}
         found += try_each(
-            function.__name__, lambda function=function: function, good, some_wrong_values
+            function.__name__, lambda function=function: function, good, one_of_each_kind
         )
+    complain(found)
+    assert running.h1.run("echo hello").stdout == "hello\n"
+
+
+# Of these each method is called; of a host, those that are not in a test above.
+WALKED = ["r1", "sw", "link", "lab", "h1.firewall", "lab.check", "lab.picture()", "capture"]
+WALKED += ["h1.hosts", "h1.sysctls", "lab.at()"]
+# What is called raises what it likes, a sequence what Python's do, and some take seconds.
+ELSEWHERE = {
+    "at",
+    "call",
+    "index",
+    "python",
+    "run",
+    "ping",
+    "traceroute",
+    "ssh",
+    "machine",
+    "uplink",
+}
+
+
+@pytest.mark.parametrize("owner", WALKED)
+def test_what_runs_takes_no_wrong_value(running, owner, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = []
+    for name in methods(running.things()[owner]()):
+        if name not in ELSEWHERE:
+            found += try_each(
+                f"{owner}.{name}",
+                lambda name=name: getattr(running.things()[owner](), name),
+                running.good(owner, name),
+                some_wrong_values,
+            )
     complain(found)
     assert running.h1.run("echo hello").stdout == "hello\n"
 

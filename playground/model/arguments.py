@@ -99,9 +99,18 @@ def check_mapping(
 def check_path(value: object, example: str) -> Path:
     """Return the path of a file here; refuse what can be none."""
     text = os.fspath(value) if isinstance(value, os.PathLike) else value
-    if not isinstance(text, str) or not text or "\0" in text:
+    if not isinstance(text, str) or not text or "\0" in text or not _can_be_named(text):
         raise BadArgument(f"{shown(value)} is no path: write for example {example}")
     return Path(text)
+
+
+def _can_be_named(text: str) -> bool:
+    """Whether a file here can have such a name: half a character is none (PEP 383)."""
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def check_several(

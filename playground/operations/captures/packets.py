@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, overload
 from playground.display.local_files import write_file
 from playground.display.tables import Table, Tabular, html_table
 from playground.errors import BadArgument, PlaygroundError
+from playground.model.arguments import check_path, is_whole, shown
 from playground.operations.captures.frames import RAW_IP, CapturePoint, Directory, Frame
 
 if TYPE_CHECKING:
@@ -124,6 +125,11 @@ class Packets(Tabular, Sequence["CapturedPacket"]):
         from playground.operations.captures.ladder import Ladder
         from playground.operations.captures.ladder_rows import rungs
 
+        if not is_whole(limit_packets, 1, 1_000_000):
+            raise BadArgument(
+                f"limit_packets={shown(limit_packets)} is no number of packets, 1 or more; write "
+                "for example limit_packets=50"
+            )
         packets = self._all()
         if hops is None:
             hops = len(self._places) > 1
@@ -187,7 +193,7 @@ class Packets(Tabular, Sequence["CapturedPacket"]):
         """
         from playground.operations.captures.pcapng import write_pcap, write_pcapng
 
-        path = Path(path)
+        path = check_path(path, 'save("lesson.pcapng")')
         if path.suffix == ".pcapng":
             parts = write_pcapng(self._places, self._in_order(), self._dropped)
         elif path.suffix == ".pcap":

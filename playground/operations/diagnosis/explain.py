@@ -16,6 +16,7 @@ from ipaddress import IPv6Address, ip_address
 from typing import Any, Protocol
 
 from playground.errors import BadArgument, PlaygroundError
+from playground.model.arguments import is_choice, shown
 from playground.model.services.table import SERVICES
 from playground.operations.connection import commands
 from playground.operations.connection.client import Client
@@ -141,8 +142,8 @@ def _question(
     """Check the arguments; return the question, the node that asks, the node that is meant."""
     if protocol is None:
         protocol = "icmp" if port is None else "tcp"
-    if protocol not in NUMBERS:
-        raise BadArgument(f"a packet is of {', '.join(NUMBERS)}, not of {protocol!r}")
+    if not is_choice(protocol, NUMBERS):
+        raise BadArgument(f"a packet is of {', '.join(NUMBERS)}, not of {shown(protocol)}")
     if protocol == "icmp" and port is not None:
         raise BadArgument('icmp has no ports: leave port= out, or write protocol="tcp"')
     if protocol != "icmp" and (

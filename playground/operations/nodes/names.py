@@ -64,6 +64,8 @@ class HostsFile(MutableMapping[str, str], Tabular):
         return _read(self._node, _HOSTS)
 
     def __getitem__(self, name: str) -> str:
+        if not isinstance(name, str):
+            raise UnknownName(f"{shown(name)} is no name: {_HOSTS} has texts")
         for address, names in entries(self._text()):
             if name.lower() in (known.lower() for known in names):
                 return address
@@ -93,6 +95,8 @@ class HostsFile(MutableMapping[str, str], Tabular):
             _write(self._node, _HOSTS, with_entry(self._text(), name, address))
 
     def __delitem__(self, name: str) -> None:
+        if not isinstance(name, str):
+            raise UnknownName(f"{shown(name)} is no name: {_HOSTS} has texts")
         with self._node.running().editing:
             before = self._text()
             after = without_name(before, name)
