@@ -31,6 +31,8 @@ def scope(nodeid: str) -> str:
     """
     file, _, test = nodeid.partition("::")
     parameters = re.split(r"[\[\]-]", test)[1:]
+    if "swarm" in parameters or file.startswith("tests/engines/swarm/"):
+        return "swarm"  # whose three engines are made once
     return " ".join([file, *(name for name in NAMES if name in parameters)])
 
 

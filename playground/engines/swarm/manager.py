@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,11 +30,12 @@ _MEMORY_SHARE = 0.9
 
 @dataclass(frozen=True)
 class SwarmNode:
-    """A machine as Swarm knows it."""
+    """A machine as Swarm knows it: whether it answers, and whether it takes tasks too."""
 
     id: str
     name: str
     room: MachineRoom
+    is_up: bool
     is_ready: bool
     is_manager: bool
     address: str
@@ -112,19 +113,30 @@ class Manager:
             return
         self.remove(list(found))
         deadline = time.monotonic() + _STOP_LIMIT_S
-        # Of a machine that is down nobody says what became of its tasks.
-        down = {machine.id for machine in self.machines() if not machine.is_ready}
-        while left := [
-            task
-            for task in self.tasks(label=label)
-            if task["ServiceID"] in found and not has_ended(task) and task.get("NodeID") not in down
-        ]:
+        while left := self._left(found, label):
             if time.monotonic() > deadline:
                 raise EngineError(
                     f"{len(left)} tasks are still there after {_STOP_LIMIT_S:g} s; look at "
                     "`docker service ls` on the manager, and at the engines' own logs"
                 )
             time.sleep(_LOOK_S)
+
+    def _left(self, services: Container[str], label: str) -> list[str]:
+        """Return the tasks of services that have not ended, by id.
+
+        Of a machine that is down nobody says what became of them; it takes the manager some
+        fifteen seconds to notice that one is.
+
+        """
+        left = [
+            task
+            for task in self.tasks(label=label)
+            if task["ServiceID"] in services and not has_ended(task)
+        ]
+        if not left:
+            return []
+        down = {machine.id for machine in self.machines() if not machine.is_up}
+        return [str(task["ID"]) for task in left if task.get("NodeID") not in down]
 
 
 def has_ended(task: Mapping[str, Any]) -> bool:
@@ -160,12 +172,13 @@ def _machine(node: Mapping[str, Any]) -> SwarmNode:
         memory_mb,
         resources.get("NanoCPUs", 0) / 1e9,
     )
-    ready = node["Status"]["State"] == "ready" and node["Spec"]["Availability"] == "active"
+    up = node["Status"]["State"] == "ready"
     return SwarmNode(
         id=str(node["ID"]),
         name=name,
         room=MachineRoom(name, room),
-        is_ready=ready,
+        is_up=up,
+        is_ready=up and node["Spec"]["Availability"] == "active",
         is_manager=node["Spec"]["Role"] == "manager",
         address=str(node["Status"].get("Addr", "")),
         engine_version=str(described.get("Engine", {}).get("EngineVersion", "")),

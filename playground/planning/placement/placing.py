@@ -8,6 +8,7 @@ single pieces move as long as that leaves fewer links between machines.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -104,7 +105,7 @@ class _Board:
             for piece, fixed in zip(self._pieces, self._fixed, strict=True)
             if fixed is not None and piece.demand.hosts
         )
-        most = int(level * _UNEVEN) + 1
+        most = max(math.ceil(level), int(level * _UNEVEN))
         return [
             Demand(min(room.hosts, max(most, settled[number])), room.memory_mb, room.cpus)
             for number, room in enumerate(self._room)

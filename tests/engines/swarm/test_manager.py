@@ -47,8 +47,10 @@ def test_the_room_of_a_machine_follows_from_its_memory() -> None:
     assert (machine.name, machine.is_ready, machine.is_manager) == ("m2", True, False)
     assert machine.room.room.hosts == 38
     assert machine.room.room.cpus == 2.0
-    assert not _machine(node | {"Spec": {"Availability": "drain", "Role": "worker"}}).is_ready
-    assert not _machine(node | {"Status": {"State": "down"}}).is_ready
+    drained = _machine(node | {"Spec": {"Availability": "drain", "Role": "worker"}})
+    assert (drained.is_up, drained.is_ready) == (True, False)
+    down = _machine(node | {"Status": {"State": "down"}})
+    assert (down.is_up, down.is_ready) == (False, False)
 
 
 def test_an_engine_that_is_in_no_swarm_says_what_to_do(docker_engine: DockerEngine) -> None:

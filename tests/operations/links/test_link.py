@@ -359,7 +359,7 @@ def test_a_link_goes_down_and_up_as_planned(engine: Engine, small: Small) -> Non
 def network_of(node: Host | Router) -> list[str]:
     """Addresses and routes; the order, and numbers of interfaces, may be others."""
     said = node.run("ip -br addr; ip route").stdout
-    return sorted(re.sub(r"@if\d+", "", said).splitlines())
+    return sorted(re.sub(r"@if\d+ *", " ", said).splitlines())
 
 
 @pytest.mark.parametrize("step", ["unwire", "forget_neighbours", "network", "state_save"])

@@ -58,6 +58,11 @@ def test_a_path_over_three_machines_is_cut_twice() -> None:
     assert max(loads(placement).values()) <= 12
 
 
+def test_two_hosts_on_a_link_are_spread_as_well() -> None:
+    assert loads(placed(path(2), machines(3, hosts=100), spread=2)) == {"m1": 1, "m2": 1}
+    assert loads(placed(path(3), machines(3, hosts=100), spread=3)) == {"m1": 1, "m2": 1, "m3": 1}
+
+
 def test_islands_stay_whole() -> None:
     graph = igraph.disjoint_union([igraph.Graph.Full(5)] * 6)
     assert placed(graph, machines(3, hosts=100), spread=3).cut == ()
