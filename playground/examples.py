@@ -28,10 +28,26 @@ from playground.lab.examples.routed_networks import (
     customers_and_peers_nodes as customers_and_peers_nodes,
 )
 from playground.lab.examples.routed_networks import (
+    data_centre as data_centre,
+)
+from playground.lab.examples.routed_networks import (
+    data_centre_nodes as data_centre_nodes,
+)
+from playground.lab.examples.routed_networks import (
     multi_area_ospf as multi_area_ospf,
 )
 from playground.lab.examples.routed_networks import (
     multi_area_ospf_nodes as multi_area_ospf_nodes,
+)
+from playground.lab.examples.routed_networks import multicast_tree as multicast_tree
+from playground.lab.examples.routed_networks import (
+    multicast_tree_nodes as multicast_tree_nodes,
+)
+from playground.lab.examples.routed_networks import (
+    vrrp_pair as vrrp_pair,
+)
+from playground.lab.examples.routed_networks import (
+    vrrp_pair_nodes as vrrp_pair_nodes,
 )
 from playground.lab.examples.shared_addresses import (
     balanced_site as balanced_site,

@@ -505,7 +505,7 @@ def _of_family(node: NodePlan, family: int) -> NodePlan:
     """Return a router as those of one version of IP see it."""
     return dataclasses.replace(
         node,
-        neighbours=tuple(peer for peer in node.neighbours if peer.address.version == family),
+        neighbours=tuple(peer for peer in node.neighbours if peer.version == family),
         announced=tuple(item for item in node.announced if item.network.version == family),
     )
 

@@ -74,6 +74,7 @@ from playground.model.policy_routing import Steering
 from playground.model.records import dataclass
 from playground.model.routing.bgp import BgpOptions, SpeakingBgp
 from playground.model.routing.frr_lines import Configured
+from playground.model.routing.multicast import ForwardingGroups
 from playground.model.routing.ospf import SpeakingOspf
 from playground.model.routing.policy import RouteMap, RoutePolicy
 from playground.model.routing.protocols import (
@@ -226,6 +227,7 @@ class Router(
     SpeakingBgp,
     Configured,
     SharingAddresses,
+    ForwardingGroups,
     Translating64,
     Advertising,
     Requesting,
@@ -254,8 +256,8 @@ class Router(
     What `ospf`, `ospf_area`, `bgp`, `bgp_peer` and `bgp_options` have said can be read back:
     ``ospf_links``, ``ospf_areas``, ``bgp_links``, ``bgp_peers``, ``bgp_router``; ``advertised``
     holds what `advertise` has said, ``frr_lines`` what `configure` has, ``virtual_routers`` what
-    `vrrp` has, ``nat`` the NAT declarations, in order.  The limits,
-    ``image`` and its like, and ``loopback`` are those of a `Host`: its
+    `vrrp` has, ``groups`` what `multicast` has, ``nat`` the NAT declarations, in order.  The
+    limits, ``image`` and its like, and ``loopback`` are those of a `Host`: its
     protocol tells the others of a router's loopback addresses, takes the first of IPv4 for the
     router's name (router id), and speaks from them to BGP routers of its own system.
 
@@ -328,7 +330,7 @@ class Router(
         self._refuse_own_daemon()
         self.bgp_links, self.bgp_peers, self.bgp_router = {}, {}, BgpOptions()
         self.ospf_links, self.ospf_areas = {}, {}
-        self.frr_lines, self.virtual_routers = (), ()
+        self.frr_lines, self.virtual_routers, self.groups = (), (), None
         self.nat = []
         self.advertised = {}
         self.translated64 = None

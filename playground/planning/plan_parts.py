@@ -288,7 +288,8 @@ class NeighbourPlan:
 
     ``interface`` is the router's own, ``peer_interface`` and ``address`` are the
     other's.  ``cost`` is that of going there, in the protocol's own measure: OSPF's
-    cost, RIP's hops, BGP's systems passed.
+    cost, RIP's hops, BGP's systems passed.  With ``unnumbered`` the link has no addresses but
+    link-local ones of IPv6, and routes of IPv4 lead over them (RFC 8950).
 
     """
 
@@ -298,6 +299,12 @@ class NeighbourPlan:
     peer_interface: str
     address: Address
     cost: int
+    unnumbered: bool = False
+
+    @property
+    def version(self) -> int:
+        """The version of IP whose routes it tells of."""
+        return 4 if self.unnumbered else self.address.version
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,9 @@ from playground.planning.plan_parts import (
     WirePlan,
 )
 from playground.planning.routing import virtual_routers
+from playground.planning.routing.multicast import pim_services
 from playground.planning.routing.policy_routes import find_own_routes, find_own_rules
+from playground.planning.routing.ports import is_unnumbered, unnumbered_ends
 from playground.planning.routing.routing_daemons import Daemons, find_daemons
 from playground.planning.routing.static_routes import find_routes
 from playground.planning.routing.virtual_routers import find_virtual_routers, through_virtual
@@ -141,7 +143,8 @@ def make_plan(
     check_forwards(realms, addressing)
     check_loopbacks(machines, realms, addressing)
     virtual = find_virtual_routers(machines, addressing, realms.segment_of, wiring.names)
-    routes = find_routes(machines, realms, addressing, wiring.names)
+    unnumbered = unnumbered_ends(machines, wiring)
+    routes = find_routes(machines, realms, addressing, wiring.names, unnumbered)
     routes = through_virtual(routes, addressing, realms.segment_of)
     routes = with_endpoints(routes, tunnels, machines, realms, addressing, wiring.names)
     daemons = find_daemons(machines, realms, addressing, wiring, routes, doubts)
@@ -269,9 +272,9 @@ def _node(
     interfaces += (own,) if (own := loopback_interface(machine)) is not None else ()
     is_router = isinstance(machine, Router)
     ipv6 = any(address.version == 6 for address in machine.loopback) or any(
-        addressing.speaks(segment, 6)
+        is_unnumbered(link)
+        or ((segment := segment_of.get(link.end(machine))) and addressing.speaks(segment, 6))
         for link in machine.attachments
-        if (segment := segment_of.get(link.end(machine)))
     )
     routes = daemons.routes if daemons else routes
     by_hand = routes_of(machine.own_routes)
@@ -284,6 +287,7 @@ def _node(
     services += (*services_of(advertisements), *dhcpv6.client(interfaces, requested))
     services += virtual_routers.services_of(virtual, machine.short)
     services += nat64.translator(machine, addressing)
+    services += pim_services(machine, interfaces, addressing)
     _refuse_twice(machine.name, services)
     refuse_idle_lines(machine.name, services)
     return NodePlan(

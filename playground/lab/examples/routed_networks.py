@@ -6,7 +6,7 @@ from typing import Any
 
 from playground.lab.lab import Lab
 from playground.model.routing.policy import Permit, RouteMap
-from playground.operations.network import Host, Link, Node, Router
+from playground.operations.network import Host, Link, Node, Router, Switch
 
 
 def multi_area_ospf(**options: Any) -> Lab:
@@ -143,3 +143,130 @@ def customers_and_peers_nodes() -> tuple[Node, ...]:
     for one, other in ((west, east), (east, west)):
         one.bgp_peer(other, receive=from_peer, send=own_and_customers)
     return (*hosts, *routers.values())
+
+
+def data_centre(**options: Any) -> Lab:
+    """Return a data centre of spines and leaves, with BGP on links that have no addresses.
+
+    Not yet started; ``options`` are those of `Lab`.
+
+    >>> with data_centre() as lab:
+    ...     print(lab["leaf1"].run("ip route show 10.0.3.0/24").stdout)
+
+    """
+    options.setdefault("name", "data-centre")
+    return Lab(*data_centre_nodes(), **options)
+
+
+def data_centre_nodes(spines: int = 2, leaves: int = 3) -> tuple[Node, ...]:
+    """Return the declarations of spines, leaves, and a server at each leaf.
+
+    Each router is an AS of its own (RFC 7938 gives all spines one number: then a spine has no
+    way at all to a leaf whose cable is out).  Links between them have no addresses but the
+    link-local ones of IPv6 (RFC 8950), and each leaf sends by all spines at once (ECMP).
+
+    ::
+
+            spine1      spine2        AS 65101, 65102
+            /  |  \\    /  |  \\
+        leaf1  leaf2  leaf3           AS 65001, 65002, 65003
+          |      |      |
+         s1     s2     s3
+
+    """
+    tops = [
+        Router(f"spine{n}", routing="bgp", as_number=65100 + n, loopback=f"10.255.0.{n}/32")
+        for n in range(1, spines + 1)
+    ]
+    found: list[Node] = [*tops]
+    for number in range(1, leaves + 1):
+        leaf = Router(
+            f"leaf{number}",
+            routing="bgp",
+            as_number=65000 + number,
+            loopback=f"10.255.1.{number}/32",
+        )
+        for top in tops:
+            Link(top, leaf, addresses=(None, None))
+        leaf.bgp_options(paths=spines)
+        Link(leaf, server := Host(f"s{number}"), subnet=f"10.0.{number}.0/24")
+        found += [leaf, server]
+    return tuple(found)
+
+
+def vrrp_pair(**options: Any) -> Lab:
+    """Return a network whose two routers share the address that its hosts send by.
+
+    Not yet started; ``options`` are those of `Lab`.
+
+    >>> with vrrp_pair() as lab:
+    ...     print(lab["pc1"].traceroute("www").hops)
+
+    """
+    options.setdefault("name", "vrrp-pair")
+    return Lab(*vrrp_pair_nodes(), **options)
+
+
+def vrrp_pair_nodes() -> tuple[Node, ...]:
+    """Return the declarations of two routers with the shared address 192.168.1.254.
+
+    `gate1` is preferred, and gives the address up while its link to `core` carries nothing.
+
+    ::
+
+        pc1 --.       .-- gate1 --.
+               switch              core --- www
+        pc2 --'       '-- gate2 --'
+
+    """
+    lan = Switch("lan", subnet="192.168.1.0/24")
+    gate1, gate2, core = (Router(name, routing="ospf") for name in ("gate1", "gate2", "core"))
+    hosts = [Host("pc1"), Host("pc2")]
+    inside = [Link(lan, gate) for gate in (gate1, gate2)]
+    for host in hosts:
+        Link(lan, host)
+    uplink = Link(gate1, core)
+    Link(gate2, core)
+    Link(core, www := Host("www"))
+    gate1.vrrp(inside[0], address="192.168.1.254", priority=150, track=[uplink])
+    gate2.vrrp(inside[1], address="192.168.1.254")
+    return (lan, gate1, gate2, core, *hosts, www)
+
+
+def multicast_tree(**options: Any) -> Lab:
+    """Return routers that carry a group's packets from a camera to whoever watches.
+
+    Not yet started; ``options`` are those of `Lab`.
+
+    >>> with multicast_tree() as lab:
+    ...     print(lab["core"].vtysh("show ip pim neighbor"))
+
+    """
+    options.setdefault("name", "multicast-tree")
+    return Lab(*multicast_tree_nodes(), **options)
+
+
+def multicast_tree_nodes() -> tuple[Node, ...]:
+    """Return the declarations of a tree of four routers that forward multicast.
+
+    `core` is the rendezvous point; unicast routes are found by OSPF.
+
+    ::
+
+        camera --- studio --- core --- west --- tv1
+                               |          '---- tv2
+                               '------ east --- tv3
+
+    """
+    core, studio, west, east = (
+        Router(name, routing="ospf") for name in ("core", "studio", "west", "east")
+    )
+    camera, *watching = (Host(name) for name in ("camera", "tv1", "tv2", "tv3"))
+    for router in (studio, west, east):
+        Link(core, router)
+    Link(studio, camera)
+    for router, host in zip((west, west, east), watching, strict=True):
+        Link(router, host)
+    for router in (core, studio, west, east):
+        router.multicast(rendezvous_point=core)
+    return (camera, studio, core, west, east, *watching)

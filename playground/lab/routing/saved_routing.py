@@ -23,6 +23,7 @@ def routing_data(nodes: Iterable[NodeBase], links: Sequence[LinkBase]) -> list[d
             "peers": [[other.name, _data(said)] for other, said in node.bgp_peers.items()],
             "options": _data(node.bgp_router),
             "lines": list(node.frr_lines),
+            "groups": _groups_data(node),
             "shared": [_shared_data(one, links) for one in node.virtual_routers],
         }
         for node in nodes
@@ -51,11 +52,21 @@ def declare_routing(
             router.bgp_options(**_arguments(item["options"]))
         for text in item["lines"]:
             router.configure(text)
+        if item["groups"] is not None:
+            [point] = item["groups"]
+            router.multicast(rendezvous_point=nodes.get(point, point))
         for said in item["shared"]:
             numbers = dict(said["track"])
             track: Any = {links[number]: less for number, less in numbers.items() if less}
             track = track or [links[number] for number in numbers]
             router.vrrp(links[said["link"]], **(said["how"] | {"track": track}))
+
+
+def _groups_data(router: Router) -> list[str | None] | None:
+    if router.groups is None:
+        return None
+    point = router.groups.rendezvous_point
+    return [point.name if isinstance(point, Router) else None if point is None else str(point)]
 
 
 def _shared_data(said: VirtualRouter, links: Sequence[LinkBase]) -> dict[str, Any]:

@@ -58,7 +58,8 @@ class BgpPeer(NamedTuple):
     ``source`` is the address that this router speaks from, None where that of
     the link to the peer is right: to a peer in another system.  ``on_subnet`` is
     False where the two share a link and no range of addresses.  ``said`` is what was said
-    of it.
+    of it.  ``interface`` is set where the link has no addresses, and the interface stands for
+    whoever is at its other end.
 
     """
 
@@ -67,6 +68,12 @@ class BgpPeer(NamedTuple):
     source: Address | None = None
     on_subnet: bool = True
     said: PeerSettings = PeerSettings()
+    interface: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What bgpd calls it."""
+        return self.interface or str(self.address)
 
 
 class BgpFamily(NamedTuple):
@@ -359,8 +366,8 @@ def bgp_settings(
 
 
 def _bgp_session(peer: BgpPeer) -> Iterator[str]:
-    to, said = f" neighbor {peer.address}", peer.said
-    yield f"{to} remote-as {peer.as_number}"
+    to, said = f" neighbor {peer.name}", peer.said
+    yield f"{to}{' interface' if peer.interface else ''} remote-as {peer.as_number}"
     yield f"{to} timers connect 1"
     yield f"{to} advertisement-interval 0"
     if peer.source:
@@ -377,7 +384,7 @@ def _bgp_session(peer: BgpPeer) -> Iterator[str]:
 
 
 def _bgp_routes(peer: BgpPeer, default: bool, policies: PolicyTexts) -> Iterator[str]:
-    to, said = f"  neighbor {peer.address}", peer.said
+    to, said = f"  neighbor {peer.name}", peer.said
     yield f"{to} activate"
     if (peer.source and said.next_hop_self is not False) or said.next_hop_self:
         yield f"{to} next-hop-self"

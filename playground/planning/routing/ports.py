@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_network
 
 from playground.model.addresses import Address, InterfaceAddress, Network
+from playground.model.parts import End, LinkBase
 from playground.model.records import dataclass
-from playground.model.topology import Link, Router
+from playground.model.topology import Link, Machine, Router
 from playground.planning.addresses.addressing import Addressing
 from playground.planning.addresses.nat_realms import Realms, inner_links
 from playground.planning.addresses.segments import Segment
@@ -19,7 +20,8 @@ class SpeakingPort:
     """A link through which a router speaks its protocol.
 
     ``network`` is None where the link is point-to-point with addresses of its own;
-    ``link_local`` is what the interface is called by its neighbours in IPv6.
+    ``link_local`` is what the interface is called by its neighbours in IPv6, and its
+    ``address`` where it is ``unnumbered``.
 
     """
 
@@ -30,10 +32,35 @@ class SpeakingPort:
     address: Address
     network: Network | None
     link_local: IPv6Address
+    unnumbered: bool = False
 
     @property
     def prefix(self) -> Network:
         return self.network or ip_network(self.address)
+
+
+def is_unnumbered(link: LinkBase) -> bool:
+    """Whether BGP goes over a link without addresses: between routers of two AS (RFC 8950)."""
+    a, b = (end.node for end in link.ends)
+    return (
+        all(end.unaddressed for end in link.ends)
+        and isinstance(a, Router)
+        and isinstance(b, Router)
+        and a.routing == b.routing == "bgp"
+        and (a.as_number is None or a.as_number != b.as_number)
+    )
+
+
+def unnumbered_ends(machines: Iterable[Machine], wiring: Wiring) -> dict[End, IPv6Address]:
+    """Return the ends of links over which BGP goes without addresses, with what they are called."""
+    return {
+        end: link_local(wiring.macs[end])
+        for machine in machines
+        if isinstance(machine, Router) and machine.routing == "bgp"
+        for link in machine.links
+        if is_unnumbered(link)
+        for end in [link.end(machine)]
+    }
 
 
 def ports_of(
@@ -43,6 +70,9 @@ def ports_of(
     for link in inner_links(router):
         end = link.end(router)
         segment = realms.segment_of[end]
+        if family == 4 and is_unnumbered(link):
+            own = link_local(wiring.macs[end])
+            yield SpeakingPort(router, link, segment, wiring.names[end], own, None, own, True)
         for address in addressing.of(end, family)[:1]:
             network = addressing.subnets[segment, family]
             own = link_local(wiring.macs[end])
@@ -57,7 +87,8 @@ def choose_router_id(
         if own.version == 4:
             return IPv4Address(own.ip)
     for port in ports_of(router, realms, addressing, wiring, 4):
-        return IPv4Address(port.address)
+        if isinstance(port.address, IPv4Address):
+            return port.address
     # Without IPv4 it is the end of a MAC address, of which no two are the same.
     mac = wiring.macs[router.links[0].end(router)]
     return IPv4Address(bytes.fromhex(mac.replace(":", ""))[-4:])

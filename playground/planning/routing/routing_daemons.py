@@ -131,7 +131,7 @@ def _daemons(router: Router, domains: Sequence[_Domain], routes: Sequence[RouteP
         families = [part.bgp for part in parts if part.bgp]
         text = bgp_settings(number, name, families, router.bgp_router, router.name)
         settings.append(BGP(text, from_lab=True))
-    if intervals := {one for domain in domains for one in domain.bfd_intervals(router)}:
+    if intervals := {one for domain in domains for one in _bfd_intervals(domain, router)}:
         settings.append(BFD(bfd_settings(intervals), from_lab=True))
     return Daemons(
         # A daemon without a network to speak on runs all the same, and waits for one.
@@ -143,7 +143,7 @@ def _daemons(router: Router, domains: Sequence[_Domain], routes: Sequence[RouteP
             (port.link, domain.family)
             for domain in domains
             for port in domain.ports[router]
-            if domain.hides(port)
+            if domain.hides(port) and not port.unnumbered
         ),
         domains[0].as_numbers.get(router),
     )
@@ -209,9 +209,6 @@ class _Domain:
             if other.router is not port.router and not _is_passive(other)
         ]
 
-    def same_system(self, one: Router, other: Router) -> bool:
-        return self.as_numbers.get(one) == self.as_numbers.get(other)
-
     def cost(self, port: SpeakingPort, other: SpeakingPort | None) -> int:
         """Return what it costs to go out through a port, to another's or to its network."""
         if port.router.routing == "ospf":
@@ -223,7 +220,7 @@ class _Domain:
         return 0 if port.router.routing == "bgp" and self._is_inner(port, other) else 1
 
     def _is_inner(self, port: SpeakingPort, other: SpeakingPort) -> bool:
-        return self.same_system(port.router, other.router)
+        return self.as_numbers.get(port.router) == self.as_numbers.get(other.router)
 
     def inner(self, port: SpeakingPort) -> list[SpeakingPort]:
         """Return the ports that a BGP router hears of its own system."""
@@ -238,7 +235,8 @@ class _Domain:
             return own[0].ip
         ports = self.ports[router]
         inside = [port for port in ports if router.routing == "bgp" and self.inner(port)]
-        return (inside or ports)[0].address
+        numbered = [port for port in ports if not port.unnumbered]
+        return (inside or numbered or ports)[0].address
 
     def system(self, router: Router) -> list[Router]:
         """Return the routers that share a BGP router's system and are linked to it, itself too."""
@@ -281,6 +279,7 @@ class _Domain:
                     other.interface,
                     self._gateway(port, other),
                     self.cost(port, other),
+                    port.unnumbered,
                 )
                 for port in ports
                 for other in self.heard(port)
@@ -315,6 +314,8 @@ class _Domain:
         router = port.router
         if router.routing != "bgp":
             return False
+        if port.unnumbered:
+            return True
         if (announce := router.bgp_links.get(port.link)) is not None:
             return not announce
         return self._hidden_by_default(port) and bool(
@@ -332,6 +333,8 @@ class _Domain:
         addresses.  Where the lab did, all that is in it is to reach all.
 
         """
+        if port.unnumbered:
+            return True
         if not numbered_by_hand(port.segment, self.family):
             return False
         there = {other.router for other in self._heard[port.segment, "bgp"]}
@@ -439,7 +442,9 @@ class _Domain:
         for port in self.ports[router]:
             for peer in self.outer(port):
                 number, said = self.as_numbers[peer.router], _peer_settings(router, peer.router)
-                yield BgpPeer(peer.address, number, None, port.network is not None, said)
+                apart = port.network is None and not port.unnumbered
+                interface = port.interface if port.unnumbered else None
+                yield BgpPeer(peer.address, number, None, not apart, said, interface)
 
     def has_session(self, one: Router, other: Router) -> bool:
         """Whether two routers of one system speak BGP: a client does so with its reflectors."""
@@ -454,12 +459,13 @@ class _Domain:
         near = {peer.router for port in self.ports[router] for peer in self.outer(port)}
         return near.union(self.system(router)) if self.ports[router] else near
 
-    def bfd_intervals(self, router: Router) -> set[int]:
-        """Return the intervals, in milliseconds, by which a router's neighbours are watched."""
-        found = {said.bfd_ms for said in router.bgp_peers.values()}
-        if router.routing == "ospf":
-            found |= {self.areas.said(port).bfd_ms for port in self.ports[router]}
-        return {one for one in found if one is not None}
+
+def _bfd_intervals(domain: _Domain, router: Router) -> set[int]:
+    """Return the intervals, in milliseconds, by which a router's neighbours are watched."""
+    found = {said.bfd_ms for said in router.bgp_peers.values()}
+    if router.routing == "ospf":
+        found |= {domain.areas.said(port).bfd_ms for port in domain.ports[router]}
+    return {one for one in found if one is not None}
 
 
 def _unheard(domain: _Domain) -> dict[Router, Heard]:

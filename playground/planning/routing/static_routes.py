@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from ipaddress import IPv4Network, IPv6Network
+from types import MappingProxyType
 from typing import Any
 
 from playground.model.addresses import Address, Network
@@ -35,8 +36,12 @@ def find_routes(
     realms: Realms,
     addressing: Addressing,
     names: Mapping[End, str],
+    unnumbered: Mapping[End, Address] = MappingProxyType({}),
 ) -> dict[Machine, tuple[RoutePlan, ...]]:
     """Return the routes of every host and router, IPv4 before IPv6.
+
+    ``unnumbered`` are the ends of links without addresses over which IPv4 goes all the same, by
+    a routing protocol, with what its routes call them.
 
     Those that the kernel adds by itself for an interface's own prefix are left
     out.  They stand in an order in which they can be added: what is on the
@@ -66,7 +71,8 @@ def find_routes(
     for family in FAMILIES:
         if not any(speaks == family for _, speaks in addressing.subnets):
             continue
-        atlas = _Atlas(machines, realms, addressing, family)
+        over = unnumbered if family == 4 else {}
+        atlas = _Atlas(machines, realms, addressing, family, over)
         for machine in machines:
             routes[machine].extend(_routes_of(machine, atlas, names))
     return {machine: tuple(found) for machine, found in routes.items()}
@@ -130,7 +136,9 @@ class _Atlas:
         realms: Realms,
         addressing: Addressing,
         family: int,
+        unnumbered: Mapping[End, Address],
     ) -> None:
+        self.unnumbered = unnumbered
         self.realms = realms
         self.addressing = addressing
         self.family = family
@@ -151,7 +159,9 @@ class _Atlas:
         for link in machine.attachments:
             segment = self.segment(link, machine)
             if segment:
-                address = self.addressing.of(link.end(machine), self.family)[0].ip
+                end = link.end(machine)
+                own = self.addressing.of(end, self.family)
+                address = own[0].ip if own else self.unnumbered[end]
                 self.gateways.setdefault((segment, machine), address)
 
     def _add(self, router: Router) -> None:
@@ -166,7 +176,8 @@ class _Atlas:
     def segment(self, link: LinkBase, node: Machine) -> Segment | None:
         """Return a link's segment, if the node has an address of this family there."""
         end = link.end(node)
-        return self.realms.segment_of[end] if self.addressing.of(end, self.family) else None
+        speaks = end in self.unnumbered or self.addressing.of(end, self.family)
+        return self.realms.segment_of[end] if speaks else None
 
     def segments(self, links: Iterable[LinkBase], node: Machine) -> tuple[Segment, ...]:
         """Return the segments of links, once each, where this family is spoken."""
@@ -306,7 +317,7 @@ class _Table:
                 continue
             end = link.end(node)
             self.interfaces.setdefault(segment, names[end])
-            subnet = atlas.addressing.subnets[segment, atlas.family]
+            subnet = atlas.addressing.subnets.get((segment, atlas.family))
             if subnet:
                 self.connected.add(_key(subnet))
             for address in atlas.addressing.of(end, atlas.family):
@@ -408,7 +419,7 @@ def _route_host(host: Host, table: _Table) -> _Target | None:
     segments = atlas.segments(host.attachments, host)
     if len(segments) == 1 and not table.wide:
         short_cut = _only_router(segments[0], atlas)
-        if short_cut and atlas.addressing.subnets[segments[0], atlas.family] is not None:
+        if short_cut and atlas.addressing.subnets.get((segments[0], atlas.family)) is not None:
             return table.target((segments[0], short_cut))
     paths = atlas.paths(segments)
     realms = tuple(dict.fromkeys(atlas.realms.of_segment[segment] for segment in segments))

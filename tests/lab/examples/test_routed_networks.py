@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from playground.engines.seam import Engine
-from playground.examples import customers_and_peers, multi_area_ospf
+from playground.examples import customers_and_peers, data_centre, multi_area_ospf, vrrp_pair
 from playground.lab.lab import Lab
 from playground.operations.network import Router
 from tests.facts import assert_can_ping
@@ -43,3 +43,35 @@ def test_nobody_is_a_way_for_those_who_do_not_pay_it(engine: Engine) -> None:
         lab.wait_converged()
         # Their customer would be as near, and is no way for them: the transit is paid for it.
         assert way(lab, "alice", "bob") == ["r-alice", "west", "transit", "east", "r-bob", "bob"]
+
+
+def test_leaves_send_by_all_spines_over_links_without_addresses(engine: Engine) -> None:
+    with data_centre(quiet=True) as lab:
+        leaf, spine = lab["leaf1"], lab["spine1"]
+        ways = {
+            route.interface for route in leaf.routes() if str(route.destination) == "10.0.3.0/24"
+        }
+        assert ways == {"eth0", "eth1"}
+        assert all(":" in str(route.via) for route in leaf.routes() if route.via)
+        assert_can_ping(lab["s1"], lab["s3"])
+        found = lab.explain("s1", "s3")
+        assert found.ok, found
+        [link] = [link for link in leaf.links if link in spine.links]
+        link.down()
+        lab.wait_converged()
+        ways = {
+            route.interface for route in leaf.routes() if str(route.destination) == "10.0.3.0/24"
+        }
+        assert ways == {"eth1"}
+        assert_can_ping(lab["s1"], lab["s3"])
+
+
+def test_one_of_two_gates_has_the_address_that_hosts_send_by(engine: Engine) -> None:
+    with vrrp_pair(quiet=True) as lab:
+        assert_can_ping(lab["pc1"], lab["www"])
+        having = [
+            name
+            for name in ("gate1", "gate2")
+            if "192.168.1.254" in lab[name].run("ip address").stdout
+        ]
+        assert len(having) == 1

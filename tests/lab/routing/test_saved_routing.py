@@ -10,6 +10,7 @@ from playground.lab.routing.saved_routing import (
     redistribution_data,
     routing_data,
 )
+from playground.model.routing.multicast import Multicast
 from playground.model.routing.policy import Deny, Permit, PrefixList, RouteMap
 from playground.operations.network import Link, Router
 
@@ -34,14 +35,25 @@ def test_all_that_can_be_said_is_saved() -> None:
     )
     c.bgp_peer(d, receive=policy, send=shown, default=policy, hold_s=9, allow_own_as=1)
     d.bgp_options(aggregates=["10.0.0.0/8"], paths=4, graceful_restart=True, summary_only=False)
+    a.multicast(rendezvous_point=routers[1])
+    d.multicast(rendezvous_point="10.9.9.9")
+    c.configure("ip route 10.9.0.0/16 blackhole")
+    other = Link(routers[1], routers[2])
+    links.append(other)
+    routers[1].vrrp(links[0], address="10.0.1.9", priority=7, track={other: 5}, preempt=False)
     data = json.loads(json.dumps(routing_data(routers, links)))
     again, its_links = network()
+    its_links.append(Link(again[1], again[2]))
     declare_routing(data, {router.name: router for router in again}, its_links)
     assert again[0].ospf_links == {its_links[0]: a.ospf_links[links[0]]}
     assert again[0].ospf_areas == a.ospf_areas
     assert again[2].bgp_links == {its_links[1]: True}
     assert again[2].bgp_peers == {again[3]: c.bgp_peers[d]}
     assert again[3].bgp_router == d.bgp_router
+    assert again[0].groups == Multicast(again[1])
+    assert again[2].frr_lines == c.frr_lines
+    [shared] = again[1].virtual_routers
+    assert (shared.link, shared.track, shared.priority) == (its_links[0], ((its_links[2], 5),), 7)
     assert routing_data(again, its_links) == routing_data(routers, links)
 
 

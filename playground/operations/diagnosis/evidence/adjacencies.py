@@ -264,7 +264,7 @@ def _inner_neighbours(plan: Plan, node: NodePlan) -> Iterator[NeighbourPlan]:
     """Yield the OSPF neighbours of a BGP router: those of its own system, whom OSPF finds."""
     for peer in node.neighbours:
         if peer.protocol == "bgp" and plan.node(peer.node).as_number == node.as_number:
-            inner = "ospf" if peer.address.version == 4 else "ospf6"
+            inner = "ospf" if peer.version == 4 else "ospf6"
             yield dataclasses.replace(peer, protocol=inner)
 
 
@@ -394,9 +394,12 @@ def _inside_systems(plan: Plan, said: Mapping[str, Said]) -> Iterator[Trouble]:
 
 
 def _session(plan: Plan, name: str, other: str, said: Mapping[str, Said]) -> Trouble | None:
-    owners = plan.owners
-    here = {a: s for a, s in (said[name].bgp or {}).items() if owners.get(a) == other}
-    there = {a: s for a, s in (said.get(other, Said()).bgp or {}).items() if owners.get(a) == name}
+    here = {a: s for a, s in (said[name].bgp or {}).items() if _whose(plan, name, a) == other}
+    there = {
+        a: s
+        for a, s in (said.get(other, Said()).bgp or {}).items()
+        if _whose(plan, other, a) == name
+    }
 
     def trouble(state: str, reason: str) -> Trouble:
         return Trouble(name, other, NAMES["bgp"], state, reason)
@@ -435,6 +438,16 @@ def _session(plan: Plan, name: str, other: str, said: Mapping[str, Said]) -> Tro
         session.state,
         f"no connection to {address}, TCP port 179, comes about{said_so}; a firewall may drop it",
     )
+
+
+def _whose(plan: Plan, name: str, neighbour: str) -> str | None:
+    """Return the router that bgpd of another calls a neighbour: by an address, or its link."""
+    by_link = (
+        peer.node
+        for peer in plan.node(name).neighbours
+        if peer.unnumbered and peer.interface == neighbour
+    )
+    return plan.owners.get(neighbour) or next(by_link, None)
 
 
 def _is_password(line: str, addresses: Iterable[str]) -> bool:

@@ -32,7 +32,7 @@ def unheard(facts: Facts, node: str, destination: str, sentence: str) -> tuple[S
     findings = facts.findings
     plan = facts.plan.node(node)
     version = 6 if ":" in destination else 4
-    peers = [peer for peer in plan.neighbours if peer.address.version == version]
+    peers = [peer for peer in plan.neighbours if peer.version == version]
     if findings is None or not (peers or plan.announced):
         return None
     if (trouble := _nearest(findings, node, version)) is not None:
