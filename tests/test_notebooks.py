@@ -41,6 +41,7 @@ def code(path: Path) -> str:
 def test_a_notebook_and_the_list_say_whether_it_needs_root_or_docker(path: Path) -> None:
     # These need an image: services, routing daemons, radvd, and the office of the puzzles.
     words = ("services=", 'routing="', "small_office(", "build=", ".advertise(")
+    words += ("customers_and_peers(", "vrrp_pair(")  # and ready labs of routers
     # A service of one's own runs on the machine's programs too.
     needs = any(word in code(path).replace("services=[service]", "") for word in words)
     first = nbformat.read(path, as_version=4).cells[0].source
