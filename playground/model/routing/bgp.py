@@ -111,8 +111,9 @@ class SpeakingBgp(MachineBase):
 
         ``receive`` is the policy for what it hears of the other, ``send`` for what it tells:
         a `RouteMap`, or a `PrefixList` where nothing is to be changed.  ``password`` signs
-        their TCP connection (RFC 2385); both must say the same.  ``keepalive_s`` and ``hold_s``
-        are the session's timers, by default 1 and 3 s; the shorter hold time of the two holds.
+        their TCP connection (RFC 2385); it is enough that one of the two says it.
+        ``keepalive_s`` and ``hold_s`` are the session's timers, by default 1 and 3 s; the
+        shorter hold time of the two holds.
 
         Between routers of one AS, ``client`` makes this router a route reflector of the other
         (RFC 4456): what a client tells is handed on inside the AS, and a client has sessions with
@@ -124,7 +125,8 @@ class SpeakingBgp(MachineBase):
         ``allow_own_as`` takes paths in which the own AS stands up to so many times.
         ``remove_private_as`` takes private numbers (RFC 6996) out of what it tells.  More than
         ``max_prefixes`` prefixes end the session.  ``bfd_ms`` has BFD watch the other (RFC 5880),
-        by a packet every so many milliseconds; three lost ones in a row end the session.
+        by a packet every so many milliseconds; three lost ones in a row end the session; it is
+        enough that one of the two says it.
 
         Saying it again for the same router replaces all that was said before.  In a lab that runs
         it is done at once; the router's daemon starts anew.  Raises `TopologyError` where one of

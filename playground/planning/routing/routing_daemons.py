@@ -106,7 +106,7 @@ def find_daemons(
         return {}
     doubts = doubts or Doubts(True)
     domains = [_Domain(routers, realms, addressing, wiring, family, doubts) for family in FAMILIES]
-    _check_peers(routers, domains)
+    _check_peers(routers, domains, doubts)
     found: dict[Machine, Daemons] = {
         router: _daemons(router, domains, routes[router]) for router in routers
     }
@@ -462,7 +462,8 @@ class _Domain:
 
 def _bfd_intervals(domain: _Domain, router: Router) -> set[int]:
     """Return the intervals, in milliseconds, by which a router's neighbours are watched."""
-    found = {said.bfd_ms for said in router.bgp_peers.values()}
+    peers = domain.peers(router) if router.routing == "bgp" else set()
+    found = {_peer_settings(router, other).bfd_ms for other in peers}
     if router.routing == "ospf":
         found |= {domain.areas.said(port).bfd_ms for port in domain.ports[router]}
     return {one for one in found if one is not None}
@@ -512,11 +513,18 @@ def _area_prefixes(domain: _Domain) -> Iterator[AreaPrefix]:
             yield AreaPrefix(network, router, None)
 
 
-def _check_peers(routers: Iterable[Router], domains: Sequence[_Domain]) -> None:
+def _check_peers(routers: Iterable[Router], domains: Sequence[_Domain], doubts: Doubts) -> None:
     """Refuse what was said of routers that are no peers."""
     for router in routers:
         peers = {one for domain in domains for one in domain.peers(router)}
         for other, said in router.bgp_peers.items():
+            back = other.bgp_peers.get(router) if isinstance(other, Router) else None
+            if back and back.password and said.password and back.password != said.password:
+                doubts.say(
+                    f"router {router.name}: bgp_peer({other.name}) and the bgp_peer() of that one "
+                    f"have different passwords, and no session will come about; say the same at "
+                    f"both, or say it at one"
+                )
             same = domains[0].as_numbers[router] == domains[0].as_numbers.get(other)  # type: ignore[call-overload]
             if other not in peers:
                 where = "no link inside of their AS joins them" if same else "they share no link"
@@ -552,7 +560,15 @@ def _is_passive(port: SpeakingPort) -> bool:
 
 
 def _peer_settings(router: Router, other: Router) -> PeerSettings:
-    return router.bgp_peers.get(other, _PLAIN)
+    """Return what is said of a peer; what both need is said by one of the two."""
+    own, its = (one.bgp_peers.get(peer, _PLAIN) for one, peer in ((router, other), (other, router)))
+    if its is _PLAIN or (own.password, own.bfd_ms) == (its.password, its.bfd_ms):
+        return own
+    return dataclasses.replace(
+        own,
+        password=its.password if own.password is None else own.password,
+        bfd_ms=its.bfd_ms if own.bfd_ms is None else own.bfd_ms,
+    )
 
 
 _PLAIN = PeerSettings()

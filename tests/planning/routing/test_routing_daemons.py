@@ -577,3 +577,20 @@ def test_vtysh_names_the_line_that_failed(pair: Router) -> None:
     with pytest.raises(BadArgument, match="isisd does not run on a; declare its service"):
         pair.vtysh("configure terminal", "ip route 10.97.0.0/16 blackhole", "router isis x")
     assert "10.97" not in pair.vtysh("show running-config")
+
+
+def test_what_both_peers_need_is_said_by_one() -> None:
+    a, b = Router("a", routing="bgp"), Router("b", routing="bgp")
+    Link(a, b, addresses=("10.1.0.1/24", "10.1.0.2/24"))
+    a.bgp_peer(b, password="secret", bfd_ms=100)
+    b.bgp_peer(a, hold_s=9)
+    assert "neighbor 10.1.0.1 password secret" in lines_of(make_plan([a]).node("b"), BGP)
+    assert "neighbor 10.1.0.1 bfd profile every-100ms" in lines_of(make_plan([a]).node("b"), BGP)
+    b.bgp_peer(a, password="other")
+    with pytest.raises(TopologyError, match="have different passwords, and no session"):
+        make_plan([a])
+    b.bgp_peer(a)
+    far = Router("far", routing="bgp")
+    a.bgp_peer(far)
+    with pytest.raises(TopologyError, match="far, which is no peer of it, for they share no link"):
+        make_plan([a])
