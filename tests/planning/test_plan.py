@@ -76,6 +76,9 @@ def test_a_plan_is_json(plan: Plan) -> None:
         "container": {},
         "advertisements": [],
         "delegations": [],
+        "machine": None,
+        "peers": [],
+        "virtual_routers": [],
         "covered": [],
         "withheld": [],
     }
