@@ -147,7 +147,8 @@ class LabRecord:
 # Of what a container is told, what a lab does by itself, whatever its engine is.
 _DONE_BY_LABS = frozenset(
     {
-        *("command", "entrypoint", "healthcheck", "restart", "init", "stop_timeout_s"),
+        *("command", "entrypoint", "healthcheck", "restart", "init", "stop_signal"),
+        "stop_timeout_s",
         *("health_interval_s", "health_timeout_s", "health_start_period_s", "health_retries"),
         *("read_only", "hostname", "aliases", "dns", "extra_hosts", "publish", "programs"),
         *("files", "after", "after_end"),

@@ -211,7 +211,7 @@ class LabState:
         return plan
 
     def find(self, name: str) -> Node:
-        """Return the node with this full or short name, in any case (RFC 4343).
+        """Return the node with this full or short name or alias, in any case (RFC 4343).
 
         Raises `NoSuchNode`, which is a `KeyError`, if there is none.
 
@@ -222,7 +222,9 @@ class LabState:
         key = name.lower() if isinstance(name, str) else name
         if key not in self._by_name:
             for node in self.nodes:
-                self._by_name[node.name.lower()] = self._by_name[node.short.lower()] = node
+                aliases = () if isinstance(node, Switch) else node.container.aliases
+                for called in (node.name, node.short, *aliases):
+                    self._by_name[called.lower()] = node
         if key in self._by_name:
             return self._by_name[key]
         there = ", ".join(node.name for node in self.nodes)

@@ -152,7 +152,7 @@ def main_program(settings: ContainerSettings, image: ImageConfig | None) -> Prog
         MAIN,
         argv,
         restart=settings.restart or NEVER_AGAIN,
-        stop_signal=said.stop_signal,
+        stop_signal=settings.stop_signal or said.stop_signal,
         stop_timeout_s=settings.stop_timeout_s,
         healthcheck=_healthcheck(settings, said),
         # Another command may be another program.

@@ -11,6 +11,7 @@ from playground.errors import LabWarning, TopologyError
 from playground.lab.formats.compose_file import ComposeFile, Paths, read_compose
 from playground.lab.formats.compose_services import host_arguments, host_name
 from playground.lab.lab import Lab
+from playground.lab.state import callers_level
 from playground.model.arguments import tells_wrong_call
 from playground.operations.network import Host, Link, Switch
 
@@ -60,7 +61,7 @@ def from_compose(
         warnings.warn(
             f"{file.path} has what a lab does not do:\n" + "\n".join(file.left_out),
             LabWarning,
-            stacklevel=2,
+            stacklevel=callers_level(),
         )
     linked = [switch for switch in switches.values() if switch.links]
     lab_name = name or file.data.get("name") or file.path.absolute().parent.name or "compose"

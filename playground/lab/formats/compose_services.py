@@ -454,6 +454,7 @@ _FIELDS: dict[str, Callable[[ComposeService, Any], None]] = {
     "secrets": _mounted("secrets", "/run/secrets/"),
     "shm_size": _megabytes("shm_mb"),
     "stop_grace_period": _seconds("stop_timeout_s"),
+    "stop_signal": _as("stop_signal"),
     "sysctls": _sysctls,
     "tmpfs": _tmpfs,
     "ulimits": _ulimits,

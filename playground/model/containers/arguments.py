@@ -10,6 +10,7 @@ import contextlib
 import os
 import re
 import shlex
+import signal
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
 from pathlib import Path, PurePosixPath
@@ -83,6 +84,7 @@ class ContainerArguments(TypedDict, total=False):
     health_retries: int | None
     restart: str | None
     init: bool | None
+    stop_signal: str | int | None
     stop_timeout_s: float | None
     hostname: str | None
     aliases: str | Sequence[str] | None
@@ -339,6 +341,19 @@ def _init(here: str, value: object) -> bool:
         f"{here}=False: the first process of every host is a small init that waits for the "
         "network, and the image's program comes after it; leave it out"
     )
+
+
+# signal(7): those that are counted from the first or from the last.
+_REALTIME = re.compile(r"SIGRT(MIN(\+([12]?[0-9]|30))?|MAX(-([12]?[0-9]|30))?)")
+
+
+def _stop_signal(here: str, value: object) -> str:
+    if is_whole(value, 1, 64):
+        return str(value)
+    text = f"SIG{value.upper().removeprefix('SIG')}" if isinstance(value, str) else ""
+    if text not in signal.Signals.__members__ and not _REALTIME.fullmatch(text):
+        raise TopologyError(f'{here}={shown(value)} is no signal; write one such as "SIGINT"')
+    return text
 
 
 def _stop_timeout(here: str, value: object) -> float:
@@ -747,6 +762,7 @@ _CHECKS = {
     "health_retries": _retries,
     "restart": _restart,
     "init": _init,
+    "stop_signal": _stop_signal,
     "stop_timeout_s": _stop_timeout,
     "hostname": _hostname,
     "aliases": _aliases,

@@ -133,6 +133,7 @@ class ContainerSettings:
     health_retries: int | None = None
     restart: RestartPolicy | None = None
     init: bool | None = None
+    stop_signal: str | None = None
     stop_timeout_s: float | None = None
     hostname: str | None = None
     aliases: tuple[str, ...] = ()

@@ -76,6 +76,7 @@ def container(path: Path) -> ContainerSettings:
         ("cap_add: [NET_ADMIN]", None),
         ("shm_size: 64m", "shm_mb=64"),
         ("stop_grace_period: 1m30s", "stop_timeout_s=90.0"),
+        ("stop_signal: SIGUSR1", "stop_signal='SIGUSR1'"),
         ("ulimits: {nofile: 64, nproc: {soft: 1, hard: 2}}", "ulimits="),
         ("labels: {course: networks}", "labels={'course': 'networks'}"),
         ("restart: on-failure:3", "restart='on-failure:3'"),
@@ -251,6 +252,7 @@ def test_names_that_hosts_cannot_have_are_changed_and_told(write: Write) -> None
     path = write(f"{services}\nnetworks: {{net: }}")
     with pytest.warns(LabWarning, match=r":1: services.my_db is the host my-db.* either name"):
         lab = lab_of(path)
+    assert lab["my_db"] is lab["my-db"]
     assert lab["my-db"].container.aliases == ("my_db",)
     assert {node.name: type(node) for node in lab.nodes} == {
         "my-db": Host,

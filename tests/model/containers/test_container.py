@@ -150,6 +150,14 @@ def test_patience_of_a_healthcheck_stands_in_place_of_the_image_s() -> None:
     assert plan.healthcheck == Healthcheck(("ask",), interval_s=0.5, start_period_s=4.0)
 
 
+def test_a_signal_of_one_s_own_stands_in_place_of_the_image_s() -> None:
+    image = ImageConfig(command=("serve",), stop_signal="SIGQUIT")
+    for said, number in (("int", 2), (15, 15), ("SIGRTMIN+3", 37), (None, 3)):
+        plan = main_program(container(image="x", stop_signal=said), image)
+        assert plan is not None
+        assert plan.request(1)["stop_signal"] == number
+
+
 def test_a_host_of_ours_has_a_shell_for_lines_that_need_one() -> None:
     line = "python3 app.py > log"
     assert container(command=line).command == ("/bin/sh", "-c", line)
@@ -214,6 +222,8 @@ def test_no_volume_goes_by_a_link_that_a_host_may_have_made(tmp_path: Path, targ
         ({"image": "x", "entrypoint": "a | b"}, r"no shell reads this line.* \| would be part"),
         ({"build_args": {"A": "1"}}, "build_args= says how an image is built, and there is no"),
         ({"after": {"db": "soon"}}, "'db': 'soon' is neither"),
+        ({"stop_signal": "SIGNONE"}, "is no signal; write one such as"),
+        ({"stop_signal": 65}, "is no signal; write one such as"),
         ({"health_retries": 0}, "is no number of failures in a row"),
         ({"health_interval_s": "5s"}, "is no number of seconds up to 3600"),
         ({"command": [1]}, "is no command"),
