@@ -16,7 +16,12 @@ from playground.lab.provision import provision
 from playground.model.services.dns import DNS
 from playground.model.services.ftp import FTP
 from playground.model.services.http import HTTP
+from playground.model.services.ldap import LDAP
 from playground.model.services.mail import IMAP, SMTP
+from playground.model.services.management import NTP
+from playground.model.services.mqtt import MQTT
+from playground.model.services.proxies import LoadBalancer, Proxy
+from playground.model.services.resolver import Resolver
 from playground.operations.network import Host, Link, Node, Router, Switch
 from playground.planning.planner import collect, make_plan
 
@@ -156,3 +161,20 @@ def test_lines_that_many_share_are_saved_once(credentials: Credentials) -> None:
     loaded = load(text).plan
     assert loaded == plan
     assert loaded.node("host1").hosts is loaded.node("host2").hosts
+
+
+def test_settings_that_name_other_hosts_and_zones_come_back(credentials: Credentials) -> None:
+    lan, web = Switch("lan"), Host("web", services=["http"])
+    zones = DNS(zone=[".", "com."], dnssec=True, records=[("a.com", "A", "1.2.3.4")], ttl_s=60)
+    root = Host("root", services=[zones, NTP()])
+    front = Host("front", services=[LoadBalancer(to=[web, (root, 8080)], tls=True), NTP(root)])
+    others = Host("others", services=[Resolver(cache_s=5), LDAP(), Proxy(deny=["a.test"]), MQTT()])
+    for host in (web, root, front, others):
+        Link(lan, host)
+    plan = make_plan([lan])
+    credentials.zone_keys("com.")
+    saved = load(save(collect((lan,)), plan, credentials))
+    assert saved.plan == plan
+    services = [node.declared_services for node in saved.nodes if isinstance(node, Host)]
+    assert services == [host.declared_services for host in (web, root, front, others)]
+    assert saved.credentials.zone_keys("com.") == credentials.zone_keys("com.")
