@@ -112,10 +112,21 @@ def test_a_new_host_is_in_its_zone_and_on_the_secondary(tree: Lab) -> None:
     new = Host("shop.example.com")
     Link(tree["site"], new, address="203.0.113.90")
     tree.start()
+    assert dig(tree, "+short @203.0.113.54 shop.example.com") == ["203.0.113.90"]
     assert dig(tree, "+short shop.example.com") == ["203.0.113.90"]
     serial = dig(tree, "+short @203.0.113.53 example.com SOA")[0].split()[2]
     assert serial == "2"
     assert tree.check.resolves("client", "shop.example.com", "203.0.113.90")
+
+
+def test_a_secondary_starts_although_its_primary_is_gone(tree: Lab) -> None:
+    primary, secondary = (tree.node(f"ns{n}.example.com").services["zones"] for n in (1, 2))
+    primary.stop()
+    try:
+        secondary.restart()
+        assert dig(tree, "+short @203.0.113.54 www.example.com") == ["203.0.113.80"]
+    finally:
+        primary.start()
 
 
 def test_on_docker_too(docker_engine: DockerEngine) -> None:

@@ -30,7 +30,12 @@ from playground.planning.dhcp_networks import server_lines
 from playground.planning.host_files import HostsTexts, resolver_text
 from playground.planning.ipv6 import delegation, dhcpv6
 from playground.planning.links.wireguard import wireguard_texts
-from playground.planning.names.zone_texts import root_hints, served_zones, trust_anchors
+from playground.planning.names.zone_texts import (
+    root_hints,
+    serial_probe,
+    served_zones,
+    trust_anchors,
+)
 from playground.planning.plan import NodePlan, Plan
 from playground.planning.plan_parts import RecordPlan
 
@@ -147,7 +152,7 @@ def provision(
             programs=tuple(
                 dict.fromkeys(program for row in _rows(node) for program in row.programs)
             ),
-            checks=_checks(node),
+            checks=_checks(node, plan),
             strange=_is_strange(node),
         )
         for node in plan.nodes
@@ -179,12 +184,12 @@ def _users(credentials: Credentials) -> tuple[Account, ...]:
     )
 
 
-def _checks(node: NodePlan) -> tuple[Check, ...]:
+def _checks(node: NodePlan, plan: Plan) -> tuple[Check, ...]:
     # Services may share programs, as those of routing share zebra: each port is asked once.
     first: dict[Probe, Check] = {}
     for row in _rows(node):
         for probe in () if row.readiness else row.probes:
-            first.setdefault(probe, Check(node.name, row.name, probe))
+            first.setdefault(probe, Check(node.name, row.name, serial_probe(plan, probe)))
     own = (Check(node.name, row.name, None) for row in _rows(node) if row.readiness)
     return (*first.values(), *own)
 

@@ -9,6 +9,7 @@ from playground.errors import TopologyError
 from playground.model.arguments import check_flag, check_iterable, is_list, is_whole, shown
 from playground.model.records import dataclass
 from playground.model.services.dns_records import (
+    SOA,
     check_aliases,
     check_domain,
     checked_record,
@@ -116,7 +117,7 @@ class DNS(ServiceSettings):
     def fitted(self, row: ServiceRow) -> ServiceRow:
         """Return the row with a question for each zone: an answer with authority (RFC 1035, AA)."""
         probes = tuple(
-            Probe(53, "udp", send=question(zone, _SOA), expect=r"(?s)pg[\x84-\x87]\x00")
+            Probe(53, "udp", send=question(zone, SOA), expect=r"(?s)pg[\x84-\x87]\x00")
             for zone in (*self.zones, *self.secondaries)
         )
         return row._replace(probes=probes) if probes else row
@@ -166,8 +167,6 @@ def _zones(here: str, value: object) -> tuple[str, ...] | None:
         raise TopologyError(f"{here} is empty; name a zone, or leave it out")
     return found
 
-
-_SOA = 6  # RFC 1035 section 3.2.2
 
 _DNSMASQ = """\
 # No resolv.conf, no /etc/hosts, nobody to ask: what stands here is all there is.

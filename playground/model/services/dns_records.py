@@ -210,6 +210,9 @@ def wire_name(name: str) -> bytes:
     return b"".join(bytes((len(x),)) + x.encode("ascii") for x in labels) + b"\0"
 
 
+SOA = 6  # RFC 1035 section 3.2.2
+
+
 def question(name: str, kind: int, recursion: bool = False) -> bytes:
     """Return a query for one name, as it travels by UDP (RFC 1035 section 4.1)."""
     flags = b"\x01\x00" if recursion else b"\x00\x00"

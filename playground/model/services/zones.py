@@ -23,6 +23,8 @@ server:
     xfrdir: "/run"
     database: ""
     server-count: 1
+    # A secondary has its zones on disk too, for when it starts and its primary is gone.
+    zonefiles-write: 1
     verbosity: 1
     rrl-ratelimit: 0
     identity: "{name}"
@@ -71,7 +73,16 @@ def _configure_zones(settings: DNS, context: ServiceContext) -> tuple[File, ...]
                 File(f"{_FOLDER}/keys/{name}/{key}", text.encode(), 0o600) for key, text in keys
             ]
         conf += "".join(f"{line}\n" for line in _zone_lines(zone))
+    if settings.secondaries:
+        # A zone that has changed at its primary is fetched at once.
+        serials = "".join(f"{line}\n" for line in context.zone_serials)
+        files.append(File(f"{_FOLDER}/serials", serials.encode(), live=_fetch))
     return (File(f"{_FOLDER}/nsd.conf", conf.encode()), *files)
+
+
+def _fetch(old: bytes, new: bytes) -> list[str]:
+    """Return what lets a secondary ask its primaries for changes: nsd-control(8)."""
+    return ["nsd-control", "-c", f"{_FOLDER}/nsd.conf", "transfer"]
 
 
 def _zone_lines(zone: ServedZone) -> Iterator[str]:

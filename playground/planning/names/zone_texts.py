@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from playground.model.services.dns_records import zone_line
-from playground.model.services.settings import ServedZone
+from playground.model.services.dns_records import SOA, question, zone_line
+from playground.model.services.settings import Probe, ServedZone
 from playground.planning.plan import NodePlan, Plan
 from playground.planning.plan_parts import ZonePlan
 
@@ -57,6 +58,21 @@ def served_zones(plan: Plan, node: NodePlan, keys_of: ZoneKeys) -> Iterator[Serv
                 primaries=_addresses(plan, zone.primaries),
                 transfer=zone.transfer,
             )
+
+
+def serial_probe(plan: Plan, probe: Probe) -> Probe:
+    """Return a question for the SOA of a zone, answered right by the serial of this plan alone.
+
+    So a secondary counts as ready once it has fetched what its primary has.  Other
+    questions are returned as they are.
+
+    """
+    for zone in plan.zones:
+        if probe.send == question(zone.name, SOA):
+            # RFC 1035 section 3.3.13: after two names the serial, then how often to refresh.
+            numbers = zone.serial.to_bytes(4, "big") + _REFRESH_S.to_bytes(4, "big")
+            return probe._replace(expect=f"{probe.expect}.*{re.escape(numbers.decode('latin-1'))}")
+    return probe
 
 
 def _addresses(plan: Plan, nodes: Sequence[str]) -> tuple[str, ...]:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from playground.errors import TopologyError
 from playground.model.services.dns import DNS
+from playground.model.services.dns_records import SOA, question
 from playground.model.services.http import HTTP
 from playground.model.services.mail import SMTP
 from playground.model.services.resolver import Resolver
+from playground.model.services.settings import Probe
 from playground.operations.network import Host, Link, Router, Switch
-from playground.planning.names.zone_texts import root_hints, trust_anchors, zone_text
+from playground.planning.names.zone_texts import (
+    root_hints,
+    serial_probe,
+    trust_anchors,
+    zone_text,
+)
 from playground.planning.plan import Plan
 from playground.planning.plan_parts import ZonePlan
 from playground.planning.planner import make_plan
@@ -169,6 +177,17 @@ def test_a_zone_file_is_made_of_it() -> None:
     )
     assert root_hints(found) == (".\tNS\troot", "root\tA\t10.0.0.1")
     assert trust_anchors(found, lambda name: ({}, [f"of {name}"])) == (".\tDS\tof .",)
+
+
+def test_a_secondary_is_ready_once_it_has_the_serial_of_the_plan() -> None:
+    found = plan(server("root", "."), Host("other", services=[DNS(secondary=".")]))
+    probe = serial_probe(found, Probe(53, "udp", send=question(".", SOA), expect="^pg"))
+    # RFC 1035 section 3.3.13: serial, refresh, retry ...
+    fresh, stale = (b"pg..." + bytes((0, 0, 0, n, 0, 0, 0, 60)) for n in (1, 0))
+    assert re.search(probe.expect, fresh.decode("latin-1"), re.S)
+    assert not re.search(probe.expect, stale.decode("latin-1"), re.S)
+    other = Probe(53, "udp", send=question("com.", SOA))
+    assert serial_probe(found, other) == other
 
 
 def test_a_signed_zone_under_unsigned_ones_is_an_island() -> None:
