@@ -21,6 +21,10 @@ PICTURES = {
     "vrrp-pair": examples.vrrp_pair,
     "multicast-tree": examples.multicast_tree,
     "dual-stack-campus": examples.dual_stack_campus,
+    "dns-from-the-root": examples.dns_from_the_root,
+    "anycast-dns": examples.anycast_dns,
+    "balanced-site": examples.balanced_site,
+    "carrier-grade-nat": examples.carrier_grade_nat,
     "office-vlans": examples.office_vlans,
     "small-office": examples.small_office,
 }

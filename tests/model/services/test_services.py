@@ -68,6 +68,8 @@ def test_the_ports_that_everybody_expects() -> None:
         "prefix-delegation": [],
         "nat64": [],
         "dns64": [(53, "udp", False), (53, "tcp", False)],
+        # VRRP has no port either: a router that waits for its state is the probe.
+        "keepalived": [],
         "zones": [(53, "udp", False), (53, "tcp", False)],
         "resolver": [(53, "udp", False), (53, "tcp", False)],
         "balancer": [(80, "tcp", False)],
