@@ -18,27 +18,27 @@ PYPROJECT = """\
 requires = ["setuptools"]
 build-backend = "setuptools.build_meta"
 [project]
-name = "playground-mqtt"
+name = "playground-stomp"
 version = "1.0"
 [project.entry-points."playground.services"]
-mqtt = "playground_mqtt:MQTT"
+stomp = "playground_stomp:STOMP"
 [tool.setuptools]
-py-modules = ["playground_mqtt"]
+py-modules = ["playground_stomp"]
 """
 MODULE = """\
 from playground import Service
 
-def MQTT(port=1883):
-    return Service("mqtt", ["mosquitto", "-p", str(port)], port=port, packages=["mosquitto"])
+def STOMP(port=1883):
+    return Service("stomp", ["mosquitto", "-p", str(port)], port=port, packages=["mosquitto"])
 """
 
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder into which pip has installed a package that adds the service mqtt."""
+    """A folder into which pip has installed a package that adds the service stomp."""
     place, source = tmp_path_factory.mktemp("site"), tmp_path_factory.mktemp("source")
     (source / "pyproject.toml").write_text(PYPROJECT)
-    (source / "playground_mqtt.py").write_text(MODULE)
+    (source / "playground_stomp.py").write_text(MODULE)
     command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation"]
     done = subprocess.run(
         [*command, "--no-index", "--target", str(place), str(source)],
@@ -72,19 +72,19 @@ def add(site: Path, package: str, entry: str, module: str = "", text: str = "") 
 
 def test_a_package_adds_a_service(installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(installed))
-    broker = Host("broker", services=["mqtt"])
+    broker = Host("broker", services=["stomp"])
     (settings,) = broker.declared_services
     assert isinstance(settings, Service)
     assert settings.port == 1883
     assert settings.packages == ("mosquitto",)
-    with pytest.raises(TopologyError, match=r"choose from ssh, .*, mqtt$"):
+    with pytest.raises(TopologyError, match=r"choose from ssh, .*, stomp$"):
         Host("broker", services=["mqqt"])
 
 
 def test_names_of_ours_load_nothing(installed: Path) -> None:
     program = (
         "import sys; from playground import Host; Host('h', services=['http', 'ssh']); "
-        "print('importlib.metadata' in sys.modules, 'playground_mqtt' in sys.modules)"
+        "print('importlib.metadata' in sys.modules, 'playground_stomp' in sys.modules)"
     )
     environment = os.environ | {"PYTHONPATH": str(installed)}
     command = [sys.executable, "-c", program]
@@ -102,7 +102,7 @@ def test_names_of_ours_load_nothing(installed: Path) -> None:
         ("def BROKER(): exit(3)", "cannot be loaded: SystemExit: 3; mend or"),
         ("def BROKER(): return 5", "which gives 5 instead of a Service('coap', ...)"),
         (
-            "from playground import Service\nBROKER = Service('mqtt', 'x')",
+            "from playground import Service\nBROKER = Service('stomp', 'x')",
             "instead of a Service('coap', ...)",
         ),
         (
