@@ -7,6 +7,7 @@ from typing import Any
 
 from playground.engines import owners
 from playground.engines.seam import MARK, OWNER, LabLabels, NodeContainer
+from playground.model.containers.capabilities import NOT_BESIDE_WRITABLE_VOLUMES
 from playground.model.containers.container import ContainerSettings, VolumeMount
 from playground.model.containers.limits import DEFAULT_PROCESSES, Limits
 from playground.planning.program_plans import ImageConfig
@@ -139,7 +140,7 @@ def _dropped(volumes: Sequence[VolumeMount]) -> list[str]:
     ['MKNOD']
 
     """
-    return [] if all(volume.read_only for volume in volumes) else ["MKNOD"]
+    return [] if all(volume.read_only for volume in volumes) else [*NOT_BESIDE_WRITABLE_VOLUMES]
 
 
 def _mount(lab: LabLabels, volume: VolumeMount) -> dict[str, Any]:

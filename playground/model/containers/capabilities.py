@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-# Every container has these: Docker's default, daemon/pkg/oci/caps/defaults.go of moby; numbers
-# of linux/capability.h.
+# Docker gives these to every container by itself, and bare namespaces do as it does: its default,
+# daemon/pkg/oci/caps/defaults.go of moby; numbers of linux/capability.h.
 DOCKERS_DEFAULT = {
     "CHOWN": 0,
     "DAC_OVERRIDE": 1,
@@ -25,6 +25,9 @@ DOCKERS_DEFAULT = {
 
 # Every host has these as well: its network is its own.
 OF_EVERY_HOST = {"NET_ADMIN": 12}
+
+# A device file that a host leaves in a folder of the machine's would be the machine's.
+NOT_BESIDE_WRITABLE_VOLUMES = ("MKNOD",)
 
 # A host may ask for these, which reach no farther than the host.  Who has another one than all
 # these may have the machine.

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from ipaddress import IPv6Address, IPv6Network
 from typing import Any
 
 from playground.errors import TopologyError
 from playground.model.addresses import Address
-from playground.model.ipv6.advertising import INTERVAL_S, Advertisement
+from playground.model.ipv6.advertising import Advertisement
 from playground.model.ipv6.slaac import Automatic
 from playground.model.parts import End, MachineBase
 from playground.model.services.ipv6.radvd import RouterAdvertisements
 from playground.model.topology import Machine, Router
 from playground.planning.addresses.addressing import Addressing
 from playground.planning.addresses.segments import Segment
+from playground.planning.ipv6.radvd_text import radvd_text
 from playground.planning.plan import NodePlan, Plan
 from playground.planning.plan_parts import AdvertisementPlan
-
-# RFC 4861 section 6.2.1: three seconds at least.
-SHORTEST_INTERVAL_S = 3
 
 
 def find_advertisements(
@@ -143,30 +141,3 @@ def refuse_late(previous: Plan | None, nodes: Collection[NodePlan]) -> None:
                 f"{node.name} runs already, and was started without radvd, which would advertise "
                 f"it: stop the lab, say {node.name}.advertise(...) and start it again"
             )
-
-
-def radvd_text(plans: Sequence[AdvertisementPlan]) -> str:
-    """Return the text of radvd.conf(5) that sends these advertisements."""
-    return "\n".join(line for item in plans for line in _lines(item)) + "\n"
-
-
-def _lines(item: AdvertisementPlan) -> Iterator[str]:
-    yield f"interface {item.interface} {{"
-    yield "\tAdvSendAdvert on;"
-    yield f"\tMinRtrAdvInterval {SHORTEST_INTERVAL_S};"
-    yield f"\tMaxRtrAdvInterval {INTERVAL_S};"
-    yield f"\tAdvManagedFlag {_flag(item.managed)};"
-    yield f"\tAdvOtherConfigFlag {_flag(item.other)};"
-    yield f"\tAdvDefaultLifetime {item.lifetime_s};"
-    yield f"\tAdvDefaultPreference {item.preference};"
-    for prefix in item.prefixes:
-        yield f"\tprefix {prefix} {{ AdvOnLink on; AdvAutonomous {_flag(item.autonomous)}; }};"
-    if item.rdnss:
-        yield f"\tRDNSS {' '.join(map(str, item.rdnss))} {{ }};"
-    if item.dnssl:
-        yield f"\tDNSSL {' '.join(item.dnssl)} {{ }};"
-    yield "};"
-
-
-def _flag(value: bool) -> str:
-    return "on" if value else "off"
