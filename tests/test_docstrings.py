@@ -101,7 +101,7 @@ fetch, url, do_something_else = len, "http://www.example.com/", list
 import dpkt
 segment = bytes(dpkt.ip.IP(p=6, data=dpkt.tcp.TCP(sport=40000, dport=80)))
 """,
-    "planning.routing.frr.ospf_settings": "address = ip_address('10.0.1.1')",
+    "planning.routing.frr_text.ospf_settings": "address = ip_address('10.0.1.1')",
     "operations.nodes.sysctls.Sysctls.as_shell": "h1.sysctls['net.ipv4.tcp_syncookies'] = 0",
     "operations.captures.capture.with_addresses": """
 from playground.operations.captures.frames import Directory

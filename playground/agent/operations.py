@@ -12,8 +12,8 @@ from typing import Any
 from playground.agent.kernel.ids import has_all_ids
 from playground.agent.kernel.syscalls import PR_SET_DUMPABLE, prctl
 from playground.agent.line.job_table import Jobs
-from playground.agent.line.kept_text import state_changes, state_load, state_save
 from playground.agent.line.loop import Loop
+from playground.agent.line.saved_state import state_changes, state_load, state_save
 from playground.agent.links.bridge_vlans import vlan_ways
 from playground.agent.links.bridges import learned, switch, switches
 from playground.agent.links.far_ends import far_ends, interface_names, set_far_ends

@@ -35,7 +35,7 @@ from playground.engines.seam import (
 )
 from playground.engines.swarm.manager import Manager
 from playground.engines.swarm.nodes import processes, refuse_dead, start_nodes, tasks_by_node
-from playground.engines.swarm.placing import place_plan
+from playground.engines.swarm.placement_weights import place_plan
 from playground.engines.swarm.registry import RegistryImages
 from playground.engines.swarm.servers import MachineService
 from playground.engines.swarm.specs import labels_of

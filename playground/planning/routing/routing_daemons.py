@@ -1,7 +1,7 @@
 """Routing daemons: whom each speaks to, what it tells, which routes stay static.
 
 Pure functions from the declared routers, with the addresses and the static routes
-that the plan has for them; `routing.frr` makes text of it.
+that the plan has for them; `routing.frr_text` makes text of it.
 
 """
 
@@ -35,7 +35,7 @@ from playground.planning.routing.bgp_routes import (
     has_policies,
     what_is_heard,
 )
-from playground.planning.routing.frr import (
+from playground.planning.routing.frr_text import (
     BgpFamily,
     BgpPeer,
     OspfPort,

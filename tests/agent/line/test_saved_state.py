@@ -8,41 +8,41 @@ from pathlib import Path
 
 import pytest
 
-from playground.agent.line import kept_text
+from playground.agent.line import saved_state
 
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "run" / "state.json"
-    monkeypatch.setattr(kept_text, "STATE_PATH", str(path))
+    monkeypatch.setattr(saved_state, "STATE_PATH", str(path))
     return path
 
 
 def test_nothing_was_kept_yet(place: Path) -> None:
-    assert kept_text.state_load() is None
+    assert saved_state.state_load() is None
 
 
 def test_the_last_text_is_kept_for_root_alone(place: Path) -> None:
-    kept_text.state_save("first, and longer")
-    kept_text.state_save("second")
-    assert kept_text.state_load() == "second"
+    saved_state.state_save("first, and longer")
+    saved_state.state_save("second")
+    assert saved_state.state_load() == "second"
     assert place.stat().st_mode & 0o777 == 0o600
     assert place.parent.stat().st_mode & 0o777 == 0o700
     assert [path.name for path in place.parent.iterdir()] == [place.name]
 
 
 def test_who_loads_a_text_waits_for_the_one_that_is_announced(place: Path) -> None:
-    kept_text.state_save("before")
-    kept_text.state_changes()
-    saving = threading.Timer(0.05, kept_text.state_save, ("after",))
+    saved_state.state_save("before")
+    saved_state.state_changes()
+    saving = threading.Timer(0.05, saved_state.state_save, ("after",))
     saving.start()
-    assert kept_text.state_load(wait_s=20) == "after"
+    assert saved_state.state_load(wait_s=20) == "after"
     saving.join()
 
 
 def test_a_text_that_is_announced_and_never_comes_is_not_waited_for_long(place: Path) -> None:
-    kept_text.state_save("before")
-    kept_text.state_changes()
+    saved_state.state_save("before")
+    saved_state.state_changes()
     begin = time.monotonic()
-    assert kept_text.state_load(wait_s=0.05) == "before"
+    assert saved_state.state_load(wait_s=0.05) == "before"
     assert time.monotonic() - begin >= 0.05

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ipaddress import ip_address, ip_network
 
-from playground.planning.routing.frr import (
+from playground.planning.routing.frr_text import (
     BgpFamily,
     BgpPeer,
     OspfPort,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from playground import Host, Lab, Link, Router, Switch
-from playground.engines.swarm.placing import place_plan
+from playground.engines.swarm.placement_weights import place_plan
 from playground.errors import TopologyError
 from playground.planning.placement.shapes import Demand, MachineRoom
 from playground.planning.plan import Plan
