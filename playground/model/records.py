@@ -76,7 +76,10 @@ else:
         for field in dataclasses.fields(made):
             names["__annotations__"][field.name] = field.type
             names[field.name] = dataclasses.field(
-                init=field.init, default=field.default, default_factory=field.default_factory
+                init=field.init,
+                default=field.default,
+                default_factory=field.default_factory,
+                kw_only=field.kw_only,
             )
         if hasattr(made, "__post_init__"):
             names["__post_init__"] = made.__post_init__  # it looks whether there is one

@@ -45,6 +45,21 @@ def test_fields_defaults_and_repr(dataclass: Decorator) -> None:
 
 
 @BOTH
+def test_what_is_said_by_name_alone_is_taken_by_name_alone(dataclass: Decorator) -> None:
+    @dataclass(frozen=True)
+    class Balancer:
+        to: str
+        _: dataclasses.KW_ONLY
+        by: str = "source"
+        layer: int = 4
+
+    assert repr(Balancer("www", layer=7)).endswith("Balancer(to='www', by='source', layer=7)")
+    assert Balancer.__match_args__ == ("to",)
+    with pytest.raises(TypeError, match="takes 2 positional arguments but 3 were given"):
+        cast(Any, Balancer)("www", "source")
+
+
+@BOTH
 def test_a_frozen_one_is_frozen_and_can_be_hashed(dataclass: Decorator) -> None:
     @dataclass(frozen=True)
     class Frozen:
