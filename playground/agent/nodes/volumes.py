@@ -22,17 +22,33 @@ def volumes(pid: int, targets: Sequence[str]) -> Request:
 
     The answer has ``boot``, by which the kernel is known (random(4)), and ``files``: device and
     inode of what stands at each target, as stat(2) has them.  Links on the way to a target end at
-    the node's root.
+    the node's root.  Each is looked up once: neighbours that share a volume may change what is in
+    it, and so the way to another one that stands there.
 
     """
     found = []
-    with inside(pid):
-        for target in targets:
-            flags = os.statvfs(target).f_flag & _KEPT
-            if flags & _HELD != _HELD:
-                flags |= _MS_REMOUNT | _MS_BIND | _HELD
-                name = os.fsencode(target)
-                checked(libc.mount(None, name, None, flags, None), f"holding the volume {target}")
-            there = os.stat(target)
-            found.append([there.st_dev, there.st_ino])
+    # Links of descriptors lead past all paths, but the node's /proc does not know this process.
+    links = os.open("/proc/self/fd", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with inside(pid):
+            os.fchdir(links)
+            for target in targets:
+                found.append(_held(target))
+    finally:
+        os.close(links)
     return {"boot": read_text("/proc/sys/kernel/random/boot_id").strip(), "files": found}
+
+
+def _held(target: str) -> list[int]:
+    """Hold what stands at a path; return its device and inode.  Here are links of descriptors."""
+    opened = os.open(target, os.O_PATH | os.O_CLOEXEC)
+    try:
+        flags = os.fstatvfs(opened).f_flag & _KEPT
+        if flags & _HELD != _HELD:
+            flags |= _MS_REMOUNT | _MS_BIND | _HELD
+            name = str(opened).encode()
+            checked(libc.mount(None, name, None, flags, None), f"holding the volume {target}")
+        there = os.fstat(opened)
+        return [there.st_dev, there.st_ino]
+    finally:
+        os.close(opened)
