@@ -82,6 +82,8 @@ def engine_of(item: pytest.Item) -> str | None:
 
 
 TESTS = Path(__file__).parent
+_not_collected = False
+
 # Tests of pure functions, by where they stand: all of them take half a minute.
 QUICK = {"display", "model", "planning", "test_errors.py", "test_floors.py", "test_init.py"}
 
@@ -92,6 +94,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if workers.is_worker(config):
         items.sort(key=_in_turn(items))
     _leave_out_swarm(config, items)
+    _refuse_addresses(items)
     for item in items:
         where = item.path.relative_to(TESTS).parts[0] if TESTS in item.path.parents else ""
         # What makes namespaces runs programs in them, which a machine may lack: ip, ping.
@@ -101,6 +104,32 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if name := engine_of(item):
             item.add_marker("engine")
             item.add_marker(name)
+
+
+def _refuse_addresses(items: list[pytest.Item]) -> None:
+    """Raise `UsageError` for a test whose name is another one in the next process."""
+    for item in items:
+        if " at 0x" in item.nodeid:
+            raise pytest.UsageError(
+                f"the name of a test holds an address of this process's memory, and workers "
+                f"could not agree on what to run: give its parameters ids; {item.nodeid[:200]}"
+            )
+
+
+def pytest_collectreport(report: pytest.CollectReport) -> None:
+    """Remember that not all tests were found, of a worker's too."""
+    global _not_collected
+    _not_collected |= report.failed
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """End as an interrupted run does where not all tests were found, with workers too.
+
+    The status of tests that failed would have scripts/test run them again, which are none.
+
+    """
+    if _not_collected and session.exitstatus == pytest.ExitCode.TESTS_FAILED:
+        session.exitstatus = pytest.ExitCode.INTERRUPTED
 
 
 def _in_turn(items: list[pytest.Item]) -> Callable[[pytest.Item], tuple[bool, bool, bool]]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -55,3 +57,18 @@ def test_who_is_alone_waits_for_others_and_lets_none_in(tmp_path: Path) -> None:
     for thread in threads:
         thread.join(20)
     assert entered == ["alone", "alone again", "later", "later again"]
+
+
+@pytest.mark.parametrize(
+    "parameter", ["os.getpid()", "object()"], ids=["others in each worker", "an address"]
+)
+def test_workers_that_found_other_tests_are_no_failed_tests(parameter: str, tmp_path: Path) -> None:
+    # scripts/test runs failed tests again, and of these there are none.
+    tmp_path.joinpath("test_it.py").write_text(
+        f"import os, pytest\n@pytest.mark.parametrize('one', [{parameter}], ids=str)\n"
+        "def test_it(one): pass\n"
+    )
+    options = ["-n2", "-p", "tests.conftest", "-p", "no:cacheprovider", str(tmp_path)]
+    command = [sys.executable, "-m", "pytest", *options]
+    ran = subprocess.run(command, capture_output=True, timeout=120)
+    assert ran.returncode not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED), ran.stdout

@@ -113,7 +113,9 @@ ASKED_OTHERWISE = ("zones", "resolver", "dns64", "balancer", "snmp", "syslog")
 
 
 @pytest.mark.parametrize(
-    "row", [row for name, row in SERVICES.items() if name not in ASKED_OTHERWISE], ids=str
+    "row",
+    [row for name, row in SERVICES.items() if name not in ASKED_OTHERWISE],
+    ids=lambda row: row.name,
 )
 def test_every_port_is_asked_for_an_answer(row: ServiceRow) -> None:
     asked = {Port(probe.port, probe.protocol, probe.tls) for probe in row.probes}
