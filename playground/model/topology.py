@@ -910,7 +910,7 @@ def _ring(cables: Iterable[tuple[Attachment, ...]]) -> list[str]:
 
 
 def refuse_in_use(link: Link) -> None:
-    """Raise `TopologyError` while NAT or firewall rules of its nodes speak of a link."""
+    """Raise `TopologyError` while NAT, rules or routes by hand of its nodes speak of a link."""
     for node in (end.node for end in link.ends):
         if isinstance(node, Router):
             places = [place for place, item in enumerate(node.nat) if item.link is link]
@@ -930,6 +930,17 @@ def refuse_in_use(link: Link) -> None:
                 raise TopologyError(
                     f"{link!r} cannot be removed while rules of {node.name}.firewall speak of it: "
                     f"take them away first with {node.name}.firewall.remove({', '.join(rules)})"
+                )
+            spoken = [
+                f"own_routes[{n}]" for n, one in enumerate(node.own_routes) if one.link is link
+            ]
+            spoken += [
+                f"own_rules[{n}]" for n, one in enumerate(node.own_rules) if one.link is link
+            ]
+            if spoken:
+                raise TopologyError(
+                    f"{link!r} cannot be removed while {node.name}.{spoken[0]} speaks of it: take "
+                    f"that back first with {node.name}.{spoken[0]}.remove()"
                 )
 
 

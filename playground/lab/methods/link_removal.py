@@ -3,35 +3,63 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
+from playground.model.switches import Mirror
 from playground.model.topology import Link, Node, Router, Switch
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
 
 
 @contextmanager
 def taken_out(link: Link) -> Iterator[None]:
-    """Take a link from its nodes; it is back where it was if the block raises."""
+    """Take a link from its nodes; it is back where it was if the block raises.
+
+    What was said of it goes along, before the block looks at what is left.
+
+    """
     nodes = [end.node for end in link.ends]
-    before = [list(node.links) for node in nodes]
-    said = [(node, node.bgp_peers, node.virtual_routers) for node in routers_near(nodes)]
+    routers = routers_near(nodes)
+    switches = [node for node in nodes if isinstance(node, Switch)]
+    links = [(node, list(node.links)) for node in nodes]
+    said = [(router, _said(router)) for router in routers]
+    ports = [(switch, dict(switch.port_settings), switch.mirrored) for switch in switches]
     for node in nodes:
         node.links.remove(link)
-    for router, _, _ in said:
+    for router in routers:
         _forget(router, (link, *link.attachments))
+    for switch in switches:
+        switch._port_settings = _without(switch.port_settings, [link])
+        switch._mirror = _without_link(switch.mirrored, link)
     try:
         yield
     except BaseException:
-        for node, links in zip(nodes, before, strict=True):
-            node.links[:] = links
-        for router, peers, shared in said:
-            router.bgp_peers, router.virtual_routers = peers, shared
+        for node, before in links:
+            node.links[:] = before
+        for router, known in said:
+            vars(router).update(known)
+        for switch, settings, mirror in ports:
+            switch._port_settings, switch._mirror = settings, mirror
         raise
-    for node in nodes:
-        if isinstance(node, Router):
-            for part in (link, *link.attachments):
-                node.ospf_links.pop(part, None)
-                node.bgp_links.pop(part, None)
+
+
+# What routers keep of links, and of those behind them: replaced as a whole, never changed.
+_OF_LINKS = (
+    "bgp_links",
+    "bgp_peers",
+    "ospf_links",
+    "virtual_routers",
+    "advertised",
+    "requested",
+    "translated64",
+)
+
+
+def _said(router: Router) -> dict[str, Any]:
+    return {name: getattr(router, name) for name in _OF_LINKS}
 
 
 def routers_near(nodes: Iterable[Node]) -> list[Router]:
@@ -55,12 +83,34 @@ def _forget(router: Router, gone: Collection[object]) -> None:
         for one in router.virtual_routers
         if one.link not in gone
     )
+    router.ospf_links = _without(router.ospf_links, gone)
+    router.bgp_links = _without(router.bgp_links, gone)
+    router.advertised = _without(router.advertised, gone)
+    router.requested = {
+        link: left
+        for link, links in _without(router.requested, gone).items()
+        if (left := tuple(one for one in links if one not in gone))
+    }
+    if router.translated64 is not None and router.translated64.link in gone:
+        router.translated64 = None
     near = routers_near([router])
     router.bgp_peers = {
         other: said
         for other, said in router.bgp_peers.items()
         if other in near or _same_system(router, other)
     }
+
+
+def _without_link(mirror: Mirror | None, link: Link) -> Mirror | None:
+    """Return what is left of a mirror; none that named links is one of all that enters."""
+    if mirror is None or mirror.to is link:
+        return None
+    left = tuple(one for one in mirror.links if one is not link)
+    return None if mirror.links and not left else Mirror(left, mirror.to)
+
+
+def _without(known: Mapping[Key, Value], gone: Collection[object]) -> dict[Key, Value]:
+    return {key: value for key, value in known.items() if key not in gone}
 
 
 def _same_system(router: Router, other: object) -> bool:
