@@ -14,7 +14,7 @@ import errno
 import fcntl
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from playground.engines.namespaces.filesystems.disk_limits import memory_options, sizes_within
@@ -22,6 +22,11 @@ from playground.engines.namespaces.filesystems.mounts import MS_NODEV, MS_NOSUID
 
 # In the lab's own /run.
 _PLACE = "/run/playground/shared"
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY
+
+# What comes of making and opening by a name that a neighbour has put something at, or has removed.
+_OF_A_NEIGHBOUR = (FileExistsError, FileNotFoundError, NotADirectoryError)
 
 
 def shared_source(name: str) -> str:
@@ -78,54 +83,79 @@ class Filling:
         """Copy a folder of the host's root into a volume that is empty still, and let go.
 
         Links are copied as they are, device files left out.  Nothing but the host's root can
-        be reached now, and none of its programs runs.
+        be reached now, and none of its programs runs.  Those of neighbours may, and they write in
+        the volume: so nothing there is looked up twice, or by a way that has a link.  What
+        they put there meanwhile stays as it is.
 
         """
         try:
             self._lock.take()
             of_kernel = source.split("/")[1] in ("", "dev", "proc", "run", "sys")
-            if os.path.isdir(target) and not of_kernel and not os.listdir(target):
-                _copy_folder(source, target)
+            if os.path.isdir(target) and not of_kernel:
+                with _opened(source, _FOLDER) as here, _opened(target, _FOLDER) as there:
+                    if not os.listdir(there):
+                        _copy_folder(here, there)
         finally:
             self._lock.close()
 
 
-def _copy_folder(source: str, target: str) -> None:
-    _copy_owner(os.lstat(source), target)
+def _copy_folder(source: int, target: int) -> None:
+    """Copy all of an open folder into another."""
+    found = os.fstat(source)
     for name in os.listdir(source):
-        here, there = f"{source}/{name}", f"{target}/{name}"
-        found = os.lstat(here)
-        if stat.S_ISDIR(found.st_mode):
-            os.mkdir(there)
-            _copy_folder(here, there)
-        elif stat.S_ISLNK(found.st_mode):
-            os.symlink(os.readlink(here), there)
-            os.lchown(there, found.st_uid, found.st_gid)
-        elif stat.S_ISREG(found.st_mode):
-            _copy_file(here, there)
-            _copy_owner(found, there)
+        part = os.lstat(name, dir_fd=source)
+        if stat.S_ISDIR(part.st_mode):
+            with _opened(name, _FOLDER, source) as here, _new(name, target, True) as there:
+                if there is not None:
+                    _copy_folder(here, there)
+        elif stat.S_ISLNK(part.st_mode):
+            with contextlib.suppress(*_OF_A_NEIGHBOUR):
+                os.symlink(os.readlink(name, dir_fd=source), name, dir_fd=target)
+                os.chown(name, part.st_uid, part.st_gid, dir_fd=target, follow_symlinks=False)
+        elif stat.S_ISREG(part.st_mode):
+            with _opened(name, os.O_RDONLY, source) as here, _new(name, target, False) as there:
+                if there is not None:
+                    _copy_bytes(here, there)
+                    _copy_owner(part, there)
+    _copy_owner(found, target)
 
 
-def _copy_file(here: str, there: str) -> None:
-    no_link = os.O_NOFOLLOW | os.O_CLOEXEC
-    reader = os.open(here, os.O_RDONLY | no_link)
+@contextlib.contextmanager
+def _opened(name: str, flags: int, above: int | None = None) -> Iterator[int]:
+    """Open what is no link, in the open folder ``above``."""
+    flags |= os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(name, flags, 0o600, dir_fd=above)
     try:
-        writer = os.open(there, os.O_CREAT | os.O_EXCL | os.O_WRONLY | no_link, 0o600)
-        try:
-            while os.sendfile(writer, reader, None, 1 << 24):
-                pass
-        except OSError as error:
-            if error.errno != errno.ENOSPC:
-                raise
-            raise OSError(error.errno, "what the image has there is more than the volume") from None
-        finally:
-            os.close(writer)
+        yield descriptor
     finally:
-        os.close(reader)
+        os.close(descriptor)
 
 
-def _copy_owner(found: os.stat_result, path: str) -> None:
+@contextlib.contextmanager
+def _new(name: str, above: int, folder: bool) -> Iterator[int | None]:
+    """Make a folder or file and open it; None where a neighbour has put something there."""
+    with contextlib.ExitStack() as undo:
+        made = None
+        with contextlib.suppress(*_OF_A_NEIGHBOUR):
+            if folder:
+                os.mkdir(name, 0o700, dir_fd=above)
+            flags = _FOLDER if folder else os.O_CREAT | os.O_EXCL | os.O_WRONLY
+            made = undo.enter_context(_opened(name, flags, above))
+        yield made
+
+
+def _copy_bytes(reader: int, writer: int) -> None:
+    try:
+        while os.sendfile(writer, reader, None, 1 << 24):
+            pass
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise OSError(error.errno, "what the image has there is more than the volume") from None
+
+
+def _copy_owner(found: os.stat_result, descriptor: int) -> None:
     # The mode last: chown(2) takes set-user-ID bits away.
-    os.chown(path, found.st_uid, found.st_gid, follow_symlinks=False)
-    os.chmod(path, stat.S_IMODE(found.st_mode))
-    os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
+    os.fchown(descriptor, found.st_uid, found.st_gid)
+    os.fchmod(descriptor, stat.S_IMODE(found.st_mode))
+    os.utime(descriptor, ns=(found.st_atime_ns, found.st_mtime_ns))
