@@ -10,7 +10,7 @@ import http.client
 import json
 import time
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from playground.engines import owners
@@ -26,21 +26,30 @@ _RELEASED_S = 10.0
 def remove_volumes(server: Server, lab_id: str) -> None:
     """Remove the volumes of a lab, whose containers are gone.
 
-    Raises `EngineError` for one that stays: another container has it.
+    Raises `EngineError` for those that stay, when all have been tried: other containers have
+    them.
 
     """
     with server.errors(f"removing the volumes of lab {lab_id}"), server.line() as line:
-        for name in _listed(line, {"label": [f"{LAB}={lab_id}"]}):
-            _remove(line, name, _RELEASED_S)
+        staying = _remove_all(line, _listed(line, {"label": [f"{LAB}={lab_id}"]}), _RELEASED_S)
+    if staying:
+        said = "; ".join(dict.fromkeys(refusal.message for refusal in staying.values()))
+        raise EngineError(
+            f"volumes of lab {lab_id} are still there: {said}; remove what has them, and then "
+            f"`docker volume rm {' '.join(staying)}`"
+        )
 
 
 def sweep_volumes(server: Server) -> None:
     """Remove the volumes of labs whose programs have ended; one that is in use stays."""
     with server.errors("looking for what ended programs have left"), server.line() as line:
         found = _listed(line, {"label": [MARK], "dangling": ["true"]})
-        for name, labels in found.items():
-            if labels.get(KEEP) != "1" and owners.is_gone(labels.get(OWNER, ""), labels[MARK]):
-                _remove(line, name, 0.0)
+        left = [
+            name
+            for name, labels in found.items()
+            if labels.get(KEEP) != "1" and owners.is_gone(labels.get(OWNER, ""), labels[MARK])
+        ]
+        _remove_all(line, left, 0.0)
 
 
 def _listed(line: Line, filters: Mapping[str, list[str]]) -> dict[str, Mapping[str, str]]:
@@ -49,8 +58,19 @@ def _listed(line: Line, filters: Mapping[str, list[str]]) -> dict[str, Mapping[s
     return {item["Name"]: item.get("Labels") or {} for item in answer.get("Volumes") or ()}
 
 
-def _remove(line: Line, name: str, patience_s: float) -> None:
+def _remove_all(line: Line, names: Iterable[str], patience_s: float) -> dict[str, Refused]:
+    """Try to remove all of these volumes; return those that stay, each with the reason."""
     deadline = time.monotonic() + patience_s
+    staying = {}
+    for name in names:
+        try:
+            _remove(line, name, deadline)
+        except Refused as refusal:
+            staying[name] = refusal
+    return staying
+
+
+def _remove(line: Line, name: str, deadline: float) -> None:
     while True:
         try:
             line.request("DELETE", f"/volumes/{urllib.parse.quote(name, safe='')}")
@@ -58,13 +78,6 @@ def _remove(line: Line, name: str, patience_s: float) -> None:
         except Refused as refusal:
             if refusal.status == http.client.NOT_FOUND:
                 return
-            if refusal.status != http.client.CONFLICT:
+            if refusal.status != http.client.CONFLICT or time.monotonic() >= deadline:
                 raise
-            if time.monotonic() >= deadline:
-                if not patience_s:
-                    return
-                raise EngineError(
-                    f"the volume {name} is still there: {refusal.message}; remove what has it, "
-                    f"and then the volume, `docker volume rm {name}`"
-                ) from refusal
         time.sleep(0.02)
