@@ -98,12 +98,24 @@ class MachineService:
         return str(found.get("ID") or found.get("Id") or "")
 
     def _network(self) -> str:
+        """Return the id of the network, made by us or by another program just now."""
+        found = self._made_network()
+        found = found or self._create("/networks/create", network_spec()) or self._made_network()
+        if not found:
+            raise EngineError(
+                f"the manager has a network named {NETWORK} that is none of the swarm's: remove it "
+                f"with `docker network rm {NETWORK}`, if nothing of yours is on it"
+            )
+        return found
+
+    def _made_network(self) -> str:
+        """Return the id of the network, "" where it is not there yet."""
+        query = {"filters": json.dumps({"name": [NETWORK], "driver": ["overlay"]})}
         with self._server.line() as line:
-            query = {"filters": json.dumps({"name": [NETWORK], "driver": ["overlay"]})}
             for network in line.request("GET", "/networks", query):
                 if network["Name"] == NETWORK and network["Scope"] == "swarm":
                     return str(network["Id"])
-        return self._create("/networks/create", network_spec())
+        return ""
 
     def _secret(self) -> str:
         made = self._create("/secrets/create", self._secret_spec())

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
+from collections.abc import Iterator
+from typing import Any, cast
+
 import pytest
 
 from playground.display.progress import Silent
+from playground.engines.docker.http import Refused
 from playground.engines.images import helper_image
 from playground.engines.swarm.engine import SwarmEngine
+from playground.engines.swarm.manager import Manager
+from playground.engines.swarm.servers import MachineService
 from playground.errors import EngineError
 from tests.swarm_machines import SwarmOfTests
 
@@ -37,3 +45,33 @@ def test_without_servers_a_line_is_refused(swarm_engine: SwarmEngine) -> None:
     with pytest.raises(EngineError, match="no server of playground runs on the manager"):
         swarm_engine._service.open("another@sha256:1", LabLabels("x", "", ""), [], new=False)
     assert helper_image().tag
+
+
+class Raced:
+    """A manager where another program makes the network between a look and an order."""
+
+    def __init__(self, made: dict[str, str]) -> None:
+        self.server = self
+        self._networks: list[dict[str, str]] = []
+        self._made = made
+
+    @contextlib.contextmanager
+    def line(self) -> Iterator[Raced]:
+        yield self
+
+    def request(self, method: str, path: str, query: Any = None, body: Any = None) -> Any:
+        if method == "GET":
+            return self._networks
+        self._networks = [self._made]
+        raise Refused(http.client.CONFLICT, "network with name playground already exists")
+
+
+def test_a_network_that_another_program_has_just_made_is_used() -> None:
+    made = {"Name": "playground", "Scope": "swarm", "Id": "n1"}
+    assert MachineService(cast("Manager", Raced(made)))._network() == "n1"
+
+
+def test_a_network_of_that_name_that_is_none_of_the_swarm_s_is_an_error() -> None:
+    made = {"Name": "playground", "Scope": "local", "Id": "n1"}
+    with pytest.raises(EngineError, match="docker network rm playground"):
+        MachineService(cast("Manager", Raced(made)))._network()
