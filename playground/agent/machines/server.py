@@ -173,8 +173,14 @@ def _helper(machine: ServedMachine, line: ServerLine, request: Mapping[str, Any]
     engine.ask("POST", "/containers/create", {"name": name}, request["config"])
     try:
         if keep:
-            engine.ask("POST", f"/containers/{name}/start")
-            _agent(machine, line, name)
+            try:
+                engine.ask("POST", f"/containers/{name}/start")
+                opened = _open_agent(name)
+                line.say(machine.greeting())
+            except BaseException:  # nobody has heard that it is there
+                remove_container(engine, name)
+                raise
+            _carry(line, *opened)
             return
         query = {"stream": 1, "stdin": 1, "stdout": 1, "stderr": 1}
         stream, rest = EngineLine().upgrade(f"/containers/{name}/attach", query)
@@ -190,6 +196,13 @@ def _helper(machine: ServedMachine, line: ServerLine, request: Mapping[str, Any]
 
 def _agent(machine: ServedMachine, line: ServerLine, name: str) -> None:
     """Start one more agent in a helper, and lead the line to it."""
+    opened = _open_agent(name)
+    line.say(machine.greeting())
+    _carry(line, *opened)
+
+
+def _open_agent(name: str) -> tuple[socket.socket, bytes]:
+    """Start one more agent in a helper; return its stream, and what has come by it already."""
     engine = EngineLine()
     try:
         config = {
@@ -199,11 +212,9 @@ def _agent(machine: ServedMachine, line: ServerLine, name: str) -> None:
             "Cmd": agent_command(),
         }
         made = engine.ask("POST", f"/containers/{name}/exec", body=config)["Id"]
-        stream, rest = engine.upgrade(f"/exec/{made}/start", body={"Detach": False, "Tty": False})
+        return engine.upgrade(f"/exec/{made}/start", body={"Detach": False, "Tty": False})
     finally:
         engine.close()
-    line.say(machine.greeting())
-    _carry(line, stream, rest)
 
 
 def agent_command() -> list[str]:

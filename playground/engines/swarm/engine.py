@@ -69,6 +69,8 @@ class SwarmEngine:
         self._service = MachineService(self.manager)
         self._images = ServerImages(self.server)
         self._registry = RegistryImages(self.server, self._images)
+        # Labs whose helpers do not end with their lines, whether or not services tell of them.
+        self._kept: set[str] = set()
 
     def __repr__(self) -> str:
         return f"SwarmEngine({self.url!r})" if self.url else "SwarmEngine()"
@@ -155,6 +157,8 @@ class SwarmEngine:
 
     def start_helper(self, lab: LabLabels) -> Channel:
         """Return the line to the lab's agents, one on each machine that nodes of it are on."""
+        if lab.keep:
+            self._kept.add(lab.id)
         return self._service.open(self._helper(), lab, list(lab.machines), new=True)
 
     def connect(self, lab_id: str) -> Channel:
@@ -204,14 +208,20 @@ class SwarmEngine:
     def stop(self, lab_id: str, nodes: Sequence[str] | None = None) -> None:
         """Remove the services of a lab, or of some of its nodes, and wait until they are gone."""
         with self.server.errors(f"removing the services of lab {lab_id}"):
-            keeps = nodes is None and any(
+            if nodes is None and any(
                 labels_of(service).get(KEEP) == "1"
                 for service in self.manager.services(f"{LAB}={lab_id}")
-            )
+            ):
+                self._kept.add(lab_id)
             self.manager.stop(lab_id, nodes, NODE)
-            if keeps:
-                self._registry.spread((helper_image(),), self._is_alone(), Silent())
-                self._service.stop(self._helper(), lab_id)
+            if nodes is None and lab_id in self._kept:
+                self.remove_helpers(lab_id)
+                self._kept.discard(lab_id)
+
+    def remove_helpers(self, lab_id: str) -> None:
+        """Remove the helpers of a lab on all machines; those that were not kept end themselves."""
+        self._registry.spread((helper_image(),), self._is_alone(), Silent())
+        self._service.stop(self._helper(), lab_id)
 
     def labs(self) -> list[LabRecord]:
         """Return the labs that the swarm has services of, oldest first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterable
 
@@ -15,7 +16,7 @@ _LOOK_S = 0.2
 
 
 def remove_leftovers(lab_id: str, url: str | None, coming: Iterable[str] = ()) -> None:
-    """Remove all services of a lab until no more have come for two seconds.
+    """Remove all services of a lab until no more have come for two seconds, and its helpers.
 
     A manager that does not answer is asked again for ten minutes.
 
@@ -30,3 +31,6 @@ def remove_leftovers(lab_id: str, url: str | None, coming: Iterable[str] = ()) -
         except EngineError:
             last_seen = time.monotonic()
         time.sleep(_LOOK_S)
+    # The owner may have ended between the helpers of a lab to keep and its first service.
+    with contextlib.suppress(EngineError):
+        engine.remove_helpers(lab_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 import threading
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -39,6 +39,34 @@ def asked(machine: MachineOfTest, **request: Any) -> Any:
     finally:
         ours.close()
         theirs.close()
+
+
+class EngineOfTest:
+    """The engine of the machine, which does as it is told, but starts no agent."""
+
+    asked: ClassVar[list[tuple[str, str]]] = []
+
+    def ask(self, method: str, path: str, query: object = None, body: object = None) -> Any:
+        self.asked.append((method, path))
+        return {"Id": "1"}
+
+    def upgrade(self, path: str, query: object = None, body: object = None) -> Any:
+        raise ConnectionError("the engine closed the line")
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_helper_to_keep_goes_where_its_agent_does_not_start(
+    machine: MachineOfTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = EngineOfTest()
+    monkeypatch.setattr(EngineOfTest, "asked", [])
+    monkeypatch.setattr(server, "EngineLine", lambda: engine)
+    answer = asked(machine, do="helper", name="lab-1", keep=True, config={}, lab="lab-1")
+    assert "the engine closed the line" in answer["error"]
+    assert engine.asked[0] == ("POST", "/containers/create")
+    assert engine.asked[-1] == ("DELETE", "/containers/lab-1")
 
 
 GREETING = {"name": "m1", "id": "abc", "address": "198.18.0.1", "underlay": 42}

@@ -9,10 +9,13 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
+from typing import Any
 
 import pytest
 
 from playground import Host, Lab, Link, Router, Switch
+from playground.engines.seam import LabLabels
 from playground.engines.swarm.engine import SwarmEngine, _seconds
 from playground.errors import AgentError, EngineError, PlaygroundError, TopologyError
 from tests.swarm_machines import SwarmOfTests
@@ -148,6 +151,7 @@ def test_published_ports_are_refused_before_anything_is_made(swarm_engine: Swarm
 
 _OWNER = """
 from playground import Host, Lab, Link
+from playground.engines.seam import LabLabels
 from playground.engines.swarm.engine import SwarmEngine
 hosts = [Host(f"h{n}", machine=f"m{n}") for n in (1, 2, 3)]
 for one, other in zip(hosts, hosts[1:]):
@@ -201,3 +205,71 @@ def test_an_error_of_a_node_names_the_node(offices: tuple[Lab, Offices]) -> None
     with pytest.raises(AgentError) as caught:
         made.far.running().agent.call("read_file", pid=made.far.running().pid, path="/nowhere")
     assert "nowhere" in str(caught.value)
+
+
+class Removing:
+    """What a swarm's engine asks, where no service of a lab has come to be."""
+
+    def __init__(self) -> None:
+        self.removed: list[str] = []
+        self.services_of_lab: list[dict[str, Any]] = []
+
+    def install(self, engine: SwarmEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+        def stop(image: str, lab_id: str) -> None:
+            self.removed.append(lab_id)
+
+        monkeypatch.setattr(engine.server, "errors", lambda doing: nullcontext())
+        monkeypatch.setattr(engine.manager, "ready", list)
+        monkeypatch.setattr(engine.manager, "stop", lambda *_: None)
+        monkeypatch.setattr(engine.manager, "services", lambda label: self.services_of_lab)
+        monkeypatch.setattr(engine._registry, "spread", lambda *_: None)
+        monkeypatch.setattr(engine._registry, "name_of", lambda tag: tag)
+        monkeypatch.setattr(engine._service, "open", lambda *_, **named: None)
+        monkeypatch.setattr(engine._service, "stop", stop)
+
+
+@pytest.fixture
+def removing(monkeypatch: pytest.MonkeyPatch) -> tuple[SwarmEngine, Removing]:
+    engine, found = SwarmEngine(), Removing()
+    found.install(engine, monkeypatch)
+    return engine, found
+
+
+def test_helpers_of_a_lab_to_keep_go_where_no_node_has_started(
+    removing: tuple[SwarmEngine, Removing],
+) -> None:
+    engine, found = removing
+    engine.start_helper(LabLabels("one", "one", "here:1", keep=True))
+    engine.stop("one", ["h1"])
+    assert found.removed == []
+    for _ in range(2):
+        engine.stop("one")
+    assert found.removed == ["one"]
+
+
+def test_helpers_end_by_themselves_where_the_lab_is_not_kept(
+    removing: tuple[SwarmEngine, Removing],
+) -> None:
+    engine, found = removing
+    engine.start_helper(LabLabels("one", "one", "here:1"))
+    engine.stop("one")
+    assert found.removed == []
+
+
+def test_a_stop_that_failed_half_way_is_taken_up_again(
+    removing: tuple[SwarmEngine, Removing], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, found = removing
+    stop = engine._service.stop
+
+    def refuse(image: str, lab_id: str) -> None:
+        raise EngineError("no server of playground runs on the manager")
+
+    monkeypatch.setattr(engine._service, "stop", refuse)
+    found.services_of_lab = [{"Spec": {"Labels": {"playground.keep": "1"}}}]
+    with pytest.raises(EngineError):
+        engine.stop("one")
+    found.services_of_lab = []  # those are gone
+    monkeypatch.setattr(engine._service, "stop", stop)
+    engine.stop("one")
+    assert found.removed == ["one"]
