@@ -35,7 +35,7 @@ class LeftBehind:
 
     def kill(self, node: int) -> int:
         """Kill all that commands have left on a node; return how many processes that were."""
-        noted = self._groups.pop(node, set())
+        noted = self._groups.get(node, set())
         end = time.monotonic() + _GONE_LIMIT_S
         killed: set[int] = set()
         while left := {pid for pid, group in _members(node).items() if group in noted}:
@@ -48,6 +48,8 @@ class LeftBehind:
                 with contextlib.suppress(OSError):
                     os.killpg(group, signal.SIGKILL)
             time.sleep(0.002)
+        # Not before: what would not go is killed when it is asked again.
+        self._groups.pop(node, None)
         return len(killed)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from playground.agent.line import left_behind
 from playground.agent.line.left_behind import LeftBehind
 from playground.operations.connection.client import Client
 from tests.support_agent import Namespaces, connect, needs_root
@@ -64,6 +65,23 @@ def test_a_number_that_means_others_by_now_is_not_killed() -> None:
         time.sleep(0.01)
         assert stranger.poll() is None
         stranger.kill()
+
+
+def test_what_would_not_go_is_killed_when_it_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gone, rows = False, {7: 2**22 + 3}
+    monkeypatch.setattr(left_behind, "_members", lambda node: dict(rows))
+    monkeypatch.setattr(left_behind, "_GONE_LIMIT_S", 0.01)
+    monkeypatch.setattr(os, "killpg", lambda group, number: rows.clear() if gone else None)
+    left = LeftBehind()
+    left.note(1, 2**22 + 3)
+    with pytest.raises(TimeoutError, match="1 processes were killed and are not gone"):
+        left.kill(1)
+    gone = True
+    assert left.kill(1) == 1
+    rows[7] = 2**22 + 3
+    assert left.kill(1) == 0
 
 
 def test_a_command_that_never_began_has_no_group() -> None:
