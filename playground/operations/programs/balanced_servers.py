@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
+import re
 from collections.abc import Iterator
 
 from playground.display.tables import Table
@@ -17,6 +19,12 @@ _SOCKET = "/run/haproxy.sock"
 
 # haproxy's Management Guide, "set server": what is asked for, in its words.
 STATES = ("ready", "drain", "maint")
+
+# Its section 9.1, "CSV format": counters have 64 bits, and one that there is not is empty.
+_SUMS = ("FRONTEND", "BACKEND")
+_TEXTS = ("svname", "status", "check_status")
+_NUMBERS = ("scur", "stot", "bin", "bout")
+_NUMBER = re.compile(r"[0-9]{0,20}")
 
 
 @dataclass(frozen=True)
@@ -61,17 +69,20 @@ def _ask(node: Node, command: str) -> str:
 
 
 def servers(text: str) -> Iterator[BalancedServer]:
-    """Yield the servers in what "show stat" prints: lines of commas, the first with "# " names."""
-    for row in csv.DictReader(io.StringIO(text.removeprefix("# "))):
-        if row.get("svname") in (None, "FRONTEND", "BACKEND"):
-            continue
-        name, _, port = row["svname"].rpartition("_")
-        yield BalancedServer(
-            f"{name}:{port}",
-            row["status"],
-            row["check_status"].lstrip("* "),
-            int(row["scur"] or 0),
-            int(row["stot"] or 0),
-            int(row["bin"] or 0),
-            int(row["bout"] or 0),
-        )
+    """Yield the servers in what "show stat" prints: lines of commas, the first with "# " names.
+
+    What is no line of haproxy's is left out: who runs it may have put another in its place.
+
+    """
+    with contextlib.suppress(csv.Error):  # what comes behind is none of its lines either
+        for row in csv.DictReader(io.StringIO(text.removeprefix("# "))):
+            # A line that is too short has None in its place.
+            place, status, check = (row.get(key) for key in _TEXTS)
+            numbers = [row.get(key) for key in _NUMBERS]
+            if place is None or status is None or check is None or place in _SUMS:
+                continue
+            if any(number is None or not _NUMBER.fullmatch(number) for number in numbers):
+                continue
+            name, _, port = place.rpartition("_")
+            counts = (int(number or 0) for number in numbers)
+            yield BalancedServer(f"{name}:{port}", status, check.lstrip("* "), *counts)

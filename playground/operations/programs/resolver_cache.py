@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from playground.display.tables import Table
@@ -17,6 +18,10 @@ _CONTROL = ("unbound-control", "-c", "/etc/unbound/playground.conf")
 _SECURITY = ("unchecked", "bogus", "indeterminate", "insecure", "bogus", "secure")
 
 _RCODES = {2: "SERVFAIL", 3: "NXDOMAIN", 5: "REFUSED"}  # RFC 1035 section 4.1.1
+
+
+# Who runs the program may have put another in its place: what has more digits is no number of it.
+_NUMBER = re.compile(r"[0-9]{1,10}")
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,7 @@ def cache_rows(text: str) -> Iterator[CacheRow]:
         elif line.startswith("msg "):
             if (row := _negative(line.split())) is not None:
                 yield row
-        elif len(words) == 5 and words[1].isdecimal() and words[2] == "IN":
+        elif len(words) == 5 and _NUMBER.fullmatch(words[1]) and words[2] == "IN":
             name, ttl, _, kind, data = words
             if kind != "RRSIG":
                 yield CacheRow(name, kind, data, int(ttl), security)
@@ -76,16 +81,17 @@ def cache_rows(text: str) -> Iterator[CacheRow]:
 
 def _negative(words: list[str]) -> CacheRow | None:
     """Return the row of an answer without an answer: msg NAME IN TYPE FLAGS 1 TTL SEC AN NS AR."""
-    if len(words) < 9 or not all(word.isdecimal() for word in (*words[4:5], *words[7:9])):
+    if len(words) < 9 or not all(_NUMBER.fullmatch(word) for word in (*words[4:5], *words[7:9])):
         return None
     name, kind, flags, ttl, security, answers = (words[n] for n in (1, 3, 4, 6, 7, 8))
     code = int(flags) & 0xF
     if code == 0 and answers != "0":
         return None
     data = _RCODES.get(code, f"RCODE {code}") if code else "NODATA"
-    left_s = int(ttl) if ttl.lstrip("-").isdecimal() else 0
+    left_s = int(ttl) if _NUMBER.fullmatch(ttl.removeprefix("-")) else 0
     return CacheRow(name, kind, data, left_s, _word(security))
 
 
 def _word(number: str) -> str:
-    return _SECURITY[int(number)] if number.isdecimal() and int(number) < len(_SECURITY) else ""
+    known = _NUMBER.fullmatch(number) and int(number) < len(_SECURITY)
+    return _SECURITY[int(number)] if known else ""
