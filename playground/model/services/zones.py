@@ -49,13 +49,13 @@ exec chpst -P /usr/sbin/nsd -d -P /run/nsd.pid -c /etc/nsd/nsd.conf
 
 
 def file_name(zone: str) -> str:
-    """Return how the file of a zone is called.
+    """Return how the file of a zone is called: "@" that of the root, which no other can have.
 
     >>> file_name("example.com."), file_name(".")
-    ('example.com', 'root')
+    ('example.com', '@')
 
     """
-    return zone.rstrip(".") or "root"
+    return zone.rstrip(".") or "@"
 
 
 def _configure_zones(settings: DNS, context: ServiceContext) -> tuple[File, ...]:
