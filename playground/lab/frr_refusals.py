@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import contextlib
 import re
-import signal
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from playground.errors import NotReady, TopologyError
+from playground.errors import TopologyError
 from playground.lab.provision import NodeProvision
 from playground.model.services.frr import FRR_TEXTS, ROUTING
 from playground.model.services.settings import File
 from playground.operations.connection.client import AgentProcess, Client
+from playground.operations.connection.program_outputs import output_of
 
 # Reading a text without any daemon takes vtysh 15 ms, and 0.4 s for ten thousand lines.
 _READ_LIMIT_S = 30.0
@@ -125,14 +125,8 @@ def refusals(said: Iterable[str]) -> list[Refusal]:
 
 
 def _output(name: str, process: AgentProcess, limit_s: float) -> list[str]:
-    try:
-        said, _ = process.communicate(timeout_s=limit_s)
-    except TimeoutError:
-        process.signal(signal.SIGKILL)
-        raise NotReady(
-            f"FRR on {name} has not taken all that it was told within {limit_s:g} s: look at "
-            f"{name}.services[...].log()"
-        ) from None
+    who = f"what tells FRR on {name} its settings"
+    said = output_of(process, who, limit_s, f"look at {name}.services[...].log()")
     return said.decode(errors="replace").splitlines()
 
 

@@ -15,6 +15,7 @@ from playground.errors import NotReady
 from playground.model.kernel.tunnels import KEEPALIVE_S
 from playground.model.services.links.wireguard import WIREGUARD_FILES
 from playground.operations.connection.client import Client
+from playground.operations.connection.program_outputs import output_of
 from playground.planning.difference import NodeChange
 from playground.planning.links.wireguard import wireguard_interfaces
 from playground.planning.plan import Plan
@@ -23,7 +24,7 @@ from playground.planning.plan_parts import InterfacePlan
 # Between two looks, and before another handshake is begun.
 _PAUSE_S = 0.1
 _AGAIN_S = 1.0
-_LIMIT_BYTES = 1 << 20
+_LIMIT_S = 30.0
 
 
 def wait_for_handshakes(
@@ -47,7 +48,7 @@ def wait_for_handshakes(
         if (node.name, item.name) in new and _begins(item)
     ]
     began, told = time.monotonic(), 0.0
-    while waiting := [one for one in waiting if not _has_met(agent, pids[one[0]], one[1])]:
+    while waiting := [one for one in waiting if not _has_met(agent, pids, *one)]:
         now = time.monotonic()
         if now - began > timeout_s:
             ends = ", ".join(f"{name}'s {item.name}" for name, item in waiting)
@@ -58,7 +59,7 @@ def wait_for_handshakes(
         if now - told > _AGAIN_S:
             told = now
             for name, item in waiting:
-                _begin(agent, pids[name], item)
+                _begin(agent, pids, name, item)
         time.sleep(_PAUSE_S)
 
 
@@ -66,12 +67,12 @@ def _begins(item: InterfacePlan) -> bool:
     return item.tunnel is not None and item.tunnel.remote is not None
 
 
-def _has_met(agent: Client, pid: int, item: InterfacePlan) -> bool:
-    words = _run(agent, pid, ["wg", "show", item.name, "latest-handshakes"]).split()
+def _has_met(agent: Client, pids: Mapping[str, int], name: str, item: InterfacePlan) -> bool:
+    words = _run(agent, pids, name, ["wg", "show", item.name, "latest-handshakes"]).split()
     return len(words) == 2 and words[1] != "0"
 
 
-def _begin(agent: Client, pid: int, item: InterfacePlan) -> None:
+def _begin(agent: Client, pids: Mapping[str, int], name: str, item: InterfacePlan) -> None:
     """Forget the last try, and say a word to the other end."""
     assert item.tunnel is not None
     after = KEEPALIVE_S if item.tunnel.keepalive else 0
@@ -81,11 +82,10 @@ def _begin(agent: Client, pid: int, item: InterfacePlan) -> None:
         wg set {item.name} peer "$peer" persistent-keepalive 1
         wg set {item.name} peer "$peer" persistent-keepalive {after}
     """
-    _run(agent, pid, ["sh", "-c", script])
+    _run(agent, pids, name, ["sh", "-c", script])
 
 
-def _run(agent: Client, pid: int, argv: list[str]) -> str:
-    process = agent.spawn(pid, argv, user="0")
-    out, _ = process.communicate(timeout_s=30, limit_bytes=_LIMIT_BYTES)
-    process.wait(0)
+def _run(agent: Client, pids: Mapping[str, int], name: str, argv: list[str]) -> str:
+    process = agent.spawn(pids[name], argv, user="0")
+    out = output_of(process, f"wg(8) on {name}", _LIMIT_S, "is it that of the image?")
     return out.decode(errors="replace")
