@@ -21,7 +21,7 @@ class Answers:
         self.asked.append(pid)
         return self
 
-    def communicate(self, data: None, limit_s: float) -> tuple[bytes, bytes]:
+    def communicate(self, timeout_s: float, limit_bytes: int) -> tuple[bytes, bytes]:
         return (self.words.pop(0) if self.words else "").encode(), b""
 
 
@@ -35,5 +35,13 @@ def test_it_asks_until_one_of_a_group_has_the_address() -> None:
     wait_masters(agent, plan, pids, ["r1"], 5)  # type: ignore[arg-type]
     assert agent.asked == [1, 2, 1, 2]
     wait_masters(Answers(), plan, pids, [], 5)  # type: ignore[arg-type]
+    # Every home has such an address.
+    home = Switch("home", subnet="192.168.1.0/24")
+    r3 = Router("r3")
+    r3.vrrp(Link(home, r3), address="192.168.1.254")
+    plan, pids = make_plan([lan, home]), {"r1": 1, "r2": 2, "r3": 3}
+    agent = Answers("192.168.1.254", "", "192.168.1.254")
+    wait_masters(agent, plan, pids, ["r1", "r3"], 5)  # type: ignore[arg-type]
+    assert agent.asked == [1, 3, 3]
     with pytest.raises(NotReady, match=r"r1 and r2 share the address 192\.168\.1\.254, and none"):
         wait_masters(Answers(), plan, pids, ["r2"], 0.2)  # type: ignore[arg-type]
