@@ -20,7 +20,7 @@ from playground.lab.lab import Lab
 from playground.lab.lab_as_json import load, save
 from playground.model.kernel.features import FEATURES
 from playground.operations.network import Host, Link, Router, Tunnel
-from tests.facts import assert_can_ping, assert_cannot_ping, assert_path
+from tests.facts import assert_can_ping, assert_cannot_ping, assert_path, wait_on
 
 
 class Sites:
@@ -202,6 +202,13 @@ def test_a_secret_tunnel_goes_down_and_up_and_explains_itself(secret: Sites) -> 
     found = secret.lab.explain(secret.h1, secret.h2)
     secret.isp.firewall.remove(*secret.isp.firewall)
     assert (found.cause, found.node) == ("firewall", "isp"), found
+
+
+def test_a_tunnel_that_is_no_more_does_not_end_the_others(secret: Sites) -> None:
+    secret.r1.write("/etc/wireguard/before.conf", "[Interface]\nListenPort = 51999\n")
+    secret.r1.run("sv restart wireguard")
+    wait_on(secret.r1, "sv status wireguard | grep '^run: ' && wg show wg0 endpoints | grep 203.0")
+    wait_on(secret.h1, "ping -c1 -W2 h2")
 
 
 def test_a_laptop_behind_a_modem_joins_the_network_of_its_office(
