@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import errno
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
 
 from playground.agent.machines.cables import VNI_BITS, CrossingCable, share_wiring
 from playground.agent.machines.carriers import CrossedLink, CrossedLinks
 from playground.agent.machines.machine_lines import MachineServers
 from playground.agent.machines.numbers import with_local_pids
 from playground.agent.machines.sharing import Places, share
-from playground.agent.machines.tasks import RemoteError, Steps, raise_first
+from playground.agent.machines.tasks import Answers, Asked, RemoteError, Steps, raise_first
 from playground.agent.protocol import Request
 
 _SETTLE_ROUNDS = 5
@@ -89,6 +89,7 @@ class Crossing:
         tunnels = list(dict.fromkeys(self._tunnels[key] for key in keys if key in self._tunnels))
         shares = share("unwire", arguments, self._places)
         raise_first((yield {where: ("unwire", part) for where, part in shares.items()}))
+        tunnels += yield from self._without_far_ends()
         for number in (0, 1):
             asked: dict[int, list[int]] = {}
             for tunnel in tunnels:
@@ -96,6 +97,23 @@ class Crossing:
             raise_first((yield {w: ("untunnel", {"vnis": vnis}) for w, vnis in asked.items()}))
         self._forget(tunnels)
         return None
+
+    def _without_far_ends(self) -> Generator[Asked, Answers, list[CrossingCable]]:
+        """Return the tunnels that others have made and whose links are gone.
+
+        Which ends they have is known to none here, but their far ends went with those.
+
+        """
+        ours = {tunnel.far_end for tunnel in self._tunnels.values()}
+        theirs = {name: link for name, link in self.crossed.links.items() if name not in ours}
+        machines = {where for link in theirs.values() for where in link.machines}
+        names = yield {m: ("interface_names", {}) for m in machines if not self._is_gone(m)}
+        raise_first(names)
+        return [
+            CrossingCable(int(name[1:], 16), *link.machines, mtu_bytes=0)
+            for name, link in theirs.items()
+            if any(name not in names.get(where, (name,)) for where in link.machines)
+        ]
 
     def _forget(self, tunnels: list[CrossingCable]) -> None:
         for tunnel in tunnels:

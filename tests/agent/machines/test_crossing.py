@@ -115,6 +115,21 @@ def test_unwiring_takes_the_tunnel_too(crossing: Crossing) -> None:
     assert crossing.crossed.links == {}
 
 
+def test_who_comes_later_takes_tunnels_of_others_too(crossing: Crossing) -> None:
+    for machine in crossing._servers.machines.values():
+        machine.line = object()  # type: ignore[assignment]
+    walk(crossing.recover(), interface_names=["lo", "x000abc", "x000def"])
+    [row] = walk(crossing.wire(link()))[2][2]["tunnels"]
+    ours = f"x{row['vni']:06x}"
+    end = {"pid": global_pid(M1, 12), "interface": "eth0"}
+    asked = walk(crossing.unwire({"veths": [end]}), interface_names=["lo", "x000def"])
+    assert [(where, args) for where, op, args in asked if op == "untunnel"] == [
+        (M1, {"vnis": [0xABC]}),
+        (M2, {"vnis": [0xABC]}),
+    ]
+    assert set(crossing.crossed.links) == {"x000def", ours}
+
+
 def test_who_comes_later_finds_ports_and_crossed_links_by_their_names(crossing: Crossing) -> None:
     for machine in crossing._servers.machines.values():
         machine.line = object()  # type: ignore[assignment]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
+import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -147,6 +150,23 @@ def test_a_link_is_unwired_at_both_ends(two: TwoMachines) -> None:
         assert line is not None
     two.link()
     assert says(two.h2, two.h1, "10.0.0.2") == b"hello"
+
+
+def names_below(process: subprocess.Popen[bytes]) -> list[str]:
+    """Return the interfaces of the namespace that an agent works in."""
+    rows = Path(f"/proc/{process.pid}/net/dev").read_text().splitlines()[2:]
+    return [row.split(":")[0].strip() for row in rows]
+
+
+@needs_root
+def test_a_link_that_others_made_takes_its_tunnel_along(two: TwoMachines) -> None:
+    two.link()
+    agents = two.servers.processes.values()
+    assert all(any(re.match("v[0-9a-f]{6}", name) for name in names_below(a)) for a in agents)
+    two.board.crossing._tunnels.clear()  # as one has it that came later
+    two.client.call("unwire", veths=[end(two.pids[0], "eth0")])
+    assert not [name for agent in agents for name in names_below(agent) if name[0] in "xv"]
+    assert two.board.crossing.crossed.links == {}
 
 
 @needs_root
