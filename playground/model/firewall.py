@@ -14,11 +14,11 @@ import re
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import field, fields, replace
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any, TypedDict, Unpack
 
 from playground.errors import TopologyError
-from playground.model.addresses import Address, Network
+from playground.model.addresses import Address, Network, network_from
 from playground.model.arguments import check_flag, check_several, is_choice, is_whole, shown
 from playground.model.parts import LinkBase, MachineBase, NodeBase, SwitchBase
 from playground.model.records import dataclass
@@ -444,7 +444,7 @@ def _check_places(here: str, argument: str, value: Any) -> tuple[Any, ...]:
         try:
             if not isinstance(item, (str, IPv4Address, IPv6Address, IPv4Network, IPv6Network)):
                 raise ValueError(item)
-            found.append(ip_network(item))
+            found.append(network_from(item))
         except ValueError:
             raise TopologyError(
                 f"{here}: {argument}={item!r} is no address, network or node; write one as in "

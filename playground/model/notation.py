@@ -16,14 +16,18 @@ from ipaddress import (
     IPv6Address,
     IPv6Interface,
     IPv6Network,
-    ip_address,
-    ip_interface,
-    ip_network,
 )
 from typing import Any, Protocol
 
 from playground.errors import TopologyError
-from playground.model.addresses import Address, InterfaceAddress, Network
+from playground.model.addresses import (
+    Address,
+    InterfaceAddress,
+    Network,
+    address_from,
+    interface_from,
+    network_from,
+)
 from playground.model.arguments import shown
 from playground.model.services.settings import ServiceRow, ServiceSettings
 from playground.model.services.table import row_of, service
@@ -55,7 +59,6 @@ _NUMBER = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
 # RFC 1035 section 2.3.4 allows 255 octets on the wire, which is 253 written.
 # What hostname(7) allows, and in any case what cannot be mistaken for another word of Swarm's.
 _MACHINE = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9_.-]{0,251}[a-zA-Z0-9])?")
-
 _NAME_LENGTH = 253
 
 
@@ -145,7 +148,7 @@ def _ports(row: ServiceRow) -> Iterable[tuple[int, str]]:
 def subnet_of(address: InterfaceAddress) -> Network:
     """Return the range an address with its prefix lies in.
 
-    >>> subnet_of(ip_interface("192.168.1.11/24"))
+    >>> subnet_of(interface_from("192.168.1.11/24"))
     IPv4Network('192.168.1.0/24')
 
     """
@@ -229,10 +232,10 @@ def network_of(value: object) -> Network | None:
     (IPv6Network('2001:db8::/64'), None, None)
 
     """
-    if isinstance(value, (IPv4Network, IPv6Network)):
-        return value
+    if not isinstance(value, (str, IPv4Network, IPv6Network)):
+        return None
     try:
-        return ip_network(value) if isinstance(value, str) else None
+        return network_from(value)
     except ValueError:
         return None
 
@@ -248,10 +251,10 @@ def _parse_subnet(here: str, item: Any) -> Network:
             f'write it as in "10.0.5.0/24"'
         )
     try:
-        network = ip_network(item)
+        network = network_from(item)
     except ValueError:
         try:
-            meant = ip_network(item, strict=False)
+            meant = interface_from(str(item)).network
         except ValueError:
             raise TopologyError(
                 f'{here}: {item!r} is no subnet; write one as in "10.0.5.0/24" or "2001:db8:5::/64"'
@@ -273,10 +276,14 @@ def parse_address(here: str, item: Any) -> Address | InterfaceAddress:
         raise TopologyError(
             f'{here}: an address is written as a string, such as "10.0.5.7", not {kind_of(item)}'
         )
+    if "%" in str(item):
+        raise TopologyError(
+            f"{here}: address {shown(item)} names a zone; leave the % and all after it"
+        )
     try:
         parsed: Address | InterfaceAddress
         if isinstance(item, str):
-            parsed = ip_interface(item) if "/" in item else ip_address(item)
+            parsed = interface_from(item) if "/" in item else address_from(item)
         else:
             parsed = item
     except ValueError:
@@ -284,8 +291,6 @@ def parse_address(here: str, item: Any) -> Address | InterfaceAddress:
             f"{here}: {item!r} is no address; write one as in "
             f'"10.0.5.7", "10.0.5.7/24" or "2001:db8:5::7"'
         ) from None
-    if "%" in str(parsed):
-        raise TopologyError(f"{here}: address {parsed} names a zone; leave the % and all after it")
     _refuse_special(here, bare(parsed), parsed)
     if isinstance(parsed, WITH_PREFIX) and not is_host_route(parsed):
         check_usable(here, parsed, subnet_of(parsed))
@@ -303,7 +308,7 @@ def check_loopback(here: str, value: OneOrMore) -> tuple[InterfaceAddress, ...]:
                 f"{parsed.network} would be the node's own; write "
                 f'"{parsed.ip}/{parsed.max_prefixlen}"'
             )
-        whole = ip_interface(bare(parsed))
+        whole = interface_from(bare(parsed))
         if whole in found:
             raise TopologyError(f"{here}: loopback={value!r} has {parsed} twice; leave one out")
         found[whole] = None

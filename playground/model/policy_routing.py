@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
 from playground.errors import TopologyError
-from playground.model.addresses import Address, Network
+from playground.model.addresses import Address, Network, address_from, network_from
 from playground.model.arguments import check_mapping, is_whole, shown
 from playground.model.parts import LinkBase, MachineBase, SwitchBase, taken_or_undone
 from playground.model.records import dataclass
@@ -256,14 +256,14 @@ def _destination(
             gateways.append(item)
             continue
         try:
-            gateways.append(ip_address(item))
+            gateways.append(address_from(item))
         except ValueError:
             raise TopologyError(
-                f"{here}: via={item!r} is no gateway; give an address or a node next to it"
+                f"{here}: via={shown(item)} is no gateway; give an address or a node next to it"
             ) from None
     families = {item.version for item in gateways if not isinstance(item, MachineBase)}
     if destination == "default":
-        network = ip_network("::/0" if families == {6} else "0.0.0.0/0")
+        network = network_from("::/0" if families == {6} else "0.0.0.0/0")
     else:
         network = _network(here, destination)
     # RFC 8950: IPv4 goes over an IPv6 next hop too, and not the other way round.
@@ -273,15 +273,13 @@ def _destination(
 
 
 def _network(here: str, item: object) -> Network:
-    if isinstance(item, (IPv4Network, IPv6Network)):
-        return item
     try:
-        if not isinstance(item, str):
+        if not isinstance(item, (str, IPv4Network, IPv6Network)):
             raise ValueError
-        return ip_network(item)
+        return network_from(item)
     except ValueError:
         raise TopologyError(
-            f'{here}: {item!r} is no range of addresses; write one as in "10.9.0.0/16"'
+            f'{here}: {shown(item)} is no range of addresses; write one as in "10.9.0.0/16"'
         ) from None
 
 

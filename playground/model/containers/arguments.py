@@ -12,11 +12,11 @@ import re
 import shlex
 import signal
 from collections.abc import Mapping, Sequence
-from ipaddress import ip_address
 from pathlib import Path, PurePosixPath
 from typing import Any, TypedDict
 
 from playground.errors import TopologyError
+from playground.model.addresses import address_from
 from playground.model.arguments import (
     is_choice,
     is_list,
@@ -429,7 +429,7 @@ def _dns(here: str, value: object) -> tuple[str, ...]:
 
 def _address(here: str, value: object) -> str:
     try:
-        return str(ip_address(value if isinstance(value, str) else ""))
+        return str(address_from(value if isinstance(value, str) else ""))
     except ValueError:
         raise TopologyError(
             f'{here}: {shown(value)} is no address; write one such as "10.0.5.7"'

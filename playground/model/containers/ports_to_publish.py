@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from ipaddress import ip_address
 
 from playground.errors import BadArgument, TopologyError
+from playground.model.addresses import address_from
 from playground.model.arguments import is_port, shown
 from playground.model.containers.arguments import check_published
 from playground.model.containers.container import PublishedPort
@@ -49,7 +49,7 @@ def port_to_publish(
         try:
             if not isinstance(listen, str):
                 raise ValueError
-            address = str(ip_address(listen))
+            address = str(address_from(listen))
         except ValueError:
             raise BadArgument(
                 f"listen={shown(listen)} is no address of this machine: leave it out for programs "
@@ -72,9 +72,9 @@ def published_url(wanted: PublishedPort, local_port: int, scheme: str | None = N
         raise BadArgument(f'scheme={shown(scheme)} begins no URL: write for example scheme="http"')
     if scheme is None:
         scheme = _SCHEMES.get(wanted.port, "tcp") if wanted.protocol == "tcp" else wanted.protocol
-    address = ip_address(wanted.local_address or LOOPBACK)
+    address = address_from(wanted.local_address or LOOPBACK)
     if address.is_unspecified:
-        address = ip_address("::1" if address.version == 6 else LOOPBACK)
+        address = address_from("::1" if address.version == 6 else LOOPBACK)
     host = f"[{address}]" if address.version == 6 else str(address)
     return f"{scheme}://{host}:{local_port}" + ("/" if scheme.startswith("http") else "")
 
@@ -107,7 +107,7 @@ def overlap(a: PublishedPort, b: PublishedPort) -> bool:
     """
     if a.local_port is None or (a.protocol, a.local_port) != (b.protocol, b.local_port):
         return False
-    one, other = (ip_address(port.local_address or LOOPBACK) for port in (a, b))
+    one, other = (address_from(port.local_address or LOOPBACK) for port in (a, b))
     return (
         one == other
         or (one.is_unspecified and one.version >= other.version)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from ipaddress import IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv6Address, IPv6Network
 from typing import Any
 
 from playground.errors import TopologyError
+from playground.model.addresses import address_from
 from playground.model.arguments import check_flag, is_choice, is_list, is_whole, shown
 from playground.model.notation import network_of
 from playground.model.parts import LinkBase, MachineBase, SwitchBase, taken_or_undone
@@ -227,7 +228,7 @@ def _check_rdnss(here: str, rdnss: Any) -> tuple[MachineBase | IPv6Address, ...]
             found.append(item)
             continue
         try:
-            address = ip_address(item)
+            address = address_from(item)
         except ValueError:
             address = None
         if not isinstance(address, IPv6Address):

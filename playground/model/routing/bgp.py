@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_network
 from typing import Any
 
 from playground.errors import TopologyError
-from playground.model.addresses import Network
+from playground.model.addresses import Network, network_from
 from playground.model.arguments import check_flag, is_list, is_whole, shown
 from playground.model.notation import check_bool
 from playground.model.parts import LinkBase, MachineBase, taken_or_undone
@@ -249,7 +248,7 @@ def _aggregate(here: str, item: Any) -> Network:
     try:
         if not isinstance(item, str):
             raise ValueError
-        return ip_network(item)
+        return network_from(item)
     except ValueError:
         raise TopologyError(
             f'{here}: {shown(item)} in aggregates= is no network; write one as in "10.0.0.0/8"'

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from ipaddress import AddressValueError, IPv4Address, ip_network
+from ipaddress import AddressValueError, IPv4Address
 from typing import Any
 
 from playground.errors import TopologyError
-from playground.model.addresses import Network
+from playground.model.addresses import Network, network_from
 from playground.model.arguments import check_flag, is_list, is_whole, shown
 from playground.model.parts import LinkBase, MachineBase, taken_or_undone
 from playground.model.records import dataclass
@@ -290,7 +290,7 @@ def _range(here: str, item: object) -> Network:
     try:
         if not isinstance(item, str):
             raise ValueError
-        return ip_network(item)
+        return network_from(item)
     except ValueError:
         raise TopologyError(
             f'{here}: {shown(item)} in ranges= is no network; write one as in "10.1.0.0/16"'

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network
 from typing import ClassVar
 
 from playground.errors import TopologyError
-from playground.model.addresses import Network
+from playground.model.addresses import Network, network_from
 from playground.model.arguments import is_list, shown
 from playground.model.records import dataclass
 from playground.model.routing.sessions import check_whole
@@ -106,6 +106,7 @@ class PrefixList:
     def passes(self, network: Network) -> bool:
         """Whether a network passes.
 
+        >>> from ipaddress import ip_network
         >>> PrefixList("some", "10.1.0.0/16 le 24").passes(ip_network("10.1.2.0/24"))
         True
 
@@ -357,7 +358,7 @@ def _rule(here: str, line: object) -> PrefixRule:
     try:
         if match is None:
             raise ValueError
-        network = ip_network(match["network"])
+        network = network_from(match["network"])
     except ValueError:
         raise TopologyError(
             f"{here}: {shown(line)} is no line of prefixes; write a prefix, as in "

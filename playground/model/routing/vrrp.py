@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from ipaddress import ip_address
 from typing import Any
 
 from playground.errors import TopologyError
-from playground.model.addresses import Address
+from playground.model.addresses import Address, address_from
 from playground.model.arguments import check_flag, is_number, is_whole, shown
 from playground.model.parts import LinkBase, MachineBase, taken_or_undone
 from playground.model.records import dataclass
@@ -148,7 +147,7 @@ def _address(here: str, address: object) -> Address:
     try:
         if not isinstance(address, str):
             raise ValueError
-        return ip_address(address)
+        return address_from(address)
     except ValueError:
         raise TopologyError(
             f'{here}: address={shown(address)} is no address; write one as in "192.168.1.254"'

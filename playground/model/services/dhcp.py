@@ -47,7 +47,7 @@ class DHCP(ServiceSettings):
         lease = self.lease_s
         # dnsmasq(8): the shortest lease is two minutes.
         if isinstance(lease, bool) or not isinstance(lease, int) or not 120 <= lease < 2**32:
-            raise TopologyError(f"DHCP: lease_s={lease!r} is no number of seconds from 120 on")
+            raise TopologyError(f"DHCP: lease_s={shown(lease)} is no number of seconds from 120 on")
         given = check_mapping(
             "DHCP: options", self.options, '{"ntp-server": "10.0.0.1"}', TopologyError
         )
@@ -55,8 +55,8 @@ class DHCP(ServiceSettings):
             text = f"{name}{value}"
             if "\n" in text or not re.fullmatch(r"[a-z0-9-]+", str(name)):
                 raise TopologyError(
-                    f"DHCP: option {name!r}: {value!r} cannot be written down; give a name as in "
-                    f'dnsmasq(8) or a number, such as {{"ntp-server": "10.0.0.1"}}'
+                    f"DHCP: option {shown(name)}: {shown(value)} cannot be written down; give a "
+                    f'name as in dnsmasq(8) or a number, such as {{"ntp-server": "10.0.0.1"}}'
                 )
         fixed = check_mapping("DHCP: static", self.static, '{"printer": "10.0.0.9"}', TopologyError)
         static = {str(getattr(host, "name", host)): item for host, item in fixed.items()}
@@ -94,7 +94,7 @@ def _checked_pool(pool: Sequence[str]) -> tuple[str, ...]:
         )
     checked = tuple(_checked_ipv4("end of the pool", item) for item in pool)
     if checked and IPv4Address(checked[0]) > IPv4Address(checked[1]):
-        raise TopologyError(f"DHCP: the pool's first address is above its last: {pool!r}")
+        raise TopologyError(f"DHCP: the pool's first address is above its last: {shown(pool)}")
     return checked
 
 
@@ -102,7 +102,9 @@ def _checked_ipv4(what: str, item: object) -> str:
     try:
         return str(IPv4Address(str(item)))
     except ValueError:
-        raise TopologyError(f"DHCP: the {what} is {item!r}, which is no IPv4 address") from None
+        raise TopologyError(
+            f"DHCP: the {what} is {shown(item)}, which is no IPv4 address"
+        ) from None
 
 
 _DNSMASQ_DHCP = """\

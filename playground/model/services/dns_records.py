@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address
 
 from playground.errors import TopologyError
+from playground.model.addresses import address_from
 from playground.model.arguments import shown
 
 # Wider than a host's name (RFC 1123): owners such as _dmarc.
@@ -66,7 +67,7 @@ def checked_record(record: object) -> tuple[str, str, str]:
         )
     if kind == "PTR" and isinstance(name, str):
         with contextlib.suppress(ValueError):  # an address, as one would write it
-            name = ip_address(name).reverse_pointer
+            name = address_from(name).reverse_pointer
     check_domain(name)
     return name.lower().rstrip("."), kind, _checked_data(record, kind, str(data).strip())
 
@@ -91,7 +92,7 @@ def _checked_data(record: object, kind: str, data: str) -> str:
     if kind in ("A", "AAAA"):
         wanted = IPv4Address if kind == "A" else IPv6Address
         try:
-            address = ip_address(data)
+            address = address_from(data)
         except ValueError:
             address = None
         if not isinstance(address, wanted):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
-from ipaddress import IPv6Network, ip_network
+from ipaddress import IPv6Network
 from typing import Any
 
 from playground.errors import TopologyError
+from playground.model.addresses import network_from
 from playground.model.arguments import check_mapping, is_whole, shown
 from playground.model.records import dataclass
 from playground.model.services.settings import (
@@ -74,7 +75,7 @@ class PrefixDelegation(ServiceSettings):
 
 def _network(value: object) -> IPv6Network | None:
     try:
-        network = ip_network(str(value)) if isinstance(value, (str, IPv6Network)) else None
+        network = network_from(str(value)) if isinstance(value, (str, IPv6Network)) else None
     except ValueError:
         network = None
     return network if isinstance(network, IPv6Network) else None

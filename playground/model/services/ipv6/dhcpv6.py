@@ -9,6 +9,7 @@ from ipaddress import IPv6Address
 from typing import Any
 
 from playground.errors import TopologyError
+from playground.model.addresses import address_from
 from playground.model.arguments import check_flag, check_mapping, shown
 from playground.model.records import dataclass
 from playground.model.services.settings import (
@@ -54,22 +55,26 @@ class DHCPv6(ServiceSettings):
         lease = self.lease_s
         # dnsmasq(8): the shortest lease is two minutes.
         if isinstance(lease, bool) or not isinstance(lease, int) or not 120 <= lease < 2**32:
-            raise TopologyError(f"DHCPv6: lease_s={lease!r} is no number of seconds from 120 on")
+            raise TopologyError(
+                f"DHCPv6: lease_s={shown(lease)} is no number of seconds from 120 on"
+            )
         given = check_mapping(
             "DHCPv6: options", self.options, '{"domain-search": "example.com"}', TopologyError
         )
         for name, value in given.items():
             if "\n" in f"{name}{value}" or not re.fullmatch(r"[a-z0-9-]+", str(name)):
                 raise TopologyError(
-                    f"DHCPv6: option {name!r}: {value!r} cannot be written down; give a name as in "
-                    f'dnsmasq(8) or a number, such as {{"domain-search": "example.com"}}'
+                    f"DHCPv6: option {shown(name)}: {shown(value)} cannot be written down; give a "
+                    f'name as in dnsmasq(8) or a number, such as {{"domain-search": "example.com"}}'
                 )
         fixed = check_mapping(
             "DHCPv6: static", self.static, '{"printer": "2001:db8:1::9"}', TopologyError
         )
         static = {str(getattr(host, "name", host)): item for host, item in fixed.items()}
-        for host, item in static.items():
-            _checked_ipv6(f"static address of {host}", item)
+        static = {
+            host: _checked_ipv6(f"static address of {shown(host)}", item)
+            for host, item in static.items()
+        }
         if self.stateless and (self.pool or static):
             raise TopologyError(
                 "DHCPv6: stateless=True gives no addresses, and pool= or static= names some; "
@@ -95,15 +100,18 @@ def _checked_pool(pool: Sequence[str]) -> tuple[str, ...]:
         )
     checked = tuple(_checked_ipv6("end of the pool", item) for item in pool)
     if checked and IPv6Address(checked[0]) > IPv6Address(checked[1]):
-        raise TopologyError(f"DHCPv6: the pool's first address is above its last: {pool!r}")
+        raise TopologyError(f"DHCPv6: the pool's first address is above its last: {shown(pool)}")
     return checked
 
 
 def _checked_ipv6(what: str, item: object) -> str:
     try:
-        return str(IPv6Address(str(item)))
+        address = address_from(item)
     except ValueError:
-        raise TopologyError(f"DHCPv6: the {what} is {item!r}, which is no IPv6 address") from None
+        address = None
+    if not isinstance(address, IPv6Address):
+        raise TopologyError(f"DHCPv6: the {what} is {shown(item)}, which is no IPv6 address")
+    return str(address)
 
 
 _DNSMASQ = """\

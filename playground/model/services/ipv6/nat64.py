@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import field
-from ipaddress import IPv6Network, ip_address, ip_network
+from ipaddress import IPv6Network
 from typing import Any
 
 from playground.errors import TopologyError
+from playground.model.addresses import address_from, network_from
 from playground.model.arguments import shown
 from playground.model.records import dataclass
 from playground.model.services.dns_records import question
@@ -65,7 +66,7 @@ class DNS64(ServiceSettings):
             raise TopologyError('DNS64 needs to know whom it asks: DNS64(to="ns")')
         set_field(self, "to", to)
         try:
-            network = ip_network(self.prefix) if isinstance(self.prefix, str) else None
+            network = network_from(self.prefix) if isinstance(self.prefix, str) else None
         except ValueError:
             network = None
         if not isinstance(network, IPv6Network) or network.prefixlen != 96:
@@ -83,7 +84,7 @@ class DNS64(ServiceSettings):
 
 def _is_address(text: str) -> bool:
     try:
-        ip_address(text)
+        address_from(text)
     except ValueError:
         return False
     return True
