@@ -150,10 +150,20 @@ class SwarmEngine:
         return guardian
 
     def sweep(self) -> None:
-        """Remove what was made for programs of this machine that have ended."""
+        """Remove what was made for programs of this machine that have ended.
+
+        All labs are tried before `EngineError` is raised for one that stays.
+
+        """
+        errors: list[EngineError] = []
         for record in self.labs():
             if record.is_stale:
-                self.stop(record.id)
+                try:
+                    self.stop(record.id)
+                except EngineError as error:
+                    errors.append(error)
+        if errors:
+            raise errors[0]
 
     def start_helper(self, lab: LabLabels) -> Channel:
         """Return the line to the lab's agents, one on each machine that nodes of it are on."""

@@ -90,16 +90,23 @@ class Manager:
         return found
 
     def remove(self, services: Sequence[str]) -> None:
-        """Remove services by id or name; what is gone already is passed over."""
+        """Remove services by id or name; what is gone already is passed over.
+
+        All are tried before a refusal is raised.
+
+        """
+        refusals: list[Refused] = []
 
         def delete(line: Line, service: str) -> None:
             try:
                 line.request("DELETE", f"/services/{service}")
             except Refused as refusal:
                 if refusal.status != http.client.NOT_FOUND:
-                    raise
+                    refusals.append(refusal)
 
         self.server.each(services, delete)
+        if refusals:
+            raise refusals[0]
 
     def stop(self, lab_id: str, nodes: Sequence[str] | None, node_label: str) -> None:
         """Remove the services of a lab, or of some of its nodes; wait until all tasks are gone."""

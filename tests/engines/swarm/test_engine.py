@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from playground import Host, Lab, Link, Router, Switch
-from playground.engines.seam import LabLabels
+from playground.engines import owners
+from playground.engines.seam import LabLabels, LabRecord
 from playground.engines.swarm.engine import SwarmEngine, _seconds
 from playground.errors import AgentError, EngineError, PlaygroundError, TopologyError
 from tests.swarm_machines import SwarmOfTests
@@ -151,7 +152,8 @@ def test_published_ports_are_refused_before_anything_is_made(swarm_engine: Swarm
 
 _OWNER = """
 from playground import Host, Lab, Link
-from playground.engines.seam import LabLabels
+from playground.engines import owners
+from playground.engines.seam import LabLabels, LabRecord
 from playground.engines.swarm.engine import SwarmEngine
 hosts = [Host(f"h{n}", machine=f"m{n}") for n in (1, 2, 3)]
 for one, other in zip(hosts, hosts[1:]):
@@ -273,3 +275,21 @@ def test_a_stop_that_failed_half_way_is_taken_up_again(
     monkeypatch.setattr(engine._service, "stop", stop)
     engine.stop("one")
     assert found.removed == ["one"]
+
+
+def test_a_lab_that_stays_keeps_no_other_from_being_swept(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = SwarmEngine()
+    gone = " ".join([*owners.own_mark().split()[:-1], "1"])  # this number, but another process
+    labs = [LabRecord(name, name, owners.own_name(), (), 0.0, False, mark=gone) for name in "abc"]
+    stopped = []
+
+    def stop(lab_id: str) -> None:
+        if lab_id == "a":
+            raise EngineError("no leader")
+        stopped.append(lab_id)
+
+    monkeypatch.setattr(engine, "labs", lambda: labs)
+    monkeypatch.setattr(engine, "stop", stop)
+    with pytest.raises(EngineError, match="no leader"):
+        engine.sweep()
+    assert stopped == ["b", "c"]

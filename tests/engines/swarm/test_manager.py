@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+import http.client
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 import pytest
 
 from playground.engines.docker.engine import DockerEngine
+from playground.engines.docker.http import Refused
 from playground.engines.docker.server import Server
 from playground.engines.swarm.manager import Manager, _machine, has_ended, newest, process_of
 from playground.errors import EngineError
@@ -51,6 +54,29 @@ def test_the_room_of_a_machine_follows_from_its_memory() -> None:
     assert (drained.is_up, drained.is_ready) == (True, False)
     down = _machine(node | {"Status": {"State": "down"}})
     assert (down.is_up, down.is_ready) == (False, False)
+
+
+class OneRefuses:
+    """A manager's engine that removes all services but one."""
+
+    def __init__(self) -> None:
+        self.left = ["a", "b", "c"]
+
+    def each(self, items: Sequence[str], work: Callable[[OneRefuses, str], None]) -> None:
+        for item in items:
+            work(self, item)
+
+    def request(self, method: str, path: str) -> None:
+        if path.endswith("/b"):
+            raise Refused(http.client.INTERNAL_SERVER_ERROR, "no leader")
+        self.left.remove(path.rpartition("/")[2])
+
+
+def test_a_service_that_stays_keeps_no_other() -> None:
+    server = OneRefuses()
+    with pytest.raises(Refused, match="no leader"):
+        Manager(cast("Server", server)).remove(["a", "b", "c"])
+    assert server.left == ["b"]
 
 
 def test_an_engine_that_is_in_no_swarm_says_what_to_do(docker_engine: DockerEngine) -> None:
