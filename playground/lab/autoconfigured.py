@@ -11,6 +11,7 @@ from typing import Any
 from playground.errors import AgentError, NotReady
 from playground.operations.connection.client import Client
 from playground.planning.difference import NodeChange
+from playground.planning.host_files import resolver_text
 from playground.planning.ipv6 import dhcpv6
 from playground.planning.ipv6.autoconfigured import expected, told_servers
 from playground.planning.plan import Plan
@@ -93,17 +94,20 @@ def follow_name_servers(
 ) -> None:
     """Let nodes that listen to routers write the name servers that these tell of.
 
-    Of those that did not listen ``before``.  Raises `NotReady` where one is not heard of.
+    Of those that did not listen ``before``, or whose file was written anew.  Raises `NotReady`
+    where one is not heard of.
 
     """
     told = told_servers(plan) if _listening(plan) else {}
-    # Where a server is asked as well, its client writes the file.
     names = [
         name
         for name in told
-        if (before is None or name not in _listening(before))
-        and not any(item.dhcpv6 for item in plan.node(name).interfaces)
+        if before is None
+        or name not in _listening(before)
+        or resolver_text(before.node(name)) != resolver_text(plan.node(name))
     ]
+    # Where a server is asked as well, its client writes the file.
+    names = [name for name in names if not any(i.dhcpv6 for i in plan.node(name).interfaces)]
     if not names:
         return
     answers = agent.call(

@@ -81,6 +81,33 @@ def test_what_a_router_tells_changes_at_once(campus: Campus) -> None:
     wait_on(campus.h1, "ip -6 route | grep -q ^default")
 
 
+def test_a_file_of_name_servers_has_those_of_routers_and_of_others(
+    namespaces_engine: Engine,
+) -> None:
+    home, r1 = Switch("home", subnet="2001:db8:3::/64"), Router("r1")
+    h1, ns = Host("h1"), Host("ns", services=["dns"])
+    lan = Link(home, r1)
+    r1.advertise(lan, rdnss="2001:db8:3::53")
+    cable = Link(home, h1, address="slaac")
+    with Lab(home, name="names-both", engine=namespaces_engine, quiet=True) as lab:
+        assert h1.nameservers == ["2001:db8:3::53"]
+        h1.nameservers = ["2001:db8:3::99"]
+        # The lab gets a name server, and writes the file anew.
+        Link(home, ns)
+        lab.start()
+        own = [str(item.ip) for item in ns.interfaces["eth0"].addresses if item.version == 6]
+        assert h1.nameservers == ["2001:db8:3::53", *own]
+        lab.remove(cable)
+        Link(home, h1, address="slaac")
+        lab.start()
+        assert h1.nameservers == ["2001:db8:3::53", *own]
+        assert h1.run("grep -c playground-name-servers /proc/net/unix").stdout == "1\n"
+        h1.nameservers = ["2001:db8:3::99"]
+        r1.advertise(lan, rdnss="2001:db8:3::54")
+        wait_on(h1, "grep -q '^nameserver 2001:db8:3::54' /etc/resolv.conf")
+        assert h1.nameservers[-1] == "2001:db8:3::99"
+
+
 def test_a_host_that_comes_later_hears_the_router_too(namespaces_engine: Engine) -> None:
     home, r1 = Switch("home", subnet="2001:db8:3::/64"), Router("r1")
     h1, h2 = Host("h1"), Host("h2")

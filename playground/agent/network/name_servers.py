@@ -1,7 +1,8 @@
 """Name servers that routers tell of: RFC 8106, heard by the kernel, written into resolv.conf(5).
 
 The kernel checks each advertisement, and hands on the options that are not its own affair to
-who listens (RTNLGRP_ND_USEROPT, rtnetlink(7)).  One process for each node does.
+who listens (RTNLGRP_ND_USEROPT, rtnetlink(7)).  One process for each node does.  Others write into
+the file too: what was heard stands between two lines, and only that is replaced.
 
 """
 
@@ -22,8 +23,9 @@ from collections.abc import Iterator, Sequence
 
 from playground.agent.links.netlink import NETLINK_ADD_MEMBERSHIP, SOL_NETLINK, events_of
 from playground.agent.network.staying import stay
-from playground.agent.nodes.entering import enter_network, forget_nodes
-from playground.agent.nodes.files import files, read_file
+from playground.agent.nodes.entering import enter_network, forget_nodes, inside
+from playground.agent.nodes.files import files
+from playground.agent.nodes.regular_files import read_regular
 from playground.agent.protocol import Request
 
 # linux/rtnetlink.h
@@ -39,8 +41,12 @@ _SOLICITATION = struct.pack("!BBHI", 133, 0, 0, 0)
 _ALL_ROUTERS = "ff02::2"
 
 _RESOLV_CONF = "/etc/resolv.conf"
+_BEGIN, _END = "# Told by routers (RFC 8106)", "# As far as this"
 # A host may have made it as large as it likes.
 _MOST_BYTES = 1 << 16
+# In the node's network namespace, unix(7): who has it listens there.
+_PLACE = "\0playground-name-servers"
+_PLACE_LIMIT_S = 5.0
 # MAXNS of resolv.conf(5), and its limit on what is searched before glibc 2.26.
 _MOST_SERVERS, _MOST_DOMAINS = 3, 6
 # More than any router tells; what else comes is not listened to until something runs out.
@@ -76,37 +82,63 @@ def _follow(node: Request, deadline: float, writer: int) -> None:
     try:
         signal.setitimer(signal.ITIMER_REAL, 0)
         handle = os.pidfd_open(node["watch"])
-        text = _read(node["pid"])
         enter_network(node["pid"])
+        place = take_over()
         events = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
         # Without an address of its own it would be taken for the kernel, which hears nothing.
         events.bind((0, 0))
         events.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, _RTNLGRP_ND_USEROPT)
-        resolver = ResolvConf(node["pid"], text)
+        resolver = ResolvConf(node["pid"])
         for name in node["interfaces"]:
             _solicit(name)
         wanted = set(node["expected"])
-        while not wanted <= set(resolver.servers) and (left := deadline - time.monotonic()) > 0:
-            if not _hear(events, handle, resolver, left):
+        ends = (handle, place.fileno())
+        while not wanted <= set(resolver.heard) and (left := deadline - time.monotonic()) > 0:
+            if not _hear(events, ends, resolver, left):
                 break
-        reply = {"result": resolver.servers}
+        reply = {"result": resolver.heard}
     except BaseException as error:
         reply = {"error": str(error), "errno": getattr(error, "errno", None)}
     try:
         os.write(writer, json.dumps(reply).encode())
-        if "error" not in reply and stay((handle, events.fileno())):
+        if "error" not in reply and stay((*ends, events.fileno())):
             forget_nodes()
-            while _hear(events, handle, resolver, resolver.patience_s):
+            while _hear(events, ends, resolver, resolver.patience_s):
                 time.sleep(_PAUSE_S)
     finally:
         os._exit(0)
 
 
+def take_over() -> socket.socket:
+    """Return what shows that this process listens for the node; one that did before ends.
+
+    Its root may hold the place, and has then several that listen.
+
+    """
+    place = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    end = time.monotonic() + _PLACE_LIMIT_S
+    while time.monotonic() < end:
+        with contextlib.suppress(OSError):
+            place.bind(_PLACE)
+            break
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as call:
+            call.setblocking(False)
+            call.connect(_PLACE)
+        time.sleep(0.01)
+    else:
+        place.bind("")  # anywhere
+    place.listen()
+    return place
+
+
 def _read(pid: int) -> str:
-    try:
-        return base64.b64decode(read_file(pid, _RESOLV_CONF, _MOST_BYTES)).decode(errors="replace")
-    except FileNotFoundError:  # an image of the user's may have none
-        return ""
+    """Return what stands in the file of a node; one that is too large is left as it is."""
+    with inside(pid):
+        try:
+            said = read_regular(_RESOLV_CONF, None, _MOST_BYTES)
+        except FileNotFoundError:  # an image of the user's may have none
+            return ""
+    return said.decode(errors="surrogateescape")
 
 
 def _solicit(interface: str) -> None:
@@ -119,13 +151,19 @@ def _solicit(interface: str) -> None:
         line.sendto(_SOLICITATION, (_ALL_ROUTERS, 0, 0, index))
 
 
-def _hear(events: socket.socket, handle: int, resolver: ResolvConf, patience_s: float) -> bool:
-    """Wait for something, and write down what is new; False when the node has ended."""
+def _hear(
+    events: socket.socket, ends: tuple[int, int], resolver: ResolvConf, patience_s: float
+) -> bool:
+    """Wait for something, and write down what is new.
+
+    False when the node has ended, or another listens from now on.
+
+    """
     poll = select.poll()
-    poll.register(events, select.POLLIN)
-    poll.register(handle, select.POLLIN)
+    for fd in (events.fileno(), *ends):
+        poll.register(fd, select.POLLIN)
     for fd, _ in poll.poll(1000 * min(patience_s, 3600.0)):
-        if fd == handle:
+        if fd in ends:
             return False
         with contextlib.suppress(OSError):  # more came than was read: it comes again
             for kind, body in events_of(events.recv(1 << 16, socket.MSG_DONTWAIT)):
@@ -137,22 +175,18 @@ def _hear(events: socket.socket, handle: int, resolver: ResolvConf, patience_s: 
 
 
 class ResolvConf:
-    """The name servers and domains that a node has heard of, and until when they hold.
+    """The name servers and domains that a node has heard of, and until when they hold."""
 
-    ``text`` is what its resolv.conf said without them.
-
-    """
-
-    def __init__(self, pid: int, text: str) -> None:
+    def __init__(self, pid: int) -> None:
         self._pid = pid
-        self._text = text
         self._until: dict[tuple[int, str], float] = {}
-        self._written: list[tuple[int, str]] = []
+        # None until it has written: another that listened before may have left lines there.
+        self._written: list[tuple[int, str]] | None = None
 
     @property
-    def servers(self) -> list[str]:
-        """The name servers that stand in its file."""
-        return [text for kind, text in self._written if kind == _RDNSS]
+    def heard(self) -> list[str]:
+        """The name servers heard of when the file was last written, which has the first three."""
+        return [text for kind, text in self._written or () if kind == _RDNSS]
 
     @property
     def patience_s(self) -> float:
@@ -169,22 +203,56 @@ class ResolvConf:
                     self._until[kind, text] = now + lifetime_s
 
     def write(self, now: float) -> None:
-        """Forget what has run out, and write the file if it is to be another."""
-        self._until = {item: until for item, until in self._until.items() if until > now}
-        if [*self._until] == self._written:
-            return
-        self._written = [*self._until]
-        content = base64.b64encode(self.render().encode()).decode()
-        files([{"pid": self._pid, "files": [{"path": _RESOLV_CONF, "content": content}]}])
+        """Forget what has run out, and write the file if it is to be another.
 
-    def render(self) -> str:
-        """Return the text of the file: what was heard, before what stood there."""
+        Who takes name servers out of it has it so until something else is heard; a file that
+        was written anew as a whole gets its lines again.
+
+        """
+        self._until = {item: until for item, until in self._until.items() if until > now}
+        known = [*self._until]
+        text = _read(self._pid)
+        if known == self._written and (not known or _BEGIN in text):
+            return
+        changed = self.render(text)
+        if changed != text:
+            content = base64.b64encode(changed.encode(errors="surrogateescape")).decode()
+            entry = {"path": _RESOLV_CONF, "content": content}
+            files([{"pid": self._pid, "files": [entry]}])
+        self._written = known
+
+    def render(self, text: str) -> str:
+        """Return the text of the file: what was heard, before what others have written there."""
         domains = [text for kind, text in self._until if kind == _DNSSL][:_MOST_DOMAINS]
         servers = [text for kind, text in self._until if kind == _RDNSS][:_MOST_SERVERS]
-        lines = ["# Told by routers (RFC 8106)"] if domains or servers else []
-        lines += [f"search {' '.join(domains)}"] if domains else []
+        lines = [f"search {' '.join(domains)}"] if domains else []
         lines += [f"nameserver {server}" for server in servers]
-        return "".join(f"{line}\n" for line in lines) + self._text
+        lines = [_BEGIN, *lines, _END] if lines else []
+        return "".join(f"{line}\n" for line in lines) + without_told(text)
+
+
+def without_told(text: str) -> str:
+    """Return a resolv.conf without what a listener has written there.
+
+    >>> without_told("# Told by routers (RFC 8106)\\nsearch lab\\n# As far as this\\n# mine\\n")
+    '# mine\\n'
+
+    """
+    kept: list[str] = []
+    own: list[str] | None = None
+    for line in text.splitlines(keepends=True):
+        said = line.rstrip("\n")
+        if said == _BEGIN:
+            kept += own or []
+            own = []
+        elif own is None:
+            kept.append(line)
+        elif said == _END:
+            own = None
+        else:
+            own.append(line)
+    # What has no end is not all our own.
+    return "".join(kept + (own or []))
 
 
 def read_options(body: bytes) -> Iterator[tuple[int, int, list[str]]]:
