@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import field
 from typing import Any
 
@@ -299,8 +299,16 @@ exec chpst -P /usr/sbin/squid -N -f /etc/squid/playground.conf >>/var/log/squid/
 """
 
 
+def _outermost(names: Collection[str]) -> Iterator[str]:
+    """Yield those that lie in no other: squid ends where a list has a domain after one below it."""
+    for name in names:
+        labels = name.split(".")
+        if not any(".".join(labels[n:]) in names for n in range(1, len(labels))):
+            yield name
+
+
 def _configure_proxy(settings: Proxy, context: ServiceContext) -> tuple[File, ...]:
-    denied = " ".join(f".{name}" for name in settings.deny)
+    denied = " ".join(f".{name}" for name in _outermost(settings.deny))
     conf = _SQUID.format(
         port=settings.port,
         name=context.name,
