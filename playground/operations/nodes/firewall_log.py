@@ -8,6 +8,7 @@ A small script of Python runs on the node and listens where the kernel sends wha
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -169,6 +170,10 @@ class Watch:
         self.close()
 
 
+# The node's root may have made rules with any prefix.
+_RULE = re.compile(r"[0-9]{1,9}")
+
+
 def read_logged(row: Mapping[str, Any]) -> Logged:
     """Make a row of a line that the node has printed."""
     rule = str(row["prefix"]).rpartition(" ")[2]
@@ -179,7 +184,7 @@ def read_logged(row: Mapping[str, Any]) -> Logged:
     if protocol in _WITH_PORTS and len(data) >= 4:
         ports = (int.from_bytes(data[:2], "big"), int.from_bytes(data[2:4], "big"))
     return Logged(
-        rule=int(rule) if rule.isdigit() else 0,
+        rule=int(rule) if _RULE.fullmatch(rule) else 0,
         interface=row["interface"],
         out_interface=row["out_interface"],
         protocol="unknown" if protocol is None else _PROTOCOLS.get(protocol, str(protocol)),

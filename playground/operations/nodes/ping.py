@@ -116,21 +116,31 @@ class Ping(Tabular):
         return f"Ping(sent={self.sent}, received={self.received}, rtt_ms={self.rtt_ms}{problem})"
 
 
+# A node's root may have put another program in the place of ping(8) or traceroute(8), that prints
+# numbers which those never do.
+_NUMBER = r"[0-9]{1,10}"
+_TIME_MS = r"[0-9]{1,9}(?:\.[0-9]{1,9})?"
 _REPLY = re.compile(
-    r"^\d+ bytes from .*icmp_seq=(\d+)(?: ttl=(\d+))?.* time[=<]([\d.]+) ms(?!.*\(DUP!\))", re.M
+    rf"^[0-9]+ bytes from .*icmp_seq=({_NUMBER})(?: ttl=({_NUMBER}))?.* time[=<]({_TIME_MS}) ms"
+    r"(?!.*\(DUP!\))",
+    re.M,
 )
+_COUNTS = re.compile(rf"^({_NUMBER}) packets transmitted, ({_NUMBER})(?: packets)? received", re.M)
+_MOST_SENT = 1_000_000
 
 
-def parse_ping(target: str, text: str, errors: str = "", interval_s: float = 1) -> Ping:
+def parse_ping(
+    target: str, text: str, errors: str = "", interval_s: float = 1, most: int = _MOST_SENT
+) -> Ping:
     """Read what ping(8) of iputils printed with ``-n``.
 
     ``text`` is its output and ``errors`` its error stream.  Packets were sent every
-    ``interval_s`` seconds.
+    ``interval_s`` seconds, and no more of them than ``most``.
 
     """
     text, errors = _short_lines(text), _short_lines(errors)
-    counts = re.search(r"^(\d+) packets transmitted, (\d+)(?: packets)? received", text, re.M)
-    sent, received = (int(counts[1]), int(counts[2])) if counts else (0, 0)
+    counts = _COUNTS.search(text)
+    sent, received = (min(int(number), most) for number in counts.groups()) if counts else (0, 0)
     # A duplicate is a second answer to one request; ping does not count it either.
     replies = [
         (int(sequence), float(time), int(ttl) if ttl else None)
@@ -235,6 +245,9 @@ class Traceroute(Tabular):
         return f"Traceroute({self.target!r}, hops={self.hops}, reached={self.reached})"
 
 
+_HOP = re.compile(rf"\s*[0-9]+\s+(?:\*|(\S+)\s+({_TIME_MS}) ms\s*(\S.*)?)")
+
+
 def parse_traceroute(target: str, text: str) -> Traceroute:
     """Read what traceroute(8) printed with ``-n -q 1``."""
     text = _short_lines(text)
@@ -242,7 +255,7 @@ def parse_traceroute(target: str, text: str) -> Traceroute:
     destination = header[1] if header else ""
     hops = []
     for line in text.splitlines():
-        match = re.match(r"\s*\d+\s+(?:\*|(\S+)\s+([\d.]+) ms\s*(\S.*)?)", line)
+        match = _HOP.match(line)
         if match:
             rtt_ms = float(match[2]) if match[2] else None
             hops.append(Hop(match[1], rtt_ms, (match[3] or "").strip()))
@@ -294,7 +307,7 @@ def ping(
     )
     # ping(8): 0 some reply, 1 no reply, 2 another error, of which no route is
     # a finding, and the others are not.
-    found = parse_ping(name, result.stdout, result.stderr, interval_s)
+    found = parse_ping(name, result.stdout, result.stderr, interval_s, count)
     if result.returncode in (0, 1) or "nreachable" in found.problem:
         return found
     if _names_a_node(node, target) and _is_unknown(result):

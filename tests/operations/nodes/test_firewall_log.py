@@ -26,6 +26,9 @@ def test_a_line_is_a_row() -> None:
     assert read_logged(row) == Logged(
         12, "eth0", None, "icmp", "fe80::1", None, "ff02::1", None, 72
     )
+    # Rules that the node's root has made itself.
+    for number in ("\N{SUPERSCRIPT TWO}", "9" * 5000):
+        assert read_logged({**row, "prefix": f"modem {number}"}).rule == 0
 
 
 def test_what_a_log_rule_takes_is_shown_and_goes_on(engine: Engine) -> None:

@@ -75,6 +75,18 @@ def test_ping_is_read(text: str, errors: str, expected: Ping) -> None:
     assert parse_ping("x", text, errors) == expected
 
 
+def test_a_program_that_counts_to_no_end_has_sent_what_was_asked_for() -> None:
+    said = "9999999999 packets transmitted, 9999999999 received, 0% packet loss, time 0ms\n"
+    ping = parse_ping("x", said, most=3)
+    assert (ping.sent, ping.received, len(ping.echoes)) == (3, 3, 3)
+
+
+@pytest.mark.parametrize("number", ["1.2.3", ".", "\N{ARABIC-INDIC DIGIT ONE}", "9" * 200])
+def test_times_that_are_no_numbers_are_left_out(number: str) -> None:
+    assert parse_ping("x", f"64 bytes from x: icmp_seq=1 ttl=64 time={number} ms\n").times_ms == ()
+    assert parse_traceroute("x", f" 1  10.0.0.1  {number} ms\n").details == ()
+
+
 def test_a_ping_is_true_when_a_reply_came() -> None:
     assert Ping("www", 3, 1, (0.5,))
     assert not Ping("www", 3, 0)
