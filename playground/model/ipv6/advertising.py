@@ -236,6 +236,12 @@ def _check_rdnss(here: str, rdnss: Any) -> tuple[MachineBase | IPv6Address, ...]
                 f"{here}: rdnss={shown(item)} is no name server; write a node, or an IPv6 address "
                 'such as "2001:db8:1::53"'
             )
+        # Each link has another node of that address: without a zone nobody can ask it.
+        if address.is_link_local or address.is_multicast or not int(address) >> 1:
+            raise TopologyError(
+                f"{here}: rdnss={str(address)!r} is no address that hosts could ask; write "
+                'the node itself, or an address of its own such as "2001:db8:1::53"'
+            )
         found.append(address)
     return tuple(dict.fromkeys(found))
 

@@ -19,6 +19,13 @@ class Lan:
         self.other = Link(self.home, self.h1)
 
 
+@pytest.mark.parametrize("rdnss", ["fe80::1", "ff02::fb", "::", "::1", 2**64])
+def test_a_name_server_is_one_that_every_host_can_ask(rdnss: Any) -> None:
+    it = Lan()
+    with pytest.raises(TopologyError, match=r"hosts could ask|is no name server"):
+        it.r1.advertise(it.lan, rdnss=rdnss)
+
+
 def test_a_router_remembers_what_it_tells() -> None:
     it = Lan()
     it.r1.advertise(it.lan)
