@@ -129,7 +129,8 @@ def _policy(data: Any) -> Any:
     if not isinstance(data, dict):
         return data
     if "prefix_list" in data:
-        return PrefixList(data["prefix_list"], *data["lines"])
+        name, lines = data["prefix_list"], data["lines"]
+        return PrefixList(name, *lines) if name else lines
     clauses = []
     for item in data["clauses"]:
         said = {name: _policy(value) for name, value in item["said"].items()}

@@ -135,7 +135,7 @@ class Clause:
         if isinstance(self.prefixes, str) or is_list(self.prefixes):
             lines = [self.prefixes] if isinstance(self.prefixes, str) else self.prefixes
             # Its name comes from the route map that it is in.
-            object.__setattr__(self, "prefixes", PrefixList("unnamed", *lines))
+            object.__setattr__(self, "prefixes", _without_name(PrefixList("unnamed", *lines)))
         elif not (self.prefixes is None or isinstance(self.prefixes, PrefixList)):
             raise TopologyError(
                 f"{here}: prefixes={shown(self.prefixes)} is no PrefixList, and no prefix such as "
@@ -380,8 +380,14 @@ def _rule(here: str, line: object) -> PrefixRule:
     return PrefixRule(network, match["kind"] != "deny", ge, le)
 
 
+def _without_name(prefixes: PrefixList) -> PrefixList:
+    """Return a list whose name is "", which no user can choose."""
+    object.__setattr__(prefixes, "name", "")
+    return prefixes
+
+
 def _said(value: object) -> str:
-    if isinstance(value, PrefixList) and value.name == "unnamed":
+    if isinstance(value, PrefixList) and not value.name:
         value = tuple(map(str, value.rules))
     if isinstance(value, tuple) and len(value) == 1:
         value = value[0]

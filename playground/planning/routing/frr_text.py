@@ -328,7 +328,10 @@ def bgp_settings(
 ) -> str:
     """Return bgpd's settings, likewise; each family of addresses has sessions of its own."""
     families = tuple(families)
-    texts = {one.version: PolicyTexts(router, one.version, as_number) for one in families}
+    texts: dict[int, PolicyTexts] = {}
+    for one in families:
+        beside = next(iter(texts.values()), None)
+        texts[one.version] = PolicyTexts(router, one.version, as_number, beside)
     lines = [
         f"router bgp {as_number}",
         f" bgp router-id {router_id}",

@@ -7,6 +7,7 @@ Each daemon reads its own: a `PolicyTexts` gathers what one of them needs, for o
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TypeVar
 
 from playground.errors import TopologyError
 from playground.model.routing.policy import Clause, Permit, PrefixList, RouteMap
@@ -23,39 +24,50 @@ _OF_BGP = (
 )
 
 
+Policy = TypeVar("Policy", PrefixList, RouteMap)
+
+
 class PolicyTexts:
     """The policies of one daemon for one version of IP, each under its name once.
 
     ``as_number`` is what ``prepend`` puts into paths, None for a daemon that is not BGP's.
+    ``beside`` is what the same daemon is told for the other version.
 
     """
 
-    def __init__(self, router: str, version: int, as_number: int | None = None) -> None:
+    def __init__(
+        self,
+        router: str,
+        version: int,
+        as_number: int | None = None,
+        beside: PolicyTexts | None = None,
+    ) -> None:
         self._router = router
         self._version = version
         self._as_number = as_number
-        self._known: dict[tuple[type, str], PrefixList | RouteMap] = {}
+        # Route maps of both families share their names; lists do not.
+        self._lists: dict[str, PrefixList] = {}
+        self._maps: dict[str, RouteMap] = {} if beside is None else beside._maps
         self.lines: list[str] = []
 
     def prefix_list(self, policy: PrefixList) -> str:
         """Return what FRR calls a list, once it is among the lines."""
-        if self._is_new(policy.name, policy):
+        if self._is_new(self._lists, policy.name, policy):
             self.lines += self._prefixes(policy.name, policy)
         return policy.name
 
     def route_map(self, policy: RouteMap) -> str:
         """Return what FRR calls a route map, once it is among the lines."""
-        # Route maps of both families share their names; lists do not.
         name = policy.name if self._version == 4 else f"{policy.name}-ipv6"
-        if self._is_new(name, policy):
+        if self._is_new(self._maps, name, policy):
             for number, clause in enumerate(policy.clauses, 1):
                 self.lines += self._clause(name, 10 * number, clause)
         return name
 
-    def _is_new(self, name: str, policy: PrefixList | RouteMap) -> bool:
-        known = self._known.get((type(policy), name))
+    def _is_new(self, policies: dict[str, Policy], name: str, policy: Policy) -> bool:
+        known = policies.get(name)
         if known is None:
-            self._known[type(policy), name] = policy
+            policies[name] = policy
         elif known != policy:
             raise TopologyError(
                 f"router {self._router} is given two policies of one name, {name!r}: "
@@ -77,9 +89,9 @@ class PolicyTexts:
         self._refuse_words_of_bgp(name, clause)
         own = f"{name}-{number}"
         if (prefixes := clause.prefix_list) is not None:
-            if prefixes.name == "unnamed":
+            if not prefixes.name:
                 prefixes = PrefixList(own, *map(str, prefixes.rules))
-            if self._is_new(prefixes.name, prefixes):
+            if self._is_new(self._lists, prefixes.name, prefixes):
                 yield from self._prefixes(prefixes.name, prefixes)
         for place, community in enumerate(clause.community, 1):
             yield f"bgp community-list standard {own} seq {5 * place} permit {community}"

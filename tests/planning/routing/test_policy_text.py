@@ -79,6 +79,29 @@ def test_two_policies_of_one_name_are_refused() -> None:
         texts.prefix_list(PrefixList("some", "10.0.0.0/8"))
 
 
+def test_route_maps_of_both_families_share_their_names() -> None:
+    four = PolicyTexts("r", 4, 1)
+    six = PolicyTexts("r", 6, 1, beside=four)
+    both = RouteMap("a", Permit(SOME, set_weight=1))
+    assert (four.route_map(both), six.route_map(both)) == ("a", "a-ipv6")
+    assert any(line.startswith("ip prefix-list some ") for line in four.lines)
+    assert any(line.startswith("ipv6 prefix-list some ") for line in six.lines)
+    with pytest.raises(TopologyError, match="two policies of one name, 'a-ipv6'"):
+        four.route_map(RouteMap("a-ipv6", Permit()))
+
+
+def test_a_list_may_be_called_unnamed() -> None:
+    texts = PolicyTexts("r", 4)
+    named = PrefixList("unnamed", "10.1.0.0/16")
+    texts.route_map(RouteMap("some", Permit(named), Permit("10.2.0.0/16")))
+    lists = [line for line in texts.lines if line.startswith("ip prefix-list")]
+    assert lists == [
+        "ip prefix-list unnamed seq 5 permit 10.1.0.0/16",
+        "ip prefix-list some-20 seq 5 permit 10.2.0.0/16",
+    ]
+    assert repr(Permit(named)) == f"Permit(prefixes={named!r})"
+
+
 def test_other_protocols_have_no_communities() -> None:
     with pytest.raises(TopologyError, match="has prepend=, which only routes of BGP have"):
         PolicyTexts("r", 4).route_map(RouteMap("some", Permit(prepend=1)))
