@@ -7,6 +7,7 @@ from typing import Any
 
 from playground.errors import TopologyError
 from playground.model.addresses import Address
+from playground.model.arguments import shown
 from playground.model.kernel.tunnels import KINDS, TunnelKind, TunnelSettings
 from playground.model.notation import (
     AUTO,
@@ -155,7 +156,9 @@ def _check_ends(a: object, b: object) -> str:
 def _check_kind(here: str, kind: object) -> TunnelKind:
     if not isinstance(kind, str) or kind not in KINDS:
         known = ", ".join(f'"{name}"' for name in KINDS)
-        raise TopologyError(f"{here}: there is no kind of tunnel {kind!r}; write one of {known}")
+        raise TopologyError(
+            f"{here}: there is no kind of tunnel {shown(kind)}; write one of {known}"
+        )
     return KINDS[kind]
 
 
@@ -173,8 +176,8 @@ def _check_number(here: str, row: TunnelKind, key: object, vni: object) -> int |
     [(name, number)] = said.items()
     if isinstance(number, bool) or not isinstance(number, int) or number not in row.numbers:
         raise TopologyError(
-            f"{here}: {name}={number!r} is no number from {row.numbers[0]} to {row.numbers[-1]} "
-            f"({row.source})"
+            f"{here}: {name}={shown(number)} is no number from {row.numbers[0]} to "
+            f"{row.numbers[-1]} ({row.source})"
         )
     return number
 
@@ -187,7 +190,7 @@ def _check_port(here: str, row: TunnelKind, port: object) -> int | None:
             f"{here}: a tunnel of kind {row.name!r} has no ports, for it is no UDP; leave port= out"
         )
     if isinstance(port, bool) or not isinstance(port, int) or not 1 <= port <= 65535:
-        raise TopologyError(f"{here}: port={port!r} is no UDP port, from 1 to 65535")
+        raise TopologyError(f"{here}: port={shown(port)} is no UDP port, from 1 to 65535")
     return port
 
 
