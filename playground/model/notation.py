@@ -56,9 +56,10 @@ class Named(Protocol):
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 # inet_aton(3) takes such numbers for addresses: ping 10 means 0.0.0.10.
 _NUMBER = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
-# RFC 1035 section 2.3.4 allows 255 octets on the wire, which is 253 written.
 # What hostname(7) allows, and in any case what cannot be mistaken for another word of Swarm's.
 _MACHINE = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9_.-]{0,251}[a-zA-Z0-9])?")
+
+# RFC 1035 section 2.3.4 allows 255 octets on the wire, which is 253 written.
 _NAME_LENGTH = 253
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from playground.errors import TopologyError
+from playground.model.records import dataclass
 from playground.model.services.settings import File, ServiceContext, ServiceRow, ServiceSettings
 
 
