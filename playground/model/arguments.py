@@ -113,6 +113,28 @@ def _can_be_named(text: str) -> bool:
     return True
 
 
+def check_text(here: str, value: object, error: type[PlaygroundError] = BadArgument) -> None:
+    """Refuse text that no file can hold, also in what holds texts: half a character is none.
+
+    Python's text can have one half of a pair of surrogates, UTF-8 cannot (RFC 3629 section 3).
+
+    """
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise error(
+                f"{here}: {shown(value)} holds half a character, which no file can; write a whole "
+                "one, or leave it out"
+            ) from None
+    elif isinstance(value, Mapping):
+        for item in value.values():  # names of files are bytes, which Linux knows no letters of
+            check_text(here, item, error)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            check_text(here, item, error)
+
+
 def check_several(
     here: str, value: object, error: type[PlaygroundError] = BadArgument
 ) -> tuple[Any, ...]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from playground.display.local_files import read_text
 from playground.errors import TopologyError, TransferFailed
+from playground.model.arguments import check_text
 from playground.model.routing.policy import RouteMap, as_route_map, check_policy
 
 # Those that a daemon speaks; the service of the same name runs it.
@@ -134,6 +135,7 @@ def read_frr(router: str, what: str, given: object) -> str:
             f"router {router}: {what} is a text in FRR's own words or the Path of such a file, "
             f"not {given!r}"
         )
+    check_text(f"router {router}: what {what} has", text, TopologyError)
     if len(text) > _MOST_FRR_BYTES or "\0" in text:
         raise TopologyError(f"router {router}: what {what} has is no text that FRR could read")
     return text

@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 from playground.errors import TopologyError
 from playground.model.addresses import address_from
-from playground.model.arguments import shown
+from playground.model.arguments import check_text, shown
 
 # Wider than a host's name (RFC 1123): owners such as _dmarc.
 DOMAIN = re.compile(
@@ -47,7 +47,13 @@ ZONE_TYPES = frozenset(
 _NUMBERED = r"TYPE\d{1,5}"
 
 # A line of a zone file, which ends where its quotes and brackets do not (RFC 1035 section 5.1).
-_FIELDS = r'(?:"(?:[^"\\\n]|\\.)*"|[^\s"();\\]|\\.|[ \t])+'
+# No control characters but the tab.
+_FIELDS = (
+    r'(?:"(?:[^"\\\x00-\x1f\x7f]|\\[^\x00-\x1f\x7f])*"'
+    r'|[^\s"();\\\x00-\x1f\x7f]|\\[^\x00-\x1f\x7f]|[ \t])+'
+)
+# RFC 8659 section 4.1: flags of one byte, a tag of letters and digits.
+_CAA = re.compile(r"(\d{1,3})[ \t]+[A-Za-z0-9]{1,15}[ \t]+\S.*", re.ASCII)
 
 _MOST_BYTES = 4096
 
@@ -87,6 +93,7 @@ def check_aliases(records: Iterable[tuple[str, str, str]]) -> None:
 
 
 def _checked_data(record: object, kind: str, data: str) -> str:
+    check_text("DNS record", record, TopologyError)
     if not data or "\n" in data or "\0" in data:
         raise TopologyError(f"DNS record {record!r}: the data must be one line")
     if kind in ("A", "AAAA"):
@@ -101,7 +108,7 @@ def _checked_data(record: object, kind: str, data: str) -> str:
         return str(address)
     if kind in ("TXT", "CAA"):
         longest = 255  # of one character string, RFC 1035 section 3.3
-        if kind == "CAA" and len(data.split(None, 2)) != 3:
+        if kind == "CAA" and not ((match := _CAA.fullmatch(data)) and int(match[1]) <= 255):
             raise TopologyError(
                 f"DNS record {record!r}: the data must be like '0 issue \"ca.org\"'"
             )
@@ -145,6 +152,7 @@ def checked_zone_record(record: object) -> tuple[str, str, str]:
         owner = ("*." if wild else "") + bare.lower().rstrip(".")
     if kind in RECORD_TYPES:
         return owner, kind, _checked_data(record, kind, data)
+    check_text("DNS record", record, TopologyError)
     if kind not in ZONE_TYPES and not re.fullmatch(_NUMBERED, kind, re.ASCII):
         raise TopologyError(
             f"DNS record {shown(record)}: {shown(kind)} is no type that a zone may hold; write one "

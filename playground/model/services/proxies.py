@@ -33,8 +33,9 @@ BALANCES = ("roundrobin", "leastconn", "source")
 
 _MOST_SERVERS = 500
 _SERVER = r"([A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?)(?::(\d{1,5}))?"
-# What may stand in a request without being quoted: RFC 3986 section 3.3.
-_PAGE = r"/[\w.~!$&'()*+,;=:@%/?-]{0,200}"
+# What may stand in a request without being quoted: RFC 3986 section 3.3; but for the
+# apostrophe, which is a quote in haproxy's file (configuration manual, section 2.2).
+_PAGE = r"/[\w.~!$&()*+,;=:@%/?-]{0,200}"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from playground.errors import TopologyError
-from playground.model.arguments import shown
+from playground.model.arguments import check_text, shown
 
 Files = str | os.PathLike[str] | Mapping[str, str | bytes]
 
@@ -39,6 +39,7 @@ def checked_files(who: str, files: Files | None) -> Path | dict[str, bytes] | No
     for name, content in files.items():
         relative = _checked_file_name(who, name)
         if isinstance(content, str):
+            check_text(f"{who}: the content of {name!r}", content, TopologyError)
             checked[relative] = content.encode()
         elif isinstance(content, (bytes, bytearray, memoryview)):
             checked[relative] = bytes(content)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from playground.errors import TopologyError
-from playground.model.arguments import shown
+from playground.model.arguments import check_text, shown
 from playground.model.plugins.entry_points import load_plugin, plugin_names, source_of
 from playground.model.services.dhcp import DHCP_ROWS
 from playground.model.services.dns import DNS_ROW
@@ -77,6 +77,8 @@ def service(value: str | ServiceSettings) -> ServiceSettings:
     """
     if isinstance(value, ServiceSettings):
         if value.service in SERVICES or value.is_own:
+            for name, said in vars(value).items():
+                check_text(f"{type(value).__name__}: {name}", said, TopologyError)
             return value
     elif isinstance(value, str) and value in SERVICES:
         return _by_name(value)

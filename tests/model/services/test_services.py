@@ -15,10 +15,15 @@ from playground.engines.images import images_directory
 from playground.errors import TopologyError
 from playground.model.services.dhcp import DHCP, DHCPRelay
 from playground.model.services.dns import DNS
+from playground.model.services.dns_records import checked_zone_record
 from playground.model.services.frr import BGP, OSPF, RIP, ROUTING
 from playground.model.services.ftp import FTP
 from playground.model.services.http import HTTP
+from playground.model.services.ipv6.radvd import RouterAdvertisements
 from playground.model.services.mail import IMAP, POP, SMTP, mail_domain
+from playground.model.services.management import SNMP
+from playground.model.services.proxies import LoadBalancer
+from playground.model.services.routing.keepalived import VirtualRouters
 from playground.model.services.settings import (
     File,
     Port,
@@ -28,6 +33,7 @@ from playground.model.services.settings import (
 )
 from playground.model.services.shells import SSH, Telnet
 from playground.model.services.table import SERVICES, service
+from playground.model.topology import Router
 
 CONTEXT = ServiceContext(name="www.example.com", short="www", users={"student": 1000, "ann": 1001})
 
@@ -494,6 +500,44 @@ def test_records_are_a_list() -> None:
 
 
 # ------------------------------------------------------- what does not go together
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: service(SNMP(location="\ud800")),
+        lambda: service(OSPF("! \ud800")),
+        lambda: service(VirtualRouters("# \ud800")),
+        lambda: service(RouterAdvertisements("# \ud800")),
+        lambda: DNS(records=[("a.b", "TXT", "\ud800")]),
+        lambda: checked_zone_record(("a.b", "HINFO", "\ud800")),
+        lambda: HTTP(files={"x": "\ud800"}),
+        lambda: Router("r", frr="! \ud800"),
+    ],
+)
+def test_half_a_character_is_refused(make: Callable[[], object]) -> None:
+    with pytest.raises(TopologyError, match="holds half a character"):
+        make()
+
+
+@pytest.mark.parametrize(
+    "data", ["1" * 3 + "1 issue x", "256 issue x", "( issue x", "0 is(x x", '0 issue; "ca.org"']
+)
+def test_a_caa_record_has_flags_and_a_tag(data: str) -> None:
+    with pytest.raises(TopologyError, match="must be like '0 issue"):
+        DNS(records=[("a.b", "CAA", data)])
+
+
+@pytest.mark.parametrize("data", ["a\0b", '"a\0b"', "a\\\0b", '"a\x1bb"'])
+def test_a_zone_file_has_no_control_characters(data: str) -> None:
+    with pytest.raises(TopologyError, match="must be one line of a zone file"):
+        checked_zone_record(("a.b", "HINFO", data))
+
+
+def test_a_page_has_no_quote_of_haproxy() -> None:
+    LoadBalancer(to=["www"], page="/a(b)")
+    with pytest.raises(TopologyError, match="is no page"):
+        LoadBalancer(to=["www"], page="/it's")
 
 
 @pytest.mark.parametrize(
