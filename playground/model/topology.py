@@ -84,6 +84,7 @@ from playground.model.routing.protocols import (
     check_routing,
 )
 from playground.model.routing.vrrp import SharingAddresses
+from playground.model.said_of_links import forget_links, said_of_links
 from playground.model.services.frr import RoutingDaemon
 from playground.model.services.settings import ServiceSettings
 from playground.model.switch_ports import PortSettings
@@ -714,6 +715,9 @@ class Link(LinkBase):
         a, b = (end.node for end in self.ends)
         here = f"link {a.name} - {b.name}"
         before = self.carried, self.ends, self._parts
+        attached = self.attachments
+        routers = [end.node for end in self.ends if isinstance(end.node, Router)]
+        said = [(router, said_of_links(router)) for router in routers]
         if vlan is not None and is_auto(address):
             if words := [word for end in self.ends for word in end.automatic.words]:
                 address = words
@@ -729,6 +733,8 @@ class Link(LinkBase):
 
         def undo() -> None:
             self.carried, self.ends, self._parts = before
+            for router, known in said:
+                vars(router).update(known)
 
         with taken_or_undone(self.listener, undo):
             self._carry(carried, self.ends, far)
@@ -737,6 +743,9 @@ class Link(LinkBase):
             for number, part in before[2].items():
                 if self._parts.get(number) is not part:
                     refuse_in_use(part)
+            left = self.attachments
+            for router in routers:
+                forget_links(router, [part for part in attached if part not in left])
 
     def __repr__(self) -> str:
         return f"Link({', '.join(self._said())})"

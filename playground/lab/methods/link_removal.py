@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
 
+from playground.model.said_of_links import forget_links, said_of_links, without
 from playground.model.switches import Mirror
 from playground.model.topology import Link, Node, Router, Switch
-
-Key = TypeVar("Key")
-Value = TypeVar("Value")
 
 
 @contextmanager
@@ -25,14 +21,14 @@ def taken_out(link: Link) -> Iterator[None]:
     routers = routers_near(nodes)
     switches = [node for node in nodes if isinstance(node, Switch)]
     links = [(node, list(node.links)) for node in nodes]
-    said = [(router, _said(router)) for router in routers]
+    said = [(router, said_of_links(router)) for router in routers]
     ports = [(switch, dict(switch.port_settings), switch.mirrored) for switch in switches]
     for node in nodes:
         node.links.remove(link)
     for router in routers:
         _forget(router, (link, *link.attachments))
     for switch in switches:
-        switch._port_settings = _without(switch.port_settings, [link])
+        switch._port_settings = without(switch.port_settings, [link])
         switch._mirror = _without_link(switch.mirrored, link)
     try:
         yield
@@ -44,22 +40,6 @@ def taken_out(link: Link) -> Iterator[None]:
         for switch, settings, mirror in ports:
             switch._port_settings, switch._mirror = settings, mirror
         raise
-
-
-# What routers keep of links, and of those behind them: replaced as a whole, never changed.
-_OF_LINKS = (
-    "bgp_links",
-    "bgp_peers",
-    "ospf_links",
-    "virtual_routers",
-    "advertised",
-    "requested",
-    "translated64",
-)
-
-
-def _said(router: Router) -> dict[str, Any]:
-    return {name: getattr(router, name) for name in _OF_LINKS}
 
 
 def routers_near(nodes: Iterable[Node]) -> list[Router]:
@@ -78,21 +58,7 @@ def routers_near(nodes: Iterable[Node]) -> list[Router]:
 
 def _forget(router: Router, gone: Collection[object]) -> None:
     """Let a router forget what it was told of links that are gone, and of peers behind them."""
-    router.virtual_routers = tuple(
-        dataclasses.replace(one, track=tuple(item for item in one.track if item[0] not in gone))
-        for one in router.virtual_routers
-        if one.link not in gone
-    )
-    router.ospf_links = _without(router.ospf_links, gone)
-    router.bgp_links = _without(router.bgp_links, gone)
-    router.advertised = _without(router.advertised, gone)
-    router.requested = {
-        link: left
-        for link, links in _without(router.requested, gone).items()
-        if (left := tuple(one for one in links if one not in gone))
-    }
-    if router.translated64 is not None and router.translated64.link in gone:
-        router.translated64 = None
+    forget_links(router, gone)
     near = routers_near([router])
     router.bgp_peers = {
         other: said
@@ -107,10 +73,6 @@ def _without_link(mirror: Mirror | None, link: Link) -> Mirror | None:
         return None
     left = tuple(one for one in mirror.links if one is not link)
     return None if mirror.links and not left else Mirror(left, mirror.to)
-
-
-def _without(known: Mapping[Key, Value], gone: Collection[object]) -> dict[Key, Value]:
-    return {key: value for key, value in known.items() if key not in gone}
 
 
 def _same_system(router: Router, other: object) -> bool:
