@@ -192,6 +192,27 @@ def _left(swarm: SwarmOfTests, lab_id: str) -> list[str]:
     return found
 
 
+def test_a_lab_to_keep_that_does_not_start_leaves_nothing_on_any_machine(
+    swarm_engine: SwarmEngine, swarm: SwarmOfTests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    helpers = []
+
+    def refuse(lab: LabLabels, *_: object) -> None:
+        deadline = time.monotonic() + 60
+        while not _left(swarm, lab.id):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        helpers.append(lab.id)
+        raise EngineError("no room")
+
+    monkeypatch.setattr(swarm_engine, "start_nodes", refuse)
+    h1, h2 = Host("h1", machine="m1"), Host("h2", machine="m2")
+    Link(h1, h2)
+    with pytest.raises(EngineError, match="no room"):
+        Lab(h1, name="to-keep", keep=True, quiet=True, engine=swarm_engine).start()
+    assert _left(swarm, helpers[0]) == []
+
+
 def test_a_worker_takes_no_orders(swarm: SwarmOfTests) -> None:
     with pytest.raises(EngineError, match="DOCKER_HOST=ssh://manager"):
         SwarmEngine(swarm.machines[1].url).check()
