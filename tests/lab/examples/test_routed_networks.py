@@ -6,7 +6,7 @@ from playground.engines.seam import Engine
 from playground.examples import customers_and_peers, data_centre, multi_area_ospf, vrrp_pair
 from playground.lab.lab import Lab
 from playground.operations.network import Router
-from tests.facts import assert_can_ping
+from tests.facts import assert_can_ping, wait_on
 
 
 def learned(lab: Lab, name: str) -> set[str]:
@@ -48,6 +48,8 @@ def test_nobody_is_a_way_for_those_who_do_not_pay_it(engine: Engine) -> None:
 def test_leaves_send_by_all_spines_over_links_without_addresses(engine: Engine) -> None:
     with data_centre(quiet=True) as lab:
         leaf, spine = lab["leaf1"], lab["spine1"]
+        # start() waits until one way leads there, not until all of as many hops do.
+        wait_on(leaf, "ip route show 10.0.3.0/24 | grep -c eth | grep 2")
         ways = {
             route.interface for route in leaf.routes() if str(route.destination) == "10.0.3.0/24"
         }
