@@ -57,6 +57,7 @@ wire(bridges: [{"device", "settings": SWITCH or null, "vlans": bool = false}],
     goes to its members.
 switch(bridges: [{"device", "settings": SWITCH, "ports": [{"port", CARRIED}],
         "port_settings": [{"port", "cost", "priority", "isolated": bool}] = [],
+        "usual": likewise = [], of which a port that is gone is no error,
         "mirror": {"to", "entering": [port], "leaving": [port]} or null,
         "unmirror": [port]}]) -> null
     Change bridges that are there, and the VLANs of these ports.  Mirrors are taken from

@@ -238,6 +238,7 @@ def switch_request(old: SwitchPlan, new: SwitchPlan) -> dict[str, Any]:
         "settings": new.settings.request(),
         "ports": [port.request() for port in old.moved(new)],
         "port_settings": [port.request() for port in old.set_anew(new)],
+        "usual": [port.request() for port in old.usual_again(new)],
         "unmirror": list(dict.fromkeys((*before.entering, *before.leaving))) if before else [],
         "mirror": new.mirror.request() if new.mirror else None,
     }

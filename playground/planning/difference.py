@@ -100,7 +100,8 @@ class SwitchChange:
     def __bool__(self) -> bool:
         """Tell whether there is anything to do: ports that come are plugged in with their wire."""
         same = (self.old.settings, self.old.mirror) == (self.new.settings, self.new.mirror)
-        return not same or bool(self.old.moved(self.new) or self.old.set_anew(self.new))
+        old, new = self.old, self.new
+        return not same or bool(old.moved(new) or old.set_anew(new) or old.usual_again(new))
 
 
 @dataclass(frozen=True)

@@ -392,11 +392,14 @@ class SwitchPlan:
     port_settings: tuple[PortSettingsPlan, ...] = ()
 
     def set_anew(self, new: SwitchPlan) -> tuple[PortSettingsPlan, ...]:
-        """Return the settings of ports that are others in the new plan, or usual ones again."""
-        there = {item.port: item for item in new.port_settings}
+        """Return the settings of ports that are others in the new plan."""
+        return tuple(item for item in new.port_settings if item not in self.port_settings)
+
+    def usual_again(self, new: SwitchPlan) -> tuple[PortSettingsPlan, ...]:
+        """Return the usual settings of ports of which the new plan says nothing: some are gone."""
+        there = {item.port for item in new.port_settings}
         gone = (item for item in self.port_settings if item.port not in there)
-        usual = tuple(PortSettingsPlan(item.port) for item in gone)
-        return tuple(item for item in new.port_settings if item not in self.port_settings) + usual
+        return tuple(PortSettingsPlan(item.port) for item in gone)
 
     def moved(self, new: SwitchPlan) -> tuple[PortPlan, ...]:
         """Return the ports that are there in both plans, and carry other VLANs in the new one."""

@@ -58,7 +58,7 @@ def test_guests_see_the_way_out_and_nobody_else(namespaces_engine: NamespacesEng
     Link(hotel, door)
     rooms = [Link(hotel, guest) for guest in guests]
     hotel.set_port(rooms[0], isolated=True)
-    with Lab(hotel, quiet=True, engine=namespaces_engine):
+    with Lab(hotel, quiet=True, engine=namespaces_engine) as lab:
         assert_can_ping(guests[0], guests[1])
         hotel.set_port(rooms[1], isolated=True)
         assert_cannot_ping(guests[0], guests[1])
@@ -66,6 +66,9 @@ def test_guests_see_the_way_out_and_nobody_else(namespaces_engine: NamespacesEng
             assert_can_ping(guest, door)
         hotel.set_port(rooms[0], isolated=False)
         assert_can_ping(guests[0], guests[1])
+        lab.remove(rooms[0])
+        assert set(hotel.port_settings) == {rooms[1]}
+        assert_can_ping(guests[1], door)
 
 
 def test_the_cost_of_a_port_decides_which_way_a_tree_takes(

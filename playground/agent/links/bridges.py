@@ -160,6 +160,9 @@ def switch(bridges: Sequence[Request]) -> None:
         for wanted in row.get("ports", []):
             carry(netlink, row["device"], wanted["port"], wanted)
         netlink.send([set_port(wanted) for wanted in row.get("port_settings", [])])
+        # One that was to be as usual again may be gone, with its link.
+        usual = [wanted for wanted in row.get("usual", []) if index_or_none(wanted["port"])]
+        netlink.send([set_port(wanted) for wanted in usual])
         for port in row["unmirror"]:
             if (index := index_or_none(port)) is not None:
                 for hook in (TC_H_CLSACT_INGRESS, TC_H_CLSACT_EGRESS):
