@@ -20,6 +20,7 @@ PICTURES = {
     "data-centre": examples.data_centre,
     "vrrp-pair": examples.vrrp_pair,
     "multicast-tree": examples.multicast_tree,
+    "site-to-site": examples.site_to_site,
     "dual-stack-campus": examples.dual_stack_campus,
     "dns-from-the-root": examples.dns_from_the_root,
     "anycast-dns": examples.anycast_dns,

@@ -134,4 +134,4 @@ def test_what_it_says_it_needs_is_what_these_tests_ran_with(wanted: str) -> None
 def test_the_demonstration_runs_from_the_wheel(elsewhere: Path, engine: Engine) -> None:
     shown = run([elsewhere / "venv" / "bin" / "playground", "--quiet", "demo"], elsewhere)
     assert "FAILED" not in shown
-    assert "taking it down" in shown
+    assert "Enter it yourself" in shown
