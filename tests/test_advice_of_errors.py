@@ -215,9 +215,9 @@ RUNNING = {
         "ADVICE; late.run('true')",
     ),
     "a command that takes longer": Row(
-        'h1.run("sleep 0.3", timeout_s=0.1)',
+        'h1.run("sleep 1.5", timeout_s=1)',
         r"timeout_s=\.\.\.",
-        'h1.run("sleep 0.3", ADVICE)',
+        'h1.run("sleep 1.5", ADVICE)',
         meant="20",
     ),
     "more output than is taken": Row(
