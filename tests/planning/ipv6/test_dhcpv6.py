@@ -94,7 +94,7 @@ def test_what_cannot_work_is_refused() -> None:
         ({"pool": POOL[::-1]}, "first address is above its last"),
         ({"lease_s": 60}, "from 120 on"),
         ({"options": {"a b": "c"}}, "cannot be written down"),
-        ({"static": {"h1": "10.0.0.1"}}, "static address of h1"),
+        ({"static": {"h1": "10.0.0.1"}}, "static address of 'h1'"),
         ({"stateless": 1}, "neither True nor False"),
         ({"stateless": True, "pool": POOL}, "leave one of the two out"),
     ],
