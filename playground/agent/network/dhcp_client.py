@@ -10,7 +10,6 @@ The states are those of RFC 2131, figure 5.
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import itertools
 import json
@@ -49,7 +48,7 @@ from playground.agent.network.dhcp_messages import (
     read_dhcp,
 )
 from playground.agent.network.routes import RTM_NEWROUTE, route
-from playground.agent.network.staying import stay
+from playground.agent.network.staying import begin_each, stay
 from playground.agent.protocol import Request
 
 ETH_P_IP, ETH_P_ARP = 0x0800, 0x0806
@@ -292,24 +291,8 @@ def lease(
     clients: Sequence[Request], timeout_s: float, servers: Sequence[int] = ()
 ) -> list[Request | None]:
     _wait_for_servers(servers)
-    deadline = time.monotonic() + timeout_s
-    results: list[Request | None] = []
-    readers = []
     # Beside each other: each waits for its own server.
-    for client in clients:
-        reader, writer = os.pipe()
-        if os.fork() == 0:
-            os.close(reader)
-            _lease_one(client, deadline, writer)
-        os.close(writer)
-        readers.append(reader)
-    for reader in readers:
-        with os.fdopen(reader, "rb") as said:
-            reply = json.loads(said.read() or b'{"error": "it ended"}')
-        if "error" in reply:
-            raise OSError(reply.get("errno") or errno.EIO, reply["error"])
-        results.append(reply["result"])
-    return results
+    return begin_each(clients, _lease_one, time.monotonic() + timeout_s)
 
 
 def _lease_one(client: Request, deadline: float, writer: int) -> None:

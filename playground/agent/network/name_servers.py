@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import errno
 import json
 import os
 import re
@@ -22,7 +21,7 @@ import time
 from collections.abc import Iterator, Sequence
 
 from playground.agent.links.netlink import NETLINK_ADD_MEMBERSHIP, SOL_NETLINK, events_of
-from playground.agent.network.staying import stay
+from playground.agent.network.staying import begin_each, stay
 from playground.agent.nodes.entering import enter_network, forget_nodes, inside
 from playground.agent.nodes.files import files
 from playground.agent.nodes.regular_files import read_regular
@@ -57,23 +56,7 @@ _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 
 
 def name_servers(nodes: Sequence[Request], timeout_s: float) -> list[list[str]]:
-    deadline = time.monotonic() + timeout_s
-    readers = []
-    for node in nodes:
-        reader, writer = os.pipe()
-        if os.fork() == 0:
-            os.close(reader)
-            _follow(node, deadline, writer)
-        os.close(writer)
-        readers.append(reader)
-    results: list[list[str]] = []
-    for reader in readers:
-        with os.fdopen(reader, "rb") as said:
-            reply = json.loads(said.read() or b'{"error": "it ended"}')
-        if "error" in reply:
-            raise OSError(reply.get("errno") or errno.EIO, reply["error"])
-        results.append(reply["result"])
-    return results
+    return begin_each(nodes, _follow, time.monotonic() + timeout_s)
 
 
 def _follow(node: Request, deadline: float, writer: int) -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import time
 
-from playground.agent.network.staying import stay
+import pytest
+
+from playground.agent.network.staying import begin_each, stay
+from playground.agent.protocol import Request
 
 
 def test_a_child_goes_on_with_what_it_needs_and_nothing_else() -> None:
@@ -28,3 +33,25 @@ def test_a_child_goes_on_with_what_it_needs_and_nothing_else() -> None:
         assert said.read() == b"True True False"
     for fd in (unused, held):
         os.close(fd)
+
+
+def _answer(item: Request, deadline: float, writer: int) -> None:
+    try:
+        if "reply" in item:
+            os.write(writer, json.dumps(item["reply"]).encode())
+    finally:
+        os._exit(0)
+
+
+def test_each_answers_in_its_place_and_an_error_is_raised_here() -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    by = time.monotonic() + 5
+    answers = [{"reply": {"result": number}} for number in range(3)]
+    assert begin_each(answers, _answer, by) == [0, 1, 2]
+    with pytest.raises(TimeoutError, match="no server"):
+        begin_each([{"reply": {"error": "no server", "errno": 110}}, *answers], _answer, by)
+    with pytest.raises(OSError, match="it ended"):
+        begin_each([{}, *answers], _answer, by)
+    assert len(os.listdir("/proc/self/fd")) == before, "descriptors are left open"
+    for _ in range(3 + 4 + 4):
+        os.waitpid(-1, 0)
