@@ -247,7 +247,7 @@ def test_a_name_that_is_a_host_name(name: str) -> None:
         ),
         (
             lambda b: Host("x", services=["htp"]),
-            "x: there is no service 'htp': choose from ssh, ",
+            "x: there is no service 'htp': did you mean 'http'?",
         ),
         (
             lambda b: Host("x", services="http"),

@@ -10,6 +10,7 @@ from ipaddress import IPv4Address, IPv6Address
 from playground.errors import TopologyError
 from playground.model.addresses import address_from
 from playground.model.arguments import check_text, shown
+from playground.model.services.settings import Probe
 
 # Wider than a host's name (RFC 1123): owners such as _dmarc.
 DOMAIN = re.compile(
@@ -227,3 +228,12 @@ def question(name: str, kind: int, recursion: bool = False) -> bytes:
     flags = b"\x01\x00" if recursion else b"\x00\x00"
     head = b"pg" + flags + b"\0\1\0\0\0\0\0\0"
     return head + wire_name(name) + kind.to_bytes(2, "big") + b"\0\1"
+
+
+# RFC 4892: "id.server. TXT" in class CH, which unbound answers whether or not it reaches anybody.
+UNBOUND_ANSWERS = Probe(
+    53,
+    "udp",
+    send=question("id.server", 16)[:-1] + b"\3",
+    expect=r"(?s)pg[\x80-\xff][\x80\x00]",
+)

@@ -7,11 +7,10 @@ from dataclasses import field
 from playground.errors import TopologyError
 from playground.model.arguments import check_flag, is_whole, shown
 from playground.model.records import dataclass
-from playground.model.services.dns_records import question
+from playground.model.services.dns_records import UNBOUND_ANSWERS
 from playground.model.services.settings import (
     File,
     Port,
-    Probe,
     ServiceContext,
     ServiceRow,
     ServiceSettings,
@@ -141,16 +140,13 @@ def _lines(lines: tuple[str, ...]) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode()
 
 
-# Of itself, in class CH, whether or not it reaches anybody: "id.server. TXT" (RFC 4892).
-_WHO = question("id.server", 16)[:-1] + b"\3"
-
 RESOLVER_ROW = ServiceRow(
     name="resolver",
     settings=Resolver,
     layer=None,
     programs=("unbound",),
     ports=(Port(53, "udp"), Port(53, "tcp")),
-    probes=(Probe(53, "udp", send=_WHO, expect=r"(?s)pg[\x80-\xff][\x80\x00]"),),
+    probes=(UNBOUND_ANSWERS,),
     logs=("/var/log/unbound.log",),
     configure=_configure_resolver,
     processes=2,

@@ -71,8 +71,8 @@ def row_of(settings: ServiceSettings) -> ServiceRow:
 def service(value: str | ServiceSettings) -> ServiceSettings:
     """Return the settings that a name stands for; settings pass unchanged.
 
-    ``service("http") == HTTP()``.  Raises `TopologyError`, with the names that
-    there are, for anything else.
+    ``service("http") == HTTP()``.  Raises `TopologyError` for anything else, with the name
+    that is nearest, or all that there are.
 
     """
     if isinstance(value, ServiceSettings):
@@ -93,14 +93,18 @@ def service(value: str | ServiceSettings) -> ServiceSettings:
                 f"the service {value!r} comes from {source_of(value)}, which gives {shown(added)} "
                 f"instead of a Service({value!r}, ...); mend or uninstall it"
             )
+    from difflib import get_close_matches  # only who asked in vain waits for it
+
     added_names = plugin_names()
-    known = ", ".join(dict.fromkeys((*SERVICES, *added_names)))
+    known = [*dict.fromkeys((*SERVICES, *added_names))]
+    near = get_close_matches(value.lower(), known, n=1) if isinstance(value, str) else []
+    hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(known)}"
     shadows = "".join(
         f"; {source_of(name)} adds {name!r}, which is playground's own and stays so"
         for name in added_names
         if name in SERVICES
     )
-    raise TopologyError(f"there is no service {value!r}: choose from {known}{shadows}")
+    raise TopologyError(f"there is no service {value!r}: {hint}{shadows}")
 
 
 def _by_name(name: str) -> ServiceSettings:

@@ -78,7 +78,7 @@ def test_a_package_adds_a_service(installed: Path, monkeypatch: pytest.MonkeyPat
     assert settings.port == 1883
     assert settings.packages == ("mosquitto",)
     with pytest.raises(TopologyError, match=r"choose from ssh, .*, stomp$"):
-        Host("broker", services=["mqqt"])
+        Host("broker", services=["gopher"])
 
 
 def test_names_of_ours_load_nothing(installed: Path) -> None:

@@ -204,8 +204,9 @@ def test_a_name_stands_for_settings(kind: type[ServiceSettings]) -> None:
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        pytest.param("htpp", "no service 'htpp': choose from ssh, .*http, smtp", id="typo"),
-        pytest.param("HTTP", "no service 'HTTP'", id="capitals"),
+        pytest.param("htpp", r"no service 'htpp': did you mean 'http'\?$", id="typo"),
+        pytest.param("gopher", "no service 'gopher': choose from ssh, .*http, smtp", id="other"),
+        pytest.param("HTTP", r"no service 'HTTP': did you mean 'http'\?$", id="capitals"),
         pytest.param(80, "no service 80", id="number"),
         pytest.param(None, "no service None", id="None"),
         pytest.param(HTTP, r"HTTP is a class: write HTTP\(\)", id="class"),

@@ -11,11 +11,10 @@ from playground.errors import TopologyError
 from playground.model.addresses import address_from, network_from
 from playground.model.arguments import shown
 from playground.model.records import dataclass
-from playground.model.services.dns_records import question
+from playground.model.services.dns_records import UNBOUND_ANSWERS
 from playground.model.services.settings import (
     File,
     Port,
-    Probe,
     ServiceContext,
     ServiceRow,
     ServiceSettings,
@@ -163,9 +162,6 @@ def _configure_dns64(settings: DNS64, context: ServiceContext) -> tuple[File, ..
     )
 
 
-# Of itself, in class CH, whether or not it reaches anybody: "id.server. TXT" (RFC 4892).
-_WHO = question("id.server", 16)[:-1] + b"\3"
-
 NAT64_ROWS = (
     ServiceRow(
         name="nat64",
@@ -185,7 +181,7 @@ NAT64_ROWS = (
         layer=None,
         programs=("dns64",),
         ports=(Port(53, "udp"), Port(53, "tcp")),
-        probes=(Probe(53, "udp", send=_WHO, expect=r"(?s)pg[\x80-\xff][\x80\x00]"),),
+        probes=(UNBOUND_ANSWERS,),
         logs=("/var/log/dns64.log",),
         configure=_configure_dns64,
         processes=2,
