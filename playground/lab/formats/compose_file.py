@@ -12,7 +12,7 @@ import io
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from playground.lab.formats.compose_merge import (
     merged_lines,
     merged_services,
     rooted,
+    without,
 )
 from playground.lab.formats.yaml_lines import Place, read_yaml
 from playground.model.arguments import shown
@@ -36,15 +37,25 @@ EXTRA = "compose"
 _NAMES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 
 
+# Tags of parts that are not to be merged with what another file has at that place: "Reset value"
+# and "Replace value" of the specification.
+_RESET, _OVERRIDE = "!reset", "!override"
+
+
 @dataclass
 class ComposeFile:
-    """A compose file; ``left_out`` are its keys that nobody heeds, with file and line."""
+    """A compose file; ``left_out`` are its keys that nobody heeds, with file and line.
+
+    ``alone`` are the places of parts that take nothing from files or services below.
+
+    """
 
     path: Path
     data: dict[str, Any]
     lines: dict[Place, str]
     environment: Mapping[str, str]
     left_out: list[str] = field(default_factory=list)
+    alone: set[Place] = field(default_factory=set)
     room: _Room = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -63,9 +74,10 @@ class ComposeFile:
 
     def add(self, other: ComposeFile) -> None:
         """Put another file upon this one: `docker compose -f THIS -f OTHER`."""
-        self.data = merged_files(self.data, other.data)
-        self.lines = merged_lines(self.lines, other.lines)
+        self.data = merged_files(without(self.data, other.alone), other.data)
+        self.lines = merged_lines(_without_lines(self.lines, other.alone), other.lines)
         self.left_out += other.left_out
+        self.alone |= other.alone
 
     def leave_out(self, place: Place, why: str) -> None:
         """Note that a part is not done."""
@@ -133,7 +145,7 @@ def _read(
     variables |= environment
     found = ComposeFile(paths[0], {}, {}, variables)
     for path in paths:
-        data, lines = read_yaml(path, EXTRA)
+        data, lines, tags = read_yaml(path, EXTRA, (_RESET, _OVERRIDE))
         if not isinstance(data, dict):
             raise TopologyError(f"{path}: this is no compose file: it has no services")
         if isinstance(services := data.get("services"), dict):
@@ -142,12 +154,31 @@ def _read(
             path, data, {place: f"{path}:{n}" for place, n in lines.items()}, variables
         )
         one.room = found.room
+        one.alone = _places_alone(one, tags)
+        data = without(data, [place for place, tag in tags.items() if tag == _RESET])
         one.data = rooted(_filled(one, data, ()), folder)
         found.add(one)
         for number, said in enumerate(one.data.pop("include", None) or ()):
             found.data.pop("include", None)
             _include(found, one, said, ("include", number), (*through, path))
     return found
+
+
+def _places_alone(file: ComposeFile, tags: Mapping[Place, str]) -> set[Place]:
+    for place, tag in tags.items():
+        if not place or isinstance(place[-1], int):
+            raise TopologyError(
+                f"{file.at(*place)}: {tag} stands before the value of a key, as `ports: {tag} []`"
+            )
+    return {*tags}
+
+
+def _without_lines(lines: Mapping[Place, str], places: Collection[Place]) -> dict[Place, str]:
+    return {
+        place: at
+        for place, at in lines.items()
+        if not any(place[: len(one)] == one for one in places)
+    }
 
 
 def _refuse_circle(path: Path, through: tuple[Path, ...]) -> None:
@@ -187,6 +218,7 @@ def _include(
         whole.data[section] = {**there, **more}
     whole.lines = {**inner.lines, **whole.lines}
     whole.left_out += inner.left_out
+    whole.alone |= inner.alone
 
 
 def _listed(value: Any) -> list[Any]:
@@ -230,7 +262,9 @@ def _extended(
         for known, where in other.lines.items()
         if known[:2] == ("services", service)
     }
-    whole.lines = merged_lines(lines, whole.lines)
+    alone = {place for place in file.alone if place[:2] == ("services", name)}
+    whole.lines = merged_lines(_without_lines(lines, alone), whole.lines)
+    below = without({"services": {name: below}}, alone)["services"].get(name)
     return merged_services(below, {key: item for key, item in said.items() if key != "extends"})
 
 

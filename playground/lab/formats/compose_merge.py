@@ -8,7 +8,7 @@ See https://github.com/compose-spec/compose-spec/blob/main/13-merge.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,39 @@ def merged_files(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str
             }
         elif lower or upper:
             found[section] = lower or upper
+    return found
+
+
+def without(data: Any, places: Iterable[tuple[str | int, ...]]) -> Any:
+    """Return a file's data without the parts at these places, where it has them.
+
+    A variable of a list has the place that it has in the mapping which the list means.
+
+    >>> without({"services": {"a": {"environment": ["A=1", "B=2"]}}}, [_VARIABLE_B])
+    {'services': {'a': {'environment': {'A': '1'}}}}
+
+    """
+    for place in places:
+        data = _without(data, place, ())
+    return data
+
+
+_VARIABLE_B = ("services", "a", "environment", "B")
+
+
+def _without(data: Any, place: tuple[str | int, ...], above: tuple[str, ...]) -> Any:
+    """Return data without a place in it; it stands at ``above`` in its file."""
+    name, *inner = place
+    if above[:1] == ("services",):
+        data = _as_mapping(data, _PAIRS[above[2:]]) if above[2:] in _PAIRS else data
+    if not isinstance(data, Mapping):
+        return data
+    found = {}
+    for key, value in data.items():
+        if str(key) != name:
+            found[key] = value
+        elif inner:
+            found[key] = _without(value, tuple(inner), (*above, str(key)))
     return found
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from playground.errors import TopologyError
 
@@ -15,11 +15,20 @@ Place = tuple[str | int, ...]
 _MOST_PARTS = 100_000
 
 
-def read_yaml(path: Path, extra: str) -> tuple[Any, dict[Place, int]]:
-    """Return what is in a file, and the line of each part, from 1 on.
+class YamlFile(NamedTuple):
+    """What is in a file, the line of each part, from 1 on, and the tags of parts that have one."""
 
-    ``extra`` is what installs PyYAML, for who lacks it.  Raises `TopologyError` for what
-    cannot be read, and for more than 100,000 parts with all aliases written out.
+    data: Any
+    lines: dict[Place, int]
+    tags: dict[Place, str]
+
+
+def read_yaml(path: Path, extra: str, tags: Collection[str] = ()) -> YamlFile:
+    """Return what is in a file.
+
+    ``extra`` is what installs PyYAML, for who lacks it.  ``tags`` are those of its own that the
+    format has ("!reset"); a part that has one is read as if it had none.  Raises `TopologyError`
+    for what cannot be read, and for more than 100,000 parts with all aliases written out.
 
     """
     try:
@@ -35,9 +44,12 @@ def read_yaml(path: Path, extra: str) -> tuple[Any, dict[Place, int]]:
         reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
         raise TopologyError(f"{path} cannot be read: {reason}") from error
     try:
-        node = yaml.compose(text, yaml.SafeLoader)
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
         _refuse_bomb(path, node)
-        return yaml.safe_load(text), dict(_lines(node, ()))
+        lines, found = dict(_lines(node, ())), _take_tags(loader, node, tags)
+        data = loader.construct_document(node) if node is not None else None
+        return YamlFile(data, lines, found)
     except TopologyError:  # a ValueError too
         raise
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -91,3 +103,31 @@ def _lines(node: Any, place: Place, seen: frozenset[int] = frozenset()) -> Itera
     elif isinstance(node, yaml.SequenceNode):
         for number, value in enumerate(node.value):
             yield from _lines(value, (*place, number), seen)
+
+
+def _take_tags(loader: Any, node: Any, tags: Collection[str]) -> dict[Place, str]:
+    """Return the parts that have one of these tags, which are read as if they had none."""
+    found = [(place, part) for place, part in _parts(node, ()) if part.tag in tags]
+    taken = {place: str(part.tag) for place, part in found}
+    for _, part in found:
+        is_text = getattr(part, "style", None) in ("'", '"')
+        value = part.value if isinstance(part.value, str) else None
+        part.tag = loader.resolve(type(part), value, (not is_text, is_text))
+    return taken
+
+
+def _parts(node: Any, place: Place, around: frozenset[int] = frozenset()) -> Iterator[Any]:
+    """Yield each part of a document with its place; what "<<" merges stands where it comes to."""
+    import yaml
+
+    if node is None or id(node) in around:
+        return
+    yield place, node
+    around |= {id(node)}
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            inner = place if key.value == "<<" else (*place, str(key.value))
+            yield from _parts(value, inner, around)
+    elif isinstance(node, yaml.SequenceNode):
+        for number, value in enumerate(node.value):
+            yield from _parts(value, (*place, number), around)

@@ -208,3 +208,62 @@ def test_a_folder_s_override_counts_and_so_do_several_files(write: Write, tmp_pa
     assert read_compose(path, {}).data["services"]["a"]["command"] == "one"
     with pytest.raises(TopologyError, match="no compose file is named"):
         read_compose([], {})
+
+
+def test_a_later_file_takes_away_and_replaces(write: Write) -> None:
+    below = write("""\
+        services:
+          a:
+            image: x
+            ports: ['80', '443']
+            environment: [A=1, B=2]
+            healthcheck: {test: [CMD, probe], retries: 3}
+            networks: [front]
+          gone: {image: y}
+        networks: {front: {internal: true}}
+        """)
+    above = write(
+        """\
+        services:
+          a:
+            ports: !override ['8080']
+            environment: {B: !reset null, C: three}
+            healthcheck: !override {disable: true}
+            networks: !reset []
+          gone: !reset null
+        """,
+        "test.yaml",
+    )
+    services = read_compose([below, above], {}).data["services"]
+    assert set(services) == {"a"}
+    a = services["a"]
+    assert [str(port) for port in a["ports"]] == ["8080"]
+    assert a["environment"] == {"A": "1", "C": "three"}
+    assert a["healthcheck"] == {"disable": True}
+    assert "networks" not in a
+
+
+def test_what_is_extended_is_replaced_too(write: Write) -> None:
+    file = read_compose(
+        write("""\
+        services:
+          base: {image: x, ports: ['80'], command: run}
+          b: {extends: base, ports: !override ['90'], command: !reset null}
+        """),
+        {},
+    )
+    assert [str(port) for port in file.data["services"]["b"]["ports"]] == ["90"]
+    assert "command" not in file.data["services"]["b"]
+    assert file.at("services", "b", "ports", 0).endswith("compose.yaml:3")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("services: {a: {image: x, ports: [!reset '80']}}", r":1: !reset stands before the value"),
+        ("services: {a: {image: !vault x}}", r":1: this is no YAML: .*'!vault'"),
+    ],
+)
+def test_a_tag_that_means_nothing_is_refused(write: Write, text: str, words: str) -> None:
+    with pytest.raises(TopologyError, match=words):
+        read_compose(write(text), {})

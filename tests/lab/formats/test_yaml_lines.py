@@ -31,6 +31,22 @@ def test_aliases_of_aliases_are_not_written_out(tmp_path: Path, text: str) -> No
 def test_aliases_are_read_as_what_they_stand_for(tmp_path: Path) -> None:
     file = tmp_path / "compose.yaml"
     file.write_text("a: &a [1, 2]\nb:\n  c: *a\n  d: &d {e: *a}\n  f: {<<: *d}\n")
-    data, lines = read_yaml(file, "compose")
+    data, lines, _ = read_yaml(file, "compose")
     assert data["b"] == {"c": [1, 2], "d": {"e": [1, 2]}, "f": {"e": [1, 2]}}
     assert lines["b", "d"] == 4
+
+
+def test_tags_of_a_format_are_told_and_others_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "compose.yaml"
+    file.write_text(
+        'a: !reset\nb: {c: !over [1, 2], d: !over "8"}\ne: !over 8\nf: &f !over {g: x}\nh: *f\n'
+    )
+    data, _, tags = read_yaml(file, "compose", ("!reset", "!over"))
+    f = {"g": "x"}
+    assert data == {"a": None, "b": {"c": [1, 2], "d": "8"}, "e": 8, "f": f, "h": f}
+    assert tags == {
+        ("a",): "!reset",
+        **dict.fromkeys([("b", "c"), ("b", "d"), ("e",), ("f",), ("h",)], "!over"),
+    }
+    with pytest.raises(TopologyError, match=r"compose\.yaml:\d: .*'!over'"):
+        read_yaml(file, "compose", ("!reset",))
