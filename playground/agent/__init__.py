@@ -63,6 +63,16 @@ switch(bridges: [{"device", "settings": SWITCH, "ports": [{"port", CARRIED}],
     Change bridges that are there, and the VLANs of these ports.  Mirrors are taken from
     the ports ``unmirror`` (one that is gone is no error), then set: what enters or leaves
     these ports goes out of the port ``to`` as well.
+guard_ports(bridges: [{"device", "guards": [{"port", "table", "commands"}],
+        "unguarded": [table]}]) -> null
+    Load tables of nftables that guard ports; ``commands`` are those of nft(8), which say
+    `iifname != "PORT"` of what is another's.  Tables that are ``unguarded`` go (one that is
+    gone is no error).  All of them or none.
+port_guards(device, tables) -> [{"table", "learned": [mac], "refused": [[mac, frames]],
+        "refusals", "flooded", "suppressed"}]
+    What these guards of a bridge's ports have learned, and how many frames they have refused,
+    let pass and held back; null where a guard does not count it.  Of a table that is not there
+    there is no row.
 switches(devices) -> [{"device", "id", "root", "root_cost", "ports": [{"port", "state",
         "carrier", "cost", "alias"}]}]
     The spanning tree as each bridge sees it: ids are 16 hexadecimal digits, state is

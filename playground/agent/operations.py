@@ -30,6 +30,7 @@ from playground.agent.network.dhcp_client import lease
 from playground.agent.network.name_servers import name_servers
 from playground.agent.network.nft_rulesets import firewall, rule_counts, ruleset
 from playground.agent.network.policy_routing import policy_rules
+from playground.agent.network.port_guards import guard_ports, port_guards
 from playground.agent.network.route_lookup import look_up_routes
 from playground.agent.network.routes import routes
 from playground.agent.nodes.accounts import accounts, furnish, hash_passwords
@@ -100,6 +101,8 @@ WORK: dict[str, Callable[..., Any]] = {
     "switch": switch,
     "switches": switches,
     "learned": learned,
+    "guard_ports": guard_ports,
+    "port_guards": port_guards,
     "vlan_ways": vlan_ways,
     "kernel_lacks": kernel_lacks,
     "routes": routes,

@@ -224,10 +224,21 @@ def _plug(
     return bool(ends)
 
 
-def switch(agent: Client, changes: Iterable[SwitchChange]) -> None:
-    """Change how switches learn, keep loops open, tell VLANs apart and mirror ports."""
+def switch(agent: Client, changes: Sequence[SwitchChange]) -> None:
+    """Change how switches learn, keep loops open, tell VLANs apart, mirror and guard ports."""
     if requests := [switch_request(change.old, change.new) for change in changes]:
         agent.call("switch", bridges=requests)
+    guards = [_guard_request(change.old, change.new) for change in changes]
+    if wanted := [request for request in guards if request["guards"] or request["unguarded"]]:
+        agent.call("guard_ports", bridges=wanted)
+
+
+def _guard_request(old: SwitchPlan, new: SwitchPlan) -> dict[str, Any]:
+    return {
+        "device": new.device,
+        "guards": [guard.request() for guard in old.guards_anew(new)],
+        "unguarded": [guard.table for guard in old.unguarded(new)],
+    }
 
 
 def switch_request(old: SwitchPlan, new: SwitchPlan) -> dict[str, Any]:

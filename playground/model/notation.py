@@ -445,9 +445,12 @@ _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
 
 def check_mac(node: Named, mac: object) -> str | None:
-    if mac is None:
-        return None
-    here = f"{node.name}: MAC address {mac!r}"
+    return None if mac is None else parse_mac(node.name, mac)
+
+
+def parse_mac(here: str, mac: object) -> str:
+    """Return the MAC address of one machine in lower case; raises `TopologyError` for others."""
+    here = f"{here}: MAC address {mac!r}"
     text = mac.lower().replace("-", ":") if isinstance(mac, str) else ""
     if not _MAC.fullmatch(text):
         raise TopologyError(

@@ -1,13 +1,17 @@
-"""Settings of one port of a switch: its place in the spanning tree, and whom it may speak to."""
+"""Settings of one port of a switch: its place in the spanning tree, and who may speak there."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from playground.errors import TopologyError
+from playground.model.arguments import is_list
+from playground.model.notation import parse_mac
 from playground.model.records import dataclass
+from playground.model.switches import AGEING_S, SwitchSettings
+from playground.model.switching.port_guards import PortGuardPlan, check_limits
 
 # linux/if_bridge.h and net/bridge/br_stp_if.c: BR_MAX_PATH_COST, BR_MAX_PORT_PRIORITY.
 _MOST_COST = 65_535
@@ -25,14 +29,27 @@ class PortSettings:
     taken (IEEE 802.1D).  Ports that are ``isolated`` pass no frames to each other, and all to the
     ports that are not: neighbours at a provider's switch see the way out, and nobody else.
 
+    With ``max_macs`` a port learns so many MAC addresses, 1 to 1,024, and drops what comes from
+    any other (port security).  It forgets one that was silent for as long as its switch remembers
+    addresses, and never if it is ``sticky``.  ``macs`` are known from the start, and count; without
+    ``max_macs`` they are the only ones.  Of broadcasts and multicasts it lets ``storm_limit``
+    frames in each second, 1 to 10,000,000, and drops the others (storm control).  0 stands for
+    any number, of both.
+
     >>> PortSettings(cost=100, isolated=True)
     PortSettings(cost=100, isolated=True)
+    >>> PortSettings(max_macs=1, sticky=True)
+    PortSettings(max_macs=1, sticky=True)
 
     """
 
     cost: int | None = None
     priority: int | None = None
     isolated: bool | None = None
+    max_macs: int | None = None
+    macs: tuple[str, ...] | None = None
+    sticky: bool | None = None
+    storm_limit: int | None = None
 
     def __post_init__(self) -> None:
         for name, value, least, most in (
@@ -44,6 +61,49 @@ class PortSettings:
                 raise TopologyError(f"{name}={value!r} is no whole number from {least} to {most}")
         if self.isolated is not None and not isinstance(self.isolated, bool):
             raise TopologyError(f"isolated={self.isolated!r} is neither True nor False")
+        self._check_guards()
+
+    def _check_guards(self) -> None:
+        check_limits(self.max_macs, self.storm_limit)
+        if self.sticky is not None and not isinstance(self.sticky, bool):
+            raise TopologyError(f"sticky={self.sticky!r} is neither True nor False")
+        if self.macs is not None:
+            if not is_list(self.macs):
+                raise TopologyError(
+                    f"macs={self.macs!r} is no list of MAC addresses; write them as in "
+                    f'["02:00:00:00:00:01"]'
+                )
+            macs = tuple(dict.fromkeys(parse_mac("macs", mac) for mac in self.macs))
+            object.__setattr__(self, "macs", macs)
+        if self.max_macs and len(self.macs or ()) > self.max_macs:
+            raise TopologyError(
+                f"max_macs={self.max_macs} is less than the {len(self.macs or ())} addresses of "
+                f"macs=; raise it, or name fewer"
+            )
+        if self.sticky and not (self.macs or self.max_macs is not None):
+            raise TopologyError(
+                "sticky=True says that no address is forgotten that counts; say how many there "
+                "may be: max_macs=1"
+            )
+
+    def guard(self, port: str, remembers_s: float) -> PortGuardPlan:
+        """Return the guard of a port, false where nothing of it was said.
+
+        ``remembers_s`` is how long its switch remembers an address.
+
+        """
+        macs = self.macs or ()
+        most = len(macs) if self.max_macs is None else self.max_macs
+        sticky = bool(self.sticky)
+        forgets = most > len(macs) and not sticky
+        return PortGuardPlan(
+            port,
+            most,
+            macs if most else (),
+            sticky,
+            max(1, round(remembers_s)) if forgets else 0,
+            self.storm_limit or 0,
+        )
 
     def given(self) -> dict[str, Any]:
         """Return what was said."""
@@ -53,9 +113,10 @@ class PortSettings:
             if (value := getattr(self, field.name)) is not None
         }
 
-    def __or__(self, other: PortSettings) -> PortSettings:
-        """Return these settings with those of another where it says something."""
-        return dataclasses.replace(self, **other.given())
+    def with_said(self, said: Mapping[str, Any]) -> PortSettings:
+        """Return these settings with what is said now; None in it says nothing."""
+        new = {name: value for name, value in said.items() if value is not None}
+        return dataclasses.replace(self, **new)
 
     def __repr__(self) -> str:
         words = ", ".join(f"{name}={value!r}" for name, value in self.given().items())
@@ -72,9 +133,11 @@ class PortSettingsPlan:
     isolated: bool = False
 
     @classmethod
-    def of(cls, port: str, settings: PortSettings) -> PortSettingsPlan:
-        """Return it with what is usual where nothing was said."""
-        return cls(port, **settings.given())
+    def of(cls, port: str, settings: PortSettings) -> PortSettingsPlan | None:
+        """Return it with what is usual where nothing was said; None where nothing at all was."""
+        given = settings.given()
+        said = {name: given[name] for name in ("cost", "priority", "isolated") if name in given}
+        return cls(port, **said) if said else None
 
     def request(self) -> dict[str, Any]:
         """Return it as the agent takes it."""
@@ -90,3 +153,18 @@ class PortSettingsPlan:
         isolated = "on" if self.isolated else "off"
         words = f"cost {self.cost} priority {self.priority} isolated {isolated}"
         yield f"bridge link set dev {self.port} {words}"
+
+
+def port_settings_and_guards(
+    names: Mapping[Any, str], said: Mapping[Any, PortSettings], settings: SwitchSettings
+) -> tuple[tuple[PortSettingsPlan, ...], tuple[PortGuardPlan, ...]]:
+    """Return what was said of a switch's ports by the ``names`` that these have, as a plan has it.
+
+    A link that has no port yet is passed over.
+
+    """
+    placed = {names[link]: item for link, item in said.items() if link in names}
+    remembers_s = settings.remembers_s or AGEING_S  # a hub's port counts all the same
+    plans = (PortSettingsPlan.of(port, item) for port, item in placed.items())
+    guards = (item.guard(port, remembers_s) for port, item in placed.items())
+    return tuple(item for item in plans if item), tuple(item for item in guards if item)

@@ -101,7 +101,8 @@ class SwitchChange:
         """Tell whether there is anything to do: ports that come are plugged in with their wire."""
         same = (self.old.settings, self.old.mirror) == (self.new.settings, self.new.mirror)
         old, new = self.old, self.new
-        return not same or bool(old.moved(new) or old.set_anew(new) or old.usual_again(new))
+        moved = old.moved(new) or old.set_anew(new) or old.usual_again(new)
+        return not same or bool(moved) or old.guards != new.guards
 
 
 @dataclass(frozen=True)
@@ -256,7 +257,7 @@ def rules_change(old: NodePlan, new: NodePlan) -> NodeChange:
 
 def _just_made(switch: SwitchPlan) -> SwitchPlan:
     """Return a switch as it is when it was made."""
-    return dataclasses.replace(switch, mirror=None, port_settings=())
+    return dataclasses.replace(switch, mirror=None, port_settings=(), guards=())
 
 
 def _plain(wire: WirePlan) -> WirePlan:

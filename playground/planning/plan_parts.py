@@ -13,6 +13,7 @@ from playground.model.kernel.tunnels import TunnelEnd
 from playground.model.records import dataclass
 from playground.model.switch_ports import PortSettingsPlan
 from playground.model.switches import PLAIN, MirrorPlan, SwitchSettings
+from playground.model.switching.port_guards import PortGuardPlan
 from playground.model.vlans import PortPlan
 
 # Linux's name of the interface that leads to nobody else.
@@ -379,7 +380,8 @@ class OwnRulePlan:
 class SwitchPlan:
     """One switch: a bridge called ``device`` in the lab's own namespace.
 
-    ``ports`` are those of one with VLANs, in the order of its links.
+    ``ports`` are those of one with VLANs, in the order of its links.  ``guards`` are those of
+    ports that learn or flood no more than was said.
 
     """
 
@@ -390,6 +392,17 @@ class SwitchPlan:
     vlans: tuple[int, ...] = ()
     ports: tuple[PortPlan, ...] = ()
     port_settings: tuple[PortSettingsPlan, ...] = ()
+    guards: tuple[PortGuardPlan, ...] = ()
+
+    def guards_anew(self, new: SwitchPlan) -> tuple[PortGuardPlan, ...]:
+        """Return the guards that are others in the new plan, or of ports in other VLANs there."""
+        moved = {item.port for item in self.moved(new)}
+        return tuple(item for item in new.guards if item not in self.guards or item.port in moved)
+
+    def unguarded(self, new: SwitchPlan) -> tuple[PortGuardPlan, ...]:
+        """Return the guards of ports that have none in the new plan: some are gone."""
+        there = {item.port for item in new.guards}
+        return tuple(item for item in self.guards if item.port not in there)
 
     def set_anew(self, new: SwitchPlan) -> tuple[PortSettingsPlan, ...]:
         """Return the settings of ports that are others in the new plan."""
@@ -415,6 +428,7 @@ class SwitchPlan:
             lines.append(f"ip link set dev {self.device} type bridge {filtering}")
         lines += [line for port in self.ports for line in port.as_shell()]
         lines += [line for port in self.port_settings for line in port.as_shell()]
+        lines += [line for guard in self.guards for line in guard.as_shell()]
         return (*lines, *(self.mirror.as_shell() if self.mirror else ()))
 
 

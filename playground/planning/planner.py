@@ -19,7 +19,7 @@ from playground.model.parts import End
 from playground.model.policy_routing import routes_of, sysctl_key, sysctl_parts
 from playground.model.services.frr import frr_services, refuse_idle_lines
 from playground.model.services.settings import ServiceSettings
-from playground.model.switch_ports import PortSettingsPlan
+from playground.model.switch_ports import port_settings_and_guards
 from playground.model.topology import Link, Machine, Node, Router, Switch, storms
 from playground.model.vlans import PortPlan
 from playground.planning import dhcp_networks
@@ -366,11 +366,7 @@ def _switch(switch: Switch, wiring: Wiring) -> SwitchPlan:
         mirror,
         tuple(switch.vlans),
         tuple(carried) if switch.vlans else (),
-        tuple(
-            PortSettingsPlan.of(ports[link], settings)
-            for link, settings in switch.port_settings.items()
-            if link in ports
-        ),
+        *port_settings_and_guards(ports, switch.port_settings, switch.settings),
     )
 
 

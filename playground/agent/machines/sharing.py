@@ -67,6 +67,7 @@ LISTS: dict[str, Lists] = {
     "link": Lists(("ends", "nodes")),
     "unwire": Lists(("veths", "bridges")),
     "switch": Lists(("bridges",)),
+    "guard_ports": Lists(("bridges",)),
     "switches": Lists(("devices",), "joined"),
     "sample": Lists(("ends", "pids")),
     "capture": Lists(("places",), "one"),

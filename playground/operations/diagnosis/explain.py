@@ -53,6 +53,7 @@ from playground.operations.diagnosis.evidence.packet_trace import (
     read_frame,
     read_packet,
 )
+from playground.operations.diagnosis.evidence.port_guards import GuardedPort, guarded_ports
 from playground.operations.diagnosis.names.delegations import NameTree, follow
 from playground.operations.diagnosis.names.dig_replies import DnsReply, ask
 from playground.operations.diagnosis.verdict import decide
@@ -471,7 +472,12 @@ class _Gathering:
             for port in tree["ports"]
         }
         ways = {look: _read_way(row) for look, row in zip(wanted, rows, strict=True)}
-        return dataclasses.replace(facts, ways=ways, ports=ports)
+        guarded: dict[tuple[str, str], GuardedPort] = {}
+        for switch in self.plan.switches:
+            if tables := [guard.table for guard in switch.guards]:
+                said = self.agent.call("port_guards", device=switch.device, tables=tables)
+                guarded |= guarded_ports(switch, said)
+        return dataclasses.replace(facts, ways=ways, ports=ports, guarded=guarded)
 
     def _look(self, look: Look) -> dict[str, Any]:
         found = look._asdict()

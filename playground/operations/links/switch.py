@@ -10,15 +10,20 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 from playground.display.tables import Table
 from playground.errors import NotRunning, TopologyError
 from playground.model.records import dataclass
-from playground.model.switch_ports import PortSettings, PortSettingsPlan
-from playground.model.switches import Mirror
+from playground.model.switch_ports import (
+    PortSettings,
+    PortSettingsPlan,
+    port_settings_and_guards,
+)
+from playground.model.switches import Mirror, SwitchSettings
+from playground.model.switching.port_guards import PortGuardPlan
 from playground.model.topology import Switch
 
 if TYPE_CHECKING:
@@ -62,6 +67,41 @@ class SwitchPort:
     cost: int
 
 
+@dataclass(frozen=True)
+class SecuredPort:
+    """A port that takes ``max_macs`` MAC addresses, and drops what comes from others.
+
+    ``macs`` are those that it takes now: named at first, then those that it has learned.
+    ``refused`` holds for each address that it refused in the last five minutes the number of
+    frames, of 64 addresses at most; ``refused_frames`` counts those of all.
+
+    """
+
+    port: str
+    node: str
+    max_macs: int
+    sticky: bool
+    macs: tuple[str, ...]
+    refused: Mapping[str, int]
+    refused_frames: int
+
+
+@dataclass(frozen=True)
+class PortStorm:
+    """A port that lets ``storm_limit`` broadcasts and multicasts in each second.
+
+    ``passed`` counts the frames of these kinds that it has let in, ``suppressed`` those that it
+    has held back, since the limit was set.
+
+    """
+
+    port: str
+    node: str
+    storm_limit: int
+    passed: int
+    suppressed: int
+
+
 class SwitchOperations(Switch):
     """The operations on a switch."""
 
@@ -101,7 +141,8 @@ class SwitchOperations(Switch):
             if live is not None:
                 if live.lab.strict:
                     self.refuse_loop(wanted)
-                live.lab.change_switch(live, settings=wanted)
+                guards = self._planned_ports(self._port_settings, wanted)[1]
+                live.lab.change_switch(live, settings=wanted, guards=guards)
             self._settings = wanted
 
     def set_port(
@@ -111,12 +152,18 @@ class SwitchOperations(Switch):
         cost: int | None = None,
         priority: int | None = None,
         isolated: bool | None = None,
+        max_macs: int | None = None,
+        macs: Sequence[str] | None = None,
+        sticky: bool | None = None,
+        storm_limit: int | None = None,
     ) -> None:
         """Say what the port is at which one of its links is plugged in.
 
         The arguments are those of `model.switch_ports.PortSettings`: ``cost`` and ``priority``
-        in the spanning tree, and whether the port is ``isolated`` from others that are.  What is
-        left out stays as it was said.  In a running lab it is done at once.
+        in the spanning tree, whether the port is ``isolated`` from others that are, how many MAC
+        addresses it learns (``max_macs``, ``macs``, ``sticky``), and how many broadcasts and
+        multicasts it lets in each second (``storm_limit``).  What is left out stays as it was
+        said.  In a running lab it is done at once; the port then learns and counts anew.
 
         Raises `TopologyError` for a link that is not this switch's, or a number that cannot be,
         `AgentError` if the kernel refuses; all is then as it was.
@@ -124,17 +171,26 @@ class SwitchOperations(Switch):
         >>> home.set_port(home.links[0], cost=100)
         >>> for link in home.links[1:]:
         ...     home.set_port(link, isolated=True)      # they see the way out, and nobody else
+        >>> home.set_port(home.links[1], max_macs=1, sticky=True)      # who comes first stays
 
         """
         if link not in self.links:
             raise TopologyError(f"{self.name}: {link!r} is no link of this switch")
-        said = self._port_settings.get(link, PortSettings()) | PortSettings(
-            cost, priority, isolated
-        )
+        given = {
+            "cost": cost,
+            "priority": priority,
+            "isolated": isolated,
+            "max_macs": max_macs,
+            "macs": macs,
+            "sticky": sticky,
+            "storm_limit": storm_limit,
+        }
         with self._changing() as live:
+            said = self._port_settings.get(link, PortSettings()).with_said(given)
             wanted = {**self._port_settings, link: said}
             if live is not None:
-                live.lab.change_switch(live, port_settings=self._planned_ports(live, wanted))
+                settings, guards = self._planned_ports(wanted, self._settings)
+                live.lab.change_switch(live, port_settings=settings, guards=guards)
             self._port_settings = wanted
 
     def mirror(self, *links: Any, to: Any) -> None:
@@ -204,6 +260,57 @@ class SwitchOperations(Switch):
             if port in rows
         )
 
+    def security(self) -> Table[SecuredPort]:
+        """Return who may speak at each port that learns no more than was said, and who was refused.
+
+        Raises `NotRunning` if its lab does not run.
+
+        >>> home.set_port(link, max_macs=1)
+        >>> home.security()[0].refused
+        {'02:00:00:00:00:99': 3}
+
+        """
+        return Table(
+            SecuredPort(
+                guard.port,
+                node,
+                guard.max_macs,
+                guard.sticky,
+                (*guard.macs, *row["learned"]),
+                dict(row["refused"]),
+                row["refusals"],
+            )
+            for guard, node, row in self._guarded()
+            if guard.max_macs
+        )
+
+    def storms(self) -> Table[PortStorm]:
+        """Return the broadcasts and multicasts that came in at each port with a limit for them.
+
+        Raises `NotRunning` if its lab does not run.
+
+        >>> home.set_port(link, storm_limit=100)
+        >>> home.storms()
+        port     node  storm_limit  passed  suppressed
+        h1-eth0  h1            100     214        1386
+
+        """
+        return Table(
+            PortStorm(guard.port, node, guard.storm_limit, row["flooded"], row["suppressed"])
+            for guard, node, row in self._guarded()
+            if guard.storm_limit
+        )
+
+    def _guarded(self) -> Iterator[tuple[PortGuardPlan, str, dict[str, Any]]]:
+        """Yield each guard, who hangs on its port, and what the kernel says of it."""
+        live, nodes = self._running(), self._nodes()
+        tables = [guard.table for guard in live.plan.guards]
+        found = live.agent.call("port_guards", device=live.plan.device, tables=tables)
+        rows = {row["table"]: row for row in found}
+        for guard in live.plan.guards:
+            if guard.table in rows:
+                yield guard, nodes.get(guard.port, ""), rows[guard.table]
+
     def as_shell(self) -> list[str]:
         """Return the commands that make this switch of a plain bridge.
 
@@ -215,19 +322,11 @@ class SwitchOperations(Switch):
     # -- how ----------------------------------------------------------------
 
     def _planned_ports(
-        self, live: LiveSwitch, wanted: Mapping[Any, PortSettings]
-    ) -> tuple[PortSettingsPlan, ...]:
-        """Return settings by the names that ports have in the running lab."""
-        names = {}
-        for link in self.links:
-            if link._live is not None:
-                wire = link._live.wire
-                names[link] = (wire.a if wire.a.node == self.name else wire.b).interface
-        return tuple(
-            PortSettingsPlan.of(names[link], settings)
-            for link, settings in wanted.items()
-            if link in names
-        )
+        self, wanted: Mapping[Any, PortSettings], settings: SwitchSettings
+    ) -> tuple[tuple[PortSettingsPlan, ...], tuple[PortGuardPlan, ...]]:
+        """Return settings and guards by the names that ports have in the running lab."""
+        names = {link: port for link, port, _ in self._plugged()}
+        return port_settings_and_guards(names, wanted, settings)
 
     def _running(self) -> LiveSwitch:
         if self._live is None:

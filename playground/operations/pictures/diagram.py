@@ -280,6 +280,7 @@ def _wrapped(words: Sequence[str], width: int = 22) -> list[str]:
 def _switch_card(switch: SwitchPlan, subnets: Sequence[str]) -> Card:
     word = "hub" if switch.settings.hub else "switch"
     notes = [*subnets[: _MOST_ADDRESSES + 1], *(["STP"] if switch.settings.stp else [])]
+    notes += ["port security"] * any(guard.max_macs for guard in switch.guards)
     return Card(
         switch.name, "switch", tuple(notes), "\n".join([f"{switch.name}, a {word}", *subnets])
     )

@@ -18,6 +18,7 @@ from playground.operations.diagnosis.evidence.adjacencies import Findings
 from playground.operations.diagnosis.evidence.explanation import Explanation
 from playground.operations.diagnosis.evidence.network_state import KernelRule, NodeState
 from playground.operations.diagnosis.evidence.packet_trace import Marks, Packet, Sighting, Trail
+from playground.operations.diagnosis.evidence.port_guards import GuardedPort
 from playground.operations.diagnosis.names.delegations import NameTree
 from playground.planning.broadcast_domains import Member, joins
 from playground.planning.nft_text import OUTSIDE, TABLE
@@ -167,7 +168,8 @@ class Facts:
     """All that is known of one packet, and of the lab around it.
 
     ``address`` is the one that the packet was sent to, None if there is none.
-    ``ports`` holds for each port of a switch whether it has a carrier, and its state;
+    ``ports`` holds for each port of a switch whether it has a carrier, and its state,
+    ``guarded`` what those that are guarded have refused;
     ``findings`` what routing daemons say, None where they were not asked, and ``tree`` what
     name servers say likewise.
 
@@ -185,6 +187,7 @@ class Facts:
     states: Mapping[str, NodeState] = field(default_factory=dict)
     ways: Mapping[Look, Way] = field(default_factory=dict)
     ports: Mapping[tuple[str, str], tuple[str, bool]] = field(default_factory=dict)
+    guarded: Mapping[tuple[str, str], GuardedPort] = field(default_factory=dict)
     expects_answer: bool = True
     large: tuple[Large, ...] = ()
     asking: Explanation | None = None

@@ -15,6 +15,7 @@ from playground.operations.diagnosis.evidence.packet_trace import (
     Trail,
 )
 from playground.operations.diagnosis.faults.advised_calls import link_call, variable
+from playground.operations.diagnosis.faults.port_guard_faults import kept_by_guard
 from playground.operations.diagnosis.faults.walk import Fault, Walk
 from playground.planning.plan_parts import WireEnd, WirePlan
 
@@ -92,6 +93,7 @@ def lost_frame(walk: Walk, left: Sighting, goal: tuple[str, str] | None) -> Faul
     return (
         broken_link(walk, wires, size)
         or _lost_in_tunnel(walk, wires)
+        or kept_by_guard(walk, left, wires)
         or _kept_by_switch(walk, left, goal, wires)
     )
 

@@ -1,0 +1,1 @@
+"""Guards at the ports of a switch: addresses that they learn, floods that they pass."""
