@@ -6,13 +6,14 @@ import contextlib
 import gc
 import os
 import resource
+import time
 from collections.abc import Callable
 from typing import Any
 
 from playground.agent.kernel.ids import has_all_ids
 from playground.agent.kernel.syscalls import PR_SET_DUMPABLE, prctl
 from playground.agent.line.job_table import Jobs
-from playground.agent.line.loop import Loop
+from playground.agent.line.loop import LATER, Loop
 from playground.agent.line.saved_state import state_changes, state_load, state_save
 from playground.agent.links.bridge_vlans import vlan_ways
 from playground.agent.links.bridges import learned, switch, switches
@@ -44,6 +45,7 @@ from playground.agent.nodes.volumes import volumes
 from playground.agent.ports.register import published, unpublish
 from playground.agent.watching.captures import capture
 from playground.agent.watching.echoes import echo_all
+from playground.agent.watching.packet_watch import watch_packets
 from playground.agent.watching.probes import probe
 from playground.agent.watching.readiness import wait_ready
 from playground.agent.watching.samples import sample
@@ -58,6 +60,16 @@ def _at_once(function: Callable[..., Any]) -> Callable[..., Any]:
 def _of_a_job(method: Callable[..., Any]) -> Callable[..., Any]:
     """Return an operation on a job that runs."""
     return lambda agent, request_id, **arguments: method(agent.jobs, **arguments)
+
+
+def _watch_packets(agent: Loop, request_id: Any, **arguments: Any) -> Any:
+    agent.two_part_workers.begin(request_id, watch_packets, arguments)
+    return LATER
+
+
+def _packets_watched(agent: Loop, request_id: Any, watcher: int) -> Any:
+    agent.two_part_workers.end(request_id, watcher)
+    return LATER
 
 
 # Done by the loop itself, at once: name -> method(agent, request id, **args).
@@ -87,6 +99,9 @@ OPS: dict[str, Callable[..., Any]] = {
     "credit": _of_a_job(Jobs.credit),
     "socket_line": lambda agent, request_id, **where: agent.sockets.take(where),
     "capture": capture,
+    "watch_packets": _watch_packets,
+    "packets_watched": _packets_watched,
+    "clock": lambda agent, request_id: time.time_ns(),
 }
 
 # Done by a forked worker: name -> function(**args).

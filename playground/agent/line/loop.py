@@ -18,6 +18,7 @@ from playground.agent.line.owned_nodes import OwnedNodes
 from playground.agent.line.program_requests import programs
 from playground.agent.line.replies import Replies
 from playground.agent.line.socket_requests import SocketRequests
+from playground.agent.line.two_part_workers import TwoPartWorkers
 from playground.agent.line.worker import Workers
 from playground.agent.links.far_ends import FarEndWatch
 from playground.agent.nodes.entering import find_node
@@ -52,6 +53,7 @@ class Loop:
         self.nodes = OwnedNodes()
         self.jobs = Jobs(self.selector, self.replies)
         self.workers = Workers(self.selector, self.replies)
+        self.two_part_workers = TwoPartWorkers(self.selector, self.replies)
         self.sockets = SocketRequests(self.selector, socket_line)
         self._look_at = 0.0
         self._incoming: list[bytes] = []
@@ -161,6 +163,7 @@ class Loop:
         self.nodes.kill()
         self.jobs.kill()
         self.workers.kill()
+        self.two_part_workers.kill()
         self.jobs.launches.kill_mothers()
 
     # ... operations that take more than one part, or reply later

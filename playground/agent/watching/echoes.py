@@ -29,7 +29,7 @@ from playground.agent.network.addresses import NDA_DST, RTM_DELNEIGH, packed_add
 from playground.agent.network.dhcp_messages import internet_checksum
 from playground.agent.network.ip_packets import carried
 from playground.agent.protocol import Request
-from playground.agent.watching.probes import SO_TIMESTAMPNS
+from playground.agent.watching.packet_watch import SO_TIMESTAMPNS
 from playground.agent.watching.tracing import SO_RCVBUFFORCE
 
 # linux/icmp.h, linux/icmpv6.h: a set bit keeps a type out.
