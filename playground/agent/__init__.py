@@ -290,6 +290,13 @@ probe(pid, watch: [pid or null], protocol: number, destination, port, payload: b
     {"watch", "table", "chain", "handle", "type", "verdict", "policy", "id", "mark",
     "family", "network": base64, "transport": base64}, in nodes that have rules; what
     makes the kernel tell is a table that is there no longer than this takes.
+watch_packets(watch, protocol, opening) -> number ; packets_watched(watcher: number) -> {"frames",
+        "traces", "counted"}
+    What `probe` sees, of a packet that is sent from another machine: watched from before the
+    first reply until the second request.  With ``opening`` no more of TCP than begins or ends
+    a connection.
+clock() -> number
+    The time here, in nanoseconds since 1970.
 echo_all(nodes: [{"pid", "targets": [address]}], count, interval_s, timeout_s)
         -> [[{"sent", "rtts_ms": [number], "problem": PROBLEM or null}]]
     Send echo requests from each node to each of its targets, count times, and wait for
@@ -318,8 +325,10 @@ capture(places: [{"pid": pid or null, "interface"}], filter = "", snaplen_bytes 
     until SIGTERM; then it hands on what is under way and ends.  The filter is
     pcap-filter(7); one that libpcap refuses is an OSError with EINVAL, and ENOPKG says that
     there is no libpcap.  Its stdout is a line of JSON, {"byte_order": "little" or "big",
-    "link_types": [1]} (1 is Ethernet, 101 bare IP), and then records: the number of a
-    place and a length, both of 4 bytes, the least significant first, and so much data.
+    "link_types": [1]} (1 is Ethernet, 101 bare IP), of several machines with "ahead_ns", by
+    how much the clock of each place's machine is ahead of the first one's.  Then come
+    records: the number of a place and a length, both of 4 bytes, the least significant first,
+    and so much data.
     That is a block of the kernel's ring (struct tpacket_block_desc of linux/if_packet.h).
     Number -1 is a mark, a time in nanoseconds of 8 bytes: what is to come is later, unless
     the machine is very busy.  Number -2 is the end: JSON, [{"packets", "dropped"}].

@@ -367,11 +367,6 @@ WHAT_ONE_CANNOT = (
         swarm="Not yet: connections do not pass from the manager to other machines.",
     ),
     Difference(
-        "capture or probe at several machines at once",
-        swarm="Not yet: each capture is on one machine, and `explain` does not send its probe "
-        "where the way leads over two.",
-    ),
-    Difference(
         "show files of this machine in hosts",
         swarm="They are copied: hosts run on other machines.",
     ),

@@ -30,20 +30,19 @@ from functools import partial
 from typing import Any
 
 from playground.agent.line.replies import Replies
+from playground.agent.machines.capturing import JoinedCaptures
 from playground.agent.machines.crossing import Crossing
 from playground.agent.machines.engine_socket import EngineLine, EngineRefused, filters
 from playground.agent.machines.lines import client_context, read_secret
 from playground.agent.machines.machine_lines import MachineLine, MachineServers
-from playground.agent.machines.numbers import global_job, machine_number, machine_of
+from playground.agent.machines.numbers import global_job, machine_number
+from playground.agent.machines.probing import probe
 from playground.agent.machines.sharing import EVERYWHERE, Places, put_together, share
 from playground.agent.machines.tasks import RemoteError, Steps, Tasks, raise_first
 from playground.agent.protocol import Request, describe
 
 # Operations after which carriers may have changed.
 _PLUGGING = frozenset({"link", "network", "unwire", "wire"})
-
-# What watches several places at once, and is done on one machine so far.
-_WATCHING = frozenset({"probe", "capture"})
 
 
 class Switchboard:
@@ -60,6 +59,7 @@ class Switchboard:
         self._tasks = Tasks(self._send)
         self.places = Places(0)
         self.crossing = Crossing(wanted["lab"], self.places, servers)
+        self.captures = JoinedCaptures(self.places)
         self._settling = False
 
     # -- the machines -------------------------------------------------------
@@ -161,6 +161,7 @@ class Switchboard:
         self._selector.unregister(machine.line)
         machine.line.close()
         self._tasks.lose(machine.number, machine.death())
+        self._send_all(self.captures.lose(machine.number))
 
     def _message(self, machine: MachineLine, message: Request) -> None:
         if "event" not in message:
@@ -170,7 +171,12 @@ class Switchboard:
             self._settle_soon()
         else:
             job = global_job(machine.number, message["job"])
-            self._replies.send(message | {"job": job})
+            events = self.captures.hear(job, message)
+            self._send_all([message | {"job": job}] if events is None else events)
+
+    def _send_all(self, events: Iterable[Request]) -> None:
+        for event in events:
+            self._replies.send(event)
 
     def _settle_soon(self) -> None:
         if not self._settling:
@@ -189,6 +195,8 @@ class Switchboard:
         def done(result: Any, error: Exception | None) -> None:
             if error is None:
                 self._replies.send({"id": request["id"], "result": result})
+                if op == "capture":
+                    self._send_all(self.captures.first_events(result["job"]))
             else:
                 said = error.error if isinstance(error, RemoteError) else describe(error)
                 self._replies.send({"id": request["id"], "error": said})
@@ -203,14 +211,21 @@ class Switchboard:
                 "the hosts of a swarm run on other machines, and a socket cannot leave the kernel "
                 "that it is of"
             )
-        return self._shared(op, arguments)
+        return self.captures.ask(op, arguments) or self._shared(op, arguments)
 
     def _shared(self, op: str, arguments: Request) -> Steps:
-        self._refuse(op, arguments)
+        if op == "carry":
+            raise _refused(
+                "ports of hosts cannot be published from a swarm yet: run the client on a host"
+            )
         if op == "wire":
             result = yield from self.crossing.wire(arguments)
         elif op == "unwire":
             result = yield from self.crossing.unwire(arguments)
+        elif op == "probe":
+            result = yield from probe(arguments, self._with_agents(), self.places.home)
+        elif op == "capture" and len({*map(self.places.of, arguments["places"])}) > 1:
+            result = yield from self.captures.begin(arguments)
         else:
             shares = share(op, arguments, self.places)
             self._prepare(shares)
@@ -222,24 +237,12 @@ class Switchboard:
         return result
 
     def _everywhere(self, op: str, arguments: Request) -> Steps:
-        machines = [m.number for m in self._servers.machines.values() if m.line and not m.gone]
-        raise_first((yield dict.fromkeys(machines, (op, arguments))))
+        raise_first((yield dict.fromkeys(self._with_agents(), (op, arguments))))
         return None
 
-    def _refuse(self, op: str, arguments: Request) -> None:
-        """Raise `RemoteError` for what cannot be done over several machines."""
-        if op == "carry":
-            raise _refused(
-                "ports of hosts cannot be published from a swarm yet: run the client on a host"
-            )
-        if op in _WATCHING:
-            where = {self.places.of(place) for place in arguments.get("places") or ()}
-            where |= {machine_of(pid) for pid in arguments.get("watch") or () if pid}
-            if len(where) > 1:
-                raise _refused(
-                    "what is asked for is on several machines of the swarm, and cannot be watched "
-                    "together yet: ask for each by itself"
-                )
+    def _with_agents(self) -> list[int]:
+        """Return the machines whose agents answer."""
+        return [m.number for m in self._servers.machines.values() if m.line and not m.gone]
 
 
 def whole_lines(incoming: list[bytes], data: bytes) -> list[bytes]:

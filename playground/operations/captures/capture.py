@@ -172,7 +172,8 @@ class Capture(Packets):
             replace(place, link_type=kind)
             for place, kind in zip(self._places, head["link_types"], strict=True)
         )
-        read_block = block_reader("<" if head["byte_order"] == "little" else ">")
+        order = "<" if head["byte_order"] == "little" else ">"
+        read_block = block_reader(order, head.get("ahead_ns"))
         self._frames.clear()
         self._sorted, self._decoded = [], []
         self._dropped = [0] * len(self._places)
@@ -421,8 +422,12 @@ def _records(process: AgentProcess, deadline: Callable[[], float | None]) -> Rec
         buffer += part
 
 
-def block_reader(order: str) -> ReadBlock:
-    """Return a function that takes a block of the kernel's ring apart into frames."""
+def block_reader(order: str, ahead_ns: Sequence[int] | None = None) -> ReadBlock:
+    """Return a function that takes a block of the kernel's ring apart into frames.
+
+    ``ahead_ns`` says by how much the clock at each place is ahead, where they are several.
+
+    """
     # struct tpacket_block_desc: the number of packets, and where the first is.
     counts = struct.Struct(f"{order}II")
     # struct tpacket3_hdr, and behind it, aligned to 16, struct sockaddr_ll's type of packet.
@@ -430,6 +435,7 @@ def block_reader(order: str) -> ReadBlock:
 
     def read_block(block: bytes, place: int) -> list[Frame]:
         count, offset = counts.unpack_from(block, 12)
+        skew_ns = ahead_ns[place] if ahead_ns else 0
         frames = []
         for _ in range(count):
             (behind, seconds, nanoseconds, captured, length, status, mac, _, _, tci, tpid) = (
@@ -444,7 +450,7 @@ def block_reader(order: str) -> ReadBlock:
                 length += 4
             frames.append(
                 Frame(
-                    seconds * 1_000_000_000 + nanoseconds,
+                    seconds * 1_000_000_000 + nanoseconds - skew_ns,
                     place,
                     block[offset + 58] == _PACKET_OUTGOING,
                     length,

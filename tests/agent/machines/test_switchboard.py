@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from playground.agent.machines.switchboard import Switchboard, first_line, whole_lines
-from playground.errors import AgentError
+from playground.errors import AgentError, BadArgument
+from playground.operations.captures.capture import Capture
+from playground.operations.captures.frames import CapturePoint, Directory
 from playground.operations.connection.client import Client
 from tests.support_agent import Namespaces, end, needs_root, node, run, says, veth, wait_for
 from tests.support_machines import M1, M2, AgentsHere, board, on
@@ -204,11 +206,39 @@ def test_a_machine_that_is_lost_is_named_and_the_other_goes_on(two: TwoMachines)
 
 
 @needs_root
+def test_both_ends_of_a_link_are_captured_as_one(two: TwoMachines) -> None:
+    two.link()
+    rows = [
+        (CapturePoint(f"h{number}", "eth0"), end(pid, "eth0"))
+        for number, pid in enumerate(two.pids, 1)
+    ]
+    with Capture(two.client, rows, Directory, filter="icmp") as packets:
+        run(two.client, two.pids[0], "ping -c 2 -i 0.2 10.0.0.2")
+    # Each on its way out, then in, and back.
+    assert [packet.where for packet in packets] == [f"h{n}/eth0" for n in (1, 2, 2, 1)] * 2
+    with (
+        pytest.raises(BadArgument, match="the filter 'tpc' is not one"),
+        Capture(two.client, rows, Directory, filter="tpc"),
+    ):
+        pass
+
+
+@needs_root
+def test_a_packet_is_followed_from_one_machine_to_the_other(two: TwoMachines) -> None:
+    two.link()
+    rules = "table inet t { chain c { type filter hook input priority 0; tcp dport 80 drop; }; }"
+    two.client.call("firewall", nodes=[{"pid": two.pids[1], "ruleset": [rules]}])
+    asked = {"pid": two.pids[0], "watch": [None, *two.pids], "destination": "10.0.0.2"}
+    seen = two.client.call("probe", **asked, protocol=1, port=None, payload="")
+    assert seen["outcome"]["answered"]
+    assert {(1, "eth0"), (2, "eth0")} <= {(place, name) for place, name, *_ in seen["frames"]}
+    lost = two.client.call("probe", **asked, protocol=6, port=80, payload="")
+    assert not lost["outcome"]["answered"]
+    assert (2, "c", 0) in {(row["watch"], row["chain"], row["verdict"]) for row in lost["traces"]}
+
+
+@needs_root
 def test_what_cannot_be_done_over_machines_is_refused_in_a_sentence(two: TwoMachines) -> None:
-    one, other = two.pids
-    places = [{"pid": pid, "interface": "lo"} for pid in (one, other)]
-    with pytest.raises(AgentError, match="on several machines of the swarm"):
-        two.client.call("capture", places=places)
     with pytest.raises(AgentError, match="cannot be published from a swarm yet"):
         two.client.call("carry")
     where = {"boot_id": "", "pid": 1, "pid_namespace": 1, "descriptor": 0}

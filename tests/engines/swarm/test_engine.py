@@ -114,6 +114,25 @@ def test_a_link_over_machines_is_captured_and_counted(offices: tuple[Lab, Office
     assert len([packet for packet in packets if "ICMP" in str(packet)]) >= 4
 
 
+def test_a_packet_is_captured_on_each_machine_that_it_passes(offices: tuple[Lab, Offices]) -> None:
+    lab, made = offices
+    with lab.capture(filter="icmp") as packets:
+        made.hosts[1].ping(made.far, count=1)
+    assert [packet.where for packet in packets] == [
+        *("h2/eth0", "r1/eth0", "r1/eth1", "far/eth0"),
+        *("far/eth0", "r1/eth1", "r1/eth0", "h2/eth0"),
+    ]
+
+
+def test_a_packet_is_explained_over_machines(offices: tuple[Lab, Offices]) -> None:
+    lab, made = offices
+    found = lab.explain(made.hosts[1], made.far)
+    assert found.ok
+    assert "r1" in str(found)
+    refused = lab.explain(made.hosts[1], made.far, port=80)
+    assert (refused.cause, refused.node) == ("server stopped", "far")
+
+
 def test_the_state_of_all_kernels_is_read_in_one_go(offices: tuple[Lab, Offices]) -> None:
     lab, _ = offices
     assert "far" in str(lab.state())
