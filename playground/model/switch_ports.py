@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from playground.errors import TopologyError
@@ -11,7 +11,7 @@ from playground.model.arguments import is_list
 from playground.model.notation import parse_mac
 from playground.model.records import dataclass
 from playground.model.switches import AGEING_S, SwitchSettings
-from playground.model.switching.port_guards import PortGuardPlan, check_limits
+from playground.model.switching.port_guards import PortGuardPlan, check_limits, in_a_loop
 
 # linux/if_bridge.h and net/bridge/br_stp_if.c: BR_MAX_PATH_COST, BR_MAX_PORT_PRIORITY.
 _MOST_COST = 65_535
@@ -156,15 +156,20 @@ class PortSettingsPlan:
 
 
 def port_settings_and_guards(
-    names: Mapping[Any, str], said: Mapping[Any, PortSettings], settings: SwitchSettings
+    names: Mapping[Any, str],
+    said: Mapping[Any, PortSettings],
+    settings: SwitchSettings,
+    looped: Collection[Any] = (),
 ) -> tuple[tuple[PortSettingsPlan, ...], tuple[PortGuardPlan, ...]]:
     """Return what was said of a switch's ports by the ``names`` that these have, as a plan has it.
 
-    A link that has no port yet is passed over.
+    A link that has no port yet is passed over.  Those of a loop, ``looped``, have limits.
 
     """
     placed = {names[link]: item for link, item in said.items() if link in names}
     remembers_s = settings.remembers_s or AGEING_S  # a hub's port counts all the same
     plans = (PortSettingsPlan.of(port, item) for port, item in placed.items())
-    guards = (item.guard(port, remembers_s) for port, item in placed.items())
-    return tuple(item for item in plans if item), tuple(item for item in guards if item)
+    found = {port: item.guard(port, remembers_s) for port, item in placed.items()}
+    for port in (port for link, port in names.items() if link in looped):
+        found[port] = in_a_loop(found.get(port, PortGuardPlan(port)))
+    return tuple(item for item in plans if item), tuple(filter(None, found.values()))

@@ -22,7 +22,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import field
 from types import MappingProxyType
-from typing import Any, Unpack
+from typing import Any, NamedTuple, Unpack
 
 from playground.errors import TopologyError
 from playground.model.addresses import Address, InterfaceAddress, Network
@@ -469,10 +469,17 @@ class Switch(SwitchBase):
         return self.subnets if vlan is None else self._vlans.get(vlan, ())
 
     def refuse_loop(self, wanted: SwitchSettings) -> None:
+        for storm in self._storms(wanted):
+            raise TopologyError(f"switch {self.name}: {storm.sentence}")
+
+    def looped(self, wanted: SwitchSettings) -> frozenset[Link]:
+        """Return the links of loops that it would be in with these settings."""
+        return frozenset(link for storm in self._storms(wanted) for link in storm.links)
+
+    def _storms(self, wanted: SwitchSettings) -> list[Storm]:
         before, self._settings = self._settings, wanted
         try:
-            for sentence in storms([self]):
-                raise TopologyError(f"switch {self.name}: {sentence}")
+            return list(storms([self]))
         finally:
             self._settings = before
 
@@ -865,8 +872,15 @@ def reached(place: Attachment) -> list[Attachment]:
     return queue
 
 
-def storms(switches: Iterable[Switch]) -> Iterator[str]:
-    """Yield a sentence for each network in which broadcasts would go round for ever.
+class Storm(NamedTuple):
+    """A network with a loop that nobody opens: a ``sentence``, and the links between switches."""
+
+    sentence: str
+    links: tuple[Link, ...]
+
+
+def storms(switches: Iterable[Switch]) -> Iterator[Storm]:
+    """Yield each network in which broadcasts would go round for ever.
 
     A spanning tree (IEEE 802.1D) opens the loops of those that speak it.  A hub passes its
     messages on like all else, and remembers nothing that could be wrong when the tree
@@ -888,6 +902,7 @@ def storms(switches: Iterable[Switch]) -> Iterator[str]:
         }
         if len(cables) < len(network):
             continue
+        links = tuple(dict.fromkeys(link for link, _ in cables))
         *names, last = dict.fromkeys(switch.name for switch, _ in network)
         about = f"the switches {', '.join(names) or last} and {last} are linked in a loop in "
         about += "which broadcasts go round for ever"
@@ -895,15 +910,17 @@ def storms(switches: Iterable[Switch]) -> Iterator[str]:
             switch.name for switch, _ in network if not (switch.settings.stp or switch.settings.hub)
         )
         if deaf:
-            yield f"{about}; leave a link out, or declare {', '.join(deaf)} with stp=True"
+            advice = f"leave a link out, or declare {', '.join(deaf)} with stp=True"
+            yield Storm(f"{about}; {advice}", links)
             continue
         hubs = {end for end in network if end[0].settings.hub}
         between = [ends for _, ends in cables if hubs.issuperset(ends)]
         if ring := _ring(between):
-            yield (
-                f"{about}; leave a link between the hubs {', '.join(ring)} out, or declare one of "
-                f"them as a switch, with stp=True in place of hub=True"
+            advice = (
+                f"leave a link between the hubs {', '.join(ring)} out, or declare one of them as "
+                f"a switch, with stp=True in place of hub=True"
             )
+            yield Storm(f"{about}; {advice}", links)
 
 
 def _ring(cables: Iterable[tuple[Attachment, ...]]) -> list[str]:

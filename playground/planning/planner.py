@@ -8,7 +8,7 @@ realms, routes, NAT, names) and checks what can only be seen in the whole.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
 
 from playground.errors import TopologyError
@@ -108,8 +108,10 @@ def make_plan(
     found = collect(nodes)
     doubts = Doubts(strict)
     _check_ports(found)
-    for sentence in storms(node for node in found if isinstance(node, Switch)):
-        doubts.say(sentence)
+    looped: set[Link] = set()
+    for storm in storms(node for node in found if isinstance(node, Switch)):
+        doubts.say(storm.sentence)
+        looped.update(storm.links)
     links = links_of(found)
     machines = [node for node in found if isinstance(node, Machine)]
     segments = find_segments(found)
@@ -186,7 +188,7 @@ def make_plan(
         lab=lab,
         ipv6=ipv6,
         nodes=tuple(planned),
-        switches=tuple(_switch(node, wiring) for node in found if isinstance(node, Switch)),
+        switches=tuple(_switch(node, wiring, looped) for node in found if isinstance(node, Switch)),
         wires=tuple(_wire(link, wiring, tunnels.get(link)) for link in links),
         records=next((node.records for node in planned if node.records), ()),
         strict=strict,
@@ -355,7 +357,7 @@ def _without_far_gateways(node: NodePlan, doubts: Doubts) -> NodePlan:
     return dataclasses.replace(node, routes=tuple(kept))
 
 
-def _switch(switch: Switch, wiring: Wiring) -> SwitchPlan:
+def _switch(switch: Switch, wiring: Wiring, looped: Collection[Link]) -> SwitchPlan:
     ports = {link: wiring.names[link.end(switch)] for link in switch.links}
     mirror = switch.mirrored.plan(ports) if switch.mirrored else None
     carried = [PortPlan(port, link.vlan, link.trunk) for link, port in ports.items()]
@@ -366,7 +368,7 @@ def _switch(switch: Switch, wiring: Wiring) -> SwitchPlan:
         mirror,
         tuple(switch.vlans),
         tuple(carried) if switch.vlans else (),
-        *port_settings_and_guards(ports, switch.port_settings, switch.settings),
+        *port_settings_and_guards(ports, switch.port_settings, switch.settings, looped),
     )
 
 

@@ -10,6 +10,7 @@ for itself, such as messages of its spanning tree (IEEE 802.1D table 7-10), pass
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 from collections.abc import Iterator
 from typing import Any
@@ -23,8 +24,12 @@ MOST_FRAMES = 10_000_000
 
 # A host that invents addresses fills this and no more; then they are counted together.
 _REMEMBERED_REFUSALS, _REFUSAL_S = 64, 300
-# Before what somebody else may hook in there; the second asks what the first let pass.
-_SECURED, _LIMITED = -300, -299
+# Before what somebody else may hook in there; each asks what those before it let pass.
+_SECURED, _LIMITED, _SLOWED = -300, -299, -298
+
+# In a loop that nobody opens, frames a second at each port: enough to see a storm by, and little
+# enough for the machine.  All frames, for what is for an unknown machine goes round as well.
+LOOP_FLOOD, LOOP_FRAMES = 1_000, 10_000
 
 
 def check_limits(max_macs: object, storm_limit: object) -> None:
@@ -47,7 +52,8 @@ class PortGuardPlan:
 
     The port learns ``max_macs`` addresses, of which those of ``macs`` are known from the start;
     one that is not ``sticky`` is forgotten when it was silent for ``remembers_s``.  Of broadcasts
-    and multicasts it lets ``storm_limit`` frames in each second.  0 is any number.
+    and multicasts it lets ``storm_limit`` frames in each second, of all ``frame_limit``.  0 is any
+    number.
 
     """
 
@@ -57,6 +63,7 @@ class PortGuardPlan:
     sticky: bool = False
     remembers_s: int = 0
     storm_limit: int = 0
+    frame_limit: int = 0
 
     def __bool__(self) -> bool:
         """Tell whether it guards against anything."""
@@ -82,6 +89,8 @@ class PortGuardPlan:
             yield from self._securing(table)
         if self.storm_limit:
             yield from self._limiting(table)
+        if self.frame_limit:
+            yield from self._slowing(table)
 
     def _securing(self, table: str) -> Iterator[str]:
         free = self.max_macs - len(self.macs)
@@ -107,19 +116,20 @@ class PortGuardPlan:
         yield f"{rule} counter name refusals drop"
 
     def _limiting(self, table: str) -> Iterator[str]:
-        # A tenth of a second's may come at once.
-        burst = max(5, self.storm_limit // 10)
         yield f"add counter {table} flooded"
         yield f"add counter {table} suppressed"
         yield f"add chain {table} limited {{ type filter hook prerouting priority {_LIMITED}; }}"
         rule = f"add rule {table} limited"
         yield f'{rule} iifname != "{self.port}" accept'
         yield f"{rule} meta pkttype != {{ broadcast, multicast }} accept"
-        yield (
-            f"{rule} limit rate over {self.storm_limit}/second burst {burst} packets "
-            f"counter name suppressed drop"
-        )
+        yield (f"{rule} limit rate over {_rate(self.storm_limit)} counter name suppressed drop")
         yield f"{rule} counter name flooded"
+
+    def _slowing(self, table: str) -> Iterator[str]:
+        yield f"add chain {table} slowed {{ type filter hook prerouting priority {_SLOWED}; }}"
+        rule = f"add rule {table} slowed"
+        yield f'{rule} iifname != "{self.port}" accept'
+        yield f"{rule} limit rate over {_rate(self.frame_limit)} counter name suppressed drop"
 
     def as_shell(self) -> Iterator[str]:
         """Yield the commands as they are typed into a shell.
@@ -130,6 +140,22 @@ class PortGuardPlan:
         """
         for command in list(self.commands())[2:]:
             yield f"nft {command if _is_plain(command) else shlex.quote(command)}"
+
+
+def in_a_loop(guard: PortGuardPlan) -> PortGuardPlan:
+    """Return the guard of a port in a loop that nobody opens: a storm is slow there.
+
+    >>> in_a_loop(PortGuardPlan("p1", storm_limit=50))
+    PortGuardPlan(port='p1', ..., storm_limit=50, frame_limit=10000)
+
+    """
+    limit = guard.storm_limit or LOOP_FLOOD
+    return dataclasses.replace(guard, storm_limit=limit, frame_limit=LOOP_FRAMES)
+
+
+def _rate(frames_per_s: int) -> str:
+    # A tenth of a second's may come at once.
+    return f"{frames_per_s}/second burst {max(5, frames_per_s // 10)} packets"
 
 
 def table_of(port: str) -> str:

@@ -91,7 +91,8 @@ class PortStorm:
     """A port that lets ``storm_limit`` broadcasts and multicasts in each second.
 
     ``passed`` counts the frames of these kinds that it has let in, ``suppressed`` those that it
-    has held back, since the limit was set.
+    has held back, since the limit was set; ``looped`` is whether it is in a loop that no spanning
+    tree opens.  There it holds back frames of all kinds, and they are counted too.
 
     """
 
@@ -100,6 +101,7 @@ class PortStorm:
     storm_limit: int
     passed: int
     suppressed: int
+    looped: bool
 
 
 class SwitchOperations(Switch):
@@ -287,16 +289,26 @@ class SwitchOperations(Switch):
     def storms(self) -> Table[PortStorm]:
         """Return the broadcasts and multicasts that came in at each port with a limit for them.
 
+        Such a limit is said by `set_port`; ports of a loop that no spanning tree opens, which
+        ``Lab(strict=False)`` takes, have one of 1,000 in any case.
+
         Raises `NotRunning` if its lab does not run.
 
         >>> home.set_port(link, storm_limit=100)
         >>> home.storms()
-        port     node  storm_limit  passed  suppressed
-        h1-eth0  h1            100     214        1386
+        port     node  storm_limit  passed  suppressed  looped
+        h1-eth0  h1            100     214        1386  no
 
         """
         return Table(
-            PortStorm(guard.port, node, guard.storm_limit, row["flooded"], row["suppressed"])
+            PortStorm(
+                guard.port,
+                node,
+                guard.storm_limit,
+                row["flooded"],
+                row["suppressed"],
+                bool(guard.frame_limit),
+            )
             for guard, node, row in self._guarded()
             if guard.storm_limit
         )
@@ -326,7 +338,7 @@ class SwitchOperations(Switch):
     ) -> tuple[tuple[PortSettingsPlan, ...], tuple[PortGuardPlan, ...]]:
         """Return settings and guards by the names that ports have in the running lab."""
         names = {link: port for link, port, _ in self._plugged()}
-        return port_settings_and_guards(names, wanted, settings)
+        return port_settings_and_guards(names, wanted, settings, self.looped(settings))
 
     def _running(self) -> LiveSwitch:
         if self._live is None:

@@ -8,7 +8,7 @@ import pytest
 
 from playground.engines.namespaces.engine import NamespacesEngine
 from playground.engines.seam import Engine
-from playground.errors import NotRunning, TopologyError
+from playground.errors import LabWarning, NotRunning, TopologyError
 from playground.lab.credentials import Credentials
 from playground.lab.lab import Lab
 from playground.lab.lab_as_json import load, save
@@ -201,6 +201,49 @@ def test_a_port_holds_a_flood_back_and_counts_it(running: tuple[Office, Lab]) ->
     assert_can_ping(office.h2, office.h1)
     office.switch.set_port(office.cable, storm_limit=0)
     assert list(office.switch.storms()) == []
+
+
+def test_a_storm_is_slow_and_named_and_ends_with_its_loop(
+    namespaces_engine: NamespacesEngine,
+) -> None:
+    one, other = Switch("one"), Switch("other")
+    h1, h2 = Host("h1"), Host("h2")
+    Link(one, h1)
+    Link(other, h2)
+    Link(one, other)
+    second = Link(one, other)
+    with pytest.warns(LabWarning, match="in which broadcasts go round for ever"):
+        lab = Lab(one, name="stormy", strict=False, quiet=True, engine=namespaces_engine)
+    with lab:
+        assert [row.looped for row in one.storms()] == [True, True]
+        assert_cannot_ping(h1, h2)
+        rows = [*one.storms(), *other.storms()]
+        # More came than were sent, and each port let in what its limit is, and no more.
+        assert all(50 < row.passed < 3000 for row in rows), rows
+        assert sum(row.suppressed for row in rows) > 0
+        why = lab.explain(h1, h2)
+        assert (why.ok, why.cause) == (False, "storm")
+        assert "one and other are linked in a loop" in why.sentence
+        lab.remove(second)
+        assert [*one.storms(), *other.storms()] == []
+        assert_can_ping(h1, h2)
+
+
+@pytest.mark.parametrize("hub", [False, True])
+def test_ports_of_a_loop_have_limits_that_a_tree_takes_away(hub: bool) -> None:
+    one, other = Switch("one", hub=hub), Switch("other", hub=hub)
+    links = [Link(one, other) for _ in range(2)]
+    Link(one, Host("h"))
+    one.set_port(links[0], storm_limit=10)
+    plan = make_plan([one], strict=False)
+    limits = [[guard.storm_limit for guard in switch.guards] for switch in plan.switches]
+    assert limits == [[10, 1000], [1000, 1000]]
+    assert {guard.frame_limit for switch in plan.switches for guard in switch.guards} == {10_000}
+    assert one.looped(one.settings) == set(links)
+    for switch in (one, other):
+        switch.change(hub=False, stp=True)
+    assert one.looped(one.settings) == frozenset()
+    assert [len(switch.guards) for switch in make_plan([one]).switches] == [1, 0]
 
 
 def test_what_was_refused_is_known_of_a_running_switch(office: Office) -> None:

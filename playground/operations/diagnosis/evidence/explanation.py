@@ -48,7 +48,7 @@ CAUSES = {
     "tunnel": "what goes into a tunnel does not come out of it, though a way leads below it",
     "switch": "a switch does not pass it on",
     "port security": "a switch takes no more addresses at the port that it comes in by",
-    "storm": "a switch holds back a flood of broadcasts, and this one with it",
+    "storm": "broadcasts flood a switch, which holds some back or sends frames astray",
     "ping ignored": "the node was told not to answer echo requests",
     "server stopped": "nothing listens on the port",
     "loopback only": "the server listens on an address that is not the one asked",

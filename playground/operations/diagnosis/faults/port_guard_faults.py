@@ -32,7 +32,8 @@ def kept_by_guard(
                 f"Let it take more: `{here}, max_macs={most + 1})`, or look at "
                 f"`{variable(entered.node)}.security()`.",
             )
-        if found.suppressed and int(left.mac_destination[:2], 16) & 1:
+        flooded = int(left.mac_destination[:2], 16) & 1
+        if found.suppressed and flooded and not found.guard.frame_limit:
             walk.step(entered.node, "port", f"held {found.suppressed} broadcasts back", False)
             return Fault(
                 entered.node,
@@ -43,4 +44,29 @@ def kept_by_guard(
                 f"Find who sends them: `{variable(entered.node)}.storms()`; or raise the limit: "
                 f"`{here}, storm_limit={10 * found.guard.storm_limit})`.",
             )
-    return None
+    return _storm(walk, [entered.node for _, _, entered in wires])
+
+
+def _storm(walk: Walk, passed: Sequence[str]) -> Fault | None:
+    """Return the fault of a loop that one of these is in, if anything went round in it."""
+    looped = {
+        (switch, port): found.suppressed
+        for (switch, port), found in walk.facts.guarded.items()
+        if found.guard.frame_limit
+    }
+    held = {switch for (switch, _), suppressed in looped.items() if suppressed}
+    switch = next((node for node in passed if node in held), None)
+    if switch is None:
+        return None
+    walk.step(switch, "port", "broadcasts go round: a storm", False)
+    names = list(dict.fromkeys(switch for switch, _ in looped))
+    calls = ", ".join(f"`{variable(name)}.change(stp=True)`" for name in names)
+    return Fault(
+        switch,
+        "storm",
+        f"The switches {' and '.join(names)} are linked in a loop, and broadcasts go round in it. "
+        f"Whenever one comes round, {switch} takes who has sent it to be there, and frames go "
+        f"astray.",
+        f"Take a link of the loop away, or let them speak the spanning tree: {calls}. What the "
+        f"lab holds back of the storm is shown by `{variable(switch)}.storms()`.",
+    )
