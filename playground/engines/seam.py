@@ -127,6 +127,8 @@ class LabRecord:
     # Whose processes it is made of, where the kernel says that; None where the engine
     # keeps its labels, and whoever may write them may do all else there too.
     uid: int | None = None
+    # The machine of each node by its name, where the engine has several.
+    places: tuple[tuple[str, str], ...] = ()
 
     @property
     def is_own(self) -> bool:

@@ -104,7 +104,7 @@ def _choose_engine(ctx: click.Context, parameter: click.Parameter, engine: str |
 # Before the command and after it: people write it where they think of it.
 engine_option = click.option(
     "--engine",
-    type=click.Choice(["docker", "namespaces"]),
+    type=click.Choice(["docker", "namespaces", "swarm"]),
     expose_value=False,
     callback=_choose_engine,
     help="What runs the machines; by default $PLAYGROUND_ENGINE, else Docker where it answers.",
@@ -321,7 +321,7 @@ def _print_labs(records: Iterable[LabRecord]) -> None:
         {
             "LAB": record.name,
             "ID": record.id,
-            "MACHINES": " ".join(sorted(_short(node) for node in record.nodes)),
+            "MACHINES": _machines(record),
             "OWNER": record.owner.rpartition(":")[0],
             "ENDS": _end(record),
         }
@@ -330,12 +330,32 @@ def _print_labs(records: Iterable[LabRecord]) -> None:
     click.echo(text_table(rows, room_of(sys.stdout)))
 
 
+def _machines(record: LabRecord) -> str:
+    """The hosts and routers of a lab, behind the machine that they are on where it has several.
+
+    >>> from playground.engines.seam import LabRecord
+    >>> places = (("h1", "m1"), ("h2", "m2"), ("h3", "m1"))
+    >>> _machines(LabRecord("home-1", "home", "", ("h1", "h2", "h3"), 0, False, places=places))
+    'm1: h1 h3, m2: h2'
+
+    """
+    by_place: dict[str, list[str]] = {}
+    places = dict(record.places)
+    for node in record.nodes:
+        by_place.setdefault(places.get(node, ""), []).append(_short(node))
+    return ", ".join(
+        " ".join([f"{place}:"] * bool(place) + sorted(nodes))
+        for place, nodes in sorted(by_place.items())
+    )
+
+
 def _as_data(record: LabRecord) -> dict[str, Any]:
     """The facts of a lab, for programs."""
     return {
         "name": record.name,
         "id": record.id,
         "machines": list(record.nodes),
+        **({"places": dict(record.places)} if record.places else {}),
         "owner": record.owner.rpartition(":")[0],
         "own": record.is_own,
         "created": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="seconds"),
@@ -351,6 +371,21 @@ def _end(record: LabRecord) -> str:
     if record.is_stale:
         return "with `playground sweep`: its program has died"
     return f"with its program, process {record.owner.rpartition(':')[2]}"
+
+
+@main.command()
+@click.option("--encrypted", is_flag=True, help="Encrypt what passes between machines (IPsec).")
+@click.option("--mtu", type=int, metavar="BYTES", help="What the machines' own network takes.")
+def overlay(encrypted: bool, mtu: int | None) -> None:
+    """Make the network between the machines of a Docker Swarm anew.
+
+    Links that cross machines lead over it. Without options it is as labs make it by themselves: not
+    encrypted, for machines whose network takes packets of 1500 bytes. No lab may run meanwhile.
+    `playground doctor --engine swarm` says what there is, and whether machines reach each other.
+    """
+    from playground.frontends import swarm_commands
+
+    swarm_commands.make_overlay(encrypted, mtu, click.echo)
 
 
 @main.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})

@@ -50,6 +50,10 @@ def examine_all() -> list[Finding]:
     """
     asked = os.environ.get(VARIABLE)
     python = [*_python(), *_packages()]
+    if asked == "swarm":
+        from playground.frontends import swarm_doctor
+
+        return python + swarm_doctor.examine()
     namespaces = [*namespaces_doctor.examine()]
     if asked == "namespaces":
         return python + namespaces

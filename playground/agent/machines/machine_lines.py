@@ -74,6 +74,19 @@ class MachineServers:
         finally:
             line.close()
 
+    def examine(self) -> list[Request]:
+        """Return what each machine sees of the others; who answers no more says so in "error"."""
+        peers = [machine.address for machine in self.machines.values()]
+
+        def ask(machine: MachineLine) -> Request:
+            try:
+                return self.ask(machine.address, {"do": "examine", "peers": peers})
+            except (OSError, RemoteError) as error:
+                return {"name": machine.name, "address": machine.address, "error": str(error)}
+
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            return list(pool.map(ask, self.machines.values()))
+
     def open(self, machine: MachineLine, request: Request) -> None:
         """Open the line to a machine's agent, and hear its first words; it blocks."""
         line = dial(machine.address, self._context, request)

@@ -12,6 +12,7 @@ helper(name, config, lab) -> the line to the agent of a new helper, which ends w
 agent(name) -> the line to one more agent in a helper that runs
 processes(lab) -> {name of a node: process id}
 admit(lab, port, source_port, peers) -> null: let the lab's tunnels in by that port, and no others
+examine(peers) -> what `reachability.examined` sees from here of the other machines
 stop(lab) -> null: remove the lab's helper and what lets its tunnels in
 
 """
@@ -41,6 +42,7 @@ from playground.agent.machines.lines import (
     server_context,
     tune,
 )
+from playground.agent.machines.reachability import examined
 
 # Labels of the library's, which says them to the engine: `engines.seam`.
 _LAB, _NODE = "playground.lab", "playground.node"
@@ -155,6 +157,9 @@ def answer(machine: ServedMachine, line: ServerLine, request: Mapping[str, Any])
                 wanted = {name: request[name] for name in ("lab", "port", "source_port", "peers")}
                 machine.admit(**wanted)
                 line.say(machine.greeting())
+            case "examine":
+                others = [peer for peer in request["peers"] if peer != machine.address]
+                line.say(machine.greeting() | examined(others))
             case "stop":
                 machine.shut(request["lab"])
                 _remove_helpers(request["lab"])

@@ -13,7 +13,8 @@ Its first line is no request but what it is for::
 ``name`` and ``config`` are those of the lab's helper on each machine, ``machines`` those on which
 helpers are started at once; of a lab that is not ``new`` those are found that run.  With end of
 file, where it is not to ``keep``, the lab's services go, and with the lines its helpers.
-``{"do": "stop", "lab", "service"}`` removes a lab's helpers on all machines, and that is all.
+``{"do": "stop", "lab", "service"}`` removes a lab's helpers on all machines, and that is all;
+``{"do": "examine", "service"}`` has each machine look at all others, and says what they saw.
 
 """
 
@@ -294,6 +295,10 @@ def main() -> None:
     if wanted["do"] == "stop":
         servers.discover()
         servers.tell(servers.machines.values(), {"do": "stop", "lab": wanted["lab"]})
+        return
+    if wanted["do"] == "examine":
+        servers.discover()
+        os.write(replies, json.dumps(servers.examine()).encode())
         return
     board = Switchboard(0, replies, wanted, servers)
     try:

@@ -7,7 +7,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -33,12 +34,18 @@ from playground.engines.seam import (
     WantedImage,
     refuse_settings,
 )
-from playground.engines.swarm.manager import Manager
+from playground.engines.swarm.examination import Examination, examine
+from playground.engines.swarm.manager import Manager, refuse_old
 from playground.engines.swarm.nodes import processes, refuse_dead, start_nodes, tasks_by_node
+from playground.engines.swarm.overlay import (
+    refuse_underlay,
+    refuse_without_ipsec,
+    remake_network,
+)
 from playground.engines.swarm.placement_weights import place_plan
 from playground.engines.swarm.registry import RegistryImages
 from playground.engines.swarm.servers import MachineService
-from playground.engines.swarm.specs import labels_of
+from playground.engines.swarm.specs import labels_of, machine_of_service
 from playground.errors import EngineError
 from playground.planning.placement.machines import Spread
 from playground.planning.placement.shapes import Placement
@@ -99,6 +106,25 @@ class SwarmEngine:
             self.server.negotiate()
         self.manager.check()
 
+    def examine(self) -> Examination:
+        """Look at the swarm, its registry, and the network between its machines."""
+        self.check()
+        return examine(self.manager, self._registry, self._service)
+
+    def remake_network(self, *, encrypted: bool = False, mtu: int | None = None) -> None:
+        """Make the network between the machines anew, for all labs to come.
+
+        ``mtu`` is what the machines' own network takes in one packet, in bytes.  Raises
+        `EngineError` while labs run, or where a kernel cannot encrypt.
+
+        """
+        refuse_underlay(mtu, encrypted)
+        if encrypted:
+            refuse_without_ipsec(self.examine())
+        else:
+            self.check()
+        remake_network(self.manager, encrypted, mtu)
+
     def refuse(self, plan: Plan) -> None:
         """Raise `EngineError` for what a service cannot be told."""
         refuse_settings(plan, "Docker Swarm", _ABLE)
@@ -111,7 +137,9 @@ class SwarmEngine:
 
     def place(self, plan: Plan, spread: Spread, running: Placement | None) -> Placement:
         """Return the machine of each node; those of ``running`` stay where they are."""
-        rooms = [machine.room for machine in self.manager.ready()]
+        machines = self.manager.ready()
+        refuse_old(machines)
+        rooms = [machine.room for machine in machines]
         return place_plan(plan, rooms, spread, running.machines if running else {})
 
     def image_for(self, services: frozenset[str], packages: tuple[str, ...] = ()) -> Image:
@@ -189,8 +217,6 @@ class SwarmEngine:
         return start_nodes(self.manager, lab, named, progress or Silent())
 
     def _with_image(self, node: NodeContainer) -> NodeContainer:
-        import dataclasses
-
         if node.image is None:
             return node
         return dataclasses.replace(node, image=self._registry.name_of(node.image))
@@ -239,12 +265,19 @@ class SwarmEngine:
         with self.server.errors("looking for labs"):
             for service in self.manager.services(LAB):
                 by_lab.setdefault(labels_of(service)[LAB], []).append(service)
-        return sorted(map(_record, by_lab.values()), key=lambda record: record.created)
+            machines = self.manager.machines() if by_lab else []
+        names = {one.id: one.name if one.is_up else f"{one.name} (down)" for one in machines}
+        records = (_record(services, names) for services in by_lab.values())
+        return sorted(records, key=lambda record: record.created)
 
 
-def _record(services: list[dict[str, Any]]) -> LabRecord:
+def _record(services: list[dict[str, Any]], machines: Mapping[str, str]) -> LabRecord:
     labels = labels_of(services[0])
     nodes = {labels_of(service).get(NODE) for service in services}
+    places = {
+        labels_of(service).get(NODE, ""): machines.get(machine_of_service(service), "?")
+        for service in services
+    }
     return LabRecord(
         id=labels[LAB],
         name=labels.get(NAME, ""),
@@ -253,6 +286,7 @@ def _record(services: list[dict[str, Any]]) -> LabRecord:
         created=min(_seconds(service["CreatedAt"]) for service in services),
         keep=labels.get(KEEP) == "1",
         mark=labels.get(MARK, ""),
+        places=tuple(sorted((node, where) for node, where in places.items() if node)),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import time
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,10 @@ _MOST_HOSTS = 1000
 _MEMORY_SHARE = 0.9
 
 
+# The oldest engine of a machine: with swarm mode's capabilities of services (API 1.41).
+MINIMUM_ENGINE = (20, 10)
+
+
 @dataclass(frozen=True)
 class SwarmNode:
     """A machine as Swarm knows it: whether it answers, and whether it takes tasks too."""
@@ -40,6 +45,30 @@ class SwarmNode:
     is_manager: bool
     address: str
     engine_version: str
+
+
+def version_number(text: str) -> tuple[int, int]:
+    """Return the first two numbers of an engine's version; (0, 0) for what has none.
+
+    >>> version_number("20.10.24+dfsg1")
+    (20, 10)
+
+    """
+    found = re.match(r"(\d+)\.(\d+)", text)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+def refuse_old(machines: Iterable[SwarmNode]) -> None:
+    """Raise `EngineError` for a machine whose engine is too old to run nodes."""
+    for machine in machines:
+        if version_number(machine.engine_version) < MINIMUM_ENGINE:
+            needed = ".".join(map(str, MINIMUM_ENGINE))
+            raise EngineError(
+                f"the engine of the machine {machine.name} is too old: it is Docker "
+                f"{machine.engine_version or '?'}, and playground needs {needed} or newer; update "
+                "it, or leave the machine out with `docker node update --availability drain "
+                f"{machine.name}`"
+            )
 
 
 class Manager:

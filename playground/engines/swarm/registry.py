@@ -85,6 +85,15 @@ class RegistryImages:
             self._push(registry, known, progress)
         return self._known[known]
 
+    def has(self, tag: str) -> bool:
+        """Whether the registry that was named has an image; False where none was named.
+
+        Raises `EngineError` where it does not answer as a registry.
+
+        """
+        registry = registry_of_environment()
+        return registry is not None and self._look(registry, tag)
+
     def name_of(self, tag: str) -> str:
         """Return the name by which machines get an image."""
         return self._known.get(tag, tag)

@@ -110,12 +110,8 @@ class MachineService:
 
     def _made_network(self) -> str:
         """Return the id of the network, "" where it is not there yet."""
-        query = {"filters": json.dumps({"name": [NETWORK], "driver": ["overlay"]})}
-        with self._server.line() as line:
-            for network in line.request("GET", "/networks", query):
-                if network["Name"] == NETWORK and network["Scope"] == "swarm":
-                    return str(network["Id"])
-        return ""
+        found = self.network()
+        return str(found["Id"]) if found else ""
 
     def _secret(self) -> str:
         made = self._create("/secrets/create", self._secret_spec())
@@ -158,6 +154,29 @@ class MachineService:
                 pass
         finally:
             channel.close()
+
+    def examine(self, image: str) -> list[dict[str, Any]]:
+        """Return what each machine's server sees: of the others, its network and its clock."""
+        channel = self._switchboard(image, {"do": "examine", "service": server_name(image)})
+        said = b""
+        try:
+            while data := channel.read(1 << 16):
+                said += data
+        finally:
+            channel.close()
+        if not said:
+            raise EngineError("the server of playground on the manager ended without an answer")
+        found: list[dict[str, Any]] = json.loads(said)
+        return found
+
+    def network(self) -> dict[str, Any] | None:
+        """Return the network of the servers as the API has it; None: no lab has made it yet."""
+        query = {"filters": json.dumps({"name": [NETWORK], "driver": ["overlay"]})}
+        with self._server.line() as line:
+            for network in line.request("GET", "/networks", query):
+                if network["Name"] == NETWORK and network["Scope"] == "swarm":
+                    return dict(network)
+        return None
 
     def _switchboard(self, image: str, wanted: dict[str, Any]) -> Channel:
         here = self._manager.check()

@@ -23,9 +23,17 @@ NETWORK = "playground"
 SECRET = "playground"  # noqa: S105 - its name
 ROLE, SERVER = "playground.role", "server"
 
+# How a service is told its machine.
+_ON = "node.id=="
+
 # What the tasks of a service have for a name: a label of DNS (RFC 1035).
 _NAME_CHARACTERS = 63
 _DIGEST_CHARACTERS = 8
+
+# A tunnel's headers: Ethernet, VXLAN (RFC 7348), UDP and IPv4.  And what Docker leaves free for
+# encryption, rounding down to four: pktExpansion in drivers/overlay of libnetwork.
+TUNNEL_BYTES = 14 + 8 + 8 + 20
+ESP_BYTES = 26 + 2
 
 _MB = 1 << 20
 _NANO = 1_000_000_000
@@ -71,7 +79,7 @@ def node_spec(lab: LabLabels, node: NodeContainer, machine_id: str) -> dict[str,
             "ContainerSpec": container,
             "Resources": _resources(node.limits),
             "RestartPolicy": {"Condition": "none"},
-            "Placement": {"Constraints": [f"node.id=={machine_id}"]},
+            "Placement": {"Constraints": [f"{_ON}{machine_id}"]},
             "LogDriver": {"Name": "none"},
         },
         "Mode": {"Replicated": {"Replicas": 1}},
@@ -129,8 +137,20 @@ def _resources(limits: Limits) -> dict[str, Any]:
     return {"Limits": held | pids, "Reservations": dict(held)}
 
 
-def network_spec(encrypted: bool = False) -> dict[str, Any]:
-    """Return the overlay network of the servers: it leads nowhere else."""
+def network_spec(encrypted: bool = False, underlay_mtu_bytes: int | None = None) -> dict[str, Any]:
+    """Return the overlay network of the servers: it leads nowhere else.
+
+    ``underlay_mtu_bytes`` is what the network between the machines takes in one packet; None
+    leaves it to Docker, which reckons with 1500.
+
+    >>> network_spec(underlay_mtu_bytes=9000)["Options"]
+    {'com.docker.network.driver.mtu': '9000'}
+
+    """
+    # Docker takes the tunnel's headers off this: maxMTU() in drivers/overlay of libnetwork.
+    options = {"encrypted": ""} if encrypted else {}
+    if underlay_mtu_bytes is not None:
+        options["com.docker.network.driver.mtu"] = str(underlay_mtu_bytes)
     return {
         "Name": NETWORK,
         "Driver": "overlay",
@@ -138,7 +158,7 @@ def network_spec(encrypted: bool = False) -> dict[str, Any]:
         "Attachable": True,
         "CheckDuplicate": True,
         "Labels": {ROLE: SERVER},
-        "Options": {"encrypted": ""} if encrypted else {},
+        "Options": options,
     }
 
 
@@ -184,3 +204,18 @@ def server_spec(image: str, secret_id: str, network_id: str) -> dict[str, Any]:
 def labels_of(service: Mapping[str, Any]) -> dict[str, str]:
     """Return the labels of a service as the API lists it."""
     return dict(service["Spec"].get("Labels") or {})
+
+
+def machine_of_service(service: Mapping[str, Any]) -> str:
+    """Return what Swarm calls the machine that a node's service was told, "" for none.
+
+    >>> placement = {"Constraints": ["node.id==x"]}
+    >>> machine_of_service({"Spec": {"TaskTemplate": {"Placement": placement}}})
+    'x'
+
+    """
+    placement = service["Spec"]["TaskTemplate"].get("Placement") or {}
+    for constraint in placement.get("Constraints") or ():
+        if constraint.startswith(_ON):
+            return str(constraint.removeprefix(_ON))
+    return ""

@@ -54,6 +54,18 @@ def test_each_node_is_where_it_was_told_to_be(
         assert host.name in names
 
 
+def test_the_list_of_labs_says_which_machine_has_what(
+    offices: tuple[Lab, Offices], swarm_engine: SwarmEngine
+) -> None:
+    lab, made = offices
+    record = next(one for one in swarm_engine.labs() if one.id == lab.id)
+    assert dict(record.places) | {"late": ""} == {
+        **{host.name: host.machine for host in (*made.hosts, made.far)},
+        "r1": "m1",
+        "late": "",
+    }
+
+
 def test_hosts_at_one_switch_reach_each_other_over_machines(offices: tuple[Lab, Offices]) -> None:
     _, made = offices
     h1, h2, h3 = made.hosts

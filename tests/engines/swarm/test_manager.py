@@ -11,7 +11,14 @@ import pytest
 from playground.engines.docker.engine import DockerEngine
 from playground.engines.docker.http import Refused
 from playground.engines.docker.server import Server
-from playground.engines.swarm.manager import Manager, _machine, has_ended, newest, process_of
+from playground.engines.swarm.manager import (
+    Manager,
+    _machine,
+    has_ended,
+    newest,
+    process_of,
+    refuse_old,
+)
 from playground.errors import EngineError
 
 
@@ -54,6 +61,19 @@ def test_the_room_of_a_machine_follows_from_its_memory() -> None:
     assert (drained.is_up, drained.is_ready) == (True, False)
     down = _machine(node | {"Status": {"State": "down"}})
     assert (down.is_up, down.is_ready) == (False, False)
+
+
+def test_a_machine_whose_engine_is_too_old_is_named() -> None:
+    node = {
+        "ID": "id1",
+        "Spec": {"Availability": "active", "Role": "worker"},
+        "Status": {"State": "ready"},
+        "Description": {"Hostname": "m2", "Resources": {}, "Engine": {"EngineVersion": "19.03.15"}},
+    }
+    with pytest.raises(EngineError, match=r"machine m2 is too old: it is Docker 19\.03\.15"):
+        refuse_old([_machine(node)])
+    node["Description"] = {"Hostname": "m2", "Resources": {}, "Engine": {"EngineVersion": "28.2.2"}}
+    refuse_old([_machine(node)])
 
 
 class OneRefuses:

@@ -1,0 +1,93 @@
+"""An examination of a swarm: what its manager, its registry and its machines say, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from playground.display.progress import Silent
+from playground.engines.images import helper_image
+from playground.engines.swarm.manager import Manager, SwarmNode
+from playground.engines.swarm.registry import RegistryImages, registry_of_environment
+from playground.engines.swarm.servers import MachineService
+from playground.errors import EngineError
+
+
+@dataclass(frozen=True)
+class SeenFrom:
+    """What the server on one machine sees: times to the others in ms by their names, None: never.
+
+    ``full_ms`` are those of packets as large as ``mtu_bytes``, the MTU of the network between the
+    servers.  ``error`` says why there is nothing of all this.
+
+    """
+
+    machine: str
+    mtu_bytes: int = 0
+    ipsec: bool = True
+    clock_s: float = 0.0
+    small_ms: Mapping[str, float | None] | None = None
+    full_ms: Mapping[str, float | None] | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Examination:
+    """All that was looked at.  ``unseen`` says why the machines have not looked at each other."""
+
+    engine_version: str
+    machines: tuple[SwarmNode, ...]
+    registry: str | None = None
+    registry_error: str = ""
+    encrypted: bool = False
+    seen: tuple[SeenFrom, ...] = ()
+    unseen: str = ""
+
+
+def examine(manager: Manager, images: RegistryImages, service: MachineService) -> Examination:
+    """Look at a swarm, its registry, and the network between its machines.
+
+    The servers on the machines are started where they are missing and the registry has their
+    image; else the machines do not look at each other.
+
+    """
+    described = manager.server.describe()["version"]
+    registry = registry_of_environment()
+    found = Examination(
+        str(described.get("Version", "?")), tuple(manager.machines()), registry=registry
+    )
+    try:
+        there = images.has(helper_image().tag)
+    except EngineError as error:
+        return replace(found, registry_error=str(error), unseen="no registry answers")
+    if not there:
+        return replace(found, unseen="the machines have no image of playground yet")
+    helper = images.name_of(helper_image().tag)
+    service.ensure(helper, Silent())
+    network = service.network() or {}
+    encrypted = "encrypted" in (network.get("Options") or {})
+    return replace(found, encrypted=encrypted, seen=read_seen(service.examine(helper)))
+
+
+def without_ipsec(seen: Sequence[SeenFrom]) -> list[str]:
+    """Return the machines that cannot encrypt."""
+    return [one.machine for one in seen if not one.error and not one.ipsec]
+
+
+def read_seen(rows: Sequence[Mapping[str, Any]]) -> tuple[SeenFrom, ...]:
+    """Return what servers have said, with names in place of addresses."""
+    names = {row["address"]: str(row["name"]) for row in rows}
+    found = []
+    for row in sorted(rows, key=lambda row: str(row["name"])):
+        if "error" in row:
+            found.append(SeenFrom(str(row["name"]), error=str(row["error"])))
+            continue
+        small, full = (
+            {names.get(address, address): times[kind] for address, times in row["reached"].items()}
+            for kind in ("small_ms", "full_ms")
+        )
+        found.append(
+            SeenFrom(str(row["name"]), row["mtu_bytes"], row["ipsec"], row["clock_s"], small, full)
+        )
+    return tuple(found)
