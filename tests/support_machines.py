@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from playground.agent.machines.lines import ServerLine
@@ -19,6 +20,7 @@ from playground.agent.machines.numbers import global_pid, machine_number
 from playground.agent.machines.switchboard import Switchboard
 from playground.agent.machines.tasks import RemoteError
 from playground.agent.protocol import Request
+from playground.engines.seam import Channel
 from playground.operations.connection.client import Client
 from tests.support_agent import Namespaces, agent_argv
 
@@ -82,7 +84,11 @@ class _Socket:
         self._line.sendall(data)
 
     def close(self) -> None:
-        self._line.shutdown(socket.SHUT_RDWR)
+        with suppress(OSError):
+            self._line.shutdown(socket.SHUT_RDWR)
+
+    def stderr_tail(self) -> str:
+        return ""
 
 
 WANTED: Request = {
@@ -98,10 +104,11 @@ WANTED: Request = {
 
 
 @contextmanager
-def board(servers: MachineServers, **changed: Any) -> Iterator[tuple[Client, Switchboard]]:
-    """Run a switchboard in a thread; yield the client that speaks with it."""
+def _served(servers: MachineServers, **changed: Any) -> Iterator[tuple[_Socket, Switchboard]]:
+    """Run a switchboard in a thread; yield the library's end of its line."""
     ours, theirs = socket.socketpair()
-    made = Switchboard(theirs.fileno(), theirs.fileno(), WANTED | changed, servers)
+    out = os.dup(theirs.fileno())
+    made = Switchboard(theirs.fileno(), out, WANTED | changed, servers)
     made.open_lines(IDS[0])
 
     def serve() -> None:
@@ -110,16 +117,30 @@ def board(servers: MachineServers, **changed: Any) -> Iterator[tuple[Client, Swi
         finally:
             made.close()
             theirs.close()
+            os.close(out)
 
     loop = threading.Thread(target=serve)
     loop.start()
     try:
-        with Client(_Socket(ours)) as client:
-            client.hello(20)
-            yield client, made
+        yield _Socket(ours), made
     finally:
-        loop.join(20)
         ours.close()
+        loop.join(20)
+
+
+@contextmanager
+def board(servers: MachineServers, **changed: Any) -> Iterator[tuple[Client, Switchboard]]:
+    """Run a switchboard in a thread; yield the client that speaks with it."""
+    with _served(servers, **changed) as (line, made), Client(line) as client:
+        client.hello(20)
+        yield client, made
+
+
+@contextmanager
+def channel(servers: MachineServers, **changed: Any) -> Iterator[Channel]:
+    """Run a switchboard in a thread; yield the bare line to it."""
+    with _served(servers, **changed) as (line, _):
+        yield line
 
 
 def on(machine: int, node: Namespaces) -> int:

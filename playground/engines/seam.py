@@ -365,10 +365,6 @@ WHAT_ONE_CANNOT = (
         "`host.call` and `host.python` run code there.",
     ),
     Difference(
-        "publish ports of hosts",
-        swarm="Not yet: connections do not pass from the manager to other machines.",
-    ),
-    Difference(
         "show files of this machine in hosts",
         swarm="They are copied: hosts run on other machines.",
     ),

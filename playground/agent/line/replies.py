@@ -19,12 +19,16 @@ class Replies:
         self._selector = selector
         self.fd = fd
         self._outgoing: deque[memoryview] = deque()
+        self.waiting_bytes = 0
 
     def send(self, message: Request) -> None:
         self.send_line(json.dumps(message).encode() + b"\n")
 
     def send_line(self, line: bytes) -> None:
+        if not line:
+            return
         self._outgoing.append(memoryview(line))
+        self.waiting_bytes += len(line)
         if len(self._outgoing) == 1:
             self._flush(self.fd, 0)
             if self._outgoing:
@@ -39,7 +43,9 @@ class Replies:
             except OSError:
                 self.broken = True
                 self._outgoing.clear()
+                self.waiting_bytes = 0
                 break
+            self.waiting_bytes -= written
             if written < len(self._outgoing[0]):
                 self._outgoing[0] = self._outgoing[0][written:]
             else:

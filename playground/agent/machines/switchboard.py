@@ -21,7 +21,6 @@ file, where it is not to ``keep``, the lab's services go, and with the lines its
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import selectors
@@ -37,6 +36,7 @@ from playground.agent.machines.engine_socket import EngineLine, EngineRefused, f
 from playground.agent.machines.lines import client_context, read_secret
 from playground.agent.machines.machine_lines import MachineLine, MachineServers
 from playground.agent.machines.numbers import global_job, machine_number
+from playground.agent.machines.port_relay import PortRelay
 from playground.agent.machines.probing import probe
 from playground.agent.machines.sharing import EVERYWHERE, Places, put_together, share
 from playground.agent.machines.tasks import RemoteError, Steps, Tasks, raise_first
@@ -62,6 +62,7 @@ class Switchboard:
         self.crossing = Crossing(wanted["lab"], self.places, servers)
         self.captures = JoinedCaptures(self.places)
         self._settling = False
+        self._carrying = False
 
     # -- the machines -------------------------------------------------------
 
@@ -113,11 +114,30 @@ class Switchboard:
         if not self._wanted["new"]:
             self._tasks.start(self.crossing.recover(), lambda result, error: None)
         self._replies.send({"hello": self._servers.machines[self.places.home].hello})
-        while not (self._ending or self._replies.broken):
+        while not (self._ending or self._replies.broken or self._carrying):
             for key, events in self._selector.select():
                 # An earlier event of the same round may have closed this one's descriptor.
                 if self._selector.get_map().get(key.fd) is key:
                     key.data(key.fd, events)
+        if self._carrying:
+            self._carry()
+
+    def _carry(self) -> None:
+        """Lead streams to published ports, on this line from now on."""
+        self._selector.unregister(self._requests)
+        for machine in self._servers.machines.values():
+            if machine.line is not None and not machine.gone:
+                self._selector.unregister(machine.line)
+
+        def reached(number: int) -> MachineLine:
+            machine = self._servers.numbered(number)
+            if machine.line is None:
+                self._connect([number])
+                assert machine.line is not None
+                self._selector.unregister(machine.line)
+            return machine
+
+        PortRelay(self._requests, self._replies, reached).serve(self._selector)
 
     def close(self) -> None:
         """Close all lines; the agents end, and what they own."""
@@ -205,6 +225,9 @@ class Switchboard:
         self._tasks.start(self._steps(op, arguments), done)
 
     def _steps(self, op: str, arguments: Request) -> Steps:
+        if op == "carry":
+            self._carrying = True
+            return _said(None)
         if op in EVERYWHERE:
             return self._everywhere(op, arguments)
         if op == "socket_line":
@@ -215,10 +238,6 @@ class Switchboard:
         return self.captures.ask(op, arguments) or self._shared(op, arguments)
 
     def _shared(self, op: str, arguments: Request) -> Steps:
-        if op == "carry":
-            raise _refused(
-                "ports of hosts cannot be published from a swarm yet: run the client on a host"
-            )
         if op == "wire":
             result = yield from self.crossing.wire(arguments)
         elif op == "unwire":
@@ -264,14 +283,10 @@ def whole_lines(incoming: list[bytes], data: bytes) -> list[bytes]:
     return [line for line in found if line.strip()]
 
 
-def _refused(message: str) -> RemoteError:
-    return RemoteError({"type": "OSError", "errno": errno.EOPNOTSUPP, "message": message})
-
-
-def _said(text: str) -> Steps:
-    """Answer with a text, without asking anybody."""
+def _said(answer: str | None) -> Steps:
+    """Give an answer without asking anybody."""
     yield {}
-    return text
+    return answer
 
 
 def remove_services(lab: str) -> None:

@@ -36,7 +36,7 @@ from playground.agent.ports.keepalive import keep_asking
 from playground.agent.ports.polling import BROKEN, READ, WRITE, Handle, Poller
 from playground.agent.protocol import Request
 
-_HEADER = struct.Struct(">BLL")
+HEADER = struct.Struct(">BLL")
 _NUMBER = struct.Struct(">L")
 OPEN, DATA, END, RESET, CREDIT = range(5)
 
@@ -100,10 +100,10 @@ class StreamLine:
         if self._is_over:
             return
         idle = not self._waiting
-        self._waiting.append(memoryview(_HEADER.pack(kind, number, len(data))))
+        self._waiting.append(memoryview(HEADER.pack(kind, number, len(data))))
         if data:
             self._waiting.append(memoryview(bytes(data)))
-        self._waiting_bytes += _HEADER.size + len(data)
+        self._waiting_bytes += HEADER.size + len(data)
         if idle:
             self._write(0)
 
@@ -149,12 +149,12 @@ class StreamLine:
             return
         self._received += data
         at = 0
-        while len(self._received) - at >= _HEADER.size:
-            kind, number, length = _HEADER.unpack_from(self._received, at)
-            end = at + _HEADER.size + length
+        while len(self._received) - at >= HEADER.size:
+            kind, number, length = HEADER.unpack_from(self._received, at)
+            end = at + HEADER.size + length
             if end > len(self._received):
                 break
-            self._frame(kind, number, bytes(self._received[at + _HEADER.size : end]))
+            self._frame(kind, number, bytes(self._received[at + HEADER.size : end]))
             at = end
         del self._received[:at]
 

@@ -128,12 +128,6 @@ class SwarmEngine:
     def refuse(self, plan: Plan) -> None:
         """Raise `EngineError` for what a service cannot be told."""
         refuse_settings(plan, "Docker Swarm", _ABLE)
-        for node in plan.nodes:
-            if node.container.publish:
-                raise EngineError(
-                    f"{node.name}: ports of hosts cannot be published from a swarm yet: leave "
-                    "publish= out, and run the client on a host of the lab"
-                )
 
     def place(self, plan: Plan, spread: Spread, running: Placement | None) -> Placement:
         """Return the machine of each node; those of ``running`` stay where they are."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -173,12 +174,18 @@ def test_a_machine_that_there_is_not_is_refused(swarm_engine: SwarmEngine) -> No
         Lab(h1, engine=swarm_engine).start()
 
 
-def test_published_ports_are_refused_before_anything_is_made(swarm_engine: SwarmEngine) -> None:
-    h1 = Host("h1", publish=["8080:80"])
-    Link(h1, Host("h2"))
-    with pytest.raises(EngineError, match="cannot be published from a swarm yet"):
-        Lab(h1, engine=swarm_engine).start()
-    assert not [record for record in swarm_engine.labs() if "h1" in record.nodes and not record.id]
+def test_a_port_of_a_host_on_another_machine_is_published(offices: tuple[Lab, Offices]) -> None:
+    lab, made = offices
+    script = "import socket as s; l = s.create_server(('127.0.0.1', 80)); print(flush=True); "
+    script += "c, _ = l.accept(); c.sendall(c.recv(9)[::-1])"
+    with made.far.start(["python3", "-c", script]) as server:
+        server.stdout.readline()
+        with (
+            lab.publish(made.far, 80) as address,
+            socket.create_connection(("127.0.0.1", address.port), 20) as caller,
+        ):
+            caller.sendall(b"abc")
+            assert caller.recv(9) == b"cba"
 
 
 _OWNER = """
