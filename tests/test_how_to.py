@@ -29,6 +29,8 @@ PAGES = {
 }
 # Those that join a lab with this machine's own network, which other tests watch.
 ALONE = {"how-to/internet-access"}
+# Those of what this kernel may lack run on the second one, by rows of `model.kernel.features`.
+NEEDING = {"how-to/vrfs": ("vrf",)}
 
 
 def blocks(text: str) -> list[str]:
@@ -52,10 +54,13 @@ def run(text: str, place: Path) -> str:
     return out.getvalue()
 
 
-@pytest.mark.parametrize(
-    "page",
-    [pytest.param(page, marks=pytest.mark.alone) if page in ALONE else page for page in PAGES],
-)
+def marks(page: str) -> list[pytest.MarkDecorator]:
+    """Return the marks of the test of a page."""
+    found = [pytest.mark.alone] if page in ALONE else []
+    return [*found, pytest.mark.second_kernel(*NEEDING[page])] if page in NEEDING else found
+
+
+@pytest.mark.parametrize("page", [pytest.param(page, marks=marks(page)) for page in PAGES])
 def test_a_page_does_what_it_says(
     page: str,
     tmp_path: Path,

@@ -704,6 +704,7 @@ def _network(change: NodeChange, pids: Pids) -> dict[str, Any]:
         "interfaces": [
             {"name": item.name, "addresses": [str(address) for address in item.addresses]}
             | _made(item)
+            | ({"vrf": item.vrf} if item.vrf else {})
             for item in change.interfaces
         ],
         "interfaces_remove": [
@@ -721,6 +722,9 @@ def _network(change: NodeChange, pids: Pids) -> dict[str, Any]:
         "own_routes_remove": [_own_route(route) for route in change.own_routes_remove],
         "rules_add": [_rule(rule) for rule in change.own_rules_add],
         "rules_remove": [_rule(rule) for rule in change.own_rules_remove],
+        "vrfs_add": [{"name": vrf.name, "table": vrf.table} for vrf in change.vrfs_add],
+        "vrfs_remove": [{"name": vrf.name, "table": vrf.table} for vrf in change.vrfs_remove],
+        "vrfs_leave": list(change.vrfs_leave),
     }
 
 
@@ -759,9 +763,10 @@ def _rule(rule: OwnRulePlan) -> dict[str, Any]:
     }
 
 
-def _route(route: RoutePlan) -> dict[str, str | None]:
+def _route(route: RoutePlan) -> dict[str, Any]:
     return {
         "destination": str(route.destination),
         "via": str(route.via) if route.via is not None else None,
         "interface": route.interface,
+        "table": route.table,
     }

@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Protocol
 
 from playground.errors import TopologyError
 from playground.model.addresses import Address, Network, address_from, network_from
@@ -72,13 +73,25 @@ class OwnRule:
         self.node.steer(rules=[item for item in rules if item is not self])
 
 
+class TableOfLinks(Protocol):
+    """A table of routes for some of a node's links."""
+
+    @property
+    def table(self) -> int: ...
+
+    @property
+    def links(self) -> Sequence[LinkBase]: ...
+
+
 class Steering(MachineBase):
     """Routes and rules that hosts and routers are given by hand.
 
-    ``own_routes`` and ``own_rules`` hold it in order, ``own_sysctls`` the settings.
+    ``own_routes`` and ``own_rules`` hold it in order, ``own_sysctls`` the settings.  ``vrfs``
+    are the tables that some of a router's links have for themselves, by their names.
 
     """
 
+    vrfs: Mapping[str, TableOfLinks] = MappingProxyType({})
     own_routes: list[OwnRoute]
     own_rules: list[OwnRule]
     own_sysctls: dict[str, str]
@@ -103,6 +116,7 @@ class Steering(MachineBase):
         metric: int | None = None,
         kind: str = "unicast",
         table: int | None = None,
+        vrf: str | None = None,
     ) -> OwnRoute:
         """Add a route by hand; it takes the place of the lab's own to the same destination.
 
@@ -115,7 +129,8 @@ class Steering(MachineBase):
         Of two routes to one destination that with the lower ``metric`` counts, and
         none is the lowest in IPv4.  ``kind`` is "unicast", or "blackhole"
         (packets vanish), "unreachable" or "prohibit" (the sender is told).  ``table``
-        is a number that a `policy_rule` names.
+        is a number that a `policy_rule` names; ``vrf`` is the name of a router's VRF, whose
+        table and links it is for.
 
         Before the lab starts the route becomes part of its plan; afterwards it is
         there when this returns.  Raises `TopologyError` for what cannot be, and
@@ -141,11 +156,30 @@ class Steering(MachineBase):
             raise TopologyError(f"{here} needs a gateway: write via=, or link= for the link itself")
         _check_number(here, "metric", metric, range(1, 2**32))
         _check_table(here, table)
+        table = self._table_of(here, table, link, vrf)
         made = OwnRoute(self, network, gateways, link, metric, kind, table)
         place = (network, metric, table)
         others = [r for r in self.own_routes if (r.destination, r.metric, r.table) != place]
         self.steer(routes=[*others, made])
         return made
+
+    def _table_of(
+        self, here: str, table: int | None, link: LinkBase | None, vrf: str | None
+    ) -> int | None:
+        """Return the table of a route; that of a link of a VRF is the VRF's."""
+        if vrf is not None and (not isinstance(vrf, str) or vrf not in self.vrfs):
+            known = ", ".join(self.vrfs) or "none"
+            raise TopologyError(f"{here}: {self.name} has no VRF {shown(vrf)} (it has: {known})")
+        if vrf is not None and table is not None:
+            raise TopologyError(f"{here}: a VRF has a table of its own; leave vrf= or table= out")
+        of_link = next((name for name, one in self.vrfs.items() if link in one.links), None)
+        if link is not None and vrf is not None and of_link != vrf:
+            raise TopologyError(
+                f"{here}: {link!r} is not in the VRF {vrf}; leave link= or vrf= out"
+            )
+        if of_link is not None and vrf is None and table is None:
+            vrf = of_link
+        return table if vrf is None else self.vrfs[vrf].table
 
     def policy_rule(
         self,
@@ -312,6 +346,6 @@ def _check_table(here: str, table: object) -> None:
         raise TopologyError(f"{here}: table {table} is Linux's own; choose one such as 100")
 
 
-def routes_of(routes: Iterable[OwnRoute]) -> set[Network]:
-    """Return the destinations that the lab's own routes leave to these."""
-    return {route.destination for route in routes if route.metric is None and route.table is None}
+def routes_of(routes: Iterable[OwnRoute]) -> set[tuple[Network, int | None]]:
+    """Return the destinations that the lab's own routes leave to these, with their tables."""
+    return {(route.destination, route.table) for route in routes if route.metric is None}

@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
+from playground.model.vrfs import without_links
+
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
@@ -18,6 +20,7 @@ _OF_LINKS = (
     "advertised",
     "requested",
     "translated64",
+    "vrfs",
 )
 
 
@@ -36,6 +39,7 @@ def forget_links(router: Any, gone: Collection[object]) -> None:
     router.ospf_links = without(router.ospf_links, gone)
     router.bgp_links = without(router.bgp_links, gone)
     router.advertised = without(router.advertised, gone)
+    router.vrfs = without_links(router.vrfs, gone)
     router.requested = {
         link: left
         for link, links in without(router.requested, gone).items()

@@ -90,6 +90,7 @@ from playground.model.services.settings import ServiceSettings
 from playground.model.switch_ports import PortSettings
 from playground.model.switches import PLAIN, Mirror, SwitchSettings
 from playground.model.vlans import NO_VLANS, Carried, check_number, check_numbers, listed
+from playground.model.vrfs import KeepingApart
 
 
 class Machine(Steering, MachineBase):
@@ -232,6 +233,7 @@ class Router(
     Translating64,
     Advertising,
     Requesting,
+    KeepingApart,
     Machine,
 ):
     """A machine that forwards what others send to each other.
@@ -257,10 +259,11 @@ class Router(
     What `ospf`, `ospf_area`, `bgp`, `bgp_peer` and `bgp_options` have said can be read back:
     ``ospf_links``, ``ospf_areas``, ``bgp_links``, ``bgp_peers``, ``bgp_router``; ``advertised``
     holds what `advertise` has said, ``frr_lines`` what `configure` has, ``virtual_routers`` what
-    `vrrp` has, ``groups`` what `multicast` has, ``nat`` the NAT declarations, in order.  The
-    limits, ``image`` and its like, and ``loopback`` are those of a `Host`: its
-    protocol tells the others of a router's loopback addresses, takes the first of IPv4 for the
-    router's name (router id), and speaks from them to BGP routers of its own system.
+    `vrrp` has, ``groups`` what `multicast` has, ``vrfs`` and ``leaks`` what `vrf` and `leak`
+    have, ``nat`` the NAT declarations, in order.  The limits, ``image`` and its like, and
+    ``loopback`` are those of a `Host`: its protocol tells the others of a router's loopback
+    addresses, takes the first of IPv4 for the router's name (router id), and speaks from them to
+    BGP routers of its own system.
 
     ``frr`` is a whole configuration in FRR's own words (https://docs.frrouting.org), a text or
     the `Path` of a file such as ``frr.conf``: several protocols, static routes, addresses.  It
@@ -333,6 +336,7 @@ class Router(
         self.ospf_links, self.ospf_areas = {}, {}
         self.frr_lines, self.virtual_routers, self.groups = (), (), None
         self.nat = []
+        self.vrfs, self.leaks = {}, ()
         self.advertised = {}
         self.translated64 = None
         self.requested = {}

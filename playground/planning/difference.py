@@ -26,6 +26,7 @@ from playground.planning.plan_parts import (
     RoutePlan,
     RulesetPlan,
     SwitchPlan,
+    VrfPlan,
     WirePlan,
 )
 
@@ -37,7 +38,8 @@ class NodeChange:
     """The changes to the network of one node, new or not.
 
     ``addresses_remove`` are pairs of interface and address, ``interfaces_remove``
-    interfaces with a VLAN.  ``rules`` is None where those of nft stay as they are;
+    interfaces with a VLAN, ``vrfs_leave`` those that are in no VRF any longer.  ``rules`` is
+    None where those of nft stay as they are;
     ``rules_before`` are those that are loaded, of a node that runs.
 
     """
@@ -54,6 +56,9 @@ class NodeChange:
     own_rules_add: tuple[OwnRulePlan, ...] = ()
     own_rules_remove: tuple[OwnRulePlan, ...] = ()
     interfaces_remove: tuple[InterfacePlan, ...] = ()
+    vrfs_add: tuple[VrfPlan, ...] = ()
+    vrfs_remove: tuple[VrfPlan, ...] = ()
+    vrfs_leave: tuple[str, ...] = ()
     rules_before: RulesetPlan | None = None
 
     def __bool__(self) -> bool:
@@ -74,6 +79,8 @@ class NodeChange:
             or self.own_rules_add
             or self.own_rules_remove
             or self.interfaces_remove
+            or self.vrfs_add
+            or self.vrfs_remove
         )
 
 
@@ -290,8 +297,10 @@ def _inside(old: NodePlan | None, new: NodePlan) -> NodeChange:
             new.rules or None,
             own_routes_add=new.own_routes,
             own_rules_add=new.own_rules,
+            vrfs_add=new.vrfs,
         )
     there = {interface.name: interface for interface in new.interfaces}
+    standing = there.keys() | {vrf.name for vrf in new.vrfs}
     return NodeChange(
         node=new.name,
         interfaces=tuple(item for item in new.interfaces if item not in old.interfaces),
@@ -305,7 +314,7 @@ def _inside(old: NodePlan | None, new: NodePlan) -> NodeChange:
         ),
         routes_add=_more(old.routes, new.routes),
         routes_remove=tuple(
-            route for route in _more(new.routes, old.routes) if route.interface in there
+            route for route in _more(new.routes, old.routes) if route.interface in standing
         ),
         sysctls=_settings(old, new),
         rules=None if new.rules == old.rules else new.rules,
@@ -315,6 +324,13 @@ def _inside(old: NodePlan | None, new: NodePlan) -> NodeChange:
         own_rules_remove=_more(new.own_rules, old.own_rules),
         interfaces_remove=tuple(
             item for item in old.interfaces if item.vlan is not None and item.name not in there
+        ),
+        vrfs_add=_more(old.vrfs, new.vrfs),
+        vrfs_remove=_more(new.vrfs, old.vrfs),
+        vrfs_leave=tuple(
+            item.name
+            for item in old.interfaces
+            if item.vrf and item.name in there and there[item.name].vrf is None
         ),
         rules_before=old.rules,
     )

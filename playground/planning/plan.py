@@ -41,6 +41,7 @@ from playground.planning.plan_parts import (
     RulesetPlan,
     SwitchPlan,
     VirtualRouterPlan,
+    VrfPlan,
     WirePlan,
     ZonePlan,
 )
@@ -60,8 +61,8 @@ class NodePlan:
     itself to IPv6, ``delegations`` the prefixes that it asks for.
     ``covered`` are networks that a protocol tells it of only as a part of
     greater ones, ``withheld`` those that policies keep from it.
-    ``virtual_routers`` are addresses that it shares with others, ``machine`` is the
-    one of a swarm that it was told to run on.
+    ``virtual_routers`` are addresses that it shares with others, ``vrfs`` its tables beside the
+    main one, ``machine`` is the one of a swarm that it was told to run on.
 
     """
 
@@ -91,6 +92,7 @@ class NodePlan:
     withheld: tuple[Network, ...] = ()
     virtual_routers: tuple[VirtualRouterPlan, ...] = ()
     peers: tuple[HostsEntry, ...] = ()
+    vrfs: tuple[VrfPlan, ...] = ()
     machine: str | None = None
 
     @property

@@ -36,7 +36,8 @@ class InterfacePlan:
     IPv6 address of what a router tells it; one that is ``delegated`` has a part of the prefix
     that its router is given.  One with a ``vlan``
     stands upon ``parent``, and its frames leave by that with the VLAN's tag.  What leaves by
-    one with a ``tunnel`` is put into packets to the tunnel's other end.
+    one with a ``tunnel`` is put into packets to the tunnel's other end.  One in a ``vrf`` has
+    its routes in that table alone.
 
     """
 
@@ -53,6 +54,7 @@ class InterfacePlan:
     dhcpv6: bool = False
     delegated: bool = False
     tunnel: TunnelEnd | None = None
+    vrf: str | None = None
 
     @property
     def of_others(self) -> bool:
@@ -84,13 +86,52 @@ class Interfaces(dict[str, InterfacePlan], Tabular):
         return repr(self.table())
 
 
+# linux/rtnetlink.h: RT_TABLE_MAIN
+MAIN_TABLE = 254
+
+
+@dataclass(frozen=True)
+class VrfPlan:
+    """A table of routes of a router's own, and the interface that stands for it."""
+
+    name: str
+    table: int
+
+    def as_shell(self) -> tuple[str, ...]:
+        """Return the commands that make it (ip-vrf(8)).
+
+        >>> VrfPlan("blue", 1001).as_shell()[0]
+        'ip link add blue type vrf table 1001'
+
+        """
+        lines = [
+            f"ip link add {self.name} type vrf table {self.table}",
+            f"ip link set dev {self.name} up",
+        ]
+        for word in ("ip", "ip -6"):
+            # What the VRF has no way to is not looked up in the main table after that.
+            lines.append(
+                f"{word} route add table {self.table} unreachable default metric {UNREACHABLE}"
+            )
+        return tuple(lines)
+
+
+# As a metric it is the last; the number is that of the kernel's Documentation/networking/vrf.
+UNREACHABLE = 4278198272
+
+
 @dataclass(frozen=True)
 class RoutePlan:
-    """One static route; ``via`` is None for an address on the link itself."""
+    """One static route; ``via`` is None for an address on the link itself.
+
+    One by a VRF's interface leads to what that VRF's table says.
+
+    """
 
     destination: Network
     via: Address | None
     interface: str
+    table: int = MAIN_TABLE
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,7 @@ from playground.planning.names.sight import Horizon
 from playground.planning.names.zones import find_zones
 from playground.planning.plan import NodePlan, Plan
 from playground.planning.plan_parts import (
+    MAIN_TABLE,
     AdvertisementPlan,
     HostsEntry,
     InterfacePlan,
@@ -71,6 +72,7 @@ from playground.planning.routing.ports import is_unnumbered, unnumbered_ends
 from playground.planning.routing.routing_daemons import Daemons, find_daemons
 from playground.planning.routing.static_routes import find_routes
 from playground.planning.routing.virtual_routers import find_virtual_routers, through_virtual
+from playground.planning.routing.vrfs import find_vrfs, refuse_taken_names, vrf_settings
 from playground.planning.rules_and_nat import find_nat, with_rules
 
 # RFC 8200 section 5: every link that carries IPv6 takes this many octets.
@@ -250,6 +252,7 @@ def _node(
     tunnels: Mapping[Link, TunnelPlan],
     virtual: tuple[VirtualRouterPlan, ...],
 ) -> NodePlan:
+    vrfs, vrf_of = find_vrfs(machine)
     interfaces = tuple(
         InterfacePlan(
             name=wiring.names[end],
@@ -266,10 +269,12 @@ def _node(
             dhcpv6=automatic.get(end, BY_HAND).dhcpv6,
             delegated=any(end in item.parts for item in delegations),
             tunnel=tunnel.ends[link.ends.index(end)] if tunnel else None,
+            vrf=vrf_of.get(link),
         )
         for link in machine.cards
         for end, tunnel in [(link.end(machine), tunnels.get(link))]
     )
+    refuse_taken_names(machine.name, vrfs, interfaces)
     # Last, so that the others stand in the order of the node's links.
     interfaces += (own,) if (own := loopback_interface(machine)) is not None else ()
     is_router = isinstance(machine, Router)
@@ -298,7 +303,12 @@ def _node(
         kind="router" if is_router else "host",
         services=services,
         interfaces=interfaces,
-        routes=tuple(route for route in routes if route.destination not in by_hand),
+        routes=tuple(
+            route
+            for route in routes
+            if (route.destination, None if route.table == MAIN_TABLE else route.table)
+            not in by_hand
+        ),
         sysctls=_sysctls(machine, interfaces, ipv6, lab),
         # Nodes share their lines, and their texts with them, where nothing was said.
         hosts=(*names.hosts, *extra) if (extra := _extra_hosts(machine)) else names.hosts,
@@ -320,6 +330,7 @@ def _node(
         covered=daemons.covered if daemons else (),
         withheld=daemons.withheld if daemons else (),
         virtual_routers=virtual,
+        vrfs=vrfs,
     )
 
 
@@ -398,6 +409,7 @@ def _sysctls(
         own.get(_key(6, name, "disable_ipv6")) == "0" for name in ("all", "default", *names)
     )
     found = dict(_quiet(names, isinstance(machine, Router), ipv6))
+    found |= vrf_settings(machine, ipv6)
     for item in interfaces:
         if item.of_others:
             told = interface_settings(lab, machine.name, item, isinstance(machine, Router))

@@ -20,6 +20,7 @@ from playground.model.services.settings import ServiceSettings
 from playground.planning import nft_text
 from playground.planning.host_files import NamedNode, hosts_text, resolver_text
 from playground.planning.plan_parts import (
+    MAIN_TABLE,
     HopPlan,
     InterfacePlan,
     OwnRoutePlan,
@@ -27,6 +28,7 @@ from playground.planning.plan_parts import (
     RecordPlan,
     RoutePlan,
     SwitchPlan,
+    VrfPlan,
     WireEnd,
     WirePlan,
     ZonePlan,
@@ -51,6 +53,9 @@ class PlannedNode(NamedNode, Protocol):
 
     @property
     def own_rules(self) -> Sequence[OwnRulePlan]: ...
+
+    @property
+    def vrfs(self) -> Sequence[VrfPlan]: ...
 
     @property
     def sysctls(self) -> Sequence[tuple[str, str]]: ...
@@ -270,8 +275,17 @@ def _node(node: PlannedNode, places: _NamespaceNames) -> Iterator[str]:
 def _inside(node: PlannedNode) -> Iterator[str]:
     """Yield what is typed on the node itself, in the order in which it can be done."""
     yield "ip link set dev lo up"
+    for vrf in node.vrfs:
+        yield from vrf.as_shell()
+    if node.vrfs:
+        # Before its own addresses, for another may have the same in a VRF.
+        for word in ("ip", "ip -6"):
+            yield f"{word} rule add priority 32765 lookup local"
+            yield f"{word} rule del priority 0"
     for item in node.interfaces:
         yield from item.as_shell()
+        if item.vrf is not None:
+            yield f"ip link set dev {item.name} master {item.vrf}"
     for name, value in node.sysctls:
         yield f"sysctl -qw {shlex.quote(f'{name}={value}')}"
     for item in node.interfaces:
@@ -299,6 +313,7 @@ def route_as_shell(route: RoutePlan, others: Sequence[RoutePlan] = ()) -> str:
 
     """
     words = [*_ip(route.destination), "route", "replace", _called(route.destination)]
+    words += ["table", str(route.table)] if route.table != MAIN_TABLE else []
     words += _hop(route.destination, HopPlan(route.via, route.interface))
     on_link = {o.interface for o in others if o.via is None and _is_host(o.destination, route)}
     return " ".join(words + (["onlink"] if len(on_link) > 1 else []))
@@ -320,7 +335,7 @@ def own_route_as_shell(route: OwnRoutePlan) -> str:
     words += [route.kind] if route.kind != "unicast" else []
     words += [_called(route.destination)]
     words += ["metric", str(route.metric)] if route.metric is not None else []
-    words += ["table", str(route.table)] if route.table != _MAIN else []
+    words += ["table", str(route.table)] if route.table != MAIN_TABLE else []
     if len(route.hops) == 1:
         return " ".join(words + _hop(route.destination, route.hops[0]))
     hops = [word for hop in route.hops for word in ("nexthop", *_hop(route.destination, hop))]
@@ -338,10 +353,6 @@ def rule_as_shell(rule: OwnRulePlan) -> str:
         mark=rule.mark,
         table=rule.table,
     ).as_shell()
-
-
-# linux/rtnetlink.h: RT_TABLE_MAIN
-_MAIN = 254
 
 
 def _ip(network: Network) -> list[str]:

@@ -57,6 +57,7 @@ def test_a_plan_is_json(plan: Plan) -> None:
                 "dhcpv6": False,
                 "delegated": False,
                 "tunnel": None,
+                "vrf": None,
             }
         ],
         "routes": [],
@@ -79,6 +80,7 @@ def test_a_plan_is_json(plan: Plan) -> None:
         "machine": None,
         "peers": [],
         "virtual_routers": [],
+        "vrfs": [],
         "covered": [],
         "withheld": [],
     }

@@ -11,6 +11,7 @@ from playground.agent.links.interfaces import index_or_none, interface_index, se
 from playground.agent.links.netlink import Netlink, refusal, sockets_to
 from playground.agent.links.tagged_interfaces import make_tagged, remove_tagged
 from playground.agent.links.tunnels import make_tunnel
+from playground.agent.links.vrfs import make_vrfs, put_into_vrf, remove_vrfs
 from playground.agent.network.addresses import (
     delete_address,
     new_address,
@@ -65,12 +66,19 @@ def _configure(netlink: Netlink, node: Request) -> None:
     _remove_addresses(netlink, node.get("addresses_remove", []))
     for entry in node.get("interfaces_remove", []):
         remove_tagged(netlink, entry["name"], entry["parent"], entry["vlan"])
+    make_vrfs(netlink, node.get("vrfs_add", []))
     netlink.send([set_link("lo", up=True)])
     for entry in interfaces:
         if entry.get("vlan") is not None:
             make_tagged(netlink, entry["name"], entry["parent"], entry["vlan"], entry["offload"])
         elif entry.get("tunnel") is not None:
             make_tunnel(netlink, entry["name"], entry["tunnel"], entry["offload"])
+    for entry in interfaces:
+        if "vrf" in entry:
+            put_into_vrf(netlink, entry["name"], entry["vrf"])
+    for name in node.get("vrfs_leave", []):
+        put_into_vrf(netlink, name, None)
+    remove_vrfs(netlink, node.get("vrfs_remove", []))
     for interface in interfaces:
         quiet_ipv6(interface["name"])
     # After that, for what was declared wins.

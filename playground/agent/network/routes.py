@@ -40,9 +40,11 @@ RTA_VIA = 18
 RT_TABLE_MAIN = 254
 RT_TABLE_LOCAL = 255
 RTM_F_CLONED = 0x200
+RTPROT_KERNEL = 2
 RTPROT_STATIC = 4
 RTN_UNSPEC = 0
 RTN_UNICAST = 1
+RTN_OF_ADDRESSES = (2, 3, 4, 5)  # local, broadcast, anycast, multicast
 RTNH_F_ONLINK = 4
 
 # Bytes of an address.
@@ -52,6 +54,7 @@ ADDRESS_BYTES = {socket.AF_INET: 4, socket.AF_INET6: 16}
 def route(kind: int, entry: Request, index: int, onlink: bool = False) -> Message:
     family, packed, length = packed_prefix(entry["destination"])
     via = entry.get("via")
+    table = entry.get("table", RT_TABLE_MAIN)
     adding = kind == RTM_NEWROUTE
     if not adding:
         scope = RT_SCOPE_NOWHERE
@@ -65,13 +68,15 @@ def route(kind: int, entry: Request, index: int, onlink: bool = False) -> Messag
         length,
         0,
         0,
-        RT_TABLE_MAIN,
+        table if table < 256 else 0,
         RTPROT_STATIC if adding else 0,
         scope,
         RTN_UNICAST if adding else RTN_UNSPEC,
         RTNH_F_ONLINK if onlink else 0,
     )
     body = attribute(RTA_OIF, struct.pack("I", index))
+    if table >= 256:
+        body += attribute(RTA_TABLE, struct.pack("I", table))
     if length:
         body += attribute(RTA_DST, packed)
     if via is not None:
@@ -126,6 +131,8 @@ def route_rows(answer: bytes, names: dict[int, str]) -> Iterator[Request]:
         [table] = struct.unpack("I", found[RTA_TABLE])
     if table == RT_TABLE_LOCAL or flags & RTM_F_CLONED or family not in ADDRESS_BYTES:
         return
+    if protocol == RTPROT_KERNEL and kind in RTN_OF_ADDRESSES:
+        return  # what else is in the table "local", for addresses in VRFs is in theirs
 
     def address(packed: bytes | None) -> str | None:
         return None if packed is None else socket.inet_ntop(family, packed)

@@ -74,7 +74,9 @@ class _Asked:
 class _EchoSender:
     """A node that asks: its sockets, a line to its kernel, what it has asked."""
 
-    def __init__(self, netlink: Netlink, targets: Sequence[str]) -> None:
+    def __init__(
+        self, netlink: Netlink, targets: Sequence[str], interface: str | None = None
+    ) -> None:
         """In the node's network namespace, to which ``netlink`` is a line."""
         self.asked = [_Asked(address) for address in targets]
         self.netlink = netlink
@@ -84,6 +86,9 @@ class _EchoSender:
         self.sockets: dict[int, socket.socket] = {}
         for family in {packed_address(address)[0] for address in targets}:
             self.sockets[family] = _open(family)
+            if interface is not None:
+                name = interface.encode()
+                self.sockets[family].setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, name)
         self.known = set(self.neighbours()) if self.asked else set()
 
     @property
@@ -201,7 +206,7 @@ def echo_all(
     selector = selectors.DefaultSelector()
     senders: list[_EchoSender] = []
     for node, netlink in in_each(nodes):
-        sender = _EchoSender(netlink, node["targets"])
+        sender = _EchoSender(netlink, node["targets"], node.get("interface"))
         senders.append(sender)
         for family, opened in sender.sockets.items():
             selector.register(opened, selectors.EVENT_READ, (sender, family))

@@ -24,6 +24,20 @@ def routing_data(nodes: Iterable[NodeBase], links: Sequence[LinkBase]) -> list[d
             "options": _data(node.bgp_router),
             "lines": list(node.frr_lines),
             "groups": _groups_data(node),
+            "vrfs": [
+                {
+                    "name": vrf.name,
+                    "links": [links.index(link) for link in vrf.links],
+                    "routing": vrf.routing,
+                    "as_number": vrf.as_number,
+                    "table": vrf.table,
+                }
+                for vrf in node.vrfs.values()
+            ],
+            "leaks": [
+                {"network": str(leak.network), "source": leak.source, "into": leak.into}
+                for leak in node.leaks
+            ],
             "shared": [_shared_data(one, links) for one in node.virtual_routers],
         }
         for node in nodes
@@ -38,6 +52,11 @@ def declare_routing(
     for item in data:
         router = nodes[item["router"]]
         assert isinstance(router, Router)
+        for vrf in item.get("vrfs", ()):
+            how = {word: vrf[word] for word in ("routing", "as_number", "table")}
+            router.vrf(vrf["name"], [links[number] for number in vrf["links"]], **how)
+        for leak in item.get("leaks", ()):
+            router.leak(leak["network"], source=leak["source"], into=leak["into"])
         for number, said in item["ospf"]:
             router.ospf(links[number], **said)
         for area, said in item["areas"]:

@@ -14,6 +14,7 @@ from playground.model.records import dataclass
 from playground.operations.connection.command_results import Result
 from playground.operations.connection.commands import failure, run_shown
 from playground.operations.connection.handles import Node
+from playground.operations.connection.vrfs import check_vrf
 from playground.operations.nodes.names import HostsFile
 
 if TYPE_CHECKING:
@@ -276,6 +277,7 @@ def ping(
     count: int = 3,
     interval_s: float = 0.2,
     timeout_s: float = 1,
+    vrf: str | None = None,
 ) -> Ping:
     """Send echo requests to a node, name or address and return a `Ping`.
 
@@ -285,6 +287,8 @@ def ping(
 
         >>> h1.ping(www)
         Ping(sent=3, received=3, rtt_ms=0.093)
+
+    A router with VRFs sends them by the table of ``vrf``, without it by its main table.
 
     No reply, and no route, are findings and raise nothing, and so is a machine of the
     lab that the node knows no name of (behind NAT, in another VLAN): a `Ping` with nothing
@@ -296,9 +300,11 @@ def ping(
     check_seconds("interval_s", interval_s, needed=True)
     check_seconds("timeout_s", timeout_s, needed=True)
     name = _name(node, target)
+    device = check_vrf(node, vrf)
     if node.running().strange:
-        return _asked_by_agent(node, name, count, interval_s, timeout_s)
+        return _asked_by_agent(node, name, count, interval_s, timeout_s, device)
     command = ["ping", "-n", "-c", str(count), "-i", f"{interval_s:g}", "-W", f"{timeout_s:g}"]
+    command += ["-I", device] if device else []
     result = _ask(
         node,
         [*command, "--", name],
@@ -308,7 +314,7 @@ def ping(
     # ping(8): 0 some reply, 1 no reply, 2 another error, of which no route is
     # a finding, and the others are not.
     found = parse_ping(name, result.stdout, result.stderr, interval_s, count)
-    if result.returncode in (0, 1) or "nreachable" in found.problem:
+    if result.returncode in (0, 1) or _has_no_way(found.problem):
         return found
     if _names_a_node(node, target) and _is_unknown(result):
         # Behind NAT or in another VLAN: a finding as it is for its address, where nobody answers.
@@ -316,7 +322,9 @@ def ping(
     raise _unknown_or_failed(node, name, result)
 
 
-def _asked_by_agent(node: Node, name: str, count: int, interval_s: float, timeout_s: float) -> Ping:
+def _asked_by_agent(
+    node: Node, name: str, count: int, interval_s: float, timeout_s: float, device: str | None
+) -> Ping:
     """Let the agent ping for a node whose image may have no such program, or another one."""
     live = node.running()
     address = _address(node, name)
@@ -324,7 +332,7 @@ def _asked_by_agent(node: Node, name: str, count: int, interval_s: float, timeou
         return Ping(name, 0, 0, problem=f"{node.name} does not know the name {name!r}")
     [[answer]] = live.agent.call(
         "echo_all",
-        nodes=[{"pid": live.pid, "targets": [address]}],
+        nodes=[{"pid": live.pid, "targets": [address], "interface": device}],
         count=count,
         interval_s=interval_s,
         timeout_s=timeout_s,
@@ -353,6 +361,7 @@ def traceroute(
     max_hops: int = 30,
     timeout_s: float = 1,
     method: str = "udp",
+    vrf: str | None = None,
 ) -> Traceroute:
     """Find the machines that a packet passes on its way to ``target``.
 
@@ -364,7 +373,7 @@ def traceroute(
     ``method`` is what the probes are: "udp", "icmp" (as Windows does it)
     or "tcp" to port 80, of which a firewall may let one through and not
     another.  A silent machine costs ``timeout_s`` seconds, and many cost
-    little more than one.  Raises `CommandFailed` for an unknown name.
+    little more than one.  ``vrf`` is as for `ping`.  Raises `CommandFailed` for an unknown name.
 
     """
     _check_whole("max_hops", max_hops)
@@ -372,6 +381,7 @@ def traceroute(
     if not is_choice(method, _METHODS):
         raise BadArgument(f"traceroute has the methods {', '.join(_METHODS)}, not {shown(method)}")
     name = _name(node, target)
+    device = check_vrf(node, vrf)
     # -q 1: one probe a hop; they go out 16 at a time, so that silence costs once.
     result = _ask(
         node,
@@ -385,17 +395,23 @@ def traceroute(
             "-m",
             str(max_hops),
             *_METHODS[method],
+            *(["-i", device] if device else []),
             name,
         ],
         timeout_s=max_hops * timeout_s + 15,
     )
     if result.returncode == 0:
         return parse_traceroute(name, result.stdout)
-    if "nreachable" in result.stderr:  # no route at all: nobody was passed
+    if _has_no_way(result.stderr):  # nobody was passed
         return Traceroute(name, (), reached=False)
     if _names_a_node(node, target) and _is_unknown(result):
         return Traceroute(name, (), reached=False)
     raise _unknown_or_failed(node, name, result)
+
+
+def _has_no_way(said: str) -> bool:
+    """Tell whether a node had no route at all; strerror(3) of ENETUNREACH, EHOSTUNREACH."""
+    return "nreachable" in said or "No route to host" in said
 
 
 def _ask(node: Node, command: list[str], timeout_s: float) -> Result:

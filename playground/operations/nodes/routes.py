@@ -9,6 +9,7 @@ from typing import Any
 
 from playground.display.tables import Table
 from playground.operations.connection.handles import Node
+from playground.operations.connection.vrfs import check_vrf, table_of
 from playground.planning.route_rows import PolicyRule, Route
 
 # linux/rtnetlink.h, and /etc/iproute2/rt_protos.
@@ -46,8 +47,10 @@ def policy_rules(node: Node) -> Table[PolicyRule]:
     return Table(PolicyRule(**row) for row in rows)
 
 
-def routes(node: Node) -> Table[Route]:
+def routes(node: Node, *, vrf: str | None = None) -> Table[Route]:
     """Return the routes that the kernel has, of all tables but its own addresses'.
+
+    With ``vrf`` those of one VRF of a router, without it those of all.
 
     A row a next hop, so that equal-cost paths are several rows::
 
@@ -59,7 +62,10 @@ def routes(node: Node) -> Table[Route]:
 
     """
     live = node.running()
+    table = None if check_vrf(node, vrf) is None else table_of(node, vrf)
     [rows] = live.agent.call("routes", pids=[live.pid])
+    if table is not None:
+        rows = [row for row in rows if row["table"] == table]
     return Table(with_hops([read_route(row) for row in rows]))
 
 

@@ -15,6 +15,7 @@ from playground.model.addresses import InterfaceAddress, Network
 from playground.model.topology import Machine, Router
 from playground.planning.addresses.addressing import Addressing
 from playground.planning.addresses.nat_realms import Realm, Realms
+from playground.planning.addresses.router_parts import own_links
 from playground.planning.plan_parts import LOOPBACK, InterfacePlan
 
 # drivers/net/loopback.c
@@ -38,10 +39,10 @@ def loopback_interface(machine: Machine) -> InterfacePlan | None:
 def home(machine: Machine, realms: Realms) -> Realm | None:
     """Return the realm in which a node's loopback addresses are: inside before outside.
 
-    None where the node is linked to nothing.
+    None where the node is linked to nothing, or by links in VRFs alone.
 
     """
-    return next(iter(realms.of_node(machine)), None)
+    return next(iter(realms.of_node(machine)), None) if own_links(machine) else None
 
 
 def check_loopbacks(machines: Iterable[Machine], realms: Realms, addressing: Addressing) -> None:

@@ -23,6 +23,13 @@ from playground.model.parts import End, LinkBase
 from playground.model.records import dataclass
 from playground.model.topology import Host, Link, Machine, Node, Router
 from playground.planning.addresses.addressing import Addressing
+from playground.planning.addresses.router_parts import (
+    RouterPart,
+    end_of,
+    own_links,
+    parts_of,
+    with_parts,
+)
 from playground.planning.addresses.segments import Segment
 from playground.planning.addresses.tolerated_faults import Doubts
 
@@ -55,14 +62,15 @@ class Realms(NamedTuple):
     segment_of: Mapping[End, Segment]
     reach: Mapping[Realm, tuple[Realm, ...]]
 
-    def of_link(self, link: Link, node: Machine) -> Realm:
+    def of_link(self, link: LinkBase, node: Machine) -> Realm:
         """Return the realm that a node's link leads to."""
         return self.of_segment[self.segment_of[link.end(node)]]
 
     def of_node(self, node: Machine) -> tuple[Realm, ...]:
         """Return the realms a node stands in: inside before outside."""
         uplinks = node.uplinks if isinstance(node, Router) else ()
-        links = [link for link in node.attachments if link not in uplinks] + list(uplinks)
+        links = [link for link in own_links(node) if link not in uplinks] + list(uplinks)
+        links += [link for vrf in parts_of(node) for link in vrf.attachments]
         return tuple(dict.fromkeys(self.of_link(link, node) for link in links))
 
     def reached_from(self, node: Machine) -> tuple[Realm, ...]:
@@ -72,15 +80,15 @@ class Realms(NamedTuple):
         return tuple(dict.fromkeys((*own, *outer)))
 
 
-def inner_links(router: Router) -> tuple[Link, ...]:
-    """Return the links of a router between which it forwards both ways.
+def inner_links(router: Router | RouterPart) -> tuple[Link, ...]:
+    """Return the links of a router, or in one of its VRFs, between which it forwards both ways.
 
     >>> inner_links(modem)
     (Link(home, modem),)
 
     """
     uplinks = router.uplinks
-    return tuple(link for link in router.attachments if link not in uplinks)
+    return tuple(link for link in own_links(router) if link not in uplinks)
 
 
 def find_realms(segments: Sequence[Segment]) -> Realms:
@@ -94,8 +102,8 @@ def find_realms(segments: Sequence[Segment]) -> Realms:
     segment_of = {end: segment for segment in segments for end in segment.ends}
     routers = _routers(segments)
     joined: dict[Segment, list[Segment]] = {}
-    for router in routers:
-        inside = [segment_of[link.end(router)] for link in inner_links(router)]
+    for part in with_parts(routers):
+        inside = [segment_of[end_of(link, part)] for link in inner_links(part)]
         for one, other in pairwise(inside):
             joined.setdefault(one, []).append(other)
             joined.setdefault(other, []).append(one)

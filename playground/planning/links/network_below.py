@@ -15,6 +15,7 @@ from playground.model.parts import End
 from playground.model.records import dataclass
 from playground.model.topology import Link, Machine, Router
 from playground.planning.addresses.addressing import Addressing
+from playground.planning.addresses.router_parts import RouterPart, end_of, own_links, part_at
 from playground.planning.addresses.segments import Segment
 
 
@@ -85,7 +86,7 @@ class NetworkBelow:
                 if end.node is start or end not in self._links:
                     continue
                 arriving = self._mtu(end)
-                if end.node is goal:
+                if part_at(end) is goal:
                     address = self._usable(goal, end, family, remote)
                     if address is not None:
                         smallest = min(step.mtu_bytes, arriving)
@@ -98,7 +99,7 @@ class NetworkBelow:
         self, step: _Reached, arriving: End, router: Router, family: int, seen: set[Segment]
     ) -> Iterator[_Reached]:
         outside = {link.end(router) for link in router.uplinks}
-        for leaving, segment, mtu_bytes in self._ends(router, family):
+        for leaving, segment, mtu_bytes in self._ends(part_at(arriving), family):
             if segment in seen:
                 continue
             if family == 4 and arriving in outside and leaving not in outside:
@@ -112,9 +113,9 @@ class NetworkBelow:
                 step.masquerades or (router if hides else None),
             )
 
-    def _ends(self, node: Machine, family: int) -> Iterator[tuple[End, Segment, int]]:
-        for part in node.attachments:
-            end = part.end(node)
+    def _ends(self, node: Machine | RouterPart, family: int) -> Iterator[tuple[End, Segment, int]]:
+        for part in own_links(node):
+            end = end_of(part, node)
             if end in self._links and self._addressing.of(end, family):
                 yield end, self._segment_of[end], self._mtu(end)
 
@@ -133,9 +134,13 @@ class NetworkBelow:
 
 
 def addresses_of(node: Machine, addressing: Addressing) -> Mapping[Address, str]:
-    """Return the addresses that a node has on its cables and on its loopback interface."""
+    """Return the addresses that a node has on its cables and on its loopback interface.
+
+    Not those in VRFs: the ends of a tunnel are in its main table.
+
+    """
     found: dict[Address, str] = {item.ip: "loopback" for item in node.loopback}
-    for link in node.attachments:
+    for link in own_links(node):
         if link.tunnel is None:
             for item in addressing.addresses.get(link.end(node), ()):
                 found[item.ip] = repr(link)

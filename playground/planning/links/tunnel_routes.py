@@ -16,8 +16,9 @@ from playground.model.parts import End
 from playground.model.topology import Link, Machine
 from playground.planning.addresses.addressing import Addressing
 from playground.planning.addresses.nat_realms import Realms
+from playground.planning.addresses.router_parts import own_links
 from playground.planning.links.tunnels import TunnelPlan
-from playground.planning.plan_parts import RoutePlan
+from playground.planning.plan_parts import MAIN_TABLE, RoutePlan
 from playground.planning.routing.static_routes import find_routes
 
 Routes = dict[Machine, tuple[RoutePlan, ...]]
@@ -104,7 +105,7 @@ def _sent(
 ) -> _Target | None:
     """Return where a node sends what is for an address, by the longest prefix that holds it."""
     best: tuple[int, _Target] | None = None
-    for link in machine.attachments:
+    for link in own_links(machine):
         end = link.end(machine)
         for item in addressing.addresses.get(end, ()):
             if item.version == address.version and address in item.network:
@@ -112,6 +113,8 @@ def _sent(
                 if best is None or length > best[0]:
                     best = length, (None, names[end])
     for route in routes:
+        if route.table != MAIN_TABLE:
+            continue
         if route.destination.version == address.version and address in route.destination:
             length = route.destination.prefixlen
             if best is None or length > best[0]:

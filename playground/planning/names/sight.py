@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+from playground.model.addresses import Network
 from playground.model.notation import bare
 from playground.model.records import dataclass
-from playground.model.topology import Link, Machine, Node
+from playground.model.topology import Link, Machine, Node, Router
 from playground.planning.addresses.addressing import FAMILIES, Addressing
 from playground.planning.addresses.nat_realms import Realm, Realms
+from playground.planning.addresses.router_parts import own_links
 from playground.planning.addresses.segments import Segment
 from playground.planning.plan_parts import HostsEntry
 
@@ -61,6 +63,7 @@ class Horizon:
         self._views: dict[tuple[Realm, ...], dict[Machine, SeenNode]] = {}
         self._nearer: dict[tuple[Segment, tuple[Realm, ...]], list[tuple[Machine, SeenNode]]] = {}
         self._sights: dict[object, Sight] = {}
+        self._leaks = dict(_leaks(machines, realms))
         self._on: dict[Segment, set[Node]] = {}
         for end, segment in realms.segment_of.items():
             self._on.setdefault(segment, set()).add(end.node)
@@ -79,8 +82,18 @@ class Horizon:
     def _view(self, reach: tuple[Realm, ...]) -> dict[Machine, SeenNode]:
         if reach not in self._views:
             views = [self._inside[realm] for realm in reach]
+            views += [self._leaked(realm) for realm in reach if realm in self._leaks]
             self._views[reach] = _merged(self._machines, views)
         return self._views[reach]
+
+    def _leaked(self, realm: Realm) -> dict[Machine, SeenNode]:
+        """Return the nodes whose addresses a router lets a realm reach in another of its VRFs."""
+        return {
+            machine: seen
+            for network, source in self._leaks[realm]
+            for machine, seen in self._inside[source].items()
+            if all(entry.address in network for entry in seen.entries)
+        }
 
     def _neighbours(
         self, machine: Machine, reach: tuple[Realm, ...]
@@ -116,6 +129,25 @@ class Horizon:
                     found[other] = SeenNode(realm, lines) if differs else None
             self._nearer[place] = [(other, seen) for other, seen in found.items() if seen]
         return self._nearer[place]
+
+
+def _leaks(
+    machines: Iterable[Machine], realms: Realms
+) -> Iterator[tuple[Realm, list[tuple[Network, Realm]]]]:
+    """Yield the realms into which VRFs leak, with the networks and whose they are."""
+    found: dict[Realm, list[tuple[Network, Realm]]] = {}
+    for machine in machines:
+        for leak in machine.leaks if isinstance(machine, Router) else ():
+            into, source = (
+                dict.fromkeys(
+                    realms.of_link(link, machine)
+                    for link in (own_links(machine) if vrf is None else machine.vrfs[vrf].links)
+                )
+                for vrf in (leak.into, leak.source)
+            )
+            for realm in into:
+                found.setdefault(realm, []).extend((leak.network, one) for one in source)
+    yield from found.items()
 
 
 def _view(

@@ -7,7 +7,7 @@ interfaces, links become interfaces.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_network
 from typing import Any
 
@@ -18,6 +18,7 @@ from playground.model.policy_routing import OwnRoute, OwnRule
 from playground.model.topology import Machine
 from playground.planning.addresses.addressing import Addressing
 from playground.planning.addresses.nat_realms import Realms
+from playground.planning.addresses.router_parts import own_links, parts_of
 from playground.planning.plan_parts import HopPlan, OwnRoutePlan, OwnRulePlan
 
 _MAIN = 254
@@ -118,8 +119,7 @@ class _Finder:
     def _next(
         self, route: OwnRoute, via: Address | MachineBase, family: int
     ) -> tuple[Address, LinkBase] | None:
-        links = [route.link] if route.link else self.machine.attachments
-        for link in links:
+        for link in self._links(route):
             segment = self.realms.segment_of[link.end(self.machine)]
             for end in segment.ends:
                 if end.node is self.machine:
@@ -137,6 +137,15 @@ class _Finder:
         if route.link and not isinstance(via, MachineBase):
             return via, route.link
         return None
+
+    def _links(self, route: OwnRoute) -> Sequence[LinkBase]:
+        """Return the links by which a route may lead: those of a VRF's table are the VRF's."""
+        if route.link:
+            return [route.link]
+        for part in parts_of(self.machine):
+            if part.vrf.table == route.table:
+                return part.attachments
+        return own_links(self.machine)
 
     def _refusal(
         self, route: OwnRoute, via: Address | MachineBase, families: list[int]

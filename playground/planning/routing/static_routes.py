@@ -25,8 +25,15 @@ from playground.model.topology import Host, Machine, Router
 from playground.planning.addresses.addressing import FAMILIES, Addressing
 from playground.planning.addresses.loopbacks import by_realm
 from playground.planning.addresses.nat_realms import Realm, Realms, inner_links
+from playground.planning.addresses.router_parts import (
+    RouterPart,
+    end_of,
+    own_links,
+    whole,
+    with_parts,
+)
 from playground.planning.addresses.segments import Segment
-from playground.planning.plan_parts import RoutePlan
+from playground.planning.plan_parts import MAIN_TABLE, RoutePlan
 
 DEFAULTS: dict[int, Network] = {4: IPv4Network("0.0.0.0/0"), 6: IPv6Network("::/0")}
 
@@ -66,6 +73,9 @@ def find_routes(
     In IPv6, which is not translated, what lies outside of a masquerading
     router also has routes to the prefixes inside it, through that router.
 
+    Each VRF of a router has routes of its own, as if it was another router, and a route to the
+    interface of another VRF for each leak from there.
+
     """
     routes: dict[Machine, list[RoutePlan]] = {machine: [] for machine in machines}
     for family in FAMILIES:
@@ -73,8 +83,8 @@ def find_routes(
             continue
         over = unnumbered if family == 4 else {}
         atlas = _Atlas(machines, realms, addressing, family, over)
-        for machine in machines:
-            routes[machine].extend(_routes_of(machine, atlas, names))
+        for machine in with_parts(machines):
+            routes[whole(machine)].extend(_routes_of(machine, atlas, names))
     return {machine: tuple(found) for machine, found in routes.items()}
 
 
@@ -92,7 +102,7 @@ class _Destination:
     """
 
     network: Network
-    places: tuple[tuple[Segment, Machine | None], ...]
+    places: tuple[tuple[Segment, Machine | RouterPart | None], ...]
     host_route: bool = False
     within: _Destination | None = None
     loopback: bool = False
@@ -108,7 +118,7 @@ def _key(network: Network) -> int:
 
 
 # A next hop: the segment it is on, and the router; None for "on the link itself".
-_Hop = tuple[Segment, Machine | None]
+_Hop = tuple[Segment, Machine | RouterPart | None]
 
 
 @dataclass
@@ -144,27 +154,29 @@ class _Atlas:
         self.family = family
         self.ways: dict[object, list[Any]] = {}
         self.gateways: dict[_Hop, Address] = {}
-        self.routers_on: dict[Segment, list[Router]] = {}
+        self.routers_on: dict[Segment, list[Router | RouterPart]] = {}
         self._paths: dict[tuple[Segment, ...], _Paths] = {}
         self._destinations: dict[Realm, tuple[_Destination, ...]] = {}
         machines = tuple(machines)
         self._loopbacks = by_realm(machines, realms)
-        for machine in machines:
-            if isinstance(machine, Router) or machine.loopback:
+        self._leaks: dict[Realm, list[tuple[Network, RouterPart | Router]]] = {}
+        for machine in with_parts(machines):
+            if isinstance(machine, (Router, RouterPart)) or machine.loopback:
                 self._add_gateways(machine)
-            if isinstance(machine, Router):
+            if isinstance(machine, (Router, RouterPart)):
                 self._add(machine)
+                self._add_leaks(machine)
 
-    def _add_gateways(self, machine: Machine) -> None:
-        for link in machine.attachments:
+    def _add_gateways(self, machine: Machine | RouterPart) -> None:
+        for link in own_links(machine):
             segment = self.segment(link, machine)
             if segment:
-                end = link.end(machine)
+                end = end_of(link, machine)
                 own = self.addressing.of(end, self.family)
                 address = own[0].ip if own else self.unnumbered[end]
                 self.gateways.setdefault((segment, machine), address)
 
-    def _add(self, router: Router) -> None:
+    def _add(self, router: Router | RouterPart) -> None:
         inside = self.segments(inner_links(router), router)
         for segment in inside:
             self.ways.setdefault(segment, []).append(router)
@@ -173,13 +185,21 @@ class _Atlas:
             list(inside) if router.routing else [("last", segment) for segment in inside]
         )
 
-    def segment(self, link: LinkBase, node: Machine) -> Segment | None:
+    def _add_leaks(self, router: Router | RouterPart) -> None:
+        links = own_links(router)
+        for realm in dict.fromkeys(self.realms.of_link(link, whole(router)) for link in links):
+            for network in leaked_into(router, self.family):
+                self._leaks.setdefault(realm, []).append((network, router))
+
+    def segment(self, link: LinkBase, node: Machine | RouterPart) -> Segment | None:
         """Return a link's segment, if the node has an address of this family there."""
-        end = link.end(node)
+        end = end_of(link, node)
         speaks = end in self.unnumbered or self.addressing.of(end, self.family)
         return self.realms.segment_of[end] if speaks else None
 
-    def segments(self, links: Iterable[LinkBase], node: Machine) -> tuple[Segment, ...]:
+    def segments(
+        self, links: Iterable[LinkBase], node: Machine | RouterPart
+    ) -> tuple[Segment, ...]:
         """Return the segments of links, once each, where this family is spoken."""
         found = (self.segment(link, node) for link in links)
         return tuple(dict.fromkeys(segment for segment in found if segment))
@@ -207,7 +227,9 @@ class _Atlas:
                     queue.append(other)
         return _Paths(found)
 
-    def nearest_exit(self, paths: _Paths, realms: Iterable[Realm], but: Machine) -> _Hop | None:
+    def nearest_exit(
+        self, paths: _Paths, realms: Iterable[Realm], but: Machine | RouterPart
+    ) -> _Hop | None:
         """Return the next hop to the nearest masquerading router of these realms."""
         exits = [
             paths.found[router]
@@ -220,7 +242,7 @@ class _Atlas:
     def destinations(self, realm: Realm) -> tuple[_Destination, ...]:
         """Return all there is to be reached in a realm."""
         if realm not in self._destinations:
-            found = [*self._within(realm), *self._own(realm)]
+            found = [*self._within(realm), *self._own(realm), *self._leaked(realm)]
             if self.family == 6:
                 found += self._behind(realm)
             self._destinations[realm] = tuple(found)
@@ -276,6 +298,18 @@ class _Atlas:
                 if places and address.version == self.family:
                     yield _Destination(address.network, places, host_route=True, loopback=True)
 
+    def _leaked(self, realm: Realm) -> Iterator[_Destination]:
+        """Yield what can be reached from a realm, by a router with a VRF in it, in another VRF."""
+        for network, part in self._leaks.get(realm, ()):
+            links = own_links(part)
+            places = tuple(
+                (segment, part)
+                for segment in self.segments(links, part)
+                if self.realms.of_segment[segment] is realm
+            )
+            if places:
+                yield _Destination(network, places)
+
     def _behind(self, realm: Realm) -> Iterator[_Destination]:
         """Yield what lies inside the masquerading routers of a realm."""
         for inner in self.realms.all:
@@ -300,7 +334,7 @@ _Target = tuple[Address | None, str]
 class _Table:
     """The routes of one node in one family, as they are gathered."""
 
-    def __init__(self, node: Machine, atlas: _Atlas, names: Mapping[End, str]) -> None:
+    def __init__(self, node: Machine | RouterPart, atlas: _Atlas, names: Mapping[End, str]) -> None:
         self.node = node
         self.atlas = atlas
         self.interfaces: dict[Segment, str] = {}
@@ -311,11 +345,11 @@ class _Table:
         self.wide: list[tuple[Network, _Target]] = []
         self.routes: dict[int, tuple[Network, _Target]] = {}
         self.own.update(int(address) for address in node.loopback)
-        for link in node.attachments:
+        for link in own_links(node):
             segment = atlas.segment(link, node)
             if segment is None:
                 continue
-            end = link.end(node)
+            end = end_of(link, node)
             self.interfaces.setdefault(segment, names[end])
             subnet = atlas.addressing.subnets.get((segment, atlas.family))
             if subnet:
@@ -341,7 +375,7 @@ class _Table:
             for destination in self.atlas.destinations(realm):
                 best: tuple[int, _Hop] | None = None
                 for segment, router in destination.places:
-                    if router is self.node:
+                    if router == self.node:
                         continue
                     # A router without routes knows nothing of what another has on its own.
                     last = () if destination.loopback else (("last", segment),)
@@ -395,28 +429,44 @@ class _Table:
 
     def plans(self, default: _Target | None) -> Iterator[RoutePlan]:
         """Yield the routes in an order in which they can be added."""
+        number = self.node.vrf.table if isinstance(self.node, RouterPart) else MAIN_TABLE
         for on_link in (True, False):
             for network, (via, interface) in self.routes.values():
                 if (via is None) is on_link:
-                    yield RoutePlan(network, via, interface)
+                    yield RoutePlan(network, via, interface, number)
         if default:
-            yield RoutePlan(DEFAULTS[self.atlas.family], *default)
+            yield RoutePlan(DEFAULTS[self.atlas.family], *default, number)
 
 
-def _routes_of(node: Machine, atlas: _Atlas, names: Mapping[End, str]) -> Iterable[RoutePlan]:
+def _routes_of(
+    node: Machine | RouterPart, atlas: _Atlas, names: Mapping[End, str]
+) -> Iterable[RoutePlan]:
     table = _Table(node, atlas, names)
+    if isinstance(node, (Router, RouterPart)):
+        for network, vrf in leaked_into(node, atlas.family).items():
+            table.routes[_key(network)] = network, (None, vrf)
     if not table.interfaces:
-        return ()
+        return table.plans(None)
     if isinstance(node, Host):
         default = _route_host(node, table)
-    elif isinstance(node, Router):
+    elif isinstance(node, (Router, RouterPart)):
         default = _route_router(node, table)
     return table.plans(default)
 
 
+def leaked_into(node: Router | RouterPart, family: int) -> dict[Network, str]:
+    """Return the networks that a router's table, or that of a VRF, learns from its other VRFs."""
+    router, own = (node.router, node.vrf.name) if isinstance(node, RouterPart) else (node, None)
+    return {
+        leak.network: leak.source
+        for leak in router.leaks
+        if leak.into == own and leak.network.version == family
+    }
+
+
 def _route_host(host: Host, table: _Table) -> _Target | None:
     atlas = table.atlas
-    segments = atlas.segments(host.attachments, host)
+    segments = atlas.segments(own_links(host), host)
     if len(segments) == 1 and not table.wide:
         short_cut = _only_router(segments[0], atlas)
         if short_cut and atlas.addressing.subnets.get((segments[0], atlas.family)) is not None:
@@ -430,7 +480,7 @@ def _route_host(host: Host, table: _Table) -> _Target | None:
     return default
 
 
-def _only_router(segment: Segment, atlas: _Atlas) -> Router | None:
+def _only_router(segment: Segment, atlas: _Atlas) -> Router | RouterPart | None:
     """Return the one router of a segment, if there is one and it leads anywhere.
 
     Most hosts are on such a segment, and need no search.
@@ -440,10 +490,13 @@ def _only_router(segment: Segment, atlas: _Atlas) -> Router | None:
     if len(routers) != 1:
         return None
     router = routers[0]
-    return router if len(atlas.segments(router.attachments, router)) > 1 else None
+    leads_on = len(atlas.segments(own_links(router), router)) > 1 or leaked_into(
+        router, atlas.family
+    )
+    return router if leads_on else None
 
 
-def _route_router(router: Router, table: _Table) -> _Target | None:
+def _route_router(router: Router | RouterPart, table: _Table) -> _Target | None:
     atlas = table.atlas
     inside = atlas.segments(inner_links(router), router)
     outside = atlas.segments(router.uplinks, router)
@@ -463,7 +516,9 @@ def _route_router(router: Router, table: _Table) -> _Target | None:
     return default
 
 
-def _route_outside(router: Router, table: _Table, outside: tuple[Segment, ...]) -> _Target | None:
+def _route_outside(
+    router: Router | RouterPart, table: _Table, outside: tuple[Segment, ...]
+) -> _Target | None:
     atlas = table.atlas
     paths = atlas.paths(outside)
     realms = tuple(dict.fromkeys(atlas.realms.of_segment[segment] for segment in outside))
