@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import pkgutil
 import posixpath
 import re
@@ -29,6 +30,7 @@ from playground import examples
 from playground.display import how_to
 from playground.frontends.cli import main
 from playground.lab import examples as themed
+from playground.lab.files.schema import lab_file_schema
 
 TOP = Path(__file__).resolve().parents[1]
 
@@ -290,6 +292,13 @@ def _help(command: click.Command, name: str) -> str:
     context = click.Context(command, info_name=name, max_content_width=100)
     context.terminal_width = 100
     return f"```text\n{command.get_help(context)}\n```\n"
+
+
+def on_post_build(config: MkDocsConfig) -> None:
+    """Publish the schema of lab files."""
+    place = Path(config.site_dir) / "reference" / "lab-file.schema.json"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(json.dumps(lab_file_schema(), indent=1))
 
 
 def version() -> str:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from playground.engines.docker.engine import DockerEngine
     from playground.engines.namespaces.engine import NamespacesEngine
     from playground.lab.formats.compose import from_compose
+    from playground.lab.formats.load import load
     from playground.lab.lab import Lab
     from playground.lab.plug import plug, plugged, unplug, wait_plugged
     from playground.model.ipv6.slaac import SLAAC
@@ -167,6 +168,7 @@ __all__ = [
     "Volume",
     "WrongCall",
     "from_compose",
+    "load",
     "plug",
     "plugged",
     "unplug",
@@ -199,6 +201,10 @@ def __getattr__(name: str) -> Any:
         from playground.lab.formats.compose import from_compose
 
         return from_compose
+    if name == "load":
+        from playground.lab.formats.load import load
+
+        return load
     if name in ("plug", "plugged", "unplug", "wait_plugged"):
         from playground.lab import plug
 

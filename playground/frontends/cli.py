@@ -223,9 +223,9 @@ def build(quiet: bool, file: Path | None) -> None:
         own = [(frozenset([name]), tuple(sorted(row.packages))) for name, row in SERVICES.items()]
         needs = [(frozenset(), ()), *own]
     else:
-        from playground.frontends.lab_files import load_lab
+        from playground.lab.formats.load import LoadOptions, load_any
 
-        plan = load_lab(file, None, quiet=quiet, say=_sayer(quiet)).plan()
+        plan = load_any(file, LoadOptions(quiet=quiet), _sayer(quiet)).plan()
         needs = [(node.daemons, node.packages) for node in plan.nodes]
     engine = choose()
     engine.check()
@@ -272,19 +272,23 @@ def doctor(as_json: bool) -> None:
 @engine_option
 @click.argument("file", type=click.Path(exists=True, path_type=Path))
 @lab_option
+@click.option("--strict", is_flag=True, help="Refuse a file that has what a lab does not do.")
 @click.pass_obj
-def up(quiet: bool, file: Path, lab_name: str | None) -> None:
-    """Start the lab declared in FILE.py, and leave it running.
+def up(quiet: bool, file: Path, lab_name: str | None, strict: bool) -> None:
+    """Start the lab declared in FILE, and leave it running.
 
-    The file is run as Python, except for what stands under `if __name__ == "__main__":`.
+    A Python file is run, except for what stands under `if __name__ == "__main__":`.
     It should make one Lab, or only hosts, routers and switches: then the lab is named after the
     file. With --lab, one of several labs in it. Of a folder that is a package, its
-    __init__.py is run. A compose file (.yaml, .yml) makes a lab of its services.
+    __init__.py is run. Other files are read: a lab file (.yaml) that Lab.save has written, or a
+    compose file. What such a file has and a lab does not do is told, with its line, before
+    anything is made.
     """
-    from playground.frontends.lab_files import load_lab
+    from playground.lab.formats.load import LoadOptions, load_any
 
     begin = time.monotonic()
-    lab = load_lab(file, lab_name, quiet=quiet, say=_sayer(quiet))
+    asked = LoadOptions(lab_name, quiet=quiet, strict=strict)
+    lab = load_any(file, asked, _sayer(quiet))
     if lab.running:
         # Started by the file itself, as a lab that would end with this program.
         lab.stop()
@@ -1078,6 +1082,14 @@ def _write_private(path: Path, text: str) -> None:
     # ssh refuses a key that others may read.
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(text if text.endswith("\n") else text + "\n")
+
+
+@main.command()
+def schema() -> None:
+    """Print the JSON schema of lab files, for editors."""
+    from playground.lab.files.schema import lab_file_schema
+
+    _print_json(lab_file_schema())
 
 
 if __name__ == "__main__":

@@ -111,12 +111,12 @@ def _find(request: pytest.FixtureRequest) -> Lab:
 
 def _load(file: Path, config: pytest.Config) -> Lab:
     from playground.errors import TopologyError
-    from playground.frontends.lab_files import load_lab
+    from playground.lab.formats.load import LoadOptions, load_any
 
     if not file.exists():
         raise TopologyError(f"there is no file {file}: give the one that declares the network")
     said: list[str] = []
-    loaded = load_lab(file, None, quiet=True, say=said.append, limit_s=config.getoption(_LIMIT))
+    loaded = load_any(file, LoadOptions(quiet=True), said.append, config.getoption(_LIMIT))
     for text in said:
         warnings.warn(pytest.PytestWarning(text), stacklevel=1)
     return loaded

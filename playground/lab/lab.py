@@ -22,6 +22,7 @@ from playground.lab.methods import (
     live_changes,
     machine_links,
     publishing,
+    saving,
     showing,
     starting,
     stopping,
@@ -194,6 +195,7 @@ class Lab(Single):
 
     picture = showing.picture
     as_shell = showing.as_shell
+    save = saving.save
     __str__ = showing.as_text
     __repr__ = showing.in_a_line
     _repr_mimebundle_ = showing.as_mimebundle

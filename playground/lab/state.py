@@ -113,6 +113,7 @@ class LabState:
         self.asked_engine = engine
         self.own_engine = engine is None or isinstance(engine, str)
         self.progress = make_progress(check_flag(f"lab {self.name}: quiet", quiet))
+        self.asked_users = dict(users or {})
         self.credentials = Credentials.make(users)
         self.timetable = Timetable()
         self.lock = threading.RLock()

@@ -455,7 +455,7 @@ def _check_target(router: str, to: object, port: int) -> tuple[MachineBase, int]
 
     if isinstance(to, MachineBase):
         return to, port
-    if isinstance(to, tuple) and len(to) == 2 and isinstance(to[0], MachineBase):
+    if isinstance(to, (tuple, list)) and len(to) == 2 and isinstance(to[0], MachineBase):
         return to[0], to[1]
     raise TopologyError(
         f"router {router}: to={to!r} is no host and port; write to=(h1, 80) with the Host itself"

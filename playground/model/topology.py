@@ -533,7 +533,8 @@ class Link(LinkBase):
     Its ``address`` is then a mapping, {10: "192.168.10.1"}; ``link[10]`` is what it sees
     of VLAN 10, a link for its firewall, NAT and routes.
 
-    ``ends`` holds the two `End` objects.  Raises `TopologyError` for anything
+    ``ends`` holds the two `End` objects, ``id`` what a lab file calls it (None: the names of its
+    nodes, as "home-h1").  Raises `TopologyError` for anything
     that cannot be; the nodes are then as they were.
 
     >>> Link(isp, modem, addresses=("10.25.1.1/32", "10.25.1.65/16"), names=("eth1", "eth0"))
@@ -551,6 +552,7 @@ class Link(LinkBase):
     offload: bool
     serial: int
     carried: Carried
+    id: str | None = None
     _down: bool = False
     _toward: tuple[Impairment, Impairment] = (NO_IMPAIRMENT, NO_IMPAIRMENT)
     _tunnel: TunnelSettings | None = None

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from playground.engines.seam import Engine
-from playground.errors import LabWarning, TopologyError
+from playground.errors import TopologyError
 from playground.lab.formats.compose_file import ComposeFile, Paths, read_compose
 from playground.lab.formats.compose_services import host_arguments, host_name
+from playground.lab.formats.notes import Notes
 from playground.lab.lab import Lab
-from playground.lab.state import callers_level
 from playground.model.arguments import tells_wrong_call
 from playground.operations.network import Host, Link, Switch
 
@@ -27,6 +26,7 @@ def from_compose(
     environment: Mapping[str, str] | None = None,
     engine: Engine | str | None = None,
     quiet: bool = False,
+    strict: bool = False,
 ) -> Lab:
     """Return a lab, not yet started, of what a compose file declares.
 
@@ -39,7 +39,8 @@ def from_compose(
     ``profiles`` are those to be heeded, ``environment`` is where variables come from, by
     default this program's environment and ``.env`` beside the file.
 
-    What a lab does not do is told by a `LabWarning`, with file and line.  Raises
+    What a lab does not do is told by a `LabWarning`, with file and line; with ``strict`` it is
+    refused.  Raises
     `TopologyError` for what is no compose file, or would become something else.  Needs
     ``pip install 'network-playground[compose]'``.
 
@@ -57,12 +58,9 @@ def from_compose(
         for network, said in _networks_of(file, service).items():
             _link(file, service, host, switches, network, said or {})
     _note_volumes(file)
-    if file.left_out:
-        warnings.warn(
-            f"{file.path} has what a lab does not do:\n" + "\n".join(file.left_out),
-            LabWarning,
-            stacklevel=callers_level(),
-        )
+    notes = Notes(file.path)
+    notes.lines = file.left_out
+    notes.tell(strict)
     linked = [switch for switch in switches.values() if switch.links]
     lab_name = name or file.data.get("name") or file.path.absolute().parent.name or "compose"
     return Lab(*linked, *hosts.values(), name=lab_name, engine=engine, quiet=quiet)

@@ -257,7 +257,7 @@ def _option(name: str, value: Any) -> str:
         case "ulimits":
             return f"ulimits={ {item.name: (item.soft, item.hard) for item in value}!r}"
         case "publish":
-            return f"publish={[_port_words(item) for item in value]!r}"
+            return f"publish={[port_words(item) for item in value]!r}"
         case "after_end":
             return f"after={dict.fromkeys(value, 'ended')!r}"
         case "command" | "entrypoint":
@@ -272,7 +272,8 @@ def _option(name: str, value: Any) -> str:
     return f"{name}={list(value) if isinstance(value, tuple) else value!r}"
 
 
-def _port_words(port: PublishedPort) -> int | str:
+def port_words(port: PublishedPort) -> int | str:
+    """Return a published port as it is declared: 80, "53/udp", "8080:80"."""
     local = "" if port.local_port is None else f"{port.local_port}:"
     if port.local_address is not None:
         brackets = "[{}]" if ":" in port.local_address else "{}"

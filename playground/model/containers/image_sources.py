@@ -48,7 +48,7 @@ class ImageSource:
     def dockerfile_text(self) -> str | None:
         """The text of its Dockerfile, where it was given as one; None where it is a file."""
         text = self.value if self.kind == "dockerfile" else self.dockerfile
-        return text if _is_text(text) else None
+        return text if is_dockerfile_text(text) else None
 
     @property
     def dockerfile_path(self) -> Path:
@@ -137,7 +137,7 @@ def check_build(
     """Return where the image of ``build=`` comes from, and what is to be built of it."""
     target = _target(f"{here}: build_target", build_target)
     args = _args(f"{here}: build_args", build_args)
-    if isinstance(build, str) and _is_text(build):
+    if isinstance(build, str) and is_dockerfile_text(build):
         if dockerfile is not None:
             raise TopologyError(
                 f"{here}: build= is the text of a Dockerfile, and dockerfile= names another one; "
@@ -162,7 +162,8 @@ def check_build(
     return ImageSource("directory", str(path), "", target, args)
 
 
-def _is_text(value: str) -> bool:
+def is_dockerfile_text(value: str) -> bool:
+    """Whether this is the text of a Dockerfile, and no path of one."""
     return "\n" in value or value.split(maxsplit=1)[:1] in (["FROM"], ["from"])
 
 
@@ -177,7 +178,7 @@ def _checked_text(here: str, text: str) -> str:
 
 def _dockerfile(here: str, directory: Path, value: object) -> str:
     """Return the path of a Dockerfile, which may stand beside the directory, or its text."""
-    if isinstance(value, str) and _is_text(value):
+    if isinstance(value, str) and is_dockerfile_text(value):
         return _checked_text(here, value)
     try:
         found = Path(os.path.abspath(directory / check_path(value, '"Dockerfile.test"')))

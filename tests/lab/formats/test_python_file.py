@@ -13,7 +13,7 @@ import pytest
 
 from playground.engines.namespaces.engine import NamespacesEngine
 from playground.errors import PlaygroundError, TopologyError
-from playground.frontends.lab_files import load_lab
+from playground.lab.formats.python_file import load_lab
 
 HOME = """\
 from playground import Host, Lab, Link, Switch
@@ -53,14 +53,6 @@ def test_a_files_lab_is_taken_as_it_is(written: Write) -> None:
 def test_a_files_lab_without_a_name_has_the_files(written: Write) -> None:
     path = written(HOME + "lab = Lab(home)\n", "student.py")
     assert load_lab(path, None).name == "student"
-
-
-def test_a_compose_file_makes_a_lab_of_its_services(written: Write) -> None:
-    path = written("name: shop\nservices: {web: {image: x}, db: {image: x}}\n", "compose.yaml")
-    lab = load_lab(path, None, quiet=True)
-    assert lab.name == "shop"
-    assert {node.name for node in lab} == {"default", "web", "db"}
-    assert load_lab(path, "other", quiet=True).name == "other"
 
 
 def test_what_stands_under_main_is_left_out(written: Write) -> None:
@@ -173,7 +165,7 @@ def test_a_binary_file_is_no_python_file(tmp_path: Path, content: bytes) -> None
 
 
 def test_a_file_that_goes_on_is_said_to(written: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("playground.frontends.lab_files._LONG_S", 0.05)
+    monkeypatch.setattr("playground.lab.formats.python_file._LONG_S", 0.05)
     said: list[str] = []
     load_lab(written(HOME + "\nimport time\ntime.sleep(0.3)\n"), None, say=said.append)
     assert len(said) == 1

@@ -1,4 +1,4 @@
-"""The lab that a Python file declares: for the command line, and for pytest.
+"""The lab that a Python file declares.
 
 The file is run as a program of its own would be: with its folder where Python looks
 for modules, and, where it stands in a package, as a module of that, so that
@@ -46,8 +46,7 @@ def load_lab(
     Of a folder that is a package its ``__init__.py`` is run.  Takes the `Lab` that a
     global name of it holds, or, if there is none, makes one of all hosts, routers and
     switches that its global names hold; without a name of its own it is called as the file is.
-    With ``name`` it takes the lab of that name.  A compose file (.yaml, .yml) is read as
-    `from_compose` does, and ``name`` is what its lab is called.
+    With ``name`` it takes the lab of that name.
 
     ``say`` is told, in a sentence, that the file still runs after some seconds, and
     that it started its lab itself.  With ``limit_s`` it is ended after so many seconds.
@@ -56,10 +55,6 @@ def load_lab(
     more than one.
 
     """
-    if path.suffix in (".yaml", ".yml"):
-        from playground.lab.formats.compose import from_compose
-
-        return from_compose(path, name=name, quiet=quiet)
     file = path / "__init__.py" if path.is_dir() else path
     if not file.exists():
         raise TopologyError(

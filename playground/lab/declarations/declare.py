@@ -1,0 +1,110 @@
+"""Nodes and links, declared as data says; what is refused is told with its place."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from playground.errors import PlaygroundError, TopologyError
+from playground.lab.declarations.shapes import (
+    Call,
+    Declarations,
+    FilePlace,
+    LinkName,
+    NodeName,
+    NodeSaid,
+)
+from playground.model.arguments import shown
+from playground.operations.network import Host, Link, Node, Router, Switch, Tunnel
+
+NODE_KINDS: Mapping[str, Callable[..., Node]] = {"host": Host, "router": Router, "switch": Switch}
+
+
+class Declared:
+    """The nodes and links that were declared, by name and by id."""
+
+    def __init__(self) -> None:
+        self.nodes: dict[str, Node] = {}
+        self.links: dict[str, Link] = {}
+
+    def real(self, value: Any) -> Any:
+        """Return an argument with nodes and links in the place of their names.
+
+        Raises `TopologyError` for a name that nothing has.
+
+        """
+        if isinstance(value, NodeName):
+            return self._find(self.nodes, value.name, "node")
+        if isinstance(value, LinkName):
+            link = self._find(self.links, value.id, "link")
+            return link if value.vlan is None else link[value.vlan]
+        if isinstance(value, Mapping):
+            return {self.real(key): self.real(item) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return type(value)(self.real(item) for item in value)
+        return value
+
+    def _find(self, known: Mapping[str, Any], name: str, what: str) -> Any:
+        if name in known:
+            return known[name]
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there is {', '.join(known) or 'none'}"
+        raise TopologyError(f"there is no {what} {shown(name)}: {hint}")
+
+
+def declare(declarations: Declarations) -> Declared:
+    """Declare all nodes, then all links, then what each was told.
+
+    Raises `TopologyError`, with the place where there is one, for what cannot be.
+
+    """
+    found = Declared()
+    for node in declarations.nodes:
+        with told_where(node.place):
+            found.nodes[node.name] = _node(node, found)
+    for link in declarations.links:
+        with told_where(link.place):
+            a, b = (found.real(NodeName(name)) for name in link.nodes)
+            kind = Tunnel if link.tunnel else Link
+            made = kind(a, b, **found.real(link.arguments))
+            made.id = link.id
+            found.links[link.id] = made
+    for node in declarations.nodes:
+        _tell(found.nodes[node.name], node.calls, found)
+    for link in declarations.links:
+        _tell(found.links[link.id], link.calls, found)
+    return found
+
+
+def _node(said: NodeSaid, found: Declared) -> Node:
+    if said.name in found.nodes:
+        raise TopologyError(f"there are two nodes of the name {said.name}; call one otherwise")
+    return NODE_KINDS[said.kind](said.name, **found.real(said.arguments))
+
+
+def _tell(part: Any, calls: tuple[Call, ...], found: Declared) -> None:
+    for call in calls:
+        with told_where(call.place):
+            function = part
+            for step in call.method.split("."):
+                function = getattr(function, step)
+            arguments = found.real(call.arguments)
+            # `mirror` takes its links by position.
+            positional = arguments.pop("links", None) or () if call.method == "mirror" else ()
+            several = positional if isinstance(positional, (list, tuple)) else [positional]
+            function(*several, **arguments)
+
+
+@contextlib.contextmanager
+def told_where(place: FilePlace | None) -> Iterator[None]:
+    """Let what is refused in this block say where it stands."""
+    try:
+        yield
+    except PlaygroundError as error:
+        if place is None or getattr(error, "_placed", False):
+            raise
+        placed = TopologyError(f"{place}: {error}")
+        placed._placed = True  # type: ignore[attr-defined]
+        raise placed from error

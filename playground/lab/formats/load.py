@@ -1,0 +1,106 @@
+"""Lab files of every kind, told apart and read: `playground.load`, and ``playground up``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from playground.engines.seam import Engine
+from playground.errors import TopologyError
+from playground.lab.declarations.declare import declare, told_where
+from playground.lab.files.reading import is_own, understand
+from playground.lab.files.yaml_document import Document, read_document
+from playground.lab.formats.python_file import load_lab
+from playground.lab.lab import Lab
+from playground.model.arguments import check_flag, check_path, tells_wrong_call
+
+
+class LoadOptions(NamedTuple):
+    """What somebody asked for who loads a file."""
+
+    name: str | None = None
+    engine: Engine | str | None = None
+    quiet: bool = False
+    strict: bool = False
+
+
+@tells_wrong_call
+def load(
+    path: str | os.PathLike[str],
+    *,
+    name: str | None = None,
+    engine: Engine | str | None = None,
+    quiet: bool = False,
+    strict: bool = False,
+) -> Lab:
+    """Return the lab, not yet started, that a file declares.
+
+    ``path`` is a file of our own (`Lab.save`), a compose file, or a Python file, which is run.
+    A folder stands for the file in it.  ``name`` is what the lab is called, by
+    default what the file says, else the file's own name; of a Python file it chooses one of
+    several labs.
+
+    No code of a file is run, unless it is Python.  What a lab does not do of another tool's file
+    is told by a `LabWarning`, with file and line; with ``strict`` by a `TopologyError`.
+    Raises `TopologyError`, with line and column, for what cannot be read or declared.
+
+    >>> with playground.load("lab.yaml") as lab:
+    ...     lab.ping_all()
+
+    """
+    check_flag("load: strict", strict, TopologyError)
+    return load_any(check_path(path, '"lab.yaml"'), LoadOptions(name, engine, quiet, strict))
+
+
+def load_any(
+    path: Path,
+    asked: LoadOptions,
+    say: Callable[[str], object] = lambda text: None,
+    limit_s: float | None = None,
+) -> Lab:
+    """Return what `load` does; ``say`` and ``limit_s`` are for a Python file, which is run."""
+    if not path.exists():
+        raise TopologyError(f"there is no {path}; name a lab file, or the folder of one")
+    if path.is_file() and path.suffix in (".yaml", ".yml", ".json"):
+        return _of_yaml(path, asked)
+    if path.is_dir() and not (path / "__init__.py").is_file():
+        return _of_folder(path, asked)
+    lab = load_lab(path, asked.name, quiet=asked.quiet, say=say, limit_s=limit_s)
+    if asked.engine is not None and not lab.id:
+        lab._state.asked_engine = asked.engine
+    return lab
+
+
+def _of_yaml(path: Path, asked: LoadOptions) -> Lab:
+    document = read_document(path)
+    if is_own(document.data):
+        return _own(document, asked)
+    return _compose(path, asked)
+
+
+def _of_folder(path: Path, asked: LoadOptions) -> Lab:
+    for name in ("lab.yaml", "lab.yml"):
+        if (path / name).is_file():
+            return load_any(path / name, asked)
+    return _compose(path, asked)
+
+
+def _own(document: Document, asked: LoadOptions) -> Lab:
+    said = understand(document)
+    settings = dict(said.settings)
+    settings["name"] = asked.name or settings.get("name") or document.path.stem
+    if asked.engine is not None:
+        settings["engine"] = asked.engine
+    nodes = declare(said.declarations).nodes
+    with told_where(document.at()):
+        return Lab(*nodes.values(), **settings, quiet=asked.quiet)
+
+
+def _compose(path: Path, asked: LoadOptions) -> Lab:
+    from playground.lab.formats.compose import from_compose
+
+    return from_compose(
+        path, name=asked.name, engine=asked.engine, quiet=asked.quiet, strict=asked.strict
+    )

@@ -1,0 +1,65 @@
+"""A lab as a file of our own: what `Lab.save` writes, and `playground.load` reads."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from playground.errors import PlaygroundError
+from playground.lab.declarations.gather import gather
+from playground.lab.files.writing import file_data, file_text
+from playground.lab.state import LabObject, LabState
+from playground.model.arguments import check_path
+
+
+def save(lab: LabObject, path: str | os.PathLike[str]) -> Path:
+    """Write all that was declared of this lab to a file of YAML; returns its path.
+
+    `playground.load` and ``playground up`` read it.  What the lab chose by itself, such as
+    addresses, is not in it, and neither is what was done inside hosts.  In a running lab it is what
+    is declared now: links that are down, rules that were added.  Where a file is there already, its
+    comments stay.  Paths of this machine are written as seen from the file, if they lie beside it.
+
+    Raises `TopologyError` for what no file can hold, such as a function that says when a
+    service is ready, and `PlaygroundError` if the file cannot be written.
+
+    >>> lab.save("lab.yaml")
+    PosixPath('lab.yaml')
+
+    """
+    file = check_path(path, '"lab.yaml"')
+    state = lab._state
+    with state.declaring:
+        declarations = gather(state.nodes)
+        data = file_data(_settings(state), declarations, file.absolute().parent)
+    try:
+        before = file.read_text(encoding="utf-8") if file.is_file() else None
+        text = file_text(data, before)
+        # Whole or not at all: whoever reads it meanwhile reads the one or the other.
+        beside = file.with_name(f".{file.name}.{os.getpid()}")
+        try:
+            beside.write_text(text, encoding="utf-8")
+            beside.replace(file)
+        finally:
+            beside.unlink(missing_ok=True)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "what is there is no text"
+        raise PlaygroundError(f"{file} cannot be written: {reason or error}") from error
+    return file
+
+
+def _settings(state: LabState) -> dict[str, Any]:
+    """Return the arguments of `Lab` that differ from its defaults."""
+    engine = state.asked_engine
+    said: dict[str, Any] = {
+        "name": state.name if state.named else None,
+        "users": state.asked_users or None,
+        "ipv6": state.ipv6 or None,
+        "keep": state.keep or None,
+        "engine": engine if isinstance(engine, str) else None,
+        "converge": None if state.converge else False,
+        "strict": None if state.strict else False,
+        "spread": list(state.spread) if isinstance(state.spread, tuple) else state.spread,
+    }
+    return {name: value for name, value in said.items() if value is not None}

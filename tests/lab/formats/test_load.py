@@ -1,0 +1,59 @@
+"""`playground.load` tells kinds of files apart."""
+
+from pathlib import Path
+
+import pytest
+
+import playground
+from playground.errors import LabWarning, TopologyError
+
+OWN = """\
+playground: 1
+nodes:
+  home: {kind: switch, subnet: 192.168.1.0/24}
+  h1:
+links:
+  - {nodes: [home, h1], address: 192.168.1.300}
+"""
+
+
+def test_a_file_of_our_own_is_known_by_its_first_key(tmp_path: Path) -> None:
+    path = tmp_path / "cafe.yaml"
+    path.write_text(OWN.replace("300", "30"))
+    lab = playground.load(path, quiet=True)
+    assert lab.name == "cafe" and str(lab["h1"].links[0].ends[1].addresses[0]) == "192.168.1.30"
+    assert playground.load(path, name="other", quiet=True).name == "other"
+    assert not lab.id
+
+
+def test_what_the_api_refuses_is_told_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "cafe.yaml"
+    path.write_text(OWN)
+    with pytest.raises(TopologyError, match=r"cafe\.yaml:6:5: link home - h1.*192.168.1.300"):
+        playground.load(path)
+
+
+def test_a_folder_stands_for_the_lab_file_in_it(tmp_path: Path) -> None:
+    (tmp_path / "lab.yaml").write_text("playground: 1\nname: x\nnodes: {h1: }\n")
+    assert playground.load(tmp_path, quiet=True).name == "x"
+
+
+def test_a_compose_file_is_read_and_strict_refuses_what_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "compose.yaml"
+    path.write_text("services: {web: {image: x, cap_drop: [ALL]}}\n")
+    with pytest.warns(LabWarning, match=r"compose\.yaml:1: services.web.cap_drop"):
+        assert "web" in playground.load(path, quiet=True)
+    with pytest.raises(TopologyError, match=r"compose\.yaml:1: services.web.cap_drop"):
+        playground.load(path, strict=True)
+
+
+def test_a_python_file_is_run(tmp_path: Path) -> None:
+    path = tmp_path / "two.py"
+    path.write_text("from playground import *\nh1, h2 = Host('h1'), Host('h2')\nLink(h1, h2)\n")
+    lab = playground.load(path, engine="namespaces", quiet=True)
+    assert lab.name == "two" and len(lab.nodes) == 2
+
+
+def test_what_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(TopologyError, match=r"there is no .*none.yaml"):
+        playground.load(tmp_path / "none.yaml")
