@@ -304,6 +304,10 @@ echo_all(nodes: [{"pid", "targets": [address]}], count, interval_s, timeout_s)
     PROBLEM says why no reply came: {"errno", "message"} of what could not be sent, or the error
     of ICMP {"from", "version": 4 or 6, "type", "code"}.  Where there are many pairs, the
     neighbours that were not known before are forgotten.
+ask_datagrams(pid, payloads: [base64], servers: [address], port, timeout_s) -> [base64 or null]
+    Send all payloads by UDP from a node to a server, and return what came back within
+    timeout_s that begins with the first two bytes of one: of the first server of these
+    from which anything came.
 state_save(data: text) -> null ; state_changes() -> null ; state_load(wait_s = 0) -> text or null
     One text kept in the helper, for a client that comes later.  Who loads it waits, at most
     so long, while another text is announced and not saved yet.

@@ -44,6 +44,7 @@ from playground.agent.nodes.sysctls import sysctls
 from playground.agent.nodes.volumes import volumes
 from playground.agent.ports.register import published, unpublish
 from playground.agent.watching.captures import capture
+from playground.agent.watching.datagrams import ask_datagrams
 from playground.agent.watching.echoes import echo_all
 from playground.agent.watching.packet_watch import watch_packets
 from playground.agent.watching.probes import probe
@@ -149,6 +150,7 @@ WORK: dict[str, Callable[..., Any]] = {
     "look_up_routes": look_up_routes,
     "probe": probe,
     "echo_all": echo_all,
+    "ask_datagrams": ask_datagrams,
     "sample": sample,
     "published": published,
     "unpublish": unpublish,

@@ -60,7 +60,7 @@ from playground.operations.diagnosis.verdict import decide
 from playground.operations.network import Machine, Switch
 from playground.operations.network import Node as Declared
 from playground.operations.nodes import files
-from playground.operations.nodes.names import entries, nameservers
+from playground.operations.nodes.names import addresses_by_agent, entries, nameservers
 from playground.operations.nodes.routes import KINDS, PROTOCOLS
 from playground.planning.addresses.nat_realms import find_realms
 from playground.planning.addresses.segments import find_segments
@@ -114,10 +114,15 @@ def explain(
     return found
 
 
+# What getent(1) says of a name that nobody knows.
+_NOT_FOUND = 2
+
+
 def addresses(node: Node, name: str) -> list[str]:
     """Return what a name means on a node, in the order of getaddrinfo(3); [] for nothing.
 
-    As its programs would ask: hosts, then DNS, in the order of nsswitch.conf(5).
+    As its programs would ask: hosts, then DNS, in the order of nsswitch.conf(5).  Where an
+    image of the user's has no program for that, the agent asks.
 
     """
     found = commands.run(
@@ -127,6 +132,8 @@ def addresses(node: Node, name: str) -> list[str]:
         env={"RES_OPTIONS": "timeout:1 attempts:1"},
         output_limit_mb=1,
     )
+    if found.returncode not in (0, _NOT_FOUND) and node.running().strange:
+        return addresses_by_agent(node, name)
     lines = [line.split() for line in found.stdout.splitlines()]
     # Of a node without any IPv4 address, those of IPv4 come as ::ffff:10.0.4.2 (AI_V4MAPPED).
     return list(dict.fromkeys(words[0].removeprefix("::ffff:") for words in lines if words))

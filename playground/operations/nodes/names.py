@@ -10,6 +10,7 @@ from playground.errors import BadArgument, PlaygroundError, TransferFailed, Unkn
 from playground.model.arguments import check_iterable, shown, tells_wrong_calls
 from playground.model.records import dataclass
 from playground.operations.connection.handles import Node
+from playground.operations.connection.name_queries import ask_names
 from playground.operations.nodes import files
 from playground.planning.plan_parts import NO_NAME_SERVER
 
@@ -224,6 +225,22 @@ def nameservers(node: Node) -> list[str]:
     return [
         words[1] for line in lines if (words := line.split())[:1] == ["nameserver"] and words[1:]
     ]
+
+
+def addresses_by_agent(node: Node, name: str) -> list[str]:
+    """Return what a name means on a node whose image may have no program that looks it up.
+
+    Those of its /etc/hosts count, or else those that its name servers give; [] for nothing.
+
+    """
+    known = [
+        address
+        for address, names in entries(_read(node, _HOSTS))
+        if name.lower() in map(str.lower, names)
+    ]
+    if known or not all(0 < len(label) <= 63 for label in name.rstrip(".").split(".")):
+        return known
+    return ask_names(node, name, nameservers(node)) if name.isascii() else []
 
 
 def set_nameservers(node: Node, addresses: Iterable[str | IPv4Address | IPv6Address]) -> None:

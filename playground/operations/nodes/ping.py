@@ -15,7 +15,7 @@ from playground.operations.connection.command_results import Result
 from playground.operations.connection.commands import failure, run_shown
 from playground.operations.connection.handles import Node
 from playground.operations.connection.vrfs import check_vrf
-from playground.operations.nodes.names import HostsFile
+from playground.operations.nodes.names import addresses_by_agent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -347,11 +347,11 @@ def _asked_by_agent(
 
 
 def _address(node: Node, name: str) -> str:
-    """Return the address that a name means by the node's own /etc/hosts; "" for none."""
+    """Return the first address that a name means on the node; "" for none."""
     try:
         return str(ip_address(name))
     except ValueError:
-        return HostsFile(node).get(name, "")
+        return next(iter(addresses_by_agent(node, name)), "")
 
 
 def traceroute(
