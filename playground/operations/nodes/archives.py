@@ -132,7 +132,9 @@ def unpack(process: AgentProcess, deadline: float | None, root: Path, room: Room
 
 
 def receive(stream: io.RawIOBase, root: Path, room: Room) -> str:
-    """Unpack an archive of one thing called ``received``; return what is wrong with it.
+    """Unpack an archive of one thing as ``root``; return what is wrong with it.
+
+    Whatever the thing is called there, all its entries have to begin with that name.
 
     Only directories, files and links are made, and links last, so that nothing
     can be written through one.  Links that lead out of ``root`` and devices
@@ -144,6 +146,7 @@ def receive(stream: io.RawIOBase, root: Path, room: Room) -> str:
     directories: list[tuple[Path, tarfile.TarInfo]] = []
     links: list[tuple[Path, tarfile.TarInfo]] = []
     left_out = []
+    top = None
     try:
         with tarfile.open(
             fileobj=stream, mode="r|", bufsize=_PIECE_BYTES, tarinfo=_Member
@@ -151,7 +154,8 @@ def receive(stream: io.RawIOBase, root: Path, room: Room) -> str:
             for member in archive:
                 room.take(_BLOCK_BYTES)
                 parts = member.name.split("/")
-                if parts[0] != root.name or ".." in parts or "\0" in member.name:
+                top = parts[0] if top is None else top
+                if parts[0] != top or top in ("", ".") or ".." in parts or "\0" in member.name:
                     return f"an entry called {member.name!r:.100} came"
                 path = root.joinpath(*parts[1:])
                 if member.isdir():
@@ -165,7 +169,7 @@ def receive(stream: io.RawIOBase, root: Path, room: Room) -> str:
                 elif member.issym() and _leads_inside(member, len(parts) - 2):
                     links.append((path, member))
                 elif member.islnk():
-                    problem = _link_hard(root, path, member.linkname)
+                    problem = _link_hard(root, path, member.linkname, top)
                     if problem:
                         return problem
                 elif len(parts) == 1:
@@ -235,9 +239,9 @@ def _is_below_link(root: Path, path: Path) -> bool:
     return any(root.joinpath(parent).is_symlink() for parent in below)
 
 
-def _link_hard(root: Path, path: Path, linkname: str) -> str:
+def _link_hard(root: Path, path: Path, linkname: str, top: str) -> str:
     parts = linkname.split("/")
-    if parts[0] != root.name or ".." in parts:
+    if parts[0] != top or ".." in parts:
         return f"a link to {linkname!r:.100} came"
     existing = root.joinpath(*parts[1:])
     if not existing.is_file():

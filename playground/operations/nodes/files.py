@@ -285,17 +285,19 @@ def get(
     if _by_agent(node) and agent_files.get(node, remote, target):
         return target
     directory = posixpath.dirname(remote.rstrip("/")) or "."
-    # As with -H of cp, the thing itself is followed if it is a link.  posix, for
-    # times to the nanosecond; S, for the targets of symbolic links to stay.
+    # As with -H of cp, the thing itself is followed if it is a link.  posix, for times to the
+    # nanosecond, where tar is GNU's: busybox has no such option.
     pack = (
         'cd -- "$1" 2>/dev/null || { echo ": No such file or directory" >&2; exit 2; }\n'
         'if [ -L "$2" ]; then\n'
-        '  real=$(readlink -e -- "$2") || { echo ": a link to nothing" >&2; exit 2; }\n'
-        '  cd -- "$(dirname -- "$real")" && set -- . "$(basename -- "$real")" "$3"\n'
+        '  real=$(readlink -f -- "$2") && [ -e "$real" ] ||\n'
+        '    { echo ": a link to nothing" >&2; exit 2; }\n'
+        '  cd -- "$(dirname -- "$real")" && set -- . "$(basename -- "$real")"\n'
         "fi\n"
-        'exec tar -c -f - --format=posix --transform="s,^[^/]*,$3,rSh" -- "$2"'
+        'case "$(tar --version 2>/dev/null)" in *GNU*) format=--format=posix;; esac\n'
+        'exec tar -c -f - $format -- "$2"'
     )
-    process = start_process(node, ["/bin/sh", "-c", pack, "sh", directory, name, _INSIDE])
+    process = start_process(node, ["/bin/sh", "-c", pack, "sh", directory, name])
     try:
         # Beside the target, so that the last step is a rename.
         with tempfile.TemporaryDirectory(prefix=".playground-", dir=target.parent) as temporary:

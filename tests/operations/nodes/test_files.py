@@ -71,7 +71,7 @@ def test_a_directory_arrives_with_modes_and_times(tmp_path: Path) -> None:
         pytest.param([("../evil", {"content": b"x"})], id="above"),
         pytest.param([("received/../../evil", {"content": b"x"})], id="above-in-the-middle"),
         pytest.param([("/tmp/evil-of-a-test", {"content": b"x"})], id="absolute"),
-        pytest.param([("evil", {"content": b"x"})], id="another-name"),
+        pytest.param([DIRECTORY, ("evil", {"content": b"x"})], id="another-name"),
         pytest.param([DIRECTORY, (".", {"type": tarfile.DIRTYPE})], id="the-place-itself"),
         pytest.param(
             [DIRECTORY, ("received/l", {"type": tarfile.LNKTYPE, "linkname": "/etc/passwd"})],
