@@ -105,14 +105,20 @@ def wanted_layers(wanted: WantedImage) -> tuple[Image, ...]:
     return chain if wanted.services else chain[-1:]
 
 
+# Where the daemon of a service begins to read what is written for it: Dovecot 2.4.
+_DOVECOT = {"debian": (13, 0), "ubuntu": (25, 4)}
+_FIRST_RELEASES = {"imap": _DOVECOT, "pop": _DOVECOT}
+
+
 def refuse_other_systems(here: str, wanted: WantedImage, os_release: str) -> None:
     """Raise `ImageError` for an image that our layers cannot stand on, by its os-release(5).
 
     ``here`` is the node that wants it.
 
     """
-    name = _system_name(os_release)
-    if name is None or not {"debian", "ubuntu"}.intersection(name):
+    rows = _system_rows(os_release)
+    name = rows.get("ID", "").split() + rows.get("ID_LIKE", "").split()
+    if not {"debian", "ubuntu"}.intersection(name):
         layers = [
             f"{word} ({', '.join(names)})"
             for word, names in (
@@ -127,11 +133,29 @@ def refuse_other_systems(here: str, wanted: WantedImage, os_release: str) -> Non
             "of Debian: take an image of Debian or Ubuntu, or leave them out and start "
             "programs of the image with command= or programs="
         )
+    release = rows.get("VERSION_ID", "")
+    for service in sorted(wanted.services & _FIRST_RELEASES.keys()):
+        first = _FIRST_RELEASES[service].get(name[0])
+        if first is not None and _is_before(release, first):
+            raise ImageError(
+                f"{here}: {wanted.source.title} is {rows.get('PRETTY_NAME') or name[0]}, whose "
+                f"daemon for {service} is too old: take an image of Debian 13 or Ubuntu 25.04 or "
+                f"later, or have another host offer {service}"
+            )
 
 
-def _system_name(os_release: str) -> list[str] | None:
-    """Return the system's id and those that it is like, of os-release(5); None without one."""
-    rows = dict(line.split("=", 1) for line in os_release.splitlines() if "=" in line)
-    names = [rows.get(key, "").strip("\"' ") for key in ("ID", "ID_LIKE")]
-    found = [name for text in names for name in text.split()]
-    return found or None
+def _is_before(release: str, first: tuple[int, int]) -> bool:
+    """Tell whether a VERSION_ID is one before another; what has none is of the newest.
+
+    >>> _is_before("24.04", (25, 4)), _is_before("13", (13, 0)), _is_before("", (13, 0))
+    (True, False, False)
+
+    """
+    major, _, minor = release.partition(".")
+    return major.isdigit() and (int(major), int(minor) if minor.isdigit() else 0) < first
+
+
+def _system_rows(os_release: str) -> dict[str, str]:
+    """Return what os-release(5) says, without its quotes."""
+    rows = [line.split("=", 1) for line in os_release.splitlines() if "=" in line]
+    return {name: value.strip("\"' ") for name, value in rows}

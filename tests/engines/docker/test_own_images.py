@@ -27,7 +27,7 @@ from playground.engines.docker.own_images import (
     _beginning,
     _only_file,
 )
-from playground.engines.image_config import image_config
+from playground.engines.image_config import image_config, refuse_other_systems
 from playground.engines.seam import OwnImage, WantedImage
 from playground.errors import ImageError
 from playground.model.containers.image_sources import ImageSource
@@ -67,6 +67,34 @@ def test_words_of_an_image_that_no_kernel_takes_are_refused(said: dict[str, Any]
     with pytest.raises(ImageError, match=why) as refusal:
         image_config(said)
     assert len(str(refusal.value)) < 200
+
+
+UBUNTU = 'PRETTY_NAME="Ubuntu 24.04.5 LTS"\nID=ubuntu\nID_LIKE=debian\nVERSION_ID="24.04"\n'
+
+
+@pytest.mark.parametrize(
+    ("os_release", "services", "words"),
+    [
+        (UBUNTU, ("http", "ssh"), None),
+        (UBUNTU, ("http", "imap"), r"is Ubuntu 24\.04\.5 LTS, whose daemon for imap is too old"),
+        (UBUNTU.replace("24.04", "25.10"), ("imap",), None),
+        ('ID=debian\nVERSION_ID="12"\n', ("pop",), r"is debian, whose daemon for pop is too old"),
+        ("ID=debian\n", ("pop",), None),
+        ('ID=linuxmint\nID_LIKE="ubuntu debian"\nVERSION_ID="22"\n', ("imap",), None),
+        ("ID=alpine\nVERSION_ID=3.20.3\n", ("http",), r"is alpine, and services \(http\) are pro"),
+        ("", ("http",), "says nothing of its system"),
+    ],
+    ids=["noble", "imap", "questing", "bookworm", "sid", "mint", "alpine", "none"],
+)
+def test_services_stand_on_systems_whose_daemons_read_what_is_written_for_them(
+    os_release: str, services: tuple[str, ...], words: str | None
+) -> None:
+    wanted = WantedImage(ImageSource("reference", "x:1"), frozenset(services))
+    if words is None:
+        refuse_other_systems("h1", wanted, os_release)
+        return
+    with pytest.raises(ImageError, match=f"h1: the image x:1 {words}"):
+        refuse_other_systems("h1", wanted, os_release)
 
 
 def test_what_an_image_says() -> None:
