@@ -46,6 +46,8 @@ disown() -> null
     Forget all of them.
 bare(pids) -> null
     Take away the interfaces that these nodes came with, but the loopback.
+open_sysctls(pids) -> null
+    Let root of these nodes write the settings of their networks, below /proc/sys/net.
 wire(bridges: [{"device", "settings": SWITCH or null, "vlans": bool = false}],
         veths: [{"a": END, "b": END, "mtu_bytes", "offload"}]) -> null
     An end may have an "mtu_bytes" of its own.

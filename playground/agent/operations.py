@@ -38,6 +38,7 @@ from playground.agent.nodes.accounts import accounts, furnish, hash_passwords
 from playground.agent.nodes.descriptors import many_files
 from playground.agent.nodes.files import file_kind, files, read_file
 from playground.agent.nodes.hostnames import hostname, hostname_of
+from playground.agent.nodes.open_sysctls import open_sysctls
 from playground.agent.nodes.processes import processes
 from playground.agent.nodes.read_only import read_only
 from playground.agent.nodes.sysctls import sysctls
@@ -108,6 +109,7 @@ OPS: dict[str, Callable[..., Any]] = {
 # Done by a forked worker: name -> function(**args).
 WORK: dict[str, Callable[..., Any]] = {
     "bare": bare,
+    "open_sysctls": open_sysctls,
     "wire": wire,
     "unwire": unwire,
     "tunnel": tunnel,

@@ -208,8 +208,9 @@ class Engine(Protocol):
 
     """
 
-    # Whether its nodes come with interfaces, which are taken away before anything is wired.
-    nodes_have_interfaces: bool
+    # Whether its nodes come as any container does: with interfaces, which are taken away before
+    # anything is wired, and with all of /proc/sys read-only.
+    nodes_are_plain: bool
 
     @property
     def url(self) -> str | None: ...
@@ -369,9 +370,8 @@ WHAT_ONE_CANNOT = (
         swarm="They are copied: hosts run on other machines.",
     ),
     Difference(
-        "let root of a host change sysctls of its network",
-        swarm="A service cannot be told which paths of /proc may be written; "
-        "`Host(sysctls={...})` sets them.",
+        "share a volume among hosts",
+        swarm="They may be on several machines, and a volume is on one.",
     ),
     Difference(
         "plug a lab into this machine",

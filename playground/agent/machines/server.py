@@ -9,7 +9,8 @@ as `ServedMachine.greeting` says, with "error" where it cannot be.  Then, by ``d
 
 greet() -> nothing more
 helper(name, config, lab) -> the line to the agent of a new helper, which ends with it
-agent(name) -> the line to one more agent in a helper that runs
+agent(name, config or null) -> the line to one more agent in a helper that runs; with a config
+    one is started that stays, where there is none
 processes(lab) -> {name of a node: process id}
 admit(lab, port, source_port, peers) -> null: let the lab's tunnels in by that port, and no others
 examine(peers) -> what `reachability.examined` sees from here of the other machines
@@ -20,6 +21,7 @@ stop(lab) -> null: remove the lab's helper and what lets its tunnels in
 from __future__ import annotations
 
 import contextlib
+import http.client
 import selectors
 import socket
 import ssl
@@ -150,7 +152,7 @@ def answer(machine: ServedMachine, line: ServerLine, request: Mapping[str, Any])
             case "helper":
                 _helper(machine, line, request)
             case "agent":
-                _agent(machine, line, request["name"])
+                _agent(machine, line, request)
             case "processes":
                 line.say(machine.greeting() | {"processes": _processes(request["lab"])})
             case "admit":
@@ -199,11 +201,30 @@ def _helper(machine: ServedMachine, line: ServerLine, request: Mapping[str, Any]
         engine.close()
 
 
-def _agent(machine: ServedMachine, line: ServerLine, name: str) -> None:
+def _agent(machine: ServedMachine, line: ServerLine, request: Mapping[str, Any]) -> None:
     """Start one more agent in a helper, and lead the line to it."""
-    opened = _open_agent(name)
+    name, config = request["name"], request.get("config")
+    try:
+        opened = _open_agent(name)
+    except EngineRefused as refusal:
+        if config is None or refusal.status != http.client.NOT_FOUND:
+            raise
+        _start_helper(name, config)
+        opened = _open_agent(name)
     line.say(machine.greeting())
     _carry(line, *opened)
+
+
+def _start_helper(name: str, config: Mapping[str, Any]) -> None:
+    """Start a helper that stays; one that another program has started just now is as good."""
+    engine = EngineLine()
+    try:
+        engine.ask("POST", "/containers/create", {"name": name}, config)
+    except EngineRefused as refusal:
+        if refusal.status != http.client.CONFLICT:
+            raise
+    engine.ask("POST", f"/containers/{name}/start")
+    engine.close()
 
 
 def _open_agent(name: str) -> tuple[socket.socket, bytes]:

@@ -44,6 +44,7 @@ class Lists:
 LISTS: dict[str, Lists] = {
     "own": Lists(("pids",), "joined"),
     "bare": Lists(("pids",)),
+    "open_sysctls": Lists(("pids",)),
     "routes": Lists(("pids",), "each"),
     "states": Lists(("pids",), "each"),
     "read_only": Lists(("pids",)),

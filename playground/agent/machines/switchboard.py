@@ -83,6 +83,9 @@ class Switchboard:
     def _connect(self, numbers: Collection[int], optional: bool = False) -> None:
         wanted = self._wanted
         request = {"do": "agent", "name": wanted["name"]}
+        if not optional:
+            # Of a lab that others have started, on a machine that it comes to just now.
+            request["config"] = wanted["config"]
         if wanted["new"]:
             names = ("name", "config", "keep", "lab")
             request = {"do": "helper"} | {name: wanted[name] for name in names}
@@ -322,9 +325,14 @@ def main() -> None:
     except RemoteError as error:
         print(error, file=sys.stderr)
     finally:
-        if wanted["new"] and not wanted["keep"]:
+        passes = wanted["new"] and not wanted["keep"]
+        if passes:
             remove_services(wanted["lab"])
         board.close()
+        if passes:
+            # Those of its helpers that another program has started, as the lab grew.
+            with contextlib.suppress(OSError, RemoteError):
+                servers.tell(servers.machines.values(), {"do": "stop", "lab": wanted["lab"]})
 
 
 def first_line(fd: int) -> Request | None:

@@ -14,7 +14,7 @@ from playground.agent.nodes.entering import inside
 MS_RDONLY, MS_REMOUNT, MS_BIND = 1, 32, 4096
 # MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_NOATIME, MS_NODIRATIME, by the same numbers in statvfs(3):
 # what a mount is told has to be told again with each change.
-_KEPT = 2 | 4 | 8 | 1024 | 2048
+KEPT = 2 | 4 | 8 | 1024 | 2048
 
 
 _LIVE = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf")
@@ -38,5 +38,5 @@ def read_only(pids: Sequence[int]) -> None:
             for path in filter(_is_regular, _LIVE):
                 name = path.encode()
                 checked(libc.mount(name, name, None, MS_BIND, None), f"keeping {path} writable")
-            flags = MS_REMOUNT | MS_BIND | MS_RDONLY | os.statvfs("/").f_flag & _KEPT
+            flags = MS_REMOUNT | MS_BIND | MS_RDONLY | os.statvfs("/").f_flag & KEPT
             checked(libc.mount(None, b"/", None, flags, None), "making a root read-only")

@@ -55,7 +55,7 @@ class DockerEngine:
 
     """
 
-    nodes_have_interfaces = False
+    nodes_are_plain = False
 
     def __init__(self, url: str | None = None) -> None:
         self.server = Server(url)

@@ -89,7 +89,7 @@ class NamespacesEngine:
 
     """
 
-    nodes_have_interfaces = False
+    nodes_are_plain = False
 
     def __init__(self, plain_root: str = "machine") -> None:
         if plain_root not in ("machine", "image"):

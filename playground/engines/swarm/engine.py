@@ -55,7 +55,10 @@ if TYPE_CHECKING:
 
 # Of what a container is told, what is done here as it says.
 _ABLE = frozenset(
-    {"source", "packages", "env", "user", "workdir", "cap_add", "shm_mb", "ulimits", "labels"}
+    {
+        *("source", "packages", "env", "user", "workdir", "volumes"),
+        *("cap_add", "shm_mb", "ulimits", "labels"),
+    }
 )
 
 
@@ -67,8 +70,8 @@ class SwarmEngine:
 
     """
 
-    # Of the engine's own bridge: a service cannot be without a network.
-    nodes_have_interfaces = True
+    # A service cannot be without a network, nor be told which paths may be written.
+    nodes_are_plain = True
 
     def __init__(self, url: str | None = None) -> None:
         self.server = Server(url)
@@ -128,6 +131,14 @@ class SwarmEngine:
     def refuse(self, plan: Plan) -> None:
         """Raise `EngineError` for what a service cannot be told."""
         refuse_settings(plan, "Docker Swarm", _ABLE)
+        for node in plan.nodes:
+            for volume in node.container.volumes:
+                if volume.shared:
+                    raise EngineError(
+                        f"{node.name}: the volume {volume.source} is shared by hosts, which on a "
+                        "swarm may be on several machines: have them write to one host, over the "
+                        "network, or start the lab with engine='docker'"
+                    )
 
     def place(self, plan: Plan, spread: Spread, running: Placement | None) -> Placement:
         """Return the machine of each node; those of ``running`` stay where they are."""

@@ -241,8 +241,9 @@ def _bring_up(
     if not state.keep:
         client.call("own", pids=[pids[node.name] for node in change.nodes])
     refuse_other_sources(client, pids, change.nodes, state.engine.has_our_files)
-    if state.engine.nodes_have_interfaces:
-        client.call("bare", pids=[pids[node.name] for node in change.nodes])
+    if state.engine.nodes_are_plain:
+        for op in ("bare", "open_sysctls"):
+            client.call(op, pids=[pids[node.name] for node in change.nodes])
     if old_plan is not None:
         undo.callback(lambda: apply.lease(client, old_pids, old_plan, step.back.inside))
         undo.callback(apply.start_programs, client, old_pids, old_provisions, provisions)

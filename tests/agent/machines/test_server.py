@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import pytest
 
 from playground.agent.machines import server
+from playground.agent.machines.engine_socket import EngineRefused
 from playground.agent.machines.lines import ServerLine
 
 
@@ -67,6 +68,29 @@ def test_a_helper_to_keep_goes_where_its_agent_does_not_start(
     assert "the engine closed the line" in answer["error"]
     assert engine.asked[0] == ("POST", "/containers/create")
     assert engine.asked[-1] == ("DELETE", "/containers/lab-1")
+
+
+def test_a_lab_that_comes_to_a_machine_has_a_helper_started_there(
+    machine: MachineOfTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = EngineOfTest()
+    monkeypatch.setattr(EngineOfTest, "asked", [])
+    monkeypatch.setattr(server, "EngineLine", lambda: engine)
+    opened = []
+
+    def none_there(name: str) -> None:
+        opened.append(name)
+        raise EngineRefused(404, f"No such container: {name}")
+
+    monkeypatch.setattr(server, "_open_agent", none_there)
+    assert "No such container" in asked(machine, do="agent", name="lab-1")["error"]
+    assert engine.asked == []
+    asked(machine, do="agent", name="lab-1", config={"Image": "helper"})
+    assert [path for _, path in engine.asked] == [
+        "/containers/create",
+        "/containers/lab-1/start",
+    ]
+    assert len(opened) == 3
 
 
 GREETING = {"name": "m1", "id": "abc", "address": "198.18.0.1", "underlay": 42}
