@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from playground.lab.lab import Lab
     from playground.lab.plug import plug, plugged, unplug, wait_plugged
     from playground.model.ipv6.slaac import SLAAC
+    from playground.model.queues.classes import TrafficClass
+    from playground.model.queues.discipline import Queue
     from playground.model.routing.policy import Deny, Permit, PrefixList, RouteMap
     from playground.operations.network import Host, Link, Router, Switch, Tunnel
     from playground.planning.plan import Plan
@@ -150,6 +152,7 @@ __all__ = [
     "PrefixDelegation",
     "PrefixList",
     "Proxy",
+    "Queue",
     "RIPng",
     "Resolver",
     "RouteMap",
@@ -161,6 +164,7 @@ __all__ = [
     "Telnet",
     "TooMuchOutput",
     "TopologyError",
+    "TrafficClass",
     "TransferFailed",
     "Tunnel",
     "UnknownName",
@@ -205,6 +209,10 @@ def __getattr__(name: str) -> Any:
         from playground.lab.formats.load import load
 
         return load
+    if name in ("Queue", "TrafficClass"):  # few labs have any
+        from playground.model.queues import classes
+
+        return getattr(classes, name)
     if name in ("plug", "plugged", "unplug", "wait_plugged"):
         from playground.lab import plug
 

@@ -101,6 +101,7 @@ fetch, url, do_something_else = len, "http://www.example.com/", list
 import dpkt
 segment = bytes(dpkt.ip.IP(p=6, data=dpkt.tcp.TCP(sport=40000, dport=80)))
 """,
+    "operations.pictures.diagram._queue_words": "from playground import Queue",
     "planning.routing.frr_text.ospf_settings": "address = ip_address('10.0.1.1')",
     "operations.nodes.sysctls.Sysctls.as_shell": "h1.sysctls['net.ipv4.tcp_syncookies'] = 0",
     "operations.captures.capture.with_addresses": """
@@ -189,6 +190,20 @@ trunk = Link(floor, Router("gateway"), trunk=(10, 20))
 lab = Lab(h1, name="cables").start()
 link.down()
 """,
+    **dict.fromkeys(
+        (
+            "operations.links.link.LinkOperations.queues",
+            "operations.links.queueing.classes",
+            "operations.links.queueing.queue",
+            "operations.links.queueing.queues",
+        ),
+        """
+from playground import TrafficClass
+h1, h2 = Host("h1"), Host("h2")
+link = Link(h1, h2)
+lab = Lab(h1, name="queues").start()
+""",
+    ),
     "operations.links.switch.SwitchOperations.mirror": """
 home, sniffer = Switch("home"), Host("sniffer")
 Link(home, Host("h1"))

@@ -202,7 +202,7 @@ class Pair:
         return [name for name in self.h1.interfaces() if name.startswith("relay")]
 
 
-WITHOUT_NETEM = "from playground.agent.links import impairments; impairments.WITHOUT_NETEM = True"
+WITHOUT_NETEM = "from playground.agent.queues import impairments; impairments.WITHOUT_NETEM = True"
 
 
 @pytest.fixture(

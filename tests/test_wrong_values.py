@@ -271,6 +271,7 @@ def test_a_declaration_with_a_wrong_value_is_refused_in_a_sentence(name):
         "a": lambda: Host("a"),
         "b": lambda: Host("b"),
         "command": lambda: ["true"],
+        "rate_mbit": lambda: 1,
     }
     complain(try_each(name, lambda: cls, good))
 

@@ -148,6 +148,15 @@ routes(pids) -> [[{"destination", "via", "interface", "metric", "protocol", "kin
 impaired(ends: [END]) -> [{"by": ["netem"], "settings": {"delay_ms": 50}}]
     What impairs the frames that leave by each, and how, read from the kernel: ways as
     for impair, settings by the names of `model.impairment.Impairment`.
+    With IMPAIRMENT's key ``queue`` frames wait in a queue of their own: {"kind", "shapes",
+    "netem_packets", "settings", "rate_mbit"}, or with classes {"kind": "htb" or "hfsc", "rest":
+    number of the class of all other packets, "classes": [{"minor", "rate_mbit", "ceil_mbit",
+    "priority", "burst_bytes", "ceil_burst_bytes", "quantum_bytes", "queue", "filters":
+    [{"version", "priority", "keys": [[offset, mask, value, words]]}]}]}.
+queues(ends: [END]) -> [{"time_s", "queues": [...], "classes": [...]}]
+    The queues and classes where frames leave by each, and what they have counted: kind, handle or
+    number, parent, settings, sent_bytes, sent_packets, dropped, waiting_packets, waiting_bytes,
+    marked (ECN).  At most 256 rows.
 policy_rules(pid) -> [as rules_add of network]
     The rules of policy routing that a node has, but the kernel's own three.
 sysctls(pid, names) -> [text or null]

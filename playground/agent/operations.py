@@ -18,7 +18,6 @@ from playground.agent.line.saved_state import state_changes, state_load, state_s
 from playground.agent.links.bridge_vlans import vlan_ways
 from playground.agent.links.bridges import learned, switch, switches
 from playground.agent.links.far_ends import far_ends, interface_names, set_far_ends
-from playground.agent.links.impairments import impair, impaired
 from playground.agent.links.interfaces import interfaces
 from playground.agent.links.kernel_features import kernel_lacks
 from playground.agent.links.vxlan import tunnel, untunnel
@@ -44,6 +43,8 @@ from playground.agent.nodes.read_only import read_only
 from playground.agent.nodes.sysctls import sysctls
 from playground.agent.nodes.volumes import volumes
 from playground.agent.ports.register import published, unpublish
+from playground.agent.queues.impairments import impair, impaired
+from playground.agent.queues.statistics import queues
 from playground.agent.watching.captures import capture
 from playground.agent.watching.datagrams import ask_datagrams
 from playground.agent.watching.echoes import echo_all
@@ -128,6 +129,7 @@ WORK: dict[str, Callable[..., Any]] = {
     "sysctls": sysctls,
     "impair": impair,
     "impaired": impaired,
+    "queues": queues,
     "firewall": firewall,
     "rule_counts": rule_counts,
     "ruleset": ruleset,

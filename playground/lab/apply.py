@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from ipaddress import IPv4Interface
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from playground.errors import AgentError, NotReady
 from playground.lab.autoconfigured import without_autoconfigured
@@ -38,6 +38,10 @@ from playground.planning.plan_parts import (
     WirePlan,
 )
 from playground.planning.plan_steps import PlanStep
+
+if TYPE_CHECKING:
+    from playground.model.impairment import Impairment
+    from playground.model.queues.link_queue import LinkQueue
 
 Pids = Mapping[str, int]
 
@@ -157,8 +161,14 @@ class Plumbing:
         """Return the directions that are to be impaired in another way, where they leave."""
         wire, wanted = change.old, change.new
         if change.replace_queues:
-            wire = dataclasses.replace(wire, toward_a=None, toward_b=None)
-        if (wire.toward_a, wire.toward_b) == (wanted.toward_a, wanted.toward_b):
+            wire = dataclasses.replace(
+                wire, toward_a=None, toward_b=None, queue_a=None, queue_b=None
+            )
+        toward_a, toward_b = (
+            ((wire.toward_a, wire.queue_a), (wanted.toward_a, wanted.queue_a)),
+            ((wire.toward_b, wire.queue_b), (wanted.toward_b, wanted.queue_b)),
+        )
+        if toward_a[0] == toward_a[1] and toward_b[0] == toward_b[1]:
             return []
         ends = self.ends(wire)
         return [
@@ -167,13 +177,13 @@ class Plumbing:
                 "interface": leaves["interface"],
                 # A link of two switches goes with the lab's own namespace.
                 "watch": leaves["pid"] or arrives["pid"],
-                "impairment": new.request(wanted.mtu_bytes) if new else None,
-                "before": old.request(wanted.mtu_bytes) if old else None,
+                "impairment": _direction(*new, wanted.mtu_bytes),
+                "before": _direction(*old, wanted.mtu_bytes),
                 "replace": change.replace_queues,
             }
-            for leaves, arrives, new, old in (
-                (ends[1], ends[0], wanted.toward_a, wire.toward_a),
-                (ends[0], ends[1], wanted.toward_b, wire.toward_b),
+            for leaves, arrives, (old, new) in (
+                (ends[1], ends[0], toward_a),
+                (ends[0], ends[1], toward_b),
             )
             if new != old
         ]
@@ -181,6 +191,17 @@ class Plumbing:
     def there(self, wire: WirePlan) -> bool:
         """Tell whether nodes at both ends run."""
         return all(end.node in self.pids or end.node in self.switches for end in (wire.a, wire.b))
+
+
+def _direction(
+    impairment: Impairment | None, queue: LinkQueue | None, mtu_bytes: int
+) -> dict[str, Any] | None:
+    """Return how frames fare in one direction, as the agent takes it."""
+    if queue is None:
+        return impairment.request(mtu_bytes) if impairment else None
+    from playground.model.queues.direction import request
+
+    return request(impairment, queue, mtu_bytes)
 
 
 def plug_in(

@@ -39,8 +39,10 @@ from playground.model.nat import Masquerade, OneToOne, Translation
 from playground.model.notation import AUTO
 from playground.model.parts import End, LinkBase, MachineBase
 from playground.model.policy_routing import OwnRoute, OwnRule
+from playground.model.queues.link_queue import LinkQueue
 from playground.model.services.settings import ServiceSettings
 from playground.model.services.table import SERVICES
+from playground.operations.links.queueing import give_queue
 from playground.operations.network import Host, Link, Machine, Node, Router, Switch, Tunnel
 from playground.planning.plan import NodePlan, Plan
 from playground.planning.plan_parts import NO_FILTERS, HostsEntry
@@ -285,6 +287,7 @@ def _link_data(link: Link) -> dict[str, Any]:
         "tunnel": _tunnel_data(link),
         "down": link.is_down,
         "toward": [impairment.settings() for impairment in link.declared_impairments],
+        "queues": [queue.data() if queue else None for queue in link.declared_queues],
     }
 
 
@@ -334,7 +337,18 @@ def _link(data: Mapping[str, Any], nodes: Mapping[str, Node]) -> Link:
         link.down()
     for end, settings in zip(link.ends, data.get("toward", ()), strict=False):
         link.impair(**settings, toward=end.node)
+    for end, queue in zip(link.ends, data.get("queues", ()), strict=False):
+        if queue is not None:
+            give_queue(link, _queue(queue), toward=end.node)
     return link
+
+
+def _queue(data: Mapping[str, Any] | None) -> LinkQueue | None:
+    if data is None:
+        return None
+    from playground.model.queues.direction import from_data
+
+    return from_data(data)
 
 
 def _nat_data(router: Router, rule: Translation, links: list[LinkBase]) -> dict[str, Any]:
@@ -576,6 +590,7 @@ def _plan(data: Mapping[str, Any]) -> Plan:
     )
     for kind in (IPv6Address, IPv6Network):
         converter.register_structure_hook(kind, lambda text, kind: kind(text))
+    converter.register_structure_hook(LinkQueue | None, lambda item, _: _queue(item))
     converter.register_structure_hook(bool | str, lambda value, _: value)
     converter.register_structure_hook(ServiceSettings, lambda item, _: _settings(item))
     converter.register_structure_hook(ContainerSettings, lambda item, _: _container(item))

@@ -71,6 +71,7 @@ from playground.model.parts import (
     taken_or_undone,
 )
 from playground.model.policy_routing import Steering
+from playground.model.queues.link_queue import LinkQueue
 from playground.model.records import dataclass
 from playground.model.routing.bgp import BgpOptions, SpeakingBgp
 from playground.model.routing.frr_lines import Configured
@@ -555,6 +556,7 @@ class Link(LinkBase):
     id: str | None = None
     _down: bool = False
     _toward: tuple[Impairment, Impairment] = (NO_IMPAIRMENT, NO_IMPAIRMENT)
+    _queues: tuple[LinkQueue | None, LinkQueue | None] = (None, None)
     _tunnel: TunnelSettings | None = None
 
     def __init__(
@@ -646,6 +648,11 @@ class Link(LinkBase):
     def declared_impairments(self) -> tuple[Impairment, Impairment]:
         """The impairments of frames toward the first end, and toward the second."""
         return self._toward
+
+    @property
+    def declared_queues(self) -> tuple[LinkQueue | None, LinkQueue | None]:
+        """The queues of frames toward the first end, and toward the second; None for none."""
+        return self._queues
 
     def _make_part(self, vlan: int, far: Far) -> VlanLink:
         return VlanLink(self, vlan, far)

@@ -269,7 +269,9 @@ def _just_made(switch: SwitchPlan) -> SwitchPlan:
 
 def _plain(wire: WirePlan) -> WirePlan:
     """Return a wire as it is when it was made."""
-    return dataclasses.replace(wire, up=True, toward_a=None, toward_b=None)
+    return dataclasses.replace(
+        wire, up=True, toward_a=None, toward_b=None, queue_a=None, queue_b=None
+    )
 
 
 def _open(node: NodePlan, closed: Collection[tuple[str, str]]) -> NodePlan:

@@ -10,6 +10,7 @@ from playground.model.addresses import Address, InterfaceAddress, Network
 from playground.model.impairment import Impairment
 from playground.model.ipv6.slaac import SLAAC
 from playground.model.kernel.tunnels import TunnelEnd
+from playground.model.queues.link_queue import LinkQueue
 from playground.model.records import dataclass
 from playground.model.switch_ports import PortSettingsPlan
 from playground.model.switches import PLAIN, MirrorPlan, SwitchSettings
@@ -490,6 +491,7 @@ class WireEnd:
 class WirePlan:
     """One link, whether it is plugged in, and what happens to frames toward an end.
 
+    ``queue_a`` is where frames toward ``a`` wait, at the other end.
     It is a veth pair, or with ``tunnel`` the two ends of a tunnel of that kind.
 
     """
@@ -503,6 +505,8 @@ class WirePlan:
     toward_b: Impairment | None = None
     mtus: tuple[int, int] | None = None
     tunnel: str | None = None
+    queue_a: LinkQueue | None = None
+    queue_b: LinkQueue | None = None
 
     @property
     def both_mtus(self) -> tuple[int, int]:
@@ -534,11 +538,17 @@ class WirePlan:
         if not self.up:
             cut = self.cut(switches)
             lines += [f"{end.node}: ip link set dev {end.interface} down" for end in cut]
-        toward = ((self.toward_a, self.b), (self.toward_b, self.a))
-        for (impairment, leaves), ways in zip(toward, by, strict=True):
-            if impairment:
+        toward = ((self.toward_a, self.queue_a, self.b), (self.toward_b, self.queue_b, self.a))
+        for (impairment, queue, leaves), ways in zip(toward, by, strict=True):
+            shown: Sequence[str] = ()
+            if queue:
+                from playground.model.queues import direction
+
+                here = leaves.interface
+                shown = direction.as_shell(impairment, queue, here, ways, self.mtu_bytes)
+            elif impairment:
                 shown = impairment.as_done(leaves.interface, ways, self.mtu_bytes)
-                lines += [f"{leaves.node}: {line}" for line in shown]
+            lines += [f"{leaves.node}: {line}" for line in shown]
         return tuple(lines)
 
 

@@ -91,7 +91,10 @@ def wire_step(
 
 
 def _unimpaired(old: WirePlan, new: WirePlan) -> bool:
-    return (old.toward_a, old.toward_b) == (new.toward_a, new.toward_b)
+    return (old.toward_a, old.toward_b) == (new.toward_a, new.toward_b) and (
+        old.queue_a,
+        old.queue_b,
+    ) == (new.queue_a, new.queue_b)
 
 
 def switch_step(plan: Plan, old: SwitchPlan, new: SwitchPlan) -> PlanStep:

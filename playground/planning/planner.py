@@ -390,7 +390,16 @@ def _wire(link: Link, wiring: Wiring, tunnel: TunnelPlan | None) -> WirePlan:
     mtu_bytes = tunnel.mtu_bytes if tunnel else link.mtu_bytes
     kind = tunnel.ends[0].kind if tunnel else None
     return WirePlan(
-        a, b, mtu_bytes, link.offload, up, toward_a or None, toward_b or None, mtus, kind
+        a,
+        b,
+        mtu_bytes,
+        link.offload,
+        up,
+        toward_a or None,
+        toward_b or None,
+        mtus,
+        kind,
+        *link.declared_queues,
     )
 
 

@@ -9,6 +9,7 @@ docs/architecture/decisions.md has the table.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 import struct
@@ -141,6 +142,15 @@ class Netlink:
                 if kind == NLMSG_DONE:
                     return bodies
                 bodies.append(body)
+
+    def look(self, message: Message) -> list[bytes]:
+        """Send a question about what may not be there; [] where it is not."""
+        try:
+            return self.ask(message)
+        except NetlinkError as error:
+            if error.errno not in (errno.ENOENT, errno.EINVAL):
+                raise
+            return []
 
     def close(self) -> None:
         self.socket.close()

@@ -14,16 +14,19 @@ from typing import Any
 
 from playground.errors import AgentError, TopologyError
 from playground.lab import apply, convergence
+from playground.lab.links.kernel_check import refuse_lacking
 from playground.lab.methods.link_removal import taken_out
 from playground.lab.methods.starting import extend
 from playground.lab.node_handles import attach_nodes, settle
 from playground.lab.saving_for_attach import save_soon
 from playground.lab.state import LabObject
 from playground.model.impairment import Impairment
+from playground.model.queues.link_queue import LinkQueue
 from playground.model.topology import refuse_in_use
 from playground.operations.connection.handles import LiveSwitch, LiveWire
 from playground.operations.network import Link, Node
 from playground.planning.addresses.segments import linked, links_of
+from playground.planning.links.kernel_needs import queue_needs
 from playground.planning.plan_steps import PlanStep, plan_step, rules_step, switch_step, wire_step
 from playground.planning.rules_and_nat import with_node_rules
 
@@ -65,11 +68,13 @@ def change_wire(
     *,
     up: bool | None = None,
     toward: tuple[Impairment | None, Impairment | None] | None = None,
+    queues: tuple[LinkQueue | None, LinkQueue | None] | None = None,
     replace_queues: bool = False,
 ) -> None:
-    """Plug a link in or out, or impair its directions, toward its first end and its second.
+    """Plug a link in or out, impair its directions, or give them queues: first end, second.
 
-    With ``replace_queues`` queues go that somebody has set by hand.
+    Raises `EngineError` for a queue that the kernel does not have.  With ``replace_queues`` queues
+    go that somebody has set by hand.
 
     """
     state = lab._state
@@ -80,6 +85,9 @@ def change_wire(
             new = dataclasses.replace(new, up=up)
         if toward is not None:
             new = dataclasses.replace(new, toward_a=toward[0], toward_b=toward[1])
+        if queues is not None:
+            new = dataclasses.replace(new, queue_a=queues[0], queue_b=queues[1])
+            refuse_lacking(state.agent(), queue_needs(new))
         if new != old or replace_queues:
             take(lab, wire_step(plan, old, new, replace_queues=replace_queues))
 

@@ -60,6 +60,20 @@ _ROWS = (
     KernelFeature("bond", "link", "bonding", "CONFIG_BONDING", "bonds are made by"),
     KernelFeature("mpls", "mpls", "mpls_router", "CONFIG_MPLS_ROUTING", "labels of MPLS need"),
     KernelFeature("vlan", "link", "8021q", "CONFIG_VLAN_8021Q", "VLANs upon VLANs (QinQ) need"),
+    *(
+        KernelFeature(
+            kind,
+            "queue",
+            f"sch_{kind}",
+            f"CONFIG_NET_SCH_{kind.upper()}",
+            f'{what} "{kind}" are made by',
+        )
+        for what, kinds in (
+            ("classes of traffic by", ("htb", "hfsc")),
+            ("queues of kind", ("fq_codel", "pie", "red", "sfq", "cake")),
+        )
+        for kind in kinds
+    ),
     KernelFeature("netem", "queue", "sch_netem", "CONFIG_NET_SCH_NETEM", "exact delays need"),
 )
 

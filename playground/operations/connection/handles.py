@@ -20,6 +20,7 @@ from playground.operations.connection.client import Client
 
 if TYPE_CHECKING:
     from playground.model.impairment import Impairment
+    from playground.model.queues.link_queue import LinkQueue
     from playground.model.services.settings import ServiceRow
     from playground.planning.plan import NodePlan, Plan
     from playground.planning.plan_parts import SwitchPlan, WirePlan
@@ -111,9 +112,10 @@ class LabHandle(Protocol):
         *,
         up: bool | None = None,
         toward: tuple[Impairment | None, Impairment | None] | None = None,
+        queues: tuple[LinkQueue | None, LinkQueue | None] | None = None,
         replace_queues: bool = False,
     ) -> None:
-        """Plug a link in or out, or impair its directions, toward its first end and its second."""
+        """Plug a link in or out, impair its directions, give them queues: first end, second."""
 
     def change_switch(self, live: LiveSwitch, **said: Any) -> None:
         """Change what a `SwitchPlan` says of a running switch."""

@@ -19,6 +19,7 @@ from playground.model.records import dataclass
 from playground.model.topology import Link
 from playground.operations.captures.capture_points import CaptureOptions, at_ends
 from playground.operations.connection.handles import LiveNode, LiveSwitch, LiveWire
+from playground.operations.links import queueing
 
 if TYPE_CHECKING:
     from playground.operations.captures.capture import Capture
@@ -73,6 +74,10 @@ class LinkOperations(Link):
     """The operations on a link.  Many threads may use one link at once."""
 
     _live: LiveWire | None = None
+
+    queue = queueing.queue
+    classes = queueing.classes
+    queues = property(queueing.queues)
 
     @property
     def impairments(self) -> Table[ImpairedDirection]:
@@ -310,6 +315,11 @@ class LinkOperations(Link):
     def _impair(self, wanted: Impairment, toward: Any, replace: bool = False) -> None:
         sides = self._sides(toward)
         with self._changing() as live:
+            for side in sides:
+                if (queue := self.declared_queues[side]) is not None:
+                    from playground.model.queues.direction import refuse_together
+
+                    refuse_together(repr(self), wanted, queue)
             first, second = (
                 wanted if side in sides else now for side, now in enumerate(self._toward)
             )

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from playground.model.impairment import Impairment
+from playground.model.queues.link_queue import LinkQueue
 from playground.model.records import dataclass
 from playground.model.vlans import PortPlan
 from playground.operations.network import Machine, Node, Router
@@ -326,6 +327,12 @@ def _cable(wire: WirePlan, seen: Seen, a_rows: tuple[str, ...], b_rows: tuple[st
     ]
     lines = [f"{wire.a.node} {wire.a.interface} — {wire.b.node} {wire.b.interface}"]
     lines += [f"toward {name}: {_words(impairment)}" for name, impairment in impaired]
+    queued = [
+        (end.node, queue)
+        for end, queue in ((wire.a, wire.queue_a), (wire.b, wire.queue_b))
+        if queue is not None
+    ]
+    lines += [f"queue toward {name}: {_queue_words(queue)}" for name, queue in queued]
     state, note = "up", ""
     if wire.tunnel is not None:
         state = "tunnel"
@@ -338,6 +345,9 @@ def _cable(wire: WirePlan, seen: Seen, a_rows: tuple[str, ...], b_rows: tuple[st
         lines.append(f"blocked by {seen.blocked}: it would close a ring of the spanning tree")
     elif impaired:
         state, note = "impaired", _impairment_note(impaired)
+    if queued and seen.up:
+        kinds = {queue.name for _, queue in queued}
+        note = ", ".join(filter(None, (note, kinds.pop() if len(kinds) == 1 else "queues")))
     note = ", ".join(filter(None, (wire.tunnel, note)))
     return Cable(wire.a.node, wire.b.node, a_rows, b_rows, state, note, "\n".join(lines))
 
@@ -350,6 +360,17 @@ def _impairment_note(impaired: Sequence[tuple[str, Impairment]]) -> str:
         second = _words(impaired[1][1])
         return first if first == second else "impaired"
     return f"{first} to {impaired[0][0]}"
+
+
+def _queue_words(queue: LinkQueue) -> str:
+    """Return the kind of a queue, and the names of its classes of traffic.
+
+    >>> _queue_words(Queue("fq_codel"))
+    'fq_codel'
+
+    """
+    names = ", ".join(queue.class_names().values())
+    return f"{queue.name}: {names}" if names else queue.name
 
 
 def _words(impairment: Impairment) -> str:

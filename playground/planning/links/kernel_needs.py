@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from playground.model.kernel.features import FEATURES, advice
 from playground.planning.plan import Plan
+from playground.planning.plan_parts import WirePlan
 
 
 def kernel_needs(plan: Plan) -> dict[str, list[str]]:
@@ -22,6 +23,19 @@ def kernel_needs(plan: Plan) -> dict[str, list[str]]:
             # wireguard-go stands in for the kernel's own.
             if item.tunnel is not None and item.tunnel.kind != "wireguard":
                 found.setdefault(item.tunnel.kind, []).append(f"{item.name} of {node.name}")
+    for wire in plan.wires:
+        for name, who in queue_needs(wire).items():
+            found.setdefault(name, []).extend(who)
+    return found
+
+
+def queue_needs(wire: WirePlan) -> dict[str, list[str]]:
+    """Return the rows that the queues of one link need, each with who needs it."""
+    found: dict[str, list[str]] = {}
+    for queue, leaves in ((wire.queue_a, wire.b), (wire.queue_b, wire.a)):
+        for name in queue.needs if queue else ():
+            whose = f"the queue {name} at {leaves.interface} of {leaves.node}"
+            found.setdefault(name, []).append(whose)
     return found
 
 

@@ -29,7 +29,6 @@ from playground.agent.links.netlink import (
     NLM_F_ECHO,
     Message,
     Netlink,
-    NetlinkError,
     attempt,
     attributes,
     in_each,
@@ -48,11 +47,15 @@ from playground.agent.links.queues import (
 from playground.agent.links.relay import needs_relay, relay_settings, start_relay, tap_names
 from playground.agent.links.tbf import new_rate, read_tbf
 from playground.agent.protocol import Request
+from playground.agent.queues.classes import RTM_GETTCLASS, read_class
+from playground.agent.queues.disciplines import read_discipline
+from playground.agent.queues.stack import own_stack, stacked
 
 # Which ways an end may be impaired; PLAYGROUND_IMPAIR=relay leaves netem out.
 WITHOUT_NETEM = os.environ.get("PLAYGROUND_IMPAIR") == "relay"
 
-_READ_QUEUE = {"netem": read_netem, "tbf": read_tbf}
+# What classes share where the link has no rate: `model.queues.classes` says so.
+UNLIMITED_MBIT = 100_000.0
 
 
 def impair(directions: Sequence[Request]) -> list[list[str]]:
@@ -82,7 +85,7 @@ def _refuse_foreign(netlink: Netlink, direction: Request) -> None:
         queue_body(interface_index(name), TC_H_ROOT),
         f"look at the queue of {name}",
     )
-    for answer in _answers(netlink, question):
+    for answer in netlink.look(question):
         [handle] = struct.unpack_from("I", answer, 8)  # struct tcmsg
         # One that the kernel has chosen has none.
         if handle not in (0, OWN_HANDLE):
@@ -103,6 +106,8 @@ def _impair(netlink: Netlink, direction: Request, wanted: Request | None) -> lis
         _without_copies(netlink, index)
         _without_filter(netlink, index, old)
         return []
+    if wanted.get("queue") is not None:
+        return _queue(netlink, direction, index, wanted, old)
     if not WITHOUT_NETEM and _netem(netlink, index, wanted, name):
         _without_copies(netlink, index)
         _without_filter(netlink, index, old)
@@ -132,26 +137,51 @@ def _impair(netlink: Netlink, direction: Request, wanted: Request | None) -> lis
     return ways
 
 
+def _queue(
+    netlink: Netlink, direction: Request, index: int, wanted: Request, old: Sequence[str]
+) -> list[str]:
+    """Put a queue at an interface, below the rate, below what else impairs its frames."""
+    name, queue = direction["interface"], wanted["queue"]
+    attempt(netlink, delete_queue(index), errno.ENOENT, errno.EINVAL)
+    rest = {**wanted, "rate_mbit": None, "queue_packets": queue["netem_packets"]}
+    del rest["queue"]
+    delayed, lossy = needs_relay(wanted), bool(wanted["loss_percent"])
+    ways = []
+    if (delayed or lossy) and not WITHOUT_NETEM and _netem(netlink, index, rest, name):
+        ways.append("netem")
+    netlink.send(stacked(index, wanted, len(ways), name))
+    if wanted["rate_mbit"] is not None:
+        ways.append(queue["kind"] if queue["shapes"] else "tbf")
+    # What was delayed comes from no socket any more; what cannot wait holds none back.
+    if delayed or not (wanted["rate_mbit"] or "classes" in queue):
+        _without_copies(netlink, index)
+    else:
+        _let_go(netlink, index)
+    if "netem" in ways or not (delayed or lossy):
+        _without_filter(netlink, index, old)
+        return ways
+    if delayed:
+        rest["queue_packets"] = wanted["queue_packets"]
+        start_relay(netlink, direction, index, rest)
+        ways.append("relay")
+    else:
+        netlink.send(filter_messages(index, losing(wanted["loss_percent"]), None))
+        ways.append("filter")
+    for tap in old:
+        attempt(netlink, delete_link(tap), errno.ENODEV)
+    return ways
+
+
 def impaired(ends: Sequence[Request]) -> list[Request]:
     found = []
     for end, netlink in in_each(ends):
         index = interface_index(end["interface"])
-        ways: list[str] = []
-        settings: Request = {}
-        # Without the flag the answer goes to those who watch, and not to who has asked.
-        body = queue_body(index, TC_H_ROOT)
-        question = Message(RTM_GETQDISC, NLM_F_ECHO, body, "look at a queue")
-        for answer in _answers(netlink, question):
-            parts = attributes(answer[20:])
-            kind = parts[TCA_KIND].rstrip(b"\0").decode()
-            if kind in _READ_QUEUE:
-                ways.append(kind)
-                settings |= _READ_QUEUE[kind](parts[TCA_OPTIONS])
+        ways, settings = _in_queues(netlink, index)
         taps = [tap for tap in tap_names(index) if index_or_none(tap) is not None]
         if taps:
             ways.append("relay")
             settings |= relay_settings(netlink, taps[0])
-        elif answers := _answers(netlink, get_filter(index)):
+        elif answers := netlink.look(get_filter(index)):
             ways.append("filter")
             options = attributes(attributes(answers[0][20:])[TCA_OPTIONS])
             settings["loss_percent"] = read_losing(options.get(TCA_BPF_OPS, b""))
@@ -159,13 +189,28 @@ def impaired(ends: Sequence[Request]) -> list[Request]:
     return found
 
 
-def _answers(netlink: Netlink, question: Message) -> list[bytes]:
-    try:
-        return netlink.ask(question)
-    except NetlinkError as error:
-        if error.errno not in (errno.ENOENT, errno.EINVAL):
-            raise
-        return []
+def _in_queues(netlink: Netlink, index: int) -> tuple[list[str], Request]:
+    """Return which queues impair what leaves by an interface, and how."""
+    ways: list[str] = []
+    settings: Request = {}
+    for kind, handle, options in own_stack(netlink, index):
+        found: Request = {}
+        if kind in ("netem", "tbf"):
+            # Below another it holds what is on its way, and limits nothing that waits.
+            found = read_netem(options) if kind == "netem" else read_tbf(options)
+        elif kind in ("htb", "hfsc"):
+            body = queue_body(index, 0, handle | 1)
+            question = Message(RTM_GETTCLASS, NLM_F_ECHO, body, "look at a class")
+            for answer in netlink.look(question)[:1]:
+                found = read_class(kind, attributes(answer[20:]).get(TCA_OPTIONS, b""))
+                found.pop("ceil_mbit", None)
+        elif kind == "cake":
+            found = read_discipline(kind, options)
+        if kind in ("netem", "tbf") or found.get("rate_mbit", UNLIMITED_MBIT) < UNLIMITED_MBIT:
+            ways.append(kind)
+            settings.pop("queue_packets", None)
+            settings |= {name: found[name] for name in found if name not in ("rtt_ms", "diffserv")}
+    return ways, settings
 
 
 def _netem(netlink: Netlink, index: int, wanted: Request, name: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from playground.agent.links.impairments import impair, impaired
+from playground.agent.queues.impairments import impair, impaired
 from tests.support_agent import Namespaces, apart, cable, needs_root
 
 PLAIN: dict[str, Any] = {

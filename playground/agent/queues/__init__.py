@@ -1,0 +1,1 @@
+"""Queues and impairments of what leaves by an interface: set, taken away, read."""

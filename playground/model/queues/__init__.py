@@ -1,0 +1,1 @@
+"""Queues where frames leave by a link: disciplines, and classes of traffic."""
