@@ -40,7 +40,8 @@ _PAUSE_S = 0.025
 # How often daemons are asked why nothing changes any more.
 _ASK_AGAIN_S = 3.0
 
-_OSPF = ("ospf", "ospf6")
+# Protocols that know a map of the network, and use all equal ways.
+_LINK_STATE = ("ospf", "ospf6", "isis")
 _RIP = ("rip", "ripng")
 
 
@@ -273,7 +274,13 @@ class _RoutingDomain:
 
     def __init__(self, routers: Sequence[NodePlan], alive: _Alive) -> None:
         self.routers = routers
-        self._by_ospf = any(p.protocol in _OSPF for node in routers for p in node.neighbours)
+        spoken = {peer.protocol for node in routers for peer in node.neighbours}
+        self._by_map = bool(spoken.intersection(_LINK_STATE))
+        # Daemons that may never forget a network (seen in FRR 10.3): ospf6d where a link fails as
+        # routers come up, isisd where it speaks at both levels.
+        self._forgetful = "isis" in spoken or "ospf6" in spoken
+        # Each protocol has a measure of its own, and a way through several has none.
+        self._mixed = len(spoken) > 1
         # Where a gateway's address leads, from each router and interface.
         self.next: dict[tuple[str, str | None, str | None], tuple[str, int]] = {}
         self.towards: dict[str, list[tuple[str, int]]] = {}
@@ -313,6 +320,7 @@ class _RoutingDomain:
         # as are the addresses of point-to-point links, which OSPF takes for unnumbered.
         inside = all(item.interface is not None for item in announced.values())
         exact = inside and network.prefixlen < network.max_prefixlen
+        exact = exact and not self._mixed
         exact = exact and not any(network in node.withheld for node in self.routers)
         # Who is on a network needs nobody to lead there, though others announce it.
         on = self._on.get(network, set())
@@ -321,11 +329,10 @@ class _RoutingDomain:
             name = node.name
             if name not in cheapest:
                 if any(via for via, _ in tables[name].get(text, ())):
-                    # Nothing is lost by it but what would be lost without, and ospf6d may
-                    # never forget (seen in FRR 10.3 where a link fails as routers come up).
+                    # Nothing is lost by it but what would be lost without.
                     words = f"still has a route to {text}, which is cut off"
-                    yield Complaint(name, text, words, not (self._by_ospf and network.version == 6))
-                elif self._by_ospf and not exact:
+                    yield Complaint(name, text, words, not self._forgetful)
+                elif self._by_map and not exact:
                     # The kernel forgets at once, ospfd only within a second: a link that
                     # came back before would never get these routes again (seen in FRR 10.3).
                     yield Complaint(name, text, f"may not have given up {text} yet", False)
@@ -362,7 +369,8 @@ class _RoutingDomain:
         parts: dict[str, set[str]] = {}
         for name, number in systems.items():
             if name not in parts:
-                same = {other for other, its in systems.items() if its == number}
+                # Inside of a system some speak another protocol than BGP alone.
+                same = {one for one in everybody if systems.get(one, number) == number}
                 part = _reached(name, self.towards, same)
                 parts.update(dict.fromkeys(part, part))
         for name, number in systems.items():
@@ -386,8 +394,8 @@ class _RoutingDomain:
                 yield Split(number, name, apart[0], tuple(lost))
 
     def _misses(self, name: str, network: str, cheapest: Mapping[str, int], tables: Tables) -> bool:
-        """Tell whether OSPF, which uses all equal paths, has not yet found them all."""
-        if not self._by_ospf:
+        """Tell whether a protocol that uses all equal paths has not yet found them all."""
+        if not self._by_map:
             return False
         best = {
             (interface, other)

@@ -259,7 +259,7 @@ def _machine(data: Mapping[str, Any]) -> Host | Router:
             services,
             data["routing"],
             as_number=data.get("as_number"),
-            redistribute=redistribution(data.get("redistribute")),
+            redistribute=redistribution(data.get("redistribute"), data["routing"]),
             frr=data.get("frr"),
             **limits,
         )

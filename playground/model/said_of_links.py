@@ -15,6 +15,7 @@ Value = TypeVar("Value")
 _OF_LINKS = (
     "bgp_links",
     "bgp_peers",
+    "isis_links",
     "ospf_links",
     "virtual_routers",
     "advertised",
@@ -37,6 +38,7 @@ def forget_links(router: Any, gone: Collection[object]) -> None:
         if one.link not in gone
     )
     router.ospf_links = without(router.ospf_links, gone)
+    router.isis_links = without(router.isis_links, gone)
     router.bgp_links = without(router.bgp_links, gone)
     router.advertised = without(router.advertised, gone)
     router.vrfs = without_links(router.vrfs, gone)

@@ -75,14 +75,18 @@ from playground.model.queues.link_queue import LinkQueue
 from playground.model.records import dataclass
 from playground.model.routing.bgp import BgpOptions, SpeakingBgp
 from playground.model.routing.frr_lines import Configured
+from playground.model.routing.isis import IsisOptions, SpeakingIsis
 from playground.model.routing.multicast import ForwardingGroups
 from playground.model.routing.ospf import SpeakingOspf
-from playground.model.routing.policy import RouteMap, RoutePolicy
+from playground.model.routing.policy import RoutePolicy
 from playground.model.routing.protocols import (
+    Redistribute,
     check_as_number,
     check_frr,
     check_redistribute,
     check_routing,
+    dynamic,
+    redistribute_argument,
 )
 from playground.model.routing.vrrp import SharingAddresses
 from playground.model.said_of_links import forget_links, said_of_links
@@ -227,6 +231,7 @@ def _lines(text: str) -> str:
 
 class Router(
     SpeakingOspf,
+    SpeakingIsis,
     SpeakingBgp,
     Configured,
     SharingAddresses,
@@ -241,30 +246,39 @@ class Router(
 
     With ``routing="static"`` it gets routes to all that it should reach; with
     ``routing=None`` only to the networks it is linked to, and the rest is left
-    to whoever sits down at it.  With "ospf", "rip" or "bgp" it finds its routes
+    to whoever sits down at it.  With "ospf", "isis", "rip" or "bgp" it finds its routes
     by that protocol, spoken by FRR with fast timers, together with the neighbours
     that speak the same; a route to where nobody speaks it is static, and told to
-    the others.  Nothing is told through a link that it masquerades through.  The
-    ways of IPv6 are found by OSPFv3, RIPng, or BGP over IPv6, where links have it.
+    the others.  With several, as in ``routing=("ospf", "bgp")``, it speaks each with those that
+    speak it too.  Nothing is told through a link that it masquerades through.  The
+    ways of IPv6 are found by OSPFv3, IS-IS, RIPng, or BGP over IPv6, where links have it.
 
     ``as_number`` is its autonomous system's for BGP; without one it is a system
-    of its own.  Routers of one system that are linked find each other by OSPF.
+    of its own.  Routers of one system that are linked find each other by OSPF, or by the protocol
+    that they speak besides BGP.
     ``redistribute`` names whose routes, found elsewhere, its protocol tells the others of:
     "kernel" (static routes: those of the lab, and those made by hand with ip-route(8)),
-    "connected", "static" (those of FRR's own staticd), "ospf", "rip", "bgp".  By default it is
+    "connected", "static" (those of FRR's own staticd), "ospf", "isis", "rip", "bgp", and "default",
+    a default route in any case.  By default it is
     "kernel" for a router that the lab has given a static route to where none of its
     neighbours leads, and nothing for others; ``redistribute=()`` is nothing in any case.
     A mapping gives each a policy: ``redistribute={"kernel": PrefixList("some", "10.0.0.0/8 le
     24")}`` tells of what passes it (None: of all), a `RouteMap` changes it too.
 
-    What `ospf`, `ospf_area`, `bgp`, `bgp_peer` and `bgp_options` have said can be read back:
-    ``ospf_links``, ``ospf_areas``, ``bgp_links``, ``bgp_peers``, ``bgp_router``; ``advertised``
-    holds what `advertise` has said, ``frr_lines`` what `configure` has, ``virtual_routers`` what
-    `vrrp` has, ``groups`` what `multicast` has, ``vrfs`` and ``leaks`` what `vrf` and `leak`
-    have, ``nat`` the NAT declarations, in order.  The limits, ``image`` and its like, and
-    ``loopback`` are those of a `Host`: its protocol tells the others of a router's loopback
-    addresses, takes the first of IPv4 for the router's name (router id), and speaks from them to
-    BGP routers of its own system.
+    A router of several protocols says it for each: ``redistribute={"ospf": ["default"],
+    "bgp": {"ospf": some}}``.  Of the networks of its own links all hear.  By default, and so for
+    each that is left out, every protocol tells of what the others have found; BGP tells of the
+    networks inside its system alone, and not of what came by BGP to another router of it.
+
+    What `ospf`, `ospf_area`, `isis`, `isis_options`, `bgp`, `bgp_peer` and `bgp_options` have said
+    can be read back: ``ospf_links``, ``ospf_areas``, ``isis_links``, ``isis_router``,
+    ``bgp_links``, ``bgp_peers``, ``bgp_router``; ``protocols`` are those that it speaks;
+    ``advertised`` holds what `advertise` has said, ``frr_lines`` what `configure` has,
+    ``virtual_routers`` what `vrrp` has, ``groups`` what `multicast` has, ``vrfs`` and ``leaks``
+    what `vrf` and `leak` have, ``nat`` the NAT declarations, in order.  The limits, ``image`` and
+    its like, and ``loopback`` are those of a `Host`: its protocol tells the others of a router's
+    loopback addresses, takes the first of IPv4 for the router's name (router id), and speaks from
+    them to BGP routers of its own system.
 
     ``frr`` is a whole configuration in FRR's own words (https://docs.frrouting.org), a text or
     the `Path` of a file such as ``frr.conf``: several protocols, static routes, addresses.  It
@@ -285,26 +299,26 @@ class Router(
 
     """
 
-    routing: str | None
+    routing: str | tuple[str, ...] | None
+    protocols: tuple[str, ...]
     as_number: int | None
-    redistribute: tuple[str, ...] | None
-    redistribute_maps: Mapping[str, RouteMap]
+    redistribute: Redistribute | None
     fixed = Machine.fixed | {
         "frr",
         "routing",
+        "protocols",
         "as_number",
         "redistribute",
-        "redistribute_maps",
     }
 
     def __init__(
         self,
         name: str,
         services: Iterable[str | ServiceSettings] = (),
-        routing: str | None = "static",
+        routing: str | Sequence[str] | None = "static",
         *,
         as_number: int | None = None,
-        redistribute: str | Sequence[str] | Mapping[str, RoutePolicy | None] | None = None,
+        redistribute: str | Sequence[str] | Mapping[str, RoutePolicy | Any] | None = None,
         memory_mb: int | None = None,
         cpus: float | None = None,
         processes: int | None = None,
@@ -329,12 +343,12 @@ class Router(
         # Of the lab's own routes the kernel would prefer each to what a protocol finds.
         self.routing = check_routing(self.name, None if frr is not None else routing)
         self.as_number = check_as_number(self.name, self.routing, as_number)
-        self.redistribute, self.redistribute_maps = check_redistribute(
-            self.name, self.routing, redistribute
-        )
+        self.protocols = dynamic(self.routing)
+        self.redistribute = check_redistribute(self.name, self.routing, redistribute)
         self._refuse_own_daemon()
         self.bgp_links, self.bgp_peers, self.bgp_router = {}, {}, BgpOptions()
         self.ospf_links, self.ospf_areas = {}, {}
+        self.isis_links, self.isis_router = {}, IsisOptions()
         self.frr_lines, self.virtual_routers, self.groups = (), (), None
         self.nat = []
         self.vrfs, self.leaks = {}, ()
@@ -349,7 +363,7 @@ class Router(
                     f"router {self.name}: frr= starts all daemons that its lines need, and the "
                     f"service {settings.service!r} would be told twice; leave the service out"
                 )
-            if settings.service == self.routing:
+            if settings.service in self.protocols:
                 raise TopologyError(
                     f"router {self.name} has routing={self.routing!r} and the service of that "
                     f"name; leave the service out, or write routing=None to set it up by hand"
@@ -359,9 +373,8 @@ class Router(
         routing = [] if self.routing == "static" else [f"routing={self.routing!r}"]
         routing += [f"as_number={self.as_number}"] if self.as_number else []
         if self.redistribute is not None:
-            maps = self.redistribute_maps
-            said = {word: maps.get(word) for word in self.redistribute}
-            routing += [f"redistribute={said if maps else list(self.redistribute)}"]
+            said = redistribute_argument(self.redistribute, self.protocols)
+            routing += [f"redistribute={said}"]
         if self.frr is not None:
             routing = [f"frr=<{_lines(self.frr)}>"]
         return f"Router({', '.join([repr(self.name), *self._options(), *routing])})"

@@ -229,8 +229,13 @@ class KeepingApart(Translating, Steering):
 
     def _check_routing(self, here: str, routing: object) -> str | None:
         found = check_routing(self.name, routing)
-        if found == "rip":
-            raise TopologyError(f'{here}: RIP is not spoken in VRFs here; use "ospf" or "bgp"')
+        if isinstance(found, tuple):
+            raise TopologyError(
+                f"{here}: a VRF speaks one protocol here, not {' and '.join(found)}; choose one"
+            )
+        if found in ("rip", "isis"):
+            called = {"rip": "RIP", "isis": "IS-IS"}[found]
+            raise TopologyError(f'{here}: {called} is not spoken in VRFs here; use "ospf" or "bgp"')
         return found
 
     def _check_table(self, here: str, name: str, table: object) -> int | None:

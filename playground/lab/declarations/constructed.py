@@ -11,6 +11,7 @@ from playground.lab.declarations.shapes import NodeName
 from playground.model.kernel.tunnels import KINDS
 from playground.model.notation import AUTO
 from playground.model.parts import End
+from playground.model.routing.protocols import redistribute_argument
 from playground.model.topology import Host, Link, Machine, Node, Router, Switch
 
 KIND_OF_NODE: Mapping[type, str] = {Host: "host", Router: "router", Switch: "switch"}
@@ -18,7 +19,7 @@ KIND_OF_NODE: Mapping[type, str] = {Host: "host", Router: "router", Switch: "swi
 # Attributes of nodes and links that their arguments say; `told` has those that methods say.
 BY_ARGUMENTS = frozenset(
     {
-        *("name", "frr", "routing", "as_number", "redistribute", "redistribute_maps"),
+        *("name", "frr", "routing", "as_number", "redistribute", "protocols"),
         *("declared_services", "limits", "machine", "container", "own_sysctls", "loopback"),
         *("subnets", "vlans", "settings"),
         *("ends", "mtus", "mtu_bytes", "offload", "carried", "tunnel", "vlan", "trunk"),
@@ -59,12 +60,11 @@ def _machine_arguments(node: Machine) -> dict[str, Any]:
     if isinstance(node, Router):
         said |= {"as_number": node.as_number, "frr": node.frr}
         if node.redistribute is not None:
-            maps = node.redistribute_maps
-            words = {word: maps.get(word) for word in node.redistribute}
-            said["redistribute"] = words if maps else list(words)
+            said["redistribute"] = redistribute_argument(node.redistribute, node.protocols)
         # `frr` says that there is none.
         if node.frr is None and node.routing != "static":
-            return {"routing": node.routing, **_without_none(said)}
+            routing = list(node.routing) if isinstance(node.routing, tuple) else node.routing
+            return {"routing": routing, **_without_none(said)}
     return _without_none(said)
 
 

@@ -168,6 +168,16 @@ def _ospf_areas(router: Any) -> Said:
         yield "ospf_area", {"area": area, **vars(said)}
 
 
+def _isis_links(router: Any) -> Said:
+    for link, said in router.isis_links.items():
+        yield "isis", {"link": link, **vars(said)}
+
+
+def _isis_router(router: Any) -> Said:
+    if router.isis_router != type(router.isis_router)():
+        yield "isis_options", vars(router.isis_router)
+
+
 def _bgp_links(router: Any) -> Said:
     for link, announce in router.bgp_links.items():
         yield "bgp", {"link": link, "announce": announce}
@@ -179,7 +189,7 @@ def _bgp_peers(router: Any) -> Said:
 
 
 def _bgp_router(router: Any) -> Said:
-    if router.routing == "bgp" and router.bgp_router != type(router.bgp_router)():
+    if "bgp" in router.protocols and router.bgp_router != type(router.bgp_router)():
         yield "bgp_options", vars(router.bgp_router)
 
 
@@ -250,6 +260,8 @@ TOLD: Mapping[str, Callable[[Any], Said]] = {
     "translated64": _nat64,
     "ospf_links": _ospf_links,
     "ospf_areas": _ospf_areas,
+    "isis_links": _isis_links,
+    "isis_router": _isis_router,
     "bgp_links": _bgp_links,
     "bgp_peers": _bgp_peers,
     "bgp_router": _bgp_router,
@@ -270,6 +282,7 @@ _OF_MACHINES: tuple[str, ...] = (
 )
 _OF_ROUTERS: tuple[str, ...] = (
     *("masquerade", "snat", "forward", "one_to_one", "nat64"),
+    *("isis", "isis_options"),
     *("ospf", "ospf_area", "bgp", "bgp_peer", "bgp_options", "configure", "multicast", "vrrp"),
     *("advertise", "request_prefix"),
 )

@@ -19,6 +19,8 @@ def routing_data(nodes: Iterable[NodeBase], links: Sequence[LinkBase]) -> list[d
             "router": node.name,
             "ospf": [[links.index(link), vars(said)] for link, said in node.ospf_links.items()],
             "areas": [[area, _data(said)] for area, said in node.ospf_areas.items()],
+            "isis": [[links.index(link), vars(said)] for link, said in node.isis_links.items()],
+            "isis_options": _data(node.isis_router),
             "bgp": [[links.index(link), announce] for link, announce in node.bgp_links.items()],
             "peers": [[other.name, _data(said)] for other, said in node.bgp_peers.items()],
             "options": _data(node.bgp_router),
@@ -61,13 +63,17 @@ def declare_routing(
             router.ospf(links[number], **said)
         for area, said in item["areas"]:
             router.ospf_area(area, **_arguments(said))
+        for number, said in item["isis"]:
+            router.isis(links[number], **said)
+        if "isis" in router.protocols:
+            router.isis_options(**item["isis_options"])
         for number, announce in item["bgp"]:
             router.bgp(links[number], announce=announce)
         for name, said in item["peers"]:
             other = nodes[name]
             assert isinstance(other, Router)
             router.bgp_peer(other, **_arguments(said))
-        if router.routing == "bgp":
+        if "bgp" in router.protocols:
             router.bgp_options(**_arguments(item["options"]))
         for text in item["lines"]:
             router.configure(text)
@@ -107,16 +113,20 @@ def redistribution_data(router: Router) -> Any:
     """Return a router's ``redistribute=`` as data."""
     if router.redistribute is None:
         return None
-    maps = router.redistribute_maps
-    return [[word, _value(maps.get(word))] for word in router.redistribute]
+    return [
+        [protocol, [[one.source, _value(one.policy)] for one in sources]]
+        for protocol, sources in router.redistribute.items()
+    ]
 
 
-def redistribution(data: Any) -> Any:
-    """Return what `redistribution_data` has made data of."""
+def redistribution(data: Any, routing: Any) -> Any:
+    """Return what `redistribution_data` has made data of, for a router of that ``routing``."""
     if data is None:
         return None
-    policies = {word: _policy(item) for word, item in data}
-    return policies if any(policies.values()) else tuple(policies)
+    said = {
+        protocol: {word: _policy(policy) for word, policy in sources} for protocol, sources in data
+    }
+    return said if isinstance(routing, (list, tuple)) else next(iter(said.values()))
 
 
 def _data(settings: Any) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from playground.model.notation import check_bool
 from playground.model.parts import LinkBase, MachineBase, taken_or_undone
 from playground.model.records import dataclass
 from playground.model.routing.policy import RouteMap, RoutePolicy, check_policy
+from playground.model.routing.protocols import refuse_other_protocol
 from playground.model.routing.sessions import check_bfd, check_password, check_whole
 
 # TCP_MD5SIG_MAXKEYLEN of linux/tcp.h (RFC 2385).
@@ -54,7 +55,7 @@ class SpeakingBgp(MachineBase):
 
     """
 
-    routing: str | None
+    protocols: tuple[str, ...]
     bgp_links: dict[LinkBase, bool]
     bgp_peers: dict[MachineBase, PeerSettings]
     bgp_router: BgpOptions
@@ -79,7 +80,7 @@ class SpeakingBgp(MachineBase):
 
         """
         self._check_own(link, "bgp")
-        self._refuse_other_than_bgp(self)
+        refuse_other_protocol(self.name, self.protocols, "bgp", "BGP")
         check_bool(f"router {self.name}", "announce", announce)
         before = self.bgp_links
 
@@ -138,10 +139,10 @@ class SpeakingBgp(MachineBase):
         """
         # RFC 4271; FRR's words: https://docs.frrouting.org/en/stable-10.3/bgp.html
         here = f"router {self.name}: bgp_peer()"
-        self._refuse_other_than_bgp(self)
+        refuse_other_protocol(self.name, self.protocols, "bgp", "BGP")
         if not isinstance(other, SpeakingBgp):
             raise TopologyError(f"{here}: {shown(other)} is no router; give it the other router")
-        self._refuse_other_than_bgp(other)
+        refuse_other_protocol(other.name, other.protocols, "bgp", "BGP")
         if other is self:
             raise TopologyError(f"{here}: {self.name} cannot be its own peer; give it another")
         said = PeerSettings(
@@ -193,7 +194,7 @@ class SpeakingBgp(MachineBase):
 
         """
         here = f"router {self.name}: bgp_options()"
-        self._refuse_other_than_bgp(self)
+        refuse_other_protocol(self.name, self.protocols, "bgp", "BGP")
         check_flag(f"{here}: summary_only", summary_only, TopologyError)
         check_flag(f"{here}: graceful_restart", graceful_restart, TopologyError)
         check_flag(f"{here}: compare_med", compare_med, TopologyError)
@@ -209,14 +210,6 @@ class SpeakingBgp(MachineBase):
 
         with taken_or_undone(self.listener, undo):
             self.bgp_router = options
-
-    @staticmethod
-    def _refuse_other_than_bgp(router: SpeakingBgp) -> None:
-        if router.routing != "bgp":
-            raise TopologyError(
-                f"router {router.name} does not speak BGP: its routing is {router.routing!r}; "
-                f'declare it with routing="bgp"'
-            )
 
 
 def _check_peer(here: str, said: PeerSettings) -> None:

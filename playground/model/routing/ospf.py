@@ -12,6 +12,7 @@ from playground.model.arguments import check_flag, is_list, is_whole, shown
 from playground.model.parts import LinkBase, MachineBase, taken_or_undone
 from playground.model.records import dataclass
 from playground.model.routing.policy import PrefixList, covers
+from playground.model.routing.protocols import refuse_other_protocol
 from playground.model.routing.sessions import check_bfd, check_password
 
 # FRR's default: a link of 10 Gbit/s against the reference bandwidth of 100 Gbit/s.
@@ -72,7 +73,7 @@ class SpeakingOspf(MachineBase):
 
     """
 
-    routing: str | None
+    protocols: tuple[str, ...]
     ospf_links: dict[LinkBase, OspfLink]
     ospf_areas: dict[str, OspfArea]
 
@@ -120,7 +121,7 @@ class SpeakingOspf(MachineBase):
         """
         # RFC 2328: appendix C.3 has a link's settings, C.2 an area's; RFC 5340 those of IPv6.
         self._check_own(link, "ospf")
-        self._refuse_other_than_ospf()
+        refuse_other_protocol(self.name, self.protocols, "ospf", "OSPF")
         here = f"router {self.name}"
         given = OspfLink(cost, area, priority, network, passive, password, hello_s, dead_s, bfd_ms)  # type: ignore[arg-type]
         said = check_ospf_link(here, given)
@@ -168,7 +169,7 @@ class SpeakingOspf(MachineBase):
 
         """
         # RFC 2328 section 3.6 (stub areas) and appendix C.2 (ranges), RFC 3101 (NSSA).
-        self._refuse_other_than_ospf()
+        refuse_other_protocol(self.name, self.protocols, "ospf", "OSPF")
         here = f"router {self.name}: ospf_area()"
         number = check_area(f"router {self.name}", area)
         declared = _check_area_settings(here, number, kind, ranges, send, receive, default_cost)
@@ -179,13 +180,6 @@ class SpeakingOspf(MachineBase):
 
         with taken_or_undone(self.listener, undo):
             self.ospf_areas = before | {number: declared}
-
-    def _refuse_other_than_ospf(self) -> None:
-        if self.routing != "ospf":
-            raise TopologyError(
-                f"router {self.name} does not speak OSPF: its routing is {self.routing!r}; "
-                f'declare it with routing="ospf"'
-            )
 
 
 def check_ospf_link(here: str, said: OspfLink) -> OspfLink:

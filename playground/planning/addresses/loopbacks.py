@@ -73,7 +73,7 @@ def check_loopbacks(machines: Iterable[Machine], realms: Realms, addressing: Add
 def _is_anycast(machine: Machine, address: InterfaceAddress) -> bool:
     """Tell whether a node has an address of which a routing protocol tells others, as a second."""
     same = [item for item in machine.loopback if item.version == address.version]
-    speaks = isinstance(machine, Router) and machine.routing not in (None, "static")
+    speaks = isinstance(machine, Router) and bool(machine.protocols)
     return speaks and same[0] != address
 
 

@@ -17,7 +17,7 @@ from playground.model.parts import End, LinkBase, NodeBase
 from playground.model.records import dataclass
 from playground.model.routing.bgp import BgpOptions
 from playground.model.routing.ospf import OspfArea
-from playground.model.routing.policy import RouteMap
+from playground.model.routing.protocols import Redistribute, dynamic
 from playground.model.topology import Link, Machine, Router
 from playground.model.vrfs import Vrf
 
@@ -53,6 +53,10 @@ class RouterPart:
         return self.vrf.routing
 
     @property
+    def protocols(self) -> tuple[str, ...]:
+        return dynamic(self.vrf.routing)
+
+    @property
     def as_number(self) -> int | None:
         return self.vrf.as_number or self.router.as_number
 
@@ -67,12 +71,8 @@ class RouterPart:
         return ()
 
     @property
-    def redistribute(self) -> tuple[str, ...] | None:
+    def redistribute(self) -> Redistribute | None:
         return None
-
-    @property
-    def redistribute_maps(self) -> Mapping[str, RouteMap]:
-        return MappingProxyType({})
 
     @property
     def ospf_links(self) -> Mapping[Any, Any]:

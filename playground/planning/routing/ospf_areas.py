@@ -50,9 +50,7 @@ class OspfAreas:
                 self._say(port, said, doubts)
         self.kinds: dict[str, str] = {}
         self._of: dict[Router, set[str]] = {
-            router: {self.area(port) for port in own}
-            for router, own in ports.items()
-            if router.routing == "ospf"
+            router: {self.area(port) for port in own} for router, own in ports.items()
         }
         for router in self._of:
             self._say_kinds(router)

@@ -46,7 +46,8 @@ def is_unnumbered(link: LinkBase) -> bool:
         all(end.unaddressed for end in link.ends)
         and isinstance(a, Router)
         and isinstance(b, Router)
-        and a.routing == b.routing == "bgp"
+        and "bgp" in a.protocols
+        and "bgp" in b.protocols
         and (a.as_number is None or a.as_number != b.as_number)
     )
 
@@ -56,7 +57,7 @@ def unnumbered_ends(machines: Iterable[Machine], wiring: Wiring) -> dict[End, IP
     return {
         end: link_local(wiring.macs[end])
         for machine in machines
-        if isinstance(machine, Router) and machine.routing == "bgp"
+        if isinstance(machine, Router) and "bgp" in machine.protocols
         for link in machine.links
         if is_unnumbered(link)
         for end in [link.end(machine)]
@@ -64,13 +65,22 @@ def unnumbered_ends(machines: Iterable[Machine], wiring: Wiring) -> dict[End, IP
 
 
 def ports_of(
-    router: Router, realms: Realms, addressing: Addressing, wiring: Wiring, family: int
+    router: Router,
+    realms: Realms,
+    addressing: Addressing,
+    wiring: Wiring,
+    family: int,
+    unnumbered: bool = True,
 ) -> Iterator[SpeakingPort]:
-    """Yield the ports of a router for one version of IP, in the order of its links."""
+    """Yield the ports of a router for one version of IP, in the order of its links.
+
+    ``unnumbered`` links, which have no addresses of their own, are BGP's alone.
+
+    """
     for link in inner_links(router):
         end = link.end(router)
         segment = realms.segment_of[end]
-        if family == 4 and is_unnumbered(link):
+        if family == 4 and unnumbered and is_unnumbered(link):
             own = link_local(wiring.macs[end])
             yield SpeakingPort(router, link, segment, wiring.names[end], own, None, own, True)
         for address in addressing.of(end, family)[:1]:

@@ -126,6 +126,11 @@ def routing() -> list[Node]:
     r5.configure("router bgp 65005\n bgp log-neighbor-changes\n")
     r1.vrrp(r1.links[2], address="10.5.0.1", group=7, priority=150, track={core: 60})
     r2.vrrp(r2.links[2], address="10.5.0.1", group=7, track=[core])
+    both = {"ospf": {"isis": ten}, "isis": ["default"]}
+    r6 = Router("r6", routing=("isis", "ospf"), redistribute=both)
+    inner = Link(r2, r6, subnet="10.6.0.0/24")
+    r6.isis(inner, metric=5, level=1, hello_multiplier=4)
+    r6.isis_options(area="49.0006", level="1-2", password="pw")
     tunnel = Tunnel(r1, r5, kind="gre", subnet="10.9.0.0/30", key=7, endpoints=("10.1.0.1", None))
     tunnel.impair(delay_ms=5)
     assert between

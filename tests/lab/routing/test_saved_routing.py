@@ -17,7 +17,7 @@ from playground.operations.network import Link, Router
 
 def network() -> tuple[list[Router], list[Link]]:
     a, b = Router("a", routing="ospf", redistribute={"static": None}), Router("b", routing="ospf")
-    c, d = Router("c", routing="bgp"), Router("d", routing="bgp")
+    c, d = Router("c", routing=("bgp", "isis")), Router("d", routing="bgp")
     return [a, b, c, d], [Link(a, b), Link(c, d)]
 
 
@@ -27,6 +27,8 @@ def test_all_that_can_be_said_is_saved() -> None:
     a.ospf(links[0], cost=5, area=1, priority=0, password="secret", hello_s=2, bfd_ms=50)
     shown = PrefixList("shown", "deny 10.1.9.0/24", "10.1.0.0/16 le 24")
     a.ospf_area(1, kind="nssa", ranges=["10.1.0.0/16"], send=shown, default_cost=9)
+    c.isis(links[1], metric=7, level=1, password="secret", hello_multiplier=4)
+    c.isis_options(area="49.0007", level=1, password="all", overload=True)
     c.bgp(links[1], announce=True)
     policy = RouteMap(
         "some",
@@ -47,6 +49,8 @@ def test_all_that_can_be_said_is_saved() -> None:
     declare_routing(data, {router.name: router for router in again}, its_links)
     assert again[0].ospf_links == {its_links[0]: a.ospf_links[links[0]]}
     assert again[0].ospf_areas == a.ospf_areas
+    assert again[2].isis_links == {its_links[1]: c.isis_links[links[1]]}
+    assert again[2].isis_router == c.isis_router
     assert again[2].bgp_links == {its_links[1]: True}
     assert again[2].bgp_peers == {again[3]: c.bgp_peers[d]}
     assert again[3].bgp_router == d.bgp_router
@@ -59,12 +63,16 @@ def test_all_that_can_be_said_is_saved() -> None:
 
 def test_redistribution_is_saved_with_its_policies() -> None:
     some = PrefixList("some", "10.0.0.0/8")
-    for said in (None, (), ["kernel", "static"], {"kernel": some, "static": None}):
-        router = Router("r", routing="ospf", redistribute=said)
+    both = ("ospf", "bgp")
+    for routing, said in (
+        ("ospf", None),
+        ("ospf", ()),
+        ("ospf", ["kernel", "static", "default"]),
+        ("ospf", {"kernel": some, "static": None}),
+        (both, {"ospf": ["default"], "bgp": {"ospf": some}}),
+    ):
+        router = Router("r", routing=routing, redistribute=said)
         data = json.loads(json.dumps(redistribution_data(router)))
-        again = Router("r", routing="ospf", redistribute=redistribution(data))
-        assert (again.redistribute, again.redistribute_maps) == (
-            router.redistribute,
-            router.redistribute_maps,
-        )
+        again = Router("r", routing=routing, redistribute=redistribution(data, routing))
+        assert again.redistribute == router.redistribute
         assert repr(again) == repr(router)

@@ -9,6 +9,7 @@ import pytest
 
 from playground.errors import TopologyError
 from playground.model.routing.ospf import OspfLink
+from playground.model.routing.policy import PrefixList
 from playground.operations.network import Link, Router, Switch
 
 
@@ -20,6 +21,15 @@ def test_what_is_said_of_a_link_is_kept_and_can_be_changed() -> None:
     assert r1.ospf_links == {link: OspfLink(100, "0.0.0.1")}
     r1.ospf(link, cost=5, area="0.0.0.2")
     assert r1.ospf_links == {link: OspfLink(5, "0.0.0.2")}
+
+
+def test_a_router_of_several_protocols_says_for_each_what_it_tells_of() -> None:
+    router = Router("r", routing=["ospf", "bgp"], redistribute={"ospf": ["default"], "bgp": "ospf"})
+    assert router.protocols == ("ospf", "bgp")
+    assert repr(router) == (
+        "Router('r', routing=('ospf', 'bgp'), redistribute={'ospf': ['default'], 'bgp': ['ospf']})"
+    )
+    assert Router("r", routing=["rip"]).routing == "rip"
 
 
 def test_a_router_shows_its_protocol() -> None:
@@ -36,7 +46,22 @@ OTHER = Link(Router("p", routing="rip"), Switch("t"))
 @pytest.mark.parametrize(
     ("declare", "complaint"),
     [
-        (lambda: Router("r", routing="isis"), 'use routing="static"'),
+        (lambda: Router("r", routing="eigrp"), 'use routing="static"'),
+        (lambda: Router("r", routing=("ospf", "static")), 'as in routing=("ospf", "bgp")'),
+        (
+            lambda: Router("r", routing=("ospf", "rip"), redistribute=["kernel"]),
+            'says for each what it tells of, as in redistribute={"ospf": ["rip"], "rip": []}',
+        ),
+        (
+            lambda: Router("r", routing=("ospf", "rip"), redistribute={"ospf": ["ospf"]}),
+            "redistribute=['ospf'] is not known",
+        ),
+        (
+            lambda: Router(
+                "r", routing="ospf", redistribute={"default": PrefixList("p", "10.0.0.0/8")}
+            ),
+            'takes no policy for "default"',
+        ),
         (lambda: Router("r", as_number=1), "as_number=1 is for BGP"),
         (lambda: Router("r", routing="bgp", as_number=0), "0 is no number of an autonomous"),
         (lambda: Router("r", routing="bgp", as_number=23456), "from 64512 to 65534"),
@@ -50,7 +75,7 @@ OTHER = Link(Router("p", routing="rip"), Switch("t"))
         (lambda: OSPF_ROUTER.ospf(OWN, area="backbone"), "area='backbone' is no OSPF area"),
         (lambda: OSPF_ROUTER.ospf(OWN, area=-1), "area=-1 is no OSPF area"),
         (lambda: OSPF_ROUTER.ospf(OTHER, cost=1), "not one of its links"),
-        (lambda: OTHER.ends[0].node.ospf(OTHER, cost=1), "its routing is 'rip'"),  # type: ignore[union-attr]
+        (lambda: OTHER.ends[0].node.ospf(OTHER, cost=1), "protocol is 'rip'"),  # type: ignore[union-attr]
     ],
 )
 def test_what_cannot_be_is_refused(declare: Callable[[], Any], complaint: str) -> None:

@@ -19,6 +19,8 @@ from typing import Any
 
 from playground.model.records import dataclass
 from playground.model.services.frr import RoutingDaemon
+from playground.operations.diagnosis.evidence import isis_adjacencies
+from playground.operations.diagnosis.evidence.isis_adjacencies import IsisEnd, IsisInterface
 from playground.planning.plan import NodePlan, Plan
 from playground.planning.plan_parts import NeighbourPlan
 
@@ -60,6 +62,7 @@ class Said:
 
     ospf: Mapping[str, OspfInterface] | None = None
     ospf6: Mapping[str, OspfInterface] | None = None
+    isis: Mapping[str, IsisInterface] | None = None
     bgp: Mapping[str, BgpSession] | None = None
     rip: bool = False
     ripng: bool = False
@@ -108,7 +111,14 @@ class Trouble:
         )
 
 
-NAMES = {"ospf": "OSPF", "ospf6": "OSPFv3", "rip": "RIP", "ripng": "RIPng", "bgp": "BGP"}
+NAMES = {
+    "ospf": "OSPF",
+    "ospf6": "OSPFv3",
+    "isis": "IS-IS",
+    "rip": "RIP",
+    "ripng": "RIPng",
+    "bgp": "BGP",
+}
 
 # The questions for each daemon, one command a time: the answers are JSON, in their order.
 QUESTIONS: Mapping[str, tuple[str, ...]] = {
@@ -119,6 +129,7 @@ QUESTIONS: Mapping[str, tuple[str, ...]] = {
         "show bgp ipv4 unicast json",
         "show bgp ipv6 unicast json",
     ),
+    "isis": isis_adjacencies.QUESTIONS,
     "rip": ("show ip rip status",),
     "ripng": ("show ipv6 ripng status",),
 }
@@ -137,6 +148,7 @@ def read_said(answers: Mapping[str, str | None], configuration: str) -> Said:
     return Said(
         ospf=_ospf(_documents(answers.get("ospf"))),
         ospf6=_ospf6(_documents(answers.get("ospf6"))),
+        isis=isis_adjacencies.read_interfaces(_documents(answers.get("isis"))),
         bgp=None if bgp is None else _sessions(bgp),
         rip=answers.get("rip") is not None,
         ripng=answers.get("ripng") is not None,
@@ -262,7 +274,10 @@ def find_troubles(
 
 def _inner_neighbours(plan: Plan, node: NodePlan) -> Iterator[NeighbourPlan]:
     """Yield the OSPF neighbours of a BGP router: those of its own system, whom OSPF finds."""
+    by_others = {peer.interface for peer in node.neighbours if peer.protocol != "bgp"}
     for peer in node.neighbours:
+        if peer.interface in by_others:
+            continue
         if peer.protocol == "bgp" and plan.node(peer.node).as_number == node.as_number:
             inner = "ospf" if peer.version == 4 else "ospf6"
             yield dataclasses.replace(peer, protocol=inner)
@@ -281,7 +296,29 @@ def _trouble(
         return _passwords(node, peer, here, there, f"ip {protocol} authentication", "")
     if protocol == "bgp":
         return _session(plan, node.name, peer.node, said)
+    if protocol == "isis":
+        return _isis_trouble(plan, node, peer, here, there)
     return _ospf_trouble(plan, node, peer, said)
+
+
+def _isis_trouble(
+    plan: Plan, node: NodePlan, peer: NeighbourPlan, here: Said, there: Said
+) -> Trouble | None:
+    ends = [
+        IsisEnd(
+            one,
+            interface,
+            (said.isis or {}).get(interface),
+            said.block(f"interface {interface}"),
+            next((said.block(line) for line in said.lines if line.startswith("router isis ")), []),
+        )
+        for one, interface, said in (
+            (node, peer.interface, here),
+            (plan.node(peer.node), peer.peer_interface, there),
+        )
+    ]
+    found = isis_adjacencies.why_not(ends[0], ends[1], str(peer.address))
+    return found and Trouble(node.name, peer.node, NAMES["isis"], *found)
 
 
 def _ospf_trouble(

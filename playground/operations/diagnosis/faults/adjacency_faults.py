@@ -17,6 +17,7 @@ from playground.planning.plan import NodePlan
 _LOOK = {
     "OSPF": "show ip ospf neighbor",
     "OSPFv3": "show ipv6 ospf6 neighbor",
+    "IS-IS": "show isis neighbor",
     "RIP": "show ip rip status",
     "RIPng": "show ipv6 ripng status",
     "BGP": "show bgp summary",
