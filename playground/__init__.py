@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from playground.model.queues.classes import TrafficClass
     from playground.model.queues.discipline import Queue
     from playground.model.routing.policy import Deny, Permit, PrefixList, RouteMap
-    from playground.operations.network import Host, Link, Router, Switch, Tunnel
+    from playground.operations.network import Bond, Host, Link, Router, Switch, Tunnel
     from playground.planning.plan import Plan
     from playground.services import (
         BFD,
@@ -125,6 +125,7 @@ __all__ = [
     "AgentError",
     "AgentGone",
     "BadArgument",
+    "Bond",
     "CallFailed",
     "CheckFailed",
     "CommandFailed",

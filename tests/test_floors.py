@@ -29,7 +29,10 @@ EXCEPTIONS: dict[tuple[str, str], str] = {}
 DECLARED, JOINED = "model.topology", "operations.network"
 DECLARED_AND_JOINED = {"Host", "Link", "Machine", "Router", "Switch", "VlanLink"}
 
-LINKS_AND_JOINED = {"Tunnel": ["model.links.tunnel", JOINED]}
+LINKS_AND_JOINED = {
+    "Bond": ["model.links.bond", JOINED],
+    "Tunnel": ["model.links.tunnel", JOINED],
+}
 
 MOST_EXCEPTIONS = 5
 MOST_MODULES = 20

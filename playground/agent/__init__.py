@@ -65,6 +65,13 @@ switch(bridges: [{"device", "settings": SWITCH, "ports": [{"port", CARRIED}],
     Change bridges that are there, and the VLANs of these ports.  Mirrors are taken from
     the ports ``unmirror`` (one that is gone is no error), then set: what enters or leaves
     these ports goes out of the port ``to`` as well.
+bond_ports(ends: [END with "bond": BOND, "offload": bool]) -> null
+    Make bonds that are ports of bridges, of interfaces that are in none.  BOND is {"name", "mode":
+    its number, "members": [interface], "hash": a number or null, "primary": interface or null,
+    "miimon_ms", "lacp": bool, "mtu_bytes", "mac": "" for the kernel's own}.
+bonds(ends) -> [[{"interface", "up", "active", "failures", "partner"}]]
+    The members of each bond: whether each has a carrier, is in use (of LACP: that the other side
+    said so too), how often it was lost, and the other side's MAC address, null without LACP.
 guard_ports(bridges: [{"device", "guards": [{"port", "table", "commands"}],
         "unguarded": [table]}]) -> null
     Load tables of nftables that guard ports; ``commands`` are those of nft(8), which say

@@ -15,6 +15,7 @@ from playground.agent.kernel.syscalls import PR_SET_DUMPABLE, prctl
 from playground.agent.line.job_table import Jobs
 from playground.agent.line.loop import LATER, Loop
 from playground.agent.line.saved_state import state_changes, state_load, state_save
+from playground.agent.links.bonds import bond_ports, bonds
 from playground.agent.links.bridge_vlans import vlan_ways
 from playground.agent.links.bridges import learned, switch, switches
 from playground.agent.links.far_ends import far_ends, interface_names, set_far_ends
@@ -117,6 +118,8 @@ WORK: dict[str, Callable[..., Any]] = {
     "untunnel": untunnel,
     "network": network,
     "forget_neighbours": forget_neighbours,
+    "bond_ports": bond_ports,
+    "bonds": bonds,
     "switch": switch,
     "switches": switches,
     "learned": learned,

@@ -110,6 +110,24 @@ def wire(agent: Client, pids: Pids, plan: Plan, change: Changes) -> None:
             ],
             veths=_veths(change.wires, pids, _Ports(plan)),
         )
+    if bonds := _switch_bonds(change.wires, pids, plan):
+        agent.call("bond_ports", ends=bonds)
+
+
+def _switch_bonds(wires: Iterable[WirePlan], pids: Pids, plan: Plan) -> list[dict[str, Any]]:
+    """Return the ends of bonds at switches, of which nodes make the others."""
+    bonded = [wire for wire in wires if wire.bond is not None]
+    if not bonded:
+        return []
+    ports = _Ports(plan)
+    found = {(item.name, bond.name): bond for item in plan.switches for bond in item.bonds}
+    return [
+        ports.end(end, pids)
+        | {"bond": bond.request() | {"mtu_bytes": mtu_bytes, "mac": ""}, "offload": wire.offload}
+        for wire in bonded
+        for end, mtu_bytes in zip((wire.a, wire.b), wire.both_mtus, strict=True)
+        if (bond := found.get((end.node, end.interface))) is not None
+    ]
 
 
 def unwire(agent: Client, pids: Pids, plan: Plan, change: Changes) -> None:
@@ -692,7 +710,7 @@ def _veths(wires: Iterable[WirePlan], pids: Pids, ports: _Ports) -> list[dict[st
             "offload": pair.offload,
         }
         for pair in wires
-        if pair.tunnel is None
+        if pair.is_cable
     ]
 
 
@@ -704,11 +722,16 @@ class _Ports:
         self._ports = {
             (switch.name, port.port): port for switch in plan.switches for port in switch.ports
         }
+        self._bonded = {
+            (switch.name, member) for switch in plan.switches for member in switch.bonded
+        }
         self._macs = {(node.name, i.name): i.mac for node in plan.nodes for i in node.interfaces}
 
     def end(self, end: WireEnd, pids: Pids) -> dict[str, Any]:
         """Return an end of a wire as the agent takes it."""
         bridge = self.devices.get(end.node)
+        if bridge is not None and (end.node, end.interface) in self._bonded:
+            return {"pid": None, "interface": end.interface, "mac": None, "bridge": None}
         port = self._ports.get((end.node, end.interface))
         return {
             "pid": pids[end.node] if bridge is None else None,
@@ -756,6 +779,9 @@ def _made(item: InterfacePlan) -> dict[str, Any]:
         return {"tunnel": tunnel, "offload": item.offload}
     if item.vlan is not None:
         return {"parent": item.parent, "vlan": item.vlan, "offload": item.offload}
+    if item.bond is not None:
+        bond = item.bond.request() | {"mtu_bytes": item.mtu_bytes, "mac": item.mac}
+        return {"bond": bond, "offload": item.offload}
     return {}
 
 

@@ -43,7 +43,16 @@ from playground.model.queues.link_queue import LinkQueue
 from playground.model.services.settings import ServiceSettings
 from playground.model.services.table import SERVICES
 from playground.operations.links.queueing import give_queue
-from playground.operations.network import Host, Link, Machine, Node, Router, Switch, Tunnel
+from playground.operations.network import (
+    Bond,
+    Host,
+    Link,
+    Machine,
+    Node,
+    Router,
+    Switch,
+    Tunnel,
+)
 from playground.planning.plan import NodePlan, Plan
 from playground.planning.plan_parts import NO_FILTERS, HostsEntry
 from playground.planning.rules_and_nat import with_rules
@@ -73,7 +82,7 @@ def save(nodes: Iterable[Node], plan: Plan, credentials: Credentials, converge: 
         "plan": _plan_data(plan),
         "credentials": credentials.to_data(),
         "nodes": [_node_data(node) for node in nodes],
-        "links": [_link_data(link) for link in links],
+        "links": [_link_data(link, links) for link in links],
         "nat": [
             _nat_data(node, rule, named)
             for node in nodes
@@ -165,7 +174,10 @@ def _load(data: Mapping[str, Any]) -> SavedLab:
     if data["format"] != FORMAT:
         raise ValueError(f"format {data['format']}, not {FORMAT}")
     nodes = {item["name"]: _node(item) for item in data["nodes"]}
-    links = _named([_link(item, nodes) for item in data["links"]])
+    cables: list[Link] = []
+    for item in data["links"]:
+        cables.append(_link(item, nodes, cables))
+    links = _named(cables)
     for item in data["nat"]:
         _declare_nat(item, nodes, links)
     for name, policy in data.get("firewalls", {}).items():
@@ -266,7 +278,7 @@ def _machine(data: Mapping[str, Any]) -> Host | Router:
     return Host(data["name"], services, **limits)
 
 
-def _link_data(link: Link) -> dict[str, Any]:
+def _link_data(link: Link, links: Sequence[Link]) -> dict[str, Any]:
     return {
         "nodes": [end.node.name for end in link.ends],
         "subnets": [str(subnet) for subnet in link.subnets],
@@ -285,10 +297,19 @@ def _link_data(link: Link) -> dict[str, Any]:
             if end.vlan is not None
         ],
         "tunnel": _tunnel_data(link),
+        "bond": _bond_data(link, links),
         "down": link.is_down,
         "toward": [impairment.settings() for impairment in link.declared_impairments],
         "queues": [queue.data() if queue else None for queue in link.declared_queues],
     }
+
+
+def _bond_data(link: Link, links: Sequence[Link]) -> dict[str, Any] | None:
+    settings = link.bond_settings
+    if settings is None:
+        return None
+    members = [links.index(member) for member in link.members]
+    return dataclasses.asdict(settings) | {"links": members}
 
 
 def _tunnel_data(link: Link) -> dict[str, Any] | None:
@@ -314,7 +335,29 @@ def _said(data: Any) -> Any:
     return [SLAAC(**one) if isinstance(one, dict) else one for one in data] or AUTO
 
 
-def _link(data: Mapping[str, Any], nodes: Mapping[str, Node]) -> Link:
+def _link(data: Mapping[str, Any], nodes: Mapping[str, Node], before: Sequence[Link]) -> Link:
+    link = _bond(data, before) if data.get("bond") else _made_link(data, nodes)
+    if data.get("down"):
+        link.down()
+    for end, settings in zip(link.ends, data.get("toward", ()), strict=False):
+        link.impair(**settings, toward=end.node)
+    for end, queue in zip(link.ends, data.get("queues", ()), strict=False):
+        if queue is not None:
+            give_queue(link, _queue(queue), toward=end.node)
+    return link
+
+
+def _bond(data: Mapping[str, Any], before: Sequence[Link]) -> Link:
+    said = data["bond"]
+    members = [before[number] for number in said["links"]]
+    primary = None if said["primary"] is None else members[said["primary"]]
+    names = data["names"]
+    return Bond(
+        *members, mode=said["mode"], spread_by=said["spread_by"], primary=primary, names=names
+    )
+
+
+def _made_link(data: Mapping[str, Any], nodes: Mapping[str, Node]) -> Link:
     a, b = (nodes[name] for name in data["nodes"])
     first, second = map(_said, data["addresses"])
     where: dict[str, Any] = {"subnet": data["subnets"] or None}
@@ -332,15 +375,7 @@ def _link(data: Mapping[str, Any], nodes: Mapping[str, Node]) -> Link:
     if tunnel := data.get("tunnel"):
         kind = Tunnel
         where |= tunnel
-    link = kind(a, b, **where, names=data["names"], macs=data["macs"], offload=data["offload"])
-    if data.get("down"):
-        link.down()
-    for end, settings in zip(link.ends, data.get("toward", ()), strict=False):
-        link.impair(**settings, toward=end.node)
-    for end, queue in zip(link.ends, data.get("queues", ()), strict=False):
-        if queue is not None:
-            give_queue(link, _queue(queue), toward=end.node)
-    return link
+    return kind(a, b, **where, names=data["names"], macs=data["macs"], offload=data["offload"])
 
 
 def _queue(data: Mapping[str, Any] | None) -> LinkQueue | None:

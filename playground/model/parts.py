@@ -19,6 +19,7 @@ from playground.errors import BadArgument, NoSuchNode, TopologyError
 from playground.model.addresses import Address, InterfaceAddress
 from playground.model.arguments import shown
 from playground.model.ipv6.slaac import BY_HAND, Automatic
+from playground.model.kernel.bonds import BondSettings
 from playground.model.notation import AUTO, check_name, one_or_list
 from playground.model.records import dataclass
 from playground.model.uncopyable import Single
@@ -170,6 +171,11 @@ class MachineBase(NodeBase):
                 f"router {self.name}: {what}() takes a Link, not {_words(link)}; keep the link: "
                 f"uplink = Link({self.name}, ...)"
             )
+        if link in self.links and not link.attachments:
+            raise TopologyError(
+                f"router {self.name} cannot {what} through {link!r}, which is a link of a bond: "
+                f"say it of the bond"
+            )
         if link in self.links and link not in self.attachments:
             raise TopologyError(
                 f"router {self.name} cannot {what} through the whole of {link!r}: say which VLAN, "
@@ -234,6 +240,27 @@ class LinkBase(Part):
     fixed = frozenset({"mtu_bytes", "mtus", "offload", "serial"})
 
     ends: tuple[End, ...]
+    members: Sequence[LinkBase] = ()
+    _bond: LinkBase | None = None
+    _bond_settings: BondSettings | None = None
+
+    @property
+    def bond(self) -> LinkBase | None:
+        """The `Bond` that it is a link of; None for one of its own."""
+        return self._bond
+
+    @property
+    def bond_settings(self) -> BondSettings | None:
+        """What was said of a `Bond`; None for a link that is none."""
+        return self._bond_settings
+
+    def bonds_at(self, node: NodeBase) -> bool:
+        """Tell whether a node has an interface for the links of a `Bond`."""
+        return False
+
+    def is_port(self, switch: SwitchBase) -> bool:
+        """Tell whether it is plugged in at a switch by itself, and not as a link of a `Bond`."""
+        return self._bond is None or not self._bond.bonds_at(switch)
 
     @property
     def trunk(self) -> tuple[int, ...]:

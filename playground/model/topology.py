@@ -571,6 +571,7 @@ class Link(LinkBase):
     _toward: tuple[Impairment, Impairment] = (NO_IMPAIRMENT, NO_IMPAIRMENT)
     _queues: tuple[LinkQueue | None, LinkQueue | None] = (None, None)
     _tunnel: TunnelSettings | None = None
+    members: tuple[Link, ...] = ()
 
     def __init__(
         self,
@@ -701,6 +702,8 @@ class Link(LinkBase):
     @property
     def attachments(self) -> tuple[Link, ...]:
         """Its parts, as the host or router at its end has them: itself, or each VLAN of a trunk."""
+        if self._bond is not None:
+            return ()  # they are the bond's
         if not self.trunk or all(isinstance(end.node, Switch) for end in self.ends):
             return (self,)
         tagged = tuple(self[number] for number in self.trunk)
@@ -747,6 +750,8 @@ class Link(LinkBase):
         """
         a, b = (end.node for end in self.ends)
         here = f"link {a.name} - {b.name}"
+        if self._bond is not None:
+            raise TopologyError(f"{here} is a link of a bond; say it of the bond: {self._bond!r}")
         before = self.carried, self.ends, self._parts
         attached = self.attachments
         routers = [end.node for end in self.ends if isinstance(end.node, Router)]
@@ -784,39 +789,43 @@ class Link(LinkBase):
         return f"Link({', '.join(self._said())})"
 
     def _said(self) -> list[str]:
-        """Return its arguments, as somebody would write them."""
-        a, b = self.ends
-        parts = [a.node.name, b.node.name]
-        if self.subnets:
-            parts.append(f"subnet={one_or_list(self.subnets)}")
-        switched = isinstance(a.node, Switch) or isinstance(b.node, Switch)
-        parts += [repr(self.carried)] if self.carried else []
-        tagged = {
-            number: end.said
-            for number, part in sorted(self._parts.items())
-            for end in part.ends
-            if end.said != repr(AUTO)
-        }
-        if self.trunk and self.vlan is not None:
-            own = [(self.vlan, end.said) for end in (a, b) if end.said != repr(AUTO)]
-            tagged = dict(sorted([*own, *tagged.items()]))
-        if tagged:
-            parts.append(f"address={{{', '.join(f'{n}: {item}' for n, item in tagged.items())}}}")
-        said = [end.said for end in (a, b) if end.said != repr(AUTO)]
-        if switched and said and not self.trunk:
-            parts.append(f"address={said[0]}")
-        elif said and not switched:
-            parts.append(f"addresses=({a.said}, {b.said})")
-        if a.name or b.name:
-            parts.append(f"names=({a.name!r}, {b.name!r})")
-        if a.mac or b.mac:
-            parts.append(f"macs=({a.mac!r}, {b.mac!r})")
-        if self.mtus != (1500, 1500):
-            same = len(set(self.mtus)) == 1
-            parts.append(f"mtu={self.mtu_bytes if same else self.mtus}")
-        if self.offload:
-            parts.append("offload=True")
-        return parts
+        return _said(self)
+
+
+def _said(link: Link) -> list[str]:
+    """Return its arguments, as somebody would write them."""
+    a, b = link.ends
+    parts = [a.node.name, b.node.name]
+    if link.subnets:
+        parts.append(f"subnet={one_or_list(link.subnets)}")
+    switched = isinstance(a.node, Switch) or isinstance(b.node, Switch)
+    parts += [repr(link.carried)] if link.carried else []
+    tagged = {
+        number: end.said
+        for number, part in sorted(link._parts.items())
+        for end in part.ends
+        if end.said != repr(AUTO)
+    }
+    if link.trunk and link.vlan is not None:
+        own = [(link.vlan, end.said) for end in (a, b) if end.said != repr(AUTO)]
+        tagged = dict(sorted([*own, *tagged.items()]))
+    if tagged:
+        parts.append(f"address={{{', '.join(f'{n}: {item}' for n, item in tagged.items())}}}")
+    said = [end.said for end in (a, b) if end.said != repr(AUTO)]
+    if switched and said and not link.trunk:
+        parts.append(f"address={said[0]}")
+    elif said and not switched:
+        parts.append(f"addresses=({a.said}, {b.said})")
+    if a.name or b.name:
+        parts.append(f"names=({a.name!r}, {b.name!r})")
+    if a.mac or b.mac:
+        parts.append(f"macs=({a.mac!r}, {b.mac!r})")
+    if link.mtus != (1500, 1500):
+        same = len(set(link.mtus)) == 1
+        parts.append(f"mtu={link.mtu_bytes if same else link.mtus}")
+    if link.offload:
+        parts.append("offload=True")
+    return parts
 
 
 class VlanLink(Link):
@@ -870,11 +879,15 @@ class VlanLink(Link):
 def strands(link: Link) -> Iterator[tuple[Link, tuple[Attachment, ...]]]:
     """Yield for each network that a link is part of what stands for it, and its places.
 
+    A link of a bond is part of none by itself.
+
     >>> list(strands(Link(office, gateway, trunk=(10, 20))))[1]
     (Link(office, gateway, trunk=(10, 20))[20], ((Switch('office', ...), 20),))
 
     """
     switches = [end.node for end in link.ends if isinstance(end.node, Switch)]
+    if link.bond is not None:
+        return
     if not link.trunk:
         yield link, tuple((switch, link.vlan if switch.vlans else None) for switch in switches)
         return

@@ -12,8 +12,9 @@ from typing import Any
 
 from playground.model import topology
 from playground.model.arguments import tells_wrong_calls
-from playground.model.links import tunnel
+from playground.model.links import bond, tunnel
 from playground.model.parts import Listener
+from playground.operations.links.bond import BondOperations
 from playground.operations.links.link import LinkOperations
 from playground.operations.links.switch import SwitchOperations
 from playground.operations.nodes.firewall_counters import RunningFirewall
@@ -53,6 +54,7 @@ class Switch(SwitchOperations):
 @tells_wrong_calls
 class Link(LinkOperations):
     __doc__ = topology.Link.__doc__
+    members: tuple[Link, ...] = ()
 
     def _make_part(self, vlan: int, far: topology.Far) -> VlanLink:
         return VlanLink(self, vlan, far)
@@ -75,6 +77,10 @@ class VlanLink(Link, topology.VlanLink):
 
 class Tunnel(Link, tunnel.Tunnel):
     __doc__ = tunnel.Tunnel.__doc__
+
+
+class Bond(Link, BondOperations):
+    __doc__ = bond.Bond.__doc__
 
 
 Node = Host | Router | Switch

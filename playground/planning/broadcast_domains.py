@@ -37,9 +37,15 @@ def find_domains(plan: Plan, wires: Iterable[WirePlan] | None = None) -> list[li
 def joins(
     plan: Plan, wires: Iterable[WirePlan] | None = None
 ) -> Iterator[tuple[WirePlan, tuple[Member, Member]]]:
-    """Yield what each wire makes one network, its ends in order: a pair for each VLAN."""
+    """Yield what each wire makes one network, its ends in order: a pair for each VLAN.
+
+    A bond does, and none of its members.
+
+    """
     look = _Look(plan)
     for wire in plan.wires if wires is None else wires:
+        if wire.member:
+            continue
         ports = look.port(wire.a), look.port(wire.b)
         trunk = next((port for port in ports if port and port.trunk), None)
         tags: tuple[int | None, ...] = trunk.trunk if trunk else (None,)

@@ -113,10 +113,12 @@ def match(links: Iterable[Link], previous: Plan | None) -> dict[Link, WirePlan]:
         return {}
     wires: dict[tuple[str, str, str | None], list[WirePlan]] = defaultdict(list)
     for wire in reversed(previous.wires):
-        wires[wire.a.node, wire.b.node, wire.tunnel].append(wire)
+        wires[wire.a.node, wire.b.node, wire.kind].append(wire)
     found = {}
     for link in links:
         kind = link.tunnel.kind if link.tunnel else None
+        kind = link.bond_settings.mode if link.bond_settings else kind
+        kind = "a bond's" if link.bond else kind
         waiting = wires[link.ends[0].node.name, link.ends[1].node.name, kind]
         if waiting:
             found[link] = waiting.pop()
@@ -148,6 +150,7 @@ def _name_interfaces(node: Machine, names: dict[End, str]) -> None:
             continue
         kind = KINDS[link.tunnel.kind] if link.tunnel else None
         prefix, number = (kind.prefix, kind.first) if kind else ("eth", 0)
+        prefix = "bond" if link.bonds_at(node) else prefix
         while f"{prefix}{number}" in used:
             number += 1
         names[end] = f"{prefix}{number}"
@@ -203,6 +206,10 @@ def _name_ports(links: Iterable[Link], names: dict[End, str], bridges: set[str])
     for link in links:
         for end, other in (link.ends, link.ends[::-1]):
             if not isinstance(end.node, Switch) or end in names:
+                continue
+            if link.members and not link.bonds_at(end.node):
+                # It is where the first of its links is, which stands before it.
+                names[end] = names[link.members[0].end(end.node)]
                 continue
             peer = end.node.name if isinstance(other.node, Switch) else names[other]
             names[end] = _fit(f"{other.node.name}-{peer}", used)

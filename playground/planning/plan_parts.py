@@ -9,6 +9,7 @@ from playground.display.tables import Table, Tabular
 from playground.model.addresses import Address, InterfaceAddress, Network
 from playground.model.impairment import Impairment
 from playground.model.ipv6.slaac import SLAAC
+from playground.model.kernel.bonds import BondPlan
 from playground.model.kernel.tunnels import TunnelEnd
 from playground.model.queues.link_queue import LinkQueue
 from playground.model.records import dataclass
@@ -37,8 +38,8 @@ class InterfacePlan:
     IPv6 address of what a router tells it; one that is ``delegated`` has a part of the prefix
     that its router is given.  One with a ``vlan``
     stands upon ``parent``, and its frames leave by that with the VLAN's tag.  What leaves by
-    one with a ``tunnel`` is put into packets to the tunnel's other end.  One in a ``vrf`` has
-    its routes in that table alone.
+    one with a ``tunnel`` is put into packets to the tunnel's other end, and by one with a ``bond``
+    leaves by one of the bond's members.  One in a ``vrf`` has its routes in that table alone.
 
     """
 
@@ -56,6 +57,7 @@ class InterfacePlan:
     delegated: bool = False
     tunnel: TunnelEnd | None = None
     vrf: str | None = None
+    bond: BondPlan | None = None
 
     @property
     def of_others(self) -> bool:
@@ -71,6 +73,8 @@ class InterfacePlan:
         """Return the commands by which its node makes it (ip-link(8)); none for a cable's."""
         if self.tunnel is not None:
             return tuple(self.tunnel.as_shell(self.name, self.mtu_bytes, self.mac))
+        if self.bond is not None:
+            return tuple(self.bond.as_shell(self.mtu_bytes, self.mac))
         if self.vlan is not None:
             return (f"ip link add link {self.parent} name {self.name} type vlan id {self.vlan}",)
         return ()
@@ -423,7 +427,7 @@ class SwitchPlan:
     """One switch: a bridge called ``device`` in the lab's own namespace.
 
     ``ports`` are those of one with VLANs, in the order of its links.  ``guards`` are those of
-    ports that learn or flood no more than was said.
+    ports that learn or flood no more than was said, ``bonds`` ports that are made of several.
 
     """
 
@@ -435,6 +439,12 @@ class SwitchPlan:
     ports: tuple[PortPlan, ...] = ()
     port_settings: tuple[PortSettingsPlan, ...] = ()
     guards: tuple[PortGuardPlan, ...] = ()
+    bonds: tuple[BondPlan, ...] = ()
+
+    @property
+    def bonded(self) -> frozenset[str]:
+        """What is plugged in here as a member of a bond, and is no port by itself."""
+        return frozenset(member for bond in self.bonds for member in bond.members)
 
     def guards_anew(self, new: SwitchPlan) -> tuple[PortGuardPlan, ...]:
         """Return the guards that are others in the new plan, or of ports in other VLANs there."""
@@ -468,6 +478,8 @@ class SwitchPlan:
             # Without a default every port would be in VLAN 1 too.
             filtering = "vlan_filtering 1 vlan_default_pvid 0"
             lines.append(f"ip link set dev {self.device} type bridge {filtering}")
+        for bond in self.bonds:
+            lines += [*bond.as_shell(), f"ip link set dev {bond.name} master {self.device}"]
         lines += [line for port in self.ports for line in port.as_shell()]
         lines += [line for port in self.port_settings for line in port.as_shell()]
         lines += [line for guard in self.guards for line in guard.as_shell()]
@@ -491,8 +503,9 @@ class WireEnd:
 class WirePlan:
     """One link, whether it is plugged in, and what happens to frames toward an end.
 
-    ``queue_a`` is where frames toward ``a`` wait, at the other end.
-    It is a veth pair, or with ``tunnel`` the two ends of a tunnel of that kind.
+    It is a veth pair, or with ``tunnel`` the two ends of a tunnel of that kind, or with ``bond``
+    those of a bond of that mode; a ``member`` is one of a bond's links.  ``queue_a`` is where
+    frames toward ``a`` wait, at the other end.
 
     """
 
@@ -507,6 +520,18 @@ class WirePlan:
     tunnel: str | None = None
     queue_a: LinkQueue | None = None
     queue_b: LinkQueue | None = None
+    bond: str | None = None
+    member: bool = False
+
+    @property
+    def is_cable(self) -> bool:
+        """Whether it is a pair of interfaces of its own."""
+        return self.tunnel is None and self.bond is None
+
+    @property
+    def kind(self) -> str | None:
+        """What of it an earlier plan must have too, that it is the same: None for a plain cable."""
+        return "a bond's" if self.member else self.bond or self.tunnel
 
     @property
     def both_mtus(self) -> tuple[int, int]:
@@ -516,7 +541,7 @@ class WirePlan:
     @property
     def pair(self) -> tuple[WireEnd, WireEnd, tuple[int, int], bool, str | None]:
         """The parts that stay as long as it is there; all else may change."""
-        return self.a, self.b, self.both_mtus, self.offload, self.tunnel
+        return self.a, self.b, self.both_mtus, self.offload, self.kind
 
     def end_at(self, node: str, interface: str) -> WireEnd | None:
         """Return the end that is this interface; None: neither is."""

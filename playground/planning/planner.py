@@ -45,6 +45,7 @@ from playground.planning.ipv6.autoconfigured import (
     interface_settings,
     speaking,
 )
+from playground.planning.links.bonds import find_bond, switch_bonds
 from playground.planning.links.programs import refuse_late_programs, with_tun, with_wireguard
 from playground.planning.links.tunnel_routes import with_endpoints
 from playground.planning.links.tunnels import TunnelPlan, find_tunnels
@@ -270,6 +271,7 @@ def _node(
             delegated=any(end in item.parts for item in delegations),
             tunnel=tunnel.ends[link.ends.index(end)] if tunnel else None,
             vrf=vrf_of.get(link),
+            bond=find_bond(link, machine, wiring.names),
         )
         for link in machine.cards
         for end, tunnel in [(link.end(machine), tunnels.get(link))]
@@ -369,7 +371,7 @@ def _without_far_gateways(node: NodePlan, doubts: Doubts) -> NodePlan:
 
 
 def _switch(switch: Switch, wiring: Wiring, looped: Collection[Link]) -> SwitchPlan:
-    ports = {link: wiring.names[link.end(switch)] for link in switch.links}
+    ports = {link: wiring.names[link.end(switch)] for link in switch.links if link.is_port(switch)}
     mirror = switch.mirrored.plan(ports) if switch.mirrored else None
     carried = [PortPlan(port, link.vlan, link.trunk) for link, port in ports.items()]
     return SwitchPlan(
@@ -380,6 +382,7 @@ def _switch(switch: Switch, wiring: Wiring, looped: Collection[Link]) -> SwitchP
         tuple(switch.vlans),
         tuple(carried) if switch.vlans else (),
         *port_settings_and_guards(ports, switch.port_settings, switch.settings, looped),
+        bonds=switch_bonds(switch, wiring.names),
     )
 
 
@@ -388,7 +391,6 @@ def _wire(link: Link, wiring: Wiring, tunnel: TunnelPlan | None) -> WirePlan:
     up, (toward_a, toward_b) = not link.is_down, link.declared_impairments
     mtus = link.mtus if len(set(link.mtus)) > 1 else None
     mtu_bytes = tunnel.mtu_bytes if tunnel else link.mtu_bytes
-    kind = tunnel.ends[0].kind if tunnel else None
     return WirePlan(
         a,
         b,
@@ -398,8 +400,11 @@ def _wire(link: Link, wiring: Wiring, tunnel: TunnelPlan | None) -> WirePlan:
         toward_a or None,
         toward_b or None,
         mtus,
-        kind,
-        *link.declared_queues,
+        tunnel=tunnel.ends[0].kind if tunnel else None,
+        bond=link.bond_settings.mode if link.bond_settings else None,
+        member=link.bond is not None,
+        queue_a=link.declared_queues[0],
+        queue_b=link.declared_queues[1],
     )
 
 

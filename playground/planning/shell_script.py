@@ -221,20 +221,23 @@ def _wires(plan: WholePlan, places: _NamespaceNames) -> Iterator[str]:
 
     yield ""
     yield "# Links are pairs of interfaces: what goes in at one comes out at the other"
-    cables = [wire for wire in plan.wires if wire.tunnel is None]
+    cables = [wire for wire in plan.wires if wire.is_cable]
     for wire in cables:
         yield f"ip link add {end(wire, wire.a)} type veth peer name {end(wire, wire.b)}"
     if plan.switches:
         yield ""
         yield "# Links to a switch are its ports"
-    for wire in plan.wires:
+    bonded = {(item.name, member) for item in plan.switches for member in item.bonded}
+    for wire in cables:
         for port in (wire.a, wire.b):
-            if bridge := places.bridges.get(port.node):
+            bridge = places.bridges.get(port.node)
+            if bridge and (port.node, port.interface) not in bonded:
                 yield _silent(places.switches, port.interface)
                 yield (f"ip -n {places.switches} link set dev {port.interface} master {bridge} up")
     for switch in plan.switches:
         for line in switch.as_shell():
             yield _at(places.switches, line)
+        yield from (_silent(places.switches, bond.name) for bond in switch.bonds)
     if plain := [wire for wire in cables if not wire.offload]:
         yield ""
         yield "# To see frames as they would be on a cable, with checksums and not above the MTU:"

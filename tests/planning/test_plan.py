@@ -58,6 +58,7 @@ def test_a_plan_is_json(plan: Plan) -> None:
                 "delegated": False,
                 "tunnel": None,
                 "vrf": None,
+                "bond": None,
             }
         ],
         "routes": [],
@@ -94,6 +95,10 @@ def test_a_plan_is_json(plan: Plan) -> None:
         "toward_b": None,
         "mtus": None,
         "tunnel": None,
+        "bond": None,
+        "member": False,
+        "queue_a": None,
+        "queue_b": None,
     }
     assert data["records"][0] == {"name": "h1", "type": "A", "data": "10.5.0.1"}
     [switch] = data["switches"]

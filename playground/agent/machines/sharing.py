@@ -68,6 +68,8 @@ LISTS: dict[str, Lists] = {
     "link": Lists(("ends", "nodes")),
     "unwire": Lists(("veths", "bridges")),
     "switch": Lists(("bridges",)),
+    "bond_ports": Lists(("ends",)),
+    "bonds": Lists(("ends",), "each"),
     "guard_ports": Lists(("bridges",)),
     "switches": Lists(("devices",), "joined"),
     "sample": Lists(("ends", "pids")),

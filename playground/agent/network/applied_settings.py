@@ -6,6 +6,7 @@ import contextlib
 import errno
 from collections.abc import Sequence
 
+from playground.agent.links.bonds import make_bond
 from playground.agent.links.bridge_vlans import standing_upon
 from playground.agent.links.interfaces import index_or_none, interface_index, set_link, settle
 from playground.agent.links.netlink import Netlink, refusal, sockets_to
@@ -73,6 +74,8 @@ def _configure(netlink: Netlink, node: Request) -> None:
             make_tagged(netlink, entry["name"], entry["parent"], entry["vlan"], entry["offload"])
         elif entry.get("tunnel") is not None:
             make_tunnel(netlink, entry["name"], entry["tunnel"], entry["offload"])
+        elif entry.get("bond") is not None:
+            make_bond(netlink, entry["bond"], entry["offload"])
     for entry in interfaces:
         if "vrf" in entry:
             put_into_vrf(netlink, entry["name"], entry["vrf"])

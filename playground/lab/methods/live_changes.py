@@ -169,6 +169,11 @@ def remove(lab: LabObject, link: Link) -> None:
         nodes = linked(state.given)
         if link not in links_of(nodes):
             raise _no_link(link, lab)
+        if link.bond is not None:
+            raise TopologyError(
+                f"{link!r} is a link of a bond, which has its addresses: remove {link.bond!r}, or "
+                f"pull this one out with down()"
+            )
         for part in (link, *link.attachments):
             refuse_in_use(part)
         given, live = state.given, link._live
@@ -181,18 +186,24 @@ def remove(lab: LabObject, link: Link) -> None:
         ]
         state.given = tuple(dict.fromkeys((*given, *ends)))
         try:
-            with taken_out(link):
+            with ExitStack() as out:
+                # A bond goes with its links.
+                for one in (link, *link.members):
+                    out.enter_context(taken_out(one))
                 if live is None or state.plan is None:
                     state.planned()
                 else:
-                    base = state.plan.without_wire(live.wire)
+                    base = state.plan
+                    for one in (link, *link.members):
+                        base = base.without_wire(one._live.wire) if one._live else base
                     plan = state.placed(state.make_plan(base))
                     state.engine.refuse(plan)
                     extend(lab, plan_step(state.plan, plan), state.images(plan))
         except BaseException:
             state.given = given
             raise
-        link._live = None
+        for one in (link, *link.members):
+            one._live = None
 
 
 def _no_link(thing: object, lab: LabObject) -> TopologyError:

@@ -37,6 +37,7 @@ from playground.lab.autoconfigured import (
 )
 from playground.lab.declared_files import copy_warnings, refuse_other_sources
 from playground.lab.labs_of_this_process import replace_older, runs, take_nodes
+from playground.lab.links.bonds_ready import wait_for_bonds
 from playground.lab.links.kernel_check import refuse_lacking
 from playground.lab.links.wireguard_handshakes import wait_for_handshakes
 from playground.lab.methods.publishing import publish_declared, refuse_taken
@@ -259,6 +260,7 @@ def _bring_up(
     undo.callback(restore, lab, old_plan, old_provisions, old_pids)
     state.plan, state.provisions, state.pids = plan, provisions, pids
     attach_nodes(lab, plan, pids)
+    wait_for_bonds(client, pids, plan, change.wires, READY_TIMEOUT_S)
     spanning_tree.wait_settled(client, plan, READY_TIMEOUT_S)
     unplanned = apply.lease(client, pids, plan, change.inside)
     wait_autoconfigured(client, pids, plan, change.inside)

@@ -178,6 +178,10 @@ class SwitchOperations(Switch):
         """
         if link not in self.links:
             raise TopologyError(f"{self.name}: {link!r} is no link of this switch")
+        if not link.is_port(self):
+            raise TopologyError(
+                f"{self.name}: {link!r} is no port by itself; say it of the bond: {link.bond!r}"
+            )
         given = {
             "cost": cost,
             "priority": priority,

@@ -219,12 +219,17 @@ def make_diagram(
             # Both ends of a trunk between switches carry the same.
             () if {wire.a.node, wire.b.node} <= plan.switch_names else rows(wire.b, wire.a),
         )
-        for wire in plan.wires
+        for wire in _drawn(plan)
     )
-    title = f"{plan.lab}: {len(plan.nodes)} machines, {len(plan.wires)} links"
+    title = f"{plan.lab}: {len(plan.nodes)} machines, {len(cables)} links"
     if everywhere:
         title += f" ({', '.join(sorted(everywhere))} on every machine)"
     return Diagram(title, cards, cables, tuple(_regions(plan, nodes)))
+
+
+def _drawn(plan: Plan) -> list[WirePlan]:
+    """Return the wires that are drawn: of a bond its links are, each by itself."""
+    return [wire for wire in plan.wires if wire.bond is None]
 
 
 def _services(node: NodePlan) -> list[str]:
@@ -300,6 +305,9 @@ def _end_rows(node: NodePlan, name: str) -> tuple[str, ...]:
     """Return what stands at a cable's end of a node: its interface, or those of VLANs upon it."""
     if _is_alone(node):
         return ()
+    # What a bond has stands at the first of its links.
+    bonds = {item.bond.members[0]: item.name for item in node.interfaces if item.bond}
+    name = bonds.get(name, name)
     upon = [interface for interface in node.interfaces if interface.parent == name]
     own = [interface for interface in node.interfaces if interface.name == name]
     rows = [row for interface in upon or own for row in _interface_rows(interface)]
@@ -337,6 +345,8 @@ def _cable(wire: WirePlan, seen: Seen, a_rows: tuple[str, ...], b_rows: tuple[st
     if wire.tunnel is not None:
         state = "tunnel"
         lines.append(f"a tunnel of kind {wire.tunnel}: the links below carry its packets")
+    if wire.member:
+        lines.append("a link of a bond: what the bond has stands at the first of them")
     if not seen.up:
         state = note = "down"
         lines.append("down: no frame passes")
@@ -348,7 +358,7 @@ def _cable(wire: WirePlan, seen: Seen, a_rows: tuple[str, ...], b_rows: tuple[st
     if queued and seen.up:
         kinds = {queue.name for _, queue in queued}
         note = ", ".join(filter(None, (note, kinds.pop() if len(kinds) == 1 else "queues")))
-    note = ", ".join(filter(None, (wire.tunnel, note)))
+    note = ", ".join(filter(None, (wire.tunnel, "bond" if wire.member else "", note)))
     return Cable(wire.a.node, wire.b.node, a_rows, b_rows, state, note, "\n".join(lines))
 
 
@@ -413,7 +423,7 @@ def _regions(plan: Plan, nodes: Iterable[Node]) -> Iterable[Region]:
             links |= {frozenset(end.node.name for end in link.ends) for link in segment.links}
         cables = tuple(
             number
-            for number, wire in enumerate(plan.wires)
+            for number, wire in enumerate(_drawn(plan))
             if frozenset((wire.a.node, wire.b.node)) in links
             and {wire.a.node, wire.b.node} <= names.keys()
         )

@@ -68,6 +68,11 @@ class _Network:
                 words = f"{wire.tunnel} tunnel to {wire.b.node}{down}"
                 self._tunnels.setdefault(wire.a.node, []).append(words)
                 continue
+            if wire.bond is not None:
+                here, there = (wire.a, wire.b) if wire.a.node in self.machines else (wire.b, wire.a)
+                words = f"{wire.bond} bond to {there.node}"
+                self._tunnels.setdefault(here.node, []).append(words)
+                continue
             self._between.setdefault(frozenset((wire.a.node, wire.b.node)), []).append(wire)
             self.neighbours[wire.a.node].append(wire.b.node)
             self.neighbours[wire.b.node].append(wire.a.node)

@@ -23,6 +23,11 @@ def kernel_needs(plan: Plan) -> dict[str, list[str]]:
             # wireguard-go stands in for the kernel's own.
             if item.tunnel is not None and item.tunnel.kind != "wireguard":
                 found.setdefault(item.tunnel.kind, []).append(f"{item.name} of {node.name}")
+            if item.bond is not None:
+                found.setdefault("bond", []).append(f"{item.name} of {node.name}")
+    for switch in plan.switches:
+        for bond in switch.bonds:
+            found.setdefault("bond", []).append(f"{bond.name} of {switch.name}")
     for wire in plan.wires:
         for name, who in queue_needs(wire).items():
             found.setdefault(name, []).extend(who)

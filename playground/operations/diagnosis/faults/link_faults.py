@@ -15,6 +15,7 @@ from playground.operations.diagnosis.evidence.packet_trace import (
     Trail,
 )
 from playground.operations.diagnosis.faults.advised_calls import link_call, variable
+from playground.operations.diagnosis.faults.bond_faults import dead_bond
 from playground.operations.diagnosis.faults.port_guard_faults import kept_by_guard
 from playground.operations.diagnosis.faults.walk import Fault, Walk
 from playground.planning.plan_parts import WireEnd, WirePlan
@@ -39,6 +40,8 @@ def interface_fault(walk: Walk, node: str, interface: InterfaceState) -> Fault |
             f"whether its routes are still there: `{variable(node)}.routes()`.",
         )
     if not interface.carrier and interface.name != "lo":
+        if (fault := dead_bond(walk, node, interface.name)) is not None:
+            return fault
         walk.step(node, "link", f"{interface.name} has no carrier", False)
         for crossed in walk.facts.wires.crossed((node, interface.name)).values():
             if crossed:
@@ -209,6 +212,8 @@ def _closed_port(
     port: tuple[str, bool],
 ) -> Fault | None:
     state, carrier = port
+    if not carrier and (fault := dead_bond(walk, end.node, end.interface)) is not None:
+        return fault
     node = there.node if end is here else here.node
     if not carrier:
         walk.step(end.node, "port", f"{end.interface} has no carrier", False)
