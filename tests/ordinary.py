@@ -30,7 +30,7 @@ _LEFT_OUT = shutil.ignore_patterns(
 
 @contextmanager
 def ordinary_user(
-    engine: str, groups: Sequence[int] = ()
+    engine: str, groups: Sequence[int] = (), uid: int = NOBODY
 ) -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
     """Return what runs a script as an ordinary user, a member of these groups.
 
@@ -50,7 +50,7 @@ def ordinary_user(
             def become() -> None:
                 if before is not None:
                     before()
-                become_ordinary(groups)
+                become_ordinary(groups, uid)
 
             # A file, so that the source of its functions is found.
             file = Path(folder, "script.py")
@@ -79,10 +79,10 @@ def ordinary_user(
         yield run
 
 
-def become_ordinary(groups: Sequence[int] = ()) -> None:
+def become_ordinary(groups: Sequence[int] = (), uid: int = NOBODY) -> None:
     os.setgroups(list(groups))
-    os.setresgid(NOBODY, NOBODY, NOBODY)
-    os.setresuid(NOBODY, NOBODY, NOBODY)
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid)
 
 
 def _readable(folder: Path) -> tuple[str, list[str]]:

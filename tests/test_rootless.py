@@ -99,16 +99,17 @@ def test_what_the_machine_keeps_to_itself_no_host_sees(
     assert said.stdout.split() == [*SHOWN, "passwd:", "root:x:0:0:root:/root:/bin/bash"]
 
 
-def test_images_of_users_need_root(
+def test_images_of_users_need_root_or_ids_of_their_own(
     ordinary: Callable[..., subprocess.CompletedProcess[str]],
 ) -> None:
     failed = ordinary('Lab(Host("db", image="postgres:17"), quiet=True).start()', check=False)
     assert failed.stderr.splitlines()[-1].startswith(
         "playground.errors.EngineError: db: the image postgres:17 has files of several owners"
     )
+    assert "a range in /etc/subuid" in failed.stderr
 
 
-def test_services_need_root_and_the_refusal_comes_before_anything_is_made(
+def test_services_need_them_too_and_the_refusal_comes_before_anything_is_made(
     ordinary: Callable[..., subprocess.CompletedProcess[str]],
 ) -> None:
     failed = ordinary('Lab(Host("www", services=["http"]), quiet=True).start()', check=False)

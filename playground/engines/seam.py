@@ -337,11 +337,13 @@ WHAT_ONE_CANNOT = (
     ),
     Difference(
         "offer services",
-        rootless="They need an image, and an image's files have owners that only root can give.",
+        rootless="Only where newuidmap is installed and /etc/subuid gives the user a range: they "
+        "need an image, whose files have several owners.",
     ),
     Difference(
         "make hosts of images of your own",
-        rootless="An image's files have owners that only root can give.",
+        rootless="Only where newuidmap is installed and /etc/subuid gives the user a range: an "
+        "image's files have several owners.",
     ),
     Difference(
         "run commands as another user than root",

@@ -33,7 +33,7 @@ from playground.engines.namespaces.filesystems.root_filesystem import (
     RootFilesystem,
     machine_root,
 )
-from playground.engines.namespaces.images.image_roots import ImageRoots
+from playground.engines.namespaces.images.image_roots import NO_IDS, ImageRoots, may_make_images
 from playground.engines.namespaces.keeper_line import KeeperLine, Leash
 from playground.engines.namespaces.labels import find_keeper, find_labs, find_nodes
 from playground.engines.namespaces.privileges import (
@@ -59,7 +59,7 @@ from playground.model.containers.limits import DEFAULT_PROCESSES, Limits
 from playground.planning.program_plans import ImageConfig
 
 if TYPE_CHECKING:
-    from playground.planning.plan import Plan
+    from playground.planning.plan import NodePlan, Plan
 
 # How long processes may take to end that were told to.
 _STOP_LIMIT_S = 30.0
@@ -363,30 +363,28 @@ def _refuse_powers(name: str, said: ContainerSettings) -> None:
 
 
 def _refuse_without_root(plan: Plan) -> None:
+    has_ids = may_make_images()
     for node in plan.nodes:
-        if node.daemons:
-            names = ", ".join(sorted(node.daemons))
-            raise EngineError(
-                f"{node.name} offers {names}, for which it needs an image, and an ordinary user "
-                f"can run hosts without services only: {run_as_root()}, take the services away, "
-                'or use a Docker engine, Lab(engine="docker")'
-            )
-        if node.container.source:
-            raise EngineError(
-                f"{node.name}: {node.container.source.title} has files of several owners, which an "
-                f"ordinary user cannot give: {run_as_root()}, or use a Docker engine, "
-                'Lab(engine="docker")'
-            )
-        if node.packages:
-            raise EngineError(
-                f"{node.name} has packages of Debian, for which it needs an image, and an ordinary "
-                f"user cannot have one: {run_as_root()}, or take packages away"
-            )
+        if not has_ids:
+            _refuse_image(node)
         if node.limits:
             raise EngineError(
                 f"{node.name} has limits, and an ordinary user cannot have the kernel hold them: "
                 f"{run_as_root()}, or take memory_mb, cpus and processes away"
             )
+
+
+def _refuse_image(node: NodePlan) -> None:
+    """Raise `EngineError` for a node with an image, whose files are of several users."""
+    if node.container.source:
+        what = f"{node.name}: {node.container.source.title}"
+    elif node.daemons:
+        what = f"{node.name} offers {', '.join(sorted(node.daemons))}, and the image for that"
+    elif node.packages:
+        what = f"{node.name} has packages of Debian, and the image for that"
+    else:
+        return
+    raise EngineError(f"{what} {NO_IDS}".replace("run this as root", run_as_root(), 1))
 
 
 @functools.cache

@@ -53,6 +53,7 @@ from playground.agent.nodes import descriptors
 from playground.engines.namespaces import cgroups, host_maker
 from playground.engines.namespaces.filesystems import machine_layer, stranger_layer
 from playground.engines.namespaces.filesystems.mounts import in_user_namespace
+from playground.engines.namespaces.images import subordinate_ids
 
 # Not of control groups: those of the hosts are found by the machine's own paths.
 _LAB_NAMESPACES = (
@@ -73,9 +74,6 @@ _TO_ENTER = (
     ("pid_for_children", syscalls.CLONE_NEWPID),
     ("mnt", syscalls.CLONE_NEWNS),
 )
-
-# subuid(5): that many are what Debian gives each user, and what a host needs.
-_IDS = 65536
 
 Settings = dict[str, Any]
 
@@ -286,7 +284,7 @@ def enter_user_namespace() -> None:
 
     """
     uid, gid = os.geteuid(), os.getegid()
-    mappers = _mappers(uid, gid)
+    mappers = subordinate_ids.mappers(uid, gid, os.getpid())
     wake, woken = os.pipe()
     helper = os.fork() if mappers else 0
     if mappers and helper == 0:
@@ -309,36 +307,6 @@ def enter_user_namespace() -> None:
         _write("/proc/self/gid_map", f"0 {gid} 1")
     os.setresgid(0, 0, 0)
     os.setresuid(0, 0, 0)
-
-
-def _mappers(uid: int, gid: int) -> list[list[str]]:
-    """The two commands that map whole ranges of ids, [] where that cannot be."""
-    import shutil
-
-    pid = str(os.getpid())
-    commands = []
-    for program, own, table in (("newuidmap", uid, "subuid"), ("newgidmap", gid, "subgid")):
-        start = _range(f"/etc/{table}", uid)
-        path = shutil.which(program)
-        if start is None or path is None:
-            return []
-        commands.append([path, pid, "0", str(own), "1", "1", str(start), str(_IDS - 1)])
-    return commands
-
-
-def _range(path: str, uid: int) -> int | None:
-    """Return where this user's range of subordinate ids begins, if it is long enough."""
-    import pwd
-
-    names = {str(uid)}
-    with contextlib.suppress(KeyError):
-        names.add(pwd.getpwuid(uid).pw_name)
-    with contextlib.suppress(OSError):
-        for line in syscalls.read_text(path).splitlines():
-            fields = line.split(":")
-            if len(fields) == 3 and fields[0] in names and int(fields[2]) >= _IDS - 1:
-                return int(fields[1])
-    return None
 
 
 def _write(path: str, text: str) -> None:

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from playground.engines.build_environment import BUILD_TIMEOUT_S, proxies
 from playground.engines.build_log import BuildLog
-from playground.engines.namespaces.images import image_store
+from playground.engines.namespaces.images import image_store, subordinate_ids
 from playground.engines.namespaces.images.image_store import ImageStore
 from playground.errors import ImageError
 from playground.model.records import dataclass
@@ -87,7 +87,8 @@ class BuildahRun:
         """A directory for as long as the block runs, beside the store."""
         top = self.store.graph.parent / "tmp"
         top.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=top) as folder:
+        # Of files of other users, which only they or root remove, some may be left in it.
+        with tempfile.TemporaryDirectory(dir=top, ignore_cleanup_errors=True) as folder:
             yield Path(folder)
 
     def _shared(self) -> Iterator[str]:
@@ -113,7 +114,8 @@ class BuildahRun:
         # takes with it while the count would stay.
         with self.folder() as run_root:
             command = [
-                *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"),
+                *("unshare", *_as_root()),
+                *("--mount", "--pid", "--fork", "--kill-child", "--mount-proc"),
                 *("buildah", "--root", str(self.store.graph), "--runroot", str(run_root)),
                 *("--storage-driver", self.driver, *self._shared(), *arguments),
             ]
@@ -134,6 +136,11 @@ class BuildahRun:
                 raise
             status = process.wait()
             return Done(status, log)
+
+
+def _as_root() -> list[str]:
+    """Return the options of unshare(1) by which an ordinary user's buildah is root."""
+    return [] if os.geteuid() == 0 else subordinate_ids.unshare_options()
 
 
 def _follow(
@@ -194,7 +201,11 @@ def _environment(temporary: Path) -> dict[str, str]:
     other = ("STORAGE_", "BUILDAH_", "CONTAINERS_STORAGE_")
     kept = {name: text for name, text in os.environ.items() if not name.startswith(other)}
     # Layers pass through here while they are stored: beside the store there is room.
-    return kept | proxies() | {"LC_ALL": "C.UTF-8", "TMPDIR": str(temporary)}
+    own = {"LC_ALL": "C.UTF-8", "TMPDIR": str(temporary)}
+    if os.geteuid() != 0:
+        # What it would write into the home of an ordinary user.
+        own |= {"XDG_CONFIG_HOME": str(temporary), "XDG_CACHE_HOME": str(temporary)}
+    return kept | proxies() | own
 
 
 def proxy_arguments() -> Iterator[str]:

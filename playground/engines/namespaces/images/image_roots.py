@@ -22,6 +22,7 @@ from urllib.parse import quote, unquote
 from playground.display.progress import Progress
 from playground.engines.images import Image, images_below
 from playground.engines.namespaces.filesystems.root_filesystem import RootFilesystem
+from playground.engines.namespaces.images import subordinate_ids
 from playground.engines.seam import OwnImage, WantedImage
 from playground.errors import ImageError
 from playground.model.containers.image_sources import ImageSource
@@ -34,8 +35,33 @@ if TYPE_CHECKING:
 # All that is ever written on the machine, and only for hosts with services.
 STORE = Path("/var/lib/playground")
 
+
+def usual_store() -> Path:
+    """Return where images are kept: an ordinary user's are that user's own.
+
+    See the XDG Base Directory Specification, XDG_DATA_HOME.
+
+    """
+    if os.geteuid() == 0:
+        return STORE
+    said = os.environ.get("XDG_DATA_HOME", "")
+    return (Path(said) if said.startswith("/") else Path.home() / ".local/share") / "playground"
+
+
 # Another program may be building all images, over a slow line.
 _LOCK_S = 1800.0
+
+
+NO_IDS = (
+    "has files of several owners, for whom this user has no ids: run this as root, have root "
+    "install uidmap and give you a range in /etc/subuid and /etc/subgid (`usermod "
+    '--add-subuids`), or use a Docker engine, Lab(engine="docker")'
+)
+
+
+def may_make_images() -> bool:
+    """Whether this user can give the files of an image their owners."""
+    return os.geteuid() == 0 or subordinate_ids.have_ranges()
 
 
 class ImageRoots:
@@ -43,12 +69,13 @@ class ImageRoots:
 
     ``store`` is where images are built to, or copied from Docker, and where it
     is remembered which directories they are.  Nothing is written before the
-    first image is asked for that is not remembered.
+    first image is asked for that is not remembered.  Docker's directories are
+    root's: an ordinary user's images are made by buildah.
 
     """
 
-    def __init__(self, store: Path = STORE) -> None:
-        self._store = store
+    def __init__(self, store: Path | None = None) -> None:
+        self._store = store or usual_store()
 
     def __repr__(self) -> str:
         return f"ImageRoots({str(self._store)!r})"
@@ -64,11 +91,8 @@ class ImageRoots:
         missing = [i for i in dict.fromkeys(images) if self._recall(i.tag) is None]
         if not missing:
             return
-        if os.geteuid() != 0:
-            raise ImageError(
-                f"image {missing[0].title} is needed, and hosts with images need root without "
-                'Docker: run this with sudo, or use Lab(engine="docker")'
-            )
+        if not may_make_images():
+            raise ImageError(f"image {missing[0].title} {NO_IDS}")
         with self._lock(progress) as lock:
             # Another program may have made them while we waited.
             missing = [image for image in missing if self._look(image.tag) is None]
@@ -82,13 +106,10 @@ class ImageRoots:
         is the node that wants it, for what is raised: `ImageError`, as by `ensure`.
 
         """
-        if os.geteuid() != 0:
-            raise ImageError(
-                f"{here}: {wanted.source.title} has files of several owners, which only root can "
-                'give: run this with sudo, or use Lab(engine="docker")'
-            )
+        if not may_make_images():
+            raise ImageError(f"{here}: {wanted.source.title} {NO_IDS}")
         docker = self._docker()
-        if docker.answers():
+        if os.geteuid() == 0 and docker.answers():
             own = docker.own_image(here, wanted, progress)
             # The tag names the contents, so a root that is remembered is the image's.
             if self._recall(own.tag) is None:
@@ -131,14 +152,16 @@ class ImageRoots:
 
     def _look(self, tag: str) -> RootFilesystem | None:
         """Look for an image where it may be, and remember where it is."""
-        root = self._recall(tag) or self._buildah().find(tag) or self._docker().find(tag)
+        root = self._recall(tag) or self._buildah().find(tag)
+        if root is None and os.geteuid() == 0:
+            root = self._docker().find(tag)
         if root is not None:
             self._remember(tag, root)
         return root
 
     def _make(self, images: Sequence[Image], progress: Progress, lock: int) -> None:
         docker = self._docker()
-        if docker.answers():
+        if os.geteuid() == 0 and docker.answers():
             for tag, root in docker.ensure(images, progress).items():
                 self._remember(tag, root)
             return

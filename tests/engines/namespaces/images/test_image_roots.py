@@ -15,6 +15,7 @@ import pytest
 from playground.display.progress import Progress, Silent
 from playground.engines.images import Image, image_for, make_image
 from playground.engines.namespaces.filesystems.root_filesystem import RootFilesystem
+from playground.engines.namespaces.images import subordinate_ids
 from playground.engines.namespaces.images.image_roots import ImageRoots
 from playground.engines.seam import OwnImage, WantedImage
 from playground.errors import ImageError
@@ -257,13 +258,28 @@ def test_a_docker_that_hangs_is_named_where_buildah_fails(
     assert "did not answer in time" in str(caught.value) and caught.value.log == "its log"
 
 
-def test_only_root_gets_images(
+def test_only_who_has_ids_for_their_owners_gets_images(
     roots: ImageRoots, image: Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    with pytest.raises(ImageError, match="need root"):
+    monkeypatch.setattr(subordinate_ids, "have_ranges", lambda: False)
+    with pytest.raises(ImageError, match="for whom this user has no ids"):
         roots.ensure([image], Silent())
     assert not (tmp_path / "store").exists()
+
+
+def test_an_ordinary_user_s_images_are_buildah_s(
+    roots: ImageRoots,
+    image: Image,
+    docker: Source,
+    buildah: Source,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Docker's folders are root's, also for a user whom its daemon lets in.
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(subordinate_ids, "have_ranges", lambda: True)
+    roots.ensure([image], Silent())
+    assert (docker.made, docker.asked, buildah.made) == ([], [], [image.tag])
 
 
 def test_a_store_that_cannot_be_written_is_named(image: Image, tmp_path: Path) -> None:
