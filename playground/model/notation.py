@@ -111,16 +111,17 @@ def check_services(
     settings: list[ServiceSettings] = []
     for item in services:
         try:
-            found = service(item)
+            given = service(item)
         except TopologyError as error:
             raise TopologyError(f"{name}: {error}") from None
-        if any(found.service == other.service for other in settings):
-            raise TopologyError(
-                f"{name}: service {found.service!r} is listed twice; list it once, "
-                f"with all its settings"
-            )
-        _refuse_port_twice(name, found, settings)
-        settings.append(found)
+        for found in given.together():
+            if any(found.service == other.service for other in settings):
+                raise TopologyError(
+                    f"{name}: service {found.service!r} is listed twice; list it once, "
+                    f"with all its settings"
+                )
+            _refuse_port_twice(name, found, settings)
+            settings.append(found)
     return tuple(settings)
 
 

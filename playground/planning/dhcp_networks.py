@@ -9,10 +9,10 @@ for it, by its MAC address, and the host asks for it as a real one does.  Pure f
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, ip_address
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from playground.errors import TopologyError
-from playground.model.addresses import Network
+from playground.model.addresses import Address, InterfaceAddress, Network, address_from
 from playground.model.parts import End
 from playground.model.records import dataclass
 from playground.model.services.dhcp import DHCP, DHCPRelay
@@ -91,14 +91,15 @@ def check(plan: Plan) -> None:
     }
     for node in plan.nodes:
         kinds = {settings.service for settings in node.services}
-        if {"dhcp", "dhcp-relay"} <= kinds:
-            raise TopologyError(
-                f"{node.name} has the services dhcp and dhcp-relay, which want the same port; "
-                f"leave one of them out"
-            )
+        for server in ("dhcp", "dhcpv6"):
+            if {server, "dhcp-relay"} <= kinds:
+                raise TopologyError(
+                    f"{node.name} has the services {server} and dhcp-relay, which want the same "
+                    f"port; leave one of them out"
+                )
         for settings in node.services:
             if isinstance(settings, DHCPRelay):
-                _server_address(plan, node, settings)
+                relayed_to(plan, node, settings)
         for interface in node.interfaces:
             if interface.dhcp and (node.name, interface.name) not in served:
                 raise TopologyError(
@@ -113,12 +114,12 @@ def server_lines(plan: Plan, node: NodePlan) -> tuple[str, ...]:
     lines: list[str] = []
     for item in node.services:
         if isinstance(item, DHCPRelay):
-            server = _server_address(plan, node, item)
             lines += [
-                f"dhcp-relay={place.address.ip},{server}"
+                f"dhcp-relay={own.ip},{server}"
+                for server in relayed_to(plan, node, item)
                 for interface in node.interfaces
-                for place in [NodeInterface(node, interface)]
-                if place.address is not None and server not in place.address.network
+                for own in _first(interface, server.version)
+                if server not in own.network
             ]
     if settings := _settings(node):
         for number, places in enumerate(_networks(plan, node)):
@@ -221,7 +222,7 @@ def _networks(plan: Plan, server: NodePlan) -> list[list[NodeInterface]]:
         here = any(place.node is server for place in places)
         relayed = any(
             isinstance(settings, DHCPRelay)
-            and _server_address(plan, place.node, settings) in _own(server)
+            and not _own(server).isdisjoint(relayed_to(plan, place.node, settings))
             for place in places
             for settings in place.node.services
         )
@@ -230,40 +231,46 @@ def _networks(plan: Plan, server: NodePlan) -> list[list[NodeInterface]]:
     return found
 
 
-def _own(node: NodePlan) -> set[IPv4Address]:
-    return {
-        item.ip
-        for interface in node.interfaces
-        for item in interface.addresses
-        if isinstance(item, IPv4Interface)
-    }
+def _own(node: NodePlan) -> set[Address]:
+    return {item.ip for interface in node.interfaces for item in interface.addresses}
 
 
-def _server_address(plan: Plan, relay: NodePlan, settings: DHCPRelay) -> IPv4Address:
+def relayed_to(plan: Plan, relay: NodePlan, settings: DHCPRelay) -> tuple[Address, ...]:
+    """Return the addresses that a relay takes questions to: one of each family that is offered.
+
+    Raises `TopologyError` where that is no server.
+
+    """
     try:
         server = plan.node(settings.to)
     except KeyError:
         pass
     else:
-        if not _settings(server):
+        offered = {item.service for item in server.services}
+        families = [n for n, name in ((4, "dhcp"), (6, "dhcpv6")) if name in offered]
+        if not families:
             raise TopologyError(
                 f"{relay.name} relays to {server.name}, which has no dhcp service; give it "
                 f'services=["dhcp"]'
             )
-        if own := [NodeInterface(server, item).address for item in server.interfaces]:
-            for address in own:
-                if address is not None:
-                    return address.ip
+        found = [
+            next((own.ip for item in server.interfaces for own in _first(item, family)), None)
+            for family in families
+        ]
+        if addresses := tuple(one for one in found if one is not None):
+            return addresses
     try:
-        found = ip_address(settings.to)
+        return (address_from(settings.to),)
     except ValueError:
-        found = None
-    if not isinstance(found, IPv4Address):
         raise TopologyError(
-            f"{relay.name} relays to {settings.to!r}, which is no node of this lab and no IPv4 "
+            f"{relay.name} relays to {settings.to!r}, which is no node of this lab and no "
             f"address; write DHCPRelay(to=...) with one of them"
-        )
-    return found
+        ) from None
+
+
+def _first(interface: InterfacePlan, family: int) -> tuple[InterfaceAddress, ...]:
+    """Return the first address of an interface of one family, if there is one."""
+    return tuple(item for item in interface.addresses if item.version == family)[:1]
 
 
 def _domains(plan: Plan) -> list[list[NodeInterface]]:

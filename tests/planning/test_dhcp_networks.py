@@ -12,6 +12,7 @@ from playground.engines.seam import Engine
 from playground.errors import NotReady, TopologyError
 from playground.lab.lab import Lab
 from playground.model.services.dhcp import DHCP, DHCPRelay
+from playground.model.services.ipv6.dhcpv6 import DHCPv6
 from playground.operations.connection.commands import Job
 from playground.operations.network import Host, Link, Router, Switch
 from playground.planning.dhcp_networks import server_lines
@@ -72,6 +73,19 @@ def test_a_server_is_told_its_networks_in_dnsmasqs_words() -> None:
     assert "dhcp-range=set:net0,192.168.1.100,192.168.1.199,255.255.255.0,600" in lines
     assert "dhcp-option=tag:net0,option:router,192.168.1.1" in lines
     assert f"dhcp-host={mac},192.168.1.100,h1" in lines
+
+
+def test_one_declaration_serves_both_families() -> None:
+    six = DHCPv6(lease_s=600)
+    assert Host("a", services=[DHCP(ipv6=six, lease_s=300)]).declared_services == (
+        DHCP(lease_s=300),
+        six,
+    )
+    assert repr(Host("b", services=[DHCP(ipv6=True)])) == "Host('b', services=['dhcp', 'dhcpv6'])"
+    with pytest.raises(TopologyError, match="service 'dhcpv6' is listed twice"):
+        Host("c", services=[DHCP(ipv6=True), "dhcpv6"])
+    with pytest.raises(TopologyError, match="ipv6='yes' is neither True nor False, nor a DHCPv6"):
+        DHCP(ipv6="yes")  # type: ignore[arg-type]
 
 
 def test_a_pool_that_nobody_set_is_what_is_free() -> None:
@@ -145,15 +159,20 @@ def test_hosts_ask_a_server_for_their_addresses(engine: Engine) -> None:
 
 
 def test_a_relay_takes_questions_to_a_server_elsewhere(engine: Engine) -> None:
-    floor = Switch("floor", subnet="10.1.1.0/24")
-    office = Host("office", services=[DHCP(pool=("10.1.1.100", "10.1.1.199"))])
+    floor = Switch("floor", subnet=["10.1.1.0/24", "2001:db8:1::/64"])
+    six = DHCPv6(pool=("2001:db8:1::100", "2001:db8:1::1ff"))
+    office = Host("office", services=[DHCP(pool=("10.1.1.100", "10.1.1.199"), ipv6=six)])
     router, guest = Router("r1", services=[DHCPRelay(to=office)]), Host("guest")
-    Link(floor, router)
-    Link(floor, guest, address="dhcp")
-    Link(router, office, subnet="10.2.2.0/24")
+    up = Link(floor, router)
+    Link(floor, guest, address=["dhcp", "dhcpv6"])
+    Link(router, office, subnet=["10.2.2.0/24", "2001:db8:2::/64"])
+    router.advertise(up, managed=True)
     with Lab(floor, name="relayed", quiet=True) as lab:
         address = lab.plan().node("guest").interfaces[0].addresses[0].ip
         assert address == IPv4Address("10.1.1.100")
+        assert "2001:db8:1::100/128" in guest.run("ip -6 address show dev eth0").stdout
+        assert "2001:db8:1::100" in office.read("/run/dnsmasq-dhcpv6.leases")
+        assert guest.ping("2001:db8:2::2", count=1).received == 1
         assert str(address) in office.read("/run/dnsmasq-dhcp.leases")
         assert guest.ping(office, count=1).received == 1
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from ipaddress import IPv4Address
 from typing import Any
 
 from playground.errors import TopologyError
 from playground.model.arguments import check_mapping, shown
 from playground.model.records import dataclass
+from playground.model.services.ipv6.dhcpv6 import DHCPv6
 from playground.model.services.settings import (
     File,
     ServiceContext,
@@ -30,9 +31,13 @@ class DHCP(ServiceSettings):
     how long an address is given for, at least 120 seconds.  ``static`` maps hosts, or
     their names, to addresses; ``options`` maps names or numbers of RFC 2132's options, as
     in dnsmasq(8), to values: ``{"ntp-server": "10.0.0.1"}``.  Router and name servers are
-    told without being asked for.  Raises `TopologyError` for anything else.
+    told without being asked for.  With ``ipv6`` the host gives addresses of IPv6 as well: True, or
+    a `DHCPv6` with its settings; it then has both services.  Raises `TopologyError` for anything
+    else.
 
     >>> Router("modem", services=[DHCP(pool=("192.168.1.100", "192.168.1.199"))])
+    >>> Host("server", services=[DHCP(ipv6=True)])
+    Host('server', services=['dhcp', 'dhcpv6'])
 
     """
 
@@ -40,6 +45,7 @@ class DHCP(ServiceSettings):
     lease_s: int = 3600
     options: Mapping[str | int, str] = field(default_factory=dict, hash=False)
     static: Mapping[Any, str] = field(default_factory=dict, hash=False)
+    ipv6: bool | DHCPv6 = False
     service: str = field(default="dhcp", init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -64,13 +70,26 @@ class DHCP(ServiceSettings):
             _checked_ipv4(f"static address of {host}", item)
         set_field(self, "static", static)
         set_field(self, "options", {name: str(value) for name, value in given.items()})
+        if not isinstance(self.ipv6, (bool, DHCPv6)):
+            raise TopologyError(
+                f"DHCP: ipv6={shown(self.ipv6)} is neither True nor False, nor a DHCPv6 with its "
+                f"settings"
+            )
+
+    def together(self) -> tuple[ServiceSettings, ...]:
+        """Return a service for each family."""
+        if self.ipv6 is False:
+            return (self,)
+        six = DHCPv6() if self.ipv6 is True else self.ipv6
+        return replace(self, ipv6=False), six
 
 
 @dataclass(frozen=True)
 class DHCPRelay(ServiceSettings):
-    """Takes what hosts ask by DHCP to a server on another network (RFC 1542).
+    """Takes what hosts ask by DHCP to a server on another network (RFC 1542; DHCPv6: RFC 8415).
 
-    ``to`` is the server: a node, its name, or an IPv4 address.
+    ``to`` is the server: a node, its name, or an address.  It relays what the server offers, DHCP,
+    DHCPv6 or both; to an address of the lab's, or of another network, what that family asks.
 
     >>> Router("floor2", services=[DHCPRelay(to="office")])
 

@@ -43,6 +43,10 @@ class ServiceSettings:
         """The names of other nodes whose addresses it needs."""
         return ()
 
+    def together(self) -> tuple[ServiceSettings, ...]:
+        """Return the services that these settings declare: itself, or several said as one."""
+        return (self,)
+
     @property
     def is_own(self) -> bool:
         """Whether it is a user's own, and no row of `table.SERVICES`."""

@@ -207,10 +207,10 @@ class _Given(NamedTuple):
                     yield subnet_of(item)
 
 
-def declared_subnet(segment: Segment) -> Network | None:
-    """Return the IPv4 network that was said of a segment, by hand; None: it is to be chosen."""
+def declared_subnet(segment: Segment, family: int = 4) -> Network | None:
+    """Return the network that was said of a segment, by hand; None: it is to be chosen."""
     # Whether it says so twice is for `assign` to find.
-    return _Given.of(segment, 4, {}, Doubts(strict=False)).subnet
+    return _Given.of(segment, family, {}, Doubts(strict=False)).subnet
 
 
 def _said(segment: Segment) -> Iterator[tuple[str, Sequence[Network]]]:

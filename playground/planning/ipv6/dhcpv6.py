@@ -15,10 +15,13 @@ from playground.errors import TopologyError
 from playground.model.addresses import Network
 from playground.model.ipv6.slaac import Automatic
 from playground.model.parts import End
+from playground.model.services.dhcp import DHCPRelay
 from playground.model.services.ipv6.dhcpv6 import DHCPv6, DHCPv6Client
 from playground.model.topology import Machine
+from playground.planning.addresses.addressing import declared_subnet
 from playground.planning.addresses.segments import Segment
 from playground.planning.broadcast_domains import find_domains
+from playground.planning.dhcp_networks import relayed_to
 from playground.planning.plan import NodePlan, Plan
 from playground.planning.plan_parts import DelegationPlan, InterfacePlan
 
@@ -38,23 +41,34 @@ def wanted(
 ) -> dict[End, Callable[[Network], int]]:
     """Return the numbers in their network of ends whose server's settings say their address.
 
-    Those of ``static`` first, then the free ones of the pool, in the order declared.
+    Those of ``static`` first, then the free ones of the pool, in the order declared; of a server
+    on the network, or else of one that a relay there leads to.
 
     """
     chosen: dict[End, IPv6Address] = {}
+    served = {segment: _serving(segment, segments) for segment in segments}
     for segment in segments:
-        settings = _serving(segment)
+        settings = served[segment]
         clients = [end for end in segment.ends if _asks(automatic.get(end))]
         if settings is None or not clients:
             continue
+        elsewhere = [
+            subnet
+            for other, its in served.items()
+            if its is settings and other is not segment and (subnet := declared_subnet(other, 6))
+        ]
         taken = {getattr(item, "ip", item) for end in segment.ends for item in end.addresses}
         named = {name.lower(): address for name, address in settings.static.items()}
         for end in clients:
             static = next((named[name] for name in sorted(end.node.calls) if name in named), None)
-            if static is not None:
+            if static is not None and not _lies(IPv6Address(static), elsewhere):
                 chosen[end] = IPv6Address(static)
         taken |= set(chosen.values())
-        free = (address for address in _pool(settings) if address not in taken)
+        free = (
+            address
+            for address in _pool(settings)
+            if address not in taken and not _lies(address, elsewhere)
+        )
         for end in clients:
             if end not in chosen and (address := next(free, None)) is not None:
                 chosen[end] = address
@@ -136,7 +150,7 @@ def check(plan: Plan) -> None:
         if place not in served:
             raise TopologyError(
                 f"{here} nobody on its network ({interface.segment}) answers: give a host or "
-                'router there services=["dhcpv6"]'
+                'router there services=["dhcpv6"], or a router services=[DHCPRelay(to=...)]'
             )
         if served[place].stateless and not interface.slaac:
             raise TopologyError(
@@ -170,13 +184,30 @@ def _pool(settings: DHCPv6) -> Iterator[IPv6Address]:
         yield from map(IPv6Address, range(first, last + 1))
 
 
-def _serving(segment: Segment) -> DHCPv6 | None:
+def _serving(segment: Segment, segments: Sequence[Segment]) -> DHCPv6 | None:
+    """Return the settings of the server that a network has, or has a relay to."""
     for end in segment.ends:
-        services = end.node.declared_services if isinstance(end.node, Machine) else ()
-        for settings in services:
-            if isinstance(settings, DHCPv6):
-                return settings
+        for settings in _offered(end):
+            return settings
+    for end in segment.ends:
+        for relay in end.node.declared_services if isinstance(end.node, Machine) else ():
+            if not isinstance(relay, DHCPRelay):
+                continue
+            for other in (other for one in segments for other in one.ends):
+                addresses = [str(getattr(item, "ip", item)) for item in other.addresses]
+                if relay.to.lower() in (*other.node.calls, *addresses):
+                    for settings in _offered(other):
+                        return settings
     return None
+
+
+def _offered(end: End) -> list[DHCPv6]:
+    services = end.node.declared_services if isinstance(end.node, Machine) else ()
+    return [settings for settings in services if isinstance(settings, DHCPv6)]
+
+
+def _lies(address: IPv6Address, networks: Sequence[Network]) -> bool:
+    return any(address in network for network in networks)
 
 
 def _settings(node: NodePlan) -> DHCPv6 | None:
@@ -187,7 +218,11 @@ _Place = tuple[NodePlan, InterfacePlan]
 
 
 def _networks(plan: Plan, server: NodePlan) -> list[list[_Place]]:
-    """Return the networks with IPv6 that a node is on, each with all interfaces there."""
+    """Return the networks with IPv6 that a server serves, each with all interfaces there.
+
+    It is on them, or questions are relayed to it from them.
+
+    """
     interfaces = {
         (node.name, item.name): (node, item) for node in plan.nodes for item in node.interfaces
     }
@@ -195,10 +230,19 @@ def _networks(plan: Plan, server: NodePlan) -> list[list[_Place]]:
         [interfaces[place] for place in domain if place in interfaces]
         for domain in find_domains(plan)
     )
+    own = {one.ip for item in server.interfaces for one in item.addresses if one.version == 6}
     return [
         places
         for places in domains
-        if any(node is server and _address(item) for node, item in places)
+        if any(_address(item) for _, item in places)
+        and any(
+            (node is server and _address(item))
+            or any(
+                isinstance(one, DHCPRelay) and not own.isdisjoint(relayed_to(plan, node, one))
+                for one in node.services
+            )
+            for node, item in places
+        )
     ]
 
 

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from playground.errors import TopologyError
+from playground.model.services.dhcp import DHCPRelay
 from playground.model.services.ipv6.dhcpv6 import DHCPv6, DHCPv6Client
 from playground.operations.network import Host, Link, Router, Switch
+from playground.planning.dhcp_networks import server_lines as relay_lines
 from playground.planning.ipv6.dhcpv6 import server_lines, told_servers
 from playground.planning.plan import Plan
 from playground.planning.planner import make_plan
@@ -55,6 +57,46 @@ def test_the_server_keeps_the_planned_address() -> None:
         f"dhcp-host={macs[1]},[2001:db8:1::101],h2",
     )
     assert told_servers(plan) == dict.fromkeys(("h1", "h2"), ("2001:db8:1::4",))
+
+
+def relayed(to: Any = "office", services: tuple[Any, ...] = ("dhcpv6",)) -> Plan:
+    """A network whose router relays to a server behind it, which is on another one."""
+    floor = Switch("floor", subnet="2001:db8:1::/64")
+    hall = Switch("hall", subnet="2001:db8:2::/64")
+    office = Host("office", services=services)
+    r1 = Router("r1", services=[DHCPRelay(to=to)])
+    up = Link(floor, r1)
+    down = Link(hall, r1)
+    Link(hall, office)
+    for name, switch in (("guest", floor), ("clerk", hall)):
+        Link(switch, Host(name), address="dhcpv6")
+    r1.advertise(up, managed=True)
+    r1.advertise(down, managed=True)
+    return make_plan([floor])
+
+
+def test_a_relay_takes_questions_to_a_server_elsewhere() -> None:
+    plan = relayed(services=(DHCPv6(pool=POOL, static={"clerk": "2001:db8:2::7"}),))
+    guest, clerk, office = (plan.node(name).interfaces[0] for name in ("guest", "clerk", "office"))
+    assert [str(item) for item in guest.addresses] == ["2001:db8:1::100/64"]
+    assert [str(item) for item in clerk.addresses] == ["2001:db8:2::7/64"]
+    lines = server_lines(plan, plan.node("office"))
+    assert f"dhcp-host={guest.mac},[2001:db8:1::100],guest" in lines
+    assert "dhcp-range=set:net1,2001:db8:2::,static,64,3600" in lines
+    server = office.addresses[0].ip
+    assert relay_lines(plan, plan.node("r1")) == (f"dhcp-relay=2001:db8:1::1,{server}",)
+    # The address says as much as the name.
+    by_address = relayed(to=str(server))
+    assert relay_lines(by_address, by_address.node("r1")) == (f"dhcp-relay=2001:db8:1::1,{server}",)
+
+
+def test_a_relay_to_what_is_no_server_is_refused() -> None:
+    for to, services, words in (
+        ("office", ("http",), "office, which has no dhcp service"),
+        ("nobody", ("dhcpv6",), "'nobody', which is no node of this lab and no address"),
+    ):
+        with pytest.raises(TopologyError, match=words):
+            relayed(to, services)
 
 
 def test_a_client_asks_for_an_address_or_for_the_rest_alone() -> None:

@@ -34,7 +34,7 @@ class DHCPv6(ServiceSettings):
     ``lease_s`` is for how long an address is given, at least 120 seconds.  ``static`` maps hosts,
     or their names, to addresses; ``options`` maps names or numbers of options, as dnsmasq(8)
     has them for IPv6, to values: ``{"domain-search": "example.com"}``.  The lab's name servers
-    are told without being asked for.  Both families: ``services=["dhcp", "dhcpv6"]``.  Raises
+    are told without being asked for.  For both families there is ``DHCP(ipv6=True)``.  Raises
     `TopologyError` for anything else.
 
     >>> Router("r1", services=[DHCPv6(pool=("2001:db8:1::100", "2001:db8:1::1ff"))])
