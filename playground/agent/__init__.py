@@ -58,7 +58,8 @@ wire(bridges: [{"device", "settings": SWITCH or null, "vlans": bool = false}],
     in hundredths of a second; ageing 0 makes a hub.  With "igmp_snooping" what is for a group
     goes to its members.
 switch(bridges: [{"device", "settings": SWITCH, "ports": [{"port", CARRIED}],
-        "port_settings": [{"port", "cost", "priority", "isolated": bool}] = [],
+        "port_settings": [{"port", "cost", "priority", "isolated": bool,
+        "passes_lacp": bool}] = [],
         "usual": likewise = [], of which a port that is gone is no error,
         "mirror": {"to", "entering": [port], "leaving": [port]} or null,
         "unmirror": [port]}]) -> null

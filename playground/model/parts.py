@@ -258,6 +258,11 @@ class LinkBase(Part):
         """Tell whether a node has an interface for the links of a `Bond`."""
         return False
 
+    @property
+    def passes_lacp(self) -> bool:
+        """Whether it is a `Bond` whose LACP switches between its two sides have to pass on."""
+        return False
+
     def is_port(self, switch: SwitchBase) -> bool:
         """Tell whether it is plugged in at a switch by itself, and not as a link of a `Bond`."""
         return self._bond is None or not self._bond.bonds_at(switch)

@@ -18,6 +18,8 @@ _MOST_COST = 65_535
 _MOST_PRIORITY = 63
 # IEEE 802.1D: a port of 10 Gbit/s, as a veth says that it is, costs 2; and the usual priority.
 USUAL_COST, USUAL_PRIORITY = 2, 32
+# Of the groups that IEEE 802.1D keeps for bridges, the third is LACP's: 01:80:c2:00:00:02.
+LACP_MASK = 0x4
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,8 @@ class PortSettings:
     addresses, and never if it is ``sticky``.  ``macs`` are known from the start, and count; without
     ``max_macs`` they are the only ones.  Of broadcasts and multicasts it lets ``storm_limit``
     frames in each second, 1 to 10,000,000, and drops the others (storm control).  0 stands for
-    any number, of both.
+    any number, of both.  With ``passes_lacp`` it passes LACP on as a cable does (IEEE 802.1AX),
+    which a switch keeps to itself.
 
     >>> PortSettings(cost=100, isolated=True)
     PortSettings(cost=100, isolated=True)
@@ -50,6 +53,7 @@ class PortSettings:
     macs: tuple[str, ...] | None = None
     sticky: bool | None = None
     storm_limit: int | None = None
+    passes_lacp: bool | None = None
 
     def __post_init__(self) -> None:
         for name, value, least, most in (
@@ -59,8 +63,10 @@ class PortSettings:
             whole = isinstance(value, int) and not isinstance(value, bool)
             if value is not None and not (whole and least <= value <= most):
                 raise TopologyError(f"{name}={value!r} is no whole number from {least} to {most}")
-        if self.isolated is not None and not isinstance(self.isolated, bool):
-            raise TopologyError(f"isolated={self.isolated!r} is neither True nor False")
+        for name in ("isolated", "passes_lacp"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, bool):
+                raise TopologyError(f"{name}={value!r} is neither True nor False")
         self._check_guards()
 
     def _check_guards(self) -> None:
@@ -131,12 +137,14 @@ class PortSettingsPlan:
     cost: int = USUAL_COST
     priority: int = USUAL_PRIORITY
     isolated: bool = False
+    passes_lacp: bool = False
 
     @classmethod
     def of(cls, port: str, settings: PortSettings) -> PortSettingsPlan | None:
         """Return it with what is usual where nothing was said; None where nothing at all was."""
         given = settings.given()
-        said = {name: given[name] for name in ("cost", "priority", "isolated") if name in given}
+        names = ("cost", "priority", "isolated", "passes_lacp")
+        said = {name: given[name] for name in names if name in given}
         return cls(port, **said) if said else None
 
     def request(self) -> dict[str, Any]:
@@ -153,6 +161,8 @@ class PortSettingsPlan:
         isolated = "on" if self.isolated else "off"
         words = f"cost {self.cost} priority {self.priority} isolated {isolated}"
         yield f"bridge link set dev {self.port} {words}"
+        if self.passes_lacp:
+            yield f"ip link set dev {self.port} type bridge_slave group_fwd_mask {LACP_MASK}"
 
 
 def port_settings_and_guards(
@@ -166,6 +176,10 @@ def port_settings_and_guards(
     A link that has no port yet is passed over.  Those of a loop, ``looped``, have limits.
 
     """
+    said = dict(said)
+    for link in names:
+        if link.bond is not None and link.bond.passes_lacp:
+            said[link] = said.get(link, PortSettings()).with_said({"passes_lacp": True})
     placed = {names[link]: item for link, item in said.items() if link in names}
     remembers_s = settings.remembers_s or AGEING_S  # a hub's port counts all the same
     plans = (PortSettingsPlan.of(port, item) for port, item in placed.items())

@@ -45,7 +45,7 @@ from playground.planning.ipv6.autoconfigured import (
     interface_settings,
     speaking,
 )
-from playground.planning.links.bonds import find_bond, switch_bonds
+from playground.planning.links.bonds import check_bonds, find_bond, switch_bonds
 from playground.planning.links.programs import refuse_late_programs, with_tun, with_wireguard
 from playground.planning.links.tunnel_routes import with_endpoints
 from playground.planning.links.tunnels import TunnelPlan, find_tunnels
@@ -116,6 +116,7 @@ def make_plan(
         doubts.say(storm.sentence)
         looped.update(storm.links)
     links = links_of(found)
+    check_bonds(links)
     machines = [node for node in found if isinstance(node, Machine)]
     segments = find_segments(found)
     wiring = choose_names(found, links, lab=lab, previous=previous)

@@ -73,6 +73,7 @@ IFLA_BR_MCAST_QUERIER = 25
 IFLA_BR_MCAST_QUERY_RESPONSE_INTVL = 34
 IFLA_BRPORT_STATE = 1
 IFLA_BRPORT_PRIORITY = 2
+IFLA_BRPORT_GROUP_FWD_MASK = 31
 IFLA_BRPORT_ISOLATED = 33
 IFLA_PROTINFO = 12
 IFLA_BRPORT_COST = 3
@@ -89,6 +90,8 @@ NUD_PERMANENT = 0x80
 # All groups but the three that IEEE 802.1D keeps for the bridge itself, which
 # the kernel does not let anyone forward (net/bridge/br_private.h).
 GROUP_FORWARD_MASK = 0xFFF8
+# Of a port alone the third of these can be asked for: LACP (net/bridge/br_input.c).
+LACP = 0x4
 
 
 # RFC 2236 has 10 s, in which a lesson would see everything sent to everybody.
@@ -183,6 +186,7 @@ def set_port(wanted: Request) -> Message:
         attribute(IFLA_BRPORT_PRIORITY, struct.pack("H", wanted["priority"]))
         + attribute(IFLA_BRPORT_COST, struct.pack("I", wanted["cost"]))
         + attribute(IFLA_BRPORT_ISOLATED, struct.pack("B", wanted["isolated"]))
+        + attribute(IFLA_BRPORT_GROUP_FWD_MASK, struct.pack("H", LACP * wanted["passes_lacp"]))
     )
     index = interface_index(wanted["port"])
     body = struct.pack("BxHiII", AF_BRIDGE, 0, index, 0, 0)

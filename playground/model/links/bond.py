@@ -38,8 +38,9 @@ class Bond(Link):
     * "balance-tlb", "balance-alb": what is sent goes by all links; what comes in by one, or by
       all as the machine's answers to ARP say.
 
-    In the first four modes both sides are bonds, and all links join the same two nodes.  In the
-    others a switch knows nothing of it, and links may lead to several switches of one network.
+    In the first four modes both sides are bonds, and all links join the same two nodes, or lead
+    by a switch each to another bond, whose LACP these switches pass on.  In the others a switch
+    knows nothing of it, and links may lead to several switches of one network.
 
     ``spread_by`` is what the link of a frame is chosen by: "layer2" unless said, "layer2+3" with
     addresses of IP, "layer3+4" with ports, so that connections between two hosts are spread.
@@ -114,7 +115,18 @@ class Bond(Link):
 
     def bonds_at(self, node: NodeBase) -> bool:
         """Tell whether a node has an interface for it; a switch need not know of it."""
-        return not isinstance(node, Switch) or self.mode not in ONE_SIDED
+        both = self.mode not in ONE_SIDED and not self._spreads
+        return both or not isinstance(node, Switch)
+
+    @property
+    def _spreads(self) -> bool:
+        """Whether its links lead to several switches."""
+        return len({link.peer(self.ends[0].node).node for link in self.members}) > 1
+
+    @property
+    def passes_lacp(self) -> bool:
+        """Whether its LACP is for another bond, which switches have to pass it on to."""
+        return self._spreads and self.mode == LACP
 
     def is_port(self, switch: SwitchBase) -> bool:
         """Tell whether it is a port of a switch, and not its links."""
@@ -191,7 +203,7 @@ def _check_mode(here: str, links: tuple[Link, ...], a: Node, mode: object) -> No
         raise TopologyError(f"{here}: there is no mode {shown(mode)}; write one of {known}")
     peers = [link.peer(a).node for link in links]
     if mode not in ONE_SIDED:
-        if len(set(peers)) > 1:
+        if len(set(peers)) > 1 and not all(isinstance(peer, Switch) for peer in peers):
             raise TopologyError(
                 f"{here}: in mode {mode!r} both sides are bonds, and these links lead to "
                 f"{' and '.join(peer.name for peer in dict.fromkeys(peers))}; link it to one of "

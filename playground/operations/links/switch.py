@@ -158,14 +158,16 @@ class SwitchOperations(Switch):
         macs: Sequence[str] | None = None,
         sticky: bool | None = None,
         storm_limit: int | None = None,
+        passes_lacp: bool | None = None,
     ) -> None:
         """Say what the port is at which one of its links is plugged in.
 
         The arguments are those of `model.switch_ports.PortSettings`: ``cost`` and ``priority``
         in the spanning tree, whether the port is ``isolated`` from others that are, how many MAC
         addresses it learns (``max_macs``, ``macs``, ``sticky``), and how many broadcasts and
-        multicasts it lets in each second (``storm_limit``).  What is left out stays as it was
-        said.  In a running lab it is done at once; the port then learns and counts anew.
+        multicasts it lets in each second (``storm_limit``), and whether it ``passes_lacp`` on.
+        What is left out stays as it was said.  In a running lab it is done at once; the port then
+        learns and counts anew.
 
         Raises `TopologyError` for a link that is not this switch's, or a number that cannot be,
         `AgentError` if the kernel refuses; all is then as it was.
@@ -190,6 +192,7 @@ class SwitchOperations(Switch):
             "macs": macs,
             "sticky": sticky,
             "storm_limit": storm_limit,
+            "passes_lacp": passes_lacp,
         }
         with self._changing() as live:
             said = self._port_settings.get(link, PortSettings()).with_said(given)

@@ -57,8 +57,19 @@ Said = Callable[[Pair], object]
         (lambda p: Bond(p.first, Link(p.r1, p.r2, mtu=1400)), "differ in their mtu"),
         (lambda p: Bond(p.first, Link(p.s1, p.s2)), "one node in common"),
         (
-            lambda p: Bond(Link(p.r1, p.s1), Link(p.r1, p.s2)),
-            'lead to s1 and s2; link it to one of them, or choose mode="active-backup"',
+            lambda p: Bond(Link(p.r1, p.s1), Link(p.r1, p.r2)),
+            'lead to s1 and r2; link it to one of them, or choose mode="active-backup"',
+        ),
+        (
+            lambda p: (Bond(Link(p.r1, p.s1), Link(p.r1, p.s2)), make_plan([p.r1])),
+            "no other bond has a link to each of s1 and s2; link it to one",
+        ),
+        (
+            lambda p: (
+                Bond(Link(p.r1, p.s1), Link(p.r1, p.s2), mode="active-backup"),
+                make_plan([p.r1]),
+            ),
+            "s1 and s2 are two networks, and a bond is in one; link the two switches",
         ),
         (
             lambda p: Bond(Link(p.s1, p.s2), Link(p.s1, p.s2), mode="active-backup"),
@@ -163,6 +174,18 @@ def test_a_switch_knows_nothing_of_a_bond_with_a_spare_link() -> None:
         bond.change(vlan=10)
 
 
+def test_switches_between_two_bonds_pass_their_lacp_on() -> None:
+    s1, s2 = Switch("s1"), Switch("s2")
+    hosts = [Host("h1"), Host("h2")]
+    for host in hosts:
+        Bond(Link(host, s1), Link(host, s2))
+    plan = make_plan([s1])
+    assert [switch.bonds for switch in plan.switches] == [(), ()]
+    assert {one.passes_lacp for switch in plan.switches for one in switch.port_settings} == {True}
+    line = "ip link set dev h1-eth0 type bridge_slave group_fwd_mask 4"
+    assert line in plan.switches[0].as_shell()
+
+
 def test_start_waits_for_all_links_that_are_up() -> None:
     pair = Pair()
     bond = Bond(pair.first, pair.second)
@@ -221,7 +244,14 @@ class Campus:
         self.lacp = Bond(*(Link(self.s1, self.h1) for _ in range(2)))
         self.spare = Bond(Link(self.s1, self.h2), Link(self.s2, self.h2), mode="active-backup")
         Link(self.s2, self.h3)
-        self.lab = Lab(self.s1, name="bonded", quiet=True, engine="namespaces")
+        # Two cables with a switch in the middle of each.
+        self.h4, self.h5 = Host("h4"), Host("h5")
+        middles = [Switch("m1"), Switch("m2")]
+        self.far = [
+            Bond(*(Link(host, middle) for middle in middles)) for host in (self.h4, self.h5)
+        ]
+        Link(middles[0], Host("h6"))
+        self.lab = Lab(self.s1, self.h4, name="bonded", quiet=True, engine="namespaces")
 
 
 @pytest.fixture(scope="module")
@@ -249,6 +279,9 @@ def test_all_links_of_a_bond_are_used_when_a_lab_has_started(campus: Campus) -> 
     ]
     assert len({row.partner for row in rows}) == 2
     assert {port.node for port in campus.s1.ports()} == {"s2", "h1", "h2"}
+    for bond in campus.far:  # through switches that pass LACP on
+        assert [row.active for row in bond.state()] == [True, True]
+    assert_can_ping(campus.h4, campus.h5)
     [one, other] = campus.spare.state()
     assert (one.active, other.active, one.partner) == (True, False, None)
     for host in (campus.h1, campus.h2):
