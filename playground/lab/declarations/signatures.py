@@ -54,6 +54,7 @@ _TYPES: Mapping[str, tuple[str, ...]] = {
     "PrefixList": _POLICY,
     "RouteMap": _POLICY,
     "Rule": (INTEGER,),
+    "Vrf": (STRING,),
     **dict.fromkeys(("Address", "Network", "IPv4Address", "IPv6Network", "IPv4Network"), (STRING,)),
     **dict.fromkeys(("LinkBase", "MachineBase", "SwitchBase", "NodeBase"), (STRING,)),
 }

@@ -70,7 +70,9 @@ def _without_defaults(function: Callable[..., Any], said: Mapping[str, Any]) -> 
     left = {}
     for name, value in said.items():
         same = name in usual and _plain(usual[name]) == _plain(value)
-        if not same and not (value is None and name not in usual):
+        # What has to be said may be None, and what is unpacked into others says nothing then.
+        needed = name in inspect.signature(function).parameters
+        if not same and (value is not None or (needed and name not in usual)):
             left[name] = value
     return left
 
@@ -132,6 +134,17 @@ _SEVERAL = {
 
 
 # -- routers -----------------------------------------------------------------
+
+
+def _vrfs(router: Any) -> Said:
+    for vrf in router.vrfs.values():
+        said = {name: getattr(vrf, name) for name in ("name", "routing", "as_number", "table")}
+        yield "vrf", said | {"links": _several(vrf.links) or []}
+
+
+def _leaks(router: Any) -> Said:
+    for leak in router.leaks:
+        yield "leak", {"network": leak.network, "source": leak.source, "into": leak.into}
 
 
 def _nat(router: Any) -> Said:
@@ -253,6 +266,8 @@ def _impairments(link: Any) -> Said:
 
 
 TOLD: Mapping[str, Callable[[Any], Said]] = {
+    "vrfs": _vrfs,
+    "leaks": _leaks,
     "own_routes": _own_routes,
     "own_rules": _own_rules,
     "firewall": _firewall,
@@ -284,7 +299,7 @@ _OF_ROUTERS: tuple[str, ...] = (
     *("masquerade", "snat", "forward", "one_to_one", "nat64"),
     *("isis", "isis_options"),
     *("ospf", "ospf_area", "bgp", "bgp_peer", "bgp_options", "configure", "multicast", "vrrp"),
-    *("advertise", "request_prefix"),
+    *("advertise", "request_prefix", "vrf", "leak"),
 )
 
 

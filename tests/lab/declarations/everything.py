@@ -133,6 +133,10 @@ def routing() -> list[Node]:
     r6.isis_options(area="49.0006", level="1-2", password="pw")
     tunnel = Tunnel(r1, r5, kind="gre", subnet="10.9.0.0/30", key=7, endpoints=("10.1.0.1", None))
     tunnel.impair(delay_ms=5)
+    r3.vrf("blue", r3.links, table=1007)
+    r3.vrf("red", [], routing=None)
+    r3.leak("10.4.0.0/24", source="blue", into="red")
+    r3.leak("10.6.0.0/24", source="red", into=None)
     assert between
     return [r1, r2, r3, r4, r5]
 

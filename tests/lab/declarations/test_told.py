@@ -29,8 +29,8 @@ NO_DECLARATION = {
 
 # Methods that change what others have said, take it back, or say it in other words.
 NO_SAYING = {
-    *("add_vlan", "change", "end", "peer", "refuse_loop", "steer", "stop_advertising"),
-    *("subnets_of", "untranslate", "zones", "clear", "remove", "together"),
+    *("add_vlan", "change", "end", "looped", "peer", "refuse_loop", "steer", "stop_advertising"),
+    *("subnets_of", "divide", "remove_leak", "untranslate", "zones", "clear", "remove", "together"),
 }
 
 
