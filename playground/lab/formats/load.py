@@ -10,9 +10,12 @@ from typing import NamedTuple
 from playground.engines.seam import Engine
 from playground.errors import TopologyError
 from playground.lab.declarations.declare import declare, told_where
+from playground.lab.declarations.shapes import Declarations
 from playground.lab.files.reading import is_own, understand
 from playground.lab.files.yaml_document import Document, read_document
+from playground.lab.formats.notes import Notes
 from playground.lab.formats.python_file import load_lab
+from playground.lab.formats.understood import Declaring
 from playground.lab.lab import Lab
 from playground.model.arguments import check_flag, check_path, tells_wrong_call
 
@@ -37,8 +40,8 @@ def load(
 ) -> Lab:
     """Return the lab, not yet started, that a file declares.
 
-    ``path`` is a file of our own (`Lab.save`), a compose file, or a Python file, which is run.
-    A folder stands for the file in it.  ``name`` is what the lab is called, by
+    ``path`` is a file of our own (`Lab.save`), the folder of a Kathara lab, a compose file, or a
+    Python file, which is run.  A folder stands for the file in it.  ``name`` is what the lab is called, by
     default what the file says, else the file's own name; of a Python file it chooses one of
     several labs.
 
@@ -65,6 +68,8 @@ def load_any(
         raise TopologyError(f"there is no {path}; name a lab file, or the folder of one")
     if path.is_file() and path.suffix in (".yaml", ".yml", ".json"):
         return _of_yaml(path, asked)
+    if path.name == "lab.conf":
+        return _kathara(path.parent, asked)
     if path.is_dir() and not (path / "__init__.py").is_file():
         return _of_folder(path, asked)
     lab = load_lab(path, asked.name, quiet=asked.quiet, say=say, limit_s=limit_s)
@@ -81,6 +86,8 @@ def _of_yaml(path: Path, asked: LoadOptions) -> Lab:
 
 
 def _of_folder(path: Path, asked: LoadOptions) -> Lab:
+    if (path / "lab.conf").is_file():
+        return _kathara(path, asked)
     for name in ("lab.yaml", "lab.yml"):
         if (path / name).is_file():
             return load_any(path / name, asked)
@@ -96,6 +103,49 @@ def _own(document: Document, asked: LoadOptions) -> Lab:
     nodes = declare(said.declarations).nodes
     with told_where(document.at()):
         return Lab(*nodes.values(), **settings, quiet=asked.quiet)
+
+
+def _kathara(folder: Path, asked: LoadOptions) -> Lab:
+    from playground.lab.formats.kathara import KatharaFolder
+
+    def read(notes: Notes, how: Declaring) -> tuple[str, Declarations]:
+        lab = KatharaFolder(folder, notes, how)
+        return lab.name, lab.declarations()
+
+    return _understood(folder, asked, read)
+
+
+Read = Callable[[Notes, Declaring], tuple[str, Declarations]]
+
+
+def _understood(path: Path, asked: LoadOptions, read: Read) -> Lab:
+    """Declare what a reader says, with as much of its scripts as the model takes.
+
+    A lab that is broken on purpose is taken, with a `LabWarning` for each mistake.
+
+    """
+    refused: TopologyError | None = None
+    for how in sorted(Declaring, reverse=True):
+        notes = Notes(path)
+        name, declarations = read(notes, how)
+        try:
+            nodes = declare(declarations).nodes.values()
+            lab = Lab(
+                *nodes,
+                name=asked.name or name,
+                engine=asked.engine,
+                quiet=asked.quiet,
+                strict=False,
+            )
+        except TopologyError as error:
+            refused = refused or error
+            continue
+        if refused is not None:
+            notes.lines.append(f"{refused}: it is left to the startup files, as it stands there")
+        notes.tell(asked.strict)
+        return lab
+    assert refused is not None
+    raise refused
 
 
 def _compose(path: Path, asked: LoadOptions) -> Lab:
