@@ -69,7 +69,16 @@ _PACKAGES = {
     **dict.fromkeys(("apache", "apache2"), ("apache2", "apache2")),
     **{
         name: (name, name)
-        for name in ("dnsmasq", "isc-dhcp-server", "lighttpd", "nginx", "squid", "vsftpd", "xinetd")
+        for name in (
+            "dnsmasq",
+            "isc-dhcp-server",
+            "lighttpd",
+            "nginx",
+            "radvd",
+            "squid",
+            "vsftpd",
+            "xinetd",
+        )
     },
 }
 

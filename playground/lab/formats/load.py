@@ -41,9 +41,9 @@ def load(
     """Return the lab, not yet started, that a file declares.
 
     ``path`` is a file of our own (`Lab.save`), the folder of a Kathara lab, a compose file, or a
-    Python file, which is run.  A folder stands for the file in it.  ``name`` is what the lab is called, by
-    default what the file says, else the file's own name; of a Python file it chooses one of
-    several labs.
+    Python file, which is run.  A folder stands for the file in it.  ``name`` is what the lab is
+    called, by default what the file says, else the file's own name; of a Python file it chooses
+    one of several labs.
 
     No code of a file is run, unless it is Python.  What a lab does not do of another tool's file
     is told by a `LabWarning`, with file and line; with ``strict`` by a `TopologyError`.

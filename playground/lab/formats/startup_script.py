@@ -58,7 +58,7 @@ _SERVICE = re.compile(
 # Of a lab these are true already.
 _NEEDLESS = re.compile(
     r"^(?:ip\s+link\s+set\s+(?:dev\s+)?[\w.-]+\s+up|ifconfig\s+[\w.-]+\s+up|hostname\s+[\w.-]+"
-    r"|ifup\s+(?:-a|[\w.-]+))\s*$"
+    r"|ifup\s+(?:-a|[\w.-]+)|/etc/init\.d/networking\s+\w+)\s*$"
 )
 _NETWORKING = ("networking", "network")
 
@@ -206,9 +206,11 @@ def _options(words: Sequence[str], known: Collection[str]) -> dict[str, str] | N
 
 def _address(interface: str, text: str) -> Said:
     try:
-        return interface, str(ip_interface(text))
+        address = ip_interface(text)
     except ValueError:
         return None  # the script says so itself, in its log
+    # Each interface has one already, which a lab does not declare.
+    return None if address.ip.is_link_local else (interface, str(address))
 
 
 def _checked_route(
