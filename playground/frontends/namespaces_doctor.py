@@ -19,7 +19,7 @@ from playground.engines.images import built_layers, image_for
 from playground.engines.namespaces import cgroups
 from playground.engines.namespaces.engine import NamespacesEngine
 from playground.engines.namespaces.filesystems.root_filesystem import DEFAULT_PATH
-from playground.engines.namespaces.images.image_roots import ImageRoots
+from playground.engines.namespaces.images.image_roots import ImageRoots, may_make_images
 from playground.engines.namespaces.privileges import is_root
 from playground.engines.seam import LabLabels, NodeContainer
 from playground.errors import AgentError, EngineError, ImageError
@@ -69,7 +69,9 @@ def _engine() -> Iterator[Finding]:
     except EngineError as error:
         yield Finding(name, "fail", "no host can be made of bare namespaces", str(error))
         return
-    who = "root" if is_root() else "an ordinary user: hosts without services, no limits"
+    who = "root" if is_root() else "an ordinary user: no limits"
+    if not may_make_images():
+        who += ", and no images or services, for want of a range of ids in /etc/subuid (uidmap)"
     yield Finding(name, "ok", f"a host was made and removed in {took_ms:.0f} ms, as {who}")
     yield from ways
 
@@ -179,7 +181,7 @@ def _limits() -> Iterator[Finding]:
 
 
 def _images() -> Iterator[Finding]:
-    if not is_root():
+    if not may_make_images():
         return
     roots = ImageRoots()
     built = built_layers(roots.tags())

@@ -54,7 +54,6 @@ class OwnImages:
     def __init__(self, server: Server, images: ServerImages) -> None:
         self._server = server
         self._images = images
-        self._architecture = ""
 
     def ready(self, here: str, wanted: WantedImage, progress: Progress) -> OwnImage:
         """Return an image as containers are made of it; get or build it if need be.
@@ -192,14 +191,11 @@ class OwnImages:
         self, here: str, source: ImageSource, found: Mapping[str, Any]
     ) -> None:
         system, processor = found.get("Os", "linux"), found.get("Architecture", "")
-        if not self._architecture:
-            with self._server.errors("asking for its processor"), self._server.line() as line:
-                self._architecture = str(line.request("GET", "/version").get("Arch", ""))
-        if system != "linux" or processor not in ("", self._architecture):
+        runs = self._server.architecture
+        if system != "linux" or processor not in ("", runs):
             raise ImageError(
                 f"{here}: {source.title} is for {system} on {processor}, and the engine runs "
-                f"Linux on {self._architecture}; take the image that was built for "
-                f"{self._architecture}"
+                f"Linux on {runs}; take the image that was built for {runs}"
             )
 
     # ... and what is put on it
@@ -229,13 +225,13 @@ class OwnImages:
         return bool(layers) and (upper["RootFS"].get("Layers") or [])[: len(layers)] == layers
 
     def _with_first_program(self, here: str, base: str, progress: Progress) -> str:
-        machine = _MACHINES.get(self._architecture, "")
+        machine = _MACHINES.get(self._server.architecture, "")
         try:
             program = pause.program(machine)
         except KeyError:
             raise EngineError(
                 f"images of your own run on {' and '.join(sorted(_MACHINES))}, and this engine's "
-                f"processor is of another kind, {self._architecture}"
+                f"processor is of another kind, {self._server.architecture}"
             ) from None
         return self._changed(
             here, base, "own", f"COPY pause {FIRST_PROGRAM}", {"/pause": program}, progress

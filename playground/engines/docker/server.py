@@ -57,6 +57,8 @@ class Server:
         self._lock = threading.Lock()
         self._api: Any = None
         self._version = ""
+        # Of the engine's processor, as GOARCH has it; known once the version is.
+        self.architecture = ""
         self._patience = Patience()
 
     def close(self) -> None:
@@ -121,6 +123,7 @@ class Server:
                 "the container engine runs Windows containers; switch it to Linux containers "
                 "(in the menu of Docker Desktop) and try again"
             )
+        self.architecture = str(version.get("Arch", ""))
         self._version = max(oldest, MINIMUM_API, key=api_number)
         return self._version
 
