@@ -257,6 +257,7 @@ VARIES = {
     "planning.route_rows.Route.as_shell",
     "lab.methods.publishing.publish",
     "lab.methods.asking.capture",
+    "lab.methods.asking.rtt_under_load",
     "lab.methods.asking.state",
     "lab.methods.asking.wait_converged",
     "operations.diagnosis.all_pairs.PingAll",

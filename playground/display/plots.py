@@ -48,6 +48,28 @@ class Pinged(Protocol):
     def echoes(self) -> Sequence[PlottedEcho]: ...
 
 
+class Loaded(Protocol):
+    """Two pings: before the way was filled, and while it was."""
+
+    @property
+    def source(self) -> str: ...
+
+    @property
+    def target(self) -> str: ...
+
+    @property
+    def idle(self) -> Pinged: ...
+
+    @property
+    def loaded(self) -> Pinged: ...
+
+    @property
+    def up_mbit(self) -> float: ...
+
+    @property
+    def down_mbit(self) -> float: ...
+
+
 class LinkPoint(Protocol):
     """One look at one direction of a link."""
 
@@ -55,7 +77,7 @@ class LinkPoint(Protocol):
     def time_s(self) -> float: ...
 
     @property
-    def toward(self) -> str: ...
+    def line(self) -> str: ...
 
     @property
     def mbit_per_s(self) -> float: ...
@@ -139,16 +161,33 @@ def rtt(ping: Pinged, ax: Axes | None = None) -> Axes:
     return _finished(ax)
 
 
+def rtt_under_load(result: Loaded, ax: Axes | None = None) -> Axes:
+    """Plot the round trips of two pings, one after the other: idle, and under load."""
+    title = f"round trip from {result.source} to {result.target}"
+    ax = _axes(ax, title, "time (s)", "round trip (ms)")
+    began_s = 0.0
+    load = f"under load ({result.up_mbit:.3g} Mbit/s up, {result.down_mbit:.3g} down)"
+    for number, (name, ping) in enumerate((("idle", result.idle), (load, result.loaded))):
+        sent_s = [began_s + echo.sent_s for echo in ping.echoes]
+        times_ms = [math.nan if echo.rtt_ms is None else echo.rtt_ms for echo in ping.echoes]
+        ax.plot(sent_s, times_ms, ".-", color=_colour(number), label=name)
+        lost = [at for at, echo in zip(sent_s, ping.echoes, strict=True) if echo.rtt_ms is None]
+        if lost:
+            ax.plot(lost, [0] * len(lost), "x", color=_WRONG, clip_on=False, label="lost", zorder=3)
+        began_s = sent_s[-1] if sent_s else began_s
+    return _finished(ax)
+
+
 def throughput(samples: Sequence[LinkPoint], ax: Axes | None = None) -> Axes:
-    """Plot what passed a link, a line for each direction."""
+    """Plot what passed a link, a line for each direction, or for each of its queues."""
     ax = _axes(ax, "throughput", "time (s)", "Mbit/s")
-    for toward in _distinct(sample.toward for sample in samples):
+    for line in _distinct(sample.line for sample in samples):
         # The first look has nothing before it to compare with.
-        own = [sample for sample in samples if sample.toward == toward][1:]
+        own = [sample for sample in samples if sample.line == line][1:]
         ax.plot(
             [sample.time_s for sample in own],
             [sample.mbit_per_s for sample in own],
-            label=f"toward {toward}",
+            label=line,
         )
     return _finished(ax)
 
@@ -156,17 +195,13 @@ def throughput(samples: Sequence[LinkPoint], ax: Axes | None = None) -> Axes:
 def queue(samples: Sequence[LinkPoint], ax: Axes | None = None) -> Axes:
     """Plot how many packets wait, and mark where some were dropped."""
     ax = _axes(ax, "queue", "time (s)", "packets that wait")
-    for number, toward in enumerate(_distinct(sample.toward for sample in samples)):
-        own = [sample for sample in samples if sample.toward == toward]
+    for number, line in enumerate(_distinct(sample.line for sample in samples)):
+        own = [sample for sample in samples if sample.line == line]
         times, waiting = [s.time_s for s in own], [s.queue_packets for s in own]
-        ax.plot(
-            times, waiting, drawstyle="steps-post", color=_colour(number), label=f"toward {toward}"
-        )
+        ax.plot(times, waiting, drawstyle="steps-post", color=_colour(number), label=line)
         dropped = [(s.time_s, s.queue_packets) for s in own if s.dropped]
         if dropped:
-            ax.plot(
-                *zip(*dropped, strict=True), "x", color=_WRONG, label=f"dropped toward {toward}"
-            )
+            ax.plot(*zip(*dropped, strict=True), "x", color=_WRONG, label=f"dropped {line}")
     return _finished(ax)
 
 

@@ -272,6 +272,7 @@ class Lab(Single):
 
     explain = asking.explain
     ping_all = asking.ping_all
+    rtt_under_load = asking.rtt_under_load
     state = asking.state
     capture = asking.capture
     wait_converged = asking.wait_converged

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from playground.operations.diagnosis.all_pairs import PingAll
     from playground.operations.diagnosis.evidence.explanation import Explanation
     from playground.operations.diagnosis.evidence.network_state import State
+    from playground.operations.measurements.rtt_under_load import RttUnderLoad
 
 
 def explain(
@@ -120,6 +121,37 @@ def ping_all(
             timeout_s=timeout_s,
             version=version,
         )
+
+
+def rtt_under_load(
+    lab: LabObject,
+    source: Host | Router | str,
+    target: Host | Router | str,
+    *,
+    seconds: float = 5,
+    streams: int = 4,
+    direction: str = "both",
+) -> RttUnderLoad:
+    """Measure the round trip between two nodes, idle and while TCP fills the way between them.
+
+    First ``source`` pings ``target`` ten times.  Then for ``seconds`` as many TCP connections
+    as ``streams`` carry what they can, "up" to the target, "down" from it, or in "both" directions,
+    and it pings on.  What the load adds to the round trip is the wait in queues ("bufferbloat").
+
+    Both nodes need a python3.  Raises `NotRunning`, `NoSuchNode`, `BadArgument` for what
+    cannot be, and `NotReady` where no TCP passes.  What was started ends with the call.
+
+    >>> lab.rtt_under_load(h1, www, seconds=2)
+    RttUnderLoad('h1', 'www', idle_ms=0.1, loaded_ms=0.4, up_mbit=900.1, down_mbit=800.2)
+
+    """
+    from playground.operations.measurements.rtt_under_load import rtt_under_load
+
+    state = lab._state
+    state.agent()
+    nodes = [state.node(resolve_name(lab, item)) for item in (source, target)]
+    with state.naming_the_dead():
+        return rtt_under_load(*nodes, seconds=seconds, streams=streams, direction=direction)
 
 
 def state(lab: LabObject) -> State:

@@ -61,6 +61,11 @@ class LinkSample:
     queue_packets: int
     queue_bytes: int
 
+    @property
+    def line(self) -> str:
+        """What a plot of it is called."""
+        return f"toward {self.toward}"
+
 
 @dataclass(frozen=True)
 class TcpSample:

@@ -78,6 +78,7 @@ class LinkOperations(Link):
     queue = queueing.queue
     classes = queueing.classes
     queues = property(queueing.queues)
+    watch_queues = queueing.watch_queues
 
     @property
     def impairments(self) -> Table[ImpairedDirection]:

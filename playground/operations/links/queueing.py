@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from playground.display.tables import Table
-from playground.model.records import dataclass
 from playground.operations.connection.handles import LiveWire
+from playground.operations.links.queue_statistics import QueueStatistics, queue_rows
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from playground.model.queues.classes import TrafficClass
     from playground.model.queues.discipline import Queue
     from playground.model.queues.link_queue import LinkQueue
+    from playground.operations.links.queue_samples import QueueSamples
 
 
 class QueuedLink(Protocol):
@@ -37,30 +37,6 @@ class QueuedLink(Protocol):
     def _changing(self) -> AbstractContextManager[LiveWire | None]: ...
 
     def _sides(self, toward: Any) -> tuple[int, ...]: ...
-
-
-@dataclass(frozen=True)
-class QueueStatistics:
-    """A queue where frames leave toward a node, or a class of traffic, and what it has counted.
-
-    ``queue`` is its kind in tc(8), ``traffic_class`` the name of the class whose queue it is, ""
-    for one that has all frames.  ``settings`` are those that the kernel has.  Counters are
-    since the queue was made: frames with their Ethernet headers; ``marked`` are those that
-    were not dropped but marked (ECN, RFC 3168), ``waiting_packets`` and ``waiting_bytes``
-    what is in it at this moment.
-
-    """
-
-    toward: str
-    queue: str
-    traffic_class: str
-    settings: str
-    sent_packets: int
-    sent_bytes: int
-    dropped: int
-    marked: int
-    waiting_packets: int
-    waiting_bytes: int
 
 
 def queue(
@@ -199,47 +175,21 @@ def queues(link: QueuedLink) -> Table[QueueStatistics]:
     )
 
 
-# Those that are no queues: a cable that takes all at once, and hooks for filters.
-_NONE = ("noqueue", "clsact", "ingress")
+def watch_queues(link: QueuedLink, interval_s: float = 0.1) -> QueueSamples:
+    """Sample the queues and classes of the link while a block runs.
 
+    A row for each queue every ``interval_s`` seconds, with what left it, waits in it, and
+    was dropped or marked; and a plot of them::
 
-def queue_rows(
-    toward: str, planned: LinkQueue | None, answer: Mapping[str, Any]
-) -> Iterable[QueueStatistics]:
-    """Yield what the kernel tells of one direction, queues first, then classes by their numbers."""
-    leaves = {one["leaf"]: one for one in answer["classes"] if one["leaf"]}
-    for one in answer["queues"]:
-        if one["kind"] not in _NONE and one["handle"] not in leaves:
-            yield _row(toward, one["kind"], "", one, one)
-    names = planned.class_names() if planned else {}
-    below = {one["handle"]: one for one in answer["queues"] if one["handle"]}
-    for one in sorted(answer["classes"], key=lambda one: one["number"]):
-        if one["leaf"] and (leaf := below.get(one["leaf"])) is not None:
-            number = one["number"]
-            name = names.get(number & 0xFFFF, f"{number >> 16:x}:{number & 0xFFFF:x}")
-            yield _row(toward, leaf["kind"], name, one, leaf)
+        with link.watch_queues() as samples:
+            h1.run("iperf3 -c www -t 3")
+        samples.plot()              # throughput, a line for each class
+        samples.plot("queue")       # packets that wait
 
+    Raises `NotRunning` as `queues`, `BadArgument` for an interval of less than 5 ms.
 
-def _row(
-    toward: str, kind: str, name: str, passed: Mapping[str, Any], held: Mapping[str, Any]
-) -> QueueStatistics:
-    settings = dict(passed["settings"])
-    if passed is not held:
-        settings |= held["settings"]
-    words = [f"{key}={_plain(value)!r}" for key, value in settings.items()]
-    return QueueStatistics(
-        toward,
-        kind,
-        name,
-        ", ".join(words),
-        passed["sent_packets"],
-        passed["sent_bytes"],
-        held["dropped"],
-        held["marked"],
-        held["waiting_packets"],
-        held["waiting_bytes"],
-    )
+    """
+    from playground.operations.links.queue_samples import watch_queues
 
-
-def _plain(value: Any) -> Any:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    live = link._running()
+    return watch_queues(live, link.names, interval_s)

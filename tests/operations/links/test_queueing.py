@@ -10,14 +10,14 @@ import pytest
 
 from playground.engines.namespaces.engine import NamespacesEngine
 from playground.engines.seam import Engine
-from playground.errors import AgentError, EngineError, NotRunning, TopologyError
+from playground.errors import AgentError, BadArgument, EngineError, NotRunning, TopologyError
 from playground.lab.credentials import Credentials
 from playground.lab.lab import Lab
 from playground.lab.lab_as_json import load, save
 from playground.model.kernel.features import FEATURES
 from playground.model.queues.classes import TrafficClass
 from playground.model.queues.discipline import Queue
-from playground.operations.links.queueing import QueueStatistics
+from playground.operations.links.queue_statistics import QueueStatistics
 from playground.operations.network import Host, Link, Router
 from tests.second_kernel import lacking
 
@@ -127,6 +127,23 @@ def test_a_class_that_lends_nothing_keeps_to_its_ceiling(path: Path) -> None:
     )
     # Two frames may pass at once, and five wait.
     assert path.flood({BULK: 40})[BULK] < 15
+
+
+def test_each_class_is_watched_while_packets_pass(path: Path) -> None:
+    path.narrow.classes(
+        TrafficClass("voice", rate_mbit=1, port=VOICE),
+        TrafficClass("rest", rate_mbit=0.5),
+        toward=path.h2,
+    )
+    with path.narrow.watch_queues(0.05) as samples:
+        path.flood({VOICE: 20})
+    voice = [row for row in samples.table() if row.traffic_class == "voice"]
+    assert any(row.mbit_per_s > 0 for row in voice)
+    assert {row.dropped for row in voice} == {0}
+    with pytest.raises(BadArgument, match='"throughput" and "queue"'):
+        samples.plot("colour")
+    labels = samples.plot("queue").get_legend_handles_labels()[1]
+    assert "voice toward h2" in labels
 
 
 def test_queues_are_told_before_and_after_they_are_there(path: Path) -> None:

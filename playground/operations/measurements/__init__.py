@@ -1,0 +1,1 @@
+"""Measurements between running nodes: the round trip while the network is busy."""
