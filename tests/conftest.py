@@ -24,13 +24,14 @@ import pytest
 
 from playground.engines.choice import NAMES, VARIABLE
 from playground.engines.docker.engine import DockerEngine
-from playground.engines.images import helper_image, image_for
+from playground.engines.images import all_images, helper_image, image_for
 from playground.engines.namespaces.engine import NamespacesEngine
 from playground.engines.seam import WHAT_ONE_CANNOT, Engine, LabLabels, LabRecord
 from playground.engines.swarm.engine import SwarmEngine
 from playground.errors import EngineError
 from tests import machine, second_kernel, workers
 from tests.support_agent import needs_root
+from tests.swarm_choice import SERVICES_THERE, is_chosen
 from tests.swarm_machines import (
     HOME,
     OUTSIDE,
@@ -45,6 +46,14 @@ from tests.swarm_machines import (
 # How long what a dead owner left may take to disappear: the guardian looks for
 # a second after the last it saw.
 PATIENCE_S = 10.0
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--all-on-swarm",
+        action="store_true",
+        help="run all tests on a Docker Swarm that can, not those of tests/swarm_choice.py alone",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -159,14 +168,17 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 
 def _leave_out_swarm(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave to the swarm what is marked for it: to start a lab there takes seconds."""
-    left = [
-        item
-        for item in items
-        if "callspec" in dir(item)
-        and item.callspec.params.get("engine") == "swarm"  # type: ignore[attr-defined]
-        and item.get_closest_marker("on_swarm") is None
-    ]
+    """Leave to the swarm what was chosen for it: to start a lab there takes seconds."""
+    everything = bool(config.getoption("--all-on-swarm"))
+
+    def stays(item: pytest.Item) -> bool:
+        if engine_of(item) != "swarm" or TESTS not in item.path.parents:
+            return True
+        file = item.path.relative_to(TESTS)
+        is_own = "engine" not in getattr(getattr(item, "callspec", None), "params", {})
+        return is_own or is_chosen(file, item.name.partition("[")[0], everything)
+
+    left = [item for item in items if not stays(item)]
     if left:
         config.hook.pytest_deselected(items=left)
         gone = set(left)
@@ -223,11 +235,12 @@ def namespaces_engine() -> Iterator[NamespacesEngine]:
 
 
 @pytest.fixture(scope="session")
-def swarm() -> Iterator[SwarmOfTests]:
-    """A Docker Swarm of three machines, all on this one, with the images of plain hosts."""
+def swarm(request: pytest.FixtureRequest) -> Iterator[SwarmOfTests]:
+    """A Docker Swarm of three machines, all on this one, with images of the machine's engine."""
     if os.geteuid() != 0 or lacking():
         _do_without(f"a swarm of tests needs root, and the programs {' '.join(lacking())}")
-    images = [image_for(()), image_for(["http"])]
+    everything = bool(request.config.getoption("--all-on-swarm"))
+    images = all_images() if everything else [image_for(services) for services in SERVICES_THERE]
     with pytest.MonkeyPatch.context() as patch, contextlib.closing(DockerEngine()) as docker:
         patch.delenv("DOCKER_HOST", raising=False)
         if "DOCKER_HOST" in OUTSIDE:

@@ -98,7 +98,8 @@ def test_a_page_of_a_host_is_a_page_of_this_machine(lab: Lab) -> None:
     with lab.publish("www", 80) as page:
         assert urllib.request.urlopen(page, timeout=20).read() == b"from www"
         assert page == page.url == f"http://127.0.0.1:{page.port}/"
-        assert (page.node, page.node_port, page.words) == ("www", 80, "port 80 of www")
+        assert (page.node, page.node_port) == ("www", 80)
+        assert page.words.partition(",")[0] == "port 80 of www"
         assert f'<a href="{page}"' in page._repr_html_()
         assert page in lab.published
         assert pickle.loads(pickle.dumps(page)) == page
@@ -228,6 +229,7 @@ def test_only_this_machine_reaches_it_unless_asked(lab: Lab) -> None:
         assert "open to everybody who reaches this machine" in place.words
 
 
+@pytest.mark.cannot("swarm", "open sockets of hosts in this program")
 def test_inside_a_sockets_block_it_listens_on_this_machine_all_the_same(lab: Lab) -> None:
     with lab.node("client").sockets():
         place = lab.publish("www", 7)
@@ -271,6 +273,7 @@ def test_it_goes_with_its_owner_however_that_ends(engine: Engine) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.cannot("swarm", "offer a published port after the end of a program")
 def test_a_kept_lab_goes_on_offering_it_and_whoever_comes_later_ends_it(engine: Engine) -> None:
     name = f"published-kept-{os.getpid()}"
     www = Host("www")

@@ -30,7 +30,7 @@ from playground.planning.planner import make_plan
 from tests import machine
 
 # It changes the machine's own: ways out, rules, forwarding.
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone, pytest.mark.cannot("swarm", "plug a lab into this machine")]
 
 OUT = f"pgo{os.getpid()}"
 INSIDE, OUTSIDE = "198.51.100.1", "198.51.100.2"

@@ -35,6 +35,8 @@ from playground.model.services.mail import SMTP
 from playground.operations.connection import host_sockets as sockets
 from tests.ordinary import USES_SOCKETS, ordinary_user
 
+pytestmark = pytest.mark.cannot("swarm", "open sockets of hosts in this program")
+
 USER, PASSWORD = "student", "secret"
 LIMIT_S = 10
 

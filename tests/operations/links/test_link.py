@@ -18,8 +18,6 @@ from playground.planning.difference import compare
 from playground.planning.planner import make_plan
 from tests.traffic import tcp_mbit
 
-pytestmark = pytest.mark.on_swarm
-
 
 class Small:
     """h1 - home - modem - www: two hosts, a switch, a router."""

@@ -13,8 +13,6 @@ from playground.operations.network import Host, Link, Switch
 from playground.planning.difference import compare
 from playground.planning.planner import make_plan
 
-pytestmark = pytest.mark.on_swarm
-
 
 class Office:
     """h1, h2 and a listener at one switch."""

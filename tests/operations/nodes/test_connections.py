@@ -16,8 +16,6 @@ from tests.census import wait_until
 from tests.facts import assert_can_ping
 from tests.traffic import serve, speak
 
-pytestmark = pytest.mark.on_swarm
-
 ROW: dict[str, Any] = {
     "protocol": 6,
     "source": "192.168.1.11",

@@ -18,8 +18,6 @@ from playground.operations.network import Host, Link, Router
 from playground.operations.nodes.routes import read_route, with_hops
 from playground.planning.route_rows import Route
 
-pytestmark = pytest.mark.on_swarm
-
 NAMES = {2: "eth0", 3: "eth1"}
 
 
