@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from playground.lab.declarations.container_arguments import container_arguments
-from playground.lab.declarations.shapes import NodeName
+from playground.lab.declarations.shapes import LinkName, NodeName
 from playground.model.kernel.tunnels import KINDS
 from playground.model.notation import AUTO
-from playground.model.parts import End
+from playground.model.parts import End, LinkBase
 from playground.model.routing.protocols import redistribute_argument
 from playground.model.topology import Host, Link, Machine, Node, Router, Switch
 
@@ -23,6 +23,7 @@ BY_ARGUMENTS = frozenset(
         *("declared_services", "limits", "machine", "container", "own_sysctls", "loopback"),
         *("subnets", "vlans", "settings"),
         *("ends", "mtus", "mtu_bytes", "offload", "carried", "tunnel", "vlan", "trunk"),
+        *("bond_settings", "members"),
     }
 )
 
@@ -68,10 +69,20 @@ def _machine_arguments(node: Machine) -> dict[str, Any]:
     return _without_none(said)
 
 
-def link_arguments(link: Link) -> dict[str, Any]:
-    """Return the arguments, beside its two nodes, with which a link like this is declared."""
+def _by_id(link: Any) -> LinkName:
+    return LinkName(str(link.id))
+
+
+def link_arguments(link: Link, name_of: Callable[[LinkBase], LinkName] = _by_id) -> dict[str, Any]:
+    """Return the arguments, beside its two nodes, with which a link like this is declared.
+
+    ``name_of`` gives the names of the links that a bond is made of.
+
+    """
     if link.tunnel is not None:
         return _tunnel_arguments(link)
+    if link.bond_settings is not None:
+        return _bond_arguments(link, name_of)
     a, b = link.ends
     said: dict[str, Any] = {"subnet": _subnets(link.subnets)}
     if isinstance(a.node, Switch) or isinstance(b.node, Switch):
@@ -145,6 +156,20 @@ def _tunnel_arguments(link: Link) -> dict[str, Any]:
     }
     if word := KINDS[settings.kind].number:
         said[word] = settings.number
+    return _without_none(said)
+
+
+def _bond_arguments(bond: Link, name_of: Callable[[LinkBase], LinkName]) -> dict[str, Any]:
+    settings = bond.bond_settings
+    assert settings is not None
+    names = [end.name for end in bond.ends]
+    said = {
+        "links": [name_of(member) for member in bond.members],
+        "mode": settings.mode,
+        "spread_by": settings.spread_by,
+        "primary": None if settings.primary is None else name_of(bond.members[settings.primary]),
+        "names": names if any(names) else None,
+    }
     return _without_none(said)
 
 

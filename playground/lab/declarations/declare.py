@@ -13,11 +13,12 @@ from playground.lab.declarations.shapes import (
     Declarations,
     FilePlace,
     LinkName,
+    LinkSaid,
     NodeName,
     NodeSaid,
 )
 from playground.model.arguments import shown
-from playground.operations.network import Host, Link, Node, Router, Switch, Tunnel
+from playground.operations.network import Bond, Host, Link, Node, Router, Switch, Tunnel
 
 NODE_KINDS: Mapping[str, Callable[..., Node]] = {"host": Host, "router": Router, "switch": Switch}
 
@@ -66,9 +67,7 @@ def declare(declarations: Declarations) -> Declared:
             found.nodes[node.name] = _node(node, found)
     for link in declarations.links:
         with told_where(link.place):
-            a, b = (found.real(NodeName(name)) for name in link.nodes)
-            kind = Tunnel if link.tunnel else Link
-            made = kind(a, b, **found.real(link.arguments))
+            made = _link(link, found)
             made.id = link.id
             found.links[link.id] = made
     for node in declarations.nodes:
@@ -76,6 +75,20 @@ def declare(declarations: Declarations) -> Declared:
     for link in declarations.links:
         _tell(found.links[link.id], link.calls, found)
     return found
+
+
+def _link(said: LinkSaid, found: Declared) -> Link:
+    a, b = (found.real(NodeName(name)) for name in said.nodes)
+    arguments = found.real(said.arguments)
+    if "links" in arguments:
+        made = Bond(*arguments.pop("links"), **arguments)
+        if {end.node for end in made.ends} != {a, b}:
+            raise TopologyError(
+                f"the bond {said.id} joins {' and '.join(made.names)}, as its links do, and not "
+                f"{a.name} and {b.name}: write the nodes of its links"
+            )
+        return made
+    return (Tunnel if said.tunnel else Link)(a, b, **arguments)
 
 
 def _node(said: NodeSaid, found: Declared) -> Node:

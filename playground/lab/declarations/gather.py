@@ -49,7 +49,7 @@ def gather(nodes: Iterable[Node]) -> Declarations:
             LinkSaid(
                 ids[link],
                 link.names,
-                link_arguments(link),
+                link_arguments(link, name_of),
                 calls_of(link, name_of),
                 tunnel=link.tunnel is not None,
             )

@@ -17,6 +17,7 @@ from playground.lab.declarations.told import METHODS
 from playground.model import topology
 from playground.model.containers.arguments import ContainerArguments
 from playground.model.firewall import Match
+from playground.model.links.bond import Bond
 from playground.model.links.tunnel import Tunnel
 
 # Types of JSON, as its schema names them (https://json-schema.org, draft 2020-12).
@@ -69,6 +70,8 @@ _SHAPES = {
     ("set_port", "link"): "LinkBase",
     ("mirror", "links"): "Sequence[LinkBase] | None",
     ("mirror", "to"): "LinkBase",
+    ("bond", "links"): "Sequence[LinkBase]",
+    ("bond", "primary"): "LinkBase | None",
     ("impair", "toward"): "NodeBase | None",
     ("advertise", "prefix"): "str | Sequence[str] | None",
     ("advertise", "rdnss"): "str | MachineBase | Sequence[str | MachineBase] | None",
@@ -149,6 +152,7 @@ CLASSES: Mapping[str, type] = {
     "switch": topology.Switch,
     "link": topology.Link,
     "tunnel": Tunnel,
+    "bond": Bond,
 }
 
 

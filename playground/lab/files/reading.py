@@ -185,8 +185,8 @@ class _Understanding:
         if isinstance(said, list):
             said = {"nodes": said}
         tunnel = "kind" in said
-        known = constructor_arguments("tunnel" if tunnel else "link")
-        arguments = self._arguments(way, said, known, "a tunnel" if tunnel else "a link")
+        what = "tunnel" if tunnel else "bond" if "links" in said else "link"
+        arguments = self._arguments(way, said, constructor_arguments(what), f"a {what}")
         a, b = map(str, said["nodes"])
         calls = self._calls(way, "link", said.get("calls"))
         place = self.document.at(*way)

@@ -58,12 +58,18 @@ def lab_file_schema() -> Schema:
                 "allOf": [_if_kind(kind) for kind in NODE_KINDS],
             },
             **{kind: _node(kind) for kind in NODE_KINDS},
-            "link": {"anyOf": [_PAIR, {"$ref": "#/$defs/cable"}, {"$ref": "#/$defs/tunnel"}]},
+            "link": {
+                "anyOf": [_PAIR, {"$ref": "#/$defs/cable"}, {"$ref": "#/$defs/tunnel"}, _BOND]
+            },
             "cable": _link("link", {}),
             "tunnel": _link("tunnel", {"kind": {"enum": [*KINDS]}}),
+            "bond": _link("bond", {}),
             "service": _service(),
         },
     }
+
+
+_BOND: Schema = {"allOf": [{"$ref": "#/$defs/bond"}, {"required": ["links"]}]}
 
 
 _PAIR: Schema = {

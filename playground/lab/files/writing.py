@@ -64,6 +64,7 @@ def _links_of(declarations: Declarations) -> Iterable[str]:
 
     parts: list[NodeSaid | LinkSaid] = [*declarations.nodes, *declarations.links]
     for part in parts:
+        yield from within(part.arguments)
         for call in part.calls:
             yield from within(call.arguments)
 

@@ -8,6 +8,7 @@ from playground import (
     DHCP,
     HTTP,
     SLAAC,
+    Bond,
     Deny,
     Host,
     Link,
@@ -133,6 +134,8 @@ def routing() -> list[Node]:
     r6.isis_options(area="49.0006", level="1-2", password="pw")
     tunnel = Tunnel(r1, r5, kind="gre", subnet="10.9.0.0/30", key=7, endpoints=("10.1.0.1", None))
     tunnel.impair(delay_ms=5)
+    doubled = Link(r2, r6, subnet="10.7.0.0/24"), Link(r2, r6)
+    Bond(*doubled, mode="active-backup", primary=doubled[1], names=("both", None)).down()
     r3.vrf("blue", r3.links, table=1007)
     r3.vrf("red", [], routing=None)
     r3.leak("10.4.0.0/24", source="blue", into="red")

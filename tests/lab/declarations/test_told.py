@@ -24,12 +24,23 @@ NO_DECLARATION = {
     *("address", "attachments", "calls", "cards", "families", "fixed", "forwards", "frr_text"),
     *("hostname", "hosts", "id", "impairments", "interfaces", "links", "listener", "masquerades"),
     *("names", "nameservers", "pairs", "places", "serial", "services", "short", "sysctls"),
-    "uplinks",
+    *("uplinks", "bond", "passes_lacp"),
 }
 
 # Methods that change what others have said, take it back, or say it in other words.
 NO_SAYING = {
-    *("add_vlan", "change", "end", "looped", "peer", "refuse_loop", "steer", "stop_advertising"),
+    *(
+        "add_vlan",
+        "bonds_at",
+        "is_port",
+        "change",
+        "end",
+        "looped",
+        "peer",
+        "refuse_loop",
+        "steer",
+        "stop_advertising",
+    ),
     *("subnets_of", "divide", "remove_leak", "untranslate", "zones", "clear", "remove", "together"),
 }
 
