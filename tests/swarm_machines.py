@@ -91,6 +91,13 @@ class SwarmMachine:
         assert done.returncode == 0, f"docker {' '.join(arguments)}: {done.stderr}"
         return done.stdout.strip()
 
+    def in_network_of(self, container: str, *command: str) -> str:
+        """Run a command in the network of a container of this machine; return what it prints."""
+        pid = self.docker("inspect", "--format", "{{.State.Pid}}", container)
+        enter = ["nsenter", "--mount", "--pid", "--target", str(self.process)]
+        enter += ["nsenter", "--net", "--target", pid]
+        return subprocess.check_output([*enter, *command], text=True, timeout=_PATIENCE_S).strip()
+
 
 @dataclass(frozen=True)
 class SwarmOfTests:
@@ -107,6 +114,28 @@ class SwarmOfTests:
     def environment(self) -> dict[str, str]:
         """What leads a program to this swarm."""
         return environment_of(self.manager.folder.parent)
+
+    @contextlib.contextmanager
+    def cut_off(self, machine: SwarmMachine) -> Iterator[None]:
+        """Pull out a machine's cable; in the end wait until the swarm has it back."""
+        ground = int((machine.folder.parent / "ground").read_text())
+        _in_network(ground, "ip", "link", "set", machine.name, "down")
+        try:
+            yield
+        finally:
+            _in_network(ground, "ip", "link", "set", machine.name, "up")
+            self.wait_ready()
+
+    def wait_ready(self) -> None:
+        """Wait until the swarm has all of its machines."""
+        deadline = time.monotonic() + _PATIENCE_S
+        while True:
+            with contextlib.suppress(AssertionError):
+                states = self.manager.docker("node", "ls", "--format", "{{.Status}}").split()
+                if states == ["Ready"] * len(self.machines):
+                    return
+            assert time.monotonic() < deadline, "a machine has not come back to the swarm"
+            time.sleep(0.5)
 
     def load(self, tags: Sequence[str]) -> None:
         """Give the manager images that the machine's own engine has."""
@@ -160,6 +189,7 @@ def running_swarm(count: int = 3, home: Path = HOME) -> Iterator[SwarmOfTests]:
         down.callback(shutil.rmtree, top)
         ground = down.enter_context(_process(_alone("--net", "sleep", "infinity")))
         inside = _first_of(ground)
+        (top / "ground").write_text(str(inside))
         _in_network(inside, "ip", "link", "set", "lo", "up")
         _in_network(inside, "ip", "link", "add", "swarm", "type", "bridge", "forward_delay", "0")
         _in_network(inside, "ip", "address", "add", f"{_NETWORK}.1/24", "dev", "swarm")

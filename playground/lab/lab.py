@@ -65,6 +65,7 @@ class Lab(Single):
 
     On a swarm it is on as few machines as it needs.  ``spread=3`` spreads it evenly over three,
     ``spread=["m1", "m2"]`` over those; other engines have one machine, and pass over it.
+    With ``reschedule`` another `start` brings back elsewhere what a lost machine had.
 
     Building a `Lab` plans it and touches nothing on the machine; raises
     `TopologyError` if it cannot become a network.
@@ -86,6 +87,7 @@ class Lab(Single):
         converge: bool = True,
         strict: bool = True,
         spread: int | Sequence[str] | None = None,
+        reschedule: bool = False,
     ) -> None:
         self._state = LabState(
             nodes,
@@ -98,6 +100,7 @@ class Lab(Single):
             converge=converge,
             strict=strict,
             spread=spread,
+            reschedule=reschedule,
         )
         take_nodes(self)
         self._state.make_plan(None)

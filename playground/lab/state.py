@@ -43,7 +43,11 @@ from playground.model.notation import check_bool
 from playground.operations.connection.client import Client
 from playground.operations.connection.handles import LabHandle
 from playground.operations.network import Host, Link, Node, Router, Switch
-from playground.planning.placement.machines import check_spread, spread_of_environment
+from playground.planning.placement.machines import (
+    check_spread,
+    spread_of_environment,
+    spread_without,
+)
 from playground.planning.placement.shapes import Placement
 from playground.planning.plan import NodePlan, Plan
 from playground.planning.plan_parts import InterfacePlan
@@ -101,12 +105,16 @@ class LabState:
         converge: bool,
         strict: bool,
         spread: object = None,
+        reschedule: bool = False,
     ) -> None:
         self.take_name(name)
         self.ipv6 = _check_ipv6(self.name, ipv6)
         self.converge = check_bool(f"lab {self.name}", "converge", converge)
         self.strict = check_bool(f"lab {self.name}", "strict", strict)
         self.spread = check_spread(f"lab {self.name}", spread)
+        self.reschedule = check_bool(f"lab {self.name}", "reschedule", reschedule)
+        # Machines of a swarm that have gone while it ran: none of it is put there again.
+        self.lost_machines: set[str] = set()
         self.keep = keep
         self.given = tuple(given)
         check_name(engine)
@@ -196,7 +204,10 @@ class LabState:
         if running is None and not has_machines(self.asked_engine):
             return plan
         spread = self.spread if self.spread is not None else spread_of_environment()
-        found = self.engine.place(plan, spread, running)  # type: ignore[attr-defined]
+        lost = self.lost_machines if running else set()
+        found = self.engine.place(  # type: ignore[attr-defined]
+            plan, spread_without(spread, lost), running, lost
+        )
         return dataclasses.replace(plan, placement=found)
 
     def make_plan(self, previous: Plan | None) -> Plan:

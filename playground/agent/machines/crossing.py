@@ -56,7 +56,8 @@ class Crossing:
 
     def _tunnel(self, tunnels: list[CrossingCable]) -> Steps:
         machines = {number for tunnel in tunnels for number in (tunnel.a, tunnel.b)}
-        port, source_port = self._open_ports(machines | self.crossed.machines())
+        others = {number for number in self.crossed.machines() if not self._is_gone(number)}
+        port, source_port = self._open_ports(machines | others)
         asked: dict[int, list[Request]] = {}
         for tunnel in tunnels:
             for here, there in ((tunnel.a, tunnel.b), (tunnel.b, tunnel.a)):
@@ -88,12 +89,15 @@ class Crossing:
         keys = [(where, end["pid"], end["interface"]) for where, end in ends]
         tunnels = list(dict.fromkeys(self._tunnels[key] for key in keys if key in self._tunnels))
         shares = share("unwire", arguments, self._places)
-        raise_first((yield {where: ("unwire", part) for where, part in shares.items()}))
+        # What was on a machine that is gone went with it.
+        there = {where: part for where, part in shares.items() if not self._is_gone(where)}
+        raise_first((yield {where: ("unwire", part) for where, part in there.items()}))
         tunnels += yield from self._without_far_ends()
         for number in (0, 1):
             asked: dict[int, list[int]] = {}
             for tunnel in tunnels:
-                asked.setdefault((tunnel.a, tunnel.b)[number], []).append(tunnel.vni)
+                if not self._is_gone(where := (tunnel.a, tunnel.b)[number]):
+                    asked.setdefault(where, []).append(tunnel.vni)
             raise_first((yield {w: ("untunnel", {"vnis": vnis}) for w, vnis in asked.items()}))
         self._forget(tunnels)
         return None

@@ -25,7 +25,7 @@ import json
 import os
 import selectors
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -238,6 +238,8 @@ class Switchboard:
                 "the hosts of a swarm run on other machines, and a socket cannot leave the kernel "
                 "that it is of"
             )
+        if op == "silent_machines":
+            return self._silent(arguments["machines"])
         return self.captures.ask(op, arguments) or self._shared(op, arguments)
 
     def _shared(self, op: str, arguments: Request) -> Steps:
@@ -262,6 +264,13 @@ class Switchboard:
     def _everywhere(self, op: str, arguments: Request) -> Steps:
         raise_first((yield dict.fromkeys(self._with_agents(), (op, arguments))))
         return None
+
+    def _silent(self, names: Sequence[str]) -> Steps:
+        """Return those of some machines that do not answer; each is asked something."""
+        asked = self._with_agents()
+        yield {number: ("interface_names", {}) for number in asked}
+        known = {machine.name: machine for machine in self._servers.machines.values()}
+        return [name for name in names if name not in known or known[name].gone]
 
     def _with_agents(self) -> list[int]:
         """Return the machines whose agents answer."""

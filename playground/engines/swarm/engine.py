@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -140,12 +140,31 @@ class SwarmEngine:
                         "network, or start the lab with engine='docker'"
                     )
 
-    def place(self, plan: Plan, spread: Spread, running: Placement | None) -> Placement:
-        """Return the machine of each node; those of ``running`` stay where they are."""
-        machines = self.manager.ready()
+    def place(
+        self,
+        plan: Plan,
+        spread: Spread,
+        running: Placement | None,
+        without: Collection[str] = (),
+    ) -> Placement:
+        """Return the machine of each node, ``without`` some machines.
+
+        Those of ``running`` stay where they are.
+
+        """
+        machines = [machine for machine in self.manager.ready() if machine.name not in without]
         refuse_old(machines)
         rooms = [machine.room for machine in machines]
         return place_plan(plan, rooms, spread, running.machines if running else {})
+
+    def lost_machines(self) -> list[str]:
+        """Return the machines that the manager hears nothing of."""
+        return [machine.name for machine in self.manager.machines() if machine.is_lost]
+
+    def forget_nodes(self, lab_id: str, nodes: Sequence[str]) -> None:
+        """Remove the services of nodes whose machine is lost, and do not wait for that one."""
+        with self.server.errors(f"removing services of lab {lab_id}"):
+            self.manager.forget(lab_id, nodes, NODE)
 
     def image_for(self, services: frozenset[str], packages: tuple[str, ...] = ()) -> Image:
         """Return the image of a host with these services."""
@@ -244,7 +263,8 @@ class SwarmEngine:
     def pids(self, lab_id: str) -> dict[str, int]:
         """Return the numbers of the nodes of a lab that run, by their names."""
         with self.server.errors(f"looking for the machines of lab {lab_id}"):
-            return processes(tasks_by_node(self.manager, lab_id))
+            down = {machine.id for machine in self.manager.machines() if machine.is_lost}
+            return processes(tasks_by_node(self.manager, lab_id), down)
 
     def stop(self, lab_id: str, nodes: Sequence[str] | None = None) -> None:
         """Remove the services of a lab, or of some of its nodes, and wait until they are gone."""
@@ -271,7 +291,7 @@ class SwarmEngine:
             for service in self.manager.services(LAB):
                 by_lab.setdefault(labels_of(service)[LAB], []).append(service)
             machines = self.manager.machines() if by_lab else []
-        names = {one.id: one.name if one.is_up else f"{one.name} (down)" for one in machines}
+        names = {one.id: f"{one.name} (down)" if one.is_lost else one.name for one in machines}
         records = (_record(services, names) for services in by_lab.values())
         return sorted(records, key=lambda record: record.created)
 

@@ -35,7 +35,12 @@ MINIMUM_ENGINE = (20, 10)
 
 @dataclass(frozen=True)
 class SwarmNode:
-    """A machine as Swarm knows it: whether it answers, and whether it takes tasks too."""
+    """A machine as Swarm knows it: whether it answers, and whether it takes tasks too.
+
+    A manager that has just become the leader knows of none yet whether it is up or lost, until
+    it hears of it: those are taken to be ready.
+
+    """
 
     id: str
     name: str
@@ -45,6 +50,7 @@ class SwarmNode:
     is_manager: bool
     address: str
     engine_version: str
+    is_lost: bool = False
 
 
 def version_number(text: str) -> tuple[int, int]:
@@ -137,17 +143,22 @@ class Manager:
         if refusals:
             raise refusals[0]
 
+    def forget(self, lab_id: str, nodes: Sequence[str] | None, node_label: str) -> dict[str, str]:
+        """Remove the services of a lab, or of some of its nodes; return their names by id."""
+        found = {
+            service["ID"]: service["Spec"]["Name"]
+            for service in self.services(f"{LAB}={lab_id}")
+            if nodes is None or service["Spec"]["Labels"].get(node_label) in nodes
+        }
+        self.remove(list(found))
+        return found
+
     def stop(self, lab_id: str, nodes: Sequence[str] | None, node_label: str) -> None:
         """Remove the services of a lab, or of some of its nodes; wait until all tasks are gone."""
         label = f"{LAB}={lab_id}"
-        found = {
-            service["ID"]: service["Spec"]["Name"]
-            for service in self.services(label)
-            if nodes is None or service["Spec"]["Labels"].get(node_label) in nodes
-        }
+        found = self.forget(lab_id, nodes, node_label)
         if not found:
             return
-        self.remove(list(found))
         deadline = time.monotonic() + _STOP_LIMIT_S
         while left := self._left(found, label):
             if time.monotonic() > deadline:
@@ -171,7 +182,7 @@ class Manager:
         ]
         if not left:
             return []
-        down = {machine.id for machine in self.machines() if not machine.is_up}
+        down = {machine.id for machine in self.machines() if machine.is_lost}
         return [str(task["ID"]) for task in left if task.get("NodeID") not in down]
 
 
@@ -208,7 +219,8 @@ def _machine(node: Mapping[str, Any]) -> SwarmNode:
         memory_mb,
         resources.get("NanoCPUs", 0) / 1e9,
     )
-    up = node["Status"]["State"] == "ready"
+    state = node["Status"]["State"]
+    up = state in ("ready", "unknown")
     return SwarmNode(
         id=str(node["ID"]),
         name=name,
@@ -218,4 +230,5 @@ def _machine(node: Mapping[str, Any]) -> SwarmNode:
         is_manager=node["Spec"]["Role"] == "manager",
         address=str(node["Status"].get("Addr", "")),
         engine_version=str(described.get("Engine", {}).get("EngineVersion", "")),
+        is_lost=state in ("down", "disconnected"),
     )

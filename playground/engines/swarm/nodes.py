@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from playground.agent.machines.numbers import global_pid, machine_number
@@ -74,12 +74,16 @@ def tasks_by_node(manager: Manager, lab_id: str) -> dict[str, Mapping[str, Any]]
     return {node: tasks[service] for service, node in services.items() if node and service in tasks}
 
 
-def processes(tasks: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
-    """Return the number of the first process of each node that runs, among all machines."""
+def processes(tasks: Mapping[str, Mapping[str, Any]], down: Collection[str] = ()) -> dict[str, int]:
+    """Return the number of the first process of each node that runs, among all machines.
+
+    Of a task on a machine that is ``down`` the manager goes on to say that it runs.
+
+    """
     return {
         node: global_pid(machine_number(task["NodeID"]), pid)
         for node, task in tasks.items()
-        if (pid := process_of(task))
+        if (pid := process_of(task)) and task["NodeID"] not in down
     }
 
 

@@ -41,6 +41,7 @@ from playground.lab.links.bonds_ready import wait_for_bonds
 from playground.lab.links.kernel_check import refuse_lacking
 from playground.lab.links.wireguard_handshakes import wait_for_handshakes
 from playground.lab.methods.publishing import publish_declared, refuse_taken
+from playground.lab.methods.rescheduling import let_go_of_lost
 from playground.lab.node_handles import attach_nodes, detach_nodes, restore
 from playground.lab.provision import Check, provision
 from playground.lab.routing.virtual_routers import wait_masters
@@ -64,7 +65,9 @@ def start(lab: L, *, converge: bool | None = None) -> L:
 
     When it returns, every link carries traffic, every name resolves and
     every service answers.  On a running lab it brings up the nodes and
-    links that were declared since and leaves the rest alone.
+    links that were declared since and leaves the rest alone.  Of a lab on a swarm that has lost
+    a machine it brings back elsewhere what ran there, with ``Lab(reschedule=True)``; without, it
+    names the machine and refuses.
 
     Where routers speak OSPF, RIP or BGP it waits until they have found all ways,
     as `wait_converged`.  With ``converge=False`` it does not: for a network that is
@@ -85,6 +88,7 @@ def start(lab: L, *, converge: bool | None = None) -> L:
         check_bool(f"lab {lab.name}", "converge", converge)
     with state.lock:
         take_nodes(lab)
+        let_go_of_lost(lab)
         plan = state.planned()
         if state.converge if converge is None else converge:
             convergence.refuse_split(plan)

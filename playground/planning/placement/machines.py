@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from playground.errors import TopologyError
 from playground.model.arguments import is_whole, shown
@@ -43,6 +43,18 @@ def spread_of_environment() -> Spread:
     if not said:
         return None
     return check_spread(VARIABLE, int(said) if said.isdecimal() else said.split(","))
+
+
+def spread_without(spread: Spread, lost: Collection[str]) -> Spread:
+    """Return what is left of a spread when machines are lost; at least one.
+
+    >>> spread_without(("m1", "m2", "m3"), {"m2"}), spread_without(3, {"m2"})
+    (('m1', 'm3'), 2)
+
+    """
+    if isinstance(spread, tuple):
+        return tuple(name for name in spread if name not in lost) or spread
+    return spread if spread is None else max(1, spread - len(lost))
 
 
 def machines_for(

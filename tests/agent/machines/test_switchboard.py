@@ -206,6 +206,21 @@ def test_a_machine_that_is_lost_is_named_and_the_other_goes_on(two: TwoMachines)
 
 
 @needs_root
+def test_what_a_lost_machine_was_linked_to_is_let_go_of_and_linked_anew(two: TwoMachines) -> None:
+    one, other = two.pids
+    two.link()
+    two.client.call("own", pids=[one, other])
+    assert two.client.call("silent_machines", machines=["m1", "m2", "m3"]) == ["m3"]
+    two.servers.processes["m2"].kill()
+    assert two.client.call("silent_machines", machines=["m1", "m2"]) == ["m2"]
+    two.client.call("unwire", veths=[end(one, "eth0")])
+    assert "eth0" not in run(two.client, one, "ip -br link")
+    assert two.board.crossing.crossed.links == {}
+    two.client.call("wire", bridges=[], veths=[veth(end(one, "eth0"), end(one, "eth1"))])
+    assert "eth0@eth1" in run(two.client, one, "ip -br link")
+
+
+@needs_root
 def test_both_ends_of_a_link_are_captured_as_one(two: TwoMachines) -> None:
     two.link()
     rows = [
