@@ -6,16 +6,24 @@ import os
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
-from playground.errors import AgentError
+from playground.errors import AgentError, BadArgument
 from playground.lab.state import LabObject
+from playground.model.arguments import is_choice, shown
 from playground.operations.network import Host, Router, Switch
 
 if TYPE_CHECKING:
     from playground.operations.pictures.picture import Picture
 
+# What is shaded in a picture.
+_GROUPS = ("realms", "machines")
+
 
 def picture(
-    lab: LabObject, path: str | os.PathLike[str] | None = None, *, theme: str = "auto"
+    lab: LabObject,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    theme: str = "auto",
+    group: str = "realms",
 ) -> Picture:
     """Return a picture of the network, and write it to a file if one is named.
 
@@ -24,8 +32,12 @@ def picture(
     "auto", which follows the reader.  In a running lab, links are drawn as the
     kernel says that they are: down, impaired, blocked by a spanning tree.
 
+    Shaded is what a NAT hides, or with ``group="machines"`` what is on each machine of a
+    swarm.
+
     Raises `PlaygroundError` where a package is missing that a file needs
-    (it says which), `BadArgument` for another kind of file.
+    (it says which), `BadArgument` for another kind of file, and for machines of a lab that
+    is on one.
 
     >>> lab.picture("net.svg")
 
@@ -33,8 +45,17 @@ def picture(
     state = lab._state
     from playground.operations.pictures.picture import picture_of
 
+    if not is_choice(group, _GROUPS):
+        raise BadArgument(f'group={shown(group)} is none: say "realms" or "machines"')
     plan, nodes = state.planned(), lab.nodes
-    picture = picture_of(plan, nodes, state.client if lab.running else None, lab.running)
+    by_machine = group == "machines"
+    if by_machine and plan.placement is None:
+        raise BadArgument(
+            'this lab is on one machine: group="machines" is for labs on a swarm, as with '
+            'Lab(engine="swarm")'
+        )
+    agent = state.client if lab.running else None
+    picture = picture_of(plan, nodes, agent, lab.running, by_machine)
     if path is not None:
         picture.save(path, theme)
     return picture

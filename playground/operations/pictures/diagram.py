@@ -116,7 +116,7 @@ class Cable:
 
 @dataclass(frozen=True)
 class Region:
-    """Nodes that share a NAT's inside, and the numbers of the cables between them.
+    """Nodes that share a NAT's inside, or a machine, and the numbers of the cables between them.
 
     ``word`` stands on its shade.
 
@@ -180,10 +180,12 @@ def make_diagram(
     plan: Plan,
     nodes: Sequence[Node] = (),
     seen: Mapping[tuple[WireEnd, WireEnd], Seen] = MappingProxyType({}),
+    by_machine: bool = False,
 ) -> Diagram:
     """Return what a picture of a plan shows.
 
-    ``nodes`` are its declarations, for realms.  ``seen`` is how links are, by their ends;
+    ``nodes`` are its declarations, for realms; with ``by_machine`` the nodes of each machine of
+    a swarm are shaded in place of these.  ``seen`` is how links are, by their ends;
     one that is not in it is shown as planned.  Services that every machine has (ssh) are told
     in the title, not at each.
 
@@ -224,7 +226,8 @@ def make_diagram(
     title = f"{plan.lab}: {len(plan.nodes)} machines, {len(cables)} links"
     if everywhere:
         title += f" ({', '.join(sorted(everywhere))} on every machine)"
-    return Diagram(title, cards, cables, tuple(_regions(plan, nodes)))
+    regions = _machines(plan) if by_machine else _regions(plan, nodes)
+    return Diagram(title, cards, cables, tuple(regions))
 
 
 def _drawn(plan: Plan) -> list[WirePlan]:
@@ -434,3 +437,18 @@ def _regions(plan: Plan, nodes: Iterable[Node]) -> Iterable[Region]:
             "behind NAT",
             f"behind the NAT of {exits}: these addresses mean nothing outside",
         )
+
+
+def _machines(plan: Plan) -> Iterable[Region]:
+    """Yield the nodes of each machine of a swarm, and the cables that do not leave it."""
+    if plan.placement is None:
+        return
+    machines = plan.placement.machines
+    for machine in dict.fromkeys(machines.values()):
+        cables = tuple(
+            number
+            for number, wire in enumerate(_drawn(plan))
+            if machines[wire.a.node] == machines[wire.b.node] == machine
+        )
+        names = tuple(name for name, place in machines.items() if place == machine)
+        yield Region(names, cables, machine, f"on the machine {machine}")

@@ -144,10 +144,16 @@ def _converted(svg: str, kind: Literal["png", "pdf"]) -> bytes:
         return typst.compile(str(source), format=kind, ppi=float(_DOTS_PER_INCH))
 
 
-def picture_of(plan: Plan, nodes: Sequence[Node], agent: Client | None, running: bool) -> Picture:
+def picture_of(
+    plan: Plan,
+    nodes: Sequence[Node],
+    agent: Client | None,
+    running: bool,
+    by_machine: bool = False,
+) -> Picture:
     """Return the picture of a plan; ``agent`` is that of its lab, if it can be asked."""
     seen = look(agent, nodes) if agent is not None else {}
-    return Picture(plan, make_diagram(plan, nodes, seen), running)
+    return Picture(plan, make_diagram(plan, nodes, seen, by_machine), running)
 
 
 def look(agent: Client, nodes: Sequence[Node]) -> Mapping[tuple[WireEnd, WireEnd], Seen]:

@@ -67,6 +67,13 @@ def test_the_list_of_labs_says_which_machine_has_what(
     }
 
 
+def test_a_picture_shades_the_machines_if_asked(offices: tuple[Lab, Offices]) -> None:
+    lab, _ = offices
+    words = [region.word for region in lab.picture(group="machines").diagram.regions]
+    assert words == ["m1", "m2", "m3"]
+    assert lab.picture().diagram.regions == ()
+
+
 def test_hosts_at_one_switch_reach_each_other_over_machines(offices: tuple[Lab, Offices]) -> None:
     _, made = offices
     h1, h2, h3 = made.hosts

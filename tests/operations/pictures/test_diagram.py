@@ -11,6 +11,7 @@ from playground import Host, Link, Router, Switch, Tunnel
 from playground.examples import office_vlans_nodes
 from playground.model.impairment import Impairment
 from playground.operations.pictures.diagram import Cable, Diagram, Seen, make_diagram
+from playground.planning.placement.shapes import Placement
 from playground.planning.planner import make_plan
 from tests.topologies import nodes_of
 
@@ -164,3 +165,17 @@ def test_a_tunnel_is_drawn_apart_from_cables_with_its_kind() -> None:
     tunnel.down()
     [_, drawn] = make_diagram(make_plan([a]), [a, b]).cables
     assert (drawn.state, drawn.note) == ("down", "vxlan, down")
+
+
+def test_the_nodes_of_each_machine_of_a_swarm_are_a_region() -> None:
+    lan, h1, h2 = Switch("lan"), Host("h1"), Host("h2")
+    Link(lan, h1)
+    Link(lan, h2)
+    places = (("lan", "m1"), ("h1", "m1"), ("h2", "m2"))
+    plan = replace(make_plan([lan]), placement=Placement(places, (("lan", "h2"),)))
+    shown = make_diagram(plan, [lan, h1, h2], by_machine=True)
+    assert [(one.word, one.nodes, one.cables) for one in shown.regions] == [
+        ("m1", ("lan", "h1"), (0,)),
+        ("m2", ("h2",), ()),
+    ]
+    assert make_diagram(plan, [lan, h1, h2]).regions == ()

@@ -48,6 +48,10 @@ def test_a_picture_is_saved_by_its_name(lab: Lab, tmp_path: Path, name: str, beg
 def test_what_cannot_be_saved_is_refused(lab: Lab, tmp_path: Path) -> None:
     with pytest.raises(BadArgument, match=r"name a file that ends in \.svg, \.png, \.pdf"):
         lab.picture(tmp_path / "net.gif")
+    with pytest.raises(BadArgument, match='say "realms" or "machines"'):
+        lab.picture(group="racks")
+    with pytest.raises(BadArgument, match="this lab is on one machine"):
+        lab.picture(group="machines")
     with pytest.raises(BadArgument, match='say "auto", "light" or "dark"'):
         lab.picture(tmp_path / "net.svg", theme="pink")
     assert list(tmp_path.iterdir()) == []
