@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -116,6 +117,20 @@ def test_it_is_looked_at_as_others_are(lab: Lab, tmp_path: Path) -> None:
     (tmp_path / "folder" / "file").write_text("text")
     app.put(tmp_path / "folder", "/tmp/")
     assert app.get("/tmp/folder", tmp_path / "back").joinpath("file").read_text() == "text"
+
+
+def test_sockets_of_it_know_its_names_though_it_has_no_python(lab: Lab) -> None:
+    app = lab.node("app")
+    with app.sockets():
+        # By the lab's name server; its own name stands in its /etc/hosts.
+        for name in ("other", "app.example"):
+            with socket.create_connection((name, 8000), timeout=10) as line:
+                assert line.recv(100) == b"hello of musl\n"
+        with pytest.raises(socket.gaierror, match="not known"):
+            socket.create_connection(("nobody.example", 8000), timeout=10)
+    with app.socket() as line:
+        line.connect(("other", 8000))
+        assert line.recv(100) == b"hello of musl\n"
 
 
 def test_services_of_debian_are_refused_there(engine: Engine, folder: Path) -> None:

@@ -8,7 +8,8 @@ context (contextvars) of who calls whether that is in a block, and does what was
 before if not.  So other threads and tasks notice nothing.
 
 Names are looked up by the node's own C library, in a python3 that runs there: the answer
-depends on its /etc/hosts, /etc/resolv.conf, /etc/nsswitch.conf and network.
+depends on its /etc/hosts, /etc/resolv.conf, /etc/nsswitch.conf and network.  Where an image
+of the user's has no python3, the agent reads the first two and asks.
 
 """
 
@@ -24,16 +25,24 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from ipaddress import ip_address
 from typing import Any, NamedTuple
 
-from playground.errors import AgentGone, BadArgument, EngineError, NotReady, PlaygroundError
+from playground.errors import (
+    AgentGone,
+    BadArgument,
+    CommandFailed,
+    EngineError,
+    NotReady,
+    PlaygroundError,
+)
 from playground.model.arguments import is_whole, shown
 from playground.operations.connection.client import AgentProcess
 from playground.operations.connection.commands import kill, start_process, time_left, time_limit
 from playground.operations.connection.handles import Node
+from playground.operations.connection.name_queries import look_up
 
 # Local whatever the network: unix(7), and those of the kernel or of a hypervisor.
 _LOCAL_FAMILIES = {
@@ -226,7 +235,12 @@ class _Names:
                 process = self._idle.pop()
         if process is None or process.closed:
             argv = ["python3", "-I", "-S", "-c", _RESOLVER]
-            process = start_process(self._node, argv, stdin=True)
+            try:
+                process = start_process(self._node, argv, stdin=True)
+            except CommandFailed:
+                if name != "getaddrinfo" or not self._node.running().strange:
+                    raise
+                return _looked_up(self._node, *arguments)
         try:
             answer = _asked(process, question)
             if not isinstance(answer, dict):
@@ -267,6 +281,27 @@ class _Names:
             idle, self._idle = self._idle, []
         for process in idle:
             kill(process)
+
+
+def _looked_up(
+    node: Node,
+    host: str,
+    port: Any,
+    family: int = 0,
+    kind: int = 0,
+    protocol: int = 0,
+    flags: int = 0,
+) -> list[Any]:
+    """Return what getaddrinfo(3) would on a node that has nothing to look names up with."""
+    rows = []
+    for address in look_up(node, _text(host)):
+        with suppress(socket.gaierror):  # of the other family
+            rows += _socket.getaddrinfo(
+                address, port, family, kind, protocol, flags | socket.AI_NUMERICHOST
+            )
+    if not rows:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    return [[*row[:4], list(row[4])] for row in rows]
 
 
 def _asked(process: AgentProcess, question: bytes) -> Any:

@@ -1,12 +1,14 @@
-"""Name servers asked from a node whose image may have no program that asks them."""
+"""Names looked up for a node whose image may have no program that does it."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 
+from playground.errors import TransferFailed
 from playground.model.services.dns_records import question
+from playground.operations.connection import agent_files
 from playground.operations.connection.handles import Node
 
 # RFC 1035 section 3.2.2 and RFC 3596: A and AAAA.
@@ -14,6 +16,49 @@ _KINDS = (1, 28)
 # resolv.conf(5), MAXNS; each is asked once.
 _MOST_SERVERS = 3
 _PATIENCE_S = 1.0
+# Of each of a node's two files.
+_MOST_BYTES = 1 << 20
+
+
+def look_up(node: Node, name: str) -> list[str]:
+    """Return what a name means on a node, as the agent sees its files and asks from its network.
+
+    The addresses in its /etc/hosts count, or else those that its name servers give; [] for
+    nothing.
+
+    """
+    known = [
+        address
+        for address, names in hosts_entries(_text(node, "/etc/hosts"))
+        if name.lower() in map(str.lower, names) and _is_address(address)
+    ]
+    labels = name.rstrip(".").split(".")
+    if known or not name.isascii() or not all(0 < len(label) <= 63 for label in labels):
+        return known
+    return ask_names(node, name, list(server_addresses(_text(node, "/etc/resolv.conf"))))
+
+
+def hosts_entries(text: str) -> Iterator[tuple[str, list[str]]]:
+    """Yield the address and the names of each line of a hosts file."""
+    for line in text.splitlines():
+        words = line.partition("#")[0].split()
+        if len(words) > 1:
+            yield words[0], words[1:]
+
+
+def server_addresses(text: str) -> Iterator[str]:
+    """Yield the name servers in a resolv.conf(5), first one first."""
+    for line in text.splitlines():
+        words = line.split()
+        if words[:1] == ["nameserver"] and words[1:]:
+            yield words[1]
+
+
+def _text(node: Node, path: str) -> str:
+    try:
+        return agent_files.read(node, path, _MOST_BYTES).decode(errors="replace")
+    except TransferFailed:  # there is none, or no file that anybody would read
+        return ""
 
 
 def ask_names(node: Node, name: str, servers: Sequence[str]) -> list[str]:

@@ -21,6 +21,7 @@ from playground.model.services.table import SERVICES
 from playground.operations.connection import commands
 from playground.operations.connection.client import Client
 from playground.operations.connection.handles import Node
+from playground.operations.connection.name_queries import hosts_entries, look_up
 from playground.operations.diagnosis.evidence.adjacencies import Findings, find
 from playground.operations.diagnosis.evidence.daemon_states import ask_daemons
 from playground.operations.diagnosis.evidence.explanation import Explanation
@@ -60,7 +61,7 @@ from playground.operations.diagnosis.verdict import decide
 from playground.operations.network import Machine, Switch
 from playground.operations.network import Node as Declared
 from playground.operations.nodes import files
-from playground.operations.nodes.names import addresses_by_agent, entries, nameservers
+from playground.operations.nodes.names import nameservers
 from playground.operations.nodes.routes import KINDS, PROTOCOLS
 from playground.planning.addresses.nat_realms import find_realms
 from playground.planning.addresses.segments import find_segments
@@ -133,7 +134,7 @@ def addresses(node: Node, name: str) -> list[str]:
         output_limit_mb=1,
     )
     if found.returncode not in (0, _NOT_FOUND) and node.running().strange:
-        return addresses_by_agent(node, name)
+        return look_up(node, name)
     lines = [line.split() for line in found.stdout.splitlines()]
     # Of a node without any IPv4 address, those of IPv4 come as ::ffff:10.0.4.2 (AI_V4MAPPED).
     return list(dict.fromkeys(words[0].removeprefix("::ffff:") for words in lines if words))
@@ -311,7 +312,9 @@ class _Gathering:
         except PlaygroundError:
             text, servers = "", ()
         in_file = [
-            address for address, names in entries(text) if target.lower() in map(str.lower, names)
+            address
+            for address, names in hosts_entries(text)
+            if target.lower() in map(str.lower, names)
         ]
         written = bool(in_file)
         # getaddrinfo(3) leaves out the family of which a node has no address (AI_ADDRCONFIG);

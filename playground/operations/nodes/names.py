@@ -10,7 +10,7 @@ from playground.errors import BadArgument, PlaygroundError, TransferFailed, Unkn
 from playground.model.arguments import check_iterable, shown, tells_wrong_calls
 from playground.model.records import dataclass
 from playground.operations.connection.handles import Node
-from playground.operations.connection.name_queries import ask_names
+from playground.operations.connection.name_queries import hosts_entries, server_addresses
 from playground.operations.nodes import files
 from playground.planning.plan_parts import NO_NAME_SERVER
 
@@ -59,7 +59,9 @@ class HostsFile(MutableMapping[str, str], Tabular):
 
     def table(self) -> Table[HostsLine]:
         """Return the lines of the file that map an address to names."""
-        return Table(HostsLine(address, tuple(names)) for address, names in entries(self._text()))
+        return Table(
+            HostsLine(address, tuple(names)) for address, names in hosts_entries(self._text())
+        )
 
     def _text(self) -> str:
         return _read(self._node, _HOSTS)
@@ -67,7 +69,7 @@ class HostsFile(MutableMapping[str, str], Tabular):
     def __getitem__(self, name: str) -> str:
         if not isinstance(name, str):
             raise UnknownName(f"{shown(name)} is no name: {_HOSTS} has texts")
-        for address, names in entries(self._text()):
+        for address, names in hosts_entries(self._text()):
             if name.lower() in (known.lower() for known in names):
                 return address
         raise UnknownName(f"{self._node.name} has no {name!r} in its {_HOSTS}")
@@ -75,7 +77,7 @@ class HostsFile(MutableMapping[str, str], Tabular):
     def _pairs(self) -> dict[str, str]:
         """Return all names and addresses by one look at the file."""
         found: dict[str, str] = {}
-        for address, names in entries(self._text()):
+        for address, names in hosts_entries(self._text()):
             for name in names:
                 found.setdefault(name, address)
         if len(found) > _MOST_NAMES:
@@ -104,14 +106,6 @@ class HostsFile(MutableMapping[str, str], Tabular):
             if after == before:
                 raise UnknownName(f"{self._node.name} has no {name!r} in its {_HOSTS}")
             _write(self._node, _HOSTS, after)
-
-
-def entries(text: str) -> Iterator[tuple[str, list[str]]]:
-    """Yield the address and the names of each line of a hosts file."""
-    for line in text.splitlines():
-        words = line.partition("#")[0].split()
-        if len(words) > 1:
-            yield words[0], words[1:]
 
 
 def with_entry(text: str, name: str, address: str | IPv4Address | IPv6Address) -> str:
@@ -221,26 +215,7 @@ def _is_host_name(name: str) -> bool:
 
 def nameservers(node: Node) -> list[str]:
     """Return the addresses in the node's resolv.conf(5), first one first."""
-    lines = _read(node, _RESOLVER).splitlines()
-    return [
-        words[1] for line in lines if (words := line.split())[:1] == ["nameserver"] and words[1:]
-    ]
-
-
-def addresses_by_agent(node: Node, name: str) -> list[str]:
-    """Return what a name means on a node whose image may have no program that looks it up.
-
-    Those of its /etc/hosts count, or else those that its name servers give; [] for nothing.
-
-    """
-    known = [
-        address
-        for address, names in entries(_read(node, _HOSTS))
-        if name.lower() in map(str.lower, names)
-    ]
-    if known or not all(0 < len(label) <= 63 for label in name.rstrip(".").split(".")):
-        return known
-    return ask_names(node, name, nameservers(node)) if name.isascii() else []
+    return list(server_addresses(_read(node, _RESOLVER)))
 
 
 def set_nameservers(node: Node, addresses: Iterable[str | IPv4Address | IPv6Address]) -> None:

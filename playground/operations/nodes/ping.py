@@ -14,8 +14,8 @@ from playground.model.records import dataclass
 from playground.operations.connection.command_results import Result
 from playground.operations.connection.commands import failure, run_shown
 from playground.operations.connection.handles import Node
+from playground.operations.connection.name_queries import look_up
 from playground.operations.connection.vrfs import check_vrf
-from playground.operations.nodes.names import addresses_by_agent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -351,7 +351,7 @@ def _address(node: Node, name: str) -> str:
     try:
         return str(ip_address(name))
     except ValueError:
-        return next(iter(addresses_by_agent(node, name)), "")
+        return next(iter(look_up(node, name)), "")
 
 
 def traceroute(

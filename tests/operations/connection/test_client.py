@@ -84,7 +84,7 @@ def test_error_carries_the_remote_traceback(agent: Client) -> None:
 
 
 def test_unknown_operation_names_the_known(agent: Client) -> None:
-    with pytest.raises(AgentError, match=r"no operation 'fly'; there are accounts, autoconfigured"):
+    with pytest.raises(AgentError, match=r"no operation 'fly'; there are accounts, ask_datagrams"):
         agent.call("fly")
 
 

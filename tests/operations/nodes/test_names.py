@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from playground.errors import BadArgument
-from playground.operations.nodes.names import _is_host_name, entries, with_entry, without_name
+from playground.operations.connection.name_queries import hosts_entries
+from playground.operations.nodes.names import _is_host_name, with_entry, without_name
 
 HOSTS = """\
 127.0.0.1\tlocalhost
@@ -18,7 +19,7 @@ not-an-address
 
 
 def test_entries_are_addresses_and_names_without_comments() -> None:
-    assert list(entries(HOSTS)) == [
+    assert list(hosts_entries(HOSTS)) == [
         ("127.0.0.1", ["localhost"]),
         ("192.168.1.50", ["printer", "Printer2", "p3"]),
         ("10.0.0.1", ["www", "www.example.com"]),
