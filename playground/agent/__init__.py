@@ -96,7 +96,8 @@ vlan_ways() -> ["8021q", "filtering"]
     own ("8021q") or work by "programs", and bridges do "filtering" or are one for each VLAN.
 kernel_lacks(trials: [[kind, name]]) -> [text or null]
     Whether this kernel has each of these, null, or what it says of one that it lacks.  Kind is
-    "link" (of interfaces), "queue" or "mpls".
+    "link" (of interfaces), "queue", "congestion" (of TCP) or "mpls".  It says "kept" of a
+    congestion control that no host may choose.
 unwire(veths: [END], bridges: [{"device"}] = []) -> null
     Remove these interfaces (the other end goes too) and bridges.  One that is
     gone already is no error.

@@ -25,7 +25,7 @@ from playground.engines.seam import LabLabels, NodeContainer
 from playground.errors import AgentError, EngineError, ImageError
 from playground.frontends.doctor_finding import Finding
 from playground.model.impairment import WITHOUT_NETEM, Impairment
-from playground.model.kernel.features import FEATURES, advice
+from playground.model.kernel.features import FEATURES, KEPT, advice
 from playground.model.services.table import SERVICES
 from playground.model.vlans import WITHOUT_8021Q, WITHOUT_FILTERING
 from playground.operations.connection.client import Client
@@ -127,8 +127,9 @@ def features_finding(lacks: Mapping[str, str | None]) -> Finding:
     if not lacking:
         return Finding(name, "ok", f"this kernel has {', '.join(has)}")
     detail = f"this kernel has {', '.join(has) or 'none of them'}; it has "
-    detail += "; ".join(row.lacking() for row in lacking)
-    return Finding(name, "warn", detail, advice(row.name for row in lacking))
+    detail += "; ".join(row.lacking(lacks[row.name]) for row in lacking)
+    kept = [row.name for row in lacking if lacks[row.name] == KEPT]
+    return Finding(name, "warn", detail, advice((row.name for row in lacking), kept))
 
 
 _VLANS = "run as root, or load or install the module 8021q, on a kernel with VLAN filtering"

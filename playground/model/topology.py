@@ -71,6 +71,7 @@ from playground.model.parts import (
     taken_or_undone,
 )
 from playground.model.policy_routing import Steering
+from playground.model.queues.congestion_control import congestion_setting
 from playground.model.queues.link_queue import LinkQueue
 from playground.model.records import dataclass
 from playground.model.routing.bgp import BgpOptions, SpeakingBgp
@@ -127,12 +128,15 @@ class Machine(Steering, MachineBase):
         cpus: float | None = None,
         processes: int | None = None,
         sysctls: Mapping[str, object] | None = None,
+        congestion_control: str | None = None,
         loopback: OneOrMore = None,
         machine: str | None = None,
         **container: Unpack[ContainerArguments],
     ) -> None:
         super().__init__(name)
         self._begin_steering(sysctls)
+        if congestion_control is not None:
+            self.own_sysctls |= congestion_setting(self.name, congestion_control)
         self.loopback = check_loopback(f"{type(self).__name__.lower()} {self.name}", loopback)
         self.limits = make_limits(self.name, memory_mb, cpus, processes)
         self.machine = check_machine(self.name, machine)
@@ -192,7 +196,8 @@ class Host(Machine):
     time, 0.5 to half of one processor.  Both have no limit where nothing is
     said.  ``processes`` limits how many processes and threads there may be; by
     default 4096, so that a fork bomb stays in its host.  ``sysctls`` are settings of
-    its kernel's networking, by the names of sysctl(8).
+    its kernel's networking, by the names of sysctl(8), ``congestion_control`` is how its TCP
+    decides how much may be under way: "reno", "cubic", "bbr", "vegas" or "dctcp".
 
     ``loopback`` is an address of its own, "10.10.10.1/32", or several, of IPv6 too: they
     are on its interface lo, and reached by whichever of its links there is a way.
@@ -323,6 +328,7 @@ class Router(
         cpus: float | None = None,
         processes: int | None = None,
         sysctls: Mapping[str, object] | None = None,
+        congestion_control: str | None = None,
         loopback: OneOrMore = None,
         machine: str | None = None,
         frr: str | os.PathLike[str] | None = None,
@@ -335,6 +341,7 @@ class Router(
             cpus=cpus,
             processes=processes,
             sysctls=sysctls,
+            congestion_control=congestion_control,
             loopback=loopback,
             machine=machine,
             **container,

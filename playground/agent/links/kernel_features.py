@@ -32,6 +32,7 @@ from playground.agent.links.queues import (
     TCA_KIND,
     queue_body,
 )
+from playground.agent.nodes.sysctls import write_sysctl
 
 # Of interfaces and queues the kernel says so of a kind that it does not know; whatever else
 # it has against the request (it lacks what the kind needs) comes from the kind itself.
@@ -57,6 +58,8 @@ def kernel_lacks(trials: Sequence[tuple[str, str]]) -> list[str | None]:
 def _try(netlink: Netlink, kind: str, name: str) -> str | None:
     if kind == "mpls":
         return _try_mpls()
+    if kind == "congestion":
+        return _try_congestion(name)
     message = _new_link(name) if kind == "link" else _new_queue(name)
     [(_, number, reason)] = netlink.attempt([message])
     if number != _UNKNOWN[kind]:
@@ -69,6 +72,17 @@ def _try_mpls() -> str | None:
     with contextlib.suppress(OSError):
         socket.socket(_AF_MPLS, socket.SOCK_DGRAM).close()
     return None if os.path.isdir("/proc/sys/net/mpls") else "it has no settings net.mpls"
+
+
+def _try_congestion(name: str) -> str | None:
+    try:
+        write_sysctl("net.ipv4.tcp_congestion_control", name)
+    except PermissionError:
+        # It has it, and keeps it for its first network (tcp_set_default_congestion_control).
+        return "kept"
+    except OSError as error:
+        return str(error)
+    return None
 
 
 _AF_MPLS = 28  # linux/socket.h

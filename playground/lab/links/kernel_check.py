@@ -20,6 +20,7 @@ def refuse_lacking(agent: Client, needs: Mapping[str, Sequence[str]]) -> None:
     if not needs:
         return
     answers = agent.call("kernel_lacks", trials=[FEATURES[name].trial for name in needs])
-    lacks = {name for name, answer in zip(needs, answers, strict=True) if answer is not None}
+    said = zip(needs, answers, strict=True)
+    lacks = {name: answer for name, answer in said if answer is not None}
     if sentence := refusal(needs, lacks):
         raise EngineError(sentence)

@@ -52,7 +52,7 @@ from playground.operations.connection.threads import Beside, each
 from playground.operations.programs.own_service import OwnService
 from playground.operations.programs.ready_timeout import READY_TIMEOUT_S
 from playground.planning.difference import Changes
-from playground.planning.links.kernel_needs import kernel_needs
+from playground.planning.links.kernel_needs import kernel_needs, new_needs
 from playground.planning.placement.shapes import Placement
 from playground.planning.plan import NodePlan, Plan
 from playground.planning.plan_steps import PlanStep, plan_step
@@ -212,8 +212,7 @@ def extend(
     """Turn what runs into what a plan says; where that fails, all is as it was."""
     state = lab._state
     state.refuse_dead()
-    if step.change.nodes or step.change.wires:
-        refuse_lacking(state.agent(), kernel_needs(step.after))
+    refuse_lacking(state.agent(), new_needs(step.before, step.after))
     state.engine.ensure_images(_distinct(images), state.progress)
     own = _own_images(state, step.change.nodes)
     containers = _containers(step.change.nodes, images, own, step.after.placement)

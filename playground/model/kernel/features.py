@@ -11,13 +11,18 @@ from collections.abc import Iterable
 
 from playground.model.records import dataclass
 
+# What a kernel says of a congestion control that it has, and that no host may choose: tcp(7).
+KEPT = "kept"
+_ALLOWED = "net.ipv4.tcp_allowed_congestion_control"
+
 
 @dataclass(frozen=True)
 class KernelFeature:
     """A feature by the ``name`` that the kernel itself has for it.
 
     ``kind`` says how the kernel is asked for it: "link" for a kind of interface (ip-link(8)),
-    "queue" for a queueing discipline (tc(8)), "mpls" for that.
+    "queue" for a queueing discipline (tc(8)), "congestion" for a congestion control (tcp(7)),
+    "mpls" for that.
     ``module`` is what modprobe(8) loads, ``option`` its name in a kernel's configuration, and
     ``needed_for`` a few words on what a lab does with it.
 
@@ -34,13 +39,15 @@ class KernelFeature:
         """What the agent tries: the kind, and the name to ask for."""
         return self.kind, self.name
 
-    def lacking(self) -> str:
-        """Return what is wrong where a kernel lacks it, and what to do about it.
+    def lacking(self, said: str | None = None) -> str:
+        """Return what a kernel has in its place; ``said`` is its answer to the trial.
 
         >>> FEATURES["gre"].lacking()
         'no ip_gre (CONFIG_NET_IPGRE), which tunnels of kind "gre" are made by'
 
         """
+        if said == KEPT:
+            return f"{self.name} for programs of the machine alone ({_ALLOWED})"
         return f"no {self.module} ({self.option}), which {self.needed_for}"
 
 
@@ -74,6 +81,16 @@ _ROWS = (
         )
         for kind in kinds
     ),
+    *(
+        KernelFeature(
+            name,
+            "congestion",
+            f"tcp_{name}",
+            f"CONFIG_TCP_CONG_{name.upper()}",
+            f'congestion control "{name}" is done by',
+        )
+        for name in ("cubic", "bbr", "vegas", "dctcp")
+    ),
     KernelFeature("netem", "queue", "sch_netem", "CONFIG_NET_SCH_NETEM", "exact delays need"),
 )
 
@@ -85,13 +102,20 @@ _ADVICE = (
     "(Ubuntu has them in linux-modules-extra-$(uname -r)), or use a machine with an ordinary "
     "kernel of Debian's"
 )
+_ALLOW = (
+    "let all choose among its congestion controls, as root, on the machine whose kernel it is: "
+    f'sysctl -w {_ALLOWED}="$(sysctl -n net.ipv4.tcp_available_congestion_control)"'
+)
 
 
-def advice(names: Iterable[str]) -> str:
-    """Return what to do where a kernel lacks these features.
+def advice(names: Iterable[str], kept: Iterable[str] = ()) -> str:
+    """Return what to do where a kernel lacks these features, or has ``kept`` some for itself.
 
     >>> advice(["gre", "vrf"]).partition(" (")[0]
     'load or install the modules as root, on the machine whose kernel it is: modprobe ip_gre vrf'
 
     """
-    return _ADVICE.format(modules=" ".join(dict.fromkeys(FEATURES[name].module for name in names)))
+    kept = list(kept)
+    modules = [FEATURES[name].module for name in names if name not in kept]
+    parts = [_ADVICE.format(modules=" ".join(dict.fromkeys(modules)))] if modules else []
+    return "; ".join([*parts, *([_ALLOW] if kept else [])])

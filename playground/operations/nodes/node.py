@@ -147,6 +147,31 @@ class NodeOperations:
         return Sysctls(self)
 
     @property
+    def congestion_control(self) -> str:
+        """How TCP decides how much may be under way: "reno", "cubic", "bbr", "vegas" or "dctcp".
+
+        Setting it is a declaration, and holds for connections that are made from then on.
+        Raises `TopologyError` for a name that is not known, and `EngineError` for one that the
+        kernel does not have, or keeps from hosts; all is then as it was.  Source: tcp(7),
+        RFC 5681, RFC 9438, draft-ietf-ccwg-bbr, RFC 8257.
+
+        ::
+
+            h1.congestion_control = "bbr"
+
+        """
+        from playground.model.queues.congestion_control import SETTING
+
+        return self.sysctls[SETTING]
+
+    @congestion_control.setter
+    def congestion_control(self, name: str) -> None:
+        from playground.model.queues.congestion_control import congestion_setting
+
+        for setting, value in congestion_setting(self.name, name).items():
+            self.sysctls[setting] = value
+
+    @property
     def hosts(self) -> HostsFile:
         """The live /etc/hosts as a mapping from names to addresses.
 

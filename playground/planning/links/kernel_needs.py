@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from playground.model.kernel.features import FEATURES, advice
+from playground.model.kernel.features import FEATURES, KEPT, advice
+from playground.model.queues.congestion_control import SETTING
 from playground.planning.plan import Plan
 from playground.planning.plan_parts import WirePlan
 
@@ -25,6 +26,9 @@ def kernel_needs(plan: Plan) -> dict[str, list[str]]:
                 found.setdefault(item.tunnel.kind, []).append(f"{item.name} of {node.name}")
             if item.bond is not None:
                 found.setdefault("bond", []).append(f"{item.name} of {node.name}")
+        chosen = next((value for name, value in node.sysctls if name == SETTING), None)
+        if chosen in FEATURES:
+            found.setdefault(chosen, []).append(f"congestion control of {node.name}")
     for switch in plan.switches:
         for bond in switch.bonds:
             found.setdefault("bond", []).append(f"{bond.name} of {switch.name}")
@@ -32,6 +36,12 @@ def kernel_needs(plan: Plan) -> dict[str, list[str]]:
         for name, who in queue_needs(wire).items():
             found.setdefault(name, []).extend(who)
     return found
+
+
+def new_needs(before: Plan | None, after: Plan) -> dict[str, list[str]]:
+    """Return the rows that a plan needs and the one before it did not."""
+    had = {} if before is None else kernel_needs(before)
+    return {name: who for name, who in kernel_needs(after).items() if name not in had}
 
 
 def queue_needs(wire: WirePlan) -> dict[str, list[str]]:
@@ -44,22 +54,25 @@ def queue_needs(wire: WirePlan) -> dict[str, list[str]]:
     return found
 
 
-def refusal(needs: Mapping[str, Sequence[str]], lacks: Collection[str]) -> str:
+def refusal(needs: Mapping[str, Sequence[str]], lacks: Mapping[str, str]) -> str:
     """Return in a sentence what a kernel lacks of what a plan needs; "" for nothing.
 
-    >>> refusal({"gre": ["gre1 of r1"]}, {"gre", "vrf"}).partition(" (")[0]
+    ``lacks`` has what the kernel says of each that it lacks.
+
+    >>> refusal({"gre": ["gre1 of r1"]}, {"gre": "Operation not supported"}).partition(" (")[0]
     'gre1 of r1 cannot be made, for this kernel has no ip_gre'
 
     """
     missing = [name for name in needs if name in lacks]
     if not missing:
         return ""
+    kept = [name for name in missing if lacks[name] == KEPT]
     parts = [
         f"{', '.join(needs[name][:_SHOWN])}{' and others' * (len(needs[name]) > _SHOWN)} cannot "
-        f"be made, for this kernel has {FEATURES[name].lacking()}"
+        f"be made, for this kernel has {FEATURES[name].lacking(lacks[name])}"
         for name in missing
     ]
-    return f"{'; '.join(parts)}: {advice(missing)}"
+    return f"{'; '.join(parts)}: {advice(missing, kept)}"
 
 
 # Enough to find the others by.

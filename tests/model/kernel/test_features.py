@@ -10,7 +10,7 @@ def test_each_row_names_a_module_an_option_and_what_needs_it() -> None:
         assert row.name == name
         assert row.option.startswith("CONFIG_")
         assert row.module in row.lacking() and row.option in row.lacking()
-        assert row.kind in ("link", "queue", "mpls")
+        assert row.kind in ("link", "queue", "congestion", "mpls")
 
 
 def test_advice_names_each_module_once() -> None:
