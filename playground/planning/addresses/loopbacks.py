@@ -48,8 +48,8 @@ def home(machine: Machine, realms: Realms) -> Realm | None:
 def check_loopbacks(machines: Iterable[Machine], realms: Realms, addressing: Addressing) -> None:
     """Raise `TopologyError` where a loopback address is another's too.
 
-    Several may share one for anycast (RFC 4786), of which a routing protocol finds the
-    nearest: not the first of any of them, by which that protocol knows a router.
+    Several may share one for anycast (RFC 4786), of which static routes lead to the nearest, and
+    a routing protocol finds it: not the first of a router, by which a protocol knows it.
 
     Nor may it lie in the subnet of a network that can be reached from there: who is on that
     network would look for it there, in vain.
@@ -60,21 +60,30 @@ def check_loopbacks(machines: Iterable[Machine], realms: Realms, addressing: Add
         realm = home(machine, realms)
         for address in machine.loopback:
             other = seen.setdefault((realm, address), machine)
-            if other is not machine and not all(_is_anycast(m, address) for m in (machine, other)):
+            if other is not machine and not _is_anycast(machine, other, address):
                 raise TopologyError(
                     f"{machine.name} and {other.name} both have the loopback address {address}; "
-                    "choose another for one of them. Routers that speak a protocol may share one "
-                    "(anycast), behind a first address that is each one's own"
+                    "choose another for one of them. Hosts may share one (anycast), routers may "
+                    "behind a first address that is each one's own"
                 )
             for near in realms.reach[realm] if realm is not None else ():
                 _refuse_used(machine, address, near, addressing)
 
 
-def _is_anycast(machine: Machine, address: InterfaceAddress) -> bool:
-    """Tell whether a node has an address of which a routing protocol tells others, as a second."""
-    same = [item for item in machine.loopback if item.version == address.version]
-    speaks = isinstance(machine, Router) and bool(machine.protocols)
-    return speaks and same[0] != address
+def _is_anycast(one: Machine, other: Machine, address: InterfaceAddress) -> bool:
+    """Tell whether two nodes may have an address.
+
+    It is no router's name (router id), and either a protocol tells of both, or static routes lead
+    to both.
+
+    """
+    speaking = set()
+    for machine in (one, other):
+        same = [item for item in machine.loopback if item.version == address.version]
+        if isinstance(machine, Router) and same[0] == address:
+            return False
+        speaking.add(isinstance(machine, Router) and bool(machine.protocols))
+    return len(speaking) == 1
 
 
 def _refuse_used(

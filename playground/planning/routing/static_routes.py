@@ -287,16 +287,19 @@ class _Atlas:
             )
 
     def _own(self, realm: Realm) -> Iterator[_Destination]:
-        """Yield the loopback addresses of the nodes of a realm."""
+        """Yield the loopback addresses of the nodes of a realm: one that several have is once."""
+        found: dict[Network, list[tuple[Segment, Machine | RouterPart | None]]] = {}
         for machine in self._loopbacks.get(realm, ()):
-            places = tuple(
+            places = [
                 (segment, machine)
                 for segment in self.segments(machine.attachments, machine)
                 if self.realms.of_segment[segment] is realm
-            )
+            ]
             for address in machine.loopback:
                 if places and address.version == self.family:
-                    yield _Destination(address.network, places, host_route=True, loopback=True)
+                    found.setdefault(address.network, []).extend(places)
+        for network, where in found.items():
+            yield _Destination(network, tuple(where), host_route=True, loopback=True)
 
     def _leaked(self, realm: Realm) -> Iterator[_Destination]:
         """Yield what can be reached from a realm, by a router with a VRF in it, in another VRF."""

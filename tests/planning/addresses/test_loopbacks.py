@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from itertools import pairwise
 
 import pytest
@@ -41,6 +41,26 @@ def two(first: str, second: str | None = None) -> Router:
     a, b = Router("a", loopback=first), Router("b", loopback=second)
     Link(a, b, subnet="10.1.0.0/24")
     return a
+
+
+def test_hosts_may_share_an_address_and_static_routes_lead_to_the_nearest() -> None:
+    r1, r2 = Router("r1"), Router("r2")
+    anna, ben = Host("anna"), Host("ben")
+    east, west = (Host(name, loopback="192.0.2.53/32") for name in ("east", "west"))
+    Link(r1, r2)
+    for router, hosts in ((r1, (anna, east)), (r2, (ben, west))):
+        for host in hosts:
+            Link(router, host)
+    plan = make_plan([r1])
+    shared = ip_network("192.0.2.53/32")
+    gateways = {
+        name: str(plan.node(host).interfaces[0].addresses[0].ip)
+        for name, host in (("r1", "east"), ("r2", "west"))
+    }
+    for name in ("r1", "r2"):
+        [route] = [item for item in plan.node(name).routes if item.destination == shared]
+        assert str(route.via) == gateways[name]
+    assert not any(item.destination == shared for item in plan.node("east").routes)
 
 
 @pytest.mark.parametrize(
