@@ -281,8 +281,8 @@ def up(quiet: bool, file: Path, lab_name: str | None, strict: bool) -> None:
     It should make one Lab, or only hosts, routers and switches: then the lab is named after the
     file. With --lab, one of several labs in it. Of a folder that is a package, its
     __init__.py is run. Other files are read: a lab file (.yaml) that Lab.save has written, the
-    folder of a Kathara lab, a compose file. What such a file has and a lab does not do is
-    told, with its line, before anything is made.
+    folder of a Kathara lab, a topology of containerlab, a compose file. What such a file has and
+    a lab does not do is told, with its line, before anything is made.
     """
     from playground.lab.formats.load import LoadOptions, load_any
 

@@ -40,10 +40,10 @@ def load(
 ) -> Lab:
     """Return the lab, not yet started, that a file declares.
 
-    ``path`` is a file of our own (`Lab.save`), the folder of a Kathara lab, a compose file, or a
-    Python file, which is run.  A folder stands for the file in it.  ``name`` is what the lab is
-    called, by default what the file says, else the file's own name; of a Python file it chooses
-    one of several labs.
+    ``path`` is a file of our own (`Lab.save`), the folder of a Kathara lab, a topology of
+    containerlab, a compose file, or a Python file, which is run.  A folder stands for the file in
+    it.  ``name`` is what the lab is called, by default what the file says, else the file's own
+    name; of a Python file it chooses one of several labs.
 
     No code of a file is run, unless it is Python.  What a lab does not do of another tool's file
     is told by a `LabWarning`, with file and line; with ``strict`` by a `TopologyError`.
@@ -82,15 +82,18 @@ def _of_yaml(path: Path, asked: LoadOptions) -> Lab:
     document = read_document(path)
     if is_own(document.data):
         return _own(document, asked)
+    if isinstance(document.data, dict) and "topology" in document.data:
+        return _containerlab(path, asked)
     return _compose(path, asked)
 
 
 def _of_folder(path: Path, asked: LoadOptions) -> Lab:
     if (path / "lab.conf").is_file():
         return _kathara(path, asked)
-    for name in ("lab.yaml", "lab.yml"):
-        if (path / name).is_file():
-            return load_any(path / name, asked)
+    known = [*path.glob("lab.yaml"), *path.glob("lab.yml")]
+    known += sorted([*path.glob("*.clab.yml"), *path.glob("*.clab.yaml")])
+    if known:
+        return load_any(known[0], asked)
     return _compose(path, asked)
 
 
@@ -113,6 +116,16 @@ def _kathara(folder: Path, asked: LoadOptions) -> Lab:
         return lab.name, lab.declarations()
 
     return _understood(folder, asked, read)
+
+
+def _containerlab(path: Path, asked: LoadOptions) -> Lab:
+    from playground.lab.formats.containerlab import Containerlab
+
+    def read(notes: Notes, how: Declaring) -> tuple[str, Declarations]:
+        lab = Containerlab(path, notes, how)
+        return lab.name, lab.declarations()
+
+    return _understood(path, asked, read)
 
 
 Read = Callable[[Notes, Declaring], tuple[str, Declarations]]
