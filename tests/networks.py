@@ -311,7 +311,7 @@ def _home(
 @st.composite
 def many_cables(draw: st.DrawFn) -> list[Router]:
     """Return routers that speak one protocol, connected, often by several networks at once."""
-    routing = draw(st.sampled_from(["ospf", "rip", "bgp"]))
+    routing = draw(st.sampled_from(["ospf", "isis", "rip", "bgp"]))
     systems = [None, 64512, 64513] if routing == "bgp" else [None]
     routers = [
         Router(f"r{number}", routing=routing, as_number=draw(st.sampled_from(systems)))
@@ -330,6 +330,11 @@ def many_cables(draw: st.DrawFn) -> list[Router]:
         for router in dict.fromkeys((routers[one], routers[other], third)):
             Link(switch, router, **({"trunk": True} if kind == "vlans" else {}))
     return routers
+
+
+def _uses_all(node: NodePlan, protocol: str) -> bool:
+    """Tell whether a router uses all equal ways that a protocol finds."""
+    return protocol in ("ospf", "ospf6", "isis") or node.bgp_paths > 1
 
 
 def best_tables(
@@ -365,7 +370,7 @@ def best_tables(
                     known, ways = table.get(network, (cost + 1, []))
                     if known > cost and hops:
                         table[network] = cost, [hop]
-                    elif known == cost and peer.protocol in ("ospf", "ospf6") and hop not in ways:
+                    elif known == cost and _uses_all(node, peer.protocol) and hop not in ways:
                         ways += [hop] if ways != [(None, ways[0][1])] else []
     return {
         name: {network: hops for network, (_, hops) in table.items()}

@@ -279,6 +279,7 @@ class _RoutingDomain:
         # Daemons that may never forget a network (seen in FRR 10.3): ospf6d where a link fails as
         # routers come up, isisd where it speaks at both levels.
         self._forgetful = "isis" in spoken or "ospf6" in spoken
+        self._paths = {node.name: node.bgp_paths for node in routers if node.bgp_paths > 1}
         # Each protocol has a measure of its own, and a way through several has none.
         self._mixed = len(spoken) > 1
         # Where a gateway's address leads, from each router and interface.
@@ -394,8 +395,13 @@ class _RoutingDomain:
                 yield Split(number, name, apart[0], tuple(lost))
 
     def _misses(self, name: str, network: str, cheapest: Mapping[str, int], tables: Tables) -> bool:
-        """Tell whether a protocol that uses all equal paths has not yet found them all."""
-        if not self._by_map:
+        """Tell whether a router has not yet found all the equal ways that it would use.
+
+        OSPF and IS-IS use all, BGP as many as it was told to, of those to other systems.
+
+        """
+        most = self._paths.get(name, 1)
+        if not self._by_map and most == 1:
             return False
         best = {
             (interface, other)
@@ -406,7 +412,9 @@ class _RoutingDomain:
             (interface, self.next.get((name, interface, via), ("",))[0])
             for via, interface in self._hops(tables, name, network)
         }
-        return best != found
+        if self._by_map:
+            return best != found
+        return not found <= best or len(found) < min(most, len(best))
 
     def _cheapest(self, announced: Mapping[str, AnnouncementPlan]) -> dict[str, int]:
         """Dijkstra's search, from where the prefix is to whoever wants to go there."""

@@ -290,8 +290,9 @@ class Router(
     is read at once.  All daemons that its lines need are started, each a service of the router
     (``services["ospf"]``), beside zebra and staticd ("frr"), and nobody else gives the router
     routes: its ``routing`` is None.  `Lab.start` raises `TopologyError` for a line that FRR
-    refuses, and returns once the daemons were told all; it does not wait for what they find.
-    The addresses of links are the lab's: give `Link` those that stand in the text.
+    refuses.  It returns when neighbours whose settings agree are up, and no route has changed for
+    a second, or after a minute: what such a router will find nobody has planned.  The addresses
+    of links are the lab's: give `Link` those that stand in the text.
 
     >>> modem = Router("modem")
     >>> modem.masquerade(Link(isp, modem))

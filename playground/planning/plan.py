@@ -54,11 +54,11 @@ class NodePlan:
     ``sysctls`` stand in the order in which they are to be written, ``routes``
     in one in which they can be added.  ``records`` is the zone that a host with
     the dns service serves: its own view of the lab.  ``peers`` are nodes whose addresses its
-    services need.  ``limits`` is what it may
-    take of the machine.  ``as_number`` is that of the system of a router that speaks BGP,
-    ``nat`` and ``filters`` how it translates and filters.  ``container`` is what it was told
-    of image, command, environment and their like, ``advertisements`` what a router tells of
-    itself to IPv6, ``delegations`` the prefixes that it asks for.
+    services need.  ``limits`` is what it may take of the machine.  ``as_number`` is that of the
+    system of a router that speaks BGP, and ``bgp_paths`` how many equal ways it uses; ``nat`` and
+    ``filters`` how it translates and filters.  ``container`` is what it was told of image,
+    command, environment and their like, ``advertisements`` what a router tells of itself to IPv6,
+    ``delegations`` the prefixes that it asks for.
     ``covered`` are networks that a protocol tells it of only as a part of
     greater ones, ``withheld`` those that policies keep from it.
     ``virtual_routers`` are addresses that it shares with others, ``vrfs`` its tables beside the
@@ -81,6 +81,7 @@ class NodePlan:
     neighbours: tuple[NeighbourPlan, ...] = ()
     announced: tuple[AnnouncementPlan, ...] = ()
     as_number: int | None = None
+    bgp_paths: int = 1
     own_routes: tuple[OwnRoutePlan, ...] = ()
     own_rules: tuple[OwnRulePlan, ...] = ()
     nat: NatPlan | None = None

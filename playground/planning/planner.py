@@ -328,6 +328,7 @@ def _node(
         neighbours=daemons.neighbours if daemons else (),
         announced=daemons.announced if daemons else (),
         as_number=daemons.as_number if daemons else None,
+        bgp_paths=(machine.bgp_router.paths or 1) if isinstance(machine, Router) else 1,
         advertisements=advertisements,
         delegations=requested,
         covered=daemons.covered if daemons else (),

@@ -21,7 +21,7 @@ def ring(routing: str = "ospf", size: int = 4) -> list[Router]:
     return routers
 
 
-@pytest.mark.parametrize("routing", ["ospf", "rip", "bgp"])
+@pytest.mark.parametrize("routing", ["ospf", "isis", "rip", "bgp"])
 def test_tables_of_shortest_ways_are_finished(routing: str) -> None:
     plan = make_plan(ring(routing), ipv6=True)
     assert unfinished(plan, plan.wires, best_tables(plan, plan.wires)) == []
@@ -70,6 +70,22 @@ def test_routers_on_sticks_are_neighbours_in_their_vlan_alone() -> None:
     assert unfinished(plan, plan.wires, tables) == []
     del tables["r1"]["10.9.0.0/24"]
     assert [item.router for item in unfinished(plan, plan.wires, tables)] == ["r1"]
+
+
+def test_bgp_that_is_to_use_equal_ways_has_found_them() -> None:
+    routers = ring("bgp")
+    routers[2].bgp_options(paths=2)
+    plan = make_plan(routers)
+    tables = best_tables(plan, plan.wires)
+    both = tables["r2"]["10.9.0.0/24"]
+    assert len(both) == 2
+    tables["r1"]["10.2.0.0/24"] = tables["r1"].get("10.2.0.0/24", [])[:1]
+    assert unfinished(plan, plan.wires, tables) == []  # r1 was told to use one
+    tables["r2"]["10.9.0.0/24"] = both[:1]
+    words = "has not the best way to 10.9.0.0/24 yet"
+    assert unfinished(plan, plan.wires, tables) == [Complaint("r2", "10.9.0.0/24", words, False)]
+    routers[2].bgp_options(paths=1)
+    assert unfinished(make_plan(routers), plan.wires, tables) == []
 
 
 def test_a_router_without_a_route_is_not_done() -> None:

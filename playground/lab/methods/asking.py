@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Unpack
 from playground.errors import BadArgument
 from playground.lab import convergence, spanning_tree
 from playground.lab.labs_of_this_process import refuse_stranger
+from playground.lab.routing import own_words
 from playground.lab.state import LabObject
 from playground.model.arguments import shown
 from playground.model.parts import NodeBase
@@ -213,8 +214,10 @@ def wait_converged(lab: LabObject, timeout_s: float = READY_TIMEOUT_S) -> float:
     are up lead to, by the cheapest way that its protocol knows, and has
     forgotten the others.  Before that the switches with ``stp`` agree on their tree.
     A link that is up and loses every packet is no failure
-    that this can see before the protocols do.  Without STP, OSPF, RIP or BGP it
-    returns 0.0 at once.
+    that this can see before the protocols do.  Routers that were told of a protocol in FRR's
+    words (``frr=``, `Router.configure`) are done when all neighbours whose settings agree are up,
+    and no route has changed for a second.  Without STP and routing protocols it returns 0.0 at
+    once.
 
     Raises `NotReady`, which says what is missing, after ``timeout_s`` seconds, by default
     a minute.
@@ -230,7 +233,8 @@ def wait_converged(lab: LabObject, timeout_s: float = READY_TIMEOUT_S) -> float:
         plan, pids = state.plan, dict(state.pids)
     assert plan is not None  # there is an agent
     trees_s = spanning_tree.wait_settled(client, plan, timeout_s)
-    return trees_s + convergence.wait_converged(client, plan, pids, timeout_s)
+    own_s = own_words.wait_settled(client, plan, pids, pids, timeout_s)
+    return trees_s + own_s + convergence.wait_converged(client, plan, pids, timeout_s)
 
 
 def link(lab: LabObject, a: Node | str, b: Node | str, *, interface: str | None = None) -> Link:

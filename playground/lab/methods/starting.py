@@ -44,6 +44,7 @@ from playground.lab.methods.publishing import publish_declared, refuse_taken
 from playground.lab.methods.rescheduling import let_go_of_lost
 from playground.lab.node_handles import attach_nodes, detach_nodes, restore
 from playground.lab.provision import Check, provision
+from playground.lab.routing import own_words
 from playground.lab.routing.virtual_routers import wait_masters
 from playground.lab.state import LabObject, LabState, callers_level, raise_with_names
 from playground.model.notation import check_bool
@@ -288,6 +289,9 @@ def _bring_up(
     changed = {check.node for check in checks} | {item.node for item in change.inside}
     wait_masters(client, plan, pids, changed, READY_TIMEOUT_S)
     waits = state.converge if converge is None else converge
+    if waits:
+        new = [node.name for node in change.nodes if node.name in texts]
+        own_words.wait_settled(client, plan, pids, new, READY_TIMEOUT_S)
     if waits and _concerns_routing(plan, change, checks):
         convergence.wait_converged(client, plan, pids, READY_TIMEOUT_S)
     publish_declared(lab, change.nodes, undo)

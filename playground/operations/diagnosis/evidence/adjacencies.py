@@ -27,7 +27,11 @@ from playground.planning.plan_parts import NeighbourPlan
 
 @dataclass(frozen=True)
 class OspfInterface:
-    """A daemon's report of OSPF on one interface; ``states`` are those of neighbours by id."""
+    """A daemon's report of OSPF on one interface; ``states`` are those of neighbours by id.
+
+    It is ``waiting`` before the first choice of a designated router (RFC 2328 section 9.1).
+
+    """
 
     area: str
     hello_ms: int
@@ -37,6 +41,7 @@ class OspfInterface:
     network_type: str
     passive: bool
     prefix_length: int | None = None
+    waiting: bool = False
     states: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -92,7 +97,7 @@ class Trouble:
 
     ``protocol`` is its name as people write it, ``state`` what the daemon of ``router`` says of
     ``neighbour``, "" where nothing is known.  ``stopped`` is the one of the two whose
-    daemon does not run.
+    daemon does not run.  ``pending``: their settings agree, so that time may be all it takes.
 
     """
 
@@ -102,6 +107,7 @@ class Trouble:
     state: str
     reason: str
     stopped: str = ""
+    pending: bool = False
 
     def __str__(self) -> str:
         state = f"{self.state} at {self.router}" if self.state else "no neighbour"
@@ -191,6 +197,7 @@ def _ospf(said: Sequence[Mapping[str, Any]] | None) -> dict[str, OspfInterface] 
             network_type=row.get("networkType", ""),
             passive=row.get("timerPassiveIface", False),
             prefix_length=row.get("ipAddressPrefixlen"),
+            waiting=row.get("state") == "Waiting",
             states={key: state.partition("/")[0] for key, state in states.get(name, {}).items()},
         )
         for name, row in said[0].get("interfaces", {}).items()
@@ -215,6 +222,7 @@ def _ospf6(said: Sequence[Mapping[str, Any]] | None) -> dict[str, OspfInterface]
             mtu_bytes=row.get("interfaceMtu", 0),
             network_type=row.get("operatingAsType", ""),
             passive=row.get("timerPassiveIface", False),
+            waiting=row.get("ospf6InterfaceState") == "Waiting",
             states=states.get(name, {}),
         )
         for name, row in said[0].items()
@@ -318,7 +326,10 @@ def _isis_trouble(
         )
     ]
     found = isis_adjacencies.why_not(ends[0], ends[1], str(peer.address))
-    return found and Trouble(node.name, peer.node, NAMES["isis"], *found)
+    if found is None:
+        return None
+    state, reason, pending = found
+    return Trouble(node.name, peer.node, NAMES[peer.protocol], state, reason, pending=pending)
 
 
 def _ospf_trouble(
@@ -329,8 +340,8 @@ def _ospf_trouble(
     a = getattr(here, protocol).get(peer.interface)
     b = getattr(there, protocol).get(peer.peer_interface)
 
-    def trouble(state: str, reason: str) -> Trouble:
-        return Trouble(node.name, peer.node, NAMES[protocol], state, reason)
+    def trouble(state: str, reason: str, pending: bool = False) -> Trouble:
+        return Trouble(node.name, peer.node, NAMES[protocol], state, reason, pending=pending)
 
     ends = f"on {peer.interface} of {node.name}, and {{}} on {peer.peer_interface} of {peer.node}"
     for name, interface, one in (
@@ -366,6 +377,8 @@ def _ospf_trouble(
         reason = f"{a.mtu_bytes} bytes {ends.format(f'{b.mtu_bytes} bytes')}"
         return trouble(state, f"their MTUs differ: {reason}")
     if state == "2-Way" or state == "Twoway":
+        if a.waiting:
+            return trouble(state, "they have not chosen a designated router yet", True)
         all_zero = all(_priority(plan, said, *end) == 0 for end in _on_network(plan, node, peer))
         if not all_zero:
             return None  # neither is the designated router, RFC 2328 section 10.4
@@ -373,13 +386,14 @@ def _ospf_trouble(
             state, "all routers there have priority 0, so that none becomes the designated router"
         )
     if state == "Init":
-        return trouble(state, f"{node.name} hears {peer.node}, and is not heard by it")
+        return trouble(state, f"{node.name} hears {peer.node}, and is not heard by it", True)
     if state:
-        return trouble(state, "they have not exchanged their databases")
+        return trouble(state, "they have not exchanged their databases", True)
     return trouble(
         "",
         f"{node.name} hears nothing of {peer.node} on {peer.interface}; a firewall "
         f"may drop {NAMES[protocol]}, IP protocol 89",
+        True,
     )
 
 
@@ -438,8 +452,8 @@ def _session(plan: Plan, name: str, other: str, said: Mapping[str, Said]) -> Tro
         if _whose(plan, other, a) == name
     }
 
-    def trouble(state: str, reason: str) -> Trouble:
-        return Trouble(name, other, NAMES["bgp"], state, reason)
+    def trouble(state: str, reason: str, pending: bool = False) -> Trouble:
+        return Trouble(name, other, NAMES["bgp"], state, reason, pending=pending)
 
     for one, mine, whom in ((name, here, other), (other, there, name)):
         if not mine:
@@ -474,6 +488,7 @@ def _session(plan: Plan, name: str, other: str, said: Mapping[str, Said]) -> Tro
     return trouble(
         session.state,
         f"no connection to {address}, TCP port 179, comes about{said_so}; a firewall may drop it",
+        True,
     )
 
 

@@ -103,17 +103,25 @@ def _circuits(said: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
             yield from area.get("circuits", ())
 
 
-def why_not(here: IsisEnd, there: IsisEnd, address: str) -> tuple[str, str] | None:
-    """Return the state that one end says of the other, and why they tell each other nothing.
+class IsisCause(NamedTuple):
+    """What one end says of the other's state, and why; ``pending`` where time may mend it."""
+
+    state: str
+    reason: str
+    pending: bool = False
+
+
+def why_not(here: IsisEnd, there: IsisEnd, address: str) -> IsisCause | None:
+    """Return why two ends tell each other nothing.
 
     ``address`` is the other's on the link.  None where they do.
 
     """
     for end in (here, there):
         if end.said is None:
-            return "", f"{end.interface} of {end.name} takes no part in IS-IS"
+            return IsisCause("", f"{end.interface} of {end.name} takes no part in IS-IS")
         if end.said.passive:
-            return "", f"{end.interface} of {end.name} is passive"
+            return IsisCause("", f"{end.interface} of {end.name} is passive")
     assert here.said is not None and there.said is not None
     states = here.said.states
     alone = here.said.network_type == "p2p"
@@ -123,36 +131,39 @@ def why_not(here: IsisEnd, there: IsisEnd, address: str) -> tuple[str, str] | No
         return _unbelieved(here, there)
     if here.said.network_type != there.said.network_type:
         kinds = f"{here.said.network_type} {ends.format(there.said.network_type)}"
-        return state, f"their network types differ: the network is {kinds}"
+        return IsisCause(state, f"their network types differ: the network is {kinds}")
     if here.system and here.system == there.system:
-        return state, f"both have the system id {here.system} (the end of their NET)"
+        return IsisCause(state, f"both have the system id {here.system} (the end of their NET)")
     both = {*here.level.split("-")} & {*there.level.split("-")} - {""}
     if not both:
         levels = f"level {here.level or 'none'} {ends.format(there.level or 'none')}"
-        return state, f"they have no level in common: {levels}"
+        return IsisCause(state, f"they have no level in common: {levels}")
     if both == {"1"} and here.area != there.area:
-        return state, (
+        return IsisCause(
+            state,
             f"they have level 1 alone in common, and are in different areas: {here.area} "
-            f"({here.name}) and {there.area} ({there.name})"
+            f"({here.name}) and {there.area} ({there.name})",
         )
     if _value(here.block, "isis password") != _value(there.block, "isis password"):
-        return (
+        return IsisCause(
             state,
             f"their passwords differ {ends.split(',')[0]} and {there.interface} of {there.name}",
         )
     if here.mtu_bytes != there.mtu_bytes:
         sizes = f"{here.mtu_bytes} bytes {ends.format(f'{there.mtu_bytes} bytes')}"
-        return state, f"their MTUs differ, and greetings are as long as that: {sizes}"
+        return IsisCause(state, f"their MTUs differ, and greetings are as long as that: {sizes}")
     if state == "Initializing":
-        return state, f"{here.name} hears {there.name}, and is not heard by it"
-    return state, f"{here.name} hears nothing of {there.name} on {here.interface}"
+        return IsisCause(state, f"{here.name} hears {there.name}, and is not heard by it", True)
+    return IsisCause(state, f"{here.name} hears nothing of {there.name} on {here.interface}", True)
 
 
-def _unbelieved(here: IsisEnd, there: IsisEnd) -> tuple[str, str] | None:
+def _unbelieved(here: IsisEnd, there: IsisEnd) -> IsisCause | None:
     """Compare the passwords that neighbours sign what they tell of with."""
     for number, word in (("2", "domain-password"), ("1", "area-password")):
         if number in here.level and number in there.level and here.value(word) != there.value(word):
-            return "Up", f"the passwords that they sign what they tell of with ({word}) differ"
+            return IsisCause(
+                "Up", f"the passwords that they sign what they tell of with ({word}) differ"
+            )
     return None
 
 
