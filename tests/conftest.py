@@ -24,7 +24,7 @@ import pytest
 
 from playground.engines.choice import NAMES, VARIABLE
 from playground.engines.docker.engine import DockerEngine
-from playground.engines.images import all_images, helper_image, image_for
+from playground.engines.images import all_images, helper_image, image_for, registry_image
 from playground.engines.namespaces.engine import NamespacesEngine
 from playground.engines.seam import WHAT_ONE_CANNOT, Engine, LabLabels, LabRecord
 from playground.engines.swarm.engine import SwarmEngine
@@ -241,6 +241,7 @@ def swarm(request: pytest.FixtureRequest) -> Iterator[SwarmOfTests]:
         _do_without(f"a swarm of tests needs root, and the programs {' '.join(lacking())}")
     everything = bool(request.config.getoption("--all-on-swarm"))
     images = all_images() if everything else [image_for(services) for services in SERVICES_THERE]
+    images = [*images, registry_image()]
     with pytest.MonkeyPatch.context() as patch, contextlib.closing(DockerEngine()) as docker:
         patch.delenv("DOCKER_HOST", raising=False)
         if "DOCKER_HOST" in OUTSIDE:

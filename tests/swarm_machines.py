@@ -46,7 +46,7 @@ HOME = Path(RUNNING or f"/var/tmp/playground-swarm-{os.getpid()}")
 # waits for the cable.  As the first of its process ids it takes all others with it.
 _MACHINE = """
 set -e
-name=$1; folder=$2; registry=$3; group=$4
+name=$1; folder=$2; registry=$3; group=$4; network=$5
 hostname "$name"
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir /run/lock "$folder/data"
@@ -59,7 +59,7 @@ while ! ip link show eth0 >/dev/null 2>&1; do
 done
 dockerd --config-file "$folder/daemon.json" --data-root "$folder/data" \\
     --host unix:///run/docker.sock --host "unix://$folder/docker.sock" \\
-    --insecure-registry "$registry" --cgroup-parent "$group" \\
+    --insecure-registry "$registry" --insecure-registry "$network" --cgroup-parent "$group" \\
     --log-level warn >"$folder/log" 2>&1 &
 wait $!
 """
@@ -208,7 +208,7 @@ def _machine(number: int, top: Path, ground: int) -> Iterator[SwarmMachine]:
     folder.mkdir()
     (folder / "daemon.json").write_text("{}")
     group = f"/{top.name}-{name}"
-    arguments = (name, str(folder), _REGISTRY, group)
+    arguments = (name, str(folder), _REGISTRY, group, f"{_NETWORK}.0/24")
     kinds = ("--net", "--uts", "--mount", "--pid", "--mount-proc", "--propagation", "private")
     with _process(_alone(*kinds, "sh", "-c", _MACHINE, "machine", *arguments)) as process:
         first = _first_of(process)

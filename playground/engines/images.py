@@ -152,6 +152,11 @@ def with_packages(image: Image, packages: Iterable[str]) -> Image:
     return make_image(images_directory() / "packages", image, listed, names)
 
 
+def registry_image() -> Image:
+    """Return the image of the registry that `playground registry` starts on a swarm."""
+    return make_image(images_directory() / "registry")
+
+
 def helper_image() -> Image:
     """Return the image of the container that the agent runs in.
 

@@ -392,6 +392,25 @@ def overlay(encrypted: bool, mtu: int | None) -> None:
     swarm_commands.make_overlay(encrypted, mtu, click.echo)
 
 
+@main.command()
+@click.option("--port", type=int, default=5000, show_default=True, help="The manager's port.")
+@click.option("--remove", is_flag=True, help="Remove it; its images stay in a volume.")
+@click.pass_obj
+def registry(quiet: bool, port: int, remove: bool) -> None:
+    """Start a registry of images on a Docker Swarm, and log in there.
+
+    It is a service on the manager that DOCKER_HOST leads to, with a password that the swarm keeps.
+    Prints the line by which labs find it. It speaks HTTP: name it in `insecure-registries` of
+    /etc/docker/daemon.json on each machine. Where it runs already, it only logs this user in.
+    """
+    from playground.frontends import swarm_commands
+
+    if remove:
+        swarm_commands.remove_registry(click.echo)
+    else:
+        swarm_commands.start_registry(port, quiet, click.echo)
+
+
 @main.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @engine_option
 @lab_option

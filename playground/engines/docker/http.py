@@ -87,6 +87,7 @@ class Line:
         query: Mapping[str, object] | None = None,
         body: object = None,
         limit_s: float | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Any:
         """Return the decoded answer; raises `Refused` for an error's status.
 
@@ -95,7 +96,7 @@ class Line:
 
         """
         with self._patiently(method, limit_s):
-            self._send(method, path, query, body, {})
+            self._send(method, path, query, body, dict(headers or {}))
             response = self._http.getresponse()
             content = response.read()
         return _answer(response.status, content)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from playground.display.progress import Progress, Silent
 from playground.engines.docker.guardian import Guardian
+from playground.engines.docker.logins import login_header
 from playground.engines.docker.server import Server
 from playground.engines.docker.server_images import ServerImages
 from playground.engines.images import Image, helper_image, image_for
@@ -43,7 +44,8 @@ from playground.engines.swarm.overlay import (
     remake_network,
 )
 from playground.engines.swarm.placement_weights import place_plan
-from playground.engines.swarm.registry import RegistryImages
+from playground.engines.swarm.registry import RegistryImages, registry_of_environment
+from playground.engines.swarm.registry_service import RegistryService
 from playground.engines.swarm.servers import MachineService
 from playground.engines.swarm.specs import labels_of, machine_of_service
 from playground.errors import EngineError
@@ -127,6 +129,11 @@ class SwarmEngine:
         else:
             self.check()
         remake_network(self.manager, encrypted, mtu)
+
+    @property
+    def registry_service(self) -> RegistryService:
+        """The registry that this swarm may have as a service of its own."""
+        return RegistryService(self.manager, self._images)
 
     def refuse(self, plan: Plan) -> None:
         """Raise `EngineError` for what a service cannot be told."""
@@ -238,7 +245,8 @@ class SwarmEngine:
 
         """
         named = [self._with_image(node) for node in nodes]
-        return start_nodes(self.manager, lab, named, progress or Silent())
+        headers = login_header(registry_of_environment())
+        return start_nodes(self.manager, lab, named, progress or Silent(), headers)
 
     def _with_image(self, node: NodeContainer) -> NodeContainer:
         if node.image is None:

@@ -124,6 +124,15 @@ class Manager:
             found: list[dict[str, Any]] = line.request("GET", "/tasks", query)
         return found
 
+    def tasks_named(self, service: str) -> list[dict[str, Any]]:
+        """Return the tasks of a service, none where it is not there."""
+        try:
+            return self.tasks(service=service)
+        except Refused as refusal:
+            if refusal.status == http.client.NOT_FOUND:
+                return []
+            raise
+
     def remove(self, services: Sequence[str]) -> None:
         """Remove services by id or name; what is gone already is passed over.
 

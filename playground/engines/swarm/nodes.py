@@ -20,9 +20,15 @@ _LOOK_S = 0.05
 
 
 def start_nodes(
-    manager: Manager, lab: LabLabels, nodes: Sequence[NodeContainer], progress: Progress
+    manager: Manager,
+    lab: LabLabels,
+    nodes: Sequence[NodeContainer],
+    progress: Progress,
+    headers: Mapping[str, str],
 ) -> dict[str, int]:
     """Create a service for each node; return the numbers of their processes when all run.
+
+    ``headers`` let the machines in at the registry.
 
     Raises `NodeDied` for one that ends at once, `EngineError` where Swarm refuses; what was
     created is removed then.
@@ -35,7 +41,7 @@ def start_nodes(
         assert node.machine is not None
         spec = node_spec(lab, node, ids[node.machine])
         created.append(spec["Name"])
-        line.request("POST", "/services/create", body=spec)
+        line.request("POST", "/services/create", body=spec, headers=headers)
 
     names = [node.name for node in nodes]
     with (

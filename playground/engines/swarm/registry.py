@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 from playground.display.progress import Progress
 from playground.engines.docker.http import Refused
+from playground.engines.docker.logins import login_header
 from playground.engines.docker.server import Server
 from playground.engines.docker.server_images import ServerImages
 from playground.engines.images import Image
@@ -103,10 +104,18 @@ class RegistryImages:
         name = f"{registry}/{tag}"
         with self._server.errors(f"looking for {name}"), self._server.line() as line:
             try:
-                found = line.request("GET", f"/distribution/{name}/json")
+                found = line.request(
+                    "GET", f"/distribution/{name}/json", headers=login_header(registry)
+                )
             except Refused as refusal:
                 words = refusal.message.lower()
-                unknown = ("manifest unknown", "name unknown", "not found", "denied")
+                if any(word in words for word in ("unauthorized", "no basic auth", "denied")):
+                    raise EngineError(
+                        f"the registry {registry} lets nobody in without a password: log in with "
+                        f"`docker login {registry}`, or with `playground registry` where that "
+                        "started it"
+                    ) from refusal
+                unknown = ("manifest unknown", "name unknown", "not found")
                 if refusal.status == http.client.NOT_FOUND or any(w in words for w in unknown):
                     return False
                 raise EngineError(

@@ -7,14 +7,17 @@ import http.client
 import json
 import secrets
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from playground.display.progress import Progress
 from playground.engines.docker.container_configs import container_name, helper_config
 from playground.engines.docker.http import Line, Refused
+from playground.engines.docker.logins import login_header
 from playground.engines.docker.server import Server
 from playground.engines.seam import Channel, LabLabels
 from playground.engines.swarm.manager import Manager, has_ended
+from playground.engines.swarm.registry import registry_of_environment
 from playground.engines.swarm.specs import (
     NETWORK,
     SECRET,
@@ -54,22 +57,18 @@ class MachineService:
             with progress.step("starting a server on each machine") as step:
                 network = self._network()
                 secret = self._secret()
-                self._create("/services/create", server_spec(image, secret, network))
+                self._create(
+                    "/services/create",
+                    server_spec(image, secret, network),
+                    login_header(registry_of_environment()),
+                )
                 self._wait(name, step.note)
 
     def _lacking(self, name: str) -> list[str]:
         """Return the machines without a server that runs."""
-        tasks = self._tasks(name)
+        tasks = self._manager.tasks_named(name)
         running = {task["NodeID"] for task in tasks if task["Status"]["State"] == "running"}
         return [one.name for one in self._manager.ready() if one.id not in running]
-
-    def _tasks(self, name: str) -> list[dict[str, Any]]:
-        try:
-            return self._manager.tasks(service=name)
-        except Refused as refusal:
-            if refusal.status == http.client.NOT_FOUND:
-                return []
-            raise
 
     def _wait(self, name: str, note: Any) -> None:
         deadline = time.monotonic() + _START_LIMIT_S
@@ -77,7 +76,9 @@ class MachineService:
             note(f"waiting for {', '.join(lacking)}")
             if time.monotonic() > deadline:
                 errors = {
-                    task["Status"]["Err"] for task in self._tasks(name) if task["Status"].get("Err")
+                    task["Status"]["Err"]
+                    for task in self._manager.tasks_named(name)
+                    if task["Status"].get("Err")
                 }
                 said = f": {'; '.join(sorted(errors))}" if errors else ""
                 raise EngineError(
@@ -86,11 +87,13 @@ class MachineService:
                 )
             time.sleep(_LOOK_S)
 
-    def _create(self, path: str, spec: dict[str, Any]) -> str:
+    def _create(
+        self, path: str, spec: dict[str, Any], headers: Mapping[str, str] | None = None
+    ) -> str:
         """Create something that may be there; return its id, "" where it was."""
         with self._server.line() as line:
             try:
-                found = line.request("POST", path, body=spec)
+                found = line.request("POST", path, body=spec, headers=headers)
             except Refused as refusal:
                 if refusal.status != http.client.CONFLICT:
                     raise
@@ -184,7 +187,7 @@ class MachineService:
             container = next(
                 (
                     task["Status"]["ContainerStatus"]["ContainerID"]
-                    for task in self._tasks(server_name(image))
+                    for task in self._manager.tasks_named(server_name(image))
                     if task["NodeID"] == here
                     and not has_ended(task)
                     and task["Status"]["State"] == "running"
