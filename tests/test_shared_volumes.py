@@ -10,8 +10,6 @@ from playground import Host, Lab, Link, Switch, Volume
 from playground.engines.seam import Engine
 from tests.test_own_images import SYSTEM, write
 
-pytestmark = pytest.mark.cannot("swarm", "share a volume among hosts")
-
 IMAGE = f"""{SYSTEM}RUN mkdir /data; echo of the image > /data/first; chown -R 500:500 /data; \
     chmod 750 /data
 CMD ["sleep", "9999"]

@@ -376,10 +376,6 @@ WHAT_ONE_CANNOT = (
         swarm="They are copied: hosts run on other machines.",
     ),
     Difference(
-        "share a volume among hosts",
-        swarm="They may be on several machines, and a volume is on one.",
-    ),
-    Difference(
         "plug a lab into this machine",
         swarm="`lab.machine`, `lab.uplink` and `plug` work in the engine's own machine, and a "
         "swarm has several.",

@@ -14,7 +14,7 @@ agent(name, config or null) -> the line to one more agent in a helper that runs;
 processes(lab) -> {name of a node: process id}
 admit(lab, port, source_port, peers) -> null: let the lab's tunnels in by that port, and no others
 examine(peers) -> what `reachability.examined` sees from here of the other machines
-stop(lab) -> null: remove the lab's helper and what lets its tunnels in
+stop(lab) -> null: remove the lab's helper, its volumes, and what lets its tunnels in
 
 """
 
@@ -27,6 +27,8 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
+import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
@@ -52,6 +54,10 @@ _LAB, _NODE = "playground.lab", "playground.node"
 _HANDSHAKE_S = 10.0
 # More than any program of ours has connections at once.
 _BACKLOG = 256
+
+# How long a container that has a volume may take to go, after its service.
+_RELEASED_S = 15.0
+_LOOK_S = 0.05
 
 # Who reads slowly is not sent more than this ahead.
 _MOST_WAITING_BYTES = 1 << 20
@@ -165,6 +171,7 @@ def answer(machine: ServedMachine, line: ServerLine, request: Mapping[str, Any])
             case "stop":
                 machine.shut(request["lab"])
                 _remove_helpers(request["lab"])
+                _remove_volumes(request["lab"])
                 line.say(machine.greeting())
             case other:
                 raise ValueError(f"nothing is known of {other!r}")
@@ -307,6 +314,27 @@ def _remove_helpers(lab: str) -> None:
         for item in engine.ask("GET", "/containers/json", query):
             if _NODE not in item["Labels"]:
                 remove_container(engine, item["Id"])
+    finally:
+        engine.close()
+
+
+def _remove_volumes(lab: str) -> None:
+    """Remove what hosts of a lab shared, once the last container is gone that has it."""
+    engine = EngineLine()
+    deadline = time.monotonic() + _RELEASED_S
+    try:
+        listed = engine.ask("GET", "/volumes", filters(label=f"{_LAB}={lab}"))
+        for name in [item["Name"] for item in listed["Volumes"] or ()]:
+            while True:
+                try:
+                    engine.ask("DELETE", f"/volumes/{urllib.parse.quote(name, safe='')}")
+                    break
+                except EngineRefused as refusal:
+                    if refusal.status == http.client.NOT_FOUND:
+                        break
+                    if refusal.status != http.client.CONFLICT or time.monotonic() > deadline:
+                        raise
+                time.sleep(_LOOK_S)
     finally:
         engine.close()
 

@@ -47,7 +47,7 @@ from playground.engines.swarm.placement_weights import place_plan
 from playground.engines.swarm.registry import RegistryImages, registry_of_environment
 from playground.engines.swarm.registry_service import RegistryService
 from playground.engines.swarm.servers import MachineService
-from playground.engines.swarm.specs import labels_of, machine_of_service
+from playground.engines.swarm.specs import has_volumes, labels_of, machine_of_service
 from playground.errors import EngineError
 from playground.planning.placement.machines import Spread
 from playground.planning.placement.shapes import Placement
@@ -81,7 +81,8 @@ class SwarmEngine:
         self._service = MachineService(self.manager)
         self._images = ServerImages(self.server)
         self._registry = RegistryImages(self.server, self._images)
-        # Labs whose helpers do not end with their lines, whether or not services tell of them.
+        # Labs of which more is on the machines than what ends with their lines, whether or not
+        # services tell of it: helpers that stay, volumes.
         self._kept: set[str] = set()
 
     def __repr__(self) -> str:
@@ -138,14 +139,6 @@ class SwarmEngine:
     def refuse(self, plan: Plan) -> None:
         """Raise `EngineError` for what a service cannot be told."""
         refuse_settings(plan, "Docker Swarm", _ABLE)
-        for node in plan.nodes:
-            for volume in node.container.volumes:
-                if volume.shared:
-                    raise EngineError(
-                        f"{node.name}: the volume {volume.source} is shared by hosts, which on a "
-                        "swarm may be on several machines: have them write to one host, over the "
-                        "network, or start the lab with engine='docker'"
-                    )
 
     def place(
         self,
@@ -278,7 +271,7 @@ class SwarmEngine:
         """Remove the services of a lab, or of some of its nodes, and wait until they are gone."""
         with self.server.errors(f"removing the services of lab {lab_id}"):
             if nodes is None and any(
-                labels_of(service).get(KEEP) == "1"
+                labels_of(service).get(KEEP) == "1" or has_volumes(service)
                 for service in self.manager.services(f"{LAB}={lab_id}")
             ):
                 self._kept.add(lab_id)

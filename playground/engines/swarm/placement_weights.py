@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from playground.engines.swarm.manager import HOST_MB
+from playground.errors import TopologyError
 from playground.planning.placement.machines import Spread
 from playground.planning.placement.placing import place
 from playground.planning.placement.shapes import Demand, MachineRoom, Piece, Placement, Tie
@@ -26,12 +27,60 @@ def place_plan(
     machine that there is not, and for a lab that does not fit.
 
     """
-    pieces = [
-        Piece(node.name, _demand(node), settled.get(node.name) or node.machine)
-        for node in plan.nodes
-    ]
+    leads = _together(plan)
+    by_lead: dict[str, list[NodePlan]] = {}
+    for node in plan.nodes:
+        by_lead.setdefault(leads[node.name], []).append(node)
+    pieces = [_piece(lead, nodes, settled) for lead, nodes in by_lead.items()]
     pieces += [Piece(one.name, machine=settled.get(one.name)) for one in plan.switches]
-    return place(pieces, list(_ties(plan)), machines, spread)
+    ties = [
+        Tie(leads.get(tie.a, tie.a), leads.get(tie.b, tie.b), tie.weight) for tie in _ties(plan)
+    ]
+    found = place(pieces, [tie for tie in ties if tie.a != tie.b], machines, spread)
+    names = [*(node.name for node in plan.nodes), *(switch.name for switch in plan.switches)]
+    places = {name: found[leads.get(name, name)] for name in names}
+    cut = [
+        (wire.a.node, wire.b.node)
+        for wire in plan.wires
+        if places[wire.a.node] != places[wire.b.node]
+    ]
+    return Placement(tuple(places.items()), tuple(cut))
+
+
+def _together(plan: Plan) -> dict[str, str]:
+    """Return, for each node, the first of those that it shares volumes with, or itself.
+
+    A volume is on one machine, and so are all that have it.
+
+    """
+    leads = {node.name: node.name for node in plan.nodes}
+    first: dict[str, str] = {}
+    for node in plan.nodes:
+        for volume in node.container.volumes:
+            if not volume.shared:
+                continue
+            old, new = leads[node.name], leads[first.setdefault(volume.source, node.name)]
+            if old != new:
+                leads = {name: new if lead == old else lead for name, lead in leads.items()}
+    return leads
+
+
+def _piece(lead: str, nodes: Sequence[NodePlan], settled: Mapping[str, str]) -> Piece:
+    """Return nodes that stay together as one."""
+    said = {
+        node.name: machine
+        for node in nodes
+        if (machine := settled.get(node.name) or node.machine) is not None
+    }
+    if len(set(said.values())) > 1:
+        (one, here), *others = said.items()
+        other, there = next(item for item in others if item[1] != here)
+        raise TopologyError(
+            f"{one} is on the machine {here} and {other} on {there}, and both share a volume, "
+            "which is on one machine: give them the same machine=, or leave it out"
+        )
+    demand = sum((_demand(node) for node in nodes), Demand())
+    return Piece(lead, demand, next(iter(said.values()), None))
 
 
 def _demand(node: NodePlan) -> Demand:

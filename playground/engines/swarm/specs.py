@@ -13,8 +13,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from playground.engines.docker.container_configs import FIRST_PROGRAM
+from playground.engines.docker.container_configs import FIRST_PROGRAM, container_name
 from playground.engines.seam import LabLabels, NodeContainer
+from playground.model.containers.capabilities import NOT_BESIDE_WRITABLE_VOLUMES
 from playground.model.containers.container import ContainerSettings
 from playground.model.containers.limits import DEFAULT_PROCESSES, Limits
 
@@ -61,13 +62,14 @@ def node_spec(lab: LabLabels, node: NodeContainer, machine_id: str) -> dict[str,
         "Hostname": node.hostname,
         "Labels": dict(said.labels) | labels,
         "CapabilityAdd": [f"CAP_{name}" for name in (*node.cap_add, *said.cap_add)],
-        "Mounts": _mounts(said, node.limits),
+        "Mounts": [*_mounts(said, node.limits), *_volumes(lab, said)],
         # Nothing that runs in a node has anything to say before it goes.
         "StopSignal": "SIGKILL",
         "Healthcheck": {"Test": ["NONE"]},
         **_first_program(node),
         **({"Env": [f"{name}={value}" for name, value in said.env]} if said.env else {}),
         **_ulimits(said),
+        **_dropped(said),
     }
     user = said.user or (own.config.user if own else "")
     workdir = said.workdir or (own.config.workdir if own else "")
@@ -108,6 +110,27 @@ def _mounts(said: ContainerSettings, limits: Limits) -> list[dict[str, Any]]:
         _tmpfs("/run/playground", share(16), 0o755),
         _tmpfs("/dev/shm", said.shm_mb * _MB if said.shm_mb else share(64), 0o1777),
     ]
+
+
+def _volumes(lab: LabLabels, said: ContainerSettings) -> list[dict[str, Any]]:
+    """Return the volumes that hosts share; those of folders are copied by the library."""
+    return [
+        {
+            "Type": "volume",
+            "Source": container_name(lab.id, volume.source),
+            "Target": volume.target,
+            "ReadOnly": volume.read_only,
+            "VolumeOptions": {"Labels": lab.as_labels("volume")},
+        }
+        for volume in said.volumes
+        if volume.shared
+    ]
+
+
+def _dropped(said: ContainerSettings) -> dict[str, Any]:
+    if all(volume.read_only for volume in said.volumes if volume.shared):
+        return {}
+    return {"CapabilityDrop": [f"CAP_{name}" for name in NOT_BESIDE_WRITABLE_VOLUMES]}
 
 
 def _tmpfs(target: str, size_bytes: int, mode: int) -> dict[str, Any]:
@@ -219,3 +242,9 @@ def machine_of_service(service: Mapping[str, Any]) -> str:
         if constraint.startswith(_ON):
             return str(constraint.removeprefix(_ON))
     return ""
+
+
+def has_volumes(service: Mapping[str, Any]) -> bool:
+    """Whether a node's service has volumes that hosts share."""
+    container = service["Spec"]["TaskTemplate"].get("ContainerSpec") or {}
+    return any(mount["Type"] == "volume" for mount in container.get("Mounts") or ())

@@ -100,12 +100,13 @@ class _Board:
             if level <= count:
                 break
             left -= count
-        settled = Counter(
-            fixed
-            for piece, fixed in zip(self._pieces, self._fixed, strict=True)
-            if fixed is not None and piece.demand.hosts
-        )
-        most = max(math.ceil(level), int(level * _UNEVEN))
+        settled: Counter[int] = Counter()
+        for piece, fixed in zip(self._pieces, self._fixed, strict=True):
+            if fixed is not None:
+                settled[fixed] += piece.demand.hosts
+        # A piece of several hosts is not taken apart.
+        largest = max((piece.demand.hosts for piece in self._pieces), default=0)
+        most = max(math.ceil(level), int(level * _UNEVEN), largest)
         return [
             Demand(min(room.hosts, max(most, settled[number])), room.memory_mb, room.cpus)
             for number, room in enumerate(self._room)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from playground import Host, Lab, Link, Router, Switch
+from playground import Host, Lab, Link, Router, Switch, Volume
 from playground.engines.swarm.placement_weights import place_plan
 from playground.errors import TopologyError
 from playground.planning.placement.shapes import Demand, MachineRoom
@@ -54,3 +54,24 @@ def test_memory_that_was_promised_counts() -> None:
         Link(lan, host)
     placement = place_plan(Lab(lan).plan(), THREE, None, {})
     assert sorted(placement[host.name] for host in hosts) == ["m1", "m2", "m3"]
+
+
+def sharing(**machines: str) -> Plan:
+    """Hosts of which the first two share a volume, and the second and third another."""
+    data, logs, lan = Volume("data"), Volume("logs"), Switch("lan")
+    volumes = ({data: "/data"}, {data: "/data", logs: "/logs"}, {logs: "/logs"}, None)
+    for number, shared in enumerate(volumes):
+        name = f"h{number}"
+        Link(lan, Host(name, volumes=shared, machine=machines.get(name)))
+    return Lab(lan).plan()
+
+
+def test_hosts_that_share_volumes_are_on_one_machine() -> None:
+    placement = place_plan(sharing(h3="m1", h2="m3"), THREE, 3, {})
+    assert [placement[f"h{number}"] for number in range(4)] == ["m3", "m3", "m3", "m1"]
+    assert ("lan", "h3") in placement.cut or ("lan", "h0") in placement.cut
+
+
+def test_hosts_that_share_a_volume_cannot_be_on_two_machines() -> None:
+    with pytest.raises(TopologyError, match="h0 is on the machine m1 and h2 on m2, and both share"):
+        place_plan(sharing(h0="m1", h2="m2"), THREE, None, {})

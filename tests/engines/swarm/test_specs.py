@@ -6,13 +6,14 @@ from typing import Any
 
 from playground.engines.seam import LabLabels, NodeContainer, OwnImage
 from playground.engines.swarm.specs import (
+    has_volumes,
     network_spec,
     node_spec,
     server_name,
     server_spec,
     service_name,
 )
-from playground.model.containers.container import ContainerSettings
+from playground.model.containers.container import ContainerSettings, VolumeMount
 from playground.model.containers.limits import Limits
 from playground.planning.program_plans import ImageConfig
 
@@ -30,6 +31,19 @@ def test_a_node_is_one_task_on_one_machine_that_is_never_started_anew() -> None:
     assert made["TaskTemplate"]["Placement"] == {"Constraints": ["node.id==node-id"]}
     assert made["Labels"]["playground.node"] == "www.example.com"
     assert made["TaskTemplate"]["ContainerSpec"]["Hostname"] == "www"
+
+
+def test_volumes_that_hosts_share_are_the_lab_s_and_hold_no_devices() -> None:
+    shared = VolumeMount("data", "/data", read_only=False, shared=True)
+    folder = VolumeMount("/srv", "/srv", read_only=False)
+    made = spec(settings=ContainerSettings(volumes=(shared, folder)))
+    container = made["TaskTemplate"]["ContainerSpec"]
+    [volume] = [mount for mount in container["Mounts"] if mount["Type"] == "volume"]
+    assert (volume["Source"], volume["Target"]) == ("lab-1a2b3c.data", "/data")
+    assert volume["VolumeOptions"]["Labels"]["playground.lab"] == LAB.id
+    assert container["CapabilityDrop"] == ["CAP_MKNOD"]
+    assert has_volumes({"Spec": made})
+    assert not has_volumes({"Spec": spec()})
 
 
 def test_limits_are_reservations_too() -> None:

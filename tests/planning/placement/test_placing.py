@@ -142,3 +142,9 @@ def test_an_internet_of_three_thousand_routers_is_cut_well() -> None:
     assert max(loads(placement).values()) <= 400
     # A placement by chance cuts nine tenths of them.
     assert len(placement.cut) < 0.6 * graph.ecount()
+
+
+def test_a_piece_of_several_hosts_is_not_taken_apart_where_a_lab_is_spread() -> None:
+    rooms = [MachineRoom(name, Demand(10)) for name in ("m1", "m2", "m3")]
+    placement = place([Piece("four", Demand(4)), Piece("one", Demand(1))], [], rooms, spread=3)
+    assert placement["four"] != placement["one"]
