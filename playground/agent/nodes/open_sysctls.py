@@ -12,7 +12,7 @@ import os
 from collections.abc import Sequence
 
 from playground.agent.kernel.syscalls import checked, libc
-from playground.agent.nodes.entering import inside
+from playground.agent.nodes.entering import coming_back, enter_network, inside
 from playground.agent.nodes.read_only import KEPT, MS_BIND, MS_RDONLY, MS_REMOUNT
 
 _NETWORK = "/proc/sys/net"
@@ -28,10 +28,14 @@ _CLOSED = (
 def open_sysctls(pids: Sequence[int]) -> None:
     """Let root of each node write the settings of its network, as in a host of Docker."""
     for pid in pids:
-        with inside(pid):
-            _bind(_NETWORK, writable=True)
-            for path in filter(os.path.exists, _CLOSED):
-                _bind(path, writable=False)
+        # A name below /proc/sys/net is another one in each network namespace, and a mount at it
+        # is seen in that alone: fs/proc/proc_sysctl.c, proc_sys_compare().
+        with coming_back():
+            enter_network(pid)
+            with inside(pid):
+                _bind(_NETWORK, writable=True)
+                for path in filter(os.path.exists, _CLOSED):
+                    _bind(path, writable=False)
 
 
 def _bind(path: str, writable: bool) -> None:
