@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from playground.operations.pictures.picture import Picture
 
 # What is shaded in a picture.
-_GROUPS = ("realms", "machines")
+_GROUPS = ("realms", "machines", "areas", "systems")
 
 
 def picture(
@@ -33,11 +33,11 @@ def picture(
     kernel says that they are: down, impaired, blocked by a spanning tree.
 
     Shaded is what a NAT hides, or with ``group="machines"`` what is on each machine of a
-    swarm.
+    swarm, with "areas" each area of OSPF and IS-IS, with "systems" each autonomous system of BGP.
 
     Raises `PlaygroundError` where a package is missing that a file needs
-    (it says which), `BadArgument` for another kind of file, and for machines of a lab that
-    is on one.
+    (it says which), `BadArgument` for another kind of file, and for groups that the lab does not
+    have.
 
     >>> lab.picture("net.svg")
 
@@ -46,16 +46,27 @@ def picture(
     from playground.operations.pictures.picture import picture_of
 
     if not is_choice(group, _GROUPS):
-        raise BadArgument(f'group={shown(group)} is none: say "realms" or "machines"')
+        words = " or ".join(f'"{one}"' for one in _GROUPS)
+        raise BadArgument(f"group={shown(group)} is none: say {words}")
     plan, nodes = state.planned(), lab.nodes
-    by_machine = group == "machines"
-    if by_machine and plan.placement is None:
+    if group == "machines" and plan.placement is None:
         raise BadArgument(
             'this lab is on one machine: group="machines" is for labs on a swarm, as with '
             'Lab(engine="swarm")'
         )
+    spoken = {one for node in nodes if isinstance(node, Router) for one in node.protocols}
+    if group == "areas" and spoken.isdisjoint(("ospf", "isis")):
+        raise BadArgument(
+            "no router of this lab speaks OSPF or IS-IS, which alone have areas: declare them with "
+            'routing="ospf"'
+        )
+    if group == "systems" and "bgp" not in spoken:
+        raise BadArgument(
+            "no router of this lab speaks BGP, which alone has systems: declare them with "
+            'routing="bgp"'
+        )
     agent = state.client if lab.running else None
-    picture = picture_of(plan, nodes, agent, lab.running, by_machine)
+    picture = picture_of(plan, nodes, agent, lab.running, group)
     if path is not None:
         picture.save(path, theme)
     return picture

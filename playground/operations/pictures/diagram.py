@@ -116,7 +116,7 @@ class Cable:
 
 @dataclass(frozen=True)
 class Region:
-    """Nodes that share a NAT's inside, or a machine, and the numbers of the cables between them.
+    """Nodes that share a NAT's inside, a machine or an area, and the numbers of their cables.
 
     ``word`` stands on its shade.
 
@@ -221,7 +221,7 @@ def make_diagram(
             # Both ends of a trunk between switches carry the same.
             () if {wire.a.node, wire.b.node} <= plan.switch_names else rows(wire.b, wire.a),
         )
-        for wire in _drawn(plan)
+        for wire in drawn(plan)
     )
     title = f"{plan.lab}: {len(plan.nodes)} machines, {len(cables)} links"
     if everywhere:
@@ -230,7 +230,7 @@ def make_diagram(
     return Diagram(title, cards, cables, tuple(regions))
 
 
-def _drawn(plan: Plan) -> list[WirePlan]:
+def drawn(plan: Plan) -> list[WirePlan]:
     """Return the wires that are drawn: of a bond its links are, each by itself."""
     return [wire for wire in plan.wires if wire.bond is None]
 
@@ -426,7 +426,7 @@ def _regions(plan: Plan, nodes: Iterable[Node]) -> Iterable[Region]:
             links |= {frozenset(end.node.name for end in link.ends) for link in segment.links}
         cables = tuple(
             number
-            for number, wire in enumerate(_drawn(plan))
+            for number, wire in enumerate(drawn(plan))
             if frozenset((wire.a.node, wire.b.node)) in links
             and {wire.a.node, wire.b.node} <= names.keys()
         )
@@ -447,7 +447,7 @@ def _machines(plan: Plan) -> Iterable[Region]:
     for machine in dict.fromkeys(machines.values()):
         cables = tuple(
             number
-            for number, wire in enumerate(_drawn(plan))
+            for number, wire in enumerate(drawn(plan))
             if machines[wire.a.node] == machines[wire.b.node] == machine
         )
         names = tuple(name for name, place in machines.items() if place == machine)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import html
 import importlib.util
 import os
@@ -24,6 +25,7 @@ from playground.operations.network import Link, Node
 from playground.operations.pictures.colours import PICTURE_COLOURS
 from playground.operations.pictures.diagram import Diagram, Seen, make_diagram
 from playground.operations.pictures.layout import Layout, place
+from playground.operations.pictures.routing_regions import areas, systems
 from playground.operations.pictures.svg import draw_svg
 from playground.operations.pictures.tree import draw
 from playground.planning.plan import Plan
@@ -149,11 +151,21 @@ def picture_of(
     nodes: Sequence[Node],
     agent: Client | None,
     running: bool,
-    by_machine: bool = False,
+    group: str = "realms",
 ) -> Picture:
-    """Return the picture of a plan; ``agent`` is that of its lab, if it can be asked."""
+    """Return the picture of a plan; ``agent`` is that of its lab, if it can be asked.
+
+    ``group`` is what is shaded: "realms", "machines", "areas" or "systems".
+
+    """
     seen = look(agent, nodes) if agent is not None else {}
-    return Picture(plan, make_diagram(plan, nodes, seen, by_machine), running)
+    diagram = make_diagram(plan, nodes, seen, group == "machines")
+    if group in _ROUTING:
+        diagram = dataclasses.replace(diagram, regions=tuple(_ROUTING[group](plan, nodes)))
+    return Picture(plan, diagram, running)
+
+
+_ROUTING = {"areas": areas, "systems": systems}
 
 
 def look(agent: Client, nodes: Sequence[Node]) -> Mapping[tuple[WireEnd, WireEnd], Seen]:
