@@ -26,6 +26,7 @@ PICTURES = {
     "anycast-dns": examples.anycast_dns,
     "balanced-site": examples.balanced_site,
     "carrier-grade-nat": examples.carrier_grade_nat,
+    "bufferbloat": examples.bufferbloat,
     "office-vlans": examples.office_vlans,
     "small-office": examples.small_office,
 }

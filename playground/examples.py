@@ -17,6 +17,12 @@ from playground.lab.examples.anycast import (
 from playground.lab.examples.anycast import (
     anycast_dns_nodes as anycast_dns_nodes,
 )
+from playground.lab.examples.bufferbloat import (
+    bufferbloat as bufferbloat,
+)
+from playground.lab.examples.bufferbloat import (
+    bufferbloat_nodes as bufferbloat_nodes,
+)
 from playground.lab.examples.ipv6_networks import dual_stack_campus as dual_stack_campus
 from playground.lab.examples.ipv6_networks import (
     dual_stack_campus_nodes as dual_stack_campus_nodes,
