@@ -28,7 +28,7 @@ ON_SWARM = {
 }
 
 # Of the hosts there, which need images: those machines have no way to where Debian's packages are.
-SERVICES_THERE = ((), ("http",), ("dns",), ("radvd",), ("dns", "radvd"))
+SERVICES_THERE = ((), ("http",), ("dns",), ("radvd",), ("dns", "radvd"), ("dhcpv6-client",))
 
 _PROCESSES = "it kills or looks at a process by its number on this machine"
 _ENGINE = "it speaks with the engine that this machine has"

@@ -180,6 +180,7 @@ def test_a_pipe_in_the_place_of_a_file_of_names_is_named_at_once(lab: Lab) -> No
         h1.run(f"rm {file}; mv /tmp/kept {file}")
 
 
+@pytest.mark.cannot("swarm", "open sockets of hosts in this program")
 def test_lies_about_names_run_nothing_here(lab: Lab, replaced: Callable[..., None]) -> None:
     h1 = lab["h1"]
     code = "import builtins; builtins.lied = True"

@@ -80,6 +80,7 @@ def lab(engine: Engine) -> Iterator[Lab]:
 
 
 @pytest.mark.cannot("docker", "keep a hostile host out of other networks")
+@pytest.mark.cannot("swarm", "keep a hostile host out of other networks")
 def test_a_host_reaches_no_network_but_its_own(lab: Lab) -> None:
     """Neither its neighbours' nor the switch's, nor, behind a link with it, the machine's."""
     h1, h2, router = (lab[name] for name in ("h1", "h2", "router"))
@@ -134,6 +135,7 @@ input()
 
 
 @pytest.mark.cannot("docker", "count what hosts take of the kernel apart from root's")
+@pytest.mark.cannot("swarm", "count what hosts take of the kernel apart from root's")
 def test_a_host_takes_none_of_what_root_may_have_of_the_kernel(lab: Lab) -> None:
     libc = ctypes.CDLL(None)
     with lab["h1"].start(["python3", "-c", INOTIFY]) as first:
@@ -172,6 +174,7 @@ with open("/proc/1/environ", "rb") as file:
 """
 
 
+@pytest.mark.cannot("swarm", "plug a lab into this machine")
 def test_a_host_cannot_pass_for_another(engine: Engine) -> None:
     """By its name it would be linked with the machine, or ended, in the other's place."""
     h1, h2 = Host("h1"), Host("h2")

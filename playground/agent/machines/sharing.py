@@ -61,6 +61,7 @@ LISTS: dict[str, Lists] = {
     "wait_ready": Lists(("checks",), "joined"),
     "interfaces": Lists(("ends",), "each"),
     "impaired": Lists(("ends",), "each"),
+    "queues": Lists(("ends",), "each"),
     "impair": Lists(("directions",), "each"),
     "lease": Lists(("clients",), "each"),
     "autoconfigured": Lists(("interfaces",), "each"),
@@ -170,6 +171,21 @@ def _local(op: str, arguments: Request) -> Request:
     if op == "programs" and arguments["do"] == "states":
         found["programs"] = [[local_pid(pid), name] for pid, name in arguments["programs"]]
     return found
+
+
+def undone(op: str, part: Request) -> Request | None:
+    """Return what takes back one machine's part of a request that failed on another; None: nothing.
+
+    An agent does its own part wholly or not at all, and what is shared out is to be so too.
+
+    """
+    if op != "impair":
+        return None
+    rows = [
+        row | {"impairment": row["before"], "before": None, "replace": True}
+        for row in part["directions"]
+    ]
+    return {"directions": rows}
 
 
 def put_together(op: str, arguments: Request, places: Places, answers: Mapping[int, Any]) -> Any:

@@ -38,8 +38,15 @@ from playground.agent.machines.machine_lines import MachineLine, MachineServers
 from playground.agent.machines.numbers import global_job, machine_number
 from playground.agent.machines.port_relay import PortRelay
 from playground.agent.machines.probing import probe
-from playground.agent.machines.sharing import EVERYWHERE, Places, put_together, share
-from playground.agent.machines.tasks import RemoteError, Steps, Tasks, raise_first
+from playground.agent.machines.sharing import (
+    EVERYWHERE,
+    Places,
+    Shares,
+    put_together,
+    share,
+    undone,
+)
+from playground.agent.machines.tasks import Answers, RemoteError, Steps, Tasks, raise_first
 from playground.agent.protocol import Request, describe
 
 # Operations after which carriers may have changed.
@@ -255,6 +262,7 @@ class Switchboard:
             shares = share(op, arguments, self.places)
             self._prepare(shares)
             answers = yield {where: (op, part) for where, part in shares.items()}
+            yield from _take_back(op, shares, answers)
             raise_first(answers)
             result = put_together(op, arguments, self.places, answers)
         if op in _PLUGGING:
@@ -293,6 +301,14 @@ def whole_lines(incoming: list[bytes], data: bytes) -> list[bytes]:
     if rest:
         incoming.append(rest)
     return [line for line in found if line.strip()]
+
+
+def _take_back(op: str, shares: Shares, answers: Answers) -> Steps:
+    """Take back what some machines did, where others could not do their part."""
+    failed = {where for where, answer in answers.items() if isinstance(answer, Exception)}
+    if failed:
+        parts = {where: undone(op, shares[where]) for where in shares.keys() - failed}
+        yield {where: (op, part) for where, part in parts.items() if part is not None}
 
 
 def _said(answer: str | None) -> Steps:

@@ -14,6 +14,7 @@ import pytest
 
 from playground.agent.machines.switchboard import Switchboard, first_line, whole_lines
 from playground.errors import AgentError, BadArgument
+from playground.model.impairment import Impairment
 from playground.operations.captures.capture import Capture
 from playground.operations.captures.frames import CapturePoint, Directory
 from playground.operations.connection.client import Client
@@ -218,6 +219,22 @@ def test_what_a_lost_machine_was_linked_to_is_let_go_of_and_linked_anew(two: Two
     assert two.board.crossing.crossed.links == {}
     two.client.call("wire", bridges=[], veths=[veth(end(one, "eth0"), end(one, "eth1"))])
     assert "eth0@eth1" in run(two.client, one, "ip -br link")
+
+
+@needs_root
+def test_an_impairment_that_one_machine_refuses_is_none_on_the_other(two: TwoMachines) -> None:
+    two.link()
+    one, other = two.pids
+    run(two.client, one, "tc qdisc replace dev eth0 root tbf rate 1mbit burst 3000 limit 30000")
+    slow = Impairment(rate_mbit=5).request(1500)
+    rows = [
+        {"pid": pid, "interface": "eth0", "watch": None, "impairment": slow, "before": None}
+        for pid in (one, other)
+    ]
+    with pytest.raises(AgentError, match=rf"in the node of pid {one}: eth0 has a queue"):
+        two.client.call("impair", directions=rows)
+    ends = [end(pid, "eth0") for pid in (one, other)]
+    assert [bool(row["by"]) for row in two.client.call("impaired", ends=ends)][1] is False
 
 
 @needs_root
