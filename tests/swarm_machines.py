@@ -26,6 +26,10 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playground.engines.images import Image
 
 # RFC 2544 keeps 198.18.0.0/15 for measurements in networks that lead nowhere else.
 _NETWORK = "198.18.77"
@@ -91,12 +95,16 @@ class SwarmMachine:
         assert done.returncode == 0, f"docker {' '.join(arguments)}: {done.stderr}"
         return done.stdout.strip()
 
-    def in_network_of(self, container: str, *command: str) -> str:
-        """Run a command in the network of a container of this machine; return what it prints."""
+    def entering(self, container: str, *command: str) -> list[str]:
+        """Return what runs a command in the network of a container of this machine."""
         pid = self.docker("inspect", "--format", "{{.State.Pid}}", container)
         enter = ["nsenter", "--mount", "--pid", "--target", str(self.process)]
-        enter += ["nsenter", "--net", "--target", pid]
-        return subprocess.check_output([*enter, *command], text=True, timeout=_PATIENCE_S).strip()
+        return [*enter, "nsenter", "--net", "--target", pid, *command]
+
+    def in_network_of(self, container: str, *command: str) -> str:
+        """Run a command in the network of a container of this machine; return what it prints."""
+        argv = self.entering(container, *command)
+        return subprocess.check_output(argv, text=True, timeout=_PATIENCE_S).strip()
 
 
 @dataclass(frozen=True)
@@ -333,18 +341,39 @@ def _has_image(tag: str) -> bool:
     return found.returncode == 0
 
 
+def _all_images() -> Sequence[Image]:
+    from playground.engines.images import all_images
+
+    return all_images()
+
+
+def _built_for_demo() -> list[str]:
+    """Have the machine's own engine build what the demonstration needs; return its tags."""
+    from playground.display.progress import make_progress
+    from playground.engines.docker.engine import DockerEngine
+    from playground.engines.images import helper_image, image_for
+    from playground.examples import miniature_internet
+
+    plan = miniature_internet(quiet=True, engine="docker").plan()
+    needs = dict.fromkeys((node.daemons, node.packages) for node in plan.nodes)
+    images = [helper_image(), *(image_for(*needed) for needed in needs)]
+    with contextlib.closing(DockerEngine()) as engine:
+        engine.ensure_images(images, make_progress(False))
+    return [image.tag for image in images]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/swarm")
     parser.add_argument("--machines", type=int, default=3)
+    parser.add_argument("--demo", action="store_true")
     parser.add_argument("command", nargs=argparse.REMAINDER)
     said = parser.parse_args()
     if os.geteuid() != 0 or lacking():
         print("scripts/swarm needs root, and:", *lacking(), file=sys.stderr)
         return 2
-    from playground.engines.images import all_images
-
+    tags = _built_for_demo() if said.demo else [image.tag for image in _all_images()]
     with running_swarm(said.machines) as swarm:
-        swarm.load(["playground/debian:trixie", *(image.tag for image in all_images())])
+        swarm.load(["playground/debian:trixie", *tags])
         command = said.command or [os.environ.get("SHELL", "sh")]
         return subprocess.run(command, env=os.environ | swarm.environment).returncode
 

@@ -12,7 +12,7 @@ import re
 import shutil
 import sys
 import time
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import click
 
@@ -23,10 +23,16 @@ from playground.examples import miniature_internet
 from playground.lab.lab import Lab
 from playground.operations.network import Machine
 from playground.operations.pictures.tree import draw
+from playground.planning.placement.machines import VARIABLE
+from playground.planning.placement.shapes import Placement
+from playground.planning.plan import Plan
 
 # The longest that one exchange may take: each is done in under a second on a slow machine.
 _TIMEOUT_S = 30.0
 
+
+# Of a swarm: enough for links that cross, and few enough to read.
+_MOST_MACHINES = 3
 
 # What a client asks and a server answers, without what both can do, and without passwords.
 _SAID = (
@@ -108,6 +114,8 @@ def show(*, keep: bool = False, quiet: bool = False, program: str = "playground"
 
     """
     engine = choose()
+    if isinstance(engine, ManyMachines):
+        spread_out(engine)
     lab = miniature_internet(quiet=quiet, engine=engine)
     lab.keep = keep
     plan = lab.plan()
@@ -120,7 +128,13 @@ def show(*, keep: bool = False, quiet: bool = False, program: str = "playground"
         what = f"The Internet in miniature: {len(plan.nodes)} machines, {len(plan.wires)} links"
         _heading(what, f"up in {time.monotonic() - begin:.2f} s")
         click.echo(draw(plan, _width()))
+        if plan.placement is not None:
+            _heading("The machine of each")
+            click.echo("\n".join(by_machine(plan.placement)))
         failed = [exchange.protocol for exchange in EXCHANGES if not _have(exchange, lab)]
+        if plan.placement is not None:
+            _heading("The machines on the way to www")
+            click.echo(way(lab, plan, plan.placement))
         if keep:
             lab.detach()
     _heading("The lab is running: enter it" if keep else "Enter it yourself")
@@ -130,6 +144,41 @@ def show(*, keep: bool = False, quiet: bool = False, program: str = "playground"
         click.echo(f"    {program} {words}")
     if failed:
         raise DemonstrationFailed(f"the demonstration failed at {', '.join(failed)}: see above")
+
+
+@runtime_checkable
+class ManyMachines(Protocol):
+    """An engine with several machines."""
+
+    def machine_names(self) -> list[str]:
+        """Return the machines that take nodes."""
+
+
+def spread_out(engine: ManyMachines) -> None:
+    """Have the lab on up to three machines, unless the environment says otherwise."""
+    machines = min(_MOST_MACHINES, len(engine.machine_names()))
+    os.environ.setdefault(VARIABLE, str(max(1, machines)))
+
+
+def by_machine(placement: Placement) -> list[str]:
+    """Return a line for each machine, with what is on it.
+
+    >>> by_machine(Placement((("h1", "m1"), ("www", "m2"), ("h2", "m1"))))
+    ['m1: h1, h2', 'm2: www']
+
+    """
+    found: dict[str, list[str]] = {}
+    for node, machine in placement:
+        found.setdefault(machine, []).append(node)
+    return [f"{machine}: {', '.join(nodes)}" for machine, nodes in sorted(found.items())]
+
+
+def way(lab: Lab, plan: Plan, placement: Placement) -> str:
+    """Trace the route from h1 to www; return its nodes, each with its machine."""
+    h1, www = lab["h1"], lab["www"]
+    assert isinstance(h1, Machine) and isinstance(www, Machine)
+    hops = [plan.owners.get(hop or "", "?") for hop in h1.traceroute(www).hops]
+    return " → ".join(f"{name} ({placement.machines.get(name, '?')})" for name in ["h1", *hops])
 
 
 def _have(exchange: Exchange, lab: Lab) -> bool:

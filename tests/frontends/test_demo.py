@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
+from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 
+from playground import Host, Lab, Link, Router
+from playground.engines.docker.engine import DockerEngine
+from playground.engines.swarm.engine import SwarmEngine
 from playground.frontends import demo
 from playground.frontends.demo import EXCHANGES, excerpt
+from playground.planning.placement.shapes import Placement
 
 
 @pytest.mark.parametrize(
@@ -52,3 +59,28 @@ def test_an_exchange_that_fails_fails_the_demonstration(engine, capsys, monkeypa
     with pytest.raises(demo.DemonstrationFailed, match="Gopher"):
         demo.show(quiet=True)
     assert "silence" in capsys.readouterr().out
+
+
+def test_on_a_swarm_it_is_spread_over_three_machines_at_most(monkeypatch):
+    for count, spread in ((1, "1"), (5, "3")):
+        monkeypatch.delenv("PLAYGROUND_SPREAD", raising=False)
+        names = [f"m{number}" for number in range(count)]
+        demo.spread_out(SimpleNamespace(machine_names=lambda names=names: names))
+        assert os.environ["PLAYGROUND_SPREAD"] == spread
+    monkeypatch.setenv("PLAYGROUND_SPREAD", "m1")
+    demo.spread_out(SimpleNamespace(machine_names=lambda: ["m1", "m2"]))
+    assert os.environ["PLAYGROUND_SPREAD"] == "m1"
+
+
+def test_one_engine_has_many_machines_and_the_others_have_not():
+    assert isinstance(SwarmEngine(), demo.ManyMachines)
+    assert not isinstance(DockerEngine(), demo.ManyMachines)
+
+
+def test_the_way_says_on_which_machine_each_hop_is(engine):
+    plain = Host("h1"), Router("r1"), Host("www")
+    for a, b in pairwise(plain):
+        Link(a, b)
+    with Lab(*plain, name="way", quiet=True, engine=engine) as lab:
+        places = Placement((("h1", "m1"), ("r1", "m2"), ("www", "m3")))
+        assert demo.way(lab, lab.plan(), places) == "h1 (m1) → r1 (m2) → www (m3)"

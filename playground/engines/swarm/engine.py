@@ -157,6 +157,10 @@ class SwarmEngine:
         rooms = [machine.room for machine in machines]
         return place_plan(plan, rooms, spread, running.machines if running else {})
 
+    def machine_names(self) -> list[str]:
+        """Return the machines that take nodes."""
+        return [machine.name for machine in self.manager.ready()]
+
     def lost_machines(self) -> list[str]:
         """Return the machines that the manager hears nothing of."""
         return [machine.name for machine in self.manager.machines() if machine.is_lost]
