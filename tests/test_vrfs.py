@@ -71,14 +71,22 @@ def test_customers_of_the_same_addresses_reach_their_own(
             "10.2.0.0/24": "eth3",
             "10.3.0.0/24": "eth3",
         }
+        # Who wonders is told which table has no way, and which has one.
+        apart = lab.explain(two.blue1, "10.3.0.2")
+        assert (apart.cause, apart.node) == ("no route", "pe")
+        assert "that VRF has no route to 10.3.0.2.  The VRF red has one" in apart.sentence
+        assert 'pe.leak("10.3.0.0/24", source="red", into="blue")' in apart.advice
+        unnamed = lab.explain(two.blue1, two.red2)
+        assert "pe keeps blue1 and red2 apart" in unnamed.sentence
         # Leaks, there and back again.
         back = pe.leak("10.1.0.0/24", source="blue", into=None)
         table = pe.vrfs["blue"].table
         there = pe.route("10.9.0.0/24", link=two.links[4], table=table)
         assert_can_ping(two.blue1, "10.9.0.2")
         assert_cannot_ping(two.red1, "10.9.0.2")
-        verdict = lab.explain(two.blue1, two.blue2)
-        assert verdict.ok, verdict
+        steps = str(lab.explain(two.blue1, "10.9.0.2"))
+        assert "10.9.0.0/24 dev eth4 (static) in the VRF blue" in steps
+        assert "10.1.0.0/24 dev blue (static), looked up again in the VRF blue: dev eth0" in steps
         there.remove()
         pe.remove_leak(back)
         assert_cannot_ping(two.blue1, "10.9.0.2")
@@ -110,3 +118,30 @@ def test_links_move_between_vrfs_while_a_lab_runs(namespaces_engine: NamespacesE
         assert_can_ping(h3, "2001:db8:1::2")
         assert {route.table for route in pe.routes()} == {"main"}
         assert lab.explain(h1, h3).ok
+
+
+@pytest.mark.second_kernel("vrf")
+def test_customers_are_found_by_protocols_each_in_its_vrf(
+    namespaces_engine: NamespacesEngine,
+) -> None:
+    pe, hosts = Router("pe"), [Host(f"h{number}") for number in range(1, 5)]
+    edges = [Router(f"c{number}", routing="ospf") for number in (1, 2)]
+    edges += [Router(f"c{number}", routing="bgp", as_number=65000 + number) for number in (3, 4)]
+    links = []
+    for number, (edge, host) in enumerate(zip(edges, hosts, strict=True)):
+        Link(edge, host, subnet=f"10.{1 + number % 2}.0.0/24")
+        links.append(Link(pe, edge, subnet=f"10.100.{number % 2}.0/30"))
+    pe.vrf("blue", links[:2], routing="ospf")
+    pe.vrf("red", links[2:], routing="bgp", as_number=64600)
+    with Lab(pe, name="vrf-daemons", quiet=True, engine=namespaces_engine) as lab:
+        assert_path(hosts[0], "10.2.0.2", "10.1.0.1", "10.100.0.1", "10.100.1.2", "10.2.0.2")
+        assert_path(hosts[2], "10.2.0.2", "10.1.0.1", "10.100.0.1", "10.100.1.2", "10.2.0.2")
+        found = {
+            vrf: {r.protocol for r in pe.routes(vrf=vrf) if str(r.destination) == "10.2.0.0/24"}
+            for vrf in ("blue", "red")
+        }
+        assert found == {"blue": {"ospf"}, "red": {"bgp"}}
+        # What leaks into a VRF, its neighbours are told.
+        pe.leak("10.1.0.0/16", source="red", into="blue")
+        lab.wait_converged()
+        assert "10.1.0.0/16" in {str(r.destination) for r in edges[1].routes()}

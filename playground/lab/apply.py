@@ -29,6 +29,7 @@ from playground.planning.difference import Changes, NodeChange, SwitchChange, Wi
 from playground.planning.nft_text import find_edit, loadable
 from playground.planning.plan import Plan
 from playground.planning.plan_parts import (
+    VXLAN_PORT,
     InterfacePlan,
     OwnRoutePlan,
     OwnRulePlan,
@@ -36,6 +37,7 @@ from playground.planning.plan_parts import (
     SwitchPlan,
     WireEnd,
     WirePlan,
+    bridge_of,
 )
 from playground.planning.plan_steps import PlanStep
 
@@ -749,6 +751,7 @@ def _network(change: NodeChange, pids: Pids) -> dict[str, Any]:
             {"name": item.name, "addresses": [str(address) for address in item.addresses]}
             | _made(item)
             | ({"vrf": item.vrf} if item.vrf else {})
+            | ({"bridge": bridge_of(item.vni)} if item.vni else {})
             for item in change.interfaces
         ],
         "interfaces_remove": [
@@ -769,6 +772,18 @@ def _network(change: NodeChange, pids: Pids) -> dict[str, Any]:
         "vrfs_add": [{"name": vrf.name, "table": vrf.table} for vrf in change.vrfs_add],
         "vrfs_remove": [{"name": vrf.name, "table": vrf.table} for vrf in change.vrfs_remove],
         "vrfs_leave": list(change.vrfs_leave),
+        "vnis_add": [
+            {
+                "bridge": vni.bridge,
+                "device": vni.device,
+                "number": vni.number,
+                "local": str(vni.local),
+                "port": VXLAN_PORT,
+                "mtu_bytes": vni.mtu_bytes,
+            }
+            for vni in change.vnis_add
+        ],
+        "vnis_remove": [name for vni in change.vnis_remove for name in (vni.device, vni.bridge)],
     }
 
 

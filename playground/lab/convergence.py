@@ -24,7 +24,8 @@ from playground.operations.diagnosis.evidence.adjacencies import Said, find_trou
 from playground.operations.diagnosis.evidence.daemon_states import ask_daemons
 from playground.planning.broadcast_domains import find_domains
 from playground.planning.plan import NodePlan, Plan
-from playground.planning.plan_parts import LOOPBACK, AnnouncementPlan, WirePlan
+from playground.planning.plan_parts import LOOPBACK, MAIN_TABLE, AnnouncementPlan, WirePlan
+from playground.planning.routing.vrfs_apart import name_in_vrf, vrfs_apart
 
 # A packet's next hop: the gateway's address as text, and the interface.
 Hop = tuple[str | None, str | None]
@@ -72,6 +73,7 @@ def unfinished(plan: Plan, carrying: Iterable[WirePlan], tables: Tables) -> list
 
     """
     found: list[Complaint] = []
+    plan, carrying = vrfs_apart(plan, carrying)
     for domain in _domains(plan, carrying):
         for network, announced in domain.prefixes.items():
             found += domain.complaints(network, announced, tables)
@@ -149,8 +151,9 @@ class Split(NamedTuple):
 
 def split_systems(plan: Plan, carrying: Iterable[WirePlan]) -> list[Split]:
     """Return the systems that are in two places, where that keeps networks from a router."""
-    if all(node.as_number is None for node in plan.nodes):
+    if all(node.as_number is None and not node.vrfs for node in plan.nodes):
         return []
+    plan, carrying = vrfs_apart(plan, carrying)
     return [split for domain in _domains(plan, carrying) for split in domain.splits()]
 
 
@@ -179,7 +182,7 @@ class _Reasons:
         # For each network the pairs of which one has it, and the other has not heard of it.
         self._edges: dict[str, list[tuple[str, str]]] = {}
         networks = {item.network for item in missing}
-        for domain in _domains(plan, carrying):
+        for domain in _domains(*vrfs_apart(plan, carrying)):
             for network, announced in domain.prefixes.items():
                 if str(network) in networks:
                     self._edges[str(network)] = domain.cut(network, announced, tables)
@@ -254,15 +257,18 @@ def _read(
     ]
     tables: dict[str, dict[str, list[Hop]]] = {}
     for node, its in zip(routers, rows, strict=True):
-        table = tables.setdefault(node.name, {})
+        names = {MAIN_TABLE: node.name}
+        names |= {vrf.table: name_in_vrf(node.name, vrf.name) for vrf in node.vrfs}
+        for name in names.values():
+            tables[name] = {}
         for row in its:
-            if row["table"] == _MAIN and row["kind"] == _UNICAST:
+            if row["table"] in names and row["kind"] == _UNICAST:
+                table = tables[names[row["table"]]]
                 table.setdefault(row["destination"], []).append((row["via"], row["interface"]))
     return carrying, tables
 
 
 # linux/rtnetlink.h
-_MAIN = 254
 _UNICAST = 1
 
 

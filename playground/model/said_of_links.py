@@ -22,6 +22,7 @@ _OF_LINKS = (
     "requested",
     "translated64",
     "vrfs",
+    "vnis",
 )
 
 
@@ -42,6 +43,7 @@ def forget_links(router: Any, gone: Collection[object]) -> None:
     router.bgp_links = without(router.bgp_links, gone)
     router.advertised = without(router.advertised, gone)
     router.vrfs = without_links(router.vrfs, gone)
+    router.vnis = without_links(router.vnis, gone)
     router.requested = {
         link: left
         for link, links in without(router.requested, gone).items()

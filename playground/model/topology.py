@@ -61,6 +61,7 @@ from playground.model.notation import (
     refuse_other_family,
     several,
 )
+from playground.model.overlays import Bridging
 from playground.model.parts import (
     End,
     LinkBase,
@@ -96,7 +97,6 @@ from playground.model.services.settings import ServiceSettings
 from playground.model.switch_ports import PortSettings
 from playground.model.switches import PLAIN, Mirror, SwitchSettings
 from playground.model.vlans import NO_VLANS, Carried, check_number, check_numbers, listed
-from playground.model.vrfs import KeepingApart
 
 
 class Machine(Steering, MachineBase):
@@ -244,7 +244,7 @@ class Router(
     Translating64,
     Advertising,
     Requesting,
-    KeepingApart,
+    Bridging,
     Machine,
 ):
     """A machine that forwards what others send to each other.
@@ -280,10 +280,10 @@ class Router(
     ``bgp_links``, ``bgp_peers``, ``bgp_router``; ``protocols`` are those that it speaks;
     ``advertised`` holds what `advertise` has said, ``frr_lines`` what `configure` has,
     ``virtual_routers`` what `vrrp` has, ``groups`` what `multicast` has, ``vrfs`` and ``leaks``
-    what `vrf` and `leak` have, ``nat`` the NAT declarations, in order.  The limits, ``image`` and
-    its like, and ``loopback`` are those of a `Host`: its protocol tells the others of a router's
-    loopback addresses, takes the first of IPv4 for the router's name (router id), and speaks from
-    them to BGP routers of its own system.
+    what `vrf` and `leak` have, ``vnis`` what `vni` has, ``nat`` the NAT declarations, in order.
+    The limits, ``image`` and its like, and ``loopback`` are those of a `Host`: its protocol tells
+    the others of a router's loopback addresses, takes the first of IPv4 for the router's name
+    (router id), and speaks from them to BGP routers of its own system.
 
     ``frr`` is a whole configuration in FRR's own words (https://docs.frrouting.org), a text or
     the `Path` of a file such as ``frr.conf``: several protocols, static routes, addresses.  It
@@ -359,7 +359,7 @@ class Router(
         self.isis_links, self.isis_router = {}, IsisOptions()
         self.frr_lines, self.virtual_routers, self.groups = (), (), None
         self.nat = []
-        self.vrfs, self.leaks = {}, ()
+        self.vrfs, self.leaks, self.vnis = {}, (), {}
         self.advertised = {}
         self.translated64 = None
         self.requested = {}

@@ -6,6 +6,7 @@ import dataclasses
 import re
 from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
+from typing import Any, TypeVar
 
 from playground.errors import TopologyError
 from playground.model.addresses import Network, network_from
@@ -15,6 +16,8 @@ from playground.model.parts import LinkBase, taken_or_undone
 from playground.model.policy_routing import Steering
 from playground.model.records import dataclass
 from playground.model.routing.protocols import check_as_number, check_routing
+
+K = TypeVar("K")
 
 # Tables of VRFs are numbered from here on: those below are for whoever makes his own.
 FIRST_TABLE = 1001
@@ -133,6 +136,10 @@ class KeepingApart(Translating, Steering):
             self._refuse_taken(here, name, link)
         before = self.vrfs.get(name)
         number = self._check_table(here, name, table)
+        if before and number not in (None, before.table) and self.listener is not None:
+            raise TopologyError(
+                f"{here}: it keeps its table {before.table} while the lab runs; leave table= out"
+            )
         made = Vrf(
             name,
             self,
@@ -260,15 +267,11 @@ class KeepingApart(Translating, Steering):
         return next(number for number in range(FIRST_TABLE, 2**31) if number not in taken)
 
 
-def without_links(vrfs: Mapping[str, Vrf], gone: Collection[object]) -> Mapping[str, Vrf]:
-    """Return VRFs without links that are gone."""
-    return MappingProxyType(
-        {
-            name: vrf
-            if not gone & set(vrf.links)
-            else dataclasses.replace(vrf, links=tuple(one for one in vrf.links if one not in gone))
-            for name, vrf in vrfs.items()
-        }
-        if (gone := set(gone))
-        else dict(vrfs)
-    )
+def without_links(known: Mapping[K, Any], gone: Collection[object]) -> Mapping[K, Any]:
+    """Return VRFs, or whatever else has links, without links that are gone."""
+    taken = set(gone)
+    found = {}
+    for name, one in known.items():
+        left = tuple(link for link in one.links if link not in taken)
+        found[name] = one if len(left) == len(one.links) else dataclasses.replace(one, links=left)
+    return MappingProxyType(found)

@@ -14,6 +14,7 @@ from playground.model import topology
 from playground.model.arguments import tells_wrong_calls
 from playground.model.links import bond, tunnel
 from playground.model.parts import Listener
+from playground.operations.links import overlay_addresses
 from playground.operations.links.bond import BondOperations
 from playground.operations.links.link import LinkOperations
 from playground.operations.links.switch import SwitchOperations
@@ -44,6 +45,7 @@ class Host(Machine, topology.Host):
 class Router(Machine, topology.Router):
     __doc__ = topology.Router.__doc__
     firewall: RunningFirewall
+    vni_addresses = overlay_addresses.vni_addresses
 
 
 @tells_wrong_calls

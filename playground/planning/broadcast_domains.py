@@ -25,13 +25,23 @@ def find_domains(plan: Plan, wires: Iterable[WirePlan] | None = None) -> list[li
 
     """
     groups: dict[Member, list[Member]] = {}
-    for _, members in joins(plan, wires):
+    for members in (*(members for _, members in joins(plan, wires)), *_bridged(plan)):
         one, other = (groups.setdefault(member, [member]) for member in members)
         if one is not other:
             one += other
             for member in other:
                 groups[member] = one
     return list({id(group): group for group in groups.values()}.values())
+
+
+def _bridged(plan: Plan) -> Iterator[tuple[Member, Member]]:
+    """Yield pairs of interfaces that are ports of one VNI."""
+    first: dict[int, Member] = {}
+    for node in plan.nodes:
+        for item in node.interfaces:
+            if item.vni is not None:
+                member = node.name, item.name
+                yield first.setdefault(item.vni, member), member
 
 
 def joins(

@@ -26,6 +26,7 @@ from playground.planning.plan_parts import (
     RoutePlan,
     RulesetPlan,
     SwitchPlan,
+    VniPlan,
     VrfPlan,
     WirePlan,
 )
@@ -38,9 +39,9 @@ class NodeChange:
     """The changes to the network of one node, new or not.
 
     ``addresses_remove`` are pairs of interface and address, ``interfaces_remove``
-    interfaces with a VLAN, ``vrfs_leave`` those that are in no VRF any longer.  ``rules`` is
-    None where those of nft stay as they are;
-    ``rules_before`` are those that are loaded, of a node that runs.
+    interfaces with a VLAN, ``vrfs_leave`` those that are in no VRF, or VNI, any longer.
+    ``rules`` is None where those of nft stay as they are; ``rules_before`` are those that are
+    loaded, of a node that runs.
 
     """
 
@@ -59,6 +60,8 @@ class NodeChange:
     vrfs_add: tuple[VrfPlan, ...] = ()
     vrfs_remove: tuple[VrfPlan, ...] = ()
     vrfs_leave: tuple[str, ...] = ()
+    vnis_add: tuple[VniPlan, ...] = ()
+    vnis_remove: tuple[VniPlan, ...] = ()
     rules_before: RulesetPlan | None = None
 
     def __bool__(self) -> bool:
@@ -81,6 +84,8 @@ class NodeChange:
             or self.interfaces_remove
             or self.vrfs_add
             or self.vrfs_remove
+            or self.vnis_add
+            or self.vnis_remove
         )
 
 
@@ -300,6 +305,7 @@ def _inside(old: NodePlan | None, new: NodePlan) -> NodeChange:
             own_routes_add=new.own_routes,
             own_rules_add=new.own_rules,
             vrfs_add=new.vrfs,
+            vnis_add=new.vnis,
         )
     there = {interface.name: interface for interface in new.interfaces}
     standing = there.keys() | {vrf.name for vrf in new.vrfs}
@@ -327,12 +333,18 @@ def _inside(old: NodePlan | None, new: NodePlan) -> NodeChange:
         interfaces_remove=tuple(
             item for item in old.interfaces if item.vlan is not None and item.name not in there
         ),
-        vrfs_add=_more(old.vrfs, new.vrfs),
-        vrfs_remove=_more(new.vrfs, old.vrfs),
+        vrfs_add=_other_vrfs(old.vrfs, new.vrfs),
+        vrfs_remove=_other_vrfs(new.vrfs, old.vrfs),
         vrfs_leave=tuple(
             item.name
             for item in old.interfaces
-            if item.vrf and item.name in there and there[item.name].vrf is None
+            if (item.vrf or item.vni)
+            and item.name in there
+            and (there[item.name].vrf or there[item.name].vni) is None
+        ),
+        vnis_add=_more(old.vnis, new.vnis),
+        vnis_remove=tuple(
+            vni for vni in old.vnis if vni.number not in {one.number for one in new.vnis}
         ),
         rules_before=old.rules,
     )
@@ -350,6 +362,12 @@ def _settings(old: NodePlan, new: NodePlan) -> tuple[tuple[str, str], ...]:
         for item in new.sysctls
         if item not in old.sysctls or told.intersection(sysctl_parts(item[0])[3:4])
     )
+
+
+def _other_vrfs(old: Sequence[VrfPlan], new: Sequence[VrfPlan]) -> tuple[VrfPlan, ...]:
+    """Return what is in `new` and not in `old`, whatever their daemons speak."""
+    known = {(vrf.name, vrf.table) for vrf in old}
+    return tuple(vrf for vrf in new if (vrf.name, vrf.table) not in known)
 
 
 def _more(old: Sequence[T], new: Sequence[T]) -> tuple[T, ...]:

@@ -41,6 +41,7 @@ from playground.planning.plan_parts import (
     RulesetPlan,
     SwitchPlan,
     VirtualRouterPlan,
+    VniPlan,
     VrfPlan,
     WirePlan,
     ZonePlan,
@@ -62,7 +63,8 @@ class NodePlan:
     ``covered`` are networks that a protocol tells it of only as a part of
     greater ones, ``withheld`` those that policies keep from it.
     ``virtual_routers`` are addresses that it shares with others, ``vrfs`` its tables beside the
-    main one, ``machine`` is the one of a swarm that it was told to run on.
+    main one, ``vnis`` its bridges that reach others by VXLAN, ``machine`` is the one of a swarm
+    that it was told to run on.
 
     """
 
@@ -94,6 +96,7 @@ class NodePlan:
     virtual_routers: tuple[VirtualRouterPlan, ...] = ()
     peers: tuple[HostsEntry, ...] = ()
     vrfs: tuple[VrfPlan, ...] = ()
+    vnis: tuple[VniPlan, ...] = ()
     machine: str | None = None
 
     @property

@@ -39,7 +39,8 @@ class InterfacePlan:
     that its router is given.  One with a ``vlan``
     stands upon ``parent``, and its frames leave by that with the VLAN's tag.  What leaves by
     one with a ``tunnel`` is put into packets to the tunnel's other end, and by one with a ``bond``
-    leaves by one of the bond's members.  One in a ``vrf`` has its routes in that table alone.
+    leaves by one of the bond's members.  One in a ``vrf`` has its routes in that table alone;
+    one with a ``vni`` is a port of that VNI's bridge.
 
     """
 
@@ -58,6 +59,7 @@ class InterfacePlan:
     tunnel: TunnelEnd | None = None
     vrf: str | None = None
     bond: BondPlan | None = None
+    vni: int | None = None
 
     @property
     def of_others(self) -> bool:
@@ -97,10 +99,15 @@ MAIN_TABLE = 254
 
 @dataclass(frozen=True)
 class VrfPlan:
-    """A table of routes of a router's own, and the interface that stands for it."""
+    """A table of routes of a router's own, and the interface that stands for it.
+
+    ``as_number`` is that of the system that it speaks BGP for.
+
+    """
 
     name: str
     table: int
+    as_number: int | None = None
 
     def as_shell(self) -> tuple[str, ...]:
         """Return the commands that make it (ip-vrf(8)).
@@ -120,6 +127,58 @@ class VrfPlan:
             )
         return tuple(lines)
 
+
+@dataclass(frozen=True)
+class VniPlan:
+    """A bridge of a router's own, whose frames reach others of the same VNI by VXLAN.
+
+    Packets leave from the address ``local``.
+
+    """
+
+    number: int
+    local: Address
+    mtu_bytes: int
+
+    @property
+    def bridge(self) -> str:
+        """The bridge's name."""
+        return bridge_of(self.number)
+
+    @property
+    def device(self) -> str:
+        """The name of the bridge's port that leads to the others."""
+        return f"vni{self.number}"
+
+    def as_shell(self) -> tuple[str, ...]:
+        """Return the commands that make it (ip-link(8), bridge(8)); BGP tells it of the others.
+
+        >>> VniPlan(100, ip_address("10.10.10.1"), 1500).as_shell()[0]
+        'ip link add br100 type bridge forward_delay 0 mcast_snooping 0'
+
+        """
+        return (
+            f"ip link add {self.bridge} type bridge forward_delay 0 mcast_snooping 0",
+            f"ip link add {self.device} mtu {self.mtu_bytes} type vxlan id {self.number} "
+            f"local {self.local} dstport {VXLAN_PORT} nolearning",
+            f"ip link set dev {self.device} master {self.bridge} up",
+            f"bridge link set dev {self.device} learning off",
+            f"ip link set dev {self.bridge} up",
+        )
+
+
+def bridge_of(vni: int) -> str:
+    """Return the name of a VNI's bridge.
+
+    >>> bridge_of(100)
+    'br100'
+
+    """
+    return f"br{vni}"
+
+
+# RFC 7348 section 5
+VXLAN_PORT = 4789
 
 # As a metric it is the last; the number is that of the kernel's Documentation/networking/vrf.
 UNREACHABLE = 4278198272
@@ -377,13 +436,15 @@ class VirtualRouterPlan:
 class AnnouncementPlan:
     """A prefix that a router's daemon tells others of.
 
-    ``interface`` is the one that it is on, None for what a static route leads to.
+    ``interface`` is the one that it is on, None for what a static route leads to, in the table
+    of a ``vrf`` or the main one.
 
     """
 
     network: Network
     interface: str | None
     cost: int
+    vrf: str | None = None
 
 
 @dataclass(frozen=True)

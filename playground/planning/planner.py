@@ -46,6 +46,7 @@ from playground.planning.ipv6.autoconfigured import (
     speaking,
 )
 from playground.planning.links.bonds import check_bonds, find_bond, switch_bonds
+from playground.planning.links.overlays import find_vnis, ports_of_vnis
 from playground.planning.links.programs import refuse_late_programs, with_tun, with_wireguard
 from playground.planning.links.tunnel_routes import with_endpoints
 from playground.planning.links.tunnels import TunnelPlan, find_tunnels
@@ -254,7 +255,8 @@ def _node(
     tunnels: Mapping[Link, TunnelPlan],
     virtual: tuple[VirtualRouterPlan, ...],
 ) -> NodePlan:
-    vrfs, vrf_of = find_vrfs(machine)
+    vrfs, vrf_of = find_vrfs(machine, dict(daemons.vrf_as_numbers) if daemons else {})
+    vni_of = ports_of_vnis(machine)
     interfaces = tuple(
         InterfacePlan(
             name=wiring.names[end],
@@ -273,10 +275,12 @@ def _node(
             tunnel=tunnel.ends[link.ends.index(end)] if tunnel else None,
             vrf=vrf_of.get(link),
             bond=find_bond(link, machine, wiring.names),
+            vni=vni_of.get(link),
         )
         for link in machine.cards
         for end, tunnel in [(link.end(machine), tunnels.get(link))]
     )
+    vnis = find_vnis(machine, interfaces)
     refuse_taken_names(machine.name, vrfs, interfaces)
     # Last, so that the others stand in the order of the node's links.
     interfaces += (own,) if (own := loopback_interface(machine)) is not None else ()
@@ -335,6 +339,7 @@ def _node(
         withheld=daemons.withheld if daemons else (),
         virtual_routers=virtual,
         vrfs=vrfs,
+        vnis=vnis,
     )
 
 

@@ -28,10 +28,12 @@ from playground.planning.plan_parts import (
     RecordPlan,
     RoutePlan,
     SwitchPlan,
+    VniPlan,
     VrfPlan,
     WireEnd,
     WirePlan,
     ZonePlan,
+    bridge_of,
 )
 from playground.planning.route_rows import PolicyRule, gateway_words
 
@@ -56,6 +58,9 @@ class PlannedNode(NamedNode, Protocol):
 
     @property
     def vrfs(self) -> Sequence[VrfPlan]: ...
+
+    @property
+    def vnis(self) -> Sequence[VniPlan]: ...
 
     @property
     def sysctls(self) -> Sequence[tuple[str, str]]: ...
@@ -285,10 +290,14 @@ def _inside(node: PlannedNode) -> Iterator[str]:
         for word in ("ip", "ip -6"):
             yield f"{word} rule add priority 32765 lookup local"
             yield f"{word} rule del priority 0"
+    for vni in node.vnis:
+        yield from vni.as_shell()
     for item in node.interfaces:
         yield from item.as_shell()
         if item.vrf is not None:
             yield f"ip link set dev {item.name} master {item.vrf}"
+        if item.vni is not None:
+            yield f"ip link set dev {item.name} master {bridge_of(item.vni)}"
     for name, value in node.sysctls:
         yield f"sysctl -qw {shlex.quote(f'{name}={value}')}"
     for item in node.interfaces:

@@ -58,6 +58,7 @@ def test_a_plan_is_json(plan: Plan) -> None:
                 "delegated": False,
                 "tunnel": None,
                 "vrf": None,
+                "vni": None,
                 "bond": None,
             }
         ],
@@ -82,6 +83,7 @@ def test_a_plan_is_json(plan: Plan) -> None:
         "peers": [],
         "virtual_routers": [],
         "vrfs": [],
+        "vnis": [],
         "covered": [],
         "withheld": [],
     }

@@ -10,6 +10,7 @@ from playground.agent.links.bonds import make_bond
 from playground.agent.links.bridge_vlans import standing_upon
 from playground.agent.links.interfaces import index_or_none, interface_index, set_link, settle
 from playground.agent.links.netlink import Netlink, refusal, sockets_to
+from playground.agent.links.overlays import make_vnis, put_into_bridge, remove_vnis
 from playground.agent.links.tagged_interfaces import make_tagged, remove_tagged
 from playground.agent.links.tunnels import make_tunnel
 from playground.agent.links.vrfs import make_vrfs, put_into_vrf, remove_vrfs
@@ -68,6 +69,7 @@ def _configure(netlink: Netlink, node: Request) -> None:
     for entry in node.get("interfaces_remove", []):
         remove_tagged(netlink, entry["name"], entry["parent"], entry["vlan"])
     make_vrfs(netlink, node.get("vrfs_add", []))
+    make_vnis(netlink, node.get("vnis_add", []))
     netlink.send([set_link("lo", up=True)])
     for entry in interfaces:
         if entry.get("vlan") is not None:
@@ -79,9 +81,12 @@ def _configure(netlink: Netlink, node: Request) -> None:
     for entry in interfaces:
         if "vrf" in entry:
             put_into_vrf(netlink, entry["name"], entry["vrf"])
+        if "bridge" in entry:
+            put_into_bridge(netlink, entry["name"], entry["bridge"])
     for name in node.get("vrfs_leave", []):
         put_into_vrf(netlink, name, None)
     remove_vrfs(netlink, node.get("vrfs_remove", []))
+    remove_vnis(netlink, node.get("vnis_remove", []))
     for interface in interfaces:
         quiet_ipv6(interface["name"])
     # After that, for what was declared wins.

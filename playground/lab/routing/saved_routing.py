@@ -36,6 +36,10 @@ def routing_data(nodes: Iterable[NodeBase], links: Sequence[LinkBase]) -> list[d
                 }
                 for vrf in node.vrfs.values()
             ],
+            "vnis": [
+                {"number": vni.number, "links": [links.index(link) for link in vni.links]}
+                for vni in node.vnis.values()
+            ],
             "leaks": [
                 {"network": str(leak.network), "source": leak.source, "into": leak.into}
                 for leak in node.leaks
@@ -57,6 +61,8 @@ def declare_routing(
         for vrf in item.get("vrfs", ()):
             how = {word: vrf[word] for word in ("routing", "as_number", "table")}
             router.vrf(vrf["name"], [links[number] for number in vrf["links"]], **how)
+        for vni in item.get("vnis", ()):
+            router.vni(vni["number"], [links[number] for number in vni["links"]])
         for leak in item.get("leaks", ()):
             router.leak(leak["network"], source=leak["source"], into=leak["into"])
         for number, said in item["ospf"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from playground.errors import TopologyError
@@ -56,6 +57,7 @@ class SpeakingBgp(MachineBase):
     """
 
     protocols: tuple[str, ...]
+    vrfs: Mapping[str, Any]
     bgp_links: dict[LinkBase, bool]
     bgp_peers: dict[MachineBase, PeerSettings]
     bgp_router: BgpOptions
@@ -80,7 +82,7 @@ class SpeakingBgp(MachineBase):
 
         """
         self._check_own(link, "bgp")
-        refuse_other_protocol(self.name, self.protocols, "bgp", "BGP")
+        refuse_other_protocol(self.name, self.protocols, "bgp", "BGP", self.vrfs)
         check_bool(f"router {self.name}", "announce", announce)
         before = self.bgp_links
 
@@ -139,10 +141,10 @@ class SpeakingBgp(MachineBase):
         """
         # RFC 4271; FRR's words: https://docs.frrouting.org/en/stable-10.3/bgp.html
         here = f"router {self.name}: bgp_peer()"
-        refuse_other_protocol(self.name, self.protocols, "bgp", "BGP")
+        refuse_other_protocol(self.name, self.protocols, "bgp", "BGP", self.vrfs)
         if not isinstance(other, SpeakingBgp):
             raise TopologyError(f"{here}: {shown(other)} is no router; give it the other router")
-        refuse_other_protocol(other.name, other.protocols, "bgp", "BGP")
+        refuse_other_protocol(other.name, other.protocols, "bgp", "BGP", other.vrfs)
         if other is self:
             raise TopologyError(f"{here}: {self.name} cannot be its own peer; give it another")
         said = PeerSettings(
@@ -194,7 +196,7 @@ class SpeakingBgp(MachineBase):
 
         """
         here = f"router {self.name}: bgp_options()"
-        refuse_other_protocol(self.name, self.protocols, "bgp", "BGP")
+        refuse_other_protocol(self.name, self.protocols, "bgp", "BGP", self.vrfs)
         check_flag(f"{here}: summary_only", summary_only, TopologyError)
         check_flag(f"{here}: graceful_restart", graceful_restart, TopologyError)
         check_flag(f"{here}: compare_med", compare_med, TopologyError)

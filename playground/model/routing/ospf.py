@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from ipaddress import AddressValueError, IPv4Address
 from typing import Any
 
@@ -74,6 +75,7 @@ class SpeakingOspf(MachineBase):
     """
 
     protocols: tuple[str, ...]
+    vrfs: Mapping[str, Any]
     ospf_links: dict[LinkBase, OspfLink]
     ospf_areas: dict[str, OspfArea]
 
@@ -121,7 +123,7 @@ class SpeakingOspf(MachineBase):
         """
         # RFC 2328: appendix C.3 has a link's settings, C.2 an area's; RFC 5340 those of IPv6.
         self._check_own(link, "ospf")
-        refuse_other_protocol(self.name, self.protocols, "ospf", "OSPF")
+        refuse_other_protocol(self.name, self.protocols, "ospf", "OSPF", self.vrfs)
         here = f"router {self.name}"
         given = OspfLink(cost, area, priority, network, passive, password, hello_s, dead_s, bfd_ms)  # type: ignore[arg-type]
         said = check_ospf_link(here, given)
@@ -169,7 +171,7 @@ class SpeakingOspf(MachineBase):
 
         """
         # RFC 2328 section 3.6 (stub areas) and appendix C.2 (ranges), RFC 3101 (NSSA).
-        refuse_other_protocol(self.name, self.protocols, "ospf", "OSPF")
+        refuse_other_protocol(self.name, self.protocols, "ospf", "OSPF", self.vrfs)
         here = f"router {self.name}: ospf_area()"
         number = check_area(f"router {self.name}", area)
         declared = _check_area_settings(here, number, kind, ranges, send, receive, default_cost)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from playground.display.local_files import read_text
@@ -63,10 +64,14 @@ def dynamic(routing: str | tuple[str, ...] | None) -> tuple[str, ...]:
 
 
 def refuse_other_protocol(
-    router: str, protocols: tuple[str, ...], protocol: str, called: str
+    router: str,
+    protocols: tuple[str, ...],
+    protocol: str,
+    called: str,
+    vrfs: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
-    """Refuse what is said of a protocol that a router does not speak."""
-    if protocol not in protocols:
+    """Refuse what is said of a protocol that a router does not speak, not in a VRF either."""
+    if protocol not in (*protocols, *(vrf.routing for vrf in vrfs.values())):
         spoken = "none" if not protocols else " and ".join(map(repr, protocols))
         raise TopologyError(
             f"router {router} does not speak {called}: its routing protocol is {spoken}; "

@@ -64,6 +64,7 @@ from playground.operations.nodes import files
 from playground.operations.nodes.names import nameservers
 from playground.operations.nodes.routes import KINDS, PROTOCOLS
 from playground.planning.addresses.nat_realms import find_realms
+from playground.planning.addresses.parts_apart import keeping_apart
 from playground.planning.addresses.segments import find_segments
 from playground.planning.names.zone_texts import root_servers
 from playground.planning.plan import Plan
@@ -330,6 +331,7 @@ class _Gathering:
             nameservers=servers,
             planned=planned[0] if planned else None,
             vlans=self._vlans(expected),
+            vrfs=_vrfs_between(self.lab, self.plan, self.node, expected),
         )
 
     def _vlans(self, expected: str | None) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
@@ -481,7 +483,11 @@ class _Gathering:
             for tree in trees
             for port in tree["ports"]
         }
-        ways = {look: _read_way(row) for look, row in zip(wanted, rows, strict=True)}
+        vrfs = {(node.name, vrf.table): vrf.name for node in self.plan.nodes for vrf in node.vrfs}
+        ways = {
+            look: _read_way(row, vrfs.get((look.node, row.get("table", 0))))
+            for look, row in zip(wanted, rows, strict=True)
+        }
         guarded: dict[tuple[str, str], GuardedPort] = {}
         for switch in self.plan.switches:
             if tables := [guard.table for guard in switch.guards]:
@@ -602,7 +608,17 @@ def _traced_packet(headers: bytes) -> Packet | None:
     return read_packet(headers) if headers else None
 
 
-def _read_way(row: Mapping[str, Any]) -> Way:
+def _vrfs_between(
+    lab: Any, plan: Plan, node: Any, expected: str | None
+) -> tuple[str, str | None, str | None] | None:
+    """Return a router with the VRFs that keep two apart, the asking node's first."""
+    target = None if expected is None else lab[expected]
+    if not isinstance(target, Machine) or not any(one.vrfs for one in plan.nodes):
+        return None
+    return keeping_apart(node, target, lab.nodes)
+
+
+def _read_way(row: Mapping[str, Any], vrf: str | None) -> Way:
     if row["errno"] is not None:
         return Way(row["errno"])
     return Way(
@@ -613,4 +629,5 @@ def _read_way(row: Mapping[str, Any]) -> Way:
         prefix=row["prefix"],
         protocol=PROTOCOLS.get(row["protocol"], ""),
         mtu_bytes=row["mtu_bytes"],
+        vrf=vrf,
     )

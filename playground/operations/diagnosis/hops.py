@@ -36,6 +36,7 @@ from playground.operations.diagnosis.faults.route_faults import (
     own_routes,
     routing_loop,
 )
+from playground.operations.diagnosis.faults.vrf_faults import looked_up_again, no_way_in_vrf
 from playground.operations.diagnosis.faults.walk import Fault, Walk, unknown
 
 # Of a packet that an interface of bare packets takes: `agent.watching.probes`.
@@ -117,7 +118,8 @@ def _note_passing(walk: Walk, role: str, node: str, came: Sighting | None, left:
         hop = way.via or packet.destination
     else:
         hop = address_at(walk.facts, left.mac_destination) or packet.destination
-        walk.step(node, f"route{back}", f"{packet.destination}: dev {left.interface}")
+        again = looked_up_again(walk.facts, node, way)
+        walk.step(node, f"route{back}", f"{packet.destination}: {again}dev {left.interface}")
     _note_rules(walk, role, node, after_route=True)
     if came is not None:
         before = packet_of(came)
@@ -198,6 +200,8 @@ def _stays(walk: Walk, role: str, node: str, came: Sighting | None) -> Fault | N
         return error
     if way is None:
         return unknown(walk, node, "came in and did not leave again")
+    if (fault := no_way_in_vrf(walk, role, node, came.interface, destination, way)) is not None:
+        return fault
     return no_way_on(walk, role, node, destination, way)
 
 

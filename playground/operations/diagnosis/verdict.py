@@ -23,6 +23,7 @@ from playground.operations.diagnosis.faults.filter_faults import behind_nat
 from playground.operations.diagnosis.faults.link_faults import black_hole
 from playground.operations.diagnosis.faults.name_faults import lost_in_tree
 from playground.operations.diagnosis.faults.server_faults import not_served, unanswered
+from playground.operations.diagnosis.faults.vrf_faults import kept_apart
 from playground.operations.diagnosis.faults.walk import Fault, Walk
 from playground.operations.diagnosis.hops import follow
 
@@ -115,6 +116,8 @@ def _unresolved(walk: Walk) -> Fault | None:
             "Link a router to both, by a trunk or by a port in each; or put both into one VLAN "
             "by link.change(vlan=...).",
         )
+    if names.vrfs is not None:
+        return kept_apart(source, names.expected or target, *names.vrfs)
     asks = f", nor does its name server {names.nameservers[0]}" if names.nameservers else ""
     advice = f"Look at `dict({variable(source)}.hosts)`"
     advice += f" and `{variable(source)}.nameservers`" if names.nameservers else ""

@@ -252,7 +252,8 @@ def _linked(node: NodePlan) -> list[InterfacePlan]:
 def _node_card(node: NodePlan, everywhere: set[str], vlan: int | None) -> Card:
     kind = "nat" if node.nat and node.nat.uplinks else node.kind
     services = [name for name in _services(node) if name not in everywhere]
-    notes = _wrapped([*(["NAT"] if kind == "nat" else []), *services])
+    vrfs = [f"VRF {vrf.name}" for vrf in node.vrfs]
+    notes = _wrapped([*(["NAT"] if kind == "nat" else []), *vrfs, *services])
     for own in (item for item in node.interfaces if item.is_loopback):
         notes = [*_interface_rows(own), *notes]
     if _is_alone(node):
@@ -263,6 +264,8 @@ def _node_card(node: NodePlan, everywhere: set[str], vlan: int | None) -> Card:
     lines += [
         f"{item.name}: {', '.join(map(str, item.addresses)) or 'no address'}, {item.mac}"
         + (", by SLAAC" if item.slaac else "")
+        + (f", in the VRF {item.vrf}" if item.vrf else "")
+        + (f", a port of VNI {item.vni}" if item.vni else "")
         for item in _linked(node)
     ]
     lines += [
@@ -301,7 +304,9 @@ def _interface_rows(interface: InterfacePlan) -> list[str]:
     first, *others = addresses or ["DHCP" if interface.dhcp else ""]
     if len(others) >= _MOST_ADDRESSES:
         others[_MOST_ADDRESSES - 1 :] = [f"and {len(others) - _MOST_ADDRESSES + 1} more"]
-    return [f"{interface.name} {first}".rstrip(), *others]
+    vrf = [f"VRF {interface.vrf}"] if interface.vrf else []
+    vrf += [f"VNI {interface.vni}"] if interface.vni else []
+    return [f"{interface.name} {first}".rstrip(), *others, *vrf]
 
 
 def _end_rows(node: NodePlan, name: str) -> tuple[str, ...]:

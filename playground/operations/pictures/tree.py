@@ -162,7 +162,7 @@ class _Network:
         found: dict[str, None] = {}
         for interface in self.machines[name].interfaces:
             for address in interface.addresses:
-                text = str(address.ip)
+                text = f"{address.ip}{f' ({interface.vrf})' if interface.vrf else ''}"
                 found[f"{interface.name} {text}" if interfaces else text] = None
         return "  ".join(found)
 
@@ -170,7 +170,7 @@ class _Network:
         if name in self.switches:
             return []
         node = self.machines[name]
-        nat = ["NAT"] if node.nat else []
+        nat = [*(["NAT"] if node.nat else []), *(f"VNI {vni.number}" for vni in node.vnis)]
         vlan = [f"VLAN {self._vlans[name]}"] if name in self._vlans else []
         services = [service for service in _services(node) if service != self.everywhere]
         return vlan + nat + services + self._tunnels.get(name, [])

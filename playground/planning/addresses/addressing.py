@@ -46,8 +46,8 @@ class Addressing(NamedTuple):
         return (segment, family) in self.subnets
 
     def of(self, end: End, family: int) -> tuple[InterfaceAddress, ...]:
-        """Return the end's addresses of one family, which may be none."""
-        return tuple(item for item in self.addresses[end] if item.version == family)
+        """Return the end's addresses of one family, which may be none: a bridge's port has none."""
+        return tuple(item for item in self.addresses.get(end, ()) if item.version == family)
 
 
 def assign(

@@ -206,21 +206,34 @@ def check_realms(realms: Realms, addressing: Addressing, doubts: Doubts | None =
     """Say, or without ``doubts`` raise, where an address or a prefix would mean two things.
 
     Within a realm, and between a realm and those outside it, subnets do not
-    overlap and no address has two owners; in IPv6, in the whole lab.  A router
+    overlap and no address has two owners; in IPv6, in all realms that NAT joins.  A router
     is in the realms on both its sides, so they may not overlap either.  Two
     realms of which neither leads out to the other may use the same addresses.
 
     """
     doubts = doubts or Doubts()
     ranges = {realm: _checked_ranges(realm.segments, addressing, 4, doubts) for realm in realms.all}
-    everything = [segment for realm in realms.all for segment in realm.segments]
-    _checked_ranges(everything, addressing, 6, doubts)
+    for together in _joined(realms):
+        everything = [segment for realm in together for segment in realm.segments]
+        _checked_ranges(everything, addressing, 6, doubts)
     for realm in realms.all:
         for outer in realms.reach[realm][1:]:
             _doubt_shadow(realm, ranges[realm], ranges[outer], doubts)
     for end in realms.segment_of:
         if isinstance(end.node, Host):
             _check_own_ranges(end, realms, addressing, doubts)
+
+
+def _joined(realms: Realms) -> Iterable[Sequence[Realm]]:
+    """Return the realms that lead to each other by masquerading routers, together."""
+    groups: dict[Realm, list[Realm]] = {realm: [realm] for realm in realms.all}
+    for realm in realms.all:
+        for outer in realms.reach[realm][1:]:
+            one, other = groups[realm], groups[outer]
+            if one is not other:
+                one += other
+                groups.update(dict.fromkeys(other, one))
+    return {id(group): group for group in groups.values()}.values()
 
 
 class _Range(NamedTuple):

@@ -16,6 +16,7 @@ from playground.model.addresses import InterfaceAddress
 from playground.model.parts import End, LinkBase, NodeBase
 from playground.model.records import dataclass
 from playground.model.routing.bgp import BgpOptions
+from playground.model.routing.isis import IsisOptions
 from playground.model.routing.ospf import OspfArea
 from playground.model.routing.protocols import Redistribute, dynamic
 from playground.model.topology import Link, Machine, Router
@@ -75,6 +76,14 @@ class RouterPart:
         return None
 
     @property
+    def isis_links(self) -> Mapping[Any, Any]:
+        return MappingProxyType({})
+
+    @property
+    def isis_router(self) -> IsisOptions:
+        return IsisOptions()
+
+    @property
     def ospf_links(self) -> Mapping[Any, Any]:
         return self.router.ospf_links
 
@@ -95,6 +104,10 @@ class RouterPart:
         return BgpOptions()
 
 
+# Who speaks a routing protocol: a router in its main table, or one of its VRFs.
+Speaker = Router | RouterPart
+
+
 def parts_of(machine: NodeBase) -> Iterator[RouterPart]:
     """Yield the VRFs of a router, in the order declared; none of other nodes."""
     if isinstance(machine, Router):
@@ -110,16 +123,29 @@ def with_parts(machines: Iterable[M]) -> Iterator[M | RouterPart]:
 
 
 def own_links(node: Machine | RouterPart) -> Sequence[Link]:
-    """Return the links of a part, or those of a node that are in none of its VRFs."""
-    if isinstance(node, RouterPart) or not node.vrfs:
+    """Return the links of a part, or those of a node that are in no VRF and no bridge of its."""
+    if isinstance(node, RouterPart) or not isinstance(node, Router):
+        return node.attachments
+    if not node.vrfs and not node.vnis:
         return node.attachments
     apart = {link for vrf in node.vrfs.values() for link in vrf.links}
+    apart |= {link for vni in node.vnis.values() for link in vni.links}
     return [link for link in node.attachments if link not in apart]
 
 
 def whole(node: Machine | RouterPart) -> Machine:
     """Return the node that a part is of."""
     return node.router if isinstance(node, RouterPart) else node
+
+
+def label(node: Machine | RouterPart) -> str:
+    """Return a name that tells a router's parts apart.
+
+    >>> label(RouterPart(pe, pe.vrfs["blue"]))
+    'pe (blue)'
+
+    """
+    return f"{node.name} ({node.vrf.name})" if isinstance(node, RouterPart) else node.name
 
 
 def end_of(link: LinkBase, node: Machine | RouterPart) -> End:

@@ -9,10 +9,10 @@ functions of the declarations.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from playground.errors import TopologyError
-from playground.model.parts import End
+from playground.model.parts import End, LinkBase
 from playground.model.records import dataclass
 from playground.model.topology import (
     Attachment,
@@ -114,6 +114,7 @@ def find_segments(nodes: Sequence[Node]) -> tuple[Segment, ...]:
 
     """
     groups: dict[object, list[Link]] = {}
+    key_of: dict[LinkBase, object] = {}
     roots: dict[Attachment, Attachment] = {}
     networks: dict[object, list[Attachment]] = {}
     for link in links_of(nodes):
@@ -123,12 +124,41 @@ def find_segments(nodes: Sequence[Node]) -> tuple[Segment, ...]:
                 roots.update(dict.fromkeys(networks[places[0]], places[0]))
             key: object = roots[places[0]] if places else strand
             groups.setdefault(key, []).append(strand)
-    return tuple(_segment(links, networks.get(key, [])) for key, links in groups.items())
+            key_of[strand] = key
+    ports = _join_by_vnis(nodes, groups, networks, key_of)
+    return tuple(_segment(links, networks.get(key, []), ports) for key, links in groups.items())
 
 
-def _segment(links: Sequence[Link], network: Iterable[Attachment]) -> Segment:
+def _join_by_vnis(
+    nodes: Iterable[Node],
+    groups: dict[object, list[Link]],
+    networks: dict[object, list[Attachment]],
+    key_of: Mapping[LinkBase, object],
+) -> set[End]:
+    """Make one network of all that are ports of one VNI; return the routers' ends that are."""
+    ports: set[End] = set()
+    first: dict[int, object] = {}
+    moved: dict[object, object] = {}
+    for router in nodes:
+        for number, vni in router.vnis.items() if isinstance(router, Router) else ():
+            for link in vni.links:
+                ports.add(link.end(router))
+                key = key_of[link]
+                key = moved.get(key, key)
+                to = first.setdefault(number, key)
+                to = moved.get(to, to)
+                if to != key:
+                    groups[to] = sorted(groups[to] + groups.pop(key), key=lambda one: one.serial)
+                    networks[to] = networks.get(to, []) + networks.pop(key, [])
+                    moved |= {one: to for one, goal in moved.items() if goal == key} | {key: to}
+    return ports
+
+
+def _segment(
+    links: Sequence[Link], network: Iterable[Attachment], ports: Collection[End]
+) -> Segment:
     places = sorted(network, key=lambda place: (place[0].serial, place[1] or 0))
-    ends = [end for link in links for end in link.ends]
+    ends = [end for link in links for end in link.ends if end not in ports]
     routers = [end for end in ends if isinstance(end.node, Router)]
     hosts = [end for end in ends if isinstance(end.node, Host)]
     name = place_name(places[0]) if places else link_name(links[0])

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from playground.model.addresses import Network
 from playground.model.notation import bare
+from playground.model.parts import End
 from playground.model.records import dataclass
 from playground.model.topology import Link, Machine, Node, Router
 from playground.planning.addresses.addressing import FAMILIES, Addressing
@@ -59,7 +60,9 @@ class Horizon:
         self._machines = machines
         self._realms = realms
         self._addressing = addressing
-        self._inside = {realm: dict(_view(realm, addressing, hidden)) for realm in realms.all}
+        self._inside = {
+            realm: dict(_view(realm, addressing, hidden, realms.segment_of)) for realm in realms.all
+        }
         self._views: dict[tuple[Realm, ...], dict[Machine, SeenNode]] = {}
         self._nearer: dict[tuple[Segment, tuple[Realm, ...]], list[tuple[Machine, SeenNode]]] = {}
         self._sights: dict[object, Sight] = {}
@@ -101,7 +104,9 @@ class Horizon:
         """Yield the nodes on the same networks that are better seen by their address there."""
         passed: list[Segment] = []
         for link in machine.attachments:
-            segment = self._realms.segment_of[link.end(machine)]
+            if (end := link.end(machine)) not in self._realms.segment_of:
+                continue  # a port of a bridge
+            segment = self._realms.segment_of[end]
             for other, seen in self._better_seen(segment, reach):
                 if other is not machine and not any(other in self._on[one] for one in passed):
                     yield other, seen
@@ -154,13 +159,14 @@ def _view(
     realm: Realm,
     addressing: Addressing,
     hidden: Mapping[Machine, Collection[tuple[Link, int]]],
+    ends: Collection[End],
 ) -> Iterator[tuple[Machine, SeenNode]]:
     """Yield the nodes that stand in a realm, as they are seen from within it."""
     links: dict[Machine, list[Link]] = {}
     for segment in realm.segments:
         for link in segment.links:
             for end in link.ends:
-                if isinstance(end.node, Machine):
+                if isinstance(end.node, Machine) and end in ends:
                     links.setdefault(end.node, []).append(link)
     for machine, there in links.items():
         there.sort(key=lambda link: link.serial)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from playground.errors import TopologyError
 from playground.model.addresses import Address, Network
 from playground.model.routing.bgp import PeerSettings
-from playground.model.topology import Router
+from playground.model.topology import Machine, Router
+from playground.planning.addresses.router_parts import Speaker, whole
 from playground.planning.addresses.tolerated_faults import Doubts
 from playground.planning.routing.domain import IGPS, Domain
 from playground.planning.routing.frr_text import BgpPeer
@@ -25,7 +27,7 @@ class BgpSystems:
     def __init__(self, domain: Domain, igps: Sequence[Domain]) -> None:
         self.domain = domain
         self._igps = [one for one in igps if one.protocol in IGPS]
-        self._found: dict[Router, list[Router]] = {}
+        self._found: dict[Speaker, list[Speaker]] = {}
         self._clients = {
             other
             for router in domain.ports
@@ -33,7 +35,7 @@ class BgpSystems:
             if said.client
         }
 
-    def of(self, router: Router) -> list[Router]:
+    def of(self, router: Speaker) -> list[Speaker]:
         """Return the routers that share a router's system and are joined inside it, itself too."""
         if router in self._found:
             return self._found[router]
@@ -52,7 +54,7 @@ class BgpSystems:
         self._found |= dict.fromkeys(found, found)
         return found
 
-    def address(self, router: Router) -> Address:
+    def address(self, router: Speaker) -> Address:
         """Return the address that a router is known by, preferably one inside its system."""
         domain = self.domain
         if own := domain.loopbacks[router]:
@@ -99,9 +101,9 @@ class BgpSystems:
             return False
         there = {other.router for other in self.domain.on_network(port)}
         outer = bool(self.domain.outer(port))
-        return outer and {end.node for end in port.segment.ends} == there
+        return outer and {end.node for end in port.segment.ends} == {*map(whole, there)}
 
-    def networks(self, router: Router) -> list[Network]:
+    def networks(self, router: Speaker) -> list[Network]:
         """Return the networks that a router tells of as its own."""
         domain = self.domain
         told = (port.prefix for port in domain.ports[router] if not self.hides(port))
@@ -112,7 +114,7 @@ class BgpSystems:
             networks |= dict.fromkeys(own.network for own in domain.loopbacks[member])
         return list(networks)
 
-    def bgp_peers(self, router: Router) -> Iterator[BgpPeer]:
+    def bgp_peers(self, router: Speaker) -> Iterator[BgpPeer]:
         """Yield the sessions of a router: inside of its system, then with neighbours outside."""
         domain = self.domain
         for other in self.of(router):
@@ -126,22 +128,22 @@ class BgpSystems:
                 interface = port.interface if port.unnumbered else None
                 yield BgpPeer(peer.address, number, None, not apart, said, interface)
 
-    def has_session(self, one: Router, other: Router) -> bool:
+    def has_session(self, one: Speaker, other: Speaker) -> bool:
         """Whether two routers of one system speak BGP: a client does so with its reflectors."""
         if one is other or not self.domain.ports[other]:
             return False
         if peer_settings(one, other).client or peer_settings(other, one).client:
             return True
-        return not {one, other} & self._clients
+        return not {whole(one), whole(other)} & self._clients
 
-    def component(self, router: Router) -> list[Router]:
+    def component(self, router: Speaker) -> list[Speaker]:
         """Return all that a router is joined to by sessions, itself first."""
         found = [router]
         for one in found:
             found += (other for other in self.peers(one) if other not in found)
         return found
 
-    def peers(self, router: Router) -> set[Router]:
+    def peers(self, router: Speaker) -> set[Speaker]:
         """Return the routers that one speaks BGP with, or could."""
         domain = self.domain
         if not domain.ports.get(router):
@@ -150,9 +152,11 @@ class BgpSystems:
         return near.union(self.of(router))
 
 
-def peer_settings(router: Router, other: Router) -> PeerSettings:
+def peer_settings(router: Speaker, other: Speaker) -> PeerSettings:
     """Return what is said of a peer; what both need is said by one of the two."""
-    own, its = (one.bgp_peers.get(peer, _PLAIN) for one, peer in ((router, other), (other, router)))
+    own, its = (
+        one.bgp_peers.get(whole(peer), _PLAIN) for one, peer in ((router, other), (other, router))
+    )
     if its is _PLAIN or (own.password, own.bfd_ms) == (its.password, its.bfd_ms):
         return own
     return dataclasses.replace(
@@ -165,10 +169,21 @@ def peer_settings(router: Router, other: Router) -> PeerSettings:
 _PLAIN = PeerSettings()
 
 
-def check_peers(routers: Iterable[Router], systems: Sequence[BgpSystems], doubts: Doubts) -> None:
+def _same_number(router: Router, other: Any, numbers: Mapping[Speaker, int]) -> bool:
+    return router in numbers and numbers[router] == numbers.get(other)
+
+
+def check_peers(speakers: Iterable[Speaker], systems: Sequence[BgpSystems], doubts: Doubts) -> None:
     """Refuse what was said of routers that are no peers."""
-    for router in routers:
-        peers = {one for its in systems for one in its.peers(router)}
+    together: dict[Machine, dict[object, bool]] = {}
+    numbers = systems[0].domain.as_numbers
+    for speaker in speakers:
+        near = together.setdefault(whole(speaker), {})
+        for one in {one for its in systems for one in its.peers(speaker)}:
+            near[whole(one)] = numbers[speaker] == numbers[one] or near.get(whole(one), False)
+    for router, peers in together.items():
+        if not isinstance(router, Router):
+            continue
         for other, said in router.bgp_peers.items():
             back = other.bgp_peers.get(router) if isinstance(other, Router) else None
             if back and back.password and said.password and back.password != said.password:
@@ -177,8 +192,7 @@ def check_peers(routers: Iterable[Router], systems: Sequence[BgpSystems], doubts
                     f"have different passwords, and no session will come about; say the same at "
                     f"both, or say it at one"
                 )
-            numbers = systems[0].domain.as_numbers
-            same = numbers[router] == numbers.get(other)  # type: ignore[call-overload]
+            same = peers.get(other, _same_number(router, other, numbers))
             if other not in peers:
                 where = "no link inside of their AS joins them" if same else "they share no link"
                 raise TopologyError(

@@ -10,9 +10,9 @@ from playground.model.addresses import Address, Network
 from playground.model.routing.isis import ISIS_METRIC, IsisLink
 from playground.model.routing.ospf import BACKBONE, OSPF_COST, TUNNEL_COST, OspfLink
 from playground.model.routing.protocols import FIRST_PRIVATE_AS
-from playground.model.topology import Router
 from playground.planning.addresses.addressing import Addressing
 from playground.planning.addresses.nat_realms import Realms
+from playground.planning.addresses.router_parts import Speaker
 from playground.planning.addresses.segments import Segment
 from playground.planning.addresses.tolerated_faults import Doubts
 from playground.planning.interface_names import Wiring
@@ -39,7 +39,7 @@ class Domain:
         self,
         protocol: str,
         family: int,
-        routers: Sequence[Router],
+        routers: Sequence[Speaker],
         realms: Realms,
         addressing: Addressing,
         wiring: Wiring,
@@ -52,14 +52,14 @@ class Domain:
             for router in routers
             if router.links
         }
-        self.ports: dict[Router, list[SpeakingPort]] = {}
+        self.ports: dict[Speaker, list[SpeakingPort]] = {}
         self.loopbacks = {
             router: [item for item in router.loopback if item.version == family]
             for router in routers
         }
         self._on: dict[Segment, list[SpeakingPort]] = {}
-        self.told: dict[Router, list[Network]] = {router: [] for router in routers}
-        self.learned: dict[Router, dict[Network, None]] = {}
+        self.told: dict[Speaker, list[Network]] = {router: [] for router in routers}
+        self.learned: dict[Speaker, dict[Network, None]] = {}
         for router in routers:
             ports = self.ports[router] = list(
                 ports_of(router, realms, addressing, wiring, family, protocol == "bgp")
@@ -128,7 +128,7 @@ class Domain:
         """Return the ports that a BGP router hears of other systems."""
         return [other for other in self.heard(port) if not self.is_inner(port, other)]
 
-    def component(self, router: Router) -> list[Router]:
+    def component(self, router: Speaker) -> list[Speaker]:
         """Return all that a router is joined to by neighbours of this protocol, itself first."""
         found = {router: None}
         queue = [router]
@@ -140,21 +140,21 @@ class Domain:
                         queue.append(other.router)
         return queue
 
-    def router_id(self, router: Router) -> IPv4Address:
+    def router_id(self, router: Speaker) -> IPv4Address:
         """Return a number of 32 bits of a router's own, an address of IPv4 where it has one."""
         return self._router_ids[router]
 
-    def loopback_area(self, router: Router) -> str:
+    def loopback_area(self, router: Speaker) -> str:
         """Return an OSPF area that it is in: the backbone, or else that of its first link."""
         areas = [self.areas.area(port) for port in self.ports[router]]
         return BACKBONE if BACKBONE in areas else areas[0]
 
-    def own_networks(self, router: Router) -> list[Network]:
+    def own_networks(self, router: Speaker) -> list[Network]:
         """Return the networks that a router is on itself."""
         own = [item.network for item in self.loopbacks[router]]
         return [*(port.prefix for port in self.ports[router]), *own] if self.ports[router] else []
 
-    def neighbours(self, router: Router) -> Iterator[NeighbourPlan]:
+    def neighbours(self, router: Speaker) -> Iterator[NeighbourPlan]:
         """Yield the neighbours that a router should have by this protocol."""
         for port in self.ports[router]:
             for other in self.heard(port):
@@ -178,7 +178,7 @@ class Domain:
         return other.address if self.protocol == "bgp" and apart else other.link_local
 
 
-def as_numbers(routers: Sequence[Router]) -> dict[Router, int]:
+def as_numbers(routers: Sequence[Speaker]) -> dict[Speaker, int]:
     """Return the number of each BGP router's system; those without one get one each."""
     speakers = sorted(
         (router for router in routers if "bgp" in router.protocols),

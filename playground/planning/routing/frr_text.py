@@ -101,11 +101,12 @@ def ospf_settings(
     redistribute: Iterable[Redistribution] = (),
     areas: Mapping[str, OspfArea] = MappingProxyType({}),
     router: str = "",
+    vrf: str | None = None,
 ) -> str:
     """Return ospfd's settings; with ``default`` it tells the others of a default route.
 
     ``redistribute`` names whose other routes it tells them of; ``areas`` is what was said of
-    those that it is in.
+    those that it is in, ``vrf`` the VRF in which it speaks.
 
     >>> print(ospf_settings(address, [OspfPort("eth0", "0.0.0.0", 10, False, True)], False))
     router ospf
@@ -116,7 +117,7 @@ def ospf_settings(
     policies = PolicyTexts(router, 4)
     ports = list(ports)
     lines = [
-        "router ospf",
+        f"router ospf{_in(vrf)}",
         f" ospf router-id {router_id}",
         # RFC 2328 has 5 s and 1 s here, against routers that change their minds too often.
         " timers throttle lsa all 0",
@@ -131,7 +132,7 @@ def ospf_settings(
         if port.said.network == "non-broadcast":
             lines += [f" neighbor {other}" for other in port.others]
     for port in ports:
-        lines += [f"interface {port.interface}", f" ip ospf area {port.area}"]
+        lines += [f"interface {port.interface}{_in(vrf)}", f" ip ospf area {port.area}"]
         if port.local:
             lines += [" ip ospf passive"]
             continue
@@ -170,11 +171,12 @@ def ospf6_settings(
     redistribute: Iterable[Redistribution] = (),
     areas: Mapping[str, OspfArea] = MappingProxyType({}),
     router: str = "",
+    vrf: str | None = None,
 ) -> str:
     """Return ospf6d's settings, likewise: OSPFv3 finds the ways of IPv6 (RFC 5340)."""
     policies = PolicyTexts(router, 6)
     lines = [
-        "router ospf6",
+        f"router ospf6{_in(vrf)}",
         f" ospf6 router-id {router_id}",
         " timers lsa min-arrival 0",
         # Less, and ospf6d may keep a route that was withdrawn as it came up: 10 of 30
@@ -186,7 +188,7 @@ def ospf6_settings(
         *_areas(areas, policies, 6),
     ]
     for port in ports:
-        lines += [f"interface {port.interface}", f" ipv6 ospf6 area {port.area}"]
+        lines += [f"interface {port.interface}{_in(vrf)}", f" ipv6 ospf6 area {port.area}"]
         if port.local:
             lines += [" ipv6 ospf6 passive"]
             continue
@@ -214,6 +216,11 @@ def ospf6_settings(
         if said.bfd_ms is not None:
             lines += [f" ipv6 ospf6 bfd profile {bfd_profile(said.bfd_ms)}"]
     return _text([*policies.lines, *lines])
+
+
+def _in(vrf: str | None) -> str:
+    """Return the words by which FRR is told of a VRF."""
+    return f" vrf {vrf}" if vrf else ""
 
 
 def _network_type(port: OspfPort) -> str | None:
@@ -325,15 +332,21 @@ def bgp_settings(
     families: Iterable[BgpFamily],
     options: BgpOptions = _NO_OPTIONS,
     router: str = "",
+    vrf: str | None = None,
+    evpn: Sequence[BgpPeer] | None = None,
 ) -> str:
-    """Return bgpd's settings, likewise; each family of addresses has sessions of its own."""
+    """Return bgpd's settings, likewise; each family of addresses has sessions of its own.
+
+    ``evpn`` are the peers that are told of MAC addresses too, None where nobody has any.
+
+    """
     families = tuple(families)
     texts: dict[int, PolicyTexts] = {}
     for one in families:
         beside = next(iter(texts.values()), None)
         texts[one.version] = PolicyTexts(router, one.version, as_number, beside)
     lines = [
-        f"router bgp {as_number}",
+        f"router bgp {as_number}{_in(vrf)}",
         f" bgp router-id {router_id}",
         " bgp log-neighbor-changes",
         # Each session carries the routes of the family that it runs over.
@@ -365,7 +378,20 @@ def bgp_settings(
         for peer in family.peers:
             lines += _bgp_routes(peer, family.default, policies)
         lines += [" exit-address-family"]
+    lines += _evpn(evpn) if evpn is not None else []
     return _text([*(line for one in texts.values() for line in one.lines), *lines])
+
+
+def _evpn(peers: Iterable[BgpPeer]) -> Iterator[str]:
+    """Yield the family of addresses in which MAC addresses are told of (RFC 7432, RFC 8365)."""
+    yield " address-family l2vpn evpn"
+    for peer in peers:
+        yield f"  neighbor {peer.name} activate"
+        if peer.said.client:
+            yield f"  neighbor {peer.name} route-reflector-client"
+    # A router that has none has nothing to tell, and says so without starting anew later.
+    yield "  advertise-all-vni"
+    yield " exit-address-family"
 
 
 def _bgp_session(peer: BgpPeer) -> Iterator[str]:

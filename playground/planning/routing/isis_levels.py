@@ -15,7 +15,7 @@ from ipaddress import IPv4Address
 from playground.errors import TopologyError
 from playground.model.addresses import Network
 from playground.model.routing.isis import IsisLink
-from playground.model.topology import Router
+from playground.planning.addresses.router_parts import Speaker
 from playground.planning.addresses.segments import Segment
 from playground.planning.addresses.tolerated_faults import Doubts
 from playground.planning.routing.ports import SpeakingPort
@@ -32,7 +32,7 @@ class IsisLevels:
 
     """
 
-    def __init__(self, ports: Mapping[Router, Sequence[SpeakingPort]], doubts: Doubts) -> None:
+    def __init__(self, ports: Mapping[Speaker, Sequence[SpeakingPort]], doubts: Doubts) -> None:
         self._shared: dict[Segment, IsisLink] = {}
         self._routers = [router for router, own in ports.items() if own]
         everything = [port for own in ports.values() for port in own]
@@ -100,7 +100,7 @@ class IsisLevels:
         return "2" in both or ("1" in both and same)
 
     def hears(
-        self, router: Router, told: Iterable[tuple[Network, Router]]
+        self, router: Speaker, told: Iterable[tuple[Network, Speaker]]
     ) -> tuple[tuple[Network, ...], tuple[Network, ...]]:
         """Return the networks that a router has only a default route to, and those it has none to.
 
@@ -119,13 +119,13 @@ class IsisLevels:
         missing = tuple(network for network in rest if network not in whole)
         return (missing, ()) if self._has_way_out(router) else ((), missing)
 
-    def _knows(self, router: Router, origin: Router) -> bool:
+    def _knows(self, router: Speaker, origin: Speaker) -> bool:
         mine, its = router.isis_router, origin.isis_router
         if router is origin or ("2" in mine.level and "2" in its.level):
             return True
         return "1" in mine.level and "1" in its.level and mine.area == its.area
 
-    def _has_way_out(self, router: Router) -> bool:
+    def _has_way_out(self, router: Speaker) -> bool:
         mine = router.isis_router
         return mine.level == "1" and any(
             one.isis_router.level == "1-2" and one.isis_router.area == mine.area
@@ -144,7 +144,7 @@ def network_entity_title(area: str, router_id: IPv4Address) -> str:
     return f"{area}.{digits[:4]}.{digits[4:8]}.{digits[8:]}.00"
 
 
-def _no_level(one: Router, other: Router, segment: Segment) -> str:
+def _no_level(one: Speaker, other: Speaker, segment: Segment) -> str:
     return (
         f"routers {one.name} and {other.name} on {segment.name} have no level of IS-IS in common "
         f"({_place(one)}, {_place(other)}), and will not become neighbours: at level 1 they must "
@@ -152,6 +152,6 @@ def _no_level(one: Router, other: Router, segment: Segment) -> str:
     )
 
 
-def _place(router: Router) -> str:
+def _place(router: Speaker) -> str:
     said = router.isis_router
     return f"{router.name}: level {said.level} in area {said.area}"

@@ -16,7 +16,7 @@ from playground.errors import TopologyError
 from playground.model.addresses import Network
 from playground.model.routing.ospf import BACKBONE, OspfArea, OspfLink
 from playground.model.routing.policy import covers
-from playground.model.topology import Router
+from playground.planning.addresses.router_parts import Speaker
 from playground.planning.addresses.segments import Segment
 from playground.planning.addresses.tolerated_faults import Doubts
 from playground.planning.routing.ports import SpeakingPort
@@ -29,7 +29,7 @@ class AreaPrefix(NamedTuple):
     """A network that a router tells of: in an area, or None for one from outside of OSPF."""
 
     network: Network
-    router: Router
+    router: Speaker
     area: str | None
 
 
@@ -41,7 +41,7 @@ class OspfAreas:
 
     """
 
-    def __init__(self, ports: Mapping[Router, Sequence[SpeakingPort]], doubts: Doubts) -> None:
+    def __init__(self, ports: Mapping[Speaker, Sequence[SpeakingPort]], doubts: Doubts) -> None:
         self._area: dict[Segment, str] = {}
         self._shared: dict[Segment, OspfLink] = {}
         everything = [port for own in ports.values() for port in own]
@@ -49,7 +49,7 @@ class OspfAreas:
             if (said := port.router.ospf_links.get(port.link)) is not None:
                 self._say(port, said, doubts)
         self.kinds: dict[str, str] = {}
-        self._of: dict[Router, set[str]] = {
+        self._of: dict[Speaker, set[str]] = {
             router: {self.area(port) for port in own} for router, own in ports.items()
         }
         for router in self._of:
@@ -81,7 +81,7 @@ class OspfAreas:
             )
         self._shared[segment] = known
 
-    def _say_kinds(self, router: Router) -> None:
+    def _say_kinds(self, router: Speaker) -> None:
         for number, said in router.ospf_areas.items():
             if number not in self._of[router] and self._of[router]:
                 inside = ", ".join(sorted(self._of[router]))
@@ -112,7 +112,7 @@ class OspfAreas:
         missing = {word: getattr(shared, word) for word in _SHARED if getattr(own, word) is None}
         return dataclasses.replace(own, **missing)
 
-    def of(self, router: Router) -> dict[str, OspfArea]:
+    def of(self, router: Speaker) -> dict[str, OspfArea]:
         """Return what is said of a router's areas, by itself, or of their kinds by others."""
         found = {}
         for number in sorted(self._of.get(router, ())):
@@ -123,7 +123,7 @@ class OspfAreas:
         return found
 
     def hears(
-        self, router: Router, told: Iterable[AreaPrefix]
+        self, router: Speaker, told: Iterable[AreaPrefix]
     ) -> tuple[tuple[Network, ...], tuple[Network, ...]]:
         """Return the networks that a router hears of only in a greater one, and those it does not.
 
@@ -141,7 +141,7 @@ class OspfAreas:
             tuple(network for network, how in best.items() if how == _NOT),
         )
 
-    def _how(self, router: Router, prefix: AreaPrefix) -> int:
+    def _how(self, router: Speaker, prefix: AreaPrefix) -> int:
         own = self._of.get(router, set())
         if router is prefix.router or prefix.area in own:
             return _WHOLE
@@ -154,7 +154,7 @@ class OspfAreas:
             return leaves
         return max((self._enters(area, prefix.network, leaves) for area in own), default=_NOT)
 
-    def _from_outside(self, area: str, origin: Router) -> int:
+    def _from_outside(self, area: str, origin: Speaker) -> int:
         """Return how routes from outside of OSPF, by a router, come into an area."""
         theirs = self._of.get(origin, set())
         if not any(self._kind(one) in ("normal", "nssa", "totally nssa") for one in theirs):

@@ -56,7 +56,7 @@ def find_own_rules(
 
     """
     ends = [link.end(machine) for link in machine.attachments]
-    versions: set[int] = {a.version for end in ends for a in addressing.addresses[end]}
+    versions: set[int] = {a.version for end in ends for a in addressing.addresses.get(end, ())}
     spoken = sorted(versions) or [4]
     return tuple(
         OwnRulePlan(

@@ -11,6 +11,7 @@ from playground.model.records import dataclass
 from playground.model.topology import Link, Machine, Router
 from playground.planning.addresses.addressing import Addressing
 from playground.planning.addresses.nat_realms import Realms, inner_links
+from playground.planning.addresses.router_parts import Speaker, end_of
 from playground.planning.addresses.segments import Segment
 from playground.planning.interface_names import Wiring, link_local
 
@@ -25,7 +26,7 @@ class SpeakingPort:
 
     """
 
-    router: Router
+    router: Speaker
     link: Link
     segment: Segment
     interface: str
@@ -65,7 +66,7 @@ def unnumbered_ends(machines: Iterable[Machine], wiring: Wiring) -> dict[End, IP
 
 
 def ports_of(
-    router: Router,
+    router: Speaker,
     realms: Realms,
     addressing: Addressing,
     wiring: Wiring,
@@ -78,7 +79,7 @@ def ports_of(
 
     """
     for link in inner_links(router):
-        end = link.end(router)
+        end = end_of(link, router)
         segment = realms.segment_of[end]
         if family == 4 and unnumbered and is_unnumbered(link):
             own = link_local(wiring.macs[end])
@@ -90,7 +91,7 @@ def ports_of(
 
 
 def choose_router_id(
-    router: Router, realms: Realms, addressing: Addressing, wiring: Wiring
+    router: Speaker, realms: Realms, addressing: Addressing, wiring: Wiring
 ) -> IPv4Address:
     """Return a number of 32 bits of a router's own, an address of IPv4 where it has one."""
     for own in router.loopback:
@@ -100,7 +101,7 @@ def choose_router_id(
         if isinstance(port.address, IPv4Address):
             return port.address
     # Without IPv4 it is the end of a MAC address, of which no two are the same.
-    mac = wiring.macs[router.links[0].end(router)]
+    mac = wiring.macs[end_of(router.links[0], router)]
     return IPv4Address(bytes.fromhex(mac.replace(":", ""))[-4:])
 
 

@@ -12,23 +12,23 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from playground.model.addresses import Network, network_from
 from playground.model.routing.policy import covers
 from playground.model.routing.protocols import DEFAULT_ROUTE, Redistributed
-from playground.model.topology import Router
+from playground.planning.addresses.router_parts import Speaker
 from playground.planning.addresses.tolerated_faults import Doubts
 from playground.planning.routing.bgp_routes import Heard
 from playground.planning.routing.domain import IGPS, Domain
 from playground.planning.routing.frr_text import Redistribution
 
 # What the routers of a domain hear of, by the router: all that has an entry misses something.
-Joined = Callable[[Router], list[Router]]
-Hearing = Callable[[], Mapping[Router, Heard]]
+Joined = Callable[[Speaker], list[Speaker]]
+Hearing = Callable[[], Mapping[Speaker, Heard]]
 
 
-def said_of(router: Router, protocol: str) -> tuple[Redistributed, ...] | None:
+def said_of(router: Speaker, protocol: str) -> tuple[Redistributed, ...] | None:
     """Return what a protocol of a router was told to tell of; None where the lab chooses."""
     return None if router.redistribute is None else router.redistribute.get(protocol)
 
 
-def default_sources(router: Router, protocol: str) -> tuple[str, ...]:
+def default_sources(router: Speaker, protocol: str) -> tuple[str, ...]:
     """Return the other protocols of a router whose routes one tells of where nothing is said.
 
     BGP is told of networks by name (`inside_networks`): what another router of the system had by
@@ -39,7 +39,7 @@ def default_sources(router: Router, protocol: str) -> tuple[str, ...]:
 
 
 def rows(
-    router: Router, domain: Domain, names: Mapping[str, str], kernel: bool
+    router: Speaker, domain: Domain, names: Mapping[str, str], kernel: bool
 ) -> tuple[Redistribution, ...]:
     """Return whose routes a router tells of by a domain's protocol, in FRR's words.
 
@@ -59,7 +59,7 @@ def rows(
     )
 
 
-def inside_networks(router: Router, domain: Domain, others: Iterable[Domain]) -> list[Network]:
+def inside_networks(router: Speaker, domain: Domain, others: Iterable[Domain]) -> list[Network]:
     """Return the networks inside of its system that a router names to BGP where nothing is said."""
     if domain.protocol != "bgp" or said_of(router, "bgp") is not None:
         return []
@@ -86,9 +86,9 @@ class Spread:
     ) -> None:
         self._domains = domains
         self._hearing = hearing
-        self._components: list[dict[Router, list[Router]]] = []
+        self._components: list[dict[Speaker, list[Speaker]]] = []
         for domain, component in zip(domains, joined, strict=True):
-            parts: dict[Router, list[Router]] = {}
+            parts: dict[Speaker, list[Speaker]] = {}
             for router in domain.ports:
                 if router not in parts:
                     part = component(router)
@@ -108,7 +108,7 @@ class Spread:
             for router in self._several:
                 changed = self._hand_on(router, whole) or changed
 
-    def _hand_on(self, router: Router, whole: Sequence[Callable[[Router], set[Network]]]) -> bool:
+    def _hand_on(self, router: Speaker, whole: Sequence[Callable[[Speaker], set[Network]]]) -> bool:
         changed = False
         for into, domain in enumerate(self._domains):
             if router not in domain.ports:
@@ -125,17 +125,17 @@ class Spread:
             changed = changed or len(known) != before
         return changed
 
-    def told(self, number: int, router: Router) -> dict[Network, None]:
+    def told(self, number: int, router: Speaker) -> dict[Network, None]:
         """Return all that a router tells of in a domain."""
         domain = self._domains[number]
         own = dict.fromkeys((*domain.own_networks(router), *domain.told[router]))
         return own | domain.learned.get(router, {})
 
-    def _whole(self, number: int) -> Callable[[Router], set[Network]]:
+    def _whole(self, number: int) -> Callable[[Speaker], set[Network]]:
         missed = self._hearing[number]()
         heard: dict[int, set[Network]] = {}
 
-        def of(router: Router) -> set[Network]:
+        def of(router: Speaker) -> set[Network]:
             part = self._components[number][router]
             if id(part) not in heard:
                 heard[id(part)] = {net for one in part for net in self.told(number, one)}
@@ -144,17 +144,17 @@ class Spread:
 
         return of
 
-    def missed(self, family: int) -> dict[Router, Heard]:
+    def missed(self, family: int) -> dict[Speaker, Heard]:
         """Return what routers do not hear of as it is, by any of their protocols."""
         numbers = [n for n, domain in enumerate(self._domains) if domain.family == family]
         if not self._several:
-            found: dict[Router, Heard] = {}
+            found: dict[Speaker, Heard] = {}
             for number in numbers:
                 found |= self._hearing[number]()
             return found
         whole = {number: self._whole(number) for number in numbers}
         gone = {number: self._hearing[number]() for number in numbers}
-        everything: dict[Router, dict[Network, None]] = {}
+        everything: dict[Speaker, dict[Network, None]] = {}
         routers = dict.fromkeys(r for n in numbers for r in self._domains[n].ports)
         for router in routers:
             if router in everything:
@@ -175,12 +175,12 @@ class Spread:
             and (heard.covered or heard.withheld)
         }
 
-    def _own(self, number: int, router: Router) -> list[Network]:
+    def _own(self, number: int, router: Speaker) -> list[Network]:
         domain = self._domains[number]
         told = (net for net in domain.told[router] if net.prefixlen)
         return [*domain.own_networks(router), *told]
 
-    def _joined(self, router: Router, numbers: Sequence[int]) -> list[Router]:
+    def _joined(self, router: Speaker, numbers: Sequence[int]) -> list[Speaker]:
         """Return all that a router is joined to by neighbours of any protocol."""
         found = [router]
         for one in found:
@@ -191,10 +191,10 @@ class Spread:
 
     def _missed_by(
         self,
-        router: Router,
+        router: Speaker,
         numbers: Sequence[int],
-        whole: Mapping[int, Callable[[Router], set[Network]]],
-        gone: Mapping[int, Mapping[Router, Heard]],
+        whole: Mapping[int, Callable[[Speaker], set[Network]]],
+        gone: Mapping[int, Mapping[Speaker, Heard]],
         told: Iterable[Network],
     ) -> Heard:
         mine = [number for number in numbers if router in self._domains[number].ports]
@@ -215,7 +215,7 @@ class Spread:
         return Heard(tuple(covered), tuple(net for net in missing if net not in covered))
 
 
-def tells_default(router: Router, domain: Domain) -> bool:
+def tells_default(router: Speaker, domain: Domain) -> bool:
     """Tell whether a router tells of a default route by a domain's protocol."""
     said = said_of(router, domain.protocol) or ()
     if any(one.source == DEFAULT_ROUTE for one in said):
@@ -230,7 +230,7 @@ def _everything(family: int) -> Network:
     return network_from("0.0.0.0/0" if family == 4 else "::/0")
 
 
-def _filters(router: Router, domain: Domain, other: Domain) -> list[Callable[[Network], bool]]:
+def _filters(router: Speaker, domain: Domain, other: Domain) -> list[Callable[[Network], bool]]:
     """Return by what a router hands on from one domain to another; nothing where it does not."""
     said = said_of(router, domain.protocol)
     if said is None:

@@ -14,15 +14,28 @@ from playground.model.addresses import Network
 from playground.model.records import dataclass
 from playground.model.routing.ospf import OSPF_COST
 from playground.model.routing.protocols import DYNAMIC
-from playground.model.services.frr import BFD, BGP, ISIS, OSPF, OSPF6, RIP, RIPng
+from playground.model.services.frr import BFD, BGP, ISIS, OSPF, OSPF6, RIP, RIPng, RoutingDaemon
 from playground.model.services.settings import ServiceSettings
 from playground.model.services.table import SERVICES
 from playground.model.topology import Link, Machine, Router
 from playground.planning.addresses.addressing import FAMILIES, Addressing
 from playground.planning.addresses.nat_realms import Realms
+from playground.planning.addresses.router_parts import (
+    RouterPart,
+    Speaker,
+    label,
+    whole,
+    with_parts,
+)
 from playground.planning.addresses.tolerated_faults import Doubts
 from playground.planning.interface_names import Wiring
-from playground.planning.plan_parts import LOOPBACK, AnnouncementPlan, NeighbourPlan, RoutePlan
+from playground.planning.plan_parts import (
+    LOOPBACK,
+    MAIN_TABLE,
+    AnnouncementPlan,
+    NeighbourPlan,
+    RoutePlan,
+)
 from playground.planning.routing.bgp_routes import (
     BgpSpeaker,
     Heard,
@@ -34,6 +47,7 @@ from playground.planning.routing.bgp_systems import BgpSystems, check_peers, pee
 from playground.planning.routing.domain import IGPS, IPV6_NAMES, Domain
 from playground.planning.routing.frr_text import (
     BgpFamily,
+    BgpPeer,
     OspfPort,
     Redistribution,
     RipPort,
@@ -77,6 +91,7 @@ class Daemons:
     as_number: int | None
     covered: tuple[Network, ...] = ()
     withheld: tuple[Network, ...] = ()
+    vrf_as_numbers: tuple[tuple[str, int], ...] = ()
 
 
 def find_daemons(
@@ -98,7 +113,11 @@ def find_daemons(
     Passwords and timers that differ are told to ``doubts``.
 
     """
-    routers = [machine for machine in machines if isinstance(machine, Router) and machine.protocols]
+    routers: list[Speaker] = [
+        machine
+        for machine in with_parts(machines)
+        if isinstance(machine, (Router, RouterPart)) and machine.protocols
+    ]
     if not routers:
         return {}
     doubts = doubts or Doubts(True)
@@ -114,7 +133,9 @@ def find_daemons(
     if systems:
         speakers = [router for router in routers if "bgp" in router.protocols]
         check_peers(speakers, list(systems.values()), doubts)
-    kept = {router: _kept(router, domains, routes[router]) for router in routers}
+    kept = {
+        router: _kept(router, domains, _own(routes[whole(router)], router)) for router in routers
+    }
     for domain in systems:
         for router in domain.ports:
             if inside := inside_networks(router, domain, domains):
@@ -124,7 +145,7 @@ def find_daemons(
         [systems[one].component if one in systems else one.component for one in domains],
         [_hearing(one, systems) for one in domains],
     )
-    found: dict[Machine, Daemons] = {
+    found: dict[Speaker, Daemons] = {
         router: _Speaker(router, domains, systems).daemons(kept[router]) for router in routers
     }
     for family in FAMILIES:
@@ -133,7 +154,56 @@ def find_daemons(
             found[router] = dataclasses.replace(
                 old, covered=old.covered + covered, withheld=old.withheld + withheld
             )
-    return found
+    return {
+        router: _together(router, found, routes[router])
+        for router in dict.fromkeys(map(whole, routers))
+        if isinstance(router, Router)
+    }
+
+
+def _own(routes: Sequence[RoutePlan], speaker: Speaker) -> list[RoutePlan]:
+    """Return the routes of a router's main table, or of that of one of its VRFs."""
+    table = speaker.vrf.table if isinstance(speaker, RouterPart) else MAIN_TABLE
+    return [route for route in routes if route.table == table]
+
+
+def _together(
+    router: Router, found: Mapping[Speaker, Daemons], routes: Sequence[RoutePlan]
+) -> Daemons:
+    """Return what a router has in all of its tables: one daemon speaks a protocol in all."""
+    parts: list[Speaker] = list(with_parts([router]))
+    if len(parts) == 1:
+        return found[router]
+    speaking = [found[part] for part in parts if part in found]
+    texts: dict[type[ServiceSettings], str] = {}
+    for item in (item for one in speaking for item in one.settings):
+        own = item.configuration if isinstance(item, RoutingDaemon) else ""
+        texts[type(item)] = texts.get(type(item), "") + own
+    return Daemons(
+        tuple(kind(text, from_lab=True) for kind, text in texts.items()),  # type: ignore[call-arg]
+        tuple(peer for one in speaking for peer in one.neighbours),
+        tuple(item for one in speaking for item in one.announced),
+        tuple(
+            route
+            for part in parts
+            for route in (found[part].routes if part in found else _own(routes, part))
+        ),
+        tuple(item for one in speaking for item in one.hidden),
+        found[router].as_number if router in found else None,
+        tuple(item for one in speaking for item in one.covered),
+        tuple(item for one in speaking for item in one.withheld),
+        tuple(
+            (part.vrf.name, number)
+            for part in parts
+            if isinstance(part, RouterPart)
+            and part in found
+            and (number := found[part].as_number) is not None
+        ),
+    )
+
+
+def _vrf_of(speaker: Speaker) -> str | None:
+    return speaker.vrf.name if isinstance(speaker, RouterPart) else None
 
 
 def _systems(domain: Domain, domains: Sequence[Domain]) -> BgpSystems:
@@ -141,7 +211,7 @@ def _systems(domain: Domain, domains: Sequence[Domain]) -> BgpSystems:
 
 
 def _kept(
-    router: Router, domains: Sequence[Domain], routes: Sequence[RoutePlan]
+    router: Speaker, domains: Sequence[Domain], routes: Sequence[RoutePlan]
 ) -> tuple[RoutePlan, ...]:
     """Return the static routes that a router keeps; each domain learns which it tells of."""
     found: list[RoutePlan] = []
@@ -159,14 +229,20 @@ def _kept(
             if route.destination.version == family and (route.interface, route.via) not in gateways
         ]
         found += kept
-        led = [route.destination for route in kept if route.via is not None]
+        # What leaks from another VRF leads by that one's interface.
+        others = whole(router).vrfs
+        led = [
+            route.destination
+            for route in kept
+            if route.via is not None or route.interface in others
+        ]
         for domain in mine:
             if domain.ports[router]:
                 domain.told[router] = _told(router, domain, led)
     return tuple(found)
 
 
-def _told(router: Router, domain: Domain, led: Sequence[Network]) -> list[Network]:
+def _told(router: Speaker, domain: Domain, led: Sequence[Network]) -> list[Network]:
     """Return the networks, of those that static routes lead to, that a router tells of."""
     said = said_of(router, domain.protocol)
     if said is None:
@@ -181,7 +257,7 @@ class _Speaker:
     """A router, in the domains of the protocols that it speaks."""
 
     def __init__(
-        self, router: Router, domains: Sequence[Domain], systems: Mapping[Domain, BgpSystems]
+        self, router: Speaker, domains: Sequence[Domain], systems: Mapping[Domain, BgpSystems]
     ) -> None:
         self.router = router
         self.domains = [one for one in domains if one.ports.get(router)]
@@ -243,7 +319,7 @@ class _Speaker:
             yield AnnouncementPlan(own.network, LOOPBACK, 0)
         for network in domain.told[self.router]:
             if network.prefixlen:
-                yield AnnouncementPlan(network, None, 0)
+                yield AnnouncementPlan(network, None, 0, _vrf_of(self.router))
 
     def _settings(self, domain: Domain) -> Iterator[ServiceSettings]:
         router = self.router
@@ -281,8 +357,38 @@ class _Speaker:
         router, first = self.router, self._bgp[0].domain
         families = [self._bgp_family(its) for its in self._bgp]
         number, name = first.as_numbers[router], first.router_id(router)
-        text = bgp_settings(number, name, families, router.bgp_router, router.name)
+        text = bgp_settings(
+            number,
+            name,
+            families,
+            router.bgp_router,
+            router.name,
+            _vrf_of(router),
+            self._evpn(families),
+        )
         yield BGP(text, from_lab=True)
+
+    def _evpn(self, families: Sequence[BgpFamily]) -> list[BgpPeer] | None:
+        """Return by which sessions it hands on MAC addresses: all, where any router has some.
+
+        Not those in VRFs, whose customers have nothing to do with it.
+
+        """
+        domains = list(self._systems)
+        speakers = {one: None for domain in domains for one in domain.ports}
+        if isinstance(self.router, RouterPart) or not any(
+            isinstance(one, Router) and one.vnis for one in speakers
+        ):
+            return None
+        apart = {
+            port.address
+            for domain in domains
+            for part, ports in domain.ports.items()
+            if isinstance(part, RouterPart)
+            for port in ports
+        }
+        peers = {peer.name: peer for family in families for peer in family.peers}
+        return [peer for peer in peers.values() if peer.address not in apart]
 
     def _bgp_family(self, its: BgpSystems) -> BgpFamily:
         router, domain = self.router, its.domain
@@ -313,7 +419,7 @@ class _Speaker:
 
 
 def _rip(
-    router: Router, domain: Domain, redistribute: tuple[Redistribution, ...]
+    router: Speaker, domain: Domain, redistribute: tuple[Redistribution, ...]
 ) -> ServiceSettings:
     ports = [RipPort(port.interface, not domain.heard(port)) for port in domain.ports[router]]
     own = [item.network for item in domain.loopbacks[router]]
@@ -325,7 +431,7 @@ def _rip(
 
 
 def _ospf(
-    router: Router,
+    router: Speaker,
     domain: Domain,
     ports: Iterable[OspfPort],
     default: bool,
@@ -333,14 +439,16 @@ def _ospf(
 ) -> ServiceSettings:
     name, areas = domain.router_id(router), domain.areas.of(router)
     if domain.family == 4:
-        text = ospf_settings(name, ports, default, redistribute, areas, router.name)
+        text = ospf_settings(
+            name, ports, default, redistribute, areas, router.name, _vrf_of(router)
+        )
         return OSPF(text, from_lab=True)
-    text = ospf6_settings(name, ports, default, redistribute, areas, router.name)
+    text = ospf6_settings(name, ports, default, redistribute, areas, router.name, _vrf_of(router))
     return OSPF6(text, from_lab=True)
 
 
 def _ospf_ports(
-    router: Router, domain: Domain, heard: Callable[[SpeakingPort], list[SpeakingPort]]
+    router: Speaker, domain: Domain, heard: Callable[[SpeakingPort], list[SpeakingPort]]
 ) -> Iterator[OspfPort]:
     for port in domain.ports[router]:
         others = heard(port)
@@ -358,7 +466,7 @@ def _ospf_ports(
         yield OspfPort(LOOPBACK, area, 0, passive=True, point_to_point=False, local=True)
 
 
-def _isis_ports(router: Router, domain: Domain) -> Iterator[IsisPort]:
+def _isis_ports(router: Speaker, domain: Domain) -> Iterator[IsisPort]:
     levels = domain.levels
     for port in domain.ports[router]:
         yield IsisPort(
@@ -379,7 +487,7 @@ def _isis_ports(router: Router, domain: Domain) -> Iterator[IsisPort]:
 
 def _hearing(
     domain: Domain, systems: Mapping[Domain, BgpSystems]
-) -> Callable[[], Mapping[Router, Heard]]:
+) -> Callable[[], Mapping[Speaker, Heard]]:
     """Return a function that says which networks routers of a domain do not hear of as they are."""
     if domain.protocol == "ospf":
         return lambda: _unheard_by_ospf(domain)
@@ -390,7 +498,7 @@ def _hearing(
     return dict
 
 
-def _unheard_by_ospf(domain: Domain) -> dict[Router, Heard]:
+def _unheard_by_ospf(domain: Domain) -> dict[Speaker, Heard]:
     told = list(_area_prefixes(domain))
     found = {router: Heard(*domain.areas.hears(router, told)) for router in domain.ports}
     return {router: its for router, its in found.items() if its.covered or its.withheld}
@@ -409,7 +517,7 @@ def _area_prefixes(domain: Domain) -> Iterator[AreaPrefix]:
             yield AreaPrefix(network, router, None)
 
 
-def _unheard_by_isis(domain: Domain) -> dict[Router, Heard]:
+def _unheard_by_isis(domain: Domain) -> dict[Speaker, Heard]:
     told = [
         (network, router)
         for router in domain.ports
@@ -423,19 +531,19 @@ def _unheard_by_isis(domain: Domain) -> dict[Router, Heard]:
     return {router: its for router, its in found.items() if its.covered or its.withheld}
 
 
-def _unheard_by_bgp(its: BgpSystems) -> dict[Router, Heard]:
+def _unheard_by_bgp(its: BgpSystems) -> dict[Speaker, Heard]:
     domain = its.domain
     speakers = {
-        router.name: _bgp_speaker(its, router) for router, ports in domain.ports.items() if ports
+        label(router): _bgp_speaker(its, router) for router, ports in domain.ports.items() if ports
     }
     if not has_policies(speakers.values()):
         return {}
     heard = what_is_heard(speakers, domain.family)
-    found = {router: heard[router.name] for router in domain.ports if router.name in heard}
+    found = {router: heard[label(router)] for router in domain.ports if label(router) in heard}
     return {router: its for router, its in found.items() if its.covered or its.withheld}
 
 
-def _bgp_speaker(its: BgpSystems, router: Router) -> BgpSpeaker:
+def _bgp_speaker(its: BgpSystems, router: Speaker) -> BgpSpeaker:
     domain, options = its.domain, router.bgp_router
     others = {one: True for one in its.of(router) if its.has_session(router, one)}
     others |= {peer.router: False for port in domain.ports[router] for peer in domain.outer(port)}
@@ -449,7 +557,7 @@ def _bgp_speaker(its: BgpSystems, router: Router) -> BgpSpeaker:
         domain.as_numbers[router],
         tuple(dict.fromkeys(networks)),
         tuple(
-            PeerSide(other.name, inner, peer_settings(router, other), default)
+            PeerSide(label(other), inner, peer_settings(router, other), default)
             for other, inner in others.items()
         ),
         tuple(one for one in options.aggregates if one.version == domain.family),

@@ -292,7 +292,7 @@ class _Atlas:
         for machine in self._loopbacks.get(realm, ()):
             places = [
                 (segment, machine)
-                for segment in self.segments(machine.attachments, machine)
+                for segment in self.segments(own_links(machine), machine)
                 if self.realms.of_segment[segment] is realm
             ]
             for address in machine.loopback:

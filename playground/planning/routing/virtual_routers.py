@@ -16,6 +16,7 @@ from playground.model.parts import End
 from playground.model.services.routing.keepalived import VirtualRouters
 from playground.model.topology import Machine, Router
 from playground.planning.addresses.addressing import Addressing
+from playground.planning.addresses.router_parts import own_links
 from playground.planning.addresses.segments import Segment
 from playground.planning.plan import NodePlan, Plan
 from playground.planning.plan_parts import RoutePlan, VirtualRouterPlan
@@ -105,7 +106,7 @@ def through_virtual(
     for machine, own_routes in routes.items():
         segments = [
             segment_of[link.end(machine)]
-            for link in machine.attachments
+            for link in own_links(machine)
             if machine not in sharing.get(segment_of[link.end(machine)], ())
         ]
         instead = {

@@ -19,13 +19,19 @@ _SETTINGS = {
 }
 
 
-def find_vrfs(machine: Machine) -> tuple[tuple[VrfPlan, ...], Mapping[LinkBase, str]]:
-    """Return the VRFs of a node, in the order declared, and which of its links is in which."""
+def find_vrfs(
+    machine: Machine, as_numbers: Mapping[str, int]
+) -> tuple[tuple[VrfPlan, ...], Mapping[LinkBase, str]]:
+    """Return the VRFs of a node, in the order declared, and which of its links is in which.
+
+    ``as_numbers`` are those of the VRFs that speak BGP.
+
+    """
     if not isinstance(machine, Router):
         return (), {}
     vrfs = machine.vrfs.values()
     return (
-        tuple(VrfPlan(vrf.name, vrf.table) for vrf in vrfs),
+        tuple(VrfPlan(vrf.name, vrf.table, as_numbers.get(vrf.name)) for vrf in vrfs),
         {link: vrf.name for vrf in vrfs for link in vrf.links},
     )
 

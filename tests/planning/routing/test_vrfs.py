@@ -8,6 +8,7 @@ from playground.errors import TopologyError
 from playground.lab.credentials import Credentials
 from playground.lab.lab_as_json import load, save
 from playground.operations.network import Host, Link, Router, Tunnel
+from playground.operations.pictures.tree import draw
 from playground.planning.difference import compare
 from playground.planning.plan import Plan
 from playground.planning.plan_parts import VrfPlan
@@ -188,3 +189,8 @@ def test_it_is_saved_with_the_lab(two: TwoCustomers) -> None:
     }
     assert pe.leaks == (leak,)
     assert load(text).plan == plan
+
+
+def test_it_is_drawn(two: TwoCustomers) -> None:
+    first = draw(two.plan(), width=100).splitlines()[0]
+    assert "eth1 10.2.0.1 (blue)  eth2 10.1.0.1 (red)" in first

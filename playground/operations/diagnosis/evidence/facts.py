@@ -47,7 +47,8 @@ class Names:
     ``by`` says who told: "/etc/hosts", "DNS" or "" for an address.  ``expected`` is the
     node of the lab that was meant, if one was, and ``behind`` the router whose NAT hides
     it from the source.  ``vlans`` are those of the source and of that node, where they have
-    none in common.
+    none in common, ``vrfs`` a router with the VRFs that keep them apart: the source's and the
+    other's, None for the main table.
 
     """
 
@@ -58,6 +59,7 @@ class Names:
     nameservers: tuple[str, ...] = ()
     planned: str | None = None
     vlans: tuple[tuple[int, ...], tuple[int, ...]] | None = None
+    vrfs: tuple[str, str | None, str | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,11 @@ class Look(NamedTuple):
 
 @dataclass(frozen=True)
 class Way:
-    """A kernel's answer to a `Look`: the next hop, or the error number of there being none."""
+    """A kernel's answer to a `Look`: the next hop, or the error number of there being none.
+
+    ``vrf`` is the one in whose table the route stands; None for the main table.
+
+    """
 
     errno: int | None = None
     kind: str = "unicast"
@@ -130,6 +136,7 @@ class Way:
     prefix: str | None = None
     protocol: str = ""
     mtu_bytes: int | None = None
+    vrf: str | None = None
 
     def __str__(self) -> str:
         if self.errno is not None:
@@ -140,7 +147,8 @@ class Way:
         via = f" via {self.via}" if self.via else ""
         kind = f"{self.kind} " if self.kind != "unicast" else ""
         who = f" ({self.protocol})" if self.protocol not in ("", "kernel", "boot") else ""
-        return f"{kind}{name}{via} dev {self.interface}{who}"
+        where = f" in the VRF {self.vrf}" if self.vrf else ""
+        return f"{kind}{name}{via} dev {self.interface}{who}{where}"
 
 
 @dataclass(frozen=True)
