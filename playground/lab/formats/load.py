@@ -13,6 +13,7 @@ from playground.lab.declarations.declare import declare, told_where
 from playground.lab.declarations.shapes import Declarations
 from playground.lab.files.reading import is_own, understand
 from playground.lab.files.yaml_document import Document, read_document
+from playground.lab.formats.mininet import MininetTopology, is_mininet, run_stand_in
 from playground.lab.formats.notes import Notes
 from playground.lab.formats.python_file import load_lab
 from playground.lab.formats.understood import Declaring
@@ -41,9 +42,10 @@ def load(
     """Return the lab, not yet started, that a file declares.
 
     ``path`` is a file of our own (`Lab.save`), the folder of a Kathara lab, a topology of
-    containerlab, a compose file, or a Python file, which is run.  A folder stands for the file in
-    it.  ``name`` is what the lab is called, by default what the file says, else the file's own
-    name; of a Python file it chooses one of several labs.
+    containerlab, a compose file, or a Python file, which is run: one of ours, or one for Mininet,
+    which need not be installed.  A folder stands for the file in it.  ``name`` is what the lab is
+    called, by default what the file says, else the file's own name; of a Python file it chooses
+    one of several labs.
 
     No code of a file is run, unless it is Python.  What a lab does not do of another tool's file
     is told by a `LabWarning`, with file and line; with ``strict`` by a `TopologyError`.
@@ -72,6 +74,8 @@ def load_any(
         return _kathara(path.parent, asked)
     if path.is_dir() and not (path / "__init__.py").is_file():
         return _of_folder(path, asked)
+    if path.suffix == ".py" and is_mininet(path):
+        return _mininet(path, asked)
     lab = load_lab(path, asked.name, quiet=asked.quiet, say=say, limit_s=limit_s)
     if asked.engine is not None and not lab.id:
         lab._state.asked_engine = asked.engine
@@ -123,6 +127,16 @@ def _containerlab(path: Path, asked: LoadOptions) -> Lab:
 
     def read(notes: Notes, how: Declaring) -> tuple[str, Declarations]:
         lab = Containerlab(path, notes, how)
+        return lab.name, lab.declarations()
+
+    return _understood(path, asked, read)
+
+
+def _mininet(path: Path, asked: LoadOptions) -> Lab:
+    made = run_stand_in(path, asked.name)
+
+    def read(notes: Notes, how: Declaring) -> tuple[str, Declarations]:
+        lab = MininetTopology(path, made, notes, how)
         return lab.name, lab.declarations()
 
     return _understood(path, asked, read)
