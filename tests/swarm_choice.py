@@ -30,11 +30,16 @@ ON_SWARM = {
 # Of the hosts there, which need images: those machines have no way to where Debian's packages are.
 SERVICES_THERE = ((), ("http",), ("dns",), ("radvd",), ("dns", "radvd"), ("dhcpv6-client",))
 
-_PROCESSES = "it kills or looks at a process by its number on this machine"
-_ENGINE = "it speaks with the engine that this machine has"
+_PROCESSES = "it ends a process by its number on this machine"
 
 # A file or a test, and why it is none of a swarm's.
-NOT_ON_SWARM: dict[str, str] = {}
+NOT_ON_SWARM = {
+    "operations/nodes/test_node.py::test_a_node_that_died_is_told": _PROCESSES,
+    "lab/test_lab.py::test_a_lab_in_which_a_machine_died_does_not_grow": _PROCESSES,
+    "lab/test_lab.py::test_those_are_all_the_steps": "a swarm has steps of its own",
+    "test_supervisor_image.py": "it builds an image with packages, and those machines have no way "
+    "to where these are",
+}
 
 
 def is_chosen(file: Path, name: str, everything: bool) -> bool:

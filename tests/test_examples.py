@@ -186,6 +186,7 @@ def test_the_coffee_shop_is_open(engine: Engine) -> None:
 # -- routing protocols -------------------------------------------------------
 
 
+@pytest.mark.cannot("swarm", "give hosts devices of the machine")
 def test_two_sites_are_one_network_by_a_tunnel_and_the_provider_sees_no_word(
     engine: Engine,
 ) -> None:

@@ -166,6 +166,7 @@ def test_a_host_of_an_image_is_reached_and_reaches_others(lab: Lab) -> None:
     assert lab.ping_all()
 
 
+@pytest.mark.cannot("swarm", "open sockets of hosts in this program")
 def test_an_image_without_programs_can_be_asked_all_that_its_kernel_knows(lab: Lab) -> None:
     static = lab.node("static")
     assert static.ping("h1").received == 3
@@ -235,6 +236,7 @@ def test_a_root_is_read_only_where_that_was_said(lab: Lab) -> None:
         still.write("/srv/www/page", "")
 
 
+@pytest.mark.cannot("swarm", "show files of this machine in hosts")
 def test_a_program_is_given_time_where_that_was_said(
     engine: Engine, folder: Path, tmp_path: Path
 ) -> None:

@@ -376,6 +376,11 @@ WHAT_ONE_CANNOT = (
         swarm="They are copied: hosts run on other machines.",
     ),
     Difference(
+        "give hosts devices of the machine",
+        swarm="A service cannot be told of devices: WireGuard and OpenVPN in programs of a host, "
+        "which need /dev/net/tun, do not run there.",
+    ),
+    Difference(
         "plug a lab into this machine",
         swarm="`lab.machine`, `lab.uplink` and `plug` work in the engine's own machine, and a "
         "swarm has several.",

@@ -10,6 +10,8 @@ from playground import Host, Lab, Link, Switch
 from playground.engines.seam import Engine
 from playground.errors import EngineError
 
+pytestmark = pytest.mark.cannot("swarm", "give hosts devices of the machine")
+
 
 @pytest.fixture(scope="module")
 def lab(engine: Engine, keep_lab: Callable[[str], None]) -> Iterator[Lab]:

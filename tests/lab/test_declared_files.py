@@ -21,6 +21,8 @@ from playground.model.services.http import HTTP
 from playground.model.services.settings import ServiceSettings
 from playground.planning.plan import NodePlan
 
+pytestmark = pytest.mark.cannot("swarm", "show files of this machine in hosts")
+
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -263,6 +263,7 @@ def commands(router: Router, port: int) -> set[str]:
     return {row.strip() for row in rows if row[:2] == "  " and not other.match(row.strip())}
 
 
+@pytest.mark.cannot("swarm", "open sockets of hosts in this program")
 def test_it_is_known_who_has_to_run_for_a_line(whole: Router) -> None:
     whole.vtysh("configure terminal", "line vty", "no login")
     everybody = set().union(*(commands(whole, port) for port in FRR_TERMINALS.values()))

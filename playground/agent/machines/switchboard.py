@@ -24,6 +24,7 @@ import contextlib
 import json
 import os
 import selectors
+import signal
 import sys
 from collections.abc import Collection, Iterable, Sequence
 from functools import partial
@@ -35,7 +36,7 @@ from playground.agent.machines.crossing import Crossing
 from playground.agent.machines.engine_socket import EngineLine, EngineRefused, filters
 from playground.agent.machines.lines import client_context, read_secret
 from playground.agent.machines.machine_lines import MachineLine, MachineServers
-from playground.agent.machines.numbers import global_job, machine_number
+from playground.agent.machines.numbers import global_job, machine_number, machine_of_job
 from playground.agent.machines.port_relay import PortRelay
 from playground.agent.machines.probing import probe
 from playground.agent.machines.sharing import (
@@ -51,6 +52,9 @@ from playground.agent.protocol import Request, describe
 
 # Operations after which carriers may have changed.
 _PLUGGING = frozenset({"link", "network", "unwire", "wire"})
+
+# What they answer is a job.
+_STARTING_JOBS = frozenset({"spawn", "capture"})
 
 
 class Switchboard:
@@ -68,6 +72,8 @@ class Switchboard:
         self.places = Places(0)
         self.crossing = Crossing(wanted["lab"], self.places, servers)
         self.captures = JoinedCaptures(self.places)
+        # Those of one machine's that the library knows: with the machine they end.
+        self._jobs: set[int] = set()
         self._settling = False
         self._carrying = False
 
@@ -192,6 +198,9 @@ class Switchboard:
         self._selector.unregister(machine.line)
         machine.line.close()
         self._tasks.lose(machine.number, machine.death())
+        ended = [job for job in self._jobs if machine_of_job(job) == machine.number]
+        killed = {"event": "exit", "returncode": -signal.SIGKILL}
+        self._send_all(killed | {"job": job} for job in ended)
         self._send_all(self.captures.lose(machine.number))
 
     def _message(self, machine: MachineLine, message: Request) -> None:
@@ -207,6 +216,8 @@ class Switchboard:
 
     def _send_all(self, events: Iterable[Request]) -> None:
         for event in events:
+            if event["event"] == "exit":
+                self._jobs.discard(event["job"])
             self._replies.send(event)
 
     def _settle_soon(self) -> None:
@@ -226,6 +237,8 @@ class Switchboard:
         def done(result: Any, error: Exception | None) -> None:
             if error is None:
                 self._replies.send({"id": request["id"], "result": result})
+                if op in _STARTING_JOBS:
+                    self._jobs.add(result["job"])
                 if op == "capture":
                     self._send_all(self.captures.first_events(result["job"]))
             else:

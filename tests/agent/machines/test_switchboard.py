@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -199,7 +200,9 @@ def test_a_port_that_another_lab_has_is_passed_over(two: TwoMachines) -> None:
 def test_a_machine_that_is_lost_is_named_and_the_other_goes_on(two: TwoMachines) -> None:
     one, other = two.pids
     two.client.call("own", pids=[one, other])
+    sleeping = two.client.spawn(other, ["sleep", "600"])
     two.servers.processes["m2"].kill()
+    assert sleeping.wait(20) == -signal.SIGKILL
     with pytest.raises(AgentError, match="the machine m2 is gone, or cut off from the swarm"):
         for _ in range(50):
             two.client.call("hostname_of", pid=other)
