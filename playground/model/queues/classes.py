@@ -301,6 +301,10 @@ class Classes(LinkQueue):
         """Return the names of the classes by their numbers."""
         return {number: one.name for number, one in self.numbered()}
 
+    def class_rates(self) -> dict[str, float]:
+        """Return what each class is promised, in Mbit/s, by their names."""
+        return {one.name: one.rate_mbit for one in self.classes}
+
     def request(self, rate_mbit: float | None, mtu_bytes: int) -> dict[str, Any]:
         """Return them as the agent takes them, on a link of this rate."""
         whole = rate_mbit or _WHOLE_MBIT

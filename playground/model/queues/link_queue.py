@@ -37,6 +37,10 @@ class LinkQueue:
         """Return the names of its classes by their numbers."""
         return {}
 
+    def class_rates(self) -> dict[str, float]:
+        """Return what each of its classes is promised, in Mbit/s, by their names."""
+        return {}
+
     @abstractmethod
     def request(self, rate_mbit: float | None, mtu_bytes: int) -> dict[str, Any]:
         """Return it as the agent takes it, on a link of this rate and MTU."""

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from playground.errors import BadArgument, PlaygroundError
 from playground.model.arguments import is_choice, shown
+from playground.model.impairment import Impairment
 from playground.model.services.table import SERVICES
 from playground.operations.connection import commands
 from playground.operations.connection.client import Client
@@ -55,6 +56,11 @@ from playground.operations.diagnosis.evidence.packet_trace import (
     read_packet,
 )
 from playground.operations.diagnosis.evidence.port_guards import GuardedPort, guarded_ports
+from playground.operations.diagnosis.evidence.queue_looks import (
+    compare_queues,
+    longest_wait_s,
+    read_queues,
+)
 from playground.operations.diagnosis.names.delegations import NameTree, follow
 from playground.operations.diagnosis.names.dig_replies import DnsReply, ask
 from playground.operations.diagnosis.verdict import decide
@@ -230,18 +236,10 @@ class _Gathering:
         self.plan = plan
         self.pids = pids
         self.node = node
-        delays_ms = [
-            way.delay_ms + way.jitter_ms
-            for wire in plan.wires
-            for way in (wire.toward_a, wire.toward_b)
-            if way is not None
-        ]
-        self.quiet_s = QUIET_S + sum(delays_ms) / 1000
-        self.loses = any(
-            way is not None and 0 < way.loss_percent < 100
-            for wire in plan.wires
-            for way in (wire.toward_a, wire.toward_b)
-        )
+        ways = _impairments(plan)
+        self.quiet_s = QUIET_S + sum(way.delay_ms + way.jitter_ms for way in ways) / 1000
+        self.waits_s = 0.0
+        self.loses = any(0 < way.loss_percent < 100 for way in ways)
 
     def explain(self, question: Question, expected: str | None, version: int | None) -> Explanation:
         names = self._names(question, expected)
@@ -369,6 +367,9 @@ class _Gathering:
             protocol = ICMPV6
         payload, expects = _payload(question)
         begin = Question(question.source, address, question.protocol, question.port)
+        queues = read_queues(self.agent, self.plan, self.pids)
+        # What stands in line is not lost.
+        self.waits_s = longest_wait_s(self.plan, queues)
         seen = self._probe(begin.source, protocol, address, question.port, payload)
         outcome = Outcome(**seen["outcome"])
         state = read_states(self.agent, self.pids, with_connections=False)
@@ -390,6 +391,7 @@ class _Gathering:
             counted=dict(zip(self.pids, seen["counted"][1:], strict=True)),
             states=state.nodes,
             expects_answer=expects,
+            queues=compare_queues(self.plan, queues, read_queues(self.agent, self.plan, self.pids)),
         )
 
     def _forget_unanswered(self, facts: Facts) -> bool:
@@ -432,8 +434,8 @@ class _Gathering:
             port=port,
             payload=base64.b64encode(payload).decode(),
             packet=None if packet is None else base64.b64encode(packet).decode(),
-            quiet_s=self.quiet_s,
-            timeout_s=3.0 + 2 * self.quiet_s,
+            quiet_s=self.quiet_s + self.waits_s,
+            timeout_s=3.0 + 2 * (self.quiet_s + self.waits_s),
         )
 
     def _sightings(self, frames: Sequence[Sequence[Any]], facts: Facts) -> list[Sighting]:
@@ -519,6 +521,11 @@ class _Gathering:
             number = seen["outcome"]["errno"]
             found.append(Large(role, sender, size, sightings, tuple(hits), marks, number))
         return found
+
+
+def _impairments(plan: Plan) -> list[Impairment]:
+    both = ((wire.toward_a, wire.toward_b) for wire in plan.wires)
+    return [way for ways in both for way in ways if way is not None]
 
 
 def _follow(lab: LabOfNodes, plan: Plan, facts: Facts, version: int | None) -> NameTree | None:

@@ -19,6 +19,7 @@ from playground.operations.diagnosis.evidence.explanation import Explanation
 from playground.operations.diagnosis.evidence.network_state import KernelRule, NodeState
 from playground.operations.diagnosis.evidence.packet_trace import Marks, Packet, Sighting, Trail
 from playground.operations.diagnosis.evidence.port_guards import GuardedPort
+from playground.operations.diagnosis.evidence.queue_looks import QueueLook
 from playground.operations.diagnosis.names.delegations import NameTree
 from playground.planning.broadcast_domains import Member, joins
 from playground.planning.nft_text import OUTSIDE, TABLE
@@ -201,6 +202,7 @@ class Facts:
     asking: Explanation | None = None
     tree: NameTree | None = None
     below: Explanation | None = None  # of the network below a tunnel
+    queues: Mapping[tuple[str, str], tuple[QueueLook, ...]] = field(default_factory=dict)
     findings: Findings | None = None
 
     @cached_property

@@ -17,6 +17,7 @@ from playground.operations.diagnosis.evidence.packet_trace import (
 from playground.operations.diagnosis.faults.advised_calls import link_call, variable
 from playground.operations.diagnosis.faults.bond_faults import dead_bond
 from playground.operations.diagnosis.faults.port_guard_faults import kept_by_guard
+from playground.operations.diagnosis.faults.queue_faults import full_queue
 from playground.operations.diagnosis.faults.walk import Fault, Walk
 from playground.planning.plan_parts import WireEnd, WirePlan
 
@@ -184,7 +185,7 @@ def broken_link(
 
 
 def impaired_link(walk: Walk, wires: Sequence[tuple[WirePlan, WireEnd, WireEnd]]) -> Fault | None:
-    """Return the fault of a link that was told to lose frames, in this direction.
+    """Return the fault of a link that was told to lose frames, or whose queue drops them.
 
     What a link loses is lost before it leaves, and nobody sees it.
 
@@ -200,7 +201,7 @@ def impaired_link(walk: Walk, wires: Sequence[tuple[WirePlan, WireEnd, WireEnd]]
                 f"{toward.loss_percent:g} % of the frames toward {there.node}.",
                 f"Take that away: `{link_call(walk.facts, wire)}.restore()`, or try again.",
             )
-    return None
+    return full_queue(walk, wires)
 
 
 def _closed_port(
