@@ -79,7 +79,7 @@ class JoinedCapture:
         self._ended = False
         self._held: list[tuple[CapturePart, int, bytes]] = []
         self._mark_ns = 0
-        self._under_way: deque[tuple[int, int, int]] = deque()
+        self._under_way: deque[tuple[int, dict[int, int]]] = deque()
         self._taken_bytes = 0
 
     @property
@@ -91,20 +91,22 @@ class JoinedCapture:
         part = self.parts[job]
         if message["event"] == "exit":
             part.lose()
-            out = self._sent(part, self._handed_on([]))
+            out = self._sent(self._handed_on([]))
             if self.over:
                 out.append({"event": "exit", "job": self.number, "returncode": 0})
             return out
         if message["event"] != "stdout":
             return []
         records = part.records(base64.b64decode(message["data"]))
-        return self._sent(part, self._handed_on([(part, *record) for record in records]))
+        return self._sent(self._handed_on([(part, *record) for record in records]))
 
-    def _sent(self, part: CapturePart, data: bytes) -> list[Request]:
+    def _sent(self, data: bytes) -> list[Request]:
         if not data:
             return []
-        self._under_way.append((len(data), part.job, part.owed_bytes))
-        part.owed_bytes = 0
+        # With what one part brings, that of others may go which waited for it.
+        self._under_way.append((len(data), {part.job: part.owed_bytes for part in self._all}))
+        for part in self._all:
+            part.owed_bytes = 0
         content = base64.b64encode(data).decode()
         return [{"event": "stdout", "job": self.number, "data": content}]
 
@@ -176,10 +178,11 @@ class JoinedCapture:
         self._taken_bytes += count
         allowed: dict[int, int] = {}
         while self._under_way and self._under_way[0][0] <= self._taken_bytes:
-            sent, job, owed = self._under_way.popleft()
+            sent, owed = self._under_way.popleft()
             self._taken_bytes -= sent
-            if not self.parts[job].over:
-                allowed[job] = allowed.get(job, 0) + owed
+            for job, bytes_count in owed.items():
+                if bytes_count and not self.parts[job].over:
+                    allowed[job] = allowed.get(job, 0) + bytes_count
         return allowed
 
 
