@@ -34,8 +34,8 @@ Operations
 that process has ended, the error is a ProcessLookupError.  An END is
 ``{"pid", "interface", "mac", "bridge", "vlans"}``, where pid null means the agent's own
 network namespace, mac and bridge may be null, and vlans, where the bridge tells them
-apart, is CARRIED: ``{"vlan": number or null, "trunk": [numbers]}``, the VLAN that the port
-carries without tags, or those that it carries with tags.
+apart, is CARRIED: ``{"vlan": number or null, "trunk": [numbers], "qinq": bool = false}``, the
+VLAN that the port carries without tags, or those that it carries with tags.
 
 echo(value) -> value
 own(pids) -> [pids]
@@ -48,7 +48,8 @@ bare(pids) -> null
     Take away the interfaces that these nodes came with, but the loopback.
 open_sysctls(pids) -> null
     Let root of these nodes write the settings of their networks, below /proc/sys/net.
-wire(bridges: [{"device", "settings": SWITCH or null, "vlans": bool = false}],
+wire(bridges: [{"device", "settings": SWITCH or null, "vlans": bool = false,
+        "qinq": bool = false}],
         veths: [{"a": END, "b": END, "mtu_bytes", "offload"}]) -> null
     An end may have an "mtu_bytes" of its own.
     Bridges and bridge ports are up afterwards, without IPv6.  Ends inside nodes

@@ -106,6 +106,7 @@ def wire(agent: Client, pids: Pids, plan: Plan, change: Changes) -> None:
                 # The settings of a plain bridge are the agent's own affair.
                 | ({"settings": item.settings.request()} if item.settings != PLAIN else {})
                 | ({"vlans": True} if item.vlans else {})
+                | ({"qinq": True} if item.qinq else {})
                 | ({"machine": plan.placement[item.name]} if plan.placement else {})
                 for item in plan.switches
                 if item.device in change.bridges

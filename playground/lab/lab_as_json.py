@@ -229,6 +229,7 @@ def _node_data(node: Node) -> dict[str, Any]:
         return data | {
             "subnets": [str(subnet) for subnet in node.subnets],
             "settings": node.settings.given(),
+            "qinq": node.qinq,
             "vlans": [[one, list(map(str, subnets))] for one, subnets in node.vlans.items()],
         }
     data["services"] = [_settings_data(settings) for settings in node.declared_services]
@@ -249,6 +250,7 @@ def _node(data: Mapping[str, Any]) -> Node:
             data["name"],
             data["subnets"] or None,
             vlans={number: subnets or None for number, subnets in data.get("vlans", ())} or None,
+            qinq=data.get("qinq", False),
             **data.get("settings", {}),
         )
     node = _machine(data)
@@ -290,6 +292,7 @@ def _link_data(link: Link, links: Sequence[Link]) -> dict[str, Any]:
         "vlan": None if link.trunk else link.vlan,
         "native": link.vlan if link.trunk else None,
         "trunk": link.carried.all or list(link.trunk),
+        "service": link.carried.service,
         "tagged": [
             [part.vlan, _addresses_data(end)]
             for part in link.attachments
@@ -367,7 +370,7 @@ def _made_link(data: Mapping[str, Any], nodes: Mapping[str, Node]) -> Link:
         if data.get("native") and own != AUTO:
             tagged[data["native"]] = own
         where["address"] = tagged or own
-        where |= {name: data.get(name) or None for name in ("vlan", "trunk", "native")}
+        where |= {name: data.get(name) or None for name in ("vlan", "trunk", "native", "service")}
     else:
         where["addresses"] = (first, second)
     kind: type[Link] = Link

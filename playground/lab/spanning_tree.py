@@ -91,7 +91,8 @@ def _groups(plan: Plan) -> list[Places]:
 def _vlan_groups(plan: Plan) -> list[Places]:
     """Return the same for each VLAN, where each has a tree of its own."""
     return [
-        {(name, int(vlan) if vlan else None) for name, vlan in domain}
+        # A customer's VLAN within a provider's has no tree of its own.
+        {(name, int(vlan) if vlan else None) for name, vlan in domain if "." not in vlan}
         for domain in find_domains(plan, _up_between(plan))
     ]
 

@@ -96,7 +96,7 @@ from playground.model.services.frr import RoutingDaemon
 from playground.model.services.settings import ServiceSettings
 from playground.model.switch_ports import PortSettings
 from playground.model.switches import PLAIN, Mirror, SwitchSettings
-from playground.model.vlans import NO_VLANS, Carried, check_number, check_numbers, listed
+from playground.model.vlans import NO_VLANS, Carried, InnerVlan, check_number, check_numbers, listed
 
 
 class Machine(Steering, MachineBase):
@@ -402,6 +402,9 @@ class Switch(SwitchBase):
     with a subnet for each, None where the lab shall choose; every link then says with
     ``vlan`` or ``trunk`` what it carries.  Switches linked by a trunk share its VLANs.
 
+    With ``qinq`` it is a provider's (IEEE 802.1ad): its VLANs are services, each for a customer,
+    whose own VLANs pass within it, tags and all: see ``service`` of `Link`.
+
     Raises `TopologyError` for a bad name, a range with host bits set, or settings
     that cannot be.
 
@@ -413,6 +416,7 @@ class Switch(SwitchBase):
     """
 
     subnets: tuple[Network, ...]
+    qinq: bool
 
     def __init__(
         self,
@@ -420,6 +424,7 @@ class Switch(SwitchBase):
         subnet: OneOrMore = None,
         *,
         vlans: Mapping[int, OneOrMore] | Iterable[int] | None = None,
+        qinq: bool = False,
         ageing_s: float | None = None,
         stp: bool = False,
         priority: int = PLAIN.priority,
@@ -436,6 +441,12 @@ class Switch(SwitchBase):
                 f'vlans={{10: "{self.subnets[0]}"}}, and leave subnet= out'
             )
         self._vlans = _check_vlans(here, vlans)
+        self.qinq = check_bool(here, "qinq", qinq)
+        if qinq and not self._vlans:
+            raise TopologyError(
+                f"{here}: qinq=True is a provider's, which has a VLAN for each customer; name "
+                f"them: vlans=(100, 200)"
+            )
         self._mirror: Mirror | None = None
         self._port_settings: dict[Link, PortSettings] = {}
         self._settings = SwitchSettings(
@@ -490,6 +501,8 @@ class Switch(SwitchBase):
 
     def subnets_of(self, vlan: int | None) -> tuple[Network, ...]:
         """Return the subnets given to one of its VLANs, or to all of it."""
+        if isinstance(vlan, InnerVlan):
+            return ()  # a customer's, whose switches say what is in it
         if vlan is not None:
             check_number(repr(self), vlan)
         return self.subnets if vlan is None else self._vlans.get(vlan, ())
@@ -514,7 +527,8 @@ class Switch(SwitchBase):
         if self._vlans:
             each = (f"{one}: {one_or_list(subnets)}" for one, subnets in self._vlans.items())
             subnet = [f"vlans={{{', '.join(each)}}}"]
-        given = [f"{name}={value!r}" for name, value in self.settings.given().items()]
+        given = ["qinq=True"] * self.qinq
+        given += [f"{name}={value!r}" for name, value in self.settings.given().items()]
         return f"Switch({', '.join([repr(self.name), *subnet, *given])})"
 
 
@@ -554,6 +568,9 @@ class Link(LinkBase):
     router may lead from each to the others: a "router on a stick".
     Its ``address`` is then a mapping, {10: "192.168.10.1"}; ``link[10]`` is what it sees
     of VLAN 10, a link for its firewall, NAT and routes.
+
+    At a provider's switch, declared with ``qinq``, ``service`` is the VLAN in which all that the
+    link carries passes: tags are put upon those of the customer (QinQ, IEEE 802.1ad).
 
     ``ends`` holds the two `End` objects, ``id`` what a lab file calls it (None: the names of its
     nodes, as "home-h1").  Raises `TopologyError` for anything
@@ -596,13 +613,14 @@ class Link(LinkBase):
         vlan: int | None = None,
         trunk: Iterable[int] | bool | None = None,
         native: int | None = None,
+        service: int | None = None,
     ) -> None:
         _check_ends(a, b)
         here = f"link {a.name} - {b.name}"
         names = check_pair(here, a, b, "names", names)
         macs = check_pair(here, a, b, "macs", macs)
         self.subnets = ()
-        carried = _check_carried(here, a, b, vlan, trunk, native)
+        carried = _check_carried(here, a, b, vlan, trunk, native, service)
         far = (Far(), Far())
         if isinstance(a, Switch) or isinstance(b, Switch):
             _refuse_on_switch(here, a, b, subnet, addresses, address, names, macs)
@@ -703,7 +721,7 @@ class Link(LinkBase):
     def trunk(self) -> tuple[int, ...]:
         """The VLANs that it carries with tags, () where it is no trunk."""
         if self.carried.all:
-            common = _common([end.node for end in self.ends if isinstance(end.node, Switch)])
+            common = _common(_switches_of_tags(self.ends, self.carried.service))
             return tuple(number for number in common if number != self.carried.vlan)
         return self.carried.trunk
 
@@ -770,7 +788,7 @@ class Link(LinkBase):
             elif any(end.unaddressed for end in self.ends):
                 address = None
         with _left_out(self):
-            carried = _check_carried(here, a, b, vlan, trunk, native)
+            carried = _check_carried(here, a, b, vlan, trunk, native, self.carried.service)
             if not carried:
                 raise TopologyError(
                     f"{here} leads to no switch with VLANs; there is none to change"
@@ -851,7 +869,7 @@ class VlanLink(Link):
         self.subnets = ()
         self.mtus, self.mtu_bytes = whole.mtus, whole.mtu_bytes
         self.offload, self.serial = whole.offload, whole.serial
-        self.carried, self._parts = Carried(vlan), {}
+        self.carried, self._parts = Carried(vlan, service=whole.carried.service), {}
         a, b = (
             end
             if isinstance(end.node, Switch)
@@ -896,6 +914,9 @@ def strands(link: Link) -> Iterator[tuple[Link, tuple[Attachment, ...]]]:
     switches = [end.node for end in link.ends if isinstance(end.node, Switch)]
     if link.bond is not None:
         return
+    if any(switch.qinq for switch in switches):
+        yield from _provided(link, switches)
+        return
     if not link.trunk:
         yield link, tuple((switch, link.vlan if switch.vlans else None) for switch in switches)
         return
@@ -904,6 +925,45 @@ def strands(link: Link) -> Iterator[tuple[Link, tuple[Attachment, ...]]]:
     for number in link.trunk:
         strand = link if len(switches) == 2 else link[number]
         yield strand, tuple((switch, number) for switch in switches)
+
+
+def _provided(
+    link: Link, switches: Sequence[Switch]
+) -> Iterator[tuple[Link, tuple[Attachment, ...]]]:
+    """Yield the same of a link to a provider's switch, where VLANs are within others."""
+    service = link.carried.service
+    if service is not None:
+        [provider] = [switch for switch in switches if switch.qinq]
+        customers = [switch for switch in switches if not switch.qinq]
+        if link.vlan is not None or not link.trunk:
+            own = [(switch, link.vlan if switch.vlans else None) for switch in customers]
+            yield link, (*own, (provider, service))
+        for number in link.trunk:
+            strand = link if customers else link[number]
+            inner = InnerVlan.of(service, number)
+            yield strand, (*((switch, number) for switch in customers), (provider, inner))
+        return
+    for number in (*([] if link.vlan is None else [link.vlan]), *link.trunk):
+        yield link, tuple((switch, number if switch.vlans else None) for switch in switches)
+        if len(switches) == 2 and all(switch.qinq for switch in switches):
+            for inner in _within(switches[0], number):
+                yield link, tuple((switch, inner) for switch in switches)
+
+
+def _within(provider: Switch, service: int) -> list[InnerVlan]:
+    """Return the customers' VLANs within a service VLAN, wherever they come in."""
+    numbers: dict[int, None] = {}
+    queue = {provider: None}
+    for switch in (todo := list(queue)):
+        for link in switch.links:
+            if link.carried.service == service:
+                numbers.update(dict.fromkeys(link.trunk))
+            other = link.peer(switch).node
+            on = service == link.vlan or service in link.trunk
+            if on and isinstance(other, Switch) and other.qinq and other not in queue:
+                queue[other] = None
+                todo.append(other)
+    return [InnerVlan.of(service, number) for number in sorted(numbers)]
 
 
 def reached(place: Attachment) -> list[Attachment]:
@@ -1049,6 +1109,38 @@ def _common(switches: Sequence[Switch]) -> tuple[int, ...]:
     return tuple(one for one in switches[0].vlans if all(one in item.vlans for item in switches))
 
 
+def _switches_of_tags(ends: Iterable[End], service: int | None) -> list[Switch]:
+    """Return the switches at a link whose tags it carries: of a customer's link the customer's."""
+    switches = [end.node for end in ends if isinstance(end.node, Switch)]
+    return [switch for switch in switches if service is None or not switch.qinq]
+
+
+def _check_service(here: str, switches: Sequence[Switch], service: object, trunk: object) -> None:
+    """Refuse a service VLAN that no provider has, and tags of two kinds on one link."""
+    providers = [switch for switch in switches if switch.qinq]
+    customers = [switch for switch in switches if not switch.qinq]
+    if service is None:
+        if providers and trunk not in (None, False) and len(providers) < 2:
+            raise TopologyError(
+                f"{here}: {providers[0].name} is a provider's switch, whose own tags are of "
+                f"another kind; say in which of its VLANs the customer's are: "
+                f"service={next(iter(providers[0].vlans))}"
+            )
+        return
+    if len(providers) != 1:
+        raise TopologyError(
+            f"{here}: service= is the VLAN of a provider's switch, at one end of the link; declare "
+            f"that one with qinq=True"
+        )
+    if check_number(f"{here}: service", service) not in providers[0].vlans:
+        raise TopologyError(
+            f"{here}: switch {providers[0].name} has no VLAN {service}, only "
+            f"{listed(providers[0].vlans)}; add it: {providers[0].name}.add_vlan({service})"
+        )
+    if trunk is True and not customers:
+        raise TopologyError(f"{here}: which tags does it send? Name them, as in trunk=(10, 20)")
+
+
 def _check_carried(
     here: str,
     a: Node,
@@ -1056,9 +1148,25 @@ def _check_carried(
     vlan: object,
     trunk: Iterable[int] | bool | None,
     native: object,
+    service: int | None = None,
 ) -> Carried:
     """Return what a link between these two is to carry."""
     switches = [node for node in (a, b) if isinstance(node, Switch)]
+    _check_service(here, switches, service, trunk)
+    if service is not None:
+        inner = [switch for switch in switches if not switch.qinq]
+        if vlan is None and trunk in (None, False) and native is None:
+            if any(switch.vlans for switch in inner):
+                raise TopologyError(
+                    f"{here}: say which of {inner[0].name}'s VLANs the provider carries: "
+                    f"trunk={tuple(inner[0].vlans)}"
+                )
+            return Carried(service=service)
+        if not inner or not inner[0].vlans:
+            found = _customers_tags(here, vlan, trunk, native)
+        else:
+            found = _check_carried(here, inner[0], inner[0], vlan, trunk, native)
+        return dataclasses.replace(found, service=service)
     knowing = [switch for switch in switches if switch.vlans]
     said = vlan is not None or trunk not in (None, False) or native is not None
     if not knowing:
@@ -1122,6 +1230,20 @@ def _check_carried(
     return carried
 
 
+def _customers_tags(
+    here: str, vlan: object, trunk: Iterable[int] | bool | None, native: object
+) -> Carried:
+    """Return what a machine sends into a provider's VLAN: tagged frames, and others."""
+    if vlan is not None:
+        raise TopologyError(
+            f"{here}: service= is the VLAN of the provider, and vlan={vlan!r} would be another; "
+            f"leave one out, or write trunk=({vlan!r},)"
+        )
+    tagged = () if trunk in (None, False) else check_numbers(f"{here}: trunk={trunk!r}", trunk)
+    plain = None if native is None else check_number(f"{here}: native", native)
+    return Carried(plain, tuple(one for one in tagged if one != plain))
+
+
 @dataclass(frozen=True)
 class Far:
     """The addresses of one end of a link; at a trunk those in each VLAN."""
@@ -1145,7 +1267,7 @@ def _far(
     if not carried.tags:
         if isinstance(address, Mapping):
             raise TopologyError(f"{here}: address={address!r} names VLANs, and this is no trunk")
-        return _far_in(here, node, other, carried.vlan, address)
+        return _far_in(here, node, other, carried.within(carried.vlan), address)
     if is_auto(address):
         return Far()
     native = carried.vlan
@@ -1166,7 +1288,7 @@ def _far(
                 f"{here}: address= names VLAN {number!r}, and the trunk carries {listed(numbers)}"
             )
     found = {
-        number: _far_in(f"{here}, VLAN {number}", node, other, number, item)
+        number: _far_in(f"{here}, VLAN {number}", node, other, carried.within(number), item)
         for number, item in address.items()
     }
     own = found.pop(native, Far()) if native is not None else Far()

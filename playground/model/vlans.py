@@ -21,17 +21,47 @@ WITHOUT_FILTERING = "a switch with VLANs is made of a bridge for each"
 NUMBERS = range(1, 4095)
 
 
+class InnerVlan(int):
+    """A customer's VLAN within a service VLAN of a provider (IEEE 802.1ad): both tags in one.
+
+    >>> str(InnerVlan.of(100, 10))
+    '100.10'
+
+    """
+
+    @classmethod
+    def of(cls, service: int, vlan: int) -> InnerVlan:
+        """Return the VLAN ``vlan`` of a customer in the service VLAN ``service``."""
+        return cls(service << 12 | vlan)
+
+    def __str__(self) -> str:
+        return f"{self >> 12}.{self & 0xFFF}"
+
+    __repr__ = __str__
+
+    def __format__(self, form: str) -> str:
+        return format(str(self), form)
+
+
 @dataclass(frozen=True)
 class PortPlan:
-    """A port of a switch with VLANs: untagged in ``vlan``, tagged in those of ``trunk``."""
+    """A port of a switch with VLANs: untagged in ``vlan``, tagged in those of ``trunk``.
+
+    The tags of a provider's switch, ``qinq``, are of another kind (IEEE 802.1ad), and within its
+    VLANs are those of customers, whose tags come in by a port of a ``service`` and stay.
+
+    """
 
     port: str
     vlan: int | None
     trunk: tuple[int, ...] = ()
+    qinq: bool = False
+    service: bool = False
 
     def request(self) -> dict[str, Any]:
         """Return it as the agent takes it."""
-        return {"port": self.port, "vlan": self.vlan, "trunk": list(self.trunk)}
+        said = {"port": self.port, "vlan": self.vlan, "trunk": list(self.trunk)}
+        return said | ({"qinq": True} if self.qinq else {})
 
     def as_shell(self) -> Iterator[str]:
         """Yield the commands that do the same (bridge(8), "bridge vlan").
@@ -86,23 +116,40 @@ class Carried:
 
     Those of ``vlan`` have no tag, those of ``trunk`` have one, with ``all`` in all that the
     switches at both ends have.  Where there are both, ``vlan`` is the trunk's native one.
-    All others carry nothing of this kind.
+    All others carry nothing of this kind.  A customer's link is in the VLAN ``service`` of the
+    provider's switch at its other end, which carries all of these within it.
 
     """
 
     vlan: int | None = None
     trunk: tuple[int, ...] = ()
     all: bool = False
+    service: int | None = None
 
     def __bool__(self) -> bool:
         """Tell whether it carries any VLAN."""
-        return self.vlan is not None or bool(self.trunk) or self.all
+        return self.vlan is not None or bool(self.trunk) or self.all or self.service is not None
 
     def __repr__(self) -> str:
+        service = "" if self.service is None else f", service={self.service}"
         if not self.tags:
-            return f"vlan={self.vlan}"
+            own = "" if self.vlan is None else f", vlan={self.vlan}"
+            return f"{own}{service}".removeprefix(", ")
         native = "" if self.vlan is None else f", native={self.vlan}"
-        return f"trunk={True if self.all else self.trunk}{native}"
+        return f"trunk={True if self.all else self.trunk}{native}{service}"
+
+    def within(self, number: int | None) -> int | None:
+        """Return a VLAN as the switch at the other end has it: of a provider's, within a service.
+
+        >>> Carried(trunk=(10,), service=100).within(10)
+        100.10
+
+        """
+        if self.service is None:
+            return number
+        if number is None or number == self.vlan:
+            return self.service
+        return InnerVlan.of(self.service, number)
 
     @property
     def tags(self) -> bool:

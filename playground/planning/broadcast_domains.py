@@ -8,6 +8,7 @@ the VLANs that they carry.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 
 from playground.model.vlans import PortPlan
 from playground.planning.plan import Plan
@@ -57,6 +58,9 @@ def joins(
         if wire.member:
             continue
         ports = look.port(wire.a), look.port(wire.b)
+        if any(port and port.qinq for port in ports):
+            yield from ((wire, pair) for pair in look.provided(wire, ports))
+            continue
         trunk = next((port for port in ports if port and port.trunk), None)
         tags: tuple[int | None, ...] = trunk.trunk if trunk else (None,)
         if trunk and trunk.vlan is not None:
@@ -68,6 +72,7 @@ def joins(
 class _Look:
     def __init__(self, plan: Plan) -> None:
         self._switches = plan.switch_names
+        self._wires = plan.wires
         self._ports = ports_at(plan)
         self._tagged = {
             (node.name, item.parent, item.vlan): item.name
@@ -75,6 +80,63 @@ class _Look:
             for item in node.interfaces
             if item.vlan is not None
         }
+
+    def provided(
+        self, wire: WirePlan, ports: tuple[PortPlan | None, PortPlan | None]
+    ) -> Iterator[tuple[Member, Member]]:
+        """Yield what a wire at a provider's switch joins: VLANs of its own, and those within."""
+        ends = (wire.a, wire.b)
+        service = next((port.vlan for port in ports if port and port.service), None)
+        if service is None:
+            [own] = [port for port in ports if port and port.qinq][:1]
+            for vlan in (*([] if own.vlan is None else [own.vlan]), *own.trunk):
+                one, other = (
+                    self._own(end, port, vlan) for end, port in zip(ends, ports, strict=True)
+                )
+                yield one, other
+                for inner in self._within.get(vlan, ()) if all(p and p.qinq for p in ports) else ():
+                    yield (ends[0].node, f"{vlan}.{inner}"), (ends[1].node, f"{vlan}.{inner}")
+            return
+        plain = [self._own(end, port, service) for end, port in zip(ends, ports, strict=True)]
+        customers = next((port for port in ports if port and not port.service), None)
+        if customers is None or customers.vlan is not None:
+            yield plain[0], plain[1]
+        for inner in self._inner(wire, ports):
+            pair = [
+                (end.node, f"{service}.{inner}")
+                if port and port.service
+                else self.member(end, port, inner)
+                for end, port in zip(ends, ports, strict=True)
+            ]
+            yield pair[0], pair[1]
+
+    def _own(self, end: WireEnd, port: PortPlan | None, vlan: int) -> Member:
+        """Return what is at an end without a customer's tag."""
+        if port and port.qinq:
+            return end.node, str(vlan)
+        return self.member(end, port, None)
+
+    def _inner(
+        self, wire: WirePlan, ports: tuple[PortPlan | None, PortPlan | None]
+    ) -> tuple[int, ...]:
+        """Return the customer's tags that come in by a wire."""
+        for end, port in zip((wire.a, wire.b), ports, strict=True):
+            if port is not None and not port.service:
+                return port.trunk
+            if port is None:
+                tags = (key[2] for key in self._tagged if key[:2] == (end.node, end.interface))
+                return tuple(sorted(tags))
+        return ()
+
+    @cached_property
+    def _within(self) -> dict[int, list[int]]:
+        found: dict[int, dict[int, None]] = {}
+        for wire in self._wires:
+            ports = self.port(wire.a), self.port(wire.b)
+            service = next((port.vlan for port in ports if port and port.service), None)
+            if service is not None:
+                found.setdefault(service, {}).update(dict.fromkeys(self._inner(wire, ports)))
+        return {service: sorted(numbers) for service, numbers in found.items()}
 
     def port(self, end: WireEnd) -> PortPlan | None:
         return self._ports.get(end)

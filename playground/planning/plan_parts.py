@@ -489,6 +489,7 @@ class SwitchPlan:
 
     ``ports`` are those of one with VLANs, in the order of its links.  ``guards`` are those of
     ports that learn or flood no more than was said, ``bonds`` ports that are made of several.
+    One that is ``qinq`` has tags of its own kind, within which are those of others.
 
     """
 
@@ -501,6 +502,7 @@ class SwitchPlan:
     port_settings: tuple[PortSettingsPlan, ...] = ()
     guards: tuple[PortGuardPlan, ...] = ()
     bonds: tuple[BondPlan, ...] = ()
+    qinq: bool = False
 
     @property
     def bonded(self) -> frozenset[str]:
@@ -538,6 +540,7 @@ class SwitchPlan:
         if self.vlans:
             # Without a default every port would be in VLAN 1 too.
             filtering = "vlan_filtering 1 vlan_default_pvid 0"
+            filtering += " vlan_protocol 802.1ad" if self.qinq else ""
             lines.append(f"ip link set dev {self.device} type bridge {filtering}")
         for bond in self.bonds:
             lines += [*bond.as_shell(), f"ip link set dev {bond.name} master {self.device}"]

@@ -380,7 +380,7 @@ def _without_far_gateways(node: NodePlan, doubts: Doubts) -> NodePlan:
 def _switch(switch: Switch, wiring: Wiring, looped: Collection[Link]) -> SwitchPlan:
     ports = {link: wiring.names[link.end(switch)] for link in switch.links if link.is_port(switch)}
     mirror = switch.mirrored.plan(ports) if switch.mirrored else None
-    carried = [PortPlan(port, link.vlan, link.trunk) for link, port in ports.items()]
+    carried = [_port(switch, link, port) for link, port in ports.items()]
     return SwitchPlan(
         switch.name,
         wiring.devices[switch],
@@ -390,7 +390,16 @@ def _switch(switch: Switch, wiring: Wiring, looped: Collection[Link]) -> SwitchP
         tuple(carried) if switch.vlans else (),
         *port_settings_and_guards(ports, switch.port_settings, switch.settings, looped),
         bonds=switch_bonds(switch, wiring.names),
+        qinq=switch.qinq,
     )
+
+
+def _port(switch: Switch, link: Link, port: str) -> PortPlan:
+    """Return what a port carries: of a customer's at a provider's switch all, in its service."""
+    service = link.carried.service
+    if switch.qinq and service is not None:
+        return PortPlan(port, service, qinq=True, service=True)
+    return PortPlan(port, link.vlan, link.trunk, switch.qinq)
 
 
 def _wire(link: Link, wiring: Wiring, tunnel: TunnelPlan | None) -> WirePlan:

@@ -44,7 +44,12 @@ from playground.agent.links.netlink import (
     each_attribute,
     text_attribute,
 )
-from playground.agent.links.tagged_interfaces import WITHOUT_KERNELS_OWN, make_tagged, remove_tagged
+from playground.agent.links.tagged_interfaces import (
+    ETH_P_8021AD,
+    WITHOUT_KERNELS_OWN,
+    make_tagged,
+    remove_tagged,
+)
 from playground.agent.nodes.sysctls import disable_ipv6
 from playground.agent.protocol import Request
 
@@ -54,6 +59,7 @@ RTEXT_FILTER_BRVLAN = 2
 IFLA_AF_SPEC = 26
 IFLA_EXT_MASK = 29
 IFLA_BR_VLAN_FILTERING = 7
+IFLA_BR_VLAN_PROTOCOL = 8
 IFLA_BR_VLAN_DEFAULT_PVID = 39
 IFLA_BRIDGE_VLAN_INFO = 2
 BRIDGE_VLAN_INFO_PVID = 2
@@ -65,12 +71,18 @@ AF_BRIDGE = 7
 COPIED_OPTIONS = (1, 2, 3, 4, 5, 6, 9, 23, 25, 34)
 
 
-def filter_vlans(netlink: Netlink, bridge: str) -> None:
-    """Make a bridge tell VLANs apart, where the kernel can; none is on a port unless said."""
+def filter_vlans(netlink: Netlink, bridge: str, qinq: bool = False) -> None:
+    """Make a bridge tell VLANs apart, where the kernel can; none is on a port unless said.
+
+    With ``qinq`` by tags of providers, so that those of customers are what is carried.
+
+    """
     if WITHOUT_KERNELS_OWN:
         return
     options = attribute(IFLA_BR_VLAN_FILTERING, b"\1")
     options += attribute(IFLA_BR_VLAN_DEFAULT_PVID, struct.pack("H", 0))
+    if qinq:
+        options += attribute(IFLA_BR_VLAN_PROTOCOL, struct.pack("!H", ETH_P_8021AD))
     body = _bridge_body(bridge, options)
     attempt(netlink, Message(RTM_NEWLINK, 0, body, f"filter VLANs on {bridge}"), errno.EOPNOTSUPP)
 
@@ -203,7 +215,7 @@ def _split(netlink: Netlink, bridge: str, port: str, wanted: Request, offload: b
     netlink.send([set_link(port, up=True, master=access)])
     for vlan in wanted["trunk"]:
         name = tagged_port(index, vlan)
-        make_tagged(netlink, name, port, vlan, offload)
+        make_tagged(netlink, name, port, vlan, offload, wanted.get("qinq", False))
         disable_ipv6(name)
         netlink.send([set_link(name, up=True, master=_vlan_bridge(netlink, bridge, vlan))])
 

@@ -50,6 +50,7 @@ CLONE_REDIRECT, SKB_VLAN_PUSH, SKB_VLAN_POP, REDIRECT = 13, 18, 19, 23
 MARK = 8
 VLAN_PRESENT, VLAN_TCI = 20, 24
 ETH_P_8021Q = 0x8100
+ETH_P_8021AD = 0x88A8
 VLAN_VID_MASK = 0x0FFF
 
 # Documentation/bpf/standardization/instruction-set.rst
@@ -97,11 +98,12 @@ def untagging(vlan: int, to: int) -> bytes:
     )
 
 
-def tagging(vlan: int, to: int) -> bytes:
+def tagging(vlan: int, to: int, qinq: bool = False) -> bytes:
     """A program that puts the tag of a VLAN on all frames, and sends them out of an interface."""
+    protocol = ETH_P_8021AD if qinq else ETH_P_8021Q
     return b"".join(
         (
-            instruction(MOVE_NUMBER, 2, number=socket.htons(ETH_P_8021Q)),
+            instruction(MOVE_NUMBER, 2, number=socket.htons(protocol)),
             instruction(MOVE_NUMBER, 3, number=vlan),
             instruction(CALL, number=SKB_VLAN_PUSH),
             instruction(MOVE_NUMBER, 1, number=to),

@@ -48,21 +48,27 @@ from playground.agent.nodes.sysctls import disable_ipv6
 # linux/if_link.h
 IFLA_LINK = 5
 IFLA_VLAN_ID = 1
+IFLA_VLAN_PROTOCOL = 5
+# linux/if_ether.h
+ETH_P_8021AD = ebpf.ETH_P_8021AD
 
 # PLAYGROUND_VLANS=programs leaves the kernel's own VLANs out, for tests.
 WITHOUT_KERNELS_OWN = os.environ.get("PLAYGROUND_VLANS") == "programs"
 
 
-def make_tagged(netlink: Netlink, name: str, parent: str, vlan: int, offload: bool) -> None:
+def make_tagged(
+    netlink: Netlink, name: str, parent: str, vlan: int, offload: bool, qinq: bool = False
+) -> None:
     """Make an interface upon another, in the present network namespace; it is left down.
 
-    One that is there already stays.  On a failure nothing is left.
+    With ``qinq`` its tags are those of providers (IEEE 802.1ad).  One that is there already stays.
+    On a failure nothing is left.
 
     """
     if index_or_none(name) is not None:
         return
     if not WITHOUT_KERNELS_OWN:
-        [(message, number, reason)] = netlink.attempt([new_vlan(name, parent, vlan)])
+        [(message, number, reason)] = netlink.attempt([new_vlan(name, parent, vlan, qinq)])
         if number not in (0, errno.EOPNOTSUPP):
             raise refusal(message, number, reason)
         if number == 0:
@@ -74,16 +80,18 @@ def make_tagged(netlink: Netlink, name: str, parent: str, vlan: int, offload: bo
                 raise
             return
     try:
-        _make_pair(netlink, name, parent, vlan, offload)
+        _make_pair(netlink, name, parent, vlan, offload, qinq)
     except BaseException:
         remove_tagged(netlink, name, parent, vlan)
         raise
 
 
-def new_vlan(name: str, parent: str, vlan: int) -> Message:
-    information = text_attribute(IFLA_INFO_KIND, "vlan") + attribute(
-        IFLA_INFO_DATA | NLA_F_NESTED, attribute(IFLA_VLAN_ID, struct.pack("H", vlan))
-    )
+def new_vlan(name: str, parent: str, vlan: int, qinq: bool = False) -> Message:
+    data = attribute(IFLA_VLAN_ID, struct.pack("H", vlan))
+    if qinq:
+        data += attribute(IFLA_VLAN_PROTOCOL, struct.pack("!H", ETH_P_8021AD))
+    information = text_attribute(IFLA_INFO_KIND, "vlan")
+    information += attribute(IFLA_INFO_DATA | NLA_F_NESTED, data)
     body = (
         link_body()
         + text_attribute(IFLA_IFNAME, name)
@@ -103,7 +111,9 @@ def hidden_name(parent: int, vlan: int) -> str:
     return f"q{parent}.{vlan}"
 
 
-def _make_pair(netlink: Netlink, name: str, parent: str, vlan: int, offload: bool) -> None:
+def _make_pair(
+    netlink: Netlink, name: str, parent: str, vlan: int, offload: bool, qinq: bool
+) -> None:
     below = interface_index(parent)
     body = link_body() + text_attribute(IFLA_IFNAME, parent)
     [answer] = netlink.ask(Message(RTM_GETLINK, 0, body, f"look at the interface {parent}"))
@@ -130,7 +140,7 @@ def _make_pair(netlink: Netlink, name: str, parent: str, vlan: int, offload: boo
         offloads.off(end)
     between = interface_index(hidden)
     for index, handle, program in (
-        (between, 1, ebpf.tagging(vlan, below)),
+        (between, 1, ebpf.tagging(vlan, below, qinq)),
         (below, vlan, ebpf.untagging(vlan, between)),
     ):
         messages, descriptor = ebpf.arriving(index, handle, program)

@@ -46,7 +46,7 @@ def wire(bridges: Sequence[Request], veths: Sequence[Request]) -> None:
             )
             for row in bridges:
                 if row.get("vlans"):
-                    filter_vlans(sockets[None], row["device"])
+                    filter_vlans(sockets[None], row["device"], row.get("qinq", False))
             groups: dict[int | None, list[tuple[Message, str]]] = {}
             for veth in veths:
                 a, b = veth["a"], veth["b"]

@@ -21,7 +21,7 @@ BY_ARGUMENTS = frozenset(
     {
         *("name", "frr", "routing", "as_number", "redistribute", "protocols"),
         *("declared_services", "limits", "machine", "container", "own_sysctls", "loopback"),
-        *("subnets", "vlans", "settings"),
+        *("subnets", "vlans", "qinq", "settings"),
         *("ends", "mtus", "mtu_bytes", "offload", "carried", "tunnel", "vlan", "trunk"),
         *("bond_settings", "members"),
     }
@@ -43,6 +43,7 @@ def node_arguments(node: Node) -> dict[str, Any]:
     if isinstance(node, Switch):
         vlans = {number: _subnets(subnets) for number, subnets in node.vlans.items()}
         said: dict[str, Any] = {"subnet": _subnets(node.subnets), "vlans": vlans or None}
+        said["qinq"] = node.qinq or None
         return _without_none(said) | node.settings.given()
     return _machine_arguments(node)
 
@@ -105,6 +106,7 @@ def _of_switch(link: Link, own: End) -> dict[str, Any]:
         said["native"] = link.vlan
     else:
         said["vlan"] = link.vlan
+    said["service"] = link.carried.service
     if isinstance(own.node, Switch):
         return said
     address = _end_address(own)

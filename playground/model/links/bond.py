@@ -84,6 +84,7 @@ class Bond(Link):
             vlan=None if carried.tags else carried.vlan,
             trunk=True if carried.all else carried.trunk or None,
             native=carried.vlan if carried.tags else None,
+            service=carried.service,
         )
         self.subnets = first.subnets
         ends = first.ends[::-1] if turned else first.ends

@@ -329,7 +329,7 @@ def _port_rows(port: PortPlan | None) -> tuple[str, ...]:
     if port is None:
         return ()
     if not port.trunk:
-        return (f"VLAN {port.vlan}",)
+        return (f"{'service' if port.service else 'VLAN'} {port.vlan}",)
     shown = ", ".join(map(str, port.trunk[:_MOST_ROWS]))
     native = () if port.vlan is None else (f"native {port.vlan}",)
     return (f"trunk {shown}" + (" …" if len(port.trunk) > _MOST_ROWS else ""), *native)

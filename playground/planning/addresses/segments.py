@@ -25,6 +25,7 @@ from playground.model.topology import (
     reached,
     strands,
 )
+from playground.model.vlans import InnerVlan
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,6 +183,11 @@ def link_name(link: Link) -> str:
     """Return what a link is called: the switch at one end, or both its nodes."""
     for end in link.ends:
         if isinstance(end.node, Switch):
+            carried = link.carried
+            if end.node.qinq and carried.service is not None:
+                part = getattr(link, "whole", None) is not None
+                inner = InnerVlan.of(carried.service, link.vlan or 0) if part else carried.service
+                return place_name((end.node, inner))
             return place_name((end.node, link.vlan if end.node.vlans else None))
     return "--".join(end.node.name for end in link.ends)
 

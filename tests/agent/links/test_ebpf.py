@@ -13,6 +13,7 @@ from tests.support_agent import Namespaces, apart, needs_root
 
 PROGRAMS = {
     "tagging": ebpf.tagging(10, 3),
+    "tagging as a provider does": ebpf.tagging(10, 3, qinq=True),
     "untagging": ebpf.untagging(10, 3),
     "letting go": ebpf.letting_go(0x71000003, 3),
 }

@@ -5,12 +5,13 @@ from __future__ import annotations
 import socket
 
 import pytest
+from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 
 from playground.agent.links import tagged_interfaces
 from playground.agent.links.interfaces import index_or_none, interface_index, set_link
 from playground.agent.links.netlink import Netlink
 from playground.agent.links.tagged_interfaces import hidden_name, make_tagged, remove_tagged
-from tests.support_agent import Namespaces, needs_root
+from tests.support_agent import Namespaces, needs_root, read_message
 
 
 @needs_root
@@ -53,3 +54,14 @@ def test_an_interface_upon_one_that_there_is_not(wired: Namespaces) -> None:
         with pytest.raises(OSError, match="there is no interface none"):
             make_tagged(netlink, "none.10", "none", 10, offload=False)
         netlink.close()
+
+
+@pytest.mark.parametrize(("qinq", "protocol"), [(False, None), (True, 0x88A8)])
+def test_a_providers_tags_are_of_a_kind_of_their_own(
+    monkeypatch: pytest.MonkeyPatch, qinq: bool, protocol: int | None
+) -> None:
+    monkeypatch.setattr(tagged_interfaces, "interface_index", lambda name: 3)
+    message = read_message(ifinfmsg, tagged_interfaces.new_vlan("eth0.10", "eth0", 10, qinq))
+    data = message.get_attr("IFLA_LINKINFO").get_attr("IFLA_INFO_DATA")
+    assert data.get_attr("IFLA_VLAN_ID") == 10
+    assert data.get_attr("IFLA_VLAN_PROTOCOL") == protocol

@@ -75,6 +75,8 @@ def hosts_and_nat() -> list[Node]:
     Link(office, pc, vlan=10, address="dhcp")
     Link(office, server, vlan=10, address="10.10.0.2")
     Link(office, Switch("office2", vlans=(10, 20)), trunk=True)
+    provider = Switch("provider", vlans=(100,), qinq=True)
+    Link(office, provider, trunk=(10, 20), service=100)
     modem.masquerade(up, kind="full-cone", clamp_mss=True)
     modem.forward(up, port=8080, to=(h1, 80))
     modem.forward(up, port="6000-6010", to=h1, protocol="udp", hairpin=False)
