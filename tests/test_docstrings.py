@@ -78,6 +78,13 @@ slow, lan = Link(r1, r2), Link(r1, Switch("lan"))
 border = r1
 """,
     ),
+    **dict.fromkeys(
+        (f"model.routing.isis.SpeakingIsis.{name}" for name in ("isis", "isis_options")),
+        """
+r1, border, inside = (Router(name, routing="isis") for name in ("r1", "border", "inside"))
+slow, lan = Link(r1, border), Link(r1, Switch("lan"))
+""",
+    ),
     "model.routing.vrrp.SharingAddresses.vrrp": """
 lan, uplink = Link(home, r1), Link(r1, Router("r9"))
 """,

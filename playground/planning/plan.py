@@ -286,8 +286,9 @@ class Plan(Tabular):
         """Return the commands that make this network by hand: a script of sh(1), to be run as root.
 
         Every node is a network namespace of ip-netns(8), every switch a bridge; a plain
-        machine with iproute2, procps and, for firewalls and NAT, nftables is enough.  What
-        programs do is no part of it: services, routing daemons, DHCP.
+        machine with iproute2, procps and, for firewalls and NAT, nftables is enough.  Where FRR
+        is installed, routing daemons are started too, with all that they are told: areas, prefix
+        lists, route maps.  What other programs do is no part of it: services, DHCP.
 
         >>> print(lab.plan().as_shell())
         #!/bin/sh

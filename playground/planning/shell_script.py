@@ -1,9 +1,9 @@
 """A plan as a shell script: the commands by which a student builds the same network by hand.
 
 Nodes are network namespaces with names, ip-netns(8), switches are bridges in one
-more of them, and links are veth pairs.  What programs do (services, routing
-daemons, DHCP) is no part of it, and is said in a comment.  Pure functions from a
-plan to text.
+more of them, and links are veth pairs.  Routing daemons are started where FRR is installed;
+what other programs do (services, DHCP) is no part of it, and is said in a comment.  Pure
+functions from a plan to text.
 
 """
 
@@ -18,6 +18,7 @@ from playground.model.addresses import Network
 from playground.model.containers.container import ContainerSettings
 from playground.model.services.settings import ServiceSettings
 from playground.planning import nft_text
+from playground.planning.frr_script import frr_commands, routing_daemons
 from playground.planning.host_files import NamedNode, hosts_text, resolver_text
 from playground.planning.plan_parts import (
     MAIN_TABLE,
@@ -124,7 +125,7 @@ def as_shell(plan: WholePlan) -> str:
             "# Links that are down or impaired (netem is a module of the kernel)",
             *unusual,
         ]
-    return "\n".join([*parts, "", *_end(plan, places)]) + "\n"
+    return "\n".join([*parts, *_daemons(plan, places), "", *_end(plan, places)]) + "\n"
 
 
 def node_as_shell(node: PlannedNode) -> str:
@@ -265,9 +266,9 @@ def _node(node: PlannedNode, places: _NamespaceNames) -> Iterator[str]:
     # ip-netns(8) puts the files of /etc/netns in place of those of /etc.
     place = places.of(node.name)
     yield f"# -- {node.kind} {node.name} --"
-    if node.services:
-        names = ", ".join(dict.fromkeys(item.service for item in node.services))
-        yield f"# What programs do is no part of this: {names}"
+    routing = routing_daemons(node.services)
+    if others := [item.service for item in node.services if item not in routing]:
+        yield f"# What programs do is no part of this: {', '.join(dict.fromkeys(others))}"
     if said := node.container.options():
         words = visible(", ".join(said))
         yield f"# Nor is its container, of which was said: {words}"
@@ -394,9 +395,30 @@ def _at(place: str, command: str) -> str:
     return f"ip netns exec {place} {command}"
 
 
+def _daemons(plan: WholePlan, places: _NamespaceNames) -> Iterator[str]:
+    """Yield what starts FRR's daemons, last: neighbours are there then."""
+    routers = [node for node in plan.nodes if routing_daemons(node.services)]
+    if not routers:
+        return
+    yield ""
+    yield "# -- routing daemons, where FRR is installed --"
+    yield "if [ -x /usr/lib/frr/zebra ]; then"
+    for node in routers:
+        yield from frr_commands(places.of(node.name), node.services)
+    yield "fi"
+
+
 def _end(plan: WholePlan, places: _NamespaceNames) -> Iterable[str]:
     names = " ".join(places.all())
+    routers = (node for node in plan.nodes if routing_daemons(node.services))
+    ending = [
+        f"# for name in {' '.join(places.of(node.name) for node in routers)}; do "
+        "kill $(cat /var/run/frr/$name/*.pid); rm -rf /etc/frr/$name /var/run/frr/$name; done"
+    ]
+    if not any(routing_daemons(node.services) for node in plan.nodes):
+        ending = []
     return (
         "# To take it all away again:",
+        *ending,
         f"# for name in {names}; do ip netns delete $name; rm -rf /etc/netns/$name; done",
     )

@@ -175,7 +175,7 @@ def test_an_office_made_by_hand_has_a_router_on_a_stick(
 def test_what_programs_do_is_said_in_a_comment() -> None:
     a, b = Router("a", routing="ospf"), Router("b", routing="ospf")
     Link(a, b)
-    assert "# What programs do is no part of this: ospf" in make_plan([a]).as_shell()
+    assert "/usr/lib/frr/$daemon -d -N a" in make_plan([a]).as_shell()
 
 
 def test_a_node_may_be_called_as_the_place_of_switches() -> None:

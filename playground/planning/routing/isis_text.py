@@ -51,6 +51,7 @@ def isis_settings(
 
     Greetings each second are the fastest that isisd knows.
 
+    >>> family = IsisFamily(4, [IsisPort("eth0", "2", 10, passive=False, point_to_point=True)])
     >>> print(isis_settings("49.0001.0100.0000.1001.00", IsisOptions(), [family]))
     router isis lab
      is-type level-2-only
