@@ -53,6 +53,7 @@ SETTINGS: Mapping[str, Argument] = {
         Argument("converge", "bool"),
         Argument("strict", "bool"),
         Argument("spread", "int | Sequence[str]"),
+        Argument("reschedule", "bool"),
     )
 }
 _KEYS = (FORMAT_KEY, *SETTINGS, "nodes", "links")

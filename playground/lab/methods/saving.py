@@ -61,5 +61,6 @@ def _settings(state: LabState) -> dict[str, Any]:
         "converge": None if state.converge else False,
         "strict": None if state.strict else False,
         "spread": list(state.spread) if isinstance(state.spread, tuple) else state.spread,
+        "reschedule": state.reschedule or None,
     }
     return {name: value for name, value in said.items() if value is not None}

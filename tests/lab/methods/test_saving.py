@@ -1,8 +1,10 @@
 """`Lab.save`: what was written is loaded as the same."""
 
+import inspect
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 import playground
 from playground import Host, Lab, Link, PlaygroundError, Router, Service, Switch, TopologyError
@@ -20,6 +22,26 @@ def test_a_saved_lab_is_loaded_as_the_same(tmp_path: Path) -> None:
     again = playground.load(tmp_path / "lab.yaml", quiet=True)
     assert again.plan() == lab.plan()
     assert again.users == {"eve": "secret"} and not again.strict
+
+
+def test_all_that_a_lab_is_told_is_in_its_file(tmp_path: Path) -> None:
+    told = {
+        "name": "coffee",
+        "users": {"eve": "secret"},
+        "ipv6": True,
+        "keep": True,
+        "engine": "namespaces",
+        "converge": False,
+        "strict": False,
+        "spread": 2,
+        "reschedule": True,
+    }
+    # How much is printed is no part of a lab.
+    assert told.keys() == inspect.signature(Lab).parameters.keys() - {"nodes", "quiet"}
+    Lab(home(), quiet=True, **told).save(tmp_path / "lab.yaml")  # type: ignore[arg-type]
+    again = YAML(typ="safe").load((tmp_path / "lab.yaml").read_text())
+    assert told.items() <= again.items()
+    assert playground.load(tmp_path / "lab.yaml", quiet=True)._state.reschedule
 
 
 def test_passwords_that_the_lab_made_are_in_no_file(tmp_path: Path) -> None:
