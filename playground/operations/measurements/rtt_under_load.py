@@ -259,7 +259,7 @@ def rtt_under_load(
             said = _line(client, source)
     try:
         went, came, took_s = (max(0.0, float(number)) for number in json.loads(said))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError, RecursionError):
         raise _failed(client, source) from None
     took_s = max(took_s, 0.001)
     return RttUnderLoad(
