@@ -36,6 +36,10 @@ _PROCESSES = "it ends a process by its number on this machine"
 NOT_ON_SWARM = {
     "operations/nodes/test_node.py::test_a_node_that_died_is_told": _PROCESSES,
     "lab/test_lab.py::test_a_lab_in_which_a_machine_died_does_not_grow": _PROCESSES,
+    "operations/pictures/test_picture.py::test_a_running_lab_shows_how_its_links_are": _PROCESSES,
+    "model/containers/test_limits.py::test_files_in_memory_are_not_the_end_of_their_host": (
+        "the disks of those machines are memory themselves"
+    ),
     "lab/test_lab.py::test_those_are_all_the_steps": "a swarm has steps of its own",
     "test_supervisor_image.py": "it builds an image with packages, and those machines have no way "
     "to where these are",

@@ -334,3 +334,11 @@ def test_no_docker_engine_is_an_error_in_ci(clone, machine):
     environment = {"DOCKER_HOST": NOWHERE, "CI": "true", "PATH": machine()}
     done = setup(clone, *options, "echo", "no", **environment)
     assert (done.returncode, done.stdout) == (1, "")
+
+
+def test_tests_of_an_engine_that_there_is_not_are_refused() -> None:
+    done = subprocess.run(
+        ["scripts/test", "--engine", "fly"], cwd=TOP, capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert "there is no engine 'fly': write docker, namespaces or swarm" in done.stderr

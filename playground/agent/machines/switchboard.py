@@ -211,7 +211,8 @@ class Switchboard:
             self._settle_soon()
         else:
             job = global_job(machine.number, message["job"])
-            events = self.captures.hear(job, message)
+            # Of what the library knows nothing is kept for captures that begin meanwhile.
+            events = None if job in self._jobs else self.captures.hear(job, message)
             self._send_all([message | {"job": job}] if events is None else events)
 
     def _send_all(self, events: Iterable[Request]) -> None:
