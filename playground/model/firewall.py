@@ -416,6 +416,11 @@ class Firewall:
             ):
                 found.append(item)
             elif isinstance(item, LinkBase) and item in self._node.links:
+                if not item.attachments:  # else it would be a rule for all interfaces
+                    raise TopologyError(
+                        f"{here}: {argument}={item!r} is a link of a bond, by which frames come in "
+                        f"and leave: say it of the bond"
+                    )
                 found += item.attachments
             elif isinstance(item, SwitchBase) and (to := links_to(self._node.attachments, item)):
                 found += to

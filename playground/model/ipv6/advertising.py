@@ -182,6 +182,8 @@ class Advertising(MachineBase):
                 f"{here} takes a Link, not {what}; keep the link: "
                 f"lan = Link({link.name if switch else 'home'}, {self.name})"  # type: ignore[attr-defined]
             )
+        if link in self.links and not link.attachments:
+            raise TopologyError(f"{here}: {link!r} is a link of a bond: say it of the bond")
         if link in self.links and link not in self.attachments:
             raise TopologyError(
                 f"{here}: {link!r} carries several VLANs: say which, as in link[{link.trunk[0]}]"

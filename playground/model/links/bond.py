@@ -17,7 +17,8 @@ from playground.model.kernel.bonds import (
 )
 from playground.model.notation import kind_of
 from playground.model.parts import NodeBase, SwitchBase
-from playground.model.topology import Far, Host, Link, Node, Router, Switch
+from playground.model.said_of_links import forget_links, said_of_links
+from playground.model.topology import Far, Host, Link, Node, Router, Switch, refuse_in_use
 
 
 class Bond(Link):
@@ -69,6 +70,9 @@ class Bond(Link):
         a, b = _check_links(links)
         here = f"bond {a.name} - {b.name}"
         _check_mode(here, links, a, mode)
+        alone = mode in ONE_SIDED or len({link.peer(a).node for link in links}) > 1
+        for link in links:
+            _refuse_said(here, link, alone)
         self.members = links
         self._bond_settings = _check_settings(here, links, mode, spread_by, primary)
         first = links[0]
@@ -192,6 +196,30 @@ def _check_links(links: tuple[object, ...]) -> tuple[Node, Node]:
         return a, b
     node = (machines or common)[0]
     return node, found[0].peer(node).node
+
+
+def _refuse_said(here: str, link: Link, alone: bool) -> None:
+    """Raise `TopologyError` where something was said of a link that would be for the bond.
+
+    Where a machine bonds ``alone``, its links are ports of switches as they were.
+
+    """
+    for node in (end.node for end in link.ends):
+        said = isinstance(node, Switch) and link in node.port_settings and not alone
+        if isinstance(node, Router):
+            known = said_of_links(node)
+            forget_links(node, [link])
+            said = said_of_links(node) != known
+            vars(node).update(known)
+        try:
+            refuse_in_use(link)
+        except TopologyError:
+            said = True
+        if said:
+            raise TopologyError(
+                f"{here}: {node.name} was told something of {link!r}, which would be for the bond; "
+                f"make the bond first, and say it of that"
+            )
 
 
 def _is_whole(link: Link) -> bool:

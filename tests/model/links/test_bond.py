@@ -97,6 +97,32 @@ def test_what_cannot_be_is_refused(said: Said, words: str) -> None:
     assert words in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        lambda router, link: router.firewall.drop(interface=link),
+        lambda router, link: router.advertise(link),
+        lambda router, link: router.ospf(link, cost=5),
+        lambda router, link: router.vrrp(link, address="10.9.0.9"),
+        lambda router, link: router.masquerade(link),
+        lambda router, link: router.vrf("blue", [link]),
+        lambda router, link: router.route("10.0.0.0/8", link=link, via="10.9.0.9"),
+    ],
+)
+def test_what_is_said_is_said_of_the_bond(said: Callable[[Router, Link], object]) -> None:
+    links = [Link(Router("r1", routing="ospf"), Router("r2", routing="ospf"))]
+    router = links[0].ends[0].node
+    assert isinstance(router, Router)
+    said(router, links[0])
+    links.append(Link(*(end.node for end in links[0].ends)))
+    with pytest.raises(TopologyError, match="make the bond first, and say it of that"):
+        Bond(*links)
+    pair = Pair()
+    Bond(pair.first, pair.second)
+    with pytest.raises(TopologyError, match=r"say it of the bond|is not one of the links"):
+        said(pair.r1, pair.first)
+
+
 def test_vlans_are_those_of_all_links() -> None:
     s1, h1 = Switch("s1", vlans=(10, 20)), Host("h1")
     links = Link(s1, h1, vlan=10), Link(s1, h1, vlan=20)
