@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -34,6 +36,7 @@ from playground.lab.formats.understood import (
     script_arguments,
 )
 from playground.model.arguments import shown
+from playground.operations.connection.threads import start_child
 
 LIMIT_S = 20
 _MOST_BYTES = 32 * 2**20
@@ -61,36 +64,40 @@ def run_stand_in(path: Path, topology: str | None = None) -> Mapping[str, Any]:
     """
     words = [sys.executable, mininet_stand_in.__file__, str(path.absolute())]
     words += [] if topology is None else [topology]
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as said:
+    with tempfile.TemporaryFile() as out:
+        process = start_child(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.DEVNULL,
+            cwd=path.absolute().parent,
+            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+            preexec_fn=_limit,
+            start_new_session=True,
+        )
         try:
-            ended = subprocess.run(
-                words,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=said,
-                timeout=LIMIT_S,
-                cwd=path.absolute().parent,
-                env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
-                preexec_fn=_limit,
-                check=False,
-            )
+            status = process.wait(LIMIT_S)
         except subprocess.TimeoutExpired:
             raise TopologyError(
                 f"{path}:1: it still ran after {LIMIT_S} s: put what waits or asks behind "
                 "CLI(net), or behind net.stop()"
             ) from None
+        finally:
+            # With what it has begun in the background.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
         out.seek(0)
         text = out.read(_MOST_BYTES)
     try:
         found = json.loads(text)
-    except ValueError:
-        raise TopologyError(
-            f"{path}:1: it ended with {ended.returncode} before its network was made"
-        ) from None
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise TopologyError(f"{path}:1: it ended with {status} before its network was made")
     if "error" in found:
         place = FilePlace(path, int(found["line"]) or 1)
         raise TopologyError(f"{place}: {found['error']}")
-    assert isinstance(found, dict)
     return found
 
 
@@ -99,7 +106,6 @@ def _limit() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (LIMIT_S, LIMIT_S))
     resource.setrlimit(resource.RLIMIT_FSIZE, (_MOST_BYTES, _MOST_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    os.setsid()
 
 
 class MininetTopology:

@@ -16,6 +16,7 @@ from playground.lab.formats import mininet as mininet_files
 from playground.lab.formats.mininet import MininetTopology, is_mininet, run_stand_in
 from playground.lab.formats.notes import Notes
 from playground.lab.formats.understood import Declaring
+from tests.census import has_ended, wait_until
 
 ROUTER = """\
 from mininet.topo import Topo
@@ -44,6 +45,25 @@ def router(tmp_path: Path) -> Lab:
     path = tmp_path / "net.py"
     path.write_text(ROUTER)
     return playground.load(path, quiet=True, engine="namespaces")
+
+
+def test_what_a_file_begins_in_the_background_ends_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "net.py"
+    began = "import subprocess\nsleeping = subprocess.Popen(['sleep', '600'])\n"
+    began += f"open({str(tmp_path / 'pid')!r}, 'w').write(str(sleeping.pid))\n"
+    path.write_text(began + ROUTER)
+    assert run_stand_in(path)["nodes"]
+    pid = int((tmp_path / "pid").read_text())
+    wait_until(lambda: has_ended(pid))
+
+
+@pytest.mark.parametrize("said", ["[[[", "5", "", "[" * 100_000])
+def test_an_answer_of_a_file_s_own_is_no_network(tmp_path: Path, said: str) -> None:
+    path = tmp_path / "net.py"
+    answer = f"for fd in range(3, 9):\n    os.stat(fd) and os.write(fd, {said!r}.encode())"
+    path.write_text(f"import os\n{answer}\n    os._exit(3)\n")
+    with pytest.raises(TopologyError, match=r"net\.py:1: "):
+        run_stand_in(path)
 
 
 def test_hosts_have_their_addresses_and_routes(router: Lab) -> None:
