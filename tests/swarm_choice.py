@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-# A file, or a folder, and what of a swarm its tests would notice.
+# A file or a test, and what of a swarm it would notice.
 ON_SWARM = {
     "operations/links/test_link.py": "links that cross: carriers, impairments, captures",
     "operations/links/test_switch.py": "switches with ports on several machines, VLANs",
@@ -23,7 +23,12 @@ ON_SWARM = {
     "lab/methods/test_live_changes.py": "changes of a lab that runs, wholly or not at all",
     "model/test_nat.py": "routers that translate between machines",
     "test_filtering.py": "firewalls on the way",
-    "planning/test_dhcp_networks.py": "broadcasts over crossing links, leases",
+    "planning/test_dhcp_networks.py::test_hosts_ask_a_server_for_their_addresses": (
+        "broadcasts over crossing links, leases"
+    ),
+    "planning/test_dhcp_networks.py::test_a_relay_takes_questions_to_a_server_elsewhere": (
+        "questions that a router takes on to another machine"
+    ),
     "lab/test_autoconfigured.py": "IPv6: multicast over crossing links",
 }
 
