@@ -30,7 +30,7 @@ PAGES = {
 # Those that join a lab with this machine's own network, which other tests watch.
 ALONE = {"how-to/internet-access"}
 # Those of what this kernel may lack run on the second one, by rows of `model.kernel.features`.
-NEEDING = {"how-to/vrfs": ("vrf",)}
+NEEDING = {"how-to/vrfs": ("vrf",), "how-to/mpls": ("mpls",)}
 
 
 def blocks(text: str) -> list[str]:

@@ -23,6 +23,7 @@ _OF_LINKS = (
     "translated64",
     "vrfs",
     "vnis",
+    "mpls_links",
 )
 
 
@@ -44,6 +45,7 @@ def forget_links(router: Any, gone: Collection[object]) -> None:
     router.advertised = without(router.advertised, gone)
     router.vrfs = without_links(router.vrfs, gone)
     router.vnis = without_links(router.vnis, gone)
+    router.mpls_links = tuple(link for link in router.mpls_links if link not in gone)
     router.requested = {
         link: left
         for link, links in without(router.requested, gone).items()

@@ -78,6 +78,7 @@ from playground.model.records import dataclass
 from playground.model.routing.bgp import BgpOptions, SpeakingBgp
 from playground.model.routing.frr_lines import Configured
 from playground.model.routing.isis import IsisOptions, SpeakingIsis
+from playground.model.routing.mpls import SwitchingLabels
 from playground.model.routing.multicast import ForwardingGroups
 from playground.model.routing.ospf import SpeakingOspf
 from playground.model.routing.policy import RoutePolicy
@@ -241,6 +242,7 @@ class Router(
     Configured,
     SharingAddresses,
     ForwardingGroups,
+    SwitchingLabels,
     Translating64,
     Advertising,
     Requesting,
@@ -280,10 +282,11 @@ class Router(
     ``bgp_links``, ``bgp_peers``, ``bgp_router``; ``protocols`` are those that it speaks;
     ``advertised`` holds what `advertise` has said, ``frr_lines`` what `configure` has,
     ``virtual_routers`` what `vrrp` has, ``groups`` what `multicast` has, ``vrfs`` and ``leaks``
-    what `vrf` and `leak` have, ``vnis`` what `vni` has, ``nat`` the NAT declarations, in order.
-    The limits, ``image`` and its like, and ``loopback`` are those of a `Host`: its protocol tells
-    the others of a router's loopback addresses, takes the first of IPv4 for the router's name
-    (router id), and speaks from them to BGP routers of its own system.
+    what `vrf` and `leak` have, ``vnis`` what `vni` has, ``mpls_links`` what `mpls` has, ``nat``
+    the NAT declarations, in order.  The limits, ``image`` and its like, and ``loopback`` are
+    those of a `Host`: its protocol tells the others of a router's loopback addresses, takes the
+    first of IPv4 for the router's name (router id), and speaks from them to BGP routers of its
+    own system.
 
     ``frr`` is a whole configuration in FRR's own words (https://docs.frrouting.org), a text or
     the `Path` of a file such as ``frr.conf``: several protocols, static routes, addresses.  It
@@ -359,7 +362,7 @@ class Router(
         self.isis_links, self.isis_router = {}, IsisOptions()
         self.frr_lines, self.virtual_routers, self.groups = (), (), None
         self.nat = []
-        self.vrfs, self.leaks, self.vnis = {}, (), {}
+        self.vrfs, self.leaks, self.vnis, self.mpls_links = {}, (), {}, ()
         self.advertised = {}
         self.translated64 = None
         self.requested = {}

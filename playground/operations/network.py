@@ -14,7 +14,7 @@ from playground.model import topology
 from playground.model.arguments import tells_wrong_calls
 from playground.model.links import bond, tunnel
 from playground.model.parts import Listener
-from playground.operations.links import overlay_addresses
+from playground.operations.links import labels, overlay_addresses
 from playground.operations.links.bond import BondOperations
 from playground.operations.links.link import LinkOperations
 from playground.operations.links.switch import SwitchOperations
@@ -46,6 +46,7 @@ class Router(Machine, topology.Router):
     __doc__ = topology.Router.__doc__
     firewall: RunningFirewall
     vni_addresses = overlay_addresses.vni_addresses
+    labels = labels.labels
 
 
 @tells_wrong_calls

@@ -63,7 +63,8 @@ class NodePlan:
     ``covered`` are networks that a protocol tells it of only as a part of
     greater ones, ``withheld`` those that policies keep from it.
     ``virtual_routers`` are addresses that it shares with others, ``vrfs`` its tables beside the
-    main one, ``vnis`` its bridges that reach others by VXLAN, ``machine`` is the one of a swarm
+    main one, ``vnis`` its bridges that reach others by VXLAN, ``labelled`` the
+    interfaces that take labels of MPLS, ``machine`` is the one of a swarm
     that it was told to run on.
 
     """
@@ -97,6 +98,7 @@ class NodePlan:
     peers: tuple[HostsEntry, ...] = ()
     vrfs: tuple[VrfPlan, ...] = ()
     vnis: tuple[VniPlan, ...] = ()
+    labelled: tuple[str, ...] = ()
     machine: str | None = None
 
     @property

@@ -68,6 +68,7 @@ from playground.planning.plan_parts import (
     WirePlan,
 )
 from playground.planning.routing import virtual_routers
+from playground.planning.routing.labels import label_settings, labelled, ldp_services
 from playground.planning.routing.multicast import pim_services
 from playground.planning.routing.policy_routes import find_own_routes, find_own_rules
 from playground.planning.routing.ports import is_unnumbered, unnumbered_ends
@@ -302,6 +303,8 @@ def _node(
     services += virtual_routers.services_of(virtual, machine.short)
     services += nat64.translator(machine, addressing)
     services += pim_services(machine, interfaces, addressing)
+    labels = labelled(machine, addressing, wiring.names)
+    services += ldp_services(machine, labels)
     _refuse_twice(machine.name, services)
     refuse_idle_lines(machine.name, services)
     return NodePlan(
@@ -316,7 +319,7 @@ def _node(
             if (route.destination, None if route.table == MAIN_TABLE else route.table)
             not in by_hand
         ),
-        sysctls=_sysctls(machine, interfaces, ipv6, lab),
+        sysctls=_sysctls(machine, interfaces, ipv6, lab, labels),
         # Nodes share their lines, and their texts with them, where nothing was said.
         hosts=(*names.hosts, *extra) if (extra := _extra_hosts(machine)) else names.hosts,
         nameservers=tuple(map(ip_address, machine.container.dns)) or names.nameservers,
@@ -340,6 +343,7 @@ def _node(
         virtual_routers=virtual,
         vrfs=vrfs,
         vnis=vnis,
+        labelled=labels,
     )
 
 
@@ -425,7 +429,11 @@ def _wire(link: Link, wiring: Wiring, tunnel: TunnelPlan | None) -> WirePlan:
 
 
 def _sysctls(
-    machine: Machine, interfaces: Sequence[InterfacePlan], ipv6: bool, lab: str
+    machine: Machine,
+    interfaces: Sequence[InterfacePlan],
+    ipv6: bool,
+    lab: str,
+    labels: Sequence[str],
 ) -> tuple[tuple[str, str], ...]:
     """Return a node's settings, in the order in which they are to be written.
 
@@ -439,7 +447,7 @@ def _sysctls(
         own.get(_key(6, name, "disable_ipv6")) == "0" for name in ("all", "default", *names)
     )
     found = dict(_quiet(names, isinstance(machine, Router), ipv6))
-    found |= vrf_settings(machine, ipv6)
+    found |= {**vrf_settings(machine, ipv6), **label_settings(labels)}
     for item in interfaces:
         if item.of_others:
             told = interface_settings(lab, machine.name, item, isinstance(machine, Router))

@@ -84,6 +84,7 @@ def test_a_plan_is_json(plan: Plan) -> None:
         "virtual_routers": [],
         "vrfs": [],
         "vnis": [],
+        "labelled": [],
         "covered": [],
         "withheld": [],
     }

@@ -205,7 +205,7 @@ class _Place:
 
 
 def _watching(protocol: int, opening: bool) -> list[Instruction]:
-    """A program that takes ARP, ICMP, what has a VLAN's tag, and one protocol of IP.
+    """A program that takes ARP, ICMP, what has a tag of a VLAN or a label, and one protocol of IP.
 
     With ``opening`` of TCP no more than begins or ends a connection (SYN, RST): beside
     a large transfer nothing else would be seen.
@@ -249,8 +249,9 @@ def _watching(protocol: int, opening: bool) -> list[Instruction]:
         (BPF_JMP_JEQ_K, len(bare), 0, ARPHRD_LOOPBACK),
         *bare,
         (BPF_LD_H_ABS, 0, 0, 12),  # the type of the frame
-        (BPF_JMP_JEQ_K, 3, 0, 0x0806),
-        (BPF_JMP_JEQ_K, 2, 0, 0x8100),
+        (BPF_JMP_JEQ_K, 4, 0, 0x0806),
+        (BPF_JMP_JEQ_K, 3, 0, 0x8100),
+        (BPF_JMP_JEQ_K, 2, 0, 0x8847),
         (BPF_JMP_JEQ_K, 3, 0, 0x0800),
         (BPF_JMP_JEQ_K, 2 + len(v4), 1, 0x86DD),
         accept,

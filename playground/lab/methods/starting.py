@@ -45,6 +45,7 @@ from playground.lab.methods.rescheduling import let_go_of_lost
 from playground.lab.node_handles import attach_nodes, detach_nodes, restore
 from playground.lab.provision import Check, provision
 from playground.lab.routing import own_words
+from playground.lab.routing.labels import wait_labels
 from playground.lab.routing.overlays import wait_overlays
 from playground.lab.routing.virtual_routers import wait_masters
 from playground.lab.state import LabObject, LabState, callers_level, raise_with_names
@@ -296,6 +297,7 @@ def _bring_up(
     if waits and _concerns_routing(plan, change, checks):
         convergence.wait_converged(client, plan, pids, READY_TIMEOUT_S)
         wait_overlays(client, plan, pids, READY_TIMEOUT_S)
+        wait_labels(client, plan, pids, READY_TIMEOUT_S)
     publish_declared(lab, change.nodes, undo)
     client.call("state_save", data=state.saved(plan))
 

@@ -36,6 +36,7 @@ def routing_data(nodes: Iterable[NodeBase], links: Sequence[LinkBase]) -> list[d
                 }
                 for vrf in node.vrfs.values()
             ],
+            "mpls": [links.index(link) for link in node.mpls_links],
             "vnis": [
                 {"number": vni.number, "links": [links.index(link) for link in vni.links]}
                 for vni in node.vnis.values()
@@ -61,6 +62,8 @@ def declare_routing(
         for vrf in item.get("vrfs", ()):
             how = {word: vrf[word] for word in ("routing", "as_number", "table")}
             router.vrf(vrf["name"], [links[number] for number in vrf["links"]], **how)
+        if item.get("mpls"):
+            router.mpls([links[number] for number in item["mpls"]])
         for vni in item.get("vnis", ()):
             router.vni(vni["number"], [links[number] for number in vni["links"]])
         for leak in item.get("leaks", ()):

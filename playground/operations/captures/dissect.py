@@ -829,6 +829,10 @@ def _other_frame(frame: Any, data: bytes) -> tuple[str, str]:
     if isinstance(bridge, dpkt.stp.STP):
         return "STP", _stp(bridge)
     length = f"{len(data) - 14} bytes"
+    if frame.type == 0x8847 and len(data) >= 18:
+        # RFC 3032 section 2.1: the label, and how many hops are left.
+        (entry,) = struct.unpack_from(">I", data, 14)
+        return "MPLS", f"label {entry >> 12}, ttl={entry & 0xFF}, {length}"
     return ("LLC" if llc is not None else _TYPES.get(frame.type, f"{frame.type:#06x}")), length
 
 

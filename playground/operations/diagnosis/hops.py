@@ -114,7 +114,8 @@ def _note_passing(walk: Walk, role: str, node: str, came: Sighting | None, left:
         walk.step(node, f"route{back}", f"{packet.destination} is its own")
         return
     if way is not None and way.errno is None and way.interface == left.interface:
-        walk.step(node, f"route{back}", f"{packet.destination}: {way}")
+        label = f" with the label {packet.labels[0]}" if packet.labels else ""
+        walk.step(node, f"route{back}", f"{packet.destination}: {way}{label}")
         hop = way.via or packet.destination
     else:
         hop = address_at(walk.facts, left.mac_destination) or packet.destination

@@ -20,6 +20,8 @@ def kernel_needs(plan: Plan) -> dict[str, list[str]]:
     for node in plan.nodes:
         for vrf in node.vrfs:
             found.setdefault("vrf", []).append(f"the VRF {vrf.name} of {node.name}")
+        if node.labelled:
+            found.setdefault("mpls", []).append(f"labels of {node.name}")
         for vni in node.vnis:
             found.setdefault("vxlan", []).append(f"the VNI {vni.number} of {node.name}")
         for item in node.interfaces:

@@ -16,6 +16,7 @@ quote no more than eight bytes of TCP (RFC 792).
 
 from __future__ import annotations
 
+import dataclasses
 import struct
 from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
@@ -48,7 +49,8 @@ class Packet:
     """The headers of an IP packet; ``quoted`` is the packet that an ICMP error is about.
 
     ``kind`` and ``code`` are those of ICMP, ``mss_bytes`` is the option of a TCP SYN,
-    ``next_mtu_bytes`` what an error "too big" tells.
+    ``next_mtu_bytes`` what an error "too big" tells.  ``labels`` are those of MPLS before it,
+    the first of which says its ``ttl``.
 
     """
 
@@ -68,6 +70,7 @@ class Packet:
     next_mtu_bytes: int | None = None
     payload: bytes = b""
     quoted: Packet | None = None
+    labels: tuple[int, ...] = ()
 
     @property
     def version(self) -> int:
@@ -262,10 +265,26 @@ def read_frame(place: str, interface: str, kind: int, at_s: float, data: bytes) 
     elif ethertype in (0x0800, 0x86DD):
         what = read_packet(data[start:])
         what = _neighbourly(what) if what is not None else None
+    elif ethertype == 0x8847:
+        what = _read_labelled(data[start:])
     if what is None:
         return None
     way = {_OUTGOING: "out", _OTHER_HOST: "passing"}.get(kind, "in")
     return Sighting(place, interface, way, at_s, data[6:12].hex(":"), data[:6].hex(":"), what)
+
+
+def _read_labelled(data: bytes) -> Packet | None:
+    """Read a packet behind labels of MPLS (RFC 3032 section 2.1)."""
+    entries: list[int] = []
+    while not entries or not entries[-1] >> 8 & 1:  # the last is marked
+        if len(data) < 4 * len(entries) + 4:
+            return None
+        entries += struct.unpack_from(">I", data, 4 * len(entries))
+    packet = read_packet(data[4 * len(entries) :])
+    if packet is None:
+        return None
+    labels = tuple(entry >> 12 for entry in entries)
+    return dataclasses.replace(packet, ttl=entries[0] & 0xFF, labels=labels)
 
 
 def read_packet(data: bytes) -> Packet | None:

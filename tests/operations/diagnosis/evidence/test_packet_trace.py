@@ -156,3 +156,14 @@ def test_a_datagrams_answer_is_known_by_who_sends_it_to_whom() -> None:
     trail = Trail([sighting("w", "out", p) for p in (sent, answer, stranger)], marks)
     assert [one.what for one in trail.answer] == [answer]
     assert trail.role(sent) == "probe" and trail.role(stranger) is None
+
+
+def test_a_packet_behind_labels_has_the_hops_of_the_first() -> None:
+    stack = bytes.fromhex("0001403f") + bytes.fromhex("00015140")  # 20, and 21 as the last
+    frame = ETHERNET[:12] + b"\x88\x47" + stack + make_packet(TCP, FLOW, 60)
+    found = read_frame("r1", "eth0", 4, 0.0, frame)
+    assert found is not None and isinstance(found.what, Packet)
+    assert (found.what.labels, found.what.ttl) == ((20, 21), 63)
+    assert found.what.flow == FLOW
+    for length in (14, 16, 20):  # cut off before its end
+        assert read_frame("r1", "eth0", 4, 0.0, frame[:length]) is None
