@@ -109,13 +109,20 @@ def mirror_messages(index: int, hook: int, to: int) -> list[Message]:
     return _mirred_messages(index, hook, to, -1, TCA_EGRESS_MIRROR, "mirror a port")
 
 
-def redirect_messages(index: int, hook: int, to: int) -> list[Message]:
+def redirect_messages(index: int, hook: int, to: int, info: int = MIRROR_INFO) -> list[Message]:
     """Let all that enters or leaves an interface leave by another instead."""
-    return _mirred_messages(index, hook, to, TC_ACT_STOLEN, TCA_EGRESS_REDIR, "join two interfaces")
+    purpose = "join two interfaces"
+    return _mirred_messages(index, hook, to, TC_ACT_STOLEN, TCA_EGRESS_REDIR, purpose, info)
 
 
 def _mirred_messages(
-    index: int, hook: int, to: int, verdict: int, kind: int, purpose: str
+    index: int,
+    hook: int,
+    to: int,
+    verdict: int,
+    kind: int,
+    purpose: str,
+    info: int = MIRROR_INFO,
 ) -> list[Message]:
     mirred = struct.pack("IIiiiiI", 0, 0, verdict, 0, 0, kind, to)
     action = text_attribute(TCA_ACT_KIND, "mirred") + attribute(
@@ -129,7 +136,7 @@ def _mirred_messages(
     )
     clsact = queue_body(index, TC_H_CLSACT, CLSACT_HANDLE) + text_attribute(TCA_KIND, "clsact")
     body = (
-        queue_body(index, hook, 1, MIRROR_INFO)
+        queue_body(index, hook, 1, info)
         + text_attribute(TCA_KIND, "bpf")
         + attribute(TCA_OPTIONS | NLA_F_NESTED, options)
     )

@@ -14,7 +14,6 @@ import os
 import struct
 from collections.abc import Sequence
 
-from playground.agent.links import ebpf
 from playground.agent.links.filters import (
     TCA_BPF_OPS,
     delete_filter,
@@ -49,6 +48,7 @@ from playground.agent.links.tbf import new_rate, read_tbf
 from playground.agent.protocol import Request
 from playground.agent.queues.classes import RTM_GETTCLASS, read_class
 from playground.agent.queues.disciplines import read_discipline
+from playground.agent.queues.letting_go import hold_again, let_go
 from playground.agent.queues.stack import own_stack, stacked
 
 # Which ways an end may be impaired; PLAYGROUND_IMPAIR=relay leaves netem out.
@@ -103,13 +103,13 @@ def _impair(netlink: Netlink, direction: Request, wanted: Request | None) -> lis
     old = [tap for tap in tap_names(index) if index_or_none(tap) is not None]
     if wanted is None:
         attempt(netlink, delete_queue(index), errno.ENOENT, errno.EINVAL)
-        _without_copies(netlink, index)
+        hold_again(netlink, index)
         _without_filter(netlink, index, old)
         return []
     if wanted.get("queue") is not None:
         return _queue(netlink, direction, index, wanted, old)
     if not WITHOUT_NETEM and _netem(netlink, index, wanted, name):
-        _without_copies(netlink, index)
+        hold_again(netlink, index)
         _without_filter(netlink, index, old)
         return ["netem"]
     ways = []
@@ -119,10 +119,9 @@ def _impair(netlink: Netlink, direction: Request, wanted: Request | None) -> lis
         ways.append("tbf")
     else:
         attempt(netlink, delete_queue(index), errno.ENOENT, errno.EINVAL)
-    if wanted["rate_mbit"] is None or needs_relay(wanted):
-        _without_copies(netlink, index)
-    else:
-        _let_go(netlink, index)
+    hold_again(netlink, index)
+    if wanted["rate_mbit"] is not None and not needs_relay(wanted):
+        let_go(netlink, index, around=not wanted["loss_percent"])
     if needs_relay(wanted):
         start_relay(netlink, direction, index, wanted)
         ways.append("relay")
@@ -153,10 +152,9 @@ def _queue(
     if wanted["rate_mbit"] is not None:
         ways.append(queue["kind"] if queue["shapes"] else "tbf")
     # What was delayed comes from no socket any more; what cannot wait holds none back.
-    if delayed or not (wanted["rate_mbit"] or "classes" in queue):
-        _without_copies(netlink, index)
-    else:
-        _let_go(netlink, index)
+    hold_again(netlink, index)
+    if not delayed and (wanted["rate_mbit"] or "classes" in queue):
+        let_go(netlink, index, around=not wanted["loss_percent"])
     if "netem" in ways or not (delayed or lossy):
         _without_filter(netlink, index, old)
         return ways
@@ -224,26 +222,6 @@ def _netem(netlink: Netlink, index: int, wanted: Request, name: str) -> bool:
     if number:
         raise refusal(message, number, reason)
     return True
-
-
-def _let_go(netlink: Netlink, index: int) -> None:
-    """Have frames wait that no socket waits for, as netem and relays do by themselves.
-
-    Only root may load the program; elsewhere a sender next to the link is held back.
-
-    """
-    try:
-        messages, descriptor = ebpf.leaving_copied(index)
-    except OSError:
-        return
-    try:
-        netlink.send(messages)
-    finally:
-        os.close(descriptor)
-
-
-def _without_copies(netlink: Netlink, index: int) -> None:
-    attempt(netlink, ebpf.delete_leaving(index), errno.ENOENT, errno.EINVAL)
 
 
 def _without_filter(netlink: Netlink, index: int, taps: Sequence[str]) -> None:

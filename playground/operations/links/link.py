@@ -156,7 +156,8 @@ class LinkOperations(Link):
 
         Frames wait that no socket waits for: a sender next to a slow link is not held back,
         and loses what finds the queue full, as on the way.  (Without netem that takes a
-        program of the kernel's, eBPF, which in a lab of an ordinary user is missing.)
+        program of the kernel's, eBPF, or in a lab of an ordinary user an interface of kind ifb,
+        queue* beside the sending one; there a link with a rate and losses holds a sender back.)
 
         Raises `TopologyError` for what cannot be, `AgentError` if the kernel refuses, or
         somebody has set a queue there by hand (tc-qdisc), unless ``replace`` says that it may

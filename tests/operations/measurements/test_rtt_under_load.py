@@ -52,6 +52,16 @@ def test_a_long_queue_adds_to_the_round_trip_and_a_short_one_does_not(home: Home
     assert long.down_mbit == 0
 
 
+@pytest.mark.second_kernel("fq_codel")
+def test_a_queue_that_drops_what_waits_long_keeps_the_round_trip_short(home: Home) -> None:
+    home.uplink.queue("pfifo", limit_packets=200)
+    long = home.measure(direction="up")
+    home.uplink.queue("fq_codel")
+    managed = home.measure(direction="up")
+    assert long.added_ms is not None and managed.added_ms is not None
+    assert managed.added_ms < long.added_ms / 2
+
+
 def test_the_way_back_is_loaded_too(home: Home) -> None:
     found = home.measure(direction="down")
     assert found.up_mbit == 0 < found.down_mbit
