@@ -19,6 +19,7 @@ from playground.lab.labs_of_this_process import take_nodes
 from playground.lab.methods import (
     asking,
     attaching,
+    exporting,
     live_changes,
     machine_links,
     publishing,
@@ -199,6 +200,7 @@ class Lab(Single):
     picture = showing.picture
     as_shell = showing.as_shell
     save = saving.save
+    export = exporting.export
     __str__ = showing.as_text
     __repr__ = showing.in_a_line
     _repr_mimebundle_ = showing.as_mimebundle

@@ -279,6 +279,8 @@ class ClabNode:
                 _FIELDS[key](self)
             elif key not in _ELSEWHERE:
                 self.node.note(key, _WHY.get(key, "is not done in a lab"))
+        if (mode := self.node.text("network-mode")) not in (None, "none"):
+            self.node.note("network-mode", f"{mode} is not done: a node has a network of its own")
         self.arguments |= self._aliases()
         routes, left = declared_routes(self.said.routes, self.addresses, self.lab.how)
         calls = [
@@ -496,14 +498,13 @@ _FIELDS: Mapping[str, Callable[[ClabNode], None]] = {
 # Said where nodes and links are made, or without an effect in a lab.
 _ELSEWHERE = (
     *("aliases", "exec", "extras", "group", "image", "kind", "position", "startup-config", "type"),
-    *("auto-remove", "enforce-startup-config"),
+    *("auto-remove", "enforce-startup-config", "network-mode"),
 )
 _WHY = {
     **dict.fromkeys(
         ("mgmt-ipv4", "mgmt-ipv6"), "is not heeded: a lab has no network for management"
     ),
     "license": "is not needed: no vendor's system is run",
-    "network-mode": "is not done: a node has a network of its own",
     "image-pull-policy": "is not heeded: an image is pulled where it is not there",
     "startup-delay": "is not heeded: name those that are to be well before in wait-for",
 }

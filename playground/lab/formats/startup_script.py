@@ -57,7 +57,7 @@ _SERVICE = re.compile(
 )
 # Of a lab these are true already.
 _NEEDLESS = re.compile(
-    r"^(?:ip\s+link\s+set\s+(?:dev\s+)?[\w.-]+\s+up|ifconfig\s+[\w.-]+\s+up|hostname\s+[\w.-]+"
+    r"^(?:ip\s+link\s+set\s+(?:dev\s+)?[\w-]+\s+up|ifconfig\s+[\w.-]+\s+up|hostname\s+[\w.-]+"
     r"|ifup\s+(?:-a|[\w.-]+)|/etc/init\.d/networking\s+\w+)\s*$"
 )
 _NETWORKING = ("networking", "network")
@@ -129,6 +129,8 @@ def _ip(words: Sequence[str], line: ScriptLine) -> Said:
         return None
     kind, verb, *rest = words
     if "address".startswith(kind) and len(kind) > 0 and "add".startswith(verb):
+        # Nobody else has it: whether it is looked for is all the same.
+        rest = [word for word in rest if word != "nodad"]
         said = _options(rest, {"dev", "broadcast", "brd", "scope"})
         if said is None or "" not in said or "dev" not in said:
             return None

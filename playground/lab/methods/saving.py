@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from playground.errors import PlaygroundError
-from playground.lab.declarations.gather import gather
-from playground.lab.files.writing import file_data, file_text
 from playground.lab.state import LabObject, LabState
 from playground.model.arguments import check_path
 
@@ -28,6 +26,10 @@ def save(lab: LabObject, path: str | os.PathLike[str]) -> Path:
     PosixPath('lab.yaml')
 
     """
+    # Only who saves a lab waits for these.
+    from playground.lab.declarations.gather import gather
+    from playground.lab.files.writing import file_data, file_text
+
     file = check_path(path, '"lab.yaml"')
     state = lab._state
     with state.declaring:

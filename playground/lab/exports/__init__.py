@@ -1,0 +1,1 @@
+"""Labs in the words of other tools: files for emulators, and pictures as text."""

@@ -1,0 +1,92 @@
+"""A lab as a topology of containerlab: https://containerlab.dev/manual/topo-def-file/."""
+
+from __future__ import annotations
+
+import io
+import shlex
+from typing import Any
+
+from playground.lab.exports.export_shapes import (
+    Export,
+    cables,
+    commands,
+    frr_files,
+    lost,
+    lost_of_wires,
+)
+from playground.planning.plan import NodePlan, Plan
+
+# What plain nodes run there: any image with a shell, iproute2 and nftables will do.
+IMAGE = "ghcr.io/srl-labs/network-multitool"
+FRR_IMAGE = "quay.io/frrouting/frr:10.2.1"
+
+
+def containerlab(plan: Plan) -> Export:
+    """Return a topology file, and the files of FRR beside it, in a folder for each router.
+
+    Switches are bridges, which containerlab wants to be made by hand before.
+
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.scalarstring import LiteralScalarString
+
+    nodes: dict[str, Any] = {}
+    files: dict[str, str] = {}
+    notes = lost_of_wires(plan)
+    for switch in plan.switches:
+        nodes[switch.name] = {"kind": "bridge"}
+        if switch.vlans:
+            notes.append(f"{switch.name}: a bridge there is told of no VLANs")
+    for node in plan.nodes:
+        said, further = _node(node)
+        nodes[node.name] = said
+        files |= further
+        notes += lost(node)
+    for node_said in nodes.values():
+        if "exec" in node_said:
+            node_said["exec"] = [
+                LiteralScalarString(one + "\n") if "\n" in one else one for one in node_said["exec"]
+            ]
+    links = [{"endpoints": ends} for ends in _endpoints(plan)]
+    data = {"name": plan.lab, "topology": {"nodes": nodes, "links": links}}
+    yaml = YAML()
+    yaml.width = 4096
+    out = io.StringIO()
+    yaml.dump(data, out)
+    return Export(out.getvalue(), files, tuple(notes))
+
+
+def _node(node: NodePlan) -> tuple[dict[str, Any], dict[str, str]]:
+    container = node.container
+    frr = frr_files(node)
+    image = FRR_IMAGE if frr else IMAGE
+    if container.source is not None and container.source.kind == "reference":
+        image = container.source.value
+    # Its eth0 would be that of a network for management otherwise.
+    said: dict[str, Any] = {"kind": "linux", "image": image, "network-mode": "none"}
+    if frr:
+        said["binds"] = [f"{node.name}/{name}:/etc/frr/{name}" for name in frr]
+    if container.env:
+        said["env"] = dict(container.env)
+    if container.aliases:
+        said["aliases"] = list(container.aliases)
+    said["exec"] = [
+        # No shell reads the commands of exec.
+        f"sh -c {shlex.quote(line)}" if "\n" in line else line
+        for line in commands(node)
+    ]
+    return said, {f"{node.name}/{name}": text for name, text in frr.items()}
+
+
+def _endpoints(plan: Plan) -> list[list[str]]:
+    ports: dict[str, int] = {}
+    found = []
+    for cable in cables(plan):
+        ends = []
+        for node, interface in ((cable.a, cable.a_interface), (cable.b, cable.b_interface)):
+            if not interface:
+                ports[node] = ports.get(node, 0) + 1
+                interface = f"eth{ports[node]}"
+            ends.append(f"{node}:{interface}")
+        found.append(ends)
+    return found

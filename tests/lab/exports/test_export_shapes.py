@@ -1,0 +1,51 @@
+"""What all exports look at: cables, commands, FRR's files."""
+
+from playground import Host, Lab, Link, Router, Switch, Tunnel
+from playground.lab.exports.export_shapes import (
+    cables,
+    commands,
+    frr_files,
+    lost,
+    lost_of_wires,
+    own_interfaces,
+)
+from playground.model.services.frr import RoutingDaemon
+from playground.model.services.table import SERVICES
+
+
+def test_a_heredoc_is_one_command() -> None:
+    home, modem, isp = Switch("home"), Router("modem"), Router("isp")
+    Link(home, modem)
+    modem.masquerade(Link(modem, isp))
+    found = commands(Lab(home, quiet=True).plan().node("modem"))
+    assert [line.count("\n") > 3 and line.endswith("\nEND") for line in found[-1:]] == [True]
+    assert "ip link set dev lo up" not in found
+
+
+def test_frr_has_its_lines_and_its_daemons() -> None:
+    r1, r2 = Router("r1", routing="ospf"), Router("r2", routing="ospf")
+    Link(r1, r2)
+    files = frr_files(Lab(r1, quiet=True).plan().node("r1"))
+    assert "router ospf" in files["frr.conf"] and files["daemons"] == "ospfd=yes\n"
+    assert frr_files(Lab(Host("h"), quiet=True).plan().node("h")) == {}
+
+
+def test_each_daemon_of_frr_has_its_name_there() -> None:
+    from playground.lab.exports.export_shapes import FRR_DAEMONS
+
+    names = {name for name, row in SERVICES.items() if issubclass(row.settings, RoutingDaemon)}
+    assert names - set(FRR_DAEMONS) - {"frr"} == set()
+
+
+def test_what_nobody_is_told_is_said() -> None:
+    a, b = Router("a", services=["ssh"]), Router("b")
+    Link(a, b).impair(delay_ms=5)
+    Tunnel(a, b, kind="gre")
+    plan = Lab(a, quiet=True).plan()
+    assert lost(plan.node("a")) == [
+        "a: the services ssh are not set up",
+        "a: the tunnel gre1 is not made",
+    ]
+    assert lost_of_wires(plan) == ["a - b: the impairment of the link is not told"]
+    assert len([*cables(plan)]) == 1
+    assert [item.name for item in own_interfaces(plan.node("a"))] == ["eth0"]
