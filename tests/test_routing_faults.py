@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from playground.engines.namespaces.engine import NamespacesEngine
 from playground.engines.seam import Engine
 from playground.errors import NotReady, TopologyError
 from playground.lab.convergence import refuse_split
@@ -108,3 +110,89 @@ def test_two_ospf_routers_whose_mtus_differ(engine: Engine) -> None:
         assert (found.node, found.cause) == ("r1", "no adjacency"), found
         assert "their MTUs differ" in found.sentence
         assert found.advice == 'Look at r1.vtysh("show ip ospf neighbor").'
+
+
+def pair(name: str, routing: str) -> tuple[Router, Router, Link]:
+    """Two routers on a link, of which the second has an address that the first is to learn of."""
+    a = Router(f"{name}1", routing=routing, as_number=65001 if routing == "bgp" else None)
+    number = len(name) + sum(map(ord, name)) % 200
+    b = Router(
+        f"{name}2",
+        routing=routing,
+        as_number=65002 if routing == "bgp" else None,
+        loopback=f"10.254.{number}.1/32",
+    )
+    return a, b, Link(a, b)
+
+
+@pytest.fixture(scope="module")
+def disagreeing(
+    namespaces_engine: NamespacesEngine, keep_lab: Callable[[str], None]
+) -> Iterator[Lab]:
+    """Pairs of routers that do not come together, each for a reason of its own."""
+    routers: list[Router] = []
+    for name, routing in (
+        *((one, "ospf") for one in ("area", "timer", "key", "zero")),
+        *((one, "bgp") for one in ("number", "secret")),
+        *((one, "isis") for one in ("level", "sign")),
+    ):
+        a, b, link = pair(name, routing)
+        routers += [a, b]
+        if name == "area":
+            b.configure("interface eth0\n no ip ospf area 0.0.0.0\n ip ospf area 0.0.0.7")
+        elif name == "timer":
+            a.ospf(link, hello_s=1)
+            b.ospf(link, hello_s=2)
+        elif name == "key":
+            a.ospf(link, password="one")
+            b.ospf(link, password="two")
+        elif name == "zero":
+            a.ospf(link, network="broadcast", priority=0)
+            b.ospf(link, priority=0)
+        elif name == "number":
+            b.configure(
+                "router bgp 65002\n no neighbor 10.0.5.1\n neighbor 10.0.5.1 remote-as 65009"
+            )
+        elif name == "secret":
+            a.bgp_peer(b, password="one")
+            b.bgp_peer(a, password="two")
+        elif name == "level":
+            a.isis_options(level=1)
+        elif name == "sign":
+            a.isis(link, password="one")
+            b.isis(link, password="two")
+    with Lab(
+        *routers,
+        name="disagreeing",
+        strict=False,
+        converge=False,
+        quiet=True,
+        engine=namespaces_engine,
+    ) as lab:
+        keep_lab(lab.id)
+        yield lab
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("area", "they are in different areas: 0.0.0.0 on eth0 of area1, and 0.0.0.7 on eth0 of"),
+        ("timer", "their hello intervals differ: 1000 ms on eth0 of timer1, and 2000 ms"),
+        ("key", "their passwords, or kinds of authentication, differ on eth0 of key1"),
+        ("zero", "all routers there have priority 0, so that none becomes the designated router"),
+        ("number", "number2 takes number1 to be of AS 65009, and it is of AS 65001"),
+        ("secret", "their passwords (`neighbor ... password`) differ"),
+        ("level", "they have no level in common: level 1 on eth0 of level1, and 2 on eth0 of"),
+        ("sign", "their passwords differ on eth0 of sign1 and eth0 of sign2"),
+    ],
+)
+def test_the_cause_of_a_neighbours_state_is_named(disagreeing: Lab, name: str, words: str) -> None:
+    there = disagreeing[f"{name}2"].loopback[0].ip
+    for _ in range(40):
+        found = disagreeing.explain(disagreeing[f"{name}1"], str(there))
+        if words in found.sentence:
+            break
+        time.sleep(0.5)
+    assert (found.node, found.cause) == (f"{name}1", "no adjacency"), found
+    assert words in found.sentence

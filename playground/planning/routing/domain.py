@@ -90,9 +90,7 @@ class Domain:
         return [
             other
             for other in self._on[port.segment]
-            if other.router is not port.router
-            and not self._is_passive(other)
-            and (self.protocol != "isis" or self.levels.shared(port, other))
+            if other.router is not port.router and not self._is_passive(other)
         ]
 
     def _is_passive(self, port: SpeakingPort) -> bool:

@@ -517,13 +517,15 @@ class Findings:
     """The state of a lab's routing protocols: ``troubles``, and the sessions between others.
 
     ``policies`` holds a neighbour that tells, one that hears, and the line of a policy
-    between them; ``cut`` the neighbours whose link carries nothing.
+    between them; ``cut`` the neighbours whose link carries nothing; ``unreachable`` a router, a
+    network that its bgpd knows, and the next hops of that, to which the router has no way.
 
     """
 
     troubles: tuple[Trouble, ...] = ()
     policies: tuple[tuple[str, str, str], ...] = ()
     cut: tuple[tuple[str, str], ...] = ()
+    unreachable: tuple[tuple[str, str, str], ...] = ()
 
 
 def find(plan: Plan, said: Mapping[str, Said], dead: Iterable[tuple[str, str]] = ()) -> Findings:
@@ -544,6 +546,11 @@ def find(plan: Plan, said: Mapping[str, Said], dead: Iterable[tuple[str, str]] =
                 for peer in node.neighbours
                 if {(node.name, peer.interface), (peer.node, peer.peer_interface)} & down
             )
+        ),
+        tuple(
+            (name, network, hop)
+            for name, one in said.items()
+            for network, hop in one.unreachable.items()
         ),
     )
 

@@ -32,6 +32,7 @@ CAUSES = {
     "no route": "a node knows no way there",
     "no route back": "a node knows no way for the answer",
     "no adjacency": "routers that should tell each other of ways do not speak with each other",
+    "no next hop": "a router knows a way by another, to which it has none",
     "not announced": "no router tells of the network, or a policy hides it",
     "forbidden route": "a node's route says that such packets are to be thrown away",
     "wrong gateway": "a route leads to an address that does not forward, or that nobody has",

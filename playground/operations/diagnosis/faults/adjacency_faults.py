@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 from playground.model.addresses import Network
 from playground.operations.diagnosis.evidence.adjacencies import NAMES, Findings, Trouble
@@ -46,6 +46,18 @@ def unheard(facts: Facts, node: str, destination: str, sentence: str) -> tuple[S
             Step(trouble.router, "adjacency", f"{trouble.neighbour}: {state}", False),
             Fault(node, "no adjacency", f"{sentence} {trouble}.", advice),
         )
+    for router, network, hop in findings.unreachable:
+        if router == node and ip_address(destination) in ip_network(network):
+            return (
+                Step(node, "next hop", f"{network} by {hop}: no way there", False),
+                Fault(
+                    node,
+                    "no next hop",
+                    f"{sentence} bgpd of {node} knows of {network} by the next hop {hop}, to which "
+                    f"{node} has no way.",
+                    _next_hop_advice(facts, node, hop),
+                ),
+            )
     told = _told(facts, destination)
     if not told:
         return Step(node, "announcement", f"of {destination}: none", False), _untold(
@@ -85,6 +97,23 @@ def unheard(facts: Facts, node: str, destination: str, sentence: str) -> tuple[S
             f"lab.wait_converged() waits where routes have just changed.",
         ),
     )
+
+
+def _next_hop_advice(facts: Facts, node: str, hop: str) -> str:
+    """Return which router of the own system should say that it is the next hop itself."""
+    own = facts.plan.node(node).as_number
+    for other in facts.plan.nodes:
+        near = any(
+            ip_address(hop.split(", ")[0]) in a.network
+            for i in other.interfaces
+            for a in i.addresses
+        )
+        if near and other.as_number == own and other.name != node:
+            return (
+                f"Let {other.name} tell it with itself as the next hop: "
+                f"{variable(other.name)}.bgp_peer({variable(node)}, next_hop_self=True)."
+            )
+    return f'Look at {variable(node)}.vtysh("show bgp nexthop").'
 
 
 def _nearest(findings: Findings, node: str, version: int) -> Trouble | None:

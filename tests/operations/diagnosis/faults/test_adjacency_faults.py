@@ -84,6 +84,25 @@ def test_a_link_that_carries_nothing_is_named() -> None:
     assert "c would tell of one, and the link between b and c carries nothing" in told
 
 
+def test_a_next_hop_without_a_way_is_named_with_who_can_mend_it() -> None:
+    a, b = (
+        Router(name, routing="bgp", as_number=1, loopback=f"10.9.9.{n}/32")
+        for n, name in enumerate("ab", 1)
+    )
+    c = Router("c", routing="bgp", as_number=2)
+    Link(a, b, subnet="10.1.0.0/24")
+    Link(b, c, subnet="10.2.0.0/24")
+    Link(c, Host("hc"), subnet="10.3.9.0/24")
+    Link(a, Host("ha"), subnet="10.4.9.0/24")
+    findings = Findings(unreachable=(("a", "10.3.9.0/24", "10.2.0.2"),))
+    it = Facts(make_plan([a]), Question("ha", "hc", "icmp"), Names(()), findings=findings)
+    assert said(unheard(it, "a", "10.3.9.2", "a has no route.")) == (
+        "no next hop: a has no route. bgpd of a knows of 10.3.9.0/24 by the next hop 10.2.0.2, to "
+        "which a has no way. Let b tell it with itself as the next hop: "
+        "b.bgp_peer(a, next_hop_self=True)."
+    )
+
+
 def test_a_link_between_systems_is_announced_by_nobody() -> None:
     told = said(unheard(facts(Findings()), "a", "10.2.0.2", ""))
     assert "It lies in 10.2.0.0/24, which no router tells others of." in told
