@@ -377,8 +377,8 @@ WHAT_ONE_CANNOT = (
     ),
     Difference(
         "give hosts devices of the machine",
-        swarm="A service cannot be told of devices: WireGuard and OpenVPN in programs of a host, "
-        "which need /dev/net/tun, do not run there.",
+        swarm="A service cannot be told of devices: NAT64, and WireGuard on a kernel without it, "
+        "need /dev/net/tun and do not run there.",
     ),
     Difference(
         "plug a lab into this machine",

@@ -8,6 +8,7 @@ from typing import Any
 
 from playground.agent.machines.numbers import global_pid, machine_number
 from playground.display.progress import Progress
+from playground.engines.docker.errors import no_account
 from playground.engines.docker.http import Line
 from playground.engines.seam import LAB, NODE, LabLabels, NodeContainer
 from playground.engines.swarm.manager import Manager, has_ended, newest, process_of
@@ -117,15 +118,13 @@ def _refuse_failed(names: Sequence[str], tasks: Mapping[str, Mapping[str, Any]])
     for name in names:
         task = tasks.get(name)
         if task is not None and has_ended(task):
-            raise NodeDied(_death(name, task))
+            raise no_account(name, _said_of(task)) or NodeDied(_death(name, task))
 
 
 def _death(name: str, task: Mapping[str, Any]) -> str:
-    status = task["Status"]
-    said = status.get("Err") or status.get("Message") or status["State"]
     return (
-        f"{name} ended as soon as it was started ({said}): the first program of its image must go "
-        "on running"
+        f"{name} ended as soon as it was started ({_said_of(task)}): the first program of its "
+        "image must go on running"
     )
 
 
@@ -139,3 +138,9 @@ def _late(
         f"{len(waiting)} of {len(names)} machines have not started within {_START_LIMIT_S:g} s; of "
         f"{waiting[0]} Swarm says: {said}"
     )
+
+
+def _said_of(task: Mapping[str, Any]) -> str:
+    """Return what Swarm says of the end of a task."""
+    status = task["Status"]
+    return str(status.get("Err") or status.get("Message") or status["State"])

@@ -8,7 +8,7 @@ import pytest
 
 from playground.agent.machines.numbers import global_pid, machine_number
 from playground.engines.swarm.nodes import _late, _refuse_failed, processes
-from playground.errors import NodeDied
+from playground.errors import EngineError, NodeDied
 
 NODE_ID = "ob781i31ec1bfrbowc61hz6iq"
 
@@ -26,6 +26,12 @@ def test_a_task_that_ended_is_said_in_swarm_s_words() -> None:
     with pytest.raises(NodeDied, match=r"h1 ended as soon as it was started \(no such image\)"):
         _refuse_failed(["h1"], {"h1": task("rejected", Err="no such image")})
     _refuse_failed(["h1", "h2"], {"h1": task("running")})
+
+
+def test_an_account_that_an_image_lacks_is_said_as_by_docker() -> None:
+    said = "starting container failed: unable to find user nosuch: no matching entries in passwd"
+    with pytest.raises(EngineError, match=r"h1: its image has no user 'nosuch'.* mend user="):
+        _refuse_failed(["h1"], {"h1": task("failed", Err=said)})
 
 
 def test_who_is_late_is_named_with_what_swarm_says() -> None:

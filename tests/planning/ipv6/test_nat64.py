@@ -67,6 +67,7 @@ def test_a_saved_lab_remembers_it() -> None:
     assert make_plan(saved.nodes) == plan
 
 
+@pytest.mark.cannot("swarm", "give hosts devices of the machine")
 def test_a_host_with_ipv6_alone_reaches_one_with_ipv4_alone(engine: Engine) -> None:
     it = Modern()
     with Lab(it.home, name="six-modern", engine=engine, quiet=True):
