@@ -104,10 +104,14 @@ def _tell(part: Any, calls: tuple[Call, ...], found: Declared) -> None:
             for step in call.method.split("."):
                 function = getattr(function, step)
             arguments = found.real(call.arguments)
-            # `mirror` takes its links by position.
-            positional = arguments.pop("links", None) or () if call.method == "mirror" else ()
+            word = _POSITIONAL.get(call.method, "")
+            positional = arguments.pop(word, None) or ()
             several = positional if isinstance(positional, (list, tuple)) else [positional]
             function(*several, **arguments)
+
+
+# What takes several of something by position.
+_POSITIONAL = {"mirror": "links", "classes": "classes"}
 
 
 @contextlib.contextmanager

@@ -26,6 +26,8 @@ from playground.model.containers.container import Volume
 from playground.model.containers.image_sources import is_dockerfile_text
 from playground.model.containers.own_service import Service
 from playground.model.ipv6.slaac import SLAAC
+from playground.model.queues.classes import TrafficClass
+from playground.model.queues.discipline import Queue
 from playground.model.records import dataclass
 from playground.model.routing.policy import Clause, Deny, Permit, PrefixList, RouteMap
 from playground.model.services.settings import ServiceSettings
@@ -55,6 +57,8 @@ def to_plain(value: Any, folder: Path | None = None) -> Any:
             return _bytes(value)
         case Path():
             return {"path": _relative(value, folder)}
+        case TrafficClass() | Queue():
+            return _said(value, folder)
         case SLAAC():
             return {"slaac": _said(value)}
         case PrefixList():
@@ -143,6 +147,8 @@ class Reader:
         """
         if argument.takes_services and isinstance(data, list):
             return [self._service(item) for item in data]
+        if argument.takes_classes and isinstance(data, list):
+            return [_class(item) for item in data]
         if argument.name == "volumes" and isinstance(data, Mapping):
             return {self._volume(key): item for key, item in data.items()}
         if isinstance(data, str) and argument.is_path and not is_dockerfile_text(data):
@@ -268,6 +274,18 @@ _TAGGED: Mapping[str, tuple[Callable[[Argument], bool], Callable[[Reader, Any], 
     "prefix_list": (lambda argument: argument.takes_policies, Reader.prefix_list),
     "route_map": (lambda argument: argument.takes_policies, Reader.route_map),
 }
+
+
+def _class(data: Any) -> TrafficClass:
+    known = settings_arguments(TrafficClass)
+    said = _mapping(data, [*known], "a class of traffic")
+    for name, argument in known.items():
+        if argument.needed and name not in said:
+            raise TopologyError(f"{shown(data)} is a class of traffic without {name}")
+    if isinstance(said.get("queue"), Mapping):
+        queue = _mapping(said["queue"], [*settings_arguments(Queue)], "a queue")
+        said["queue"] = Queue(**queue)
+    return TrafficClass(**said)
 
 
 def _is_number(argument: Argument, key: Any) -> bool:

@@ -73,6 +73,10 @@ _SHAPES = {
     ("bond", "links"): "Sequence[LinkBase]",
     ("bond", "primary"): "LinkBase | None",
     ("impair", "toward"): "NodeBase | None",
+    ("queue", "toward"): "NodeBase | None",
+    ("queue", "kind"): "str | None",
+    ("classes", "toward"): "NodeBase | None",
+    ("classes", "classes"): "Sequence[TrafficClass]",
     ("advertise", "prefix"): "str | Sequence[str] | None",
     ("advertise", "rdnss"): "str | MachineBase | Sequence[str | MachineBase] | None",
     ("ospf_area", "ranges"): "str | Sequence[str]",
@@ -141,6 +145,11 @@ class Argument(NamedTuple):
         return "OneOrMore" in self.shape
 
     @property
+    def takes_classes(self) -> bool:
+        """Whether it lists classes of traffic."""
+        return "TrafficClass" in self.shape
+
+    @property
     def takes_services(self) -> bool:
         """Whether it lists services."""
         return "ServiceSettings" in self.shape
@@ -181,7 +190,8 @@ def _arguments(called: str, function: Callable[..., Any]) -> dict[str, Argument]
 def _each(called: str, function: Callable[..., Any]) -> Iterator[Argument]:
     for one in inspect.signature(function).parameters.values():
         shape = one.annotation if isinstance(one.annotation, str) else str(one.annotation)
-        if one.name in ("self", "node"):
+        # What it is a method of.
+        if one.name in ("self", "node") or shape == "QueuedLink":
             continue
         if one.kind is one.VAR_KEYWORD:
             for name, value in _UNPACKED[shape[len("Unpack[") : -1]].__annotations__.items():

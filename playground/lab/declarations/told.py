@@ -20,6 +20,7 @@ from playground.lab.declarations.shapes import Call, LinkName, NodeName
 from playground.model.firewall import Firewall, Rule
 from playground.model.nat import Masquerade, OneToOne
 from playground.model.parts import LinkBase, NodeBase
+from playground.model.queues.classes import Classes
 from playground.operations.network import Host, Link, Node, Router, Switch
 
 Namer = Callable[[LinkBase], LinkName]
@@ -236,6 +237,16 @@ def _requested(router: Any) -> Said:
         yield "request_prefix", {"link": link, "to": _several(links)}
 
 
+def _mpls_links(router: Any) -> Said:
+    if router.mpls_links:
+        yield "mpls", {"links": list(router.mpls_links)}
+
+
+def _vnis(router: Any) -> Said:
+    for vni in router.vnis.values():
+        yield "vni", {"number": vni.number, "links": list(vni.links)}
+
+
 # -- switches and links ------------------------------------------------------
 
 
@@ -265,6 +276,15 @@ def _impairments(link: Any) -> Said:
             yield "impair", {**impairment.settings(), "toward": end.node}
 
 
+def _declared_queues(link: Any) -> Said:
+    for end, queue in zip(link.ends, link.declared_queues, strict=True):
+        if isinstance(queue, Classes):
+            said = {"classes": list(queue.classes), "scheduler": queue.scheduler}
+            yield "classes", {**said, "toward": end.node}
+        elif queue is not None:
+            yield "queue", {**vars(queue), "toward": end.node}
+
+
 TOLD: Mapping[str, Callable[[Any], Said]] = {
     "vrfs": _vrfs,
     "leaks": _leaks,
@@ -289,6 +309,9 @@ TOLD: Mapping[str, Callable[[Any], Said]] = {
     "mirrored": _mirrored,
     "is_down": _is_down,
     "declared_impairments": _impairments,
+    "declared_queues": _declared_queues,
+    "mpls_links": _mpls_links,
+    "vnis": _vnis,
 }
 
 _OF_MACHINES: tuple[str, ...] = (
@@ -299,7 +322,7 @@ _OF_ROUTERS: tuple[str, ...] = (
     *("masquerade", "snat", "forward", "one_to_one", "nat64"),
     *("isis", "isis_options"),
     *("ospf", "ospf_area", "bgp", "bgp_peer", "bgp_options", "configure", "multicast", "vrrp"),
-    *("advertise", "request_prefix", "vrf", "leak"),
+    *("advertise", "request_prefix", "vrf", "leak", "mpls", "vni"),
 )
 
 
@@ -316,5 +339,5 @@ METHODS: Mapping[str, Mapping[str, Callable[..., Any]]] = {
     "host": _functions(Host, *_OF_MACHINES),
     "router": _functions(Router, *_OF_MACHINES, *_OF_ROUTERS),
     "switch": _functions(Switch, "set_port", "mirror"),
-    "link": _functions(Link, "impair", "down"),
+    "link": _functions(Link, "impair", "queue", "classes", "down"),
 }

@@ -14,10 +14,12 @@ from playground import (
     Link,
     Permit,
     PrefixList,
+    Queue,
     RouteMap,
     Router,
     Service,
     Switch,
+    TrafficClass,
     Tunnel,
     Volume,
 )
@@ -100,6 +102,12 @@ def hosts_and_nat() -> list[Node]:
     up.impair(delay_ms=20, loss_percent=1)
     other.impair(rate_mbit=10, toward=isp)
     other.down()
+    down.impair(rate_mbit=10)
+    down.queue("pfifo", limit_packets=20)
+    voice = TrafficClass("voice", rate_mbit=1, dscp="EF")
+    rest = TrafficClass("rest", rate_mbit=5, queue=Queue("sfq"))
+    second.impair(rate_mbit=10)
+    second.classes(voice, rest, toward=db)
     return [lan, office, h1, db, built, pc, server, modem, isp]
 
 
@@ -142,8 +150,12 @@ def routing() -> list[Node]:
     r3.vrf("red", [], routing=None)
     r3.leak("10.4.0.0/24", source="blue", into="red")
     r3.leak("10.6.0.0/24", source="red", into=None)
+    r1.mpls([core])
+    leaf = Router("leaf", routing="bgp", as_number=65008, loopback="10.0.0.8/32")
+    leaf.vni(100, Link(leaf, Host("behind"), addresses=(None, None)))
+    Link(leaf, r4, subnet="10.7.0.0/24")
     assert between
-    return [r1, r2, r3, r4, r5]
+    return [r1, r2, r3, r4, r5, r6]
 
 
 def prefixes() -> list[Node]:

@@ -21,10 +21,20 @@ KINDS = {"host": Host, "router": Router, "switch": Switch, "link": Link}
 
 # What follows from a declaration, or is of a node that runs.
 NO_DECLARATION = {
-    *("address", "attachments", "calls", "cards", "families", "fixed", "forwards", "frr_text"),
+    *(
+        "address",
+        "attachments",
+        "calls",
+        "cards",
+        "congestion_control",
+        "families",
+        "fixed",
+        "forwards",
+        "frr_text",
+    ),
     *("hostname", "hosts", "id", "impairments", "interfaces", "links", "listener", "masquerades"),
     *("names", "nameservers", "pairs", "places", "serial", "services", "short", "sysctls"),
-    *("uplinks", "bond", "passes_lacp"),
+    *("queues", "uplinks", "bond", "passes_lacp"),
 }
 
 # Methods that change what others have said, take it back, or say it in other words.
@@ -41,7 +51,17 @@ NO_SAYING = {
         "steer",
         "stop_advertising",
     ),
-    *("subnets_of", "divide", "remove_leak", "untranslate", "zones", "clear", "remove", "together"),
+    *(
+        "subnets_of",
+        "bridge",
+        "divide",
+        "remove_leak",
+        "untranslate",
+        "zones",
+        "clear",
+        "remove",
+        "together",
+    ),
 }
 
 
