@@ -82,6 +82,7 @@ def test_a_plan_is_json(plan: Plan) -> None:
         "machine": None,
         "peers": [],
         "virtual_routers": [],
+        "bgp_paths": 1,
         "vrfs": [],
         "vnis": [],
         "labelled": [],

@@ -52,7 +52,10 @@ def own_interfaces(node: NodePlan) -> list[InterfacePlan]:
     return [
         item
         for item in node.interfaces
-        if not item.is_loopback and item.parent is None and item.tunnel is None
+        if not item.is_loopback
+        and item.parent is None
+        and item.tunnel is None
+        and item.bond is None
     ]
 
 
@@ -115,9 +118,15 @@ def lost(node: NodePlan) -> list[str]:
 
 
 def lost_of_wires(plan: Plan) -> list[str]:
-    """Return sentences about impairments, which are of our links alone."""
-    return [
+    """Return sentences about impairments, and about ports of switches, which are ours alone."""
+    found = [
         f"{cable.a} - {cable.b}: the impairment of the link is not told"
         for cable in cables(plan)
         if cable.wire.toward_a or cable.wire.toward_b
     ]
+    for switch in plan.switches:
+        found += [f"{switch.name}: the bond {bond.name} is not made" for bond in switch.bonds]
+        if switch.guards:
+            ports = ", ".join(guard.port for guard in switch.guards)
+            found.append(f"{switch.name}: what its ports may learn and flood is not told ({ports})")
+    return found

@@ -1,6 +1,6 @@
 """What all exports look at: cables, commands, FRR's files."""
 
-from playground import Host, Lab, Link, Router, Switch, Tunnel
+from playground import Bond, Host, Lab, Link, Router, Switch, Tunnel
 from playground.lab.exports.export_shapes import (
     cables,
     commands,
@@ -49,3 +49,17 @@ def test_what_nobody_is_told_is_said() -> None:
     assert lost_of_wires(plan) == ["a - b: the impairment of the link is not told"]
     assert len([*cables(plan)]) == 1
     assert [item.name for item in own_interfaces(plan.node("a"))] == ["eth0"]
+
+
+def test_of_a_bond_a_machine_is_told_and_a_switch_is_not() -> None:
+    switch, host = Switch("s"), Host("h")
+    Bond(Link(switch, host), Link(switch, host))
+    switch.set_port(Link(switch, Host("other")), max_macs=1)
+    plan = Lab(switch).plan()
+    node = plan.node("h")
+    assert [item.name for item in own_interfaces(node)] == ["eth0", "eth1"]
+    assert "ip link set dev eth1 master bond0" in commands(node)
+    assert lost_of_wires(plan) == [
+        "s: the bond h-bond0 is not made",
+        "s: what its ports may learn and flood is not told (other-eth0)",
+    ]
