@@ -32,6 +32,7 @@ import pictures
 import ports
 import routing
 import sockets
+import swarm
 import throughput
 
 import playground
@@ -343,6 +344,8 @@ def main() -> None:
             parts["Links"] = lambda: links.section(say)
     if client is not None:
         parts["Docker"] = lambda: on_docker(client, runs, say)
+        if os.geteuid() == 0:
+            parts["Docker Swarm"] = lambda: swarm.section(Row, runs, say)
         parts["Your own images"] = lambda: own_images.section(Row, up_and_down, client, runs, say)
     if os.geteuid() == 0 or options.engine == "docker":
         engines = ("namespaces", "docker") if options.engine == "both" else (options.engine,)

@@ -61,11 +61,15 @@ while ! ip link show eth0 >/dev/null 2>&1; do
     n=$((n + 1)); [ $n -lt 600 ] || exit 1
     sleep 0.05
 done
+while :; do
 dockerd --config-file "$folder/daemon.json" --data-root "$folder/data" \\
     --host unix:///run/docker.sock --host "unix://$folder/docker.sock" \\
     --insecure-registry "$registry" --insecure-registry "$network" --cgroup-parent "$group" \\
     --log-level warn >"$folder/log" 2>&1 &
-wait $!
+wait $! || true
+[ -e "$folder/restart" ] || exit 1
+rm "$folder/restart"
+done
 """
 
 
@@ -94,6 +98,23 @@ class SwarmMachine:
         )
         assert done.returncode == 0, f"docker {' '.join(arguments)}: {done.stderr}"
         return done.stdout.strip()
+
+    def restart_engine(self) -> None:
+        """End its dockerd in good order, and have another in its place, as an update does."""
+        (self.folder / "restart").touch()
+        children = Path(f"/proc/{self.process}/task/{self.process}/children").read_text().split()
+        handles = [os.pidfd_open(int(pid)) for pid in children if _is_engine(pid)]
+        for handle in handles:
+            signal.pidfd_send_signal(handle, signal.SIGTERM)
+            select.select([handle], [], [], _PATIENCE_S)
+            os.close(handle)
+        deadline = time.monotonic() + _PATIENCE_S
+        while True:
+            with contextlib.suppress(AssertionError):
+                self.docker("version")
+                return
+            assert time.monotonic() < deadline, "the engine has not come back"
+            time.sleep(0.2)
 
     def entering(self, container: str, *command: str) -> list[str]:
         """Return what runs a command in the network of a container of this machine."""
@@ -159,6 +180,12 @@ class SwarmOfTests:
         ) as save:
             assert save.stdout is not None
             self.manager.docker("load", "--quiet", stdin=save.stdout.fileno())
+
+
+def _is_engine(pid: str) -> bool:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text() == "dockerd\n"
+    return False
 
 
 def environment_of(home: Path) -> dict[str, str]:

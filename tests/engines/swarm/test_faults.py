@@ -109,7 +109,35 @@ def test_what_a_lost_machine_had_comes_back_elsewhere(
         time.sleep(0.2)
 
 
-# Sends one frame of an echo request in VXLAN (RFC 7348), and says that it has left.
+def test_of_an_engine_that_is_restarted_the_nodes_are_dead_and_named(
+    swarm: SwarmOfTests, swarm_engine: SwarmEngine
+) -> None:
+    hosts = three_hosts()
+    with Lab(*hosts, name="restarted", engine=swarm_engine, quiet=True) as lab:
+        swarm.machines[2].restart_engine()
+        with pytest.raises(AgentError, match="the machine m3 is gone, or cut off"):
+            for _ in range(100):
+                hosts[2].run("true")
+                time.sleep(0.1)
+        assert hosts[0].ping(hosts[1]).received == 3
+        with pytest.raises(NodeDied, match="h3 is dead: the machine m3 is gone"):
+            lab.start()
+    swarm.wait_ready()
+    # The engine that came back takes part as before.
+    hosts = three_hosts()
+    with Lab(*hosts, name="again", engine=swarm_engine, quiet=True):
+        assert hosts[0].ping(hosts[2]).received == 3
+
+
+def three_hosts() -> list[Host]:
+    """A host on each machine, the first linked to both others."""
+    hosts = [Host(f"h{number}", machine=f"m{number}") for number in (1, 2, 3)]
+    for host in hosts[1:]:
+        Link(hosts[0], host)
+    return hosts
+
+
+# Sends a frame in VXLAN (RFC 7348).
 _INJECT = """
 import socket, struct, sys
 address, port, source_port, vni, frame = sys.argv[1:]
