@@ -72,7 +72,6 @@ from playground.model.parts import (
     taken_or_undone,
 )
 from playground.model.policy_routing import Steering
-from playground.model.queues.congestion_control import congestion_setting
 from playground.model.queues.link_queue import LinkQueue
 from playground.model.records import dataclass
 from playground.model.routing.bgp import BgpOptions, SpeakingBgp
@@ -137,6 +136,9 @@ class Machine(Steering, MachineBase):
         super().__init__(name)
         self._begin_steering(sysctls)
         if congestion_control is not None:
+            # Few hosts choose one.
+            from playground.model.queues.congestion_control import congestion_setting
+
             self.own_sysctls |= congestion_setting(self.name, congestion_control)
         self.loopback = check_loopback(f"{type(self).__name__.lower()} {self.name}", loopback)
         self.limits = make_limits(self.name, memory_mb, cpus, processes)

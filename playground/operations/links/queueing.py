@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from playground.display.tables import Table
 from playground.operations.connection.handles import LiveWire
-from playground.operations.links.queue_statistics import QueueStatistics, queue_rows
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from playground.model.queues.discipline import Queue
     from playground.model.queues.link_queue import LinkQueue
     from playground.operations.links.queue_samples import QueueSamples
+    from playground.operations.links.queue_statistics import QueueStatistics
 
 
 class QueuedLink(Protocol):
@@ -165,6 +165,8 @@ def queues(link: QueuedLink) -> Table[QueueStatistics]:
     [('h1', 'pfifo', 'limit_packets=20')]
 
     """
+    from playground.operations.links.queue_statistics import queue_rows
+
     live = link._running()
     wire = live.wire
     # Frames toward an end wait where they leave the other.
