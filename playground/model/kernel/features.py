@@ -66,7 +66,13 @@ _ROWS = (
     KernelFeature("vrf", "link", "vrf", "CONFIG_NET_VRF", "a router's VRFs are made by"),
     KernelFeature("bond", "link", "bonding", "CONFIG_BONDING", "bonds are made by"),
     KernelFeature("mpls", "mpls", "mpls_router", "CONFIG_MPLS_ROUTING", "labels of MPLS need"),
-    KernelFeature("vlan", "link", "8021q", "CONFIG_VLAN_8021Q", "VLANs upon VLANs (QinQ) need"),
+    KernelFeature(
+        "vlan",
+        "link",
+        "8021q",
+        "CONFIG_VLAN_8021Q",
+        "tags of VLANs, and tags upon them (QinQ), are made by; small programs stand in for it",
+    ),
     *(
         KernelFeature(
             kind,
