@@ -255,8 +255,8 @@ def test_a_name_that_is_a_host_name(name: str) -> None:
         ),
         (lambda b: Host("x", services=["http", HTTP()]), "x: service 'http' is listed twice"),
         (
-            lambda b: Router("r", routing="isis"),
-            "router r: routing='isis' is not known; use routing=\"static\"",
+            lambda b: Router("r", routing="eigrp"),
+            "router r: routing='eigrp' is not known; use routing=\"static\"",
         ),
         (lambda b: Router("r", memory_mb=1), "r: memory_mb=1 is no whole number of megabytes"),
     ],
