@@ -7,7 +7,7 @@ from ipaddress import ip_interface
 
 import pytest
 
-from playground import Host, Link, Router, Switch, Tunnel
+from playground import Host, Link, Router, Switch, TrafficClass, Tunnel
 from playground.examples import office_vlans_nodes
 from playground.model.impairment import Impairment
 from playground.operations.pictures.diagram import Cable, Diagram, Seen, make_diagram
@@ -179,3 +179,16 @@ def test_the_nodes_of_each_machine_of_a_swarm_are_a_region() -> None:
         ("m2", ("h2",), ()),
     ]
     assert make_diagram(plan, [lan, h1, h2]).regions == ()
+
+
+def test_a_link_says_in_which_queue_frames_wait() -> None:
+    h1, h2 = Host("h1"), Host("h2")
+    link = Link(h1, h2)
+    link.queue("fq_codel")
+    [cable] = make_diagram(make_plan([h1]), [h1, h2], {}).cables
+    assert (cable.state, cable.note) == ("up", "fq_codel")
+    link.classes(TrafficClass("voice", rate_mbit=1, dscp="EF"), TrafficClass("rest", 1), toward=h2)
+    [cable] = make_diagram(make_plan([h1]), [h1, h2], {}).cables
+    assert cable.note == "queues"
+    assert "queue toward h1: fq_codel" in cable.tooltip
+    assert "queue toward h2: htb: voice, rest" in cable.tooltip
