@@ -46,7 +46,7 @@ def vtysh(node: Node, *commands: str) -> str:
     if not any(name in ROUTING for name in live.services):
         raise BadArgument(
             f"{node.name} has no routing daemon to speak to: declare it with "
-            f'routing="ospf", "rip" or "bgp", or with such a service'
+            f'routing="ospf", "isis", "rip" or "bgp", or with such a service'
         )
     lines = [line for command in commands for line in command.splitlines() if line.strip()]
     if lines and re.match(r"\s*conf", lines[0]):
