@@ -59,7 +59,7 @@ class Raced:
     def line(self) -> Iterator[Raced]:
         yield self
 
-    def request(self, method: str, path: str, query: Any = None, body: Any = None) -> Any:
+    def request(self, method: str, path: str, query: Any = None, **_: Any) -> Any:
         if method == "GET":
             return self._networks
         self._networks = [self._made]
