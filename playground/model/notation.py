@@ -126,17 +126,23 @@ def check_services(
 
 
 def _refuse_port_twice(name: str, new: ServiceSettings, others: Iterable[ServiceSettings]) -> None:
-    """Refuse two services of ours that listen on one port, by programs of their own."""
+    """Refuse two services that listen on one port, by programs of their own."""
     row = row_of(new)
-    for other in () if new.is_own else others:
+    for other in others:
         theirs = row_of(other)
-        if other.is_own or not set(row.programs).isdisjoint(theirs.programs):
+        if not set(row.programs).isdisjoint(theirs.programs):
             continue
         if shared := {*_ports(row)} & {*_ports(theirs)}:
             number, protocol = min(shared)
+            own = new if new.is_own else other
+            instead = (
+                f"give {own.service!r} another port, or a host of its own"
+                if own.is_own
+                else "give them to two hosts"
+            )
             raise TopologyError(
                 f"{name}: the services {other.service!r} and {new.service!r} both listen on "
-                f"{protocol} port {number}; give them to two hosts"
+                f"{protocol} port {number}; {instead}"
             )
 
 

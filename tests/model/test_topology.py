@@ -9,6 +9,7 @@ import pytest
 
 from playground.errors import TopologyError
 from playground.model.containers.limits import NO_LIMITS, Limits
+from playground.model.containers.own_service import Service
 from playground.model.services.ftp import FTP
 from playground.model.services.http import HTTP
 from playground.model.topology import End
@@ -255,12 +256,23 @@ def test_a_name_that_is_a_host_name(name: str) -> None:
         ),
         (lambda b: Host("x", services=["http", HTTP()]), "x: service 'http' is listed twice"),
         (
+            lambda b: Host("x", services=["http", Service("api", "serve", port=80)]),
+            "'http' and 'api' both listen on tcp port 80; give 'api' another port",
+        ),
+        (
+            lambda b: Host("x", services=[Service(name, "serve", port=53) for name in "ab"]),
+            "'a' and 'b' both listen on tcp port 53; give 'b' another port",
+        ),
+        (
             lambda b: Router("r", routing="eigrp"),
             "router r: routing='eigrp' is not known; use routing=\"static\"",
         ),
         (lambda b: Router("r", memory_mb=1), "r: memory_mb=1 is no whole number of megabytes"),
     ],
-    ids=["number for a name", "unknown service", "service no list", "twice", "routing", "limit"],
+    ids=[
+        *("number for a name", "unknown service", "service no list", "twice", "port of ours"),
+        *("port twice", "routing", "limit"),
+    ],
 )
 def test_bad_nodes(bench: Bench, build: Build, sentence: str) -> None:
     assert sentence in refused(build, bench)
