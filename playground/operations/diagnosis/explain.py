@@ -56,6 +56,7 @@ from playground.operations.diagnosis.evidence.packet_trace import (
     read_packet,
 )
 from playground.operations.diagnosis.evidence.port_guards import GuardedPort, guarded_ports
+from playground.operations.diagnosis.evidence.program_looks import ProgramLook, read_programs
 from playground.operations.diagnosis.evidence.queue_looks import (
     compare_queues,
     longest_wait_s,
@@ -225,6 +226,13 @@ def _refuse(text: str, question: Question, plan: Plan) -> None:
     )
 
 
+def _programs(gathering: _Gathering, name: str) -> tuple[ProgramLook, ...]:
+    """Ask the supervisor which programs of the user's own run on a node."""
+    node = gathering.lab[name]
+    assert isinstance(node, Machine)
+    return read_programs(gathering.agent, gathering.pids[name], node.running().programs)
+
+
 class _Gathering:
     """A question to one lab, and the means to ask it."""
 
@@ -267,6 +275,8 @@ class _Gathering:
             return decide(dataclasses.replace(facts, findings=self._findings(facts)))
         if found.cause == "tunnel":
             return decide(dataclasses.replace(facts, below=self._below(found)))
+        if found.cause == "server stopped":
+            return decide(dataclasses.replace(facts, programs=_programs(self, found.node)))
         return found
 
     def _below(self, found: Explanation) -> Explanation:

@@ -36,6 +36,7 @@ from playground.operations.diagnosis.evidence.packet_trace import (
     Packet,
     Sighting,
 )
+from playground.operations.diagnosis.evidence.program_looks import ProgramLook
 from playground.operations.diagnosis.verdict import decide
 from playground.operations.network import Host, Link, Router, Switch
 from playground.planning.plan import Plan
@@ -250,6 +251,32 @@ def test_a_stopped_program_of_an_image_is_what_is_to_be_started(plan: Plan) -> N
     assert found.advice.startswith("Start the program that shall listen there: ")
     for call in ('services["main"].start()` or', 'services["api"].start()`;', '["main"].log()'):
         assert call in found.advice
+    both = (ProgramLook("api", "running"), ProgramLook("main", "running"))
+    ended = (ProgramLook("main", "running"), ProgramLook("api", "ended with status 3"))
+    log = '`www.services["api"].log()` says what it does'
+    for programs, ports, cause, sentence, advice in (
+        (
+            both,
+            (8000,),
+            "other port",
+            "80 (api runs, main runs, www listens on port 8000).",
+            f"Ask for port 8000, or have api listen on port 80; {log}.",
+        ),
+        (
+            ended,
+            (81, 82),
+            "server stopped",
+            "(main runs, api ended with status 3, www listens on ports 81, 82).",
+            'listen there: `www.services["api"].start()`; ',
+        ),
+        (both, (), "server stopped", "www listens on no tcp port).", f"{log}, and where it"),
+    ):
+        sockets = tuple(SocketState("tcp", "0.0.0.0", port) for port in ports)
+        own = (SocketState("tcp", "127.0.0.11", 40000), *sockets)
+        states = {**there.states, "www": dataclasses.replace(www, sockets=own)}
+        found = decide(dataclasses.replace(there, programs=programs, states=states))
+        assert found.cause == cause
+        assert sentence in found.sentence and advice in found.advice
 
 
 def test_kernels_are_asked_where_the_packet_was_seen(plan: Plan) -> None:

@@ -53,6 +53,7 @@ CAUSES = {
     "storm": "broadcasts flood a switch, which holds some back or sends frames astray",
     "ping ignored": "the node was told not to answer echo requests",
     "server stopped": "nothing listens on the port",
+    "other port": "a program runs that listens on another port",
     "loopback only": "the server listens on an address that is not the one asked",
     "server busy": "the server's queue of connections is full",
     "no answer": "it arrived, and the program that got it has not answered",

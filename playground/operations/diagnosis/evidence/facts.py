@@ -19,6 +19,7 @@ from playground.operations.diagnosis.evidence.explanation import Explanation
 from playground.operations.diagnosis.evidence.network_state import KernelRule, NodeState
 from playground.operations.diagnosis.evidence.packet_trace import Marks, Packet, Sighting, Trail
 from playground.operations.diagnosis.evidence.port_guards import GuardedPort
+from playground.operations.diagnosis.evidence.program_looks import ProgramLook
 from playground.operations.diagnosis.evidence.queue_looks import QueueLook
 from playground.operations.diagnosis.names.delegations import NameTree
 from playground.planning.broadcast_domains import Member, joins
@@ -180,7 +181,7 @@ class Facts:
     ``ports`` holds for each port of a switch whether it has a carrier, and its state,
     ``guarded`` what those that are guarded have refused;
     ``findings`` what routing daemons say, None where they were not asked, and ``tree`` what
-    name servers say likewise.
+    name servers say likewise; ``programs`` are those of a node where nothing listens.
 
     """
 
@@ -204,6 +205,7 @@ class Facts:
     below: Explanation | None = None  # of the network below a tunnel
     queues: Mapping[tuple[str, str], tuple[QueueLook, ...]] = field(default_factory=dict)
     findings: Findings | None = None
+    programs: tuple[ProgramLook, ...] = ()
 
     @cached_property
     def trail(self) -> Trail:

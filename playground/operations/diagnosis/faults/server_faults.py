@@ -120,17 +120,6 @@ def _closed_to(
         one for one in facts.states[node].sockets if (one.protocol, one.port) == (protocol, port)
     ]
     service = _service_at(facts, node, port)
-    own = _own_programs(facts, node)
-    start = (
-        f'`{variable(node)}.services["{service}"].start()`'
-        if service
-        else _start_own(node, own)
-        if own
-        else f"start a server on {node} that listens on port {port}, for example "
-        f'`{variable(node)}.start("python3 -m http.server {port}")`'
-        if protocol == "tcp"
-        else f"start a server on {node} that listens on {protocol} port {port}"
-    )
     if not here:
         walk.step(node, "socket", f"nothing listens on {protocol} port {port}", False)
         planned = facts.plan.node(node)
@@ -147,14 +136,7 @@ def _closed_to(
                 f"{port}, and {node} has no forward of that port to a host inside.",
                 f"Open it: {forward_call(facts, node, port, host_inside(facts, node), port)}.",
             )
-        named = f" ({service})" if service else ""
-        return Fault(
-            node,
-            "server stopped",
-            f"The packet came to {node}, and nothing listens there on {protocol} port "
-            f"{port}{named}.",
-            f"Start it: {start}." if service else f"{start[0].upper()}{start[1:]}.",
-        )
+        return _nothing_listens(facts, node, protocol, port, service)
     wanted = packet.destination if packet is not None else facts.address or ""
     fits = [one for one in here if takes(one, wanted)]
     if not fits:
@@ -188,6 +170,65 @@ def _closed_to(
     return None
 
 
+def _nothing_listens(
+    facts: Facts, node: str, protocol: str, port: int, service: str | None
+) -> Fault:
+    named = f" ({service})" if service else ""
+    came = f"The packet came to {node}, and nothing listens there on {protocol} port {port}{named}"
+    # One of the user's own is known to the supervisor, one of ours is not.
+    known = {one.name: one for one in facts.programs}
+    meant = [known[service]] if service in known else [] if service else [*known.values()]
+    running = [one.name for one in meant if one.runs]
+    words = [f"{one.name} runs" if one.runs else f"{one.name} {one.status}" for one in meant]
+    ports = _open_ports(facts, node, protocol) if running else ()
+    if running:
+        several = ", ".join(map(str, ports))
+        places = f"port{'s' * (len(ports) > 1)} {several}" if ports else f"no {protocol} port"
+        words.append(f"{node} listens on {places}")
+    sentence = f"{came} ({', '.join(words)})." if words else f"{came}."
+    if meant and len(running) == len(meant):
+        # None is to be started: it listens elsewhere, or nowhere yet.
+        log = f'`{variable(node)}.services["{running[0]}"].log()` says what it does'
+        if not ports:
+            return Fault(node, "server stopped", sentence, f"{log}, and where it listens.")
+        return Fault(
+            node,
+            "other port",
+            sentence,
+            f"Ask for port {ports[0]}, or have {running[0]} listen on port {port}; {log}.",
+        )
+    own = [one.name for one in meant if not one.runs] or _own_programs(facts, node)
+    if service:
+        advice = f'Start it: `{variable(node)}.services["{service}"].start()`.'
+    elif own:
+        advice = f"{_start_own(node, own)}."
+    else:
+        advice = f"Start a server on {node} that listens on {protocol} port {port}"
+        if protocol == "tcp":
+            advice = (
+                f"Start a server on {node} that listens on port {port}, for example "
+                f'`{variable(node)}.start("python3 -m http.server {port}")`'
+            )
+        advice += "."
+    return Fault(node, "server stopped", sentence, advice)
+
+
+def _open_ports(facts: Facts, node: str, protocol: str) -> tuple[int, ...]:
+    """Return the ports on which a node listens for others, those of our services apart."""
+    ours = {
+        one.number
+        for settings in facts.plan.node(node).services
+        if not settings.is_own
+        for one in row_of(settings).ports
+    }
+    found = {
+        one.port
+        for one in facts.states[node].sockets
+        if one.protocol == protocol and not ip_address(one.address).is_loopback
+    }
+    return tuple(sorted(found - ours))
+
+
 def _no_hairpin(node: str, port: int, forward: ForwardPlan) -> Fault:
     to_port = forward.to_port if forward.last_port is None else port
     return Fault(
@@ -218,7 +259,7 @@ def _start_own(node: str, programs: Sequence[str]) -> str:
     calls = [f'{variable(node)}.services["{name}"]' for name in programs]
     starts = " or ".join(f"`{call}.start()`" for call in calls)
     return (
-        f"start the program that shall listen there: {starts}; `{calls[0]}.log()` says how it "
+        f"Start the program that shall listen there: {starts}; `{calls[0]}.log()` says how it "
         "ended, or where it listens instead"
     )
 
