@@ -24,6 +24,10 @@ class NoAnswer(Exception):
     """A service has not answered yet; the message says how far it got."""
 
 
+class NoAnswerInTime(NoAnswer):
+    """A service had not answered when the time of one question was over."""
+
+
 def wait_ready(checks: Sequence[Request], timeout_s: float) -> list[Request]:
     import threading
 
@@ -64,22 +68,28 @@ def _wait_for(check: Request, deadline: float) -> str | None:
         enter_network(check["pid"])
     except (OSError, ValueError, re.error) as error:
         return str(getattr(error, "strerror", None) or error)
-    message = "there was no time to ask"
-    while (left := deadline - time.monotonic()) > 0:
+    message = ""
+    while True:
+        # Even where the time is over: what is asked once has a reason.
+        left = max(deadline - time.monotonic(), POLL_S)
+        datagram = check.get("protocol", "tcp") == "udp"
+        limit_s = min(left, DATAGRAM_LIMIT_S if datagram else ANSWER_LIMIT_S)
         try:
-            if check.get("protocol", "tcp") == "udp":
-                _ask_datagram(check, question, pattern, min(left, DATAGRAM_LIMIT_S))
+            if datagram:
+                _ask_datagram(check, question, pattern, limit_s)
             else:
-                _ask_stream(check, question, pattern, min(left, ANSWER_LIMIT_S))
+                _ask_stream(check, question, pattern, limit_s)
             return None
-        except NoAnswer as error:
-            message = str(error)
-        except OSError as error:
-            message = error.strerror or str(error)
+        except (NoAnswer, OSError) as error:
+            # The last question may have been cut off: an earlier one says more.
+            cut = limit_s == left and isinstance(error, (NoAnswerInTime, TimeoutError))
+            if not (cut and message):
+                message = getattr(error, "strerror", None) or str(error)
         if not os.path.exists(f"/proc/{check['pid']}/ns/net"):
             return str(gone(check["pid"]).strerror)
+        if time.monotonic() >= deadline:
+            return message
         time.sleep(min(POLL_S, max(0.0, deadline - time.monotonic())))
-    return message
 
 
 def _address(check: Request) -> tuple[int, tuple[str, int]]:
@@ -116,7 +126,7 @@ def _ask_stream(
             try:
                 part = connection.recv(1 << 16)
             except TimeoutError:
-                raise NoAnswer(_unexpected(answer)) from None
+                raise NoAnswerInTime(_unexpected(answer)) from None
             if not part:
                 raise NoAnswer(_unexpected(answer))
             answer += part
@@ -138,7 +148,7 @@ def _ask_datagram(
         try:
             answer = probe.recv(1 << 16)
         except TimeoutError:
-            raise NoAnswer(_unexpected(b"")) from None
+            raise NoAnswerInTime(_unexpected(b"")) from None
         if not pattern.search(answer):
             raise NoAnswer(_unexpected(answer))
 

@@ -39,6 +39,9 @@ _HOPELESS = (126, 127)
 _SLICE_S = 0.25
 _PAUSE_S = 0.02
 
+# A command that did not end in less than this was cut off.
+_WHOLE_S = 5.0
+
 _TAIL_LINES = 10
 
 
@@ -89,8 +92,10 @@ class OwnService(Program):
         assert readiness is not None  # it is a user's own
         quiet = not self._row.probes and not any(readiness)
         awake = began = time.monotonic()
+        message: str | None = None
         while True:
-            message = self._not_yet(max(_PAUSE_S, began + timeout_s - time.monotonic()))
+            left_s = max(_PAUSE_S, began + timeout_s - time.monotonic())
+            message = self._not_yet(left_s, message)
             status = self._ask("status")
             refuse_failure(self._node, self._plan, status)
             self._refuse_endings(status, status["restarts"] - restarts, quiet)
@@ -116,8 +121,12 @@ class OwnService(Program):
     def _not_ready(self, what: str) -> NotReady:
         return NotReady(f"{self.name} of {self.node} {what}{log_tail(self.log(_TAIL_LINES))}")
 
-    def _not_yet(self, left_s: float) -> str | None:
-        """Return what is wrong after a short look; None if it is ready."""
+    def _not_yet(self, left_s: float, earlier: str | None) -> str | None:
+        """Return what is wrong after a short look; None if it is ready.
+
+        A command that the end of the time cuts off says nothing: ``earlier`` holds then.
+
+        """
         readiness = self._row.readiness
         assert readiness is not None
         if readiness.function is not None:
@@ -135,8 +144,11 @@ class OwnService(Program):
         if readiness.command:
             try:
                 result = run(self._node, readiness.command, timeout_s=left_s, check=False)
-            except (CommandTimeout, TooMuchOutput):
-                return "is not ready: its command does not end"
+            except CommandTimeout:
+                cut = earlier is not None and left_s < _WHOLE_S
+                return earlier if cut else "is not ready: its command does not end"
+            except TooMuchOutput:
+                return "is not ready: its command prints more than anybody reads"
             if result.returncode == 0:
                 return None
             said = "".join(f": {line}" for line in (result.stdout + result.stderr).split("\n")[:1])

@@ -168,6 +168,25 @@ def test_a_slip_in_ready_is_told_at_once(lab: Lab, name: str, words: str) -> Non
         OwnService(app, tick._plan, service.own_row).wait_ready(timeout_s=30)
 
 
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"port": 81, "ready": "http"}, r"did not answer on port 81 \(Connection refused\) within"),
+        ({"ready": "cat /nosuchfile"}, r"says its command \(exit status 1: cat: /nosuchfile"),
+    ],
+    ids=["port", "command"],
+)
+def test_the_reason_is_that_of_a_look_that_was_not_cut_off(
+    lab: Lab, said: dict[str, Any], words: str
+) -> None:
+    app = lab.node("app")
+    tick = app.services["tick"]
+    assert isinstance(tick, OwnService)
+    row = Service("later", "sleep 1000", **said).own_row
+    with pytest.raises(NotReady, match=words):
+        OwnService(app, tick._plan, row).wait_ready(timeout_s=0.6)
+
+
 def test_a_lab_with_one_that_ends_at_once_does_not_start(lab: Lab) -> None:
     bad = Service("bad", ["no-such-program"], port=9, user="nobody")
     wrong = Switch("wrong")
