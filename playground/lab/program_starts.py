@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from playground.display.progress import Progress
@@ -23,6 +23,7 @@ from playground.operations.programs.program import (
     ended_words,
     has_begun,
     refuse_failure,
+    silent_words,
 )
 from playground.planning.plan import NodePlan, Plan
 from playground.planning.program_plans import (
@@ -31,6 +32,7 @@ from playground.planning.program_plans import (
     ImageConfig,
     ProgramPlan,
     main_program,
+    published_tcp_ports,
 )
 
 Programs = Mapping[str, Sequence[ProgramPlan]]
@@ -177,7 +179,11 @@ def wait_ready(
         for name, program in several
         if (name, program.name) not in rows and program.healthcheck is None
     ]
-    published = {node.name for node in plan.nodes if node.container.publish}
+    published = {
+        node.name: published_tcp_ports(node.container)
+        for node in plan.nodes
+        if node.container.publish
+    }
     _wait_begun(agent, pids, nodes, silent, published)
     each(wait, [one for one in several if one not in silent])
     _wait_ended(nodes, [one for one in several if one[0] in _to_end(plan)], progress)
@@ -203,12 +209,13 @@ def _wait_begun(
     pids: Mapping[str, int],
     nodes: Callable[[str], Node],
     waiting: Sequence[tuple[str, ProgramPlan]],
-    published: Collection[str],
+    published: Mapping[str, Sequence[int]],
 ) -> None:
     """Wait for programs that say nothing of their health: one request for all of them.
 
     One that has ended with status 0 has done its work.  Where a server was meant, for ports
-    of the image or the host are to be reached, a `LabWarning` says that it has.
+    of the image or the host are to be reached, a `LabWarning` says that it has, and so it does
+    where nothing listens on a port that is published.
 
     """
     while waiting:
@@ -219,7 +226,8 @@ def _wait_begun(
             refuse_failure(nodes(name), program, status)
             if not has_begun(program, status):
                 left.append((name, program))
-            elif not status["running"] and status["returncode"] == 0:
+                continue
+            if not status["running"] and status["returncode"] == 0:
                 if program.name == MAIN and (program.ports or name in published):
                     said = f"{name}: {ended_words(program)}"
                     warnings.warn(said, LabWarning, stacklevel=callers_level())
@@ -227,9 +235,20 @@ def _wait_begun(
                 foreign := supervisord.find(nodes(name))
             ):
                 foreign.wait_settled()
+            if program.name == MAIN and (silent := _silent_ports(published, name, status)):
+                said = f"{name}: {silent_words(program, silent)}"
+                warnings.warn(said, LabWarning, stacklevel=callers_level())
         waiting = left
         if waiting:
             time.sleep(_LOOK_AGAIN_S)
+
+
+def _silent_ports(
+    published: Mapping[str, Sequence[int]], name: str, status: Mapping[str, Any]
+) -> Sequence[int]:
+    """Return the published ports of a host whose program runs, where it listens on none."""
+    wanted = published.get(name, ())
+    return wanted if status["running"] and not set(wanted) & set(status["ports"]) else ()
 
 
 # How often programs are looked at that have just begun.

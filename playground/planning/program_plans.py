@@ -98,7 +98,7 @@ class ProgramPlan:
     stop_signal: str = ""
     stop_timeout_s: float | None = None
     healthcheck: Healthcheck | None = None
-    # TCP ports that its image exposes, of which it will listen on some.
+    # TCP ports that are published, else those that its image exposes: it will listen on some.
     ports: tuple[int, ...] = ()
 
     def request(self, pid: int) -> dict[str, Any]:
@@ -148,6 +148,9 @@ def main_program(settings: ContainerSettings, image: ImageConfig | None) -> Prog
         argv = (*said.entrypoint, *command)
     if not argv:
         return None
+    # Another command may be another program.
+    same = settings.command is None and settings.entrypoint is None
+    exposed = _tcp_ports(said.ports) if same else ()
     return ProgramPlan(
         MAIN,
         argv,
@@ -155,11 +158,18 @@ def main_program(settings: ContainerSettings, image: ImageConfig | None) -> Prog
         stop_signal=settings.stop_signal or said.stop_signal,
         stop_timeout_s=settings.stop_timeout_s,
         healthcheck=_healthcheck(settings, said),
-        # Another command may be another program.
-        ports=_tcp_ports(said.ports)
-        if settings.command is None and settings.entrypoint is None
-        else (),
+        ports=published_tcp_ports(settings) or exposed,
     )
+
+
+def published_tcp_ports(settings: ContainerSettings) -> tuple[int, ...]:
+    """Return the TCP ports of a host that ``publish=`` offers to the user's machine.
+
+    >>> published_tcp_ports(Host("h1", publish=[80, "53/udp"]).container)
+    (80,)
+
+    """
+    return tuple(dict.fromkeys(one.port for one in settings.publish if one.protocol == "tcp"))
 
 
 def _tcp_ports(exposed: tuple[str, ...]) -> tuple[int, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ from playground import Host, Lab, LabWarning, Link, Switch
 from playground.engines.seam import Engine
 from playground.errors import BadArgument, EngineError, NotReady, TopologyError
 from playground.lab.program_starts import programs_of, waves
+from playground.operations.programs import program as program_module
 from playground.operations.programs.program import Program
 from playground.planning.plan import NodePlan
 from playground.planning.program_plans import Healthcheck
@@ -126,6 +128,22 @@ def test_a_server_that_has_ended_is_told_of(namespaces_engine: Engine) -> None:
     assert told[0].filename == __file__
 
 
+def test_a_published_port_is_waited_for(
+    namespaces_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = Host("late", command="sleep 1; exec python3 -m http.server 80", publish=80)
+    Link(late, Host("h2"))
+    with Lab(late, name="late", engine=namespaces_engine, quiet=True) as lab:
+        assert urllib.request.urlopen(lab.published[0]).status == 200
+    monkeypatch.setattr(program_module, "_LISTEN_LIMIT_S", 0.3)
+    astray = Host("astray", command="sleep 60", publish=80)
+    Link(astray, Host("h3"))
+    words = r"astray: its program main \(sleep 60\) runs, and nothing .* port 80 after 0.3 s"
+    lab = Lab(astray, name="astray", engine=namespaces_engine, quiet=True)
+    with pytest.warns(LabWarning, match=words), lab:
+        pass
+
+
 @pytest.mark.parametrize(
     ("said", "sentence"),
     [
@@ -137,11 +155,11 @@ def test_a_server_that_has_ended_is_told_of(namespaces_engine: Engine) -> None:
         ({"command": "nosuch"}, "main of h1 .* not started: there is no program 'nosuch'"),
         (
             {"command": "sleep 999", "healthcheck": "echo ill; exit 1"},
-            r"was not well within [0-9.]+ s: its healthcheck ended with status 1: ill \(3 times",
+            r"was not well after [0-9.]+ s: its healthcheck ended with status 1: ill \(3 times",
         ),
         (
             {"command": "true", "healthcheck": "exit 1"},
-            r"main of h1 \(true\) ended with status 0, and was not well within",
+            r"main of h1 \(true\) ended with status 0, and was not well after",
         ),
     ],
     ids=["fails", "missing", "ill", "left the foreground"],

@@ -68,7 +68,17 @@ def test_which_healthcheck_holds(said: Any, argv: tuple[str, ...] | None) -> Non
     assert (program.healthcheck and program.healthcheck.argv) == argv
 
 
-@pytest.mark.parametrize(("said", "ports"), [({}, (80,)), ({"command": "other"}, ())], ids=repr)
+@pytest.mark.parametrize(
+    ("said", "ports"),
+    [
+        ({}, (80,)),
+        ({"command": "other"}, ()),
+        ({"command": "other", "publish": {8080: 81}}, (81,)),
+        ({"publish": [443, "8443:443", "53/udp"]}, (443,)),
+        ({"publish": "53/udp"}, (80,)),
+    ],
+    ids=repr,
+)
 def test_ports_are_those_of_the_image_s_own_program(
     said: dict[str, Any], ports: tuple[int, ...]
 ) -> None:
