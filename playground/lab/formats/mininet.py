@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import re
-import resource
 import signal
 import subprocess
 import sys
@@ -39,8 +38,6 @@ from playground.model.arguments import shown
 from playground.operations.connection.threads import start_child
 
 LIMIT_S = 20
-_MOST_BYTES = 32 * 2**20
-_MEMORY_BYTES = 2**30
 _IFNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,14}")
 
 
@@ -72,7 +69,6 @@ def run_stand_in(path: Path, topology: str | None = None) -> Mapping[str, Any]:
             stderr=subprocess.DEVNULL,
             cwd=path.absolute().parent,
             env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
-            preexec_fn=_limit,
             start_new_session=True,
         )
         try:
@@ -88,7 +84,7 @@ def run_stand_in(path: Path, topology: str | None = None) -> Mapping[str, Any]:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         out.seek(0)
-        text = out.read(_MOST_BYTES)
+        text = out.read(mininet_stand_in.MOST_BYTES)
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
@@ -99,13 +95,6 @@ def run_stand_in(path: Path, topology: str | None = None) -> Mapping[str, Any]:
         place = FilePlace(path, int(found["line"]) or 1)
         raise TopologyError(f"{place}: {found['error']}")
     return found
-
-
-def _limit() -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_CPU, (LIMIT_S, LIMIT_S))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (_MOST_BYTES, _MOST_BYTES))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 class MininetTopology:

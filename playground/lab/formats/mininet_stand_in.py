@@ -22,12 +22,17 @@ import itertools
 import json
 import os
 import re
+import resource
 import sys
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
 MOST_PARTS = 20_000
+# What a file may take, which is set before it is read.
+MEMORY_BYTES = 2**30
+MOST_BYTES = 32 * 2**20
+PROCESSOR_S = 20
 _FILE = ""
 
 
@@ -581,6 +586,11 @@ def plain(value: Any, depth: int = 0) -> Any:
 
 def main(path: str, wanted: str | None = None) -> None:
     """Print what the file makes, or why it makes nothing."""
+    # By the process itself: a fork of a program with threads is no place for it.
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CPU, (PROCESSOR_S, PROCESSOR_S))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (MOST_BYTES, MOST_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # What the file prints is nobody's answer.
     answer = os.dup(1)
     os.dup2(2, 1)
