@@ -32,6 +32,18 @@ gateway, printer, server = Router("gateway"), Host("printer"), "192.168.10.3"
 trunk = Link(office, gateway, trunk=(10, 20))
 link = Link(office, Host("pc"), vlan=10)
 """
+PROVIDER = """
+pe = Router("pe")
+to_blue_office, to_blue_store = Link(pe, Host("office")), Link(pe, Host("store"))
+"""
+CUSTOMERS = (
+    PROVIDER
+    + """
+pe.vrf("blue", to_blue_office)
+pe.vrf("red", to_blue_store)
+pe.leak("10.9.0.0/24", source="blue", into="red")
+"""
+)
 # Lines to run before an example, as a docstring has no room for them.
 BEFORE = {
     "display.tables.Table": """
@@ -52,6 +64,18 @@ home = Switch("home", subnet="192.168.1.0/24")
 Link(home, Host("h1"), address="192.168.1.11"), Link(home, Host("h2"), address="192.168.1.11")
 """,
     "model.containers.own_service.Service": "source = 'print()'",
+    "model.overlays.Bridging.vni": (
+        'leaf1 = Router("leaf1", routing="bgp", loopback="10.10.10.1/32")'
+    ),
+    "model.routing.mpls.SwitchingLabels.mpls": """
+r1, r2, r3 = (
+    Router(f"r{n}", routing="ospf", loopback=f"10.10.10.{n}/32") for n in (1, 2, 3)
+)
+""",
+    "model.vrfs.KeepingApart.leak": CUSTOMERS,
+    "model.vrfs.KeepingApart.remove_leak": CUSTOMERS,
+    "model.vrfs.KeepingApart.vrf": PROVIDER,
+    "planning.addresses.router_parts.label": CUSTOMERS,
     "model.topology.Link.__getitem__": OFFICE,
     "model.topology.Link.change": OFFICE + "office.add_vlan(30)",
     "model.topology.Switch.add_vlan": OFFICE,
@@ -284,6 +308,10 @@ _DOCKER = "it needs a container of Docker that somebody else has started"
 _WHOLE = "it starts a network of its own, as tests/test_examples.py does"
 # Examples that cannot run here, and why.
 NOT_RUN = {
+    "operations.links.labels.labels": "it needs MPLS: tests/test_labels.py has it",
+    "operations.links.overlay_addresses.vni_addresses": (
+        "its leaves speak BGP for some seconds, as tests/test_overlays.py has it"
+    ),
     "lab.lab.Lab.attach": "its lab is kept, and no other of that name may be on the machine",
     "operations.links.switch.SwitchOperations.ports": "its spanning tree takes four seconds",
     "operations.diagnosis.verdict.decide": "its facts are of a packet that a broken lab has lost",
