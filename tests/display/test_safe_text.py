@@ -19,6 +19,7 @@ from playground.operations.captures.tcp_streams import Stream
 from playground.operations.connection.command_results import Result
 from playground.operations.diagnosis.all_pairs import PingAll, PingedPair
 from playground.operations.diagnosis.evidence.explanation import Explanation, Step
+from playground.operations.measurements.rtt_under_load import RttUnderLoad
 from playground.operations.nodes.ping import Hop, Ping, Traceroute
 from tests.facts import HOSTILE, has_effect
 
@@ -74,6 +75,8 @@ EXPLANATION = Explanation(
     *(HOSTILE,) * 5, path=(HOSTILE,), path_back=(), steps=Table([Step(HOSTILE, HOSTILE, HOSTILE)])
 )
 ALL_PAIRS = PingAll(("h1", "h2"), Table([PingedPair("h1", "h2", HOSTILE, 1, 0, None, HOSTILE)]))
+SILENT = Ping(HOSTILE, 1, 0, problem=HOSTILE)
+UNDER_LOAD = RttUnderLoad(HOSTILE, HOSTILE, SILENT, SILENT, 1, 1, 1)
 RENDERINGS: dict[str, Callable[[], str]] = {
     "table": lambda: repr(Table([Row(HOSTILE, (HOSTILE,))])),
     "table's HTML": Table([Row(HOSTILE, (HOSTILE,))])._repr_html_,
@@ -86,6 +89,8 @@ RENDERINGS: dict[str, Callable[[], str]] = {
     "ping's HTML": Ping(HOSTILE, 1, 1, problem=HOSTILE)._repr_html_,
     "all pairs": lambda: repr(ALL_PAIRS),
     "all pairs' HTML": lambda: ALL_PAIRS._repr_html_(),
+    "under load": lambda: repr(UNDER_LOAD),
+    "under load, as HTML": lambda: UNDER_LOAD._repr_html_(),
     "traceroute": lambda: repr(Traceroute(HOSTILE, (Hop(HOSTILE, 1, HOSTILE),), False)),
     "traceroute's HTML": Traceroute(HOSTILE, (Hop(HOSTILE, 1, HOSTILE),), False)._repr_html_,
     "explanation": lambda: repr(EXPLANATION),
@@ -97,7 +102,7 @@ RENDERINGS: dict[str, Callable[[], str]] = {
 # All that shows itself in a notebook: above, in test_hostile.py, or of declared names alone.
 HTML = {
     "Table", "Tabular", "Result", "Ping", "Traceroute", "Explanation",
-    "Services", "Packets", "PingAll", "TerminalLink", "PublishedAddress",
+    "Services", "Packets", "PingAll", "RttUnderLoad", "TerminalLink", "PublishedAddress",
 }  # fmt: skip
 
 
