@@ -454,6 +454,12 @@ def _extra_hosts(here: str, value: object) -> tuple[tuple[str, str], ...]:
 # What a host cannot do without: its processes, and what `lab.provision` writes for it.
 _NOT_TO_BE_HIDDEN = ("/proc/", "/run/playground/")
 
+# Folders of every system (hier(7)): the lab writes into some, programs of the host are in others.
+_OF_THE_SYSTEM = {
+    *("/bin", "/dev", "/etc", "/lib", "/lib64", "/run", "/sbin", "/sys", "/usr"),
+    *("/usr/bin", "/usr/lib", "/usr/sbin", "/var/run"),
+}
+
 
 def _volumes(here: str, value: object) -> tuple[VolumeMount, ...]:
     found: list[VolumeMount] = []
@@ -484,6 +490,11 @@ def _volume(here: str, source: object, said: object) -> VolumeMount:
     target, mode = _target_and_mode(here, str(path), said)
     # A link that was named is followed here, once, and never again.
     place, links_in = _followed(here, path)
+    if place == "/":
+        raise TopologyError(
+            f"{here}: {path} is the whole of this machine, with what is nobody else's business; "
+            "name the folder that the host needs"
+        )
     return VolumeMount(place, target, mode != "rw", links_in)
 
 
@@ -503,6 +514,16 @@ def _target_and_mode(here: str, what: str, said: object) -> tuple[str, str]:
         raise TopologyError(
             f"{here}: {what} cannot stand at {target}, where a host finds its own processes "
             "and what its lab keeps for it; choose another place"
+        )
+    if target in _OF_THE_LAB:
+        raise TopologyError(
+            f"{here}: {what} cannot stand at {target}, which the lab writes, with every name that "
+            f"the host needs; {_OF_THE_LAB[target]}"
+        )
+    if target in _OF_THE_SYSTEM:
+        raise TopologyError(
+            f"{here}: {what} cannot stand at {target}, for it would hide the system's own files "
+            f'there; choose a folder or file in it, such as "{target}/site"'
         )
     return target, mode
 
@@ -806,7 +827,7 @@ _INSTEAD = {
         "a host lives and goes with its lab; leave it out",
     ),
     **dict.fromkeys(
-        ("ports", "expose"),
+        ("port", "ports", "expose"),
         "ports of a host are open to its neighbours at once; "
         "write publish= for one that this machine shall reach",
     ),
