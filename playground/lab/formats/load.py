@@ -68,7 +68,7 @@ def load_any(
     """Return what `load` does; ``say`` and ``limit_s`` are for a Python file, which is run."""
     if not path.exists():
         raise TopologyError(f"there is no {path}; name a lab file, or the folder of one")
-    if path.is_file() and path.suffix in (".yaml", ".yml", ".json"):
+    if path.is_file() and path.suffix.lower() in (".yaml", ".yml", ".json"):
         return _of_yaml(path, asked)
     if path.name == "lab.conf":
         return _kathara(path.parent, asked)
@@ -76,10 +76,25 @@ def load_any(
         return _of_folder(path, asked)
     if path.suffix == ".py" and is_mininet(path):
         return _mininet(path, asked)
+    if path.is_file() and path.suffix != ".py" and not _begins_as_python(path):
+        raise TopologyError(
+            f"{path} is no lab file by its name: a lab is read from .yaml, .yml, .json and "
+            "lab.conf, and of files that are run from .py; rename it"
+        )
     lab = load_lab(path, asked.name, quiet=asked.quiet, say=say, limit_s=limit_s)
     if asked.engine is not None and not lab.id:
         lab._state.asked_engine = asked.engine
     return lab
+
+
+def _begins_as_python(path: Path) -> bool:
+    """Whether a file says itself that Python runs it, as scripts do: execve(2)."""
+    try:
+        with path.open("rb") as file:
+            first = file.readline(200)
+    except OSError:
+        return False
+    return first.startswith(b"#!") and b"python" in first
 
 
 def _of_yaml(path: Path, asked: LoadOptions) -> Lab:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import playground
-from playground.errors import LabWarning, TopologyError
+from playground.errors import BadArgument, LabWarning, TopologyError
 
 OWN = """\
 playground: 1
@@ -52,6 +52,30 @@ def test_a_python_file_is_run(tmp_path: Path) -> None:
     path.write_text("from playground import *\nh1, h2 = Host('h1'), Host('h2')\nLink(h1, h2)\n")
     lab = playground.load(path, engine="namespaces", quiet=True)
     assert lab.name == "two" and len(lab.nodes) == 2
+
+
+def test_what_is_no_lab_file_by_its_name_is_not_run(tmp_path: Path) -> None:
+    path = tmp_path / "code.txt"
+    code = f"open({str(tmp_path / 'ran')!r}, 'w').close()\n"
+    path.write_text(code)
+    with pytest.raises(TopologyError, match=r"code.txt is no lab file by its name"):
+        playground.load(path)
+    assert not (tmp_path / "ran").exists()
+    path.write_text(f"#!/usr/bin/env python3\nfrom playground import *\n{code}h1 = Host('h1')\n")
+    assert "h1" in playground.load(path, quiet=True)
+    assert (tmp_path / "ran").exists()
+
+
+def test_a_key_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "compose.yaml"
+    path.write_text("services:\n  a: {image: x}\n  b: {image: x}\n  a: {image: y}\n")
+    with pytest.raises(TopologyError, match=r"yaml:4: the key 'a' is there twice, first on line 2"):
+        playground.from_compose(path)
+
+
+def test_what_is_no_path_of_a_compose_file_is_refused() -> None:
+    with pytest.raises(BadArgument, match=r'^5 is no path: write for example "compose.yaml"'):
+        playground.from_compose(5)  # type: ignore[arg-type]
 
 
 def test_what_is_not_there_is_told(tmp_path: Path) -> None:
