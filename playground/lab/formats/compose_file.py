@@ -28,7 +28,7 @@ from playground.lab.formats.compose_merge import (
     without,
 )
 from playground.lab.formats.yaml_lines import Place, read_yaml
-from playground.model.arguments import shown
+from playground.model.arguments import check_path, is_list, shown
 from playground.model.records import dataclass
 
 EXTRA = "compose"
@@ -96,10 +96,10 @@ def read_compose(path: Paths, environment: Mapping[str, str] | None = None) -> C
     ``.env`` beside the first file.
 
     """
-    given = [path] if isinstance(path, (str, os.PathLike)) else [*path]
+    given = [*path] if is_list(path) else [path]
     if not given:
         raise TopologyError('no compose file is named; write for example "compose.yaml"')
-    paths = [found for one in given for found in _find(Path(one))]
+    paths = [found for one in given for found in _find(check_path(one, '"compose.yaml"'))]
     file = _read(paths, os.environ if environment is None else environment, ())
     if not isinstance(file.data.get("services"), dict):
         raise TopologyError(f"{paths[0]}: this is no compose file: it has no services")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from playground.errors import TopologyError
+from playground.model.arguments import shown
 
 # Where something stands in a document: ("services", "web", "ports", 0).
 Place = tuple[str | int, ...]
@@ -47,6 +48,7 @@ def read_yaml(path: Path, extra: str, tags: Collection[str] = ()) -> YamlFile:
         loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
         _refuse_bomb(path, node)
+        _refuse_twice(path, node)
         lines, found = dict(_lines(node, ())), _take_tags(loader, node, tags)
         data = loader.construct_document(node) if node is not None else None
         return YamlFile(data, lines, found)
@@ -72,6 +74,24 @@ def _refuse_bomb(path: Path, node: Any) -> None:
                 f"{_MOST_PARTS:,} parts with all its aliases (*name) written out; write fewer "
                 "aliases of what has aliases itself"
             )
+
+
+def _refuse_twice(path: Path, node: Any) -> None:
+    """Raise `TopologyError` for a key that a mapping has twice: YAML 1.2.2, section 3.2.1.1."""
+    import yaml
+
+    for part, _ in _sizes(node, {}):
+        lines: dict[tuple[str, str], int] = {}
+        for key, _ in part.value if isinstance(part, yaml.MappingNode) else ():
+            if not isinstance(key, yaml.ScalarNode) or key.value == "<<":
+                continue
+            line, same = key.start_mark.line + 1, (key.tag, key.value)
+            if same in lines:
+                raise TopologyError(
+                    f"{path}:{line}: the key {shown(key.value)} is there twice, first on line "
+                    f"{lines[same]}; leave one out"
+                )
+            lines[same] = line
 
 
 def _sizes(node: Any, known: dict[int, int]) -> Iterator[tuple[Any, int]]:
