@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import io
+import re
 
 # The most that is kept, in characters: nobody reads more, and `RUN yes` prints gigabytes.
 LOG_LENGTH = 1 << 20
 
 _LINE_LENGTH = 4096
+
+# Colours (SGR, ECMA-48, 8.3.117), which the tools of builds print whoever reads.
+_COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 
 
 class BuildLog:
@@ -37,8 +41,8 @@ class BuildLog:
     @property
     def line(self) -> str:
         """The last line that is not empty, as far as it has come; its end, of a long one."""
-        return self._end.rstrip().rpartition("\n")[2].strip()
+        return _COLOUR.sub("", self._end).rstrip().rpartition("\n")[2].strip()
 
     def text(self) -> str:
-        """Return the last `LOG_LENGTH` characters of the output, or all."""
-        return (self._before + self._now.getvalue())[-LOG_LENGTH:]
+        """Return the last `LOG_LENGTH` characters of the output, or all, without colours."""
+        return _COLOUR.sub("", (self._before + self._now.getvalue())[-LOG_LENGTH:])

@@ -314,7 +314,9 @@ def _misfit(
 def _nearest(name: str, known: list[str]) -> str:
     import difflib
 
-    near = difflib.get_close_matches(name.lower(), known, n=1)
+    # "loss" for loss_percent: the unit was left out.
+    whole = [one for one in known if one.startswith(f"{name.lower()}_")]
+    near = whole or difflib.get_close_matches(name.lower(), known, n=1)
     if near:
         return f"did you mean {near[0]}=?"
     return f"it has {', '.join(f'{one}=' for one in sorted(known))}" if known else "it takes none"

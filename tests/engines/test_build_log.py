@@ -31,3 +31,10 @@ def test_the_last_line_is_put_together_from_its_pieces() -> None:
         log.add(piece)
         said.append(log.line)
     assert said == ["Step 1", "Step 1/2 : RUN", *["Step 1/2 : RUN yes"] * 2, "y"]
+
+
+def test_colours_are_left_out() -> None:
+    log = BuildLog()
+    for piece in ("\x1b[9", "1moops\x1b[0m\n", "\x1b[1;31mno\x1b[0m\n\x1b[0m"):
+        log.add(piece)
+    assert (log.text(), log.line) == ("oops\nno\n", "no")

@@ -132,6 +132,10 @@ def test_a_time_that_no_file_can_have_is_left_out(tmp_path, mtime):
         ),
         ('plug("web", routs={})', "plug() has no routs=; did you mean routes=?"),
         ('Link(Host("a"), Host("b")).down(now=1)', "Link.down() has no now=; it takes none"),
+        (
+            'Link(Host("a"), Host("b")).impair(loss=5)',
+            "Link.impair() has no loss=; did you mean loss_percent=?",
+        ),
         ("Host()", "Host() needs name as well: write Host(name)"),
         ('Link(Host("a"))', "Link() needs b as well: write Link(a, b)"),
         (

@@ -88,6 +88,9 @@ _REFERENCE = re.compile(
 )
 
 
+_ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
+
+
 def is_reference(value: object) -> bool:
     """Whether it is an image's reference: [REGISTRY/]NAME[:TAG][@DIGEST]."""
     return isinstance(value, str) and len(value) <= 512 and bool(_REFERENCE.fullmatch(value))
@@ -113,8 +116,9 @@ def check_image(here: str, value: object) -> ImageSource:
                 f"oci-layout); name an archive of `docker save`; {instead}"
             )
         return ImageSource("archive", str(path))
-    if not is_reference(value):
-        archive = isinstance(value, str) and Path(value).is_file()
+    # What begins as "web.tar" may be an image's name as well, but hardly with that file there.
+    archive = isinstance(value, str) and os.path.isfile(value)
+    if not is_reference(value) or (archive and str(value).endswith(_ARCHIVES)):
         advice = (
             f"for a saved archive write image=Path({value!r})"
             if archive

@@ -35,10 +35,13 @@ def port_to_publish(
     """
     try:
         if isinstance(port, bool) or ":" in str(port):
-            raise TopologyError(f'{shown(port)} is no port of a host; write 80, or "53/udp"')
+            raise TopologyError
         wanted = check_published("publish", port)
-    except TopologyError as error:
-        raise BadArgument(str(error)) from None
+    except TopologyError:
+        raise BadArgument(
+            f'{shown(port)} is no port of a host; write 80, or "53/udp"; local_port=8080 says '
+            'at which port of this machine, and listen="0.0.0.0" at which of its addresses'
+        ) from None
     if local_port is not None and not is_port(local_port):
         raise BadArgument(
             f"local_port={shown(local_port)} is no port of this machine: write a number from 1 to "

@@ -8,6 +8,7 @@ does not come true; a check that fails is a `CheckFailed`, which is an `Assertio
 from __future__ import annotations
 
 import base64
+import difflib
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -366,8 +367,10 @@ def _probe(
     own = {item.service: row_of(item) for item in machine.declared_services if item.is_own}
     rows = SERVICES | own
     if not is_choice(service, rows):
-        known = ", ".join(rows)
-        raise BadArgument(f"{shown(service)} is no service and no port; the services are {known}")
+        spelt = service.lower() if isinstance(service, str) else ""
+        near = difflib.get_close_matches(spelt, rows, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"the services are {', '.join(rows)}"
+        raise BadArgument(f"{shown(service)} is no service and no port; {hint}")
     row = rows[service]
     # One of the user's own may be ready by other words than an answer on its port.
     ports = [Probe(port.number, port.protocol, port.tls) for port in row.ports]

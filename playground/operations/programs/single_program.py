@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+from playground.model.arguments import tells_wrong_calls
 from playground.operations.connection.handles import Node
 
 
+@tells_wrong_calls
 class SingleProgram(ABC):
     """One program of a node: ``name`` is its name, ``node`` that of where it runs."""
 

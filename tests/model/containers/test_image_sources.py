@@ -72,3 +72,14 @@ def test_a_text_has_no_second_dockerfile() -> None:
 def test_names_with_digests_are_references() -> None:
     assert is_reference(f"registry.example.com:5000/a/b:1@sha256:{'0' * 64}")
     assert not is_reference("a@sha256:0")
+
+
+def test_an_archive_that_is_there_is_no_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("web.tar", "nginx"):
+        (tmp_path / name).touch()
+    with pytest.raises(TopologyError, match=r"for a saved archive write image=Path\('web.tar'\)"):
+        Host("h1", image="web.tar")
+    assert Host("h1", image="nginx").container.source == ImageSource("reference", "nginx")

@@ -105,3 +105,9 @@ def test_one_port_of_this_machine_is_had_once(
     assert not overlap(a, PublishedPort(81, "udp", 8080, other))
     assert not overlap(a, PublishedPort(81, "tcp", 8081, other))
     assert not overlap(PublishedPort(80), PublishedPort(80))
+
+
+@pytest.mark.parametrize("port", [0, {8080: 80}, "8.8.8.8:8181:80", True], ids=repr)
+def test_what_is_no_port_of_a_host_is_told_with_the_words_for_the_rest(port: object) -> None:
+    with pytest.raises(BadArgument, match=r'no port of a host; write 80.*local_port=.*listen="'):
+        port_to_publish(port)  # type: ignore[arg-type]

@@ -85,7 +85,9 @@ def test_it_is_checked_by_its_name(lab: Lab) -> None:
     with pytest.raises(BadArgument, match="tick of app has no port"):
         lab.check.serves("app", "tick")
     with pytest.raises(BadArgument, match=r"the services are .*, api, safe, tick"):
-        lab.check.serves("app", "ipa")
+        lab.check.serves("app", "xyz")
+    with pytest.raises(BadArgument, match=r"'htpp' is no service and no port; did you mean 'http'"):
+        lab.check.serves("app", "htpp")
 
 
 def test_it_is_in_the_table_with_its_port(lab: Lab) -> None:
