@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from playground.errors import TopologyError
-from playground.model.arguments import is_whole, shown
+from playground.model.arguments import is_list, is_whole, shown
 from playground.model.parts import LinkBase, taken_or_undone
 from playground.model.records import dataclass
 from playground.model.vrfs import KeepingApart
@@ -62,19 +62,23 @@ class Bridging(KeepingApart):
         if not is_whole(number, 1, 2**24 - 1):
             raise TopologyError(f"{here}: a VNI is a number from 1 to 16777215 (RFC 7348)")
         taken = [links] if isinstance(links, LinkBase) else links
-        if isinstance(taken, str) or not isinstance(taken, Iterable):
+        if not is_list(taken):
             raise TopologyError(f"{here}: links={shown(links)} is no list of links of {self.name}")
-        found = tuple(dict.fromkeys(taken))
         self._refuse_without_bgp(here)
-        for link in found:
+        for link in taken:
             self._check_own(link, "vni")
             self._refuse_as_port(here, number, link)
+        found = tuple(dict.fromkeys(taken))
         made = Vni(int(number), self, found)
         self.bridge({**self.vnis, made.number: made})
         return made
 
     def bridge(self, vnis: Mapping[int, Vni]) -> None:
         """Change the router's VNIs, and do it if the lab runs; else all stays as it was."""
+        if not isinstance(vnis, Mapping) or not all(isinstance(v, Vni) for v in vnis.values()):
+            raise TopologyError(
+                f"router {self.name}: bridge() takes its VNIs by their numbers; use vni()"
+            )
         before = self.vnis
 
         def undo() -> None:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from playground.errors import TopologyError
 from playground.model.addresses import Network, network_from
-from playground.model.arguments import is_whole, shown
+from playground.model.arguments import is_list, is_whole, shown
 from playground.model.nat import Translating
 from playground.model.parts import LinkBase, taken_or_undone
 from playground.model.policy_routing import Steering
@@ -128,12 +128,12 @@ class KeepingApart(Translating, Steering):
                 f'begins with a letter and is no word of Linux\'s own; write one such as "blue"'
             )
         taken = [links] if isinstance(links, LinkBase) else links
-        if isinstance(taken, str) or not isinstance(taken, Iterable):
+        if not is_list(taken):
             raise TopologyError(f"{here}: links={shown(links)} is no list of links of {self.name}")
-        found = tuple(dict.fromkeys(taken))
-        for link in found:
+        for link in taken:
             self._check_own(link, "vrf")
             self._refuse_taken(here, name, link)
+        found = tuple(dict.fromkeys(taken))
         before = self.vrfs.get(name)
         number = self._check_table(here, name, table)
         if before and number not in (None, before.table) and self.listener is not None:
@@ -194,6 +194,16 @@ class KeepingApart(Translating, Steering):
 
     def divide(self, vrfs: Mapping[str, Vrf], leaks: Iterable[Leak]) -> None:
         """Change VRFs and leaks, and do it if the lab runs; else all stays as it was."""
+        if (
+            not isinstance(vrfs, Mapping)
+            or not all(isinstance(one, Vrf) for one in vrfs.values())
+            or not is_list(leaks)
+            or not all(isinstance(one, Leak) for one in leaks)
+        ):
+            raise TopologyError(
+                f"router {self.name}: divide() takes VRFs by their names, and leaks; use vrf() and "
+                f"leak()"
+            )
         before = self.vrfs, self.leaks
 
         def undo() -> None:

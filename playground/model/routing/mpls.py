@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from playground.errors import TopologyError
 from playground.model.addresses import InterfaceAddress
-from playground.model.arguments import shown
+from playground.model.arguments import is_list, shown
 from playground.model.parts import LinkBase, MachineBase, taken_or_undone
 
 # Protocols that find the ways on which labels are laid.
@@ -42,11 +42,11 @@ class SwitchingLabels(MachineBase):
         # RFC 3031; RFC 5036.
         here = f"router {self.name}: mpls()"
         taken = [links] if isinstance(links, LinkBase) else links
-        if isinstance(taken, str) or not isinstance(taken, Iterable):
+        if not is_list(taken):
             raise TopologyError(f"{here}: links={shown(links)} is no list of links of {self.name}")
-        found = tuple(dict.fromkeys(taken))
-        for link in found:
+        for link in taken:
             self._check_own(link, "mpls")
+        found = tuple(dict.fromkeys(taken))
         known = any(item.version == 4 for item in self.loopback)
         if found and not (known and {*self.protocols} & {*_BENEATH}):
             raise TopologyError(
