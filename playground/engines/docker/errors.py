@@ -60,7 +60,16 @@ def own_build_failed(here: str, title: str, error: str, log: str) -> EngineError
     """Say why an image of the user's could not be built."""
     if "no space left on device" in (error + log[-4000:]).lower():
         return EngineError(NO_SPACE)
+    if base := _base_that_failed(log):
+        error = pull_sentence(base, error)
     return ImageError(f"{here}: {title} could not be built: {error.strip()}", log)
+
+
+def _base_that_failed(log: str) -> str | None:
+    """Return the image of the FROM with which a build ended: it could not be had."""
+    steps: list[str] = re.findall(r"^Step [0-9]+/[0-9]+ : (.*)$", log, re.MULTILINE)
+    found = re.match(r"FROM\s+(?:--\S+\s+)*(\S+)", steps[-1], re.IGNORECASE) if steps else None
+    return found[1] if found else None
 
 
 def pull_failed(here: str, name: str, error: str) -> EngineError:
