@@ -568,6 +568,11 @@ def _files(here: str, value: object) -> tuple[tuple[str, bytes | Path], ...]:
                 f"{here}: {target} is written by the lab, with every name that the host needs; "
                 f"{_OF_THE_LAB[target]}"
             )
+        if target in _OF_THE_SYSTEM or f"{target}/".startswith(("/proc/", "/sys/")):
+            raise TopologyError(
+                f"{here}: {target} is the system's own, and no place for a file; choose another, "
+                'such as "/srv/api.py"'
+            )
         _refuse_overlap(here, target, [other for other, _ in found])
         if isinstance(content, str):
             found.append((target, content.encode()))
@@ -575,6 +580,11 @@ def _files(here: str, value: object) -> tuple[tuple[str, bytes | Path], ...]:
             found.append((target, bytes(content)))
         elif isinstance(content, os.PathLike):
             path = absolute_path(here, content, '{"/srv/api.py": Path("api.py")}')
+            if path.is_dir():
+                raise TopologyError(
+                    f"{here}: {path} for {target} is a folder, and files= takes files; write "
+                    f'volumes={{"{path.name}/": "{target}"}} for the folder'
+                )
             if not path.is_file():
                 raise TopologyError(f"{here}: there is no file {path} for {target}")
             found.append((target, path))
@@ -620,6 +630,16 @@ def _publish(here: str, value: object) -> tuple[PublishedPort, ...]:
     found = [check_published(here, item) for item in items]
     if not found:
         raise TopologyError(f"{here}={shown(value)} is empty; leave it out")
+    taken: dict[tuple[str, int, str | None], PublishedPort] = {}
+    for one in dict.fromkeys(found):
+        if one.local_port is None:
+            continue
+        other = taken.setdefault((one.protocol, one.local_port, one.local_address), one)
+        if other is not one:
+            raise TopologyError(
+                f"{here}: {one.protocol} port {one.local_port} of this machine cannot be both "
+                f"port {other.port} and port {one.port} of the host; choose another for one of them"
+            )
     return tuple(dict.fromkeys(found))
 
 
