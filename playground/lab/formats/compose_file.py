@@ -103,6 +103,8 @@ def read_compose(path: Paths, environment: Mapping[str, str] | None = None) -> C
     file = _read(paths, os.environ if environment is None else environment, ())
     if not isinstance(file.data.get("services"), dict):
         raise TopologyError(f"{paths[0]}: this is no compose file: it has no services")
+    if not file.data["services"]:
+        raise TopologyError(f"{file.at('services')}: services is empty; write one")
     _extend(file)
     file.data = _checked(file, file.data)
     return file
@@ -384,6 +386,12 @@ def _checked(file: ComposeFile, data: dict[str, Any]) -> dict[str, Any]:
     except ImportError:
         raise missing("compose-spec") from None
     networks = data.get("networks") or {}
+    for name, said in data["services"].items():
+        if not isinstance(said, dict):
+            raise TopologyError(
+                f"{file.at('services', str(name))}: services.{name}: {shown(said)} is no service; "
+                "write what it has, as in {image: nginx}"
+            )
     services = {name: _simplified(said) for name, said in data["services"].items()}
     try:
         whole = {**data, "services": services, "networks": {"default": None, **networks}}
@@ -399,6 +407,10 @@ def _checked(file: ComposeFile, data: dict[str, Any]) -> dict[str, Any]:
         reason = re.sub(r" at line \d+ column \d+$", "", str(told))
         reason = re.sub(r"extension key `([^`]+)` does not start.*", _unknown, reason)
         where = f"{'.'.join(map(str, place))}: " if place else ""
+        # A variable that is not set may be all that is wrong.
+        start = f": {'.'.join(map(str, place))} names $"
+        unset = [line.partition(": ")[2] for line in file.left_out if place and start in line]
+        reason = "; ".join([reason, *unset])
         raise TopologyError(f"{file.at(*near[-1])}: {where}{reason}") from error
     # A name such as 1 comes back as a number.
     found["services"] = {str(name): said for name, said in found["services"].items()}

@@ -73,6 +73,29 @@ def test_a_key_that_is_there_twice_is_refused(tmp_path: Path) -> None:
         playground.from_compose(path)
 
 
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ("{a: null}", "services.a: None is no service; write what it has"),
+        ("{a: nginx}", "services.a: 'nginx' is no service; write what it has"),
+        ("{}", "services is empty; write one"),
+        (
+            "{a: {image: '${NOPE_X}'}}",
+            "completely empty; services.a.image names $NOPE_X, which is not set, and is empty",
+        ),
+    ],
+)
+def test_what_is_no_service_of_a_compose_file_is_told(
+    tmp_path: Path, said: str, sentence: str
+) -> None:
+    path = tmp_path / "compose.yaml"
+    path.write_text(f"services: {said}\n")
+    with pytest.raises(TopologyError) as caught:
+        playground.from_compose(path)
+    assert sentence in str(caught.value)
+    assert str(caught.value).startswith(f"{path}:1: ")
+
+
 def test_what_is_no_path_of_a_compose_file_is_refused() -> None:
     with pytest.raises(BadArgument, match=r'^5 is no path: write for example "compose.yaml"'):
         playground.from_compose(5)  # type: ignore[arg-type]
