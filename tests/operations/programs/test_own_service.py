@@ -121,7 +121,7 @@ def test_explain_knows_whose_port_it_is(lab: Lab) -> None:
     app = lab.node("app")
     app.services["api"].stop()
     found = lab.explain(lab.node("h1"), app, port=8000)
-    assert "nothing listens there on tcp port 8000 (api)" in found.sentence
+    assert "nothing listens there on tcp port 8000 (api stopped)." in found.sentence
     assert 'app.services["api"].start()' in found.advice
     app.services["api"].start()
     assert lab.explain(lab.node("h1"), app, port=8000)

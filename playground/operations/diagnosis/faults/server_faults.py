@@ -173,8 +173,7 @@ def _closed_to(
 def _nothing_listens(
     facts: Facts, node: str, protocol: str, port: int, service: str | None
 ) -> Fault:
-    named = f" ({service})" if service else ""
-    came = f"The packet came to {node}, and nothing listens there on {protocol} port {port}{named}"
+    came = f"The packet came to {node}, and nothing listens there on {protocol} port {port}"
     # One of the user's own is known to the supervisor, one of ours is not.
     known = {one.name: one for one in facts.programs}
     meant = [known[service]] if service in known else [] if service else [*known.values()]
@@ -185,6 +184,8 @@ def _nothing_listens(
         several = ", ".join(map(str, ports))
         places = f"port{'s' * (len(ports) > 1)} {several}" if ports else f"no {protocol} port"
         words.append(f"{node} listens on {places}")
+    if service and not words:
+        words.append(service)
     sentence = f"{came} ({', '.join(words)})." if words else f"{came}."
     if meant and len(running) == len(meant):
         # None is to be started: it listens elsewhere, or nowhere yet.
