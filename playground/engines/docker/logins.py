@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
 import os
-import tempfile
 from pathlib import Path
 
+from playground.engines.whole_files import write_whole
 from playground.errors import EngineError
 
 _MODE = 0o600
@@ -48,17 +47,7 @@ def remember_login(registry: str, user: str, password: str) -> None:
         login = base64.b64encode(f"{user}:{password}".encode()).decode()
         said.setdefault("auths", {})[registry] = {"auth": login}
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Another program may read it meanwhile: it sees the old file or the new one.
-        number, name = tempfile.mkstemp(dir=folder)
-        try:
-            with os.fdopen(number, "w") as file:
-                json.dump(said, file, indent="\t")
-            os.chmod(name, _MODE)
-            os.replace(name, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(name)
-            raise
+        write_whole(path, json.dumps(said, indent="\t"), mode=_MODE)
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise EngineError(
             f"the login at {registry} cannot be written to {path}: {error}; mend that file"

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from playground.engines.whole_files import write_whole
 from playground.errors import PlaygroundError
 from playground.lab.state import LabObject, LabState
 from playground.model.arguments import check_path
@@ -17,7 +18,8 @@ def save(lab: LabObject, path: str | os.PathLike[str]) -> Path:
     `playground.load` and ``playground up`` read it.  What the lab chose by itself, such as
     addresses, is not in it, and neither is what was done inside hosts.  In a running lab it is what
     is declared now: links that are down, rules that were added.  Where a file is there already, its
-    comments stay.  Paths of this machine are written as seen from the file, if they lie beside it.
+    comments and its mode stay; a new file with ``users``, and so with passwords, is readable for
+    its owner only.  Paths of this machine are written as seen from the file, if they lie beside it.
 
     Raises `TopologyError` for what no file can hold, such as a function that says when a
     service is ready, and `PlaygroundError` if the file cannot be written.
@@ -38,13 +40,8 @@ def save(lab: LabObject, path: str | os.PathLike[str]) -> Path:
     try:
         before = file.read_text(encoding="utf-8") if file.is_file() else None
         text = file_text(data, before)
-        # Whole or not at all: whoever reads it meanwhile reads the one or the other.
-        beside = file.with_name(f".{file.name}.{os.getpid()}")
-        try:
-            beside.write_text(text, encoding="utf-8")
-            beside.replace(file)
-        finally:
-            beside.unlink(missing_ok=True)
+        # Users have their passwords in it.
+        write_whole(file, text, new_mode=0o600 if data.get("users") else 0o666)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "what is there is no text"
         raise PlaygroundError(f"{file} cannot be written: {reason or error}") from error

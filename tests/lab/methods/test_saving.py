@@ -1,6 +1,7 @@
 """`Lab.save`: what was written is loaded as the same."""
 
 import inspect
+import os
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,19 @@ def test_what_no_file_can_hold_leaves_the_file_as_it_was(tmp_path: Path) -> None
         lab.save(path)
     assert path.read_text() == "# mine\n"
     assert [one.name for one in tmp_path.iterdir()] == ["lab.yaml"]
+
+
+def test_passwords_that_were_said_stay_with_their_owner(tmp_path: Path) -> None:
+    path = tmp_path / "lab.yaml"
+    lab = Lab(home(), users={"eve": "secret"}, quiet=True)
+    # What another user put where the file is written first.
+    (tmp_path / f".lab.yaml.{os.getpid()}").symlink_to(tmp_path / "elsewhere")
+    lab.save(path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert not (tmp_path / "elsewhere").exists()
+    path.chmod(0o640)
+    lab.save(path)
+    assert path.stat().st_mode & 0o777 == 0o640
 
 
 def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
