@@ -76,6 +76,10 @@ r1, r2, r3 = (
     "model.vrfs.KeepingApart.remove_leak": CUSTOMERS,
     "model.vrfs.KeepingApart.vrf": PROVIDER,
     "planning.addresses.router_parts.label": CUSTOMERS,
+    **dict.fromkeys(
+        ("model.links.bond.Bond", "operations.network.Bond"),
+        'left, right = Switch("left"), Switch("right")',
+    ),
     "model.topology.Link.__getitem__": OFFICE,
     "model.topology.Link.change": OFFICE + "office.add_vlan(30)",
     "model.topology.Switch.add_vlan": OFFICE,
@@ -265,6 +269,8 @@ LIVE = {
 }
 # On a running lab, too, but what these print differs from run to run.
 VARIES = {
+    "operations.links.switch.SwitchOperations.security",
+    "operations.links.switch.SwitchOperations.storms",
     "lab.lab.Lab.check",
     "lab.methods.asking.explain",
     "lab.methods.asking.ping_all",
@@ -308,6 +314,8 @@ _DOCKER = "it needs a container of Docker that somebody else has started"
 _WHOLE = "it starts a network of its own, as tests/test_examples.py does"
 # Examples that cannot run here, and why.
 NOT_RUN = {
+    "operations.links.bond.BondOperations.state": "it needs bonds: tests/model/links/test_bond.py",
+    "frontends.swarm_doctor.examine": "it needs a swarm",
     "operations.links.labels.labels": "it needs MPLS: tests/test_labels.py has it",
     "operations.links.overlay_addresses.vni_addresses": (
         "its leaves speak BGP for some seconds, as tests/test_overlays.py has it"

@@ -254,6 +254,12 @@ def complain(found: list[str]) -> None:
     assert not found, f"{len(found)} of ours are no sentences:\n" + "\n".join(found)
 
 
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`Lab.save` takes most texts for the name of a file."""
+    monkeypatch.chdir(tmp_path)
+
+
 CLASSES = [
     name
     for name in playground.__all__

@@ -121,8 +121,8 @@ class LabState:
         self.asked_engine = engine
         self.own_engine = engine is None or isinstance(engine, str)
         self.progress = make_progress(check_flag(f"lab {self.name}: quiet", quiet))
+        self.credentials = Credentials.make(users)  # which refuses what are none
         self.asked_users = dict(users or {})
-        self.credentials = Credentials.make(users)
         self.timetable = Timetable()
         self.lock = threading.RLock()
         # Held while a plan is made of what is declared, and while a running lab's

@@ -55,6 +55,16 @@ def network_from(value: object) -> Network:
     return ip_network(_without_zone(value))
 
 
+def range_from(value: object) -> Network:
+    """Return the range that an address with a prefix is in, likewise.
+
+    >>> range_from("192.168.1.11/24")
+    IPv4Network('192.168.1.0/24')
+
+    """
+    return ip_network(_without_zone(value), strict=False)
+
+
 def _without_zone(value: object) -> str:
     # Of numbers and bytes the standard library makes addresses as well.
     if not isinstance(value, str | IPv4Address | IPv6Address | IPv4Network | IPv6Network):

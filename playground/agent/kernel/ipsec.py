@@ -59,7 +59,7 @@ def new_association(spi: bytes) -> bytes:
     """Return what XFRM_MSG_NEWSA takes: one way to an address that nobody has.
 
     >>> len(new_association(bytes(4)))
-    316
+    320
 
     """
     state = _STATE.pack(

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from ipaddress import ip_network
 from itertools import product
 from typing import Any, NamedTuple
 
 from playground.errors import TopologyError
-from playground.model.addresses import Network
+from playground.model.addresses import Network, range_from
 from playground.model.arguments import (
     is_choice,
     is_list,
@@ -420,7 +419,7 @@ def _port(here: str, value: Any) -> int:
 
 def _network(here: str, value: Any) -> Network:
     try:
-        return ip_network(str(value), strict=False)
+        return range_from(value)
     except ValueError:
         raise TopologyError(
             f'{here}={shown(value)} is no address and no range; write "10.0.1.5" or "10.0.1.0/24"'

@@ -251,7 +251,7 @@ def silent_words(plan: ProgramPlan, ports: Sequence[int]) -> str:
     """Return what is said of a program that listens on none of its published ports in time.
 
     >>> silent_words(ProgramPlan("main", ("serve",)), [80])
-    'its program main (serve) runs, and nothing listens on its published port 80 after 20 s; ...'
+    "its program main (serve) runs, and nothing listens on its published port 80 after 20 s; ..."
 
     """
     places = f"port{'s' * (len(ports) > 1)} {', '.join(map(str, ports))}"
