@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 
 from playground.model.services.frr import FRR_TERMINALS, ROUTING, RoutingDaemon
 from playground.model.services.settings import ServiceSettings
+from playground.planning.here_documents import here_document
 
 
 def routing_daemons(services: Iterable[ServiceSettings]) -> list[RoutingDaemon]:
@@ -44,8 +45,7 @@ def frr_commands(space: str, services: Iterable[ServiceSettings]) -> Iterator[st
     text = "\n".join(item.configuration.rstrip("\n") for item in items if item.configuration)
     yield f"install -d -o frr -g frr /etc/frr/{space} /var/run/frr/{space}"
     yield f"touch /etc/frr/{space}/vtysh.conf"
-    yield f"cat > /etc/frr/{space}/frr.conf <<'END'"
-    yield from [text, "END"] if text else ["END"]
+    yield here_document(f"cat > /etc/frr/{space}/frr.conf", text)
     yield f"for daemon in {' '.join(dict.fromkeys(programs))}; do"
     yield f"    ip netns exec {space} /usr/lib/frr/$daemon -d -N {space}"
     yield "done"

@@ -19,6 +19,7 @@ from typing import NamedTuple
 from playground.model.addresses import Network
 from playground.model.firewall import PROTOCOLS_WITH_PORTS
 from playground.model.records import dataclass
+from playground.planning.here_documents import here_document
 from playground.planning.plan_parts import (
     ForwardPlan,
     NatPlan,
@@ -261,7 +262,7 @@ def as_shell(ruleset: str) -> str:
     END
 
     """
-    return f"nft -f - <<'END'\n{ruleset}END"
+    return here_document("nft -f -", ruleset)
 
 
 def rule_as_shell(chain: str, line: str) -> str:

@@ -19,6 +19,7 @@ from playground.model.containers.container import ContainerSettings
 from playground.model.services.settings import ServiceSettings
 from playground.planning import nft_text
 from playground.planning.frr_script import frr_commands, routing_daemons
+from playground.planning.here_documents import here_document
 from playground.planning.host_files import NamedNode, hosts_text, resolver_text
 from playground.planning.plan_parts import (
     MAIN_TABLE,
@@ -278,7 +279,7 @@ def _node(node: PlannedNode, places: _NamespaceNames) -> Iterator[str]:
         yield _at(place, line)
     yield f"mkdir -p /etc/netns/{place}"
     for name, text in (("hosts", places.names(node)), ("resolv.conf", resolver_text(node))):
-        yield f"cat > /etc/netns/{place}/{name} <<'END'\n{text}END"
+        yield here_document(f"cat > /etc/netns/{place}/{name}", text)
 
 
 def _inside(node: PlannedNode) -> Iterator[str]:

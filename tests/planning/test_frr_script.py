@@ -14,15 +14,20 @@ def test_each_namespace_has_daemons_with_files_of_its_own() -> None:
     assert lines == [
         "install -d -o frr -g frr /etc/frr/r1 /var/run/frr/r1",
         "touch /etc/frr/r1/vtysh.conf",
-        "cat > /etc/frr/r1/frr.conf <<'END'",
-        "ip route 10.9.0.0/16 blackhole\nrouter ospf",
-        "END",
+        "cat > /etc/frr/r1/frr.conf <<'END'\nip route 10.9.0.0/16 blackhole\nrouter ospf\nEND",
         "for daemon in mgmtd zebra staticd ospfd; do",
         "    ip netns exec r1 /usr/lib/frr/$daemon -d -N r1",
         "done",
         "vtysh -N r1 -f /etc/frr/r1/frr.conf",
     ]
     assert list(frr_commands("h1", [])) == []
+
+
+def test_no_line_of_a_configuration_is_run_by_the_shell() -> None:
+    router = Router("r1", frr="ip route 10.9.0.0/16 blackhole\nEND\ntouch /tmp/taken\n")
+    script = make_plan([router]).as_shell()
+    assert "/frr.conf <<'END2'\nip route 10.9.0.0/16 blackhole\nEND\ntouch /tmp/taken\n" in script
+    assert "\nEND2\n" in script.partition("touch /tmp/taken")[2]
 
 
 def test_a_script_has_the_policies_of_its_routers() -> None:

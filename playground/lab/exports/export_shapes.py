@@ -68,7 +68,8 @@ def commands(node: NodePlan) -> list[str]:
     """
     found: list[str] = []
     within = ""
-    for line in node_as_shell(node).splitlines():
+    # Other ends of lines than the shell's own are left as they are, or a text would have more.
+    for line in node_as_shell(node).split("\n"):
         if within:
             found[-1] += f"\n{line}"
             within = "" if line == within else within

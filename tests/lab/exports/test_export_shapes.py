@@ -1,5 +1,7 @@
 """What all exports look at: cables, commands, FRR's files."""
 
+import pytest
+
 from playground import Bond, Host, Lab, Link, Router, Switch, Tunnel
 from playground.lab.exports.export_shapes import (
     cables,
@@ -63,3 +65,14 @@ def test_of_a_bond_a_machine_is_told_and_a_switch_is_not() -> None:
         "s: the bond h-bond0 is not made",
         "s: what its ports may learn and flood is not told (other-eth0)",
     ]
+
+
+def test_a_heredoc_ends_at_its_own_word_alone() -> None:
+    from playground.lab.exports import export_shapes
+    from playground.planning.here_documents import here_document
+
+    text = here_document("cat > /etc/motd", "END\nreboot\x0cEND2\n")
+    node = Lab(Host("h"), quiet=True).plan().node("h")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export_shapes, "node_as_shell", lambda node: f"{text}\nip route")
+        assert commands(node) == [text, "ip route"]
