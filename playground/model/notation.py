@@ -515,3 +515,20 @@ def one_or_list(items: Sequence[object]) -> str:
         return "None"
     texts = [str(item) for item in items]
     return repr(texts[0]) if len(texts) == 1 else repr(texts)
+
+
+# "lo" is there already; the others are directories beside the interfaces in
+# /proc/sys/net/ipv4/conf.
+RESERVED_IFNAMES = ("lo", "all", "default")
+# What impairs frames where the kernel has no netem: agent/links/relay.py, agent/queues/.
+_IMPAIRING_IFNAME = re.compile(r"queue[0-9]+|relay[0-9]+x?")
+
+
+def is_reserved_ifname(name: str) -> bool:
+    """Tell whether an interface's name has a meaning to Linux, or to a lab.
+
+    >>> [is_reserved_ifname(name) for name in ("lo", "relay7x", "queue12", "queue", "relays1")]
+    [True, True, True, False, False]
+
+    """
+    return name in RESERVED_IFNAMES or bool(_IMPAIRING_IFNAME.fullmatch(name))

@@ -39,6 +39,7 @@ from playground.model.kernel.tunnels import TunnelSettings
 from playground.model.nat64 import Translating64
 from playground.model.notation import (
     AUTO,
+    RESERVED_IFNAMES,
     WITH_PREFIX,
     OneOrMore,
     bare,
@@ -55,6 +56,7 @@ from playground.model.notation import (
     is_auto,
     is_empty,
     is_host_route,
+    is_reserved_ifname,
     kind_of,
     one_or_list,
     parse_address,
@@ -1409,9 +1411,6 @@ def _check_dhcp(here: str, a: Node, b: Node) -> None:
 # IFNAMSIZ in linux/if.h is 16, with the NUL at the end.
 IFNAME_LENGTH = 15
 _IFNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-# "lo" is there already; the others are directories beside the interfaces in
-# /proc/sys/net/ipv4/conf.
-RESERVED_IFNAMES = ("lo", "all", "default")
 
 
 def _check_interface(node: Node, name: object) -> str | None:
@@ -1433,6 +1432,11 @@ def _check_interface(node: Node, name: object) -> str | None:
         )
     if name in RESERVED_IFNAMES:
         raise TopologyError(f'{here} has a meaning of its own in Linux; choose one such as "eth1"')
+    if is_reserved_ifname(name):
+        raise TopologyError(
+            f"{here} is one that a lab gives to what delays frames and queues them; choose one "
+            f'such as "eth1"'
+        )
     for link in node.links:
         if link.end(node).name == name:
             raise TopologyError(f"{here} is used twice: {link!r} has it already; choose another")

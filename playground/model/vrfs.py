@@ -12,6 +12,7 @@ from playground.errors import TopologyError
 from playground.model.addresses import Network, network_from
 from playground.model.arguments import is_list, is_whole, shown
 from playground.model.nat import Translating
+from playground.model.notation import is_reserved_ifname
 from playground.model.parts import LinkBase, taken_or_undone
 from playground.model.policy_routing import Steering
 from playground.model.records import dataclass
@@ -122,7 +123,8 @@ class KeepingApart(Translating, Steering):
         """
         # RFC 4364 section 3; Documentation/networking/vrf of the kernel.
         here = f"router {self.name}: vrf({shown(name)})"
-        if not isinstance(name, str) or not _NAME.fullmatch(name) or name in _KEPT:
+        fits = isinstance(name, str) and _NAME.fullmatch(name)
+        if not fits or name in _KEPT or is_reserved_ifname(name):
             raise TopologyError(
                 f"{here}: a VRF's name has up to 15 letters, digits, hyphens and underscores, "
                 f'begins with a letter and is no word of Linux\'s own; write one such as "blue"'

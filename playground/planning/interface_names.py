@@ -16,9 +16,10 @@ from ipaddress import IPv6Address
 
 from playground.errors import TopologyError
 from playground.model.kernel.tunnels import KINDS
+from playground.model.notation import is_reserved_ifname
 from playground.model.parts import End
 from playground.model.records import dataclass
-from playground.model.topology import IFNAME_LENGTH, RESERVED_IFNAMES, Link, Machine, Node, Switch
+from playground.model.topology import IFNAME_LENGTH, Link, Machine, Node, Switch
 from playground.planning.plan import Plan
 from playground.planning.plan_parts import InterfacePlan, WirePlan
 
@@ -223,7 +224,7 @@ def _fit(wanted: str, used: set[str]) -> str:
 
     """
     plain = wanted.replace(".", "-")
-    if len(plain) <= IFNAME_LENGTH and plain not in used and plain not in RESERVED_IFNAMES:
+    if len(plain) <= IFNAME_LENGTH and plain not in used and not is_reserved_ifname(plain):
         return plain
     attempt = 0
     while True:

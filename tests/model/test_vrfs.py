@@ -41,7 +41,9 @@ def test_a_vrf_said_again_replaces_it_and_keeps_its_table(edge: Edge) -> None:
     assert list(edge.pe.vrfs) == ["blue"]
 
 
-@pytest.mark.parametrize("name", ["", "1st", "no dots.", "lo", "all", "main", "x" * 16, 7, None])
+@pytest.mark.parametrize(
+    "name", ["", "1st", "no dots.", "lo", "all", "main", "relay7", "x" * 16, 7, None]
+)
 def test_a_name_that_is_no_interfaces_is_refused(edge: Edge, name: object) -> None:
     with pytest.raises(TopologyError, match=r"a VRF's name has up to 15 letters"):
         edge.pe.vrf(name, edge.links)  # type: ignore[arg-type]

@@ -17,6 +17,7 @@ from playground.agent.links.netlink import (
     Netlink,
     attribute,
     attributes,
+    plain_text,
     sockets_to,
     text_attribute,
 )
@@ -118,6 +119,20 @@ def index_or_none(interface: str) -> int | None:
         return socket.if_nametoindex(interface)
     except OSError:
         return None  # what it had went with it
+
+
+def kind_or_none(netlink: Netlink, interface: str) -> str | None:
+    """Return of which kind an interface is, as `ip -d link` names it; None where there is none.
+
+    "" is the kind of one that the kernel made by itself, such as lo.
+
+    """
+    if index_or_none(interface) is None:
+        return None
+    body = link_body() + text_attribute(IFLA_IFNAME, interface)
+    [answer] = netlink.ask(Message(RTM_GETLINK, 0, body, f"look at the interface {interface}"))
+    information = attributes(attributes(answer[16:]).get(IFLA_LINKINFO, b""))
+    return plain_text(information.get(IFLA_INFO_KIND, b""))
 
 
 def interfaces(ends: Sequence[Request]) -> list[Request]:

@@ -30,6 +30,7 @@ from playground.agent.links.interfaces import (
     RTM_NEWLINK,
     index_or_none,
     interface_index,
+    kind_or_none,
     link_body,
 )
 from playground.agent.links.netlink import Message, Netlink, attribute, attributes, text_attribute
@@ -62,10 +63,22 @@ def tap_names(index: int) -> tuple[str, str]:
     return f"relay{index}", f"relay{index}x"
 
 
+def taps_there(netlink: Netlink, index: int) -> list[str]:
+    """Return those of an interface's taps that are there; another kind of that name is none."""
+    return [tap for tap in tap_names(index) if kind_or_none(netlink, tap) == "tun"]
+
+
 def start_relay(netlink: Netlink, direction: Request, index: int, wanted: Request) -> None:
     """Lead what leaves by an interface of the present namespace through a relay."""
     name = direction["interface"]
-    tap_name = next(tap for tap in tap_names(index) if index_or_none(tap) is None)
+    free = [tap for tap in tap_names(index) if index_or_none(tap) is None]
+    if not free:
+        raise FileExistsError(
+            errno.EEXIST,
+            f"{name} needs an interface called {tap_names(index)[0]} or {tap_names(index)[1]}, and "
+            f"somebody has made others of these names by hand: take them away with `ip link del`",
+        )
+    tap_name = free[0]
     mark = 0x70000000 | index
     tap = open_tap(tap_name)
     try:

@@ -22,7 +22,7 @@ from playground.agent.links.filters import (
     losing,
     read_losing,
 )
-from playground.agent.links.interfaces import delete_link, index_or_none, interface_index
+from playground.agent.links.interfaces import delete_link, interface_index
 from playground.agent.links.netem import netem_options, read_netem
 from playground.agent.links.netlink import (
     NLM_F_ECHO,
@@ -43,7 +43,7 @@ from playground.agent.links.queues import (
     new_queue,
     queue_body,
 )
-from playground.agent.links.relay import needs_relay, relay_settings, start_relay, tap_names
+from playground.agent.links.relay import needs_relay, relay_settings, start_relay, taps_there
 from playground.agent.links.tbf import new_rate, read_tbf
 from playground.agent.protocol import Request
 from playground.agent.queues.classes import RTM_GETTCLASS, read_class
@@ -100,7 +100,7 @@ def _refuse_foreign(netlink: Netlink, direction: Request) -> None:
 def _impair(netlink: Netlink, direction: Request, wanted: Request | None) -> list[str]:
     name = direction["interface"]
     index = interface_index(name)
-    old = [tap for tap in tap_names(index) if index_or_none(tap) is not None]
+    old = taps_there(netlink, index)
     if wanted is None:
         attempt(netlink, delete_queue(index), errno.ENOENT, errno.EINVAL)
         hold_again(netlink, index)
@@ -175,7 +175,7 @@ def impaired(ends: Sequence[Request]) -> list[Request]:
     for end, netlink in in_each(ends):
         index = interface_index(end["interface"])
         ways, settings = _in_queues(netlink, index)
-        taps = [tap for tap in tap_names(index) if index_or_none(tap) is not None]
+        taps = taps_there(netlink, index)
         if taps:
             ways.append("relay")
             settings |= relay_settings(netlink, taps[0])

@@ -30,8 +30,8 @@ from playground.agent.links.interfaces import (
     IFLA_TXQLEN,
     RTM_NEWLINK,
     delete_link,
-    index_or_none,
     interface_index,
+    kind_or_none,
     link_body,
 )
 from playground.agent.links.netlink import (
@@ -78,7 +78,7 @@ def let_go(netlink: Netlink, index: int, *, around: bool) -> None:
 def hold_again(netlink: Netlink, index: int) -> None:
     """Take away what `let_go` has set; nothing there is no error."""
     attempt(netlink, ebpf.delete_leaving(index), errno.ENOENT, errno.EINVAL)
-    if index_or_none(around_name(index)) is None:
+    if not _is_around(netlink, around_name(index)):
         return
     body = queue_body(index, TC_H_CLSACT_EGRESS, 0, _INFO)
     message = Message(RTM_DELTFILTER, 0, body, "take away the filter that leads around")
@@ -91,15 +91,20 @@ def around_name(index: int) -> str:
     return f"queue{index}"
 
 
+def _is_around(netlink: Netlink, name: str) -> bool:
+    """Whether frames go around by an interface of this name; another kind was made by hand."""
+    return kind_or_none(netlink, name) == "ifb"
+
+
 def _lead_around(netlink: Netlink, index: int) -> None:
     name = around_name(index)
-    if index_or_none(name) is None:
+    if not _is_around(netlink, name):
         information = attribute(IFLA_LINKINFO | NLA_F_NESTED, text_attribute(IFLA_INFO_KIND, "ifb"))
         body = link_body() + text_attribute(IFLA_IFNAME, name) + information
         body += attribute(IFLA_TXQLEN, struct.pack("I", _AROUND_FRAMES))
         message = Message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, body, f"make {name} (ifb)")
         [(_, number, _)] = netlink.attempt([message])
-        if number:  # a kernel without the module
+        if number:  # a kernel without the module, or the name is another's
             return
         disable_ipv6(name)
     up = link_body(IFF_UP, IFF_UP) + text_attribute(IFLA_IFNAME, name)

@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
+from playground.agent.links.interfaces import interface_index
+from playground.agent.links.relay import tap_names
 from playground.agent.queues.impairments import impair, impaired
+from playground.agent.queues.letting_go import around_name
 from tests.support_agent import Namespaces, apart, cable, needs_root
 
 PLAIN: dict[str, Any] = {
@@ -91,4 +94,21 @@ def test_where_one_end_fails_the_others_are_as_before(h1: Namespaces) -> None:
     missing = direction(h1.pid, {"rate_mbit": 2.0}, interface="none")
     with pytest.raises(OSError, match="there is no interface none"):
         apart(impair, [direction(h1.pid, {"rate_mbit": 2.0}), missing])
+    assert found(h1.pid) == {"by": [], "settings": {}}
+
+
+@needs_root
+def test_interfaces_made_by_hand_are_not_taken_for_those_of_a_lab(h1: Namespaces) -> None:
+    with h1.network():
+        index = interface_index("e0")
+        names = [around_name(index), *tap_names(index)]
+        for name in names:
+            subprocess.run(["ip", "link", "add", name, "type", "bridge"], check=True)
+        for wanted in ({"rate_mbit": 2.0}, {"delay_ms": 5.0}, {"loss_percent": 5.0}, None):
+            try:
+                apart(impair, [direction(h1.pid, wanted)])
+            except FileExistsError as error:
+                # No name is left for a tap, where the kernel has no netem.
+                assert "others of these names by hand" in str(error)
+        assert set(names) < set(h1.interfaces())
     assert found(h1.pid) == {"by": [], "settings": {}}
