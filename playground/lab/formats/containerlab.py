@@ -20,6 +20,7 @@ from playground.lab.declarations.shapes import (
 from playground.lab.files.yaml_document import Way
 from playground.lab.formats.compose_services import host_name
 from playground.lab.formats.containerlab_file import ContainerlabFile, NodeFile
+from playground.lab.formats.folder_paths import is_within
 from playground.lab.formats.kathara_conf import lines_of
 from playground.lab.formats.notes import Notes
 from playground.lab.formats.startup_script import (
@@ -310,17 +311,23 @@ class ClabNode:
         image = self.node.text("image") or ""
         if self.kind != "frr" and not (self.kind == "linux" and _FRR_IMAGE.search(image)):
             return None
-        paths = [self.path(self.node.text("startup-config"))]
+        paths = [("startup-config", self.path(self.node.text("startup-config")))]
         for bind in self.node.texts("binds"):
             source, _, target = bind.partition(":")
             target = target.partition(":")[0].rstrip("/")
             if target == "/etc/frr/frr.conf":
-                paths.append(self.path(source))
+                paths.append(("binds", self.path(source)))
             elif target == "/etc/frr":
                 folder = self.path(source)
-                paths.append(None if folder is None else folder / "frr.conf")
-        for path in paths:
-            if path is not None and path.is_file():
+                paths.append(("binds", None if folder is None else folder / "frr.conf"))
+        for key, path in paths:
+            if path is None or not path.is_file():
+                continue
+            if not is_within(self.lab.file.folder, path):
+                self.node.note(
+                    key, f"{shown(str(path))} lies outside of the lab's folder, and is not read"
+                )
+            else:
                 text = "\n".join(line for _, line in lines_of(path))
                 # The lab says who it is and what it logs; a file may be empty.
                 text = re.sub(r"^\s*(hostname|log|password|service|frr)\b.*", "!", text, flags=re.M)
@@ -371,7 +378,7 @@ class ClabNode:
                 continue
             if path is None or not path.exists():
                 self.node.note("binds", f"{source} is not there, and nothing is shown at {target}")
-            elif not path.resolve().is_relative_to(self.lab.file.folder.resolve()):
+            elif not is_within(self.lab.file.folder, path):
                 self.node.note(
                     "binds",
                     f"{source} lies outside of the lab's folder, and is not shown at {target}; "

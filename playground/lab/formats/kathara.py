@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from playground.lab.declarations.shapes import (
     NodeSaid,
 )
 from playground.lab.formats.compose_services import host_name
+from playground.lab.formats.folder_paths import is_within
 from playground.lab.formats.kathara_conf import (
     ConfValue,
     Device,
@@ -57,6 +59,7 @@ SYSCTLS = {
 _OURS = re.compile(r"(docker\.io/)?kathara/(base|core|quagga|frr|netkit_base)(:\w+)?")
 # More are a copy of a whole machine, which an image is for.
 MOST_FILES = 2000
+MOST_PARTS = 5 * MOST_FILES
 
 _FRR_FILES = ("zebra", "staticd", "bfdd", "ospfd", "ospf6d", "ripd", "ripngd", "isisd", "bgpd")
 _FRR_SERVICES = ("frr", "quagga", "zebra")
@@ -92,7 +95,7 @@ class KatharaFolder:
         self.how = how
         self.conf: LabConf = read_lab_conf(folder / "lab.conf")
         dep = folder / "lab.dep"
-        self.before = read_lab_dep(dep, self.conf) if dep.is_file() else {}
+        self.before = read_lab_dep(dep, self.conf) if self.has_file(dep) else {}
         self.names = {name: host_name(name) for name in self.conf.devices}
         self.domains = self._domains()
         self.scripts: set[str] = set()
@@ -121,6 +124,20 @@ class KatharaFolder:
             nodes.append(made.node())
             links += made.links()
         return Declarations(tuple(self._with_order(nodes)), tuple(links))
+
+    def has_file(self, path: Path) -> bool:
+        """Whether there is such a file in the lab's folder; one that lies elsewhere is noted."""
+        return path.is_file() and self._is_own(path)
+
+    def has_folder(self, path: Path) -> bool:
+        """Whether there is such a folder in the lab's; one that lies elsewhere is noted."""
+        return path.is_dir() and self._is_own(path)
+
+    def _is_own(self, path: Path) -> bool:
+        own = is_within(self.folder, path)
+        if not own:
+            self.notes.add(FilePlace(path), "leads out of the lab's folder, and is not taken")
+        return own
 
     def _domains(self) -> dict[str, str]:
         """Return what each collision domain is called as a switch."""
@@ -234,13 +251,13 @@ class KatharaDevice:
             self.lab.folder / "shared.startup",
             self.lab.folder / f"{self.device.name}.startup",
         ):
-            if path.is_file():
+            if self.lab.has_file(path):
                 lines += [ScriptLine(text, place) for place, text in lines_of(path)]
         lines += [ScriptLine(one.value, one.place) for one in self.device.options.get("exec", ())]
         known = self.interfaces if self.lab.how >= Declaring.ADDRESSES else ()
         found = understand_script(lines, known)
         path = self.folder / "etc" / "network" / "interfaces"
-        if path.is_file():
+        if self.lab.has_file(path):
             text = "\n".join(line for _, line in lines_of(path))
             more = understand_interfaces(text, FilePlace(path), self.interfaces)
             for interface, several in more.addresses.items():
@@ -288,8 +305,8 @@ class KatharaDevice:
         """Return FRR's lines of the device's folder; None where it has none."""
         for folder in (self.folder / "etc" / "frr", self.folder / "etc" / "quagga"):
             whole = [folder / "frr.conf", folder / "Quagga.conf"]
-            paths = [path for path in whole if path.is_file()] or [
-                path for name in _FRR_FILES if (path := folder / f"{name}.conf").is_file()
+            paths = [path for path in whole if self.lab.has_file(path)] or [
+                path for name in _FRR_FILES if self.lab.has_file(path := folder / f"{name}.conf")
             ]
             if paths:
                 text = "\n".join(line for path in paths for _, line in lines_of(path))
@@ -299,12 +316,14 @@ class KatharaDevice:
 
     def _take_files(self) -> None:
         shared = self.lab.folder / "shared"
-        if shared.is_dir():
+        if self.lab.has_folder(shared):
             self.arguments["volumes"] = {shared.absolute(): "/shared:rw"}
-        if not self.folder.is_dir():
+        if not self.lab.has_folder(self.folder):
             return
         files = self.arguments.setdefault("files", {})
-        for path in sorted(self.folder.rglob("*")):
+        # No more is looked at than may be: there may be a whole disk's.
+        paths = [*islice(self.folder.rglob("*"), MOST_PARTS + 1)]
+        for path in sorted(paths):
             place = f"/{path.relative_to(self.folder)}"
             if path.is_symlink():
                 self.lab.notes.add(FilePlace(path), "is a symbolic link, and is not copied")
@@ -312,10 +331,11 @@ class KatharaDevice:
                 _FILES[place](self, path)
             elif path.is_file() and not self._is_of_frr(place):
                 files[place] = path.absolute()
-        if len(files) > MOST_FILES:
+        if len(files) > MOST_FILES or len(paths) > MOST_PARTS:
             self.lab.notes.add(
                 FilePlace(self.folder),
-                f"has more than {MOST_FILES:,} files; none is copied: make an image of them",
+                f"has more than {MOST_FILES:,} files, or {MOST_PARTS:,} with its folders; none is "
+                "copied: make an image of them",
             )
             files.clear()
         if not files:

@@ -217,3 +217,22 @@ def test_300_spoiled_files_are_told_in_a_sentence_with_a_line(
         playground.load(path, quiet=True, engine="namespaces")
     except TopologyError as error:
         assert str(error).startswith(f"{path}:"), error
+
+
+def test_no_file_outside_of_the_folder_is_read(tmp_path: Path) -> None:
+    (tmp_path / "secret.conf").write_text("hostname secret\nrouter ospf\n")
+    folder = tmp_path / "lab"
+    folder.mkdir()
+    (folder / "r2.conf").symlink_to(tmp_path / "secret.conf")
+    (folder / "x.clab.yml").write_text(
+        "name: x\ntopology:\n  nodes:\n"
+        "    r1: {kind: frr, startup-config: ../secret.conf}\n"
+        "    r2: {kind: frr, binds: ['r2.conf:/etc/frr/frr.conf']}\n"
+        "  links: [{endpoints: ['r1:eth1', 'r2:eth1']}]\n"
+    )
+    with pytest.warns(LabWarning) as told:
+        lab = playground.load(folder, quiet=True)
+    text = str(told[0].message)
+    assert "r1: startup-config" in text and "r2: binds" in text
+    assert text.count("lies outside of the lab's folder, and is not read") == 2
+    assert "router ospf" not in "".join(str(lab[name].frr) for name in ("r1", "r2"))

@@ -187,3 +187,52 @@ def test_300_spoiled_folders_are_told_in_a_sentence_with_a_line(
         assert str(error).startswith(f"{spoiled_folder}/"), error
     finally:
         (spoiled_folder / name).write_text(FILES[name])
+
+
+def test_nothing_of_a_folder_leads_out_of_it(tmp_path: Path) -> None:
+    outside = write(tmp_path / "home", {"secret": "x\n", "etc/frr/frr.conf": "router ospf\n"})
+    folder = write(
+        tmp_path / "lab",
+        {"lab.conf": "pc1[0]=A\npc2[0]=A\npc3[0]=A\n", "pc3/root/own": "x\n"},
+    )
+    (folder / "shared").symlink_to(outside)
+    (folder / "pc1").symlink_to(outside)
+    (folder / "pc1.startup").symlink_to(outside / "secret")
+    (folder / "pc2").mkdir()
+    (folder / "pc2" / "etc").symlink_to(outside / "etc")
+    (folder / "pc3" / "home").symlink_to(outside)
+    with pytest.warns(LabWarning) as told:
+        lab = playground.load(folder, quiet=True, engine="namespaces")
+    text = str(told[0].message)
+    for name in ("shared", "pc1", "pc1.startup", "pc2/etc/frr/frr.conf"):
+        assert f"{folder}/{name}: leads out of the lab's folder, and is not taken" in text
+    assert f"{folder}/pc3/home: is a symbolic link, and is not copied" in text
+    for name in ("pc1", "pc2", "pc3"):
+        assert type(lab[name]) is Host and not lab[name].container.volumes
+    assert lab["pc1"].container.files == ()
+    assert [*dict(lab["pc3"].container.files)] == ["/root/own"]
+
+
+def test_a_link_within_the_folder_is_followed(tmp_path: Path) -> None:
+    folder = write(tmp_path, {"lab.conf": "pc1[0]=A\n", "common/x": "", "all/root/own": "x\n"})
+    (folder / "shared").symlink_to("common")
+    (folder / "pc1").symlink_to("all")
+    lab = playground.load(folder, quiet=True, engine="namespaces")
+    assert [*dict(lab["pc1"].container.files)] == ["/root/own"] and lab["pc1"].container.volumes
+
+
+def test_a_walk_ends_where_there_is_too_much(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at: list[Path] = []
+
+    def endless(path: Path, pattern: str) -> Iterator[Path]:
+        for number in range(1_000_000):
+            looked_at.append(path / f"{number}")
+            yield looked_at[-1]
+
+    write(tmp_path, {"lab.conf": "pc1[0]=A\n", "pc1/x": ""})
+    monkeypatch.setattr(Path, "rglob", endless)
+    with pytest.warns(LabWarning, match="more than 2,000 files, or 10,000 with its folders"):
+        playground.load(tmp_path, quiet=True, engine="namespaces")
+    assert len(looked_at) < 50_000
