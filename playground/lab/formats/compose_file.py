@@ -34,7 +34,7 @@ from playground.model.records import dataclass
 EXTRA = "compose"
 
 # As the specification names them, in the order in which they are looked for.
-_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
+COMPOSE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 
 
 # Tags of parts that are not to be merged with what another file has at that place: "Reset value"
@@ -113,12 +113,14 @@ def read_compose(path: Paths, environment: Mapping[str, str] | None = None) -> C
 def _find(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    for name in _NAMES:
+    for name in COMPOSE_NAMES:
         if (path / name).is_file():
             stem, _, ending = name.partition(".")
             others = [path / f"{stem}.override.{kind}" for kind in (ending, "yml", "yaml")]
             return [path / name, *[other for other in others if other.is_file()][:1]]
-    raise TopologyError(f"there is no compose file in {path}: it would be called {_NAMES[0]}")
+    raise TopologyError(
+        f"there is no compose file in {path}: it would be called {COMPOSE_NAMES[0]}"
+    )
 
 
 # As many files may lead from one to the next: more are a mistake.

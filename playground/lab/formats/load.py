@@ -13,6 +13,7 @@ from playground.lab.declarations.declare import declare, told_where
 from playground.lab.declarations.shapes import Declarations
 from playground.lab.files.reading import is_own, understand
 from playground.lab.files.yaml_document import Document, read_document
+from playground.lab.formats.compose_file import COMPOSE_NAMES
 from playground.lab.formats.mininet import MininetTopology, is_mininet, run_stand_in
 from playground.lab.formats.notes import Notes
 from playground.lab.formats.python_file import load_lab
@@ -43,7 +44,8 @@ def load(
 
     ``path`` is a file of our own (`Lab.save`), the folder of a Kathara lab, a topology of
     containerlab, a compose file, or a Python file, which is run: one of ours, or one for Mininet,
-    which need not be installed.  A folder stands for the file in it.  ``name`` is what the lab is
+    which need not be installed.  A folder stands for the file in it; a package is run where it
+    has no such file.  ``name`` is what the lab is
     called, by default what the file says, else the file's own name; of a Python file it chooses
     one of several labs.
 
@@ -68,12 +70,15 @@ def load_any(
     """Return what `load` does; ``say`` and ``limit_s`` are for a Python file, which is run."""
     if not path.exists():
         raise TopologyError(f"there is no {path}; name a lab file, or the folder of one")
-    if path.is_file() and path.suffix.lower() in (".yaml", ".yml", ".json"):
-        return _of_yaml(path, asked)
-    if path.name == "lab.conf":
-        return _kathara(path.parent, asked)
-    if path.is_dir() and not (path / "__init__.py").is_file():
-        return _of_folder(path, asked)
+    if path.suffix.lower() in (".yaml", ".yml", ".json") or path.name == "lab.conf":
+        if not path.is_file():
+            raise TopologyError(f"{path} is called as a lab file is, and is none: name a file")
+        return _kathara(path.parent, asked) if path.name == "lab.conf" else _of_yaml(path, asked)
+    if path.is_dir():
+        found = _file_in(path)
+        # A package is run where it has no lab file, of which no code is.
+        if found is not None or not (path / "__init__.py").is_file():
+            return _of_folder(path, found, asked)
     if path.suffix == ".py" and is_mininet(path):
         return _mininet(path, asked)
     if path.is_file() and path.suffix != ".py" and not _begins_as_python(path):
@@ -106,14 +111,18 @@ def _of_yaml(path: Path, asked: LoadOptions) -> Lab:
     return _compose(path, asked)
 
 
-def _of_folder(path: Path, asked: LoadOptions) -> Lab:
-    if (path / "lab.conf").is_file():
-        return _kathara(path, asked)
-    known = [*path.glob("lab.yaml"), *path.glob("lab.yml")]
-    known += sorted([*path.glob("*.clab.yml"), *path.glob("*.clab.yaml")])
-    if known:
-        return load_any(known[0], asked)
-    return _compose(path, asked)
+def _file_in(folder: Path) -> Path | None:
+    """Return the lab file that a folder stands for; None where it has none."""
+    known = [folder / name for name in ("lab.conf", "lab.yaml", "lab.yml")]
+    known += sorted([*folder.glob("*.clab.yml"), *folder.glob("*.clab.yaml")])
+    known += [folder / name for name in COMPOSE_NAMES]
+    return next((path for path in known if path.is_file()), None)
+
+
+def _of_folder(folder: Path, found: Path | None, asked: LoadOptions) -> Lab:
+    if found is None or found.name in COMPOSE_NAMES:
+        return _compose(folder, asked)
+    return load_any(found, asked)
 
 
 def _own(document: Document, asked: LoadOptions) -> Lab:

@@ -1,5 +1,6 @@
 """`playground.load` tells kinds of files apart."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,46 @@ def test_what_the_api_refuses_is_told_with_its_line(tmp_path: Path) -> None:
 def test_a_folder_stands_for_the_lab_file_in_it(tmp_path: Path) -> None:
     (tmp_path / "lab.yaml").write_text("playground: 1\nname: x\nnodes: {h1: }\n")
     assert playground.load(tmp_path, quiet=True).name == "x"
+
+
+@pytest.mark.parametrize("name", ["lab.yaml", "x.clab.yml", "lab.conf", "compose.yaml"])
+def test_no_code_is_run_of_a_folder_with_a_lab_file(tmp_path: Path, name: str) -> None:
+    ran = tmp_path / "ran"
+    folder = tmp_path / "lab"
+    folder.mkdir()
+    (folder / "__init__.py").write_text(f"open({str(ran)!r}, 'w').close()\n")
+    texts = {
+        "lab.yaml": "playground: 1\nnodes: {h1: }\n",
+        "x.clab.yml": "name: x\ntopology: {nodes: {h1: {kind: linux}}}\n",
+        "lab.conf": "h1[0]=A\n",
+        "compose.yaml": "services: {h1: {image: x}}\n",
+    }
+    (folder / name).write_text(texts[name])
+    assert "h1" in playground.load(folder, quiet=True)
+    assert not ran.exists()
+
+
+@pytest.mark.parametrize("name", ["lab.yaml", "x.clab.yml", "compose.json", "lab.conf"])
+def test_what_is_called_as_a_lab_file_is_and_is_none_is_not_taken(
+    tmp_path: Path, name: str
+) -> None:
+    ran = tmp_path / "ran"
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "__init__.py").write_text(f"open({str(ran)!r}, 'w').close()\n")
+    with pytest.raises(TopologyError, match="is called as a lab file is, and is none"):
+        playground.load(tmp_path / name)
+    with pytest.raises(TopologyError, match="no compose file"):
+        playground.load(tmp_path)
+    assert not ran.exists()
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    for name in ("lab.yaml", "lab.conf", "compose.yaml", "x.clab.yml"):
+        os.mkfifo(tmp_path / name)
+    with pytest.raises(TopologyError, match="no compose file"):
+        playground.load(tmp_path)
+    with pytest.raises(TopologyError, match="is none"):
+        playground.load(tmp_path / "lab.yaml")
 
 
 def test_a_compose_file_is_read_and_strict_refuses_what_is_left_out(tmp_path: Path) -> None:
