@@ -62,23 +62,36 @@ FORMAT = 4
 
 
 class SavedLab(NamedTuple):
-    """The parts of a running lab that were saved."""
+    """The parts of a running lab that were saved; ``settings`` are arguments of `Lab`."""
 
     nodes: tuple[Node, ...]
     ipv6: bool | str
     plan: Plan
     credentials: Credentials
-    converge: bool = True
+    settings: Mapping[str, Any]
 
 
-def save(nodes: Iterable[Node], plan: Plan, credentials: Credentials, converge: bool = True) -> str:
-    """Return a running lab as JSON text; `load` is the way back."""
+def save(
+    nodes: Iterable[Node],
+    plan: Plan,
+    credentials: Credentials,
+    settings: Mapping[str, Any] | None = None,
+) -> str:
+    """Return a running lab as JSON text; `load` is the way back.
+
+    ``settings`` are the arguments of `Lab` that differ from its defaults.
+
+    """
+    arguments = dict(settings or {})
+    if "users" in arguments:
+        # Their passwords stand with the credentials.
+        arguments["users"] = [*arguments["users"]]
     nodes = list(nodes)
     links = sorted({link for node in nodes for link in node.links}, key=lambda link: link.serial)
     named = _named(links)
     data = {
         "format": FORMAT,
-        "converge": converge,
+        "settings": arguments,
         "plan": _plan_data(plan),
         "credentials": credentials.to_data(),
         "nodes": [_node_data(node) for node in nodes],
@@ -210,8 +223,11 @@ def _load(data: Mapping[str, Any]) -> SavedLab:
     machines = [node for node in nodes.values() if isinstance(node, Machine)]
     plan = with_rules(_plan(data["plan"]), machines)
     credentials = Credentials.from_data(data["credentials"])
-    converge = data.get("converge", True)
-    return SavedLab(tuple(nodes.values()), plan.ipv6, plan, credentials, converge)
+    # A lab of an earlier version says no more than whether it waits for routing.
+    settings = dict(data.get("settings", {"converge": data.get("converge", True)}))
+    if "users" in settings:
+        settings["users"] = {name: credentials.users[name] for name in settings["users"]}
+    return SavedLab(tuple(nodes.values()), plan.ipv6, plan, credentials, settings)
 
 
 def _named(links: Sequence[LinkBase]) -> list[LinkBase]:
@@ -282,6 +298,7 @@ def _machine(data: Mapping[str, Any]) -> Host | Router:
 
 def _link_data(link: Link, links: Sequence[Link]) -> dict[str, Any]:
     return {
+        "id": link.id,
         "nodes": [end.node.name for end in link.ends],
         "subnets": [str(subnet) for subnet in link.subnets],
         "addresses": [_addresses_data(end) for end in link.ends],
@@ -340,6 +357,7 @@ def _said(data: Any) -> Any:
 
 def _link(data: Mapping[str, Any], nodes: Mapping[str, Node], before: Sequence[Link]) -> Link:
     link = _bond(data, before) if data.get("bond") else _made_link(data, nodes)
+    link.id = data.get("id")
     if data.get("down"):
         link.down()
     for end, settings in zip(link.ends, data.get("toward", ()), strict=False):

@@ -122,7 +122,7 @@ class LabState:
         self.own_engine = engine is None or isinstance(engine, str)
         self.progress = make_progress(check_flag(f"lab {self.name}: quiet", quiet))
         self.credentials = Credentials.make(users)  # which refuses what are none
-        self.asked_users = dict(users or {})
+        self.asked_users = None if users is None else dict(self.credentials.users)
         self.timetable = Timetable()
         self.lock = threading.RLock()
         # Held while a plan is made of what is declared, and while a running lab's
@@ -321,7 +321,23 @@ class LabState:
 
     def saved(self, plan: Plan) -> str:
         """Return all that `Lab.attach` needs to know, with this plan."""
-        return lab_as_json.save(self.nodes, plan, self.credentials, self.converge)
+        return lab_as_json.save(self.nodes, plan, self.credentials, self.settings())
+
+    def settings(self) -> dict[str, Any]:
+        """Return the arguments of `Lab` that differ from its defaults."""
+        engine = self.asked_engine
+        said: dict[str, Any] = {
+            "name": self.name if self.named else None,
+            "users": self.asked_users,
+            "ipv6": self.ipv6 or None,
+            "keep": self.keep or None,
+            "engine": engine if isinstance(engine, str) else None,
+            "converge": None if self.converge else False,
+            "strict": None if self.strict else False,
+            "spread": list(self.spread) if isinstance(self.spread, tuple) else self.spread,
+            "reschedule": self.reschedule or None,
+        }
+        return {name: value for name, value in said.items() if value is not None}
 
 
 def callers_level() -> int:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from playground import Lab
 from playground.errors import PlaygroundError
 from playground.examples import miniature_internet_nodes
 from playground.lab.credentials import Credentials
@@ -104,13 +107,42 @@ def test_the_plan_comes_back_equal(credentials: Credentials) -> None:
     assert [node.name for node in saved.nodes] == [node.name for node in nodes]
 
 
-def test_a_lab_that_does_not_wait_for_routing_is_found_again_as_one(
-    credentials: Credentials,
-) -> None:
-    nodes = miniature_internet_nodes()
-    plan = make_plan(nodes)
-    assert load(save(nodes, plan, credentials)).converge
-    assert not load(save(nodes, plan, credentials, converge=False)).converge
+def test_what_a_lab_was_told_is_saved() -> None:
+    told: dict[str, Any] = {
+        "name": "coffee",
+        "users": {"eve": "secret"},
+        "ipv6": "slaac",
+        "keep": True,
+        "engine": "namespaces",
+        "converge": False,
+        "strict": False,
+        "spread": ["m1", "m2"],
+        "reschedule": True,
+    }
+    # How much is printed is no part of a lab.
+    assert told.keys() == inspect.signature(Lab).parameters.keys() - {"nodes", "quiet"}
+    state = Lab(Host("h1"), quiet=True, **told)._state
+    text = state.saved(state.planned())
+    saved = load(text)
+    assert saved.settings == told
+    # A password stands in one place.
+    assert text.count("secret") == str(saved.credentials.to_data()).count("secret")
+
+
+def test_a_lab_that_an_earlier_version_saved_waits_as_it_did(credentials: Credentials) -> None:
+    host = Host("h1")
+    data = json.loads(save([host], make_plan([host]), credentials))
+    del data["settings"]
+    assert load(json.dumps(data)).settings == {"converge": True}
+    assert load(json.dumps(data | {"converge": False})).settings == {"converge": False}
+
+
+def test_what_a_file_calls_a_link_is_saved(credentials: Credentials) -> None:
+    a, b = Host("a"), Host("b")
+    Link(a, b).id = "uplink"
+    Link(a, b)
+    (again, _) = load(save([a, b], make_plan([a]), credentials)).nodes
+    assert [link.id for link in again.links] == ["uplink", None]
 
 
 def test_what_routers_tell_of_is_saved(credentials: Credentials) -> None:

@@ -35,17 +35,19 @@ def attach(declare: Callable[..., L], name: str, *, engine: Engine | str | None,
         if data is None:
             raise LabNotFound(f"lab {name!r} is still starting: try again when it is up")
         saved = lab_as_json.load(data)
-        lab = declare(
-            *saved.nodes,
-            name=record.name,
-            ipv6=saved.ipv6,
-            keep=True,
-            engine=found,
-            quiet=quiet,
-            converge=saved.converge,
-            strict=saved.plan.strict,
-        )
+        arguments = {
+            **saved.settings,
+            "name": record.name,
+            "ipv6": saved.ipv6,
+            "keep": True,
+            "engine": found,
+            "quiet": quiet,
+            "strict": saved.plan.strict,
+        }
+        lab = declare(*saved.nodes, **arguments)
         state = lab._state
+        # What was asked for is what `save` writes down.
+        state._found_engine, state.asked_engine = found, saved.settings.get("engine", found)
         state.id = record.id
         state.labels = LabLabels(record.id, record.name, record.owner, record.keep, record.mark)
         state.client = client

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 from playground.engines.whole_files import write_whole
 from playground.errors import PlaygroundError
-from playground.lab.state import LabObject, LabState
+from playground.lab.state import LabObject
 from playground.model.arguments import check_path
 
 
@@ -36,7 +35,7 @@ def save(lab: LabObject, path: str | os.PathLike[str]) -> Path:
     state = lab._state
     with state.declaring:
         declarations = gather(state.nodes)
-        data = file_data(_settings(state), declarations, file.absolute().parent)
+        data = file_data(state.settings(), declarations, file.absolute().parent)
     try:
         before = file.read_text(encoding="utf-8") if file.is_file() else None
         text = file_text(data, before)
@@ -46,20 +45,3 @@ def save(lab: LabObject, path: str | os.PathLike[str]) -> Path:
         reason = error.strerror if isinstance(error, OSError) else "what is there is no text"
         raise PlaygroundError(f"{file} cannot be written: {reason or error}") from error
     return file
-
-
-def _settings(state: LabState) -> dict[str, Any]:
-    """Return the arguments of `Lab` that differ from its defaults."""
-    engine = state.asked_engine
-    said: dict[str, Any] = {
-        "name": state.name if state.named else None,
-        "users": state.asked_users or None,
-        "ipv6": state.ipv6 or None,
-        "keep": state.keep or None,
-        "engine": engine if isinstance(engine, str) else None,
-        "converge": None if state.converge else False,
-        "strict": None if state.strict else False,
-        "spread": list(state.spread) if isinstance(state.spread, tuple) else state.spread,
-        "reschedule": state.reschedule or None,
-    }
-    return {name: value for name, value in said.items() if value is not None}

@@ -52,6 +52,11 @@ def test_passwords_that_the_lab_made_are_in_no_file(tmp_path: Path) -> None:
     assert "name:" not in text
 
 
+def test_a_lab_without_users_stays_one(tmp_path: Path) -> None:
+    Lab(home(), users={}, quiet=True).save(tmp_path / "lab.yaml")
+    assert playground.load(tmp_path / "lab.yaml", quiet=True).users == {}
+
+
 def test_a_folder_beside_the_file_may_move_with_it(tmp_path: Path) -> None:
     (tmp_path / "a" / "site").mkdir(parents=True)
     www = Host("www", volumes={tmp_path / "a" / "site": "/srv"})

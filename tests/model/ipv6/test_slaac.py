@@ -75,7 +75,7 @@ def test_a_saved_lab_remembers_it() -> None:
     r1.advertise(lan, rdnss=[dns, "2001:db8::53"], dnssl="example.com", preference="high")
     r1.advertise(r1.links[1])
     plan = make_plan([home])
-    text = saving.save(collect([home]), plan, Credentials.make({"student": "secret"}), True)
+    text = saving.save(collect([home]), plan, Credentials.make({"student": "secret"}))
     saved = saving.load(text)
     assert saved.plan == plan
     again = make_plan(saved.nodes)

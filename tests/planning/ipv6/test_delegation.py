@@ -86,7 +86,7 @@ def test_what_cannot_be_given_is_refused() -> None:
 def test_a_saved_lab_remembers_it() -> None:
     it = Street()
     plan = make_plan([it.isp])
-    text = lab_as_json.save(collect([it.isp]), plan, Credentials.make({"student": "x"}), True)
+    text = lab_as_json.save(collect([it.isp]), plan, Credentials.make({"student": "x"}))
     saved = lab_as_json.load(text)
     assert saved.plan == plan
     assert make_plan(saved.nodes) == plan

@@ -61,7 +61,7 @@ def test_its_addresses_are_those_of_no_network() -> None:
 def test_a_saved_lab_remembers_it() -> None:
     it = Modern(pool="10.77.0.0/24")
     plan = make_plan([it.home])
-    text = lab_as_json.save(collect([it.home]), plan, Credentials.make({"student": "x"}), True)
+    text = lab_as_json.save(collect([it.home]), plan, Credentials.make({"student": "x"}))
     saved = lab_as_json.load(text)
     assert saved.plan == plan
     assert make_plan(saved.nodes) == plan
