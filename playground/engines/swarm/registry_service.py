@@ -9,6 +9,7 @@ Swarm keeps, gets nothing from it and puts nothing there.
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.client
 import json
 import secrets
@@ -30,6 +31,8 @@ DEFAULT_PORT = 5000
 _PORT_INSIDE = 5000
 
 _START_LIMIT_S = 120.0
+# How long one that is there may take until it runs, before another takes its place.
+_SETTLE_LIMIT_S = 20.0
 _LOOK_S = 0.2
 _PASSWORD_BYTES = 24
 
@@ -82,43 +85,76 @@ class RegistryService:
     def start(self, port: int, progress: Progress) -> str:
         """Have it run on this manager; return its name, after this user was logged in there.
 
-        One that runs is used, whatever its port.
+        One that runs is used, whatever its port.  Where it does not start, all that was made is
+        removed again, and `EngineError` says why.
 
         """
         refuse_port(port)
         here = self._manager.check()
         with self._server.errors("starting the registry"):
-            running = self._manager.tasks_named(NAME)
-            if not running:
+            found = self._found(here)
+            if found is None:
                 image = registry_image()
                 self._images.build([image], progress)
                 with progress.step("starting the registry"):
-                    secret = self._secret()
-                    with self._server.line() as line:
-                        spec = registry_spec(image.tag, here, secret, port)
-                        line.request("POST", "/services/create", body=spec)
-            container, port = self._wait(here)
+                    found = self._make(image.tag, here, port)
+            container, port = found
             registry = f"{self._address()}:{port}"
             remember_login(registry, USER, self._password(container))
         return registry
+
+    def _found(self, here: str) -> tuple[str, int] | None:
+        """Return the registry that runs; one that has been there and does not run is removed."""
+        tasks = self._manager.tasks_named(NAME)
+        # Its machine may have begun anew a moment ago.
+        found = self._wait(here, _SETTLE_LIMIT_S) if tasks else None
+        if tasks and found is None:
+            self._take_away()
+        return found
+
+    def _make(self, image: str, here: str, port: int) -> tuple[str, int]:
+        """Start it; where it does not run in time, nothing of it stays."""
+        secret = self._secret()
+        with self._server.line() as line:
+            spec = registry_spec(image, here, secret, port)
+            line.request("POST", "/services/create", body=spec)
+        try:
+            found = self._wait(here, _START_LIMIT_S)
+            if found is None:
+                tasks = self._manager.tasks_named(NAME)
+                errors = {task["Status"].get("Err", "") for task in tasks if has_ended(task)}
+                raise EngineError(
+                    f"the registry has not started within {_START_LIMIT_S:g} s "
+                    f"({'; '.join(sorted(filter(None, errors))) or 'no reason is known'}), and "
+                    "was removed again; mend that and start it anew"
+                )
+        except BaseException:
+            # The next try would wait for this one, which does not start.
+            with contextlib.suppress(Refused, EngineError, OSError):
+                self._take_away()
+            raise
+        return found
 
     def remove(self) -> None:
         """Remove the service and its password; its images stay in a volume of its name."""
         self._manager.check()
         with self._server.errors("removing the registry"):
-            self._manager.remove([NAME])
-            deadline = time.monotonic() + _START_LIMIT_S
-            while True:
-                try:
-                    with self._server.line() as line:
-                        line.request("DELETE", f"/secrets/{NAME}")
+            self._take_away()
+
+    def _take_away(self) -> None:
+        self._manager.remove([NAME])
+        deadline = time.monotonic() + _START_LIMIT_S
+        while True:
+            try:
+                with self._server.line() as line:
+                    line.request("DELETE", f"/secrets/{NAME}")
+                return
+            except Refused as refusal:
+                if refusal.status == http.client.NOT_FOUND:
                     return
-                except Refused as refusal:
-                    if refusal.status == http.client.NOT_FOUND:
-                        return
-                    if time.monotonic() > deadline:
-                        raise
-                time.sleep(_LOOK_S)
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(_LOOK_S)
 
     def _address(self) -> str:
         with self._server.line() as line:
@@ -136,27 +172,25 @@ class RegistryService:
             rows = line.request("GET", "/secrets", {"filters": json.dumps({"name": [NAME]})})
             return next(str(row["ID"]) for row in rows if row["Spec"]["Name"] == NAME)
 
-    def _wait(self, here: str) -> tuple[str, int]:
-        """Return the container of the task that runs, and the port that it is published at."""
-        deadline = time.monotonic() + _START_LIMIT_S
+    def _wait(self, here: str, limit_s: float) -> tuple[str, int] | None:
+        """Return the container of the task that runs, and the port that it is published at.
+
+        None where none runs in time.  Raises `EngineError` where it is another manager's.
+
+        """
+        deadline = time.monotonic() + limit_s
         while True:
-            tasks = self._manager.tasks_named(NAME)
-            for task in tasks:
+            for task in self._manager.tasks_named(NAME):
+                if not has_ended(task) and task.get("NodeID", here) not in ("", here):
+                    raise EngineError(
+                        "the registry is on another manager: point DOCKER_HOST at that one"
+                    )
                 if task["Status"]["State"] == "running":
-                    if task["NodeID"] != here:
-                        raise EngineError(
-                            "the registry runs on another manager: point DOCKER_HOST at that one"
-                        )
                     ports = task["Status"].get("PortStatus", {}).get("Ports") or [{}]
                     if port := ports[0].get("PublishedPort"):
                         return str(task["Status"]["ContainerStatus"]["ContainerID"]), int(port)
             if time.monotonic() > deadline:
-                errors = {task["Status"].get("Err", "") for task in tasks if has_ended(task)}
-                raise EngineError(
-                    f"the registry has not started within {_START_LIMIT_S:g} s "
-                    f"({'; '.join(sorted(filter(None, errors))) or 'no reason is known'}); look at "
-                    f"`docker service ps {NAME}`"
-                )
+                return None
             time.sleep(_LOOK_S)
 
     def _password(self, container: str) -> str:
