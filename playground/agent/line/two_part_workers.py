@@ -21,6 +21,8 @@ from playground.agent.protocol import Request, describe
 
 # What nobody ends in so long was forgotten by whoever began it.
 _LIMIT_S = 600
+# Of those that ended before they were told to; what the oldest found is forgotten first.
+_MOST_KEPT = 16
 
 # Yields once it is ready, and once more what it has found after the descriptor told it to end.
 TwoParts = Callable[..., Iterator[Any]]
@@ -43,6 +45,8 @@ class TwoPartWorkers:
         self._selector = selector
         self._replies = replies
         self._workers: dict[int, _TwoPartWorker] = {}
+        # What was found by those that ended before they were told to.
+        self._found: dict[int, bytes] = {}
         self._count = 0
 
     def begin(self, request_id: Any, function: TwoParts, arguments: Request) -> None:
@@ -64,6 +68,9 @@ class TwoPartWorkers:
 
     def end(self, request_id: Any, number: int) -> None:
         """Tell one that it is over; the answer is what it has found."""
+        if number in self._found:
+            self._replies.send({"id": request_id, **json.loads(self._found.pop(number))})
+            return
         worker = self._workers.get(number)
         if worker is None or worker.request_id is not None:
             raise LookupError(f"no such worker waits for its end: {number!r}")
@@ -95,6 +102,10 @@ class TwoPartWorkers:
             if worker.request_id is not None:
                 gone = OSError(errno.EIO, "the agent's worker was killed before it was done")
                 self._replies.send({"id": worker.request_id, "error": describe(gone)})
+            elif worker.said is not None:
+                self._found[worker.number] = worker.said
+                for number in list(self._found)[:-_MOST_KEPT]:
+                    del self._found[number]
             del self._workers[worker.number]
 
     def _answer(self, worker: _TwoPartWorker) -> None:

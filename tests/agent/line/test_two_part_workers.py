@@ -63,6 +63,11 @@ def echo(told: int, word: str) -> Iterator[Any]:
     yield {"word": word}
 
 
+def finds_all(told: int) -> Iterator[Any]:
+    yield None
+    yield {"word": "all"}
+
+
 def fails(told: int) -> Iterator[Any]:
     raise OSError(19, "no such device")
     yield
@@ -84,6 +89,24 @@ def test_the_second_answer_comes_when_it_is_told_to_end(line: Line) -> None:
     assert line.answers() == [{"id": 9, "result": {"word": "b"}}]
     line.workers.end(10, 1)
     assert line.answers() == [{"id": 10, "result": {"word": "a"}}]
+
+
+@pytest.mark.parametrize("begins", [1, 20])
+def test_what_one_found_waits_where_it_ends_before_it_is_told(line: Line, begins: int) -> None:
+    for request_id in range(begins):
+        line.begin(request_id, finds_all)
+        while line.selector.get_map():
+            for key, events in line.selector.select(20):
+                key.data(key.fd, events)
+    line.answers()
+    line.workers.end(30, begins)
+    assert line.answers() == [{"id": 30, "result": {"word": "all"}}]
+    with pytest.raises(LookupError, match="no such worker"):
+        line.workers.end(31, begins)
+    if begins > 1:
+        # No more of them wait than an agent has room for.
+        with pytest.raises(LookupError, match="no such worker"):
+            line.workers.end(32, 1)
 
 
 def test_what_it_raises_is_the_answer(line: Line) -> None:
