@@ -35,8 +35,10 @@ _SLEEPS = ("S", "I")
 _MOST_ENDINGS = 3
 _HOPELESS = (126, 127)
 
-# The agent asks for so long, then its endings are counted.
+# The agent asks for so long, then its endings are counted; for longer once it has not answered
+# for a while, as an answer may take its time.
 _SLICE_S = 0.25
+_SLICE_SHARE = 0.5
 _PAUSE_S = 0.02
 
 # A command that did not end in less than this was cut off.
@@ -94,8 +96,10 @@ class OwnService(Program):
         awake = began = time.monotonic()
         message: str | None = None
         while True:
-            left_s = max(_PAUSE_S, began + timeout_s - time.monotonic())
-            message = self._not_yet(left_s, message)
+            waited_s = time.monotonic() - began
+            left_s = max(_PAUSE_S, timeout_s - waited_s)
+            slice_s = min(left_s, max(_SLICE_S, _SLICE_SHARE * waited_s))
+            message = self._not_yet(left_s, slice_s, message)
             status = self._ask("status")
             refuse_failure(self._node, self._plan, status)
             self._refuse_endings(status, status["restarts"] - restarts, quiet)
@@ -121,7 +125,7 @@ class OwnService(Program):
     def _not_ready(self, what: str) -> NotReady:
         return NotReady(f"{self.name} of {self.node} {what}{log_tail(self.log(_TAIL_LINES))}")
 
-    def _not_yet(self, left_s: float, earlier: str | None) -> str | None:
+    def _not_yet(self, left_s: float, slice_s: float, earlier: str | None) -> str | None:
         """Return what is wrong after a short look; None if it is ready.
 
         A command that the end of the time cuts off says nothing: ``earlier`` holds then.
@@ -158,7 +162,7 @@ class OwnService(Program):
                     f"(exit status {result.returncode}{said}); mend ready="
                 )
             return f"is not ready, says its command (exit status {result.returncode}{said}),"
-        return self._silent_port(min(_SLICE_S, left_s)) if self._row.probes else None
+        return self._silent_port(slice_s) if self._row.probes else None
 
     def _silent_port(self, timeout_s: float) -> str | None:
         live = self._node.running()

@@ -23,6 +23,14 @@ print("begins as", os.getuid(), "in", os.getcwd(), "with", os.environ.get("GREET
 server.serve_forever()
 """
 FILES = {"/srv/api.py": API, "/srv/index.html": "hello\n"}
+SLOW = """\
+import http.server, time
+class Slow(http.server.SimpleHTTPRequestHandler):
+    def do_GET(self):
+        time.sleep(1)
+        super().do_GET()
+http.server.HTTPServer(("", 82), Slow).serve_forever()
+"""
 MOODY = "#!/bin/sh\ntouch /run/up\nexec sleep 1000\n"
 COMMAND = "python3 /srv/api.py"
 
@@ -187,6 +195,15 @@ def test_the_reason_is_that_of_a_look_that_was_not_cut_off(
     row = Service("later", "sleep 1000", **said).own_row
     with pytest.raises(NotReady, match=words):
         OwnService(app, tick._plan, row).wait_ready(timeout_s=0.6)
+
+
+def test_a_server_may_take_a_second_for_an_answer(lab: Lab) -> None:
+    app = lab.node("app")
+    tick = app.services["tick"]
+    assert isinstance(tick, OwnService)
+    row = Service("slow", "sleep 1000", port=82, ready="http").own_row
+    with app.start(["python3", "-c", SLOW]):
+        OwnService(app, tick._plan, row).wait_ready(timeout_s=30)
 
 
 def test_a_lab_with_one_that_ends_at_once_does_not_start(lab: Lab) -> None:
