@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from playground.errors import TopologyError
+from playground.lab.files.bounded_files import read_bounded
 from playground.lab.formats.compose_merge import (
     SECTIONS,
     absolute,
@@ -280,12 +281,13 @@ def read_variables(path: Path) -> dict[str, str]:
     except ImportError:
         raise missing("python-dotenv") from None
     try:
-        with path.open(encoding="utf-8") as file:
-            text = file.read(_MOST_CHARACTERS + 1)
+        # With the ends of lines that a text has in Python.
+        content = read_bounded(path, _MOST_CHARACTERS).decode("utf-8")
+        text = io.StringIO(content, newline=None).read()
         room = _Room(str(path))
         room.take(text)
         said = dotenv.dotenv_values(stream=io.StringIO(text), interpolate=False)
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise TopologyError(f"{path} cannot be read: {error}") from error
     found: dict[str, str] = {}
     for name, value in said.items():

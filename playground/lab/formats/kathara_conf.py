@@ -13,6 +13,7 @@ from pathlib import Path
 
 from playground.errors import TopologyError
 from playground.lab.declarations.shapes import FilePlace
+from playground.lab.files.bounded_files import read_bounded
 from playground.model.arguments import shown
 from playground.model.records import dataclass
 
@@ -97,9 +98,10 @@ def _take(device: Device, option: str, said: ConfValue) -> None:
             f"{said.place}: {shown(said.value)} is no collision domain; write letters and digits, "
             "and behind a stroke a MAC address if there is to be one: A/02:00:00:00:00:01"
         )
+    # Python makes no number of some thousands of digits.
+    if len(option) > 9 or int(option) > 1000:
+        raise TopologyError(f"{said.place}: no device has an interface {option[:20]}")
     number = int(option)
-    if number > 1000:
-        raise TopologyError(f"{said.place}: no device has an interface {shown(number)}")
     if number in device.sockets:
         raise TopologyError(
             f"{said.place}: {device.name}[{number}] stands in line "
@@ -111,11 +113,7 @@ def _take(device: Device, option: str, said: ConfValue) -> None:
 def lines_of(path: Path) -> list[tuple[FilePlace, str]]:
     """Return the lines of a small file of text, each with its place."""
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise TopologyError(f"{path} has more than {_MOST_BYTES:,} bytes: is it another file?")
-        text = path.read_bytes().decode("utf-8")
-    except OSError as error:
-        raise TopologyError(f"{path} cannot be read: {error.strerror or error}") from error
+        text = read_bounded(path, _MOST_BYTES).decode("utf-8")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise TopologyError(f"{path}:{line}: this is no text in UTF-8") from error

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from playground.errors import TopologyError
+from playground.lab.files.bounded_files import read_bounded
 from playground.model.arguments import shown
 
 # Where something stands in a document: ("services", "web", "ports", 0).
@@ -14,6 +15,7 @@ Place = tuple[str | int, ...]
 
 # A file of a hundred services has some 5,000.
 _MOST_PARTS = 100_000
+_MOST_BYTES = 4 << 20
 
 
 class YamlFile(NamedTuple):
@@ -40,10 +42,9 @@ def read_yaml(path: Path, extra: str, tags: Collection[str] = ()) -> YamlFile:
             f"'network-playground[{extra}]'"
         ) from None
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
-        raise TopologyError(f"{path} cannot be read: {reason}") from error
+        text = read_bounded(path, _MOST_BYTES).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise TopologyError(f"{path} cannot be read: it is no text in UTF-8") from error
     try:
         loader = yaml.SafeLoader(text)
         node = loader.get_single_node()

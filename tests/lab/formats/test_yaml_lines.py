@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
 import pytest
 
 from playground.errors import TopologyError
+from playground.lab.formats import yaml_lines
 from playground.lab.formats.yaml_lines import read_yaml
 
 SEQUENCES = "x0: &x0 [a, a, a, a, a, a, a, a, a]\n" + "".join(
@@ -50,3 +52,16 @@ def test_tags_of_a_format_are_told_and_others_are_refused(tmp_path: Path) -> Non
     }
     with pytest.raises(TopologyError, match=r"compose\.yaml:\d: .*'!over'"):
         read_yaml(file, "compose", ("!reset",))
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "compose.yaml")
+    with pytest.raises(TopologyError, match="it is no regular file"):
+        read_yaml(tmp_path / "compose.yaml", "compose")
+
+
+def test_a_file_too_large_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(yaml_lines, "_MOST_BYTES", 10)
+    (tmp_path / "a.yaml").write_text("a: 123456789\n")
+    with pytest.raises(TopologyError, match="has more than 10 bytes"):
+        read_yaml(tmp_path / "a.yaml", "compose")
