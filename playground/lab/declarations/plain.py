@@ -21,6 +21,7 @@ from typing import Any
 from playground.errors import TopologyError
 from playground.lab.declarations.shapes import LinkName, NodeName
 from playground.lab.declarations.signatures import Argument, settings_arguments
+from playground.lab.declarations.user_paths import expanded
 from playground.model.arguments import shown
 from playground.model.containers.container import Volume
 from playground.model.containers.image_sources import is_dockerfile_text
@@ -197,7 +198,7 @@ class Reader:
         """Return a path of the file, which begins at the file's folder."""
         if not isinstance(text, str) or not text or "\0" in text:
             raise TopologyError(f"{shown(text)} is no path; write a text, such as site/index.html")
-        return self.folder / Path(text).expanduser()
+        return self.folder / expanded(text)
 
     def _volume(self, key: Any) -> Any:
         text = str(key)

@@ -170,8 +170,8 @@ class _Understanding:
                 raise self.document.refuse(way, f"{shown(names)} are no names of two nodes")
             if isinstance(said, dict) and "id" in said:
                 name = said["id"]
-                if not isinstance(name, str) or not name or name in seen:
-                    twice = " twice" if name in seen else ""
+                twice = " twice" if isinstance(name, str) and name in seen else ""
+                if not isinstance(name, str) or not name or twice:
                     raise self.document.refuse(
                         (*way, "id"), f"{shown(name)} is no id of a link{twice}; write another text"
                     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from playground.errors import TopologyError
 from playground.lab.formats.compose_file import ComposeFile, Paths, read_compose
 from playground.lab.formats.compose_services import host_arguments, host_name
 from playground.lab.formats.notes import Notes
+from playground.lab.formats.unreadable import told_as_unreadable
 from playground.lab.lab import Lab
 from playground.model.arguments import tells_wrong_call
 from playground.operations.network import Host, Link, Switch
@@ -48,16 +50,18 @@ def from_compose(
     ...     print(lab["web"].run("wget -qO- http://api:8000/"))
 
     """
-    file = read_compose(path, environment)
-    _refuse_unknown(file)
-    _choose(file, profiles)
-    aliases = _aliases(file)
-    hosts = {service: _host(file, service, aliases[service]) for service in file.data["services"]}
-    switches = _switches(file, {host.name for host in hosts.values()})
-    for service, host in hosts.items():
-        for network, said in _networks_of(file, service).items():
-            _link(file, service, host, switches, network, said or {})
-    _note_volumes(file)
+    with told_as_unreadable(path if isinstance(path, str | os.PathLike) else "the compose file"):
+        file = read_compose(path, environment)
+        _refuse_unknown(file)
+        _choose(file, profiles)
+        aliases = _aliases(file)
+        services = file.data["services"]
+        hosts = {service: _host(file, service, aliases[service]) for service in services}
+        switches = _switches(file, {host.name for host in hosts.values()})
+        for service, host in hosts.items():
+            for network, said in _networks_of(file, service).items():
+                _link(file, service, host, switches, network, said or {})
+        _note_volumes(file)
     notes = Notes(file.path)
     notes.lines = file.left_out
     notes.tell(strict)

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from playground.lab.declarations.user_paths import expanded
+
 # Of these the later word stands alone.
 _REPLACED = {("command",), ("entrypoint",), ("healthcheck", "test")}
 
@@ -209,7 +211,7 @@ def rooted(data: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 def absolute(path: str, folder: Path) -> str:
     """Return a path of a file in a folder; "~" is the user's."""
-    return str((folder / Path(path).expanduser()).absolute())
+    return str((folder / expanded(path)).absolute())
 
 
 def _rooted(said: Any, folder: Path) -> Any:

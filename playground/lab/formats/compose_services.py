@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from playground.errors import TopologyError
+from playground.lab.declarations.user_paths import expanded
 from playground.lab.formats.compose_file import ComposeFile, missing, read_variables
 from playground.lab.formats.yaml_lines import Place
 from playground.model.arguments import shown
@@ -196,7 +196,7 @@ def _volumes(words: ComposeService, value: Any) -> None:
         source, kind = said.get("source"), said.get("type")
         mode = ":ro" if said.get("read_only") else ":rw"
         if kind == "bind" and source:
-            path = (words.file.folder / Path(source).expanduser()).absolute()
+            path = (words.file.folder / expanded(source)).absolute()
             if path.name == "docker.sock":
                 words.leave_out(
                     ["volumes", number], "is not shown: who has the engine's socket has the machine"

@@ -17,6 +17,7 @@ from playground.lab.declarations.shapes import (
     LinkSaid,
     NodeSaid,
 )
+from playground.lab.declarations.user_paths import expanded
 from playground.lab.files.yaml_document import Way
 from playground.lab.formats.compose_services import host_name
 from playground.lab.formats.containerlab_file import ContainerlabFile, NodeFile
@@ -344,7 +345,7 @@ class ClabNode:
             ("__clabNodeDir__", f"clab-{self.lab.name}/{self.node.name}"),
         ):
             text = text.replace(word, value)
-        return self.lab.file.folder / Path(text).expanduser()
+        return self.lab.file.folder / expanded(text)
 
     def _take_script(self, lines: list[ScriptLine]) -> None:
         commands = []

@@ -18,6 +18,7 @@ from playground.lab.formats.mininet import MininetTopology, is_mininet, run_stan
 from playground.lab.formats.notes import Notes
 from playground.lab.formats.python_file import load_lab
 from playground.lab.formats.understood import Declaring
+from playground.lab.formats.unreadable import told_as_unreadable
 from playground.lab.lab import Lab
 from playground.model.arguments import check_flag, check_path, tells_wrong_call
 
@@ -68,7 +69,9 @@ def load_any(
     limit_s: float | None = None,
 ) -> Lab:
     """Return what `load` does; ``say`` and ``limit_s`` are for a Python file, which is run."""
-    if not path.exists():
+    with told_as_unreadable(path):
+        there = path.exists()
+    if not there:
         raise TopologyError(f"there is no {path}; name a lab file, or the folder of one")
     if path.suffix.lower() in (".yaml", ".yml", ".json") or path.name == "lab.conf":
         if not path.is_file():
@@ -103,7 +106,8 @@ def _begins_as_python(path: Path) -> bool:
 
 
 def _of_yaml(path: Path, asked: LoadOptions) -> Lab:
-    document = read_document(path)
+    with told_as_unreadable(path):
+        document = read_document(path)
     if is_own(document.data):
         return _own(document, asked)
     if isinstance(document.data, dict) and "topology" in document.data:
@@ -126,12 +130,13 @@ def _of_folder(folder: Path, found: Path | None, asked: LoadOptions) -> Lab:
 
 
 def _own(document: Document, asked: LoadOptions) -> Lab:
-    said = understand(document)
+    with told_as_unreadable(document.path):
+        said = understand(document)
+        nodes = declare(said.declarations).nodes
     settings = dict(said.settings)
     settings["name"] = asked.name or settings.get("name") or document.path.stem
     if asked.engine is not None:
         settings["engine"] = asked.engine
-    nodes = declare(said.declarations).nodes
     with told_where(document.at()):
         return Lab(*nodes.values(), **settings, quiet=asked.quiet)
 
@@ -178,9 +183,11 @@ def _understood(path: Path, asked: LoadOptions, read: Read) -> Lab:
     refused: TopologyError | None = None
     for how in sorted(Declaring, reverse=True):
         notes = Notes(path)
-        name, declarations = read(notes, how)
+        with told_as_unreadable(path):
+            name, declarations = read(notes, how)
         try:
-            nodes = declare(declarations).nodes.values()
+            with told_as_unreadable(path):
+                nodes = declare(declarations).nodes.values()
             lab = Lab(
                 *nodes,
                 name=asked.name or name,
