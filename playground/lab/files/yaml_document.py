@@ -7,15 +7,17 @@ here, so that no tag makes an object, and a file is bounded in bytes, depth, and
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from playground.errors import TopologyError
 from playground.lab.declarations.shapes import FilePlace
+from playground.lab.files.bounded_files import read_bounded
 from playground.model.arguments import shown
 from playground.model.records import dataclass
 
@@ -56,32 +58,78 @@ def read_document(path: Path) -> Document:
     twice or a tag of a stranger's, or is larger than anybody writes.
 
     """
-    try:
-        size = path.stat().st_size
-        if size <= MOST_BYTES:
-            return parse_document(path.read_bytes(), path)
-    except OSError as error:
-        raise TopologyError(f"{path} cannot be read: {error.strerror or error}") from error
-    raise TopologyError(
-        f"{path} has {size:,} bytes; a lab file has at most {MOST_BYTES:,}: is it another file?"
-    )
+    return parse_document(read_bounded(path, MOST_BYTES), path)
 
 
 def parse_document(content: bytes, path: Path) -> Document:
     """Return what `read_document` does, of a file's content."""
+    from ruamel.yaml import YAML  # only whoever reads a file waits for it
+
+    text = _decoded(content, path)
+    yaml = YAML(typ="safe", pure=True)
+    document = Document(path, None)
+    with _told_with_line(path, text):
+        for _ in _checked_events(path, yaml.parse(text)):
+            pass
+        node = yaml.compose(text)
+    if node is not None:
+        document.data = _Maker(document).make(node, ())
+    return document
+
+
+def first_key(path: Path, keys: Collection[str]) -> str | None:
+    """Return which of these keys a file's mapping has first; None where it has none of them.
+
+    No more is looked at than its keys, whatever tags its parts have.  Raises `TopologyError` as
+    `read_document` does for what is no YAML.
+
+    """
+    from ruamel.yaml import YAML
+
+    text = _decoded(read_bounded(path, MOST_BYTES), path)
+    with _told_with_line(path, text):
+        return next(
+            (
+                key
+                for key in _keys(_checked_events(path, YAML(pure=True).parse(text)))
+                if key in keys
+            ),
+            None,
+        )
+
+
+def _keys(events: Iterable[Any]) -> Iterator[str]:
+    """Yield the keys of the mapping that a document is, from its events."""
+    depth, is_key = 0, False
+    for event in events:
+        kind = type(event).__name__
+        if kind.endswith(("MappingEndEvent", "SequenceEndEvent")):
+            depth -= 1
+        if depth == 1 and not kind.endswith("EndEvent"):
+            is_key = not is_key
+            if is_key and kind == "ScalarEvent":
+                yield event.value
+        if kind.endswith(("MappingStartEvent", "SequenceStartEvent")):
+            depth += 1
+            if depth == 1 and kind.endswith("SequenceStartEvent"):
+                return
+
+
+def _decoded(content: bytes, path: Path) -> str:
     try:
-        text = content.decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise TopologyError(f"{path}:{line}: this is no text in UTF-8") from error
-    from ruamel.yaml import YAML  # only whoever reads a file waits for it
+
+
+@contextlib.contextmanager
+def _told_with_line(path: Path, text: str) -> Iterator[None]:
+    """Raise `TopologyError`, with line and column, for what ruamel.yaml cannot read here."""
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-    yaml = YAML(typ="safe", pure=True)
-    document = Document(path, None)
     try:
-        _refuse_depth(path, yaml.parse(text))
-        node = yaml.compose(text)
+        yield
     except TopologyError:  # which is a ValueError
         raise
     except MarkedYAMLError as error:
@@ -93,9 +141,6 @@ def parse_document(content: bytes, path: Path) -> Document:
         # Of a sign that no YAML has ruamel.yaml tells no line.
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise TopologyError(f"{_bad_letter(path, text)}: this is no YAML: {reason}") from error
-    if node is not None:
-        document.data = _Maker(document).make(node, ())
-    return document
 
 
 def _bad_letter(path: Path, text: str) -> FilePlace:
@@ -106,8 +151,8 @@ def _bad_letter(path: Path, text: str) -> FilePlace:
     return FilePlace(path, line, match.start() - text.rfind("\n", 0, match.start()))
 
 
-def _refuse_depth(path: Path, events: Iterator[Any]) -> None:
-    """Refuse what is deeper than anybody writes, before anything recurses into it."""
+def _checked_events(path: Path, events: Iterator[Any]) -> Iterator[Any]:
+    """Yield events, and refuse what is deeper than anybody writes: nothing recurses into it."""
     depth = documents = 0
     for event in events:
         kind = type(event).__name__
@@ -125,6 +170,7 @@ def _refuse_depth(path: Path, events: Iterator[Any]) -> None:
                 f"{FilePlace(path, mark.line + 1)}: a second document begins here (---); a lab "
                 "file has one"
             )
+        yield event
 
 
 class _Maker:

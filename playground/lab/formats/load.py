@@ -11,8 +11,8 @@ from playground.engines.seam import Engine
 from playground.errors import TopologyError
 from playground.lab.declarations.declare import declare, told_where
 from playground.lab.declarations.shapes import Declarations
-from playground.lab.files.reading import is_own, understand
-from playground.lab.files.yaml_document import Document, read_document
+from playground.lab.files.reading import FORMAT_KEY, understand
+from playground.lab.files.yaml_document import Document, first_key, read_document
 from playground.lab.formats.compose_file import COMPOSE_NAMES
 from playground.lab.formats.mininet import MininetTopology, is_mininet, run_stand_in
 from playground.lab.formats.notes import Notes
@@ -107,10 +107,12 @@ def _begins_as_python(path: Path) -> bool:
 
 def _of_yaml(path: Path, asked: LoadOptions) -> Lab:
     with told_as_unreadable(path):
-        document = read_document(path)
-    if is_own(document.data):
+        # Of a compose file tags have a meaning that they have in no other: it has one reader.
+        key = first_key(path, (FORMAT_KEY, "topology"))
+        document = read_document(path) if key == FORMAT_KEY else None
+    if document is not None:
         return _own(document, asked)
-    if isinstance(document.data, dict) and "topology" in document.data:
+    if key is not None:
         return _containerlab(path, asked)
     return _compose(path, asked)
 

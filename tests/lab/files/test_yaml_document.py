@@ -6,7 +6,7 @@ import pytest
 
 from playground.errors import TopologyError
 from playground.lab.files import yaml_document
-from playground.lab.files.yaml_document import parse_document, read_document
+from playground.lab.files.yaml_document import first_key, parse_document, read_document
 
 HERE = Path("x.yaml")
 
@@ -73,7 +73,33 @@ def test_a_file_that_nobody_wrote_by_hand_is_not_read(
     monkeypatch.setattr(yaml_document, "MOST_BYTES", 10)
     path = tmp_path / "x.yaml"
     path.write_text("# a comment of more than ten bytes\n")
-    with pytest.raises(TopologyError, match="has 35 bytes; a lab file has at most 10"):
+    with pytest.raises(TopologyError, match="has more than 10 bytes: is it another file"):
         read_document(path)
     with pytest.raises(TopologyError, match="cannot be read: No such file"):
         read_document(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("a: {topology: 1}\n", None),
+        ("a: [topology]\ntopology: 1\n", "topology"),
+        ("a: !reset null\nb: *x\n? {playground: 1}\n: x\nplayground: 1\n", "playground"),
+        ("topology\n", None),
+        ("[topology, 1]\n", None),
+        ("a: topology\n", None),
+        ("", None),
+        ('{"playground": 1}', "playground"),
+    ],
+)
+def test_the_first_key_tells_kinds_of_files_apart(tmp_path: Path, text: str, key: str) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(text)
+    assert first_key(path, ("playground", "topology")) == key
+
+
+def test_a_file_that_is_no_yaml_has_no_keys(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text("a: 1\nb: [\n")
+    with pytest.raises(TopologyError, match=r"x\.yaml:3:1: this is no YAML"):
+        first_key(path, ("playground",))

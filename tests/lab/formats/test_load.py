@@ -145,3 +145,9 @@ def test_what_is_no_path_of_a_compose_file_is_refused() -> None:
 def test_what_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(TopologyError, match=r"there is no .*none.yaml"):
         playground.load(tmp_path / "none.yaml")
+
+
+def test_a_compose_file_may_have_tags_of_compose(tmp_path: Path) -> None:
+    path = tmp_path / "compose.yaml"
+    path.write_text("services: {web: {image: x, ports: !reset [], dns: !override [10.0.0.1]}}\n")
+    assert "web" in playground.load(path, quiet=True)
