@@ -112,6 +112,11 @@ class KeepingApart(Translating, Steering):
         Services of the router answer in all of its VRFs.  ``table`` is the number of its table,
         of which the lab chooses one from 1001 on.
 
+        While the router has VRFs, it looks up its own addresses (table "local") with priority
+        32765 and not first, so that another behind a VRF may have the same.  Rules of
+        `policy_rule` come before that then: a table that one of them names should have no route
+        to an address of the router's own, or what is sent to it is passed on there.
+
         Saying it again replaces what was said of the VRF; in a lab that runs it is done at once.
         Raises `TopologyError` for a link that is not the router's, is in another VRF, or is one
         that it masquerades through; nothing has changed then.  Where the kernel has no VRFs,

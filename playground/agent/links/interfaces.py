@@ -131,6 +131,11 @@ def kind_or_none(netlink: Netlink, interface: str) -> str | None:
         return None
     body = link_body() + text_attribute(IFLA_IFNAME, interface)
     [answer] = netlink.ask(Message(RTM_GETLINK, 0, body, f"look at the interface {interface}"))
+    return interface_kind(answer)
+
+
+def interface_kind(answer: bytes) -> str:
+    """Read the kind of an interface off what the kernel answers of it."""
     information = attributes(attributes(answer[16:]).get(IFLA_LINKINFO, b""))
     return plain_text(information.get(IFLA_INFO_KIND, b""))
 

@@ -13,16 +13,19 @@ from playground.agent.links.interfaces import (
     IFLA_INFO_KIND,
     IFLA_LINKINFO,
     IFLA_MASTER,
+    RTM_GETLINK,
     RTM_NEWLINK,
     delete_link,
     index_or_none,
     interface_index,
+    interface_kind,
     link_body,
     set_link,
 )
 from playground.agent.links.netlink import (
     NLA_F_NESTED,
     NLM_F_CREATE,
+    NLM_F_DUMP,
     NLM_F_EXCL,
     NLM_F_REPLACE,
     Message,
@@ -74,10 +77,7 @@ def make_vrfs(netlink: Netlink, wanted: Sequence[Request]) -> None:
             # The kernel has no route of IPv6 where that is off.
             attempt(netlink, _unreachable(family, vrf["table"]), errno.EACCES, errno.EOPNOTSUPP)
     if wanted:
-        for family in _FAMILIES:
-            flags = NLM_F_CREATE | NLM_F_EXCL
-            attempt(netlink, _local_rule(RTM_NEWRULE, flags, family, LOCAL_PRIORITY), errno.EEXIST)
-            attempt(netlink, _local_rule(RTM_DELRULE, 0, family, 0), errno.ENOENT)
+        _move_local_rule(netlink, 0, LOCAL_PRIORITY)
 
 
 def new_vrf(name: str, table: int) -> Message:
@@ -104,11 +104,30 @@ def put_into_vrf(netlink: Netlink, name: str, vrf: str | None) -> None:
 
 
 def remove_vrfs(netlink: Netlink, gone: Sequence[Request]) -> None:
-    """Remove VRFs; one that is gone already is no error."""
+    """Remove VRFs; one that is gone already is no error.
+
+    With the last of the node, own addresses are looked up first again, as Linux does.
+
+    """
     for vrf in gone:
         attempt(netlink, delete_link(vrf["name"]), errno.ENODEV)
         for family in _FAMILIES:
             attempt(netlink, _unreachable(family, vrf["table"], RTM_DELROUTE), errno.ESRCH)
+    if gone and not _has_vrfs(netlink):
+        _move_local_rule(netlink, LOCAL_PRIORITY, 0)
+
+
+def _has_vrfs(netlink: Netlink) -> bool:
+    links = netlink.ask(Message(RTM_GETLINK, NLM_F_DUMP, link_body(), "look for VRFs"))
+    return any(interface_kind(link) == "vrf" for link in links)
+
+
+def _move_local_rule(netlink: Netlink, before: int, after: int) -> None:
+    """Look up the node's own addresses at another priority; at no time at none."""
+    flags = NLM_F_CREATE | NLM_F_EXCL
+    for family in _FAMILIES:
+        attempt(netlink, _local_rule(RTM_NEWRULE, flags, family, after), errno.EEXIST)
+        attempt(netlink, _local_rule(RTM_DELRULE, 0, family, before), errno.ENOENT)
 
 
 def _unreachable(family: int, table: int, kind: int = RTM_NEWROUTE) -> Message:
@@ -124,4 +143,6 @@ def _local_rule(kind: int, flags: int, family: int, priority: int) -> Message:
     header = struct.pack("BBBBBBBBI", family, 0, 0, 0, RT_TABLE_LOCAL, 0, 0, FR_ACT_TO_TBL, 0)
     # Not only for 0, which the kernel takes for "choose one": it is the one to delete.
     body = attribute(FRA_PRIORITY, struct.pack("I", priority))
-    return Message(kind, flags, header + body, "look up own addresses after VRFs")
+    return Message(
+        kind, flags, header + body, f"look up own addresses by a rule of priority {priority}"
+    )

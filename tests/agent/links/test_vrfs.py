@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import subprocess
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -13,7 +14,7 @@ from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 from playground.agent.links import vrfs
 from playground.agent.links.netlink import Message, Netlink
-from tests.support_agent import read_message
+from tests.support_agent import Namespaces, apart, needs_root, read_message
 
 
 class Line:
@@ -22,10 +23,14 @@ class Line:
     def __init__(self, number: int = 0) -> None:
         self.sent: list[Message] = []
         self.number = number
+        self.links: list[bytes] = []
 
     def attempt(self, messages: Sequence[Message]) -> list[tuple[Message, int, str]]:
         self.sent += messages
         return [(message, self.number, "") for message in messages]
+
+    def ask(self, message: Message) -> list[bytes]:
+        return self.links
 
     def send(self, messages: Sequence[Message]) -> None:
         self.sent += messages
@@ -79,3 +84,42 @@ def test_an_interface_is_put_into_a_vrf_and_out_again(
     vrfs.put_into_vrf(cast(Netlink, line), "eth0", None)
     masters = [read_message(ifinfmsg, message).get_attr("IFLA_MASTER") for message in line.sent]
     assert masters == [7, 0]
+
+
+@needs_root
+def test_own_addresses_are_looked_up_first_again_once_the_last_vrf_is_gone() -> None:
+    with Namespaces("r1") as router:
+        usual = shown_rules(router)
+        apart(move_rules, router.pid)
+        assert "32765:\tfrom all lookup local" in shown_rules(router)[0]
+        apart(remove_blue, router.pid)
+        assert shown_rules(router) == usual
+
+
+def test_they_are_not_while_there_is_another_vrf(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vrfs, "interface_kind", lambda answer: "vrf")
+    line.links = [b""]
+    vrfs.remove_vrfs(cast(Netlink, line), [{"name": "blue", "table": 1001}])
+    assert not [message for message in line.sent if "own addresses" in message.purpose]
+
+
+def move_rules(pid: int) -> None:
+    """As make_vrfs does it, which a kernel without VRFs cannot."""
+    vrfs._move_local_rule(Netlink(pid), 0, vrfs.LOCAL_PRIORITY)
+
+
+def remove_blue(pid: int) -> None:
+    vrfs.remove_vrfs(Netlink(pid), [{"name": "blue", "table": 1001}])
+
+
+def shown_rules(router: Namespaces) -> list[list[str]]:
+    """The rules of both families, as ip(8) shows them."""
+    with router.network():
+        return [
+            subprocess.run(
+                ["ip", family, "rule"], capture_output=True, text=True, check=True
+            ).stdout.splitlines()
+            for family in ("-4", "-6")
+        ]
