@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import re
 import signal
@@ -89,12 +90,46 @@ def run_stand_in(path: Path, topology: str | None = None) -> Mapping[str, Any]:
         found = json.loads(text)
     except (ValueError, RecursionError):
         found = None
-    if not isinstance(found, dict):
+    # The file may have written something else, for it can do what the stand-in can.
+    if _has(found, _ERROR):
+        raise TopologyError(f"{FilePlace(path, found['line'] or 1)}: {found['error']}")
+    if not _has(found, dict.fromkeys(_PARTS, list)) or not all(
+        _has(row, shape) for name, shape in _PARTS.items() for row in found[name]
+    ):
         raise TopologyError(f"{path}:1: it ended with {status} before its network was made")
-    if "error" in found:
-        place = FilePlace(path, int(found["line"]) or 1)
-        raise TopologyError(f"{place}: {found['error']}")
-    return found
+    if any(len(link[both]) != 2 for link in found["links"] for both in ("ends", "ports")):
+        raise TopologyError(f"{path}:1: it makes a link that has not two ends")
+    made: Mapping[str, Any] = found
+    return made
+
+
+# What the stand-in says: names and types of each part.
+_ERROR: Mapping[str, type] = {"error": str, "line": int}
+_PARTS: Mapping[str, Mapping[str, type]] = {
+    "nodes": {"name": str, "kind": str, "params": dict, "line": int},
+    "links": {"ends": list, "ports": list, "params": dict, "line": int},
+    "commands": {"node": str, "text": str, "line": int},
+    "notes": {"text": str, "line": int},
+}
+_INNER: Mapping[str, type] = {"ends": str, "ports": int}
+
+
+def _has(data: Any, shape: Mapping[str, type]) -> bool:
+    """Whether data is a mapping with values of these types."""
+    return isinstance(data, dict) and all(
+        isinstance(data.get(name), kind)
+        and all(isinstance(item, _INNER[name]) for item in (data[name] if name in _INNER else ()))
+        for name, kind in shape.items()
+    )
+
+
+def _finite(value: Any) -> float | None:
+    """Return a number, or one that a text says, where it is one from 0 on that can be used."""
+    try:
+        number = float(value)
+    except (OverflowError, TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) and number >= 0 else None
 
 
 class MininetTopology:
@@ -167,8 +202,8 @@ class MininetTopology:
         arguments: dict[str, Any] = {}
         if self.names[name] != name:
             arguments["aliases"] = [name]
-        if isinstance(params.get("cpu"), (int, float)) and params["cpu"] > 0:
-            arguments["cpus"] = float(params["cpu"])
+        if isinstance(params.get("cpu"), (int, float)) and (cpus := _finite(params["cpu"])):
+            arguments["cpus"] = cpus
         self._note_params(name, node)
         commands = [line.text for line in (*left, *found.left)]
         commands += [f"service {line.text} start" for line in found.services]
@@ -272,12 +307,16 @@ class MininetTopology:
         return (Call("impair", said, self._place(link)),) if said else ()
 
     def _number(self, link: Mapping[str, Any], key: str, value: Any, unit: str) -> float:
-        match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*(us|ms|s)?", str(value).strip())
-        if match is None:
+        said, scale = value, 1.0
+        if isinstance(value, str):
+            match = re.fullmatch(r"([0-9.]+(?:[eE][+-]?[0-9]+)?)\s*(us|ms|s)?", value.strip())
+            said = match[1] if match else None
+            scale = {"us": 0.001, "s": 1000}.get((match[2] or "") if match else "", 1)
+        number = None if isinstance(value, bool) else _finite(said)
+        if number is None:
             raise TopologyError(f"{self._place(link)}: {key}={shown(value)} is no number {unit}")
-        scale = {"us": 0.001, "ms": 1, "s": 1000, None: 1}[match[2]]
-        number = float(match[1]) * (scale if unit == "of time" else 1)
-        return int(number) if number == int(number) else number
+        number *= scale if unit == "of time" else 1
+        return int(number) if number.is_integer() else number
 
     def _has_loop(self) -> bool:
         """Whether switches are linked in a loop, and say that they speak a spanning tree then."""

@@ -57,7 +57,18 @@ def test_what_a_file_begins_in_the_background_ends_with_it(tmp_path: Path) -> No
     wait_until(lambda: has_ended(pid))
 
 
-@pytest.mark.parametrize("said", ["[[[", "5", "", "[" * 100_000])
+@pytest.mark.parametrize(
+    "said",
+    [
+        *("[[[", "5", "", "[" * 100_000, "{}", '{"error": "x"}', '{"error": 1, "line": 1}'),
+        '{"nodes": 5, "links": [], "commands": [], "notes": []}',
+        '{"nodes": [5], "links": [], "commands": [], "notes": []}',
+        '{"nodes": [], "links": [{"ends": ["a"], "ports": [1, 2], "params": {}, "line": 1}], '
+        '"commands": [], "notes": []}',
+        '{"nodes": [], "links": [{"ends": ["a", 5], "ports": [1, 2], "params": {}, "line": 1}], '
+        '"commands": [], "notes": []}',
+    ],
+)
 def test_an_answer_of_a_file_s_own_is_no_network(tmp_path: Path, said: str) -> None:
     path = tmp_path / "net.py"
     answer = f"for fd in range(3, 9):\n    os.stat(fd) and os.write(fd, {said!r}.encode())"
@@ -82,6 +93,49 @@ def test_options_of_links_are_impairments(router: Lab) -> None:
     both = router["h-1"].links[0].declared_impairments
     assert both[0] == both[1]
     assert both[0].settings() == {"delay_ms": 5, "loss_percent": 1, "rate_mbit": 10}
+
+
+@pytest.mark.parametrize(
+    ("said", "read"),
+    [
+        ('bw=10, delay="5ms"', {"delay_ms": 5, "rate_mbit": 10}),
+        ("delay=0.25", {"delay_ms": 0.25}),
+        ('delay="1e3us"', {"delay_ms": 1}),
+        ("bw=1e3", {"rate_mbit": 1000}),
+        ("bw=10**400", "bw=.* is no number of Mbit/s"),
+        ("bw=-1", "bw=-1 is no number of Mbit/s"),
+        ('delay="x"', "delay='x' is no number of time"),
+        ('loss="1.2.3"', "loss='1.2.3' is no number of percent"),
+        ('bw=float("inf")', "bw=inf is no number of Mbit/s"),
+        ("bw=[1]", "bw=.* is no number of Mbit/s"),
+    ],
+)
+def test_numbers_of_links_are_numbers(
+    tmp_path: Path, said: str, read: dict[str, float] | str
+) -> None:
+    path = tmp_path / "net.py"
+    path.write_text(
+        "from mininet.net import Mininet\nnet = Mininet()\n"
+        f"net.addLink(net.addHost('h1'), net.addHost('h2'), {said})\nnet.start()\n"
+    )
+    if isinstance(read, str):
+        with pytest.raises(TopologyError, match=rf"net\.py:3: {read}"):
+            playground.load(path, quiet=True)
+    else:
+        [link] = playground.load(path, quiet=True)["h1"].links
+        assert link.declared_impairments[0].settings() == read
+
+
+def test_a_number_is_taken_as_it_stands_there() -> None:
+    link = {"ends": ["a", "b"], "ports": [0, 0], "params": {}, "line": 1}
+    lab = MininetTopology(
+        Path("net.py"),
+        {"nodes": [], "links": [], "commands": [], "notes": []},
+        Notes(Path("net.py")),
+        Declaring.ROUTES,
+    )
+    assert lab._number(link, "delay", 1e-05, "of time") == 1e-05
+    assert lab._number(link, "delay", "1e-05s", "of time") == pytest.approx(0.01)
 
 
 def test_packets_find_their_way(router: Lab) -> None:
