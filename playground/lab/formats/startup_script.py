@@ -173,12 +173,13 @@ def _with_class(address: str) -> str:
 
 
 def _route(words: Sequence[str], line: ScriptLine) -> Said:
-    words = [word for word in words if word not in ("-A", "inet6", "inet", "metric", "-4", "-6")]
+    words = [word for word in words if word not in ("-A", "inet6", "inet", "-4", "-6")]
     if words[:1] != ["add"]:
         return None
     words = [word for word in words[1:] if word not in ("-net", "-host")]
-    said = _options(words, {"gw", "netmask", "dev"})
-    if said is None or not {"", "gw"} <= said.keys():
+    said = _options(words, {"gw", "netmask", "dev", "metric"})
+    # Which of two ways to one network is the better is left to the script.
+    if said is None or "metric" in said or not {"", "gw"} <= said.keys():
         return None
     destination = said[""]
     if "netmask" in said:

@@ -41,14 +41,22 @@ def declared_routes(
 ) -> tuple[list[ScriptRoute], list[ScriptLine]]:
     """Return the routes to be declared, and the lines of those left to the script.
 
-    A route is declared if its gateway is in a network of an address that is.
+    A route is declared if its gateway is in a network of an address that is, at the interface
+    that the route names if it names one.
 
     """
-    networks = [ip_interface(one).network for several in addresses.values() for one in several]
+    networks = [
+        (interface, ip_interface(one).network)
+        for interface, several in addresses.items()
+        for one in several
+    ]
     found: list[ScriptRoute] = []
     left: list[ScriptLine] = []
     for route in routes:
-        near = any(ip_address(route.via) in network for network in networks)
+        near = any(
+            ip_address(route.via) in network and route.interface in (None, interface)
+            for interface, network in networks
+        )
         known = any(route.destination == other.destination for other in found)
         if how >= Declaring.ROUTES and near and not known:
             found.append(route)

@@ -68,6 +68,8 @@ def test_a_route_is_understood(line: str, destination: str, via: str) -> None:
         "ifconfig eth0 10.0.0.1 mtu 1400",
         "ip route add 10.2.0.0/16 dev eth0",
         "ip route del default",
+        "route add -net 10.0.0.0/8 gw 1.2.3.4 metric 2",
+        "route add default metric 2 gw 10.0.0.1 dev eth0",
         "iptables -A FORWARD -j DROP",
         "echo 'unclosed",
     ],

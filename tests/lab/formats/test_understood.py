@@ -21,3 +21,12 @@ def test_a_route_is_declared_whose_gateway_is_near() -> None:
     assert (found, left) == ([near], [far.line, near.line])
     found, left = declared_routes([near], ADDRESSES, Declaring.ADDRESSES)
     assert (found, left) == ([], [near.line])
+
+
+def test_a_route_by_an_interface_has_its_gateway_there() -> None:
+    there = {"eth0": ["10.0.0.1/24"], "eth1": ["10.1.0.1/24"]}
+    line = ScriptLine("route add default gw 10.0.0.254 eth1")
+    for interface, is_declared in (("eth0", True), ("eth1", False), ("reject", False)):
+        one = ScriptRoute("0.0.0.0/0", "10.0.0.254", interface, line)
+        found, left = declared_routes([one], there, Declaring.ROUTES)
+        assert (found, left) == (([one], []) if is_declared else ([], [line]))
