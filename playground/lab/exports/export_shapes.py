@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import field
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import field, fields
 from typing import NamedTuple
 
 from playground.model.records import dataclass
 from playground.model.services.frr import RoutingDaemon
+from playground.model.switches import PLAIN
 from playground.planning.plan import NodePlan, Plan
 from playground.planning.plan_parts import InterfacePlan, WirePlan
 from playground.planning.shell_script import node_as_shell
@@ -105,8 +106,12 @@ def frr_files(node: NodePlan) -> dict[str, str]:
     return {"frr.conf": "!\n".join(texts) or "!\n", "daemons": "\n".join(lines) + "\n"}
 
 
-def lost(node: NodePlan) -> list[str]:
-    """Return sentences about what of a node no other tool is told."""
+def lost(node: NodePlan, took: Collection[str] = ()) -> list[str]:
+    """Return sentences about what of a node the other tool is not told.
+
+    ``took`` are the fields of `ContainerSettings` that it is told of.
+
+    """
     frr = (*FRR_DAEMONS, "frr")
     services = [one.service for one in node.services if one.service not in frr]
     found = []
@@ -115,19 +120,79 @@ def lost(node: NodePlan) -> list[str]:
     for item in node.interfaces:
         if item.tunnel is not None:
             found.append(f"{node.name}: the tunnel {item.name} is not made")
+    if untold := _untold_arguments(node, took):
+        words = ", ".join(f"{one}=" for one in untold)
+        found.append(f"{node.name}: {words} {'are' if len(untold) > 1 else 'is'} not told")
     return found
 
 
-def lost_of_wires(plan: Plan) -> list[str]:
-    """Return sentences about impairments, and about ports of switches, which are ours alone."""
-    found = [
-        f"{cable.a} - {cable.b}: the impairment of the link is not told"
-        for cable in cables(plan)
-        if cable.wire.toward_a or cable.wire.toward_b
-    ]
+def _untold_arguments(node: NodePlan, took: Collection[str]) -> list[str]:
+    """Return the arguments of a host, about its container and its limits, that nobody is told."""
+    source = node.container.source
+    if source is not None and source.kind != "reference":
+        # Elsewhere an image is known by its name alone.
+        took = {*took} - {"source"}
+    untold = [name for name in node.container.said() if name not in took]
+    untold += [name for name, value in vars(node.limits).items() if value is not None]
+    is_built = source is not None and source.kind in ("directory", "dockerfile")
+    arguments = {"source": "build" if is_built else "image", "after_end": "after"}
+    return [*dict.fromkeys(arguments.get(name, name) for name in untold)]
+
+
+def lost_of_wires(plan: Plan, took: Collection[str] = ()) -> list[str]:
+    """Return sentences about links, and about ports of switches, that the other tool is not told.
+
+    ``took`` are the fields of `WirePlan` that it is told of.
+
+    """
+    found = []
+    for cable in cables(plan):
+        said = (_WIRE_LOSSES[name] for name in _unusual(cable.wire) if name not in took)
+        for words in dict.fromkeys(filter(None, said)):
+            found.append(f"{cable.a} - {cable.b}: {words}")
     for switch in plan.switches:
         found += [f"{switch.name}: the bond {bond.name} is not made" for bond in switch.bonds]
         if switch.guards:
             ports = ", ".join(guard.port for guard in switch.guards)
             found.append(f"{switch.name}: what its ports may learn and flood is not told ({ports})")
+        if switch.port_settings:
+            ports = ", ".join(one.port for one in switch.port_settings)
+            found.append(f"{switch.name}: what was set at its ports is not told ({ports})")
+        if switch.settings != PLAIN:
+            words = ", ".join(f"{name}=" for name in switch.settings.given())
+            found.append(f"{switch.name}: a plain bridge there is not told of {words}")
+        if switch.mirror:
+            found.append(f"{switch.name}: the mirror of its ports is not made")
     return found
+
+
+# What is lost with each field of a wire; "" where that is nothing, or is said elsewhere.
+_WIRE_LOSSES = {
+    "a": "",
+    "b": "",
+    "mtu_bytes": "the MTU of the link is not told",
+    "mtus": "the MTUs of the link's ends are not told",
+    # It changes how fast this machine is, and no frame.
+    "offload": "",
+    "up": "the link is down, which is not told",
+    "toward_a": "the impairment of the link is not told",
+    "toward_b": "the impairment of the link is not told",
+    "tunnel": "",
+    "queue_a": "the queues of the link are not told",
+    "queue_b": "the queues of the link are not told",
+    "bond": "",
+    "member": "",
+}
+
+
+# Ethernet's, IEEE 802.3
+USUAL_MTU_BYTES = 1500
+
+
+def _unusual(wire: WirePlan) -> Iterator[str]:
+    """Yield the fields of a wire that are not as those of a plain cable."""
+    plain = WirePlan(wire.a, wire.b, wire.mtu_bytes if wire.mtus else USUAL_MTU_BYTES, False)
+    for one in fields(wire):
+        here, usual = getattr(wire, one.name), getattr(plain, one.name)
+        if here != usual and (here or usual):
+            yield one.name

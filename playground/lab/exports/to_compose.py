@@ -24,9 +24,16 @@ def compose(plan: Plan) -> Export:
     networks: dict[str, Any] = {}
     services: dict[str, Any] = {}
     notes = lost_of_wires(plan)
+    notes += [
+        f"{one.name}: a network of compose has no VLANs" for one in plan.switches if one.vlans
+    ]
     for node in plan.nodes:
         services[node.name] = _service(node, networks)
-        notes += lost(node)
+        notes += lost(node, ("source", "command", "env"))
+        if node.own_routes or node.own_rules:
+            notes.append(f"{node.name}: routes and rules of its own are not told")
+        if node.rules:
+            notes.append(f"{node.name}: what it filters and translates is not told")
         if node.kind == "router":
             notes.append(f"{node.name}: a service of compose is no router, and has no routes")
     data = {"name": re.sub(r"[^a-z0-9_-]+", "-", plan.lab.lower()), "services": services}

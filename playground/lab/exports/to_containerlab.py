@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import shlex
+from collections.abc import Iterator
 from typing import Any
 
 from playground.lab.exports.export_shapes import (
+    USUAL_MTU_BYTES,
     Export,
     cables,
     commands,
@@ -32,7 +34,7 @@ def containerlab(plan: Plan) -> Export:
 
     nodes: dict[str, Any] = {}
     files: dict[str, str] = {}
-    notes = lost_of_wires(plan)
+    notes = lost_of_wires(plan, ("mtu_bytes",))
     for switch in plan.switches:
         nodes[switch.name] = {"kind": "bridge"}
         if switch.vlans:
@@ -41,13 +43,13 @@ def containerlab(plan: Plan) -> Export:
         said, further = _node(node)
         nodes[node.name] = said
         files |= further
-        notes += lost(node)
+        notes += lost(node, ("source", "env", "aliases"))
     for node_said in nodes.values():
         if "exec" in node_said:
             node_said["exec"] = [
                 LiteralScalarString(one + "\n") if "\n" in one else one for one in node_said["exec"]
             ]
-    links = [{"endpoints": ends} for ends in _endpoints(plan)]
+    links = [*_links(plan)]
     data = {"name": plan.lab, "topology": {"nodes": nodes, "links": links}}
     yaml = YAML()
     yaml.width = 4096
@@ -78,9 +80,8 @@ def _node(node: NodePlan) -> tuple[dict[str, Any], dict[str, str]]:
     return said, {f"{node.name}/{name}": text for name, text in frr.items()}
 
 
-def _endpoints(plan: Plan) -> list[list[str]]:
+def _links(plan: Plan) -> Iterator[dict[str, Any]]:
     ports: dict[str, int] = {}
-    found = []
     for cable in cables(plan):
         ends = []
         for node, interface in ((cable.a, cable.a_interface), (cable.b, cable.b_interface)):
@@ -88,5 +89,7 @@ def _endpoints(plan: Plan) -> list[list[str]]:
                 ports[node] = ports.get(node, 0) + 1
                 interface = f"eth{ports[node]}"
             ends.append(f"{node}:{interface}")
-        found.append(ends)
-    return found
+        link: dict[str, Any] = {"endpoints": ends}
+        if cable.wire.mtus is None and cable.wire.mtu_bytes != USUAL_MTU_BYTES:
+            link["mtu"] = cable.wire.mtu_bytes
+        yield link

@@ -40,7 +40,7 @@ def kathara(plan: Plan) -> Export:
             files[f"{name}/etc/frr/{file}"] = _renamed(text, numbers)
         startup += ["systemctl start frr"] if frr else []
         files[f"{name}.startup"] = "\n".join(startup) + "\n"
-        notes += lost(node)
+        notes += lost(node, ("source",))
         for interface, number in numbers.items():
             if interface != f"eth{number}":
                 notes.append(f"{node.name}: the interface {interface} is called eth{number} there")

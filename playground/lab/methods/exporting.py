@@ -26,8 +26,8 @@ def export(lab: LabObject, kind: str, path: str | os.PathLike[str]) -> Path:
     FRR's files go into folders beside a topology of containerlab.
 
     What the other tool is not told is said by a `LabWarning`, a line for each thing.  Raises
-    `BadArgument` for another kind, `PlaygroundError` if a file cannot be written, or would take
-    the place of one in a folder that is not empty.
+    `BadArgument` for another kind, `PlaygroundError` if a file cannot be written, or one beside
+    ``path``, or in a folder that is not empty, would take the place of another.
 
     >>> lab.export("containerlab", "lab.clab.yml")
     PosixPath('lab.clab.yml')
@@ -62,9 +62,23 @@ def _write(made: Export, file: Path) -> None:
                 f"{file} is not empty; name a folder that is not there, or empty it"
             )
         folder = file
+    # Beside a file that was asked for, what is there is somebody's.
+    for name, text in made.files.items():
+        _refuse_other(folder / name, text)
     for name, text in made.files.items():
         place = folder / name
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(text, encoding="utf-8")
     if made.text is not None:
         file.write_text(made.text, encoding="utf-8")
+
+
+def _refuse_other(place: Path, text: str) -> None:
+    """Raise `PlaygroundError` where another file, or a link, is at a place that nobody named."""
+    if place.is_file() and not place.is_symlink() and place.read_bytes() == text.encode():
+        return
+    if os.path.lexists(place):
+        raise PlaygroundError(
+            f"{place} is there already, and this export would write another; move it away, or "
+            "export into another folder"
+        )

@@ -1,8 +1,12 @@
 """What all exports look at: cables, commands, FRR's files."""
 
+import dataclasses
+from typing import Any
+
 import pytest
 
-from playground import Bond, Host, Lab, Link, Router, Switch, Tunnel
+from playground import Bond, Host, Lab, Link, Router, Switch, Tunnel, Volume
+from playground.lab.exports import export_shapes
 from playground.lab.exports.export_shapes import (
     cables,
     commands,
@@ -13,6 +17,7 @@ from playground.lab.exports.export_shapes import (
 )
 from playground.model.services.frr import RoutingDaemon
 from playground.model.services.table import SERVICES
+from playground.planning.plan_parts import WirePlan
 
 
 def test_a_heredoc_is_one_command() -> None:
@@ -67,8 +72,43 @@ def test_of_a_bond_a_machine_is_told_and_a_switch_is_not() -> None:
     ]
 
 
+def test_of_a_container_that_is_said_which_the_other_tool_does_not_take() -> None:
+    ways: dict[str, Any] = {"env": {"A": "1"}, "entrypoint": "/run", "publish": [80]}
+    said = Host("h", image="alpine:3", volumes={Volume("d"): "/d"}, memory_mb=64, **ways)
+    built = Host("b", build="FROM debian:13\nRUN true\n")
+    plan = Lab(said, built, quiet=True).plan()
+    assert lost(plan.node("h"), ("source", "env")) == [
+        "h: entrypoint=, volumes=, publish=, memory_mb= are not told"
+    ]
+    assert lost(plan.node("h"), plan.node("h").container.said()) == ["h: memory_mb= is not told"]
+    # An image that is built here has no name there.
+    assert lost(plan.node("b"), ("source",)) == ["b: build= is not told"]
+
+
+def test_of_links_and_switches_is_said_what_is_not_told() -> None:
+    a, b, s = Host("a"), Host("b"), Switch("s", stp=True)
+    link, port = Link(a, b, mtu=1400), Link(s, a)
+    link.down()
+    link.queue("fq_codel", toward=b)
+    s.set_port(port, isolated=True)
+    s.mirror(port, to=Link(s, Host("c")))
+    plan = Lab(a, quiet=True).plan()
+    untold = lost_of_wires(plan, ("mtu_bytes",))
+    assert untold == [
+        "a - b: the link is down, which is not told",
+        "a - b: the queues of the link are not told",
+        "s: what was set at its ports is not told (a-eth1)",
+        "s: a plain bridge there is not told of stp=",
+        "s: the mirror of its ports is not made",
+    ]
+    assert {*lost_of_wires(plan)} - {*untold} == {"a - b: the MTU of the link is not told"}
+
+
+def test_each_field_of_a_wire_is_told_or_lost() -> None:
+    assert {*export_shapes._WIRE_LOSSES} == {one.name for one in dataclasses.fields(WirePlan)}
+
+
 def test_a_heredoc_ends_at_its_own_word_alone() -> None:
-    from playground.lab.exports import export_shapes
     from playground.planning.here_documents import here_document
 
     text = here_document("cat > /etc/motd", "END\nreboot\x0cEND2\n")

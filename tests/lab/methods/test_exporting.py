@@ -18,6 +18,22 @@ def test_files_stand_beside_the_one_that_was_asked_for(tmp_path: Path) -> None:
     assert "router ospf" in (tmp_path / "r1" / "frr.conf").read_text()
 
 
+def test_a_file_beside_it_that_is_another_stays_as_it_is(tmp_path: Path) -> None:
+    for _ in range(2):  # what is the same already is no other
+        lab().export("containerlab", tmp_path / "x.clab.yml")
+    mine = tmp_path / "r1" / "frr.conf"
+    mine.write_text("! mine\n")
+    (tmp_path / "x.clab.yml").unlink()
+    with pytest.raises(PlaygroundError, match=r"frr\.conf is there already"):
+        lab().export("containerlab", tmp_path / "x.clab.yml")
+    assert mine.read_text() == "! mine\n" and not (tmp_path / "x.clab.yml").exists()
+    mine.unlink()
+    mine.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(PlaygroundError, match=r"frr\.conf is there already"):
+        lab().export("containerlab", tmp_path / "x.clab.yml")
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_a_folder_that_is_not_empty_stays_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("")
     with pytest.raises(PlaygroundError, match="is not empty"):
