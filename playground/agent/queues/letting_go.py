@@ -14,6 +14,7 @@ import errno
 import os
 import socket
 import struct
+from collections.abc import Sequence
 
 from playground.agent.links import ebpf
 from playground.agent.links.filters import (
@@ -42,6 +43,7 @@ from playground.agent.links.netlink import (
     Netlink,
     attempt,
     attribute,
+    refusal,
     text_attribute,
 )
 from playground.agent.links.queues import queue_body
@@ -63,16 +65,8 @@ def let_go(netlink: Netlink, index: int, *, around: bool) -> None:
     the egress hook a second time, and one that loses frames would lose twice as many.
 
     """
-    try:
-        messages, descriptor = ebpf.leaving_copied(index)
-    except OSError:
-        if around:
-            _lead_around(netlink, index)
-        return
-    try:
-        netlink.send(messages)
-    finally:
-        os.close(descriptor)
+    if not _copied(netlink, index) and around:
+        _lead_around(netlink, index)
 
 
 def hold_again(netlink: Netlink, index: int) -> None:
@@ -89,6 +83,33 @@ def hold_again(netlink: Netlink, index: int) -> None:
 def around_name(index: int) -> str:
     """The name of the interface by which frames go around."""
     return f"queue{index}"
+
+
+def _copied(netlink: Netlink, index: int) -> bool:
+    """Have a program copy what leaves; tell whether this kernel and this user may."""
+    try:
+        messages, descriptor = ebpf.leaving_copied(index)
+    except OSError:
+        return False
+    try:
+        return _hooked(netlink, messages)
+    finally:
+        os.close(descriptor)
+
+
+def _hooked(netlink: Netlink, messages: Sequence[Message]) -> bool:
+    """Hook something at an interface; tell whether the kernel has what that takes.
+
+    The hooks are sch_ingress.ko's, programs cls_bpf.ko's, ways to elsewhere act_mirred.ko's; a
+    kernel may have any of them without the others.
+
+    """
+    for message, number, reason in netlink.attempt(messages):
+        if number in (errno.ENOENT, errno.EOPNOTSUPP):
+            return False
+        if number:
+            raise refusal(message, number, reason)
+    return True
 
 
 def _is_around(netlink: Netlink, name: str) -> bool:
@@ -108,9 +129,7 @@ def _lead_around(netlink: Netlink, index: int) -> None:
             return
         disable_ipv6(name)
     up = link_body(IFF_UP, IFF_UP) + text_attribute(IFLA_IFNAME, name)
-    netlink.send(
-        [
-            Message(RTM_NEWLINK, 0, up, f"set the interface {name} up"),
-            *redirect_messages(index, TC_H_CLSACT_EGRESS, interface_index(name), _INFO),
-        ]
-    )
+    netlink.send([Message(RTM_NEWLINK, 0, up, f"set the interface {name} up")])
+    leading = redirect_messages(index, TC_H_CLSACT_EGRESS, interface_index(name), _INFO)
+    if not _hooked(netlink, leading):
+        attempt(netlink, delete_link(name), errno.ENODEV)

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
 from playground.agent.links import ebpf
+from playground.agent.links.filters import (
+    RTM_NEWTFILTER,
+    TC_H_CLSACT_EGRESS,
+    redirect_messages,
+)
 from playground.agent.links.interfaces import interface_index
-from playground.agent.links.netlink import Netlink
+from playground.agent.links.netlink import Message, Netlink
 from playground.agent.queues.impairments import impair
 from playground.agent.queues.letting_go import around_name, hold_again, let_go
 from playground.model.impairment import NO_IMPAIRMENT, Impairment
@@ -92,3 +99,47 @@ def test_it_is_set_and_taken_away_as_often_as_one_likes(h1: Namespaces) -> None:
 
     apart(twice)
     assert sorted(h1.interfaces()) == ["e0", "e1", "lo"]
+
+
+class Lacking(Netlink):
+    """A line to a kernel that has no cls_bpf."""
+
+    def attempt(self, messages: Sequence[Message]) -> list[tuple[Message, int, str]]:
+        return [
+            (message, errno.ENOENT, "")
+            if message.kind == RTM_NEWTFILTER
+            else super(Lacking, self).attempt([message])[0]
+            for message in messages
+        ]
+
+
+def shape_where_some_is_lacking(h1: Namespaces, by_root: bool) -> None:
+    if not by_root:
+        ebpf.leaving_copied = forbidden  # type: ignore[assignment]  # in this child process alone
+    netlink = Lacking(h1.pid)
+    let_go(netlink, interface_index("e0"), around=True)
+
+
+@needs_root
+@pytest.mark.parametrize("by_root", [True, False])
+def test_where_the_kernel_can_hook_nothing_senders_wait_and_nothing_is_left(
+    h1: Namespaces, by_root: bool
+) -> None:
+    apart(shape_where_some_is_lacking, h1, by_root)
+    assert sorted(h1.interfaces()) == ["e0", "e1", "lo"]
+
+
+@needs_root
+def test_other_errors_are_told(h1: Namespaces) -> None:
+    with pytest.raises(OSError, match="cannot open the hooks of tc"):
+        apart(let_go_by_none, h1)
+
+
+def let_go_by_none(h1: Namespaces) -> None:
+    ebpf.leaving_copied = hooks_alone  # in this child process alone
+    let_go(Netlink(h1.pid), 999, around=True)
+
+
+def hooks_alone(index: int) -> tuple[list[Message], int]:
+    hooks = redirect_messages(index, TC_H_CLSACT_EGRESS, 1)[:1]
+    return hooks, os.open("/dev/null", os.O_RDONLY)
