@@ -1,7 +1,8 @@
 """Arguments of declarations, as the signatures of the Python API have them.
 
-Our own file, its schema and the saved state know an argument from here alone, so that a new one
-is in all of them as soon as it is in the API.
+Our own file and its schema know an argument from here alone, so that a new one is in both as soon
+as it is in the API.  The saved state, which `Lab.attach` reads, names each by itself:
+`lab.lab_as_json`.
 
 """
 
