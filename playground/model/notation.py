@@ -517,6 +517,24 @@ def one_or_list(items: Sequence[object]) -> str:
     return repr(texts[0]) if len(texts) == 1 else repr(texts)
 
 
+# IFNAMSIZ in linux/if.h is 16, with the NUL at the end.
+IFNAME_LENGTH = 15
+_IFNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def is_ifname(name: str) -> bool:
+    """Tell whether an interface may be called so.
+
+    The kernel's dev_valid_name() refuses what is longer, "/", ":", white space, "." and "..";
+    the rest would trouble nft(8) and sysctl(8).
+
+    >>> [is_ifname(name) for name in ("r1-eth0", "eth0.20", "ethernet-1/1", "-x", "a" * 16)]
+    [True, True, False, False, False]
+
+    """
+    return len(name) <= IFNAME_LENGTH and bool(_IFNAME.fullmatch(name))
+
+
 # "lo" is there already; the others are directories beside the interfaces in
 # /proc/sys/net/ipv4/conf.
 RESERVED_IFNAMES = ("lo", "all", "default")

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import field
@@ -39,6 +38,7 @@ from playground.model.kernel.tunnels import TunnelSettings
 from playground.model.nat64 import Translating64
 from playground.model.notation import (
     AUTO,
+    IFNAME_LENGTH,
     RESERVED_IFNAMES,
     WITH_PREFIX,
     OneOrMore,
@@ -56,6 +56,7 @@ from playground.model.notation import (
     is_auto,
     is_empty,
     is_host_route,
+    is_ifname,
     is_reserved_ifname,
     kind_of,
     one_or_list,
@@ -1408,11 +1409,6 @@ def _check_dhcp(here: str, a: Node, b: Node) -> None:
         )
 
 
-# IFNAMSIZ in linux/if.h is 16, with the NUL at the end.
-IFNAME_LENGTH = 15
-_IFNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-
-
 def _check_interface(node: Node, name: object) -> str | None:
     if name is None:
         return None
@@ -1423,9 +1419,7 @@ def _check_interface(node: Node, name: object) -> str | None:
         raise TopologyError(
             f"{here} has {len(name)} characters, and Linux allows {IFNAME_LENGTH}; shorten it"
         )
-    if not _IFNAME.fullmatch(name):
-        # The kernel's dev_valid_name() refuses "/", ":", white space, "." and "..";
-        # the rest would trouble nft and sysctl.
+    if not is_ifname(name):
         raise TopologyError(
             f"{here} cannot be used; it is made of letters, digits, dots, hyphens and "
             f'underscores and begins with a letter or digit, such as "eth1"'

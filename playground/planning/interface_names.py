@@ -16,10 +16,10 @@ from ipaddress import IPv6Address
 
 from playground.errors import TopologyError
 from playground.model.kernel.tunnels import KINDS
-from playground.model.notation import is_reserved_ifname
+from playground.model.notation import IFNAME_LENGTH, is_reserved_ifname
 from playground.model.parts import End
 from playground.model.records import dataclass
-from playground.model.topology import IFNAME_LENGTH, Link, Machine, Node, Switch
+from playground.model.topology import Link, Machine, Node, Switch
 from playground.planning.plan import Plan
 from playground.planning.plan_parts import InterfacePlan, WirePlan
 

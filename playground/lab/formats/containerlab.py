@@ -22,6 +22,7 @@ from playground.lab.files.yaml_document import Way
 from playground.lab.formats.compose_services import host_name
 from playground.lab.formats.containerlab_file import ContainerlabFile, NodeFile
 from playground.lab.formats.folder_paths import is_within
+from playground.lab.formats.frr_file import frr_lines
 from playground.lab.formats.kathara_conf import lines_of
 from playground.lab.formats.notes import Notes
 from playground.lab.formats.startup_script import (
@@ -37,6 +38,7 @@ from playground.lab.formats.understood import (
     script_arguments,
 )
 from playground.model.arguments import shown
+from playground.model.notation import is_ifname
 
 _BRIDGES = ("bridge", "ovs-bridge")
 _PLAIN = ("linux", "frr")
@@ -52,7 +54,6 @@ _OUTSIDE = {
 }
 # FRR itself, in images that have nothing else: ours does the same.
 _FRR_IMAGE = re.compile(r"(^|/)(frrouting/frr|frr|frrouting)(:[\w.-]+)?(@.*)?$")
-_IFNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,14}")
 
 
 class ClabEnd(NamedTuple):
@@ -211,7 +212,7 @@ class Containerlab:
 
     def _interface(self, way: Way, interface: Any) -> str:
         text = str(interface or "")
-        if _IFNAME.fullmatch(text):
+        if is_ifname(text):
             return text
         # ethernet-1/1 is a vendor's name of an interface, which Linux does not take.
         made = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[-15:].lstrip("-._")
@@ -329,10 +330,8 @@ class ClabNode:
                     key, f"{shown(str(path))} lies outside of the lab's folder, and is not read"
                 )
             else:
-                text = "\n".join(line for _, line in lines_of(path))
-                # The lab says who it is and what it logs; a file may be empty.
-                text = re.sub(r"^\s*(hostname|log|password|service|frr)\b.*", "!", text, flags=re.M)
-                return text if re.search(r"^\s*[^\s!#]", text, re.M) else "ip forwarding\n"
+                # A file may be empty.
+                return frr_lines(line for _, line in lines_of(path)) or "ip forwarding\n"
         return "ip forwarding\n" if self.kind == "frr" else None
 
     def path(self, text: str | None) -> Path | None:

@@ -24,6 +24,7 @@ from playground.lab.declarations.shapes import (
 )
 from playground.lab.formats.compose_services import host_name
 from playground.lab.formats.folder_paths import is_within
+from playground.lab.formats.frr_file import frr_lines
 from playground.lab.formats.kathara_conf import (
     ConfValue,
     Device,
@@ -63,8 +64,6 @@ MOST_PARTS = 5 * MOST_FILES
 
 _FRR_FILES = ("zebra", "staticd", "bfdd", "ospfd", "ospf6d", "ripd", "ripngd", "isisd", "bgpd")
 _FRR_SERVICES = ("frr", "quagga", "zebra")
-# Where FRR's lines of the lab are its own: who may come in, and what is logged.
-_FRR_NEEDLESS = re.compile(r"^\s*(password|enable password|log file|hostname|service)\b.*", re.M)
 
 # Services by the names of their programs in Debian: packages that are installed for them.
 _PACKAGES = {
@@ -309,9 +308,7 @@ class KatharaDevice:
                 path for name in _FRR_FILES if self.lab.has_file(path := folder / f"{name}.conf")
             ]
             if paths:
-                text = "\n".join(line for path in paths for _, line in lines_of(path))
-                text = _FRR_NEEDLESS.sub("!", text)
-                return text if re.search(r"^\s*[^\s!#]", text, re.M) else None
+                return frr_lines(line for path in paths for _, line in lines_of(path))
         return None
 
     def _take_files(self) -> None:

@@ -36,10 +36,10 @@ from playground.lab.formats.understood import (
     script_arguments,
 )
 from playground.model.arguments import shown
+from playground.model.notation import is_ifname
 from playground.operations.connection.threads import start_child
 
 LIMIT_S = 20
-_IFNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,14}")
 
 
 def is_mininet(path: Path) -> bool:
@@ -255,7 +255,7 @@ class MininetTopology:
     def _interface(self, link: Mapping[str, Any], side: int) -> str:
         said = link["params"].get(f"intfName{side + 1}")
         name = str(said or f"{link['ends'][side]}-eth{link['ports'][side]}")
-        return name if _IFNAME.fullmatch(name) else f"eth{link['ports'][side]}"
+        return name if is_ifname(name) else f"eth{link['ports'][side]}"
 
     # -- links -----------------------------------------------------------------
 
