@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from playground import Host, Lab, Link, Router, Switch
+from playground import Bond, Host, Lab, Link, Router, Switch
 from playground.planning.difference import compare
 from playground.planning.lost_machines import without_machines
 from playground.planning.placement.shapes import Placement
@@ -61,3 +61,56 @@ def test_where_nothing_is_lost_nothing_goes() -> None:
     plan = placed(dict.fromkeys(("r1", "near", "lan", "a", "b"), "m1"))
     rest, leading = without_machines(plan, ["m2"])
     assert (rest.nodes, rest.wires, leading) == (plan.nodes, plan.wires, ())
+
+
+def switched() -> Plan:
+    """Two switches that know much of their ports, and a host with a bond to both; not started."""
+    left, right = Switch("left"), Switch("right")
+    a, b, host = Host("a"), Host("b"), Host("h")
+    between, to_a, to_b = Link(left, right), Link(left, a), Link(left, b)
+    first, second = Link(left, host), Link(right, host)
+    Bond(first, second, mode="active-backup")
+    left.set_port(between, cost=7)
+    left.set_port(to_a, cost=8)
+    left.set_port(to_b, max_macs=3)
+    left.mirror(to_a, to=to_b)
+    places = (("left", "m1"), ("a", "m1"), ("h", "m1"), ("b", "m2"), ("right", "m3"))
+    return dataclasses.replace(Lab(left, engine="namespaces").plan(), placement=Placement(places))
+
+
+def test_what_a_switch_was_told_of_ports_that_are_made_anew_is_told_again() -> None:
+    plan = switched()
+    rest, _ = without_machines(plan, ["m2"])
+    [left] = [switch for switch in rest.switches if switch.name == "left"]
+    assert (left.mirror, left.guards) == (None, ())
+    [change] = compare(rest, plan).switches_change
+    assert change.new.mirror is not None
+    assert [guard.port for guard in change.old.guards_anew(change.new)] == [change.new.mirror.to]
+    # Of ports that stayed nothing is told.
+    assert [item.cost for item in left.port_settings] == [7, 8]
+    assert change.old.set_anew(change.new) == ()
+
+    rest, _ = without_machines(plan, ["m3"])
+    [change] = compare(rest, plan).switches_change
+    assert [item.cost for item in change.old.set_anew(change.new)] == [7]
+    assert change.old.mirror == change.new.mirror is not None
+
+
+def test_a_bond_that_loses_a_link_is_made_anew_with_all_of_them() -> None:
+    plan = switched()
+    rest, leading = without_machines(plan, ["m3"])
+    assert rest.node("h").interfaces == ()
+    bonded = [wire for wire in plan.wires if wire.bond or wire.member]
+    assert len(bonded) == 3
+    assert set(bonded) < set(leading)
+    change = compare(rest, plan)
+    assert set(bonded) < set(change.wires)
+    [inside] = change.inside
+    assert inside.node == "h"
+    assert [item.name for item in inside.interfaces if item.bond] == ["bond0"]
+
+
+def test_a_bond_whose_links_are_all_there_stays() -> None:
+    plan = switched()
+    rest, _ = without_machines(plan, ["m2"])
+    assert rest.node("h") == plan.node("h")
