@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from playground.errors import NotReady
 from playground.operations.connection.client import Client
+from playground.operations.connection.frr_answers import said_by_frr
 from playground.operations.connection.program_outputs import output_of
 from playground.planning.broadcast_domains import find_domains
 from playground.planning.plan import Plan
@@ -71,11 +72,16 @@ def operational(said: str) -> set[str]:
     {'10.10.10.2'}
 
     """
-    try:
-        rows = json.loads(said).get("neighbors", [])
-    except ValueError:  # it has just begun
-        return set()
-    return {row["neighborId"] for row in rows if row.get("state") == "OPERATIONAL"}
+    # One that has just begun says nothing yet.
+    return said_by_frr(said, _operational) or set()
+
+
+def _operational(said: Sequence[Any]) -> set[str]:
+    return {
+        row["neighborId"]
+        for row in said[0].get("neighbors", [])
+        if row.get("state") == "OPERATIONAL"
+    }
 
 
 def _said(agent: Client, pid: int, name: str) -> str:

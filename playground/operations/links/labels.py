@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from ipaddress import ip_network
 from typing import Any
@@ -11,8 +10,9 @@ from playground.display.tables import Table
 from playground.errors import BadArgument
 from playground.model.addresses import Network
 from playground.model.records import dataclass
+from playground.operations.connection.frr_answers import text_in
 from playground.operations.connection.handles import Node
-from playground.operations.nodes.vtysh import vtysh
+from playground.operations.nodes.vtysh import vtysh_read
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,13 @@ def labels(node: Node) -> Table[Label]:
             f"{node.name} switches by no labels; tell it so: {node.short}.mpls({node.short}.links)"
         )
     owners = live.lab.running_plan().owners
-    return Table(_rows(json.loads(vtysh(node, "show mpls ldp binding json")), owners))
+    command = "show mpls ldp binding json"
+    return Table(vtysh_read(node, command, lambda said: list(_rows(said[0], owners))))
 
 
 def _rows(said: Any, owners: dict[str, str]) -> Iterator[Label]:
     for row in said.get("bindings", []):
-        neighbour = row.get("neighborId", "")
+        neighbour = text_in(row, "neighborId")
         yield Label(
             ip_network(row["prefix"]),
             _label(row.get("localLabel")),

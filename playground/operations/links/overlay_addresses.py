@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +10,7 @@ from playground.errors import BadArgument
 from playground.model.arguments import shown
 from playground.model.records import dataclass
 from playground.operations.connection.handles import Node
-from playground.operations.nodes.vtysh import vtysh
+from playground.operations.nodes.vtysh import vtysh_read
 
 
 @dataclass(frozen=True)
@@ -51,8 +50,9 @@ def vni_addresses(node: Node, vni: int | None = None) -> Table[OverlayAddress]:
         which = "VNI" if vni is None else f"VNI {shown(vni)}"
         raise BadArgument(f"{node.name} has no {which} (it has: {known})")
     owners = live.lab.running_plan().owners
-    said = json.loads(vtysh(node, "show evpn mac vni all json"))
-    return Table(row for row in _rows(said, owners) if vni in (None, row.vni))
+    command = "show evpn mac vni all json"
+    rows = vtysh_read(node, command, lambda said: list(_rows(said[0], owners)))
+    return Table(row for row in rows if vni in (None, row.vni))
 
 
 def _rows(said: Any, owners: dict[str, str]) -> Iterator[OverlayAddress]:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from playground.errors import BadArgument, CommandFailed
 from playground.model.services.frr import FRR_TERMINALS, ROUTING
 from playground.model.services.frr_daemon_of_line import lines_needing
 from playground.operations.connection.command_results import Result
 from playground.operations.connection.commands import run_shown
+from playground.operations.connection.frr_answers import said_by_frr
 from playground.operations.connection.handles import LiveNode, Node
+
+T = TypeVar("T")
 
 # Of a command that the daemon does not know, or understands only half.
 _COMPLAINTS = ("% Unknown command", "% Ambiguous command", "% Command incomplete")
@@ -68,6 +73,23 @@ def vtysh(node: Node, *commands: str) -> str:
             node, Result(result.args, result.returncode, said, result.stderr), lines, done
         )
     return said
+
+
+def vtysh_read(node: Node, command: str, read: Callable[[Sequence[Any]], T]) -> T:
+    """Give FRR's terminal a command that it answers with JSON, and return what is read of it.
+
+    Raises `CommandFailed` where the answer is none of FRR's, and as `vtysh` does.
+
+    """
+    text = vtysh(node, command)
+    found = said_by_frr(text, read)
+    if found is None:
+        raise CommandFailed(
+            f"vtysh of {node.name} has answered {command!r} with something else than FRR does: "
+            f"is it that of the image?",
+            Result(("vtysh", "-c", command), 0, text, ""),
+        )
+    return found
 
 
 def _refuse_idle(node: Node, live: LiveNode, lines: list[str]) -> None:

@@ -58,6 +58,9 @@ def test_only_who_is_told_counts() -> None:
     assert operational(said("10.10.10.2", state="INITIALIZED")) == set()
     assert operational("% Unknown command") == set()
     assert operational("{}") == set()
+    # Of another vtysh, which root of the router has put there.
+    for other in ("[]", "7", '{"neighbors": 7}', '{"neighbors": [[]]}', '{"neighbors": [{}]}'):
+        assert operational(other) == set()
 
 
 def test_they_are_waited_for(plan: Plan) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from playground.errors import BadArgument
-from playground.operations.links import labels as module
+from playground.errors import BadArgument, CommandFailed
 from playground.operations.links.labels import Label, labels
+from playground.operations.nodes import vtysh
 
 SAID = {
     "bindings": [
@@ -37,7 +37,7 @@ def router(*labelled: str) -> Any:
 
 
 def test_each_neighbour_has_told_a_label(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "vtysh", lambda node, line: json.dumps(SAID))
+    monkeypatch.setattr(vtysh, "vtysh", lambda node, line: json.dumps(SAID))
     assert list(labels(router("eth0"))) == [
         Label(ip_network("10.10.10.2/32"), 16, "r2", "implicit null", True),
         Label(ip_network("10.9.0.0/24"), None, "10.10.10.9", None, False),
@@ -47,3 +47,11 @@ def test_each_neighbour_has_told_a_label(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_router_without_labels_is_told_how_to_get_some() -> None:
     with pytest.raises(BadArgument, match=r"switches by no labels; tell it so: r1\.mpls\("):
         labels(router())
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"bindings": [7]}', '{"bindings": [{"prefix": "x"}]}'])
+def test_what_is_none_of_frrs_is_told(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setattr(vtysh, "vtysh", lambda node, line: text)
+    with pytest.raises(CommandFailed, match="something else than FRR does") as caught:
+        labels(router("eth0"))
+    assert caught.value.result.stdout == text

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from playground.errors import BadArgument
-from playground.operations.links import overlay_addresses
+from playground.errors import BadArgument, CommandFailed
 from playground.operations.links.overlay_addresses import OverlayAddress, vni_addresses
+from playground.operations.nodes import vtysh
 
 SAID = {
     "100": {
@@ -26,7 +26,7 @@ SAID = {
 
 @pytest.fixture
 def leaf(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(overlay_addresses, "vtysh", lambda node, line: json.dumps(SAID))
+    monkeypatch.setattr(vtysh, "vtysh", lambda node, line: json.dumps(SAID))
     plan = SimpleNamespace(owners={"10.10.10.2": "leaf2"})
     own = SimpleNamespace(vnis=[SimpleNamespace(number=100), SimpleNamespace(number=200)])
     live = SimpleNamespace(plan=own, lab=SimpleNamespace(running_plan=lambda: plan))
@@ -44,3 +44,12 @@ def test_each_address_is_behind_an_interface_or_another_leaf(leaf: Any) -> None:
 def test_a_vni_that_it_has_not_is_refused(leaf: Any) -> None:
     with pytest.raises(BadArgument, match=r"leaf1 has no VNI 300 \(it has: 100, 200\)"):
         vni_addresses(leaf, 300)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"100": []}', '{"x": {"macs": {"02": {}}}}'])
+def test_what_is_none_of_frrs_is_told(
+    leaf: Any, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setattr(vtysh, "vtysh", lambda node, line: text)
+    with pytest.raises(CommandFailed, match="something else than FRR does"):
+        vni_addresses(leaf)

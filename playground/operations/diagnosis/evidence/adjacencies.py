@@ -12,13 +12,13 @@ each other's state, and the settings in which neighbours must agree.
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from typing import Any
 
 from playground.model.records import dataclass
 from playground.model.services.frr import RoutingDaemon
+from playground.operations.connection.frr_answers import number_in, said_by_frr, text_in
 from playground.operations.diagnosis.evidence import isis_adjacencies
 from playground.operations.diagnosis.evidence.isis_adjacencies import IsisEnd, IsisInterface
 from playground.planning.plan import NodePlan, Plan
@@ -150,51 +150,35 @@ def read_said(answers: Mapping[str, str | None], configuration: str) -> Said:
     ``answers`` has, by the names of `QUESTIONS`, None for a daemon that does not answer.
 
     """
-    bgp = _documents(answers.get("bgp"))
     return Said(
-        ospf=_ospf(_documents(answers.get("ospf"))),
-        ospf6=_ospf6(_documents(answers.get("ospf6"))),
-        isis=isis_adjacencies.read_interfaces(_documents(answers.get("isis"))),
-        bgp=None if bgp is None else _sessions(bgp),
+        ospf=said_by_frr(answers.get("ospf"), _ospf),
+        ospf6=said_by_frr(answers.get("ospf6"), _ospf6),
+        isis=said_by_frr(answers.get("isis"), isis_adjacencies.read_interfaces),
+        bgp=said_by_frr(answers.get("bgp"), _sessions),
         rip=answers.get("rip") is not None,
         ripng=answers.get("ripng") is not None,
         lines=tuple(line.rstrip() for line in configuration.splitlines()),
-        unreachable={} if bgp is None else _unreachable(bgp),
+        unreachable=said_by_frr(answers.get("bgp"), _unreachable) or {},
     )
 
 
-def _documents(text: str | None) -> list[Mapping[str, Any]] | None:
-    """Return the JSON objects of a text, one after the other; what else stands there is left."""
-    if text is None:
-        return None
-    decoder, found, place = json.JSONDecoder(), [], text.find("{")
-    while place >= 0:
-        try:
-            document, end = decoder.raw_decode(text, place)
-        except ValueError:
-            break
-        found.append(document)
-        place = text.find("{", end)
-    return found
-
-
-def _ospf(said: Sequence[Mapping[str, Any]] | None) -> dict[str, OspfInterface] | None:
+def _ospf(said: Sequence[Mapping[str, Any]]) -> dict[str, OspfInterface] | None:
     if not said:
         return None
     states: dict[str, dict[str, str]] = {}
     for document in said[1:]:
         for router_id, rows in document.get("neighbors", {}).items():
             for row in rows:
-                interface = row.get("ifaceName", "").partition(":")[0]
-                states.setdefault(interface, {})[router_id] = row.get("nbrState", "")
+                interface = text_in(row, "ifaceName").partition(":")[0]
+                states.setdefault(interface, {})[router_id] = text_in(row, "nbrState")
     return {
         name: OspfInterface(
-            area=row.get("area", ""),
-            hello_ms=row.get("timerMsecs", 0),
-            dead_s=row.get("timerDeadSecs", 0),
-            priority=row.get("priority", 1),
-            mtu_bytes=row.get("mtuBytes", 0),
-            network_type=row.get("networkType", ""),
+            area=text_in(row, "area"),
+            hello_ms=number_in(row, "timerMsecs"),
+            dead_s=number_in(row, "timerDeadSecs"),
+            priority=number_in(row, "priority", 1),
+            mtu_bytes=number_in(row, "mtuBytes"),
+            network_type=text_in(row, "networkType"),
             passive=row.get("timerPassiveIface", False),
             prefix_length=row.get("ipAddressPrefixlen"),
             waiting=row.get("state") == "Waiting",
@@ -205,22 +189,22 @@ def _ospf(said: Sequence[Mapping[str, Any]] | None) -> dict[str, OspfInterface] 
     }
 
 
-def _ospf6(said: Sequence[Mapping[str, Any]] | None) -> dict[str, OspfInterface] | None:
+def _ospf6(said: Sequence[Mapping[str, Any]]) -> dict[str, OspfInterface] | None:
     if not said:
         return None
     states: dict[str, dict[str, str]] = {}
     for document in said[1:]:
         for row in document.get("neighbors", ()):
-            interface = row.get("interfaceName", "")
-            states.setdefault(interface, {})[row.get("neighborId", "")] = row.get("state", "")
+            interface = text_in(row, "interfaceName")
+            states.setdefault(interface, {})[text_in(row, "neighborId")] = text_in(row, "state")
     return {
         name: OspfInterface(
-            area=row.get("areaId", ""),
-            hello_ms=1000 * row.get("timerIntervalsConfigHello", 0),
-            dead_s=row.get("timerIntervalsConfigDead", 0),
-            priority=row.get("priority", 1),
-            mtu_bytes=row.get("interfaceMtu", 0),
-            network_type=row.get("operatingAsType", ""),
+            area=text_in(row, "areaId"),
+            hello_ms=1000 * number_in(row, "timerIntervalsConfigHello"),
+            dead_s=number_in(row, "timerIntervalsConfigDead"),
+            priority=number_in(row, "priority", 1),
+            mtu_bytes=number_in(row, "interfaceMtu"),
+            network_type=text_in(row, "operatingAsType"),
             passive=row.get("timerPassiveIface", False),
             waiting=row.get("ospf6InterfaceState") == "Waiting",
             states=states.get(name, {}),
@@ -233,10 +217,10 @@ def _ospf6(said: Sequence[Mapping[str, Any]] | None) -> dict[str, OspfInterface]
 def _sessions(said: Sequence[Mapping[str, Any]]) -> dict[str, BgpSession]:
     return {
         address: BgpSession(
-            state=row.get("bgpState", ""),
+            state=text_in(row, "bgpState"),
             as_number=row.get("remoteAs", 0),
             own_as_number=row.get("localAs", 0),
-            reason=row.get("lastNotificationReason") or row.get("lastResetDueTo", ""),
+            reason=text_in(row, "lastNotificationReason") or text_in(row, "lastResetDueTo"),
             shut_down=row.get("adminShutDown", False),
         )
         for address, row in (said[0].items() if said else ())
@@ -249,7 +233,7 @@ def _unreachable(said: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     for document in said[1:]:
         for network, paths in document.get("routes", {}).items():
             if paths and not any(path.get("valid") for path in paths):
-                hops = [hop.get("ip", "") for path in paths for hop in path.get("nexthops", ())]
+                hops = [text_in(hop, "ip") for path in paths for hop in path.get("nexthops", ())]
                 found[network] = ", ".join(dict.fromkeys(hops))
     return found
 

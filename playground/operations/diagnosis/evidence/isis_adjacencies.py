@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from playground.model.records import dataclass
 from playground.model.routing.isis import LEVELS
+from playground.operations.connection.frr_answers import text_in
 from playground.planning.plan import NodePlan
 
 QUESTIONS = ("show isis interface detail json", "show isis neighbor detail json")
@@ -71,7 +72,7 @@ class IsisEnd(NamedTuple):
         return next(found, None)
 
 
-def read_interfaces(said: Sequence[Mapping[str, Any]] | None) -> dict[str, IsisInterface] | None:
+def read_interfaces(said: Sequence[Mapping[str, Any]]) -> dict[str, IsisInterface] | None:
     """Return what isisd has answered to `QUESTIONS`; None where it has not."""
     if not said:
         return None
@@ -79,18 +80,18 @@ def read_interfaces(said: Sequence[Mapping[str, Any]] | None) -> dict[str, IsisI
     for row in _circuits(said[1:]):
         interface = row.get("interface", {})
         if "adj" in row and isinstance(interface, dict):
-            found = states.setdefault(interface.get("name", ""), {})
+            found = states.setdefault(text_in(interface, "name"), {})
             for key in ("ipv4-address", "ipv6-link-local"):
                 for address in interface.get(key, {}).values():
                     # Of two levels, on a network of many, one that is up is enough.
                     if found.get(address) != "Up":
-                        found[address] = interface.get("state", "")
-            found.setdefault("", interface.get("state", ""))
+                        found[address] = text_in(interface, "state")
+            found.setdefault("", text_in(interface, "state"))
     return {
-        interface.get("name", ""): IsisInterface(
-            network_type=interface.get("type", ""),
+        text_in(interface, "name"): IsisInterface(
+            network_type=text_in(interface, "type"),
             passive=interface.get("is-passive") == "passive",
-            states=states.get(interface.get("name", ""), {}),
+            states=states.get(text_in(interface, "name"), {}),
         )
         for row in _circuits(said[:1])
         if isinstance(interface := row.get("interface"), dict)

@@ -209,3 +209,16 @@ def test_what_daemons_say_is_read() -> None:
     assert said.unreachable == {"10.7.0.0/24": "10.9.9.9"}
     assert said.block("interface eth1") == ["ip ospf area 0"]
     assert read_said({"ospf": None, "bgp": "% no such thing"}, "").bgp == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"interfaces": []}', '{"interfaces": {"eth0": 7}}', '{"a": {"bgpState": [7]}}', "{" * 9],
+)
+def test_what_is_none_of_frrs_is_no_answer(text: str) -> None:
+    ospf = '{"interfaces": {}} {"neighbors": {"10.0.0.1": [{"nbrState": [1]}]}}'
+    isis = '{"areas": [{"circuits": [{"interface": {"name": ["eth0"]}}]}]}'
+    said = read_said({"ospf": ospf, "ospf6": text, "isis": isis, "bgp": text}, "")
+    assert (said.ospf, said.isis, dict(said.unreachable)) == (None, None, {})
+    assert not said.ospf6
+    assert not said.bgp
