@@ -112,7 +112,7 @@ def test_two_ospf_routers_whose_mtus_differ(engine: Engine) -> None:
         assert found.advice == 'Look at r1.vtysh("show ip ospf neighbor").'
 
 
-def pair(name: str, routing: str) -> tuple[Router, Router, Link]:
+def pair(name: str, routing: str, version: int = 4) -> tuple[Router, Router, Link]:
     """Two routers on a link, of which the second has an address that the first is to learn of."""
     a = Router(f"{name}1", routing=routing, as_number=65001 if routing == "bgp" else None)
     number = len(name) + sum(map(ord, name)) % 200
@@ -120,9 +120,10 @@ def pair(name: str, routing: str) -> tuple[Router, Router, Link]:
         f"{name}2",
         routing=routing,
         as_number=65002 if routing == "bgp" else None,
-        loopback=f"10.254.{number}.1/32",
+        loopback=f"10.254.{number}.1/32" if version == 4 else f"2001:db8:{number}::1/128",
     )
-    return a, b, Link(a, b)
+    subnet = None if version == 4 else f"2001:db8:{number}:1::/64"
+    return a, b, Link(a, b, subnet=subnet)
 
 
 @pytest.fixture(scope="module")
@@ -132,18 +133,18 @@ def disagreeing(
     """Pairs of routers that do not come together, each for a reason of its own."""
     routers: list[Router] = []
     for name, routing in (
-        *((one, "ospf") for one in ("area", "timer", "key", "zero")),
+        *((one, "ospf") for one in ("area", "timer", "key", "zero", "v6key", "v6timer")),
         *((one, "bgp") for one in ("number", "secret")),
         *((one, "isis") for one in ("level", "sign")),
     ):
-        a, b, link = pair(name, routing)
+        a, b, link = pair(name, routing, 6 if name.startswith("v6") else 4)
         routers += [a, b]
         if name == "area":
             b.configure("interface eth0\n no ip ospf area 0.0.0.0\n ip ospf area 0.0.0.7")
-        elif name == "timer":
+        elif name in ("timer", "v6timer"):
             a.ospf(link, hello_s=1)
             b.ospf(link, hello_s=2)
-        elif name == "key":
+        elif name in ("key", "v6key"):
             a.ospf(link, password="one")
             b.ospf(link, password="two")
         elif name == "zero":
@@ -180,6 +181,8 @@ def disagreeing(
         ("area", "they are in different areas: 0.0.0.0 on eth0 of area1, and 0.0.0.7 on eth0 of"),
         ("timer", "their hello intervals differ: 1000 ms on eth0 of timer1, and 2000 ms"),
         ("key", "their passwords, or kinds of authentication, differ on eth0 of key1"),
+        ("v6timer", "their hello intervals differ: 1000 ms on eth0 of v6timer1, and 2000 ms"),
+        ("v6key", "their passwords, or kinds of authentication, differ on eth0 of v6key1"),
         ("zero", "all routers there have priority 0, so that none becomes the designated router"),
         ("number", "number2 takes number1 to be of AS 65009, and it is of AS 65001"),
         ("secret", "their passwords (`neighbor ... password`) differ"),

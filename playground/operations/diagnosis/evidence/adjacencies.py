@@ -355,7 +355,8 @@ def _ospf_trouble(
     ):
         if mine != its:
             return trouble(state, f"{words}: {mine} {ends.format(its)}")
-    if (found := _passwords(node, peer, here, there, "ip ospf", state)) is not None:
+    what = "ip ospf" if protocol == "ospf" else "ipv6 ospf6"
+    if (found := _passwords(node, peer, here, there, what, state)) is not None:
         return found
     if state in ("ExStart", "Exchange") and a.mtu_bytes != b.mtu_bytes:
         reason = f"{a.mtu_bytes} bytes {ends.format(f'{b.mtu_bytes} bytes')}"
@@ -403,7 +404,8 @@ def _passwords(
     def lines(said: Said, interface: str) -> set[str]:
         words = ("authentication", "message-digest-key")
         own = [line for line in said.block(f"interface {interface}") if line.startswith(what)]
-        area = [line for line in said.block("router ospf") if line.startswith("area ")]
+        block = said.block("router ospf") if peer.protocol == "ospf" else ()
+        area = [line for line in block if line.startswith("area ")]
         return {line for line in (*own, *area) if any(word in line for word in words)}
 
     if lines(here, peer.interface) == lines(there, peer.peer_interface):

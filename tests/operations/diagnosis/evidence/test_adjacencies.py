@@ -71,6 +71,29 @@ def test_what_ospf_routers_must_agree_in(state: str, other: dict[str, Any], reas
     assert reason in str(found)
 
 
+@pytest.mark.parametrize(
+    ("key", "reason"), [("one", "a firewall may drop OSPFv3"), ("two", "their passwords")]
+)
+def test_passwords_of_ospf_for_ipv6_are_its_own(key: str, reason: str) -> None:
+    # That of IPv4 differs, and is no matter of OSPFv3.
+    said = {
+        name: Said(
+            ospf6={"eth0": FULL},
+            lines=(
+                "interface eth0",
+                f" ip ospf authentication-key {name}",
+                f" ipv6 ospf6 authentication key-id 1 hash-algo hmac-sha-256 key {own}",
+            ),
+        )
+        for name, own in (("a", "one"), ("b", key))
+    }
+    a, b = Router("a", routing="ospf"), Router("b", routing="ospf")
+    Link(a, b, subnet="2001:db8:1::/64")
+    [found] = find_troubles(make_plan([a]), said)
+    assert (found.protocol, found.state) == ("OSPFv3", "")
+    assert reason in str(found)
+
+
 def test_two_of_one_name_do_not_speak() -> None:
     said = {name: ospf(FULL, "1.1.1.1") for name in "ab"}
     [found] = find_troubles(pair("ospf"), said)
