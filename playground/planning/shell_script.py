@@ -2,8 +2,8 @@
 
 Nodes are network namespaces with names, ip-netns(8), switches are bridges in one
 more of them, and links are veth pairs.  Routing daemons are started where FRR is installed;
-what other programs do (services, DHCP) is no part of it, and is said in a comment.  Pure
-functions from a plan to text.
+what other programs do (services, DHCP) is no part of it, and is said in a comment; an address
+that routers share has the one of the highest priority.  Pure functions from a plan to text.
 
 """
 
@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 from playground.display.safe_text import visible
-from playground.model.addresses import Network
+from playground.model.addresses import InterfaceAddress, Network
 from playground.model.containers.container import ContainerSettings
 from playground.model.services.settings import ServiceSettings
 from playground.planning import nft_text
@@ -30,6 +30,7 @@ from playground.planning.plan_parts import (
     RecordPlan,
     RoutePlan,
     SwitchPlan,
+    VirtualRouterPlan,
     VniPlan,
     VrfPlan,
     WireEnd,
@@ -63,6 +64,9 @@ class PlannedNode(NamedNode, Protocol):
 
     @property
     def vnis(self) -> Sequence[VniPlan]: ...
+
+    @property
+    def virtual_routers(self) -> Sequence[VirtualRouterPlan]: ...
 
     @property
     def sysctls(self) -> Sequence[tuple[str, str]]: ...
@@ -120,6 +124,7 @@ def as_shell(plan: WholePlan) -> str:
     parts = [_head(plan), *_spaces(plan, places), *_wires(plan, places)]
     for node in plan.nodes:
         parts += ["", *_node(node, places)]
+    parts += _shared_addresses(plan, places)
     if unusual := [line for wire in plan.wires for line in _condition(wire, plan, places)]:
         parts += [
             "",
@@ -260,6 +265,25 @@ def _condition(wire: WirePlan, plan: WholePlan, places: _NamespaceNames) -> Iter
         yield _at(places.of(node), command)
 
 
+def _shared_addresses(plan: WholePlan, places: _NamespaceNames) -> Iterator[str]:
+    """Yield what gives each address that routers share to the master, as VRRP would."""
+    # RFC 5798 section 6.4.2: the highest priority makes the master.
+    masters: dict[tuple[str, int, int], tuple[PlannedNode, VirtualRouterPlan]] = {}
+    for node in plan.nodes:
+        segments = {item.name: item.segment for item in node.interfaces}
+        for one in node.virtual_routers:
+            key = segments[one.interface], one.group, one.address.version
+            if key not in masters or one.priority > masters[key][1].priority:
+                masters[key] = node, one
+    if masters:
+        yield ""
+        yield "# Addresses that routers share (VRRP): the one of the highest priority has each, for"
+        yield "# good: no program gives it to another"
+    for node, one in masters.values():
+        command = f"ip address add {one.address} dev {one.interface}{_untried(one.address)}"
+        yield _at(places.of(node.name), command)
+
+
 # -- inside a node -----------------------------------------------------------
 
 
@@ -304,9 +328,7 @@ def _inside(node: PlannedNode) -> Iterator[str]:
         yield f"sysctl -qw {shlex.quote(f'{name}={value}')}"
     for item in node.interfaces:
         for address in item.addresses:
-            # Nobody else has it: no duplicate is looked for, RFC 4862 section 5.4.
-            untried = " nodad" if address.version == 6 else ""
-            yield f"ip address add {address} dev {item.name}{untried}"
+            yield f"ip address add {address} dev {item.name}{_untried(address)}"
         if not item.is_loopback:
             yield f"ip link set dev {item.name} up"
     for route in sorted(node.routes, key=lambda route: route.via is not None):
@@ -317,6 +339,11 @@ def _inside(node: PlannedNode) -> Iterator[str]:
         yield rule_as_shell(rule)
     if node.ruleset:
         yield nft_text.as_shell(node.ruleset)
+
+
+def _untried(address: InterfaceAddress) -> str:
+    # Nobody else has it: no duplicate is looked for, RFC 4862 section 5.4.
+    return " nodad" if address.version == 6 else ""
 
 
 def route_as_shell(route: RoutePlan, others: Sequence[RoutePlan] = ()) -> str:

@@ -178,6 +178,40 @@ def test_what_programs_do_is_said_in_a_comment() -> None:
     assert "/usr/lib/frr/$daemon -d -N a" in make_plan([a]).as_shell()
 
 
+def shared() -> list[Router | Switch]:
+    """Two pairs of routers, each of which shares an address of the same number."""
+    core = Router("core")
+    found: list[Router | Switch] = []
+    for letter in "ab":
+        lan = Switch(f"lan{letter}", subnet="192.168.1.0/24")
+        Link(lan, Host(f"h{letter}"))
+        for number, priority in ((1, 100), (2, 150)):
+            router = Router(f"{letter}{number}")
+            inside = Link(lan, router)
+            router.masquerade(Link(router, core))
+            router.vrrp(inside, address="192.168.1.254", priority=priority)
+        found.append(lan)
+    return found
+
+
+@needs_root
+def test_of_those_who_share_an_address_one_has_it(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    plan = make_plan(shared())
+    core = next(a.ip for a in plan.node("core").interfaces[0].addresses)
+    ping = f"ip netns exec $host ping -c 1 -W 5 {core} >&2 || exit 1"
+    look = "ip netns exec $router ip -o address show to 192.168.1.254"
+    said = by_hand(
+        tmp_path_factory,
+        plan,
+        f"for host in ha hb; do {ping}; done\nfor router in a1 a2 b1 b2; do {look}; done",
+    )
+    assert len(said.splitlines()) == 2
+    lines = [line for line in plan.as_shell().splitlines() if "192.168.1.254/" in line]
+    assert lines == [f"ip -n {name} address add 192.168.1.254/24 dev eth0" for name in ("a2", "b2")]
+
+
 def test_a_node_may_be_called_as_the_place_of_switches() -> None:
     lan, host = Switch("lan"), Host("switches")
     Link(lan, host)
