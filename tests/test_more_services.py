@@ -194,3 +194,18 @@ def test_the_balancer_speaks_tls_by_the_labs_certificate(lab: Lab) -> None:
 
 def test_by_source_a_client_stays_with_its_server(lab: Lab) -> None:
     assert len(pages(lab, "http://plain:8080/")) == 1
+
+
+def test_explain_names_a_balancer_that_has_no_server(lab: Lab) -> None:
+    front, webs = balancer(lab, "front"), [lab.node(name) for name in ("www1", "www2")]
+    assert lab.explain("client", "front", port=80).ok
+    for web in webs:
+        web.services["http"].stop()
+    assert until(lambda: all(row.status == "DOWN" for row in front.servers()))
+    found = lab.explain("client", "front", port=80)
+    assert (found.node, found.cause) == ("front", "no server")
+    assert "www1:80 is DOWN" in found.sentence
+    assert "lab.explain('front', 'www1', port=80)" in found.advice
+    for web in webs:
+        web.services["http"].start()
+    assert until(lambda: all(row.status == "UP" for row in front.servers()))

@@ -62,6 +62,7 @@ from playground.operations.diagnosis.evidence.queue_looks import (
     longest_wait_s,
     read_queues,
 )
+from playground.operations.diagnosis.faults.balancer_faults import balancer_asked
 from playground.operations.diagnosis.names.delegations import NameTree, follow
 from playground.operations.diagnosis.names.dig_replies import DnsReply, ask
 from playground.operations.diagnosis.verdict import decide
@@ -70,6 +71,7 @@ from playground.operations.network import Node as Declared
 from playground.operations.nodes import files
 from playground.operations.nodes.names import nameservers
 from playground.operations.nodes.routes import KINDS, PROTOCOLS
+from playground.operations.programs.balanced_servers import BalancedServer, read_servers
 from playground.planning.addresses.nat_realms import find_realms
 from playground.planning.addresses.parts_apart import keeping_apart
 from playground.planning.addresses.segments import find_segments
@@ -233,6 +235,16 @@ def _programs(gathering: _Gathering, name: str) -> tuple[ProgramLook, ...]:
     return read_programs(gathering.agent, gathering.pids[name], node.running().programs)
 
 
+def _balanced(gathering: _Gathering, name: str) -> tuple[BalancedServer, ...]:
+    """Ask a load balancer for its servers; () where it does not say."""
+    node = gathering.lab[name]
+    assert isinstance(node, Machine)
+    try:
+        return tuple(read_servers(node))
+    except PlaygroundError:
+        return ()
+
+
 class _Gathering:
     """A question to one lab, and the means to ask it."""
 
@@ -271,6 +283,8 @@ class _Gathering:
         facts = self._asked(facts)
         facts = dataclasses.replace(facts, large=tuple(self._large(facts)))
         found = decide(facts)
+        if found.ok and balancer_asked(facts, found.path[-1]) is not None:
+            return decide(dataclasses.replace(facts, balanced=_balanced(self, found.path[-1])))
         if found.cause in ("no route", "no route back") and self._speaks(found.node):
             return decide(dataclasses.replace(facts, findings=self._findings(facts)))
         if found.cause == "tunnel":

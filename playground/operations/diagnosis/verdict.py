@@ -19,6 +19,7 @@ from playground.operations.diagnosis.evidence.explanation import Explanation
 from playground.operations.diagnosis.evidence.facts import Facts
 from playground.operations.diagnosis.faults.address_faults import doubled
 from playground.operations.diagnosis.faults.advised_calls import variable
+from playground.operations.diagnosis.faults.balancer_faults import no_server
 from playground.operations.diagnosis.faults.filter_faults import behind_nat
 from playground.operations.diagnosis.faults.link_faults import black_hole
 from playground.operations.diagnosis.faults.name_faults import lost_in_tree
@@ -42,7 +43,7 @@ def decide(facts: Facts) -> Explanation:
         walk.step(facts.question.source, "answer", "came, though not all of its way was seen")
         fault = None
     # Two machines with one address are a fault even where luck had it right.
-    fault = doubled(walk, fault) or fault or black_hole(walk)
+    fault = doubled(walk, fault) or fault or black_hole(walk) or no_server(walk)
     if fault is not None:
         walk.step(fault.node, "cause", fault.cause, False)
     question = str(facts.question)

@@ -55,6 +55,7 @@ CAUSES = {
     "server stopped": "nothing listens on the port",
     "other port": "a program runs that listens on another port",
     "loopback only": "the server listens on an address that is not the one asked",
+    "no server": "a load balancer takes it, and has no server that takes part",
     "server busy": "the server's queue of connections is full",
     "no answer": "it arrived, and the program that got it has not answered",
     "unknown": "it was lost, and none of the causes that are known fits",

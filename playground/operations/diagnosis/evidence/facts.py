@@ -22,6 +22,7 @@ from playground.operations.diagnosis.evidence.port_guards import GuardedPort
 from playground.operations.diagnosis.evidence.program_looks import ProgramLook
 from playground.operations.diagnosis.evidence.queue_looks import QueueLook
 from playground.operations.diagnosis.names.delegations import NameTree
+from playground.operations.programs.balanced_servers import BalancedServer
 from playground.planning.broadcast_domains import Member, joins
 from playground.planning.nft_text import OUTSIDE, TABLE
 from playground.planning.plan import Plan
@@ -181,7 +182,8 @@ class Facts:
     ``ports`` holds for each port of a switch whether it has a carrier, and its state,
     ``guarded`` what those that are guarded have refused;
     ``findings`` what routing daemons say, None where they were not asked, and ``tree`` what
-    name servers say likewise; ``programs`` are those of a node where nothing listens.
+    name servers say likewise; ``programs`` are those of a node where nothing listens,
+    ``balanced`` the servers of the load balancer that answered.
 
     """
 
@@ -206,6 +208,7 @@ class Facts:
     queues: Mapping[tuple[str, str], tuple[QueueLook, ...]] = field(default_factory=dict)
     findings: Findings | None = None
     programs: tuple[ProgramLook, ...] = ()
+    balanced: tuple[BalancedServer, ...] = ()
 
     @cached_property
     def trail(self) -> Trail:
