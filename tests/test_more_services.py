@@ -54,7 +54,8 @@ def lab(namespaces_engine: NamespacesEngine, keep_lab: Callable[[str], None]) ->
         "plain",
         services=[LoadBalancer(to=[(web, 80) for web in webs], layer=4, by="source", port=8080)],
     )
-    for host in (hub, client, *webs, forbidden, front, secure, plain):
+    fewest = Host("fewest", services=[LoadBalancer(to=webs, layer=4, by="leastconn")])
+    for host in (hub, client, *webs, forbidden, front, secure, plain, fewest):
         Link(lan, host)
     with Lab(lan, users={"anna": "secret"}, quiet=True, engine=namespaces_engine) as lab:
         assert lab.id is not None
@@ -194,6 +195,21 @@ def test_the_balancer_speaks_tls_by_the_labs_certificate(lab: Lab) -> None:
 
 def test_by_source_a_client_stays_with_its_server(lab: Lab) -> None:
     assert len(pages(lab, "http://plain:8080/")) == 1
+
+
+def test_the_next_goes_to_the_server_with_the_fewest_connections(lab: Lab) -> None:
+    fewest = balancer(lab, "fewest")
+
+    def one_is_open() -> bool:
+        return sum(row.sessions for row in fewest.servers()) == 1
+
+    with lab.node("client").start("sh -c 'sleep 60 | socat - TCP:fewest:80'"):
+        assert until(one_is_open)
+        [busy] = [row.name for row in fewest.servers() if row.sessions]
+        other = "page of www2" if busy == "www1:80" else "page of www1"
+        for _ in range(4):
+            assert pages(lab, "http://fewest/", 1) == {other}
+            assert until(one_is_open)
 
 
 def test_explain_names_a_balancer_that_has_no_server(lab: Lab) -> None:
