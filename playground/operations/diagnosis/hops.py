@@ -36,6 +36,10 @@ from playground.operations.diagnosis.faults.route_faults import (
     own_routes,
     routing_loop,
 )
+from playground.operations.diagnosis.faults.translator_faults import (
+    stopped_translator,
+    translates,
+)
 from playground.operations.diagnosis.faults.vrf_faults import looked_up_again, no_way_in_vrf
 from playground.operations.diagnosis.faults.walk import Fault, Walk, unknown
 
@@ -56,7 +60,13 @@ def follow(
         _note_passing(walk, role, node, came, left)
         arrived = _arriving(walk.facts, role, left)
         if arrived is None and _leads_out(walk.facts, left):
-            walk.step(node, "link", f"it leaves the lab by {left.interface}")
+            if (fault := stopped_translator(walk, node, left.interface)) is not None:
+                return node, came, fault
+            if translates(walk.facts, node, left.interface):
+                walk.translator = node
+                walk.step(node, "translator", "takes it, to send it on as IPv4 (NAT64)")
+            else:
+                walk.step(node, "link", f"it leaves the lab by {left.interface}")
             walk.left_lab = True
             return node, came, None
         if arrived is None:

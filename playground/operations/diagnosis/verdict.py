@@ -24,6 +24,7 @@ from playground.operations.diagnosis.faults.filter_faults import behind_nat
 from playground.operations.diagnosis.faults.link_faults import black_hole
 from playground.operations.diagnosis.faults.name_faults import lost_in_tree
 from playground.operations.diagnosis.faults.server_faults import not_served, unanswered
+from playground.operations.diagnosis.faults.translator_faults import unanswered_below
 from playground.operations.diagnosis.faults.vrf_faults import kept_apart
 from playground.operations.diagnosis.faults.walk import Fault, Walk
 from playground.operations.diagnosis.hops import follow
@@ -174,8 +175,11 @@ def _back(walk: Walk) -> Fault | None:
 def _outside(walk: Walk, router: str) -> Fault | None:
     """Return what is known of a packet that has left the lab: whether an answer came."""
     if walk.facts.outcome.answered:
-        walk.step(walk.facts.question.source, "answer", "came from outside of the lab")
+        where = "from outside of the lab" if walk.translator is None else "by the translator"
+        walk.step(walk.facts.question.source, "answer", f"came {where}")
         return None
+    if walk.translator is not None:
+        return unanswered_below(walk.facts, router) if walk.facts.expects_answer else None
     if walk.facts.outcome.errno == errno.ECONNREFUSED:
         return Fault(
             router,

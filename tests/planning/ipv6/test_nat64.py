@@ -70,8 +70,13 @@ def test_a_saved_lab_remembers_it() -> None:
 @pytest.mark.cannot("swarm", "give hosts devices of the machine")
 def test_a_host_with_ipv6_alone_reaches_one_with_ipv4_alone(engine: Engine) -> None:
     it = Modern()
-    with Lab(it.home, name="six-modern", engine=engine, quiet=True):
+    with Lab(it.home, name="six-modern", engine=engine, quiet=True) as lab:
         assert "inet " not in it.h1.run("ip address show dev eth0").stdout
         assert "inet6" not in it.www.run("ip address show dev eth0 scope global").stdout
         assert get_page(it.h1, "http://www.example.com/")[0] == 200
-        assert_can_ping(it.h1, "2001:db8:64:ff9b::203.0.113.3")
+        old = "2001:db8:64:ff9b::203.0.113.3"
+        assert_can_ping(it.h1, old)
+        it.r1.services["nat64"].stop()
+        found = lab.explain(it.h1, old)
+        assert (found.node, found.cause) == ("r1", "translator stopped")
+        assert 'r1.services["nat64"].start()' in found.advice

@@ -44,6 +44,7 @@ CAUSES = {
     "routing loop": "nodes send the packet to each other until its time to live is over",
     "firewall": "a rule drops or rejects it",
     "NAT": "it lies behind a router that translates addresses and lets nothing in",
+    "translator stopped": "the program that translates between IPv6 and IPv4 does not run",
     "mtu": "large packets are lost, and nobody tells who sends them",
     "loss": "a link loses frames, as it was told to",
     "tunnel": "what goes into a tunnel does not come out of it, though a way leads below it",

@@ -18,6 +18,7 @@ from playground.operations.diagnosis.faults.advised_calls import link_call, vari
 from playground.operations.diagnosis.faults.bond_faults import dead_bond
 from playground.operations.diagnosis.faults.port_guard_faults import kept_by_guard
 from playground.operations.diagnosis.faults.queue_faults import full_queue
+from playground.operations.diagnosis.faults.translator_faults import stopped_translator
 from playground.operations.diagnosis.faults.walk import Fault, Walk
 from playground.planning.plan_parts import WireEnd, WirePlan
 
@@ -42,6 +43,8 @@ def interface_fault(walk: Walk, node: str, interface: InterfaceState) -> Fault |
         )
     if not interface.carrier and interface.name != "lo":
         if (fault := dead_bond(walk, node, interface.name)) is not None:
+            return fault
+        if (fault := stopped_translator(walk, node, interface.name)) is not None:
             return fault
         walk.step(node, "link", f"{interface.name} has no carrier", False)
         for crossed in walk.facts.wires.crossed((node, interface.name)).values():

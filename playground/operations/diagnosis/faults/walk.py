@@ -38,6 +38,7 @@ class Walk:
     used: dict[tuple[str, str, str], None] = field(default_factory=dict)
     last: Sighting | None = None
     left_lab: bool = False
+    translator: str | None = None  # of NAT64, behind which nothing was followed
     hop: str = ""
 
     def step(self, node: str, asked: str, found: str, ok: bool = True) -> None:
