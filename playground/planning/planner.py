@@ -164,7 +164,15 @@ def make_plan(
     names = find_names(machines, realms, horizon, zones)
     nameservers = {machine: names[machine].nameservers for machine in machines}
     advertised = find_advertisements(
-        segments, addressing, wiring.names, automatic, everywhere, nameservers
+        segments,
+        addressing,
+        wiring.names,
+        automatic,
+        everywhere,
+        nameservers,
+        nat64.translating_servers(
+            machines, addressing, lambda machine: horizon.sight(machine).seen
+        ),
     )
     planned = [
         _node(

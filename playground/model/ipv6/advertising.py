@@ -104,7 +104,8 @@ class Advertising(MachineBase):
         with 0 it is no way out for them, and else from 10 to 9000 seconds.  ``preference`` is
         "low", "medium" or "high", where there are several (RFC 4191).  ``rdnss`` are the name
         servers, as nodes or addresses, and ``dnssl`` the domains in which short names are looked
-        for (RFC 8106); by default the servers are those of the lab's hosts with the service dns.
+        for (RFC 8106); by default the servers are those of the lab's hosts with the service dns,
+        on a link without IPv4 those with `DNS64` if there are any.
 
         It is sent by radvd, a service of the router ("radvd"), every 3 to 10 seconds and to
         each who asks.  Saying it again changes it, in a lab that runs at once; for its first

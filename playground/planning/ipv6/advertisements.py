@@ -28,11 +28,13 @@ def find_advertisements(
     automatic: Mapping[End, Automatic],
     everywhere: bool,
     nameservers: Mapping[Any, Sequence[Address]],
+    translating: Mapping[Any, Sequence[MachineBase]],
 ) -> dict[Machine, tuple[AdvertisementPlan, ...]]:
     """Return what each router advertises, in the order of its links.
 
     With ``everywhere`` the routers of a network advertise it where a host waits for that and
-    none was told to.  ``nameservers`` are those that each node asks.
+    none was told to.  ``nameservers`` are those that each node asks, ``translating`` the hosts
+    with `DNS64` that it reaches: a network without IPv4 is told of these.
 
     """
     owners = {item.ip: end.node for end, items in addressing.addresses.items() for item in items}
@@ -48,6 +50,9 @@ def find_advertisements(
             if servers is None:
                 asked = nameservers.get(end.node, ())
                 servers = tuple(owners[item] for item in asked if item in owners)
+                # RFC 6147: of others its hosts get addresses to which they know no way.
+                if addressing.subnets.get((segment, 4)) is None:
+                    servers = tuple(translating.get(end.node, ())) or servers
             rdnss = _addresses(end, servers, addressing, strict=said.rdnss is not None)
             found.setdefault(end.node, []).append(replace(plan, rdnss=rdnss))
     return {machine: _in_order(machine, plans, names) for machine, plans in found.items()}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Container, Sequence
 
 from playground.errors import TopologyError
 from playground.model.addresses import Network
 from playground.model.containers.container import ContainerSettings
-from playground.model.services.ipv6.nat64 import Tayga
+from playground.model.services.ipv6.nat64 import DNS64, Tayga
 from playground.model.topology import Machine, Router
 from playground.planning.addresses.addressing import Addressing
 from playground.planning.plan_parts import NAT64_INTERFACE
@@ -44,6 +45,31 @@ def translator(machine: Machine, addressing: Addressing) -> tuple[Tayga, ...]:
         interface=NAT64_INTERFACE, own=said.pool[1], prefix=said.prefix, pool=said.pool
     )
     return (Tayga(text, str(said.pool), str(said.prefix)),)
+
+
+def translating_servers(
+    machines: Sequence[Machine],
+    addressing: Addressing,
+    seen: Callable[[Machine], Container[Machine]],
+) -> dict[Machine, tuple[Machine, ...]]:
+    """Return the hosts with `DNS64` and an IPv6 address that each machine sees; {} without any."""
+    with_ipv6 = {
+        end.node
+        for end, items in addressing.addresses.items()
+        if any(item.version == 6 for item in items)
+    }
+    servers = [
+        machine
+        for machine in machines
+        if machine in with_ipv6
+        and any(isinstance(settings, DNS64) for settings in machine.declared_services)
+    ]
+    if not servers:
+        return {}
+    return {
+        machine: tuple(server for server in servers if server is machine or server in seen(machine))
+        for machine in machines
+    }
 
 
 def _meet(one: Network, other: Network) -> bool:

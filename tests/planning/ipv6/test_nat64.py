@@ -28,7 +28,8 @@ class Modern:
         Link(self.home, self.h1, address="slaac")
         for host in (self.ns, self.www):
             Link(self.outside, host)
-        self.r1.advertise(lan, rdnss=self.r1)
+        self.lan = lan
+        self.r1.advertise(lan)
         self.r1.nat64(uplink, **said)
 
 
@@ -56,6 +57,31 @@ def test_its_addresses_are_those_of_no_network() -> None:
         it = Modern(**{name: value})
         with pytest.raises(TopologyError, match=f"choose another with {name}="):
             make_plan([it.home])
+
+
+def told(nodes: list[Switch]) -> list[str]:
+    [said] = make_plan(nodes).node("r1").advertisements
+    return [str(server) for server in said.rdnss]
+
+
+def test_hosts_with_ipv6_alone_are_told_of_the_server_that_leads_to_the_translator() -> None:
+    it = Modern()
+    assert told([it.home]) == ["2001:db8:1::1"]
+    # Of an old Internet's names this one has IPv4 addresses alone.
+    Link(it.home, Host("ns6", services=["dns"]))
+    assert told([it.home]) == ["2001:db8:1::1"]
+    it.r1.advertise(it.lan, rdnss=())
+    assert told([it.home]) == []
+
+
+def test_who_has_both_families_asks_whom_it_asked_before() -> None:
+    home = Switch("home", subnet=["10.0.1.0/24", "2001:db8:1::/64"])
+    ns, r1, h1 = Host("ns", services=["dns"]), Router("r1", services=[DNS64(to="ns")]), Host("h1")
+    lan = Link(home, r1)
+    for host in (ns, h1):
+        Link(home, host)
+    r1.advertise(lan)
+    assert told([home]) == ["2001:db8:1::2"]
 
 
 def test_a_saved_lab_remembers_it() -> None:

@@ -46,7 +46,8 @@ class DNS64(ServiceSettings):
 
     It asks the name server ``to``, a node, its name, or an address; where a name has an IPv4
     address and none of IPv6, it answers with the ``prefix`` before it, which a router with
-    `nat64` translates.  Hosts are led to it by ``r1.advertise(link, rdnss=...)``.
+    `nat64` translates.  Hosts of a network without IPv4 are led to it by ``r1.advertise(link)``,
+    others by its ``rdnss``.
 
     Raises `TopologyError` for what is no server, or no /96 of IPv6.
 
