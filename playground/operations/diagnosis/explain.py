@@ -12,6 +12,7 @@ import dataclasses
 import secrets
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from ipaddress import IPv6Address, ip_address
 from typing import Any, Protocol
 
@@ -76,7 +77,7 @@ from playground.planning.addresses.nat_realms import find_realms
 from playground.planning.addresses.parts_apart import keeping_apart
 from playground.planning.addresses.segments import find_segments
 from playground.planning.names.zone_texts import root_servers
-from playground.planning.plan import Plan
+from playground.planning.plan import NodePlan, Plan
 
 # How long nothing more may be seen before a packet is taken for lost: far more than
 # kernels need to pass it on, less than they wait before they repeat it (1 s).
@@ -245,6 +246,35 @@ def _balanced(gathering: _Gathering, name: str) -> tuple[BalancedServer, ...]:
         return ()
 
 
+def _speaks(node: NodePlan) -> bool:
+    return bool(node.neighbours or node.announced)
+
+
+def _findings(gathering: _Gathering, facts: Facts) -> Findings:
+    """Ask the routing daemons of all routers what they know of each other."""
+    speakers = [node for node in gathering.plan.nodes if _speaks(node)]
+    said = ask_daemons(gathering.agent, speakers, gathering.pids)
+    dead = [
+        (name, interface.name)
+        for name, state in facts.states.items()
+        for interface in state.interfaces
+        if not (interface.up and interface.carrier)
+    ]
+    return find(gathering.plan, said, dead)
+
+
+def _without_keepalived(gathering: _Gathering) -> frozenset[str]:
+    """Return the routers that share addresses and do not run the daemon that does it."""
+    found = set()
+    for node in gathering.plan.nodes:
+        router = gathering.lab[node.name]
+        if node.virtual_routers and isinstance(router, Machine):
+            with suppress(PlaygroundError):  # it may have died meanwhile
+                if router.services["keepalived"].status() == "stopped":
+                    found.add(node.name)
+    return frozenset(found)
+
+
 class _Gathering:
     """A question to one lab, and the means to ask it."""
 
@@ -285,12 +315,14 @@ class _Gathering:
         found = decide(facts)
         if found.ok and balancer_asked(facts, found.path[-1]) is not None:
             return decide(dataclasses.replace(facts, balanced=_balanced(self, found.path[-1])))
-        if found.cause in ("no route", "no route back") and self._speaks(found.node):
-            return decide(dataclasses.replace(facts, findings=self._findings(facts)))
+        if found.cause in ("no route", "no route back") and _speaks(self.plan.node(found.node)):
+            return decide(dataclasses.replace(facts, findings=_findings(self, facts)))
         if found.cause == "tunnel":
             return decide(dataclasses.replace(facts, below=self._below(found)))
         if found.cause == "server stopped":
             return decide(dataclasses.replace(facts, programs=_programs(self, found.node)))
+        if found.cause == "no master":
+            return decide(dataclasses.replace(facts, without_keepalived=_without_keepalived(self)))
         return found
 
     def _below(self, found: Explanation) -> Explanation:
@@ -300,24 +332,6 @@ class _Gathering:
         assert isinstance(node, Machine)
         below = _Gathering(self.lab, self.agent, self.plan, self.pids, node)
         return below.explain(question, None, None)
-
-    # ... routing daemons
-
-    def _speaks(self, name: str) -> bool:
-        node = self.plan.node(name)
-        return bool(node.neighbours or node.announced)
-
-    def _findings(self, facts: Facts) -> Findings:
-        """Ask the routing daemons of all routers what they know of each other."""
-        speakers = [node for node in self.plan.nodes if self._speaks(node.name)]
-        said = ask_daemons(self.agent, speakers, self.pids)
-        dead = [
-            (name, interface.name)
-            for name, state in facts.states.items()
-            for interface in state.interfaces
-            if not (interface.up and interface.carrier)
-        ]
-        return find(self.plan, said, dead)
 
     # ... names
 

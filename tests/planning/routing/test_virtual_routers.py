@@ -107,5 +107,13 @@ def test_when_the_master_dies_another_goes_on(engine: Engine) -> None:
             time.sleep(0.1)
         assert [pair.has_it(router) for router in (pair.r1, pair.r2)] == [False, True]
         assert_can_ping(pair.h1, pair.www)
+        pair.r2.services["keepalived"].stop()
+        pair.h1.run("ip neigh flush all")  # r2 forwards what comes for its MAC address
+        found = lab.explain(pair.h1, pair.www)
+        assert found.cause == "no master", found
+        assert found.sentence.endswith(
+            "an address that r1 and r2 share, and none of them has it: r1 gives it up while its "
+            "eth1 carries nothing, and keepalived does not run on r2."
+        )
         with pytest.raises(TopologyError, match="core runs already, and was started without keep"):
             pair.core.vrrp(pair.core.links[0], address="10.0.1.254")

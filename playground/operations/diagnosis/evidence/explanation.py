@@ -36,6 +36,7 @@ CAUSES = {
     "not announced": "no router tells of the network, or a policy hides it",
     "forbidden route": "a node's route says that such packets are to be thrown away",
     "wrong gateway": "a route leads to an address that does not forward, or that nobody has",
+    "no master": "routers share an address (VRRP), and none of them has it",
     "neighbour silent": "nobody on the link says that the address is his",
     "stale neighbour": "a node sends to a MAC address that is not that of its neighbour",
     "duplicate address": "two machines on one network have the same address",

@@ -183,7 +183,8 @@ class Facts:
     ``guarded`` what those that are guarded have refused;
     ``findings`` what routing daemons say, None where they were not asked, and ``tree`` what
     name servers say likewise; ``programs`` are those of a node where nothing listens,
-    ``balanced`` the servers of the load balancer that answered.
+    ``balanced`` the servers of the load balancer that answered,
+    ``without_keepalived`` the routers that should run it and do not, where it was asked.
 
     """
 
@@ -209,6 +210,7 @@ class Facts:
     findings: Findings | None = None
     programs: tuple[ProgramLook, ...] = ()
     balanced: tuple[BalancedServer, ...] = ()
+    without_keepalived: frozenset[str] = frozenset()
 
     @cached_property
     def trail(self) -> Trail:

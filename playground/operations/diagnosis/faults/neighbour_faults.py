@@ -20,6 +20,7 @@ from playground.operations.diagnosis.faults.link_faults import (
     interface_fault,
     lost_frame,
 )
+from playground.operations.diagnosis.faults.virtual_router_faults import no_master
 from playground.operations.diagnosis.faults.walk import Fault, Walk, unknown
 
 
@@ -60,6 +61,8 @@ def silent_neighbour(walk: Walk, node: str, interface: str, hop: str, way: Way) 
         return unknown(walk, node, f"did not send it, nor ask who has {hop}")
     walk.step(node, "neighbour", f"nobody at {interface} says that {hop} is his", False)
     if not near:
+        if (fault := no_master(walk, node, interface, hop, way)) is not None:
+            return fault
         if on_link and (fault := wrong_mask(facts, node, interface, hop)) is not None:
             return fault
         if not on_link:
