@@ -273,6 +273,11 @@ def _node_card(node: NodePlan, everywhere: set[str], vlan: int | None) -> Card:
         for item in node.interfaces
         if item.is_loopback
     ]
+    lines += [
+        f"{one.interface}: shares {one.address.ip} (VRRP, group {one.group}, "
+        f"priority {one.priority})"
+        for one in node.virtual_routers
+    ]
     if node.services:
         lines.append(f"services: {', '.join(_services(node))}")
     return Card(node.name, kind, tuple(notes), "\n".join(lines))

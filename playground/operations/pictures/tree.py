@@ -172,6 +172,7 @@ class _Network:
         node = self.machines[name]
         nat = [*(["NAT"] if node.nat else []), *(f"VNI {vni.number}" for vni in node.vnis)]
         nat += ["MPLS"] if node.labelled else []
+        nat += dict.fromkeys(f"VRRP {one.address.ip}" for one in node.virtual_routers)
         vlan = [f"VLAN {self._vlans[name]}"] if name in self._vlans else []
         services = [service for service in _services(node) if service != self.everywhere]
         return vlan + nat + services + self._tunnels.get(name, [])

@@ -139,6 +139,16 @@ def test_of_many_addresses_some_are_in_the_tooltip() -> None:
     assert "10.0.3.1/24" in shown.cards[0].tooltip
 
 
+def test_an_address_that_routers_share_is_in_the_tooltip_of_each() -> None:
+    lan = Switch("lan", subnet="192.168.1.0/24")
+    for name, priority in (("r1", 150), ("r2", 100)):
+        router = Router(name)
+        router.vrrp(Link(lan, router), address="192.168.1.254", group=7, priority=priority)
+    first, second, _ = make_diagram(make_plan([lan])).cards
+    assert "eth0: shares 192.168.1.254 (VRRP, group 7, priority 150)" in first.tooltip.splitlines()
+    assert "(VRRP, group 7, priority 100)" in second.tooltip
+
+
 def test_cables_say_which_vlans_they_carry() -> None:
     drawn = make_diagram(make_plan(office_vlans_nodes()))
     labels = {(cable.a, cable.b): [text for _, text in cable.rows] for cable in drawn.cables}

@@ -53,6 +53,14 @@ def test_interface_names_are_shown_where_there_is_room():
     assert lines[0] == "modem                eth0 192.168.1.1  eth1 203.0.113.1  NAT"
 
 
+def test_who_shares_an_address_says_so():
+    lan, r1 = Switch("lan", subnet="192.168.1.0/24"), Router("r1")
+    r1.vrrp(Link(lan, r1), address="192.168.1.254")
+    Link(lan, Host("h1"))
+    [line] = [line for line in picture(lan) if "r1" in line]
+    assert line.split("  ")[-1] == "VRRP 192.168.1.254, keepalived"
+
+
 @pytest.mark.parametrize(
     ("nodes", "width"),
     [
