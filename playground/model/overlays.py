@@ -53,11 +53,12 @@ class Bridging(KeepingApart):
         Saying it again replaces the links of that number.  Raises `TopologyError` for a link
         that is not the router's, is in a VRF or another VNI, or has an address at it.
 
+        Sources: RFC 8365 section 5 (VXLAN), RFC 7432 section 7.2 (EVPN).
+
         >>> leaf1.vni(100, [Link(leaf1, h1), Link(leaf1, h2)])
         <Vni 100 of leaf1: 2 links>
 
         """
-        # RFC 8365 section 5; RFC 7432 section 7.2.
         here = f"router {self.name}: vni({shown(number)})"
         if not is_whole(number, 1, 2**24 - 1):
             raise TopologyError(f"{here}: a VNI is a number from 1 to 16777215 (RFC 7348)")

@@ -122,11 +122,12 @@ class KeepingApart(Translating, Steering):
         that it masquerades through; nothing has changed then.  Where the kernel has no VRFs,
         `Lab.start` says so before anything is made.
 
+        Sources: RFC 4364 section 3, Documentation/networking/vrf.rst of the kernel.
+
         >>> pe.vrf("blue", [to_blue_office, to_blue_store])
         <Vrf blue of pe: 2 links>
 
         """
-        # RFC 4364 section 3; Documentation/networking/vrf of the kernel.
         here = f"router {self.name}: vrf({shown(name)})"
         fits = isinstance(name, str) and _NAME.fullmatch(name)
         if not fits or name in _KEPT or is_reserved_ifname(name):

@@ -135,11 +135,12 @@ class SpeakingBgp(MachineBase):
         the two does not speak BGP, or a value cannot be; nothing has changed then.  That they
         are linked is seen when the lab is planned.
 
+        Sources: RFC 4271, https://docs.frrouting.org/en/stable-10.3/bgp.html
+
         >>> isp.bgp_peer(customer, receive=RouteMap("from-customer",
         ...     Permit(prefixes="10.1.0.0/16 le 24", set_local_preference=200)))
 
         """
-        # RFC 4271; FRR's words: https://docs.frrouting.org/en/stable-10.3/bgp.html
         here = f"router {self.name}: bgp_peer()"
         refuse_other_protocol(self.name, self.protocols, "bgp", "BGP", self.vrfs)
         if not isinstance(other, SpeakingBgp):
@@ -190,6 +191,8 @@ class SpeakingBgp(MachineBase):
         Saying it again replaces all that was said before.  In a lab that runs it is done at
         once; the router's daemon starts anew.  Raises `TopologyError` where the router does
         not speak BGP, or a value cannot be; nothing has changed then.
+
+        Sources: RFC 4271 section 9.2.2.2 (aggregates) and 9.1.2.2 (MEDs), RFC 4724.
 
         >>> leaf.bgp_options(paths=4)
         >>> isp.bgp_options(aggregates=["10.0.0.0/8"])

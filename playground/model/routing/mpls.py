@@ -35,11 +35,12 @@ class SwitchingLabels(MachineBase):
         two is missing.  Where the kernel has no MPLS, `Lab.start` says so before anything is
         made.
 
+        Sources: RFC 3031 (MPLS), RFC 5036 (LDP).
+
         >>> for router in (r1, r2, r3):
         ...     router.mpls(router.links)
 
         """
-        # RFC 3031; RFC 5036.
         here = f"router {self.name}: mpls()"
         taken = [links] if isinstance(links, LinkBase) else links
         if not is_list(taken):

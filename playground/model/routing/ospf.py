@@ -117,11 +117,12 @@ class SpeakingOspf(MachineBase):
         Raises `TopologyError` if the link is not one of this router's, the
         router does not speak OSPF, or a value cannot be; nothing has changed then.
 
+        Sources: RFC 2328 appendices C.2 (an area's settings) and C.3 (a link's), RFC 5340 (IPv6).
+
         >>> r1.ospf(slow, cost=100)
         >>> r1.ospf(lan, area=1, priority=0, password="secret")
 
         """
-        # RFC 2328: appendix C.3 has a link's settings, C.2 an area's; RFC 5340 those of IPv6.
         self._check_own(link, "ospf")
         refuse_other_protocol(self.name, self.protocols, "ospf", "OSPF", self.vrfs)
         here = f"router {self.name}"
@@ -166,11 +167,12 @@ class SpeakingOspf(MachineBase):
         the daemons start anew.  Raises `TopologyError` for the backbone, which is no stub, or
         where a value cannot be; nothing has changed then.
 
+        Sources: RFC 2328 section 3.6 (stub areas) and appendix C.2 (ranges), RFC 3101 (NSSA).
+
         >>> border.ospf_area(1, kind="totally stubby")
         >>> border.ospf_area(2, ranges=["10.2.0.0/16"])
 
         """
-        # RFC 2328 section 3.6 (stub areas) and appendix C.2 (ranges), RFC 3101 (NSSA).
         refuse_other_protocol(self.name, self.protocols, "ospf", "OSPF", self.vrfs)
         here = f"router {self.name}: ospf_area()"
         number = check_area(f"router {self.name}", area)

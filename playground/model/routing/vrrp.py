@@ -70,10 +70,11 @@ class SharingAddresses(MachineBase):
         cannot be, or the router runs and was started without any; nothing has changed then.
         Routers of one group that differ in their addresses are refused when the lab is planned.
 
+        Sources: RFC 5798 (VRRP version 3), keepalived.conf(5).
+
         >>> r1.vrrp(lan, address="192.168.1.254", priority=150, track=[uplink])
 
         """
-        # RFC 5798; keepalived.conf(5).
         self._check_own(link, "vrrp")
         here = f"router {self.name}: vrrp()"
         if not is_whole(group, 1, 255):
