@@ -315,7 +315,9 @@ class _Gathering:
         found = decide(facts)
         if found.ok and balancer_asked(facts, found.path[-1]) is not None:
             return decide(dataclasses.replace(facts, balanced=_balanced(self, found.path[-1])))
-        if found.cause in ("no route", "no route back") and _speaks(self.plan.node(found.node)):
+        if found.cause in ("no route", "no route back", "overlay") and _speaks(
+            self.plan.node(found.node)
+        ):
             return decide(dataclasses.replace(facts, findings=_findings(self, facts)))
         if found.cause == "tunnel":
             return decide(dataclasses.replace(facts, below=self._below(found)))

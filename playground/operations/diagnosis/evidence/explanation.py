@@ -49,6 +49,7 @@ CAUSES = {
     "mtu": "large packets are lost, and nobody tells who sends them",
     "loss": "a link loses frames, as it was told to",
     "tunnel": "what goes into a tunnel does not come out of it, though a way leads below it",
+    "overlay": "frames of a VNI do not reach another leaf, behind which the address is",
     "bond": "a bond uses none of its links, though some are plugged in",
     "switch": "a switch does not pass it on",
     "port security": "a switch takes no more addresses at the port that it comes in by",

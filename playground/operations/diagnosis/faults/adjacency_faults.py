@@ -38,13 +38,9 @@ def unheard(facts: Facts, node: str, destination: str, sentence: str) -> tuple[S
         return None
     if (trouble := _nearest(findings, node, version)) is not None:
         state = trouble.state or "no neighbour"
-        advice = f'Look at {variable(trouble.router)}.vtysh("{_LOOK[trouble.protocol]}").'
-        if trouble.stopped:
-            service = next(key for key, name in NAMES.items() if name == trouble.protocol)
-            advice = f'Start it: {variable(trouble.stopped)}.services["{service}"].start().'
         return (
             Step(trouble.router, "adjacency", f"{trouble.neighbour}: {state}", False),
-            Fault(node, "no adjacency", f"{sentence} {trouble}.", advice),
+            Fault(node, "no adjacency", f"{sentence} {trouble}.", advice_for(trouble)),
         )
     for router, network, hop in findings.unreachable:
         if router == node and ip_address(destination) in ip_network(network):
@@ -97,6 +93,14 @@ def unheard(facts: Facts, node: str, destination: str, sentence: str) -> tuple[S
             f"lab.wait_converged() waits where routes have just changed.",
         ),
     )
+
+
+def advice_for(trouble: Trouble) -> str:
+    """Return what to do about two routers that do not speak with each other."""
+    if trouble.stopped:
+        service = next(key for key, name in NAMES.items() if name == trouble.protocol)
+        return f'Start it: {variable(trouble.stopped)}.services["{service}"].start().'
+    return f'Look at {variable(trouble.router)}.vtysh("{_LOOK[trouble.protocol]}").'
 
 
 def _next_hop_advice(facts: Facts, node: str, hop: str) -> str:

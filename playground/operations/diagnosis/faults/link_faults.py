@@ -16,6 +16,7 @@ from playground.operations.diagnosis.evidence.packet_trace import (
 )
 from playground.operations.diagnosis.faults.advised_calls import link_call, variable
 from playground.operations.diagnosis.faults.bond_faults import dead_bond
+from playground.operations.diagnosis.faults.overlay_faults import between_leaves
 from playground.operations.diagnosis.faults.port_guard_faults import kept_by_guard
 from playground.operations.diagnosis.faults.queue_faults import full_queue
 from playground.operations.diagnosis.faults.translator_faults import stopped_translator
@@ -94,6 +95,8 @@ def lost_frame(walk: Walk, left: Sighting, goal: tuple[str, str] | None) -> Faul
         owners = interfaces_with(facts, left.mac_destination)
         goal = next((place for place in owners if place in segment), None)
         if goal is None:
+            if (fault := between_leaves(walk, start, owners)) is not None:
+                return fault
             return _stale_neighbour(walk, left, owners[0] if owners else None)
     size = packet_of(left).size_bytes if isinstance(left.what, Packet) else ARP_BYTES
     wires = segment.get(goal, ())

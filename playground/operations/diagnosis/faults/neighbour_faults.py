@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from playground.operations.diagnosis.evidence.facts import (
     Facts,
     Way,
@@ -20,6 +22,7 @@ from playground.operations.diagnosis.faults.link_faults import (
     interface_fault,
     lost_frame,
 )
+from playground.operations.diagnosis.faults.overlay_faults import between_leaves, leaf_port
 from playground.operations.diagnosis.faults.virtual_router_faults import no_master
 from playground.operations.diagnosis.faults.walk import Fault, Walk, unknown
 
@@ -62,6 +65,8 @@ def silent_neighbour(walk: Walk, node: str, interface: str, hop: str, way: Way) 
     walk.step(node, "neighbour", f"nobody at {interface} says that {hop} is his", False)
     if not near:
         if (fault := no_master(walk, node, interface, hop, way)) is not None:
+            return fault
+        if (fault := _behind_another_leaf(walk, (node, interface), owners)) is not None:
             return fault
         if on_link and (fault := wrong_mask(facts, node, interface, hop)) is not None:
             return fault
@@ -119,6 +124,25 @@ def silent_neighbour(walk: Walk, node: str, interface: str, hop: str, way: Way) 
         f'Look at `{variable(owner)}.sysctls["net.ipv4.conf.all.arp_ignore"]` and at the arp '
         f'tables of nft: `{variable(owner)}.run("nft list ruleset")`.',
     )
+
+
+def _behind_another_leaf(
+    walk: Walk, place: tuple[str, str], owners: Sequence[tuple[str, str]]
+) -> Fault | None:
+    """Return why an address behind another leaf of the same VNI is not reached."""
+    facts = walk.facts
+    if between_leaves(Walk(facts), place, owners) is None:
+        return None
+    # Whether all is well from each of the two to its own leaf comes first.
+    for end in (place, *owners):
+        if (port := leaf_port(facts, end)) is None:
+            continue
+        state = facts.states[end[0]].interface(end[1])
+        if state is not None and (fault := interface_fault(walk, end[0], state)) is not None:
+            return fault
+        if (fault := broken_link(walk, facts.wires.crossed(end)[port[0]], ARP_BYTES)) is not None:
+            return fault
+    return between_leaves(walk, place, owners)
 
 
 def _had_no_route(facts: Facts, node: str) -> bool:
