@@ -286,7 +286,14 @@ TESTS = ["--engine", "both", "--if-possible", "--for-tests", ".venv/bin/python",
     [
         (["demo"], DEMO),
         (["demo", "--engine", "docker", "--keep"], ["--engine", "docker", *DEMO, "--keep"]),
-        (["demo", "--keep", "--engine=namespaces"], ["--engine=namespaces", *DEMO, "--keep"]),
+        (["demo", "--keep", "--engine=namespaces"], ["--engine", "namespaces", *DEMO, "--keep"]),
+        (
+            ["demo", "--engine", "swarm"],
+            [
+                *("--engine", "docker", "--for-tests", "scripts/swarm", "--demo"),
+                *(".venv/bin/playground", "--engine", "swarm", "demo"),
+            ],
+        ),
         (["bench", "--runs", "3"], ["--engine", "both", *BENCH, "--runs", "3"]),
         (["bench", "--mininet"], ["--engine", "both", "--mininet", *BENCH]),
         (["test"], [*TESTS, "--numprocesses", "2"]),
