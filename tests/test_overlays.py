@@ -79,7 +79,7 @@ def test_a_leaf_leaves_and_comes_back_while_a_lab_runs(
     namespaces_engine: NamespacesEngine,
 ) -> None:
     found = Fabric(as_number=65000)
-    with Lab(found.spine, name="overlay-grows", quiet=True, engine=namespaces_engine):
+    with Lab(found.spine, name="overlay-grows", quiet=True, engine=namespaces_engine) as lab:
         assert_can_ping(found.h1, found.h2)
         vni = found.leaves[2].vnis[100]
         vni.remove()
@@ -88,3 +88,10 @@ def test_a_leaf_leaves_and_comes_back_while_a_lab_runs(
         found.leaves[2].vni(100, found.ports[2])
         # Its bgpd has started anew, for it tells of another network now.
         wait_on(found.h1, "ping -c 1 -W 1 192.168.1.3")
+        # Who has stopped says so, as its sessions end; then nobody sends there any more.
+        found.leaves[1].services["bgp"].stop()
+        wait_on(found.h1, "! ping -c 1 -W 1 192.168.1.2")
+        why = lab.explain(found.h1, found.h2)
+        assert why.cause == "no adjacency", why
+        assert "bgpd does not run on leaf2" in why.sentence
+        assert why.advice == 'Start it: leaf2.services["bgp"].start().'
