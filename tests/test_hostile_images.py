@@ -155,7 +155,7 @@ def test_no_target_leads_by_a_descriptor_of_the_maker_to_the_machine(
     [
         ("/kernel/sys", "it would hide the host's /proc/sys"),
         ("/file/below", "Not a directory: /file"),
-        ("/bin", "/bin is a folder there"),
+        ("/held", "/held is a folder there"),
     ],
 )
 def test_a_volume_that_cannot_stand_where_it_is_to_is_named(
@@ -163,10 +163,10 @@ def test_a_volume_that_cannot_stand_where_it_is_to_is_named(
 ) -> None:
     shown = tmp_path / "shown"
     shown.mkdir()
-    if target == "/bin":
+    if target == "/held":
         shown.rmdir()
         shown.write_text("")
-    entries = [busybox(), program("file", b""), link("kernel", "/proc")]
+    entries = [busybox(), program("file", b""), program("held/file", b""), link("kernel", "/proc")]
     archive = write_archive(tmp_path / "taken.tar", [entries], SLEEP)
     lab = Lab(
         Host("h1", image=archive, volumes={shown: target}),

@@ -24,6 +24,8 @@ from tests import machine
 
 SUBNET = "192.168.1.0/24"
 
+pytestmark = pytest.mark.cannot("swarm", "plug a lab into this machine")
+
 
 @dataclass
 class Two:
@@ -429,8 +431,6 @@ def test_a_dummy_is_made_or_the_kernel_has_none(pair):
 # Answers each client with the same address; prints what it was asked, a kind a line.
 SERVER = """
 import socket, struct, sys
-
-pytestmark = pytest.mark.cannot("swarm", "plug a lab into this machine")
 device, own, given, lease_s = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
 line = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 line.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
