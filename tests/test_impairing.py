@@ -269,6 +269,8 @@ def test_jitter_puts_frames_out_of_order(pair: Pair) -> None:
 
 @needs_root
 def test_an_impairment_gives_way_to_the_next(pair: Pair) -> None:
+    # Modules of tunnels bring devices of their own into each network: `tunl0` and others.
+    before = pair.h1.interfaces()
     for impairment in (
         Impairment(delay_ms=5),
         Impairment(delay_ms=1, rate_mbit=100),
@@ -285,7 +287,7 @@ def test_an_impairment_gives_way_to_the_next(pair: Pair) -> None:
             sender.send(bytes([number]))
         assert [receiver.recv(100)[0] for _ in range(20)] == list(range(20))
     assert pair.impair(NO_IMPAIRMENT) == []
-    wait_for(lambda: pair.h1.interfaces() == ["lo", "eth0"])
+    wait_for(lambda: pair.h1.interfaces() == before)
 
 
 @needs_root
