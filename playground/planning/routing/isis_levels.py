@@ -8,7 +8,6 @@ Pure functions from what routers were told of their links and of themselves.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import IPv4Address
 
@@ -19,6 +18,7 @@ from playground.planning.addresses.router_parts import Speaker
 from playground.planning.addresses.segments import Segment
 from playground.planning.addresses.tolerated_faults import Doubts
 from playground.planning.routing.ports import SpeakingPort
+from playground.planning.routing.shared_settings import agreed, completed
 
 # What all on a network must say alike, so that it is enough that one of them does.
 _SHARED = ("network", "password", "bfd_ms")
@@ -54,21 +54,8 @@ class IsisLevels:
                 f"router is of level {port.router.isis_router.level} alone; say another, or "
                 f'{name}.isis_options(level="1-2")'
             )
-        known = self._shared.setdefault(port.segment, IsisLink())
-        for word in _SHARED:
-            mine, theirs = getattr(said, word), getattr(known, word)
-            if mine is None or mine == theirs:
-                continue
-            if theirs is None:
-                known = dataclasses.replace(known, **{word: mine})
-                continue
-            values = "passwords" if word == "password" else f"{word}={mine!r} and {theirs!r}"
-            doubts.say(
-                f"router {name} and another router on {port.segment.name} differ in their IS-IS "
-                f"settings ({values}), and will not become neighbours; say the same of both, or "
-                f"say it of one"
-            )
-        self._shared[port.segment] = known
+        known = self._shared.get(port.segment, IsisLink())
+        self._shared[port.segment] = agreed(known, said, _SHARED, port, doubts)
 
     def _domain_password(self, doubts: Doubts) -> str | None:
         said = {one.isis_router.password: one.name for one in self._routers}
@@ -84,8 +71,7 @@ class IsisLevels:
         """Return what a router is told of one of its links, by itself or by others there."""
         own = port.router.isis_links.get(port.link) or IsisLink()
         shared = self._shared.get(port.segment, IsisLink())
-        missing = {word: getattr(shared, word) for word in _SHARED if getattr(own, word) is None}
-        return dataclasses.replace(own, **missing)
+        return completed(own, shared, _SHARED)
 
     def level(self, port: SpeakingPort) -> str:
         """Return the levels at which a router speaks on a port, "" for none."""

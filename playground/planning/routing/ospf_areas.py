@@ -20,6 +20,7 @@ from playground.planning.addresses.router_parts import Speaker
 from playground.planning.addresses.segments import Segment
 from playground.planning.addresses.tolerated_faults import Doubts
 from playground.planning.routing.ports import SpeakingPort
+from playground.planning.routing.shared_settings import agreed, completed
 
 # What all on a network must say alike, so that it is enough that one of them does.
 _SHARED = ("network", "password", "hello_s", "dead_s", "bfd_ms")
@@ -65,21 +66,8 @@ class OspfAreas:
                     f"{said.area}, and another router there says {area}; all of a network lies "
                     f"in one area (RFC 2328)"
                 )
-        known = self._shared.setdefault(segment, OspfLink())
-        for word in _SHARED:
-            mine, theirs = getattr(said, word), getattr(known, word)
-            if mine is None or mine == theirs:
-                continue
-            if theirs is None:
-                known = dataclasses.replace(known, **{word: mine})
-                continue
-            values = "passwords" if word == "password" else f"{word}={mine!r} and {theirs!r}"
-            doubts.say(
-                f"router {name} and another router on {segment.name} differ in their OSPF "
-                f"settings ({values}), and will not become neighbours; say the same of both, or "
-                f"say it of one"
-            )
-        self._shared[segment] = known
+        known = self._shared.get(segment, OspfLink())
+        self._shared[segment] = agreed(known, said, _SHARED, port, doubts)
 
     def _say_kinds(self, router: Speaker) -> None:
         for number, said in router.ospf_areas.items():
@@ -109,8 +97,7 @@ class OspfAreas:
         shared = self._shared.get(port.segment, OspfLink())
         if own.hello_s is not None:  # its own dead interval, or four times this one
             shared = dataclasses.replace(shared, dead_s=None)
-        missing = {word: getattr(shared, word) for word in _SHARED if getattr(own, word) is None}
-        return dataclasses.replace(own, **missing)
+        return completed(own, shared, _SHARED)
 
     def of(self, router: Speaker) -> dict[str, OspfArea]:
         """Return what is said of a router's areas, by itself, or of their kinds by others."""
