@@ -55,6 +55,22 @@ needs_root = pytest.mark.skipif(
 )
 
 
+# A direction that nothing is done to, as the agent is told of it.
+PLAIN_IMPAIRMENT: dict[str, Any] = {
+    "delay_ms": 0.0,
+    "jitter_ms": 0.0,
+    "loss_percent": 0.0,
+    "duplicate_percent": 0.0,
+    "corrupt_percent": 0.0,
+    "reorder_percent": 0.0,
+    "queue_packets": 1000,
+    "queue_bytes": 1 << 20,
+    "burst_bytes": 3000,
+    "bursts": None,
+    "rate_mbit": None,
+}
+
+
 def has_libpcap() -> bool:
     """Whether this machine can compile the filter of a capture."""
     try:

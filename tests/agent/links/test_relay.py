@@ -10,20 +10,7 @@ from typing import Any
 import pytest
 
 from playground.agent.links.relay import Relay, needs_relay, relayed, tap_names
-
-PLAIN: dict[str, Any] = {
-    "delay_ms": 0.0,
-    "jitter_ms": 0.0,
-    "loss_percent": 0.0,
-    "duplicate_percent": 0.0,
-    "corrupt_percent": 0.0,
-    "reorder_percent": 0.0,
-    "queue_packets": 1000,
-    "queue_bytes": 1 << 20,
-    "burst_bytes": 3000,
-    "bursts": None,
-    "rate_mbit": None,
-}
+from tests.support_agent import PLAIN_IMPAIRMENT
 
 
 @pytest.mark.parametrize(
@@ -40,11 +27,11 @@ PLAIN: dict[str, Any] = {
     ],
 )
 def test_what_only_a_relay_can_do(wanted: dict[str, Any], needed: bool) -> None:
-    assert needs_relay({**PLAIN, **wanted}) is needed
+    assert needs_relay({**PLAIN_IMPAIRMENT, **wanted}) is needed
 
 
 def test_a_tap_is_told_what_its_relay_does_and_not_what_others_do() -> None:
-    wanted = {**PLAIN, "delay_ms": 20.0, "rate_mbit": 2.0}
+    wanted = {**PLAIN_IMPAIRMENT, "delay_ms": 20.0, "rate_mbit": 2.0}
     assert relayed(wanted) == {"delay_ms": 20.0, "queue_packets": 1000}
 
 
@@ -56,7 +43,7 @@ def test_two_taps_of_an_interface_take_turns() -> None:
 
 def waiting(frames: list[bytes], **wanted: Any) -> list[tuple[float, bytes]]:
     """Give a relay frames, one a second; return when each is due, as they leave."""
-    relay = Relay(-1, -1, -1, {**PLAIN, **wanted})
+    relay = Relay(-1, -1, -1, {**PLAIN_IMPAIRMENT, **wanted})
     for second, frame in enumerate(frames):
         relay.take(frame, float(second))
     return [(due, frame) for due, _, frame in sorted(relay.waiting)]
@@ -103,7 +90,7 @@ def _served(wanted: dict[str, Any], node_ends: bool) -> tuple[list[bytes], int]:
         os.write(tap_in, frame)
     if node_ends:
         os.write(node_in, b"x")
-    relay = Relay(tap_out, out_in, node_out, {**PLAIN, **wanted})
+    relay = Relay(tap_out, out_in, node_out, {**PLAIN_IMPAIRMENT, **wanted})
     relay.take(os.read(tap_out, 100), time.monotonic())
     os.close(tap_out)  # as where a tap is removed: reading it is an error
     relay.tap = os.open("/", os.O_RDONLY)

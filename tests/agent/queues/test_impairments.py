@@ -12,21 +12,7 @@ from playground.agent.links.interfaces import interface_index
 from playground.agent.links.relay import tap_names
 from playground.agent.queues.impairments import impair, impaired
 from playground.agent.queues.letting_go import around_name
-from tests.support_agent import Namespaces, apart, cable, needs_root
-
-PLAIN: dict[str, Any] = {
-    "delay_ms": 0.0,
-    "jitter_ms": 0.0,
-    "loss_percent": 0.0,
-    "duplicate_percent": 0.0,
-    "corrupt_percent": 0.0,
-    "reorder_percent": 0.0,
-    "queue_packets": 1000,
-    "queue_bytes": 1 << 20,
-    "burst_bytes": 3000,
-    "bursts": None,
-    "rate_mbit": None,
-}
+from tests.support_agent import PLAIN_IMPAIRMENT, Namespaces, apart, cable, needs_root
 
 
 @pytest.fixture
@@ -37,7 +23,7 @@ def h1() -> Iterator[Namespaces]:
 
 
 def direction(pid: int, wanted: dict[str, Any] | None, **more: Any) -> dict[str, Any]:
-    impairment = None if wanted is None else {**PLAIN, **wanted}
+    impairment = None if wanted is None else {**PLAIN_IMPAIRMENT, **wanted}
     return {
         "pid": pid,
         "interface": "e0",

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import playground
 from playground import Host, Lab, Router, Switch
 from playground.errors import LabWarning, TopologyError
+from tests.support_files import write_files
 
 FILE = """\
 name: frr pair
@@ -61,17 +62,9 @@ FILES = {
 }
 
 
-def write(folder: Path, files: dict[str, str]) -> Path:
-    for name, text in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    return folder
-
-
 @pytest.fixture
 def pair(tmp_path: Path) -> Lab:
-    return playground.load(write(tmp_path, FILES), quiet=True, engine="namespaces")
+    return playground.load(write_files(tmp_path, FILES), quiet=True, engine="namespaces")
 
 
 def test_nodes_are_hosts_routers_and_switches(pair: Lab) -> None:
@@ -190,7 +183,7 @@ _PIECES += ["endpoints", "kind", "eth1", "a:b", "&a ", "*a", "!x ", "é", "\x07"
 
 @pytest.fixture(scope="module")
 def spoiled_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    yield write(tmp_path_factory.mktemp("spoiled"), FILES)
+    yield write_files(tmp_path_factory.mktemp("spoiled"), FILES)
 
 
 @pytest.mark.filterwarnings("ignore::playground.errors.LabWarning")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import playground
 from playground import Host, Lab, Router, Switch
 from playground.errors import LabWarning, TopologyError
+from tests.support_files import write_files
 
 CONF = """\
 LAB_NAME="static routes"
@@ -43,17 +44,9 @@ FILES = {
 }
 
 
-def write(folder: Path, files: dict[str, str]) -> Path:
-    for name, text in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    return folder
-
-
 @pytest.fixture
 def static_routes(tmp_path: Path) -> Lab:
-    return playground.load(write(tmp_path, FILES), quiet=True, engine="namespaces")
+    return playground.load(write_files(tmp_path, FILES), quiet=True, engine="namespaces")
 
 
 def test_devices_are_hosts_and_domains_are_hubs(static_routes: Lab) -> None:
@@ -91,7 +84,7 @@ def test_options_are_arguments(static_routes: Lab) -> None:
 
 
 def test_frr_files_make_a_router(tmp_path: Path) -> None:
-    folder = write(
+    folder = write_files(
         tmp_path,
         {
             "lab.conf": 'r1[0]=A\nr1[image]="kathara/frr"\n',
@@ -109,7 +102,7 @@ def test_frr_files_make_a_router(tmp_path: Path) -> None:
 
 
 def test_what_a_lab_does_not_do_is_told_with_its_line(tmp_path: Path) -> None:
-    folder = write(
+    folder = write_files(
         tmp_path,
         {
             "lab.conf": "pc1[0]=A\npc1[bridged]=true\npc1[num_terms]=2\npc1[colour]=red\n",
@@ -136,7 +129,7 @@ def test_what_a_lab_does_not_do_is_told_with_its_line(tmp_path: Path) -> None:
 
 def test_what_the_model_refuses_is_left_to_the_startup_file(tmp_path: Path) -> None:
     startup = "ip addr add 10.0.0.0/24 dev eth0\n"
-    folder = write(tmp_path, {"lab.conf": "pc1[0]=A\n", "pc1.startup": startup})
+    folder = write_files(tmp_path, {"lab.conf": "pc1[0]=A\n", "pc1.startup": startup})
     with pytest.warns(LabWarning, match="it is left to the startup files"):
         lab = playground.load(folder, quiet=True)
     assert dict(lab["pc1"].container.files)["/hostlab/startup"] == startup.encode()
@@ -158,7 +151,7 @@ _SPOILED = ("lab.conf", "r1.startup", "lab.dep", "pc2/etc/network/interfaces")
 
 @pytest.fixture(scope="module")
 def spoiled_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    yield write(tmp_path_factory.mktemp("spoiled"), FILES)
+    yield write_files(tmp_path_factory.mktemp("spoiled"), FILES)
 
 
 @pytest.mark.filterwarnings("ignore::playground.errors.LabWarning")
@@ -190,8 +183,8 @@ def test_300_spoiled_folders_are_told_in_a_sentence_with_a_line(
 
 
 def test_nothing_of_a_folder_leads_out_of_it(tmp_path: Path) -> None:
-    outside = write(tmp_path / "home", {"secret": "x\n", "etc/frr/frr.conf": "router ospf\n"})
-    folder = write(
+    outside = write_files(tmp_path / "home", {"secret": "x\n", "etc/frr/frr.conf": "router ospf\n"})
+    folder = write_files(
         tmp_path / "lab",
         {"lab.conf": "pc1[0]=A\npc2[0]=A\npc3[0]=A\n", "pc3/root/own": "x\n"},
     )
@@ -214,7 +207,9 @@ def test_nothing_of_a_folder_leads_out_of_it(tmp_path: Path) -> None:
 
 
 def test_a_link_within_the_folder_is_followed(tmp_path: Path) -> None:
-    folder = write(tmp_path, {"lab.conf": "pc1[0]=A\n", "common/x": "", "all/root/own": "x\n"})
+    folder = write_files(
+        tmp_path, {"lab.conf": "pc1[0]=A\n", "common/x": "", "all/root/own": "x\n"}
+    )
     (folder / "shared").symlink_to("common")
     (folder / "pc1").symlink_to("all")
     lab = playground.load(folder, quiet=True, engine="namespaces")
@@ -231,7 +226,7 @@ def test_a_walk_ends_where_there_is_too_much(
             looked_at.append(path / f"{number}")
             yield looked_at[-1]
 
-    write(tmp_path, {"lab.conf": "pc1[0]=A\n", "pc1/x": ""})
+    write_files(tmp_path, {"lab.conf": "pc1[0]=A\n", "pc1/x": ""})
     monkeypatch.setattr(Path, "rglob", endless)
     with pytest.warns(LabWarning, match="more than 2,000 files, or 10,000 with its folders"):
         playground.load(tmp_path, quiet=True, engine="namespaces")
