@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import field, fields
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from playground.model.records import dataclass
 from playground.model.services.frr import RoutingDaemon
@@ -82,6 +82,22 @@ def commands(node: NodePlan) -> list[str]:
     return found
 
 
+def dollars_doubled(data: Any) -> Any:
+    """Return data with each "$" of its texts doubled, for files where one begins a variable.
+
+    >>> dollars_doubled({"env": {"HOME_OF": "$HOME"}})
+    {'env': {'HOME_OF': '$$HOME'}}
+
+    """
+    if isinstance(data, str):
+        return data.replace("$", "$$")
+    if isinstance(data, list):
+        return [dollars_doubled(item) for item in data]
+    if isinstance(data, dict):
+        return {key: dollars_doubled(item) for key, item in data.items()}
+    return data
+
+
 _NEEDLESS = ("ip link set dev lo up",)
 
 
@@ -109,7 +125,7 @@ def frr_files(node: NodePlan) -> dict[str, str]:
 def lost(node: NodePlan, took: Collection[str] = ()) -> list[str]:
     """Return sentences about what of a node the other tool is not told.
 
-    ``took`` are the fields of `ContainerSettings` that it is told of.
+    ``took`` are the fields of `ContainerSettings` and `Limits` that it is told of.
 
     """
     frr = (*FRR_DAEMONS, "frr")
@@ -133,7 +149,8 @@ def _untold_arguments(node: NodePlan, took: Collection[str]) -> list[str]:
         # Elsewhere an image is known by its name alone.
         took = {*took} - {"source"}
     untold = [name for name in node.container.said() if name not in took]
-    untold += [name for name, value in vars(node.limits).items() if value is not None]
+    limits = [name for name, value in vars(node.limits).items() if value is not None]
+    untold += [name for name in limits if name not in took]
     is_built = source is not None and source.kind in ("directory", "dockerfile")
     arguments = {"source": "build" if is_built else "image", "after_end": "after"}
     return [*dict.fromkeys(arguments.get(name, name) for name in untold)]

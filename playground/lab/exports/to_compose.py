@@ -6,7 +6,13 @@ import io
 import re
 from typing import Any
 
-from playground.lab.exports.export_shapes import Export, lost, lost_of_wires, own_interfaces
+from playground.lab.exports.export_shapes import (
+    Export,
+    dollars_doubled,
+    lost,
+    lost_of_wires,
+    own_interfaces,
+)
 from playground.planning.plan import NodePlan, Plan
 
 IMAGE = "debian:trixie-slim"
@@ -36,7 +42,10 @@ def compose(plan: Plan) -> Export:
             notes.append(f"{node.name}: what it filters and translates is not told")
         if node.kind == "router":
             notes.append(f"{node.name}: a service of compose is no router, and has no routes")
-    data = {"name": re.sub(r"[^a-z0-9_-]+", "-", plan.lab.lower()), "services": services}
+    data = {
+        "name": re.sub(r"[^a-z0-9_-]+", "-", plan.lab.lower()),
+        "services": dollars_doubled(services),
+    }
     if networks:
         data["networks"] = networks
     out = io.StringIO()

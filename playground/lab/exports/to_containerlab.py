@@ -7,11 +7,13 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
+from playground.lab.exports.containerlab_fields import container_fields
 from playground.lab.exports.export_shapes import (
     USUAL_MTU_BYTES,
     Export,
     cables,
     commands,
+    dollars_doubled,
     frr_files,
     lost,
     lost_of_wires,
@@ -39,18 +41,24 @@ def containerlab(plan: Plan) -> Export:
         nodes[switch.name] = {"kind": "bridge"}
         if switch.vlans:
             notes.append(f"{switch.name}: a bridge there is told of no VLANs")
+    checked = {node.name for node in plan.nodes if node.container.healthcheck is not None}
     for node in plan.nodes:
-        said, further = _node(node)
+        fields, told = container_fields(node, checked)
+        said, further = _node(node, fields)
         nodes[node.name] = said
         files |= further
-        notes += lost(node, ("source", "env", "aliases"))
+        notes += lost(node, told | {"source"})
+    nodes = dollars_doubled(nodes)
     for node_said in nodes.values():
         if "exec" in node_said:
             node_said["exec"] = [
                 LiteralScalarString(one + "\n") if "\n" in one else one for one in node_said["exec"]
             ]
-    links = [*_links(plan)]
-    data = {"name": plan.lab, "topology": {"nodes": nodes, "links": links}}
+    topology: dict[str, Any] = {"nodes": nodes}
+    # Its schema wants no empty list, here and for exec.
+    if links := [*_links(plan)]:
+        topology["links"] = links
+    data = {"name": plan.lab, "topology": topology}
     yaml = YAML()
     yaml.width = 4096
     out = io.StringIO()
@@ -58,25 +66,24 @@ def containerlab(plan: Plan) -> Export:
     return Export(out.getvalue(), files, tuple(notes))
 
 
-def _node(node: NodePlan) -> tuple[dict[str, Any], dict[str, str]]:
+def _node(node: NodePlan, fields: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     container = node.container
     frr = frr_files(node)
     image = FRR_IMAGE if frr else IMAGE
     if container.source is not None and container.source.kind == "reference":
         image = container.source.value
     # Its eth0 would be that of a network for management otherwise.
-    said: dict[str, Any] = {"kind": "linux", "image": image, "network-mode": "none"}
+    said: dict[str, Any] = {"kind": "linux", "image": image, "network-mode": "none"} | fields
     if frr:
-        said["binds"] = [f"{node.name}/{name}:/etc/frr/{name}" for name in frr]
-    if container.env:
-        said["env"] = dict(container.env)
-    if container.aliases:
-        said["aliases"] = list(container.aliases)
+        own = [f"{node.name}/{name}:/etc/frr/{name}" for name in frr]
+        said["binds"] = own + said.get("binds", [])
     said["exec"] = [
         # No shell reads the commands of exec.
         f"sh -c {shlex.quote(line)}" if "\n" in line else line
         for line in commands(node)
     ]
+    if not said["exec"]:
+        del said["exec"]
     return said, {f"{node.name}/{name}": text for name, text in frr.items()}
 
 

@@ -27,6 +27,9 @@ _VARIABLE = re.compile(
     r"\$\$|\$\{(?P<name>[A-Za-z_]\w*)(?:(?P<how>:?[-=])(?P<else>[^}]*))?\}|\$(?P<bare>[A-Za-z_]\w*)"
 )
 
+# Fields with text for a shell, or another program, which has variables of its own.
+_READ_ELSEWHERE = frozenset(("exec", "cmd", "entrypoint", "startup-config", "healthcheck"))
+
 
 class NodeFile:
     """What a file says of one node, with what it is given by defaults, its kind and its group."""
@@ -161,18 +164,21 @@ class ContainerlabFile:
         return data
 
     def _value(self, match: re.Match[str], way: Way) -> str:
-        # Of a shell's own ($HOME in exec) nothing is known here; `$` alone is left to it.
-        if match[0] == "$$" or match["bare"] is not None:
-            return match[0]
-        value = self.environment.get(match["name"])
+        if match[0] == "$$":
+            return "$"
+        name = match["name"] or match["bare"]
+        value = self.environment.get(name)
         if value or (value is not None and not (match["how"] or "").startswith(":")):
             return value
         if match["how"] is not None:
             return str(match["else"])
+        # Where nothing is called so, containerlab leaves it to whoever reads the text.
+        if match["bare"] is not None or not _READ_ELSEWHERE.isdisjoint(way):
+            return match[0]
         raise self.document.refuse(
             way,
             f"{match[0]}: no environment variable is called so; set it, or write a value "
-            f"behind it: ${{{match['name']}:-value}}",
+            f"behind it: ${{{name}:-value}}",
         )
 
 

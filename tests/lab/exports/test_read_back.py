@@ -24,7 +24,7 @@ def labs(draw: st.DrawFn) -> list[Node]:
     """Return the nodes of a lab: hosts at switches, routers between, cables between those."""
     switches = [Switch(f"lan{n}") for n in range(draw(st.integers(1, 3)))]
     routers = [Router(f"r{n}") for n in range(draw(st.integers(1, 3)))]
-    hosts = [Host(f"h{n}", env={"N": str(n)}) for n in range(draw(st.integers(1, 4)))]
+    hosts = [Host(f"h{n}", env={"N": f"${n} $HOME"}) for n in range(draw(st.integers(1, 4)))]
     for host in hosts:
         Link(draw(st.sampled_from(switches)), host)
     for router in routers:
@@ -94,6 +94,9 @@ def test_a_topology_of_containerlab_is_the_same_network(folder: Path, nodes: lis
     assert cabling(again) == cabling(lab.plan())
     assert addresses(again) == addresses(lab.plan())
     assert ways(again) == ways(lab.plan())
+    assert [node.container.env for node in again.nodes] == [
+        node.container.env for node in lab.plan().nodes
+    ]
 
 
 @SETTINGS

@@ -24,7 +24,7 @@ topology:
     n1: {group: web, env: {D: node}, binds: ["b:/b"]}
     n2:
     n3: {kind: srl, mgmt_ipv4: 172.20.20.2}
-    n4: {image: "alpine:${TAG:-3}", exec: ["echo $HOME $$"], cmd: "${WORD}"}
+    n4: {image: "alpine:${TAG:-3}", exec: ["echo $OWN ${OWN} $1 $$WORD $WORD"], cmd: "${WORD}"}
 """
 
 
@@ -49,7 +49,7 @@ def test_variables_are_put_in(tmp_path: Path) -> None:
     node = read(tmp_path, FILE, {"WORD": "sleep", "TAG": ""}).nodes["n4"]
     assert node.text("image") == "alpine:3"
     assert node.text("cmd") == "sleep"
-    assert node.texts("exec") == ["echo $HOME $$"]
+    assert node.texts("exec") == ["echo $OWN ${OWN} $1 $WORD sleep"]
 
 
 @pytest.mark.parametrize(
