@@ -266,6 +266,7 @@ LIVE = {
     "operations.nodes.ping.traceroute",
     "operations.nodes.processes.kill_background",
     "operations.pictures.picture.Picture",
+    "operations.pictures.live.LivePicture",
 }
 # On a running lab, too, but what these print differs from run to run.
 VARIES = {

@@ -293,6 +293,8 @@ states(pids, with_connections = true) -> [{"interfaces": [{"name", "kind", "up",
     listen, ``below`` is what a VLAN's interface stands on.  ``firewall`` holds the rules of
     nftables, what they do by the names of libnftables-json(5), and as nft writes them; a
     row without a handle is about a chain or a set.
+listening(nodes: [{"pid", "ports": [["tcp" or "udp", port]]}]) -> [[bool] or null]
+    On which of these ports anybody listens; null of a node that has ended.
 look_up_routes(questions: [{"pid", "destination", "source", "interface", "mark", "protocol",
         "source_port", "port"}]) -> [WAY]
     Which way the kernel would send each packet (`ip route get`): one of its own, or with

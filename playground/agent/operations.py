@@ -28,6 +28,7 @@ from playground.agent.network.applied_settings import link, network
 from playground.agent.network.autoconfiguration import autoconfigured
 from playground.agent.network.connections import connections, forget
 from playground.agent.network.dhcp_client import lease
+from playground.agent.network.listening import listening
 from playground.agent.network.name_servers import name_servers
 from playground.agent.network.nft_rulesets import firewall, rule_counts, ruleset
 from playground.agent.network.policy_routing import policy_rules
@@ -154,6 +155,7 @@ WORK: dict[str, Callable[..., Any]] = {
     "name_servers": name_servers,
     "state_load": state_load,
     "states": states,
+    "listening": listening,
     "look_up_routes": look_up_routes,
     "probe": probe,
     "echo_all": echo_all,

@@ -47,6 +47,7 @@ LISTS: dict[str, Lists] = {
     "open_sysctls": Lists(("pids",)),
     "routes": Lists(("pids",), "each"),
     "states": Lists(("pids",), "each"),
+    "listening": Lists(("nodes",), "each"),
     "read_only": Lists(("pids",)),
     "network": Lists(("nodes",)),
     "firewall": Lists(("nodes",), "joined"),

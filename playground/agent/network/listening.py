@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from playground.agent.kernel.syscalls import read_text
 from playground.agent.links.netlink import NLM_F_DUMP, Message, Netlink, attributes
@@ -29,6 +30,23 @@ def tcp_ports(pid: int) -> list[int]:
     with contextlib.suppress(OSError), in_network(pid):
         return sorted({row["port"] for row in listening_sockets({}, ["tcp"])})
     return []
+
+
+def listening(nodes: Sequence[Request]) -> list[list[bool] | None]:
+    """Return for each node on which of its ports anybody listens; None of one that has ended."""
+    return [_listens(node["pid"], node["ports"]) for node in nodes]
+
+
+def _listens(pid: int, ports: Sequence[tuple[str, int]]) -> list[bool] | None:
+    if not ports:
+        return [] if os.path.exists(f"/proc/{pid}/ns/net") else None
+    try:
+        with in_network(pid):
+            protocols = {protocol for protocol, _ in ports}
+            heard = {(row["protocol"], row["port"]) for row in listening_sockets({}, protocols)}
+    except OSError:
+        return None
+    return [(protocol, port) in heard for protocol, port in ports]
 
 
 def listening_sockets(

@@ -166,7 +166,8 @@ def text_width(text: str) -> float:
 class Seen:
     """How a link is, as the kernel says.
 
-    ``blocked`` is the switch that keeps it out of the spanning tree, "" for none.
+    ``blocked`` is the switch that keeps it out of the spanning tree, "" for none.  The counts are
+    bytes that have left toward each end.
 
     """
 
@@ -174,6 +175,8 @@ class Seen:
     toward_a: Impairment | None = None
     toward_b: Impairment | None = None
     blocked: str = ""
+    bytes_to_a: int = 0
+    bytes_to_b: int = 0
 
 
 def make_diagram(
@@ -367,7 +370,7 @@ def _cable(wire: WirePlan, seen: Seen, a_rows: tuple[str, ...], b_rows: tuple[st
         state = note = "blocked"
         lines.append(f"blocked by {seen.blocked}: it would close a ring of the spanning tree")
     elif impaired:
-        state, note = "impaired", _impairment_note(impaired)
+        state, note = "impaired", impairment_note(impaired)
     if queued and seen.up:
         kinds = {queue.name for _, queue in queued}
         note = ", ".join(filter(None, (note, kinds.pop() if len(kinds) == 1 else "queues")))
@@ -375,7 +378,13 @@ def _cable(wire: WirePlan, seen: Seen, a_rows: tuple[str, ...], b_rows: tuple[st
     return Cable(wire.a.node, wire.b.node, a_rows, b_rows, state, note, "\n".join(lines))
 
 
-def _impairment_note(impaired: Sequence[tuple[str, Impairment]]) -> str:
+def impairment_note(impaired: Sequence[tuple[str, Impairment]]) -> str:
+    """Return in a few words what a link's frames suffer on their way to these nodes.
+
+    >>> impairment_note([("h1", Impairment(delay_ms=20))])
+    '20 ms to h1'
+
+    """
     if not impaired:
         return ""
     first = _words(impaired[0][1])

@@ -221,6 +221,8 @@ def _ask(
             toward_a,
             toward_b,
             next((end.node for end in (wire.a, wire.b) if end in blocked), ""),
+            # What one end has received the other has sent.
+            *(states[2 * number]["statistics"][name] for name in ("rx_bytes", "tx_bytes")),
         )
     return seen
 

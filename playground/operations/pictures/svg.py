@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
 from playground.display.svg_themes import themed_css
@@ -29,6 +29,7 @@ from playground.operations.pictures.diagram import (
     name_width,
 )
 from playground.operations.pictures.layout import REGION_PX, Layout, Point
+from playground.operations.pictures.live_style import LIVE_STYLE
 from playground.operations.pictures.realm_shapes import places_of_words, shapes_of
 
 _MARGIN_PX = 26
@@ -69,25 +70,31 @@ _STYLE = (
 )
 
 
-def _style(theme: str) -> str:
+def _style(theme: str, live: bool) -> str:
+    style = _STYLE + LIVE_STYLE if live else _STYLE
     if theme in PICTURE_COLOURS:
         # Plain colours: programs that turn SVG into other things know no variables.
         plain = PICTURE_COLOURS[theme]
-        return re.sub(r"var\(--pg-([\w-]+)\)", lambda found: plain[found[1]], _STYLE)
+        return re.sub(r"var\(--pg-([\w-]+)\)", lambda found: plain[found[1]], style)
     named = {
         which: {f"pg-{name}": colour for name, colour in colours.items()}
         for which, colours in PICTURE_COLOURS.items()
     }
-    return themed_css("pg", named) + _STYLE
+    return themed_css("pg", named) + style
 
 
 def draw_svg(
-    diagram: Diagram, layout: Layout, theme: str = "auto", running: bool | None = None
+    diagram: Diagram,
+    layout: Layout,
+    theme: str = "auto",
+    running: bool | None = None,
+    live: bool = False,
 ) -> str:
     """Return the picture as SVG; ``theme`` is "auto", "light" or "dark".
 
     With "auto" the background is transparent, and colours follow the reader.  ``running`` is
-    said below the picture unless it is None.
+    said below the picture unless it is None.  With ``live`` it has the parts that
+    `playground.display.live_picture` gives attributes to.
 
     """
     width, height = layout.width + 2 * _MARGIN_PX, layout.height + 2 * _MARGIN_PX
@@ -96,9 +103,9 @@ def draw_svg(
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="pg" width="{width:.0f}" '
         f'height="{height:.0f}" viewBox="{-_MARGIN_PX} {-_MARGIN_PX} {width:.0f} {height:.0f}" '
-        f'role="img">',
+        f'role="img"{_part(live, "lab")}>',
         f"<title>{html.escape(diagram.title)}</title>",
-        f"<style>{_style(theme)}</style>",
+        f"<style>{_style(theme, live)}</style>",
     ]
     if theme in PICTURE_COLOURS:
         parts.append(
@@ -107,13 +114,16 @@ def draw_svg(
         )
     parts += _regions(diagram, layout)
     parts += chain.from_iterable(
-        _cable(cable, way) for cable, way in zip(diagram.cables, layout.ways, strict=True)
+        _cable(cable, way, _part(live, f"cable {number}"))
+        for number, (cable, way) in enumerate(zip(diagram.cables, layout.ways, strict=True))
     )
     for card in diagram.cards:
-        parts += _card(card, layout.cards[card.name])
-    for cable, where in zip(diagram.cables, layout.labels, strict=True):
+        parts += _card(card, layout.cards[card.name], _part(live, f"node {card.name}"))
+    for number, (cable, where) in enumerate(zip(diagram.cables, layout.labels, strict=True)):
         if where is not None:
-            parts += _label(cable, where, layout.cards)
+            parts += _label(cable, where, layout.cards, _part(live, f"label {number}"))
+    if live:
+        parts += _notes(diagram, layout)
     parts += _words(diagram, layout)
     if running is not None:
         parts += _state(running, layout.height + _MARGIN_PX)
@@ -129,18 +139,56 @@ def _points(points: Iterable[Point]) -> str:
     return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
 
 
-def _cable(cable: Cable, way: Iterable[Point]) -> Iterator[str]:
+def _part(live: bool, name: str) -> str:
+    """Return what makes an element one that can be given attributes, if it is to live."""
+    return f' data-part="{html.escape(name)}"' if live else ""
+
+
+def _cable(cable: Cable, way: Iterable[Point], part: str) -> Iterator[str]:
+    path = _path(way)
+    flows = (f'<path class="pg-flow-{end}" d="{path}"/>' for end in ("a", "b") if part)
     yield (
-        f'<g class="pg-cable pg-{cable.state}"><title>{html.escape(cable.tooltip)}</title>'
-        f'<path d="{_path(way)}"/></g>'
+        f'<g class="pg-cable pg-{cable.state}"{part}><title>{html.escape(cable.tooltip)}</title>'
+        f'<path d="{path}"/>{"".join(flows)}</g>'
     )
 
 
-def _card(card: Card, where: Point) -> Iterator[str]:
+def _notes(diagram: Diagram, layout: Layout) -> Iterator[str]:
+    """Make room for what may be wrong with each cable: below its label, else in its middle."""
+    for number, (cable, where) in enumerate(zip(diagram.cables, layout.labels, strict=True)):
+        if where is None:
+            way = layout.ways[number]
+            x, y = middle_of_curve(way)
+        else:
+            x, y = where[0], where[1] + cable.size[1] / 2 + ROW_PX - 4
+        part = _part(True, f"note {number}")
+        yield (
+            f'<text class="pg-small pg-live-note"{part} x="{x:.1f}" y="{y:.1f}" '
+            'text-anchor="middle"></text>'
+        )
+
+
+def middle_of_curve(way: Sequence[Point]) -> Point:
+    """Return the point in the middle of a cable's line, halfway along its middle curve.
+
+    >>> middle_of_curve([(0, 0), (0, 0), (10, 0), (10, 0)])
+    (5.0, 0.0)
+
+    """
+    curve = 3 * ((len(way) - 1) // 3 // 2)
+    first, second, third, last = way[curve : curve + 4]
+    # Bernstein's polynomials at one half.
+    x, y = ((first[axis] + 3 * second[axis] + 3 * third[axis] + last[axis]) / 8 for axis in (0, 1))
+    return x, y
+
+
+def _card(card: Card, where: Point, part: str) -> Iterator[str]:
     width, height = card.size
     left, top = where[0] - width / 2, where[1] - height / 2
-    yield f'<g class="pg-{card.kind}"><title>{html.escape(card.tooltip)}</title>'
+    yield f'<g class="pg-{card.kind}"{part}><title>{html.escape(card.tooltip)}</title>'
     yield _body(card.kind, left, top, width, height)
+    if part and card.kind != "switch":
+        yield f'<circle class="pg-lamp" cx="{left + width - 9:.1f}" cy="{top + 9:.1f}" r="3.5"/>'
     # An icon and the name, together in the middle.
     x = where[0] - (ICON_PX + 6 + name_width(card.name)) / 2
     y = top + CARD_PADDING_PX + ROW_PX - 5
@@ -182,7 +230,7 @@ def _icon(kind: str, x: float, y: float) -> str:
     return f'<path class="pg-icon" transform="translate({x:.1f} {y:.1f})" d="{_ICONS[kind]}"/>'
 
 
-def _label(cable: Cable, where: Point, cards: Mapping[str, Point]) -> Iterator[str]:
+def _label(cable: Cable, where: Point, cards: Mapping[str, Point], part: str) -> Iterator[str]:
     width, height = cable.size
     left, top = where[0] - width / 2, where[1] - height / 2
     rows = list(cable.rows)
@@ -191,7 +239,8 @@ def _label(cable: Cable, where: Point, cards: Mapping[str, Point]) -> Iterator[s
     toward = {"a": _direction(b, a), "b": _direction(a, b)}
     if toward["a"] in "down right":
         rows.reverse()
-    yield f'<g class="pg-label pg-{cable.state}"><title>{html.escape(cable.tooltip)}</title>'
+    title = html.escape(cable.tooltip)
+    yield f'<g class="pg-label pg-{cable.state}"{part}><title>{title}</title>'
     yield f'<rect x="{left:.1f}" y="{top:.1f}" width="{width:.1f}" height="{height:.1f}" rx="5"/>'
     for index, (end, text) in enumerate(rows):
         y = top + 2 + ROW_PX * index + 11

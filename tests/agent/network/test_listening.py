@@ -5,7 +5,12 @@ from __future__ import annotations
 import os
 import socket
 
-from playground.agent.network.listening import _proc_sockets, listening_sockets, tcp_ports
+from playground.agent.network.listening import (
+    _proc_sockets,
+    listening,
+    listening_sockets,
+    tcp_ports,
+)
 from playground.agent.nodes.sockets import open_socket
 from tests.support_agent import Namespaces, needs_root
 
@@ -51,3 +56,21 @@ def test_the_tcp_ports_of_a_node_are_known_from_outside(
     assert tcp_ports(h1.pid) == []
     assert os.stat("/proc/self/ns/net").st_ino == before
     assert tcp_ports(os.getpid()) == []  # no node
+
+
+@needs_root
+def test_only_ports_that_are_asked_for_are_told(pair: tuple[Namespaces, Namespaces]) -> None:
+    h1, h2 = pair
+    ports = [("tcp", 80), ("tcp", 443), ("udp", 53)]
+    with (
+        open_socket(h1.pid, socket.AF_INET, socket.SOCK_STREAM, 0) as tcp,
+        open_socket(h1.pid, socket.AF_INET6, socket.SOCK_DGRAM, 0) as udp,
+    ):
+        tcp.bind(("0.0.0.0", 80))
+        tcp.listen()
+        udp.bind(("::", 53))
+        asked = [{"pid": one.pid, "ports": ports} for one in (h1, h2)]
+        assert listening(asked) == [[True, False, True], [False, False, False]]
+    gone = 2**22 + 1  # more than any process has: proc(5), "pid_max"
+    assert listening([{"pid": h1.pid, "ports": []}, {"pid": gone, "ports": []}]) == [[], None]
+    assert listening([{"pid": gone, "ports": ports}]) == [None]

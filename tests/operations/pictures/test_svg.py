@@ -10,17 +10,17 @@ import pytest
 from playground.operations.pictures.colours import PICTURE_COLOURS
 from playground.operations.pictures.diagram import make_diagram
 from playground.operations.pictures.layout import place
-from playground.operations.pictures.svg import draw_svg
+from playground.operations.pictures.svg import _part, draw_svg
 from playground.planning.planner import make_plan
 from tests.topologies import TOPOLOGIES, nodes_of
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def svg(name: str, theme: str = "auto") -> str:
+def svg(name: str, theme: str = "auto", live: bool = False) -> str:
     nodes = nodes_of(name)
     diagram = make_diagram(make_plan(nodes), nodes)
-    return draw_svg(diagram, place(diagram, "igraph"), theme)
+    return draw_svg(diagram, place(diagram, "igraph"), theme, live=live)
 
 
 @pytest.mark.parametrize("name", TOPOLOGIES)
@@ -100,3 +100,24 @@ def test_a_picture_says_whether_what_it_shows_runs(running: bool) -> None:
     drawn = draw_svg(diagram, place(diagram, "igraph"), "auto", running)
     assert (">running<" in drawn, ">not running<" in drawn) == (running, not running)
     assert "running" not in svg("two hosts")
+
+
+def test_a_living_picture_names_its_parts_and_looks_the_same() -> None:
+    tree = ElementTree.fromstring(svg("two homes", live=True))
+    parts = [name for item in tree.iter() if (name := item.get("data-part"))]
+    assert len(parts) == len(set(parts))
+    nodes = nodes_of("two homes")
+    diagram = make_diagram(make_plan(nodes), nodes)
+    wanted = {"lab", *(f"node {card.name}" for card in diagram.cards)}
+    wanted |= {f"cable {number}" for number in range(len(diagram.cables))}
+    assert wanted <= set(parts)
+    assert "data-part" not in svg("two homes")
+    texts = ["".join(text.itertext()) for text in tree.iter(f"{SVG}text")]
+    still = ElementTree.fromstring(svg("two homes"))
+    assert [text for text in texts if text] == [
+        "".join(text.itertext()) for text in still.iter(f"{SVG}text")
+    ]
+
+
+def test_nothing_that_is_named_can_break_out_of_the_picture() -> None:
+    assert _part(True, 'node "><script>') == ' data-part="node &quot;&gt;&lt;script&gt;"'

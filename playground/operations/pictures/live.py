@@ -1,0 +1,203 @@
+"""Living pictures: a lab's picture once, and then only what has changed of it.
+
+`display.live_picture` decides what each part of the picture shows; here the kernels are asked, in
+four requests of the agent a look.
+
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from playground.display.live_picture import (
+    Attributes,
+    CableLook,
+    LabLook,
+    NodeLook,
+    attributes,
+    differences,
+)
+from playground.errors import AgentError, AgentGone, NotRunning
+from playground.model.impairment import Impairment
+from playground.model.records import dataclass
+from playground.operations.connection.client import Client
+from playground.operations.connection.handles import LiveNode
+from playground.operations.network import Machine, Node
+from playground.operations.pictures.diagram import (
+    Diagram,
+    Seen,
+    drawn,
+    impairment_note,
+    make_diagram,
+)
+from playground.operations.pictures.layout import Layout, place
+from playground.operations.pictures.picture import look
+from playground.operations.pictures.svg import draw_svg
+from playground.planning.plan import Plan
+from playground.planning.plan_parts import WireEnd
+
+
+class PicturedLab(Protocol):
+    """A lab, as far as its living picture needs it."""
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started and not stopped since."""
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """Every host, router and switch."""
+
+    def plan(self) -> Plan:
+        """Return what `start` would make."""
+
+    def running_plan(self) -> Plan:
+        """Return the plan of what runs; raises `NotRunning` when nothing does."""
+
+
+@dataclass(frozen=True)
+class PictureChange:
+    """What has to be shown next.
+
+    ``svg`` is a whole picture where it has to be drawn anew, which then has none of the earlier
+    attributes; else None.  ``attributes`` are set after that.
+
+    """
+
+    svg: str | None
+    attributes: Attributes
+
+
+class LivePicture:
+    """The picture of a lab, and what changes of it.
+
+    One for each who looks: it keeps what it has told.  Threads may share it.
+
+    >>> picture = LivePicture(lab)
+    >>> picture.change().svg[:4]
+    '<svg'
+    >>> h1.links[0].down()
+    >>> picture.change().attributes["note 0"]
+    {'data-state': 'down', 'text': 'down'}
+
+    """
+
+    def __init__(self, lab: PicturedLab, theme: str = "auto") -> None:
+        self._lab = lab
+        self._theme = theme
+        self._lock = threading.Lock()
+        self._plan: Plan | None = None
+        self._diagram: Diagram | None = None
+        self._titles: Mapping[str, str] = {}
+        self._before: LabLook | None = None
+        self._shown: Attributes = {}
+
+    def change(self) -> PictureChange:
+        """Look at the lab, and return what has to be shown; the first time all of it.
+
+        A lab that was stopped rests; one whose agent has died is gone.  Neither is an error.
+        Raises `PlaygroundError` where nothing is installed that lays a picture out.
+
+        """
+        with self._lock:
+            plan, running = self._what_runs()
+            svg = self._drawn_anew(plan)
+            now = self._look(plan) if running else LabLook(time.monotonic(), state="rests")
+            if now is None:  # it changes at this moment: the next look will tell
+                return PictureChange(svg, {})
+            wanted = attributes(now, self._before, self._titles)
+            told = differences(self._shown, wanted)
+            self._shown = self._shown | wanted
+            self._before = now if now.cables else None
+            return PictureChange(svg, told)
+
+    def whole(self) -> PictureChange:
+        """Return all of it, for one who sees it for the first time, without a new look."""
+        with self._lock:
+            if self._diagram is None:
+                self._drawn_anew(self._what_runs()[0])
+            assert self._diagram is not None
+            return PictureChange(
+                draw_svg(self._diagram, self._layout, self._theme, live=True), self._shown
+            )
+
+    def _what_runs(self) -> tuple[Plan, bool]:
+        try:
+            return self._lab.running_plan(), True
+        except NotRunning:
+            # It keeps the picture of what ran; before that it is what would run.
+            return self._plan or self._lab.plan(), False
+
+    def _drawn_anew(self, plan: Plan) -> str | None:
+        """Return the picture where this plan looks another way than the one before."""
+        if plan is self._plan:
+            return None
+        self._plan = plan
+        # As if nothing were wrong with any link: that is for the attributes to say.
+        diagram = make_diagram(plan, self._lab.nodes, {(w.a, w.b): Seen() for w in plan.wires})
+        if diagram == self._diagram:
+            return None
+        self._diagram, self._layout = diagram, place(diagram)
+        self._titles = {f"node {card.name}": card.tooltip for card in diagram.cards} | {
+            f"cable {number}": cable.tooltip for number, cable in enumerate(diagram.cables)
+        }
+        self._before, self._shown = None, {}
+        return draw_svg(diagram, self._layout, self._theme, live=True)
+
+    def _look(self, plan: Plan) -> LabLook | None:
+        nodes = self._lab.nodes
+        alive = {node.name: node._live for node in nodes if isinstance(node, Machine)}
+        agent = next((live.agent for live in alive.values() if live is not None), None)
+        if agent is None:
+            return None
+        try:
+            seen = look(agent, nodes)
+            found = look_at_nodes(agent, alive)
+        except AgentGone:
+            return LabLook(time.monotonic(), state="gone")
+        except AgentError:
+            return None
+        cables = (cable_look(wire.a, wire.b, seen.get((wire.a, wire.b))) for wire in drawn(plan))
+        return LabLook(time.monotonic(), tuple(cables), found)
+
+    _layout: Layout
+
+
+def cable_look(a: WireEnd, b: WireEnd, seen: Seen | None) -> CableLook:
+    """Return how a link is; one that nobody has seen does not pass anything yet."""
+    if seen is None:
+        return CableLook(up=False)
+    both: Sequence[tuple[WireEnd, Impairment | None]] = ((a, seen.toward_a), (b, seen.toward_b))
+    impaired = [(end.node, impairment) for end, impairment in both if impairment]
+    return CableLook(
+        seen.up, seen.blocked, impairment_note(impaired), seen.bytes_to_a, seen.bytes_to_b
+    )
+
+
+def look_at_nodes(agent: Client, nodes: Mapping[str, LiveNode | None]) -> dict[str, NodeLook]:
+    """Return which nodes are there, and which of their services listen on all their ports.
+
+    A service that has no port is left out: nothing tells of it but its own words.
+
+    """
+    live = {name: node for name, node in nodes.items() if node is not None}
+    ports = {
+        name: [(service, probe) for service, row in node.services.items() for probe in row.probes]
+        for name, node in live.items()
+    }
+    asked = [
+        {"pid": node.pid, "ports": [[probe.protocol, probe.port] for _, probe in ports[name]]}
+        for name, node in live.items()
+    ]
+    found = {name: NodeLook(alive=False) for name in nodes}
+    for name, answer in zip(live, agent.call("listening", nodes=asked), strict=True):
+        if answer is None:
+            continue
+        services: dict[str, bool] = {}
+        for (service, _), listens in zip(ports[name], answer, strict=True):
+            services[service] = services.get(service, True) and listens
+        found[name] = NodeLook(services=services)
+    return found
