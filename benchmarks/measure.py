@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import bare
 import captures
+import kernel_floor
 import links
 import live
 import live_changes
@@ -340,6 +341,7 @@ def main() -> None:
         parts["Live"] = lambda: live.section(Row, runs, say)
         parts["Live changes"] = lambda: live_changes.section(say)
         if os.geteuid() == 0:
+            parts["Against the kernel"] = lambda: kernel_floor.section(runs, say)
             parts["TCP throughput"] = lambda: throughput.section(runs, say)
             parts["Links"] = lambda: links.section(say)
     if client is not None:

@@ -19,6 +19,7 @@ class Side(NamedTuple):
 SIDES = (
     Side("mn", "Mininet", "scripts/bench --mininet installs it"),
     Side("brctl", "Mininet's switch", "apt-get install bridge-utils"),
+    Side("cc", "the kernel's floor", "apt-get install gcc libc6-dev"),
     Side("tshark", "tshark's list of a capture", "apt-get install tshark"),
     Side("dot", "pictures laid out by graphviz", "apt-get install graphviz"),
 )

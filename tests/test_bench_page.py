@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -40,3 +43,15 @@ def test_a_side_that_is_left_out_is_said_with_what_to_install() -> None:
     assert page.left_out(lambda name: f"/usr/bin/{name}") == []
     (words,) = page.left_out(lambda name: None if name == "brctl" else "/usr/bin/x")
     assert words == "Mininet's switch, for want of brctl (apt-get install bridge-utils)"
+
+
+def test_the_kernels_floor_makes_hosts_and_wires_and_says_how_long_it_took(tmp_path: Path) -> None:
+    source = FILE.parents[1] / "scripts" / "kernel-floor.c"
+    program = tmp_path / "kernel-floor"
+    subprocess.run(["cc", "-Wall", "-Werror", "-o", program, source], check=True)
+    usage = subprocess.run([program], capture_output=True, text=True)
+    assert usage.returncode == 2
+    assert "HOSTS" in usage.stderr
+    if os.geteuid() == 0:  # overlays of the machine's root are root's
+        said = subprocess.run([program, "3", "2"], capture_output=True, text=True, check=True)
+        assert set(json.loads(said.stdout)) == {"hosts_s", "wires_s", "down_s"}
