@@ -108,7 +108,7 @@ class BareServices:
 
     def __init__(self, engine: SwarmEngine, count: int) -> None:
         self._manager = engine.manager
-        self._image = engine._registry.name_of(image_for(()).tag)
+        self._image = engine._images.name_of(image_for(()).tag)
         self._names = [f"bench-{os.getpid()}-{number}" for number in range(count)]
         self._label = f"playground.bench={os.getpid()}"
 

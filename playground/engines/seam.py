@@ -287,7 +287,7 @@ WHAT_ONE_CANNOT = (
     Difference(
         "make hosts without an image",
         docker="Every container has an image, which is built or pulled before the first lab.",
-        swarm="Every task has an image, which its machine pulls from a registry.",
+        swarm="Every task has an image, from a registry or from the manager.",
     ),
     Difference(
         "run on another machine, or on no Linux",

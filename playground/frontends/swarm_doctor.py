@@ -16,6 +16,7 @@ from playground.engines.swarm.examination import (
     SeenFrom,
     without_ipsec,
 )
+from playground.engines.swarm.machine_engines import VARIABLE as MACHINES
 from playground.engines.swarm.manager import HOST_MB, MINIMUM_ENGINE, SwarmNode, version_number
 from playground.engines.swarm.registry import VARIABLE
 from playground.engines.swarm.specs import ESP_BYTES, NETWORK, TUNNEL_BYTES
@@ -126,11 +127,15 @@ def _registry(found: Examination) -> Finding:
         return Finding("registry", "ok", f"{found.registry} answers the manager")
     if len(found.machines) == 1:
         return Finding("registry", "ok", "none, and one machine needs none")
+    carried = "none is named: images are carried from the manager to the other machines"
+    if found.way:
+        return Finding("registry", "ok", f"{carried}, whose engines are at {found.way}")
     return Finding(
         "registry",
-        "fail",
-        "none is named, and several machines need one to get images from",
-        f"name one, as in {VARIABLE}=registry.example.com:5000, or start one: playground registry",
+        "warn",
+        f"{carried}, but nobody said how the first one gets there",
+        f"say it, as in {MACHINES}=ssh://root@{{address}}, or name a registry, as in "
+        f"{VARIABLE}=registry.example.com:5000, or start one: playground registry",
     )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import socket
 import struct
 import sys
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 SOCKET = "/var/run/docker.sock"
@@ -33,13 +34,13 @@ class EngineRefused(Exception):
 class EngineLine(http.client.HTTPConnection):
     """One HTTP connection to the engine; not for several threads at once."""
 
-    def __init__(self, path: str = SOCKET) -> None:
-        super().__init__("localhost", timeout=_LIMIT_S)
+    def __init__(self, path: str = SOCKET, limit_s: float = _LIMIT_S) -> None:
+        super().__init__("localhost", timeout=limit_s)
         self._path = path
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(_LIMIT_S)
+        self.sock.settimeout(self.timeout)
         self.sock.connect(self._path)
 
     def ask(
@@ -49,6 +50,35 @@ class EngineLine(http.client.HTTPConnection):
         self._send(method, path, query, body)
         response = self.getresponse()
         return _decoded(response.status, response.read())
+
+    def save(self, tags: Sequence[str], piece_bytes: int) -> Iterator[bytes]:
+        """Return the archive of images, as `docker save` makes it, a piece after the other."""
+        query = urllib.parse.urlencode([("names", tag) for tag in tags])
+        self._send("GET", f"/images/get?{query}", None, None)
+        response = self.getresponse()
+        if response.status >= http.client.BAD_REQUEST:
+            _decoded(response.status, response.read())
+        while piece := response.read(piece_bytes):
+            yield piece
+
+    def load(self, archive: Iterable[bytes]) -> None:
+        """Have the engine load the images of such an archive; raises `EngineRefused`."""
+        self.request(
+            "POST",
+            f"/{_API}/images/load?quiet=1",
+            body=archive,
+            headers={"Content-Type": "application/x-tar", "Transfer-Encoding": "chunked"},
+            encode_chunked=True,
+        )
+        response = self.getresponse()
+        said = response.read()
+        if response.status >= http.client.BAD_REQUEST:
+            _decoded(response.status, said)
+        # What goes wrong later stands in the lines of an answer that began well.
+        for line in said.splitlines():
+            with contextlib.suppress(ValueError):
+                if error := json.loads(line).get("error"):
+                    raise EngineRefused(response.status, str(error))
 
     def upgrade(
         self, path: str, query: Mapping[str, object] | None = None, body: object = None

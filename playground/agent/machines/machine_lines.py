@@ -99,6 +99,17 @@ class MachineServers:
             raise
         machine.line = line
 
+    def stream(self, machine: MachineLine, request: Request, limit_s: float) -> ServerLine:
+        """Open a line for what is neither a question nor an agent, once its server is ready."""
+        line = dial(machine.address, self._context, request)
+        try:
+            _heard(line, request)
+            line.socket.settimeout(limit_s)
+        except BaseException:
+            line.close()
+            raise
+        return line
+
     def named(self, name: str) -> MachineLine:
         """Return a machine by its name; raises `RemoteError` where none of it answers."""
         for machine in self.machines.values():

@@ -14,6 +14,8 @@ agent(name, config or null) -> the line to one more agent in a helper that runs;
 processes(lab) -> {name of a node: process id}
 admit(lab, port, source_port, peers) -> null: let the lab's tunnels in by that port, and no others
 examine(peers) -> what `reachability.examined` sees from here of the other machines
+lacking_images(images) -> which of these ids the machine's engine does not have
+load_images() -> the machine is ready; then the images, and the machine once more when it has them
 stop(lab) -> null: remove the lab's helper, its volumes, and what lets its tunnels in
 
 """
@@ -39,6 +41,7 @@ from playground.agent.machines.engine_socket import (
     filters,
     remove_container,
 )
+from playground.agent.machines.image_carrying import answer_images
 from playground.agent.machines.lines import (
     PORT,
     ServerLine,
@@ -168,6 +171,8 @@ def answer(machine: ServedMachine, line: ServerLine, request: Mapping[str, Any])
             case "examine":
                 others = [peer for peer in request["peers"] if peer != machine.address]
                 line.say(machine.greeting() | examined(others))
+            case "lacking_images" | "load_images":
+                answer_images(request, line, machine.greeting())
             case "stop":
                 machine.shut(request["lab"])
                 _remove_helpers(request["lab"])

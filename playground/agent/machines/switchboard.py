@@ -14,7 +14,9 @@ Its first line is no request but what it is for::
 helpers are started at once; of a lab that is not ``new`` those are found that run.  With end of
 file, where it is not to ``keep``, the lab's services go, and with the lines its helpers.
 ``{"do": "stop", "lab", "service"}`` removes a lab's helpers on all machines, and that is all;
-``{"do": "examine", "service"}`` has each machine look at all others, and says what they saw.
+``{"do": "examine", "service"}`` has each machine look at all others, and says what they saw;
+``{"do": "carry_images", "service", "images": {tag: id}}`` brings images of this machine's engine to
+all others, and says which lack what, then what went wrong: a line each.
 
 """
 
@@ -34,6 +36,7 @@ from playground.agent.line.replies import Replies
 from playground.agent.machines.capturing import JoinedCaptures
 from playground.agent.machines.crossing import Crossing
 from playground.agent.machines.engine_socket import EngineLine, EngineRefused, filters
+from playground.agent.machines.image_carrying import carry_images
 from playground.agent.machines.lines import client_context, read_secret
 from playground.agent.machines.machine_lines import MachineLine, MachineServers
 from playground.agent.machines.numbers import global_job, machine_number, machine_of_job
@@ -356,6 +359,11 @@ def main() -> None:
     if wanted["do"] == "examine":
         servers.discover()
         os.write(replies, json.dumps(servers.examine()).encode())
+        return
+    if wanted["do"] == "carry_images":
+        servers.discover()
+        for said in carry_images(servers, wanted["images"]):
+            os.write(replies, json.dumps(said).encode() + b"\n")
         return
     board = Switchboard(0, replies, wanted, servers)
     try:

@@ -1,7 +1,7 @@
 """A Docker Swarm as an engine: nodes are services on several machines, agents one on each.
 
 `manager` asks the swarm, `specs` is what it is told, `nodes` and `servers` are what is made there,
-`registry` brings images to the machines, and `placing` decides which node goes where.
+`machine_images` brings images to the machines, and `placing` decides which node goes where.
 
 """
 
@@ -17,7 +17,6 @@ from playground.display.progress import Progress, Silent
 from playground.engines.docker.guardian import Guardian
 from playground.engines.docker.logins import login_header
 from playground.engines.docker.server import Server
-from playground.engines.docker.server_images import ServerImages
 from playground.engines.images import Image, helper_image, image_for
 from playground.engines.seam import (
     KEEP,
@@ -36,6 +35,7 @@ from playground.engines.seam import (
     refuse_settings,
 )
 from playground.engines.swarm.examination import Examination, examine
+from playground.engines.swarm.machine_images import MachineImages
 from playground.engines.swarm.manager import Manager, refuse_old
 from playground.engines.swarm.nodes import processes, refuse_dead, start_nodes, tasks_by_node
 from playground.engines.swarm.overlay import (
@@ -44,7 +44,7 @@ from playground.engines.swarm.overlay import (
     remake_network,
 )
 from playground.engines.swarm.placement_weights import place_plan
-from playground.engines.swarm.registry import RegistryImages, registry_of_environment
+from playground.engines.swarm.registry import registry_of_environment
 from playground.engines.swarm.registry_service import RegistryService
 from playground.engines.swarm.servers import MachineService
 from playground.engines.swarm.specs import has_volumes, labels_of, machine_of_service
@@ -79,8 +79,7 @@ class SwarmEngine:
         self.server = Server(url)
         self.manager = Manager(self.server)
         self._service = MachineService(self.manager)
-        self._images = ServerImages(self.server)
-        self._registry = RegistryImages(self.server, self._images)
+        self._images = MachineImages(self.manager, self._service)
         # Labs of which more is on the machines than what ends with their lines, whether or not
         # services tell of it: helpers that stay, volumes.
         self._kept: set[str] = set()
@@ -115,7 +114,7 @@ class SwarmEngine:
     def examine(self) -> Examination:
         """Look at the swarm, its registry, and the network between its machines."""
         self.check()
-        return examine(self.manager, self._registry, self._service)
+        return examine(self.manager, self._images, self._service)
 
     def remake_network(self, *, encrypted: bool = False, mtu: int | None = None) -> None:
         """Make the network between the machines anew, for all labs to come.
@@ -134,7 +133,7 @@ class SwarmEngine:
     @property
     def registry_service(self) -> RegistryService:
         """The registry that this swarm may have as a service of its own."""
-        return RegistryService(self.manager, self._images)
+        return RegistryService(self.manager, self._images.here)
 
     def refuse(self, plan: Plan) -> None:
         """Raise `EngineError` for what a service cannot be told."""
@@ -177,22 +176,17 @@ class SwarmEngine:
     def ensure_images(self, images: Sequence[Image], progress: Progress | None = None) -> None:
         """Bring images to where all machines get them, and have a server on each machine."""
         show: Progress = progress or Silent()
-        self._registry.spread((helper_image(), *images), self._is_alone(), show)
-        self._service.ensure(self._helper(), show)
-
-    def _is_alone(self) -> bool:
-        return len(self.manager.ready()) == 1
+        self._images.spread(images, show)
 
     def _helper(self) -> str:
-        return self._registry.name_of(helper_image().tag)
+        return self._images.name_of(helper_image().tag)
 
     def own_image(self, here: str, wanted: WantedImage, progress: Progress) -> OwnImage:
         """Return an image of the user's as the machines get it; see `DockerEngine.own_image`."""
         from playground.engines.docker.own_images import OwnImages
 
-        found = OwnImages(self.server, self._images).ready(here, wanted, progress)
-        name = self._registry.spread_own(found.tag, self._is_alone(), progress)
-        return OwnImage(name, found.config)
+        found = OwnImages(self.server, self._images.here).ready(here, wanted, progress)
+        return OwnImage(self._images.spread_own(found.tag, progress), found.config)
 
     def guard(self, lab: LabLabels) -> Guard:
         """Start a process that removes the lab's services if this one is killed."""
@@ -229,7 +223,7 @@ class SwarmEngine:
 
     def connect(self, lab_id: str) -> Channel:
         """Return one more line to the agents of a lab."""
-        self._registry.spread((helper_image(),), self._is_alone(), Silent())
+        self._images.know((helper_image(),), Silent())
         labels = LabLabels(lab_id, "", "", keep=True)
         return self._service.open(self._helper(), labels, [], new=False)
 
@@ -248,7 +242,7 @@ class SwarmEngine:
     def _with_image(self, node: NodeContainer) -> NodeContainer:
         if node.image is None:
             return node
-        return dataclasses.replace(node, image=self._registry.name_of(node.image))
+        return dataclasses.replace(node, image=self._images.name_of(node.image))
 
     def refuse_dead(self, lab: LabLabels, nodes: Sequence[NodeContainer]) -> None:
         """Raise `NodeDied` if one of these nodes has ended, or its machine has."""
@@ -286,7 +280,7 @@ class SwarmEngine:
 
     def remove_helpers(self, lab_id: str) -> None:
         """Remove the helpers of a lab on all machines; those that were not kept end themselves."""
-        self._registry.spread((helper_image(),), self._is_alone(), Silent())
+        self._images.know((helper_image(),), Silent())
         self._service.stop(self._helper(), lab_id)
 
     def labs(self) -> list[LabRecord]:

@@ -8,10 +8,12 @@ from typing import Any
 
 from playground.display.progress import Silent
 from playground.engines.images import helper_image
+from playground.engines.swarm.machine_engines import way_to_machines
+from playground.engines.swarm.machine_images import MachineImages
 from playground.engines.swarm.manager import Manager, SwarmNode
-from playground.engines.swarm.registry import RegistryImages, registry_of_environment
+from playground.engines.swarm.registry import registry_of_environment
 from playground.engines.swarm.servers import MachineService
-from playground.errors import EngineError
+from playground.errors import EngineError, ImageError
 
 
 @dataclass(frozen=True)
@@ -40,34 +42,42 @@ class Examination:
     machines: tuple[SwarmNode, ...]
     registry: str | None = None
     registry_error: str = ""
+    # How the machines' engines are reached, where no registry is named.
+    way: str | None = None
     encrypted: bool = False
     seen: tuple[SeenFrom, ...] = ()
     unseen: str = ""
 
 
-def examine(manager: Manager, images: RegistryImages, service: MachineService) -> Examination:
+def examine(manager: Manager, images: MachineImages, service: MachineService) -> Examination:
     """Look at a swarm, its registry, and the network between its machines.
 
-    The servers on the machines are started where they are missing and the registry has their
+    The servers on the machines are started where they are missing and the machines can get their
     image; else the machines do not look at each other.
 
     """
     described = manager.server.describe()["version"]
     registry = registry_of_environment()
     found = Examination(
-        str(described.get("Version", "?")), tuple(manager.machines()), registry=registry
+        str(described.get("Version", "?")),
+        tuple(manager.machines()),
+        registry=registry,
+        way=None if registry else way_to_machines(manager.server.url),
     )
     try:
-        there = images.has(helper_image().tag)
+        there = images.are_there(helper_image().tag)
     except EngineError as error:
         return replace(found, registry_error=str(error), unseen="no registry answers")
     if not there:
         return replace(found, unseen="the machines have no image of playground yet")
-    helper = images.name_of(helper_image().tag)
-    service.ensure(helper, Silent())
+    try:
+        images.spread((), Silent())
+    except ImageError as error:
+        return replace(found, unseen=str(error))
     network = service.network() or {}
     encrypted = "encrypted" in (network.get("Options") or {})
-    return replace(found, encrypted=encrypted, seen=read_seen(service.examine(helper)))
+    rows = service.examine(images.name_of(helper_image().tag))
+    return replace(found, encrypted=encrypted, seen=read_seen(rows))
 
 
 def without_ipsec(seen: Sequence[SeenFrom]) -> list[str]:

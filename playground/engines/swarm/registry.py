@@ -2,7 +2,7 @@
 
 ``PLAYGROUND_REGISTRY`` names it, "registry.example.com:5000".  The manager's engine builds what is
 missing there and pushes it; machines get images by their digest, so that none asks
-a registry for what it has.
+a registry for what it has.  Where none is named, `carried_images` brings them there.
 
 """
 
@@ -38,6 +38,13 @@ def registry_of_environment() -> str | None:
     return named
 
 
+def _named_registry() -> str:
+    registry = registry_of_environment()
+    if registry is None:  # else images are carried
+        raise EngineError(f"name a registry in {VARIABLE} for the machines to get images from")
+    return registry
+
+
 class RegistryImages:
     """Images of a manager's engine, and the names by which all machines know them."""
 
@@ -46,40 +53,20 @@ class RegistryImages:
         self._images = images
         self._known: dict[str, str] = {}
 
-    def spread(self, images: Sequence[Image], alone: bool, progress: Progress) -> None:
-        """Make images known to all machines; those that the registry lacks are built and pushed.
-
-        ``alone`` says that the manager is the only machine: then no registry is needed.
-
-        """
+    def spread(self, images: Sequence[Image], progress: Progress) -> None:
+        """Make images known to all machines; those that the registry lacks are built and pushed."""
         missing = [image for image in dict.fromkeys(images) if image.tag not in self._known]
         if not missing:
             return
-        registry = registry_of_environment()
-        if registry is None:
-            if not alone:
-                raise EngineError(
-                    "the swarm has several machines, and they need a registry to get images "
-                    f"from: name one, as in {VARIABLE}=registry.example.com:5000"
-                )
-            self._images.build(missing, progress)
-            self._known |= {image.tag: image.tag for image in missing}
-            return
+        registry = _named_registry()
         absent = [image for image in missing if not self._look(registry, image.tag)]
         self._images.build(absent, progress)
         for image in absent:
             self._push(registry, image.tag, progress)
 
-    def spread_own(self, tag: str, alone: bool, progress: Progress) -> str:
+    def spread_own(self, tag: str, progress: Progress) -> str:
         """Make an image of the user's known to all machines, likewise; return its name there."""
-        registry = registry_of_environment()
-        if registry is None and alone:
-            return tag
-        if registry is None:
-            self.spread([], alone, progress)
-            raise EngineError(
-                f"{tag}: name a registry in {VARIABLE} for the machines to get it from"
-            )
+        registry = _named_registry()
         name, _, version = tag.partition(":")
         known = f"{name}:{version or 'latest'}"
         if not self._look(registry, known):

@@ -7,7 +7,7 @@ import http.client
 import json
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from playground.display.progress import Progress
@@ -15,8 +15,11 @@ from playground.engines.docker.container_configs import container_name, helper_c
 from playground.engines.docker.http import Line, Refused
 from playground.engines.docker.logins import login_header
 from playground.engines.docker.server import Server
+from playground.engines.images import helper_image
 from playground.engines.seam import Channel, LabLabels
+from playground.engines.swarm.machine_engines import VARIABLE as MACHINES
 from playground.engines.swarm.manager import Manager, has_ended
+from playground.engines.swarm.registry import VARIABLE as REGISTRY
 from playground.engines.swarm.registry import registry_of_environment
 from playground.engines.swarm.specs import (
     NETWORK,
@@ -25,7 +28,7 @@ from playground.engines.swarm.specs import (
     server_name,
     server_spec,
 )
-from playground.errors import EngineError
+from playground.errors import EngineError, ImageError
 
 _START_LIMIT_S = 120.0
 _LOOK_S = 0.05
@@ -35,6 +38,20 @@ _COMMAND = (
     "import sys; sys.path.insert(0, '/usr/local/lib/playground'); "
     "from playground.agent.machines import switchboard; switchboard.main()"
 )
+
+
+# What an engine says of an image that it was told by its id.
+_NO_IMAGE = "No such image: sha256:"
+
+
+def _how_to_bring(machines: Sequence[str]) -> str:
+    tag = helper_image().tag
+    return (
+        f"no registry is named, and the engine of {', '.join(machines)} has no image of "
+        f"playground's own: name a registry, as in {REGISTRY}=registry.example.com:5000, or how "
+        f"each machine's engine is reached, as in {MACHINES}=ssh://root@{{address}}, or carry the "
+        f"image there by hand: docker save {tag} | ssh {machines[0]} docker load"
+    )
 
 
 class MachineService:
@@ -47,7 +64,9 @@ class MachineService:
     def ensure(self, image: str, progress: Progress) -> None:
         """Have a server run on every machine that takes tasks; ``image`` is the helper's.
 
-        What is there is used; two programs that begin at once make it once.
+        What is there is used; two programs that begin at once make it once.  Where a machine
+        lacks the image, and no registry has it, `ImageError` says how to bring it there, and
+        what was made for it is removed.
 
         """
         with self._server.errors("starting the servers on the machines"):
@@ -57,12 +76,22 @@ class MachineService:
             with progress.step("starting a server on each machine") as step:
                 network = self._network()
                 secret = self._secret()
-                self._create(
+                made = self._create(
                     "/services/create",
                     server_spec(image, secret, network),
                     login_header(registry_of_environment()),
                 )
-                self._wait(name, step.note)
+                try:
+                    self._wait(name, step.note)
+                except ImageError:
+                    if made:  # else labs may run by those that are there
+                        self._manager.remove([made])
+                    raise
+
+    def lacking(self, image: str) -> list[str]:
+        """Return the machines that take tasks and have no server that runs."""
+        with self._server.errors("looking for the servers on the machines"):
+            return self._lacking(server_name(image))
 
     def _lacking(self, name: str) -> list[str]:
         """Return the machines without a server that runs."""
@@ -74,6 +103,8 @@ class MachineService:
         deadline = time.monotonic() + _START_LIMIT_S
         while lacking := self._lacking(name):
             note(f"waiting for {', '.join(lacking)}")
+            if empty := self._without_image(name, lacking):
+                raise ImageError(_how_to_bring(empty))
             if time.monotonic() > deadline:
                 errors = {
                     task["Status"]["Err"]
@@ -86,6 +117,18 @@ class MachineService:
                     f"{_START_LIMIT_S:g} s{said}; look at `docker service ps {name}`"
                 )
             time.sleep(_LOOK_S)
+
+    def _without_image(self, name: str, lacking: list[str]) -> list[str]:
+        """Return those of some machines whose engines had no image for their server."""
+        names = {one.id: one.name for one in self._manager.ready() if one.name in lacking}
+        tasks = self._manager.tasks_named(name)
+        return sorted(
+            {
+                names[task["NodeID"]]
+                for task in tasks
+                if task.get("NodeID") in names and _NO_IMAGE in task["Status"].get("Err", "")
+            }
+        )
 
     def _create(
         self, path: str, spec: dict[str, Any], headers: Mapping[str, str] | None = None
@@ -171,6 +214,22 @@ class MachineService:
             raise EngineError("the server of playground on the manager ended without an answer")
         found: list[dict[str, Any]] = json.loads(said)
         return found
+
+    def carry_images(self, image: str, images: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+        """Have images of the manager's engine brought to all machines, ids by tags.
+
+        Says which lack some, and then what went wrong where.
+
+        """
+        wanted = {"do": "carry_images", "service": server_name(image), "images": images}
+        channel = self._switchboard(image, wanted)
+        said = b""
+        try:
+            while data := channel.read(1 << 16):
+                *lines, said = (said + data).split(b"\n")
+                yield from map(json.loads, lines)
+        finally:
+            channel.close()
 
     def network(self) -> dict[str, Any] | None:
         """Return the network of the servers as the API has it; None: no lab has made it yet."""

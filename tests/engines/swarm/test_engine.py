@@ -290,8 +290,8 @@ class Removing:
         monkeypatch.setattr(engine.manager, "ready", list)
         monkeypatch.setattr(engine.manager, "stop", lambda *_: None)
         monkeypatch.setattr(engine.manager, "services", lambda label: self.services_of_lab)
-        monkeypatch.setattr(engine._registry, "spread", lambda *_: None)
-        monkeypatch.setattr(engine._registry, "name_of", lambda tag: tag)
+        monkeypatch.setattr(engine._images, "know", lambda *_: None)
+        monkeypatch.setattr(engine._images, "name_of", lambda tag: tag)
         monkeypatch.setattr(engine._service, "open", lambda *_, **named: None)
         monkeypatch.setattr(engine._service, "stop", stop)
 

@@ -14,6 +14,7 @@ from playground import Host, Lab, Link, Router, Switch
 from playground.display.progress import Silent
 from playground.engines.images import image_for
 from playground.engines.swarm.engine import SwarmEngine
+from playground.engines.swarm.specs import server_name
 from playground.errors import AgentError, NodeDied
 from tests.swarm_machines import SwarmMachine, SwarmOfTests
 
@@ -152,8 +153,9 @@ for _ in range(3):
 class Underlay:
     """The network below a link from m1 to m2: its tunnel's secrets, and who may send there."""
 
-    def __init__(self, swarm: SwarmOfTests, lab: Lab) -> None:
+    def __init__(self, swarm: SwarmOfTests, engine: SwarmEngine, lab: Lab) -> None:
         self._swarm = swarm
+        self._servers = f"name={server_name(engine._helper())}"
         helper = swarm.machines[0].docker("ps", "-q", "--filter", f"name={lab.id}._helper")
         shown = swarm.machines[0].in_network_of(helper, "ip", "-d", "-j", "link", "show")
         (row,) = [
@@ -168,8 +170,7 @@ class Underlay:
     def inject(self, machine: int, frame: bytes, **guessed: int) -> None:
         """Send a frame from the server of a machine, which is on the same network."""
         said = {"port": self.port, "source_port": self.source_port, "vni": self.vni} | guessed
-        name = "label=playground.role=server"
-        server = self._swarm.machines[machine].docker("ps", "-q", "--filter", name).split()[0]
+        server = self._swarm.machines[machine].docker("ps", "-q", "--filter", self._servers)
         numbers = [str(said[key]) for key in ("port", "source_port", "vni")]
         command = [sys.executable, "-I", "-c", _INJECT, self.address, *numbers, frame.hex()]
         self._swarm.machines[machine].in_network_of(server, *command)
@@ -181,7 +182,7 @@ def test_nobody_on_the_underlay_gets_into_a_lab_by_guessing(
     h1, h2 = Host("h1", machine="m1"), Host("h2", machine="m2")
     Link(h1, h2)
     with Lab(h1, name="guarded", engine=swarm_engine, quiet=True) as lab:
-        underlay = Underlay(swarm, lab)
+        underlay = Underlay(swarm, swarm_engine, lab)
 
         def arrived() -> int:
             # Of a kind of Ethernet frame that nobody has (IEEE 802: for experiments).

@@ -123,12 +123,12 @@ def test_it_runs_and_lets_in_who_was_logged_in(
     try:
         assert registry == f"{swarm.manager.address}:5005"
         monkeypatch.setenv("PLAYGROUND_REGISTRY", registry)
-        assert not swarm_engine._registry.has("playground/of-nobody:1")
+        assert not swarm_engine._images._registry.has("playground/of-nobody:1")
         # One that runs is used, and its port stays.
         assert swarm_engine.registry_service.start(5006, Silent()) == registry
         (tmp_path / "config.json").unlink()
         with pytest.raises(EngineError, match="lets nobody in without a password"):
-            swarm_engine._registry.has("playground/of-nobody:1")
+            swarm_engine._images._registry.has("playground/of-nobody:1")
     finally:
         swarm_engine.registry_service.remove()
     assert swarm.manager.docker("secret", "ls", "--filter", f"name={NAME}", "--quiet") == ""

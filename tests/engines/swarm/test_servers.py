@@ -15,6 +15,7 @@ from playground.engines.images import helper_image
 from playground.engines.swarm.engine import SwarmEngine
 from playground.engines.swarm.manager import Manager
 from playground.engines.swarm.servers import MachineService
+from playground.engines.swarm.specs import server_name
 from playground.errors import EngineError
 from tests.swarm_machines import SwarmOfTests
 
@@ -22,11 +23,10 @@ from tests.swarm_machines import SwarmOfTests
 def test_they_are_started_once_and_shared(swarm_engine: SwarmEngine, swarm: SwarmOfTests) -> None:
     for _ in range(2):
         swarm_engine.ensure_images([], Silent())
-    found = swarm.manager.docker("service", "ls", "--filter", "label=playground.role=server", "-q")
-    assert len(found.split()) == 1
+    name = f"name={server_name(swarm_engine._helper())}"
+    assert len(swarm.manager.docker("service", "ls", "--filter", name, "-q").split()) == 1
     for machine in swarm.machines:
-        label = "label=playground.role=server"
-        assert len(machine.docker("ps", "-q", "--filter", label).split()) == 1
+        assert len(machine.docker("ps", "-q", "--filter", name).split()) == 1
 
 
 def test_none_of_them_listens_on_an_address_of_a_machine(
