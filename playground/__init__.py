@@ -11,6 +11,7 @@ Ping(sent=3, received=3, rtt_ms=...)
 
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from playground.errors import (
@@ -188,50 +189,32 @@ def load_ipython_extension(ipython: Any) -> None:
     load(ipython)
 
 
+# Where each name lives; `playground.services` has those that are not here.
+_ROOMS = {
+    "playground.operations.network": ("Bond", "Host", "Link", "Router", "Switch", "Tunnel"),
+    "playground.lab.lab": ("Lab",),
+    "playground.lab.plug": ("plug", "plugged", "unplug", "wait_plugged"),
+    "playground.lab.formats.compose": ("from_compose",),
+    "playground.lab.formats.load": ("load",),
+    "playground.model.ipv6.slaac": ("SLAAC",),
+    "playground.model.queues.classes": ("Queue", "TrafficClass"),
+    "playground.model.routing.policy": ("Deny", "Permit", "PrefixList", "RouteMap"),
+    "playground.planning.plan": ("Plan",),
+    "playground.engines.docker.engine": ("DockerEngine",),
+    "playground.engines.namespaces.engine": ("NamespacesEngine",),
+}
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+
+
 def __getattr__(name: str) -> Any:
     # Only who asks for something waits for its rooms (PEP 562).
-    if name == "DockerEngine":
-        from playground.engines.docker.engine import DockerEngine
-
-        return DockerEngine
     if name == "help":  # not in __all__: `import *` leaves Python's own
-        from playground.display.how_to import help_page
-
-        return help_page
-    if name == "NamespacesEngine":
-        from playground.engines.namespaces.engine import NamespacesEngine
-
-        return NamespacesEngine
-    if name == "from_compose":
-        from playground.lab.formats.compose import from_compose
-
-        return from_compose
-    if name == "load":
-        from playground.lab.formats.load import load
-
-        return load
-    if name in ("Queue", "TrafficClass"):  # few labs have any
-        from playground.model.queues import classes
-
-        return getattr(classes, name)
-    if name in ("plug", "plugged", "unplug", "wait_plugged"):
-        from playground.lab import plug
-
-        return getattr(plug, name)
-    if name in __all__:
-        # Modules that declare and start a lab: 0.2 s of processor time, which commands can save.
-        from playground import services
-        from playground.lab import lab
-        from playground.model.ipv6 import slaac
-        from playground.model.routing import policy
-        from playground.operations import network
-        from playground.planning import plan
-
-        rooms = (network, services, slaac, policy, plan, lab)
-        room = next(room for room in rooms if name in vars(room))
-        value = globals()[name] = vars(room)[name]
-        return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return import_module("playground.display.how_to").help_page
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    room = import_module(_ROOM_OF.get(name, "playground.services"))
+    value = globals()[name] = vars(room)[name]
+    return value
 
 
 def __dir__() -> list[str]:

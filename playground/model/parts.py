@@ -7,7 +7,6 @@ knows nothing of what runs: a lab that runs it is a `Listener`, which is told of
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 import itertools
@@ -103,6 +102,8 @@ def settable(kind: type) -> frozenset[str]:
 
 def _refusal(kind: Any, name: str) -> str:
     """Tell why an attribute cannot be set, and what somebody may have meant."""
+    import difflib  # only who erred waits for it
+
     given = [word for word in inspect.signature(kind).parameters if word != "container"]
     own = [word for word in settable(kind) - kind.fixed if not word.startswith("_")]
     if name in kind.fixed or name in given:

@@ -4,9 +4,9 @@
 asked about a class. But the standard library writes ``__init__``, ``__repr__``, ``__eq__`` and
 others as text, and compiles them as soon as the class is made. For the 200 classes of this
 package that took 50 of the 128 ms of processor time of ``from playground import Host, Lab``, and
-most programs make instances of some forty. Here the standard library writes ``__init__`` for the
-first instance, and what needs no text of its own is a function that knows the names of the
-fields.
+most programs make instances of some forty. Here the standard library looks at a class, and writes
+``__init__``, when somebody first asks for a member of it, most often for the first instance. What
+needs no text of its own is a function that knows the names of the fields.
 
 """
 
@@ -22,33 +22,109 @@ if TYPE_CHECKING:
 else:
     from operator import attrgetter
     from reprlib import recursive_repr
+    from threading import RLock
 
     def dataclass(made=None, /, *, frozen=False, eq=True, repr=True, slots=False):  # noqa: A002
         """Make a class a dataclass, as `dataclasses.dataclass` does with these arguments."""
         if made is None:
             return lambda made: dataclass(made, frozen=frozen, eq=eq, repr=repr, slots=slots)
-        own = {*vars(made)}
+        own = vars(made)
+        members = {"__init__"}
+        if repr:
+            members.add("__repr__")
+        if eq and "__eq__" not in own:
+            members.add("__eq__")
+            if "__hash__" not in own:
+                if frozen:
+                    members.add("__hash__")
+                else:
+                    made.__hash__ = None
+        if frozen:
+            members |= {"__setattr__", "__delattr__"}
+        members -= own.keys()
+        bases = [base for base in made.__mro__[1:] if "__dataclass_fields__" in vars(base)]
+        refused = any(base.__dataclass_params__.frozen != frozen for base in bases)
+        # One with slots is another class in the end, and with an ``__init__`` of its own there
+        # may be an instance before anybody asks.
+        if slots or refused or "__init__" in own:
+            return _written(made, members, frozen, slots)
+        described = {name: item for name, item in own.items() if type(item) is dataclasses.Field}
+        later = _Written(made, members, frozen, described)
+        for name in (*members, *_OF_THE_CLASS, *described):
+            setattr(made, name, _Stand(name, later))
+        return made
+
+    _OF_THE_CLASS = ("__dataclass_fields__", "__dataclass_params__", "__match_args__")
+
+    class _Written:
+        """Has the members of a class written, once."""
+
+        def __init__(self, made, members, frozen, described):
+            self.made = made
+            self.members = members
+            self.frozen = frozen
+            self.described = described
+            self.lock = RLock()
+            self.done = False
+
+        def member(self, name):
+            with self.lock:  # another thread may be at it
+                if not self.done:
+                    self.done = True
+                    for field, item in self.described.items():
+                        setattr(self.made, field, item)
+                    _written(self.made, self.members, self.frozen, slots=False)
+            try:
+                return vars(self.made)[name]
+            except KeyError:  # a field whose value is made for each instance
+                missing = f"type object {self.made.__name__!r} has no attribute {name!r}"
+                raise AttributeError(missing) from None
+
+    class _Stand:
+        """Stands for a member of a class until somebody asks for it."""
+
+        def __init__(self, name, later):
+            self.name = name
+            self.later = later
+
+        def __get__(self, instance, owner=None):
+            member = self.later.member(self.name)
+            bind = getattr(type(member), "__get__", None)
+            return member if bind is None else bind(member, instance, owner)
+
+    def _written(made, members, frozen, slots):
+        """Have the standard library find the fields, and give the class its members."""
         undocumented = made.__doc__ is None
         if undocumented:  # it would write one, from a signature that is not there yet
-            made.__doc__ = ""
+            made.__doc__ = " "
         # A frozen class cannot inherit from one that is not, and the other way round.
-        inherits = any(map(dataclasses.is_dataclass, made.__mro__[1:]))
+        inherits = any("__dataclass_fields__" in vars(base) for base in made.__mro__[1:])
+        if inherits:  # the standard library writes these two itself, where none stands
+            for name in members & {"__setattr__", "__delattr__"} & vars(made).keys():
+                delattr(made, name)
         made = dataclasses.dataclass(
-            init=False, repr=False, eq=False, frozen=frozen and inherits, slots=slots
+            init=False,
+            repr=False,
+            eq=False,
+            match_args=False,
+            frozen=frozen and inherits,
+            slots=slots,
         )(made)
         if undocumented:
             made.__doc__ = None
         fields = dataclasses.fields(made)
-        if "__init__" not in own:
-            made.__init__ = _Init(made, frozen)
-        if repr and "__repr__" not in own:
+        compared = [field for field in fields if field.compare]
+        made.__match_args__ = tuple(
+            [field.name for field in fields if field.init and not field.kw_only]
+        )
+        if "__init__" in members:
+            made.__init__ = _init(made, frozen)
+        if "__repr__" in members:
             made.__repr__ = _repr([field.name for field in fields if field.repr])
-        if eq and "__eq__" not in own:
-            compared = [field for field in fields if field.compare]
+        if "__eq__" in members:
             made.__eq__ = _eq([field.name for field in compared])
-            if "__hash__" not in own:
-                hashed = [field.name for field in compared if field.hash is not False]
-                made.__hash__ = _hash(hashed) if frozen else None
+        if "__hash__" in members:
+            made.__hash__ = _hash([field.name for field in compared if field.hash is not False])
         if frozen and not inherits:
             made.__dataclass_params__.frozen = True
             names = [field.name for field in fields]
@@ -56,19 +132,6 @@ else:
             if slots:
                 made.__getstate__, made.__setstate__ = _state(names)
         return made
-
-    class _Init:
-        """Stands for ``__init__`` until somebody asks for it."""
-
-        def __init__(self, made, frozen):
-            self.made = made
-            self.frozen = frozen
-
-        def __get__(self, instance, owner=None):
-            made = self.made
-            if vars(made)["__init__"] is self:  # no other thread was faster
-                made.__init__ = _init(made, self.frozen)
-            return vars(made)["__init__"].__get__(instance, owner)
 
     def _init(made, frozen):
         """Have the standard library write ``__init__``, in a class of the same fields."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 
 from playground.errors import TopologyError
 from playground.model.addresses import InterfaceAddress, Network
@@ -26,6 +27,7 @@ from playground.planning import dhcp_networks
 from playground.planning.addresses.addressing import Addressing, assign
 from playground.planning.addresses.loopbacks import check_loopbacks, loopback_interface, reserved
 from playground.planning.addresses.nat_realms import check_forwards, check_realms, find_realms
+from playground.planning.addresses.router_parts import RouterPart, with_parts
 from playground.planning.addresses.segments import (
     Segment,
     collect,
@@ -72,11 +74,13 @@ from playground.planning.routing.labels import label_settings, labelled, ldp_ser
 from playground.planning.routing.multicast import pim_services
 from playground.planning.routing.policy_routes import find_own_routes, find_own_rules
 from playground.planning.routing.ports import is_unnumbered, unnumbered_ends
-from playground.planning.routing.routing_daemons import Daemons, find_daemons
 from playground.planning.routing.static_routes import find_routes
 from playground.planning.routing.virtual_routers import find_virtual_routers, through_virtual
 from playground.planning.routing.vrfs import find_vrfs, refuse_taken_names, vrf_settings
 from playground.planning.rules_and_nat import find_nat, with_rules
+
+if TYPE_CHECKING:
+    from playground.planning.routing.routing_daemons import Daemons
 
 # RFC 8200 section 5: every link that carries IPv6 takes this many octets.
 IPV6_MTU_BYTES = 1280
@@ -155,7 +159,14 @@ def make_plan(
     routes = find_routes(machines, realms, addressing, wiring.names, unnumbered)
     routes = through_virtual(routes, addressing, realms.segment_of)
     routes = with_endpoints(routes, tunnels, machines, realms, addressing, wiring.names)
-    daemons = find_daemons(machines, realms, addressing, wiring, routes, doubts)
+    daemons: dict[Machine, Daemons] = {}
+    if any(
+        part.protocols for part in with_parts(machines) if isinstance(part, Router | RouterPart)
+    ):
+        # Only labs with routing protocols wait for what writes their settings: 13 modules.
+        from playground.planning.routing.routing_daemons import find_daemons
+
+        daemons = find_daemons(machines, realms, addressing, wiring, routes, doubts)
     hidden = {machine: daemons[machine].hidden for machine in daemons}
     horizon = Horizon(machines, realms, addressing, hidden)
     zones = find_zones(

@@ -7,6 +7,7 @@ import dataclasses
 import inspect
 import pickle
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast, get_type_hints
 
 import pytest
@@ -42,6 +43,31 @@ def test_fields_defaults_and_repr(dataclass: Decorator) -> None:
         cast(Any, Address)()
     with pytest.raises(TypeError, match=r"Address.__init__\(\) got an unexpected keyword"):
         cast(Any, Address)("www", prot=1)
+
+
+@BOTH
+def test_a_class_has_the_defaults_of_its_fields(dataclass: Decorator) -> None:
+    @dataclass(frozen=True)
+    class Settings:
+        port: int = dataclasses.field(default=80, init=False)
+        tags: list[str] = dataclasses.field(default_factory=list)
+
+    assert Settings.port == 80
+    with pytest.raises(AttributeError, match="type object 'Settings' has no attribute 'tags'"):
+        Settings.tags  # noqa: B018 - looking is the test
+
+
+@BOTH
+def test_threads_that_come_first_at_once_see_one_class(dataclass: Decorator) -> None:
+    for _ in range(50):
+
+        @dataclass(frozen=True)
+        class Settings:
+            port: int = 80
+
+        with ThreadPoolExecutor(4) as pool:
+            made = [*pool.map(lambda port: Settings(port=port % 2), range(8))]
+        assert len({*made}) == 2
 
 
 @BOTH

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 
 from playground.display.tables import Table, Tabular
+from playground.model.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -118,8 +118,6 @@ def find_daemons(
         for machine in with_parts(machines)
         if isinstance(machine, (Router, RouterPart)) and machine.protocols
     ]
-    if not routers:
-        return {}
     doubts = doubts or Doubts(True)
     places = realms, addressing, wiring
     domains = [
