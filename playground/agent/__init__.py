@@ -44,6 +44,11 @@ own(pids) -> [pids]
     already, which is no error.
 disown() -> null
     Forget all of them.
+power_off(nodes: [{"pid", "interfaces": [name]}], timeout_s = 2.0) -> null
+    End all programs of these nodes but the first one: SIGTERM, after timeout_s seconds SIGKILL, and
+    what stays beside a node for an earlier request, such as a client of DHCP.  Set all interfaces
+    down, take all addresses of those named away, and let the kernel forget routes, rules of
+    policy routing and of nftables, and connections.  Files stay.  What does not end is an EBUSY.
 bare(pids) -> null
     Take away the interfaces that these nodes came with, but the loopback.
 open_sysctls(pids) -> null

@@ -33,6 +33,7 @@ from playground.agent.network.name_servers import name_servers
 from playground.agent.network.nft_rulesets import firewall, rule_counts, ruleset
 from playground.agent.network.policy_routing import policy_rules
 from playground.agent.network.port_guards import guard_ports, port_guards
+from playground.agent.network.power import power_off
 from playground.agent.network.route_lookup import look_up_routes
 from playground.agent.network.routes import routes
 from playground.agent.nodes.accounts import accounts, furnish, hash_passwords
@@ -113,6 +114,7 @@ OPS: dict[str, Callable[..., Any]] = {
 WORK: dict[str, Callable[..., Any]] = {
     "bare": bare,
     "open_sysctls": open_sysctls,
+    "power_off": power_off,
     "wire": wire,
     "unwire": unwire,
     "tunnel": tunnel,

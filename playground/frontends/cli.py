@@ -588,6 +588,65 @@ def down(quiet: bool, lab: str | None, lab_name: str | None, everything: bool, y
     _remove(labs, chosen, quiet)
 
 
+lab_argument = click.argument("lab", metavar="LAB", shell_complete=_complete_lab)
+nodes_argument = click.argument(
+    "nodes", metavar="MACHINE...", nargs=-1, required=True, shell_complete=_complete_host
+)
+grace_option = click.option(
+    "--grace",
+    "grace_s",
+    type=float,
+    default=10.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long programs may take to end before they are killed.",
+)
+
+
+@main.command()
+@engine_option
+@grace_option
+@lab_argument
+@nodes_argument
+def stop(lab: str, nodes: tuple[str, ...], grace_s: float) -> None:
+    """Stop machines of a lab that runs, as if they were switched off.
+
+    All that runs on them ends and their links are dead. Their files stay, and so does all else.
+    """
+    from playground.frontends import life_commands
+
+    with _attached(None, lab) as found:
+        life_commands.stop(found, nodes, grace_s, click.echo)
+
+
+@main.command()
+@engine_option
+@lab_argument
+@nodes_argument
+def start(lab: str, nodes: tuple[str, ...]) -> None:
+    """Start machines of a lab that `playground stop` has stopped.
+
+    Their services answer when it is done. A lab that is down is started by `playground up`.
+    """
+    from playground.frontends import life_commands
+
+    with _attached(None, lab) as found:
+        life_commands.start(found, nodes, click.echo)
+
+
+@main.command()
+@engine_option
+@grace_option
+@lab_argument
+@nodes_argument
+def restart(lab: str, nodes: tuple[str, ...], grace_s: float) -> None:
+    """Stop machines of a lab that runs, and start them again."""
+    from playground.frontends import life_commands
+
+    with _attached(None, lab) as found:
+        life_commands.restart(found, nodes, grace_s, click.echo)
+
+
 def _ask_whether_to_end(records: Sequence[LabRecord]) -> None:
     """Show labs and ask whether to end them all; raises `Failure` for anything but yes."""
     _print_labs(records)
@@ -882,7 +941,15 @@ def _reached(host: str, lab_name: str | None) -> Iterator[tuple[Client, int]]:
             raise NotRunning(f"{host} does not run any more (process {live.pid})")
         with closing(Client(engine.connect(record.id))) as client:
             client.hello()
+            text = client.call("state_load", wait_s=_SILENT_S) or ""
+            if _SOMEBODY_STOPPED in text:
+                with _attached(host, lab_name) as lab:
+                    _machine(lab, host).running()
             yield client, pids[host.lower()]
+
+
+# Of a lab as JSON: only one with such nodes is read as a whole.
+_SOMEBODY_STOPPED = '"stopped": [{'
 
 
 def _meant(labs: RunningLabs, host: str | None, lab_name: str | None) -> tuple[Engine, LabRecord]:

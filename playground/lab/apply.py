@@ -66,6 +66,7 @@ def carry_out(
         undo.callback(_carry_back, agent, step, before)
     wire(agent, pids, step.after, change)
     inside = change.inside
+    power_off(agent, pids, step.after, change.nodes_stop, step.grace_s)
     if change.wires_remove:
         plug_in(agent, plumbing, change.wires_change)
         remove(agent, before, change.wires_remove)
@@ -89,7 +90,20 @@ def _carry_back(agent: Client, step: PlanStep, before: Plumbing) -> None:
         undo.callback(rewire, agent, before, back.wires_change)
         undo.callback(configure, agent, before.pids, back.inside)
         undo.callback(plug_in, agent, before, back.wires_change)
+        undo.callback(power_off, agent, before.pids, step.after, back.nodes_stop, 0)
         undo.callback(unwire, agent, before.pids, step.after, step.change)
+
+
+def power_off(
+    agent: Client, pids: Pids, plan: Plan, names: Collection[str], grace_s: float
+) -> None:
+    """End all that runs on nodes, and let their kernels forget all but links."""
+    if names:
+        nodes = [
+            {"pid": pids[name], "interfaces": [item.name for item in plan.node(name).interfaces]}
+            for name in names
+        ]
+        agent.call("power_off", nodes=nodes, timeout_s=grace_s)
 
 
 def wire(agent: Client, pids: Pids, plan: Plan, change: Changes) -> None:
@@ -175,8 +189,17 @@ class Plumbing:
         return self._ports.end(wire.a, self.pids), self._ports.end(wire.b, self.pids)
 
     def cut(self, wire: WirePlan) -> list[dict[str, Any]]:
-        """Return the ends that are set down where the cable is pulled."""
-        return [self._ports.end(end, self.pids) for end in wire.cut(self.switches)]
+        """Return the ends that are set down where the cable is pulled.
+
+        Those at a node without power are down already, and stay so.
+
+        """
+        dark = self._plan.stopped_names
+        return [
+            self._ports.end(end, self.pids)
+            for end in wire.cut(self.switches)
+            if end.node not in dark
+        ]
 
     def impairing(self, change: WireChange) -> list[dict[str, Any]]:
         """Return the directions that are to be impaired in another way, where they leave."""
@@ -313,6 +336,16 @@ def forget(agent: Client, pids: Pids, plan: Plan, wires: Iterable[WirePlan]) -> 
 
     """
     ends = {(end.node, end.interface) for wire in wires for end in (wire.a, wire.b)}
+    _forget_at(agent, pids, plan, ends)
+
+
+def forget_nodes(agent: Client, pids: Pids, plan: Plan, names: Collection[str]) -> None:
+    """Let others ask anew for the MAC addresses of nodes; they may be about to give up."""
+    ends = {(name, item.name) for name in names for item in plan.node(name).interfaces}
+    _forget_at(agent, pids, plan, ends)
+
+
+def _forget_at(agent: Client, pids: Pids, plan: Plan, ends: Collection[tuple[str, str]]) -> None:
     gone: dict[str, list[str]] = {}
     for node in plan.nodes:
         for item in node.interfaces:

@@ -22,6 +22,7 @@ from playground.lab.methods import (
     exporting,
     live_changes,
     machine_links,
+    node_power,
     publishing,
     saving,
     showing,
@@ -217,6 +218,8 @@ class Lab(Single):
     catch_up = live_changes.catch_up
     change_wire = live_changes.change_wire
     change_switch = live_changes.change_switch
+    stop_node = node_power.stop_node
+    start_node = node_power.start_node
 
     def __enter__(self) -> Self:
         return self.start()

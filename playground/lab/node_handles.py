@@ -35,6 +35,7 @@ def attach_nodes(lab: LabObject, plan: Plan, pids: Mapping[str, int]) -> None:
             programs=own.get(node.name, {}),
             plan=state.as_leased(plan.node(node.name)),
             strange=planned.container.source is not None,
+            stopped=node.name in plan.stopped_names,
             own_programs=plain_have_image or bool(planned.daemons) or _has_own_image(planned),
         )
 

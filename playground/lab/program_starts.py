@@ -113,6 +113,36 @@ def stop_gently(agent: Client, pids: Mapping[str, int], nodes: Iterable[NodePlan
     each(stop, _listed(agent, [pids[node.name] for node in given if node.name in pids]))
 
 
+def halt(agent: Client, pids: Mapping[str, int], node: NodePlan, grace_s: float) -> tuple[str, ...]:
+    """Stop the programs of a node that its supervisor keeps running; return which they were.
+
+    Each has the time that the node was declared with, or ``grace_s`` seconds.
+
+    """
+    if not may_have(node):
+        return ()
+    pid = pids[node.name]
+    names = [item["request"]["name"] for item in _listed(agent, [pid])]
+    if not names:
+        return ()
+    states = agent.call("programs", do="states", programs=[[pid, name] for name in names])
+    running = tuple(
+        name for name, status in zip(names, states, strict=True) if not status["stopped"]
+    )
+
+    def stop(name: str) -> None:
+        agent.call("programs", do="stop", pid=pid, name=name, timeout_s=grace_s)
+
+    each(stop, running)
+    return running
+
+
+def go_on(agent: Client, pid: int, names: Iterable[str]) -> None:
+    """Let a node's supervisor run programs again that it has stopped."""
+    for name in names:
+        agent.call("programs", do="begin", pid=pid, name=name)
+
+
 def _listed(agent: Client, pids: Sequence[int]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = agent.call("programs", do="list", pids=pids) if pids else []
     return found

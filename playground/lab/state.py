@@ -216,6 +216,8 @@ class LabState:
             plan = make_plan(
                 self.given, lab=self.name, ipv6=self.ipv6, previous=previous, strict=self.strict
             )
+        if previous is not None and previous.stopped:
+            plan = plan.with_stopped(previous.stopped)
         for sentence in plan.warnings:
             if sentence not in self._warned:
                 self._warned.add(sentence)

@@ -123,6 +123,8 @@ class Changes:
 
     ``wires_change`` holds new wires too that begin down or impaired, and
     ``switches_change`` new switches that mirror ports, or put ports into other VLANs.
+    Inside a node without power nothing changes; in one that has it back all is new.
+    ``nodes_stop`` are those that lose it.
 
     """
 
@@ -133,6 +135,7 @@ class Changes:
     wires_remove: tuple[WirePlan, ...] = ()
     wires_change: tuple[WireChange, ...] = ()
     switches_change: tuple[SwitchChange, ...] = ()
+    nodes_stop: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         """Tell whether there is anything to do."""
@@ -144,6 +147,7 @@ class Changes:
             or self.wires_remove
             or self.wires_change
             or self.switches_change
+            or self.nodes_stop
         )
 
 
@@ -166,12 +170,17 @@ def compare(old: Plan | None, new: Plan) -> Changes:
     pairs = {wire.pair for wire in new.wires}
     closed = closed_ends(old) if old else frozenset()
     closing = closed_ends(new)
+    dark = old.stopped_names if old else frozenset[str]()
     inside = (
         _inside(_open(was, closed) if was else None, _open(node, closing))
         for node in new.nodes
-        for was in [old_nodes.get(node.name)]
+        if node.name not in new.stopped_names
+        for was in [None if node.name in dark else old_nodes.get(node.name)]
     )
-    changing = (WireChange(old_wires.get(wire.pair) or _plain(wire), wire) for wire in new.wires)
+    lit = dark - new.stopped_names
+    changing = (
+        WireChange(_lit(old_wires.get(wire.pair), lit) or _plain(wire), wire) for wire in new.wires
+    )
     old_switches = {switch.name: switch for switch in old.switches} if old else {}
     switching = (
         SwitchChange(old_switches.get(item.name) or _just_made(item), item) for item in new.switches
@@ -184,6 +193,11 @@ def compare(old: Plan | None, new: Plan) -> Changes:
         wires_remove=tuple(wire for pair, wire in old_wires.items() if pair not in pairs),
         wires_change=tuple(change for change in changing if change.old != change.new),
         switches_change=tuple(change for change in switching if change),
+        nodes_stop=tuple(
+            node.name
+            for node in new.nodes
+            if node.name in old_nodes and node.name in new.stopped_names - dark
+        ),
     )
 
 
@@ -239,7 +253,7 @@ def reopened(plan: Plan, wire: WirePlan) -> list[NodeChange]:
     """Return what the kernel has forgotten of the nodes at a wire that was down."""
     changes = []
     for end in wire.cut(plan.switch_names):
-        if end.node in plan.switch_names:
+        if end.node in plan.switch_names or end.node in plan.stopped_names:
             continue
         node = plan.node(end.node)
         routes = tuple(route for route in node.routes if route.interface == end.interface)
@@ -270,6 +284,13 @@ def rules_change(old: NodePlan, new: NodePlan) -> NodeChange:
 def _just_made(switch: SwitchPlan) -> SwitchPlan:
     """Return a switch as it is when it was made."""
     return dataclasses.replace(switch, mirror=None, port_settings=(), guards=())
+
+
+def _lit(wire: WirePlan | None, lit: Collection[str]) -> WirePlan | None:
+    """Return a wire as it is when nodes have power again: their interfaces are set up."""
+    if wire is not None and {wire.a.node, wire.b.node} & {*lit}:
+        return dataclasses.replace(wire, up=True)
+    return wire
 
 
 def _plain(wire: WirePlan) -> WirePlan:

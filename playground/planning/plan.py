@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
@@ -39,6 +40,7 @@ from playground.planning.plan_parts import (
     RecordPlan,
     RoutePlan,
     RulesetPlan,
+    StoppedNode,
     SwitchPlan,
     VirtualRouterPlan,
     VniPlan,
@@ -161,7 +163,7 @@ class Plan(Tabular):
     ``records`` is the zone of the first host with the dns service, ``zones`` the tree of those
     that authoritative servers have, from the root down.  One that is not
     ``strict`` takes what may be a mistake, and ``warnings`` says of what.  ``placement`` is the
-    machine of each node, of a lab on a swarm.  It shows as a
+    machine of each node, of a lab on a swarm, ``stopped`` are nodes without power.  It shows as a
     table of all interfaces; `to_json` shows everything.
 
     """
@@ -176,6 +178,7 @@ class Plan(Tabular):
     warnings: tuple[str, ...] = ()
     zones: tuple[ZonePlan, ...] = ()
     placement: Placement | None = None
+    stopped: tuple[StoppedNode, ...] = ()
 
     def node(self, name: str) -> NodePlan:
         """Return the plan of the node with this full or short name, in any case.
@@ -193,6 +196,11 @@ class Plan(Tabular):
     def switch_names(self) -> frozenset[str]:
         """The names of all switches."""
         return frozenset(switch.name for switch in self.switches)
+
+    @cached_property
+    def stopped_names(self) -> frozenset[str]:
+        """The full names of the nodes without power."""
+        return frozenset(item.name for item in self.stopped)
 
     @cached_property
     def owners(self) -> dict[str, str]:
@@ -248,6 +256,13 @@ class Plan(Tabular):
         )
         wires = tuple(one for one in self.wires if one is not wire)
         return dataclasses.replace(self, nodes=nodes, wires=wires)
+
+    def with_stopped(self, stopped: Iterable[StoppedNode]) -> Plan:
+        """Return this plan with these nodes without power, as far as it has them."""
+        there = {node.name for node in self.nodes}
+        return dataclasses.replace(
+            self, stopped=tuple(item for item in stopped if item.name in there)
+        )
 
     def with_switch(self, new: SwitchPlan) -> Plan:
         """Return this plan with the switch of this name changed."""

@@ -642,6 +642,14 @@ class WirePlan:
 
 
 @dataclass(frozen=True)
+class StoppedNode:
+    """A node without power; ``programs`` of the user's own run again when it has it back."""
+
+    name: str
+    programs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class RecordPlan:
     """One DNS record, as in a zone file: owner, type, data (RFC 1035)."""
 

@@ -8,6 +8,7 @@ another and look at nothing else, for a change that is made often; they say the 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from functools import cached_property
 
 from playground.model.records import dataclass
@@ -20,14 +21,15 @@ from playground.planning.difference import (
     rules_change,
 )
 from playground.planning.plan import NodePlan, Plan
-from playground.planning.plan_parts import SwitchPlan, WirePlan
+from playground.planning.plan_parts import StoppedNode, SwitchPlan, WirePlan
 
 
 @dataclass(frozen=True)
 class PlanStep:
     """A plan, the next one, and what turns the network of one into that of the other.
 
-    ``before`` is None where nothing runs yet.  One that is ``whole`` is a single request that
+    ``before`` is None where nothing runs yet.  Programs of nodes that are stopped have ``grace_s``
+    seconds to end.  One that is ``whole`` is a single request that
     the agent carries out wholly or not at all.
 
     """
@@ -36,12 +38,20 @@ class PlanStep:
     after: Plan
     change: Changes
     whole: bool = False
+    grace_s: float = 0.0
 
     @cached_property
     def back(self) -> Changes:
         """The step that undoes it; only after a step between two plans."""
         assert self.before is not None
         return compare(self.after, self.before)
+
+    @property
+    def lit(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """The nodes that have power again, and which programs of the user's own they ran."""
+        stopped = self.before.stopped if self.before else ()
+        dark = self.after.stopped_names
+        return tuple((one.name, one.programs) for one in stopped if one.name not in dark)
 
     @property
     def within_nodes(self) -> bool:
@@ -70,6 +80,19 @@ def _same_but_ways(old: NodePlan, new: NodePlan) -> bool:
 def plan_step(before: Plan | None, after: Plan) -> PlanStep:
     """Return the step between two plans, whatever differs."""
     return PlanStep(before, after, compare(before, after))
+
+
+def stop_step(plan: Plan, nodes: Iterable[StoppedNode], grace_s: float) -> PlanStep:
+    """Return the step in which nodes lose their power."""
+    after = plan.with_stopped((*plan.stopped, *nodes))
+    names = tuple(name for name in after.stopped_names if name not in plan.stopped_names)
+    return PlanStep(plan, after, Changes((), (), (), (), nodes_stop=names), grace_s=grace_s)
+
+
+def start_step(plan: Plan, names: Iterable[str]) -> PlanStep:
+    """Return the step in which nodes have power again."""
+    lit = {*names}
+    return plan_step(plan, plan.with_stopped(one for one in plan.stopped if one.name not in lit))
 
 
 def wire_step(
@@ -107,7 +130,8 @@ def switch_step(plan: Plan, old: SwitchPlan, new: SwitchPlan) -> PlanStep:
 def rules_step(plan: Plan, node: NodePlan) -> PlanStep:
     """Return the step in which a node filters by other rules, and nothing else is another."""
     old = plan.node(node.name)
-    inside = () if node.rules == old.rules else (rules_change(old, node),)
+    same = node.rules == old.rules or node.name in plan.stopped_names
+    inside = () if same else (rules_change(old, node),)
     nodes = tuple(node if one is old else one for one in plan.nodes)
     after = dataclasses.replace(plan, nodes=nodes)
     return PlanStep(plan, after, Changes((), (), (), inside), whole=True)

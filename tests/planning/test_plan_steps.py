@@ -12,8 +12,16 @@ from playground.model.switches import SwitchSettings
 from playground.operations.network import Host, Link, Router, Switch
 from playground.planning.difference import Changes, compare
 from playground.planning.plan import Plan
-from playground.planning.plan_parts import WirePlan
-from playground.planning.plan_steps import PlanStep, plan_step, rules_step, switch_step, wire_step
+from playground.planning.plan_parts import StoppedNode, WirePlan
+from playground.planning.plan_steps import (
+    PlanStep,
+    plan_step,
+    rules_step,
+    start_step,
+    stop_step,
+    switch_step,
+    wire_step,
+)
 from playground.planning.planner import make_plan
 from playground.planning.rules_and_nat import with_node_rules
 
@@ -161,3 +169,27 @@ def test_a_step_that_changes_more_than_routes_and_rules_is_not_within_nodes(town
     assert not plan_step(None, town.plan).within_nodes
     Link(town.home, Host("h2"))
     assert not plan_step(town.plan, town.planned()).within_nodes
+
+
+def test_a_node_that_stops_is_all_that_differs(town: Town) -> None:
+    step = stop_step(town.plan, [StoppedNode("modem", ("main",))], 3.0)
+    assert step.change == compare(town.plan, step.after)
+    assert step.change.nodes_stop == ("modem",)
+    assert [item.node for item in step.back.inside] == ["modem"]
+
+
+def test_a_node_that_starts_gets_all_that_was_declared_for_it_meanwhile(town: Town) -> None:
+    dark = stop_step(town.plan, [StoppedNode("modem", ("main",))], 0.0).after
+    wire = next(one for one in dark.wires if one == town.wire(town.uplink))
+    dark = wire_step(dark, wire, replace(wire, up=False)).after
+    town.modem.firewall.drop(port=1)
+    rules = rules_step(dark, with_node_rules(dark, town.modem))
+    assert not rules.change
+    step = start_step(rules.after, ["modem"])
+    assert step.lit == (("modem", ("main",)),)
+    [inside] = step.change.inside
+    assert inside.rules
+    assert {item.name for item in inside.interfaces} == {"eth0", "eth1"}
+    assert [change.new.up for change in step.change.wires_change] == [False]
+    assert step.back.nodes_stop == ("modem",)
+    assert step.after.stopped == ()

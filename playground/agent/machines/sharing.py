@@ -50,6 +50,7 @@ LISTS: dict[str, Lists] = {
     "listening": Lists(("nodes",), "each"),
     "read_only": Lists(("pids",)),
     "network": Lists(("nodes",)),
+    "power_off": Lists(("nodes",)),
     "firewall": Lists(("nodes",), "joined"),
     "files": Lists(("nodes",)),
     "furnish": Lists(("nodes",)),

@@ -43,7 +43,7 @@ from playground.lab.links.wireguard_handshakes import wait_for_handshakes
 from playground.lab.methods.publishing import publish_declared, refuse_taken
 from playground.lab.methods.rescheduling import let_go_of_lost
 from playground.lab.node_handles import attach_nodes, detach_nodes, restore
-from playground.lab.provision import Check, provision
+from playground.lab.provision import Check, NodeProvision, provision
 from playground.lab.routing import own_words
 from playground.lab.routing.labels import wait_labels
 from playground.lab.routing.overlays import wait_overlays
@@ -253,16 +253,26 @@ def _bring_up(
             client.call(op, pids=[pids[node.name] for node in change.nodes])
     if old_plan is not None:
         undo.callback(lambda: apply.lease(client, old_pids, old_plan, step.back.inside))
-        undo.callback(apply.start_programs, client, old_pids, old_provisions, provisions)
+        undo.callback(
+            apply.start_programs,
+            client,
+            old_pids,
+            _with_power(old_plan, old_provisions),
+            _with_power(plan, provisions),
+        )
         undo.callback(apply.furnish, client, old_pids, old_provisions, provisions, {})
     with Beside(
         apply.furnish, client, pids, provisions, old_provisions, state.hashes
     ) as furnishing:
         apply.carry_out(client, step, plumbing, before, undo)
         furnishing.result()
-    texts = frr_refusals.new_texts(provisions, old_provisions)
+    lit_now = step.lit
+    if lit_now:
+        apply.forget_nodes(client, pids, plan, [name for name, _ in lit_now])
+    lit, lit_before = _with_power(plan, provisions), _with_power(old_plan, old_provisions)
+    texts = frr_refusals.new_texts(lit, lit_before)
     frr_refusals.check_texts(client, pids, texts)
-    checks = apply.start_programs(client, pids, provisions, old_provisions)
+    checks = apply.start_programs(client, pids, lit, lit_before)
     undo.callback(restore, lab, old_plan, old_provisions, old_pids)
     state.plan, state.provisions, state.pids = plan, provisions, pids
     attach_nodes(lab, plan, pids)
@@ -279,6 +289,8 @@ def _bring_up(
     program_starts.start(client, pids, first)
     if first:
         attach_nodes(lab, plan, pids)
+    for name, programs in lit_now:
+        program_starts.go_on(client, pids[name], programs)
     _wait_ready(lab, checks)
     wait_for_handshakes(client, pids, plan, change.inside, READY_TIMEOUT_S)
     program_starts.wait_ready(client, pids, state.node, plan, first, state.progress)
@@ -300,6 +312,15 @@ def _bring_up(
         wait_labels(client, plan, pids, READY_TIMEOUT_S)
     publish_declared(lab, change.nodes, undo)
     client.call("state_save", data=state.saved(plan))
+
+
+def _with_power(
+    plan: Plan | None, provisions: Mapping[str, NodeProvision]
+) -> Mapping[str, NodeProvision]:
+    """Return the provisions of the nodes that have power."""
+    if plan is None or not plan.stopped:
+        return provisions
+    return {name: one for name, one in provisions.items() if name not in plan.stopped_names}
 
 
 def _accept(lab: LabObject, unplanned: Iterable[apply.UnplannedLease]) -> None:

@@ -103,6 +103,12 @@ class LabHandle(Protocol):
     def catch_up(self) -> None:
         """Do what nodes were told about NAT or routes, unless more waits for `Lab.start`."""
 
+    def stop_node(self, name: str, grace_s: float) -> None:
+        """Take the power from a running node."""
+
+    def start_node(self, name: str) -> None:
+        """Give a node power again; what it ran runs when this returns."""
+
     def running_plan(self) -> Plan:
         """Return the plan of what runs; raises `NotRunning` when nothing does."""
 
@@ -128,6 +134,8 @@ class LiveNode:
     Without ``own_programs`` it has those of the machine, and no image.  One that is
     ``strange`` has an image of the user's, which may have no programs at all.
 
+    One that is ``stopped`` is there, and nothing runs on it.
+
     ``pid`` is that of the container's init, as the agent sees it.  ``env`` is
     added to the environment of every command.
 
@@ -140,6 +148,7 @@ class LiveNode:
     programs: Mapping[str, ProgramPlan] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     plan: NodePlan | None = None
+    stopped: bool = False
     own_programs: bool = True
     strange: bool = False
     # Held while a file is read, changed and written, so that no edit is lost.

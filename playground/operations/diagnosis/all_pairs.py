@@ -7,8 +7,9 @@ pairs.  Who was reached shows as a matrix.
 
 from __future__ import annotations
 
+import dataclasses
 import html
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from ipaddress import ip_address
 from typing import Any
@@ -227,7 +228,8 @@ def ping_all(
         answer = iter(answers)
         for target, address in targets.items():
             if address:
-                rows.append(_row(source, target, address, next(answer)))
+                row = _row(source, target, address, next(answer))
+                rows.append(_with_stopped(row, plan.stopped_names))
             else:
                 family = f"IPv{version} " if version else ""
                 problem = f"{target} has no {family}address"
@@ -240,6 +242,14 @@ def _row(source: str, target: str, address: str, answer: Mapping[str, Any]) -> P
     mean = round(sum(times) / len(times), 3) if times else None
     problem = "" if times else _problem(answer["problem"])
     return PingedPair(source, target, address, answer["sent"], len(times), mean, problem)
+
+
+def _with_stopped(row: PingedPair, stopped: Collection[str]) -> PingedPair:
+    """Return a row that names the machine of the two that is stopped."""
+    for name in (row.source, row.target):
+        if name in stopped and not row.received:
+            return dataclasses.replace(row, problem=f"{name} is stopped")
+    return row
 
 
 def _problem(said: Mapping[str, Any] | None) -> str:

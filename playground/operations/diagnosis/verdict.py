@@ -24,6 +24,7 @@ from playground.operations.diagnosis.faults.filter_faults import behind_nat
 from playground.operations.diagnosis.faults.link_faults import black_hole
 from playground.operations.diagnosis.faults.name_faults import lost_in_tree
 from playground.operations.diagnosis.faults.server_faults import not_served, unanswered
+from playground.operations.diagnosis.faults.stopped_faults import with_stopped
 from playground.operations.diagnosis.faults.translator_faults import unanswered_below
 from playground.operations.diagnosis.faults.vrf_faults import kept_apart
 from playground.operations.diagnosis.faults.walk import Fault, Walk
@@ -45,6 +46,7 @@ def decide(facts: Facts) -> Explanation:
         fault = None
     # Two machines with one address are a fault even where luck had it right.
     fault = doubled(walk, fault) or fault or black_hole(walk) or no_server(walk)
+    fault = with_stopped(walk, fault)
     if fault is not None:
         walk.step(fault.node, "cause", fault.cause, False)
     question = str(facts.question)

@@ -14,6 +14,7 @@ from playground.errors import NotRunning
 from playground.operations.captures import capture_points
 from playground.operations.connection import commands
 from playground.operations.connection.handles import LiveNode
+from playground.operations.life import power
 from playground.operations.nodes import (
     call,
     connections,
@@ -52,7 +53,7 @@ class NodeOperations:
     def running(self) -> LiveNode:
         """Return the live handle of this node.
 
-        Raises `NotRunning` when its lab is not started.
+        Raises `NotRunning` when its lab is not started, or the node was stopped.
 
         """
         live = self._live
@@ -60,12 +61,16 @@ class NodeOperations:
             raise NotRunning(
                 f"{self.name} is not running: use it inside `with Lab(...)` or after lab.start()"
             )
+        if live.stopped:
+            raise NotRunning(f"{self.name} is stopped: {power.start_words(self.name)} starts it")
         return live
 
     # A line that takes a module's own name stands below the others of that module.
 
     run = commands.run
-    start = commands.start
+    start = power.start
+    stop = power.stop
+    restart = power.restart
     python = call.python
     call = call.call
 
@@ -92,6 +97,16 @@ class NodeOperations:
     sockets = sockets.sockets
     shell = terminal.shell
     terminal = terminal.terminal
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its lab runs and the node was not stopped."""
+        return self._live is not None and not self._live.stopped
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether `stop` has stopped it, and nothing has started it since."""
+        return self._live is not None and self._live.stopped
 
     @property
     def interfaces(self) -> Interfaces:

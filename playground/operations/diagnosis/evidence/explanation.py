@@ -19,6 +19,7 @@ CAUSES = {
     "bogus": "what the name means is not proved by the keys above it",
     "stale name": "a resolver remembers what was so before",
     "wrong name": "the name means the address of another machine",
+    "stopped": "the machine was stopped: nothing runs on it, and its links are dead",
     "interface down": "the interface that leads there is set down",
     "link down": "a cable on the way is pulled out",
     "no address": "the interface has no address of that family",

@@ -1,0 +1,55 @@
+"""The commands `playground stop`, `start` and `restart`, for machines of a lab that runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from playground.errors import BadArgument
+from playground.operations.network import Switch
+
+if TYPE_CHECKING:
+    from playground.lab.lab import Lab
+    from playground.operations.network import Machine
+
+Say = Callable[[str], None]
+
+
+def stop(lab: Lab, names: Sequence[str], grace_s: float, say: Say) -> None:
+    """Stop machines, and say so of each."""
+    for node in machines(lab, names):
+        if node.is_stopped:
+            say(f"{node.name} is stopped already")
+            continue
+        node.stop(grace_s=grace_s)
+        say(f"{node.name} is stopped; its files stay, and `playground start` brings it back")
+
+
+def start(lab: Lab, names: Sequence[str], say: Say) -> None:
+    """Start machines that are stopped, and say of each how long it took."""
+    for node in machines(lab, names):
+        if not node.is_stopped:
+            say(f"{node.name} runs already")
+            continue
+        began = time.monotonic()
+        node.start()
+        say(f"{node.name} runs again, after {time.monotonic() - began:.1f} s")
+
+
+def restart(lab: Lab, names: Sequence[str], grace_s: float, say: Say) -> None:
+    """Stop machines and start them again, one after the other."""
+    for node in machines(lab, names):
+        say(f"{node.name} runs again, after {node.restart(grace_s=grace_s):.1f} s")
+
+
+def machines(lab: Lab, names: Sequence[str]) -> list[Machine]:
+    """Return hosts and routers by their names; none is touched where one is not there."""
+    found = [lab[name] for name in names]
+    for node in found:
+        if isinstance(node, Switch):
+            raise BadArgument(
+                f"{node.name} is a switch, which has no power to lose here: pull its cables out, "
+                f"as in lab.link({node.name!r}, ...).down()"
+            )
+    return found  # type: ignore[return-value]  # no switch is left

@@ -1,0 +1,51 @@
+"""`playground stop`, `start` and `restart`, on a lab that is kept."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from click.testing import CliRunner
+
+from playground import Host, Lab, Link, Switch
+from playground.engines.seam import Engine
+from playground.frontends.cli import main
+
+
+@pytest.fixture(scope="module")
+def kept(namespaces_engine: Engine, keep_lab) -> Iterator[Lab]:
+    """h1 - home - h2"""
+    home = Switch("home")
+    Link(home, Host("h1"))
+    Link(home, Host("h2"))
+    lab = Lab(home, name=f"life-{os.getpid()}", keep=True, quiet=True, engine=namespaces_engine)
+    keep_lab(lab.start().id)
+    yield lab
+    lab.stop()
+
+
+def playground(*words: str, status: int = 0) -> str:
+    done = CliRunner().invoke(main, [*words])
+    assert done.exit_code == status, done.output
+    return done.output
+
+
+def test_machines_are_stopped_and_started_by_name(kept: Lab) -> None:
+    name = kept.name
+    said = playground("stop", name, "h1", "--grace", "0")
+    assert said == "h1 is stopped; its files stay, and `playground start` brings it back\n"
+    assert playground("stop", name, "h1") == "h1 is stopped already\n"
+    assert "h1 is stopped" in playground("run", "--lab", name, "h1", "true", status=1)
+    assert "h1 runs again, after" in playground("start", name, "h1")
+    assert playground("start", name, "h1", "h2") == "h1 runs already\nh2 runs already\n"
+    assert "h2 runs again, after" in playground("restart", name, "h2", "--grace", "0")
+    # The process that made it is told nothing of that; the machines are the same.
+    assert kept.node("h1").ping("h2", count=1).received == 1
+
+
+def test_a_switch_and_a_stranger_are_refused_before_anything_is_stopped(kept: Lab) -> None:
+    said = playground("stop", kept.name, "h1", "home", status=1)
+    assert "home is a switch, which has no power to lose here" in said
+    assert "there is no machine 'h9'" in playground("stop", kept.name, "h1", "h9", status=1)
+    assert kept.node("h1").ping("h2", count=1).received == 1
