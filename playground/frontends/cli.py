@@ -512,6 +512,44 @@ def open_page(lab_name: str | None, host: str, port: str | None) -> None:
         port_commands.open_browser(lab, host, port, click.echo)
 
 
+@main.command()
+@click.argument("lab", required=False, shell_complete=_complete_lab)
+@click.option("--port", type=click.IntRange(0, 65535), help="Where it listens; by default 8810.")
+@click.option("--host", help="An address for others to reach it; by default only this machine.")
+@click.option("--password", is_flag=True, help="Ask for a password, which others have to know.")
+@click.option("--certificate", type=click.Path(path_type=Path), help="Serve by TLS: its PEM file.")
+@click.option("--key", type=click.Path(path_type=Path), help="The certificate's key, a PEM file.")
+def web(
+    lab: str | None,
+    port: int | None,
+    host: str | None,
+    password: bool,
+    certificate: Path | None,
+    key: Path | None,
+) -> None:
+    """Show LAB in a browser, or all labs of this machine.
+
+    It prints an address with a token in it: whoever has it may do all that you may do.
+    The second address is to be shared: with it nothing can be changed.
+    """
+    from playground.frontends import web_commands
+
+    secret = None
+    if password:
+        secret = os.environ.get("PLAYGROUND_WEB_PASSWORD") or click.prompt(
+            "Password of the page", hide_input=True, confirmation_prompt=True
+        )
+    web_commands.serve(
+        lab,
+        click.echo,
+        host=host,
+        port=port,
+        password=secret,
+        certificate=certificate,
+        key=key,
+    )
+
+
 @main.command("ssh-config")
 @engine_option
 @lab_option

@@ -19,6 +19,7 @@ from playground.lab.labs_of_this_process import take_nodes
 from playground.lab.methods import (
     asking,
     attaching,
+    browsing,
     exporting,
     live_changes,
     machine_links,
@@ -199,6 +200,7 @@ class Lab(Single):
     # -- seeing it ----------------------------------------------------------
 
     picture = showing.picture
+    web = browsing.web
     as_shell = showing.as_shell
     save = saving.save
     export = exporting.export

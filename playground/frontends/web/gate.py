@@ -1,0 +1,338 @@
+"""The gate: whom the server answers.
+
+All that comes in passes here first, requests and sockets alike, before any other code sees it:
+
+* **Host** names this server (`is_our_name`).  A page of somebody else's, whose name was made to
+  lead here (DNS rebinding), names itself and is refused.
+* **Origin** is the page's own wherever a browser says one, and has to be said by sockets and by
+  whatever is no GET: no other page of the same browser can drive this one.
+* A **token** in the address, or in a cookie that came of one, says what may be done (`rights`).
+
+`decide` is pure; `Gate` carries it out as an ASGI application around another.
+
+"""
+
+# https://asgi.readthedocs.io/en/latest/specs/www.html
+# RFC 6454 (origin), RFC 6265 and 6265bis (cookies, SameSite), https://www.w3.org/TR/fetch-metadata/
+
+from __future__ import annotations
+
+import hmac
+import html
+import ipaddress
+import time
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+
+from playground.frontends.web.files import FILES
+from playground.frontends.web.rights import Keys, Right, cookie_name, tokens_in
+from playground.model.records import dataclass
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+# Where the rights of who asks stand in the scope of a request.
+RIGHTS = "playground.rights"
+
+# Names of a machine for itself.
+LOOPBACK_NAMES = frozenset({"localhost"})
+
+# A password has no more bytes, and a form not many more.
+_FORM_BYTES = 4096
+# So many wrong passwords a minute, from wherever they come: 2 million a year.
+_TRIES, _TRIES_WITHIN_S = 5, 60.0
+
+_LOGIN = "/login"
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A request, or a socket that is to be opened, as far as the gate looks.
+
+    ``origin`` and ``site`` (Sec-Fetch-Site) are None where nobody said one, ``token`` is what
+    stands in the address, ``tokens`` what the cookies hold.  ``navigates`` is whether the
+    browser goes there, as by a link.
+
+    """
+
+    path: str
+    host: str
+    method: str = "GET"
+    socket: bool = False
+    origin: str | None = None
+    site: str | None = None
+    navigates: bool = False
+    token: str | None = None
+    tokens: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TurnedAway:
+    """The answer to whom the server does not answer: an HTTP status, and a sentence."""
+
+    status: int
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """The rights of who may come in; ``remember`` is a token to be put into a cookie."""
+
+    rights: frozenset[Right]
+    remember: str | None = None
+
+
+def decide(asked: Visit, keys: Keys, names: Collection[str]) -> Admitted | TurnedAway:
+    """Tell whether somebody may come in, and with which rights.
+
+    ``names`` are those that this server answers to, besides addresses.
+
+    """
+    if not is_our_name(asked.host, names):
+        return TurnedAway(
+            421,
+            f"this server is not {asked.host[:80]!r}: open the address that it printed when it "
+            "began",
+        )
+    if not _is_from_us(asked):
+        return TurnedAway(403, "another page asked for this: open the page's own address")
+    if asked.token is not None:
+        right = keys.right_of(asked.token)
+        if right is None:
+            return TurnedAway(
+                403,
+                "the token in this address is none of this server's: it was begun anew since; "
+                "look for the address that it printed then",
+            )
+        remember = None if asked.path.startswith(FILES) or asked.socket else asked.token
+        return Admitted(keys.rights_of([asked.token, *asked.tokens]), remember)
+    rights = keys.rights_of(asked.tokens)
+    if not rights:
+        return TurnedAway(
+            401,
+            "this page opens by its own address, which has a token in it: whoever began it sees "
+            "that address in the terminal or the notebook",
+        )
+    return Admitted(rights)
+
+
+def is_our_name(host: str, names: Collection[str]) -> bool:
+    """Tell whether a Host header names this server: by an address, or by one of these names.
+
+    An address names whatever the browser is connected with: only a name can be made to lead
+    elsewhere.  The port is no matter, because SSH may carry it to another.
+
+    """
+    name = host.strip().lower()
+    if name.startswith("["):
+        name = name[1:].partition("]")[0]
+    elif name.count(":") == 1:
+        name = name.partition(":")[0]
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return bool(name) and name in names
+    return True
+
+
+def _is_from_us(asked: Visit) -> bool:
+    """Tell whether a request comes of a page of this server, of no page, or is a plain visit."""
+    safe = asked.method in ("GET", "HEAD") and not asked.socket
+    if asked.origin is not None:
+        try:
+            origin = urlsplit(asked.origin).netloc
+        except ValueError:
+            return False
+        if not origin or origin.lower() != asked.host.strip().lower():
+            return False
+    elif not safe:
+        return False
+    if asked.site in (None, "none", "same-origin"):
+        return True
+    return safe and asked.navigates
+
+
+# -- carried out ----------------------------------------------------------------
+
+
+class Gate:
+    """An ASGI application that admits to another only whom it should.
+
+    ``port`` is where the server listens; ``names`` are what it may be called.  With a
+    ``password`` who has no token may log in, and has the right ``password_gives``.
+    ``framed_by`` are origins whose pages may show this one in a frame.
+
+    """
+
+    def __init__(
+        self,
+        inner: Callable[[Scope, Receive, Send], Awaitable[None]],
+        keys: Keys,
+        port: int,
+        names: Collection[str] = LOOPBACK_NAMES,
+        *,
+        secure: bool = False,
+        password: str | None = None,
+        framed_by: tuple[str, ...] = (),
+    ) -> None:
+        self._inner = inner
+        self._keys = keys
+        self._port = port
+        self._names = names
+        self._secure = secure
+        self._password = password
+        self._wrong: list[float] = []
+        self._headers = _headers(framed_by)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._inner(scope, receive, send)
+            return
+        asked = _asked(scope, self._port)
+        # The form itself shows nothing, and its answer is checked as all others are.
+        verdict = decide(asked, self._keys, self._names)
+        if isinstance(verdict, Admitted):
+            if verdict.remember is not None:
+                await self._remember(_without_token(scope), verdict.remember, send)
+                return
+            scope[RIGHTS] = verdict.rights
+            await self._inner(scope, receive, self._with_headers(scope, send))
+        elif asked.socket:
+            # Before it is accepted this is an HTTP answer, 403 (ASGI, "Close - send event").
+            await send({"type": "websocket.close", "code": 1008, "reason": ""})
+        elif verdict.status == 401 and self._password is not None:
+            await self._log_in(asked, receive, send)
+        else:
+            await self._say(verdict.status, _page(verdict.sentence), send)
+
+    def _with_headers(self, scope: Scope, send: Send) -> Send:
+        async def add(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                given = {name.lower() for name, _ in message.get("headers", ())}
+                more = [pair for pair in self._headers if pair[0] not in given]
+                message["headers"] = [*message.get("headers", ()), *more]
+            await send(message)
+
+        return add
+
+    async def _remember(self, target: str, token: str, send: Send) -> None:
+        # By a page of our own and not by a redirect: after that a browser that came from
+        # elsewhere would not send a cookie which is SameSite=Strict.
+        where = html.escape(target)
+        cookie = f"{cookie_name(self._port, token)}={token}; HttpOnly; SameSite=Strict; Path=/" + (
+            "; Secure" if self._secure else ""
+        )
+        page = _page(
+            "One moment.", f'<meta http-equiv="refresh" content="0;url={where}">', target=where
+        )
+        await self._say(200, page, send, [(b"set-cookie", cookie.encode("latin-1"))])
+
+    async def _log_in(self, asked: Visit, receive: Receive, send: Send) -> None:
+        assert self._password is not None
+        if asked.path != _LOGIN or asked.method != "POST":
+            await self._say(401, _form(""), send)
+            return
+        now = time.monotonic()
+        self._wrong = [one for one in self._wrong if now - one < _TRIES_WITHIN_S]
+        if len(self._wrong) >= _TRIES:
+            await self._say(429, _form("Too many wrong passwords: wait a minute."), send)
+            return
+        given = dict(parse_qsl((await _body(receive)).decode(errors="replace"))).get("password", "")
+        if hmac.compare_digest(given.encode(), self._password.encode()):
+            await self._remember("/", self._keys.issue(Right(may_change=True)), send)
+            return
+        self._wrong.append(now)
+        await self._say(401, _form("That is not the password."), send)
+
+    async def _say(
+        self, status: int, page: str, send: Send, more: list[tuple[bytes, bytes]] | None = None
+    ) -> None:
+        headers = [(b"content-type", b"text/html; charset=utf-8"), *self._headers, *(more or [])]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": page.encode()})
+
+
+def _asked(scope: Scope, port: int) -> Visit:
+    headers: dict[str, str] = {}
+    doubled = False
+    for name, value in scope["headers"]:
+        word = name.decode("latin-1").lower()
+        # Two hosts or origins are one too many: who reads which is anybody's guess.
+        doubled |= word in headers and word in ("host", "origin")
+        headers[word] = value.decode("latin-1")
+    try:
+        cookies = {name: item.value for name, item in SimpleCookie(headers.get("cookie")).items()}
+    except CookieError:
+        cookies = {}
+    query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+    return Visit(
+        path=scope["path"],
+        host="" if doubled else headers.get("host", ""),
+        method=scope.get("method", "GET"),
+        socket=scope["type"] == "websocket",
+        origin=headers.get("origin"),
+        site=headers.get("sec-fetch-site"),
+        navigates=headers.get("sec-fetch-mode") == "navigate",
+        token=query.get("token"),
+        tokens=tuple(tokens_in(cookies, port)),
+    )
+
+
+def _without_token(scope: Scope) -> str:
+    """Return the address that was asked for, below this server, without its token."""
+    query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    rest = urlencode([pair for pair in query if pair[0] != "token"])
+    # One slash: two would lead to another server.
+    path = "/" + quote(scope["path"].lstrip("/\\"))
+    return path + ("?" + rest if rest else "")
+
+
+async def _body(receive: Receive) -> bytes:
+    data = b""
+    while len(data) <= _FORM_BYTES:
+        message = await receive()
+        data += message.get("body", b"")
+        if message["type"] != "http.request" or not message.get("more_body"):
+            break
+    return data[:_FORM_BYTES]
+
+
+def _headers(framed_by: tuple[str, ...]) -> list[tuple[bytes, bytes]]:
+    """Return the headers of every answer: nothing from elsewhere, nothing to elsewhere."""
+    # NiceGUI's pages have scripts in them, and Vue compiles templates.
+    policy = (
+        "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
+        "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
+        "connect-src 'self'; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; "
+        f"form-action 'self'; frame-ancestors {' '.join(framed_by) or chr(39) + 'none' + chr(39)}"
+    )
+    said: Mapping[str, str] = {
+        "content-security-policy": policy,
+        "x-content-type-options": "nosniff",
+        "referrer-policy": "no-referrer",
+        "cross-origin-resource-policy": "same-origin",
+        "cache-control": "no-store",
+    }
+    return [(name.encode(), value.encode()) for name, value in said.items()]
+
+
+def _page(sentence: str, head: str = "", target: str = "") -> str:
+    link = f' <a href="{target}">Go on</a>' if target else ""
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width">'
+        f"<title>playground</title>{head}<style>:root{{color-scheme:light dark}}"
+        "body{font:16px sans-serif;max-width:36em;margin:4em auto;padding:0 1em}</style>"
+        f"<p>{html.escape(sentence)}{link}</p></html>"
+    )
+
+
+def _form(sentence: str) -> str:
+    return _page(sentence or "This page asks for a password.").replace(
+        "</html>",
+        f'<form method="post" action="{_LOGIN}"><label>Password <input name="password" '
+        'type="password" autofocus></label> <button>Log in</button></form></html>',
+    )

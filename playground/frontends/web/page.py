@@ -1,0 +1,128 @@
+"""The pages: the list of labs, a lab to work with, a lab to look at, and files of panels."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import Request
+from fastapi.responses import PlainTextResponse, Response, StreamingResponse
+from nicegui import app, ui
+
+from playground.errors import PlaygroundError
+from playground.frontends.web import lab_page
+from playground.frontends.web.files import FILES
+from playground.frontends.web.gate import RIGHTS
+from playground.frontends.web.rights import Right, allows
+from playground.frontends.web.site import Site
+from playground.frontends.web.view import LabView
+from playground.lab.lab import Lab
+
+
+def register(site: Site) -> None:
+    """Give NiceGUI the pages of a site, once in a process."""
+
+    @ui.page("/")
+    async def labs(request: Request) -> None:
+        await _list(site, rights_of(request))
+
+    @ui.page("/lab/{name}")
+    async def lab(request: Request, name: str) -> Response | None:
+        rights = rights_of(request)
+        if not allows(rights, name, change=True):
+            return _refusal("this address may not change the lab: ask for one that may")
+        return await _show(site, name, True)
+
+    @ui.page("/look/{name}")
+    async def look(request: Request, name: str) -> Response | None:
+        if not allows(rights_of(request), name):
+            return _refusal("this address is another lab's")
+        return await _show(site, name, False)
+
+    @app.get(FILES + "{key}/{filename}")
+    async def fetch(request: Request, key: str, filename: str) -> Response:
+        return await _fetch(site, rights_of(request), key)
+
+
+def rights_of(request: Request) -> frozenset[Right]:
+    """Return what the gate found that this request may do."""
+    found: frozenset[Right] = request.scope[RIGHTS]
+    return found
+
+
+def _refusal(sentence: str) -> Response:
+    return PlainTextResponse(sentence, status_code=403)
+
+
+async def _list(site: Site, rights: Iterable[Right]) -> None:
+    lines = await asyncio.get_running_loop().run_in_executor(site.threads, site.labs.lines)
+    with ui.column().classes("w-full max-w-3xl mx-auto p-4"):
+        ui.label("Labs on this machine").classes("text-2xl")
+        for line in lines:
+            if not allows(rights, line.name):
+                continue
+            kind = "lab" if allows(rights, line.name, change=True) else "look"
+            ui.link(line.name, f"/{kind}/{quote(line.name, safe='')}").classes("text-lg")
+            ui.label(f"{len(line.nodes)} nodes, begun by {line.owner}").classes("text-sm")
+        if not lines:
+            ui.label("No lab is running: start one with `playground up FILE.py`.")
+
+
+async def _show(site: Site, name: str, may_change: bool) -> Response | None:
+    loop = asyncio.get_running_loop()
+    try:
+        lab: Lab = await loop.run_in_executor(site.threads, site.labs.open, name)
+    except PlaygroundError as error:
+        return PlainTextResponse(str(error), status_code=404)
+    view = LabView(lab, name, may_change, site.threads, site.files)
+    ui.context.client.on_delete(view.close_soon)
+    ui.on_exception(_say)
+    await lab_page.build(view)
+    return None
+
+
+def _say(error: Exception) -> None:
+    """Show what went wrong in a handler: a sentence of ours, or that it is our mistake."""
+    if isinstance(error, PlaygroundError):
+        words = str(error)
+    else:
+        words = f"{type(error).__name__}: this is a mistake in playground itself"
+    ui.notify(words, type="negative", multi_line=True, close_button="OK", timeout=10_000)
+
+
+async def _fetch(site: Site, rights: Iterable[Right], key: str) -> Response:
+    try:
+        file = site.files.find(key)
+    except PlaygroundError as error:
+        return PlainTextResponse(str(error), status_code=404)
+    if not allows(rights, file.lab):
+        return _refusal("this address is another lab's")
+    loop = asyncio.get_running_loop()
+    try:
+        content = await loop.run_in_executor(site.threads, file.source)
+    except PlaygroundError as error:
+        return PlainTextResponse(str(error), status_code=409)
+    headers = {
+        "content-disposition": f"attachment; filename*=UTF-8''{quote(file.filename, safe='')}",
+        # A file of a host is no page of this server, whatever it holds.
+        "content-security-policy": "sandbox; default-src 'none'",
+    }
+    media_type = file.media_type or "application/octet-stream"
+    if isinstance(content, bytes):
+        return Response(content, media_type=media_type, headers=headers)
+    return StreamingResponse(_pieces(iter(content), site), media_type=media_type, headers=headers)
+
+
+async def _pieces(content: Iterator[bytes], site: Site) -> AsyncIterator[bytes]:
+    """Yield what an iterator has, each piece waited for in a thread; close it in the end."""
+    loop = asyncio.get_running_loop()
+    end: Any = object()
+    try:
+        while (piece := await loop.run_in_executor(site.threads, next, content, end)) is not end:
+            yield piece
+    finally:
+        close = getattr(content, "close", None)
+        if close is not None:
+            await loop.run_in_executor(site.threads, close)

@@ -1,0 +1,1 @@
+"""Panels: what opens when one clicks a node or a link, a module each."""

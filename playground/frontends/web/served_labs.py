@@ -1,0 +1,99 @@
+"""The labs that a server shows: those of its own process, and those that run on the machine."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+
+from playground.engines.choice import RunningLabs
+from playground.engines.seam import LabRecord
+from playground.errors import LabNotFound, PlaygroundError
+from playground.lab.lab import Lab
+from playground.model.records import dataclass
+
+
+@dataclass(frozen=True)
+class LabLine:
+    """A lab in the list of labs: what it is called in addresses, its nodes, who began it."""
+
+    name: str
+    nodes: tuple[str, ...]
+    owner: str
+    created: float | None = None
+
+
+class ServedLabs:
+    """The labs that can be looked at; ``running`` is None where only labs that were added are.
+
+    Safe to be used by several threads.  A lab that another program started is attached to
+    when it is first looked at, and let go of in `close`; it is never stopped by that.
+
+    """
+
+    def __init__(self, running: RunningLabs | None = None) -> None:
+        self._running = running
+        self._own: dict[str, Lab] = {}
+        self._attached: dict[str, Lab] = {}
+        self._lock = threading.Lock()
+
+    def add(self, lab: Lab) -> None:
+        """Show a lab of this process, started or not; one of the same name gives way."""
+        with self._lock:
+            self._own[lab.name] = lab
+
+    def remove(self, lab: Lab) -> None:
+        """Show a lab of this process no more."""
+        with self._lock:
+            if self._own.get(lab.name) is lab:
+                del self._own[lab.name]
+
+    def lines(self) -> list[LabLine]:
+        """Return all labs that there are now, those of this process first."""
+        with self._lock:
+            own = list(self._own.values())
+        lines = [LabLine(lab.name, tuple(n.name for n in lab.nodes), "this program") for lab in own]
+        there = {lab.id for lab in own}
+        records = [] if self._running is None else self._running.labs()
+        names = [record.name for record in records]
+        for record in records:
+            if record.id not in there and not record.is_stale:
+                name = record.name if names.count(record.name) == 1 else record.id
+                lines.append(LabLine(name, record.nodes, _owner(record), record.created))
+        return lines
+
+    def open(self, name: str) -> Lab:
+        """Return the lab of that name or id; raises `LabNotFound`.
+
+        It waits for the engine and the lab's agent where it is another program's.
+
+        """
+        with self._lock:
+            if name in self._own:
+                return self._own[name]
+            if self._running is None:
+                raise LabNotFound(f"this page does not show a lab {name!r}: it was closed")
+            lab = self._attached.get(name)
+            if lab is None or not lab.running:
+                engine, record = self._running.find(name)
+                lab = Lab.attach(record.id, engine=engine, quiet=True)
+                self._attached[name] = lab
+            return lab
+
+    def forget(self, name: str) -> None:
+        """Let go of a lab that has gone, so that one of the same name is found anew."""
+        with self._lock:
+            lab = self._attached.pop(name, None)
+        if lab is not None:
+            with suppress(PlaygroundError):
+                lab.detach()
+
+    def close(self) -> None:
+        """Let go of all labs of other programs."""
+        for name in list(self._attached):
+            self.forget(name)
+        if self._running is not None:
+            self._running.close()
+
+
+def _owner(record: LabRecord) -> str:
+    return "you" if record.is_own else record.owner

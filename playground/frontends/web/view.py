@@ -1,0 +1,139 @@
+"""A view: what a page hands to its panels, and the one place where they act upon a lab."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import Executor
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
+
+from nicegui import ui
+
+from playground.errors import NotRunning, PlaygroundError
+from playground.frontends.web.files import FileShelf, Source
+from playground.frontends.web.link_keys import link_of
+from playground.lab.lab import Lab
+from playground.operations.network import Link, Machine, Node, Switch
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_LOG = logging.getLogger(__name__)
+
+
+class LabView:
+    """A lab as one page shows it, or one panel of a page.
+
+    ``lab`` is the lab, ``name`` what its pages are called by, ``may_change`` whether who
+    looks may change it.  What a panel has opened it gives back in `on_close`.
+
+    """
+
+    def __init__(
+        self, lab: Lab, name: str, may_change: bool, threads: Executor, files: FileShelf
+    ) -> None:
+        self.lab = lab
+        self.name = name
+        self.may_change = may_change
+        self._threads = threads
+        self._files = files
+        self._undo: list[Callable[[], object]] = []
+        self._closed = False
+
+    def part(self) -> LabView:
+        """Return a view of the same lab, for a panel: closed by itself, and with this one."""
+        part = LabView(self.lab, self.name, self.may_change, self._threads, self._files)
+        self.on_close(part.close)
+        return part
+
+    # -- what there is ---------------------------------------------------------
+
+    def node(self, name: str) -> Node:
+        """Return the node of that name."""
+        return self.lab[name]
+
+    def machine(self, name: str) -> Machine:
+        """Return the host or router of that name; raises `NotRunning` for a switch."""
+        node = self.lab[name]
+        if isinstance(node, Switch):
+            raise NotRunning(f"{name} is a switch: nothing can run on it; choose a host or router")
+        return node
+
+    def link(self, key: str) -> Link:
+        """Return the link of that key (`link_keys.key_of`)."""
+        return link_of(self.lab, key)
+
+    # -- doing -----------------------------------------------------------------
+
+    async def ask(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call what only looks, in a thread, and return its result.
+
+        >>> routes = await view.ask(node.run, "ip route")
+
+        """
+        call = partial(function, *args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+
+    async def act(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call what changes something, in a thread; raises `NotRunning` on a read-only page.
+
+        >>> await view.act(link.impair, delay_ms=20)
+
+        """
+        self.check_may_change()
+        return await self.ask(function, *args, **kwargs)
+
+    def check_may_change(self) -> None:
+        """Raise `PlaygroundError` where this page is to look at only."""
+        if not self.may_change:
+            raise PlaygroundError(
+                "this page is to look at only: nothing can be changed from here; ask whoever "
+                "shared it for an address that may"
+            )
+
+    def every(self, seconds: float, handler: Callable[[], Any]) -> ui.timer:
+        """Call a handler now and again, while the panel is open; a coroutine may wait.
+
+        A second call waits until the first is done.
+
+        """
+        timer = ui.timer(seconds, handler)
+        self.on_close(timer.cancel)
+        return timer
+
+    def serve(self, filename: str, source: Source, media_type: str | None = None) -> str:
+        """Return the address at which a file can be fetched, as long as the panel is open.
+
+        ``source`` is called for each fetch, in a thread, and returns bytes or yields them.
+
+        """
+        key = self._files.add(self.name, filename, source, media_type)
+        self.on_close(lambda: self._files.remove(key))
+        return self._files.address(key, filename)
+
+    # -- the end -----------------------------------------------------------------
+
+    def on_close(self, undo: Callable[[], object]) -> None:
+        """Call this, in a thread or at once, when the panel or the page goes; last first."""
+        if self._closed:
+            undo()
+            return
+        self._undo.append(undo)
+
+    def close(self) -> None:
+        """Give back all that was opened; does nothing the second time."""
+        self._closed = True
+        while self._undo:
+            undo = self._undo.pop()
+            try:
+                undo()
+            except PlaygroundError:
+                pass  # the lab has gone, and with it what was to be given back
+            except Exception:
+                _LOG.exception("a panel could not give back what it had")
+
+    async def close_soon(self) -> None:
+        """Close in a thread: what is given back may have to wait for a host."""
+        await self.ask(self.close)

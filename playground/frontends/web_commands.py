@@ -1,0 +1,58 @@
+"""The command `playground web`: labs of this machine in a browser."""
+
+from __future__ import annotations
+
+import importlib.util
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
+
+from playground.errors import PlaygroundError
+
+Say = Callable[[str], None]
+
+# Jupyter has 8888.
+DEFAULT_PORT = 8810
+
+
+def serve(
+    lab_name: str | None,
+    say: Say,
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    password: str | None = None,
+    certificate: Path | None = None,
+    key: Path | None = None,
+) -> None:
+    """Serve the page of one lab, or of all, until Ctrl-C; ``say`` its addresses."""
+    check_installed()
+    from playground.engines.choice import RunningLabs
+    from playground.frontends.web.rights import Right
+    from playground.frontends.web.server import Listening, WebServer
+
+    where = Listening(
+        host or "127.0.0.1", DEFAULT_PORT if port is None else port, password, certificate, key
+    )
+    server = WebServer(where, RunningLabs())
+    try:
+        if lab_name is not None:
+            server.labs.open(lab_name)  # no lab of that name: said before anything is served
+        server.start()
+        path = "/" if lab_name is None else f"/lab/{quote(lab_name, safe='')}"
+        say(f"to work with: {server.address(path, Right(lab_name, may_change=True))}")
+        path = path.replace("/lab/", "/look/")
+        say(f"to look only: {server.address(path, Right(lab_name))}")
+        say("whoever has the first address is root on the lab's machines; press Ctrl-C to end")
+        threading.Event().wait()
+    finally:
+        server.close()
+
+
+def check_installed() -> None:
+    """Raise `PlaygroundError` where the package is missing that the page stands upon."""
+    if importlib.util.find_spec("nicegui") is None:
+        raise PlaygroundError(
+            "the page in a browser needs the package nicegui: pip install nicegui"
+        )

@@ -1,0 +1,242 @@
+"""The gate answers the page's own requests alone: no other name, page or token opens it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import MutableMapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from playground.frontends.web.gate import (
+    LOOPBACK_NAMES,
+    RIGHTS,
+    Admitted,
+    Gate,
+    TurnedAway,
+    Visit,
+    decide,
+    is_our_name,
+)
+from playground.frontends.web.rights import Keys, Right, cookie_name
+
+KEYS = Keys()
+TOKEN = KEYS.issue(Right("a", may_change=True))
+LOOK = KEYS.issue(Right("a"))
+VISIT = Visit("/lab/a", "localhost:8810", tokens=(TOKEN,))
+SOCKET = replace(VISIT, socket=True, origin="http://localhost:8810")
+
+
+@pytest.mark.parametrize(
+    ("host", "ours"),
+    [
+        ("localhost:8810", True),
+        ("LOCALHOST", True),
+        ("127.0.0.1:8810", True),
+        ("[::1]:8810", True),
+        ("10.0.0.7", True),  # an address cannot be rebound, only a name
+        ("evil.example:8810", False),
+        ("localhost.evil.example", False),
+        ("127.0.0.1.evil.example", False),
+        ("[evil", False),
+        ("", False),
+    ],
+)
+def test_a_host_header_names_us_or_is_refused(host: str, ours: bool) -> None:
+    assert is_our_name(host, LOOPBACK_NAMES) is ours
+
+
+ADMITTED = [
+    VISIT,
+    SOCKET,
+    replace(VISIT, tokens=(), token=LOOK),
+    replace(VISIT, site="none", navigates=True),
+    replace(VISIT, site="cross-site", navigates=True),  # a link on a course's page
+    replace(VISIT, method="POST", origin="http://localhost:8810", site="same-origin"),
+    # SSH carries our port to another one.
+    replace(SOCKET, host="localhost:9000", origin="http://localhost:9000"),
+]
+
+
+@pytest.mark.parametrize("asked", ADMITTED, ids=range(len(ADMITTED)))
+def test_the_pages_own_requests_are_answered(asked: Visit) -> None:
+    assert isinstance(decide(asked, KEYS, LOOPBACK_NAMES), Admitted)
+
+
+REFUSED = {
+    "rebound name": (replace(VISIT, host="evil.example:8810"), 421),
+    "rebound name, its own origin": (
+        replace(SOCKET, host="evil.example:8810", origin="http://evil.example:8810"),
+        421,
+    ),
+    "socket of another page": (replace(SOCKET, origin="https://evil.example"), 403),
+    "socket of another program on this machine": (
+        replace(SOCKET, origin="http://localhost:3000"),
+        403,
+    ),
+    "socket of nobody": (replace(SOCKET, origin=None), 403),
+    "sandboxed frame": (replace(SOCKET, origin="null"), 403),
+    "form of another page": (replace(VISIT, method="POST", origin="https://evil.example"), 403),
+    "form of nobody": (replace(VISIT, method="POST"), 403),
+    "image on another page": (replace(VISIT, site="cross-site"), 403),
+    "frame's form": (replace(VISIT, method="POST", site="cross-site", navigates=True), 403),
+    "no token": (replace(VISIT, tokens=()), 401),
+    "a wrong cookie": (replace(VISIT, tokens=("x",)), 401),
+    "a wrong token in the address": (replace(VISIT, token="x"), 403),
+    "a socket without a token": (replace(SOCKET, tokens=()), 401),
+}
+
+
+@pytest.mark.parametrize(("asked", "status"), REFUSED.values(), ids=REFUSED)
+def test_all_others_are_refused(asked: Visit, status: int) -> None:
+    verdict = decide(asked, KEYS, LOOPBACK_NAMES)
+    assert isinstance(verdict, TurnedAway)
+    assert verdict.status == status
+
+
+def test_a_token_in_an_address_becomes_a_cookie_but_for_programs_that_fetch() -> None:
+    page = decide(replace(VISIT, tokens=(), token=LOOK), KEYS, LOOPBACK_NAMES)
+    file = decide(Visit("/files/k/x.pcapng", "localhost:1", token=LOOK), KEYS, LOOPBACK_NAMES)
+    assert (page.remember, file.remember) == (LOOK, None)
+    assert page.rights == file.rights == {Right("a")}
+
+
+# -- carried out ----------------------------------------------------------------
+
+
+async def _inner(scope: Any, receive: Any, send: Any) -> None:
+    words = ",".join(sorted(str(right.lab) for right in scope[RIGHTS]))
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": words.encode()})
+
+
+class Answer:
+    """What the gate sent."""
+
+    def __init__(self, sent: list[MutableMapping[str, Any]]) -> None:
+        self.kind = sent[0]["type"]
+        self.status = sent[0].get("status")
+        self.headers = {name.decode(): value.decode() for name, value in sent[0].get("headers", ())}
+        self.text = b"".join(message.get("body", b"") for message in sent).decode()
+
+
+def ask(gate: Gate, path: str = "/", body: bytes = b"", **scope: Any) -> Answer:
+    path, _, query = path.partition("?")
+    headers = {"host": "localhost:8810", **scope.pop("headers", {})}
+    asked = {
+        "type": "http",
+        "method": "GET",
+        "path": path,
+        "query_string": query.encode(),
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        **scope,
+    }
+    sent: list[MutableMapping[str, Any]] = []
+
+    async def receive() -> MutableMapping[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message)
+
+    asyncio.run(gate(asked, receive, send))
+    return Answer(sent)
+
+
+@pytest.fixture
+def gate() -> Gate:
+    return Gate(_inner, KEYS, 8810)
+
+
+def test_a_cookie_is_for_this_server_and_out_of_reach_of_scripts(gate: Gate) -> None:
+    answer = ask(gate, f"/lab/a?token={LOOK}&x=1")
+    cookie = answer.headers["set-cookie"]
+    assert cookie.startswith(f"{cookie_name(8810, LOOK)}={LOOK};")
+    assert "HttpOnly" in cookie and "SameSite=Strict" in cookie
+    # The token goes out of the address.
+    assert "url=/lab/a?x=1" in answer.text
+    assert LOOK not in answer.text
+    name = cookie.partition(";")[0]
+    assert ask(gate, "/lab/a", headers={"cookie": name}).text == "a"
+
+
+def test_no_address_leads_to_another_server(gate: Gate) -> None:
+    assert "url=/evil.example/" in ask(gate, f"//evil.example/?token={LOOK}").text
+    assert "<b>" not in ask(gate, f"/<b>?token={LOOK}").text
+
+
+def test_every_answer_forbids_what_other_pages_might_do(gate: Gate) -> None:
+    for answer in (ask(gate), ask(gate, "/?token=" + TOKEN, headers={"host": "evil.example"})):
+        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+
+
+def test_a_socket_that_may_not_be_opened_is_closed_before_it_is_accepted(gate: Gate) -> None:
+    assert ask(gate, type="websocket").kind == "websocket.close"
+
+
+def test_two_hosts_are_one_too_many(gate: Gate) -> None:
+    asked = {
+        "type": "http",
+        "method": "GET",
+        "path": "/",
+        "query_string": f"token={TOKEN}".encode(),
+        "headers": [(b"host", b"evil.example"), (b"host", b"localhost")],
+    }
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(gate(asked, None, send))
+    assert sent[0]["status"] == 421
+
+
+def test_the_sentence_of_a_refusal_holds_no_markup_of_the_asker(gate: Gate) -> None:
+    assert "<img" not in ask(gate, headers={"host": "<img src=x onerror=1>"}).text
+
+
+def test_a_password_opens_and_a_guesser_has_to_wait() -> None:
+    keys = Keys()
+    gate = Gate(_inner, keys, 8810, password="correct horse")
+    same = {"origin": "http://localhost:8810"}
+
+    def log_in(password: str, headers: dict[str, str] = same) -> Answer:
+        body = f"password={password}".encode()
+        return ask(gate, "/login", body, method="POST", headers=headers)
+
+    assert 'type="password"' in ask(gate).text
+    assert log_in("correct+horse", {"origin": "https://evil.example"}).status == 403
+    opened = log_in("correct+horse")
+    assert opened.status == 200
+    cookie = opened.headers["set-cookie"].partition(";")[0]
+    assert ask(gate, headers={"cookie": cookie}).text == "None"  # all labs
+    assert [log_in("wrong").status for _ in range(6)] == [401] * 5 + [429]
+    assert log_in("correct+horse").status == 429
+
+
+def test_a_form_that_never_ends_is_cut() -> None:
+    gate = Gate(_inner, Keys(), 8810, password="correct horse")
+    sent: list[Any] = []
+    read = 0
+
+    async def receive() -> Any:
+        nonlocal read
+        read += 1024
+        return {"type": "http.request", "body": b"a" * 1024, "more_body": True}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/login",
+        "query_string": b"",
+        "headers": [(b"host", b"localhost"), (b"origin", b"http://localhost")],
+    }
+    asyncio.run(gate(scope, receive, send))
+    assert sent[0]["status"] == 401
+    assert read < 10_000

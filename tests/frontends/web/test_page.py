@@ -1,0 +1,54 @@
+"""Pages of labs: what they say of labs that are not there, and of files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from playground import Host, Lab
+from playground.frontends.web import server
+from playground.frontends.web.server import open_page
+from tests.frontends.web.socket_client import visiting
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    yield Lab(Host("a"), name="web-pages")  # not started: a page shows it all the same
+
+
+def test_a_lab_that_does_not_run_is_shown_and_one_that_was_closed_is_not(lab: Lab) -> None:
+    page = open_page(lab)
+    with visiting(page.address) as (client, seen):
+        assert seen.status_code == 200 and "not running" in seen.text
+        server._here[0].labs.remove(lab)
+        gone = client.get(seen.url)
+        assert gone.status_code == 404 and "does not show a lab" in gone.text
+    page.close()
+
+
+def test_the_list_has_what_a_token_is_for(lab: Lab) -> None:
+    page = open_page(lab)
+    with visiting(page.look_address) as (client, seen):
+        listed = client.get(seen.url.join("/"))
+        assert "/look/web-pages" in listed.text
+        assert "/lab/web-pages" not in listed.text
+    page.close()
+
+
+def test_a_file_is_fetched_by_who_may_look_and_is_no_page(lab: Lab) -> None:
+    page = open_page(lab)
+    files = server._here[0].site.files
+    whole = files.add("web-pages", "x.html", lambda: b"<script>")
+    pieces = files.add("web-pages", "y", lambda: iter([b"a", b"b"]))
+    strange = files.add("another", "z", lambda: b"z")
+    with visiting(page.look_address) as (client, seen):
+        got = client.get(seen.url.join(files.address(whole, "x.html")))
+        assert got.content == b"<script>"
+        assert got.headers["content-disposition"].startswith("attachment")
+        assert got.headers["content-type"] == "application/octet-stream"
+        assert "sandbox" in got.headers["content-security-policy"]
+        assert client.get(seen.url.join(files.address(pieces, "y"))).content == b"ab"
+        assert client.get(seen.url.join(files.address(strange, "z"))).status_code == 403
+        assert client.get(seen.url.join("/files/none/z")).status_code == 404
+    page.close()

@@ -1,0 +1,79 @@
+"""A panel looks and acts by its view; a read-only one acts on nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from playground import Host, Lab, Link, PlaygroundError, Switch
+from playground.errors import NotRunning
+from playground.frontends.web.files import FileShelf
+from playground.frontends.web.view import LabView
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(2) as executor:
+        yield executor
+
+
+def view_of(threads: ThreadPoolExecutor, may_change: bool) -> LabView:
+    home = Switch("home")
+    Link(home, Host("h1"))
+    return LabView(Lab(home, name="seen"), "seen", may_change, threads, FileShelf())
+
+
+def test_what_may_wait_runs_in_a_thread_of_its_own(threads: ThreadPoolExecutor) -> None:
+    view = view_of(threads, True)
+    assert asyncio.run(view.ask(threading.current_thread)) is not threading.main_thread()
+    assert asyncio.run(view.act(int, "12", base=8)) == 10
+
+
+def test_a_read_only_view_looks_and_never_acts(threads: ThreadPoolExecutor) -> None:
+    view, done = view_of(threads, False), []
+    assert asyncio.run(view.ask(len, [1])) == 1
+    for one in (view, view.part()):
+        with pytest.raises(PlaygroundError, match="to look at only"):
+            asyncio.run(one.act(done.append, 1))
+    assert done == []
+
+
+def test_what_was_opened_is_given_back_once_whatever_fails(threads: ThreadPoolExecutor) -> None:
+    view, done = view_of(threads, True), []
+
+    def gone() -> None:
+        raise NotRunning("the lab has gone")
+
+    part = view.part()
+    view.on_close(lambda: done.append("page"))
+    part.on_close(lambda: done.append("first"))
+    part.on_close(gone)
+    part.on_close(lambda: done.append("last"))
+    part.close()
+    assert done == ["last", "first"]
+    view.close()
+    view.close()
+    assert done == ["last", "first", "page"]
+    part.on_close(lambda: done.append("late"))
+    assert done[-1] == "late"
+
+
+def test_a_switch_runs_nothing(threads: ThreadPoolExecutor) -> None:
+    view = view_of(threads, True)
+    assert view.machine("h1").name == "h1"
+    with pytest.raises(NotRunning, match="home is a switch"):
+        view.machine("home")
+
+
+def test_an_offered_file_goes_with_its_panel(threads: ThreadPoolExecutor) -> None:
+    view = view_of(threads, True)
+    part = view.part()
+    key = part.serve("a.txt", lambda: b"x").split("/")[2]
+    assert view._files.find(key).lab == "seen"
+    part.close()
+    with pytest.raises(PlaygroundError, match="offered no more"):
+        view._files.find(key)
