@@ -368,10 +368,6 @@ WHAT_ONE_CANNOT = (
         "`host.call` and `host.python` run code there.",
     ),
     Difference(
-        "offer a published port after the end of a program",
-        swarm="The program carries it to the manager itself, as to any engine elsewhere.",
-    ),
-    Difference(
         "show files of this machine in hosts",
         swarm="They are copied: hosts run on other machines.",
     ),

@@ -15,8 +15,6 @@ import pytest
 from playground import Host, Lab, Link
 from playground.engines.seam import Engine
 
-pytestmark = pytest.mark.cannot("swarm", "offer a published port after the end of a program")
-
 
 @pytest.fixture(scope="module")
 def kept(engine: Engine, keep_lab) -> Iterator[str]:

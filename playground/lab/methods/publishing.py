@@ -15,6 +15,7 @@ from playground.operations.network import Host, Router
 from playground.planning.plan import NodePlan, Plan
 
 if TYPE_CHECKING:
+    from playground.lab.outside.port_holder import PortHolders
     from playground.lab.outside.published_ports import PublishedAddress, PublishedPorts
 
 
@@ -96,5 +97,17 @@ def _ports(state: LabState) -> PublishedPorts:
     if state.ports is None:
         from playground.lab.outside.published_ports import PublishedPorts
 
-        state.ports = PublishedPorts(state.agent, lambda: state.engine.connect(state.id))
+        state.ports = PublishedPorts(
+            state.agent, lambda: state.engine.connect(state.id), _holders(state)
+        )
     return state.ports
+
+
+def _holders(state: LabState) -> PortHolders | None:
+    """Return what holds ports of a lab that goes on, where the agent cannot be handed any."""
+    if not state.keep or state.agent().ready_sockets() is None:
+        return None
+    from playground.lab.outside.port_holder import PortHolders
+
+    found = PortHolders(state.id, state.engine)
+    return found if found.possible else None

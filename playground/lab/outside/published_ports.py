@@ -3,7 +3,8 @@
 The socket that listens is opened here, by this program and as its user, so that no more
 can be offered than the user may offer.  Where the lab's nodes run under the same kernel it
 is handed to the agent, and a process beside the nodes carries (`agent.ports.carrier`).
-Elsewhere this program carries itself, over a line of its own (`port_tunnel`).
+Elsewhere this program carries itself, over a line of its own (`port_tunnel`), and for a lab that
+goes on when it ends a process beside it does (`port_holder`).
 
 """
 
@@ -25,6 +26,7 @@ from playground.operations.connection.client import Client
 from playground.operations.connection.host_sockets import on_this_machine
 
 if TYPE_CHECKING:
+    from playground.lab.outside.port_holder import PortHolders
     from playground.lab.outside.port_tunnel import PortTunnel
 
 # Connections that wait to be accepted: as many as the kernel lets there be, listen(2).
@@ -106,13 +108,20 @@ class PublishedPorts:
     """The published ports of one lab.
 
     ``agent`` returns the line to its agent, or raises `NotRunning`; ``connect`` starts
-    another agent and returns the bare line to that.
+    another agent and returns the bare line to that.  ``holders`` are for a lab that goes on when
+    this program ends.
 
     """
 
-    def __init__(self, agent: Callable[[], Client], connect: Callable[[], Channel]) -> None:
+    def __init__(
+        self,
+        agent: Callable[[], Client],
+        connect: Callable[[], Channel],
+        holders: PortHolders | None = None,
+    ) -> None:
         self._agent = agent
         self._connect = connect
+        self._holders = holders
         self._tunnel: PortTunnel | None = None
 
     def publish(
@@ -137,20 +146,24 @@ class PublishedPorts:
                 "url": published_url(wanted, local_port, scheme),
             }
             try:
-                if is_elsewhere:
-                    self._ready_tunnel().publish(pid, row, listener)
-                else:
+                if not is_elsewhere:
                     client.publish(pid, row, listener)
+                elif self._holders is not None:
+                    self._holders.hold(pid, row, listener)
+                else:
+                    self._ready_tunnel().publish(pid, row, listener)
             except OSError as error:
                 raise EngineError(
                     f"port {wanted.port} of {node} cannot be published: {error.strerror}"
                 ) from error
-        return self._address(row, is_elsewhere)
+        return self._address(row, is_elsewhere, held=self._holders is not None)
 
     def all(self) -> list[PublishedAddress]:
         """Return what is published of the lab: by anybody, or over a line by this program."""
         here = self._tunnel.rows if self._tunnel is not None else []
         found = [self._address(row, True) for row in here]
+        if self._holders is not None:
+            found += [self._address(row, True, held=True) for row in self._holders.rows()]
         found += [self._address(row) for row in self._agent().call("published")]
         return sorted(found)
 
@@ -167,17 +180,20 @@ class PublishedPorts:
             self._tunnel = PortTunnel(self._connect())
         return self._tunnel
 
-    def _address(self, row: dict[str, Any], carried_here: bool = False) -> PublishedAddress:
+    def _address(
+        self, row: dict[str, Any], elsewhere: bool = False, held: bool = False
+    ) -> PublishedAddress:
         def close() -> None:
-            if carried_here:
-                if self._tunnel is not None:
-                    self._tunnel.unpublish(row["key"])
-                return
-            # With the lab all that was carried has ended.
-            with suppress(AgentGone, NotRunning):
-                self._agent().call("unpublish", keys=[row["key"]])
+            if not elsewhere:
+                # With the lab all that was carried has ended.
+                with suppress(AgentGone, NotRunning):
+                    self._agent().call("unpublish", keys=[row["key"]])
+            elif held and self._holders is not None:
+                self._holders.end(row["key"])
+            elif self._tunnel is not None:
+                self._tunnel.unpublish(row["key"])
 
-        return PublishedAddress.of_row(row, close, carried_here)
+        return PublishedAddress.of_row(row, close, elsewhere and not held)
 
 
 def refuse_taken(wanted: Iterable[tuple[str, PublishedPort]]) -> None:

@@ -273,7 +273,6 @@ def test_it_goes_with_its_owner_however_that_ends(engine: Engine) -> None:
         time.sleep(0.01)
 
 
-@pytest.mark.cannot("swarm", "offer a published port after the end of a program")
 def test_a_kept_lab_goes_on_offering_it_and_whoever_comes_later_ends_it(engine: Engine) -> None:
     name = f"published-kept-{os.getpid()}"
     www = Host("www")
