@@ -13,7 +13,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from playground.errors import TopologyError
-from playground.model.addresses import InterfaceAddress, Network
+from playground.model.addresses import Address, InterfaceAddress, Network
 from playground.model.containers.container import refuse_strange_links
 from playground.model.ipv6.slaac import BY_HAND, Automatic
 from playground.model.parts import End
@@ -27,7 +27,7 @@ from playground.planning import dhcp_networks
 from playground.planning.addresses.addressing import Addressing, assign
 from playground.planning.addresses.loopbacks import check_loopbacks, loopback_interface, reserved
 from playground.planning.addresses.nat_realms import check_forwards, check_realms, find_realms
-from playground.planning.addresses.router_parts import RouterPart, with_parts
+from playground.planning.addresses.router_parts import RouterPart, Speaker, with_parts
 from playground.planning.addresses.segments import (
     Segment,
     collect,
@@ -156,17 +156,27 @@ def make_plan(
     check_loopbacks(machines, realms, addressing)
     virtual = find_virtual_routers(machines, addressing, realms.segment_of, wiring.names)
     unnumbered = unnumbered_ends(machines, wiring)
-    routes = find_routes(machines, realms, addressing, wiring.names, unnumbered)
+    speaking_routers = any(
+        part.protocols for part in with_parts(machines) if isinstance(part, Router | RouterPart)
+    )
+    heard: Mapping[Speaker, Collection[tuple[str, Address]]] = {}
+    if speaking_routers:
+        # Only labs with routing protocols wait for what writes their settings: 13 modules.
+        from playground.planning.routing.routing_daemons import (
+            find_daemons,
+            find_domains,
+            next_hops,
+        )
+
+        domains = find_domains(machines, realms, addressing, wiring, doubts)
+        # Ways through tunnels and virtual routers are made of those through neighbours.
+        heard = next_hops(domains) if not tunnels and not any(virtual.values()) else {}
+    routes = find_routes(machines, realms, addressing, wiring.names, unnumbered, heard)
     routes = through_virtual(routes, addressing, realms.segment_of)
     routes = with_endpoints(routes, tunnels, machines, realms, addressing, wiring.names)
     daemons: dict[Machine, Daemons] = {}
-    if any(
-        part.protocols for part in with_parts(machines) if isinstance(part, Router | RouterPart)
-    ):
-        # Only labs with routing protocols wait for what writes their settings: 13 modules.
-        from playground.planning.routing.routing_daemons import find_daemons
-
-        daemons = find_daemons(machines, realms, addressing, wiring, routes, doubts)
+    if speaking_routers:
+        daemons = find_daemons(machines, domains, routes, doubts)
     hidden = {machine: daemons[machine].hidden for machine in daemons}
     horizon = Horizon(machines, realms, addressing, hidden)
     zones = find_zones(

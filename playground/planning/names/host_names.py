@@ -122,6 +122,8 @@ def _peers(machine: Machine, seen: Mapping[Machine, SeenNode]) -> Iterator[Hosts
         for settings in machine.declared_services
         for name in settings.peers
     )
+    if not wanted:
+        return
     known = {name: item for other, item in seen.items() for name in called(other)}
     for service, name in wanted:
         if name not in known or not known[name].entries:

@@ -28,6 +28,7 @@ class BgpSystems:
         self.domain = domain
         self._igps = [one for one in igps if one.protocol in IGPS]
         self._found: dict[Speaker, list[Speaker]] = {}
+        self._addresses: dict[Speaker, Address] = {}
         self._clients = {
             other
             for router in domain.ports
@@ -56,6 +57,11 @@ class BgpSystems:
 
     def address(self, router: Speaker) -> Address:
         """Return the address that a router is known by, preferably one inside its system."""
+        if router not in self._addresses:
+            self._addresses[router] = self._choose_address(router)
+        return self._addresses[router]
+
+    def _choose_address(self, router: Speaker) -> Address:
         domain = self.domain
         if own := domain.loopbacks[router]:
             return own[0].ip
@@ -138,10 +144,14 @@ class BgpSystems:
 
     def component(self, router: Speaker) -> list[Speaker]:
         """Return all that a router is joined to by sessions, itself first."""
-        found = [router]
-        for one in found:
-            found += (other for other in self.peers(one) if other not in found)
-        return found
+        found = {router: None}
+        queue = [router]
+        for one in queue:
+            for other in self.peers(one):
+                if other not in found:
+                    found[other] = None
+                    queue.append(other)
+        return queue
 
     def peers(self, router: Speaker) -> set[Speaker]:
         """Return the routers that one speaks BGP with, or could."""

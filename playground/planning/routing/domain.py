@@ -58,6 +58,8 @@ class Domain:
             for router in routers
         }
         self._on: dict[Segment, list[SpeakingPort]] = {}
+        # By id: to hash a port, all that it holds is hashed.
+        self._heard: dict[int, list[SpeakingPort]] = {}
         self.told: dict[Speaker, list[Network]] = {router: [] for router in routers}
         self.learned: dict[Speaker, dict[Network, None]] = {}
         for router in routers:
@@ -81,6 +83,11 @@ class Domain:
 
     def heard(self, port: SpeakingPort) -> list[SpeakingPort]:
         """Return the ports of others that speak the same on this port's network."""
+        if id(port) not in self._heard:
+            self._heard[id(port)] = self._hear(port)
+        return self._heard[id(port)]
+
+    def _hear(self, port: SpeakingPort) -> list[SpeakingPort]:
         if port.network is None and self.family == 4 and self.protocol in ("rip", "isis"):
             # RFC 2453 section 3.9.2: answers must come from the same network; and so must
             # greetings for isisd (FRR 10.3).

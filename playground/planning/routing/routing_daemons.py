@@ -8,9 +8,9 @@ that the plan has for them; `routing.frr_text` and `routing.isis_text` make text
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-from playground.model.addresses import Network
+from playground.model.addresses import Address, Network
 from playground.model.records import dataclass
 from playground.model.routing.ospf import OSPF_COST
 from playground.model.routing.protocols import DYNAMIC
@@ -94,45 +94,76 @@ class Daemons:
     vrf_as_numbers: tuple[tuple[str, int], ...] = ()
 
 
-def find_daemons(
+def find_domains(
     machines: Iterable[Machine],
     realms: Realms,
     addressing: Addressing,
     wiring: Wiring,
-    routes: Mapping[Machine, Sequence[RoutePlan]],
     doubts: Doubts | None = None,
-) -> dict[Machine, Daemons]:
-    """Return what each router has that speaks a routing protocol.
+) -> list[Domain]:
+    """Return a domain for each protocol that a router speaks, and each version of IP.
 
-    ``routes`` are those of static routing for all machines.  A router that speaks
-    a protocol keeps the ones that do not lead to a neighbour of its own, and tells
-    the others of them.  IPv4 and IPv6 have protocols of their own (OSPF and OSPFv3,
-    RIP and RIPng), or sessions of their own (BGP), and know nothing of each other.
     Raises `TopologyError` where what several routers say does not go together: of one
     network that it lies in different OSPF areas, of one area that it is of several kinds.
     Passwords and timers that differ are told to ``doubts``.
 
     """
-    routers: list[Speaker] = [
-        machine
-        for machine in with_parts(machines)
-        if isinstance(machine, (Router, RouterPart)) and machine.protocols
-    ]
+    routers = _speakers(machines)
     doubts = doubts or Doubts(True)
-    places = realms, addressing, wiring
-    domains = [
-        Domain(protocol, family, those, *places, doubts)
+    return [
+        Domain(protocol, family, those, realms, addressing, wiring, doubts)
         for protocol in DYNAMIC
         if (those := [router for router in routers if protocol in router.protocols])
         for family in FAMILIES
     ]
+
+
+def _speakers(machines: Iterable[Machine]) -> list[Speaker]:
+    return [
+        machine
+        for machine in with_parts(machines)
+        if isinstance(machine, (Router, RouterPart)) and machine.protocols
+    ]
+
+
+def next_hops(domains: Iterable[Domain]) -> dict[Speaker, set[tuple[str, Address]]]:
+    """Return the neighbours that each router hears, as interfaces and gateways of routes."""
+    found: dict[Speaker, set[tuple[str, Address]]] = {}
+    for domain in domains:
+        for router, ports in domain.ports.items():
+            found.setdefault(router, set()).update(
+                (port.interface, other.address) for port in ports for other in domain.heard(port)
+            )
+    return found
+
+
+def find_daemons(
+    machines: Iterable[Machine],
+    domains: Sequence[Domain],
+    routes: Mapping[Machine, Sequence[RoutePlan]],
+    doubts: Doubts | None = None,
+) -> dict[Machine, Daemons]:
+    """Return what each router has that speaks a routing protocol.
+
+    ``domains`` are those of `find_domains`, ``routes`` those of static routing for all machines.
+    A router that speaks
+    a protocol keeps the ones that do not lead to a neighbour of its own, and tells
+    the others of them.  IPv4 and IPv6 have protocols of their own (OSPF and OSPFv3,
+    RIP and RIPng), or sessions of their own (BGP), and know nothing of each other.
+    Raises `TopologyError` where sessions of BGP do not go together.
+
+    """
+    routers = _speakers(machines)
+    doubts = doubts or Doubts(True)
     doubt_rings(domains, doubts)
     systems = {domain: _systems(domain, domains) for domain in domains if domain.protocol == "bgp"}
     if systems:
         speakers = [router for router in routers if "bgp" in router.protocols]
         check_peers(speakers, list(systems.values()), doubts)
+    heard = next_hops(domains)
     kept = {
-        router: _kept(router, domains, _own(routes[whole(router)], router)) for router in routers
+        router: _kept(router, domains, heard[router], _own(routes[whole(router)], router))
+        for router in routers
     }
     for domain in systems:
         for router in domain.ports:
@@ -143,8 +174,10 @@ def find_daemons(
         [systems[one].component if one in systems else one.component for one in domains],
         [_hearing(one, systems) for one in domains],
     )
+    bridged = any(isinstance(one, Router) and one.vnis for its in systems for one in its.ports)
     found: dict[Speaker, Daemons] = {
-        router: _Speaker(router, domains, systems).daemons(kept[router]) for router in routers
+        router: _Speaker(router, domains, systems, bridged).daemons(kept[router])
+        for router in routers
     }
     for family in FAMILIES:
         for router, (covered, withheld) in spread.missed(family).items():
@@ -209,22 +242,19 @@ def _systems(domain: Domain, domains: Sequence[Domain]) -> BgpSystems:
 
 
 def _kept(
-    router: Speaker, domains: Sequence[Domain], routes: Sequence[RoutePlan]
+    router: Speaker,
+    domains: Sequence[Domain],
+    heard: Collection[tuple[str, Address]],
+    routes: Sequence[RoutePlan],
 ) -> tuple[RoutePlan, ...]:
     """Return the static routes that a router keeps; each domain learns which it tells of."""
     found: list[RoutePlan] = []
     for family in FAMILIES:
         mine = [one for one in domains if one.family == family and router in one.ports]
-        gateways = {
-            (port.interface, other.address)
-            for domain in mine
-            for port in domain.ports[router]
-            for other in domain.heard(port)
-        }
         kept = [
             route
             for route in routes
-            if route.destination.version == family and (route.interface, route.via) not in gateways
+            if route.destination.version == family and (route.interface, route.via) not in heard
         ]
         found += kept
         # What leaks from another VRF leads by that one's interface.
@@ -255,9 +285,14 @@ class _Speaker:
     """A router, in the domains of the protocols that it speaks."""
 
     def __init__(
-        self, router: Speaker, domains: Sequence[Domain], systems: Mapping[Domain, BgpSystems]
+        self,
+        router: Speaker,
+        domains: Sequence[Domain],
+        systems: Mapping[Domain, BgpSystems],
+        bridged: bool,
     ) -> None:
         self.router = router
+        self._bridged = bridged
         self.domains = [one for one in domains if one.ports.get(router)]
         self._systems = systems
         self._bgp = [systems[one] for one in self.domains if one in systems]
@@ -373,10 +408,7 @@ class _Speaker:
 
         """
         domains = list(self._systems)
-        speakers = {one: None for domain in domains for one in domain.ports}
-        if isinstance(self.router, RouterPart) or not any(
-            isinstance(one, Router) and one.vnis for one in speakers
-        ):
+        if isinstance(self.router, RouterPart) or not self._bridged:
             return None
         apart = {
             port.address

@@ -11,7 +11,7 @@ on the way the rest of the way is shorter; so no packet goes round in a ring.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from ipaddress import IPv4Network, IPv6Network
 from types import MappingProxyType
@@ -27,6 +27,7 @@ from playground.planning.addresses.loopbacks import by_realm
 from playground.planning.addresses.nat_realms import Realm, Realms, inner_links
 from playground.planning.addresses.router_parts import (
     RouterPart,
+    Speaker,
     end_of,
     own_links,
     whole,
@@ -44,11 +45,14 @@ def find_routes(
     addressing: Addressing,
     names: Mapping[End, str],
     unnumbered: Mapping[End, Address] = MappingProxyType({}),
+    heard: Mapping[Speaker, Collection[tuple[str, Address]]] = MappingProxyType({}),
 ) -> dict[Machine, tuple[RoutePlan, ...]]:
     """Return the routes of every host and router, IPv4 before IPv6.
 
     ``unnumbered`` are the ends of links without addresses over which IPv4 goes all the same, by
-    a routing protocol, with what its routes call them.
+    a routing protocol, with what its routes call them.  ``heard`` are the neighbours, as interfaces
+    and gateways, that tell a router of all behind them by a routing protocol: where it has no
+    others, it gets no routes but those to what is on its links.
 
     Those that the kernel adds by itself for an interface's own prefix are left
     out.  They stand in an order in which they can be added: what is on the
@@ -84,7 +88,7 @@ def find_routes(
         over = unnumbered if family == 4 else {}
         atlas = _Atlas(machines, realms, addressing, family, over)
         for machine in with_parts(machines):
-            routes[whole(machine)].extend(_routes_of(machine, atlas, names))
+            routes[whole(machine)].extend(_routes_of(machine, atlas, names, heard))
     return {machine: tuple(found) for machine, found in routes.items()}
 
 
@@ -157,6 +161,8 @@ class _Atlas:
         self.routers_on: dict[Segment, list[Router | RouterPart]] = {}
         self._paths: dict[tuple[Segment, ...], _Paths] = {}
         self._destinations: dict[Realm, tuple[_Destination, ...]] = {}
+        self._places: dict[Realm, dict[Segment, list[_Destination]]] = {}
+        self._next_hops: dict[Segment, list[tuple[Machine | RouterPart, Address]]] = {}
         machines = tuple(machines)
         self._loopbacks = by_realm(machines, realms)
         self._leaks: dict[Realm, list[tuple[Network, RouterPart | Router]]] = {}
@@ -174,7 +180,9 @@ class _Atlas:
                 end = end_of(link, machine)
                 own = self.addressing.of(end, self.family)
                 address = own[0].ip if own else self.unnumbered[end]
-                self.gateways.setdefault((segment, machine), address)
+                if (segment, machine) not in self.gateways:
+                    self.gateways[segment, machine] = address
+                    self._next_hops.setdefault(segment, []).append((machine, address))
 
     def _add(self, router: Router | RouterPart) -> None:
         inside = self.segments(inner_links(router), router)
@@ -247,6 +255,20 @@ class _Atlas:
                 found += self._behind(realm)
             self._destinations[realm] = tuple(found)
         return self._destinations[realm]
+
+    def on(self, segment: Segment, realm: Realm) -> Sequence[_Destination]:
+        """Return what of a realm is to be reached on one segment of it."""
+        if realm not in self._places:
+            places: dict[Segment, list[_Destination]] = {}
+            for destination in self.destinations(realm):
+                for place in dict.fromkeys(place for place, _ in destination.places):
+                    places.setdefault(place, []).append(destination)
+            self._places[realm] = places
+        return self._places[realm].get(segment, ())
+
+    def next_hops(self, segment: Segment) -> Sequence[tuple[Machine | RouterPart, Address]]:
+        """Return the nodes on a segment that packets may be sent on by, and their addresses."""
+        return self._next_hops.get(segment, ())
 
     def _within(self, realm: Realm) -> Iterator[_Destination]:
         subnets: dict[Segment, _Destination] = {}
@@ -363,6 +385,15 @@ class _Table:
                     self.wide.append((address.network, (None, names[end])))
         self.wide.sort(key=lambda item: -item[0].prefixlen)
 
+    def leads_by(self, heard: Collection[tuple[str, Address]]) -> bool:
+        """Tell whether all that it could send packets on by are among these gateways."""
+        return all(
+            (interface, address) in heard
+            for segment, interface in self.interfaces.items()
+            for machine, address in self.atlas.next_hops(segment)
+            if machine is not self.node
+        )
+
     def target(self, hop: _Hop) -> _Target:
         """Return the address and interface of a next hop."""
         segment, router = hop
@@ -371,31 +402,43 @@ class _Table:
 
     def targets(self, paths: _Paths, realms: Iterable[Realm]) -> dict[_Destination, _Target]:
         """Return where to send for every destination of these realms, connected ones too."""
+        there = (one for realm in realms for one in self.atlas.destinations(realm))
+        return self._targets(paths, there)
+
+    def on_links(self, segments: Sequence[Segment], realm: Realm) -> dict[_Destination, _Target]:
+        """Return where to send for what of a realm is on these segments: the links themselves."""
+        paths = _Paths({one: (order, (one, None)) for order, one in enumerate(segments)})
+        there = dict.fromkeys(item for one in segments for item in self.atlas.on(one, realm))
+        found = self._targets(paths, there)
+        return {item: target for item, target in found.items() if target[0] is None}
+
+    def _targets(
+        self, paths: _Paths, destinations: Iterable[_Destination]
+    ) -> dict[_Destination, _Target]:
         found: dict[_Destination, _Target] = {}
         by_hop: dict[_Hop, _Target] = {}
         reached = paths.found
-        for realm in realms:
-            for destination in self.atlas.destinations(realm):
-                best: tuple[int, _Hop] | None = None
-                for segment, router in destination.places:
-                    if router == self.node:
-                        continue
-                    # A router without routes knows nothing of what another has on its own.
-                    last = () if destination.loopback else (("last", segment),)
-                    for vertex in (segment, *last):
-                        way = reached.get(vertex)
-                        if way is None or (best and best[0] <= way[0]):
-                            continue
-                        order, hop = way
-                        if router and hop[1] is None:
-                            hop = (segment, router)
-                        best = (order, hop)
-                if best is None:
+        for destination in destinations:
+            best: tuple[int, _Hop] | None = None
+            for segment, router in destination.places:
+                if router == self.node:
                     continue
-                hop = best[1]
-                if hop not in by_hop:
-                    by_hop[hop] = self.target(hop)
-                found[destination] = by_hop[hop]
+                # A router without routes knows nothing of what another has on its own.
+                last = () if destination.loopback else (("last", segment),)
+                for vertex in (segment, *last):
+                    way = reached.get(vertex)
+                    if way is None or (best and best[0] <= way[0]):
+                        continue
+                    order, hop = way
+                    if router and hop[1] is None:
+                        hop = (segment, router)
+                    best = (order, hop)
+            if best is None:
+                continue
+            hop = best[1]
+            if hop not in by_hop:
+                by_hop[hop] = self.target(hop)
+            found[destination] = by_hop[hop]
         return found
 
     def add(self, targets: Mapping[_Destination, _Target], default: _Target | None) -> None:
@@ -442,7 +485,10 @@ class _Table:
 
 
 def _routes_of(
-    node: Machine | RouterPart, atlas: _Atlas, names: Mapping[End, str]
+    node: Machine | RouterPart,
+    atlas: _Atlas,
+    names: Mapping[End, str],
+    heard: Mapping[Speaker, Collection[tuple[str, Address]]],
 ) -> Iterable[RoutePlan]:
     table = _Table(node, atlas, names)
     if isinstance(node, (Router, RouterPart)):
@@ -453,7 +499,7 @@ def _routes_of(
     if isinstance(node, Host):
         default = _route_host(node, table)
     elif isinstance(node, (Router, RouterPart)):
-        default = _route_router(node, table)
+        default = _route_router(node, table, heard.get(node, ()))
     return table.plans(default)
 
 
@@ -499,12 +545,18 @@ def _only_router(segment: Segment, atlas: _Atlas) -> Router | RouterPart | None:
     return router if leads_on else None
 
 
-def _route_router(router: Router | RouterPart, table: _Table) -> _Target | None:
+def _route_router(
+    router: Router | RouterPart, table: _Table, heard: Collection[tuple[str, Address]]
+) -> _Target | None:
     atlas = table.atlas
     inside = atlas.segments(inner_links(router), router)
     outside = atlas.segments(router.uplinks, router)
     if not router.routing:
         _route_peers(table, (*inside, *outside))
+        return None
+    if heard and not outside and table.leads_by(heard):
+        # Whoever could be a next hop tells of what lies behind it.
+        table.add(table.on_links(inside, atlas.realms.of_segment[inside[0]]), None)
         return None
     default = None
     if inside:

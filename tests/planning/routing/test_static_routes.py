@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import itertools
 from ipaddress import ip_network
+from random import Random
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from playground.model.addresses import Address
+from playground.model.topology import Machine
 from playground.operations.network import Host, Link, Node, Router, Switch
 from playground.planning.addresses.addressing import assign
 from playground.planning.addresses.nat_realms import find_realms
-from playground.planning.addresses.segments import find_segments
+from playground.planning.addresses.router_parts import Speaker
+from playground.planning.addresses.segments import collect, find_segments, links_of
+from playground.planning.interface_names import choose_names
 from playground.planning.plan import Plan
 from playground.planning.planner import make_plan
+from playground.planning.routing.static_routes import find_routes
 from tests.networks import Lost, nat_networks, plain_networks, simulate
 
 
@@ -345,6 +352,35 @@ def test_gateways_can_be_reached_when_routes_are_added_in_order(nodes: list[Node
         assert len(destinations) == len(set(destinations))
         connected = {address.network for i in node.interfaces for address in i.addresses}
         assert not connected & {d for d in destinations if d.prefixlen < d.max_prefixlen}
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.one_of(plain_networks(), nat_networks()), st.randoms(use_true_random=False))
+def test_a_router_that_hears_of_all_keeps_the_routes_that_no_neighbour_tells(
+    nodes: list[Node], chance: Random
+) -> None:
+    found = collect(nodes)
+    segments = find_segments(found)
+    machines = [node for node in found if isinstance(node, Machine)]
+    realms, names = find_realms(segments), choose_names(found, links_of(found), lab="lab").names
+    addressing = assign(segments, ipv6=True)
+    heard: dict[Speaker, set[tuple[str, Address]]] = {
+        router: {
+            (names[own], address.ip)
+            for own in (link.end(router) for link in router.links)
+            for end in realms.segment_of[own].ends
+            for address in addressing.of(end, 4) + addressing.of(end, 6)
+            if end is not own
+        }
+        for router in machines
+        if isinstance(router, Router) and chance.random() < 0.7
+    }
+    full = find_routes(machines, realms, addressing, names)
+    less = find_routes(machines, realms, addressing, names, heard=heard)
+    for machine in machines:
+        gateways = heard.get(machine, ()) if isinstance(machine, Router) else ()
+        kept = [one for one in full[machine] if (one.interface, one.via) not in gateways]
+        assert [one for one in less[machine] if (one.interface, one.via) not in gateways] == kept
 
 
 def test_the_simulation_loses_what_a_kernel_would() -> None:
