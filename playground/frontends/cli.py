@@ -882,14 +882,18 @@ def version(ctx: click.Context) -> None:
 
 def _show_version(ctx: click.Context) -> None:
     import platform
+
+    click.echo(f"playground {_version()}, Python {platform.python_version()}")
+    ctx.exit()
+
+
+def _version() -> str:
     from importlib import metadata
 
     try:
-        own = metadata.version("network-playground")
+        return metadata.version("network-playground")
     except metadata.PackageNotFoundError:
-        own = "(not installed)"
-    click.echo(f"playground {own}, Python {platform.python_version()}")
-    ctx.exit()
+        return "(not installed)"
 
 
 def _program() -> str:
@@ -1206,6 +1210,28 @@ def _write_private(path: Path, text: str) -> None:
     # ssh refuses a key that others may read.
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(text if text.endswith("\n") else text + "\n")
+
+
+@main.command()
+@engine_option
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    help="A folder that the assistant may read and write lab files and captures in.",
+)
+@click.option(
+    "--allow-images", is_flag=True, help="Let its hosts have images and packages of their own."
+)
+def mcp(folder: Path | None, allow_images: bool) -> None:
+    """Offer labs to an assistant, by the Model Context Protocol on standard input and output.
+
+    An assistant's program starts this; see `playground help mcp`. What the assistant does stays in
+    its labs, which end with this program.
+    """
+    from playground.frontends.mcp.server import check_folder, serve
+    from playground.frontends.mcp.workshop import Workshop
+
+    serve(Workshop(check_folder(folder), allow_images), _version())
 
 
 @main.command()

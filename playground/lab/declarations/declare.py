@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from playground.errors import PlaygroundError, TopologyError
@@ -55,13 +55,14 @@ class Declared:
         raise TopologyError(f"there is no {what} {shown(name)}: {hint}")
 
 
-def declare(declarations: Declarations) -> Declared:
+def declare(declarations: Declarations, known: Declared | None = None) -> Declared:
     """Declare all nodes, then all links, then what each was told.
 
-    Raises `TopologyError`, with the place where there is one, for what cannot be.
+    Links and calls may name what is ``known`` already, to which the new ones are added.  Raises
+    `TopologyError`, with the place where there is one, for what cannot be.
 
     """
-    found = Declared()
+    found = Declared() if known is None else known
     for node in declarations.nodes:
         with told_where(node.place):
             found.nodes[node.name] = _node(node, found)
@@ -71,9 +72,9 @@ def declare(declarations: Declarations) -> Declared:
             made.id = link.id
             found.links[link.id] = made
     for node in declarations.nodes:
-        _tell(found.nodes[node.name], node.calls, found)
+        tell(found.nodes[node.name], node.calls, found)
     for link in declarations.links:
-        _tell(found.links[link.id], link.calls, found)
+        tell(found.links[link.id], link.calls, found)
     return found
 
 
@@ -97,10 +98,11 @@ def _node(said: NodeSaid, found: Declared) -> Node:
     return NODE_KINDS[said.kind](said.name, **found.real(said.arguments))
 
 
-def _tell(part: Any, calls: tuple[Call, ...], found: Declared) -> None:
+def tell(part: Node | Link, calls: Iterable[Call], found: Declared) -> None:
+    """Tell a node or a link what these calls say, in their order."""
     for call in calls:
         with told_where(call.place):
-            function = part
+            function: Any = part
             for step in call.method.split("."):
                 function = getattr(function, step)
             arguments = found.real(call.arguments)

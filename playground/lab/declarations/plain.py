@@ -134,11 +134,17 @@ def _service(settings: ServiceSettings, folder: Path | None) -> Any:
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads plain data as arguments: ``nodes`` and ``links`` are the names that there are."""
+    """Reads plain data as arguments: ``nodes`` and ``links`` are the names that there are.
+
+    Paths begin at ``folder``.  With ``within`` they may lead into these folders alone, and with
+    none of them nowhere: for data of strangers, who are not to read what the user can.
+
+    """
 
     nodes: Collection[str] = ()
     links: Collection[str] = ()
     folder: Path = field(default_factory=Path)
+    within: Collection[Path] | None = None
 
     def argument(self, argument: Argument, data: Any) -> Any:
         """Return the value of an argument that plain data says.
@@ -198,7 +204,17 @@ class Reader:
         """Return a path of the file, which begins at the file's folder."""
         if not isinstance(text, str) or not text or "\0" in text:
             raise TopologyError(f"{shown(text)} is no path; write a text, such as site/index.html")
-        return self.folder / expanded(text)
+        path = self.folder / expanded(text)
+        if self.within is not None and not any(
+            path.resolve().is_relative_to(folder.resolve()) for folder in self.within
+        ):
+            where = " or ".join(map(str, self.within))
+            raise TopologyError(
+                f"{shown(text)} is a path of this machine, "
+                + (f"where only {where} may be read" if where else "of which nothing may be read")
+                + "; write what the file holds, as {files: {index.html: Hello}}"
+            )
+        return path
 
     def _volume(self, key: Any) -> Any:
         text = str(key)
@@ -225,6 +241,11 @@ class Reader:
             raise TopologyError(
                 f"{shown(said)} are no settings of {name}; it has {', '.join(known) or 'none'}"
             )
+        for word, argument in known.items():
+            if argument.needed and word not in said:
+                raise TopologyError(
+                    f"{name} needs {word}; write it as a setting, {{{name}: {{{word}: ...}}}}"
+                )
         return kind(**{word: self.argument(known[word], item) for word, item in said.items()})
 
     def slaac(self, data: Mapping[str, Any]) -> SLAAC:

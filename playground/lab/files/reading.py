@@ -7,8 +7,10 @@ API have them.  What an argument means the API says itself, and `declare` tells 
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from playground.lab.declarations.declare import NODE_KINDS, told_where
@@ -91,15 +93,32 @@ def is_own(data: Any) -> bool:
     return isinstance(data, dict) and FORMAT_KEY in data
 
 
-def understand(document: Document) -> LabFile:
-    """Return what a document of ours says; raises `TopologyError`, with line and column."""
-    return _Understanding(document).all()
+def understand(document: Document, within: Collection[Path] | None = None) -> LabFile:
+    """Return what a document of ours says; raises `TopologyError`, with line and column.
+
+    With ``within`` its paths may lead into these folders alone.
+
+    """
+    return _Understanding(document, within).all()
+
+
+def understand_call(
+    document: Document, kind: str, known: Declarations, within: Collection[Path] | None = None
+) -> Call:
+    """Return the call that a document is, of a node or link of a lab that has ``known`` parts."""
+    understanding = _Understanding(document, within)
+    understanding.reader = dataclasses.replace(
+        understanding.reader,
+        nodes=frozenset(node.name for node in known.nodes),
+        links=frozenset(link.id for link in known.links),
+    )
+    return understanding.call((), kind, document.data)
 
 
 class _Understanding:
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, within: Collection[Path] | None = None) -> None:
         self.document = document
-        self.reader = Reader(folder=document.path.absolute().parent)
+        self.reader = Reader(folder=document.path.absolute().parent, within=within)
 
     def all(self) -> LabFile:
         data = self.document.data
@@ -122,7 +141,9 @@ class _Understanding:
         self._be(("nodes",), nodes, OBJECT, "nodes: a mapping of names, as {h1: {kind: host}}")
         self._be(("links",), links, ARRAY, "links: a list, as [[home, h1]]")
         ids = [*self._ids(nodes, links)]
-        self.reader = Reader(frozenset(map(str, nodes)), frozenset(ids), self.reader.folder)
+        self.reader = dataclasses.replace(
+            self.reader, nodes=frozenset(map(str, nodes)), links=frozenset(ids)
+        )
         return LabFile(
             settings,
             Declarations(
@@ -207,9 +228,9 @@ class _Understanding:
         way = (*way, "calls")
         calls = [] if calls is None else calls
         self._be(way, calls, ARRAY, "a list of calls, as [masquerade: {link: modem-isp}]")
-        return tuple(self._call((*way, number), kind, one) for number, one in enumerate(calls))
+        return tuple(self.call((*way, number), kind, one) for number, one in enumerate(calls))
 
-    def _call(self, way: Way, kind: str, said: Any) -> Call:
+    def call(self, way: Way, kind: str, said: Any) -> Call:
         said = {said: None} if isinstance(said, str) else said
         if not isinstance(said, dict) or len(said) != 1:
             raise self.document.refuse(

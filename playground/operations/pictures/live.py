@@ -80,7 +80,7 @@ class LivePicture:
     >>> picture.change().svg[:4]
     '<svg'
     >>> h1.links[0].down()
-    >>> picture.change().attributes["note 0"]
+    >>> picture.change().attributes["note 1"]
     {'data-state': 'down', 'text': 'down'}
 
     """

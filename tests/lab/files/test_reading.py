@@ -103,3 +103,9 @@ def test_300_spoiled_files_are_told_in_a_sentence_with_a_line(
         declare(read(text).declarations)
     except TopologyError as error:
         assert str(error).startswith("x.yaml:"), error
+
+
+def test_a_service_says_what_it_needs() -> None:
+    text = b"playground: 1\nnodes:\n  front: {services: [balancer: {port: 80}]}\n"
+    with pytest.raises(TopologyError, match=r"lab\.yaml:3.*balancer needs to; write it as"):
+        understand(parse_document(text, Path("lab.yaml")))
