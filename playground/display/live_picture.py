@@ -11,7 +11,8 @@ text, and any other name an attribute.
 The style of the picture makes of them what is seen: ``data-state`` of a cable is "up", "down",
 "impaired" or "blocked" (by a spanning tree), ``data-a`` and ``data-b`` are how much goes toward
 each end, from "0" to "7".  A node's ``data-state`` is "up", "answers" (all its services do),
-"silent" (some do not) or "gone".  The lab's is "runs", "rests" (it was stopped) or "gone".
+"silent" (some do not) or "gone" (it was stopped,
+or has ended).  The lab's is "runs", "rests" (it was stopped) or "gone".
 
 >>> quiet = LabLook(0.0, (CableLook(),), {"h1": NodeLook()})
 >>> busy = LabLook(1.0, (CableLook(bytes_to_b=125_000),), {"h1": NodeLook()})
@@ -206,6 +207,6 @@ def _cable_words(cable: CableLook, rates: tuple[float, float]) -> list[str]:
 
 def _node_words(node: NodeLook) -> list[str]:
     if not node.alive:
-        return ["it has ended"]
+        return ["it is stopped, or has ended"]
     silent = [name for name, answers in node.services.items() if not answers]
     return [f"does not listen: {', '.join(silent)}"] if silent else []

@@ -126,6 +126,7 @@ _MOST: Mapping[str, float] = {
     "count": 100,
     "interval_s": 5,
     "max_hops": 64,
+    "grace_s": 60,
 }
 
 
@@ -164,6 +165,9 @@ def _rows() -> Iterator[AssistantTool]:
     yield AssistantTool("forget", "workshop", ours.forget, changes)
     yield AssistantTool("change", "workshop", ours.change, changes)
 
+    yield AssistantTool("node_stop", "node", NodeOperations.stop, changes, idempotent=True)
+    yield AssistantTool("node_start", "workshop", ours.node_start, adds, idempotent=True)
+    yield AssistantTool("node_restart", "node", NodeOperations.restart, changes)
     yield AssistantTool(
         "run",
         "node",

@@ -160,6 +160,16 @@ def change(
     return "done"
 
 
+def node_start(workshop: Workshop, node: str, lab: str | None = None) -> str:
+    """Start a node of a running lab that was stopped: its links, services and programs come back.
+
+    All of them answer when this returns.  A node that runs already is left alone.
+
+    """
+    workshop.lab(lab).node(node).start()
+    return "done"
+
+
 def describe(workshop: Workshop, kind: str, method: str | None = None) -> str:
     """Tell what can be declared: the arguments and calls of a kind of node or link, or a service.
 

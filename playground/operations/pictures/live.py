@@ -183,7 +183,7 @@ def look_at_nodes(agent: Client, nodes: Mapping[str, LiveNode | None]) -> dict[s
     A service that has no port is left out: nothing tells of it but its own words.
 
     """
-    live = {name: node for name, node in nodes.items() if node is not None}
+    live = {name: node for name, node in nodes.items() if node is not None and not node.stopped}
     ports = {
         name: [(service, probe) for service, row in node.services.items() for probe in row.probes]
         for name, node in live.items()

@@ -80,7 +80,7 @@ def test_a_long_description_ends_with_a_sentence() -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"target": "h2", "cuont": 1}, "tool has no argument 'cuont': did you mean count?"),
+        ({"target": "h2", "counts": 1}, "tool has no argument 'counts': did you mean count?"),
         ({"target": "h2", "zzz": 1}, "it has target, several, count"),
         ({}, "tool needs the argument target"),
         ({"target": 5}, "target is a text, and not 5"),

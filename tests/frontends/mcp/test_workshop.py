@@ -22,7 +22,7 @@ def test_labs_are_found_by_name() -> None:
         with pytest.raises(LabNotFound, match="say which, lab=office or home"):
             workshop.lab()
         with pytest.raises(LabNotFound, match="did you mean office"):
-            workshop.lab("ofice")
+            workshop.lab("offices")
         again = workshop.declare("office", {"h2": {}}, [])
         assert workshop.lab("office") is again
         workshop.forget(home)
@@ -39,10 +39,10 @@ def test_there_are_only_so_many_at_a_time() -> None:
 
 def test_what_is_wrong_is_told_with_its_place() -> None:
     with Workshop() as workshop:
-        with pytest.raises(TopologyError, match=r"^nodes\.h1\.servces: .* did you mean services"):
-            workshop.declare("x", {"h1": {"servces": []}}, [])
-        with pytest.raises(TopologyError, match=r"^nodes\.r1\.calls\[0\]\.masqerade: "):
-            workshop.declare("x", {"r1": {"kind": "router", "calls": ["masqerade"]}}, [])
+        with pytest.raises(TopologyError, match=r"^nodes\.h1\.servicez: .* did you mean services"):
+            workshop.declare("x", {"h1": {"servicez": []}}, [])
+        with pytest.raises(TopologyError, match=r"^nodes\.r1\.calls\[0\]\.masquerades: "):
+            workshop.declare("x", {"r1": {"kind": "router", "calls": ["masquerades"]}}, [])
         with pytest.raises(TopologyError, match=r"^links\[0\]: there is no node 'h2'"):
             workshop.declare("x", {"h1": {}}, [["h1", "h2"]])
 

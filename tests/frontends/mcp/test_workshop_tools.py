@@ -77,7 +77,7 @@ def test_a_part_is_told_something_by_the_words_of_the_api(workshop: Workshop) ->
     with pytest.raises(UnknownName, match="no node or link 'moon': there is h1, modem, isp, h1-m"):
         tools.change(workshop, "moon", "down")
     with pytest.raises(TopologyError, match="did you mean masquerade"):
-        tools.change(workshop, "modem", "masqerade")
+        tools.change(workshop, "modem", "masquerades")
     with pytest.raises(BadArgument, match="takes toward alone"):
         tools.change(workshop, "modem-isp", "up", {"link": "x"})
 

@@ -100,6 +100,17 @@ def test_a_service_that_stops_makes_its_node_silent(lab: Lab) -> None:
     assert picture.change().attributes["node www"]["data-state"] == "answers"
 
 
+def test_a_node_that_is_stopped_is_gone_until_it_starts(lab: Lab) -> None:
+    picture = LivePicture(lab)
+    picture.change()
+    lab["h2"].stop()
+    gone = picture.change().attributes["node h2"]
+    assert gone["data-state"] == "gone"
+    assert gone["title"].endswith("it is stopped, or has ended")
+    lab["h2"].start()
+    assert picture.change().attributes["node h2"]["data-state"] == "up"
+
+
 def test_a_lab_that_grows_is_drawn_anew_and_one_that_stops_rests() -> None:
     home = Switch("home")
     Link(home, Host("h1")), Link(home, Host("h2"))
