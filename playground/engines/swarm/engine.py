@@ -47,7 +47,13 @@ from playground.engines.swarm.placement_weights import place_plan
 from playground.engines.swarm.registry import registry_of_environment
 from playground.engines.swarm.registry_service import RegistryService
 from playground.engines.swarm.servers import MachineService
-from playground.engines.swarm.specs import has_volumes, labels_of, machine_of_service
+from playground.engines.swarm.specs import (
+    has_volumes,
+    helper_of,
+    labels_of,
+    machine_of_service,
+    server_name,
+)
 from playground.errors import EngineError
 from playground.planning.placement.machines import Spread
 from playground.planning.placement.shapes import Placement
@@ -181,6 +187,14 @@ class SwarmEngine:
     def _helper(self) -> str:
         return self._images.name_of(helper_image().tag)
 
+    def _helper_of(self, lab_id: str) -> str:
+        """Return the image of a lab's helpers: another playground may have started it."""
+        with self.server.errors(f"looking for the helpers of lab {lab_id}"):
+            found = helper_of(self.manager.services(f"{LAB}={lab_id}"))
+        if found is None:
+            self._images.know((helper_image(),), Silent())
+        return found or self._helper()
+
     def own_image(self, here: str, wanted: WantedImage, progress: Progress) -> OwnImage:
         """Return an image of the user's as the machines get it; see `DockerEngine.own_image`."""
         from playground.engines.docker.own_images import OwnImages
@@ -223,9 +237,8 @@ class SwarmEngine:
 
     def connect(self, lab_id: str) -> Channel:
         """Return one more line to the agents of a lab."""
-        self._images.know((helper_image(),), Silent())
         labels = LabLabels(lab_id, "", "", keep=True)
-        return self._service.open(self._helper(), labels, [], new=False)
+        return self._service.open(self._helper_of(lab_id), labels, [], new=False)
 
     def start_nodes(
         self, lab: LabLabels, nodes: Sequence[NodeContainer], progress: Progress | None = None
@@ -237,7 +250,8 @@ class SwarmEngine:
         """
         named = [self._with_image(node) for node in nodes]
         headers = login_header(registry_of_environment())
-        return start_nodes(self.manager, lab, named, progress or Silent(), headers)
+        helper = self._helper_of(lab.id)
+        return start_nodes(self.manager, lab, named, progress or Silent(), headers, helper)
 
     def _with_image(self, node: NodeContainer) -> NodeContainer:
         if node.image is None:
@@ -268,20 +282,29 @@ class SwarmEngine:
     def stop(self, lab_id: str, nodes: Sequence[str] | None = None) -> None:
         """Remove the services of a lab, or of some of its nodes, and wait until they are gone."""
         with self.server.errors(f"removing the services of lab {lab_id}"):
-            if nodes is None and any(
-                labels_of(service).get(KEEP) == "1" or has_volumes(service)
-                for service in self.manager.services(f"{LAB}={lab_id}")
-            ):
+            services = self.manager.services(f"{LAB}={lab_id}") if nodes is None else []
+            if any(labels_of(one).get(KEEP) == "1" or has_volumes(one) for one in services):
                 self._kept.add(lab_id)
+            helper = helper_of(services)
             self.manager.stop(lab_id, nodes, NODE)
             if nodes is None and lab_id in self._kept:
-                self.remove_helpers(lab_id)
+                self.remove_helpers(lab_id, helper)
                 self._kept.discard(lab_id)
 
-    def remove_helpers(self, lab_id: str) -> None:
-        """Remove the helpers of a lab on all machines; those that were not kept end themselves."""
-        self._images.know((helper_image(),), Silent())
-        self._service.stop(self._helper(), lab_id)
+    def remove_helpers(self, lab_id: str, helper: str | None = None) -> None:
+        """Remove the helpers of a lab on all machines; those that were not kept end themselves.
+
+        ``helper`` is their image.  Where it is not known, or its servers are gone, those of
+        any version do it: they find helpers by the lab's label.  Without any, there is no lab.
+
+        """
+        running = self._service.running()
+        if not running and helper is not None:
+            self._images.spread((), Silent())
+            running = self._service.running()
+        own = server_name(helper) if helper else ""
+        for name in [own] if own in running else running:
+            self._service.stop(name, lab_id)
 
     def labs(self) -> list[LabRecord]:
         """Return the labs that the swarm has services of, oldest first."""

@@ -26,10 +26,11 @@ def start_nodes(
     nodes: Sequence[NodeContainer],
     progress: Progress,
     headers: Mapping[str, str],
+    helper: str,
 ) -> dict[str, int]:
     """Create a service for each node; return the numbers of their processes when all run.
 
-    ``headers`` let the machines in at the registry.
+    ``headers`` let the machines in at the registry, ``helper`` is the image of the lab's helpers.
 
     Raises `NodeDied` for one that ends at once, `EngineError` where Swarm refuses; what was
     created is removed then.
@@ -40,7 +41,7 @@ def start_nodes(
 
     def create(line: Line, node: NodeContainer) -> None:
         assert node.machine is not None
-        spec = node_spec(lab, node, ids[node.machine])
+        spec = node_spec(lab, node, ids[node.machine], helper)
         created.append(spec["Name"])
         line.request("POST", "/services/create", body=spec, headers=headers)
 

@@ -18,12 +18,14 @@ from playground.engines.docker.server import Server
 from playground.engines.images import helper_image
 from playground.engines.seam import Channel, LabLabels
 from playground.engines.swarm.machine_engines import VARIABLE as MACHINES
-from playground.engines.swarm.manager import Manager, has_ended
+from playground.engines.swarm.manager import Manager
 from playground.engines.swarm.registry import VARIABLE as REGISTRY
 from playground.engines.swarm.registry import registry_of_environment
 from playground.engines.swarm.specs import (
     NETWORK,
+    ROLE,
     SECRET,
+    SERVER,
     network_spec,
     server_name,
     server_spec,
@@ -39,6 +41,8 @@ _COMMAND = (
     "from playground.agent.machines import switchboard; switchboard.main()"
 )
 
+
+_SERVERS = f"{ROLE}={SERVER}"
 
 # What an engine says of an image that it was told by its id.
 _NO_IMAGE = "No such image: sha256:"
@@ -189,12 +193,22 @@ class MachineService:
             "machines": machines,
             "new": new,
         }
-        return self._switchboard(image, wanted)
+        return self._switchboard(wanted)
 
-    def stop(self, image: str, lab_id: str) -> None:
-        """Have the servers remove a lab's helpers on all machines; waits until they have."""
-        wanted = {"do": "stop", "lab": lab_id, "service": server_name(image)}
-        channel = self._switchboard(image, wanted)
+    def running(self) -> list[str]:
+        """Return the names of the services that have a server on the manager: of all versions."""
+        here = self._manager.check()
+        with self._server.errors("looking for the servers on the machines"):
+            names = [str(one["Spec"]["Name"]) for one in self._manager.services(_SERVERS)]
+            return [name for name in names if self._container(name, here)]
+
+    def stop(self, service: str, lab_id: str) -> None:
+        """Have the servers of a service remove a lab's helpers on all machines.
+
+        Waits until they have.
+
+        """
+        channel = self._switchboard({"do": "stop", "lab": lab_id, "service": service})
         try:
             while channel.read(4096):
                 pass
@@ -203,7 +217,7 @@ class MachineService:
 
     def examine(self, image: str) -> list[dict[str, Any]]:
         """Return what each machine's server sees: of the others, its network and its clock."""
-        channel = self._switchboard(image, {"do": "examine", "service": server_name(image)})
+        channel = self._switchboard({"do": "examine", "service": server_name(image)})
         said = b""
         try:
             while data := channel.read(1 << 16):
@@ -222,7 +236,7 @@ class MachineService:
 
         """
         wanted = {"do": "carry_images", "service": server_name(image), "images": images}
-        channel = self._switchboard(image, wanted)
+        channel = self._switchboard(wanted)
         said = b""
         try:
             while data := channel.read(1 << 16):
@@ -240,22 +254,32 @@ class MachineService:
                     return dict(network)
         return None
 
-    def _switchboard(self, image: str, wanted: dict[str, Any]) -> Channel:
+    def _container(self, service: str, here: str) -> str | None:
+        """Return the container of a service's server on the manager, which is ``here``."""
+        return next(
+            (
+                str(task["Status"]["ContainerStatus"]["ContainerID"])
+                for task in self._manager.tasks_named(service)
+                if task["NodeID"] == here and task["Status"]["State"] == "running"
+            ),
+            None,
+        )
+
+    def _switchboard(self, wanted: dict[str, Any]) -> Channel:
         here = self._manager.check()
         with self._server.errors("reaching the machines of the swarm"):
-            container = next(
-                (
-                    task["Status"]["ContainerStatus"]["ContainerID"]
-                    for task in self._manager.tasks_named(server_name(image))
-                    if task["NodeID"] == here
-                    and not has_ended(task)
-                    and task["Status"]["State"] == "running"
-                ),
-                None,
-            )
+            container = self._container(wanted["service"], here)
             if container is None:
+                others = (
+                    f"; those of other versions are there ({', '.join(others)})"
+                    if (others := self.running())
+                    else ""
+                )
                 raise EngineError(
-                    "no server of playground runs on the manager: start a lab, which starts it"
+                    f"the service {wanted['service']} has no server on this manager, and a lab is "
+                    f"reached by that which started it{others}: its service was removed, or it was "
+                    "started at another manager; take the lab down with `playground down`, and "
+                    "start it anew"
                 )
             config = {
                 "AttachStdin": True,

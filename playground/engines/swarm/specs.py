@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from playground.engines.docker.container_configs import FIRST_PROGRAM, container_name
@@ -23,6 +23,9 @@ from playground.model.containers.limits import DEFAULT_PROCESSES, Limits
 NETWORK = "playground"
 SECRET = "playground"  # noqa: S105 - its name
 ROLE, SERVER = "playground.role", "server"
+
+# The image of the servers that a lab was started by: those of another version know nothing of it.
+HELPER = "playground.helper"
 
 # How a service is told its machine.
 _ON = "node.id=="
@@ -52,8 +55,12 @@ def service_name(lab_id: str, node: str) -> str:
     return words[:_NAME_CHARACTERS].strip("-")
 
 
-def node_spec(lab: LabLabels, node: NodeContainer, machine_id: str) -> dict[str, Any]:
-    """Return the spec of a node's service: one task on that machine, never started anew."""
+def node_spec(lab: LabLabels, node: NodeContainer, machine_id: str, helper: str) -> dict[str, Any]:
+    """Return the spec of a node's service: one task on that machine, never started anew.
+
+    ``helper`` is the image of the lab's helpers, and of the servers that start them.
+
+    """
     labels = lab.as_labels("node", node.name)
     said = node.settings
     own = node.own_image
@@ -76,7 +83,7 @@ def node_spec(lab: LabLabels, node: NodeContainer, machine_id: str) -> dict[str,
     container |= {name: value for name, value in (("User", user), ("Dir", workdir)) if value}
     return {
         "Name": service_name(lab.id, node.name),
-        "Labels": labels,
+        "Labels": labels | {HELPER: helper},
         "TaskTemplate": {
             "ContainerSpec": container,
             "Resources": _resources(node.limits),
@@ -227,6 +234,21 @@ def server_spec(image: str, secret_id: str, network_id: str) -> dict[str, Any]:
 def labels_of(service: Mapping[str, Any]) -> dict[str, str]:
     """Return the labels of a service as the API lists it."""
     return dict(service["Spec"].get("Labels") or {})
+
+
+def helper_of(services: Iterable[Mapping[str, Any]]) -> str | None:
+    """Return the image of the servers that a lab was started by; None where nobody noted it.
+
+    ``services`` are those of its nodes, of which the oldest one knows.
+
+    >>> labels = {HELPER: "playground/helper:1"}
+    >>> helper_of([{"CreatedAt": "2026-01-01T00:00:00Z", "Spec": {"Labels": labels}}])
+    'playground/helper:1'
+
+    """
+    by_age = sorted(services, key=lambda service: str(service.get("CreatedAt", "")))
+    found = (labels_of(service).get(HELPER) for service in by_age)
+    return next(filter(None, found), None)
 
 
 def machine_of_service(service: Mapping[str, Any]) -> str:

@@ -294,6 +294,7 @@ class Removing:
         monkeypatch.setattr(engine._images, "name_of", lambda tag: tag)
         monkeypatch.setattr(engine._service, "open", lambda *_, **named: None)
         monkeypatch.setattr(engine._service, "stop", stop)
+        monkeypatch.setattr(engine._service, "running", lambda: ["playground-1"])
 
 
 @pytest.fixture

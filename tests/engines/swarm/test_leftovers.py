@@ -23,7 +23,7 @@ def test_services_of_a_lab_without_an_agent_are_removed(
     here = swarm_engine.manager.check()
     line: Line
     with swarm_engine.server.line() as line:
-        spec = node_spec(lab, NodeContainer("h1", "h1", image), here)
+        spec = node_spec(lab, NodeContainer("h1", "h1", image), here, image)
         line.request("POST", "/services/create", body=spec)
     assert any(record.id == "orphan-1" for record in swarm_engine.labs())
     remove_leftovers("orphan-1", swarm_engine.url)

@@ -7,6 +7,7 @@ from typing import Any
 from playground.engines.seam import LabLabels, NodeContainer, OwnImage
 from playground.engines.swarm.specs import (
     has_volumes,
+    helper_of,
     network_spec,
     node_spec,
     server_name,
@@ -21,7 +22,8 @@ LAB = LabLabels("lab-1a2b3c", "lab", "me@here:1", mark="mark")
 
 
 def spec(**said: Any) -> dict[str, Any]:
-    return node_spec(LAB, NodeContainer("www.example.com", "www", "base:1", **said), "node-id")
+    node = NodeContainer("www.example.com", "www", "base:1", **said)
+    return node_spec(LAB, node, "node-id", "helper:1")
 
 
 def test_a_node_is_one_task_on_one_machine_that_is_never_started_anew() -> None:
@@ -31,6 +33,16 @@ def test_a_node_is_one_task_on_one_machine_that_is_never_started_anew() -> None:
     assert made["TaskTemplate"]["Placement"] == {"Constraints": ["node.id==node-id"]}
     assert made["Labels"]["playground.node"] == "www.example.com"
     assert made["TaskTemplate"]["ContainerSpec"]["Hostname"] == "www"
+
+
+def test_a_lab_knows_the_helper_that_its_oldest_node_was_started_with() -> None:
+    def service(created: str, **labels: str) -> dict[str, Any]:
+        return {"CreatedAt": created, "Spec": {"Labels": labels}}
+
+    old, new = spec()["Labels"], {"playground.helper": "helper:2"}
+    rows = [service("2026-01-02", **new), service("2026-01-01", **old), service("2025-01-01")]
+    assert helper_of(rows) == "helper:1"
+    assert helper_of([]) is None
 
 
 def test_volumes_that_hosts_share_are_the_lab_s_and_hold_no_devices() -> None:
