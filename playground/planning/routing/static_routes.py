@@ -161,7 +161,7 @@ class _Atlas:
         self.routers_on: dict[Segment, list[Router | RouterPart]] = {}
         self._paths: dict[tuple[Segment, ...], _Paths] = {}
         self._destinations: dict[Realm, tuple[_Destination, ...]] = {}
-        self._places: dict[Realm, dict[Segment, list[_Destination]]] = {}
+        self._places: dict[Realm, dict[Segment, list[tuple[int, _Destination]]]] = {}
         self._next_hops: dict[Segment, list[tuple[Machine | RouterPart, Address]]] = {}
         machines = tuple(machines)
         self._loopbacks = by_realm(machines, realms)
@@ -256,15 +256,16 @@ class _Atlas:
             self._destinations[realm] = tuple(found)
         return self._destinations[realm]
 
-    def on(self, segment: Segment, realm: Realm) -> Sequence[_Destination]:
-        """Return what of a realm is to be reached on one segment of it."""
+    def on(self, segments: Iterable[Segment], realm: Realm) -> list[_Destination]:
+        """Return what of a realm is to be reached on some segments of it, in the realm's order."""
         if realm not in self._places:
-            places: dict[Segment, list[_Destination]] = {}
-            for destination in self.destinations(realm):
+            places: dict[Segment, list[tuple[int, _Destination]]] = {}
+            for number, destination in enumerate(self.destinations(realm)):
                 for place in dict.fromkeys(place for place, _ in destination.places):
-                    places.setdefault(place, []).append(destination)
+                    places.setdefault(place, []).append((number, destination))
             self._places[realm] = places
-        return self._places[realm].get(segment, ())
+        there = dict(item for one in segments for item in self._places[realm].get(one, ()))
+        return [there[number] for number in sorted(there)]
 
     def next_hops(self, segment: Segment) -> Sequence[tuple[Machine | RouterPart, Address]]:
         """Return the nodes on a segment that packets may be sent on by, and their addresses."""
@@ -408,8 +409,7 @@ class _Table:
     def on_links(self, segments: Sequence[Segment], realm: Realm) -> dict[_Destination, _Target]:
         """Return where to send for what of a realm is on these segments: the links themselves."""
         paths = _Paths({one: (order, (one, None)) for order, one in enumerate(segments)})
-        there = dict.fromkeys(item for one in segments for item in self.atlas.on(one, realm))
-        found = self._targets(paths, there)
+        found = self._targets(paths, self.atlas.on(segments, realm))
         return {item: target for item, target in found.items() if target[0] is None}
 
     def _targets(
