@@ -1,99 +1,149 @@
-"""The page of a lab: its picture, and beside it the panels of what was clicked."""
+"""The page of a lab: its living picture, tools above it, and panels of what was clicked."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 from nicegui import ui
 
-from playground.frontends.web.link_keys import links_by_key
-from playground.frontends.web.panel_table import OF_LINKS, OF_NODES, Panel
+from playground.frontends.web.link_keys import key_of
+from playground.frontends.web.panel_drawer import PanelDrawer
+from playground.frontends.web.picture_element import PictureElement
+from playground.frontends.web.picture_watch import PictureWatch
+from playground.frontends.web.site import Site
 from playground.frontends.web.view import LabView
+from playground.operations.pictures.diagram import drawn
+from playground.operations.pictures.live import PictureChange
+
+_STYLE = Path(__file__).with_name("page.css")
+
+_STATES = {"runs": "running", "rests": "not running", "gone": "gone"}
 
 
-class PanelDrawer:
-    """The drawer in which the panels of one node or link are open; at most one at a time."""
-
-    def __init__(self, view: LabView) -> None:
-        self._view = view
-        self._part: LabView | None = None
-        with ui.right_drawer(value=False, bordered=True).props("width=480 overlay") as drawer:
-            self._drawer = drawer
-
-    async def open_node(self, name: str) -> None:
-        """Open the panels of a node."""
-        await self._open(name, name, [one for one in OF_NODES if one.fits(self._view, name)])
-
-    async def open_link(self, key: str) -> None:
-        """Open the panels of a link."""
-        wires = links_by_key(self._view.lab)
-        title = " — ".join(end.node.name for end in wires[key].ends) if key in wires else key
-        await self._open(key, title, [one for one in OF_LINKS if one.fits(self._view, key)])
-
-    async def close(self) -> None:
-        """Close them, and give back what they have opened."""
-        part, self._part = self._part, None
-        self._drawer.clear()
-        self._drawer.hide()
-        if part is not None:
-            await part.close_soon()
-
-    async def _open(self, name: str, title: str, panels: list[Panel]) -> None:
-        await self.close()
-        self._part = part = self._view.part()
-        with self._drawer:
-            with ui.row().classes("w-full items-center no-wrap"):
-                ui.label(title).classes("text-lg font-bold grow break-all")
-                ui.button(icon="close", on_click=self.close).props(
-                    'flat round dense aria-label="Close"'
-                )
-            tabs = ui.tabs().classes("w-full").props("dense outside-arrows mobile-arrows")
-            built: set[str] = set()
-            with ui.tab_panels(tabs).classes("w-full bg-transparent") as bodies:
-                for panel in panels:
-                    with tabs:
-                        ui.tab(panel.TITLE)
-                    with ui.tab_panel(panel.TITLE).classes("p-0"):
-                        slots = ui.column().classes("w-full")
-                    self._build_when_shown(panel, slots, part, name, bodies, built)
-            bodies.value = panels[0].TITLE
-        self._drawer.show()
-
-    def _build_when_shown(
-        self,
-        panel: Panel,
-        slot: ui.column,
-        part: LabView,
-        name: str,
-        bodies: ui.tab_panels,
-        built: set[str],
-    ) -> None:
-        # A panel that nobody looks at opens no terminal and asks no host.
-        def shown() -> None:
-            if bodies.value == panel.TITLE and panel.TITLE not in built:
-                built.add(panel.TITLE)
-                with slot:
-                    panel.build(part, name)
-
-        bodies.on_value_change(shown)
-
-
-async def build(view: LabView) -> None:
+async def build(view: LabView, site: Site) -> None:
     """Fill the page of a lab."""
-    drawer = PanelDrawer(view)
-    with ui.header().classes("items-center"):
-        ui.label(view.lab.name).classes("text-lg font-bold")
-        ui.label("running" if view.lab.running else "not running").classes("text-sm")
-        if not view.may_change:
-            ui.badge("look only")
-    picture = await view.ask(view.lab.picture)
-    # Made by us, every word of it escaped (`pictures.svg`).
-    ui.html(await view.ask(picture.svg), sanitize=False).classes("w-full overflow-auto")
-    with ui.row():
-        for node in view.lab.nodes:
-            ui.button(node.name, on_click=lambda name=node.name: drawer.open_node(name)).props(
-                "dense outline no-caps"
+    ui.add_css(_STYLE.read_text(encoding="utf-8"))
+    ui.page_title(f"{view.lab.name} — playground")
+    page = LabPage(view, site.watch(view.name, view.lab))
+    await page.build()
+
+
+class LabPage:
+    """One page of a lab, in one browser."""
+
+    def __init__(self, view: LabView, watch: PictureWatch) -> None:
+        self._view = view
+        self._watch = watch
+        self._dark = ui.dark_mode(None)
+        # White upon it has a contrast of 6.5 (WCAG 2.2, 1.4.3 asks for 4.5).
+        ui.colors(primary="#1f5fa8")
+
+    async def build(self) -> None:
+        """Fill it."""
+        view, watch = self._view, self._watch
+        whole = await watch.join(self.show)
+        view.on_close(lambda: watch.leave(self.show))
+        self._drawer = PanelDrawer(view)
+        self._tools()
+        shown = [name for name in ("realms",) if name in watch.layers]
+        with ui.element("main").classes("pg-main"):
+            self._picture = PictureElement(
+                whole,
+                watch.ends,
+                shown,
+                editable=view.may_change,
+                on_open=self._open,
+                on_moved=self._moved,
+                on_reached=lambda step: None,
             )
-    with ui.row():
-        for key in links_by_key(view.lab):
-            ui.button(key, on_click=lambda key=key: drawer.open_link(key)).props(
-                "dense flat no-caps"
+        # Until the first look, which may be a moment away.
+        known = {"lab": {"data-state": "runs" if view.lab.running else "rests"}}
+        self._say_state(known | whole.attributes)
+        self._zoom_buttons()
+
+    def show(self, change: PictureChange) -> None:
+        """Show what has changed in the lab."""
+        self._say_state(change.attributes)
+        self._picture.show(change, self._watch.ends)
+
+    # -- above the picture ---------------------------------------------------------
+
+    def _tools(self) -> None:
+        view = self._view
+        with ui.header().classes("items-center gap-2 py-1 px-3 no-wrap"):
+            ui.label(view.lab.name).classes("text-lg font-bold ellipsis")
+            self._state = ui.badge("", color="grey-8").classes("text-sm")
+            if not view.may_change:
+                ui.badge("look only", color="orange-10").classes("text-sm")
+            ui.space()
+            search = ui.input(placeholder="Search", on_change=lambda e: self._picture.find(e.value))
+            search.props('dense dark standout clearable debounce=200 aria-label="Search"').classes(
+                "w-40 pg-wide"
             )
+            self._layer_menu()
+            ui.button(icon="contrast", on_click=self._turn_theme).props(
+                'flat round dense color=white aria-label="Dark or light"'
+            )
+
+    def _layer_menu(self) -> None:
+        layers = self._watch.layers
+        if not layers:
+            return
+        boxes: dict[str, ui.checkbox] = {}
+
+        def shown() -> None:
+            self._picture.show_layers([name for name, box in boxes.items() if box.value])
+
+        with ui.button(icon="layers").props('flat round dense color=white aria-label="Layers"'):
+            ui.tooltip("Layers")
+            with ui.menu().props("auto-close=false"), ui.column().classes("p-3 gap-0"):
+                for name, title in layers.items():
+                    boxes[name] = ui.checkbox(title, value=name == "realms", on_change=shown)
+
+    def _zoom_buttons(self) -> None:
+        with ui.column().classes("pg-tools gap-1"):
+            for icon, said, method, arguments in (
+                ("add", "Larger", "zoom", [1.25]),
+                ("remove", "Smaller", "zoom", [0.8]),
+                ("fit_screen", "All of it", "fit", []),
+            ):
+                ui.button(icon=icon).props(
+                    f'round dense unelevated color=grey-8 aria-label="{said}"'
+                ).on(
+                    "click",
+                    js_handler=(
+                        f"() => getElement({self._picture.id}).{method}"
+                        f"({', '.join(map(str, arguments))})"
+                    ),
+                )
+
+    def _turn_theme(self) -> None:
+        self._dark.value = {None: True, True: False, False: None}[self._dark.value]
+        # The picture's colours follow an attribute of what it stands in.
+        scheme = {None: "", True: "slate", False: "default"}[self._dark.value]
+        ui.run_javascript(f"document.body.setAttribute('data-md-color-scheme', '{scheme}')")
+
+    def _say_state(self, attributes: Any) -> None:
+        word = attributes.get("lab", {}).get("data-state")
+        if word is None:
+            return
+        self._state.text = _STATES.get(word, word)
+        self._state.props(f"color={'green-9' if word == 'runs' else 'grey-8'}")
+
+    # -- what was clicked -------------------------------------------------------------
+
+    async def _open(self, part: str) -> None:
+        kind, _, name = part.partition(" ")
+        plan = self._view.lab.plan()
+        if kind == "node" and name in self._view.lab:
+            await self._drawer.open_node(name)
+        elif kind in ("cable", "label", "note") and name.isdecimal():
+            wires = drawn(plan)
+            if int(name) < len(wires):
+                await self._drawer.open_link(key_of(wires[int(name)]))
+
+    async def _moved(self, name: str, x: float, y: float) -> None:
+        self._view.check_may_change()
+        if name in self._watch.places and all(abs(one) < 1e6 for one in (x, y)):
+            await self._watch.move(name, (x, y))

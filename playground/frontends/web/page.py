@@ -79,7 +79,7 @@ async def _show(site: Site, name: str, may_change: bool) -> Response | None:
     view = LabView(lab, name, may_change, site.threads, site.files)
     ui.context.client.on_delete(view.close_soon)
     ui.on_exception(_say)
-    await lab_page.build(view)
+    await lab_page.build(view, site)
     return None
 
 

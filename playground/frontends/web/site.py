@@ -6,17 +6,33 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 
 from playground.frontends.web.files import FileShelf
+from playground.frontends.web.picture_watch import PictureWatch
 from playground.frontends.web.rights import Keys, Right
 from playground.frontends.web.served_labs import ServedLabs
-from playground.model.records import dataclass
+from playground.lab.lab import Lab
 
 
-@dataclass(frozen=True)
 class Site:
     """The labs, tokens, threads and files of a server; ``address`` makes a page's address."""
 
-    labs: ServedLabs
-    keys: Keys
-    threads: Executor
-    files: FileShelf
-    address: Callable[[str, Right | None], str]
+    def __init__(
+        self,
+        labs: ServedLabs,
+        keys: Keys,
+        threads: Executor,
+        files: FileShelf,
+        address: Callable[[str, Right | None], str],
+    ) -> None:
+        self.labs = labs
+        self.keys = keys
+        self.threads = threads
+        self.files = files
+        self.address = address
+        self._watches: dict[str, PictureWatch] = {}
+
+    def watch(self, name: str, lab: Lab) -> PictureWatch:
+        """Return the living picture of a lab, one for all who look at it."""
+        watch = self._watches.get(name)
+        if watch is None or watch.lab is not lab:
+            watch = self._watches[name] = PictureWatch(lab, self.threads)
+        return watch

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from playground.display.live_picture import (
@@ -71,10 +71,15 @@ class PictureChange:
     attributes: Attributes
 
 
+# The SVG of a plan, whose parts are named: see `display.live_picture`.
+Draw = Callable[[Plan, Diagram, Layout], str]
+
+
 class LivePicture:
     """The picture of a lab, and what changes of it.
 
-    One for each who looks: it keeps what it has told.  Threads may share it.
+    One for each who looks: it keeps what it has told.  Threads may share it.  ``draw`` makes SVG
+    of what is to be drawn, by default `draw_svg`.
 
     >>> picture = LivePicture(lab)
     >>> picture.change().svg[:4]
@@ -85,9 +90,9 @@ class LivePicture:
 
     """
 
-    def __init__(self, lab: PicturedLab, theme: str = "auto") -> None:
+    def __init__(self, lab: PicturedLab, theme: str = "auto", draw: Draw | None = None) -> None:
         self._lab = lab
-        self._theme = theme
+        self._draw = draw or (lambda plan, diagram, at: draw_svg(diagram, at, theme, live=True))
         self._lock = threading.Lock()
         self._plan: Plan | None = None
         self._diagram: Diagram | None = None
@@ -119,10 +124,9 @@ class LivePicture:
         with self._lock:
             if self._diagram is None:
                 self._drawn_anew(self._what_runs()[0])
-            assert self._diagram is not None
-            return PictureChange(
-                draw_svg(self._diagram, self._layout, self._theme, live=True), self._shown
-            )
+            assert self._diagram is not None and self._plan is not None
+            svg = self._draw(self._plan, self._diagram, self._layout)
+            return PictureChange(svg, self._shown)
 
     def _what_runs(self) -> tuple[Plan, bool]:
         try:
@@ -145,7 +149,7 @@ class LivePicture:
             f"cable {number}": cable.tooltip for number, cable in enumerate(diagram.cables)
         }
         self._before, self._shown = None, {}
-        return draw_svg(diagram, self._layout, self._theme, live=True)
+        return self._draw(plan, diagram, self._layout)
 
     def _look(self, plan: Plan) -> LabLook | None:
         nodes = self._lab.nodes

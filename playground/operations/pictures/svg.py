@@ -112,7 +112,7 @@ def draw_svg(
             f'<rect x="{-_MARGIN_PX}" y="{-_MARGIN_PX}" width="{width:.0f}" '
             f'height="{height:.0f}" fill="{PICTURE_COLOURS[theme]["paper"]}"/>'
         )
-    parts += _regions(diagram, layout)
+    parts += _shades(diagram, layout)
     parts += chain.from_iterable(
         _cable(cable, way, _part(live, f"cable {number}"))
         for number, (cable, way) in enumerate(zip(diagram.cables, layout.ways, strict=True))
@@ -268,7 +268,13 @@ def _arrow(direction: str, x: float, y: float) -> str:
     )
 
 
-def _regions(diagram: Diagram, layout: Layout) -> Iterator[str]:
+def draw_regions(diagram: Diagram, layout: Layout) -> Iterator[str]:
+    """Yield the shades of a diagram's regions and their words, as SVG below all else."""
+    yield from _shades(diagram, layout)
+    yield from _words(diagram, layout)
+
+
+def _shades(diagram: Diagram, layout: Layout) -> Iterator[str]:
     """Shade each realm."""
     for region in diagram.regions:
         shapes = shapes_of(region, diagram, layout)

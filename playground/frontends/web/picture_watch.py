@@ -1,0 +1,107 @@
+"""One living picture for all who look at a lab: the kernels are asked once for them together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import TypeVar
+
+from playground.display.live_picture import pause_s
+from playground.errors import PlaygroundError
+from playground.lab.lab import Lab
+from playground.operations.pictures.diagram import Diagram
+from playground.operations.pictures.layers import TITLES, draw_layered, layers_of
+from playground.operations.pictures.layout import Layout, Point
+from playground.operations.pictures.live import LivePicture, PictureChange
+from playground.operations.pictures.moved import moved
+from playground.planning.plan import Plan
+
+R = TypeVar("R")
+
+Show = Callable[[PictureChange], None]
+
+_LOG = logging.getLogger(__name__)
+
+# Of what the library itself spends on a look, the agent spends about as much.
+_BOTH_SIDES = 2
+
+
+class PictureWatch:
+    """The living picture of a lab, and those who look at it.
+
+    ``ends`` are the two nodes of each cable of the picture, ``layers`` what can be shaded, by
+    their titles, ``places`` where each card is in the picture, ``positions`` where somebody
+    has put cards.
+
+    """
+
+    def __init__(self, lab: Lab, threads: Executor) -> None:
+        self.lab = lab
+        self.ends: list[tuple[str, str]] = []
+        self.layers: dict[str, str] = {}
+        self.positions: dict[str, Point] = {}
+        self.places: dict[str, Point] = {}
+        self.diagram: Diagram | None = None
+        self._shift: Point = (0.0, 0.0)
+        self._threads = threads
+        self._picture = LivePicture(lab, draw=self._drawn)
+        self._shows: list[Show] = []
+        self._task: asyncio.Task[None] | None = None
+
+    async def join(self, show: Show) -> PictureChange:
+        """Return the whole picture; ``show`` is called with what changes of it, until `leave`."""
+        whole = await self._in_thread(self._picture.whole)
+        self._shows.append(show)
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._go_on())
+        return whole
+
+    def leave(self, show: Show) -> None:
+        """Show it there no more; the kernels are asked no more when nobody looks."""
+        if show in self._shows:
+            self._shows.remove(show)
+
+    async def redraw(self) -> None:
+        """Show all of it anew to all who look."""
+        self._tell(await self._in_thread(self._picture.whole))
+
+    async def move(self, name: str, place: Point) -> None:
+        """Put a card elsewhere, for all who look; where cards are moved to, they stay."""
+        self.positions[name] = (place[0] - self._shift[0], place[1] - self._shift[1])
+        await self.redraw()
+
+    def _drawn(self, plan: Plan, diagram: Diagram, layout: Layout) -> str:
+        found = layers_of(plan, self.lab.nodes)
+        there, self._shift = moved(layout, diagram, self.positions)
+        self.places = dict(there.cards)
+        self.diagram = diagram
+        self.ends = [(cable.a, cable.b) for cable in diagram.cables]
+        self.layers = {name: TITLES[name] for name in found}
+        return draw_layered(diagram, there, found)
+
+    async def _go_on(self) -> None:
+        while self._shows:
+            try:
+                change, took_s = await self._in_thread(self._look)
+            except PlaygroundError as error:
+                _LOG.warning("the picture of %s: %s", self.lab.name, error)
+                await asyncio.sleep(pause_s(1.0))
+                continue
+            if change.svg is not None or change.attributes:
+                self._tell(change)
+            await asyncio.sleep(pause_s(_BOTH_SIDES * took_s))
+
+    def _look(self) -> tuple[PictureChange, float]:
+        # Of this thread's own time: a machine that is busy with others does not count.
+        began = time.thread_time()
+        return self._picture.change(), time.thread_time() - began
+
+    def _tell(self, change: PictureChange) -> None:
+        for show in list(self._shows):
+            show(change)
+
+    async def _in_thread(self, function: Callable[[], R]) -> R:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function)
