@@ -72,7 +72,8 @@ def waves(nodes: Iterable[NodePlan], programs: Programs) -> list[Programs]:
     or where hosts wait for each other.
 
     """
-    waiting = {node.name: _names(nodes, node) for node in nodes}
+    called = {word: node.name for node in nodes for word in (node.name, node.short)}
+    waiting = {node.name: _names(called, node) for node in nodes}
     found: list[Programs] = []
     while waiting:
         wave = [name for name, others in waiting.items() if not others & waiting.keys()]
@@ -85,14 +86,13 @@ def waves(nodes: Iterable[NodePlan], programs: Programs) -> list[Programs]:
     return found
 
 
-def _names(nodes: Iterable[NodePlan], node: NodePlan) -> set[str]:
+def _names(called: Mapping[str, str], node: NodePlan) -> set[str]:
     """Return the full names of those that a node's programs wait for."""
-    called = {word: other.name for other in nodes for word in (other.name, other.short)}
     for name in node.container.waits_for:
         if name.lower() not in called:
             raise TopologyError(
                 f"{node.name}: after={name!r} is no host of this lab; it has "
-                f"{', '.join(other.name for other in nodes)}"
+                f"{', '.join(dict.fromkeys(called.values()))}"
             )
     return {called[name.lower()] for name in node.container.waits_for}
 
