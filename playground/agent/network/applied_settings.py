@@ -23,6 +23,7 @@ from playground.agent.network.addresses import (
 from playground.agent.network.policy_routing import steer, steer_back
 from playground.agent.network.routes import RTM_DELROUTE, RTM_NEWROUTE, route
 from playground.agent.nodes.entering import enter_network
+from playground.agent.nodes.proc_views import with_fresh_views
 from playground.agent.nodes.sysctls import quiet_ipv6, read_sysctl, same_setting, write_sysctl
 from playground.agent.protocol import Request
 
@@ -32,7 +33,7 @@ def network(nodes: Sequence[Request]) -> None:
     with contextlib.ExitStack() as sockets:
         sockets.callback(own.close)
         to_settle = [own]
-        for node in nodes:
+        for node in with_fresh_views(nodes):
             netlink = Netlink(node["pid"])
             sockets.callback(netlink.close)
             try:
@@ -48,7 +49,7 @@ def network(nodes: Sequence[Request]) -> None:
             settle(netlink)
     # Only now: the kernel, or a container's own start-up, may have changed
     # them while interfaces came up.
-    for node in nodes:
+    for node in with_fresh_views(nodes):
         if node.get("sysctls"):
             enter_network(node["pid"])
             for name, wanted in node["sysctls"].items():

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from playground.agent.kernel.syscalls import read_text, write_text
 from playground.agent.nodes.entering import enter_network
+from playground.agent.nodes.proc_views import settings_place
 
 
 def disable_ipv6(interface: str) -> None:
@@ -24,7 +25,7 @@ def quiet_ipv6(interface: str) -> None:
         ("dad_transmits", "0"),
     ):
         with contextlib.suppress(FileNotFoundError):  # a kernel without IPv6
-            write_text(f"/proc/sys/net/ipv6/conf/{interface}/{name}", value)
+            write_text(f"{settings_place()}/net/ipv6/conf/{interface}/{name}", value)
 
 
 def _sysctl_path(name: str) -> str:
@@ -32,7 +33,7 @@ def _sysctl_path(name: str) -> str:
     path = name if "/" in name else name.replace(".", "/")
     if not path.startswith("net/") or ".." in path.split("/"):
         raise ValueError(f"{name} is not a network sysctl: only names in net. are a node's own")
-    return f"/proc/sys/{path}"
+    return f"{settings_place()}/{path}"
 
 
 def read_sysctl(name: str) -> str:
