@@ -11,7 +11,7 @@ A neighbour of `namespaces.host_maker`: standard library only.
 
 from __future__ import annotations
 
-import os
+import functools
 import struct
 
 # Where a host has it, in what is mounted for the lab's files.
@@ -49,6 +49,7 @@ _HEADER_BYTES = 64
 _PROGRAM_HEADER_BYTES = 56
 
 
+@functools.cache
 def program(machine: str) -> bytes:
     """Return the ELF file for a machine, by its name in uname(2); raises KeyError for others.
 
@@ -69,14 +70,3 @@ def program(machine: str) -> bytes:
     # One segment to load, readable and executable: all of the file.
     segment = struct.pack("<IIQQQQQQ", 1, 5, 0, _ADDRESS, _ADDRESS, size, size, 0x1000)
     return header + segment + code
-
-
-def write() -> None:
-    """Write the program into a host's /run, from within the folder that is to be its root.
-
-    Each host has a file of its own: who changes it, as root of a host may, changes no other host.
-
-    """
-    fd = os.open(PAUSE.lstrip("/"), os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o755)
-    with open(fd, "wb") as file:
-        file.write(program(os.uname().machine))

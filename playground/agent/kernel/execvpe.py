@@ -16,7 +16,7 @@ _NAME_CHARACTERS = 200
 
 # Python ignores the first two, nohup(1) the third, and a shell whose jobs are not
 # controlled INT and QUIT for what it runs beside itself.
-_OFTEN_IGNORED = (
+OFTEN_IGNORED = (
     signal.SIGPIPE,
     signal.SIGXFSZ,
     signal.SIGHUP,
@@ -28,7 +28,7 @@ _OFTEN_IGNORED = (
 
 def heed_signals() -> None:
     """Let signals do what they do by default: an ignored one would stay so over an exec."""
-    for number in _OFTEN_IGNORED:
+    for number in OFTEN_IGNORED:
         signal.signal(number, signal.SIG_DFL)
 
 

@@ -81,8 +81,8 @@ def keeping_death_signal() -> Iterator[None]:
         prctl(PR_SET_PDEATHSIG, number.value)
 
 
-def capset(effective: int, permitted: int, inheritable: int) -> None:
-    """Set this process's three capability sets, each a mask (capset(2))."""
+def capability_sets(effective: int, permitted: int, inheritable: int) -> tuple[bytes, bytes]:
+    """Return a process's three capability sets, each a mask, as capset(2) takes them."""
     header = struct.pack("Ii", _LINUX_CAPABILITY_VERSION_3, 0)
     low = 0xFFFFFFFF
     data = struct.pack(
@@ -94,6 +94,12 @@ def capset(effective: int, permitted: int, inheritable: int) -> None:
         permitted >> 32,
         inheritable >> 32,
     )
+    return header, data
+
+
+def capset(effective: int, permitted: int, inheritable: int) -> None:
+    """Set this process's three capability sets, each a mask (capset(2))."""
+    header, data = capability_sets(effective, permitted, inheritable)
     checked(libc.capset(header, data), "setting capabilities")
 
 

@@ -35,11 +35,13 @@ import resource
 import select
 import signal
 import socket
+import struct
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from playground.agent import protocol
 from playground.agent.kernel import control_groups, execvpe, seccomp, syscalls
+from playground.agent.kernel.call_list import OPENED, CallList, Later, can_start_children
 from playground.agent.kernel.ids import become_group
 from playground.agent.nodes import descriptors
 from playground.agent.nodes.users import find_account
@@ -47,7 +49,13 @@ from playground.engines import pause
 from playground.engines.namespaces import host_register, user_namespaces
 from playground.engines.namespaces.filesystems.device_files import make_lab_devices
 from playground.engines.namespaces.filesystems.hidden_files import not_for_hosts, thermal_folders
-from playground.engines.namespaces.filesystems.host_root import PLACE, machine_view, make_root
+from playground.engines.namespaces.filesystems.host_root import (
+    PLACE,
+    is_listed,
+    list_root,
+    machine_view,
+    make_root,
+)
 from playground.engines.namespaces.filesystems.mounts import (
     MS_NODEV,
     MS_NOEXEC,
@@ -140,20 +148,22 @@ def make_host(request: Request, lab: str, own: Sequence[tuple[int, int]]) -> int
     groups = _make_cgroup(request, lab)
     try:
         with user_namespaces.made_with_network() as (user, network):
-            try:
-                syscalls.setns(network, syscalls.CLONE_NEWNET)
-                _unshare(_ALL_BUT_NETWORK)
-                child = os.fork()
-                if child == 0:
-                    os.close(reader)
-                    _become_host(request, lab, groups, writer, user)
-            finally:
-                for fd, kind in own:
-                    syscalls.setns(fd, kind)
+            if _is_listed(request):
+                child = _start_host(request, lab, groups, writer, user, network)
+            else:
+                try:
+                    syscalls.setns(network, syscalls.CLONE_NEWNET)
+                    _unshare(_ALL_BUT_NETWORK)
+                    child = os.fork()
+                    if child == 0:
+                        os.close(reader)
+                        _become_host(request, lab, groups, writer, user)
+                finally:
+                    for fd, kind in own:
+                        syscalls.setns(fd, kind)
         os.close(writer)
         writer = -1
-        said = b"".join(iter(lambda: os.read(reader, 1 << 16), b""))
-        if said:
+        if said := b"".join(iter(lambda: os.read(reader, 1 << 16), b"")).lstrip(_READS):
             os.waitpid(child, 0)
             error = json.loads(said)
             raise OSError(error["errno"] or errno.EIO, f"{request['name']}: {error['message']}")
@@ -190,6 +200,116 @@ def _remove_cgroup(request: Request, lab: str) -> None:
 
 # -- Within the host ---------------------------------------------------------
 
+# A host that is made by a list of calls has its user namespace and the pipe here meanwhile.
+_USER, _REPORT, _FREE = range(3)
+
+# What it says to find out whether anybody reads.
+_READS = b"."
+
+
+def _is_listed(request: Request) -> bool:
+    """Whether all that makes this host can be listed before: so it is for plain ones.
+
+    Making those took 5.2 ms of processor time with a fork of Python, and takes 2.6 with a list.
+
+    """
+    special = request["command"] or request["user"] or request["ulimits"] or request["cwd"] != "/"
+    return not special and can_start_children() and is_listed(request)
+
+
+def _start_host(
+    request: Request, lab: str, groups: Sequence[str], report: int, user: int, network: int
+) -> int:
+    """Start a host's first process by a list of calls; return its process id."""
+    # What most hosts have in common is listed once.
+    other = {"name", "hostname", "environ"}
+    common = {key: value for key, value in request.items() if key not in other}
+    calls = _list_host(json.dumps(common), len(groups))
+    hostname = os.fsencode(request["hostname"])
+    environ = [f"{name}={value}" for name, value in _environ(request, lab).items()]
+    joined = {_group(number): path for number, path in enumerate(groups)}
+    return calls.start_child(
+        _ALL_BUT_NETWORK,
+        **joined,
+        opened=_FREE,
+        user=user,
+        report=report,
+        network=network,
+        hostname=hostname,
+        hostname_bytes=len(hostname),
+        environ=environ,
+    )
+
+
+def _group(number: int) -> str:
+    return f"group{number}"
+
+
+@functools.lru_cache(maxsize=8)
+def _list_host(common: str, groups: int) -> CallList:
+    """List what turns a fresh child process into a host's first process, as `_become_host`.
+
+    ``common`` is a request without what is known later, ``groups`` is how many control groups
+    the host joins.
+
+    """
+    request = json.loads(common)
+    calls = CallList()
+    # Half made, it must not outlive who is to tell of it.
+    _list_end_with_maker(calls)
+    calls.add("setns", Later("network"), syscalls.CLONE_NEWNET, purpose="entering its network")
+    for name, target in (("user", _USER), ("report", _REPORT)):
+        calls.add("dup3", Later(name), target, 0, purpose="keeping what is open")
+    calls.add("close_range", _FREE, 0xFFFFFFFF, 0, purpose="closing what is open")
+    calls.add("write", _REPORT, _READS, len(_READS), purpose="telling the maker")
+    calls.add("setsid", purpose="beginning a session")
+    calls.add("umask", 0, purpose="setting the mask of modes")
+    for number in range(groups):
+        calls.write(Later(_group(number)), b"0", purpose="joining its control group")
+    calls.add("unshare", syscalls.CLONE_NEWCGROUP, purpose="making its control group namespace")
+    list_root(calls, request)
+    length = Later("hostname_bytes")
+    calls.add("sethostname", Later("hostname"), length, purpose="setting its name")
+    calls.add("umask", 0o022, purpose="setting the mask of modes")
+    calls.add("setns", _USER, syscalls.CLONE_NEWUSER, purpose="entering its user namespace")
+    # The kernel forgets it with a change of credentials: prctl(2).
+    _list_end_with_maker(calls)
+    program = seccomp.prepare()
+    assert program is not None
+    calls.prctl(
+        seccomp.PR_SET_SECCOMP,
+        seccomp.SECCOMP_MODE_FILTER,
+        ctypes.addressof(program),
+        purpose="setting a filter of system calls",
+    )
+    calls.open("/dev/null", os.O_RDWR)
+    for target in (_USER, _REPORT):
+        calls.add("dup3", OPENED, target, 0, purpose="opening /dev/null")
+    files = struct.pack("2q", *descriptors.FILES_LIMITS)
+    purpose = "limiting its open files"
+    calls.add("prlimit64", 0, resource.RLIMIT_NOFILE, files, 0, purpose=purpose)
+    for number in execvpe.OFTEN_IGNORED:
+        calls.treat_signal(number, signal.SIG_DFL)
+    # Ignored, so that the kernel reaps what is left without a parent.
+    calls.treat_signal(signal.SIGCHLD, signal.SIG_IGN)
+    _list_capabilities(calls, capability_mask(request["capabilities"]))
+    calls.prctl(syscalls.PR_SET_PDEATHSIG, 0, purpose="outliving the maker")
+    calls.execute(pause.PAUSE, [pause.PAUSE], Later("environ"))
+    return calls
+
+
+def _list_end_with_maker(calls: CallList) -> None:
+    calls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL, purpose="ending with the maker")
+
+
+def _environ(request: Request, lab: str) -> dict[str, str]:
+    labels = {
+        "playground.lab": lab,
+        "playground.role": "node",
+        "playground.node": request["name"],
+    }
+    return dict(request["environ"]) | labels
+
 
 def _become_host(
     request: Request, lab: str, groups: Sequence[str], report: int, user: int
@@ -211,12 +331,6 @@ def _become_host(
         control_groups.join_cgroups(groups)
         # By the host itself: in a user namespace there is no way back to the machine's.
         _unshare(syscalls.CLONE_NEWCGROUP)
-        environ = dict(request["environ"])
-        environ |= {
-            "playground.lab": lab,
-            "playground.role": "node",
-            "playground.node": request["name"],
-        }
         make_root(request)
         socket.sethostname(request["hostname"])
         os.umask(0o022)
@@ -250,7 +364,7 @@ def _become_host(
             become_group(account.gid, account.groups)
             os.setresuid(account.uid, account.uid, account.uid)
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, 0)
-        execvpe.execute(request["command"] or [pause.PAUSE], environ)
+        execvpe.execute(request["command"] or [pause.PAUSE], _environ(request, lab))
     except BaseException as error:
         os.write(report, json.dumps(protocol.describe(error, with_traceback=False)).encode())
     finally:
@@ -273,8 +387,15 @@ def _other_capabilities(mask: int) -> tuple[int, ...]:
 
 def give_up_capabilities(mask: int) -> None:
     """Keep the capabilities of this mask and no others, over an exec too."""
+    calls = CallList()
+    _list_capabilities(calls, mask)
+    calls.make_here()
+
+
+def _list_capabilities(calls: CallList, mask: int) -> None:
     for capability in _other_capabilities(mask):
-        if syscalls.prctl(syscalls.PR_CAPBSET_DROP, capability) != 0:
-            syscalls.checked(-1, "dropping a capability")
-    syscalls.prctl(syscalls.PR_CAP_AMBIENT, syscalls.PR_CAP_AMBIENT_CLEAR_ALL)
-    syscalls.capset(mask, mask, 0)
+        calls.prctl(syscalls.PR_CAPBSET_DROP, capability, purpose="dropping a capability")
+    clear = syscalls.PR_CAP_AMBIENT_CLEAR_ALL
+    calls.prctl(syscalls.PR_CAP_AMBIENT, clear, purpose="dropping ambient capabilities")
+    header, data = syscalls.capability_sets(mask, mask, 0)
+    calls.add("capset", header, data, purpose="setting capabilities")

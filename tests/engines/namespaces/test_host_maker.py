@@ -693,3 +693,22 @@ def test_users_log_in_and_become_others(namespaces_engine: NamespacesEngine) -> 
             _, stdout, _ = client.exec_command("id -un; grep CapBnd /proc/self/status")
             assert stdout.read().decode().split() == ["ada", "CapBnd:", f"{CAPABILITIES:016x}"]
         assert h1.run("ssh root@h2 id -un").stdout == "root\n"
+
+
+def test_a_host_that_was_listed_is_as_one_that_was_forked(
+    namespaces_engine: NamespacesEngine,
+) -> None:
+    """Another working directory is looked for in the root, by a forked Python."""
+    listed, forked = Host("listed"), Host("forked", workdir="/tmp")
+    Link(listed, forked)
+    looks = (
+        "sed 's/.* - //; s/^[0-9 :]*//' /proc/1/mountinfo; cut -d' ' -f4-6 /proc/1/mountinfo",
+        "grep -E '^(Cap|NoNew|Seccomp|Sig|Uid|Gid|Groups|NSpid|Umask)' /proc/1/status",
+        "cat /proc/1/limits /proc/1/cmdline /proc/self/cgroup; ls -l /proc/1/fd | cut -c 50-",
+        "ls -lR --time-style=+ / --ignore=proc --ignore=sys --ignore=usr --ignore=lib | head -500",
+    )
+    with Lab(listed, engine=namespaces_engine):
+        for look in looks:
+            found = [host.run(["sh", "-c", f"cd /; {look}"]).stdout for host in (listed, forked)]
+            assert found[0]
+            assert found[0] == found[1].replace("forked", "listed")

@@ -11,6 +11,7 @@ import os
 import stat
 from collections.abc import Sequence
 
+from playground.agent.kernel.call_list import CallList
 from playground.engines.namespaces.filesystems.disk_limits import Sizes, memory_options
 from playground.engines.namespaces.filesystems.mounts import (
     MS_BIND,
@@ -61,28 +62,38 @@ def make_lab_devices() -> None:
     mount("", _LAB_DEVICES, "", MS_REMOUNT | MS_RDONLY | flags)
 
 
-def make_devices(sizes: Sizes, further: Sequence[str]) -> None:
-    """Fill the host's /dev: harmless devices, and terminals of its own."""
+def list_devices(calls: CallList, sizes: Sizes, further: Sequence[str]) -> None:
+    """List what fills the host's /dev: harmless devices, and terminals of its own.
+
+    To be done in the folder that is to be the host's root.
+
+    """
     # nodev on the folder, not on what is bound into it: a device file that the
     # host makes here is of no use to it.
     flags = MS_NOSUID | MS_NODEV | MS_NOEXEC
     options = memory_options(sizes.devices_kb, 0o755, sizes.files_of_parts)
-    mount("tmpfs", "dev", "tmpfs", MS_NOSUID | MS_NODEV, options)
+    calls.mount("tmpfs", "dev", "tmpfs", MS_NOSUID | MS_NODEV, options)
     # In a user namespace no device can be made; nor can the machine's be changed.
     source = "/dev" if in_user_namespace() else _LAB_DEVICES
+    folders = {"dev"}
     for name in (*_DEVICES, *(path.removeprefix("/dev/") for path in further)):
-        os.makedirs(os.path.dirname(f"dev/{name}"), 0o755, exist_ok=True)
-        os.close(os.open(f"dev/{name}", os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o666))
-        mount(f"{source}/{name}", f"dev/{name}", "", MS_BIND)
+        *above, _ = f"dev/{name}".split("/")
+        for length in range(2, len(above) + 1):
+            folder = "/".join(above[:length])
+            if folder not in folders:
+                folders.add(folder)
+                calls.make_folder(folder, 0o755)
+        calls.make_file(f"dev/{name}", 0o666)
+        calls.mount(f"{source}/{name}", f"dev/{name}", "", MS_BIND)
     for folder in ("pts", "shm", "mqueue"):
-        os.mkdir(f"dev/{folder}")
+        calls.make_folder(f"dev/{folder}")
     terminals = f"newinstance,ptmxmode=0666,mode=0620,max={_TERMINALS}"
     if not in_user_namespace():
         terminals += ",gid=5"  # Debian's group tty
-    mount("devpts", "dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, terminals)
+    calls.mount("devpts", "dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, terminals)
     options = memory_options(sizes.shared_kb, 0o1777, sizes.files_of_parts)
-    mount("tmpfs", "dev/shm", "tmpfs", flags, options)
-    mount("mqueue", "dev/mqueue", "mqueue", flags)
+    calls.mount("tmpfs", "dev/shm", "tmpfs", flags, options)
+    calls.mount("mqueue", "dev/mqueue", "mqueue", flags)
     for name, target in (
         ("ptmx", "pts/ptmx"),
         ("fd", "/proc/self/fd"),
@@ -90,4 +101,4 @@ def make_devices(sizes: Sizes, further: Sequence[str]) -> None:
         ("stdout", "/proc/self/fd/1"),
         ("stderr", "/proc/self/fd/2"),
     ):
-        os.symlink(target, f"dev/{name}")
+        calls.make_link(f"dev/{name}", target)

@@ -6,14 +6,14 @@ A neighbour of `host_maker`: standard library, `agent`, `mounts` and `disk_limit
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import functools
 import os
 import re
 import stat
 from typing import NamedTuple
 
-from playground.agent.kernel import syscalls
+from playground.agent.kernel.call_list import CallList
 from playground.engines.namespaces.filesystems.disk_limits import SHARED_PAGES
 from playground.engines.namespaces.filesystems.mounts import (
     MS_BIND,
@@ -21,8 +21,9 @@ from playground.engines.namespaces.filesystems.mounts import (
     MS_NOEXEC,
     MS_NOSUID,
     MS_RDONLY,
+    MS_REC,
     MS_REMOUNT,
-    mount,
+    in_user_namespace,
 )
 
 # As moby has them (daemon/pkg/oci/defaults.go), and the addresses of the kernel's own
@@ -57,29 +58,27 @@ _WRITABLE = "/proc/sys/net"
 _OF_ALL_NETWORKS = ("/proc/sys/net/netfilter/nf_hooks_lwtunnel",)
 
 
-def hide_and_protect() -> None:
-    """Hide what tells of the machine, and make read-only what would change it."""
+def list_hidden(calls: CallList) -> None:
+    """List what hides what tells of the machine, and makes read-only what would change it.
+
+    What this kernel does not have is passed over.
+
+    """
     flags = MS_NOSUID | MS_NODEV | MS_NOEXEC
-    with contextlib.suppress(FileNotFoundError, PermissionError):  # CONFIG_SYSVIPC; a user's lab
-        syscalls.write_text("/proc/sys/kernel/shmall", str(SHARED_PAGES))
-    writable = os.open(_WRITABLE, os.O_PATH | os.O_CLOEXEC)
+    if not in_user_namespace():  # it may not
+        pages = str(SHARED_PAGES).encode()
+        # CONFIG_SYSVIPC
+        calls.write("/proc/sys/kernel/shmall", pages, unless=errno.ENOENT)
     further = not_for_hosts()
-    for path in (*_READ_ONLY, *further.writable):
-        if os.path.exists(path):
-            mount(path, path, "", MS_BIND)
-            mount("", path, "", MS_BIND | MS_REMOUNT | MS_RDONLY | flags)
-    mount(f"/proc/self/fd/{writable}", _WRITABLE, "", MS_BIND)
-    os.close(writable)
-    for path in _OF_ALL_NETWORKS:
-        if os.path.exists(path):
-            mount(path, path, "", MS_BIND)
-            mount("", path, "", MS_BIND | MS_REMOUNT | MS_RDONLY | flags)
+    # A mount of its own, which stays as it is below the one of all settings.
+    calls.mount(_WRITABLE, _WRITABLE, "", MS_BIND, unless=errno.ENOENT)
+    for path in (*_READ_ONLY, *further.writable, *_OF_ALL_NETWORKS):
+        calls.mount(path, path, "", MS_BIND | MS_REC, unless=errno.ENOENT)
+        calls.mount("", path, "", MS_BIND | MS_REMOUNT | MS_RDONLY | flags, unless=errno.ENOENT)
     for path in (*MASKED_FILES, *further.closed):
-        if os.path.exists(path):
-            mount("/dev/null", path, "", MS_BIND)
+        calls.mount("/dev/null", path, "", MS_BIND, unless=errno.ENOENT)
     for path in (*MASKED_FOLDERS, *thermal_folders()):
-        if os.path.isdir(path):
-            mount("tmpfs", path, "tmpfs", flags | MS_RDONLY, "size=0k")
+        calls.mount("tmpfs", path, "tmpfs", flags | MS_RDONLY, "size=0k", unless=errno.ENOENT)
 
 
 class OfTheMachine(NamedTuple):

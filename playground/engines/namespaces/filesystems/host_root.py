@@ -12,14 +12,13 @@ See mount(2), pivot_root(2), overlayfs.rst of the kernel.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import functools
 import os
 import stat
 from collections.abc import Sequence
 from typing import Any
 
-from playground.agent.kernel import syscalls
+from playground.agent.kernel.call_list import CallList
 from playground.engines import pause
 from playground.engines.namespaces.filesystems import (
     machine_layer,
@@ -27,9 +26,13 @@ from playground.engines.namespaces.filesystems import (
     stranger_layer,
     volumes,
 )
-from playground.engines.namespaces.filesystems.device_files import make_devices
-from playground.engines.namespaces.filesystems.disk_limits import memory_options, sizes_within
-from playground.engines.namespaces.filesystems.hidden_files import hide_and_protect
+from playground.engines.namespaces.filesystems.device_files import list_devices
+from playground.engines.namespaces.filesystems.disk_limits import (
+    Sizes,
+    memory_options,
+    sizes_within,
+)
+from playground.engines.namespaces.filesystems.hidden_files import list_hidden
 from playground.engines.namespaces.filesystems.mounts import (
     MNT_DETACH,
     MS_BIND,
@@ -53,20 +56,16 @@ PLACE = "/run/playground/node"
 # In a host's root, of that root's own memory: where its volumes wait for it.
 _HELD = "/run/playground/volumes"
 
-_libc = ctypes.CDLL(None, use_errno=True)
-
 
 def make_root(request: dict[str, Any]) -> None:
     """Put the host's file system together and make it this process's root."""
-    root = f"{PLACE}/root"
-    sizes = sizes_within((request.get("limits") or {}).get("memory_mb"))
-    if request["shm_mb"]:
-        sizes = sizes._replace(shared_kb=request["shm_mb"] << 10)
-    options = memory_options(sizes.disk_kb, 0o755, sizes.files)
-    mount("tmpfs", PLACE, "tmpfs", MS_NOSUID | MS_NODEV, options)
-    os.mkdir(root)
     plain = request["layers"] is None
     view = machine_view() if plain else _view_of_layers(request["layers"])
+    sizes = _sizes(request)
+    calls = CallList()
+    _list_memory(calls, sizes)
+    calls.make_here()
+    root = f"{PLACE}/root"
     if "/" not in view.overlays:
         mount(root, root, "", MS_BIND)
         for folder in ("dev", "proc", "sys", "run", "tmp"):
@@ -82,32 +81,102 @@ def make_root(request: dict[str, Any]) -> None:
     for place, leads_to in view.links.items():
         os.symlink(leads_to, root + place)
     os.chdir(root)
+    calls = CallList()
     if plain:
-        # Of the same memory as all that the host writes, with the same flags.
-        for folder, mode in (("run", 0o755), ("tmp", 0o1777)):
-            os.mkdir(f"{PLACE}/{folder}", mode)
-            mount(f"{PLACE}/{folder}", folder, "", MS_BIND)
-        os.mkdir("run/lock", 0o1777)
+        _list_own_folders(calls)
+    calls.make_here()
     for folder in ("dev", "proc", "sys", "run", "run/playground"):
         _make_folder(folder)
-    # For what a lab makes for its hosts, as on Docker: see playground.lab.provision.
-    options = memory_options(sizes.lab_kb, 0o755, sizes.files_of_parts)
-    mount("tmpfs", "run/playground", "tmpfs", MS_NOSUID | MS_NODEV, options)
-    if not request["command"]:
-        pause.write()
-    mount("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
-    mount("sysfs", "sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY)
-    make_devices(sizes, request["devices"])
+    calls = CallList()
+    _list_parts(calls, request, sizes)
+    calls.make_here()
     wanted = request.get("volumes") or ()
     held = volumes.hold_volumes(wanted, _HELD.lstrip("/"), of_image=not plain)
-    # pivot_root(2), "pivot_root(".", ".")".
-    syscalls.checked(_libc.pivot_root(b".", b"."), "changing the root")
-    # No path is walked before: the machine's root is on top, and "/.." leads to it.
-    syscalls.checked(_libc.umount2(b".", MNT_DETACH), "leaving the machine's root")
-    os.chdir("/")
+    calls = CallList()
+    _list_change(calls)
+    calls.make_here()
     volumes.show_volumes(held, _HELD)
     _make_mounts(request["written"])
-    hide_and_protect()
+    calls = CallList()
+    list_hidden(calls)
+    calls.make_here()
+
+
+def is_listed(request: dict[str, Any]) -> bool:
+    """Whether nothing has to be looked up meanwhile, so that `list_root` lists all of a root.
+
+    So it is for hosts with the machine's own root, in one piece, and without volumes.  In a
+    stranger's image there may be anything in the places of /proc and the like.
+
+    """
+    return (
+        request["layers"] is None
+        and not request.get("volumes")
+        and not request["written"]
+        and list(machine_view().overlays) == ["/"]
+        and not machine_view().links
+        and all(map(_is_plain_folder, ("/dev", "/proc", "/sys", "/run", "/tmp")))
+    )
+
+
+def list_root(calls: CallList, request: dict[str, Any]) -> None:
+    """List what puts a host's file system together and makes it the process's root."""
+    sizes = _sizes(request)
+    _list_memory(calls, sizes)
+    [layers] = machine_view().overlays.values()
+    upper, work = f"{PLACE}/upper0", f"{PLACE}/work0"
+    calls.make_folder(upper, _mode(layers[0]))
+    calls.make_folder(work)
+    options = f"{overlay_options(layers)},upperdir={upper},workdir={work}"
+    calls.mount("overlay", f"{PLACE}/root", "overlay", MS_NODEV, options)
+    calls.add("chdir", f"{PLACE}/root", purpose="entering the root to be")
+    _list_own_folders(calls)
+    calls.make_folder("run/playground", 0o755)
+    _list_parts(calls, request, sizes)
+    _list_change(calls)
+    list_hidden(calls)
+
+
+def _sizes(request: dict[str, Any]) -> Sizes:
+    sizes = sizes_within((request.get("limits") or {}).get("memory_mb"))
+    return sizes._replace(shared_kb=request["shm_mb"] << 10) if request["shm_mb"] else sizes
+
+
+def _list_memory(calls: CallList, sizes: Sizes) -> None:
+    options = memory_options(sizes.disk_kb, 0o755, sizes.files)
+    calls.mount("tmpfs", PLACE, "tmpfs", MS_NOSUID | MS_NODEV, options)
+    calls.make_folder(f"{PLACE}/root")
+
+
+def _list_own_folders(calls: CallList) -> None:
+    """List what gives a host with the machine's root a /run and a /tmp of its own."""
+    # Of the same memory as all that the host writes, with the same flags.
+    for folder, mode in (("run", 0o755), ("tmp", 0o1777)):
+        calls.make_folder(f"{PLACE}/{folder}", mode)
+        calls.mount(f"{PLACE}/{folder}", folder, "", MS_BIND)
+    calls.make_folder("run/lock", 0o1777)
+
+
+def _list_parts(calls: CallList, request: dict[str, Any], sizes: Sizes) -> None:
+    # For what a lab makes for its hosts, as on Docker: see playground.lab.provision.
+    options = memory_options(sizes.lab_kb, 0o755, sizes.files_of_parts)
+    calls.mount("tmpfs", "run/playground", "tmpfs", MS_NOSUID | MS_NODEV, options)
+    if not request["command"]:
+        # Each host has a file of its own: who changes it, as root of a host may, changes no other.
+        path, content = pause.PAUSE.lstrip("/"), pause.program(os.uname().machine)
+        calls.write(path, content, os.O_CREAT | os.O_EXCL)
+    calls.mount("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    calls.mount("sysfs", "sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY)
+    list_devices(calls, sizes, request["devices"])
+
+
+def _list_change(calls: CallList) -> None:
+    """List what makes this folder the root."""
+    # pivot_root(2), "pivot_root(".", ".")".
+    calls.add("pivot_root", ".", ".", purpose="changing the root")
+    # No path is walked before: the machine's root is on top, and "/.." leads to it.
+    calls.add("umount2", ".", MNT_DETACH, purpose="leaving the machine's root")
+    calls.add("chdir", "/", purpose="entering the new root")
 
 
 def _make_mounts(paths: Sequence[str]) -> None:
@@ -141,6 +210,12 @@ def _make_folder(path: str) -> None:
     except FileNotFoundError:
         pass
     os.mkdir(path, 0o755)
+
+
+def _is_plain_folder(path: str) -> bool:
+    with contextlib.suppress(OSError):
+        return stat.S_ISDIR(os.lstat(path).st_mode)
+    return False
 
 
 def _mode(folder: str) -> int:
