@@ -273,8 +273,9 @@ def doctor(as_json: bool) -> None:
 @click.argument("file", type=click.Path(exists=True, path_type=Path))
 @lab_option
 @click.option("--strict", is_flag=True, help="Refuse a file that has what a lab does not do.")
+@click.option("--plain", is_flag=True, help="Run hosts of ours instead of images that it names.")
 @click.pass_obj
-def up(quiet: bool, file: Path, lab_name: str | None, strict: bool) -> None:
+def up(quiet: bool, file: Path, lab_name: str | None, strict: bool, plain: bool) -> None:
     """Start the lab declared in FILE, and leave it running.
 
     A Python file is run, except for what stands under `if __name__ == "__main__":`.
@@ -287,7 +288,7 @@ def up(quiet: bool, file: Path, lab_name: str | None, strict: bool) -> None:
     from playground.lab.formats.load import LoadOptions, load_any
 
     begin = time.monotonic()
-    asked = LoadOptions(lab_name, quiet=quiet, strict=strict)
+    asked = LoadOptions(lab_name, quiet=quiet, strict=strict, plain=plain)
     lab = load_any(file, asked, _sayer(quiet))
     if lab.running:
         # Started by the file itself, as a lab that would end with this program.

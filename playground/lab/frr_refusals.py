@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import re
+import warnings
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from playground.errors import TopologyError
+from playground.errors import LabWarning, TopologyError
 from playground.lab.provision import NodeProvision
+from playground.lab.state import callers_level
 from playground.model.services.frr import FRR_TEXTS, ROUTING
 from playground.model.services.settings import File
 from playground.operations.connection.client import AgentProcess, Client
@@ -50,10 +52,13 @@ def new_texts(
     return found
 
 
-def check_texts(agent: Client, pids: Mapping[str, int], texts: Mapping[str, list[File]]) -> None:
+def check_texts(
+    agent: Client, pids: Mapping[str, int], texts: Mapping[str, list[File]], strict: bool = True
+) -> None:
     """Let FRR read the texts of nodes on which nothing runs yet.
 
-    Raises `TopologyError` with the lines that it refuses.
+    Raises `TopologyError` with the lines that it refuses; where a lab is not ``strict`` that is
+    a `LabWarning`, and FRR goes on without them, as it does by itself.
 
     """
     reading = [
@@ -62,7 +67,7 @@ def check_texts(agent: Client, pids: Mapping[str, int], texts: Mapping[str, list
         for file in files
     ]
     for name, file, process in reading:
-        _refuse(name, file, refusals(_output(name, process, _READ_LIMIT_S)))
+        _refuse(name, file, refusals(_output(name, process, _READ_LIMIT_S)), strict)
 
 
 def wait_told(
@@ -71,11 +76,12 @@ def wait_told(
     texts: Mapping[str, list[File]],
     wanted: Mapping[str, NodeProvision],
     timeout_s: float,
+    strict: bool = True,
 ) -> None:
     """Wait until the daemons of nodes were told their texts.
 
-    Raises `TopologyError` with the lines that a daemon refused, `NotReady` after
-    ``timeout_s`` seconds.
+    Raises `TopologyError` with the lines that a daemon refused, or tells of them as `check_texts`
+    does; `NotReady` after ``timeout_s`` seconds.
 
     """
     waiting = [
@@ -92,7 +98,7 @@ def wait_told(
     for name, process in waiting:
         parts = _by_text(_output(name, process, timeout_s))
         for file in texts[name]:
-            _refuse(name, file, refusals(parts.get(file.path, ())))
+            _refuse(name, file, refusals(parts.get(file.path, ())), strict)
 
 
 # As vtysh -C and vtysh -f say it (FRR 10.3, vtysh_config_from_file).
@@ -147,7 +153,7 @@ def _by_text(lines: Iterable[str]) -> dict[str, list[str]]:
     return parts
 
 
-def _refuse(name: str, file: File, refused: list[Refusal]) -> None:
+def _refuse(name: str, file: File, refused: list[Refusal], strict: bool) -> None:
     if not refused:
         return
     lines = file.content.decode(errors="replace").split("\n")
@@ -160,7 +166,10 @@ def _refuse(name: str, file: File, refused: list[Refusal]) -> None:
     more = f"; and {len(refused) - _MOST_NAMED} more" if len(refused) > _MOST_NAMED else ""
     service = file.path.rpartition("/")[2].removesuffix(".conf")
     title = f"{ROUTING[service].settings.__name__}(configuration=...)"
-    raise TopologyError(
+    text = (
         f"{name}: FRR refuses lines of its {_TEXT if service == 'frr' else title}: "
         f"{'; '.join(named)}{more}"
     )
+    if strict:
+        raise TopologyError(text)
+    warnings.warn(text, LabWarning, stacklevel=callers_level())

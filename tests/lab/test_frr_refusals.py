@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from playground.engines.namespaces.engine import NamespacesEngine
 from playground.engines.seam import Engine
-from playground.errors import TopologyError
+from playground.errors import LabWarning, TopologyError
 from playground.lab.frr_refusals import Refusal, refusals
 from playground.lab.lab import Lab
 from playground.model.services.frr import BGP, FRR, FRR_TERMINALS, OSPF, RIP, ROUTING
@@ -303,3 +304,13 @@ def test_what_vtysh_complains_of() -> None:
         Refusal(20, "command incomplete"),
         Refusal(21, "bgpd refuses it"),
     ]
+
+
+def test_a_lab_that_is_not_strict_goes_on_without_a_refused_line(
+    namespaces_engine: NamespacesEngine,
+) -> None:
+    router = Router("r1", frr="ip rote 10.8.0.0/16 blackhole\nip route 10.9.0.0/16 blackhole\n")
+    Link(router, Host("h1"))
+    lab = Lab(router, name="refused", quiet=True, strict=False, engine=namespaces_engine)
+    with pytest.warns(LabWarning, match=r"line 1, 'ip rote 10\.8\.0\.0/16 blackhole'"), lab:
+        assert "10.9.0.0/16" in router.vtysh("show ip route static")

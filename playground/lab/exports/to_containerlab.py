@@ -21,7 +21,7 @@ from playground.lab.exports.export_shapes import (
 from playground.planning.plan import NodePlan, Plan
 
 # What plain nodes run there: any image with a shell, iproute2 and nftables will do.
-IMAGE = "ghcr.io/srl-labs/network-multitool"
+IMAGE = "nicolaka/netshoot"
 FRR_IMAGE = "quay.io/frrouting/frr:10.2.1"
 
 

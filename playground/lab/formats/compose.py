@@ -9,9 +9,10 @@ from typing import Any
 from playground.engines.seam import Engine
 from playground.errors import TopologyError
 from playground.lab.formats.compose_file import ComposeFile, Paths, read_compose
-from playground.lab.formats.compose_services import host_arguments, host_name
-from playground.lab.formats.notes import Notes
-from playground.lab.formats.unreadable import told_as_unreadable
+from playground.lab.formats.compose_services import host_arguments
+from playground.lab.formats.foreign.host_names import host_name
+from playground.lab.formats.foreign.notes import Notes
+from playground.lab.formats.foreign.unreadable import told_as_unreadable
 from playground.lab.lab import Lab
 from playground.model.arguments import tells_wrong_call
 from playground.operations.network import Host, Link, Switch

@@ -15,6 +15,7 @@ from typing import Any
 from playground.errors import TopologyError
 from playground.lab.declarations.user_paths import expanded
 from playground.lab.formats.compose_file import ComposeFile, missing, read_variables
+from playground.lab.formats.foreign.host_names import host_name
 from playground.lab.formats.yaml_lines import Place
 from playground.model.arguments import shown
 from playground.model.containers.container import Volume
@@ -52,11 +53,6 @@ def host_arguments(file: ComposeFile, name: str) -> dict[str, Any]:
         elif field not in _ELSEWHERE and field not in _FIELDS and not field.startswith("x-"):
             words.leave_out([field], _WHY.get(field, "is not done in a lab"))
     return words.arguments
-
-
-def host_name(service: str) -> str:
-    """Return what a service is called as a host: RFC 1123 knows no underscores."""
-    return re.sub(r"[^a-z0-9.-]+", "-", service.lower()).strip("-.") or "service"
 
 
 # -- the fields -------------------------------------------------------------------

@@ -22,31 +22,31 @@ from playground.lab.declarations.shapes import (
     LinkSaid,
     NodeSaid,
 )
-from playground.lab.formats.compose_services import host_name
-from playground.lab.formats.folder_paths import is_within
-from playground.lab.formats.frr_file import frr_lines
-from playground.lab.formats.kathara_conf import (
-    ConfValue,
-    Device,
-    LabConf,
-    lines_of,
-    read_lab_conf,
-    read_lab_dep,
-)
-from playground.lab.formats.notes import Notes
-from playground.lab.formats.startup_script import (
+from playground.lab.formats.foreign.folder_paths import is_within
+from playground.lab.formats.foreign.frr_file import frr_lines
+from playground.lab.formats.foreign.host_names import host_name
+from playground.lab.formats.foreign.notes import Notes
+from playground.lab.formats.foreign.startup_script import (
     ScriptLine,
     Understood,
     addresses_of_frr,
     understand_interfaces,
     understand_script,
 )
-from playground.lab.formats.understood import (
+from playground.lab.formats.foreign.text_files import lines_of
+from playground.lab.formats.foreign.understood import (
     SCRIPT,
     Declaring,
     declared_addresses,
     declared_routes,
     script_arguments,
+)
+from playground.lab.formats.kathara_conf import (
+    ConfValue,
+    Device,
+    LabConf,
+    read_lab_conf,
+    read_lab_dep,
 )
 
 # What a device of Kathara begins with, whatever its startup file says.
@@ -86,10 +86,11 @@ _PACKAGES = {
 
 
 class KatharaFolder:
-    """A folder of Kathara on its way to declarations."""
+    """A folder of Kathara on its way to declarations; ``plain`` hosts run no image of its."""
 
-    def __init__(self, folder: Path, notes: Notes, how: Declaring) -> None:
+    def __init__(self, folder: Path, notes: Notes, how: Declaring, plain: bool = False) -> None:
         self.folder = folder
+        self.plain = plain
         self.notes = notes
         self.how = how
         self.conf: LabConf = read_lab_conf(folder / "lab.conf")
@@ -376,7 +377,7 @@ _FILES: Mapping[str, Callable[[KatharaDevice, Path], None]] = {
 
 
 def _image(device: KatharaDevice, said: ConfValue) -> None:
-    if not _OURS.fullmatch(said.value):
+    if not (device.lab.plain or _OURS.fullmatch(said.value)):
         device.arguments["image"] = said.value
 
 

@@ -13,11 +13,9 @@ from pathlib import Path
 
 from playground.errors import TopologyError
 from playground.lab.declarations.shapes import FilePlace
-from playground.lab.files.bounded_files import read_bounded
+from playground.lab.formats.foreign.text_files import lines_of
 from playground.model.arguments import shown
 from playground.model.records import dataclass
-
-_MOST_BYTES = 2**20
 
 _LINE = re.compile(
     r"""(?P<device>\w{1,30})\[(?P<option>\w+)\]\s*=\s*
@@ -108,19 +106,6 @@ def _take(device: Device, option: str, said: ConfValue) -> None:
             f"{device.sockets[number].place.line} already; leave one out"
         )
     device.sockets[number] = DomainPort(number, match["domain"], match["mac"], said.place)
-
-
-def lines_of(path: Path) -> list[tuple[FilePlace, str]]:
-    """Return the lines of a small file of text, each with its place."""
-    try:
-        text = read_bounded(path, _MOST_BYTES).decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise TopologyError(f"{path}:{line}: this is no text in UTF-8") from error
-    return [
-        (FilePlace(path, number), line.replace("\0", "\ufffd"))
-        for number, line in enumerate(re.split(r"\r?\n", text), 1)
-    ]
 
 
 def read_lab_dep(path: Path, conf: LabConf) -> dict[str, list[ConfValue]]:

@@ -14,11 +14,11 @@ from playground.lab.declarations.shapes import Declarations
 from playground.lab.files.reading import FORMAT_KEY, understand
 from playground.lab.files.yaml_document import Document, first_key, read_document
 from playground.lab.formats.compose_file import COMPOSE_NAMES
+from playground.lab.formats.foreign.notes import Notes
+from playground.lab.formats.foreign.understood import Declaring
+from playground.lab.formats.foreign.unreadable import told_as_unreadable
 from playground.lab.formats.mininet import MininetTopology, is_mininet, run_stand_in
-from playground.lab.formats.notes import Notes
 from playground.lab.formats.python_file import load_lab
-from playground.lab.formats.understood import Declaring
-from playground.lab.formats.unreadable import told_as_unreadable
 from playground.lab.lab import Lab
 from playground.model.arguments import check_flag, check_path, tells_wrong_call
 
@@ -30,6 +30,7 @@ class LoadOptions(NamedTuple):
     engine: Engine | str | None = None
     quiet: bool = False
     strict: bool = False
+    plain: bool = False
 
 
 @tells_wrong_call
@@ -40,6 +41,7 @@ def load(
     engine: Engine | str | None = None,
     quiet: bool = False,
     strict: bool = False,
+    plain: bool = False,
 ) -> Lab:
     """Return the lab, not yet started, that a file declares.
 
@@ -50,6 +52,10 @@ def load(
     called, by default what the file says, else the file's own name; of a Python file it chooses
     one of several labs.
 
+    With ``plain`` the hosts of a Kathara lab or a topology of containerlab run none of the images
+    that it names, but our own base, so that no registry need be reached: the network is the
+    same, and programs of the images are not there.
+
     No code of a file is run, unless it is Python.  What a lab does not do of another tool's file
     is told by a `LabWarning`, with file and line; with ``strict`` by a `TopologyError`.
     Raises `TopologyError`, with line and column, for what cannot be read or declared.
@@ -59,7 +65,9 @@ def load(
 
     """
     check_flag("load: strict", strict, TopologyError)
-    return load_any(check_path(path, '"lab.yaml"'), LoadOptions(name, engine, quiet, strict))
+    check_flag("load: plain", plain, TopologyError)
+    asked = LoadOptions(name, engine, quiet, strict, plain)
+    return load_any(check_path(path, '"lab.yaml"'), asked)
 
 
 def load_any(
@@ -89,10 +97,19 @@ def load_any(
             f"{path} is no lab file by its name: a lab is read from .yaml, .yml, .json and "
             "lab.conf, and of files that are run from .py; rename it"
         )
+    _refuse_plain(path, asked)
     lab = load_lab(path, asked.name, quiet=asked.quiet, say=say, limit_s=limit_s)
     if asked.engine is not None and not lab.id:
         lab._state.asked_engine = asked.engine
     return lab
+
+
+def _refuse_plain(path: Path, asked: LoadOptions) -> None:
+    if asked.plain:
+        raise TopologyError(
+            f"{path} is neither a Kathara lab nor a topology of containerlab, of which alone hosts "
+            "are made plain; leave it out (plain=True, --plain)"
+        )
 
 
 def _begins_as_python(path: Path) -> bool:
@@ -132,6 +149,7 @@ def _of_folder(folder: Path, found: Path | None, asked: LoadOptions) -> Lab:
 
 
 def _own(document: Document, asked: LoadOptions) -> Lab:
+    _refuse_plain(document.path, asked)
     with told_as_unreadable(document.path):
         said = understand(document)
         nodes = declare(said.declarations).nodes
@@ -147,23 +165,24 @@ def _kathara(folder: Path, asked: LoadOptions) -> Lab:
     from playground.lab.formats.kathara import KatharaFolder
 
     def read(notes: Notes, how: Declaring) -> tuple[str, Declarations]:
-        lab = KatharaFolder(folder, notes, how)
+        lab = KatharaFolder(folder, notes, how, asked.plain)
         return lab.name, lab.declarations()
 
     return _understood(folder, asked, read)
 
 
 def _containerlab(path: Path, asked: LoadOptions) -> Lab:
-    from playground.lab.formats.containerlab import Containerlab
+    from playground.lab.formats.containerlab.topology import Containerlab
 
     def read(notes: Notes, how: Declaring) -> tuple[str, Declarations]:
-        lab = Containerlab(path, notes, how)
+        lab = Containerlab(path, notes, how, asked.plain)
         return lab.name, lab.declarations()
 
     return _understood(path, asked, read)
 
 
 def _mininet(path: Path, asked: LoadOptions) -> Lab:
+    _refuse_plain(path, asked)
     made = run_stand_in(path, asked.name)
 
     def read(notes: Notes, how: Declaring) -> tuple[str, Declarations]:
@@ -211,6 +230,7 @@ def _understood(path: Path, asked: LoadOptions, read: Read) -> Lab:
 def _compose(path: Path, asked: LoadOptions) -> Lab:
     from playground.lab.formats.compose import from_compose
 
+    _refuse_plain(path, asked)
     return from_compose(
         path, name=asked.name, engine=asked.engine, quiet=asked.quiet, strict=asked.strict
     )

@@ -25,10 +25,10 @@ from playground.lab.declarations.shapes import (
     NodeSaid,
 )
 from playground.lab.formats import mininet_stand_in
-from playground.lab.formats.compose_services import host_name
-from playground.lab.formats.notes import Notes
-from playground.lab.formats.startup_script import ScriptLine, Understood, understand_script
-from playground.lab.formats.understood import (
+from playground.lab.formats.foreign.host_names import host_name
+from playground.lab.formats.foreign.notes import Notes
+from playground.lab.formats.foreign.startup_script import ScriptLine, Understood, understand_script
+from playground.lab.formats.foreign.understood import (
     SCRIPT,
     Declaring,
     declared_addresses,

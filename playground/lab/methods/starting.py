@@ -271,7 +271,7 @@ def _bring_up(
         apply.forget_nodes(client, pids, plan, [name for name, _ in lit_now])
     lit, lit_before = _with_power(plan, provisions), _with_power(old_plan, old_provisions)
     texts = frr_refusals.new_texts(lit, lit_before)
-    frr_refusals.check_texts(client, pids, texts)
+    frr_refusals.check_texts(client, pids, texts, state.strict)
     checks = apply.start_programs(client, pids, lit, lit_before)
     undo.callback(restore, lab, old_plan, old_provisions, old_pids)
     state.plan, state.provisions, state.pids = plan, provisions, pids
@@ -298,7 +298,7 @@ def _bring_up(
         program_starts.start(client, pids, wave)
         attach_nodes(lab, plan, pids)
         program_starts.wait_ready(client, pids, state.node, plan, wave, state.progress)
-    frr_refusals.wait_told(client, pids, texts, provisions, READY_TIMEOUT_S)
+    frr_refusals.wait_told(client, pids, texts, provisions, READY_TIMEOUT_S, state.strict)
     _accept(lab, unplanned)
     changed = {check.node for check in checks} | {item.node for item in change.inside}
     wait_masters(client, plan, pids, changed, READY_TIMEOUT_S)

@@ -64,6 +64,9 @@ def possible_neighbours(plan: Plan) -> Plan:
         ]
         for (node, own), (other, its) in combinations(places, 2):
             found.setdefault(node.name, []).extend(_neighbours(node, own, other, its))
+            # Both ends name a session of BGP, each by its own interface.
+            found.setdefault(node.name, []).extend(_by_interface(node, own, other, its))
+            found.setdefault(other.name, []).extend(_by_interface(other, its, node, own))
     return dataclasses.replace(
         plan,
         nodes=tuple(
@@ -87,6 +90,16 @@ def _neighbours(
             addresses = [link_local(its.mac)]
         for address in addresses[:1]:
             yield NeighbourPlan(protocol, own.name, other.name, its.name, address, 0)
+
+
+def _by_interface(
+    node: NodePlan, own: InterfacePlan, other: NodePlan, its: InterfacePlan
+) -> Iterator[NeighbourPlan]:
+    """Yield a neighbour of BGP by its interface (RFC 8950), which is what bgpd calls it."""
+    speak = all(any(item.service == "bgp" for item in one.services) for one in (node, other))
+    if node is not other and speak and its.mac:
+        address = link_local(its.mac)
+        yield NeighbourPlan("bgp", own.name, other.name, its.name, address, 0, unnumbered=True)
 
 
 def wait_settled(
@@ -154,8 +167,14 @@ class _Settling:
         for node in self._plan.nodes:
             if node.name not in self._told:
                 continue
+            by_interface = {}
             for peer in node.neighbours:
-                yield NAMES[peer.protocol], node.name, peer.node, str(peer.address)
+                if peer.protocol == "bgp":
+                    by_interface[peer.interface] = peer
+                else:
+                    yield NAMES[peer.protocol], node.name, peer.node, str(peer.address)
             for address in said.get(node.name, Said()).bgp or ():
                 if (other := owners.get(address)) is not None:
                     yield NAMES["bgp"], node.name, other, address
+                elif (one := by_interface.get(address)) is not None:
+                    yield NAMES["bgp"], node.name, one.node, str(one.address)

@@ -13,9 +13,9 @@ from playground import Lab
 from playground.errors import LabWarning, TopologyError
 from playground.lab.declarations.declare import declare
 from playground.lab.formats import mininet as mininet_files
+from playground.lab.formats.foreign.notes import Notes
+from playground.lab.formats.foreign.understood import Declaring
 from playground.lab.formats.mininet import MininetTopology, is_mininet, run_stand_in
-from playground.lab.formats.notes import Notes
-from playground.lab.formats.understood import Declaring
 from tests.census import has_ended, wait_until
 
 ROUTER = """\

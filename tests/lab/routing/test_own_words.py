@@ -50,6 +50,24 @@ def pair(*numbers: int) -> list[Router]:
     return [r1, r2]
 
 
+def test_neighbours_by_their_interfaces_are_waited_for_too(
+    namespaces_engine: NamespacesEngine,
+) -> None:
+    words = (
+        "router bgp {0}\n no bgp ebgp-requires-policy\n"
+        " neighbor eth1 interface remote-as external\n"
+        " address-family ipv4 unicast\n  redistribute connected\n"
+    )
+    awake = {"net.ipv6.conf.all.disable_ipv6": 0}
+    r1, r2 = (Router(f"r{n}", frr=words.format(n), sysctls=awake) for n in (1, 2))
+    Link(Host("h1"), r1, subnet="10.1.0.0/24"), Link(r2, Host("h2"), subnet="10.3.0.0/24")
+    Link(r1, r2, addresses=None, names=("eth1", "eth1"))
+    peers = possible_neighbours(make_plan([r1])).node("r2").neighbours
+    assert [(peer.protocol, peer.interface, peer.node) for peer in peers] == [("bgp", "eth1", "r1")]
+    with Lab(r1, name="words", quiet=True, engine=namespaces_engine):
+        assert "10.3.0.0/24" in {str(route.destination) for route in r1.routes()}
+
+
 def test_a_lab_starts_when_their_routes_are_there(namespaces_engine: NamespacesEngine) -> None:
     with Lab(*pair(2, 1), name="words", quiet=True, engine=namespaces_engine) as lab:
         assert_can_ping(lab["h1"], "10.3.0.2")

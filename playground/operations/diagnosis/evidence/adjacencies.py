@@ -268,7 +268,7 @@ def _inner_neighbours(plan: Plan, node: NodePlan) -> Iterator[NeighbourPlan]:
     """Yield the OSPF neighbours of a BGP router: those of its own system, whom OSPF finds."""
     by_others = {peer.interface for peer in node.neighbours if peer.protocol != "bgp"}
     for peer in node.neighbours:
-        if peer.interface in by_others:
+        if peer.interface in by_others or node.as_number is None:
             continue
         if peer.protocol == "bgp" and plan.node(peer.node).as_number == node.as_number:
             inner = "ospf" if peer.version == 4 else "ospf6"
@@ -469,6 +469,10 @@ def _session(plan: Plan, name: str, other: str, said: Mapping[str, Said]) -> Tro
     if passwords[0] != passwords[1]:
         return trouble(session.state, "their passwords (`neighbor ... password`) differ")
     if "NHT" in session.reason or "No path" in session.reason:
+        if not {".", ":"} & {*address}:
+            # A neighbour by its interface is found by its router advertisements (RFC 4861).
+            unheard = f"{name} has not heard the router advertisements of {other} on {address} yet"
+            return trouble(session.state, unheard, True)
         return trouble(session.state, f"{name} has no way to {address}, which {other} speaks from")
     said_so = f" (bgpd says: {session.reason})" if session.reason else ""
     return trouble(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from playground.lab.formats.startup_script import (
+from playground.lab.formats.foreign.startup_script import (
     ScriptLine,
     addresses_of_frr,
     understand_interfaces,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from playground.lab.formats.folder_paths import is_within
+from playground.lab.formats.foreign.folder_paths import is_within
 
 
 def test_what_lies_in_a_folder_is_within(tmp_path: Path) -> None:

@@ -15,8 +15,10 @@ from typing import Any
 
 from playground.errors import TopologyError
 from playground.lab.declarations.shapes import FilePlace
+from playground.lab.declarations.user_paths import expanded
 from playground.lab.files.yaml_document import Document, Way, read_document
-from playground.lab.formats.notes import Notes
+from playground.lab.formats.foreign.folder_paths import is_within
+from playground.lab.formats.foreign.notes import Notes
 from playground.model.arguments import shown
 
 # What is put together of all levels; of all else the nearest level counts.
@@ -116,6 +118,29 @@ class NodeFile:
             raise TopologyError(f"{self.place(key)}: {key}: {shown(value)} is no mapping")
         return {str(name): item for name, item in value.items()}
 
+    def path(self, text: str | None) -> Path | None:
+        """Return a path of the file; None for what is none, such as a URL."""
+        if not text or "\n" in text or "\0" in text or "://" in text:
+            return None
+        lab = f"clab-{self.file.document.data.get('name')}"
+        for word, value in (
+            ("__clabNodeName__", self.name),
+            ("__clabDir__", lab),
+            ("__clabNodeDir__", f"{lab}/{self.name}"),
+        ):
+            text = text.replace(word, value)
+        return self.file.folder / expanded(text)
+
+    def own_file(self, key: str, path: Path) -> Path | None:
+        """Return a path if it is a file of the lab's folder; None, and a note, where it is not."""
+        if not path.is_file():
+            return None
+        if not is_within(self.file.folder, path):
+            outside = f"{shown(str(path))} lies outside of the lab's folder, and is not read"
+            self.note(key, outside)
+            return None
+        return path
+
 
 class ContainerlabFile:
     """A topology file: its name, nodes and links."""
@@ -137,11 +162,24 @@ class ContainerlabFile:
         if not nodes:
             raise self.document.refuse(("topology",), "this topology has no nodes")
         self.nodes = {str(name): NodeFile(self, name) for name in nodes}
+        self._of_several: dict[tuple[str, str], tuple[FilePlace, list[str]]] = {}
 
     @property
     def folder(self) -> Path:
         """Where its relative paths begin."""
         return self.path.absolute().parent
+
+    def note_of_several(self, place: FilePlace, node: str, key: str, why: str) -> None:
+        """Note what is the same for many nodes, once for all of them."""
+        _, names = self._of_several.setdefault((key, why), (place, []))
+        if node not in names:
+            names.append(node)
+
+    def tell_of_several(self) -> None:
+        """Add the notes of several nodes to the others."""
+        for (key, why), (place, names) in self._of_several.items():
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            self.notes.add(place, f"{', '.join(names[:3])}{more}: {key} {why}")
 
     def mapping(self, way: Way) -> Mapping[Any, Any]:
         """Return the mapping at a place, {} where there is none."""

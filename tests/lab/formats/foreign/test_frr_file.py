@@ -2,7 +2,7 @@
 
 import pytest
 
-from playground.lab.formats.frr_file import frr_lines
+from playground.lab.formats.foreign.frr_file import frr_lines
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from playground.errors import TopologyError
-from playground.lab.formats.containerlab_file import ContainerlabFile
-from playground.lab.formats.notes import Notes
+from playground.lab.formats.containerlab.topology_file import ContainerlabFile
+from playground.lab.formats.foreign.notes import Notes
 
 FILE = """\
 name: x

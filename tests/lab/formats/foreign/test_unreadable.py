@@ -9,7 +9,7 @@ import pytest
 
 import playground
 from playground.errors import LabWarning, NodeDied, TopologyError
-from playground.lab.formats.unreadable import told_as_unreadable
+from playground.lab.formats.foreign.unreadable import told_as_unreadable
 
 
 def test_a_foreign_error_is_told_with_the_file() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from playground.errors import LabWarning, TopologyError
 from playground.lab.declarations.shapes import FilePlace
-from playground.lab.formats.notes import Notes
+from playground.lab.formats.foreign.notes import Notes
 
 
 def test_all_notes_are_one_warning_and_each_is_said_once() -> None:

@@ -12,7 +12,7 @@ from enum import IntEnum
 from ipaddress import ip_address, ip_interface
 from typing import Any
 
-from playground.lab.formats.startup_script import ScriptLine, ScriptRoute
+from playground.lab.formats.foreign.startup_script import ScriptLine, ScriptRoute
 
 SCRIPT = "/hostlab/startup"
 DONE = "/hostlab/done"

@@ -1,7 +1,7 @@
 """How much of a script is declared."""
 
-from playground.lab.formats.startup_script import ScriptLine, ScriptRoute
-from playground.lab.formats.understood import Declaring, declared_addresses, declared_routes
+from playground.lab.formats.foreign.startup_script import ScriptLine, ScriptRoute
+from playground.lab.formats.foreign.understood import Declaring, declared_addresses, declared_routes
 
 ADDRESSES = {"eth0": ["10.0.0.1/24", "10.0.0.1/24"]}
 

@@ -127,7 +127,7 @@ topology:
         "5:46: a: binds none is not there",
         "8:19: the interface ethernet-1/1 is called ethernet-1-1",
         "9:7: a link to host is not made: lab.machine()",
-        "10:7: a dummy interface is not made",
+        "6:11: ext: kind ext-container is not made",
         "11:7: a link to ext-container is not made",
         "12:7: vars: of a link is not heeded",
     )
@@ -135,7 +135,8 @@ topology:
         lab = playground.load(path, quiet=True)
     text = str(warnings[0].message)
     assert [one for one in told if one not in text] == []
-    assert isinstance(lab["srl"], Router) and len(lab.links) == 1
+    assert isinstance(lab["srl"], Router) and len(lab.links) == 2
+    assert [end.name for end in lab["a"].links[1].ends] == ["dummy0", None]
     with pytest.raises(TopologyError, match="a vendor's system"):
         playground.load(path, quiet=True, strict=True)
 

@@ -1,0 +1,1 @@
+"""Topologies of containerlab, read."""

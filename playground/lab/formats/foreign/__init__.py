@@ -1,0 +1,1 @@
+"""What readers of other tools' files share: notes, scripts understood, paths, names."""
