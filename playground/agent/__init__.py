@@ -364,6 +364,16 @@ capture(places: [{"pid": pid or null, "interface"}], filter = "", snaplen_bytes 
     That is a block of the kernel's ring (struct tpacket_block_desc of linux/if_packet.h).
     Number -1 is a mark, a time in nanoseconds of 8 bytes: what is to come is later, unless
     the machine is very busy.  Number -2 is the end: JSON, [{"packets", "dropped"}].
+happenings(nodes: [{"pid": pid or null, "ports": [["tcp" or "udp", number]] = []}])
+        -> {"job": number, "pid": number}
+    Start a job that tells what happens in nodes, or with null in the lab's own network, from
+    before the reply until a signal.  Its stdout is lines of JSON: first {"pid", "interface", "up",
+    "carrier", "there": true} of each interface, {"pid", "ports": [[protocol, number, is_open]]},
+    and {"ready": true}.  Then the same where something changes ("there" is false of what is gone),
+    {"pid", "address": "10.0.0.1/24", "interface", "there"}, {"pid", "route": as for routes,
+    "there"} but of those that the kernel makes of addresses, {"pid", "died": true}, and {"state":
+    true} when another text was saved by state_save.  At most 200 a second are told of one node;
+    {"pid", "lost": number} says how many more there were.
 write(job, data: base64) -> null
     The reply comes when the command has taken it all; BrokenPipeError when it
     reads no more.

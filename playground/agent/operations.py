@@ -51,6 +51,7 @@ from playground.agent.queues.statistics import queues
 from playground.agent.watching.captures import capture
 from playground.agent.watching.datagrams import ask_datagrams
 from playground.agent.watching.echoes import echo_all
+from playground.agent.watching.happenings import happenings
 from playground.agent.watching.packet_watch import watch_packets
 from playground.agent.watching.probes import probe
 from playground.agent.watching.readiness import wait_ready
@@ -105,6 +106,7 @@ OPS: dict[str, Callable[..., Any]] = {
     "credit": _of_a_job(Jobs.credit),
     "socket_line": lambda agent, request_id, **where: agent.sockets.take(where),
     "capture": capture,
+    "happenings": happenings,
     "watch_packets": _watch_packets,
     "packets_watched": _packets_watched,
     "clock": lambda agent, request_id: time.time_ns(),

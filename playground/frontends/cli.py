@@ -686,6 +686,28 @@ def restart(lab: str, nodes: tuple[str, ...], grace_s: float) -> None:
         life_commands.restart(found, nodes, grace_s, click.echo)
 
 
+@main.command()
+@engine_option
+@json_option
+@click.option(
+    "--kind", "kinds", multiple=True, metavar="KIND", help="Of this kind; may be repeated."
+)
+@click.option("--seconds", type=click.FloatRange(0, min_open=True), help="End after so long.")
+@lab_argument
+def events(lab: str, as_json: bool, kinds: tuple[str, ...], seconds: float | None) -> None:
+    """Print what happens in a lab that runs, as it happens.
+
+    Links that go up and down or are changed, machines that are stopped, started, added or die,
+    services, neighbours of OSPF and BGP, addresses and routes, whichever program does it. It ends
+    with the lab, or by Ctrl-C. With --json each line is an object. Kinds are link, node, service,
+    neighbour, address, route and interface.
+    """
+    from playground.frontends import life_commands
+
+    with _attached(None, lab) as found:
+        life_commands.events(found, kinds, as_json, seconds, click.echo)
+
+
 def _ask_whether_to_end(records: Sequence[LabRecord]) -> None:
     """Show labs and ask whether to end them all; raises `Failure` for anything but yes."""
     _print_labs(records)

@@ -1,7 +1,8 @@
-"""The commands `playground stop`, `start` and `restart`, for machines of a lab that runs."""
+"""The commands `playground stop`, `start`, `restart` and `events`, for a lab that runs."""
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -41,6 +42,18 @@ def restart(lab: Lab, names: Sequence[str], grace_s: float, say: Say) -> None:
     """Stop machines and start them again, one after the other."""
     for node in machines(lab, names):
         say(f"{node.name} runs again, after {node.restart(grace_s=grace_s):.1f} s")
+
+
+def events(lab: Lab, kinds: Sequence[str], as_json: bool, seconds: float | None, say: Say) -> None:
+    """Print events as they happen, a line each, until the lab ends or ``seconds`` are over."""
+    end = None if seconds is None else time.monotonic() + seconds
+    with lab.events(*kinds) as found:
+        while end is None or time.monotonic() < end:
+            event = found.get(None if end is None else max(0.001, end - time.monotonic()))
+            if event is not None:
+                say(json.dumps(event.to_data()) if as_json else event.line)
+            elif end is None:
+                return
 
 
 def machines(lab: Lab, names: Sequence[str]) -> list[Machine]:

@@ -29,6 +29,7 @@ from playground.lab.methods import (
     showing,
     starting,
     stopping,
+    watching,
 )
 from playground.lab.methods.binding import Told, name_methods
 from playground.lab.state import LabState
@@ -284,6 +285,7 @@ class Lab(Single):
     ping_all = asking.ping_all
     rtt_under_load = asking.rtt_under_load
     state = asking.state
+    events = watching.events
     capture = asking.capture
     wait_converged = asking.wait_converged
     # `lab.help("vlan")` is the page about it, `lab.help()` the list.

@@ -593,6 +593,11 @@ def _settings(data: Mapping[str, Any]) -> ServiceSettings:
     return kind(**{name: _value(value) for name, value in data["settings"].items()})
 
 
+def read_settings(data: Mapping[str, Any]) -> ServiceSettings:
+    """Return the settings of a service, from a saved plan's plain data."""
+    return _settings(data)
+
+
 def _value_data(value: Any) -> Any:
     if isinstance(value, bytes):
         return {"bytes": base64.b64encode(value).decode()}

@@ -49,3 +49,8 @@ def test_a_switch_and_a_stranger_are_refused_before_anything_is_stopped(kept: La
     assert "home is a switch, which has no power to lose here" in said
     assert "there is no machine 'h9'" in playground("stop", kept.name, "h1", "h9", status=1)
     assert kept.node("h1").ping("h2", count=1).received == 1
+
+
+def test_events_for_some_time(kept: Lab) -> None:
+    assert playground("events", kept.name, "--seconds", "0.2", "--json") == ""
+    assert "'x' is no kind of event" in playground("events", kept.name, "--kind", "x", status=1)

@@ -77,6 +77,7 @@ LISTS: dict[str, Lists] = {
     "switches": Lists(("devices",), "joined"),
     "sample": Lists(("ends", "pids")),
     "capture": Lists(("places",), "one"),
+    "happenings": Lists(("nodes",), "one"),
 }
 
 # Of these every agent is told.
@@ -231,7 +232,7 @@ def _global(op: str, arguments: Request, where: int, answer: Any) -> Any:
     """Return one machine's answer with numbers that are one of a kind among all."""
     if op in _ANSWER_PIDS:
         return [global_pid(where, pid) for pid in answer]
-    if op in ("spawn", "capture"):
+    if op in ("spawn", "capture", "happenings"):
         return answer | {
             "job": global_job(where, answer["job"]),
             "pid": global_pid(where, answer["pid"]),

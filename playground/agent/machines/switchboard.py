@@ -57,7 +57,7 @@ from playground.agent.protocol import Request, describe
 _PLUGGING = frozenset({"link", "network", "unwire", "wire"})
 
 # What they answer is a job.
-_STARTING_JOBS = frozenset({"spawn", "capture"})
+_STARTING_JOBS = frozenset({"spawn", "capture", "happenings"})
 
 
 class Switchboard:

@@ -8,12 +8,9 @@ full blocks on as they are: nothing is done here for each frame.
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
-import fcntl
 import json
 import os
-import resource
 import select
 import signal
 import socket
@@ -25,18 +22,16 @@ from typing import Any
 
 from playground.agent.kernel.syscalls import (
     CLONE_NEWNET,
-    PR_SET_PDEATHSIG,
     checked,
     libc,
-    prctl,
     setns,
 )
-from playground.agent.line.loop import LATER, Loop
+from playground.agent.line.forked_job import fork_job
+from playground.agent.line.loop import Loop
 from playground.agent.links.filters import ETH_P_ALL, SO_ATTACH_FILTER
-from playground.agent.nodes.descriptors import keep_only
 from playground.agent.nodes.entering import enter_network
 from playground.agent.nodes.regular_files import write_all
-from playground.agent.protocol import Request, describe
+from playground.agent.protocol import Request
 from playground.agent.watching.capture_filters import (
     LINKTYPE_ETHERNET,
     LINKTYPE_RAW,
@@ -66,7 +61,6 @@ CAPTURE_RETIRE_MS = 8
 # At the end: until nothing came for so long, what is under way is waited for.
 CAPTURE_QUIET_S = 0.02
 CAPTURE_LINGER_S = 0.2
-CAPTURE_PIPE_BYTES = 1 << 20
 
 # In place of a number of an interface: all that was seen before was sent; the end.
 CAPTURE_MARK = -1
@@ -81,49 +75,7 @@ def capture(
     snaplen_bytes: int = 1 << 18,
 ) -> Any:
     """Start a job that captures; see the protocol."""
-    job = agent.jobs.new(request_id)
-    job.channel, there = socket.socketpair()
-    job.streams["stdout"], writer = os.pipe()
-    with contextlib.suppress(OSError):  # an ordinary user has an allowance for pipes
-        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, CAPTURE_PIPE_BYTES)
-    try:
-        job.pid = os.fork()
-        if job.pid == 0:
-            _become_capture(there, writer, places, filter, snaplen_bytes)
-    except OSError:  # no process is to be had: EAGAIN
-        os.close(job.streams["stdout"])
-        job.channel.close()
-        raise
-    finally:
-        there.close()
-        os.close(writer)
-    os.set_blocking(job.streams["stdout"], False)
-    agent.jobs.add(job)
-    return LATER
-
-
-def _become_capture(
-    channel: socket.socket, writer: int, places: Sequence[Request], text: str, snaplen_bytes: int
-) -> None:
-    """Become, in a fresh child, a capture; says through the channel that it cannot."""
-    try:
-        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        os.setsid()
-        os.dup2(writer, 1)
-        keep_only(channel.fileno())
-        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # two descriptors a place
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        try:
-            running = Recorder(places, text, snaplen_bytes)
-        except Exception as error:
-            channel.sendall(json.dumps(describe(error)).encode())
-            return
-        channel.close()
-        running.serve(1)
-    finally:
-        os._exit(0)
+    return fork_job(agent, request_id, lambda: Recorder(places, filter, snaplen_bytes).serve)
 
 
 class Recorder:
