@@ -12,6 +12,9 @@ fetches anything from elsewhere.
 `view`             what a page hands to its panels: the lab, and the one way to act upon it
 `panel_table`      which panels a node and a link have, in their order
 `panels/`          the panels, a module each
+`widgets/`         what several panels have: a table that is read again and again, a terminal
+`sessions/`        what runs for panels: terminals, captures
+`content/`         what panels show, made of what a lab has said; pure
 `lab_page`         the page of a lab
 `page`             all pages: addresses, who may see which
 `served_labs`      which labs there are, and the way to each

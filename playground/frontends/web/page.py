@@ -76,7 +76,7 @@ async def _show(site: Site, name: str, may_change: bool) -> Response | None:
         lab: Lab = await loop.run_in_executor(site.threads, site.labs.open, name)
     except PlaygroundError as error:
         return PlainTextResponse(str(error), status_code=404)
-    view = LabView(lab, name, may_change, site.threads, site.files)
+    view = LabView(lab, name, may_change, site.threads, site.files, site.sessions, site.address)
     ui.context.client.on_delete(view.close_soon)
     ui.on_exception(_say)
     await lab_page.build(view, site)

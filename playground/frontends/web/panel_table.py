@@ -9,7 +9,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from playground.frontends.web.panels import link_overview, node_overview
+from playground.frontends.web.panels import (
+    connections,
+    files,
+    firewall,
+    link_capture,
+    link_controls,
+    link_overview,
+    link_traffic,
+    neighbours,
+    node_explain,
+    node_overview,
+    power,
+    routes,
+    services,
+    sockets,
+    terminal,
+)
 from playground.frontends.web.view import LabView
 
 
@@ -25,6 +41,18 @@ class Panel(Protocol):
         """Fill the current slot of NiceGUI."""
 
 
-OF_NODES: Sequence[Panel] = (node_overview,)
+OF_NODES: Sequence[Panel] = (
+    node_overview,
+    terminal,
+    services,
+    routes,
+    neighbours,
+    sockets,
+    connections,
+    firewall,
+    files,
+    node_explain,
+    power,
+)
 
-OF_LINKS: Sequence[Panel] = (link_overview,)
+OF_LINKS: Sequence[Panel] = (link_overview, link_controls, link_traffic, link_capture)

@@ -171,6 +171,7 @@ class WebServer:
         if self._server is not None and self._thread is not None:
             self._server.should_exit = True
             self._thread.join(5)
+        self.site.sessions.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
         self.labs.close()
 

@@ -9,11 +9,16 @@ from playground.frontends.web.files import FileShelf
 from playground.frontends.web.picture_watch import PictureWatch
 from playground.frontends.web.rights import Keys, Right
 from playground.frontends.web.served_labs import ServedLabs
+from playground.frontends.web.sessions.shared_sessions import Sessions
 from playground.lab.lab import Lab
 
 
 class Site:
-    """The labs, tokens, threads and files of a server; ``address`` makes a page's address."""
+    """The labs, tokens, threads and files of a server; ``address`` makes a page's address.
+
+    ``sessions`` are what its pages have open together.
+
+    """
 
     def __init__(
         self,
@@ -28,6 +33,7 @@ class Site:
         self.threads = threads
         self.files = files
         self.address = address
+        self.sessions = Sessions()
         self._watches: dict[str, PictureWatch] = {}
 
     def watch(self, name: str, lab: Lab) -> PictureWatch:

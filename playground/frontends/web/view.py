@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import Executor
+from contextlib import suppress
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
@@ -14,6 +15,10 @@ from nicegui import ui
 from playground.errors import NotRunning, PlaygroundError
 from playground.frontends.web.files import FileShelf, Source
 from playground.frontends.web.link_keys import link_of
+from playground.frontends.web.rights import Right
+from playground.frontends.web.sessions.packet_feed import CaptureStreams
+from playground.frontends.web.sessions.shared_sessions import Sessions
+from playground.frontends.web.sessions.terminals import Terminals
 from playground.lab.lab import Lab
 from playground.operations.network import Link, Machine, Node, Switch
 
@@ -32,19 +37,39 @@ class LabView:
     """
 
     def __init__(
-        self, lab: Lab, name: str, may_change: bool, threads: Executor, files: FileShelf
+        self,
+        lab: Lab,
+        name: str,
+        may_change: bool,
+        threads: Executor,
+        files: FileShelf,
+        sessions: Sessions | None = None,
+        address: Callable[[str, Right | None], str] | None = None,
     ) -> None:
         self.lab = lab
         self.name = name
         self.may_change = may_change
         self._threads = threads
         self._files = files
+        self._address = address
+        self._token = ""
+        self._parent: LabView | None = None
+        self._sessions = Sessions() if sessions is None else sessions
         self._undo: list[Callable[[], object]] = []
         self._closed = False
 
     def part(self) -> LabView:
         """Return a view of the same lab, for a panel: closed by itself, and with this one."""
-        part = LabView(self.lab, self.name, self.may_change, self._threads, self._files)
+        part = LabView(
+            self.lab,
+            self.name,
+            self.may_change,
+            self._threads,
+            self._files,
+            self._sessions,
+            self._address,
+        )
+        part._parent = self
         self.on_close(part.close)
         return part
 
@@ -60,6 +85,20 @@ class LabView:
         if isinstance(node, Switch):
             raise NotRunning(f"{name} is a switch: nothing can run on it; choose a host or router")
         return node
+
+    def is_machine(self, name: str) -> bool:
+        """Tell whether it is a host or router, on which something can run."""
+        return not isinstance(self.lab[name], Switch)
+
+    @property
+    def terminals(self) -> Terminals:
+        """The terminals that pages have open: of all pages of this server."""
+        return self._sessions.terminals
+
+    @property
+    def streams(self) -> CaptureStreams:
+        """The captures that are handed on as they run, of all pages of this server."""
+        return self._sessions.streams
 
     def link(self, key: str) -> Link:
         """Return the link of that key (`link_keys.key_of`)."""
@@ -113,6 +152,20 @@ class LabView:
         self.on_close(lambda: self._files.remove(key))
         return self._files.address(key, filename)
 
+    def address_for_programs(self, path: str) -> str:
+        """Return the whole address of a file that is served, with a token that lets it look.
+
+        Programs such as curl(1) have no cookie of the page.
+
+        """
+        if self._address is None:
+            return path
+        if not self._token:
+            whole = self._address(path, Right(self.name))
+            self._token = whole.rpartition("?")[2]
+            return whole
+        return f"{self._address(path, None)}?{self._token}"
+
     # -- the end -----------------------------------------------------------------
 
     def on_close(self, undo: Callable[[], object]) -> None:
@@ -125,6 +178,9 @@ class LabView:
     def close(self) -> None:
         """Give back all that was opened; does nothing the second time."""
         self._closed = True
+        parent, self._parent = self._parent, None
+        if parent is not None:
+            parent._forget(self.close)
         while self._undo:
             undo = self._undo.pop()
             try:
@@ -133,6 +189,11 @@ class LabView:
                 pass  # the lab has gone, and with it what was to be given back
             except Exception:
                 _LOG.exception("a panel could not give back what it had")
+
+    def _forget(self, undo: Callable[[], object]) -> None:
+        # A page may be open for days, and its panels come and go.
+        with suppress(ValueError):
+            self._undo.remove(undo)
 
     async def close_soon(self) -> None:
         """Close in a thread: what is given back may have to wait for a host."""

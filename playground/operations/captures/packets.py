@@ -208,14 +208,26 @@ class Packets(Tabular, Sequence["CapturedPacket"]):
             raise BadArgument(f"{path.name}: a capture is saved as .pcapng or .pcap")
         return write_file(path, parts)
 
+    def pcapng(self) -> Iterator[bytes]:
+        """Yield the bytes of a pcapng file, and as long as it is captured those that come.
+
+        ::
+
+            with link.capture() as packets:
+                for part in packets.pcapng():
+                    pipe.write(part)
+
+        """
+        from playground.operations.captures.pcapng import write_pcapng
+
+        return write_pcapng(self._places, self._as_they_come())
+
     def wireshark(self) -> subprocess.Popen[bytes]:
         """Open Wireshark with these packets, and those that come as long as it is captured.
 
         Returns its process.  Raises `PlaygroundError` where Wireshark is not installed.
 
         """
-        from playground.operations.captures.pcapng import write_pcapng
-
         program = shutil.which("wireshark")
         if program is None:
             raise PlaygroundError(
@@ -228,7 +240,7 @@ class Packets(Tabular, Sequence["CapturedPacket"]):
 
         def feed() -> None:
             try:
-                for part in write_pcapng(self._places, self._as_they_come()):
+                for part in self.pcapng():
                     pipe.write(part)
                     pipe.flush()
             except BrokenPipeError:

@@ -1,0 +1,58 @@
+"""The connections that a node keeps in mind (conntrack), with what NAT makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nicegui import ui
+
+from playground.frontends.web.view import LabView
+from playground.frontends.web.widgets.live_table import LiveTable
+from playground.operations.nodes.connections import Connection, connections, forget
+
+TITLE = "Connections"
+
+_COLUMNS = ("protocol", "from", "to", "answers_from", "answers_to", "state", "expires_s")
+
+
+def fits(view: LabView, name: str) -> bool:
+    """Only a host or router keeps connections in mind."""
+    return view.is_machine(name)
+
+
+def build(view: LabView, name: str) -> None:
+    """Show a row a connection; whoever may change the lab can have all forgotten."""
+    node = view.machine(name)
+    table = LiveTable(
+        view,
+        _COLUMNS,
+        lambda: map(_row, connections(node)),
+        numbers=["expires_s"],
+        empty="It keeps none in mind: it neither translates nor filters, or nobody has spoken.",
+    )
+
+    async def forget_all() -> None:
+        count = await view.act(forget, node)
+        ui.notify(f"{count} connections forgotten")
+        table.hurry()
+
+    if view.may_change:
+        ui.button("Forget all", on_click=forget_all).props("outline dense no-caps")
+
+
+def _row(one: Connection) -> Mapping[str, Any]:
+    return {
+        "protocol": one.protocol,
+        "from": _end(one.source, one.source_port),
+        "to": _end(one.destination, one.destination_port),
+        "answers_from": _end(one.answers_from, one.answers_from_port),
+        "answers_to": _end(one.answers_to, one.answers_to_port),
+        "state": one.state + (", translated" if one.translated else ""),
+        "expires_s": one.expires_s,
+    }
+
+
+def _end(address: str, port: int | None) -> str:
+    shown = f"[{address}]" if ":" in address else address
+    return shown if port is None else f"{shown}:{port}"

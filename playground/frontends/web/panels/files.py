@@ -1,0 +1,202 @@
+"""The files of a node: looked at, fetched, and sent."""
+
+from __future__ import annotations
+
+import posixpath
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from nicegui import ui
+from nicegui.events import UploadEventArguments
+
+from playground.display.safe_text import visible
+from playground.errors import PlaygroundError, TransferFailed
+from playground.frontends.web.content import folder_listing
+from playground.frontends.web.content.cells import cell
+from playground.frontends.web.content.folder_listing import FileEntry
+from playground.frontends.web.view import LabView
+from playground.operations.network import Machine
+
+TITLE = "Files"
+
+# Of a file, on the page; the whole is fetched.
+_SHOWN_BYTES = 64 << 10
+_SHOWN_FILES = 200
+
+_UP_BYTES = 64 << 20
+_DOWN_MB = 512
+_PIECE_BYTES = 256 << 10
+_LIMIT_S = 20.0
+
+
+def fits(view: LabView, name: str) -> bool:
+    """Only a host or router has files."""
+    return view.is_machine(name)
+
+
+def build(view: LabView, name: str) -> None:
+    """Show a folder, by and by others, and what is in a file."""
+    _Files(view, view.machine(name))
+
+
+class _Files:
+    """The folder of one node that is looked at, and the file that is."""
+
+    def __init__(self, view: LabView, node: Machine) -> None:
+        self._view, self._node = view, node
+        self._folder = "/root"
+        self._entries: list[FileEntry] = []
+        with ui.row().classes("w-full items-center no-wrap"):
+            up = ui.button(icon="arrow_upward", on_click=self._above)
+            up.props('dense flat aria-label="The folder above"')
+            self._path = ui.input("Folder", value=self._folder).classes("grow")
+            self._path.on("keydown.enter", lambda: self._open(self._path.value or "/"))
+            again = ui.button(icon="refresh", on_click=lambda: self._open(self._folder))
+            again.props('dense flat aria-label="Look again"')
+        self._said = ui.label().classes("text-sm whitespace-pre-wrap").props("role=status")
+        self._search = ui.input("Only names with", on_change=self._draw).classes("w-full")
+        self._search.props("dense clearable")
+        self._list = ui.list().props("dense bordered").classes("w-full max-h-80 overflow-y-auto")
+        if view.may_change:
+            ui.upload(
+                label="Send files into this folder",
+                on_upload=self._send,
+                on_rejected=self._reject,
+                max_file_size=_UP_BYTES,
+                auto_upload=True,
+                multiple=True,
+            ).classes("w-full").props("flat bordered")
+        with ui.row().classes("w-full items-center"):
+            self._file = ui.label().classes("font-bold break-all grow")
+            self._fetch = ui.link("Download", "").props("download")
+        self._fetch.set_visibility(False)
+        self._text = ui.label().classes(
+            "w-full font-mono text-xs whitespace-pre-wrap break-all max-h-96 overflow-y-auto"
+        )
+        ui.timer(0, lambda: self._open(self._folder), once=True)
+
+    # -- folders -------------------------------------------------------------
+
+    async def _above(self) -> None:
+        await self._open(folder_listing.folder_above(self._folder))
+
+    async def _open(self, folder: str) -> None:
+        folder = posixpath.normpath(posixpath.join("/", folder))
+        self._entries, more = await self._view.ask(self._listed, folder)
+        self._folder = folder
+        self._path.value = visible(folder)
+        self._said.set_text(f"The first {len(self._entries)} are shown of more." if more else "")
+        self._draw()
+
+    def _listed(self, folder: str) -> tuple[list[FileEntry], bool]:
+        result = self._node.run(
+            folder_listing.command(folder), check=False, timeout_s=_LIMIT_S, output_limit_mb=16
+        )
+        if result.stderr and not result.stdout_bytes:
+            reason = result.stderr.strip().rpartition(": ")[2]
+            raise TransferFailed(f"{folder} on {self._node.name} cannot be listed: {reason}")
+        return folder_listing.read(result.stdout_bytes)
+
+    def _draw(self) -> None:
+        wanted = str(self._search.value or "").lower()
+        found = [one for one in self._entries if wanted in one.name.lower()]
+        self._list.clear()
+        with self._list:
+            for entry in found[:_SHOWN_FILES]:
+                self._item(entry)
+            if len(found) > _SHOWN_FILES:
+                ui.item_label(f"{len(found) - _SHOWN_FILES} more: search for some").classes("p-2")
+            if not found:
+                ui.item_label("Nothing is here.").classes("p-2")
+
+    def _item(self, entry: FileEntry) -> None:
+        with ui.item(on_click=lambda: self._choose(entry)), ui.item_section():
+            mark = "/" if entry.kind == "folder" else ""
+            points = f" → {cell(entry.target)}" if entry.target else ""
+            ui.item_label(f"{cell(entry.name)}{mark}{points}").classes("break-all")
+            when = datetime.fromtimestamp(entry.time_s, UTC).strftime("%Y-%m-%d %H:%M:%S")
+            kind = "" if entry.kind in ("file", "folder") else f"{entry.kind}  "
+            ui.item_label(
+                f"{kind}{entry.size_bytes} bytes  {when} UTC  {cell(entry.permissions)}  "
+                f"{cell(entry.owner)}"
+            ).props("caption")
+
+    async def _choose(self, entry: FileEntry) -> None:
+        path = entry.path_in(self._folder)
+        if entry.kind == "folder":
+            await self._open(path)
+        elif entry.kind == "link":
+            # Where it points is the host's word: a folder there is opened, within the host.
+            try:
+                await self._open(path)
+            except PlaygroundError:
+                await self._show(path)
+        elif entry.kind == "file":
+            await self._show(path)
+        else:
+            ui.notify(f"{cell(entry.name)} is a {entry.kind}, and has nothing to be shown")
+
+    # -- files ---------------------------------------------------------------
+
+    async def _show(self, path: str) -> None:
+        data, more = await self._view.ask(self._beginning, path)
+        self._file.set_text(visible(path))
+        name = str(cell(posixpath.basename(path))) or "file"
+        self._fetch.props(f'href="{self._view.serve(name, lambda: self._fetched(path))}"')
+        self._fetch.set_visibility(True)
+        if folder_listing.is_text(data):
+            text = visible(data.decode("utf-8", "replace"))
+        else:
+            text = f"{len(data)} bytes or more that are no text: download it"
+        self._text.set_text(text + (f"\n… the first {_SHOWN_BYTES} bytes" if more else ""))
+
+    def _beginning(self, path: str) -> tuple[bytes, bool]:
+        # A pipe would be waited for, and a device has no end: test(1) -f follows links.
+        script = '[ -f "$1" ] || { echo "it is no file" >&2; exit 1; }; exec head -c "$2" -- "$1"'
+        result = self._node.run(
+            ["/bin/sh", "-c", script, "sh", path, str(_SHOWN_BYTES + 1)],
+            check=False,
+            timeout_s=_LIMIT_S,
+            output_limit_mb=1,
+        )
+        if result.returncode:
+            reason = result.stderr.strip().rpartition(": ")[2] or "it cannot be read"
+            raise TransferFailed(f"{path} on {self._node.name} cannot be shown: {reason}")
+        data = result.stdout_bytes
+        return data[:_SHOWN_BYTES], len(data) > _SHOWN_BYTES
+
+    def _fetched(self, path: str) -> Iterator[bytes]:
+        """Yield a file's bytes; it is copied here first, so that a host cannot stretch it out."""
+        folder = tempfile.TemporaryDirectory(prefix="playground-web-")
+        try:
+            copy = self._node.get(path, Path(folder.name, "file"), limit_mb=_DOWN_MB)
+            if not copy.is_file() or copy.is_symlink():
+                raise TransferFailed(f"{path} on {self._node.name} is no file")
+        except BaseException:
+            folder.cleanup()
+            raise
+        return _pieces(folder, copy)
+
+    async def _send(self, event: UploadEventArguments) -> None:
+        name = folder_listing.upload_name(event.file.name)
+        folder = self._folder
+        with tempfile.TemporaryDirectory(prefix="playground-web-") as temporary:
+            copy = Path(temporary, "file")
+            self._view.check_may_change()
+            await event.file.save(copy)
+            copy.chmod(0o644)
+            path = posixpath.join(folder, name)
+            await self._view.act(self._node.put, copy, path)
+        ui.notify(f"{visible(path)} was written")
+        await self._open(folder)
+
+    def _reject(self) -> None:
+        ui.notify(f"No more than {_UP_BYTES >> 20} MiB: put larger files by a program, h1.put()")
+
+
+def _pieces(folder: tempfile.TemporaryDirectory[str], copy: Path) -> Iterator[bytes]:
+    with folder, copy.open("rb") as file:
+        while piece := file.read(_PIECE_BYTES):
+            yield piece

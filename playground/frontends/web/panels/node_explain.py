@@ -1,0 +1,58 @@
+"""Why a packet of this node does not arrive, or how it does: `Lab.explain` to another."""
+
+from __future__ import annotations
+
+from nicegui import ui
+
+from playground.display.safe_text import visible
+from playground.frontends.web.content import cells
+from playground.frontends.web.view import LabView
+from playground.operations.diagnosis.evidence.explanation import Explanation
+
+TITLE = "Explain to …"
+
+_COLUMNS = ("node", "asked", "found", "ok")
+
+
+def fits(view: LabView, name: str) -> bool:
+    """Only a host or router sends packets of its own."""
+    return view.is_machine(name)
+
+
+def build(view: LabView, name: str) -> None:
+    """Ask for a node, a name or an address, and perhaps a port; show what was looked at."""
+    others = [node.name for node in view.lab.nodes if view.is_machine(node.name)]
+    with ui.row().classes("w-full items-end"):
+        target = ui.input("To (a node, a name or an address)", autocomplete=others)
+        port = ui.number("Port (empty: ping)", min=1, max=65535, format="%d").classes("w-32")
+        protocol = ui.select(["tcp", "udp"], value="tcp", label="Protocol").classes("w-24")
+        button = ui.button("Explain").props("no-caps")
+    verdict = ui.label().classes("text-base font-bold whitespace-pre-wrap").props("role=status")
+    advice = ui.label().classes("whitespace-pre-wrap")
+    path = ui.label().classes("font-mono text-sm")
+    table = ui.table(columns=cells.columns(_COLUMNS), rows=[], row_key="row").classes("w-full")
+    table.props("dense flat wrap-cells")
+    table.set_visibility(False)
+
+    async def ask() -> None:
+        if not target.value:
+            ui.notify("Say to whom: a node, a name or an address", type="warning")
+            return
+        asked = {} if port.value is None else {"port": int(port.value), "protocol": protocol.value}
+        button.disable()
+        try:
+            # It sends a packet, which rules and connections count.
+            found: Explanation = await view.act(view.lab.explain, name, target.value, **asked)
+        finally:
+            button.enable()
+        mark = "✓ it arrives" if found.ok else f"✗ {found.cause} at {found.node}"
+        verdict.set_text(visible(f"{mark}: {found.sentence}"))
+        advice.set_text(visible(found.advice))
+        path.set_text(" → ".join(found.path))
+        table.rows = cells.rows(found.steps.rows, _COLUMNS)
+        table.set_visibility(True)
+
+    button.on_click(ask)
+    target.on("keydown.enter", ask)
+    if not view.may_change:
+        ui.label("This page is to look at only: it sends no packets.").classes("text-sm")

@@ -1,0 +1,1 @@
+"""Terminals and captures that run for panels, and end with them."""

@@ -1,0 +1,149 @@
+"""Packets of a capture as they come, for a page that looks now and then."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+
+from playground.errors import PlaygroundError
+from playground.operations.captures.capture import Capture
+from playground.operations.captures.dissect import CapturedPacket
+from playground.operations.captures.pcapng import write_pcapng
+
+# Of one capture on a page; then it ends by itself.
+MOST_PACKETS = 20_000
+MOST_BYTES = 64 << 20
+
+# Of a capture that is handed on to Wireshark: its program keeps them.
+STREAM_BYTES = 256 << 20
+MOST_STREAMS = 4
+
+_BEAT_S = 0.5
+# Between the capture and whoever fetches it.
+_READY_BYTES = 1 << 20
+# A program that has taken nothing for so long has gone.
+_ABANDONED_S = 30.0
+
+
+class PacketFeed:
+    """A capture that runs, and its packets as they are read by a thread, each once."""
+
+    def __init__(self, capture: Capture) -> None:
+        self.capture = capture
+        self._packets: list[CapturedPacket] = []
+        self._thread = threading.Thread(target=self._read, name="playground feed", daemon=True)
+
+    def start(self) -> PacketFeed:
+        """Begin to capture; raises what `Capture.start` does."""
+        self.capture.start()
+        self._thread.start()
+        return self
+
+    def _read(self) -> None:
+        for packet in self.capture:
+            self._packets.append(packet)
+
+    def __len__(self) -> int:
+        return len(self._packets)
+
+    def since(self, number: int, most: int) -> Sequence[CapturedPacket]:
+        """Return the packets from that one on, ``most`` of them at most."""
+        return self._packets[number : number + most]
+
+    def find(self, number: int) -> CapturedPacket | None:
+        """Return the packet of that number in the table; None where there is none."""
+        # Numbers begin at 1, in the order in which they came.
+        place = number - 1
+        if 0 <= place < len(self._packets) and self._packets[place].number == number:
+            return self._packets[place]
+        return next((one for one in self._packets if one.number == number), None)
+
+    def stop(self) -> None:
+        """End the capture; its packets stay.  May be repeated."""
+        with suppress(PlaygroundError):
+            self.capture.stop()
+        if self._thread.is_alive():
+            self._thread.join(5)
+
+    def pcapng(self) -> Iterator[bytes]:
+        """Yield the bytes of a file for Wireshark, with all packets until now."""
+        return write_pcapng(self.capture.places, self.capture.frames)
+
+
+class CaptureStream(Iterator[bytes]):
+    """The pcapng bytes of a capture as it runs, piece by piece, to its end.
+
+    ``b""`` comes where there is nothing new for half a second, so that no thread waits for
+    longer; `close` may be called by another thread.  One that nobody reads ends by itself.
+
+    """
+
+    def __init__(self, capture: Capture, ended: Callable[[], None]) -> None:
+        self._capture = capture
+        self._ended = ended
+        self._news = threading.Condition()
+        self._ready = bytearray()
+        self._over = False
+        capture.start()
+        threading.Thread(target=self._pump, name="playground stream", daemon=True).start()
+
+    def __next__(self) -> bytes:
+        with self._news:
+            self._news.wait_for(lambda: self._ready or self._over, _BEAT_S)
+            piece, self._ready = bytes(self._ready), bytearray()
+            self._news.notify_all()
+            if not piece and self._over:
+                raise StopIteration
+            return piece
+
+    def close(self) -> None:
+        """End the capture.  May be repeated."""
+        with self._news:
+            self._over = True
+            self._news.notify_all()
+        with suppress(PlaygroundError):
+            self._capture.stop()
+
+    def _pump(self) -> None:
+        try:
+            for part in self._capture.pcapng():
+                with self._news:
+                    if self._ready and not self._news.wait_for(self._has_room, _ABANDONED_S):
+                        break
+                    if self._over:
+                        break
+                    self._ready += part
+                    self._news.notify_all()
+        finally:
+            self.close()
+            self._ended()
+
+    def _has_room(self) -> bool:
+        return len(self._ready) < _READY_BYTES or self._over
+
+
+class CaptureStreams:
+    """The captures that are handed on as they run, to the Wireshark of somebody who looks."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running = 0
+
+    def begin(self, capture: Capture) -> CaptureStream:
+        """Begin one; raises `PlaygroundError` where too many run."""
+        with self._lock:
+            if self._running >= MOST_STREAMS:
+                raise PlaygroundError(
+                    f"{MOST_STREAMS} captures are handed on already, and no more may be: end one"
+                )
+            self._running += 1
+        try:
+            return CaptureStream(capture, self._ended)
+        except BaseException:
+            self._ended()
+            raise
+
+    def _ended(self) -> None:
+        with self._lock:
+            self._running -= 1

@@ -1,0 +1,1 @@
+"""Widgets that several panels have: a table that is read again and again, a terminal."""
