@@ -201,6 +201,7 @@ class Lab(Single):
     # -- seeing it ----------------------------------------------------------
 
     picture = showing.picture
+    live = showing.live
     web = browsing.web
     as_shell = showing.as_shell
     save = saving.save

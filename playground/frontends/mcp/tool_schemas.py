@@ -56,7 +56,7 @@ _WORDS = {
 def input_schema(function: Callable[..., Any], hidden: Collection[str] = ()) -> Schema:
     """Return the JSON schema of a function's arguments, but those that are ``hidden``.
 
-    >>> def ping(target: "Node | str", *, count: "int" = 3): ...
+    >>> def ping(target: Node | str, *, count: int = 3): ...
     >>> input_schema(ping)["properties"]
     {'target': {'type': 'string'}, 'count': {'type': 'integer', 'default': 3}}
 

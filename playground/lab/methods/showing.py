@@ -12,6 +12,7 @@ from playground.model.arguments import is_choice, shown
 from playground.operations.network import Host, Router, Switch
 
 if TYPE_CHECKING:
+    from playground.operations.pictures.live_widget import LivePictureWidget
     from playground.operations.pictures.picture import Picture
 
 # What is shaded in a picture.
@@ -70,6 +71,28 @@ def picture(
     if path is not None:
         picture.save(path, theme)
     return picture
+
+
+def live(lab: LabObject, *, theme: str = "auto") -> LivePictureWidget:
+    """Return a living picture of the network, for a notebook: put it last in a cell.
+
+    Links carry dots where frames pass, more and wider the more there are; one that is down is
+    red and dotted, one that is impaired dashed, with what it suffers, and one that a spanning tree
+    blocks grey.  A lamp tells whether the services of a node listen.  It looks at the kernels at
+    most once a second, and takes at most 2 % of a processor; it stops when the cell goes, when
+    nobody sees it, or when the lab stops.  A notebook that a program runs has a still picture.
+
+    Raises `PlaygroundError` where the package anywidget is missing, or one that lays pictures out,
+    `BadArgument` for another theme than "auto", "light" or "dark".
+
+    ::
+
+        lab.live()
+
+    """
+    from playground.operations.pictures.live_widget import make_widget
+
+    return make_widget(lab, theme)
 
 
 def as_shell(lab: LabObject) -> str:

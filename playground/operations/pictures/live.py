@@ -34,7 +34,7 @@ from playground.operations.pictures.diagram import (
     make_diagram,
 )
 from playground.operations.pictures.layout import Layout, place
-from playground.operations.pictures.picture import look
+from playground.operations.pictures.picture import check_theme, look
 from playground.operations.pictures.svg import draw_svg
 from playground.planning.plan import Plan
 from playground.planning.plan_parts import WireEnd
@@ -91,6 +91,7 @@ class LivePicture:
     """
 
     def __init__(self, lab: PicturedLab, theme: str = "auto", draw: Draw | None = None) -> None:
+        check_theme(theme)
         self._lab = lab
         self._draw = draw or (lambda plan, diagram, at: draw_svg(diagram, at, theme, live=True))
         self._lock = threading.Lock()
@@ -99,6 +100,11 @@ class LivePicture:
         self._titles: Mapping[str, str] = {}
         self._before: LabLook | None = None
         self._shown: Attributes = {}
+
+    @property
+    def running(self) -> bool:
+        """Whether its lab runs."""
+        return self._lab.running
 
     def change(self) -> PictureChange:
         """Look at the lab, and return what has to be shown; the first time all of it.
@@ -161,7 +167,8 @@ class LivePicture:
             seen = look(agent, nodes)
             found = look_at_nodes(agent, alive)
         except AgentGone:
-            return LabLook(time.monotonic(), state="gone")
+            # It goes first where a lab stops.
+            return LabLook(time.monotonic(), state="gone" if self._lab.running else "rests")
         except AgentError:
             return None
         cables = (cable_look(wire.a, wire.b, seen.get((wire.a, wire.b))) for wire in drawn(plan))

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from playground.display.local_files import write_file
 from playground.errors import AgentError, AgentGone, BadArgument, PlaygroundError
-from playground.model.arguments import check_path, tells_wrong_calls
+from playground.model.arguments import check_path, is_choice, shown, tells_wrong_calls
 from playground.operations.connection.client import Client
 from playground.operations.connection.handles import LiveSwitch, LiveWire
 from playground.operations.network import Link, Node
@@ -68,8 +68,7 @@ class Picture:
         Raises `PlaygroundError` where no package for pictures is installed.
 
         """
-        if theme not in ("auto", *PICTURE_COLOURS):
-            raise BadArgument(f'theme={theme!r} is none: say "auto", "light" or "dark"')
+        check_theme(theme)
         return draw_svg(self.diagram, self.layout, theme)
 
     def save(self, path: str | os.PathLike[str], theme: str = "auto") -> Path:
@@ -116,6 +115,12 @@ class Picture:
                 bundle["text/html"] = _page(svg, self.layout.width)
                 bundle["image/svg+xml"] = svg
         return bundle
+
+
+def check_theme(theme: object) -> None:
+    """Raise `BadArgument` for what is no theme of pictures."""
+    if not is_choice(theme, ("auto", *PICTURE_COLOURS)):
+        raise BadArgument(f'theme={shown(theme)} is none: say "auto", "light" or "dark"')
 
 
 def _page(svg: str, width: float) -> str:
