@@ -7,6 +7,7 @@ from typing import Any
 
 from nicegui import ui
 
+from playground.frontends.web.following.follow_panel import FollowPanel
 from playground.frontends.web.link_keys import key_of
 from playground.frontends.web.panel_drawer import PanelDrawer
 from playground.frontends.web.picture_element import PictureElement
@@ -45,6 +46,7 @@ class LabPage:
         whole = await watch.join(self.show)
         view.on_close(lambda: watch.leave(self.show))
         self._drawer = PanelDrawer(view)
+        self._follow = FollowPanel(view, watch)
         self._tools()
         shown = [name for name in ("realms",) if name in watch.layers]
         with ui.element("main").classes("pg-main"):
@@ -55,8 +57,9 @@ class LabPage:
                 editable=view.may_change,
                 on_open=self._open,
                 on_moved=self._moved,
-                on_reached=lambda step: None,
+                on_reached=self._follow.reached,
             )
+        self._follow.attach(self._picture)
         # Until the first look, which may be a moment away.
         known = {"lab": {"data-state": "runs" if view.lab.running else "rests"}}
         self._say_state(known | whole.attributes)
@@ -81,6 +84,10 @@ class LabPage:
             search.props('dense dark standout clearable debounce=200 aria-label="Search"').classes(
                 "w-40 pg-wide"
             )
+            if view.may_change:
+                ui.button("Follow a packet", icon="route", on_click=self._follow.toggle).props(
+                    "dense no-caps unelevated color=white text-color=primary"
+                ).classes("px-3")
             self._layer_menu()
             ui.button(icon="contrast", on_click=self._turn_theme).props(
                 'flat round dense color=white aria-label="Dark or light"'
@@ -137,6 +144,9 @@ class LabPage:
         kind, _, name = part.partition(" ")
         plan = self._view.lab.plan()
         if kind == "node" and name in self._view.lab:
+            if self._follow.is_open:
+                self._follow.choose(name)
+                return
             await self._drawer.open_node(name)
         elif kind in ("cable", "label", "note") and name.isdecimal():
             wires = drawn(plan)

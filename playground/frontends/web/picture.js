@@ -337,8 +337,11 @@ export default {
       this.stopFollowing();
       if (!steps.length) return;
       const layer = (this.packetLayer = this.root.appendChild(document.createElementNS(SVG, "g")));
-      layer.setAttribute("class", "pg-follow");
-      for (const step of steps) this.trace(layer, step);
+      // The line that it draws lies below the cards, the packet itself above all.
+      const cards = this.root.querySelector('[data-part^="node "]');
+      this.traceLayer = this.root.insertBefore(document.createElementNS(SVG, "g"), cards);
+      for (const one of [layer, this.traceLayer]) one.setAttribute("class", "pg-follow");
+      for (const step of steps) this.trace(step.cable === undefined ? layer : this.traceLayer, step);
       const dot = layer.appendChild(document.createElementNS(SVG, "circle"));
       dot.setAttribute("r", "8");
       dot.setAttribute("class", "pg-packet");
@@ -381,7 +384,8 @@ export default {
       const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
       const step = run.steps[run.at];
       const length = step.path?.getTotalLength() || 0;
-      const lasts = calm ? 0 : step.path ? Math.min(Math.max(length * 4, 350), 1100) : 260;
+      const lasts = calm ? 0 : step.path
+        ? Math.min(Math.max(length * 4, 350), 1100) : step.said ? 1300 : 200;
       const share = lasts ? Math.min((now - run.since) / lasts, 1) : 1;
       if (step.path) {
         step.line.style.display = "";
@@ -396,6 +400,7 @@ export default {
         run.dot.setAttribute("cx", step.place.x);
         run.dot.setAttribute("cy", step.place.y);
         if (step.mark) step.mark.style.display = "";
+        if (step.said && run.said !== step) this.say(step);
       }
       if (share >= 1) {
         if (step.path) step.line.style.strokeDasharray = "none";
@@ -411,11 +416,51 @@ export default {
       this.frame = requestAnimationFrame((next) => this.go(next));
     },
 
+    // A bubble above the node, of text alone, in lines of some 40 letters.
+    say(step) {
+      this.followed.said = step;
+      this.bubble?.remove();
+      const bubble = (this.bubble = document.createElementNS(SVG, "g"));
+      bubble.setAttribute("class", step.fault ? "pg-bubble pg-bad" : "pg-bubble");
+      const lines = [""];
+      for (const word of step.said.split(/\s+/)) {
+        const last = lines.length - 1;
+        if (lines[last] && lines[last].length + word.length > 40) lines.push(word);
+        else lines[last] += (lines[last] ? " " : "") + word;
+      }
+      const box = this.first(`node ${step.node}`).querySelector(".pg-body").getBBox();
+      const rect = bubble.appendChild(document.createElementNS(SVG, "rect"));
+      let wide = 0;
+      lines.slice(0, 4).forEach((line, number) => {
+        const text = bubble.appendChild(document.createElementNS(SVG, "text"));
+        text.textContent = line;
+        text.setAttribute("x", step.place.x);
+        text.setAttribute("y", box.y - 18 - (Math.min(lines.length, 4) - 1 - number) * 17);
+        text.setAttribute("text-anchor", "middle");
+        wide = Math.max(wide, line.length * 7.4);
+      });
+      const high = Math.min(lines.length, 4) * 17 + 12;
+      const left = step.place.x - wide / 2 - 10;
+      for (const [name, value] of Object.entries({
+        x: left, y: box.y - 10 - high, width: wide + 20, height: high, rx: 9,
+      })) rect.setAttribute(name, value);
+      // Into what one sees, where that is wide enough.
+      const right = Math.max(this.box.x + 8 - left, 0) ||
+        Math.min(this.box.x + this.box.w - 8 - (left + wide + 20), 0);
+      // Below the card where there is no room above it.
+      const hidden = box.y - 10 - high < this.box.y + 4;
+      const down = hidden ? box.height + high + 20 : 0;
+      bubble.setAttribute("transform", `translate(${right} ${down})`);
+      this.packetLayer.appendChild(bubble);
+    },
+
     stopFollowing() {
       cancelAnimationFrame(this.frame);
       this.followed = null;
       this.packetLayer?.remove();
+      this.traceLayer?.remove();
       this.packetLayer = null;
+      this.bubble = null;
     },
   },
 };

@@ -64,6 +64,15 @@ class PictureWatch:
         if show in self._shows:
             self._shows.remove(show)
 
+    @property
+    def closed(self) -> set[int]:
+        """The numbers of cables that pass nothing now: down, or blocked by a spanning tree."""
+        return {
+            int(part.partition(" ")[2])
+            for part, values in self._picture.shown().items()
+            if part.startswith("cable ") and values.get("data-state") in ("down", "blocked")
+        }
+
     async def redraw(self) -> None:
         """Show all of it anew to all who look."""
         self._tell(await self._in_thread(self._picture.whole))

@@ -134,6 +134,10 @@ class LivePicture:
             svg = self._draw(self._plan, self._diagram, self._layout)
             return PictureChange(svg, self._shown)
 
+    def shown(self) -> Attributes:
+        """Return the attributes that have been told, of all parts."""
+        return dict(self._shown)
+
     def _what_runs(self) -> tuple[Plan, bool]:
         try:
             return self._lab.running_plan(), True

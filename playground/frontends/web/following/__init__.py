@@ -1,0 +1,1 @@
+"""Following a packet: the answer of `lab.explain` drawn on the picture, hop by hop."""
