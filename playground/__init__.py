@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from playground.display import how_to
     from playground.engines.docker.engine import DockerEngine
     from playground.engines.namespaces.engine import NamespacesEngine
+    from playground.lab.exercises.exercise import exercise
     from playground.lab.formats.compose import from_compose
     from playground.lab.formats.load import load
     from playground.lab.lab import Lab
@@ -173,6 +174,7 @@ __all__ = [
     "VirtualRouters",
     "Volume",
     "WrongCall",
+    "exercise",
     "from_compose",
     "load",
     "plug",
@@ -194,6 +196,7 @@ _ROOMS = {
     "playground.operations.network": ("Bond", "Host", "Link", "Router", "Switch", "Tunnel"),
     "playground.lab.lab": ("Lab",),
     "playground.lab.plug": ("plug", "plugged", "unplug", "wait_plugged"),
+    "playground.lab.exercises.exercise": ("exercise",),
     "playground.lab.formats.compose": ("from_compose",),
     "playground.lab.formats.load": ("load",),
     "playground.model.ipv6.slaac": ("SLAAC",),

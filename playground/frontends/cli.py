@@ -304,6 +304,64 @@ def _sayer(quiet: bool) -> Callable[[str], None]:
     return lambda text: None if quiet else click.echo(f"playground: {text}", err=True)
 
 
+@main.command()
+@engine_option
+@click.argument("exercise", metavar="EXERCISE.py", type=click.Path(path_type=Path))
+@click.argument("submissions", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--output",
+    "-o",
+    default="marks",
+    show_default=True,
+    metavar="FOLDER",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where marks are written.",
+)
+@click.option("--jobs", "-j", type=click.IntRange(1, 256), help="How many are marked at once.")
+@click.option(
+    "--time-limit",
+    type=click.FloatRange(1, 86400),
+    default=120.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long one submission may take in all.",
+)
+@click.option(
+    "--memory",
+    type=click.IntRange(64),
+    default=1024,
+    show_default=True,
+    metavar="MB",
+    help="What one submission's network may take.",
+)
+@click.option(
+    "--grant",
+    multiple=True,
+    type=click.Choice(["image", "packages"]),
+    help="Let submissions name images, or have packages installed.",
+)
+@click.option(
+    "--trust",
+    is_flag=True,
+    help="Run submissions as yourself: for machines without bare namespaces, and your own files.",
+)
+@click.option("--again", is_flag=True, help="Mark all, also what has not changed.")
+@json_option
+@click.pass_obj
+def grade(quiet: bool, /, exercise: Path, submissions: Path, output: Path, **asked: Any) -> None:
+    """Mark the networks of a class.
+
+    EXERCISE.py holds tests, as pytest runs them, each of which is a check; SUBMISSIONS a folder,
+    a .zip, a git repository or a file for each student. Each is read on a host of its own, where
+    it can do no harm, and its network is checked in a lab of its own. Marks come as CSV, XLSX,
+    JUnit XML, and a page for each student and for the teacher. Whatever a submission does costs
+    its own mark only. What has not changed since the last time is not marked anew.
+    """
+    from playground.frontends.grading.commands import grade_class
+
+    grade_class(exercise, submissions, output, asked, _sayer(quiet))
+
+
 @main.command("ls")
 @engine_option
 @json_option

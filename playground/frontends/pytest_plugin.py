@@ -3,36 +3,48 @@
 ``pytest --lab student.py exercise_test.py`` runs tests with the fixture `lab`, which is
 the running lab that ``student.py`` declares.  Each test is one fact, and one point, or
 ``@pytest.mark.points(2)``; what the student reads of a test that fails is what
-`CheckFailed` says.  pytest finds this by the entry point ``pytest11``; of playground it
-imports nothing before a test asks for a lab.
+`CheckFailed` says.  ``playground grade`` runs the same tests for a whole class.  pytest finds
+this by the entry point ``pytest11``; of playground it imports next to nothing before a test asks
+for a lab.
 
 """
 
 from __future__ import annotations
 
+import signal
+import threading
 import warnings
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from playground.frontends.grading.marks import BROKEN, FAILED, PASSED, Mark, Points
+
 if TYPE_CHECKING:
+    from playground.lab.exercises.exercise import Exercise
     from playground.lab.lab import Lab
 
 _OPTION = "--lab"
 _LIMIT = "--lab-timeout"
 _LONGEST_S = 86_400.0
-_MARKS = pytest.StashKey[dict[str, "_Mark"]]()
+_STUDENT = "--student"
 
+# The marks of all tests, by their ids.
+MARKS = pytest.StashKey[dict[str, Mark]]()
+# What `playground grade` sets: how to get the student's lab, and who it is.
+HANDED_OVER = pytest.StashKey[Callable[[], Any]]()
+STUDENT = pytest.StashKey[str]()
 
-class _Mark:
-    """The points of one test, and its outcome."""
-
-    def __init__(self, title: str, points: float) -> None:
-        self.title = title
-        self.points = points
-        self.passed = False
+_MARKERS = (
+    "points(n): what a test is worth where a lab is marked (see --lab); by default 1",
+    "hidden: a check of which students are not told what it checks",
+    "feedback(text): what a student reads who does not earn all points of this check",
+    "time_limit(seconds): how long this check may take before it has failed",
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -50,6 +62,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=60.0,
         help="how long that file may run before its tests fail; by default 60",
     )
+    group.addoption(
+        _STUDENT,
+        metavar="NAME",
+        default="student",
+        help='whose exercise the fixture `exercise` is; by default that of "student"',
+    )
 
 
 def _seconds(text: str) -> float:
@@ -60,11 +78,10 @@ def _seconds(text: str) -> float:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Say what the marker means."""
-    config.addinivalue_line(
-        "markers", "points(n): what a test is worth where a lab is marked (see --lab); by default 1"
-    )
-    config.stash[_MARKS] = {}
+    """Say what the markers mean."""
+    for text in _MARKERS:
+        config.addinivalue_line("markers", text)
+    config.stash[MARKS] = {}
 
 
 @pytest.fixture(scope="module")
@@ -89,10 +106,28 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
         found.stop()
 
 
+@pytest.fixture(scope="session")
+def exercise(request: pytest.FixtureRequest) -> Exercise:
+    """The exercise of this student: `playground.exercise`, with the student's name as its seed."""
+    from playground.lab.exercises.exercise import exercise as make
+
+    config = request.config
+    return make(seed=config.stash.get(STUDENT, config.getoption(_STUDENT)))
+
+
+@pytest.fixture
+def points(request: pytest.FixtureRequest) -> Points:
+    """Parts of a check's points: ``with points(1, "h1 reaches www"):``, see `Points`."""
+    return Points(mark_of(request.node))
+
+
 def _find(request: pytest.FixtureRequest) -> Lab:
     from playground.errors import BadArgument
     from playground.lab.lab import Lab
 
+    if (handed_over := request.config.stash.get(HANDED_OVER, None)) is not None:
+        found: Lab = handed_over()
+        return found
     named = request.config.getoption(_OPTION)
     declared = getattr(request.module, "LAB", None)
     if named is not None:
@@ -122,46 +157,104 @@ def _load(file: Path, config: pytest.Config) -> Lab:
     return loaded
 
 
+def mark_of(item: pytest.Item) -> Mark:
+    """Return the mark of a test, by what its markers say."""
+    marks = item.config.stash[MARKS]
+    if item.nodeid not in marks:
+        text = getattr(getattr(item, "obj", None), "__doc__", None) or ""
+        limit_s = _said(item, "time_limit", None)
+        marks[item.nodeid] = Mark(
+            text.strip().partition("\n")[0].rstrip(".") or item.name,
+            _said(item, "points", 1),
+            hidden=item.get_closest_marker("hidden") is not None,
+            feedback=str(_said(item, "feedback", "")),
+            limit_s=None if limit_s is None else float(limit_s),
+        )
+    return marks[item.nodeid]
+
+
+def _said(item: pytest.Item, name: str, default: Any) -> Any:
+    marker = item.get_closest_marker(name)
+    return marker.args[0] if marker is not None and marker.args else default
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """End a test that takes longer than its marker ``time_limit`` says."""
+    limit_s = _said(item, "time_limit", None)
+    if limit_s is None:
+        return (yield)
+    with _limited(float(limit_s)):
+        return (yield)
+
+
+@contextmanager
+def _limited(limit_s: float) -> Iterator[None]:
+    """Raise `_TimeIsOver` in a block that takes longer; only where Python handles signals."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def over(number: int, frame: FrameType | None) -> None:
+        raise pytest.fail.Exception(f"it took longer than {limit_s:g} s", pytrace=False)
+
+    before = signal.signal(signal.SIGALRM, over)
+    left_s, _ = signal.setitimer(signal.ITIMER_REAL, limit_s)
+    try:
+        yield
+    finally:
+        # Another's timer, such as that of pytest-timeout, goes on.
+        signal.setitimer(signal.ITIMER_REAL, left_s)
+        signal.signal(signal.SIGALRM, before)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show of a check that fails what it says, and no traceback; write down the mark."""
     report = yield
+    mark = mark_of(item)
     if call.excinfo is not None and call.excinfo.typename == "CheckFailed":
         report.longrepr = str(call.excinfo.value)
-    if item.config.getoption(_OPTION) is not None:
-        _write_down(item, report)
+    if call.excinfo is not None and call.when != "teardown":
+        mark.said = mark.said or _sentence(call.excinfo)
+        mark.state = FAILED if _is_verdict(call.excinfo) else BROKEN
+    elif call.when == "call":
+        mark.state = PASSED
+        if lost := [part for part in mark.parts if not part.earned]:
+            report.outcome = "failed"
+            report.longrepr = "\n".join(f"{part.title}: {part.said}" for part in lost)
     return report
 
 
-def _write_down(item: pytest.Item, report: pytest.TestReport) -> None:
-    marks = item.config.stash[_MARKS]
-    if item.nodeid not in marks:
-        marker = item.get_closest_marker("points")
-        points = marker.args[0] if marker is not None and marker.args else 1
-        text = getattr(getattr(item, "obj", None), "__doc__", None) or ""
-        title = text.strip().partition("\n")[0].rstrip(".") or item.name
-        marks[item.nodeid] = _Mark(title, points)
-    if report.when == "call":
-        marks[item.nodeid].passed = report.passed
+def _is_verdict(error: pytest.ExceptionInfo[BaseException]) -> bool:
+    """Whether an error speaks of the network, and not of a check that has a mistake itself."""
+    from playground.errors import BadArgument, PlaygroundError
+
+    kinds = (AssertionError, PlaygroundError, pytest.fail.Exception)
+    return isinstance(error.value, kinds) and not isinstance(error.value, BadArgument)
+
+
+def _sentence(error: pytest.ExceptionInfo[BaseException]) -> str:
+    if _is_verdict(error):
+        return str(error.value) or "it is not so"
+    return f"{error.typename}: {error.value}"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Show the marks, a line a test, where a network was given with ``--lab``."""
     config = terminalreporter.config
-    marks = config.stash[_MARKS].values()
+    marks = config.stash[MARKS].values() if config.getoption(_OPTION) is not None else ()
     if not marks:
         return
     terminalreporter.section(f"marks of {config.getoption(_OPTION)}")
     for mark in marks:
-        got = mark.points if mark.passed else 0
-        sign = "+" if mark.passed else "-"
         terminalreporter.write_line(
-            f"{sign} {got:g} of {mark.points:g}  {mark.title}",
-            green=mark.passed,
-            red=not mark.passed,
+            f"{'+' if mark.whole else '-'} {mark.got:g} of {mark.points:g}  {mark.title}",
+            green=mark.whole,
+            red=not mark.whole,
         )
     all_ = sum(mark.points for mark in marks)
-    got = sum(mark.points for mark in marks if mark.passed)
+    got = sum(mark.got for mark in marks)
     terminalreporter.write_line(f"  {got:g} of {all_:g}", bold=True)

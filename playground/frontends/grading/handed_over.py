@@ -1,0 +1,198 @@
+"""What a reader handed over, checked as a stranger's word, and declared as a network.
+
+The reader ran beside the submission and may say whatever the submission wants.  So this takes
+plain data only, bounded; files that came with it and no others; and no argument by which a lab
+reaches beyond its own hosts.
+
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from playground.errors import PlaygroundError, TopologyError
+from playground.lab.declarations.shapes import Declarations, NodeSaid
+from playground.lab.files.reading import LabFile, understand
+from playground.lab.files.yaml_document import Document
+from playground.model.arguments import shown
+from playground.model.containers.own_service import Service
+from playground.model.records import dataclass
+
+# All that is handed over, as text.
+MOST_BYTES = 24 * 2**20
+_MOST_DEPTH = 30
+_MOST_PARTS = 200_000
+MOST_NODES = 200
+MOST_LINKS = 1_000
+_MOST_WARNINGS = 50
+_MOST_CHARACTERS = 2_000
+
+# Arguments that stay within a lab's hosts.  A test holds that each argument is in one of both.
+ALLOWED = frozenset(
+    {
+        *("services", "routing", "as_number", "redistribute", "memory_mb", "cpus", "processes"),
+        *("sysctls", "congestion_control", "loopback", "frr", "command", "entrypoint", "env"),
+        *("user", "workdir", "healthcheck", "health_interval_s", "health_timeout_s"),
+        *("health_start_period_s", "health_retries", "restart", "init", "stop_signal"),
+        *("stop_timeout_s", "hostname", "aliases", "dns", "extra_hosts", "files", "programs"),
+        *("after", "tun", "shm_mb", "read_only"),
+    }
+)
+
+# Those by which a lab reaches what is not its own: the machine's files, ports, devices, engine.
+REFUSED: Mapping[str, str] = {
+    "image": "runs an image of its own",
+    "build": "builds an image of its own",
+    "dockerfile": "builds an image of its own",
+    "build_target": "builds an image of its own",
+    "build_args": "builds an image of its own",
+    "volumes": "has files of this machine as a volume",
+    "packages": "has packages installed",
+    "publish": "publishes a port of this machine",
+    "cap_add": "asks for capabilities",
+    "devices": "asks for devices of this machine",
+    "ulimits": "sets limits of its own",
+    "labels": "sets labels of containers",
+    "machine": "chooses the machine that it runs on",
+}
+
+# What a teacher may let submissions have all the same.
+GRANTS: Mapping[str, tuple[str, ...]] = {"image": ("image",), "packages": ("packages",)}
+
+
+@dataclass(frozen=True)
+class HandedOver:
+    """A submission's network as data; ``refusal`` says why there is none."""
+
+    lab: LabFile | None = None
+    refusal: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+def understood(text: bytes, folder: Path, grants: Collection[str] = ()) -> HandedOver:
+    """Return the network that a reader handed over; its files are written into ``folder``.
+
+    ``grants`` are those of `GRANTS`.  Raises `PlaygroundError`, with a sentence for the student,
+    for what is no network, or one that a submission may not have.
+
+    """
+    data = _plain(text)
+    if refusal := data.get("refused"):
+        return HandedOver(refusal=_words(refusal))
+    said = data.get("warnings")
+    said = said[:_MOST_WARNINGS] if isinstance(said, list) else []
+    _write_files(data.get("files"), folder)
+    document = Document(folder / "the submission", data.get("lab"))
+    try:
+        lab = understand(document, within=[folder])
+    except RecursionError:
+        raise PlaygroundError("it nests something too deep") from None
+    refuse_beyond(lab.declarations, grants)
+    return HandedOver(lab, warnings=tuple(_words(one) for one in said))
+
+
+def _plain(text: bytes) -> dict[str, Any]:
+    if len(text) > MOST_BYTES:
+        raise PlaygroundError(f"its network is more than {MOST_BYTES >> 20} MB of data")
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
+        raise PlaygroundError(
+            "it ended before it had declared a network (or calls exit, or writes into what is "
+            "handed over)"
+        ) from None
+    if not isinstance(data, dict):
+        raise PlaygroundError("it handed over what is no network")
+    parts, level = 0, [data.get("lab"), data.get("warnings")]
+    for _ in range(_MOST_DEPTH):
+        parts += len(level)
+        if parts > _MOST_PARTS:
+            raise PlaygroundError("its network has more parts than anybody checks")
+        level = [part for one in level for part in _within(one)]
+        if not level:
+            return data
+    raise PlaygroundError("it nests something too deep")
+
+
+def _within(data: Any) -> Collection[Any]:
+    if isinstance(data, dict):
+        return data.values()
+    return data if isinstance(data, list) else ()
+
+
+def _words(text: Any) -> str:
+    return str(text)[:_MOST_CHARACTERS] if isinstance(text, str) else shown(text)
+
+
+def _write_files(files: Any, folder: Path) -> None:
+    if not isinstance(files, dict):
+        raise PlaygroundError("it handed over what is no network")
+    for name, content in files.items():
+        if not re.fullmatch(r"[0-9]{1,6}", name):
+            raise PlaygroundError(f"it handed over a file {shown(name)}")
+        if isinstance(content, str):
+            (folder / name).write_bytes(_bytes(content))
+            continue
+        inside = content.get("folder") if isinstance(content, dict) else None
+        if not isinstance(inside, dict):
+            raise PlaygroundError(f"it handed over a file {name} that is none")
+        (folder / name).mkdir()
+        for path, text in inside.items():
+            _write_below(folder / name, path, text)
+
+
+def _write_below(folder: Path, path: str, text: Any) -> None:
+    parts = path.split("/")
+    if any(part in ("", ".", "..") or "\0" in part or len(part) > 200 for part in parts):
+        raise PlaygroundError(f"it handed over a file {shown(path)}")
+    file = folder.joinpath(*parts)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(_bytes(text))
+    except (OSError, UnicodeEncodeError):
+        raise PlaygroundError(f"its file {shown(path)} cannot be written") from None
+
+
+def _bytes(text: Any) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (TypeError, ValueError, binascii.Error):
+        raise PlaygroundError("it handed over a file that is none") from None
+
+
+def refuse_beyond(declarations: Declarations, grants: Collection[str] = ()) -> None:
+    """Raise `TopologyError` for what reaches beyond a lab's own hosts, or is too large."""
+    if len(declarations.nodes) > MOST_NODES or len(declarations.links) > MOST_LINKS:
+        raise TopologyError(
+            f"it has {len(declarations.nodes)} nodes and {len(declarations.links)} links; a "
+            f"submission may have {MOST_NODES} and {MOST_LINKS}"
+        )
+    granted = {word for grant in grants for word in GRANTS[grant]}
+    for node in declarations.nodes:
+        for argument in _reaching(node):
+            if argument not in granted:
+                raise TopologyError(
+                    f"{node.name} {REFUSED[argument]} ({argument}=), which a submission may not"
+                )
+
+
+def _reaching(node: NodeSaid) -> Iterator[str]:
+    """Yield the arguments of a node that reach beyond it."""
+    for name, value in node.arguments.items():
+        if name in REFUSED and value not in (None, (), [], {}):
+            yield name
+    for service in node.arguments.get("services") or ():
+        if isinstance(service, Service) and service.packages:
+            yield "packages"
+
+
+def memory_mb(declarations: Declarations) -> int:
+    """Return the memory that hosts are given by name; what others take is the lab's in all."""
+    found = (node.arguments.get("memory_mb") for node in declarations.nodes)
+    return sum(one for one in found if isinstance(one, int))

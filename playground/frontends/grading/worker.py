@@ -1,0 +1,241 @@
+"""The worker: a process that marks one submission, and tells the result line by line.
+
+It runs no line of the submission: that is read on a host without links (`reader`), and comes
+back as data.  The checks run here, and ask the running network from outside.
+
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from playground.errors import PlaygroundError
+from playground.frontends import pytest_plugin
+from playground.frontends.grading.cheating import find_cheats
+from playground.frontends.grading.handed_over import HandedOver, memory_mb, understood
+from playground.frontends.grading.marks import Mark
+from playground.frontends.grading.outcomes import CheckMark, PartMark, Tried, check_data
+from playground.frontends.grading.reader import read_in_process, read_on_host
+from playground.frontends.grading.recorded_checks import RecordedLab
+from playground.frontends.grading.submissions import Submission
+from playground.lab.declarations.declare import declare
+from playground.lab.declarations.shapes import Declarations
+from playground.lab.files.reading import LabFile
+from playground.model.records import dataclass
+
+Send = Callable[[dict[str, Any]], None]
+
+_MOST_CHARACTERS = 8_000
+_MOST_PICTURE_BYTES = 2 * 2**20
+# Of a host that says nothing of it, where a lab as a whole has no limit (Docker).
+_HOST_MB, _HOST_PROCESSES = 256, 256
+
+
+@dataclass(frozen=True)
+class MarkJob:
+    """One submission to be marked, and how."""
+
+    submission: Submission
+    packed: bytes
+    exercise: Path
+    name: str
+    engine: str
+    read_limit_s: float
+    memory_mb: int
+    trusted: bool = False
+    grants: tuple[str, ...] = ()
+
+
+def mark(job: MarkJob, send: Send) -> None:
+    """Mark one submission, and tell of it: what was handed over, the checks, each mark."""
+    with tempfile.TemporaryDirectory(prefix="playground-grade-") as folder:
+        refusal: str | None = None
+        handed: HandedOver | None = None
+        try:
+            handed = _hand_over(job, Path(folder), send)
+            refusal = handed.refusal or None
+        except PlaygroundError as error:
+            refusal = _without_place(str(error), folder)
+        if refusal is not None or handed is None or handed.lab is None:
+            send({"refusal": refusal})
+            return
+        send({"warnings": handed.warnings})
+        said = handed.lab
+
+        def make_lab() -> RecordedLab:
+            try:
+                return _lab(said, job, send)
+            except PlaygroundError as error:
+                raise PlaygroundError(_without_place(str(error), folder)) from error
+
+        run_checks(job.exercise, job.submission.student, send, make_lab)
+
+
+def _hand_over(job: MarkJob, folder: Path, send: Send) -> HandedOver:
+    submission = job.submission
+    if job.trusted:
+        read = read_in_process(
+            submission.kind, submission.student, job.packed, limit_s=job.read_limit_s
+        )
+    else:
+        read = read_on_host(
+            submission.kind,
+            submission.student,
+            job.packed,
+            name=f"{job.name}-reader",
+            limit_s=job.read_limit_s,
+        )
+    send({"printed": read.printed})
+    if read.status < 0 and not read.handed_over:
+        raise PlaygroundError(
+            "the process that read it was killed: it took more memory or more processes than it "
+            "may, or killed itself"
+        )
+    return understood(read.handed_over, folder, job.grants)
+
+
+def _without_place(text: str, folder: str) -> str:
+    """Return a sentence without the place of data that no student has seen."""
+    text = re.sub(rf"{re.escape(folder)}/the submission(:\d+)*: ", "", text)
+    return text.replace(folder, "the submission")
+
+
+def _lab(said: LabFile, job: MarkJob, send: Send) -> RecordedLab:
+    if (wanted := memory_mb(said.declarations)) > job.memory_mb:
+        raise PlaygroundError(
+            f"its hosts ask for {wanted} MB of memory in all, and a submission has {job.memory_mb}"
+        )
+    nodes = declare(_limited(said.declarations, job)).nodes
+    kept = {name: said.settings[name] for name in _SETTINGS if name in said.settings}
+    lab = RecordedLab(*nodes.values(), name=job.name, engine=job.engine, quiet=True, **kept)
+    lab.tried = []
+    try:
+        picture = lab.picture().svg()
+    except PlaygroundError:
+        picture = ""  # no package for pictures is installed
+    if len(picture) <= _MOST_PICTURE_BYTES:
+        send({"picture": picture})
+    return lab
+
+
+def _limited(declarations: Declarations, job: MarkJob) -> Declarations:
+    """Return declarations in which each host has limits, where a lab has none as a whole."""
+    if job.engine == "namespaces":
+        return declarations
+    each = max(32, min(_HOST_MB, job.memory_mb // max(1, len(declarations.nodes))))
+    limits = {"memory_mb": each, "processes": _HOST_PROCESSES}
+    nodes = [
+        node
+        if node.kind == "switch"
+        else dataclasses.replace(node, arguments={**limits, **node.arguments})
+        for node in declarations.nodes
+    ]
+    return dataclasses.replace(declarations, nodes=tuple(nodes))
+
+
+# What a submission says of its lab as a whole, and is heard in.
+_SETTINGS = ("users", "ipv6", "converge", "strict")
+
+
+def run_checks(
+    exercise: Path,
+    student: str,
+    send: Send,
+    make_lab: Callable[[], RecordedLab],
+    *,
+    only_list: bool = False,
+) -> int:
+    """Run an exercise by pytest, and tell of each check; return pytest's exit status."""
+    plugin = _Telling(send, student, make_lab)
+    # Nothing of this machine's own settings or plugins has a say in marks.
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    os.environ.pop("PYTEST_ADDOPTS", None)
+    sys.dont_write_bytecode = True
+    words = [str(exercise), "-q", "-c", os.devnull, f"--rootdir={exercise.parent}"]
+    words += ["-p", "no:cacheprovider", "-p", "playground.frontends.pytest_plugin"]
+    words += ["--import-mode=importlib", "--tb=short", "-W", "ignore::pytest.PytestWarning"]
+    words += ["--collect-only"] * only_list
+    return int(pytest.main(words, plugins=[plugin]))
+
+
+class _Telling:
+    """The plugin of pytest that tells of checks, where the marks are kept."""
+
+    def __init__(
+        self, send: Send, student: str, make_lab: Callable[[], RecordedLab] | None
+    ) -> None:
+        self._send = send
+        self._student = student
+        self._make_lab = make_lab
+        self._lab: RecordedLab | None = None
+        self._tried: list[Tried] = []
+        self._marks: dict[str, Mark] = {}
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        config.stash[pytest_plugin.STUDENT] = self._student
+        config.stash[pytest_plugin.HANDED_OVER] = self._new_lab
+
+    def _new_lab(self) -> RecordedLab:
+        assert self._make_lab is not None
+        self._lab = self._make_lab()
+        self._lab.tried = self._tried
+        return self._lab
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        checks = []
+        for item in session.items:
+            self._marks[item.nodeid] = made = pytest_plugin.mark_of(item)
+            checks.append(check_data(_check_mark(item.nodeid, made, ())))
+        self._send({"checks": checks})
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self._send({"unreadable": str(report.longreprtext)[-_MOST_CHARACTERS:]})
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self._tried.clear()
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        found = _check_mark(nodeid, self._marks[nodeid], tuple(self._tried))
+        self._send({"check": check_data(found)})
+
+    def pytest_runtest_teardown(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
+        last = nextitem is None or nextitem.fspath != item.fspath
+        if last and self._lab is not None and self._lab.running:
+            try:
+                self._send({"cheats": find_cheats(self._lab)})
+            except PlaygroundError:
+                self._send({"cheats": []})
+
+
+def _check_mark(id_: str, found: Mark, tried: tuple[Tried, ...]) -> CheckMark:
+    return CheckMark(
+        id=id_.rpartition("/")[2],
+        title=found.title,
+        points=found.points,
+        got=found.got,
+        hidden=found.hidden,
+        state=found.state,
+        said=found.said[:_MOST_CHARACTERS],
+        feedback=found.feedback,
+        parts=tuple(
+            PartMark(part.title, part.points, part.earned, part.said[:_MOST_CHARACTERS])
+            for part in found.parts
+        ),
+        tried=tried,
+    )
+
+
+def broken() -> dict[str, Any]:
+    """Return what is told of an error that is a mistake of ours, or of the exercise's."""
+    return {"broken": traceback.format_exc()[-_MOST_CHARACTERS:]}

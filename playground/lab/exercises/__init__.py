@@ -1,0 +1,1 @@
+"""Exercises that differ for each student."""

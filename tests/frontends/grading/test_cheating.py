@@ -1,0 +1,70 @@
+"""What looks like cheating is told, and what is right is not."""
+
+from __future__ import annotations
+
+import pytest
+
+from playground import Host, Lab, Link, Router
+from playground.examples import miniature_internet
+from playground.frontends.grading.cheating import find_cheats, lying_names, owners_of
+
+
+def small(engine) -> Lab:
+    h1, r1, www, fake = Host("h1"), Router("r1"), Host("www.example.com"), Host("fake")
+    Link(h1, r1, subnet="10.1.0.0/24")
+    Link(r1, www, subnet="10.2.0.0/24")
+    Link(r1, fake, subnet="10.3.0.0/24")
+    return Lab(h1, name="cheats", engine=engine, quiet=True)
+
+
+@pytest.fixture(scope="module")
+def lab(namespaces_engine):
+    with small(namespaces_engine) as lab:
+        yield lab
+
+
+def test_an_honest_network_is_not_accused(lab) -> None:
+    assert find_cheats(lab) == []
+
+
+def test_a_hosts_file_that_lies_is_told(lab) -> None:
+    h1 = lab["h1"]
+    before = h1.read("/etc/hosts")
+    h1.hosts["www"] = "10.3.0.2"
+    h1.run("echo 127.0.0.1 www.example.com >> /etc/hosts")
+    try:
+        assert find_cheats(lab) == [
+            "on h1 the name www means 10.3.0.2, which is fake",
+            "on h1 the name www.example.com means h1 itself",
+        ]
+    finally:
+        h1.write("/etc/hosts", before)
+
+
+def test_a_borrowed_address_is_told(lab) -> None:
+    lab["fake"].run("ip address add 10.2.0.2/32 dev lo")
+    try:
+        [said] = find_cheats(lab)
+        assert said == "fake has 10.2.0.2 at lo, which is the address of www.example.com"
+    finally:
+        lab["fake"].run("ip address del 10.2.0.2/32 dev lo")
+
+
+def test_a_rule_that_answers_for_a_server_is_told(lab) -> None:
+    chain = "{ type nat hook prerouting priority -100; }"
+    lab["r1"].run(f"nft add table ip x; nft 'add chain ip x p {chain}'")
+    try:
+        lab["r1"].run("nft add rule ip x p ip daddr 10.2.0.2 tcp dport 80 redirect to :8080")
+        lab["r1"].run("nft add rule ip x p iifname eth1 tcp dport 80 dnat to 10.3.0.2")
+        [said] = find_cheats(lab)
+        assert said.startswith("r1 has a rule that sends what is for 10.2.0.2, the address of www")
+    finally:
+        lab["r1"].run("nft delete table ip x")
+
+
+def test_two_homes_of_one_address_and_forwards_are_right() -> None:
+    lab = miniature_internet()
+    plan = lab.plan()
+    h1 = next(node for node in plan.nodes if node.name == "h1")
+    text = "\n".join(f"{entry.address} {' '.join(entry.names)}" for entry in h1.hosts)
+    assert list(lying_names("h1", text, plan, owners_of(plan))) == []

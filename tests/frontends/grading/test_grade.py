@@ -1,0 +1,102 @@
+"""A class is marked; what one submission does costs its own mark only."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from playground.errors import BadArgument
+from playground.frontends.grading.grade import GradeOptions, grade
+
+HOSTS = "from playground import *\nh1, h2 = Host('h1'), Host('h2')\n"
+EXERCISE = '''
+def test_reach(lab):
+    """They reach each other."""
+    lab.check.reaches("h1", "h2", within_s=0.2)
+'''
+CLASS = {
+    "anna.py": HOSTS + "Link(h1, h2)\n",
+    "bob.py": HOSTS + "r = Router('r')\nLink(h1, r)\nLink(h2, r)\nh2.firewall.default('drop')\n",
+    "carl.py": "import os, signal\nos.kill(-1, signal.SIGKILL)\nos.kill(os.getppid(), 9)\n",
+    "dora.py": 'print(\'{"check": {"got": 100}}\')\nwhile True: pass\n',
+    "=emil.py": "1 / 0",
+    "fred.py": HOSTS
+    + "Link(h1, Host('h3', command='cat /dev/zero > /dev/shm/x; sleep 9'))\nLink(h1, h2)\n",
+}
+
+
+@pytest.fixture(scope="module")
+def graded(tmp_path_factory, namespaces_engine):
+    top = tmp_path_factory.mktemp("graded")
+    (top / "class").mkdir()
+    for name, text in CLASS.items():
+        (top / "class" / name).write_text(text)
+    (top / "exercise_test.py").write_text(EXERCISE)
+    options = GradeOptions(read_limit_s=8, jobs=3)
+    said: list[str] = []
+    found = grade(top / "exercise_test.py", top / "class", top / "marks", options, said.append)
+    return top, options, {one.student: one for one in found}, said
+
+
+def test_each_has_its_own_mark(graded) -> None:
+    _, _, found, _ = graded
+    assert {name: one.got for name, one in found.items()} == {
+        "anna": 1,
+        "bob": 0,
+        "carl": 0,
+        "dora": 0,
+        "=emil": 0,
+        "fred": 1,
+    }
+    assert "firewall" in found["bob"].checks[0].said
+    assert "still ran after 8 s" in found["dora"].refusal
+    assert "ZeroDivisionError" in found["=emil"].refusal
+    assert found["carl"].refusal
+    assert found["anna"].picture.startswith("<svg")
+
+
+def test_marks_are_written(graded) -> None:
+    top, _, _, _ = graded
+    text = (top / "marks" / "marks.csv").read_text()
+    rows = list(csv.reader(text.splitlines()))
+    assert [row[:2] for row in rows[1:3]] == [["'=emil", "0"], ["anna", "1"]]
+
+
+def test_only_what_changed_is_marked_anew(graded) -> None:
+    top, options, found, _ = graded
+    (top / "class" / "bob.py").write_text(CLASS["anna.py"])
+    said: list[str] = []
+    again = grade(top / "exercise_test.py", top / "class", top / "marks", options, said.append)
+    assert said[0] == "5 of 6 submissions need not be marked anew"
+    assert {one.student: one.got for one in again}["bob"] == 1
+    assert [one for one in again if one.student == "dora"] == [found["dora"]]
+
+
+def test_nothing_is_left(graded, namespaces_engine) -> None:
+    assert not [one for one in namespaces_engine.labs() if one.name.startswith("grade-")]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("x = 1", "has no checks"), ("def (", "cannot be read"), ("1 / 0", "ZeroDivisionError")],
+)
+def test_an_exercise_that_is_none_is_refused(tmp_path: Path, text: str, says: str) -> None:
+    (tmp_path / "class").mkdir()
+    (tmp_path / "class" / "anna.py").write_text("")
+    (tmp_path / "exercise_test.py").write_text(text)
+    with pytest.raises(BadArgument, match=says):
+        grade(
+            tmp_path / "exercise_test.py",
+            tmp_path / "class",
+            tmp_path / "marks",
+            GradeOptions(),
+            print,
+        )
+
+
+def test_marks_among_submissions_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "exercise_test.py").write_text(EXERCISE)
+    with pytest.raises(BadArgument, match="among the submissions"):
+        grade(tmp_path / "exercise_test.py", tmp_path, tmp_path / "marks", GradeOptions(), print)

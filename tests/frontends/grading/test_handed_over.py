@@ -1,0 +1,107 @@
+"""What a reader says is a stranger's word."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+
+import pytest
+
+from playground.errors import PlaygroundError
+from playground.frontends.grading import handed_over
+from playground.frontends.grading.handed_over import ALLOWED, GRANTS, REFUSED, understood
+from playground.lab.declarations.signatures import constructor_arguments
+
+
+def said(nodes=None, links=(), files=None, **more) -> bytes:
+    lab = {"playground": 1, "nodes": nodes or {"h1": None}, "links": list(links)}
+    return json.dumps({"lab": lab, "files": files or {}, **more}).encode()
+
+
+def test_a_network_is_declared_of_it(tmp_path: Path) -> None:
+    text = said({"h1": None, "h2": {"memory_mb": 64}}, [["h1", "h2"]], warnings=["one", 2])
+    found = understood(text, tmp_path)
+    assert [node.name for node in found.lab.declarations.nodes] == ["h1", "h2"]
+    assert found.warnings == ("one", "2")
+    assert handed_over.memory_mb(found.lab.declarations) == 64
+
+
+@pytest.mark.parametrize("kind", ["host", "router"])
+def test_each_argument_of_a_machine_is_allowed_or_refused(kind: str) -> None:
+    known = set(constructor_arguments(kind))
+    assert known <= ALLOWED | set(REFUSED)
+    assert ALLOWED.isdisjoint(REFUSED)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"volumes": {"/etc": "/x"}}, "path of this machine"),
+        ({"volumes": {"volume:shared": "/x"}}, "files of this machine"),
+        ({"build": "FROM scratch\nRUN true"}, "an image of its own"),
+        ({"image": "evil:latest"}, "an image of its own"),
+        ({"publish": 80}, "publishes a port"),
+        ({"cap_add": "NET_RAW"}, "capabilities"),
+        ({"devices": "/dev/fuse"}, "devices"),
+        ({"packages": "nmap"}, "packages"),
+        ({"services": [{"service": {"name": "s", "command": "s", "packages": ["nmap"]}}]}, "pack"),
+        ({"files": {"/x": {"path": "/etc/shadow"}}}, "path of this machine"),
+        ({"files": {"/x": {"path": "../../secret"}}}, "path of this machine"),
+        ({"services": [{"http": {"files": "/root"}}]}, "path of this machine"),
+        ({"services": [{"http": {"files": {"path": "~root"}}}]}, "path of this machine"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_what_reaches_beyond_a_lab_is_refused(tmp_path: Path, arguments, says: str) -> None:
+    with pytest.raises(PlaygroundError, match=says):
+        understood(said({"h1": arguments}), tmp_path)
+
+
+def test_what_a_teacher_grants_is_not(tmp_path: Path) -> None:
+    text = said({"h1": {"image": "nginx:1", "packages": "nmap"}})
+    assert understood(text, tmp_path, tuple(GRANTS)).lab is not None
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc/x", "", "x", "1\n"])
+def test_files_have_numbers_for_names(tmp_path: Path, name: str) -> None:
+    with pytest.raises(PlaygroundError, match="handed over a file"):
+        understood(said(files={name: ""}), tmp_path)
+
+
+@pytest.mark.parametrize("path", ["../x", "/etc/x", "a/../../x", "a\0b", "a//b"])
+def test_files_in_folders_stay_there(tmp_path: Path, path: str) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    content = base64.b64encode(b"x").decode()
+    with pytest.raises(PlaygroundError, match="handed over a file"):
+        understood(said(files={"0": {"folder": {path: content}}}), folder)
+    assert [one.name for one in tmp_path.rglob("*")] == ["in", "0"]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (b"", "ended before"),
+        (b"[" * 100_000, "ended before"),
+        (b"[]", "no network"),
+        (b'{"refused": ["x"]}', None),
+        (b'{"lab": ' + b"[" * 50 + b"]" * 50 + b', "files": {}}', "nests something too deep"),
+        (b'{"lab": [' + b"0," * 200_001 + b'0], "files": {}}', "more parts"),
+        (b'{"lab": 1, "files": {}}', "no lab file"),
+        (b'{"lab": {"playground": 1}, "files": 3}', "no network"),
+        (b'{"lab": {"playground": 1}, "files": {"0": 3}}', "file 0"),
+        (b'{"lab": {"playground": 1}, "files": {"0": "!"}}', "a file that is none"),
+    ],
+)
+def test_nonsense_is_a_sentence(tmp_path: Path, text: bytes, says: str | None) -> None:
+    if says is None:
+        assert understood(text, tmp_path).refusal
+        return
+    with pytest.raises(PlaygroundError, match=says):
+        understood(text, tmp_path)
+
+
+def test_a_network_has_an_end(tmp_path: Path) -> None:
+    with pytest.raises(PlaygroundError, match="a submission may have 200"):
+        understood(said({f"h{number}": None for number in range(201)}), tmp_path)
