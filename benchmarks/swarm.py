@@ -194,26 +194,28 @@ def up_and_down(
     yield row(f"{HOSTS} plain hosts down / removed", ours_down, bare_down, "1.3x")
 
 
-def many_hosts(engine: SwarmEngine) -> str:
-    """Start many hosts at one switch, and have each ping the first of them."""
-    lab = star(engine, MANY)
+def many_hosts(engine: SwarmEngine, count: int = MANY) -> str:
+    """Start many hosts at one switch, and have each ping the next, the last the first."""
+    lab = star(engine, count)
     up = timed(lab.start)
     try:
         hosts = [node for node in lab if isinstance(node, Host)]
-        first = address_of(hosts[0])
+        addresses = [address_of(host) for host in hosts]
 
-        def answered(host: Host) -> bool:
-            return host.run(["ping", "-q", "-c1", "-W5", first], check=False).returncode == 0
+        def answered(number: int) -> bool:
+            next_one = addresses[(number + 1) % len(hosts)]
+            ping = ["ping", "-q", "-c1", "-W5", next_one]
+            return hosts[number].run(ping, check=False).returncode == 0
 
         begin = time.perf_counter()
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            answers = sum(pool.map(answered, hosts))
+            answers = sum(pool.map(answered, range(len(hosts))))
         pinged = time.perf_counter() - begin
     finally:
         down = timed(lab.stop)
     return (
-        f"{MANY} hosts at one switch come up in {up:.1f} s and go in {down:.1f} s; "
-        f"{answers} of them ping the first, in {pinged:.1f} s."
+        f"{count} hosts at one switch come up in {up:.1f} s and go in {down:.1f} s; "
+        f"{answers} of them ping the next one, in {pinged:.1f} s."
     )
 
 
