@@ -39,6 +39,7 @@ from playground.lab.formats.foreign.understood import (
     Declaring,
     declared_addresses,
     declared_routes,
+    impair_toward,
     script_arguments,
 )
 from playground.lab.formats.kathara_conf import (
@@ -48,6 +49,7 @@ from playground.lab.formats.kathara_conf import (
     read_lab_conf,
     read_lab_dep,
 )
+from playground.model.arguments import shown
 
 # What a device of Kathara begins with, whatever its startup file says.
 SYSCTLS = {
@@ -166,7 +168,7 @@ class KatharaFolder:
                 for said in several
             ]
             after = [self.names[said.value] for said in others if said.value in self.scripts]
-            if after and "command" in node.arguments:
+            if after and not {"command", "image"}.isdisjoint(node.arguments):
                 node = replace(node, arguments={**node.arguments, "after": after})
             yield node
 
@@ -206,7 +208,10 @@ class KatharaDevice:
         """Return the node that the device is."""
         sysctls: dict[str, Any] = dict(SYSCTLS)
         self.arguments["sysctls"] = sysctls
-        for option, several in self.device.options.items():
+        # The image first: whether it has a program of its own depends on it.
+        for option, several in sorted(
+            self.device.options.items(), key=lambda one: one[0] != "image"
+        ):
             for said in several:
                 if option in _OPTIONS:
                     _OPTIONS[option](self, said)
@@ -238,7 +243,8 @@ class KatharaDevice:
             if socket.mac:
                 said["macs"] = [None, socket.mac]
             link = LinkName(f"{switch}-{self.name}-{interface}")
-            yield LinkSaid(link.id, (switch, self.name), said, place=socket.place)
+            calls = impair_toward(self.said.impairments.get(interface), switch)
+            yield LinkSaid(link.id, (switch, self.name), said, calls, socket.place)
 
     def _note(self, option: str, said: ConfValue, why: str) -> None:
         self.lab.notes.add(said.place, f"{self.device.name}[{option}] {why}")
@@ -297,7 +303,10 @@ class KatharaDevice:
             files = self.arguments.setdefault("files", {})
             files[SCRIPT] = "\n".join(commands) + "\n"
             # It is run to its end whatever fails in it, as Kathara does.
-            self.arguments |= script_arguments("sh" if "image" in self.arguments else "bash")
+            if "image" in self.arguments:
+                self.arguments["programs"] = {"startup": f"sh {SCRIPT}; exec sleep infinity"}
+            else:
+                self.arguments |= script_arguments("bash")
 
     # -- files --------------------------------------------------------------------
 
@@ -315,7 +324,7 @@ class KatharaDevice:
     def _take_files(self) -> None:
         shared = self.lab.folder / "shared"
         if self.lab.has_folder(shared):
-            self.arguments["volumes"] = {shared.absolute(): "/shared:rw"}
+            self.arguments.setdefault("volumes", {})[shared.absolute()] = "/shared:rw"
         if not self.lab.has_folder(self.folder):
             return
         files = self.arguments.setdefault("files", {})
@@ -400,8 +409,8 @@ def _cpus(device: KatharaDevice, said: ConfValue) -> None:
 
 
 def _port(device: KatharaDevice, said: ConfValue) -> None:
-    # A port alone is one of this machine's, and leads to 3000 there.
-    value = f"{said.value}:3000" if said.value.isdecimal() else said.value
+    # A port alone is the device's, and 3000 of this machine leads there.
+    value = said.value if ":" in said.value else f"3000:{said.value}"
     device.arguments.setdefault("publish", []).append(value)
 
 
@@ -427,8 +436,37 @@ def _ulimit(device: KatharaDevice, said: ConfValue) -> None:
 
 
 def _ipv6(device: KatharaDevice, said: ConfValue) -> None:
-    if said.value.lower() in ("false", "0", "no", "n"):
-        device.arguments["sysctls"]["net.ipv6.conf.all.disable_ipv6"] = 1
+    off = said.value.lower() in ("false", "0", "no", "n")
+    device.arguments["sysctls"]["net.ipv6.conf.all.disable_ipv6"] = int(off)
+
+
+def _of_image(option: str, argument: str) -> Callable[[KatharaDevice, ConfValue], None]:
+    def take(device: KatharaDevice, said: ConfValue) -> None:
+        if "image" in device.arguments:
+            before = device.arguments.get(argument)
+            device.arguments[argument] = f"{before} {said.value}" if before else said.value
+        else:
+            device._note(option, said, "is not run: the device has no image of its own here")
+
+    return take
+
+
+def _volume(device: KatharaDevice, said: ConfValue) -> None:
+    source, _, rest = said.value.partition("|")
+    target, _, mode = rest.partition("|")
+    path = device.lab.folder / source
+    if not target.startswith("/"):
+        device._note("volume", said, 'says no place, such as "data|/srv", and is not heeded')
+    elif not path.exists() or not is_within(device.lab.folder, path):
+        device._note(
+            "volume",
+            said,
+            f"{shown(source)} is nothing of the lab's folder, and is not shown at {target}; "
+            "volumes= of the host shows a folder of this machine",
+        )
+    else:
+        volumes = device.arguments.setdefault("volumes", {})
+        volumes[path.absolute()] = target if mode == "ro" else f"{target}:rw"
 
 
 def _no_bridge(device: KatharaDevice, said: ConfValue) -> None:
@@ -446,6 +484,9 @@ _OPTIONS: Mapping[str, Callable[[KatharaDevice, ConfValue], None]] = {
     "ulimit": _ulimit,
     "ipv6": _ipv6,
     "bridged": _no_bridge,
+    "entrypoint": _of_image("entrypoint", "entrypoint"),
+    "args": _of_image("args", "command"),
+    "volume": _volume,
 }
 
 _WHY = {
@@ -453,5 +494,4 @@ _WHY = {
     "shell": "is not heeded: `playground shell` opens a terminal",
     "privileged": "is not done: whoever has all rights has the machine; cap_add= names what is "
     "needed",
-    "volume": "is not done: volumes= of the host shows a folder of this machine",
 }

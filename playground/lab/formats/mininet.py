@@ -33,6 +33,7 @@ from playground.lab.formats.foreign.understood import (
     Declaring,
     declared_addresses,
     declared_routes,
+    impair_toward,
     script_arguments,
 )
 from playground.model.arguments import shown
@@ -146,6 +147,7 @@ class MininetTopology:
             notes.add(FilePlace(path, one["line"]), one["text"])
         self.names = {name: host_name(name) for name in self.nodes}
         self.addresses: dict[str, dict[str, list[str]]] = {}
+        self.impairments: dict[str, Mapping[str, Call]] = {}
 
     @property
     def name(self) -> str:
@@ -198,6 +200,7 @@ class MininetTopology:
         found = understand_script(lines, known)
         self._take_first_address(node, interfaces, found)
         self.addresses[name] = declared_addresses(found.addresses, self.how)
+        self.impairments[name] = found.impairments
         routes, left = declared_routes(found.routes, self.addresses[name], self.how)
         arguments: dict[str, Any] = {}
         if self.names[name] != name:
@@ -284,6 +287,8 @@ class MininetTopology:
                 said["addresses"] = addresses
         a, b = (self.names[end] for end in link["ends"])
         calls = self._impairment(link)
+        for end, named, other in zip(link["ends"], names, (b, a), strict=True):
+            calls += impair_toward(self.impairments.get(end, {}).get(named or ""), other)
         return LinkSaid(f"link{number + 1}", (a, b), said, calls, self._place(link))
 
     def _own_addresses(

@@ -127,6 +127,45 @@ def test_what_a_lab_does_not_do_is_told_with_its_line(tmp_path: Path) -> None:
         playground.load(folder, quiet=True, strict=True)
 
 
+def test_further_options_are_arguments(tmp_path: Path) -> None:
+    folder = write_files(
+        tmp_path,
+        {
+            "lab.conf": "pc1[0]=A\npc1[args]=-v\npc1[image]=nginx\npc1[entrypoint]=/run.sh\n"
+            'pc1[args]="-x 1"\npc1[port]=80\npc1[ipv6]=true\npc1[volume]="data|/srv|ro"\n'
+            'pc2[0]=A\npc2[entrypoint]=/run.sh\npc2[volume]="/etc|/x"\npc2[volume]=data\n',
+            "data/x": "",
+            "pc1.startup": "touch /tmp/done\n",
+        },
+    )
+    with pytest.warns(LabWarning) as told:
+        lab = playground.load(folder, quiet=True)
+    pc1 = lab["pc1"].container
+    assert (pc1.entrypoint, pc1.command) == (("/run.sh",), ("-v", "-x", "1"))
+    assert [(one.local_port, one.port) for one in pc1.publish] == [(3000, 80)]
+    assert pc1.volumes[0].target == "/srv" and pc1.volumes[0].read_only
+    assert (
+        dict(pc1.programs)["startup"]
+        and lab["pc1"].own_sysctls["net.ipv6.conf.all.disable_ipv6"] == "0"
+    )
+    text = str(told[0].message)
+    assert "lab.conf:10: pc2[entrypoint] is not run: the device has no image" in text
+    assert "lab.conf:11: pc2[volume] '/etc' is nothing of the lab's folder" in text
+    assert "lab.conf:12: pc2[volume] says no place" in text
+    with pytest.warns(LabWarning, match=r"pc1\[args\] is not run"):
+        plain = playground.load(folder, quiet=True, plain=True)["pc1"].container
+    assert plain.source is None and plain.entrypoint is None
+
+
+def test_netem_in_a_startup_file_impairs_the_link(tmp_path: Path) -> None:
+    tc = "tc qdisc add dev eth0 root netem delay 100ms loss 50%\n"
+    folder = write_files(tmp_path, {"lab.conf": "r1[0]=A\n", "r1.startup": tc + "tc qdisc show\n"})
+    r1 = playground.load(folder, quiet=True)["r1"]
+    [row] = r1.links[0].impairments
+    assert (row.toward, row.impairment.delay_ms, row.impairment.loss_percent) == ("A", 100, 50)
+    assert dict(r1.container.files)["/hostlab/startup"] == b"tc qdisc show\n"
+
+
 def test_what_the_model_refuses_is_left_to_the_startup_file(tmp_path: Path) -> None:
     startup = "ip addr add 10.0.0.0/24 dev eth0\n"
     folder = write_files(tmp_path, {"lab.conf": "pc1[0]=A\n", "pc1.startup": startup})

@@ -14,7 +14,7 @@ from playground.lab.formats.containerlab.node import ClabNode
 from playground.lab.formats.containerlab.topology_file import ContainerlabFile
 from playground.lab.formats.foreign.host_names import host_name
 from playground.lab.formats.foreign.notes import Notes
-from playground.lab.formats.foreign.understood import Declaring
+from playground.lab.formats.foreign.understood import Declaring, impair_toward
 
 # Parts of a file, and of its topology, and why some are not heeded.
 _PARTS = {
@@ -106,7 +106,12 @@ class Containerlab:
                 said["addresses"] = addresses
         if link.mtu is not None:
             said["mtu"] = link.mtu
-        return LinkSaid(f"link{number + 1}", (nodes[0], nodes[1]), said, place=link.place)
+        calls = [
+            call
+            for end, other in zip(link.ends, reversed(nodes), strict=False)
+            for call in impair_toward(made[end.node].said.impairments.get(end.interface), other)
+        ]
+        return LinkSaid(f"link{number + 1}", (nodes[0], nodes[1]), said, tuple(calls), link.place)
 
     def _note_parts(self) -> None:
         data = self.file.document.data

@@ -1,7 +1,7 @@
 """Commands that set a node up, understood: addresses and routes become declarations.
 
-What `ip`, `ifconfig`, `route` and the files of ifupdown say plainly is data then: a picture shows
-it, names lead there, diagnosis knows it.  All other lines stay a script, which the node runs.
+What `ip`, `ifconfig`, `route`, `tc` and the files of ifupdown say plainly is data then: a picture
+shows it, names lead there, diagnosis knows it.  All other lines stay a script, which the node runs.
 
 """
 
@@ -14,6 +14,8 @@ from dataclasses import field
 from ipaddress import ip_address, ip_interface, ip_network
 from typing import Any
 
+from playground.lab.declarations.shapes import Call
+from playground.lab.formats.foreign.traffic_control import understand_qdisc
 from playground.model.records import dataclass
 
 
@@ -37,10 +39,15 @@ class ScriptRoute:
 
 @dataclass
 class Understood:
-    """What a script says: addresses by interface, routes, and the lines that are left."""
+    """What a script says: addresses by interface, routes, and the lines that are left.
+
+    ``impairments`` are those of what leaves an interface, by its name.
+
+    """
 
     addresses: dict[str, list[str]] = field(default_factory=dict)
     routes: list[ScriptRoute] = field(default_factory=list)
+    impairments: dict[str, Call] = field(default_factory=dict)
     left: list[ScriptLine] = field(default_factory=list)
     services: list[ScriptLine] = field(default_factory=list)
 
@@ -109,6 +116,8 @@ def _understand(
         said = _ifconfig(words[1:])
     elif program == "route":
         said = _route(words[1:], line)
+    elif program == "tc":
+        return _impair(words, line, interfaces, found)
     else:
         return False
     if isinstance(said, ScriptRoute):
@@ -118,6 +127,19 @@ def _understand(
         found.addresses.setdefault(said[0], []).append(said[1])
         return True
     return False
+
+
+def _impair(
+    words: Sequence[str], line: ScriptLine, interfaces: Collection[str], found: Understood
+) -> bool:
+    said = understand_qdisc(words[1:])
+    if said is None or said[0] not in interfaces:
+        return False
+    # A second one is refused by the kernel, unless it replaces the first.
+    if said[0] in found.impairments and words[2] != "replace":
+        return False
+    found.impairments[said[0]] = Call("impair", said[1], line.place)
+    return True
 
 
 Said = ScriptRoute | tuple[str, str] | None

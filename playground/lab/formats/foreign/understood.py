@@ -8,10 +8,12 @@ left to the script then, which does what it says, or fails in its log as it woul
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from enum import IntEnum
 from ipaddress import ip_address, ip_interface
 from typing import Any
 
+from playground.lab.declarations.shapes import Call, NodeName
 from playground.lab.formats.foreign.startup_script import ScriptLine, ScriptRoute
 
 SCRIPT = "/hostlab/startup"
@@ -63,6 +65,13 @@ def declared_routes(
         elif route.line.text:
             left.append(route.line)
     return found, left
+
+
+def impair_toward(said: Call | None, other: str) -> tuple[Call, ...]:
+    """Return the calls of a link that impair what leaves an interface for the other end."""
+    if said is None:
+        return ()
+    return (replace(said, arguments={**said.arguments, "toward": NodeName(other)}),)
 
 
 def script_arguments(shell: str = "bash") -> dict[str, Any]:
