@@ -1,9 +1,10 @@
 """Frames made readable: `CapturedPacket`, and the `Dissector` that makes them.
 
-dpkt takes the headers apart.  Here is what goes over several packets of a conversation
-(relative sequence numbers, retransmissions, a TLS record in two segments) and the words,
-which are those of Wireshark.  Each layer that cannot be read falls back to what is known
-of the layers around it, and to its number of bytes: no packet stops the others.
+dpkt takes the headers apart, but for the most common ones.  Here is what goes over several
+packets of a conversation (relative sequence numbers, retransmissions, a TLS record in two
+segments) and the words, which are those of Wireshark.  Each layer that cannot be read falls
+back to what is known of the layers around it, and to its number of bytes: no packet stops
+the others.
 
 """
 
@@ -27,6 +28,13 @@ from playground.operations.captures.ipv6_messages import advertisement_words, dh
 from playground.operations.captures.protocol_words import Tunnelled
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"
+
+# The headers that most packets have are read here: with dpkt a packet takes twice as long.
+# RFC 768: the ports and the length; RFC 9293 section 3.1: all up to the window.
+_SHORT = struct.Struct(">H")
+_UDP = struct.Struct(">HHH")
+_TCP = struct.Struct(">HHIIBBH")
+_TCP_HEADER = 20
 
 # RFC 9293 section 3.1
 FIN, SYN, RST, PSH, ACK = 0x01, 0x02, 0x04, 0x08, 0x10
@@ -272,27 +280,36 @@ class Dissector:
             self._ip(data[source:middle]),
             self._ip(data[middle:end]),
         )
+        if four:
+            fragment = _SHORT.unpack_from(data, 6)[0] & 0x3FFF
+            if fragment:  # RFC 791: more fragments, and this one's offset
+                at = fragment & 0x1FFF
+                (number,) = _SHORT.unpack_from(data, 4)
+                packet.protocol = "IPv4"
+                packet.info = f"fragment of protocol {data[9]}, offset {at}, id {number:#06x}"
+                if at:
+                    return
+        protocol, payload = _upper(data)
+        if protocol == 17 and len(payload) >= 8:
+            self._udp(packet, payload)
+        elif protocol == 6 and len(payload) >= 20 and payload[12] >> 4 >= 5:
+            self._tcp(packet, payload)
+        else:
+            self._rest(packet, data, protocol, payload)
+
+    def _rest(self, packet: CapturedPacket, data: bytes, protocol: int, payload: bytes) -> None:
+        """Say what IP carries where that is neither TCP nor UDP."""
         ip = inner = None
         with suppress(*_UNFIT):
-            ip = (dpkt.ip.IP if four else dpkt.ip6.IP6)(data)
+            ip = (dpkt.ip.IP if data[:1] < b"\x60" else dpkt.ip6.IP6)(data)
             inner = ip.data
-        if four and ip is not None and (ip.offset or ip.mf):
-            packet.protocol = "IPv4"
-            packet.info = f"fragment of protocol {ip.p}, offset {ip.offset}, id {ip.id:#06x}"
-            if ip.offset:
-                return
-        if isinstance(inner, dpkt.tcp.TCP):
-            self._tcp(packet, inner)
-        elif isinstance(inner, dpkt.udp.UDP):
-            self._udp(packet, inner)
-        elif isinstance(inner, dpkt.icmp.ICMP):
+        if isinstance(inner, dpkt.icmp.ICMP):
             packet.protocol, packet.info = "ICMP", f"{len(data)} bytes"
             packet.info = _icmp(inner, getattr(ip, "ttl", 0))
         elif isinstance(inner, dpkt.icmp6.ICMP6):
             packet.protocol, packet.info = "ICMPv6", f"{len(data)} bytes"
             packet.info = _icmp6(inner)
         elif packet.protocol == "":
-            protocol, payload = _upper(data)
             packet.protocol = _PROTOCOLS.get(protocol, f"IP {protocol}")
             packet.info = f"{len(payload)} bytes"
             with suppress(*_UNFIT):
@@ -313,9 +330,9 @@ class Dissector:
         elif protocol == 47:
             self._tunnel(packet, protocol_words.gre(payload))
 
-    def _udp(self, packet: CapturedPacket, udp: Any) -> None:
-        _udp(packet, udp)
-        if udp.dport in _VXLAN_PORTS and packet.payload:
+    def _udp(self, packet: CapturedPacket, datagram: bytes) -> None:
+        _udp(packet, datagram)
+        if packet.destination_port in _VXLAN_PORTS and packet.payload:
             with suppress(*_UNFIT):
                 packet.protocol = "VXLAN"
                 self._tunnel(packet, protocol_words.vxlan(packet.payload))
@@ -341,37 +358,38 @@ class Dissector:
             said = f"{inner.protocol} {inner.source} → {inner.destination} {inner.info}"
         packet.info = f"{tunnel.title}: {said}" if tunnel.title else said
 
-    def _tcp(self, packet: CapturedPacket, tcp: Any) -> None:
-        flags = tcp.flags & 0x3F
-        payload = packet.payload = bytes(tcp.data)
+    def _tcp(self, packet: CapturedPacket, segment: bytes) -> None:
+        sport, dport, number, answer, offset, flags, window = _TCP.unpack_from(segment)
+        flags &= 0x3F
+        begin = (offset >> 4) * 4
+        payload = packet.payload = segment[begin:]
         # Bytes that a capture cut off were sent all the same: the IP header knows.
         length = len(payload) + packet.frame.length_bytes - len(packet.frame.data)
-        packet.source_port, packet.destination_port = tcp.sport, tcp.dport
+        packet.source_port, packet.destination_port = sport, dport
         packet.transport, packet.flags = "TCP", _FLAG_TEXTS[flags]
-        there = (packet.source, tcp.sport, packet.destination, tcp.dport)
-        back = (packet.destination, tcp.dport, packet.source, tcp.sport)
+        there = (packet.source, sport, packet.destination, dport)
+        back = (packet.destination, dport, packet.source, sport)
         place = packet.frame.place
         mine = self._direction((place, *there), flags)
         other = self._directions.get((place, *back))
 
         if flags & SYN or there not in self._first_seq:
             # Data of which no SYN was seen begins with 1, as if there had been one.
-            self._first_seq[there] = tcp.seq if flags & SYN else tcp.seq - 1
-        seq = packet.seq = (tcp.seq - self._first_seq[there]) & 0xFFFFFFFF
+            self._first_seq[there] = number if flags & SYN else number - 1
+        seq = packet.seq = (number - self._first_seq[there]) & 0xFFFFFFFF
         ack = None
         if flags & ACK:
             if back not in self._first_seq:
-                self._first_seq[back] = tcp.ack - 1
-            ack = packet.ack = (tcp.ack - self._first_seq[back]) & 0xFFFFFFFF
+                self._first_seq[back] = answer - 1
+            ack = packet.ack = (answer - self._first_seq[back]) & 0xFFFFFFFF
 
-        packet.mark = _mark(mine, other, flags, seq, ack, length, tcp.win, packet.frame.time_ns)
+        packet.mark = _mark(mine, other, flags, seq, ack, length, window, packet.frame.time_ns)
         options = ""
         if flags & SYN:
-            options = _syn_options(tcp, mine)
-        window = tcp.win
+            options = _syn_options(segment[_TCP_HEADER:begin], mine)
         if not flags & SYN and mine.scale is not None and other and other.scale is not None:
             window <<= mine.scale
-        text = f"{tcp.sport} → {tcp.dport} [{packet.flags}] Seq={seq}"
+        text = f"{sport} → {dport} [{packet.flags}] Seq={seq}"
         if ack is not None:
             text += f" Ack={ack}"
         text += f" Win={window} Len={length}{options}"
@@ -472,10 +490,10 @@ def _fill(holes: list[tuple[int, int]], seq: int, end: int) -> bool:
     return False
 
 
-def _syn_options(tcp: Any, mine: _Direction) -> str:
+def _syn_options(options: bytes, mine: _Direction) -> str:
     text = ""
     mine.scale = None
-    for kind, value in filter(None, dpkt.tcp.parse_opts(tcp.opts)):  # None: malformed
+    for kind, value in filter(None, dpkt.tcp.parse_opts(options)):  # None: malformed
         if kind == dpkt.tcp.TCP_OPT_MSS:
             text += f" MSS={int.from_bytes(value, 'big')}"
         elif kind == dpkt.tcp.TCP_OPT_WSCALE:
@@ -643,16 +661,19 @@ _UDP_NAMES = {
 }
 # RFC 7348, and what Linux took before there was a number.
 _VXLAN_PORTS = (4789, 8472)
+# What goes by other ports is not looked into.
+_KNOWN_PORTS = frozenset(
+    (53, 5353, 67, 68, 546, 547, 520, *_UDP_NAMES, *protocol_words.BY_PORT),
+)
 
 
-def _udp(packet: CapturedPacket, udp: Any) -> None:
-    packet.transport = "UDP"
-    packet.source_port, packet.destination_port = udp.sport, udp.dport
-    payload = packet.payload = bytes(udp.data)
-    ports = (udp.sport, udp.dport)
-    packet.protocol = "UDP"
-    length = max(0, udp.ulen - 8)
-    if payload:
+def _udp(packet: CapturedPacket, datagram: bytes) -> None:
+    sport, dport, length = _UDP.unpack_from(datagram)
+    ports = (sport, dport)
+    packet.transport = packet.protocol = "UDP"
+    packet.source_port, packet.destination_port = ports
+    payload = packet.payload = datagram[8:]
+    if payload and not _KNOWN_PORTS.isdisjoint(ports):
         try:
             if 53 in ports or 5353 in ports:
                 packet.protocol = "mDNS" if 5353 in ports else "DNS"
@@ -675,7 +696,7 @@ def _udp(packet: CapturedPacket, udp: Any) -> None:
                         packet.app_info = _visible(describe(payload))
         except _UNFIT:
             pass
-    packet.info = packet.app_info or f"{udp.sport} → {udp.dport} Len={length}"
+    packet.info = packet.app_info or f"{sport} → {dport} Len={max(0, length - 8)}"
 
 
 def _dns(payload: bytes) -> str:

@@ -18,6 +18,7 @@ from playground.display.local_files import write_file
 from playground.display.tables import Table, Tabular, html_table
 from playground.errors import BadArgument, PlaygroundError
 from playground.model.arguments import check_path, is_whole, shown
+from playground.operations.captures.collector import paused_collector
 from playground.operations.captures.frames import RAW_IP, CapturePoint, Directory, Frame
 
 if TYPE_CHECKING:
@@ -284,7 +285,8 @@ class Packets(Tabular, Sequence["CapturedPacket"]):
             from playground.operations.captures.dissect import Dissector
 
             read = Dissector(self._places).read
-            self._decoded = [read(frame) for frame in frames]
+            with paused_collector():
+                self._decoded = [read(frame) for frame in frames]
         return self._decoded
 
     def _some(self, packets: list[CapturedPacket]) -> Packets:
