@@ -175,6 +175,9 @@ lab_option = click.option(
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print it as JSON (RFC 8259), for programs."
 )
+strict_option = click.option(
+    "--strict", is_flag=True, help="Refuse a file that has what a lab does not do."
+)
 host_argument = click.argument("host", shell_complete=_complete_host)
 
 
@@ -272,7 +275,7 @@ def doctor(as_json: bool) -> None:
 @engine_option
 @click.argument("file", type=click.Path(exists=True, path_type=Path))
 @lab_option
-@click.option("--strict", is_flag=True, help="Refuse a file that has what a lab does not do.")
+@strict_option
 @click.option("--plain", is_flag=True, help="Run hosts of ours instead of images that it names.")
 @click.pass_obj
 def up(quiet: bool, file: Path, lab_name: str | None, strict: bool, plain: bool) -> None:
@@ -294,9 +297,56 @@ def up(quiet: bool, file: Path, lab_name: str | None, strict: bool, plain: bool)
         # Started by the file itself, as a lab that would end with this program.
         lab.stop()
     lab.keep = True
+    if (record := _kept(lab.name)) is not None:
+        from playground.frontends import life_commands
+
+        with _attached(None, record.id) as there:
+            other = life_commands.differs(there, lab, str(file), click.echo)
+        click.get_current_context().exit(int(other))
     lab.start()
     say_how_to_enter(lab, time.monotonic() - begin)
     lab.detach()
+
+
+def _kept(name: str) -> LabRecord | None:
+    """Return the lab of this name that is kept running; None where there is none."""
+    with closing(_labs()) as labs:
+        kept = (one for one in labs.labs() if one.keep and one.name == name and not one.is_strange)
+        return next(kept, None)
+
+
+@main.command()
+@engine_option
+@click.argument("file", type=click.Path(exists=True, path_type=Path))
+@lab_option
+@strict_option
+@click.option("--plain", is_flag=True, help="Run hosts of ours instead of images that it names.")
+@click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
+@click.pass_obj
+def apply(
+    quiet: bool, file: Path, lab_name: str | None, strict: bool, plain: bool, dry_run: bool
+) -> None:
+    """Change a lab that runs to what FILE declares, and leave the rest alone.
+
+    FILE is what `playground up` takes. What differs is shown: `+` comes, `-` goes, `!` is a machine
+    that has to be made anew, for its image, command, limits or services are others; its files are
+    gone then. With --lab, the lab of that name, whatever FILE calls it.
+    """
+    from playground.frontends import life_commands
+    from playground.lab.formats.load import LoadOptions, load_any
+
+    asked = LoadOptions(lab_name, quiet=quiet, strict=strict, plain=plain)
+    wanted = load_any(file, asked, _sayer(quiet))
+    if wanted.running:
+        wanted.stop()
+    record = _kept(wanted.name)
+    if record is None:
+        raise LabNotFound(
+            f"no lab named {wanted.name} is kept running: start it with `playground up {file}`, or "
+            f"say which one to change with --lab NAME"
+        )
+    with _attached(None, record.id) as lab:
+        life_commands.apply(lab, wanted, str(file), dry_run, click.echo)
 
 
 def _sayer(quiet: bool) -> Callable[[str], None]:

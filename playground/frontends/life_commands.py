@@ -1,4 +1,4 @@
-"""The commands `playground stop`, `start`, `restart` and `events`, for a lab that runs."""
+"""The commands `playground apply`, `stop`, `start`, `restart` and `events`, for running labs."""
 
 from __future__ import annotations
 
@@ -42,6 +42,35 @@ def restart(lab: Lab, names: Sequence[str], grace_s: float, say: Say) -> None:
     """Stop machines and start them again, one after the other."""
     for node in machines(lab, names):
         say(f"{node.name} runs again, after {node.restart(grace_s=grace_s):.1f} s")
+
+
+def apply(lab: Lab, wanted: Lab, file: str, dry_run: bool, say: Say) -> None:
+    """Make of a running lab what a file declares; show what that changes."""
+    diff = lab.apply(wanted, dry_run=dry_run)
+    if not diff:
+        say(f"lab {lab.name} is as {file} says")
+        return
+    for row in diff.differences:
+        say(str(row))
+    if dry_run:
+        say(f"nothing was changed: `playground apply {file}` does it")
+    else:
+        say(f"lab {lab.name} is now as {file} says")
+
+
+def differs(lab: Lab, wanted: Lab, file: str, say: Say) -> bool:
+    """Say of a running lab how it differs from a file, and what to do; tell whether it does."""
+    diff = lab.apply(wanted, dry_run=True)
+    if not diff:
+        say(f"lab {lab.name} runs already, as {file} says")
+        return False
+    for row in diff.differences:
+        say(str(row))
+    say(
+        f"lab {lab.name} runs, and {file} says otherwise: `playground apply {file}` makes these "
+        f"changes and leaves the rest alone; `playground down {lab.name}` takes it down first"
+    )
+    return True
 
 
 def events(lab: Lab, kinds: Sequence[str], as_json: bool, seconds: float | None, say: Say) -> None:

@@ -17,6 +17,7 @@ from playground.display.tables import Table
 from playground.engines.seam import Engine
 from playground.lab.labs_of_this_process import take_nodes
 from playground.lab.methods import (
+    applying,
     asking,
     attaching,
     browsing,
@@ -173,10 +174,12 @@ class Lab(Single):
         """Return what `start` will make, or has made, as frozen data.
 
         Raises `TopologyError` if the declarations cannot become a network.
-        Once the lab runs, addresses that were given stay as they are.
+        Once the lab runs, addresses that were given stay as they are, and ``plan().diff()`` is
+        what the next `start` would change.
 
         """
-        return self._state.planned()
+        state = self._state
+        return state.planned().beside(state.plan) if state.plan is not None else state.planned()
 
     link = asking.link
     node = asking.node
@@ -216,6 +219,7 @@ class Lab(Single):
     stop = stopping.stop
     detach = stopping.detach
     remove = live_changes.remove
+    apply = applying.apply
 
     changing = live_changes.changing
     change_rules = live_changes.change_rules

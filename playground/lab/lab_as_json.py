@@ -324,6 +324,11 @@ def _link_data(link: Link, links: Sequence[Link]) -> dict[str, Any]:
     }
 
 
+def link_words(links: Sequence[Link]) -> list[dict[str, Any]]:
+    """Return what was said of each link, as plain data."""
+    return [_link_data(link, links) for link in links]
+
+
 def _bond_data(link: Link, links: Sequence[Link]) -> dict[str, Any] | None:
     settings = link.bond_settings
     if settings is None:

@@ -329,6 +329,11 @@ def _inside(old: NodePlan | None, new: NodePlan) -> NodeChange:
             vnis_add=new.vnis,
         )
     there = {interface.name: interface for interface in new.interfaces}
+    less = {
+        interface.name
+        for interface in old.interfaces
+        if interface.name in there and {*interface.addresses} - {*there[interface.name].addresses}
+    }
     standing = there.keys() | {vrf.name for vrf in new.vrfs}
     return NodeChange(
         node=new.name,
@@ -341,13 +346,17 @@ def _inside(old: NodePlan | None, new: NodePlan) -> NodeChange:
             for address in interface.addresses
             if address not in there[interface.name].addresses
         ),
-        routes_add=_more(old.routes, new.routes),
+        # With an address the kernel takes the routes away that lead by its network.
+        routes_add=_more([one for one in old.routes if one.interface not in less], new.routes),
         routes_remove=tuple(
             route for route in _more(new.routes, old.routes) if route.interface in standing
         ),
         sysctls=_settings(old, new),
         rules=None if new.rules == old.rules else new.rules,
-        own_routes_add=_more(old.own_routes, new.own_routes),
+        own_routes_add=_more(
+            [one for one in old.own_routes if not less & {hop.interface for hop in one.hops}],
+            new.own_routes,
+        ),
         own_routes_remove=_more(new.own_routes, old.own_routes),
         own_rules_add=_more(old.own_rules, new.own_rules),
         own_rules_remove=_more(new.own_rules, old.own_rules),

@@ -1,4 +1,4 @@
-"""A plan without what machines of a swarm had that are gone.  Pure."""
+"""A plan without some nodes: those that machines of a swarm had that are gone, say.  Pure."""
 
 from __future__ import annotations
 
@@ -20,12 +20,20 @@ def without_machines(plan: Plan, machines: Collection[str]) -> tuple[Plan, tuple
 
     """
     places = plan.placement.machines if plan.placement else {}
-    gone = {name for name, machine in places.items() if machine in machines}
+    return without_nodes(plan, {name for name, machine in places.items() if machine in machines})
+
+
+def without_nodes(plan: Plan, gone: Collection[str]) -> tuple[Plan, tuple[WirePlan, ...]]:
+    """Return what is left of a plan without some nodes and switches, and the wires cut."""
+    places = plan.placement.machines if plan.placement else {}
+    gone = {*gone}
     cut, ends = _cut(plan, gone)
     nodes = tuple(_without(node, ends) for node in plan.nodes if node.name not in gone)
     left = {name: machine for name, machine in places.items() if name not in gone}
     wires = tuple(wire for wire in plan.wires if wire not in cut)
-    crossing = tuple((w.a.node, w.b.node) for w in wires if left[w.a.node] != left[w.b.node])
+    crossing = tuple(
+        (w.a.node, w.b.node) for w in wires if left.get(w.a.node) != left.get(w.b.node)
+    )
     rest = dataclasses.replace(
         plan,
         nodes=nodes,
@@ -35,7 +43,8 @@ def without_machines(plan: Plan, machines: Collection[str]) -> tuple[Plan, tuple
             if switch.name not in gone
         ),
         wires=wires,
-        placement=Placement(tuple(left.items()), crossing),
+        placement=Placement(tuple(left.items()), crossing) if plan.placement else None,
+        stopped=tuple(item for item in plan.stopped if item.name not in gone),
     )
     leading = tuple(wire for wire in cut if {wire.a.node, wire.b.node} - gone)
     return rest, leading

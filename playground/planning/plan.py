@@ -12,7 +12,7 @@ import dataclasses
 import json
 from collections.abc import Iterable
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from playground.display.tables import Table, Tabular
 from playground.errors import NoSuchNode
@@ -48,6 +48,9 @@ from playground.planning.plan_parts import (
     WirePlan,
     ZonePlan,
 )
+
+if TYPE_CHECKING:
+    from playground.planning.plan_diff import PlanDiff
 
 
 @dataclass(frozen=True)
@@ -319,9 +322,38 @@ class Plan(Tabular):
 
         return as_shell(self)
 
+    def diff(self, before: Plan | None = None) -> PlanDiff:
+        """Return what comes and goes on the way from another plan to this one.
+
+        Without ``before`` that is what runs, if this is a running lab's `Lab.plan`; else
+        nothing is there yet.  What follows from the rest, such as lines of /etc/hosts, is left
+        out.  The `PlanDiff` is false where nothing differs.
+
+        >>> Link(home, Host("h3"))
+        >>> lab.plan().diff()
+        change  node  kind     entry
+        +       h3    node     host
+        +       h3    address  10.0.1.4/24 dev eth0
+        +             link     home h3-eth0 - h3 eth0
+
+        """
+        from playground.planning.plan_diff import plan_diff
+
+        return plan_diff(before if before is not None else self.__dict__.get(_RUNNING), self)
+
+    def beside(self, running: Plan | None) -> Plan:
+        """Return this plan, which knows what runs: `diff` compares it with that."""
+        changed = self._with()
+        changed.__dict__[_RUNNING] = running
+        return changed
+
     def to_json(self) -> str:
         """Return the plan as indented JSON text."""
         return json.dumps(self.to_data(), indent=2)
+
+
+# Where a plan keeps what runs, which is no part of it.
+_RUNNING = "_running"
 
 
 def _plain(value: Any, done: dict[int, Any]) -> Any:

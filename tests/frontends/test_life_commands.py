@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -54,3 +55,35 @@ def test_a_switch_and_a_stranger_are_refused_before_anything_is_stopped(kept: La
 def test_events_for_some_time(kept: Lab) -> None:
     assert playground("events", kept.name, "--seconds", "0.2", "--json") == ""
     assert "'x' is no kind of event" in playground("events", kept.name, "--kind", "x", status=1)
+
+
+FILE = """\
+from playground import *
+
+home = Switch("home")
+for name in {names}:
+    Link(home, Host(name))
+lab = Lab(home, name="{lab}", engine="namespaces", quiet=True)
+"""
+
+
+def test_a_file_that_has_changed_is_told_and_applied(tmp_path: Path, keep_lab) -> None:
+    name, path = f"apply-{os.getpid()}", tmp_path / "street.py"
+    path.write_text(FILE.format(names=["h1", "h2"], lab=name))
+    said = playground("apply", str(path), status=1)
+    assert f"no lab named {name} is kept running: start it with `playground up {path}`" in said
+    playground("up", str(path))
+    try:
+        with Lab.attach(name, quiet=True) as lab:
+            keep_lab(lab.id)
+        assert playground("up", str(path)) == f"lab {name} runs already, as {path} says\n"
+        path.write_text(FILE.format(names=["h1", "h2", "h3"], lab=name))
+        said = playground("up", str(path), status=1)
+        assert "+ h3 node host" in said
+        assert f"`playground apply {path}` makes these changes" in said
+        assert "nothing was changed" in playground("apply", str(path), "--dry-run")
+        assert f"lab {name} is now as {path} says" in playground("apply", str(path))
+        with Lab.attach(name, quiet=True) as lab:
+            assert lab.node("h3").ping("h1", count=1).received == 1
+    finally:
+        playground("down", name)

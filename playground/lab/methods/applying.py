@@ -1,0 +1,123 @@
+"""`Lab.apply`: a running lab becomes what another declaration says, and the rest goes on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from playground.errors import BadArgument
+from playground.lab import apply as plumbing
+from playground.lab import convergence, program_starts
+from playground.lab.labs_of_this_process import take_nodes
+from playground.lab.life.declared_again import Staying, find_staying
+from playground.lab.methods.starting import extend
+from playground.lab.node_handles import detach_nodes, restore
+from playground.lab.state import LabObject, LabState
+from playground.model.arguments import check_flag, shown
+from playground.planning.plan import Plan
+from playground.planning.plan_steps import plan_step
+from playground.planning.planner import make_plan
+
+if TYPE_CHECKING:
+    from playground.planning.plan_diff import PlanDiff
+
+
+class _Wanted(NamedTuple):
+    plan: Plan
+    staying: Staying
+
+
+def apply(lab: LabObject, wanted: LabObject, *, dry_run: bool = False) -> PlanDiff:
+    """Make of this running lab what another one declares, and return what that changes.
+
+    ``wanted`` is a lab that is not started: one that `playground.load` has read, say.  Its nodes
+    are this lab's from then on.  Nodes and links that are declared as they were, by their names,
+    are left alone, with their files, their programs and all that was typed there.  Addresses,
+    routes, rules, settings of services change where they run; nodes and links come and go.  A node
+    whose image, command, limits or daemons are others is made anew, and its files are gone: rows of
+    kind "made anew" say so.  Users, passwords and keys stay those of the running lab, and a node
+    that is stopped stays stopped.
+
+    With ``dry_run`` nothing is changed.  Raises `TopologyError` before anything is, where it cannot
+    be done.  After a failure later on nodes that were to go are gone, and what stays is as it was.
+
+    >>> lab.apply(playground.load("lab.yaml"), dry_run=True)
+    change  node  kind     entry
+    -       h1    address  10.0.1.2/24 dev eth0
+    +       h1    address  10.0.1.9/24 dev eth0
+
+    """
+    check_flag("apply: dry_run", dry_run, BadArgument)
+    if not isinstance(getattr(wanted, "_state", None), LabState):
+        raise BadArgument(
+            f"apply takes a lab, such as playground.load('lab.yaml'), not {shown(wanted)}"
+        )
+    if wanted is lab or wanted.running:
+        raise BadArgument(f"{wanted!r} runs already: apply takes a lab that is only declared")
+    state = lab._state
+    with state.lock:
+        state.agent()
+        found = _plan(state, wanted._state)
+        diff = found.plan.diff(state.running_plan())
+        diff = _with_anew(diff, found.staying)
+        if dry_run or not diff:
+            return diff
+        state.engine.refuse(found.plan)
+        program_starts.waves(found.plan.nodes, {})
+        if state.converge:
+            convergence.refuse_split(found.plan)
+        state.engine.ensure_images(
+            [one for one in dict.fromkeys(state.images(found.plan).values()) if one is not None],
+            state.progress,
+        )
+        _let_go(lab, wanted, found)
+        extend(lab, plan_step(state.running_plan(), found.plan), state.images(found.plan))
+    return diff
+
+
+def _plan(state: LabState, wanted: LabState) -> _Wanted:
+    """Return what is to be, and what stays for it; nothing is touched."""
+    running = state.running_plan()
+    fresh = make_plan(wanted.given, lab=state.name, ipv6=wanted.ipv6, strict=wanted.strict)
+    staying = find_staying(running, state.nodes, wanted.nodes, fresh)
+    plan = make_plan(
+        wanted.given, lab=state.name, ipv6=wanted.ipv6, strict=wanted.strict, previous=staying.base
+    )
+    if staying.rest.stopped:
+        plan = plan.with_stopped(staying.rest.stopped)
+    return _Wanted(state.placed(plan), staying)
+
+
+def _with_anew(diff: PlanDiff, staying: Staying) -> PlanDiff:
+    from playground.display.tables import Table
+    from playground.planning.plan_diff import PlanDiff, PlanDifference
+
+    rows = [PlanDifference("!", name, "made anew", why) for name, why in staying.anew.items()]
+    return PlanDiff(Table([*rows, *diff.differences]))
+
+
+def _let_go(lab: LabObject, wanted: LabObject, found: _Wanted) -> None:
+    """Take away the nodes that go, or are made anew, and take over what is declared instead."""
+    state, staying = lab._state, found.staying
+    plan = state.running_plan()
+    leaving = {*staying.gone, *staying.anew}
+    nodes = {node.name for node in staying.rest.nodes}
+    dead = [name for name in state.pids if name not in nodes]
+    wires = plumbing.Plumbing(plan, state.pids)
+    ends = [end for wire in staying.cut for end in wires.ends(wire)]
+    bridges = [{"device": switch.device} for switch in plan.switches if switch.name in leaving]
+    with state.progress.step(f"taking {', '.join(leaving)} from lab {lab.name}"):
+        if ends or bridges:
+            state.agent().call("unwire", veths=ends, bridges=bridges)
+        if dead:
+            state.engine.stop(state.id, dead)
+    given, rest = wanted._state.given, staying.rest
+    detach_nodes(lab)
+    state.given, state.ipv6, state.strict = given, wanted._state.ipv6, wanted._state.strict
+    state.converge = wanted._state.converge
+    state._by_name.clear()
+    wanted._state.given = ()
+    wanted._state._by_name.clear()
+    take_nodes(lab)
+    provisions = {name: one for name, one in state.provisions.items() if name in nodes}
+    pids = {name: pid for name, pid in state.pids.items() if name in nodes}
+    restore(lab, rest, provisions, pids)
