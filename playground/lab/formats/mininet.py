@@ -21,6 +21,7 @@ from playground.lab.declarations.shapes import (
     Call,
     Declarations,
     FilePlace,
+    LinkName,
     LinkSaid,
     NodeSaid,
 )
@@ -217,14 +218,33 @@ class MininetTopology:
             Call("route", {"destination": one.destination, "via": one.via}, one.line.place)
             for one in routes
         ]
+        if node.get("class") == "MnNat":
+            return self._nat(name, node, arguments, calls)
         return NodeSaid("host", self.names[name], arguments, tuple(calls), self._place(node))
+
+    def _nat(
+        self, name: str, node: Mapping[str, Any], arguments: dict[str, Any], calls: list[Call]
+    ) -> NodeSaid:
+        """Return a router that translates for the others as they leave by its ``inetIntf``."""
+        outside = node["params"].get("inetIntf")
+        for number, link in enumerate(self.links):
+            for side, end in enumerate(link["ends"]):
+                if end == name and self._interface(link, side) == outside:
+                    said = {"link": LinkName(f"link{number + 1}")}
+                    calls.append(Call("masquerade", said, self._place(node)))
+        if not any(call.method == "masquerade" for call in calls):
+            self.notes.add(
+                self._place(node), f"{name} leads nowhere: lab.uplink() is a way out of a lab"
+            )
+        arguments["routing"] = None
+        return NodeSaid("router", self.names[name], arguments, tuple(calls), self._place(node))
 
     def _take_first_address(
         self, node: Mapping[str, Any], interfaces: list[str], found: Understood
     ) -> None:
         """Give a host's first interface the address of its ``ip=``, as Mininet does."""
         address = node["params"].get("ip")
-        if not address or not interfaces:
+        if not address or not interfaces or interfaces[0] in found.set_anew:
             return
         try:
             text = str(address) if "/" in str(address) else f"{address}/8"
@@ -240,7 +260,7 @@ class MininetTopology:
 
     def _note_params(self, name: str, node: Mapping[str, Any]) -> None:
         for key, value in node["params"].items():
-            known = ("ip", "mac", "cpu", "defaultRoute", "sched", "inNamespace")
+            known = (*_OF_HOSTS, *(_OF_NAT if node.get("class") == "MnNat" else ()))
             if key not in known and value is not None:
                 self.notes.add(self._place(node), f"{name}: {key}= of a host is not done")
 
@@ -309,7 +329,10 @@ class MininetTopology:
                 said[word] = self._number(link, key, value, unit)
             elif key not in _OF_LINKS:
                 self.notes.add(self._place(link), f"{key}= of a link is not done")
-        return (Call("impair", said, self._place(link)),) if said else ()
+        calls = [Call("impair", said, self._place(link))] if said else []
+        if link["params"].get("down"):
+            calls.append(Call("down", {}, self._place(link)))
+        return tuple(calls)
 
     def _number(self, link: Mapping[str, Any], key: str, value: Any, unit: str) -> float:
         said, scale = value, 1.0
@@ -355,7 +378,10 @@ _IMPAIRMENTS = {
     "loss": ("loss_percent", "of percent"),
     "max_queue_size": ("queue_packets", "of packets"),
 }
+_OF_HOSTS = ("ip", "mac", "cpu", "defaultRoute", "sched", "inNamespace")
+_OF_NAT = ("subnet", "inetIntf", "localIntf", "flush")
 _OF_LINKS = (
+    "down",
     *("port1", "port2", "intfName1", "intfName2", "addr1", "addr2", "params1", "params2", "cls"),
     *("use_htb", "use_tbf", "use_hfsc", "fast", "intf"),
 )

@@ -18,6 +18,7 @@ text, "line": number}.  https://mininet.org/api/ names what is stood in for.
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import json
 import os
@@ -134,13 +135,45 @@ class MnNode(Anything):
 
     def setIP(self, ip: Any, prefixLen: Any = None, intf: Any = None) -> None:
         address = str(ip) if "/" in str(ip) else f"{ip}/{prefixLen or 8}"
-        self.cmd("ip", "address", "add", address, "dev", intf or f"{self.name}-eth0")
+        # It takes the place of the address that is there, as ifconfig(8) has it.
+        self.cmd("ifconfig", intf or self.defaultIntf(), address, "up")
 
     def setDefaultRoute(self, intf: Any = None) -> None:
         self.cmd("ip", "route", "add", "default", *str(intf).split())
 
+    def setHostRoute(self, ip: Any, intf: Any) -> None:
+        self.cmd("ip", "route", "add", ip, "dev", intf)
+
+    def setARP(self, ip: Any, mac: Any) -> None:
+        self.cmd("ip", "neighbour", "replace", ip, "lladdr", mac, "dev", self.defaultIntf())
+
     def setMAC(self, mac: Any, intf: Any = None) -> None:
         self.params["mac"] = str(mac)
+
+    def defaultIntf(self) -> Any:
+        first = self.intfs[min(self.intfs)] if self.intfs else None
+        return first or MnIntf(self, f"{self.name}-eth0")
+
+    def intf(self, intf: Any = None) -> Any:
+        if isinstance(intf, MnIntf) or intf is None:
+            return intf or self.defaultIntf()
+        return next((one for one in self.intfs.values() if one.name == str(intf)), None)
+
+    def intfList(self) -> list[Any]:
+        return [self.intfs[port] for port in sorted(self.intfs)]
+
+    def intfNames(self) -> list[str]:
+        return [intf.name for intf in self.intfList()]
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+
+        def unknown(*args: Any, **kwargs: Any) -> Any:
+            note(f"{name}() of {self.kind} {self.name} is not done")
+            return Anything()
+
+        return unknown if name in _OF_NODES else Anything()
 
     def IP(self, intf: Any = None) -> str:
         return str(self.params.get("ip") or "").partition("/")[0]
@@ -155,6 +188,59 @@ class MnNode(Anything):
         return self.name
 
 
+# What a node of Mininet does and none here; what it has else are values.
+_OF_NODES = (
+    *("addIntf", "attach", "cleanup", "connectionsTo", "deleteIntfs", "delIntf", "detach"),
+    *("linkTo", "mountPrivateDirs", "moveIntf", "newPort", "setParam", "setCPUFrac", "setCPUs"),
+)
+
+
+class MnIntf(Anything):
+    """An interface of a node."""
+
+    def __init__(self, node: Any = None, name: Any = "", **params: Any) -> None:
+        self.node = node
+        self.name = str(name)
+
+    def config(self, **params: Any) -> Any:
+        """Impair what leaves it, as `TCIntf` does: other options are those of a link."""
+        said = {key: value for key, value in params.items() if value}
+        words = ["netem"]
+        if "delay" in said:
+            words += ["delay", said["delay"], *([said["jitter"]] if "jitter" in said else [])]
+        words += ["loss", f"{said['loss']}%"] if "loss" in said else []
+        words += ["rate", f"{said['bw']}mbit"] if "bw" in said else []
+        words += ["limit", said["max_queue_size"]] if "max_queue_size" in said else []
+        if len(words) > 1:
+            self.node.cmd("tc", "qdisc", "replace", "dev", self.name, "root", *words)
+        return {}
+
+    def setIP(self, ip: Any, prefixLen: Any = None) -> None:
+        self.node.setIP(ip, prefixLen, self.name)
+
+    def setMAC(self, mac: Any) -> None:
+        self.node.setMAC(mac, self.name)
+
+    def ifconfig(self, *words: Any) -> str:
+        return str(self.node.cmd("ifconfig", self.name, *words))
+
+    def IP(self) -> str:
+        return str(self.node.IP())
+
+    def MAC(self) -> str:
+        return str(self.node.MAC())
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class MnLink(Anything):
+    """A link: its two interfaces."""
+
+    def __init__(self, intf1: Any = None, intf2: Any = None, **params: Any) -> None:
+        self.intf1, self.intf2 = intf1, intf2
+
+
 def _is_list(words: tuple[Any, ...]) -> bool:
     return len(words) == 1 and isinstance(words[0], (list, tuple))
 
@@ -167,6 +253,10 @@ class MnSwitch(MnNode):
     """A switch, whoever's it would be."""
 
     kind = "switch"
+
+
+class MnNat(MnHost):
+    """A host that translates for those behind its interface ``localIntf``."""
 
 
 class MnController(MnNode):
@@ -202,14 +292,34 @@ class Graph:
             counted = self.ports.setdefault(end, itertools.count(first))
             said = params.get(word)
             ends.append(int(said) if said is not None else next(counted))
+        params = with_options(params.pop("cls", None), params)
         said = {"ends": [str(a), str(b)], "ports": ends, "line": line_here(), "params": params}
         self.joined.append(said)
+        for side, end in enumerate((str(a), str(b))):
+            if (node := self.names.get(end)) is not None:
+                name = params.get(f"intfName{side + 1}") or f"{end}-eth{ends[side]}"
+                node.intfs[ends[side]] = MnIntf(node, name)
         return said
 
 
+def with_options(kind: Any, params: dict[str, Any]) -> dict[str, Any]:
+    """Return parameters after those that a class was given beforehand (`partial`, `custom`)."""
+    while isinstance(kind, functools.partial):
+        params = {**kind.keywords, **params}
+        kind = kind.func
+    return params
+
+
 def class_of(params: dict[str, Any], usual: type[MnNode]) -> Any:
-    """Return the class that a node was told to be of, if it is one of nodes."""
+    """Return the class that a node was told to be of, if it is one of nodes.
+
+    What the class was given beforehand is put to the parameters.
+
+    """
     kind = params.pop("cls", None)
+    params |= with_options(kind, params)
+    while isinstance(kind, functools.partial):
+        kind = kind.func
     return kind if isinstance(kind, type) and issubclass(kind, MnNode) else usual
 
 
@@ -237,13 +347,13 @@ class Topo:
         return self.addHost(name, **params)
 
     def addHost(self, name: Any, **params: Any) -> str:
-        graph = self.graph_here()
-        graph.add(name, class_of(params, MnHost), {**self._options["host"], **params})
+        kind = class_of(params, MnHost)
+        self.graph_here().add(name, kind, {**self._options["host"], **params})
         return str(name)
 
     def addSwitch(self, name: Any, **params: Any) -> str:
-        graph = self.graph_here()
-        graph.add(name, class_of(params, MnSwitch), {**self._options["switch"], **params})
+        kind = class_of(params, MnSwitch)
+        self.graph_here().add(name, kind, {**self._options["switch"], **params})
         return str(name)
 
     def addLink(self, a: Any, b: Any, *ports: Any, **params: Any) -> Any:
@@ -265,6 +375,19 @@ class Topo:
 
     def isSwitch(self, name: Any) -> bool:
         return str(name) in self.switches()
+
+    def port(self, a: Any, b: Any) -> tuple[int, int] | None:
+        for link in self.graph_here().joined:
+            if link["ends"] in ([str(a), str(b)], [str(b), str(a)]):
+                first, second = link["ports"]
+                return (first, second) if link["ends"][0] == str(a) else (second, first)
+        return None
+
+    def linkInfo(self, a: Any, b: Any) -> dict[str, Any]:
+        for link in self.graph_here().joined:
+            if sorted(link["ends"]) == sorted([str(a), str(b)]):
+                return dict(link["params"])
+        return {}
 
     def nodeInfo(self, name: Any) -> dict[str, Any]:
         return self.graph_here().names[str(name)].params
@@ -329,9 +452,18 @@ class Mininet(Anything):
         self.topo = topo
         self.graph = topo.graph_here() if isinstance(topo, Topo) else Graph()
         self.base = str(params.get("ipBase") or "10.0.0.0/8")
+        self.with_macs = bool(params.get("autoSetMacs"))
+        self.link_options = with_options(params.get("link"), {})
+        self.host_options = with_options(params.get("host"), {})
+        if params.get("autoStaticArp"):
+            note("autoStaticArp is not heeded: hosts ask each other, as on any network")
         self.setup()
         if isinstance(topo, Topo):
-            number_hosts(self.graph, self.base)
+            for node in self.hosts:
+                node.params = {**self.host_options, **node.params}
+            for link in self.graph.joined:
+                link["params"] = {**self.link_options, **link["params"]}
+            number_hosts(self.graph, self.base, self.with_macs)
             configure(self.graph)
         NETS.append(self)
 
@@ -343,13 +475,20 @@ class Mininet(Anything):
         pass
 
     def addHost(self, name: Any, cls: Any = None, **params: Any) -> MnNode:
-        node = self.graph.add(name, class_of({"cls": cls}, MnHost), params)
-        number_hosts(self.graph, self.base)
+        params = {**self.host_options, **params, "cls": cls}
+        kind = class_of(params, MnHost)
+        node = self.graph.add(name, kind, params)
+        number_hosts(self.graph, self.base, self.with_macs)
         configure(self.graph, node)
         return node
 
     def addSwitch(self, name: Any, cls: Any = None, **params: Any) -> MnNode:
-        return self.graph.add(name, class_of({"cls": cls}, MnSwitch), params)
+        params["cls"] = cls
+        kind = class_of(params, MnSwitch)
+        return self.graph.add(name, kind, params)
+
+    def addDocker(self, name: Any, cls: Any = None, **params: Any) -> MnNode:
+        return self.addHost(name, cls, **params)
 
     def addController(self, name: Any = "c0", *args: Any, **params: Any) -> MnNode:
         note(f"the controller {name} is not run: switches here learn by themselves")
@@ -362,8 +501,33 @@ class Mininet(Anything):
     def addLink(self, a: Any, b: Any, port1: Any = None, port2: Any = None, **params: Any) -> Any:
         ports = {"port1": port1, "port2": port2}
         said = {word: port for word, port in ports.items() if port is not None}
-        self.graph.join(a, b, {**params, **said})
-        return Anything()
+        link = self.graph.join(a, b, {**self.link_options, **params, **said})
+        ends = zip(link["ends"], link["ports"], strict=True)
+        return MnLink(*(self.graph.names[end].intfs[port] for end, port in ends))
+
+    def configLinkStatus(self, a: Any, b: Any, status: Any) -> None:
+        for link in self.graph.joined:
+            if sorted(link["ends"]) == sorted([str(a), str(b)]):
+                link["params"]["down"] = str(status) == "down"
+
+    def delLink(self, link: Any) -> None:
+        note("a link that is taken out again stays: leave it out")
+
+    def keys(self) -> list[str]:
+        return [*self.graph.names]
+
+    def values(self) -> list[MnNode]:
+        return [*self.graph.names.values()]
+
+    def items(self) -> list[tuple[str, MnNode]]:
+        return [*self.graph.names.items()]
+
+    @property
+    def nameToNode(self) -> dict[str, MnNode]:
+        return self.graph.names
+
+    def __len__(self) -> int:
+        return len(self.graph.names)
 
     def get(self, *names: Any) -> Any:
         found = [self[name] for name in names]
@@ -422,8 +586,12 @@ def finish(*args: Any, **kwargs: Any) -> None:
     raise NetworkMade
 
 
-def number_hosts(graph: Graph, base: str) -> None:
-    """Give each host without an address the next one of the base, as Mininet does."""
+def number_hosts(graph: Graph, base: str, with_macs: bool = False) -> None:
+    """Give each host without an address the next one of the base, as Mininet does.
+
+    ``with_macs`` gives it the MAC address of that number too.
+
+    """
     network, _, length = base.partition("/")
     octets = [int(one) for one in network.split(".")] if re.fullmatch(r"[\d.]+", network) else []
     start = 0
@@ -434,6 +602,8 @@ def number_hosts(graph: Graph, base: str) -> None:
         if node.kind != "host":
             continue
         number += 1
+        if with_macs and not node.params.get("mac"):
+            node.params["mac"] = ":".join(re.findall("..", f"{number:012x}"))
         if "ip" not in node.params and len(octets) == 4:
             value = start + number
             parts = [str(value >> shift & 255) for shift in (24, 16, 8, 0)]
@@ -457,6 +627,9 @@ _KNOWN: dict[str, Any] = {
     **dict.fromkeys(("Controller", "RemoteController", "OVSController"), MnController),
     **dict.fromkeys(("NOX", "Ryu", "DefaultController"), MnController),
     "Node": MnNode,
+    "NAT": MnNat,
+    **dict.fromkeys(("Intf", "TCIntf"), MnIntf),
+    **dict.fromkeys(("Link", "TCLink", "TCULink", "OVSLink", "OVSIntf"), MnLink),
     "Topo": Topo,
     "SingleSwitchTopo": SingleSwitchTopo,
     "LinearTopo": LinearTopo,
@@ -469,7 +642,7 @@ _KNOWN: dict[str, Any] = {
     "irange": lambda start, end: range(start, end + 1),
     "TreeNet": lambda depth=1, fanout=2, **kwargs: Mininet(TreeTopo(depth, fanout), **kwargs),
     "customClass": lambda classes, text: Anything,
-    "custom": lambda kind, **params: kind,
+    "custom": functools.partial,
     "quietRun": lambda *args, **kwargs: "",
     "dumpNodeConnections": lambda *args, **kwargs: None,
 }

@@ -283,3 +283,43 @@ def test_300_strange_networks_are_told_in_a_sentence_with_a_line(
         declare(lab.declarations())
     except TopologyError as error:
         assert str(error).startswith("net.py:"), error
+
+
+NAT = """\
+from mininet.topo import Topo
+from mininet.nodelib import NAT
+class Internet(Topo):
+    def build(self):
+        self.addLink(self.addSwitch("s0"), self.addHost("h0"))
+        nat = self.addNode("nat1", cls=NAT, subnet="192.168.1.0/24", inetIntf="nat1-eth0",
+                           localIntf="nat1-eth1")
+        self.addLink(nat, "s0", intfName1="nat1-eth0")
+        self.addLink(nat, self.addSwitch("s1"), intfName1="nat1-eth1",
+                     params1={"ip": "192.168.1.1/24"})
+        h1 = self.addHost("h1", ip="192.168.1.100/24", defaultRoute="via 192.168.1.1")
+        self.addLink(h1, "s1")
+"""
+
+
+def test_nat_between_two_of_its_networks_translates(tmp_path: Path) -> None:
+    path = tmp_path / "net.py"
+    path.write_text(NAT)
+    with playground.load(path, quiet=True, engine="namespaces") as lab:
+        assert lab["h1"].ping("10.0.0.1", count=1).received == 1
+        assert lab["h0"].ping("192.168.1.100", count=1, timeout_s=1).received == 0
+
+
+def test_what_ifconfig_sets_takes_the_place_of_ip(tmp_path: Path) -> None:
+    path = tmp_path / "net.py"
+    path.write_text(
+        "from mininet.net import Mininet\nnet = Mininet()\n"
+        "h1, h2 = net.addHost('h1'), net.addHost('h2')\nlink = net.addLink(h1, h2)\n"
+        "h1.setIP('10.9.9.9', 8)\nlink.intf2.config(delay='5ms')\n"
+    )
+    lab = playground.load(path, quiet=True)
+    [link] = lab.links
+    assert [[str(one) for one in end.addresses] for end in link.ends] == [
+        ["10.9.9.9/8"],
+        ["10.0.0.2/8"],
+    ]
+    assert [(row.toward, row.impairment.delay_ms) for row in link.impairments] == [("h1", 5)]

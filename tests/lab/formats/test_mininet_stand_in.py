@@ -118,3 +118,43 @@ def test_what_fails_behind_a_network_leaves_the_network(tmp_path: Path) -> None:
 def test_it_needs_the_standard_library_alone() -> None:
     text = Path(mininet_stand_in.__file__).read_text()
     assert "import playground" not in text and "from playground" not in text
+
+
+NET = """\
+from functools import partial
+from mininet.net import Mininet
+from mininet.link import TCLink
+from mininet.node import CPULimitedHost
+from mininet.util import custom
+net = Mininet(link=partial(TCLink, bw=10), host=custom(CPULimitedHost, cpu=0.5), autoSetMacs=True)
+h1, h2 = net.addHost("h1"), net.addHost("h2", ip="10.0.0.9")
+s1 = net.addSwitch("s1")
+slow = net.addLink(h1, s1, delay="5ms")
+net.addLink(h2, s1)
+net.configLinkStatus("h2", "s1", "down")
+h1.setIP("10.0.0.7", 24)
+h1.setARP("10.0.0.9", "02:00:00:00:00:09")
+slow.intf1.config(loss=3)
+h2.attach("s1")
+for intf in h1.intfList():
+    h1.cmd("ethtool -K", intf, "tx off")
+assert len(net) == 3 and h1 in net.values() and h1.intfNames() == ["h1-eth0"]
+net.start()
+net.stop()
+h1.cmd("never")
+"""
+
+
+def test_classes_with_options_and_further_calls_are_kept(tmp_path: Path) -> None:
+    found = run(tmp_path, NET)
+    h1, h2, _ = (node["params"] for node in found["nodes"])
+    assert (h1["cpu"], h1["mac"], h2["ip"]) == (0.5, "00:00:00:00:00:01", "10.0.0.9")
+    first, second = (link["params"] for link in found["links"])
+    assert (first["bw"], first["delay"], second["bw"], second["down"]) == (10, "5ms", 10, True)
+    assert [one["text"] for one in found["commands"]] == [
+        "ifconfig h1-eth0 10.0.0.7/24 up",
+        "ip neighbour replace 10.0.0.9 lladdr 02:00:00:00:00:09 dev h1-eth0",
+        "tc qdisc replace dev h1-eth0 root netem loss 3%",
+        "ethtool -K h1-eth0 tx off",
+    ]
+    assert [one["text"] for one in found["notes"]] == ["attach() of host h2 is not done"]

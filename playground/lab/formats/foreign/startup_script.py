@@ -48,6 +48,8 @@ class Understood:
     addresses: dict[str, list[str]] = field(default_factory=dict)
     routes: list[ScriptRoute] = field(default_factory=list)
     impairments: dict[str, Call] = field(default_factory=dict)
+    # Interfaces whose addresses a command has set anew, so that one of before is gone.
+    set_anew: set[str] = field(default_factory=set)
     left: list[ScriptLine] = field(default_factory=list)
     services: list[ScriptLine] = field(default_factory=list)
 
@@ -124,7 +126,12 @@ def _understand(
         found.routes.append(said)
         return True
     if said is not None and said[0] in interfaces:
-        found.addresses.setdefault(said[0], []).append(said[1])
+        of_it = found.addresses.setdefault(said[0], [])
+        if program == "ifconfig" and ":" not in said[1] and "add" not in words:
+            # It has one address of IPv4, which the last one is: ifconfig(8).
+            of_it[:] = [one for one in of_it if ":" in one]
+            found.set_anew.add(said[0])
+        of_it.append(said[1])
         return True
     return False
 
