@@ -43,7 +43,7 @@ def register(site: Site) -> None:
 
     @app.get(FILES + "{key}/{filename}")
     async def fetch(request: Request, key: str, filename: str) -> Response:
-        return await _fetch(site, rights_of(request), key)
+        return await _fetch(site, request, key)
 
 
 def rights_of(request: Request) -> frozenset[Right]:
@@ -92,12 +92,12 @@ def _say(error: Exception) -> None:
     ui.notify(words, type="negative", multi_line=True, close_button="OK", timeout=10_000)
 
 
-async def _fetch(site: Site, rights: Iterable[Right], key: str) -> Response:
+async def _fetch(site: Site, request: Request, key: str) -> Response:
     try:
         file = site.files.find(key)
     except PlaygroundError as error:
         return PlainTextResponse(str(error), status_code=404)
-    if not allows(rights, file.lab):
+    if not allows(rights_of(request), file.lab):
         return _refusal("this address is another lab's")
     loop = asyncio.get_running_loop()
     try:
@@ -112,15 +112,22 @@ async def _fetch(site: Site, rights: Iterable[Right], key: str) -> Response:
     media_type = file.media_type or "application/octet-stream"
     if isinstance(content, bytes):
         return Response(content, media_type=media_type, headers=headers)
-    return StreamingResponse(_pieces(iter(content), site), media_type=media_type, headers=headers)
+    pieces = _pieces(iter(content), site, request)
+    return StreamingResponse(pieces, media_type=media_type, headers=headers)
 
 
-async def _pieces(content: Iterator[bytes], site: Site) -> AsyncIterator[bytes]:
-    """Yield what an iterator has, each piece waited for in a thread; close it in the end."""
+async def _pieces(content: Iterator[bytes], site: Site, request: Request) -> AsyncIterator[bytes]:
+    """Yield what an iterator has, each piece waited for in a thread; close it in the end.
+
+    The end is also where who fetches it has gone, which uvicorn tells nobody who only sends.
+
+    """
     loop = asyncio.get_running_loop()
     end: Any = object()
     try:
         while (piece := await loop.run_in_executor(site.threads, next, content, end)) is not end:
+            if await request.is_disconnected():
+                break
             yield piece
     finally:
         close = getattr(content, "close", None)

@@ -180,7 +180,9 @@ class CapturePanel:
         text = str(self._filter.value or "")
 
         def begin() -> Iterator[bytes]:
-            return self._view.streams.begin(self._make(text, None, STREAM_BYTES))
+            stream = self._view.streams.begin(self._make(text, None, STREAM_BYTES))
+            self._view.on_close(stream.close)
+            return stream
 
         address = self._view.serve(f"{self._stem}-live.pcapng", begin, _PCAPNG)
         self._live.clear()

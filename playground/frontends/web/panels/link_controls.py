@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 from nicegui import ui
@@ -13,6 +15,9 @@ from playground.frontends.web.view import LabView
 from playground.operations.links.link import ImpairedDirection
 
 TITLE = "Controls"
+
+# A slider is pushed on with a key again and again.
+_IN_HAND_S = 1.5
 
 
 def fits(view: LabView, name: str) -> bool:
@@ -44,6 +49,7 @@ def build(view: LabView, name: str) -> None:
             widget.on_value_change(
                 lambda event, one=slider, told=words: told.set_text(one.words(event.value))
             )
+            widget.on("update:model-value", controls.touched, [])
             widget.on("change", controls.impair)
             controls.sliders[slider.name] = widget
     controls.said = ui.label().classes("text-sm font-mono whitespace-pre-wrap")
@@ -63,6 +69,9 @@ class _Controls:
     def __init__(self, view: LabView, name: str) -> None:
         self._view, self._link = view, view.link(name)
         self._found: Table[ImpairedDirection] | None = None
+        self._shown: Table[ImpairedDirection] | None = None
+        self._looks = 0
+        self._touched_s = 0.0
         self._impairing = self._again = False
         self.sliders: dict[str, ui.slider] = {}
 
@@ -70,12 +79,21 @@ class _Controls:
         chosen = str(self.toward.value)
         return chosen if chosen == BOTH else chosen.removeprefix("toward ")
 
+    def touched(self) -> None:
+        """Note that somebody moves a slider: for a moment it stays where he puts it."""
+        self._touched_s = time.monotonic()
+
     async def switch(self, up: bool) -> None:
-        await self._view.act(self._link.up if up else self._link.down)
-        await self.look()
+        await self._do(self._link.up if up else self._link.down)
+
+    async def restore(self) -> None:
+        direction = self._direction()
+        self._touched_s = 0.0
+        await self._do(self._link.restore, None if direction == BOTH else direction)
 
     async def impair(self) -> None:
         """Do what the sliders say; they stand as the kernel says then, whatever came of it."""
+        self.touched()
         if self._impairing:
             self._again = True  # the slider goes on while the kernel is told
             return
@@ -85,15 +103,22 @@ class _Controls:
                 self._again = False
                 chosen = {name: int(widget.value) for name, widget in self.sliders.items()}
                 await self._view.act(self._impair, chosen, self._direction())
+        except BaseException:
+            self._touched_s = 0.0
+            raise
         finally:
             self._impairing = self._again = False
-            self._found = None
-            await self.look()
+            self._shown = None
+            await self._look_anew()
 
-    async def restore(self) -> None:
-        direction = self._direction()
-        await self._view.act(self._link.restore, None if direction == BOTH else direction)
-        self._found = None
+    async def _do(self, function: Callable[..., object], *args: object) -> None:
+        try:
+            await self._view.act(function, *args)
+        finally:
+            await self._look_anew()
+
+    async def _look_anew(self) -> None:
+        self._looks += 1  # what is read now is old
         await self.look()
 
     def _impair(self, chosen: dict[str, int], direction: str) -> None:
@@ -103,16 +128,21 @@ class _Controls:
 
     async def look(self) -> None:
         """Read what the kernel has, and show it where it differs from what was shown."""
+        looks = self._looks
         ends, found = await self._view.ask(
             lambda: (self._link.statistics(), self._link.impairments)
         )
+        if looks != self._looks:
+            return
         plugged = all(end.up for end in ends)
         carrier = all(end.carrier for end in ends)
         words = "up" if plugged and carrier else "up, no carrier" if plugged else "down"
         self.state.set_text(f"This link is {words}.")
-        if found != self._found and not self._impairing:
-            self._found = found
-            self.said.set_text(impairment_form.words(found))
+        self.said.set_text(impairment_form.words(found))
+        self._found = found
+        in_hand = time.monotonic() - self._touched_s < _IN_HAND_S
+        if found != self._shown and not (self._impairing or in_hand):
+            self._shown = found
             self.show()
 
     def show(self) -> None:

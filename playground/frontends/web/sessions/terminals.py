@@ -2,7 +2,8 @@
 
 A terminal is a shell of the node on a pseudoterminal there, and a thread here that reads
 what it prints.  Each who looks has a place of his own in that; a shell prints no faster than the
-quickest of them reads.  It ends when nobody looks any more.
+quickest of them reads.  It ends when nobody is left who may type: those who only look keep no
+shell of root's alive.
 
 """
 
@@ -104,12 +105,12 @@ class Terminal:
         looker.wake()
 
     def leave(self, looker: Looker) -> bool:
-        """Let him go; return whether nobody is left.  May be repeated."""
+        """Let him go; return whether nobody is left who may type.  May be repeated."""
         with self._news:
             if looker in self._lookers:
                 self._lookers.remove(looker)
             self._news.notify_all()
-            return not self._lookers
+            return not any(one.size is not None for one in self._lookers)
 
     def take(self, looker: Looker, most_bytes: int) -> tuple[bytes, bool]:
         """Return what he has not read yet, and whether something before it is lost."""
@@ -231,7 +232,7 @@ class Terminals:
             return terminal
 
     def leave(self, lab: str, terminal: Terminal, looker: Looker) -> None:
-        """Let somebody go; a terminal at which nobody looks is closed."""
+        """Let somebody go; a terminal at which nobody is left who may type is closed."""
         with self._lock:
             if not terminal.leave(looker):
                 return
