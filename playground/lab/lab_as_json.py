@@ -557,6 +557,8 @@ def _steer(data: Mapping[str, Any], nodes: Mapping[str, Node], links: list[LinkB
 
 def _container_data(container: ContainerSettings) -> dict[str, Any]:
     """Return what was said of a container; its files are saved with their contents."""
+    if container == PLAIN_CONTAINER:
+        return {}  # of most hosts nothing was said: of 1,000 it took 0.1 s to find that out
     data = dataclasses.asdict(container)
     said = {name: data[name] for name in container.said()}
     if container.files:

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import functools
 import os
+import resource
 import select
 import time
 from collections.abc import Iterator, Sequence
@@ -47,8 +48,11 @@ _NAMESPACES = (
 # More no exec(2) takes; but a process may call all of its memory so: PR_SET_MM(2const).
 _ENVIRON_BYTES = 8 << 20
 
-# So many are remembered, for each has a handle, and of files may be open usually 1024.
+# So many are remembered, for each has a handle, and of files may be open usually 1024.  Who
+# may open more (the agent may) remembers more: to read what is known of a node anew takes 3 ms,
+# for each command where those that are used in turn are more than are remembered.
 NODES_KNOWN = 256
+_FILES_A_NODE = 4
 
 
 def gone(pid: int) -> ProcessLookupError:
@@ -224,7 +228,8 @@ def find_node(pid: int) -> NodeEntry:
     except BaseException:
         os.close(handle)
         raise
-    if len(_nodes) >= NODES_KNOWN:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if len(_nodes) >= max(NODES_KNOWN, soft // _FILES_A_NODE):
         os.close(_nodes.pop(next(iter(_nodes)))[1])
     _nodes[pid] = node, handle
     return node
