@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Unpack
 
 from playground.errors import BadArgument
@@ -84,6 +85,7 @@ def explain(
 def ping_all(
     lab: LabObject,
     *nodes: Host | Router | str,
+    to: Host | Router | str | Sequence[Host | Router | str] | None = None,
     count: int = 1,
     interval_s: float = 0.2,
     timeout_s: float = 1,
@@ -91,16 +93,19 @@ def ping_all(
 ) -> PingAll:
     """Let every host send echo requests to every other, and return who was reached.
 
-    Of the ``nodes`` given, or of all hosts.  Each is asked by the address that the sender
-    has for its name, or by its first one; with ``version`` 4 or 6 by one of that family.
+    Of the ``nodes`` given, or of all hosts.  With ``to``, a node or a list of nodes, they ask
+    these and not each other.  Each is asked by the address that the sender has for its name, or
+    by its first one; with ``version`` 4 or 6 by one of that family.
     ``count`` requests go out every ``interval_s`` seconds, and the last reply is waited for
     ``timeout_s`` seconds.  All pairs are asked beside each other, by one process, so that
-    sixty hosts (3,540 pairs) take seconds.  `PingAll` is true when all were reached; it
+    sixty hosts (3,540 pairs) take seconds, and a thousand that ask their router take one.
+    `PingAll` is true when all were reached; it
     shows as a matrix, and gives a row for each pair.  What is not reached raises nothing.
 
     Raises `NotRunning`, `NoSuchNode`, `NodeDied`, and `BadArgument` for what is no number.
 
     >>> sys.exit(not lab.ping_all().all_reached)
+    >>> lab.ping_all(to="router").unreached
 
     """
     state = lab._state
@@ -108,7 +113,14 @@ def ping_all(
 
     client = state.agent()
     asked = nodes or tuple(node for node in lab.nodes if isinstance(node, Host))
-    names = dict.fromkeys(state.node(resolve_name(lab, item)).name for item in asked)
+    others = [to] if isinstance(to, str | Node) else to
+    if not isinstance(others, list | tuple | None):
+        raise BadArgument(f"to={shown(to)} is no node and no list of nodes; write to=router")
+
+    def named(items: Iterable[object]) -> list[str]:
+        names = dict.fromkeys(state.node(resolve_name(lab, item)).name for item in items)
+        return [name for name in names if name in pids]
+
     with state.lock:
         plan, pids = state.running_plan(), dict(state.pids)
     with state.naming_the_dead():
@@ -116,7 +128,8 @@ def ping_all(
             client,
             plan,
             pids,
-            [name for name in names if name in pids],
+            named(asked),
+            None if others is None else named(others),
             count=count,
             interval_s=interval_s,
             timeout_s=timeout_s,

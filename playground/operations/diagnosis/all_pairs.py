@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import html
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from ipaddress import ip_address
@@ -21,6 +22,7 @@ from playground.model.arguments import check_seconds
 from playground.model.records import dataclass
 from playground.operations.connection.client import Client
 from playground.planning.plan import NodePlan, Plan
+from playground.planning.plan_parts import HostsEntry
 
 # Of more machines than these a line a machine is shown in text, and not a square.
 _WIDE = 12
@@ -67,8 +69,9 @@ class PingedPair:
 class PingAll(Tabular):
     """Who reached whom: a row for each ordered pair of machines, and a matrix to look at.
 
-    It is true when every machine reached every other, as ``all_reached`` says.  ``unreached``
-    has the rows of those that did not, and ``pings["h1", "h2"]`` is one row.
+    It is true when every machine reached every other, as ``all_reached`` says, or all that were
+    asked by ``to=``.  ``unreached`` has the rows of those that did not, and
+    ``pings["h1", "h2"]`` is one row.
 
     >>> lab.ping_all()
     from \\ to     h1     h2    www
@@ -81,6 +84,8 @@ class PingAll(Tabular):
 
     nodes: tuple[str, ...]
     pairs: Table[PingedPair] = field(repr=False)
+    # Whom they asked, where these are others than each other.
+    targets: tuple[str, ...] | None = None
 
     @property
     def all_reached(self) -> bool:
@@ -129,11 +134,15 @@ class PingAll(Tabular):
                 for text, title in cells
             )
             rows.append(f"<tr><th>{html.escape(source)}</th>{columns}</tr>")
-        head = "".join(f"<th>{html.escape(name)}</th>" for name in self.nodes)
+        head = "".join(f"<th>{html.escape(name)}</th>" for name in self._targets)
         return (
             f'<div style="overflow:auto"><table><thead><tr><th>from \\ to</th>{head}</tr></thead>'
             f"<tbody>{''.join(rows)}</tbody></table></div><p>{html.escape(self._sum)}</p>"
         )
+
+    @property
+    def _targets(self) -> tuple[str, ...]:
+        return self.nodes if self.targets is None else self.targets
 
     @property
     def _sum(self) -> str:
@@ -147,12 +156,12 @@ class PingAll(Tabular):
     def _cells(self) -> dict[str, list[tuple[str, str]]]:
         known = {(pair.source, pair.target): pair for pair in self.pairs}
         return {
-            source: [_cell(known.get((source, target))) for target in self.nodes]
+            source: [_cell(known.get((source, target))) for target in self._targets]
             for source in self.nodes
         }
 
     def _square(self) -> list[str]:
-        rows = [["from \\ to", *self.nodes]]
+        rows = [["from \\ to", *self._targets]]
         rows += [[name, *(text for text, _ in cells)] for name, cells in self._cells().items()]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         return [
@@ -166,9 +175,9 @@ class PingAll(Tabular):
         missed: dict[str, list[str]] = {name: [] for name in self.nodes}
         for pair in self.unreached:
             missed[pair.source].append(pair.target)
-        others = len(self.nodes) - 1
+        asked = Counter(pair.source for pair in self.pairs)
         return [
-            f"{name.ljust(width)}  reached {others - len(names)} of {others}"
+            f"{name.ljust(width)}  reached {asked[name] - len(names)} of {asked[name]}"
             + (f", x {', '.join(names)}" if names else "")
             for name, names in missed.items()
         ]
@@ -188,35 +197,40 @@ def ping_all(
     plan: Plan,
     pids: Mapping[str, int],
     names: Sequence[str],
+    to: Sequence[str] | None = None,
     *,
     count: int,
     interval_s: float,
     timeout_s: float,
     version: int | None,
 ) -> PingAll:
-    """Let every machine named ask every other; see `Lab.ping_all`."""
+    """Let every machine named ask every other, or those in ``to``; see `Lab.ping_all`."""
     if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= 100:
         raise BadArgument(f"count={count!r} is no whole number from 1 to 100; write count=1")
     if version not in (None, 4, 6):
         raise BadArgument(f"version={version!r} is no version of IP; write version=4 or version=6")
     check_seconds("interval_s", interval_s, needed=True)
     check_seconds("timeout_s", timeout_s, needed=True)
-    if len(names) * count > 0xFFFF:
+    targets = names if to is None else to
+    if len(targets) * count > 0xFFFF:
         raise BadArgument("an echo request has a number of 16 bits: ask fewer machines at once")
     asked: dict[str, dict[str, str]] = {}
+    addresses = {target: _own(plan.node(target)) for target in targets}
+    # Nodes at the same place share their lines, which are a thousand where hosts are.
+    known: dict[int, dict[str, list[str]]] = {}
     for source in names:
-        node = plan.node(source)
-        known = _known(node)
+        lines = plan.node(source).hosts
+        knows = known.get(id(lines)) or known.setdefault(id(lines), _known(lines))
         asked[source] = {
-            target: _address(known, plan.node(target), version)
-            for target in names
+            target: _first([*knows.get(target, ()), *own], version)
+            for target, own in addresses.items()
             if target != source
         }
     replies = agent.call(
         "echo_all",
         nodes=[
-            {"pid": pids[source], "targets": [address for address in targets.values() if address]}
-            for source, targets in asked.items()
+            {"pid": pids[source], "targets": [address for address in others.values() if address]}
+            for source, others in asked.items()
         ],
         count=count,
         interval_s=interval_s,
@@ -224,9 +238,9 @@ def ping_all(
         timeout_s=timeout_s,
     )
     rows: list[PingedPair] = []
-    for (source, targets), answers in zip(asked.items(), replies, strict=True):
+    for (source, others), answers in zip(asked.items(), replies, strict=True):
         answer = iter(answers)
-        for target, address in targets.items():
+        for target, address in others.items():
             if address:
                 row = _row(source, target, address, next(answer))
                 rows.append(_with_stopped(row, plan.stopped_names))
@@ -234,7 +248,7 @@ def ping_all(
                 family = f"IPv{version} " if version else ""
                 problem = f"{target} has no {family}address"
                 rows.append(PingedPair(source, target, "", 0, 0, None, problem))
-    return PingAll(tuple(names), Table(rows))
+    return PingAll(tuple(names), Table(rows), None if to is None else tuple(to))
 
 
 def _row(source: str, target: str, address: str, answer: Mapping[str, Any]) -> PingedPair:
@@ -262,19 +276,18 @@ def _problem(said: Mapping[str, Any] | None) -> str:
     return f"{words}, says {said['from']}"
 
 
-def _known(node: NodePlan) -> dict[str, list[str]]:
-    """Return which addresses a node knows by which name."""
+def _known(lines: Iterable[HostsEntry]) -> dict[str, list[str]]:
+    """Return which addresses a node knows by which name, from its lines of /etc/hosts."""
     known: dict[str, list[str]] = {}
-    for entry in node.hosts:
+    for entry in lines:
         for name in entry.names:
             known.setdefault(name, []).append(str(entry.address))
     return known
 
 
-def _address(known: Mapping[str, list[str]], target: NodePlan, version: int | None) -> str:
-    """Return by which address a machine is asked: as the sender knows it, else its first one."""
-    own = [str(item.ip) for interface in target.interfaces for item in interface.addresses]
-    return _first([*known.get(target.name, ()), *own], version)
+def _own(node: NodePlan) -> list[str]:
+    """Return by which addresses a machine is asked of which the sender knows no name."""
+    return [str(item.ip) for interface in node.interfaces for item in interface.addresses]
 
 
 def _first(addresses: Iterable[str], version: int | None) -> str:

@@ -98,6 +98,16 @@ def test_whom_nobody_reaches_is_a_row_and_no_error(engine: Engine) -> None:
             lab.ping_all(count=0)
 
 
+def test_whom_others_ask_is_a_column_of_its_own() -> None:
+    rows = [PingedPair(name, "r", "10.0.0.1", 1, name != "h2", 0.05) for name in ("h1", "h2")]
+    found = PingAll(("h1", "h2"), Table(rows), ("r",))
+    assert str(found).splitlines()[:2] == ["from \\ to      r", "h1         0.050"]
+    assert "<th>r</th>" in found._repr_html_()
+    many = tuple(f"h{number}" for number in range(20))
+    asked = Table(PingedPair(name, "r", "10.0.0.1", 1, 1, 0.05) for name in many)
+    assert str(PingAll(many, asked, ("r",))).splitlines()[0] == "h0   reached 1 of 1"
+
+
 def test_all_pairs_of_sixty_hosts_are_asked_in_seconds() -> None:
     switch, far, router = Switch("lan"), Switch("far"), Router("r")
     Link(switch, router)
@@ -113,6 +123,15 @@ def test_all_pairs_of_sixty_hosts_are_asked_in_seconds() -> None:
             assert len(found.pairs) == 60 * 59
             # 2 s on a busy machine; one after the other, a program a pair, more than a minute.
             assert took_s < 20
+        # And one asked by all: each is a row.
+        found = lab.ping_all(to=router)
+        assert (found.all_reached, len(found.pairs), found.targets) == (True, 60, ("r",))
+        found = lab.ping_all("h1", "h2", to=["h2", "r"])
+        assert [(pair.source, pair.target) for pair in found] == [
+            *(("h1", "h2"), ("h1", "r"), ("h2", "r")),
+        ]
+        with pytest.raises(BadArgument, match="to=7 is no node"):
+            lab.ping_all(to=7)  # type: ignore[arg-type]
         # Neighbours that were not known before are not known now.
         neighbours = lab.node("h1").run("cat /proc/net/arp").stdout
         assert len(re.findall("eth0", neighbours)) < 10
