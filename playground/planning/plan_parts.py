@@ -342,12 +342,11 @@ class RulePlan:
     @property
     def families(self) -> tuple[int, ...]:
         """The versions of IP that its addresses leave: 4, 6, both or none."""
-        sides = [side for side in (self.sources, self.destinations) if side]
-        return tuple(
-            version
-            for version in (4, 6)
-            if all(any(network.version == version for network in side) for side in sides)
-        )
+        left = {4, 6}
+        for side in (self.sources, self.destinations):
+            if side:
+                left.intersection_update([network.version for network in side])
+        return tuple(sorted(left))
 
 
 @dataclass(frozen=True)

@@ -147,7 +147,9 @@ class _Places:
     def here(self, rule: Rule) -> str:
         return f"rule {rule.number} of the firewall of {self.machine.name}"
 
-    def interfaces(self, rule: Rule, items: Sequence[LinkBase | str]) -> list[str]:
+    def interfaces(self, rule: Rule, items: Sequence[LinkBase | str]) -> tuple[str, ...]:
+        if not items:  # as most rules have it
+            return ()
         names = []
         for item in items:
             if isinstance(item, str):
@@ -160,7 +162,7 @@ class _Places:
                     f"start() it first, or remove the rule"
                 )
             names.append(found.name)
-        return names
+        return tuple(dict.fromkeys(names))
 
     def networks(self, rule: Rule, items: Sequence[Any]) -> list[Network]:
         return [network for item in items for network in self._networks(rule, item)]
@@ -220,8 +222,8 @@ def _resolved(rule: Rule, places: _Places) -> RulePlan:
         rule.verdict,
         sources=_outermost(places.networks(rule, rule.sources)),
         destinations=_outermost(places.networks(rule, rule.destinations)),
-        interfaces=tuple(dict.fromkeys(places.interfaces(rule, rule.interfaces))),
-        out_interfaces=tuple(dict.fromkeys(places.interfaces(rule, rule.out_interfaces))),
+        interfaces=places.interfaces(rule, rule.interfaces),
+        out_interfaces=places.interfaces(rule, rule.out_interfaces),
         protocol=rule.protocol,
         ports=_merged(rule.ports),
         source_ports=_merged(rule.source_ports),
@@ -254,8 +256,10 @@ def _outermost(networks: list[Any]) -> tuple[Network, ...]:
     return tuple(kept)
 
 
-def _merged(ports: Iterable[str]) -> tuple[PortRange, ...]:
+def _merged(ports: Sequence[str]) -> tuple[PortRange, ...]:
     """Return ports as ranges; what lies within one is part of it."""
+    if not ports:
+        return ()
     ranges = sorted(
         (int(first), int(last or first))
         for first, _, last in (item.partition("-") for item in ports)
