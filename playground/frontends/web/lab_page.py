@@ -46,7 +46,7 @@ class LabPage:
         whole = await watch.join(self.show)
         view.on_close(lambda: watch.leave(self.show))
         self._drawer = PanelDrawer(view)
-        self._follow = FollowPanel(view, watch)
+        self._follow = FollowPanel(view, watch) if view.may_change else None
         self._tools()
         shown = [name for name in ("realms",) if name in watch.layers]
         with ui.element("main").classes("pg-main"):
@@ -57,9 +57,10 @@ class LabPage:
                 editable=view.may_change,
                 on_open=self._open,
                 on_moved=self._moved,
-                on_reached=self._follow.reached,
+                on_reached=self._reached,
             )
-        self._follow.attach(self._picture)
+        if self._follow is not None:
+            self._follow.attach(self._picture)
         # Until the first look, which may be a moment away.
         known = {"lab": {"data-state": "runs" if view.lab.running else "rests"}}
         self._say_state(known | whole.attributes)
@@ -84,7 +85,7 @@ class LabPage:
             search.props('dense dark standout clearable debounce=200 aria-label="Search"').classes(
                 "w-40 pg-wide"
             )
-            if view.may_change:
+            if self._follow is not None:
                 ui.button("Follow a packet", icon="route", on_click=self._follow.toggle).props(
                     "dense no-caps unelevated color=white text-color=primary"
                 ).classes("px-3")
@@ -144,7 +145,7 @@ class LabPage:
         kind, _, name = part.partition(" ")
         plan = self._view.lab.plan()
         if kind == "node" and name in self._view.lab:
-            if self._follow.is_open:
+            if self._follow is not None and self._follow.is_open:
                 self._follow.choose(name)
                 return
             await self._drawer.open_node(name)
@@ -152,6 +153,10 @@ class LabPage:
             wires = drawn(plan)
             if int(name) < len(wires):
                 await self._drawer.open_link(key_of(wires[int(name)]))
+
+    def _reached(self, step: int) -> None:
+        if self._follow is not None:
+            self._follow.reached(step)
 
     async def _moved(self, name: str, x: float, y: float) -> None:
         self._view.check_may_change()

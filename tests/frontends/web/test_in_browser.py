@@ -1,0 +1,160 @@
+"""The live page in Debian's chromium: what people see of a lab, and what their hands do there.
+
+One browser and one lab for all; each test leaves the lab as it was.  No test here may run an event
+loop of its own: playwright has one in this thread.
+
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from playground import Host, Lab, Link, Router, Switch
+from playground.frontends.web.server import WebPage, open_page
+from tests.frontends.web.browser_tab import PALE, Tab
+from tests.frontends.web.chromium import chromium
+from tests.support_agent import needs_root
+
+pytestmark = needs_root
+
+
+@pytest.fixture(scope="module")
+def lab(namespaces_engine) -> Iterator[Lab]:
+    home, modem = Switch("home", subnet="192.168.1.0/24"), Router("modem")
+    for name in ("h1", "h2"):
+        Link(home, Host(name))
+    Link(home, modem)
+    modem.masquerade(Link(modem, Host("www", services=["http"]), subnet="203.0.113.0/24"))
+    with Lab(home, name="web-browser", engine=namespaces_engine, quiet=True) as lab:
+        yield lab
+
+
+@pytest.fixture(scope="module")
+def address(lab: Lab) -> WebPage:
+    return open_page(lab)
+
+
+@pytest.fixture(scope="module")
+def browser(lab: Lab) -> Iterator[Any]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def tab(browser: Any, address: WebPage) -> Iterator[Tab]:
+    tab = Tab(browser, address.address)
+    yield tab
+    tab.close()
+
+
+@pytest.fixture(autouse=True)
+def nothing_complains(tab: Tab) -> Iterator[None]:
+    yield
+    assert tab.complaints == []
+
+
+def follow(tab: Tab, source: str, target: str, port: str, verdict: str) -> str:
+    """Follow a packet by clicks on the picture, and return what the page says in the end."""
+    tab.page.click("text=Follow a packet")
+    for name in (source, target):
+        tab.page.click(f'[data-part="node {name}"]')
+    tab.page.fill('[aria-label="Port"]', port)
+    tab.page.press('[aria-label="Port"]', "Enter")
+    tab.page.click(".pg-follow-panel button:has-text('Follow')")
+    tab.page.wait_for_selector(f".{verdict}:visible")
+    words: str = tab.page.inner_text(f".{verdict}")
+    tab.page.click("header >> text=Follow a packet")
+    return words
+
+
+def test_the_picture_is_alive(lab: Lab, tab: Tab) -> None:
+    job = lab["h1"].start("ping -i 0.05 -s 1000 www")
+    tab.page.wait_for_selector(".pg-cable[data-a]:not([data-a='0'])")
+    job.terminate()
+    link = lab.link("home", "h2")
+    link.down()
+    tab.page.wait_for_selector(".pg-live-note[data-state=down]")
+    link.up()
+    link.impair(delay_ms=20)
+    tab.page.wait_for_selector(".pg-live-note[data-state=impaired]:has-text('20 ms')")
+    link.restore()
+    lab["www"].services["http"].stop()
+    tab.wait_for("node www", "data-state", "silent")
+    lab["www"].services["http"].start()
+    tab.wait_for("node www", "data-state", "answers")
+
+
+def test_a_packet_is_followed_to_where_it_stops(lab: Lab, tab: Tab) -> None:
+    assert "It arrives." in follow(tab, "h1", "www", "80", "pg-well")
+    rule = lab["www"].firewall.drop(port=80, protocol="tcp")
+    try:
+        assert "firewall at www" in follow(tab, "h1", "www", "80", "pg-ill")
+    finally:
+        lab["www"].firewall.remove(rule)
+
+
+def test_keys_alone_open_a_node_and_move_about(tab: Tab) -> None:
+    page = tab.page
+    page.focus('[data-part="node h1"]')
+    page.keyboard.press("ArrowUp")
+    focused = "document.activeElement.dataset.part"
+    assert page.evaluate(focused) == "node home"
+    before = page.get_attribute(".pg-stage svg", "viewBox")
+    page.keyboard.press("+")
+    assert page.get_attribute(".pg-stage svg", "viewBox") != before
+    page.keyboard.press("0")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".q-drawer--right >> text=home")
+    page.click('[aria-label="Close"]')
+
+
+def test_search_marks_what_it_finds(tab: Tab) -> None:
+    tab.page.fill('[aria-label="Search"]', "203.0")
+    tab.page.wait_for_selector('[data-part="node www"].pg-found')
+    assert "pg-dim" in (tab.state_of("node h2", "class") or "")
+    tab.page.fill('[aria-label="Search"]', "")
+    tab.page.wait_for_selector('[data-part="node h2"]:not(.pg-dim)')
+
+
+def test_what_one_moves_another_sees(browser: Any, address: WebPage, tab: Tab) -> None:
+    other = Tab(browser, address.look_address)
+    where = "document.querySelector('[data-part=\"node h1\"] .pg-body').getAttribute('x')"
+    before = other.page.evaluate(where)
+    box = tab.page.locator('[data-part="node h1"] .pg-body').bounding_box()
+    assert box
+    tab.page.mouse.move(box["x"] + 30, box["y"] + 20)
+    tab.page.mouse.down()
+    tab.page.mouse.move(box["x"] + 90, box["y"] + 80, steps=4)
+    tab.page.mouse.up()
+    other.page.wait_for_function(f"before => {where} !== before", arg=before)
+    assert other.page.locator("text=Follow a packet").count() == 0
+    assert other.complaints == []
+    other.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_on_a_phone_all_fits_and_can_be_read(browser: Any, address: WebPage, scheme: str) -> None:
+    phone = Tab(
+        browser,
+        address.address,
+        viewport={"width": 390, "height": 800},
+        has_touch=True,
+        color_scheme=scheme,
+    )
+    page = phone.page
+    page.tap('[data-part="node h1"]')
+    page.wait_for_selector(".q-drawer--right .q-tab")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.wait_for_timeout(500)  # the drawer has slid in
+    assert page.evaluate(PALE) == []
+    assert phone.complaints == []
+    phone.close()
+
+
+def test_a_lab_that_was_stopped_is_said_to_rest(lab: Lab, tab: Tab) -> None:
+    lab.stop()
+    tab.page.wait_for_selector("header >> text=not running")
+    assert tab.state_of("lab") == "rests"
