@@ -298,6 +298,9 @@ states(pids, with_connections = true) -> [{"interfaces": [{"name", "kind", "up",
     listen, ``below`` is what a VLAN's interface stands on.  ``firewall`` holds the rules of
     nftables, what they do by the names of libnftables-json(5), and as nft writes them; a
     row without a handle is about a chain or a set.
+link_states(pids) -> [{interface: [passes: bool, rx_bytes, tx_bytes, queue]} or null]
+    All interfaces of these networks in short: whether each is up and has a carrier, what it has
+    counted, and the kind of the queue where frames leave; null of one that has ended.
 listening(nodes: [{"pid", "ports": [["tcp" or "udp", port]]}]) -> [[bool] or null]
     On which of these ports anybody listens; null of a node that has ended.
 look_up_routes(questions: [{"pid", "destination", "source", "interface", "mark", "protocol",

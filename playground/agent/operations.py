@@ -52,6 +52,7 @@ from playground.agent.watching.captures import capture
 from playground.agent.watching.datagrams import ask_datagrams
 from playground.agent.watching.echoes import echo_all
 from playground.agent.watching.happenings import happenings
+from playground.agent.watching.link_states import link_states
 from playground.agent.watching.packet_watch import watch_packets
 from playground.agent.watching.probes import probe
 from playground.agent.watching.readiness import wait_ready
@@ -160,6 +161,7 @@ WORK: dict[str, Callable[..., Any]] = {
     "state_load": state_load,
     "states": states,
     "listening": listening,
+    "link_states": link_states,
     "look_up_routes": look_up_routes,
     "probe": probe,
     "echo_all": echo_all,

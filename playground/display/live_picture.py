@@ -23,6 +23,7 @@ or has ended).  The lab's is "runs", "rests" (it was stopped) or "gone".
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -35,6 +36,7 @@ _LEVELS_BITS = (1.0, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9)
 _MOST_BUSY = 0.02
 _SHORTEST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 15.0
+_REMEMBERED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +179,26 @@ def pause_s(took_s: float) -> float:
 
     """
     return round(min(max(took_s * (1 / _MOST_BUSY - 1), _SHORTEST_PAUSE_S), _LONGEST_PAUSE_S), 3)
+
+
+class PicturePace:
+    """The pauses between looks, where a clock also counts how long others had the processor.
+
+    The least of the last few is nearest to what a look itself takes.
+
+    >>> pace = PicturePace()
+    >>> [pace.pause_s(took_s) for took_s in (0.1, 0.004, 0.3)]
+    [4.9, 1.0, 1.0]
+
+    """
+
+    def __init__(self) -> None:
+        self._last: deque[float] = deque(maxlen=_REMEMBERED)
+
+    def pause_s(self, took_s: float) -> float:
+        """Return how long to wait after one more look."""
+        self._last.append(took_s)
+        return pause_s(min(self._last))
 
 
 def _rates(before: CableLook, now: CableLook, seconds: float) -> tuple[float, float]:

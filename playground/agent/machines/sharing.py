@@ -48,6 +48,7 @@ LISTS: dict[str, Lists] = {
     "routes": Lists(("pids",), "each"),
     "states": Lists(("pids",), "each"),
     "listening": Lists(("nodes",), "each"),
+    "link_states": Lists(("pids",), "each"),
     "read_only": Lists(("pids",)),
     "network": Lists(("nodes",)),
     "power_off": Lists(("nodes",)),

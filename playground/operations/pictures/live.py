@@ -1,7 +1,7 @@
 """Living pictures: a lab's picture once, and then only what has changed of it.
 
-`display.live_picture` decides what each part of the picture shows; here the kernels are asked, in
-four requests of the agent a look.
+`display.live_picture` decides what each part of the picture shows, and `pictures.live_looks` asks
+the kernels.
 
 """
 
@@ -9,32 +9,28 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from playground.display.live_picture import (
     Attributes,
-    CableLook,
     LabLook,
     NodeLook,
     attributes,
     differences,
 )
 from playground.errors import AgentError, AgentGone, NotRunning
-from playground.model.impairment import Impairment
 from playground.model.records import dataclass
-from playground.operations.connection.client import Client
-from playground.operations.connection.handles import LiveNode
 from playground.operations.network import Machine, Node
 from playground.operations.pictures.diagram import (
     Diagram,
     Seen,
     drawn,
-    impairment_note,
     make_diagram,
 )
 from playground.operations.pictures.layout import Layout, place
-from playground.operations.pictures.picture import check_theme, look
+from playground.operations.pictures.live_looks import cable_look, look_at_links, look_at_nodes
+from playground.operations.pictures.picture import check_theme
 from playground.operations.pictures.svg import draw_svg
 from playground.planning.plan import Plan
 from playground.planning.plan_parts import WireEnd
@@ -71,6 +67,9 @@ class PictureChange:
     attributes: Attributes
 
 
+# Which services listen, and what somebody has impaired by hand, is looked at no more often.
+SLOW_PAUSE_S = 3.0
+
 # The SVG of a plan, whose parts are named: see `display.live_picture`.
 Draw = Callable[[Plan, Diagram, Layout], str]
 
@@ -90,7 +89,13 @@ class LivePicture:
 
     """
 
-    def __init__(self, lab: PicturedLab, theme: str = "auto", draw: Draw | None = None) -> None:
+    def __init__(
+        self,
+        lab: PicturedLab,
+        theme: str = "auto",
+        draw: Draw | None = None,
+        slow_pause_s: float = SLOW_PAUSE_S,
+    ) -> None:
         check_theme(theme)
         self._lab = lab
         self._draw = draw or (lambda plan, diagram, at: draw_svg(diagram, at, theme, live=True))
@@ -100,6 +105,11 @@ class LivePicture:
         self._titles: Mapping[str, str] = {}
         self._before: LabLook | None = None
         self._shown: Attributes = {}
+        # What is dear to ask is asked so often, and known of earlier between.
+        self._slow_pause_s = slow_pause_s
+        self._slow_look_s = -slow_pause_s
+        self._seen: Mapping[tuple[WireEnd, WireEnd], Seen] = {}
+        self._found: Mapping[str, NodeLook] = {}
 
     @property
     def running(self) -> bool:
@@ -167,52 +177,21 @@ class LivePicture:
         agent = next((live.agent for live in alive.values() if live is not None), None)
         if agent is None:
             return None
+        now_s = time.monotonic()
+        slowly = now_s - self._slow_look_s >= self._slow_pause_s
         try:
-            seen = look(agent, nodes)
-            found = look_at_nodes(agent, alive)
+            self._seen = look_at_links(agent, nodes, {} if slowly else self._seen)
+            if slowly or self._found.keys() != alive.keys():
+                self._found = look_at_nodes(agent, alive)
+                self._slow_look_s = now_s
         except AgentGone:
             # It goes first where a lab stops.
             return LabLook(time.monotonic(), state="gone" if self._lab.running else "rests")
         except AgentError:
             return None
-        cables = (cable_look(wire.a, wire.b, seen.get((wire.a, wire.b))) for wire in drawn(plan))
-        return LabLook(time.monotonic(), tuple(cables), found)
+        cables = (
+            cable_look(wire.a, wire.b, self._seen.get((wire.a, wire.b))) for wire in drawn(plan)
+        )
+        return LabLook(time.monotonic(), tuple(cables), self._found)
 
     _layout: Layout
-
-
-def cable_look(a: WireEnd, b: WireEnd, seen: Seen | None) -> CableLook:
-    """Return how a link is; one that nobody has seen does not pass anything yet."""
-    if seen is None:
-        return CableLook(up=False)
-    both: Sequence[tuple[WireEnd, Impairment | None]] = ((a, seen.toward_a), (b, seen.toward_b))
-    impaired = [(end.node, impairment) for end, impairment in both if impairment]
-    return CableLook(
-        seen.up, seen.blocked, impairment_note(impaired), seen.bytes_to_a, seen.bytes_to_b
-    )
-
-
-def look_at_nodes(agent: Client, nodes: Mapping[str, LiveNode | None]) -> dict[str, NodeLook]:
-    """Return which nodes are there, and which of their services listen on all their ports.
-
-    A service that has no port is left out: nothing tells of it but its own words.
-
-    """
-    live = {name: node for name, node in nodes.items() if node is not None and not node.stopped}
-    ports = {
-        name: [(service, probe) for service, row in node.services.items() for probe in row.probes]
-        for name, node in live.items()
-    }
-    asked = [
-        {"pid": node.pid, "ports": [[probe.protocol, probe.port] for _, probe in ports[name]]}
-        for name, node in live.items()
-    ]
-    found = {name: NodeLook(alive=False) for name in nodes}
-    for name, answer in zip(live, agent.call("listening", nodes=asked), strict=True):
-        if answer is None:
-            continue
-        services: dict[str, bool] = {}
-        for (service, _), listens in zip(ports[name], answer, strict=True):
-            services[service] = services.get(service, True) and listens
-        found[name] = NodeLook(services=services)
-    return found

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from playground.display.live_picture import pause_s
+from playground.display.live_picture import PicturePace
 from playground.errors import PlaygroundError
 from playground.operations.pictures.live import LivePicture, PictureChange, PicturedLab
 
@@ -153,6 +153,7 @@ class Looking:
             self._ended.set()
 
     def _go_on(self, ended: threading.Event) -> None:
+        pace = PicturePace()
         while not ended.is_set():
             look = self._look()
             if look is None or not self._somebody_is_there():
@@ -164,7 +165,7 @@ class Looking:
             except PlaygroundError:  # the picture stays as it is
                 return
             del look
-            ended.wait(pause_s(time.monotonic() - began))
+            ended.wait(pace.pause_s(time.monotonic() - began))
 
     def _somebody_is_there(self) -> bool:
         silent_s = time.monotonic() - self._heard_s

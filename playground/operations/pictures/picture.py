@@ -184,7 +184,7 @@ def look(agent: Client, nodes: Sequence[Node]) -> Mapping[tuple[WireEnd, WireEnd
         for link in dict.fromkeys(link for node in nodes for link in node.links)
         if link._live is not None
     ]
-    blocked = _blocked(agent, nodes)
+    blocked = blocked_ports(agent, nodes)
     try:
         seen = _ask(agent, links, blocked)
     except AgentGone:
@@ -232,7 +232,7 @@ def _ask(
     return seen
 
 
-def _blocked(agent: Client, nodes: Sequence[Node]) -> set[WireEnd]:
+def blocked_ports(agent: Client, nodes: Sequence[Node]) -> set[WireEnd]:
     """Return the ports that spanning trees keep closed."""
     switches = [
         (node.name, live.plan.device)

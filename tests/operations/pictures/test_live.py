@@ -8,8 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from playground import Host, Lab, Link, Router, Switch
-from playground.operations.pictures.live import LivePicture, cable_look
-from playground.planning.plan_parts import WireEnd
+from playground.operations.pictures.live import LivePicture
 
 
 def parts(svg: str) -> set[str]:
@@ -40,7 +39,7 @@ def test_a_lab_that_was_not_started_rests() -> None:
 
 
 def test_the_first_look_tells_all_and_the_next_nothing(lab: Lab) -> None:
-    picture = LivePicture(lab)
+    picture = LivePicture(lab, slow_pause_s=0)
     first = picture.change()
     assert first.svg is not None
     unnamed = {part for part in first.attributes if part.startswith("label ")}
@@ -55,7 +54,7 @@ def test_the_first_look_tells_all_and_the_next_nothing(lab: Lab) -> None:
 
 
 def test_what_is_done_to_a_link_is_seen(lab: Lab) -> None:
-    picture = LivePicture(lab)
+    picture = LivePicture(lab, slow_pause_s=0)
     picture.change()
     link = lab.link("home", "h1")
     number = next(
@@ -73,7 +72,7 @@ def test_what_is_done_to_a_link_is_seen(lab: Lab) -> None:
 
 
 def test_traffic_moves_on_the_links_that_carry_it(lab: Lab) -> None:
-    picture = LivePicture(lab)
+    picture = LivePicture(lab, slow_pause_s=0)
     picture.change()
     lab["h1"].ping(lab["www"], count=3, interval_s=0.01)
     change = picture.change().attributes
@@ -89,7 +88,7 @@ def test_traffic_moves_on_the_links_that_carry_it(lab: Lab) -> None:
 
 
 def test_a_service_that_stops_makes_its_node_silent(lab: Lab) -> None:
-    picture = LivePicture(lab)
+    picture = LivePicture(lab, slow_pause_s=0)
     picture.change()
     service = lab["www"].services["http"]
     service.stop()
@@ -101,7 +100,7 @@ def test_a_service_that_stops_makes_its_node_silent(lab: Lab) -> None:
 
 
 def test_a_node_that_is_stopped_is_gone_until_it_starts(lab: Lab) -> None:
-    picture = LivePicture(lab)
+    picture = LivePicture(lab, slow_pause_s=0)
     picture.change()
     lab["h2"].stop()
     gone = picture.change().attributes["node h2"]
@@ -116,7 +115,7 @@ def test_a_lab_that_grows_is_drawn_anew_and_one_that_stops_rests() -> None:
     Link(home, Host("h1")), Link(home, Host("h2"))
     lab = Lab(home, name="live-grows", engine="namespaces", quiet=True).start()
     try:
-        picture = LivePicture(lab)
+        picture = LivePicture(lab, slow_pause_s=0)
         picture.change()
         Link(home, Host("h3"))
         assert picture.change().svg is None  # it does not run yet
@@ -129,7 +128,3 @@ def test_a_lab_that_grows_is_drawn_anew_and_one_that_stops_rests() -> None:
         lab.stop()
     ended = picture.change()
     assert (ended.svg, ended.attributes) == (None, {"lab": {"data-state": "rests"}})
-
-
-def test_a_link_that_nobody_has_seen_passes_nothing() -> None:
-    assert cable_look(WireEnd("h1", "eth0"), WireEnd("h2", "eth0"), None).state == "down"

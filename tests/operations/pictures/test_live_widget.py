@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from playground import Host, Lab, Link, Switch
+from playground.display.live_picture import PicturePace
 from playground.errors import BadArgument, PlaygroundError
 from playground.operations.pictures import live_widget
 from playground.operations.pictures.live_widget import Cells, LivePictureWidget, Looking
@@ -34,7 +35,7 @@ def lab() -> Iterator[Lab]:
 
 @pytest.fixture
 def widget(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Iterator[LivePictureWidget]:
-    monkeypatch.setattr(live_widget, "pause_s", lambda took_s: 0.01)
+    monkeypatch.setattr(PicturePace, "pause_s", lambda pace, took_s: 0.01)
     widget = lab.live()
     sent: list[dict[str, Any]] = []
     monkeypatch.setattr(widget, "send", sent.append)
@@ -84,7 +85,7 @@ def test_a_notebook_that_a_program_runs_has_a_still_picture(widget: LivePictureW
 
 
 def test_it_ends_when_the_lab_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_widget, "pause_s", lambda took_s: 0.01)
+    monkeypatch.setattr(PicturePace, "pause_s", lambda pace, took_s: 0.01)
     h1, h2 = Host("h1"), Host("h2")
     Link(h1, h2)
     lab = Lab(h1, name="live-widget-ends", engine="namespaces", quiet=True).start()
@@ -127,7 +128,7 @@ def looks(answer: Callable[[], bool], **said: Any) -> tuple[Looking, list[float]
 
 
 def test_it_stops_when_nobody_says_that_they_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_widget, "pause_s", lambda took_s: 0.01)
+    monkeypatch.setattr(PicturePace, "pause_s", lambda pace, took_s: 0.01)
     monkeypatch.setattr(live_widget, "SILENCE_S", 0.1)
     looking, times = looks(lambda: True)
     looking.heard()
@@ -140,7 +141,7 @@ def test_it_stops_when_nobody_says_that_they_are_there(monkeypatch: pytest.Monke
 
 
 def test_it_goes_on_while_nobody_can_be_heard(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_widget, "pause_s", lambda took_s: 0.01)
+    monkeypatch.setattr(PicturePace, "pause_s", lambda pace, took_s: 0.01)
     monkeypatch.setattr(live_widget, "SILENCE_S", 0.05)
     monkeypatch.setattr(live_widget, "BUSY_S", 0.5)
     looking, times = looks(lambda: True, busy=lambda: True)
@@ -163,7 +164,7 @@ def test_it_ends_with_what_it_looks_at(error: Exception | None) -> None:
 
 
 def test_a_widget_that_nobody_has_is_forgotten(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_widget, "pause_s", lambda took_s: 0.01)
+    monkeypatch.setattr(PicturePace, "pause_s", lambda pace, took_s: 0.01)
 
     class Thing:
         def look(self) -> bool:
