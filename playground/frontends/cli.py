@@ -412,6 +412,38 @@ def grade(quiet: bool, /, exercise: Path, submissions: Path, output: Path, **ask
     grade_class(exercise, submissions, output, asked, _sayer(quiet))
 
 
+@main.command()
+@click.argument("exercise", metavar="EXERCISE.py", type=click.Path(exists=True, path_type=Path))
+@click.argument("students", metavar="STUDENTS.txt", type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--output",
+    "-o",
+    default="handouts",
+    show_default=True,
+    metavar="FOLDER",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where a folder for each student is written.",
+)
+@click.option(
+    "--solutions",
+    metavar="FOLDER",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write a solution for each student there.",
+)
+def handout(exercise: Path, students: Path, output: Path, solutions: Path | None) -> None:
+    """Write an exercise that differs for each student.
+
+    EXERCISE.py has functions start(exercise) and solution(exercise), which return a Lab, and
+    task(exercise), which returns a text; each gets the draws of one student. STUDENTS.txt
+    lists names, one a line. `playground grade EXERCISE.py SOLUTIONS` tests the checks by them.
+    """
+    from playground.frontends.grading.handouts import hand_out, read_students
+
+    names = read_students(students)
+    written = hand_out(exercise, names, output, solutions)
+    click.echo(f"{written} files for {len(names)} students are in {output}", err=True)
+
+
 @main.command("ls")
 @engine_option
 @json_option

@@ -69,7 +69,7 @@ def _distribution(outcomes: Sequence[StudentMarks]) -> str:
     width, height, bar = 640, 150, 52
     drawn = []
     for place, count in enumerate(counts):
-        x, tall = 20 + place * 60, round(110 * count / most)
+        x, tall = 20 + place * 60, round(98 * count / most)
         shown = max(tall, 2)
         kind = "" if count else ' class="zero"'
         drawn.append(

@@ -7,6 +7,7 @@ their own, and hands all outcomes to those who write files.
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import functools
 import os
@@ -55,6 +56,7 @@ def grade(
     _check_places(exercise, submissions, output, options)
     found = find_submissions(submissions)
     checks = read_exercise(exercise)
+    _make_folder(output)
     outcomes: dict[str, StudentMarks] = {}
     jobs, keys = [], {}
     kept = {} if options.again else kept_outcomes.read(output)
@@ -82,7 +84,7 @@ def grade(
         outcomes[outcome.student] = outcome
     in_order = [outcomes[submission.student] for submission in found]
     kept_outcomes.write(output, {keys[one.student]: one for one in in_order if one.student in keys})
-    write_marks(output, exercise.stem, in_order, say)
+    write_marks(output, title_of(exercise), in_order, say)
     return in_order
 
 
@@ -100,10 +102,20 @@ def _check_places(exercise: Path, submissions: Path, output: Path, options: Grad
         raise BadArgument(
             f"marks in {output} would lie among the submissions: name another folder (--output)"
         )
+
+
+def _make_folder(output: Path) -> None:
     try:
         output.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise BadArgument(f"{output} cannot be made: {error.strerror}") from error
+
+
+def title_of(exercise: Path) -> str:
+    """Return what an exercise is called: the first line of its docstring, else its file's name."""
+    tree = ast.parse(exercise.read_bytes())
+    said = (ast.get_docstring(tree) or "").partition("\n")[0].rstrip(".")
+    return said or exercise.stem.removesuffix("_test").removeprefix("test_").replace("_", " ")
 
 
 def read_exercise(exercise: Path) -> tuple[CheckMark, ...]:

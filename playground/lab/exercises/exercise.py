@@ -98,10 +98,14 @@ class Exercise:
     def name(self, label: str, among: Sequence[str] = NAMES) -> str:
         """Return a name that no other label has; by default a plant, a stone or a colour."""
         taken = self._taken("name", label)
-        left = [name for name in among if name not in taken]
-        if not left:
+        if taken.issuperset(among):
             raise BadArgument(f"name({label!r}): all {len(among)} names are taken")
-        return self._keep("name", label, lambda _: self.choice(f"name\0{label}", left))
+
+        def draw(turn: int) -> str | None:
+            found = among[self._below("name", f"{label}\0{turn}", len(among))]
+            return None if found in taken else found
+
+        return self._keep("name", label, draw)
 
     def subnet(self, label: str, *, within: str = "10.0.0.0/8", prefix: int = 24) -> str:
         """Return a subnet with this prefix length that no other label's overlaps.
