@@ -141,17 +141,19 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = pytest.ExitCode.INTERRUPTED
 
 
-def _in_turn(items: list[pytest.Item]) -> Callable[[pytest.Item], tuple[bool, bool, bool]]:
+def _in_turn(items: list[pytest.Item]) -> Callable[[pytest.Item], tuple[bool, ...]]:
     """Return a key that puts first what takes long, so that both workers end at once.
 
-    The second kernel comes first of all, and late what has to be alone: it would wait for it.
+    The second kernel comes first of all, then the swarm, whose tests one worker has to run, and
+    late what has to be alone: it would wait for those.
 
     """
     waiting = {workers.scope(item.nodeid) for item in items if item.get_closest_marker("alone")}
 
-    def key(item: pytest.Item) -> tuple[bool, bool, bool]:
+    def key(item: pytest.Item) -> tuple[bool, ...]:
         return (
             item.path.name != "test_second_kernel.py",
+            workers.scope(item.nodeid) != "swarm",
             engine_of(item) is None,
             workers.scope(item.nodeid) in waiting,
         )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-# A file or a test, and what of a swarm it would notice.
+# A file, and what of a swarm it would notice.
 ON_SWARM = {
     "operations/links/test_link.py": "links that cross: carriers, impairments, captures",
     "operations/links/test_switch.py": "switches with ports on several machines, VLANs",
@@ -23,17 +23,67 @@ ON_SWARM = {
     "lab/methods/test_live_changes.py": "changes of a lab that runs, wholly or not at all",
     "model/test_nat.py": "routers that translate between machines",
     "test_filtering.py": "firewalls on the way",
-    "planning/test_dhcp_networks.py::test_hosts_ask_a_server_for_their_addresses": (
-        "broadcasts over crossing links, leases"
-    ),
-    "planning/test_dhcp_networks.py::test_a_relay_takes_questions_to_a_server_elsewhere": (
-        "questions that a router takes on to another machine"
-    ),
+    "planning/test_dhcp_networks.py": "broadcasts over crossing links, leases",
     "lab/test_autoconfigured.py": "IPv6: multicast over crossing links",
 }
 
+# Of these files only those tests: the others start a lab each for what one kernel decides alone.
+ONLY = {
+    "operations/links/test_link.py": (
+        "test_nothing_passes_a_link_that_is_down",
+        "test_a_host_at_a_switch_loses_its_carrier_and_keeps_its_address",
+        "test_a_lab_grows_while_a_link_is_down",
+        "test_delay_is_in_the_direction_that_was_said",
+        "test_a_cable_that_was_pulled_out_is_as_slow_when_it_is_back",
+        "test_a_link_that_is_removed_is_gone_and_others_take_its_place",
+        "test_who_attaches_later_finds_links_as_they_are",
+    ),
+    "operations/links/test_switch.py": (
+        "test_a_switch_learns_who_is_where",
+        "test_a_mirror_takes_in_links_that_come_later",
+        "test_a_refused_change_leaves_the_switch_as_it_was",
+        "test_a_loop_of_three_switches_heals",
+    ),
+    "operations/diagnosis/test_explain.py": (
+        "test_a_way_on_which_nothing_is_broken",
+        "test_both_families_and_pings",
+        "test_nat_on_the_way_is_shown",
+        "test_datagrams_need_no_answer",
+        "test_a_link_that_is_down",
+        "test_a_host_that_is_unplugged_at_its_switch",
+        "test_two_machines_with_one_address",
+        "test_several_explain_at_once",
+        "test_a_black_hole_for_large_packets",
+    ),
+    "lab/outside/test_published_ports.py": (
+        "test_a_page_of_a_host_is_a_page_of_this_machine",
+        "test_what_a_host_was_declared_with_is_there_from_the_start",
+        "test_datagrams_come_back_to_who_asked",
+        "test_what_was_said_to_its_end_is_still_answered",
+        "test_a_kept_lab_goes_on_offering_it_and_whoever_comes_later_ends_it",
+    ),
+    "model/test_nat.py": (
+        "test_what_leaves_has_the_address_that_was_asked_for",
+        "test_a_forward_is_there_at_once_and_gone_at_once",
+        "test_one_address_stands_for_a_host_both_ways",
+        "test_a_symmetric_nat_has_a_port_for_each",
+    ),
+    "test_filtering.py": (
+        "test_a_router_drops_one_port_and_lets_the_other_through",
+        "test_an_established_connection_survives_a_new_rule",
+        "test_many_rules_are_one_change",
+        "test_what_nft_refuses_leaves_all_as_it_was",
+    ),
+    "planning/test_dhcp_networks.py": ("test_hosts_ask_a_server_for_their_addresses",),
+    "lab/test_autoconfigured.py": (
+        "test_a_host_has_the_planned_address_when_the_start_returns",
+        "test_its_way_out_is_the_router_that_it_has_heard",
+        "test_what_a_router_tells_changes_at_once",
+    ),
+}
+
 # Of the hosts there, which need images: those machines have no way to where Debian's packages are.
-SERVICES_THERE = ((), ("http",), ("dns",), ("radvd",), ("dns", "radvd"), ("dhcpv6-client",))
+SERVICES_THERE = ((), ("http",), ("dns",), ("radvd",), ("dns", "radvd"))
 
 _PROCESSES = "it ends a process by its number on this machine"
 
@@ -54,11 +104,14 @@ NOT_ON_SWARM = {
 def is_chosen(file: Path, name: str, everything: bool) -> bool:
     """Tell whether a test runs on a swarm: ``file`` below tests/, ``name`` without parameters.
 
-    >>> is_chosen(Path("operations/links/test_link.py"), "test_any", False)
+    >>> is_chosen(Path("operations/nodes/test_routes.py"), "test_any", False)
     True
 
     """
     places = {file.as_posix(), f"{file.as_posix()}::{name}"}
     if places & NOT_ON_SWARM.keys():
         return False
-    return everything or not places.isdisjoint(ON_SWARM)
+    if everything:
+        return True
+    some = ONLY.get(file.as_posix())
+    return name in some if some else not places.isdisjoint(ON_SWARM)

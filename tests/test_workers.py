@@ -20,6 +20,8 @@ from tests import machine, workers
         ("a/test_b.py::test_b[docker]", "a/test_b.py docker"),
         ("a/test_b.py::test_b[namespaces-imap]", "a/test_b.py namespaces"),
         ("a/test_b.py::TestB::test_c[imap-docker]", "a/test_b.py docker"),
+        ("a/test_b.py::test_b[swarm-imap]", "swarm"),
+        ("a/test_swarm_b.py::test_b", "swarm"),
         ("a/test_b.py::test_docker_b[a docker of one's own]", "a/test_b.py"),
     ],
 )

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import subprocess
 
+import pytest
+
 from playground.agent.kernel.ipsec import has_ipsec
+from tests import second_kernel
 from tests.support_agent import Namespaces
 
 _NEW = "xfrm state add src 192.0.2.1 dst 192.0.2.2 proto esp spi 7 mode transport aead"
@@ -21,3 +24,9 @@ def test_nothing_is_left_of_the_trial() -> None:
     with Namespaces() as node, node.network():
         has_ipsec()
         assert subprocess.check_output(["ip", "xfrm", "state"]) == b""
+
+
+@pytest.mark.second_kernel
+def test_a_kernel_with_all_of_it_as_modules_loads_them() -> None:
+    with Namespaces() as node, node.network():
+        assert has_ipsec() or not second_kernel.HERE
