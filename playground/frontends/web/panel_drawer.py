@@ -81,6 +81,6 @@ class PanelDrawer:
             if bodies.value == panel.TITLE and panel.TITLE not in built:
                 built.add(panel.TITLE)
                 with slot:
-                    panel.build(part, name)
+                    panel.build(part.part(lambda: bodies.value == panel.TITLE), name)
 
         bodies.on_value_change(shown)

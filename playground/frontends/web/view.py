@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from contextlib import suppress
 from functools import partial
@@ -54,12 +55,17 @@ class LabView:
         self._address = address
         self._token = ""
         self._parent: LabView | None = None
+        self._is_shown: Callable[[], bool] = lambda: True
         self._sessions = Sessions() if sessions is None else sessions
         self._undo: list[Callable[[], object]] = []
         self._closed = False
 
-    def part(self) -> LabView:
-        """Return a view of the same lab, for a panel: closed by itself, and with this one."""
+    def part(self, is_shown: Callable[[], bool] | None = None) -> LabView:
+        """Return a view of the same lab, for a panel: closed by itself, and with this one.
+
+        ``is_shown`` tells whether somebody sees the panel now, of several in one place.
+
+        """
         part = LabView(
             self.lab,
             self.name,
@@ -70,6 +76,7 @@ class LabView:
             self._address,
         )
         part._parent = self
+        part._is_shown = is_shown or self._is_shown
         self.on_close(part.close)
         return part
 
@@ -132,13 +139,22 @@ class LabView:
                 "shared it for an address that may"
             )
 
-    def every(self, seconds: float, handler: Callable[[], Any]) -> ui.timer:
+    def every(
+        self, seconds: float, handler: Callable[[], Any], *, when_hidden: bool = False
+    ) -> ui.timer:
         """Call a handler now and again, while the panel is open; a coroutine may wait.
 
-        A second call waits until the first is done.
+        A second call waits until the first is done.  It is left out while the browser is away,
+        and while another panel hides this one, unless ``when_hidden``.  What fails again and again
+        in the same words is told once.
 
         """
-        timer = ui.timer(seconds, handler)
+        client = ui.context.client
+
+        def is_wanted() -> bool:
+            return client.has_socket_connection and (when_hidden or self._is_shown())
+
+        timer = ui.timer(seconds, repeated(handler, is_wanted))
         self.on_close(timer.cancel)
         return timer
 
@@ -198,3 +214,30 @@ class LabView:
     async def close_soon(self) -> None:
         """Close in a thread: what is given back may have to wait for a host."""
         await self.ask(self.close)
+
+
+def repeated(
+    handler: Callable[[], Any], is_wanted: Callable[[], bool]
+) -> Callable[[], Awaitable[None]]:
+    """Return what calls a handler where it is wanted, and tells of each trouble once.
+
+    A `PlaygroundError` is raised again only once the handler has succeeded, or says another.
+
+    """
+    told = ""
+
+    async def call() -> None:
+        nonlocal told
+        if not is_wanted():
+            return
+        try:
+            result = handler()
+            if inspect.isawaitable(result):
+                await result
+            told = ""
+        except PlaygroundError as error:
+            before, told = told, str(error)
+            if told != before:
+                raise
+
+    return call

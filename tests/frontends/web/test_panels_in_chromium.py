@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from nicegui import core
 
 from playground import Host, Lab, Link, Router, Switch
 from playground.engines.namespaces.engine import NamespacesEngine
@@ -213,11 +214,12 @@ def test_files_are_looked_at_fetched_and_sent(net: Network, page: Page, tmp_path
 
 def test_a_packet_is_explained(page: Page) -> None:
     open_panel(page, "node h1", "Explain to …")
-    page.get_by_label("To (a node, a name or an address)").fill("www.example.com")
-    page.get_by_label("Port (empty: ping)").fill("80")
-    page.get_by_role("button", name="Explain", exact=True).click()
-    page.get_by_text("✓ it arrives").wait_for()
-    assert page.get_by_text("h1 → modem → www.example.com").count() == 1
+    panel = page.locator(".q-drawer").filter(visible=True)
+    panel.get_by_label("To (a node, a name or an address)").fill("www.example.com")
+    panel.get_by_label("Port (empty: ping)").fill("80")
+    panel.get_by_role("button", name="Explain", exact=True).click()
+    panel.get_by_text("✓ it arrives").wait_for()
+    assert panel.get_by_text("h1 → modem → www.example.com").count() == 1
     close_panels(page)
 
 
@@ -330,6 +332,47 @@ def test_on_a_phone_in_the_dark_a_panel_has_the_whole_width(net: Network, browse
         assert close["x"] + close["width"] <= size["width"]
 
 
-def test_nothing_of_panels_is_left(net: Network) -> None:
-    terminals = _here[0].site.sessions.terminals
-    wait_until(lambda: not terminals._open)
+def test_what_a_page_has_begun_ends_with_the_page(
+    net: Network, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # How long a browser that has gone may come back: 30 s, as long as nobody says otherwise.
+    monkeypatch.setattr(core.app.config, "reconnect_timeout", 0.2)
+    with opened(browser, net.page.address) as page:
+        open_panel(page, "node h1", "Terminal")
+        wait_until(lambda: "#" in terminal_text(page))
+    with opened(browser, net.page.address) as other:
+        open_panel(other, net.cable, "Capture")
+        other.get_by_role("button", name="Start", exact=True).click()
+        other.get_by_text("0 packets; running").wait_for()
+    wait_until(lambda: not any("bash -l" in row.command for row in net.h1.processes()))
+    wait_until(lambda: not [one for one in threading.enumerate() if "capture" in one.name])
+    assert not _here[0].site.sessions.terminals._open
+
+
+def test_keys_copy_and_paste_in_a_terminal(net: Network, browser: Browser) -> None:
+    allowed = {"permissions": ["clipboard-read", "clipboard-write"]}
+    with opened(browser, net.page.address, **allowed) as page:
+        open_panel(page, "node h1", "Terminal")
+        wait_until(lambda: "#" in terminal_text(page))
+        page.evaluate("text => navigator.clipboard.writeText(text)", "echo from the''-clipboard")
+        page.get_by_role("button", name="Paste").click()
+        wait_until(lambda: "echo from the" in terminal_text(page))
+        page.locator(".xterm-helper-textarea").press("Enter")
+        wait_until(lambda: "from the-clipboard" in terminal_text(page))
+        page.locator(".xterm-rows > div").nth(1).dblclick(position={"x": 10, "y": 5})
+        page.keyboard.press("Control+C")
+        wait_until(lambda: page.evaluate("navigator.clipboard.readText()") == "from")
+        page.keyboard.press("Control+V")
+        wait_until(lambda: re.search(r"# from", terminal_text(page)))
+        close_panels(page)
+
+
+def test_a_lab_that_dies_leaves_a_page_that_says_so_once(net: Network, page: Page) -> None:
+    open_panel(page, net.cable, "Traffic")
+    page.get_by_text(re.compile(r"from modem: \d")).wait_for()
+    net.lab.stop()
+    page.get_by_text("not up in a running lab").first.wait_for()
+    page.wait_for_timeout(2500)
+    assert page.get_by_text("not up in a running lab").count() == 1
+    page.get_by_role("tab", name="Controls").click()
+    page.get_by_role("button", name="Pull out").wait_for()

@@ -12,7 +12,7 @@ import pytest
 from playground import Host, Lab, Link, PlaygroundError, Switch
 from playground.errors import NotRunning
 from playground.frontends.web.files import FileShelf
-from playground.frontends.web.view import LabView
+from playground.frontends.web.view import LabView, repeated
 
 
 @pytest.fixture
@@ -77,3 +77,39 @@ def test_an_offered_file_goes_with_its_panel(threads: ThreadPoolExecutor) -> Non
     part.close()
     with pytest.raises(PlaygroundError, match="offered no more"):
         view._files.find(key)
+
+
+def test_what_is_repeated_tells_of_each_trouble_once() -> None:
+    calls: list[str] = []
+    wanted = [True]
+    outcomes = iter(["", "no lab", "no lab", "", "no lab", "no node"])
+
+    async def handler() -> None:
+        if words := next(outcomes):
+            raise NotRunning(words)
+
+    call = repeated(handler, lambda: wanted[0])
+
+    async def all_of_them() -> None:
+        for _ in range(6):
+            try:
+                await call()
+                calls.append("")
+            except PlaygroundError as error:
+                calls.append(str(error))
+        wanted[0] = False
+        await call()  # nobody looks: it is not called, and nothing is left to be said
+
+    asyncio.run(all_of_them())
+    assert calls == ["", "no lab", "", "", "no lab", "no node"]
+
+
+def test_a_page_that_is_open_for_days_keeps_nothing_of_panels_that_were_closed(
+    threads: ThreadPoolExecutor,
+) -> None:
+    view = view_of(threads, True)
+    for _ in range(100):
+        part = view.part()
+        part.part().close()
+        part.close()
+    assert view._undo == []

@@ -49,7 +49,6 @@ class CapturePanel:
         self, view: LabView, stem: str, make: Callable[[str, int | None, int], Capture]
     ) -> None:
         self._view, self._stem, self._make = view, stem, make
-        self._client = ui.context.client
         self._feed: PacketFeed | None = None
         self._wanted = PacketFilter("")
         self._rows = packet_rows.ShownRows(self._wanted)
@@ -123,7 +122,7 @@ class CapturePanel:
 
     async def _look(self) -> None:
         feed = self._feed
-        if feed is None or not self._client.has_socket_connection:
+        if feed is None:
             return
         added, gone = self._rows.next(feed.since(self._rows.seen, packet_rows.MOST_AT_ONCE))
         if added or gone:

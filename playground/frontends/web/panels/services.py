@@ -32,7 +32,6 @@ class _Services:
 
     def __init__(self, view: LabView, node: Machine) -> None:
         self._view, self._node = view, node
-        self._client = ui.context.client
         self._pace, self._log_pace = Pace(2.0), Pace(1.0)
         self._status: dict[str, ui.label] = {}
         self._chosen: str | None = None
@@ -48,7 +47,7 @@ class _Services:
 
     async def _look(self) -> None:
         began = time.monotonic()
-        if not (self._client.has_socket_connection and self._pace.is_due(began)):
+        if not self._pace.is_due(began):
             return
         try:
             found = await self._view.ask(self._read)
@@ -122,11 +121,7 @@ class _Services:
 
     async def _look_at_log(self) -> None:
         name, began = self._chosen, time.monotonic()
-        if (
-            name is None
-            or not self._client.has_socket_connection
-            or not self._log_pace.is_due(began)
-        ):
+        if name is None or not self._log_pace.is_due(began):
             return
         try:
             text = cut_log(await self._view.ask(self._read_log, name))

@@ -37,7 +37,6 @@ class LiveTable:
         interval_s: float = INTERVAL_S,
     ) -> None:
         self._view, self._load, self._columns = view, load, columns
-        self._client = ui.context.client
         self._pace = Pace(interval_s)
         self._looking = False
         self._said = ui.label().classes("text-negative whitespace-pre-wrap").props("role=status")
@@ -59,7 +58,7 @@ class LiveTable:
     async def look(self) -> None:
         """Read the rows if it is time, and show what differs."""
         began = time.monotonic()
-        if self._looking or not self._client.has_socket_connection or not self._pace.is_due(began):
+        if self._looking or not self._pace.is_due(began):
             return
         self._looking = True
         try:
