@@ -848,6 +848,39 @@ def events(lab: str, as_json: bool, kinds: tuple[str, ...], seconds: float | Non
         life_commands.events(found, kinds, as_json, seconds, click.echo)
 
 
+@main.command()
+@engine_option
+@lab_argument
+@click.argument("name", metavar="[NAME]", required=False)
+@click.option("--limit-mb", type=float, default=256.0, show_default=True, help="For each host.")
+def snapshot(lab: str, name: str | None, limit_mb: float) -> None:
+    """Keep how a lab that runs is now, under NAME; without NAME, list what is kept.
+
+    Kept are files that its hosts have written, and what was changed live: links, rules, routes,
+    services. `playground restore` brings it back. Snapshots go with the lab.
+    """
+    with _attached(None, lab) as found:
+        if name is None:
+            click.echo("\n".join(found.snapshots) or "nothing is kept")
+            return
+        found.snapshot(name, limit_mb=limit_mb)
+        click.echo(f"lab {found.name} is kept as {name}")
+
+
+@main.command()
+@engine_option
+@lab_argument
+@click.argument("name")
+def restore(lab: str, name: str) -> None:
+    """Bring a lab that runs back to what `playground snapshot` has kept as NAME.
+
+    Its hosts are made anew and get their files of then; their programs start again.
+    """
+    with _attached(None, lab) as found:
+        found.restore(name)
+        click.echo(f"lab {found.name} is as it was at {name}")
+
+
 def _ask_whether_to_end(records: Sequence[LabRecord]) -> None:
     """Show labs and ask whether to end them all; raises `Failure` for anything but yes."""
     _print_labs(records)
@@ -1205,17 +1238,21 @@ def _machine(lab: Lab, name: str) -> Machine:
 
 def _remove(labs: RunningLabs, records: Sequence[LabRecord], quiet: bool) -> None:
     from playground.display.progress import make_progress
+    from playground.lab.life import snapshot_store
 
     progress = make_progress(quiet)
     for record in records:
         with progress.step(f"taking down lab {record.name}"):
             labs.stop(record)
+        snapshot_store.forget(record.id)
         with suppress(BadArgument):  # what has no folder has none to remove
             shutil.rmtree(_folder(record.id), ignore_errors=True)
         click.echo(f"lab {record.name} ({record.id}) is down")
     if not records:
         click.echo("there was nothing to take down", err=True)
-    _forget_folders({record.id for record in labs.labs()})
+    running = {record.id for record in labs.labs()}
+    _forget_folders(running)
+    snapshot_store.forget_others(running)
 
 
 def _print_json(data: Any) -> None:

@@ -28,6 +28,7 @@ from playground.lab.methods import (
     publishing,
     saving,
     showing,
+    snapshots,
     starting,
     stopping,
     watching,
@@ -220,6 +221,9 @@ class Lab(Single):
     detach = stopping.detach
     remove = live_changes.remove
     apply = applying.apply
+    snapshot = snapshots.snapshot
+    restore = snapshots.restore
+    snapshots = property(snapshots.snapshots)
 
     changing = live_changes.changing
     change_rules = live_changes.change_rules

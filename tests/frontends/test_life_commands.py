@@ -87,3 +87,18 @@ def test_a_file_that_has_changed_is_told_and_applied(tmp_path: Path, keep_lab) -
             assert lab.node("h3").ping("h1", count=1).received == 1
     finally:
         playground("down", name)
+
+
+def test_a_lab_is_kept_and_brought_back(
+    kept: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert playground("snapshot", kept.name) == "nothing is kept\n"
+    playground("run", "--lab", kept.name, "h1", "echo then > /root/notes")
+    assert playground("snapshot", kept.name, "before").endswith("is kept as before\n")
+    assert playground("snapshot", kept.name) == "before\n"
+    playground("run", "--lab", kept.name, "h1", "echo now > /root/notes")
+    assert playground("restore", kept.name, "before").endswith("is as it was at before\n")
+    with Lab.attach(kept.name, quiet=True) as lab:
+        assert lab.node("h1").read("/root/notes") == "then\n"
+    assert "there is no snapshot 'later'" in playground("restore", kept.name, "later", status=1)

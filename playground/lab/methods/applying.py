@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from playground.errors import BadArgument
@@ -11,9 +12,11 @@ from playground.lab.labs_of_this_process import take_nodes
 from playground.lab.life.declared_again import Staying, find_staying
 from playground.lab.methods.starting import extend
 from playground.lab.node_handles import detach_nodes, restore
+from playground.lab.provision import NodeProvision
 from playground.lab.state import LabObject, LabState
 from playground.model.arguments import check_flag, shown
 from playground.planning.plan import Plan
+from playground.planning.plan_parts import WirePlan
 from playground.planning.plan_steps import plan_step
 from playground.planning.planner import make_plan
 
@@ -98,26 +101,37 @@ def _with_anew(diff: PlanDiff, staying: Staying) -> PlanDiff:
 def _let_go(lab: LabObject, wanted: LabObject, found: _Wanted) -> None:
     """Take away the nodes that go, or are made anew, and take over what is declared instead."""
     state, staying = lab._state, found.staying
-    plan = state.running_plan()
-    leaving = {*staying.gone, *staying.anew}
-    nodes = {node.name for node in staying.rest.nodes}
-    dead = [name for name in state.pids if name not in nodes]
-    wires = plumbing.Plumbing(plan, state.pids)
-    ends = [end for wire in staying.cut for end in wires.ends(wire)]
-    bridges = [{"device": switch.device} for switch in plan.switches if switch.name in leaving]
-    with state.progress.step(f"taking {', '.join(leaving)} from lab {lab.name}"):
-        if ends or bridges:
-            state.agent().call("unwire", veths=ends, bridges=bridges)
-        if dead:
-            state.engine.stop(state.id, dead)
-    given, rest = wanted._state.given, staying.rest
+    provisions, pids = take_away(state, staying.rest, staying.cut, {*staying.gone, *staying.anew})
     detach_nodes(lab)
-    state.given, state.ipv6, state.strict = given, wanted._state.ipv6, wanted._state.strict
-    state.converge = wanted._state.converge
+    other = wanted._state
+    state.given, state.ipv6, state.strict = other.given, other.ipv6, other.strict
+    state.converge = other.converge
     state._by_name.clear()
-    wanted._state.given = ()
-    wanted._state._by_name.clear()
+    other.given = ()
+    other._by_name.clear()
     take_nodes(lab)
-    provisions = {name: one for name, one in state.provisions.items() if name in nodes}
-    pids = {name: pid for name, pid in state.pids.items() if name in nodes}
-    restore(lab, rest, provisions, pids)
+    restore(lab, staying.rest, provisions, pids)
+
+
+def take_away(
+    state: LabState, rest: Plan, cut: Sequence[WirePlan], leaving: Collection[str]
+) -> tuple[dict[str, NodeProvision], dict[str, int]]:
+    """Take nodes and switches out of what runs; ``rest`` and ``cut`` are `without_nodes`' answer.
+
+    Returns the provisions and processes of the nodes that are left.
+
+    """
+    plan, there = state.running_plan(), {node.name for node in rest.nodes}
+    dead = [name for name in state.pids if name not in there]
+    wires = plumbing.Plumbing(plan, state.pids)
+    # An engine takes a moment to end a node, and what it had at a switch would be there so long.
+    ends = [end for wire in cut for end in wires.ends(wire)]
+    bridges = [{"device": switch.device} for switch in plan.switches if switch.name in leaving]
+    if leaving:
+        with state.progress.step(f"taking {', '.join(sorted(leaving))} out of lab {state.name}"):
+            if ends or bridges:
+                state.agent().call("unwire", veths=ends, bridges=bridges)
+            if dead:
+                state.engine.stop(state.id, dead)
+    provisions = {name: one for name, one in state.provisions.items() if name in there}
+    return provisions, {name: pid for name, pid in state.pids.items() if name in there}

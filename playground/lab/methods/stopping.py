@@ -8,6 +8,7 @@ from contextlib import ExitStack, suppress
 from playground.errors import AgentError, PlaygroundError
 from playground.lab import program_starts
 from playground.lab.labs_of_this_process import runs_no_more
+from playground.lab.life import snapshot_store
 from playground.lab.node_handles import restore
 from playground.lab.outside import returning_interfaces
 from playground.lab.saving_for_attach import save_state
@@ -34,6 +35,7 @@ def stop(lab: LabObject) -> None:
         _let_go(lab, way_down)
         way_down.callback(_stop_gently, state)
         if lasting is not None:
+            way_down.callback(snapshot_store.forget, state.id)
             with state.progress.step(f"stopping lab {lab.name}"):
                 way_down.close()
 
