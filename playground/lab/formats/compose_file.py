@@ -103,7 +103,7 @@ def read_compose(path: Paths, environment: Mapping[str, str] | None = None) -> C
     paths = [found for one in given for found in _find(check_path(one, '"compose.yaml"'))]
     file = _read(paths, os.environ if environment is None else environment, ())
     if not isinstance(file.data.get("services"), dict):
-        raise TopologyError(f"{paths[0]}: this is no compose file: it has no services")
+        raise _no_compose_file(paths[0])
     if not file.data["services"]:
         raise TopologyError(f"{file.at('services')}: services is empty; write one")
     _extend(file)
@@ -152,7 +152,7 @@ def _read(
     for path in paths:
         data, lines, tags = read_yaml(path, EXTRA, (_RESET, _OVERRIDE))
         if not isinstance(data, dict):
-            raise TopologyError(f"{path}: this is no compose file: it has no services")
+            raise _no_compose_file(path)
         if isinstance(services := data.get("services"), dict):
             data["services"] = {str(name): said for name, said in services.items()}
         one = ComposeFile(
@@ -276,7 +276,7 @@ def _extended(
 def read_variables(path: Path) -> dict[str, str]:
     """Return the variables of an env file, without those that have no value."""
     try:
-        import dotenv
+        from dotenv.parser import parse_stream
         from dotenv.variables import parse_variables
     except ImportError:
         raise missing("python-dotenv") from None
@@ -286,11 +286,21 @@ def read_variables(path: Path) -> dict[str, str]:
         text = io.StringIO(content, newline=None).read()
         room = _Room(str(path))
         room.take(text)
-        said = dotenv.dotenv_values(stream=io.StringIO(text), interpolate=False)
+        said = [*parse_stream(io.StringIO(text))]
     except UnicodeDecodeError as error:
-        raise TopologyError(f"{path} cannot be read: {error}") from error
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise TopologyError(f"{path}:{line}: this is no text in UTF-8") from error
     found: dict[str, str] = {}
-    for name, value in said.items():
+    values: dict[str, str | None] = {}
+    for one in said:
+        if one.error:
+            words = one.original.string.strip().partition("\n")[0]
+            raise TopologyError(
+                f"{path}:{one.original.line}: {shown(words)} sets no variable; write NAME=VALUE"
+            )
+        if one.key is not None:
+            values[one.key] = one.value
+    for name, value in values.items():
         if value is not None:
             # As dotenv_values does it, which puts no bound to variables made of variables.
             env = {**os.environ, **found}
@@ -319,6 +329,13 @@ class _Room:
                 "variables written out; let none stand for so many others"
             )
         return text
+
+
+def _no_compose_file(path: Path) -> TopologyError:
+    return TopologyError(
+        f"{path}:1: this is no lab file: one of ours says `playground: 1`, a topology of "
+        "containerlab has topology:, and a compose file has services:"
+    )
 
 
 def missing(package: str) -> TopologyError:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from ipaddress import ip_address
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -353,8 +354,11 @@ class KatharaDevice:
 
     def take_hosts(self, path: Path) -> None:
         found: dict[str, list[str]] = {}
-        for _, line in lines_of(path):
+        for place, line in lines_of(path):
             address, *names = line.partition("#")[0].split() or [""]
+            if names and not _is_address(address):
+                self.lab.notes.add(place, f"{shown(address)} is no address, and names nobody")
+                continue
             for name in names:
                 if not address.startswith("127.") and address not in ("::1", "fe00::0", "ff02::1"):
                     found.setdefault(name, []).append(address)
@@ -371,6 +375,13 @@ class KatharaDevice:
         [(_, name), *_] = lines_of(path)
         if name.strip():
             self.arguments["hostname"] = name.strip()
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return bool(ip_address(text))
+    except ValueError:
+        return False
 
 
 # Files that a lab writes itself, and what of them becomes an argument.

@@ -16,6 +16,7 @@ Place = tuple[str | int, ...]
 # A file of a hundred services has some 5,000.
 _MOST_PARTS = 100_000
 _MOST_BYTES = 4 << 20
+_MOST_DIGITS = 100
 
 
 class YamlFile(NamedTuple):
@@ -48,6 +49,7 @@ def read_yaml(path: Path, extra: str, tags: Collection[str] = ()) -> YamlFile:
     try:
         loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
+        _refuse_circle(path, node, (), set())
         _refuse_bomb(path, node)
         _refuse_twice(path, node)
         lines, found = dict(_lines(node, ())), _take_tags(loader, node, tags)
@@ -60,6 +62,29 @@ def read_yaml(path: Path, extra: str, tags: Collection[str] = ()) -> YamlFile:
         where = f":{mark.line + 1}" if mark is not None else ""
         reason = getattr(error, "problem", None) or type(error).__name__
         raise TopologyError(f"{path}{where}: this is no YAML: {reason}") from error
+
+
+def _refuse_circle(path: Path, node: Any, around: tuple[int, ...], known: set[int]) -> None:
+    """Raise `TopologyError` for an alias within what it stands for, and for a number too long.
+
+    ``known`` are the parts that have been looked at: each is once, however many aliases it has.
+
+    """
+    if node is None or (id(node) in known and id(node) not in around):
+        return
+    known.add(id(node))
+    where = f"{path}:{node.start_mark.line + 1}"
+    if id(node) in around:
+        raise TopologyError(f"{where}: an alias (*name) stands within itself")
+    if isinstance(node.value, str):
+        if str(node.tag).endswith(":int") and len(node.value) > _MOST_DIGITS:
+            raise TopologyError(
+                f"{where}: a number of {len(node.value):,} digits is none that anybody needs"
+            )
+        return
+    for item in node.value:
+        for part in item if isinstance(item, tuple) else (item,):
+            _refuse_circle(path, part, (*around, id(node)), known)
 
 
 def _refuse_bomb(path: Path, node: Any) -> None:

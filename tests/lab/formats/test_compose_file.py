@@ -62,7 +62,7 @@ def test_a_file_beside_it_sets_variables(write: Write) -> None:
     ("text", "words"),
     [
         ("services: [", r":1: this is no YAML"),
-        ("a: 1", "it has no services"),
+        ("a: 1", "this is no lab file"),
         ("services: {a: {image: '${X:?say it}'}}", r":1: \$X must be set: say it"),
         ("services: {a: {image: 'x$'}}", r"write \$\$ for one"),
         ("services:\n  a:\n    image: x\n    prts: [80]", r":4: .*did you mean ports"),
@@ -117,6 +117,22 @@ def test_a_variable_of_an_env_file_may_name_those_above_it(
     monkeypatch.setenv("B", "not this")
     path = write("A=1\nB=${A}2\nC=${B}${D:-4}${PLAYGROUND_TEST_OUTSIDE}\nE='$A'\nF\n", ".env")
     assert read_variables(path) == {"A": "1", "B": "12", "C": "124out", "E": "$A"}
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"A=1\nB='x\nC=2\n", r"\.env:2: \"B='x\" sets no variable; write NAME=VALUE"),
+        (b"A=1\n=2\n", r"\.env:2: '=2' sets no variable"),
+        (b"A=1\nB=\xff\n", r"\.env:2: this is no text in UTF-8"),
+    ],
+)
+def test_a_line_of_an_env_file_that_sets_nothing_is_told(
+    tmp_path: Path, content: bytes, told: str
+) -> None:
+    (tmp_path / ".env").write_bytes(content)
+    with pytest.raises(TopologyError, match=told):
+        read_variables(tmp_path / ".env")
 
 
 def test_a_text_that_cannot_be_is_shown_in_short() -> None:

@@ -65,3 +65,19 @@ def test_a_file_too_large_is_not_read(tmp_path: Path, monkeypatch: pytest.Monkey
     (tmp_path / "a.yaml").write_text("a: 123456789\n")
     with pytest.raises(TopologyError, match="has more than 10 bytes"):
         read_yaml(tmp_path / "a.yaml", "compose")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a: 1\nx: &x [*x]\n", ":2: an alias (*name) stands within itself"),
+        ("a: 1\nx: &x {b: {c: *x}}\n", ":2: an alias (*name) stands within itself"),
+        ("a: 1\nx: " + "9" * 5000, ":2: a number of 5,000 digits is none that anybody needs"),
+    ],
+)
+def test_what_stands_in_itself_is_told_with_its_line(tmp_path: Path, text: str, told: str) -> None:
+    path = tmp_path / "compose.yaml"
+    path.write_text(text)
+    with pytest.raises(TopologyError) as error:
+        read_yaml(path, "compose")
+    assert str(error.value) == f"{path}{told}"
