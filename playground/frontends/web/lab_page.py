@@ -7,6 +7,7 @@ from typing import Any
 
 from nicegui import ui
 
+from playground.frontends.web.editing.edit_panel import EditPanel
 from playground.frontends.web.following.follow_panel import FollowPanel
 from playground.frontends.web.link_keys import key_of
 from playground.frontends.web.panel_drawer import PanelDrawer
@@ -47,6 +48,7 @@ class LabPage:
         view.on_close(lambda: watch.leave(self.show))
         self._drawer = PanelDrawer(view)
         self._follow = FollowPanel(view, watch) if view.may_change else None
+        self._edit = EditPanel(view) if view.may_change else None
         self._tools()
         shown = [name for name in ("realms",) if name in watch.layers]
         with ui.element("main").classes("pg-main"):
@@ -86,7 +88,11 @@ class LabPage:
                 "w-40 pg-wide"
             )
             if self._follow is not None:
-                ui.button("Follow a packet", icon="route", on_click=self._follow.toggle).props(
+                ui.button("Follow a packet", icon="route", on_click=self._toggle_follow).props(
+                    "dense no-caps unelevated color=white text-color=primary"
+                ).classes("px-3")
+            if self._edit is not None:
+                ui.button("Edit", icon="edit", on_click=self._toggle_edit).props(
                     "dense no-caps unelevated color=white text-color=primary"
                 ).classes("px-3")
             self._layer_menu()
@@ -148,11 +154,26 @@ class LabPage:
             if self._follow is not None and self._follow.is_open:
                 self._follow.choose(name)
                 return
+            if self._edit is not None and self._edit.is_open:
+                self._edit.choose(name)
+                return
             await self._drawer.open_node(name)
         elif kind in ("cable", "label", "note") and name.isdecimal():
             wires = drawn(plan)
             if int(name) < len(wires):
                 await self._drawer.open_link(key_of(wires[int(name)]))
+
+    async def _toggle_edit(self) -> None:
+        assert self._edit is not None
+        if self._follow is not None and self._follow.is_open:
+            self._follow.toggle()
+        await self._edit.toggle()
+
+    async def _toggle_follow(self) -> None:
+        assert self._follow is not None
+        if self._edit is not None and self._edit.is_open:
+            await self._edit.toggle()
+        self._follow.toggle()
 
     def _reached(self, step: int) -> None:
         if self._follow is not None:

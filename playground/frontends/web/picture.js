@@ -30,6 +30,9 @@ export default {
       this.$refs.stage.innerHTML = svg; // every word of it was escaped where it was drawn
       const root = (this.root = this.$refs.stage.querySelector("svg"));
       const drawn = root.viewBox.baseVal;
+      // Who saw all of it sees all of what it has become.
+      const sawAll = this.box && ["x", "y", "w", "h"].every((one) => this.box[one] === this.whole[one]);
+      if (sawAll) this.box = null;
       this.whole = { x: drawn.x, y: drawn.y, w: drawn.width, h: drawn.height };
       root.removeAttribute("width");
       root.removeAttribute("height");

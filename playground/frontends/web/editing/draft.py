@@ -1,0 +1,205 @@
+"""Drafts: a lab as the text of its file, changed by forms; what a page may declare.  Pure.
+
+The text is the whole truth of a draft.  A form changes the data in it, comments stay, and whatever
+somebody types is read by the reader of lab files, which runs nothing.
+
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from playground.errors import BadArgument, TopologyError
+from playground.frontends.web.editing import python_text
+from playground.lab.declarations.declare import declare
+from playground.lab.declarations.gather import gather
+from playground.lab.declarations.shapes import Declarations
+from playground.lab.files.reading import FORMAT, FORMAT_KEY, LabFile, understand
+from playground.lab.files.writing import file_data, file_text
+from playground.lab.files.yaml_document import parse_document
+from playground.lab.lab import Lab
+
+# What messages call the text, which is in no file.
+PLACE = Path("lab.yaml")
+
+# Arguments of hosts that reach out of a lab, or bring programs that nobody has looked at.
+_REACHING_OUT = (
+    *("volumes", "publish", "devices", "cap_add", "machine"),
+    *("image", "build", "dockerfile", "build_target", "build_args", "packages"),
+)
+
+EMPTY = f"{FORMAT_KEY}: {FORMAT}\nnodes: {{}}\nlinks: []\n"
+
+
+def text_of(lab: Lab) -> str:
+    """Return the text of a lab's file, without its users' passwords."""
+    state = lab._state
+    with state.declaring:
+        settings = state.settings()
+        data = file_data(settings, gather(state.nodes))
+    # A page may be looked at over somebody's shoulder.
+    data.pop("users", None)
+    return file_text(data)
+
+
+def read(text: str, within: Collection[Path] = ()) -> LabFile:
+    """Return what a draft says; raises `TopologyError` with line and column.
+
+    Paths of this machine may lead into the folders ``within`` alone.
+
+    """
+    return understand(parse_document(text.encode(), PLACE), within)
+
+
+def declared(text: str, running: Lab) -> Lab:
+    """Return the lab that a draft declares, which is not started, in place of a running one.
+
+    Settings of the lab itself stay as they are.  Raises `TopologyError` for what cannot be, and
+    for what reaches out of the lab where the running one did not: who edits a page has the
+    lab's machines, and not this one.
+
+    """
+    before = gather(running.nodes)
+    file = read(text, tuple(_paths(before)))
+    refuse_new_reach(before, file.declarations)
+    nodes = declare(file.declarations).nodes
+    return Lab(
+        *nodes.values(), name=running.name, ipv6=running.ipv6, strict=running.strict, quiet=True
+    )
+
+
+def refuse_new_reach(before: Declarations, after: Declarations) -> None:
+    """Raise `TopologyError` for arguments that reach out of a lab, unless they were there."""
+    known = {node.name: node.arguments for node in before.nodes}
+    for node in after.nodes:
+        had = known.get(node.name, {})
+        for name in _REACHING_OUT:
+            if name in node.arguments and node.arguments[name] != had.get(name):
+                where = node.place or node.name
+                raise TopologyError(
+                    f"{where}: {name} reaches out of the lab and is not taken from a page; write "
+                    "it into the lab's file and use `playground apply`"
+                )
+
+
+def _paths(value: Any) -> Iterator[Path]:
+    """Yield the paths of this machine that declarations have."""
+    if isinstance(value, Path):
+        yield value
+    elif isinstance(value, Declarations):
+        for node in value.nodes:
+            yield from _paths(node.arguments)
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _paths(key)
+            yield from _paths(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _paths(item)
+
+
+def python_of(text: str) -> str:
+    """Return a draft as a program of Python."""
+    file = read(text, _ANYWHERE)
+    return python_text.write(file.declarations, file.settings.get("name"))
+
+
+def from_python(program: str, text: str) -> str:
+    """Return the draft that a program declares; settings of the lab stay those of ``text``.
+
+    The program is read and never run.  Raises `TopologyError` with the line of what is no
+    declaration.
+
+    """
+    settings = dict(read(text, _ANYWHERE).settings)
+    return file_text(file_data(settings, python_text.read(program)), text)
+
+
+# For what is only shown: `declared` looks at paths again.
+_ANYWHERE = (Path("/"),)
+
+
+# -- changed by forms ---------------------------------------------------------------
+
+
+def with_node(text: str, kind: str, name: str, arguments: Mapping[str, Any]) -> str:
+    """Return the draft with one more node; raises `BadArgument` where one has its name."""
+
+    def change(data: dict[str, Any]) -> None:
+        if name in data["nodes"]:
+            raise BadArgument(f"there is a node {name} already: choose another name")
+        said = ({} if kind == "host" else {"kind": kind}) | dict(arguments)
+        data["nodes"][name] = said or None
+
+    return _changed(text, change)
+
+
+def with_link(text: str, a: str, b: str, arguments: Mapping[str, Any]) -> str:
+    """Return the draft with one more link between two of its nodes."""
+
+    def change(data: dict[str, Any]) -> None:
+        for name in (a, b):
+            if name not in data["nodes"]:
+                raise BadArgument(f"there is no node {name!r} to link: choose two that are there")
+        said = {"nodes": [a, b], **arguments}
+        data["links"].append(said if arguments else [a, b])
+
+    return _changed(text, change)
+
+
+def without_node(text: str, name: str) -> str:
+    """Return the draft without a node and its links."""
+
+    def change(data: dict[str, Any]) -> None:
+        if name not in data["nodes"]:
+            raise BadArgument(f"there is no node {name!r}: it was removed already")
+        del data["nodes"][name]
+        data["links"] = [link for link in data["links"] if name not in _ends(link)]
+
+    return _changed(text, change)
+
+
+def with_arguments(text: str, name: str, arguments: Mapping[str, Any]) -> str:
+    """Return the draft with other arguments of a node; None takes one away."""
+
+    def change(data: dict[str, Any]) -> None:
+        if name not in data["nodes"]:
+            raise BadArgument(f"there is no node {name!r}: it was removed")
+        said = {**(data["nodes"][name] or {}), **arguments}
+        data["nodes"][name] = {key: one for key, one in said.items() if one is not None} or None
+
+    return _changed(text, change)
+
+
+def node_names(text: str) -> list[str]:
+    """Return the names of a draft's nodes, in order; [] for a draft that says nothing yet."""
+    return [str(name) for name in _data(text)["nodes"]] if text else []
+
+
+def arguments_of(text: str, name: str) -> tuple[str, dict[str, Any]]:
+    """Return the kind of a node, and its arguments as they stand in the draft."""
+    said = dict(_data(text)["nodes"].get(name) or {})
+    kind = str(said.pop("kind", "host"))
+    said.pop("calls", None)
+    return kind, said
+
+
+def _ends(link: Any) -> list[Any]:
+    return list(link["nodes"] if isinstance(link, dict) else link)
+
+
+def _data(text: str) -> dict[str, Any]:
+    data = parse_document(text.encode(), PLACE).data
+    if not isinstance(data, dict):
+        raise TopologyError(f"this is no lab file: it begins with `{FORMAT_KEY}: {FORMAT}`")
+    return {**data, "nodes": dict(data.get("nodes") or {}), "links": list(data.get("links") or [])}
+
+
+def _changed(text: str, change: Callable[[dict[str, Any]], None]) -> str:
+    data = _data(text)
+    change(data)
+    changed = file_text(data, text)
+    read(changed, _ANYWHERE)  # refused at once, where it was typed
+    return changed

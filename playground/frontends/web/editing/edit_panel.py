@@ -1,0 +1,246 @@
+"""The panel that edits a lab: forms, its file and its program, and what applying would change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from nicegui import ui
+
+from playground.display.safe_text import visible
+from playground.errors import BadArgument, PlaygroundError
+from playground.frontends.web.editing import draft
+from playground.frontends.web.editing.form_fields import (
+    CHECK,
+    COUNT,
+    DECIMAL,
+    Field,
+    fields_of,
+    shown,
+    typed,
+)
+from playground.frontends.web.view import LabView
+from playground.planning.plan_diff import PlanDiff
+
+_KINDS = {"host": "Host", "router": "Router", "switch": "Switch", "link": "Link"}
+_MOST_ROWS = 200
+
+
+class EditPanel:
+    """A drawer in which a draft of the lab is changed, until it is applied to what runs."""
+
+    def __init__(self, view: LabView) -> None:
+        self._view = view
+        self._text = ""
+        self._kind = "host"
+        self._node: str | None = None
+        self._inputs: dict[str, tuple[Field, Any]] = {}
+        self._next = 0
+        with ui.left_drawer(value=False, bordered=True) as drawer:
+            self._drawer = drawer
+            drawer.props("width=520 behavior=desktop").classes("pg-edit-panel")
+            self._fill()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is seen: then a click on a node chooses it."""
+        return bool(self._drawer.value)
+
+    async def toggle(self) -> None:
+        """Open it with the lab as it is declared now, or close it."""
+        if self.is_open:
+            self._drawer.hide()
+            return
+        self._drawer.show()
+        await self._reload()
+
+    def choose(self, name: str) -> None:
+        """Take a node that was clicked: an end of a new link, or what is to be changed."""
+        if self._kind == "link":
+            (self._from, self._to)[self._next].value = name
+            self._next = 1 - self._next
+        else:
+            self._edit(name)
+
+    # -- what is seen ----------------------------------------------------------------
+
+    def _fill(self) -> None:
+        ui.label("Edit the lab").classes("text-lg font-bold")
+        with ui.tabs().classes("w-full").props("dense no-caps") as tabs:
+            for title in ("Draw", "YAML", "Python"):
+                ui.tab(title)
+        with ui.tab_panels(tabs, value="Draw").classes("w-full bg-transparent"):
+            with ui.tab_panel("Draw").classes("p-0"):
+                self._draw_tab()
+            with ui.tab_panel("YAML").classes("p-0"):
+                self._yaml = self._editor("YAML", self._yaml_typed)
+            with ui.tab_panel("Python").classes("p-0"):
+                self._python = self._editor("Python", self._python_typed)
+        self._wrong = ui.label().classes("text-negative text-sm whitespace-pre-wrap break-words")
+        self._changes = ui.column().classes("w-full gap-0 font-mono text-sm")
+        with ui.row().classes("items-center"):
+            self._apply = ui.button("Apply", icon="check", on_click=self._applied)
+            self._apply.props('no-caps aria-label="Apply"').disable()
+            ui.button("Undo all", icon="undo", on_click=self._reload).props("flat no-caps")
+            ui.button("Download", icon="download", on_click=self._download).props("flat no-caps")
+
+    def _editor(self, language: Any, typed_there: Callable[[str], Any]) -> ui.codemirror:
+        async def changed(event: Any) -> None:
+            await typed_there(str(event.value))
+
+        editor = ui.codemirror(language=language, on_change=changed, line_wrapping=True)
+        return editor.classes("w-full pg-editor").props('aria-label="Text of the lab"')
+
+    def _draw_tab(self) -> None:
+        with ui.row().classes("w-full items-center no-wrap"):
+            ui.toggle(_KINDS, value="host", on_change=lambda event: self._add(event.value)).props(
+                "dense no-caps"
+            )
+        self._form = ui.column().classes("w-full gap-1")
+        self._add("host")
+
+    def _add(self, kind: str) -> None:
+        """Show the empty form of a kind."""
+        self._show_form(kind, None, {})
+
+    def _edit(self, name: str) -> None:
+        """Show the form of a node that is there."""
+        kind, arguments = draft.arguments_of(self._text, name)
+        self._show_form(kind, name, arguments)
+
+    def _show_form(self, kind: str, name: str | None, arguments: Mapping[str, Any]) -> None:
+        self._kind, self._node, self._next = kind, name, 0
+        self._inputs = {}
+        self._form.clear()
+        with self._form:
+            if kind == "link":
+                names = draft.node_names(self._text)
+                ui.label("Choose two nodes, here or by a click on each.").classes("text-sm")
+                self._from, self._to = (
+                    ui.select(names, label=word).classes("w-full") for word in ("From", "To")
+                )
+            elif name is None:
+                self._name = ui.input("Name").classes("w-full")
+                ui.label("A click on a node of the picture changes that one.").classes("text-sm")
+            else:
+                ui.label(f"{_KINDS[kind]} {name}").classes("font-bold")
+            fields = fields_of(kind)
+            for field in fields:
+                if field.usual or field.name in arguments:
+                    self._input(field, arguments.get(field.name))
+            with ui.expansion("All that can be said").classes("w-full"):
+                for field in fields:
+                    if field.name not in self._inputs:
+                        self._input(field, None)
+            with ui.row():
+                word = "Add" if name is None else "Change"
+                ui.button(word, on_click=self._submitted).props("no-caps")
+                if name is not None:
+                    ui.button("Remove", on_click=self._removed).props("no-caps flat color=negative")
+
+    def _input(self, field: Field, value: Any) -> None:
+        made: Any
+        if field.kind == CHECK:
+            made = ui.checkbox(field.label, value=bool(value))
+        elif field.kind in (COUNT, DECIMAL):
+            made = ui.number(field.label, value=value)
+        else:
+            made = ui.input(field.label, value="" if value is None else str(shown(value)))
+        self._inputs[field.name] = (field, made.classes("w-full").props("dense"))
+
+    # -- what is done ------------------------------------------------------------------
+
+    async def _submitted(self) -> None:
+        arguments = {name: typed(field, made.value) for name, (field, made) in self._inputs.items()}
+        said = {name: value for name, value in arguments.items() if value is not None}
+        if self._kind == "link":
+            if not self._from.value or not self._to.value:
+                raise BadArgument("choose two nodes first: From and To")
+            text = draft.with_link(self._text, self._from.value, self._to.value, said)
+        elif self._node is None:
+            name = str(self._name.value or "").strip()
+            if not name:
+                raise BadArgument("give it a name first, such as h5")
+            text = draft.with_node(self._text, self._kind, name, said)
+        else:
+            text = draft.with_arguments(self._text, self._node, arguments)
+        await self._take(text)
+
+    async def _removed(self) -> None:
+        assert self._node is not None
+        await self._take(draft.without_node(self._text, self._node))
+        self._add(self._kind)
+
+    async def _yaml_typed(self, text: str) -> None:
+        if text != self._text:
+            await self._take(text, "yaml")
+
+    async def _python_typed(self, program: str) -> None:
+        if program == self._program:
+            return
+        self._program = program
+        try:
+            text = draft.from_python(program, self._text)
+        except PlaygroundError as error:
+            self._refuse(error)
+            return
+        await self._take(text, "python")
+
+    async def _take(self, text: str, typed_in: str = "") -> None:
+        """Take a draft; what it would change is shown, or why it cannot be."""
+        try:
+            diff = await self._view.ask(self._diff, text)
+            program = draft.python_of(text)
+        except PlaygroundError as error:
+            if not typed_in:
+                raise  # a form refuses; what is typed is wrong until it is right
+            self._refuse(error)
+            return
+        self._text = text
+        if typed_in != "yaml":
+            self._yaml.value = text
+        if typed_in != "python":
+            self._program = program
+            self._python.value = program
+        self._wrong.text = ""
+        self._say(diff)
+
+    def _refuse(self, error: PlaygroundError) -> None:
+        self._wrong.text = visible(str(error))
+        self._apply.disable()
+
+    def _diff(self, text: str) -> PlanDiff:
+        lab = self._view.lab
+        return lab.apply(draft.declared(text, lab), dry_run=True)
+
+    def _say(self, diff: PlanDiff) -> None:
+        self._changes.clear()
+        rows = list(diff.differences)
+        with self._changes:
+            for row in rows[:_MOST_ROWS]:
+                words = f"{row.change} {row.node}  {row.kind}  {row.entry}"
+                ui.label(visible(words)).classes("break-all")
+            if len(rows) > _MOST_ROWS:
+                ui.label(f"and {len(rows) - _MOST_ROWS} more")
+        self._apply.set_enabled(bool(rows))
+
+    async def _reload(self) -> None:
+        await self._take(await self._view.ask(draft.text_of, self._view.lab))
+
+    async def _applied(self) -> None:
+        text = self._text
+
+        def apply() -> None:
+            lab = self._view.lab
+            lab.apply(draft.declared(text, lab))
+
+        self._apply.disable()
+        await self._view.act(apply)
+        ui.notify("The lab is as the draft says.", type="positive")
+        await self._reload()
+
+    def _download(self) -> None:
+        text = self._text
+        ui.download.content(text, "lab.yaml")
+
+    _program = ""

@@ -1,0 +1,106 @@
+"""A draft is the text of a lab's file: forms change it, comments stay, and nothing reaches out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from playground import BadArgument, Host, Lab, Link, Switch, TopologyError
+from playground.frontends.web.editing import draft
+
+TEXT = """\
+playground: 1
+nodes:
+  # where all come together
+  home: {kind: switch, subnet: 192.168.1.0/24}
+  h1:
+links:
+  - [home, h1]
+"""
+
+
+def lab(**arguments: object) -> Lab:
+    home, h1 = Switch("home", subnet="192.168.1.0/24"), Host("h1", **arguments)
+    Link(home, h1)
+    return Lab(home, name="drafted", users={"student": "a long secret"})
+
+
+def test_the_text_of_a_lab_has_no_passwords() -> None:
+    text = draft.text_of(lab())
+    assert "secret" not in text
+    assert draft.declared(text, lab()).plan().nodes[0].name == "h1"
+
+
+def test_forms_add_change_and_remove_and_comments_stay() -> None:
+    text = draft.with_node(TEXT, "router", "r", {"services": ["ssh"]})
+    text = draft.with_link(text, "home", "r", {})
+    text = draft.with_link(text, "r", "h1", {"subnet": "10.9.0.0/24"})
+    assert "# where all come together" in text
+    file = draft.read(text)
+    assert [node.name for node in file.declarations.nodes] == ["home", "h1", "r"]
+    assert [link.nodes for link in file.declarations.links] == [
+        ("home", "h1"),
+        ("home", "r"),
+        ("r", "h1"),
+    ]
+    changed = draft.with_arguments(text, "h1", {"services": ["http"]})
+    assert draft.arguments_of(changed, "h1") == ("host", {"services": ["http"]})
+    assert draft.arguments_of(draft.with_arguments(changed, "h1", {"services": None}), "h1") == (
+        "host",
+        {},
+    )
+    gone = draft.read(draft.without_node(text, "h1")).declarations
+    assert [link.nodes for link in gone.links] == [("home", "r")]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda: draft.with_node(TEXT, "host", "h1", {}), "there is a node h1 already"),
+        (lambda: draft.with_link(TEXT, "home", "x", {}), "no node 'x'"),
+        (lambda: draft.without_node(TEXT, "x"), "removed already"),
+        (lambda: draft.with_node(TEXT, "host", "h2", {"service": ["http"]}), "service"),
+    ],
+)
+def test_what_a_form_says_wrong_is_refused_at_once(change: object, words: str) -> None:
+    with pytest.raises((BadArgument, TopologyError), match=words):
+        change()
+
+
+def test_python_and_yaml_say_the_same() -> None:
+    program = draft.python_of(TEXT)
+    assert 'Switch("home", subnet="192.168.1.0/24")' in program
+    text = draft.from_python(program.replace("\nlab =", '\nh2 = Host("h2")\nlab ='), TEXT)
+    assert "# where all come together" in text
+    assert [node.name for node in draft.read(text).declarations.nodes] == ["home", "h1", "h2"]
+
+
+REACHING_OUT = [
+    "volumes: {/: /machine}",
+    "publish: [80]",
+    "devices: [/dev/kmsg]",
+    "cap_add: [SYS_ADMIN]",
+    "image: somebody/else",
+    "packages: [nmap]",
+    "build: /root",
+    "files: {/x: {path: /etc/shadow}}",
+    "files: {/x: {path: ../../etc/shadow}}",
+    "services: [{http: {files: /root}}]",
+]
+
+
+@pytest.mark.parametrize("argument", REACHING_OUT)
+def test_a_page_takes_nothing_that_reaches_out_of_the_lab(argument: str) -> None:
+    text = TEXT.replace("  h1:\n", f"  h1: {{{argument}}}\n")
+    with pytest.raises(TopologyError):
+        draft.declared(text, lab())
+
+
+def test_what_the_lab_reaches_already_stays(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("x")
+    reaching = lab(volumes={str(tmp_path): "/mnt"}, files={"/x": tmp_path / "notes.txt"})
+    text = draft.text_of(reaching)
+    assert draft.declared(text, reaching).plan().nodes
+    with pytest.raises(TopologyError):
+        draft.declared(text.replace("/mnt", "/etc"), reaching)
