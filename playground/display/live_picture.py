@@ -35,7 +35,7 @@ _LEVELS_BITS = (1.0, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9)
 # A look costs at most this share of a processor, and there is at most one a second.
 _MOST_BUSY = 0.02
 _SHORTEST_PAUSE_S = 1.0
-_LONGEST_PAUSE_S = 15.0
+_LONGEST_PAUSE_S = 5.0
 _REMEMBERED = 8
 
 
@@ -172,7 +172,7 @@ def pause_s(took_s: float) -> float:
     """Return how long to wait after a look that took so long, in seconds.
 
     Looks together take at most 2 % of a processor, and there is at most one a second.  Not even a
-    machine that is very busy makes the pause longer than 15 s.
+    machine that is very busy makes the pause longer than 5 s.
 
     >>> pause_s(0.003), pause_s(0.1)
     (1.0, 4.9)
