@@ -188,6 +188,7 @@ def _rows() -> Iterator[AssistantTool]:
     yield AssistantTool("ping_all", "lab", Lab.ping_all, reads)
     yield AssistantTool("explain", "lab", Lab.explain, reads)
     yield AssistantTool("capture", "workshop", ours.capture, changes)
+    yield AssistantTool("events", "workshop", ours.events, changes)
     yield AssistantTool("rtt_under_load", "lab", Lab.rtt_under_load, reads)
     yield AssistantTool("wait_converged", "lab", Lab.wait_converged, reads)
     yield AssistantTool("check_reaches", "checks", Checks.reaches, reads)

@@ -38,6 +38,10 @@ from playground.operations.network import Link, Node
 # Of a capture: a packet is some 120 characters of a table.
 MOST_PACKETS = 150
 MOST_CAPTURE_S = 60.0
+MOST_EVENTS = 300
+
+# What a command has done is told within so long.
+_AFTERWARDS_S = 1.0
 
 # Changes of a link that runs, which no file declares.
 _LIVE = {"link": ("up", "restore")}
@@ -293,6 +297,41 @@ def capture(
     rest = f"\n[{len(packets) - MOST_PACKETS} more]" if len(packets) > MOST_PACKETS else ""
     drawn = str(packets.ladder(limit_packets=MOST_PACKETS) if ladder else shown_ones.table())
     return bounded(f"{said}\n\n{drawn if len(packets) else 'no packet was seen'}{rest}")
+
+
+def events(
+    workshop: Workshop,
+    lab: str | None = None,
+    kinds: Sequence[str] = (),
+    seconds: float = 5.0,
+    host: str | None = None,
+    command: str | None = None,
+) -> str:
+    """Listen to what happens in a running lab, and return a line for each event.
+
+    For so many seconds, or while `command` runs on `host`, and a second longer.  `kinds` are any
+    of "link", "node", "service", "neighbour", "address", "route" and "interface"; all without
+    them.  Other tools may be called meanwhile, to see what a change does.
+
+    """
+    found = workshop.lab(lab)
+    if (host is None) != (command is None):
+        raise BadArgument('say both: host="h1", command="ip link set eth0 down"')
+    if not is_number(seconds, 0, MOST_CAPTURE_S):
+        raise BadArgument(f"seconds={shown(seconds)}: say a number from 0 to {MOST_CAPTURE_S:g}")
+    lines: list[str] = []
+    with found.events(*kinds) as heard:
+        if host is not None:
+            result = found.node(host).run(command or "", check=False, timeout_s=MOST_CAPTURE_S)
+            lines.append(f"{host}: {answer_text(result)}")
+            seconds = _AFTERWARDS_S
+        until_s = time.monotonic() + seconds
+        while (left_s := until_s - time.monotonic()) > 0 and len(lines) < MOST_EVENTS:
+            if (event := heard.get(timeout_s=left_s)) is not None:
+                lines.append(event.line)
+            elif not found.running:
+                break
+    return bounded("\n".join(lines) or "nothing happened")
 
 
 def _place(lab: Lab, node: str | None, link: Sequence[str] | None, words: str) -> Capture:

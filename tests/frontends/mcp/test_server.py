@@ -117,6 +117,11 @@ def test_a_lab_is_examined_while_it_runs(assistant: Assistant, folder: Path) -> 
     assistant.call("change", part="r1-www", method="down")
     assert "(link down)" in assistant.call("picture")
     assistant.call("change", part="r1-www", method="up")
+    happened = assistant.call("events", kinds=["link"], host="h1", command="ip link set eth0 down")
+    assert re.search(r"link +h1 - r1 is down|link +r1 - h1 is down", happened)
+    assistant.call(
+        "run", node="h1", command="ip link set eth0 up; ip route add default via 10.0.1.1"
+    )
     assistant.call("node_stop", node="www", grace_s=1)
     assert "www is stopped" in assistant.refused("run", node="www", command="true")
     assistant.call("node_start", node="www")

@@ -185,3 +185,30 @@ def test_outside_of_a_notebook_no_cell_runs() -> None:
     cells = Cells()
     assert not cells.busy
     cells.close()
+
+
+def test_in_a_notebook_without_a_browser_it_is_still_and_ends() -> None:
+    import nbformat
+    from nbclient import NotebookClient
+
+    cells = [
+        "from playground import Host, Lab, Link\n"
+        "h1, h2 = Host('h1'), Host('h2')\n"
+        "link = Link(h1, h2)\n"
+        "lab = Lab(h1, name='live-headless', engine='namespaces', quiet=True).start()\n"
+        "lab.live()",
+        "import threading\nlab.stop()\n"
+        "for thread in threading.enumerate():\n"
+        "    if thread.name == 'playground live picture':\n"
+        "        thread.join(20)\n"
+        "[t.name for t in threading.enumerate() if t.name == 'playground live picture']",
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    [shown], [left] = (
+        [one.data for one in cell.outputs if one.output_type == "execute_result"]
+        for cell in notebook.cells
+    )
+    assert shown["image/svg+xml"].startswith("<svg")
+    assert "h1" in shown["text/html"]
+    assert left["text/plain"] == "[]"
