@@ -12,6 +12,7 @@ import contextlib
 import functools
 import os
 import secrets
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -35,7 +36,7 @@ class GradeOptions:
     """How a class is marked; ``jobs`` is how many at once, None as the machine carries."""
 
     limit_s: float = 120.0
-    read_limit_s: float = 20.0
+    read_limit_s: int = 10
     memory_mb: int = 1024
     jobs: int | None = None
     engine: str = "namespaces"
@@ -180,7 +181,27 @@ def _mark_all(
     run = f"grade-{secrets.token_hex(4)}"
     most = options.jobs or max(1, len(os.sched_getaffinity(0)))
     limits = _limits(options, run, most, say)
-    work = [
+    with tempfile.TemporaryDirectory(prefix="playground-grade-") as place:
+        work = _work(jobs, exercise, options, run, Path(place))
+        try:
+            for done, (number, end) in enumerate(run_children(work, most, limits), 1):
+                outcome = outcome_of(jobs[number][0].student, checks, end)
+                say(_line(outcome, done, len(jobs)))
+                yield outcome
+        finally:
+            if limits.cgroup is not None:
+                with contextlib.suppress(OSError):
+                    cgroups.remove_lab(run)
+
+
+def _work(
+    jobs: Sequence[tuple[Submission, bytes]],
+    exercise: Path,
+    options: GradeOptions,
+    run: str,
+    place: Path,
+) -> list[functools.partial[None]]:
+    return [
         functools.partial(
             worker.mark,
             worker.MarkJob(
@@ -189,6 +210,7 @@ def _mark_all(
                 exercise.resolve(),
                 f"{run}-{number}",
                 options.engine,
+                place,
                 options.read_limit_s,
                 options.memory_mb,
                 options.trusted,
@@ -197,15 +219,6 @@ def _mark_all(
         )
         for number, (submission, packed) in enumerate(jobs)
     ]
-    try:
-        for done, (number, end) in enumerate(run_children(work, most, limits), 1):
-            outcome = outcome_of(jobs[number][0].student, checks, end)
-            say(_line(outcome, done, len(jobs)))
-            yield outcome
-    finally:
-        if limits.cgroup is not None:
-            with contextlib.suppress(OSError):
-                cgroups.remove_lab(run)
 
 
 def _limits(options: GradeOptions, run: str, most: int, say: Say) -> ChildLimits:

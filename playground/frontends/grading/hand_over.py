@@ -1,8 +1,9 @@
 """A submission is read, by a process that may be its own: what it declares is handed over as data.
 
-Runs as ``python -m playground.frontends.grading.hand_over KIND STUDENT`` where it can do no harm:
-on a host without links, or at least in a process of its own.  It expects the packed
-submission (tar(5)) on its standard input, and writes one document of JSON to its standard output:
+Runs as ``python -m playground.frontends.grading.hand_over KIND STUDENT SECONDS`` where it can do
+no harm, for so many seconds of a processor: on a host without links, or at least in a process of
+its own.  It expects the packed submission (tar(5)) on its standard input, and writes one document
+of JSON to its standard output:
 
     {"lab": ..., "files": {"0": {"folder": {"index.html": BASE64}}, "1": BASE64}, "warnings": [...]}
 
@@ -48,11 +49,14 @@ _NAMES = ("lab.py", "network.py", "main.py", "submission.py", "student.py", "sol
 
 def main() -> None:
     """Read the submission on standard input, and hand over what it declares."""
-    kind, student = sys.argv[1:3]
+    # As JSON: its bytes may be no text that an argument can be.
+    kind, student = sys.argv[1], json.loads(sys.argv[2])
     # What the submission prints must not get among what is handed over.
     own, itself = os.dup(1), os.getpid()
     os.dup2(2, 1)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    limit_s = int(sys.argv[3])
+    resource.setrlimit(resource.RLIMIT_CPU, (limit_s, limit_s + 1))
     said = answer(kind, student, sys.stdin.buffer.read())
     # Whom the submission has forked says nothing.
     if os.getpid() == itself:
@@ -64,10 +68,13 @@ def main() -> None:
 
 def answer(kind: str, student: str, packed: bytes) -> dict[str, Any]:
     """Return what is handed over of a packed submission, which is unpacked into this folder."""
+    # Whoever handed it in knows its files, and not where they were unpacked.
+    place = f"{Path.cwd()}/"
     try:
-        return _read(kind, student, packed)
+        found = _read(kind, student, packed)
+        return {**found, "warnings": [one.replace(place, "") for one in found["warnings"]]}
     except PlaygroundError as error:
-        return {"refused": str(error)}
+        return {"refused": str(error).replace(place, "")}
     except RecursionError:
         return {"refused": "it nests something too deep"}
     except MemoryError:

@@ -37,7 +37,7 @@ class ChildLimits:
 
     seconds: float
     memory_mb: int
-    processes: int = 2_000
+    processes: int = 800
     cpus: float | None = None
     cgroup: str | None = None
 

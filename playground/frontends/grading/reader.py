@@ -8,8 +8,10 @@ and disk; whatever the submission starts there ends with the host.
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import signal
 import site
 import subprocess
 import sys
@@ -37,6 +39,8 @@ PACKAGE = Path(__file__).resolve().parents[2]
 _MODULE = "playground.frontends.grading.hand_over"
 _LIBRARY = "/opt/playground-reader"
 _MOST_PRINTED = 4_000
+# On a busy machine, of so many seconds one is the submission's.
+_BUSY = 8
 
 # Folders of the machine that hosts see: `engines.namespaces.filesystems.machine_layer`.
 _SHOWN = re.compile(r"bin|sbin|lib(\d+|x32|o32|exec)?|usr|etc|opt|nix|gnu")
@@ -61,11 +65,12 @@ def refuse_shown(what: str, path: Path) -> None:
         )
 
 
-def read_on_host(kind: str, student: str, packed: bytes, name: str, limit_s: float) -> Read:
+def read_on_host(kind: str, student: str, packed: bytes, name: str, limit_s: int) -> Read:
     """Read a packed submission on a host of its own; ``name`` is that of its lab.
 
-    Raises `PlaygroundError` with a sentence for the student where it takes more time or says
-    more than it may, `EngineError` where this machine can make no such host.
+    ``limit_s`` are seconds of a processor; `_BUSY` times as many may pass.  Raises
+    `PlaygroundError` with a sentence for the student where it takes more, or says more than it
+    may, `EngineError` where this machine can make no such host.
 
     """
     limits = {} if cgroups.refusal(READER_LIMITS) else READER_LIMITS
@@ -77,38 +82,44 @@ def read_on_host(kind: str, student: str, packed: bytes, name: str, limit_s: flo
     with Lab(host, name=name, engine="namespaces", quiet=True):
         try:
             done = host.run(
-                _command(kind, student),
+                _command(kind, student, limit_s),
                 input=packed,
                 env={"PYTHONPATH": _LIBRARY, **_ENVIRONMENT},
                 cwd="/tmp",
                 check=False,
-                timeout_s=limit_s,
+                timeout_s=_BUSY * limit_s,
                 output_limit_mb=MOST_BYTES >> 20,
             )
         except CommandTimeout as error:
             raise PlaygroundError(_slow(limit_s)) from error
         except TooMuchOutput as error:
             raise PlaygroundError("it prints without an end") from error
-        return Read(done.stdout.encode(), _printed(done.stderr), done.returncode)
+        return _read(done.stdout.encode(), done.stderr, done.returncode, limit_s)
 
 
-def read_in_process(kind: str, student: str, packed: bytes, limit_s: float) -> Read:
+def read_in_process(kind: str, student: str, packed: bytes, limit_s: int) -> Read:
     """Read a packed submission of somebody who is trusted, by a process of this user's."""
     with tempfile.TemporaryDirectory(prefix="playground-read-") as folder:
         try:
             done = subprocess.run(
-                _command(kind, student),
+                _command(kind, student, limit_s),
                 input=packed,
                 env={**os.environ, "PYTHONPATH": str(PACKAGE.parent), **_ENVIRONMENT},
                 cwd=folder,
                 capture_output=True,
-                timeout=limit_s,
+                timeout=_BUSY * limit_s,
                 check=False,
             )
         except subprocess.TimeoutExpired as error:
             raise PlaygroundError(_slow(limit_s)) from error
-        printed = _printed(done.stderr.decode(errors="replace"))
-        return Read(done.stdout, printed, done.returncode)
+        printed = done.stderr.decode(errors="replace")
+        return _read(done.stdout, printed, done.returncode, limit_s)
+
+
+def _read(handed_over: bytes, printed: str, status: int, limit_s: int) -> Read:
+    if status == -signal.SIGXCPU:
+        raise PlaygroundError(_slow(limit_s))
+    return Read(handed_over, _printed(printed), status)
 
 
 _ENVIRONMENT = {
@@ -119,11 +130,11 @@ _ENVIRONMENT = {
 }
 
 
-def _command(kind: str, student: str) -> list[str]:
-    return [sys.executable, "-m", _MODULE, kind, student]
+def _command(kind: str, student: str, limit_s: int) -> list[str]:
+    return [sys.executable, "-m", _MODULE, kind, json.dumps(student), str(limit_s)]
 
 
-def _slow(limit_s: float) -> str:
+def _slow(limit_s: int) -> str:
     return (
         f"it still ran after {limit_s:g} s: it should only declare a network, and not wait, ask or "
         "compute"

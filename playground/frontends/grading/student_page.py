@@ -26,7 +26,7 @@ def _parts(title: str, outcome: StudentMarks) -> Iterator[str]:
     yield "<h2>Checks</h2>"
     for check in outcome.checks:
         if not check.hidden:
-            yield _check(check)
+            yield _check(check, outcome.refusal)
     hidden = [check for check in outcome.checks if check.hidden]
     if hidden:
         yield _hidden(hidden)
@@ -41,12 +41,12 @@ def _sentence(refusal: str) -> str:
     return f"{refusal[:1].upper()}{refusal[1:]}"
 
 
-def _check(check: CheckMark) -> str:
+def _check(check: CheckMark, refusal: str) -> str:
     points = f"{number(check.got)} of {number(check.points)}"
     head = (
         f"{_sign(check)}<span class=title>{text(check.title)}</span><span class=num>{points}</span>"
     )
-    inside = "".join(_inside(check))
+    inside = "".join(_inside(check, refusal))
     if not inside:
         return f'<div class="card"><div class="head">{head}</div></div>'
     opened = "" if check.whole else " open"
@@ -61,12 +61,12 @@ def _sign(check: CheckMark) -> str:
     return f'<span class="sign bad">{"·" if check.state == NOT_TRIED else "✗"}</span>'
 
 
-def _inside(check: CheckMark) -> Iterator[str]:
+def _inside(check: CheckMark, refusal: str) -> Iterator[str]:
     if check.feedback and not check.whole:
         yield f'<div class="note hint">{text(check.feedback)}</div>'
     if check.state == BROKEN:
         yield "<p>This check could not be made, and your teacher sees why.</p>"
-    elif check.said:
+    elif check.said and check.said != refusal:
         yield f"<pre>{text(check.said)}</pre>"
     for part in check.parts:
         sign = '<span class="good">✓</span>' if part.earned else '<span class="bad">✗</span>'

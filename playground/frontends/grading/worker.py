@@ -11,9 +11,8 @@ import dataclasses
 import os
 import re
 import sys
-import tempfile
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +49,8 @@ class MarkJob:
     exercise: Path
     name: str
     engine: str
-    read_limit_s: float
+    folder: Path
+    read_limit_s: int
     memory_mb: int
     trusted: bool = False
     grants: tuple[str, ...] = ()
@@ -58,27 +58,29 @@ class MarkJob:
 
 def mark(job: MarkJob, send: Send) -> None:
     """Mark one submission, and tell of it: what was handed over, the checks, each mark."""
-    with tempfile.TemporaryDirectory(prefix="playground-grade-") as folder:
-        refusal: str | None = None
-        handed: HandedOver | None = None
+    # Below a folder of the class's, which is taken away where this process is killed, too.
+    folder = job.folder / job.name
+    folder.mkdir()
+    refusal: str | None = None
+    handed: HandedOver | None = None
+    try:
+        handed = _hand_over(job, folder, send)
+        refusal = handed.refusal or None
+    except PlaygroundError as error:
+        refusal = _without_place(str(error), folder)
+    if refusal is not None or handed is None or handed.lab is None:
+        send({"refusal": refusal})
+        return
+    send({"warnings": handed.warnings})
+    said = handed.lab
+
+    def make_lab() -> RecordedLab:
         try:
-            handed = _hand_over(job, Path(folder), send)
-            refusal = handed.refusal or None
+            return _lab(said, job, send)
         except PlaygroundError as error:
-            refusal = _without_place(str(error), folder)
-        if refusal is not None or handed is None or handed.lab is None:
-            send({"refusal": refusal})
-            return
-        send({"warnings": handed.warnings})
-        said = handed.lab
+            raise PlaygroundError(_without_place(str(error), folder)) from error
 
-        def make_lab() -> RecordedLab:
-            try:
-                return _lab(said, job, send)
-            except PlaygroundError as error:
-                raise PlaygroundError(_without_place(str(error), folder)) from error
-
-        run_checks(job.exercise, job.submission.student, send, make_lab)
+    run_checks(job.exercise, job.submission.student, send, make_lab)
 
 
 def _hand_over(job: MarkJob, folder: Path, send: Send) -> HandedOver:
@@ -104,8 +106,9 @@ def _hand_over(job: MarkJob, folder: Path, send: Send) -> HandedOver:
     return understood(read.handed_over, folder, job.grants)
 
 
-def _without_place(text: str, folder: str) -> str:
+def _without_place(text: str, place: Path) -> str:
     """Return a sentence without the place of data that no student has seen."""
+    folder = str(place)
     text = re.sub(rf"{re.escape(folder)}/the submission(:\d+)*: ", "", text)
     return text.replace(folder, "the submission")
 
@@ -190,6 +193,23 @@ class _Telling:
         self._lab = self._make_lab()
         self._lab.tried = self._tried
         return self._lab
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(
+        self, fixturedef: pytest.FixtureDef[Any]
+    ) -> Generator[None, object, object]:
+        try:
+            return (yield)
+        except PlaygroundError as error:
+            self._refuse(fixturedef, str(error))
+            raise
+        except pytest.fail.Exception as error:
+            self._refuse(fixturedef, str(error))
+            raise
+
+    def _refuse(self, fixturedef: pytest.FixtureDef[Any], said: str) -> None:
+        if fixturedef.argname == "lab":  # it cannot be started, and no check can be made
+            self._send({"refusal": said[:_MOST_CHARACTERS]})
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         checks = []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -16,12 +18,14 @@ def test_reach(lab):
     """They reach each other."""
     lab.check.reaches("h1", "h2", within_s=0.2)
 '''
+BINARY = os.fsdecode(b"hans\xff\n\x1b[31m")
 CLASS = {
     "anna.py": HOSTS + "Link(h1, h2)\n",
     "bob.py": HOSTS + "r = Router('r')\nLink(h1, r)\nLink(h2, r)\nh2.firewall.default('drop')\n",
     "carl.py": "import os, signal\nos.kill(-1, signal.SIGKILL)\nos.kill(os.getppid(), 9)\n",
     "dora.py": 'print(\'{"check": {"got": 100}}\')\nwhile True: pass\n',
     "=emil.py": "1 / 0",
+    "gina.py": "from playground import *\nh1 = Host('h1', command='false')\nLink(h1, Host('h2'))\n",
     "fred.py": HOSTS
     + "Link(h1, Host('h3', command='cat /dev/zero > /dev/shm/x; sleep 9'))\nLink(h1, h2)\n",
 }
@@ -31,13 +35,19 @@ CLASS = {
 def graded(tmp_path_factory, namespaces_engine):
     top = tmp_path_factory.mktemp("graded")
     (top / "class").mkdir()
+    (top / "tmp").mkdir()
+    monkeypatch = pytest.MonkeyPatch()
+    monkeypatch.setattr(tempfile, "tempdir", str(top / "tmp"))
     for name, text in CLASS.items():
         (top / "class" / name).write_text(text)
+    (top / "class" / BINARY).mkdir()
+    (top / "class" / BINARY / "lab.py").write_text(CLASS["anna.py"])
     (top / "exercise_test.py").write_text(EXERCISE)
-    options = GradeOptions(read_limit_s=8, jobs=3)
+    options = GradeOptions(read_limit_s=3, jobs=3)
     said: list[str] = []
     found = grade(top / "exercise_test.py", top / "class", top / "marks", options, said.append)
-    return top, options, {one.student: one for one in found}, said
+    yield top, options, {one.student: one for one in found}, said
+    monkeypatch.undo()
 
 
 def test_each_has_its_own_mark(graded) -> None:
@@ -49,11 +59,15 @@ def test_each_has_its_own_mark(graded) -> None:
         "dora": 0,
         "=emil": 0,
         "fred": 1,
+        "gina": 0,
+        BINARY: 1,
     }
     assert "firewall" in found["bob"].checks[0].said
-    assert "still ran after 8 s" in found["dora"].refusal
+    assert "still ran after 3 s" in found["dora"].refusal
     assert "ZeroDivisionError" in found["=emil"].refusal
     assert found["carl"].refusal
+    assert "program main of h1" in found["gina"].refusal
+    assert found["=emil"].refusal == "=emil.py, line 1: ZeroDivisionError: division by zero"
     assert found["anna"].picture.startswith("<svg")
 
 
@@ -69,12 +83,13 @@ def test_only_what_changed_is_marked_anew(graded) -> None:
     (top / "class" / "bob.py").write_text(CLASS["anna.py"])
     said: list[str] = []
     again = grade(top / "exercise_test.py", top / "class", top / "marks", options, said.append)
-    assert said[0] == "5 of 6 submissions need not be marked anew"
+    assert said[0] == "7 of 8 submissions need not be marked anew"
     assert {one.student: one.got for one in again}["bob"] == 1
     assert [one for one in again if one.student == "dora"] == [found["dora"]]
 
 
 def test_nothing_is_left(graded, namespaces_engine) -> None:
+    assert not [*(graded[0] / "tmp").iterdir()]
     assert not [one for one in namespaces_engine.labs() if one.name.startswith("grade-")]
 
 

@@ -43,7 +43,9 @@ def marked(tmp_path: Path, text: str, engine: str) -> list[dict]:
     exercise = tmp_path / "exercise_test.py"
     exercise.write_text(EXERCISE)
     [found] = find_submissions(tmp_path / "class")
-    job = MarkJob(found, pack(found), exercise, "grade-test", engine, 60, 512, trusted=True)
+    job = MarkJob(
+        found, pack(found), exercise, "grade-test", engine, tmp_path, 60, 512, trusted=True
+    )
     [(_, end)] = run_children([lambda send: mark(job, send)], 1, ChildLimits(120, 0))
     assert end.reason == ""
     return list(end.said)
