@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
 from urllib.parse import quote
@@ -23,6 +24,7 @@ from playground.lab.lab import Lab
 
 def register(site: Site) -> None:
     """Give NiceGUI the pages of a site, once in a process."""
+    logging.getLogger("nicegui").addFilter(is_mistake)
 
     @ui.page("/")
     async def labs(request: Request) -> None:
@@ -44,6 +46,11 @@ def register(site: Site) -> None:
     @app.get(FILES + "{key}/{filename}")
     async def fetch(request: Request, key: str, filename: str) -> Response:
         return await _fetch(site, request, key)
+
+
+def is_mistake(record: logging.LogRecord) -> bool:
+    """Tell whether a log's record is more than a sentence which `_say` shows who has caused it."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], PlaygroundError)
 
 
 def rights_of(request: Request) -> frozenset[Right]:

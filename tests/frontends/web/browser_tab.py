@@ -6,7 +6,8 @@ from typing import Any
 
 # Text whose contrast with what lies behind it is below 4.5 (WCAG 2.2, 1.4.3; 3 for large text).
 PALE = """() => {
-    const parse = text => (text.match(/[\\d.]+/g) || []).map(Number);
+    const parse = text => (text.match(/[\\d.]+/g) || []).map(
+        (n, i) => text.startsWith("color(") && i < 3 ? n * 255 : Number(n));
     const light = ([r, g, b]) => {
         const [x, y, z] = [r, g, b].map(c => (c /= 255) <= 0.04045 ? c / 12.92
             : ((c + 0.055) / 1.055) ** 2.4);

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
 import pytest
 
 from playground import Host, Lab
+from playground.errors import NotRunning
 from playground.frontends.web import server
+from playground.frontends.web.page import is_mistake
 from playground.frontends.web.server import open_page
 from tests.frontends.web.socket_client import visiting
 
@@ -52,3 +55,13 @@ def test_a_file_is_fetched_by_who_may_look_and_is_no_page(lab: Lab) -> None:
         assert client.get(seen.url.join(files.address(strange, "z"))).status_code == 403
         assert client.get(seen.url.join("/files/none/z")).status_code == 404
     page.close()
+
+
+def test_a_refusal_is_told_on_the_page_and_mistakes_of_ours_in_the_log_too() -> None:
+    def record(error: Exception | None) -> logging.LogRecord:
+        about = None if error is None else (type(error), error, None)
+        return logging.LogRecord("nicegui", logging.ERROR, "app.py", 1, "", (), about)
+
+    assert not is_mistake(record(NotRunning("h1 is stopped")))
+    assert is_mistake(record(ValueError("ours")))
+    assert is_mistake(record(None))

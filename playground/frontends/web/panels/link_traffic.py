@@ -37,7 +37,7 @@ def build(view: LabView, name: str) -> None:
     """Show the last two minutes, a look a second."""
     link = view.link(name)
     history = RateHistory([end.node.name for end in link.ends])
-    chart = ui.echart(history.chart()).classes("w-full h-64")
+    chart = ui.echart(history.chart(), renderer="svg").classes("w-full h-64 pg-chart")
     chart.props('role=img aria-label="Mbit/s of both directions over the last two minutes"')
     now = ui.label().classes("text-sm font-mono whitespace-pre-wrap")
     numbers = [one for one in _COLUMNS if "_" in one]

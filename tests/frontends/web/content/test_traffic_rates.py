@@ -46,7 +46,7 @@ def test_a_history_keeps_two_minutes_and_counts_back_from_now() -> None:
 def test_a_chart_draws_names_of_nodes_as_text() -> None:
     history = RateHistory(["<img onerror>", "h2"])
     assert history.lines() == [[], []]
-    chart = history.chart(dark=True)
+    chart = history.chart()
     assert chart["tooltip"]["renderMode"] == "richText"
     assert [line["name"] for line in chart["series"]] == ["from <img onerror>", "from h2"]
     assert json.loads(json.dumps(chart)) == chart
