@@ -18,6 +18,8 @@ from playground.errors import EngineError, NodeDied
 _START_LIMIT_S = 300.0
 # Between two looks at all tasks of a lab, which take the manager a millisecond each ten.
 _LOOK_S = 0.05
+# While a large lab starts, the manager has better things to do than to tell of it.
+_LOOKS_SHARE = 8
 
 
 def start_nodes(
@@ -38,12 +40,14 @@ def start_nodes(
     """
     ids = {machine.name: machine.id for machine in manager.machines()}
     created: list[str] = []
+    services: dict[str, str] = {}
 
     def create(line: Line, node: NodeContainer) -> None:
         assert node.machine is not None
         spec = node_spec(lab, node, ids[node.machine], helper)
         created.append(spec["Name"])
-        line.request("POST", "/services/create", body=spec, headers=headers)
+        made = line.request("POST", "/services/create", body=spec, headers=headers)
+        services[str(made["ID"])] = node.name
 
     names = [node.name for node in nodes]
     with (
@@ -55,7 +59,9 @@ def start_nodes(
             deadline = time.monotonic() + _START_LIMIT_S
             done = 0
             while True:
-                tasks = tasks_by_node(manager, lab.id)
+                began = time.monotonic()
+                tasks = _tasks_of(manager, lab.id, services)
+                took_s = time.monotonic() - began
                 pids = processes(tasks)
                 running = [name for name in names if name in pids]
                 for _ in range(len(running) - done):
@@ -66,10 +72,18 @@ def start_nodes(
                 _refuse_failed(names, tasks)
                 if time.monotonic() > deadline:
                     raise EngineError(_late(names, pids, tasks))
-                time.sleep(_LOOK_S)
+                time.sleep(max(_LOOK_S, _LOOKS_SHARE * took_s))
         except BaseException:
             manager.remove(created)
             raise
+
+
+def _tasks_of(
+    manager: Manager, lab_id: str, services: Mapping[str, str]
+) -> dict[str, Mapping[str, Any]]:
+    """Return the newest task of each service, by the name of its node."""
+    tasks = newest(manager.tasks(label=f"{LAB}={lab_id}"))
+    return {node: tasks[service] for service, node in services.items() if service in tasks}
 
 
 def tasks_by_node(manager: Manager, lab_id: str) -> dict[str, Mapping[str, Any]]:
@@ -78,8 +92,7 @@ def tasks_by_node(manager: Manager, lab_id: str) -> dict[str, Mapping[str, Any]]
         service["ID"]: service["Spec"]["Labels"].get(NODE)
         for service in manager.services(f"{LAB}={lab_id}")
     }
-    tasks = newest(manager.tasks(label=f"{LAB}={lab_id}"))
-    return {node: tasks[service] for service, node in services.items() if node and service in tasks}
+    return _tasks_of(manager, lab_id, {one: node for one, node in services.items() if node})
 
 
 def processes(tasks: Mapping[str, Mapping[str, Any]], down: Collection[str] = ()) -> dict[str, int]:
