@@ -206,6 +206,8 @@ def tells_wrong_calls(kind: Class) -> Class:
             setattr(kind, name, staticmethod(_telling(called, item.__func__, 0, front)))
         elif name == "__init__" and owner is kind and hasattr(item, "__get__"):
             setattr(kind, name, _Later(kind, item))
+    if not hasattr(kind, "__getattr__"):
+        kind.__getattr__ = _misspelt  # type: ignore[attr-defined]
     if not hasattr(kind.__init_subclass__, "_tells_wrong_calls"):
 
         def tell_too(subclass: type, /, **said: Any) -> None:
@@ -215,6 +217,21 @@ def tells_wrong_calls(kind: Class) -> Class:
         tell_too._tells_wrong_calls = "its own"  # type: ignore[attr-defined]
         kind.__init_subclass__ = classmethod(tell_too)  # type: ignore[assignment]
     return kind
+
+
+def _misspelt(item: object, name: str) -> Any:
+    """Raise the AttributeError of a name that an object has not, with one that it may be."""
+    import difflib
+
+    kind = type(item)
+    if hasattr(kind, name):  # a property, whose own error this is
+        return object.__getattribute__(item, name)
+    sentence = f"{kind.__name__!r} object has no attribute {name!r}"
+    if not name.startswith("_"):
+        known = [one for one in {*dir(kind), *vars(item)} if not one.startswith("_")]
+        near = difflib.get_close_matches(name, sorted(known), n=1)
+        sentence += f": did you mean {near[0]}?" if near else ""
+    raise AttributeError(sentence, name=name, obj=item)
 
 
 class _Later:
@@ -293,7 +310,8 @@ def _misfit(
     known = by_name + [name for one in further for name in _unpacked(one, function)]
     for name in said:
         if name not in known and (not further or len(known) > len(by_name)):
-            return f"{called}() has no {name}=; {_nearest(name, known)}"
+            elsewhere = _SAID_ELSEWHERE.get((called, name)) or _nearest(name, known)
+            return f"{called}() has no {name}=; {elsewhere}"
     if len(given) > len(by_place) and not any_place:
         only_named = [f"{one.name}=" for one in mine if one.kind is named]
         takes = ", ".join(one.name for one in by_place) or "none"
@@ -309,6 +327,17 @@ def _misfit(
             shown_name = f"{one.name}=" if one.kind is named else one.name
             return f"{called}() needs {shown_name} as well: write {_shape(called, mine)}"
     return ""
+
+
+# What somebody may look for in a call, and is said in another way.
+_SAID_ELSEWHERE = {
+    **{
+        ("Link", name): f"what a link does to frames is said of it: link.impair({name}=...)"
+        for name in ("delay_ms", "jitter_ms", "loss_percent", "rate_mbit", "queue_packets")
+    },
+    ("Service", "restart"): "a service that ends is started again always; restart= of a host is "
+    "about the program of its image",
+}
 
 
 def _nearest(name: str, known: list[str]) -> str:

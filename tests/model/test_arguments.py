@@ -113,10 +113,49 @@ def test_a_time_that_no_file_can_have_is_left_out(tmp_path, mtime):
 
 
 @pytest.mark.parametrize(
+    ("make", "name", "hint"),
+    [
+        (lambda: Host("h1"), "restrat", ": did you mean restart?"),
+        (lambda: Router("r1"), "masqerade", ": did you mean masquerade?"),
+        (lambda: Switch("s1"), "subnett", ": did you mean subnets?"),
+        (lambda: Link(Host("a"), Host("b")), "impare", ": did you mean impair?"),
+        (lambda: Host("h1"), "_repr_png_", ""),
+    ],
+)
+def test_a_misspelt_attribute_is_told_and_stays_an_attribute_error(make, name, hint):
+    item = make()
+    with pytest.raises(AttributeError) as error:
+        getattr(item, name)
+    assert str(error.value) == f"{type(item).__name__!r} object has no attribute {name!r}{hint}"
+    assert not hasattr(item, name)
+
+
+def test_a_property_s_own_attribute_error_is_not_hidden():
+    class Broken(Host):
+        @property
+        def broken(self):
+            return getattr([], "there")  # noqa: B009
+
+    with pytest.raises(AttributeError, match="'list' object has no attribute 'there'"):
+        _ = Broken("h1").broken
+
+
+LINK_SAYS = (
+    "Link() has no delay_ms=; what a link does to frames is said of it: link.impair(delay_ms=...)"
+)
+
+
+@pytest.mark.parametrize(
     ("call", "sentence"),
     [
         ('Host("h1", imgae="nginx")', "Host() has no imgae=; did you mean image=?"),
         ('Host("h1", service="ssh")', "Host() has no service=; did you mean services=?"),
+        ('Link(Host("a"), Host("b"), delay_ms=5)', LINK_SAYS),
+        (
+            'Service("x", "sleep 9", restart="always")',
+            "Service() has no restart=; a service that ends is started again always; restart= of a "
+            "host is about the program of its image",
+        ),
         ('Router("r1", rooting=None)', "Router() has no rooting=; did you mean routing=?"),
         ('HTTP(file="site/")', "HTTP() has no file=; did you mean files=?"),
         ('Service("api", "true", prot=80)', "Service() has no prot=; did you mean port=?"),

@@ -426,6 +426,9 @@ def _checked(file: ComposeFile, data: dict[str, Any]) -> dict[str, Any]:
         near = [part for part in below if str(part[-1]) in words] or [place]
         # Where it stands in what was handed over is no line of the file.
         reason = re.sub(r" at line \d+ column \d+$", "", str(told))
+        reason = re.sub(
+            r"invalid type: \w+ [`\"](.*)[`\"], expected a (set|sequence)", _no_list, reason
+        )
         reason = re.sub(r"extension key `([^`]+)` does not start.*", _unknown, reason)
         where = f"{'.'.join(map(str, place))}: " if place else ""
         # A variable that is not set may be all that is wrong.
@@ -439,6 +442,14 @@ def _checked(file: ComposeFile, data: dict[str, Any]) -> dict[str, Any]:
         for key in set(said or {}) & set(found["services"][name]) & _KEPT:
             found["services"][name][key] = said[key]
     return found
+
+
+# In the words of compose-spec.
+_ANOTHER_TYPE = re.compile(r"invalid type: \w+ [`\"](.*)[`\"], expected a (set|sequence)")
+
+
+def _no_list(match: re.Match[str]) -> str:
+    return f"{match[1]} is no list; write [{match[1]}]"
 
 
 def _wrong_field(services: dict[str, Any]) -> tuple[Place, Exception] | None:

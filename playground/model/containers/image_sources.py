@@ -96,6 +96,18 @@ def is_reference(value: object) -> bool:
     return isinstance(value, str) and len(value) <= 512 and bool(_REFERENCE.fullmatch(value))
 
 
+def _is_archive(path: Path) -> bool:
+    """Whether a file begins as a tar archive does, compressed or not."""
+    import tarfile  # 4 ms for who has an image as a file alone
+
+    try:
+        with path.open("rb") as file:
+            # Python knows no zstd (RFC 8878), which engines do.
+            return file.read(4) == b"\x28\xb5\x2f\xfd" or tarfile.is_tarfile(path)
+    except OSError:
+        return True  # whoever starts it tells why it cannot be read
+
+
 def check_image(here: str, value: object) -> ImageSource:
     """Return where the image of ``image=`` comes from."""
     if isinstance(value, os.PathLike):
@@ -114,6 +126,11 @@ def check_image(here: str, value: object) -> ImageSource:
             raise TopologyError(
                 f"{here}: {path} is a folder without an image in it (the OCI's have a file "
                 f"oci-layout); name an archive of `docker save`; {instead}"
+            )
+        if path.is_file() and not _is_archive(path):
+            raise TopologyError(
+                f"{here}: {path} is no archive of an image; write one with `docker save -o "
+                f"{path.stem}.tar NAME`; for a Dockerfile write build="
             )
         return ImageSource("archive", str(path))
     # What begins as "web.tar" may be an image's name as well, but hardly with that file there.

@@ -68,6 +68,10 @@ def write(
 
     """
     path = _checked_path(path)
+    if not path.startswith("/"):
+        raise BadArgument(
+            f"{path!r} begins nowhere on a node; write the whole path, '/root/{path}'"
+        )
     check_flag("append", append)
     data = as_bytes(f"the content of {path}", content)
     # In place, because /etc/hosts and its like are mount points, which cannot

@@ -72,10 +72,11 @@ def test_a_file_beside_it_sets_variables(write: Write) -> None:
         ("services:\n  a: {extends: b}\n  b: {extends: a}", r":[23]: services extend each other"),
         ("services:\n  a: {extends: {file: no.yaml, service: b}}", r":2: there is no file .*no.y"),
         ("services:\n  a:\n    image: x\n    cpus: abc", r":4: services\.a\.cpus: .*float"),
+        ("services:\n  a:\n    image: x\n    ports: 80", r":4: services\.a\.ports: 80 is no list"),
         ("include: [b.yaml]\nservices: {a: {image: x}}", r":1: there is no file .*b\.yaml"),
         ("include: [compose.yaml]\nservices: {a: {image: x}}", r"to each other without end"),
     ],
-    ids=range(13),
+    ids=range(14),
 )
 def test_what_is_no_compose_file_is_refused_with_its_line(
     write: Write, text: str, words: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -86,8 +87,8 @@ def test_names_of_images(reference: str) -> None:
 
 def test_images_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive, server = tmp_path / "web.tar", tmp_path / "server"
-    archive.touch()
-    server.mkdir()
+    with tarfile.open(archive, "w"):
+        server.mkdir()
     (server / "Dockerfile").write_text("FROM scratch")
     assert container(image=archive).source == ImageSource("archive", str(archive))
     text = "FROM scratch\nCOPY web /web\n"

@@ -74,6 +74,14 @@ def test_names_with_digests_are_references() -> None:
     assert not is_reference("a@sha256:0")
 
 
+def test_a_file_that_is_no_archive_is_no_image(tmp_path: Path) -> None:
+    (tmp_path / "file.txt").write_text("hello\n")
+    with pytest.raises(TopologyError, match=r"file\.txt is no archive of an image; write one with"):
+        Host("h1", image=tmp_path / "file.txt")
+    (tmp_path / "packed").write_bytes(b"\x28\xb5\x2f\xfd...")
+    assert Host("h1", image=tmp_path / "packed").container.source is not None
+
+
 def test_an_archive_that_is_there_is_no_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
