@@ -185,6 +185,9 @@ lease(clients: [{"pid", "interface", "watch": pid or null, "hostname": text or n
     renews it until the interface is gone or the process ``watch`` has ended.  LEASE is {"address":
     "10.1.1.7/24", "router", "nameservers", "domain", "server", "lease_s"}, null where
     nobody has given one in time.
+dhcp_offers(pid, interface, listen_s = 1.0, timeout_s = 5.0) -> [LEASE]
+    Ask for an address as a machine that is new on the network of an interface, and return what all
+    servers offer that answer within listen_s of the first; none of it is taken.
 autoconfigured(interfaces: [{"pid", "interface", "addresses", "servers"}], timeout_s)
         -> [{"ready", "addresses", "refused", "heard", "managed", "other"}]
     Wait until each interface has the IPv6 addresses, and its node's resolv.conf the name

@@ -27,7 +27,7 @@ from playground.agent.network.addresses import forget_neighbours
 from playground.agent.network.applied_settings import link, network
 from playground.agent.network.autoconfiguration import autoconfigured
 from playground.agent.network.connections import connections, forget
-from playground.agent.network.dhcp_client import lease
+from playground.agent.network.dhcp_client import dhcp_offers, lease
 from playground.agent.network.listening import listening
 from playground.agent.network.name_servers import name_servers
 from playground.agent.network.nft_rulesets import firewall, rule_counts, ruleset
@@ -156,6 +156,7 @@ WORK: dict[str, Callable[..., Any]] = {
     "hostname_of": hostname_of,
     "wait_ready": wait_ready,
     "lease": lease,
+    "dhcp_offers": dhcp_offers,
     "autoconfigured": autoconfigured,
     "name_servers": name_servers,
     "state_load": state_load,

@@ -304,8 +304,8 @@ class Lab(Single):
     def check(self) -> Checks:
         """Checks of what should be true of this network: for exercises, and for tests.
 
-        ``reaches``, ``does_not_reach``, ``path``, ``serves``, ``resolves``: each waits up to
-        ``within_s`` seconds, and raises `CheckFailed`, an `AssertionError`, which explains
+        ``reaches``, ``path``, ``serves``, ``has_route``, ``neighbours`` and others: each waits up
+        to ``within_s`` seconds, and raises `CheckFailed`, an `AssertionError`, which explains
         what is wrong.
 
         >>> lab.check.reaches(h1, www, port=80)

@@ -165,6 +165,25 @@ class DhcpClient:
             self._send(line, message, own)
             return self._answered(self._hear(line, transaction, (DHCP_ACK, DHCP_NAK), wait_s))
 
+    def offers(self, deadline: float, listen_s: float) -> list[Request]:
+        """Return what is offered, of all who answer within a time of the first; none is taken."""
+        found: list[Request] = []
+        with self._line(ETH_P_IP) as line:
+            for wait_s in self._waits(deadline):
+                transaction = int.from_bytes(os.urandom(4), "big")
+                self._broadcast(line, DHCP_DISCOVER, transaction, hostname=False)
+                first = self._hear(line, transaction, (DHCP_OFFER,), wait_s)
+                if first is None:
+                    continue
+                until = time.monotonic() + listen_s
+                found.append(dhcp_lease(first[1], first[2]))
+                while len(found) < _MOST_OFFERS and (left := until - time.monotonic()) > 0:
+                    other = self._hear(line, transaction, (DHCP_OFFER,), left)
+                    if other is not None:
+                        found.append(dhcp_lease(other[1], other[2]))
+                break
+        return found
+
     def announce(self, address: str) -> None:
         """Tell the link who has an address now, so that nobody sends to another."""
         # RFC 5227, section 2.3
@@ -285,6 +304,18 @@ def _wait_for_servers(servers: Sequence[int]) -> None:
             if any(wanted in line for line in read_text(f"/proc/{pid}/net/udp").splitlines()):
                 break
             time.sleep(_POLL_S)
+
+
+def dhcp_offers(
+    pid: int, interface: str, listen_s: float = 1.0, timeout_s: float = 5.0
+) -> list[Request]:
+    Netlink(pid).close()  # from here on in its network
+    client = DhcpClient(interface, None)
+    return client.offers(time.monotonic() + timeout_s, listen_s)
+
+
+# A host may offer as many as it likes.
+_MOST_OFFERS = 32
 
 
 def lease(

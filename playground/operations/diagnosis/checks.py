@@ -10,17 +10,14 @@ from __future__ import annotations
 import base64
 import difflib
 import re
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from ipaddress import ip_address
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from playground.errors import BadArgument, CheckFailed
 from playground.model.arguments import (
-    LONGEST_S,
     check_iterable,
     is_choice,
-    is_number,
     is_port,
     shown,
     tells_wrong_calls,
@@ -31,39 +28,23 @@ from playground.model.services.table import SERVICES, row_of
 from playground.operations.connection.commands import as_bytes, failed_jobs
 from playground.operations.connection.handles import Node
 from playground.operations.diagnosis import explain
+from playground.operations.diagnosis.checking import (
+    dhcp,
+    kernel_tables,
+    measurements,
+    names,
+    neighbours,
+    resilience,
+    servers,
+)
+from playground.operations.diagnosis.checking.looking import (
+    WITHIN_S,
+    CheckedLab,
+    check_within,
+    wait,
+)
 from playground.operations.diagnosis.evidence.explanation import CAUSES, Explanation
-from playground.operations.diagnosis.evidence.network_state import State
-from playground.operations.network import Host, Machine, Router, Switch
-
-T = TypeVar("T")
-
-# How long a check waits, unless it is told otherwise.
-WITHIN_S = 5.0
-# Between two looks: each of them is a packet, and some processor time.
-PAUSE_S = 0.1
-
-
-class CheckedLab(Protocol):
-    """A running lab, as far as checks ask it."""
-
-    @property
-    def name(self) -> str: ...
-
-    def __contains__(self, node: object) -> bool: ...
-
-    def __getitem__(self, name: str) -> Host | Router | Switch: ...
-
-    def explain(
-        self,
-        source: Host | Router | str,
-        target: Host | Router | str,
-        *,
-        port: int | None = None,
-        protocol: str | None = None,
-        version: int | None = None,
-    ) -> Explanation: ...
-
-    def state(self) -> State: ...
+from playground.operations.network import Machine
 
 
 @tells_wrong_calls
@@ -99,7 +80,7 @@ class Checks:
         def look() -> Explanation:
             return self._explain(source, target, port, protocol, version)
 
-        found = _wait(look, bool, within_s)
+        found = wait(look, bool, within_s)
         if not found:
             raise CheckFailed(
                 f"{_asked(found)} should arrive and be answered, and is not.\n{_reasons(found)}",
@@ -147,7 +128,7 @@ class Checks:
         def is_right(found: Explanation) -> bool:
             return not found and because in (None, found.cause)
 
-        found = _wait(look, is_right, within_s)
+        found = wait(look, is_right, within_s)
         if found:
             ways = " - ".join(found.path)
             raise CheckFailed(
@@ -195,7 +176,7 @@ class Checks:
                 [found.path[0], *wanted, found.path[-1]],
             )
 
-        found = _wait(look, fits, within_s)
+        found = wait(look, fits, within_s)
         if not fits(found):
             should = f"should go through {', '.join(wanted) or 'nobody'}"
             went = " - ".join(found.path)
@@ -225,7 +206,7 @@ class Checks:
         >>> lab.check.serves(www, "http", contains="Welcome", client=h1)
 
         """
-        _check_within(within_s)
+        check_within(within_s)
         machine = self._machine(node)
         asker = machine if client is None else self._machine(client)
         probe = _probe(service, machine, contains, page, send)
@@ -242,6 +223,20 @@ class Checks:
                 f"{machine.name} should serve {service} to {asker.name}{wanted}, at {address} port "
                 f"{probe.port}, and does not: {failures[0]['message']}." + failed_jobs(machine)
             )
+
+    has_address = kernel_tables.has_address
+    has_no_address = kernel_tables.has_no_address
+    has_route = kernel_tables.has_route
+    has_no_route = kernel_tables.has_no_route
+    neighbours = neighbours.neighbours
+    answers = names.answers
+    dhcp_server = dhcp.dhcp_server
+    listens = servers.listens
+    does_not_listen = servers.does_not_listen
+    throughput = measurements.throughput
+    delay = measurements.delay
+    does_not_loop = resilience.does_not_loop
+    survives = resilience.survives
 
     def resolves(
         self,
@@ -267,7 +262,7 @@ class Checks:
         def is_right(found: list[str]) -> bool:
             return bool(found) and (wanted is None or bool(set(found) & wanted))
 
-        found = _wait(look, is_right, within_s)
+        found = wait(look, is_right, within_s)
         if not found:
             facts = self._explain(machine, name, None, None, None)
             raise CheckFailed(
@@ -384,11 +379,6 @@ def _probe(
     return first._replace(send=asked or first.send, expect=expect or first.expect)
 
 
-def _check_within(within_s: object) -> None:
-    if not is_number(within_s, 0, LONGEST_S):
-        raise BadArgument(f"within_s={shown(within_s)} is no number of seconds; write within_s=5")
-
-
 def _reasons(found: Explanation) -> str:
     """Return what an explanation says, a line each."""
     said = [] if found else [found.sentence, *([found.advice] if found.advice else []), ""]
@@ -397,14 +387,3 @@ def _reasons(found: Explanation) -> str:
 
 def _asked(found: Explanation) -> str:
     return f"A packet from {found.question}"
-
-
-def _wait(look: Callable[[], T], is_right: Callable[[T], bool], within_s: float) -> T:
-    """Look until it is right, or the time is over; return what was seen last."""
-    _check_within(within_s)
-    deadline = time.monotonic() + within_s
-    while True:
-        found = look()
-        if is_right(found) or time.monotonic() >= deadline:
-            return found
-        time.sleep(PAUSE_S)
