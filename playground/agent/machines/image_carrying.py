@@ -20,6 +20,7 @@ from typing import Any
 from playground.agent.machines.engine_socket import EngineLine, EngineRefused
 from playground.agent.machines.lines import ServerLine
 from playground.agent.machines.machine_lines import MachineLine, MachineServers
+from playground.agent.machines.tasks import RemoteError
 from playground.agent.protocol import Request
 
 _LENGTH = struct.Struct(">I")
@@ -109,7 +110,11 @@ class ImageCarrier:
         request = {"do": "lacking_images", "images": list(self._images.values())}
 
         def ask(machine: MachineLine) -> tuple[str, list[str]]:
-            return machine.name, self._servers.ask(machine.address, request)["lacking"]
+            try:
+                return machine.name, self._servers.ask(machine.address, request)["lacking"]
+            except (OSError, RemoteError) as error:
+                self._errors[machine.name] = str(error)
+                return machine.name, []
 
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             answers = dict(pool.map(ask, self._servers.machines.values()))
@@ -121,7 +126,7 @@ class ImageCarrier:
         wanted = {image for images in self._lacking.values() for image in images}
         tags = [tag for tag, image in self._images.items() if image in wanted]
         if not tags:
-            return {}
+            return self._errors
         lines = {name: line for name in self._lacking if (line := self._opened(name))}
         try:
             engine = EngineLine(limit_s=_LIMIT_S)

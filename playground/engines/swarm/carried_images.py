@@ -109,18 +109,18 @@ class CarriedImages:
         """
         images = {tag: self._ids[tag] for tag in tags}
         said = self._service.carry_images(helper, images)
-        lacking = next(said, {}).get("lacking", {})
-        if not lacking:
-            for _ in said:
-                pass
-            return
-        with progress.step(f"carrying images to {', '.join(sorted(lacking))}"):
-            errors = next(said, {}).get("errors")
-        if errors is None:
+        lacking = (next(said, None) or {}).get("lacking", {})
+        if lacking:
+            with progress.step(f"carrying images to {', '.join(sorted(lacking))}"):
+                last = next(said, None)
+        else:
+            last = next(said, None)
+        if last is None:
             raise ImageError("the server of playground on the manager ended without an answer")
+        errors = last["errors"]
         if errors:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in sorted(errors.items()))
             raise ImageError(
                 f"images did not come to {', '.join(sorted(errors))}: {reasons}; is there room on "
-                "their disks?"
+                "their disks? `docker node update --availability drain NAME` leaves a machine out"
             )

@@ -63,8 +63,8 @@ def test_a_piece_of_any_length_is_refused(pair: tuple[ServerLine, ServerLine]) -
 class EngineWithImages:
     """An engine that has some images, and takes more, or has no room for them."""
 
-    def __init__(self, *images: str, full: bool = False) -> None:
-        self.images, self.full = set(images), full
+    def __init__(self, *images: str, full: bool = False, gone: bool = False) -> None:
+        self.images, self.full, self.gone = set(images), full, gone
         self.loaded = b""
 
     def ask(self, method: str, path: str) -> dict[str, str]:
@@ -101,6 +101,8 @@ class ServersOfTest:
 
     def ask(self, address: str, request: Mapping[str, Any]) -> dict[str, Any]:
         engine = cast(Any, self.engines[address])
+        if engine.gone:
+            raise ConnectionError("the machine's server closed the line")
         return {"lacking": lacking_images(engine, request["images"])}
 
     def stream(self, machine: _Named, request: Mapping[str, Any], limit_s: float) -> ServerLine:
@@ -129,11 +131,14 @@ def test_each_machine_gets_what_it_lacks_and_who_cannot_take_it_says_why(
     images = {"playground/one:1": "sha256:1", "playground/two:1": "sha256:2"}
     has_all = EngineWithImages("sha256:1", "sha256:2")
     lacks, is_full = EngineWithImages("sha256:1"), EngineWithImages("sha256:1", full=True)
-    servers = ServersOfTest(m1=has_all, m2=lacks, m3=is_full)
+    servers = ServersOfTest(m1=has_all, m2=lacks, m3=is_full, m4=EngineWithImages(gone=True))
     monkeypatch.setattr(image_carrying, "EngineLine", lambda limit_s=0: has_all)
     carrier = ImageCarrier(cast(MachineServers, servers), images)
     assert carrier.look() == {"m2": ["sha256:2"], "m3": ["sha256:2"]}
-    assert carrier.carry() == {"m3": "no space left on device"}
+    assert carrier.carry() == {
+        "m3": "no space left on device",
+        "m4": "the machine's server closed the line",
+    }
     assert (has_all.loaded, lacks.loaded) == (b"", b"playground/two:1")
 
 

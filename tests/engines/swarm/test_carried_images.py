@@ -7,14 +7,17 @@ import secrets
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from playground.display.progress import Silent
+from playground.engines.docker.server import Server
 from playground.engines.docker.server_images import ServerImages
 from playground.engines.swarm.carried_images import CarriedImages
 from playground.engines.swarm.engine import SwarmEngine
-from playground.errors import EngineError
+from playground.engines.swarm.servers import MachineService
+from playground.errors import EngineError, ImageError
 from tests.swarm_machines import SwarmOfTests
 
 
@@ -81,3 +84,28 @@ def test_other_images_go_by_the_servers_of_playground(
     for _ in range(2):
         images.bring(without_registry._helper(), [image], Silent())
     assert ids(swarm, image) == [known] * 3
+
+
+class Carrier:
+    """The servers of a swarm, which say these lines."""
+
+    def __init__(self, *said: dict[str, Any]) -> None:
+        self._said = said
+
+    def carry_images(self, image: str, images: dict[str, str]) -> Iterator[dict[str, Any]]:
+        yield from self._said
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ([], "ended without an answer"),
+        ([{"lacking": {"m2": ["1"]}}], "ended without an answer"),
+        ([{"lacking": {}}, {"errors": {"m2": "timed out"}}], "did not come to m2: m2: timed out"),
+    ],
+)
+def test_what_did_not_come_is_told(said: list[dict[str, Any]], words: str) -> None:
+    server = Server("tcp://127.0.0.1:9")
+    images = CarriedImages(server, ServerImages(server), cast(MachineService, Carrier(*said)))
+    with pytest.raises(ImageError, match=words):
+        images.bring("helper:1", [], Silent())
