@@ -17,7 +17,9 @@ class PanelDrawer:
     def __init__(self, view: LabView) -> None:
         self._view = view
         self._part: LabView | None = None
-        with ui.right_drawer(value=False, bordered=True).props("width=520 overlay") as drawer:
+        with ui.right_drawer(value=False, bordered=True).props(
+            "width=520 overlay behavior=desktop"
+        ) as drawer:
             self._drawer = drawer
         # Beside the picture on a wide screen, above it on a phone: see page.css.
         drawer.on_value_change(

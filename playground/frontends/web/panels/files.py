@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import posixpath
 import tempfile
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,23 +11,19 @@ from nicegui import ui
 from nicegui.events import UploadEventArguments
 
 from playground.display.safe_text import visible
-from playground.errors import PlaygroundError, TransferFailed
+from playground.errors import PlaygroundError
 from playground.frontends.web.content import folder_listing
 from playground.frontends.web.content.cells import cell
 from playground.frontends.web.content.folder_listing import FileEntry
+from playground.frontends.web.sessions import host_files
 from playground.frontends.web.view import LabView
 from playground.operations.network import Machine
 
 TITLE = "Files"
 
-# Of a file, on the page; the whole is fetched.
-_SHOWN_BYTES = 64 << 10
 _SHOWN_FILES = 200
 
 _UP_BYTES = 64 << 20
-_DOWN_MB = 512
-_PIECE_BYTES = 256 << 10
-_LIMIT_S = 20.0
 
 
 def fits(view: LabView, name: str) -> bool:
@@ -84,20 +79,11 @@ class _Files:
 
     async def _open(self, folder: str) -> None:
         folder = posixpath.normpath(posixpath.join("/", folder))
-        self._entries, more = await self._view.ask(self._listed, folder)
+        self._entries, more = await self._view.ask(host_files.list_folder, self._node, folder)
         self._folder = folder
         self._path.value = visible(folder)
         self._said.set_text(f"The first {len(self._entries)} are shown of more." if more else "")
         self._draw()
-
-    def _listed(self, folder: str) -> tuple[list[FileEntry], bool]:
-        result = self._node.run(
-            folder_listing.command(folder), check=False, timeout_s=_LIMIT_S, output_limit_mb=16
-        )
-        if result.stderr and not result.stdout_bytes:
-            reason = result.stderr.strip().rpartition(": ")[2]
-            raise TransferFailed(f"{folder} on {self._node.name} cannot be listed: {reason}")
-        return folder_listing.read(result.stdout_bytes)
 
     def _draw(self) -> None:
         wanted = str(self._search.value or "").lower()
@@ -141,43 +127,20 @@ class _Files:
     # -- files ---------------------------------------------------------------
 
     async def _show(self, path: str) -> None:
-        data, more = await self._view.ask(self._beginning, path)
+        data, more = await self._view.ask(host_files.read_beginning, self._node, path)
         self._file.set_text(visible(path))
         name = str(cell(posixpath.basename(path))) or "file"
-        self._fetch.props(f'href="{self._view.serve(name, lambda: self._fetched(path))}"')
+        self._fetch.props(
+            f'href="{self._view.serve(name, lambda: host_files.fetch(self._node, path))}"'
+        )
         self._fetch.set_visibility(True)
         if folder_listing.is_text(data):
             text = visible(data.decode("utf-8", "replace"))
         else:
             text = f"{len(data)} bytes or more that are no text: download it"
-        self._text.set_text(text + (f"\n… the first {_SHOWN_BYTES} bytes" if more else ""))
-
-    def _beginning(self, path: str) -> tuple[bytes, bool]:
-        # A pipe would be waited for, and a device has no end: test(1) -f follows links.
-        script = '[ -f "$1" ] || { echo "it is no file" >&2; exit 1; }; exec head -c "$2" -- "$1"'
-        result = self._node.run(
-            ["/bin/sh", "-c", script, "sh", path, str(_SHOWN_BYTES + 1)],
-            check=False,
-            timeout_s=_LIMIT_S,
-            output_limit_mb=1,
+        self._text.set_text(
+            text + (f"\n… the first {host_files.SHOWN_BYTES} bytes" if more else "")
         )
-        if result.returncode:
-            reason = result.stderr.strip().rpartition(": ")[2] or "it cannot be read"
-            raise TransferFailed(f"{path} on {self._node.name} cannot be shown: {reason}")
-        data = result.stdout_bytes
-        return data[:_SHOWN_BYTES], len(data) > _SHOWN_BYTES
-
-    def _fetched(self, path: str) -> Iterator[bytes]:
-        """Yield a file's bytes; it is copied here first, so that a host cannot stretch it out."""
-        folder = tempfile.TemporaryDirectory(prefix="playground-web-")
-        try:
-            copy = self._node.get(path, Path(folder.name, "file"), limit_mb=_DOWN_MB)
-            if not copy.is_file() or copy.is_symlink():
-                raise TransferFailed(f"{path} on {self._node.name} is no file")
-        except BaseException:
-            folder.cleanup()
-            raise
-        return _pieces(folder, copy)
 
     async def _send(self, event: UploadEventArguments) -> None:
         name = folder_listing.upload_name(event.file.name)
@@ -194,9 +157,3 @@ class _Files:
 
     def _reject(self) -> None:
         ui.notify(f"No more than {_UP_BYTES >> 20} MiB: put larger files by a program, h1.put()")
-
-
-def _pieces(folder: tempfile.TemporaryDirectory[str], copy: Path) -> Iterator[bytes]:
-    with folder, copy.open("rb") as file:
-        while piece := file.read(_PIECE_BYTES):
-            yield piece

@@ -1,0 +1,92 @@
+"""Files of a host for a page: folders listed, beginnings shown, whole files copied here first.
+
+A host has the last word on what its programs print, so that all of it is bounded in bytes
+and time.  Links lead about the host and never out of it: all is read within.
+
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from playground.errors import TransferFailed
+from playground.frontends.web.content import folder_listing
+from playground.frontends.web.content.folder_listing import FileEntry
+from playground.operations.network import Machine
+
+# Of a file, on the page; the whole is fetched.
+SHOWN_BYTES = 64 << 10
+
+_DOWN_MB = 512
+_PIECE_BYTES = 256 << 10
+_LIMIT_S = 20.0
+_LISTING_MB = 16
+_SAID_CHARACTERS = 200
+
+
+def list_folder(node: Machine, folder: str) -> tuple[list[FileEntry], bool]:
+    """Return the files of a folder, and whether there are more; raises `TransferFailed`."""
+    result = node.run(
+        folder_listing.command(folder),
+        check=False,
+        timeout_s=_LIMIT_S,
+        output_limit_mb=_LISTING_MB,
+    )
+    if result.stderr and not result.stdout_bytes:
+        reason = _reason(result.stderr)
+        raise TransferFailed(f"{folder} on {node.name} cannot be listed: {reason}")
+    return folder_listing.read(result.stdout_bytes)
+
+
+def read_beginning(node: Machine, path: str) -> tuple[bytes, bool]:
+    """Return the first `SHOWN_BYTES` of a file, and whether there are more.
+
+    Raises `TransferFailed` for what is no file: a pipe would be waited for, and a device has
+    no end.
+
+    """
+    # test(1): -f follows links.
+    script = '[ -f "$1" ] || { echo ": it is no file" >&2; exit 1; }; exec head -c "$2" -- "$1"'
+    result = node.run(
+        ["/bin/sh", "-c", script, "sh", path, str(SHOWN_BYTES + 1)],
+        check=False,
+        timeout_s=_LIMIT_S,
+        output_limit_mb=1,
+    )
+    if result.returncode:
+        reason = _reason(result.stderr) or "it cannot be read"
+        raise TransferFailed(f"{path} on {node.name} cannot be shown: {reason}")
+    data = result.stdout_bytes
+    return data[:SHOWN_BYTES], len(data) > SHOWN_BYTES
+
+
+def fetch(node: Machine, path: str) -> Iterator[bytes]:
+    """Return a file's bytes, piece by piece; it is copied here first, and forgotten at the end.
+
+    So a host cannot stretch out what a browser waits for.  Raises `TransferFailed` for what is
+    no file, and for one of more than 512 MB.
+
+    """
+    folder = tempfile.TemporaryDirectory(prefix="playground-web-")
+    try:
+        copy = node.get(path, Path(folder.name, "file"), limit_mb=_DOWN_MB)
+        if copy.is_symlink() or not copy.is_file():
+            raise TransferFailed(f"{path} on {node.name} is no file")
+    except BaseException:
+        folder.cleanup()
+        raise
+    return _pieces(folder, copy)
+
+
+def _pieces(folder: tempfile.TemporaryDirectory[str], copy: Path) -> Iterator[bytes]:
+    with folder, copy.open("rb") as file:
+        while piece := file.read(_PIECE_BYTES):
+            yield piece
+
+
+def _reason(stderr: str) -> str:
+    """Return what a program gave as its reason, which a host may make as long as it likes."""
+    lines = stderr.strip().splitlines()
+    return lines[0].rpartition(": ")[2][:_SAID_CHARACTERS] if lines else ""
