@@ -120,3 +120,35 @@ def test_a_compose_file_has_the_same_addresses(folder: Path, nodes: list[Node]) 
     again = playground.load(lab.export("compose", folder / "compose.yaml"), quiet=True).plan()
     assert sorted(addresses(again).values()) == sorted(addresses(lab.plan()).values())
     assert {node.name for node in again.nodes} == {node.name for node in lab.plan().nodes}
+
+
+@pytest.mark.parametrize("seen", ["containerlab", "again"])
+def test_settings_of_a_container_are_read_back_from_containerlab(tmp_path: Path, seen: str) -> None:
+    web = Host(
+        "web",
+        image="alpine:3",
+        entrypoint=["/bin/sh", "-c"],
+        command=["echo $STATUS; sleep 9"],
+        env={"STATUS": "$1", "EMPTY": ""},
+        labels={"team": "a"},
+        user="1000:1000",
+        memory_mb=64,
+        cpus=0.5,
+        shm_mb=32,
+        cap_add=["SYS_NICE"],
+        dns=["10.0.0.53"],
+        restart="always",
+        aliases=["shop"],
+        after={"db": "well", "init": "ended"},
+    )
+    db = Host("db", image="postgres:17", healthcheck=["true", "$X"], health_interval_s=5)
+    init = Host("init", image="alpine:3", command="true")
+    path = Lab(web, db, init, quiet=True).export("containerlab", tmp_path / "lab.clab.yml")
+    lab = playground.load(path, quiet=True)
+    if seen == "again":
+        lab = playground.load(lab.export("containerlab", tmp_path / "again.clab.yml"), quiet=True)
+    for host in (web, db, init):
+        before, after = host.container.said(), lab[host.name].container.said()
+        assert after["programs"], "what sets it up is run beside"
+        assert {**after, **before} == after
+    assert lab["web"].limits == web.limits

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from playground import Host, Lab, LabWarning, Switch, from_compose
 from playground.engines.seam import Engine
@@ -385,3 +387,70 @@ def test_its_services_answer_each_other_and_this_machine(shop: Lab) -> None:
     fetch = ["/bin/busybox", "wget", "-qO-", f"http://{address}/"]
     assert shop.node("db").run(fetch).stdout == "open\n"
     assert "KIND=database" in shop.node("db").run(["/bin/busybox", "env"]).stdout
+
+
+WHOLE = """\
+name: shop
+services:
+  web:
+    image: nginx:1.27
+    ports: ["8080:80", {target: 443, published: 8443}]
+    environment: {A: "${B:-c}"}
+    env_file: web.env
+    depends_on: {db: {condition: service_healthy}}
+    volumes: ["data:/srv", "./site:/www:ro"]
+    networks: {front: {ipv4_address: 10.5.0.7}}
+    healthcheck: {test: [CMD, curl, localhost], interval: 5s}
+    deploy: {resources: {limits: {cpus: "0.5", memory: 64M}}}
+  db: &db
+    image: postgres
+networks:
+  front: {ipam: {config: [{subnet: 10.5.0.0/24}]}}
+volumes: {data: }
+"""
+_PIECES = ["", " ", "\n", ":", "[", "]", "{", "}", '"', "- ", "null", "7", "true", "${A", "$", "\0"]
+_PIECES += [
+    "image",
+    "ports",
+    "*db",
+    "&a ",
+    "!reset ",
+    "<<: *db",
+    "é",
+    "1e999",
+    "10.0.0.0/99",
+    "9" * 99,
+]
+
+
+@pytest.fixture(scope="module")
+def spoiled_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("spoiled")
+    (folder / "web.env").write_text("C=1\n")
+    (folder / "site").mkdir()
+    yield folder / "compose.yaml"
+
+
+@pytest.mark.filterwarnings("ignore::playground.errors.LabWarning")
+@settings(
+    max_examples=300, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 10**6), st.integers(0, 20), st.sampled_from(_PIECES)),
+        min_size=1,
+        max_size=4,
+    ),
+)
+def test_300_spoiled_files_are_told_in_a_sentence_with_a_line(
+    spoiled_file: Path, spoiled: list[tuple[int, int, str]]
+) -> None:
+    text = WHOLE
+    for place, length, piece in spoiled:
+        place %= len(text) + 1
+        text = text[:place] + piece + text[place + length :]
+    spoiled_file.write_text(text)
+    try:
+        lab_of(spoiled_file)
+    except TopologyError as error:
+        assert str(error).startswith(f"{spoiled_file}:"), error
