@@ -139,6 +139,60 @@ def test_a_lab_is_examined_while_it_runs(assistant: Assistant, folder: Path) -> 
         assistant.ask("read_resource", "playground://how-to/moon")
 
 
+# Of each tool that only looks, what it is asked of the lab above.
+LOOKS: dict[str, dict[str, Any]] = {
+    "labs": {},
+    "example_labs": {},
+    "how_to": {"topic": "vlans"},
+    "describe": {"kind": "router", "method": "bgp_peer"},
+    "read_file": {"node": "h1", "path": "/etc/hosts"},
+    "service_status": {"node": "www", "service": "http"},
+    "service_log": {"node": "www", "service": "http", "lines": 3},
+    "ping": {"node": "h1", "target": "r1", "count": 1},
+    "traceroute": {"node": "h1", "target": "www"},
+    "ping_all": {"nodes": ["h1", "www"]},
+    "explain": {"source": "h1", "target": "www"},
+    "rtt_under_load": {"source": "h1", "target": "www", "seconds": 1, "streams": 1},
+    "wait_converged": {},
+    "check_reaches": {"source": "h1", "target": "www"},
+    "check_does_not_reach": {"source": "h1", "target": "www", "port": 81, "within_s": 5},
+    "check_path": {"source": "h1", "target": "www", "through": ["r1"]},
+    "check_serves": {"node": "www", "service": "http", "client": "h1"},
+    "check_resolves": {"node": "h1", "name": "www"},
+    "state": {"node": "r1"},
+    "routes": {"node": "r1"},
+    "connections": {"node": "r1"},
+    "processes": {"node": "www"},
+    "learned_addresses": {"switch": "lan"},
+    "link_statistics": {"a": "h1", "b": "r1"},
+    "as_shell": {},
+    "picture": {},
+    "files": {},
+}
+
+
+def test_every_tool_that_looks_has_something_to_say(assistant: Assistant) -> None:
+    tools = {tool.name: tool for tool in assistant.ask("list_tools").tools}
+    assert LOOKS.keys() == {name for name, tool in tools.items() if tool.annotations.read_only_hint}
+    assistant.call("forget", lab="looked")
+    nodes = {
+        "h1": {},
+        "r1": {"kind": "router"},
+        "lan": {"kind": "switch"},
+        "www": {"services": ["http"]},
+    }
+    links = [["h1", "r1"], ["r1", "lan"], ["lan", "www"]]
+    assistant.call("declare", name="seen", nodes=nodes, links=links)
+    assistant.call("start", lab="seen")
+    said = {name: assistant.call(name, **arguments) for name, arguments in LOOKS.items()}
+    assert [
+        name for name, text in said.items() if not text or "mistake in playground" in text
+    ] == []
+    for name, word in (("learned_addresses", "mac"), ("processes", "nginx"), ("as_shell", "ip ")):
+        assert word in said[name], said[name]
+    assistant.call("forget", lab="seen")
+
+
 def test_a_host_sees_nothing_of_this_machine(assistant: Assistant, folder: Path) -> None:
     marker = folder / "marker"
     marker.write_text("of this machine")
@@ -163,7 +217,7 @@ def test_a_host_sees_nothing_of_this_machine(assistant: Assistant, folder: Path)
 def test_what_is_wrong_is_a_sentence(assistant: Assistant) -> None:
     assert "nothing may be read" not in assistant.refused("load", file="../etc/passwd")
     assert "is not in the folder" in assistant.refused("load", file="../etc/passwd")
-    assert "did you mean" in assistant.refused("explain", lab="lookd", source="a", target="b")
+    assert "there is no lab" in assistant.refused("explain", lab="moon", source="a", target="b")
     assert assistant.refused("fly").startswith("there is no tool 'fly'")
 
 
