@@ -69,6 +69,9 @@ def fetch(node: Machine, path: str) -> Iterator[bytes]:
     no file, and for one of more than 512 MB.
 
     """
+    looked = node.run(["/bin/sh", "-c", '[ -f "$1" ]', "sh", path], check=False)
+    if looked.returncode:
+        raise TransferFailed(f"{path} on {node.name} cannot be fetched: it is no file")
     folder = tempfile.TemporaryDirectory(prefix="playground-web-")
     try:
         copy = node.get(path, Path(folder.name, "file"), limit_mb=_DOWN_MB)
