@@ -73,6 +73,9 @@ class Lab(Single):
     ``spread=["m1", "m2"]`` over those; other engines have one machine, and pass over it.
     With ``reschedule`` another `start` brings back elsewhere what a lost machine had.
 
+    ``positions`` puts nodes of its picture in places of their own, {"h1": (120, 40)}: the middle of
+    each card in pixels.  Who drags a node on the live page says them, too.
+
     Building a `Lab` plans it and touches nothing on the machine; raises
     `TopologyError` if it cannot become a network.
 
@@ -94,6 +97,7 @@ class Lab(Single):
         strict: bool = True,
         spread: int | Sequence[str] | None = None,
         reschedule: bool = False,
+        positions: Mapping[str, Sequence[float]] | None = None,
     ) -> None:
         self._state = LabState(
             nodes,
@@ -107,6 +111,7 @@ class Lab(Single):
             strict=strict,
             spread=spread,
             reschedule=reschedule,
+            positions=positions,
         )
         take_nodes(self)
         self._state.make_plan(None)
@@ -118,6 +123,7 @@ class Lab(Single):
     keep = Told[bool]()
     converge = Told[bool]()
     strict = Told[bool]()
+    positions = property(showing.positions, showing.put_cards)
 
     # -- what it is ---------------------------------------------------------
 

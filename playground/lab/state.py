@@ -43,6 +43,7 @@ from playground.model.notation import check_bool
 from playground.operations.connection.client import Client
 from playground.operations.connection.handles import LabHandle
 from playground.operations.network import Host, Link, Node, Router, Switch
+from playground.operations.pictures.positions import check_positions
 from playground.planning.placement.machines import (
     check_spread,
     spread_of_environment,
@@ -106,6 +107,7 @@ class LabState:
         strict: bool,
         spread: object = None,
         reschedule: bool = False,
+        positions: object = None,
     ) -> None:
         self.take_name(name)
         self.ipv6 = _check_ipv6(self.name, ipv6)
@@ -113,6 +115,7 @@ class LabState:
         self.strict = check_bool(f"lab {self.name}", "strict", strict)
         self.spread = check_spread(f"lab {self.name}", spread)
         self.reschedule = check_bool(f"lab {self.name}", "reschedule", reschedule)
+        self.positions = check_positions(f"lab {self.name}", positions)
         # Machines of a swarm that have gone while it ran: none of it is put there again.
         self.lost_machines: set[str] = set()
         self.keep = keep
@@ -338,6 +341,7 @@ class LabState:
             "strict": None if self.strict else False,
             "spread": list(self.spread) if isinstance(self.spread, tuple) else self.spread,
             "reschedule": self.reschedule or None,
+            "positions": {name: list(one) for name, one in self.positions.items()} or None,
         }
         return {name: value for name, value in said.items() if value is not None}
 

@@ -118,6 +118,7 @@ def test_what_a_lab_was_told_is_saved() -> None:
         "strict": False,
         "spread": ["m1", "m2"],
         "reschedule": True,
+        "positions": {"h1": [120.0, 40.0]},
     }
     # How much is printed is no part of a lab.
     assert told.keys() == inspect.signature(Lab).parameters.keys() - {"nodes", "quiet"}

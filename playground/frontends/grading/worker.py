@@ -147,7 +147,7 @@ def _limited(declarations: Declarations, job: MarkJob) -> Declarations:
 
 
 # What a submission says of its lab as a whole, and is heard in.
-_SETTINGS = ("users", "ipv6", "converge", "strict")
+_SETTINGS = ("users", "ipv6", "converge", "strict", "positions")
 
 
 def run_checks(

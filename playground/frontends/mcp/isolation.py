@@ -23,7 +23,7 @@ _REACHING_OUT: Mapping[str, str] = {
 _OF_IMAGES = ("image", "build", "dockerfile", "build_target", "build_args", "packages")
 
 # Arguments of `Lab`; the others are the user's to say.
-_SETTINGS = ("name", "users", "ipv6", "converge", "strict")
+_SETTINGS = ("name", "users", "ipv6", "converge", "strict", "positions")
 
 
 def refuse_reaching_out(declarations: Declarations, own_images: bool) -> None:

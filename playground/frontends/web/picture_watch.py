@@ -33,8 +33,8 @@ class PictureWatch:
     """The living picture of a lab, and those who look at it.
 
     ``ends`` are the two nodes of each cable of the picture, ``layers`` what can be shaded, by
-    their titles, ``places`` where each card is in the picture, ``positions`` where somebody
-    has put cards.
+    their titles, ``places`` where each card is in the picture.  Where somebody has put cards the
+    lab itself keeps.
 
     """
 
@@ -42,7 +42,6 @@ class PictureWatch:
         self.lab = lab
         self.ends: list[tuple[str, str]] = []
         self.layers: dict[str, str] = {}
-        self.positions: dict[str, Point] = {}
         self.places: dict[str, Point] = {}
         self.diagram: Diagram | None = None
         self._shift: Point = (0.0, 0.0)
@@ -79,12 +78,19 @@ class PictureWatch:
 
     async def move(self, name: str, place: Point) -> None:
         """Put a card elsewhere, for all who look; where cards are moved to, they stay."""
-        self.positions[name] = (place[0] - self._shift[0], place[1] - self._shift[1])
+        there = (place[0] - self._shift[0], place[1] - self._shift[1])
+        names = {node.name for node in self.lab.nodes}
+        kept = {one: at for one, at in self.lab.positions.items() if one in names}
+
+        def put() -> None:
+            self.lab.positions = {**kept, name: there}
+
+        await self._in_thread(put)
         await self.redraw()
 
     def _drawn(self, plan: Plan, diagram: Diagram, layout: Layout) -> str:
         found = layers_of(plan, self.lab.nodes)
-        there, self._shift = moved(layout, diagram, self.positions)
+        there, self._shift = moved(layout, diagram, self.lab.positions)
         self.places = dict(there.cards)
         self.diagram = diagram
         self.ends = [(cable.a, cable.b) for cable in diagram.cables]

@@ -56,6 +56,7 @@ SETTINGS: Mapping[str, Argument] = {
         Argument("strict", "bool"),
         Argument("spread", "int | Sequence[str]"),
         Argument("reschedule", "bool"),
+        Argument("positions", "Mapping[str, Sequence[float]]"),
     )
 }
 _KEYS = (FORMAT_KEY, *SETTINGS, "nodes", "links")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from playground.errors import AgentError, BadArgument
+from playground.lab.saving_for_attach import save_soon
 from playground.lab.state import LabObject
 from playground.model.arguments import is_choice, shown
 from playground.operations.network import Host, Router, Switch
+from playground.operations.pictures.positions import check_positions
 
 if TYPE_CHECKING:
     from playground.operations.pictures.live_widget import LivePictureWidget
@@ -67,7 +69,7 @@ def picture(
             'routing="bgp"'
         )
     agent = state.client if lab.running else None
-    picture = picture_of(plan, nodes, agent, lab.running, group)
+    picture = picture_of(plan, nodes, agent, lab.running, group, state.positions)
     if path is not None:
         picture.save(path, theme)
     return picture
@@ -95,6 +97,23 @@ def live(lab: LabObject, *, theme: str = "auto") -> LivePictureWidget:
     return make_widget(lab, theme)
 
 
+def positions(lab: LabObject) -> dict[str, tuple[float, float]]:
+    """Where nodes were put in the lab's picture: the middle of each card in pixels.
+
+    >>> lab.positions = {"h1": (120, 40)}
+
+    """
+    return dict(lab._state.positions)
+
+
+def put_cards(lab: LabObject, positions: Mapping[str, Sequence[float]]) -> None:
+    """Put nodes there in the lab's picture; a running lab keeps it for who attaches."""
+    state = lab._state
+    state.positions = check_positions(f"lab {state.name}", positions)
+    if lab.running:
+        save_soon(state)
+
+
 def as_shell(lab: LabObject) -> str:
     """Return the commands that make this lab's network by hand: those of `Plan.as_shell`.
 
@@ -118,7 +137,8 @@ def as_mimebundle(
     try:
         shown = picture(lab)
     except AgentError:  # how its links are nobody can tell; what there is, all the same
-        shown = picture_of(lab._state.planned(), lab.nodes, None, lab.running)
+        state = lab._state
+        shown = picture_of(state.planned(), lab.nodes, None, lab.running, positions=state.positions)
     return shown._repr_mimebundle_(include, exclude)
 
 

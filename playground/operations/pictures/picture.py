@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 from playground.display.local_files import write_file
@@ -24,7 +25,8 @@ from playground.operations.connection.handles import LiveSwitch, LiveWire
 from playground.operations.network import Link, Node
 from playground.operations.pictures.colours import PICTURE_COLOURS
 from playground.operations.pictures.diagram import Diagram, Seen, make_diagram
-from playground.operations.pictures.layout import Layout, place
+from playground.operations.pictures.layout import Layout, Point, place
+from playground.operations.pictures.moved import moved
 from playground.operations.pictures.routing_regions import areas, systems
 from playground.operations.pictures.svg import draw_svg
 from playground.operations.pictures.tree import draw
@@ -52,15 +54,22 @@ class Picture:
 
     """
 
-    def __init__(self, plan: Plan, diagram: Diagram, running: bool) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        diagram: Diagram,
+        running: bool,
+        positions: Mapping[str, Point] = MappingProxyType({}),
+    ) -> None:
         self._plan = plan
+        self._positions = positions
         self.diagram = diagram
         self._running = running
 
     @cached_property
     def layout(self) -> Layout:
         """Where everything stands."""
-        return place(self.diagram)
+        return moved(place(self.diagram), self.diagram, self._positions)[0]
 
     def svg(self, theme: str = "auto") -> str:
         """Return it as SVG: "light", "dark", or "auto" to follow the reader.
@@ -157,6 +166,7 @@ def picture_of(
     agent: Client | None,
     running: bool,
     group: str = "realms",
+    positions: Mapping[str, Point] = MappingProxyType({}),
 ) -> Picture:
     """Return the picture of a plan; ``agent`` is that of its lab, if it can be asked.
 
@@ -167,7 +177,7 @@ def picture_of(
     diagram = make_diagram(plan, nodes, seen, group == "machines")
     if group in _ROUTING:
         diagram = dataclasses.replace(diagram, regions=tuple(_ROUTING[group](plan, nodes)))
-    return Picture(plan, diagram, running)
+    return Picture(plan, diagram, running, positions)
 
 
 _ROUTING = {"areas": areas, "systems": systems}

@@ -23,6 +23,7 @@ def test_an_attached_lab_writes_the_file_that_the_first_program_would(
         converge=False,
         spread=2,
         reschedule=True,
+        positions={"h1": (120, 40)},
         quiet=True,
     )
     with lab:
@@ -31,5 +32,12 @@ def test_an_attached_lab_writes_the_file_that_the_first_program_would(
             assert attached.save(tmp_path / "again.yaml").read_text() == text
             assert attached.users == lab.users
         lab.stop()
-    for said in ("eve: secret", "reschedule: true", "spread: 2", "engine: namespaces", "uplink"):
+    for said in (
+        "eve: secret",
+        "reschedule: true",
+        "positions",
+        "spread: 2",
+        "engine: namespaces",
+        "uplink",
+    ):
         assert said in text

@@ -36,6 +36,7 @@ def test_all_that_a_lab_is_told_is_in_its_file(tmp_path: Path) -> None:
         "strict": False,
         "spread": 2,
         "reschedule": True,
+        "positions": {"h1": [120.0, 40.0]},
     }
     # How much is printed is no part of a lab.
     assert told.keys() == inspect.signature(Lab).parameters.keys() - {"nodes", "quiet"}

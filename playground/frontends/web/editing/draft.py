@@ -20,6 +20,7 @@ from playground.lab.files.reading import FORMAT, FORMAT_KEY, LabFile, understand
 from playground.lab.files.writing import file_data, file_text
 from playground.lab.files.yaml_document import parse_document
 from playground.lab.lab import Lab
+from playground.operations.pictures.positions import check_positions
 
 # What messages call the text, which is in no file.
 PLACE = Path("lab.yaml")
@@ -176,6 +177,11 @@ def with_arguments(text: str, name: str, arguments: Mapping[str, Any]) -> str:
 def node_names(text: str) -> list[str]:
     """Return the names of a draft's nodes, in order; [] for a draft that says nothing yet."""
     return [str(name) for name in _data(text)["nodes"]] if text else []
+
+
+def positions_of(text: str) -> dict[str, tuple[float, float]]:
+    """Return where a draft puts cards in the lab's picture."""
+    return check_positions("the draft", read(text, _ANYWHERE).settings.get("positions"))
 
 
 def arguments_of(text: str, name: str) -> tuple[str, dict[str, Any]]:

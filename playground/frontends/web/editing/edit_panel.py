@@ -233,6 +233,7 @@ class EditPanel:
         def apply() -> None:
             lab = self._view.lab
             lab.apply(draft.declared(text, lab))
+            lab.positions = draft.positions_of(text)
 
         self._apply.disable()
         await self._view.act(apply)

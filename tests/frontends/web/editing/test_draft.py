@@ -54,6 +54,14 @@ def test_forms_add_change_and_remove_and_comments_stay() -> None:
     assert [link.nodes for link in gone.links] == [("home", "r")]
 
 
+def test_a_draft_keeps_where_cards_were_put() -> None:
+    put = lab()
+    put.positions = {"h1": (300, 40)}
+    text = draft.with_node(draft.text_of(put), "host", "h2", {})
+    assert draft.positions_of(text) == {"h1": (300, 40)}
+    assert draft.positions_of(TEXT) == {}
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
