@@ -36,7 +36,6 @@ from playground.lab.formats.foreign.startup_script import (
 )
 from playground.lab.formats.foreign.text_files import lines_of
 from playground.lab.formats.foreign.understood import (
-    SCRIPT,
     Declaring,
     declared_addresses,
     declared_routes,
@@ -51,6 +50,7 @@ from playground.lab.formats.kathara_conf import (
     read_lab_dep,
 )
 from playground.model.arguments import shown
+from playground.operations.programs.script_failures import SCRIPT
 
 # What a device of Kathara begins with, whatever its startup file says.
 SYSCTLS = {

@@ -30,7 +30,6 @@ from playground.lab.formats.foreign.host_names import host_name
 from playground.lab.formats.foreign.notes import Notes
 from playground.lab.formats.foreign.startup_script import ScriptLine, Understood, understand_script
 from playground.lab.formats.foreign.understood import (
-    SCRIPT,
     Declaring,
     declared_addresses,
     declared_routes,
@@ -40,6 +39,7 @@ from playground.lab.formats.foreign.understood import (
 from playground.model.arguments import shown
 from playground.model.notation import is_ifname
 from playground.operations.connection.threads import start_child
+from playground.operations.programs.script_failures import SCRIPT
 
 LIMIT_S = 20
 

@@ -54,6 +54,7 @@ from playground.operations.connection.client import Client
 from playground.operations.connection.threads import Beside, each
 from playground.operations.programs.own_service import OwnService
 from playground.operations.programs.ready_timeout import READY_TIMEOUT_S
+from playground.operations.programs.script_failures import failed_scripts
 from playground.planning.difference import Changes
 from playground.planning.links.kernel_needs import kernel_needs, new_needs
 from playground.planning.placement.shapes import Placement
@@ -298,6 +299,9 @@ def _bring_up(
         program_starts.start(client, pids, wave)
         attach_nodes(lab, plan, pids)
         program_starts.wait_ready(client, pids, state.node, plan, wave, state.progress)
+    new_nodes = [(node, state.node(node.name)) for node in change.nodes if node.name in own]
+    if failed := [*failed_scripts(new_nodes, own)]:
+        warnings.warn("\n".join(failed), LabWarning, stacklevel=callers_level())
     frr_refusals.wait_told(client, pids, texts, provisions, READY_TIMEOUT_S, state.strict)
     _accept(lab, unplanned)
     changed = {check.node for check in checks} | {item.node for item in change.inside}

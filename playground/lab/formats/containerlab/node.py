@@ -24,12 +24,12 @@ from playground.lab.formats.foreign.startup_script import (
     understand_script,
 )
 from playground.lab.formats.foreign.understood import (
-    SCRIPT,
     Declaring,
     declared_addresses,
     declared_routes,
     script_arguments,
 )
+from playground.operations.programs.script_failures import SCRIPT
 
 BRIDGES = ("bridge", "ovs-bridge")
 _PLAIN = ("linux", *FRR_KINDS)

@@ -15,8 +15,8 @@ from typing import Any
 
 from playground.lab.declarations.shapes import Call, NodeName
 from playground.lab.formats.foreign.startup_script import ScriptLine, ScriptRoute
+from playground.operations.programs.script_failures import SCRIPT
 
-SCRIPT = "/hostlab/startup"
 DONE = "/hostlab/done"
 
 # One that goes on for longer is a server, which nobody waits for.

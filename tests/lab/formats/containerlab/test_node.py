@@ -8,7 +8,8 @@ from playground.lab.declarations.shapes import NodeSaid
 from playground.lab.formats.containerlab.node import ClabNode
 from playground.lab.formats.containerlab.topology_file import ContainerlabFile
 from playground.lab.formats.foreign.notes import Notes
-from playground.lab.formats.foreign.understood import SCRIPT, Declaring
+from playground.lab.formats.foreign.understood import Declaring
+from playground.operations.programs.script_failures import SCRIPT
 
 
 def declared(tmp_path: Path, said: str, plain: bool = False) -> tuple[NodeSaid, list[str]]:
