@@ -1,8 +1,8 @@
 """Cheating told: what in a running network looks as if it were made to please checks.
 
-Three things, each as a sentence: a hosts file in which a machine's name means another's address,
-an address that is borrowed from another machine, a rule that answers for a server.  It is a
-hint for a teacher, and costs no points by itself.
+Three things, each as a sentence: a hosts file or a name server by which a machine's name means
+another's address, an address that is borrowed from another machine, a rule that answers for a
+server.  It is a hint for a teacher, and costs no points by itself.
 
 """
 
@@ -33,6 +33,7 @@ def find_cheats(lab: Lab) -> list[str]:
     plan, state = lab.plan(), lab.state()
     owners = owners_of(plan)
     found = [*borrowed_addresses(plan, state.nodes), *answering_rules(owners, state.nodes)]
+    found += lying_records(plan, owners)
     for node in lab.nodes:
         if isinstance(node, Machine):
             found += lying_names(node.name, _hosts_text(node), plan, owners)
@@ -85,9 +86,11 @@ def answering_rules(owners: Owners, states: Mapping[str, NodeState]) -> Iterator
     for name, state in sorted(states.items()):
         own = {one.ip for interface in state.interfaces for one in interface.addresses}
         for rule in state.firewall:
-            if rule.table == _OUR_TABLE or _SENDS_ELSEWHERE.isdisjoint(rule.statements):
+            if _SENDS_ELSEWHERE.isdisjoint(rule.statements):
                 continue
-            if whose := _meant(rule, own, owners):
+            whose = _meant(rule, own, owners)
+            # Of what was declared (`forward`, `one_to_one`) only what is another machine's counts.
+            if whose and (rule.table != _OUR_TABLE or "address of" in whose):
                 yield f"{name} has a rule that sends what is for {whose} elsewhere: {rule.text}"
 
 
@@ -121,6 +124,20 @@ def lying_names(node: str, text: str, plan: Plan, owners: Owners) -> Iterator[st
                     yield f"on {node} the name {name} means {node} itself"
             elif whose:
                 yield f"on {node} the name {name} means {address}, which is {_several(whose)}"
+
+
+def lying_records(plan: Plan, owners: Owners) -> Iterator[str]:
+    """Yield what tells of each record of a name server that gives a machine another's address."""
+    full = {name.lower(): one.name for one in plan.nodes for name in (one.name, one.short)}
+    for node in plan.nodes:
+        for service in node.services:
+            for name, kind, data in getattr(service, "records", ()):
+                meant, whose = full.get(name.rstrip(".").lower()), owners.get(data, ())
+                if kind in ("A", "AAAA") and meant and whose and meant not in whose:
+                    yield (
+                        f"the name server {node.name} says that {name} is {data}, which is "
+                        f"{_several(whose)}"
+                    )
 
 
 def _told_names(plan: Plan, node: str) -> set[tuple[str, str]]:

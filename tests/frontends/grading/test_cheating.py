@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
-from playground import Host, Lab, Link, Router
+from playground import DNS, Host, Lab, Link, Router, Switch
 from playground.examples import miniature_internet
-from playground.frontends.grading.cheating import find_cheats, lying_names, owners_of
+from playground.frontends.grading.cheating import (
+    answering_rules,
+    find_cheats,
+    lying_names,
+    lying_records,
+    owners_of,
+)
+from playground.operations.diagnosis.evidence.network_state import KernelRule, NodeState
 
 
 def small(engine) -> Lab:
@@ -60,6 +69,28 @@ def test_a_rule_that_answers_for_a_server_is_told(lab) -> None:
         assert said.startswith("r1 has a rule that sends what is for 10.2.0.2, the address of www")
     finally:
         lab["r1"].run("nft delete table ip x")
+
+
+def test_a_name_server_that_lies_is_told() -> None:
+    records = [("www", "A", "10.2.0.3"), ("other", "A", "10.2.0.3"), ("www", "TXT", "hello")]
+    dns, www, fake = Host("dns", services=[DNS(records=records)]), Host("www"), Host("fake")
+    switch = Switch("s", subnet="10.2.0.0/24")
+    for node in (dns, www, fake):
+        Link(switch, node)
+    plan = Lab(switch, quiet=True).plan()
+    [said] = lying_records(plan, owners_of(plan))
+    assert said == "the name server dns says that www is 10.2.0.3, which is fake"
+
+
+def test_a_router_that_takes_a_servers_address_is_told() -> None:
+    rule = KernelRule(
+        *("inet", "playground", "prerouting", "ip daddr 10.2.0.2 dnat ip to 10.3.0.2"),
+        statements=("match", "dnat"),
+    )
+    own = dataclasses.replace(rule, text="ip daddr 10.9.0.9 dnat ip to 10.3.0.2")
+    states = {"r1": NodeState("r1", firewall=(rule, own))}
+    [said] = answering_rules({"10.2.0.2": {"www"}}, states)
+    assert said.startswith("r1 has a rule that sends what is for 10.2.0.2, the address of www,")
 
 
 def test_two_homes_of_one_address_and_forwards_are_right() -> None:
