@@ -151,3 +151,23 @@ def test_a_compose_file_may_have_tags_of_compose(tmp_path: Path) -> None:
     path = tmp_path / "compose.yaml"
     path.write_text("services: {web: {image: x, ports: !reset [], dns: !override [10.0.0.1]}}\n")
     assert "web" in playground.load(path, quiet=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("lab.yaml", "playground: 1\nnodes: {h1: }\n"),
+        ("compose.yaml", "services: {a: {image: x}}\n"),
+        ("net.py", "from mininet.topo import Topo\n"),
+        ("lab.py", "from playground import Host\nh1 = Host('h1')\n"),
+    ],
+)
+def test_hosts_are_plain_only_where_a_file_names_images(
+    tmp_path: Path, name: str, text: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(TopologyError, match=r"neither a Kathara lab nor a topology of container"):
+        playground.load(tmp_path / name, quiet=True, plain=True)
+    if name == "lab.yaml":
+        with pytest.raises(TopologyError, match="load: plain='yes' is neither True nor False"):
+            playground.load(tmp_path / name, plain="yes")  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import playground
 from playground import Host, Lab, Router, Switch
+from playground.engines.seam import Engine
 from playground.errors import LabWarning, TopologyError
 from tests.support_files import write_files
 
@@ -162,7 +163,7 @@ def test_a_mistake_is_told_with_its_line(tmp_path: Path, links: str, told: str) 
     assert str(error.value).startswith(f"{path}:{told}")
 
 
-def test_packets_find_their_way(tmp_path: Path) -> None:
+def test_packets_find_their_way(tmp_path: Path, engine: Engine) -> None:
     path = tmp_path / "x.clab.yml"
     path.write_text("""\
 topology:
@@ -174,7 +175,7 @@ topology:
     - endpoints: ["r:eth1", "a:eth1"]
     - endpoints: ["r:eth2", "b:eth1"]
 """)
-    with playground.load(path, quiet=True, engine="namespaces") as lab:
+    with playground.load(path, quiet=True, engine=engine) as lab:
         assert lab["a"].traceroute("10.0.2.2").hops == ["10.0.1.1", "10.0.2.2"]
 
 
