@@ -881,6 +881,29 @@ def restore(lab: str, name: str) -> None:
         click.echo(f"lab {found.name} is as it was at {name}")
 
 
+@main.command("check")
+@engine_option
+@json_option
+@click.option("--strict", is_flag=True, help="Refuse a file with keys that are not known.")
+@click.option("--within", "within_s", type=float, default=5.0, show_default=True, metavar="SECONDS")
+@lab_argument
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def check_file(lab: str, file: Path, as_json: bool, strict: bool, within_s: float) -> None:
+    """Check what FILE wants of a lab that runs: a file of kathara-lab-checker.
+
+    Each check is a line, with the reason where it failed. The exit status is 1 if any has failed.
+    """
+    from playground.frontends import life_commands
+
+    with _attached(None, lab) as found:
+        report = found.check_file(file, within_s=within_s, strict=strict)
+    if as_json:
+        _print_json([vars(row) for row in report.checks])
+    else:
+        life_commands.show_checks(report, click.echo)
+    click.get_current_context().exit(int(not report))
+
+
 def _ask_whether_to_end(records: Sequence[LabRecord]) -> None:
     """Show labs and ask whether to end them all; raises `Failure` for anything but yes."""
     _print_labs(records)

@@ -11,6 +11,7 @@ from playground.errors import BadArgument
 from playground.operations.network import Switch
 
 if TYPE_CHECKING:
+    from playground.lab.checks.file_checks import CheckReport
     from playground.lab.lab import Lab
     from playground.operations.network import Machine
 
@@ -83,6 +84,16 @@ def events(lab: Lab, kinds: Sequence[str], as_json: bool, seconds: float | None,
                 say(json.dumps(event.to_data()) if as_json else event.line)
             elif end is None:
                 return
+
+
+def show_checks(report: CheckReport, say: Say) -> None:
+    """Print the checks of a file, a line each, and their number."""
+    marks = {True: "ok", False: "NO", None: "??"}
+    for row in report.checks:
+        say(f"{marks[row.ok]}  {row.check}")
+        if row.ok is False:
+            say(f"    {row.place}: {row.reason}".replace("\n", "\n    "))
+    say(report.line)
 
 
 def machines(lab: Lab, names: Sequence[str]) -> list[Machine]:

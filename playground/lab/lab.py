@@ -21,6 +21,7 @@ from playground.lab.methods import (
     asking,
     attaching,
     browsing,
+    checking,
     exporting,
     live_changes,
     machine_links,
@@ -297,6 +298,7 @@ class Lab(Single):
     # -- questions ----------------------------------------------------------
 
     explain = asking.explain
+    check_file = checking.check_file
     ping_all = asking.ping_all
     rtt_under_load = asking.rtt_under_load
     state = asking.state

@@ -6,10 +6,10 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from playground.errors import AgentError, BadArgument, PlaygroundError
-from playground.lab import lab_as_json
+from playground.lab import lab_as_json, program_starts
 from playground.lab.life import snapshot_store
 from playground.lab.methods.applying import apply, take_away
 from playground.lab.methods.live_changes import take
@@ -19,14 +19,15 @@ from playground.lab.node_handles import restore as restore_handles
 from playground.lab.state import LabObject, LabState
 from playground.model.arguments import is_number, shown
 from playground.operations.connection.threads import each
-from playground.operations.diagnosis.evidence.network_state import State, read_states
-from playground.operations.life import written_files
 from playground.operations.network import Link
 from playground.planning.interface_names import match
 from playground.planning.lost_machines import without_nodes
 from playground.planning.plan import Plan
 from playground.planning.plan_parts import StoppedNode, WirePlan
 from playground.planning.plan_steps import plan_step, start_step, stop_step
+
+if TYPE_CHECKING:
+    from playground.operations.diagnosis.evidence.network_state import State
 
 # Of one host's files, unless somebody says otherwise.
 LIMIT_MB = 256.0
@@ -52,6 +53,9 @@ def snapshot(lab: LabObject, name: str, *, limit_mb: float = LIMIT_MB) -> None:
     >>> lab.restore("before")
 
     """
+    from playground.operations.diagnosis.evidence.network_state import read_states
+    from playground.operations.life import written_files
+
     snapshot_store.check_snapshot_name(name)
     if not is_number(limit_mb, 0, 1 << 20) or not limit_mb:
         raise BadArgument(
@@ -183,7 +187,7 @@ def _give_back(
     """Give hosts their files while nothing runs there, and what else was changed by hand."""
     state = lab._state
     agent, plan, pids = state.agent(), state.running_plan(), dict(state.pids)
-    from playground.lab import program_starts
+    from playground.operations.life import written_files
 
     halted = [
         StoppedNode(node.name, program_starts.halt(agent, pids, node, 0)) for node in plan.nodes
@@ -238,6 +242,8 @@ def _typed(states: State) -> Typed:
 
 def _type_again(lab: LabObject, then: Mapping[str, Any]) -> None:
     """Give addresses and routes again that were typed then, and take those away that were not."""
+    from playground.operations.diagnosis.evidence.network_state import read_states
+
     state = lab._state
     agent = state.agent()
     now = _typed(read_states(agent, dict(state.pids)))
