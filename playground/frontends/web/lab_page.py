@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from nicegui import ui
 
@@ -12,7 +13,7 @@ from playground.frontends.web.following.follow_panel import FollowPanel
 from playground.frontends.web.link_keys import key_of
 from playground.frontends.web.panel_drawer import PanelDrawer
 from playground.frontends.web.picture_element import PictureElement
-from playground.frontends.web.picture_watch import PictureWatch
+from playground.frontends.web.rights import Right
 from playground.frontends.web.site import Site
 from playground.frontends.web.view import LabView
 from playground.operations.pictures.diagram import drawn
@@ -27,16 +28,17 @@ async def build(view: LabView, site: Site) -> None:
     """Fill the page of a lab."""
     ui.add_css(_STYLE.read_text(encoding="utf-8"))
     ui.page_title(f"{view.lab.name} — playground")
-    page = LabPage(view, site.watch(view.name, view.lab))
+    page = LabPage(view, site)
     await page.build()
 
 
 class LabPage:
     """One page of a lab, in one browser."""
 
-    def __init__(self, view: LabView, watch: PictureWatch) -> None:
+    def __init__(self, view: LabView, site: Site) -> None:
         self._view = view
-        self._watch = watch
+        self._site = site
+        self._watch = site.watch(view.name, view.lab)
         self._dark = ui.dark_mode(None)
         # White upon it has a contrast of 6.5 (WCAG 2.2, 1.4.3 asks for 4.5).
         ui.colors(primary="#1f5fa8")
@@ -96,9 +98,38 @@ class LabPage:
                     "dense no-caps unelevated color=white text-color=primary"
                 ).classes("px-3")
             self._layer_menu()
+            if view.may_change:
+                with ui.button(icon="share", on_click=self._share).props(
+                    'flat round dense color=white aria-label="Share"'
+                ):
+                    ui.tooltip("Share")
             ui.button(icon="contrast", on_click=self._turn_theme).props(
                 'flat round dense color=white aria-label="Dark or light"'
             )
+
+    def _share(self) -> None:
+        """Show new addresses for others: each is a token of its own."""
+        site, name = self._site, self._view.name
+        path = quote(name, safe="")
+        addresses = {
+            "To look only: nothing can be changed with it.": site.address(
+                f"/look/{path}", Right(name)
+            ),
+            "To work with this lab, and no other: its holder is root on its machines.": (
+                site.address(f"/lab/{path}", Right(name, may_change=True))
+            ),
+        }
+        with ui.dialog(value=True) as dialog, ui.card().classes("w-full max-w-2xl"):
+            ui.label("Share this lab").classes("text-lg font-bold")
+            for words, address in addresses.items():
+                ui.label(words).classes("text-sm")
+                field = ui.input(value=address).props("readonly dense outlined").classes("w-full")
+                with field.add_slot("append"):
+                    ui.button(icon="content_copy").props('flat dense round aria-label="Copy"').on(
+                        "click", js_handler=f"() => navigator.clipboard.writeText({address!r})"
+                    )
+            ui.button("Close", on_click=dialog.close).props("flat no-caps")
+        dialog.on_value_change(lambda event: None if event.value else dialog.delete())
 
     def _layer_menu(self) -> None:
         layers = self._watch.layers

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterable, Iterator
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -17,9 +18,13 @@ from playground.frontends.web import lab_page
 from playground.frontends.web.files import FILES
 from playground.frontends.web.gate import RIGHTS
 from playground.frontends.web.rights import Right, allows
+from playground.frontends.web.served_labs import LabLine
 from playground.frontends.web.site import Site
 from playground.frontends.web.view import LabView
 from playground.lab.lab import Lab
+
+_LIST_EVERY_S = 5.0
+_MOST_NAMES = 24
 
 
 def register(site: Site) -> None:
@@ -64,17 +69,50 @@ def _refusal(sentence: str) -> Response:
 
 
 async def _list(site: Site, rights: Iterable[Right]) -> None:
-    lines = await asyncio.get_running_loop().run_in_executor(site.threads, site.labs.lines)
+    loop = asyncio.get_running_loop()
+    ui.page_title("Labs — playground")
+    ui.colors(primary="#1f5fa8")
+    ui.add_css("body.body--dark a { color: #8ab8ff; }")
     with ui.column().classes("w-full max-w-3xl mx-auto p-4"):
         ui.label("Labs on this machine").classes("text-2xl")
-        for line in lines:
-            if not allows(rights, line.name):
-                continue
-            kind = "lab" if allows(rights, line.name, change=True) else "look"
-            ui.link(line.name, f"/{kind}/{quote(line.name, safe='')}").classes("text-lg")
-            ui.label(f"{len(line.nodes)} nodes, begun by {line.owner}").classes("text-sm")
-        if not lines:
-            ui.label("No lab is running: start one with `playground up FILE.py`.")
+        body = ui.column().classes("w-full")
+    shown: list[LabLine] | None = None
+
+    async def look() -> None:
+        nonlocal shown
+        try:
+            lines = await loop.run_in_executor(site.threads, site.labs.lines)
+        except PlaygroundError as error:
+            lines, words = [], str(error)
+        else:
+            words = "No lab is running: start one with `playground up FILE.py`."
+        lines = [line for line in lines if allows(rights, line.name)]
+        if lines == shown:
+            return
+        shown = lines
+        body.clear()
+        with body:
+            for line in lines:
+                _line(line, allows(rights, line.name, change=True))
+            if not lines:
+                ui.label(words)
+
+    await look()
+    # A teacher leaves it open while students come and go.
+    ui.timer(_LIST_EVERY_S, look, immediate=False)
+
+
+def _line(line: LabLine, may_change: bool) -> None:
+    """Show a lab in the list: its name is a link to its page."""
+    kind = "lab" if may_change else "look"
+    with ui.card().classes("w-full gap-1"):
+        ui.link(line.name, f"/{kind}/{quote(line.name, safe='')}").classes("text-lg font-bold")
+        words = f"{len(line.nodes)} nodes, begun by {line.owner}"
+        if line.created is not None:
+            words += f" at {datetime.fromtimestamp(line.created):%H:%M on %d %B}"
+        ui.label(words).classes("text-sm")
+        names = ", ".join(line.nodes[:_MOST_NAMES]) + (" …" * (len(line.nodes) > _MOST_NAMES))
+        ui.label(names).classes("text-sm font-mono break-words")
 
 
 async def _show(site: Site, name: str, may_change: bool) -> Response | None:

@@ -72,25 +72,26 @@ class ServedLabs:
                 return self._own[name]
             if self._running is None:
                 raise LabNotFound(f"this page does not show a lab {name!r}: it was closed")
+            # Asked anew each time: the lab may have ended, and another of its name begun.
+            engine, record = self._running.find(name)
             lab = self._attached.get(name)
-            if lab is None or not lab.running:
-                engine, record = self._running.find(name)
+            if lab is not None and (lab.id != record.id or not lab.running):
+                self._let_go(name)
+                lab = None
+            if lab is None:
                 lab = Lab.attach(record.id, engine=engine, quiet=True)
                 self._attached[name] = lab
             return lab
 
-    def forget(self, name: str) -> None:
-        """Let go of a lab that has gone, so that one of the same name is found anew."""
-        with self._lock:
-            lab = self._attached.pop(name, None)
-        if lab is not None:
-            with suppress(PlaygroundError):
-                lab.detach()
+    def _let_go(self, name: str) -> None:
+        with suppress(PlaygroundError):  # it may have gone
+            self._attached.pop(name).detach()
 
     def close(self) -> None:
         """Let go of all labs of other programs."""
-        for name in list(self._attached):
-            self.forget(name)
+        with self._lock:
+            for name in list(self._attached):
+                self._let_go(name)
         if self._running is not None:
             self._running.close()
 

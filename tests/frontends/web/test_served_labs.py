@@ -32,3 +32,18 @@ def test_a_lab_of_another_program_is_attached_to_and_left_running(namespaces_eng
         assert seen["a"].run("hostname").stdout == "a\n"
         labs.close()
         assert lab["a"].run("true").returncode == 0
+
+
+@needs_root
+def test_a_lab_that_has_ended_is_missing_and_a_new_one_of_its_name_is_found(
+    namespaces_engine,
+) -> None:
+    labs = ServedLabs(RunningLabs("namespaces"))
+    with Lab(Host("a"), name="web-again", engine=namespaces_engine, quiet=True):
+        first = labs.open("web-again")
+    with pytest.raises(LabNotFound, match="web-again"):
+        labs.open("web-again")
+    with Lab(Host("b"), name="web-again", engine=namespaces_engine, quiet=True):
+        second = labs.open("web-again")
+        assert second is not first and [node.name for node in second.nodes] == ["b"]
+        labs.close()
