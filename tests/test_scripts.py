@@ -28,6 +28,7 @@ SCRIPTS = (
     "docs",
     "release",
     "swarm",
+    "watch-page",
 )
 
 # RFC 863, discard: nobody runs it on a loopback address any more.
