@@ -179,7 +179,7 @@ def _mark_all(
     if not jobs:
         return
     run = f"grade-{secrets.token_hex(4)}"
-    most = options.jobs or max(1, len(os.sched_getaffinity(0)))
+    most = options.jobs or _carried(options.memory_mb)
     limits = _limits(options, run, most, say)
     with tempfile.TemporaryDirectory(prefix="playground-grade-") as place:
         work = _work(jobs, exercise, options, run, Path(place))
@@ -219,6 +219,17 @@ def _work(
         )
         for number, (submission, packed) in enumerate(jobs)
     ]
+
+
+def _carried(memory_mb: int) -> int:
+    """Return how many labs this machine carries at once.
+
+    Each has its memory.  Two share a processor: while one waits for its daemons, or for a check
+    to come true, the other works.
+
+    """
+    free_mb = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 20
+    return max(1, min(2 * len(os.sched_getaffinity(0)), free_mb // memory_mb))
 
 
 def _limits(options: GradeOptions, run: str, most: int, say: Say) -> ChildLimits:

@@ -16,7 +16,7 @@ import site
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,6 +39,8 @@ PACKAGE = Path(__file__).resolve().parents[2]
 _MODULE = "playground.frontends.grading.hand_over"
 _LIBRARY = "/opt/playground-reader"
 _MOST_PRINTED = 4_000
+# Packages that this library needs: where they are, Python's own packages are.
+_NEEDED = ("cattrs", "click", "dpkt", "ruamel")
 # On a busy machine, of so many seconds one is the submission's.
 _BUSY = 8
 
@@ -84,7 +86,7 @@ def read_on_host(kind: str, student: str, packed: bytes, name: str, limit_s: int
             done = host.run(
                 _command(kind, student, limit_s),
                 input=packed,
-                env={"PYTHONPATH": _LIBRARY, **_ENVIRONMENT},
+                env={"PYTHONPATH": _path(_LIBRARY), "HOME": "/root", **_ENVIRONMENT},
                 cwd="/tmp",
                 check=False,
                 timeout_s=_BUSY * limit_s,
@@ -104,7 +106,7 @@ def read_in_process(kind: str, student: str, packed: bytes, limit_s: int) -> Rea
             done = subprocess.run(
                 _command(kind, student, limit_s),
                 input=packed,
-                env={**os.environ, "PYTHONPATH": str(PACKAGE.parent), **_ENVIRONMENT},
+                env={**os.environ, "PYTHONPATH": _path(str(PACKAGE.parent)), **_ENVIRONMENT},
                 cwd=folder,
                 capture_output=True,
                 timeout=_BUSY * limit_s,
@@ -126,8 +128,12 @@ _ENVIRONMENT = {
     "PYTHONUNBUFFERED": "1",
     "PYTHONDONTWRITEBYTECODE": "1",
     "PYTHONHASHSEED": "0",
-    "HOME": "/root",
 }
+
+
+def _path(library: str) -> str:
+    """Return where Python is to look for modules: this library, and what it needs."""
+    return os.pathsep.join([library, *_packages()])
 
 
 def _command(kind: str, student: str, limit_s: int) -> list[str]:
@@ -157,5 +163,16 @@ def _python_folders() -> list[Path]:
     return kept
 
 
-def _packages() -> Iterable[str]:
-    return [*site.getsitepackages(), site.getusersitepackages()]
+def _packages() -> list[str]:
+    """Return the folders in which Python found what this library needs, and no others.
+
+    Python looks for modules in the folder that it was started in, too, where a class may lie.
+
+    """
+    usual = {*site.getsitepackages(), site.getusersitepackages()}
+    return [
+        folder
+        for folder in dict.fromkeys(sys.path)
+        if folder in usual or any((Path(folder) / name).exists() for name in _NEEDED)
+        if Path(folder).is_absolute()
+    ]

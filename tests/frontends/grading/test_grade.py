@@ -11,6 +11,7 @@ import pytest
 
 from playground.errors import BadArgument
 from playground.frontends.grading.grade import GradeOptions, grade
+from tests.ordinary import ordinary_user
 
 HOSTS = "from playground import *\nh1, h2 = Host('h1'), Host('h2')\n"
 EXERCISE = '''
@@ -91,6 +92,28 @@ def test_only_what_changed_is_marked_anew(graded) -> None:
 def test_nothing_is_left(graded, namespaces_engine) -> None:
     assert not [*(graded[0] / "tmp").iterdir()]
     assert not [one for one in namespaces_engine.labs() if one.name.startswith("grade-")]
+
+
+ORDINARY = """
+import tempfile
+from pathlib import Path
+from playground.frontends.grading.grade import GradeOptions, grade
+with tempfile.TemporaryDirectory() as folder:
+    top = Path(folder)
+    (top / "class").mkdir()
+    (top / "class" / "anna.py").write_text({submission!r})
+    (top / "class" / "bob.py").write_text("open('/proc/1/mem'); 1 / 0")
+    (top / "exercise_test.py").write_text({exercise!r})
+    for one in grade(top / "exercise_test.py", top / "class", top / "marks", GradeOptions(), print):
+        print("mark", one.student, one.got, one.refusal)
+"""
+
+
+def test_a_teacher_need_not_be_root() -> None:
+    with ordinary_user("namespaces") as run:
+        said = run(ORDINARY.format(submission=CLASS["anna.py"], exercise=EXERCISE)).stdout
+    assert "mark anna 1 \n" in said
+    assert "mark bob 0 bob.py, line 1" in said
 
 
 @pytest.mark.parametrize(
