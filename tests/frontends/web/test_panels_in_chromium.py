@@ -294,20 +294,19 @@ def test_a_capture_grows_is_filtered_drawn_and_fetched(
     fetched.value.save_as(tmp_path / "fetched.pcapng")
     assert (tmp_path / "fetched.pcapng").read_bytes()[:4] == b"\x0a\x0d\x0d\x0a"
     page.get_by_role("button", name="Wireshark").click()
-    [address] = re.findall(r"curl -sN '(.*?)' \|", page.get_by_text("curl -sN").inner_text())
+    command = page.get_by_text("curl -sNK").inner_text().removesuffix("wireshark -k -i -")
+    [address] = re.findall(r'url="(.*?)"', command)
     without = subprocess.run(["curl", "-s", address.partition("?")[0]], capture_output=True)
     assert b"token" in without.stdout
-    reader = subprocess.Popen(["curl", "-sN", "--max-time", "30", address], stdout=subprocess.PIPE)
+    reader = subprocess.Popen(["/bin/sh", "-c", f"{command} cat"], stdout=subprocess.PIPE)
     assert reader.stdout is not None
     got = reader.stdout.read(100)
     threading.Thread(target=lambda: net.h1.ping("www", count=1), daemon=True).start()
     got += reader.stdout.read(300)
     assert b"modem/eth1" in got
     # The panel goes, and with it what it has begun: the program's stream ends too.
-    reader.terminate()
-    reader.stdout.close()
-    reader.wait(20)
     close_panels(page)
+    reader.communicate(timeout=30)
     wait_until(lambda: not [one for one in threading.enumerate() if "capture" in one.name])
 
 

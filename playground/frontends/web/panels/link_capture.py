@@ -189,7 +189,7 @@ class CapturePanel:
             ui.label("In a terminal of your own machine, where Wireshark is installed:")
             with ui.row().classes("w-full items-center no-wrap"):
                 command = ui.label().classes("font-mono text-xs break-all select-all grow")
-                command.set_text(
-                    f"curl -sN '{self._view.address_for_programs(address)}' | wireshark -k -i -"
-                )
+                # A list of processes has no arguments of a shell's own command.
+                whole = self._view.address_for_programs(address)
+                command.set_text(f"echo 'url=\"{whole}\"' | curl -sNK - | wireshark -k -i -")
             ui.label("It ends with this panel, or when Wireshark is closed.").classes("text-xs")
