@@ -19,6 +19,9 @@ from playground.planning.placement.shapes import Demand, MachineRoom
 # States of a task that come to nothing any more: api/types.proto of swarmkit.
 ENDED = frozenset({"complete", "shutdown", "failed", "rejected", "remove", "orphaned"})
 
+# Of those, the states of what Swarm itself has ended.
+TAKEN = frozenset({"shutdown", "orphaned"})
+
 _STOP_LIMIT_S = 60.0
 _LOOK_S = 0.05
 

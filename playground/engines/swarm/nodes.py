@@ -11,7 +11,7 @@ from playground.display.progress import Progress
 from playground.engines.docker.errors import no_account
 from playground.engines.docker.http import Line
 from playground.engines.seam import LAB, NODE, LabLabels, NodeContainer
-from playground.engines.swarm.manager import Manager, has_ended, newest, process_of
+from playground.engines.swarm.manager import TAKEN, Manager, has_ended, newest, process_of
 from playground.engines.swarm.specs import node_spec
 from playground.errors import EngineError, NodeDied
 
@@ -20,6 +20,8 @@ _START_LIMIT_S = 300.0
 _LOOK_S = 0.05
 # While a large lab starts, the manager has better things to do than to tell of it.
 _LOOKS_SHARE = 8
+# How often a node is started anew that Swarm has taken from its machine.
+_MOST_AGAIN = 3
 
 
 def start_nodes(
@@ -41,6 +43,7 @@ def start_nodes(
     ids = {machine.name: machine.id for machine in manager.machines()}
     created: list[str] = []
     services: dict[str, str] = {}
+    again: dict[str, int] = {}
 
     def create(line: Line, node: NodeContainer) -> None:
         assert node.machine is not None
@@ -62,6 +65,13 @@ def start_nodes(
                 began = time.monotonic()
                 tasks = _tasks_of(manager, lab.id, services)
                 took_s = time.monotonic() - began
+                for node in _taken(nodes, tasks):
+                    again[node.name] = again.get(node.name, 0) + 1
+                    if again[node.name] <= _MOST_AGAIN:
+                        gone = str(tasks.pop(node.name)["ServiceID"])
+                        manager.remove([gone])
+                        del services[gone]
+                        manager.server.each([node], create)
                 pids = processes(tasks)
                 running = [name for name in names if name in pids]
                 for _ in range(len(running) - done):
@@ -84,6 +94,21 @@ def _tasks_of(
     """Return the newest task of each service, by the name of its node."""
     tasks = newest(manager.tasks(label=f"{LAB}={lab_id}"))
     return {node: tasks[service] for service, node in services.items() if service in tasks}
+
+
+def _taken(
+    nodes: Sequence[NodeContainer], tasks: Mapping[str, Mapping[str, Any]]
+) -> list[NodeContainer]:
+    """Return the nodes that Swarm has taken from their machines: they did not end by themselves.
+
+    It does so where it heard nothing of a machine for a moment, as when another manager leads.
+
+    """
+    return [
+        node
+        for node in nodes
+        if node.name in tasks and tasks[node.name]["Status"]["State"] in TAKEN
+    ]
 
 
 def tasks_by_node(manager: Manager, lab_id: str) -> dict[str, Mapping[str, Any]]:
@@ -136,6 +161,11 @@ def _refuse_failed(names: Sequence[str], tasks: Mapping[str, Mapping[str, Any]])
 
 
 def _death(name: str, task: Mapping[str, Any]) -> str:
+    if task["Status"]["State"] in TAKEN:
+        return (
+            f"{name} was taken from its machine by Swarm, which had not heard of that for a while: "
+            "look at `docker node ls`, and start the lab again when all machines are Ready"
+        )
     return (
         f"{name} ended as soon as it was started ({_said_of(task)}): the first program of its "
         "image must go on running"

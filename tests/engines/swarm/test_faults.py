@@ -57,6 +57,20 @@ def three_managers(swarm: SwarmOfTests) -> Iterator[SwarmMachine]:
                     "node", "ls", "--format", leaders
                 )
                 time.sleep(0.5)
+        for machine in swarm.machines[1:]:
+            wait_for_a_worker(machine)
+        swarm.wait_ready()
+
+
+def wait_for_a_worker(machine: SwarmMachine) -> None:
+    """Wait until a machine that was a manager is none; one that fails at it begins anew."""
+    deadline = time.monotonic() + 60
+    words = "{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}}"
+    while (state := machine.docker("info", "--format", words)) != "active false":
+        assert time.monotonic() < deadline, f"{machine.name} is {state}"
+        if state.startswith("error"):
+            machine.restart_engine()
+        time.sleep(0.5)
 
 
 def wait_for_a_leader(machine: SwarmMachine) -> None:
