@@ -151,6 +151,14 @@ def test_a_terminal_is_typed_in_watched_by_another_and_gone_with_its_panel(
         page.keyboard.type("echo see''n\n")
         wait_until(lambda: "seen" in terminal_text(other))
     assert net.h1.run("ls /root/typed", check=False).returncode != 0
+    # A second one is another shell, and ends by itself alone.
+    page.get_by_role("button", name="New terminal").click()
+    wait_until(lambda: page.locator(".xterm").count() == 2)
+    wait_until(lambda: sum("bash -l" in one.command for one in net.h1.processes()) == 2)
+    page.get_by_role("button", name="End", exact=True).last.click()
+    wait_until(lambda: sum("bash -l" in one.command for one in net.h1.processes()) == 1)
+    assert page.locator(".xterm").count() == 1
+    page.locator(".xterm-helper-textarea").focus()
     # Tab is the shell's; these keys lead out of it.
     page.keyboard.press("Control+Shift+X")
     assert page.evaluate("!document.activeElement.closest('.xterm')")
@@ -203,7 +211,7 @@ def test_files_are_looked_at_fetched_and_sent(net: Network, page: Page, tmp_path
     net.h1.write(f"/root/{EVIL}", f"{EVIL}\n")
     net.h1.run("ln -s /etc/passwd /root/elsewhere")
     open_panel(page, "node h1", "Files")
-    page.get_by_text(EVIL, exact=True).click()
+    page.locator(".q-item").filter(has_text=EVIL).press("Enter")
     page.get_by_text(f"/root/{EVIL}").wait_for()
     with page.expect_download() as fetched:
         page.get_by_role("link", name="Download").click()

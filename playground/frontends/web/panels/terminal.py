@@ -68,7 +68,7 @@ class _Terminals:
 
     def _box(self, title: str) -> TerminalBox:
         with self._boxes:
-            return TerminalBox(self._view, title)
+            return TerminalBox(self._view, title, self._mine.discard)
 
     def _offer(self) -> None:
         """Offer the terminals of others to be looked at."""

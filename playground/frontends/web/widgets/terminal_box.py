@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import codecs
 import json
+from collections.abc import Callable
 from contextlib import suppress
 
 from nicegui import background_tasks, ui
@@ -94,10 +95,16 @@ _DISPOSE = "vnode => vnode.component?.proxy?.terminal?.dispose()"
 
 
 class TerminalBox:
-    """One look at a terminal, in the current slot: of the `looker`; `show` begins it."""
+    """One look at a terminal, in the current slot: of the `looker`; `show` begins it.
 
-    def __init__(self, view: LabView, title: str) -> None:
-        self._view, self._title = view, title
+    ``left`` is called with the terminal when who looks at it wants no more of it.
+
+    """
+
+    def __init__(
+        self, view: LabView, title: str, left: Callable[[Terminal], object] = lambda _: None
+    ) -> None:
+        self._view, self._title, self._left = view, title, left
         self._loop = asyncio.get_running_loop()
         self._news = asyncio.Event()
         self.looker = Looker(self._wake, (80, 24) if view.may_change else None)
@@ -134,7 +141,16 @@ class TerminalBox:
         if self._view.may_change:
             paste = ui.button("Paste").props('dense flat no-caps size=sm title="Ctrl+V"')
             paste.on("click", js_handler=_PASTE % self._xterm.id)
+        end = ui.button("End" if self._view.may_change else "Leave", on_click=self._end)
+        end.props("dense flat no-caps size=sm")
         self._last = copy
+
+    async def _end(self) -> None:
+        terminal = self._terminal
+        await self._view.ask(self.close)
+        self.column.delete()
+        if terminal is not None:
+            self._left(terminal)
 
     def show(self, terminal: Terminal) -> None:
         """Show a terminal at which the `looker` looks, until this is closed or it ends."""
