@@ -11,8 +11,8 @@ they differ.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 from playground.display.progress import Progress
 from playground.engines import owners
@@ -233,7 +233,13 @@ class Engine(Protocol):
     def own_image(self, here: str, wanted: WantedImage, progress: Progress) -> OwnImage:
         """Get an image of the user's; ``here`` is the node that wants it, for `ImageError`."""
 
-    def guard(self, lab: LabLabels) -> Guard: ...
+    def guard(self, lab: LabLabels, users: Sequence[Mapping[str, Any]] = ()) -> Guard:
+        """Watch over a new lab.
+
+        ``users`` are the accounts of all its nodes, {"name", "password", "uid", "groups",
+        "shell"}, for an engine that makes roots with them; nodes are given them in any case.
+
+        """
 
     def start_helper(self, lab: LabLabels) -> Channel: ...
 

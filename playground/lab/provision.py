@@ -174,6 +174,11 @@ def _beside_volumes(node: NodePlan, *files: File) -> Iterable[File]:
     return (file for file in files if node.container.volume_at(file.path) is None)
 
 
+def lab_accounts(credentials: Credentials) -> list[dict[str, Any]]:
+    """Return the accounts of a lab's nodes as an engine takes them."""
+    return [account._asdict() for account in _users(credentials)]
+
+
 def _users(credentials: Credentials) -> tuple[Account, ...]:
     return (
         Account("root", credentials.root_password, 0),

@@ -7,13 +7,15 @@ import contextlib
 import ctypes
 import errno
 import fcntl
+import functools
+import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from playground.agent.kernel.ids import give_to
 from playground.agent.nodes.entering import inside
-from playground.agent.nodes.files import files
+from playground.agent.nodes.files import with_contents, write_files
 from playground.agent.nodes.regular_files import NEW_FILE, open_regular, read_in_node, write_all
 from playground.agent.protocol import Request
 
@@ -23,18 +25,47 @@ PASSWORD_LOCK_POLL_S = 0.02
 
 
 def accounts(nodes: Sequence[Request]) -> None:
-    days = str(int(time.time()) // 86400)
+    days = _today()
     for node in nodes:
         with inside(node["pid"]):
-            if node.get("strange") and not os.path.isfile("/etc/passwd"):
-                continue  # an image without users
-            with _password_lock():
-                _change_accounts(node["users"], days, bool(node.get("strange")))
+            _give_accounts(node, days)
+
+
+def _today() -> str:
+    return str(int(time.time()) // 86400)
+
+
+def _give_accounts(node: Request, days: str) -> None:
+    users, strange = node["users"], bool(node.get("strange"))
+    if strange and not os.path.isfile("/etc/passwd"):
+        return  # an image without users
+    if not strange and _are_there(users, days):
+        return  # as in a root that was made with them: `machine_layer`
+    with _password_lock():
+        _change_accounts(users, days, strange)
+
+
+def _are_there(users: Sequence[Request], days: str) -> bool:
+    tables = tuple(read_in_node(path) for path in TABLES)
+    return _have(tables, json.dumps(users), days) and all(
+        user["name"] == "root" or os.path.isdir(f"/home/{user['name']}") for user in users
+    )
+
+
+@functools.lru_cache(maxsize=8)
+def _have(texts: tuple[str, ...], users: str, days: str) -> bool:
+    """Whether tables have all users, as JSON; those of hosts alike are looked through once."""
+    before = dict(zip(TABLES, texts, strict=True))
+    return changed_tables(before, json.loads(users), days) == before
 
 
 def furnish(nodes: Sequence[Request], contents: Sequence[str] = ()) -> None:
-    accounts([node for node in nodes if node["users"]])
-    files(nodes, contents)
+    days = _today()
+    for node, decoded in with_contents(nodes, contents):
+        with inside(node["pid"]):
+            if node["users"]:
+                _give_accounts(node, days)
+            write_files(node, decoded)
 
 
 @contextlib.contextmanager
@@ -72,15 +103,38 @@ def _locked(fd: int) -> bool:
 
 def _change_accounts(users: Sequence[Request], days: str, strange: bool) -> None:
     """Add or change users; in a strange image only as far as it has room for them."""
-    tables = {
-        path: _rows(path)
-        for path in ("/etc/group", "/etc/passwd", "/etc/shadow")
-        if not strange or os.path.isfile(path)
-    }
-    passwd, shadow = tables["/etc/passwd"], tables.get("/etc/shadow", [])
-    group = tables.get("/etc/group", [])
+    before = _read_tables(strange)
     if strange:
+        passwd = _rows(before["/etc/passwd"])
         users = [user for user in users if _has_room(user, passwd)]
+    for path, text in changed_tables(before, users, days, strange).items():
+        _save(path, text)
+    for user in users:
+        if user["name"] != "root":
+            _make_home(f"/home/{user['name']}", int(user["uid"]))
+
+
+def _read_tables(strange: bool) -> dict[str, str]:
+    return {path: read_in_node(path) for path in TABLES if not strange or os.path.isfile(path)}
+
+
+# group(5), passwd(5), shadow(5)
+TABLES = ("/etc/group", "/etc/passwd", "/etc/shadow")
+
+
+def changed_tables(
+    tables: Mapping[str, str], users: Sequence[Request], days: str, strange: bool = False
+) -> dict[str, str]:
+    """Return the texts of `TABLES`, or of those that are given, with users in them.
+
+    ``days`` is today as shadow(5) counts.  In a strange image a user is in no group that it
+    has not, and has its /bin/sh where there is no other.  Raises ValueError for a number that
+    is another user's, LookupError for a group that is missing.
+
+    """
+    rows = {path: _rows(text) for path, text in tables.items()}
+    passwd, shadow = rows["/etc/passwd"], rows.get("/etc/shadow", [])
+    group = rows.get("/etc/group", [])
     for user in users:
         name = user["name"]
         if name == "root":
@@ -110,11 +164,7 @@ def _change_accounts(users: Sequence[Request], days: str, strange: bool) -> None
                 if strange:
                     continue
                 raise LookupError(f"the node has no group {wanted!r} for the user {name!r}")
-    for path, rows in tables.items():
-        _save(path, rows)
-    for user in users:
-        if user["name"] != "root":
-            _make_home(f"/home/{user['name']}", int(user["uid"]))
+    return {path: "".join(":".join(row) + "\n" for row in rows[path]) for path in tables}
 
 
 def _has_room(user: Request, passwd: Sequence[Sequence[str]]) -> bool:
@@ -124,8 +174,8 @@ def _has_room(user: Request, passwd: Sequence[Sequence[str]]) -> bool:
     return not any(row[0] == user["name"] or row[2:3] == [str(user["uid"])] for row in passwd)
 
 
-def _rows(path: str) -> list[list[str]]:
-    return [line.split(":") for line in read_in_node(path).splitlines() if line]
+def _rows(text: str) -> list[list[str]]:
+    return [line.split(":") for line in text.splitlines() if line]
 
 
 def _put(rows: list[list[str]], new: list[str]) -> None:
@@ -142,9 +192,8 @@ def _replace(rows: list[list[str]], name: str, column: int, value: str) -> None:
             row[column] = value
 
 
-def _save(path: str, rows: list[list[str]]) -> None:
+def _save(path: str, text: str) -> None:
     """Write a file of accounts whole and at once, owner and mode kept."""
-    text = "".join(":".join(row) + "\n" for row in rows)
     before = os.stat(path)
     temporary = f"{path}.playground"
     # Never what is there: an earlier one half written, or a pipe of the node's root.
@@ -180,7 +229,18 @@ def _make_home(home: str, uid: int) -> None:
         give_to(target, uid, uid)
 
 
+def remember_hashes(passwords: Sequence[str]) -> list[str]:
+    """Hash passwords that roots are made with: the agent is asked for their hashes later."""
+    _remembered.update(zip(passwords, hash_passwords(passwords), strict=True))
+    return [_remembered[password] for password in passwords]
+
+
+_remembered: dict[str, str] = {}
+
+
 def hash_passwords(passwords: Sequence[str]) -> list[str]:
+    if all(password in _remembered for password in passwords):
+        return [_remembered[password] for password in passwords]
     # Python 3.13 has no crypt module; the library is in Debian's base.
     for library in ("libcrypt.so.1", "libcrypt.so.2"):
         with contextlib.suppress(OSError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import errno
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from playground.agent.kernel.ids import give_to
 from playground.agent.nodes.entering import inside
@@ -15,27 +15,41 @@ from playground.agent.protocol import Request
 
 
 def files(nodes: Sequence[Request], contents: Sequence[str] = ()) -> None:
+    for node, decoded in with_contents(nodes, contents):
+        with inside(node["pid"]):
+            write_files(node, decoded)
+
+
+def with_contents(
+    nodes: Sequence[Request], contents: Sequence[str]
+) -> Iterator[tuple[Request, list[bytes]]]:
+    """Yield each node with what is to be in its files."""
     shared = [base64.b64decode(content) for content in contents]
     for node in nodes:
         # Decoded before: codecs and the like must not be looked for inside.
-        decoded = [
-            shared[entry["content"]]
-            if isinstance(entry["content"], int)
-            else base64.b64decode(entry["content"])
-            for entry in node["files"]
-        ]
-        with inside(node["pid"]):
-            for entry, content in zip(node["files"], decoded, strict=True):
-                try:
-                    _write_file(entry, content)
-                except OSError as error:
-                    if entry.get("optional"):
-                        continue
-                    raise type(error)(
-                        error.errno,
-                        f"cannot write {entry['path']} in the node of pid {node['pid']}: "
-                        f"{error.strerror}",
-                    ) from None
+        yield (
+            node,
+            [
+                shared[entry["content"]]
+                if isinstance(entry["content"], int)
+                else base64.b64decode(entry["content"])
+                for entry in node["files"]
+            ],
+        )
+
+
+def write_files(node: Request, decoded: Sequence[bytes]) -> None:
+    """Write a node's files, inside of it."""
+    for entry, content in zip(node["files"], decoded, strict=True):
+        try:
+            _write_file(entry, content)
+        except OSError as error:
+            if entry.get("optional"):
+                continue
+            raise type(error)(
+                error.errno,
+                f"cannot write {entry['path']} in the node of pid {node['pid']}: {error.strerror}",
+            ) from None
 
 
 def _write_file(entry: Request, content: bytes) -> None:

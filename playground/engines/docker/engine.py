@@ -8,7 +8,7 @@ is made and found there, `nodes` and `helpers` the two kinds of that.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from playground.display.progress import Progress
@@ -152,7 +152,7 @@ class DockerEngine:
         """Return the tags of the engine's images of ours.  It takes the engine a while."""
         return self.images.tags()
 
-    def guard(self, lab: LabLabels) -> Guard:
+    def guard(self, lab: LabLabels, users: Sequence[Mapping[str, Any]] = ()) -> Guard:
         """Start a process that removes the lab's containers if this one is killed.
 
         What earlier programs have left, whose guardians were killed with them, is

@@ -19,7 +19,7 @@ import struct
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -183,11 +183,12 @@ class NamespacesEngine:
 
     # -- labs ----------------------------------------------------------------
 
-    def guard(self, lab: LabLabels) -> Leash:
+    def guard(self, lab: LabLabels, users: Sequence[Mapping[str, Any]] = ()) -> Leash:
         """Make the lab's namespaces; the lab ends with what this returns."""
         with _errors(f"making the namespaces of lab {lab.name}"):
             _sweep_cgroups()
-            line = KeeperLine(lab.id, environ=lab.as_labels("keeper"), keep=lab.keep)
+            labels = lab.as_labels("keeper")
+            line = KeeperLine(lab.id, environ=labels, keep=lab.keep, users=users)
         self._add(line)
         return Leash(line)
 

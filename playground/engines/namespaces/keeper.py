@@ -22,13 +22,15 @@ settings are::
 
     {"lab": id, "keep": bool, "enter": process id of a keeper or null,
      "leash": descriptor, "maker": descriptor, "sockets": descriptor,
-     "owner": descriptor or null}
+     "owner": descriptor or null,
+     "users": [{"name", "password", "uid", "groups", "shell"}]}
 
 ``leash`` is a socket: one line comes out of it, ``{"ready": true}`` or
 ``{"error": ...}`` as the agent writes it; what goes in is ``keep``, upon which
 the lab outlives its owner.  Its end means that the owner is gone, or wants the
 lab gone.  ``maker`` is the socket that makers serve, ``sockets`` one
-by which the agent hands out sockets that live in hosts, ``owner`` a pidfd.
+by which the agent hands out sockets that live in hosts, ``owner`` a pidfd, ``users`` the
+accounts of all hosts.
 
 See namespaces(7), user_namespaces(7), mount_namespaces(7).
 
@@ -50,6 +52,7 @@ from typing import Any, NoReturn
 from playground.agent import operations, protocol
 from playground.agent.kernel import syscalls
 from playground.agent.nodes import descriptors
+from playground.agent.nodes.accounts import remember_hashes
 from playground.engines.namespaces import cgroups, host_maker
 from playground.engines.namespaces.filesystems import machine_layer, stranger_layer
 from playground.engines.namespaces.filesystems.mounts import in_user_namespace
@@ -186,7 +189,8 @@ def _be_first(settings: Settings, leash: socket.socket) -> None:
     if settings["owner"] is not None:
         os.close(settings["owner"])
     host_maker.prepare_lab()
-    machine_layer.make()
+    # Where root is not the machine's, there may be no other user.
+    machine_layer.make(users=[] if in_user_namespace() else _with_hashes(settings["users"]))
     if not in_user_namespace():
         stranger_layer.show(machine_layer.whole_view().overlays)
     socket.sethostname(settings["lab"][:64])
@@ -203,6 +207,12 @@ def _be_first(settings: Settings, leash: socket.socket) -> None:
     leash.close()
     operations.main(settings["sockets"])
     os._exit(0)
+
+
+def _with_hashes(users: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return users as the agent takes them, which remembers these hashes."""
+    hashes = remember_hashes([user["password"] for user in users])
+    return [user | {"password_hash": hashed} for user, hashed in zip(users, hashes, strict=True)]
 
 
 def _start_makers(settings: Settings, leash: socket.socket) -> None:

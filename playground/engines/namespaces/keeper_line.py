@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -62,6 +62,7 @@ class KeeperLine:
         environ: Mapping[str, str],
         keep: bool = False,
         enter: int | None = None,
+        users: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         _lines.add(self)
         self.lab_id = lab_id
@@ -81,6 +82,7 @@ class KeeperLine:
             if enter is None:
                 given["owner"] = owner = os.pidfd_open(os.getpid())
             settings = {"lab": lab_id, "keep": keep, "enter": enter, "owner": None}
+            settings["users"] = list(users)
             standard = [file.fileno() for file in stdio]
             self._origin = forks.fork_keeper(self, settings, environ, standard, given)
         except BaseException:

@@ -202,7 +202,7 @@ class SwarmEngine:
         found = OwnImages(self.server, self._images.here).ready(here, wanted, progress)
         return OwnImage(self._images.spread_own(found.tag, progress), found.config)
 
-    def guard(self, lab: LabLabels) -> Guard:
+    def guard(self, lab: LabLabels, users: Sequence[Mapping[str, Any]] = ()) -> Guard:
         """Start a process that removes the lab's services if this one is killed."""
         guardian = Guardian.start(lab.id, self.url, "playground.engines.swarm.leftovers")
         try:

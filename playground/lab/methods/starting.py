@@ -43,7 +43,7 @@ from playground.lab.links.wireguard_handshakes import wait_for_handshakes
 from playground.lab.methods.publishing import publish_declared, refuse_taken
 from playground.lab.methods.rescheduling import let_go_of_lost
 from playground.lab.node_handles import attach_nodes, detach_nodes, restore
-from playground.lab.provision import Check, NodeProvision, provision
+from playground.lab.provision import Check, NodeProvision, lab_accounts, provision
 from playground.lab.routing import own_words
 from playground.lab.routing.labels import wait_labels
 from playground.lab.routing.overlays import wait_overlays
@@ -134,7 +134,7 @@ def _begin(
     with step, ExitStack() as lasting, ExitStack() as undo:
         if state.own_engine:
             lasting.callback(state.engine.close)
-        guard = state.engine.guard(state.labels)
+        guard = state.engine.guard(state.labels, lab_accounts(state.credentials))
         lasting.callback(_take_down, state.engine, state.id, guard)
         undo.callback(_let_go, lab)
         containers = _containers(plan.nodes, images, own, plan.placement)

@@ -10,9 +10,29 @@ from typing import Any
 
 import pytest
 
+from playground.agent.nodes.accounts import changed_tables
 from playground.errors import AgentError
 from playground.operations.connection.client import Client
 from tests.support_agent import Namespaces, connect, needs_root, run
+
+
+def test_users_that_are_there_change_no_table() -> None:
+    tables = {
+        "/etc/group": "root:x:0:\nsudo:x:27:eve\n",
+        "/etc/passwd": "root:x:0:0:root:/root:/bin/bash\n",
+        "/etc/shadow": "root:*:1:0:99999:7:::\n",
+    }
+    users: list[dict[str, Any]] = [
+        {"name": "root", "password_hash": "$6$a"},
+        {"name": "ann", "password_hash": "$6$b", "uid": 1000, "groups": ["sudo"], "shell": ""},
+    ]
+    changed = changed_tables(tables, users, "20000")
+    assert changed == {
+        "/etc/group": "root:x:0:\nsudo:x:27:eve,ann\nann:x:1000:\n",
+        "/etc/passwd": tables["/etc/passwd"] + "ann:x:1000:1000::/home/ann:/bin/bash\n",
+        "/etc/shadow": "root:$6$a:1:0:99999:7:::\nann:$6$b:20000:0:99999:7:::\n",
+    }
+    assert changed_tables(changed, users, "20000") == changed
 
 
 @needs_root

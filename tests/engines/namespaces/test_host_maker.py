@@ -712,3 +712,23 @@ def test_a_host_that_was_listed_is_as_one_that_was_forked(
             found = [host.run(["sh", "-c", f"cd /; {look}"]).stdout for host in (listed, forked)]
             assert found[0]
             assert found[0] == found[1].replace("forked", "listed")
+
+
+def test_accounts_of_the_lab_are_below_all_hosts(namespaces_engine: NamespacesEngine) -> None:
+    """No host has copies of its own; and who changes them changes no other host's."""
+    h1, h2 = Host("h1"), Host("h2")
+    Link(h1, h2)
+    files = ["/etc/passwd", "/etc/group", "/etc/shadow", "/home/student/.bashrc"]
+    # What a host was given itself is younger than its first program.
+    look = ["find", *files, "/etc/hosts", "-newer", "/run/playground/pause"]
+    with Lab(h1, engine=namespaces_engine) as lab:
+        assert [host.run(look).stdout for host in (h1, h2)] == ["/etc/hosts\n"] * 2
+        assert h1.run("stat -c %U /home/student/.bashrc").stdout == "student\n"
+        assert h1.run("whoami", user="student").stdout == "student\n"
+        assert "student" in lab.users
+        h1.run("useradd -m bob && echo student:another | chpasswd && rm /home/student/.bashrc")
+        assert "bob" in h1.run("cat /etc/passwd").stdout
+        assert "bob" not in h2.run("cat /etc/passwd").stdout
+        shadow = [host.run("grep student /etc/shadow").stdout for host in (h1, h2)]
+        assert shadow[0] != shadow[1]
+        assert h2.run(look).stdout == "/etc/hosts\n"
