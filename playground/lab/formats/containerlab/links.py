@@ -67,6 +67,8 @@ class LinkReader:
                     way, f'{shown(said)} is no link; write endpoints: ["a:eth1", "b:eth1"]'
                 )
             kind = said.get("type", "veth")
+            if not isinstance(kind, str):
+                raise self._refuse((*way, "type"), f"{shown(kind)} is no type of link")
             place = self.file.document.at(*way)
             if kind in OUTSIDE:
                 self.notes.add(place, f"a link of type {kind} is not made: {OUTSIDE[kind]}")
@@ -140,6 +142,8 @@ class LinkReader:
             node, colon, interface = str(item).partition(":")
             if not colon:
                 raise self._refuse(way, f"{shown(item)} is no end of a link; write NODE:INTERFACE")
+        if isinstance(node, (dict, list)):
+            raise self._refuse(way, f"{shown(node)} is no name of a node")
         if node in OUTSIDE and node not in self.file.nodes:
             return str(node)
         if str(node) not in self.file.nodes:

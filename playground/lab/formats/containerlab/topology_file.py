@@ -54,6 +54,10 @@ class NodeFile:
         own: Way = ("topology", "nodes", name)
         yield own
         group = file.mapping(own).get("group") or self._group_of_kind(own)
+        if isinstance(group, (dict, list)):
+            raise file.document.refuse(
+                (*own, "group"), f"group: {shown(group)} is no name of a group"
+            )
         kind = None
         if group is not None and group in file.mapping(("topology", "groups")):
             way: Way = ("topology", "groups", group)

@@ -151,6 +151,8 @@ topology:
         ('[{endpoints: ["a:eth1", "c:eth1"]}]', "3:34: there is no node 'c'"),
         ('[{endpoints: ["a", "b:eth1"]}]', "3:24: 'a' is no end of a link"),
         ('[{endpoints: ["a:eth1", "b:/"]}]', "3:34: '/' is no name of an interface"),
+        ('[{type: [veth], endpoints: ["a:1", "b:1"]}]', "3:12: ['veth'] is no type of link"),
+        ("[{endpoints: [{node: [a], interface: e}, 'b:1']}]", "3:24: ['a'] is no name of a node"),
         ('[{type: rope, endpoints: ["a:1", "b:1"]}]', "3:12: 'rope' is no type of link"),
         ('[{endpoints: ["a:eth1", "b:eth1"], mtu: big}]', "3:45: mtu: 'big' is no number"),
     ],

@@ -58,6 +58,7 @@ def test_variables_are_put_in(tmp_path: Path) -> None:
         ("a: 1\n", ":1: this is no topology of containerlab"),
         ("topology: {nodes: {}}\n", ":1:1: this topology has no nodes"),
         ("topology: {nodes: [a]}\n", ":1:12: ['a'] is in the place of a mapping"),
+        ("topology: {nodes: {a: {group: [g]}}}\n", ":1:24: group: ['g'] is no name of a group"),
         ("topology: {nodes: {a: {image: '${NO}'}}}\n", ":1:24: ${NO}: no environment variable"),
     ],
 )
