@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -90,13 +91,9 @@ class LabPage:
                 "w-40 pg-wide"
             )
             if self._follow is not None:
-                ui.button("Follow a packet", icon="route", on_click=self._toggle_follow).props(
-                    "dense no-caps unelevated color=white text-color=primary"
-                ).classes("px-3")
+                self._tool("Follow a packet", "route", self._toggle_follow)
             if self._edit is not None:
-                ui.button("Edit", icon="edit", on_click=self._toggle_edit).props(
-                    "dense no-caps unelevated color=white text-color=primary"
-                ).classes("px-3")
+                self._tool("Edit", "edit", self._toggle_edit)
             self._layer_menu()
             if view.may_change:
                 with ui.button(icon="share", on_click=self._share).props(
@@ -106,6 +103,14 @@ class LabPage:
             ui.button(icon="contrast", on_click=self._turn_theme).props(
                 'flat round dense color=white aria-label="Dark or light"'
             )
+
+    def _tool(self, words: str, icon: str, use: Callable[[], Any]) -> None:
+        """Make a button of the header: on a phone it is its icon alone."""
+        with ui.button(icon=icon, on_click=use) as button:
+            ui.label(words).classes("pg-wide ml-2")
+        button.props(
+            f'dense no-caps unelevated color=white text-color=primary aria-label="{words}"'
+        ).classes("px-2")
 
     def _share(self) -> None:
         """Show new addresses for others: each is a token of its own."""

@@ -145,6 +145,11 @@ def test_on_a_phone_all_fits_and_can_be_read(browser: Any, address: WebPage, sch
         color_scheme=scheme,
     )
     page = phone.page
+    assert page.locator("header").bounding_box()["height"] < 60
+    page.tap('header [aria-label="Follow a packet"]')
+    page.wait_for_timeout(500)
+    assert page.locator(".q-drawer:has(.pg-follow-panel)").bounding_box()["y"] > 300
+    page.tap('header [aria-label="Follow a packet"]')
     page.tap('[data-part="node h1"]')
     page.wait_for_selector(".q-drawer--right .q-tab")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390

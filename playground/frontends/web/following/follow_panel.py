@@ -35,6 +35,12 @@ class FollowPanel:
         with ui.left_drawer(value=False, bordered=True) as drawer:
             self._drawer = drawer
             drawer.props("width=400 behavior=desktop").classes("pg-follow-panel")
+            # On a phone the picture keeps what is above: see page.css.
+            drawer.on_value_change(
+                lambda event: ui.query("body").classes(
+                    **{"add" if event.value else "remove": "pg-following"}
+                )
+            )
             self._form()
             self._found = ui.column().classes("w-full gap-1")
 
