@@ -371,7 +371,7 @@ def _sayer(quiet: bool) -> Callable[[str], None]:
 @click.option(
     "--time-limit",
     type=click.FloatRange(1, 86400),
-    default=120.0,
+    default=300.0,
     show_default=True,
     metavar="SECONDS",
     help="How long one submission may take in all.",

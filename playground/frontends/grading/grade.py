@@ -35,7 +35,7 @@ Say = Callable[[str], object]
 class GradeOptions:
     """How a class is marked; ``jobs`` is how many at once, None as the machine carries."""
 
-    limit_s: float = 120.0
+    limit_s: float = 300.0
     read_limit_s: int = 10
     memory_mb: int = 1024
     jobs: int | None = None
@@ -64,21 +64,22 @@ def grade(
     base = _fingerprint(exercise, options)
     for submission in found:
         try:
-            packed = pack(submission)
+            # Packed again where it is marked: a class of large ones would fill this process.
+            content = digest(pack(submission))
         except PlaygroundError as error:
             outcomes[submission.student] = StudentMarks(
                 submission.student, checks, refusal=str(error)
             )
             continue
         key = keys[submission.student] = digest(
-            "\0".join([base, submission.student, submission.kind, digest(packed)]).encode(
+            "\0".join([base, submission.student, submission.kind, content]).encode(
                 errors="surrogateescape"
             )
         )
         if key in kept:
             outcomes[submission.student] = kept[key]
         else:
-            jobs.append((submission, packed))
+            jobs.append(submission)
     if len(found) > len(jobs):
         say(f"{len(found) - len(jobs)} of {len(found)} submissions need not be marked anew")
     for outcome in _mark_all(jobs, checks, exercise, options, say):
@@ -170,7 +171,7 @@ def _code() -> str:
 
 
 def _mark_all(
-    jobs: Sequence[tuple[Submission, bytes]],
+    jobs: Sequence[Submission],
     checks: tuple[CheckMark, ...],
     exercise: Path,
     options: GradeOptions,
@@ -185,7 +186,7 @@ def _mark_all(
         work = _work(jobs, exercise, options, run, Path(place))
         try:
             for done, (number, end) in enumerate(run_children(work, most, limits), 1):
-                outcome = outcome_of(jobs[number][0].student, checks, end)
+                outcome = outcome_of(jobs[number].student, checks, end)
                 say(_line(outcome, done, len(jobs)))
                 yield outcome
         finally:
@@ -195,7 +196,7 @@ def _mark_all(
 
 
 def _work(
-    jobs: Sequence[tuple[Submission, bytes]],
+    jobs: Sequence[Submission],
     exercise: Path,
     options: GradeOptions,
     run: str,
@@ -206,7 +207,6 @@ def _work(
             worker.mark,
             worker.MarkJob(
                 submission,
-                packed,
                 exercise.resolve(),
                 f"{run}-{number}",
                 options.engine,
@@ -217,7 +217,7 @@ def _work(
                 options.grants,
             ),
         )
-        for number, (submission, packed) in enumerate(jobs)
+        for number, submission in enumerate(jobs)
     ]
 
 

@@ -26,7 +26,7 @@ from playground.frontends.grading.marks import Mark
 from playground.frontends.grading.outcomes import CheckMark, PartMark, Tried, check_data
 from playground.frontends.grading.reader import read_in_process, read_on_host
 from playground.frontends.grading.recorded_checks import RecordedLab
-from playground.frontends.grading.submissions import Submission
+from playground.frontends.grading.submissions import Submission, pack
 from playground.lab.declarations.declare import declare
 from playground.lab.declarations.shapes import Declarations
 from playground.lab.files.reading import LabFile
@@ -45,7 +45,6 @@ class MarkJob:
     """One submission to be marked, and how."""
 
     submission: Submission
-    packed: bytes
     exercise: Path
     name: str
     engine: str
@@ -85,15 +84,16 @@ def mark(job: MarkJob, send: Send) -> None:
 
 def _hand_over(job: MarkJob, folder: Path, send: Send) -> HandedOver:
     submission = job.submission
+    packed = pack(submission)
     if job.trusted:
         read = read_in_process(
-            submission.kind, submission.student, job.packed, limit_s=job.read_limit_s
+            submission.kind, submission.student, packed, limit_s=job.read_limit_s
         )
     else:
         read = read_on_host(
             submission.kind,
             submission.student,
-            job.packed,
+            packed,
             name=f"{job.name}-reader",
             limit_s=job.read_limit_s,
         )

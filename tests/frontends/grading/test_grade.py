@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import secrets
 import tempfile
 from pathlib import Path
 
@@ -19,6 +20,8 @@ def test_reach(lab):
     """They reach each other."""
     lab.check.reaches("h1", "h2", within_s=0.2)
 '''
+# What labs of this process are called by.
+RUN = f"test{os.getpid()}"
 BINARY = os.fsdecode(b"hans\xff\n\x1b[31m")
 CLASS = {
     "anna.py": HOSTS + "Link(h1, h2)\n",
@@ -39,6 +42,7 @@ def graded(tmp_path_factory, namespaces_engine):
     (top / "tmp").mkdir()
     monkeypatch = pytest.MonkeyPatch()
     monkeypatch.setattr(tempfile, "tempdir", str(top / "tmp"))
+    monkeypatch.setattr(secrets, "token_hex", lambda size: RUN)
     for name, text in CLASS.items():
         (top / "class" / name).write_text(text)
     (top / "class" / BINARY).mkdir()
@@ -91,7 +95,7 @@ def test_only_what_changed_is_marked_anew(graded) -> None:
 
 def test_nothing_is_left(graded, namespaces_engine) -> None:
     assert not [*(graded[0] / "tmp").iterdir()]
-    assert not [one for one in namespaces_engine.labs() if one.name.startswith("grade-")]
+    assert not [one for one in namespaces_engine.labs() if one.name.startswith(f"grade-{RUN}")]
 
 
 ORDINARY = """
@@ -109,7 +113,8 @@ with tempfile.TemporaryDirectory() as folder:
 """
 
 
-def test_a_teacher_need_not_be_root() -> None:
+def test_a_teacher_need_not_be_root(monkeypatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", None)
     with ordinary_user("namespaces") as run:
         said = run(ORDINARY.format(submission=CLASS["anna.py"], exercise=EXERCISE)).stdout
     assert "mark anna 1 \n" in said

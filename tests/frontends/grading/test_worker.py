@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from playground.frontends.grading.pool import ChildLimits, run_children
-from playground.frontends.grading.submissions import find_submissions, pack
+from playground.frontends.grading.submissions import find_submissions
 from playground.frontends.grading.worker import MarkJob, mark
 
 GOOD = "from playground import *\nh1, h2 = Host('h1'), Host('h2')\nLink(h1, h2)\n"
@@ -43,9 +43,7 @@ def marked(tmp_path: Path, text: str, engine: str) -> list[dict]:
     exercise = tmp_path / "exercise_test.py"
     exercise.write_text(EXERCISE)
     [found] = find_submissions(tmp_path / "class")
-    job = MarkJob(
-        found, pack(found), exercise, "grade-test", engine, tmp_path, 60, 512, trusted=True
-    )
+    job = MarkJob(found, exercise, "grade-test", engine, tmp_path, 60, 512, trusted=True)
     [(_, end)] = run_children([lambda send: mark(job, send)], 1, ChildLimits(120, 0))
     assert end.reason == ""
     return list(end.said)
