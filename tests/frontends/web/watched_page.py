@@ -103,7 +103,8 @@ class Hand:
 
     def _open(self, part: str) -> None:
         self._page.locator(f'[data-part="{part}"]').press("Enter", timeout=_CLICK_MS)
-        tabs = self._page.get_by_role("tab")
+        # The panel in which a lab is edited has tabs too, and stays closed.
+        tabs = self._page.locator(".q-drawer--right [role=tab]:visible")
         tabs.first.wait_for(timeout=_CLICK_MS)
         for number in range(tabs.count()):
             tabs.nth(number).click(timeout=_CLICK_MS)
