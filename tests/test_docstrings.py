@@ -270,6 +270,13 @@ LIVE = {
 }
 # On a running lab, too, but what these print differs from run to run.
 VARIES = {
+    "operations.diagnosis.checking.kernel_tables.has_address",
+    "operations.diagnosis.checking.kernel_tables.has_no_address",
+    "operations.diagnosis.checking.kernel_tables.has_route",
+    "operations.diagnosis.checking.kernel_tables.has_no_route",
+    "operations.diagnosis.checking.servers.listens",
+    "operations.diagnosis.checking.servers.does_not_listen",
+    "operations.diagnosis.checking.resilience.does_not_loop",
     "operations.links.switch.SwitchOperations.security",
     "operations.links.switch.SwitchOperations.storms",
     "lab.lab.Lab.check",
@@ -315,6 +322,47 @@ _DOCKER = "it needs a container of Docker that somebody else has started"
 _WHOLE = "it starts a network of its own, as tests/test_examples.py does"
 # Examples that cannot run here, and why.
 NOT_RUN = {
+    "planning.plan.Plan.diff": "it compares with what runs: tests/planning/test_plan_diff.py",
+    "lab.life.declared_again.made_anew": (
+        "it compares two plans: tests/lab/life/test_declared_again.py"
+    ),
+    "lab.life.plan_changes.changes": "it compares two plans: tests/lab/life/test_plan_changes.py",
+    "lab.life.event_stream.Events.get": (
+        "it waits for what happens: tests/lab/life/test_event_stream.py"
+    ),
+    "lab.life.event_stream.Events.wait": (
+        "it waits for what happens: tests/lab/life/test_event_stream.py"
+    ),
+    "lab.methods.watching.events": "it waits for what happens: tests/lab/life/test_event_stream.py",
+    "operations.life.events.Event.line": (
+        "it waits for what happens: tests/lab/life/test_event_stream.py"
+    ),
+    "lab.methods.applying.apply": (
+        "it changes its lab to another: tests/lab/methods/test_applying.py"
+    ),
+    "lab.methods.checking.check_file": "it needs a file: tests/lab/checks/test_file_checks.py",
+    "lab.methods.snapshots.snapshot": "it makes hosts anew: tests/lab/methods/test_snapshots.py",
+    "lab.methods.snapshots.restore": "it makes hosts anew: tests/lab/methods/test_snapshots.py",
+    "operations.life.power.stop": "it stops nodes: tests/lab/methods/test_node_power.py",
+    "operations.life.power.restart": "it stops nodes: tests/lab/methods/test_node_power.py",
+    "operations.diagnosis.checking.dhcp.dhcp_server": (
+        "it needs a DHCP server: test_dhcp.py of its folder"
+    ),
+    "operations.diagnosis.checking.measurements.delay": (
+        "it needs a slow link: test_measurements.py of its folder"
+    ),
+    "operations.diagnosis.checking.measurements.throughput": (
+        "it measures for two seconds: test_measurements.py of its folder"
+    ),
+    "operations.diagnosis.checking.names.answers": (
+        "it needs a name server: test_names.py of its folder"
+    ),
+    "operations.diagnosis.checking.neighbours.neighbours": (
+        "it needs BGP: test_neighbours.py of its folder"
+    ),
+    "operations.diagnosis.checking.resilience.survives": (
+        "it needs a second way: test_resilience.py of its folder"
+    ),
     "operations.links.bond.BondOperations.state": "it needs bonds: tests/model/links/test_bond.py",
     "frontends.swarm_doctor.examine": "it needs a swarm",
     "operations.links.labels.labels": "it needs MPLS: tests/test_labels.py has it",

@@ -27,8 +27,8 @@ def has_address(
 
     With a prefix length, as in "10.0.1.5/24", that counts too; without, any will do.
 
-    >>> lab.check.has_address(h1, "192.168.1.11/24", interface="eth1")
-    'eth1'
+    >>> lab.check.has_address(h1, "192.168.1.2/24", interface="eth0")
+    'eth0'
 
     """
     machine, wanted = checks._machine(node), _address(address)
@@ -74,7 +74,7 @@ def has_route(
     ``interface`` the one that it leaves by; ``protocol`` who made it: "static", "kernel", "ospf",
     "bgp" and so on.
 
-    >>> lab.check.has_route(r1, "10.0.3.0/24", via=r2, protocol="ospf")
+    >>> route = lab.check.has_route(h1, "default", via=modem)
 
     """
     machine, prefix = checks._machine(node), _prefix(destination)
@@ -116,7 +116,7 @@ def has_no_route(
 ) -> None:
     """Check that a node's kernel has no route to just this prefix, in any table.
 
-    >>> lab.check.has_no_route(isp, "192.168.1.0/24")
+    >>> lab.check.has_no_route(www, "192.168.1.0/24")
 
     """
     machine, prefix = checks._machine(node), _prefix(destination)

@@ -28,7 +28,7 @@ def does_not_loop(
 
     ``target`` may be an address that nobody has: routers that send it to each other are found.
 
-    >>> lab.check.does_not_loop(h1, "203.0.113.77")
+    >>> explanation = lab.check.does_not_loop(h1, www)
 
     """
 

@@ -20,7 +20,7 @@ def listens(
 
     That it answers is another matter: `serves` asks it.
 
-    >>> lab.check.listens(ns, 53, "udp")
+    >>> lab.check.listens(www, 80)
 
     """
     if not _listens(checks, node, port, protocol, True, within_s):
