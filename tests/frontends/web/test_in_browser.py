@@ -96,6 +96,29 @@ def test_a_packet_is_followed_to_where_it_stops(lab: Lab, tab: Tab) -> None:
         lab["www"].firewall.remove(rule)
 
 
+def test_a_host_that_is_drawn_comes_up_in_the_running_lab(lab: Lab, tab: Tab) -> None:
+    page, panel = tab.page, ".q-drawer:has(.pg-edit-panel)"
+    page.click('header [aria-label="Edit"]')
+    # The tab of YAML has a text as soon as the lab was read.
+    page.click(f"{panel} .q-tab:has-text('YAML')")
+    page.wait_for_selector(f"{panel} .cm-content >> text=playground")
+    page.click(f"{panel} .q-tab:has-text('Draw')")
+    page.fill(f'{panel} [aria-label="Name"]', "h9")
+    page.click(f"{panel} button:has-text('Add')")
+    page.wait_for_selector(f"{panel} >> text=/h9 +node +host/")
+    page.click(f"{panel} button:has-text('Link')")
+    for end, name in (("From", "h9"), ("To", "home")):
+        page.click(f'{panel} [aria-label="{end}"]')
+        page.click(f'.q-menu >> text="{name}"')
+        page.wait_for_selector(".q-menu", state="detached")
+    page.click(f"{panel} button:has-text('Add')")
+    page.wait_for_selector(f"{panel} >> text=/h9 +address/")
+    page.click(f'{panel} [aria-label="Apply"]')
+    page.wait_for_selector('[data-part="node h9"]')
+    assert lab["h9"].ping("h1", count=1).received == 1
+    page.click('header [aria-label="Edit"]')
+
+
 def test_keys_alone_open_a_node_and_move_about(tab: Tab) -> None:
     page = tab.page
     page.focus('[data-part="node h1"]')
