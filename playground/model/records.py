@@ -65,20 +65,33 @@ else:
             self.frozen = frozen
             self.described = described
             self.lock = RLock()
-            self.done = False
+            self.written = None
 
         def member(self, name):
             with self.lock:  # another thread may be at it
-                if not self.done:
-                    self.done = True
-                    for field, item in self.described.items():
-                        setattr(self.made, field, item)
-                    _written(self.made, self.members, self.frozen, slots=False)
+                if self.written is None:
+                    self._write()
             try:
-                return vars(self.made)[name]
+                return self.written.get(name) or vars(self.made)[name]
             except KeyError:  # a field whose value is made for each instance
                 missing = f"type object {self.made.__name__!r} has no attribute {name!r}"
                 raise AttributeError(missing) from None
+
+        def _write(self):
+            made = self.made
+            self.written = {}
+            # What somebody has put before a member stays before it: `arguments.tells_wrong_calls`.
+            before = {
+                name: item
+                for name in self.members
+                if not isinstance(item := vars(made)[name], _Stand)
+            }
+            for field, item in self.described.items():
+                setattr(made, field, item)
+            _written(made, self.members, self.frozen, slots=False)
+            self.written = {name: vars(made)[name] for name in self.members}
+            for name, item in before.items():
+                setattr(made, name, item)
 
     class _Stand:
         """Stands for a member of a class until somebody asks for it."""

@@ -103,6 +103,7 @@ RENDERINGS: dict[str, Callable[[], str]] = {
 HTML = {
     "Table", "Tabular", "Result", "Ping", "Traceroute", "Explanation",
     "Services", "Packets", "PingAll", "RttUnderLoad", "TerminalLink", "PublishedAddress",
+    "WebPage",
 }  # fmt: skip
 
 

@@ -12,7 +12,9 @@ from typing import Any, cast, get_type_hints
 
 import pytest
 
+from playground.errors import WrongCall
 from playground.model import records
+from playground.model.arguments import tells_wrong_calls
 
 BOTH = pytest.mark.parametrize(
     "dataclass", [dataclasses.dataclass, records.dataclass], ids=["standard", "ours"]
@@ -55,6 +57,18 @@ def test_a_class_has_the_defaults_of_its_fields(dataclass: Decorator) -> None:
     assert Settings.port == 80
     with pytest.raises(AttributeError, match="type object 'Settings' has no attribute 'tags'"):
         Settings.tags  # noqa: B018 - looking is the test
+
+
+def test_a_wrong_call_is_told_whoever_asked_for_the_fields_before() -> None:
+    @tells_wrong_calls
+    @records.dataclass(frozen=True)
+    class Settings:
+        port: int = 80
+
+    assert [field.name for field in dataclasses.fields(Settings)] == ["port"]
+    with pytest.raises(WrongCall, match=r"Settings\(\) has no prot=; did you mean port="):
+        cast(Any, Settings)(prot=1)
+    assert Settings(port=81) == Settings(81)
 
 
 @BOTH
