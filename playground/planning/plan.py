@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from playground.display.tables import Table, Tabular
-from playground.errors import NoSuchNode
+from playground.errors import BadArgument, NoSuchNode
 from playground.model.addresses import Address, InterfaceAddress, Network
 from playground.model.arguments import shown, tells_wrong_calls
 from playground.model.containers.container import PLAIN_CONTAINER, ContainerSettings
@@ -339,6 +339,8 @@ class Plan(Tabular):
         """
         from playground.planning.plan_diff import plan_diff
 
+        if before is not None and not isinstance(before, Plan):
+            raise BadArgument(f"a plan is compared with a plan, and {shown(before)} is none")
         return plan_diff(before if before is not None else self.__dict__.get(_RUNNING), self)
 
     def beside(self, running: Plan | None) -> Plan:

@@ -32,7 +32,8 @@ NO_DECLARATION = {
         "forwards",
         "frr_text",
     ),
-    *("hostname", "hosts", "id", "impairments", "interfaces", "links", "listener", "masquerades"),
+    *("hostname", "hosts", "id", "impairments", "interfaces", "is_running", "is_stopped"),
+    *("links", "listener", "masquerades"),
     *("names", "nameservers", "pairs", "places", "serial", "services", "short", "sysctls"),
     *("queues", "uplinks", "bond", "passes_lacp"),
 }
