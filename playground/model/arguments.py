@@ -243,7 +243,6 @@ class _Later:
 
     def __get__(self, instance: object, owner: type) -> Any:
         kind: Any = self._kind
-        kind.__init__ = self._item  # which looks whether it is still there
         kind.__init__ = _telling(kind.__name__, self._item.__get__(None, kind), 1)
         return vars(kind)["__init__"].__get__(instance, owner)
 

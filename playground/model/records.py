@@ -57,7 +57,7 @@ else:
     _OF_THE_CLASS = ("__dataclass_fields__", "__dataclass_params__", "__match_args__")
 
     class _Written:
-        """Has the members of a class written, once."""
+        """Has the members of a class written, once; anew where that was interrupted (Ctrl-C)."""
 
         def __init__(self, made, members, frozen, described):
             self.made = made
@@ -65,6 +65,7 @@ else:
             self.frozen = frozen
             self.described = described
             self.lock = RLock()
+            self.before = None
             self.written = None
 
         def member(self, name):
@@ -79,19 +80,21 @@ else:
 
         def _write(self):
             made = self.made
-            self.written = {}
-            # What somebody has put before a member stays before it: `arguments.tells_wrong_calls`.
-            before = {
-                name: item
-                for name in self.members
-                if not isinstance(item := vars(made)[name], _Stand)
-            }
-            for field, item in self.described.items():
-                setattr(made, field, item)
-            _written(made, self.members, self.frozen, slots=False)
-            self.written = {name: vars(made)[name] for name in self.members}
-            for name, item in before.items():
+            if self.before is None:
+                # What somebody has put before a member stays: `arguments.tells_wrong_calls`.
+                own = {name: vars(made)[name] for name in self.members}
+                self.before = {
+                    name: item for name, item in own.items() if not isinstance(item, _Stand)
+                }
+            for name in self.members:
+                setattr(made, name, _Stand(name, self))
+            for name, item in self.described.items():
                 setattr(made, name, item)
+            _written(made, self.members, self.frozen, slots=False)
+            written = {name: vars(made)[name] for name in self.members}
+            for name, item in self.before.items():
+                setattr(made, name, item)
+            self.written = written
 
     class _Stand:
         """Stands for a member of a class until somebody asks for it."""
@@ -107,7 +110,7 @@ else:
 
     def _written(made, members, frozen, slots):
         """Have the standard library find the fields, and give the class its members."""
-        undocumented = made.__doc__ is None
+        undocumented = made.__doc__ in (None, " ")
         if undocumented:  # it would write one, from a signature that is not there yet
             made.__doc__ = " "
         # A frozen class cannot inherit from one that is not, and the other way round.

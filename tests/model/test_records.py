@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import inspect
 import pickle
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast, get_type_hints
@@ -69,6 +70,47 @@ def test_a_wrong_call_is_told_whoever_asked_for_the_fields_before() -> None:
     with pytest.raises(WrongCall, match=r"Settings\(\) has no prot=; did you mean port="):
         cast(Any, Settings)(prot=1)
     assert Settings(port=81) == Settings(81)
+
+
+def test_a_class_is_written_anew_where_that_was_interrupted() -> None:
+    """Ctrl-C comes at any call, and the program may go on all the same."""
+    for count in range(1, 1000):
+
+        @tells_wrong_calls
+        @records.dataclass(frozen=True)
+        class Settings:
+            port: int = dataclasses.field(default=80)
+            tags: list[str] = dataclasses.field(default_factory=list, hash=False)
+
+        left = [count]
+
+        def interrupt(frame: Any, event: str, argument: Any, left: list[int] = left) -> None:
+            if event == "call":
+                left[0] -= 1
+                if not left[0]:
+                    raise KeyboardInterrupt
+
+        sys.setprofile(interrupt)
+        try:
+            Settings(port=81)
+        except (KeyboardInterrupt, RuntimeError):  # the latter of Python, from __set_name__
+            pass
+        finally:
+            sys.setprofile(None)
+        assert Settings(port=81) == Settings(81) != Settings()
+        assert (Settings.port, hash(Settings()), repr(Settings(81)).count("81")) == (
+            80,
+            hash(Settings(80)),
+            1,
+        )
+        assert Settings.__doc__ is None
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            Settings().port = 3  # type: ignore[misc]
+        with pytest.raises(WrongCall):
+            cast(Any, Settings)(prot=1)
+        if left[0] > 0:
+            return
+    raise AssertionError("it was never done before it was interrupted")
 
 
 @BOTH
