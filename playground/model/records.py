@@ -90,10 +90,10 @@ else:
                 setattr(made, name, _Stand(name, self))
             for name, item in self.described.items():
                 setattr(made, name, item)
-            _written(made, self.members, self.frozen, slots=False)
-            written = {name: vars(made)[name] for name in self.members}
-            for name, item in self.before.items():
-                setattr(made, name, item)
+            _, written = _looked_at(made, self.members, self.frozen, slots=False)
+            # Whoever asks is sent here until each has what it is to have in the end.
+            for name, item in written.items():
+                setattr(made, name, self.before.get(name, item))
             self.written = written
 
     class _Stand:
@@ -109,7 +109,14 @@ else:
             return member if bind is None else bind(member, instance, owner)
 
     def _written(made, members, frozen, slots):
-        """Have the standard library find the fields, and give the class its members."""
+        """Give a class its members at once."""
+        made, written = _looked_at(made, members, frozen, slots)
+        for name, item in written.items():
+            setattr(made, name, item)
+        return made
+
+    def _looked_at(made, members, frozen, slots):
+        """Have the standard library find the fields; return the class, and what it is to get."""
         undocumented = made.__doc__ in (None, " ")
         if undocumented:  # it would write one, from a signature that is not there yet
             made.__doc__ = " "
@@ -130,24 +137,26 @@ else:
             made.__doc__ = None
         fields = dataclasses.fields(made)
         compared = [field for field in fields if field.compare]
-        made.__match_args__ = tuple(
-            [field.name for field in fields if field.init and not field.kw_only]
-        )
+        by_place = [field.name for field in fields if field.init and not field.kw_only]
+        written = {"__match_args__": tuple(by_place)}
         if "__init__" in members:
-            made.__init__ = _init(made, frozen)
+            written["__init__"] = _init(made, frozen)
         if "__repr__" in members:
-            made.__repr__ = _repr([field.name for field in fields if field.repr])
+            written["__repr__"] = _repr([field.name for field in fields if field.repr])
         if "__eq__" in members:
-            made.__eq__ = _eq([field.name for field in compared])
+            written["__eq__"] = _eq([field.name for field in compared])
         if "__hash__" in members:
-            made.__hash__ = _hash([field.name for field in compared if field.hash is not False])
+            written["__hash__"] = _hash(
+                [field.name for field in compared if field.hash is not False]
+            )
         if frozen and not inherits:
             made.__dataclass_params__.frozen = True
             names = [field.name for field in fields]
-            made.__setattr__, made.__delattr__ = _refusals(made, frozenset(names))
+            refusals = _refusals(made, frozenset(names))
+            written["__setattr__"], written["__delattr__"] = refusals
             if slots:
-                made.__getstate__, made.__setstate__ = _state(names)
-        return made
+                written["__getstate__"], written["__setstate__"] = _state(names)
+        return made, written
 
     def _init(made, frozen):
         """Have the standard library write ``__init__``, in a class of the same fields."""
