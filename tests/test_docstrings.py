@@ -277,6 +277,7 @@ VARIES = {
     "operations.diagnosis.checking.servers.listens",
     "operations.diagnosis.checking.servers.does_not_listen",
     "operations.diagnosis.checking.resilience.does_not_loop",
+    "operations.pictures.layers.layers_of",
     "operations.links.switch.SwitchOperations.security",
     "operations.links.switch.SwitchOperations.storms",
     "lab.lab.Lab.check",
@@ -322,6 +323,15 @@ _DOCKER = "it needs a container of Docker that somebody else has started"
 _WHOLE = "it starts a network of its own, as tests/test_examples.py does"
 # Examples that cannot run here, and why.
 NOT_RUN = {
+    "frontends.grading.marks.Points": (
+        "pytest hands it to a check: tests/frontends/grading/test_marks.py"
+    ),
+    "frontends.web.following.packet_way.packet_way": (
+        "it needs what was found of a packet: tests/frontends/web/following/test_packet_way.py"
+    ),
+    "frontends.web.view.LabView.act": "it needs a page that is open: tests/frontends/web",
+    "frontends.web.view.LabView.ask": "it needs a page that is open: tests/frontends/web",
+    "lab.methods.browsing.web": "it begins a server: tests/frontends/web/test_server.py",
     "planning.plan.Plan.diff": "it compares with what runs: tests/planning/test_plan_diff.py",
     "lab.life.declared_again.made_anew": (
         "it compares two plans: tests/lab/life/test_declared_again.py"

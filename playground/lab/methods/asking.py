@@ -105,7 +105,7 @@ def ping_all(
     Raises `NotRunning`, `NoSuchNode`, `NodeDied`, and `BadArgument` for what is no number.
 
     >>> sys.exit(not lab.ping_all().all_reached)
-    >>> lab.ping_all(to="router").unreached
+    >>> lab.ping_all(to="modem").all_reached
 
     """
     state = lab._state

@@ -6,8 +6,9 @@ import importlib.util
 from collections.abc import Callable
 from typing import Protocol, cast
 
-from playground.errors import PlaygroundError
+from playground.errors import BadArgument, PlaygroundError
 from playground.lab.state import LabObject
+from playground.model.arguments import is_whole, shown
 
 # Front ends stand above labs: this is how a lab finds the one that shows it.
 _GROUP, _NAME = "playground.pages", "web"
@@ -35,8 +36,8 @@ def web(lab: LabObject, *, port: int = 0) -> LivePage:
     there.  It listens on this machine alone, at ``port`` or at any that is free, and its
     address has a token in it: whoever has the address may do all that you may do with the lab.
 
-    The page goes with this program.  Raises `PlaygroundError` where the package nicegui is
-    missing, or the port is taken.
+    The page goes with this program.  Raises `BadArgument` for what is no port, and
+    `PlaygroundError` where the package nicegui is missing, or the port is taken.
 
     >>> page = lab.web()
     >>> page.address
@@ -45,6 +46,11 @@ def web(lab: LabObject, *, port: int = 0) -> LivePage:
     'http://localhost:40123/look/coffee-shop?token=...'
 
     """
+    if not is_whole(port, 0, 65535):
+        raise BadArgument(
+            f"lab.web(port={shown(port)}) is no port: write 1 to 65535, or leave it out for one "
+            "that is free"
+        )
     if importlib.util.find_spec("nicegui") is None:
         raise PlaygroundError(
             "the page in a browser needs the package nicegui: pip install nicegui"

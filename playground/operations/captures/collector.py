@@ -18,7 +18,7 @@ def paused_collector() -> Iterator[None]:
     """Leave the collector off within the block; who had it off before has it off after.
 
     >>> with paused_collector():
-    ...     packets = [read(frame) for frame in frames]
+    ...     squares = [number * number for number in range(100_000)]
 
     """
     was_on = gc.isenabled()

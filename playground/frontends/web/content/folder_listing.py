@@ -116,7 +116,7 @@ def upload_name(name: str) -> str:
 
 
 def is_text(data: bytes) -> bool:
-    """Tell whether the beginning of a file is text: UTF-8 without a NUL, as grep(1) decides.
+    r"""Tell whether the beginning of a file is text: UTF-8 without a NUL, as grep(1) decides.
 
     >>> is_text("größer".encode()[:-1]), is_text(b"\x7fELF\0")
     (True, False)
