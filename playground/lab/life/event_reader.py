@@ -7,7 +7,7 @@ Pure: no line, no clock.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from playground.lab.life.plan_changes import PlanData, Wire, changes, wire_key
@@ -50,7 +50,8 @@ class EventReader:
         self._open: dict[str, dict[tuple[str, int], bool]] = {}
         self._up: dict[tuple[str, str], bool] = {}
         self._neighbours: dict[tuple[str, str, str], tuple[bool, str]] | None = None
-        self._dead: set[str] = set()
+        # Nodes whose process has ended, and that nothing has taken the place of.
+        self.dead: set[str] = set()
         self._take_plan(plan)
 
     def _take_plan(self, plan: PlanData) -> None:
@@ -66,11 +67,23 @@ class EventReader:
     def planned(self, plan: PlanData, services: Mapping[str, Ports], now_s: float) -> list[Event]:
         """Return what has changed where the lab was written down anew."""
         found = [*changes(self.plan, plan, now_s)]
+        came_or_went = ("added", "removed")
+        self.dead -= {
+            event.node
+            for event in found
+            if isinstance(event, NodeEvent) and event.state in came_or_went
+        }
         self._services = services
         self._take_plan(plan)
         there = {*self._wires.values()}
         self._links = {key: up for key, up in self._links.items() if key in there}
         return found
+
+    def made_anew(self, nodes: Collection[str], now_s: float) -> list[Event]:
+        """Forget what is known of nodes that are others now under their names, and say so."""
+        self._ends = {end: up for end, up in self._ends.items() if end[0] not in nodes}
+        self.dead -= {*nodes}
+        return [NodeEvent(now_s, name, "made anew") for name in nodes]
 
     def read(
         self, node: str, row: Mapping[str, Any], now_s: float, *, known: bool = False
@@ -96,8 +109,8 @@ class EventReader:
             yield from self._heard(node, row["ports"], now_s)
         elif "lost" in row:
             yield LostEvent(now_s, node, int(row["lost"]))
-        elif "died" in row and node not in self._dead:
-            self._dead.add(node)
+        elif "died" in row and node not in self.dead:
+            self.dead.add(node)
             yield NodeEvent(now_s, node, "died")
 
     def _interface(self, node: str, row: Mapping[str, Any], now_s: float) -> Iterator[Event]:

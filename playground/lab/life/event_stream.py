@@ -16,7 +16,7 @@ from playground.lab.life.plan_changes import PlanData
 from playground.model.arguments import check_seconds, is_choice, shown
 from playground.operations.connection.client import AgentProcess, Client
 from playground.operations.diagnosis.evidence.daemon_states import ask_daemons
-from playground.operations.life.events import KINDS, Event, LostEvent
+from playground.operations.life.events import KINDS, Event, LostEvent, NodeEvent
 from playground.planning.plan import NodePlan
 
 # So many wait for who is slow to take them; of more, the oldest go.
@@ -24,6 +24,8 @@ MOST_WAITING = 10_000
 # Neighbours are asked for after a route or a link has changed, and now and then; less often where
 # asking takes more than a fifth of the time.
 _ASK_SOON_S, _ASK_AGAIN_S, _SHARE = 0.3, 3.0, 5
+# A node whose process has ended may be made anew, all of them at once; asked for once then.
+_LOOK_SOON_S = 0.3
 # A line of the watcher's is far shorter.
 _LONGEST_LINE = 1 << 20
 _BEGIN_LIMIT_S = 60.0
@@ -72,20 +74,29 @@ class Events:
         self._hearing = threading.Condition()
         self._reading = 0
         self._names: dict[int | None, str] = {}
+        self._ask_at = time.monotonic() if "neighbour" in self._kinds else float("inf")
+        self._look_at = float("inf")
+        self._ready = 0
+        try:
+            self._begin()
+        except BaseException:
+            self.close()
+            raise
+        threading.Thread(target=self._work, name="events of a lab", daemon=True).start()
+
+    def _begin(self) -> None:
+        """Watch all nodes, and return when each job does."""
+        watched = self._watched
         plan = watched.plan()
         if plan is None:
             raise PlaygroundError("the lab is not written down yet: try again in a moment")
         self._reader = EventReader(plan, watched.services(plan))
-        self._ready = 0
         self._watch(watched.pids(), with_own=True)
         deadline = time.monotonic() + _BEGIN_LIMIT_S
         while self._ready < len(self._jobs) and not self._over:
             if time.monotonic() > deadline:
-                self.close()
                 raise NotReady(f"nobody can be listened to within {_BEGIN_LIMIT_S:g} s")
             self._translate(self._next_row(0.1))
-        self._ask_at = time.monotonic() if "neighbour" in self._kinds else float("inf")
-        threading.Thread(target=self._work, name="events of a lab", daemon=True).start()
 
     def __repr__(self) -> str:
         state = "closed" if self._over else "listening"
@@ -128,6 +139,7 @@ class Events:
 
         """
         check_kinds([kind])
+        check_seconds("timeout_s", timeout_s, needed=True)
         deadline = time.monotonic() + timeout_s
         passed = 0
         while (left_s := deadline - time.monotonic()) > 0:
@@ -228,8 +240,11 @@ class Events:
     def _work(self) -> None:
         try:
             while not self._over:
-                left_s = min(60.0, max(0.0, self._ask_at - time.monotonic()))
+                left_s = min(60.0, max(0.0, min(self._ask_at, self._look_at) - time.monotonic()))
                 self._translate(self._next_row(left_s))
+                if time.monotonic() >= self._look_at and not self._over:
+                    with suppress(PlaygroundError):  # what is under way of a lab's end still comes
+                        self._look_for_new()
                 if time.monotonic() >= self._ask_at and not self._over:
                     self._ask()
         except PlaygroundError:
@@ -250,6 +265,10 @@ class Events:
         elif (name := self._names.get(row["pid"])) is not None:
             found = self._reader.read(name, row, now_s, known=not ready)
             self._tell(found)
+            if "died" in row:
+                # Its number may be another process's later, and its name another node's now.
+                del self._names[row["pid"]]
+                self._look_at = min(self._look_at, time.monotonic() + _LOOK_SOON_S)
             if any(event.kind in ("route", "link") for event in found):
                 self._ask_at = min(self._ask_at, time.monotonic() + _ASK_SOON_S)
 
@@ -259,11 +278,31 @@ class Events:
             return
         found = self._reader.planned(plan, self._watched.services(plan), now_s)
         self._tell(found)
-        if any(event.kind == "node" for event in found):
-            pids = self._watched.pids()
-            new = {name: pid for name, pid in pids.items() if pid not in self._names}
-            if new:
-                self._watch(new)
+        removed = {
+            event.node
+            for event in found
+            if isinstance(event, NodeEvent) and event.state == "removed"
+        }
+        self._names = {pid: name for pid, name in self._names.items() if name not in removed}
+        if self._reader.dead or any(event.kind == "node" for event in found):
+            self._look_for_new()
+
+    def _look_for_new(self) -> None:
+        """Watch the nodes that nobody watches: added, or made anew under the names they had."""
+        self._look_at = float("inf")
+        pids = self._watched.pids()
+        planned = {node["name"] for node in self._reader.plan["nodes"]}
+        new = {
+            name: pid
+            for name, pid in pids.items()
+            if name in planned and self._names.get(pid) != name
+        }
+        if not new:
+            return
+        known = {*self._names.values(), *self._reader.dead}
+        self._names = {pid: name for pid, name in self._names.items() if name not in new}
+        self._tell(self._reader.made_anew([name for name in new if name in known], time.time()))
+        self._watch(new)
 
     def _ask(self) -> None:
         """Ask routing daemons for their neighbours."""

@@ -26,11 +26,11 @@ def events(lab: LabObject, *kinds: str) -> Events:
     """Listen to what happens in this running lab from now on, whichever program does it.
 
     Of the ``kinds`` given, or of all: "link" (up, down, added, removed, changed), "node" (added,
-    removed, stopped, started, died), "service" (up, down: whether anything listens on its ports),
-    "neighbour" (of OSPF and BGP, up or down), "address", "route", "interface" (of those that are
-    no link's).  `Events` gives them one after the other, as typed rows: ``event.line`` is text,
-    ``event.to_data()`` plain data.  Links, addresses and routes are told at once, services within
-    half a second, neighbours within some three.
+    removed, stopped, started, died, made anew), "service" (up, down: whether anything listens on
+    its ports), "neighbour" (of OSPF and BGP, up or down), "address", "route", "interface" (of those
+    that are no link's).  `Events` gives them one after the other, as typed rows: ``event.line`` is
+    text, ``event.to_data()`` plain data.  Links, addresses and routes are told at once, services
+    within half a second, neighbours within some three.
 
     At most 200 a second are told of one node, and 10,000 wait for who is slow; "lost" says how
     many were not.  Nobody has any cost of it who does not listen.  Raises `NotRunning`, and

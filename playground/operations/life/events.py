@@ -83,7 +83,11 @@ class LinkEvent(Event):
 
 @dataclass(frozen=True)
 class NodeEvent(Event):
-    """A node that was "added", "removed", "stopped", "started", or has "died"."""
+    """A node that was "added", "removed", "stopped", "started", "made anew", or has "died".
+
+    One that is made anew under its name, as by `Lab.restore` and `Lab.apply`, has died before.
+
+    """
 
     node: str
     state: str

@@ -66,6 +66,20 @@ def test_a_node_dies_once_and_what_is_lost_is_counted(reader: EventReader) -> No
     assert words(reader.read("h1", {"lost": 5}, 0)) == ["5 more events of h1 are not told"]
 
 
+def test_a_node_that_was_made_anew_can_die_again(reader: EventReader) -> None:
+    reader.read("h1", {"died": True}, 0)
+    assert words(reader.made_anew(["h1"], 0)) == ["h1 was made anew"]
+    assert reader.dead == set()
+    assert words(reader.read("h1", {"died": True}, 0)) == ["h1 has died"]
+
+
+def test_a_node_that_was_taken_out_is_no_dead_one(reader: EventReader) -> None:
+    reader.read("h1", {"died": True}, 0)
+    www = make_plan([Host("www", services=["http"])]).to_data()
+    assert "h1 was removed" in words(reader.planned(www, {}, 0))
+    assert reader.dead == set()
+
+
 def test_addresses_and_routes(reader: EventReader) -> None:
     row = {"address": "10.9.0.1/24", "interface": "eth0", "there": True}
     assert words(reader.read("h1", row, 0)) == ["10.9.0.1/24 on h1 eth0 was added"]

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import json
+import queue
 import select
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
 
 import pytest
 
 from playground import Host, Lab, Link, Router, Switch
 from playground.engines.seam import Engine
-from playground.errors import BadArgument, NotReady, NotRunning
+from playground.errors import AgentError, BadArgument, NotReady, NotRunning
 from playground.lab.life import event_stream
-from playground.lab.life.event_stream import Events
+from playground.lab.life.event_stream import Events, Watched
+from playground.operations.connection.client import Client
+from playground.planning.planner import make_plan
+
+MACHINES = {"h1": "own", "h2": "other"}
 
 
 @pytest.fixture(scope="module")
@@ -177,3 +184,89 @@ def test_another_program_hears_what_this_one_does(namespaces_engine: Engine, kee
         assert '"a": "h1"' in line
     finally:
         lab.stop()
+
+
+class Job:
+    """A job of an agent's, of which this test says what it tells."""
+
+    def __init__(self, *rows: object) -> None:
+        self.signals: list[int] = []
+        self._lines: queue.Queue[bytes] = queue.Queue()
+        self.tell(*rows)
+
+    def tell(self, *rows: object) -> None:
+        for row in rows:
+            self._lines.put(json.dumps(row).encode() + b"\n")
+
+    def read_stdout(self) -> bytes:
+        return self._lines.get(timeout=60)
+
+    def signal(self, number: int) -> None:
+        self.signals.append(number)
+        self._lines.put(b"")
+
+
+class Agent:
+    """A line to an agent that starts these jobs, one after the other, and what it was asked."""
+
+    def __init__(self, *jobs: Job) -> None:
+        self._jobs = [*jobs]
+        self.asked: list[list[int | None]] = []
+
+    def start_job(self, op: str, *, nodes: Sequence[Mapping[str, Any]]) -> Job:
+        self.asked.append([node["pid"] for node in nodes])
+        if not self._jobs:
+            raise AgentError("the line is closed")
+        return self._jobs.pop(0)
+
+
+def listen(agent: Agent, pids: Mapping[str, int], machines: Mapping[str, str]) -> Events:
+    """h1 - h2, each end's link up."""
+    h1 = Host("h1")
+    Link(h1, Host("h2"))
+    plan = make_plan([h1]).to_data()
+    client = cast(Client, agent)
+    watched = Watched(client, lambda: plan, lambda: pids, lambda: machines, lambda _: {}, list)
+    return Events(watched, ["node", "link", "address"])
+
+
+def eth0(pid: int, up: bool = True) -> dict[str, object]:
+    return {"pid": pid, "interface": "eth0", "up": up, "carrier": up, "there": True}
+
+
+def test_one_machine_tells_while_another_is_not_ready() -> None:
+    first = Job(eth0(1), {"ready": True}, eth0(1, up=False), eth0(1, up=True))
+    second = Job()
+    timer = threading.Timer(0.3, lambda: second.tell({"ready": True}))
+    timer.start()
+    with listen(Agent(first, second, Job()), {"h1": 1, "h2": 2}, MACHINES) as events:
+        assert events.wait("link", timeout_s=20, state="down").words == "h1 - h2 is down"
+    timer.join()
+
+
+def test_who_cannot_listen_everywhere_listens_nowhere() -> None:
+    first = Job({"ready": True})
+    with pytest.raises(AgentError):
+        listen(Agent(first), {"h1": 1, "h2": 2}, MACHINES)
+    assert first.signals == [15]
+
+
+def test_a_node_made_anew_under_its_name_is_listened_to() -> None:
+    pids = {"h1": 1, "h2": 2}
+    first, anew, again = Job(eth0(1), {"ready": True}), Job(), Job()
+    agent = Agent(first, anew, again)
+    row = {"interface": "lo", "address": "10.9.9.9/32", "there": True}
+    with listen(agent, pids, {}) as events:
+        for old, new, job in ((1, 3, anew), (3, 4, again)):
+            pids["h1"] = new
+            first.tell({"pid": old, "died": True}, {"state": True})
+            job.tell(eth0(new), {"ready": True}, {"pid": new, **row})
+            events.wait("node", timeout_s=20, node="h1", state="died")
+            events.wait("node", timeout_s=20, node="h1", state="made anew")
+            events.wait("address", timeout_s=20, node="h1")
+    assert agent.asked == [[1, 2, None], [3], [4]]
+
+
+def test_a_time_that_is_none_is_refused(street: Lab, events: Events) -> None:
+    with pytest.raises(BadArgument, match="timeout_s='x' is no number of seconds"):
+        events.wait("address", timeout_s="x")  # type: ignore[arg-type]
