@@ -17,11 +17,13 @@ All that comes in passes here first, requests and sockets alike, before any othe
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import html
 import ipaddress
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
+from contextlib import suppress
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
@@ -42,6 +44,7 @@ LOOPBACK_NAMES = frozenset({"localhost"})
 
 # A password has no more bytes, and a form not many more.
 _FORM_BYTES = 4096
+_FORM_WITHIN_S = 10.0
 # So many wrong passwords a minute, from wherever they come: 2 million a year.
 _TRIES, _TRIES_WITHIN_S = 5, 60.0
 
@@ -240,11 +243,20 @@ class Gate:
         if len(self._wrong) >= _TRIES:
             await self._say(429, _form("Too many wrong passwords: wait a minute."), send)
             return
-        given = dict(parse_qsl((await _body(receive)).decode(errors="replace"))).get("password", "")
+        # Counted before it is waited for: ten thousand that end at once are as many tries.
+        self._wrong.append(now)
+        try:
+            async with asyncio.timeout(_FORM_WITHIN_S):
+                body = await _body(receive)
+        except TimeoutError:
+            await self._say(408, _form("The password did not come: say it again."), send)
+            return
+        given = dict(parse_qsl(body.decode(errors="replace"))).get("password", "")
         if hmac.compare_digest(given.encode(), self._password.encode()):
+            with suppress(ValueError):  # after a minute it counts no more
+                self._wrong.remove(now)
             await self._remember("/", self._keys.issue(Right(may_change=True)), send)
             return
-        self._wrong.append(now)
         await self._say(401, _form("That is not the password."), send)
 
     async def _say(

@@ -240,3 +240,59 @@ def test_a_form_that_never_ends_is_cut() -> None:
     asyncio.run(gate(scope, receive, send))
     assert sent[0]["status"] == 401
     assert read < 10_000
+
+
+LOG_IN = {
+    "type": "http",
+    "method": "POST",
+    "path": "/login",
+    "query_string": b"",
+    "headers": [(b"host", b"localhost"), (b"origin", b"http://localhost")],
+}
+
+
+def test_passwords_that_come_all_at_once_are_as_many_tries() -> None:
+    gate = Gate(_inner, Keys(), 8810, password="correct horse")
+    statuses: list[int] = []
+
+    async def guess_all() -> None:
+        go_on = asyncio.Event()
+
+        async def receive() -> Any:
+            await go_on.wait()  # the bodies come last, when all have been begun
+            return {"type": "http.request", "body": b"password=wrong", "more_body": False}
+
+        async def send(message: Any) -> None:
+            if "status" in message:
+                statuses.append(message["status"])
+
+        guesses = [asyncio.create_task(gate(dict(LOG_IN), receive, send)) for _ in range(50)]
+        await asyncio.sleep(0)
+        go_on.set()
+        await asyncio.gather(*guesses)
+
+    asyncio.run(guess_all())
+    assert sorted(statuses) == [401] * 5 + [429] * 45
+
+
+def test_a_right_password_is_no_try() -> None:
+    gate = Gate(_inner, Keys(), 8810, password="correct horse")
+    same = {"origin": "http://localhost:8810"}
+    for _ in range(8):
+        opened = ask(gate, "/login", b"password=correct+horse", method="POST", headers=same)
+        assert opened.status == 200
+
+
+def test_a_form_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("playground.frontends.web.gate._FORM_WITHIN_S", 0.01)
+    gate = Gate(_inner, Keys(), 8810, password="correct horse")
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(gate(dict(LOG_IN), receive, send))
+    assert sent[0]["status"] == 408
