@@ -12,6 +12,7 @@ import contextlib
 import functools
 import os
 import secrets
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -82,10 +83,14 @@ def grade(
             jobs.append(submission)
     if len(found) > len(jobs):
         say(f"{len(found) - len(jobs)} of {len(found)} submissions need not be marked anew")
-    for outcome in _mark_all(jobs, checks, exercise, options, say):
-        outcomes[outcome.student] = outcome
+    try:
+        for outcome in _mark_all(jobs, checks, exercise, options, say):
+            outcomes[outcome.student] = outcome
+    finally:
+        # Whatever ended this, what is marked need not be marked again.
+        done = [outcomes[one.student] for one in found if one.student in outcomes]
+        kept_outcomes.write(output, {keys[one.student]: one for one in done if one.student in keys})
     in_order = [outcomes[submission.student] for submission in found]
-    kept_outcomes.write(output, {keys[one.student]: one for one in in_order if one.student in keys})
     write_marks(output, title_of(exercise), in_order, say)
     return in_order
 
@@ -182,8 +187,8 @@ def _mark_all(
     run = f"grade-{secrets.token_hex(4)}"
     most = options.jobs or _carried(options.memory_mb)
     limits = _limits(options, run, most, say)
-    with tempfile.TemporaryDirectory(prefix="playground-grade-") as place:
-        work = _work(jobs, exercise, options, run, Path(place))
+    with _folder(say) as place:
+        work = _work(jobs, exercise, options, run, place)
         try:
             for done, (number, end) in enumerate(run_children(work, most, limits), 1):
                 outcome = outcome_of(jobs[number].student, checks, end)
@@ -193,6 +198,19 @@ def _mark_all(
             if limits.cgroup is not None:
                 with contextlib.suppress(OSError):
                     cgroups.remove_lab(run)
+
+
+@contextlib.contextmanager
+def _folder(say: Say) -> Iterator[Path]:
+    """Make a folder for what is handed over; one that will not go costs no marks."""
+    place = Path(tempfile.mkdtemp(prefix="playground-grade-"))
+    try:
+        yield place
+    finally:
+        try:
+            shutil.rmtree(place)
+        except (OSError, RecursionError) as error:
+            say(f"{place} cannot be removed: {error}; remove it by hand")
 
 
 def _work(

@@ -12,11 +12,12 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from playground.errors import PlaygroundError, TopologyError
+from playground.frontends.grading import submissions
 from playground.lab.declarations.shapes import Declarations, NodeSaid
 from playground.lab.files.reading import LabFile, understand
 from playground.lab.files.yaml_document import Document
@@ -31,6 +32,8 @@ _MOST_PARTS = 200_000
 MOST_NODES = 200
 MOST_LINKS = 1_000
 _MOST_WARNINGS = 50
+# Files that came with it, and the folders that they lie in: as many as are packed of a folder.
+_MOST_FILES, _MOST_FILE_DEPTH = submissions.MOST_FILES, submissions.MOST_DEPTH
 _MOST_CHARACTERS = 2_000
 
 # Arguments that stay within a lab's hosts.  A test holds that each argument is in one of both.
@@ -82,17 +85,19 @@ def understood(text: bytes, folder: Path, grants: Collection[str] = ()) -> Hande
     for what is no network, or one that a submission may not have.
 
     """
-    data = _plain(text)
+    try:
+        return _understood(_plain(text), folder, grants)
+    except RecursionError:
+        raise PlaygroundError("it nests something too deep") from None
+
+
+def _understood(data: dict[str, Any], folder: Path, grants: Collection[str]) -> HandedOver:
     if refusal := data.get("refused"):
         return HandedOver(refusal=_words(refusal))
     said = data.get("warnings")
     said = said[:_MOST_WARNINGS] if isinstance(said, list) else []
     _write_files(data.get("files"), folder)
-    document = Document(folder / "the submission", data.get("lab"))
-    try:
-        lab = understand(document, within=[folder])
-    except RecursionError:
-        raise PlaygroundError("it nests something too deep") from None
+    lab = understand(Document(folder / "the submission", data.get("lab")), within=[folder])
     refuse_beyond(lab.declarations, grants)
     return HandedOver(lab, warnings=tuple(_words(one) for one in said))
 
@@ -133,9 +138,11 @@ def _words(text: Any) -> str:
 def _write_files(files: Any, folder: Path) -> None:
     if not isinstance(files, dict):
         raise PlaygroundError("it handed over what is no network")
+    made: set[str] = set()
     for name, content in files.items():
         if not re.fullmatch(r"[0-9]{1,6}", name):
             raise PlaygroundError(f"it handed over a file {shown(name)}")
+        _count(made, [name])
         if isinstance(content, str):
             (folder / name).write_bytes(_bytes(content))
             continue
@@ -144,13 +151,32 @@ def _write_files(files: Any, folder: Path) -> None:
             raise PlaygroundError(f"it handed over a file {name} that is none")
         (folder / name).mkdir()
         for path, text in inside.items():
-            _write_below(folder / name, path, text)
+            parts = _parts(path)
+            _count(made, [name, *parts])
+            _write_below(folder / name, path, parts, text)
 
 
-def _write_below(folder: Path, path: str, text: Any) -> None:
+def _parts(path: str) -> list[str]:
+    if path.count("/") > _MOST_FILE_DEPTH:
+        raise PlaygroundError(f"it has folders in folders, more than {_MOST_FILE_DEPTH} deep")
     parts = path.split("/")
     if any(part in ("", ".", "..") or "\0" in part or len(part) > 200 for part in parts):
         raise PlaygroundError(f"it handed over a file {shown(path)}")
+    return parts
+
+
+def _count(made: set[str], parts: Sequence[str]) -> None:
+    """Count a file and the folders above it, each once, before any of them is made."""
+    for end in range(len(parts), 0, -1):
+        path = "/".join(parts[:end])
+        if path in made:
+            break
+        made.add(path)
+    if len(made) > _MOST_FILES:
+        raise PlaygroundError(f"its hosts have more than {_MOST_FILES:,} files and folders")
+
+
+def _write_below(folder: Path, path: str, parts: Sequence[str], text: Any) -> None:
     file = folder.joinpath(*parts)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

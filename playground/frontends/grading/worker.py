@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+import shutil
 import sys
 import traceback
 from collections.abc import Callable, Generator
@@ -60,6 +61,14 @@ def mark(job: MarkJob, send: Send) -> None:
     # Below a folder of the class's, which is taken away where this process is killed, too.
     folder = job.folder / job.name
     folder.mkdir()
+    try:
+        _mark_in(folder, job, send)
+    finally:
+        # A class of large ones would fill the disk otherwise.
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _mark_in(folder: Path, job: MarkJob, send: Send) -> None:
     refusal: str | None = None
     handed: HandedOver | None = None
     try:

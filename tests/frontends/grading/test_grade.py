@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import os
 import secrets
+import shutil
 import tempfile
 from pathlib import Path
 
 import pytest
 
 from playground.errors import BadArgument
+from playground.frontends.grading import grade as grading
 from playground.frontends.grading.grade import GradeOptions, grade
+from playground.frontends.grading.outcomes import StudentMarks
 from tests.ordinary import ordinary_user
 
 HOSTS = "from playground import *\nh1, h2 = Host('h1'), Host('h2')\n"
@@ -143,3 +146,45 @@ def test_marks_among_submissions_are_refused(tmp_path: Path) -> None:
     (tmp_path / "exercise_test.py").write_text(EXERCISE)
     with pytest.raises(BadArgument, match="among the submissions"):
         grade(tmp_path / "exercise_test.py", tmp_path, tmp_path / "marks", GradeOptions(), print)
+
+
+def small_class(tmp_path: Path, *students: str) -> tuple[Path, Path, Path]:
+    (tmp_path / "class").mkdir()
+    for student in students:
+        (tmp_path / "class" / f"{student}.py").write_text(student)
+    (tmp_path / "exercise_test.py").write_text(EXERCISE)
+    return tmp_path / "exercise_test.py", tmp_path / "class", tmp_path / "marks"
+
+
+def test_a_run_that_ends_early_keeps_what_it_has_marked(tmp_path: Path, monkeypatch) -> None:
+    def ends(jobs, *others):
+        yield StudentMarks("anna", seconds=1.5)
+        raise KeyboardInterrupt
+
+    places = small_class(tmp_path, "anna", "bob")
+    monkeypatch.setattr(grading, "_mark_all", ends)
+    with pytest.raises(KeyboardInterrupt):
+        grade(*places, GradeOptions(trusted=True), print)
+    marked: list[str] = []
+
+    def marks(jobs, *others):
+        for job in jobs:
+            marked.append(job.student)
+            yield StudentMarks(job.student)
+
+    monkeypatch.setattr(grading, "_mark_all", marks)
+    found = grade(*places, GradeOptions(trusted=True), print)
+    assert marked == ["bob"]
+    assert [one.seconds for one in found] == [1.5, 0]
+
+
+def test_a_folder_that_will_not_go_costs_no_marks(tmp_path: Path, monkeypatch) -> None:
+    def fails(place):
+        raise RecursionError("too deep")
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(shutil, "rmtree", fails)
+    said: list[str] = []
+    with grading._folder(said.append) as place:
+        assert place.is_dir()
+    assert said == [f"{place} cannot be removed: too deep; remove it by hand"]

@@ -102,6 +102,28 @@ def test_nonsense_is_a_sentence(tmp_path: Path, text: bytes, says: str | None) -
         understood(text, tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("paths", "says"),
+    [
+        (["a/" * 1_900 + "f"], "more than 32 deep"),
+        (["a/" * 33 + "f"], "more than 32 deep"),
+        ([f"{number}" for number in range(5_000)], "5,000 files and folders"),
+        ([f"{number}/" + "a/" * 30 + "f" for number in range(160)], "5,000 files and folders"),
+    ],
+    ids=["far too deep", "too deep", "too many", "too many folders"],
+)
+def test_files_have_an_end(tmp_path: Path, monkeypatch, paths: list[str], says: str) -> None:
+    monkeypatch.setattr(Path, "write_bytes", lambda self, data: None)
+    monkeypatch.setattr(Path, "mkdir", lambda self, **options: None)
+    with pytest.raises(PlaygroundError, match=says):
+        understood(said(files={"0": {"folder": dict.fromkeys(paths, "")}}), tmp_path)
+
+
+def test_files_may_be_as_deep_as_what_is_packed(tmp_path: Path) -> None:
+    understood(said(files={"0": {"folder": {"a/" * 32 + "f": ""}}}), tmp_path)
+    assert (tmp_path / "0" / ("a/" * 32) / "f").is_file()
+
+
 def test_a_network_has_an_end(tmp_path: Path) -> None:
     with pytest.raises(PlaygroundError, match="a submission may have 200"):
         understood(said({f"h{number}": None for number in range(201)}), tmp_path)
