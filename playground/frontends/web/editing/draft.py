@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from playground.errors import BadArgument, TopologyError
+from playground.errors import BadArgument, PlaygroundError, TopologyError
 from playground.frontends.web.editing import python_text
 from playground.lab.declarations.declare import declare
 from playground.lab.declarations.gather import gather
@@ -69,6 +69,27 @@ def declared(text: str, running: Lab) -> Lab:
     return Lab(
         *nodes.values(), name=running.name, ipv6=running.ipv6, strict=running.strict, quiet=True
     )
+
+
+class ChangedMeanwhile(PlaygroundError):
+    """Somebody else has changed the lab since it was shown what a draft would change."""
+
+
+def apply(text: str, running: Lab, base: str) -> None:
+    """Make a running lab what a draft says, if it still is what ``base`` (`text_of`) says.
+
+    Raises `ChangedMeanwhile` otherwise: nobody was shown what it would take away of what others
+    have added since.
+
+    """
+    with running._state.lock:
+        if text_of(running) != base:
+            raise ChangedMeanwhile(
+                "somebody has changed the lab since these changes were shown: nothing was applied; "
+                "look at what applying would change now, then apply, or begin anew with Undo all"
+            )
+        running.apply(declared(text, running))
+        running.positions = positions_of(text)
 
 
 def refuse_new_reach(before: Declarations, after: Declarations) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from nicegui import ui
@@ -32,6 +33,10 @@ class EditPanel:
     def __init__(self, view: LabView) -> None:
         self._view = view
         self._text = ""
+        # The lab's own text when the changes were shown: they are of that lab alone.
+        self._base = ""
+        self._wanted = ""
+        self._takes = 0
         self._kind = "host"
         self._node: str | None = None
         self._inputs: dict[str, tuple[Field, Any]] = {}
@@ -172,31 +177,48 @@ class EditPanel:
         self._add(self._kind)
 
     async def _yaml_typed(self, text: str) -> None:
-        if text != self._text:
+        # What stood there for a moment only, or was put there by `_take`, is no news.
+        if text == str(self._yaml.value) and text != self._wanted:
             await self._take(text, "yaml")
 
     async def _python_typed(self, program: str) -> None:
-        if program == self._program:
+        if program == self._program or program != str(self._python.value):
             return
         self._program = program
         try:
             text = draft.from_python(program, self._text)
         except PlaygroundError as error:
+            self._takes += 1  # what is asked about still was typed before
+            self._wanted = ""
             self._refuse(error)
             return
         await self._take(text, "python")
 
     async def _take(self, text: str, typed_in: str = "") -> None:
-        """Take a draft; what it would change is shown, or why it cannot be."""
+        """Take a draft; what it would change is shown, or why it cannot be.
+
+        Answers may come in any order: only that to the last draft counts, and until it has come
+        nothing can be applied.
+
+        """
+        self._takes += 1
+        number, could_apply = self._takes, self._apply.enabled
+        self._wanted = text
+        self._apply.disable()
         try:
-            diff = await self._view.ask(self._diff, text)
-            program = draft.python_of(text)
+            base, diff, program = await self._view.ask(self._looked_at, text)
         except PlaygroundError as error:
             if not typed_in:
+                if number == self._takes:
+                    self._wanted = self._text
+                    self._apply.set_enabled(could_apply)
                 raise  # a form refuses; what is typed is wrong until it is right
-            self._refuse(error)
+            if number == self._takes:
+                self._refuse(error)
             return
-        self._text = text
+        if number != self._takes:
+            return
+        self._text, self._base = text, base
         if typed_in != "yaml":
             self._yaml.value = text
         if typed_in != "python":
@@ -209,9 +231,13 @@ class EditPanel:
         self._wrong.text = visible(str(error))
         self._apply.disable()
 
-    def _diff(self, text: str) -> PlanDiff:
+    def _looked_at(self, text: str) -> tuple[str, PlanDiff, str]:
+        """Return the lab as it is, what a draft would change of it, and the draft's program."""
         lab = self._view.lab
-        return lab.apply(draft.declared(text, lab), dry_run=True)
+        # Before: what others change meanwhile is found when it is applied.
+        base = draft.text_of(lab)
+        diff = lab.apply(draft.declared(text, lab), dry_run=True)
+        return base, diff, draft.python_of(text)
 
     def _say(self, diff: PlanDiff) -> None:
         self._changes.clear()
@@ -228,17 +254,17 @@ class EditPanel:
         await self._take(await self._view.ask(draft.text_of, self._view.lab))
 
     async def _applied(self) -> None:
-        text = self._text
-
-        def apply() -> None:
-            lab = self._view.lab
-            lab.apply(draft.declared(text, lab))
-            lab.positions = draft.positions_of(text)
-
+        text, base, number = self._text, self._base, self._takes
         self._apply.disable()
-        await self._view.act(apply)
+        try:
+            await self._view.act(draft.apply, text, self._view.lab, base)
+        except PlaygroundError:
+            with suppress(PlaygroundError):
+                await self._take(text)
+            raise
         ui.notify("The lab is as the draft says.", type="positive")
-        await self._reload()
+        if number == self._takes:  # else somebody has typed meanwhile
+            await self._reload()
 
     def _download(self) -> None:
         text = self._text

@@ -32,6 +32,15 @@ def test_the_text_of_a_lab_has_no_passwords() -> None:
     assert draft.declared(text, lab()).plan().nodes[0].name == "h1"
 
 
+def test_a_lab_that_others_have_changed_since_is_left_alone() -> None:
+    running = lab()
+    base = draft.text_of(running)
+    Link(running["home"], Host("h9"))
+    with pytest.raises(draft.ChangedMeanwhile, match="since these changes were shown"):
+        draft.apply(draft.with_node(base, "host", "h2", {}), running, base)
+    assert [node.name for node in running.nodes] == ["home", "h1", "h9"]
+
+
 def test_forms_add_change_and_remove_and_comments_stay() -> None:
     text = draft.with_node(TEXT, "router", "r", {"services": ["ssh"]})
     text = draft.with_link(text, "home", "r", {})

@@ -1,11 +1,121 @@
-"""The panel has a form for all that can be drawn."""
+"""The panel has a form for all that can be drawn, and applies what it has shown."""
 
 from __future__ import annotations
 
-from playground.frontends.web.editing.edit_panel import _KINDS
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from playground.errors import TopologyError
+from playground.frontends.web.editing import draft
+from playground.frontends.web.editing.edit_panel import _KINDS, EditPanel
 from playground.frontends.web.editing.form_fields import fields_of
 
 
 def test_every_kind_that_is_drawn_has_a_form() -> None:
     for kind in _KINDS:
         assert any(field.usual for field in fields_of(kind))
+
+
+class Button:
+    enabled = True
+
+    def disable(self) -> None:
+        self.enabled = False
+
+    def set_enabled(self, value: bool) -> None:
+        self.enabled = value
+
+
+class SlowLab:
+    """Looks at drafts as slowly as a test wants: each answer is waited for by its text."""
+
+    lab = None
+
+    def __init__(self) -> None:
+        self.answers: dict[str, asyncio.Future[Any]] = {}
+
+    async def ask(self, _function: Any, text: str) -> Any:
+        return await self.answers.setdefault(text, asyncio.get_running_loop().create_future())
+
+    async def answer(self, text: str) -> None:
+        diff = SimpleNamespace(differences=[text])
+        self.answers[text].set_result((f"base of {text}", diff, f"program of {text}"))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+
+def panel(view: SlowLab) -> EditPanel:
+    """Return one without a browser."""
+    made = EditPanel.__new__(EditPanel)
+    made.__dict__.update(
+        _view=view,
+        _text="at first",
+        _wanted="at first",
+        _base="",
+        _takes=0,
+        _apply=Button(),
+        _yaml=SimpleNamespace(value="at first"),
+        _python=SimpleNamespace(value=""),
+        _wrong=SimpleNamespace(text=""),
+        _say=lambda diff: made._apply.set_enabled(True),
+    )
+    return made
+
+
+async def type_yaml(made: EditPanel, text: str) -> asyncio.Task[None]:
+    made._yaml.value = text
+    task = asyncio.create_task(made._yaml_typed(text))
+    await asyncio.sleep(0)
+    return task
+
+
+def test_only_the_last_draft_counts_in_whatever_order_answers_come() -> None:
+    async def typing() -> None:
+        view = SlowLab()
+        made = panel(view)
+        first, second = await type_yaml(made, "h1"), await type_yaml(made, "h12")
+        await view.answer("h12")
+        assert (made._text, made._base, made._apply.enabled) == ("h12", "base of h12", True)
+        await view.answer("h1")
+        await asyncio.gather(first, second)
+        assert (made._text, made._python.value) == ("h12", "program of h12")
+
+    asyncio.run(typing())
+
+
+def test_nothing_is_applied_until_what_stands_there_was_looked_at() -> None:
+    async def typing() -> None:
+        view = SlowLab()
+        made = panel(view)
+        task = await type_yaml(made, "h1")
+        assert not made._apply.enabled
+        back = await type_yaml(made, "at first")  # and back again, before the answer
+        await view.answer("h1")
+        assert not made._apply.enabled and made._text == "at first"
+        await view.answer("at first")
+        await asyncio.gather(task, back)
+        assert made._apply.enabled and made._text == "at first"
+
+    asyncio.run(typing())
+
+
+def test_a_program_that_is_wrong_is_the_last_word_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(program: str, text: str) -> str:
+        raise TopologyError("no program")
+
+    monkeypatch.setattr(draft, "from_python", refuse)
+
+    async def typing() -> None:
+        view = SlowLab()
+        made = panel(view)
+        task = await type_yaml(made, "h1")
+        made._python.value = "half a"
+        await made._python_typed("half a")
+        await view.answer("h1")
+        await task
+        assert made._python.value == "half a" and not made._apply.enabled
+
+    asyncio.run(typing())
