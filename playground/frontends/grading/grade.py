@@ -187,6 +187,8 @@ def _mark_all(
     run = f"grade-{secrets.token_hex(4)}"
     most = options.jobs or _carried(options.memory_mb)
     limits = _limits(options, run, most, say)
+    if options.engine != "namespaces":
+        say(f"the disk that a host may fill has no limit on {options.engine}; bare namespaces do")
     with _folder(say) as place:
         work = _work(jobs, exercise, options, run, place)
         try:

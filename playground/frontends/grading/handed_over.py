@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import dataclasses
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -64,6 +65,11 @@ REFUSED: Mapping[str, str] = {
     "labels": "sets labels of containers",
     "machine": "chooses the machine that it runs on",
 }
+
+# Limits of machines, and what one may have of them beside its memory.
+LIMITS = ("memory_mb", "processes", "cpus")
+_MOST_PROCESSES, _MOST_CPUS = 256, 1.0
+_LEAST_MB = 64
 
 # What a teacher may let submissions have all the same.
 GRANTS: Mapping[str, tuple[str, ...]] = {"image": ("image",), "packages": ("packages",)}
@@ -216,6 +222,68 @@ def _reaching(node: NodeSaid) -> Iterator[str]:
     for service in node.arguments.get("services") or ():
         if isinstance(service, Service) and service.packages:
             yield "packages"
+
+
+def limited(
+    declarations: Declarations, most_mb: int, always: Collection[str], together: Collection[str]
+) -> Declarations:
+    """Return declarations in which no machine has more than its share, whatever it says.
+
+    ``most_mb`` is the memory of all in MB; ``always`` are the names of limits that each machine
+    gets, ``together`` those that it gets with any one that it names itself (`own_limits`).
+    Memory that nobody has named is shared evenly, of which a machine has 64 MB at least.
+
+    """
+    machines = [node for node in declarations.nodes if node.kind != "switch"]
+    unnamed = sum(not isinstance(node.arguments.get("memory_mb"), int) for node in machines)
+    each = (most_mb - memory_mb(declarations)) // max(1, unnamed)
+    most = {"memory_mb": max(_LEAST_MB, each), "processes": _MOST_PROCESSES, "cpus": _MOST_CPUS}
+    return dataclasses.replace(
+        declarations,
+        nodes=tuple(
+            node
+            if node.kind == "switch"
+            else dataclasses.replace(node, arguments=_share(node.arguments, most, always, together))
+            for node in declarations.nodes
+        ),
+    )
+
+
+def _share(
+    arguments: Mapping[str, Any],
+    most: Mapping[str, float],
+    always: Collection[str],
+    together: Collection[str],
+) -> dict[str, Any]:
+    said = {name: value for name in most if (value := arguments.get(name)) is not None}
+    given = {name: most[name] for name in most if name in always or (said and name in together)}
+    for name, value in said.items():
+        # What is named of memory counts in all; no number is refused where it is declared.
+        bounded = name != "memory_mb" and isinstance(value, int | float)
+        given[name] = min(value, most[name]) if bounded else value
+    return {**arguments, **given}
+
+
+def own_limits(
+    engine: str, *, root: bool, held: Collection[str], version: int
+) -> tuple[Collection[str], Collection[str]]:
+    """Return the limits that machines need of their own: always, and with any that they name.
+
+    On Docker there is none for a lab as a whole.  On bare namespaces the process that marks has
+    them, until a machine has a control group of its own, as each of root's has one of processes;
+    in version 2 that one counts memory and processors too.  ``held`` are the limits that this
+    machine can hold, ``version`` is that of its control groups.
+
+    >>> own_limits("namespaces", root=True, held=("processes",), version=1)
+    (('processes',), ())
+
+    """
+    if engine != "namespaces":
+        return LIMITS, LIMITS
+    together = tuple(held) if version == 2 else ()
+    if not root or "processes" not in held:
+        return (), together
+    return together or ("processes",), together
 
 
 def memory_mb(declarations: Declarations) -> int:

@@ -7,7 +7,6 @@ back as data.  The checks run here, and ask the running network from outside.
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import re
 import shutil
@@ -19,10 +18,19 @@ from typing import Any
 
 import pytest
 
+from playground.engines.namespaces import cgroups
+from playground.engines.namespaces.privileges import is_root
 from playground.errors import PlaygroundError
 from playground.frontends import pytest_plugin
 from playground.frontends.grading.cheating import find_cheats
-from playground.frontends.grading.handed_over import HandedOver, memory_mb, understood
+from playground.frontends.grading.handed_over import (
+    LIMITS,
+    HandedOver,
+    limited,
+    memory_mb,
+    own_limits,
+    understood,
+)
 from playground.frontends.grading.marks import Mark
 from playground.frontends.grading.outcomes import CheckMark, PartMark, Tried, check_data
 from playground.frontends.grading.reader import read_in_process, read_on_host
@@ -37,8 +45,6 @@ Send = Callable[[dict[str, Any]], None]
 
 _MOST_CHARACTERS = 8_000
 _MOST_PICTURE_BYTES = 2 * 2**20
-# Of a host that says nothing of it, where a lab as a whole has no limit (Docker).
-_HOST_MB, _HOST_PROCESSES = 256, 256
 
 
 @dataclass(frozen=True)
@@ -141,18 +147,12 @@ def _lab(said: LabFile, job: MarkJob, send: Send) -> RecordedLab:
 
 
 def _limited(declarations: Declarations, job: MarkJob) -> Declarations:
-    """Return declarations in which each host has limits, where a lab has none as a whole."""
-    if job.engine == "namespaces":
-        return declarations
-    each = max(32, min(_HOST_MB, job.memory_mb // max(1, len(declarations.nodes))))
-    limits = {"memory_mb": each, "processes": _HOST_PROCESSES}
-    nodes = [
-        node
-        if node.kind == "switch"
-        else dataclasses.replace(node, arguments={**limits, **node.arguments})
-        for node in declarations.nodes
-    ]
-    return dataclasses.replace(declarations, nodes=tuple(nodes))
+    held = [name for name in LIMITS if cgroups.refusal({name: 1}) is None]
+    pids = cgroups.hierarchies().get("pids")
+    always, together = own_limits(
+        job.engine, root=is_root(), held=held, version=pids.version if pids else 1
+    )
+    return limited(declarations, job.memory_mb, always, together)
 
 
 # What a submission says of its lab as a whole, and is heard in.

@@ -127,3 +127,52 @@ def test_files_may_be_as_deep_as_what_is_packed(tmp_path: Path) -> None:
 def test_a_network_has_an_end(tmp_path: Path) -> None:
     with pytest.raises(PlaygroundError, match="a submission may have 200"):
         understood(said({f"h{number}": None for number in range(201)}), tmp_path)
+
+
+ALL = handed_over.LIMITS
+
+
+def limits_of(tmp_path: Path, arguments, always=ALL, together=ALL) -> dict:
+    lab = understood(said({"h1": arguments, "h2": None, "h3": None}), tmp_path).lab
+    [h1, h2, h3] = handed_over.limited(lab.declarations, 1_024, always, together).nodes
+    assert h2.arguments == h3.arguments
+    return {name: (h1.arguments.get(name), h2.arguments.get(name)) for name in ALL}
+
+
+def test_no_host_has_more_than_its_share_whatever_it_says(tmp_path: Path) -> None:
+    greedy = {"processes": 4_000_000, "cpus": 64, "memory_mb": 924}
+    assert limits_of(tmp_path, greedy) == {
+        "processes": (256, 256),
+        "cpus": (1, 1),
+        "memory_mb": (924, 64),
+    }
+    modest = {"processes": 20, "cpus": 0.5, "memory_mb": 24}
+    assert limits_of(tmp_path, modest) == {
+        "processes": (20, 256),
+        "cpus": (0.5, 1),
+        "memory_mb": (24, 500),
+    }
+    nothing = dict.fromkeys(ALL)
+    assert limits_of(tmp_path, nothing)["memory_mb"] == (341, 341)
+
+
+def test_a_host_that_names_a_limit_has_none_of_the_labs(tmp_path: Path) -> None:
+    found = limits_of(tmp_path, {"processes": 4_000_000}, always=())
+    assert found == {"processes": (256, None), "cpus": (1, None), "memory_mb": (341, None)}
+    found = limits_of(tmp_path, {"cpus": 8}, always=("processes",), together=())
+    assert found == {"processes": (256, 256), "cpus": (1, None), "memory_mb": (None, None)}
+
+
+@pytest.mark.parametrize(
+    ("engine", "root", "held", "version", "limits"),
+    [
+        ("docker", False, (), 1, (ALL, ALL)),
+        ("namespaces", True, ALL, 1, (("processes",), ())),
+        ("namespaces", True, ALL, 2, (ALL, ALL)),
+        ("namespaces", False, ALL, 2, ((), ALL)),
+        ("namespaces", True, (), 1, ((), ())),
+    ],
+)
+def test_limits_are_a_hosts_own_where_the_lab_has_none(engine, root, held, version, limits) -> None:
+    found = handed_over.own_limits(engine, root=root, held=held, version=version)
+    assert found == limits
