@@ -14,6 +14,7 @@ from playground.errors import BadArgument, CheckFailed, LabWarning, PlaygroundEr
 from playground.lab.checks.kathara_checks import FileCheck, read_checks
 from playground.lab.state import LabObject
 from playground.model.records import dataclass
+from playground.operations.connection.name_queries import servers_of
 from playground.operations.diagnosis.checking.looking import WITHIN_S, check_within, wait
 from playground.operations.diagnosis.checks import Checks
 from playground.operations.network import Machine
@@ -122,10 +123,39 @@ def _has_route(checks: Checks, machine: Machine, one: FileCheck, within_s: float
         checks.has_route(machine, route, interface=interface, within_s=within_s)
 
 
+# Who reads its program from a file, of which the command's second word tells.
+_INTERPRETERS = re.compile(r"(ba|da|z)?sh|busybox|(python|perl|ruby|lua|node|java)[\d.]*")
+
+
+def executes(executable: str, command: str, program: str) -> bool:
+    """Return whether a process is one of a program, by what the kernel says that it executes.
+
+    A process may call itself anything; its first word counts only where nothing else is seen,
+    or among interpreters, which have several names.
+
+    >>> executes("/usr/sbin/named", "/usr/sbin/named -g", "named")
+    True
+    >>> executes("/usr/bin/sleep", "named -g", "named")
+    False
+
+    """
+    words = [word.rpartition("/")[2] for word in command.split()]
+    first = words[0].rstrip(":") if words else ""
+    file = executable.removesuffix(" (deleted)").rpartition("/")[2]
+    if not file:
+        return first == program
+    if re.fullmatch(rf"{re.escape(program)}[\d.]*", file):
+        return True
+    if not _INTERPRETERS.fullmatch(file):
+        return False
+    return program in words[1:2] or (first == program and bool(_INTERPRETERS.fullmatch(program)))
+
+
 def _runs(checks: Checks, machine: Machine, one: FileCheck, within_s: float) -> None:
     def look() -> bool:
-        first = [row.command.partition(" ")[0].rstrip(":") for row in machine.processes()]
-        return any(word.rpartition("/")[2] == one.value for word in first)
+        live = machine.running()
+        rows = live.agent.call("processes", pid=live.pid)
+        return any(executes(row["executable"], row["command"], one.value) for row in rows)
 
     if wait(look, lambda found: found == one.wanted, within_s) != one.wanted:
         should, does = ("should", "does not") if one.wanted else ("should not", "does")
@@ -172,7 +202,7 @@ def _authority(checks: Checks, machine: Machine, one: FileCheck, within_s: float
 
 def _asks(checks: Checks, machine: Machine, one: FileCheck, within_s: float) -> None:
     found = wait(
-        lambda: machine.nameservers, lambda there: (one.value in there) == one.wanted, within_s
+        lambda: servers_of(machine), lambda there: (one.value in there) == one.wanted, within_s
     )
     if (one.value in found) != one.wanted:
         should = "should" if one.wanted else "should not"

@@ -14,6 +14,7 @@ from playground import DNS, Host, Lab, Link, Router
 from playground.engines.seam import Engine
 from playground.errors import BadArgument, LabWarning, NotRunning, TopologyError
 from playground.frontends.cli import main
+from playground.lab.checks.file_checks import executes
 
 
 @pytest.fixture(scope="module")
@@ -110,3 +111,16 @@ def test_unknown_keys_and_the_command(lab: Lab, tmp_path: Path) -> None:
 def test_a_lab_that_does_not_run_is_asked_nothing(tmp_path: Path) -> None:
     with pytest.raises(NotRunning):
         Lab(Host("h1"), quiet=True).check_file(tmp_path / "x.json")
+
+
+def test_a_program_is_what_the_kernel_executes() -> None:
+    assert executes("/usr/lib/frr/zebra", "/usr/lib/frr/zebra -d", "zebra")
+    assert executes("/usr/sbin/nginx (deleted)", "nginx: master process", "nginx")
+    assert executes("/usr/bin/python3.11", "python3 /usr/sbin/fail2ban -f", "fail2ban")
+    assert executes("/usr/bin/python3.11", "python -m http.server", "python3")
+    assert executes("/usr/bin/dash", "sh -c true", "sh")
+    assert executes("", "[kworker]", "[kworker]")
+    # exec -a, and a program whose name begins like another's.
+    assert not executes("/usr/bin/sleep", "named -g", "named")
+    assert not executes("/usr/bin/bash", "named", "named")
+    assert not executes("/usr/sbin/sshd", "sshd", "ssh")
