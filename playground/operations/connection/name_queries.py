@@ -15,6 +15,8 @@ from playground.operations.connection.handles import Node
 _KINDS = (1, 28)
 # resolv.conf(5), MAXNS; each is asked once.
 _MOST_SERVERS = 3
+# MAXDNSRCH before glibc 2.26.
+_MOST_DOMAINS = 6
 _PATIENCE_S = 1.0
 # Of each of a node's two files.
 _MOST_BYTES = 1 << 20
@@ -28,14 +30,50 @@ def look_up(node: Node, name: str) -> list[str]:
 
     """
     known = [
-        address
+        str(ip_address(address))
         for address, names in hosts_entries(_text(node, "/etc/hosts"))
         if name.lower() in map(str.lower, names) and _is_address(address)
     ]
-    labels = name.rstrip(".").split(".")
-    if known or not name.isascii() or not all(0 < len(label) <= 63 for label in labels):
-        return known
-    return ask_names(node, name, list(server_addresses(_text(node, "/etc/resolv.conf"))))
+    if known or _is_address(name):
+        return known or [name]
+    resolver = _text(node, "/etc/resolv.conf")
+    servers = list(server_addresses(resolver))
+    for full in names_to_ask(name, resolver):
+        labels = full.split(".")
+        if not full.isascii() or not all(0 < len(label) <= 63 for label in labels):
+            continue
+        if found := ask_names(node, full, servers):
+            return found
+    return []
+
+
+def servers_of(node: Node) -> list[str]:
+    """Return the name servers in a node's resolv.conf(5), as the agent reads it."""
+    return list(server_addresses(_text(node, "/etc/resolv.conf")))
+
+
+def names_to_ask(name: str, resolver: str) -> list[str]:
+    """Return the names by which a name is asked for, in their order, by a resolv.conf(5).
+
+    >>> names_to_ask("www", "search example.com lab")
+    ['www.example.com', 'www.lab', 'www']
+    >>> names_to_ask("www.a.org", "search lab"), names_to_ask("www.", "search lab")
+    (['www.a.org', 'www.a.org.lab'], ['www'])
+
+    """
+    if name.endswith("."):
+        return [name.rstrip(".")]
+    domains: list[str] = []
+    dots = 1
+    for line in resolver.splitlines():
+        words = line.split()
+        if words[:1] in (["search"], ["domain"]):  # the last one counts
+            domains = [word.strip(".") for word in words[1 : 1 + _MOST_DOMAINS]]
+        for word in words[1:] if words[:1] == ["options"] else ():
+            told = word.removeprefix("ndots:")
+            dots = min(int(told), 15) if told != word and told.isdecimal() else dots
+    below = [f"{name}.{domain}" for domain in domains if domain]
+    return [name, *below] if name.count(".") >= dots else [*below, name]
 
 
 def hosts_entries(text: str) -> Iterator[tuple[str, list[str]]]:

@@ -27,7 +27,6 @@ from playground.model.services.settings import Probe
 from playground.model.services.table import SERVICES, row_of
 from playground.operations.connection.commands import as_bytes, failed_jobs
 from playground.operations.connection.handles import Node
-from playground.operations.diagnosis import explain
 from playground.operations.diagnosis.checking import (
     dhcp,
     kernel_tables,
@@ -257,7 +256,7 @@ class Checks:
         wanted = None if address is None else self._addresses(address)
 
         def look() -> list[str]:
-            return explain.addresses(machine, name)
+            return names.known_addresses(machine, name)
 
         def is_right(found: list[str]) -> bool:
             return bool(found) and (wanted is None or bool(set(found) & wanted))
@@ -324,7 +323,7 @@ class Checks:
 
     def _address(self, asker: Machine, machine: Machine) -> str:
         if asker is not machine:
-            found = explain.addresses(asker, machine.name)
+            found = names.known_addresses(asker, machine.name)
             if found:
                 return found[0]
             self.reaches(asker, machine, within_s=0)  # and explain

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from ipaddress import ip_address
 
 from playground.errors import BadArgument, CheckFailed
 from playground.model.arguments import shown
 from playground.operations.connection import commands
 from playground.operations.connection.handles import Node
+from playground.operations.connection.name_queries import look_up, servers_of
 from playground.operations.diagnosis.checking.looking import WITHIN_S, Checking, wait
 from playground.operations.diagnosis.names.dig_replies import DnsReply, ask
-from playground.operations.nodes.names import nameservers
+from playground.operations.diagnosis.names.wire_replies import ask_from, can_ask
+from playground.operations.network import Machine
 
 # As shells have it (POSIX, Shell Command Language, 2.8.2).
 _NO_SUCH_COMMAND = 127
@@ -34,7 +37,9 @@ def answers(
     each as dig(1) writes it, in any order, the last dot of a name left out or not.
     ``server`` is who is asked, a node or an address, by default the node's own name server;
     ``status`` is what it says, such as "NXDOMAIN", and ``authority`` whether it
-    answers for its own zone.  The node needs dig.
+    answers for its own zone.  The agent asks, from the node's own network: no program of the
+    node has a say.  Only for rare types, such as "DNSKEY", and for answers that are too long
+    for a datagram the node's dig is taken.
 
     >>> lab.check.answers(h1, "example.com", "MX", "10 mail.example.com.", server=ns)
     ('10 mail.example.com.',)
@@ -46,18 +51,13 @@ def answers(
             'answers(h1, "www.example.com", "A")'
         )
     machine = checks._machine(node)
-    if commands.run(machine, ["dig", "-v"], check=False).returncode == _NO_SUCH_COMMAND:
-        raise BadArgument(
-            f"{machine.name} has no dig to ask with: let another node ask, or give it "
-            'packages=["bind9-dnsutils"]'
-        )
     wanted = None if data is None else {_plain(one) for one in _listed(data)}
 
     def look() -> tuple[str, DnsReply | None]:
-        whom = sorted(checks._addresses(server))[:1] if server is not None else nameservers(machine)
+        whom = sorted(checks._addresses(server))[:1] if server is not None else servers_of(machine)
         if not whom:
             raise BadArgument(f"{machine.name} has no name server to ask: say server=")
-        return whom[0], ask(machine, whom[0], name, kind.upper(), recursion=True)
+        return whom[0], _ask(machine, whom[0], name, kind.upper())
 
     def found_in(reply: DnsReply | None) -> tuple[str, ...]:
         if reply is None:
@@ -86,6 +86,35 @@ def answers(
             f"answers {said}."
         )
     return found_in(found[1])
+
+
+def known_addresses(machine: Machine, name: str) -> list[str]:
+    """Return what a name means on a node, those first that it has an address of the family for.
+
+    As the agent reads its files and asks its name servers: no program of the node has a say.
+
+    """
+    found = look_up(machine, name)
+    own = {
+        ip_address(one.ip).version
+        for item in machine.interfaces.values()
+        for one in item.addresses
+        if not ip_address(one.ip).is_loopback
+    }
+    return sorted(found, key=lambda one: ip_address(one).version not in own)
+
+
+def _ask(machine: Machine, server: str, name: str, kind: str) -> DnsReply | None:
+    if can_ask(server, name, kind):
+        reply = ask_from(machine, server, name, kind)
+        if reply is None or reply.status != "TRUNCATED":
+            return reply
+    if commands.run(machine, ["dig", "-v"], check=False).returncode == _NO_SUCH_COMMAND:
+        raise BadArgument(
+            f"{machine.name} has no dig to ask for {kind} with: let another node ask, or give it "
+            'packages=["bind9-dnsutils"]'
+        )
+    return ask(machine, server, name, kind, recursion=True)
 
 
 def _listed(data: str | Sequence[str]) -> list[str]:

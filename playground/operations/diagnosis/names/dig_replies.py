@@ -10,7 +10,7 @@ from playground.operations.connection.commands import run
 from playground.operations.connection.handles import Node
 
 # One that is there answers in milliseconds; a slow link may take some hundred.
-_PATIENCE_S = 2
+PATIENCE_S = 2
 
 _STATUS = re.compile(r"^;; ->>HEADER<<- opcode: QUERY, status: (\w+)", re.M)
 _FLAGS = re.compile(r"^;; flags:([ a-z]*);", re.M)
@@ -81,10 +81,10 @@ def ask(
     node: Node, server: str, name: str, kind: str = "A", recursion: bool = False
 ) -> DnsReply | None:
     """Let a node ask a name server; None where no answer comes."""
-    words = ["dig", f"@{server}", f"+time={_PATIENCE_S}", "+tries=1", "+nocookie", "-q", name]
+    words = ["dig", f"@{server}", f"+time={PATIENCE_S}", "+tries=1", "+nocookie", "-q", name]
     words += ["-t", kind, "+recurse" if recursion else "+norecurse"]
     try:
-        result = run(node, words, check=False, timeout_s=_PATIENCE_S + 8)
+        result = run(node, words, check=False, timeout_s=PATIENCE_S + 8)
     except (CommandTimeout, TooMuchOutput):
         return None
     return read_reply(result.stdout)
