@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from playground.errors import AgentError, BadArgument, PlaygroundError
+from playground.errors import (
+    AgentError,
+    BadArgument,
+    EngineError,
+    LabWarning,
+    PlaygroundError,
+)
 from playground.lab import lab_as_json, program_starts
 from playground.lab.life import snapshot_store
 from playground.lab.methods.applying import apply, take_away
@@ -16,8 +23,9 @@ from playground.lab.methods.live_changes import take
 from playground.lab.methods.starting import extend
 from playground.lab.node_handles import attach_nodes
 from playground.lab.node_handles import restore as restore_handles
-from playground.lab.state import LabObject, LabState
+from playground.lab.state import LabObject, LabState, callers_level
 from playground.model.arguments import is_number, shown
+from playground.operations.connection.client import Client
 from playground.operations.connection.threads import each
 from playground.operations.network import Link
 from playground.planning.interface_names import match
@@ -33,6 +41,10 @@ if TYPE_CHECKING:
 LIMIT_MB = 256.0
 # Routes that somebody has typed, by who made them (ip-route(8)).
 _TYPED = ("boot", "static")
+# All hosts together may have so many times what one may.
+_IN_ALL = 16
+# So many commands that were refused are told in full.
+_TOLD = 5
 
 
 def snapshot(lab: LabObject, name: str, *, limit_mb: float = LIMIT_MB) -> None:
@@ -46,7 +58,8 @@ def snapshot(lab: LabObject, name: str, *, limit_mb: float = LIMIT_MB) -> None:
 
     Snapshots are kept in the user's own XDG_STATE_HOME, and go with the lab.  Raises
     `NotRunning`, `BadArgument` for a name that is none, and `EngineError` for a host that has
-    written more than ``limit_mb`` megabytes; nothing is kept then.
+    written more than ``limit_mb`` megabytes, or where all together have written more than 16 times
+    that; nothing is kept then.
 
     >>> lab.snapshot("before")
     >>> h1.run("rm -rf /etc")
@@ -73,8 +86,9 @@ def snapshot(lab: LabObject, name: str, *, limit_mb: float = LIMIT_MB) -> None:
             said["typed"] = _typed(read_states(agent, pids))
             said["stopped_services"] = _stopped_services(state, plan)
             limit_bytes = int(limit_mb * 1e6)
+            room = written_files.LabRoom(_IN_ALL * limit_bytes)
             each(
-                lambda item: written_files.keep(agent, item[1], item[0], folder, limit_bytes),
+                lambda item: written_files.keep(agent, item[1], item[0], folder, limit_bytes, room),
                 list(pids.items()),
             )
 
@@ -93,8 +107,10 @@ def restore(lab: LabObject, name: str) -> None:
     place of the present ones, and nodes are found anew, as in ``lab["h1"]``; else all objects
     stay what they are.
 
-    Raises `NotRunning`, `UnknownName` where there is no such snapshot, and what `start` raises;
-    hosts may then be without their files, and another `restore` begins anew.
+    A host that does not take its files back, or cannot start with them, keeps no other one from
+    its own: `EngineError` names it when all else is as it was.  What cannot be typed again is a
+    `LabWarning`.  Raises `NotRunning`, `UnknownName` where there is no such snapshot, and what
+    `start` raises; hosts may then be without their files, and another `restore` begins anew.
 
     >>> lab.restore("before")
 
@@ -194,16 +210,53 @@ def _give_back(
     ]
     take(lab, stop_step(plan, halted, 0))
     attach_nodes(lab, state.running_plan(), state.pids)
-    each(lambda item: written_files.put_back(agent, item[1], item[0], folder), list(pids.items()))
-    dark = state.running_plan()
-    extend(lab, start_step(dark, [node.name for node in dark.nodes]), state.images(dark))
-    _type_again(lab, said["typed"])
+
+    def put_back(item: tuple[str, int]) -> str:
+        try:
+            written_files.put_back(agent, item[1], item[0], folder)
+        except (PlaygroundError, OSError) as error:
+            return str(error)
+        return ""
+
+    files = each(put_back, list(pids.items()))
+    dark = [node.name for node in state.running_plan().nodes]
+    failed = {name: why for name, why in zip(pids, files, strict=True) if why}
+    # Others have their power whatever one of them has done to its own files.
+    failed = _give_power(lab, dark) | failed
+    typed = {name: rows for name, rows in said["typed"].items() if name not in failed}
+    try:
+        _type_again(lab, typed)
+    except PlaygroundError as error:
+        failed["addresses and routes"] = str(error)
     for node, service in said["stopped_services"]:
         with suppress(PlaygroundError):  # one that is not declared any more
             state.node(node).services[service].stop()
     for item in stopped:
-        if item.name in state.pids:
+        if item.name in state.pids and item.name not in failed:
             state.node(item.name).stop(grace_s=0)
+    if failed:
+        names = ", ".join(failed)
+        raise EngineError(
+            f"{names}: not brought back, and all else is: {'; '.join(failed.values())}; look at "
+            f"the files there, or restore again"
+        )
+
+
+def _give_power(lab: LabObject, names: Sequence[str]) -> dict[str, str]:
+    """Start nodes, each on its own where all at once cannot; return which cannot, and why."""
+    state = lab._state
+    failed: dict[str, str] = {}
+    for some in (names, *([name] for name in names)):
+        plan = state.running_plan()
+        wanted = [name for name in some if name in plan.stopped_names]
+        if not wanted:
+            continue
+        try:
+            extend(lab, start_step(plan, wanted), state.images(plan))
+        except PlaygroundError as error:
+            failed |= dict.fromkeys(wanted, str(error))
+    dark = state.running_plan().stopped_names
+    return {name: why for name, why in failed.items() if name in dark}
 
 
 def _stopped_services(state: LabState, plan: Plan) -> list[tuple[str, str]]:
@@ -246,18 +299,61 @@ def _type_again(lab: LabObject, then: Mapping[str, Any]) -> None:
 
     state = lab._state
     agent = state.agent()
-    now = _typed(read_states(agent, dict(state.pids)))
+    now = _typed(
+        read_states(agent, {name: state.pids[name] for name in then if name in state.pids})
+    )
+    leased = _leased(state.running_plan())
+    refused = []
     for name, typed in then.items():
         if name not in now:
             continue
         for kind in ("addresses", "routes"):
-            was, there = typed[kind], now[name][kind]
+            was, there = (
+                [item for item in some[kind] if (name, *_place(kind, item)) not in leased]
+                for some in (typed, now[name])
+            )
             words = [_words(kind, item, "del") for item in there if item not in was]
             words += [_words(kind, item, "add") for item in was if item not in there]
             for argv in words:
-                with suppress(AgentError, TimeoutError, BufferError):  # an interface of then
-                    process = agent.spawn(state.pids[name], argv, user="0")
-                    process.communicate(None, 10, 1 << 16)
+                said = _run(agent, state.pids[name], argv)
+                # What was to go may have gone with an address, or with an interface of now.
+                if said and "del" not in argv:
+                    refused.append(f"{name}: {' '.join(argv)}: {said}")
+    if refused:
+        more = f", and {len(refused) - _TOLD} more" if len(refused) > _TOLD else ""
+        warnings.warn(
+            f"not typed again, as it was refused: {'; '.join(refused[:_TOLD])}{more}",
+            LabWarning,
+            stacklevel=callers_level(),
+        )
+
+
+def _place(kind: str, item: Sequence[str]) -> tuple[str, bool]:
+    """Return the interface of an address, and whether that is IPv6; of a route, nothing."""
+    return (item[0], ":" in item[1]) if kind == "addresses" else ("", False)
+
+
+def _leased(plan: Plan) -> set[tuple[str, str, bool]]:
+    """Return the nodes, interfaces and families that others give their addresses (IPv6: true)."""
+    return {
+        (node.name, interface.name, is_ipv6)
+        for node in plan.nodes
+        for interface in node.interfaces
+        for is_ipv6, given in ((False, interface.dhcp), (True, interface.of_others))
+        if given
+    }
+
+
+def _run(agent: Client, pid: int, argv: Sequence[str]) -> str:
+    """Run a command of a node's, and return why it failed."""
+    try:
+        process = agent.spawn(pid, argv, user="0", merge_stderr=True)
+        said, _ = process.communicate(None, 10, 1 << 16)
+        return (
+            "" if not process.wait(1) else said.decode(errors="replace").strip()[:200] or "failed"
+        )
+    except (AgentError, TimeoutError, BufferError) as error:
+        return str(error) or "no answer"
 
 
 def _words(kind: str, item: Sequence[str], what: str) -> list[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,18 +59,43 @@ _LIMIT_S = 300.0
 _PIECE_BYTES = 1 << 18
 
 
-def keep(agent: Client, pid: int, name: str, folder: Path, limit_bytes: int) -> int:
+class LabRoom:
+    """The bytes that may be kept of all hosts of a lab together, taken as they come."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._left = limit_bytes
+        self._lock = threading.Lock()
+
+    def take(self, size: int) -> None:
+        """Take some of it; raises `EngineError` where there is not so much left."""
+        with self._lock:
+            self._left -= size
+            if self._left < 0:
+                raise EngineError(
+                    "the hosts of this lab have written more in all than may be kept of it: remove "
+                    "what is not needed there, or say limit_mb="
+                )
+
+
+def keep(
+    agent: Client,
+    pid: int,
+    name: str,
+    folder: Path,
+    limit_bytes: int,
+    room: LabRoom | None = None,
+) -> int:
     """Write two files about a host into a folder, and return their bytes.
 
     ``NAME.names`` has the names of all that is in its places, ``NAME.tar`` what it has written
-    there.  Raises `EngineError` where that is more than ``limit_bytes``, takes more than five
-    minutes, or the host cannot do it.
+    there.  Raises `EngineError` where that is more than ``limit_bytes``, or than is left of
+    ``room``, takes more than five minutes, or the host cannot do it.
 
     """
     size = 0
     for ending, script in (("names", _NAMES), ("tar", _ARCHIVE)):
         with create(folder / f"{name}.{ending}") as file:
-            size += _receive(agent, pid, name, script, file, limit_bytes - size)
+            size += _receive(agent, pid, name, script, file, limit_bytes - size, room)
     return size
 
 
@@ -90,7 +116,13 @@ def create(path: Path) -> BinaryIO:
 
 
 def _receive(
-    agent: Client, pid: int, name: str, script: str, file: BinaryIO, limit_bytes: int
+    agent: Client,
+    pid: int,
+    name: str,
+    script: str,
+    file: BinaryIO,
+    limit_bytes: int,
+    room: LabRoom | None,
 ) -> int:
     process = _spawn(agent, pid, name, ["/bin/sh", "-c", script])
     deadline, size = time.monotonic() + _LIMIT_S, 0
@@ -102,6 +134,8 @@ def _receive(
                     f"{name} has written more than may be kept of it: remove what is not needed "
                     f"there, or say limit_mb="
                 )
+            if room is not None:
+                room.take(len(data))
             file.write(data)
         status = process.wait(max(0.001, deadline - time.monotonic()))
     except TimeoutError:

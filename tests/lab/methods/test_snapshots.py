@@ -98,3 +98,24 @@ def test_what_cannot_be_kept_is_refused_and_nothing_is(namespaces_engine: Engine
         with pytest.raises(UnknownName, match="there is no snapshot 'before' of this lab"):
             lab.restore("before")
         assert h1.ping("h2", count=1).received == 1
+
+
+def test_a_host_that_takes_nothing_back_stops_no_other(
+    namespaces_engine: Engine, state_home: Path
+) -> None:
+    h1, h2 = Host("h1"), Host("h2")
+    Link(h1, h2)
+    with Lab(h1, quiet=True, engine=namespaces_engine) as lab:
+        h2.write("/root/notes", "then")
+        h2.run("ip route add 198.51.100.0/24 dev eth0")
+        lab.snapshot("before")
+        h2.write("/root/notes", "now")
+        [archive] = state_home.glob("*/before/h1.tar")
+        archive.write_bytes(b"rubbish")
+        with pytest.raises(EngineError, match="h1: not brought back, and all else is: h1 did not"):
+            lab.restore("before")
+        assert h1.is_running
+        assert h2.is_running
+        assert h2.read("/root/notes") == "then"
+        assert "198.51.100.0/24" in h2.run("ip route").stdout
+        assert h2.ping("h1", count=1).received == 1

@@ -72,3 +72,10 @@ def test_a_file_that_is_there_is_not_followed(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError):
         written_files.create(tmp_path / "link")
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_all_hosts_together_have_a_limit_too() -> None:
+    room = written_files.LabRoom(1000)
+    room.take(600)
+    with pytest.raises(EngineError, match="the hosts of this lab have written more in all"):
+        room.take(600)
