@@ -14,7 +14,7 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -288,10 +288,17 @@ def outcome_of(student: str, checks: Sequence[CheckMark], end: ChildEnd) -> Stud
         refusal=refusal or "",
         printed=said.get("printed", ""),
         warnings=tuple(said.get("warnings", ())),
-        cheats=tuple(said.get("cheats", ())),
+        cheats=tuple(said.get("cheats", _unseen(found.values()))),
         picture=said.get("picture", ""),
         seconds=round(end.seconds, 2),
     )
+
+
+def _unseen(checks: Iterable[CheckMark]) -> list[str]:
+    """Return what is told where the process ended before it looked for cheating."""
+    if any(check.got for check in checks):
+        return ["it could not be looked at for cheating: it ended before"]
+    return []
 
 
 def shown_as_table(outcomes: Sequence[StudentMarks]) -> list[Mapping[str, str]]:

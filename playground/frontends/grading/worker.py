@@ -243,8 +243,8 @@ class _Telling:
         if last and self._lab is not None and self._lab.running:
             try:
                 self._send({"cheats": find_cheats(self._lab)})
-            except PlaygroundError:
-                self._send({"cheats": []})
+            except PlaygroundError as error:
+                self._send({"cheats": [f"it could not be looked at for cheating: {error}"]})
 
 
 def _check_mark(id_: str, found: Mark, tried: tuple[Tried, ...]) -> CheckMark:

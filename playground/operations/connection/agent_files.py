@@ -39,7 +39,10 @@ def write(node: Node, path: str, data: bytes, mode: int | None, append: bool) ->
 def read(node: Node, path: str, limit_bytes: int | None) -> bytes:
     """Return what a regular file holds."""
     sentence = f"{path} on {node.name} cannot be read"
-    answer = _call(node, sentence, "read_file", pid=node.running().pid, path=_absolute(path))
+    live = node.running()
+    # One byte more tells that there is more.
+    end = None if limit_bytes is None else limit_bytes + 1
+    answer = _call(node, sentence, "read_file", pid=live.pid, path=_absolute(path), tail_bytes=end)
     content = base64.b64decode(answer)
     if limit_bytes is not None and len(content) > limit_bytes:
         raise TransferFailed(

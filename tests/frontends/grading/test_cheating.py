@@ -50,6 +50,40 @@ def test_a_hosts_file_that_lies_is_told(lab) -> None:
         h1.write("/etc/hosts", before)
 
 
+def test_programs_of_a_host_do_not_hide_what_it_did(lab) -> None:
+    h1 = lab["h1"]
+    before = h1.read("/etc/hosts")
+    h1.run("echo 127.0.0.1 www.example.com >> /etc/hosts")
+    for name in ("head", "cat"):
+        h1.write(f"/usr/local/bin/{name}", "#!/bin/sh\nsleep 60\n", mode=0o755)
+    try:
+        assert find_cheats(lab) == ["on h1 the name www.example.com means h1 itself"]
+    finally:
+        h1.run("rm /usr/local/bin/head /usr/local/bin/cat")
+        h1.write("/etc/hosts", before)
+
+
+def test_what_cannot_be_looked_at_is_told_and_the_rest_is_looked_at(lab) -> None:
+    h1, fake = lab["h1"], lab["fake"]
+    before = h1.read("/etc/hosts")
+    fake.run("ip address add 10.2.0.2/32 dev lo")
+    h1.write("/etc/hosts", "#" * 300_000)
+    try:
+        borrowed, unseen = find_cheats(lab)
+    finally:
+        h1.write("/etc/hosts", before)
+        fake.run("ip address del 10.2.0.2/32 dev lo")
+    assert borrowed.startswith("fake has 10.2.0.2")
+    assert unseen.startswith("h1 could not be looked at: /etc/hosts on h1 cannot be read: it has")
+
+
+def test_looking_has_an_end(lab) -> None:
+    [said] = find_cheats(lab, limit_s=-1)
+    assert said == (
+        "h1 and r1 and www.example.com and fake could not be looked at: that took more than -1 s"
+    )
+
+
 def test_a_borrowed_address_is_told(lab) -> None:
     lab["fake"].run("ip address add 10.2.0.2/32 dev lo")
     try:

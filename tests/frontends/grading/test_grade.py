@@ -13,8 +13,9 @@ import pytest
 
 from playground.errors import BadArgument
 from playground.frontends.grading import grade as grading
-from playground.frontends.grading.grade import GradeOptions, grade
-from playground.frontends.grading.outcomes import StudentMarks
+from playground.frontends.grading.grade import GradeOptions, grade, outcome_of
+from playground.frontends.grading.outcomes import CheckMark, StudentMarks, check_data
+from playground.frontends.grading.pool import ChildEnd
 from tests.ordinary import ordinary_user
 
 HOSTS = "from playground import *\nh1, h2 = Host('h1'), Host('h2')\n"
@@ -188,3 +189,14 @@ def test_a_folder_that_will_not_go_costs_no_marks(tmp_path: Path, monkeypatch) -
     with grading._folder(said.append) as place:
         assert place.is_dir()
     assert said == [f"{place} cannot be removed: too deep; remove it by hand"]
+
+
+def test_who_earned_points_and_was_not_looked_at_is_told() -> None:
+    check = CheckMark("t.py::page", "h1 reads the page", got=1, state="passed")
+    line = {"check": check_data(check)}
+    late = ChildEnd((line,), "it was not done after 300 s", 300.0)
+    assert outcome_of("anna", [], late).cheats == (
+        "it could not be looked at for cheating: it ended before",
+    )
+    assert outcome_of("anna", [], ChildEnd((line, {"cheats": []}), "", 1.0)).cheats == ()
+    assert outcome_of("anna", [], ChildEnd((), "", 1.0)).cheats == ()
