@@ -44,6 +44,11 @@ def serve(
         say(f"to work with: {server.address(path, Right(lab_name, may_change=True))}")
         path = path.replace("/lab/", "/look/")
         say(f"to look only: {server.address(path, Right(lab_name))}")
+        if not where.is_loopback and certificate is None:
+            say(
+                "what passes can be read by whoever is on the way, the password too: only in a "
+                "network that you trust; else add --certificate FILE and --key FILE"
+            )
         say("whoever has the first address is root on the lab's machines; press Ctrl-C to end")
         threading.Event().wait()
     finally:

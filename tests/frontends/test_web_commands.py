@@ -8,11 +8,11 @@ import signal
 import subprocess
 import sys
 
-import httpx
 import pytest
 
 from playground import Host, Lab, PlaygroundError
 from playground.frontends import web_commands
+from tests.frontends.web.socket_client import visiting
 from tests.support_agent import needs_root
 
 
@@ -36,9 +36,8 @@ def test_it_serves_labs_of_other_programs_until_ctrl_c(namespaces_engine) -> Non
             assert process.stdout is not None
             work, look = (process.stdout.readline() for _ in range(2))
             address = re.search(r"http://\S+", work)[0]
-            with httpx.Client() as client:
-                client.get(address)
-                assert "web-command" in client.get(address.partition("?")[0]).text
+            with visiting(address) as (_, seen):
+                assert "web-command" in seen.text
             assert "look only" in look
             process.send_signal(signal.SIGINT)
             assert process.wait(20) == 130

@@ -5,8 +5,9 @@ Nothing of this folder is imported before somebody asks for the page, and no pag
 fetches anything from elsewhere.
 
 =================  ==========================================================================
-`rights`           tokens, and what each lets its holder do; pure
-`gate`             whom the server answers: host, origin, cookie, of requests and sockets alike
+`rights`           tokens, what each lets its holder do, and the sessions that remember them
+`gate`             whom the server answers: host, origin, session, of requests and sockets alike
+`framing`          whose page may show ours in a frame
 `files`            what a page offers to be fetched
 `link_keys`        what links are called
 `view`             what a page hands to its panels: the lab, and the one way to act upon it

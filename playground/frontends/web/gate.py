@@ -6,7 +6,9 @@ All that comes in passes here first, requests and sockets alike, before any othe
   lead here (DNS rebinding), names itself and is refused.
 * **Origin** is the page's own wherever a browser says one, and has to be said by sockets and by
   whatever is no GET: no other page of the same browser can drive this one.
-* A **token** in the address, or in a cookie that came of one, says what may be done (`rights`).
+* A **token** in the address says what may be done, or a session that came of one (`rights`).  Of
+  a session the cookie alone, which other ports of this host are sent too, opens no page: the
+  browser has to show the other half, which it keeps for our origin alone.
 
 `decide` is pure; `Gate` carries it out as an ASGI application around another.
 
@@ -29,7 +31,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from playground.frontends.web.files import FILES
-from playground.frontends.web.rights import Keys, Right, cookie_name, tokens_in
+from playground.frontends.web.rights import Keys, Right, cookie_name, cookies_of
 from playground.model.records import dataclass
 
 Scope = MutableMapping[str, Any]
@@ -49,15 +51,23 @@ _FORM_WITHIN_S = 10.0
 _TRIES, _TRIES_WITHIN_S = 5, 60.0
 
 _LOGIN = "/login"
+# Here a script of ours gets a ticket for a page, by the proof that it alone can read.
+_TICKET = "/ticket"
+PROOF = "x-playground-proof"
+# What is no page: a file has a key in its address, a socket the number of a page that was
+# opened (122 random bits), and all else below NiceGUI's is as everybody can download it.
+_NO_PAGES = (FILES, "/_nicegui")
+# Where a browser keeps the proofs that it has, and how many.
+_KEPT, _MOST_KEPT = "playground-proofs", 16
 
 
 @dataclass(frozen=True)
 class Visit:
     """A request, or a socket that is to be opened, as far as the gate looks.
 
-    ``origin`` and ``site`` (Sec-Fetch-Site) are None where nobody said one, ``token`` is what
-    stands in the address, ``tokens`` what the cookies hold.  ``navigates`` is whether the
-    browser goes there, as by a link.
+    ``origin`` and ``site`` (Sec-Fetch-Site) are None where nobody said one, ``token`` and
+    ``ticket`` are what stands in the address, ``cookies`` what our cookies hold, ``proofs``
+    what a header says.  ``navigates`` is whether the browser goes there, as by a link.
 
     """
 
@@ -69,7 +79,14 @@ class Visit:
     site: str | None = None
     navigates: bool = False
     token: str | None = None
-    tokens: tuple[str, ...] = ()
+    ticket: str | None = None
+    cookies: tuple[str, ...] = ()
+    proofs: tuple[str, ...] = ()
+
+    @property
+    def is_page(self) -> bool:
+        """Whether a page is asked for."""
+        return not self.socket and not self.path.startswith(_NO_PAGES)
 
 
 @dataclass(frozen=True)
@@ -82,16 +99,32 @@ class TurnedAway:
 
 @dataclass(frozen=True)
 class Admitted:
-    """The rights of who may come in; ``remember`` is a token to be put into a cookie."""
+    """The rights of who may come in; ``remember`` is a token to be made a session of."""
 
     rights: frozenset[Right]
     remember: str | None = None
 
 
-def decide(asked: Visit, keys: Keys, names: Collection[str]) -> Admitted | TurnedAway:
+@dataclass(frozen=True)
+class Unproven:
+    """The answer to who has a cookie only: show the other half of the session first."""
+
+
+@dataclass(frozen=True)
+class Proven:
+    """The answer to who has shown both halves of these sessions, for a ticket."""
+
+    cookies: frozenset[str]
+
+
+Verdict = Admitted | TurnedAway | Unproven | Proven
+
+
+def decide(asked: Visit, keys: Keys, names: Collection[str], now: float = 0.0) -> Verdict:
     """Tell whether somebody may come in, and with which rights.
 
-    ``names`` are those that this server answers to, besides addresses.
+    ``names`` are those that this server answers to, besides addresses; ``now`` is in seconds of
+    the clock that tickets were made by.  A ticket is used up by it.
 
     """
     if not is_our_name(asked.host, names):
@@ -110,16 +143,25 @@ def decide(asked: Visit, keys: Keys, names: Collection[str]) -> Admitted | Turne
                 "the token in this address is none of this server's: it was begun anew since; "
                 "look for the address that it printed then",
             )
-        remember = None if asked.path.startswith(FILES) or asked.socket else asked.token
-        return Admitted(keys.rights_of([asked.token, *asked.tokens]), remember)
-    rights = keys.rights_of(asked.tokens)
-    if not rights:
+        remember = asked.token if asked.is_page else None
+        return Admitted(frozenset([right]), remember)
+    cookies = keys.known(asked.cookies)
+    if not cookies:
         return TurnedAway(
             401,
             "this page opens by its own address, which has a token in it: whoever began it sees "
             "that address in the terminal or the notebook",
         )
-    return Admitted(rights)
+    if not asked.is_page:
+        return Admitted(keys.rights_of_cookies(cookies))
+    proven = keys.proven(cookies, asked.proofs)
+    if asked.path == _TICKET and asked.method == "POST":
+        if proven:
+            return Proven(proven)
+        return TurnedAway(403, "this browser has lost what it opens the page with")
+    if asked.ticket is not None:
+        proven |= keys.take_ticket(asked.ticket, cookies, now)
+    return Admitted(keys.rights_of_cookies(proven)) if proven else Unproven()
 
 
 def is_our_name(host: str, names: Collection[str]) -> bool:
@@ -196,13 +238,17 @@ class Gate:
             return
         asked = _asked(scope, self._port)
         # The form itself shows nothing, and its answer is checked as all others are.
-        verdict = decide(asked, self._keys, self._names)
+        verdict = decide(asked, self._keys, self._names, time.monotonic())
         if isinstance(verdict, Admitted):
             if verdict.remember is not None:
                 await self._remember(_without_token(scope), verdict.remember, send)
                 return
             scope[RIGHTS] = verdict.rights
             await self._inner(scope, receive, self._with_headers(scope, send))
+        elif isinstance(verdict, Unproven):
+            await self._say(200, _opening(_without_token(scope)), send)
+        elif isinstance(verdict, Proven):
+            await self._say(200, self._keys.ticket(verdict.cookies, time.monotonic()), send)
         elif asked.socket:
             # Before it is accepted this is an HTTP answer, 403 (ASGI, "Close - send event").
             await send({"type": "websocket.close", "code": 1008, "reason": ""})
@@ -224,13 +270,12 @@ class Gate:
     async def _remember(self, target: str, token: str, send: Send) -> None:
         # By a page of our own and not by a redirect: after that a browser that came from
         # elsewhere would not send a cookie which is SameSite=Strict.
-        where = html.escape(target)
-        cookie = f"{cookie_name(self._port, token)}={token}; HttpOnly; SameSite=Strict; Path=/" + (
+        session = self._keys.remember(token)
+        name = cookie_name(self._port, token, self._secure)
+        cookie = f"{name}={session.cookie}; HttpOnly; SameSite=Strict; Path=/" + (
             "; Secure" if self._secure else ""
         )
-        page = _page(
-            "One moment.", f'<meta http-equiv="refresh" content="0;url={where}">', target=where
-        )
+        page = _opening(target, session.proof)
         await self._say(200, page, send, [(b"set-cookie", cookie.encode("latin-1"))])
 
     async def _log_in(self, asked: Visit, receive: Receive, send: Send) -> None:
@@ -289,14 +334,16 @@ def _asked(scope: Scope, port: int) -> Visit:
         site=headers.get("sec-fetch-site"),
         navigates=headers.get("sec-fetch-mode") == "navigate",
         token=query.get("token"),
-        tokens=tuple(tokens_in(cookies, port)),
+        ticket=query.get("ticket"),
+        cookies=tuple(cookies_of(cookies, port)),
+        proofs=tuple(headers.get(PROOF, "").split(",")),
     )
 
 
 def _without_token(scope: Scope) -> str:
-    """Return the address that was asked for, below this server, without its token."""
+    """Return the address that was asked for, below this server, without its secrets."""
     query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-    rest = urlencode([pair for pair in query if pair[0] != "token"])
+    rest = urlencode([pair for pair in query if pair[0] not in ("token", "ticket")])
     # One slash: two would lead to another server.
     path = "/" + quote(scope["path"].lstrip("/\\"))
     return path + ("?" + rest if rest else "")
@@ -331,14 +378,48 @@ def _headers(framed_by: tuple[str, ...]) -> list[tuple[bytes, bytes]]:
     return [(name.encode(), value.encode()) for name, value in said.items()]
 
 
-def _page(sentence: str, head: str = "", target: str = "") -> str:
-    link = f' <a href="{target}">Go on</a>' if target else ""
+# With the proofs that this browser keeps for this origin, and perhaps a new one, it gets a ticket
+# for the page, and goes there.
+_OPEN = (
+    """
+(async ({ target, proof }) => {
+  let kept = [];
+  try { kept = JSON.parse(localStorage.getItem("KEPT")) || []; } catch {}
+  if (proof) {
+    kept = [proof, ...kept].slice(0, MOST);
+    try { localStorage.setItem("KEPT", JSON.stringify(kept)); } catch {}
+  }
+  const headers = { "PROOF": kept.join(",") };
+  const answer = await fetch("/ticket", { method: "POST", headers });
+  const where = new URL(target, location.origin);
+  if (answer.ok && where.origin === location.origin) {
+    where.searchParams.set("ticket", await answer.text());
+    where.hash = location.hash;
+    location.replace(where);
+  } else document.querySelector("p").textContent = "This browser has lost what it opens the "
+    + "page with: use the address with a token in it, which was printed when it began.";
+})(document.currentScript.dataset);
+""".replace("KEPT", _KEPT)
+    .replace("MOST", str(_MOST_KEPT))
+    .replace("PROOF", PROOF)
+)
+
+
+def _opening(target: str, proof: str = "") -> str:
+    """Return the page that goes on to another of this server, with a new proof or an old one."""
+    where, half = html.escape(target), html.escape(proof)
+    script = f'<script data-target="{where}" data-proof="{half}">{_OPEN}</script>'
+    without = "<noscript><p>This page needs scripts, which this browser does not run.</noscript>"
+    return _page("One moment.").replace("</html>", without + script + "</html>")
+
+
+def _page(sentence: str) -> str:
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width">'
-        f"<title>playground</title>{head}<style>:root{{color-scheme:light dark}}"
+        "<title>playground</title><style>:root{color-scheme:light dark}"
         "body{font:16px sans-serif;max-width:36em;margin:4em auto;padding:0 1em}</style>"
-        f"<p>{html.escape(sentence)}{link}</p></html>"
+        f"<p>{html.escape(sentence)}</p></html>"
     )
 
 

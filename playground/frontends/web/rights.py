@@ -1,7 +1,12 @@
-"""Rights: what the holder of a token may do, and the cookies that remember it.  Pure.
+"""Rights: what the holder of a token may do, and the sessions that remember it.
 
 A token is a secret that stands in the address of a page, as Jupyter's does.  Each has one
 right: to all labs of the machine or to one, to change them or only to look.
+
+A browser remembers it as a session, which has two halves.  One is a cookie, that no script can
+read, but that every port of the same host is sent.  The other is the proof, which the browser
+keeps for this scheme, name and port alone: no other server is ever sent it.  Pages open by both,
+or by a ticket that was got with both.
 
 """
 
@@ -13,8 +18,14 @@ from collections.abc import Iterable, Mapping
 
 from playground.model.records import dataclass
 
+# RFC 6265, 8.5 (a cookie is of a host, not of a port); RFC 6454 and
+# https://html.spec.whatwg.org/multipage/webstorage.html (storage is of an origin)
+
 # 256 bits: nobody guesses it, however many tries the server answers.
 _TOKEN_BYTES = 32
+# A ticket is used at once by the page that asked for it.
+_TICKET_S = 30.0
+_MOST_TICKETS = 1000
 # Of a token's SHA-256, in the name of its cookie: enough to tell a browser's few apart.
 _NAME_DIGITS = 12
 
@@ -36,6 +47,14 @@ def allows(rights: Iterable[Right], lab: str, change: bool = False) -> bool:
     return any(right.allows(lab, change) for right in rights)
 
 
+@dataclass(frozen=True)
+class Session:
+    """What a browser remembers of a token: neither half opens a page without the other."""
+
+    cookie: str
+    proof: str
+
+
 class Keys:
     """The tokens that a server has given out; a token that is lost cannot be read back.
 
@@ -48,6 +67,10 @@ class Keys:
 
     def __init__(self) -> None:
         self._rights: dict[str, Right] = {}
+        # By the digest of its cookie: the digests of its token and of its proof.
+        self._sessions: dict[str, tuple[str, str]] = {}
+        # By its digest: the cookies it was got with, and when it ends.
+        self._tickets: dict[str, tuple[frozenset[str], float]] = {}
 
     def issue(self, right: Right) -> str:
         """Return a new token for a right."""
@@ -68,24 +91,68 @@ class Keys:
         """Return the rights of those tokens that are good."""
         return frozenset(right for token in tokens if (right := self.right_of(token)))
 
+    # -- what a browser remembers ---------------------------------------------------
+
+    def remember(self, token: str) -> Session:
+        """Return a new session for the right of a token; it ends with its token."""
+        session = Session(secrets.token_urlsafe(_TOKEN_BYTES), secrets.token_urlsafe(_TOKEN_BYTES))
+        self._sessions = {
+            key: said for key, said in self._sessions.items() if said[0] in self._rights
+        }
+        self._sessions[_digest(session.cookie)] = _digest(token), _digest(session.proof)
+        return session
+
+    def known(self, cookies: Iterable[str]) -> frozenset[str]:
+        """Return those cookies that are a half of a session here; they open no page."""
+        return frozenset(one for one in cookies if self.rights_of_cookies([one]))
+
+    def proven(self, cookies: Iterable[str], proofs: Iterable[str]) -> frozenset[str]:
+        """Return those cookies whose other half is there too."""
+        halves = {_digest(proof) for proof in proofs}
+        return frozenset(
+            one for one in self.known(cookies) if self._sessions[_digest(one)][1] in halves
+        )
+
+    def rights_of_cookies(self, cookies: Iterable[str]) -> frozenset[Right]:
+        """Return the rights of the sessions whose cookies these are."""
+        tokens = [said[0] for one in cookies if (said := self._sessions.get(_digest(one)))]
+        return frozenset(right for token in tokens if (right := self._rights.get(token)))
+
+    def ticket(self, cookies: Iterable[str], now: float) -> str:
+        """Return what lets a browser open one page within 30 s, for cookies that are `proven`."""
+        alive = [pair for pair in self._tickets.items() if pair[1][1] > now]
+        self._tickets = dict(alive[-_MOST_TICKETS:])
+        ticket = secrets.token_urlsafe(_TOKEN_BYTES)
+        self._tickets[_digest(ticket)] = frozenset(map(_digest, cookies)), now + _TICKET_S
+        return ticket
+
+    def take_ticket(self, ticket: str, cookies: Iterable[str], now: float) -> frozenset[str]:
+        """Return those cookies that a ticket was got with; a second time it is none."""
+        got, end = self._tickets.pop(_digest(ticket), (frozenset[str](), 0.0))
+        return frozenset(one for one in cookies if _digest(one) in got and now < end)
+
 
 def _digest(token: str) -> str:
     return hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()
 
 
-def cookie_name(port: int, token: str) -> str:
-    """Return the name of the cookie that holds a token.
+def cookie_name(port: int, token: str, secure: bool = False) -> str:
+    """Return the name of the cookie that remembers a token.
 
     Cookies are of a host, not of a port (RFC 6265, 8.5), so the port stands in the name; and a
-    browser may hold several rights at once.
+    browser may hold several rights at once.  One that is only sent by TLS has a name that nobody
+    can set without TLS (RFC 6265bis, "__Host-").
 
     """
-    return f"{_prefix(port)}{_digest(token)[:_NAME_DIGITS]}"
+    return f"{'__Host-' * secure}{_prefix(port)}{_digest(token)[:_NAME_DIGITS]}"
 
 
-def tokens_in(cookies: Mapping[str, str], port: int) -> list[str]:
+def cookies_of(cookies: Mapping[str, str], port: int) -> list[str]:
     """Return what the cookies of a server at this port hold."""
-    return [value for name, value in cookies.items() if name.startswith(_prefix(port))]
+    prefix = _prefix(port)
+    return [
+        value for name, value in cookies.items() if name.removeprefix("__Host-").startswith(prefix)
+    ]
 
 
 def _prefix(port: int) -> str:

@@ -23,15 +23,13 @@ from playground.engines.choice import RunningLabs
 from playground.errors import BadArgument, NotReady, PlaygroundError
 from playground.frontends.web import page
 from playground.frontends.web.files import FileShelf
+from playground.frontends.web.framing import notebook_origins
 from playground.frontends.web.gate import LOOPBACK_NAMES, Gate
 from playground.frontends.web.rights import Keys, Right
 from playground.frontends.web.served_labs import ServedLabs
 from playground.frontends.web.site import Site
 from playground.lab.lab import Lab
 from playground.model.records import dataclass
-
-# The pages of notebooks on this machine, which show ours in a frame.
-NOTEBOOKS = ("'self'", "http://localhost:*", "http://127.0.0.1:*")
 
 # Of one message of a browser: a program of many pages is edited in one.
 _MESSAGE_BYTES = 1 << 20
@@ -229,7 +227,7 @@ def open_page(lab: Lab, port: int = 0) -> WebPage:
     with _beginning:
         if not _here:
             server = WebServer(Listening(port=port))
-            server.start(NOTEBOOKS)
+            server.start(notebook_origins())
             _here.append(server)
         server = _here[0]
     if port not in (0, server.port):

@@ -61,7 +61,7 @@ def _new_terminal(arguments: Sequence[str]) -> str | None:
     It is a terminal as the server's launcher makes it, but with our command for a shell.
 
     """
-    server = _server()
+    server = jupyter_server()
     if server is None:
         return None
     docker_host = os.environ.get("DOCKER_HOST")
@@ -93,7 +93,7 @@ def _new_terminal(arguments: Sequence[str]) -> str | None:
         return None  # it has no terminals, or lets nobody in by what its file says
 
 
-def _server() -> dict[str, str] | None:
+def jupyter_server() -> dict[str, str] | None:
     """Return address and token of the Jupyter server that started this kernel."""
     parent = os.environ.get("JPY_PARENT_PID", "")
     with contextlib.suppress(OSError, ValueError, KeyError):

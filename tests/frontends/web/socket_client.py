@@ -12,12 +12,17 @@ from typing import Any
 import httpx
 from websockets.asyncio.client import connect
 
+from playground.frontends.web.gate import PROOF
+
 
 @contextmanager
 def visiting(address: str) -> Iterator[tuple[httpx.Client, httpx.Response]]:
-    """Open a page by its address, as a browser does; yield a client with the cookies."""
+    """Open a page by its address, as a browser does; yield a client with the session."""
     with httpx.Client() as client:
-        client.get(address).raise_for_status()
+        first = client.get(address).raise_for_status()
+        proof = re.search('data-proof="(.+?)"', first.text)
+        assert proof, "the first answer has the other half of the cookie in it"
+        client.headers[PROOF] = proof[1]
         yield client, client.get(address.partition("?")[0])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import MutableMapping
 from dataclasses import replace
 from typing import Any
@@ -11,10 +12,13 @@ import pytest
 
 from playground.frontends.web.gate import (
     LOOPBACK_NAMES,
+    PROOF,
     RIGHTS,
     Admitted,
     Gate,
+    Proven,
     TurnedAway,
+    Unproven,
     Visit,
     decide,
     is_our_name,
@@ -24,7 +28,8 @@ from playground.frontends.web.rights import Keys, Right, cookie_name
 KEYS = Keys()
 TOKEN = KEYS.issue(Right("a", may_change=True))
 LOOK = KEYS.issue(Right("a"))
-VISIT = Visit("/lab/a", "localhost:8810", tokens=(TOKEN,))
+SESSION, LOOKING = KEYS.remember(TOKEN), KEYS.remember(LOOK)
+VISIT = Visit("/lab/a", "localhost:8810", cookies=(SESSION.cookie,), proofs=(SESSION.proof,))
 SOCKET = replace(VISIT, socket=True, origin="http://localhost:8810")
 
 
@@ -50,7 +55,7 @@ def test_a_host_header_names_us_or_is_refused(host: str, ours: bool) -> None:
 ADMITTED = [
     VISIT,
     SOCKET,
-    replace(VISIT, tokens=(), token=LOOK),
+    replace(VISIT, cookies=(), token=LOOK),
     replace(VISIT, site="none", navigates=True),
     replace(VISIT, site="cross-site", navigates=True),  # a link on a course's page
     replace(VISIT, method="POST", origin="http://localhost:8810", site="same-origin"),
@@ -81,10 +86,17 @@ REFUSED = {
     "form of nobody": (replace(VISIT, method="POST"), 403),
     "image on another page": (replace(VISIT, site="cross-site"), 403),
     "frame's form": (replace(VISIT, method="POST", site="cross-site", navigates=True), 403),
-    "no token": (replace(VISIT, tokens=()), 401),
-    "a wrong cookie": (replace(VISIT, tokens=("x",)), 401),
+    "no token": (replace(VISIT, cookies=()), 401),
+    "a wrong cookie": (replace(VISIT, cookies=("x",)), 401),
+    "a token for a cookie": (replace(VISIT, cookies=(TOKEN,)), 401),
+    "a cookie for a token": (replace(VISIT, token=SESSION.cookie), 403),
+    "a proof for a token": (replace(VISIT, token=SESSION.proof), 403),
+    "a ticket without a proof": (
+        replace(VISIT, path="/ticket", method="POST", origin="http://localhost:8810", proofs=()),
+        403,
+    ),
     "a wrong token in the address": (replace(VISIT, token="x"), 403),
-    "a socket without a token": (replace(SOCKET, tokens=()), 401),
+    "a socket without a token": (replace(SOCKET, cookies=()), 401),
 }
 
 
@@ -96,10 +108,39 @@ def test_all_others_are_refused(asked: Visit, status: int) -> None:
 
 
 def test_a_token_in_an_address_becomes_a_cookie_but_for_programs_that_fetch() -> None:
-    page = decide(replace(VISIT, tokens=(), token=LOOK), KEYS, LOOPBACK_NAMES)
+    page = decide(replace(VISIT, cookies=(), token=LOOK), KEYS, LOOPBACK_NAMES)
     file = decide(Visit("/files/k/x.pcapng", "localhost:1", token=LOOK), KEYS, LOOPBACK_NAMES)
     assert (page.remember, file.remember) == (LOOK, None)
     assert page.rights == file.rights == {Right("a")}
+
+
+def test_what_another_port_of_this_host_gets_opens_no_page() -> None:
+    # A browser sends a cookie to all ports of its host (RFC 6265, 8.5).
+    stolen = replace(VISIT, proofs=())
+    for proofs in ((), ("x",), (LOOKING.proof,), (SESSION.cookie,)):
+        asked = replace(stolen, proofs=proofs)
+        assert decide(asked, KEYS, LOOPBACK_NAMES) == Unproven()
+    assert decide(replace(stolen, ticket="x"), KEYS, LOOPBACK_NAMES) == Unproven()
+    # Another server, begun by the same user, does not know it at all.
+    assert isinstance(decide(VISIT, Keys(), LOOPBACK_NAMES), TurnedAway)
+
+
+def test_a_ticket_opens_one_page_soon_for_the_cookies_it_was_got_with() -> None:
+    origin = "http://localhost:8810"
+    both = replace(VISIT, path="/ticket", method="POST", origin=origin)
+    assert decide(both, KEYS, LOOPBACK_NAMES) == Proven(frozenset([SESSION.cookie]))
+
+    def opened(at_s: float, **changed: Any) -> bool:
+        visit = replace(VISIT, proofs=(), ticket=ticket, **changed)
+        return isinstance(decide(visit, KEYS, LOOPBACK_NAMES, at_s), Admitted)
+
+    ticket = KEYS.ticket([SESSION.cookie], 100.0)
+    assert opened(101.0)
+    assert not opened(102.0), "used before"
+    ticket = KEYS.ticket([SESSION.cookie], 100.0)
+    assert not opened(200.0), "too late"
+    ticket = KEYS.ticket([SESSION.cookie], 100.0)
+    assert not opened(101.0, cookies=(LOOKING.cookie,)), "another's"
 
 
 # -- carried out ----------------------------------------------------------------
@@ -119,6 +160,12 @@ class Answer:
         self.status = sent[0].get("status")
         self.headers = {name.decode(): value.decode() for name, value in sent[0].get("headers", ())}
         self.text = b"".join(message.get("body", b"") for message in sent).decode()
+
+    @property
+    def session(self) -> dict[str, str]:
+        """What a browser shows from now on: the cookie, and what the page's script has kept."""
+        proof = re.search('data-proof="(.+?)"', self.text)[1]
+        return {"cookie": self.headers["set-cookie"].partition(";")[0], PROOF: proof}
 
 
 def ask(gate: Gate, path: str = "/", body: bytes = b"", **scope: Any) -> Answer:
@@ -152,17 +199,38 @@ def gate() -> Gate:
 def test_a_cookie_is_for_this_server_and_out_of_reach_of_scripts(gate: Gate) -> None:
     answer = ask(gate, f"/lab/a?token={LOOK}&x=1")
     cookie = answer.headers["set-cookie"]
-    assert cookie.startswith(f"{cookie_name(8810, LOOK)}={LOOK};")
+    assert cookie.startswith(f"{cookie_name(8810, LOOK)}=")
+    assert LOOK not in cookie  # what every port of this host is sent is no token
     assert "HttpOnly" in cookie and "SameSite=Strict" in cookie
     # The token goes out of the address.
-    assert "url=/lab/a?x=1" in answer.text
+    assert 'data-target="/lab/a?x=1"' in answer.text
     assert LOOK not in answer.text
-    name = cookie.partition(";")[0]
-    assert ask(gate, "/lab/a", headers={"cookie": name}).text == "a"
+    assert ask(gate, "/lab/a", headers=answer.session).text == "a"
+    alone = ask(gate, "/lab/a?x=1", headers={"cookie": answer.session["cookie"]})
+    assert 'data-target="/lab/a?x=1"' in alone.text and 'data-proof=""' in alone.text
+
+
+def test_a_page_opens_by_a_ticket_that_both_halves_get(gate: Gate) -> None:
+    session = ask(gate, f"/lab/a?token={LOOK}").session
+    cookie = {"cookie": session["cookie"]}
+    origin = {"origin": "http://localhost:8810"}
+    assert ask(gate, "/ticket", method="POST", headers=cookie | origin).status == 403
+    ticket = ask(gate, "/ticket", method="POST", headers=session | origin).text
+    assert ask(gate, f"/lab/a?ticket={ticket}", headers=cookie).text == "a"
+    again = ask(gate, f"/lab/a?ticket={ticket}", headers=cookie).text
+    assert 'data-target="/lab/a"' in again
+
+
+def test_behind_a_certificate_the_cookie_is_of_this_host_and_tls_alone() -> None:
+    gate = Gate(_inner, KEYS, 8810, secure=True)
+    answer = ask(gate, f"/?token={LOOK}")
+    assert answer.headers["set-cookie"].startswith("__Host-playground-8810-")
+    assert answer.headers["set-cookie"].endswith("; Path=/; Secure")
+    assert ask(gate, "/", headers=answer.session).text == "a"
 
 
 def test_no_address_leads_to_another_server(gate: Gate) -> None:
-    assert "url=/evil.example/" in ask(gate, f"//evil.example/?token={LOOK}").text
+    assert 'data-target="/evil.example/"' in ask(gate, f"//evil.example/?token={LOOK}").text
     assert "<b>" not in ask(gate, f"/<b>?token={LOOK}").text
 
 
@@ -211,8 +279,7 @@ def test_a_password_opens_and_a_guesser_has_to_wait() -> None:
     assert log_in("correct+horse", {"origin": "https://evil.example"}).status == 403
     opened = log_in("correct+horse")
     assert opened.status == 200
-    cookie = opened.headers["set-cookie"].partition(";")[0]
-    assert ask(gate, headers={"cookie": cookie}).text == "None"  # all labs
+    assert ask(gate, headers=opened.session).text == "None"  # all labs
     assert [log_in("wrong").status for _ in range(6)] == [401] * 5 + [429]
     assert log_in("correct+horse").status == 429
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from playground.frontends.web.rights import Keys, Right, allows, cookie_name, tokens_in
+from playground.frontends.web.rights import Keys, Right, allows, cookie_name, cookies_of
 
 ALL, ONE, LOOK = Right(may_change=True), Right("a", may_change=True), Right("a")
 
@@ -45,11 +45,14 @@ def test_a_token_has_the_right_it_was_given_for_and_a_guessed_one_has_none() -> 
 def test_a_withdrawn_lab_has_no_tokens_left_and_others_keep_theirs() -> None:
     keys = Keys()
     gone, stays, everything = keys.issue(ONE), keys.issue(Right("b")), keys.issue(ALL)
+    session = keys.remember(gone)
+    assert keys.proven([session.cookie], [session.proof])
     keys.withdraw("a")
+    assert not keys.known([session.cookie])
     assert [keys.right_of(token) for token in (gone, stays, everything)] == [None, Right("b"), ALL]
 
 
 def test_cookies_of_two_servers_on_one_machine_do_not_meet() -> None:
     cookies = {cookie_name(8810, "t1"): "t1", cookie_name(8810, "t2"): "t2", "other": "x"}
-    assert tokens_in(cookies, 8810) == ["t1", "t2"]
-    assert tokens_in(cookies, 881) == []
+    assert cookies_of(cookies, 8810) == ["t1", "t2"]
+    assert cookies_of(cookies, 881) == []
