@@ -204,6 +204,10 @@ class Terminals:
 
     def __init__(self) -> None:
         self._open: dict[tuple[str, str], list[Terminal]] = {}
+        # The numbers of those that begin, which may take as long as an agent likes.
+        self._begun: dict[tuple[str, str], set[int]] = {}
+        self._closed = False
+        # Held for moments only: the event loop asks `of`.
         self._lock = threading.Lock()
 
     def of(self, lab: str, node: str) -> list[Terminal]:
@@ -217,19 +221,42 @@ class Terminals:
         Raises `PlaygroundError` where too many are open, or the node does not run.
 
         """
-        with self._lock:
-            here = self._open.setdefault((lab, node.name), [])
-            here[:] = [one for one in here if not one.ended or one.lookers]
-            if len(here) >= MOST_OF_A_NODE or sum(map(len, self._open.values())) >= MOST_IN_ALL:
-                raise PlaygroundError(
-                    f"{len(here)} terminals are open on {node.name}, and no more may be: close one"
-                )
-            taken = {one.number for one in here}
-            number = next(n for n in range(1, MOST_OF_A_NODE + 1) if n not in taken)
+        key = (lab, node.name)
+        number = self._reserve(key)
+        try:
             terminal = Terminal(node, number, user, common_size([size]))
-            terminal.join(looker)
-            here.append(terminal)
-            return terminal
+        except BaseException:
+            with self._lock:
+                self._forget(key, number)
+            raise
+        terminal.join(looker)
+        with self._lock:
+            self._forget(key, number)
+            if not self._closed:
+                self._open.setdefault(key, []).append(terminal)
+                return terminal
+        terminal.close()
+        raise PlaygroundError("this page was closed: no terminal is opened any more")
+
+    def _forget(self, key: tuple[str, str], number: int) -> None:
+        self._begun[key].discard(number)
+        if not self._begun[key]:
+            del self._begun[key]
+
+    def _reserve(self, key: tuple[str, str]) -> int:
+        """Return the number of a terminal that begins now."""
+        with self._lock:
+            here = self._open.setdefault(key, [])
+            here[:] = [one for one in here if not one.ended or one.lookers]
+            taken = {one.number for one in here} | self._begun.get(key, set())
+            in_all = sum(map(len, (*self._open.values(), *self._begun.values())))
+            if len(taken) >= MOST_OF_A_NODE or in_all >= MOST_IN_ALL:
+                raise PlaygroundError(
+                    f"{len(taken)} terminals are open on {key[1]}, and no more may be: close one"
+                )
+            number = next(n for n in range(1, MOST_OF_A_NODE + 1) if n not in taken)
+            self._begun.setdefault(key, set()).add(number)
+            return number
 
     def leave(self, lab: str, terminal: Terminal, looker: Looker) -> None:
         """Let somebody go; a terminal at which nobody is left who may type is closed."""
@@ -246,6 +273,7 @@ class Terminals:
     def close(self) -> None:
         """Close all."""
         with self._lock:
+            self._closed = True
             left = [one for row in self._open.values() for one in row]
             self._open.clear()
         for one in left:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -141,3 +143,28 @@ def test_no_more_may_be_open_than_a_machine_bears(
         begin(rooms, host)
     rooms.leave("lab", first, looker)
     assert begin(rooms, host)[0].number == 1
+
+
+def test_one_that_takes_its_time_to_begin_keeps_nobody_waiting(
+    rooms: Terminals, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begins, go_on = threading.Event(), threading.Event()
+    quick = module.start_process
+
+    def slow(*args: Any, **arguments: Any) -> Any:
+        begins.set()
+        assert go_on.wait(LIMIT_S)
+        return quick(*args, **arguments)
+
+    monkeypatch.setattr(module, "start_process", slow)
+    thread = threading.Thread(target=begin, args=[rooms, host])
+    thread.start()
+    try:
+        assert begins.wait(LIMIT_S)
+        assert rooms.of("lab", "h1") == []  # answered at once
+        monkeypatch.setattr(module, "start_process", quick)
+        assert begin(rooms, host)[0].number == 2  # the first number is taken already
+    finally:
+        go_on.set()
+        thread.join(LIMIT_S)
+    assert sorted(one.number for one in rooms.of("lab", "h1")) == [1, 2]
