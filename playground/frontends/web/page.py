@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterable, Iterator
+from concurrent.futures import Executor
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -117,11 +118,12 @@ def _line(line: LabLine, may_change: bool) -> None:
 
 async def _show(site: Site, name: str, may_change: bool) -> Response | None:
     loop = asyncio.get_running_loop()
+    threads = site.threads_of(name)
     try:
-        lab: Lab = await loop.run_in_executor(site.threads, site.labs.open, name)
+        lab: Lab = await loop.run_in_executor(threads, site.labs.open, name)
     except PlaygroundError as error:
         return PlainTextResponse(str(error), status_code=404)
-    view = LabView(lab, name, may_change, site.threads, site.files, site.sessions, site.address)
+    view = LabView(lab, name, may_change, threads, site.files, site.sessions, site.address)
     ui.context.client.on_delete(view.close_soon)
     ui.on_exception(_say)
     await lab_page.build(view, site)
@@ -145,8 +147,9 @@ async def _fetch(site: Site, request: Request, key: str) -> Response:
     if not allows(rights_of(request), file.lab):
         return _refusal("this address is another lab's")
     loop = asyncio.get_running_loop()
+    threads = site.threads_of(file.lab)
     try:
-        content = await loop.run_in_executor(site.threads, file.source)
+        content = await loop.run_in_executor(threads, file.source)
     except PlaygroundError as error:
         return PlainTextResponse(str(error), status_code=409)
     headers = {
@@ -157,11 +160,13 @@ async def _fetch(site: Site, request: Request, key: str) -> Response:
     media_type = file.media_type or "application/octet-stream"
     if isinstance(content, bytes):
         return Response(content, media_type=media_type, headers=headers)
-    pieces = _pieces(iter(content), site, request)
+    pieces = _pieces(iter(content), threads, request)
     return StreamingResponse(pieces, media_type=media_type, headers=headers)
 
 
-async def _pieces(content: Iterator[bytes], site: Site, request: Request) -> AsyncIterator[bytes]:
+async def _pieces(
+    content: Iterator[bytes], threads: Executor, request: Request
+) -> AsyncIterator[bytes]:
     """Yield what an iterator has, each piece waited for in a thread; close it in the end.
 
     The end is also where who fetches it has gone, which uvicorn tells nobody who only sends.
@@ -170,11 +175,11 @@ async def _pieces(content: Iterator[bytes], site: Site, request: Request) -> Asy
     loop = asyncio.get_running_loop()
     end: Any = object()
     try:
-        while (piece := await loop.run_in_executor(site.threads, next, content, end)) is not end:
+        while (piece := await loop.run_in_executor(threads, next, content, end)) is not end:
             if await request.is_disconnected():
                 break
             yield piece
     finally:
         close = getattr(content, "close", None)
         if close is not None:
-            await loop.run_in_executor(site.threads, close)
+            await loop.run_in_executor(threads, close)

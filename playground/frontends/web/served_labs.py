@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
+from weakref import WeakValueDictionary
 
 from playground.engines.choice import RunningLabs
 from playground.engines.seam import LabRecord
@@ -34,7 +35,9 @@ class ServedLabs:
         self._running = running
         self._own: dict[str, Lab] = {}
         self._attached: dict[str, Lab] = {}
+        # Held for moments: what an engine or a lab answers is waited for under the lab's own.
         self._lock = threading.Lock()
+        self._opening: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
 
     def add(self, lab: Lab) -> None:
         """Show a lab of this process, started or not; one of the same name gives way."""
@@ -53,7 +56,7 @@ class ServedLabs:
             own = list(self._own.values())
         lines = [LabLine(lab.name, tuple(n.name for n in lab.nodes), "this program") for lab in own]
         there = {lab.id for lab in own}
-        records = [] if self._running is None else self._running.labs()
+        records = self._records()
         names = [record.name for record in records]
         for record in records:
             if record.id not in there and not record.is_stale:
@@ -72,26 +75,53 @@ class ServedLabs:
                 return self._own[name]
             if self._running is None:
                 raise LabNotFound(f"this page does not show a lab {name!r}: it was closed")
+            opening = self._opening.get(name)
+            if opening is None:
+                opening = self._opening[name] = threading.Lock()
+        with opening:
             # Asked anew each time: the lab may have ended, and another of its name begun.
             engine, record = self._running.find(name)
             lab = self._attached.get(name)
-            if lab is not None and (lab.id != record.id or not lab.running):
-                self._let_go(name)
-                lab = None
-            if lab is None:
-                lab = Lab.attach(record.id, engine=engine, quiet=True)
+            if lab is not None and lab.id == record.id and lab.running:
+                return lab
+            self._records()
+            self._let_go(name, lab)
+            lab = Lab.attach(record.id, engine=engine, quiet=True)
+            with self._lock:
                 self._attached[name] = lab
             return lab
 
-    def _let_go(self, name: str) -> None:
+    def _records(self) -> list[LabRecord]:
+        """Return the labs that run, and give back what those had that run no more.
+
+        That is a line to an agent each, with its threads and descriptors.
+
+        """
+        if self._running is None:
+            return []
+        with self._lock:
+            attached = dict(self._attached)
+        records = self._running.labs()
+        there = {record.id for record in records}
+        for name, lab in attached.items():
+            if lab.id not in there:
+                self._let_go(name, lab)
+        return records
+
+    def _let_go(self, name: str, lab: Lab | None) -> None:
+        with self._lock:
+            if lab is None or self._attached.get(name) is not lab:
+                return
+            del self._attached[name]
         with suppress(PlaygroundError):  # it may have gone
-            self._attached.pop(name).detach()
+            lab.detach()
 
     def close(self) -> None:
         """Let go of all labs of other programs."""
         with self._lock:
-            for name in list(self._attached):
-                self._let_go(name)
+            attached = dict(self._attached)
+        for name, lab in attached.items():
+            self._let_go(name, lab)
         if self._running is not None:
             self._running.close()
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Executor
+from weakref import WeakValueDictionary
 
 from playground.frontends.web.files import FileShelf
 from playground.frontends.web.picture_watch import PictureWatch
 from playground.frontends.web.rights import Keys, Right
 from playground.frontends.web.served_labs import ServedLabs
 from playground.frontends.web.sessions.shared_sessions import Sessions
+from playground.frontends.web.thread_shares import ThreadShare, ThreadShares
 from playground.lab.lab import Lab
+
+# Of the threads of all labs: three that hang leave threads to the others.
+_THREADS_OF_A_LAB = 7
 
 
 class Site:
@@ -34,11 +39,17 @@ class Site:
         self.files = files
         self.address = address
         self.sessions = Sessions()
-        self._watches: dict[str, PictureWatch] = {}
+        self._shares = ThreadShares(threads, _THREADS_OF_A_LAB)
+        # Kept by the pages that show them: what nobody looks at is forgotten.
+        self._watches: WeakValueDictionary[str, PictureWatch] = WeakValueDictionary()
+
+    def threads_of(self, name: str) -> ThreadShare:
+        """Return the threads that a lab may take: no other waits for its hosts."""
+        return self._shares.of(name)
 
     def watch(self, name: str, lab: Lab) -> PictureWatch:
         """Return the living picture of a lab, one for all who look at it."""
         watch = self._watches.get(name)
         if watch is None or watch.lab is not lab:
-            watch = self._watches[name] = PictureWatch(lab, self.threads)
+            watch = self._watches[name] = PictureWatch(lab, self.threads_of(name))
         return watch

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from playground import Host, Lab, LabNotFound
 from playground.engines.choice import RunningLabs
+from playground.frontends.web import served_labs
 from playground.frontends.web.served_labs import ServedLabs
 from tests.support_agent import needs_root
 
@@ -20,6 +25,65 @@ def test_a_lab_of_this_program_is_found_by_name_until_it_is_removed() -> None:
     labs.remove(lab)
     with pytest.raises(LabNotFound, match="'own'"):
         labs.open("own")
+
+
+class Running:
+    """Labs that run elsewhere; one of them answers when a test lets it."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = list(names)
+        self.go_on = threading.Event()
+
+    def labs(self) -> list[Any]:
+        return [self._record(name) for name in self.names]
+
+    def find(self, name: str) -> tuple[Any, Any]:
+        if name == "hangs":
+            assert self.go_on.wait(20)
+        return None, self._record(name)
+
+    def _record(self, name: str) -> Any:
+        return SimpleNamespace(
+            id=f"id-{name}", name=name, nodes=(), is_stale=False, is_own=True, created=1.0
+        )
+
+
+@pytest.fixture
+def detached(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the ids of labs that were let go."""
+    gone: list[str] = []
+
+    def attach(lab_id: str, **arguments: Any) -> Any:
+        return SimpleNamespace(id=lab_id, running=True, detach=lambda: gone.append(lab_id))
+
+    monkeypatch.setattr(served_labs, "Lab", SimpleNamespace(attach=attach))
+    return gone
+
+
+def test_a_lab_that_hangs_keeps_nobody_from_another(detached: list[str]) -> None:
+    running: Any = Running("hangs", "other")
+    labs = ServedLabs(running)
+    thread = threading.Thread(target=labs.open, args=["hangs"])
+    thread.start()
+    try:
+        assert labs.open("other").id == "id-other"
+        assert [line.name for line in labs.lines()] == ["hangs", "other"]
+    finally:
+        running.go_on.set()
+        thread.join(20)
+    assert detached == []
+
+
+def test_a_lab_that_has_ended_is_let_go_of(detached: list[str]) -> None:
+    running: Any = Running("first", "second")
+    labs = ServedLabs(running)
+    labs.open("first")
+    running.names.remove("first")
+    labs.open("second")  # as soon as anything else is opened
+    assert detached == ["id-first"]
+    running.names.clear()
+    assert labs.lines() == []  # or the list is looked at
+    assert detached == ["id-first", "id-second"]
 
 
 @needs_root

@@ -13,6 +13,7 @@ from playground import Host, Lab, Link, PlaygroundError
 from playground.engines.namespaces.engine import NamespacesEngine
 from playground.frontends.web.sessions import terminals as module
 from playground.frontends.web.sessions.terminals import Looker, Terminal, Terminals
+from playground.operations.connection.commands import start_process
 from tests.support_agent import needs_root
 
 pytestmark = needs_root
@@ -149,7 +150,7 @@ def test_one_that_takes_its_time_to_begin_keeps_nobody_waiting(
     rooms: Terminals, host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begins, go_on = threading.Event(), threading.Event()
-    quick = module.start_process
+    quick = start_process
 
     def slow(*args: Any, **arguments: Any) -> Any:
         begins.set()
