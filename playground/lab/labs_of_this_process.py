@@ -37,6 +37,35 @@ def take_nodes(lab: LabObject) -> None:
             f"{node.name} is part of the {state} {other.name!r} already, and a machine can be "
             f"in one lab at a time: stop that lab and drop it, or declare a new machine"
         )
+    hand_nodes(lab)
+
+
+def refuse_others(lab: LabObject, wanted: LabObject) -> None:
+    """Refuse to make ``wanted``'s nodes this running lab's where another lab has them.
+
+    Raises `TopologyError`; nothing is changed.  What ``wanted`` is called says nothing here.
+
+    """
+    for node in wanted.nodes:
+        other = _lab_of.get(node, _no_lab)()
+        live = node._live.lab if node._live is not None else None
+        if live is not None and live is not lab:
+            raise TopologyError(
+                f"{node.name} runs in lab {live.name!r}, and lab {lab.name!r} cannot have it too: "
+                "stop that lab, or declare a new machine"
+            )
+        if other is None or other is lab or other is wanted:
+            continue
+        # Others of its name have given it away, as where a cell of a notebook is run again.
+        if other.running or other.name != wanted.name:
+            raise TopologyError(
+                f"{node.name} is part of the lab {other.name!r} already, and lab {lab.name!r} "
+                "cannot have it too: drop that lab, or declare a new machine"
+            )
+
+
+def hand_nodes(lab: LabObject) -> None:
+    """Make the nodes this lab's own, whichever lab they were declared in."""
     for node in lab.nodes:
         _lab_of[node] = weakref.ref(lab)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from playground.errors import BadArgument
 from playground.lab import apply as plumbing
 from playground.lab import convergence, program_starts
-from playground.lab.labs_of_this_process import take_nodes
+from playground.lab.labs_of_this_process import hand_nodes, refuse_others
 from playground.lab.life.declared_again import Staying, find_staying
 from playground.lab.methods.starting import extend
 from playground.lab.node_handles import detach_nodes, restore
@@ -33,12 +33,12 @@ def apply(lab: LabObject, wanted: LabObject, *, dry_run: bool = False) -> PlanDi
     """Make of this running lab what another one declares, and return what that changes.
 
     ``wanted`` is a lab that is not started: one that `playground.load` has read, say.  Its nodes
-    are this lab's from then on.  Nodes and links that are declared as they were, by their names,
-    are left alone, with their files, their programs and all that was typed there.  Addresses,
-    routes, rules, settings of services change where they run; nodes and links come and go.  A node
-    whose image, command, limits or daemons are others is made anew, and its files are gone: rows of
-    kind "made anew" say so.  Users, passwords and keys stay those of the running lab, and a node
-    that is stopped stays stopped.
+    are this lab's from then on, and ``wanted``'s own name is not asked.  Nodes and links that are
+    declared as they were, by their names, are left alone, with their files, their programs and all
+    that was typed there.  Addresses, routes, rules, settings of services change where they run;
+    nodes and links come and go.  A node whose image, command, limits or daemons are others is made
+    anew, and its files are gone: rows of kind "made anew" say so.  Users, passwords and keys stay
+    those of the running lab, and a node that is stopped stays stopped.
 
     With ``dry_run`` nothing is changed.  Raises `TopologyError` before anything is, where it cannot
     be done.  After a failure later on nodes that were to go are gone, and what stays is as it was.
@@ -59,6 +59,7 @@ def apply(lab: LabObject, wanted: LabObject, *, dry_run: bool = False) -> PlanDi
     state = lab._state
     with state.lock:
         state.agent()
+        refuse_others(lab, wanted)
         found = _plan(state, wanted._state)
         diff = found.plan.diff(state.running_plan())
         diff = _with_anew(diff, found.staying)
@@ -109,7 +110,7 @@ def _let_go(lab: LabObject, wanted: LabObject, found: _Wanted) -> None:
     state._by_name.clear()
     other.given = ()
     other._by_name.clear()
-    take_nodes(lab)
+    hand_nodes(lab)
     restore(lab, staying.rest, provisions, pids)
 
 

@@ -103,3 +103,45 @@ def test_what_cannot_be_is_refused_and_nothing_is_touched(namespaces_engine: Eng
             lab.apply(broken)
         assert lab.running_plan() is plan
         assert lab.node("h1").ping("h2", count=1).received == 1
+
+
+def test_the_name_of_what_is_applied_is_not_asked(namespaces_engine: Engine) -> None:
+    def street(name: str, *others: str) -> Lab:
+        h1 = Host("h1")
+        for other in others:
+            Link(h1, Host(other))
+        return Lab(h1, name=name, quiet=True, engine=namespaces_engine)
+
+    with street("life-named", "h2") as lab, street("life-named-too", "h9") as neighbour:
+        lab["h1"].write("/root/notes", "kept")
+        foreign = Host("h4")
+        Link(foreign, Host("h5"))
+        mixed = Lab(foreign, name="life-mixed", quiet=True)
+        Link(foreign, neighbour["h9"])
+        # h9 runs in another lab, and h1 with it.
+        for dry_run in (True, False):
+            with pytest.raises(TopologyError, match="runs in lab 'life-named-too'"):
+                lab.apply(mixed, dry_run=dry_run)
+        assert foreign in mixed
+        assert lab["h1"].ping("h2", count=1).received == 1
+        assert neighbour["h1"].ping("h9", count=1).received == 1
+        lab.apply(street("life-else", "h3"))
+        assert lab["h1"].read("/root/notes") == "kept"
+        assert lab["h1"].ping("h3", count=1).received == 1
+        assert "h2" not in lab
+        Link(lab["h3"], Host("h6"))
+        lab.start()
+        assert lab["h3"].ping("h6", count=1).received == 1
+
+
+def test_a_node_of_a_third_lab_is_refused_whatever_runs(namespaces_engine: Engine) -> None:
+    h1, other = Host("h1"), Host("h2")
+    Link(h1, Host("h3"))
+    with Lab(h1, quiet=True, engine=namespaces_engine, name="life-third") as lab:
+        again = Host("h1")
+        wanted, third = Lab(again, name="life-w", quiet=True), Lab(other, name="life-o", quiet=True)
+        Link(again, other)
+        with pytest.raises(TopologyError, match="h2 is part of the lab 'life-o' already"):
+            lab.apply(wanted)
+        assert h1.ping("h3", count=1).received == 1
+        assert other in third
