@@ -136,6 +136,8 @@ def _students_table(outcomes: Sequence[StudentMarks], links: Mapping[str, str]) 
 def _student_row(one: StudentMarks, link: str) -> str:
     share = one.got / one.points if one.points else 0.0
     remarks = [f"<span class=bad>{text(_short(one.refusal))}</span>"] * bool(one.refusal)
+    if one.problem:
+        remarks.append(f"<details><summary>Where</summary><pre>{text(one.problem)}</pre></details>")
     remarks += [f"<span class=part>{text(cheat)}</span>" for cheat in one.cheats]
     return (
         f'<tr><td><a href="{quote(link)}">{text(one.student)}</a></td>'

@@ -280,8 +280,8 @@ def outcome_of(student: str, checks: Sequence[CheckMark], end: ChildEnd) -> Stud
         else:
             said |= line
     refusal = said.get("refusal") or end.reason
-    if problem := said.get("broken"):
-        refusal = f"it could not be marked, which is no mistake of the student's:\n{problem}"
+    if problem := said.get("broken", ""):
+        refusal = "it could not be marked, which is no mistake of the student's"
     return StudentMarks(
         student,
         tuple(found.values()),
@@ -291,6 +291,7 @@ def outcome_of(student: str, checks: Sequence[CheckMark], end: ChildEnd) -> Stud
         cheats=tuple(said.get("cheats", _unseen(found.values()))),
         picture=said.get("picture", ""),
         seconds=round(end.seconds, 2),
+        problem=problem,
     )
 
 

@@ -51,7 +51,8 @@ def _suite(outcome: StudentMarks) -> ElementTree.Element:
             problem = ElementTree.SubElement(case, kind, message=_text(message))
             problem.text = _text("\n".join([said, *lost]))
     if outcome.refusal:
-        ElementTree.SubElement(suite, "system-err").text = _text(outcome.refusal)
+        words = "\n".join([outcome.refusal, *([outcome.problem] if outcome.problem else [])])
+        ElementTree.SubElement(suite, "system-err").text = _text(words)
     return suite
 
 

@@ -60,7 +60,8 @@ class StudentMarks:
 
     ``refusal`` is the sentence why it could not be checked, or not to its end; ``printed`` what
     it printed while it was read; ``picture`` its network as SVG; ``cheats`` what looks as if it
-    were made to please the checks.
+    were made to please the checks; ``problem`` the traceback of a mistake that is not the
+    student's.  The last two are for the teacher alone.
 
     """
 
@@ -72,6 +73,7 @@ class StudentMarks:
     cheats: tuple[str, ...] = ()
     picture: str = ""
     seconds: float = 0.0
+    problem: str = ""
 
     @property
     def points(self) -> float:

@@ -65,7 +65,8 @@ class _Child:
     begin: float
     said: bytearray = field(default_factory=bytearray)
     status: int | None = None
-    late: bool = False
+    # Why it was killed, if we did that.
+    reason: str = ""
 
 
 def run_children(
@@ -181,10 +182,12 @@ def _read_rest(child: _Child, selector: selectors.BaseSelector) -> None:
 def _has_ended(child: _Child, limits: ChildLimits) -> bool:
     found, status = os.waitpid(child.pid, os.WNOHANG)
     if not found:
-        over = time.monotonic() - child.begin > limits.seconds
-        if not (over or len(child.said) > _MOST_BYTES):
+        if len(child.said) > _MOST_BYTES:
+            child.reason = f"it had more than {_MOST_BYTES >> 20} MB to say"
+        elif time.monotonic() - child.begin > limits.seconds:
+            child.reason = f"it was not done after {limits.seconds:g} s"
+        else:
             return False
-        child.late = True
         os.kill(child.pid, signal.SIGKILL)
         _, status = os.waitpid(child.pid, 0)
     child.status = os.waitstatus_to_exitcode(status)
@@ -203,11 +206,20 @@ def _end(child: _Child, limits: ChildLimits) -> ChildEnd:
     for line in bytes(child.said).splitlines():
         with contextlib.suppress(ValueError):  # the last one may be cut off
             said.append(json.loads(line))
-    reason = ""
-    if child.late:
-        reason = f"it was not done after {limits.seconds:g} s"
-    elif child.status == -signal.SIGKILL:
-        reason = f"its network took more memory than the {limits.memory_mb} MB that it may"
-    elif child.status:
-        reason = "the process that marked it died"
+    reason = child.reason or _reason(child.status, limits)
     return ChildEnd(tuple(said), reason, time.monotonic() - child.begin)
+
+
+def _reason(status: int | None, limits: ChildLimits) -> str:
+    """Return why a child that we have not killed said no more."""
+    if not status:
+        return ""
+    if status != -signal.SIGKILL:
+        return "the process that marked it died"
+    if limits.cgroup is None or not limits.memory_mb:
+        return "the process that marked it was killed"
+    # The kernel's, as a rule; who else may kill it does not say so.
+    return (
+        "the process that marked it was killed: its network probably took more memory than the "
+        f"{limits.memory_mb} MB that it may"
+    )

@@ -38,7 +38,12 @@ def _parts(title: str, outcome: StudentMarks) -> Iterator[str]:
 
 
 def _sentence(refusal: str) -> str:
-    return f"{refusal[:1].upper()}{refusal[1:]}"
+    # What begins with the name of a file or of a host keeps it.
+    word = refusal.partition(" ")[0]
+    return f"{refusal[:1].upper()}{refusal[1:]}" if word in _BEGINNINGS else refusal
+
+
+_BEGINNINGS = ("it", "its", "this", "the", "there")
 
 
 def _check(check: CheckMark, refusal: str) -> str:

@@ -200,3 +200,9 @@ def test_who_earned_points_and_was_not_looked_at_is_told() -> None:
     )
     assert outcome_of("anna", [], ChildEnd((line, {"cheats": []}), "", 1.0)).cheats == ()
     assert outcome_of("anna", [], ChildEnd((), "", 1.0)).cheats == ()
+
+
+def test_a_mistake_of_ours_is_no_part_of_the_refusal() -> None:
+    found = outcome_of("anna", [], ChildEnd(({"broken": "Traceback in /home/x"},), "", 1.0))
+    assert found.refusal == "it could not be marked, which is no mistake of the student's"
+    assert found.problem == "Traceback in /home/x"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 
 import pytest
 
 from playground.engines.namespaces import cgroups
+from playground.frontends.grading import pool
 from playground.frontends.grading.pool import ChildLimits, run_children
 
 LIMITS = ChildLimits(60.0, 0)
@@ -48,6 +50,22 @@ def test_a_mistake_is_told_with_its_traceback() -> None:
 
     [(_, end)] = run_children([wrong], 1, LIMITS)
     assert "ZeroDivisionError" in end.said[0]["broken"]
+
+
+def test_who_says_too_much_is_told_so(monkeypatch) -> None:
+    def talks(send) -> None:
+        send({"text": "x" * 2_000_000})
+        time.sleep(60)
+
+    monkeypatch.setattr(pool, "_MOST_BYTES", 1 << 20)
+    [(_, end)] = run_children([talks], 1, LIMITS)
+    assert end.reason == "it had more than 1 MB to say"
+
+
+def test_who_is_killed_without_a_limit_of_memory_took_no_more_than_it_may() -> None:
+    kill = lambda send: os.kill(os.getpid(), signal.SIGKILL)  # noqa: E731
+    [(_, end)] = run_children([kill], 1, ChildLimits(60.0, 64))
+    assert end.reason == "the process that marked it was killed"
 
 
 def test_long_answers_come_whole() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from playground.frontends.grading.class_page import class_page
+from playground.frontends.grading.junit_file import junit_text
+from playground.frontends.grading.outcomes import StudentMarks
 from playground.frontends.grading.student_page import student_page
 from tests.frontends.grading.class_of import CLASS
 
@@ -24,3 +27,16 @@ def test_names_and_words_of_strangers_are_text_and_nobody_is_accused() -> None:
     assert "<script" not in shown
     assert "\x1b" not in shown
     assert "cheat" not in shown
+
+
+def test_where_a_mistake_of_ours_lies_is_for_the_teacher_alone() -> None:
+    found = StudentMarks("anna", refusal="it could not be marked", problem="in /home/teacher/x.py")
+    assert "/home/teacher" not in student_page("exercise", found)
+    assert "/home/teacher" in class_page("exercise", [found], {"anna": "anna.html"})
+    assert "/home/teacher" in junit_text("exercise", [found])
+
+
+def test_a_refusal_keeps_the_name_that_it_begins_with() -> None:
+    shown = student_page("exercise", StudentMarks("anna", refusal="lab.py, line 3: KeyError"))
+    assert ">lab.py, line 3" in shown
+    assert ">It ended" in student_page("exercise", StudentMarks("anna", refusal="it ended"))
