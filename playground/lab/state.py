@@ -45,6 +45,7 @@ from playground.operations.connection.handles import LabHandle
 from playground.operations.network import Host, Link, Node, Router, Switch
 from playground.operations.pictures.positions import check_positions
 from playground.planning.placement.machines import (
+    Spread,
     check_spread,
     spread_of_environment,
     spread_without,
@@ -188,10 +189,10 @@ class LabState:
         """
         return self.placed(self.make_plan(self.plan))
 
-    def placed(self, plan: Plan) -> Plan:
+    def placed(self, plan: Plan, asked: Spread = None) -> Plan:
         """Return a plan with the machine of each node, where the engine has several.
 
-        Nodes that run stay where they are.
+        Nodes that run stay where they are; others go where ``asked`` says, or the lab.
 
         """
         running = self.plan.placement if self.plan else None
@@ -206,7 +207,9 @@ class LabState:
             return dataclasses.replace(plan, placement=Placement(places, cut))
         if running is None and not has_machines(self.asked_engine):
             return plan
-        spread = self.spread if self.spread is not None else spread_of_environment()
+        spread = asked if asked is not None else self.spread
+        if spread is None:
+            spread = spread_of_environment()
         lost = self.lost_machines if running else set()
         found = self.engine.place(  # type: ignore[attr-defined]
             plan, spread_without(spread, lost), running, lost

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from playground.errors import BadArgument
+from playground.errors import BadArgument, TopologyError
 from playground.lab import apply as plumbing
 from playground.lab import convergence, program_starts
 from playground.lab.labs_of_this_process import hand_nodes, refuse_others
@@ -13,6 +13,7 @@ from playground.lab.life.declared_again import Staying, find_staying
 from playground.lab.methods.starting import extend
 from playground.lab.node_handles import detach_nodes, restore
 from playground.lab.provision import NodeProvision
+from playground.lab.saving_for_attach import save_soon
 from playground.lab.state import LabObject, LabState
 from playground.model.arguments import check_flag, shown
 from playground.planning.plan import Plan
@@ -37,8 +38,11 @@ def apply(lab: LabObject, wanted: LabObject, *, dry_run: bool = False) -> PlanDi
     declared as they were, by their names, are left alone, with their files, their programs and all
     that was typed there.  Addresses, routes, rules, settings of services change where they run;
     nodes and links come and go.  A node whose image, command, limits or daemons are others is made
-    anew, and its files are gone: rows of kind "made anew" say so.  Users, passwords and keys stay
-    those of the running lab, and a node that is stopped stays stopped.
+    anew, and its files are gone: rows of kind "made anew" say so.  Passwords and keys stay those of
+    the running lab, and a node that is stopped stays stopped.  Of the lab's own settings,
+    ``positions``, ``spread`` and ``reschedule`` are taken over where ``wanted`` says them, in rows
+    of kind "setting": nodes that run stay on their machines.  Users other than those of the running
+    lab are refused.
 
     With ``dry_run`` nothing is changed.  Raises `TopologyError` before anything is, where it cannot
     be done.  After a failure later on nodes that were to go are gone, and what stays is as it was.
@@ -60,10 +64,16 @@ def apply(lab: LabObject, wanted: LabObject, *, dry_run: bool = False) -> PlanDi
     with state.lock:
         state.agent()
         refuse_others(lab, wanted)
+        _refuse_users(state, wanted._state)
         found = _plan(state, wanted._state)
         diff = found.plan.diff(state.running_plan())
-        diff = _with_anew(diff, found.staying)
+        settings = _settings(state, wanted._state)
+        diff = _with_rows(diff, found.staying, settings)
         if dry_run or not diff:
+            return diff
+        if len(diff.differences) == len(settings):
+            _take_settings(state, wanted._state)
+            save_soon(state)
             return diff
         state.engine.refuse(found.plan)
         program_starts.waves(found.plan.nodes, {})
@@ -88,15 +98,49 @@ def _plan(state: LabState, wanted: LabState) -> _Wanted:
     )
     if staying.rest.stopped:
         plan = plan.with_stopped(staying.rest.stopped)
-    return _Wanted(state.placed(plan), staying)
+    return _Wanted(state.placed(plan, wanted.spread), staying)
 
 
-def _with_anew(diff: PlanDiff, staying: Staying) -> PlanDiff:
+def _refuse_users(state: LabState, wanted: LabState) -> None:
+    """Raise `TopologyError` for users that the running lab has not: each node has its accounts."""
+    if wanted.asked_users is not None and wanted.asked_users != state.credentials.users:
+        raise TopologyError(
+            f"lab {state.name}: its users and their passwords stay while it runs; it has "
+            f"{', '.join(state.credentials.users) or 'none'}: leave out users, or take it down "
+            "and start it anew"
+        )
+
+
+def _settings(state: LabState, wanted: LabState) -> dict[str, str]:
+    """Return the settings of a lab itself that are said otherwise, by name in words."""
+    found = {}
+    if wanted.positions and wanted.positions != state.positions:
+        places = (f"{name} ({x:g}, {y:g})" for name, (x, y) in wanted.positions.items())
+        found["positions"] = ", ".join(places)
+    if wanted.spread is not None and wanted.spread != state.spread:
+        spread = wanted.spread
+        found["spread"] = ", ".join(spread) if isinstance(spread, tuple) else str(spread)
+    if wanted.reschedule and not state.reschedule:
+        found["reschedule"] = "true"
+    return found
+
+
+def _take_settings(state: LabState, wanted: LabState) -> None:
+    state.positions = wanted.positions or state.positions
+    state.spread = wanted.spread if wanted.spread is not None else state.spread
+    state.reschedule = wanted.reschedule or state.reschedule
+
+
+def _with_rows(diff: PlanDiff, staying: Staying, settings: Mapping[str, str]) -> PlanDiff:
+    """Return a difference with what no plan tells: nodes made anew, settings of the lab itself."""
     from playground.display.tables import Table
     from playground.planning.plan_diff import PlanDiff, PlanDifference
 
     rows = [PlanDifference("!", name, "made anew", why) for name, why in staying.anew.items()]
-    return PlanDiff(Table([*rows, *diff.differences]))
+    said = [
+        PlanDifference("+", "", "setting", f"{name} {words}") for name, words in settings.items()
+    ]
+    return PlanDiff(Table([*rows, *diff.differences, *said]))
 
 
 def _let_go(lab: LabObject, wanted: LabObject, found: _Wanted) -> None:
@@ -107,6 +151,7 @@ def _let_go(lab: LabObject, wanted: LabObject, found: _Wanted) -> None:
     other = wanted._state
     state.given, state.ipv6, state.strict = other.given, other.ipv6, other.strict
     state.converge = other.converge
+    _take_settings(state, other)
     state._by_name.clear()
     other.given = ()
     other._by_name.clear()

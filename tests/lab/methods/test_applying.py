@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from playground import Host, Lab, Link, Router, Switch
@@ -145,3 +147,28 @@ def test_a_node_of_a_third_lab_is_refused_whatever_runs(namespaces_engine: Engin
             lab.apply(wanted)
         assert h1.ping("h3", count=1).received == 1
         assert other in third
+
+
+def test_settings_of_the_lab_itself_are_told_and_taken_over(namespaces_engine: Engine) -> None:
+    def pair(**settings: Any) -> Lab:
+        h1 = Host("h1")
+        Link(h1, Host("h2"))
+        return Lab(h1, quiet=True, engine=namespaces_engine, **settings)
+
+    with pair(users={"anna": "secret"}) as lab:
+        before = dict(lab._state.pids)
+        wanted = {"positions": {"h1": (10, 20.5)}, "spread": 2, "reschedule": True}
+        said = lab.apply(pair(**wanted), dry_run=True)
+        assert str(said).splitlines() == [
+            "+ setting positions h1 (10, 20.5)",
+            "+ setting spread 2",
+            "+ setting reschedule true",
+        ]
+        assert not lab.positions
+        lab.apply(pair(**wanted))
+        assert lab.positions == {"h1": (10, 20.5)}
+        assert (lab._state.spread, lab._state.reschedule) == (2, True)
+        assert not lab.apply(pair(users={"anna": "secret"}))
+        with pytest.raises(TopologyError, match="its users and their passwords stay while it runs"):
+            lab.apply(pair(users={"bert": "secret"}))
+        assert lab._state.pids == before
