@@ -11,6 +11,7 @@ from typing import Any
 
 from playground.display.tables import Table, Tabular
 from playground.errors import BadArgument, CheckFailed, LabWarning, PlaygroundError, TopologyError
+from playground.lab.checks.bounded_search import is_found
 from playground.lab.checks.kathara_checks import FileCheck, read_checks
 from playground.lab.state import LabObject
 from playground.model.records import dataclass
@@ -22,7 +23,13 @@ from playground.operations.network import Machine
 
 @dataclass(frozen=True)
 class CheckedRow:
-    """One thing that a file wants; ``ok`` is None where nobody here can check it."""
+    """One thing that a file wants; ``ok`` is None where nobody here can check it.
+
+    That is what the file itself has wrong, or asks for in words that are not known.  What the lab
+    has not, a node or a program that is needed to ask, is a check that fails: whoever made the lab
+    may have left it out.
+
+    """
 
     place: str
     check: str
@@ -215,10 +222,6 @@ def _asks(checks: Checks, machine: Machine, one: FileCheck, within_s: float) -> 
 def _says(checks: Checks, machine: Machine, one: FileCheck, within_s: float) -> None:
     said = one.value
     pattern = said.get("regex_match")
-    try:
-        expression = re.compile(pattern) if isinstance(pattern, str) else None
-    except re.error as error:
-        raise BadArgument(f"{pattern!r} is no regular expression: {error}") from None
     result = machine.run(said["command"], check=False, timeout_s=30, output_limit_mb=1)
     status, output = said.get("exit_code"), said.get("output")
     if status is not None and result.returncode != status:
@@ -231,10 +234,22 @@ def _says(checks: Checks, machine: Machine, one: FileCheck, within_s: float) -> 
             f"{said['command']!r} on {machine.name} should say {str(output)[:200]!r}, and says "
             f"{result.stdout[:200]!r}."
         )
-    if expression is not None and not expression.search(result.stdout):
+    if isinstance(pattern, str):
+        _matches(machine, said["command"], pattern, result.stdout)
+
+
+def _matches(machine: Machine, command: str, pattern: str, output: str) -> None:
+    try:
+        found = is_found(pattern, output)
+    except TimeoutError as error:
         raise CheckFailed(
-            f"{said['command']!r} on {machine.name} should say what {pattern!r} is found in, and "
-            f"says {result.stdout[:200]!r}."
+            f"{command!r} on {machine.name} should say what {pattern!r} is found in; whether it "
+            f"does is {error}: an expression that repeats what repeats takes long."
+        ) from None
+    if not found:
+        raise CheckFailed(
+            f"{command!r} on {machine.name} should say what {pattern!r} is found in, and says "
+            f"{output[:200]!r}."
         )
 
 

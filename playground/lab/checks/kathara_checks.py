@@ -8,6 +8,7 @@ See the README of https://github.com/KatharaFramework/kathara-lab-checker for th
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -178,6 +179,9 @@ class _CheckerFile:
                     yield self._unknown((*here, key), f"{key}: nothing is known of this key")
                 if not isinstance(said.get("command"), str):
                     raise self._document.refuse(here, "there is no command, as a text")
+                if why := _unsound(said.get("regex_match")):
+                    yield self._unknown((*here, "regex_match"), why)
+                    continue
                 yield FileCheck(self._place(here), "says as it should", node, dict(said))
 
     # ... parts of the document
@@ -203,3 +207,16 @@ class _CheckerFile:
 
     def _place(self, way: Way) -> FilePlace:
         return self._document.at(*way)
+
+
+def _unsound(pattern: object) -> str:
+    """Return why something is no regular expression; "" for one, and for None."""
+    if pattern is None:
+        return ""
+    if not isinstance(pattern, str):
+        return f"{shown(pattern)} is no regular expression: write a text"
+    try:
+        re.compile(pattern)
+    except (re.error, RecursionError, OverflowError) as error:
+        return f"{shown(pattern)} is no regular expression: {error}"
+    return ""

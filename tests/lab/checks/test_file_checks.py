@@ -64,7 +64,7 @@ def test_what_is_so_and_what_is_not(lab: Lab, tmp_path: Path) -> None:
             "pc": [
                 {"command": "exit 3", "exit_code": 0},
                 {"command": "echo hi", "output": "ho"},
-                {"command": "echo hi", "regex_match": "("},
+                {"command": "echo hi", "regex_match": "^(h+)+$"},
             ]
         },
     )
@@ -84,7 +84,7 @@ def test_what_is_so_and_what_is_not(lab: Lab, tmp_path: Path) -> None:
         "should arrive and be answered, and is not",
         "'exit 3' on pc should end with 0, and ends with 3",
         "should say 'ho', and says 'hi",
-        "'(' is no regular expression",
+        "should say what '^(h+)+$' is found in, and says 'hi",
     ):
         assert said in reasons, said
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -111,3 +112,11 @@ def test_bytes_that_are_no_text(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_bytes(b"\xff\xfe\x00\xd8")
     with pytest.raises(TopologyError, match=r"x.json"):
         read_checks(tmp_path / "x.json")
+
+
+def test_an_expression_that_is_none_is_the_files_mistake(read: Any) -> None:
+    for pattern in ("(", ["h"]):
+        items = [{"command": "id", "regex_match": pattern}]
+        [found] = read(json.dumps({"test": {"custom_commands": {"pc": items}}}))
+        assert found.kind == ""
+        assert "is no regular expression" in found.value
