@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 import shutil
+import socket
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -23,6 +24,8 @@ from playground.operations.life.written_files import create
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _LAB = "lab.json"
+# Of a lab's folder: whose machine's lab it is.
+_MACHINE = ".machine"
 _KEPT_S = 7 * 24 * 3600
 # Of a lab's description; of a thousand hosts it has some five megabytes.
 _MOST_BYTES = 256 << 20
@@ -76,6 +79,7 @@ def making(lab_id: str, name: str) -> Iterator[tuple[Path, dict[str, Any]]]:
         own.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder = own / f".{name}.{secrets.token_hex(4)}"
         folder.mkdir(mode=0o700)
+        (own / _MACHINE).write_text(_this_machine())
     except OSError as error:
         raise BadArgument(
             f"snapshots cannot be kept in {own}: {error.strerror}; set XDG_STATE_HOME to a folder "
@@ -105,15 +109,32 @@ def forget(lab_id: str) -> None:
 
 
 def forget_others(running: Collection[str]) -> None:
-    """Remove the snapshots of all labs but those that run, and of the last week.
+    """Remove the snapshots of this machine's labs but those that run, and of the last week.
 
-    An engine that does not answer just now may have one of these.
+    An engine that does not answer just now may have one of these.  Machines may share a home, and
+    none knows which labs run on another.
 
     """
     with suppress(BadArgument, OSError):
         for folder in _state().iterdir():
-            if folder.name not in running and folder.stat().st_mtime < time.time() - _KEPT_S:
+            if folder.name in running or folder.stat().st_mtime >= time.time() - _KEPT_S:
+                continue
+            if _machine_of(folder) in (None, _this_machine()):
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def _machine_of(folder: Path) -> str | None:
+    with suppress(OSError, ValueError):
+        return (folder / _MACHINE).read_text()
+    return None
+
+
+def _this_machine() -> str:
+    """Return what this machine is called, and its id where it has one (machine-id(5))."""
+    number = ""
+    with suppress(OSError, ValueError):
+        number = Path("/etc/machine-id").read_text().strip()
+    return f"{socket.gethostname()} {number}".strip()
 
 
 def _folder(lab_id: str) -> Path:

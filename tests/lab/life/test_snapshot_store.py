@@ -31,7 +31,8 @@ def test_a_snapshot_is_found_and_replaced_by_a_later_one(state_home: Path) -> No
     folder, said = snapshot_store.find("lab-1", "before")
     assert said == {"text": "three"}
     assert (folder / "h1.tar").read_text() == "three"
-    assert {path.name for path in (state_home / "lab-1").iterdir()} == {"before", "later"}
+    there = {path.name for path in (state_home / "lab-1").iterdir()}
+    assert there == {"before", "later", ".machine"}
     assert (folder.stat().st_mode & 0o777, (folder / "lab.json").stat().st_mode & 0o777) == (
         0o700,
         0o600,
@@ -44,7 +45,7 @@ def test_one_that_fails_leaves_the_older_one(state_home: Path) -> None:
         (folder / "h1.tar").write_text("half")
         raise RuntimeError
     assert snapshot_store.find("lab-1", "before")[1] == {"text": "one"}
-    assert len([*(state_home / "lab-1").iterdir()]) == 1
+    assert {path.name for path in (state_home / "lab-1").iterdir()} == {"before", ".machine"}
 
 
 def test_a_name_that_is_no_word_leads_nowhere() -> None:
@@ -66,6 +67,19 @@ def test_they_go_with_their_labs(state_home: Path) -> None:
     os.utime(state_home / "lab-3", (0, 0))
     snapshot_store.forget_others({"lab-3"})
     assert [path.name for path in state_home.iterdir()] == ["lab-3"]
+
+
+def test_those_of_another_machine_with_this_home_stay(
+    state_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make("before", "one", "lab-1")
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr("socket.gethostname", lambda: "another")
+        make("before", "one", "lab-2")
+    for name in ("lab-1", "lab-2"):
+        os.utime(state_home / name, (0, 0))
+    snapshot_store.forget_others(())
+    assert [path.name for path in state_home.iterdir()] == ["lab-2"]
 
 
 def test_a_folder_that_cannot_be_made_is_a_sentence(
