@@ -376,9 +376,11 @@ class _Reader:
             if key is None:
                 raise _refused(one, _ONLY)
             name = self._value(key)
-            if isinstance(name, (list, dict)):
-                raise _refused(key, _ONLY)
-            found[name] = self._value(value)
+            item = self._value(value)
+            try:
+                found[name] = item
+            except TypeError:  # a list, or a tuple with one in it, is no key
+                raise _refused(key, _ONLY) from None
         return found
 
     def _made(self, name: str, call: ast.Call) -> Any:

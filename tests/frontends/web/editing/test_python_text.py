@@ -118,6 +118,7 @@ def test_what_is_no_declaration_is_refused_with_its_line(program: str) -> None:
         ("h1 = Host(", "this is no Python"),
         ("h1 = Host('h1', services=[DHCP(range=1)])", "range"),
         ("x = Host(3)", "called by a text"),
+        ("h1 = Host('h1', env={([],): 1})", "lab.py:1:22"),
         ("(" * 500 + ")" * 500, "no Python"),
     ],
 )
