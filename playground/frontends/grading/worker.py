@@ -12,7 +12,7 @@ import re
 import shutil
 import sys
 import traceback
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +85,7 @@ def _mark_in(folder: Path, job: MarkJob, send: Send) -> None:
     if refusal is not None or handed is None or handed.lab is None:
         send({"refusal": refusal})
         return
-    send({"warnings": handed.warnings})
+    send({"warnings": (*handed.warnings, *passed_over(handed.lab.settings))})
     said = handed.lab
 
     def make_lab() -> RecordedLab:
@@ -157,6 +157,22 @@ def _limited(declarations: Declarations, job: MarkJob) -> Declarations:
 
 # What a submission says of its lab as a whole, and is heard in.
 _SETTINGS = ("users", "ipv6", "converge", "strict", "positions")
+# It is called as the marking calls it, and ends with it: nobody need be told.
+_UNTOLD = ("name", "keep")
+
+
+def passed_over(settings: Iterable[str]) -> tuple[str, ...]:
+    """Return a sentence for each setting of a submission's lab that marking takes no notice of.
+
+    >>> passed_over(["ipv6", "spread"])
+    ("the lab's spread= is passed over: marking says where and how its lab runs",)
+
+    """
+    return tuple(
+        f"the lab's {name}= is passed over: marking says where and how its lab runs"
+        for name in settings
+        if name not in (*_SETTINGS, *_UNTOLD)
+    )
 
 
 def run_checks(

@@ -8,7 +8,7 @@ import pytest
 
 from playground.frontends.grading.pool import ChildLimits, run_children
 from playground.frontends.grading.submissions import find_submissions
-from playground.frontends.grading.worker import MarkJob, mark
+from playground.frontends.grading.worker import MarkJob, mark, passed_over
 
 GOOD = "from playground import *\nh1, h2 = Host('h1'), Host('h2')\nLink(h1, h2)\n"
 EXERCISE = '''
@@ -85,3 +85,8 @@ def test_what_cannot_be_checked_is_told_and_no_lab_is_made(tmp_path: Path, text,
     said = marked(tmp_path, text, "namespaces")
     assert says in said[-1]["refusal"]
     assert str(tmp_path) not in said[-1]["refusal"]
+
+
+def test_settings_that_marking_passes_over_are_told() -> None:
+    said = passed_over(["name", "users", "engine", "reschedule"])
+    assert [one.split()[2] for one in said] == ["engine=", "reschedule="]
