@@ -240,6 +240,9 @@ files(nodes: [{"pid", "files": [{"path", "content": base64 or number, "mode": 0o
     optional is left out where it cannot be written, or there is nothing to append to.
 file_kind(pid, path) -> "file", "directory" or ""
     What is there, "" for what is not, or is neither.
+changed_programs(pid, names: [name or path]) -> {name: "changed" or "added"}
+    Which programs of a node differ from what the agent itself sees by that name, or are
+    not there for it; a shell's usual folders are looked through in their order.
 read_file(pid, path, tail_bytes = null) -> base64
     A regular file's content; with tail_bytes no more than its last so many
     bytes.  What is no regular file is an OSError with EISDIR or EINVAL, and one

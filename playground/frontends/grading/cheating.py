@@ -1,8 +1,9 @@
 """Cheating told: what in a running network looks as if it were made to please checks.
 
-Three things, each as a sentence: a hosts file or a name server by which a machine's name means
+Four things, each as a sentence: a hosts file or a name server by which a machine's name means
 another's address, an address that is borrowed from another machine, a rule that answers for a
-server.  It is a hint for a teacher, and costs no points by itself.
+server, a program that is not the machine's.  It is a hint for a teacher, and costs no points by
+itself.
 
 """
 
@@ -16,6 +17,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from playground.errors import PlaygroundError, TransferFailed
 from playground.lab.lab import Lab
 from playground.operations.connection import agent_files
+from playground.operations.diagnosis.evidence.changed_programs import changed_programs
 from playground.operations.diagnosis.evidence.network_state import (
     KernelRule,
     NodeState,
@@ -53,8 +55,11 @@ def find_cheats(lab: Lab, limit_s: float = 20.0) -> list[str]:
     def read_names(node: Machine) -> None:
         found.extend(lying_names(node.name, _hosts_text(node), plan, owners))
 
+    def read_programs(node: Machine) -> None:
+        found.extend(changed_programs(node))
+
     machines = [node for node in lab.nodes if isinstance(node, Machine)]
-    unseen = list(_look(machines, [read_state, read_names], limit_s))
+    unseen = list(_look(machines, [read_state, read_names, read_programs], limit_s))
     found += lying_records(plan, owners)
     found += [*borrowed_addresses(plan, states), *answering_rules(owners, states)]
     return [*found[:_MOST_TOLD], *unseen[:_MOST_TOLD]]

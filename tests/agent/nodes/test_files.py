@@ -177,3 +177,14 @@ def test_what_is_written_replaces_all_that_a_file_held(
     run(agent, h1.pid, "echo much more than one letter > /etc/there")
     writing(agent, h1, "/etc/there")
     assert run(agent, h1.pid, "cat /etc/there") == "x"
+
+
+@needs_root
+def test_programs_that_are_not_the_agents_are_told(
+    agent: Client, pair: tuple[Namespaces, Namespaces]
+) -> None:
+    h1, _ = pair
+    names = ["cat", "nosuch-program", "/etc/hosts", "/run/mine"]
+    run(agent, h1.pid, "echo mine > /run/mine")
+    assert agent.call("changed_programs", pid=h1.pid, names=names)["/run/mine"] == "added"
+    assert "cat" not in agent.call("changed_programs", pid=h1.pid, names=names)

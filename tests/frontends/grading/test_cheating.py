@@ -57,7 +57,9 @@ def test_programs_of_a_host_do_not_hide_what_it_did(lab) -> None:
     for name in ("head", "cat"):
         h1.write(f"/usr/local/bin/{name}", "#!/bin/sh\nsleep 60\n", mode=0o755)
     try:
-        assert find_cheats(lab) == ["on h1 the name www.example.com means h1 itself"]
+        lie, *programs = find_cheats(lab)
+        assert lie == "on h1 the name www.example.com means h1 itself"
+        assert [one.split()[3] for one in programs] == ["cat", "head"]
     finally:
         h1.run("rm /usr/local/bin/head /usr/local/bin/cat")
         h1.write("/etc/hosts", before)
