@@ -10,11 +10,13 @@ from __future__ import annotations
 import ast
 import contextlib
 import functools
+import itertools
 import os
 import secrets
 import shutil
+import stat
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,13 @@ from playground.frontends.grading import kept_outcomes, worker
 from playground.frontends.grading.outcomes import CheckMark, StudentMarks, check_from
 from playground.frontends.grading.pool import ChildEnd, ChildLimits, run_children
 from playground.frontends.grading.reader import PACKAGE, refuse_shown
-from playground.frontends.grading.submissions import Submission, digest, find_submissions, pack
+from playground.frontends.grading.submissions import (
+    LEFT_OUT,
+    Submission,
+    digest,
+    find_submissions,
+    pack,
+)
 from playground.frontends.grading.write_marks import write_marks
 from playground.model.records import dataclass
 
@@ -62,7 +70,7 @@ def grade(
     outcomes: dict[str, StudentMarks] = {}
     jobs, keys = [], {}
     kept = {} if options.again else kept_outcomes.read(output)
-    base = _fingerprint(exercise, options)
+    base = _fingerprint(exercise, options, (submissions, output), say)
     for submission in found:
         try:
             # Packed again where it is marked: a class of large ones would fill this process.
@@ -154,17 +162,65 @@ def _list_checks(exercise: Path, make: Callable[[], Any], send: worker.Send) -> 
     worker.run_checks(exercise, "student", send, make, only_list=True)
 
 
-def _fingerprint(exercise: Path, options: GradeOptions) -> str:
-    """Return a text that differs where any mark might: by exercise, version and limits."""
-    beside = sorted(exercise.parent.glob("*.py"))
-    contents = [digest(file.read_bytes()) for file in beside if file.is_file()]
+def _fingerprint(exercise: Path, options: GradeOptions, apart: Collection[Path], say: Say) -> str:
+    """Return a text that differs where any mark might: by exercise, version and limits.
+
+    ``apart`` are the folders of submissions and of marks, which may lie beside the exercise.
+
+    """
     try:
         release = version("network-playground")
     except PackageNotFoundError:
         release = ""
     said = [exercise.name, release, _code(), str(options.limit_s), str(options.memory_mb)]
-    said += [options.engine, str(options.grants), str(options.read_limit_s)]
-    return "\0".join([*contents, *said])
+    said += [options.engine, str(options.grants), str(options.read_limit_s), str(options.trusted)]
+    folder = exercise.parent.resolve()
+    if any(folder.is_relative_to(one.resolve()) for one in apart):
+        files = sorted(folder.glob("*.py"))
+    else:
+        files = list(itertools.islice(_files_below(folder, apart), _MOST_BESIDE + 1))
+    if len(files) > _MOST_BESIDE:
+        say(
+            f"more than {_MOST_BESIDE:,} files lie beside the exercise: where others of them "
+            "change, say --again"
+        )
+    room = _MOST_BESIDE_BYTES
+    for file in files[:_MOST_BESIDE]:
+        content, room = _looks(file, room)
+        said.append(f"{file.relative_to(folder)} {content}")
+    return "\0".join(said)
+
+
+# What an exercise reads lies beside it; a home folder may, too.
+_MOST_BESIDE, _MOST_BESIDE_BYTES = 5_000, 64 * 2**20
+
+
+def _files_below(folder: Path, apart: Collection[Path]) -> Iterator[Path]:
+    """Yield the files in a folder and below, in order, but for those that no exercise reads."""
+    left_out = {one.resolve() for one in apart}
+    for top, folders, files in os.walk(folder):
+        # Marks of another exercise, too, change without a change of this one.
+        folders[:] = sorted(
+            name
+            for name in folders
+            if name not in LEFT_OUT and not name.startswith(".")
+            if Path(top, name) not in left_out
+            if not Path(top, name, kept_outcomes.NAME).exists()
+        )
+        yield from (Path(top, name) for name in sorted(files) if not name.startswith("."))
+
+
+def _looks(file: Path, room: int) -> tuple[str, int]:
+    """Return a hash of a file, or what tells of a change in one that is too large for it."""
+    try:
+        found = file.stat()
+        if not stat.S_ISREG(found.st_mode):
+            return "", room
+        if found.st_size > room:
+            return f"{found.st_size} {found.st_mtime_ns}", room
+        return digest(file.read_bytes()), room - found.st_size
+    except OSError as error:
+        return str(error.strerror), room
 
 
 @functools.cache

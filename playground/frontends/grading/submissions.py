@@ -26,7 +26,7 @@ MOST_DEPTH = 32
 # What stands beside submissions and is none.
 _NO_SUBMISSION = ("__pycache__", "__MACOSX", "Thumbs.db", "desktop.ini")
 # Folders in a submission that say nothing of the network and may be large.
-_LEFT_OUT = ("__pycache__", ".venv", "venv", "node_modules", ".ipynb_checkpoints", ".mypy_cache")
+LEFT_OUT = ("__pycache__", ".venv", "venv", "node_modules", ".ipynb_checkpoints", ".mypy_cache")
 
 # Kinds: how the reader has to open what is packed.
 FOLDER, ZIP, GIT, FILE = "folder", "zip", "git", "file"
@@ -130,7 +130,7 @@ def _below(folder: Path, above: str, depth: int) -> Iterator[tuple[str, Path]]:
     except OSError as error:
         raise PlaygroundError(f"{above or 'this'} cannot be read: {error.strerror}") from error
     for name in names:
-        if name in _LEFT_OUT:
+        if name in LEFT_OUT:
             continue
         path, inside = folder / name, f"{above}{name}"
         yield inside, path

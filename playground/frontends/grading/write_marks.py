@@ -60,8 +60,9 @@ def page_name(student: str) -> str:
     ('anna', 'bob-...')
 
     """
+    # A name that ends as those below do would be somebody else's page.
     plain = re.sub(r"[^A-Za-z0-9._-]+", "-", student).strip("-.")[:60]
-    if plain == student != "":
+    if plain == student != "" and not re.search("-[0-9a-f]{8}$", plain):
         return plain
     text = os.fsencode(student) if _is_encodable(student) else repr(student).encode()
     return f"{plain or 'student'}-{hashlib.sha256(text).hexdigest()[:8]}"

@@ -206,3 +206,52 @@ def test_a_mistake_of_ours_is_no_part_of_the_refusal() -> None:
     found = outcome_of("anna", [], ChildEnd(({"broken": "Traceback in /home/x"},), "", 1.0))
     assert found.refusal == "it could not be marked, which is no mistake of the student's"
     assert found.problem == "Traceback in /home/x"
+
+
+def fingerprint(tmp_path: Path, **options) -> str:
+    apart = (tmp_path / "class", tmp_path / "marks")
+    return grading._fingerprint(
+        tmp_path / "exercise_test.py", GradeOptions(**options), apart, print
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "matters"),
+    [
+        ("expected.json", True),
+        ("parts/helper.py", True),
+        ("class/anna.py", False),
+        ("class/anna/lab.py", False),
+        ("marks/index.html", False),
+        ("others/marks/index.html", False),
+        ("__pycache__/exercise_test.pyc", False),
+        (".git/HEAD", False),
+    ],
+)
+def test_what_lies_beside_an_exercise_is_part_of_it(
+    tmp_path: Path, name: str, matters: bool
+) -> None:
+    small_class(tmp_path, "bob")
+    (tmp_path / "others" / "marks").mkdir(parents=True)
+    (tmp_path / "others" / "marks" / "outcomes.json").write_text("{}")
+    before = fingerprint(tmp_path)
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_text("1")
+    assert (fingerprint(tmp_path) != before) == matters
+
+
+def test_marks_of_who_was_trusted_are_not_those_of_who_is_not(tmp_path: Path) -> None:
+    small_class(tmp_path)
+    assert fingerprint(tmp_path) == fingerprint(tmp_path) != fingerprint(tmp_path, trusted=True)
+
+
+def test_a_home_folder_beside_an_exercise_has_an_end(tmp_path: Path, monkeypatch, capsys) -> None:
+    small_class(tmp_path)
+    for number in range(3):
+        (tmp_path / f"data{number}").write_text("1")
+    monkeypatch.setattr(grading, "_MOST_BESIDE", 2)
+    monkeypatch.setattr(grading, "_MOST_BESIDE_BYTES", 0)
+    before = fingerprint(tmp_path)
+    assert "more than 2 files lie beside the exercise" in capsys.readouterr().out
+    (tmp_path / "data0").write_text("22")
+    assert fingerprint(tmp_path) != before

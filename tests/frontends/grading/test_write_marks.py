@@ -32,3 +32,4 @@ def test_no_name_leads_out_of_its_folder(student: str) -> None:
 
 def test_names_that_look_alike_have_pages_of_their_own() -> None:
     assert len({page_name(one) for one in ("a b", "a/b", "a-b", "a\0b")}) == 4
+    assert page_name(page_name("a b")) != page_name("a b")
