@@ -37,13 +37,15 @@ def serve(
     )
     server = WebServer(where, RunningLabs())
     try:
+        which = ""
         if lab_name is not None:
-            server.labs.open(lab_name)  # no lab of that name: said before anything is served
+            # No lab of that name: said before anything is served.
+            _, which = server.labs.opened(lab_name)
         server.start()
         path = "/" if lab_name is None else f"/lab/{quote(lab_name, safe='')}"
-        say(f"to work with: {server.address(path, Right(lab_name, may_change=True))}")
+        say(f"to work with: {server.address(path, Right(lab_name, True, which))}")
         path = path.replace("/lab/", "/look/")
-        say(f"to look only: {server.address(path, Right(lab_name))}")
+        say(f"to look only: {server.address(path, Right(lab_name, bound_to=which))}")
         if not where.is_loopback and certificate is None:
             say(
                 "what passes can be read by whoever is on the way, the password too: only in a "

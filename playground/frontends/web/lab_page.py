@@ -114,14 +114,14 @@ class LabPage:
 
     def _share(self) -> None:
         """Show new addresses for others: each is a token of its own."""
-        site, name = self._site, self._view.name
+        site, name, key = self._site, self._view.name, self._view.key
         path = quote(name, safe="")
         addresses = {
             "To look only: nothing can be changed with it.": site.address(
-                f"/look/{path}", Right(name)
+                f"/look/{path}", Right(name, bound_to=key)
             ),
             "To work with this lab, and no other: its holder is root on its machines.": (
-                site.address(f"/lab/{path}", Right(name, may_change=True))
+                site.address(f"/lab/{path}", Right(name, may_change=True, bound_to=key))
             ),
         }
         with ui.dialog(value=True) as dialog, ui.card().classes("w-full max-w-2xl"):

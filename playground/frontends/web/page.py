@@ -12,17 +12,16 @@ from urllib.parse import quote
 
 from fastapi import Request
 from fastapi.responses import PlainTextResponse, Response, StreamingResponse
-from nicegui import app, ui
+from nicegui import Client, app, ui
 
 from playground.errors import PlaygroundError
 from playground.frontends.web import lab_page
 from playground.frontends.web.files import FILES
 from playground.frontends.web.gate import RIGHTS
-from playground.frontends.web.rights import Right, allows
+from playground.frontends.web.rights import Right, allows, bound
 from playground.frontends.web.served_labs import LabLine
 from playground.frontends.web.site import Site
 from playground.frontends.web.view import LabView
-from playground.lab.lab import Lab
 
 _LIST_EVERY_S = 5.0
 _MOST_NAMES = 24
@@ -41,13 +40,14 @@ def register(site: Site) -> None:
         rights = rights_of(request)
         if not allows(rights, name, change=True):
             return _refusal("this address may not change the lab: ask for one that may")
-        return await _show(site, name, True)
+        return await _show(site, name, rights, True)
 
     @ui.page("/look/{name}")
     async def look(request: Request, name: str) -> Response | None:
-        if not allows(rights_of(request), name):
+        rights = rights_of(request)
+        if not allows(rights, name):
             return _refusal("this address is another lab's")
-        return await _show(site, name, False)
+        return await _show(site, name, rights, False)
 
     @app.get(FILES + "{key}/{filename}")
     async def fetch(request: Request, key: str, filename: str) -> Response:
@@ -87,14 +87,14 @@ async def _list(site: Site, rights: Iterable[Right]) -> None:
             lines, words = [], str(error)
         else:
             words = "No lab is running: start one with `playground up FILE.py`."
-        lines = [line for line in lines if allows(rights, line.name)]
+        lines = [line for line in lines if allows(bound(rights, line.key), line.name)]
         if lines == shown:
             return
         shown = lines
         body.clear()
         with body:
             for line in lines:
-                _line(line, allows(rights, line.name, change=True))
+                _line(line, allows(bound(rights, line.key), line.name, change=True))
             if not lines:
                 ui.label(words)
 
@@ -116,15 +116,28 @@ def _line(line: LabLine, may_change: bool) -> None:
         ui.label(names).classes("text-sm font-mono break-words")
 
 
-async def _show(site: Site, name: str, may_change: bool) -> Response | None:
+async def _show(
+    site: Site, name: str, rights: frozenset[Right], may_change: bool
+) -> Response | None:
     loop = asyncio.get_running_loop()
     threads = site.threads_of(name)
     try:
-        lab: Lab = await loop.run_in_executor(threads, site.labs.open, name)
+        lab, key = await loop.run_in_executor(threads, site.labs.opened, name)
     except PlaygroundError as error:
         return PlainTextResponse(str(error), status_code=404)
-    view = LabView(lab, name, may_change, threads, site.files, site.sessions, site.address)
-    ui.context.client.on_delete(view.close_soon)
+    # What was bound to a lab that had this name before ends here, for good.
+    site.withdraw(name, but=key)
+    if not allows(bound(rights, key), name, may_change):
+        return _refusal("the lab of this address has ended, and another has its name: ask anew")
+    view = LabView(lab, name, may_change, threads, site.files, site.sessions, site.address, key)
+    client = ui.context.client
+
+    def shut() -> None:
+        if client.id in Client.instances:
+            client.delete()
+
+    site.opened(view, lambda: loop.call_soon_threadsafe(shut))
+    client.on_delete(view.close_soon)
     ui.on_exception(_say)
     await lab_page.build(view, site)
     return None

@@ -32,10 +32,16 @@ _NAME_DIGITS = 12
 
 @dataclass(frozen=True)
 class Right:
-    """The right to look at a lab, or at all with ``lab=None``, and perhaps to change it."""
+    """The right to look at a lab, or at all with ``lab=None``, and perhaps to change it.
+
+    ``bound_to`` is which lab of that name it is (`ServedLabs.opened`): names come back, with
+    another lab, of another user perhaps.  "" is any.
+
+    """
 
     lab: str | None = None
     may_change: bool = False
+    bound_to: str = ""
 
     def allows(self, lab: str, change: bool) -> bool:
         """Tell whether it is a right to look at this lab, or to change it."""
@@ -55,13 +61,23 @@ class Session:
     proof: str
 
 
+def bound(rights: Iterable[Right], key: str) -> frozenset[Right]:
+    """Return those rights that are for this very lab, or for all; not for one before it.
+
+    >>> bound([Right("a", bound_to="a-1"), Right(may_change=True)], "a-2")
+    frozenset({Right(lab=None, may_change=True, bound_to='')})
+
+    """
+    return frozenset(right for right in rights if right.lab is None or right.bound_to in ("", key))
+
+
 class Keys:
     """The tokens that a server has given out; a token that is lost cannot be read back.
 
     >>> keys = Keys()
     >>> token = keys.issue(Right("coffee-shop"))
     >>> keys.right_of(token)
-    Right(lab='coffee-shop', may_change=False)
+    Right(lab='coffee-shop', may_change=False, bound_to='')
 
     """
 
@@ -78,9 +94,12 @@ class Keys:
         self._rights[_digest(token)] = right
         return token
 
-    def withdraw(self, lab: str) -> None:
-        """Forget the tokens of one lab, which has gone."""
-        self._rights = {key: right for key, right in self._rights.items() if right.lab != lab}
+    def withdraw(self, lab: str, but: str | None = None) -> None:
+        """Forget the tokens of one lab, which has gone; or ``but`` those bound to this one."""
+        # Of a copy, and one by one: another thread may issue a token meanwhile.
+        for key, right in list(self._rights.items()):
+            if right.lab == lab and (but is None or right.bound_to not in ("", but)):
+                self._rights.pop(key, None)
 
     def right_of(self, token: str) -> Right | None:
         """Return what a token lets its holder do; None for one that was never given out."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
+from itertools import count
 from weakref import WeakValueDictionary
 
 from playground.engines.choice import RunningLabs
@@ -15,12 +16,17 @@ from playground.model.records import dataclass
 
 @dataclass(frozen=True)
 class LabLine:
-    """A lab in the list of labs: what it is called in addresses, its nodes, who began it."""
+    """A lab in the list of labs: what it is called in addresses, its nodes, who began it.
+
+    ``key`` tells it from all others that ever have its name.
+
+    """
 
     name: str
     nodes: tuple[str, ...]
     owner: str
     created: float | None = None
+    key: str = ""
 
 
 class ServedLabs:
@@ -33,41 +39,59 @@ class ServedLabs:
 
     def __init__(self, running: RunningLabs | None = None) -> None:
         self._running = running
-        self._own: dict[str, Lab] = {}
+        self._own: dict[str, tuple[Lab, str]] = {}
+        self._added = count()
         self._attached: dict[str, Lab] = {}
         # Held for moments: what an engine or a lab answers is waited for under the lab's own.
         self._lock = threading.Lock()
         self._opening: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
 
-    def add(self, lab: Lab) -> None:
-        """Show a lab of this process, started or not; one of the same name gives way."""
+    def add(self, lab: Lab) -> str:
+        """Show a lab of this process, started or not; one of the same name gives way.
+
+        Returns its key, as `opened` does.
+
+        """
         with self._lock:
-            self._own[lab.name] = lab
+            before, key = self._own.get(lab.name, (None, ""))
+            if before is not lab:
+                key = f"own {next(self._added)}"
+                self._own[lab.name] = lab, key
+            return key
 
     def remove(self, lab: Lab) -> None:
         """Show a lab of this process no more."""
         with self._lock:
-            if self._own.get(lab.name) is lab:
+            if self._own.get(lab.name, (None, ""))[0] is lab:
                 del self._own[lab.name]
 
     def lines(self) -> list[LabLine]:
         """Return all labs that there are now, those of this process first."""
         with self._lock:
             own = list(self._own.values())
-        lines = [LabLine(lab.name, tuple(n.name for n in lab.nodes), "this program") for lab in own]
-        there = {lab.id for lab in own}
+        lines = [
+            LabLine(lab.name, tuple(n.name for n in lab.nodes), "this program", key=key)
+            for lab, key in own
+        ]
+        there = {lab.id for lab, _ in own}
         records = self._records()
         names = [record.name for record in records]
         for record in records:
             if record.id not in there and not record.is_stale:
                 name = record.name if names.count(record.name) == 1 else record.id
-                lines.append(LabLine(name, record.nodes, _owner(record), record.created))
+                line = LabLine(name, record.nodes, _owner(record), record.created, _key(record))
+                lines.append(line)
         return lines
 
     def open(self, name: str) -> Lab:
-        """Return the lab of that name or id; raises `LabNotFound`.
+        """Return the lab of that name or id; raises `LabNotFound`."""
+        return self.opened(name)[0]
 
-        It waits for the engine and the lab's agent where it is another program's.
+    def opened(self, name: str) -> tuple[Lab, str]:
+        """Return the lab of that name or id, and its key; raises `LabNotFound`.
+
+        It waits for the engine and the lab's agent where it is another program's.  The key is no
+        other lab's: rights are bound to it, because names come back.
 
         """
         with self._lock:
@@ -83,13 +107,13 @@ class ServedLabs:
             engine, record = self._running.find(name)
             lab = self._attached.get(name)
             if lab is not None and lab.id == record.id and lab.running:
-                return lab
+                return lab, _key(record)
             self._records()
             self._let_go(name, lab)
             lab = Lab.attach(record.id, engine=engine, quiet=True)
             with self._lock:
                 self._attached[name] = lab
-            return lab
+            return lab, _key(record)
 
     def _records(self) -> list[LabRecord]:
         """Return the labs that run, and give back what those had that run no more.
@@ -124,6 +148,11 @@ class ServedLabs:
             self._let_go(name, lab)
         if self._running is not None:
             self._running.close()
+
+
+def _key(record: LabRecord) -> str:
+    # Another user of this machine may give a lab of his the same id.
+    return f"{record.id} {record.uid}"
 
 
 def _owner(record: LabRecord) -> str:

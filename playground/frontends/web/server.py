@@ -198,16 +198,16 @@ class WebPage:
 
     """
 
-    def __init__(self, server: WebServer, lab: Lab) -> None:
+    def __init__(self, server: WebServer, lab: Lab, key: str) -> None:
         self._server, self._lab = server, lab
         path = quote(lab.name, safe="")
-        self.address = server.address(f"/lab/{path}", Right(lab.name, may_change=True))
-        self.look_address = server.address(f"/look/{path}", Right(lab.name))
+        self.address = server.address(f"/lab/{path}", Right(lab.name, True, key))
+        self.look_address = server.address(f"/look/{path}", Right(lab.name, bound_to=key))
 
     def close(self) -> None:
-        """Let the addresses lead nowhere; the lab goes on."""
-        self._server.keys.withdraw(self._lab.name)
+        """Let the addresses lead nowhere, and shut the pages; the lab goes on."""
         self._server.labs.remove(self._lab)
+        self._server.site.withdraw(self._lab.name)
 
     def __repr__(self) -> str:
         return f"<the live page of {self._lab.name}: {self.address}>"
@@ -234,5 +234,7 @@ def open_page(lab: Lab, port: int = 0) -> WebPage:
         raise BadArgument(
             f"the page of this program is at port {server.port} already: leave port={port} out"
         )
-    server.labs.add(lab)
-    return WebPage(server, lab)
+    key = server.labs.add(lab)
+    # Another lab may have had that name before, and its addresses are not this one's.
+    server.site.withdraw(lab.name, but=key)
+    return WebPage(server, lab, key)

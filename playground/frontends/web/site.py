@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import Executor
 from weakref import WeakValueDictionary
@@ -12,6 +13,7 @@ from playground.frontends.web.rights import Keys, Right
 from playground.frontends.web.served_labs import ServedLabs
 from playground.frontends.web.sessions.shared_sessions import Sessions
 from playground.frontends.web.thread_shares import ThreadShare, ThreadShares
+from playground.frontends.web.view import LabView
 from playground.lab.lab import Lab
 
 # Of the threads of all labs: three that hang leave threads to the others.
@@ -42,10 +44,36 @@ class Site:
         self._shares = ThreadShares(threads, _THREADS_OF_A_LAB)
         # Kept by the pages that show them: what nobody looks at is forgotten.
         self._watches: WeakValueDictionary[str, PictureWatch] = WeakValueDictionary()
+        self._views: dict[LabView, Callable[[], object]] = {}
+        self._lock = threading.Lock()
 
     def threads_of(self, name: str) -> ThreadShare:
         """Return the threads that a lab may take: no other waits for its hosts."""
         return self._shares.of(name)
+
+    def opened(self, view: LabView, shut: Callable[[], object]) -> None:
+        """Keep a page of a lab, until it is closed; ``shut`` closes it, from any thread."""
+        with self._lock:
+            self._views[view] = shut
+        view.on_close(lambda: self._forget(view))
+
+    def _forget(self, view: LabView) -> None:
+        with self._lock:
+            self._views.pop(view, None)
+
+    def withdraw(self, name: str, but: str | None = None) -> None:
+        """Let all addresses of a lab lead nowhere, and shut its pages.
+
+        ``but`` is the key of a lab of that name which is there now: its own stay.
+
+        """
+        self.keys.withdraw(name, but)
+        with self._lock:
+            gone = [view for view in self._views if view.name == name and view.key != but]
+            shuts = [self._views.pop(view) for view in gone]
+        for view, shut in zip(gone, shuts, strict=True):
+            view.withdraw()
+            shut()
 
     def watch(self, name: str, lab: Lab) -> PictureWatch:
         """Return the living picture of a lab, one for all who look at it."""

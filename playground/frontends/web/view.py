@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from contextlib import suppress
@@ -32,8 +33,9 @@ _LOG = logging.getLogger(__name__)
 class LabView:
     """A lab as one page shows it, or one panel of a page.
 
-    ``lab`` is the lab, ``name`` what its pages are called by, ``may_change`` whether who
-    looks may change it.  What a panel has opened it gives back in `on_close`.
+    ``lab`` is the lab, ``name`` what its pages are called by, ``key`` which of that name it is,
+    ``may_change`` whether who looks may change it.  What a panel has opened it gives back in
+    `on_close`.
 
     """
 
@@ -46,9 +48,11 @@ class LabView:
         files: FileShelf,
         sessions: Sessions | None = None,
         address: Callable[[str, Right | None], str] | None = None,
+        key: str = "",
     ) -> None:
         self.lab = lab
         self.name = name
+        self.key = key
         self.may_change = may_change
         self._threads = threads
         self._files = files
@@ -59,6 +63,8 @@ class LabView:
         self._sessions = Sessions() if sessions is None else sessions
         self._undo: list[Callable[[], object]] = []
         self._closed = False
+        # One for a page and all its panels.
+        self._withdrawn = threading.Event()
 
     def part(self, is_shown: Callable[[], bool] | None = None) -> LabView:
         """Return a view of the same lab, for a panel: closed by itself, and with this one.
@@ -74,7 +80,9 @@ class LabView:
             self._files,
             self._sessions,
             self._address,
+            self.key,
         )
+        part._withdrawn = self._withdrawn
         part._parent = self
         part._is_shown = is_shown or self._is_shown
         self.on_close(part.close)
@@ -119,6 +127,7 @@ class LabView:
         >>> routes = await view.ask(node.run, "ip route")
 
         """
+        self._check_not_withdrawn()
         call = partial(function, *args, **kwargs)
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
@@ -132,12 +141,21 @@ class LabView:
         return await self.ask(function, *args, **kwargs)
 
     def check_may_change(self) -> None:
-        """Raise `PlaygroundError` where this page is to look at only."""
+        """Raise `PlaygroundError` where this page is to look at only, or was withdrawn."""
+        self._check_not_withdrawn()
         if not self.may_change:
             raise PlaygroundError(
                 "this page is to look at only: nothing can be changed from here; ask whoever "
                 "shared it for an address that may"
             )
+
+    def withdraw(self) -> None:
+        """Let nothing be asked or done by this page and its panels from now on."""
+        self._withdrawn.set()
+
+    def _check_not_withdrawn(self) -> None:
+        if self._withdrawn.is_set():
+            raise PlaygroundError("this page was closed by whoever began it: ask for a new address")
 
     def every(
         self, seconds: float, handler: Callable[[], Any], *, when_hidden: bool = False
@@ -177,7 +195,7 @@ class LabView:
         if self._address is None:
             return path
         if not self._token:
-            whole = self._address(path, Right(self.name))
+            whole = self._address(path, Right(self.name, bound_to=self.key))
             self._token = whole.rpartition("?")[2]
             return whole
         return f"{self._address(path, None)}?{self._token}"
@@ -213,7 +231,7 @@ class LabView:
 
     async def close_soon(self) -> None:
         """Close in a thread: what is given back may have to wait for a host."""
-        await self.ask(self.close)
+        await asyncio.get_running_loop().run_in_executor(self._threads, self.close)
 
 
 def repeated(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
-from playground import Host, Lab
+from playground import Host, Lab, PlaygroundError
 from playground.errors import NotRunning
 from playground.frontends.web import server
 from playground.frontends.web.page import is_mistake
@@ -65,3 +67,29 @@ def test_a_refusal_is_told_on_the_page_and_mistakes_of_ours_in_the_log_too() -> 
     assert not is_mistake(record(NotRunning("h1 is stopped")))
     assert is_mistake(record(ValueError("ours")))
     assert is_mistake(record(None))
+
+
+def test_an_address_is_of_one_lab_and_not_of_the_next_that_has_its_name(lab: Lab) -> None:
+    page = open_page(lab)
+    other = Lab(Host("b"), name=lab.name)
+    with visiting(page.look_address) as (client, seen):
+        # Another program's would come without a word: here it is added behind the page's back.
+        server._here[0].labs.add(other)
+        assert client.get(seen.url).status_code == 403
+        assert "web-pages" not in client.get(seen.url.join("/")).text
+    assert httpx.get(page.address).status_code == 403, "withdrawn when that was seen"
+    page.close()
+
+
+def test_a_page_that_is_open_is_shut_with_its_addresses(lab: Lab) -> None:
+    page, site = open_page(lab), server._here[0].site
+    with visiting(page.address):
+        [view] = [one for one in site._views if one.name == lab.name]
+        part = view.part()
+        page.close()
+        assert not any(one.name == lab.name for one in site._views)
+        for one in (view, part):
+            with pytest.raises(PlaygroundError, match="was closed by whoever began it"):
+                asyncio.run(one.act(list))
+            with pytest.raises(PlaygroundError, match="was closed by whoever began it"):
+                asyncio.run(one.ask(list))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from playground.frontends.web.rights import Keys, Right, allows, cookie_name, cookies_of
+from playground.frontends.web.rights import Keys, Right, allows, bound, cookie_name, cookies_of
 
 ALL, ONE, LOOK = Right(may_change=True), Right("a", may_change=True), Right("a")
 
@@ -50,6 +50,17 @@ def test_a_withdrawn_lab_has_no_tokens_left_and_others_keep_theirs() -> None:
     keys.withdraw("a")
     assert not keys.known([session.cookie])
     assert [keys.right_of(token) for token in (gone, stays, everything)] == [None, Right("b"), ALL]
+
+
+def test_a_lab_that_takes_the_name_of_another_does_not_take_its_tokens() -> None:
+    keys = Keys()
+    before, now = (keys.issue(Right("a", True, key)) for key in ("a-1", "a-2"))
+    rights = keys.rights_of([before, now])
+    assert allows(bound(rights, "a-2"), "a", change=True)
+    assert not allows(bound(keys.rights_of([before]), "a-2"), "a")
+    assert allows(bound([ALL], "a-2"), "a")
+    keys.withdraw("a", but="a-2")
+    assert keys.right_of(before) is None and keys.right_of(now) is not None
 
 
 def test_cookies_of_two_servers_on_one_machine_do_not_meet() -> None:

@@ -44,7 +44,7 @@ class Running:
 
     def _record(self, name: str) -> Any:
         return SimpleNamespace(
-            id=f"id-{name}", name=name, nodes=(), is_stale=False, is_own=True, created=1.0
+            id=f"id-{name}", name=name, nodes=(), is_stale=False, is_own=True, created=1.0, uid=None
         )
 
 
@@ -86,6 +86,15 @@ def test_a_lab_that_has_ended_is_let_go_of(detached: list[str]) -> None:
     assert detached == ["id-first", "id-second"]
 
 
+def test_a_lab_keeps_its_key_and_another_of_its_name_has_another() -> None:
+    labs, first, second = ServedLabs(), Lab(Host("a"), name="own"), Lab(Host("a"), name="own")
+    key = labs.add(first)
+    assert labs.add(first) == key == labs.opened("own")[1] == labs.lines()[0].key
+    assert labs.add(second) != key
+    # Not even when it comes back: who had been given its page may have been shut out since.
+    assert labs.add(first) != key
+
+
 @needs_root
 def test_a_lab_of_another_program_is_attached_to_and_left_running(namespaces_engine) -> None:
     with Lab(Host("a"), name="web-other", engine=namespaces_engine, quiet=True) as lab:
@@ -104,10 +113,11 @@ def test_a_lab_that_has_ended_is_missing_and_a_new_one_of_its_name_is_found(
 ) -> None:
     labs = ServedLabs(RunningLabs("namespaces"))
     with Lab(Host("a"), name="web-again", engine=namespaces_engine, quiet=True):
-        first = labs.open("web-again")
+        first, key = labs.opened("web-again")
     with pytest.raises(LabNotFound, match="web-again"):
         labs.open("web-again")
     with Lab(Host("b"), name="web-again", engine=namespaces_engine, quiet=True):
-        second = labs.open("web-again")
+        second, another = labs.opened("web-again")
+        assert another != key
         assert second is not first and [node.name for node in second.nodes] == ["b"]
         labs.close()
