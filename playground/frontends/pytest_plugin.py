@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from playground.frontends.grading.marks import BROKEN, FAILED, PASSED, Mark, Points
+from playground.frontends.grading.marks import BROKEN, FAILED, PASSED, Mark, Points, refuse_number
 
 if TYPE_CHECKING:
     from playground.lab.exercises.exercise import Exercise
@@ -157,34 +157,72 @@ def _load(file: Path, config: pytest.Config) -> Lab:
     return loaded
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Refuse wrong markers of the tests that take a lab of ours, before any is run."""
+    from playground.errors import BadArgument
+
+    if HANDED_OVER in session.config.stash:  # `playground grade` tells of them itself
+        return
+    for item in session.items:
+        if _is_ours(item):
+            try:
+                mark_of(item)
+            except BadArgument as error:
+                raise pytest.UsageError(str(error)) from None
+
+
+def _is_ours(item: pytest.Item) -> bool:
+    """Whether the markers of a test are surely ours: other plugins may call theirs the same."""
+    stashed = HANDED_OVER in item.config.stash or item.config.getoption(_OPTION) is not None
+    return stashed or not {"lab", "points"}.isdisjoint(getattr(item, "fixturenames", ()))
+
+
 def mark_of(item: pytest.Item) -> Mark:
-    """Return the mark of a test, by what its markers say."""
+    """Return the mark of a test, by what its markers say; raises `BadArgument` if they are wrong.
+
+    Wrong ones of a test that has nothing to do with us are passed over.
+
+    """
     marks = item.config.stash[MARKS]
     if item.nodeid not in marks:
         text = getattr(getattr(item, "obj", None), "__doc__", None) or ""
-        limit_s = _said(item, "time_limit", None)
         marks[item.nodeid] = Mark(
             text.strip().partition("\n")[0].rstrip(".") or item.name,
-            _said(item, "points", 1),
+            _said(item, "points", "n", 1),
             hidden=item.get_closest_marker("hidden") is not None,
-            feedback=str(_said(item, "feedback", "")),
-            limit_s=None if limit_s is None else float(limit_s),
+            feedback=str(_said(item, "feedback", "text", "")),
+            limit_s=_said(item, "time_limit", "seconds", None),
         )
     return marks[item.nodeid]
 
 
-def _said(item: pytest.Item, name: str, default: Any) -> Any:
+def _said(item: pytest.Item, name: str, keyword: str, default: Any) -> Any:
+    """Return the one thing that a marker says, by position or by ``keyword``."""
+    from playground.errors import BadArgument
+
     marker = item.get_closest_marker(name)
-    return marker.args[0] if marker is not None and marker.args else default
+    if marker is None:
+        return default
+    said = [*marker.args, *marker.kwargs.values()]
+    try:
+        if len(said) != 1 or {*marker.kwargs} - {keyword}:
+            raise BadArgument(f"{name} takes one thing: write {name}({keyword})")
+        if name != "feedback":
+            refuse_number(name, said[0], zero=name == "points")
+    except BadArgument as error:
+        if _is_ours(item):
+            raise BadArgument(f"the marker of {item.name}: {error}") from None
+        return default
+    return said[0]
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """End a test that takes longer than its marker ``time_limit`` says."""
-    limit_s = _said(item, "time_limit", None)
+    limit_s = mark_of(item).limit_s
     if limit_s is None:
         return (yield)
-    with _limited(float(limit_s)):
+    with _limited(limit_s):
         return (yield)
 
 

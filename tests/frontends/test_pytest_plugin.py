@@ -111,6 +111,17 @@ def test_without_a_network_it_says_how_to_give_one(pytester: pytest.Pytester) ->
     result.stdout.fnmatch_lines(["*which network? Write `pytest --lab student.py*"])
 
 
+def test_wrong_markers_are_told_before_anything_runs(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        ours='import pytest\n@pytest.mark.points("two")\ndef test_it(lab): ...',
+        theirs='import pytest\n@pytest.mark.time_limit("x")\ndef test_it(): ...',
+    )
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "ours.py")
+    result.stderr.fnmatch_lines(["ERROR: the marker of test_it: points('two'): write a number*"])
+    # Another plugin may mean something else by it.
+    pytester.runpytest_subprocess("-p", "no:cacheprovider", "theirs.py").assert_outcomes(passed=1)
+
+
 def test_pytest_waits_for_nothing_that_no_test_asks_for() -> None:
     program = "import playground.frontends.pytest_plugin, sys; print(*sys.modules)"
     said = subprocess.run(

@@ -14,6 +14,30 @@ from typing import NamedTuple
 PASSED, FAILED, BROKEN, NOT_TRIED = "passed", "failed", "broken", "not tried"
 
 
+# Less than what the clock, and the sum of a class, can take.
+_LARGE = 1e9
+
+
+def refuse_number(call: str, value: object, *, zero: bool = False) -> None:
+    """Raise `BadArgument` for what is no number above 0, or 0 itself where ``zero`` is true.
+
+    >>> refuse_number("points", 2.5)
+    >>> refuse_number("points", float("nan"))
+    Traceback (most recent call last):
+        ...
+    playground.errors.BadArgument: points(nan): write a number above 0, such as points(2)
+
+    """
+    from playground.errors import BadArgument
+    from playground.model.arguments import shown
+
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if is_number and (0 < value < _LARGE or (zero and value == 0)):  # type: ignore[operator]
+        return
+    least = "of 0 or more" if zero else "above 0"
+    raise BadArgument(f"{call}({shown(value)}): write a number {least}, such as {call}(2)")
+
+
 class MarkedPart(NamedTuple):
     """A part of a check: what it is worth, and what was said where it is not earned ("")."""
 
@@ -81,6 +105,7 @@ class Points:
         from playground.errors import BadArgument, PlaygroundError
 
         mark = self._mark
+        refuse_number("points", points)
         given = sum(part.points for part in mark.parts) + points
         if not points > 0 or given > mark.points:
             raise BadArgument(

@@ -239,7 +239,11 @@ class _Telling:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         checks = []
         for item in session.items:
-            self._marks[item.nodeid] = made = pytest_plugin.mark_of(item)
+            try:
+                self._marks[item.nodeid] = made = pytest_plugin.mark_of(item)
+            except PlaygroundError as error:
+                self._send({"unreadable": str(error)[-_MOST_CHARACTERS:]})
+                raise pytest.UsageError(str(error)) from None
             checks.append(check_data(_check_mark(item.nodeid, made, ())))
         self._send({"checks": checks})
 

@@ -125,9 +125,21 @@ def test_a_teacher_need_not_be_root(monkeypatch) -> None:
     assert "mark bob 0 bob.py, line 1" in said
 
 
+WRONG = "import pytest\n@pytest.mark.{}\ndef test_it(): ..."
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
-    [("x = 1", "has no checks"), ("def (", "cannot be read"), ("1 / 0", "ZeroDivisionError")],
+    [
+        ("x = 1", "has no checks"),
+        ("def (", "cannot be read"),
+        ("1 / 0", "ZeroDivisionError"),
+        (WRONG.format('points("two")'), r"marker of test_it: points\('two'\): write a number"),
+        (WRONG.format('points(float("nan"))'), r"marker of test_it: points\(nan\)"),
+        (WRONG.format("points(-3)"), "marker of test_it: points.*of 0 or more"),
+        (WRONG.format('time_limit("x")'), "marker of test_it: time_limit.*a number above 0"),
+        (WRONG.format("points(many=2)"), r"points takes one thing: write points\(n\)"),
+    ],
 )
 def test_an_exercise_that_is_none_is_refused(tmp_path: Path, text: str, says: str) -> None:
     (tmp_path / "class").mkdir()

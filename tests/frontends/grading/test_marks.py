@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from playground.errors import BadArgument
-from playground.frontends.grading.marks import BROKEN, FAILED, PASSED, Mark, Points
+from playground.frontends.grading.marks import BROKEN, FAILED, PASSED, Mark, Points, refuse_number
 
 
 def test_a_check_that_passes_earns_all_its_points() -> None:
@@ -48,3 +48,18 @@ def test_parts_are_not_worth_more_than_the_check() -> None:
         pass
     with pytest.raises(BadArgument, match=r"points\(3\)"), points(1, "more"):
         pass
+
+
+@pytest.mark.parametrize("value", ["two", float("nan"), float("inf"), 10**400, -3, 0, True, None])
+def test_what_is_no_number_is_worth_nothing(value: object) -> None:
+    with pytest.raises(BadArgument, match="write a number above 0, such as points"):
+        refuse_number("points", value)
+    with (
+        pytest.raises(BadArgument, match="write a number above 0"),
+        Points(Mark("it works", 4))(value, "a part"),  # type: ignore[arg-type]
+    ):
+        pass
+
+
+def test_a_check_may_be_worth_nothing() -> None:
+    refuse_number("points", 0, zero=True)
