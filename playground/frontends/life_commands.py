@@ -49,21 +49,32 @@ def apply(lab: Lab, wanted: Lab, file: str, dry_run: bool, say: Say) -> None:
     """Make of a running lab what a file declares; show what that changes."""
     diff = lab.apply(wanted, dry_run=dry_run)
     if not diff:
-        say(f"lab {lab.name} is as {file} says")
+        say(f"lab {lab.name} is as {file} says{_but_stopped(lab)}")
         return
     for row in diff.differences:
         say(str(row))
     if dry_run:
-        say(f"nothing was changed: `playground apply {file}` does it")
+        say(f"nothing was changed: `playground apply {file}` does it{_but_stopped(lab)}")
     else:
-        say(f"lab {lab.name} is now as {file} says")
+        say(f"lab {lab.name} is now as {file} says{_but_stopped(lab)}")
+
+
+def _but_stopped(lab: Lab) -> str:
+    """Return what is said of machines without power, which no file of a lab tells of."""
+    names = sorted(lab.running_plan().stopped_names)
+    if not names:
+        return ""
+    several = " and ".join(names)
+    one = len(names) == 1
+    stay, them = ("is stopped, and stays so", "it") if one else ("are stopped, and stay so", "them")
+    return f"; {several} {stay}: `playground start {lab.name} {' '.join(names)}` starts {them}"
 
 
 def differs(lab: Lab, wanted: Lab, file: str, say: Say) -> bool:
     """Say of a running lab how it differs from a file, and what to do; tell whether it does."""
     diff = lab.apply(wanted, dry_run=True)
     if not diff:
-        say(f"lab {lab.name} runs already, as {file} says")
+        say(f"lab {lab.name} runs already, as {file} says{_but_stopped(lab)}")
         return False
     for row in diff.differences:
         say(str(row))

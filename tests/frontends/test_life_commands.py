@@ -82,9 +82,12 @@ def test_a_file_that_has_changed_is_told_and_applied(tmp_path: Path, keep_lab) -
         assert "+ h3 node host" in said
         assert f"`playground apply {path}` makes these changes" in said
         assert "nothing was changed" in playground("apply", str(path), "--dry-run")
-        assert f"lab {name} is now as {path} says" in playground("apply", str(path))
+        assert f"lab {name} is now as {path} says\n" in playground("apply", str(path))
         with Lab.attach(name, quiet=True) as lab:
             assert lab.node("h3").ping("h1", count=1).received == 1
+        playground("stop", name, "h2")
+        said = playground("apply", str(path))
+        assert f"h2 is stopped, and stays so: `playground start {name} h2` starts it" in said
     finally:
         playground("down", name)
 
