@@ -13,7 +13,7 @@ from typing import Any, Self
 from playground.errors import AgentError, BadArgument, NotReady, PlaygroundError
 from playground.lab.life.event_reader import EventReader, Ports
 from playground.lab.life.plan_changes import PlanData
-from playground.model.arguments import check_seconds, is_choice, shown
+from playground.model.arguments import check_seconds, is_choice, shown, tells_wrong_calls
 from playground.operations.connection.client import AgentProcess, Client
 from playground.operations.diagnosis.evidence.daemon_states import ask_daemons
 from playground.operations.life.events import KINDS, Event, LostEvent, NodeEvent
@@ -52,6 +52,7 @@ class Watched:
         self.speakers = speakers
 
 
+@tells_wrong_calls
 class Events:
     """The events of a running lab, from when this is made; made by `Lab.events`.
 

@@ -16,7 +16,7 @@ import pytest
 
 from playground import Host, Lab, Link, Router, Switch
 from playground.engines.seam import Engine
-from playground.errors import AgentError, BadArgument, NotReady, NotRunning
+from playground.errors import AgentError, BadArgument, NotReady, NotRunning, WrongCall
 from playground.lab.life import event_stream
 from playground.lab.life.event_stream import Events, Watched
 from playground.operations.connection.client import Client
@@ -268,5 +268,7 @@ def test_a_node_made_anew_under_its_name_is_listened_to() -> None:
 
 
 def test_a_time_that_is_none_is_refused(street: Lab, events: Events) -> None:
+    with pytest.raises(WrongCall):
+        events.wait()  # type: ignore[call-arg]
     with pytest.raises(BadArgument, match="timeout_s='x' is no number of seconds"):
         events.wait("address", timeout_s="x")  # type: ignore[arg-type]
