@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -77,6 +77,10 @@ class LabHandle(Protocol):
     @property
     def private_key(self) -> str:
         """The lab's own ssh key that opens every node, as OpenSSH PEM text."""
+
+    @property
+    def nodes(self) -> Sequence[Any]:
+        """Every host, router and switch that is declared."""
 
     def __contains__(self, item: object) -> bool:
         """Tell whether a node is of this lab, or a name that of one."""

@@ -27,6 +27,7 @@ from playground.model.services.settings import Probe
 from playground.model.services.table import SERVICES, row_of
 from playground.operations.connection.commands import as_bytes, failed_jobs
 from playground.operations.connection.handles import Node
+from playground.operations.connection.unnamed_machines import addresses_of
 from playground.operations.diagnosis.checking import (
     dhcp,
     kernel_tables,
@@ -318,16 +319,18 @@ class Checks:
                 return {str(ip_address(address))}
             except ValueError:
                 raise BadArgument(f"{address!r} is no address and no node") from None
-        interfaces = self._machine(address).interfaces.values()
-        return {str(one.ip) for item in interfaces for one in item.addresses}
+        machine = self._machine(address)
+        interfaces = machine.interfaces.values()
+        planned = {str(one.ip) for item in interfaces for one in item.addresses}
+        return planned or set(addresses_of(machine, machine))
 
     def _address(self, asker: Machine, machine: Machine) -> str:
         if asker is not machine:
-            found = names.known_addresses(asker, machine.name)
+            found = names.known_addresses(asker, machine.name) or addresses_of(asker, machine)
             if found:
                 return found[0]
             self.reaches(asker, machine, within_s=0)  # and explain
-        own = machine.address
+        own = machine.address or next(iter(addresses_of(machine, machine)), None)
         if own is None:
             raise BadArgument(f"{machine.name} has no address")
         return own

@@ -24,6 +24,7 @@ from playground.operations.connection import commands
 from playground.operations.connection.client import Client
 from playground.operations.connection.handles import Node
 from playground.operations.connection.name_queries import hosts_entries, look_up
+from playground.operations.connection.unnamed_machines import addresses_of
 from playground.operations.diagnosis.evidence.adjacencies import Findings, find
 from playground.operations.diagnosis.evidence.daemon_states import ask_daemons
 from playground.operations.diagnosis.evidence.explanation import Explanation
@@ -370,11 +371,12 @@ class _Gathering:
         # getaddrinfo(3) leaves out the family of which a node has no address (AI_ADDRCONFIG);
         # that is not the name's fault.
         known = tuple(dict.fromkeys((*known, *map(str, in_file))))
+        unnamed = [] if known or expected is None else addresses_of(self.node, expected)
         plan = self.plan.node(question.source)
         planned = [str(entry.address) for entry in plan.hosts if target in entry.names]
         return Names(
-            known,
-            by="/etc/hosts" if written else "DNS",
+            known or tuple(unnamed),
+            by="/etc/hosts" if written else "the lab" if unnamed else "DNS",
             expected=expected,
             behind=behind,
             nameservers=servers,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import field
+from dataclasses import field, replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
@@ -290,10 +290,10 @@ def ping(
 
     A router with VRFs sends them by the table of ``vrf``, without it by its main table.
 
-    No reply, and no route, are findings and raise nothing, and so is a machine of the
-    lab that the node knows no name of (behind NAT, in another VLAN): a `Ping` with nothing
-    received, and ``problem`` says why.  A name that nobody in the lab has, and that the node
-    does not know, raises `CommandFailed`.
+    A machine of the lab that the node was told no name of is asked by its address, unless NAT
+    or a VLAN hides it.  No reply, and no route, are findings and raise nothing, and so is one
+    that is hidden: a `Ping` with nothing received, and ``problem`` says why.  A name that nobody
+    in the lab has, and that the node does not know, raises `CommandFailed`.
 
     """
     _check_whole("count", count)
@@ -302,7 +302,8 @@ def ping(
     name = _name(node, target)
     device = check_vrf(node, vrf)
     if node.running().strange:
-        return _asked_by_agent(node, name, count, interval_s, timeout_s, device)
+        address = _address(node, name) or next(iter(_unnamed(node, target)), "")
+        return _asked_by_agent(node, name, address, count, interval_s, timeout_s, device)
     command = ["ping", "-n", "-c", str(count), "-i", f"{interval_s:g}", "-W", f"{timeout_s:g}"]
     command += ["-I", device] if device else []
     result = _ask(
@@ -317,17 +318,27 @@ def ping(
     if result.returncode in (0, 1) or _has_no_way(found.problem):
         return found
     if _names_a_node(node, target) and _is_unknown(result):
+        for address in _unnamed(node, target)[:1]:
+            told = ping(
+                node, address, count=count, interval_s=interval_s, timeout_s=timeout_s, vrf=vrf
+            )
+            return replace(told, target=name)
         # Behind NAT or in another VLAN: a finding as it is for its address, where nobody answers.
         return Ping(name, 0, 0, problem=f"{node.name} does not know the name {name!r}")
     raise _unknown_or_failed(node, name, result)
 
 
 def _asked_by_agent(
-    node: Node, name: str, count: int, interval_s: float, timeout_s: float, device: str | None
+    node: Node,
+    name: str,
+    address: str,
+    count: int,
+    interval_s: float,
+    timeout_s: float,
+    device: str | None,
 ) -> Ping:
     """Let the agent ping for a node whose image may have no such program, or another one."""
     live = node.running()
-    address = _address(node, name)
     if not address:
         return Ping(name, 0, 0, problem=f"{node.name} does not know the name {name!r}")
     [[answer]] = live.agent.call(
@@ -405,6 +416,11 @@ def traceroute(
     if _has_no_way(result.stderr):  # nobody was passed
         return Traceroute(name, (), reached=False)
     if _names_a_node(node, target) and _is_unknown(result):
+        for address in _unnamed(node, target)[:1]:
+            told = traceroute(
+                node, address, max_hops=max_hops, timeout_s=timeout_s, method=method, vrf=vrf
+            )
+            return replace(told, target=name)
         return Traceroute(name, (), reached=False)
     raise _unknown_or_failed(node, name, result)
 
@@ -452,6 +468,13 @@ def _name(node: Node, target: Node | str) -> str:
 def _names_a_node(node: Node, target: Node | str) -> bool:
     """Tell whether somebody of the node's own lab is meant, and not a name with a slip in it."""
     return isinstance(target, Node) or target in node.running().lab
+
+
+def _unnamed(node: Node, target: Node | str) -> list[str]:
+    """Return addresses of a node of the lab that this one was told no name of."""
+    from playground.operations.connection.unnamed_machines import addresses_of
+
+    return addresses_of(node, target) if _names_a_node(node, target) else []
 
 
 def _is_unknown(result: Result) -> bool:
