@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
+from ipaddress import ip_interface
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -308,10 +309,9 @@ def _type_again(lab: LabObject, then: Mapping[str, Any]) -> None:
         if name not in now:
             continue
         for kind in ("addresses", "routes"):
-            was, there = (
-                [item for item in some[kind] if (name, *_place(kind, item)) not in leased]
-                for some in (typed, now[name])
-            )
+            was, there = typed[kind], now[name][kind]
+            if kind == "addresses":
+                was, there = _without_leased(was, there, leased.get(name, set()))
             words = [_words(kind, item, "del") for item in there if item not in was]
             words += [_words(kind, item, "add") for item in was if item not in there]
             for argv in words:
@@ -328,20 +328,31 @@ def _type_again(lab: LabObject, then: Mapping[str, Any]) -> None:
         )
 
 
-def _place(kind: str, item: Sequence[str]) -> tuple[str, bool]:
-    """Return the interface of an address, and whether that is IPv6; of a route, nothing."""
-    return (item[0], ":" in item[1]) if kind == "addresses" else ("", False)
-
-
-def _leased(plan: Plan) -> set[tuple[str, str, bool]]:
-    """Return the nodes, interfaces and families that others give their addresses (IPv6: true)."""
+def _leased(plan: Plan) -> dict[str, set[tuple[str, bool]]]:
+    """Return by node the interfaces and families that others give their addresses (IPv6: true)."""
     return {
-        (node.name, interface.name, is_ipv6)
+        node.name: {
+            (interface.name, is_ipv6)
+            for interface in node.interfaces
+            for is_ipv6, given in ((False, interface.dhcp), (True, interface.of_others))
+            if given
+        }
         for node in plan.nodes
-        for interface in node.interfaces
-        for is_ipv6, given in ((False, interface.dhcp), (True, interface.of_others))
-        if given
     }
+
+
+def _without_leased(
+    was: Sequence[list[str]], there: Sequence[list[str]], leased: Collection[tuple[str, bool]]
+) -> tuple[list[list[str]], list[list[str]]]:
+    """Return addresses of then and of now without those that others have given, then and now.
+
+    A node that has just been made has no other ones there, and that of then is of their network.
+
+    """
+    given = [item for item in there if (item[0], ":" in item[1]) in leased]
+    networks = {(name, ip_interface(address).network) for name, address in given}
+    typed = [item for item in was if (item[0], ip_interface(item[1]).network) not in networks]
+    return typed, [item for item in there if item not in given]
 
 
 def _run(agent: Client, pid: int, argv: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ import pytest
 from playground import Host, Lab, Link, Router, Switch
 from playground.engines.seam import Engine
 from playground.errors import BadArgument, EngineError, NotRunning, UnknownName
+from playground.lab.methods import snapshots
 from playground.planning.difference import compare
 
 
@@ -119,3 +120,11 @@ def test_a_host_that_takes_nothing_back_stops_no_other(
         assert h2.read("/root/notes") == "then"
         assert "198.51.100.0/24" in h2.run("ip route").stdout
         assert h2.ping("h1", count=1).received == 1
+
+
+def test_an_address_of_dhcp_is_the_one_of_now_and_a_typed_one_comes_back() -> None:
+    then = [["eth0", "10.0.1.2/24"], ["eth0", "192.0.2.1/24"], ["eth1", "10.0.1.7/24"]]
+    now = [["eth0", "10.0.1.3/24"], ["eth1", "10.0.1.8/24"]]
+    was, there = snapshots._without_leased(then, now, {("eth0", False), ("eth0", True)})
+    assert was == [["eth0", "192.0.2.1/24"], ["eth1", "10.0.1.7/24"]]
+    assert there == [["eth1", "10.0.1.8/24"]]
