@@ -30,11 +30,12 @@ def _ask(server: str, port: int, payloads: Sequence[bytes], timeout_s: float) ->
     """Ask one server all at once; an answer is to begin with the two bytes of its question."""
     answers = [b""] * len(payloads)
     deadline = time.monotonic() + timeout_s
+    host, _, link = server.partition("%")  # RFC 4007 section 11
     with (
         contextlib.suppress(OSError),  # nobody listens, no way leads there, or there was no time
-        socket.socket(packed_address(server)[0], socket.SOCK_DGRAM) as line,
+        socket.socket(packed_address(host)[0], socket.SOCK_DGRAM) as line,
     ):
-        line.connect((server, port))
+        line.connect((host, port, 0, socket.if_nametoindex(link)) if link else (host, port))
         for question in payloads:
             line.send(question)
         while not all(answers) and (left := deadline - time.monotonic()) > 0:

@@ -108,7 +108,8 @@ def ask_names(node: Node, name: str, servers: Sequence[str]) -> list[str]:
     """
     live = node.running()
     asked = [_query(number, name, kind) for number, kind in enumerate(_KINDS)]
-    valid = [server for server in servers if _is_address(server)][:_MOST_SERVERS]
+    # RFC 8106 lets routers tell of name servers by their addresses on the link, with a %.
+    valid = [server for server in servers if _is_address(server, scoped=True)][:_MOST_SERVERS]
     if not valid:
         return []
     answers = live.agent.call(
@@ -149,8 +150,8 @@ def _query(number: int, name: str, kind: int) -> bytes:
     return bytes((112, number)) + question(name, kind, recursion=True)[2:]
 
 
-def _is_address(text: str) -> bool:
+def _is_address(text: str, *, scoped: bool = False) -> bool:
     try:
-        return ip_address(text).version in (4, 6) and "%" not in text
+        return ip_address(text).version in (4, 6) and (scoped or "%" not in text)
     except ValueError:
         return False

@@ -105,7 +105,7 @@ def known_addresses(machine: Machine, name: str) -> list[str]:
 
 
 def _ask(machine: Machine, server: str, name: str, kind: str) -> DnsReply | None:
-    if can_ask(server, name, kind):
+    if can_ask(name, kind):
         reply = ask_from(machine, server, name, kind)
         if reply is None or reply.status != "TRUNCATED":
             return reply

@@ -82,7 +82,6 @@ def test_what_is_no_answer_is_none(data: bytes) -> None:
 
 
 def test_what_the_agent_cannot_ask_is_left_to_dig() -> None:
-    assert can_ask("fd00::53", "www.example.com.", "TXT")
-    assert not can_ask("10.0.0.53", "example.com", "DNSKEY")
-    assert not can_ask("fe80::1%eth0", "example.com", "A")
-    assert not can_ask("10.0.0.53", ".", "NS")
+    assert can_ask("www.example.com.", "TXT")
+    assert not can_ask("example.com", "DNSKEY")
+    assert not can_ask(".", "NS")
