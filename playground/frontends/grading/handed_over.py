@@ -13,58 +13,28 @@ import binascii
 import dataclasses
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from playground.errors import PlaygroundError, TopologyError
 from playground.frontends.grading import submissions
-from playground.lab.declarations.shapes import Declarations, NodeSaid
+from playground.lab.declarations.shapes import Declarations
 from playground.lab.files.reading import LabFile, understand
 from playground.lab.files.yaml_document import Document
 from playground.model.arguments import shown
-from playground.model.containers.own_service import Service
+from playground.model.containers.reaching_out import MOST_NODES, REACHING_OUT, reached
 from playground.model.records import dataclass
 
 # All that is handed over, as text.
 MOST_BYTES = 24 * 2**20
 _MOST_DEPTH = 30
 _MOST_PARTS = 200_000
-MOST_NODES = 200
 MOST_LINKS = 1_000
 _MOST_WARNINGS = 50
 # Files that came with it, and the folders that they lie in: as many as are packed of a folder.
 _MOST_FILES, _MOST_FILE_DEPTH = submissions.MOST_FILES, submissions.MOST_DEPTH
 _MOST_CHARACTERS = 2_000
-
-# Arguments that stay within a lab's hosts.  A test holds that each argument is in one of both.
-ALLOWED = frozenset(
-    {
-        *("services", "routing", "as_number", "redistribute", "memory_mb", "cpus", "processes"),
-        *("sysctls", "congestion_control", "loopback", "frr", "command", "entrypoint", "env"),
-        *("user", "workdir", "healthcheck", "health_interval_s", "health_timeout_s"),
-        *("health_start_period_s", "health_retries", "restart", "init", "stop_signal"),
-        *("stop_timeout_s", "hostname", "aliases", "dns", "extra_hosts", "files", "programs"),
-        *("after", "tun", "shm_mb", "read_only"),
-    }
-)
-
-# Those by which a lab reaches what is not its own: the machine's files, ports, devices, engine.
-REFUSED: Mapping[str, str] = {
-    "image": "runs an image of its own",
-    "build": "builds an image of its own",
-    "dockerfile": "builds an image of its own",
-    "build_target": "builds an image of its own",
-    "build_args": "builds an image of its own",
-    "volumes": "has files of this machine as a volume",
-    "packages": "has packages installed",
-    "publish": "publishes a port of this machine",
-    "cap_add": "asks for capabilities",
-    "devices": "asks for devices of this machine",
-    "ulimits": "sets limits of its own",
-    "labels": "sets labels of containers",
-    "machine": "chooses the machine that it runs on",
-}
 
 # Limits of machines, and what one may have of them beside its memory.
 LIMITS = ("memory_mb", "processes", "cpus")
@@ -207,21 +177,12 @@ def refuse_beyond(declarations: Declarations, grants: Collection[str] = ()) -> N
         )
     granted = {word for grant in grants for word in GRANTS[grant]}
     for node in declarations.nodes:
-        for argument in _reaching(node):
+        for argument in reached(node.arguments):
             if argument not in granted:
                 raise TopologyError(
-                    f"{node.name} {REFUSED[argument]} ({argument}=), which a submission may not"
+                    f"{node.name} {REACHING_OUT[argument]} ({argument}=), which a submission may "
+                    "not"
                 )
-
-
-def _reaching(node: NodeSaid) -> Iterator[str]:
-    """Yield the arguments of a node that reach beyond it."""
-    for name, value in node.arguments.items():
-        if name in REFUSED and value not in (None, (), [], {}):
-            yield name
-    for service in node.arguments.get("services") or ():
-        if isinstance(service, Service) and service.packages:
-            yield "packages"
 
 
 def limited(

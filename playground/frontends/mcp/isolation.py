@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from playground.errors import TopologyError
 from playground.lab.declarations.shapes import Declarations, NodeSaid
-from playground.model.containers.own_service import Service
+from playground.model.containers.reaching_out import (
+    MOST_NODES,
+    OF_IMAGES,
+    REACHING_OUT,
+    reached,
+)
 
-MOST_NODES = 200
-
-# Arguments of hosts and routers that reach the machine, and why each is refused.
-_REACHING_OUT: Mapping[str, str] = {
-    "volumes": "a volume is a folder of this machine; write files with the argument files",
-    "publish": "a published port lets this machine's network in",
-    "devices": "a device is this machine's",
-    "cap_add": "a capability is more than a host of an assistant needs",
-}
-
-# What brings programs that nobody here has looked at, by way of the machine's network.
-_OF_IMAGES = ("image", "build", "dockerfile", "build_target", "build_args", "packages")
+# What does instead.
+_INSTEAD = {"volumes": ", and write files with the argument files"}
 
 # Arguments of `Lab`; the others are the user's to say.
 _SETTINGS = ("name", "users", "ipv6", "converge", "strict", "positions")
@@ -38,17 +33,14 @@ def refuse_reaching_out(declarations: Declarations, own_images: bool) -> None:
             "assistant starts"
         )
     for node in declarations.nodes:
-        for argument, value in node.arguments.items():
-            if value is None:
-                continue
-            if argument in _REACHING_OUT:
+        for argument in reached(node.arguments):
+            if argument not in OF_IMAGES:
                 raise TopologyError(
-                    f"{_where(node)}: {argument} is not for an assistant: {_REACHING_OUT[argument]}"
+                    f"{_where(node)}: {argument} is not for an assistant: such a host "
+                    f"{REACHING_OUT[argument]}; leave it out{_INSTEAD.get(argument, '')}"
                 )
-            if argument in _OF_IMAGES and not own_images:
-                raise TopologyError(f"{_where(node)}: {argument} {_NO_IMAGES}")
-        if not own_images:
-            _refuse_packages(node)
+            if not own_images:
+                raise TopologyError(f"{_where(node)}: {_said(node, argument)} {_NO_IMAGES}")
 
 
 _NO_IMAGES = (
@@ -68,11 +60,8 @@ def check_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     return dict(settings)
 
 
-def _refuse_packages(node: NodeSaid) -> None:
-    services: Iterable[Any] = node.arguments.get("services") or ()
-    for service in services:
-        if isinstance(service, Service) and service.packages:
-            raise TopologyError(f"{_where(node)}: packages of a service {_NO_IMAGES}")
+def _said(node: NodeSaid, argument: str) -> str:
+    return argument if node.arguments.get(argument) else f"{argument} of a service"
 
 
 def _where(node: NodeSaid) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Self
 from playground.engines.choice import choose
 from playground.engines.seam import Engine
 from playground.errors import BadArgument, LabNotFound, TopologyError
-from playground.frontends.mcp.isolation import MOST_NODES, check_settings, refuse_reaching_out
+from playground.frontends.mcp.isolation import check_settings, refuse_reaching_out
 from playground.lab.declarations.declare import Declared, declare
 from playground.lab.declarations.gather import gather
 from playground.lab.declarations.shapes import FilePlace
@@ -20,6 +20,7 @@ from playground.lab.files.reading import FORMAT, FORMAT_KEY, understand
 from playground.lab.files.yaml_document import Document, parse_document
 from playground.lab.lab import Lab
 from playground.model.arguments import shown
+from playground.model.containers.reaching_out import MOST_NODES
 from playground.model.records import dataclass
 
 MOST_LABS = 8

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from playground.errors import PlaygroundError, TopologyError
-from playground.frontends.mcp.isolation import MOST_NODES, check_settings
+from playground.frontends.mcp.isolation import check_settings
 from playground.frontends.mcp.workshop import Workshop
 from playground.lab.declarations.signatures import (
     CLASSES,
@@ -21,6 +21,7 @@ from playground.lab.declarations.signatures import (
 )
 from playground.lab.declarations.told import METHODS
 from playground.model.containers.own_service import Service
+from playground.model.containers.reaching_out import MOST_NODES
 from playground.model.services.table import SERVICES
 
 NODES = {"h1": {}, "h2": {}, "r1": {"kind": "router"}, "s1": {"kind": "switch"}}
@@ -35,6 +36,8 @@ LINKS = [["s1", "h1"], ["s1", "h2"], ["s1", "r1"]]
         ({"publish": 80}, "publish is not for an assistant"),
         ({"devices": "/dev/kvm"}, "devices is not for an assistant"),
         ({"cap_add": "NET_RAW"}, "cap_add is not for an assistant"),
+        ({"ulimits": {"nofile": 1024}}, "ulimits is not for an assistant"),
+        ({"labels": {"a": "b"}}, "labels is not for an assistant"),
         ({"image": "postgres:17"}, "playground mcp --allow-images"),
         ({"build": "FROM debian\n"}, "playground mcp --allow-images"),
         ({"packages": "nmap"}, "playground mcp --allow-images"),

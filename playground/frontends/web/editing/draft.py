@@ -20,16 +20,14 @@ from playground.lab.files.reading import FORMAT, FORMAT_KEY, LabFile, understand
 from playground.lab.files.writing import file_data, file_text
 from playground.lab.files.yaml_document import parse_document
 from playground.lab.lab import Lab
+from playground.model.containers.reaching_out import MOST_NODES, reached
 from playground.operations.pictures.positions import check_positions
 
 # What messages call the text, which is in no file.
 PLACE = Path("lab.yaml")
 
-# Arguments of hosts that reach out of a lab, or bring programs that nobody has looked at.
-_REACHING_OUT = (
-    *("volumes", "publish", "devices", "cap_add", "machine"),
-    *("image", "build", "dockerfile", "build_target", "build_args", "packages"),
-)
+# Arguments that bound what a host takes of the machine.
+_LIMITS = ("memory_mb", "cpus", "processes", "shm_mb")
 
 EMPTY = f"{FORMAT_KEY}: {FORMAT}\nnodes: {{}}\nlinks: []\n"
 
@@ -93,16 +91,32 @@ def apply(text: str, running: Lab, base: str) -> None:
 
 
 def refuse_new_reach(before: Declarations, after: Declarations) -> None:
-    """Raise `TopologyError` for arguments that reach out of a lab, unless they were there."""
+    """Raise `TopologyError` for what reaches out of a lab, unless it was there.
+
+    Nor may a page make more hosts than a lab of a stranger has, or take a limit off a host.
+
+    """
+    if len(after.nodes) > max(MOST_NODES, len(before.nodes)):
+        raise TopologyError(
+            f"{len(after.nodes)} nodes are more than the {MOST_NODES} that a page makes; write "
+            "them into the lab's file and use `playground apply`"
+        )
     known = {node.name: node.arguments for node in before.nodes}
     for node in after.nodes:
-        had = known.get(node.name, {})
-        for name in _REACHING_OUT:
-            if name in node.arguments and node.arguments[name] != had.get(name):
-                where = node.place or node.name
+        arguments = known.get(node.name, {})
+        had, where = reached(arguments), node.place or node.name
+        for name, value in reached(node.arguments).items():
+            if value != had.get(name):
                 raise TopologyError(
                     f"{where}: {name} reaches out of the lab and is not taken from a page; write "
                     "it into the lab's file and use `playground apply`"
+                )
+        for name in _LIMITS:
+            limit, now = arguments.get(name), node.arguments.get(name)
+            if limit is not None and (now is None or now > limit):
+                raise TopologyError(
+                    f"{where}: {name} was {limit}, and a page neither raises a limit nor takes it "
+                    "off; write it into the lab's file and use `playground apply`"
                 )
 
 

@@ -16,6 +16,7 @@ from playground.lab.declarations.signatures import (
     constructor_arguments,
 )
 from playground.lab.files.yaml_document import parse_document
+from playground.model.containers.reaching_out import REACHING_OUT
 
 CHECK, COUNT, DECIMAL, TEXT = "check", "count", "decimal", "text"
 
@@ -28,12 +29,7 @@ _USUAL: Mapping[str, tuple[str, ...]] = {
 }
 
 # Reach out of the lab, or take functions: not for a page (`draft.refuse_new_reach`).
-_NOT_HERE = frozenset(
-    (
-        *("volumes", "publish", "devices", "cap_add", "machine", "packages", "image", "build"),
-        *("dockerfile", "build_target", "build_args", "links", "ready"),
-    )
-)
+_NOT_HERE = frozenset((*REACHING_OUT, "links", "ready"))
 
 
 @dataclass(frozen=True)

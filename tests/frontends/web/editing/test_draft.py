@@ -8,6 +8,7 @@ import pytest
 
 from playground import BadArgument, Host, Lab, Link, Switch, TopologyError
 from playground.frontends.web.editing import draft
+from playground.model.containers.reaching_out import MOST_NODES
 
 TEXT = """\
 playground: 1
@@ -101,6 +102,9 @@ REACHING_OUT = [
     "image: somebody/else",
     "packages: [nmap]",
     "build: /root",
+    "ulimits: {nofile: 1024}",
+    "labels: {a: b}",
+    "services: [{service: {name: s, command: s, packages: [nmap]}}]",
     "files: {/x: {path: /etc/shadow}}",
     "files: {/x: {path: ../../etc/shadow}}",
     "services: [{http: {files: /root}}]",
@@ -112,6 +116,19 @@ def test_a_page_takes_nothing_that_reaches_out_of_the_lab(argument: str) -> None
     text = TEXT.replace("  h1:\n", f"  h1: {{{argument}}}\n")
     with pytest.raises(TopologyError):
         draft.declared(text, lab())
+
+
+def test_a_page_takes_no_limit_off_and_makes_no_swarm_of_hosts() -> None:
+    limited = lab(memory_mb=64)
+    text = TEXT.replace("  h1:\n", "  h1: {memory_mb: 64}\n")
+    for less in ("64", "32"):
+        assert draft.declared(text.replace("64", less), limited)
+    for more in (TEXT, text.replace("64", "65")):
+        with pytest.raises(TopologyError, match="neither raises a limit nor takes it off"):
+            draft.declared(more, limited)
+    many = "".join(f"  m{number}:\n" for number in range(MOST_NODES))
+    with pytest.raises(TopologyError, match="more than the 200 that a page makes"):
+        draft.declared(TEXT.replace("links:", f"{many}links:"), lab())
 
 
 def test_what_the_lab_reaches_already_stays(tmp_path: Path) -> None:

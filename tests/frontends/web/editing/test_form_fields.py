@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from playground import BadArgument
-from playground.frontends.web.editing.draft import _REACHING_OUT
 from playground.frontends.web.editing.form_fields import Field, fields_of, shown, typed
 from playground.lab.declarations.signatures import constructor_arguments
+from playground.model.containers.reaching_out import REACHING_OUT
 
 TEXT = Field("services", "text", True)
 
@@ -17,7 +17,7 @@ def test_every_argument_but_those_that_reach_out_has_a_field(kind: str) -> None:
     names = [field.name for field in fields_of(kind)]
     assert len(set(names)) == len(names)
     left_out = set(constructor_arguments(kind)) - set(names)
-    assert left_out <= {*_REACHING_OUT, "links", "ready"}
+    assert left_out <= {*REACHING_OUT, "links", "ready"}
 
 
 def test_a_label_has_its_unit() -> None:
