@@ -14,6 +14,7 @@ from playground.frontends.web.following.follow_panel import FollowPanel
 from playground.frontends.web.link_keys import key_of
 from playground.frontends.web.panel_drawer import PanelDrawer
 from playground.frontends.web.picture_element import PictureElement
+from playground.frontends.web.picture_watch import UNKNOWN
 from playground.frontends.web.rights import Right
 from playground.frontends.web.site import Site
 from playground.frontends.web.view import LabView
@@ -22,7 +23,7 @@ from playground.operations.pictures.live import PictureChange
 
 _STYLE = Path(__file__).with_name("page.css")
 
-_STATES = {"runs": "running", "rests": "not running", "gone": "gone"}
+_STATES = {"runs": "running", "rests": "not running", "gone": "gone", UNKNOWN: "not known now"}
 
 
 async def build(view: LabView, site: Site) -> None:

@@ -25,6 +25,12 @@ Show = Callable[[PictureChange], None]
 
 _LOG = logging.getLogger(__name__)
 
+# After one look that failed, and no longer after many.
+_FAILED_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
+
+# What the picture says while nothing is known: it shows what was seen last.
+UNKNOWN = "unknown"
+
 # Of what the library itself spends on a look, the agent spends about as much.
 _BOTH_SIDES = 2
 
@@ -98,13 +104,22 @@ class PictureWatch:
         return draw_layered(diagram, there, found)
 
     async def _go_on(self) -> None:
+        failed = 0
         while self._shows:
             try:
                 change, took_s = await self._in_thread(self._look)
-            except PlaygroundError as error:
-                _LOG.warning("the picture of %s: %s", self.lab.name, error)
-                await asyncio.sleep(pause_s(1.0))
+                if failed:  # of what is shown now, nobody knows how old it is
+                    change = await self._in_thread(self._picture.whole)
+            except Exception as error:
+                # Whatever it was, who looks is told, and the next look may be better.
+                if not failed:
+                    self._tell(PictureChange(None, {"lab": {"data-state": UNKNOWN}}))
+                known = isinstance(error, PlaygroundError)
+                _LOG.warning("the picture of %s: %s", self.lab.name, error, exc_info=not known)
+                await asyncio.sleep(min(_FAILED_PAUSE_S * 2**failed, _LONGEST_PAUSE_S))
+                failed = min(failed + 1, 10)
                 continue
+            failed = 0
             if change.svg is not None or change.attributes:
                 self._tell(change)
             await asyncio.sleep(pause_s(_BOTH_SIDES * took_s))
@@ -116,7 +131,10 @@ class PictureWatch:
 
     def _tell(self, change: PictureChange) -> None:
         for show in list(self._shows):
-            show(change)
+            try:
+                show(change)
+            except Exception:  # one page that is going keeps the others from nothing
+                _LOG.exception("a page could not show the picture of %s", self.lab.name)
 
     async def _in_thread(self, function: Callable[[], R]) -> R:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function)

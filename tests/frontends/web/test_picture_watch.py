@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from playground import Host, Lab, Link, Switch
+from playground.frontends.web import picture_watch
 from playground.frontends.web.picture_watch import PictureWatch
 from playground.operations.pictures.live import PictureChange
 
@@ -59,3 +60,33 @@ def test_a_moved_card_is_seen_by_all_and_stays_where_it_was_put(watch: PictureWa
         watch._shows.clear()
 
     asyncio.run(move())
+
+
+def test_a_look_that_fails_ends_no_picture_and_who_looks_is_told(
+    watch: PictureWatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(picture_watch, "_FAILED_PAUSE_S", 0.0)
+    look, fails = watch._look, iter([KeyError("h9"), KeyError("h9")])
+
+    def fail_twice() -> tuple[PictureChange, float]:
+        for error in fails:
+            raise error
+        return look()
+
+    monkeypatch.setattr(watch, "_look", fail_twice)
+
+    def broken(change: PictureChange) -> None:
+        raise RuntimeError("its browser has gone")
+
+    async def go_on() -> None:
+        told: list[PictureChange] = []
+        await watch.join(broken)
+        await watch.join(told.append)
+        while len(told) < 2:
+            await asyncio.sleep(0.01)
+        watch._shows.clear()
+        # Once, however often it fails; then all of it anew.
+        assert told[0].attributes == {"lab": {"data-state": picture_watch.UNKNOWN}}
+        assert told[1].svg and told[1].attributes["lab"] == {"data-state": "rests"}
+
+    asyncio.run(asyncio.wait_for(go_on(), 20))
