@@ -41,6 +41,7 @@ class LabPage:
         self._view = view
         self._site = site
         self._watch = site.watch(view.name, view.lab)
+        self._shared: dict[str, str] = {}
         self._dark = ui.dark_mode(None)
         # White upon it has a contrast of 6.5 (WCAG 2.2, 1.4.3 asks for 4.5).
         ui.colors(primary="#1f5fa8")
@@ -114,17 +115,9 @@ class LabPage:
         ).classes("px-2")
 
     def _share(self) -> None:
-        """Show new addresses for others: each is a token of its own."""
-        site, name, key = self._site, self._view.name, self._view.key
-        path = quote(name, safe="")
-        addresses = {
-            "To look only: nothing can be changed with it.": site.address(
-                f"/look/{path}", Right(name, bound_to=key)
-            ),
-            "To work with this lab, and no other: its holder is root on its machines.": (
-                site.address(f"/lab/{path}", Right(name, may_change=True, bound_to=key))
-            ),
-        }
+        """Show addresses for others: each is a token of its own, made once for a page."""
+        self._shared = self._shared or self._addresses()
+        addresses = self._shared
         with ui.dialog(value=True) as dialog, ui.card().classes("w-full max-w-2xl"):
             ui.label("Share this lab").classes("text-lg font-bold")
             for words, address in addresses.items():
@@ -136,6 +129,18 @@ class LabPage:
                     )
             ui.button("Close", on_click=dialog.close).props("flat no-caps")
         dialog.on_value_change(lambda event: None if event.value else dialog.delete())
+
+    def _addresses(self) -> dict[str, str]:
+        site, name, key = self._site, self._view.name, self._view.key
+        path = quote(name, safe="")
+        return {
+            "To look only: nothing can be changed with it.": site.address(
+                f"/look/{path}", Right(name, bound_to=key)
+            ),
+            "To work with this lab, and no other: its holder is root on its machines.": (
+                site.address(f"/lab/{path}", Right(name, may_change=True, bound_to=key))
+            ),
+        }
 
     def _layer_menu(self) -> None:
         layers = self._watch.layers

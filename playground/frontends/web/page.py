@@ -16,6 +16,7 @@ from nicegui import Client, app, ui
 
 from playground.errors import PlaygroundError
 from playground.frontends.web import lab_page
+from playground.frontends.web.body_limit import BodyLimit
 from playground.frontends.web.files import FILES
 from playground.frontends.web.gate import RIGHTS
 from playground.frontends.web.rights import Right, allows, bound
@@ -24,12 +25,15 @@ from playground.frontends.web.site import Site
 from playground.frontends.web.view import LabView
 
 _LIST_EVERY_S = 5.0
+# The largest file that the panel of files takes, and the form around it.
+_MOST_SENT_BYTES = 65 << 20
 _MOST_NAMES = 24
 
 
 def register(site: Site) -> None:
     """Give NiceGUI the pages of a site, once in a process."""
     logging.getLogger("nicegui").addFilter(is_mistake)
+    app.add_middleware(BodyLimit, most_bytes=_MOST_SENT_BYTES)
 
     @ui.page("/")
     async def labs(request: Request) -> None:

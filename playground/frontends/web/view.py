@@ -18,7 +18,7 @@ from playground.errors import NotRunning, PlaygroundError
 from playground.frontends.web.files import FileShelf, Source
 from playground.frontends.web.link_keys import link_of
 from playground.frontends.web.rights import Right
-from playground.frontends.web.sessions.packet_feed import CaptureStreams
+from playground.frontends.web.sessions.packet_feed import CaptureStreams, PacketFeeds
 from playground.frontends.web.sessions.shared_sessions import Sessions
 from playground.frontends.web.sessions.terminals import Terminals
 from playground.lab.lab import Lab
@@ -115,6 +115,16 @@ class LabView:
         """The captures that are handed on as they run, of all pages of this server."""
         return self._sessions.streams
 
+    @property
+    def feeds(self) -> PacketFeeds:
+        """The captures whose packets pages show, of all pages of this server."""
+        return self._sessions.feeds
+
+    @property
+    def closed(self) -> bool:
+        """Whether the panel or the page has gone."""
+        return self._closed
+
     def link(self, key: str) -> Link:
         """Return the link of that key (`link_keys.key_of`)."""
         return link_of(self.lab, key)
@@ -194,6 +204,9 @@ class LabView:
         """
         if self._address is None:
             return path
+        if self._parent is not None:
+            # One token a page: panels come and go.
+            return self._parent.address_for_programs(path)
         if not self._token:
             whole = self._address(path, Right(self.name, bound_to=self.key))
             self._token = whole.rpartition("?")[2]

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+from fastapi import Request
+from nicegui import app
 
 from playground import Host, Lab, PlaygroundError
 from playground.errors import NotRunning
@@ -56,6 +58,35 @@ def test_a_file_is_fetched_by_who_may_look_and_is_no_page(lab: Lab) -> None:
         assert client.get(seen.url.join(files.address(pieces, "y"))).content == b"ab"
         assert client.get(seen.url.join(files.address(strange, "z"))).status_code == 403
         assert client.get(seen.url.join("/files/none/z")).status_code == 404
+    page.close()
+
+
+def test_what_a_browser_sends_is_cut_before_it_fills_a_disk(lab: Lab) -> None:
+    page = open_page(lab)
+    piece = b"\0" * (1 << 20)
+
+    @app.post("/test-of-a-form")
+    async def read(request: Request) -> str:
+        async with request.form():
+            return "read"
+
+    def body(most: int) -> Iterator[bytes]:
+        yield b'--x\r\ncontent-disposition: form-data; name="f"; filename="f"\r\n\r\n'
+        for _ in range(most):
+            yield piece
+        yield b"\r\n--x--\r\n"
+
+    try:
+        with visiting(page.address) as (client, seen):
+            headers = {
+                "content-type": "multipart/form-data; boundary=x",
+                "origin": str(seen.url.join("/")).rstrip("/"),
+            }
+            where = seen.url.join("/test-of-a-form")
+            assert client.post(where, content=body(2), headers=headers).text == '"read"'
+            assert client.post(where, content=body(70), headers=headers).status_code == 413
+    finally:
+        app.remove_route("/test-of-a-form")
     page.close()
 
 

@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator
 from nicegui import ui
 
 from playground.display.safe_text import visible
+from playground.errors import PlaygroundError
 from playground.frontends.web.content import packet_bytes, packet_rows
 from playground.frontends.web.content.packet_filter import PacketFilter
 from playground.frontends.web.sessions.packet_feed import (
     MOST_BYTES,
     MOST_PACKETS,
     STREAM_BYTES,
+    CaptureStream,
     PacketFeed,
 )
 from playground.frontends.web.view import LabView
@@ -50,6 +52,10 @@ class CapturePanel:
     ) -> None:
         self._view, self._stem, self._make = view, stem, make
         self._feed: PacketFeed | None = None
+        self._beginning = False
+        self._streams: list[CaptureStream] = []
+        self._live_text = ""
+        self._file_address = self._live_address = ""
         self._wanted = PacketFilter("")
         self._rows = packet_rows.ShownRows(self._wanted)
         with ui.row().classes("w-full items-end"):
@@ -81,25 +87,40 @@ class CapturePanel:
 
     def _buttons(self) -> None:
         running = self._feed is not None and self._feed.capture.running
-        self._begin.set_enabled(not running)
+        self._begin.set_enabled(not running and not self._beginning)
         self._end.set_enabled(running)
 
     # -- the capture ---------------------------------------------------------
 
     async def _start(self) -> None:
-        if self._feed is not None and self._feed.capture.running:
+        if self._beginning or (self._feed is not None and self._feed.capture.running):
             return
         text = str(self._filter.value or "")
         capture = self._make(text, MOST_PACKETS, MOST_BYTES)
-        feed = PacketFeed(capture)
-        await self._view.ask(feed.start)
-        self._feed = feed
-        self._view.on_close(feed.stop)  # it may have begun while the panel was closed
+        self._beginning = True
+        try:
+            # A panel holds the packets of one capture: the former one's are given back.
+            before, self._feed = self._feed, None
+            if before is not None:
+                await self._view.ask(self._view.feeds.let_go, before)
+            feed = await self._view.ask(self._view.feeds.begin, self._view.name, capture)
+            self._feed = feed
+            if self._view.closed:  # meanwhile
+                await self._view.ask(self._close)
+        finally:
+            self._beginning = False
         self._clear()
-        address = self._view.serve(f"{self._stem}.pcapng", feed.pcapng, _PCAPNG)
-        self._file.props(f'href="{address}"')
+        if not self._file_address:
+            self._file_address = self._view.serve(f"{self._stem}.pcapng", self._pcapng, _PCAPNG)
+            self._file.props(f'href="{self._file_address}"')
         self._file.set_visibility(True)
         self._buttons()
+
+    def _pcapng(self) -> Iterator[bytes]:
+        feed = self._feed
+        if feed is None:
+            raise PlaygroundError("nothing is captured here now: start it, then download")
+        return feed.pcapng()
 
     async def _stop(self) -> None:
         if self._feed is not None:
@@ -107,8 +128,11 @@ class CapturePanel:
         await self._look()
 
     def _close(self) -> None:
-        if self._feed is not None:
-            self._feed.stop()
+        feed, self._feed = self._feed, None
+        if feed is not None:
+            self._view.feeds.let_go(feed)
+        for stream in self._streams:
+            stream.close()
 
     def _clear(self) -> None:
         self._rows = packet_rows.ShownRows(self._wanted)
@@ -174,16 +198,21 @@ class CapturePanel:
         drawn = rungs(packets, places, directory, hops=len(places) > 1, lossless=True)
         return Ladder.of(drawn, directory, packet_rows.MOST_RUNGS)
 
+    def _stream(self) -> Iterator[bytes]:
+        """Begin a capture that is handed on; called in a thread, for each who fetches it."""
+        stream = self._view.streams.begin(self._make(self._live_text, None, STREAM_BYTES))
+        self._streams = [one for one in self._streams if not one.has_ended] + [stream]
+        if self._view.closed:
+            stream.close()
+        return stream
+
     def _tell(self) -> None:
         """Say how the capture is watched in Wireshark, on the machine of who looks."""
-        text = str(self._filter.value or "")
-
-        def begin() -> Iterator[bytes]:
-            stream = self._view.streams.begin(self._make(text, None, STREAM_BYTES))
-            self._view.on_close(stream.close)
-            return stream
-
-        address = self._view.serve(f"{self._stem}-live.pcapng", begin, _PCAPNG)
+        self._live_text = str(self._filter.value or "")
+        if not self._live_address:
+            name = f"{self._stem}-live.pcapng"
+            self._live_address = self._view.serve(name, self._stream, _PCAPNG)
+        address = self._live_address
         self._live.clear()
         with self._live:
             ui.label("In a terminal of your own machine, where Wireshark is installed:")

@@ -8,8 +8,11 @@ and time.  Links lead about the host and never out of it: all is read within.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+import threading
+import weakref
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from playground.errors import TransferFailed
 from playground.frontends.web.content import folder_listing
@@ -20,6 +23,8 @@ from playground.operations.network import Machine
 SHOWN_BYTES = 64 << 10
 
 _DOWN_MB = 512
+# Each may hold as much of this machine's disk.
+MOST_FETCHES = 4
 _PIECE_BYTES = 256 << 10
 _LIMIT_S = 20.0
 _LISTING_MB = 16
@@ -62,13 +67,27 @@ def read_beginning(node: Machine, path: str) -> tuple[bytes, bool]:
     return data[:SHOWN_BYTES], len(data) > SHOWN_BYTES
 
 
-def fetch(node: Machine, path: str) -> Iterator[bytes]:
+def fetch(node: Machine, path: str) -> Copy:
     """Return a file's bytes, piece by piece; it is copied here first, and forgotten at the end.
 
     So a host cannot stretch out what a browser waits for.  Raises `TransferFailed` for what is
-    no file, and for one of more than 512 MB.
+    no file, for one of more than 512 MB, and where four are fetched already.
 
     """
+    if not _fetches.acquire(blocking=False):
+        raise TransferFailed(
+            f"{MOST_FETCHES} files are fetched by pages already, and no more may be: try again "
+            "when one is done"
+        )
+    try:
+        return Copy(*_copied(node, path), _fetches.release)
+    except BaseException:
+        _fetches.release()
+        raise
+
+
+def _copied(node: Machine, path: str) -> tuple[tempfile.TemporaryDirectory[str], Path]:
+    """Return a folder of this machine, and in it the copy of a host's file."""
     looked = node.run(["/bin/sh", "-c", '[ -f "$1" ]', "sh", path], check=False)
     if looked.returncode:
         raise TransferFailed(f"{path} on {node.name} cannot be fetched: it is no file")
@@ -80,13 +99,40 @@ def fetch(node: Machine, path: str) -> Iterator[bytes]:
     except BaseException:
         folder.cleanup()
         raise
-    return _pieces(folder, copy)
+    return folder, copy
 
 
-def _pieces(folder: tempfile.TemporaryDirectory[str], copy: Path) -> Iterator[bytes]:
-    with folder, copy.open("rb") as file:
-        while piece := file.read(_PIECE_BYTES):
-            yield piece
+class Copy(Iterator[bytes]):
+    """The pieces of a copied file, which is forgotten once it is closed, or nobody has this.
+
+    Who fetches it may go before the first piece.
+
+    """
+
+    def __init__(
+        self, folder: tempfile.TemporaryDirectory[str], copy: Path, ended: Callable[[], object]
+    ) -> None:
+        self._file = copy.open("rb")
+        self.close = weakref.finalize(self, _forget, self._file, folder, ended)
+
+    def __next__(self) -> bytes:
+        if not self.close.alive or not (piece := self._file.read(_PIECE_BYTES)):
+            self.close()
+            raise StopIteration
+        return piece
+
+
+def _forget(
+    file: BinaryIO, folder: tempfile.TemporaryDirectory[str], ended: Callable[[], object]
+) -> None:
+    try:
+        file.close()
+        folder.cleanup()
+    finally:
+        ended()
+
+
+_fetches = threading.BoundedSemaphore(MOST_FETCHES)
 
 
 def _reason(stderr: str) -> str:

@@ -19,6 +19,10 @@ MOST_BYTES = 64 << 20
 STREAM_BYTES = 256 << 20
 MOST_STREAMS = 4
 
+# Captures whose packets pages show: each may hold `MOST_BYTES`, and as much again decoded.
+MOST_FEEDS_OF_A_LAB = 6
+MOST_FEEDS = 16
+
 _BEAT_S = 0.5
 # Between the capture and whoever fetches it.
 _READY_BYTES = 1 << 20
@@ -71,6 +75,43 @@ class PacketFeed:
         return write_pcapng(self.capture.places, self.capture.frames)
 
 
+class PacketFeeds:
+    """The captures whose packets the pages of a server hold now, by lab."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._held: dict[PacketFeed, str] = {}
+
+    def begin(self, lab: str, capture: Capture) -> PacketFeed:
+        """Begin to capture; raises `PlaygroundError` where pages hold too many captures.
+
+        A feed counts, whether it runs or not, until it is `let_go`.
+
+        """
+        feed = PacketFeed(capture)
+        with self._lock:
+            of_lab = sum(one == lab for one in self._held.values())
+            if of_lab >= MOST_FEEDS_OF_A_LAB or len(self._held) >= MOST_FEEDS:
+                raise PlaygroundError(
+                    f"{of_lab} captures of this lab are shown already ({len(self._held)} in all), "
+                    "and no more may be: close the panel of one"
+                )
+            self._held[feed] = lab
+        try:
+            return feed.start()
+        except BaseException:
+            self.let_go(feed)
+            raise
+
+    def let_go(self, feed: PacketFeed) -> None:
+        """End a capture, whose packets nobody looks at any more.  May be repeated."""
+        try:
+            feed.stop()
+        finally:
+            with self._lock:
+                self._held.pop(feed, None)
+
+
 class CaptureStream(Iterator[bytes]):
     """The pcapng bytes of a capture as it runs, piece by piece, to its end.
 
@@ -85,6 +126,7 @@ class CaptureStream(Iterator[bytes]):
         self._news = threading.Condition()
         self._ready = bytearray()
         self._over = False
+        self.has_ended = False
         capture.start()
         threading.Thread(target=self._pump, name="playground stream", daemon=True).start()
 
@@ -117,6 +159,7 @@ class CaptureStream(Iterator[bytes]):
                     self._news.notify_all()
         finally:
             self.close()
+            self.has_ended = True
             self._ended()
 
     def _has_room(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import field
 
-from playground.frontends.web.sessions.packet_feed import CaptureStreams
+from playground.frontends.web.sessions.packet_feed import CaptureStreams, PacketFeeds
 from playground.frontends.web.sessions.terminals import Terminals
 from playground.model.records import dataclass
 
@@ -15,6 +15,7 @@ class Sessions:
 
     terminals: Terminals = field(default_factory=Terminals)
     streams: CaptureStreams = field(default_factory=CaptureStreams)
+    feeds: PacketFeeds = field(default_factory=PacketFeeds)
 
     def close(self) -> None:
         """End the terminals; a capture ends when its program takes no more of it."""

@@ -12,6 +12,7 @@ from playground import Host, Lab, Link, PlaygroundError
 from playground.engines.namespaces.engine import NamespacesEngine
 from playground.errors import TransferFailed
 from playground.frontends.web.sessions.host_files import (
+    MOST_FETCHES,
     SHOWN_BYTES,
     fetch,
     list_folder,
@@ -65,6 +66,18 @@ def test_a_file_is_fetched_and_its_copy_is_gone(host: Host) -> None:
         with pytest.raises(PlaygroundError):
             fetch(host, path)
     assert set(Path(tempfile.gettempdir()).glob("playground-web-*")) <= before
+
+
+def test_so_many_are_fetched_at_once_and_who_goes_makes_room(host: Host) -> None:
+    held = [fetch(host, "/srv/a/large") for _ in range(MOST_FETCHES)]
+    with pytest.raises(PlaygroundError, match="try again when one is done"):
+        fetch(host, "/srv/a/large")
+    for _ in range(2):
+        held[0].close()  # before its first piece
+    assert list(held[0]) == []
+    held[0] = fetch(host, "/srv/a/large")
+    held.clear()  # nor has anybody closed these
+    assert sum(map(len, fetch(host, "/srv/a/large"))) == 300_000
 
 
 def test_a_host_whose_programs_print_without_end_is_cut_off(host: Host) -> None:

@@ -5,12 +5,21 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import cast
 
 import pytest
 
 from playground import BadArgument, Host, Lab, Link, PlaygroundError
 from playground.engines.namespaces.engine import NamespacesEngine
-from playground.frontends.web.sessions.packet_feed import MOST_STREAMS, CaptureStreams, PacketFeed
+from playground.frontends.web.sessions.packet_feed import (
+    MOST_FEEDS,
+    MOST_FEEDS_OF_A_LAB,
+    MOST_STREAMS,
+    CaptureStreams,
+    PacketFeed,
+    PacketFeeds,
+)
+from playground.operations.captures.capture import Capture
 from tests.support_agent import needs_root
 
 pytestmark = needs_root
@@ -88,3 +97,37 @@ def test_no_more_are_handed_on_than_there_are_threads_for(link: Link) -> None:
     with pytest.raises(BadArgument):
         streams.begin(link.capture(filter="no filter"))
     until(lambda: streams._running == 0)
+
+
+class Quiet:
+    """A capture at which nothing passes."""
+
+    def start(self) -> None:
+        pass
+
+    def stop(self) -> None:
+        pass
+
+    def __iter__(self) -> Iterator[object]:
+        return iter(())
+
+
+def test_no_more_captures_are_held_than_a_machine_bears() -> None:
+    feeds, quiet = PacketFeeds(), cast(Capture, Quiet())
+    held = [feeds.begin("one", quiet) for _ in range(MOST_FEEDS_OF_A_LAB)]
+    with pytest.raises(PlaygroundError, match="of this lab are shown already"):
+        feeds.begin("one", quiet)
+    for number in range(MOST_FEEDS - MOST_FEEDS_OF_A_LAB):
+        feeds.begin(f"lab {number}", quiet)
+    with pytest.raises(PlaygroundError, match=f"{MOST_FEEDS} in all"):
+        feeds.begin("new", quiet)
+    for _ in range(2):
+        feeds.let_go(held[0])
+    assert feeds.begin("one", quiet) is not held[0]
+
+
+def test_a_capture_that_does_not_begin_is_not_held(link: Link) -> None:
+    feeds = PacketFeeds()
+    for _ in range(MOST_FEEDS_OF_A_LAB + 1):
+        with pytest.raises(BadArgument, match="is not one"):
+            feeds.begin("lab", link.capture(filter="no filter"))
