@@ -51,7 +51,7 @@ ul{margin:.5rem 0 0;padding-left:1.25rem}li{overflow-wrap:anywhere}
 table{border-collapse:collapse;width:100%}
 th,td{text-align:left;padding:.45rem .75rem .45rem 0;border-bottom:1px solid var(--line);
 vertical-align:baseline;overflow-wrap:anywhere}
-th{color:var(--soft);font-weight:500;font-size:.875rem}
+th{color:var(--soft);font-weight:500;font-size:.875rem;overflow-wrap:normal}
 td.num,th.num{text-align:right}
 .facts{display:flex;flex-wrap:wrap;gap:.75rem;margin:1.25rem 0 0;padding:0}
 .facts div{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:.5rem 1rem}
