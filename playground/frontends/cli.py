@@ -20,6 +20,7 @@ import sys
 import textwrap
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
@@ -33,6 +34,7 @@ from playground.errors import (
     AgentError,
     BadArgument,
     LabNotFound,
+    LabWarning,
     NoSuchNode,
     NotRunning,
     PlaygroundError,
@@ -346,7 +348,8 @@ def apply(
             f"say which one to change with --lab NAME"
         )
     with _attached(None, record.id) as lab:
-        life_commands.apply(lab, wanted, str(file), dry_run, click.echo)
+        named = f"{file} --lab {lab_name}" if lab_name else str(file)
+        life_commands.apply(lab, wanted, str(file), dry_run, click.echo, named)
 
 
 def _sayer(quiet: bool) -> Callable[[str], None]:
@@ -441,7 +444,8 @@ def handout(exercise: Path, students: Path, output: Path, solutions: Path | None
 
     names = read_students(students)
     written = hand_out(exercise, names, output, solutions)
-    click.echo(f"{written} files for {len(names)} students are in {output}", err=True)
+    places = f"{output} and {solutions}" if solutions else f"{output}"
+    click.echo(f"{written} files for {len(names)} students are in {places}", err=True)
 
 
 @main.command("ls")
@@ -570,6 +574,11 @@ def run(
     """
     # click leaves the "--" in place when options are not interspersed.
     argv = list(command[1:] if command[0] == "--" else command)
+    if command[0] != "--" and command[0].startswith("-"):
+        raise click.UsageError(
+            f"{command[0]} stands behind {host}, where the command begins: options come first, as "
+            f"in `playground run --lab NAME {host} ip addr`"
+        )
     if not argv:
         raise click.UsageError("say which command to run: playground run HOST -- COMMAND")
     if len(argv) == 1 and any(character.isspace() for character in argv[0]):
@@ -895,8 +904,11 @@ def check_file(lab: str, file: Path, as_json: bool, strict: bool, within_s: floa
     """
     from playground.frontends import life_commands
 
-    with _attached(None, lab) as found:
+    with _attached(None, lab) as found, warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", LabWarning)
         report = found.check_file(file, within_s=within_s, strict=strict)
+    for one in told:
+        click.echo(f"playground: {one.message}", err=True)
     if as_json:
         _print_json([vars(row) for row in report.checks])
     else:

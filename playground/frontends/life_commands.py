@@ -45,8 +45,14 @@ def restart(lab: Lab, names: Sequence[str], grace_s: float, say: Say) -> None:
         say(f"{node.name} runs again, after {node.restart(grace_s=grace_s):.1f} s")
 
 
-def apply(lab: Lab, wanted: Lab, file: str, dry_run: bool, say: Say) -> None:
-    """Make of a running lab what a file declares; show what that changes."""
+def apply(
+    lab: Lab, wanted: Lab, file: str, dry_run: bool, say: Say, named: str | None = None
+) -> None:
+    """Make of a running lab what a file declares; show what that changes.
+
+    ``named`` is what stands behind `playground apply` where more than the file does.
+
+    """
     diff = lab.apply(wanted, dry_run=dry_run)
     if not diff:
         say(f"lab {lab.name} is as {file} says{_but_stopped(lab)}")
@@ -54,7 +60,7 @@ def apply(lab: Lab, wanted: Lab, file: str, dry_run: bool, say: Say) -> None:
     for row in diff.differences:
         say(str(row))
     if dry_run:
-        say(f"nothing was changed: `playground apply {file}` does it{_but_stopped(lab)}")
+        say(f"nothing was changed: `playground apply {named or file}` does it{_but_stopped(lab)}")
     else:
         say(f"lab {lab.name} is now as {file} says{_but_stopped(lab)}")
 

@@ -252,6 +252,12 @@ def test_completion_is_silent_without_an_engine(monkeypatch):
     assert cli._complete_host(context, cli.main.params[0], "h") == []
 
 
+def test_run_takes_its_options_before_the_host():
+    done = CliRunner().invoke(cli.main, ["run", "h1", "--lab", "street", "ip"])
+    assert done.exit_code == 2
+    assert "--lab stands behind h1, where the command begins" in done.output
+
+
 def test_run_wants_a_command():
     result = CliRunner().invoke(cli.main, ["run", "h1", "--"])
     assert result.exit_code == 2

@@ -57,6 +57,15 @@ def test_events_for_some_time(kept: Lab) -> None:
     assert "'x' is no kind of event" in playground("events", kept.name, "--kind", "x", status=1)
 
 
+def test_what_a_check_does_not_know_is_a_line_of_ours(kept: Lab, tmp_path: Path) -> None:
+    path = tmp_path / "checks.json"
+    path.write_text('{"test": {"smell": {}}}')
+    said = CliRunner().invoke(main, ["check", kept.name, str(path)]).output
+    assert f"playground: {path}:1:" in said
+    assert "smell: nothing is known of this key" in said
+    assert "LabWarning" not in said
+
+
 FILE = """\
 from playground import *
 
@@ -88,6 +97,10 @@ def test_a_file_that_has_changed_is_told_and_applied(tmp_path: Path, keep_lab) -
         playground("stop", name, "h2")
         said = playground("apply", str(path))
         assert f"h2 is stopped, and stays so: `playground start {name} h2` starts it" in said
+        other = tmp_path / "other.py"
+        other.write_text(FILE.format(names=["h1", "h2"], lab=name))
+        said = playground("apply", str(other), "--lab", name, "--dry-run")
+        assert f"`playground apply {other} --lab {name}` does it" in said
     finally:
         playground("down", name)
 
