@@ -44,7 +44,7 @@ class LabPage:
         self._shared: dict[str, str] = {}
         self._dark = ui.dark_mode(None)
         # White upon it has a contrast of 6.5 (WCAG 2.2, 1.4.3 asks for 4.5).
-        ui.colors(primary="#1f5fa8")
+        ui.colors(primary="#1f5fa8", positive="#1b7a3d")
 
     async def build(self) -> None:
         """Fill it."""
@@ -77,6 +77,8 @@ class LabPage:
         """Show what has changed in the lab."""
         self._say_state(change.attributes)
         self._picture.show(change, self._watch.ends)
+        if self._follow is not None and lines_changed(change):
+            self._follow.changed()
 
     # -- above the picture ---------------------------------------------------------
 
@@ -203,19 +205,31 @@ class LabPage:
         elif kind in ("cable", "label", "note") and name.isdecimal():
             wires = drawn(plan)
             if int(name) < len(wires):
+                await self._close_left()
                 await self._drawer.open_link(key_of(wires[int(name)]))
 
     async def _toggle_edit(self) -> None:
         assert self._edit is not None
-        if self._follow is not None and self._follow.is_open:
-            self._follow.toggle()
+        if not self._edit.is_open:
+            await self._close_others()
         await self._edit.toggle()
 
     async def _toggle_follow(self) -> None:
         assert self._follow is not None
+        if not self._follow.is_open:
+            await self._close_others()
+        self._follow.toggle()
+
+    async def _close_others(self) -> None:
+        await self._drawer.close()
+        await self._close_left()
+
+    async def _close_left(self) -> None:
+        """Leave the room to one panel: between two of them the picture would be a thumbnail."""
+        if self._follow is not None and self._follow.is_open:
+            self._follow.toggle()
         if self._edit is not None and self._edit.is_open:
             await self._edit.toggle()
-        self._follow.toggle()
 
     def _reached(self, step: int) -> None:
         if self._follow is not None:
@@ -225,3 +239,19 @@ class LabPage:
         self._view.check_may_change()
         if name in self._watch.places and all(abs(one) < 1e6 for one in (x, y)):
             await self._watch.move(name, (x, y))
+
+
+def lines_changed(change: PictureChange) -> bool:
+    """Tell whether a line has gone down or come up, or passes frames in another way.
+
+    >>> lines_changed(PictureChange(None, {"cable 3": {"data-state": "down"}}))
+    True
+    >>> lines_changed(PictureChange(None, {"cable 3": {"data-a": "5"}}))
+    False
+
+    """
+    # A picture that was drawn anew says the state of every line.
+    return change.svg is None and any(
+        part.startswith("cable ") and "data-state" in values
+        for part, values in change.attributes.items()
+    )

@@ -153,7 +153,15 @@ def _say(error: Exception) -> None:
         words = str(error)
     else:
         words = f"{type(error).__name__}: this is a mistake in playground itself"
-    ui.notify(words, type="negative", multi_line=True, close_button="OK", timeout=10_000)
+    ui.notify(
+        words,
+        type="negative",
+        multi_line=True,
+        # Below are the buttons that one wants next; a button that has no colour is blue.
+        position="top",
+        actions=[{"label": "OK", "color": "white"}],
+        timeout=10_000,
+    )
 
 
 async def _fetch(site: Site, request: Request, key: str) -> Response:

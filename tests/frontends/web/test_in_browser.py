@@ -119,6 +119,35 @@ def test_a_host_that_is_drawn_comes_up_in_the_running_lab(lab: Lab, tab: Tab) ->
     page.click('header [aria-label="Edit"]')
 
 
+def test_one_panel_takes_the_place_of_another_and_the_picture_has_the_rest(tab: Tab) -> None:
+    page = tab.page
+    page.click("header >> text=Follow a packet")
+    page.wait_for_function("document.querySelector('.pg-stage').getBoundingClientRect().x == 400")
+    page.locator('[data-part="cable 1"]').press("Enter")
+    page.wait_for_selector(".q-drawer--right .q-tab")
+    page.wait_for_selector(".pg-follow-panel", state="hidden")
+    assert page.locator(".pg-stage").bounding_box()["width"] == 1280 - 520
+    page.click('header [aria-label="Edit"]')
+    page.wait_for_selector(".q-drawer--right .q-tab", state="detached")
+    page.wait_for_function("document.querySelector('.pg-stage').getBoundingClientRect().x == 520")
+    assert page.locator(".pg-stage").bounding_box()["width"] == 1280 - 520
+
+
+def test_a_refusal_is_readable_and_covers_no_button_of_the_panel(tab: Tab) -> None:
+    page, panel = tab.page, ".q-drawer:has(.pg-edit-panel)"
+    page.click(f"{panel} button:has-text('Host')")
+    page.fill(f'{panel} [aria-label="Name"]', "bad name!")
+    page.click(f"{panel} button:has-text('Add')")
+    page.wait_for_selector(".q-notification >> text=that is no host name")
+    page.wait_for_timeout(500)
+    assert page.evaluate(PALE.replace("body *", ".q-notification *")) == []
+    notice = page.locator(".q-notification.bg-negative").bounding_box()
+    assert notice and notice["x"] >= 520 and notice["y"] + notice["height"] < 400
+    page.click(".q-notification.bg-negative button")
+    page.click('header [aria-label="Edit"]')
+    page.wait_for_selector(".pg-edit-panel", state="hidden")
+
+
 def test_keys_alone_open_a_node_and_move_about(tab: Tab) -> None:
     page = tab.page
     page.focus('[data-part="node h1"]')

@@ -43,7 +43,13 @@ class EditPanel:
         self._next = 0
         with ui.left_drawer(value=False, bordered=True) as drawer:
             self._drawer = drawer
-            drawer.props("width=520 behavior=desktop").classes("pg-edit-panel")
+            drawer.props("width=520 overlay behavior=desktop").classes("pg-edit-panel")
+            # The picture keeps what is beside it, on a phone what is above: see page.css.
+            drawer.on_value_change(
+                lambda event: ui.query("body").classes(
+                    **{"add" if event.value else "remove": "pg-editing"}
+                )
+            )
             self._fill()
 
     @property
@@ -93,7 +99,9 @@ class EditPanel:
         async def changed(event: Any) -> None:
             await typed_there(str(event.value))
 
-        editor = ui.codemirror(language=language, on_change=changed, line_wrapping=True)
+        editor = ui.codemirror(
+            language=language, on_change=changed, line_wrapping=True, theme="githubLight"
+        )
         return editor.classes("w-full pg-editor").props('aria-label="Text of the lab"')
 
     def _draw_tab(self) -> None:
@@ -262,7 +270,7 @@ class EditPanel:
             with suppress(PlaygroundError):
                 await self._take(text)
             raise
-        ui.notify("The lab is as the draft says.", type="positive")
+        ui.notify("The lab is as the draft says.", type="positive", position="top")
         if number == self._takes:  # else somebody has typed meanwhile
             await self._reload()
 

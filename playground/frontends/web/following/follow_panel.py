@@ -34,14 +34,18 @@ class FollowPanel:
         self._next = 0
         with ui.left_drawer(value=False, bordered=True) as drawer:
             self._drawer = drawer
-            drawer.props("width=400 behavior=desktop").classes("pg-follow-panel")
-            # On a phone the picture keeps what is above: see page.css.
+            # Quasar keeps room for one drawer on the left: two would take each other's.
+            drawer.props("width=400 overlay behavior=desktop").classes("pg-follow-panel")
+            # The picture keeps what is beside it, on a phone what is above: see page.css.
             drawer.on_value_change(
                 lambda event: ui.query("body").classes(
                     **{"add" if event.value else "remove": "pg-following"}
                 )
             )
             self._form()
+            self._stale = ui.label("The network has changed since: follow it again.")
+            self._stale.classes("text-sm font-bold text-negative").props("role=status")
+            self._stale.set_visibility(False)
             self._found = ui.column().classes("w-full gap-1")
 
     def attach(self, picture: PictureElement) -> None:
@@ -60,6 +64,11 @@ class FollowPanel:
             self._show([])
         else:
             self._drawer.show()
+
+    def changed(self) -> None:
+        """Say that what was found may be so no more: a line has gone down since, or come up."""
+        if self._steps:
+            self._stale.set_visibility(True)
 
     def choose(self, name: str) -> None:
         """Take a node that was clicked: the source first, and then the target."""
@@ -110,6 +119,8 @@ class FollowPanel:
             raise BadArgument("choose two nodes first: From and To")
         self._show([])
         self._found.clear()
+        self._stale.set_visibility(False)
+        self._steps = ()
         self._busy.set_visibility(True)
         self._button.disable()
         try:
