@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from playground.model.records import dataclass
 from playground.model.services.frr import RoutingDaemon
 from playground.model.switches import PLAIN
+from playground.operations.programs.script_failures import SCRIPT
 from playground.planning.plan import NodePlan, Plan
 from playground.planning.plan_parts import InterfacePlan, WirePlan
 from playground.planning.shell_script import node_as_shell
@@ -80,6 +81,24 @@ def commands(node: NodePlan) -> list[str]:
         elif line.strip() and line not in _NEEDLESS:
             found.append(line)
     return found
+
+
+def script_commands(node: NodePlan) -> tuple[list[str], frozenset[str]]:
+    """Return the lines of the script that a reader of another tool's file gave a host.
+
+    And the fields of `ContainerSettings` that are told by them: the script's own file, and what
+    runs it and waits for it.
+
+    """
+    files = dict(node.container.files)
+    text = files.pop(SCRIPT, None)
+    if not isinstance(text, bytes):
+        return [], frozenset()
+    told = set() if files else {"files"}
+    # An image of the user's keeps its own, and a program of the host's runs the script.
+    if any(SCRIPT in word for word in node.container.command or ()):
+        told |= {"command", "healthcheck"}
+    return text.decode(errors="replace").rstrip("\n").split("\n"), frozenset(told)
 
 
 def dollars_doubled(data: Any) -> Any:

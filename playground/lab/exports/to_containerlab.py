@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from playground.lab.exports.containerlab_fields import container_fields
@@ -17,6 +17,7 @@ from playground.lab.exports.export_shapes import (
     frr_files,
     lost,
     lost_of_wires,
+    script_commands,
 )
 from playground.planning.plan import NodePlan, Plan
 
@@ -44,7 +45,12 @@ def containerlab(plan: Plan) -> Export:
     checked = {node.name for node in plan.nodes if node.container.healthcheck is not None}
     for node in plan.nodes:
         fields, told = container_fields(node, checked)
-        said, further = _node(node, fields)
+        script, told_by_script = script_commands(node)
+        # The host's image has a command of its own.
+        for name in told_by_script & {"command", "healthcheck"}:
+            fields.pop(_OF_SCRIPTS[name], None)
+        told |= told_by_script
+        said, further = _node(node, fields, script)
         nodes[node.name] = said
         files |= further
         notes += lost(node, told | {"source"})
@@ -66,7 +72,13 @@ def containerlab(plan: Plan) -> Export:
     return Export(out.getvalue(), files, tuple(notes))
 
 
-def _node(node: NodePlan, fields: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+# What runs a script here and waits for its end, and is exec there.
+_OF_SCRIPTS = {"command": "cmd", "healthcheck": "healthcheck"}
+
+
+def _node(
+    node: NodePlan, fields: dict[str, Any], script: Sequence[str]
+) -> tuple[dict[str, Any], dict[str, str]]:
     container = node.container
     frr = frr_files(node)
     image = FRR_IMAGE if frr else IMAGE
@@ -82,6 +94,8 @@ def _node(node: NodePlan, fields: dict[str, Any]) -> tuple[dict[str, Any], dict[
         f"sh -c {shlex.quote(line)}" if "\n" in line else line
         for line in commands(node)
     ]
+    if script:
+        said["exec"].append("sh -c " + shlex.quote("\n".join(script)))
     if not said["exec"]:
         del said["exec"]
     return said, {f"{node.name}/{name}": text for name, text in frr.items()}

@@ -12,6 +12,7 @@ from playground.lab.exports.export_shapes import (
     lost,
     lost_of_wires,
     own_interfaces,
+    script_commands,
 )
 from playground.planning.plan import NodePlan, Plan
 
@@ -39,8 +40,10 @@ def kathara(plan: Plan) -> Export:
         for file, text in frr.items():
             files[f"{name}/etc/frr/{file}"] = _renamed(text, numbers)
         startup += ["systemctl start frr"] if frr else []
+        script, told = script_commands(node)
+        startup += [_renamed(line, numbers) for line in script]
         files[f"{name}.startup"] = "\n".join(startup) + "\n"
-        notes += lost(node, ("source",))
+        notes += lost(node, {"source", *told})
         for interface, number in numbers.items():
             if interface != f"eth{number}":
                 notes.append(f"{node.name}: the interface {interface} is called eth{number} there")

@@ -1,10 +1,12 @@
 """What all exports look at: cables, commands, FRR's files."""
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import playground
 from playground import Bond, Host, Lab, Link, Router, Switch, Tunnel, Volume
 from playground.lab.exports import export_shapes
 from playground.lab.exports.export_shapes import (
@@ -14,10 +16,14 @@ from playground.lab.exports.export_shapes import (
     lost,
     lost_of_wires,
     own_interfaces,
+    script_commands,
 )
+from playground.lab.exports.to_containerlab import containerlab
+from playground.lab.exports.to_kathara import kathara
 from playground.model.services.frr import RoutingDaemon
 from playground.model.services.table import SERVICES
 from playground.planning.plan_parts import WirePlan
+from tests.support_files import write_files
 
 
 def test_a_heredoc_is_one_command() -> None:
@@ -116,3 +122,33 @@ def test_a_heredoc_ends_at_its_own_word_alone() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(export_shapes, "node_as_shell", lambda node: f"{text}\nip route")
         assert commands(node) == [text, "ip route"]
+
+
+def test_the_script_of_another_tools_host_is_told_as_commands(tmp_path: Path) -> None:
+    # The router of Mininet's own examples: a host that is told to forward.
+    folder = {
+        "lab.conf": 'LAB_NAME="kept"\nr1[0]=A\nr1[1]=B\n',
+        "r1.startup": "ip address add 10.0.1.1/24 dev eth0\nsysctl net.ipv4.ip_forward=1\n"
+        "iptables -A FORWARD -p tcp --dport 99 -j DROP\n",
+    }
+    plan = playground.load(write_files(tmp_path, folder), quiet=True, engine="namespaces").plan()
+    lines, told = script_commands(plan.node("r1"))
+    assert lines[-1] == "iptables -A FORWARD -p tcp --dport 99 -j DROP"
+    assert told == {"command", "healthcheck", "files"}
+    made = kathara(plan)
+    assert not [note for note in made.notes if note.startswith("r1")]
+    assert made.files["r1.startup"].endswith("\n".join(lines) + "\n")
+    clab = containerlab(plan)
+    assert clab.text is not None and not [one for one in clab.notes if one.startswith("r1")]
+    assert "dport 99" in clab.text
+    assert "cmd" not in clab.text and "healthcheck" not in clab.text
+
+
+def test_files_beside_a_script_are_told_of(tmp_path: Path) -> None:
+    folder = {
+        "lab.conf": 'LAB_NAME="kept"\nh1[0]=A\n',
+        "h1.startup": "echo ready > /tmp/ready\n",
+        "h1/root/notes.txt": "nothing\n",
+    }
+    plan = playground.load(write_files(tmp_path, folder), quiet=True, engine="namespaces").plan()
+    assert "h1: files= is not told" in kathara(plan).notes
