@@ -332,7 +332,8 @@ def apply(
 
     FILE is what `playground up` takes. What differs is shown: `+` comes, `-` goes, `!` is a machine
     that has to be made anew, for its image, command, limits or services are others; its files are
-    gone then. With --lab, the lab of that name, whatever FILE calls it.
+    gone then. With --lab, the lab of that name, whatever FILE calls it; of a file of Python it
+    chooses one of its labs too, so that it has to have one of that name.
     """
     from playground.frontends import life_commands
     from playground.lab.formats.load import LoadOptions, load_any
