@@ -371,7 +371,8 @@ def _headers(framed_by: tuple[str, ...]) -> list[tuple[bytes, bytes]]:
     said: Mapping[str, str] = {
         "content-security-policy": policy,
         "x-content-type-options": "nosniff",
-        "referrer-policy": "no-referrer",
+        # With no-referrer a browser's form says "Origin: null", by which no password would come in.
+        "referrer-policy": "same-origin",
         "cross-origin-resource-policy": "same-origin",
         "cache-control": "no-store",
     }

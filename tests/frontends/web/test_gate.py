@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
+import threading
 from collections.abc import MutableMapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
+import uvicorn
 
 from playground.frontends.web.gate import (
     LOOPBACK_NAMES,
@@ -17,6 +20,9 @@ from playground.frontends.web.gate import (
     Admitted,
     Gate,
     Proven,
+    Receive,
+    Scope,
+    Send,
     TurnedAway,
     Unproven,
     Visit,
@@ -24,6 +30,7 @@ from playground.frontends.web.gate import (
     is_our_name,
 )
 from playground.frontends.web.rights import Keys, Right, cookie_name
+from tests.frontends.web.chromium import chromium
 
 KEYS = Keys()
 TOKEN = KEYS.issue(Right("a", may_change=True))
@@ -238,7 +245,7 @@ def test_every_answer_forbids_what_other_pages_might_do(gate: Gate) -> None:
     for answer in (ask(gate), ask(gate, "/?token=" + TOKEN, headers={"host": "evil.example"})):
         assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
         assert answer.headers["x-content-type-options"] == "nosniff"
-        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["referrer-policy"] == "same-origin"
 
 
 def test_a_socket_that_may_not_be_opened_is_closed_before_it_is_accepted(gate: Gate) -> None:
@@ -363,3 +370,29 @@ def test_a_form_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyP
 
     asyncio.run(gate(dict(LOG_IN), receive, send))
     assert sent[0]["status"] == 408
+
+
+def test_who_knows_the_password_comes_in_by_the_form_of_a_browser() -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    gate = Gate(_behind, Keys(), port, password="correct horse")
+    server = uvicorn.Server(uvicorn.Config(gate, log_level="error", lifespan="off"))
+    thread = threading.Thread(target=server.run, args=([listener],))
+    thread.start()
+    try:
+        with chromium() as browser:
+            page = browser.new_page()
+            page.goto(f"http://127.0.0.1:{port}/")
+            for password in ("wrong horse", "correct horse"):
+                page.fill("input[name=password]", password)
+                page.click("button")
+            page.wait_for_selector("text=within")
+    finally:
+        server.should_exit = True
+        thread.join(10)
+
+
+async def _behind(scope: Scope, receive: Receive, send: Send) -> None:
+    headers = [(b"content-type", b"text/html")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b"<p>within"})
