@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import html
 import logging
 from collections.abc import AsyncIterator, Iterable, Iterator
 from concurrent.futures import Executor
@@ -11,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from fastapi import Request
-from fastapi.responses import PlainTextResponse, Response, StreamingResponse
+from fastapi.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
 from nicegui import Client, app, ui
 
 from playground.errors import PlaygroundError
@@ -73,6 +74,16 @@ def _refusal(sentence: str) -> Response:
     return PlainTextResponse(sentence, status_code=403)
 
 
+def _missing(sentence: str) -> Response:
+    """Say what is not there, with a way back to the labs that are."""
+    return HTMLResponse(
+        '<!doctype html><html lang="en"><meta name="viewport" content="width=device-width">'
+        f"<title>playground</title><p>{html.escape(sentence)}</p>"
+        '<p><a href="/">Labs on this machine</a></p></html>',
+        status_code=404,
+    )
+
+
 async def _list(site: Site, rights: Iterable[Right]) -> None:
     loop = asyncio.get_running_loop()
     ui.page_title("Labs — playground")
@@ -128,7 +139,7 @@ async def _show(
     try:
         lab, key = await loop.run_in_executor(threads, site.labs.opened, name)
     except PlaygroundError as error:
-        return PlainTextResponse(str(error), status_code=404)
+        return _missing(str(error))
     # What was bound to a lab that had this name before ends here, for good.
     site.withdraw(name, but=key)
     if not allows(bound(rights, key), name, may_change):

@@ -31,6 +31,7 @@ def test_a_lab_that_does_not_run_is_shown_and_one_that_was_closed_is_not(lab: La
         server._here[0].labs.remove(lab)
         gone = client.get(seen.url)
         assert gone.status_code == 404 and "does not show a lab" in gone.text
+        assert '<a href="/">' in gone.text
     page.close()
 
 

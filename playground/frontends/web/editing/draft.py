@@ -7,6 +7,7 @@ somebody types is read by the reader of lab files, which runs nothing.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -242,5 +243,18 @@ def _changed(text: str, change: Callable[[dict[str, Any]], None]) -> str:
     data = _data(text)
     change(data)
     changed = file_text(data, text)
-    read(changed, _ANYWHERE)  # refused at once, where it was typed
+    try:
+        read(changed, _ANYWHERE)  # refused at once, where it was typed
+    except TopologyError as error:
+        raise TopologyError(without_place(str(error))) from None
     return changed
+
+
+def without_place(sentence: str) -> str:
+    """Return a refusal without the line of the draft, which who fills in a form does not see.
+
+    >>> without_place("lab.yaml:21:3: host 'bad name!': that is no host name")
+    "host 'bad name!': that is no host name"
+
+    """
+    return re.sub(rf"^{re.escape(str(PLACE))}:\d+(:\d+)?: ", "", sentence)

@@ -128,7 +128,10 @@ class EditPanel:
         with self._form:
             if kind == "link":
                 names = draft.node_names(self._text)
-                ui.label("Choose two nodes, here or by a click on each.").classes("text-sm")
+                ui.label(
+                    "Choose two nodes, here or by a click on each; one that is drawn and not yet "
+                    "applied stands in these lists alone."
+                ).classes("text-sm")
                 self._from, self._to = (
                     ui.select(names, label=word).classes("w-full") for word in ("From", "To")
                 )
@@ -220,7 +223,8 @@ class EditPanel:
                 if number == self._takes:
                     self._wanted = self._text
                     self._apply.set_enabled(could_apply)
-                raise  # a form refuses; what is typed is wrong until it is right
+                # A form refuses; what is typed is wrong until it is right.
+                raise PlaygroundError(draft.without_place(str(error))) from None
             if number == self._takes:
                 self._refuse(error)
             return

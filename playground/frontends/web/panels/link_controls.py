@@ -136,6 +136,9 @@ class _Controls:
             return
         plugged = all(end.up for end in ends)
         carrier = all(end.carrier for end in ends)
+        if self._view.may_change:
+            self.up.set_enabled(not plugged)
+            self.down.set_enabled(any(end.up for end in ends))
         words = "up" if plugged and carrier else "up, no carrier" if plugged else "down"
         self.state.set_text(f"This link is {words}.")
         self.said.set_text(impairment_form.words(found))

@@ -138,3 +138,11 @@ def test_what_the_lab_reaches_already_stays(tmp_path: Path) -> None:
     assert draft.declared(text, reaching).plan().nodes
     with pytest.raises(TopologyError):
         draft.declared(text.replace("/mnt", "/etc"), reaching)
+
+
+def test_a_form_that_is_refused_names_no_line_of_a_text_that_nobody_sees() -> None:
+    text = draft.with_node(TEXT, "host", "bad name!", {})
+    with pytest.raises(TopologyError) as refused:
+        draft.declared(text, lab())
+    assert str(refused.value).startswith("lab.yaml:")
+    assert draft.without_place(str(refused.value)).startswith("host 'bad name!'")
