@@ -188,7 +188,10 @@ def _card(card: Card, where: Point, part: str) -> Iterator[str]:
     yield f'<g class="pg-{card.kind}"{part}><title>{html.escape(card.tooltip)}</title>'
     yield _body(card.kind, left, top, width, height)
     if part and card.kind != "switch":
-        yield f'<circle class="pg-lamp" cx="{left + width - 9:.1f}" cy="{top + 9:.1f}" r="3.5"/>'
+        # In the corner, clear of a long name; a router has no corners.
+        aside = 9 if card.kind == "router" else 5
+        x, y = left + width - aside, top + aside
+        yield f'<circle class="pg-lamp" cx="{x:.1f}" cy="{y:.1f}" r="3"/>'
     # An icon and the name, together in the middle.
     x = where[0] - (ICON_PX + 6 + name_width(card.name)) / 2
     y = top + CARD_PADDING_PX + ROW_PX - 5
