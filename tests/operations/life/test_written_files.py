@@ -21,7 +21,7 @@ def h1(namespaces_engine: Engine) -> Iterator[Host]:
         yield h1
 
 
-def keep(h1: Host, folder: Path, limit_bytes: int = 1 << 20) -> int:
+def keep(h1: Host, folder: Path, limit_bytes: int = 1 << 26) -> int:
     live = h1.running()
     return written_files.keep(live.agent, live.pid, "h1", folder, limit_bytes)
 
@@ -33,8 +33,9 @@ def test_links_devices_and_modes_come_back_and_nothing_leaves_the_archive(
         "cd /root; echo secret > file; chmod 640 file; chown 1:2 file; ln -s /etc/shadow link; "
         "mkfifo pipe; mkdir -p a/b; echo odd > 'a/b/a name\n with lines'"
     )
-    size = keep(h1, tmp_path)
-    assert 0 < size < 1 << 20
+    # A bare host sees the machine's /opt and /usr/local, whose names are kept too.
+    assert keep(h1, tmp_path) > 0
+    assert 0 < (tmp_path / "h1.tar").stat().st_size < 1 << 20
     # Two files that only this user reads, whatever the host has put there.
     assert {path.name for path in tmp_path.iterdir()} == {"h1.names", "h1.tar"}
     assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
