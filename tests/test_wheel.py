@@ -105,7 +105,7 @@ def test_a_program_beside_a_clone_finds_the_package_and_not_the_clones_folder(
 def test_advice_to_install_names_packages_that_we_know() -> None:
     """`playground` itself is somebody else's on the public index: advice never names it."""
     ours = {Requirement(text).name for text in metadata.requires("network-playground") or []}
-    pages = [*(TOP / "playground").rglob("*.py"), *(TOP / "notebooks").iterdir()]
+    pages = [*(TOP / "playground").rglob("*.py"), *(TOP / "notebooks").glob("*.*")]
     texts = [path.read_text() for path in (*pages, *TOP.glob("*.md"), *TOP.glob("docs/*.md"))]
     advised = {
         word

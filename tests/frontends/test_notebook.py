@@ -217,7 +217,9 @@ def jupyter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Ju
 @pytest.fixture
 def host(monkeypatch: pytest.MonkeyPatch) -> Host:
     host = Host("h1.example.com")
-    monkeypatch.setattr(host, "_live", SimpleNamespace(lab=SimpleNamespace(id="shop-1234")))
+    monkeypatch.setattr(
+        host, "_live", SimpleNamespace(lab=SimpleNamespace(id="shop-1234"), stopped=False)
+    )
     return host
 
 

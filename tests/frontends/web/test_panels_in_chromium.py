@@ -107,10 +107,17 @@ def open_panel(page: Page, part: str, title: str) -> None:
     tab.click()
 
 
+WHITE = "rgb(255, 255, 255)"
+
+
 def pale(page: Page) -> list[str]:
-    """Texts of panels that are hard to read, but for notes that come and go."""
-    found: list[str] = page.evaluate(PALE.replace("body *", ".q-drawer--right *"))
-    return found
+    """Texts of panels that are hard to read, but for notes and colours that come and go."""
+    deadline = time.monotonic() + 5
+    while True:
+        found: list[str] = page.evaluate(PALE.replace("body *", ".q-drawer--right *"))
+        if not found or time.monotonic() > deadline:
+            return found
+        time.sleep(0.1)
 
 
 def close_panels(page: Page) -> None:
@@ -347,8 +354,8 @@ def test_on_a_phone_in_the_dark_panels_fit_and_can_be_read(net: Network, browser
         close_panels(page)
         open_panel(page, net.cable, "Traffic")
         page.get_by_text(re.compile(r"from modem: \d")).wait_for()
-        ink = page.locator(".pg-chart text").first.evaluate("text => getComputedStyle(text).fill")
-        assert ink == "rgb(255, 255, 255)"
+        ink = page.locator(".pg-chart text").first
+        wait_until(lambda: ink.evaluate("text => getComputedStyle(text).fill") == WHITE)
         close_panels(page)
 
 

@@ -563,6 +563,7 @@ def test_a_socket_is_told_numbers(
 def test_an_engine_elsewhere_says_what_to_use_instead(monkeypatch: pytest.MonkeyPatch) -> None:
     class Live:
         agent = Elsewhere()
+        stopped = False
 
     host = Host("h1.example.com")
     monkeypatch.setattr(host, "_live", Live())

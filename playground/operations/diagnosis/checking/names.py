@@ -118,10 +118,10 @@ def _ask(machine: Machine, server: str, name: str, kind: str) -> DnsReply | None
 
 
 def _listed(data: str | Sequence[str]) -> list[str]:
-    found = [data] if isinstance(data, str) else list(data)
-    if not all(isinstance(one, str) for one in found):
+    found = [data] if isinstance(data, str) else data
+    if not isinstance(found, list | tuple) or not all(isinstance(one, str) for one in found):
         raise BadArgument(f'data={shown(data)} is no text, and no list of texts; write "10.0.0.1"')
-    return found
+    return list(found)
 
 
 def _plain(text: str) -> str:
