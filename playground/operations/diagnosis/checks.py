@@ -215,7 +215,7 @@ class Checks:
         if probe.protocol == "tcp":
             version = ip_address(address).version
             self.reaches(asker, machine, port=probe.port, version=version, within_s=within_s)
-        check = self._check(asker, address, probe)
+        check = _ready_check(asker, address, probe)
         failures = asker.running().agent.call("wait_ready", checks=[check], timeout_s=within_s)
         if failures:
             wanted = "" if contains is None else f" with {contains!r} in its answer"
@@ -254,6 +254,8 @@ class Checks:
 
         """
         machine = self._machine(node)
+        if not isinstance(name, str) or not name:
+            raise BadArgument(f"{shown(name)} is no name; write for example 'www.example.com'")
         wanted = None if address is None else self._addresses(address)
 
         def look() -> list[str]:
@@ -335,20 +337,6 @@ class Checks:
             raise BadArgument(f"{machine.name} has no address")
         return own
 
-    def _check(self, asker: Machine, address: str, probe: Probe) -> dict[str, Any]:
-        return {
-            "pid": asker.running().pid,
-            "node": asker.name,
-            "service": "",
-            "port": probe.port,
-            "protocol": probe.protocol,
-            "tls": probe.tls,
-            "send": None if probe.send is None else base64.b64encode(probe.send).decode(),
-            "expect": probe.expect,
-            "other_port": probe.other_port,
-            "address": address,
-        }
-
 
 def _probe(
     service: str | int, machine: Machine, contains: str | None, page: str, send: str | bytes | None
@@ -379,6 +367,21 @@ def _probe(
         head = f"GET {page} HTTP/1.0\r\nHost: {name}\r\nUser-Agent: playground\r\n\r\n"
         asked = head.encode()
     return first._replace(send=asked or first.send, expect=expect or first.expect)
+
+
+def _ready_check(asker: Machine, address: str, probe: Probe) -> dict[str, Any]:
+    return {
+        "pid": asker.running().pid,
+        "node": asker.name,
+        "service": "",
+        "port": probe.port,
+        "protocol": probe.protocol,
+        "tls": probe.tls,
+        "send": None if probe.send is None else base64.b64encode(probe.send).decode(),
+        "expect": probe.expect,
+        "other_port": probe.other_port,
+        "address": address,
+    }
 
 
 def _reasons(found: Explanation) -> str:
