@@ -193,7 +193,7 @@ class LabPage:
 
     async def _open(self, part: str) -> None:
         kind, _, name = part.partition(" ")
-        plan = self._view.lab.plan()
+        plan = self._view.plan()
         if kind == "node" and name in self._view.lab:
             if self._follow is not None and self._follow.is_open:
                 self._follow.choose(name)

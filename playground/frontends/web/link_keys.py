@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from playground.errors import UnknownName
+from playground.errors import NotRunning, UnknownName
 from playground.lab.lab import Lab
 from playground.operations.network import Link
 from playground.planning.interface_names import match
+from playground.planning.plan import Plan
 from playground.planning.plan_parts import WirePlan
+
+
+def plan_of(lab: Lab) -> Plan:
+    """Return the plan of what runs, or of what would run where nothing does.
+
+    What runs is at hand.  A new plan of a large lab takes seconds, and waits for whoever changes
+    the lab at this moment, so that a page may not ask for one where all pages wait.
+
+    """
+    try:
+        return lab.running_plan()
+    except NotRunning:
+        return lab.plan()
 
 
 def key_of(wire: WirePlan) -> str:
@@ -20,7 +34,7 @@ def key_of(wire: WirePlan) -> str:
 
 def links_by_key(lab: Lab) -> dict[str, Link]:
     """Return all links of a lab by their keys."""
-    wires = match(lab.links, lab.plan())
+    wires = match(lab.links, plan_of(lab))
     return {key_of(wires[link]): link for link in lab.links if link in wires}
 
 

@@ -8,6 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Iterable, Iterator
 from concurrent.futures import Executor
 from datetime import datetime
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -15,7 +16,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
 from nicegui import Client, app, ui
 
-from playground.errors import PlaygroundError
+from playground.errors import NotReady, PlaygroundError
 from playground.frontends.web import lab_page
 from playground.frontends.web.body_limit import BodyLimit
 from playground.frontends.web.files import FILES
@@ -23,12 +24,15 @@ from playground.frontends.web.gate import RIGHTS
 from playground.frontends.web.rights import Right, allows, bound
 from playground.frontends.web.served_labs import LabLine
 from playground.frontends.web.site import Site
+from playground.frontends.web.thread_shares import within
 from playground.frontends.web.view import LabView
 
 _LIST_EVERY_S = 5.0
 # The largest file that the panel of files takes, and the form around it.
 _MOST_SENT_BYTES = 65 << 20
 _MOST_NAMES = 24
+# A lab of another program is attached to, and its picture laid out, before its page is shown.
+_OPEN_LIMIT_S, _PAGE_LIMIT_S = 20.0, 60.0
 
 
 def register(site: Site) -> None:
@@ -40,14 +44,14 @@ def register(site: Site) -> None:
     async def labs(request: Request) -> None:
         await _list(site, rights_of(request))
 
-    @ui.page("/lab/{name}")
+    @ui.page("/lab/{name}", response_timeout=_PAGE_LIMIT_S)
     async def lab(request: Request, name: str) -> Response | None:
         rights = rights_of(request)
         if not allows(rights, name, change=True):
             return _refusal("this address may not change the lab: ask for one that may")
         return await _show(site, name, rights, True)
 
-    @ui.page("/look/{name}")
+    @ui.page("/look/{name}", response_timeout=_PAGE_LIMIT_S)
     async def look(request: Request, name: str) -> Response | None:
         rights = rights_of(request)
         if not allows(rights, name):
@@ -70,8 +74,8 @@ def rights_of(request: Request) -> frozenset[Right]:
     return found
 
 
-def _refusal(sentence: str) -> Response:
-    return PlainTextResponse(sentence, status_code=403)
+def _refusal(sentence: str, status: int = 403) -> Response:
+    return PlainTextResponse(sentence, status_code=status)
 
 
 def _missing(sentence: str) -> Response:
@@ -137,7 +141,11 @@ async def _show(
     loop = asyncio.get_running_loop()
     threads = site.threads_of(name)
     try:
-        lab, key = await loop.run_in_executor(threads, site.labs.opened, name)
+        lab, key = await within(
+            _OPEN_LIMIT_S, f"lab {name}", threads, partial(site.labs.opened, name)
+        )
+    except NotReady as error:
+        return _refusal(str(error), 503)
     except PlaygroundError as error:
         return _missing(str(error))
     # What was bound to a lab that had this name before ends here, for good.
@@ -154,7 +162,10 @@ async def _show(
     site.opened(view, lambda: loop.call_soon_threadsafe(shut))
     client.on_delete(view.close_soon)
     ui.on_exception(_say)
-    await lab_page.build(view, site)
+    try:
+        await lab_page.build(view, site)
+    except NotReady as error:
+        return _refusal(str(error), 503)
     return None
 
 

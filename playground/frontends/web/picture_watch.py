@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from playground.display.live_picture import pause_s
 from playground.errors import PlaygroundError
+from playground.frontends.web.thread_shares import within
 from playground.lab.lab import Lab
 from playground.operations.pictures.diagram import Diagram
 from playground.operations.pictures.layers import TITLES, draw_layered, layers_of
@@ -27,6 +28,9 @@ _LOG = logging.getLogger(__name__)
 
 # After one look that failed, and no longer after many.
 _FAILED_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
+
+# Who looks is told after so long that nothing is known, and who opens a page that it cannot be.
+_SILENT_S, _JOIN_LIMIT_S = 10.0, 20.0
 
 # What the picture says while nothing is known: it shows what was seen last.
 UNKNOWN = "unknown"
@@ -57,8 +61,14 @@ class PictureWatch:
         self._task: asyncio.Task[None] | None = None
 
     async def join(self, show: Show) -> PictureChange:
-        """Return the whole picture; ``show`` is called with what changes of it, until `leave`."""
-        whole = await self._in_thread(self._picture.whole)
+        """Return the whole picture; ``show`` is called with what changes of it, until `leave`.
+
+        Raises `NotReady` where the lab does not answer.
+
+        """
+        whole = await within(
+            _JOIN_LIMIT_S, f"lab {self.lab.name}", self._threads, self._picture.whole
+        )
         self._shows.append(show)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._go_on())
@@ -107,7 +117,7 @@ class PictureWatch:
         failed = 0
         while self._shows:
             try:
-                change, took_s = await self._in_thread(self._look)
+                change, took_s = await self._looked()
                 if failed:  # of what is shown now, nobody knows how old it is
                     change = await self._in_thread(self._picture.whole)
             except Exception as error:
@@ -123,6 +133,16 @@ class PictureWatch:
             if change.svg is not None or change.attributes:
                 self._tell(change)
             await asyncio.sleep(pause_s(_BOTH_SIDES * took_s))
+
+    async def _looked(self) -> tuple[PictureChange, float]:
+        # One look at a time, however long it takes: no other would come further.
+        look = asyncio.ensure_future(self._in_thread(self._look))
+        done, _ = await asyncio.wait([look], timeout=_SILENT_S)
+        if done:
+            return look.result()
+        self._tell(PictureChange(None, {"lab": {"data-state": UNKNOWN}}))
+        _, took_s = await look
+        return await self._in_thread(self._picture.whole), took_s
 
     def _look(self) -> tuple[PictureChange, float]:
         # Of this thread's own time: a machine that is busy with others does not count.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import suppress
 from itertools import count
 from weakref import WeakValueDictionary
@@ -12,6 +13,9 @@ from playground.engines.seam import LabRecord
 from playground.errors import LabNotFound, PlaygroundError
 from playground.lab.lab import Lab
 from playground.model.records import dataclass
+
+# Whoever ends the server waits no longer for labs that hang.
+_LEAVE_LIMIT_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class ServedLabs:
         self._own: dict[str, tuple[Lab, str]] = {}
         self._added = count()
         self._attached: dict[str, Lab] = {}
+        self._leaving: list[threading.Thread] = []
         # Held for moments: what an engine or a lab answers is waited for under the lab's own.
         self._lock = threading.Lock()
         self._opening: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
@@ -137,17 +142,28 @@ class ServedLabs:
             if lab is None or self._attached.get(name) is not lab:
                 return
             del self._attached[name]
-        with suppress(PlaygroundError):  # it may have gone
-            lab.detach()
+        # Beside what others wait for: what hangs is waited for by nobody.
+        leaving = threading.Thread(target=_detach, args=[lab], name=f"leaving {name}", daemon=True)
+        leaving.start()
+        with self._lock:
+            self._leaving = [one for one in self._leaving if one.is_alive()] + [leaving]
 
     def close(self) -> None:
-        """Let go of all labs of other programs."""
+        """Let go of all labs of other programs; those that hang are given some seconds."""
         with self._lock:
             attached = dict(self._attached)
         for name, lab in attached.items():
             self._let_go(name, lab)
+        end_s = time.monotonic() + _LEAVE_LIMIT_S
+        for leaving in self._leaving:
+            leaving.join(max(0.0, end_s - time.monotonic()))
         if self._running is not None:
             self._running.close()
+
+
+def _detach(lab: Lab) -> None:
+    with suppress(PlaygroundError):  # it may have gone
+        lab.detach()
 
 
 def _key(record: LabRecord) -> str:

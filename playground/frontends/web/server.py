@@ -11,7 +11,6 @@ import html
 import socket
 import threading
 from collections.abc import Collection
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote
 
@@ -28,13 +27,14 @@ from playground.frontends.web.gate import LOOPBACK_NAMES, Gate
 from playground.frontends.web.rights import Keys, Right
 from playground.frontends.web.served_labs import ServedLabs
 from playground.frontends.web.site import Site
+from playground.frontends.web.thread_shares import ThreadShare
 from playground.lab.lab import Lab
 from playground.model.records import dataclass
 
 # Of one message of a browser: a program of many pages is edited in one.
 _MESSAGE_BYTES = 1 << 20
-# Of panels, for all browsers together; what waits longer waits its turn.
-_THREADS = 24
+# For the list of labs: each lab has threads of its own.
+_LIST_THREADS = 4
 _READY_WITHIN_S = 30.0
 
 
@@ -83,7 +83,7 @@ class WebServer:
         self.where = where
         self.keys = Keys()
         self.labs = ServedLabs(running)
-        self._threads = ThreadPoolExecutor(_THREADS, "playground web")
+        self._threads = ThreadShare(_LIST_THREADS, "playground web")
         self.site = Site(self.labs, self.keys, self._threads, FileShelf(), self.address)
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
@@ -169,8 +169,8 @@ class WebServer:
         if self._server is not None and self._thread is not None:
             self._server.should_exit = True
             self._thread.join(5)
-        self.site.sessions.close()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self.site.close()
+        self._threads.shutdown()
         self.labs.close()
 
 

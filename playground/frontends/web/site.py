@@ -16,14 +16,15 @@ from playground.frontends.web.thread_shares import ThreadShare, ThreadShares
 from playground.frontends.web.view import LabView
 from playground.lab.lab import Lab
 
-# Of the threads of all labs: three that hang leave threads to the others.
+# What many browsers ask at once of one lab waits its turn.
 _THREADS_OF_A_LAB = 7
 
 
 class Site:
     """The labs, tokens, threads and files of a server; ``address`` makes a page's address.
 
-    ``sessions`` are what its pages have open together.
+    ``threads`` are for what is no lab's; each lab has its own.  ``sessions`` are what its pages
+    have open together.
 
     """
 
@@ -41,7 +42,7 @@ class Site:
         self.files = files
         self.address = address
         self.sessions = Sessions()
-        self._shares = ThreadShares(threads, _THREADS_OF_A_LAB)
+        self._shares = ThreadShares(_THREADS_OF_A_LAB)
         # Kept by the pages that show them: what nobody looks at is forgotten.
         self._watches: WeakValueDictionary[str, PictureWatch] = WeakValueDictionary()
         self._views: dict[LabView, Callable[[], object]] = {}
@@ -50,6 +51,11 @@ class Site:
     def threads_of(self, name: str) -> ThreadShare:
         """Return the threads that a lab may take: no other waits for its hosts."""
         return self._shares.of(name)
+
+    def close(self) -> None:
+        """End what pages have open, and ask no lab anything more."""
+        self.sessions.close()
+        self._shares.shutdown()
 
     def opened(self, view: LabView, shut: Callable[[], object]) -> None:
         """Keep a page of a lab, until it is closed; ``shut`` closes it, from any thread."""

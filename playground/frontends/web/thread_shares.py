@@ -1,7 +1,8 @@
-"""Shares of a pool of threads: one lab that hangs takes no more of it than its own."""
+"""Threads for what waits: each lab has its own few, so that one that hangs holds up no other."""
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -10,65 +11,91 @@ from functools import partial
 from typing import Any, ParamSpec, TypeVar
 from weakref import WeakValueDictionary
 
+from playground.errors import NotReady
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 class ThreadShare(Executor):
-    """At most so many of another executor's threads at once; what is more waits its turn.
+    """At most so many threads at once; what is more waits its turn, and takes no thread.
 
-    What waits takes no thread.  Safe to be used by several threads.
+    A thread begins when there is something to do and ends when there is no more, so that a lab
+    which nobody asks costs nothing.  None of them keeps the program from ending.  Safe to be used
+    by several threads.
 
     """
 
-    def __init__(self, threads: Executor, most: int) -> None:
-        self._threads = threads
-        self._free = most
+    def __init__(self, most: int, name: str) -> None:
+        self._most, self._name = most, name
+        self._working = 0
+        self._closed = False
         self._waiting: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
         self._lock = threading.Lock()
 
     def submit(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
-        """Call a function in one of the threads, as soon as one of the share is free."""
+        """Call a function in one of the threads, as soon as one of the share is free.
+
+        After `shutdown` the future is cancelled at once.
+
+        """
         future: Future[R] = Future()
         with self._lock:
+            if self._closed:
+                future.cancel()
+                return future
             self._waiting.append((future, partial(function, *args, **kwargs)))
-        self._go_on()
+            if self._working >= self._most:
+                return future
+            self._working += 1
+        try:
+            threading.Thread(target=self._work, name=self._name, daemon=True).start()
+        except RuntimeError:  # the machine has no thread left: whoever works now takes it
+            with self._lock:
+                self._working -= 1
+                alone = not self._working
+            if alone:
+                raise
         return future
 
-    def _go_on(self) -> None:
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Take nothing more, and cancel what waits; what is being done is not waited for."""
         with self._lock:
-            if not self._free or not self._waiting:
-                return
-            self._free -= 1
-            future, call = self._waiting.popleft()
-        try:
-            done = self._threads.submit(self._call, future, call)
-        except RuntimeError:  # it was shut down
+            self._closed = True
+            waiting = [*self._waiting]
+            self._waiting.clear()
+        for future, _ in waiting:
             future.cancel()
-            return
-        # A pool that is shut down cancels what it has not begun.
-        done.add_done_callback(lambda one: future.cancel() if one.cancelled() else None)
 
-    def _call(self, future: Future[Any], call: Callable[[], Any]) -> None:
-        try:
-            if future.set_running_or_notify_cancel():
-                try:
-                    result = call()
-                except BaseException as error:
-                    future.set_exception(error)
-                else:
-                    future.set_result(result)
-        finally:
+    def _work(self) -> None:
+        while True:
             with self._lock:
-                self._free += 1
-            self._go_on()
+                if not self._waiting:
+                    self._working -= 1
+                    return
+                future, call = self._waiting.popleft()
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                result = call()
+            except BaseException as error:
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+            # What was done keeps nothing alive while the thread waits for more.
+            del future, call
 
 
 class ThreadShares:
-    """The shares of all labs in one pool, by lab; what nobody uses is forgotten."""
+    """The shares of all labs, by lab; one that nobody uses is forgotten.
 
-    def __init__(self, threads: Executor, most: int) -> None:
-        self._threads, self._most = threads, most
+    A share is used as long as one of its threads waits for a lab, so that who opens the page of a
+    lab that hangs again and again gets no more threads by it.
+
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._lock = threading.Lock()
         self._shares: WeakValueDictionary[str, ThreadShare] = WeakValueDictionary()
 
@@ -77,5 +104,31 @@ class ThreadShares:
         with self._lock:
             share = self._shares.get(lab)
             if share is None:
-                share = self._shares[lab] = ThreadShare(self._threads, self._most)
+                share = self._shares[lab] = ThreadShare(self._most, f"playground web {lab}")
             return share
+
+    def shutdown(self) -> None:
+        """Let no share take anything more."""
+        with self._lock:
+            shares = [*self._shares.values()]
+        for share in shares:
+            share.shutdown()
+
+
+async def within(limit_s: float, what: str, threads: Executor, call: Callable[[], R]) -> R:
+    """Call a function in one of these threads, and return its result; wait no longer than this.
+
+    Raises `NotReady` after ``limit_s`` seconds, with ``what`` as who did not answer.  What has
+    begun goes on in its thread; what still waited for one is left out.
+
+    """
+    waited = asyncio.get_running_loop().run_in_executor(threads, call)
+    try:
+        return await asyncio.wait_for(waited, limit_s)
+    except TimeoutError:
+        if not waited.cancelled():  # its own error
+            raise
+        raise NotReady(
+            f"{what} has not answered within {limit_s:g} s: its machines hang or have much to do; "
+            "other labs are not held up by it"
+        ) from None

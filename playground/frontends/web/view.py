@@ -16,18 +16,25 @@ from nicegui import ui
 
 from playground.errors import NotRunning, PlaygroundError
 from playground.frontends.web.files import FileShelf, Source
-from playground.frontends.web.link_keys import link_of
+from playground.frontends.web.link_keys import link_of, plan_of
 from playground.frontends.web.rights import Right
 from playground.frontends.web.sessions.packet_feed import CaptureStreams, PacketFeeds
 from playground.frontends.web.sessions.shared_sessions import Sessions
 from playground.frontends.web.sessions.terminals import Terminals
+from playground.frontends.web.thread_shares import within
 from playground.lab.lab import Lab
 from playground.operations.network import Link, Machine, Node, Switch
+from playground.planning.plan import Plan
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 _LOG = logging.getLogger(__name__)
+
+# What only looks is asked again soon; a node that restarts may wait for its daemons.
+ASK_LIMIT_S, ACT_LIMIT_S = 30.0, 600.0
+# Whoever closes a panel goes on without a host that hangs.
+_CLOSE_LIMIT_S = 2.0
 
 
 class LabView:
@@ -129,17 +136,25 @@ class LabView:
         """Return the link of that key (`link_keys.key_of`)."""
         return link_of(self.lab, key)
 
+    def plan(self) -> Plan:
+        """Return the plan that the picture shows (`link_keys.plan_of`); it waits for nobody."""
+        return plan_of(self.lab)
+
     # -- doing -----------------------------------------------------------------
 
     async def ask(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call what only looks, in a thread, and return its result.
+        """Call what only looks, in a thread of the lab's, and return its result.
+
+        Raises `NotReady` where the lab has not answered after half a minute.
 
         >>> routes = await view.ask(node.run, "ip route")
 
         """
         self._check_not_withdrawn()
-        call = partial(function, *args, **kwargs)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+        return await self._call(ASK_LIMIT_S, partial(function, *args, **kwargs))
+
+    async def _call(self, limit_s: float, call: Callable[[], R]) -> R:
+        return await within(limit_s, f"lab {self.lab.name}", self._threads, call)
 
     async def act(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Call what changes something, in a thread; raises `NotRunning` on a read-only page.
@@ -148,7 +163,7 @@ class LabView:
 
         """
         self.check_may_change()
-        return await self.ask(function, *args, **kwargs)
+        return await self._call(ACT_LIMIT_S, partial(function, *args, **kwargs))
 
     def check_may_change(self) -> None:
         """Raise `PlaygroundError` where this page is to look at only, or was withdrawn."""
@@ -243,8 +258,13 @@ class LabView:
             self._undo.remove(undo)
 
     async def close_soon(self) -> None:
-        """Close in a thread: what is given back may have to wait for a host."""
-        await asyncio.get_running_loop().run_in_executor(self._threads, self.close)
+        """Close in a thread: what is given back may have to wait for a host.
+
+        It goes on there where that takes longer than a moment.
+
+        """
+        closing = asyncio.get_running_loop().run_in_executor(self._threads, self.close)
+        await asyncio.wait([closing], timeout=_CLOSE_LIMIT_S)
 
 
 def repeated(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from playground import Host, Lab, Link, Switch
 from playground.errors import UnknownName
-from playground.frontends.web.link_keys import key_of, link_of, links_by_key
+from playground.frontends.web.link_keys import key_of, link_of, links_by_key, plan_of
 
 
 def test_links_between_the_same_nodes_have_different_keys() -> None:
@@ -23,3 +25,26 @@ def test_links_between_the_same_nodes_have_different_keys() -> None:
 def test_a_link_that_was_removed_is_missing_in_words() -> None:
     with pytest.raises(UnknownName, match="no link 'x:eth0'"):
         link_of(Lab(Host("a")), "x:eth0")
+
+
+def test_who_shows_a_link_waits_for_nobody_who_changes_the_lab() -> None:
+    a = Host("a")
+    lab = Lab(Link(a, Host("b")).ends[0].node, name="keys")
+    lab._state.plan = lab.plan()  # as of a lab that runs
+    busy, go_on = threading.Event(), threading.Event()
+
+    def change() -> None:
+        with lab._state.lock, lab._state.declaring:
+            busy.set()
+            go_on.wait(20)
+
+    changing = threading.Thread(target=change)
+    changing.start()
+    try:
+        assert busy.wait(20)
+        assert plan_of(lab) is lab._state.plan
+        assert [*links_by_key(lab)] == ["a:eth0"]
+        assert not go_on.is_set()
+    finally:
+        go_on.set()
+        changing.join(20)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Iterator
 
 import httpx
@@ -13,6 +14,7 @@ from nicegui import app
 
 from playground import Host, Lab, PlaygroundError
 from playground.errors import NotRunning
+from playground.frontends.web import page as page_of_labs
 from playground.frontends.web import server
 from playground.frontends.web.page import is_mistake
 from playground.frontends.web.server import open_page
@@ -33,6 +35,30 @@ def test_a_lab_that_does_not_run_is_shown_and_one_that_was_closed_is_not(lab: La
         assert gone.status_code == 404 and "does not show a lab" in gone.text
         assert '<a href="/">' in gone.text
     page.close()
+
+
+def test_labs_that_hang_hold_up_the_page_of_no_other(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page_of_labs, "_OPEN_LIMIT_S", 1.0)
+    page = open_page(lab)
+    hanging = [Lab(Host("h"), name=f"hangs-{number}") for number in range(5)]
+    pages = [open_page(one) for one in hanging]
+    site = server._here[0].site
+    go_on = threading.Event()
+    for one in hanging:
+        for _ in range(30):  # as many browsers ask
+            site.threads_of(one.name).submit(go_on.wait, 60)
+    try:
+        with visiting(page.address) as (_, seen):
+            assert seen.status_code == 200
+        with visiting(pages[0].address) as (_, seen):
+            assert seen.status_code == 503 and "hangs-0 has not answered" in seen.text
+        assert not go_on.is_set()
+    finally:
+        go_on.set()
+        for served in (page, *pages):
+            served.close()
 
 
 def test_the_list_has_what_a_token_is_for(lab: Lab) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -90,3 +91,33 @@ def test_a_look_that_fails_ends_no_picture_and_who_looks_is_told(
         assert told[1].svg and told[1].attributes["lab"] == {"data-state": "rests"}
 
     asyncio.run(asyncio.wait_for(go_on(), 20))
+
+
+def test_a_lab_that_does_not_answer_is_not_known_now_and_is_asked_once(
+    watch: PictureWatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(picture_watch, "_SILENT_S", 0.01)
+    go_on, looks, look = threading.Event(), [], watch._look
+
+    def hang() -> tuple[PictureChange, float]:
+        looks.append(1)
+        go_on.wait(20)
+        return look()
+
+    monkeypatch.setattr(watch, "_look", hang)
+
+    async def wait() -> None:
+        told: list[PictureChange] = []
+        await watch.join(told.append)
+        while not told:
+            await asyncio.sleep(0.01)
+        assert told[0].attributes == {"lab": {"data-state": picture_watch.UNKNOWN}}
+        await asyncio.sleep(0.05)
+        assert len(told) == len(looks) == 1
+        go_on.set()
+        while len(told) < 2:
+            await asyncio.sleep(0.01)
+        watch._shows.clear()
+        assert told[1].svg and told[1].attributes["lab"] == {"data-state": "rests"}
+
+    asyncio.run(asyncio.wait_for(wait(), 20))

@@ -23,7 +23,7 @@ def build(view: LabView, name: str) -> None:
 
 def rows(view: LabView, name: str) -> list[str]:
     """Return what is said of a link, a line each."""
-    wire = next(wire for wire in view.lab.plan().wires if key_of(wire) == name)
+    wire = next(wire for wire in view.plan().wires if key_of(wire) == name)
     return [
         *(f"{end.node}  {end.interface}" for end in (wire.a, wire.b)),
         "up" if wire.up else "down: no frame passes",

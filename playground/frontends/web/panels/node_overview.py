@@ -22,7 +22,7 @@ def build(view: LabView, name: str) -> None:
 
 def rows(view: LabView, name: str) -> list[str]:
     """Return what is said of a node, a line each."""
-    plan = view.lab.plan()
+    plan = view.plan()
     found = [node for node in plan.nodes if node.name == name]
     if not found:
         links = sum(name in (wire.a.node, wire.b.node) for wire in plan.wires)
