@@ -12,7 +12,12 @@ from collections.abc import Iterator, Sequence
 
 from playground.agent.kernel.ids import give_to
 from playground.agent.nodes.entering import inside
-from playground.agent.nodes.regular_files import open_regular, read_regular, write_all
+from playground.agent.nodes.regular_files import (
+    NEW_FILE,
+    open_regular,
+    read_regular,
+    write_all,
+)
 from playground.agent.nodes.users import find_account, find_group
 from playground.agent.protocol import Request
 
@@ -62,32 +67,42 @@ def _write_file(entry: Request, content: bytes) -> None:
     append = entry.get("append", False)
     if append and entry.get("optional") and not os.path.isfile(path):
         return  # nobody reads it there
-    folder = path.rpartition("/")[0]
-    if folder and not os.path.isdir(folder):
-        os.makedirs(folder, 0o755, exist_ok=True)
     if path.endswith("/"):
+        os.makedirs(path, 0o755, exist_ok=True)
         return  # it was to be there, and no more
-    there = os.path.exists(path)
-    fd = open_regular(path, os.O_APPEND if append else 0)
+    mode = entry.get("mode", 0o644)
+    # Asked before where it matters: a file that is there keeps its owner and mode.
+    there = mode is None and os.path.exists(path)
+    fd = _open(path, append)
     try:
-        if not append:
-            os.ftruncate(fd, 0)
         write_all(fd, content)
-        uid, gid = entry.get("uid", 0), entry.get("gid", 0)
-        if not there or entry.get("mode", 0o644) is not None:
+        if not there:
+            uid, gid = entry.get("uid", 0), entry.get("gid", 0)
             give_to(
                 fd,
                 find_account(uid).uid if isinstance(uid, str) else uid,
                 find_group(gid) if isinstance(gid, str) else gid,
             )
-        # After the change of owner, which clears set-user-id bits.
-        mode = entry.get("mode", 0o644)
-        if mode is not None:
-            os.fchmod(fd, mode)
-        elif not there:
-            os.fchmod(fd, 0o644)
+            # After the change of owner, which clears set-user-id bits.
+            os.fchmod(fd, 0o644 if mode is None else mode)
     finally:
         os.close(fd)
+
+
+def _open(path: str, append: bool) -> int:
+    """Open a file for all that it is to hold, or more of it, made with its folders if missing.
+
+    Most are new, so nothing is asked before: that would be four calls of the kernel more.
+
+    """
+    try:
+        return os.open(path, NEW_FILE, 0o600)
+    except FileExistsError:
+        pass
+    except FileNotFoundError:
+        os.makedirs(path.rpartition("/")[0], 0o755, exist_ok=True)
+    # A link that leads nowhere is there too: the file is made where it leads.
+    return open_regular(path, os.O_APPEND if append else os.O_TRUNC)
 
 
 def file_kind(pid: int, path: str) -> str:

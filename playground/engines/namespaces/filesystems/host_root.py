@@ -126,6 +126,10 @@ def list_root(calls: CallList, request: dict[str, Any]) -> None:
     [layers] = machine_view().overlays.values()
     upper, work = f"{PLACE}/upper0", f"{PLACE}/work0"
     calls.make_folder(upper, _mode(layers[0]))
+    calls.make_folder(f"{upper}/etc", _mode(f"{layers[0]}/etc"))
+    for name in machine_layer.OF_EACH_HOST:
+        # As empty as in the layer below, from where the kernel would copy each once it is written.
+        calls.make_file(f"{upper}/etc/{name}", 0o644)
     calls.make_folder(work)
     options = f"{overlay_options(layers)},upperdir={upper},workdir={work}"
     calls.mount("overlay", f"{PLACE}/root", "overlay", MS_NODEV, options)

@@ -95,6 +95,9 @@ _LOCKS = ("/var/lib/dpkg/lock", "/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/tr
 # Programs of root's that some distributions let everybody run and nobody read.
 _ONLY_RUN = ("/usr/bin/sudo", "/usr/bin/su")
 
+# Files of /etc that are another for each host: empty here, and written by the lab.
+OF_EACH_HOST = ("hostname", "hosts", "resolv.conf")
+
 # Where curl, wget and others look for authorities; a lab adds its own.
 _AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
 
@@ -381,7 +384,7 @@ def _put_in_place(made: _Layers, users: Sequence[Request]) -> None:
         # Debian's group shadow may read them.
         made.owner_of(f"/etc/{name}")
     made.file("/etc/nsswitch.conf", files_and_dns(made.read("/etc/nsswitch.conf")))
-    for name in ("hostname", "hosts", "resolv.conf"):
+    for name in OF_EACH_HOST:
         # A link, to a file in /run for instance, would lead nowhere there.
         made.file(f"/etc/{name}", "")
     for path in _LOCKS:
