@@ -16,12 +16,11 @@ from playground.errors import AgentError, AgentGone
 from playground.model.impairment import Impairment
 from playground.operations.connection.client import Client
 from playground.operations.connection.handles import LiveNode, LiveWire
-from playground.operations.network import Link, Node
+from playground.operations.network import Node
 from playground.operations.pictures.diagram import Seen, impairment_note
+from playground.operations.pictures.live_links import LiveLink, Pair, live_links
 from playground.operations.pictures.picture import blocked_ports, look
 from playground.planning.plan_parts import WireEnd
-
-Pair = tuple[WireEnd, WireEnd]
 
 # Queues of interfaces that nobody has given any.
 _PLAIN_QUEUES = ("noqueue", "noop", "")
@@ -36,18 +35,13 @@ def look_at_links(
     one was declared, or something waits in a queue there.
 
     """
-    links = [
-        link
-        for link in dict.fromkeys(link for node in nodes for link in node.links)
-        if link._live is not None
-    ]
-    wires = [link._live for link in links if link._live is not None]
+    links = live_links(nodes)
     try:
-        rows = _states(agent, wires)
+        rows = _states(agent, [link.wire for link in links])
         asked = [
             link
             for link, row in zip(links, rows, strict=True)
-            if any(link.declared_impairments) or _waits(row) or _was_impaired(link, before)
+            if any(link.link.declared_impairments) or _waits(row) or _was_impaired(link, before)
         ]
         impaired = _impairments(agent, asked)
         blocked = blocked_ports(agent, nodes)
@@ -58,7 +52,7 @@ def look_at_links(
         return dict(look(agent, nodes))
     seen = {}
     for link, row in zip(links, rows, strict=True):
-        pair = _pair(link)
+        pair = link.ends
         kept = before.get(pair, Seen())
         toward_a, toward_b = impaired.get(pair, (kept.toward_a, kept.toward_b))
         if row is None:
@@ -97,32 +91,29 @@ def _waits(row: _SeenEnd | None) -> bool:
     return row is not None and row.queue not in _PLAIN_QUEUES
 
 
-def _was_impaired(link: Link, before: Mapping[Pair, Seen]) -> bool:
+def _was_impaired(link: LiveLink, before: Mapping[Pair, Seen]) -> bool:
     """Whether a link was seen impaired, or was not seen yet."""
-    seen = before.get(_pair(link))
+    seen = before.get(link.ends)
     return seen is None or bool(seen.toward_a or seen.toward_b)
-
-
-def _pair(link: Link) -> Pair:
-    assert link._live is not None
-    return link._live.wire.a, link._live.wire.b
 
 
 Impaired = tuple[Impairment | None, Impairment | None]
 
 
-def _impairments(agent: Client, links: Sequence[Link]) -> dict[Pair, Impaired]:
+def _impairments(agent: Client, links: Sequence[LiveLink]) -> dict[Pair, Impaired]:
     # Frames toward an end are impaired where they leave the other.
-    back = [end for link in links if link._live is not None for end in link._live.ends[::-1]]
+    back = [end for link in links for end in link.wire.ends[::-1]]
     answers = agent.call("impaired", ends=back) if back else []
     found = {}
     for number, link in enumerate(links):
-        both = zip(link.declared_impairments, answers[2 * number : 2 * number + 2], strict=True)
+        both = zip(
+            link.link.declared_impairments, answers[2 * number : 2 * number + 2], strict=True
+        )
         toward_a, toward_b = (
             declared.as_read(answer["settings"]) if answer["by"] else None
             for declared, answer in both
         )
-        found[_pair(link)] = (toward_a, toward_b)
+        found[link.ends] = (toward_a, toward_b)
     return found
 
 

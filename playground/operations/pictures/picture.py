@@ -21,11 +21,12 @@ from playground.display.local_files import write_file
 from playground.errors import AgentError, AgentGone, BadArgument, PlaygroundError
 from playground.model.arguments import check_path, is_choice, shown, tells_wrong_calls
 from playground.operations.connection.client import Client
-from playground.operations.connection.handles import LiveSwitch, LiveWire
-from playground.operations.network import Link, Node
+from playground.operations.connection.handles import LiveSwitch
+from playground.operations.network import Node
 from playground.operations.pictures.colours import PICTURE_COLOURS
 from playground.operations.pictures.diagram import Diagram, Seen, make_diagram
 from playground.operations.pictures.layout import Layout, Point, place
+from playground.operations.pictures.live_links import LiveLink, Pair, live_links
 from playground.operations.pictures.moved import moved
 from playground.operations.pictures.routing_regions import areas, systems
 from playground.operations.pictures.svg import draw_svg
@@ -183,17 +184,13 @@ def picture_of(
 _ROUTING = {"areas": areas, "systems": systems}
 
 
-def look(agent: Client, nodes: Sequence[Node]) -> Mapping[tuple[WireEnd, WireEnd], Seen]:
+def look(agent: Client, nodes: Sequence[Node]) -> Mapping[Pair, Seen]:
     """Ask the kernel how the links of these nodes are, in three requests at most.
 
     The links of a machine that has died are down; to tell, each is asked for alone.
 
     """
-    links = [
-        link
-        for link in dict.fromkeys(link for node in nodes for link in node.links)
-        if link._live is not None
-    ]
+    links = live_links(nodes)
     blocked = blocked_ports(agent, nodes)
     try:
         seen = _ask(agent, links, blocked)
@@ -205,22 +202,16 @@ def look(agent: Client, nodes: Sequence[Node]) -> Mapping[tuple[WireEnd, WireEnd
             try:
                 seen |= _ask(agent, [link], blocked)
             except AgentError:
-                wire = _live(link).wire
-                seen[wire.a, wire.b] = Seen(up=False)
+                seen[link.ends] = Seen(up=False)
     return seen
 
 
-def _live(link: Link) -> LiveWire:
-    assert link._live is not None  # it is up in a running lab
-    return link._live
-
-
 def _ask(
-    agent: Client, links: Sequence[Link], blocked: Collection[WireEnd]
-) -> dict[tuple[WireEnd, WireEnd], Seen]:
-    ends = [end for link in links for end in _live(link).ends]
+    agent: Client, links: Sequence[LiveLink], blocked: Collection[WireEnd]
+) -> dict[Pair, Seen]:
+    ends = [end for link in links for end in link.wire.ends]
     # Frames toward an end are impaired where they leave the other.
-    back = [end for link in links for end in _live(link).ends[::-1]]
+    back = [end for link in links for end in link.wire.ends[::-1]]
     states = agent.call("interfaces", ends=ends)
     impaired = agent.call("impaired", ends=back)
     seen = {}
@@ -228,14 +219,13 @@ def _ask(
         pair = slice(2 * number, 2 * number + 2)
         toward_a, toward_b = (
             declared.as_read(answer["settings"]) if answer["by"] else None
-            for declared, answer in zip(link.declared_impairments, impaired[pair], strict=True)
+            for declared, answer in zip(link.link.declared_impairments, impaired[pair], strict=True)
         )
-        wire = _live(link).wire
-        seen[wire.a, wire.b] = Seen(
+        seen[link.ends] = Seen(
             all(state["up"] for state in states[pair]),
             toward_a,
             toward_b,
-            next((end.node for end in (wire.a, wire.b) if end in blocked), ""),
+            next((end.node for end in link.ends if end in blocked), ""),
             # What one end has received the other has sent.
             *(states[2 * number]["statistics"][name] for name in ("rx_bytes", "tx_bytes")),
         )
