@@ -1,9 +1,10 @@
 """The live page used for as long as one likes, with its memory watched: `scripts/watch-page`.
 
-Two browsers look at one lab, of which one may only look; a third tab has a lab that dies half way
-through.  Whatever can be clicked is clicked, in an order that a seed decides, while links go down
-and hosts talk.  Each minute is a row: memory of the program and of both pages, threads, open
-files, processor.  It fails if any of them goes on growing, or a page complains.
+Two browsers look at the Internet in miniature, of which one may only look; a third tab has a lab
+that dies half way through.  `watching_hand` clicks whatever can be clicked, in an order that a
+seed decides, while links go down and hosts talk.  Each minute is a row: memory of the program
+and of both pages, threads, open files, processor.  It fails if any of them goes on growing, or a
+page complains.
 
 """
 
@@ -25,10 +26,8 @@ from typing import Any
 
 from playground import Host, Lab, Link, Router, Switch
 from playground.errors import PlaygroundError
-
-# Between two actions of a hand.
-_PAUSE_S = 0.5
-_CLICK_MS = 10_000
+from playground.examples import miniature_internet
+from tests.frontends.web.watching_hand import Hand
 
 # Of all actions.
 _MOST_FAILED = 0.05
@@ -72,73 +71,13 @@ def office(hosts: int, name: str) -> Lab:
     return Lab(modem, name=name, engine="namespaces", quiet=True)
 
 
-class Hand:
-    """What somebody does on a page, again and again; each returns when it is done."""
-
-    def __init__(self, lab: Lab, tab: Any, chance: random.Random) -> None:
-        self._lab, self._tab, self._page, self._chance = lab, tab, tab.page, chance
-        self._hosts = [node.name for node in lab.nodes if isinstance(node, Host)]
-        self.failed: list[str] = []
-        self.done = 0
-
-    def act(self) -> None:
-        """Do something."""
-        action = self._chance.choice(
-            [self._open_node, self._open_cable, self._search, self._zoom, self._pull, self._talk]
-        )
-        try:
-            action()
-            self.done += 1
-        except Exception as error:  # told in the end, with all others
-            self.failed.append(f"{action.__name__}: {' '.join(str(error).split())[:300]}")
-            with suppress(Exception):
-                self._page.keyboard.press("Escape")
-
-    def _open_node(self) -> None:
-        node = self._chance.choice([node.name for node in self._lab.nodes])
-        self._open(f"node {node}")
-
-    def _open_cable(self) -> None:
-        self._open(f"cable {self._chance.randrange(len(self._lab.links))}")
-
-    def _open(self, part: str) -> None:
-        self._page.locator(f'[data-part="{part}"]').press("Enter", timeout=_CLICK_MS)
-        # The panel in which a lab is edited has tabs too, and stays closed.
-        tabs = self._page.locator(".q-drawer--right [role=tab]:visible")
-        tabs.first.wait_for(timeout=_CLICK_MS)
-        for number in range(tabs.count()):
-            tabs.nth(number).click(timeout=_CLICK_MS)
-            self._page.wait_for_timeout(_PAUSE_S * 1000)
-        self._page.get_by_role("button", name="Close", exact=True).click(timeout=_CLICK_MS)
-
-    def _search(self) -> None:
-        self._page.fill('[aria-label="Search"]', self._chance.choice(self._hosts))
-        self._page.wait_for_timeout(200)
-        self._page.fill('[aria-label="Search"]', "")
-
-    def _zoom(self) -> None:
-        self._page.focus('[data-part="node modem"]')
-        for key in ("+", "+", "-", "0"):
-            self._page.keyboard.press(key)
-
-    def _pull(self) -> None:
-        link = self._lab.node(self._chance.choice(self._hosts)).links[0]
-        link.down()
-        self._page.wait_for_selector(".pg-live-note[data-state=down]", timeout=30_000)
-        link.up()
-
-    def _talk(self) -> None:
-        one, other = self._chance.sample(self._hosts, 2)
-        self._lab.node(one).ping(other, count=5, interval_s=0.05)
-
-
 def measured(began_s: float, spent_s: float, hand: Hand, tabs: Sequence[Any]) -> Measured:
     """Measure now; ``spent_s`` is what this program had taken of a processor when it began."""
     took_s = time.monotonic() - began_s
     heaps = [_heap_mb(tab) for tab in tabs]
     return Measured(
         minutes=round(took_s / 60, 1),
-        actions=hand.done,
+        actions=hand.done.total(),
         program_mb=round(_resident_mb(), 1),
         page_mb=heaps[0],
         other_page_mb=heaps[1],
@@ -214,7 +153,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Use the page for as long as was asked; return 1 where something grew or failed."""
     parser = argparse.ArgumentParser(prog="scripts/watch-page", description=__doc__.split("\n")[0])
     parser.add_argument("--minutes", type=float, default=60)
-    parser.add_argument("--hosts", type=int, default=60)
+    parser.add_argument("--hosts", type=int, help="an office of so many, not a small Internet")
     parser.add_argument("--row-s", type=float, default=60, help="seconds between two rows")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args(arguments)
@@ -225,7 +164,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from tests.frontends.web.chromium import ARGUMENTS, chromium
 
     with ExitStack() as undo:
-        lab = undo.enter_context(office(options.hosts, "watched"))
+        if options.hosts:
+            lab = office(options.hosts, "watched")
+        else:
+            lab = miniature_internet(name="watched", engine="namespaces", quiet=True)
+        undo.enter_context(lab)
         dying = office(2, "dying").start()
         undo.callback(_stop, dying)
         page, dying_page = open_page(lab), open_page(dying)
@@ -254,11 +197,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complaints = [word for tab in (*tabs, third) for word in tab.complaints]
         wrong += [*growth(rows), *complaints[:20]]
         # On a machine with much to do some clicks come too late.
-        if len(hand.failed) > _MOST_FAILED * hand.done:
+        if len(hand.failed) > _MOST_FAILED * hand.done.total():
             wrong += hand.failed[:20]
         print(
-            f"{hand.done} actions, and {len(hand.failed)} that failed:",
-            *hand.failed[:5],
+            f"{hand.done.total()} actions, and {len(hand.failed)} that failed:",
+            *(f"{number} {name}" for name, number in hand.done.most_common()),
+            *hand.failed[:20],
             sep="\n  ",
         )
         print("\n".join(wrong) or "nothing grew, and nothing complained")
