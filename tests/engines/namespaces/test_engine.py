@@ -27,13 +27,23 @@ CLONE = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(autouse=True)
-def nothing_stays(namespaces_engine: NamespacesEngine) -> Iterator[None]:
-    """Count processes, networks, mounts, control groups and descriptors around each test."""
+def others(namespaces_engine: NamespacesEngine) -> Iterator[set[int]]:
+    """Count processes, networks, mounts, control groups and descriptors around each test.
+
+    Yields the processes that earlier tests of this run have left to go on beside it.
+
+    """
     census.wait_for_fork_server()
     with census.adopting():
         before = census.take(NAME)
-        yield
-        census.wait_for_return(NAME, before)
+        try:
+            yield set(descendants(os.getpid()))
+            census.wait_for_return(NAME, before)
+        finally:
+            # What a test kept and did not stop would be found by the next one, by its name.
+            for record in namespaces_engine.labs():
+                if record.name == NAME:
+                    namespaces_engine.stop(record.id)
 
 
 def pair(subnet: str | None = None) -> tuple[Host, Host]:
@@ -41,6 +51,11 @@ def pair(subnet: str | None = None) -> tuple[Host, Host]:
     h1, h2 = Host("h1", processes=200), Host("h2")
     Link(h1, h2, subnet=subnet)
     return h1, h2
+
+
+def came_since(others: set[int]) -> set[int]:
+    """Return the processes that came of this one and are not these."""
+    return set(descendants(os.getpid())) - others
 
 
 def node(lab: Lab, name: str) -> Host:
@@ -154,24 +169,21 @@ def run(text: str) -> str:
 
 
 def test_a_kept_lab_is_entered_extended_and_stopped_by_others(
-    namespaces_engine: NamespacesEngine,
+    namespaces_engine: NamespacesEngine, others: set[int]
 ) -> None:
     run(KEPT)
     (record,) = (record for record in namespaces_engine.labs() if record.name == NAME)
-    try:
-        assert (record.nodes, record.keep) == (("h1", "h2"), True)
-        assert run(EXTENDED) == "from the first program\n1 1\n"
-        # Its own processes go on, and those that served the programs have ended with them.
-        census.bury()
-        wait_until(lambda: len(descendants(os.getpid())), 5, "keeper, first process, three hosts")
-        assert run(STOPPED) == "h1 h2 h3 home 1\n"
-        assert NAME not in [record.name for record in namespaces_engine.labs()]
-    finally:
-        namespaces_engine.stop(record.id)
+    assert (record.nodes, record.keep) == (("h1", "h2"), True)
+    assert run(EXTENDED) == "from the first program\n1 1\n"
+    # Its own processes go on, and those that served the programs have ended with them.
+    census.bury()
+    wait_until(lambda: len(came_since(others)), 5, "keeper, first process, three hosts")
+    assert run(STOPPED) == "h1 h2 h3 home 1\n"
+    assert NAME not in [record.name for record in namespaces_engine.labs()]
 
 
 def test_a_kept_lab_that_was_left_has_nothing_of_its_owner(
-    namespaces_engine: NamespacesEngine,
+    namespaces_engine: NamespacesEngine, others: set[int]
 ) -> None:
     lab = Lab(*pair(), name=NAME, keep=True, engine=namespaces_engine, quiet=True)
     before = census.take(NAME).descriptors
@@ -182,12 +194,12 @@ def test_a_kept_lab_that_was_left_has_nothing_of_its_owner(
             lab.detach()
             # Those of the fork server go a little later.
             wait_until(lambda: census.take(NAME).descriptors, before, "descriptors")
-            there = wait_until(lambda: len(family := descendants(os.getpid())) == 4 and family)
+            there = wait_until(lambda: len(family := came_since(others)) == 4 and family)
             held = {os.readlink(f"/proc/{first}/fd/{name}") for name in range(3)}
             assert held == {"/dev/null"}
             assert len(os.listdir(f"/proc/{first}/fd")) == 3
             lab = Lab.attach(NAME, engine=namespaces_engine, quiet=True)
-            assert set(there) < set(descendants(os.getpid()))
+            assert there < came_since(others)
     finally:
         lab.stop()
 
@@ -197,16 +209,13 @@ def test_a_kept_lab_is_stopped_while_another_program_is_in_it(
 ) -> None:
     run(KEPT)
     (record,) = (record for record in namespaces_engine.labs() if record.name == NAME)
-    try:
-        lab = Lab.attach(NAME, engine=namespaces_engine, quiet=True)
-        namespaces_engine.stop(record.id)
-        with pytest.raises(LabNotFound, match=f"no lab named '{NAME}' is running"):
-            Lab.attach(NAME, engine=namespaces_engine)
-        with pytest.raises(EngineError, match=f"lab {record.id} cannot be entered: it is gone"):
-            namespaces_engine.connect(record.id)
-        lab.stop()
-    finally:
-        namespaces_engine.stop(record.id)
+    lab = Lab.attach(NAME, engine=namespaces_engine, quiet=True)
+    namespaces_engine.stop(record.id)
+    with pytest.raises(LabNotFound, match=f"no lab named '{NAME}' is running"):
+        Lab.attach(NAME, engine=namespaces_engine)
+    with pytest.raises(EngineError, match=f"lab {record.id} cannot be entered: it is gone"):
+        namespaces_engine.connect(record.id)
+    lab.stop()
 
 
 # -- again and again ------------------------------------------------------------------
